@@ -1,0 +1,152 @@
+"""The rules run over candles in one plain loop: what actors do by messages, in a page.
+
+Each close goes through the steps (a) to (e) of strategy 10.3.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from domain.asset import AssetState
+from domain.candles import CandleSeries
+from domain.decisions import Decision, Grant, Report
+from domain.market import Candle, Side, exact
+from domain.matching import CandlePrices, Event, MatchingEngine, funding_is_due
+from domain.orders import ExitReason, OrderRequest, Purpose, client_order_id
+from domain.portfolio import PortfolioState
+from domain.positions import Execution, Trade
+from domain.protection import initial_state
+from domain.rules import TradingRules
+from domain.sizing import protective_levels
+
+
+@dataclass(kw_only=True)
+class Result:
+    """What a run left behind."""
+
+    trades: list[Trade] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    """Those in which something was wished or protected."""
+
+
+class Backtest:
+    """One run over the candles of all assets."""
+
+    def __init__(self, candles: Mapping[str, CandleSeries], rules: TradingRules) -> None:
+        """Prepare a run; candles by asset."""
+        self._rules = rules
+        self._names = [asset.asset for asset in rules.assets if asset.asset in candles]
+        self._candles = candles
+        self._assets = {name: AssetState(name, rules) for name in self._names}
+        start_ms = min(int(series.open_time_ms[0]) for series in candles.values())
+        self.engine = MatchingEngine(rules.fills)
+        self.portfolio = PortfolioState(rules, initial_state(rules.fills.initial_balance, start_ms))
+        self.result = Result()
+
+    def run(self) -> Result:
+        """Return the trades and decisions of the whole run."""
+        for t_ms, candles in candles_by_close(self._candles, self._names):
+            for name, candle in candles.items():
+                self._inside(name, candle)
+            self._at_close(t_ms, candles)
+        return self.result
+
+    def _inside(self, name: str, candle: Candle) -> None:
+        for event in inside_candle(self.engine, self._rules, name, candle):
+            self._apply(event)
+
+    def _at_close(self, t_ms: int, candles: Mapping[str, Candle]) -> None:
+        reports = []
+        for name, candle in candles.items():
+            asset = self._assets[name]
+            asset.global_cooldown_end_ms = self.portfolio.global_cooldown_end_ms
+            asset.apply_candle(candle.close_time_ms, candle.close)
+            report = asset.report(may_enter=True)
+            if report is not None:
+                reports.append(report)
+        decision = self.portfolio.decide(t_ms, reports)
+        if not decision.is_empty:
+            self.result.decisions.append(decision)
+        self._fill(reports, decision)
+
+    def _fill(self, reports: list[Report], decision: Decision) -> None:
+        leaving = {report.asset: report.own_exit for report in reports if report.own_exit}
+        for name, reason in leaving.items():
+            self._close(name, Purpose.EXIT, reason, decision.t_ms)
+        if decision.protection is not None:
+            for name in [name for name in self._names if name in self.engine.positions]:
+                self._close(
+                    name, Purpose.EMERGENCY, decision.protection.reason, decision.t_ms
+                )
+        for grant in sorted(decision.grants, key=lambda grant: self._names.index(grant.asset)):
+            self._open(grant)
+
+    def _close(self, name: str, purpose: Purpose, reason: ExitReason, t_ms: int) -> None:
+        position = self.engine.positions[name]
+        request = OrderRequest(
+            client_order_id=client_order_id(name, t_ms, purpose, 1),
+            asset=name,
+            side=Side.BUY if position.side is Side.SELL else Side.SELL,
+            qty=position.qty,
+            reduce_only=True,
+        )
+        self._trade(request, t_ms, reason=reason, cross_ms=None)
+
+    def _open(self, grant: Grant) -> None:
+        request = OrderRequest(
+            client_order_id=client_order_id(grant.asset, grant.t_ms, Purpose.ENTRY, 1),
+            asset=grant.asset,
+            side=Side.SELL,
+            qty=grant.qty,
+            reduce_only=False,
+        )
+        self._trade(request, grant.t_ms, reason=None, cross_ms=grant.cross_ms)
+        position = self.engine.positions[grant.asset]
+        instrument = self._rules.asset(grant.asset).instrument
+        levels = protective_levels(
+            position.avg_entry_price, position.side, self._rules.risk, instrument
+        )
+        self.engine.set_stops(grant.asset, levels)
+
+    def _trade(
+        self, request: OrderRequest, t_ms: int, *, reason: ExitReason | None, cross_ms: int | None
+    ) -> None:
+        self.engine.submit(request, t_ms)
+        close = exact(self._assets[request.asset].signals.levels.close)
+        for event in self.engine.fill(request.client_order_id, close, t_ms):
+            if isinstance(event, Execution):
+                self._apply(replace(event, decided_ms=t_ms, reason=reason, cross_ms=cross_ms))
+
+    def _apply(self, event: Event) -> None:
+        if isinstance(event, Execution):
+            booked = self._assets[event.asset].apply_execution(event)
+            self.portfolio.hear(event)
+            if booked.trade is not None:
+                self.result.trades.append(booked.trade)
+
+
+def inside_candle(
+    engine: MatchingEngine, rules: TradingRules, asset: str, candle: Candle
+) -> list[Event]:
+    """Let the exchange act inside one candle: funding at its open, then the stops (10.2)."""
+    if asset not in engine.positions:
+        return []
+    prices = CandlePrices(
+        open=exact(candle.open), high=exact(candle.high), low=exact(candle.low)
+    )
+    events: list[Event] = []
+    if funding_is_due(candle.open_time_ms, rules.fills):
+        rate = rules.fills.funding_rate
+        events += engine.settle_funding(asset, prices.open, rate, candle.close_time_ms)
+    return events + engine.trade_through(asset, prices, candle.close_time_ms)
+
+
+def candles_by_close(
+    candles: Mapping[str, CandleSeries], names: list[str]
+) -> Iterator[tuple[int, dict[str, Candle]]]:
+    """Yield each close time with the candles that end at it, in the order of the names."""
+    first_ms = min(int(series.open_time_ms[0]) + series.candle_ms for series in candles.values())
+    last_ms = max(int(series.open_time_ms[-1]) + series.candle_ms for series in candles.values())
+    step_ms = next(iter(candles.values())).candle_ms
+    for t_ms in range(first_ms, last_ms + 1, step_ms):
+        places = {name: candles[name].index_at_close(t_ms) for name in names}
+        yield t_ms, {name: candles[name].candle(i) for name, i in places.items() if i is not None}

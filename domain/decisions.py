@@ -1,0 +1,115 @@
+"""What assets report and what the portfolio answers: the values that decisions are made of."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from domain.orders import ExitReason
+from domain.regime import Regime
+
+
+class RefusalReason(StrEnum):
+    """Why a wish to enter was refused; each wish is counted under the first that holds."""
+
+    HALTED = "HALTED"
+    GLOBAL_COOLDOWN = "GLOBAL_COOLDOWN"
+    EMERGENCY = "EMERGENCY"
+    DAILY_LOSS = "DAILY_LOSS"
+    MAX_POSITIONS = "MAX_POSITIONS"
+    MAX_SIMULTANEOUS = "MAX_SIMULTANEOUS"
+    CORRELATION = "CORRELATION"
+    GROUP = "GROUP"
+    EXPOSURE = "EXPOSURE"
+    SIZE = "SIZE"
+    STALE = "STALE"
+    PAUSED = "PAUSED"
+    MALFUNCTION = "MALFUNCTION"
+    LIQUIDITY = "LIQUIDITY"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryWish:
+    """An asset's wish to open a short at a close, with what orders it among others."""
+
+    cross_ms: int
+    """Close time of the cross that the entry would use."""
+    volatility: float
+    regime_strength: float
+    """(long average - close) / long average."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What one asset says of a close t."""
+
+    asset: str
+    t_ms: int
+    close: float
+    ema_short: float
+    ema_long: float
+    regime: Regime
+    crosses_today: int
+    own_exit: ExitReason | None = None
+    wish: EntryWish | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """Leave to open one position."""
+
+    asset: str
+    t_ms: int
+    qty: Decimal
+    price: Decimal
+    """The close it was sized at."""
+    cross_ms: int
+    protection_epoch: int
+
+    @property
+    def notional(self) -> Decimal:
+        """What the grant reserves, quote."""
+        return self.qty * self.price
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A wish that was not granted."""
+
+    asset: str
+    t_ms: int
+    reason: RefusalReason
+    cross_ms: int
+    figures: str
+    """The limit and what was found, as `key=value` pairs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protection:
+    """Every position is to be closed, and nothing is opened until a time."""
+
+    t_ms: int
+    reason: ExitReason
+    epoch: int
+    """Rises with each protection: grants of an older epoch are void."""
+    cooldown_end_ms: int
+    figures: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """All that the portfolio decided at a close t."""
+
+    t_ms: int
+    grants: tuple[Grant, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    protection: Protection | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing was wished and nothing protected."""
+        return not (self.grants or self.refusals or self.protection)
+
+    def answer_to(self, asset: str) -> Grant | Refusal | None:
+        """Return what was decided about one asset's wish."""
+        answers = [a for a in (*self.grants, *self.refusals) if a.asset == asset]
+        return answers[0] if answers else None

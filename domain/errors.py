@@ -1,0 +1,33 @@
+"""The failures a reader must tell apart, by what to do next."""
+
+
+class TradingError(Exception):
+    """Base of every failure this system handles."""
+
+
+class ConfigError(TradingError):
+    """The user's settings or command are wrong: say all of it and exit."""
+
+
+class BadDataError(TradingError):
+    """Outside data breaks its contract: drop it and fetch it again."""
+
+
+class OrderRefusedError(TradingError):
+    """The venue refused the order: nothing was traded."""
+
+
+class OutcomeUnknownError(TradingError):
+    """The order may have been accepted: look up its id before anything else."""
+
+
+class UnavailableError(TradingError):
+    """The venue did not answer a read, which may be retried."""
+
+
+class AccessDeniedError(TradingError):
+    """The venue refused our credentials: halt."""
+
+
+class FencedError(TradingError):
+    """A replaced incarnation of an actor tried to act."""

@@ -1,0 +1,218 @@
+"""An exchange for one account: market orders, full-position stops, fees, funding, a wallet.
+
+Pure and deterministic: it acts only when it is called, with prices and times as arguments. The
+replay drives it candle by candle, and whatever else simulates an exchange uses the same engine.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from domain.market import Side
+from domain.orders import ExitReason, OrderRequest, OrderStatus, OrderUpdate
+from domain.positions import ZERO, Execution, ExecutionKind, Position, book
+from domain.rules import FillRules
+from domain.sizing import ProtectiveLevels
+
+Event = OrderUpdate | Execution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandlePrices:
+    """The prices of one candle, exact."""
+
+    open: Decimal
+    high: Decimal
+    low: Decimal
+
+
+class MatchingEngine:
+    """One account at an exchange that always has a counterparty.
+
+    Always true: `wallet` is the starting balance plus the cash of every execution; a position
+    only ever comes from executions; a flat asset has no stops.
+    """
+
+    def __init__(self, rules: FillRules) -> None:
+        """Start flat, with the starting balance."""
+        self._rules = rules
+        self._orders: dict[str, OrderUpdate] = {}
+        self._resting: dict[str, OrderRequest] = {}
+        self._executions: dict[str, list[Execution]] = {}
+        self.wallet = rules.initial_balance
+        self.positions: dict[str, Position] = {}
+        self.stops: dict[str, ProtectiveLevels] = {}
+
+    def submit(self, order: OrderRequest, ts_ms: int) -> OrderUpdate:
+        """Accept a market order, which rests until `fill`, or reject it.
+
+        Returns:
+            The state of the order, terminal where it was rejected.
+
+        Raises:
+            ValueError: the id was used before.
+        """
+        if order.client_order_id in self._orders:
+            message = f"client_order_id must be new, {order.client_order_id} was used before"
+            raise ValueError(message)
+        refused = self._refusal(order)
+        status = OrderStatus.ACCEPTED if refused is None else OrderStatus.REJECTED
+        if refused is None:
+            self._resting[order.client_order_id] = order
+        return self._record(order.client_order_id, status, ZERO, ts_ms, refused or "")
+
+    def resting(self) -> list[OrderRequest]:
+        """Return the accepted orders that wait for a fill, oldest first."""
+        return list(self._resting.values())
+
+    def order(self, client_order_id: str) -> OrderUpdate | None:
+        """Return the newest state of an order; None where it never arrived."""
+        return self._orders.get(client_order_id)
+
+    def executions(self, asset: str) -> list[Execution]:
+        """Return all executions of an asset, oldest first."""
+        return list(self._executions.get(asset, ()))
+
+    def set_stops(self, asset: str, levels: ProtectiveLevels) -> None:
+        """Move the stops of a position; without a position nothing happens."""
+        if asset in self.positions:
+            self.stops[asset] = levels
+
+    def fill(self, client_order_id: str, price: Decimal, ts_ms: int) -> list[Event]:
+        """Fill a resting order whole at a price worsened by the slippage.
+
+        A reduce-only order is cut to the position, and canceled where none is left.
+        """
+        order = self._resting.pop(client_order_id)
+        qty = self._fillable(order)
+        if not qty:
+            return [self._record(client_order_id, OrderStatus.CANCELED, ZERO, ts_ms, "flat")]
+        execution = self._trade(
+            order.asset, order.side, qty, price, ts_ms, client_order_id=client_order_id
+        )
+        if order.stop_loss is not None and order.take_profit is not None:
+            self.stops[order.asset] = ProtectiveLevels(
+                stop_loss=order.stop_loss, take_profit=order.take_profit
+            )
+        return [execution, self._record(client_order_id, OrderStatus.FILLED, qty, ts_ms, "")]
+
+    def settle_funding(
+        self, asset: str, price: Decimal, rate: Decimal, ts_ms: int
+    ) -> list[Event]:
+        """Pay or receive funding on the open position: shorts receive a positive rate."""
+        position = self.positions.get(asset)
+        if position is None:
+            return []
+        received = position.qty * price * rate
+        execution = Execution(
+            exec_id=self._exec_id(asset),
+            asset=asset,
+            ts_ms=ts_ms,
+            kind=ExecutionKind.FUNDING,
+            side=position.side,
+            qty=position.qty,
+            price=price,
+            funding=received if position.side is Side.SELL else -received,
+        )
+        return [self._book(execution)]
+
+    def trade_through(self, asset: str, prices: CandlePrices, ts_ms: int) -> list[Event]:
+        """Let a candle's prices reach the stops of the open position, the stop loss first."""
+        position, stops = self.positions.get(asset), self.stops.get(asset)
+        if position is None or stops is None:
+            return []
+        is_short = position.side is Side.SELL
+        against, along = (prices.high, prices.low) if is_short else (prices.low, prices.high)
+        # A gap through the stop fills at the open: worse for the stop, better for the target.
+        if _reaches(against, stops.stop_loss, upward=is_short):
+            price = _further(prices.open, stops.stop_loss, upward=is_short)
+            return [self._close(position, price, ExitReason.STOP_LOSS, ts_ms)]
+        if _reaches(along, stops.take_profit, upward=not is_short):
+            price = _further(prices.open, stops.take_profit, upward=not is_short)
+            return [self._close(position, price, ExitReason.TAKE_PROFIT, ts_ms)]
+        return []
+
+    def _refusal(self, order: OrderRequest) -> str | None:
+        if order.qty <= 0:
+            return "qty is not positive"
+        if order.reduce_only and order.asset not in self.positions:
+            return "current position is zero, cannot fix reduce-only order qty"
+        return None
+
+    def _fillable(self, order: OrderRequest) -> Decimal:
+        if not order.reduce_only:
+            return order.qty
+        position = self.positions.get(order.asset)
+        if position is None or position.side is order.side:
+            return ZERO
+        return min(order.qty, position.qty)
+
+    def _close(
+        self, position: Position, price: Decimal, reason: ExitReason, ts_ms: int
+    ) -> Execution:
+        side = Side.BUY if position.side is Side.SELL else Side.SELL
+        return self._trade(position.asset, side, position.qty, price, ts_ms, reason=reason)
+
+    def _trade(
+        self,
+        asset: str,
+        side: Side,
+        qty: Decimal,
+        price: Decimal,
+        ts_ms: int,
+        *,
+        client_order_id: str | None = None,
+        reason: ExitReason | None = None,
+    ) -> Execution:
+        worse = 1 if side is Side.BUY else -1
+        filled_at = price * (1 + worse * self._rules.slippage_fraction)
+        execution = Execution(
+            exec_id=self._exec_id(asset),
+            asset=asset,
+            ts_ms=ts_ms,
+            kind=ExecutionKind.TRADE,
+            side=side,
+            qty=qty,
+            price=filled_at,
+            fee=qty * filled_at * self._rules.taker_fee_rate,
+            client_order_id=client_order_id,
+            reason=reason,
+        )
+        return self._book(execution)
+
+    def _book(self, execution: Execution) -> Execution:
+        booked = book(self.positions.get(execution.asset), execution)
+        self.wallet += booked.cash
+        self._executions.setdefault(execution.asset, []).append(execution)
+        if booked.position is None:
+            self.positions.pop(execution.asset, None)
+            self.stops.pop(execution.asset, None)
+        else:
+            self.positions[execution.asset] = booked.position
+        return execution
+
+    def _record(
+        self, order_id: str, status: OrderStatus, filled: Decimal, ts_ms: int, detail: str
+    ) -> OrderUpdate:
+        update = OrderUpdate(
+            client_order_id=order_id, status=status, filled_qty=filled, ts_ms=ts_ms, detail=detail
+        )
+        self._orders[order_id] = update
+        return update
+
+    def _exec_id(self, asset: str) -> str:
+        return f"{asset}-{len(self._executions.get(asset, ())) + 1}"
+
+
+def funding_is_due(open_time_ms: int, rules: FillRules) -> bool:
+    """Tell whether a candle opens at a funding settlement."""
+    return open_time_ms % rules.funding_interval_ms == 0
+
+
+
+
+def _reaches(price: Decimal, trigger: Decimal, *, upward: bool) -> bool:
+    return price >= trigger if upward else price <= trigger
+
+
+def _further(left: Decimal, right: Decimal, *, upward: bool) -> Decimal:
+    return max(left, right) if upward else min(left, right)

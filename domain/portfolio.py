@@ -1,0 +1,226 @@
+"""All that decides for the portfolio: its books, its protection, its grants.
+
+The portfolio folds what it hears by the market's order (see `BookingKey`), never by arrival, so
+that its decision of a close does not depend on which message came first.
+"""
+
+from bisect import insort
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import combinations
+from typing import NamedTuple
+
+from domain.candles import CandleSeries
+from domain.decisions import Decision, Protection, RefusalReason, Report
+from domain.grants import Blocked, Picture, decide_wishes
+from domain.indicators import Array, CloseWindow, correlation
+from domain.market import exact
+from domain.orders import ExitReason
+from domain.positions import ZERO, Execution, Position, Trade, book
+from domain.protection import ProtectionState, fire, sample
+from domain.rules import TradingRules
+
+OWN_EXITS = frozenset({ExitReason.REGIME, ExitReason.TIME})
+
+
+class BookingKey(NamedTuple):
+    """The order in which one candle's executions count (strategy 10.3)."""
+
+    t_ms: int
+    """The close that the execution belongs to."""
+    phase: int
+    """0 the exchange's own fills inside the candle, then at its close: 1 exits of the assets,
+    2 the portfolio's exits, 3 entries."""
+    place: int
+    """Of the asset in the settings."""
+    arrival: int
+
+
+DECISION_PHASE = 1
+"""Decisions of t stand after the fills inside the candle and before the fills at its close."""
+
+
+def booking_key(execution: Execution, place: int, arrival: int, candle_ms: int) -> BookingKey:
+    """Return where an execution counts among those of all assets."""
+    if execution.decided_ms is None:
+        close_ms = -(-execution.ts_ms // candle_ms) * candle_ms
+        return BookingKey(close_ms, 0, place, arrival)
+    close_ms = execution.ts_ms // candle_ms * candle_ms
+    return BookingKey(close_ms, _phase_at_close(execution), place, arrival)
+
+
+def _phase_at_close(execution: Execution) -> int:
+    if execution.reason is None:
+        return 3
+    return 1 if execution.reason in OWN_EXITS else 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossStreak:
+    """Losing trades in a row over the whole portfolio (8.7)."""
+
+    losses: int = 0
+    cooldown_end_ms: int = 0
+
+    def apply(self, trade: Trade, *, limit: int, cooldown_ms: int) -> "LossStreak":
+        """Return the streak after one more trade; reaching the limit starts a cooldown."""
+        if trade.pnl >= 0:
+            return LossStreak(cooldown_end_ms=self.cooldown_end_ms)
+        if self.losses + 1 < limit:
+            return LossStreak(losses=self.losses + 1, cooldown_end_ms=self.cooldown_end_ms)
+        end_ms = max(self.cooldown_end_ms, trade.exit_ms + cooldown_ms)
+        return LossStreak(cooldown_end_ms=end_ms)
+
+
+class PortfolioState:
+    """The fold of all assets' executions and closes.
+
+    Always true: `balance` is the starting balance plus the cash of every folded execution.
+    """
+
+    def __init__(self, rules: TradingRules, state: ProtectionState) -> None:
+        """Start from a stored state (of the start, or of a restart) and no execution."""
+        self._rules = rules
+        self._pending: list[tuple[BookingKey, Execution]] = []
+        self._windows = {
+            asset.asset: CloseWindow(rules.strategy.volatility_window) for asset in rules.assets
+        }
+        self._window_ms = dict.fromkeys(self._windows, 0)
+        self._arrivals = 0
+        self.protection = state
+        self.balance = rules.fills.initial_balance
+        self.positions: dict[str, Position] = {}
+        self.streak = LossStreak()
+        self.prices: dict[str, Decimal] = {}
+        """Newest known price of each asset: its close, or the exchange's mark price."""
+
+    @property
+    def global_cooldown_end_ms(self) -> int:
+        """The portfolio is in a cooldown at each t before this."""
+        return max(self.protection.cooldown_end_ms, self.streak.cooldown_end_ms)
+
+    def hear(self, execution: Execution) -> None:
+        """Take note of an execution; it is folded in its turn."""
+        place, candle_ms = self._rules.order_of(execution.asset), self._rules.strategy.candle_ms
+        self._arrivals += 1
+        key = booking_key(execution, place, self._arrivals, candle_ms)
+        insort(self._pending, (key, execution), key=lambda pair: pair[0])
+
+    def remember_closes(self, asset: str, series: CandleSeries) -> None:
+        """Fill an asset's window with closes that were reported before a restart."""
+        newest = series.close[-self._rules.strategy.volatility_window - 1 :].tolist()
+        self._windows[asset] = CloseWindow(self._rules.strategy.volatility_window, newest)
+        if len(series):
+            self._window_ms[asset] = int(series.open_time_ms[-1]) + series.candle_ms
+            self.prices[asset] = exact(newest[-1])
+
+    def decide(self, t_ms: int, reports: Sequence[Report]) -> Decision:
+        """Return what is decided at a close, and remember the sample taken at it.
+
+        Deciding a t again from the facts before its decisions gives the same decision.
+        """
+        self.fold_before(t_ms)
+        for report in reports:
+            self._apply_close(report)
+        state = sample(
+            self.protection,
+            equity=self.equity(),
+            balance=self.balance,
+            t_ms=t_ms,
+            rules=self._rules.protection,
+        )
+        blocked_before = self._blocked_before(t_ms)
+        self.protection, reason = fire(
+            state, open_correlation=self._open_correlation(t_ms), rules=self._rules.protection
+        )
+        protection = None if reason is None else self._protection(reason)
+        blocked = blocked_before or self._blocked_now(protection)
+        grants, refusals = decide_wishes(reports, self._picture(t_ms, blocked), self._rules)
+        return Decision(t_ms=t_ms, grants=grants, refusals=refusals, protection=protection)
+
+    def fold_before(self, t_ms: int) -> None:
+        """Fold what was heard of earlier closes, and the fills inside the candle that ends at t."""
+        while self._pending and self._pending[0][0] < (t_ms, DECISION_PHASE):
+            self._book(self._pending.pop(0)[1])
+
+    def fold_all(self) -> None:
+        """Fold everything heard so far: the present, for people and reports."""
+        while self._pending:
+            self._book(self._pending.pop(0)[1])
+
+    def equity(self) -> Decimal:
+        """Return the balance plus unrealized PnL at the newest prices, quote."""
+        unrealized = (
+            position.unrealized_pnl(self.prices.get(asset, position.avg_entry_price))
+            for asset, position in self.positions.items()
+        )
+        return self.balance + sum(unrealized, ZERO)
+
+    def _book(self, execution: Execution) -> None:
+        booked = book(self.positions.get(execution.asset), execution)
+        self.balance += booked.cash
+        if booked.position is None:
+            self.positions.pop(execution.asset, None)
+        else:
+            self.positions[execution.asset] = booked.position
+        if booked.trade is not None:
+            rules = self._rules.protection
+            self.streak = self.streak.apply(
+                booked.trade, limit=rules.loss_streak, cooldown_ms=rules.loss_streak_cooldown_ms
+            )
+
+    def _apply_close(self, report: Report) -> None:
+        if report.t_ms > self._window_ms[report.asset]:
+            self._windows[report.asset].append(report.close)
+            self._window_ms[report.asset] = report.t_ms
+        self.prices[report.asset] = exact(report.close)
+
+    def _protection(self, reason: ExitReason) -> Protection:
+        state = self.protection
+        return Protection(
+            t_ms=state.t_ms,
+            reason=reason,
+            epoch=state.epoch,
+            cooldown_end_ms=state.cooldown_end_ms,
+            figures=f"drawdown={state.drawdown:.4f} daily_loss={state.daily_loss:.4f}",
+        )
+
+    def _picture(self, t_ms: int, blocked: Blocked | None) -> Picture:
+        reduced = self._rules.protection.drawdown_size_multiplier
+        return Picture(
+            t_ms=t_ms,
+            balance=self.balance,
+            notionals={asset: held.notional for asset, held in self.positions.items()},
+            size_multiplier=reduced if self.protection.is_reduced else Decimal(1),
+            protection_epoch=self.protection.epoch,
+            blocked=blocked,
+            correlate=lambda left, right: self._correlation(t_ms, left, right),
+        )
+
+    def _blocked_before(self, t_ms: int) -> Blocked | None:
+        if self.protection.is_halted:
+            return RefusalReason.HALTED, f"drawdown={self.protection.drawdown:.4f}"
+        if t_ms < self.global_cooldown_end_ms:
+            return RefusalReason.GLOBAL_COOLDOWN, f"until_ms={self.global_cooldown_end_ms}"
+        return None
+
+    def _blocked_now(self, protection: Protection | None) -> Blocked | None:
+        if protection is not None:
+            return RefusalReason.EMERGENCY, f"reason={protection.reason} {protection.figures}"
+        state, limit = self.protection, self._rules.protection.max_daily_loss_fraction
+        if state.daily_loss_day == state.day or state.daily_loss >= limit:
+            return RefusalReason.DAILY_LOSS, f"daily_loss={state.daily_loss:.4f} limit={limit}"
+        return None
+
+    def _open_correlation(self, t_ms: int) -> float | None:
+        pairs = combinations(sorted(self.positions, key=self._rules.order_of), 2)
+        judged = [self._correlation(t_ms, left, right) for left, right in pairs]
+        found = [value for value in judged if value is not None]
+        return sum(found) / len(found) if found else None
+
+    def _correlation(self, t_ms: int, left: str, right: str) -> float | None:
+        return correlation(self._returns(t_ms, left), self._returns(t_ms, right))
+
+    def _returns(self, t_ms: int, asset: str) -> Array | None:
+        return self._windows[asset].log_returns() if self._window_ms[asset] == t_ms else None

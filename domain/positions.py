@@ -1,0 +1,202 @@
+"""Executions, the position they make, and the trades they end in."""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
+
+from domain.market import Side
+from domain.orders import ExitReason
+
+ZERO = Decimal(0)
+
+
+class ExecutionKind(StrEnum):
+    """What an execution moves: a trade moves quantity, funding moves only money."""
+
+    TRADE = "TRADE"
+    FUNDING = "FUNDING"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """One execution as the venue reports it, with what our own intent knows of it."""
+
+    exec_id: str
+    """Unique at the venue."""
+    asset: str
+    ts_ms: int
+    kind: ExecutionKind
+    side: Side
+    qty: Decimal
+    price: Decimal
+    fee: Decimal = ZERO
+    """Quote; positive is a cost."""
+    funding: Decimal = ZERO
+    """Quote; positive is received."""
+    client_order_id: str | None = None
+    """None where the venue acted by itself."""
+    decided_ms: int | None = None
+    """Close time t of our decision; None where the venue acted by itself."""
+    reason: ExitReason | None = None
+    """Why a position is reduced; None for an entry."""
+    cross_ms: int | None = None
+    """The cross that an entry uses."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """A round trip from flat to flat."""
+
+    asset: str
+    side: Side
+    """Of the entry: SELL is a short."""
+    entry_ms: int
+    exit_ms: int
+    qty: Decimal
+    entry_price: Decimal
+    """Average over the entry's fills."""
+    exit_price: Decimal
+    fees: Decimal
+    funding: Decimal
+    pnl: Decimal
+    """Net of fees, funding included."""
+    reason: ExitReason
+    decided_ms: int | None
+    """Close time of the exit's decision; None where the venue acted by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """An open position and what it has cost so far."""
+
+    asset: str
+    side: Side
+    qty: Decimal
+    """Base units still open, > 0."""
+    opened_ms: int
+    decided_ms: int | None
+    cross_ms: int | None
+    entry_qty: Decimal
+    entry_notional: Decimal
+    exit_qty: Decimal = ZERO
+    exit_notional: Decimal = ZERO
+    fees: Decimal = ZERO
+    funding: Decimal = ZERO
+    reason: ExitReason | None = None
+    """Of the first exit."""
+    exit_decided_ms: int | None = None
+
+    @property
+    def avg_entry_price(self) -> Decimal:
+        """Quote per base over all entry fills."""
+        return self.entry_notional / self.entry_qty
+
+    @property
+    def notional(self) -> Decimal:
+        """The open part at its entry price, quote."""
+        return self.qty * self.avg_entry_price
+
+    def unrealized_pnl(self, mark_price: Decimal) -> Decimal:
+        """Return the open part's profit at a price, gross of exit costs."""
+        return self._signed(self.qty * (mark_price - self.avg_entry_price))
+
+    def _signed(self, gain_of_a_long: Decimal) -> Decimal:
+        return gain_of_a_long if self.side is Side.BUY else -gain_of_a_long
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booked:
+    """What one execution did: the position after it, the cash it moved, the trade it ended."""
+
+    position: Position | None
+    cash: Decimal
+    """Change of the wallet balance, quote."""
+    trade: Trade | None = None
+
+
+def book(position: Position | None, execution: Execution) -> Booked:
+    """Return what an execution does to a position.
+
+    A fill that is larger than the position it closes opens the rest the other way.
+    """
+    if execution.kind is ExecutionKind.FUNDING:
+        return _book_funding(position, execution)
+    if position is None or execution.side is position.side:
+        return _book_entry(position, execution)
+    if execution.qty <= position.qty:
+        return _book_exit(position, execution)
+    return _book_through_flat(position, execution)
+
+
+def _book_funding(position: Position | None, execution: Execution) -> Booked:
+    if position is not None:
+        position = replace(position, funding=position.funding + execution.funding)
+    return Booked(position=position, cash=execution.funding)
+
+
+def _book_entry(position: Position | None, execution: Execution) -> Booked:
+    if position is None:
+        position = Position(
+            asset=execution.asset,
+            side=execution.side,
+            qty=ZERO,
+            opened_ms=execution.ts_ms,
+            decided_ms=execution.decided_ms,
+            cross_ms=execution.cross_ms,
+            entry_qty=ZERO,
+            entry_notional=ZERO,
+        )
+    larger = replace(
+        position,
+        qty=position.qty + execution.qty,
+        entry_qty=position.entry_qty + execution.qty,
+        entry_notional=position.entry_notional + execution.qty * execution.price,
+        fees=position.fees + execution.fee,
+    )
+    return Booked(position=larger, cash=-execution.fee)
+
+
+def _book_exit(position: Position, execution: Execution) -> Booked:
+    smaller = replace(
+        position,
+        qty=position.qty - execution.qty,
+        exit_qty=position.exit_qty + execution.qty,
+        exit_notional=position.exit_notional + execution.qty * execution.price,
+        fees=position.fees + execution.fee,
+        reason=position.reason or execution.reason or ExitReason.EXTERNAL,
+        exit_decided_ms=position.exit_decided_ms or execution.decided_ms,
+    )
+    sold_out = replace(position, qty=execution.qty)
+    cash = sold_out.unrealized_pnl(execution.price) - execution.fee
+    if smaller.qty:
+        return Booked(position=smaller, cash=cash)
+    return Booked(position=None, cash=cash, trade=_trade(smaller, execution.ts_ms))
+
+
+def _book_through_flat(position: Position, execution: Execution) -> Booked:
+    share = position.qty / execution.qty
+    closing = replace(execution, qty=position.qty, fee=execution.fee * share)
+    opening = replace(
+        execution, qty=execution.qty - position.qty, fee=execution.fee - closing.fee, reason=None
+    )
+    closed, opened = _book_exit(position, closing), _book_entry(None, opening)
+    return replace(opened, cash=closed.cash + opened.cash, trade=closed.trade)
+
+
+def _trade(flat: Position, exit_ms: int) -> Trade:
+    bought_and_sold = flat.exit_notional - flat.entry_notional
+    gross = bought_and_sold if flat.side is Side.BUY else -bought_and_sold
+    return Trade(
+        asset=flat.asset,
+        side=flat.side,
+        entry_ms=flat.opened_ms,
+        exit_ms=exit_ms,
+        qty=flat.entry_qty,
+        entry_price=flat.avg_entry_price,
+        exit_price=flat.exit_notional / flat.exit_qty,
+        fees=flat.fees,
+        funding=flat.funding,
+        pnl=gross - flat.fees + flat.funding,
+        reason=flat.reason or ExitReason.EXTERNAL,
+        decided_ms=flat.exit_decided_ms,
+    )

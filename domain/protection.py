@@ -1,0 +1,135 @@
+"""When the whole portfolio is protected (strategy section 8)."""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from domain.market import utc_day
+from domain.orders import ExitReason
+from domain.rules import ProtectionRules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectionState:
+    """What the portfolio remembers of its equity. Stored whenever it changes.
+
+    Always true: peak_equity >= every equity since the last rearm; epoch never falls.
+    """
+
+    t_ms: int
+    equity: Decimal
+    balance: Decimal
+    peak_equity: Decimal
+    day: int
+    """Number of the UTC day that `day_start_equity` belongs to."""
+    day_start_equity: Decimal
+    is_reduced: bool = False
+    """New entries at reduced size."""
+    is_emergency_armed: bool = True
+    is_halted: bool = False
+    daily_loss_day: int | None = None
+    """The UTC day in which the daily loss fired."""
+    cooldown_end_ms: int = 0
+    """End of the cooldown that the last emergency started."""
+    epoch: int = 0
+
+    @property
+    def drawdown(self) -> Decimal:
+        """Fraction of the peak that is lost."""
+        return (self.peak_equity - self.equity) / self.peak_equity
+
+    @property
+    def daily_loss(self) -> Decimal:
+        """Fraction of the day's start that is lost; negative on a winning day."""
+        return (self.day_start_equity - self.equity) / self.day_start_equity
+
+    def is_same_but_for_the_sample(self, other: "ProtectionState") -> bool:
+        """Tell whether only time, equity and balance differ."""
+        sample = {"t_ms": other.t_ms, "equity": other.equity, "balance": other.balance}
+        return replace(self, **sample) == other
+
+
+def initial_state(balance: Decimal, t_ms: int) -> ProtectionState:
+    """Return the state at the start: peak and day start are the starting balance."""
+    return ProtectionState(
+        t_ms=t_ms,
+        equity=balance,
+        balance=balance,
+        peak_equity=balance,
+        day=utc_day(t_ms),
+        day_start_equity=balance,
+    )
+
+
+def sample(
+    state: ProtectionState,
+    *,
+    equity: Decimal,
+    balance: Decimal,
+    t_ms: int,
+    rules: ProtectionRules,
+) -> ProtectionState:
+    """Return the state after an equity sample: peak, day start and the size of entries."""
+    is_new_day = utc_day(t_ms) != state.day
+    state = replace(
+        state,
+        t_ms=t_ms,
+        equity=equity,
+        balance=balance,
+        peak_equity=max(state.peak_equity, equity),
+        day=utc_day(t_ms),
+        day_start_equity=equity if is_new_day else state.day_start_equity,
+    )
+    return replace(
+        state,
+        is_reduced=_is_reduced(state, rules),
+        is_emergency_armed=state.is_emergency_armed
+        or state.drawdown < rules.drawdown_rearm_fraction,
+    )
+
+
+def _is_reduced(state: ProtectionState, rules: ProtectionRules) -> bool:
+    if state.is_reduced:
+        return state.drawdown >= rules.drawdown_restore_fraction
+    return state.drawdown >= rules.drawdown_reduce_fraction
+
+
+def fire(
+    state: ProtectionState, *, open_correlation: float | None, rules: ProtectionRules
+) -> tuple[ProtectionState, ExitReason | None]:
+    """Return the state after all protections that fire on it, and the first one's reason.
+
+    Args:
+        state: after `sample`.
+        open_correlation: mean pairwise correlation of the open positions; None: not judged.
+        rules: the limits.
+    """
+    fired = _firing(state, open_correlation, rules)
+    if not fired:
+        return state, None
+    is_halt = ExitReason.HALT in fired
+    spends_drawdown = is_halt or ExitReason.DRAWDOWN in fired
+    state = replace(
+        state,
+        is_halted=state.is_halted or is_halt,
+        is_emergency_armed=state.is_emergency_armed and not spends_drawdown,
+        daily_loss_day=state.day if ExitReason.DAILY_LOSS in fired else state.daily_loss_day,
+        cooldown_end_ms=max(state.cooldown_end_ms, state.t_ms + rules.emergency_cooldown_ms),
+        epoch=state.epoch + 1,
+    )
+    return state, fired[0]
+
+
+def _firing(
+    state: ProtectionState, open_correlation: float | None, rules: ProtectionRules
+) -> list[ExitReason]:
+    drawdown, fired = state.drawdown, []
+    if drawdown >= rules.drawdown_halt_fraction and not state.is_halted:
+        fired.append(ExitReason.HALT)
+    elif drawdown >= rules.drawdown_emergency_fraction and state.is_emergency_armed:
+        fired.append(ExitReason.DRAWDOWN)
+    lost_today = state.daily_loss >= rules.max_daily_loss_fraction
+    if lost_today and state.daily_loss_day != state.day:
+        fired.append(ExitReason.DAILY_LOSS)
+    if open_correlation is not None and open_correlation > rules.high_correlation_threshold:
+        fired.append(ExitReason.CORRELATION)
+    return fired

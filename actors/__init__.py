@@ -1,0 +1,1 @@
+"""The wing that decides in time: supervised actors that tell each other messages."""

@@ -1,0 +1,264 @@
+"""The base of all actors: one Pykka actor is one incarnation behind an address."""
+
+import threading
+import time
+import traceback
+from concurrent.futures import InvalidStateError
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+import pykka
+from loguru import logger
+
+from actors.core.envelope import Envelope, Origin
+from actors.core.mailbox import EndOfLease, Lease
+from actors.core.messages import Message, Ping, Restarted
+from actors.core.system import ActorCrashedError, ActorSystem, Address, Moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrashReport:
+    """How one incarnation ended."""
+
+    address: str
+    generation: int
+    cause: str
+    """The exception's type and text, or what the supervisor saw."""
+    details: str
+    """The traceback."""
+    poison: Envelope | None
+    """The message it worked on; it is not delivered again."""
+    is_hang: bool = False
+
+
+class Guardian(Protocol):
+    """Whom an incarnation tells how it fares. Told from the actor's own thread."""
+
+    def on_ready(self, incarnation: "Incarnation") -> None:
+        """Take note that `on_start` has returned."""
+
+    def on_crash(self, incarnation: "Incarnation", report: CrashReport) -> None:
+        """Take note that the incarnation has ended by a failure."""
+
+
+@dataclass(kw_only=True, eq=False)
+class Incarnation:
+    """One life of the actor behind an address."""
+
+    address: Address
+    lease: Lease
+    system: ActorSystem
+    guardian: Guardian
+    is_restart: bool
+    ended: threading.Event = field(default_factory=threading.Event)
+    busy_since_s: float | None = None
+    """Monotonic: since when it has worked on one message, or on its start."""
+    is_ready: bool = False
+
+    @property
+    def generation(self) -> int:
+        """Number of this life, from 1."""
+        return self.lease.generation
+
+    def is_ours(self) -> bool:
+        """Tell whether the address still belongs to this life; ask before acting outside."""
+        return not self.lease.is_revoked
+
+
+class SupervisedActor(pykka.ThreadingActor):
+    """An actor whose failures, of any kind, end this incarnation and nothing else.
+
+    A subclass writes `on_start` (become ready from facts), `handle` and `release`. What they tell
+    leaves only when they have returned, so a crash tells nothing half.
+    """
+
+    # An actor that hangs cannot be ended from Python; it must not keep the process alive.
+    use_daemon_thread: ClassVar[bool] = True
+
+    def __init__(self, incarnation: Incarnation) -> None:
+        """Take over an address. Runs in the supervisor's thread: no I/O here."""
+        # Set first: Pykka's constructor asks for the inbox and hands it to the actor's reference.
+        self.incarnation = incarnation
+        super().__init__()
+        self.name = incarnation.address.name
+        self.now_ms = 0
+        """The time of the message at hand."""
+        self._current: Envelope | None = None
+        self._origin: Origin | None = None
+        self._outbox: list[tuple[Address, Message, Origin | None, str | None]] = []
+        self._has_let_go = False
+
+    # What a subclass writes.
+
+    def on_start(self) -> None:
+        """Become ready: read the facts, ask outside what is true, subscribe."""
+
+    def handle(self, message: Message) -> Any:  # noqa: ANN401 (answers to the roof)
+        """Do what a message says."""
+        raise NotImplementedError
+
+    def release(self) -> None:
+        """Let go of what `on_start` took hold of. Runs at every end, a failure's too."""
+
+    # What a subclass uses.
+
+    def tell(self, receiver: str, message: Message, *, latest: str | None = None) -> None:
+        """Tell a message once the handler has returned."""
+        address = self.incarnation.system.address(receiver)
+        self._outbox.append((address, message, self._origin, latest))
+
+    def tell_later_self(self, message: Message) -> None:
+        """Put a message into this actor's own mailbox, now, from any thread."""
+        self.incarnation.address.tell(message, sender=self.name)
+
+    def continue_trace(self, origin: Origin | None) -> None:
+        """Make the message at hand part of an older causal tree."""
+        if origin is not None and self._current is not None:
+            self._current.trace_id, self._current.parent_id = origin
+            self._origin = self._current.origin
+
+    @property
+    def origin(self) -> Origin | None:
+        """The message at hand."""
+        return self._origin
+
+    # How Pykka's loop is held.
+
+    def _create_actor_inbox(self) -> Any:  # type: ignore[override]  # noqa: ANN401
+        # Static in Pykka, where each actor has an inbox of its own; ours belongs to the address.
+        return self.incarnation.lease
+
+    def _actor_loop_setup(self) -> None:
+        incarnation = self.incarnation
+        incarnation.busy_since_s = time.monotonic()
+        self.now_ms = incarnation.system.now_ms()
+        try:
+            self._probe(Moment.START)
+            self.on_start()
+            self._announce()
+        except BaseException as error:  # noqa: BLE001 (Pykka calls no hook for these at all)
+            self._crash(error)
+        else:
+            incarnation.busy_since_s = None
+            incarnation.is_ready = True
+            incarnation.guardian.on_ready(incarnation)
+
+    def _handle_receive(self, message: Any) -> Any:  # noqa: ANN401 (Pykka's signature)
+        if isinstance(message, Envelope):
+            self._work_on(message)
+            return None
+        if isinstance(message, EndOfLease):
+            self.stop()
+            return None
+        return super()._handle_receive(message)
+
+    def _actor_loop_teardown(self) -> None:
+        super()._actor_loop_teardown()
+        self.incarnation.ended.set()
+
+    def on_stop(self) -> None:
+        """Let go, at an orderly end (Pykka's hook)."""
+        self.incarnation.lease.end()
+        self._let_go()
+
+    def _work_on(self, envelope: Envelope) -> None:
+        incarnation = self.incarnation
+        incarnation.busy_since_s = time.monotonic()
+        envelope.taken_ns = time.perf_counter_ns()
+        envelope.now_ms = self.now_ms = incarnation.system.now_ms()
+        self._current, self._origin = envelope, envelope.origin
+        try:
+            self._probe(Moment.BEFORE_WORK)
+            answer = self._answer(envelope.message)
+            self._probe(Moment.AFTER_FACTS)
+            self._flush()
+            self._probe(Moment.AFTER_TELLS)
+        except BaseException as error:  # noqa: BLE001 (Pykka would stop every actor for some)
+            self._crash(error)
+        else:
+            self._done(envelope, answer)
+
+    def _answer(self, message: Message) -> Any:  # noqa: ANN401
+        if isinstance(message, Ping):
+            return self.incarnation.generation
+        return self.handle(message)
+
+    def _flush(self) -> None:
+        """Send what the handler told, unless this incarnation was replaced meanwhile."""
+        outbox, self._outbox = self._outbox, []
+        lease = self.incarnation.lease
+        with lease.fence:
+            if lease.is_revoked:
+                return
+            for address, message, origin, latest in outbox:
+                address.tell(
+                    message,
+                    sender=self.name,
+                    generation=lease.generation,
+                    origin=origin,
+                    latest=latest,
+                )
+
+    def _announce(self) -> None:
+        # The restart is told before what on_start found out: who hears it first catches up with
+        # the facts that the last incarnation stored but never told.
+        incarnation = self.incarnation
+        with incarnation.lease.fence:
+            if incarnation.is_restart and not incarnation.lease.is_revoked:
+                event = Restarted(address=self.name, generation=incarnation.generation)
+                incarnation.system.tell_all(
+                    event, sender=self.name, generation=incarnation.generation
+                )
+            self._flush()
+
+    def _done(self, envelope: Envelope, answer: Any) -> None:  # noqa: ANN401
+        self._current = self._origin = None
+        self.incarnation.busy_since_s = None
+        lease = self.incarnation.lease
+        with lease.fence:
+            if lease.is_revoked:
+                return
+            lease.in_flight = None
+        if envelope.reply is not None:
+            envelope.reply.set_result(answer)
+        self.incarnation.system.work.done()
+
+    def _crash(self, error: BaseException) -> None:
+        incarnation = self.incarnation
+        incarnation.busy_since_s = None
+        was_revoked = incarnation.lease.is_revoked
+        poison = incarnation.lease.end()
+        report = CrashReport(
+            address=self.name,
+            generation=incarnation.generation,
+            cause=f"{type(error).__name__}: {error}",
+            details="".join(traceback.format_exception(error)),
+            poison=poison,
+        )
+        self._let_go()
+        self.stop()
+        if poison is not None and poison.reply is not None:
+            _fail(poison, report)
+        if not was_revoked:
+            incarnation.guardian.on_crash(incarnation, report)
+
+    def _let_go(self) -> None:
+        if self._has_let_go:
+            return
+        self._has_let_go = True
+        try:
+            self.release()
+        except Exception:  # noqa: BLE001 (the end must be reached)
+            logger.opt(exception=True).warning("{} could not let go", self.name)
+
+    def _probe(self, moment: Moment) -> None:
+        if self.incarnation.system.probe is not None:
+            self.incarnation.system.probe(self.name, moment)
+
+
+def _fail(envelope: Envelope, report: CrashReport) -> None:
+    try:
+        if envelope.reply is not None:
+            envelope.reply.set_exception(ActorCrashedError(report.cause))
+    except InvalidStateError:
+        return

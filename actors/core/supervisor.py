@@ -1,0 +1,309 @@
+"""Starts, watches, restarts, gives up and stops the actors.
+
+The supervisor is a plain thread, not an actor: what watches must not share the ways in which the
+watched fail. Its times are monotonic real time, never the trading clock: a replay's clock waits
+for the very restart that would wait for it.
+"""
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from random import Random
+from typing import Any
+
+from loguru import logger
+
+from actors.core.actor import CrashReport, Incarnation, SupervisedActor
+from actors.core.envelope import Envelope
+from actors.core.messages import GivenUp
+from actors.core.system import ActorSystem, Address
+
+SUPERVISOR = "supervisor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartPolicy:
+    """How often and how fast an actor is restarted, and when it counts as hung."""
+
+    max_restarts: int
+    within_s: float
+    backoff_initial_s: float
+    backoff_max_s: float
+    backoff_jitter_fraction: float
+    hang_s: float
+    start_s: float
+    """How long `on_start` may take."""
+
+    def backoff_s(self, failures: int, random: Random) -> float:
+        """Return the pause before the restart that follows the n-th failure in a row."""
+        pause_s = min(self.backoff_max_s, self.backoff_initial_s * 2.0 ** (failures - 1))
+        return pause_s * (1.0 + self.backoff_jitter_fraction * random.uniform(-1.0, 1.0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildSpec:
+    """One actor to keep alive."""
+
+    address: str
+    actor: type[SupervisedActor]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    is_vital: bool = False
+    """The whole system ends in order when this child is given up."""
+
+
+class ChildStatus(StrEnum):
+    """Where a child stands."""
+
+    STARTING = "STARTING"
+    RUNNING = "RUNNING"
+    WAITING = "WAITING"
+    """For its restart."""
+    GIVEN_UP = "GIVEN_UP"
+    STOPPED = "STOPPED"
+
+
+@dataclass(eq=False, kw_only=True)
+class Child:
+    """One actor and its history."""
+
+    spec: ChildSpec
+    address: Address
+    status: ChildStatus = ChildStatus.STOPPED
+    incarnation: Incarnation | None = None
+    ref: Any = None
+    generation: int = 0
+    restarts: int = 0
+    failures_s: deque[float] = field(default_factory=deque)
+    """When it failed, within the policy's time."""
+    restart_at_s: float | None = None
+    owed: int = 0
+    """Work that counts until the child is ready or was given up."""
+    reports: deque[CrashReport] = field(default_factory=lambda: deque(maxlen=20))
+
+
+class Supervisor:
+    """Keeps children alive, one for one."""
+
+    def __init__(
+        self,
+        system: ActorSystem,
+        policy: RestartPolicy,
+        random: Random,
+        on_event: Callable[[str, CrashReport | None], None] = lambda _what, _report: None,
+    ) -> None:
+        """Start nothing yet.
+
+        Args:
+            system: where the children's addresses are.
+            policy: limits for every child.
+            random: for the jitter of back-offs.
+            on_event: called in the supervisor's thread with "crashed", "given up" and the report.
+        """
+        self._system = system
+        self._policy = policy
+        self._random = random
+        self._on_event = on_event
+        self._children: dict[str, Child] = {}
+        self._tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=SUPERVISOR, daemon=True)
+        self._is_stopping = False
+        self.escalated = threading.Event()
+        """Set once a vital child was given up."""
+
+    # Called from other threads.
+
+    def start(self, specs: Sequence[ChildSpec]) -> None:
+        """Start all children, in this order, and begin to watch."""
+        for spec in specs:
+            child = Child(spec=spec, address=self._system.address(spec.address))
+            self._children[spec.address] = child
+        for child in self._children.values():
+            self._launch(child)
+        self._thread.start()
+
+    def on_ready(self, incarnation: Incarnation) -> None:
+        """Take note that an incarnation is ready."""
+        self._tasks.put(lambda: self._ready(incarnation))
+
+    def on_crash(self, incarnation: Incarnation, report: CrashReport) -> None:
+        """Take note that an incarnation has crashed."""
+        self._tasks.put(lambda: self._crashed(incarnation, report))
+
+    def give_up(self, address: str, cause: str) -> None:
+        """Suspend a child by order, as if its limit were reached, and wait until that is done."""
+        done = threading.Event()
+
+        def suspend() -> None:
+            self._give_up(self._children[address], cause)
+            done.set()
+
+        self._tasks.put(suspend)
+        done.wait()
+
+    def children(self) -> list[Child]:
+        """Return all children, in the order of their start."""
+        return list(self._children.values())
+
+    def stop(self, timeout_s: float) -> list[str]:
+        """Stop all children in reverse order, each after what waits for it.
+
+        Returns:
+            The addresses of those that did not end in time, and were abandoned.
+        """
+        stopped = threading.Event()
+        self._tasks.put(lambda: self._begin_to_stop(stopped))
+        stopped.wait(timeout_s)
+        deadline_s = time.monotonic() + timeout_s
+        late = []
+        for child in reversed(self.children()):
+            if not self._stop_child(child, deadline_s):
+                late.append(child.spec.address)
+        return late
+
+    # In the supervisor's own thread.
+
+    def _run(self) -> None:
+        while not self._is_stopping:
+            try:
+                self._tasks.get(timeout=self._pause_s())()
+            except queue.Empty:
+                pass
+            now_s = time.monotonic()
+            for child in self._children.values():
+                self._watch(child, now_s)
+
+    def _pause_s(self) -> float:
+        due = [c.restart_at_s for c in self._children.values() if c.restart_at_s is not None]
+        until_due_s = max(0.0, min(due) - time.monotonic()) if due else 1.0
+        return min(until_due_s, self._policy.hang_s / 4, 1.0)
+
+    def _watch(self, child: Child, now_s: float) -> None:
+        if child.restart_at_s is not None and now_s >= child.restart_at_s:
+            self._launch(child)
+        incarnation = child.incarnation
+        if incarnation is None or child.status not in (ChildStatus.STARTING, ChildStatus.RUNNING):
+            return
+        busy_since_s = incarnation.busy_since_s
+        limit_s = self._policy.hang_s if incarnation.is_ready else self._policy.start_s
+        if busy_since_s is not None and now_s - busy_since_s > limit_s:
+            self._abandon(child, incarnation, now_s - busy_since_s)
+
+    def _launch(self, child: Child) -> None:
+        child.restart_at_s = None
+        child.generation += 1
+        child.status = ChildStatus.STARTING
+        if child.generation == 1:
+            self._owe(child)
+        child.incarnation = Incarnation(
+            address=child.address,
+            lease=child.address.mailbox.lease(child.generation),
+            system=self._system,
+            guardian=self,
+            is_restart=child.generation > 1,
+        )
+        try:
+            child.ref = child.spec.actor.start(child.incarnation, **child.spec.arguments)
+        except Exception as error:  # noqa: BLE001 (a constructor's failure is one child's failure)
+            self._crashed(child.incarnation, _report(child, f"{type(error).__name__}: {error}"))
+
+    def _owe(self, child: Child) -> None:
+        self._system.work.add()
+        child.owed += 1
+
+    def _settle(self, child: Child) -> None:
+        owed, child.owed = child.owed, 0
+        if owed:
+            self._system.work.done(owed)
+
+    def _ready(self, incarnation: Incarnation) -> None:
+        child = self._children[incarnation.address.name]
+        if child.incarnation is incarnation and child.status is ChildStatus.STARTING:
+            child.status = ChildStatus.RUNNING
+            self._settle(child)
+
+    def _crashed(self, incarnation: Incarnation, report: CrashReport) -> None:
+        child = self._children[incarnation.address.name]
+        if report.poison is not None:
+            # The message's own credit: it counts until the child is ready again.
+            child.owed += 1
+            self._system.bury(report.poison, report.cause)
+        if child.incarnation is not incarnation or child.status is ChildStatus.GIVEN_UP:
+            self._settle(child)
+            return
+        child.reports.append(report)
+        logger.bind(actor=child.spec.address).warning(
+            "{} crashed in life {}: {}", child.spec.address, report.generation, report.cause
+        )
+        self._on_event("hung" if report.is_hang else "crashed", report)
+        self._restart_or_give_up(child, report)
+
+    def _abandon(self, child: Child, incarnation: Incarnation, busy_s: float) -> None:
+        poison = incarnation.lease.revoke()
+        cause = f"worked on one message for {busy_s:.1f} s, {self._policy.hang_s} s are allowed"
+        self._crashed(incarnation, _report(child, cause, poison, is_hang=True))
+
+    def _restart_or_give_up(self, child: Child, report: CrashReport) -> None:
+        now_s = time.monotonic()
+        child.failures_s.append(now_s)
+        while child.failures_s and now_s - child.failures_s[0] > self._policy.within_s:
+            child.failures_s.popleft()
+        if len(child.failures_s) > self._policy.max_restarts:
+            self._give_up(child, report.cause)
+            return
+        child.restarts += 1
+        child.status = ChildStatus.WAITING
+        child.restart_at_s = now_s + self._policy.backoff_s(len(child.failures_s), self._random)
+
+    def _give_up(self, child: Child, cause: str) -> None:
+        if child.status is ChildStatus.GIVEN_UP:
+            return
+        if child.incarnation is not None:
+            unfinished = child.incarnation.lease.revoke()
+            child.owed += unfinished is not None
+        child.status = ChildStatus.GIVEN_UP
+        child.restart_at_s = None
+        name = child.spec.address
+        self._bury_all(child.address.mailbox.close(), f"{name} was given up")
+        logger.bind(actor=name).error("{} was given up: {}", name, cause)
+        self._system.tell_all(GivenUp(address=name, cause=cause), sender=SUPERVISOR)
+        self._on_event("given up", child.reports[-1] if child.reports else None)
+        self._settle(child)
+        if child.spec.is_vital:
+            self.escalated.set()
+
+    def _bury_all(self, envelopes: list[Envelope], cause: str) -> None:
+        for envelope in envelopes:
+            self._system.bury(envelope, cause)
+        if envelopes:
+            self._system.work.done(len(envelopes))
+
+    def _begin_to_stop(self, stopped: threading.Event) -> None:
+        self._is_stopping = True
+        stopped.set()
+
+    def _stop_child(self, child: Child, deadline_s: float) -> bool:
+        incarnation = child.incarnation
+        if incarnation is None or child.status is not ChildStatus.RUNNING:
+            child.status = ChildStatus.STOPPED
+            return True
+        if child.ref.is_alive():
+            child.ref.stop(block=False)
+        child.status = ChildStatus.STOPPED
+        return incarnation.ended.wait(max(0.0, deadline_s - time.monotonic()))
+
+
+def _report(
+    child: Child, cause: str, poison: Envelope | None = None, *, is_hang: bool = False
+) -> CrashReport:
+    return CrashReport(
+        address=child.spec.address,
+        generation=child.generation,
+        cause=cause,
+        details="",
+        poison=poison,
+        is_hang=is_hang,
+    )

@@ -1,0 +1,165 @@
+"""The addresses of one process, and all that passes between them."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import count
+from time import perf_counter_ns
+from typing import Any
+
+from actors.core.envelope import Envelope, Origin
+from actors.core.mailbox import Mailbox
+from actors.core.messages import Message
+from actors.core.work import WorkCounter
+
+OUTSIDE = 0
+"""Generation of senders that are no actors."""
+
+
+class Moment(StrEnum):
+    """Where in an actor's work something can be made to happen to it."""
+
+    START = "start"
+    BEFORE_WORK = "before work"
+    AFTER_FACTS = "after facts"
+    AFTER_TELLS = "after tells"
+
+
+Probe = Callable[[str, Moment], None]
+"""Called with an address and a moment; what it raises crashes the actor."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A message that nobody will handle, and why."""
+
+    envelope: Envelope
+    cause: str
+
+
+class Address:
+    """A stable name that messages are sent to, whoever answers there.
+
+    Telling never raises and never blocks: what cannot be delivered becomes a dead letter.
+    """
+
+    def __init__(self, name: str, system: "ActorSystem") -> None:
+        """Made by `ActorSystem.address` alone."""
+        self.name = name
+        self.mailbox = Mailbox()
+        self._system = system
+
+    def tell(
+        self,
+        message: Message,
+        *,
+        sender: str,
+        generation: int = OUTSIDE,
+        origin: Origin | None = None,
+        latest: str | None = None,
+    ) -> None:
+        """Put a message into the mailbox.
+
+        Args:
+            message: what is told.
+            sender: the address or the outer part that tells it.
+            generation: the sender's.
+            origin: the message that caused it; None begins a causal tree.
+            latest: a key; an older message of the same key that still waits is displaced.
+        """
+        envelope = self._system.envelope(self.name, message, sender, generation, origin)
+        self._system.deliver(self, envelope, latest)
+
+    def ask(self, message: Message, *, sender: str, timeout_s: float) -> Any:  # noqa: ANN401
+        """Return the answer to a message. For the roof alone: an actor that asks can deadlock.
+
+        Raises:
+            TimeoutError: no answer came in time.
+            ActorCrashedError: the message crashed its actor.
+            DeadLetterError: nobody answers there any more.
+        """
+        envelope = self._system.envelope(self.name, message, sender, OUTSIDE, None)
+        envelope.reply = Future()
+        self._system.deliver(self, envelope, None)
+        return envelope.reply.result(timeout_s)
+
+
+class DeadLetterError(Exception):
+    """A question was sent where nobody answers any more."""
+
+
+class ActorCrashedError(Exception):
+    """A question crashed the actor that was asked."""
+
+
+class ActorSystem:
+    """All addresses of the process, message ids, the work counter and the dead letters."""
+
+    def __init__(self, now_ms: Callable[[], int], probe: Probe | None = None) -> None:
+        """Start without an address.
+
+        Args:
+            now_ms: the trading clock.
+            probe: called at every moment of every actor's work; for drills and tests.
+        """
+        self.now_ms = now_ms
+        self.probe = probe
+        self.work = WorkCounter()
+        self.dead_letters: list[DeadLetter] = []
+        self._ids = count(1)
+        self._addresses: dict[str, Address] = {}
+
+    def address(self, name: str) -> Address:
+        """Return the address of a name, made at its first use."""
+        return self._addresses.setdefault(name, Address(name, self))
+
+    def addresses(self) -> list[Address]:
+        """Return all addresses."""
+        return list(self._addresses.values())
+
+    def tell_all(self, message: Message, *, sender: str, generation: int = OUTSIDE) -> None:
+        """Tell a message to every address but the sender's own."""
+        for address in self.addresses():
+            if address.name != sender:
+                address.tell(message, sender=sender, generation=generation)
+
+    def envelope(
+        self,
+        receiver: str,
+        message: Message,
+        sender: str,
+        generation: int,
+        origin: Origin | None,
+    ) -> Envelope:
+        """Return a message with all its plumbing."""
+        message_id = next(self._ids)
+        return Envelope(
+            message=message,
+            message_id=message_id,
+            parent_id=None if origin is None else origin.message_id,
+            trace_id=message_id if origin is None else origin.trace_id,
+            sender=sender,
+            sender_generation=generation,
+            receiver=receiver,
+            sent_ns=perf_counter_ns(),
+        )
+
+    def deliver(self, address: Address, envelope: Envelope, latest: str | None) -> None:
+        """Count a message and put it."""
+        self.work.add()
+        displaced: Envelope | None = None
+        if latest is None:
+            is_taken = address.mailbox.put(envelope)
+        else:
+            is_taken, displaced = address.mailbox.put_latest(latest, envelope)
+        if not is_taken:
+            self.bury(envelope, f"{address.name} was given up")
+        if not is_taken or displaced is not None:
+            self.work.done()
+
+    def bury(self, envelope: Envelope, cause: str) -> None:
+        """Keep a message that nobody will handle, and tell whoever waits for its answer."""
+        self.dead_letters.append(DeadLetter(envelope=envelope, cause=cause))
+        if envelope.reply is not None and not envelope.reply.done():
+            envelope.reply.set_exception(DeadLetterError(cause))

@@ -1,0 +1,39 @@
+"""Counts the messages on their way, so that one can wait until nothing is left to do."""
+
+import threading
+
+
+class WorkCounter:
+    """The number of messages told and not yet done.
+
+    "Every mailbox is empty" would be wrong: a handler may still work, and may still tell. A
+    message counts from before it is put until what its handler told has been put; the message of
+    a crash counts until the actor is ready again or was given up.
+    """
+
+    def __init__(self) -> None:
+        """Start quiet."""
+        self._changed = threading.Condition()
+        self._count = 0
+
+    def add(self, count: int = 1) -> None:
+        """Count messages that are about to be put."""
+        with self._changed:
+            self._count += count
+
+    def done(self, count: int = 1) -> None:
+        """Count messages as done."""
+        with self._changed:
+            self._count -= count
+            if not self._count:
+                self._changed.notify_all()
+
+    def wait_quiet(self, timeout_s: float) -> bool:
+        """Wait until nothing is on its way; False when the time ran out first."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._count, timeout_s)
+
+    @property
+    def count(self) -> int:
+        """How many messages are on their way."""
+        return self._count

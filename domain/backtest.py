@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from domain.asset import AssetState
 from domain.candles import CandleSeries
-from domain.decisions import Decision, Grant, Report
+from domain.decisions import Close, Decision, Grant, Report
 from domain.market import Candle, Side, exact
 from domain.matching import CandlePrices, Event, MatchingEngine, funding_is_due
 from domain.orders import ExitReason, OrderRequest, Purpose, client_order_id
@@ -63,33 +63,38 @@ class Backtest:
             report = asset.report(may_enter=True)
             if report is not None:
                 reports.append(report)
-        decision = self.portfolio.decide(t_ms, reports)
+        decision = self.portfolio.decide(t_ms, reports, now_ms=t_ms)
         if not decision.is_empty:
             self.result.decisions.append(decision)
         self._fill(reports, decision)
 
     def _fill(self, reports: list[Report], decision: Decision) -> None:
-        leaving = {report.asset: report.own_exit for report in reports if report.own_exit}
-        for name, reason in leaving.items():
-            self._close(name, Purpose.EXIT, reason, decision.t_ms)
+        closes = [
+            Close(asset=report.asset, purpose=Purpose.EXIT, reason=report.own_exit)
+            for report in reports
+            if report.own_exit is not None
+        ]
         if decision.protection is not None:
-            for name in [name for name in self._names if name in self.engine.positions]:
-                self._close(
-                    name, Purpose.EMERGENCY, decision.protection.reason, decision.t_ms
-                )
+            closes += decision.protection.closes
+        taking_part = {report.asset for report in reports}
+        for close in closes:
+            if close.asset in taking_part:
+                self._close(close, decision.t_ms)
         for grant in sorted(decision.grants, key=lambda grant: self._names.index(grant.asset)):
             self._open(grant)
 
-    def _close(self, name: str, purpose: Purpose, reason: ExitReason, t_ms: int) -> None:
-        position = self.engine.positions[name]
+    def _close(self, close: Close, t_ms: int) -> None:
+        position = self.engine.positions.get(close.asset)
+        if position is None:
+            return
         request = OrderRequest(
-            client_order_id=client_order_id(name, t_ms, purpose, 1),
-            asset=name,
+            client_order_id=client_order_id(close.asset, t_ms, close.purpose, 1),
+            asset=close.asset,
             side=Side.BUY if position.side is Side.SELL else Side.SELL,
             qty=position.qty,
             reduce_only=True,
         )
-        self._trade(request, t_ms, reason=reason, cross_ms=None)
+        self._trade(request, t_ms, reason=close.reason, cross_ms=None)
 
     def _open(self, grant: Grant) -> None:
         request = OrderRequest(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from domain.orders import ExitReason
+from domain.orders import ExitReason, Purpose
 from domain.regime import Regime
 
 
@@ -84,11 +84,24 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Close:
+    """One position to close, and under which name.
+
+    An asset that exits by its own decision at the same close keeps its own reason.
+    """
+
+    asset: str
+    purpose: Purpose
+    reason: ExitReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Protection:
-    """Every position is to be closed, and nothing is opened until a time."""
+    """Every open position is to be closed, and nothing is opened until a time."""
 
     t_ms: int
     reason: ExitReason
+    closes: tuple[Close, ...]
     epoch: int
     """Rises with each protection: grants of an older epoch are void."""
     cooldown_end_ms: int

@@ -31,3 +31,7 @@ class AccessDeniedError(TradingError):
 
 class FencedError(TradingError):
     """A replaced incarnation of an actor tried to act."""
+
+
+class StaleGrantError(TradingError):
+    """An entry was granted before a protection fired: nothing was stored, nothing is sent."""

@@ -26,6 +26,8 @@ class Picture:
     protection_epoch: int
     blocked: Blocked | None
     """Why nothing at all is granted, with its figures."""
+    suspended: frozenset[str]
+    """Assets that get no new positions because their execution was given up."""
     correlate: Correlate
 
 
@@ -76,6 +78,7 @@ def _decide(
     target = target_notional(picture.balance, asset, multiplier)
     refused = (
         picture.blocked
+        or _suspended(report.asset, picture)
         or _too_many(len(held), len(grants), rules)
         or _too_correlated(report.asset, held, picture.correlate, rules)
         or _group_too_large(report.asset, held, target, picture, rules)
@@ -105,6 +108,12 @@ def _grant(report: Report, wish: EntryWish, qty: Decimal, picture: Picture) -> G
         cross_ms=wish.cross_ms,
         protection_epoch=picture.protection_epoch,
     )
+
+
+def _suspended(asset: str, picture: Picture) -> Blocked | None:
+    if asset not in picture.suspended:
+        return None
+    return RefusalReason.MALFUNCTION, f"suspended={asset}"
 
 
 def _too_many(held: int, granted: int, rules: TradingRules) -> Blocked | None:

@@ -90,8 +90,9 @@ class Intent:
     """Why the position is closed; None for an entry."""
     cross_ms: int | None
     """Close time of the cross that an entry uses."""
-    protection_epoch: int
-    """The epoch of the grant; 0 for a close, which no epoch stops."""
+    protection_epoch: int | None
+    """The epoch of an entry's grant; None where no epoch stops the order: a close, or an entry
+    that is only stored as void."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

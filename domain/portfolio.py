@@ -5,18 +5,18 @@ that its decision of a close does not depend on which message came first.
 """
 
 from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import combinations
 from typing import NamedTuple
 
 from domain.candles import CandleSeries
-from domain.decisions import Decision, Protection, RefusalReason, Report
+from domain.decisions import Close, Decision, Grant, Protection, RefusalReason, Report
 from domain.grants import Blocked, Picture, decide_wishes
 from domain.indicators import Array, CloseWindow, correlation
 from domain.market import exact
-from domain.orders import ExitReason
+from domain.orders import ExitReason, Purpose
 from domain.positions import ZERO, Execution, Position, Trade, book
 from domain.protection import ProtectionState, fire, sample
 from domain.rules import TradingRules
@@ -48,6 +48,11 @@ def booking_key(execution: Execution, place: int, arrival: int, candle_ms: int) 
         return BookingKey(close_ms, 0, place, arrival)
     close_ms = execution.ts_ms // candle_ms * candle_ms
     return BookingKey(close_ms, _phase_at_close(execution), place, arrival)
+
+
+def counts_before(execution: Execution, t_ms: int, candle_ms: int) -> bool:
+    """Tell whether an execution stood before the decisions of t were made."""
+    return booking_key(execution, 0, 0, candle_ms) < (t_ms, DECISION_PHASE)
 
 
 def _phase_at_close(execution: Execution) -> int:
@@ -91,6 +96,10 @@ class PortfolioState:
         self.protection = state
         self.balance = rules.fills.initial_balance
         self.positions: dict[str, Position] = {}
+        self.reserved: dict[str, Grant] = {}
+        """Grants that neither filled nor failed yet."""
+        self.suspended: set[str] = set()
+        """Assets that get no new positions."""
         self.streak = LossStreak()
         self.prices: dict[str, Decimal] = {}
         """Newest known price of each asset: its close, or the exchange's mark price."""
@@ -115,10 +124,24 @@ class PortfolioState:
             self._window_ms[asset] = int(series.open_time_ms[-1]) + series.candle_ms
             self.prices[asset] = exact(newest[-1])
 
-    def decide(self, t_ms: int, reports: Sequence[Report]) -> Decision:
-        """Return what is decided at a close, and remember the sample taken at it.
+    def remember_price(self, asset: str, price: Decimal) -> None:
+        """Take the price at which an asset is valued until its next close."""
+        self.prices[asset] = price
+
+    def release(self, grant: Grant) -> None:
+        """Free what a grant reserved, because it will never fill."""
+        if self.reserved.get(grant.asset) == grant:
+            del self.reserved[grant.asset]
+
+    def decide(self, t_ms: int, reports: Sequence[Report], *, now_ms: int) -> Decision:
+        """Return what is decided at a close, reserve its grants, and remember its sample.
 
         Deciding a t again from the facts before its decisions gives the same decision.
+
+        Args:
+            t_ms: the close.
+            reports: of that close, in the order of the settings.
+            now_ms: the present; wishes of a close long past are stale.
         """
         self.fold_before(t_ms)
         for report in reports:
@@ -130,13 +153,14 @@ class PortfolioState:
             t_ms=t_ms,
             rules=self._rules.protection,
         )
-        blocked_before = self._blocked_before(t_ms)
+        blocked_before = self._blocked_before(t_ms, now_ms)
         self.protection, reason = fire(
             state, open_correlation=self._open_correlation(t_ms), rules=self._rules.protection
         )
-        protection = None if reason is None else self._protection(reason)
+        protection = None if reason is None else self._protection(reason, reports)
         blocked = blocked_before or self._blocked_now(protection)
         grants, refusals = decide_wishes(reports, self._picture(t_ms, blocked), self._rules)
+        self.reserved.update((grant.asset, grant) for grant in grants)
         return Decision(t_ms=t_ms, grants=grants, refusals=refusals, protection=protection)
 
     def fold_before(self, t_ms: int) -> None:
@@ -160,6 +184,9 @@ class PortfolioState:
     def _book(self, execution: Execution) -> None:
         booked = book(self.positions.get(execution.asset), execution)
         self.balance += booked.cash
+        grant = self.reserved.get(execution.asset)
+        if grant is not None and execution.decided_ms == grant.t_ms:
+            del self.reserved[execution.asset]
         if booked.position is None:
             self.positions.pop(execution.asset, None)
         else:
@@ -176,33 +203,48 @@ class PortfolioState:
             self._window_ms[report.asset] = report.t_ms
         self.prices[report.asset] = exact(report.close)
 
-    def _protection(self, reason: ExitReason) -> Protection:
+    def _protection(self, reason: ExitReason, reports: Sequence[Report]) -> Protection:
         state = self.protection
         return Protection(
             t_ms=state.t_ms,
             reason=reason,
+            closes=tuple(self._closes(reason, reports)),
             epoch=state.epoch,
             cooldown_end_ms=state.cooldown_end_ms,
             figures=f"drawdown={state.drawdown:.4f} daily_loss={state.daily_loss:.4f}",
         )
 
+    def _closes(self, reason: ExitReason, reports: Sequence[Report]) -> Iterator[Close]:
+        own = {report.asset: report.own_exit for report in reports}
+        for asset in sorted(self.positions, key=self._rules.order_of):
+            own_exit = own.get(asset)
+            if own_exit is not None:
+                yield Close(asset=asset, purpose=Purpose.EXIT, reason=own_exit)
+            else:
+                yield Close(asset=asset, purpose=Purpose.EMERGENCY, reason=reason)
+
     def _picture(self, t_ms: int, blocked: Blocked | None) -> Picture:
         reduced = self._rules.protection.drawdown_size_multiplier
+        held: dict[str, Grant | Position] = {**self.reserved, **self.positions}
         return Picture(
             t_ms=t_ms,
             balance=self.balance,
-            notionals={asset: held.notional for asset, held in self.positions.items()},
+            notionals={asset: grant_or_position.notional for asset, grant_or_position in held.items()},
+            suspended=frozenset(self.suspended),
             size_multiplier=reduced if self.protection.is_reduced else Decimal(1),
             protection_epoch=self.protection.epoch,
             blocked=blocked,
             correlate=lambda left, right: self._correlation(t_ms, left, right),
         )
 
-    def _blocked_before(self, t_ms: int) -> Blocked | None:
+    def _blocked_before(self, t_ms: int, now_ms: int) -> Blocked | None:
         if self.protection.is_halted:
             return RefusalReason.HALTED, f"drawdown={self.protection.drawdown:.4f}"
         if t_ms < self.global_cooldown_end_ms:
             return RefusalReason.GLOBAL_COOLDOWN, f"until_ms={self.global_cooldown_end_ms}"
+        age_ms, limit_ms = now_ms - t_ms, self._rules.strategy.entry_max_age_ms
+        if age_ms > limit_ms:
+            return RefusalReason.STALE, f"age_ms={age_ms} limit_ms={limit_ms}"
         return None
 
     def _blocked_now(self, protection: Protection | None) -> Blocked | None:

@@ -42,10 +42,9 @@ class ProtectionState:
         """Fraction of the day's start that is lost; negative on a winning day."""
         return (self.day_start_equity - self.equity) / self.day_start_equity
 
-    def is_same_but_for_the_sample(self, other: "ProtectionState") -> bool:
-        """Tell whether only time, equity and balance differ."""
-        sample = {"t_ms": other.t_ms, "equity": other.equity, "balance": other.balance}
-        return replace(self, **sample) == other
+    def equals_but_for_time(self, other: "ProtectionState") -> bool:
+        """Tell whether nothing but the time differs."""
+        return replace(self, t_ms=other.t_ms) == other
 
 
 def initial_state(balance: Decimal, t_ms: int) -> ProtectionState:

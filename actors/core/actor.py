@@ -16,6 +16,17 @@ from actors.core.messages import Message, Ping, Restarted
 from actors.core.system import ActorCrashedError, ActorSystem, Address, Moment
 
 
+_here = threading.local()
+
+
+def whose_thread() -> tuple[str, int | None] | None:
+    """Return the address that this thread works for, and the trace it works on."""
+    actor: SupervisedActor | None = getattr(_here, "actor", None)
+    if actor is None:
+        return None
+    return actor.name, None if actor.origin is None else actor.origin.trace_id
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrashReport:
     """How one incarnation ended."""
@@ -107,9 +118,13 @@ class SupervisedActor(pykka.ThreadingActor):
         address = self.incarnation.system.address(receiver)
         self._outbox.append((address, message, self._origin, latest))
 
-    def tell_later_self(self, message: Message) -> None:
-        """Put a message into this actor's own mailbox, now, from any thread."""
-        self.incarnation.address.tell(message, sender=self.name)
+    def hand_in(self, message: Message, *, sender: str, latest: str | None = None) -> None:
+        """Put a message from outside into this actor's mailbox: from any thread, at once."""
+        self.incarnation.address.tell(message, sender=sender, latest=latest)
+
+    def is_given_up(self, address: str) -> bool:
+        """Tell whether nobody answers at an address any more."""
+        return address in self.incarnation.system.given_up
 
     def continue_trace(self, origin: Origin | None) -> None:
         """Make the message at hand part of an older causal tree."""
@@ -132,6 +147,7 @@ class SupervisedActor(pykka.ThreadingActor):
         incarnation = self.incarnation
         incarnation.busy_since_s = time.monotonic()
         self.now_ms = incarnation.system.now_ms()
+        _here.actor = self
         try:
             self._probe(Moment.START)
             self.on_start()
@@ -169,7 +185,7 @@ class SupervisedActor(pykka.ThreadingActor):
         self._current, self._origin = envelope, envelope.origin
         try:
             self._probe(Moment.BEFORE_WORK)
-            answer = self._answer(envelope.message)
+            answer = self._dispatch(envelope.message)
             self._probe(Moment.AFTER_FACTS)
             self._flush()
             self._probe(Moment.AFTER_TELLS)
@@ -178,7 +194,7 @@ class SupervisedActor(pykka.ThreadingActor):
         else:
             self._done(envelope, answer)
 
-    def _answer(self, message: Message) -> Any:  # noqa: ANN401
+    def _dispatch(self, message: Message) -> Any:  # noqa: ANN401
         if isinstance(message, Ping):
             return self.incarnation.generation
         return self.handle(message)

@@ -82,6 +82,7 @@ class Child:
     restart_at_s: float | None = None
     owed: int = 0
     """Work that counts until the child is ready or was given up."""
+    given_up_because: str = ""
     reports: deque[CrashReport] = field(default_factory=lambda: deque(maxlen=20))
 
 
@@ -265,10 +266,12 @@ class Supervisor:
             unfinished = child.incarnation.lease.revoke()
             child.owed += unfinished is not None
         child.status = ChildStatus.GIVEN_UP
+        child.given_up_because = cause
         child.restart_at_s = None
         name = child.spec.address
         self._bury_all(child.address.mailbox.close(), f"{name} was given up")
         logger.bind(actor=name).error("{} was given up: {}", name, cause)
+        self._system.given_up.add(name)
         self._system.tell_all(GivenUp(address=name, cause=cause), sender=SUPERVISOR)
         self._on_event("given up", child.reports[-1] if child.reports else None)
         self._settle(child)

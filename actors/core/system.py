@@ -107,6 +107,7 @@ class ActorSystem:
         self.probe = probe
         self.work = WorkCounter()
         self.dead_letters: list[DeadLetter] = []
+        self.given_up: set[str] = set()
         self._ids = count(1)
         self._addresses: dict[str, Address] = {}
 

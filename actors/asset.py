@@ -1,0 +1,204 @@
+"""The actor of one asset: follows its candles and wishes, exits and reports at each close.
+
+Receives: CandleClosed from its feed; EntryGranted, EntryRefused, GlobalCooldownStarted from the
+portfolio; PositionChanged, OrderRejected from its execution; Restarted, GivenUp from supervision.
+Publishes: AssetReported to the portfolio; OpenPosition, ClosePosition to its execution;
+RegimeChanged, EntryRefused to the notifier.
+Owns: the asset's feed, averages, crosses, regime and cooldown. The position is the exchange's; the
+actor folds what its execution tells of it.
+"""
+
+from actors.core.actor import Incarnation, SupervisedActor
+from actors.messages import (
+    AssetReported,
+    CandleClosed,
+    ClosePosition,
+    EntryGranted,
+    EntryRefused,
+    GivenUp,
+    GlobalCooldownStarted,
+    Message,
+    OpenPosition,
+    OrderRejected,
+    PositionChanged,
+    RegimeChanged,
+    Restarted,
+)
+from actors.names import NOTIFIER, PORTFOLIO, execution_name
+from actors.ports import Feed, Journal, Journals, Subscription
+from domain.asset import AssetState
+from domain.decisions import Report
+from domain.facts import StoredExecution
+from domain.market import Candle
+from domain.orders import Purpose, client_order_id
+from domain.portfolio import counts_before
+from domain.positions import Execution
+from domain.rules import TradingRules
+
+
+class AssetActor(SupervisedActor):
+    """One asset, from its candles to its wishes."""
+
+    def __init__(
+        self,
+        incarnation: Incarnation,
+        *,
+        asset: str,
+        rules: TradingRules,
+        feed: Feed,
+        journals: Journals,
+    ) -> None:
+        """Take over `asset/NAME`."""
+        super().__init__(incarnation)
+        self._asset = asset
+        self._rules = rules
+        self._feed = feed
+        self._journals = journals
+        self._execution = execution_name(asset)
+        self._state = AssetState(asset, rules)
+        self._applied_through = 0
+        self._entry: OpenPosition | None = None
+        """Asked of the execution and not answered yet."""
+        self._exit: ClosePosition | None = None
+        self._under_way: set[str] = set()
+        self._report: Report | None = None
+        self._refused_cross_ms: int | None = None
+        self._journal: Journal | None = None
+        self._subscription: Subscription | None = None
+
+    def on_start(self) -> None:
+        """Fold the facts, and decide the newest close once more.
+
+        It is decided on what stood before its own decisions: on the present, an asset that has
+        exited at this close would enter again.
+        """
+        self._journal = self._journals.open(self.name, lambda: self.origin)
+        self._subscription = self._feed.subscribe(self._asset, self._hand_in_candle)
+        self._state.apply_candles(self._feed.history(self._asset))
+        stored = self._journal.executions(self._asset)
+        newest_ms = self._state.signals.t_ms
+        if newest_ms is None:
+            return
+        candle_ms = self._rules.strategy.candle_ms
+        before = [s for s in stored if counts_before(s.execution, newest_ms, candle_ms)]
+        self._apply(before)
+        self._find_orders_under_way(self._journal)
+        self._decide()
+        self._apply([s for s in stored if s not in before])
+
+    def handle(self, message: Message) -> None:
+        """Do what a message says."""
+        match message:
+            case CandleClosed(candle=candle):
+                self._on_candle(candle)
+            case EntryGranted():
+                self._on_granted(message)
+            case EntryRefused():
+                self._on_refused(message)
+            case GlobalCooldownStarted(end_ms=end_ms):
+                self._state.global_cooldown_end_ms = end_ms
+            case PositionChanged(fact_id=fact_id, execution=execution):
+                self._on_position_changed(fact_id, execution)
+            case OrderRejected(client_order_id=order_id):
+                self._settle(order_id)
+            case Restarted(address=address):
+                self._on_restarted(address)
+            case GivenUp():
+                pass
+            case _:
+                raise_unknown(self.name, message)
+
+    def _on_candle(self, candle: Candle) -> None:
+        newest_ms = self._state.signals.t_ms
+        if newest_ms is not None and candle.close_time_ms <= newest_ms:
+            return
+        if newest_ms is None or candle.open_time_ms == newest_ms:
+            self._state.apply_candle(candle.close_time_ms, candle.close)
+        else:
+            self._state.apply_candles(self._feed.history(self._asset))
+        self._decide()
+
+    def _on_granted(self, message: EntryGranted) -> None:
+        grant = message.grant
+        if self._state.used_cross_ms == grant.cross_ms:
+            return
+        self._entry = OpenPosition(grant=grant)
+        self._under_way.add(self._entry_id(self._entry))
+        self.tell(self._execution, self._entry)
+
+    def _on_refused(self, message: EntryRefused) -> None:
+        if message.refusal.cross_ms != self._refused_cross_ms:
+            self._refused_cross_ms = message.refusal.cross_ms
+            self.tell(NOTIFIER, message)
+
+    def _on_position_changed(self, fact_id: int, execution: Execution) -> None:
+        self._apply([StoredExecution(fact_id=fact_id, execution=execution)])
+
+    def _on_restarted(self, address: str) -> None:
+        if address == PORTFOLIO and self._report is not None:
+            self.tell(PORTFOLIO, AssetReported(report=self._report))
+        if address == self._execution and self._journal is not None:
+            self._apply(self._journal.executions(self._asset, self._applied_through))
+            for request in (self._entry, self._exit):
+                if request is not None:
+                    self.tell(self._execution, request)
+
+    def release(self) -> None:
+        """Let go of the feed and the journal."""
+        if self._subscription is not None:
+            self._subscription.close()
+        if self._journal is not None:
+            self._journal.close()
+
+    def _hand_in_candle(self, candle: Candle) -> None:
+        self.hand_in(CandleClosed(candle=candle), sender=f"feed/{self._asset}")
+
+    def _decide(self) -> None:
+        report = self._state.report(may_enter=not self._under_way)
+        if report is None:
+            return
+        if self._report is not None and report.regime is not self._report.regime:
+            self.tell(NOTIFIER, RegimeChanged(report=report, previous=self._report.regime))
+        self._report = report
+        if report.own_exit is not None:
+            self._exit = ClosePosition(
+                asset=self._asset,
+                t_ms=report.t_ms,
+                purpose=Purpose.EXIT,
+                reason=report.own_exit,
+            )
+            # Before the report: an emergency that it leads to must find this exit under way.
+            self.tell(self._execution, self._exit)
+        self.tell(PORTFOLIO, AssetReported(report=report))
+
+    def _apply(self, stored: list[StoredExecution]) -> None:
+        for fact in stored:
+            if fact.fact_id > self._applied_through:
+                self._applied_through = fact.fact_id
+                self._state.apply_execution(fact.execution)
+            if fact.execution.client_order_id is not None:
+                self._settle(fact.execution.client_order_id)
+        if self._state.position is None:
+            self._exit = None
+
+    def _settle(self, order_id: str) -> None:
+        self._under_way.discard(order_id)
+        if self._entry is not None and self._entry_id(self._entry) == order_id:
+            self._entry = None
+
+    def _entry_id(self, request: OpenPosition) -> str:
+        return client_order_id(self._asset, request.grant.t_ms, Purpose.ENTRY, 1)
+
+    def _find_orders_under_way(self, journal: Journal) -> None:
+        newest_ms = self._state.signals.t_ms or 0
+        self._under_way = {
+            order.client_order_id
+            for order in journal.orders(self._asset)
+            if order.is_under_way and order.intent.decided_ms < newest_ms
+        }
+
+
+def raise_unknown(name: str, message: object) -> None:
+    """Raise for a message that an actor does not know: ignoring it would be a silent bug."""
+    text = f"{name} knows no message {type(message).__name__}"
+    raise TypeError(text)

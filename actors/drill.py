@@ -1,0 +1,58 @@
+"""Makes actors fail on purpose, so that supervision can be watched at work."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from actors.core.system import Moment
+
+_IN_WORK = (Moment.BEFORE_WORK, Moment.AFTER_FACTS, Moment.AFTER_TELLS)
+
+
+class DrillError(Exception):
+    """A failure that a drill ordered."""
+
+
+class CrashDrill:
+    """Crashes an actor at a random moment of a random message, or of its start.
+
+    Each address has its own random numbers, so that a seed repeats a drill whatever the timing
+    of threads.
+    """
+
+    def __init__(self, probability: float, seed: int) -> None:
+        """Crash each message, and each start, with a probability in [0, 1]."""
+        self._probability = probability
+        self._seed = seed
+        self._randoms: dict[str, Random] = {}
+        self._planned: dict[str, Moment | None] = {}
+
+    def __call__(self, address: str, moment: Moment) -> None:
+        """Raise where the drill has planned it."""
+        random = self._randoms.get(address)
+        if random is None:
+            random = self._randoms[address] = Random(f"{self._seed}/{address}")  # noqa: S311
+        if moment is Moment.START:
+            self._planned[address] = moment if self._strikes(random) else None
+        elif moment is Moment.BEFORE_WORK:
+            self._planned[address] = random.choice(_IN_WORK) if self._strikes(random) else None
+        if self._planned.get(address) is moment:
+            raise DrillError(f"crash drill: {moment}")
+
+    def _strikes(self, random: Random) -> bool:
+        return random.random() < self._probability
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoisonDrill:
+    """Crashes one actor on every message from a time on."""
+
+    address: str
+    from_ms: int
+    now_ms: Callable[[], int]
+
+    def __call__(self, address: str, moment: Moment) -> None:
+        """Raise for every message of the poisoned address."""
+        is_hit = address == self.address and moment is Moment.BEFORE_WORK
+        if is_hit and self.now_ms() >= self.from_ms:
+            raise DrillError("poison drill")

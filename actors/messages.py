@@ -1,0 +1,214 @@
+"""All messages, in the order in which the data travels: reading this is reading the system.
+
+Commands are imperative and have one receiver; events are in the past tense. A message that
+announces a stored fact carries its `fact_id`.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from actors.core.messages import GivenUp, Message, Ping, Restarted
+from domain.decisions import Grant, Protection, Refusal, Report
+from domain.market import Candle
+from domain.orders import ExitReason, OrderUpdate, Purpose
+from domain.positions import Execution, Position, Trade
+from domain.regime import Regime
+
+__all__ = [
+    "AssetReported",
+    "CandleClosed",
+    "ClosePosition",
+    "CoordinationEnded",
+    "EntryGranted",
+    "EntryRefused",
+    "ExecutionSeen",
+    "FactSeen",
+    "GivenUp",
+    "GlobalCooldownStarted",
+    "Message",
+    "OpenPosition",
+    "OrderRejected",
+    "OrderSeen",
+    "Ping",
+    "PositionChanged",
+    "PositionMarked",
+    "PositionOpened",
+    "ProtectionFired",
+    "RegimeChanged",
+    "ReservationExpired",
+    "ResolveEntry",
+    "Restarted",
+    "TradeClosed",
+]
+
+
+# From the feed.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandleClosed(Message):
+    """Event, from an asset's feed to its AssetActor."""
+
+    candle: Candle
+
+
+# From the assets to the portfolio, and back.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetReported(Message):
+    """Event, from an AssetActor to the portfolio: one close and what the asset makes of it."""
+
+    report: Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoordinationEnded(Message):
+    """Timer, from the portfolio to itself: decide a close without the reports still missing."""
+
+    t_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryGranted(Message):
+    """Event, from the portfolio to an AssetActor: its wish is granted and its notional reserved."""
+
+    grant: Grant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryRefused(Message):
+    """Event, from the portfolio to an AssetActor and the notifier."""
+
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GlobalCooldownStarted(Message):
+    """Event, from the portfolio to all assets: no new positions before a time."""
+
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationExpired(Message):
+    """Timer, from the portfolio to itself: a grant should have become an order by now."""
+
+    grant: Grant
+
+
+# To the execution of an asset.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenPosition(Message):
+    """Command, from an AssetActor to its execution: use a grant."""
+
+    grant: Grant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosePosition(Message):
+    """Command, from an AssetActor or the portfolio to an execution: close what is open.
+
+    Only a position that was opened by an earlier decision is closed, so a repeat cannot close a
+    later one.
+    """
+
+    asset: str
+    t_ms: int
+    purpose: Purpose
+    reason: ExitReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolveEntry(Message):
+    """Command, from the portfolio to an execution: say what became of a grant, or void it."""
+
+    grant: Grant
+
+
+# From the exchange to the execution.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionSeen(Message):
+    """Event, from the exchange to an execution. A hint: the exchange is asked where it matters."""
+
+    execution: Execution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderSeen(Message):
+    """Event, from the exchange to an execution."""
+
+    update: OrderUpdate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionMarked(Message):
+    """Event, from the exchange by way of an execution to the portfolio: the mark price."""
+
+    asset: str
+    ts_ms: int
+    mark_price: Decimal
+
+
+# From the execution to the asset, the portfolio and the notifier.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactSeen(Message):
+    """Base of the events that announce a fact of an execution's own journal."""
+
+    fact_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionChanged(FactSeen):
+    """Event, from an execution to its AssetActor and the portfolio: a fill, or funding."""
+
+    execution: Execution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRejected(FactSeen):
+    """Event, from an execution to its AssetActor and the portfolio: an order without a fill."""
+
+    asset: str
+    client_order_id: str
+    purpose: Purpose
+    detail: str
+
+
+# To the notifier: what a person should hear of.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegimeChanged(Message):
+    """Event, from an AssetActor."""
+
+    report: Report
+    previous: Regime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionOpened(Message):
+    """Event, from an execution."""
+
+    position: Position
+    client_order_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeClosed(Message):
+    """Event, from an execution."""
+
+    trade: Trade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectionFired(Message):
+    """Event, from the portfolio."""
+
+    protection: Protection

@@ -1,0 +1,291 @@
+"""The actor of the portfolio: waits for all assets' reports of a close, then decides over them.
+
+Receives: AssetReported from the assets; PositionChanged, OrderRejected, PositionMarked from the
+executions; CoordinationEnded, ReservationExpired from its own timers; Restarted, GivenUp.
+Publishes: EntryGranted, EntryRefused, GlobalCooldownStarted to the assets; ClosePosition and
+ResolveEntry to the executions; ProtectionFired to the notifier.
+Owns: balance, exposure, reservations, drawdown, daily loss, correlations, the global cooldown.
+"""
+
+from actors.asset import raise_unknown
+from actors.core.actor import Incarnation, SupervisedActor
+from actors.messages import (
+    AssetReported,
+    ClosePosition,
+    CoordinationEnded,
+    EntryGranted,
+    EntryRefused,
+    GivenUp,
+    GlobalCooldownStarted,
+    Message,
+    OrderRejected,
+    PositionChanged,
+    PositionMarked,
+    ProtectionFired,
+    ReservationExpired,
+    ResolveEntry,
+    Restarted,
+)
+from actors.names import NOTIFIER, asset_name, asset_of, execution_name
+from actors.ports import Clock, Feed, Journal, Journals, Timer
+from domain.decisions import Decision, Grant, Protection, Report
+from domain.facts import Fact, StoredExecution
+from domain.market import exact
+from domain.orders import Purpose, client_order_id
+from domain.portfolio import PortfolioState
+from domain.protection import ProtectionState, initial_state
+from domain.rules import TradingRules
+
+
+class PortfolioActor(SupervisedActor):
+    """All assets at once."""
+
+    def __init__(
+        self,
+        incarnation: Incarnation,
+        *,
+        rules: TradingRules,
+        feed: Feed,
+        clock: Clock,
+        journals: Journals,
+    ) -> None:
+        """Take over `portfolio`."""
+        super().__init__(incarnation)
+        self._rules = rules
+        self._feed = feed
+        self._clock = clock
+        self._journals = journals
+        self._assets = tuple(asset.asset for asset in rules.assets)
+        self._applied_through = dict.fromkeys(self._assets, 0)
+        self._reports: dict[int, dict[str, Report]] = {}
+        """Of closes not decided yet, by close and asset."""
+        self._timers: dict[int, Timer] = {}
+        self._decision: Decision | None = None
+        self._decided_ms = 0
+        self._protection: Protection | None = None
+        self._told_cooldown_ms = 0
+
+    def on_start(self) -> None:
+        """Rebuild the books from the facts, and tell again what was decided last."""
+        self._journal = self._journals.open(self.name, lambda: self.origin)
+        self._stored_state = self._read_state()
+        self._state = PortfolioState(self._rules, self._stored_state)
+        for asset in self._assets:
+            self._hear(self._journal.executions(asset))
+            self._remember_market(asset)
+        self._suspend_given_up()
+        self._protection = self._journal.newest_protection()
+        self._decision = self._journal.newest_decision()
+        if self._decision is not None:
+            self._decided_ms = self._decision.t_ms
+        self._state.fold_before(self._decided_ms)
+        self._reserve_again()
+        self._tell_closes()
+
+    def handle(self, message: Message) -> None:
+        """Do what a message says."""
+        match message:
+            case AssetReported(report=report):
+                self._on_report(report)
+            case PositionChanged(fact_id=fact_id, execution=execution):
+                self._hear([StoredExecution(fact_id=fact_id, execution=execution)])
+            case OrderRejected():
+                self._on_rejected(message)
+            case PositionMarked(asset=asset, mark_price=mark_price):
+                self._state.remember_price(asset, mark_price)
+            case CoordinationEnded(t_ms=t_ms):
+                if t_ms in self._reports:
+                    self._decide(t_ms)
+            case ReservationExpired(grant=grant):
+                self._on_reservation_expired(grant)
+            case Restarted(address=address):
+                self._on_restarted(address)
+            case GivenUp(address=address):
+                self._on_given_up(address)
+            case _:
+                raise_unknown(self.name, message)
+
+    def _on_report(self, report: Report) -> None:
+        if report.t_ms <= self._decided_ms:
+            self._answer(report.asset, report.t_ms)
+            return
+        reports = self._reports.setdefault(report.t_ms, {})
+        reports[report.asset] = report
+        if report.t_ms not in self._timers and not self._is_complete(report.t_ms):
+            window_ms = self._rules.grant.coordination_window_ms
+            self._remind(
+                report.t_ms, self.now_ms + window_ms, CoordinationEnded(t_ms=report.t_ms)
+            )
+        self._decide_complete()
+
+    def _on_rejected(self, message: OrderRejected) -> None:
+        for grant in list(self._state.reserved.values()):
+            if _entry_id(grant) == message.client_order_id:
+                self._state.release(grant)
+
+    def _on_reservation_expired(self, grant: Grant) -> None:
+        if self._state.reserved.get(grant.asset) == grant:
+            self.tell(execution_name(grant.asset), ResolveEntry(grant=grant))
+
+    def _on_restarted(self, address: str) -> None:
+        asset = asset_of(address)
+        if asset is None:
+            return
+        if address == execution_name(asset):
+            self._hear(self._journal.executions(asset, self._applied_through[asset]))
+            self._tell_closes()
+        else:
+            self._tell_reservation(asset)
+            self.tell(address, GlobalCooldownStarted(end_ms=self._state.global_cooldown_end_ms))
+
+    def _on_given_up(self, address: str) -> None:
+        asset = asset_of(address)
+        if asset is None:
+            return
+        self._suspend_given_up()
+        grant = self._state.reserved.get(asset)
+        if grant is not None:
+            self.tell(execution_name(asset), ResolveEntry(grant=grant))
+        self._decide_complete()
+
+    def release(self) -> None:
+        """Let go of the journal and the timers."""
+        for timer in self._timers.values():
+            timer.cancel()
+        if hasattr(self, "_journal"):
+            self._journal.close()
+
+    def _decide_complete(self) -> None:
+        for t_ms in sorted(self._reports):
+            if t_ms in self._reports and self._is_complete(t_ms):
+                self._decide(t_ms)
+
+    def _is_complete(self, t_ms: int) -> bool:
+        return all(
+            asset in self._reports[t_ms] or self.is_given_up(asset_name(asset))
+            for asset in self._assets
+        )
+
+    def _decide(self, t_ms: int) -> None:
+        collected = self._reports[t_ms]
+        reports = [collected[asset] for asset in self._assets if asset in collected]
+        decision = self._state.decide(t_ms, reports, now_ms=self.now_ms)
+        self._store(decision)
+        self._decision, self._decided_ms = decision, t_ms
+        self._forget_reports(t_ms)
+        for grant in decision.grants:
+            self._expect(grant)
+        for asset in self._assets:
+            self._answer(asset, t_ms)
+        if decision.protection is not None:
+            self._protection = decision.protection
+            self.tell(NOTIFIER, ProtectionFired(protection=decision.protection))
+        self._tell_closes()
+        self._tell_cooldown()
+
+    def _store(self, decision: Decision) -> None:
+        facts: list[Fact] = []
+        state = self._state.protection
+        if not state.equals_but_for_time(self._stored_state):
+            facts.append(state)
+            self._stored_state = state
+        if not decision.is_empty:
+            facts.append(decision)
+        if facts:
+            self._journal.append(*facts)
+
+    def _forget_reports(self, t_ms: int) -> None:
+        for old_ms in [other_ms for other_ms in self._reports if other_ms <= t_ms]:
+            del self._reports[old_ms]
+            if old_ms in self._timers:
+                self._timers.pop(old_ms).cancel()
+
+    def _answer(self, asset: str, t_ms: int) -> None:
+        if self._decision is None or self._decision.t_ms != t_ms:
+            return
+        answer = self._decision.answer_to(asset)
+        if isinstance(answer, Grant):
+            self.tell(asset_name(asset), EntryGranted(grant=answer))
+        elif answer is not None:
+            self.tell(asset_name(asset), EntryRefused(refusal=answer))
+
+    def _hear(self, stored: list[StoredExecution]) -> None:
+        for fact in stored:
+            asset = fact.execution.asset
+            if fact.fact_id > self._applied_through[asset]:
+                self._applied_through[asset] = fact.fact_id
+                self._state.hear(fact.execution)
+
+    def _expect(self, grant: Grant) -> None:
+        due_ms = grant.t_ms + self._rules.grant.reservation_ms
+        message = ReservationExpired(grant=grant)
+        self._clock.call_at(due_ms, lambda: self.hand_in(message, sender="clock"))
+
+    def _remind(self, key: int, due_ms: int, message: Message) -> None:
+        self._timers[key] = self._clock.call_at(
+            due_ms, lambda: self.hand_in(message, sender="clock")
+        )
+
+    def _tell_reservation(self, asset: str) -> None:
+        grant = self._state.reserved.get(asset)
+        if grant is not None:
+            self.tell(asset_name(asset), EntryGranted(grant=grant))
+
+    def _tell_closes(self) -> None:
+        """Tell the closes of the newest protection, until what they close is gone."""
+        if self._protection is None:
+            return
+        for close in self._protection.closes:
+            position = self._state.positions.get(close.asset)
+            if position is not None and position.opened_ms <= self._protection.t_ms:
+                command = ClosePosition(
+                    asset=close.asset,
+                    t_ms=self._protection.t_ms,
+                    purpose=close.purpose,
+                    reason=close.reason,
+                )
+                self.tell(execution_name(close.asset), command)
+
+    def _tell_cooldown(self) -> None:
+        end_ms = self._state.global_cooldown_end_ms
+        if end_ms > self._told_cooldown_ms:
+            self._told_cooldown_ms = end_ms
+            for asset in self._assets:
+                self.tell(asset_name(asset), GlobalCooldownStarted(end_ms=end_ms))
+
+    def _read_state(self) -> ProtectionState:
+        stored = self._journal.newest_state()
+        if stored is not None:
+            return stored
+        first = initial_state(self._rules.fills.initial_balance, self.now_ms)
+        self._journal.append(first)
+        return first
+
+    def _remember_market(self, asset: str) -> None:
+        series = self._feed.history(asset)
+        if self.is_given_up(asset_name(asset)):
+            if len(series):
+                self._state.remember_price(asset, exact(float(series.close[-1])))
+        else:
+            self._state.remember_closes(asset, series)
+
+    def _suspend_given_up(self) -> None:
+        self._state.suspended = {
+            asset
+            for asset in self._assets
+            if self.is_given_up(execution_name(asset)) or self.is_given_up(asset_name(asset))
+        }
+
+    def _reserve_again(self) -> None:
+        """Reserve what was granted and has neither filled nor failed, and tell it again."""
+        for asset, grant in self._journal.newest_grants().items():
+            orders = {order.client_order_id: order for order in self._journal.orders(asset)}
+            order = orders.get(_entry_id(grant))
+            if order is None or order.is_under_way:
+                self._state.reserved[asset] = grant
+                self._expect(grant)
+                self._tell_reservation(asset)
+
+
+def _entry_id(grant: Grant) -> str:
+    return client_order_id(grant.asset, grant.t_ms, Purpose.ENTRY, 1)

@@ -1,0 +1,148 @@
+"""What the actors need of the outer world, in words of the domain. `infra` satisfies it."""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Protocol
+
+from actors.core.envelope import Origin
+from domain.candles import CandleSeries
+from domain.decisions import Decision, Grant, Protection
+from domain.facts import Fact, Order, StoredExecution
+from domain.market import Candle
+from domain.orders import OrderRequest, OrderUpdate
+from domain.positions import Execution
+from domain.protection import ProtectionState
+from domain.sizing import ProtectiveLevels
+
+
+class Timer(Protocol):
+    """A call that is still to come."""
+
+    def cancel(self) -> None:
+        """Let it not happen; nothing where it already has."""
+
+
+class Clock(Protocol):
+    """The trading clock: the exchange's time, or the candles' in a replay."""
+
+    def now_ms(self) -> int:
+        """Return the present."""
+
+    def call_at(self, due_ms: int, call: Callable[[], None]) -> Timer:
+        """Call once when the clock reaches a time. The call must only tell."""
+
+
+class Subscription(Protocol):
+    """A flow of news that can be ended."""
+
+    def close(self) -> None:
+        """End it; may be called twice."""
+
+
+class Feed(Protocol):
+    """Closed candles, past and to come."""
+
+    def history(self, asset: str) -> CandleSeries:
+        """Return all closed candles known, from the first."""
+
+    def subscribe(self, asset: str, on_candle: Callable[[Candle], None]) -> Subscription:
+        """Call for each candle that closes from now on, from the feed's thread."""
+
+
+class ExchangeListener(Protocol):
+    """Whom the exchange tells, from its own thread. The calls must only tell."""
+
+    def on_execution(self, execution: Execution) -> None:
+        """Take an execution."""
+
+    def on_order(self, update: OrderUpdate) -> None:
+        """Take news of an order."""
+
+    def on_mark_price(self, ts_ms: int, mark_price: Decimal) -> None:
+        """Take the price at which the exchange values the open position."""
+
+
+class Exchange(Protocol):
+    """One account at the exchange."""
+
+    def submit(self, order: OrderRequest, is_ours: Callable[[], bool]) -> OrderUpdate:
+        """Send an order, once.
+
+        Args:
+            order: what is asked.
+            is_ours: checked immediately before the order leaves.
+
+        Raises:
+            FencedError: the sender was replaced; nothing was sent.
+            OrderRefusedError: the exchange refused it; nothing was traded.
+            OutcomeUnknownError: it may have been accepted.
+        """
+
+    def order(self, asset: str, client_order_id: str) -> OrderUpdate | None:
+        """Return what the exchange knows of an order; None where it never arrived."""
+
+    def executions(self, asset: str) -> Sequence[Execution]:
+        """Return the asset's executions, oldest first."""
+
+    def stops(self, asset: str) -> ProtectiveLevels | None:
+        """Return the stops that stand at the exchange."""
+
+    def set_stops(
+        self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]
+    ) -> None:
+        """Move the stops of the open position in place; nothing where it is gone."""
+
+    def subscribe(self, asset: str, listener: ExchangeListener) -> Subscription:
+        """Tell a listener what happens to the asset from now on."""
+
+
+class Journal(Protocol):
+    """One actor's pen and its view of all facts. Only the newest holder of a pen can write."""
+
+    def append(self, *facts: Fact) -> list[int]:
+        """Store facts, all or none, and return their fact ids.
+
+        Raises:
+            FencedError: another incarnation has taken the pen.
+            StaleGrantError: an entry's grant is of an older protection epoch.
+        """
+
+    def close(self) -> None:
+        """Let go of the database; may be called twice."""
+
+    def executions(self, asset: str, after: int = 0) -> list[StoredExecution]:
+        """Return an asset's executions with a higher fact id, oldest first."""
+
+    def orders(self, asset: str) -> list[Order]:
+        """Return an asset's orders, oldest first."""
+
+    def newest_state(self) -> ProtectionState | None:
+        """Return the newest equity sample."""
+
+    def newest_decision(self) -> Decision | None:
+        """Return the newest stored decision of the portfolio."""
+
+    def newest_protection(self) -> Protection | None:
+        """Return the newest protection that fired."""
+
+    def newest_grants(self) -> dict[str, Grant]:
+        """Return the newest grant of each asset."""
+
+
+class Journals(Protocol):
+    """The database of facts."""
+
+    def open(self, address: str, origin: Callable[[], Origin | None]) -> Journal:
+        """Take an address's pen, in the thread that will use it.
+
+        Args:
+            address: whose facts are written.
+            origin: the message at hand, stored with each fact.
+        """
+
+
+class Channel(Protocol):
+    """Where people read."""
+
+    def send(self, kind: str, text: str) -> None:
+        """Send a notification; never waits for the outer world."""

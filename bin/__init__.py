@@ -1,0 +1,1 @@
+"""The roof: commands, and `bootstrap`, where both wings meet."""

@@ -1,0 +1,205 @@
+"""Puts a run together: the only file that knows both wings."""
+
+import fcntl
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from typing import IO
+
+from actors.asset import AssetActor
+from actors.core.supervisor import ChildSpec, RestartPolicy, Supervisor
+from actors.core.system import ActorSystem, Probe
+from actors.execution import ExecutionActor
+from actors.names import NOTIFIER, PORTFOLIO, asset_name, execution_name
+from actors.notifier import NotifierActor
+from actors.portfolio import PortfolioActor
+from domain.candles import CandleSeries
+from domain.errors import ConfigError
+from domain.rules import TradingRules
+from infra.channels import LogChannel
+from infra.journal.journal import SqliteJournals
+from infra.replay.clock import ReplayClock
+from infra.replay.lockstep import LockStep
+from infra.settings import Settings
+from infra.settings.sections import SupervisionSettings
+
+REPLAY = "replay"
+_QUIET_CHECK_S = 0.2
+_DRILL_BACKOFF_S = 0.001
+_NO_LIMIT = 1_000_000_000
+
+MakeProbe = Callable[[ReplayClock], Probe]
+
+
+class RunDirectory:
+    """Where one run keeps its journal; held by one process at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Make the directory and take hold of it.
+
+        Raises:
+            ConfigError: another process holds it, or it cannot be made.
+        """
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock: IO[str] = (path / "lock").open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(f"{path}: another run uses this directory; stop it first") from error
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be the run directory: {error.strerror}") from error
+
+    def release(self) -> None:
+        """Let another process take it."""
+        self._lock.close()
+
+
+def open_replay_journals(settings: Settings, directory: Path, lockstep: LockStep) -> SqliteJournals:
+    """Open a fresh journal for a replay; the one of an earlier replay is replaced.
+
+    Raises:
+        ConfigError: the journal there is not a replay's, and would be lost.
+    """
+    file = directory / (settings.database.file or "journal.sqlite")
+    busy_timeout_ms = settings.database.busy_timeout_ms
+    now_ms = lockstep.clock.now_ms
+    if file.exists():
+        old = SqliteJournals(file, now_ms, busy_timeout_ms=busy_timeout_ms)
+        with old.connected():
+            mode = old.read_meta("mode")
+        if mode != REPLAY:
+            raise ConfigError(
+                f"{file}: holds the facts of mode {mode or 'unknown'}, which a replay would "
+                "replace; choose another --run-dir"
+            )
+        for part in ("", "-wal", "-shm"):
+            file.with_name(file.name + part).unlink(missing_ok=True)
+    journals = SqliteJournals(file, now_ms, busy_timeout_ms=busy_timeout_ms)
+    with journals.connected():
+        journals.write_meta("mode", REPLAY)
+    return journals
+
+
+@dataclass(kw_only=True)
+class Run:
+    """All parts of one replay."""
+
+    rules: TradingRules
+    lockstep: LockStep
+    journals: SqliteJournals
+    system: ActorSystem
+    supervisor: Supervisor
+    stop_requested: threading.Event
+
+    def start(self) -> None:
+        """Start all actors."""
+        self.supervisor.start(_specs(self.rules, self.lockstep, self.journals))
+
+    def is_to_end(self) -> bool:
+        """Tell whether the run ends before its last candle."""
+        return self.stop_requested.is_set() or self.supervisor.escalated.is_set()
+
+
+def build_replay(
+    settings: Settings,
+    candles: Mapping[str, CandleSeries],
+    directory: Path,
+    *,
+    make_probe: MakeProbe | None = None,
+    is_lenient: bool = False,
+) -> Run:
+    """Return a replay that is ready to start.
+
+    Args:
+        settings: of the run.
+        candles: by asset.
+        directory: the run's own.
+        make_probe: makes the drill's probe, of the replay's clock.
+        is_lenient: restart at once and without limit.
+    """
+    rules = settings.trading_rules()
+    stop_requested = threading.Event()
+
+    def wait_quiet() -> bool:
+        while not system.work.wait_quiet(_QUIET_CHECK_S):
+            if run.is_to_end():
+                return False
+        return not run.is_to_end()
+
+    lockstep = LockStep(candles, rules, wait_quiet)
+    probe: Probe | None = None if make_probe is None else make_probe(lockstep.clock)
+    system = ActorSystem(lockstep.clock.now_ms, probe)
+    policy = _lenient(settings.supervision) if is_lenient else _policy(settings.supervision)
+    run = Run(
+        rules=rules,
+        lockstep=lockstep,
+        journals=open_replay_journals(settings, directory, lockstep),
+        system=system,
+        supervisor=Supervisor(system, policy, Random()),  # noqa: S311 (jitter)
+        stop_requested=stop_requested,
+    )
+    return run
+
+
+def _specs(
+    rules: TradingRules, lockstep: LockStep, journals: SqliteJournals
+) -> list[ChildSpec]:
+    assets = [asset.asset for asset in rules.assets]
+    portfolio = {
+        "rules": rules,
+        "feed": lockstep.feed,
+        "clock": lockstep.clock,
+        "journals": journals,
+    }
+    return [
+        ChildSpec(address=NOTIFIER, actor=NotifierActor, arguments={"channel": LogChannel()}),
+        ChildSpec(
+            address=PORTFOLIO, actor=PortfolioActor, arguments=portfolio, is_vital=True
+        ),
+        *(_execution_spec(asset, rules, lockstep, journals) for asset in assets),
+        *(_asset_spec(asset, rules, lockstep, journals) for asset in assets),
+    ]
+
+
+def _execution_spec(
+    asset: str, rules: TradingRules, lockstep: LockStep, journals: SqliteJournals
+) -> ChildSpec:
+    arguments = {
+        "asset": asset,
+        "rules": rules,
+        "exchange": lockstep.exchange,
+        "journals": journals,
+    }
+    return ChildSpec(address=execution_name(asset), actor=ExecutionActor, arguments=arguments)
+
+
+def _asset_spec(
+    asset: str, rules: TradingRules, lockstep: LockStep, journals: SqliteJournals
+) -> ChildSpec:
+    arguments = {"asset": asset, "rules": rules, "feed": lockstep.feed, "journals": journals}
+    return ChildSpec(address=asset_name(asset), actor=AssetActor, arguments=arguments)
+
+
+def _policy(settings: SupervisionSettings) -> RestartPolicy:
+    return RestartPolicy(
+        max_restarts=settings.max_restarts,
+        within_s=float(settings.within_seconds),
+        backoff_initial_s=float(settings.backoff_initial_seconds),
+        backoff_max_s=float(settings.backoff_max_seconds),
+        backoff_jitter_fraction=float(settings.backoff_jitter_fraction),
+        hang_s=float(settings.hang_seconds),
+        start_s=float(settings.start_seconds),
+    )
+
+
+def _lenient(settings: SupervisionSettings) -> RestartPolicy:
+    """Return a policy under which a drill's crashes give nothing up."""
+    return replace(
+        _policy(settings),
+        max_restarts=_NO_LIMIT,
+        backoff_initial_s=_DRILL_BACKOFF_S,
+        backoff_max_s=_DRILL_BACKOFF_S,
+    )

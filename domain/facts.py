@@ -1,0 +1,55 @@
+"""The facts: what is stored, once and for ever. All else is derived from them.
+
+Facts have one sequence over all kinds; a fact's number in it is its `fact_id`.
+"""
+
+from dataclasses import dataclass, replace
+
+from domain.decisions import Decision
+from domain.market import Candle
+from domain.orders import Intent, OrderState, OrderUpdate
+from domain.positions import Execution, Trade
+from domain.protection import ProtectionState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedCandle:
+    """The first accepted version of a closed candle."""
+
+    asset: str
+    candle: Candle
+
+
+Fact = ClosedCandle | Decision | Intent | OrderUpdate | Execution | Trade | ProtectionState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredExecution:
+    """An execution with its number."""
+
+    fact_id: int
+    execution: Execution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """An intent and what became of it."""
+
+    intent: Intent
+    state: OrderState = OrderState()
+    origin: tuple[int, int] | None = None
+    """Trace id and message id of the message that caused it."""
+
+    @property
+    def client_order_id(self) -> str:
+        """Our own id of the order."""
+        return self.intent.request.client_order_id
+
+    @property
+    def is_under_way(self) -> bool:
+        """Tell whether the order can still change something."""
+        return not self.state.is_terminal
+
+    def apply(self, update: OrderUpdate) -> "Order":
+        """Return the order after one more piece of news."""
+        return replace(self, state=self.state.apply(update))

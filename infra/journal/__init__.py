@@ -1,0 +1,1 @@
+"""The database of facts: append-only, one sequence over all tables, one pen per actor."""

@@ -1,0 +1,327 @@
+"""The journal on SQLite: who may write, and what is stored and read."""
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import peewee
+from peewee import SQL, SqliteDatabase
+
+from domain.decisions import Close, Decision, Grant, Protection
+from domain.errors import ConfigError, FencedError, StaleGrantError, TradingError
+from domain.facts import ClosedCandle, Fact, Order, StoredExecution
+from domain.market import Candle
+from domain.orders import Intent, OrderUpdate
+from domain.positions import Execution, Trade
+from domain.protection import ProtectionState
+from domain.rules import AssetRules
+from infra.journal import rows, schema
+from infra.journal.rows import Row, row_of, value_of
+
+Origin = Callable[[], tuple[int, int] | None]
+"""Returns trace id and message id of what is at hand."""
+
+_FACT = schema.table("fact")
+_PEN = schema.table("pen")
+_META = schema.table("meta")
+_ASSET = schema.table("asset")
+_CANDLE = schema.table("candle")
+_DECISION = schema.table("decision")
+_GRANT = schema.table("decision_grant")
+_REFUSAL = schema.table("decision_refusal")
+_CLOSE = schema.table("decision_close")
+_INTENT = schema.table("intent")
+_UPDATE = schema.table("order_update")
+_EXECUTION = schema.table("execution")
+_TRADE = schema.table("trade")
+_SAMPLE = schema.table("equity_sample")
+
+
+class JournalError(TradingError):
+    """The database cannot be used: it is locked, full, damaged or not writable."""
+
+
+class SqliteJournals:
+    """One database file; each thread that opens a journal has a connection of its own."""
+
+    def __init__(self, file: Path, now_ms: Callable[[], int], *, busy_timeout_ms: int) -> None:
+        """Open the file, making or migrating it.
+
+        Raises:
+            ConfigError: it cannot be used, or a newer program made it.
+        """
+        self._now_ms = now_ms
+        self._database = SqliteDatabase(
+            str(file),
+            autoconnect=False,
+            pragmas={
+                "journal_mode": "wal",
+                "synchronous": "normal",
+                "foreign_keys": 1,
+                "busy_timeout": busy_timeout_ms,
+            },
+        )
+        try:
+            with self.connected():
+                schema.migrate(self._database, str(file))
+        except (peewee.DatabaseError, sqlite3.DatabaseError) as error:
+            message = f"{file}: the journal cannot be used ({error}); is it a journal, and writable?"
+            raise ConfigError(message) from error
+
+    def open(self, address: str, origin: Origin) -> "SqliteJournal":
+        """Take an address's pen, in the thread that will use it."""
+        self._database.connect(reuse_if_open=True)
+        with self._database.atomic("IMMEDIATE"):
+            held = _PEN.select(_PEN.c.holder).where(_PEN.c.address == address)
+            row = next(iter(held.execute(self._database)), {"holder": 0})
+            holder = row["holder"] + 1
+            pen = schema.insert(_PEN, {"address": address, "holder": holder})
+            pen.on_conflict_replace().execute(self._database)
+        return SqliteJournal(self._database, address, holder, origin, self._now_ms)
+
+    @contextlib.contextmanager
+    def connected(self) -> Iterator[None]:
+        """Hold a connection for this thread, for the roof's own reading."""
+        self._database.connect(reuse_if_open=True)
+        try:
+            yield
+        finally:
+            self._database.close()
+
+    def read_meta(self, key: str) -> str | None:
+        """Return what the run noted of itself."""
+        found = _META.select(_META.c.value).where(_META.c.key == key)
+        return next((row["value"] for row in found.execute(self._database)), None)
+
+    def write_meta(self, key: str, value: str) -> None:
+        """Note something of the run itself."""
+        note = schema.insert(_META, {"key": key, "value": value})
+        note.on_conflict_replace().execute(self._database)
+
+    def trades(self) -> list[Trade]:
+        """Return all trades, in the order in which they were booked."""
+        return [value_of(Trade, row) for row in self._all(_TRADE)]
+
+    def samples(self) -> list[ProtectionState]:
+        """Return all equity samples, oldest first."""
+        return [value_of(ProtectionState, row) for row in self._all(_SAMPLE)]
+
+    def refusals_by_reason(self) -> dict[str, int]:
+        """Return how many wishes were refused, by reason."""
+        counted = (
+            _REFUSAL.select(_REFUSAL.c.reason, peewee.fn.COUNT(SQL("*")).alias("n"))
+            .group_by(_REFUSAL.c.reason)
+            .order_by(_REFUSAL.c.reason)
+        )
+        return {row["reason"]: row["n"] for row in counted.execute(self._database)}
+
+    def _all(self, table: peewee.Table) -> list[Row]:
+        query = table.select(SQL("*")).order_by(table.c.fact_id)
+        return list(query.execute(self._database))
+
+
+class SqliteJournal:
+    """One actor's pen. See `actors.ports.Journal`.
+
+    A pen is taken by a number in the database itself, checked inside every writing transaction:
+    an incarnation that was replaced cannot store a fact that its successor has not read.
+    """
+
+    def __init__(
+        self,
+        database: SqliteDatabase,
+        address: str,
+        holder: int,
+        origin: Origin,
+        now_ms: Callable[[], int],
+    ) -> None:
+        """Made by `SqliteJournals.open` alone."""
+        self._database = database
+        self._address = address
+        self._holder = holder
+        self._origin = origin
+        self._now_ms = now_ms
+
+    def close(self) -> None:
+        """Let go of this thread's connection."""
+        self._database.close()
+
+    def append(self, *facts: Fact) -> list[int]:
+        """Store facts, all or none, and return their ids.
+
+        An intent is on the disk itself when this returns; other facts are safe from a death of
+        the process, and from a power cut once the next intent was stored.
+        """
+        has_intent = any(isinstance(fact, Intent) for fact in facts)
+        try:
+            if has_intent:
+                self._database.execute_sql("PRAGMA synchronous = FULL")
+            with self._database.atomic("IMMEDIATE"):
+                self._check_pen()
+                return [self._store(fact) for fact in facts]
+        except (peewee.OperationalError, sqlite3.OperationalError) as error:
+            raise JournalError(f"{self._address} could not store its facts: {error}") from error
+        finally:
+            if has_intent:
+                self._database.execute_sql("PRAGMA synchronous = NORMAL")
+
+    def executions(self, asset: str, after: int = 0) -> list[StoredExecution]:
+        """Return an asset's executions with a higher fact id, oldest first."""
+        query = (
+            _EXECUTION.select(SQL("*"))
+            .where((_EXECUTION.c.asset == asset) & (_EXECUTION.c.fact_id > after))
+            .order_by(_EXECUTION.c.fact_id)
+        )
+        return [
+            StoredExecution(fact_id=row["fact_id"], execution=value_of(Execution, row))
+            for row in query.execute(self._database)
+        ]
+
+    def orders(self, asset: str) -> list[Order]:
+        """Return an asset's orders, oldest first."""
+        intents = (
+            _INTENT.select(SQL("*"))
+            .join(_FACT, on=(_FACT.c.id == _INTENT.c.fact_id))
+            .where(_INTENT.c.asset == asset)
+            .order_by(_INTENT.c.fact_id)
+        )
+        orders = {row["client_order_id"]: _order(row) for row in self._rows(intents)}
+        of_asset = _INTENT.select(_INTENT.c.client_order_id).where(_INTENT.c.asset == asset)
+        updates = (
+            _UPDATE.select(SQL("*"))
+            .where(_UPDATE.c.client_order_id.in_(of_asset))
+            .order_by(_UPDATE.c.fact_id)
+        )
+        for row in self._rows(updates):
+            update = value_of(OrderUpdate, row)
+            orders[update.client_order_id] = orders[update.client_order_id].apply(update)
+        return list(orders.values())
+
+    def candles(self, asset: str) -> list[Candle]:
+        """Return an asset's closed candles, oldest first."""
+        query = (
+            _CANDLE.select(SQL("*"))
+            .where(_CANDLE.c.asset == asset)
+            .order_by(_CANDLE.c.open_time_ms)
+        )
+        return [rows.candle_of(row) for row in self._rows(query)]
+
+    def newest_state(self) -> ProtectionState | None:
+        """Return the newest equity sample."""
+        row = self._newest(_SAMPLE)
+        return None if row is None else value_of(ProtectionState, row)
+
+    def newest_decision(self) -> Decision | None:
+        """Return the newest stored decision of the portfolio."""
+        row = self._newest(_DECISION)
+        return None if row is None else self._decision(row)
+
+    def newest_protection(self) -> Protection | None:
+        """Return the newest protection that fired."""
+        row = self._newest(_DECISION, _DECISION.c.protection_reason.is_null(False))
+        return None if row is None else self._decision(row).protection
+
+    def newest_grants(self) -> dict[str, Grant]:
+        """Return the newest grant of each asset."""
+        query = (
+            _GRANT.select(SQL("*"))
+            .join(_DECISION, on=(_DECISION.c.fact_id == _GRANT.c.fact_id))
+            .order_by(_DECISION.c.t_ms)
+        )
+        return {row["asset"]: value_of(Grant, row) for row in self._rows(query)}
+
+    def record_asset(self, asset: AssetRules) -> None:
+        """Store an asset's share and instrument, where they differ from the newest stored."""
+        instrument = asset.instrument
+        row = row_of(asset, without=["instrument"]) | row_of(instrument)
+        stored = self._newest(_ASSET, _ASSET.c.asset == asset.asset)
+        if stored is not None and all(stored[name] == value for name, value in row.items()):
+            return
+        with self._database.atomic("IMMEDIATE"):
+            self._insert(_ASSET, "asset", asset.asset, row)
+
+    def _check_pen(self) -> None:
+        query = _PEN.select(_PEN.c.holder).where(_PEN.c.address == self._address)
+        holder = next(iter(query.execute(self._database)))["holder"]
+        if holder != self._holder:
+            raise FencedError(f"{self._address} was replaced: its pen is held by life {holder}")
+
+    def _store(self, fact: Fact) -> int:
+        match fact:
+            case Execution():
+                return self._insert(_EXECUTION, "execution", fact.asset, row_of(fact))
+            case OrderUpdate():
+                return self._insert(_UPDATE, "order_update", None, row_of(fact))
+            case Intent():
+                self._check_epoch(fact)
+                row = rows.intent_row(fact)
+                return self._insert(_INTENT, "intent", fact.request.asset, row)
+            case Trade():
+                return self._insert(_TRADE, "trade", fact.asset, row_of(fact))
+            case ProtectionState():
+                return self._insert(_SAMPLE, "equity_sample", None, row_of(fact))
+            case Decision():
+                return self._store_decision(fact)
+            case ClosedCandle():
+                return self._insert(_CANDLE, "candle", fact.asset, rows.candle_row(fact))
+
+    def _check_epoch(self, intent: Intent) -> None:
+        if intent.protection_epoch is None:
+            return
+        newest = self.newest_protection()
+        if newest is not None and newest.epoch > intent.protection_epoch:
+            raise StaleGrantError(
+                f"the grant is of protection epoch {intent.protection_epoch}, "
+                f"{newest.reason} began epoch {newest.epoch}"
+            )
+
+    def _store_decision(self, decision: Decision) -> int:
+        fact_id = self._insert(_DECISION, "decision", None, rows.decision_row(decision))
+        closes = decision.protection.closes if decision.protection is not None else ()
+        parts: tuple[tuple[peewee.Table, tuple[Grant, ...] | tuple[Close, ...]], ...] = (
+            (_GRANT, decision.grants),
+            (_REFUSAL, decision.refusals),  # type: ignore[arg-type]
+            (_CLOSE, closes),
+        )
+        for table, values in parts:
+            for place, value in enumerate(values):
+                row = row_of(value, without=["t_ms"]) | {"fact_id": fact_id, "place": place}
+                schema.insert(table, row).execute(self._database)
+        return fact_id
+
+    def _insert(self, table: peewee.Table, kind: str, asset: str | None, row: Row) -> int:
+        trace_id, message_id = self._origin() or (None, None)
+        header = {
+            "kind": kind,
+            "asset": asset,
+            "writer": self._address,
+            "recorded_ms": self._now_ms(),
+            "trace_id": trace_id,
+            "message_id": message_id,
+        }
+        fact_id: int = schema.insert(_FACT, header).execute(self._database)
+        schema.insert(table, row | {"fact_id": fact_id}).execute(self._database)
+        return fact_id
+
+    def _decision(self, row: Row) -> Decision:
+        parts = [self._parts(table, row["fact_id"]) for table in (_GRANT, _REFUSAL, _CLOSE)]
+        return rows.decision_of(row, *parts)
+
+    def _parts(self, table: peewee.Table, fact_id: int) -> list[Row]:
+        query = table.select(SQL("*")).where(table.c.fact_id == fact_id).order_by(table.c.place)
+        return self._rows(query)
+
+    def _newest(self, table: peewee.Table, where: object = None) -> Row | None:
+        query = table.select(SQL("*")).order_by(table.c.fact_id.desc()).limit(1)
+        if where is not None:
+            query = query.where(where)
+        return next(iter(self._rows(query)), None)
+
+    def _rows(self, query: peewee.Query) -> list[Row]:
+        return list(query.execute(self._database))
+
+
+def _order(row: Row) -> Order:
+    origin = None if row["trace_id"] is None else (row["trace_id"], row["message_id"])
+    return Order(intent=rows.intent_of(row), origin=origin)

@@ -1,0 +1,207 @@
+"""The tables, and how an older database becomes a newer one.
+
+Money is text: SQLite would store a decimal as a float. Times are integer milliseconds. Every fact
+has a row in `fact`, whose id is the one sequence over all kinds; the fact's own table continues
+that row under the same id.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from peewee import Insert, SqliteDatabase, Table
+
+from domain.errors import ConfigError
+
+_FIRST = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE pen (address TEXT PRIMARY KEY, holder INTEGER NOT NULL);
+CREATE TABLE fact (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    asset TEXT,
+    writer TEXT NOT NULL,
+    recorded_ms INTEGER NOT NULL,
+    trace_id INTEGER,
+    message_id INTEGER
+);
+CREATE TABLE asset (
+    fact_id INTEGER PRIMARY KEY REFERENCES fact (id),
+    asset TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    allocation_fraction TEXT NOT NULL,
+    leverage TEXT NOT NULL,
+    qty_step TEXT NOT NULL,
+    min_order_qty TEXT NOT NULL,
+    tick_size TEXT NOT NULL,
+    min_notional TEXT NOT NULL,
+    max_market_order_qty TEXT NOT NULL
+);
+CREATE TABLE candle (
+    fact_id INTEGER PRIMARY KEY REFERENCES fact (id),
+    asset TEXT NOT NULL,
+    open_time_ms INTEGER NOT NULL,
+    close_time_ms INTEGER NOT NULL,
+    open REAL NOT NULL,
+    high REAL NOT NULL,
+    low REAL NOT NULL,
+    close REAL NOT NULL,
+    volume REAL NOT NULL,
+    UNIQUE (asset, open_time_ms)
+);
+CREATE TABLE decision (
+    fact_id INTEGER PRIMARY KEY REFERENCES fact (id),
+    t_ms INTEGER NOT NULL UNIQUE,
+    protection_reason TEXT,
+    epoch INTEGER,
+    cooldown_end_ms INTEGER,
+    figures TEXT
+);
+CREATE TABLE decision_grant (
+    fact_id INTEGER NOT NULL REFERENCES decision (fact_id),
+    place INTEGER NOT NULL,
+    asset TEXT NOT NULL,
+    qty TEXT NOT NULL,
+    price TEXT NOT NULL,
+    cross_ms INTEGER NOT NULL,
+    protection_epoch INTEGER NOT NULL,
+    PRIMARY KEY (fact_id, place)
+);
+CREATE TABLE decision_refusal (
+    fact_id INTEGER NOT NULL REFERENCES decision (fact_id),
+    place INTEGER NOT NULL,
+    asset TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    cross_ms INTEGER NOT NULL,
+    figures TEXT NOT NULL,
+    PRIMARY KEY (fact_id, place)
+);
+CREATE TABLE decision_close (
+    fact_id INTEGER NOT NULL REFERENCES decision (fact_id),
+    place INTEGER NOT NULL,
+    asset TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (fact_id, place)
+);
+CREATE TABLE intent (
+    fact_id INTEGER PRIMARY KEY REFERENCES fact (id),
+    client_order_id TEXT NOT NULL UNIQUE,
+    asset TEXT NOT NULL,
+    side TEXT NOT NULL,
+    qty TEXT NOT NULL,
+    reduce_only INTEGER NOT NULL,
+    stop_loss TEXT,
+    take_profit TEXT,
+    decided_ms INTEGER NOT NULL,
+    purpose TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    reason TEXT,
+    cross_ms INTEGER,
+    protection_epoch INTEGER
+);
+CREATE INDEX intent_by_asset ON intent (asset);
+CREATE TABLE order_update (
+    fact_id INTEGER PRIMARY KEY REFERENCES fact (id),
+    client_order_id TEXT NOT NULL REFERENCES intent (client_order_id),
+    status TEXT NOT NULL,
+    filled_qty TEXT NOT NULL,
+    ts_ms INTEGER NOT NULL,
+    detail TEXT NOT NULL
+);
+CREATE INDEX order_update_by_order ON order_update (client_order_id);
+CREATE TABLE execution (
+    fact_id INTEGER PRIMARY KEY REFERENCES fact (id),
+    exec_id TEXT NOT NULL UNIQUE,
+    asset TEXT NOT NULL,
+    ts_ms INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    side TEXT NOT NULL,
+    qty TEXT NOT NULL,
+    price TEXT NOT NULL,
+    fee TEXT NOT NULL,
+    funding TEXT NOT NULL,
+    client_order_id TEXT,
+    decided_ms INTEGER,
+    reason TEXT,
+    cross_ms INTEGER
+);
+CREATE INDEX execution_by_asset ON execution (asset);
+CREATE TABLE trade (
+    fact_id INTEGER PRIMARY KEY REFERENCES fact (id),
+    asset TEXT NOT NULL,
+    side TEXT NOT NULL,
+    entry_ms INTEGER NOT NULL,
+    exit_ms INTEGER NOT NULL,
+    qty TEXT NOT NULL,
+    entry_price TEXT NOT NULL,
+    exit_price TEXT NOT NULL,
+    fees TEXT NOT NULL,
+    funding TEXT NOT NULL,
+    pnl TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    decided_ms INTEGER
+);
+CREATE TABLE equity_sample (
+    fact_id INTEGER PRIMARY KEY REFERENCES fact (id),
+    t_ms INTEGER NOT NULL,
+    equity TEXT NOT NULL,
+    balance TEXT NOT NULL,
+    peak_equity TEXT NOT NULL,
+    day INTEGER NOT NULL,
+    day_start_equity TEXT NOT NULL,
+    is_reduced INTEGER NOT NULL,
+    is_emergency_armed INTEGER NOT NULL,
+    is_halted INTEGER NOT NULL,
+    daily_loss_day INTEGER,
+    cooldown_end_ms INTEGER NOT NULL,
+    epoch INTEGER NOT NULL
+);
+CREATE TABLE transfer (
+    fact_id INTEGER PRIMARY KEY REFERENCES fact (id),
+    transfer_id TEXT NOT NULL UNIQUE,
+    amount TEXT NOT NULL,
+    ts_ms INTEGER NOT NULL
+);
+CREATE TABLE operator_command (
+    fact_id INTEGER PRIMARY KEY REFERENCES fact (id),
+    command TEXT NOT NULL,
+    arguments TEXT NOT NULL,
+    operator TEXT NOT NULL,
+    result TEXT NOT NULL,
+    ts_ms INTEGER NOT NULL
+);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST,)
+"""Each makes the next version of the database of the one before; none is ever changed."""
+
+
+def migrate(database: SqliteDatabase, file: str) -> None:
+    """Bring a database to the newest version, all steps or none.
+
+    Raises:
+        ConfigError: the database was made by a newer program.
+    """
+    with database.atomic("IMMEDIATE"):
+        version = database.user_version
+        if version > len(MIGRATIONS):
+            message = (
+                f"{file}: the journal is of version {version}, this program knows up to "
+                f"{len(MIGRATIONS)}; use a newer program or another run directory"
+            )
+            raise ConfigError(message)
+        for script in MIGRATIONS[version:]:
+            for statement in script.split(";\n"):
+                if statement.strip():
+                    database.execute_sql(statement)
+        database.user_version = len(MIGRATIONS)
+
+
+def table(name: str) -> Table:
+    """Return a table for queries; it is bound to no database."""
+    return Table(name)
+
+
+def insert(into: Table, row: Mapping[str, Any]) -> Insert:
+    """Return the query that adds a row, its columns by name."""
+    return into.insert({getattr(into.c, name): value for name, value in row.items()})

@@ -1,0 +1,78 @@
+"""Logs: readable on the screen, JSON lines in a file that changes daily."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loguru import logger
+
+if TYPE_CHECKING:
+    from loguru import Record
+
+Context = Callable[[], tuple[str, int | None] | None]
+"""Returns the actor and the trace that the calling thread works for."""
+
+_SCREEN = "<dim>{time:HH:mm:ss.SSS!UTC}</dim> <level>{level: <7}</level> {message}\n"
+
+
+def start_logging(
+    *,
+    file: Path,
+    level: str,
+    rotation: str,
+    retention_days: int,
+    screen: Callable[[str], Any],
+    screen_level: str,
+    context: Context,
+) -> None:
+    """Send all logs to the screen and to a file of JSON lines.
+
+    Args:
+        file: where the JSON lines go; a new one begins at the rotation time.
+        level: lowest level of the file.
+        rotation: UTC time of day, HH:MM.
+        retention_days: how long old files are kept.
+        screen: writes one line that is already colored.
+        screen_level: lowest level of the screen.
+        context: names the actor at work.
+    """
+    logger.remove()
+    logger.configure(patcher=lambda record: _add_context(record, context))
+    logger.add(screen, level=screen_level, format=_SCREEN, colorize=True)
+    hour, minute = (int(part) for part in rotation.split(":"))
+    logger.add(
+        file,
+        level=level,
+        format=_json_line,
+        rotation=time(hour, minute, tzinfo=UTC),
+        retention=timedelta(days=retention_days),
+    )
+
+
+def _add_context(record: "Record", context: Context) -> None:
+    found = context()
+    if found is None:
+        return
+    actor, trace_id = found
+    record["extra"].setdefault("actor", actor)
+    if trace_id is not None:
+        record["extra"].setdefault("trace_id", trace_id)
+    _, slash, asset = record["extra"]["actor"].partition("/")
+    if slash:
+        record["extra"].setdefault("asset", asset)
+
+
+def _json_line(record: "Record") -> str:
+    line = {
+        "time": record["time"].astimezone(UTC).isoformat(timespec="milliseconds"),
+        "level": record["level"].name,
+        "message": record["message"],
+        **record["extra"],
+    }
+    exception = record["exception"]
+    if exception is not None:
+        line["exception"] = repr(exception.value)
+    record["extra"] = {"json": json.dumps(line, default=str)}
+    return "{extra[json]}\n"

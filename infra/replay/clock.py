@@ -1,0 +1,63 @@
+"""A clock that stands still until the replay moves it."""
+
+import heapq
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(order=True)
+class ReplayTimer:
+    """A call that is still to come."""
+
+    due_ms: int
+    place: int
+    call: Callable[[], None] | None = field(compare=False)
+
+    def cancel(self) -> None:
+        """Let it not happen."""
+        self.call = None
+
+
+class ReplayClock:
+    """The candles' time. Safe from any thread; only the replay moves it."""
+
+    def __init__(self, start_ms: int) -> None:
+        """Start at a time."""
+        self._now_ms = start_ms
+        self._lock = threading.Lock()
+        self._timers: list[ReplayTimer] = []
+        self._made = 0
+
+    def now_ms(self) -> int:
+        """Return the present."""
+        return self._now_ms
+
+    def call_at(self, due_ms: int, call: Callable[[], None]) -> ReplayTimer:
+        """Call once when the clock reaches a time, or moves after it."""
+        with self._lock:
+            self._made += 1
+            timer = ReplayTimer(due_ms, self._made, call)
+            heapq.heappush(self._timers, timer)
+            return timer
+
+    def advance(self, to_ms: int) -> bool:
+        """Move on, calling what falls due on the way, each at its own time.
+
+        Returns:
+            Whether anything was called.
+        """
+        has_called = False
+        while (timer := self._next_due(to_ms)) is not None:
+            self._now_ms = max(self._now_ms, timer.due_ms)
+            if timer.call is not None:
+                timer.call()
+                has_called = True
+        self._now_ms = to_ms
+        return has_called
+
+    def _next_due(self, until_ms: int) -> ReplayTimer | None:
+        with self._lock:
+            if self._timers and self._timers[0].due_ms <= until_ms:
+                return heapq.heappop(self._timers)
+            return None

@@ -1,0 +1,70 @@
+"""Drives a replay: one close after the other, each step only once the one before is done."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from domain.backtest import candles_by_close
+from domain.candles import CandleSeries
+from domain.market import Candle
+from domain.rules import TradingRules
+from infra.replay.clock import ReplayClock
+from infra.replay.exchange import ReplayExchange
+from infra.replay.feed import ReplayFeed
+
+WaitQuiet = Callable[[], bool]
+"""Waits until no message is on its way; False where the run is to end."""
+
+
+class LockStep:
+    """The steps of every close t, in the order of strategy 10.3.
+
+    Fills inside the candle; all closed candles, while orders rest accepted; their fills at the
+    close. Between the steps the system falls quiet, so nothing depends on the timing of threads.
+    """
+
+    def __init__(
+        self,
+        candles: Mapping[str, CandleSeries],
+        rules: TradingRules,
+        wait_quiet: WaitQuiet,
+    ) -> None:
+        """Prepare a run over all candles."""
+        self._candles = candles
+        self._rules = rules
+        self._wait_quiet = wait_quiet
+        first_ms = min(int(series.open_time_ms[0]) for series in candles.values())
+        self.clock = ReplayClock(first_ms)
+        self.feed = ReplayFeed(candles)
+        self.exchange = ReplayExchange(rules, self.clock)
+
+    @property
+    def candle_count(self) -> int:
+        """How many candles of all assets there are."""
+        return sum(len(series) for series in self._candles.values())
+
+    def steps(self) -> Iterator[tuple[int, int]]:
+        """Yield each close and the number of its candles, and play it when asked to go on.
+
+        Ends early where the run is to end.
+        """
+        names = [asset.asset for asset in self._rules.assets]
+        for t_ms, candles in candles_by_close(self._candles, names):
+            yield t_ms, len(candles)
+            if not self._step(t_ms, candles):
+                return
+
+    def _step(self, t_ms: int, candles: Mapping[str, Candle]) -> bool:
+        has_told = self.clock.advance(t_ms)
+        has_told = self.exchange.trade_inside(candles.items()) or has_told
+        if has_told and not self._wait_quiet():
+            return False
+        self.feed.publish(t_ms, candles.items())
+        if not self._wait_quiet():
+            return False
+        # Whoever still waits for a missing asset's report stops waiting before the fills.
+        if self.clock.advance(t_ms + self._rules.grant.coordination_window_ms):
+            if not self._wait_quiet():
+                return False
+        closes = {asset: candle.close for asset, candle in candles.items()}
+        if self.exchange.fill_at_close(closes, t_ms):
+            return self._wait_quiet()
+        return True

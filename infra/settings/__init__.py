@@ -1,0 +1,10 @@
+"""The settings of a run: read, checked as a whole, and handed to the domain as its rules.
+
+The data's way: `tree` (files), `environment` (overrides), `sections` (types and ranges), `checks`
+(contradictions), `load` (all of it, and the report).
+"""
+
+from infra.settings.load import default_dotenv, load_settings
+from infra.settings.sections import Settings
+
+__all__ = ["Settings", "default_dotenv", "load_settings"]

@@ -1,0 +1,116 @@
+"""The environment variables that override settings (strategy section 11)."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from dotenv.parser import Binding, parse_stream
+from pydantic_core import PydanticCustomError
+
+from infra.settings.fields import ALLOWED_FLAGS, flag
+from infra.settings.problems import Key, Place, Problem, show
+from infra.settings.tree import Node, UnreadableError, read_text
+
+_EVERY = "*"
+"""Stands in a path for each item of a list."""
+
+VARIABLES: Mapping[str, Key] = {
+    "BYBIT_API_KEY": ("exchange", "api_key"),
+    "BYBIT_API_SECRET": ("exchange", "api_secret"),
+    "BYBIT_TESTNET": ("exchange", "testnet"),
+    "BYBIT_DEMO": ("exchange", "demo"),
+    "ASSET_ALLOCATION_PCT": ("portfolio", "assets", _EVERY, "allocation_pct"),
+    "LEVERAGE_PER_ASSET": ("portfolio", "assets", _EVERY, "leverage"),
+    "STOP_LOSS_PCT": ("risk", "stop_loss_pct"),
+    "TAKE_PROFIT_PCT": ("risk", "take_profit_pct"),
+    "MAX_DAILY_LOSS_PCT": ("risk", "max_daily_loss_pct"),
+    "MAX_PORTFOLIO_DRAWDOWN_PCT": ("risk", "max_portfolio_drawdown_pct"),
+    "MAX_PORTFOLIO_EXPOSURE": ("portfolio", "max_total_exposure_pct"),
+    "TELEGRAM_BOT_TOKEN": ("notifications", "telegram_bot_token"),
+    "TELEGRAM_CHANNEL_ID": ("notifications", "telegram_channel_id"),
+    "TELEGRAM_ADMIN_CHAT_ID": ("notifications", "telegram_admin_chat_id"),
+    "LOG_LEVEL": ("logging", "level"),
+}
+_DEBUG = "DEBUG_MODE"
+
+
+def read_variables(environ: Mapping[str, str], dotenv: Path | None) -> dict[str, Node]:
+    """Return the variables that are set; the process's own win over those of the .env file.
+
+    An empty variable counts as not set.
+
+    Raises:
+        UnreadableError: the .env file cannot be read, or a line of it is no NAME=value.
+    """
+    known = (*VARIABLES, _DEBUG)
+    found = {} if dotenv is None else _read_dotenv(dotenv)
+    found |= {name: Node(text, Place(variable=name)) for name, text in _filled(environ).items()}
+    return {name: found[name] for name in known if name in found}
+
+
+def override(tree: Node, variables: Mapping[str, Node]) -> tuple[Node, list[Problem]]:
+    """Return the settings with the variables put in, and what is wrong with DEBUG_MODE."""
+    for name, key in VARIABLES.items():
+        if name in variables:
+            tree = _put(tree, key, _marked(variables[name], key))
+    if _DEBUG not in variables:
+        return tree, []
+    node = variables[_DEBUG]
+    try:
+        wanted = flag(node.content)
+    except PydanticCustomError:
+        text = f"found {show(str(node.content))}; allowed: {ALLOWED_FLAGS}"
+        return tree, [Problem(place=node.place, text=text)]
+    return (_put(tree, VARIABLES["LOG_LEVEL"], Node("DEBUG", node.place)) if wanted else tree), []
+
+
+def _read_dotenv(file: Path) -> dict[str, Node]:
+    bindings = list(parse_stream(io.StringIO(read_text(file))))
+    wrong = [
+        Problem(
+            place=Place(file=str(file), line=_line(binding)),
+            text="found a line that is no NAME=value; allowed: NAME=value, # comment",
+        )
+        for binding in bindings
+        if binding.error or (binding.key is not None and binding.value is None)
+    ]
+    if wrong:
+        raise UnreadableError(*wrong)
+    lines = {binding.key: _line(binding) for binding in bindings if binding.key is not None}
+    texts = {binding.key: binding.value or "" for binding in bindings if binding.key is not None}
+    return {
+        name: Node(text, Place(file=str(file), line=lines[name], variable=name))
+        for name, text in _filled(texts).items()
+    }
+
+
+def _line(binding: Binding) -> int:
+    # The parser counts from the blank lines before a binding.
+    text = binding.original.string
+    blank = text[: len(text) - len(text.lstrip())]
+    return binding.original.line + blank.count("\n")
+
+
+def _filled(texts: Mapping[str, str]) -> dict[str, str]:
+    return {name: text.strip() for name, text in texts.items() if text.strip()}
+
+
+def _marked(node: Node, key: Key) -> Node:
+    setting = ".".join(map(str, key)).replace(f".{_EVERY}", f"[{_EVERY}]")
+    return replace(node, place=replace(node.place, setting=setting))
+
+
+def _put(node: Node, key: Key, value: Node) -> Node:
+    """Return the tree with the value at the key; unchanged where the way there is no mapping."""
+    if not key:
+        return value
+    step, rest = str(key[0]), key[1:]
+    match node.content:
+        case list(items) if step == _EVERY:
+            return replace(node, content=[_put(item, rest, value) for item in items])
+        case dict(entries) if not rest or step in entries:
+            below = entries.get(step, value)
+            return replace(node, content=entries | {step: _put(below, rest, value)})
+        case _:
+            return node

@@ -1,0 +1,198 @@
+"""The kinds of single values: each turns text into a value, or says what is allowed."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from difflib import get_close_matches
+
+from pydantic import BeforeValidator, SecretStr
+from pydantic_core import PydanticCustomError
+
+REFUSED = "refused"
+"""Type of the errors made here; their message is what is allowed."""
+REFUSED_SECRET = "refused_secret"  # noqa: S105 (a type of error)
+"""The same where the value must not be shown."""
+
+ALLOWED_FLAGS = "true or false"
+_FLAGS = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(
+    ("false", "no", "off", "0"), False
+)
+
+_LONGEST_NUMBER = 40
+_NUMBER = re.compile(r"[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+
+Guess = Callable[[Decimal], tuple[str, Decimal] | None]
+"""Names what a refused number looks like, and the number that was probably meant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Number:
+    """A number in a range."""
+
+    kind: str
+    low: Decimal
+    high: Decimal
+    guess: Guess | None = None
+    whole: bool = False
+    zero: bool = False
+    """0 is allowed too, below `low`."""
+
+    def __call__(self, value: object) -> Decimal | int:
+        number = _parse(value)
+        if number is None or not self._allows(number):
+            raise _refused(self._allowed() + self._likely_cause(value))
+        return int(number) if self.whole else Decimal(f"{number:f}")
+
+    def _allows(self, number: Decimal) -> bool:
+        if not self.low <= number <= self.high:
+            return self.zero and number == 0
+        return not self.whole or number == number.to_integral_value()
+
+    def _allowed(self) -> str:
+        return f"{'0, or ' if self.zero else ''}{self.kind} from {self.low:f} to {self.high:f}"
+
+    def _likely_cause(self, value: object) -> str:
+        if not isinstance(value, str):
+            return ""
+        rewritten = value.strip()
+        if re.fullmatch(r"[0-9]+,[0-9]+", rewritten, re.ASCII):
+            return f" (write it with a point: {_short(rewritten.replace(',', '.'))})"
+        percent = _parse(rewritten.removesuffix("%").rstrip()) if "%" in rewritten else None
+        if percent is not None:
+            return self._suggest(f"{rewritten} is a percentage", percent / 100)
+        number = _parse(rewritten)
+        guessed = self.guess(number) if self.guess and number is not None else None
+        return self._suggest(f"{rewritten} looks like {guessed[0]}", guessed[1]) if guessed else ""
+
+    def _suggest(self, cause: str, meant: Decimal) -> str:
+        if not self._allows(meant):
+            return ""
+        return f" ({cause}: write {round(meant, 10).normalize():f})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OneOf:
+    """One of a few names, in any case."""
+
+    names: tuple[str, ...]
+
+    def __call__(self, value: object) -> str:
+        name = value.upper() if isinstance(value, str) else ""
+        if name in self.names:
+            return name
+        near = get_close_matches(name[:_LONGEST_NUMBER], self.names, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        allowed = f"one of {', '.join(self.names)}{hint}"
+        raise _refused(allowed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Text:
+    """Text of one form."""
+
+    form: re.Pattern[str]
+    allowed: str
+    shown: bool
+
+    def __call__(self, value: object) -> str:
+        if not isinstance(value, str) or not self.form.fullmatch(value):
+            raise _refused(self.allowed, shown=self.shown)
+        return value
+
+
+def number(kind: str, low: str, high: str) -> BeforeValidator:
+    """Return a check for a number; `kind` names its unit."""
+    return BeforeValidator(_Number(kind=f"a number ({kind})", low=Decimal(low), high=Decimal(high)))
+
+
+def whole(kind: str, low: int, high: int) -> BeforeValidator:
+    """Return a check for a whole number; `kind` names its unit."""
+    what = f"a whole number ({kind})"
+    return BeforeValidator(_Number(kind=what, low=Decimal(low), high=Decimal(high), whole=True))
+
+
+def fraction(low: str, high: str) -> BeforeValidator:
+    """Return a check for a fraction, which knows a percentage when it sees one."""
+    return _guessing("a fraction", _percentage, low, high)
+
+
+def multiple_of_balance(low: str, high: str) -> BeforeValidator:
+    """Return a check for a multiple of the balance, which may be above 1."""
+    return _guessing("a multiple of the balance", _percentage, low, high)
+
+
+def leverage(high: str) -> BeforeValidator:
+    """Return a check for a leverage of 1 or more."""
+    return _guessing("a leverage (notional / margin)", _inverse, "1", high)
+
+
+def basis_points(low: str, high: str) -> BeforeValidator:
+    """Return a check for basis points, or none at all; it knows a fraction when it sees one."""
+    return _guessing("a number of basis points", _fraction_of_one, low, high, zero=True)
+
+
+def one_of(names: Iterable[str]) -> BeforeValidator:
+    """Return a check for one of a few names."""
+    return BeforeValidator(_OneOf(names=tuple(names)))
+
+
+def text(form: str, allowed: str, *, shown: bool = True) -> BeforeValidator:
+    """Return a check for text.
+
+    Args:
+        form: regular expression.
+        allowed: the same in words.
+        shown: whether an error may show what was found.
+    """
+    return BeforeValidator(_Text(form=re.compile(form, re.ASCII), allowed=allowed, shown=shown))
+
+
+def flag(value: object) -> bool:
+    """Return what YAML or an environment variable calls true or false."""
+    known = _FLAGS.get(value.lower()) if isinstance(value, str) else None
+    if known is None:
+        raise _refused(ALLOWED_FLAGS)
+    return known
+
+
+def secret(value: object) -> SecretStr:
+    """Return a secret, which no error and no `repr` shows."""
+    if isinstance(value, str) and re.fullmatch(r"[!-~]+", value):
+        return SecretStr(value)
+    allowed = "printable text without spaces, or null"
+    raise _refused(allowed, shown=False)
+
+
+def _guessing(
+    kind: str, guess: Guess, low: str, high: str, *, zero: bool = False
+) -> BeforeValidator:
+    check = _Number(kind=kind, guess=guess, low=Decimal(low), high=Decimal(high), zero=zero)
+    return BeforeValidator(check)
+
+
+def _parse(value: object) -> Decimal | None:
+    if not isinstance(value, str) or len(value) > _LONGEST_NUMBER or not _NUMBER.fullmatch(value):
+        return None
+    return Decimal(value)
+
+
+def _percentage(found: Decimal) -> tuple[str, Decimal]:
+    return "a percentage", found / 100
+
+
+def _inverse(found: Decimal) -> tuple[str, Decimal] | None:
+    return ("margin / notional", 1 / found) if 0 < found < 1 else None
+
+
+def _fraction_of_one(found: Decimal) -> tuple[str, Decimal]:
+    return "a fraction", found * 10_000
+
+
+def _short(value: str) -> str:
+    return value[:_LONGEST_NUMBER]
+
+
+def _refused(allowed: str, *, shown: bool = True) -> PydanticCustomError:
+    kind = REFUSED if shown else REFUSED_SECRET
+    return PydanticCustomError(kind, "{allowed}", {"allowed": allowed})

@@ -1,0 +1,167 @@
+"""Reads the settings of a run and reports everything that is wrong with them at once."""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from domain.errors import ConfigError
+from infra.settings.checks import contradictions
+from infra.settings.environment import override, read_variables
+from infra.settings.fields import REFUSED, REFUSED_SECRET
+from infra.settings.problems import Key, Problem, report, show, show_key
+from infra.settings.sections import Settings
+from infra.settings.tree import Node, UnreadableError, merge, read_tree
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+"""Where `settings.yaml` lies, which has the default of every setting."""
+
+_KEY_OF_MAPPING = "[key]"  # pydantic's last step where the key itself is wrong
+_KINDS = {
+    "mapping_type": "a mapping (key: value)",
+    "model_type": "a mapping (key: value)",
+    "too_long": "fewer items",
+    "tuple_type": "a list",
+}
+"""What is allowed, by pydantic's type of error."""
+
+
+def default_dotenv() -> Path | None:
+    """Return the .env file of the current directory, else of the project; None without one."""
+    files = (folder / ".env" for folder in (Path.cwd(), PROJECT_ROOT))
+    return next((file for file in files if file.is_file()), None)
+
+
+def load_settings(
+    path: Path | None, *, environ: Mapping[str, str], dotenv: Path | None
+) -> Settings:
+    """Return the checked settings of a run.
+
+    Args:
+        path: a file with what differs from the project's `settings.yaml`; None: nothing does.
+        environ: the process's environment, which overrides both files.
+        dotenv: a .env file, which `environ` overrides.
+
+    Raises:
+        ConfigError: something is wrong; its text is the whole report, a line for each error.
+    """
+    settings, problems = _load(path, environ, dotenv)
+    if settings is None or problems:
+        raise ConfigError(report(problems))
+    return settings
+
+
+def _load(
+    path: Path | None, environ: Mapping[str, str], dotenv: Path | None
+) -> tuple[Settings | None, list[Problem]]:
+    trees, variables, problems = _read_all(path, environ, dotenv)
+    if problems:
+        return None, problems
+    tree = trees[0]
+    for over in trees[1:]:
+        tree = merge(tree, over)
+    tree, problems = override(tree, variables)
+    settings, errors = _validate(tree.plain())
+    wrong = {_key(error) for error in errors}
+    problems += [_problem(tree, error) for error in errors]
+    return settings, problems + contradictions(tree, wrong)
+
+
+def _read_all(
+    path: Path | None, environ: Mapping[str, str], dotenv: Path | None
+) -> tuple[list[Node], dict[str, Node], list[Problem]]:
+    trees: list[Node] = []
+    variables: dict[str, Node] = {}
+    problems: list[Problem] = []
+    for file in (PROJECT_ROOT / "settings.yaml", path):
+        try:
+            trees += [] if file is None else [read_tree(file)]
+        except UnreadableError as error:
+            problems += error.problems
+    try:
+        variables = read_variables(environ, dotenv)
+    except UnreadableError as error:
+        problems += error.problems
+    return trees, variables, problems
+
+
+def _validate(plain: object) -> tuple[Settings | None, list[ErrorDetails]]:
+    try:
+        return Settings.model_validate(plain), []
+    except ValidationError as error:
+        return None, error.errors(include_url=False)
+
+
+def _key(error: ErrorDetails) -> Key:
+    location = error["loc"]
+    return location[:-1] if location[-1] == _KEY_OF_MAPPING else location
+
+
+def _problem(tree: Node, error: ErrorDetails) -> Problem:
+    key = _key(error)
+    return Problem(place=tree.nearest(key).place, key=key, text=_text(key, error))
+
+
+def _text(key: Key, error: ErrorDetails) -> str:
+    match error["type"]:
+        case "extra_forbidden":
+            return f"unknown key; {_meant(key)}"
+        case "missing" if isinstance(key[-1], int):
+            return "is missing; allowed: a list with all its items"
+        case "missing":
+            return f"is missing; needed here: {', '.join(_names(key[:-1]))}"
+        case kind if kind == REFUSED_SECRET:
+            return f"found a value that is not shown; allowed: {error['msg']}"
+        case kind if kind == REFUSED:
+            return f"found {_shown(error['input'])}; allowed: {error['msg']}"
+        case kind:
+            return f"found {_shown(error['input'])}; allowed: {_KINDS[kind]}"
+
+
+def _shown(found: Any) -> str:
+    match found:
+        case None:
+            return "nothing"
+        case dict():
+            return "a mapping"
+        case list():
+            return f"a list of {len(found)}"
+        case _:
+            return show(str(found))
+
+
+def _meant(key: Key) -> str:
+    """Return what an unknown key may have been meant to be, or what is allowed in its place."""
+    name, here = str(key[-1]), _names(key[:-1])
+    near = get_close_matches(name[:60], here, n=1)
+    elsewhere = [show_key(path) for path in _all_keys(Settings, ()) if path[-1] == name]
+    if near or elsewhere:
+        return f"did you mean {' or '.join(near + elsewhere)}?"
+    return f"allowed here: {', '.join(here)}"
+
+
+def _names(key: Key) -> list[str]:
+    model: type[BaseModel] = Settings
+    for step in key:
+        field = model.model_fields.get(str(step))
+        model = (field and _model_in(field.annotation)) or model
+    return list(model.model_fields)
+
+
+def _all_keys(model: type[BaseModel], key: Key) -> Iterator[Key]:
+    for name, field in model.model_fields.items():
+        below = _model_in(field.annotation)
+        yield (*key, name)
+        if below is not None:
+            yield from _all_keys(below, (*key, name))
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the section that a field holds, alone or in a list or mapping."""
+    for part in (annotation, *get_args(annotation)):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            return part
+    return None

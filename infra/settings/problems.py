@@ -1,0 +1,68 @@
+"""What is wrong with the settings, and where: one line of text each."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+Key = tuple[str | int, ...]
+"""Path of a setting: ("portfolio", "assets", 0, "leverage")."""
+
+_LONGEST_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Place:
+    """Where a value was written: a file's line, an environment variable, or one in a .env file."""
+
+    file: str = ""
+    line: int = 0
+    variable: str = ""
+    setting: str = ""
+    """The settings that the variable sets, where they are several."""
+
+    def __str__(self) -> str:
+        """Return the place as a person looks for it: `my.yaml:12`."""
+        parts = [f"{self.file}:{self.line}" if self.line else self.file] if self.file else []
+        parts += [f"environment variable {self.variable}"] if self.variable else []
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Problem:
+    """One thing that is wrong."""
+
+    place: Place
+    key: Key = ()
+    text: str
+
+    def __str__(self) -> str:
+        """Return the line for the report."""
+        setting = self.place.setting or show_key(self.key)
+        return ": ".join(part for part in (str(self.place), setting, self.text) if part)
+
+
+def show_key(key: Key) -> str:
+    """Return a setting's path as people write it: portfolio.assets[0].leverage."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{_show_step(step)}" for step in key)
+    return "".join(steps).removeprefix(".")
+
+
+def show(text: str) -> str:
+    """Return a value on one line, shortened; in quotes unless it is plainly a number or a word."""
+    short = text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "..."
+    return short if re.fullmatch(r"[\w.+-]+", short, re.ASCII) else repr(short)
+
+
+def report(problems: Iterable[Problem]) -> str:
+    """Return the whole report: a heading with the count, then a line for each problem."""
+    lines = list(dict.fromkeys(str(problem) for problem in sorted(problems, key=_rank)))
+    noun = "error" if len(lines) == 1 else "errors"
+    return "\n".join([f"{len(lines)} {noun} in the settings:", *lines])
+
+
+def _rank(problem: Problem) -> tuple[Place, str]:
+    return problem.place, show_key(problem.key)
+
+
+def _show_step(step: str) -> str:
+    return step if re.fullmatch(r"[\w-]{1,60}", step, re.ASCII) else show(step)

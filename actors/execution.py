@@ -35,9 +35,9 @@ from domain.errors import OrderRefusedError, OutcomeUnknownError, StaleGrantErro
 from domain.facts import Fact, Order
 from domain.market import Side
 from domain.orders import (
+    INTENDED,
     Intent,
     OrderRequest,
-    OrderState,
     OrderStatus,
     OrderUpdate,
     Purpose,
@@ -215,9 +215,7 @@ class ExecutionActor(SupervisedActor):
             self._send(order.intent)
         else:
             detail = "never arrived, and too old to be sent"
-            self._apply_update(
-                order, self._news(order.client_order_id, OrderStatus.VOID, detail)
-            )
+            self._apply_update(order, self._news(order.client_order_id, OrderStatus.VOID, detail))
 
     def _apply_update(self, order: Order, update: OrderUpdate) -> None:
         after = order.apply(update)
@@ -265,7 +263,7 @@ class ExecutionActor(SupervisedActor):
         voided = self._news(order_id, OrderStatus.VOID, detail)
         # An entry that will never be sent needs no leave: the newest epoch lets it be stored.
         self._append(replace(intent, protection_epoch=None), voided)
-        state = OrderState().apply(voided)
+        state = INTENDED.apply(voided)
         self._orders[order_id] = Order(intent=intent, state=state, origin=self.origin)
         self._repeat_answer(self._orders[order_id], detail)
 
@@ -298,9 +296,7 @@ class ExecutionActor(SupervisedActor):
             for order in self._orders.values()
         )
         request = OrderRequest(
-            client_order_id=client_order_id(
-                self._asset, command.t_ms, command.purpose, attempt
-            ),
+            client_order_id=client_order_id(self._asset, command.t_ms, command.purpose, attempt),
             asset=self._asset,
             side=Side.BUY if position.side is Side.SELL else Side.SELL,
             qty=position.qty,

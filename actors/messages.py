@@ -22,7 +22,6 @@ __all__ = [
     "EntryGranted",
     "EntryRefused",
     "ExecutionSeen",
-    "FactSeen",
     "GivenUp",
     "GlobalCooldownStarted",
     "Message",
@@ -158,22 +157,19 @@ class PositionMarked(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FactSeen(Message):
-    """Base of the events that announce a fact of an execution's own journal."""
-
-    fact_id: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PositionChanged(FactSeen):
+class PositionChanged(Message):
     """Event, from an execution to its AssetActor and the portfolio: a fill, or funding."""
 
+    fact_id: int
     execution: Execution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrderRejected(FactSeen):
-    """Event, from an execution to its AssetActor and the portfolio: an order without a fill."""
+class OrderRejected(Message):
+    """Event, from an execution to its AssetActor and the portfolio: an order without a fill.
+
+    It may be repeated: an order ends only once.
+    """
 
     asset: str
     client_order_id: str

@@ -27,7 +27,7 @@ from actors.messages import (
     Restarted,
 )
 from actors.names import NOTIFIER, asset_name, asset_of, execution_name
-from actors.ports import Clock, Feed, Journal, Journals, Timer
+from actors.ports import Clock, Feed, Journals, Timer
 from domain.decisions import Decision, Grant, Protection, Report
 from domain.facts import Fact, StoredExecution
 from domain.market import exact
@@ -113,9 +113,7 @@ class PortfolioActor(SupervisedActor):
         reports[report.asset] = report
         if report.t_ms not in self._timers and not self._is_complete(report.t_ms):
             window_ms = self._rules.grant.coordination_window_ms
-            self._remind(
-                report.t_ms, self.now_ms + window_ms, CoordinationEnded(t_ms=report.t_ms)
-            )
+            self._remind(report.t_ms, self.now_ms + window_ms, CoordinationEnded(t_ms=report.t_ms))
         self._decide_complete()
 
     def _on_rejected(self, message: OrderRejected) -> None:

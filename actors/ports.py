@@ -87,9 +87,7 @@ class Exchange(Protocol):
     def stops(self, asset: str) -> ProtectiveLevels | None:
         """Return the stops that stand at the exchange."""
 
-    def set_stops(
-        self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]
-    ) -> None:
+    def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> None:
         """Move the stops of the open position in place; nothing where it is gone."""
 
     def subscribe(self, asset: str, listener: ExchangeListener) -> Subscription:

@@ -30,7 +30,7 @@ _QUIET_CHECK_S = 0.2
 _DRILL_BACKOFF_S = 0.001
 _NO_LIMIT = 1_000_000_000
 
-MakeProbe = Callable[[ReplayClock], Probe]
+MakeProbe = Callable[[ReplayClock], Probe | None]
 
 
 class RunDirectory:
@@ -144,9 +144,7 @@ def build_replay(
     return run
 
 
-def _specs(
-    rules: TradingRules, lockstep: LockStep, journals: SqliteJournals
-) -> list[ChildSpec]:
+def _specs(rules: TradingRules, lockstep: LockStep, journals: SqliteJournals) -> list[ChildSpec]:
     assets = [asset.asset for asset in rules.assets]
     portfolio = {
         "rules": rules,
@@ -156,9 +154,7 @@ def _specs(
     }
     return [
         ChildSpec(address=NOTIFIER, actor=NotifierActor, arguments={"channel": LogChannel()}),
-        ChildSpec(
-            address=PORTFOLIO, actor=PortfolioActor, arguments=portfolio, is_vital=True
-        ),
+        ChildSpec(address=PORTFOLIO, actor=PortfolioActor, arguments=portfolio, is_vital=True),
         *(_execution_spec(asset, rules, lockstep, journals) for asset in assets),
         *(_asset_spec(asset, rules, lockstep, journals) for asset in assets),
     ]

@@ -97,7 +97,6 @@ def _asset_at(text: str, value: str, assets: Sequence[str]) -> tuple[str, int]:
     asset, at, time = value.partition("@")
     if not at or asset not in assets:
         raise ConfigError(
-            f"--drill {text}: expected ASSET@ISO with one of {', '.join(assets)}; "
-            f"allowed: {_FORMS}"
+            f"--drill {text}: expected ASSET@ISO with one of {', '.join(assets)}; allowed: {_FORMS}"
         )
     return asset, read_time(f"--drill {text}:", time)

@@ -98,7 +98,9 @@ def _play(
     return GAVE_UP if run.supervisor.escalated.is_set() else DONE
 
 
-def _steps(run: Run, drills: Drills, screen: Console, *, has_progress: bool) -> tuple[int | None, int]:
+def _steps(
+    run: Run, drills: Drills, screen: Console, *, has_progress: bool
+) -> tuple[int | None, int]:
     """Play all closes and return the last one and the number of candles played."""
     last_ms, played, waiting = None, 0, list(drills.suspensions)
     bar = Progress(

@@ -1,6 +1,6 @@
 """Shows people what a run amounts to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -81,16 +81,6 @@ def _trades_table(summary: RunSummary) -> Table:
     return table
 
 
-_ROWS = {
-    "trades": lambda f: str(f.trades),
-    "win rate": lambda f: _share(f),
-    "profit factor": lambda f: _factor(f),
-    "PnL USDT": lambda f: f"{f.pnl:+,.2f}",
-    "fees USDT": lambda f: f"{f.fees:,.2f}",
-    "funding USDT": lambda f: f"{f.funding:+,.2f}",
-}
-
-
 def _share(column: TradeFigures) -> str:
     return "-" if column.win_rate is None else f"{column.win_rate:.1%}"
 
@@ -113,3 +103,13 @@ def _open_text(position: Position) -> str:
 
 def _time(ms: int) -> str:
     return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+_ROWS: dict[str, Callable[[TradeFigures], str]] = {
+    "trades": lambda f: str(f.trades),
+    "win rate": _share,
+    "profit factor": _factor,
+    "PnL USDT": lambda f: f"{f.pnl:+,.2f}",
+    "fees USDT": lambda f: f"{f.fees:,.2f}",
+    "funding USDT": lambda f: f"{f.funding:+,.2f}",
+}

@@ -116,7 +116,7 @@ class Backtest:
         self, request: OrderRequest, t_ms: int, *, reason: ExitReason | None, cross_ms: int | None
     ) -> None:
         self.engine.submit(request, t_ms)
-        close = exact(self._assets[request.asset].signals.levels.close)
+        close = self.portfolio.prices[request.asset]
         for event in self.engine.fill(request.client_order_id, close, t_ms):
             if isinstance(event, Execution):
                 self._apply(replace(event, decided_ms=t_ms, reason=reason, cross_ms=cross_ms))
@@ -135,9 +135,7 @@ def inside_candle(
     """Let the exchange act inside one candle: funding at its open, then the stops (10.2)."""
     if asset not in engine.positions:
         return []
-    prices = CandlePrices(
-        open=exact(candle.open), high=exact(candle.high), low=exact(candle.low)
-    )
+    prices = CandlePrices(open=exact(candle.open), high=exact(candle.high), low=exact(candle.low))
     events: list[Event] = []
     if funding_is_due(candle.open_time_ms, rules.fills):
         rate = rules.fills.funding_rate

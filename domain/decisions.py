@@ -124,5 +124,5 @@ class Decision:
 
     def answer_to(self, asset: str) -> Grant | Refusal | None:
         """Return what was decided about one asset's wish."""
-        answers = [a for a in (*self.grants, *self.refusals) if a.asset == asset]
-        return answers[0] if answers else None
+        answers: tuple[Grant | Refusal, ...] = (*self.grants, *self.refusals)
+        return next((answer for answer in answers if answer.asset == asset), None)

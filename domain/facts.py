@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from domain.decisions import Decision
 from domain.market import Candle
-from domain.orders import Intent, OrderState, OrderUpdate
+from domain.orders import INTENDED, Intent, OrderState, OrderUpdate
 from domain.positions import Execution, Trade
 from domain.protection import ProtectionState
 
@@ -36,7 +36,7 @@ class Order:
     """An intent and what became of it."""
 
     intent: Intent
-    state: OrderState = OrderState()
+    state: OrderState = INTENDED
     origin: tuple[int, int] | None = None
     """Trace id and message id of the message that caused it."""
 

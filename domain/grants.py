@@ -52,9 +52,7 @@ def decide_wishes(
     return tuple(grants), tuple(refusals)
 
 
-def _in_order(
-    reports: Sequence[Report], rules: TradingRules
-) -> list[tuple[Report, EntryWish]]:
+def _in_order(reports: Sequence[Report], rules: TradingRules) -> list[tuple[Report, EntryWish]]:
     wishing = [(report, report.wish) for report in reports if report.wish is not None]
 
     def rank(pair: tuple[Report, EntryWish]) -> tuple[float, int, float, int]:

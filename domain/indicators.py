@@ -4,6 +4,7 @@ The same closes always give the same bits, whether they are folded one by one (a
 all at once (an actor that restarts): a restart must not change a single decision.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
@@ -56,7 +57,8 @@ class CloseWindow:
         """Return the (n,) log returns, oldest first; None while fewer than n are known."""
         if len(self._closes) < self._full:
             return None
-        return np.diff(np.log(np.array(self._closes)))
+        returns: Array = np.diff(np.log(np.array(self._closes)))
+        return returns
 
 
 def volatility(returns: Array) -> float:
@@ -74,7 +76,7 @@ def correlation(left: Array | None, right: Array | None) -> float | None:
         return None
     left_off, right_off = left - left.mean(), right - right.mean()
     # Sums of products, not a dot product: BLAS may sum in another order from run to run.
-    scale = float((left_off * left_off).sum()) * float((right_off * right_off).sum())
-    if scale <= 0.0:
+    left_sum, right_sum = float((left_off**2).sum()), float((right_off**2).sum())
+    if left_sum <= 0.0 or right_sum <= 0.0:
         return None
-    return float((left_off * right_off).sum()) / scale**0.5
+    return float((left_off * right_off).sum()) / math.sqrt(left_sum * right_sum)

@@ -95,9 +95,7 @@ class MatchingEngine:
             )
         return [execution, self._record(client_order_id, OrderStatus.FILLED, qty, ts_ms, "")]
 
-    def settle_funding(
-        self, asset: str, price: Decimal, rate: Decimal, ts_ms: int
-    ) -> list[Event]:
+    def settle_funding(self, asset: str, price: Decimal, rate: Decimal, ts_ms: int) -> list[Event]:
         """Pay or receive funding on the open position: shorts receive a positive rate."""
         position = self.positions.get(asset)
         if position is None:
@@ -206,8 +204,6 @@ class MatchingEngine:
 def funding_is_due(open_time_ms: int, rules: FillRules) -> bool:
     """Tell whether a candle opens at a funding settlement."""
     return open_time_ms % rules.funding_interval_ms == 0
-
-
 
 
 def _reaches(price: Decimal, trigger: Decimal, *, upward: bool) -> bool:

@@ -132,6 +132,10 @@ class OrderState:
         )
 
 
+INTENDED = OrderState()
+"""On disk, and nothing more is known."""
+
+
 def client_order_id(asset: str, decided_ms: int, purpose: Purpose, attempt: int) -> str:
     """Return the id of an order: the same decision always gets the same id.
 

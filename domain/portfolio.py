@@ -229,7 +229,9 @@ class PortfolioState:
         return Picture(
             t_ms=t_ms,
             balance=self.balance,
-            notionals={asset: grant_or_position.notional for asset, grant_or_position in held.items()},
+            notionals={
+                asset: grant_or_position.notional for asset, grant_or_position in held.items()
+            },
             suspended=frozenset(self.suspended),
             size_multiplier=reduced if self.protection.is_reduced else Decimal(1),
             protection_epoch=self.protection.epoch,

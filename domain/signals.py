@@ -1,4 +1,4 @@
-"""What one asset's closes say: averages, crosses and the daily count (strategy sections 1 and 2)."""
+"""What one asset's closes say: averages, crosses, the daily count (strategy 1 and 2)."""
 
 from collections.abc import Sequence
 

@@ -15,7 +15,6 @@ from actors.core.mailbox import EndOfLease, Lease
 from actors.core.messages import Message, Ping, Restarted
 from actors.core.system import ActorCrashedError, ActorSystem, Address, Moment
 
-
 _here = threading.local()
 
 
@@ -104,7 +103,7 @@ class SupervisedActor(pykka.ThreadingActor):
     def on_start(self) -> None:
         """Become ready: read the facts, ask outside what is true, subscribe."""
 
-    def handle(self, message: Message) -> Any:  # noqa: ANN401 (answers to the roof)
+    def handle(self, message: Message) -> Any:
         """Do what a message says."""
         raise NotImplementedError
 
@@ -139,7 +138,7 @@ class SupervisedActor(pykka.ThreadingActor):
 
     # How Pykka's loop is held.
 
-    def _create_actor_inbox(self) -> Any:  # type: ignore[override]  # noqa: ANN401
+    def _create_actor_inbox(self) -> Any:  # type: ignore[override]
         # Static in Pykka, where each actor has an inbox of its own; ours belongs to the address.
         return self.incarnation.lease
 
@@ -159,7 +158,7 @@ class SupervisedActor(pykka.ThreadingActor):
             incarnation.is_ready = True
             incarnation.guardian.on_ready(incarnation)
 
-    def _handle_receive(self, message: Any) -> Any:  # noqa: ANN401 (Pykka's signature)
+    def _handle_receive(self, message: Any) -> Any:
         if isinstance(message, Envelope):
             self._work_on(message)
             return None
@@ -194,7 +193,7 @@ class SupervisedActor(pykka.ThreadingActor):
         else:
             self._done(envelope, answer)
 
-    def _dispatch(self, message: Message) -> Any:  # noqa: ANN401
+    def _dispatch(self, message: Message) -> Any:
         if isinstance(message, Ping):
             return self.incarnation.generation
         return self.handle(message)
@@ -227,7 +226,7 @@ class SupervisedActor(pykka.ThreadingActor):
                 )
             self._flush()
 
-    def _done(self, envelope: Envelope, answer: Any) -> None:  # noqa: ANN401
+    def _done(self, envelope: Envelope, answer: Any) -> None:
         self._current = self._origin = None
         self.incarnation.busy_since_s = None
         lease = self.incarnation.lease

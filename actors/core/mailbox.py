@@ -160,12 +160,12 @@ class Lease:
         self.signal(_OWN)
         return unfinished
 
-    def put(self, envelope: Any, /) -> None:  # noqa: ANN401 (Pykka's own envelope type)
+    def put(self, envelope: Any, /) -> None:
         """Take in what Pykka tells the actor: a stop."""
         self._own.append(envelope)
         self.signal(_OWN)
 
-    def get(self) -> Any:  # noqa: ANN401 (Pykka's own envelope type)
+    def get(self) -> Any:
         """Wait for the next message, or for the end."""
         while True:
             signal = self._signals.get()

@@ -159,23 +159,30 @@ class Supervisor:
         self._tasks.put(lambda: self._begin_to_stop(stopped))
         stopped.wait(timeout_s)
         deadline_s = time.monotonic() + timeout_s
-        late = []
-        for child in reversed(self.children()):
-            if not self._stop_child(child, deadline_s):
-                late.append(child.spec.address)
-        return late
+        return [
+            child.spec.address
+            for child in reversed(self.children())
+            if not self._stop_child(child, deadline_s)
+        ]
 
     # In the supervisor's own thread.
 
     def _run(self) -> None:
         while not self._is_stopping:
             try:
-                self._tasks.get(timeout=self._pause_s())()
-            except queue.Empty:
-                pass
-            now_s = time.monotonic()
-            for child in self._children.values():
-                self._watch(child, now_s)
+                self._run_task()
+                now_s = time.monotonic()
+                for child in self._children.values():
+                    self._watch(child, now_s)
+            except Exception:  # noqa: BLE001 (nobody watches the one that watches)
+                logger.opt(exception=True).error("the supervisor failed at a task and goes on")
+
+    def _run_task(self) -> None:
+        try:
+            task = self._tasks.get(timeout=self._pause_s())
+        except queue.Empty:
+            return
+        task()
 
     def _pause_s(self) -> float:
         due = [c.restart_at_s for c in self._children.values() if c.restart_at_s is not None]

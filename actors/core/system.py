@@ -71,7 +71,7 @@ class Address:
         envelope = self._system.envelope(self.name, message, sender, generation, origin)
         self._system.deliver(self, envelope, latest)
 
-    def ask(self, message: Message, *, sender: str, timeout_s: float) -> Any:  # noqa: ANN401
+    def ask(self, message: Message, *, sender: str, timeout_s: float) -> Any:
         """Return the answer to a message. For the roof alone: an actor that asks can deadlock.
 
         Raises:

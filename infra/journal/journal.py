@@ -2,13 +2,13 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import peewee
 from peewee import SQL, SqliteDatabase
 
-from domain.decisions import Close, Decision, Grant, Protection
+from domain.decisions import Close, Decision, Grant, Protection, Refusal
 from domain.errors import ConfigError, FencedError, StaleGrantError, TradingError
 from domain.facts import ClosedCandle, Fact, Order, StoredExecution
 from domain.market import Candle
@@ -36,6 +36,15 @@ _UPDATE = schema.table("order_update")
 _EXECUTION = schema.table("execution")
 _TRADE = schema.table("trade")
 _SAMPLE = schema.table("equity_sample")
+
+
+_FLAT: dict[type, peewee.Table] = {
+    Execution: _EXECUTION,
+    OrderUpdate: _UPDATE,
+    ProtectionState: _SAMPLE,
+    Trade: _TRADE,
+}
+"""Facts whose fields are the columns of one table."""
 
 
 class JournalError(TradingError):
@@ -66,7 +75,9 @@ class SqliteJournals:
             with self.connected():
                 schema.migrate(self._database, str(file))
         except (peewee.DatabaseError, sqlite3.DatabaseError) as error:
-            message = f"{file}: the journal cannot be used ({error}); is it a journal, and writable?"
+            message = (
+                f"{file}: the journal cannot be used ({error}); is it a journal, and writable?"
+            )
             raise ConfigError(message) from error
 
     def open(self, address: str, origin: Origin) -> "SqliteJournal":
@@ -156,7 +167,7 @@ class SqliteJournal:
         has_intent = any(isinstance(fact, Intent) for fact in facts)
         try:
             if has_intent:
-                self._database.execute_sql("PRAGMA synchronous = FULL")
+                self._database.pragma("synchronous", "full")
             with self._database.atomic("IMMEDIATE"):
                 self._check_pen()
                 return [self._store(fact) for fact in facts]
@@ -164,7 +175,7 @@ class SqliteJournal:
             raise JournalError(f"{self._address} could not store its facts: {error}") from error
         finally:
             if has_intent:
-                self._database.execute_sql("PRAGMA synchronous = NORMAL")
+                self._database.pragma("synchronous", "normal")
 
     def executions(self, asset: str, after: int = 0) -> list[StoredExecution]:
         """Return an asset's executions with a higher fact id, oldest first."""
@@ -239,7 +250,7 @@ class SqliteJournal:
         if stored is not None and all(stored[name] == value for name, value in row.items()):
             return
         with self._database.atomic("IMMEDIATE"):
-            self._insert(_ASSET, "asset", asset.asset, row)
+            self._insert(_ASSET, asset.asset, row)
 
     def _check_pen(self) -> None:
         query = _PEN.select(_PEN.c.holder).where(_PEN.c.address == self._address)
@@ -249,22 +260,17 @@ class SqliteJournal:
 
     def _store(self, fact: Fact) -> int:
         match fact:
-            case Execution():
-                return self._insert(_EXECUTION, "execution", fact.asset, row_of(fact))
-            case OrderUpdate():
-                return self._insert(_UPDATE, "order_update", None, row_of(fact))
-            case Intent():
-                self._check_epoch(fact)
-                row = rows.intent_row(fact)
-                return self._insert(_INTENT, "intent", fact.request.asset, row)
-            case Trade():
-                return self._insert(_TRADE, "trade", fact.asset, row_of(fact))
-            case ProtectionState():
-                return self._insert(_SAMPLE, "equity_sample", None, row_of(fact))
             case Decision():
                 return self._store_decision(fact)
+            case Intent():
+                self._check_epoch(fact)
+                return self._insert(_INTENT, fact.request.asset, rows.intent_row(fact))
             case ClosedCandle():
-                return self._insert(_CANDLE, "candle", fact.asset, rows.candle_row(fact))
+                return self._insert(_CANDLE, fact.asset, rows.candle_row(fact))
+            case Execution() | Trade():
+                return self._insert(_FLAT[type(fact)], fact.asset, row_of(fact))
+            case OrderUpdate() | ProtectionState():
+                return self._insert(_FLAT[type(fact)], None, row_of(fact))
 
     def _check_epoch(self, intent: Intent) -> None:
         if intent.protection_epoch is None:
@@ -277,23 +283,23 @@ class SqliteJournal:
             )
 
     def _store_decision(self, decision: Decision) -> int:
-        fact_id = self._insert(_DECISION, "decision", None, rows.decision_row(decision))
+        fact_id = self._insert(_DECISION, None, rows.decision_row(decision))
         closes = decision.protection.closes if decision.protection is not None else ()
-        parts: tuple[tuple[peewee.Table, tuple[Grant, ...] | tuple[Close, ...]], ...] = (
+        parts: list[tuple[peewee.Table, Sequence[Grant | Refusal | Close]]] = [
             (_GRANT, decision.grants),
-            (_REFUSAL, decision.refusals),  # type: ignore[arg-type]
+            (_REFUSAL, decision.refusals),
             (_CLOSE, closes),
-        )
+        ]
         for table, values in parts:
             for place, value in enumerate(values):
                 row = row_of(value, without=["t_ms"]) | {"fact_id": fact_id, "place": place}
                 schema.insert(table, row).execute(self._database)
         return fact_id
 
-    def _insert(self, table: peewee.Table, kind: str, asset: str | None, row: Row) -> int:
+    def _insert(self, table: peewee.Table, asset: str | None, row: Row) -> int:
         trace_id, message_id = self._origin() or (None, None)
         header = {
-            "kind": kind,
+            "kind": table.__name__,
             "asset": asset,
             "writer": self._address,
             "recorded_ms": self._now_ms(),

@@ -33,10 +33,8 @@ def value_of(kind: type[Value], row: Mapping[str, Any], **known: object) -> Valu
         row: its columns, and perhaps others.
         known: fields that are not in the row.
     """
-    readers = _readers(kind)
-    read = {
-        name: reader(row[name]) for name, reader in readers.items() if name not in known
-    }
+    readers = _readers(kind)  # type: ignore[arg-type]  # a class is hashable
+    read = {name: reader(row[name]) for name, reader in readers.items() if name not in known}
     return kind(**read, **known)
 
 
@@ -93,7 +91,7 @@ def _protection_of(row: Mapping[str, Any], closes: list[Row]) -> Protection | No
     )
 
 
-def _column(value: Any) -> Any:  # noqa: ANN401 (any column)
+def _column(value: Any) -> Any:
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, StrEnum):
@@ -102,12 +100,12 @@ def _column(value: Any) -> Any:  # noqa: ANN401 (any column)
 
 
 @cache
-def _readers(kind: type) -> dict[str, Callable[[Any], Any]]:
+def _readers(kind: Any) -> dict[str, Callable[[Any], Any]]:
     hints = get_type_hints(kind)
     return {field.name: _reader(hints[field.name]) for field in fields(kind)}
 
 
-def _reader(hint: Any) -> Callable[[Any], Any]:  # noqa: ANN401 (any annotation)
+def _reader(hint: Any) -> Callable[[Any], Any]:
     if not isinstance(hint, UnionType):
         return hint  # type: ignore[no-any-return]
     inner = next(part for part in get_args(hint) if part is not NoneType)

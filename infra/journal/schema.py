@@ -193,7 +193,7 @@ def migrate(database: SqliteDatabase, file: str) -> None:
         for script in MIGRATIONS[version:]:
             for statement in script.split(";\n"):
                 if statement.strip():
-                    database.execute_sql(statement)
+                    database.execute_sql(statement)  # type: ignore[no-untyped-call]
         database.user_version = len(MIGRATIONS)
 
 

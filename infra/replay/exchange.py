@@ -68,9 +68,7 @@ class ReplayExchange:
         with self._lock:
             return self.engine.stops.get(asset)
 
-    def set_stops(
-        self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]
-    ) -> None:
+    def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> None:
         """Move the stops of the open position."""
         with self._lock:
             _check(is_ours)

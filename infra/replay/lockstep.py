@@ -61,9 +61,9 @@ class LockStep:
         if not self._wait_quiet():
             return False
         # Whoever still waits for a missing asset's report stops waiting before the fills.
-        if self.clock.advance(t_ms + self._rules.grant.coordination_window_ms):
-            if not self._wait_quiet():
-                return False
+        window_ms = self._rules.grant.coordination_window_ms
+        if self.clock.advance(t_ms + window_ms) and not self._wait_quiet():
+            return False
         closes = {asset: candle.close for asset, candle in candles.items()}
         if self.exchange.fill_at_close(closes, t_ms):
             return self._wait_quiet()

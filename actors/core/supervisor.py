@@ -23,6 +23,8 @@ from actors.core.messages import GivenUp
 from actors.core.system import ActorSystem, Address
 
 SUPERVISOR = "supervisor"
+_MOST_DOUBLINGS = 60
+"""Far more than any back-off needs, far less than a float holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +42,8 @@ class RestartPolicy:
 
     def backoff_s(self, failures: int, random: Random) -> float:
         """Return the pause before the restart that follows the n-th failure in a row."""
-        pause_s = min(self.backoff_max_s, self.backoff_initial_s * 2.0 ** (failures - 1))
+        doublings = min(failures - 1, _MOST_DOUBLINGS)
+        pause_s = min(self.backoff_max_s, self.backoff_initial_s * 2.0**doublings)
         return pause_s * (1.0 + self.backoff_jitter_fraction * random.uniform(-1.0, 1.0))
 
 

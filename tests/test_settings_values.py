@@ -454,6 +454,7 @@ def test_property_below_reaches_every_section_with_numbers() -> None:
         "risk",
         "cooldown",
         "supervision",
+        "execution",
         "replay",
         "instruments",
         "database",

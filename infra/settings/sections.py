@@ -197,12 +197,17 @@ class CooldownSettings(_Section):
     global_settings: GlobalCooldownSettings
 
 
+class ExecutionSettings(_Section):
+    """How orders and stops are watched."""
+
+    naked_position_seconds: _Seconds
+
+
 class RiskSettings(_Section):
     """What a position and the portfolio may lose."""
 
     stop_loss_pct: _Fraction
     take_profit_pct: _Fraction
-    naked_position_seconds: _Seconds
     volatility_sizing: _Flag
     volatility_target: Annotated[Decimal, fields.fraction("0.00001", "0.05")]
     volatility_min_multiplier: _Share
@@ -217,12 +222,12 @@ class RiskSettings(_Section):
     stale_data_seconds: _Seconds
     malfunction_closes_all: _Flag
 
-    def rules(self) -> RiskRules:
+    def rules(self, execution: ExecutionSettings) -> RiskRules:
         """Return what one position may lose."""
         return RiskRules(
             stop_loss_fraction=self.stop_loss_pct,
             take_profit_fraction=self.take_profit_pct,
-            naked_position_ms=_ms(self.naked_position_seconds, _SECOND_MS),
+            naked_position_ms=_ms(execution.naked_position_seconds, _SECOND_MS),
             volatility_sizing=self.volatility_sizing,
             volatility_target=float(self.volatility_target),
             volatility_min_multiplier=float(self.volatility_min_multiplier),
@@ -337,6 +342,7 @@ class Settings(_Section):
     risk: RiskSettings
     cooldown: CooldownSettings
     supervision: SupervisionSettings
+    execution: ExecutionSettings
     replay: ReplaySettings
     instruments: Mapping[_Symbol, InstrumentSettings]
     database: DatabaseSettings
@@ -349,7 +355,7 @@ class Settings(_Section):
         assets = self.portfolio.enabled_assets
         return TradingRules(
             strategy=self.strategy.rules(),
-            risk=self.risk.rules(),
+            risk=self.risk.rules(self.execution),
             protection=self.risk.protection_rules(self.cooldown.global_settings),
             cooldown=self.cooldown.per_asset_settings.rules(),
             grant=self.portfolio.grant_rules(),

@@ -8,8 +8,11 @@ from pathlib import Path
 from random import Random
 from typing import IO
 
+from loguru import logger
+
 from actors.asset import AssetActor
-from actors.core.supervisor import ChildSpec, RestartPolicy, Supervisor
+from actors.core.actor import whose_thread
+from actors.core.supervisor import ChildSpec, ChildStatus, RestartPolicy, Supervisor
 from actors.core.system import ActorSystem, Probe
 from actors.execution import ExecutionActor
 from actors.names import NOTIFIER, PORTFOLIO, asset_name, execution_name
@@ -20,17 +23,17 @@ from domain.errors import ConfigError
 from domain.rules import TradingRules
 from infra.channels import LogChannel
 from infra.journal.journal import SqliteJournals
-from infra.replay.clock import ReplayClock
+from infra.logs import start_logging
 from infra.replay.lockstep import LockStep
 from infra.settings import Settings
-from infra.settings.sections import SupervisionSettings
+from infra.settings.sections import LoggingSettings, SupervisionSettings
 
 REPLAY = "replay"
 _QUIET_CHECK_S = 0.2
 _DRILL_BACKOFF_S = 0.001
 _NO_LIMIT = 1_000_000_000
 
-MakeProbe = Callable[[ReplayClock], Probe | None]
+MakeProbe = Callable[[Callable[[], int]], Probe | None]
 
 
 class RunDirectory:
@@ -55,6 +58,26 @@ class RunDirectory:
     def release(self) -> None:
         """Let another process take it."""
         self._lock.close()
+
+
+def start_run_logging(
+    logs: Path,
+    mode: str,
+    settings: LoggingSettings,
+    *,
+    screen: Callable[[str], None],
+    screen_level: str,
+) -> None:
+    """Log to the screen and to the mode's own file among the logs, naming the actor at work."""
+    start_logging(
+        file=logs / f"{mode}.jsonl",
+        level=settings.level,
+        rotation=settings.rotation,
+        retention_days=settings.retention_days,
+        screen=screen,
+        screen_level=screen_level,
+        context=whose_thread,
+    )
 
 
 def open_replay_journals(settings: Settings, directory: Path, lockstep: LockStep) -> SqliteJournals:
@@ -98,6 +121,28 @@ class Run:
         """Start all actors."""
         self.supervisor.start(_specs(self.rules, self.lockstep, self.journals))
 
+    def suspend(self, asset: str, cause: str) -> None:
+        """Give an asset's actor up, as if it had crashed too often."""
+        self.supervisor.give_up(asset_name(asset), cause)
+
+    def stop(self, timeout_s: float) -> None:
+        """Stop all actors in order, and leave behind those that hang."""
+        late = self.supervisor.stop(timeout_s)
+        if late:
+            logger.warning("did not stop in time and were abandoned: {}", ", ".join(late))
+
+    def restarts(self) -> dict[str, int]:
+        """Return how often each actor was restarted."""
+        return {child.spec.address: child.restarts for child in self.supervisor.children()}
+
+    def given_up(self) -> dict[str, str]:
+        """Return which actors were given up, and why."""
+        return {
+            child.spec.address: child.given_up_because
+            for child in self.supervisor.children()
+            if child.status is ChildStatus.GIVEN_UP
+        }
+
     def is_to_end(self) -> bool:
         """Tell whether the run ends before its last candle."""
         return self.stop_requested.is_set() or self.supervisor.escalated.is_set()
@@ -130,7 +175,7 @@ def build_replay(
         return not run.is_to_end()
 
     lockstep = LockStep(candles, rules, wait_quiet)
-    probe: Probe | None = None if make_probe is None else make_probe(lockstep.clock)
+    probe: Probe | None = None if make_probe is None else make_probe(lockstep.clock.now_ms)
     system = ActorSystem(lockstep.clock.now_ms, probe)
     policy = _lenient(settings.supervision) if is_lenient else _policy(settings.supervision)
     run = Run(

@@ -1,6 +1,6 @@
 """Reads the drills of a command line."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -8,7 +8,6 @@ from actors.core.system import Moment, Probe
 from actors.drill import CrashDrill, PoisonDrill
 from actors.names import asset_name
 from domain.errors import ConfigError
-from infra.replay.clock import ReplayClock
 
 _FORMS = "crash=P (0 to 1), suspend=ASSET@ISO or poison=ASSET@ISO"
 
@@ -24,10 +23,10 @@ class Drills:
     """Assets whose actors crash on every message, and since when."""
     seed: int = 0
 
-    def make_probe(self, clock: ReplayClock) -> Probe | None:
+    def make_probe(self, now_ms: Callable[[], int]) -> Probe | None:
         """Return what crashes the actors; None where nothing does."""
         probes: list[Probe] = [
-            PoisonDrill(address=asset_name(asset), from_ms=from_ms, now_ms=clock.now_ms)
+            PoisonDrill(address=asset_name(asset), from_ms=from_ms, now_ms=now_ms)
             for asset, from_ms in self.poisons
         ]
         if self.crash_probability:

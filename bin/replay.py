@@ -5,24 +5,18 @@ import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-from loguru import logger
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from actors.core.actor import whose_thread
-from actors.core.supervisor import ChildStatus
-from actors.names import asset_name
-from bin.bootstrap import Run, RunDirectory, build_replay
+from bin.bootstrap import REPLAY, Run, RunDirectory, build_replay, start_run_logging
 from bin.drills import Drills, read_drills, read_time
 from bin.summary_view import RunSummary, render
 from domain.candles import CandleSeries
 from domain.summary import in_order, max_drawdown
 from infra.candle_files import read_candles
-from infra.logs import start_logging
 from infra.settings import Settings, default_dotenv, load_settings
 from infra.trade_files import write_trades
 
@@ -87,14 +81,12 @@ def _play(
     run.start()
     last_ms, played = _steps(run, drills, screen, has_progress=options.has_progress)
     seconds = time.monotonic() - began_s
-    late = run.supervisor.stop(float(settings.supervision.shutdown_seconds))
-    if late:
-        logger.warning("did not stop in time and were abandoned: {}", ", ".join(late))
+    run.stop(float(settings.supervision.shutdown_seconds))
     with run.journals.connected():
         summary = _summary(run, candles, last_ms, played, seconds)
     if options.trades is not None:
         write_trades(options.trades, summary.trades)
-    screen.print(render(summary))
+    Console().print(render(summary))
     return GAVE_UP if run.supervisor.escalated.is_set() else DONE
 
 
@@ -115,7 +107,7 @@ def _steps(
         began_s = time.monotonic()
         for place, (t_ms, count) in enumerate(run.lockstep.steps()):
             for asset, from_ms in [due for due in waiting if t_ms >= due[1]]:
-                run.supervisor.give_up(asset_name(asset), "suspend drill")
+                run.suspend(asset, "suspend drill")
                 waiting.remove((asset, from_ms))
             played += count
             last_ms = t_ms
@@ -135,7 +127,6 @@ def _summary(
 ) -> RunSummary:
     engine = run.lockstep.exchange.engine
     samples = run.journals.samples()
-    children = run.supervisor.children()
     return RunSummary(
         assets=list(candles),
         trades=in_order(run.journals.trades(), [asset.asset for asset in run.rules.assets]),
@@ -144,12 +135,8 @@ def _summary(
         initial_balance=run.rules.fills.initial_balance,
         final_balance=engine.wallet,
         open_positions=list(engine.positions.values()),
-        restarts={child.spec.address: child.restarts for child in children},
-        given_up={
-            child.spec.address: child.given_up_because
-            for child in children
-            if child.status is ChildStatus.GIVEN_UP
-        },
+        restarts=run.restarts(),
+        given_up=run.given_up(),
         is_halted=bool(samples) and samples[-1].is_halted,
         carried_forward={name: int(series.carried.sum()) for name, series in candles.items()},
         first_ms=min(int(series.open_time_ms[0]) for series in candles.values()),
@@ -176,13 +163,11 @@ def _read_candles(options: ReplayOptions, settings: Settings) -> dict[str, Candl
 
 def _start_logging(options: ReplayOptions, settings: Settings, screen: Console) -> None:
     logs = _VAR / "logs" if options.run_dir is None else options.run_dir / "logs"
-    start_logging(
-        file=logs / f"replay-{datetime.now(UTC):%Y-%m-%d}.jsonl",
-        level=settings.logging.level,
-        rotation=settings.logging.rotation,
-        retention_days=settings.logging.retention_days,
+    start_run_logging(
+        logs,
+        REPLAY,
+        settings.logging,
         screen=lambda line: screen.print(Text.from_ansi(line.rstrip("\n")), soft_wrap=True),
         # The screen belongs to the progress bar and the summary; the file has the rest.
         screen_level="WARNING",
-        context=whose_thread,
     )

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from loguru import logger
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 # The same examples on each run, and no verdict on time.
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.load_profile("ci")
+logger.remove()
 
 
 @pytest.fixture(scope="session")

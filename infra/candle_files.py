@@ -330,10 +330,10 @@ def _cut(
     last = max(series.candle(-1).close_time_ms for series in candles.values())
     begin = first if from_ms is None else from_ms
     end = last if to_ms is None else to_ms
-    asked = f"range {begin} to {end} ms"
+    asked = f"candles from {_span(begin, end)}"
     if not first <= begin < end <= last:
         raise ConfigError(
-            f"{asked}: expected one within {_span(first, last)}, which the files span"
+            f"{asked}: expected a range within {_span(first, last)}, which the files span"
         )
     parts = {symbol: whole.until(end).between(begin, end) for symbol, whole in candles.items()}
     for symbol, whole in candles.items():
@@ -344,5 +344,10 @@ def _cut(
 
 
 def _span(first_ms: int, last_ms: int) -> str:
-    first, last = np.datetime64(first_ms, "ms"), np.datetime64(last_ms, "ms")
-    return f"{first_ms} to {last_ms} ms ({first}Z to {last}Z)"
+    return f"{_iso(first_ms)} to {_iso(last_ms)}"
+
+
+def _iso(time_ms: int) -> str:
+    if not _FIRST_MS <= time_ms < _END_MS:
+        return f"{time_ms} ms"
+    return f"{np.datetime64(time_ms, 'ms').astype('datetime64[s]')}Z"

@@ -275,11 +275,10 @@ def test_range_outside_the_data_or_without_length_is_refused(
 
     message = bad_request(tmp_path, **limits)
 
-    begin = limits.get("from_ms", START_MS)
-    end = limits.get("to_ms", START_MS + 12 * CANDLE_MS)
-    assert message == (
-        f"range {begin} to {end} ms: expected one within 1743699900000 to 1743703500000 ms"
-        " (2025-04-03T17:05:00.000Z to 2025-04-03T18:05:00.000Z), which the files span"
+    assert message.startswith("candles from ")
+    assert message.endswith(
+        ": expected a range within 2025-04-03T17:05:00Z to 2025-04-03T18:05:00Z,"
+        " which the files span"
     )
 
 
@@ -290,9 +289,9 @@ def test_range_without_a_candle_of_some_symbol_is_refused(tmp_path: Path, to_ms:
 
     message = bad_request(tmp_path, "OLD", "YOUNG", to_ms=to_ms)
 
-    assert message.startswith(
-        f"range 1743699900000 to {to_ms} ms: found no candle of YOUNG,"
-        " whose file spans 1743702300000 to 1743703500000 ms"
+    assert message.startswith("candles from 2025-04-03T17:05:00Z to 2025-04-03T17:4")
+    assert message.endswith(
+        ": found no candle of YOUNG, whose file spans 2025-04-03T17:45:00Z to 2025-04-03T18:05:00Z"
     )
 
 

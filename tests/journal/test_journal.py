@@ -272,7 +272,7 @@ def test_pens_of_other_addresses_go_on(journals: SqliteJournals) -> None:
 def test_an_entry_granted_before_a_protection_is_refused(journal: SqliteJournal) -> None:
     journal.append(protection(1))
 
-    with pytest.raises(StaleGrantError, match="epoch 0.*DRAWDOWN began epoch 1"):
+    with pytest.raises(StaleGrantError, match=r"epoch 0.*DRAWDOWN began epoch 1"):
         journal.append(entry(epoch=0))
     journal.append(entry(epoch=1))
 
@@ -291,7 +291,7 @@ def test_a_locked_database_is_an_error_of_the_journal(tmp_path: Path) -> None:
     other = sqlite3.connect(tmp_path / "journal.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
-    with pytest.raises(JournalError, match="execution/BTC could not store its facts.*locked"):
+    with pytest.raises(JournalError, match=r"execution/BTC could not store its facts.*locked"):
         journal.append(execution(1))
 
     other.execute("ROLLBACK")

@@ -1,0 +1,59 @@
+"""Measures what the system must reach, and prints it as a table with the machine's description.
+
+Nothing here is asserted: times belong to the reader, not to the tests.
+"""
+
+import argparse
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from loguru import logger
+from rich.console import Console
+from rich.table import Table
+
+from tests.benchmarks import journal, messages, replay, restart
+
+MEASURES: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
+    "replay": replay.measure,
+    "restart": restart.measure,
+    "messages": messages.measure,
+    "journal": journal.measure,
+}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where the figures were taken."""
+
+    def __str__(self) -> str:
+        memory_gib = psutil.virtual_memory().total / 2**30
+        return (
+            f"{psutil.cpu_count()} cores, {memory_gib:.0f} GiB, {platform.system()} "
+            f"{platform.machine()}, Python {platform.python_version()}"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bin/bench", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*MEASURES, []], help="all by default")
+    parser.add_argument(
+        "--candles",
+        type=Path,
+        default=Path(__file__).resolve().parents[3]
+        / "shared/data/market/bybit_perp_2025-04_2025-07",
+        help="folder of BTCUSDT, ETHUSDT and SOLUSDT candles",
+    )
+    options = parser.parse_args()
+    logger.remove()
+    table = Table("what", "measured", "goal", title=str(Machine()), title_justify="left")
+    for name in options.names or MEASURES:
+        for what, measured, goal in MEASURES[name](options.candles):
+            table.add_row(what, measured, goal)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""What storing a fact costs."""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from statistics import quantiles
+
+from domain.market import Side
+from domain.orders import Intent, OrderRequest, Purpose
+from domain.positions import Execution, ExecutionKind
+from infra.journal.journal import SqliteJournal, SqliteJournals
+
+FACTS = 500
+
+
+def measure(_candles: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield the time of one intent (on the disk itself) and of one execution."""
+    with tempfile.TemporaryDirectory() as folder:
+        journals = SqliteJournals(Path(folder) / "j.sqlite", lambda: 0, busy_timeout_ms=5000)
+        pen = journals.open("execution/BTC", lambda: None)
+        yield "intent to disk (fsync)", _intents(pen), ""
+        yield "execution to the journal", _executions(pen), ""
+        pen.close()
+
+
+def _intents(pen: SqliteJournal) -> str:
+    request = OrderRequest(
+        client_order_id="", asset="BTC", side=Side.SELL, qty=Decimal(1), reduce_only=False
+    )
+    intent = Intent(
+        request=request,
+        decided_ms=0,
+        purpose=Purpose.ENTRY,
+        attempt=1,
+        reason=None,
+        cross_ms=None,
+        protection_epoch=0,
+    )
+    times = []
+    for number in range(FACTS):
+        fact = replace(intent, request=replace(request, client_order_id=f"BTC-{number}"))
+        began_s = time.perf_counter()
+        pen.append(fact)
+        times.append(time.perf_counter() - began_s)
+    return _shown(times)
+
+
+def _executions(pen: SqliteJournal) -> str:
+    times = []
+    for number in range(FACTS):
+        fact = Execution(
+            exec_id=str(number),
+            asset="BTC",
+            ts_ms=0,
+            kind=ExecutionKind.TRADE,
+            side=Side.SELL,
+            qty=Decimal(1),
+            price=Decimal(1),
+        )
+        began_s = time.perf_counter()
+        pen.append(fact)
+        times.append(time.perf_counter() - began_s)
+    return _shown(times)
+
+
+def _shown(times: list[float]) -> str:
+    cuts = quantiles(times, n=100)
+    return f"p50 {cuts[49] * 1000:.2f} ms, p99 {cuts[98] * 1000:.2f} ms"

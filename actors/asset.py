@@ -8,6 +8,9 @@ Owns: the asset's feed, averages, crosses, regime and cooldown. The position is 
 actor folds what its execution tells of it.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from actors.core.actor import Incarnation, SupervisedActor
 from actors.messages import (
     AssetReported,
@@ -25,14 +28,15 @@ from actors.messages import (
     Restarted,
 )
 from actors.names import NOTIFIER, PORTFOLIO, execution_name
-from actors.ports import Feed, Journal, Journals, Subscription
+from actors.ports import Feed, Journals
 from domain.asset import AssetState
 from domain.decisions import Report
 from domain.facts import StoredExecution
 from domain.market import Candle
-from domain.orders import Purpose, client_order_id
+from domain.orders import Purpose
 from domain.portfolio import counts_before
 from domain.positions import Execution
+from domain.regime import Regime
 from domain.rules import TradingRules
 
 
@@ -63,8 +67,6 @@ class AssetActor(SupervisedActor):
         self._under_way: set[str] = set()
         self._report: Report | None = None
         self._refused_cross_ms: int | None = None
-        self._journal: Journal | None = None
-        self._subscription: Subscription | None = None
 
     def on_start(self) -> None:
         """Fold the facts, and decide the newest close once more.
@@ -72,19 +74,22 @@ class AssetActor(SupervisedActor):
         It is decided on what stood before its own decisions: on the present, an asset that has
         exited at this close would enter again.
         """
-        self._journal = self._journals.open(self.name, lambda: self.origin)
-        self._subscription = self._feed.subscribe(self._asset, self._hand_in_candle)
+        self._journal = self.hold(self._journals.open(self.name, lambda: self.origin))
+        self.hold(self._feed.subscribe(self._asset, self._hand_in_candle))
         self._state.apply_candles(self._feed.history(self._asset))
+        newest_ms = self._state.signals.t_ms or 0
+        self._under_way = {
+            order.client_order_id
+            for order in self._journal.orders(self._asset)
+            if order.is_under_way and order.intent.decided_ms < newest_ms
+        }
         stored = self._journal.executions(self._asset)
-        newest_ms = self._state.signals.t_ms
-        if newest_ms is None:
-            return
-        candle_ms = self._rules.strategy.candle_ms
-        before = [s for s in stored if counts_before(s.execution, newest_ms, candle_ms)]
-        self._apply(before)
-        self._find_orders_under_way(self._journal)
+        later = self._apply_before(newest_ms, stored)
         self._decide()
-        self._apply([s for s in stored if s not in before])
+        for fact in later:
+            self._apply(fact.execution)
+        if stored:
+            self._applied_through = stored[-1].fact_id
 
     def handle(self, message: Message) -> None:
         """Do what a message says."""
@@ -96,17 +101,17 @@ class AssetActor(SupervisedActor):
             case EntryRefused():
                 self._on_refused(message)
             case GlobalCooldownStarted(end_ms=end_ms):
-                self._state.global_cooldown_end_ms = end_ms
+                self._on_global_cooldown(end_ms)
             case PositionChanged(fact_id=fact_id, execution=execution):
-                self._on_position_changed(fact_id, execution)
+                self._hear([StoredExecution(fact_id=fact_id, execution=execution)])
             case OrderRejected(client_order_id=order_id):
                 self._settle(order_id)
             case Restarted(address=address):
                 self._on_restarted(address)
             case GivenUp():
-                pass
+                pass  # the portfolio decides what that means
             case _:
-                raise_unknown(self.name, message)
+                self.refuse(message)
 
     def _on_candle(self, candle: Candle) -> None:
         newest_ms = self._state.signals.t_ms
@@ -123,7 +128,7 @@ class AssetActor(SupervisedActor):
         if self._state.used_cross_ms == grant.cross_ms:
             return
         self._entry = OpenPosition(grant=grant)
-        self._under_way.add(self._entry_id(self._entry))
+        self._under_way.add(grant.client_order_id)
         self.tell(self._execution, self._entry)
 
     def _on_refused(self, message: EntryRefused) -> None:
@@ -131,24 +136,20 @@ class AssetActor(SupervisedActor):
             self._refused_cross_ms = message.refusal.cross_ms
             self.tell(NOTIFIER, message)
 
-    def _on_position_changed(self, fact_id: int, execution: Execution) -> None:
-        self._apply([StoredExecution(fact_id=fact_id, execution=execution)])
+    def _on_global_cooldown(self, end_ms: int) -> None:
+        self._state.global_cooldown_end_ms = end_ms
+        # The portfolio tells people of it; the next report must not look like news of the market.
+        if self._report is not None and self._report.t_ms < end_ms:
+            self._report = replace(self._report, regime=Regime.COOLDOWN)
 
     def _on_restarted(self, address: str) -> None:
         if address == PORTFOLIO and self._report is not None:
             self.tell(PORTFOLIO, AssetReported(report=self._report))
-        if address == self._execution and self._journal is not None:
-            self._apply(self._journal.executions(self._asset, self._applied_through))
+        if address == self._execution:
+            self._hear(self._journal.executions(self._asset, self._applied_through))
             for request in (self._entry, self._exit):
                 if request is not None:
                     self.tell(self._execution, request)
-
-    def release(self) -> None:
-        """Let go of the feed and the journal."""
-        if self._subscription is not None:
-            self._subscription.close()
-        if self._journal is not None:
-            self._journal.close()
 
     def _hand_in_candle(self, candle: Candle) -> None:
         self.hand_in(CandleClosed(candle=candle), sender=f"feed/{self._asset}")
@@ -171,34 +172,32 @@ class AssetActor(SupervisedActor):
             self.tell(self._execution, self._exit)
         self.tell(PORTFOLIO, AssetReported(report=report))
 
-    def _apply(self, stored: list[StoredExecution]) -> None:
+    def _apply_before(
+        self, newest_ms: int, stored: Sequence[StoredExecution]
+    ) -> list[StoredExecution]:
+        """Fold what stood before the decisions of the newest close, and return the rest."""
+        later = []
+        for fact in stored:
+            if counts_before(fact.execution, newest_ms, self._rules.strategy.candle_ms):
+                self._apply(fact.execution)
+            else:
+                later.append(fact)
+        return later
+
+    def _hear(self, stored: Sequence[StoredExecution]) -> None:
         for fact in stored:
             if fact.fact_id > self._applied_through:
                 self._applied_through = fact.fact_id
-                self._state.apply_execution(fact.execution)
-            if fact.execution.client_order_id is not None:
-                self._settle(fact.execution.client_order_id)
+                self._apply(fact.execution)
+
+    def _apply(self, execution: Execution) -> None:
+        self._state.apply_execution(execution)
+        if execution.client_order_id is not None:
+            self._settle(execution.client_order_id)
         if self._state.position is None:
             self._exit = None
 
     def _settle(self, order_id: str) -> None:
         self._under_way.discard(order_id)
-        if self._entry is not None and self._entry_id(self._entry) == order_id:
+        if self._entry is not None and self._entry.grant.client_order_id == order_id:
             self._entry = None
-
-    def _entry_id(self, request: OpenPosition) -> str:
-        return client_order_id(self._asset, request.grant.t_ms, Purpose.ENTRY, 1)
-
-    def _find_orders_under_way(self, journal: Journal) -> None:
-        newest_ms = self._state.signals.t_ms or 0
-        self._under_way = {
-            order.client_order_id
-            for order in journal.orders(self._asset)
-            if order.is_under_way and order.intent.decided_ms < newest_ms
-        }
-
-
-def raise_unknown(name: str, message: object) -> None:
-    """Raise for a message that an actor does not know: ignoring it would be a silent bug."""
-    text = f"{name} knows no message {type(message).__name__}"
-    raise TypeError(text)

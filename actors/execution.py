@@ -5,15 +5,21 @@ the exchange; Restarted, GivenUp.
 Publishes: PositionChanged, OrderRejected to the asset and the portfolio; PositionMarked to the
 portfolio; PositionOpened, TradeClosed to the notifier.
 Owns: the asset's orders and stops at the exchange, and the journal of both.
+
+What the exchange tells is a hint. Whenever the actor cannot know (after its start, after an answer
+that never came), it asks the exchange what is true, and asks again until it is answered; until then
+it opens nothing.
 """
 
 from dataclasses import replace
 from decimal import Decimal
 
-from actors.asset import raise_unknown
+from loguru import logger
+
 from actors.core.actor import Incarnation, SupervisedActor
 from actors.core.envelope import Origin
 from actors.messages import (
+    AskExchange,
     ClosePosition,
     ExecutionSeen,
     GivenUp,
@@ -29,9 +35,14 @@ from actors.messages import (
     TradeClosed,
 )
 from actors.names import NOTIFIER, PORTFOLIO, asset_name
-from actors.ports import Exchange, Journal, Journals, Subscription
+from actors.ports import Clock, Exchange, Journals, Timer
 from domain.decisions import Grant
-from domain.errors import OrderRefusedError, OutcomeUnknownError, StaleGrantError
+from domain.errors import (
+    OrderRefusedError,
+    OutcomeUnknownError,
+    StaleGrantError,
+    UnavailableError,
+)
 from domain.facts import Fact, Order
 from domain.market import Side
 from domain.orders import (
@@ -43,9 +54,12 @@ from domain.orders import (
     Purpose,
     client_order_id,
 )
-from domain.positions import ZERO, Execution, Position, book
+from domain.positions import ZERO, Booked, Execution, Position, book
 from domain.rules import TradingRules
 from domain.sizing import protective_levels
+
+ASK_AGAIN_MS = 1_000
+"""Pause before the exchange is asked again what it did not answer."""
 
 
 class ExecutionActor(SupervisedActor):
@@ -58,6 +72,7 @@ class ExecutionActor(SupervisedActor):
         asset: str,
         rules: TradingRules,
         exchange: Exchange,
+        clock: Clock,
         journals: Journals,
     ) -> None:
         """Take over `execution/NAME`."""
@@ -65,28 +80,25 @@ class ExecutionActor(SupervisedActor):
         self._asset = asset
         self._rules = rules
         self._exchange = exchange
+        self._clock = clock
         self._journals = journals
         self._orders: dict[str, Order] = {}
         self._seen: set[str] = set()
         """Ids of the executions that are booked."""
         self._position: Position | None = None
-        self._journal: Journal | None = None
-        self._subscription: Subscription | None = None
+        self._is_certain = False
+        """The exchange has answered every question since the last doubt."""
+        self._timer: Timer | None = None
 
     def on_start(self) -> None:
-        """Fold the facts, then book what the exchange did meanwhile and settle what is open."""
-        self._journal = self._journals.open(self.name, lambda: self.origin)
-        self._subscription = self._exchange.subscribe(self._asset, self)
+        """Fold the facts, then ask the exchange what has happened since."""
+        self._journal = self.hold(self._journals.open(self.name, lambda: self.origin))
+        self.hold(self._exchange.subscribe(self._asset, self))
         self._orders = {o.client_order_id: o for o in self._journal.orders(self._asset)}
         for stored in self._journal.executions(self._asset):
             self._seen.add(stored.execution.exec_id)
             self._position = book(self._position, stored.execution).position
-        for execution in self._exchange.executions(self._asset):
-            self._on_execution(execution)
-        for order in list(self._orders.values()):
-            if order.is_under_way:
-                self._look_up(order)
-        self._protect()
+        self._ask_exchange()
 
     def handle(self, message: Message) -> None:
         """Do what a message says."""
@@ -101,15 +113,17 @@ class ExecutionActor(SupervisedActor):
                 self._on_execution(execution)
             case OrderSeen(update=update):
                 self._on_order(update)
+            case AskExchange():
+                self._ask_exchange()
             case PositionMarked():
                 self.tell(PORTFOLIO, message, latest=f"mark/{self._asset}")
             case Restarted() | GivenUp():
                 pass
             case _:
-                raise_unknown(self.name, message)
+                self.refuse(message)
 
     def _on_open(self, grant: Grant) -> None:
-        order = self._orders.get(_entry_id(grant))
+        order = self._orders.get(grant.client_order_id)
         if order is not None:
             self._repeat_answer(order)
             return
@@ -127,42 +141,56 @@ class ExecutionActor(SupervisedActor):
 
     def _on_close(self, command: ClosePosition) -> None:
         position = self._position
-        if position is None or any(map(_is_close_under_way, self._orders.values())):
+        if position is None or _is_younger(position, command.t_ms):
             return
-        if position.decided_ms is not None and position.decided_ms >= command.t_ms:
-            return
-        intent = self._close_intent(command, position)
-        self._intend(intent)
-        self._send(intent)
+        under_way = [order for order in self._orders.values() if _is_close_under_way(order)]
+        if not under_way:
+            intent = self._close_intent(command, position)
+            self._intend(intent)
+            self._send(intent)
+        elif not self._is_certain:
+            self._ask_exchange()
 
     def _on_resolve(self, grant: Grant) -> None:
-        order = self._orders.get(_entry_id(grant))
+        order = self._orders.get(grant.client_order_id)
         if order is None:
             self._void(self._entry_intent(grant), "the grant was never used")
         elif order.is_under_way:
-            self._look_up(order)
+            self._ask_exchange()
         else:
             self._repeat_answer(order)
 
     def _on_execution(self, execution: Execution) -> None:
         if execution.exec_id in self._seen:
             return
-        execution = self._explain(execution)
+        order = self._orders.get(execution.client_order_id or "")
+        if order is not None:
+            self._go_on_with(order)
+            execution = _explained(execution, order.intent)
         booked = book(self._position, execution)
         facts: list[Fact] = [execution]
         if booked.trade is not None:
             facts.append(booked.trade)
-        fact_id = self._append(*facts)
+        if order is not None:
+            # The news of the order may get lost, or come later.
+            filled = _filled(order, execution)
+            facts.append(filled)
+            self._orders[order.client_order_id] = order.apply(filled)
+        fact_id = self._journal.append(*facts)[0]
         self._seen.add(execution.exec_id)
         before, self._position = self._position, booked.position
         for receiver in (asset_name(self._asset), PORTFOLIO):
             self.tell(receiver, PositionChanged(fact_id=fact_id, execution=execution))
+        self._tell_people(before, booked, execution)
+        if _has_grown(before, self._position):
+            self._protect()
+
+    def _tell_people(self, before: Position | None, booked: Booked, execution: Execution) -> None:
         if booked.trade is not None:
             self.tell(NOTIFIER, TradeClosed(trade=booked.trade))
-        if self._position is not None and (before is None or before.qty < self._position.qty):
-            self._protect()
+        if booked.position is not None and _has_grown(before, booked.position):
             opened = PositionOpened(
-                position=self._position, client_order_id=execution.client_order_id
+                position=booked.position, client_order_id=execution.client_order_id
             )
             self.tell(NOTIFIER, opened)
 
@@ -170,15 +198,13 @@ class ExecutionActor(SupervisedActor):
         order = self._orders.get(update.client_order_id)
         if order is None:
             return
-        self.continue_trace(None if order.origin is None else Origin(*order.origin))
+        self._go_on_with(order)
         self._apply_update(order, update)
 
     def release(self) -> None:
-        """Let go of the exchange's news and the journal."""
-        if self._subscription is not None:
-            self._subscription.close()
-        if self._journal is not None:
-            self._journal.close()
+        """Let go of the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
 
     # Called by the exchange, from its own thread.
 
@@ -195,6 +221,48 @@ class ExecutionActor(SupervisedActor):
         message = PositionMarked(asset=self._asset, ts_ms=ts_ms, mark_price=mark_price)
         self.hand_in(message, sender=f"exchange/{self._asset}", latest="mark")
 
+    # Asking the exchange.
+
+    def _ask_exchange(self) -> None:
+        """Book what happened unseen, settle what is open, and set the stops right."""
+        try:
+            for execution in self._exchange.executions(self._asset):
+                self._on_execution(execution)
+            for order in list(self._orders.values()):
+                if order.is_under_way:
+                    self._look_up(order)
+            self._protect()
+        except UnavailableError as error:
+            self._doubt(str(error))
+        else:
+            # What was sent meanwhile may have become the next doubt.
+            self._is_certain = not any(map(_is_unknown, self._orders.values()))
+
+    def _look_up(self, order: Order) -> None:
+        update = self._exchange.order(self._asset, order.client_order_id)
+        if update is not None:
+            self._apply_update(order, update)
+        elif order.intent.purpose is not Purpose.ENTRY:
+            self._send(order.intent)
+        else:
+            why_not = self._why_not_send(order.intent)
+            if why_not is None:
+                self._send(order.intent)
+            else:
+                news = self._news(order.client_order_id, OrderStatus.VOID, why_not)
+                self._apply_update(order, news)
+
+    def _doubt(self, why: str) -> None:
+        """Open nothing, and ask again in a while."""
+        logger.bind(actor=self.name, asset=self._asset).warning("{}: {}", self.name, why)
+        self._is_certain = False
+        if self._timer is not None:
+            self._timer.cancel()
+        due_ms = self.now_ms + ASK_AGAIN_MS
+        self._timer = self._clock.call_at(
+            due_ms, lambda: self.hand_in(AskExchange(), sender="clock")
+        )
+
     # Orders.
 
     def _send(self, intent: Intent) -> None:
@@ -205,23 +273,14 @@ class ExecutionActor(SupervisedActor):
             update = self._news(order_id, OrderStatus.REJECTED, str(error))
         except OutcomeUnknownError as error:
             update = self._news(order_id, OrderStatus.UNKNOWN, str(error))
+            self._doubt(f"{order_id} may or may not have been accepted: {error}")
         self._apply_update(self._orders[order_id], update)
-
-    def _look_up(self, order: Order) -> None:
-        update = self._exchange.order(self._asset, order.client_order_id)
-        if update is not None:
-            self._apply_update(order, update)
-        elif order.intent.purpose is not Purpose.ENTRY or self._is_young(order.intent.decided_ms):
-            self._send(order.intent)
-        else:
-            detail = "never arrived, and too old to be sent"
-            self._apply_update(order, self._news(order.client_order_id, OrderStatus.VOID, detail))
 
     def _apply_update(self, order: Order, update: OrderUpdate) -> None:
         after = order.apply(update)
         if after.state == order.state:
             return
-        self._append(update)
+        self._journal.append(update)
         self._orders[order.client_order_id] = after
         if not after.is_under_way:
             self._repeat_answer(after, update.detail)
@@ -255,14 +314,14 @@ class ExecutionActor(SupervisedActor):
         self._on_close(command)
 
     def _intend(self, intent: Intent) -> None:
-        self._append(intent)
+        self._journal.append(intent)
         self._orders[intent.request.client_order_id] = Order(intent=intent, origin=self.origin)
 
     def _void(self, intent: Intent, detail: str) -> None:
         order_id = intent.request.client_order_id
         voided = self._news(order_id, OrderStatus.VOID, detail)
         # An entry that will never be sent needs no leave: the newest epoch lets it be stored.
-        self._append(replace(intent, protection_epoch=None), voided)
+        self._journal.append(replace(intent, protection_epoch=None), voided)
         state = INTENDED.apply(voided)
         self._orders[order_id] = Order(intent=intent, state=state, origin=self.origin)
         self._repeat_answer(self._orders[order_id], detail)
@@ -272,7 +331,7 @@ class ExecutionActor(SupervisedActor):
             grant.price, Side.SELL, self._rules.risk, self._rules.asset(self._asset).instrument
         )
         request = OrderRequest(
-            client_order_id=_entry_id(grant),
+            client_order_id=grant.client_order_id,
             asset=self._asset,
             side=Side.SELL,
             qty=grant.qty,
@@ -317,27 +376,24 @@ class ExecutionActor(SupervisedActor):
             return "a position is open"
         if any(order.is_under_way for order in self._orders.values()):
             return "an order is under way"
-        if not self._is_young(grant.t_ms):
-            return f"the grant is {self.now_ms - grant.t_ms} ms old"
-        return None
+        if not self._is_certain:
+            return "the exchange has not said yet what is true"
+        return self._why_too_old(grant.t_ms)
 
-    def _is_young(self, decided_ms: int) -> bool:
-        return self.now_ms - decided_ms <= self._rules.strategy.entry_max_age_ms
+    def _why_not_send(self, intent: Intent) -> str | None:
+        """Return why an entry that never arrived is not sent again."""
+        newest = self._journal.newest_protection()
+        if newest is not None and newest.epoch > (intent.protection_epoch or 0):
+            return f"{newest.reason} has fired since it was granted"
+        return self._why_too_old(intent.decided_ms)
+
+    def _why_too_old(self, decided_ms: int) -> str | None:
+        age_ms, limit_ms = self.now_ms - decided_ms, self._rules.strategy.entry_max_age_ms
+        return (
+            f"the grant is {age_ms} ms old, {limit_ms} are allowed" if age_ms > limit_ms else None
+        )
 
     # Positions.
-
-    def _explain(self, execution: Execution) -> Execution:
-        """Return an execution with what its intent knows of it."""
-        order = self._orders.get(execution.client_order_id or "")
-        if order is None:
-            return execution
-        self.continue_trace(None if order.origin is None else Origin(*order.origin))
-        return replace(
-            execution,
-            decided_ms=order.intent.decided_ms,
-            reason=order.intent.reason,
-            cross_ms=order.intent.cross_ms,
-        )
 
     def _protect(self) -> None:
         """Have both stops stand at the exchange where the average entry price puts them."""
@@ -352,11 +408,9 @@ class ExecutionActor(SupervisedActor):
         if self._exchange.stops(self._asset) != wanted:
             self._exchange.set_stops(self._asset, wanted, self.incarnation.is_ours)
 
-    def _append(self, *facts: Fact) -> int:
-        if self._journal is None:
-            message = "the journal is not open"
-            raise RuntimeError(message)
-        return self._journal.append(*facts)[0]
+    def _go_on_with(self, order: Order) -> None:
+        """Make the news of an order part of the causal tree that it began in."""
+        self.continue_trace(None if order.origin is None else Origin(*order.origin))
 
     def _news(self, order_id: str, status: OrderStatus, detail: str) -> OrderUpdate:
         return OrderUpdate(
@@ -368,9 +422,42 @@ class ExecutionActor(SupervisedActor):
         )
 
 
-def _entry_id(grant: Grant) -> str:
-    return client_order_id(grant.asset, grant.t_ms, Purpose.ENTRY, 1)
-
-
 def _is_close_under_way(order: Order) -> bool:
     return order.is_under_way and order.intent.purpose is not Purpose.ENTRY
+
+
+def _is_unknown(order: Order) -> bool:
+    return order.state.status in (OrderStatus.INTENDED, OrderStatus.UNKNOWN)
+
+
+def _is_younger(position: Position, t_ms: int) -> bool:
+    """Tell whether a position was opened by a later decision than t's, or by t's own."""
+    if position.decided_ms is None:
+        return position.opened_ms > t_ms
+    return position.decided_ms >= t_ms
+
+
+def _has_grown(before: Position | None, after: Position | None) -> bool:
+    return after is not None and (before is None or before.qty < after.qty)
+
+
+def _explained(execution: Execution, intent: Intent) -> Execution:
+    """Return an execution with what its intent knows of it."""
+    return replace(
+        execution,
+        decided_ms=intent.decided_ms,
+        reason=intent.reason,
+        cross_ms=intent.cross_ms,
+    )
+
+
+def _filled(order: Order, execution: Execution) -> OrderUpdate:
+    """Return what an execution says of its order."""
+    filled_qty = order.state.filled_qty + execution.qty
+    is_whole = filled_qty >= order.intent.request.qty
+    return OrderUpdate(
+        client_order_id=order.client_order_id,
+        status=OrderStatus.FILLED if is_whole else OrderStatus.PARTIALLY_FILLED,
+        filled_qty=filled_qty,
+        ts_ms=execution.ts_ms,
+    )

@@ -15,6 +15,7 @@ from domain.positions import Execution, Position, Trade
 from domain.regime import Regime
 
 __all__ = [
+    "AskExchange",
     "AssetReported",
     "CandleClosed",
     "ClosePosition",
@@ -77,7 +78,7 @@ class EntryGranted(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryRefused(Message):
-    """Event, from the portfolio to an AssetActor and the notifier."""
+    """Event, from the portfolio to an AssetActor, which passes each cross's first on to people."""
 
     refusal: Refusal
 
@@ -142,6 +143,11 @@ class OrderSeen(Message):
     """Event, from the exchange to an execution."""
 
     update: OrderUpdate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskExchange(Message):
+    """Timer, from an execution to itself: ask again what the exchange did not answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

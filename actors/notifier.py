@@ -8,7 +8,6 @@ Owns: the words.
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from actors.asset import raise_unknown
 from actors.core.actor import Incarnation, SupervisedActor
 from actors.messages import (
     EntryRefused,
@@ -34,6 +33,7 @@ class NotifierActor(SupervisedActor):
         """Take over `notifier`."""
         super().__init__(incarnation)
         self._channel = channel
+        self._told_epoch = 0
 
     def handle(self, message: Message) -> None:
         """Do what a message says."""
@@ -47,13 +47,19 @@ class NotifierActor(SupervisedActor):
             case EntryRefused(refusal=refusal):
                 self._channel.send("refused", _refusal_text(refusal))
             case ProtectionFired(protection=protection):
-                self._channel.send("risk", _protection_text(protection))
+                self._on_protection(protection)
             case Restarted(address=address, generation=generation):
                 self._channel.send("actor", f"{address} restarted, life {generation}")
             case GivenUp(address=address, cause=cause):
                 self._channel.send("suspended", f"{address} was given up: {cause}")
             case _:
-                raise_unknown(self.name, message)
+                self.refuse(message)
+
+    def _on_protection(self, protection: Protection) -> None:
+        # A restarted portfolio tells it again, lest its crash has swallowed the first time.
+        if protection.epoch > self._told_epoch:
+            self._told_epoch = protection.epoch
+            self._channel.send("risk", _protection_text(protection))
 
 
 def _time(ms: int) -> str:

@@ -7,7 +7,6 @@ ResolveEntry to the executions; ProtectionFired to the notifier.
 Owns: balance, exposure, reservations, drawdown, daily loss, correlations, the global cooldown.
 """
 
-from actors.asset import raise_unknown
 from actors.core.actor import Incarnation, SupervisedActor
 from actors.messages import (
     AssetReported,
@@ -28,10 +27,9 @@ from actors.messages import (
 )
 from actors.names import NOTIFIER, asset_name, asset_of, execution_name
 from actors.ports import Clock, Feed, Journals, Timer
-from domain.decisions import Decision, Grant, Protection, Report
+from domain.decisions import Decision, Grant, Refusal, RefusalReason, Report
 from domain.facts import Fact, StoredExecution
 from domain.market import exact
-from domain.orders import Purpose, client_order_id
 from domain.portfolio import PortfolioState
 from domain.protection import ProtectionState, initial_state
 from domain.rules import TradingRules
@@ -59,28 +57,31 @@ class PortfolioActor(SupervisedActor):
         self._applied_through = dict.fromkeys(self._assets, 0)
         self._reports: dict[int, dict[str, Report]] = {}
         """Of closes not decided yet, by close and asset."""
-        self._timers: dict[int, Timer] = {}
-        self._decision: Decision | None = None
-        self._decided_ms = 0
-        self._protection: Protection | None = None
+        self._timers: dict[int | str, Timer] = {}
+        """By the close that waits for reports, or the asset whose grant waits for its fill."""
         self._told_cooldown_ms = 0
 
     def on_start(self) -> None:
         """Rebuild the books from the facts, and tell again what was decided last."""
-        self._journal = self._journals.open(self.name, lambda: self.origin)
+        self._journal = self.hold(self._journals.open(self.name, lambda: self.origin))
         self._stored_state = self._read_state()
         self._state = PortfolioState(self._rules, self._stored_state)
-        for asset in self._assets:
-            self._hear(self._journal.executions(asset))
-            self._remember_market(asset)
         self._suspend_given_up()
         self._protection = self._journal.newest_protection()
         self._decision = self._journal.newest_decision()
-        if self._decision is not None:
-            self._decided_ms = self._decision.t_ms
+        # A close whose sample is stored was decided, if only to do nothing.
+        decided_ms = 0 if self._decision is None else self._decision.t_ms
+        self._decided_ms = max(decided_ms, self._stored_state.t_ms)
+        for asset in self._assets:
+            stored = self._journal.executions(asset)
+            self._reserve_again(asset, {s.execution.client_order_id for s in stored})
+            self._hear(stored)
+            self._remember_market(asset)
         self._state.fold_before(self._decided_ms)
-        self._reserve_again()
         self._tell_closes()
+        self._tell_cooldown()
+        if self._protection is not None:
+            self.tell(NOTIFIER, ProtectionFired(protection=self._protection))
 
     def handle(self, message: Message) -> None:
         """Do what a message says."""
@@ -103,23 +104,39 @@ class PortfolioActor(SupervisedActor):
             case GivenUp(address=address):
                 self._on_given_up(address)
             case _:
-                raise_unknown(self.name, message)
+                self.refuse(message)
 
     def _on_report(self, report: Report) -> None:
-        if report.t_ms <= self._decided_ms:
-            self._answer(report.asset, report.t_ms)
+        newest_ms = max(self._reports, default=0)
+        if report.t_ms <= self._decided_ms or report.t_ms < newest_ms:
+            self._answer_late(report)
             return
-        reports = self._reports.setdefault(report.t_ms, {})
-        reports[report.asset] = report
-        if report.t_ms not in self._timers and not self._is_complete(report.t_ms):
-            window_ms = self._rules.grant.coordination_window_ms
-            self._remind(report.t_ms, self.now_ms + window_ms, CoordinationEnded(t_ms=report.t_ms))
+        if report.t_ms > newest_ms:
+            self._forget_reports(newest_ms)
+        self._reports.setdefault(report.t_ms, {})[report.asset] = report
+        if report.t_ms not in self._timers:
+            due_ms = self.now_ms + self._rules.grant.coordination_window_ms
+            self._remind(report.t_ms, due_ms, CoordinationEnded(t_ms=report.t_ms))
         self._decide_complete()
 
+    def _answer_late(self, report: Report) -> None:
+        """Repeat the answer to a report, or refuse a wish that no decision knows."""
+        if self._answer(report.asset, report.t_ms) or report.wish is None:
+            return
+        refusal = Refusal(
+            asset=report.asset,
+            t_ms=report.t_ms,
+            reason=RefusalReason.STALE,
+            cross_ms=report.wish.cross_ms,
+            figures=f"decided_ms={self._decided_ms}",
+        )
+        self._journal.append(refusal)
+        self.tell(asset_name(report.asset), EntryRefused(refusal=refusal))
+
     def _on_rejected(self, message: OrderRejected) -> None:
-        for grant in list(self._state.reserved.values()):
-            if _entry_id(grant) == message.client_order_id:
-                self._state.release(grant)
+        grant = self._state.reserved.get(message.asset)
+        if grant is not None and grant.client_order_id == message.client_order_id:
+            self._state.release(grant)
 
     def _on_reservation_expired(self, grant: Grant) -> None:
         if self._state.reserved.get(grant.asset) == grant:
@@ -147,26 +164,26 @@ class PortfolioActor(SupervisedActor):
         self._decide_complete()
 
     def release(self) -> None:
-        """Let go of the journal and the timers."""
+        """Let go of the timers."""
         for timer in self._timers.values():
             timer.cancel()
-        if hasattr(self, "_journal"):
-            self._journal.close()
 
     def _decide_complete(self) -> None:
-        for t_ms in sorted(self._reports):
-            if t_ms in self._reports and self._is_complete(t_ms):
+        """Decide the close that waits, once nobody's report is missing."""
+        for t_ms in list(self._reports):
+            if all(
+                asset in self._reports[t_ms] or self.is_given_up(asset_name(asset))
+                for asset in self._assets
+            ):
                 self._decide(t_ms)
-
-    def _is_complete(self, t_ms: int) -> bool:
-        return all(
-            asset in self._reports[t_ms] or self.is_given_up(asset_name(asset))
-            for asset in self._assets
-        )
 
     def _decide(self, t_ms: int) -> None:
         collected = self._reports[t_ms]
         reports = [collected[asset] for asset in self._assets if asset in collected]
+        for report in reports:
+            if not self._state.follows(report):
+                closes = self._feed.history(report.asset).until(t_ms)
+                self._state.remember_closes(report.asset, closes)
         decision = self._state.decide(t_ms, reports, now_ms=self.now_ms)
         self._store(decision)
         self._decision, self._decided_ms = decision, t_ms
@@ -198,14 +215,16 @@ class PortfolioActor(SupervisedActor):
             if old_ms in self._timers:
                 self._timers.pop(old_ms).cancel()
 
-    def _answer(self, asset: str, t_ms: int) -> None:
+    def _answer(self, asset: str, t_ms: int) -> bool:
+        """Tell an asset what was decided about its wish; False where nothing was."""
         if self._decision is None or self._decision.t_ms != t_ms:
-            return
+            return False
         answer = self._decision.answer_to(asset)
         if isinstance(answer, Grant):
             self.tell(asset_name(asset), EntryGranted(grant=answer))
         elif answer is not None:
             self.tell(asset_name(asset), EntryRefused(refusal=answer))
+        return answer is not None
 
     def _hear(self, stored: list[StoredExecution]) -> None:
         for fact in stored:
@@ -216,10 +235,9 @@ class PortfolioActor(SupervisedActor):
 
     def _expect(self, grant: Grant) -> None:
         due_ms = grant.t_ms + self._rules.grant.reservation_ms
-        message = ReservationExpired(grant=grant)
-        self._clock.call_at(due_ms, lambda: self.hand_in(message, sender="clock"))
+        self._remind(grant.asset, due_ms, ReservationExpired(grant=grant))
 
-    def _remind(self, key: int, due_ms: int, message: Message) -> None:
+    def _remind(self, key: int | str, due_ms: int, message: Message) -> None:
         self._timers[key] = self._clock.call_at(
             due_ms, lambda: self.hand_in(message, sender="clock")
         )
@@ -274,16 +292,14 @@ class PortfolioActor(SupervisedActor):
             if self.is_given_up(execution_name(asset)) or self.is_given_up(asset_name(asset))
         }
 
-    def _reserve_again(self) -> None:
+    def _reserve_again(self, asset: str, executed: set[str | None]) -> None:
         """Reserve what was granted and has neither filled nor failed, and tell it again."""
-        for asset, grant in self._journal.newest_grants().items():
-            orders = {order.client_order_id: order for order in self._journal.orders(asset)}
-            order = orders.get(_entry_id(grant))
-            if order is None or order.is_under_way:
-                self._state.reserved[asset] = grant
-                self._expect(grant)
-                self._tell_reservation(asset)
-
-
-def _entry_id(grant: Grant) -> str:
-    return client_order_id(grant.asset, grant.t_ms, Purpose.ENTRY, 1)
+        grant = self._journal.newest_grant(asset)
+        if grant is None or grant.client_order_id in executed:
+            return
+        orders = {order.client_order_id: order for order in self._journal.orders(asset)}
+        order = orders.get(grant.client_order_id)
+        if order is None or order.is_under_way:
+            self._state.reserved[asset] = grant
+            self._expect(grant)
+            self._tell_reservation(asset)

@@ -79,16 +79,33 @@ class Exchange(Protocol):
         """
 
     def order(self, asset: str, client_order_id: str) -> OrderUpdate | None:
-        """Return what the exchange knows of an order; None where it never arrived."""
+        """Return what the exchange knows of an order; None where it provably never arrived.
+
+        Raises:
+            UnavailableError: the exchange did not answer, or its answers prove nothing yet.
+        """
 
     def executions(self, asset: str) -> Sequence[Execution]:
-        """Return the asset's executions, oldest first."""
+        """Return the asset's executions, oldest first.
+
+        Raises:
+            UnavailableError: the exchange did not answer.
+        """
 
     def stops(self, asset: str) -> ProtectiveLevels | None:
-        """Return the stops that stand at the exchange."""
+        """Return the stops that stand at the exchange.
+
+        Raises:
+            UnavailableError: the exchange did not answer.
+        """
 
     def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> None:
-        """Move the stops of the open position in place; nothing where it is gone."""
+        """Move the stops of the open position in place; nothing where it is gone.
+
+        Raises:
+            FencedError: the caller was replaced; nothing was sent.
+            UnavailableError: they may or may not have moved.
+        """
 
     def subscribe(self, asset: str, listener: ExchangeListener) -> Subscription:
         """Tell a listener what happens to the asset from now on."""
@@ -123,8 +140,8 @@ class Journal(Protocol):
     def newest_protection(self) -> Protection | None:
         """Return the newest protection that fired."""
 
-    def newest_grants(self) -> dict[str, Grant]:
-        """Return the newest grant of each asset."""
+    def newest_grant(self, asset: str) -> Grant | None:
+        """Return the newest grant of an asset."""
 
 
 class Journals(Protocol):

@@ -12,7 +12,7 @@ from loguru import logger
 
 from actors.asset import AssetActor
 from actors.core.actor import whose_thread
-from actors.core.supervisor import ChildSpec, ChildStatus, RestartPolicy, Supervisor
+from actors.core.supervisor import ChildSpec, RestartPolicy, Supervisor
 from actors.core.system import ActorSystem, Probe
 from actors.execution import ExecutionActor
 from actors.names import NOTIFIER, PORTFOLIO, asset_name, execution_name
@@ -121,9 +121,9 @@ class Run:
         """Start all actors."""
         self.supervisor.start(_specs(self.rules, self.lockstep, self.journals))
 
-    def suspend(self, asset: str, cause: str) -> None:
-        """Give an asset's actor up, as if it had crashed too often."""
-        self.supervisor.give_up(asset_name(asset), cause)
+    def suspend(self, address: str, cause: str) -> None:
+        """Give an actor up, as if it had crashed too often."""
+        self.supervisor.give_up(address, cause)
 
     def stop(self, timeout_s: float) -> None:
         """Stop all actors in order, and leave behind those that hang."""
@@ -140,7 +140,7 @@ class Run:
         return {
             child.spec.address: child.given_up_because
             for child in self.supervisor.children()
-            if child.status is ChildStatus.GIVEN_UP
+            if child.given_up_because is not None
         }
 
     def is_to_end(self) -> bool:
@@ -212,9 +212,13 @@ def _execution_spec(
         "asset": asset,
         "rules": rules,
         "exchange": lockstep.exchange,
+        "clock": lockstep.clock,
         "journals": journals,
     }
-    return ChildSpec(address=execution_name(asset), actor=ExecutionActor, arguments=arguments)
+    # Kept: its position needs its books, and its emergency closes, also once it is suspended.
+    return ChildSpec(
+        address=execution_name(asset), actor=ExecutionActor, arguments=arguments, is_kept=True
+    )
 
 
 def _asset_spec(

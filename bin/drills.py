@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 from actors.core.system import Moment, Probe
 from actors.drill import CrashDrill, PoisonDrill
-from actors.names import asset_name
+from actors.names import asset_name, execution_name
 from domain.errors import ConfigError
 
-_FORMS = "crash=P (0 to 1), suspend=ASSET@ISO or poison=ASSET@ISO"
+_FORMS = "crash=P (0 to 1), suspend=ASSET@ISO or poison=ASSET@ISO (or execution/ASSET)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,16 +18,16 @@ class Drills:
 
     crash_probability: float = 0.0
     suspensions: tuple[tuple[str, int], ...] = ()
-    """Assets that are suspended, and the first close that each does not report."""
+    """Addresses of actors that are given up, and before which close."""
     poisons: tuple[tuple[str, int], ...] = ()
-    """Assets whose actors crash on every message, and since when."""
+    """Addresses of actors that crash on every message, and since when."""
     seed: int = 0
 
     def make_probe(self, now_ms: Callable[[], int]) -> Probe | None:
         """Return what crashes the actors; None where nothing does."""
         probes: list[Probe] = [
-            PoisonDrill(address=asset_name(asset), from_ms=from_ms, now_ms=now_ms)
-            for asset, from_ms in self.poisons
+            PoisonDrill(address=address, from_ms=from_ms, now_ms=now_ms)
+            for address, from_ms in self.poisons
         ]
         if self.crash_probability:
             probes.append(CrashDrill(self.crash_probability, self.seed))
@@ -53,9 +53,9 @@ def read_drills(texts: Sequence[str], assets: Sequence[str], seed: int) -> Drill
         if kind == "crash":
             crash = _probability(text, value)
         elif kind == "suspend":
-            suspensions.append(_asset_at(text, value, assets))
+            suspensions.append(_actor_at(text, value, assets))
         elif kind == "poison":
-            poisons.append(_asset_at(text, value, assets))
+            poisons.append(_actor_at(text, value, assets))
         else:
             raise ConfigError(f"--drill {text}: unknown drill; allowed: {_FORMS}")
     return Drills(
@@ -92,10 +92,12 @@ def _probability(text: str, value: str) -> float:
     return probability
 
 
-def _asset_at(text: str, value: str, assets: Sequence[str]) -> tuple[str, int]:
-    asset, at, time = value.partition("@")
-    if not at or asset not in assets:
+def _actor_at(text: str, value: str, assets: Sequence[str]) -> tuple[str, int]:
+    name, at, time = value.partition("@")
+    actors = {asset: asset_name(asset) for asset in assets}
+    actors |= {name: name for name in map(execution_name, assets)}
+    if not at or name not in actors:
         raise ConfigError(
-            f"--drill {text}: expected ASSET@ISO with one of {', '.join(assets)}; allowed: {_FORMS}"
+            f"--drill {text}: expected ASSET@ISO with one of {', '.join(actors)}; allowed: {_FORMS}"
         )
-    return asset, read_time(f"--drill {text}:", time)
+    return actors[name], read_time(f"--drill {text}:", time)

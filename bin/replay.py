@@ -106,9 +106,9 @@ def _steps(
         task = bar.add_task("", total=run.lockstep.candle_count, rate="-")
         began_s = time.monotonic()
         for place, (t_ms, count) in enumerate(run.lockstep.steps()):
-            for asset, from_ms in [due for due in waiting if t_ms >= due[1]]:
-                run.suspend(asset, "suspend drill")
-                waiting.remove((asset, from_ms))
+            for due in [due for due in waiting if t_ms >= due[1]]:
+                run.suspend(due[0], "suspend drill")
+                waiting.remove(due)
             played += count
             last_ms = t_ms
             if place % _PROGRESS_EVERY == 0:

@@ -56,6 +56,7 @@ class Backtest:
 
     def _at_close(self, t_ms: int, candles: Mapping[str, Candle]) -> None:
         reports = []
+        self.portfolio.fold_before(t_ms)
         for name, candle in candles.items():
             asset = self._assets[name]
             asset.global_cooldown_end_ms = self.portfolio.global_cooldown_end_ms
@@ -139,7 +140,7 @@ def inside_candle(
     events: list[Event] = []
     if funding_is_due(candle.open_time_ms, rules.fills):
         rate = rules.fills.funding_rate
-        events += engine.settle_funding(asset, prices.open, rate, candle.close_time_ms)
+        events += engine.settle_funding(asset, prices.open, rate, candle.open_time_ms)
     return events + engine.trade_through(asset, prices, candle.close_time_ms)
 
 

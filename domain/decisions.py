@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from domain.orders import ExitReason, Purpose
+from domain.orders import ExitReason, Purpose, client_order_id
 from domain.regime import Regime
 
 
@@ -69,6 +69,11 @@ class Grant:
     def notional(self) -> Decimal:
         """What the grant reserves, quote."""
         return self.qty * self.price
+
+    @property
+    def client_order_id(self) -> str:
+        """Id of the one order that may use the grant."""
+        return client_order_id(self.asset, self.t_ms, Purpose.ENTRY, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ Facts have one sequence over all kinds; a fact's number in it is its `fact_id`.
 
 from dataclasses import dataclass, replace
 
-from domain.decisions import Decision
+from domain.decisions import Decision, Refusal
 from domain.market import Candle
 from domain.orders import INTENDED, Intent, OrderState, OrderUpdate
 from domain.positions import Execution, Trade
@@ -20,7 +20,9 @@ class ClosedCandle:
     candle: Candle
 
 
-Fact = ClosedCandle | Decision | Intent | OrderUpdate | Execution | Trade | ProtectionState
+Fact = (
+    ClosedCandle | Decision | Refusal | Intent | OrderUpdate | Execution | Trade | ProtectionState
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

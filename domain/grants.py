@@ -27,7 +27,7 @@ class Picture:
     blocked: Blocked | None
     """Why nothing at all is granted, with its figures."""
     suspended: frozenset[str]
-    """Assets that get no new positions because their execution was given up."""
+    """Assets that get no new positions because one of their actors was given up."""
     correlate: Correlate
 
 
@@ -77,7 +77,7 @@ def _decide(
     refused = (
         picture.blocked
         or _suspended(report.asset, picture)
-        or _too_many(len(held), len(grants), rules)
+        or _too_many(report.asset, held, len(grants), rules)
         or _too_correlated(report.asset, held, picture.correlate, rules)
         or _group_too_large(report.asset, held, target, picture, rules)
     )
@@ -114,10 +114,14 @@ def _suspended(asset: str, picture: Picture) -> Blocked | None:
     return RefusalReason.MALFUNCTION, f"suspended={asset}"
 
 
-def _too_many(held: int, granted: int, rules: TradingRules) -> Blocked | None:
+def _too_many(
+    asset: str, held: Mapping[str, Decimal], granted: int, rules: TradingRules
+) -> Blocked | None:
     limits = rules.grant
-    if held >= limits.max_positions:
-        return RefusalReason.MAX_POSITIONS, f"positions={held} limit={limits.max_positions}"
+    if asset in held:
+        return RefusalReason.MAX_POSITIONS, f"already_held={asset}"
+    if len(held) >= limits.max_positions:
+        return RefusalReason.MAX_POSITIONS, f"positions={len(held)} limit={limits.max_positions}"
     if granted >= limits.max_simultaneous_entries:
         limit = limits.max_simultaneous_entries
         return RefusalReason.MAX_SIMULTANEOUS, f"granted={granted} limit={limit}"

@@ -79,4 +79,5 @@ def correlation(left: Array | None, right: Array | None) -> float | None:
     left_sum, right_sum = float((left_off**2).sum()), float((right_off**2).sum())
     if left_sum <= 0.0 or right_sum <= 0.0:
         return None
-    return float((left_off * right_off).sum()) / math.sqrt(left_sum * right_sum)
+    found = float((left_off * right_off).sum()) / math.sqrt(left_sum * right_sum)
+    return max(-1.0, min(1.0, found))

@@ -89,7 +89,8 @@ class MatchingEngine:
         execution = self._trade(
             order.asset, order.side, qty, price, ts_ms, client_order_id=client_order_id
         )
-        if order.stop_loss is not None and order.take_profit is not None:
+        is_open = order.asset in self.positions
+        if is_open and order.stop_loss is not None and order.take_profit is not None:
             self.stops[order.asset] = ProtectiveLevels(
                 stop_loss=order.stop_loss, take_profit=order.take_profit
             )
@@ -111,7 +112,7 @@ class MatchingEngine:
             price=price,
             funding=received if position.side is Side.SELL else -received,
         )
-        return [self._book(execution)]
+        return [self.book_execution(execution)]
 
     def trade_through(self, asset: str, prices: CandlePrices, ts_ms: int) -> list[Event]:
         """Let a candle's prices reach the stops of the open position, the stop loss first."""
@@ -128,6 +129,19 @@ class MatchingEngine:
             price = _further(prices.open, stops.take_profit, upward=not is_short)
             return [self._close(position, price, ExitReason.TAKE_PROFIT, ts_ms)]
         return []
+
+    def book_execution(self, execution: Execution) -> Execution:
+        """Book an execution made elsewhere: a limit order's, a forced one, or a restored one."""
+        booked = book(self.positions.get(execution.asset), execution)
+        self.wallet += booked.cash
+        self._executions.setdefault(execution.asset, []).append(execution)
+        if booked.trade is not None:
+            self.stops.pop(execution.asset, None)
+        if booked.position is None:
+            self.positions.pop(execution.asset, None)
+        else:
+            self.positions[execution.asset] = booked.position
+        return execution
 
     def _refusal(self, order: OrderRequest) -> str | None:
         if order.qty <= 0:
@@ -175,18 +189,7 @@ class MatchingEngine:
             client_order_id=client_order_id,
             reason=reason,
         )
-        return self._book(execution)
-
-    def _book(self, execution: Execution) -> Execution:
-        booked = book(self.positions.get(execution.asset), execution)
-        self.wallet += booked.cash
-        self._executions.setdefault(execution.asset, []).append(execution)
-        if booked.position is None:
-            self.positions.pop(execution.asset, None)
-            self.stops.pop(execution.asset, None)
-        else:
-            self.positions[execution.asset] = booked.position
-        return execution
+        return self.book_execution(execution)
 
     def _record(
         self, order_id: str, status: OrderStatus, filled: Decimal, ts_ms: int, detail: str

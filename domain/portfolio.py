@@ -17,7 +17,7 @@ from domain.grants import Blocked, Picture, decide_wishes
 from domain.indicators import Array, CloseWindow, correlation
 from domain.market import exact
 from domain.orders import ExitReason, Purpose
-from domain.positions import ZERO, Execution, Position, Trade, book
+from domain.positions import ZERO, Execution, ExecutionKind, Position, Trade, book
 from domain.protection import ProtectionState, fire, sample
 from domain.rules import TradingRules
 
@@ -31,7 +31,7 @@ class BookingKey(NamedTuple):
     """The close that the execution belongs to."""
     phase: int
     """0 the exchange's own fills inside the candle, then at its close: 1 exits of the assets,
-    2 the portfolio's exits, 3 entries."""
+    2 the portfolio's exits, 3 entries; 4 what was decided between this close and the next."""
     place: int
     """Of the asset in the settings."""
     arrival: int
@@ -43,11 +43,15 @@ DECISION_PHASE = 1
 
 def booking_key(execution: Execution, place: int, arrival: int, candle_ms: int) -> BookingKey:
     """Return where an execution counts among those of all assets."""
-    if execution.decided_ms is None:
+    if execution.decided_ms is not None:
+        close_ms = execution.ts_ms // candle_ms * candle_ms
+        return BookingKey(close_ms, _phase_at_close(execution, candle_ms), place, arrival)
+    if execution.kind is ExecutionKind.FUNDING:
+        # Settled at the open of the candle that it belongs to; a stop may fill at its very close.
+        close_ms = (execution.ts_ms // candle_ms + 1) * candle_ms
+    else:
         close_ms = -(-execution.ts_ms // candle_ms) * candle_ms
-        return BookingKey(close_ms, 0, place, arrival)
-    close_ms = execution.ts_ms // candle_ms * candle_ms
-    return BookingKey(close_ms, _phase_at_close(execution), place, arrival)
+    return BookingKey(close_ms, 0, place, arrival)
 
 
 def counts_before(execution: Execution, t_ms: int, candle_ms: int) -> bool:
@@ -55,7 +59,9 @@ def counts_before(execution: Execution, t_ms: int, candle_ms: int) -> bool:
     return booking_key(execution, 0, 0, candle_ms) < (t_ms, DECISION_PHASE)
 
 
-def _phase_at_close(execution: Execution) -> int:
+def _phase_at_close(execution: Execution, candle_ms: int) -> int:
+    if execution.decided_ms is not None and execution.decided_ms % candle_ms:
+        return 4
     if execution.reason is None:
         return 3
     return 1 if execution.reason in OWN_EXITS else 2
@@ -116,8 +122,16 @@ class PortfolioState:
         key = booking_key(execution, place, self._arrivals, candle_ms)
         insort(self._pending, (key, execution), key=lambda pair: pair[0])
 
+    def follows(self, report: Report) -> bool:
+        """Tell whether no close is missing between the newest one known and a report's."""
+        newest_ms = self._window_ms[report.asset]
+        return report.t_ms <= newest_ms + self._rules.strategy.candle_ms
+
     def remember_closes(self, asset: str, series: CandleSeries) -> None:
-        """Fill an asset's window with closes that were reported before a restart."""
+        """Fill an asset's window with closes that were not heard as reports.
+
+        Without them a correlation would pair returns of different times.
+        """
         newest = series.close[-self._rules.strategy.volatility_window - 1 :].tolist()
         self._windows[asset] = CloseWindow(self._rules.strategy.volatility_window, newest)
         if len(series):
@@ -146,7 +160,7 @@ class PortfolioState:
         self.fold_before(t_ms)
         for report in reports:
             self._apply_close(report)
-        state = sample(
+        self.protection = sample(
             self.protection,
             equity=self.equity(),
             balance=self.balance,
@@ -155,7 +169,9 @@ class PortfolioState:
         )
         blocked_before = self._blocked_before(t_ms, now_ms)
         self.protection, reason = fire(
-            state, open_correlation=self._open_correlation(t_ms), rules=self._rules.protection
+            self.protection,
+            open_correlation=self._open_correlation(t_ms),
+            rules=self._rules.protection,
         )
         protection = None if reason is None else self._protection(reason, reports)
         blocked = blocked_before or self._blocked_now(protection)
@@ -253,7 +269,7 @@ class PortfolioState:
         if protection is not None:
             return RefusalReason.EMERGENCY, f"reason={protection.reason} {protection.figures}"
         state, limit = self.protection, self._rules.protection.max_daily_loss_fraction
-        if state.daily_loss_day == state.day or state.daily_loss >= limit:
+        if state.daily_loss_day == state.day:
             return RefusalReason.DAILY_LOSS, f"daily_loss={state.daily_loss:.4f} limit={limit}"
         return None
 

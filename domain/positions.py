@@ -76,7 +76,10 @@ class Position:
     opened_ms: int
     decided_ms: int | None
     cross_ms: int | None
+    open_notional: Decimal
+    """What the open part cost, quote."""
     entry_qty: Decimal
+    """Over all fills that entered, closed again or not; likewise below."""
     entry_notional: Decimal
     exit_qty: Decimal = ZERO
     exit_notional: Decimal = ZERO
@@ -88,20 +91,17 @@ class Position:
 
     @property
     def avg_entry_price(self) -> Decimal:
-        """Quote per base over all entry fills."""
-        return self.entry_notional / self.entry_qty
+        """What the open part cost, quote per base."""
+        return self.open_notional / self.qty
 
     @property
     def notional(self) -> Decimal:
         """The open part at its entry price, quote."""
-        return self.qty * self.avg_entry_price
+        return self.open_notional
 
     def unrealized_pnl(self, mark_price: Decimal) -> Decimal:
         """Return the open part's profit at a price, gross of exit costs."""
-        return self._signed(self.qty * (mark_price - self.avg_entry_price))
-
-    def _signed(self, gain_of_a_long: Decimal) -> Decimal:
-        return gain_of_a_long if self.side is Side.BUY else -gain_of_a_long
+        return _gain(self.side, self.open_notional, self.qty * mark_price)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +140,7 @@ def _book_entry(position: Position | None, execution: Execution) -> Booked:
             asset=execution.asset,
             side=execution.side,
             qty=ZERO,
+            open_notional=ZERO,
             opened_ms=execution.ts_ms,
             decided_ms=execution.decided_ms,
             cross_ms=execution.cross_ms,
@@ -149,6 +150,7 @@ def _book_entry(position: Position | None, execution: Execution) -> Booked:
     larger = replace(
         position,
         qty=position.qty + execution.qty,
+        open_notional=position.open_notional + execution.qty * execution.price,
         entry_qty=position.entry_qty + execution.qty,
         entry_notional=position.entry_notional + execution.qty * execution.price,
         fees=position.fees + execution.fee,
@@ -157,18 +159,22 @@ def _book_entry(position: Position | None, execution: Execution) -> Booked:
 
 
 def _book_exit(position: Position, execution: Execution) -> Booked:
+    is_first = position.exit_qty == 0
+    is_last = execution.qty == position.qty
+    cost = position.open_notional if is_last else execution.qty * position.avg_entry_price
+    proceeds = execution.qty * execution.price
     smaller = replace(
         position,
         qty=position.qty - execution.qty,
+        open_notional=position.open_notional - cost,
         exit_qty=position.exit_qty + execution.qty,
-        exit_notional=position.exit_notional + execution.qty * execution.price,
+        exit_notional=position.exit_notional + proceeds,
         fees=position.fees + execution.fee,
-        reason=position.reason or execution.reason or ExitReason.EXTERNAL,
-        exit_decided_ms=position.exit_decided_ms or execution.decided_ms,
+        reason=execution.reason or ExitReason.EXTERNAL if is_first else position.reason,
+        exit_decided_ms=execution.decided_ms if is_first else position.exit_decided_ms,
     )
-    sold_out = replace(position, qty=execution.qty)
-    cash = sold_out.unrealized_pnl(execution.price) - execution.fee
-    if smaller.qty:
+    cash = _gain(position.side, cost, proceeds) - execution.fee
+    if not is_last:
         return Booked(position=smaller, cash=cash)
     return Booked(position=None, cash=cash, trade=_trade(smaller, execution.ts_ms))
 
@@ -184,15 +190,14 @@ def _book_through_flat(position: Position, execution: Execution) -> Booked:
 
 
 def _trade(flat: Position, exit_ms: int) -> Trade:
-    bought_and_sold = flat.exit_notional - flat.entry_notional
-    gross = bought_and_sold if flat.side is Side.BUY else -bought_and_sold
+    gross = _gain(flat.side, flat.entry_notional, flat.exit_notional)
     return Trade(
         asset=flat.asset,
         side=flat.side,
         entry_ms=flat.opened_ms,
         exit_ms=exit_ms,
         qty=flat.entry_qty,
-        entry_price=flat.avg_entry_price,
+        entry_price=flat.entry_notional / flat.entry_qty,
         exit_price=flat.exit_notional / flat.exit_qty,
         fees=flat.fees,
         funding=flat.funding,
@@ -200,3 +205,8 @@ def _trade(flat: Position, exit_ms: int) -> Trade:
         reason=flat.reason or ExitReason.EXTERNAL,
         decided_ms=flat.exit_decided_ms,
     )
+
+
+def _gain(side: Side, entered_for: Decimal, left_for: Decimal) -> Decimal:
+    """Return what a long, or a short, gains between two notionals."""
+    return left_for - entered_for if side is Side.BUY else entered_for - left_for

@@ -132,3 +132,26 @@ def _firing(
     if open_correlation is not None and open_correlation > rules.high_correlation_threshold:
         fired.append(ExitReason.CORRELATION)
     return fired
+
+
+def rearm(state: ProtectionState) -> ProtectionState:
+    """Return the state after the operator has ended a halt (8.4): the peak is the equity."""
+    return replace(
+        state,
+        is_halted=False,
+        is_reduced=False,
+        is_emergency_armed=True,
+        peak_equity=state.equity,
+        epoch=state.epoch + 1,
+    )
+
+
+def transfer(state: ProtectionState, amount: Decimal) -> ProtectionState:
+    """Return the state after money came in (positive) or went out: neither gain nor loss (8.1)."""
+    return replace(
+        state,
+        equity=state.equity + amount,
+        balance=state.balance + amount,
+        peak_equity=state.peak_equity + amount,
+        day_start_equity=state.day_start_equity + amount,
+    )

@@ -36,7 +36,7 @@ def order_qty(notional: Decimal, price: Decimal, instrument: Instrument) -> Deci
     Returns:
         None where it is below the instrument's minimum qty or notional.
     """
-    qty = min(instrument.round_qty(notional / price), instrument.max_market_order_qty)
+    qty = instrument.round_qty(min(notional / price, instrument.max_market_order_qty))
     if qty < instrument.min_order_qty or qty * price < instrument.min_notional:
         return None
     return qty

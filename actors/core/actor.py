@@ -5,7 +5,7 @@ import time
 import traceback
 from concurrent.futures import InvalidStateError
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import pykka
 from loguru import logger
@@ -64,6 +64,8 @@ class Incarnation:
     busy_since_s: float | None = None
     """Monotonic: since when it has worked on one message, or on its start."""
     is_ready: bool = False
+    is_reported: bool = False
+    """Its failure was told to the guardian, or is nobody's business any more."""
 
     @property
     def generation(self) -> int:
@@ -75,11 +77,21 @@ class Incarnation:
         return not self.lease.is_revoked
 
 
+class Closable(Protocol):
+    """Something held that must be let go."""
+
+    def close(self) -> None:
+        """Let it go."""
+
+
+Held = TypeVar("Held", bound=Closable)
+
+
 class SupervisedActor(pykka.ThreadingActor):
     """An actor whose failures, of any kind, end this incarnation and nothing else.
 
-    A subclass writes `on_start` (become ready from facts), `handle` and `release`. What they tell
-    leaves only when they have returned, so a crash tells nothing half.
+    A subclass writes `on_start` (become ready from facts) and `handle`. What they tell leaves only
+    when they have returned, so a crash tells nothing half.
     """
 
     # An actor that hangs cannot be ended from Python; it must not keep the process alive.
@@ -96,6 +108,7 @@ class SupervisedActor(pykka.ThreadingActor):
         self._current: Envelope | None = None
         self._origin: Origin | None = None
         self._outbox: list[tuple[Address, Message, Origin | None, str | None]] = []
+        self._held: list[Closable] = []
         self._has_let_go = False
 
     # What a subclass writes.
@@ -108,7 +121,7 @@ class SupervisedActor(pykka.ThreadingActor):
         raise NotImplementedError
 
     def release(self) -> None:
-        """Let go of what `on_start` took hold of. Runs at every end, a failure's too."""
+        """Let go of what is not held by `hold`. Runs once, at every end, a failure's too."""
 
     # What a subclass uses.
 
@@ -116,6 +129,15 @@ class SupervisedActor(pykka.ThreadingActor):
         """Tell a message once the handler has returned."""
         address = self.incarnation.system.address(receiver)
         self._outbox.append((address, message, self._origin, latest))
+
+    def hold(self, held: Held) -> Held:
+        """Return what was given, and close it at the end of this life, a failure's too."""
+        self._held.append(held)
+        return held
+
+    def refuse(self, message: Message) -> None:
+        """Raise for a message that the actor does not know: to ignore it would hide a bug."""
+        raise TypeError(f"{self.name} knows no message {type(message).__name__}")
 
     def hand_in(self, message: Message, *, sender: str, latest: str | None = None) -> None:
         """Put a message from outside into this actor's mailbox: from any thread, at once."""
@@ -142,12 +164,26 @@ class SupervisedActor(pykka.ThreadingActor):
         # Static in Pykka, where each actor has an inbox of its own; ours belongs to the address.
         return self.incarnation.lease
 
+    def _start_actor_loop(self) -> None:
+        try:
+            super()._start_actor_loop()
+        except BaseException:
+            # Pykka has registered it already, and no thread will ever take it out again.
+            pykka.ActorRegistry.unregister(self.actor_ref)
+            raise
+
+    def _actor_loop(self) -> None:
+        try:
+            super()._actor_loop()
+        finally:
+            self.incarnation.ended.set()
+
     def _actor_loop_setup(self) -> None:
         incarnation = self.incarnation
         incarnation.busy_since_s = time.monotonic()
-        self.now_ms = incarnation.system.now_ms()
         _here.actor = self
         try:
+            self.now_ms = incarnation.system.now_ms()
             self._probe(Moment.START)
             self.on_start()
             self._announce()
@@ -167,10 +203,6 @@ class SupervisedActor(pykka.ThreadingActor):
             return None
         return super()._handle_receive(message)
 
-    def _actor_loop_teardown(self) -> None:
-        super()._actor_loop_teardown()
-        self.incarnation.ended.set()
-
     def on_stop(self) -> None:
         """Let go, at an orderly end (Pykka's hook)."""
         self.incarnation.lease.end()
@@ -180,9 +212,9 @@ class SupervisedActor(pykka.ThreadingActor):
         incarnation = self.incarnation
         incarnation.busy_since_s = time.monotonic()
         envelope.taken_ns = time.perf_counter_ns()
-        envelope.now_ms = self.now_ms = incarnation.system.now_ms()
         self._current, self._origin = envelope, envelope.origin
         try:
+            envelope.now_ms = self.now_ms = incarnation.system.now_ms()
             self._probe(Moment.BEFORE_WORK)
             answer = self._dispatch(envelope.message)
             self._probe(Moment.AFTER_FACTS)
@@ -228,9 +260,9 @@ class SupervisedActor(pykka.ThreadingActor):
 
     def _done(self, envelope: Envelope, answer: Any) -> None:
         self._current = self._origin = None
-        self.incarnation.busy_since_s = None
         lease = self.incarnation.lease
         with lease.fence:
+            self.incarnation.busy_since_s = None
             if lease.is_revoked:
                 return
             lease.in_flight = None
@@ -240,35 +272,47 @@ class SupervisedActor(pykka.ThreadingActor):
 
     def _crash(self, error: BaseException) -> None:
         incarnation = self.incarnation
-        incarnation.busy_since_s = None
-        was_revoked = incarnation.lease.is_revoked
-        poison = incarnation.lease.end()
+        # While it still counts as busy: a release that hangs is found like any other hang.
+        self._let_go()
+        with incarnation.lease.fence:
+            incarnation.busy_since_s = None
+            was_revoked = incarnation.lease.is_revoked
+            poison = incarnation.lease.end()
         report = CrashReport(
             address=self.name,
             generation=incarnation.generation,
-            cause=f"{type(error).__name__}: {error}",
+            cause=cause_of(error),
             details="".join(traceback.format_exception(error)),
             poison=poison,
         )
-        self._let_go()
         self.stop()
         if poison is not None and poison.reply is not None:
             _fail(poison, report)
         if not was_revoked:
             incarnation.guardian.on_crash(incarnation, report)
+        incarnation.is_reported = True
 
     def _let_go(self) -> None:
         if self._has_let_go:
             return
         self._has_let_go = True
-        try:
-            self.release()
-        except Exception:  # noqa: BLE001 (the end must be reached)
-            logger.opt(exception=True).warning("{} could not let go", self.name)
+        for let_go in (self.release, *(held.close for held in reversed(self._held))):
+            try:
+                let_go()
+            except BaseException:  # noqa: BLE001 (the end must be reached, and by this actor alone)
+                logger.opt(exception=True).warning("{} could not let go", self.name)
 
     def _probe(self, moment: Moment) -> None:
         if self.incarnation.system.probe is not None:
             self.incarnation.system.probe(self.name, moment)
+
+
+def cause_of(error: BaseException) -> str:
+    """Return an exception's type and text, also of one that cannot say its text."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 (the report must be made)
+        return type(error).__name__
 
 
 def _fail(envelope: Envelope, report: CrashReport) -> None:

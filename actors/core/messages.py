@@ -23,7 +23,7 @@ class Restarted(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenUp(Message):
-    """Event, from the supervisor to all: nobody answers at this address any more."""
+    """Event, from the supervisor to all: an actor failed too often; what it serves is suspended."""
 
     address: str
     cause: str

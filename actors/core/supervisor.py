@@ -17,12 +17,13 @@ from typing import Any
 
 from loguru import logger
 
-from actors.core.actor import CrashReport, Incarnation, SupervisedActor
+from actors.core.actor import CrashReport, Incarnation, SupervisedActor, cause_of
 from actors.core.envelope import Envelope
 from actors.core.messages import GivenUp
 from actors.core.system import ActorSystem, Address
 
 SUPERVISOR = "supervisor"
+_LOOK_AGAIN_S = 0.1
 _MOST_DOUBLINGS = 60
 """Far more than any back-off needs, far less than a float holds."""
 
@@ -56,6 +57,9 @@ class ChildSpec:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     is_vital: bool = False
     """The whole system ends in order when this child is given up."""
+    is_kept: bool = False
+    """Being given up suspends what it serves, but it is started again all the same, after the
+    longest back-off: something outside must still be looked after."""
 
 
 class ChildStatus(StrEnum):
@@ -67,6 +71,9 @@ class ChildStatus(StrEnum):
     """For its restart."""
     GIVEN_UP = "GIVEN_UP"
     STOPPED = "STOPPED"
+
+
+_ALIVE = (ChildStatus.STARTING, ChildStatus.RUNNING)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -85,7 +92,7 @@ class Child:
     restart_at_s: float | None = None
     owed: int = 0
     """Work that counts until the child is ready or was given up."""
-    given_up_because: str = ""
+    given_up_because: str | None = None
     reports: deque[CrashReport] = field(default_factory=lambda: deque(maxlen=20))
 
 
@@ -139,14 +146,18 @@ class Supervisor:
 
     def give_up(self, address: str, cause: str) -> None:
         """Suspend a child by order, as if its limit were reached, and wait until that is done."""
+        child = self._children[address]
         done = threading.Event()
 
         def suspend() -> None:
-            self._give_up(self._children[address], cause)
-            done.set()
+            try:
+                self._give_up(child, cause)
+            finally:
+                done.set()
 
         self._tasks.put(suspend)
-        done.wait()
+        while not done.wait(_LOOK_AGAIN_S) and self._thread.is_alive():
+            pass
 
     def children(self) -> list[Child]:
         """Return all children, in the order of their start."""
@@ -158,15 +169,15 @@ class Supervisor:
         Returns:
             The addresses of those that did not end in time, and were abandoned.
         """
-        stopped = threading.Event()
-        self._tasks.put(lambda: self._begin_to_stop(stopped))
-        stopped.wait(timeout_s)
         deadline_s = time.monotonic() + timeout_s
-        return [
-            child.spec.address
-            for child in reversed(self.children())
-            if not self._stop_child(child, deadline_s)
-        ]
+        self._tasks.put(self._begin_to_stop)
+        if self._thread.is_alive():
+            # To its end: it could else launch a child that nobody stops any more.
+            self._thread.join(timeout_s / 2)
+        late = self._stop_children(deadline_s)
+        if not self._thread.is_alive():
+            self._finish_tasks()
+        return late
 
     # In the supervisor's own thread.
 
@@ -177,7 +188,7 @@ class Supervisor:
                 now_s = time.monotonic()
                 for child in self._children.values():
                     self._watch(child, now_s)
-            except Exception:  # noqa: BLE001 (nobody watches the one that watches)
+            except BaseException:  # noqa: BLE001 (nobody watches the one that watches)
                 logger.opt(exception=True).error("the supervisor failed at a task and goes on")
 
     def _run_task(self) -> None:
@@ -196,12 +207,16 @@ class Supervisor:
         if child.restart_at_s is not None and now_s >= child.restart_at_s:
             self._launch(child)
         incarnation = child.incarnation
-        if incarnation is None or child.status not in (ChildStatus.STARTING, ChildStatus.RUNNING):
+        if incarnation is None or child.status not in _ALIVE:
+            return
+        if incarnation.ended.is_set() and not incarnation.is_reported:
+            poison = incarnation.lease.revoke()
+            self._crashed(incarnation, _report(child, "ended without being asked to", poison))
             return
         busy_since_s = incarnation.busy_since_s
         limit_s = self._policy.hang_s if incarnation.is_ready else self._policy.start_s
         if busy_since_s is not None and now_s - busy_since_s > limit_s:
-            self._abandon(child, incarnation, now_s - busy_since_s)
+            self._abandon(child, incarnation, busy_since_s, limit_s)
 
     def _launch(self, child: Child) -> None:
         child.restart_at_s = None
@@ -218,8 +233,8 @@ class Supervisor:
         )
         try:
             child.ref = child.spec.actor.start(child.incarnation, **child.spec.arguments)
-        except Exception as error:  # noqa: BLE001 (a constructor's failure is one child's failure)
-            self._crashed(child.incarnation, _report(child, f"{type(error).__name__}: {error}"))
+        except BaseException as error:  # noqa: BLE001 (a constructor's failure is one child's)
+            self._crashed(child.incarnation, _report(child, cause_of(error)))
 
     def _owe(self, child: Child) -> None:
         self._system.work.add()
@@ -242,19 +257,30 @@ class Supervisor:
             # The message's own credit: it counts until the child is ready again.
             child.owed += 1
             self._system.bury(report.poison, report.cause)
-        if child.incarnation is not incarnation or child.status is ChildStatus.GIVEN_UP:
-            self._settle(child)
+        if child.incarnation is not incarnation or child.status not in _ALIVE:
+            # Known already. Where a restart is under way, the credit waits for it.
+            if child.status not in (ChildStatus.STARTING, ChildStatus.WAITING):
+                self._settle(child)
             return
+        if not child.owed:
+            self._owe(child)  # It ended between two messages.
         child.reports.append(report)
         logger.bind(actor=child.spec.address).warning(
             "{} crashed in life {}: {}", child.spec.address, report.generation, report.cause
         )
-        self._on_event("hung" if report.is_hang else "crashed", report)
+        self._notify("hung" if report.is_hang else "crashed", report)
         self._restart_or_give_up(child, report)
 
-    def _abandon(self, child: Child, incarnation: Incarnation, busy_s: float) -> None:
-        poison = incarnation.lease.revoke()
-        cause = f"worked on one message for {busy_s:.1f} s, {self._policy.hang_s} s are allowed"
+    def _abandon(
+        self, child: Child, incarnation: Incarnation, busy_since_s: float, limit_s: float
+    ) -> None:
+        with incarnation.lease.fence:
+            if incarnation.busy_since_s != busy_since_s:
+                return  # It came to its end just now; what it works on by now is innocent.
+            poison = incarnation.lease.revoke()
+        busy_s = time.monotonic() - busy_since_s
+        work = "one message" if incarnation.is_ready else "its start"
+        cause = f"worked on {work} for {busy_s:.1f} s, {limit_s} s are allowed"
         self._crashed(incarnation, _report(child, cause, poison, is_hang=True))
 
     def _restart_or_give_up(self, child: Child, report: CrashReport) -> None:
@@ -262,31 +288,49 @@ class Supervisor:
         child.failures_s.append(now_s)
         while child.failures_s and now_s - child.failures_s[0] > self._policy.within_s:
             child.failures_s.popleft()
+        pause_s = self._policy.backoff_s(len(child.failures_s), self._random)
         if len(child.failures_s) > self._policy.max_restarts:
             self._give_up(child, report.cause)
-            return
-        child.restarts += 1
-        child.status = ChildStatus.WAITING
-        child.restart_at_s = now_s + self._policy.backoff_s(len(child.failures_s), self._random)
+            pause_s = self._policy.backoff_max_s
+        if child.status is not ChildStatus.GIVEN_UP:
+            child.restarts += 1
+            child.status = ChildStatus.WAITING
+            child.restart_at_s = now_s + pause_s
 
     def _give_up(self, child: Child, cause: str) -> None:
-        if child.status is ChildStatus.GIVEN_UP:
+        if child.status in (ChildStatus.GIVEN_UP, ChildStatus.STOPPED):
             return
-        if child.incarnation is not None:
-            unfinished = child.incarnation.lease.revoke()
-            child.owed += unfinished is not None
+        if not child.spec.is_kept:
+            self._abolish(child)
+        if child.spec.address not in self._system.given_up:
+            self._tell_given_up(child, cause)
+        if not child.spec.is_kept:
+            self._settle(child)
+
+    def _abolish(self, child: Child) -> None:
+        unfinished = None if child.incarnation is None else child.incarnation.lease.revoke()
+        if unfinished is not None:
+            child.owed += 1
+            self._system.bury(unfinished, f"{child.spec.address} was given up while it worked")
         child.status = ChildStatus.GIVEN_UP
-        child.given_up_because = cause
         child.restart_at_s = None
+        self._bury_all(child.address.mailbox.close(), f"{child.spec.address} was given up")
+
+    def _tell_given_up(self, child: Child, cause: str) -> None:
         name = child.spec.address
-        self._bury_all(child.address.mailbox.close(), f"{name} was given up")
+        child.given_up_because = cause
         logger.bind(actor=name).error("{} was given up: {}", name, cause)
         self._system.given_up.add(name)
         self._system.tell_all(GivenUp(address=name, cause=cause), sender=SUPERVISOR)
-        self._on_event("given up", child.reports[-1] if child.reports else None)
-        self._settle(child)
         if child.spec.is_vital:
             self.escalated.set()
+        self._notify("given up", child.reports[-1] if child.reports else None)
+
+    def _notify(self, what: str, report: CrashReport | None) -> None:
+        try:
+            self._on_event(what, report)
+        except BaseException:  # noqa: BLE001 (a listener must keep no child from its restart)
+            logger.opt(exception=True).error("the listener failed to hear of {!r}", what)
 
     def _bury_all(self, envelopes: list[Envelope], cause: str) -> None:
         for envelope in envelopes:
@@ -294,19 +338,38 @@ class Supervisor:
         if envelopes:
             self._system.work.done(len(envelopes))
 
-    def _begin_to_stop(self, stopped: threading.Event) -> None:
+    def _begin_to_stop(self) -> None:
         self._is_stopping = True
-        stopped.set()
 
-    def _stop_child(self, child: Child, deadline_s: float) -> bool:
-        incarnation = child.incarnation
-        if incarnation is None or child.status is not ChildStatus.RUNNING:
+    # While the process ends, in the thread that stops it.
+
+    def _stop_children(self, deadline_s: float) -> list[str]:
+        alive = [
+            (child, child.incarnation)
+            for child in reversed(self.children())
+            if child.incarnation is not None and child.status in _ALIVE
+        ]
+        for child in self.children():
+            if child.status is ChildStatus.WAITING:
+                child.status, child.restart_at_s = ChildStatus.STOPPED, None
+        for child, incarnation in alive:
             child.status = ChildStatus.STOPPED
-            return True
-        if child.ref.is_alive():
-            child.ref.stop(block=False)
-        child.status = ChildStatus.STOPPED
-        return incarnation.ended.wait(max(0.0, deadline_s - time.monotonic()))
+            if child.ref is not None and child.ref.is_alive():
+                child.ref.stop(block=False)
+            # Half of what is left: one that hangs must not cost the others their time.
+            incarnation.ended.wait(_until(deadline_s) / 2)
+        late = [(c, i) for c, i in alive if not i.ended.wait(_until(deadline_s))]
+        for _, incarnation in late:
+            incarnation.lease.revoke()
+        return [child.spec.address for child, _ in late]
+
+    def _finish_tasks(self) -> None:
+        while not self._tasks.empty():
+            self._run_task()
+
+
+def _until(deadline_s: float) -> float:
+    return max(0.0, deadline_s - time.monotonic())
 
 
 def _report(

@@ -1,5 +1,6 @@
 """The addresses of one process, and all that passes between them."""
 
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from actors.core.mailbox import Mailbox
 from actors.core.messages import Message
 from actors.core.work import WorkCounter
 
+_DEAD_LETTERS_KEPT = 1_000
 OUTSIDE = 0
 """Generation of senders that are no actors."""
 
@@ -106,8 +108,10 @@ class ActorSystem:
         self.now_ms = now_ms
         self.probe = probe
         self.work = WorkCounter()
-        self.dead_letters: list[DeadLetter] = []
+        self.dead_letters: deque[DeadLetter] = deque(maxlen=_DEAD_LETTERS_KEPT)
+        self.dead_letter_count = 0
         self.given_up: set[str] = set()
+        """Addresses whose actors failed too often."""
         self._ids = count(1)
         self._addresses: dict[str, Address] = {}
 
@@ -154,13 +158,14 @@ class ActorSystem:
             is_taken = address.mailbox.put(envelope)
         else:
             is_taken, displaced = address.mailbox.put_latest(latest, envelope)
-        if not is_taken:
+        if not is_taken and latest is None:
             self.bury(envelope, f"{address.name} was given up")
         if not is_taken or displaced is not None:
             self.work.done()
 
     def bury(self, envelope: Envelope, cause: str) -> None:
         """Keep a message that nobody will handle, and tell whoever waits for its answer."""
+        self.dead_letter_count += 1
         self.dead_letters.append(DeadLetter(envelope=envelope, cause=cause))
         if envelope.reply is not None and not envelope.reply.done():
             envelope.reply.set_exception(DeadLetterError(cause))

@@ -233,14 +233,10 @@ class SqliteJournal:
         row = self._newest(_DECISION, _DECISION.c.protection_reason.is_null(False))
         return None if row is None else self._decision(row).protection
 
-    def newest_grants(self) -> dict[str, Grant]:
-        """Return the newest grant of each asset."""
-        query = (
-            _GRANT.select(SQL("*"))
-            .join(_DECISION, on=(_DECISION.c.fact_id == _GRANT.c.fact_id))
-            .order_by(_DECISION.c.t_ms)
-        )
-        return {row["asset"]: value_of(Grant, row) for row in self._rows(query)}
+    def newest_grant(self, asset: str) -> Grant | None:
+        """Return the newest grant of an asset."""
+        row = self._newest(_GRANT, _GRANT.c.asset == asset)
+        return None if row is None else value_of(Grant, row)
 
     def record_asset(self, asset: AssetRules) -> None:
         """Store an asset's share and instrument, where they differ from the newest stored."""
@@ -262,6 +258,9 @@ class SqliteJournal:
         match fact:
             case Decision():
                 return self._store_decision(fact)
+            case Refusal():
+                row = row_of(fact) | {"place": 0}
+                return self._insert(_REFUSAL, fact.asset, row)
             case Intent():
                 self._check_epoch(fact)
                 return self._insert(_INTENT, fact.request.asset, rows.intent_row(fact))
@@ -292,7 +291,7 @@ class SqliteJournal:
         ]
         for table, values in parts:
             for place, value in enumerate(values):
-                row = row_of(value, without=["t_ms"]) | {"fact_id": fact_id, "place": place}
+                row = row_of(value) | {"fact_id": fact_id, "place": place}
                 schema.insert(table, row).execute(self._database)
         return fact_id
 

@@ -72,11 +72,10 @@ def decision_of(
     row: Mapping[str, Any], grants: list[Row], refusals: list[Row], closes: list[Row]
 ) -> Decision:
     """Return the decision of its rows."""
-    t_ms = row["t_ms"]
     return Decision(
-        t_ms=t_ms,
-        grants=tuple(value_of(Grant, grant, t_ms=t_ms) for grant in grants),
-        refusals=tuple(value_of(Refusal, refusal, t_ms=t_ms) for refusal in refusals),
+        t_ms=row["t_ms"],
+        grants=tuple(value_of(Grant, grant) for grant in grants),
+        refusals=tuple(value_of(Refusal, refusal) for refusal in refusals),
         protection=_protection_of(row, closes),
     )
 

@@ -60,6 +60,7 @@ CREATE TABLE decision_grant (
     fact_id INTEGER NOT NULL REFERENCES decision (fact_id),
     place INTEGER NOT NULL,
     asset TEXT NOT NULL,
+    t_ms INTEGER NOT NULL,
     qty TEXT NOT NULL,
     price TEXT NOT NULL,
     cross_ms INTEGER NOT NULL,
@@ -67,9 +68,10 @@ CREATE TABLE decision_grant (
     PRIMARY KEY (fact_id, place)
 );
 CREATE TABLE decision_refusal (
-    fact_id INTEGER NOT NULL REFERENCES decision (fact_id),
+    fact_id INTEGER NOT NULL REFERENCES fact (id),
     place INTEGER NOT NULL,
     asset TEXT NOT NULL,
+    t_ms INTEGER NOT NULL,
     reason TEXT NOT NULL,
     cross_ms INTEGER NOT NULL,
     figures TEXT NOT NULL,

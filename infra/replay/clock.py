@@ -41,20 +41,19 @@ class ReplayClock:
             heapq.heappush(self._timers, timer)
             return timer
 
-    def advance(self, to_ms: int) -> bool:
-        """Move on, calling what falls due on the way, each at its own time.
+    def step(self, to_ms: int) -> bool:
+        """Move on to the next call that falls due, and make it, or to the time given.
 
         Returns:
-            Whether anything was called.
+            Whether a call was made; what it led to belongs to its time, before the next step.
         """
-        has_called = False
         while (timer := self._next_due(to_ms)) is not None:
-            self._now_ms = max(self._now_ms, timer.due_ms)
             if timer.call is not None:
+                self._now_ms = max(self._now_ms, timer.due_ms)
                 timer.call()
-                has_called = True
-        self._now_ms = to_ms
-        return has_called
+                return True
+        self._now_ms = max(self._now_ms, to_ms)
+        return False
 
     def _next_due(self, until_ms: int) -> ReplayTimer | None:
         with self._lock:

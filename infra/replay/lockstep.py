@@ -53,18 +53,31 @@ class LockStep:
                 return
 
     def _step(self, t_ms: int, candles: Mapping[str, Candle]) -> bool:
-        has_told = self.clock.advance(t_ms)
-        has_told = self.exchange.trade_inside(candles.items()) or has_told
-        if has_told and not self._wait_quiet():
+        if not self._let_pass(t_ms):
+            return False
+        if self.exchange.trade_inside(candles.items()) and not self._wait_quiet():
             return False
         self.feed.publish(t_ms, candles.items())
-        if not self._wait_quiet():
-            return False
-        # Whoever still waits for a missing asset's report stops waiting before the fills.
-        window_ms = self._rules.grant.coordination_window_ms
-        if self.clock.advance(t_ms + window_ms) and not self._wait_quiet():
+        if not self._wait_quiet() or not self._end_coordination(t_ms):
             return False
         closes = {asset: candle.close for asset, candle in candles.items()}
-        if self.exchange.fill_at_close(closes, t_ms):
-            return self._wait_quiet()
+        return not self.exchange.fill_at_close(closes, t_ms) or self._wait_quiet()
+
+    def _let_pass(self, until_ms: int) -> bool:
+        while self.clock.step(until_ms):
+            if not self._wait_quiet():
+                return False
+        return True
+
+    def _end_coordination(self, t_ms: int) -> bool:
+        """Let whoever waits for a missing asset's report stop waiting, before the fills.
+
+        A portfolio that crashed over it waits once more, from its restart.
+        """
+        window_ms = self._rules.grant.coordination_window_ms
+        until_ms = t_ms + window_ms
+        while self.clock.step(until_ms):
+            if not self._wait_quiet():
+                return False
+            until_ms = max(until_ms, self.clock.now_ms() + window_ms)
         return True

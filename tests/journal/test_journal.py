@@ -167,7 +167,8 @@ def test_a_decision_comes_back_with_its_parts_in_their_order(journal: SqliteJour
     journal.append(protection(1, T_MS + 1))
     assert journal.newest_decision() == protection(1, T_MS + 1)
     assert journal.newest_protection() == protection(1, T_MS + 1).protection
-    assert journal.newest_grants() == {g.asset: g for g in decision(T_MS).grants}
+    assert journal.newest_grant("BTC") == decision(T_MS).grants[1]
+    assert journal.newest_grant("ETH") is None
 
 
 def test_a_later_decision_does_not_hide_the_newest_protection(journal: SqliteJournal) -> None:

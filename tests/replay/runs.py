@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from actors.core.system import Probe
 from bin.bootstrap import Run, build_replay
 from domain.backtest import Backtest
 from domain.candles import CandleSeries, carry_forward
-from domain.positions import Trade
+from domain.positions import Trade, book
 from domain.summary import in_order
 from infra.settings import Settings, load_settings
 
@@ -80,7 +81,10 @@ def made_up_market(seed: int, candles: int, lengths: Sequence[tuple[int, int]] =
 class Outcome:
     trades: list[Trade]
     refusals: Mapping[str, int]
-    balance: object
+    balance: Decimal
+    """At the exchange."""
+    books: Decimal
+    """What the journal's executions make of the starting balance."""
     restarts: int
 
 
@@ -93,12 +97,25 @@ def finish(run: Run, before_close: Callable[[int], None] = lambda _t_ms: None) -
     with run.journals.connected():
         trades = run.journals.trades()
         refusals = run.journals.refusals_by_reason()
+        books = _books(run)
     return Outcome(
         trades=in_order(trades, [asset.asset for asset in run.rules.assets]),
         refusals=refusals,
+        books=books,
         balance=run.lockstep.exchange.engine.wallet,
         restarts=sum(run.restarts().values()),
     )
+
+
+def _books(run: Run) -> Decimal:
+    balance = run.rules.fills.initial_balance
+    journal = run.journals.open("reader", lambda: None)
+    for asset in run.rules.assets:
+        position = None
+        for stored in journal.executions(asset.asset):
+            booked = book(position, stored.execution)
+            position, balance = booked.position, balance + booked.cash
+    return balance
 
 
 def replay(

@@ -119,10 +119,12 @@ def test_assets_with_other_spans_take_part_only_in_theirs(lively: Settings, tmp_
     assert max(t.exit_ms for t in outcome.trades if t.asset == "SOL") <= sol_end_ms
 
 
-def suspended_at(settings: Settings, market: dict, folder: Path, from_ms: int) -> Outcome:
+def suspended_at(
+    settings: Settings, market: dict, folder: Path, from_ms: int, actor: str = "asset/ETH"
+) -> Outcome:
     folder.mkdir()
     run = build_replay(settings, market, folder)
-    waiting = ["ETH"]
+    waiting = [actor]
 
     def suspend(t_ms: int) -> None:
         if waiting and t_ms >= from_ms:
@@ -184,3 +186,39 @@ def test_a_suspended_asset_keeps_its_stop_and_its_fill_reaches_the_books(
 
     assert stopped in outcome.trades
     assert [t for t in outcome.trades if t.asset == "ETH" and t.entry_ms > stopped.entry_ms] == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_execution_that_is_given_up_still_books_its_stop_and_opens_nothing(
+    lively: Settings, tmp_path: Path, seed: int
+) -> None:
+    market = made_up_market(seed, 5 * DAY)
+    stopped = next(
+        trade
+        for trade in replay(lively, market, tmp_path / "undisturbed").trades
+        if trade.asset == "ETH" and trade.exit_ms - trade.entry_ms > CANDLE_MS
+    )
+
+    outcome = suspended_at(
+        lively, market, tmp_path / "given_up", stopped.entry_ms + CANDLE_MS, "execution/ETH"
+    )
+
+    assert stopped in outcome.trades
+    assert [t for t in outcome.trades if t.asset == "ETH" and t.entry_ms > stopped.entry_ms] == []
+    assert outcome.refusals["MALFUNCTION"] > 0
+    assert outcome.books == outcome.balance
+
+
+def test_crashes_change_nothing_where_assets_have_other_spans(
+    lively: Settings, tmp_path: Path
+) -> None:
+    spans = [(0, 2 * DAY), (DAY // 2, 2 * DAY), (0, DAY)]
+    market = made_up_market(3, 2 * DAY, spans)
+    undisturbed = replay(lively, market, tmp_path / "undisturbed")
+
+    for seed in range(3):
+        folder = tmp_path / f"disturbed{seed}"
+        disturbed = replay(lively, market, folder, CrashDrill(0.03, seed))
+
+        assert disturbed.trades == undisturbed.trades
+        assert disturbed.refusals == undisturbed.refusals

@@ -1,0 +1,341 @@
+"""No grant breaches a limit, and every refusal names the first one in the way."""
+
+from dataclasses import replace
+from decimal import ROUND_FLOOR, Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.decisions import Decision, Grant, Refusal, RefusalReason, Report
+from domain.grants import Picture, decide_wishes
+from domain.rules import TradingRules
+from tests.domain.builders import NOON_MS, RULES, changed, dec, report, wish
+
+NAMES = ("BTC", "ETH", "SOL", "XRP", "ADA")
+FIVE = replace(
+    RULES,
+    assets=tuple(replace(RULES.assets[place % 3], asset=name) for place, name in enumerate(NAMES)),
+    grant=replace(RULES.grant, max_positions=5, max_simultaneous_entries=5),
+)
+WIDE = changed(FIVE, grant={"max_total_exposure": Decimal(100)})
+
+
+def picture(**changes: Any) -> Picture:
+    values: dict[str, Any] = {
+        "t_ms": NOON_MS,
+        "balance": Decimal(10_000),
+        "notionals": {},
+        "size_multiplier": Decimal(1),
+        "protection_epoch": 3,
+        "blocked": None,
+        "suspended": frozenset(),
+        "correlate": lambda _left, _right: None,
+    }
+    return Picture(**values | changes)
+
+
+def wishing(*names: str, close: float = 100.0) -> list[Report]:
+    return [report(name, close, wish=wish()) for name in names]
+
+
+def reasons(reports: list[Report], seen: Picture, rules: TradingRules) -> dict[str, str]:
+    _, refusals = decide_wishes(reports, seen, rules)
+    return {refusal.asset: refusal.reason for refusal in refusals}
+
+
+def correlations(values: dict[frozenset[str], float | None]):
+    return lambda left, right: values.get(frozenset({left, right}))
+
+
+judged = st.sampled_from([None, -1.0, 0.3, 0.6, 0.61, 0.8, 0.81, 1.0])
+pairs = [frozenset({a, b}) for a in NAMES for b in NAMES if a < b]
+matrices = st.fixed_dictionaries(dict.fromkeys(pairs, judged))
+wishes = st.builds(
+    lambda cross, sigma, strength: wish(cross_ms=NOON_MS - cross, sigma=sigma, strength=strength),
+    st.sampled_from([0, 300_000]),
+    st.sampled_from([0.0, 0.001, 0.004]),
+    st.sampled_from([0.01, 0.02]),
+)
+limits = st.builds(
+    lambda exposure, positions, at_once, group, sizing: changed(
+        FIVE,
+        grant={
+            "max_total_exposure": exposure,
+            "max_positions": positions,
+            "max_simultaneous_entries": at_once,
+            "max_correlated_exposure": group,
+        },
+        risk={"volatility_sizing": sizing},
+    ),
+    st.sampled_from(["0.3", "0.7", "1.05", "1.5", "2.1", "4"]).map(Decimal),
+    st.integers(1, 5),
+    st.integers(1, 5),
+    st.sampled_from([None, Decimal("0.9"), Decimal("1.5")]),
+    st.booleans(),
+)
+pictures = st.builds(
+    lambda balance, held, multiplier, blocked, suspended, matrix: picture(
+        balance=balance,
+        notionals={name: balance * share for name, share in held.items()},
+        size_multiplier=multiplier,
+        blocked=(RefusalReason.HALTED, "") if blocked else None,
+        suspended=frozenset(suspended),
+        correlate=correlations(matrix),
+    ),
+    st.sampled_from(["0", "1", "9", "3000.17", "10000", "5000000"]).map(Decimal),
+    st.dictionaries(
+        st.sampled_from(NAMES), st.sampled_from(["0.35", "0.7", "1"]).map(Decimal), max_size=3
+    ),
+    st.sampled_from(["1", "0.5"]).map(Decimal),
+    st.sampled_from([False] * 9 + [True]),
+    st.sets(st.sampled_from(NAMES[3:]), max_size=1),
+    matrices,
+)
+
+
+@st.composite
+def reports_beside(draw: Any, seen: Picture) -> list[Report]:
+    free = [name for name in NAMES if name not in seen.notionals]
+    return [
+        report(name, draw(st.sampled_from([0.5, 9.87, 150.25, 84_000.1])), wish=draw(wishes))
+        for name in draw(st.permutations(free))
+    ]
+
+
+def naive(reports: list[Report], seen: Picture, rules: TradingRules) -> dict[str, Any]:
+    """Write strategy 5.1, 5.2 and 7.2 to 7.5 down again; the answer to each wish."""
+    answers: dict[str, Any] = {}
+    held, granted = dict(seen.notionals), 0
+    ranked = sorted(reports, key=lambda one: NAMES.index(one.asset))
+    for key in ("regime_strength", "cross_ms", "volatility"):  # the last sort counts most
+        ranked.sort(key=lambda one, key=key: getattr(one.wish, key), reverse=True)
+    for one in ranked:
+        name, limit = one.asset, rules.grant
+        price, instrument = dec(one.close), rules.asset(name).instrument
+        multiplier, sigma = seen.size_multiplier, one.wish.volatility
+        if rules.risk.volatility_sizing and sigma > 0:
+            multiplier *= dec(min(max(0.002 / sigma, 0.25), 1.0))
+        target = seen.balance * Decimal("0.7") * multiplier
+        notional = min(target, seen.balance * limit.max_total_exposure - sum(held.values()))
+        steps = (notional / price / instrument.qty_step).to_integral_value(ROUND_FLOOR)
+        qty = min(steps * instrument.qty_step, instrument.max_market_order_qty)
+        alike = {other: seen.correlate(name, other) for other in held}
+        group = [held[other] for other, value in alike.items() if value and value > 0.6]
+        cap = limit.max_correlated_exposure
+        for reason, refused in (
+            ("HALTED", seen.blocked is not None),
+            ("MALFUNCTION", name in seen.suspended),
+            ("MAX_POSITIONS", len(held) >= limit.max_positions),
+            ("MAX_SIMULTANEOUS", granted >= limit.max_simultaneous_entries),
+            ("CORRELATION", any(value is not None and value > 0.8 for value in alike.values())),
+            ("GROUP", cap is not None and sum(group) + target > cap * seen.balance),
+            ("EXPOSURE", notional < target / 2),
+            ("SIZE", qty < instrument.min_order_qty or qty * price < instrument.min_notional),
+        ):
+            if refused:
+                answers[name] = reason
+                break
+        else:
+            answers[name] = qty
+            held[name] = qty * price
+            granted += 1
+    return answers
+
+
+@settings(max_examples=300)
+@given(limits, pictures, st.data())
+def test_each_wish_is_answered_as_the_rules_written_again_answer_it(rules, seen, data) -> None:
+    reports = data.draw(reports_beside(seen))
+
+    grants, refusals = decide_wishes(reports, seen, rules)
+
+    found = {grant.asset: grant.qty for grant in grants}
+    found |= {refusal.asset: refusal.reason for refusal in refusals}
+    assert found == naive(reports, seen, rules)
+    assert len(found) == len(grants) + len(refusals) == len(reports)
+
+
+@settings(max_examples=300)
+@given(limits, pictures, st.data())
+def test_no_grant_breaches_a_limit(rules, seen, data) -> None:
+    reports = data.draw(reports_beside(seen))
+
+    grants, _ = decide_wishes(reports, seen, rules)
+
+    held = dict(seen.notionals)
+    for grant in grants:
+        instrument = rules.asset(grant.asset).instrument
+        assert grant.qty % instrument.qty_step == 0
+        assert instrument.min_order_qty <= grant.qty <= instrument.max_market_order_qty
+        assert grant.notional >= instrument.min_notional
+        assert grant.notional <= seen.balance * Decimal("0.7") * seen.size_multiplier
+        for other in held:
+            assert (seen.correlate(grant.asset, other) or 0) <= 0.8
+        held[grant.asset] = grant.notional
+        assert sum(held.values()) <= seen.balance * rules.grant.max_total_exposure
+    assert not grants or len(held) <= rules.grant.max_positions
+    assert len(grants) <= rules.grant.max_simultaneous_entries
+    assert seen.blocked is None or not grants
+
+
+@given(limits, pictures, st.data())
+def test_answers_do_not_depend_on_the_order_of_the_reports(rules, seen, data) -> None:
+    reports = data.draw(reports_beside(seen))
+    shuffled = data.draw(st.permutations(reports))
+
+    assert decide_wishes(shuffled, seen, rules) == decide_wishes(reports, seen, rules)
+
+
+def test_reports_without_a_wish_are_not_answered() -> None:
+    assert decide_wishes([report("BTC")], picture(), RULES) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"sigma": 0.003}, {"sigma": 0.002, "cross_ms": NOON_MS + 1, "strength": 0.9}),
+        ({"cross_ms": NOON_MS + 1}, {"strength": 0.9}),
+        ({"strength": 0.011}, {}),
+    ],
+)
+def test_wishes_are_judged_by_volatility_then_recency_then_strength(first, second) -> None:
+    reports = [report("BTC", wish=wish(**second)), report("SOL", wish=wish(**first))]
+
+    grants, _ = decide_wishes(reports, picture(), RULES)
+
+    assert [grant.asset for grant in grants] == ["SOL", "BTC"]
+
+
+def test_equal_wishes_are_judged_in_the_order_of_the_settings() -> None:
+    grants, _ = decide_wishes(wishing("SOL", "ETH", "BTC"), picture(), RULES)
+
+    assert [grant.asset for grant in grants] == ["BTC", "ETH", "SOL"]
+
+
+def test_grant_carries_what_the_order_needs() -> None:
+    asked = report("BTC", 84_000.1, wish=wish(cross_ms=NOON_MS - 1))
+
+    (grant,), _ = decide_wishes([asked], picture(), RULES)
+
+    assert grant == Grant(
+        asset="BTC",
+        t_ms=NOON_MS,
+        qty=Decimal("0.083"),
+        price=Decimal("84000.1"),
+        cross_ms=NOON_MS - 1,
+        protection_epoch=3,
+    )
+    assert grant.notional == Decimal("6972.0083")
+
+
+@pytest.mark.parametrize(
+    ("used", "granted"), [("17499.99", True), ("17500", True), ("17500.01", False)]
+)
+def test_entry_cut_below_half_of_its_target_is_refused_at_half_it_is_not(used, granted) -> None:
+    seen = picture(notionals={"ETH": Decimal(used)})
+
+    grants, refusals = decide_wishes(wishing("BTC", close=1.0), seen, RULES)
+
+    assert bool(grants) == granted
+    assert [refusal.reason for refusal in refusals] == ([] if granted else ["EXPOSURE"])
+
+
+def test_half_of_the_target_is_measured_with_its_multipliers() -> None:
+    seen = picture(notionals={"ETH": Decimal(19_250)}, size_multiplier=Decimal("0.5"))
+
+    (grant,), _ = decide_wishes(wishing("SOL", close=1.0), seen, RULES)
+
+    assert grant.qty == 1750
+
+
+@pytest.mark.parametrize(
+    ("found", "refused"), [(0.8, False), (0.8001, True), (-1.0, False), (None, False)]
+)
+def test_correlation_is_signed_and_refuses_strictly_above_its_limit(found, refused) -> None:
+    seen = picture(
+        notionals={"ETH": Decimal(1)}, correlate=correlations({frozenset({"BTC", "ETH"}): found})
+    )
+
+    expected = {"BTC": "CORRELATION"} if refused else {}
+    assert reasons(wishing("BTC"), seen, RULES) == expected
+
+
+def test_asset_granted_at_this_close_counts_for_correlation() -> None:
+    seen = picture(correlate=lambda _left, _right: 0.9)
+
+    assert reasons(wishing("BTC", "ETH"), seen, RULES) == {"ETH": "CORRELATION"}
+
+
+@pytest.mark.parametrize(
+    ("others", "refused"), [("7999.99", False), ("8000", False), ("8001", True)]
+)
+def test_group_of_correlated_assets_stays_within_its_cap(others, refused) -> None:
+    rules = changed(WIDE, grant={"max_correlated_exposure": Decimal("1.5")})
+    alike = {frozenset({"BTC", "ETH"}): 0.61, frozenset({"BTC", "SOL"}): 0.6}
+    seen = picture(
+        notionals={"ETH": Decimal(others), "SOL": Decimal(9000)}, correlate=correlations(alike)
+    )
+
+    assert reasons(wishing("BTC"), seen, rules) == ({"BTC": "GROUP"} if refused else {})
+
+
+def test_reasons_come_in_their_order_as_one_limit_after_another_is_lifted() -> None:
+    tight = changed(
+        FIVE,
+        grant={
+            "max_positions": 1,
+            "max_simultaneous_entries": 0,
+            "max_correlated_exposure": Decimal("0.1"),
+            "max_total_exposure": Decimal("0.1"),
+        },
+    )
+    seen = picture(
+        balance=Decimal(9),
+        notionals={"ETH": Decimal(1)},
+        blocked=(RefusalReason.DAILY_LOSS, ""),
+        suspended=frozenset({"BTC"}),
+        correlate=lambda _left, _right: 0.9,
+    )
+
+    found, rules = [reasons(wishing("BTC"), seen, tight)["BTC"]], tight
+    for change in (
+        {"blocked": None},
+        {"suspended": frozenset()},
+        {"max_positions": 5},
+        {"max_simultaneous_entries": 5},
+        {"correlate": lambda _left, _right: 0.7},
+        {"max_correlated_exposure": None},
+        {"max_total_exposure": Decimal(100)},
+    ):
+        if change.keys() <= set(Picture.__slots__):
+            seen = replace(seen, **change)
+        else:
+            rules = changed(rules, grant=change)
+        found.append(reasons(wishing("BTC", close=84_000.0), seen, rules)["BTC"])
+
+    assert found == [
+        "DAILY_LOSS",
+        "MALFUNCTION",
+        "MAX_POSITIONS",
+        "MAX_SIMULTANEOUS",
+        "CORRELATION",
+        "GROUP",
+        "EXPOSURE",
+        "SIZE",
+    ]
+
+
+def test_decision_tells_each_asset_its_answer() -> None:
+    grants, refusals = decide_wishes(
+        wishing("BTC", "ETH"), picture(correlate=lambda _left, _right: 0.9), RULES
+    )
+    decision = Decision(t_ms=NOON_MS, grants=grants, refusals=refusals)
+
+    assert isinstance(decision.answer_to("BTC"), Grant)
+    assert isinstance(decision.answer_to("ETH"), Refusal)
+    assert decision.answer_to("SOL") is None
+    assert not decision.is_empty
+    assert not Decision(t_ms=NOON_MS, refusals=refusals).is_empty
+    assert Decision(t_ms=NOON_MS).is_empty

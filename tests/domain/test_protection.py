@@ -1,0 +1,272 @@
+"""The portfolio is protected at its levels, each once, and again only when it was armed again."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.market import DAY_MS, HOUR_MS, MINUTE_MS
+from domain.orders import ExitReason
+from domain.protection import ProtectionState, fire, initial_state, sample
+from tests.domain.builders import CANDLE_MS, NOON_MS, RULES
+
+LIMITS = RULES.protection
+MIDNIGHT_MS = NOON_MS + DAY_MS // 2
+START = initial_state(Decimal(10_000), NOON_MS)
+NO_DAILY_LOSS = replace(LIMITS, max_daily_loss_fraction=Decimal(1))
+"""So that a fall within a day shows the drawdown's rules alone."""
+
+
+def step(
+    state: ProtectionState,
+    equity: object,
+    t_ms: int,
+    *,
+    correlation: float | None = None,
+    rules: Any = LIMITS,
+) -> tuple[ProtectionState, ExitReason | None]:
+    """Sample and fire, as at each close."""
+    state = sample(
+        state, equity=Decimal(str(equity)), balance=Decimal(9_000), t_ms=t_ms, rules=rules
+    )
+    return fire(state, open_correlation=correlation, rules=rules)
+
+
+def walk(equities: list[object], rules: Any = NO_DAILY_LOSS) -> list[ExitReason | None]:
+    """Return what fires at each of some closes."""
+    state, found = START, []
+    for place, equity in enumerate(equities, start=1):
+        state, reason = step(state, equity, NOON_MS + place * CANDLE_MS, rules=rules)
+        found.append(reason)
+    return found
+
+
+def test_peak_and_day_start_are_the_starting_balance_at_the_start() -> None:
+    assert (START.peak_equity, START.day_start_equity, START.equity) == (10_000, 10_000, 10_000)
+    assert (START.t_ms, START.day) == (NOON_MS, 20_000)
+    assert (START.drawdown, START.daily_loss) == (0, 0)
+
+
+def test_drawdown_is_from_the_peak_and_daily_loss_from_the_days_start() -> None:
+    high, _ = step(START, 12_500, NOON_MS + CANDLE_MS)
+    low, _ = step(high, 12_000, NOON_MS + 2 * CANDLE_MS)
+
+    assert (high.peak_equity, high.drawdown, high.daily_loss) == (12_500, 0, Decimal("-0.25"))
+    assert (low.peak_equity, low.drawdown) == (12_500, Decimal("0.04"))
+    assert low.daily_loss == Decimal("-0.2")
+    assert (low.equity, low.balance, low.t_ms) == (12_000, 9_000, NOON_MS + 2 * CANDLE_MS)
+
+
+def test_day_starts_with_the_equity_at_its_first_close_which_midnight_is() -> None:
+    before, _ = step(START, 9_900, MIDNIGHT_MS - 1)
+    midnight, _ = step(before, 9_800, MIDNIGHT_MS)
+    after, _ = step(midnight, 9_700, MIDNIGHT_MS + CANDLE_MS)
+
+    assert [state.day_start_equity for state in (before, midnight, after)] == [10_000, 9_800, 9_800]
+    assert [state.day for state in (before, midnight, after)] == [20_000, 20_001, 20_001]
+
+
+@pytest.mark.parametrize(
+    ("equities", "reduced"),
+    [
+        (["9000.01"], False),
+        (["9000"], True),
+        (["9000", "9500"], True),
+        (["9000", "9500.01"], False),
+        (["9000", "9500.01", "9000.01"], False),
+        (["9000", "9500.01", "9000"], True),
+    ],
+)
+def test_entries_are_halved_from_ten_percent_until_below_five(equities, reduced) -> None:
+    state = START
+    for place, equity in enumerate(equities, start=1):
+        state, _ = step(state, equity, NOON_MS + place * CANDLE_MS, rules=NO_DAILY_LOSS)
+
+    assert state.is_reduced == reduced
+
+
+DRAWDOWN, HALT = ExitReason.DRAWDOWN, ExitReason.HALT
+
+
+@pytest.mark.parametrize(
+    ("equities", "fires"),
+    [
+        (["8500.01"], [None]),
+        (["8500"], [DRAWDOWN]),
+        (["8500", "8500", "8400"], [DRAWDOWN, None, None]),
+        (["8500", "9000", "8500"], [DRAWDOWN, None, None]),
+        (["8500", "9000.01", "8500"], [DRAWDOWN, None, DRAWDOWN]),
+        (["8000.01"], [DRAWDOWN]),
+        (["8000"], [HALT]),
+        (["8500", "8000"], [DRAWDOWN, HALT]),
+        (["8000", "8000", "7000", "8400"], [HALT, None, None, None]),
+    ],
+)
+def test_emergency_fires_once_from_15_percent_and_is_armed_again_below_10(equities, fires) -> None:
+    assert walk(equities) == fires
+
+
+def test_halt_stops_everything_for_good_and_rests_the_portfolio() -> None:
+    state, reason = step(START, 8_000, NOON_MS, rules=NO_DAILY_LOSS)
+    later, _ = step(state, 10_000, NOON_MS + DAY_MS)
+
+    assert reason is HALT
+    assert state.is_halted
+    assert later.is_halted
+    assert state.cooldown_end_ms == NOON_MS + 4 * HOUR_MS
+
+
+def test_emergency_halts_nothing() -> None:
+    state, _ = step(START, 8_500, NOON_MS, rules=NO_DAILY_LOSS)
+
+    assert not state.is_halted
+
+
+def test_daily_loss_fires_from_five_percent_once_a_day() -> None:
+    times = [NOON_MS, NOON_MS + CANDLE_MS, NOON_MS + 2 * CANDLE_MS, MIDNIGHT_MS]
+    times += [MIDNIGHT_MS + CANDLE_MS, MIDNIGHT_MS + 2 * CANDLE_MS]
+    equities = ["9500.01", "9500", "9400", "9400", "8931", "8930"]
+    state, found, days = START, [], []
+
+    for equity, t_ms in zip(equities, times, strict=True):
+        state, reason = step(state, equity, t_ms)
+        found.append(reason)
+        days.append(state.daily_loss_day)
+
+    assert found == [None, ExitReason.DAILY_LOSS, None, None, None, ExitReason.DAILY_LOSS]
+    assert days == [None, 20_000, 20_000, 20_000, 20_000, 20_001]
+
+
+@pytest.mark.parametrize(("correlation", "fires"), [(None, False), (0.9, False), (0.9001, True)])
+def test_correlation_of_the_open_positions_fires_strictly_above_its_limit(
+    correlation, fires
+) -> None:
+    _, reason = step(START, 10_000, NOON_MS, correlation=correlation)
+
+    assert reason is (ExitReason.CORRELATION if fires else None)
+
+
+@pytest.mark.parametrize(
+    ("equity", "correlation", "first"),
+    [
+        (8_000, 0.95, ExitReason.HALT),
+        (8_500, 0.95, ExitReason.DRAWDOWN),
+        (9_500, 0.95, ExitReason.DAILY_LOSS),
+        (9_501, 0.95, ExitReason.CORRELATION),
+    ],
+)
+def test_first_of_several_names_the_reason_and_all_spend_their_once(
+    equity, correlation, first
+) -> None:
+    state, reason = step(START, equity, NOON_MS, correlation=correlation)
+    _, again = step(state, equity, NOON_MS + CANDLE_MS)
+
+    assert reason is first
+    assert again is None
+    assert state.epoch == 1
+    assert state.is_halted == (first is HALT)
+    assert state.is_emergency_armed == (equity > 8_500)
+    assert state.daily_loss_day == (20_000 if equity <= 9_500 else None)
+
+
+def test_each_protection_rests_the_portfolio_for_four_hours_and_raises_the_epoch() -> None:
+    first, _ = step(START, 9_400, NOON_MS)
+    second, _ = step(first, 8_400, NOON_MS + CANDLE_MS)
+
+    assert (first.epoch, first.cooldown_end_ms) == (1, NOON_MS + 4 * HOUR_MS)
+    assert (second.epoch, second.cooldown_end_ms) == (2, NOON_MS + CANDLE_MS + 4 * HOUR_MS)
+
+
+def test_cooldown_that_runs_longer_is_not_cut() -> None:
+    late = replace(START, cooldown_end_ms=NOON_MS + DAY_MS)
+
+    state, _ = step(late, 9_400, NOON_MS)
+
+    assert state.cooldown_end_ms == NOON_MS + DAY_MS
+
+
+def test_nothing_fires_without_a_cause_and_the_state_stays() -> None:
+    sampled = sample(
+        START, equity=Decimal(9_999), balance=Decimal(1), t_ms=NOON_MS + 1, rules=LIMITS
+    )
+
+    assert fire(sampled, open_correlation=None, rules=LIMITS) == (sampled, None)
+
+
+samples = st.lists(
+    st.tuples(
+        st.integers(min_value=60, max_value=115).map(lambda percent: percent * 100),
+        st.integers(min_value=0, max_value=16 * HOUR_MS),
+    ),
+    min_size=1,
+    max_size=15,
+)
+
+
+@settings(max_examples=150)
+@given(samples)
+def test_sampling_one_close_twice_changes_nothing(history) -> None:
+    state, t_ms = START, NOON_MS
+
+    for equity, later_ms in history:
+        t_ms += later_ms
+        state, _ = step(state, equity, t_ms)
+
+        assert step(state, equity, t_ms) == (state, None)
+
+
+@settings(max_examples=150)
+@given(samples)
+def test_walk_of_the_equity_fires_what_the_rules_say(history) -> None:
+    """Write strategy 8.1 to 8.5 down again over the whole walk."""
+    state, t_ms = START, NOON_MS
+    peak = day_start = Decimal(10_000)
+    day, lost_days, armed, halted, half = NOON_MS // DAY_MS, set(), True, False, False
+
+    for equity, later_ms in history:
+        t_ms += later_ms
+        state, reason = step(state, equity, t_ms)
+
+        if t_ms // DAY_MS != day:
+            day, day_start = t_ms // DAY_MS, Decimal(equity)
+        peak = max(peak, Decimal(equity))
+        fall, lost = 1 - equity / peak, 1 - equity / day_start
+        armed = armed or fall < Decimal("0.10")
+        half = fall >= Decimal("0.05") if half else fall >= Decimal("0.10")
+        expected = []
+        if fall >= Decimal("0.20") and not halted:
+            expected.append("HALT")
+            halted, armed = True, False
+        elif fall >= Decimal("0.15") and armed:
+            expected.append("DRAWDOWN")
+            armed = False
+        if lost >= Decimal("0.05") and day not in lost_days:
+            expected.append("DAILY_LOSS")
+            lost_days.add(day)
+        assert reason == (expected[0] if expected else None)
+        assert (state.is_reduced, state.is_halted, state.is_emergency_armed) == (
+            half,
+            halted,
+            armed,
+        )
+
+
+@given(samples)
+def test_peak_is_never_below_any_equity_and_the_epoch_never_falls(history) -> None:
+    state, t_ms, highest = START, NOON_MS, Decimal(10_000)
+
+    for equity, later_ms in history:
+        before, t_ms = state, t_ms + later_ms
+        state, reason = step(state, equity, t_ms)
+
+        highest = max(highest, Decimal(equity))
+        assert state.peak_equity == highest
+        assert state.epoch == before.epoch + (reason is not None)
+
+
+def test_states_that_differ_in_time_alone_are_told_so() -> None:
+    assert START.equals_but_for_time(replace(START, t_ms=NOON_MS + MINUTE_MS))
+    assert not START.equals_but_for_time(replace(START, epoch=1))

@@ -146,7 +146,7 @@ class House:
         hooks: Mapping[str, Hooks],
         classes: Mapping[str, type[Worker]],
         vital: str | None,
-        kept: str | None,
+        kept: str | None = None,
         probe: Probe | None,
         now_ms: Callable[[], int],
         policy: Mapping[str, Any],

@@ -1,0 +1,435 @@
+"""The execution actor before an exchange that answers late, not at all, or twice."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from actors.core.actor import Incarnation, SupervisedActor
+from actors.core.messages import Message
+from actors.core.supervisor import ChildSpec, RestartPolicy, Supervisor
+from actors.core.system import ActorSystem
+from actors.execution import ASK_AGAIN_MS, ExecutionActor
+from actors.messages import ClosePosition, OpenPosition, OrderRejected, PositionChanged
+from domain.decisions import Decision, Grant, Protection
+from domain.errors import OrderRefusedError, OutcomeUnknownError, UnavailableError
+from domain.market import Side
+from domain.orders import ExitReason, OrderRequest, OrderStatus, OrderUpdate, Purpose
+from domain.positions import Execution, ExecutionKind
+from domain.sizing import ProtectiveLevels
+from infra.journal.journal import SqliteJournals
+from infra.replay.clock import ReplayClock
+from infra.settings import load_settings
+
+T_MS = 1_744_802_700_000
+RULES = load_settings(None, environ={}, dotenv=None).trading_rules()
+GRANT = Grant(
+    asset="BTC",
+    t_ms=T_MS,
+    qty=Decimal("0.083"),
+    price=Decimal(84000),
+    cross_ms=T_MS,
+    protection_epoch=0,
+)
+CLOSE = ClosePosition(
+    asset="BTC", t_ms=T_MS + 300_000, purpose=Purpose.EXIT, reason=ExitReason.REGIME
+)
+
+
+class Listener(SupervisedActor):
+    """Remembers what it hears."""
+
+    def __init__(self, incarnation: Incarnation, *, heard: list[Message]) -> None:
+        super().__init__(incarnation)
+        self._heard = heard
+
+    def handle(self, message: Message) -> None:
+        self._heard.append(message)
+
+
+@dataclass
+class FakeExchange:
+    """Knows what it is told to know, and fails as it is told to."""
+
+    sent: list[OrderRequest] = field(default_factory=list)
+    orders: dict[str, OrderUpdate] = field(default_factory=dict)
+    fills: list[Execution] = field(default_factory=list)
+    answers: list[Exception] = field(default_factory=list)
+    """Raised by the next submits."""
+    is_down: bool = False
+    levels: ProtectiveLevels | None = None
+    listener: Any = None
+
+    def submit(self, order: OrderRequest, is_ours: Callable[[], bool]) -> OrderUpdate:
+        assert is_ours()
+        self.sent.append(order)
+        if self.answers:
+            raise self.answers.pop(0)
+        self.orders[order.client_order_id] = news(order.client_order_id, OrderStatus.ACCEPTED)
+        return self.orders[order.client_order_id]
+
+    def order(self, _asset: str, client_order_id: str) -> OrderUpdate | None:
+        self._answer()
+        return self.orders.get(client_order_id)
+
+    def executions(self, _asset: str) -> list[Execution]:
+        self._answer()
+        return list(self.fills)
+
+    def stops(self, _asset: str) -> ProtectiveLevels | None:
+        self._answer()
+        return self.levels
+
+    def set_stops(self, _asset: str, levels: ProtectiveLevels, _is_ours: object) -> None:
+        self.levels = levels
+
+    def subscribe(self, _asset: str, listener: object) -> "FakeExchange":
+        self.listener = listener
+        return self
+
+    def close(self) -> None:
+        self.listener = None
+
+    def _answer(self) -> None:
+        if self.is_down:
+            raise UnavailableError("the exchange does not answer")
+
+
+def news(order_id: str, status: OrderStatus, filled: str = "0") -> OrderUpdate:
+    return OrderUpdate(
+        client_order_id=order_id, status=status, filled_qty=Decimal(filled), ts_ms=T_MS
+    )
+
+
+@dataclass
+class Desk:
+    """An execution actor with its journal, and everything that it tells."""
+
+    exchange: FakeExchange
+    clock: ReplayClock
+    system: ActorSystem
+    supervisor: Supervisor
+    journals: SqliteJournals
+    heard: dict[str, list[Message]]
+
+    def tell(self, *messages: Message) -> None:
+        for message in messages:
+            self.system.address("execution/BTC").tell(message, sender="test")
+        self.settle()
+
+    def settle(self) -> None:
+        assert self.system.work.wait_quiet(30)
+
+    def wait(self, pause_ms: int) -> None:
+        """Let time pass on the trading clock."""
+        until_ms = self.clock.now_ms() + pause_ms
+        while self.clock.step(until_ms):
+            self.settle()
+
+    def fill(self, number: int = -1, qty: str | None = None, price: str = "84000") -> Execution:
+        """Let the exchange fill an order that was sent, and tell of it."""
+        order = self.exchange.sent[number]
+        filled = Execution(
+            exec_id=f"x{len(self.exchange.fills)}",
+            asset="BTC",
+            ts_ms=self.clock.now_ms(),
+            kind=ExecutionKind.TRADE,
+            side=order.side,
+            qty=order.qty if qty is None else Decimal(qty),
+            price=Decimal(price),
+            client_order_id=order.client_order_id,
+        )
+        self.exchange.fills.append(filled)
+        self.exchange.listener.on_execution(filled)
+        self.settle()
+        return filled
+
+    def restart(self) -> None:
+        self.tell(Message())
+
+    def order_status(self, client_order_id: str) -> OrderStatus:
+        journal = self.journals.open("reader", lambda: None)
+        orders = {order.client_order_id: order for order in journal.orders("BTC")}
+        journal.close()
+        return orders[client_order_id].state.status
+
+    def told(self, kind: type[Message]) -> list[Message]:
+        return [message for message in self.heard["portfolio"] if isinstance(message, kind)]
+
+    @property
+    def sent_ids(self) -> list[str]:
+        return [order.client_order_id for order in self.exchange.sent]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    yield from desk_in(tmp_path, FakeExchange())
+
+
+def desk_in(folder: Path, exchange: FakeExchange) -> Iterator[Desk]:
+    clock = ReplayClock(T_MS)
+    journals = SqliteJournals(folder / "j.sqlite", clock.now_ms, busy_timeout_ms=5000)
+    system = ActorSystem(clock.now_ms)
+    policy = RestartPolicy(
+        max_restarts=100,
+        within_s=60,
+        backoff_initial_s=0.001,
+        backoff_max_s=0.001,
+        backoff_jitter_fraction=0,
+        hang_s=60,
+        start_s=60,
+    )
+    supervisor = Supervisor(system, policy, Random(0))
+    heard: dict[str, list[Message]] = {"asset/BTC": [], "portfolio": [], "notifier": []}
+    arguments = {
+        "asset": "BTC",
+        "rules": RULES,
+        "exchange": exchange,
+        "clock": clock,
+        "journals": journals,
+    }
+    supervisor.start(
+        [
+            *(
+                ChildSpec(address=a, actor=Listener, arguments={"heard": h})
+                for a, h in heard.items()
+            ),
+            ChildSpec(address="execution/BTC", actor=ExecutionActor, arguments=arguments),
+        ]
+    )
+    desk = Desk(exchange, clock, system, supervisor, journals, heard)
+    desk.settle()
+    yield desk
+    supervisor.stop(10)
+
+
+def test_a_grant_becomes_one_order_with_its_stops_however_often_it_is_told(desk: Desk) -> None:
+    desk.tell(*[OpenPosition(grant=GRANT)] * 3)
+
+    (order,) = desk.exchange.sent
+    assert order.client_order_id == "BTC-1744802700-entry-1"
+    assert (order.side, order.qty, order.reduce_only) == (Side.SELL, Decimal("0.083"), False)
+    assert (order.stop_loss, order.take_profit) == (Decimal(85260), Decimal(78960))
+    assert desk.order_status(order.client_order_id) is OrderStatus.ACCEPTED
+
+
+def test_stops_are_moved_to_the_average_fill_price(desk: Desk) -> None:
+    desk.tell(OpenPosition(grant=GRANT))
+    desk.fill(price="83000")
+
+    assert desk.exchange.levels == ProtectiveLevels(
+        stop_loss=Decimal("84245.0"), take_profit=Decimal("78020.0")
+    )
+
+
+def test_an_entry_of_unknown_outcome_that_was_accepted_is_not_sent_again(desk: Desk) -> None:
+    desk.exchange.answers = [OutcomeUnknownError("read time-out")]
+    desk.tell(OpenPosition(grant=GRANT))
+    assert desk.order_status(GRANT.client_order_id) is OrderStatus.UNKNOWN
+
+    desk.exchange.orders[GRANT.client_order_id] = news(GRANT.client_order_id, OrderStatus.ACCEPTED)
+    desk.wait(ASK_AGAIN_MS)
+
+    assert len(desk.exchange.sent) == 1
+    assert desk.order_status(GRANT.client_order_id) is OrderStatus.ACCEPTED
+
+
+def test_an_entry_that_never_arrived_is_sent_again_under_its_id_while_it_is_young(
+    desk: Desk,
+) -> None:
+    desk.exchange.answers = [OutcomeUnknownError("connection cut")]
+    desk.tell(OpenPosition(grant=GRANT))
+
+    desk.wait(ASK_AGAIN_MS)
+
+    assert desk.sent_ids == [GRANT.client_order_id] * 2
+
+
+def test_an_entry_that_never_arrived_is_void_once_it_is_old(desk: Desk) -> None:
+    desk.exchange.answers = [OutcomeUnknownError("connection cut")]
+    desk.exchange.is_down = True
+    desk.tell(OpenPosition(grant=GRANT))
+    desk.wait(RULES.strategy.entry_max_age_ms)
+    assert desk.order_status(GRANT.client_order_id) is OrderStatus.UNKNOWN
+
+    desk.exchange.is_down = False
+    desk.wait(ASK_AGAIN_MS)
+
+    assert len(desk.exchange.sent) == 1
+    assert desk.order_status(GRANT.client_order_id) is OrderStatus.VOID
+    (rejected,) = desk.told(OrderRejected)
+    assert isinstance(rejected, OrderRejected)
+    assert rejected.client_order_id == GRANT.client_order_id
+
+
+def test_an_entry_that_never_arrived_is_void_once_a_protection_has_fired(desk: Desk) -> None:
+    desk.exchange.answers = [OutcomeUnknownError("connection cut")]
+    desk.tell(OpenPosition(grant=GRANT))
+    fire_protection(desk)
+
+    desk.wait(ASK_AGAIN_MS)
+
+    assert len(desk.exchange.sent) == 1
+    assert desk.order_status(GRANT.client_order_id) is OrderStatus.VOID
+
+
+def fire_protection(desk: Desk) -> None:
+    protection = Protection(
+        t_ms=T_MS, reason=ExitReason.DRAWDOWN, closes=(), epoch=1, cooldown_end_ms=0, figures=""
+    )
+    journal = desk.journals.open("portfolio", lambda: None)
+    journal.append(Decision(t_ms=T_MS, protection=protection))
+    journal.close()
+
+
+def test_a_grant_of_an_older_epoch_is_never_sent(desk: Desk) -> None:
+    fire_protection(desk)
+
+    desk.tell(OpenPosition(grant=GRANT))
+
+    assert desk.exchange.sent == []
+    assert len(desk.told(OrderRejected)) == 1
+
+
+def test_an_old_grant_is_never_sent(desk: Desk) -> None:
+    desk.wait(RULES.strategy.entry_max_age_ms + 1)
+
+    desk.tell(OpenPosition(grant=GRANT))
+
+    assert desk.exchange.sent == []
+    assert desk.order_status(GRANT.client_order_id) is OrderStatus.VOID
+
+
+def test_a_close_of_unknown_outcome_is_sent_again_under_its_id_once_it_is_proven_absent(
+    desk: Desk,
+) -> None:
+    desk.tell(OpenPosition(grant=GRANT))
+    desk.fill()
+    desk.exchange.answers = [OutcomeUnknownError("read time-out")]
+    desk.tell(CLOSE)
+
+    desk.tell(CLOSE)
+
+    assert desk.sent_ids[1:] == ["BTC-1744803000-exit-1"] * 2
+    assert desk.order_status("BTC-1744803000-exit-1") is OrderStatus.ACCEPTED
+
+
+def test_a_close_goes_on_being_asked_for_while_the_exchange_is_down(desk: Desk) -> None:
+    desk.tell(OpenPosition(grant=GRANT))
+    desk.fill()
+    desk.exchange.answers = [OutcomeUnknownError("read time-out")]
+    desk.exchange.is_down = True
+    desk.tell(CLOSE)
+    desk.wait(10 * ASK_AGAIN_MS)
+    assert len(desk.exchange.sent) == 2
+
+    desk.exchange.is_down = False
+    desk.wait(ASK_AGAIN_MS)
+
+    assert desk.sent_ids[1:] == ["BTC-1744803000-exit-1"] * 2
+
+
+def test_what_is_left_of_a_partly_filled_close_is_closed_by_the_next_attempt(desk: Desk) -> None:
+    desk.tell(OpenPosition(grant=GRANT))
+    desk.fill()
+    desk.tell(CLOSE)
+    desk.fill(qty="0.050")
+
+    desk.exchange.listener.on_order(
+        news("BTC-1744803000-exit-1", OrderStatus.CANCELED, filled="0.050")
+    )
+    desk.settle()
+
+    assert desk.sent_ids[-1] == "BTC-1744803000-exit-2"
+    assert desk.exchange.sent[-1].qty == Decimal("0.033")
+    assert desk.exchange.sent[-1].reduce_only
+
+
+def test_a_repeated_close_does_not_close_a_later_position(desk: Desk) -> None:
+    desk.tell(OpenPosition(grant=GRANT))
+    desk.fill()
+    desk.tell(CLOSE)
+    desk.fill()
+    later = replace(GRANT, t_ms=CLOSE.t_ms, cross_ms=CLOSE.t_ms)
+    desk.clock.step(later.t_ms)
+    desk.tell(OpenPosition(grant=later))
+    desk.fill()
+
+    desk.tell(CLOSE)
+
+    assert desk.sent_ids == [
+        GRANT.client_order_id,
+        "BTC-1744803000-exit-1",
+        later.client_order_id,
+    ]
+
+
+def test_a_fill_whose_order_news_got_lost_still_ends_the_order(desk: Desk) -> None:
+    desk.tell(OpenPosition(grant=GRANT))
+
+    desk.fill()
+
+    assert desk.order_status(GRANT.client_order_id) is OrderStatus.FILLED
+
+
+def test_an_execution_is_booked_once_however_often_it_is_seen(desk: Desk) -> None:
+    desk.tell(OpenPosition(grant=GRANT))
+    filled = desk.fill()
+
+    desk.exchange.listener.on_execution(filled)
+    desk.settle()
+    desk.restart()
+
+    assert len(desk.told(PositionChanged)) == 1
+
+
+def test_a_fill_that_nobody_told_is_found_at_the_restart(desk: Desk) -> None:
+    desk.tell(OpenPosition(grant=GRANT))
+    listener, desk.exchange.listener = desk.exchange.listener, Silent()
+    desk.fill()
+    desk.exchange.listener = listener
+
+    desk.restart()
+
+    (changed,) = desk.told(PositionChanged)
+    assert isinstance(changed, PositionChanged)
+    assert changed.execution.cross_ms == GRANT.cross_ms
+    assert desk.exchange.levels is not None
+
+
+class Silent:
+    """Swallows news."""
+
+    def on_execution(self, _execution: Execution) -> None:
+        return
+
+
+def test_nothing_is_opened_before_the_exchange_has_said_what_is_true(tmp_path: Path) -> None:
+    exchange = FakeExchange(is_down=True)
+    desks = desk_in(tmp_path, exchange)
+    desk = next(desks)
+    desk.tell(OpenPosition(grant=GRANT))
+    assert exchange.sent == []
+
+    exchange.is_down = False
+    desk.wait(ASK_AGAIN_MS)
+    desk.tell(OpenPosition(grant=replace(GRANT, t_ms=T_MS + 1000)))
+
+    assert len(exchange.sent) == 1
+    assert desk.supervisor.children()[-1].restarts == 0
+    next(desks, None)
+
+
+def test_a_refused_entry_is_told_and_does_not_crash(desk: Desk) -> None:
+    desk.exchange.answers = [OrderRefusedError("110007 ab not enough for new order")]
+
+    desk.tell(OpenPosition(grant=GRANT))
+
+    (rejected,) = desk.told(OrderRejected)
+    assert isinstance(rejected, OrderRejected)
+    assert "110007" in rejected.detail
+    assert desk.supervisor.children()[-1].restarts == 0

@@ -592,3 +592,40 @@ def test_deciding_a_close_again_from_the_facts_before_it_decides_the_same() -> N
 
     assert decide(restarted(), reports) == decide(restarted(), reports)
     assert len(decide(restarted(), reports).grants) == 2
+
+
+def test_a_close_decided_between_two_closes_counts_after_the_entry_of_the_first() -> None:
+    opened = entry("BTC", 2, 100, NOON_MS)
+    by_hand = fill(
+        Side.BUY,
+        1,
+        101,
+        ts_ms=NOON_MS + 60_000,
+        decided_ms=NOON_MS + 59_000,
+        reason=ExitReason.OPERATOR,
+    )
+    stopped = stop("BTC", 1, 102, NOON_MS + 90_000)
+    state = portfolio()
+
+    for execution in (by_hand, stopped, opened):
+        state.hear(execution)
+    state.fold_all()
+
+    assert state.positions == {}
+    assert state.streak.losses == 1
+
+
+def test_funding_settled_at_a_close_belongs_to_the_candle_that_opens_there() -> None:
+    paid = funding(1, ts_ms=NOON_MS)
+
+    assert booking_key(paid, 0, 0, CANDLE_MS)[:2] == (NOON_MS + CANDLE_MS, 0)
+    assert not counts_before(paid, NOON_MS, CANDLE_MS)
+
+
+def test_a_window_with_a_hole_is_told_so_and_can_be_filled() -> None:
+    state = portfolio(SMALL)
+    state.decide(NOON_MS, [report("BTC", close=100.0)], now_ms=NOON_MS)
+    later = report("BTC", t_ms=NOON_MS + 2 * CANDLE_MS, close=101.0)
+
+    assert state.follows(report("BTC", t_ms=NOON_MS + CANDLE_MS))
+    assert not state.follows(later)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.market import DAY_MS, HOUR_MS, MINUTE_MS
 from domain.orders import ExitReason
-from domain.protection import ProtectionState, fire, initial_state, sample
+from domain.protection import ProtectionState, fire, initial_state, rearm, sample, transfer
 from tests.domain.builders import CANDLE_MS, NOON_MS, RULES
 
 LIMITS = RULES.protection
@@ -270,3 +270,38 @@ def test_peak_is_never_below_any_equity_and_the_epoch_never_falls(history) -> No
 def test_states_that_differ_in_time_alone_are_told_so() -> None:
     assert START.equals_but_for_time(replace(START, t_ms=NOON_MS + MINUTE_MS))
     assert not START.equals_but_for_time(replace(START, epoch=1))
+
+
+def test_rearm_ends_a_halt_at_a_peak_of_the_present_equity() -> None:
+    state = replace(
+        initial_state(Decimal(10_000), NOON_MS),
+        equity=Decimal(7_900),
+        is_halted=True,
+        is_reduced=True,
+        is_emergency_armed=False,
+        epoch=3,
+    )
+
+    rearmed = rearm(state)
+
+    assert not rearmed.is_halted
+    assert rearmed.peak_equity == Decimal(7_900)
+    assert rearmed.drawdown == 0
+    assert fire(rearmed, open_correlation=None, rules=NO_DAILY_LOSS)[1] is None
+    assert (rearmed.is_reduced, rearmed.is_emergency_armed) == (False, True)
+
+
+@given(amount=st.decimals(min_value=-5_000, max_value=5_000, places=2))
+def test_a_transfer_is_neither_gain_nor_loss(amount: Decimal) -> None:
+    before = replace(
+        initial_state(Decimal(10_000), NOON_MS),
+        equity=Decimal(9_000),
+        balance=Decimal(9_100),
+        peak_equity=Decimal(10_500),
+    )
+
+    after = transfer(before, amount)
+
+    assert after.peak_equity - after.equity == before.peak_equity - before.equity
+    assert after.day_start_equity - after.equity == before.day_start_equity - before.equity
+    assert (after.equity, after.balance) == (Decimal(9_000) + amount, Decimal(9_100) + amount)

@@ -44,15 +44,13 @@ from domain.errors import (
     UnavailableError,
 )
 from domain.facts import Fact, Order
-from domain.market import Side
+from domain.intents import close_intent, entry_intent
 from domain.orders import (
     INTENDED,
     Intent,
-    OrderRequest,
     OrderStatus,
     OrderUpdate,
     Purpose,
-    client_order_id,
 )
 from domain.positions import ZERO, Booked, Execution, Position, book
 from domain.rules import TradingRules
@@ -127,7 +125,7 @@ class ExecutionActor(SupervisedActor):
         if order is not None:
             self._repeat_answer(order)
             return
-        intent = self._entry_intent(grant)
+        intent = entry_intent(grant, self._rules)
         refused = self._why_not_enter(grant)
         if refused is not None:
             self._void(intent, refused)
@@ -145,7 +143,13 @@ class ExecutionActor(SupervisedActor):
             return
         under_way = [order for order in self._orders.values() if _is_close_under_way(order)]
         if not under_way:
-            intent = self._close_intent(command, position)
+            intent = close_intent(
+                position,
+                decided_ms=command.t_ms,
+                purpose=command.purpose,
+                reason=command.reason,
+                attempt=self._next_attempt(command),
+            )
             self._intend(intent)
             self._send(intent)
         elif not self._is_certain:
@@ -154,7 +158,7 @@ class ExecutionActor(SupervisedActor):
     def _on_resolve(self, grant: Grant) -> None:
         order = self._orders.get(grant.client_order_id)
         if order is None:
-            self._void(self._entry_intent(grant), "the grant was never used")
+            self._void(entry_intent(grant, self._rules), "the grant was never used")
         elif order.is_under_way:
             self._ask_exchange()
         else:
@@ -166,14 +170,14 @@ class ExecutionActor(SupervisedActor):
         order = self._orders.get(execution.client_order_id or "")
         if order is not None:
             self._go_on_with(order)
-            execution = _explained(execution, order.intent)
+            execution = order.explain(execution)
         booked = book(self._position, execution)
         facts: list[Fact] = [execution]
         if booked.trade is not None:
             facts.append(booked.trade)
         if order is not None:
             # The news of the order may get lost, or come later.
-            filled = _filled(order, execution)
+            filled = order.filled_by(execution)
             facts.append(filled)
             self._orders[order.client_order_id] = order.apply(filled)
         fact_id = self._journal.append(*facts)[0]
@@ -326,49 +330,10 @@ class ExecutionActor(SupervisedActor):
         self._orders[order_id] = Order(intent=intent, state=state, origin=self.origin)
         self._repeat_answer(self._orders[order_id], detail)
 
-    def _entry_intent(self, grant: Grant) -> Intent:
-        levels = protective_levels(
-            grant.price, Side.SELL, self._rules.risk, self._rules.asset(self._asset).instrument
-        )
-        request = OrderRequest(
-            client_order_id=grant.client_order_id,
-            asset=self._asset,
-            side=Side.SELL,
-            qty=grant.qty,
-            reduce_only=False,
-            stop_loss=levels.stop_loss,
-            take_profit=levels.take_profit,
-        )
-        return Intent(
-            request=request,
-            decided_ms=grant.t_ms,
-            purpose=Purpose.ENTRY,
-            attempt=1,
-            reason=None,
-            cross_ms=grant.cross_ms,
-            protection_epoch=grant.protection_epoch,
-        )
-
-    def _close_intent(self, command: ClosePosition, position: Position) -> Intent:
-        attempt = 1 + sum(
+    def _next_attempt(self, command: ClosePosition) -> int:
+        return 1 + sum(
             order.intent.decided_ms == command.t_ms and order.intent.purpose is command.purpose
             for order in self._orders.values()
-        )
-        request = OrderRequest(
-            client_order_id=client_order_id(self._asset, command.t_ms, command.purpose, attempt),
-            asset=self._asset,
-            side=Side.BUY if position.side is Side.SELL else Side.SELL,
-            qty=position.qty,
-            reduce_only=True,
-        )
-        return Intent(
-            request=request,
-            decided_ms=command.t_ms,
-            purpose=command.purpose,
-            attempt=attempt,
-            reason=command.reason,
-            cross_ms=None,
-            protection_epoch=None,
         )
 
     def _why_not_enter(self, grant: Grant) -> str | None:
@@ -439,25 +404,3 @@ def _is_younger(position: Position, t_ms: int) -> bool:
 
 def _has_grown(before: Position | None, after: Position | None) -> bool:
     return after is not None and (before is None or before.qty < after.qty)
-
-
-def _explained(execution: Execution, intent: Intent) -> Execution:
-    """Return an execution with what its intent knows of it."""
-    return replace(
-        execution,
-        decided_ms=intent.decided_ms,
-        reason=intent.reason,
-        cross_ms=intent.cross_ms,
-    )
-
-
-def _filled(order: Order, execution: Execution) -> OrderUpdate:
-    """Return what an execution says of its order."""
-    filled_qty = order.state.filled_qty + execution.qty
-    is_whole = filled_qty >= order.intent.request.qty
-    return OrderUpdate(
-        client_order_id=order.client_order_id,
-        status=OrderStatus.FILLED if is_whole else OrderStatus.PARTIALLY_FILLED,
-        filled_qty=filled_qty,
-        ts_ms=execution.ts_ms,
-    )

@@ -103,6 +103,9 @@ def open_replay_journals(settings: Settings, directory: Path, lockstep: LockStep
     journals = SqliteJournals(file, now_ms, busy_timeout_ms=busy_timeout_ms)
     with journals.connected():
         journals.write_meta("mode", REPLAY)
+        roof = journals.open("roof", lambda: None)
+        for asset in settings.trading_rules().assets:
+            roof.record_asset(asset)
     return journals
 
 

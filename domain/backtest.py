@@ -4,14 +4,16 @@ Each close goes through the steps (a) to (e) of strategy 10.3.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from domain.asset import AssetState
 from domain.candles import CandleSeries
 from domain.decisions import Close, Decision, Grant, Report
-from domain.market import Candle, Side, exact
+from domain.facts import Order
+from domain.intents import close_intent, entry_intent
+from domain.market import Candle, exact
 from domain.matching import CandlePrices, Event, MatchingEngine, funding_is_due
-from domain.orders import ExitReason, OrderRequest, Purpose, client_order_id
+from domain.orders import Intent, Purpose
 from domain.portfolio import PortfolioState
 from domain.positions import Execution, Trade
 from domain.protection import initial_state
@@ -88,24 +90,13 @@ class Backtest:
         position = self.engine.positions.get(close.asset)
         if position is None:
             return
-        request = OrderRequest(
-            client_order_id=client_order_id(close.asset, t_ms, close.purpose, 1),
-            asset=close.asset,
-            side=Side.BUY if position.side is Side.SELL else Side.SELL,
-            qty=position.qty,
-            reduce_only=True,
+        intent = close_intent(
+            position, decided_ms=t_ms, purpose=close.purpose, reason=close.reason, attempt=1
         )
-        self._trade(request, t_ms, reason=close.reason, cross_ms=None)
+        self._trade(intent)
 
     def _open(self, grant: Grant) -> None:
-        request = OrderRequest(
-            client_order_id=client_order_id(grant.asset, grant.t_ms, Purpose.ENTRY, 1),
-            asset=grant.asset,
-            side=Side.SELL,
-            qty=grant.qty,
-            reduce_only=False,
-        )
-        self._trade(request, grant.t_ms, reason=None, cross_ms=grant.cross_ms)
+        self._trade(entry_intent(grant, self._rules))
         position = self.engine.positions[grant.asset]
         instrument = self._rules.asset(grant.asset).instrument
         levels = protective_levels(
@@ -113,14 +104,13 @@ class Backtest:
         )
         self.engine.set_stops(grant.asset, levels)
 
-    def _trade(
-        self, request: OrderRequest, t_ms: int, *, reason: ExitReason | None, cross_ms: int | None
-    ) -> None:
+    def _trade(self, intent: Intent) -> None:
+        request, t_ms, order = intent.request, intent.decided_ms, Order(intent=intent)
         self.engine.submit(request, t_ms)
         close = self.portfolio.prices[request.asset]
         for event in self.engine.fill(request.client_order_id, close, t_ms):
             if isinstance(event, Execution):
-                self._apply(replace(event, decided_ms=t_ms, reason=reason, cross_ms=cross_ms))
+                self._apply(order.explain(event))
 
     def _apply(self, event: Event) -> None:
         if isinstance(event, Execution):

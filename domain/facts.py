@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from domain.decisions import Decision, Refusal
 from domain.market import Candle
-from domain.orders import INTENDED, Intent, OrderState, OrderUpdate
+from domain.orders import INTENDED, Intent, OrderState, OrderStatus, OrderUpdate
 from domain.positions import Execution, Trade
 from domain.protection import ProtectionState
 
@@ -55,3 +55,23 @@ class Order:
     def apply(self, update: OrderUpdate) -> "Order":
         """Return the order after one more piece of news."""
         return replace(self, state=self.state.apply(update))
+
+    def explain(self, execution: Execution) -> Execution:
+        """Return one of its executions with what the intent knows of it."""
+        return replace(
+            execution,
+            decided_ms=self.intent.decided_ms,
+            reason=self.intent.reason,
+            cross_ms=self.intent.cross_ms,
+        )
+
+    def filled_by(self, execution: Execution) -> OrderUpdate:
+        """Return what one more execution says of the order."""
+        filled_qty = self.state.filled_qty + execution.qty
+        is_whole = filled_qty >= self.intent.request.qty
+        return OrderUpdate(
+            client_order_id=self.client_order_id,
+            status=OrderStatus.FILLED if is_whole else OrderStatus.PARTIALLY_FILLED,
+            filled_qty=filled_qty,
+            ts_ms=execution.ts_ms,
+        )

@@ -238,6 +238,11 @@ class SqliteJournal:
         row = self._newest(_GRANT, _GRANT.c.asset == asset)
         return None if row is None else value_of(Grant, row)
 
+    def assets(self, asset: str) -> list[Row]:
+        """Return an asset's shares and instruments, oldest first."""
+        query = _ASSET.select(SQL("*")).where(_ASSET.c.asset == asset).order_by(_ASSET.c.fact_id)
+        return self._rows(query)
+
     def record_asset(self, asset: AssetRules) -> None:
         """Store an asset's share and instrument, where they differ from the newest stored."""
         instrument = asset.instrument

@@ -31,6 +31,7 @@ from domain.orders import (
 from domain.positions import Execution, ExecutionKind, Trade
 from domain.protection import initial_state
 from infra.journal.journal import JournalError, SqliteJournal, SqliteJournals
+from infra.settings import load_settings
 
 T_MS = 1_744_802_700_000
 ROOT = Path(__file__).resolve().parents[2]
@@ -376,3 +377,14 @@ def test_facts_survive_a_kill_of_the_process_that_wrote_them(tmp_path: Path) -> 
     assert stored[: confirmed + 1] == [f"BTC-{number}" for number in range(confirmed + 1)]
     assert len(stored) <= confirmed + 2
     reader.close()
+
+
+def test_an_asset_is_stored_again_only_where_it_differs(journal: SqliteJournal) -> None:
+    rules = load_settings(None, environ={}, dotenv=None).trading_rules()
+    bitcoin = rules.asset("BTC")
+
+    for asset in (bitcoin, bitcoin, replace(bitcoin, leverage=Decimal(5)), rules.asset("ETH")):
+        journal.record_asset(asset)
+
+    assert [row["leverage"] for row in journal.assets("BTC")] == ["10", "5"]
+    assert [row["symbol"] for row in journal.assets("ETH")] == ["ETHUSDT"]

@@ -18,6 +18,7 @@ from actors.messages import (
     ClosePosition,
     EntryGranted,
     EntryRefused,
+    FeedConnected,
     GivenUp,
     GlobalCooldownStarted,
     Message,
@@ -75,7 +76,7 @@ class AssetActor(SupervisedActor):
         exited at this close would enter again.
         """
         self._journal = self.hold(self._journals.open(self.name, lambda: self.origin))
-        self.hold(self._feed.subscribe(self._asset, self._hand_in_candle))
+        self.hold(self._feed.subscribe(self._asset, self._hand_in_candle, self._hand_in_connection))
         self._state.apply_candles(self._feed.history(self._asset))
         newest_ms = self._state.signals.t_ms or 0
         self._under_way = {
@@ -96,6 +97,8 @@ class AssetActor(SupervisedActor):
         match message:
             case CandleClosed(candle=candle):
                 self._on_candle(candle)
+            case FeedConnected():
+                self._catch_up()
             case EntryGranted():
                 self._on_granted(message)
             case EntryRefused():
@@ -117,11 +120,19 @@ class AssetActor(SupervisedActor):
         newest_ms = self._state.signals.t_ms
         if newest_ms is not None and candle.close_time_ms <= newest_ms:
             return
-        if newest_ms is None or candle.open_time_ms == newest_ms:
-            self._state.apply_candle(candle.close_time_ms, candle.close)
-        else:
-            self._state.apply_candles(self._feed.history(self._asset))
+        if newest_ms is not None and candle.open_time_ms != newest_ms:
+            self._catch_up()
+            return
+        self._feed.accept(self._asset, candle)
+        self._state.apply_candle(candle.close_time_ms, candle.close)
         self._decide()
+
+    def _catch_up(self) -> None:
+        """Fold the candles that were missed, and decide the newest of them alone."""
+        newest_ms = self._state.signals.t_ms
+        self._state.apply_candles(self._feed.history(self._asset))
+        if self._state.signals.t_ms != newest_ms:
+            self._decide()
 
     def _on_granted(self, message: EntryGranted) -> None:
         grant = message.grant
@@ -150,6 +161,9 @@ class AssetActor(SupervisedActor):
             for request in (self._entry, self._exit):
                 if request is not None:
                     self.tell(self._execution, request)
+
+    def _hand_in_connection(self) -> None:
+        self.hand_in(FeedConnected(), sender=f"feed/{self._asset}", latest="connected")
 
     def _hand_in_candle(self, candle: Candle) -> None:
         self.hand_in(CandleClosed(candle=candle), sender=f"feed/{self._asset}")

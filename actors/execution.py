@@ -58,6 +58,8 @@ from domain.sizing import protective_levels
 
 ASK_AGAIN_MS = 1_000
 """Pause before the exchange is asked again what it did not answer."""
+LOOK_BACK_MS = 86_400_000
+"""How far before the newest known execution an unknown one may lie."""
 
 
 class ExecutionActor(SupervisedActor):
@@ -93,8 +95,10 @@ class ExecutionActor(SupervisedActor):
         self._journal = self.hold(self._journals.open(self.name, lambda: self.origin))
         self.hold(self._exchange.subscribe(self._asset, self))
         self._orders = {o.client_order_id: o for o in self._journal.orders(self._asset)}
+        self._newest_execution_ms = self.now_ms
         for stored in self._journal.executions(self._asset):
             self._seen.add(stored.execution.exec_id)
+            self._newest_execution_ms = stored.execution.ts_ms
             self._position = book(self._position, stored.execution).position
         self._ask_exchange()
 
@@ -182,6 +186,7 @@ class ExecutionActor(SupervisedActor):
             self._orders[order.client_order_id] = order.apply(filled)
         fact_id = self._journal.append(*facts)[0]
         self._seen.add(execution.exec_id)
+        self._newest_execution_ms = execution.ts_ms
         before, self._position = self._position, booked.position
         for receiver in (asset_name(self._asset), PORTFOLIO):
             self.tell(receiver, PositionChanged(fact_id=fact_id, execution=execution))
@@ -230,7 +235,7 @@ class ExecutionActor(SupervisedActor):
     def _ask_exchange(self) -> None:
         """Book what happened unseen, settle what is open, and set the stops right."""
         try:
-            for execution in self._exchange.executions(self._asset):
+            for execution in self._exchange.executions(self._asset, self._since_ms()):
                 self._on_execution(execution)
             for order in list(self._orders.values()):
                 if order.is_under_way:
@@ -241,6 +246,10 @@ class ExecutionActor(SupervisedActor):
         else:
             # What was sent meanwhile may have become the next doubt.
             self._is_certain = not any(map(_is_unknown, self._orders.values()))
+
+    def _since_ms(self) -> int:
+        """Return from when on executions may be unknown; late ones are found twice, not lost."""
+        return min(self._newest_execution_ms, self.now_ms) - LOOK_BACK_MS
 
     def _look_up(self, order: Order) -> None:
         update = self._exchange.order(self._asset, order.client_order_id)

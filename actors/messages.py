@@ -23,6 +23,7 @@ __all__ = [
     "EntryGranted",
     "EntryRefused",
     "ExecutionSeen",
+    "FeedConnected",
     "GivenUp",
     "GlobalCooldownStarted",
     "Message",
@@ -50,6 +51,11 @@ class CandleClosed(Message):
     """Event, from an asset's feed to its AssetActor."""
 
     candle: Candle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedConnected(Message):
+    """Event, from an asset's feed to its AssetActor: it works again, candles may be missing."""
 
 
 # From the assets to the portfolio, and back.

@@ -65,7 +65,8 @@ class PortfolioActor(SupervisedActor):
         """Rebuild the books from the facts, and tell again what was decided last."""
         self._journal = self.hold(self._journals.open(self.name, lambda: self.origin))
         self._stored_state = self._read_state()
-        self._state = PortfolioState(self._rules, self._stored_state)
+        oldest = self._journal.oldest_state() or self._stored_state
+        self._state = PortfolioState(self._rules, self._stored_state, oldest.balance)
         self._suspend_given_up()
         self._protection = self._journal.newest_protection()
         self._decision = self._journal.newest_decision()

@@ -45,8 +45,19 @@ class Feed(Protocol):
     def history(self, asset: str) -> CandleSeries:
         """Return all closed candles known, from the first."""
 
-    def subscribe(self, asset: str, on_candle: Callable[[Candle], None]) -> Subscription:
-        """Call for each candle that closes from now on, from the feed's thread."""
+    def accept(self, asset: str, candle: Candle) -> None:
+        """Keep a closed candle that follows the history: from now on it is part of it."""
+
+    def subscribe(
+        self, asset: str, on_candle: Callable[[Candle], None], on_connected: Callable[[], None]
+    ) -> Subscription:
+        """Call for each candle that closes from now on, from the feed's thread.
+
+        Args:
+            asset: whose candles.
+            on_candle: takes a closed candle; it may be a repeat, or come after a gap.
+            on_connected: called whenever the feed works again: candles may have been missed.
+        """
 
 
 class ExchangeListener(Protocol):
@@ -85,8 +96,8 @@ class Exchange(Protocol):
             UnavailableError: the exchange did not answer, or its answers prove nothing yet.
         """
 
-    def executions(self, asset: str) -> Sequence[Execution]:
-        """Return the asset's executions, oldest first.
+    def executions(self, asset: str, since_ms: int) -> Sequence[Execution]:
+        """Return the asset's executions from a time on, oldest first.
 
         Raises:
             UnavailableError: the exchange did not answer.
@@ -130,6 +141,9 @@ class Journal(Protocol):
 
     def orders(self, asset: str) -> list[Order]:
         """Return an asset's orders, oldest first."""
+
+    def oldest_state(self) -> ProtectionState | None:
+        """Return the first equity sample: what the account began with."""
 
     def newest_state(self) -> ProtectionState | None:
         """Return the newest equity sample."""

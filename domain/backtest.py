@@ -41,7 +41,8 @@ class Backtest:
         self._assets = {name: AssetState(name, rules) for name in self._names}
         start_ms = min(int(series.open_time_ms[0]) for series in candles.values())
         self.engine = MatchingEngine(rules.fills)
-        self.portfolio = PortfolioState(rules, initial_state(rules.fills.initial_balance, start_ms))
+        balance = rules.fills.initial_balance
+        self.portfolio = PortfolioState(rules, initial_state(balance, start_ms), balance)
         self.result = Result()
 
     def run(self) -> Result:

@@ -90,7 +90,9 @@ class PortfolioState:
     Always true: `balance` is the starting balance plus the cash of every folded execution.
     """
 
-    def __init__(self, rules: TradingRules, state: ProtectionState) -> None:
+    def __init__(
+        self, rules: TradingRules, state: ProtectionState, initial_balance: Decimal
+    ) -> None:
         """Start from a stored state (of the start, or of a restart) and no execution."""
         self._rules = rules
         self._pending: list[tuple[BookingKey, Execution]] = []
@@ -100,7 +102,7 @@ class PortfolioState:
         self._window_ms = dict.fromkeys(self._windows, 0)
         self._arrivals = 0
         self.protection = state
-        self.balance = rules.fills.initial_balance
+        self.balance = initial_balance
         self.positions: dict[str, Position] = {}
         self.reserved: dict[str, Grant] = {}
         """Grants that neither filled nor failed yet."""

@@ -218,6 +218,11 @@ class SqliteJournal:
         )
         return [rows.candle_of(row) for row in self._rows(query)]
 
+    def oldest_state(self) -> ProtectionState | None:
+        """Return the first equity sample."""
+        query = _SAMPLE.select(SQL("*")).order_by(_SAMPLE.c.fact_id).limit(1)
+        return next((value_of(ProtectionState, row) for row in self._rows(query)), None)
+
     def newest_state(self) -> ProtectionState | None:
         """Return the newest equity sample."""
         row = self._newest(_SAMPLE)

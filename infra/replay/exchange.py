@@ -58,10 +58,10 @@ class ReplayExchange:
         with self._lock:
             return self.engine.order(client_order_id)
 
-    def executions(self, asset: str) -> Sequence[Execution]:
-        """Return the asset's executions, oldest first."""
+    def executions(self, asset: str, since_ms: int) -> Sequence[Execution]:
+        """Return the asset's executions from a time on, oldest first."""
         with self._lock:
-            return self.engine.executions(asset)
+            return [e for e in self.engine.executions(asset) if e.ts_ms >= since_ms]
 
     def stops(self, asset: str) -> ProtectiveLevels | None:
         """Return the stops of the open position."""

@@ -20,7 +20,15 @@ class ReplayFeed:
         """Return the candles published so far."""
         return self._candles[asset].until(self._published_ms)
 
-    def subscribe(self, asset: str, on_candle: Callable[[Candle], None]) -> Seat:
+    def accept(self, asset: str, candle: Candle) -> None:
+        """Do nothing: the files are the facts."""
+
+    def subscribe(
+        self,
+        asset: str,
+        on_candle: Callable[[Candle], None],
+        on_connected: Callable[[], None],  # noqa: ARG002 (files are never lost)
+    ) -> Seat:
         """Call for each candle that is published from now on."""
         return self._subscribers.add(asset, on_candle)
 

@@ -76,7 +76,7 @@ class FakeExchange:
         self._answer()
         return self.orders.get(client_order_id)
 
-    def executions(self, _asset: str) -> list[Execution]:
+    def executions(self, _asset: str, _since_ms: int) -> list[Execution]:
         self._answer()
         return list(self.fills)
 

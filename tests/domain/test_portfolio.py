@@ -35,7 +35,7 @@ START = Decimal(10_000)
 
 
 def portfolio(rules: TradingRules = RULES, **state: Any) -> PortfolioState:
-    return PortfolioState(rules, replace(initial_state(START, NOON_MS), **state))
+    return PortfolioState(rules, replace(initial_state(START, NOON_MS), **state), START)
 
 
 def stop(asset: str, qty: object, price: object, t_ms: int = NOON_MS) -> Execution:

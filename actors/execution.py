@@ -74,14 +74,19 @@ class ExecutionActor(SupervisedActor):
         exchange: Exchange,
         clock: Clock,
         journals: Journals,
+        reconcile_ms: int | None = None,
     ) -> None:
-        """Take over `execution/NAME`."""
+        """Take over `execution/NAME`.
+
+        With `reconcile_ms` the exchange is asked what is true that often, come what may.
+        """
         super().__init__(incarnation)
         self._asset = asset
         self._rules = rules
         self._exchange = exchange
         self._clock = clock
         self._journals = journals
+        self._reconcile_ms = reconcile_ms
         self._orders: dict[str, Order] = {}
         self._seen: set[str] = set()
         """Ids of the executions that are booked."""
@@ -225,6 +230,11 @@ class ExecutionActor(SupervisedActor):
         """Take news of an order."""
         self.hand_in(OrderSeen(update=update), sender=f"exchange/{self._asset}")
 
+    def on_doubt(self, why: str) -> None:
+        """Ask the exchange what may have been missed."""
+        logger.bind(actor=self.name, asset=self._asset).info("{}: {}", self.name, why)
+        self.hand_in(AskExchange(), sender=f"exchange/{self._asset}", latest="ask")
+
     def on_mark_price(self, ts_ms: int, mark_price: Decimal) -> None:
         """Take the mark price; only the newest that still waits is kept."""
         message = PositionMarked(asset=self._asset, ts_ms=ts_ms, mark_price=mark_price)
@@ -246,6 +256,8 @@ class ExecutionActor(SupervisedActor):
         else:
             # What was sent meanwhile may have become the next doubt.
             self._is_certain = not any(map(_is_unknown, self._orders.values()))
+            if self._is_certain and self._reconcile_ms is not None:
+                self._ask_again_in(self._reconcile_ms)
 
     def _since_ms(self) -> int:
         """Return from when on executions may be unknown; late ones are found twice, not lost."""
@@ -269,11 +281,14 @@ class ExecutionActor(SupervisedActor):
         """Open nothing, and ask again in a while."""
         logger.bind(actor=self.name, asset=self._asset).warning("{}: {}", self.name, why)
         self._is_certain = False
+        self._ask_again_in(ASK_AGAIN_MS)
+
+    def _ask_again_in(self, pause_ms: int) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        due_ms = self.now_ms + ASK_AGAIN_MS
         self._timer = self._clock.call_at(
-            due_ms, lambda: self.hand_in(AskExchange(), sender="clock")
+            self.now_ms + pause_ms,
+            lambda: self.hand_in(AskExchange(), sender="clock", latest="ask"),
         )
 
     # Orders.

@@ -72,6 +72,9 @@ class ExchangeListener(Protocol):
     def on_mark_price(self, ts_ms: int, mark_price: Decimal) -> None:
         """Take the price at which the exchange values the open position."""
 
+    def on_doubt(self, why: str) -> None:
+        """Learn that news may have been missed: the exchange should be asked."""
+
 
 class Exchange(Protocol):
     """One account at the exchange."""

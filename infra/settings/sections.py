@@ -200,7 +200,21 @@ class CooldownSettings(_Section):
 class ExecutionSettings(_Section):
     """How orders and stops are watched."""
 
+    reconcile_seconds: _Seconds
     naked_position_seconds: _Seconds
+
+
+class FeedSettings(_Section):
+    """How market data is read."""
+
+    max_connections: _Count
+
+
+class SimulationSettings(_Section):
+    """The simulated exchange of the default run."""
+
+    speed: Annotated[Decimal, fields.number("times real time", "1", "1000")]
+    seed: Annotated[int, fields.whole("seed", 0, 1_000_000_000)]
 
 
 class RiskSettings(_Section):
@@ -342,8 +356,10 @@ class Settings(_Section):
     risk: RiskSettings
     cooldown: CooldownSettings
     supervision: SupervisionSettings
+    feed: FeedSettings
     execution: ExecutionSettings
     replay: ReplaySettings
+    simulation: SimulationSettings
     instruments: Mapping[_Symbol, InstrumentSettings]
     database: DatabaseSettings
     logging: LoggingSettings

@@ -3,7 +3,7 @@
 import fcntl
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import IO
@@ -18,6 +18,7 @@ from actors.execution import ExecutionActor
 from actors.names import NOTIFIER, PORTFOLIO, asset_name, execution_name
 from actors.notifier import NotifierActor
 from actors.portfolio import PortfolioActor
+from actors.ports import Clock, Exchange, Feed
 from domain.candles import CandleSeries
 from domain.errors import ConfigError
 from domain.rules import TradingRules
@@ -109,20 +110,31 @@ def open_replay_journals(settings: Settings, directory: Path, lockstep: LockStep
     return journals
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """The outer world, as the actors of one run get it."""
+
+    feed: Feed
+    exchange: Exchange
+    clock: Clock
+    journals: SqliteJournals
+
+
 @dataclass(kw_only=True)
 class Run:
-    """All parts of one replay."""
+    """The actors of one run, and the roof's hold on them."""
 
     rules: TradingRules
-    lockstep: LockStep
-    journals: SqliteJournals
+    ports: Ports
     system: ActorSystem
     supervisor: Supervisor
-    stop_requested: threading.Event
+    reconcile_ms: int | None = None
+    """How often an execution asks the exchange what is true; None in a replay."""
+    stop_requested: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
         """Start all actors."""
-        self.supervisor.start(_specs(self.rules, self.lockstep, self.journals))
+        self.supervisor.start(_specs(self))
 
     def suspend(self, address: str, cause: str) -> None:
         """Give an actor up, as if it had crashed too often."""
@@ -147,8 +159,15 @@ class Run:
         }
 
     def is_to_end(self) -> bool:
-        """Tell whether the run ends before its last candle."""
+        """Tell whether the run is to end."""
         return self.stop_requested.is_set() or self.supervisor.escalated.is_set()
+
+    def wait_quiet(self) -> bool:
+        """Wait until no message is on its way; False where the run is to end."""
+        while not self.system.work.wait_quiet(_QUIET_CHECK_S):
+            if self.is_to_end():
+                return False
+        return not self.is_to_end()
 
 
 def build_replay(
@@ -158,8 +177,8 @@ def build_replay(
     *,
     make_probe: MakeProbe | None = None,
     is_lenient: bool = False,
-) -> Run:
-    """Return a replay that is ready to start.
+) -> tuple[Run, LockStep]:
+    """Return a replay that is ready to start, and what drives it.
 
     Args:
         settings: of the run.
@@ -169,66 +188,54 @@ def build_replay(
         is_lenient: restart at once and without limit.
     """
     rules = settings.trading_rules()
-    stop_requested = threading.Event()
-
-    def wait_quiet() -> bool:
-        while not system.work.wait_quiet(_QUIET_CHECK_S):
-            if run.is_to_end():
-                return False
-        return not run.is_to_end()
-
-    lockstep = LockStep(candles, rules, wait_quiet)
-    probe: Probe | None = None if make_probe is None else make_probe(lockstep.clock.now_ms)
-    system = ActorSystem(lockstep.clock.now_ms, probe)
-    policy = _lenient(settings.supervision) if is_lenient else _policy(settings.supervision)
-    run = Run(
-        rules=rules,
-        lockstep=lockstep,
+    lockstep = LockStep(candles, rules)
+    now_ms = lockstep.clock.now_ms
+    ports = Ports(
+        feed=lockstep.feed,
+        exchange=lockstep.exchange,
+        clock=lockstep.clock,
         journals=open_replay_journals(settings, directory, lockstep),
-        system=system,
-        supervisor=Supervisor(system, policy, Random()),  # noqa: S311 (jitter)
-        stop_requested=stop_requested,
     )
-    return run
+    policy = _lenient(settings.supervision) if is_lenient else _policy(settings.supervision)
+    system = ActorSystem(now_ms, None if make_probe is None else make_probe(now_ms))
+    supervisor = Supervisor(system, policy, Random())  # noqa: S311 (jitter)
+    run = Run(rules=rules, ports=ports, system=system, supervisor=supervisor)
+    return run, lockstep
 
 
-def _specs(rules: TradingRules, lockstep: LockStep, journals: SqliteJournals) -> list[ChildSpec]:
+def _specs(run: Run) -> list[ChildSpec]:
+    rules, ports = run.rules, run.ports
+    common = {"rules": rules, "journals": ports.journals}
     assets = [asset.asset for asset in rules.assets]
-    portfolio = {
-        "rules": rules,
-        "feed": lockstep.feed,
-        "clock": lockstep.clock,
-        "journals": journals,
+    channel = {"channel": LogChannel()}
+    portfolio = common | {"feed": ports.feed, "clock": ports.clock}
+    execution = common | {
+        "exchange": ports.exchange,
+        "clock": ports.clock,
+        "reconcile_ms": run.reconcile_ms,
     }
     return [
-        ChildSpec(address=NOTIFIER, actor=NotifierActor, arguments={"channel": LogChannel()}),
+        ChildSpec(address=NOTIFIER, actor=NotifierActor, arguments=channel),
         ChildSpec(address=PORTFOLIO, actor=PortfolioActor, arguments=portfolio, is_vital=True),
-        *(_execution_spec(asset, rules, lockstep, journals) for asset in assets),
-        *(_asset_spec(asset, rules, lockstep, journals) for asset in assets),
+        # Kept: a position needs its books, and its emergency closes, also once it is suspended.
+        *(
+            ChildSpec(
+                address=execution_name(asset),
+                actor=ExecutionActor,
+                arguments=execution | {"asset": asset},
+                is_kept=True,
+            )
+            for asset in assets
+        ),
+        *(
+            ChildSpec(
+                address=asset_name(asset),
+                actor=AssetActor,
+                arguments=common | {"feed": ports.feed, "asset": asset},
+            )
+            for asset in assets
+        ),
     ]
-
-
-def _execution_spec(
-    asset: str, rules: TradingRules, lockstep: LockStep, journals: SqliteJournals
-) -> ChildSpec:
-    arguments = {
-        "asset": asset,
-        "rules": rules,
-        "exchange": lockstep.exchange,
-        "clock": lockstep.clock,
-        "journals": journals,
-    }
-    # Kept: its position needs its books, and its emergency closes, also once it is suspended.
-    return ChildSpec(
-        address=execution_name(asset), actor=ExecutionActor, arguments=arguments, is_kept=True
-    )
-
-
-def _asset_spec(
-    asset: str, rules: TradingRules, lockstep: LockStep, journals: SqliteJournals
-) -> ChildSpec:
-    arguments = {"asset": asset, "rules": rules, "feed": lockstep.feed, "journals": journals}
-    return ChildSpec(address=asset_name(asset), actor=AssetActor, arguments=arguments)
 
 
 def _policy(settings: SupervisionSettings) -> RestartPolicy:

@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from bin.summary_view import RunSummary, render
 from domain.candles import CandleSeries
 from domain.summary import in_order, max_drawdown
 from infra.candle_files import read_candles
+from infra.replay.lockstep import LockStep
 from infra.settings import Settings, default_dotenv, load_settings
 from infra.trade_files import write_trades
 
@@ -55,21 +55,21 @@ def run_replay(options: ReplayOptions, screen: Console) -> int:
     directory = RunDirectory(options.run_dir or _VAR / "replay")
     try:
         _start_logging(options, settings, screen)
-        run = build_replay(
+        run, lockstep = build_replay(
             settings,
             candles,
             directory.path,
             make_probe=drills.make_probe,
             is_lenient=bool(drills.crash_probability),
         )
-        return _play(run, candles, drills, options, settings, screen)
+        return _play(run, lockstep, drills, options, settings, screen)
     finally:
         directory.release()
 
 
 def _play(
     run: Run,
-    candles: Mapping[str, CandleSeries],
+    lockstep: LockStep,
     drills: Drills,
     options: ReplayOptions,
     settings: Settings,
@@ -79,11 +79,11 @@ def _play(
         signal.signal(number, lambda *_: run.stop_requested.set())
     began_s = time.monotonic()
     run.start()
-    last_ms, played = _steps(run, drills, screen, has_progress=options.has_progress)
+    last_ms, played = _steps(run, lockstep, drills, screen, has_progress=options.has_progress)
     seconds = time.monotonic() - began_s
     run.stop(float(settings.supervision.shutdown_seconds))
-    with run.journals.connected():
-        summary = _summary(run, candles, last_ms, played, seconds)
+    with run.ports.journals.connected():
+        summary = _summary(run, lockstep, last_ms, played, seconds)
     if options.trades is not None:
         write_trades(options.trades, summary.trades)
     Console().print(render(summary))
@@ -91,7 +91,7 @@ def _play(
 
 
 def _steps(
-    run: Run, drills: Drills, screen: Console, *, has_progress: bool
+    run: Run, lockstep: LockStep, drills: Drills, screen: Console, *, has_progress: bool
 ) -> tuple[int | None, int]:
     """Play all closes and return the last one and the number of candles played."""
     last_ms, played, waiting = None, 0, list(drills.suspensions)
@@ -103,9 +103,9 @@ def _steps(
         disable=not (has_progress and screen.is_terminal),
     )
     with bar:
-        task = bar.add_task("", total=run.lockstep.candle_count, rate="-")
+        task = bar.add_task("", total=lockstep.candle_count, rate="-")
         began_s = time.monotonic()
-        for place, (t_ms, count) in enumerate(run.lockstep.steps()):
+        for place, (t_ms, count) in enumerate(lockstep.steps(run.wait_quiet)):
             for due in [due for due in waiting if t_ms >= due[1]]:
                 run.suspend(due[0], "suspend drill")
                 waiting.remove(due)
@@ -120,17 +120,18 @@ def _steps(
 
 def _summary(
     run: Run,
-    candles: Mapping[str, CandleSeries],
+    lockstep: LockStep,
     last_ms: int | None,
     played: int,
     seconds: float,
 ) -> RunSummary:
-    engine = run.lockstep.exchange.engine
-    samples = run.journals.samples()
+    journals, candles = run.ports.journals, lockstep.candles
+    engine = lockstep.exchange.engine
+    samples = journals.samples()
     return RunSummary(
         assets=list(candles),
-        trades=in_order(run.journals.trades(), [asset.asset for asset in run.rules.assets]),
-        refusals=run.journals.refusals_by_reason(),
+        trades=in_order(journals.trades(), [asset.asset for asset in run.rules.assets]),
+        refusals=journals.refusals_by_reason(),
         max_drawdown=max_drawdown(samples),
         initial_balance=run.rules.fills.initial_balance,
         final_balance=engine.wallet,
@@ -141,7 +142,7 @@ def _summary(
         carried_forward={name: int(series.carried.sum()) for name, series in candles.items()},
         first_ms=min(int(series.open_time_ms[0]) for series in candles.values()),
         last_ms=last_ms,
-        is_complete=played == run.lockstep.candle_count and not run.is_to_end(),
+        is_complete=played == lockstep.candle_count and not run.is_to_end(),
         seconds=seconds,
         candles=played,
     )

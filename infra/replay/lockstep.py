@@ -21,16 +21,10 @@ class LockStep:
     close. Between the steps the system falls quiet, so nothing depends on the timing of threads.
     """
 
-    def __init__(
-        self,
-        candles: Mapping[str, CandleSeries],
-        rules: TradingRules,
-        wait_quiet: WaitQuiet,
-    ) -> None:
+    def __init__(self, candles: Mapping[str, CandleSeries], rules: TradingRules) -> None:
         """Prepare a run over all candles."""
-        self._candles = candles
+        self.candles = candles
         self._rules = rules
-        self._wait_quiet = wait_quiet
         first_ms = min(int(series.open_time_ms[0]) for series in candles.values())
         self.clock = ReplayClock(first_ms)
         self.feed = ReplayFeed(candles)
@@ -39,15 +33,16 @@ class LockStep:
     @property
     def candle_count(self) -> int:
         """How many candles of all assets there are."""
-        return sum(len(series) for series in self._candles.values())
+        return sum(len(series) for series in self.candles.values())
 
-    def steps(self) -> Iterator[tuple[int, int]]:
+    def steps(self, wait_quiet: WaitQuiet) -> Iterator[tuple[int, int]]:
         """Yield each close and the number of its candles, and play it when asked to go on.
 
         Ends early where the run is to end.
         """
+        self._wait_quiet = wait_quiet
         names = [asset.asset for asset in self._rules.assets]
-        for t_ms, candles in candles_by_close(self._candles, names):
+        for t_ms, candles in candles_by_close(self.candles, names):
             yield t_ms, len(candles)
             if not self._step(t_ms, candles):
                 return

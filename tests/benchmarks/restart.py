@@ -37,11 +37,11 @@ def measure(candles: Path) -> Iterator[tuple[str, str, str]]:
                 raise RuntimeError("benchmark")
 
     with tempfile.TemporaryDirectory() as folder:
-        run = build_replay(
+        run, lockstep = build_replay(
             settings, series, Path(folder), make_probe=lambda _now_ms: probe, is_lenient=True
         )
         run.start()
-        for t_ms, _ in run.lockstep.steps():
+        for t_ms, _ in lockstep.steps(run.wait_quiet):
             if t_ms >= int(series["BTC"].open_time_ms[-CRASHES]):
                 is_on[0] = True
         run.stop(30.0)

@@ -14,6 +14,7 @@ from domain.backtest import Backtest
 from domain.candles import CandleSeries, carry_forward
 from domain.positions import Trade, book
 from domain.summary import in_order
+from infra.replay.lockstep import LockStep
 from infra.settings import Settings, load_settings
 
 START_MS = 1_743_465_600_000
@@ -88,28 +89,30 @@ class Outcome:
     restarts: int
 
 
-def finish(run: Run, before_close: Callable[[int], None] = lambda _t_ms: None) -> Outcome:
+def finish(
+    run: Run, lockstep: LockStep, before_close: Callable[[int], None] = lambda _t_ms: None
+) -> Outcome:
     """Play a replay to its end and return what it left behind."""
     run.start()
-    for t_ms, _ in run.lockstep.steps():
+    for t_ms, _ in lockstep.steps(run.wait_quiet):
         before_close(t_ms)
     run.stop(30.0)
-    with run.journals.connected():
-        trades = run.journals.trades()
-        refusals = run.journals.refusals_by_reason()
+    with run.ports.journals.connected():
+        trades = run.ports.journals.trades()
+        refusals = run.ports.journals.refusals_by_reason()
         books = _books(run)
     return Outcome(
         trades=in_order(trades, [asset.asset for asset in run.rules.assets]),
         refusals=refusals,
         books=books,
-        balance=run.lockstep.exchange.engine.wallet,
+        balance=lockstep.exchange.engine.wallet,
         restarts=sum(run.restarts().values()),
     )
 
 
 def _books(run: Run) -> Decimal:
     balance = run.rules.fills.initial_balance
-    journal = run.journals.open("reader", lambda: None)
+    journal = run.ports.journals.open("reader", lambda: None)
     for asset in run.rules.assets:
         position = None
         for stored in journal.executions(asset.asset):
@@ -126,10 +129,10 @@ def replay(
 ) -> Outcome:
     folder.mkdir()
     make_probe = None if probe is None else lambda _now_ms: probe
-    run = build_replay(
+    run, lockstep = build_replay(
         settings, market, folder, make_probe=make_probe, is_lenient=probe is not None
     )
-    return finish(run)
+    return finish(run, lockstep)
 
 
 def plain_loop(settings: Settings, market: Mapping[str, CandleSeries]) -> Backtest:

@@ -123,14 +123,14 @@ def suspended_at(
     settings: Settings, market: dict, folder: Path, from_ms: int, actor: str = "asset/ETH"
 ) -> Outcome:
     folder.mkdir()
-    run = build_replay(settings, market, folder)
+    run, lockstep = build_replay(settings, market, folder)
     waiting = [actor]
 
     def suspend(t_ms: int) -> None:
         if waiting and t_ms >= from_ms:
             run.suspend(waiting.pop(), "test")
 
-    return finish(run, suspend)
+    return finish(run, lockstep, suspend)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -140,7 +140,7 @@ def test_an_asset_that_crashes_on_every_message_is_suspended_and_the_others_trad
     market = made_up_market(seed, 3 * DAY)
     poisoned_ms = START_MS + DAY * CANDLE_MS
     (tmp_path / "poisoned").mkdir()
-    run = build_replay(
+    run, lockstep = build_replay(
         lively,
         market,
         tmp_path / "poisoned",
@@ -154,7 +154,7 @@ def test_an_asset_that_crashes_on_every_message_is_suspended_and_the_others_trad
         if "asset/ETH" not in run.given_up():
             seen_ms.append(t_ms)
 
-    poisoned = finish(run, watch)
+    poisoned = finish(run, lockstep, watch)
 
     assert list(run.given_up()) == ["asset/ETH"]
     assert run.restarts()["asset/ETH"] == lively.supervision.max_restarts

@@ -16,6 +16,7 @@ from actors.messages import (
     AssetReported,
     CandleClosed,
     ClosePosition,
+    Describe,
     EntryGranted,
     EntryRefused,
     FeedConnected,
@@ -39,6 +40,7 @@ from domain.portfolio import counts_before
 from domain.positions import Execution
 from domain.regime import Regime
 from domain.rules import TradingRules
+from domain.snapshots import AssetSnapshot
 
 
 class AssetActor(SupervisedActor):
@@ -92,9 +94,11 @@ class AssetActor(SupervisedActor):
         if stored:
             self._applied_through = stored[-1].fact_id
 
-    def handle(self, message: Message) -> None:
+    def handle(self, message: Message) -> AssetSnapshot | None:
         """Do what a message says."""
         match message:
+            case Describe():
+                return self._snapshot()
             case CandleClosed(candle=candle):
                 self._on_candle(candle)
             case FeedConnected():
@@ -115,6 +119,20 @@ class AssetActor(SupervisedActor):
                 pass  # the portfolio decides what that means
             case _:
                 self.refuse(message)
+        return None
+
+    def _snapshot(self) -> AssetSnapshot:
+        state = self._state
+        t_ms = state.signals.t_ms or 0
+        return AssetSnapshot(
+            asset=self._asset,
+            report=self._report,
+            position=state.position,
+            closes_seen=state.signals.closes_seen,
+            cooldown_minutes=state.cooldown.minutes_left(max(t_ms, self.now_ms)),
+            cooldown_reason=state.cooldown.reason or "",
+            loss_streak=state.cooldown.loss_streak,
+        )
 
     def _on_candle(self, candle: Candle) -> None:
         newest_ms = self._state.signals.t_ms

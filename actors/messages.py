@@ -20,6 +20,7 @@ __all__ = [
     "CandleClosed",
     "ClosePosition",
     "CoordinationEnded",
+    "Describe",
     "EntryGranted",
     "EntryRefused",
     "ExecutionSeen",
@@ -41,6 +42,14 @@ __all__ = [
     "Restarted",
     "TradeClosed",
 ]
+
+
+# From the roof.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Describe(Message):
+    """Query, from the roof to an AssetActor or the portfolio: answered by its snapshot."""
 
 
 # From the feed.

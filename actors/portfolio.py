@@ -12,6 +12,7 @@ from actors.messages import (
     AssetReported,
     ClosePosition,
     CoordinationEnded,
+    Describe,
     EntryGranted,
     EntryRefused,
     GivenUp,
@@ -33,6 +34,7 @@ from domain.market import exact
 from domain.portfolio import PortfolioState
 from domain.protection import ProtectionState, initial_state
 from domain.rules import TradingRules
+from domain.snapshots import PortfolioSnapshot
 
 
 class PortfolioActor(SupervisedActor):
@@ -84,9 +86,11 @@ class PortfolioActor(SupervisedActor):
         if self._protection is not None:
             self.tell(NOTIFIER, ProtectionFired(protection=self._protection))
 
-    def handle(self, message: Message) -> None:
+    def handle(self, message: Message) -> PortfolioSnapshot | None:
         """Do what a message says."""
         match message:
+            case Describe():
+                return self._state.snapshot()
             case AssetReported(report=report):
                 self._on_report(report)
             case PositionChanged(fact_id=fact_id, execution=execution):
@@ -106,6 +110,7 @@ class PortfolioActor(SupervisedActor):
                 self._on_given_up(address)
             case _:
                 self.refuse(message)
+        return None
 
     def _on_report(self, report: Report) -> None:
         newest_ms = max(self._reports, default=0)

@@ -6,7 +6,8 @@ that its decision of a close does not depend on which message came first.
 
 from bisect import insort
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import combinations
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from domain.orders import ExitReason, Purpose
 from domain.positions import ZERO, Execution, ExecutionKind, Position, Trade, book
 from domain.protection import ProtectionState, fire, sample
 from domain.rules import TradingRules
+from domain.snapshots import PortfolioSnapshot
 
 OWN_EXITS = frozenset({ExitReason.REGIME, ExitReason.TIME})
 
@@ -109,6 +111,8 @@ class PortfolioState:
         self.suspended: set[str] = set()
         """Assets that get no new positions."""
         self.streak = LossStreak()
+        self.trades = 0
+        self.realized_pnl = ZERO
         self.prices: dict[str, Decimal] = {}
         """Newest known price of each asset: its close, or the exchange's mark price."""
 
@@ -199,6 +203,31 @@ class PortfolioState:
         )
         return self.balance + sum(unrealized, ZERO)
 
+    def snapshot(self) -> PortfolioSnapshot:
+        """Return the present: everything heard so far, at the newest prices."""
+        now = copy(self)
+        vars(now).update(
+            positions=dict(self.positions),
+            reserved=dict(self.reserved),
+            _pending=list(self._pending),
+        )
+        now.fold_all()
+        state = replace(self.protection, equity=now.equity(), balance=now.balance)
+        return PortfolioSnapshot(
+            balance=now.balance,
+            equity=state.equity,
+            exposure=sum((held.notional for held in now.positions.values()), ZERO),
+            drawdown=max(ZERO, state.drawdown),
+            daily_loss=state.daily_loss,
+            positions=now.positions,
+            prices=dict(self.prices),
+            global_cooldown_end_ms=now.global_cooldown_end_ms,
+            is_halted=state.is_halted,
+            is_reduced=state.is_reduced,
+            trades=now.trades,
+            realized_pnl=now.realized_pnl,
+        )
+
     def _book(self, execution: Execution) -> None:
         booked = book(self.positions.get(execution.asset), execution)
         self.balance += booked.cash
@@ -210,6 +239,8 @@ class PortfolioState:
         else:
             self.positions[execution.asset] = booked.position
         if booked.trade is not None:
+            self.trades += 1
+            self.realized_pnl += booked.trade.pnl
             rules = self._rules.protection
             self.streak = self.streak.apply(
                 booked.trade, limit=rules.loss_streak, cooldown_ms=rules.loss_streak_cooldown_ms

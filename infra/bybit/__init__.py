@@ -1,0 +1,57 @@
+"""Bybit, and the failures at its border: domain errors with what only the venue's answer holds."""
+
+from domain.errors import OrderRefusedError, OutcomeUnknownError, UnavailableError
+
+
+class RefusedError(OrderRefusedError):
+    """The venue refused an order or a setting for certain: nothing was done."""
+
+    def __init__(self, code: int, text: str) -> None:
+        """Keep the venue's code and words."""
+        super().__init__(f"{code}: {text}")
+        self.code = code
+        """The venue's retCode."""
+        self.text = text
+
+
+class UnknownOutcomeError(OutcomeUnknownError):
+    """A request left, and it is not known what became of it."""
+
+    def __init__(
+        self, message: str, *, code: int | None = None, dead_after_ms: int | None = None
+    ) -> None:
+        """Keep what helps to prove that the request never arrived."""
+        super().__init__(message)
+        self.code = code
+        """The venue's retCode, where there was one."""
+        self.dead_after_ms = dead_after_ms
+        """The venue's time after which it would no longer accept the request: look-ups that were
+        made later prove its absence. None where nothing can arrive any more."""
+
+
+class NeverSentError(UnknownOutcomeError):
+    """No byte of the request left this machine: its absence needs no proof."""
+
+
+class AlreadyAcceptedError(UnknownOutcomeError):
+    """The venue knows the client order id from an earlier send: look the order up."""
+
+
+class UnansweredError(UnavailableError):
+    """The venue did not answer, or not yet: try again later."""
+
+    def __init__(self, message: str, *, retry_after_s: float = 0.0) -> None:
+        """Keep when the next try makes sense."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        """Seconds from now; 0 where the venue did not say."""
+
+
+class ReadRefusedError(UnavailableError):
+    """The venue refused a read for certain: the same question gets the same answer."""
+
+    def __init__(self, code: int, text: str) -> None:
+        """Keep the venue's code and words."""
+        super().__init__(f"{code}: {text}")
+        self.code = code
+        self.text = text

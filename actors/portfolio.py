@@ -28,6 +28,7 @@ from actors.messages import (
 )
 from actors.names import NOTIFIER, asset_name, asset_of, execution_name
 from actors.ports import Clock, Feed, Journals, Timer
+from domain.candles import CandleSeries
 from domain.decisions import Decision, Grant, Refusal, RefusalReason, Report
 from domain.facts import Fact, StoredExecution
 from domain.market import exact
@@ -188,8 +189,7 @@ class PortfolioActor(SupervisedActor):
         reports = [collected[asset] for asset in self._assets if asset in collected]
         for report in reports:
             if not self._state.follows(report):
-                closes = self._feed.history(report.asset).until(t_ms)
-                self._state.remember_closes(report.asset, closes)
+                self._state.remember_closes(report.asset, self._recent(report.asset).until(t_ms))
         decision = self._state.decide(t_ms, reports, now_ms=self.now_ms)
         self._store(decision)
         self._decision, self._decided_ms = decision, t_ms
@@ -284,12 +284,16 @@ class PortfolioActor(SupervisedActor):
         return first
 
     def _remember_market(self, asset: str) -> None:
-        series = self._feed.history(asset)
+        series = self._recent(asset)
         if self.is_given_up(asset_name(asset)):
             if len(series):
                 self._state.remember_price(asset, exact(float(series.close[-1])))
         else:
             self._state.remember_closes(asset, series)
+
+    def _recent(self, asset: str) -> CandleSeries:
+        # One more than the window holds: what came after t is cut off again.
+        return self._feed.recent(asset, self._rules.strategy.volatility_window + 2)
 
     def _suspend_given_up(self) -> None:
         self._state.suspended = {

@@ -43,7 +43,10 @@ class Feed(Protocol):
     """Closed candles, past and to come."""
 
     def history(self, asset: str) -> CandleSeries:
-        """Return all closed candles known, from the first."""
+        """Return all closed candles up to now, from the first. For the asset's own actor alone."""
+
+    def recent(self, asset: str, count: int) -> CandleSeries:
+        """Return the newest closed candles that were accepted; nothing is fetched."""
 
     def accept(self, asset: str, candle: Candle) -> None:
         """Keep a closed candle that follows the history: from now on it is part of it."""

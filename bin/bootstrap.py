@@ -6,15 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
-from typing import IO
+from typing import IO, Any
 
 from loguru import logger
 
 from actors.asset import AssetActor
 from actors.core.actor import whose_thread
 from actors.core.supervisor import ChildSpec, RestartPolicy, Supervisor
-from actors.core.system import ActorSystem, Probe
+from actors.core.system import ActorCrashedError, ActorSystem, DeadLetterError, Probe
 from actors.execution import ExecutionActor
+from actors.messages import Describe
 from actors.names import NOTIFIER, PORTFOLIO, asset_name, execution_name
 from actors.notifier import NotifierActor
 from actors.portfolio import PortfolioActor
@@ -22,6 +23,8 @@ from actors.ports import Clock, Exchange, Feed
 from domain.candles import CandleSeries
 from domain.errors import ConfigError
 from domain.rules import TradingRules
+from domain.snapshots import AssetSnapshot, PortfolioSnapshot
+from infra.bybit.connection import BybitConnection, Venue
 from infra.channels import LogChannel
 from infra.journal.journal import SqliteJournals
 from infra.logs import start_logging
@@ -31,6 +34,8 @@ from infra.settings.sections import LoggingSettings, SupervisionSettings
 
 REPLAY = "replay"
 _QUIET_CHECK_S = 0.2
+_ANSWER_S = 0.5
+"""How long the screen waits for an actor's answer."""
 _DRILL_BACKOFF_S = 0.001
 _NO_LIMIT = 1_000_000_000
 
@@ -158,6 +163,24 @@ class Run:
             if child.given_up_because is not None
         }
 
+    def asset_snapshot(self, asset: str) -> AssetSnapshot | None:
+        """Return what an asset's actor sees; None where it does not answer."""
+        return self._ask(asset_name(asset))  # type: ignore[no-any-return]
+
+    def portfolio_snapshot(self) -> PortfolioSnapshot | None:
+        """Return what the portfolio sees; None where it does not answer."""
+        return self._ask(PORTFOLIO)  # type: ignore[no-any-return]
+
+    def depths(self) -> dict[str, int]:
+        """Return how many messages wait at each address."""
+        return {a.name: a.mailbox.depth for a in self.system.addresses()}
+
+    def _ask(self, address: str) -> Any:
+        try:
+            return self.system.address(address).ask(Describe(), sender="roof", timeout_s=_ANSWER_S)
+        except (TimeoutError, ActorCrashedError, DeadLetterError):
+            return None
+
     def is_to_end(self) -> bool:
         """Tell whether the run is to end."""
         return self.stop_requested.is_set() or self.supervisor.escalated.is_set()
@@ -201,6 +224,63 @@ def build_replay(
     supervisor = Supervisor(system, policy, Random())  # noqa: S311 (jitter)
     run = Run(rules=rules, ports=ports, system=system, supervisor=supervisor)
     return run, lockstep
+
+
+def build_live(
+    settings: Settings, venue: Venue, directory: Path, mode: str
+) -> tuple[Run, BybitConnection]:
+    """Return a run at an exchange that is ready to start, and its connection.
+
+    Raises:
+        ConfigError: the run directory or the account cannot be used.
+        UnavailableError: the exchange does not answer.
+    """
+    rng = Random()  # noqa: S311 (jitter)
+    rules = settings.trading_rules()
+    file = directory / (settings.database.file or "journal.sqlite")
+    journals = SqliteJournals(
+        file,
+        lambda: connection.clock.now_ms(),  # noqa: PLW0108 (made below)
+        busy_timeout_ms=settings.database.busy_timeout_ms,
+    )
+    connection = BybitConnection(
+        venue,
+        rules,
+        lambda address: journals.open(address, lambda: None),
+        journals.recent_candles,
+        max_connections=settings.feed.max_connections,
+        rng=rng,
+    )
+    connection.measure_clock()
+    with journals.connected():
+        _claim(journals, file, mode)
+    balance = connection.rest.wallet().balance
+    rules = replace(rules, fills=replace(rules.fills, initial_balance=balance))
+    ports = Ports(
+        feed=connection.feed,
+        exchange=connection.exchange,
+        clock=connection.clock,
+        journals=journals,
+    )
+    system = ActorSystem(connection.clock.now_ms)
+    run = Run(
+        rules=rules,
+        ports=ports,
+        system=system,
+        supervisor=Supervisor(system, _policy(settings.supervision), rng),
+        reconcile_ms=int(settings.execution.reconcile_seconds * 1000),
+    )
+    return run, connection
+
+
+def _claim(journals: SqliteJournals, file: Path, mode: str) -> None:
+    """Make a journal a mode's own, for ever."""
+    known = journals.read_meta("mode")
+    if known not in (None, mode):
+        raise ConfigError(
+            f"{file}: holds the facts of mode {known}, not of {mode}; choose another --run-dir"
+        )
+    journals.write_meta("mode", mode)
 
 
 def _specs(run: Run) -> list[ChildSpec]:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bin.live import LiveOptions, run_live
 from bin.replay import WRONG_USE, ReplayOptions, run_replay
 from domain.errors import BadDataError, ConfigError
 
@@ -14,52 +15,73 @@ from domain.errors import BadDataError, ConfigError
 class Mode(StrEnum):
     """Where prices come from and where orders go."""
 
+    SIM = "sim"
     REPLAY = "replay"
 
 
 def main(
     *,
+    mode: Annotated[
+        Mode | None,
+        typer.Option(
+            help="sim: a simulated exchange on this machine, the default; "
+            "replay: candle files, the default with --candles."
+        ),
+    ] = None,
     candles: Annotated[
-        Path, typer.Option(help="Folder with a candle file per symbol: BTCUSDT.parquet or .csv.")
-    ],
-    mode: Annotated[Mode, typer.Option(help="Where prices come from.")] = Mode.REPLAY,  # noqa: ARG001
+        Path | None,
+        typer.Option(help="Replay: folder with a file per symbol, BTCUSDT.parquet or .csv."),
+    ] = None,
     settings: Annotated[Path | None, typer.Option(help="What differs from settings.yaml.")] = None,
     from_time: Annotated[
-        str | None, typer.Option("--from", metavar="ISO", help="First candle's open time, UTC.")
+        str | None,
+        typer.Option("--from", metavar="ISO", help="Replay: first candle's open time, UTC."),
     ] = None,
     to_time: Annotated[
-        str | None, typer.Option("--to", metavar="ISO", help="Last candle's close time, UTC.")
+        str | None,
+        typer.Option("--to", metavar="ISO", help="Replay: last candle's close time, UTC."),
     ] = None,
-    trades: Annotated[Path | None, typer.Option(help="Write all trades as csv.")] = None,
+    trades: Annotated[Path | None, typer.Option(help="Replay: write all trades as csv.")] = None,
     run_dir: Annotated[
-        Path | None, typer.Option(help="Journal and logs of the run; var/replay by default.")
+        Path | None, typer.Option(help="Journal and logs of the run; var/MODE by default.")
     ] = None,
-    progress: Annotated[bool, typer.Option(help="Show a progress bar.")] = True,
+    progress: Annotated[bool, typer.Option(help="Replay: show a progress bar.")] = True,
     drill: Annotated[
         list[str] | None,
-        typer.Option(help="crash=P, suspend=ASSET@ISO or poison=ASSET@ISO; may be repeated."),
+        typer.Option(
+            help="Replay: crash=P, suspend=ASSET@ISO or poison=ASSET@ISO; may be repeated."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the crash drill.")] = 0,
+    seed: Annotated[int, typer.Option(help="Replay: of the crash drill.")] = 0,
 ) -> None:
-    """Run the system on recorded candles and show what it did."""
+    """Run the trading system and show what it does."""
     screen = Console(stderr=True)
-    options = ReplayOptions(
-        candles=candles,
-        settings=settings,
-        from_time=from_time,
-        to_time=to_time,
-        trades=trades,
-        run_dir=run_dir,
-        has_progress=progress,
-        drills=tuple(drill or ()),
-        seed=seed,
-    )
     try:
-        code = run_replay(options, screen)
+        if mode is Mode.SIM or (mode is None and candles is None):
+            code = run_live(LiveOptions(mode="sim", settings=settings, run_dir=run_dir), screen)
+        else:
+            options = ReplayOptions(
+                candles=_needed(candles),
+                settings=settings,
+                from_time=from_time,
+                to_time=to_time,
+                trades=trades,
+                run_dir=run_dir,
+                has_progress=progress,
+                drills=tuple(drill or ()),
+                seed=seed,
+            )
+            code = run_replay(options, screen)
     except (ConfigError, BadDataError) as error:
         screen.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         code = WRONG_USE
     raise typer.Exit(code)
+
+
+def _needed(candles: Path | None) -> Path:
+    if candles is None:
+        raise ConfigError("--mode replay needs --candles DIR, a folder of candle files")
+    return candles
 
 
 if __name__ == "__main__":

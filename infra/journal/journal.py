@@ -110,6 +110,16 @@ class SqliteJournals:
         note = schema.insert(_META, {"key": key, "value": value})
         note.on_conflict_replace().execute(self._database)
 
+    def recent_candles(self, asset: str, count: int) -> list[Candle]:
+        """Return an asset's newest closed candles, oldest first; in a thread that is connected."""
+        query = (
+            _CANDLE.select(SQL("*"))
+            .where(_CANDLE.c.asset == asset)
+            .order_by(_CANDLE.c.open_time_ms.desc())
+            .limit(count)
+        )
+        return [rows.candle_of(row) for row in reversed(list(query.execute(self._database)))]
+
     def trades(self) -> list[Trade]:
         """Return all trades, in the order in which they were booked."""
         return [value_of(Trade, row) for row in self._all(_TRADE)]

@@ -20,6 +20,14 @@ class ReplayFeed:
         """Return the candles published so far."""
         return self._candles[asset].until(self._published_ms)
 
+    def recent(self, asset: str, count: int) -> CandleSeries:
+        """Return the newest candles published so far."""
+        known = self.history(asset)
+        if not len(known):
+            return known
+        newest_ms = int(known.open_time_ms[-1])
+        return known.between(newest_ms - (count - 1) * known.candle_ms, newest_ms + 1)
+
     def accept(self, asset: str, candle: Candle) -> None:
         """Do nothing: the files are the facts."""
 

@@ -1,0 +1,93 @@
+"""The simulated exchange of the default run: a process of its own, beside the system."""
+
+import json
+import os
+import re
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+
+from domain.errors import ConfigError
+from infra.bybit.connection import Venue
+from infra.bybit.rest import Credentials
+from infra.settings import Settings
+
+_ROOT = Path(__file__).resolve().parents[1]
+_LISTENING = re.compile(r"listening on http://(\S+)")
+
+
+class SimulatedVenue:
+    """Starts the simulated exchange; it goes on where it was, from its file in the directory."""
+
+    def __init__(self, settings: Settings, directory: Path) -> None:
+        """Start the process and wait until it listens.
+
+        Raises:
+            ConfigError: it ended at once.
+        """
+        key, secret = _keys(directory / "sim-keys.json")
+        self._speed = float(settings.simulation.speed)
+        self._credentials = Credentials(api_key=key, api_secret=secret)
+        self._log = (directory / "sim-exchange.log").open("a")
+        arguments = {
+            "--port": "0",
+            "--speed": str(settings.simulation.speed),
+            "--seed": str(settings.simulation.seed),
+            "--state": str(directory / "sim-exchange.state"),
+            "--api-key": key,
+            "--api-secret": secret,
+        }
+        self._process = subprocess.Popen(  # noqa: S603 (our own command)
+            [
+                sys.executable,
+                "-m",
+                "bin.sim_exchange",
+                *(w for pair in arguments.items() for w in pair),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(_ROOT), "PYTHONSAFEPATH": "1"},
+            # A Ctrl-C is for the system, which stops its exchange last.
+            start_new_session=True,
+        )
+        self._host = self._wait()
+
+    @property
+    def venue(self) -> Venue:
+        """Where it is."""
+        return Venue(
+            rest_url=f"http://{self._host}",
+            public_stream_url=f"ws://{self._host}/v5/public/linear",
+            private_stream_url=f"ws://{self._host}/v5/private",
+            credentials=self._credentials,
+            speed=self._speed,
+        )
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        self._log.close()
+
+    def _wait(self) -> str:
+        line = self._process.stdout.readline() if self._process.stdout is not None else ""
+        found = _LISTENING.search(line)
+        if found is None:
+            self.close()
+            raise ConfigError(f"the simulated exchange did not start; see {self._log.name}")
+        return found[1]
+
+
+def _keys(file: Path) -> tuple[str, str]:
+    """Return the key of the simulated account, made at the first start."""
+    if not file.exists():
+        made = json.dumps([secrets.token_hex(9), secrets.token_hex(18)])
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as out:
+            out.write(made)
+    key, secret = json.loads(file.read_text())
+    return key, secret

@@ -1,0 +1,118 @@
+"""All parts of one account's connection, put together."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from random import Random
+
+from domain.market import Candle
+from domain.rules import TradingRules
+from infra.bybit.clock import ServerClock
+from infra.bybit.exchange import BybitExchange
+from infra.bybit.feed import BybitFeed, CandlePen
+from infra.bybit.limits import Limiter
+from infra.bybit.pool import ConnectionPool, ConnectLimiter
+from infra.bybit.private_stream import PrivateStream
+from infra.bybit.public_stream import PublicStream
+from infra.bybit.rest import BybitRest, Credentials
+from infra.live_clock import LiveClock
+
+_SPARE_CANDLES = 500
+"""Fetched beyond the warm-up, so that an average has forgotten how it was seeded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Venue:
+    """Where an account is, and its key."""
+
+    rest_url: str
+    public_stream_url: str
+    private_stream_url: str
+    credentials: Credentials
+    is_demo: bool = False
+    speed: float = 1.0
+    """How much faster than real time its clock runs; 1 but for simulations."""
+
+
+class BybitConnection:
+    """REST, streams, clock, feed and exchange of one account."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        rules: TradingRules,
+        open_pen: Callable[[str], CandlePen],
+        read_recent: Callable[[str, int], list[Candle]],
+        *,
+        max_connections: int,
+        rng: Random,
+    ) -> None:
+        """Connect nothing yet.
+
+        Args:
+            venue: where, and with which key.
+            rules: names the assets and their candles.
+            open_pen: takes a pen of the journal for candles.
+            read_recent: returns the newest stored candles of an asset.
+            max_connections: above it assets share stream connections.
+            rng: for jitter.
+        """
+        self.server_clock = ServerClock(speed=venue.speed)
+        self.rest = BybitRest(
+            venue.credentials,
+            venue.rest_url,
+            limiter=Limiter(),
+            clock=self.server_clock,
+            rng=rng,
+            is_demo=venue.is_demo,
+        )
+        self.clock = LiveClock(self.server_clock.now_ms, speed=venue.speed)
+        limiter = ConnectLimiter()
+        self._pool = ConnectionPool(
+            venue.public_stream_url, rng=rng, max_connections=max_connections, limiter=limiter
+        )
+        symbols = {asset.asset: asset.instrument.symbol for asset in rules.assets}
+        now_ms = self.server_clock.now_ms
+        self.feed = BybitFeed(
+            self.rest,
+            PublicStream(self._pool, candle_minutes=rules.strategy.candle_ms // 60_000),
+            open_pen,
+            read_recent,
+            symbols=symbols,
+            candle_ms=rules.strategy.candle_ms,
+            history=rules.strategy.warmup_candles + _SPARE_CANDLES,
+            now_ms=now_ms,
+        )
+        self.exchange = BybitExchange(self.rest, symbols=symbols, now_ms=now_ms)
+        self._private = PrivateStream(
+            venue.private_stream_url,
+            api_key=venue.credentials.api_key,
+            api_secret=venue.credentials.api_secret,
+            assets=_by_symbol(symbols),
+            listener=self.exchange,
+            now_ms=now_ms,
+            rng=rng,
+            limiter=limiter,
+        )
+
+    def measure_clock(self) -> None:
+        """Learn the exchange's time.
+
+        Raises:
+            UnavailableError: the exchange does not answer.
+        """
+        self.rest.sync_clock()
+
+    def start(self) -> None:
+        """Begin to hear of the account."""
+        self._private.start()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.clock.close()
+        self._private.close()
+        self._pool.close()
+        self.rest.close()
+
+
+def _by_symbol(symbols: Mapping[str, str]) -> dict[str, str]:
+    return {symbol: asset for asset, symbol in symbols.items()}

@@ -1,0 +1,180 @@
+"""The exchange's port on Bybit: orders by REST, news by the account's stream."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Protocol
+
+from loguru import logger
+
+from domain.errors import AccessDeniedError, UnavailableError
+from domain.orders import OrderRequest, OrderStatus, OrderUpdate
+from domain.positions import ZERO, Execution
+from domain.sizing import ProtectiveLevels
+from infra.bybit import UnknownOutcomeError
+from infra.bybit.rest import BybitRest
+from infra.bybit.stream_shapes import PositionSeen, WalletSeen
+
+RECV_WINDOW_MS = 5_000
+_PROOFS = 2
+"""Look-ups that must agree that an order never arrived."""
+
+
+class Listener(Protocol):
+    """Whom the exchange tells of one asset. The calls must only tell."""
+
+    def on_execution(self, execution: Execution) -> None:
+        """Take an execution."""
+
+    def on_order(self, update: OrderUpdate) -> None:
+        """Take news of an order."""
+
+    def on_mark_price(self, ts_ms: int, mark_price: Decimal) -> None:
+        """Take the mark price."""
+
+    def on_doubt(self, why: str) -> None:
+        """Learn that news may have been missed."""
+
+
+class BybitExchange:
+    """One account; safe from any thread. Also the listener of the account's stream."""
+
+    def __init__(
+        self, rest: BybitRest, *, symbols: Mapping[str, str], now_ms: Callable[[], int]
+    ) -> None:
+        """Ask nothing yet.
+
+        Args:
+            rest: the account.
+            symbols: by asset.
+            now_ms: the exchange's time.
+        """
+        self._rest = rest
+        self._symbols = symbols
+        self._now_ms = now_ms
+        self._lock = threading.Lock()
+        self._listeners: dict[str, Listener] = {}
+        self._absent: dict[str, tuple[int, int]] = {}
+        """By client order id: from when on a look-up proves something, and how many have."""
+
+    # The port.
+
+    def submit(self, order: OrderRequest, is_ours: Callable[[], bool]) -> OrderUpdate:
+        """Send an order, once; the answer says that it was accepted, not that it filled."""
+        try:
+            self._rest.place_order(order, is_ours)
+        except UnknownOutcomeError as error:
+            proves_from_ms = self._now_ms() if error.dead_after_ms is None else error.dead_after_ms
+            with self._lock:
+                self._absent[order.client_order_id] = (proves_from_ms, 0)
+            raise
+        return OrderUpdate(
+            client_order_id=order.client_order_id,
+            status=OrderStatus.ACCEPTED,
+            filled_qty=ZERO,
+            ts_ms=self._now_ms(),
+        )
+
+    def order(self, asset: str, client_order_id: str) -> OrderUpdate | None:
+        """Return what the exchange knows of an order; None where it provably never arrived."""
+        asked_ms = self._now_ms()
+        update = self._rest.find_order(self._symbols[asset], client_order_id)
+        with self._lock:
+            if update is not None:
+                self._absent.pop(client_order_id, None)
+                return update
+            # Unknown here: sent by an earlier process, at the latest just before it died.
+            proves_from_ms, proofs = self._absent.get(
+                client_order_id, (asked_ms + RECV_WINDOW_MS, 0)
+            )
+            proofs += asked_ms > proves_from_ms
+            self._absent[client_order_id] = (proves_from_ms, proofs)
+        if proofs < _PROOFS:
+            raise UnavailableError(f"{client_order_id} is not found, which proves nothing yet")
+        return None
+
+    def executions(self, asset: str, since_ms: int) -> Sequence[Execution]:
+        """Return the asset's executions from a time on, oldest first."""
+        found = self._rest.executions(self._symbols[asset], since_ms)
+        return sorted(found.executions, key=lambda execution: execution.ts_ms)
+
+    def stops(self, asset: str) -> ProtectiveLevels | None:
+        """Return the stops of the open position."""
+        return self._rest.position(self._symbols[asset]).stops
+
+    def set_stops(
+        self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]
+    ) -> None:
+        """Move the stops of the open position in place."""
+        self._rest.set_stops(self._symbols[asset], levels, is_ours)
+
+    def subscribe(self, asset: str, listener: Listener) -> "_Seat":
+        """Tell a listener what happens to the asset, in the place of whoever was told before."""
+        with self._lock:
+            self._listeners[asset] = listener
+        return _Seat(self, asset, listener)
+
+    def leave(self, asset: str, listener: Listener) -> None:
+        """End a listener's hearing, unless its successor already listens."""
+        with self._lock:
+            if self._listeners.get(asset) is listener:
+                del self._listeners[asset]
+
+    # What the account's stream tells.
+
+    def on_order(self, asset: str, update: OrderUpdate) -> None:
+        """Pass on news of an order."""
+        listener = self._listener(asset)
+        if listener is not None:
+            listener.on_order(update)
+
+    def on_execution(self, execution: Execution) -> None:
+        """Pass on an execution."""
+        listener = self._listener(execution.asset)
+        if listener is not None:
+            listener.on_execution(execution)
+
+    def on_position(self, position: PositionSeen) -> None:
+        """Pass on the mark price; quantities are booked from executions."""
+        listener = self._listener(position.asset)
+        if listener is not None and position.mark_price is not None:
+            listener.on_mark_price(position.ts_ms, position.mark_price)
+
+    def on_wallet(self, wallet: WalletSeen) -> None:
+        """Do nothing: the balance is derived from executions."""
+
+    def on_connected(self, down_s: float) -> None:
+        """Let everybody ask what was missed."""
+        logger.info("the account's stream works, after {:.1f} s", down_s)
+        self._doubt("the account's stream was down")
+
+    def on_lost(self, reason: str) -> None:
+        """Note that news will be missed."""
+        logger.warning("the account's stream is lost: {}", reason)
+
+    def on_denied(self, error: AccessDeniedError) -> None:
+        """Note that the login is refused."""
+        logger.error("the account's stream refuses the login: {}", error)
+
+    def _doubt(self, why: str) -> None:
+        with self._lock:
+            listeners = list(self._listeners.values())
+        for listener in listeners:
+            listener.on_doubt(why)
+
+    def _listener(self, asset: str) -> Listener | None:
+        with self._lock:
+            return self._listeners.get(asset)
+
+
+class _Seat:
+    """One listener's place."""
+
+    def __init__(self, exchange: BybitExchange, asset: str, listener: Listener) -> None:
+        self._exchange = exchange
+        self._asset = asset
+        self._listener = listener
+
+    def close(self) -> None:
+        """Leave; may be called twice."""
+        self._exchange.leave(self._asset, self._listener)

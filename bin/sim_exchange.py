@@ -1,0 +1,88 @@
+"""The command `bin/sim-exchange`: the simulated exchange as a process of its own."""
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from domain.errors import BadDataError, ConfigError
+from infra.settings import load_settings
+from infra.simulator.core import Simulator, SimulatorOptions
+from infra.simulator.exchange import serve
+from infra.simulator.faults import read_file
+from infra.simulator.gate import Keys
+
+WRONG_USE = 2
+_FASTEST = 1000.0
+
+
+def main(
+    *,
+    port: Annotated[int, typer.Option(help="0 = any free one.")] = 8899,
+    speed: Annotated[
+        str, typer.Option(help="Exchange seconds per second, up to 1000; max = lock-step.")
+    ] = "1",
+    seed: Annotated[int, typer.Option(help="Of market, delays and faults.")] = 0,
+    candles: Annotated[
+        Path | None, typer.Option(help="Folder of candle files; else generated from the seed.")
+    ] = None,
+    faults: Annotated[Path | None, typer.Option(help="YAML list of faults.")] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="File to go on from, and to be kept in.")
+    ] = None,
+    settings: Annotated[Path | None, typer.Option(help="What differs from settings.yaml.")] = None,
+    api_key: Annotated[str, typer.Option(help="The key that it knows.")] = "sim-key",
+    api_secret: Annotated[str, typer.Option(help="And its secret.")] = "sim-secret",  # noqa: S107
+) -> None:
+    """Simulate the exchange on this machine until a signal comes."""
+    screen = Console(stderr=True)
+    try:
+        rules = load_settings(settings, environ={}, dotenv=None).trading_rules()
+        simulator = Simulator(
+            SimulatorOptions(
+                instruments=[asset.instrument for asset in rules.assets],
+                fills=rules.fills,
+                port=port,
+                speed=_speed(speed),
+                seed=seed,
+                candles=candles,
+                faults=() if faults is None else read_file(faults),
+                keys=Keys(api_key=api_key, api_secret=api_secret),
+                state=state,
+            )
+        )
+    except (ConfigError, BadDataError) as error:
+        screen.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(WRONG_USE) from error
+    asyncio.run(_serve(simulator))
+
+
+async def _serve(simulator: Simulator) -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+
+    async def until() -> None:
+        print(f"listening on http://127.0.0.1:{simulator.wire.port}", flush=True)
+        await stop.wait()
+
+    await serve(simulator, until)
+
+
+def _speed(text: str) -> float | None:
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed <= _FASTEST:
+        raise ConfigError(f"--speed {text}: expected a number up to {_FASTEST:g}, or max")
+    return speed
+
+
+if __name__ == "__main__":
+    typer.run(main)

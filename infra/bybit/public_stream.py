@@ -1,0 +1,100 @@
+"""The market as it happens: closed candles and prices, by symbol."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from domain.market import MINUTE_MS, Candle
+from infra.bybit.pool import ConnectionPool, Subscription
+from infra.bybit.stream import Message
+from infra.bybit.stream_shapes import (
+    CandleReader,
+    Refusals,
+    Ticker,
+    TickerReader,
+    items_of,
+    pushed_ms_of,
+)
+
+MAINNET_URL = "wss://stream.bybit.com/v5/public/linear"
+TESTNET_URL = "wss://stream-testnet.bybit.com/v5/public/linear"
+
+
+def public_url(*, testnet: bool) -> str:
+    """Return where the market's streams are; demo accounts use the real market's."""
+    return TESTNET_URL if testnet else MAINNET_URL
+
+
+class PublicStream:
+    """Market topics as domain values. Callbacks run in a connection's thread and must only tell."""
+
+    def __init__(self, pool: ConnectionPool, *, candle_minutes: int) -> None:
+        """Read the market through a pool, which stays its owner's to close."""
+        self._pool = pool
+        self._candle_minutes = candle_minutes
+        self._refusals = Refusals()
+
+    def candles(
+        self,
+        symbol: str,
+        on_candle: Callable[[Candle], None],
+        *,
+        on_connected: Callable[[float], None] | None = None,
+        on_lost: Callable[[str], None] | None = None,
+    ) -> Subscription:
+        """Call for each candle that closes, once and in order, in the place of who did before.
+
+        Args:
+            symbol: such as BTCUSDT.
+            on_candle: gets each closed candle. The close of a candle while the connection was down
+                is never told: it has to be fetched at `on_connected`.
+            on_connected: is told when candles flow (again) and for how many seconds they did not.
+            on_lost: is told why they stopped.
+        """
+        reader = CandleReader(self._candle_minutes * MINUTE_MS)
+
+        def read(message: Message) -> None:
+            for candle in (
+                self._refusals.attempt("kline", partial(self._closed, reader, message)) or ()
+            ):
+                on_candle(candle)
+
+        topic = f"kline.{self._candle_minutes}.{symbol}"
+        return self._pool.subscribe(topic, read, on_connected=on_connected, on_lost=on_lost)
+
+    def tickers(
+        self,
+        symbol: str,
+        on_ticker: Callable[[Ticker], None],
+        *,
+        on_connected: Callable[[float], None] | None = None,
+        on_lost: Callable[[str], None] | None = None,
+    ) -> Subscription:
+        """Call for each change of a symbol's prices, in the place of who did before.
+
+        Args:
+            symbol: such as BTCUSDT.
+            on_ticker: gets all prices after each change, up to ten times a second; keep the newest.
+            on_connected: is told when prices flow (again) and for how many seconds they did not.
+            on_lost: is told why they stopped.
+        """
+        reader = TickerReader(symbol)
+
+        def read(message: Message) -> None:
+            ticker = self._refusals.attempt("tickers", partial(reader.read, message))
+            if ticker is not None:
+                on_ticker(ticker)
+
+        topic = f"tickers.{symbol}"
+        return self._pool.subscribe(topic, read, on_connected=on_connected, on_lost=on_lost)
+
+    def refused(self) -> Mapping[str, int]:
+        """Return how many messages broke their contract, by kind; from any thread."""
+        return self._refusals.counts()
+
+    def _closed(self, reader: CandleReader, message: Message) -> list[Candle]:
+        sent_ms = pushed_ms_of(message)
+        read = [
+            self._refusals.attempt("kline", partial(reader.read, item, sent_ms))
+            for item in items_of(message)
+        ]
+        return [candle for candle in read if candle is not None]

@@ -1,0 +1,1 @@
+"""A simulated exchange that speaks Bybit's V5 over real sockets."""

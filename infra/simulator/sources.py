@@ -1,0 +1,69 @@
+"""Where the market's candles come from: a seed, or files."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Protocol
+
+from domain.candles import CandleSeries
+from domain.market import Candle, Instrument, exact
+from infra.simulator.generator import CANDLE_MS, CandleGenerator, Plan
+
+
+class Source(Protocol):
+    """Candles by number; number 0 opens at `first_open_ms`."""
+
+    first_open_ms: int
+
+    def plans(self, number: int) -> Mapping[str, Plan] | None:
+        """Return the candles of one open time by symbol; None after the last."""
+
+
+class GeneratedSource:
+    """Endless candles from a seed."""
+
+    def __init__(self, instruments: Sequence[Instrument], seed: int, first_open_ms: int) -> None:
+        """Let the first candle open at a time on the candle grid."""
+        self.first_open_ms = first_open_ms
+        self._generator = CandleGenerator(instruments, seed)
+        self._made: list[dict[str, Plan]] = []
+
+    def plans(self, number: int) -> Mapping[str, Plan] | None:
+        """Return the candles of one open time by symbol."""
+        while len(self._made) <= number:
+            self._made.append(self._generator.step())
+        return self._made[number]
+
+
+class RecordedSource:
+    """The candles of files, as far as all symbols have them."""
+
+    def __init__(self, candles: Mapping[str, CandleSeries]) -> None:
+        """Take the time that all series share."""
+        self._candles = candles
+        first_ms = max(series.candle(0).open_time_ms for series in candles.values())
+        end_ms = min(series.candle(-1).close_time_ms for series in candles.values())
+        self.first_open_ms = first_ms
+        self.count = max(0, (end_ms - first_ms) // CANDLE_MS)
+
+    def plans(self, number: int) -> Mapping[str, Plan] | None:
+        """Return the candles of one open time by symbol; None after the last."""
+        if not 0 <= number < self.count:
+            return None
+        close_ms = self.first_open_ms + (number + 1) * CANDLE_MS
+        found = {}
+        for symbol, series in self._candles.items():
+            index = series.index_at_close(close_ms)
+            if index is None:
+                raise ValueError(f"{symbol}: found no candle that closes at {close_ms}")
+            found[symbol] = _plan(series.candle(index))
+        return found
+
+
+def _plan(candle: Candle) -> Plan:
+    return Plan(
+        open=exact(candle.open),
+        high=exact(candle.high),
+        low=exact(candle.low),
+        close=exact(candle.close),
+        volume=max(Decimal(0), exact(candle.volume)),
+    )

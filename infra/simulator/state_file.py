@@ -1,0 +1,118 @@
+"""The exchange's memory on disk: JSON lines, appended, which survive a kill at any moment."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter
+
+from domain.errors import ConfigError
+from infra.simulator.market import Kline
+from infra.simulator.records import StopRecord, VenueExecution, VenueOrder
+
+ORDERS = TypeAdapter(VenueOrder)
+EXECUTIONS = TypeAdapter(VenueExecution)
+STOPS = TypeAdapter(StopRecord)
+KLINES = TypeAdapter(dict[str, Kline])
+
+
+@dataclass(slots=True, kw_only=True)
+class Memory:
+    """What an earlier run left."""
+
+    start: dict[str, Any]
+    orders: list[VenueOrder] = field(default_factory=list)
+    """Every state of every order, oldest first."""
+    executions: list[VenueExecution] = field(default_factory=list)
+    stops: list[StopRecord] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    klines: list[dict[str, Kline]] = field(default_factory=list)
+    factors: dict[str, str] = field(default_factory=dict)
+    time_ms: int = 0
+    """Up to which the market was done with."""
+
+
+class StateFile:
+    """Lines wait until `flush`, which writes all of them at once."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Remember nothing where there is no path."""
+        self._path = path
+        self._file: int | None = None
+        self._waiting: list[bytes] = []
+
+    def read(self) -> Memory | None:
+        """Return what an earlier run left; None where there was none.
+
+        Raises:
+            ConfigError: the file is of something else.
+        """
+        if self._path is None or not self._path.exists():
+            return None
+        memory: Memory | None = None
+        for line in self._whole_lines(self._path):
+            try:
+                kind, value = orjson.loads(line)
+            except (ValueError, TypeError) as error:
+                raise ConfigError(f"{self._path}: is no state of an exchange") from error
+            if memory is None:
+                memory = Memory(start=value)
+            else:
+                _remember(memory, kind, value)
+        return memory
+
+    def open(self) -> None:
+        """Be ready to append."""
+        if self._path is not None:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+            self._file = os.open(self._path, flags, 0o644)
+
+    def add(self, kind: str, value: Any) -> None:
+        """Let a line wait."""
+        if self._file is not None:
+            self._waiting.append(orjson.dumps([kind, value]) + b"\n")
+
+    def flush(self) -> None:
+        """Hand what waits to the operating system in one write."""
+        if self._file is not None and self._waiting:
+            os.write(self._file, b"".join(self._waiting))
+            self._waiting.clear()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.flush()
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    @staticmethod
+    def _whole_lines(path: Path) -> Iterator[bytes]:
+        # A machine that lost its power may have left half a line; it was never acknowledged.
+        content = path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            with path.open("r+b") as file:
+                file.truncate(whole)
+        yield from content[:whole].splitlines()
+
+
+def _remember(memory: Memory, kind: str, value: Any) -> None:
+    if kind == "start":
+        memory.start.update({name: value[name] for name in ("wall_ms", "time_ms", "speed")})
+    elif kind == "order":
+        memory.orders.append(ORDERS.validate_python(value))
+    elif kind == "execution":
+        memory.executions.append(EXECUTIONS.validate_python(value))
+    elif kind == "stops":
+        memory.stops.append(STOPS.validate_python(value))
+    elif kind == "settings":
+        memory.settings = value
+    elif kind == "klines":
+        memory.klines.append(KLINES.validate_python(value))
+    elif kind == "factors":
+        memory.factors = value
+    elif kind == "time":
+        memory.time_ms = value

@@ -1,0 +1,257 @@
+"""The WebSocket streams: who listens to what, and how messages reach them."""
+
+import asyncio
+import contextlib
+import itertools
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from infra.simulator.clock import Clock
+from infra.simulator.faults import FaultBook, Kind
+from infra.simulator.gate import Gate
+
+PUBLIC, PRIVATE = "/v5/public/linear", "/v5/private"
+_PUBLIC_TOPICS = ("kline.5.", "tickers.", "publicTrade.", "orderbook.1.")
+_PRIVATE_TOPICS = ("order", "execution", "position", "wallet")
+_FAULTY_AT_MOST = 5_000
+"""Messages that wait for a client; one that reads no more is cut."""
+_IDLE_S = 600.0
+
+
+class Stream:
+    """One client's WebSocket."""
+
+    def __init__(self, socket: WebSocket, number: int) -> None:
+        """Accept nothing yet."""
+        self.socket = socket
+        self.path = socket.url.path
+        self.peer = (socket.client.host, socket.client.port) if socket.client else None
+        self.conn_id = f"sim-{number}"
+        self.topics: set[str] = set()
+        self.is_private = self.path == PRIVATE
+        self.is_authentic = False
+        self.is_frozen = False
+        self.held: bytes | None = None
+        """A message that a fault lets come after the next one."""
+        self._waiting: asyncio.Queue[bytes] = asyncio.Queue(_FAULTY_AT_MOST)
+
+    def put(self, message: bytes) -> bool:
+        """Let a message wait for the socket; False where the client reads no more."""
+        if self.is_frozen:
+            return True
+        with contextlib.suppress(asyncio.QueueFull):
+            self._waiting.put_nowait(message)
+            return True
+        return False
+
+    async def send_waiting(self) -> None:
+        """Send what waits, for ever."""
+        while True:
+            message = await self._waiting.get()
+            await self.socket.send_text(message.decode())
+
+
+class Hub:
+    """All streams, and the messages for them."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        clock: Clock,
+        faults: FaultBook,
+        drop: Callable[[tuple[str, int] | None], None],
+        seed: int,
+    ) -> None:
+        """Start without clients."""
+        self.streams: set[Stream] = set()
+        self.snapshot: Callable[[str], Any] = lambda _: None
+        """Returns the first message of a public topic; None: there is none."""
+        self.symbols: frozenset[str] = frozenset()
+        self._gate = gate
+        self._clock = clock
+        self._faults = faults
+        self._drop = drop
+        self._chance = random.Random(f"{seed}/streams")  # noqa: S311 - delays, not secrets
+        self._numbers = itertools.count(1)
+
+    # Messages to clients.
+
+    def has_listeners(self, topic: str) -> bool:
+        """Tell whether a message would be heard, so that none is made in vain."""
+        return any(topic in stream.topics for stream in self.streams)
+
+    def publish(self, topic: str, message: dict[str, Any], symbol: str = "") -> None:
+        """Send a message to all who listen to its topic."""
+        streams = [stream for stream in self.streams if topic in stream.topics]
+        if not streams or self._faults.take(Kind.MUTE, topic=topic, symbol=symbol):
+            return
+        written = orjson.dumps(message)
+        for stream in streams:
+            self._deliver(stream, topic, written)
+
+    def publish_private(self, topic: str, rows: list[dict[str, Any]]) -> None:
+        """Send rows of a private topic, under the name by which each client asked for it."""
+        now_ms = self._clock.told_ms()
+        for name in (topic, f"{topic}.linear"):
+            if self.has_listeners(name):
+                number = f"592324{self._chance.getrandbits(64):016x}"
+                self.publish(
+                    name,
+                    {"id": number, "topic": name, "creationTime": now_ms, "data": rows},
+                )
+
+    def freeze(self, path: str, freeze: Callable[[tuple[str, int] | None], None]) -> None:
+        """Let streams neither send nor answer any more."""
+        for stream in self.streams:
+            if stream.path.startswith(path):
+                stream.is_frozen = True
+                freeze(stream.peer)
+
+    def cut(self, path: str) -> None:
+        """Cut streams."""
+        for stream in list(self.streams):
+            if stream.path.startswith(path):
+                self._drop(stream.peer)
+
+    def _deliver(self, stream: Stream, topic: str, written: bytes) -> None:
+        if stream.held is None and self._faults.take(Kind.REORDER, topic=topic):
+            stream.held = written
+            return
+        copies = 2 if self._faults.take(Kind.DUPLICATE, topic=topic) else 1
+        late, stream.held = stream.held, None
+        for message in [written] * copies + ([late] if late is not None else []):
+            if not stream.put(message):
+                self._drop(stream.peer)
+
+    # One client, from its first byte to its last.
+
+    async def serve(self, socket: WebSocket) -> None:
+        """Talk with a client until it leaves."""
+        refused = self._faults.take(Kind.HTTP_STATUS, path=socket.url.path)
+        if refused is not None:
+            await socket.send_denial_response(Response(status_code=refused.status))
+            return
+        await socket.accept()
+        stream = Stream(socket, next(self._numbers))
+        self.streams.add(stream)
+        sender = asyncio.create_task(stream.send_waiting())
+        try:
+            await self._listen(stream)
+        finally:
+            self.streams.discard(stream)
+            sender.cancel()
+            await asyncio.gather(sender, return_exceptions=True)
+
+    async def _listen(self, stream: Stream) -> None:
+        idle_s = _idle_s(stream.socket.query_params.get("max_active_time", ""))
+        while True:
+            try:
+                text = await asyncio.wait_for(stream.socket.receive_text(), idle_s)
+            except TimeoutError:
+                await stream.socket.close(1001)
+                return
+            except (WebSocketDisconnect, RuntimeError, KeyError):
+                return
+            try:
+                request = orjson.loads(text)
+            except ValueError:
+                request = None
+            if not isinstance(request, dict):
+                stream.put(orjson.dumps({"success": False, "ret_msg": "Params Error", "op": ""}))
+                continue
+            await self._answer(stream, request)
+
+    async def _answer(self, stream: Stream, request: dict[str, Any]) -> None:
+        handlers: dict[str, Callable[[Stream, dict[str, Any]], Awaitable[None]]] = {
+            "ping": self._pong,
+            "auth": self._authenticate,
+            "subscribe": self._subscribe,
+            "unsubscribe": self._unsubscribe,
+        }
+        handler = handlers.get(str(request.get("op")))
+        if handler is None:
+            self._acknowledge(stream, request, error="Invalid op")
+            return
+        await handler(stream, request)
+
+    async def _pong(self, stream: Stream, request: dict[str, Any]) -> None:
+        number = str(request.get("req_id", ""))
+        answer: dict[str, Any]
+        if stream.is_private:
+            answer = {"req_id": number, "op": "pong", "args": [str(self._clock.told_ms())]}
+        else:
+            answer = {"success": True, "ret_msg": "pong", "req_id": number, "op": "ping"}
+        stream.put(orjson.dumps({**answer, "conn_id": stream.conn_id}))
+
+    async def _authenticate(self, stream: Stream, request: dict[str, Any]) -> None:
+        parts = [str(part) for part in request.get("args") or []]
+        stream.is_authentic = len(parts) == 3 and self._gate.is_authentic(*parts)  # noqa: PLR2004
+        await self._pause()
+        error = "" if stream.is_authentic else "Params Error: authentication failed"
+        self._acknowledge(stream, request, error=error)
+
+    async def _subscribe(self, stream: Stream, request: dict[str, Any]) -> None:
+        topics = [str(topic) for topic in request.get("args") or []]
+        await self._pause()
+        error = self._why_not(stream, topics)
+        self._acknowledge(stream, request, error=error)
+        if error:
+            return
+        await self._pause()
+        for topic in topics:
+            first = self.snapshot(topic)
+            if first is not None:
+                self._deliver(stream, topic, orjson.dumps(first))
+            stream.topics.add(topic)
+
+    async def _unsubscribe(self, stream: Stream, request: dict[str, Any]) -> None:
+        stream.topics -= {str(topic) for topic in request.get("args") or []}
+        await self._pause()
+        self._acknowledge(stream, request)
+
+    async def _pause(self) -> None:
+        # As the network does; pybit's streams die where an answer overtakes its own bookkeeping.
+        if not self._clock.is_lockstep and not self._faults.take(Kind.INSTANT):
+            await asyncio.sleep(self._chance.uniform(0.005, 0.020))
+
+    def _why_not(self, stream: Stream, topics: list[str]) -> str:
+        if stream.is_private and not stream.is_authentic:
+            return "Request not authorized"
+        if not topics:
+            return "Params Error"
+        unknown = [topic for topic in topics if not self._exists(stream, topic)]
+        if unknown:
+            return f"error:handler not found,topic:{unknown[0]}"
+        if {"order", "order.linear"} <= stream.topics | set(topics):
+            return "error:topics order and order.linear may not be mixed"
+        return ""
+
+    def _exists(self, stream: Stream, topic: str) -> bool:
+        if stream.is_private:
+            return topic.removesuffix(".linear") in _PRIVATE_TOPICS
+        known = next((name for name in _PUBLIC_TOPICS if topic.startswith(name)), None)
+        return known is not None and topic.removeprefix(known) in self.symbols
+
+    def _acknowledge(self, stream: Stream, request: dict[str, Any], error: str = "") -> None:
+        answer = {
+            "success": not error,
+            "ret_msg": error,
+            "conn_id": stream.conn_id,
+            "req_id": request.get("req_id", ""),
+            "op": str(request.get("op", "")),
+        }
+        if request.get("op") == "auth":
+            del answer["req_id"]
+        stream.put(orjson.dumps(answer))
+
+
+def _idle_s(asked: str) -> float:
+    number = asked.removesuffix("s").removesuffix("m")
+    if not number.isdigit():
+        return _IDLE_S
+    return float(number) * (60 if asked.endswith("m") else 1)

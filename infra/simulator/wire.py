@@ -1,0 +1,129 @@
+"""The listening socket and the connections behind it, so that both can be broken."""
+
+import asyncio
+import socket
+from collections.abc import Collection
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+
+from domain.errors import ConfigError
+
+Peer = tuple[str, int]
+_PATIENCE_S = 5.0
+
+
+class Wire:
+    """Serves an ASGI application on loopback; knows the transport of every client."""
+
+    def __init__(self, port: int) -> None:
+        """Take the port, 0 for any free one, and listen from `open` on.
+
+        Raises:
+            ConfigError: the port is taken.
+        """
+        self._socket = _bound(port)
+        self.port: int = self._socket.getsockname()[1]
+        self._transports: dict[Peer, asyncio.Transport] = {}
+        self._state = ServerState()
+        self._config: uvicorn.Config | None = None
+        self._server: asyncio.Server | None = None
+
+    async def open(self, app: Any) -> None:
+        """Serve the application."""
+        wire = self
+
+        class Http(H11Protocol):
+            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+                super().connection_made(transport)
+                wire.remember(transport)
+
+        self._config = uvicorn.Config(
+            app,
+            http=Http,
+            ws=WebSocketsSansIOProtocol,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            ws_ping_interval=None,
+            ws_per_message_deflate=False,
+            timeout_keep_alive=75,
+            server_header=False,
+            proxy_headers=False,
+            date_header=False,
+        )
+        self._config.load()
+        await self._listen(self._socket)
+
+    def remember(self, transport: asyncio.Transport) -> None:
+        """Keep a new connection's transport."""
+        self._transports = {
+            peer: known for peer, known in self._transports.items() if not known.is_closing()
+        }
+        self._transports[transport.get_extra_info("peername")[:2]] = transport
+
+    def drop(self, peer: Peer | None) -> None:
+        """Cut one client's connection."""
+        transport = self._transports.pop(peer, None) if peer else None
+        if transport is not None:
+            transport.abort()
+
+    def drop_all(self, but: Collection[Peer | None] = ()) -> None:
+        """Cut every connection but some."""
+        for peer in list(self._transports):
+            if peer not in but:
+                self.drop(peer)
+
+    def freeze(self, peer: Peer | None) -> None:
+        """Read nothing more from one client, so that not even its pings are answered."""
+        transport = self._transports.get(peer) if peer else None
+        if transport is not None:
+            transport.pause_reading()
+
+    def refuse(self) -> None:
+        """Stop listening; connections that are open live on."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    async def listen_again(self) -> None:
+        """Listen on the same port as before."""
+        if self._server is None and self._config is not None:
+            await self._listen(_bound(self.port))
+
+    async def close(self) -> None:
+        """Stop listening and cut everything."""
+        self.refuse()
+        self._config = None
+        self.drop_all()
+        self._socket.close()
+        # Each ends by itself once its connection is gone.
+        if self._state.tasks:
+            await asyncio.wait(list(self._state.tasks), timeout=_PATIENCE_S)
+
+    async def _listen(self, listener: socket.socket) -> None:
+        config = self._config
+        if config is None:
+            return
+        loop = asyncio.get_running_loop()
+
+        def made() -> asyncio.Protocol:
+            return config.http_protocol_class(  # type: ignore[call-arg]
+                config=config, server_state=self._state, app_state={}
+            )
+
+        self._server = await loop.create_server(made, sock=listener, backlog=128)
+
+
+def _bound(port: int) -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind(("127.0.0.1", port))
+    except OSError as error:
+        made.close()
+        raise ConfigError(f"port {port}: {error.strerror}") from error
+    return made

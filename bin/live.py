@@ -46,7 +46,7 @@ def run_live(options: LiveOptions, screen: Console) -> int:
         logs,
         options.mode,
         settings.logging,
-        screen=events.append if screen.is_terminal else _printer(screen),
+        screen=_keeper(events) if screen.is_terminal else _printer(screen),
         screen_level=settings.logging.level,
     )
     simulated = SimulatedVenue(settings, directory.path)
@@ -87,6 +87,10 @@ def _is_over(run: Run) -> bool:
 
 def _stop_s(settings: Settings) -> float:
     return float(settings.supervision.shutdown_seconds)
+
+
+def _keeper(events: deque[str]) -> Callable[[str], None]:
+    return lambda line: events.append(line.rstrip("\n"))
 
 
 def _printer(screen: Console) -> Callable[[str], None]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -34,6 +35,9 @@ def main(
         Path | None, typer.Option(help="File to go on from, and to be kept in.")
     ] = None,
     settings: Annotated[Path | None, typer.Option(help="What differs from settings.yaml.")] = None,
+    with_parent: Annotated[
+        bool, typer.Option("--with-parent", help="End when the standard input closes.")
+    ] = False,
     api_key: Annotated[str, typer.Option(help="The key that it knows.")] = "sim-key",
     api_secret: Annotated[str, typer.Option(help="And its secret.")] = "sim-secret",  # noqa: S107
 ) -> None:
@@ -57,13 +61,16 @@ def main(
     except (ConfigError, BadDataError) as error:
         screen.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(WRONG_USE) from error
-    asyncio.run(_serve(simulator))
+    asyncio.run(_serve(simulator, is_bound=with_parent))
 
 
-async def _serve(simulator: Simulator) -> None:
+async def _serve(simulator: Simulator, *, is_bound: bool) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    if is_bound:
+        # The pipe closes when whoever started this has died, however it died.
+        loop.add_reader(sys.stdin.fileno(), stop.set)
 
     async def until() -> None:
         print(f"listening on http://127.0.0.1:{simulator.wire.port}", flush=True)

@@ -146,7 +146,7 @@ class BybitExchange:
     def on_connected(self, down_s: float) -> None:
         """Let everybody ask what was missed."""
         logger.info("the account's stream works, after {:.1f} s", down_s)
-        self._doubt("the account's stream was down")
+        self._doubt("asks what happened while the account's stream was down")
 
     def on_lost(self, reason: str) -> None:
         """Note that news will be missed."""

@@ -212,8 +212,8 @@ class Simulator:
     def order(self, order: VenueOrder) -> None:
         """Write an order down, and tell of it once queries can see it."""
         self.state.add("order", ORDERS.dump_python(order, mode="json"))
-        self._is_wallet_touched = True
         if order.status is not Status.CREATED:
+            self._is_wallet_touched = True
             self.hub.publish_private("order", [shapes.order_push(order)])
 
     def execution(self, execution: VenueExecution) -> None:

@@ -33,6 +33,7 @@ EXTRA = {
 }
 OTHER_COIN = {"result.list[].cumFeeDetail.MNT", "data[].cumFeeDetail.MNT"}
 
+
 def paths(found: object, where: str = "") -> dict[str, str]:
     """Return every path in a JSON value with the type that stands there."""
     if isinstance(found, dict):

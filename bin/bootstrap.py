@@ -24,7 +24,10 @@ from domain.candles import CandleSeries
 from domain.errors import ConfigError
 from domain.rules import TradingRules
 from domain.snapshots import AssetSnapshot, PortfolioSnapshot
+from infra.bybit.account import prepare_account
 from infra.bybit.connection import BybitConnection, Venue
+from infra.bybit.rest import BybitRest
+from infra.bybit.shapes import MarginMode
 from infra.channels import LogChannel
 from infra.journal.journal import SqliteJournals
 from infra.logs import start_logging
@@ -254,8 +257,7 @@ def build_live(
     connection.measure_clock()
     with journals.connected():
         _claim(journals, file, mode)
-    balance = connection.rest.wallet().balance
-    rules = replace(rules, fills=replace(rules.fills, initial_balance=balance))
+    rules = _as_at_the_exchange(rules, connection.rest)
     ports = Ports(
         feed=connection.feed,
         exchange=connection.exchange,
@@ -271,6 +273,19 @@ def build_live(
         reconcile_ms=int(settings.execution.reconcile_seconds * 1000),
     )
     return run, connection
+
+
+def _as_at_the_exchange(rules: TradingRules, rest: BybitRest) -> TradingRules:
+    """Prepare the account, and return the rules with the exchange's own filters and balance."""
+    report = prepare_account(rest, rules.assets, MarginMode.ISOLATED)
+    for change in report.changes:
+        logger.info("the account was changed: {}", change)
+    for warning in report.warnings:
+        logger.warning("{}", warning)
+    listed = {prepared.asset: prepared.listing.instrument for prepared in report.assets}
+    assets = tuple(replace(a, instrument=listed[a.asset]) for a in rules.assets)
+    balance = rest.wallet(report.margin_mode).balance
+    return replace(rules, assets=assets, fills=replace(rules.fills, initial_balance=balance))
 
 
 def _claim(journals: SqliteJournals, file: Path, mode: str) -> None:

@@ -14,7 +14,7 @@ from rich.text import Text
 from bin.bootstrap import Run, RunDirectory, build_live, start_run_logging
 from bin.live_view import LiveView
 from bin.simulated import SimulatedVenue
-from domain.errors import ConfigError, UnavailableError
+from domain.errors import AccessDeniedError, ConfigError, UnavailableError
 from infra.settings import Settings, default_dotenv, load_settings
 
 DONE, GAVE_UP = 0, 1
@@ -57,8 +57,8 @@ def run_live(options: LiveOptions, screen: Console) -> int:
             return _trade(run, LiveView(run, options.mode, events), screen, _stop_s(settings))
         finally:
             connection.close()
-    except UnavailableError as error:
-        raise ConfigError(f"the exchange does not answer: {error}") from error
+    except (UnavailableError, AccessDeniedError) as error:
+        raise ConfigError(f"the exchange cannot be used: {error}") from error
     finally:
         simulated.close()
         directory.release()

@@ -35,13 +35,16 @@ class LiveView:
         portfolio = self._run.portfolio_snapshot()
         now_ms = self._run.ports.clock.now_ms()
         head = Text(f"{self._mode}  {_time(now_ms)}", style="bold")
-        return Group(
+        parts: list[RenderableType] = [
             head,
             self._assets(portfolio),
             _portfolio_line(portfolio, now_ms),
             self._actors(),
-            Panel(Group(*(Text.from_ansi(line) for line in self._events)), title="last events"),
-        )
+        ]
+        if self._events:
+            events = Group(*(Text.from_ansi(line) for line in self._events))
+            parts.append(Panel(events, title="last events"))
+        return Group(*parts)
 
     def _assets(self, portfolio: PortfolioSnapshot | None) -> Table:
         table = Table("asset", "price", "EMA short", "EMA long", "regime", "crosses")

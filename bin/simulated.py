@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from loguru import logger
+
 from domain.errors import ConfigError
 from infra.bybit.connection import Venue
 from infra.bybit.rest import Credentials
@@ -55,6 +57,7 @@ class SimulatedVenue:
             start_new_session=True,
         )
         self._host = self._wait()
+        logger.info("the simulated exchange is at http://{}", self._host)
 
     @property
     def venue(self) -> Venue:

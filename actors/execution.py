@@ -28,6 +28,7 @@ from actors.messages import (
     OrderRejected,
     OrderSeen,
     PositionChanged,
+    PositionDiffers,
     PositionMarked,
     PositionOpened,
     ResolveEntry,
@@ -38,6 +39,7 @@ from actors.names import NOTIFIER, PORTFOLIO, asset_name
 from actors.ports import Clock, Exchange, Journals, Timer
 from domain.decisions import Grant
 from domain.errors import (
+    AccessDeniedError,
     OrderRefusedError,
     OutcomeUnknownError,
     StaleGrantError,
@@ -52,12 +54,13 @@ from domain.orders import (
     OrderUpdate,
     Purpose,
 )
-from domain.positions import ZERO, Booked, Execution, Position, book
+from domain.positions import ZERO, Booked, Execution, Holding, Position, book
 from domain.rules import TradingRules
 from domain.sizing import protective_levels
 
 ASK_AGAIN_MS = 1_000
 """Pause before the exchange is asked again what it did not answer."""
+ALARMING_DIFFERENCES = 3
 LOOK_BACK_MS = 86_400_000
 """How far before the newest known execution an unknown one may lie."""
 
@@ -91,6 +94,8 @@ class ExecutionActor(SupervisedActor):
         self._seen: set[str] = set()
         """Ids of the executions that are booked."""
         self._position: Position | None = None
+        self._differences = 0
+        """How often in a row the exchange held another quantity than the books."""
         self._is_certain = False
         """The exchange has answered every question since the last doubt."""
         self._timer: Timer | None = None
@@ -150,6 +155,8 @@ class ExecutionActor(SupervisedActor):
         position = self._position
         if position is None or _is_younger(position, command.t_ms):
             return
+        if position.is_external and command.purpose is not Purpose.OPERATOR:
+            return  # opened by hand: the one who opened it decides
         under_way = [order for order in self._orders.values() if _is_close_under_way(order)]
         if not under_way:
             intent = close_intent(
@@ -197,7 +204,7 @@ class ExecutionActor(SupervisedActor):
             self.tell(receiver, PositionChanged(fact_id=fact_id, execution=execution))
         self._tell_people(before, booked, execution)
         if _has_grown(before, self._position):
-            self._protect()
+            self._protect_at_once()
 
     def _tell_people(self, before: Position | None, booked: Booked, execution: Execution) -> None:
         if booked.trade is not None:
@@ -250,14 +257,30 @@ class ExecutionActor(SupervisedActor):
             for order in list(self._orders.values()):
                 if order.is_under_way:
                     self._look_up(order)
-            self._protect()
+            holding = self._exchange.holding(self._asset)
+            self._compare(holding)
+            self._protect(holding)
         except UnavailableError as error:
             self._doubt(str(error))
         else:
             # What was sent meanwhile may have become the next doubt.
-            self._is_certain = not any(map(_is_unknown, self._orders.values()))
+            is_known = not any(map(_is_unknown, self._orders.values()))
+            self._is_certain = is_known and not self._differences
             if self._is_certain and self._reconcile_ms is not None:
                 self._ask_again_in(self._reconcile_ms)
+
+    def _compare(self, holding: Holding) -> None:
+        """Open nothing while the exchange holds another quantity than the books."""
+        booked = ZERO if self._position is None else self._position.signed_qty
+        if holding.signed_qty == booked:
+            self._differences = 0
+            return
+        self._differences += 1
+        # An execution may be on its way; only a difference that stays is worth an alarm.
+        if self._differences == ALARMING_DIFFERENCES:
+            text = f"the exchange holds {holding.signed_qty:f}, the books say {booked:f}"
+            self.tell(NOTIFIER, PositionDiffers(asset=self._asset, detail=text))
+        self._doubt(f"the exchange holds {holding.signed_qty:f}, the books say {booked:f}")
 
     def _since_ms(self) -> int:
         """Return from when on executions may be unknown; late ones are found twice, not lost."""
@@ -297,7 +320,7 @@ class ExecutionActor(SupervisedActor):
         order_id = intent.request.client_order_id
         try:
             update = self._exchange.submit(intent.request, self.incarnation.is_ours)
-        except OrderRefusedError as error:
+        except (OrderRefusedError, AccessDeniedError) as error:
             update = self._news(order_id, OrderStatus.REJECTED, str(error))
         except OutcomeUnknownError as error:
             update = self._news(order_id, OrderStatus.UNKNOWN, str(error))
@@ -384,9 +407,16 @@ class ExecutionActor(SupervisedActor):
 
     # Positions.
 
-    def _protect(self) -> None:
+    def _protect_at_once(self) -> None:
+        try:
+            self._protect(self._exchange.holding(self._asset))
+        except UnavailableError as error:
+            # The stops of the entry order stand; where they should move to is asked again.
+            self._doubt(f"the stops could not be set right: {error}")
+
+    def _protect(self, holding: Holding) -> None:
         """Have both stops stand at the exchange where the average entry price puts them."""
-        if self._position is None:
+        if self._position is None or not holding.signed_qty:
             return
         wanted = protective_levels(
             self._position.avg_entry_price,
@@ -394,7 +424,7 @@ class ExecutionActor(SupervisedActor):
             self._rules.risk,
             self._rules.asset(self._asset).instrument,
         )
-        if self._exchange.stops(self._asset) != wanted:
+        if (holding.stop_loss, holding.take_profit) != (wanted.stop_loss, wanted.take_profit):
             self._exchange.set_stops(self._asset, wanted, self.incarnation.is_ours)
 
     def _go_on_with(self, order: Order) -> None:

@@ -33,6 +33,7 @@ __all__ = [
     "OrderSeen",
     "Ping",
     "PositionChanged",
+    "PositionDiffers",
     "PositionMarked",
     "PositionOpened",
     "ProtectionFired",
@@ -222,6 +223,14 @@ class TradeClosed(Message):
     """Event, from an execution."""
 
     trade: Trade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionDiffers(Message):
+    """Event, from an execution: the exchange and the books do not agree, and go on so."""
+
+    asset: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from actors.messages import (
     EntryRefused,
     GivenUp,
     Message,
+    PositionDiffers,
     PositionOpened,
     ProtectionFired,
     RegimeChanged,
@@ -48,6 +49,8 @@ class NotifierActor(SupervisedActor):
                 self._channel.send("refused", _refusal_text(refusal))
             case ProtectionFired(protection=protection):
                 self._on_protection(protection)
+            case PositionDiffers(asset=asset, detail=detail):
+                self._channel.send("risk", f"{asset} opens nothing: {detail}")
             case Restarted(address=address, generation=generation):
                 self._channel.send("actor", f"{address} restarted, life {generation}")
             case GivenUp(address=address, cause=cause):

@@ -10,7 +10,7 @@ from domain.decisions import Decision, Grant, Protection
 from domain.facts import Fact, Order, StoredExecution
 from domain.market import Candle
 from domain.orders import OrderRequest, OrderUpdate
-from domain.positions import Execution
+from domain.positions import Execution, Holding
 from domain.protection import ProtectionState
 from domain.sizing import ProtectiveLevels
 
@@ -109,8 +109,8 @@ class Exchange(Protocol):
             UnavailableError: the exchange did not answer.
         """
 
-    def stops(self, asset: str) -> ProtectiveLevels | None:
-        """Return the stops that stand at the exchange.
+    def holding(self, asset: str) -> Holding:
+        """Return the position that the exchange has, and the stops that stand there.
 
         Raises:
             UnavailableError: the exchange did not answer.

@@ -90,6 +90,16 @@ class Position:
     exit_decided_ms: int | None = None
 
     @property
+    def signed_qty(self) -> Decimal:
+        """Base units; negative is short."""
+        return self.qty if self.side is Side.BUY else -self.qty
+
+    @property
+    def is_external(self) -> bool:
+        """Tell whether it was opened by no decision of ours."""
+        return self.decided_ms is None
+
+    @property
     def avg_entry_price(self) -> Decimal:
         """What the open part cost, quote per base."""
         return self.open_notional / self.qty
@@ -102,6 +112,20 @@ class Position:
     def unrealized_pnl(self, mark_price: Decimal) -> Decimal:
         """Return the open part's profit at a price, gross of exit costs."""
         return _gain(self.side, self.open_notional, self.qty * mark_price)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """What the exchange says that we hold of an asset. It rules on the quantity."""
+
+    signed_qty: Decimal
+    """Base units; negative is short, 0 is flat."""
+    stop_loss: Decimal | None
+    """Trigger price of the full-position stop that stands; None where none does."""
+    take_profit: Decimal | None
+
+
+FLAT = Holding(signed_qty=ZERO, stop_loss=None, take_profit=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

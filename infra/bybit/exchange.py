@@ -8,8 +8,9 @@ from typing import Protocol
 from loguru import logger
 
 from domain.errors import AccessDeniedError, UnavailableError
+from domain.market import Side
 from domain.orders import OrderRequest, OrderStatus, OrderUpdate
-from domain.positions import ZERO, Execution
+from domain.positions import ZERO, Execution, Holding
 from domain.sizing import ProtectiveLevels
 from infra.bybit import UnknownOutcomeError
 from infra.bybit.rest import BybitRest
@@ -98,13 +99,16 @@ class BybitExchange:
         found = self._rest.executions(self._symbols[asset], since_ms)
         return sorted(found.executions, key=lambda execution: execution.ts_ms)
 
-    def stops(self, asset: str) -> ProtectiveLevels | None:
-        """Return the stops of the open position."""
-        return self._rest.position(self._symbols[asset]).stops
+    def holding(self, asset: str) -> Holding:
+        """Return the open position and its stops."""
+        position = self._rest.position(self._symbols[asset])
+        return Holding(
+            signed_qty=-position.qty if position.side is Side.SELL else position.qty,
+            stop_loss=position.stop_loss,
+            take_profit=position.take_profit,
+        )
 
-    def set_stops(
-        self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]
-    ) -> None:
+    def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> None:
         """Move the stops of the open position in place."""
         self._rest.set_stops(self._symbols[asset], levels, is_ours)
 

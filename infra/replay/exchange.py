@@ -10,7 +10,7 @@ from domain.errors import FencedError
 from domain.market import Candle, exact
 from domain.matching import Event, MatchingEngine
 from domain.orders import OrderRequest, OrderUpdate, Purpose
-from domain.positions import Execution
+from domain.positions import FLAT, Execution, Holding
 from domain.rules import TradingRules
 from domain.sizing import ProtectiveLevels
 from infra.replay.clock import ReplayClock
@@ -63,10 +63,17 @@ class ReplayExchange:
         with self._lock:
             return [e for e in self.engine.executions(asset) if e.ts_ms >= since_ms]
 
-    def stops(self, asset: str) -> ProtectiveLevels | None:
-        """Return the stops of the open position."""
+    def holding(self, asset: str) -> Holding:
+        """Return the open position and its stops."""
         with self._lock:
-            return self.engine.stops.get(asset)
+            position, stops = self.engine.positions.get(asset), self.engine.stops.get(asset)
+        if position is None:
+            return FLAT
+        return Holding(
+            signed_qty=position.signed_qty,
+            stop_loss=None if stops is None else stops.stop_loss,
+            take_profit=None if stops is None else stops.take_profit,
+        )
 
     def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> None:
         """Move the stops of the open position."""

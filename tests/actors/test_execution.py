@@ -14,12 +14,18 @@ from actors.core.messages import Message
 from actors.core.supervisor import ChildSpec, RestartPolicy, Supervisor
 from actors.core.system import ActorSystem
 from actors.execution import ASK_AGAIN_MS, ExecutionActor
-from actors.messages import ClosePosition, OpenPosition, OrderRejected, PositionChanged
+from actors.messages import (
+    ClosePosition,
+    OpenPosition,
+    OrderRejected,
+    PositionChanged,
+    PositionDiffers,
+)
 from domain.decisions import Decision, Grant, Protection
 from domain.errors import OrderRefusedError, OutcomeUnknownError, UnavailableError
 from domain.market import Side
 from domain.orders import ExitReason, OrderRequest, OrderStatus, OrderUpdate, Purpose
-from domain.positions import Execution, ExecutionKind
+from domain.positions import Execution, ExecutionKind, Holding
 from domain.sizing import ProtectiveLevels
 from infra.journal.journal import SqliteJournals
 from infra.replay.clock import ReplayClock
@@ -62,6 +68,8 @@ class FakeExchange:
     """Raised by the next submits."""
     is_down: bool = False
     levels: ProtectiveLevels | None = None
+    by_hand: Decimal = Decimal(0)
+    """Held without an execution that we could see."""
     listener: Any = None
 
     def submit(self, order: OrderRequest, is_ours: Callable[[], bool]) -> OrderUpdate:
@@ -80,9 +88,14 @@ class FakeExchange:
         self._answer()
         return list(self.fills)
 
-    def stops(self, _asset: str) -> ProtectiveLevels | None:
+    def holding(self, _asset: str) -> Holding:
         self._answer()
-        return self.levels
+        signs = {Side.BUY: 1, Side.SELL: -1}
+        return Holding(
+            signed_qty=sum((signs[f.side] * f.qty for f in self.fills), Decimal(0)) + self.by_hand,
+            stop_loss=None if self.levels is None else self.levels.stop_loss,
+            take_profit=None if self.levels is None else self.levels.take_profit,
+        )
 
     def set_stops(self, _asset: str, levels: ProtectiveLevels, _is_ours: object) -> None:
         self.levels = levels
@@ -432,4 +445,69 @@ def test_a_refused_entry_is_told_and_does_not_crash(desk: Desk) -> None:
     (rejected,) = desk.told(OrderRejected)
     assert isinstance(rejected, OrderRejected)
     assert "110007" in rejected.detail
+    assert desk.supervisor.children()[-1].restarts == 0
+
+
+def test_nothing_is_opened_while_the_exchange_holds_another_quantity(desk: Desk) -> None:
+    desk.exchange.by_hand = Decimal("-0.5")
+    desk.restart()
+    desk.wait(3 * ASK_AGAIN_MS)
+
+    desk.tell(OpenPosition(grant=GRANT))
+
+    assert desk.exchange.sent == []
+    alarms = [m for m in desk.heard["notifier"] if isinstance(m, PositionDiffers)]
+    assert [alarm.detail for alarm in alarms] == ["the exchange holds -0.5, the books say 0"]
+    desk.exchange.by_hand = Decimal(0)
+    desk.wait(ASK_AGAIN_MS)
+    desk.tell(OpenPosition(grant=replace(GRANT, t_ms=T_MS + 1000)))
+    assert len(desk.exchange.sent) == 1
+
+
+def test_a_position_opened_by_hand_gets_a_stop_and_is_not_closed(desk: Desk) -> None:
+    by_hand = Execution(
+        exec_id="hand",
+        asset="BTC",
+        ts_ms=T_MS,
+        kind=ExecutionKind.TRADE,
+        side=Side.SELL,
+        qty=Decimal("0.5"),
+        price=Decimal(84000),
+    )
+    desk.exchange.fills.append(by_hand)
+    desk.exchange.listener.on_execution(by_hand)
+    desk.settle()
+
+    desk.tell(CLOSE, replace(CLOSE, purpose=Purpose.EMERGENCY, reason=ExitReason.DRAWDOWN))
+
+    assert desk.exchange.sent == []
+    assert desk.exchange.levels is not None
+    desk.tell(replace(CLOSE, purpose=Purpose.OPERATOR, reason=ExitReason.OPERATOR))
+    assert [order.qty for order in desk.exchange.sent] == [Decimal("0.5")]
+
+
+def test_a_stop_that_was_removed_by_hand_is_set_again(desk: Desk) -> None:
+    desk.tell(OpenPosition(grant=GRANT))
+    desk.fill()
+    standing, desk.exchange.levels = desk.exchange.levels, None
+
+    desk.exchange.listener.on_doubt("test")
+    desk.settle()
+
+    assert desk.exchange.levels == standing
+
+
+def test_a_fill_is_booked_though_the_exchange_falls_silent_and_its_stops_are_set_later(
+    desk: Desk,
+) -> None:
+    desk.tell(OpenPosition(grant=GRANT))
+    desk.exchange.is_down = True
+    desk.fill(price="83000")
+    assert len(desk.told(PositionChanged)) == 1
+    assert desk.exchange.levels is None
+
+    desk.exchange.is_down = False
+    desk.wait(ASK_AGAIN_MS)
+
+    assert desk.exchange.levels is not None
     assert desk.supervisor.children()[-1].restarts == 0

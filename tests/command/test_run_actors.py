@@ -158,10 +158,10 @@ def test_all_wrong_settings_are_told_at_once(tmp_path: Path, candles: Path) -> N
 
 
 def test_without_candles_the_option_is_named(tmp_path: Path) -> None:
-    done = run(tmp_path)
+    done = run(tmp_path, "--mode", "replay")
 
     assert done.returncode == 2
-    assert "--candles" in done.stderr
+    assert "--mode replay needs --candles DIR" in done.stderr
 
 
 def test_the_journal_of_another_mode_is_never_replaced(tmp_path: Path, candles: Path) -> None:

@@ -58,8 +58,6 @@ from domain.positions import ZERO, Booked, Execution, Holding, Position, book
 from domain.rules import TradingRules
 from domain.sizing import protective_levels
 
-ASK_AGAIN_MS = 1_000
-"""Pause before the exchange is asked again what it did not answer."""
 ALARMING_DIFFERENCES = 3
 LOOK_BACK_MS = 86_400_000
 """How far before the newest known execution an unknown one may lie."""
@@ -77,11 +75,20 @@ class ExecutionActor(SupervisedActor):
         exchange: Exchange,
         clock: Clock,
         journals: Journals,
+        ask_again_ms: int = 1_000,
         reconcile_ms: int | None = None,
     ) -> None:
         """Take over `execution/NAME`.
 
-        With `reconcile_ms` the exchange is asked what is true that often, come what may.
+        Args:
+            incarnation: the life.
+            asset: whose orders.
+            rules: the limits.
+            exchange: where they go.
+            clock: for timers.
+            journals: where the facts are.
+            ask_again_ms: pause before the exchange is asked again what it did not answer.
+            reconcile_ms: how often it is asked what is true, come what may; None: never.
         """
         super().__init__(incarnation)
         self._asset = asset
@@ -89,6 +96,7 @@ class ExecutionActor(SupervisedActor):
         self._exchange = exchange
         self._clock = clock
         self._journals = journals
+        self._ask_again_ms = ask_again_ms
         self._reconcile_ms = reconcile_ms
         self._orders: dict[str, Order] = {}
         self._seen: set[str] = set()
@@ -304,7 +312,7 @@ class ExecutionActor(SupervisedActor):
         """Open nothing, and ask again in a while."""
         logger.bind(actor=self.name, asset=self._asset).warning("{}: {}", self.name, why)
         self._is_certain = False
-        self._ask_again_in(ASK_AGAIN_MS)
+        self._ask_again_in(self._ask_again_ms)
 
     def _ask_again_in(self, pause_ms: int) -> None:
         if self._timer is not None:

@@ -37,6 +37,8 @@ from infra.settings.sections import LoggingSettings, SupervisionSettings
 
 REPLAY = "replay"
 _QUIET_CHECK_S = 0.2
+_ASK_AGAIN_S = 1.0
+"""Real time, whatever the speed of the exchange's clock."""
 _ANSWER_S = 0.5
 """How long the screen waits for an actor's answer."""
 _DRILL_BACKOFF_S = 0.001
@@ -136,8 +138,8 @@ class Run:
     ports: Ports
     system: ActorSystem
     supervisor: Supervisor
-    reconcile_ms: int | None = None
-    """How often an execution asks the exchange what is true; None in a replay."""
+    asking: Mapping[str, int] = field(default_factory=dict)
+    """How often an execution asks the exchange; nothing in a replay, which hides nothing."""
     stop_requested: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
@@ -270,7 +272,10 @@ def build_live(
         ports=ports,
         system=system,
         supervisor=Supervisor(system, _policy(settings.supervision), rng),
-        reconcile_ms=int(settings.execution.reconcile_seconds * 1000),
+        asking={
+            "ask_again_ms": int(_ASK_AGAIN_S * 1000 * venue.speed),
+            "reconcile_ms": int(float(settings.execution.reconcile_seconds) * 1000 * venue.speed),
+        },
     )
     return run, connection
 
@@ -307,7 +312,7 @@ def _specs(run: Run) -> list[ChildSpec]:
     execution = common | {
         "exchange": ports.exchange,
         "clock": ports.clock,
-        "reconcile_ms": run.reconcile_ms,
+        **run.asking,
     }
     return [
         ChildSpec(address=NOTIFIER, actor=NotifierActor, arguments=channel),

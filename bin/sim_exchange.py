@@ -30,6 +30,7 @@ def main(
     candles: Annotated[
         Path | None, typer.Option(help="Folder of candle files; else generated from the seed.")
     ] = None,
+    history: Annotated[int, typer.Option(help="Closed candles at the start.")] = 3_500,
     faults: Annotated[Path | None, typer.Option(help="YAML list of faults.")] = None,
     state: Annotated[
         Path | None, typer.Option(help="File to go on from, and to be kept in.")
@@ -53,6 +54,7 @@ def main(
                 speed=_speed(speed),
                 seed=seed,
                 candles=candles,
+                history=history,
                 faults=() if faults is None else read_file(faults),
                 keys=Keys(api_key=api_key, api_secret=api_secret),
                 state=state,

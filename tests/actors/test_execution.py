@@ -13,7 +13,7 @@ from actors.core.actor import Incarnation, SupervisedActor
 from actors.core.messages import Message
 from actors.core.supervisor import ChildSpec, RestartPolicy, Supervisor
 from actors.core.system import ActorSystem
-from actors.execution import ASK_AGAIN_MS, ExecutionActor
+from actors.execution import ExecutionActor
 from actors.messages import (
     ClosePosition,
     OpenPosition,
@@ -31,6 +31,7 @@ from infra.journal.journal import SqliteJournals
 from infra.replay.clock import ReplayClock
 from infra.settings import load_settings
 
+ASK_AGAIN_MS = 1_000
 T_MS = 1_744_802_700_000
 RULES = load_settings(None, environ={}, dotenv=None).trading_rules()
 GRANT = Grant(

@@ -199,6 +199,7 @@ class Wire:
         self._to_port = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
+        self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
         self._flows = threading.Event()
         self._flows.set()
@@ -214,32 +215,39 @@ class Wire:
 
     def reset(self) -> None:
         """Break all connections by RST."""
-        for end in self._sockets:
+        for end in self._taken():
             with suppress(OSError):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                 end.shutdown(socket.SHUT_RD)
-                end.close()
-        self._sockets.clear()
+            end.close()
 
     def stop(self) -> None:
         self.thaw()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for end in self._sockets:
+        self._threads[0].join(WAIT_S)
+        ends = self._taken()
+        for end in ends:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(WAIT_S)
-        for end in self._sockets:
+        for end in ends:
             end.close()
+
+    def _taken(self) -> list[socket.socket]:
+        with self._lock:
+            taken, self._sockets = self._sockets, []
+            return taken
 
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
                 far = socket.create_connection(("127.0.0.1", self._to_port))
-                self._sockets += [near, far]
+                with self._lock:
+                    self._sockets += [near, far]
                 for source, sink in ((near, far), (far, near)):
                     thread = threading.Thread(target=self._pump, args=(source, sink), daemon=True)
                     self._threads.append(thread)

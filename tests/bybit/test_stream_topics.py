@@ -13,7 +13,7 @@ from infra.bybit.private_stream import TOPICS, PrivateStream, login_args, privat
 from infra.bybit.public_stream import PublicStream, public_url
 from infra.bybit.stream import StreamTiming
 from infra.bybit.stream_shapes import Ticker
-from tests.bybit.stream_server import Ear, StreamServer, kline, ticker, until
+from tests.bybit.stream_server import WAIT_S, Ear, StreamServer, kline, ticker, until
 
 START = 1_672_324_800_000
 CANDLE_MS = 300_000
@@ -177,13 +177,13 @@ def test_the_account_is_connected_once_all_its_topics_are(server, private, accou
     assert login["args"] == login_args("key", "secret", START + 10_000)
     assert client.next_request("subscribe")["args"] == list(TOPICS)
 
-    account.expect("connected")
+    assert account.heard.get(timeout=WAIT_S)[0] == "connected"
     client.cut()
-    account.expect("lost")
-    account.expect("connected")
 
-    until(lambda: private.stats().live == set(TOPICS))
-    assert [news[0] for news in account.hush()] == []
+    assert account.heard.get(timeout=WAIT_S)[0] == "lost"
+    assert account.heard.get(timeout=WAIT_S)[0] == "connected"
+    assert private.stats().live == set(TOPICS)
+    assert account.hush() == []
 
 
 def test_news_of_the_account_reach_the_listener_as_domain_values(server, private, account):

@@ -73,7 +73,7 @@ class Control:
                 shapes.position_push(core.venue.view(symbol))
                 for symbol in core.account.engine.positions
             ],
-            "open_orders": [shapes.order_push(order) for order in core.venue.open_orders()],
+            "open_orders": [shapes.order_push(order) for order in core.venue.ledger.open_orders()],
             "streams": [
                 {"path": stream.path, "topics": sorted(stream.topics)}
                 for stream in core.hub.streams
@@ -98,7 +98,7 @@ class Control:
     def price(self, found: Any) -> Any:
         """Move a price: {symbol, price or factor, gap, mark}; mark null lets it follow again."""
         core, symbol = self._core, str(found["symbol"])
-        instrument = core.venue.instrument(symbol)
+        instrument = core.venue.ledger.instrument(symbol)
         if "mark" in found:
             mark = found["mark"]
             core.market.move_mark(symbol, None if mark is None else Decimal(str(mark)))

@@ -10,24 +10,26 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from domain.market import Instrument, Side
-from domain.positions import ZERO, Position
+from domain.market import Instrument
+from domain.positions import ZERO
 from domain.rules import FillRules
 from infra.candle_files import read_candles
 from infra.simulator import shapes
 from infra.simulator.account import Account
+from infra.simulator.acts import act_on_position
 from infra.simulator.clock import Clock
 from infra.simulator.faults import ACTS, Fault, FaultBook, FaultSpec, Kind
 from infra.simulator.gate import Gate, Keys, RateLimits
 from infra.simulator.generator import CANDLE_MS
 from infra.simulator.margin import MarginMode
 from infra.simulator.market import CandleClosed, Market, Tick, tick_ms
+from infra.simulator.order_ledger import NewOrder
 from infra.simulator.records import Status, StopRecord, VenueExecution, VenueOrder
 from infra.simulator.sources import GeneratedSource, RecordedSource, Source
 from infra.simulator.state_file import EXECUTIONS, KLINES, ORDERS, STOPS, Memory, StateFile
 from infra.simulator.streams import Hub
 from infra.simulator.tickers import Tickers
-from infra.simulator.venue import NewOrder, Venue
+from infra.simulator.venue import Venue
 from infra.simulator.wire import Wire
 
 
@@ -96,6 +98,9 @@ class Simulator:
         self._funded_ms = -1
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
+        self.failed = asyncio.Event()
+        self.failure: BaseException | None = None
+        """What ended a task that should not have ended: a bug, which ends the exchange."""
         self.done_ms = self.clock.now_ms()
         """Up to which the market was done with."""
         self._begin(source, memory)
@@ -169,9 +174,9 @@ class Simulator:
             wallet=account.engine.wallet,
             unrealized_pnl=account.unrealized_pnl(),
             positions_margin=account.positions_margin(),
-            orders_margin=account.orders_margin(self.venue.open_orders()),
+            orders_margin=account.orders_margin(self.venue.ledger.open_orders()),
             maintenance=sum((account.maintenance(s) for s in account.engine.positions), ZERO),
-            available=account.available(self.venue.open_orders()),
+            available=account.available(self.venue.ledger.open_orders()),
             realized=sum((book.realized_ever for book in account.books.values()), ZERO),
         )
 
@@ -201,7 +206,7 @@ class Simulator:
 
     def move_price(self, symbol: str, price: Decimal, *, is_gap: bool) -> None:
         """Move a price by hand."""
-        self.venue.instrument(symbol)
+        self.venue.ledger.instrument(symbol)
         tick = self.market.move(symbol, price, self.clock.now_ms(), is_gap=is_gap)
         self.state.add("factors", self.market.factors())
         self._take(tick)
@@ -264,7 +269,8 @@ class Simulator:
             recorded = RecordedSource(read_candles(options.candles, symbols, candle_ms=CANDLE_MS))
             history = min(options.history, recorded.count // 2)
             if memory is not None:
-                return recorded, _closed(recorded, memory.time_ms), self._time_now(memory)
+                closed = min(_closed(recorded, memory.time_ms), recorded.count)
+                return recorded, closed, self._time_now(memory)
             return recorded, history, recorded.first_open_ms + history * CANDLE_MS
         if memory is not None:
             first_ms = int(memory.start["first_open_ms"])
@@ -321,7 +327,7 @@ class Simulator:
             self.venue.restore_execution(execution)
         for order in memory.orders:
             self.venue.restore_order(order)
-        self.venue.stop_records += memory.stops
+        self.venue.protection.records += memory.stops
         if memory.settings:
             self.account.margin_mode = MarginMode(memory.settings["margin_mode"])
             self.account.is_hedged = memory.settings["is_hedged"]
@@ -402,35 +408,12 @@ class Simulator:
     # Doing things.
 
     def _act_on(self, symbol: str, spec: FaultSpec) -> None:
-        instrument = self.venue.instrument(symbol)
+        instrument = self.venue.ledger.instrument(symbol)
         if spec.kind is Kind.PRICE_GAP:
             wanted = self.market.last_price(symbol) * (1 + spec.fraction)
             self.move_price(symbol, instrument.round_price_down(wanted), is_gap=True)
-        elif spec.kind is Kind.POSITION_OPENED:
-            side = Side.BUY if spec.side == "Buy" else Side.SELL
-            qty = spec.qty or instrument.min_order_qty * 10
-            self.venue.trade_by_hand(symbol, side, qty, reduce_only=False)
         else:
-            position = self.account.position(symbol)
-            if position is not None:
-                self._act_on_position(symbol, position, spec)
-
-    def _act_on_position(self, symbol: str, position: Position, spec: FaultSpec) -> None:
-        venue = self.venue
-        if spec.kind is Kind.FUNDING:
-            rate = self.options.fills.funding_rate if spec.rate is None else spec.rate
-            price = self.market.mark_price(symbol)
-            venue.settle_funding(symbol, price, rate, self.clock.now_ms())
-        elif spec.kind is Kind.STOP_REMOVED and venue.stops(symbol):
-            venue.trading_stop(symbol, ZERO, ZERO)
-        elif spec.kind is Kind.POSITION_CLOSED:
-            side = Side.BUY if position.side is Side.SELL else Side.SELL
-            qty = position.qty if spec.qty is None else min(spec.qty, position.qty)
-            venue.trade_by_hand(symbol, side, qty, reduce_only=True)
-        elif spec.kind is Kind.LIQUIDATION:
-            venue.liquidate(symbol)
-        elif spec.kind is Kind.ADL:
-            venue.deleverage(symbol, spec.fraction)
+            act_on_position(self.venue, self.market, self.options.fills, instrument, spec)
 
     async def _act_later(self, fault: Fault, delay_s: float) -> None:
         times = fault.spec.times or 1
@@ -442,7 +425,7 @@ class Simulator:
             self.act(fault.spec)
 
     async def _out_of_order(self, spec: FaultSpec) -> None:
-        self.wire.refuse()
+        await self.wire.refuse()
         streams = {stream.peer for stream in self.hub.streams}
         self.wire.drop_all(streams if spec.kind is Kind.REFUSE else set())
         await asyncio.sleep(spec.for_s or spec.seconds)
@@ -459,14 +442,20 @@ class Simulator:
     def _spawn(self, coroutine: Any) -> None:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self.failure = task.exception()
+            self.failed.set()
 
     def records(self) -> Mapping[str, Any]:
         """Return all that the exchange has accepted and done, for whoever checks it."""
         return {
             "orders": [
                 {**shapes.order_push(order), "seq": order.seq}
-                for order in self.venue.orders.values()
+                for order in self.venue.ledger.orders.values()
             ],
             "executions": [
                 shapes.execution_push(transaction.execution, transaction.cash_flow)
@@ -477,7 +466,7 @@ class Simulator:
                     name: str(value) if isinstance(value, Decimal) else value
                     for name, value in asdict(record).items()
                 }
-                for record in self.venue.stop_records
+                for record in self.venue.protection.records
             ],
         }
 

@@ -1,4 +1,13 @@
-"""The simulated exchange as something to start: in this process or by `bin/sim-exchange`."""
+"""The simulated exchange as something to start: in this process or by `bin/sim-exchange`.
+
+    with SimulatedExchange(SimulatorOptions(instruments=..., fills=...)) as sim:
+        requests.get(f"{sim.base_url}/v5/market/time")
+
+The parts, from the ground up: clock, generator, sources and market make prices; records, account,
+margin, order_ledger, order_checks, protection and venue make an account of them; shapes, rest*,
+streams, gate and wire carry it over sockets; faults, acts and control break it; state_file
+remembers it; core ties it together.
+"""
 
 import asyncio
 import threading
@@ -31,10 +40,15 @@ async def serve(simulator: Simulator, until: Callable[[], Awaitable[object]]) ->
     )
     await simulator.wire.open(app)
     simulator.start()
+    ends = [asyncio.ensure_future(until()), asyncio.ensure_future(simulator.failed.wait())]
     try:
-        await until()
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        for end in ends:
+            end.cancel()
         await simulator.close()
+    if simulator.failure is not None:
+        raise simulator.failure
 
 
 class SimulatedExchange:

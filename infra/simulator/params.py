@@ -32,7 +32,7 @@ class Params:
         return found
 
     def one_of(self, name: str, *allowed: str, default: str = "") -> str:
-        """Return a string that must be one of some; the first wins no rights.
+        """Return a string that must be one of some.
 
         Raises:
             RefusedError: it is another.

@@ -17,7 +17,7 @@ def positions(core: Simulator, params: Params) -> Json:
     params.one_of("category", "linear")
     symbol, settle = params.text("symbol"), params.text("settleCoin")
     if symbol:
-        found = [core.venue.instrument(symbol).symbol]
+        found = [core.venue.ledger.instrument(symbol).symbol]
     elif settle:
         found = sorted(core.account.engine.positions) if settle == "USDT" else []
     else:
@@ -34,7 +34,7 @@ def set_leverage(core: Simulator, params: Params) -> Json:
     buy, sell = params.number("buyLeverage"), params.number("sellLeverage")
     if buy is None or sell is None or buy != sell:
         raise refusals.wrong("buy leverage invalid")
-    core.venue.set_leverage(params.text("symbol"), buy)
+    core.venue.settings.set_leverage(params.text("symbol"), buy)
     return {}
 
 
@@ -43,8 +43,8 @@ def switch_mode(core: Simulator, params: Params) -> Json:
     params.one_of("category", "linear")
     mode = params.one_of("mode", _ONE_WAY, _HEDGE)
     if params.text("symbol"):
-        core.venue.instrument(params.text("symbol"))
-    core.venue.switch_mode(is_hedged=mode == _HEDGE)
+        core.venue.ledger.instrument(params.text("symbol"))
+    core.venue.settings.switch_mode(is_hedged=mode == _HEDGE)
     return {}
 
 
@@ -57,7 +57,7 @@ def trading_stop(core: Simulator, params: Params) -> Json:
     if params.integer("positionIdx") or core.account.is_hedged:
         raise refusals.wrong_position_idx()
     core.venue.trading_stop(
-        core.venue.instrument(params.text("symbol")).symbol,
+        core.venue.ledger.instrument(params.text("symbol")).symbol,
         params.number("stopLoss"),
         params.number("takeProfit"),
         sl_trigger_by=params.one_of("slTriggerBy", *_TRIGGERS, default="LastPrice"),
@@ -114,7 +114,9 @@ def fee_rate(core: Simulator, params: Params) -> Json:
     """GET /v5/account/fee-rate."""
     params.one_of("category", "linear")
     symbol = params.text("symbol")
-    found = [core.venue.instrument(symbol).symbol] if symbol else list(core.market.instruments)
+    found = (
+        [core.venue.ledger.instrument(symbol).symbol] if symbol else list(core.market.instruments)
+    )
     taker, maker = text(core.options.fills.taker_fee_rate), text(MAKER_FEE_RATE)
     return {
         "list": [{"symbol": name, "takerFeeRate": taker, "makerFeeRate": maker} for name in found]
@@ -124,7 +126,7 @@ def fee_rate(core: Simulator, params: Params) -> Json:
 def set_margin_mode(core: Simulator, params: Params) -> Json:
     """POST /v5/account/set-margin-mode."""
     mode = params.one_of("setMarginMode", *(mode.value for mode in MarginMode))
-    core.venue.set_margin_mode(MarginMode(mode))
+    core.venue.settings.set_margin_mode(MarginMode(mode))
     return {"reasons": []}
 
 

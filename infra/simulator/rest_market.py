@@ -30,7 +30,7 @@ def instruments_info(core: Simulator, params: Params) -> Json:
     is_trading = params.text("status", "Trading") == "Trading"
     symbol, rows = params.text("symbol"), []
     if category == "linear" and is_trading:
-        found = [core.venue.instrument(symbol)] if symbol else core.options.instruments
+        found = [core.venue.ledger.instrument(symbol)] if symbol else core.options.instruments
         rows = [shapes.instrument(instrument) for instrument in found]
     return {"category": category, "list": rows, "nextPageCursor": ""}
 
@@ -38,7 +38,7 @@ def instruments_info(core: Simulator, params: Params) -> Json:
 def kline(core: Simulator, params: Params) -> Json:
     """GET /v5/market/kline; the candle under way comes first."""
     params.one_of("category", "linear", default="linear")
-    symbol = core.venue.instrument(params.text("symbol")).symbol
+    symbol = core.venue.ledger.instrument(params.text("symbol")).symbol
     interval_ms = _INTERVALS.get(params.required("interval"))
     if interval_ms is None:
         raise refusals.wrong("Invalid period!")
@@ -60,7 +60,9 @@ def tickers(core: Simulator, params: Params) -> Json:
     """GET /v5/market/tickers."""
     category = params.one_of("category", *_CATEGORIES)
     symbol = params.text("symbol")
-    found = [core.venue.instrument(symbol).symbol] if symbol else list(core.market.instruments)
+    found = (
+        [core.venue.ledger.instrument(symbol).symbol] if symbol else list(core.market.instruments)
+    )
     rows = [core.tickers.rest_fields(symbol) for symbol in found] if category == "linear" else []
     return {"category": category, "list": rows}
 
@@ -68,7 +70,7 @@ def tickers(core: Simulator, params: Params) -> Json:
 def orderbook(core: Simulator, params: Params) -> Json:
     """GET /v5/market/orderbook."""
     params.one_of("category", "linear")
-    symbol = core.venue.instrument(params.text("symbol")).symbol
+    symbol = core.venue.ledger.instrument(params.text("symbol")).symbol
     levels = max(1, min(params.integer("limit", 25) or 25, 500))
     return core.tickers.book(symbol, levels, core.clock.told_ms())
 
@@ -76,7 +78,7 @@ def orderbook(core: Simulator, params: Params) -> Json:
 def funding_history(core: Simulator, params: Params) -> Json:
     """GET /v5/market/funding/history; the rate was always the same."""
     params.one_of("category", "linear")
-    symbol = core.venue.instrument(params.text("symbol")).symbol
+    symbol = core.venue.ledger.instrument(params.text("symbol")).symbol
     begin, end = params.integer("startTime"), params.integer("endTime")
     if begin is not None and end is None:
         raise refusals.wrong("endTime is required with startTime")
@@ -102,7 +104,9 @@ def risk_limit(core: Simulator, params: Params) -> Json:
     """GET /v5/market/risk-limit."""
     params.one_of("category", "linear")
     symbol = params.text("symbol")
-    found = [core.venue.instrument(symbol).symbol] if symbol else list(core.market.instruments)
+    found = (
+        [core.venue.ledger.instrument(symbol).symbol] if symbol else list(core.market.instruments)
+    )
     rows = [
         {
             "id": tier.number,

@@ -3,11 +3,11 @@
 from infra.simulator import refusals, shapes
 from infra.simulator.core import Simulator
 from infra.simulator.faults import Kind
+from infra.simulator.order_ledger import NewOrder
 from infra.simulator.paging import page, window
 from infra.simulator.params import Params
 from infra.simulator.records import Status, VenueExecution, VenueOrder
 from infra.simulator.shapes import Json
-from infra.simulator.venue import NewOrder
 
 _CLOSED_KEPT = 500
 _TRIGGERS = ("LastPrice", "MarkPrice", "IndexPrice")
@@ -74,7 +74,7 @@ def cancel_all(core: Simulator, params: Params) -> Json:
     if not any(params.text(name) for name in ("symbol", "baseCoin", "settleCoin")):
         raise refusals.wrong("params error: symbol, baseCoin or settleCoin is required")
     ended = []
-    for order in core.venue.open_orders():
+    for order in core.venue.ledger.open_orders():
         core.venue.process(order.order_id)
         if order.is_open and _is_meant(order, params):
             ended.append(core.venue.cancel(order))
@@ -87,7 +87,9 @@ def realtime(core: Simulator, params: Params) -> Json:
     names = ("symbol", "baseCoin", "settleCoin", "orderId", "orderLinkId")
     if not any(params.text(name) for name in names):
         raise refusals.wrong("params error: symbol, baseCoin or settleCoin is required")
-    visible = [order for order in core.venue.orders.values() if order.status is not Status.CREATED]
+    visible = [
+        order for order in core.venue.ledger.orders.values() if order.status is not Status.CREATED
+    ]
     closed = [order for order in visible if not order.is_open][-_CLOSED_KEPT:]
     if core.faults.take(Kind.FORGET_CLOSED, path="/v5/order/realtime"):
         closed = []
@@ -115,7 +117,7 @@ def history(core: Simulator, params: Params) -> Json:
     status = params.text("orderStatus")
     found = [
         order
-        for order in core.venue.orders.values()
+        for order in core.venue.ledger.orders.values()
         if not order.is_open
         and order.status is not Status.CREATED
         and (lag is None or order.updated_ms <= newest_ms)
@@ -165,8 +167,8 @@ def _named(core: Simulator, params: Params) -> VenueOrder:
     order_id, link_id = params.text("orderId"), params.text("orderLinkId")
     if not order_id and not link_id:
         raise refusals.wrong("params error: OrderId or orderLinkId is required")
-    core.venue.instrument(params.text("symbol"))
-    order = core.venue.accepted(order_id, link_id)
+    core.venue.ledger.instrument(params.text("symbol"))
+    order = core.venue.ledger.find(order_id, link_id)
     if order is None or order.symbol != params.text("symbol"):
         raise refusals.no_such_order()
     return order

@@ -18,7 +18,7 @@ from infra.simulator.gate import Gate
 PUBLIC, PRIVATE = "/v5/public/linear", "/v5/private"
 _PUBLIC_TOPICS = ("kline.5.", "tickers.", "publicTrade.", "orderbook.1.")
 _PRIVATE_TOPICS = ("order", "execution", "position", "wallet")
-_FAULTY_AT_MOST = 5_000
+_WAITING_AT_MOST = 5_000
 """Messages that wait for a client; one that reads no more is cut."""
 _IDLE_S = 600.0
 
@@ -38,7 +38,7 @@ class Stream:
         self.is_frozen = False
         self.held: bytes | None = None
         """A message that a fault lets come after the next one."""
-        self._waiting: asyncio.Queue[bytes] = asyncio.Queue(_FAULTY_AT_MOST)
+        self._waiting: asyncio.Queue[bytes] = asyncio.Queue(_WAITING_AT_MOST)
 
     def put(self, message: bytes) -> bool:
         """Let a message wait for the socket; False where the client reads no more."""

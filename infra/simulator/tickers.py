@@ -24,6 +24,8 @@ class Tickers:
         self._market = market
         self._fills = fills
         self._told: dict[str, dict[str, str]] = {}
+        self._told_at: dict[str, int] = {}
+        self._ticked: dict[str, int] = {}
         self._day: dict[str, tuple[int, Decimal, Decimal, Decimal, Decimal]] = {}
         self._seq = 0
 
@@ -31,6 +33,7 @@ class Tickers:
         """Return by topic how to make the message of a tick."""
         symbol = tick.symbol
         self._seq += 1
+        self._ticked[symbol] = self._seq
         seq = self._seq
         live = self._market.live(symbol)
         return {
@@ -44,7 +47,9 @@ class Tickers:
         """Return the first message of a topic; None where it has none."""
         symbol = topic.rpartition(".")[2]
         if topic.startswith("tickers."):
-            fields = self._told.setdefault(symbol, self.stream_fields(symbol))
+            if self._told_at.get(symbol) != self._ticked.get(symbol, 0):
+                self._tell(symbol, self.stream_fields(symbol))  # nobody has listened lately
+            fields = self._told[symbol]
             return self._envelope(topic, "snapshot", {"symbol": symbol, **fields}, now_ms)
         if topic.startswith("orderbook."):
             return self._book_push(symbol, now_ms)
@@ -145,11 +150,15 @@ class Tickers:
     def _ticker_delta(self, symbol: str, now_ms: int) -> Json | None:
         fields, told = self.stream_fields(symbol), self._told.get(symbol, {})
         changed = {name: value for name, value in fields.items() if told.get(name) != value}
-        self._told[symbol] = fields
+        self._tell(symbol, fields)
         if not changed:
             return None
         data = {"symbol": symbol, **changed}
         return self._envelope(f"tickers.{symbol}", "delta", data, now_ms)
+
+    def _tell(self, symbol: str, fields: dict[str, str]) -> None:
+        self._told[symbol] = fields
+        self._told_at[symbol] = self._ticked.get(symbol, 0)
 
     def _envelope(self, topic: str, kind: str, data: Any, now_ms: int) -> Json:
         return {"topic": topic, "type": kind, "data": data, "cs": self._seq, "ts": now_ms}

@@ -336,3 +336,14 @@ def test_fill_of_another_asset_leaves_this_one_alone() -> None:
     assert [len(engine.executions(asset)) for asset in ("BTC", "ETH", "SOL")] == [1, 1, 0]
     assert set(engine.positions) == {"BTC", "ETH"}
     assert set(engine.stops) == {"BTC"}
+
+
+def test_an_execution_made_elsewhere_is_booked_like_one_of_the_engine() -> None:
+    filled, booked = with_short(), MatchingEngine(FREE)
+
+    for execution in filled.executions("BTC"):
+        assert booked.book_execution(execution) is execution
+
+    assert booked.positions == filled.positions
+    assert booked.wallet == filled.wallet
+    assert booked.executions("BTC") == filled.executions("BTC")

@@ -175,8 +175,11 @@ def test_ccxt_pro_watches_candles_and_private_news(client: Client) -> None:
                 asyncio.create_task(exchange.watch_balance()),
             ]
             topics = {"order", "execution", "wallet"}
-            while not any(topics <= set(s["topics"]) for s in client.state()["streams"]):
-                await asyncio.sleep(0)
+            await asyncio.to_thread(
+                eventually,
+                client.state,
+                lambda s: any(topics <= set(stream["topics"]) for stream in s["streams"]),
+            )
             await exchange.create_order(PAIR, "market", "sell", 0.05)
             return [candles, ticker, *await asyncio.gather(*waiting)]
         finally:

@@ -154,15 +154,44 @@ def _answer(listener: Listener, op: str) -> dict:
 
 
 REST = (
-    "account-info closed-pnl execution-list fee-rate funding-history instruments-info kline "
-    "order-amend order-cancel order-cancel-all order-create order-history order-realtime orderbook "
-    "position-list query-api set-leverage switch-mode tickers time trading-stop transaction-log "
-    "wallet-balance"
-).split()
+    "account-info",
+    "closed-pnl",
+    "execution-list",
+    "fee-rate",
+    "funding-history",
+    "instruments-info",
+    "kline",
+    "order-amend",
+    "order-cancel",
+    "order-cancel-all",
+    "order-create",
+    "order-history",
+    "order-realtime",
+    "orderbook",
+    "position-list",
+    "query-api",
+    "set-leverage",
+    "switch-mode",
+    "tickers",
+    "time",
+    "trading-stop",
+    "transaction-log",
+    "wallet-balance",
+)
 STREAMS = (
-    "ws-connect.1 ws-connect.3 ws-connect.5 ws-connect.11 ws-execution.1 ws-kline ws-order.1 "
-    "ws-orderbook ws-position.1 ws-publicTrade ws-tickers ws-wallet.1"
-).split()
+    "ws-connect.1",
+    "ws-connect.3",
+    "ws-connect.5",
+    "ws-connect.11",
+    "ws-execution.1",
+    "ws-kline",
+    "ws-order.1",
+    "ws-orderbook",
+    "ws-position.1",
+    "ws-publicTrade",
+    "ws-tickers",
+    "ws-wallet.1",
+)
 
 
 @pytest.mark.parametrize("name", REST)
@@ -183,10 +212,12 @@ def test_stream_messages_have_the_shape_of_the_examples(
 
 
 def test_numbers_in_results_are_strings(talk: dict) -> None:
-    integers = set("positionIdx riskId adlRankIndicator autoAddMargin triggerDirection seq".split())
-    integers |= set("smpGroup fundingInterval symbolId tradeMode unifiedMarginStatus".split())
-    integers |= set("timeWindow ts u cts readOnly type deadlineDay unified uta userID".split())
-    integers |= set("inviterID affiliateID".split())
+    integers = {
+        *("positionIdx", "riskId", "adlRankIndicator", "autoAddMargin", "triggerDirection"),
+        *("seq", "smpGroup", "fundingInterval", "symbolId", "tradeMode", "unifiedMarginStatus"),
+        *("timeWindow", "ts", "u", "cts", "readOnly", "type", "deadlineDay", "unified", "uta"),
+        *("userID", "inviterID", "affiliateID"),
+    }
 
     for name, answer in talk["rest"].items():
         for path, kind in paths(answer["result"]).items():

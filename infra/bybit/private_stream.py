@@ -185,7 +185,9 @@ class PrivateStream:
             return
         update = order_of(item)
         if update is None:
-            self._refusals.count("order without an id of ours", str(item.get("createType")))
+            # The exchange's own orders are our stops, which the position tells of.
+            if item.get("createType") == "CreateByUser":
+                self._refusals.count("order without an id of ours", "CreateByUser")
             return
         self._listener.on_order(asset, update)
 

@@ -14,13 +14,14 @@ from loguru import logger
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import journal, messages, replay, restart
+from tests.benchmarks import journal, messages, replay, restart, streams
 
 MEASURES: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "replay": replay.measure,
     "restart": restart.measure,
     "messages": messages.measure,
     "journal": journal.measure,
+    "streams": streams.measure,
 }
 
 

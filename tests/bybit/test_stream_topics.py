@@ -210,7 +210,9 @@ def test_what_is_not_ours_is_counted_and_what_is_bad_costs_nothing_else(server, 
     account.expect("connected")
 
     client.send(push("order", ORDER | {"symbol": "XRPUSDT"}, ORDER | {"category": "spot"}))
-    client.send(push("order", ORDER | {"orderLinkId": ""}))
+    foreign = ORDER | {"orderLinkId": ""}
+    client.send(push("order", foreign | {"createType": "CreateByUser"}))
+    client.send(push("order", foreign | {"createType": "CreateByStopLoss"}))
     client.send(push("execution", EXECUTION | {"execType": "Settle"}))
     client.send(push("order", None, ORDER | {"orderStatus": "?"}, ORDER))
     client.send(push("order", ORDER, creationTime="?"))

@@ -32,6 +32,9 @@ from infra.simulator.tickers import Tickers
 from infra.simulator.venue import Venue
 from infra.simulator.wire import Wire
 
+_LONGEST_AWAY_MS = 3_600_000
+"""Exchange time that may pass while the exchange is not running."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatorOptions:
@@ -285,12 +288,14 @@ class Simulator:
         return made, options.history, start_ms
 
     def _time_now(self, memory: Memory) -> int:
-        # A running clock ran on while the exchange was away, as a real one's does.
+        # A running clock ran on while the exchange was away, as a real one's does; but only so
+        # far that the start stays quick, since all of it is traded through.
         speed = memory.start["speed"]
         if self.options.speed is None or speed is None:
             return memory.time_ms
         away_ms = _wall_ms() - int(memory.start["wall_ms"])
-        return max(memory.time_ms, int(memory.start["time_ms"]) + int(away_ms * speed))
+        ran_on_ms = int(memory.start["time_ms"]) + int(away_ms * speed)
+        return max(memory.time_ms, min(ran_on_ms, memory.time_ms + _LONGEST_AWAY_MS))
 
     def _begin(self, source: Source, memory: Memory | None) -> None:
         self.state.open()

@@ -136,7 +136,8 @@ class ExecutionActor(SupervisedActor):
             case AskExchange():
                 self._ask_exchange()
             case PositionMarked():
-                self.tell(PORTFOLIO, message, latest=f"mark/{self._asset}")
+                if self._position is not None:
+                    self.tell(PORTFOLIO, message, latest=f"mark/{self._asset}")
             case Restarted() | GivenUp():
                 pass
             case _:

@@ -70,11 +70,12 @@ class BybitConnection:
         self._pool = ConnectionPool(
             venue.public_stream_url, rng=rng, max_connections=max_connections, limiter=limiter
         )
+        market = PublicStream(self._pool, candle_minutes=rules.strategy.candle_ms // 60_000)
         symbols = {asset.asset: asset.instrument.symbol for asset in rules.assets}
         now_ms = self.server_clock.now_ms
         self.feed = BybitFeed(
             self.rest,
-            PublicStream(self._pool, candle_minutes=rules.strategy.candle_ms // 60_000),
+            market,
             open_pen,
             read_recent,
             symbols=symbols,
@@ -82,7 +83,7 @@ class BybitConnection:
             history=rules.strategy.warmup_candles + _SPARE_CANDLES,
             now_ms=now_ms,
         )
-        self.exchange = BybitExchange(self.rest, symbols=symbols, now_ms=now_ms)
+        self.exchange = BybitExchange(self.rest, market, symbols=symbols, now_ms=now_ms)
         self._private = PrivateStream(
             venue.private_stream_url,
             api_key=venue.credentials.api_key,

@@ -1,6 +1,7 @@
 """The exchange's port on Bybit: orders by REST, news by the account's stream."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
@@ -13,10 +14,13 @@ from domain.orders import OrderRequest, OrderStatus, OrderUpdate
 from domain.positions import ZERO, Execution, Holding
 from domain.sizing import ProtectiveLevels
 from infra.bybit import UnknownOutcomeError
+from infra.bybit.pool import Subscription
+from infra.bybit.public_stream import PublicStream
 from infra.bybit.rest import BybitRest
-from infra.bybit.stream_shapes import PositionSeen, WalletSeen
+from infra.bybit.stream_shapes import PositionSeen, Ticker, WalletSeen
 
 RECV_WINDOW_MS = 5_000
+MARK_EVERY_S = 0.5
 _PROOFS = 2
 """Look-ups that must agree that an order never arrived."""
 
@@ -41,16 +45,23 @@ class BybitExchange:
     """One account; safe from any thread. Also the listener of the account's stream."""
 
     def __init__(
-        self, rest: BybitRest, *, symbols: Mapping[str, str], now_ms: Callable[[], int]
+        self,
+        rest: BybitRest,
+        market: PublicStream,
+        *,
+        symbols: Mapping[str, str],
+        now_ms: Callable[[], int],
     ) -> None:
         """Ask nothing yet.
 
         Args:
             rest: the account.
+            market: tells of mark prices.
             symbols: by asset.
             now_ms: the exchange's time.
         """
         self._rest = rest
+        self._market = market
         self._symbols = symbols
         self._now_ms = now_ms
         self._lock = threading.Lock()
@@ -116,7 +127,8 @@ class BybitExchange:
         """Tell a listener what happens to the asset, in the place of whoever was told before."""
         with self._lock:
             self._listeners[asset] = listener
-        return _Seat(self, asset, listener)
+        marks = self._market.tickers(self._symbols[asset], _Marks(listener))
+        return _Seat(self, asset, listener, marks)
 
     def leave(self, asset: str, listener: Listener) -> None:
         """End a listener's hearing, unless its successor already listens."""
@@ -139,10 +151,7 @@ class BybitExchange:
             listener.on_execution(execution)
 
     def on_position(self, position: PositionSeen) -> None:
-        """Pass on the mark price; quantities are booked from executions."""
-        listener = self._listener(position.asset)
-        if listener is not None and position.mark_price is not None:
-            listener.on_mark_price(position.ts_ms, position.mark_price)
+        """Do nothing: quantities are booked from executions, and compared by REST."""
 
     def on_wallet(self, wallet: WalletSeen) -> None:
         """Do nothing: the balance is derived from executions."""
@@ -174,11 +183,29 @@ class BybitExchange:
 class _Seat:
     """One listener's place."""
 
-    def __init__(self, exchange: BybitExchange, asset: str, listener: Listener) -> None:
+    def __init__(
+        self, exchange: BybitExchange, asset: str, listener: Listener, marks: Subscription
+    ) -> None:
         self._exchange = exchange
         self._asset = asset
         self._listener = listener
+        self._marks = marks
 
     def close(self) -> None:
         """Leave; may be called twice."""
+        self._marks.close()
         self._exchange.leave(self._asset, self._listener)
+
+
+class _Marks:
+    """Passes on mark prices, one in a while: they come ten times a second."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._told_s = 0.0
+
+    def __call__(self, ticker: Ticker) -> None:
+        now_s = time.monotonic()
+        if now_s - self._told_s >= MARK_EVERY_S:
+            self._told_s = now_s
+            self._listener.on_mark_price(ticker.ts_ms, ticker.mark_price)

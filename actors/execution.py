@@ -49,6 +49,7 @@ from domain.facts import Fact, Order
 from domain.intents import close_intent, entry_intent
 from domain.orders import (
     INTENDED,
+    ExitReason,
     Intent,
     OrderStatus,
     OrderUpdate,
@@ -56,7 +57,7 @@ from domain.orders import (
 )
 from domain.positions import ZERO, Booked, Execution, Holding, Position, book
 from domain.rules import TradingRules
-from domain.sizing import protective_levels
+from domain.sizing import ProtectiveLevels, protective_levels
 
 ALARMING_DIFFERENCES = 3
 LOOK_BACK_MS = 86_400_000
@@ -102,6 +103,8 @@ class ExecutionActor(SupervisedActor):
         self._seen: set[str] = set()
         """Ids of the executions that are booked."""
         self._position: Position | None = None
+        self._naked_since_ms: int | None = None
+        """Since when the open position has no stop loss at the exchange."""
         self._differences = 0
         """How often in a row the exchange held another quantity than the books."""
         self._is_certain = False
@@ -260,6 +263,7 @@ class ExecutionActor(SupervisedActor):
 
     def _ask_exchange(self) -> None:
         """Book what happened unseen, settle what is open, and set the stops right."""
+        self._is_certain = True
         try:
             for execution in self._exchange.executions(self._asset, self._since_ms()):
                 self._on_execution(execution)
@@ -271,12 +275,8 @@ class ExecutionActor(SupervisedActor):
             self._protect(holding)
         except UnavailableError as error:
             self._doubt(str(error))
-        else:
-            # What was sent meanwhile may have become the next doubt.
-            is_known = not any(map(_is_unknown, self._orders.values()))
-            self._is_certain = is_known and not self._differences
-            if self._is_certain and self._reconcile_ms is not None:
-                self._ask_again_in(self._reconcile_ms)
+        if self._is_certain and self._reconcile_ms is not None:
+            self._ask_again_in(self._reconcile_ms)
 
     def _compare(self, holding: Holding) -> None:
         """Open nothing while the exchange holds another quantity than the books."""
@@ -426,6 +426,7 @@ class ExecutionActor(SupervisedActor):
     def _protect(self, holding: Holding) -> None:
         """Have both stops stand at the exchange where the average entry price puts them."""
         if self._position is None or not holding.signed_qty:
+            self._naked_since_ms = None
             return
         wanted = protective_levels(
             self._position.avg_entry_price,
@@ -434,7 +435,32 @@ class ExecutionActor(SupervisedActor):
             self._rules.asset(self._asset).instrument,
         )
         if (holding.stop_loss, holding.take_profit) != (wanted.stop_loss, wanted.take_profit):
+            if holding.stop_loss is None and self._naked_since_ms is None:
+                self._naked_since_ms = self.now_ms
+            self._set_stops(wanted)
+
+    def _set_stops(self, wanted: ProtectiveLevels) -> None:
+        try:
             self._exchange.set_stops(self._asset, wanted, self.incarnation.is_ours)
+        except (UnavailableError, OrderRefusedError) as error:
+            self._doubt(f"the stops could not be set: {error}")
+            self._close_if_naked()
+        else:
+            self._naked_since_ms = None
+
+    def _close_if_naked(self) -> None:
+        """Close a position that stands without a stop for too long, since none can be set."""
+        since_ms, limit_ms = self._naked_since_ms, self._rules.risk.naked_position_ms
+        if since_ms is None or self.now_ms - since_ms < limit_ms:
+            return
+        if not any(map(_is_close_under_way, self._orders.values())):
+            command = ClosePosition(
+                asset=self._asset,
+                t_ms=self.now_ms,
+                purpose=Purpose.NAKED,
+                reason=ExitReason.NAKED,
+            )
+            self._on_close(command)
 
     def _go_on_with(self, order: Order) -> None:
         """Make the news of an order part of the causal tree that it began in."""
@@ -452,10 +478,6 @@ class ExecutionActor(SupervisedActor):
 
 def _is_close_under_way(order: Order) -> bool:
     return order.is_under_way and order.intent.purpose is not Purpose.ENTRY
-
-
-def _is_unknown(order: Order) -> bool:
-    return order.state.status in (OrderStatus.INTENDED, OrderStatus.UNKNOWN)
 
 
 def _is_younger(position: Position, t_ms: int) -> bool:

@@ -68,6 +68,7 @@ class FakeExchange:
     answers: list[Exception] = field(default_factory=list)
     """Raised by the next submits."""
     is_down: bool = False
+    refuses_stops: bool = False
     levels: ProtectiveLevels | None = None
     by_hand: Decimal = Decimal(0)
     """Held without an execution that we could see."""
@@ -99,6 +100,8 @@ class FakeExchange:
         )
 
     def set_stops(self, _asset: str, levels: ProtectiveLevels, _is_ours: object) -> None:
+        if self.refuses_stops:
+            raise OrderRefusedError("10001 the stop is on the wrong side")
         self.levels = levels
 
     def subscribe(self, _asset: str, listener: object) -> "FakeExchange":
@@ -512,3 +515,30 @@ def test_a_fill_is_booked_though_the_exchange_falls_silent_and_its_stops_are_set
 
     assert desk.exchange.levels is not None
     assert desk.supervisor.children()[-1].restarts == 0
+
+
+def test_a_position_whose_stop_cannot_be_set_is_closed_after_its_limit(desk: Desk) -> None:
+    desk.tell(OpenPosition(grant=GRANT))
+    desk.exchange.refuses_stops = True
+    desk.fill()
+    assert len(desk.exchange.sent) == 1
+
+    desk.wait(RULES.risk.naked_position_ms - ASK_AGAIN_MS)
+    assert len(desk.exchange.sent) == 1
+    desk.wait(2 * ASK_AGAIN_MS)
+
+    assert [order.client_order_id.split("-")[2] for order in desk.exchange.sent[1:]] == ["naked"]
+    assert desk.exchange.sent[-1].reduce_only
+
+
+def test_a_position_whose_stop_is_set_in_time_is_kept(desk: Desk) -> None:
+    desk.tell(OpenPosition(grant=GRANT))
+    desk.exchange.refuses_stops = True
+    desk.fill()
+    desk.wait(2 * ASK_AGAIN_MS)
+
+    desk.exchange.refuses_stops = False
+    desk.wait(10 * ASK_AGAIN_MS)
+
+    assert desk.exchange.levels is not None
+    assert len(desk.exchange.sent) == 1

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.floor import floor
+from tests.system.floor import Floor, floor
 
 ORDER = "/v5/order/create"
 TROUBLE = {
@@ -68,4 +68,73 @@ def test_nothing_is_lost_or_doubled_when_there_are(tmp_path: Path, trouble: str)
         ids = [order["orderLinkId"] for order in here.records()["orders"] if order["orderLinkId"]]
         assert len(ids) == len(set(ids))
         assert here.longest_naked_s() == 0
+        assert here.run.given_up() == {}
+
+
+def open_symbol(here: Floor) -> str | None:
+    held = here.exchange_books()[1]
+    return next(iter(held), None)
+
+
+@pytest.mark.parametrize(
+    ("action", "reason"),
+    [
+        ({"action": "close"}, "EXTERNAL"),
+        ({"action": "liquidate"}, "LIQUIDATION"),
+        ({"action": "adl", "fraction": "0.5"}, None),
+    ],
+    ids=["closed by hand", "liquidated", "reduced by ADL"],
+)
+def test_a_position_that_others_end_is_booked_under_its_reason(
+    tmp_path: Path, action: dict[str, str], reason: str | None
+) -> None:
+    with floor(tmp_path / "run") as here:
+        here.wait(lambda: open_symbol(here), "an open position")
+        symbol = open_symbol(here)
+
+        here.position(symbol=symbol, **action)
+
+        here.wait_until_agreed()
+        if reason is not None:
+            here.wait(lambda: reason in {trade.reason for trade in here.trades()}, reason)
+        here.wait_for_trades(1)
+        here.wait_until_agreed()
+        assert here.run.given_up() == {}
+
+
+def test_a_stop_that_somebody_removes_stands_again(tmp_path: Path) -> None:
+    with floor(tmp_path / "run") as here:
+        here.wait(lambda: open_symbol(here), "an open position")
+
+        here.position(symbol=open_symbol(here), action="remove_stops")
+
+        here.wait(
+            lambda: any(record["stop_loss"] is None for record in here.records()["stops"]),
+            "the stop is gone",
+        )
+        here.wait(lambda: here.records()["stops"][-1]["stop_loss"] is not None, "it stands again")
+        here.wait_for_trades(1)
+        here.wait_until_agreed()
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"kind": "half_open"},
+        {"kind": "mute", "for_s": 5},
+        {"kind": "clock_offset", "ms": 3_600_000, "for_s": 5},
+        {"kind": "http_status", "path": "/v5", "status": 429, "for_s": 3, "probability": 0.5},
+        {"kind": "price_gap", "symbol": "BTCUSDT", "fraction": "0.04"},
+    ],
+    ids=lambda spec: spec["kind"],
+)
+def test_the_system_trades_on_after(tmp_path: Path, spec: dict[str, object]) -> None:
+    with floor(tmp_path / "run") as here:
+        here.wait_for_trades(1)
+
+        here.fault(**spec)
+        here.wait_for_trades(2)
+        here.heal()
+
+        here.wait_until_agreed()
         assert here.run.given_up() == {}

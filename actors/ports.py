@@ -121,6 +121,7 @@ class Exchange(Protocol):
 
         Raises:
             FencedError: the caller was replaced; nothing was sent.
+            OrderRefusedError: the exchange refuses these levels; nothing moved.
             UnavailableError: they may or may not have moved.
         """
 

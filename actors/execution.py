@@ -40,6 +40,7 @@ from actors.ports import Clock, Exchange, Journals, Timer
 from domain.decisions import Grant
 from domain.errors import (
     AccessDeniedError,
+    BadDataError,
     OrderRefusedError,
     OutcomeUnknownError,
     StaleGrantError,
@@ -60,6 +61,8 @@ from domain.rules import TradingRules
 from domain.sizing import ProtectiveLevels, protective_levels
 
 ALARMING_DIFFERENCES = 3
+NO_ANSWER = (UnavailableError, AccessDeniedError, BadDataError)
+"""A question to the exchange that has to be asked again."""
 LOOK_BACK_MS = 86_400_000
 """How far before the newest known execution an unknown one may lie."""
 
@@ -273,7 +276,7 @@ class ExecutionActor(SupervisedActor):
             holding = self._exchange.holding(self._asset)
             self._compare(holding)
             self._protect(holding)
-        except UnavailableError as error:
+        except NO_ANSWER as error:
             self._doubt(str(error))
         if self._is_certain and self._reconcile_ms is not None:
             self._ask_again_in(self._reconcile_ms)
@@ -419,7 +422,7 @@ class ExecutionActor(SupervisedActor):
     def _protect_at_once(self) -> None:
         try:
             self._protect(self._exchange.holding(self._asset))
-        except UnavailableError as error:
+        except NO_ANSWER as error:
             # The stops of the entry order stand; where they should move to is asked again.
             self._doubt(f"the stops could not be set right: {error}")
 
@@ -442,7 +445,7 @@ class ExecutionActor(SupervisedActor):
     def _set_stops(self, wanted: ProtectiveLevels) -> None:
         try:
             self._exchange.set_stops(self._asset, wanted, self.incarnation.is_ours)
-        except (UnavailableError, OrderRefusedError) as error:
+        except (*NO_ANSWER, OrderRefusedError, OutcomeUnknownError) as error:
             self._doubt(f"the stops could not be set: {error}")
             self._close_if_naked()
         else:

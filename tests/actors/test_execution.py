@@ -22,7 +22,13 @@ from actors.messages import (
     PositionDiffers,
 )
 from domain.decisions import Decision, Grant, Protection
-from domain.errors import OrderRefusedError, OutcomeUnknownError, UnavailableError
+from domain.errors import (
+    AccessDeniedError,
+    BadDataError,
+    OrderRefusedError,
+    OutcomeUnknownError,
+    UnavailableError,
+)
 from domain.market import Side
 from domain.orders import ExitReason, OrderRequest, OrderStatus, OrderUpdate, Purpose
 from domain.positions import Execution, ExecutionKind, Holding
@@ -69,6 +75,7 @@ class FakeExchange:
     """Raised by the next submits."""
     is_down: bool = False
     refuses_stops: bool = False
+    silence: Exception | None = None
     levels: ProtectiveLevels | None = None
     by_hand: Decimal = Decimal(0)
     """Held without an execution that we could see."""
@@ -112,6 +119,8 @@ class FakeExchange:
         self.listener = None
 
     def _answer(self) -> None:
+        if self.silence is not None:
+            raise self.silence
         if self.is_down:
             raise UnavailableError("the exchange does not answer")
 
@@ -529,6 +538,24 @@ def test_a_position_whose_stop_cannot_be_set_is_closed_after_its_limit(desk: Des
 
     assert [order.client_order_id.split("-")[2] for order in desk.exchange.sent[1:]] == ["naked"]
     assert desk.exchange.sent[-1].reduce_only
+
+
+@pytest.mark.parametrize(
+    "error",
+    [UnavailableError("down"), AccessDeniedError("key"), BadDataError("garbage")],
+    ids=lambda error: type(error).__name__,
+)
+def test_no_answer_of_the_exchange_crashes_the_execution(desk: Desk, error: Exception) -> None:
+    desk.exchange.silence = error
+    desk.tell(OpenPosition(grant=GRANT))
+    desk.fill()
+    desk.exchange.listener.on_doubt("test")
+    desk.wait(3 * ASK_AGAIN_MS)
+
+    assert desk.supervisor.children()[-1].restarts == 0
+    desk.exchange.silence = None
+    desk.wait(ASK_AGAIN_MS)
+    assert desk.exchange.levels is not None
 
 
 def test_a_position_whose_stop_is_set_in_time_is_kept(desk: Desk) -> None:

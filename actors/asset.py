@@ -11,6 +11,8 @@ actor folds what its execution tells of it.
 from collections.abc import Sequence
 from dataclasses import replace
 
+from loguru import logger
+
 from actors.core.actor import Incarnation, SupervisedActor
 from actors.messages import (
     AssetReported,
@@ -30,9 +32,10 @@ from actors.messages import (
     Restarted,
 )
 from actors.names import NOTIFIER, PORTFOLIO, execution_name
-from actors.ports import Feed, Journals
+from actors.ports import Clock, Feed, Journals
 from domain.asset import AssetState
 from domain.decisions import Report
+from domain.errors import UnavailableError
 from domain.facts import StoredExecution
 from domain.market import Candle
 from domain.orders import Purpose
@@ -41,6 +44,9 @@ from domain.positions import Execution
 from domain.regime import Regime
 from domain.rules import TradingRules
 from domain.snapshots import AssetSnapshot
+
+FETCH_AGAIN_MS = 5_000
+"""Pause before candles that could not be fetched are asked for again."""
 
 
 class AssetActor(SupervisedActor):
@@ -53,6 +59,7 @@ class AssetActor(SupervisedActor):
         asset: str,
         rules: TradingRules,
         feed: Feed,
+        clock: Clock,
         journals: Journals,
     ) -> None:
         """Take over `asset/NAME`."""
@@ -60,6 +67,7 @@ class AssetActor(SupervisedActor):
         self._asset = asset
         self._rules = rules
         self._feed = feed
+        self._clock = clock
         self._journals = journals
         self._execution = execution_name(asset)
         self._state = AssetState(asset, rules)
@@ -79,7 +87,7 @@ class AssetActor(SupervisedActor):
         """
         self._journal = self.hold(self._journals.open(self.name, lambda: self.origin))
         self.hold(self._feed.subscribe(self._asset, self._hand_in_candle, self._hand_in_connection))
-        self._state.apply_candles(self._feed.history(self._asset))
+        self._fetch_candles()
         newest_ms = self._state.signals.t_ms or 0
         self._under_way = {
             order.client_order_id
@@ -148,9 +156,17 @@ class AssetActor(SupervisedActor):
     def _catch_up(self) -> None:
         """Fold the candles that were missed, and decide the newest of them alone."""
         newest_ms = self._state.signals.t_ms
-        self._state.apply_candles(self._feed.history(self._asset))
+        self._fetch_candles()
         if self._state.signals.t_ms != newest_ms:
             self._decide()
+
+    def _fetch_candles(self) -> None:
+        """Fold all candles anew; where the exchange does not answer, try again in a while."""
+        try:
+            self._state.apply_candles(self._feed.history(self._asset))
+        except UnavailableError as error:
+            logger.bind(actor=self.name, asset=self._asset).warning("{}: {}", self.name, error)
+            self._clock.call_at(self.now_ms + FETCH_AGAIN_MS, self._hand_in_connection)
 
     def _on_granted(self, message: EntryGranted) -> None:
         grant = message.grant

@@ -331,7 +331,7 @@ def _specs(run: Run) -> list[ChildSpec]:
             ChildSpec(
                 address=asset_name(asset),
                 actor=AssetActor,
-                arguments=common | {"feed": ports.feed, "asset": asset},
+                arguments=common | {"feed": ports.feed, "clock": ports.clock, "asset": asset},
             )
             for asset in assets
         ),

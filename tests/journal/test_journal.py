@@ -37,8 +37,21 @@ T_MS = 1_744_802_700_000
 ROOT = Path(__file__).resolve().parents[2]
 
 
+MADE: list[SqliteJournals] = []
+
+
 def journals_in(folder: Path, busy_timeout_ms: int = 5000) -> SqliteJournals:
-    return SqliteJournals(folder / "journal.sqlite", lambda: T_MS, busy_timeout_ms=busy_timeout_ms)
+    file = folder / "journal.sqlite"
+    MADE.append(SqliteJournals(file, lambda: T_MS, busy_timeout_ms=busy_timeout_ms))
+    return MADE[-1]
+
+
+@pytest.fixture(autouse=True)
+def _no_connection_is_left() -> Iterator[None]:
+    yield
+    while MADE:
+        with MADE.pop().connected():
+            pass
 
 
 @pytest.fixture
@@ -325,8 +338,9 @@ def test_threads_write_at_once_and_lose_nothing(journals: SqliteJournals) -> Non
 def test_a_journal_of_a_newer_program_is_refused_and_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "journal.sqlite"
     journals_in(tmp_path)
-    with sqlite3.connect(file) as database:
-        database.execute("PRAGMA user_version = 99")
+    database = sqlite3.connect(file)
+    database.execute("PRAGMA user_version = 99")
+    database.close()
 
     with pytest.raises(ConfigError, match=r"journal\.sqlite: the journal is of version 99"):
         journals_in(tmp_path)

@@ -10,9 +10,10 @@ from domain.asset import AssetState
 from domain.candles import CandleSeries
 from domain.decisions import Close, Decision, Grant, Report
 from domain.facts import Order
+from domain.funding import FundingHistory, funding_rate
 from domain.intents import close_intent, entry_intent
 from domain.market import Candle, exact
-from domain.matching import CandlePrices, Event, MatchingEngine, funding_is_due
+from domain.matching import CandlePrices, Event, MatchingEngine
 from domain.orders import Intent, Purpose
 from domain.portfolio import PortfolioState
 from domain.positions import Execution, Trade
@@ -54,7 +55,8 @@ class Backtest:
         return self.result
 
     def _inside(self, name: str, candle: Candle) -> None:
-        for event in inside_candle(self.engine, self._rules, name, candle):
+        history = self._candles[name].funding
+        for event in inside_candle(self.engine, self._rules, name, candle, history):
             self._apply(event)
 
     def _at_close(self, t_ms: int, candles: Mapping[str, Candle]) -> None:
@@ -122,15 +124,19 @@ class Backtest:
 
 
 def inside_candle(
-    engine: MatchingEngine, rules: TradingRules, asset: str, candle: Candle
+    engine: MatchingEngine,
+    rules: TradingRules,
+    asset: str,
+    candle: Candle,
+    funding: FundingHistory | None = None,
 ) -> list[Event]:
     """Let the exchange act inside one candle: funding at its open, then the stops (10.2)."""
     if asset not in engine.positions:
         return []
     prices = CandlePrices(open=exact(candle.open), high=exact(candle.high), low=exact(candle.low))
     events: list[Event] = []
-    if funding_is_due(candle.open_time_ms, rules.fills):
-        rate = rules.fills.funding_rate
+    rate = funding_rate(candle.open_time_ms, rules.fills, funding)
+    if rate is not None:
         events += engine.settle_funding(asset, prices.open, rate, candle.open_time_ms)
     return events + engine.trade_through(asset, prices, candle.close_time_ms)
 

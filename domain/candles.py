@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from domain.funding import FundingHistory
 from domain.market import Candle
 
 Times = NDArray[np.int64]
@@ -32,6 +33,8 @@ class CandleSeries:
     carried: Flags
     """(n,), true where a missing candle was carried forward."""
     candle_ms: int
+    funding: FundingHistory | None = None
+    """Settlements as they happened; None where only the constant rate is known."""
 
     def __post_init__(self) -> None:
         """Make the arrays read-only."""
@@ -88,6 +91,7 @@ class CandleSeries:
             volume=self.volume[part],
             carried=self.carried[part],
             candle_ms=self.candle_ms,
+            funding=self.funding,
         )
 
 

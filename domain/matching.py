@@ -101,17 +101,7 @@ class MatchingEngine:
         position = self.positions.get(asset)
         if position is None:
             return []
-        received = position.qty * price * rate
-        execution = Execution(
-            exec_id=self._exec_id(asset),
-            asset=asset,
-            ts_ms=ts_ms,
-            kind=ExecutionKind.FUNDING,
-            side=position.side,
-            qty=position.qty,
-            price=price,
-            funding=received if position.side is Side.SELL else -received,
-        )
+        execution = funding_execution(position, price, rate, ts_ms, exec_id=self._exec_id(asset))
         return [self.book_execution(execution)]
 
     def trade_through(self, asset: str, prices: CandlePrices, ts_ms: int) -> list[Event]:
@@ -119,16 +109,12 @@ class MatchingEngine:
         position, stops = self.positions.get(asset), self.stops.get(asset)
         if position is None or stops is None:
             return []
-        is_short = position.side is Side.SELL
-        against, along = (prices.high, prices.low) if is_short else (prices.low, prices.high)
-        # A gap through the stop fills at the open: worse for the stop, better for the target.
-        if _reaches(against, stops.stop_loss, upward=is_short):
-            price = _further(prices.open, stops.stop_loss, upward=is_short)
-            return [self._close(position, price, ExitReason.STOP_LOSS, ts_ms)]
-        if _reaches(along, stops.take_profit, upward=not is_short):
-            price = _further(prices.open, stops.take_profit, upward=not is_short)
-            return [self._close(position, price, ExitReason.TAKE_PROFIT, ts_ms)]
-        return []
+        reached = reached_stop(stops, position.side, prices)
+        if reached is None:
+            return []
+        price, reason = reached
+        side = Side.BUY if position.side is Side.SELL else Side.SELL
+        return [self._trade(asset, side, position.qty, price, ts_ms, reason=reason)]
 
     def book_execution(self, execution: Execution) -> Execution:
         """Book an execution made elsewhere: a limit order's, a forced one, or a restored one."""
@@ -158,12 +144,6 @@ class MatchingEngine:
             return ZERO
         return min(order.qty, position.qty)
 
-    def _close(
-        self, position: Position, price: Decimal, reason: ExitReason, ts_ms: int
-    ) -> Execution:
-        side = Side.BUY if position.side is Side.SELL else Side.SELL
-        return self._trade(position.asset, side, position.qty, price, ts_ms, reason=reason)
-
     def _trade(
         self,
         asset: str,
@@ -175,8 +155,7 @@ class MatchingEngine:
         client_order_id: str | None = None,
         reason: ExitReason | None = None,
     ) -> Execution:
-        worse = 1 if side is Side.BUY else -1
-        filled_at = price * (1 + worse * self._rules.slippage_fraction)
+        filled_at = worsened(price, side, self._rules)
         execution = Execution(
             exec_id=self._exec_id(asset),
             asset=asset,
@@ -185,7 +164,7 @@ class MatchingEngine:
             side=side,
             qty=qty,
             price=filled_at,
-            fee=qty * filled_at * self._rules.taker_fee_rate,
+            fee=taker_fee(qty, filled_at, self._rules),
             client_order_id=client_order_id,
             reason=reason,
         )
@@ -204,9 +183,49 @@ class MatchingEngine:
         return f"{asset}-{len(self._executions.get(asset, ())) + 1}"
 
 
-def funding_is_due(open_time_ms: int, rules: FillRules) -> bool:
-    """Tell whether a candle opens at a funding settlement."""
-    return open_time_ms % rules.funding_interval_ms == 0
+def worsened(price: Decimal, side: Side, rules: FillRules) -> Decimal:
+    """Return what a market order fills at: sells lower, buys higher, by the slippage."""
+    return price * (1 + (1 if side is Side.BUY else -1) * rules.slippage_fraction)
+
+
+def taker_fee(qty: Decimal, price: Decimal, rules: FillRules) -> Decimal:
+    """Return the fee of a fill, quote."""
+    return qty * price * rules.taker_fee_rate
+
+
+def funding_execution(
+    position: Position, price: Decimal, rate: Decimal, ts_ms: int, *, exec_id: str
+) -> Execution:
+    """Return what a settlement pays or takes: shorts receive a positive rate."""
+    received = position.qty * price * rate
+    return Execution(
+        exec_id=exec_id,
+        asset=position.asset,
+        ts_ms=ts_ms,
+        kind=ExecutionKind.FUNDING,
+        side=position.side,
+        qty=position.qty,
+        price=price,
+        funding=received if position.side is Side.SELL else -received,
+    )
+
+
+def reached_stop(
+    stops: ProtectiveLevels, side: Side, prices: CandlePrices
+) -> tuple[Decimal, ExitReason] | None:
+    """Return at what price, slippage left out, a candle ends a position; the stop loss is first.
+
+    A gap through the level fills at the open: worse for the stop, better for the target.
+    """
+    is_short = side is Side.SELL
+    against, along = (prices.high, prices.low) if is_short else (prices.low, prices.high)
+    if _reaches(against, stops.stop_loss, upward=is_short):
+        price = _further(prices.open, stops.stop_loss, upward=is_short)
+        return price, ExitReason.STOP_LOSS
+    if _reaches(along, stops.take_profit, upward=not is_short):
+        price = _further(prices.open, stops.take_profit, upward=not is_short)
+        return price, ExitReason.TAKE_PROFIT
+    return None
 
 
 def _reaches(price: Decimal, trigger: Decimal, *, upward: bool) -> bool:

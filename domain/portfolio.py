@@ -15,13 +15,14 @@ from typing import NamedTuple
 from domain.candles import CandleSeries
 from domain.decisions import Close, Decision, Grant, Protection, RefusalReason, Report
 from domain.grants import Blocked, Picture, decide_wishes
-from domain.indicators import Array, CloseWindow, correlation
+from domain.indicators import correlation
 from domain.market import exact
 from domain.orders import ExitReason, Purpose
-from domain.positions import ZERO, Execution, ExecutionKind, Position, Trade, book
+from domain.positions import ZERO, Booked, Execution, ExecutionKind, Position, Trade, book
 from domain.protection import ProtectionState, fire, sample
 from domain.rules import TradingRules
 from domain.snapshots import PortfolioSnapshot
+from domain.windows import ReportedWindows, Windows
 
 OWN_EXITS = frozenset({ExitReason.REGIME, ExitReason.TIME})
 
@@ -93,15 +94,23 @@ class PortfolioState:
     """
 
     def __init__(
-        self, rules: TradingRules, state: ProtectionState, initial_balance: Decimal
+        self,
+        rules: TradingRules,
+        state: ProtectionState,
+        initial_balance: Decimal,
+        windows: Windows | None = None,
     ) -> None:
-        """Start from a stored state (of the start, or of a restart) and no execution."""
+        """Start from a stored state (of the start, or of a restart) and no execution.
+
+        Args:
+            rules: the limits.
+            state: of the protection.
+            initial_balance: quote.
+            windows: the log returns behind correlations; None: those of the closes reported.
+        """
         self._rules = rules
         self._pending: list[tuple[BookingKey, Execution]] = []
-        self._windows = {
-            asset.asset: CloseWindow(rules.strategy.volatility_window) for asset in rules.assets
-        }
-        self._window_ms = dict.fromkeys(self._windows, 0)
+        self._windows = ReportedWindows(rules) if windows is None else windows
         self._arrivals = 0
         self.protection = state
         self.balance = initial_balance
@@ -130,7 +139,7 @@ class PortfolioState:
 
     def follows(self, report: Report) -> bool:
         """Tell whether no close is missing between the newest one known and a report's."""
-        newest_ms = self._window_ms[report.asset]
+        newest_ms = self._windows.newest_ms(report.asset)
         return report.t_ms <= newest_ms + self._rules.strategy.candle_ms
 
     def remember_closes(self, asset: str, series: CandleSeries) -> None:
@@ -138,11 +147,9 @@ class PortfolioState:
 
         Without them a correlation would pair returns of different times.
         """
-        newest = series.close[-self._rules.strategy.volatility_window - 1 :].tolist()
-        self._windows[asset] = CloseWindow(self._rules.strategy.volatility_window, newest)
+        self._windows.remember(asset, series)
         if len(series):
-            self._window_ms[asset] = int(series.open_time_ms[-1]) + series.candle_ms
-            self.prices[asset] = exact(newest[-1])
+            self.prices[asset] = exact(float(series.close[-1]))
 
     def remember_price(self, asset: str, price: Decimal) -> None:
         """Take the price at which an asset is valued until its next close."""
@@ -188,12 +195,12 @@ class PortfolioState:
     def fold_before(self, t_ms: int) -> None:
         """Fold what was heard of earlier closes, and the fills inside the candle that ends at t."""
         while self._pending and self._pending[0][0] < (t_ms, DECISION_PHASE):
-            self._book(self._pending.pop(0)[1])
+            self.book(self._pending.pop(0)[1])
 
     def fold_all(self) -> None:
         """Fold everything heard so far: the present, for people and reports."""
         while self._pending:
-            self._book(self._pending.pop(0)[1])
+            self.book(self._pending.pop(0)[1])
 
     def equity(self) -> Decimal:
         """Return the balance plus unrealized PnL at the newest prices, quote."""
@@ -228,7 +235,8 @@ class PortfolioState:
             realized_pnl=now.realized_pnl,
         )
 
-    def _book(self, execution: Execution) -> None:
+    def book(self, execution: Execution) -> Booked:
+        """Fold an execution at once, where none can come before it, and return what it did."""
         booked = book(self.positions.get(execution.asset), execution)
         self.balance += booked.cash
         grant = self.reserved.get(execution.asset)
@@ -245,11 +253,10 @@ class PortfolioState:
             self.streak = self.streak.apply(
                 booked.trade, limit=rules.loss_streak, cooldown_ms=rules.loss_streak_cooldown_ms
             )
+        return booked
 
     def _apply_close(self, report: Report) -> None:
-        if report.t_ms > self._window_ms[report.asset]:
-            self._windows[report.asset].append(report.close)
-            self._window_ms[report.asset] = report.t_ms
+        self._windows.append(report)
         self.prices[report.asset] = exact(report.close)
 
     def _protection(self, reason: ExitReason, reports: Sequence[Report]) -> Protection:
@@ -313,7 +320,4 @@ class PortfolioState:
         return sum(found) / len(found) if found else None
 
     def _correlation(self, t_ms: int, left: str, right: str) -> float | None:
-        return correlation(self._returns(t_ms, left), self._returns(t_ms, right))
-
-    def _returns(self, t_ms: int, asset: str) -> Array | None:
-        return self._windows[asset].log_returns() if self._window_ms[asset] == t_ms else None
+        return correlation(self._windows.returns(left, t_ms), self._windows.returns(right, t_ms))

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from domain.backtest import inside_candle
 from domain.errors import FencedError
+from domain.funding import FundingHistory
 from domain.market import Candle, exact
 from domain.matching import Event, MatchingEngine
 from domain.orders import OrderRequest, OrderUpdate, Purpose
@@ -37,9 +38,15 @@ _AT_CLOSE = (Purpose.EXIT, Purpose.EMERGENCY, Purpose.OPERATOR, Purpose.NAKED, P
 class ReplayExchange:
     """One account. Orders rest until the replay fills them; safe from any thread."""
 
-    def __init__(self, rules: TradingRules, clock: ReplayClock) -> None:
-        """Start flat, with the starting balance."""
+    def __init__(
+        self,
+        rules: TradingRules,
+        clock: ReplayClock,
+        funding: Mapping[str, FundingHistory | None],
+    ) -> None:
+        """Start flat, with the starting balance; funding by asset."""
         self._rules = rules
+        self._funding = funding
         self._clock = clock
         self._lock = threading.Lock()
         self._subscribers: Subscribers[Listener] = Subscribers()
@@ -97,7 +104,9 @@ class ReplayExchange:
         for asset, candle in candles:
             with self._lock:
                 was_open = asset in self.engine.positions
-                events = inside_candle(self.engine, self._rules, asset, candle)
+                events = inside_candle(
+                    self.engine, self._rules, asset, candle, self._funding.get(asset)
+                )
             self._tell(asset, events)
             if was_open:
                 self._tell_mark(asset, candle)

@@ -28,7 +28,9 @@ class LockStep:
         first_ms = min(int(series.open_time_ms[0]) for series in candles.values())
         self.clock = ReplayClock(first_ms)
         self.feed = ReplayFeed(candles)
-        self.exchange = ReplayExchange(rules, self.clock)
+        self.exchange = ReplayExchange(
+            rules, self.clock, {name: series.funding for name, series in candles.items()}
+        )
 
     @property
     def candle_count(self) -> int:

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.backtest import inside_candle
+from domain.funding import funding_rate
 from domain.market import HOUR_MS, Candle, Side
-from domain.matching import CandlePrices, MatchingEngine, funding_is_due
+from domain.matching import CandlePrices, MatchingEngine
 from domain.orders import ExitReason, OrderRequest, OrderStatus
 from domain.positions import Execution, ExecutionKind
 from domain.sizing import ProtectiveLevels
@@ -146,7 +147,7 @@ def test_flat_asset_pays_no_funding_and_has_no_stops() -> None:
     ],
 )
 def test_funding_is_due_at_0_8_and_16_o_clock(open_time_ms: int, due: bool) -> None:
-    assert funding_is_due(open_time_ms, RULES.fills) == due
+    assert (funding_rate(open_time_ms, RULES.fills) is not None) == due
 
 
 def candle_at(open_time_ms: int, high: float) -> Candle:

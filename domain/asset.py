@@ -114,6 +114,7 @@ class AssetState:
         returns = self.signals.window.log_returns()
         return EntryWish(
             cross_ms=cross_ms,
+            crosses=self.signals.newest_crosses,
             volatility=0.0 if returns is None else volatility(returns),
             regime_strength=(levels.ema_long - levels.close) / levels.ema_long,
         )

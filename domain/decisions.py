@@ -33,6 +33,8 @@ class EntryWish:
 
     cross_ms: int
     """Close time of the cross that the entry would use."""
+    crosses: str = ""
+    """Which averages were crossed then, as names of `CrossKind` joined by +."""
     volatility: float
     regime_strength: float
     """(long average - close) / long average."""
@@ -64,6 +66,11 @@ class Grant:
     """The close it was sized at."""
     cross_ms: int
     protection_epoch: int
+    crosses: str = ""
+    """What was crossed at `cross_ms`; empty where an older program granted it, likewise below."""
+    ema_short: float | None = None
+    """At t, as is the long one."""
+    ema_long: float | None = None
 
     @property
     def notional(self) -> Decimal:

@@ -105,6 +105,9 @@ def _grant(report: Report, wish: EntryWish, qty: Decimal, picture: Picture) -> G
         price=exact(report.close),
         cross_ms=wish.cross_ms,
         protection_epoch=picture.protection_epoch,
+        crosses=wish.crosses,
+        ema_short=report.ema_short,
+        ema_long=report.ema_long,
     )
 
 

@@ -25,6 +25,7 @@ class Signals:
         "crosses_today",
         "levels",
         "newest_cross_ms",
+        "newest_crosses",
         "t_ms",
         "window",
     )
@@ -40,6 +41,8 @@ class Signals:
         self.levels: Levels | None = None
         self.newest_cross_ms: int | None = None
         """Close time of the newest cross that can open a position."""
+        self.newest_crosses = ""
+        """What was crossed then, as names of `CrossKind` joined by +."""
         self.crosses_today = 0
         """Crosses that can open a position, in the UTC day of the newest close."""
         self.window = CloseWindow(rules.volatility_window)
@@ -65,10 +68,11 @@ class Signals:
         if before is None or not self.is_warm:
             return ()
         crosses = bearish_crosses(before, self.levels)
-        for kind in crosses:
-            if kind in self._rules.entry_crosses:
-                self.newest_cross_ms = close_time_ms
-                self.crosses_today += 1
+        admitted = [kind for kind in crosses if kind in self._rules.entry_crosses]
+        if admitted:
+            self.newest_cross_ms = close_time_ms
+            self.newest_crosses = "+".join(admitted)
+            self.crosses_today += len(admitted)
         return crosses
 
     def _levels_after(self, close: float) -> Levels:
@@ -97,7 +101,14 @@ class Signals:
         times = series.open_time_ms + series.candle_ms
         crossed = np.flatnonzero(made)
         if crossed.size:
-            signals.newest_cross_ms = int(times[crossed[-1]])
+            place = int(crossed[-1])
+            signals.newest_cross_ms = int(times[place])
+            before, now = (
+                Levels(close=closes[i], ema_short=short[i], ema_long=long[i])
+                for i in (place - 1, place)
+            )
+            kinds = bearish_crosses(before, now)
+            signals.newest_crosses = "+".join(k for k in kinds if k in rules.entry_crosses)
         midnight = utc_day(signals.t_ms) * DAY_MS
         signals.crosses_today = int(made[times >= midnight].sum())
         return signals

@@ -174,7 +174,35 @@ CREATE TABLE operator_command (
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_NOTICES = """
+ALTER TABLE decision_grant ADD COLUMN crosses TEXT NOT NULL DEFAULT '';
+ALTER TABLE decision_grant ADD COLUMN ema_short REAL;
+ALTER TABLE decision_grant ADD COLUMN ema_long REAL;
+CREATE TABLE notice (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL UNIQUE,
+    similar TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    asset TEXT,
+    cause TEXT NOT NULL,
+    t_ms INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    is_held_back INTEGER NOT NULL
+);
+CREATE INDEX notice_by_similar ON notice (similar, id);
+CREATE TABLE delivery (
+    channel TEXT NOT NULL,
+    notice_id INTEGER NOT NULL REFERENCES notice (id),
+    is_routine INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    is_repeat INTEGER NOT NULL,
+    PRIMARY KEY (channel, notice_id)
+);
+CREATE INDEX delivery_waiting ON delivery (channel, notice_id) WHERE status = 'WAITING';
+INSERT INTO meta (key, value) SELECT 'notifier.read_through', COALESCE(MAX(id), 0) FROM fact;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _NOTICES)
 """Each makes the next version of the database of the one before; none is ever changed."""
 
 

@@ -120,7 +120,12 @@ def trade(
 
 
 def wish(*, cross_ms: int = NOON_MS, sigma: float = 0.002, strength: float = 0.01) -> EntryWish:
-    return EntryWish(cross_ms=cross_ms, volatility=sigma, regime_strength=strength)
+    return EntryWish(
+        cross_ms=cross_ms,
+        crosses="PRICE_BELOW_LONG",
+        volatility=sigma,
+        regime_strength=strength,
+    )
 
 
 def report(

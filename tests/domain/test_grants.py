@@ -226,6 +226,9 @@ def test_grant_carries_what_the_order_needs() -> None:
         price=Decimal("84000.1"),
         cross_ms=NOON_MS - 1,
         protection_epoch=3,
+        crosses="PRICE_BELOW_LONG",
+        ema_short=asked.ema_short,
+        ema_long=asked.ema_long,
     )
     assert grant.notional == Decimal("6972.0083")
 

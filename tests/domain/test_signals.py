@@ -66,6 +66,7 @@ def naive(rules: StrategyRules, closes: list[float], times: list[int]) -> dict[s
         "levels": (closes[-1], short, long),
         "crosses": here,
         "newest_cross_ms": found[-1][0] if found else None,
+        "newest_crosses": "+".join(kind for t_ms, kind in found if t_ms == found[-1][0]),
         "crosses_today": len([t_ms for t_ms, _ in found if t_ms >= today]),
         "is_warm": len(closes) > rules.warmup_candles,
     }
@@ -80,6 +81,7 @@ def state(signals: Signals) -> tuple[Any, ...]:
         signals.closes_seen,
         signals.is_warm,
         signals.newest_cross_ms,
+        signals.newest_crosses,
         signals.crosses_today,
         *(
             value.hex()
@@ -113,6 +115,7 @@ def test_each_close_gives_what_the_rules_give_when_recomputed_from_scratch(
             "levels": (signals.levels.close, signals.levels.ema_short, signals.levels.ema_long),
             "crosses": list(crosses),
             "newest_cross_ms": signals.newest_cross_ms,
+            "newest_crosses": signals.newest_crosses,
             "crosses_today": signals.crosses_today,
             "is_warm": signals.is_warm,
         } == expected

@@ -124,6 +124,9 @@ def protection(epoch: int, t_ms: int = T_MS) -> Decision:
 def decision(t_ms: int = T_MS) -> Decision:
     grants = tuple(
         Grant(
+            crosses="PRICE_BELOW_SHORT",
+            ema_short=83900.25,
+            ema_long=84001.5,
             asset=asset,
             t_ms=t_ms,
             qty=Decimal("1.5"),

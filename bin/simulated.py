@@ -12,7 +12,7 @@ from loguru import logger
 
 from domain.errors import ConfigError
 from infra.bybit.connection import Venue
-from infra.bybit.rest import Credentials
+from infra.bybit.http.client import Credentials
 from infra.settings import Settings
 
 _ROOT = Path(__file__).resolve().parents[1]

@@ -9,11 +9,12 @@ from domain.rules import TradingRules
 from infra.bybit.clock import ServerClock
 from infra.bybit.exchange import BybitExchange
 from infra.bybit.feed import BybitFeed, CandlePen
+from infra.bybit.http.client import Credentials
 from infra.bybit.limits import Limiter
 from infra.bybit.pool import ConnectionPool, ConnectLimiter
 from infra.bybit.private_stream import PrivateStream
 from infra.bybit.public_stream import PublicStream
-from infra.bybit.rest import BybitRest, Credentials
+from infra.bybit.rest import BybitRest
 from infra.live_clock import LiveClock
 
 _SPARE_CANDLES = 500

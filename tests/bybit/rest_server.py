@@ -15,8 +15,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl
 
 from infra.bybit.clock import ServerClock
+from infra.bybit.http.client import Credentials, Patience
 from infra.bybit.limits import Limiter
-from infra.bybit.rest import BybitRest, Credentials, Patience
+from infra.bybit.rest import BybitRest
 
 KEY, SECRET = "the-api-key-of-the-tests", "the-api-secret-of-the-tests"
 START_MS = 1_700_000_000_000

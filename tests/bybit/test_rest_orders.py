@@ -286,7 +286,7 @@ def test_403_without_a_stated_time_stops_everything_for_ten_minutes(venue, rest)
 
 def test_a_close_that_waits_too_long_for_its_turn_is_never_sent(venue):
     with client_of(venue) as rest:
-        rest._limiter.hold(Kind.CLOSE, 60)
+        rest._wire._limiter.hold(Kind.CLOSE, 60)
 
         with pytest.raises(NeverSentError):
             rest.place_order(CLOSE, yes)
@@ -321,7 +321,7 @@ def test_a_sender_fenced_while_it_waits_or_signs_is_stopped_before_the_first_byt
 
 def test_the_last_check_comes_when_the_connection_already_stands(venue, rest):
     connected_at: list[int] = []
-    real, calls = rest._client(None).client.get_adapter(venue.url), []
+    real, calls = rest._wire._client(None).client.get_adapter(venue.url), []
 
     def is_ours() -> bool:
         calls.append(1)

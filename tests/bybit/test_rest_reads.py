@@ -22,7 +22,8 @@ from domain.errors import (
 from domain.orders import ExitReason
 from domain.positions import ExecutionKind
 from infra.bybit import ReadRefusedError, UnansweredError
-from infra.bybit.rest import PATIENCE, venue_url
+from infra.bybit.http.client import PATIENCE
+from infra.bybit.rest import venue_url
 from infra.bybit.shapes import MarginMode
 from tests.bybit.rest_server import (
     CREATE,
@@ -152,15 +153,15 @@ def test_a_definite_refusal_of_a_read_is_not_asked_again(venue, rest, code, erro
 
 def test_a_connection_that_idled_long_is_not_trusted_with_an_order(venue, rest):
     rest.sync_clock()
-    session = rest._client(None).client
+    session = rest._wire._client(None).client
     closed: list[bool] = []
     session.close = lambda: closed.append(True)
 
     venue.time.now_s += 14
-    rest._client(None)
+    rest._wire._client(None)
     fresh = list(closed)
     venue.time.now_s += 16
-    rest._client(None)
+    rest._wire._client(None)
 
     assert (fresh, closed) == ([], [True])
 
@@ -171,7 +172,7 @@ def test_each_thread_has_a_connection_of_its_own(venue, rest):
 
     def ask(_):
         both.wait(5)
-        return rest.position("BTCUSDT").qty, id(rest._client(None))
+        return rest.position("BTCUSDT").qty, id(rest._wire._client(None))
 
     with ThreadPoolExecutor(2) as pool:
         (qty, one), (_, other) = pool.map(ask, range(2))
@@ -438,7 +439,7 @@ def test_no_key_reaches_an_error_a_repr_or_a_log(venue):
     logging.root.setLevel(0)
     try:
         with client_of(venue) as rest:
-            seen.write(repr(rest) + repr(rest._client(None)) + repr(vars(rest)))
+            seen.write(repr(rest) + repr(rest._wire._client(None)) + repr(vars(rest._wire)))
             faults = [Fault(cuts=True), Fault(status=502), Fault(body=b"x"), Fault(code=10016)]
             faults += [Fault(code=10004, text=f"origin_string[170{KEY}5000{SECRET}]")]
             faults += [Fault(code=10001, text=f"{KEY}")]
@@ -519,7 +520,7 @@ def test_a_client_dropped_with_its_thread_leaves_no_open_socket(rest):
     thread.join()
     gc.collect()
 
-    assert len(rest._sessions) == 0
+    assert len(rest._wire._sessions) == 0
 
 
 def test_the_docs_own_examples_are_read(venue, rest, shared_data):

@@ -12,7 +12,7 @@ from typing import Any
 from bin.bootstrap import Run, build_live
 from domain.positions import ZERO, Position, Trade, book
 from infra.bybit.connection import BybitConnection, Venue
-from infra.bybit.rest import Credentials
+from infra.bybit.http.client import Credentials
 from infra.settings import load_settings
 from infra.simulator.core import SimulatorOptions
 from infra.simulator.exchange import SimulatedExchange

@@ -1,0 +1,1 @@
+"""What can be asked of the venue, by what it is about."""

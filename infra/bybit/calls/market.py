@@ -1,0 +1,87 @@
+"""Reads of the market."""
+
+from collections.abc import Sequence
+
+from pybit.unified_trading import HTTP  # type: ignore[import-untyped]
+
+from domain.errors import BadDataError
+from domain.market import Candle
+from infra.bybit import shapes
+from infra.bybit.calls.base import Calls
+from infra.bybit.limits import Kind
+from infra.bybit.shapes import CATEGORY, Listing, Ticker
+
+_KLINE_PAGE = 1000
+
+
+class MarketCalls(Calls):
+    """The market; needs no key."""
+
+    def server_time(self) -> int:
+        """Return the venue's time, ms since 1970 UTC.
+
+        Raises:
+            UnavailableError: no answer within the budget.
+        """
+        answer = self._wire.get(Kind.PUBLIC, HTTP.get_server_time, {}, is_private=False)
+        return int(shapes.server_time_ms(answer.result))
+
+    def instruments(self, symbols: Sequence[str]) -> dict[str, Listing]:
+        """Return how the venue lists some perpetuals.
+
+        Raises:
+            BadDataError: it does not list one of them, or not readably.
+            UnavailableError: no answer within the budget.
+        """
+        found: dict[str, Listing] = {}
+        for symbol in symbols:
+            query = {"category": CATEGORY, "symbol": symbol}
+            answer = self._wire.get(Kind.PUBLIC, HTTP.get_instruments_info, query, is_private=False)
+            listed = shapes.listings(answer.result)
+            if symbol not in listed:
+                raise BadDataError(f"instruments: the venue does not list {symbol}")
+            found[symbol] = listed[symbol]
+        return found
+
+    def kline(
+        self, symbol: str, start_ms: int, end_ms: int, *, candle_ms: int
+    ) -> tuple[Candle, ...]:
+        """Return closed candles, oldest first, page by page; gaps stay gaps.
+
+        Args:
+            symbol: of the perpetual.
+            start_ms: lowest open time, included.
+            end_ms: highest open time, included; the candle that is still open is left out.
+            candle_ms: length of a candle.
+
+        Raises:
+            BadDataError: a candle contradicts itself.
+            UnavailableError: no answer within the budget, for any of the pages.
+        """
+        found: dict[int, Candle] = {}
+        query: dict[str, object] = {"category": CATEGORY, "symbol": symbol, "start": start_ms}
+        query |= {"interval": shapes.interval_of(candle_ms), "limit": _KLINE_PAGE}
+        newest_ms = end_ms
+        while newest_ms >= start_ms:
+            answer = self._wire.get(
+                Kind.PUBLIC, HTTP.get_kline, query | {"end": newest_ms}, is_private=False
+            )
+            page = shapes.candles(answer.result, symbol, candle_ms)
+            page = [candle for candle in page if start_ms <= candle.open_time_ms <= newest_ms]
+            if not page:
+                break
+            now_ms = self._wire.time_of(answer)
+            found |= {c.open_time_ms: c for c in page if c.close_time_ms <= now_ms}
+            newest_ms = page[0].open_time_ms - 1
+        return tuple(found[open_time_ms] for open_time_ms in sorted(found))
+
+    def ticker(self, symbol: str) -> Ticker:
+        """Return a perpetual's last and mark price.
+
+        Raises:
+            BadDataError: a price is missing.
+            UnavailableError: no answer within the budget.
+        """
+        query = {"category": CATEGORY, "symbol": symbol}
+        answer = self._wire.get(Kind.PUBLIC, HTTP.get_tickers, query, is_private=False)
+        return shapes.ticker(answer.result, symbol, self._wire.time_of(answer))

@@ -1,0 +1,102 @@
+"""The way out: only the newest sender may let a request go, and whether it left is known."""
+
+from collections.abc import Callable, Generator
+from contextvars import ContextVar
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from domain.errors import FencedError
+
+IsOurs = Callable[[], bool]
+"""Tells whether the sender is still the newest incarnation of its actor."""
+
+
+def always() -> bool:
+    """Tell that the sender cannot have been replaced."""
+    return True
+
+
+class Departure:
+    """One request on its way out: who may send it, and whether it has left."""
+
+    def __init__(self, is_ours: IsOurs) -> None:
+        """Note who may send it."""
+        self._is_ours = is_ours
+        self.has_left = False
+        """Whether its first byte may be on its way."""
+        self.dead_after_ms: int | None = None
+        """The venue's time after which it is no longer accepted."""
+
+    def check(self) -> None:
+        """Raise FencedError where the sender was replaced."""
+        if not self._is_ours():
+            raise FencedError("a replaced incarnation tried to act at the exchange")
+
+    def leave(self) -> None:
+        """Check once more, at the last moment, and note that it leaves."""
+        self.check()
+        self.has_left = True
+
+
+DEPARTURE: ContextVar[Departure | None] = ContextVar("departure", default=None)
+"""Of the request that the running thread sends."""
+
+
+def _leave(connection: HTTPConnection) -> None:
+    """Let the request of this thread go, at the last moment: its connection stands already."""
+    departure = DEPARTURE.get()
+    if departure is None or departure.has_left:
+        return
+    if connection.sock is None:
+        connection.connect()
+    departure.leave()
+
+
+class _Connection(HTTPConnection):
+    def send(self, data: Any) -> None:
+        _leave(self)
+        super().send(data)
+
+
+class _SecureConnection(HTTPSConnection):
+    def send(self, data: Any) -> None:
+        _leave(self)
+        super().send(data)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+
+
+class Session(requests.Session):
+    """Requests go straight to the venue: no proxy, no netrc, and never after a redirect."""
+
+    def __init__(self) -> None:
+        """Mount connections that ask before they let a request go."""
+        super().__init__()
+        self.trust_env = False
+        self.headers.update({"Content-Type": "application/json", "Accept": "application/json"})
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _Adapter(pool_connections=1, pool_maxsize=1))
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send; a redirect is an answer like any other."""
+        return super().send(request, **{**kwargs, "allow_redirects": False})
+
+    def resolve_redirects(self, *_: Any, **__: Any) -> Generator[requests.Response, None, None]:
+        """Follow none."""
+        yield from ()

@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
+from threading import Event
 
 from actors.core.system import Moment
 
+Fail = Callable[[Moment], None]
+"""Does to the actor at work what the drill is for."""
 _IN_WORK = (Moment.BEFORE_WORK, Moment.AFTER_FACTS, Moment.AFTER_TELLS)
 
 
@@ -13,22 +16,46 @@ class DrillError(Exception):
     """A failure that a drill ordered."""
 
 
+def crash(moment: Moment) -> None:
+    """Fail as a bug would."""
+    raise DrillError(f"crash drill: {moment}")
+
+
+def exit_thread(moment: Moment) -> None:
+    """Fail with what is no Exception: a library that calls sys.exit, for one."""
+    raise SystemExit(f"exit drill: {moment}")
+
+
+class HangDrill:
+    """Keeps an actor busy; when it wakes up it goes on as if nothing had happened."""
+
+    def __init__(self, seconds: float) -> None:
+        """Hang for real seconds."""
+        self._seconds = seconds
+        self._never = Event()
+
+    def __call__(self, _moment: Moment) -> None:
+        """Hang."""
+        self._never.wait(self._seconds)
+
+
 class CrashDrill:
-    """Crashes an actor at a random moment of a random message, or of its start.
+    """Makes an actor fail at a random moment of a random message, or of its start.
 
     Each address has its own random numbers, so that a seed repeats a drill whatever the timing
     of threads.
     """
 
-    def __init__(self, probability: float, seed: int) -> None:
-        """Crash each message, and each start, with a probability in [0, 1]."""
+    def __init__(self, probability: float, seed: int, fail: Fail = crash) -> None:
+        """Let each message, and each start, fail with a probability in [0, 1]."""
         self._probability = probability
         self._seed = seed
+        self._fail = fail
         self._randoms: dict[str, Random] = {}
         self._planned: dict[str, Moment | None] = {}
 
     def __call__(self, address: str, moment: Moment) -> None:
-        """Raise where the drill has planned it."""
+        """Fail where the drill has planned it."""
         random = self._randoms.get(address)
         if random is None:
             random = self._randoms[address] = Random(f"{self._seed}/{address}")  # noqa: S311
@@ -37,7 +64,7 @@ class CrashDrill:
         elif moment is Moment.BEFORE_WORK:
             self._planned[address] = random.choice(_IN_WORK) if self._strikes(random) else None
         if self._planned.get(address) is moment:
-            raise DrillError(f"crash drill: {moment}")
+            self._fail(moment)
 
     def _strikes(self, random: Random) -> bool:
         return random.random() < self._probability

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from loguru import logger
 
@@ -20,6 +20,8 @@ from actors.names import NOTIFIER, PORTFOLIO, asset_name, execution_name
 from actors.notifier import NotifierActor
 from actors.portfolio import PortfolioActor
 from actors.ports import Clock, Exchange, Feed
+from bin.drills import Drills
+from bin.process_drills import ProcessDrills
 from domain.candles import CandleSeries
 from domain.errors import ConfigError
 from domain.rules import TradingRules
@@ -29,6 +31,9 @@ from infra.bybit.connection import BybitConnection, Venue
 from infra.bybit.rest import BybitRest
 from infra.bybit.shapes import MarginMode
 from infra.channels import LogChannel
+from infra.drills.broken_database import BrokenDatabase
+from infra.drills.kill_points import Killer
+from infra.drills.ports import DrilledExchange, DrilledJournals
 from infra.journal.journal import SqliteJournals
 from infra.logs import start_logging
 from infra.replay.lockstep import LockStep
@@ -43,6 +48,8 @@ _ANSWER_S = 0.5
 """How long the screen waits for an actor's answer."""
 _DRILL_BACKOFF_S = 0.001
 _NO_LIMIT = 1_000_000_000
+_NO_DRILLS = Drills()
+_NO_PROCESS_DRILLS = ProcessDrills()
 
 MakeProbe = Callable[[Callable[[], int]], Probe | None]
 
@@ -232,21 +239,39 @@ def build_replay(
 
 
 def build_live(
-    settings: Settings, venue: Venue, directory: Path, mode: str
+    settings: Settings,
+    venue: Venue,
+    directory: Path,
+    mode: str,
+    drills: Drills = _NO_DRILLS,
+    process_drills: ProcessDrills = _NO_PROCESS_DRILLS,
 ) -> tuple[Run, BybitConnection]:
     """Return a run at an exchange that is ready to start, and its connection.
+
+    Args:
+        settings: of the run.
+        venue: where the account is.
+        directory: the run's own.
+        mode: whose facts the journal holds.
+        drills: what is made to fail of the actors.
+        process_drills: what is made to happen to the process.
 
     Raises:
         ConfigError: the run directory or the account cannot be used.
         UnavailableError: the exchange does not answer.
     """
+    killer = process_drills.make_killer()
     rng = Random()  # noqa: S311 (jitter)
     rules = settings.trading_rules()
     file = directory / (settings.database.file or "journal.sqlite")
-    journals = SqliteJournals(
-        file,
-        lambda: connection.clock.now_ms(),  # noqa: PLW0108 (made below)
-        busy_timeout_ms=settings.database.busy_timeout_ms,
+    journals = _drilled(
+        SqliteJournals(
+            file,
+            lambda: connection.clock.now_ms(),  # noqa: PLW0108 (made below)
+            busy_timeout_ms=settings.database.busy_timeout_ms,
+        ),
+        killer,
+        process_drills.make_broken_database(),
     )
     connection = BybitConnection(
         venue,
@@ -262,11 +287,15 @@ def build_live(
     rules = _as_at_the_exchange(rules, connection.rest)
     ports = Ports(
         feed=connection.feed,
-        exchange=connection.exchange,
+        exchange=cast("Exchange", DrilledExchange(connection.exchange, killer))
+        if killer
+        else connection.exchange,
         clock=connection.clock,
         journals=journals,
     )
-    system = ActorSystem(connection.clock.now_ms)
+    now_ms = connection.clock.now_ms
+    system = ActorSystem(now_ms, drills.make_probe(now_ms))
+    process_drills.start_clock_jump()
     run = Run(
         rules=rules,
         ports=ports,
@@ -278,6 +307,14 @@ def build_live(
         },
     )
     return run, connection
+
+
+def _drilled(
+    journals: SqliteJournals, killer: Killer | None, broken: BrokenDatabase | None
+) -> SqliteJournals:
+    if killer is None and broken is None:
+        return journals
+    return cast("SqliteJournals", DrilledJournals(journals, killer, broken))
 
 
 def _as_at_the_exchange(rules: TradingRules, rest: BybitRest) -> TradingRules:

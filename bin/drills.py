@@ -3,13 +3,18 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from actors.core.system import Moment, Probe
-from actors.drill import CrashDrill, PoisonDrill
+from actors.drill import CrashDrill, Fail, HangDrill, PoisonDrill, crash, exit_thread
 from actors.names import asset_name, execution_name
 from domain.errors import ConfigError
 
-_FORMS = "crash=P (0 to 1), suspend=ASSET@ISO or poison=ASSET@ISO (or execution/ASSET)"
+_REPLAY_FORMS = "crash=P (0 to 1), suspend=ASSET@ISO or poison=ASSET@ISO (or execution/ASSET)"
+_SIM_FORMS = (
+    "crash=P, exit=P, hang=P:SECONDS (P from 0 to 1), poison=ASSET@ISO, kill=POINT@N, "
+    "full=FIRST:COUNT, readonly=FIRST:COUNT or clock=SECONDS@AFTER"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +22,9 @@ class Drills:
     """What is made to fail in a run."""
 
     crash_probability: float = 0.0
+    exit_probability: float = 0.0
+    hang_probability: float = 0.0
+    hang_s: float = 0.0
     suspensions: tuple[tuple[str, int], ...] = ()
     """Addresses of actors that are given up, and before which close."""
     poisons: tuple[tuple[str, int], ...] = ()
@@ -24,13 +32,17 @@ class Drills:
     seed: int = 0
 
     def make_probe(self, now_ms: Callable[[], int]) -> Probe | None:
-        """Return what crashes the actors; None where nothing does."""
+        """Return what fails the actors; None where nothing does."""
         probes: list[Probe] = [
             PoisonDrill(address=address, from_ms=from_ms, now_ms=now_ms)
             for address, from_ms in self.poisons
         ]
-        if self.crash_probability:
-            probes.append(CrashDrill(self.crash_probability, self.seed))
+        failures: list[tuple[float, Fail]] = [
+            (self.crash_probability, crash),
+            (self.exit_probability, exit_thread),
+            (self.hang_probability, HangDrill(self.hang_s)),
+        ]
+        probes += [CrashDrill(chance, self.seed, fail) for chance, fail in failures if chance]
         if not probes:
             return None
 
@@ -41,29 +53,50 @@ class Drills:
         return probe
 
 
-def read_drills(texts: Sequence[str], assets: Sequence[str], seed: int) -> Drills:
-    """Return the drills of the command line.
+def read_replay_drills(texts: Sequence[str], assets: Sequence[str], seed: int) -> Drills:
+    """Return the drills of a replay's command line.
 
     Raises:
-        ConfigError: one is not of the forms that exist.
+        ConfigError: one is not of the forms that a replay has.
     """
-    crash, suspensions, poisons = 0.0, [], []
+    return _read(texts, assets, seed, {"crash", "suspend", "poison"}, _REPLAY_FORMS)
+
+
+def read_sim_drills(texts: Sequence[str], assets: Sequence[str], seed: int) -> Drills:
+    """Return the actors' drills of a run at the simulated exchange.
+
+    Raises:
+        ConfigError: one is not of the forms that such a run has.
+    """
+    return _read(texts, assets, seed, {"crash", "exit", "hang", "poison"}, _SIM_FORMS)
+
+
+def _read(
+    texts: Sequence[str], assets: Sequence[str], seed: int, kinds: set[str], forms: str
+) -> Drills:
+    found: dict[str, Any] = {}
     for text in texts:
         kind, _, value = text.partition("=")
-        if kind == "crash":
-            crash = _probability(text, value)
-        elif kind == "suspend":
-            suspensions.append(_actor_at(text, value, assets))
-        elif kind == "poison":
-            poisons.append(_actor_at(text, value, assets))
-        else:
-            raise ConfigError(f"--drill {text}: unknown drill; allowed: {_FORMS}")
-    return Drills(
-        crash_probability=crash,
-        suspensions=tuple(suspensions),
-        poisons=tuple(poisons),
-        seed=seed,
-    )
+        if kind not in kinds:
+            raise ConfigError(f"--drill {text}: unknown drill; allowed: {forms}")
+        _take(found, kind, value, text, assets)
+    return Drills(seed=seed, **found)
+
+
+def _take(found: dict[str, Any], kind: str, value: str, text: str, assets: Sequence[str]) -> None:
+    match kind:
+        case "crash" | "exit":
+            found[f"{kind}_probability"] = _probability(text, value)
+        case "hang":
+            chance, _, seconds = value.partition(":")
+            found["hang_probability"] = _probability(text, chance)
+            found["hang_s"] = _seconds(text, seconds)
+        case "suspend":
+            at = _actor_at(text, value, assets)
+            found["suspensions"] = (*found.get("suspensions", ()), at)
+        case "poison":
+            at = _actor_at(text, value, assets)
+            found["poisons"] = (*found.get("poisons", ()), at)
 
 
 def read_time(option: str, text: str) -> int:
@@ -92,12 +125,20 @@ def _probability(text: str, value: str) -> float:
     return probability
 
 
+def _seconds(text: str, value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1.0
+    if seconds <= 0.0:
+        raise ConfigError(f"--drill {text}: expected P:SECONDS, like hang=0.001:10")
+    return seconds
+
+
 def _actor_at(text: str, value: str, assets: Sequence[str]) -> tuple[str, int]:
     name, at, time = value.partition("@")
     actors = {asset: asset_name(asset) for asset in assets}
     actors |= {name: name for name in map(execution_name, assets)}
     if not at or name not in actors:
-        raise ConfigError(
-            f"--drill {text}: expected ASSET@ISO with one of {', '.join(actors)}; allowed: {_FORMS}"
-        )
+        raise ConfigError(f"--drill {text}: expected ASSET@ISO with one of {', '.join(actors)}")
     return actors[name], read_time(f"--drill {text}:", time)

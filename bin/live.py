@@ -12,7 +12,9 @@ from rich.live import Live
 from rich.text import Text
 
 from bin.bootstrap import Run, RunDirectory, build_live, start_run_logging
+from bin.drills import read_sim_drills
 from bin.live_view import LiveView
+from bin.process_drills import read_process_drills
 from bin.simulated import SimulatedVenue
 from domain.errors import AccessDeniedError, ConfigError, UnavailableError
 from infra.settings import Settings, default_dotenv, load_settings
@@ -30,6 +32,9 @@ class LiveOptions:
     mode: str
     settings: Path | None
     run_dir: Path | None
+    drills: tuple[str, ...] = ()
+    seed: int = 0
+    """Of the drills."""
 
 
 def run_live(options: LiveOptions, screen: Console) -> int:
@@ -39,6 +44,9 @@ def run_live(options: LiveOptions, screen: Console) -> int:
         ConfigError: the options or settings are wrong, or the exchange does not answer.
     """
     settings = load_settings(options.settings, environ=os.environ, dotenv=default_dotenv())
+    assets = [asset.asset for asset in settings.trading_rules().assets]
+    process_drills, texts = read_process_drills(options.drills)
+    drills = read_sim_drills(texts, assets, options.seed)
     directory = RunDirectory(options.run_dir or _VAR / options.mode)
     logs = _VAR / "logs" if options.run_dir is None else options.run_dir / "logs"
     events: deque[str] = deque(maxlen=_EVENTS_SHOWN)
@@ -51,7 +59,9 @@ def run_live(options: LiveOptions, screen: Console) -> int:
     )
     simulated = SimulatedVenue(settings, directory.path)
     try:
-        run, connection = build_live(settings, simulated.venue, directory.path, options.mode)
+        run, connection = build_live(
+            settings, simulated.venue, directory.path, options.mode, drills, process_drills
+        )
         try:
             connection.start()
             return _trade(run, LiveView(run, options.mode, events), screen, _stop_s(settings))

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from bin.bootstrap import REPLAY, Run, RunDirectory, build_replay, start_run_logging
-from bin.drills import Drills, read_drills, read_time
+from bin.drills import Drills, read_replay_drills, read_time
 from bin.summary_view import RunSummary, render
 from domain.candles import CandleSeries
 from domain.summary import in_order, max_drawdown
@@ -51,7 +51,7 @@ def run_replay(options: ReplayOptions, screen: Console) -> int:
     """
     settings = load_settings(options.settings, environ=os.environ, dotenv=default_dotenv())
     candles = _read_candles(options, settings)
-    drills = read_drills(options.drills, list(candles), options.seed)
+    drills = read_replay_drills(options.drills, list(candles), options.seed)
     directory = RunDirectory(options.run_dir or _VAR / "replay")
     try:
         _start_logging(options, settings, screen)

@@ -49,16 +49,26 @@ def main(
     drill: Annotated[
         list[str] | None,
         typer.Option(
-            help="Replay: crash=P, suspend=ASSET@ISO or poison=ASSET@ISO; may be repeated."
+            help="Let something fail, in the simulation or a replay; may be repeated: "
+            "crash=P, poison=ASSET@ISO; README.md has all."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Replay: of the crash drill.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the drills.")] = 0,
 ) -> None:
     """Run the trading system and show what it does."""
     screen = Console(stderr=True)
     try:
         if mode is Mode.SIM or (mode is None and candles is None):
-            code = run_live(LiveOptions(mode="sim", settings=settings, run_dir=run_dir), screen)
+            code = run_live(
+                LiveOptions(
+                    mode="sim",
+                    settings=settings,
+                    run_dir=run_dir,
+                    drills=tuple(drill or ()),
+                    seed=seed,
+                ),
+                screen,
+            )
         else:
             options = ReplayOptions(
                 candles=_needed(candles),

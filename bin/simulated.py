@@ -20,10 +20,10 @@ _LISTENING = re.compile(r"listening on http://(\S+)")
 
 
 class SimulatedVenue:
-    """Starts the simulated exchange; it goes on where it was, from its file in the directory."""
+    """The simulated exchange at its address; it is started where it does not run by itself."""
 
     def __init__(self, settings: Settings, directory: Path) -> None:
-        """Start the process and wait until it listens.
+        """Start the process and wait until it listens, unless the settings name one that runs.
 
         Raises:
             ConfigError: it ended at once.
@@ -31,6 +31,35 @@ class SimulatedVenue:
         key, secret = _keys(directory / "sim-keys.json")
         self._speed = float(settings.simulation.speed)
         self._credentials = Credentials(api_key=key, api_secret=secret)
+        self._process: _Process | None = None
+        host = settings.simulation.address
+        if host is None:
+            self._process = _Process(settings, directory, key, secret)
+            host = self._process.host
+        self._host = host
+        logger.info("the simulated exchange is at http://{}", host)
+
+    @property
+    def venue(self) -> Venue:
+        """Where it is."""
+        return Venue(
+            rest_url=f"http://{self._host}",
+            public_stream_url=f"ws://{self._host}/v5/public/linear",
+            private_stream_url=f"ws://{self._host}/v5/private",
+            credentials=self._credentials,
+            speed=self._speed,
+        )
+
+    def close(self) -> None:
+        """End the process, where it is ours."""
+        if self._process is not None:
+            self._process.close()
+
+
+class _Process:
+    """The exchange as a child; it goes on where it was, from its file in the directory."""
+
+    def __init__(self, settings: Settings, directory: Path, key: str, secret: str) -> None:
         self._log = (directory / "sim-exchange.log").open("a")
         arguments = {
             "--port": "0",
@@ -56,22 +85,9 @@ class SimulatedVenue:
             # A Ctrl-C is for the system, which stops its exchange last.
             start_new_session=True,
         )
-        self._host = self._wait()
-        logger.info("the simulated exchange is at http://{}", self._host)
-
-    @property
-    def venue(self) -> Venue:
-        """Where it is."""
-        return Venue(
-            rest_url=f"http://{self._host}",
-            public_stream_url=f"ws://{self._host}/v5/public/linear",
-            private_stream_url=f"ws://{self._host}/v5/private",
-            credentials=self._credentials,
-            speed=self._speed,
-        )
+        self.host = self._wait()
 
     def close(self) -> None:
-        """End the process."""
         self._process.terminate()
         try:
             self._process.wait(10)

@@ -110,6 +110,10 @@ class SqliteJournals:
         note = schema.insert(_META, {"key": key, "value": value})
         note.on_conflict_replace().execute(self._database)
 
+    def pragma(self, name: str, value: object) -> object:
+        """Set a pragma of this thread's connection, which must be open."""
+        return self._database.pragma(name, value)
+
     def recent_candles(self, asset: str, count: int) -> list[Candle]:
         """Return an asset's newest closed candles, oldest first; in a thread that is connected."""
         query = (

@@ -213,6 +213,7 @@ class FeedSettings(_Section):
 class SimulationSettings(_Section):
     """The simulated exchange of the default run."""
 
+    address: Annotated[str, fields.text(r"[^\s:/]+:[0-9]{1,5}", "HOST:PORT, or null")] | None
     speed: Annotated[Decimal, fields.number("times real time", "1", "1000")]
     seed: Annotated[int, fields.whole("seed", 0, 1_000_000_000)]
 

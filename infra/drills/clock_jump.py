@@ -1,0 +1,33 @@
+"""Lets the machine's wall clock jump, as after a correction of its time."""
+
+import threading
+import time
+
+from domain.errors import ConfigError
+
+
+def read_clock_jump(text: str) -> tuple[float, float]:
+    """Return by how many seconds the clock jumps, and after how many, of a text like `-3600@5`.
+
+    Raises:
+        ConfigError: it is not of this form.
+    """
+    jump, _, after = text.partition("@")
+    try:
+        return float(jump), float(after or 0)
+    except ValueError as error:
+        message = f"--drill clock={text}: expected SECONDS@AFTER_SECONDS, like -3600@5"
+        raise ConfigError(message) from error
+
+
+def jump_later(jump_s: float, after_s: float) -> None:
+    """Let the wall clock of this process jump; monotonic time goes on as it is."""
+    timer = threading.Timer(after_s, _jump, (jump_s,))
+    timer.daemon = True
+    timer.start()
+
+
+def _jump(jump_s: float) -> None:
+    real_s, real_ns = time.time, time.time_ns
+    time.time = lambda: real_s() + jump_s
+    time.time_ns = lambda: real_ns() + round(jump_s * 1e9)

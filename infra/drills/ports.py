@@ -1,0 +1,119 @@
+"""The ports of a run with drills inside: what is not watched goes straight through."""
+
+from collections.abc import Callable
+from typing import Any
+
+from domain.facts import ClosedCandle, Fact
+from domain.orders import Intent, OrderRequest, OrderUpdate
+from domain.positions import Execution
+from domain.sizing import ProtectiveLevels
+from infra.bybit.exchange import BybitExchange
+from infra.drills.broken_database import BrokenDatabase, Pragma
+from infra.drills.kill_points import Killer, Step
+from infra.journal.journal import Origin, SqliteJournal, SqliteJournals
+
+
+class DrilledJournals:
+    """A journal whose appends can kill the process, or find the database broken."""
+
+    def __init__(
+        self, journals: SqliteJournals, killer: Killer | None, broken: BrokenDatabase | None
+    ) -> None:
+        """Watch a journal."""
+        self._journals = journals
+        self._killer = killer
+        self._broken = broken
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._journals, name)
+
+    def open(self, address: str, origin: Origin) -> "DrilledJournal":
+        """Take an address's pen, watched."""
+        pen = self._journals.open(address, origin)
+        return DrilledJournal(pen, self._journals.pragma, self._killer, self._broken)
+
+
+class DrilledJournal:
+    """One actor's watched pen."""
+
+    def __init__(
+        self,
+        journal: SqliteJournal,
+        pragma: Pragma,
+        killer: Killer | None,
+        broken: BrokenDatabase | None,
+    ) -> None:
+        """Made by `DrilledJournals.open` alone."""
+        self._journal = journal
+        self._pragma = pragma
+        self._killer = killer
+        self._broken = broken
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._journal, name)
+
+    def append(self, *facts: Fact) -> list[int]:
+        """Store facts, all or none."""
+        if self._broken is not None:
+            self._broken.before_append(self._pragma)
+        step = _step_of(facts)
+        if self._killer is None or step is None:
+            return self._journal.append(*facts)
+        with self._killer.around(step):
+            return self._journal.append(*facts)
+
+
+class DrilledExchange:
+    """An exchange at whose orders, fills and stops the process can be killed."""
+
+    def __init__(self, exchange: BybitExchange, killer: Killer) -> None:
+        """Watch an exchange."""
+        self._exchange = exchange
+        self._killer = killer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._exchange, name)
+
+    def submit(self, order: OrderRequest, is_ours: Callable[[], bool]) -> OrderUpdate:
+        """Send an order, once."""
+        step = Step.CLOSE_SENT if order.reduce_only else Step.ORDER_SENT
+
+        def watched() -> bool:
+            # Asked immediately before the request leaves.
+            self._killer.pass_by(f"{step}.before")
+            return is_ours()
+
+        with self._killer.sending(step):
+            update = self._exchange.submit(order, watched)
+        self._killer.pass_by(f"{Step.ANSWER_RECEIVED}.after")
+        return update
+
+    def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> None:
+        """Move the stops of the open position."""
+        with self._killer.around(Step.STOP_MOVED):
+            self._exchange.set_stops(asset, levels, is_ours)
+
+    def subscribe(self, asset: str, listener: Any) -> Any:
+        """Tell a listener what happens to the asset."""
+        return self._exchange.subscribe(asset, _WatchedListener(listener, self._killer))
+
+
+class _WatchedListener:
+    """Passes news on."""
+
+    def __init__(self, listener: Any, killer: Killer) -> None:
+        self._listener = listener
+        self._killer = killer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._listener, name)
+
+    def on_execution(self, execution: Execution) -> None:
+        with self._killer.around(Step.FILL_SEEN):
+            self._listener.on_execution(execution)
+
+
+def _step_of(facts: tuple[Fact, ...]) -> Step | None:
+    if any(isinstance(fact, Intent) for fact in facts):
+        return Step.INTENT_WRITTEN
+    return None if isinstance(facts[0], ClosedCandle) else Step.FACTS_COMMITTED

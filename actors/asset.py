@@ -1,9 +1,10 @@
 """The actor of one asset: follows its candles and wishes, exits and reports at each close.
 
 Receives: CandleClosed from its feed; EntryGranted, EntryRefused, GlobalCooldownStarted from the
-portfolio; PositionChanged, OrderRejected from its execution; Restarted, GivenUp from supervision.
+portfolio; PositionChanged, OrderRejected from its execution; StateWanted from the notifier;
+Restarted, GivenUp from supervision.
 Publishes: AssetReported to the portfolio; OpenPosition, ClosePosition to its execution;
-RegimeChanged, EntryRefused to the notifier.
+RegimeChanged, EntryRefused, ConnectionLost, ConnectionRestored, StateTold to the notifier.
 Owns: the asset's feed, averages, crosses, regime and cooldown. The position is the exchange's; the
 actor folds what its execution tells of it.
 """
@@ -18,10 +19,13 @@ from actors.messages import (
     AssetReported,
     CandleClosed,
     ClosePosition,
+    ConnectionLost,
+    ConnectionRestored,
     Describe,
     EntryGranted,
     EntryRefused,
     FeedConnected,
+    FeedLost,
     GivenUp,
     GlobalCooldownStarted,
     Message,
@@ -30,9 +34,11 @@ from actors.messages import (
     PositionChanged,
     RegimeChanged,
     Restarted,
+    StateTold,
+    StateWanted,
 )
 from actors.names import NOTIFIER, PORTFOLIO, execution_name
-from actors.ports import Clock, Feed, Journals
+from actors.ports import Clock, Feed, Journals, Subscription
 from domain.asset import AssetState
 from domain.decisions import Report
 from domain.errors import UnavailableError
@@ -45,6 +51,7 @@ from domain.regime import Regime
 from domain.rules import TradingRules
 from domain.snapshots import AssetSnapshot
 
+_FEED = "feed"
 FETCH_AGAIN_MS = 5_000
 """Pause before candles that could not be fetched are asked for again."""
 
@@ -78,6 +85,8 @@ class AssetActor(SupervisedActor):
         self._under_way: set[str] = set()
         self._report: Report | None = None
         self._refused_cross_ms: int | None = None
+        self._lost_ms: int | None = None
+        """Since when the feed is lost; None while it works."""
 
     def on_start(self) -> None:
         """Fold the facts, and decide the newest close once more.
@@ -86,7 +95,7 @@ class AssetActor(SupervisedActor):
         exited at this close would enter again.
         """
         self._journal = self.hold(self._journals.open(self.name, lambda: self.origin))
-        self.hold(self._feed.subscribe(self._asset, self._hand_in_candle, self._hand_in_connection))
+        self.hold(self._subscribe())
         self._fetch_candles()
         newest_ms = self._state.signals.t_ms or 0
         self._under_way = {
@@ -110,7 +119,11 @@ class AssetActor(SupervisedActor):
             case CandleClosed(candle=candle):
                 self._on_candle(candle)
             case FeedConnected():
-                self._catch_up()
+                self._on_connected()
+            case FeedLost(reason=reason):
+                self._on_lost(reason)
+            case StateWanted():
+                self.tell(NOTIFIER, StateTold(snapshot=self._snapshot()))
             case EntryGranted():
                 self._on_granted(message)
             case EntryRefused():
@@ -152,6 +165,24 @@ class AssetActor(SupervisedActor):
         self._feed.accept(self._asset, candle)
         self._state.apply_candle(candle.close_time_ms, candle.close)
         self._decide()
+
+    def _on_connected(self) -> None:
+        seen = self._state.signals.closes_seen
+        self._catch_up()
+        if self._lost_ms is not None:
+            restored = ConnectionRestored(
+                asset=self._asset,
+                what=_FEED,
+                down_ms=self.now_ms - self._lost_ms,
+                candles=self._state.signals.closes_seen - seen,
+            )
+            self._lost_ms = None
+            self.tell(NOTIFIER, restored)
+
+    def _on_lost(self, reason: str) -> None:
+        if self._lost_ms is None:
+            self._lost_ms = self.now_ms
+            self.tell(NOTIFIER, ConnectionLost(asset=self._asset, what=_FEED, detail=reason))
 
     def _catch_up(self) -> None:
         """Fold the candles that were missed, and decide the newest of them alone."""
@@ -195,6 +226,14 @@ class AssetActor(SupervisedActor):
             for request in (self._entry, self._exit):
                 if request is not None:
                     self.tell(self._execution, request)
+
+    def _subscribe(self) -> Subscription:
+        return self._feed.subscribe(
+            self._asset, self._hand_in_candle, self._hand_in_connection, self._hand_in_loss
+        )
+
+    def _hand_in_loss(self, reason: str) -> None:
+        self.hand_in(FeedLost(reason=reason), sender=f"feed/{self._asset}")
 
     def _hand_in_connection(self) -> None:
         self.hand_in(FeedConnected(), sender=f"feed/{self._asset}", latest="connected")

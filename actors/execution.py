@@ -3,7 +3,8 @@
 Receives: OpenPosition, ClosePosition, ResolveEntry; ExecutionSeen, OrderSeen, PositionMarked from
 the exchange; Restarted, GivenUp.
 Publishes: PositionChanged, OrderRejected to the asset and the portfolio; PositionMarked to the
-portfolio; PositionOpened, TradeClosed to the notifier.
+portfolio; PositionOpened, TradeClosed, PositionDiffers, PositionNaked, ConnectionLost,
+ConnectionRestored to the notifier.
 Owns: the asset's orders and stops at the exchange, and the journal of both.
 
 What the exchange tells is a hint. Whenever the actor cannot know (after its start, after an answer
@@ -21,6 +22,8 @@ from actors.core.envelope import Origin
 from actors.messages import (
     AskExchange,
     ClosePosition,
+    ConnectionLost,
+    ConnectionRestored,
     ExecutionSeen,
     GivenUp,
     Message,
@@ -30,6 +33,7 @@ from actors.messages import (
     PositionChanged,
     PositionDiffers,
     PositionMarked,
+    PositionNaked,
     PositionOpened,
     ResolveEntry,
     Restarted,
@@ -60,7 +64,9 @@ from domain.positions import ZERO, Booked, Execution, Holding, Position, book
 from domain.rules import TradingRules
 from domain.sizing import ProtectiveLevels, protective_levels
 
+_EXCHANGE = "exchange"
 ALARMING_DIFFERENCES = 3
+ALARMING_SILENCES = 3
 NO_ANSWER = (UnavailableError, AccessDeniedError, BadDataError)
 """A question to the exchange that has to be asked again."""
 LOOK_BACK_MS = 86_400_000
@@ -110,6 +116,11 @@ class ExecutionActor(SupervisedActor):
         """Since when the open position has no stop loss at the exchange."""
         self._differences = 0
         """How often in a row the exchange held another quantity than the books."""
+        self._silences = 0
+        """How often in a row it did not answer."""
+        self._silent_since_ms = 0
+        self._alarms: dict[type[Message], Message] = {}
+        """The newest of each kind; told again once the notifier was restarted."""
         self._is_certain = False
         """The exchange has answered every question since the last doubt."""
         self._timer: Timer | None = None
@@ -144,7 +155,9 @@ class ExecutionActor(SupervisedActor):
             case PositionMarked():
                 if self._position is not None:
                     self.tell(PORTFOLIO, message, latest=f"mark/{self._asset}")
-            case Restarted() | GivenUp():
+            case Restarted(address=address):
+                self._on_restarted(address)
+            case GivenUp():
                 pass
             case _:
                 self.refuse(message)
@@ -237,6 +250,11 @@ class ExecutionActor(SupervisedActor):
         self._go_on_with(order)
         self._apply_update(order, update)
 
+    def _on_restarted(self, address: str) -> None:
+        if address == NOTIFIER:
+            for alarm in self._alarms.values():
+                self.tell(NOTIFIER, alarm)
+
     def release(self) -> None:
         """Let go of the timer."""
         if self._timer is not None:
@@ -278,8 +296,30 @@ class ExecutionActor(SupervisedActor):
             self._protect(holding)
         except NO_ANSWER as error:
             self._doubt(str(error))
+            self._on_silence(str(error))
+        else:
+            self._on_answer()
         if self._is_certain and self._reconcile_ms is not None:
             self._ask_again_in(self._reconcile_ms)
+
+    def _on_silence(self, why: str) -> None:
+        self._silences += 1
+        if self._silences == 1:
+            self._silent_since_ms = self.now_ms
+        # A single answer may get lost; only a silence that stays is worth a word.
+        if self._silences == ALARMING_SILENCES:
+            self.tell(NOTIFIER, ConnectionLost(asset=self._asset, what=_EXCHANGE, detail=why))
+
+    def _on_answer(self) -> None:
+        if self._silences >= ALARMING_SILENCES:
+            down_ms = self.now_ms - self._silent_since_ms
+            restored = ConnectionRestored(asset=self._asset, what=_EXCHANGE, down_ms=down_ms)
+            self.tell(NOTIFIER, restored)
+        self._silences = 0
+
+    def _alarm(self, alarm: Message) -> None:
+        self._alarms[type(alarm)] = alarm
+        self.tell(NOTIFIER, alarm)
 
     def _compare(self, holding: Holding) -> None:
         """Open nothing while the exchange holds another quantity than the books."""
@@ -291,7 +331,7 @@ class ExecutionActor(SupervisedActor):
         # An execution may be on its way; only a difference that stays is worth an alarm.
         if self._differences == ALARMING_DIFFERENCES:
             text = f"the exchange holds {holding.signed_qty:f}, the books say {booked:f}"
-            self.tell(NOTIFIER, PositionDiffers(asset=self._asset, detail=text))
+            self._alarm(PositionDiffers(asset=self._asset, since_ms=self.now_ms, detail=text))
         self._doubt(f"the exchange holds {holding.signed_qty:f}, the books say {booked:f}")
 
     def _since_ms(self) -> int:
@@ -449,7 +489,15 @@ class ExecutionActor(SupervisedActor):
             self._doubt(f"the stops could not be set: {error}")
             self._close_if_naked()
         else:
+            self._tell_naked(is_set_again=True)
             self._naked_since_ms = None
+
+    def _tell_naked(self, *, is_set_again: bool) -> None:
+        if self._naked_since_ms is not None:
+            naked = PositionNaked(
+                asset=self._asset, since_ms=self._naked_since_ms, is_set_again=is_set_again
+            )
+            self._alarm(naked)
 
     def _close_if_naked(self) -> None:
         """Close a position that stands without a stop for too long, since none can be set."""
@@ -457,6 +505,7 @@ class ExecutionActor(SupervisedActor):
         if since_ms is None or self.now_ms - since_ms < limit_ms:
             return
         if not any(map(_is_close_under_way, self._orders.values())):
+            self._tell_naked(is_set_again=False)
             command = ClosePosition(
                 asset=self._asset,
                 t_ms=self.now_ms,

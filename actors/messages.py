@@ -13,20 +13,26 @@ from domain.market import Candle
 from domain.orders import ExitReason, OrderUpdate, Purpose
 from domain.positions import Execution, Position, Trade
 from domain.regime import Regime
+from domain.snapshots import AssetSnapshot, PortfolioSnapshot
 
 __all__ = [
     "AskExchange",
     "AssetReported",
     "CandleClosed",
     "ClosePosition",
+    "ConnectionLost",
+    "ConnectionRestored",
+    "CooldownEnded",
     "CoordinationEnded",
     "Describe",
     "EntryGranted",
     "EntryRefused",
     "ExecutionSeen",
     "FeedConnected",
+    "FeedLost",
     "GivenUp",
     "GlobalCooldownStarted",
+    "LossStreakReached",
     "Message",
     "OpenPosition",
     "OrderRejected",
@@ -35,12 +41,19 @@ __all__ = [
     "PositionChanged",
     "PositionDiffers",
     "PositionMarked",
+    "PositionNaked",
     "PositionOpened",
     "ProtectionFired",
     "RegimeChanged",
+    "ReportDue",
     "ReservationExpired",
     "ResolveEntry",
     "Restarted",
+    "RiskRaised",
+    "StateTold",
+    "StateWanted",
+    "SystemChanged",
+    "SystemStopping",
     "TradeClosed",
 ]
 
@@ -66,6 +79,13 @@ class CandleClosed(Message):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedConnected(Message):
     """Event, from an asset's feed to its AssetActor: it works again, candles may be missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedLost(Message):
+    """Event, from an asset's feed to its AssetActor: no candles come any more."""
+
+    reason: str
 
 
 # From the assets to the portfolio, and back.
@@ -200,6 +220,10 @@ class OrderRejected(Message):
 
 
 # To the notifier: what a person should hear of.
+#
+# Of what is stored as a fact it is told only that it is there: the notifier reads the facts, so
+# that no crash between storing and telling hides a trade or a protection from people. Of the rest,
+# what must be heard is told again once the notifier was restarted, under the same key.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +236,7 @@ class RegimeChanged(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionOpened(Message):
-    """Event, from an execution."""
+    """Event, from an execution: its fills are stored."""
 
     position: Position
     client_order_id: str | None
@@ -220,7 +244,7 @@ class PositionOpened(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradeClosed(Message):
-    """Event, from an execution."""
+    """Event, from an execution: the trade is stored."""
 
     trade: Trade
 
@@ -230,11 +254,111 @@ class PositionDiffers(Message):
     """Event, from an execution: the exchange and the books do not agree, and go on so."""
 
     asset: str
+    since_ms: int
     detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PositionNaked(Message):
+    """Event, from an execution: a position was found without its stop (5.4)."""
+
+    asset: str
+    since_ms: int
+    is_set_again: bool
+    """Else the position is closed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProtectionFired(Message):
-    """Event, from the portfolio."""
+    """Event, from the portfolio: the decision is stored."""
 
     protection: Protection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossStreakReached(Message):
+    """Event, from the portfolio: too many losing trades in a row began a cooldown (8.7)."""
+
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskRaised(Message):
+    """Event, from any actor: a danger that no other message tells of, in its own words."""
+
+    key: str
+    """The same danger has the same key, however often it is told."""
+    asset: str | None
+    what: str
+    figures: str
+    """What was found against its limit."""
+    effect: str
+    """What was closed, and what is blocked until when."""
+    advice: str
+    """What the operator can do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionLost(Message):
+    """Event, from an AssetActor or an execution: nothing comes from outside any more."""
+
+    asset: str
+    what: str
+    """The feed, or the exchange."""
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionRestored(Message):
+    """Event, from an AssetActor or an execution."""
+
+    asset: str
+    what: str
+    down_ms: int
+    candles: int | None = None
+    """Closed meanwhile and fetched now; None where no candles come this way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemChanged(Message):
+    """Event, from the roof: settings were changed, a stranger wrote, a channel has ended."""
+
+    key: str
+    title: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemStopping(Message):
+    """Event, from the roof: all actors are about to be stopped."""
+
+    why: str
+
+
+# What the notifier asks for its reports.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateWanted(Message):
+    """Query, from the notifier to the assets and the portfolio: answered by StateTold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateTold(Message):
+    """Answer, to the notifier."""
+
+    snapshot: AssetSnapshot | PortfolioSnapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportDue(Message):
+    """Timer, from the notifier to itself: a report, or the end of the wait for its answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CooldownEnded(Message):
+    """Timer, from the notifier to itself."""
+
+    asset: str | None
+    """None for the portfolio's."""
+    end_ms: int

@@ -10,10 +10,14 @@ from decimal import Decimal
 
 from actors.core.actor import Incarnation, SupervisedActor
 from actors.messages import (
+    ConnectionLost,
+    ConnectionRestored,
     EntryRefused,
     GivenUp,
+    LossStreakReached,
     Message,
     PositionDiffers,
+    PositionNaked,
     PositionOpened,
     ProtectionFired,
     RegimeChanged,
@@ -53,6 +57,14 @@ class NotifierActor(SupervisedActor):
                 self._channel.send("risk", f"{asset} opens nothing: {detail}")
             case Restarted(address=address, generation=generation):
                 self._channel.send("actor", f"{address} restarted, life {generation}")
+            case PositionNaked(asset=asset):
+                self._channel.send("risk", f"{asset} stood without its stop")
+            case (
+                ConnectionLost(asset=asset, what=what) | ConnectionRestored(asset=asset, what=what)
+            ):
+                self._channel.send("actor", f"{asset} {what}: {type(message).__name__}")
+            case LossStreakReached():
+                self._channel.send("risk", "too many losses in a row")
             case GivenUp(address=address, cause=cause):
                 self._channel.send("suspended", f"{address} was given up: {cause}")
             case _:

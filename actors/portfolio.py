@@ -1,9 +1,10 @@
 """The actor of the portfolio: waits for all assets' reports of a close, then decides over them.
 
 Receives: AssetReported from the assets; PositionChanged, OrderRejected, PositionMarked from the
-executions; CoordinationEnded, ReservationExpired from its own timers; Restarted, GivenUp.
+executions; CoordinationEnded, ReservationExpired from its own timers; StateWanted from the
+notifier; Restarted, GivenUp.
 Publishes: EntryGranted, EntryRefused, GlobalCooldownStarted to the assets; ClosePosition and
-ResolveEntry to the executions; ProtectionFired to the notifier.
+ResolveEntry to the executions; ProtectionFired, LossStreakReached, StateTold to the notifier.
 Owns: balance, exposure, reservations, drawdown, daily loss, correlations, the global cooldown.
 """
 
@@ -17,6 +18,7 @@ from actors.messages import (
     EntryRefused,
     GivenUp,
     GlobalCooldownStarted,
+    LossStreakReached,
     Message,
     OrderRejected,
     PositionChanged,
@@ -25,6 +27,8 @@ from actors.messages import (
     ReservationExpired,
     ResolveEntry,
     Restarted,
+    StateTold,
+    StateWanted,
 )
 from actors.names import NOTIFIER, asset_name, asset_of, execution_name
 from actors.ports import Clock, Feed, Journals, Timer
@@ -92,6 +96,8 @@ class PortfolioActor(SupervisedActor):
         match message:
             case Describe():
                 return self._state.snapshot()
+            case StateWanted():
+                self.tell(NOTIFIER, StateTold(snapshot=self._state.snapshot()))
             case AssetReported(report=report):
                 self._on_report(report)
             case PositionChanged(fact_id=fact_id, execution=execution):
@@ -150,6 +156,8 @@ class PortfolioActor(SupervisedActor):
             self.tell(execution_name(grant.asset), ResolveEntry(grant=grant))
 
     def _on_restarted(self, address: str) -> None:
+        if address == NOTIFIER:
+            self._tell_streak()
         asset = asset_of(address)
         if asset is None:
             return
@@ -274,6 +282,12 @@ class PortfolioActor(SupervisedActor):
             self._told_cooldown_ms = end_ms
             for asset in self._assets:
                 self.tell(asset_name(asset), GlobalCooldownStarted(end_ms=end_ms))
+            self._tell_streak()
+
+    def _tell_streak(self) -> None:
+        end_ms = self._state.streak.cooldown_end_ms
+        if end_ms:
+            self.tell(NOTIFIER, LossStreakReached(end_ms=end_ms))
 
     def _read_state(self) -> ProtectionState:
         stored = self._journal.newest_state()

@@ -52,7 +52,11 @@ class Feed(Protocol):
         """Keep a closed candle that follows the history: from now on it is part of it."""
 
     def subscribe(
-        self, asset: str, on_candle: Callable[[Candle], None], on_connected: Callable[[], None]
+        self,
+        asset: str,
+        on_candle: Callable[[Candle], None],
+        on_connected: Callable[[], None],
+        on_lost: Callable[[str], None],
     ) -> Subscription:
         """Call for each candle that closes from now on, from the feed's thread.
 
@@ -60,6 +64,7 @@ class Feed(Protocol):
             asset: whose candles.
             on_candle: takes a closed candle; it may be a repeat, or come after a gap.
             on_connected: called whenever the feed works again: candles may have been missed.
+            on_lost: called with the reason when it works no more.
         """
 
 

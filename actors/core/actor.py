@@ -12,7 +12,7 @@ from loguru import logger
 
 from actors.core.envelope import Envelope, Origin
 from actors.core.mailbox import EndOfLease, Lease
-from actors.core.messages import Message, Ping, Restarted
+from actors.core.messages import Ending, Message, Ping, Restarted
 from actors.core.system import ActorCrashedError, ActorSystem, Address, Moment
 
 _here = threading.local()
@@ -40,6 +40,35 @@ class CrashReport:
     """The message it worked on; it is not delivered again."""
     is_hang: bool = False
 
+    @property
+    def crash_id(self) -> str:
+        """What the logs call it."""
+        return f"{self.address}#{self.generation}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a life is followed by another one."""
+
+    report: CrashReport
+    at_s: float
+    """Monotonic."""
+    failures: int
+    """Within the policy's time, this one included."""
+    allowed: int
+    """Restarts within that time."""
+
+    def ending(self) -> Ending:
+        """Return what is told of it, now that the next life begins to speak."""
+        return Ending(
+            crash_id=self.report.crash_id,
+            cause=self.report.cause,
+            is_hang=self.report.is_hang,
+            failures=self.failures,
+            allowed=self.allowed,
+            down_ms=int((time.monotonic() - self.at_s) * 1000),
+        )
+
 
 class Guardian(Protocol):
     """Whom an incarnation tells how it fares. Told from the actor's own thread."""
@@ -60,6 +89,8 @@ class Incarnation:
     system: ActorSystem
     guardian: Guardian
     is_restart: bool
+    failure: Failure | None = None
+    """How the life before it ended."""
     ended: threading.Event = field(default_factory=threading.Event)
     busy_since_s: float | None = None
     """Monotonic: since when it has worked on one message, or on its start."""
@@ -152,6 +183,11 @@ class SupervisedActor(pykka.ThreadingActor):
         if origin is not None and self._current is not None:
             self._current.trace_id, self._current.parent_id = origin
             self._origin = self._current.origin
+
+    def ending(self) -> Ending | None:
+        """Return how the life before this one ended; None for the first."""
+        failure = self.incarnation.failure
+        return None if failure is None else failure.ending()
 
     @property
     def origin(self) -> Origin | None:
@@ -252,7 +288,11 @@ class SupervisedActor(pykka.ThreadingActor):
         incarnation = self.incarnation
         with incarnation.lease.fence:
             if incarnation.is_restart and not incarnation.lease.is_revoked:
-                event = Restarted(address=self.name, generation=incarnation.generation)
+                event = Restarted(
+                    address=self.name,
+                    generation=incarnation.generation,
+                    ended_by=self.ending(),
+                )
                 incarnation.system.tell_all(
                     event, sender=self.name, generation=incarnation.generation
                 )

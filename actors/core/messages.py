@@ -1,11 +1,27 @@
 """What every message is, and what supervision itself tells."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """Base of all messages: values only; ids, sender and times are in the envelope."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a life ended, and how its address fared since."""
+
+    crash_id: str
+    """What the logs call it."""
+    cause: str
+    is_hang: bool
+    failures: int
+    """Within the policy's time, this one included."""
+    allowed: int
+    """Restarts within that time."""
+    down_ms: int
+    """Real time until the next life was ready to speak."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +35,8 @@ class Restarted(Message):
 
     address: str
     generation: int
+    ended_by: Ending | None = field(default=None, compare=False)
+    """How the life before it ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from typing import Any
 
 from loguru import logger
 
-from actors.core.actor import CrashReport, Incarnation, SupervisedActor, cause_of
+from actors.core.actor import CrashReport, Failure, Incarnation, SupervisedActor, cause_of
 from actors.core.envelope import Envelope
 from actors.core.messages import GivenUp
 from actors.core.system import ActorSystem, Address
@@ -90,6 +90,8 @@ class Child:
     failures_s: deque[float] = field(default_factory=deque)
     """When it failed, within the policy's time."""
     restart_at_s: float | None = None
+    failure: Failure | None = None
+    """The newest one."""
     owed: int = 0
     """Work that counts until the child is ready or was given up."""
     given_up_because: str | None = None
@@ -230,6 +232,7 @@ class Supervisor:
             system=self._system,
             guardian=self,
             is_restart=child.generation > 1,
+            failure=child.failure,
         )
         try:
             child.ref = child.spec.actor.start(child.incarnation, **child.spec.arguments)
@@ -266,7 +269,11 @@ class Supervisor:
             self._owe(child)  # It ended between two messages.
         child.reports.append(report)
         logger.bind(actor=child.spec.address).warning(
-            "{} crashed in life {}: {}", child.spec.address, report.generation, report.cause
+            "{} crashed in life {} ({}): {}",
+            child.spec.address,
+            report.generation,
+            report.crash_id,
+            report.cause,
         )
         self._notify("hung" if report.is_hang else "crashed", report)
         self._restart_or_give_up(child, report)
@@ -288,6 +295,12 @@ class Supervisor:
         child.failures_s.append(now_s)
         while child.failures_s and now_s - child.failures_s[0] > self._policy.within_s:
             child.failures_s.popleft()
+        child.failure = Failure(
+            report=report,
+            at_s=now_s,
+            failures=len(child.failures_s),
+            allowed=self._policy.max_restarts,
+        )
         pause_s = self._policy.backoff_s(len(child.failures_s), self._random)
         if len(child.failures_s) > self._policy.max_restarts:
             self._give_up(child, report.cause)

@@ -81,11 +81,18 @@ class BybitFeed:
         self._pens[asset].append(ClosedCandle(asset=asset, candle=candle))
 
     def subscribe(
-        self, asset: str, on_candle: Callable[[Candle], None], on_connected: Callable[[], None]
+        self,
+        asset: str,
+        on_candle: Callable[[Candle], None],
+        on_connected: Callable[[], None],
+        on_lost: Callable[[str], None],
     ) -> Subscription:
-        """Call for each candle that closes, and whenever the stream works again."""
+        """Call for each candle that closes, and whenever the stream is lost or works again."""
         return self._stream.candles(
-            self._symbols[asset], on_candle, on_connected=lambda _down_s: on_connected()
+            self._symbols[asset],
+            on_candle,
+            on_connected=lambda _down_s: on_connected(),
+            on_lost=on_lost,
         )
 
     def _fetch(self, asset: str, from_ms: int) -> list[Candle]:

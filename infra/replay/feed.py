@@ -36,6 +36,7 @@ class ReplayFeed:
         asset: str,
         on_candle: Callable[[Candle], None],
         on_connected: Callable[[], None],  # noqa: ARG002 (files are never lost)
+        on_lost: Callable[[str], None],  # noqa: ARG002 (the same)
     ) -> Seat:
         """Call for each candle that is published from now on."""
         return self._subscribers.add(asset, on_candle)

@@ -44,6 +44,7 @@ class FakeFeed:
         self.accepted: list[Candle] = []
         self.on_candle: Callable[[Candle], None] = lambda _candle: None
         self.on_connected: Callable[[], None] = lambda: None
+        self.on_lost: Callable[[str], None] = lambda _reason: None
 
     def history(self, _asset: str) -> CandleSeries:
         if self.is_down:
@@ -63,9 +64,13 @@ class FakeFeed:
         self.accepted.append(candle)
 
     def subscribe(
-        self, _asset: str, on_candle: Callable[[Candle], None], on_connected: Callable[[], None]
+        self,
+        _asset: str,
+        on_candle: Callable[[Candle], None],
+        on_connected: Callable[[], None],
+        on_lost: Callable[[str], None],
     ) -> "FakeFeed":
-        self.on_candle, self.on_connected = on_candle, on_connected
+        self.on_candle, self.on_connected, self.on_lost = on_candle, on_connected, on_lost
         return self
 
     def close(self) -> None:

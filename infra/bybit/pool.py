@@ -11,7 +11,10 @@ from collections import deque
 from collections.abc import Callable
 from random import Random
 
-from infra.bybit.stream import Message, Stream, StreamStats, StreamTiming
+from infra.bybit.stream import Stream
+from infra.bybit.ws.calls import Message
+from infra.bybit.ws.tally import StreamStats
+from infra.bybit.ws.timing import StreamTiming
 
 MAX_CONNECTIONS = 20
 

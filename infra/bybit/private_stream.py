@@ -16,7 +16,7 @@ from domain.errors import AccessDeniedError
 from domain.orders import OrderUpdate
 from domain.positions import Execution
 from infra.bybit.pool import ConnectLimiter
-from infra.bybit.stream import Message, Stream, StreamStats, StreamTiming
+from infra.bybit.stream import Stream
 from infra.bybit.stream_shapes import (
     Item,
     PositionSeen,
@@ -30,6 +30,9 @@ from infra.bybit.stream_shapes import (
     symbol_of,
     wallet_of,
 )
+from infra.bybit.ws.calls import Message
+from infra.bybit.ws.tally import StreamStats
+from infra.bybit.ws.timing import StreamTiming
 
 TOPICS = ("order", "execution", "position", "wallet")
 

@@ -5,7 +5,6 @@ from functools import partial
 
 from domain.market import MINUTE_MS, Candle
 from infra.bybit.pool import ConnectionPool, Subscription
-from infra.bybit.stream import Message
 from infra.bybit.stream_shapes import (
     CandleReader,
     Refusals,
@@ -14,6 +13,7 @@ from infra.bybit.stream_shapes import (
     items_of,
     pushed_ms_of,
 )
+from infra.bybit.ws.calls import Message
 
 MAINNET_URL = "wss://stream.bybit.com/v5/public/linear"
 TESTNET_URL = "wss://stream-testnet.bybit.com/v5/public/linear"

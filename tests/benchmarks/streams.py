@@ -17,7 +17,8 @@ from websockets.sync.server import ServerConnection, serve
 
 from infra.bybit.pool import ConnectionPool
 from infra.bybit.public_stream import PublicStream
-from infra.bybit.stream import Stream, StreamTiming
+from infra.bybit.stream import Stream
+from infra.bybit.ws.timing import StreamTiming
 
 MESSAGES = 150_000
 ASSETS = 600

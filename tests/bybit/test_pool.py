@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from infra.bybit.pool import ConnectionPool, ConnectLimiter
-from infra.bybit.stream import StreamTiming
+from infra.bybit.ws.timing import StreamTiming
 from tests.bybit.stream_server import Ear, StreamServer, kline, ticker, until
 
 FAST = StreamTiming(backoff_initial_s=0.02, backoff_max_s=0.1, tick_s=0.02)

@@ -14,7 +14,9 @@ import pytest
 
 from domain.errors import AccessDeniedError
 from infra.bybit.private_stream import login_args
-from infra.bybit.stream import ARGS_CHARS, Stream, StreamTiming
+from infra.bybit.stream import Stream
+from infra.bybit.ws.subscriptions import ARGS_CHARS
+from infra.bybit.ws.timing import StreamTiming
 from tests.bybit.stream_server import Ear, StreamServer, Wire, kline, ticker, until
 
 KLINE = "kline.5.BTCUSDT"
@@ -105,7 +107,7 @@ def test_data_without_an_acknowledgement_are_proof_enough(rig):
     stream = rig.stream(KLINE, answer_s=0.1)
 
     rig.ear.expect("message")
-    until(lambda: not stream._connection._requests, "the end of the patience")
+    until(lambda: not stream._connection._subscriptions._requests, "the end of the patience")
 
     assert stream.stats().live == {KLINE}
     assert stream.stats().attempts == 1
@@ -391,15 +393,14 @@ def test_patience_with_one_silent_topic_doubles_each_time(rig, silences, silent_
     rig.server.next_client().next_request("subscribe")
     stream.close()
     assert stream.join(15.0)
-    connection = stream._connection
-    connection._end = None
-    connection._asked[KLINE].wish.silences = silences
-    connection._asked[KLINE].data_s = 1000.0
-    connection._asked[TICKERS].data_s = 1000.0 + silent_s
+    subscriptions = stream._connection._subscriptions
+    subscriptions._asked[KLINE].wish.silences = silences
+    subscriptions._asked[KLINE].data_s = 1000.0
+    subscriptions._asked[TICKERS].data_s = 1000.0 + silent_s
 
-    connection._check_silence(1000.0 + silent_s)
+    reason = subscriptions._silent(1000.0 + silent_s)
 
-    assert (connection._end is not None) == is_lost
+    assert (reason is not None) == is_lost
 
 
 def test_private_topics_may_be_silent_but_their_pongs_may_not(rig):

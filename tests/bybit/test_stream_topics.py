@@ -11,8 +11,8 @@ from domain.orders import ExitReason, OrderStatus
 from infra.bybit.pool import ConnectionPool
 from infra.bybit.private_stream import TOPICS, PrivateStream, login_args, private_url
 from infra.bybit.public_stream import PublicStream, public_url
-from infra.bybit.stream import StreamTiming
 from infra.bybit.stream_shapes import Ticker
+from infra.bybit.ws.timing import StreamTiming
 from tests.bybit.stream_server import WAIT_S, Ear, StreamServer, kline, ticker, until
 
 START = 1_672_324_800_000

@@ -24,6 +24,7 @@ from bin.drills import Drills
 from bin.process_drills import ProcessDrills
 from domain.candles import CandleSeries
 from domain.errors import ConfigError
+from domain.market import DAY_MS
 from domain.rules import TradingRules
 from domain.snapshots import AssetSnapshot, PortfolioSnapshot
 from infra.bybit.account import prepare_account
@@ -39,8 +40,11 @@ from infra.logs import start_logging
 from infra.replay.lockstep import LockStep
 from infra.settings import Settings
 from infra.settings.sections import LoggingSettings, SupervisionSettings
+from infra.stepping import Stepper, Steps
 
 REPLAY = "replay"
+STEPPED = "sim-max"
+"""A simulated exchange in lock-step."""
 _QUIET_CHECK_S = 0.2
 _ASK_AGAIN_S = 1.0
 """Real time, whatever the speed of the exchange's clock."""
@@ -98,29 +102,30 @@ def start_run_logging(
     )
 
 
-def open_replay_journals(settings: Settings, directory: Path, lockstep: LockStep) -> SqliteJournals:
-    """Open a fresh journal for a replay; the one of an earlier replay is replaced.
+def open_fresh_journals(
+    settings: Settings, directory: Path, mode: str, now_ms: Callable[[], int]
+) -> SqliteJournals:
+    """Open a fresh journal for a run over candle files; the one of an earlier run is replaced.
 
     Raises:
-        ConfigError: the journal there is not a replay's, and would be lost.
+        ConfigError: the journal there is not of this mode, and would be lost.
     """
     file = directory / (settings.database.file or "journal.sqlite")
     busy_timeout_ms = settings.database.busy_timeout_ms
-    now_ms = lockstep.clock.now_ms
     if file.exists():
         old = SqliteJournals(file, now_ms, busy_timeout_ms=busy_timeout_ms)
         with old.connected():
-            mode = old.read_meta("mode")
-        if mode != REPLAY:
+            found = old.read_meta("mode")
+        if found != mode:
             raise ConfigError(
-                f"{file}: holds the facts of mode {mode or 'unknown'}, which a replay would "
+                f"{file}: holds the facts of mode {found or 'unknown'}, which mode {mode} would "
                 "replace; choose another --run-dir"
             )
         for part in ("", "-wal", "-shm"):
             file.with_name(file.name + part).unlink(missing_ok=True)
     journals = SqliteJournals(file, now_ms, busy_timeout_ms=busy_timeout_ms)
     with journals.connected():
-        journals.write_meta("mode", REPLAY)
+        journals.write_meta("mode", mode)
         roof = journals.open("roof", lambda: None)
         for asset in settings.trading_rules().assets:
             roof.record_asset(asset)
@@ -229,7 +234,7 @@ def build_replay(
         feed=lockstep.feed,
         exchange=lockstep.exchange,
         clock=lockstep.clock,
-        journals=open_replay_journals(settings, directory, lockstep),
+        journals=open_fresh_journals(settings, directory, REPLAY, now_ms),
     )
     policy = _lenient(settings.supervision) if is_lenient else _policy(settings.supervision)
     system = ActorSystem(now_ms, None if make_probe is None else make_probe(now_ms))
@@ -307,6 +312,49 @@ def build_live(
         },
     )
     return run, connection
+
+
+def build_stepped(
+    settings: Settings,
+    venue: Venue,
+    candles: Mapping[str, CandleSeries],
+    directory: Path,
+) -> tuple[Run, BybitConnection, Stepper]:
+    """Return a run at a simulated exchange in lock-step, its connection, and what drives both.
+
+    Raises:
+        ConfigError: the run directory cannot be used.
+        UnavailableError: the exchange does not answer.
+    """
+    rng = Random()  # noqa: S311 (jitter)
+    rules, steps = settings.trading_rules(), Steps()
+    journals = open_fresh_journals(settings, directory, STEPPED, steps.clock.now_ms)
+    connection = BybitConnection(
+        venue,
+        rules,
+        lambda address: journals.open(address, lambda: None),
+        journals.recent_candles,
+        max_connections=settings.feed.max_connections,
+        rng=rng,
+        pace=steps.pace(),
+    )
+    connection.measure_clock()
+    rules = _as_at_the_exchange(rules, connection.rest)
+    system = ActorSystem(steps.clock.now_ms)
+    run = Run(
+        rules=rules,
+        ports=Ports(
+            feed=connection.feed,
+            exchange=connection.exchange,
+            clock=steps.clock,
+            journals=journals,
+        ),
+        system=system,
+        supervisor=Supervisor(system, _policy(settings.supervision), rng),
+        asking={"reconcile_ms": DAY_MS},
+    )
+    symbols = [asset.instrument.symbol for asset in rules.assets]
+    return run, connection, Stepper(venue.rest_url, steps, symbols, candles)
 
 
 def _drilled(

@@ -15,7 +15,7 @@ from bin.bootstrap import Run, RunDirectory, build_live, start_run_logging
 from bin.drills import read_sim_drills
 from bin.live_view import LiveView
 from bin.process_drills import read_process_drills
-from bin.simulated import SimulatedVenue
+from bin.simulated import SimulatedVenue, generated_market
 from domain.errors import AccessDeniedError, ConfigError, UnavailableError
 from infra.settings import Settings, default_dotenv, load_settings
 
@@ -57,7 +57,8 @@ def run_live(options: LiveOptions, screen: Console) -> int:
         screen=_keeper(events) if screen.is_terminal else _printer(screen),
         screen_level=settings.logging.level,
     )
-    simulated = SimulatedVenue(settings, directory.path)
+    market = generated_market(settings, directory.path)
+    simulated = SimulatedVenue(settings, directory.path, market, options.settings)
     try:
         run, connection = build_live(
             settings, simulated.venue, directory.path, options.mode, drills, process_drills

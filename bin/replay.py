@@ -1,22 +1,35 @@
-"""A replay from its options to its summary."""
+"""A run over candle files, from its options to its summary: in this process, or over sockets."""
 
 import os
 import signal
 import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from bin.bootstrap import REPLAY, Run, RunDirectory, build_replay, start_run_logging
+from bin.bootstrap import (
+    REPLAY,
+    STEPPED,
+    Run,
+    RunDirectory,
+    build_replay,
+    build_stepped,
+    start_run_logging,
+)
 from bin.drills import Drills, read_replay_drills, read_time
+from bin.simulated import SimulatedVenue, recorded_market
 from bin.summary_view import RunSummary, render
 from domain.candles import CandleSeries
+from domain.errors import ConfigError, UnavailableError
+from domain.positions import Position, book
 from domain.summary import in_order, max_drawdown
 from infra.candle_files import read_candles
-from infra.replay.lockstep import LockStep
 from infra.settings import Settings, default_dotenv, load_settings
 from infra.trade_files import write_trades
 
@@ -40,6 +53,17 @@ class ReplayOptions:
     has_progress: bool
     drills: tuple[str, ...]
     seed: int
+    is_stepped: bool = False
+    """Played by the simulated exchange, in lock-step over its sockets."""
+
+
+class Player(Protocol):
+    """What plays the candles."""
+
+    candles: Mapping[str, CandleSeries]
+
+    def steps(self, wait_quiet: Callable[[], bool]) -> Iterator[tuple[int, int]]:
+        """Yield each close and the number of its candles."""
 
 
 def run_replay(options: ReplayOptions, screen: Console) -> int:
@@ -52,9 +76,12 @@ def run_replay(options: ReplayOptions, screen: Console) -> int:
     settings = load_settings(options.settings, environ=os.environ, dotenv=default_dotenv())
     candles = _read_candles(options, settings)
     drills = read_replay_drills(options.drills, list(candles), options.seed)
-    directory = RunDirectory(options.run_dir or _VAR / "replay")
+    mode = STEPPED if options.is_stepped else REPLAY
+    directory = RunDirectory(options.run_dir or _VAR / mode)
     try:
-        _start_logging(options, settings, screen)
+        _start_logging(options, settings, mode, screen)
+        if options.is_stepped:
+            return _play_over_sockets(candles, directory.path, options, settings, screen)
         run, lockstep = build_replay(
             settings,
             candles,
@@ -67,9 +94,37 @@ def run_replay(options: ReplayOptions, screen: Console) -> int:
         directory.release()
 
 
+def _play_over_sockets(
+    candles: Mapping[str, CandleSeries],
+    directory: Path,
+    options: ReplayOptions,
+    settings: Settings,
+    screen: Console,
+) -> int:
+    market = recorded_market(
+        options.candles.absolute(),
+        warmup=settings.strategy.warmup_candles,
+        from_time=options.from_time,
+        to_time=options.to_time,
+    )
+    simulated = SimulatedVenue(settings, directory, market, options.settings)
+    try:
+        run, connection, stepper = build_stepped(settings, simulated.venue, candles, directory)
+        try:
+            connection.start()
+            return _play(run, stepper, Drills(), options, settings, screen)
+        finally:
+            stepper.close()
+            connection.close()
+    except UnavailableError as error:
+        raise ConfigError(f"the simulated exchange cannot be used: {error}") from error
+    finally:
+        simulated.close()
+
+
 def _play(
     run: Run,
-    lockstep: LockStep,
+    player: Player,
     drills: Drills,
     options: ReplayOptions,
     settings: Settings,
@@ -79,11 +134,11 @@ def _play(
         signal.signal(number, lambda *_: run.stop_requested.set())
     began_s = time.monotonic()
     run.start()
-    last_ms, played = _steps(run, lockstep, drills, screen, has_progress=options.has_progress)
+    last_ms, played = _steps(run, player, drills, screen, has_progress=options.has_progress)
     seconds = time.monotonic() - began_s
     run.stop(float(settings.supervision.shutdown_seconds))
     with run.ports.journals.connected():
-        summary = _summary(run, lockstep, last_ms, played, seconds)
+        summary = _summary(run, player, last_ms, played, seconds)
     if options.trades is not None:
         write_trades(options.trades, summary.trades)
     Console().print(render(summary))
@@ -91,7 +146,7 @@ def _play(
 
 
 def _steps(
-    run: Run, lockstep: LockStep, drills: Drills, screen: Console, *, has_progress: bool
+    run: Run, player: Player, drills: Drills, screen: Console, *, has_progress: bool
 ) -> tuple[int | None, int]:
     """Play all closes and return the last one and the number of candles played."""
     last_ms, played, waiting = None, 0, list(drills.suspensions)
@@ -103,9 +158,9 @@ def _steps(
         disable=not (has_progress and screen.is_terminal),
     )
     with bar:
-        task = bar.add_task("", total=lockstep.candle_count, rate="-")
+        task = bar.add_task("", total=_candle_count(player), rate="-")
         began_s = time.monotonic()
-        for place, (t_ms, count) in enumerate(lockstep.steps(run.wait_quiet)):
+        for place, (t_ms, count) in enumerate(player.steps(run.wait_quiet)):
             for due in [due for due in waiting if t_ms >= due[1]]:
                 run.suspend(due[0], "suspend drill")
                 waiting.remove(due)
@@ -120,13 +175,13 @@ def _steps(
 
 def _summary(
     run: Run,
-    lockstep: LockStep,
+    player: Player,
     last_ms: int | None,
     played: int,
     seconds: float,
 ) -> RunSummary:
-    journals, candles = run.ports.journals, lockstep.candles
-    engine = lockstep.exchange.engine
+    journals, candles = run.ports.journals, player.candles
+    balance, positions = _books(run)
     samples = journals.samples()
     return RunSummary(
         assets=list(candles),
@@ -134,18 +189,36 @@ def _summary(
         refusals=journals.refusals_by_reason(),
         max_drawdown=max_drawdown(samples),
         initial_balance=run.rules.fills.initial_balance,
-        final_balance=engine.wallet,
-        open_positions=list(engine.positions.values()),
+        final_balance=balance,
+        open_positions=positions,
         restarts=run.restarts(),
         given_up=run.given_up(),
         is_halted=bool(samples) and samples[-1].is_halted,
         carried_forward={name: int(series.carried.sum()) for name, series in candles.items()},
         first_ms=min(int(series.open_time_ms[0]) for series in candles.values()),
         last_ms=last_ms,
-        is_complete=played == lockstep.candle_count and not run.is_to_end(),
+        is_complete=played == _candle_count(player) and not run.is_to_end(),
         seconds=seconds,
         candles=played,
     )
+
+
+def _candle_count(player: Player) -> int:
+    return sum(len(series) for series in player.candles.values())
+
+
+def _books(run: Run) -> tuple[Decimal, list[Position]]:
+    """Return balance and open positions, as the stored executions make them."""
+    journal = run.ports.journals.open("roof", lambda: None)
+    balance, positions = run.rules.fills.initial_balance, []
+    for asset in run.rules.assets:
+        position = None
+        for stored in journal.executions(asset.asset):
+            booked = book(position, stored.execution)
+            position, balance = booked.position, balance + booked.cash
+        if position is not None:
+            positions.append(position)
+    return balance, positions
 
 
 def _read_candles(options: ReplayOptions, settings: Settings) -> dict[str, CandleSeries]:
@@ -162,11 +235,11 @@ def _read_candles(options: ReplayOptions, settings: Settings) -> dict[str, Candl
     return {asset.asset: by_symbol[asset.instrument.symbol] for asset in rules.assets}
 
 
-def _start_logging(options: ReplayOptions, settings: Settings, screen: Console) -> None:
+def _start_logging(options: ReplayOptions, settings: Settings, mode: str, screen: Console) -> None:
     logs = _VAR / "logs" if options.run_dir is None else options.run_dir / "logs"
     start_run_logging(
         logs,
-        REPLAY,
+        mode,
         settings.logging,
         screen=lambda line: screen.print(Text.from_ansi(line.rstrip("\n")), soft_wrap=True),
         # The screen belongs to the progress bar and the summary; the file has the rest.

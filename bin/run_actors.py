@@ -32,6 +32,13 @@ def main(
         Path | None,
         typer.Option(help="Replay: folder with a file per symbol, BTCUSDT.parquet or .csv."),
     ] = None,
+    speed: Annotated[
+        str | None,
+        typer.Option(
+            help="max, with --mode sim --candles: the simulated exchange plays the files in "
+            "lock-step, over its sockets."
+        ),
+    ] = None,
     settings: Annotated[Path | None, typer.Option(help="What differs from settings.yaml.")] = None,
     from_time: Annotated[
         str | None,
@@ -58,7 +65,8 @@ def main(
     """Run the trading system and show what it does."""
     screen = Console(stderr=True)
     try:
-        if mode is Mode.SIM or (mode is None and candles is None):
+        is_stepped = _is_stepped(mode, candles, speed, drill)
+        if not is_stepped and (mode is Mode.SIM or (mode is None and candles is None)):
             code = run_live(
                 LiveOptions(
                     mode="sim",
@@ -80,12 +88,32 @@ def main(
                 has_progress=progress,
                 drills=tuple(drill or ()),
                 seed=seed,
+                is_stepped=is_stepped,
             )
             code = run_replay(options, screen)
     except (ConfigError, BadDataError) as error:
         screen.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         code = WRONG_USE
     raise typer.Exit(code)
+
+
+def _is_stepped(
+    mode: Mode | None, candles: Path | None, speed: str | None, drills: list[str] | None
+) -> bool:
+    """Tell whether the simulated exchange is to play candle files in lock-step."""
+    if speed not in (None, "max"):
+        raise ConfigError(
+            f"--speed {speed}: expected max; how fast the default run's clock runs is "
+            "simulation.speed in the settings"
+        )
+    wanted = (mode is Mode.SIM, candles is not None, speed is not None)
+    if speed is not None and not all(wanted):
+        raise ConfigError("--speed max needs --mode sim and --candles DIR")
+    if wanted == (True, True, False):
+        raise ConfigError("--mode sim --candles DIR needs --speed max")
+    if all(wanted) and drills:
+        raise ConfigError("--drill is for a replay or the default run, not for --speed max")
+    return all(wanted)
 
 
 def _needed(candles: Path | None) -> Path:

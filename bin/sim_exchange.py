@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bin.drills import read_time
 from domain.errors import BadDataError, ConfigError
 from infra.settings import load_settings
 from infra.simulator.core import Simulator, SimulatorOptions
@@ -29,6 +30,14 @@ def main(
     seed: Annotated[int, typer.Option(help="Of market, delays and faults.")] = 0,
     candles: Annotated[
         Path | None, typer.Option(help="Folder of candle files; else generated from the seed.")
+    ] = None,
+    from_time: Annotated[
+        str | None,
+        typer.Option("--from", metavar="ISO", help="Files: first candle's open time, UTC."),
+    ] = None,
+    to_time: Annotated[
+        str | None,
+        typer.Option("--to", metavar="ISO", help="Files: last candle's close time, UTC."),
     ] = None,
     history: Annotated[int, typer.Option(help="Closed candles at the start.")] = 3_500,
     faults: Annotated[Path | None, typer.Option(help="YAML list of faults.")] = None,
@@ -54,6 +63,8 @@ def main(
                 speed=_speed(speed),
                 seed=seed,
                 candles=candles,
+                from_ms=None if from_time is None else read_time("--from", from_time),
+                to_ms=None if to_time is None else read_time("--to", to_time),
                 history=history,
                 faults=() if faults is None else read_file(faults),
                 keys=Keys(api_key=api_key, api_secret=api_secret),

@@ -6,6 +6,7 @@ import re
 import secrets
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from loguru import logger
@@ -19,11 +20,45 @@ _ROOT = Path(__file__).resolve().parents[1]
 _LISTENING = re.compile(r"listening on http://(\S+)")
 
 
+def generated_market(settings: Settings, directory: Path) -> dict[str, str]:
+    """Return the options of a market from the seed, that goes on where it was."""
+    return {
+        "--speed": str(settings.simulation.speed),
+        "--seed": str(settings.simulation.seed),
+        "--state": str(directory / "sim-exchange.state"),
+    }
+
+
+def recorded_market(
+    candles: Path, *, warmup: int, from_time: str | None, to_time: str | None
+) -> dict[str, str]:
+    """Return the options of candle files in lock-step, the warm-up played already."""
+    cut = {"--from": from_time, "--to": to_time}
+    return {
+        "--speed": "max",
+        "--candles": str(candles),
+        "--history": str(warmup),
+        **{name: time for name, time in cut.items() if time is not None},
+    }
+
+
 class SimulatedVenue:
     """The simulated exchange at its address; it is started where it does not run by itself."""
 
-    def __init__(self, settings: Settings, directory: Path) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        directory: Path,
+        market: Mapping[str, str],
+        settings_file: Path | None,
+    ) -> None:
         """Start the process and wait until it listens, unless the settings name one that runs.
+
+        Args:
+            settings: of the run.
+            directory: of the run.
+            market: options that say what prices it makes, and how fast.
+            settings_file: what differs from settings.yaml, for the exchange too.
 
         Raises:
             ConfigError: it ended at once.
@@ -34,7 +69,10 @@ class SimulatedVenue:
         self._process: _Process | None = None
         host = settings.simulation.address
         if host is None:
-            self._process = _Process(settings, directory, key, secret)
+            arguments = {"--api-key": key, "--api-secret": secret, **market}
+            if settings_file is not None:
+                arguments["--settings"] = str(settings_file.absolute())
+            self._process = _Process(directory, arguments)
             host = self._process.host
         self._host = host
         logger.info("the simulated exchange is at http://{}", host)
@@ -57,24 +95,16 @@ class SimulatedVenue:
 
 
 class _Process:
-    """The exchange as a child; it goes on where it was, from its file in the directory."""
+    """The exchange as a child."""
 
-    def __init__(self, settings: Settings, directory: Path, key: str, secret: str) -> None:
+    def __init__(self, directory: Path, arguments: Mapping[str, str]) -> None:
         self._log = (directory / "sim-exchange.log").open("a")
-        arguments = {
-            "--port": "0",
-            "--speed": str(settings.simulation.speed),
-            "--seed": str(settings.simulation.seed),
-            "--state": str(directory / "sim-exchange.state"),
-            "--api-key": key,
-            "--api-secret": secret,
-        }
         self._process = subprocess.Popen(  # noqa: S603 (our own command)
             [
                 sys.executable,
                 "-m",
                 "bin.sim_exchange",
-                "--with-parent",
+                *("--with-parent", "--port", "0"),
                 *(w for pair in arguments.items() for w in pair),
             ],
             stdin=subprocess.PIPE,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
+from typing import Protocol
 
 from domain.market import Candle
 from domain.rules import TradingRules
@@ -34,6 +35,45 @@ class Venue:
     """How much faster than real time its clock runs; 1 but for simulations."""
 
 
+class Timer(Protocol):
+    """A call that is still to come."""
+
+    def cancel(self) -> None:
+        """Let it not happen."""
+
+
+class TradingClock(Protocol):
+    """The exchange's time, and calls at given times of it."""
+
+    def now_ms(self) -> int:
+        """Return the present."""
+
+    def call_at(self, due_ms: int, call: Callable[[], None]) -> Timer:
+        """Call once when the clock reaches a time. The call must only tell."""
+
+    def close(self) -> None:
+        """Make no more calls."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How time passes for a connection, and how often it may ask."""
+
+    server_clock: ServerClock
+    clock: TradingClock
+    limiter: Limiter
+
+
+def real_pace(speed: float = 1.0) -> Pace:
+    """Return the pace of an exchange whose clock runs by itself."""
+    server_clock = ServerClock(speed=speed)
+    return Pace(
+        server_clock=server_clock,
+        clock=LiveClock(server_clock.now_ms, speed=speed),
+        limiter=Limiter(),
+    )
+
+
 class BybitConnection:
     """REST, streams, clock, feed and exchange of one account."""
 
@@ -46,6 +86,7 @@ class BybitConnection:
         *,
         max_connections: int,
         rng: Random,
+        pace: Pace | None = None,
     ) -> None:
         """Connect nothing yet.
 
@@ -56,17 +97,19 @@ class BybitConnection:
             read_recent: returns the newest stored candles of an asset.
             max_connections: above it assets share stream connections.
             rng: for jitter.
+            pace: of its time; None: it runs by itself, at the venue's speed.
         """
-        self.server_clock = ServerClock(speed=venue.speed)
+        pace = pace or real_pace(venue.speed)
+        self.server_clock = pace.server_clock
         self.rest = BybitRest(
             venue.credentials,
             venue.rest_url,
-            limiter=Limiter(),
+            limiter=pace.limiter,
             clock=self.server_clock,
             rng=rng,
             is_demo=venue.is_demo,
         )
-        self.clock = LiveClock(self.server_clock.now_ms, speed=venue.speed)
+        self.clock = pace.clock
         limiter = ConnectLimiter()
         self._pool = ConnectionPool(
             venue.public_stream_url, rng=rng, max_connections=max_connections, limiter=limiter

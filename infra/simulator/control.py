@@ -1,13 +1,15 @@
 """The hidden hand: faults, prices and positions by request, and the exchange's own records."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from domain.errors import ConfigError
 from infra.simulator import shapes
@@ -32,7 +34,7 @@ class Control:
         """Control an exchange."""
         self._core = core
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[Route | WebSocketRoute]:
         """Return what there is."""
         handlers: dict[tuple[str, str], Callable[[Any], Any]] = {
             ("GET", "/sim/state"): self.state,
@@ -44,8 +46,11 @@ class Control:
             ("POST", "/sim/advance"): self.advance,
         }
         return [
-            Route(path, _endpoint(handler), methods=[method])
-            for (method, path), handler in handlers.items()
+            WebSocketRoute("/sim/steps", self.steps),
+            *(
+                Route(path, _endpoint(handler), methods=[method])
+                for (method, path), handler in handlers.items()
+            ),
         ]
 
     def state(self, _: Any) -> Any:
@@ -131,6 +136,32 @@ class Control:
         jumps = int(found.get("candles", 1)) if isinstance(found, dict) else 1
         made = sum(core.advance() for _ in range(jumps))
         return {"time_ms": core.clock.now_ms(), "candles": made, "done": core.market.is_over}
+
+    async def steps(self, socket: WebSocket) -> None:
+        """Answer `settle` once all clients have dealt with all that they were sent.
+
+        `move` lets a lock-step clock go to its next event before that, unless there was something
+        left to deal with: somebody may still act on it. `?topics=` names what must have a
+        subscriber first.
+        """
+        await socket.accept()
+        core, topics = self._core, {*filter(None, socket.query_params.get("topics", "").split(","))}
+        with suppress(WebSocketDisconnect, RuntimeError):
+            while core.clock.is_lockstep:
+                wants_move = await socket.receive_text() == "move"
+                await core.hub.wait_heard(topics)
+                may_move = not await core.hub.wait_taken() and wants_move
+                has_moved = may_move and core.step()
+                await core.hub.wait_taken()
+                now_ms = core.clock.now_ms()
+                answer = {
+                    "time_ms": now_ms,
+                    "closed": has_moved and core.market.is_at_open,
+                    "next_ms": now_ms if core.market.is_over else core.market.next_ms(),
+                    "over": may_move and not has_moved,
+                }
+                await socket.send_text(orjson.dumps(answer).decode())
+            await socket.close(1008, "expected an exchange at --speed max")
 
 
 def _endpoint(handler: Callable[[Any], Any]) -> Callable[[Request], Awaitable[Response]]:

@@ -48,6 +48,10 @@ class SimulatorOptions:
     seed: int = 0
     candles: Path | None = None
     """Folder of candle files; None: the market comes from the seed."""
+    from_ms: int | None = None
+    """Lowest open time of the files' candles."""
+    to_ms: int | None = None
+    """Highest close time of the files' candles."""
     history: int = 3_500
     """Closed candles at the start; fewer where the files have less than twice as many."""
     start_ms: int | None = None
@@ -91,7 +95,7 @@ class Simulator:
         self.limits = RateLimits()
         self.account = Account(options.fills, self.market)
         self.venue = Venue(self.account, self.market, self, self, self.clock.now_ms, self.seed)
-        self.hub = Hub(self.gate, self.clock, self.faults, self.wire.drop, self.seed)
+        self.hub = Hub(self.gate, self.clock, self.faults, self.wire, self.seed)
         self.tickers = Tickers(self.market, options.fills)
         self.hub.symbols = frozenset(self.market.instruments)
         self.hub.snapshot = self._snapshot
@@ -137,12 +141,28 @@ class Simulator:
         Returns:
             Whether there was one.
         """
+        moved = False
+        while self.step():
+            moved = True
+            if self.market.is_at_open:
+                break
+        return moved
+
+    def step(self) -> bool:
+        """Let a lock-step clock go to the next event that touches the account, or closes candles.
+
+        Returns:
+            Whether there was one.
+        """
         if self.market.is_over:
             return False
-        until_ms = self.market.next_ms()
-        self._fund()
-        self.clock.jump_to(until_ms)
-        self._catch_up(until_ms)
+        before = len(self.account.transactions)
+        if self.market.is_at_open:
+            self._fund()
+        self.clock.jump_to(self.market.next_ms())
+        self._happen()
+        if len(self.account.transactions) == before:
+            self._happen()
         return True
 
     def submit(self, wanted: NewOrder) -> VenueOrder:
@@ -201,7 +221,7 @@ class Simulator:
         elif spec.kind is Kind.CUT:
             self.hub.cut(spec.path)
         elif spec.kind is Kind.HALF_OPEN:
-            self.hub.freeze(spec.path, self.wire.freeze)
+            self.hub.freeze(spec.path)
         else:
             for symbol in [spec.symbol] if spec.symbol else list(self.market.instruments):
                 self._act_on(symbol, spec)
@@ -269,7 +289,15 @@ class Simulator:
         options = self.options
         if options.candles is not None:
             symbols = [instrument.symbol for instrument in options.instruments]
-            recorded = RecordedSource(read_candles(options.candles, symbols, candle_ms=CANDLE_MS))
+            recorded = RecordedSource(
+                read_candles(
+                    options.candles,
+                    symbols,
+                    candle_ms=CANDLE_MS,
+                    from_ms=options.from_ms,
+                    to_ms=options.to_ms,
+                )
+            )
             history = min(options.history, recorded.count // 2)
             if memory is not None:
                 closed = min(_closed(recorded, memory.time_ms), recorded.count)
@@ -373,6 +401,8 @@ class Simulator:
         self.venue.move(tick)
         symbol, now_ms = tick.symbol, max(tick.time_ms, self.done_ms)
         topics = self.tickers.pushes(tick, now_ms)
+        if self.clock.is_lockstep:
+            del topics[f"kline.5.{symbol}"]  # the candle closes at the same time
         for topic, make in topics.items():
             if self.hub.has_listeners(topic):
                 message = make()

@@ -142,6 +142,11 @@ class Market:
         """Return the closed candles, oldest first; not to be changed."""
         return self._courses[symbol].closed
 
+    @property
+    def is_at_open(self) -> bool:
+        """Tell whether nothing has happened yet in the candle under way."""
+        return not self._ticks_done
+
     # How it goes on.
 
     def next_ms(self) -> int:
@@ -156,9 +161,8 @@ class Market:
             for symbol in self._courses:
                 yield self._tick(symbol)
             self._ticks_done += 1
-            if not self._is_lockstep:
-                return
-        yield self._close()
+        else:
+            yield self._close()
 
     def move(self, symbol: str, price: Decimal, time_ms: int, *, is_gap: bool) -> Tick:
         """Move a price by hand; the source goes on from there."""

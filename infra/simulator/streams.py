@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 import orjson
@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from infra.simulator.clock import Clock
 from infra.simulator.faults import FaultBook, Kind
 from infra.simulator.gate import Gate
+from infra.simulator.wire import Peer, Wire
 
 PUBLIC, PRIVATE = "/v5/public/linear", "/v5/private"
 _PUBLIC_TOPICS = ("kline.5.", "tickers.", "publicTrade.", "orderbook.1.")
@@ -38,7 +39,10 @@ class Stream:
         self.is_frozen = False
         self.held: bytes | None = None
         """A message that a fault lets come after the next one."""
-        self._waiting: asyncio.Queue[bytes] = asyncio.Queue(_WAITING_AT_MOST)
+        self._waiting: asyncio.Queue[bytes | int] = asyncio.Queue(_WAITING_AT_MOST)
+        self._sent = 0
+        self._asked = 0
+        self._taken = 0
 
     def put(self, message: bytes) -> bool:
         """Let a message wait for the socket; False where the client reads no more."""
@@ -46,14 +50,40 @@ class Stream:
             return True
         with contextlib.suppress(asyncio.QueueFull):
             self._waiting.put_nowait(message)
+            self._sent += 1
             return True
         return False
 
-    async def send_waiting(self) -> None:
+    async def send_waiting(self, ping: Callable[[Peer | None, bytes], None]) -> None:
         """Send what waits, for ever."""
         while True:
             message = await self._waiting.get()
-            await self.socket.send_text(message.decode())
+            if isinstance(message, int):
+                ping(self.peer, str(message).encode())
+            else:
+                await self.socket.send_text(message.decode())
+
+    # What the client has dealt with.
+
+    @property
+    def is_taken(self) -> bool:
+        """Tell whether the client has dealt with all that was sent."""
+        return self.is_frozen or self._taken == self._sent
+
+    def ask_whether_taken(self) -> None:
+        """Send a ping behind all messages: a client answers it once it is done with them.
+
+        So does each that reads and works in one thread, as websocket-client does.
+        """
+        if not self.is_taken and self._asked != self._sent:
+            with contextlib.suppress(asyncio.QueueFull):
+                self._waiting.put_nowait(self._sent)
+                self._asked = self._sent
+
+    def on_pong(self, payload: bytes) -> None:
+        """Take note of what the client has dealt with."""
+        if payload.isdigit():
+            self._taken = max(self._taken, int(payload))
 
 
 class Hub:
@@ -64,18 +94,21 @@ class Hub:
         gate: Gate,
         clock: Clock,
         faults: FaultBook,
-        drop: Callable[[tuple[str, int] | None], None],
+        wire: Wire,
         seed: int,
     ) -> None:
         """Start without clients."""
         self.streams: set[Stream] = set()
+        self.has_changed = asyncio.Event()
+        """Set at each new topic, at each answered ping and at the end of a stream."""
         self.snapshot: Callable[[str], Any] = lambda _: None
         """Returns the first message of a public topic; None: there is none."""
         self.symbols: frozenset[str] = frozenset()
         self._gate = gate
         self._clock = clock
         self._faults = faults
-        self._drop = drop
+        self._wire = wire
+        wire.on_pong = self._on_pong
         self._chance = random.Random(f"{seed}/streams")  # noqa: S311 - delays, not secrets
         self._numbers = itertools.count(1)
 
@@ -105,18 +138,45 @@ class Hub:
                     {"id": number, "topic": name, "creationTime": now_ms, "data": rows},
                 )
 
-    def freeze(self, path: str, freeze: Callable[[tuple[str, int] | None], None]) -> None:
+    async def wait_taken(self) -> bool:
+        """Wait until all clients have dealt with all that was sent.
+
+        Returns:
+            Whether there was anything that they had not dealt with.
+        """
+        is_news = False
+        while any(not stream.is_taken for stream in self.streams):
+            is_news = True
+            self.has_changed.clear()
+            for stream in self.streams:
+                stream.ask_whether_taken()
+            await self.has_changed.wait()
+        return is_news
+
+    async def wait_heard(self, topics: Collection[str]) -> None:
+        """Wait until each of these topics has a client."""
+        while not {topic for stream in self.streams for topic in stream.topics}.issuperset(topics):
+            self.has_changed.clear()
+            await self.has_changed.wait()
+
+    def freeze(self, path: str) -> None:
         """Let streams neither send nor answer any more."""
         for stream in self.streams:
             if stream.path.startswith(path):
                 stream.is_frozen = True
-                freeze(stream.peer)
+                self._wire.freeze(stream.peer)
 
     def cut(self, path: str) -> None:
         """Cut streams."""
         for stream in list(self.streams):
             if stream.path.startswith(path):
-                self._drop(stream.peer)
+                self._wire.drop(stream.peer)
+
+    def _on_pong(self, peer: Peer, payload: bytes) -> None:
+        for stream in self.streams:
+            if stream.peer == peer:
+                stream.on_pong(payload)
+        self.has_changed.set()
 
     def _deliver(self, stream: Stream, topic: str, written: bytes) -> None:
         if stream.held is None and self._faults.take(Kind.REORDER, topic=topic):
@@ -126,7 +186,7 @@ class Hub:
         late, stream.held = stream.held, None
         for message in [written] * copies + ([late] if late is not None else []):
             if not stream.put(message):
-                self._drop(stream.peer)
+                self._wire.drop(stream.peer)
 
     # One client, from its first byte to its last.
 
@@ -139,11 +199,12 @@ class Hub:
         await socket.accept()
         stream = Stream(socket, next(self._numbers))
         self.streams.add(stream)
-        sender = asyncio.create_task(stream.send_waiting())
+        sender = asyncio.create_task(stream.send_waiting(self._wire.ping))
         try:
             await self._listen(stream)
         finally:
             self.streams.discard(stream)
+            self.has_changed.set()
             sender.cancel()
             await asyncio.gather(sender, return_exceptions=True)
 
@@ -208,6 +269,7 @@ class Hub:
             if first is not None:
                 self._deliver(stream, topic, orjson.dumps(first))
             stream.topics.add(topic)
+        self.has_changed.set()
 
     async def _unsubscribe(self, stream: Stream, request: dict[str, Any]) -> None:
         stream.topics -= {str(topic) for topic in request.get("args") or []}

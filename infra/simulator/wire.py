@@ -2,13 +2,14 @@
 
 import asyncio
 import socket
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
+from websockets.frames import Frame
 
 from domain.errors import ConfigError
 
@@ -28,6 +29,8 @@ class Wire:
         """
         self._socket = _bound(port)
         self.port: int = self._socket.getsockname()[1]
+        self.on_pong: Callable[[Peer, bytes], None] = lambda _peer, _payload: None
+        """Told of each answer to a ping."""
         self._transports: dict[Peer, asyncio.Transport] = {}
         self._state = ServerState()
         self._config: uvicorn.Config | None = None
@@ -42,10 +45,14 @@ class Wire:
                 super().connection_made(transport)
                 wire.remember(transport)
 
+        class Socket(WebSocketsSansIOProtocol):
+            def handle_pong(self, event: Frame) -> None:
+                wire.on_pong(self.transport.get_extra_info("peername")[:2], bytes(event.data))
+
         self._config = uvicorn.Config(
             app,
             http=Http,
-            ws=WebSocketsSansIOProtocol,
+            ws=Socket,
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -65,6 +72,14 @@ class Wire:
             peer: known for peer, known in self._transports.items() if not known.is_closing()
         }
         self._transports[transport.get_extra_info("peername")[:2]] = transport
+
+    def ping(self, peer: Peer | None, payload: bytes) -> None:
+        """Ping one client's WebSocket, behind all that was written to it before."""
+        transport = self._transports.get(peer) if peer else None
+        protocol = None if transport is None else transport.get_protocol()
+        if isinstance(protocol, WebSocketsSansIOProtocol) and transport is not None:
+            protocol.conn.send_ping(payload)
+            transport.write(b"".join(protocol.conn.data_to_send()))
 
     def drop(self, peer: Peer | None) -> None:
         """Cut one client's connection."""

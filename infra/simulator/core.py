@@ -161,7 +161,7 @@ class Simulator:
             self._fund()
         self.clock.jump_to(self.market.next_ms())
         self._happen()
-        if len(self.account.transactions) == before:
+        if not self.market.is_at_open and len(self.account.transactions) == before:
             self._happen()
         return True
 

@@ -176,7 +176,7 @@ def test_the_journal_of_another_mode_is_never_replaced(tmp_path: Path, candles: 
     assert done.returncode == 2
     assert "holds the facts of mode live" in done.stderr
     database = sqlite3.connect(file)
-    assert database.execute("SELECT value FROM meta").fetchall() == [("live",)]
+    assert database.execute("SELECT value FROM meta WHERE key = 'mode'").fetchall() == [("live",)]
     database.close()
 
 

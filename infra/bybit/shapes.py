@@ -48,6 +48,8 @@ class Listing:
     """`Trading`, or the venue's word for why not."""
     max_leverage: Decimal | None
     funding_interval_ms: int | None
+    launch_ms: int | None
+    """Since when it is traded."""
 
     @property
     def is_trading(self) -> bool:
@@ -427,6 +429,7 @@ def _listing(row: Row) -> Listing:
         status=row.text("status"),
         max_leverage=leverage.maybe_price("maxLeverage"),
         funding_interval_ms=None if minutes is None else minutes * MINUTE_MS,
+        launch_ms=row.maybe_integer("launchTime"),
     )
 
 
@@ -462,6 +465,19 @@ def _candle(item: object, candle_ms: int) -> Candle:
     if not is_sound or open_time_ms % candle_ms or open_time_ms <= 0:
         raise BadDataError(f"kline: expected low <= open, close <= high on the grid, was {candle}")
     return candle
+
+
+def funding_rates(result: object, symbol: str) -> dict[int, Decimal]:
+    """Return the rates of one page of settlements by time, ms.
+
+    Raises:
+        BadDataError: one is not readable, or of another symbol.
+    """
+    rows = Row("funding/history", result).rows("list")
+    others = {row.text("symbol") for row in rows} - {symbol}
+    if others:
+        raise BadDataError(f"funding/history: expected {symbol}, found {', '.join(others)}")
+    return {row.integer("fundingRateTimestamp"): row.decimal("fundingRate") for row in rows}
 
 
 def ticker(result: object, symbol: str, ts_ms: int) -> Ticker:

@@ -41,6 +41,8 @@ MINUTES_5 = 300_000
 POSITIONS = "/v5/position/list"
 EXECUTIONS = "/v5/execution/list"
 KLINE = "/v5/market/kline"
+FUNDING = "/v5/market/funding/history"
+HOUR_MS = 3_600_000
 PASSING = [
     Fault(cuts=True),
     Fault(waits=True),
@@ -251,6 +253,47 @@ def test_a_candle_that_contradicts_itself_is_bad_data(venue, rest, bad):
 
     with pytest.raises(BadDataError):
         rest.kline("BTCUSDT", 0, 9 * MINUTES_5, candle_ms=MINUTES_5)
+
+
+def settlement(time_ms: int) -> dict[str, object]:
+    return {
+        "symbol": "BTCUSDT",
+        "fundingRate": "-0.00012345",
+        "fundingRateTimestamp": str(time_ms),
+    }
+
+
+def test_funding_comes_page_by_page_oldest_first(venue, rest):
+    times = [i * 8 * HOUR_MS for i in range(1, 451)]
+
+    def page(query):
+        low, high = int(query["startTime"]), int(query["endTime"])
+        inside = [settlement(t) for t in reversed(times) if low <= t <= high]
+        return {"category": "linear", "list": inside[: int(query["limit"])]}
+
+    venue.results[FUNDING] = page
+    found = rest.funding_rates("BTCUSDT", times[1], times[-1] + 5)
+
+    assert list(found) == times[1:]
+    assert set(found.values()) == {Decimal("-0.00012345")}
+    assert venue.count(FUNDING) == 3
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {**settlement(HOUR_MS), "symbol": "ETHUSDT"},
+        {**settlement(HOUR_MS), "fundingRate": ""},
+        {**settlement(HOUR_MS), "fundingRateTimestamp": "now"},
+        "x",
+    ],
+    ids=repr,
+)
+def test_funding_that_cannot_be_read_is_bad_data(venue, rest, bad):
+    venue.answer(FUNDING, {"list": [bad]})
+
+    with pytest.raises(BadDataError):
+        rest.funding_rates("BTCUSDT", 0, 9 * HOUR_MS)
 
 
 # Executions, orders, positions, wallet.

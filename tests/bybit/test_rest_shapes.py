@@ -36,6 +36,7 @@ READERS = {
     "instruments-info.1": shapes.listings,
     "kline": partial(shapes.candles, symbol="BTCUSD", candle_ms=3_600_000),
     "tickers": partial(shapes.ticker, symbol="BTCUSD", ts_ms=1),
+    "funding-history": partial(shapes.funding_rates, symbol="ETHPERP"),
     "time": shapes.server_time_ms,
     "wallet-balance": partial(shapes.wallet, ts_ms=1, margin_mode=MarginMode.CROSS),
     "fee-rate": partial(shapes.fee_rates, symbol="ETHUSDT"),

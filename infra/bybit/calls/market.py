@@ -1,6 +1,7 @@
 """Reads of the market."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from pybit.unified_trading import HTTP  # type: ignore[import-untyped]
 
@@ -11,7 +12,7 @@ from infra.bybit.calls.base import Calls
 from infra.bybit.limits import Kind
 from infra.bybit.shapes import CATEGORY, Listing, Ticker
 
-_KLINE_PAGE = 1000
+_KLINE_PAGE, _FUNDING_PAGE = 1000, 200
 
 
 class MarketCalls(Calls):
@@ -74,6 +75,40 @@ class MarketCalls(Calls):
             found |= {c.open_time_ms: c for c in page if c.close_time_ms <= now_ms}
             newest_ms = page[0].open_time_ms - 1
         return tuple(found[open_time_ms] for open_time_ms in sorted(found))
+
+    def funding_rates(self, symbol: str, start_ms: int, end_ms: int) -> dict[int, Decimal]:
+        """Return the rate of each settlement by its time, oldest first, page by page.
+
+        Args:
+            symbol: of the perpetual.
+            start_ms: lowest time, included.
+            end_ms: highest time, included.
+
+        Returns:
+            Fractions of the notional; positive: longs pay.
+
+        Raises:
+            BadDataError: a rate is missing.
+            UnavailableError: no answer within the budget, for any of the pages.
+        """
+        found: dict[int, Decimal] = {}
+        query: dict[str, object] = {"category": CATEGORY, "symbol": symbol, "limit": _FUNDING_PAGE}
+        query["startTime"] = start_ms
+        newest_ms = end_ms
+        while newest_ms >= start_ms:
+            answer = self._wire.get(
+                Kind.PUBLIC,
+                HTTP.get_funding_rate_history,
+                query | {"endTime": newest_ms},
+                is_private=False,
+            )
+            page = shapes.funding_rates(answer.result, symbol)
+            page = {ms: rate for ms, rate in page.items() if start_ms <= ms <= newest_ms}
+            found |= page
+            if len(page) < _FUNDING_PAGE:
+                break
+            newest_ms = min(page) - 1
+        return {time_ms: found[time_ms] for time_ms in sorted(found)}
 
     def ticker(self, symbol: str) -> Ticker:
         """Return a perpetual's last and mark price.

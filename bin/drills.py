@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from actors.core.system import Moment, Probe
 from actors.drill import CrashDrill, Fail, HangDrill, PoisonDrill, crash, exit_thread
 from actors.names import asset_name, execution_name
+from bin.times import read_time
 from domain.errors import ConfigError
 
 _REPLAY_FORMS = "crash=P (0 to 1), suspend=ASSET@ISO or poison=ASSET@ISO (or execution/ASSET)"
@@ -97,22 +97,6 @@ def _take(found: dict[str, Any], kind: str, value: str, text: str, assets: Seque
         case "poison":
             at = _actor_at(text, value, assets)
             found["poisons"] = (*found.get("poisons", ()), at)
-
-
-def read_time(option: str, text: str) -> int:
-    """Return an ISO time in ms; UTC where it names no zone.
-
-    Raises:
-        ConfigError: it is no ISO time.
-    """
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError as error:
-        message = f"{option} {text}: not an ISO time; write it like 2025-05-01T00:00"
-        raise ConfigError(message) from error
-    if time.tzinfo is None:
-        time = time.replace(tzinfo=UTC)
-    return round(time.timestamp() * 1000)
 
 
 def _probability(text: str, value: str) -> float:

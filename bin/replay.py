@@ -22,9 +22,10 @@ from bin.bootstrap import (
     build_stepped,
     start_run_logging,
 )
-from bin.drills import Drills, read_replay_drills, read_time
+from bin.drills import Drills, read_replay_drills
 from bin.simulated import SimulatedVenue, recorded_market
 from bin.summary_view import RunSummary, render
+from bin.times import read_time
 from domain.candles import CandleSeries
 from domain.errors import ConfigError, UnavailableError
 from domain.positions import Position, book

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bin.drills import read_time
+from bin.times import read_time
 from domain.errors import BadDataError, ConfigError
 from infra.settings import load_settings
 from infra.simulator.core import Simulator, SimulatorOptions

@@ -1,0 +1,21 @@
+"""Times on the command line."""
+
+from datetime import UTC, datetime
+
+from domain.errors import ConfigError
+
+
+def read_time(option: str, text: str) -> int:
+    """Return an ISO time in ms; UTC where it names no zone.
+
+    Raises:
+        ConfigError: it is no ISO time.
+    """
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        message = f"{option} {text}: not an ISO time; write it like 2025-05-01T00:00"
+        raise ConfigError(message) from error
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=UTC)
+    return round(time.timestamp() * 1000)

@@ -1,0 +1,159 @@
+"""The command `bin/chaos`: kills and misleads whole systems by seed, and judges what is left."""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from domain.errors import ConfigError
+from infra.chaos.plan import make_plan, read_faults
+from infra.chaos.report import all_names, hits, render
+from infra.chaos.run import Commands, Outcome, play
+from infra.settings import load_settings
+
+DONE, BROKEN, WRONG_USE = 0, 1, 2
+_ROOT = Path(__file__).resolve().parents[1]
+SETTINGS: dict[str, Any] = {
+    "strategy": {
+        "ema_short_period": 5,
+        "ema_long_period": 12,
+        "warmup_candles": 40,
+        "volatility_window": 20,
+        "cross_threshold": 200,
+        "entry_max_age_ms": 600_000,
+    },
+    "portfolio": {"correlation_limit": 1.0},
+    "risk": {"high_correlation_threshold": 1.0},
+    "cooldown": {
+        "per_asset_settings": {
+            "short_hold_hours": 0.2,
+            "short_hold_cooldown_hours": 0.2,
+            "loss_streak_cooldown_hours": 0,
+            "trades_per_hour_cooldown_minutes": 0,
+            "trades_per_day_cooldown_hours": 0,
+        },
+        "global_settings": {"loss_streak_cooldown_hours": 0, "emergency_cooldown_hours": 0},
+    },
+    "execution": {"reconcile_seconds": 1},
+    "supervision": {
+        "max_restarts": 50,
+        "hang_seconds": 3,
+        "shutdown_seconds": 10,
+        "backoff_max_seconds": 1,
+    },
+    "database": {"busy_timeout_ms": 1000},
+}
+"""Settings under which a minute holds a dozen trades, and under which failures heal fast."""
+
+
+def main(
+    *,
+    runs: Annotated[int, typer.Option(min=1, help="How many, with consecutive seeds.")] = 20,
+    seed: Annotated[int, typer.Option(help="Of the first run.")] = 1,
+    minutes: Annotated[
+        float | None, typer.Option(help="Begin no run after so many minutes.")
+    ] = None,
+    faults: Annotated[
+        str, typer.Option(help="Of the exchange: all, none, or names with commas between.")
+    ] = "all",
+    report: Annotated[Path | None, typer.Option(help="Write a page of all runs.")] = None,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Runs at a time; a run mostly waits for real time.")
+    ] = max(1, os.cpu_count() or 1),
+    keep: Annotated[
+        Path | None, typer.Option(help="Keep the run directories here; else those of failed runs.")
+    ] = None,
+) -> None:
+    """Kill whole systems at every step, mislead them, and check the exchange's own records."""
+    screen = Console()
+    try:
+        names = read_faults(faults)
+    except ConfigError as error:
+        Console(stderr=True).print(str(error), style="red", markup=False, highlight=False)
+        raise typer.Exit(WRONG_USE) from error
+    folder = keep or Path(tempfile.mkdtemp(prefix="chaos-"))
+    repeat = f"bin/chaos --runs 1 --seed {{seed}} --faults {faults}"
+    outcomes = []
+    deadline_s = None if minutes is None else time.monotonic() + minutes * 60
+    for outcome in _play_all(range(seed, seed + runs), names, folder, jobs, deadline_s):
+        outcomes.append(outcome)
+        _show(screen, outcome, repeat, folder)
+        if not outcome.problems and keep is None:
+            shutil.rmtree(folder / str(outcome.seed), ignore_errors=True)
+    outcomes.sort(key=lambda outcome: outcome.seed)
+    if report is not None:
+        report.write_text(render(outcomes, repeat), encoding="utf-8")
+    _summarize(screen, outcomes)
+    raise typer.Exit(BROKEN if any(outcome.problems for outcome in outcomes) else DONE)
+
+
+def _play_all(
+    seeds: range, faults: Sequence[str] | None, folder: Path, jobs: int, deadline_s: float | None
+) -> Iterator[Outcome]:
+    commands = _commands()
+    waiting = iter(seeds)
+    running: set[Future[Outcome]] = set()
+    with ThreadPoolExecutor(jobs) as pool:
+        while True:
+            is_late = deadline_s is not None and time.monotonic() > deadline_s
+            while len(running) < jobs and not is_late:
+                seed = next(waiting, None)
+                if seed is None:
+                    break
+                plan = make_plan(seed, faults)
+                running.add(pool.submit(play, plan, folder / str(seed), commands))
+            if not running:
+                return
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
+
+
+def _commands() -> Commands:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "settings.yaml"
+        file.write_text(json.dumps(SETTINGS))
+        rules = load_settings(file, environ={}, dotenv=None).trading_rules()
+    return Commands(
+        exchange=[sys.executable, "-m", "bin.sim_exchange"],
+        system=[sys.executable, "-m", "bin.run_actors"],
+        environ={"PYTHONPATH": str(_ROOT), "PYTHONSAFEPATH": "1"},
+        settings=SETTINGS,
+        rules=rules,
+    )
+
+
+def _show(screen: Console, outcome: Outcome, repeat: str, folder: Path) -> None:
+    met = ", ".join(sorted(+outcome.hits))
+    line = f"seed {outcome.seed}: {outcome.deaths} deaths, {outcome.trades} trades; {met}"
+    if not outcome.problems:
+        screen.print(f"[green]ok[/]  {line}", highlight=False)
+        return
+    screen.print(f"[red]BAD[/] {line}", highlight=False)
+    for problem in outcome.problems:
+        screen.print(f"      {problem}", style="red", markup=False, highlight=False)
+    screen.print(f"      {repeat.format(seed=outcome.seed)}   ({folder / str(outcome.seed)})")
+
+
+def _summarize(screen: Console, outcomes: Sequence[Outcome]) -> None:
+    counted = hits(outcomes)
+    table = Table("met", "times", title="What happened")
+    for name in all_names():
+        table.add_row(name, str(counted[name]))
+    screen.print(table)
+    failed = sum(bool(outcome.problems) for outcome in outcomes)
+    deaths = sum(outcome.deaths for outcome in outcomes)
+    screen.print(f"{len(outcomes)} runs, {deaths} deaths, {failed} with a broken promise")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,270 @@
+"""What must be true after a run, whatever happened in it: the exchange's records are the judge."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+from domain.cooldowns import AssetCooldown
+from domain.orders import OrderStatus, Purpose
+from domain.positions import ZERO, Execution, ExecutionKind, Position, Trade, book
+from domain.rules import TradingRules
+from domain.sizing import protective_levels
+from infra.chaos.journal_view import JournalView
+
+Records = Mapping[str, Any]
+_CENT = Decimal("0.000001")
+"""The exchange prints money with fewer digits than it has."""
+_OURS = re.compile(r"[A-Z0-9]+-\d+-(entry|exit|emerg|oper|naked)-\d+")
+_NEVER_SENT = (OrderStatus.VOID, OrderStatus.REJECTED)
+
+
+def differences(
+    state: Mapping[str, Any], records: Records, journal: JournalView, rules: TradingRules
+) -> list[str]:
+    """Return where journal and exchange differ at one moment; empty once all has settled."""
+    return [
+        *_unlike_executions(records, journal, rules),
+        *_unlike_balance(state, journal, rules),
+        *_unlike_positions(state, journal, rules),
+        *_unproven(journal),
+    ]
+
+
+def violations(
+    records: Records, journal: JournalView, rules: TradingRules, *, naked_limit_ms: float
+) -> list[str]:
+    """Return which promises were broken in the whole run.
+
+    Args:
+        records: of the exchange.
+        journal: of the system.
+        rules: under which it traded.
+        naked_limit_ms: how long a position may have stood without a stop, exchange time.
+    """
+    return [
+        *_sent_twice(records),
+        *_without_intent_or_grant(records, journal),
+        *_naked(records, naked_limit_ms),
+        *_over_exposed(journal, rules),
+        *_unlike_trades(journal),
+        *_crosses_used_twice(journal),
+        *_forgotten_protection(journal),
+        *_forgotten_cooldowns(journal, rules),
+    ]
+
+
+# At one moment.
+
+
+def _unlike_executions(
+    records: Records, journal: JournalView, rules: TradingRules
+) -> Iterator[str]:
+    assets = {asset.instrument.symbol: asset.asset for asset in rules.assets}
+    booked = {execution.exec_id: execution for _, execution in journal.executions}
+    found = {row["execId"]: row for row in records["executions"]}
+    for missing in found.keys() - booked.keys():
+        yield f"execution {missing} was never booked"
+    for invented in booked.keys() - found.keys():
+        yield f"execution {invented} is booked, but the exchange does not know it"
+    for exec_id in booked.keys() & found.keys():
+        ours, row = booked[exec_id], found[exec_id]
+        cost = -ours.funding if ours.kind is ExecutionKind.FUNDING else ours.fee
+        same = (
+            ours.asset == assets[row["symbol"]]
+            and ours.qty == Decimal(row["execQty"])
+            and ours.price == Decimal(row["execPrice"])
+            and abs(cost - Decimal(row["execFee"])) <= _CENT
+        )
+        if not same:
+            yield f"execution {exec_id} was booked otherwise than it happened"
+
+
+def _unlike_balance(
+    state: Mapping[str, Any], journal: JournalView, rules: TradingRules
+) -> Iterator[str]:
+    ours = rules.fills.initial_balance + sum((cash for _, cash, _ in _booked(journal)), ZERO)
+    theirs = Decimal(state["wallet"])
+    if abs(ours - theirs) > _CENT:
+        yield f"the balance is {theirs} at the exchange, {ours} in the books"
+
+
+def _unlike_positions(
+    state: Mapping[str, Any], journal: JournalView, rules: TradingRules
+) -> Iterator[str]:
+    held = {row["symbol"]: row for row in state["positions"] if Decimal(row["size"])}
+    positions = _positions(journal)
+    for asset in rules.assets:
+        position, row = positions.get(asset.asset), held.get(asset.instrument.symbol)
+        ours = ZERO if position is None else position.signed_qty
+        theirs = ZERO if row is None else _signed(row)
+        if ours != theirs:
+            yield f"{asset.asset}: {theirs} at the exchange, {ours} in the books"
+        elif position is not None and row is not None:
+            wanted = protective_levels(
+                position.avg_entry_price, position.side, rules.risk, asset.instrument
+            )
+            found = (Decimal(row["stopLoss"]), Decimal(row["takeProfit"]))
+            if found != (wanted.stop_loss, wanted.take_profit):
+                yield f"{asset.asset}: the stops stand at {found[0]} and {found[1]}"
+
+
+def _unproven(journal: JournalView) -> Iterator[str]:
+    for order in journal.orders.values():
+        if order.is_under_way:
+            yield f"{order.client_order_id} is still {order.state.status}"
+
+
+# Over the whole run.
+
+
+def _sent_twice(records: Records) -> Iterator[str]:
+    accepted = Counter(
+        row["orderLinkId"] for row in records["orders"] if row["orderStatus"] != "Rejected"
+    )
+    for link_id, times in accepted.items():
+        if link_id and times > 1:
+            yield f"{link_id} was accepted {times} times"
+
+
+def _without_intent_or_grant(records: Records, journal: JournalView) -> Iterator[str]:
+    granted = {grant.client_order_id for _, grant in journal.grants}
+    for row in records["orders"]:
+        link_id = row["orderLinkId"]
+        if not _OURS.fullmatch(link_id):
+            continue
+        order = journal.orders.get(link_id)
+        if order is None:
+            yield f"{link_id} was sent without an intent"
+            continue
+        if journal.intended_ms[link_id] > int(row["createdTime"]) + _clock_slack_ms(row):
+            yield f"{link_id} was sent before its intent was stored"
+        if order.intent.purpose is Purpose.ENTRY and link_id not in granted:
+            yield f"{link_id} was sent without a grant"
+        if order.intent.request.qty != Decimal(row["qty"]):
+            yield f"{link_id} was sent with {row['qty']}, intended {order.intent.request.qty}"
+
+
+def _clock_slack_ms(_row: Mapping[str, Any]) -> int:
+    """Return how far the system's measured clock may run ahead of the exchange's.
+
+    A fault moves the exchange's clock by 3 s; at high speed an error of a few real milliseconds
+    is seconds of exchange time.
+    """
+    return 30_000
+
+
+def _naked(records: Records, limit_ms: float) -> Iterator[str]:
+    since: dict[str, int] = {}
+    for record in records["stops"]:
+        symbol, ts_ms = record["symbol"], record["ts_ms"]
+        if symbol in since:
+            length_ms = ts_ms - since.pop(symbol)
+            if length_ms > limit_ms:
+                yield f"{symbol} stood {length_ms / 1000:.0f} s without a stop"
+        if Decimal(record["signed_qty"]) and record["stop_loss"] is None:
+            since[symbol] = ts_ms
+    for symbol in since:
+        yield f"{symbol} stands without a stop"
+
+
+def _over_exposed(journal: JournalView, rules: TradingRules) -> Iterator[str]:
+    booked = list(_booked(journal))
+    ended = {
+        update.client_order_id: fact_id
+        for fact_id, update in reversed(journal.updates)
+        if update.status in (*_NEVER_SENT, OrderStatus.CANCELED, OrderStatus.FILLED)
+    }
+    for place, (fact_id, grant) in enumerate(journal.grants):
+        balance, held = rules.fills.initial_balance, dict[str, Decimal]()
+        for other_id, cash, position in booked:
+            if other_id < fact_id:
+                balance += cash
+                asset, notional = position
+                held[asset] = notional
+        for _, earlier in journal.grants[:place]:
+            if ended.get(earlier.client_order_id, fact_id + 1) > fact_id:
+                held[earlier.asset] = max(held.get(earlier.asset, ZERO), earlier.notional)
+        exposure = sum(held.values(), ZERO) + grant.notional
+        if exposure > balance * rules.grant.max_total_exposure:
+            yield f"{grant.client_order_id} was granted at an exposure of {exposure:.0f}"
+
+
+def _unlike_trades(journal: JournalView) -> Iterator[str]:
+    made: list[Trade] = []
+    positions: dict[str, Position | None] = {}
+    for _, execution in journal.executions:
+        booked = book(positions.get(execution.asset), execution)
+        positions[execution.asset] = booked.position
+        made += [booked.trade] if booked.trade is not None else []
+    if made != journal.trades:
+        yield f"{len(journal.trades)} trades are stored, the executions make {len(made)}"
+
+
+def _crosses_used_twice(journal: JournalView) -> Iterator[str]:
+    used = Counter(
+        (order.intent.request.asset, order.intent.cross_ms)
+        for order in journal.orders.values()
+        if order.intent.purpose is Purpose.ENTRY and order.state.filled_qty
+    )
+    for (asset, cross_ms), times in used.items():
+        if times > 1:
+            yield f"{asset}: the cross of {cross_ms} was used {times} times"
+
+
+def _forgotten_protection(journal: JournalView) -> Iterator[str]:
+    for before, after in pairwise(journal.samples):
+        if after.epoch < before.epoch:
+            yield f"the protection epoch fell from {before.epoch} to {after.epoch}"
+        if after.peak_equity < before.peak_equity:
+            yield f"the peak fell from {before.peak_equity} to {after.peak_equity}"
+        if before.is_halted and not after.is_halted:
+            yield "a halt was forgotten"
+        if after.day < before.day:
+            yield f"day {after.day} followed day {before.day}"
+        if after.day == before.day and after.day_start_equity != before.day_start_equity:
+            yield f"the start of day {after.day} changed"
+
+
+def _forgotten_cooldowns(journal: JournalView, rules: TradingRules) -> Iterator[str]:
+    trades: dict[str, list[Trade]] = defaultdict(list)
+    for trade in journal.trades:
+        trades[trade.asset].append(trade)
+    for _, grant in journal.grants:
+        cooldown = AssetCooldown(rules.cooldown)
+        for trade in trades[grant.asset]:
+            if trade.exit_ms < grant.t_ms - rules.strategy.candle_ms:
+                cooldown.apply(trade)
+        if cooldown.is_active(grant.t_ms):
+            yield f"{grant.client_order_id} was granted in a cooldown"
+
+
+# The journal's executions, folded.
+
+
+def _booked(journal: JournalView) -> Iterable[tuple[int, Decimal, tuple[str, Decimal]]]:
+    """Yield of each execution its fact id, its cash, and the notional that its asset then has."""
+    positions: dict[str, Position | None] = {}
+    for fact_id, execution in journal.executions:
+        booked = book(positions.get(execution.asset), execution)
+        positions[execution.asset] = booked.position
+        notional = ZERO if booked.position is None else booked.position.notional
+        yield fact_id, booked.cash, (execution.asset, notional)
+
+
+def _positions(journal: JournalView) -> dict[str, Position]:
+    positions: dict[str, Position | None] = {}
+    for _, execution in journal.executions:
+        positions[execution.asset] = _after(positions.get(execution.asset), execution)
+    return {asset: position for asset, position in positions.items() if position is not None}
+
+
+def _after(position: Position | None, execution: Execution) -> Position | None:
+    return book(position, execution).position
+
+
+def _signed(row: Mapping[str, Any]) -> Decimal:
+    size = Decimal(row["size"])
+    return size if row["side"] == "Buy" else -size

@@ -30,7 +30,7 @@ from domain.snapshots import AssetSnapshot, PortfolioSnapshot
 from infra.bybit.account import prepare_account
 from infra.bybit.connection import BybitConnection, Venue
 from infra.bybit.rest import BybitRest
-from infra.bybit.shapes import MarginMode
+from infra.bybit.shapes.account import MarginMode
 from infra.channels import LogChannel
 from infra.drills.broken_database import BrokenDatabase
 from infra.drills.kill_points import Killer

@@ -18,14 +18,10 @@ from domain.errors import (
 from domain.rules import AssetRules
 from infra.bybit import ReadRefusedError
 from infra.bybit.rest import BybitRest
-from infra.bybit.shapes import (
-    FeeRates,
-    Listing,
-    MarginMode,
-    VenuePosition,
-    plain,
-    symbol_of,
-)
+from infra.bybit.shapes.account import FeeRates, MarginMode
+from infra.bybit.shapes.market import Listing
+from infra.bybit.shapes.positions import VenuePosition
+from infra.bybit.shapes.queries import plain, symbol_of
 
 _UNIFIED = range(3, 7)
 _UNIFIED_2 = range(5, 7)

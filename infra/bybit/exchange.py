@@ -17,7 +17,8 @@ from infra.bybit import UnknownOutcomeError
 from infra.bybit.pool import Subscription
 from infra.bybit.public_stream import PublicStream
 from infra.bybit.rest import BybitRest
-from infra.bybit.stream_shapes import PositionSeen, Ticker, WalletSeen
+from infra.bybit.shapes.market import Ticker
+from infra.bybit.shapes.positions import VenuePosition
 
 RECV_WINDOW_MS = 5_000
 MARK_EVERY_S = 0.5
@@ -150,11 +151,8 @@ class BybitExchange:
         if listener is not None:
             listener.on_execution(execution)
 
-    def on_position(self, position: PositionSeen) -> None:
+    def on_position(self, asset: str, position: VenuePosition) -> None:
         """Do nothing: quantities are booked from executions, and compared by REST."""
-
-    def on_wallet(self, wallet: WalletSeen) -> None:
-        """Do nothing: the balance is derived from executions."""
 
     def on_connected(self, down_s: float) -> None:
         """Let everybody ask what was missed."""

@@ -1,4 +1,4 @@
-"""What happens to our account: orders, executions, positions and the wallet.
+"""What happens to our account: orders, executions and positions.
 
 The stream is a hint and replays nothing: the truth is read by REST at each `on_connected`, and now
 and then in between.
@@ -12,29 +12,21 @@ from functools import partial
 from random import Random
 from typing import Protocol
 
-from domain.errors import AccessDeniedError
-from domain.orders import OrderUpdate
+from domain.errors import AccessDeniedError, BadDataError
+from domain.orders import OrderStatus, OrderUpdate
 from domain.positions import Execution
 from infra.bybit.pool import ConnectLimiter
+from infra.bybit.shapes.executions import execution_of
+from infra.bybit.shapes.messages import Item, Refusals, items_of, sent_ms_of, symbol_of_item
+from infra.bybit.shapes.orders import order_of
+from infra.bybit.shapes.positions import VenuePosition, position_of
+from infra.bybit.shapes.row import Row
 from infra.bybit.stream import Stream
-from infra.bybit.stream_shapes import (
-    Item,
-    PositionSeen,
-    Refusals,
-    WalletSeen,
-    execution_of,
-    items_of,
-    order_of,
-    position_of,
-    sent_ms_of,
-    symbol_of,
-    wallet_of,
-)
 from infra.bybit.ws.calls import Message
 from infra.bybit.ws.tally import StreamStats
 from infra.bybit.ws.timing import StreamTiming
 
-TOPICS = ("order", "execution", "position", "wallet")
+TOPICS = ("order", "execution", "position")
 
 MAINNET_URL = "wss://stream.bybit.com/v5/private"
 TESTNET_URL = "wss://stream-testnet.bybit.com/v5/private"
@@ -53,11 +45,8 @@ class PrivateListener(Protocol):
     def on_execution(self, execution: Execution) -> None:
         """Take an execution, or a funding payment. May repeat one."""
 
-    def on_position(self, position: PositionSeen) -> None:
+    def on_position(self, asset: str, position: VenuePosition) -> None:
         """Take a position; sent also where nothing changed."""
-
-    def on_wallet(self, wallet: WalletSeen) -> None:
-        """Take the account's balances."""
 
     def on_connected(self, down_s: float) -> None:
         """Learn that all topics flow (again), and for how many seconds they did not."""
@@ -122,7 +111,6 @@ class PrivateStream:
             "order": self._read_order,
             "execution": self._read_execution,
             "position": self._read_position,
-            "wallet": self._read_wallet,
         }
         self._stream = Stream(
             url,
@@ -176,38 +164,38 @@ class PrivateStream:
             self._refusals.attempt(topic, partial(read, item, sent_ms))
 
     def _asset_of(self, item: Item) -> str | None:
-        symbol = symbol_of(item)
+        symbol = symbol_of_item(item)
         asset = None if symbol is None else self._assets.get(symbol)
         if asset is None:
             self._refusals.count("foreign", f"{symbol or 'not linear'}")
         return asset
 
     def _read_order(self, item: Item, _sent_ms: int | None) -> None:
-        asset = self._asset_of(item)
+        asset, row = self._asset_of(item), Row("order", item)
         if asset is None:
             return
-        update = order_of(item)
-        if update is None:
+        client_order_id = row.maybe_text("orderLinkId")
+        if client_order_id is None:
             # The exchange's own orders are our stops, which the position tells of.
-            if item.get("createType") == "CreateByUser":
+            if row.word("createType") == "CreateByUser":
                 self._refusals.count("order without an id of ours", "CreateByUser")
             return
-        self._listener.on_order(asset, update)
+        order = order_of(row)
+        if order.status is OrderStatus.UNKNOWN:
+            raise BadDataError(f"order: expected a known orderStatus, found {order.detail}")
+        self._listener.on_order(asset, order.update(client_order_id))
 
     def _read_execution(self, item: Item, _sent_ms: int | None) -> None:
-        asset = self._asset_of(item)
-        if asset is None:
+        if self._asset_of(item) is None:
             return
-        execution = execution_of(item, asset)
-        if execution is None:
-            self._refusals.count("execution of another kind", str(item.get("execType")))
+        execution = execution_of(Row("execution", item))
+        if not execution.is_known_type:
+            self._refusals.count("execution of another kind", execution.exec_type)
             return
-        self._listener.on_execution(execution)
+        self._listener.on_execution(execution.execution)
 
     def _read_position(self, item: Item, sent_ms: int | None) -> None:
-        asset = self._asset_of(item)
+        asset, row = self._asset_of(item), Row("position", item)
         if asset is not None:
-            self._listener.on_position(position_of(item, asset, sent_ms))
-
-    def _read_wallet(self, item: Item, sent_ms: int | None) -> None:
-        self._listener.on_wallet(wallet_of(item, sent_ms))
+            ts_ms = row.time_ms("updatedTime") if sent_ms is None else sent_ms
+            self._listener.on_position(asset, position_of(row, ts_ms))

@@ -5,14 +5,8 @@ from functools import partial
 
 from domain.market import MINUTE_MS, Candle
 from infra.bybit.pool import ConnectionPool, Subscription
-from infra.bybit.stream_shapes import (
-    CandleReader,
-    Refusals,
-    Ticker,
-    TickerReader,
-    items_of,
-    pushed_ms_of,
-)
+from infra.bybit.shapes.market import CandleReader, Ticker, TickerReader
+from infra.bybit.shapes.messages import Refusals, items_of, pushed_ms_of
 from infra.bybit.ws.calls import Message
 
 MAINNET_URL = "wss://stream.bybit.com/v5/public/linear"

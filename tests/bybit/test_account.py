@@ -8,7 +8,7 @@ from domain.errors import ConfigError
 from domain.market import Instrument
 from domain.rules import AssetRules
 from infra.bybit.account import prepare_account
-from infra.bybit.shapes import MarginMode
+from infra.bybit.shapes.account import MarginMode
 from tests.bybit.rest_server import Fault, client_of, running_server
 from tests.bybit.test_rest_orders import position
 

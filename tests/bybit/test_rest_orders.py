@@ -489,7 +489,7 @@ def test_a_look_up_that_could_not_ask_everywhere_proves_no_absence(venue, rest, 
 
 
 def test_an_answer_about_other_orders_proves_no_absence(venue, rest):
-    venue.answer("/v5/order/history", {"list": [row("Filled", name="another")]})
+    venue.answer("/v5/order/history", {"list": [row("Filled", "1", name="another")]})
 
     with pytest.raises(BadDataError, match="another"):
         rest.find_order("BTCUSDT", "id")

@@ -24,7 +24,7 @@ from domain.positions import ExecutionKind
 from infra.bybit import ReadRefusedError, UnansweredError
 from infra.bybit.http.client import PATIENCE
 from infra.bybit.rest import venue_url
-from infra.bybit.shapes import MarginMode
+from infra.bybit.shapes.account import MarginMode
 from tests.bybit.rest_server import (
     CREATE,
     KEY,
@@ -355,6 +355,7 @@ def test_only_trades_move_quantity(venue, rest, exec_type, kind, reason):
         ({"stopOrderType": "TakeProfit"}, ExitReason.TAKE_PROFIT),
         ({"stopOrderType": "UNKNOWN", "createType": "CreateByLiq"}, ExitReason.LIQUIDATION),
         ({"stopOrderType": "", "createType": "CreateByUser"}, None),
+        ({"orderLinkId": "", "closedSize": "1"}, ExitReason.EXTERNAL),
     ],
 )
 def test_an_execution_names_why_the_venue_acted(venue, rest, words, reason):

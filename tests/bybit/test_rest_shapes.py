@@ -12,8 +12,20 @@ from hypothesis import strategies as st
 
 from domain.errors import BadDataError
 from domain.market import Side
-from infra.bybit import shapes
-from infra.bybit.shapes import MarginMode, Row
+from infra.bybit.shapes.account import (
+    MarginMode,
+    account_info,
+    api_key_info,
+    fee_rates,
+    transfer,
+    wallet,
+)
+from infra.bybit.shapes.executions import execution_of
+from infra.bybit.shapes.market import candles, funding_rates, listings, server_time_ms, ticker
+from infra.bybit.shapes.orders import order_of
+from infra.bybit.shapes.positions import position_of
+from infra.bybit.shapes.queries import asset_of, interval_of, plain, symbol_of
+from infra.bybit.shapes.row import Row
 
 BASE = {"symbol": "BTCUSDT", "side": "Buy"}
 EXECUTION = BASE | {
@@ -26,29 +38,27 @@ EXECUTION = BASE | {
 }
 ORDER = BASE | {
     "orderId": "1",
-    "orderStatus": "New",
-    "cumExecQty": "0",
+    "orderStatus": "PartiallyFilled",
+    "cumExecQty": "0.1",
     "createdTime": "1700000000000",
 }
 POSITION = BASE | {"size": "1", "avgPrice": "40000", "markPrice": "40001", "positionIdx": 0}
 READERS = {
-    "instruments-info": shapes.listings,
-    "instruments-info.1": shapes.listings,
-    "kline": partial(shapes.candles, symbol="BTCUSD", candle_ms=3_600_000),
-    "tickers": partial(shapes.ticker, symbol="BTCUSD", ts_ms=1),
-    "funding-history": partial(shapes.funding_rates, symbol="ETHPERP"),
-    "time": shapes.server_time_ms,
-    "wallet-balance": partial(shapes.wallet, ts_ms=1, margin_mode=MarginMode.CROSS),
-    "fee-rate": partial(shapes.fee_rates, symbol="ETHUSDT"),
-    "query-api": shapes.api_key_info,
-    "account-info": shapes.account_info,
-    "order-realtime": lambda raw: list(map(shapes.order, Row("order", raw).rows("list"))),
-    "order-history": lambda raw: list(map(shapes.order, Row("order", raw).rows("list"))),
-    "execution-list": lambda raw: list(map(shapes.execution, Row("e", raw).rows("list"))),
-    "position-list": lambda raw: [
-        shapes.position(row, 1) for row in Row("position", raw).rows("list")
-    ],
-    "transaction-log": lambda raw: list(map(shapes.transfer, Row("log", raw).rows("list"))),
+    "instruments-info": listings,
+    "instruments-info.1": listings,
+    "kline": partial(candles, symbol="BTCUSD", candle_ms=3_600_000),
+    "tickers": partial(ticker, symbol="BTCUSD", ts_ms=1),
+    "funding-history": partial(funding_rates, symbol="ETHPERP"),
+    "time": server_time_ms,
+    "wallet-balance": partial(wallet, ts_ms=1, margin_mode=MarginMode.CROSS),
+    "fee-rate": partial(fee_rates, symbol="ETHUSDT"),
+    "query-api": api_key_info,
+    "account-info": account_info,
+    "order-realtime": lambda raw: list(map(order_of, Row("order", raw).rows("list"))),
+    "order-history": lambda raw: list(map(order_of, Row("order", raw).rows("list"))),
+    "execution-list": lambda raw: list(map(execution_of, Row("e", raw).rows("list"))),
+    "position-list": lambda raw: [position_of(row, 1) for row in Row("position", raw).rows("list")],
+    "transaction-log": lambda raw: list(map(transfer, Row("log", raw).rows("list"))),
 }
 TEXTS = ["", " ", "0", "-1", "NaN", "Infinity", "1e999999", "9" * 300, "x", "1_0", "\ud800"]
 NUMBERS = [float("nan"), float("inf"), -1, 0, 10**400, 1.5]
@@ -98,9 +108,9 @@ def test_a_mutated_answer_gives_a_value_or_bad_data(shared_data, name, data):
 @pytest.mark.parametrize(
     ("read", "raw", "name"),
     [
-        *((shapes.execution, EXECUTION, name) for name in EXECUTION),
-        *((shapes.order, ORDER, name) for name in ORDER if name != "side"),
-        *((partial(shapes.position, ts_ms=1), POSITION, name) for name in POSITION),
+        *((execution_of, EXECUTION, name) for name in EXECUTION),
+        *((order_of, ORDER, name) for name in ORDER if name != "side"),
+        *((partial(position_of, ts_ms=1), POSITION, name) for name in POSITION),
     ],
 )
 def test_a_field_that_must_be_there_is_named_when_it_is_not(read, raw, name):
@@ -125,11 +135,11 @@ def test_a_number_is_read_from_the_venue_s_own_text():
     assert str(row.decimal("text")) == "0.10"
     assert row.decimal("float") == Decimal("0.1")
     assert row.integer("int") == 3
-    assert shapes.plain(row.decimal("exponent")) == "0.0000001"
+    assert plain(row.decimal("exponent")) == "0.0000001"
 
 
 def test_an_order_without_any_optional_field_is_read():
-    found = shapes.order(Row("order", {k: v for k, v in ORDER.items() if k != "side"}))
+    found = order_of(Row("order", {k: v for k, v in ORDER.items() if k != "side"}))
 
     assert (found.side, found.qty, found.client_order_id) == (None, None, None)
     assert not found.reduce_only
@@ -138,7 +148,7 @@ def test_an_order_without_any_optional_field_is_read():
 def test_a_funding_row_needs_no_side_no_qty_and_no_price():
     raw = {k: v for k, v in EXECUTION.items() if k not in {"side", "execQty", "execPrice"}}
 
-    found = shapes.execution(Row("execution", raw | {"execType": "Funding", "execFee": "-0.5"}))
+    found = execution_of(Row("execution", raw | {"execType": "Funding", "execFee": "-0.5"}))
 
     assert found.execution.funding == Decimal("0.5")
     assert found.is_known_type
@@ -147,7 +157,7 @@ def test_a_funding_row_needs_no_side_no_qty_and_no_price():
 def test_the_stream_s_name_of_the_entry_price_is_read_too():
     raw = {k: v for k, v in POSITION.items() if k != "avgPrice"} | {"entryPrice": "39000"}
 
-    found = shapes.position(Row("position", raw), 1)
+    found = position_of(Row("position", raw), 1)
 
     assert (found.side, found.avg_entry_price) == (Side.BUY, Decimal(39000))
 
@@ -156,7 +166,7 @@ def test_the_stream_s_name_of_the_entry_price_is_read_too():
 def test_a_key_without_a_binding_has_no_addresses(ips):
     raw = {"readOnly": 0, "permissions": {"Wallet": ["Withdraw"]}, "ips": ips}
 
-    found = shapes.api_key_info(raw)
+    found = api_key_info(raw)
 
     assert found.ips == ()
     assert found.can_withdraw
@@ -165,15 +175,15 @@ def test_a_key_without_a_binding_has_no_addresses(ips):
 
 def test_permissions_that_cannot_be_read_are_bad_data_and_not_harmless():
     with pytest.raises(BadDataError, match="Wallet"):
-        shapes.api_key_info({"readOnly": 0, "permissions": {}})
+        api_key_info({"readOnly": 0, "permissions": {}})
 
 
 @pytest.mark.parametrize("asset", ["BTC", "1000PEPE"])
 def test_an_asset_and_its_symbol_name_each_other(asset):
-    assert shapes.asset_of(shapes.symbol_of(asset)) == asset
+    assert asset_of(symbol_of(asset)) == asset
 
 
 def test_a_candle_length_that_the_venue_lacks_is_an_error():
-    assert shapes.interval_of(300_000) == "5"
+    assert interval_of(300_000) == "5"
     with pytest.raises(ValueError, match="420000"):
-        shapes.interval_of(420_000)
+        interval_of(420_000)

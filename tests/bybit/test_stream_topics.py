@@ -11,7 +11,7 @@ from domain.orders import ExitReason, OrderStatus
 from infra.bybit.pool import ConnectionPool
 from infra.bybit.private_stream import TOPICS, PrivateStream, login_args, private_url
 from infra.bybit.public_stream import PublicStream, public_url
-from infra.bybit.stream_shapes import Ticker
+from infra.bybit.shapes.market import Ticker
 from infra.bybit.ws.timing import StreamTiming
 from tests.bybit.stream_server import WAIT_S, Ear, StreamServer, kline, ticker, until
 
@@ -45,11 +45,8 @@ class Account(Ear):
     def on_execution(self, execution):
         self.heard.put(("execution", execution.asset, execution))
 
-    def on_position(self, position):
-        self.heard.put(("position", position.asset, position))
-
-    def on_wallet(self, wallet):
-        self.heard.put(("wallet", "", wallet))
+    def on_position(self, asset, position):
+        self.heard.put(("position", asset, position))
 
     def on_connected(self, down_s):
         self.heard.put(("connected", "", down_s))
@@ -85,6 +82,7 @@ def push(topic, *items, **changes):
 
 
 ORDER = {
+    "orderId": "1",
     "symbol": "BTCUSDT",
     "category": "linear",
     "orderLinkId": "BTC-1-entry-1",
@@ -192,8 +190,8 @@ def test_news_of_the_account_reach_the_listener_as_domain_values(server, private
 
     client.send(push("order", ORDER))
     client.send(push("execution", EXECUTION, EXECUTION | {"execId": "e-2"}))
-    client.send(push("position", {"symbol": "BTCUSDT", "side": "", "size": "0", "markPrice": "7"}))
-    client.send(push("wallet", {"totalEquity": "10", "coin": []}))
+    flat = {"symbol": "BTCUSDT", "side": "", "size": "0", "markPrice": "7", "positionIdx": 0}
+    client.send(push("position", flat))
 
     _, asset, update = account.expect("order")
     assert (asset, update.status, update.filled_qty) == ("BTC", OrderStatus.FILLED, Decimal("0.5"))
@@ -201,7 +199,6 @@ def test_news_of_the_account_reach_the_listener_as_domain_values(server, private
     assert (asset, execution.reason) == ("ETH", ExitReason.STOP_LOSS)
     assert account.expect("execution")[2].exec_id == "e-2"
     assert account.expect("position")[2].ts_ms == START
-    assert account.expect("wallet")[2].total_equity == Decimal(10)
     assert private.refused() == {}
 
 
@@ -217,17 +214,17 @@ def test_what_is_not_ours_is_counted_and_what_is_bad_costs_nothing_else(server, 
     client.send(push("order", None, ORDER | {"orderStatus": "?"}, ORDER))
     client.send(push("order", ORDER, creationTime="?"))
     client.send(push("order", data="?"))
-    client.send(push("wallet", {}, creationTime=None))
+    client.send(push("position", {"symbol": "BTCUSDT"}))
 
     assert account.expect("order")[1] == "BTC"
     assert account.expect("order")[1] == "BTC"
-    until(lambda: private.refused().get("wallet"))
+    until(lambda: private.refused().get("position"))
     assert private.refused() == {
         "foreign": 2,
         "order without an id of ours": 1,
         "execution of another kind": 1,
         "order": 4,
-        "wallet": 1,
+        "position": 1,
     }
     assert account.hush() == []
 

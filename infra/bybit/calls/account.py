@@ -2,21 +2,24 @@
 
 from pybit.unified_trading import HTTP  # type: ignore[import-untyped]
 
-from infra.bybit import shapes
 from infra.bybit.calls.base import Calls
 from infra.bybit.http.departure import always
 from infra.bybit.limits import Kind
-from infra.bybit.shapes import (
-    CATEGORY,
-    QUOTE,
+from infra.bybit.shapes.account import (
     AccountInfo,
     ApiKeyInfo,
     FeeRates,
     MarginMode,
-    Row,
     Transfer,
     Wallet,
+    account_info,
+    api_key_info,
+    fee_rates,
+    transfer,
+    wallet,
 )
+from infra.bybit.shapes.queries import CATEGORY, QUOTE
+from infra.bybit.shapes.row import Row
 
 _LOG_PAGE = 50
 _MODE_UNCHANGED = frozenset({110025, 110026})
@@ -32,12 +35,12 @@ class AccountCalls(Calls):
 
     def account_info(self) -> AccountInfo:
         """Return the margin mode and the kind of account."""
-        return shapes.account_info(self._wire.get(Kind.READ, HTTP.get_account_info, {}).result)
+        return account_info(self._wire.get(Kind.READ, HTTP.get_account_info, {}).result)
 
     def api_key_info(self) -> ApiKeyInfo:
         """Return what the key may do."""
         answer = self._wire.get(Kind.READ, HTTP.get_api_key_information, {})
-        return shapes.api_key_info(answer.result)
+        return api_key_info(answer.result)
 
     def wallet(self, margin_mode: MarginMode | None = None) -> Wallet:
         """Return balance, equity and what is available, USDT.
@@ -51,16 +54,14 @@ class AccountCalls(Calls):
         """
         query = {"accountType": "UNIFIED", "coin": QUOTE}
         answer = self._wire.get(Kind.READ, HTTP.get_wallet_balance, query)
-        return shapes.wallet(answer.result, self._wire.time_of(answer), margin_mode)
+        return wallet(answer.result, self._wire.time_of(answer), margin_mode)
 
     def fee_rate(self, symbol: str) -> FeeRates | None:
         """Return the fees that the account pays; None in demo trading, which does not tell."""
         if self.is_demo:
             return None
         query = {"category": CATEGORY, "symbol": symbol}
-        return shapes.fee_rates(
-            self._wire.get(Kind.SETTING, HTTP.get_fee_rates, query).result, symbol
-        )
+        return fee_rates(self._wire.get(Kind.SETTING, HTTP.get_fee_rates, query).result, symbol)
 
     def transfers(self, since_ms: int, until_ms: int | None = None) -> tuple[Transfer, ...]:
         """Return what changed the balance besides trading and funding, oldest first.
@@ -75,7 +76,7 @@ class AccountCalls(Calls):
             HTTP.get_transaction_log, query, _LOG_PAGE, since_ms, until_ms
         ):
             rows = Row("transaction-log", answer.result).rows("list")
-            for item in map(shapes.transfer, rows):
+            for item in map(transfer, rows):
                 if item is not None:
                     found[item.transfer_id, item.kind, item.ts_ms] = item
         return tuple(sorted(found.values(), key=lambda item: item.ts_ms))

@@ -7,10 +7,18 @@ from pybit.unified_trading import HTTP  # type: ignore[import-untyped]
 
 from domain.errors import BadDataError
 from domain.market import Candle
-from infra.bybit import shapes
 from infra.bybit.calls.base import Calls
 from infra.bybit.limits import Kind
-from infra.bybit.shapes import CATEGORY, Listing, Ticker
+from infra.bybit.shapes.market import (
+    Listing,
+    Ticker,
+    candles,
+    funding_rates,
+    listings,
+    server_time_ms,
+    ticker,
+)
+from infra.bybit.shapes.queries import CATEGORY, interval_of
 
 _KLINE_PAGE, _FUNDING_PAGE = 1000, 200
 
@@ -25,7 +33,7 @@ class MarketCalls(Calls):
             UnavailableError: no answer within the budget.
         """
         answer = self._wire.get(Kind.PUBLIC, HTTP.get_server_time, {}, is_private=False)
-        return int(shapes.server_time_ms(answer.result))
+        return int(server_time_ms(answer.result))
 
     def instruments(self, symbols: Sequence[str]) -> dict[str, Listing]:
         """Return how the venue lists some perpetuals.
@@ -38,7 +46,7 @@ class MarketCalls(Calls):
         for symbol in symbols:
             query = {"category": CATEGORY, "symbol": symbol}
             answer = self._wire.get(Kind.PUBLIC, HTTP.get_instruments_info, query, is_private=False)
-            listed = shapes.listings(answer.result)
+            listed = listings(answer.result)
             if symbol not in listed:
                 raise BadDataError(f"instruments: the venue does not list {symbol}")
             found[symbol] = listed[symbol]
@@ -61,13 +69,13 @@ class MarketCalls(Calls):
         """
         found: dict[int, Candle] = {}
         query: dict[str, object] = {"category": CATEGORY, "symbol": symbol, "start": start_ms}
-        query |= {"interval": shapes.interval_of(candle_ms), "limit": _KLINE_PAGE}
+        query |= {"interval": interval_of(candle_ms), "limit": _KLINE_PAGE}
         newest_ms = end_ms
         while newest_ms >= start_ms:
             answer = self._wire.get(
                 Kind.PUBLIC, HTTP.get_kline, query | {"end": newest_ms}, is_private=False
             )
-            page = shapes.candles(answer.result, symbol, candle_ms)
+            page = candles(answer.result, symbol, candle_ms)
             page = [candle for candle in page if start_ms <= candle.open_time_ms <= newest_ms]
             if not page:
                 break
@@ -102,7 +110,7 @@ class MarketCalls(Calls):
                 query | {"endTime": newest_ms},
                 is_private=False,
             )
-            page = shapes.funding_rates(answer.result, symbol)
+            page = funding_rates(answer.result, symbol)
             page = {ms: rate for ms, rate in page.items() if start_ms <= ms <= newest_ms}
             found |= page
             if len(page) < _FUNDING_PAGE:
@@ -119,4 +127,4 @@ class MarketCalls(Calls):
         """
         query = {"category": CATEGORY, "symbol": symbol}
         answer = self._wire.get(Kind.PUBLIC, HTTP.get_tickers, query, is_private=False)
-        return shapes.ticker(answer.result, symbol, self._wire.time_of(answer))
+        return ticker(answer.result, symbol, self._wire.time_of(answer))

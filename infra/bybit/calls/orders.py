@@ -9,12 +9,15 @@ from pybit.unified_trading import HTTP  # type: ignore[import-untyped]
 from domain.errors import BadDataError
 from domain.orders import INTENDED, OrderRequest, OrderState, OrderStatus, OrderUpdate
 from domain.positions import ZERO, ExecutionKind
-from infra.bybit import UnknownOutcomeError, shapes
+from infra.bybit import UnknownOutcomeError
 from infra.bybit.calls.base import Calls
 from infra.bybit.http.departure import IsOurs
 from infra.bybit.http.wire import Call
 from infra.bybit.limits import Kind
-from infra.bybit.shapes import CATEGORY, Executions, Row, VenueExecution, VenueOrder
+from infra.bybit.shapes.executions import Executions, VenueExecution, execution_of
+from infra.bybit.shapes.orders import VenueOrder, order_of
+from infra.bybit.shapes.queries import CATEGORY, order_query
+from infra.bybit.shapes.row import Row
 
 _ORDER_PAGE, _EXECUTION_PAGE = 50, 100
 _NOTHING_TO_CANCEL = frozenset({110001, 110008, 110010})
@@ -42,7 +45,7 @@ class OrderCalls(Calls):
             AccessDeniedError: the key or the account is shut out; nothing was traded.
         """
         kind = Kind.CLOSE if order.reduce_only else Kind.ENTRY
-        answer = self._wire.post(kind, HTTP.place_order, shapes.order_query(order), is_ours)
+        answer = self._wire.post(kind, HTTP.place_order, order_query(order), is_ours)
         try:
             row = Row("order/create", answer.result)
             named, venue_order_id = row.maybe_text("orderLinkId"), row.text("orderId")
@@ -85,7 +88,7 @@ class OrderCalls(Calls):
             query = {"category": CATEGORY, "symbol": symbol, "orderFilter": order_filter}
             for answer in self._wire.pages(HTTP.get_open_orders, query, _ORDER_PAGE):
                 rows = Row("order/realtime", answer.result).rows("list")
-                found |= {order.venue_order_id: order for order in map(shapes.order, rows)}
+                found |= {order.venue_order_id: order for order in map(order_of, rows)}
         return tuple(sorted(found.values(), key=lambda order: order.ts_ms))
 
     def cancel(self, symbol: str, client_order_id: str, is_ours: IsOurs) -> bool:
@@ -121,7 +124,7 @@ class OrderCalls(Calls):
             HTTP.get_executions, query, _EXECUTION_PAGE, since_ms, until_ms
         ):
             rows = Row("execution/list", answer.result).rows("list")
-            items = [shapes.execution(row) for row in rows if row.text("symbol") == symbol]
+            items = [execution_of(row) for row in rows if row.text("symbol") == symbol]
             found |= {item.execution.exec_id: item for item in items}
         ordered = sorted(found.values(), key=lambda item: (item.execution.ts_ms, item.seq))
         unknown = Counter(item.exec_type for item in ordered if not item.is_known_type)
@@ -131,7 +134,7 @@ class OrderCalls(Calls):
 
     def _orders_of_id(self, call: Call, query: Mapping[str, object]) -> list[OrderUpdate]:
         answer = self._wire.get(Kind.READ, call, query)
-        orders = [shapes.order(row) for row in Row("order", answer.result).rows("list")]
+        orders = [order_of(row) for row in Row("order", answer.result).rows("list")]
         wanted = str(query["orderLinkId"])
         _check_all_of_id(wanted, [order.client_order_id for order in orders])
         return [order.update(wanted) for order in orders]
@@ -140,7 +143,7 @@ class OrderCalls(Calls):
         wanted, filled, leaves, ts_ms = str(query["orderLinkId"]), ZERO, None, 0
         for answer in self._wire.pages(HTTP.get_executions, query, _EXECUTION_PAGE):
             rows = Row("execution/list", answer.result).rows("list")
-            items = [shapes.execution(row) for row in rows]
+            items = [execution_of(row) for row in rows]
             _check_all_of_id(wanted, [row.maybe_text("orderLinkId") for row in rows])
             for item in items:
                 if item.execution.kind is not ExecutionKind.TRADE:

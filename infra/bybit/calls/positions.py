@@ -7,11 +7,13 @@ from pybit.unified_trading import HTTP  # type: ignore[import-untyped]
 
 from domain.errors import BadDataError, OrderRefusedError, OutcomeUnknownError
 from domain.sizing import ProtectiveLevels
-from infra.bybit import UnknownOutcomeError, shapes
+from infra.bybit import UnknownOutcomeError
 from infra.bybit.calls.base import Calls
 from infra.bybit.http.departure import IsOurs, always
 from infra.bybit.limits import Kind
-from infra.bybit.shapes import CATEGORY, QUOTE, Row, VenuePosition
+from infra.bybit.shapes.positions import VenuePosition, position_of
+from infra.bybit.shapes.queries import CATEGORY, QUOTE, plain, stops_query
+from infra.bybit.shapes.row import Row
 
 _POSITION_PAGE = 200
 _STOPS_UNCHANGED, _LEVERAGE_UNCHANGED = 34040, 110043
@@ -57,7 +59,7 @@ class PositionCalls(Calls):
             AccessDeniedError: the key or the account is shut out.
         """
         refused: OrderRefusedError | OutcomeUnknownError | None = None
-        query = shapes.stops_query(symbol, levels)
+        query = stops_query(symbol, levels)
         try:
             self._wire.post(
                 Kind.STOPS, HTTP.set_trading_stop, query, is_ours, done={_STOPS_UNCHANGED}
@@ -73,7 +75,7 @@ class PositionCalls(Calls):
 
     def set_leverage(self, symbol: str, leverage: Decimal) -> None:
         """Set the leverage of both sides. Raises as `place_order`."""
-        text = shapes.plain(leverage)
+        text = plain(leverage)
         query = {"category": CATEGORY, "symbol": symbol}
         query |= {"buyLeverage": text, "sellLeverage": text}
         self._wire.post(Kind.SETTING, HTTP.set_leverage, query, always, done={_LEVERAGE_UNCHANGED})
@@ -90,7 +92,7 @@ class PositionCalls(Calls):
         asked = {"category": CATEGORY, **query}
         for answer in self._wire.pages(HTTP.get_positions, asked, _POSITION_PAGE):
             rows = Row("position/list", answer.result).rows("list")
-            found += [shapes.position(row, self._wire.time_of(answer)) for row in rows]
+            found += [position_of(row, self._wire.time_of(answer)) for row in rows]
             if "symbol" in query:
                 break
         return found

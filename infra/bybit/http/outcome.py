@@ -16,7 +16,7 @@ from infra.bybit import (
     UnknownOutcomeError,
 )
 from infra.bybit.http.departure import Departure
-from infra.bybit.shapes import Row
+from infra.bybit.shapes.row import Row
 
 HTTP_UNAUTHORIZED, HTTP_FORBIDDEN = 401, 403
 _LONGEST_HEADER_PAUSE_S = 3600.0

@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError
 
 from domain.errors import AccessDeniedError, BadDataError, UnavailableError
 from domain.market import DAY_MS
-from infra.bybit import NeverSentError, UnansweredError, shapes
+from infra.bybit import NeverSentError, UnansweredError
 from infra.bybit.clock import ServerClock
 from infra.bybit.http.client import Client, Credentials, Patience
 from infra.bybit.http.departure import DEPARTURE, Departure, IsOurs, always
@@ -37,7 +37,8 @@ from infra.bybit.http.outcome import (
     why_unanswered,
 )
 from infra.bybit.limits import IP_PENALTY_S, Kind, Limiter
-from infra.bybit.shapes import Row
+from infra.bybit.shapes.market import server_time_ms
+from infra.bybit.shapes.row import Row
 
 _WEEK_MS = 7 * DAY_MS
 _MOST_PAGES = 2000
@@ -95,7 +96,7 @@ class Wire:
             answered_s = self._monotonic_s()
             error = why_unanswered(outcome, self._heed(Kind.PUBLIC, outcome))
             if error is None and isinstance(outcome, Answer):
-                server_ms = shapes.server_time_ms(outcome.result)
+                server_ms = server_time_ms(outcome.result)
                 self.clock.learn(asked_s=asked_s, answered_s=answered_s, server_ms=server_ms)
             elif sample == 0 and error is not None:
                 raise error

@@ -11,7 +11,7 @@ from domain.indicators import volatility
 from domain.orders import ExitReason
 from domain.positions import Booked, Execution, Position, book
 from domain.regime import Regime, market_regime, regime
-from domain.rules import TradingRules
+from domain.rules import StrategyRules, TradingRules
 from domain.signals import Signals
 
 
@@ -82,7 +82,9 @@ class AssetState:
             ema_long=levels.ema_long,
             regime=regime(market, in_cooldown=rests or t_ms < self.global_cooldown_end_ms),
             crosses_today=signals.crosses_today,
-            own_exit=self._own_exit(market, t_ms) if signals.is_warm else None,
+            own_exit=own_exit(self.position, market, t_ms, self._rules.strategy)
+            if signals.is_warm
+            else None,
             wish=self._wish(levels, t_ms) if may_wish else None,
         )
 
@@ -94,15 +96,6 @@ class AssetState:
             self.signals.crosses_today,
             cross_threshold=self._rules.strategy.cross_threshold,
         )
-
-    def _own_exit(self, market: Regime, t_ms: int) -> ExitReason | None:
-        if self.position is None:
-            return None
-        if market is Regime.INACTIVE:
-            return ExitReason.REGIME
-        if t_ms - self.position.opened_ms >= self._rules.strategy.max_hold_ms:
-            return ExitReason.TIME
-        return None
 
     def _wish(self, levels: Levels, t_ms: int) -> EntryWish | None:
         rules, cross_ms = self._rules.strategy, self.signals.newest_cross_ms
@@ -118,3 +111,23 @@ class AssetState:
             volatility=0.0 if returns is None else volatility(returns),
             regime_strength=(levels.ema_long - levels.close) / levels.ema_long,
         )
+
+
+def own_exit(
+    position: Position | None, market: Regime, t_ms: int, rules: StrategyRules
+) -> ExitReason | None:
+    """Return why an asset lets its position go at a close (6.2); None where it does not.
+
+    Args:
+        position: what is open.
+        market: the regime, cooldowns left out.
+        t_ms: the close.
+        rules: when a position was held for long enough.
+    """
+    if position is None:
+        return None
+    if market is Regime.INACTIVE:
+        return ExitReason.REGIME
+    if t_ms - position.opened_ms >= rules.max_hold_ms:
+        return ExitReason.TIME
+    return None

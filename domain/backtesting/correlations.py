@@ -1,0 +1,83 @@
+"""Roughly how far open positions move together, at every close of a span at once.
+
+It only tells which closes cannot fire a correlation emergency; those that may are judged exactly.
+"""
+
+from itertools import combinations
+
+import numpy as np
+
+from domain.backtesting.market import AssetMarket
+from domain.candles import Flags
+from domain.indicators import Array
+
+MARGIN = 1e-5
+"""How far a rough correlation may be off, at most."""
+_BLOCK = 4_096
+_SMALLEST_PART = 1e-6
+"""A window whose variance is a smaller part of its block's is left to the exact judgment: the
+difference of two running sums has lost too many digits there."""
+
+
+class RoughCorrelations:
+    """Rolling correlations of log returns by running sums, made block by block as they are asked.
+
+    Values are NaN where a pair is not judged yet, infinite where only the exact way can tell.
+    """
+
+    def __init__(self, window: int) -> None:
+        """Remember the number of log returns in a window."""
+        self._window = window
+        self._blocks: dict[tuple[str, str, int], Array] = {}
+
+    def may_exceed(self, assets: list[AssetMarket], first: int, end: int, limit: float) -> Flags:
+        """Return for each close in [first, end) whether the mean over all pairs may exceed."""
+        total, judged = np.zeros(end - first), np.zeros(end - first)
+        for left, right in combinations(assets, 2):
+            values = self._between(left, right, first, end)
+            known = ~np.isnan(values)
+            total[known] += values[known]
+            judged += known
+        with np.errstate(invalid="ignore", divide="ignore"):
+            flags: Flags = np.nan_to_num(total / judged, nan=-1.0) > limit - MARGIN
+        return flags
+
+    def _between(self, left: AssetMarket, right: AssetMarket, first: int, end: int) -> Array:
+        blocks = range(first // _BLOCK, (end - 1) // _BLOCK + 1)
+        parts = [self._block(left, right, block) for block in blocks]
+        whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        skipped = blocks[0] * _BLOCK
+        return whole[first - skipped : end - skipped]
+
+    def _block(self, left: AssetMarket, right: AssetMarket, block: int) -> Array:
+        key = (left.asset, right.asset, block)
+        if key not in self._blocks:
+            self._blocks[key] = self._computed(left, right, block * _BLOCK)
+        return self._blocks[key]
+
+    def _computed(self, left: AssetMarket, right: AssetMarket, first: int) -> Array:
+        out = np.full(_BLOCK, np.nan)
+        # The first close of which both have a whole window, and the end of both.
+        begin = max(first, left.offset + self._window, right.offset + self._window)
+        end = min(first + _BLOCK, left.end, right.end)
+        if begin < end:
+            x, y = (
+                asset.log_returns[begin - asset.offset - self._window : end - asset.offset - 1]
+                for asset in (left, right)
+            )
+            out[begin - first : end - first] = self._rolled(x, y)
+        return out
+
+    def _rolled(self, x: Array, y: Array) -> Array:
+        n = self._window
+        # Centered first, so that a common level does not eat the digits.
+        x, y = x - x.mean(), y - y.mean()
+        sums = np.zeros((5, len(x) + 1))
+        np.cumsum(np.stack([x, y, x * x, y * y, x * y]), axis=1, out=sums[:, 1:])
+        sx, sy, sxx, syy, sxy = sums[:, n:] - sums[:, :-n]
+        vx, vy = sxx - sx * sx / n, syy - sy * sy / n
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found: Array = (sxy - sx * sy / n) / np.sqrt(vx * vy)
+        lost = (vx <= _SMALLEST_PART * sums[2, -1]) | (vy <= _SMALLEST_PART * sums[3, -1])
+        found[lost] = np.inf
+        return found

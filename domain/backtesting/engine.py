@@ -1,0 +1,359 @@
+"""The rules run over candles in leaps, from one close at which something can happen to the next.
+
+It decides as `domain/backtest.py`, the plain loop, does: every decision is made by the same
+functions of the domain. What it adds is only to know which closes need none: no wish is possible,
+no position ends or is funded, and no protection can fire. Tests hold it against the plain loop.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from domain.backtesting.asset_run import AssetRun
+from domain.backtesting.correlations import RoughCorrelations
+from domain.backtesting.market import Market
+from domain.backtesting.result import BacktestResult, EquitySeries, Refused
+from domain.backtesting.watch import MARGIN, is_quiet, levels, loud
+from domain.backtesting.windows import HistoryWindows
+from domain.decisions import Decision, Grant, Protection, RefusalReason, Report
+from domain.indicators import Array
+from domain.market import DAY_MS, Side, utc_day
+from domain.matching import funding_execution, reached_stop, taker_fee, worsened
+from domain.orders import ExitReason
+from domain.portfolio import PortfolioState
+from domain.positions import Booked, Execution, ExecutionKind, Trade
+from domain.protection import initial_state, sample
+from domain.rules import TradingRules
+from domain.summary import in_order
+
+
+def run_backtest(market: Market, rules: TradingRules) -> BacktestResult:
+    """Return what the rules make of the candles.
+
+    Args:
+        market: candles by asset; others than those of the rules take no part.
+        rules: which assets, limits and costs.
+    """
+    return _Run(market, rules).result()
+
+
+class _Run:
+    """One run. Closes are numbers on the market's grid."""
+
+    def __init__(self, market: Market, rules: TradingRules) -> None:
+        self._market, self._rules = market, rules
+        strategy = rules.strategy
+        market.prepare([strategy.ema_short_period, strategy.ema_long_period])
+        windows = HistoryWindows(market, strategy.volatility_window)
+        self._assets = [
+            AssetRun(market, market.assets[asset.asset], rules, windows)
+            for asset in rules.assets
+            if asset.asset in market.assets
+        ]
+        self._by_name = {asset.name: asset for asset in self._assets}
+        balance = rules.fills.initial_balance
+        state = initial_state(balance, market.first_open_ms)
+        self._portfolio = PortfolioState(rules, state, balance, windows)
+        self._rough = RoughCorrelations(strategy.volatility_window)
+        self._done = -1
+        """The newest close that is dealt with."""
+        self._is_settled = False
+        """Nothing is open, and one more close with this balance would change nothing."""
+        self._trades: list[Trade] = []
+        self._refused: list[Refused] = []
+        self._protections: list[Protection] = []
+        self._balances = np.empty(market.closes)
+        self._equities = np.empty(market.closes)
+
+    def result(self) -> BacktestResult:
+        """Play all closes and return what they left behind."""
+        last = self._market.closes - 1
+        while self._done < last:
+            self._leap()
+        portfolio = self._portfolio
+        self._price_open(last)
+        places = {asset.name: place for place, asset in enumerate(self._assets)}
+        self._balances[-1], self._equities[-1] = portfolio.balance, portfolio.equity()
+        return BacktestResult(
+            rules=self._rules,
+            market=self._market,
+            signals={asset.name: asset.signals for asset in self._assets},
+            trades=in_order(self._trades, [asset.asset for asset in self._rules.assets]),
+            open_positions=list(portfolio.positions.values()),
+            refused=sorted(self._refused, key=lambda one: (one.t_ms, places[one.asset])),
+            protections=self._protections,
+            equity=EquitySeries(
+                time_ms=self._market.time_ms(0)
+                + self._market.candle_ms * np.arange(self._market.closes),
+                balance=self._balances,
+                equity=self._equities,
+            ),
+            is_halted=portfolio.protection.is_halted,
+        )
+
+    # From event to event.
+
+    def _leap(self) -> None:
+        """Deal with all closes up to the next event, and with that."""
+        first, last = self._done + 1, self._market.closes - 1
+        free_from = self._free_from()
+        event = min(
+            self._midnight(first),
+            *(asset.next_event(first, free_from) for asset in self._assets),
+            last,
+        )
+        has_fill = any(asset.has_fill(event) for asset in self._assets)
+        # What happens inside the event's own candle comes before its equity is looked at.
+        end = event if has_fill else event + 1
+        loud_at = self._watch(first, end)
+        self._refuse_blocked(first, min(event, loud_at), free_from)
+        self._play(min(event, loud_at), is_loud=has_fill or loud_at < end)
+
+    def _free_from(self) -> int:
+        """Return the first close at which not every wish is refused without a look."""
+        if self._portfolio.protection.is_halted:
+            return self._market.closes
+        return self._market.first_close_from(self._portfolio.global_cooldown_end_ms)
+
+    def _midnight(self, first: int) -> int:
+        """Return the first close of the next new day; with nothing open it does not matter."""
+        if not self._portfolio.positions:
+            return self._market.closes
+        next_ms = (self._portfolio.protection.day + 1) * DAY_MS
+        return max(first, self._market.first_close_from(next_ms))
+
+    def _refuse_blocked(self, first: int, end: int, free_from: int) -> None:
+        """Count the wishes of the closes in [first, end), which are all blocked."""
+        end = min(end, free_from)
+        if first >= end:
+            return
+        is_halted = self._portfolio.protection.is_halted
+        reason = RefusalReason.HALTED if is_halted else RefusalReason.GLOBAL_COOLDOWN
+        for asset in self._assets:
+            if asset.name in self._portfolio.positions:
+                continue
+            for t_ms, cross_ms in asset.wishes_between(first, end):
+                self._refused.append(
+                    Refused(asset=asset.name, t_ms=t_ms, reason=reason, cross_ms=cross_ms)
+                )
+
+    # The protection between events.
+
+    def _watch(self, first: int, end: int) -> int:
+        """Return the first close in [first, end) that is not surely quiet, `end` without one.
+
+        The quiet ones are dealt with: their equity is noted and the peak follows it.
+        """
+        if first >= end:
+            return end
+        portfolio = self._portfolio
+        balance = float(portfolio.balance)
+        self._balances[first:end] = balance
+        if not portfolio.positions:
+            self._equities[first:end] = balance
+            return self._watch_flat(first, end, balance)
+        equity = self._equities[first:end]
+        equity[:] = balance
+        for asset in self._open_assets():
+            asset.add_unrealized(equity, first, end)
+        quiet_end = first + self._quiet(equity, first)
+        self._raise_peak(equity[: quiet_end - first], first)
+        return quiet_end
+
+    def _watch_flat(self, first: int, end: int, balance: float) -> int:
+        portfolio = self._portfolio
+        found = levels(portfolio.protection, self._rules.protection)
+        if not self._is_settled and not is_quiet(balance, balance, found):
+            return first
+        if balance > found.peak * (1 - MARGIN) or self._is_past_midnight(end - 1):
+            # Every close of the span would make the same sample, but for its day.
+            self._sample(self._market.time_ms(end - 1))
+        return end
+
+    def _is_past_midnight(self, close: int) -> bool:
+        return utc_day(self._market.time_ms(close)) != self._portfolio.protection.day
+
+    def _sample(self, t_ms: int) -> None:
+        portfolio = self._portfolio
+        portfolio.protection = sample(
+            portfolio.protection,
+            equity=portfolio.equity(),
+            balance=portfolio.balance,
+            t_ms=t_ms,
+            rules=self._rules.protection,
+        )
+
+    def _quiet(self, equity: Array, first: int) -> int:
+        """Return how many closes from the first on are surely quiet."""
+        rules, flags = self._rules.protection, None
+        found = levels(self._portfolio.protection, rules)
+        if not is_quiet(float(equity.min()), float(equity.max()), found):
+            flags = loud(equity, found)
+        open_markets = [asset.market for asset in self._open_assets()]
+        if len(open_markets) > 1 and rules.high_correlation_threshold < 1.0:
+            moved = self._rough.may_exceed(
+                open_markets, first, first + len(equity), rules.high_correlation_threshold
+            )
+            flags = moved if flags is None else flags | moved
+        return len(equity) if flags is None or not flags.any() else int(flags.argmax())
+
+    def _raise_peak(self, equity: Array, first: int) -> None:
+        """Let the peak follow the equity of quiet closes, exactly."""
+        portfolio = self._portfolio
+        if not len(equity):
+            return
+        highest = float(equity.max())
+        room = MARGIN * abs(highest)
+        if highest < float(portfolio.protection.peak_equity) - room:
+            return
+        for place in np.flatnonzero(equity >= highest - room).tolist():
+            for asset in self._open_assets():
+                portfolio.remember_price(asset.name, asset.price(first + place))
+            self._sample(self._market.time_ms(first + place))
+
+    # One close.
+
+    def _play(self, close: int, *, is_loud: bool) -> None:
+        """Deal with one close in the order of strategy 10.3."""
+        self._done = close
+        self._fill_inside(close)
+        cooldown_end_ms = self._portfolio.global_cooldown_end_ms
+        found = (asset.report(close, cooldown_end_ms) for asset in self._assets)
+        reports = [report for report in found if report is not None]
+        decision = None
+        if is_loud or any(report.wish is not None for report in reports):
+            decision = self._decide(close, reports)
+        elif self._portfolio.positions and self._is_past_midnight(close):
+            self._price_open(close)
+            self._sample(self._market.time_ms(close))
+        self._fill_at_close(close, reports, decision)
+
+    def _fill_inside(self, close: int) -> None:
+        t_ms = self._market.time_ms(close)
+        for asset in self._assets:
+            if not asset.has_fill(close):
+                continue
+            prices, rate = asset.prices_inside(close), asset.funding_rate(close)
+            if rate is not None:
+                self._fund(asset, prices.open, rate, close)
+            position = self._portfolio.positions[asset.name]
+            reached = None
+            if asset.stops is not None:
+                reached = reached_stop(asset.stops, position.side, prices)
+            if reached is None:
+                asset.look_for_stop(close + 1)
+                continue
+            price, reason = reached
+            self._end(asset, price, t_ms, reason, decided_ms=None)
+
+    def _fund(self, asset: AssetRun, price: Decimal, rate: Decimal, close: int) -> None:
+        position = self._portfolio.positions[asset.name]
+        open_ms = self._market.time_ms(close) - self._market.candle_ms
+        self._book(funding_execution(position, price, rate, open_ms, exec_id=""))
+        asset.funded(self._portfolio.positions[asset.name], close)
+
+    def _decide(self, close: int, reports: list[Report]) -> Decision:
+        portfolio, t_ms = self._portfolio, self._market.time_ms(close)
+        self._price_open(close)
+        before = portfolio.protection
+        decision = portfolio.decide(t_ms, reports, now_ms=t_ms)
+        self._is_settled = not portfolio.positions and before.equals_but_for_time(
+            portfolio.protection
+        )
+        self._balances[close] = float(portfolio.balance)
+        self._equities[close] = float(portfolio.protection.equity)
+        self._refused += [
+            Refused(
+                asset=refusal.asset,
+                t_ms=refusal.t_ms,
+                reason=refusal.reason,
+                cross_ms=refusal.cross_ms,
+            )
+            for refusal in decision.refusals
+        ]
+        if decision.protection is not None:
+            self._protections.append(decision.protection)
+        return decision
+
+    def _price_open(self, close: int) -> None:
+        for asset in self._open_assets():
+            self._portfolio.remember_price(asset.name, asset.price(close))
+
+    def _fill_at_close(self, close: int, reports: list[Report], decision: Decision | None) -> None:
+        t_ms = self._market.time_ms(close)
+        for report in reports:
+            if report.own_exit is not None:
+                self._exit(report.asset, close, report.own_exit)
+        if decision is None:
+            return
+        if decision.protection is not None:
+            for ordered in decision.protection.closes:
+                if ordered.asset in self._portfolio.positions:
+                    self._exit(ordered.asset, close, ordered.reason)
+        for grant in sorted(decision.grants, key=lambda g: self._rules.order_of(g.asset)):
+            self._enter(grant, close, t_ms)
+
+    def _exit(self, name: str, close: int, reason: ExitReason) -> None:
+        asset, t_ms = self._by_name[name], self._market.time_ms(close)
+        if asset.market.is_open(close):
+            self._end(asset, asset.price(close), t_ms, reason, decided_ms=t_ms)
+
+    def _end(
+        self,
+        asset: AssetRun,
+        price: Decimal,
+        t_ms: int,
+        reason: ExitReason,
+        *,
+        decided_ms: int | None,
+    ) -> None:
+        position = self._portfolio.positions[asset.name]
+        side = Side.BUY if position.side is Side.SELL else Side.SELL
+        execution = self._execution(
+            asset.name, side, position.qty, price, t_ms, decided_ms=decided_ms, reason=reason
+        )
+        trade = self._book(execution).trade
+        if trade is not None:
+            self._trades.append(trade)
+            asset.closed(trade)
+
+    def _enter(self, grant: Grant, close: int, t_ms: int) -> None:
+        execution = self._execution(
+            grant.asset,
+            Side.SELL,
+            grant.qty,
+            grant.price,
+            t_ms,
+            decided_ms=t_ms,
+            cross_ms=grant.cross_ms,
+        )
+        position = self._book(execution).position
+        if position is not None:
+            self._by_name[grant.asset].opened(position, close)
+
+    def _execution(
+        self, asset: str, side: Side, qty: Decimal, price: Decimal, t_ms: int, **known: Any
+    ) -> Execution:
+        fills = self._rules.fills
+        filled_at = worsened(price, side, fills)
+        return Execution(
+            exec_id="",
+            asset=asset,
+            ts_ms=t_ms,
+            kind=ExecutionKind.TRADE,
+            side=side,
+            qty=qty,
+            price=filled_at,
+            fee=taker_fee(qty, filled_at, fills),
+            **known,
+        )
+
+    def _book(self, execution: Execution) -> Booked:
+        self._is_settled = False
+        return self._portfolio.book(execution)
+
+    def _open_assets(self) -> Iterator[AssetRun]:
+        for name in self._portfolio.positions:
+            yield self._by_name[name]

@@ -1,0 +1,96 @@
+"""The candles of all assets on one grid of closes, with what every run over them shares."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from domain.backtesting.averages import ema_arrays
+from domain.candles import CandleSeries
+from domain.indicators import Array
+
+
+class AssetMarket:
+    """One asset's candles; `offset` is the place of its first close among those of all assets."""
+
+    def __init__(self, asset: str, series: CandleSeries, offset: int) -> None:
+        """Take the candles as they are; nothing is computed before it is needed."""
+        self.asset = asset
+        self.series = series
+        self.offset = offset
+        self.end = offset + len(series)
+        """The first close after its last."""
+        self._log_returns: Array | None = None
+        self._averages: dict[int, Array] = {}
+
+    @property
+    def log_returns(self) -> Array:
+        """The (n - 1,) log returns; number i leads from close i to close i + 1."""
+        if self._log_returns is None:
+            self._log_returns = np.diff(np.log(self.series.close))
+        return self._log_returns
+
+    def average(self, period: int) -> Array:
+        """Return the (n,) average after each close; see `Market.prepare`."""
+        return self._averages[period]
+
+    def is_open(self, close: int) -> bool:
+        """Tell whether the asset has a candle that ends at this close of the grid."""
+        return self.offset <= close < self.end
+
+
+class Market:
+    """The candles of all assets. Runs with other rules over the same candles share it.
+
+    Always true: close number g of the grid is at `first_close_ms` + g * `candle_ms`.
+    """
+
+    def __init__(self, candles: Mapping[str, CandleSeries]) -> None:
+        """Lay the candles of each asset on one grid.
+
+        Raises:
+            ValueError: there is no candle of some asset, or their grids do not fit together.
+        """
+        if not candles:
+            raise ValueError("expected candles of one asset or more, found none")
+        for asset, series in candles.items():
+            if not len(series):
+                raise ValueError(f"{asset}: expected candles, found none")
+        self.candle_ms = next(iter(candles.values())).candle_ms
+        self.first_open_ms = min(int(series.open_time_ms[0]) for series in candles.values())
+        self.first_close_ms = self.first_open_ms + self.candle_ms
+        self.assets = {asset: self._placed(asset, series) for asset, series in candles.items()}
+        self.closes = max(asset.end for asset in self.assets.values())
+        """How many closes the grid has."""
+
+    @property
+    def candles(self) -> int:
+        """How many candles of all assets there are, those carried forward included."""
+        return sum(len(asset.series) for asset in self.assets.values())
+
+    def time_ms(self, close: int) -> int:
+        """Return the time of a close."""
+        return self.first_close_ms + close * self.candle_ms
+
+    def first_close_from(self, time_ms: int) -> int:
+        """Return the number of the first close at a time or after it."""
+        return -((self.first_close_ms - time_ms) // self.candle_ms)
+
+    def prepare(self, periods: Iterable[int]) -> None:
+        """Compute the averages of these periods, where that is still to be done."""
+        wanted = [
+            (asset, period)
+            for asset in self.assets.values()
+            for period in dict.fromkeys(periods)
+            if period not in asset._averages  # noqa: SLF001 - filled here, for all at once
+        ]
+        found = ema_arrays([(asset.series.close, period) for asset, period in wanted])
+        for (asset, period), average in zip(wanted, found, strict=True):
+            asset._averages[period] = average  # noqa: SLF001
+
+    def _placed(self, asset: str, series: CandleSeries) -> AssetMarket:
+        offset, rest = divmod(int(series.open_time_ms[0]) - self.first_open_ms, self.candle_ms)
+        if rest or series.candle_ms != self.candle_ms:
+            raise ValueError(
+                f"{asset}: expected candles of {self.candle_ms} ms on the grid of the others"
+            )
+        return AssetMarket(asset, series, offset)

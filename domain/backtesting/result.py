@@ -1,0 +1,82 @@
+"""What a backtest leaves behind: the one value that reports, sweeps and figures are made of."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from domain.backtesting.market import Market
+from domain.backtesting.signals import AssetSignals
+from domain.candles import Times
+from domain.decisions import Protection, RefusalReason
+from domain.indicators import Array
+from domain.positions import Position, Trade
+from domain.rules import TradingRules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EquitySeries:
+    """The account at every close of the grid, as the portfolio saw it (strategy 10.3 c).
+
+    That is after the fills inside the candle and before those at its close; only the last close
+    is taken after its fills, so that the series ends with what is left.
+    """
+
+    time_ms: Times
+    """(n,), ms since 1970 UTC."""
+    balance: Array
+    """(n,) float64, quote; wallet balance."""
+    equity: Array
+    """(n,) float64, quote; balance plus unrealized PnL at the closes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A wish at a close that was not granted."""
+
+    asset: str
+    t_ms: int
+    reason: RefusalReason
+    cross_ms: int
+    """Close time of the cross that the entry would have used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BacktestResult:
+    """All that is known of a run."""
+
+    rules: TradingRules
+    market: Market
+    """Candles and averages, by asset."""
+    signals: Mapping[str, AssetSignals]
+    """Regimes and crosses, by asset."""
+    trades: list[Trade]
+    """By exit time, then by the order of assets in the settings."""
+    open_positions: list[Position]
+    """At the end; they are no trades."""
+    refused: list[Refused]
+    """By time, then by the order of assets in the settings."""
+    protections: list[Protection]
+    """Emergencies and halts, by time."""
+    equity: EquitySeries
+    is_halted: bool
+    """At the end."""
+
+    @property
+    def candles(self) -> int:
+        """Candles of all assets, those carried forward included."""
+        return self.market.candles
+
+    @property
+    def initial_balance(self) -> float:
+        """Quote."""
+        return float(self.rules.fills.initial_balance)
+
+    @property
+    def refusals_by_reason(self) -> Mapping[RefusalReason, int]:
+        """One count a wish and close (7.5)."""
+        return Counter(refused.reason for refused in self.refused)
+
+    @property
+    def exits_by_reason(self) -> Mapping[str, int]:
+        """Trades by the reason of their end."""
+        return Counter(trade.reason for trade in self.trades)

@@ -1,0 +1,34 @@
+"""The log returns behind volatility and correlation, cut out of a whole history."""
+
+from domain.backtesting.market import Market
+from domain.candles import CandleSeries
+from domain.decisions import Report
+from domain.indicators import Array
+
+
+class HistoryWindows:
+    """`domain.windows.Windows` of candles that are all known beforehand."""
+
+    def __init__(self, market: Market, length: int) -> None:
+        """Take the candles, and the number of log returns in a window."""
+        self._market = market
+        self._length = length
+
+    def append(self, report: Report) -> None:
+        """Do nothing: the close is known."""
+
+    def remember(self, asset: str, series: CandleSeries) -> None:
+        """Do nothing: the closes are known."""
+
+    def newest_ms(self, asset: str) -> int:
+        """Return the time of the asset's last close."""
+        return self._market.time_ms(self._market.assets[asset].end - 1)
+
+    def returns(self, asset: str, t_ms: int) -> Array | None:
+        """Return the (n,) log returns up to t; None without a candle at t, or with too few."""
+        found = self._market.assets[asset]
+        place, rest = divmod(t_ms - self._market.first_close_ms, self._market.candle_ms)
+        place -= found.offset
+        if rest or not self._length <= place < len(found.series):
+            return None
+        return found.log_returns[place - self._length : place]

@@ -1,0 +1,152 @@
+"""Random markets and rules under which everything happens that a backtest must get right."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from domain.backtest import Backtest
+from domain.candles import CandleSeries, carry_forward
+from domain.funding import FundingHistory
+from domain.market import DAY_MS, HOUR_MS, MINUTE_MS, exact
+from domain.rules import TradingRules
+from tests.domain.builders import CANDLE_MS, NOON_MS, RULES, changed
+
+NAMES = ("BTC", "ETH", "SOL")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What a random market is made of."""
+
+    seed: int
+    candles: int
+    volatility: float = 0.003
+    common: float = 0.5
+    """How far the assets move together, 0 to 1."""
+    jumps: float = 0.0
+    """How many candles open with a gap, as a fraction."""
+    jump_size: float = 0.03
+    missing: float = 0.0
+    """How many candles are missing, as a fraction."""
+    late: bool = False
+    """Assets are listed late and end early."""
+    flat: float = 0.0
+    """How many closes repeat the one before."""
+    decimals: int = 2
+    assets: int = 3
+    has_funding: bool = False
+
+
+def random_market(recipe: Recipe) -> dict[str, CandleSeries]:
+    """Return correlated random walks with gaps, as a recipe says."""
+    random = np.random.default_rng(recipe.seed)
+    shared = random.standard_t(3, size=recipe.candles)
+    shared_jumps = _jumps(random, recipe)
+    first_open_ms = NOON_MS - CANDLE_MS * int(random.integers(1, 400))
+    return {
+        name: _series(random, recipe, shared, shared_jumps, first_open_ms)
+        for name in NAMES[: recipe.assets]
+    }
+
+
+def _jumps(random: np.random.Generator, recipe: Recipe) -> np.ndarray:
+    size = random.normal(scale=recipe.jump_size, size=recipe.candles)
+    return np.where(random.random(recipe.candles) < recipe.jumps, size, 0.0)
+
+
+def _series(
+    random: np.random.Generator,
+    recipe: Recipe,
+    shared: np.ndarray,
+    shared_jumps: np.ndarray,
+    first_open_ms: int,
+) -> CandleSeries:
+    n = recipe.candles
+    own = random.standard_t(3, size=n)
+    steps = recipe.volatility * (recipe.common * shared + (1 - recipe.common) * own)
+    steps[random.random(n) < recipe.flat] = 0.0
+    jumps = shared_jumps + _jumps(random, recipe) / 2
+    logs = np.clip(np.cumsum(steps + jumps), -4.0, 4.0)
+    close = np.round(100.0 * np.exp(logs), recipe.decimals)
+    open_ = np.round(np.concatenate([close[:1], close[:-1]]) * np.exp(jumps), recipe.decimals)
+    spread = np.abs(random.normal(scale=recipe.volatility, size=(2, n)))
+    high = np.round(np.maximum(open_, close) * (1 + spread[0]), recipe.decimals)
+    low = np.round(np.minimum(open_, close) * (1 - spread[1]), recipe.decimals)
+    kept = random.random(n) >= recipe.missing
+    if recipe.late:
+        kept[: int(random.integers(0, n // 2))] = False
+        kept[n - int(random.integers(0, n // 3)) :] = False
+    kept[n // 2] = True
+    times = first_open_ms + CANDLE_MS * np.arange(n, dtype=np.int64)
+    made = carry_forward(
+        times[kept],
+        open_[kept],
+        np.maximum(high, np.maximum(open_, close))[kept],
+        np.minimum(low, np.minimum(open_, close))[kept],
+        close[kept],
+        np.ones(int(kept.sum())),
+        CANDLE_MS,
+    )
+    if recipe.has_funding:
+        object.__setattr__(made, "funding", _funding(random, first_open_ms, n))
+    return made
+
+
+def _funding(random: np.random.Generator, first_open_ms: int, candles: int) -> FundingHistory:
+    # Every 4 hours over the middle of the market: outside, the constant stands in.
+    first = -(-(first_open_ms + candles // 4 * CANDLE_MS) // (4 * HOUR_MS)) * 4 * HOUR_MS
+    times = range(first, first_open_ms + candles // 4 * 3 * CANDLE_MS, 4 * HOUR_MS)
+    rates = {time: exact(round(float(random.normal(scale=0.0005)), 7)) for time in times}
+    if not rates:
+        rates = {first: Decimal("0.0003")}
+    return FundingHistory(rates=rates, first_ms=min(rates), last_ms=max(rates))
+
+
+def lively_rules(**sections: dict[str, Any]) -> TradingRules:
+    """Return rules under which a few hundred candles hold dozens of trades and protections."""
+    lively: dict[str, dict[str, Any]] = {
+        "strategy": {
+            "ema_short_period": 5,
+            "ema_long_period": 12,
+            "warmup_candles": 30,
+            "volatility_window": 20,
+            "cross_threshold": 30,
+            "max_hold_ms": 6 * HOUR_MS,
+        },
+        "risk": {
+            "stop_loss_fraction": Decimal("0.006"),
+            "take_profit_fraction": Decimal("0.012"),
+        },
+        "grant": {"correlation_limit": 0.9, "max_total_exposure": Decimal(7)},
+        "protection": {
+            "high_correlation_threshold": 0.8,
+            "loss_streak_cooldown_ms": HOUR_MS,
+            "emergency_cooldown_ms": HOUR_MS,
+        },
+        "cooldown": {
+            "short_hold_cooldown_ms": 6 * MINUTE_MS,
+            "loss_streak_cooldown_ms": 12 * MINUTE_MS,
+            "trades_per_day": 30,
+        },
+    }
+    for name, values in sections.items():
+        lively[name] = lively.get(name, {}) | values
+    return changed(RULES, **lively)
+
+
+class Observed(Backtest):
+    """The plain loop, which also notes the equity of each close."""
+
+    def __init__(self, candles: dict[str, CandleSeries], rules: TradingRules) -> None:
+        super().__init__(candles, rules)
+        self.samples: list[tuple[int, Decimal, Decimal]] = []
+
+    def _at_close(self, t_ms: int, candles: Any) -> None:
+        super()._at_close(t_ms, candles)
+        state = self.portfolio.protection
+        self.samples.append((t_ms, state.balance, state.equity))
+
+
+DAY_CANDLES = DAY_MS // CANDLE_MS

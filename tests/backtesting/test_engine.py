@@ -1,0 +1,118 @@
+"""The engine that leaps decides as the plain loop does, on any market."""
+
+from collections import Counter
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.backtesting.engine import run_backtest
+from domain.backtesting.market import Market
+from domain.backtesting.result import BacktestResult
+from domain.candles import CandleSeries
+from domain.market import HOUR_MS
+from domain.rules import TradingRules
+from domain.summary import in_order
+from tests.backtesting.markets import Observed, Recipe, lively_rules, random_market
+
+recipes = st.builds(
+    Recipe,
+    seed=st.integers(0, 10_000),
+    candles=st.integers(40, 700),
+    volatility=st.sampled_from([0.0005, 0.003, 0.01]),
+    common=st.sampled_from([0.0, 0.5, 0.9, 0.99]),
+    jumps=st.sampled_from([0.0, 0.02, 0.2]),
+    jump_size=st.sampled_from([0.01, 0.05, 0.3]),
+    missing=st.sampled_from([0.0, 0.1, 0.5]),
+    late=st.booleans(),
+    flat=st.sampled_from([0.0, 0.5]),
+    decimals=st.sampled_from([0, 2, 6]),
+    assets=st.integers(1, 3),
+    has_funding=st.booleans(),
+)
+FREE = {"slippage_fraction": Decimal(0), "taker_fee_rate": Decimal(0)}
+rule_sets = st.builds(
+    lively_rules,
+    strategy=st.fixed_dictionaries(
+        {
+            "cross_threshold": st.sampled_from([2, 5, 30]),
+            "max_hold_ms": st.sampled_from([HOUR_MS, 24 * HOUR_MS]),
+            "entry_window_ms": st.sampled_from([0, 900_000, 3_600_000]),
+        }
+    ),
+    risk=st.fixed_dictionaries(
+        {
+            "stop_loss_fraction": st.sampled_from([Decimal("0.003"), Decimal("0.015")]),
+            "take_profit_fraction": st.sampled_from([Decimal("0.004"), Decimal("0.06")]),
+            "volatility_sizing": st.booleans(),
+        }
+    ),
+    grant=st.fixed_dictionaries(
+        {
+            "correlation_limit": st.sampled_from([0.5, 0.9, 1.1]),
+            "max_total_exposure": st.sampled_from([Decimal("1.2"), Decimal("2.1"), Decimal(7)]),
+            "max_correlated_exposure": st.sampled_from([None, Decimal("1.3")]),
+            "max_simultaneous_entries": st.integers(1, 3),
+        }
+    ),
+    protection=st.fixed_dictionaries(
+        {
+            "high_correlation_threshold": st.sampled_from([0.3, 0.8, 1.0]),
+            "max_daily_loss_fraction": st.sampled_from([Decimal("0.01"), Decimal("0.05")]),
+            "drawdown_reduce_fraction": st.sampled_from([Decimal("0.02"), Decimal("0.1")]),
+            "drawdown_emergency_fraction": st.sampled_from([Decimal("0.03"), Decimal("0.15")]),
+            "drawdown_halt_fraction": st.sampled_from([Decimal("0.05"), Decimal("0.5")]),
+            "drawdown_restore_fraction": st.just(Decimal("0.01")),
+            "drawdown_rearm_fraction": st.sampled_from([Decimal("0.02"), Decimal("0.1")]),
+            "loss_streak": st.integers(2, 5),
+        }
+    ),
+    cooldown=st.fixed_dictionaries({"short_hold_cooldown_ms": st.sampled_from([0, 360_000])}),
+    fills=st.sampled_from([{}, FREE]),
+)
+
+
+def both(
+    market: dict[str, CandleSeries], rules: TradingRules
+) -> tuple[BacktestResult, Observed]:
+    plain = Observed(market, rules)
+    plain.run()
+    return run_backtest(Market(market), rules), plain
+
+
+def hold_against_each_other(leapt: BacktestResult, plain: Observed) -> None:
+    order = [asset.asset for asset in leapt.rules.assets]
+    assert leapt.trades == in_order(plain.result.trades, order)
+    decisions = plain.result.decisions
+    assert [(one.asset, one.t_ms, one.reason, one.cross_ms) for one in leapt.refused] == sorted(
+        (
+            (refusal.asset, refusal.t_ms, refusal.reason, refusal.cross_ms)
+            for decision in decisions
+            for refusal in decision.refusals
+        ),
+        key=lambda one: (one[1], order.index(one[0])),
+    )
+    assert leapt.protections == [one.protection for one in decisions if one.protection]
+    plain.portfolio.fold_all()
+    assert leapt.open_positions == list(plain.portfolio.positions.values())
+    assert leapt.is_halted == plain.portfolio.protection.is_halted
+    hold_equity_against_each_other(leapt, plain)
+
+
+def hold_equity_against_each_other(leapt: BacktestResult, plain: Observed) -> None:
+    times, balances, equities = zip(*plain.samples, strict=True)
+    assert leapt.equity.time_ms.tolist() == list(times)
+    for found, expected in ((leapt.equity.balance, balances), (leapt.equity.equity, equities)):
+        np.testing.assert_allclose(found[:-1], np.array(expected[:-1], float), rtol=1e-9, atol=1e-6)
+    assert leapt.equity.balance[-1] == float(plain.engine.wallet)
+    assert leapt.equity.equity[-1] == float(plain.portfolio.equity())
+
+
+@settings(max_examples=150)
+@given(recipes, rule_sets)
+def test_leaps_decide_as_the_plain_loop_on_any_market(recipe: Recipe, rules: TradingRules) -> None:
+    leapt, plain = both(random_market(recipe), rules)
+
+    hold_against_each_other(leapt, plain)

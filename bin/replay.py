@@ -23,14 +23,13 @@ from bin.bootstrap import (
     start_run_logging,
 )
 from bin.drills import Drills, read_replay_drills
+from bin.market_input import read_market
 from bin.simulated import SimulatedVenue, recorded_market
 from bin.summary_view import RunSummary, render
-from bin.times import read_time
 from domain.candles import CandleSeries
 from domain.errors import ConfigError, UnavailableError
 from domain.positions import Position, book
 from domain.summary import in_order, max_drawdown
-from infra.candle_files import read_candles
 from infra.settings import Settings, default_dotenv, load_settings
 from infra.trade_files import write_trades
 
@@ -75,7 +74,9 @@ def run_replay(options: ReplayOptions, screen: Console) -> int:
         BadDataError: the candle files are wrong.
     """
     settings = load_settings(options.settings, environ=os.environ, dotenv=default_dotenv())
-    candles = _read_candles(options, settings)
+    candles = read_market(
+        options.candles, settings.trading_rules(), options.from_time, options.to_time
+    )
     drills = read_replay_drills(options.drills, list(candles), options.seed)
     mode = STEPPED if options.is_stepped else REPLAY
     directory = RunDirectory(options.run_dir or _VAR / mode)
@@ -220,20 +221,6 @@ def _books(run: Run) -> tuple[Decimal, list[Position]]:
         if position is not None:
             positions.append(position)
     return balance, positions
-
-
-def _read_candles(options: ReplayOptions, settings: Settings) -> dict[str, CandleSeries]:
-    rules = settings.trading_rules()
-    from_ms = None if options.from_time is None else read_time("--from", options.from_time)
-    to_ms = None if options.to_time is None else read_time("--to", options.to_time)
-    by_symbol = read_candles(
-        options.candles,
-        [asset.instrument.symbol for asset in rules.assets],
-        candle_ms=rules.strategy.candle_ms,
-        from_ms=from_ms,
-        to_ms=to_ms,
-    )
-    return {asset.asset: by_symbol[asset.instrument.symbol] for asset in rules.assets}
 
 
 def _start_logging(options: ReplayOptions, settings: Settings, mode: str, screen: Console) -> None:

@@ -39,13 +39,13 @@ class RunSummary:
 
 def render(summary: RunSummary) -> RenderableType:
     """Return the summary for a terminal."""
-    parts: list[RenderableType] = [_headline(summary), _trades_table(summary)]
+    parts: list[RenderableType] = [_headline(summary), trades_table(summary.assets, summary.trades)]
     parts += [
-        _counts("Refusals", summary.refusals),
-        _counts("Restarts", summary.restarts),
-        _counts("Carried forward", summary.carried_forward),
+        counts_text("Refusals", summary.refusals),
+        counts_text("Restarts", summary.restarts),
+        counts_text("Carried forward", summary.carried_forward),
     ]
-    parts += [_open_text(position) for position in summary.open_positions]
+    parts += [open_text(position) for position in summary.open_positions]
     parts += [f"[red]{name} was given up[/]: {why}" for name, why in summary.given_up.items()]
     if summary.is_halted:
         parts.append("[red]The portfolio is halted: its drawdown reached the limit.[/]")
@@ -65,15 +65,13 @@ def _headline(summary: RunSummary) -> str:
     )
 
 
-def _trades_table(summary: RunSummary) -> Table:
+def trades_table(assets: Sequence[str], trades: Sequence[Trade]) -> Table:
+    """Return the figures over trades, a column for each asset and one for all."""
     table = Table("", title="Trades", title_justify="left")
-    for asset in (*summary.assets, "Total"):
+    for asset in (*assets, "Total"):
         table.add_column(asset, justify="right")
-    columns = [
-        figures([trade for trade in summary.trades if trade.asset == asset])
-        for asset in summary.assets
-    ]
-    columns.append(figures(summary.trades))
+    columns = [figures([trade for trade in trades if trade.asset == asset]) for asset in assets]
+    columns.append(figures(trades))
     for name, cell in _ROWS.items():
         table.add_row(name, *(cell(column) for column in columns))
     for reason in columns[-1].exits:
@@ -89,12 +87,14 @@ def _factor(column: TradeFigures) -> str:
     return "-" if column.profit_factor is None else f"{column.profit_factor:.2f}"
 
 
-def _counts(title: str, counts: Mapping[str, int]) -> str:
+def counts_text(title: str, counts: Mapping[str, int]) -> str:
+    """Return counts in a line, those of 0 left out."""
     shown = [f"{name} {count}" for name, count in counts.items() if count]
     return f"{title}: {', '.join(shown) or 'none'}"
 
 
-def _open_text(position: Position) -> str:
+def open_text(position: Position) -> str:
+    """Return a line about an open position."""
     return (
         f"Open: {position.asset} short {position.qty} at {position.avg_entry_price:f} "
         f"since {_time(position.opened_ms)}"

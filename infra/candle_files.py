@@ -1,7 +1,7 @@
 """Read candle files, one per symbol, and refuse each at its first wrong row."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
@@ -21,6 +21,7 @@ from infra.candle_tables import (
     bad,
     read_table,
 )
+from infra.funding_files import read_funding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,8 @@ def read_candles(
     A symbol's file is SYMBOL.parquet, SYMBOL.csv or SYMBOL.csv.gz, with the columns open_time
     (integer ms since 1970 UTC), open, high, low, close and volume in any order; others are
     ignored. Gaps are filled before the range is cut out, so a range that begins inside a gap
-    begins with carried candles.
+    begins with carried candles. SYMBOL.funding.parquet, where there is one, gives the series its
+    funding (`infra/funding_files.py`).
 
     Args:
         directory: where the files lie.
@@ -60,7 +62,12 @@ def read_candles(
         BadDataError: the content of a file is wrong.
     """
     paths = {symbol: _find(directory, symbol) for symbol in symbols}
-    candles = {symbol: _read(path, candle_ms) for symbol, path in paths.items()}
+    candles = {
+        symbol: replace(
+            _read(path, candle_ms), funding=read_funding(directory, symbol, candle_ms=candle_ms)
+        )
+        for symbol, path in paths.items()
+    }
     return _cut(candles, from_ms, to_ms) if candles else {}
 
 

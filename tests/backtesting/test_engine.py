@@ -1,10 +1,8 @@
 """The engine that leaps decides as the plain loop does, on any market."""
 
-from collections import Counter
 from decimal import Decimal
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -74,9 +72,7 @@ rule_sets = st.builds(
 )
 
 
-def both(
-    market: dict[str, CandleSeries], rules: TradingRules
-) -> tuple[BacktestResult, Observed]:
+def both(market: dict[str, CandleSeries], rules: TradingRules) -> tuple[BacktestResult, Observed]:
     plain = Observed(market, rules)
     plain.run()
     return run_backtest(Market(market), rules), plain

@@ -1,0 +1,75 @@
+"""A backtest from its options to what it prints and writes."""
+
+import os
+import time
+from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from rich.console import Console
+
+from bin.backtest_view import as_json, render
+from bin.market_input import read_market
+from domain.backtesting.engine import run_backtest
+from domain.backtesting.market import Market
+from domain.backtesting.result import BacktestResult
+from domain.errors import ConfigError
+from domain.rules import TradingRules
+from infra.equity_files import write_equity
+from infra.settings import default_dotenv, load_settings
+from infra.trade_files import write_trades
+
+_LARGEST_BALANCE = Decimal("1E12")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BacktestOptions:
+    """What the command line says."""
+
+    candles: Path
+    settings: Path | None
+    from_time: str | None
+    to_time: str | None
+    balance: str | None
+    trades: Path | None
+    equity: Path | None
+    as_json: bool
+
+
+def run_backtest_command(options: BacktestOptions) -> None:
+    """Run a backtest, write the files asked for, and print its summary or its JSON object.
+
+    Raises:
+        ConfigError: the options or settings are wrong.
+        BadDataError: the candle files are wrong.
+    """
+    settings = load_settings(options.settings, environ=os.environ, dotenv=default_dotenv())
+    rules = _with_balance(settings.trading_rules(), options.balance)
+    candles = read_market(options.candles, rules, options.from_time, options.to_time)
+    began_s = time.perf_counter()
+    result = run_backtest(Market(candles), rules)
+    engine_s = time.perf_counter() - began_s
+    _write(options, result)
+    if options.as_json:
+        print(as_json(result, engine_s))
+    else:
+        Console().print(render(result, engine_s))
+
+
+def _write(options: BacktestOptions, result: BacktestResult) -> None:
+    if options.trades is not None:
+        write_trades(options.trades, result.trades)
+    if options.equity is not None:
+        write_equity(options.equity, result.equity)
+
+
+def _with_balance(rules: TradingRules, text: str | None) -> TradingRules:
+    if text is None:
+        return rules
+    try:
+        balance = Decimal(text)
+    except InvalidOperation:
+        balance = Decimal("NaN")
+    if not (balance.is_finite() and 1 <= balance <= _LARGEST_BALANCE):
+        raise ConfigError(f"--balance {text}: expected USDT, a number from 1 to 1E12")
+    return replace(rules, fills=replace(rules.fills, initial_balance=balance))

@@ -1,0 +1,189 @@
+"""What a backtest amounts to, in the figures that people compare.
+
+Every figure is None where it is not defined: no trade, no loss, no day.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from domain.backtesting.result import BacktestResult, EquitySeries
+from domain.decisions import RefusalReason
+from domain.indicators import Array
+from domain.market import DAY_MS, MINUTE_MS
+from domain.orders import ExitReason
+from domain.positions import Trade
+from domain.summary import figures
+
+DAYS_PER_YEAR = 365
+"""Perpetuals trade every day."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawdown:
+    """The deepest fall of equity below its highest so far, from close to close."""
+
+    fraction: float
+    """Of the peak, in [0, 1] while equity is positive."""
+    start_ms: int | None
+    """Time of the peak; None where equity never fell."""
+    end_ms: int | None
+    """Time of the deepest point."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetFigures:
+    """Figures over trades, of one asset or of all. Money is quote."""
+
+    trades: int
+    wins: int
+    """Trades with pnl > 0."""
+    win_rate: float | None
+    """Wins / trades."""
+    profit_factor: float | None
+    """Sum of the pnl of winning trades / that of losing ones, as a positive number."""
+    expectancy: float | None
+    """Mean pnl of a trade."""
+    average_hold_minutes: float | None
+    pnl: float
+    """Net of fees, funding included."""
+    fees: float
+    """Of both legs; positive is a cost."""
+    funding: float
+    """Positive is received."""
+    exits_by_reason: Mapping[ExitReason, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BacktestFigures:
+    """Figures of a whole run.
+
+    Returns are those of UTC days: from the balance at the start to the equity at each midnight,
+    and to the equity at the end; the first and the last day may be cut. The risk-free rate is 0.
+    """
+
+    total: AssetFigures
+    per_asset: Mapping[str, AssetFigures]
+    refusals_by_reason: Mapping[RefusalReason, int]
+    final_balance: float
+    """Wallet balance at the end, quote."""
+    final_equity: float
+    """With what is still open, at the last closes."""
+    total_return: float
+    """Final equity / starting balance - 1."""
+    cagr: float | None
+    """Compound annual growth: (final equity / starting balance) ** (365 days / span) - 1."""
+    sharpe: float | None
+    """Mean of the daily returns / their sample standard deviation (ddof 1) * sqrt(365)."""
+    sortino: float | None
+    """Mean of the daily returns / root of the mean square of the negative ones, over all days,
+    * sqrt(365)."""
+    calmar: float | None
+    """cagr / maximum drawdown."""
+    drawdown: Drawdown
+    exposure_time: float
+    """Fraction of the span in which at least one position was open."""
+
+
+def backtest_figures(result: BacktestResult) -> BacktestFigures:
+    """Return the figures of a run."""
+    equity = result.equity
+    start_ms, end_ms = result.market.first_open_ms, int(equity.time_ms[-1])
+    final = float(equity.equity[-1])
+    returns = daily_returns(equity, result.initial_balance)
+    growth = _cagr(final / result.initial_balance, end_ms - start_ms)
+    fall = max_drawdown(equity, result.initial_balance, start_ms)
+    return BacktestFigures(
+        total=trade_figures(result.trades),
+        per_asset={
+            asset: trade_figures([trade for trade in result.trades if trade.asset == asset])
+            for asset in result.signals
+        },
+        refusals_by_reason=result.refusals_by_reason,
+        final_balance=float(equity.balance[-1]),
+        final_equity=final,
+        total_return=final / result.initial_balance - 1.0,
+        cagr=growth,
+        sharpe=sharpe_ratio(returns),
+        sortino=sortino_ratio(returns),
+        calmar=None if growth is None or not fall.fraction else growth / fall.fraction,
+        drawdown=fall,
+        exposure_time=_exposure_ms(result, end_ms) / (end_ms - start_ms),
+    )
+
+
+def trade_figures(trades: Sequence[Trade]) -> AssetFigures:
+    """Return the figures over some trades."""
+    found, count = figures(trades), len(trades)
+    held_ms = sum(trade.exit_ms - trade.entry_ms for trade in trades)
+    return AssetFigures(
+        trades=count,
+        wins=found.wins,
+        win_rate=found.win_rate,
+        profit_factor=found.profit_factor,
+        expectancy=float(found.pnl) / count if count else None,
+        average_hold_minutes=held_ms / count / MINUTE_MS if count else None,
+        pnl=float(found.pnl),
+        fees=float(found.fees),
+        funding=float(found.funding),
+        exits_by_reason=found.exits,
+    )
+
+
+def daily_returns(equity: EquitySeries, initial: float) -> Array:
+    """Return the (days,) returns from midnight to midnight, UTC, and to the last close."""
+    is_midnight = equity.time_ms % DAY_MS == 0
+    is_midnight[-1] = True
+    levels = np.concatenate([[initial], equity.equity[is_midnight]])
+    returns: Array = levels[1:] / levels[:-1] - 1.0
+    return returns
+
+
+def sharpe_ratio(returns: Array) -> float | None:
+    """Return the annual Sharpe ratio of (n,) daily returns; the risk-free rate is 0."""
+    spread = float(np.std(returns, ddof=1)) if len(returns) > 1 else 0.0
+    return float(np.mean(returns)) / spread * math.sqrt(DAYS_PER_YEAR) if spread else None
+
+
+def sortino_ratio(returns: Array) -> float | None:
+    """Return the annual Sortino ratio of (n,) daily returns; the target is 0."""
+    downside = math.sqrt(float(np.mean(np.minimum(returns, 0.0) ** 2))) if len(returns) else 0.0
+    return float(np.mean(returns)) / downside * math.sqrt(DAYS_PER_YEAR) if downside else None
+
+
+def max_drawdown(equity: EquitySeries, initial: float, start_ms: int) -> Drawdown:
+    """Return the deepest fall; the starting balance is the first peak."""
+    levels = np.concatenate([[initial], equity.equity])
+    times = np.concatenate([[start_ms], equity.time_ms])
+    top = np.maximum.accumulate(levels)
+    falls = (top - levels) / top
+    deepest = int(falls.argmax())
+    if falls[deepest] <= 0.0:
+        return Drawdown(fraction=0.0, start_ms=None, end_ms=None)
+    # The last time that the peak stood, not the first: from there on it only fell.
+    peak = deepest - int((levels[deepest::-1] == top[deepest]).argmax())
+    return Drawdown(
+        fraction=float(falls[deepest]), start_ms=int(times[peak]), end_ms=int(times[deepest])
+    )
+
+
+def _cagr(growth: float, span_ms: int) -> float | None:
+    if growth <= 0.0:
+        return None
+    try:
+        return float(growth ** (DAYS_PER_YEAR * DAY_MS / span_ms)) - 1.0
+    except OverflowError:
+        # A few lucky candles, compounded over a year.
+        return None
+
+
+def _exposure_ms(result: BacktestResult, end_ms: int) -> int:
+    spans = [(trade.entry_ms, trade.exit_ms) for trade in result.trades]
+    spans += [(position.opened_ms, end_ms) for position in result.open_positions]
+    total, reached = 0, 0
+    for begin, end in sorted(spans):
+        total += max(0, end - max(begin, reached))
+        reached = max(reached, end)
+    return total

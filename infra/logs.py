@@ -40,7 +40,8 @@ def start_logging(
     """
     logger.remove()
     logger.configure(patcher=lambda record: _add_context(record, context))
-    logger.add(screen, level=screen_level, format=_SCREEN, colorize=True)
+    # `diagnose` shows the values of variables in tracebacks, and with them keys and signatures.
+    logger.add(screen, level=screen_level, format=_SCREEN, colorize=True, diagnose=False)
     hour, minute = (int(part) for part in rotation.split(":"))
     logger.add(
         file,
@@ -48,6 +49,7 @@ def start_logging(
         format=_json_line,
         rotation=time(hour, minute, tzinfo=UTC),
         retention=timedelta(days=retention_days),
+        diagnose=False,
     )
 
 

@@ -1,12 +1,11 @@
 """Puts a run together: the only file that knows both wings."""
 
-import fcntl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
-from typing import IO, Any, cast
+from typing import Any, Protocol, cast
 
 from loguru import logger
 
@@ -27,15 +26,14 @@ from domain.errors import ConfigError
 from domain.market import DAY_MS
 from domain.rules import TradingRules
 from domain.snapshots import AssetSnapshot, PortfolioSnapshot
-from infra.bybit.account import prepare_account
-from infra.bybit.connection import BybitConnection, Venue
-from infra.bybit.rest import BybitRest
-from infra.bybit.shapes.account import MarginMode
+from infra.bybit.connection import BybitConnection, MarketConnection
+from infra.bybit.venues import Venue
 from infra.channels import LogChannel
 from infra.drills.broken_database import BrokenDatabase
 from infra.drills.kill_points import Killer
 from infra.drills.ports import DrilledExchange, DrilledJournals
 from infra.journal.journal import SqliteJournals
+from infra.locks import FileLock
 from infra.logs import start_logging
 from infra.replay.lockstep import LockStep
 from infra.settings import Settings
@@ -69,17 +67,13 @@ class RunDirectory:
         """
         self.path = path
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            self._lock: IO[str] = (path / "lock").open("w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConfigError(f"{path}: another run uses this directory; stop it first") from error
+            self._lock = FileLock(path / "lock", f"{path}: another run uses this directory")
         except OSError as error:
             raise ConfigError(f"{path}: cannot be the run directory: {error.strerror}") from error
 
     def release(self) -> None:
         """Let another process take it."""
-        self._lock.close()
+        self._lock.release()
 
 
 def start_run_logging(
@@ -140,6 +134,40 @@ class Ports:
     exchange: Exchange
     clock: Clock
     journals: SqliteJournals
+
+
+class Account(Protocol):
+    """Whose orders are traded: an account at the exchange, or one on paper."""
+
+    @property
+    def exchange(self) -> Exchange:
+        """Where its orders go."""
+
+    def prepare(self, rules: TradingRules) -> TradingRules:
+        """Return the rules with the exchange's filters and the account's balance."""
+
+    def start(self) -> None:
+        """Begin to hear of it."""
+
+    def close(self) -> None:
+        """Hear no more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connection:
+    """A run's ties to the outer world."""
+
+    market: MarketConnection
+    account: Account
+
+    def start(self) -> None:
+        """Begin to hear of the account."""
+        self.account.start()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.account.close()
+        self.market.close()
 
 
 @dataclass(kw_only=True)
@@ -250,7 +278,7 @@ def build_live(
     mode: str,
     drills: Drills = _NO_DRILLS,
     process_drills: ProcessDrills = _NO_PROCESS_DRILLS,
-) -> tuple[Run, BybitConnection]:
+) -> tuple[Run, Connection]:
     """Return a run at an exchange that is ready to start, and its connection.
 
     Args:
@@ -272,13 +300,13 @@ def build_live(
     journals = _drilled(
         SqliteJournals(
             file,
-            lambda: connection.clock.now_ms(),  # noqa: PLW0108 (made below)
+            lambda: market.clock.now_ms(),  # noqa: PLW0108 (made below)
             busy_timeout_ms=settings.database.busy_timeout_ms,
         ),
         killer,
         process_drills.make_broken_database(),
     )
-    connection = BybitConnection(
+    market = MarketConnection(
         venue,
         rules,
         lambda address: journals.open(address, lambda: None),
@@ -286,19 +314,21 @@ def build_live(
         max_connections=settings.feed.max_connections,
         rng=rng,
     )
-    connection.measure_clock()
+    connection = Connection(market=market, account=BybitConnection(market, venue, rng=rng))
+    market.measure_clock()
     with journals.connected():
         _claim(journals, file, mode)
-    rules = _as_at_the_exchange(rules, connection.rest)
+    rules = connection.account.prepare(rules)
+    exchange = connection.account.exchange
     ports = Ports(
-        feed=connection.feed,
-        exchange=cast("Exchange", DrilledExchange(connection.exchange, killer))
+        feed=market.feed,
+        exchange=cast("Exchange", DrilledExchange(cast("Any", exchange), killer))
         if killer
-        else connection.exchange,
-        clock=connection.clock,
+        else exchange,
+        clock=market.clock,
         journals=journals,
     )
-    now_ms = connection.clock.now_ms
+    now_ms = market.clock.now_ms
     system = ActorSystem(now_ms, drills.make_probe(now_ms))
     process_drills.start_clock_jump()
     run = Run(
@@ -319,7 +349,7 @@ def build_stepped(
     venue: Venue,
     candles: Mapping[str, CandleSeries],
     directory: Path,
-) -> tuple[Run, BybitConnection, Stepper]:
+) -> tuple[Run, Connection, Stepper]:
     """Return a run at a simulated exchange in lock-step, its connection, and what drives both.
 
     Raises:
@@ -329,7 +359,7 @@ def build_stepped(
     rng = Random()  # noqa: S311 (jitter)
     rules, steps = settings.trading_rules(), Steps()
     journals = open_fresh_journals(settings, directory, STEPPED, steps.clock.now_ms)
-    connection = BybitConnection(
+    market = MarketConnection(
         venue,
         rules,
         lambda address: journals.open(address, lambda: None),
@@ -338,14 +368,15 @@ def build_stepped(
         rng=rng,
         pace=steps.pace(),
     )
-    connection.measure_clock()
-    rules = _as_at_the_exchange(rules, connection.rest)
+    connection = Connection(market=market, account=BybitConnection(market, venue, rng=rng))
+    market.measure_clock()
+    rules = connection.account.prepare(rules)
     system = ActorSystem(steps.clock.now_ms)
     run = Run(
         rules=rules,
         ports=Ports(
-            feed=connection.feed,
-            exchange=connection.exchange,
+            feed=market.feed,
+            exchange=connection.account.exchange,
             clock=steps.clock,
             journals=journals,
         ),
@@ -363,19 +394,6 @@ def _drilled(
     if killer is None and broken is None:
         return journals
     return cast("SqliteJournals", DrilledJournals(journals, killer, broken))
-
-
-def _as_at_the_exchange(rules: TradingRules, rest: BybitRest) -> TradingRules:
-    """Prepare the account, and return the rules with the exchange's own filters and balance."""
-    report = prepare_account(rest, rules.assets, MarginMode.ISOLATED)
-    for change in report.changes:
-        logger.info("the account was changed: {}", change)
-    for warning in report.warnings:
-        logger.warning("{}", warning)
-    listed = {prepared.asset: prepared.listing.instrument for prepared in report.assets}
-    assets = tuple(replace(a, instrument=listed[a.asset]) for a in rules.assets)
-    balance = rest.wallet(report.margin_mode).balance
-    return replace(rules, assets=assets, fills=replace(rules.fills, initial_balance=balance))
 
 
 def _claim(journals: SqliteJournals, file: Path, mode: str) -> None:

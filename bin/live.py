@@ -4,6 +4,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +12,18 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from bin.account_lock import AccountLock
 from bin.bootstrap import Run, RunDirectory, build_live, start_run_logging
+from bin.confirm import confirm_live
 from bin.drills import read_sim_drills
 from bin.live_view import LiveView
+from bin.modes import Mode, venue_of
 from bin.process_drills import read_process_drills
 from bin.simulated import SimulatedVenue, generated_market
 from domain.errors import AccessDeniedError, ConfigError, UnavailableError
+from infra.bybit.api_key import read_key
+from infra.bybit.connection import account_reader
+from infra.bybit.venues import Venue
 from infra.settings import Settings, default_dotenv, load_settings
 
 DONE, GAVE_UP = 0, 1
@@ -29,7 +36,7 @@ _EVENTS_SHOWN = 10
 class LiveOptions:
     """What the command line says."""
 
-    mode: str
+    mode: Mode
     settings: Path | None
     run_dir: Path | None
     drills: tuple[str, ...] = ()
@@ -44,35 +51,61 @@ def run_live(options: LiveOptions, screen: Console) -> int:
         ConfigError: the options or settings are wrong, or the exchange does not answer.
     """
     settings = load_settings(options.settings, environ=os.environ, dotenv=default_dotenv())
+    mode = options.mode
     assets = [asset.asset for asset in settings.trading_rules().assets]
     process_drills, texts = read_process_drills(options.drills)
     drills = read_sim_drills(texts, assets, options.seed)
-    directory = RunDirectory(options.run_dir or _VAR / options.mode)
-    logs = _VAR / "logs" if options.run_dir is None else options.run_dir / "logs"
-    events: deque[str] = deque(maxlen=_EVENTS_SHOWN)
-    start_run_logging(
-        logs,
-        options.mode,
-        settings.logging,
-        screen=_keeper(events) if screen.is_terminal else _printer(screen),
-        screen_level=settings.logging.level,
-    )
-    market = generated_market(settings, directory.path)
-    simulated = SimulatedVenue(settings, directory.path, market, options.settings)
-    try:
-        run, connection = build_live(
-            settings, simulated.venue, directory.path, options.mode, drills, process_drills
+    venue = _venue(options, settings)
+    with ExitStack() as held:
+        directory = RunDirectory(options.run_dir or _VAR / mode)
+        held.callback(directory.release)
+        logs = _VAR / "logs" if options.run_dir is None else options.run_dir / "logs"
+        events: deque[str] = deque(maxlen=_EVENTS_SHOWN)
+        start_run_logging(
+            logs,
+            mode,
+            settings.logging,
+            screen=_keeper(events) if screen.is_terminal else _printer(screen),
+            screen_level=settings.logging.level,
         )
         try:
+            if venue is None:
+                market = generated_market(settings, directory.path)
+                simulated = SimulatedVenue(settings, directory.path, market, options.settings)
+                held.callback(simulated.close)
+                venue = simulated.venue
+            elif mode.has_account and not _may_trade(mode, venue, settings, held, screen):
+                screen.print("Stopped; nothing was done.")
+                return DONE
+            run, connection = build_live(
+                settings, venue, directory.path, mode, drills, process_drills
+            )
+            held.callback(connection.close)
             connection.start()
-            return _trade(run, LiveView(run, options.mode, events), screen, _stop_s(settings))
-        finally:
-            connection.close()
-    except (UnavailableError, AccessDeniedError) as error:
-        raise ConfigError(f"the exchange cannot be used: {error}") from error
-    finally:
-        simulated.close()
-        directory.release()
+            return _trade(run, LiveView(run, mode, events), screen, _stop_s(settings))
+        except (UnavailableError, AccessDeniedError) as error:
+            raise ConfigError(f"the exchange cannot be used: {error}") from error
+
+
+def _venue(options: LiveOptions, settings: Settings) -> Venue | None:
+    """Return where it trades; None: at a simulation that is still to be started."""
+    if not options.mode.has_market:
+        return None
+    if options.drills:
+        raise ConfigError(f"--drill is for the simulation and replays, not for {options.mode}")
+    return venue_of(options.mode, settings, os.environ)
+
+
+def _may_trade(
+    mode: Mode, venue: Venue, settings: Settings, held: ExitStack, screen: Console
+) -> bool:
+    """Hold the account for this process, and tell whether it may be traded."""
+    with closing(account_reader(venue)) as rest:
+        rest.sync_clock()
+        held.callback(AccountLock(venue, read_key(rest).info, os.environ).release)
+        return mode is not Mode.LIVE or confirm_live(
+            rest, settings.trading_rules(), venue.rest_url, screen
+        )
 
 
 def _trade(run: Run, view: LiveView, screen: Console, stop_s: float) -> int:

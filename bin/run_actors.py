@@ -1,6 +1,5 @@
 """The command `bin/run-actors`: reads its options and hands over."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -8,15 +7,9 @@ import typer
 from rich.console import Console
 
 from bin.live import LiveOptions, run_live
+from bin.modes import Mode
 from bin.replay import WRONG_USE, ReplayOptions, run_replay
 from domain.errors import BadDataError, ConfigError
-
-
-class Mode(StrEnum):
-    """Where prices come from and where orders go."""
-
-    SIM = "sim"
-    REPLAY = "replay"
 
 
 def main(
@@ -25,7 +18,8 @@ def main(
         Mode | None,
         typer.Option(
             help="sim: a simulated exchange on this machine, the default; "
-            "replay: candle files, the default with --candles."
+            "replay: candle files, the default with --candles; "
+            "testnet, demo: play money at Bybit; live: real money, needs LIVE_TRADING=yes."
         ),
     ] = None,
     candles: Annotated[
@@ -66,10 +60,11 @@ def main(
     screen = Console(stderr=True)
     try:
         is_stepped = _is_stepped(mode, candles, speed, drill)
-        if not is_stepped and (mode is Mode.SIM or (mode is None and candles is None)):
+        chosen = mode or (Mode.SIM if candles is None else Mode.REPLAY)
+        if chosen is not Mode.REPLAY and not is_stepped:
             code = run_live(
                 LiveOptions(
-                    mode="sim",
+                    mode=chosen,
                     settings=settings,
                     run_dir=run_dir,
                     drills=tuple(drill or ()),

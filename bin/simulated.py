@@ -12,8 +12,8 @@ from pathlib import Path
 from loguru import logger
 
 from domain.errors import ConfigError
-from infra.bybit.connection import Venue
 from infra.bybit.http.client import Credentials
+from infra.bybit.venues import Venue
 from infra.settings import Settings
 
 _ROOT = Path(__file__).resolve().parents[1]

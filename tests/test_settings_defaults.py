@@ -126,7 +126,16 @@ OURS = {
     },
     "database": {"file": None, "busy_timeout_ms": 5000},
     "logging": {"level": "INFO", "rotation": "00:00", "retention_days": 30},
-    "exchange": {"api_key": None, "api_secret": None, "testnet": True, "demo": False},
+    "exchange": {
+        "api_key": None,
+        "api_secret": None,
+        "testnet": None,
+        "demo": None,
+        "rest_url": None,
+        "public_stream_url": None,
+        "private_stream_url": None,
+        "clock_speed": 1,
+    },
     "notifications": {
         "alert_cooldown_minutes": 15,
         "telegram_bot_token": None,

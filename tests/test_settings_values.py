@@ -309,6 +309,22 @@ CONTRADICTIONS = [
         "settings.yaml: replay.funding_interval_hours: found 8; allowed: a multiple of strategy.candle_minutes = 720 (my.yaml:1)",
     ),
     (
+        "exchange: {clock_speed: 60}",
+        "my.yaml:1: exchange.clock_speed: found 60; allowed: 1, unless exchange.rest_url is on this machine",
+    ),
+    (
+        'exchange: {rest_url: "https://api.bybit.com", private_stream_url: "wss://x.y/v5/private"}',
+        "settings.yaml: exchange.public_stream_url: found nothing; allowed: all of rest_url, public_stream_url, private_stream_url, or none",
+    ),
+    (
+        "exchange: {api_key: a-key}",
+        "my.yaml:1: exchange.api_key: found a value that is not shown; allowed: null, with BYBIT_API_KEY set in the environment or in .env",
+    ),
+    (
+        'notifications: {telegram_bot_token: "1:a"}',
+        "my.yaml:1: notifications.telegram_bot_token: found a value that is not shown; allowed: null, with TELEGRAM_BOT_TOKEN set in the environment or in .env",
+    ),
+    (
         "exchange: {testnet: true, demo: true}",
         "my.yaml:1: exchange.demo: found true; allowed: false beside exchange.testnet = true (my.yaml:1)",
     ),
@@ -341,6 +357,7 @@ AT_THE_LIMIT = [
     assets(BTC, BTC.replace("BTC", "DOGE").replace("true", "false")),
     assets(BTC, ETH.replace("0.07", "0.9").replace("true", "false")),
     "exchange: {testnet: false, demo: true}",
+    'exchange: {clock_speed: 60, rest_url: "http://127.0.0.1:1", public_stream_url: "ws://127.0.0.1:1/v5/public/linear", private_stream_url: "ws://127.0.0.1:1/v5/private"}',
 ]
 
 
@@ -461,6 +478,7 @@ def test_property_below_reaches_every_section_with_numbers() -> None:
         "instruments",
         "database",
         "logging",
+        "exchange",
         "notifications",
     }
 

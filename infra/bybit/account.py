@@ -8,15 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from domain.errors import (
-    AccessDeniedError,
-    BadDataError,
-    ConfigError,
-    OrderRefusedError,
-    OutcomeUnknownError,
-)
+from domain.errors import BadDataError, ConfigError, OrderRefusedError, OutcomeUnknownError
 from domain.rules import AssetRules
 from infra.bybit import ReadRefusedError
+from infra.bybit.api_key import read_key
 from infra.bybit.rest import BybitRest
 from infra.bybit.shapes.account import FeeRates, MarginMode
 from infra.bybit.shapes.market import Listing
@@ -28,7 +23,6 @@ _UNIFIED_2 = range(5, 7)
 _READS = 4
 """How often a setting is read back until it stands: reads may lag writes."""
 _PAUSE_S = 0.3
-_FEW_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,26 +100,10 @@ class _Preparation:
         if self._problems:
             raise ConfigError("\n".join(["the account cannot be traded:", *self._problems]))
 
-    # The key.
-
     def _check_key(self) -> None:
-        try:
-            key = self._rest.api_key_info()
-        except (ReadRefusedError, AccessDeniedError):
-            if not self._rest.is_demo:
-                raise
-            self._warnings.append("demo trading does not tell what the API key may do")
-            return
-        if key.can_withdraw:
-            self._problems.append("- the API key may withdraw: make one without that permission")
-        if key.is_read_only:
-            self._problems.append("- the API key may only read: make one that may trade")
-        elif not key.can_trade:
-            self._problems.append("- the API key lacks the permission for contract orders")
-        if not key.ips:
-            self._warnings.append("the API key is not bound to an IP address")
-        if key.days_left is not None and 0 <= key.days_left <= _FEW_DAYS:
-            self._warnings.append(f"the API key expires in {key.days_left} days")
+        key = read_key(self._rest)
+        self._problems += [f"- {problem}" for problem in key.problems]
+        self._warnings += key.warnings
 
     # The account.
 

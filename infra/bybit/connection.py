@@ -1,38 +1,41 @@
-"""All parts of one account's connection, put together."""
+"""All parts of a connection to Bybit, put together: its market, and one account."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Protocol
 
+from loguru import logger
+
 from domain.market import Candle
 from domain.rules import TradingRules
+from infra.bybit.account import prepare_account
 from infra.bybit.clock import ServerClock
 from infra.bybit.exchange import BybitExchange
 from infra.bybit.feed import BybitFeed, CandlePen
-from infra.bybit.http.client import Credentials
 from infra.bybit.limits import Limiter
 from infra.bybit.pool import ConnectionPool, ConnectLimiter
 from infra.bybit.private_stream import PrivateStream
 from infra.bybit.public_stream import PublicStream
 from infra.bybit.rest import BybitRest
+from infra.bybit.shapes.account import MarginMode
+from infra.bybit.venues import Venue
 from infra.live_clock import LiveClock
 
 _SPARE_CANDLES = 500
 """Fetched beyond the warm-up, so that an average has forgotten how it was seeded."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Venue:
-    """Where an account is, and its key."""
-
-    rest_url: str
-    public_stream_url: str
-    private_stream_url: str
-    credentials: Credentials
-    is_demo: bool = False
-    speed: float = 1.0
-    """How much faster than real time its clock runs; 1 but for simulations."""
+def account_reader(venue: Venue) -> BybitRest:
+    """Return a client for questions before the connection is made; its owner closes it."""
+    return BybitRest(
+        venue.credentials,
+        venue.rest_url,
+        limiter=Limiter(),
+        clock=ServerClock(speed=venue.speed),
+        rng=Random(),  # noqa: S311 (jitter)
+        is_demo=venue.is_demo,
+    )
 
 
 class Timer(Protocol):
@@ -74,8 +77,8 @@ def real_pace(speed: float = 1.0) -> Pace:
     )
 
 
-class BybitConnection:
-    """REST, streams, clock, feed and exchange of one account."""
+class MarketConnection:
+    """REST, public streams, clock and feed of one venue; it trades nothing."""
 
     def __init__(
         self,
@@ -110,33 +113,24 @@ class BybitConnection:
             is_demo=venue.is_demo,
         )
         self.clock = pace.clock
-        limiter = ConnectLimiter()
+        self.connect_limiter = ConnectLimiter()
         self._pool = ConnectionPool(
-            venue.public_stream_url, rng=rng, max_connections=max_connections, limiter=limiter
+            venue.public_stream_url,
+            rng=rng,
+            max_connections=max_connections,
+            limiter=self.connect_limiter,
         )
-        market = PublicStream(self._pool, candle_minutes=rules.strategy.candle_ms // 60_000)
-        symbols = {asset.asset: asset.instrument.symbol for asset in rules.assets}
-        now_ms = self.server_clock.now_ms
+        self.stream = PublicStream(self._pool, candle_minutes=rules.strategy.candle_ms // 60_000)
+        self.symbols = {asset.asset: asset.instrument.symbol for asset in rules.assets}
         self.feed = BybitFeed(
             self.rest,
-            market,
+            self.stream,
             open_pen,
             read_recent,
-            symbols=symbols,
+            symbols=self.symbols,
             candle_ms=rules.strategy.candle_ms,
             history=rules.strategy.warmup_candles + _SPARE_CANDLES,
-            now_ms=now_ms,
-        )
-        self.exchange = BybitExchange(self.rest, market, symbols=symbols, now_ms=now_ms)
-        self._private = PrivateStream(
-            venue.private_stream_url,
-            api_key=venue.credentials.api_key,
-            api_secret=venue.credentials.api_secret,
-            assets=_by_symbol(symbols),
-            listener=self.exchange,
-            now_ms=now_ms,
-            rng=rng,
-            limiter=limiter,
+            now_ms=self.server_clock.now_ms,
         )
 
     def measure_clock(self) -> None:
@@ -147,16 +141,69 @@ class BybitConnection:
         """
         self.rest.sync_clock()
 
+    def close(self) -> None:
+        """Let go of everything."""
+        self.clock.close()
+        self._pool.close()
+        self.rest.close()
+
+
+class BybitConnection:
+    """One account at a venue: its exchange, and the stream that tells of it."""
+
+    def __init__(self, market: MarketConnection, venue: Venue, *, rng: Random) -> None:
+        """Connect nothing yet.
+
+        Args:
+            market: of the same venue; stays its owner's to close.
+            venue: where the account is.
+            rng: for jitter.
+
+        Raises:
+            ValueError: the venue comes without a key.
+        """
+        if venue.credentials is None:
+            raise ValueError("expected a venue with a key")
+        self._rest = market.rest
+        now_ms = market.server_clock.now_ms
+        self.exchange = BybitExchange(
+            market.rest, market.stream, symbols=market.symbols, now_ms=now_ms
+        )
+        self._private = PrivateStream(
+            venue.private_stream_url,
+            api_key=venue.credentials.api_key,
+            api_secret=venue.credentials.api_secret,
+            assets=_by_symbol(market.symbols),
+            listener=self.exchange,
+            now_ms=now_ms,
+            rng=rng,
+            limiter=market.connect_limiter,
+        )
+
+    def prepare(self, rules: TradingRules) -> TradingRules:
+        """Prepare the account, and return the rules with its own filters and balance.
+
+        Raises:
+            ConfigError: the key or the account is not as it must be.
+            UnavailableError: the exchange does not answer.
+        """
+        report = prepare_account(self._rest, rules.assets, MarginMode.ISOLATED)
+        for change in report.changes:
+            logger.info("the account was changed: {}", change)
+        for warning in report.warnings:
+            logger.warning("{}", warning)
+        listed = {prepared.asset: prepared.listing.instrument for prepared in report.assets}
+        assets = tuple(replace(a, instrument=listed[a.asset]) for a in rules.assets)
+        balance = self._rest.wallet(report.margin_mode).balance
+        return replace(rules, assets=assets, fills=replace(rules.fills, initial_balance=balance))
+
     def start(self) -> None:
         """Begin to hear of the account."""
         self._private.start()
 
     def close(self) -> None:
-        """Let go of everything."""
-        self.clock.close()
+        """Hear no more."""
         self._private.close()
-        self._pool.close()
-        self.rest.close()
 
 
 def _by_symbol(symbols: Mapping[str, str]) -> dict[str, str]:

@@ -28,10 +28,6 @@ from infra.bybit.ws.timing import StreamTiming
 
 TOPICS = ("order", "execution", "position")
 
-MAINNET_URL = "wss://stream.bybit.com/v5/private"
-TESTNET_URL = "wss://stream-testnet.bybit.com/v5/private"
-DEMO_URL = "wss://stream-demo.bybit.com/v5/private"
-
 _LOGIN_MS = 10_000
 """How long a login may take to arrive; a second, as others have it, fails where clocks differ."""
 
@@ -56,13 +52,6 @@ class PrivateListener(Protocol):
 
     def on_denied(self, error: AccessDeniedError) -> None:
         """Learn that the venue refuses our login. It is tried again, slowly."""
-
-
-def private_url(*, testnet: bool, demo: bool) -> str:
-    """Return where an account's stream is."""
-    if demo:
-        return DEMO_URL
-    return TESTNET_URL if testnet else MAINNET_URL
 
 
 def login_args(api_key: str, api_secret: str, expires_ms: int) -> list[object]:

@@ -9,14 +9,6 @@ from infra.bybit.shapes.market import CandleReader, Ticker, TickerReader
 from infra.bybit.shapes.messages import Refusals, items_of, pushed_ms_of
 from infra.bybit.ws.calls import Message
 
-MAINNET_URL = "wss://stream.bybit.com/v5/public/linear"
-TESTNET_URL = "wss://stream-testnet.bybit.com/v5/public/linear"
-
-
-def public_url(*, testnet: bool) -> str:
-    """Return where the market's streams are; demo accounts use the real market's."""
-    return TESTNET_URL if testnet else MAINNET_URL
-
 
 class PublicStream:
     """Market topics as domain values. Callbacks run in a connection's thread and must only tell."""

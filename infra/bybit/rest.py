@@ -18,13 +18,6 @@ from infra.bybit.http.wire import Wire
 from infra.bybit.limits import Limiter
 
 
-def venue_url(*, testnet: bool, demo: bool) -> str:
-    """Return the venue's address: real money, testnet, or demo trading."""
-    if demo:
-        return "https://api-demo.bybit.com"
-    return "https://api-testnet.bybit.com" if testnet else "https://api.bybit.com"
-
-
 class BybitRest(MarketCalls, OrderCalls, PositionCalls, AccountCalls):
     """One account; safe from any thread, each of which gets a connection of its own."""
 

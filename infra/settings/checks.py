@@ -4,12 +4,12 @@ The checks read the merged tree, not the finished settings, so that a contradict
 same run as a wrong value elsewhere; what involves a wrong value is not judged.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from decimal import Decimal
 
 from infra.settings.fields import flag
-from infra.settings.problems import Key, Problem, show, show_key
+from infra.settings.problems import Key, Place, Problem, show, show_key
 from infra.settings.tree import Node
 
 _MAINTENANCE_MARGIN_RATE = Decimal("0.005")
@@ -32,6 +32,12 @@ _NOT_FALLING: tuple[tuple[Key, Key], ...] = (
     (("supervision", "backoff_initial_seconds"), ("supervision", "backoff_max_seconds")),
 )
 """Pairs of which the first may be equal to the second, but not greater."""
+_SECRETS: Mapping[Key, str] = {
+    ("exchange", "api_key"): "BYBIT_API_KEY",
+    ("exchange", "api_secret"): "BYBIT_API_SECRET",
+    ("notifications", "telegram_bot_token"): "TELEGRAM_BOT_TOKEN",
+}
+"""Files are copied, shown and committed: these come from the environment alone."""
 
 
 class _UnjudgedError(Exception):
@@ -56,6 +62,11 @@ class _Facts:
 
     def flag(self, key: Key) -> bool:
         return flag(self.text(key))
+
+    def place_of_text(self, key: Key) -> Place | None:
+        """Return where a text was written; None where there is none."""
+        found = self._judged(key)
+        return found.place if isinstance(found.content, str) else None
 
     def keys(self, key: Key) -> list[Key]:
         match self._judged(key).content:
@@ -195,6 +206,32 @@ def _one_account(facts: _Facts) -> Iterator[Problem]:
         yield _conflict(facts, demo, f"false beside {facts.named(testnet)}")
 
 
+def _secrets_from_the_environment(facts: _Facts) -> Iterator[Problem]:
+    for key, variable in _SECRETS.items():
+        place = facts.place_of_text(key)
+        if place is not None and not place.variable:
+            allowed = f"null, with {variable} set in the environment or in .env"
+            yield facts.problem(key, f"found a value that is not shown; allowed: {allowed}")
+
+
+def _addresses_together(facts: _Facts) -> Iterator[Problem]:
+    names = ("rest_url", "public_stream_url", "private_stream_url")
+    places = {name: facts.place_of_text(("exchange", name)) for name in names}
+    missing = [name for name, place in places.items() if place is None]
+    if 0 < len(missing) < len(names):
+        key = ("exchange", missing[0])
+        yield facts.problem(key, f"found nothing; allowed: all of {', '.join(names)}, or none")
+
+
+def _clock_of_a_simulation(facts: _Facts) -> Iterator[Problem]:
+    speed, url = ("exchange", "clock_speed"), ("exchange", "rest_url")
+    if facts.number(speed) == 1:
+        return
+    place = facts.place_of_text(url)
+    if place is None or not facts.text(url).startswith("http://"):
+        yield _conflict(facts, speed, "1, unless exchange.rest_url is on this machine")
+
+
 def _conflict(facts: _Facts, key: Key, allowed: str) -> Problem:
     return facts.problem(key, f"found {show(facts.text(key))}; allowed: {allowed}")
 
@@ -212,4 +249,7 @@ _CHECKS: tuple[Callable[[_Facts], Iterator[Problem]], ...] = (
     _symbols_once,
     _funding_on_candles,
     _one_account,
+    _secrets_from_the_environment,
+    _addresses_together,
+    _clock_of_a_simulation,
 )

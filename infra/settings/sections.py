@@ -44,6 +44,15 @@ _Symbol = Annotated[
 ]
 _Flag = Annotated[bool, BeforeValidator(fields.flag)]
 _Secret = Annotated[SecretStr, BeforeValidator(fields.secret)]
+_HOST = r"[A-Za-z0-9.-]{1,200}(:[0-9]{1,5})?"
+_HERE = r"(127\.0\.0\.1|localhost)(:[0-9]{1,5})?"
+_StreamUrl = Annotated[
+    str,
+    fields.text(
+        f"wss://{_HOST}/[a-z0-9/]{{1,60}}|ws://{_HERE}/[a-z0-9/]{{1,60}}",
+        "wss://HOST/PATH, ws://127.0.0.1:PORT/PATH, or null",
+    ),
+]
 
 
 class _Section(BaseModel):
@@ -321,12 +330,24 @@ class LoggingSettings(_Section):
 
 
 class ExchangeSettings(_Section):
-    """Which account is traded."""
+    """Which account is traded, and where it is."""
 
     api_key: _Secret | None
     api_secret: _Secret | None
-    testnet: _Flag
-    demo: _Flag
+    testnet: _Flag | None
+    demo: _Flag | None
+    rest_url: (
+        Annotated[
+            str,
+            fields.text(
+                f"https://{_HOST}|http://{_HERE}", "https://HOST, http://127.0.0.1:PORT, or null"
+            ),
+        ]
+        | None
+    )
+    public_stream_url: _StreamUrl | None
+    private_stream_url: _StreamUrl | None
+    clock_speed: Annotated[Decimal, fields.number("times real time", "1", "1000")]
 
 
 class NotificationSettings(_Section):

@@ -23,7 +23,6 @@ from domain.orders import ExitReason
 from domain.positions import ExecutionKind
 from infra.bybit import ReadRefusedError, UnansweredError
 from infra.bybit.http.client import PATIENCE
-from infra.bybit.rest import venue_url
 from infra.bybit.shapes.account import MarginMode
 from tests.bybit.rest_server import (
     CREATE,
@@ -463,12 +462,6 @@ def test_transfers_are_what_neither_trades_nor_funding_explain(venue, rest):
 def test_a_symbol_that_is_not_listed_is_named(rest):
     with pytest.raises(BadDataError, match="NOUSDT"):
         rest.instruments(["NOUSDT"])
-
-
-def test_the_venue_s_address_follows_the_settings():
-    assert venue_url(testnet=False, demo=False) == "https://api.bybit.com"
-    assert venue_url(testnet=True, demo=False) == "https://api-testnet.bybit.com"
-    assert venue_url(testnet=True, demo=True) == "https://api-demo.bybit.com"
 
 
 # Secrets.

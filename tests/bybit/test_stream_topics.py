@@ -9,8 +9,8 @@ import pytest
 from domain.errors import AccessDeniedError
 from domain.orders import ExitReason, OrderStatus
 from infra.bybit.pool import ConnectionPool
-from infra.bybit.private_stream import TOPICS, PrivateStream, login_args, private_url
-from infra.bybit.public_stream import PublicStream, public_url
+from infra.bybit.private_stream import TOPICS, PrivateStream, login_args
+from infra.bybit.public_stream import PublicStream
 from infra.bybit.shapes.market import Ticker
 from infra.bybit.ws.timing import StreamTiming
 from tests.bybit.stream_server import WAIT_S, Ear, StreamServer, kline, ticker, until
@@ -297,11 +297,3 @@ def test_wrong_keys_are_told_to_the_listener(server, account):
     assert stream.stats().denied is not None
     assert b"wrong" not in orjson.dumps(repr(stream.stats()))
     assert stream.close(15.0)
-
-
-def test_each_kind_of_account_has_its_address():
-    assert private_url(testnet=False, demo=False) == "wss://stream.bybit.com/v5/private"
-    assert private_url(testnet=True, demo=False) == "wss://stream-testnet.bybit.com/v5/private"
-    assert private_url(testnet=False, demo=True) == "wss://stream-demo.bybit.com/v5/private"
-    assert public_url(testnet=False) == "wss://stream.bybit.com/v5/public/linear"
-    assert public_url(testnet=True) == "wss://stream-testnet.bybit.com/v5/public/linear"

@@ -9,10 +9,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from bin.bootstrap import Run, build_live
+from bin.bootstrap import Connection, Run, build_live
 from domain.positions import ZERO, Position, Trade, book
-from infra.bybit.connection import BybitConnection, Venue
 from infra.bybit.http.client import Credentials
+from infra.bybit.venues import Venue
 from infra.settings import load_settings
 from infra.simulator.core import SimulatorOptions
 from infra.simulator.exchange import SimulatedExchange
@@ -47,7 +47,7 @@ SETTINGS = {
 class Floor:
     """A running system, and the exchange's own word on what it did."""
 
-    def __init__(self, sim: SimulatedExchange, run: Run, connection: BybitConnection) -> None:
+    def __init__(self, sim: SimulatedExchange, run: Run, connection: Connection) -> None:
         self.sim, self.run, self.connection = sim, run, connection
 
     def fault(self, **spec: object) -> None:

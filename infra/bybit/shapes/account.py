@@ -60,6 +60,8 @@ class Transfer:
 class ApiKeyInfo:
     """What the API key may do."""
 
+    uid: str | None
+    """The account's number at the venue."""
     is_read_only: bool
     can_trade: bool
     """Derivatives: orders and positions."""
@@ -157,7 +159,9 @@ def api_key_info(result: object) -> ApiKeyInfo:
     permissions = row.row("permissions")
     contract = {"Order", "Position"} <= _words(permissions.maybe_items("ContractTrade"))
     derivatives = "DerivativesTrade" in _words(permissions.maybe_items("Derivatives"))
+    uid = row.maybe_integer("userID")
     return ApiKeyInfo(
+        uid=None if uid is None else str(uid),
         is_read_only=row.integer("readOnly") != 0,
         can_trade=contract or derivatives,
         can_withdraw="Withdraw" in _words(permissions.items("Wallet")),

@@ -25,7 +25,7 @@ from infra.simulator.margin import MarginMode
 from infra.simulator.market import CandleClosed, Market, Tick, tick_ms
 from infra.simulator.order_ledger import NewOrder
 from infra.simulator.records import Status, StopRecord, VenueExecution, VenueOrder
-from infra.simulator.sources import GeneratedSource, RecordedSource, Source
+from infra.simulator.sources import GeneratedSource, Mark, RecordedSource, Source
 from infra.simulator.state_file import EXECUTIONS, KLINES, ORDERS, STOPS, Memory, StateFile
 from infra.simulator.streams import Hub
 from infra.simulator.tickers import Tickers
@@ -77,7 +77,8 @@ class Simulator:
         self.state = StateFile(options.state)
         memory = self.state.read()
         self.seed = int(memory.start["seed"]) if memory else options.seed
-        source, history, start_ms = self._source(memory)
+        source, history, start_ms = self._open_source(memory)
+        self._source = source
         self.clock = Clock(start_ms, options.speed)
         self.market = Market(
             source,
@@ -103,6 +104,7 @@ class Simulator:
         self._touched: dict[str, None] = {}
         self._is_wallet_touched = False
         self._funded_ms = -1
+        self._marked = source.mark if isinstance(source, GeneratedSource) else None
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
         self.failed = asyncio.Event()
@@ -284,7 +286,7 @@ class Simulator:
 
     # Beginning.
 
-    def _source(self, memory: Memory | None) -> tuple[Source, int, int]:
+    def _open_source(self, memory: Memory | None) -> tuple[Source, int, int]:
         """Return the candles, how many are closed at the start, and when that is."""
         options = self.options
         if options.candles is not None:
@@ -305,8 +307,10 @@ class Simulator:
             return recorded, history, recorded.first_open_ms + history * CANDLE_MS
         if memory is not None:
             first_ms = int(memory.start["first_open_ms"])
-            made = GeneratedSource(options.instruments, self.seed, first_ms)
-            return made, _closed(made, memory.time_ms), self._time_now(memory)
+            closed = (memory.time_ms - first_ms) // CANDLE_MS
+            mark = self._mark(memory, closed - options.history)
+            made = GeneratedSource(options.instruments, self.seed, first_ms, mark)
+            return made, closed, self._time_now(memory)
         start_ms = _wall_ms() if options.start_ms is None else options.start_ms
         opened_ms = start_ms // CANDLE_MS * CANDLE_MS
         if options.speed is None:
@@ -314,6 +318,16 @@ class Simulator:
         first_ms = opened_ms - options.history * CANDLE_MS
         made = GeneratedSource(options.instruments, self.seed, first_ms)
         return made, options.history, start_ms
+
+    def _mark(self, memory: Memory, number: int) -> Mark | None:
+        """Return the newest mark up to a candle, so that older ones need not be made again."""
+        symbols = {instrument.symbol for instrument in self.options.instruments}
+        found = [
+            mark
+            for mark in memory.marks
+            if mark["number"] <= number and mark["state"]["walkers"].keys() == symbols
+        ]
+        return found[-1] if found else None
 
     def _time_now(self, memory: Memory) -> int:
         # A running clock ran on while the exchange was away, as a real one's does; but only so
@@ -351,7 +365,7 @@ class Simulator:
     def _restore(self, memory: Memory) -> None:
         klines: dict[str, list[Any]] = {}
         for happened in memory.klines:
-            for symbol, kline in happened.items():
+            for symbol, kline in KLINES.validate_python(happened).items():
                 klines.setdefault(symbol, []).append(kline)
         self.market.restore(klines, memory.factors)
         self._skip_to(memory.time_ms)
@@ -419,6 +433,9 @@ class Simulator:
                 self.hub.publish(topic, push, symbol)
         if any(factor != "1" for factor in self.market.factors().values()):
             self.state.add("klines", KLINES.dump_python(dict(closed.klines), mode="json"))
+        if isinstance(self._source, GeneratedSource) and self._source.mark is not self._marked:
+            self._marked = self._source.mark
+            self.state.add("mark", self._marked)
         self.state.add("time", self.done_ms)
         if not self.clock.is_lockstep:
             self._fund()

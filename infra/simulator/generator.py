@@ -5,6 +5,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from domain.market import Instrument
 
@@ -97,6 +98,24 @@ class CandleGenerator:
             character = _CHARACTERS.get(instrument.symbol, _OTHER)
             price = instrument.round_price_down(Decimal(str(character.price)))
             self._walkers[instrument.symbol] = _Walker(instrument, character, price)
+
+    def state(self) -> dict[str, Any]:
+        """Return all that `resume` needs, as JSON knows it."""
+        return {
+            "chance": self._chance.getstate(),
+            "regime": _REGIMES.index(self._regime),
+            "walkers": {
+                symbol: [str(walker.price), walker.heat] for symbol, walker in self._walkers.items()
+            },
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on where a generator of the same instruments was."""
+        version, internal, gauss_next = state["chance"]
+        self._chance.setstate((version, tuple(internal), gauss_next))
+        self._regime = _REGIMES[state["regime"]]
+        for symbol, (price, heat) in state["walkers"].items():
+            self._walkers[symbol].price, self._walkers[symbol].heat = Decimal(price), heat
 
     def step(self) -> dict[str, Plan]:
         """Return the next candle of each symbol."""

@@ -206,7 +206,7 @@ class Market:
         return 1 if self._is_lockstep else CANDLE_MS // self.tick_ms
 
     def _begin(self, history: int) -> None:
-        for number in range(history):
+        for number in range(self._source.first_number, history):
             plans = self._source.plans(number)
             if plans is None:
                 raise ValueError(f"expected {history} candles of history, found {number}")

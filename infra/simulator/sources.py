@@ -2,36 +2,58 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from domain.candles import CandleSeries
 from domain.market import Candle, Instrument, exact
 from infra.simulator.generator import CANDLE_MS, CandleGenerator, Plan
+
+MARK_EVERY = 288
 
 
 class Source(Protocol):
     """Candles by number; number 0 opens at `first_open_ms`."""
 
     first_open_ms: int
+    first_number: int
+    """Lowest number of a candle that it still has."""
 
     def plans(self, number: int) -> Mapping[str, Plan] | None:
         """Return the candles of one open time by symbol; None after the last."""
 
 
+Mark = dict[str, Any]
+"""A generator's state before the candle of a `number`, as JSON knows it."""
+
+
 class GeneratedSource:
     """Endless candles from a seed."""
 
-    def __init__(self, instruments: Sequence[Instrument], seed: int, first_open_ms: int) -> None:
-        """Let the first candle open at a time on the candle grid."""
+    def __init__(
+        self,
+        instruments: Sequence[Instrument],
+        seed: int,
+        first_open_ms: int,
+        mark: Mark | None = None,
+    ) -> None:
+        """Let the first candle open at a time on the candle grid; begin at a mark where given."""
         self.first_open_ms = first_open_ms
+        self.first_number = 0
+        self.mark: Mark | None = None
+        """The newest, one in `MARK_EVERY` candles."""
         self._generator = CandleGenerator(instruments, seed)
         self._made: list[dict[str, Plan]] = []
+        if mark is not None:
+            self.first_number = mark["number"]
+            self._generator.resume(mark["state"])
 
     def plans(self, number: int) -> Mapping[str, Plan] | None:
         """Return the candles of one open time by symbol."""
-        while len(self._made) <= number:
+        while (following := self.first_number + len(self._made)) <= number:
+            if following % MARK_EVERY == 0:
+                self.mark = {"number": following, "state": self._generator.state()}
             self._made.append(self._generator.step())
-        return self._made[number]
+        return self._made[number - self.first_number]
 
 
 class RecordedSource:
@@ -43,6 +65,7 @@ class RecordedSource:
         first_ms = max(series.candle(0).open_time_ms for series in candles.values())
         end_ms = min(series.candle(-1).close_time_ms for series in candles.values())
         self.first_open_ms = first_ms
+        self.first_number = 0
         self.count = max(0, (end_ms - first_ms) // CANDLE_MS)
 
     def plans(self, number: int) -> Mapping[str, Plan] | None:

@@ -1,6 +1,7 @@
 """The exchange's memory on disk: JSON lines, appended, which survive a kill at any moment."""
 
 import os
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +13,14 @@ from pydantic import TypeAdapter
 from domain.errors import ConfigError
 from infra.simulator.market import Kline
 from infra.simulator.records import StopRecord, VenueExecution, VenueOrder
+from infra.simulator.sources import MARK_EVERY, Mark
 
 ORDERS = TypeAdapter(VenueOrder)
 EXECUTIONS = TypeAdapter(VenueExecution)
 STOPS = TypeAdapter(StopRecord)
 KLINES = TypeAdapter(dict[str, Kline])
+_MARKS_KEPT = 32
+_KLINES_KEPT = _MARKS_KEPT * MARK_EVERY
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,7 +33,10 @@ class Memory:
     executions: list[VenueExecution] = field(default_factory=list)
     stops: list[StopRecord] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
-    klines: list[dict[str, Kline]] = field(default_factory=list)
+    klines: deque[Any] = field(default_factory=lambda: deque(maxlen=_KLINES_KEPT))
+    """Candles that did not happen as the source has them, oldest first, not read yet."""
+    marks: deque[Mark] = field(default_factory=lambda: deque(maxlen=_MARKS_KEPT))
+    """Of the generator, oldest first."""
     factors: dict[str, str] = field(default_factory=dict)
     time_ms: int = 0
     """Up to which the market was done with."""
@@ -111,7 +118,9 @@ def _remember(memory: Memory, kind: str, value: Any) -> None:
     elif kind == "settings":
         memory.settings = value
     elif kind == "klines":
-        memory.klines.append(KLINES.validate_python(value))
+        memory.klines.append(value)
+    elif kind == "mark":
+        memory.marks.append(value)
     elif kind == "factors":
         memory.factors = value
     elif kind == "time":

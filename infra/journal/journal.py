@@ -211,7 +211,8 @@ class SqliteJournal:
                 self._check_pen()
                 return [self._store(fact) for fact in facts]
         except (peewee.OperationalError, sqlite3.OperationalError) as error:
-            raise JournalError(f"{self._address} could not store its facts: {error}") from error
+            message = f"{self._address} could not store its facts: {_cause(error)}"
+            raise JournalError(message) from error
         finally:
             if has_intent:
                 self._database.pragma("synchronous", "normal")
@@ -374,6 +375,14 @@ class SqliteJournal:
 
     def _rows(self, query: peewee.Query) -> list[Row]:
         return list(query.execute(self._database))
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return what failed first: a full disk ends the transaction, whose rollback then fails."""
+    first = error
+    while isinstance(first.__context__, (peewee.DatabaseError, sqlite3.DatabaseError)):
+        first = first.__context__
+    return first
 
 
 def _order(row: Row) -> Order:

@@ -1,0 +1,43 @@
+"""What a seed stands for."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.errors import ConfigError
+from infra.chaos.plan import FAULTS, make_plan, read_faults
+from infra.drills.kill_points import POINTS
+from infra.simulator.faults import read_specs
+
+
+@given(seed=st.integers(0, 10**9))
+def test_a_seed_always_makes_the_same_plan(seed: int) -> None:
+    assert make_plan(seed) == make_plan(seed)
+
+
+def test_consecutive_seeds_meet_every_kill_point_and_every_fault() -> None:
+    met = {name for seed in range(40) for name in make_plan(seed).names()}
+
+    assert set(FAULTS) <= met
+    assert {f"kill={point}" for point in POINTS} <= met
+
+
+@given(seed=st.integers(0, 10**6))
+def test_only_the_chosen_faults_are_ever_in_a_plan(seed: int) -> None:
+    lives = make_plan(seed, ["cut", "adl"]).lives
+
+    assert {name for life in lives for name, _ in life.faults} <= {"cut", "adl"}
+
+
+def test_the_exchange_understands_every_fault() -> None:
+    specs = [read_specs({**spec, "after_s": 1.5}, name) for name, spec in FAULTS.items()]
+
+    assert len(specs) == len(FAULTS)
+
+
+def test_names_of_a_command_line_are_checked() -> None:
+    assert read_faults("all") is None
+    assert read_faults("none") == []
+    assert read_faults("cut,adl") == ["cut", "adl"]
+    with pytest.raises(ConfigError, match="found cot; allowed: all, none"):
+        read_faults("cot,adl")

@@ -14,10 +14,15 @@ from domain.orders import ExitReason, OrderUpdate, Purpose
 from domain.positions import Execution, Position, Trade
 from domain.regime import Regime
 from domain.snapshots import AssetSnapshot, PortfolioSnapshot
+from domain.transfers import Transfer
 
 __all__ = [
+    "AskAccount",
     "AskExchange",
+    "AskNext",
+    "AssetFrozen",
     "AssetReported",
+    "AssetThawed",
     "CandleClosed",
     "ClosePosition",
     "ConnectionLost",
@@ -33,6 +38,8 @@ __all__ = [
     "GivenUp",
     "GlobalCooldownStarted",
     "LossStreakReached",
+    "MalfunctionBegan",
+    "MalfunctionEnded",
     "Message",
     "OpenPosition",
     "OrderRejected",
@@ -55,6 +62,9 @@ __all__ = [
     "SystemChanged",
     "SystemStopping",
     "TradeClosed",
+    "TransferSeen",
+    "WalletSeen",
+    "WatchDue",
 ]
 
 
@@ -133,6 +143,34 @@ class ReservationExpired(Message):
     grant: Grant
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchDue(Message):
+    """Timer, from the portfolio to itself: look at the present between closes."""
+
+
+# From the account to the portfolio.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskAccount(Message):
+    """Timer, from the account to itself: ask what has moved money."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferSeen(Message):
+    """Event, from the account to the portfolio, which stores it. It may be repeated."""
+
+    transfer: Transfer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WalletSeen(Message):
+    """Event, from the account to the portfolio: what the exchange says that the balance is."""
+
+    ts_ms: int
+    balance: Decimal
+
+
 # To the execution of an asset.
 
 
@@ -187,6 +225,11 @@ class AskExchange(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskNext(Message):
+    """Event, from an execution to itself: put the next question of those that wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PositionMarked(Message):
     """Event, from the exchange by way of an execution to the portfolio: the mark price."""
 
@@ -217,6 +260,35 @@ class OrderRejected(Message):
     client_order_id: str
     purpose: Purpose
     detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetFrozen(Message):
+    """Event, from an execution to the portfolio: its books and the exchange do not agree."""
+
+    asset: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetThawed(Message):
+    """Event, from an execution to the portfolio: they agree again."""
+
+    asset: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MalfunctionBegan(Message):
+    """Event, from an execution to the portfolio: the exchange is out of reach (8.8)."""
+
+    source: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MalfunctionEnded(Message):
+    """Event, from an execution to the portfolio."""
+
+    source: str
 
 
 # To the notifier: what a person should hear of.

@@ -2,6 +2,7 @@
 
 PORTFOLIO = "portfolio"
 NOTIFIER = "notifier"
+ACCOUNT = "account"
 
 
 def asset_name(asset: str) -> str:

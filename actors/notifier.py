@@ -22,6 +22,7 @@ from actors.messages import (
     ProtectionFired,
     RegimeChanged,
     Restarted,
+    RiskRaised,
     TradeClosed,
 )
 from actors.ports import Channel
@@ -63,6 +64,8 @@ class NotifierActor(SupervisedActor):
                 ConnectionLost(asset=asset, what=what) | ConnectionRestored(asset=asset, what=what)
             ):
                 self._channel.send("actor", f"{asset} {what}: {type(message).__name__}")
+            case RiskRaised(what=what, figures=figures, effect=effect, advice=advice):
+                self._channel.send("risk", f"{what}; {figures}; {effect}; {advice}")
             case LossStreakReached():
                 self._channel.send("risk", "too many losses in a row")
             case GivenUp(address=address, cause=cause):

@@ -1,16 +1,20 @@
 """The actor of the portfolio: waits for all assets' reports of a close, then decides over them.
 
 Receives: AssetReported from the assets; PositionChanged, OrderRejected, PositionMarked from the
-executions; CoordinationEnded, ReservationExpired from its own timers; StateWanted from the
-notifier; Restarted, GivenUp.
+executions, and AssetFrozen, AssetThawed, MalfunctionBegan, MalfunctionEnded; TransferSeen,
+WalletSeen from the account; CoordinationEnded, ReservationExpired, WatchDue from its own timers;
+StateWanted from the notifier; Restarted, GivenUp.
 Publishes: EntryGranted, EntryRefused, GlobalCooldownStarted to the assets; ClosePosition and
-ResolveEntry to the executions; ProtectionFired, LossStreakReached, StateTold to the notifier.
+ResolveEntry to the executions; ProtectionFired, LossStreakReached, RiskRaised, StateTold to the
+notifier.
 Owns: balance, exposure, reservations, drawdown, daily loss, correlations, the global cooldown.
 """
 
 from actors.core.actor import Incarnation, SupervisedActor
 from actors.messages import (
+    AssetFrozen,
     AssetReported,
+    AssetThawed,
     ClosePosition,
     CoordinationEnded,
     Describe,
@@ -19,6 +23,8 @@ from actors.messages import (
     GivenUp,
     GlobalCooldownStarted,
     LossStreakReached,
+    MalfunctionBegan,
+    MalfunctionEnded,
     Message,
     OrderRejected,
     PositionChanged,
@@ -29,17 +35,23 @@ from actors.messages import (
     Restarted,
     StateTold,
     StateWanted,
+    TransferSeen,
+    WalletSeen,
+    WatchDue,
 )
 from actors.names import NOTIFIER, asset_name, asset_of, execution_name
 from actors.ports import Clock, Feed, Journals, Timer
+from actors.watch import LiveChecks, MalfunctionWatch, WalletAudit, transfer_risk
 from domain.candles import CandleSeries
-from domain.decisions import Decision, Grant, Refusal, RefusalReason, Report
+from domain.decisions import Decision, Grant, Protection, Refusal, RefusalReason, Report
 from domain.facts import Fact, StoredExecution
 from domain.market import exact
 from domain.portfolio import PortfolioState
+from domain.positions import ZERO, Position
 from domain.protection import ProtectionState, initial_state
 from domain.rules import TradingRules
 from domain.snapshots import PortfolioSnapshot
+from domain.transfers import Transfer
 
 
 class PortfolioActor(SupervisedActor):
@@ -53,8 +65,18 @@ class PortfolioActor(SupervisedActor):
         feed: Feed,
         clock: Clock,
         journals: Journals,
+        checks: LiveChecks | None = None,
     ) -> None:
-        """Take over `portfolio`."""
+        """Take over `portfolio`.
+
+        Args:
+            incarnation: the life.
+            rules: the limits.
+            feed: the newest closes.
+            clock: for timers.
+            journals: where the facts are.
+            checks: between closes; None where nothing happens between them.
+        """
         super().__init__(incarnation)
         self._rules = rules
         self._feed = feed
@@ -67,19 +89,28 @@ class PortfolioActor(SupervisedActor):
         self._timers: dict[int | str, Timer] = {}
         """By the close that waits for reports, or the asset whose grant waits for its fill."""
         self._told_cooldown_ms = 0
+        self._checks = checks
+        self._is_moved = False
+        """A price or the balance has changed since the equity was looked at."""
+        self._malfunctions: MalfunctionWatch | None = None
+        self._wallet = WalletAudit()
+        self._frozen: set[str] = set()
 
     def on_start(self) -> None:
         """Rebuild the books from the facts, and tell again what was decided last."""
         self._journal = self.hold(self._journals.open(self.name, lambda: self.origin))
         self._stored_state = self._read_state()
         oldest = self._journal.oldest_state() or self._stored_state
-        self._state = PortfolioState(self._rules, self._stored_state, oldest.balance)
-        self._suspend_given_up()
+        transfers = self._journal.transfers()
+        self._transfers = {transfer.transfer_id for transfer in transfers}
+        initial_balance = oldest.balance + sum((t.amount for t in transfers), ZERO)
+        self._state = PortfolioState(self._rules, self._stored_state, initial_balance)
+        self._suspend()
         self._protection = self._journal.newest_protection()
-        self._decision = self._journal.newest_decision()
+        self._decision = self._journal.newest_decision(self._rules.strategy.candle_ms)
         # A close whose sample is stored was decided, if only to do nothing.
         decided_ms = 0 if self._decision is None else self._decision.t_ms
-        self._decided_ms = max(decided_ms, self._stored_state.t_ms)
+        self._decided_ms = max(decided_ms, self._stored_state.close_ms)
         for asset in self._assets:
             stored = self._journal.executions(asset)
             self._reserve_again(asset, {s.execution.client_order_id for s in stored})
@@ -90,6 +121,10 @@ class PortfolioActor(SupervisedActor):
         self._tell_cooldown()
         if self._protection is not None:
             self.tell(NOTIFIER, ProtectionFired(protection=self._protection))
+        if self._checks is not None:
+            self._malfunctions = MalfunctionWatch(self._rules, self._checks, self.now_ms)
+            self._is_moved = True
+            self._watch_again(self._checks)
 
     def handle(self, message: Message) -> PortfolioSnapshot | None:
         """Do what a message says."""
@@ -101,11 +136,25 @@ class PortfolioActor(SupervisedActor):
             case AssetReported(report=report):
                 self._on_report(report)
             case PositionChanged(fact_id=fact_id, execution=execution):
-                self._hear([StoredExecution(fact_id=fact_id, execution=execution)])
+                self._on_execution(StoredExecution(fact_id=fact_id, execution=execution))
             case OrderRejected():
                 self._on_rejected(message)
-            case PositionMarked(asset=asset, mark_price=mark_price):
-                self._state.remember_price(asset, mark_price)
+            case PositionMarked():
+                self._on_marked(message)
+            case TransferSeen(transfer=transfer):
+                self._on_transfer(transfer)
+            case WalletSeen():
+                self._on_wallet(message)
+            case AssetFrozen(asset=asset):
+                self._frozen.add(asset)
+                self._suspend()
+            case AssetThawed(asset=asset):
+                self._frozen.discard(asset)
+                self._suspend()
+            case MalfunctionBegan() | MalfunctionEnded():
+                self._on_malfunction(message)
+            case WatchDue():
+                self._on_watch()
             case CoordinationEnded(t_ms=t_ms):
                 if t_ms in self._reports:
                     self._decide(t_ms)
@@ -146,6 +195,84 @@ class PortfolioActor(SupervisedActor):
         self._journal.append(refusal)
         self.tell(asset_name(report.asset), EntryRefused(refusal=refusal))
 
+    def _on_execution(self, stored: StoredExecution) -> None:
+        self._hear([stored])
+        execution, fired = stored.execution, self._protection
+        is_entry = execution.decided_ms is not None and execution.reason is None
+        if fired is not None and is_entry and (execution.decided_ms or 0) < fired.t_ms:
+            # It was under way when everything was closed.
+            self._tell_closes()
+
+    def _on_marked(self, message: PositionMarked) -> None:
+        if self._malfunctions is not None:
+            self._malfunctions.sources.hear(message.asset, message.ts_ms)
+        self._state.remember_price(message.asset, message.mark_price)
+        self._is_moved = True
+
+    def _on_transfer(self, transfer: Transfer) -> None:
+        """Book a transfer once; it and what it shifts are stored together, or neither is."""
+        if transfer.transfer_id in self._transfers:
+            return
+        self._transfers.add(transfer.transfer_id)
+        self._state.apply_transfer(transfer)
+        self._stored_state = self._state.protection
+        self._journal.append(transfer, self._stored_state)
+        self.tell(NOTIFIER, transfer_risk(transfer))
+
+    def _on_wallet(self, message: WalletSeen) -> None:
+        risk = self._wallet.compare(self._state.present().balance, message.balance, message.ts_ms)
+        if risk is not None:
+            self.tell(NOTIFIER, risk)
+
+    def _on_malfunction(self, message: MalfunctionBegan | MalfunctionEnded) -> None:
+        if self._malfunctions is None:
+            return
+        if isinstance(message, MalfunctionBegan):
+            self._malfunctions.sources.begin(message.source, message.detail)
+        else:
+            self._malfunctions.sources.end(message.source)
+
+    # Between closes.
+
+    def _on_watch(self) -> None:
+        if self._malfunctions is None or self._checks is None:
+            return
+        self._watch_malfunctions(self._malfunctions)
+        if self._is_moved:
+            self._is_moved = False
+            self._protect(self._state.watch(self._between_closes()))
+        self._watch_again(self._checks)
+
+    def _watch_malfunctions(self, malfunctions: MalfunctionWatch) -> None:
+        held = self._state.present().positions
+        risks, is_new = malfunctions.look(self.now_ms, held)
+        self._state.malfunctions = dict(malfunctions.details)
+        for risk in risks:
+            self.tell(NOTIFIER, risk)
+        if is_new and held and self._rules.protection.malfunction_closes_all:
+            self._protect(self._state.close_all(self._between_closes()))
+
+    def _watch_again(self, checks: LiveChecks) -> None:
+        self._remind("watch", self.now_ms + checks.every_ms, WatchDue())
+
+    def _between_closes(self) -> int:
+        """Return the present; a decision at a very close would take the name of that close's."""
+        t_ms = max(self.now_ms, self._state.protection.t_ms + 1)
+        return t_ms + (t_ms % self._rules.strategy.candle_ms == 0)
+
+    def _protect(self, protection: Protection | None) -> None:
+        """Store what fired between closes and tell it; else what is worth it of the equity."""
+        state = self._state.protection
+        if protection is not None:
+            self._stored_state = state
+            self._journal.append(state, Decision(t_ms=protection.t_ms, protection=protection))
+            self._tell_protection(protection)
+            self._tell_closes()
+            self._tell_cooldown()
+        elif state.is_worth_storing(self._stored_state):
+            self._stored_state = state
+            self._journal.append(state)
+
     def _on_rejected(self, message: OrderRejected) -> None:
         grant = self._state.reserved.get(message.asset)
         if grant is not None and grant.client_order_id == message.client_order_id:
@@ -158,10 +285,16 @@ class PortfolioActor(SupervisedActor):
     def _on_restarted(self, address: str) -> None:
         if address == NOTIFIER:
             self._tell_streak()
+            for risk in () if self._malfunctions is None else self._malfunctions.risks():
+                self.tell(NOTIFIER, risk)
         asset = asset_of(address)
         if asset is None:
             return
         if address == execution_name(asset):
+            # It begins without doubts, and tells those that it finds.
+            self._frozen.discard(asset)
+            self._suspend()
+            self._on_malfunction(MalfunctionEnded(source=address))
             self._hear(self._journal.executions(asset, self._applied_through[asset]))
             self._tell_closes()
         else:
@@ -172,7 +305,7 @@ class PortfolioActor(SupervisedActor):
         asset = asset_of(address)
         if asset is None:
             return
-        self._suspend_given_up()
+        self._suspend()
         grant = self._state.reserved.get(asset)
         if grant is not None:
             self.tell(execution_name(asset), ResolveEntry(grant=grant))
@@ -207,10 +340,13 @@ class PortfolioActor(SupervisedActor):
         for asset in self._assets:
             self._answer(asset, t_ms)
         if decision.protection is not None:
-            self._protection = decision.protection
-            self.tell(NOTIFIER, ProtectionFired(protection=decision.protection))
+            self._tell_protection(decision.protection)
         self._tell_closes()
         self._tell_cooldown()
+
+    def _tell_protection(self, protection: Protection) -> None:
+        self._protection = protection
+        self.tell(NOTIFIER, ProtectionFired(protection=protection))
 
     def _store(self, decision: Decision) -> None:
         facts: list[Fact] = []
@@ -246,6 +382,7 @@ class PortfolioActor(SupervisedActor):
             if fact.fact_id > self._applied_through[asset]:
                 self._applied_through[asset] = fact.fact_id
                 self._state.hear(fact.execution)
+                self._is_moved = True
 
     def _expect(self, grant: Grant) -> None:
         due_ms = grant.t_ms + self._rules.grant.reservation_ms
@@ -265,9 +402,10 @@ class PortfolioActor(SupervisedActor):
         """Tell the closes of the newest protection, until what they close is gone."""
         if self._protection is None:
             return
+        positions = self._state.present().positions
         for close in self._protection.closes:
-            position = self._state.positions.get(close.asset)
-            if position is not None and position.opened_ms <= self._protection.t_ms:
+            position = positions.get(close.asset)
+            if position is not None and _is_older(position, self._protection.t_ms):
                 command = ClosePosition(
                     asset=close.asset,
                     t_ms=self._protection.t_ms,
@@ -309,8 +447,8 @@ class PortfolioActor(SupervisedActor):
         # One more than the window holds: what came after t is cut off again.
         return self._feed.recent(asset, self._rules.strategy.volatility_window + 2)
 
-    def _suspend_given_up(self) -> None:
-        self._state.suspended = {
+    def _suspend(self) -> None:
+        self._state.suspended = self._frozen | {
             asset
             for asset in self._assets
             if self.is_given_up(execution_name(asset)) or self.is_given_up(asset_name(asset))
@@ -327,3 +465,10 @@ class PortfolioActor(SupervisedActor):
             self._state.reserved[asset] = grant
             self._expect(grant)
             self._tell_reservation(asset)
+
+
+def _is_older(position: Position, t_ms: int) -> bool:
+    """Tell whether a position was decided, or where nobody of us did, opened before a time."""
+    if position.decided_ms is None:
+        return position.opened_ms <= t_ms
+    return position.decided_ms < t_ms

@@ -13,6 +13,7 @@ from domain.orders import OrderRequest, OrderUpdate
 from domain.positions import Execution, Holding
 from domain.protection import ProtectionState
 from domain.sizing import ProtectiveLevels
+from domain.transfers import Transfer
 
 
 class Timer(Protocol):
@@ -134,6 +135,24 @@ class Exchange(Protocol):
         """Tell a listener what happens to the asset from now on."""
 
 
+class Wallet(Protocol):
+    """The money of the account, besides what trades and funding move."""
+
+    def transfers(self, since_ms: int) -> Sequence[Transfer]:
+        """Return what came in and went out from a time on, oldest first.
+
+        Raises:
+            UnavailableError: the exchange did not answer.
+        """
+
+    def balance(self) -> Decimal:
+        """Return the wallet balance, quote.
+
+        Raises:
+            UnavailableError: the exchange did not answer.
+        """
+
+
 class Journal(Protocol):
     """One actor's pen and its view of all facts. Only the newest holder of a pen can write."""
 
@@ -160,8 +179,11 @@ class Journal(Protocol):
     def newest_state(self) -> ProtectionState | None:
         """Return the newest equity sample."""
 
-    def newest_decision(self) -> Decision | None:
-        """Return the newest stored decision of the portfolio."""
+    def transfers(self) -> list[Transfer]:
+        """Return all transfers, oldest first."""
+
+    def newest_decision(self, candle_ms: int) -> Decision | None:
+        """Return the newest stored decision of a close; those between closes are left out."""
 
     def newest_protection(self) -> Protection | None:
         """Return the newest protection that fired."""

@@ -9,16 +9,18 @@ from typing import Any, Protocol, cast
 
 from loguru import logger
 
+from actors.account import AccountActor
 from actors.asset import AssetActor
 from actors.core.actor import whose_thread
 from actors.core.supervisor import ChildSpec, RestartPolicy, Supervisor
 from actors.core.system import ActorCrashedError, ActorSystem, DeadLetterError, Probe
 from actors.execution import ExecutionActor
 from actors.messages import Describe
-from actors.names import NOTIFIER, PORTFOLIO, asset_name, execution_name
+from actors.names import ACCOUNT, NOTIFIER, PORTFOLIO, asset_name, execution_name
 from actors.notifier import NotifierActor
 from actors.portfolio import PortfolioActor
-from actors.ports import Clock, Exchange, Feed
+from actors.ports import Clock, Exchange, Feed, Wallet
+from actors.watch import LiveChecks
 from bin.drills import Drills
 from bin.process_drills import ProcessDrills
 from domain.candles import CandleSeries
@@ -46,6 +48,7 @@ STEPPED = "sim-max"
 _QUIET_CHECK_S = 0.2
 _ASK_AGAIN_S = 1.0
 """Real time, whatever the speed of the exchange's clock."""
+_WATCH_S = 1.0
 _ANSWER_S = 0.5
 """How long the screen waits for an actor's answer."""
 _DRILL_BACKOFF_S = 0.001
@@ -134,6 +137,8 @@ class Ports:
     exchange: Exchange
     clock: Clock
     journals: SqliteJournals
+    wallet: Wallet | None = None
+    """None in a replay, where no money comes or goes."""
 
 
 class Account(Protocol):
@@ -142,6 +147,10 @@ class Account(Protocol):
     @property
     def exchange(self) -> Exchange:
         """Where its orders go."""
+
+    @property
+    def wallet(self) -> Wallet | None:
+        """What else moves its money; None where nothing does."""
 
     def prepare(self, rules: TradingRules) -> TradingRules:
         """Return the rules with the exchange's filters and the account's balance."""
@@ -180,6 +189,8 @@ class Run:
     supervisor: Supervisor
     asking: Mapping[str, int] = field(default_factory=dict)
     """How often an execution asks the exchange; nothing in a replay, which hides nothing."""
+    checks: LiveChecks | None = None
+    """What the portfolio looks at between closes; nothing in a replay."""
     stop_requested: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
@@ -278,6 +289,8 @@ def build_live(
     mode: str,
     drills: Drills = _NO_DRILLS,
     process_drills: ProcessDrills = _NO_PROCESS_DRILLS,
+    *,
+    has_live_checks: bool = True,
 ) -> tuple[Run, Connection]:
     """Return a run at an exchange that is ready to start, and its connection.
 
@@ -288,6 +301,7 @@ def build_live(
         mode: whose facts the journal holds.
         drills: what is made to fail of the actors.
         process_drills: what is made to happen to the process.
+        has_live_checks: whether the portfolio looks at the present between closes.
 
     Raises:
         ConfigError: the run directory or the account cannot be used.
@@ -327,6 +341,7 @@ def build_live(
         else exchange,
         clock=market.clock,
         journals=journals,
+        wallet=connection.account.wallet,
     )
     now_ms = market.clock.now_ms
     system = ActorSystem(now_ms, drills.make_probe(now_ms))
@@ -340,6 +355,7 @@ def build_live(
             "ask_again_ms": int(_ASK_AGAIN_S * 1000 * venue.speed),
             "reconcile_ms": int(float(settings.execution.reconcile_seconds) * 1000 * venue.speed),
         },
+        checks=_live_checks(rules, venue.speed) if has_live_checks else None,
     )
     return run, connection
 
@@ -388,6 +404,13 @@ def build_stepped(
     return run, connection, Stepper(venue.rest_url, steps, symbols, candles)
 
 
+def _live_checks(rules: TradingRules, speed: float) -> LiveChecks:
+    """Return the checks between closes, in real time whatever the speed of the exchange's clock."""
+    return LiveChecks(
+        every_ms=int(_WATCH_S * 1000 * speed), stale_ms=int(rules.protection.stale_data_ms * speed)
+    )
+
+
 def _drilled(
     journals: SqliteJournals, killer: Killer | None, broken: BrokenDatabase | None
 ) -> SqliteJournals:
@@ -411,7 +434,7 @@ def _specs(run: Run) -> list[ChildSpec]:
     common = {"rules": rules, "journals": ports.journals}
     assets = [asset.asset for asset in rules.assets]
     channel = {"channel": LogChannel()}
-    portfolio = common | {"feed": ports.feed, "clock": ports.clock}
+    portfolio = common | {"feed": ports.feed, "clock": ports.clock, "checks": run.checks}
     execution = common | {
         "exchange": ports.exchange,
         "clock": ports.clock,
@@ -420,6 +443,7 @@ def _specs(run: Run) -> list[ChildSpec]:
     return [
         ChildSpec(address=NOTIFIER, actor=NotifierActor, arguments=channel),
         ChildSpec(address=PORTFOLIO, actor=PortfolioActor, arguments=portfolio, is_vital=True),
+        *_account_spec(run),
         # Kept: a position needs its books, and its emergency closes, also once it is suspended.
         *(
             ChildSpec(
@@ -439,6 +463,19 @@ def _specs(run: Run) -> list[ChildSpec]:
             for asset in assets
         ),
     ]
+
+
+def _account_spec(run: Run) -> list[ChildSpec]:
+    ports = run.ports
+    if ports.wallet is None:
+        return []
+    account = {
+        "wallet": ports.wallet,
+        "clock": ports.clock,
+        "journals": ports.journals,
+        "ask_every_ms": run.asking["reconcile_ms"],
+    }
+    return [ChildSpec(address=ACCOUNT, actor=AccountActor, arguments=account, is_kept=True)]
 
 
 def _policy(settings: SupervisionSettings) -> RestartPolicy:

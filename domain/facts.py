@@ -10,6 +10,7 @@ from domain.market import Candle
 from domain.orders import INTENDED, Intent, OrderState, OrderStatus, OrderUpdate
 from domain.positions import Execution, Trade
 from domain.protection import ProtectionState
+from domain.transfers import Transfer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +22,15 @@ class ClosedCandle:
 
 
 Fact = (
-    ClosedCandle | Decision | Refusal | Intent | OrderUpdate | Execution | Trade | ProtectionState
+    ClosedCandle
+    | Decision
+    | Refusal
+    | Intent
+    | OrderUpdate
+    | Execution
+    | Trade
+    | ProtectionState
+    | Transfer
 )
 
 

@@ -19,9 +19,11 @@ from domain.indicators import correlation
 from domain.market import exact
 from domain.orders import ExitReason, Purpose
 from domain.positions import ZERO, Booked, Execution, ExecutionKind, Position, Trade, book
-from domain.protection import ProtectionState, fire, sample
+from domain.protection import ProtectionState, fire, sample, watch
+from domain.protection import transfer as shifted
 from domain.rules import TradingRules
 from domain.snapshots import PortfolioSnapshot
+from domain.transfers import Transfer
 from domain.windows import ReportedWindows, Windows
 
 OWN_EXITS = frozenset({ExitReason.REGIME, ExitReason.TIME})
@@ -90,7 +92,8 @@ class LossStreak:
 class PortfolioState:
     """The fold of all assets' executions and closes.
 
-    Always true: `balance` is the starting balance plus the cash of every folded execution.
+    Always true: `balance` is the starting balance plus the cash of every folded execution and the
+    amount of every transfer.
     """
 
     def __init__(
@@ -105,7 +108,7 @@ class PortfolioState:
         Args:
             rules: the limits.
             state: of the protection.
-            initial_balance: quote.
+            initial_balance: quote, with every transfer that `state` has seen.
             windows: the log returns behind correlations; None: those of the closes reported.
         """
         self._rules = rules
@@ -119,6 +122,8 @@ class PortfolioState:
         """Grants that neither filled nor failed yet."""
         self.suspended: set[str] = set()
         """Assets that get no new positions."""
+        self.malfunctions: dict[str, str] = {}
+        """What is broken, by its source; while anything is, nothing is opened (8.8)."""
         self.streak = LossStreak()
         self.trades = 0
         self.realized_pnl = ZERO
@@ -155,6 +160,11 @@ class PortfolioState:
         """Take the price at which an asset is valued until its next close."""
         self.prices[asset] = price
 
+    def apply_transfer(self, transfer: Transfer) -> None:
+        """Shift balance, peak and day start by what came in or went out."""
+        self.balance += transfer.amount
+        self.protection = shifted(self.protection, transfer.amount)
+
     def release(self, grant: Grant) -> None:
         """Free what a grant reserved, because it will never fill."""
         if self.reserved.get(grant.asset) == grant:
@@ -186,11 +196,35 @@ class PortfolioState:
             open_correlation=self._open_correlation(t_ms),
             rules=self._rules.protection,
         )
-        protection = None if reason is None else self._protection(reason, reports)
+        protection = None if reason is None else self._protection(reason, self, reports)
         blocked = blocked_before or self._blocked_now(protection)
         grants, refusals = decide_wishes(reports, self._picture(t_ms, blocked), self._rules)
         self.reserved.update((grant.asset, grant) for grant in grants)
         return Decision(t_ms=t_ms, grants=grants, refusals=refusals, protection=protection)
+
+    def watch(self, t_ms: int) -> Protection | None:
+        """Check the present between closes, and return what fires on it.
+
+        Correlations are those of closes, and judged there.
+
+        Args:
+            t_ms: the present; no close, whose decision has that name.
+        """
+        now = self.present()
+        state = watch(
+            self.protection,
+            equity=now.equity(),
+            balance=now.balance,
+            t_ms=t_ms,
+            rules=self._rules.protection,
+        )
+        self.protection, reason = fire(state, open_correlation=None, rules=self._rules.protection)
+        return None if reason is None else self._protection(reason, now, ())
+
+    def close_all(self, t_ms: int) -> Protection:
+        """Return the close of all positions on a malfunction; no cooldown follows from it."""
+        self.protection = replace(self.protection, t_ms=t_ms, epoch=self.protection.epoch + 1)
+        return self._protection(ExitReason.MALFUNCTION, self.present(), ())
 
     def fold_before(self, t_ms: int) -> None:
         """Fold what was heard of earlier closes, and the fills inside the candle that ends at t."""
@@ -210,8 +244,8 @@ class PortfolioState:
         )
         return self.balance + sum(unrealized, ZERO)
 
-    def snapshot(self) -> PortfolioSnapshot:
-        """Return the present: everything heard so far, at the newest prices."""
+    def present(self) -> "PortfolioState":
+        """Return a copy that has folded everything heard so far."""
         now = copy(self)
         vars(now).update(
             positions=dict(self.positions),
@@ -219,6 +253,11 @@ class PortfolioState:
             _pending=list(self._pending),
         )
         now.fold_all()
+        return now
+
+    def snapshot(self) -> PortfolioSnapshot:
+        """Return the present: everything heard so far, at the newest prices."""
+        now = self.present()
         state = replace(self.protection, equity=now.equity(), balance=now.balance)
         return PortfolioSnapshot(
             balance=now.balance,
@@ -259,20 +298,24 @@ class PortfolioState:
         self._windows.append(report)
         self.prices[report.asset] = exact(report.close)
 
-    def _protection(self, reason: ExitReason, reports: Sequence[Report]) -> Protection:
+    def _protection(
+        self, reason: ExitReason, held: "PortfolioState", reports: Sequence[Report]
+    ) -> Protection:
         state = self.protection
         return Protection(
             t_ms=state.t_ms,
             reason=reason,
-            closes=tuple(self._closes(reason, reports)),
+            closes=tuple(held.closes(reason, reports)),
             epoch=state.epoch,
             cooldown_end_ms=state.cooldown_end_ms,
             figures=f"drawdown={state.drawdown:.4f} daily_loss={state.daily_loss:.4f}",
         )
 
-    def _closes(self, reason: ExitReason, reports: Sequence[Report]) -> Iterator[Close]:
+    def closes(self, reason: ExitReason, reports: Sequence[Report]) -> Iterator[Close]:
+        """Return what has to be closed, each under the reason of whoever closes it first."""
         own = {report.asset: report.own_exit for report in reports}
-        for asset in sorted(self.positions, key=self._rules.order_of):
+        # An entry that is still under way may fill after all: it is closed like the others.
+        for asset in sorted({*self.positions, *self.reserved}, key=self._rules.order_of):
             own_exit = own.get(asset)
             if own_exit is not None:
                 yield Close(asset=asset, purpose=Purpose.EXIT, reason=own_exit)
@@ -303,6 +346,8 @@ class PortfolioState:
         age_ms, limit_ms = now_ms - t_ms, self._rules.strategy.entry_max_age_ms
         if age_ms > limit_ms:
             return RefusalReason.STALE, f"age_ms={age_ms} limit_ms={limit_ms}"
+        if self.malfunctions:
+            return RefusalReason.MALFUNCTION, "; ".join(self.malfunctions.values())
         return None
 
     def _blocked_now(self, protection: Protection | None) -> Blocked | None:

@@ -7,6 +7,8 @@ from domain.market import utc_day
 from domain.orders import ExitReason
 from domain.rules import ProtectionRules
 
+_HAIR = Decimal("0.0001")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtectionState:
@@ -16,6 +18,8 @@ class ProtectionState:
     """
 
     t_ms: int
+    close_ms: int
+    """The newest close that was decided on it; `t_ms` may be later, between closes."""
     equity: Decimal
     balance: Decimal
     peak_equity: Decimal
@@ -44,13 +48,27 @@ class ProtectionState:
 
     def equals_but_for_time(self, other: "ProtectionState") -> bool:
         """Tell whether nothing but the time differs."""
-        return replace(self, t_ms=other.t_ms) == other
+        return replace(self, t_ms=other.t_ms, close_ms=other.close_ms) == other
+
+    def is_worth_storing(self, stored: "ProtectionState") -> bool:
+        """Tell whether more than the value has changed between closes, or the peak by a hair.
+
+        Equity moves with every price; each close stores it, and what a crash before the next one
+        may forget of the peak is a hundredth of a percent.
+        """
+        valued = replace(
+            self, equity=stored.equity, balance=stored.balance, peak_equity=stored.peak_equity
+        )
+        risen = self.peak_equity - stored.peak_equity
+        is_higher = risen >= stored.peak_equity * _HAIR
+        return is_higher or not valued.equals_but_for_time(stored)
 
 
 def initial_state(balance: Decimal, t_ms: int) -> ProtectionState:
     """Return the state at the start: peak and day start are the starting balance."""
     return ProtectionState(
         t_ms=t_ms,
+        close_ms=t_ms,
         equity=balance,
         balance=balance,
         peak_equity=balance,
@@ -67,16 +85,28 @@ def sample(
     t_ms: int,
     rules: ProtectionRules,
 ) -> ProtectionState:
-    """Return the state after an equity sample: peak, day start and the size of entries."""
-    is_new_day = utc_day(t_ms) != state.day
+    """Return the state after a close's equity: peak, day start and the size of entries."""
+    if utc_day(t_ms) != state.day:
+        state = replace(state, day=utc_day(t_ms), day_start_equity=equity)
+    state = replace(state, close_ms=t_ms)
+    return watch(state, equity=equity, balance=balance, t_ms=t_ms, rules=rules)
+
+
+def watch(
+    state: ProtectionState,
+    *,
+    equity: Decimal,
+    balance: Decimal,
+    t_ms: int,
+    rules: ProtectionRules,
+) -> ProtectionState:
+    """Return the state after an equity between closes. A day begins at its first close only."""
     state = replace(
         state,
         t_ms=t_ms,
         equity=equity,
         balance=balance,
         peak_equity=max(state.peak_equity, equity),
-        day=utc_day(t_ms),
-        day_start_equity=equity if is_new_day else state.day_start_equity,
     )
     return replace(
         state,
@@ -98,7 +128,7 @@ def fire(
     """Return the state after all protections that fire on it, and the first one's reason.
 
     Args:
-        state: after `sample`.
+        state: after `sample`, or `watch`.
         open_correlation: mean pairwise correlation of the open positions; None: not judged.
         rules: the limits.
     """
@@ -126,7 +156,9 @@ def _firing(
         fired.append(ExitReason.HALT)
     elif drawdown >= rules.drawdown_emergency_fraction and state.is_emergency_armed:
         fired.append(ExitReason.DRAWDOWN)
-    lost_today = state.daily_loss >= rules.max_daily_loss_fraction
+    # Between midnight and the first close nobody knows yet what the day began with.
+    is_of_today = utc_day(state.t_ms) == state.day
+    lost_today = is_of_today and state.daily_loss >= rules.max_daily_loss_fraction
     if lost_today and state.daily_loss_day != state.day:
         fired.append(ExitReason.DAILY_LOSS)
     if open_correlation is not None and open_correlation > rules.high_correlation_threshold:

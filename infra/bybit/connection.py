@@ -169,6 +169,7 @@ class BybitConnection:
         self.exchange = BybitExchange(
             market.rest, market.stream, symbols=market.symbols, now_ms=now_ms
         )
+        self.wallet = self.exchange
         self._private = PrivateStream(
             venue.private_stream_url,
             api_key=venue.credentials.api_key,

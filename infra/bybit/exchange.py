@@ -13,6 +13,7 @@ from domain.market import Side
 from domain.orders import OrderRequest, OrderStatus, OrderUpdate
 from domain.positions import ZERO, Execution, Holding
 from domain.sizing import ProtectiveLevels
+from domain.transfers import Transfer
 from infra.bybit import UnknownOutcomeError
 from infra.bybit.pool import Subscription
 from infra.bybit.public_stream import PublicStream
@@ -136,6 +137,25 @@ class BybitExchange:
         with self._lock:
             if self._listeners.get(asset) is listener:
                 del self._listeners[asset]
+
+    # The wallet's port.
+
+    def transfers(self, since_ms: int) -> Sequence[Transfer]:
+        """Return what came in and went out from a time on, oldest first."""
+        return [
+            Transfer(
+                # The venue does not say that its id is unique over the kinds.
+                transfer_id=f"{found.transfer_id}/{found.kind}/{found.ts_ms}",
+                ts_ms=found.ts_ms,
+                kind=found.kind,
+                amount=found.amount,
+            )
+            for found in self._rest.transfers(since_ms)
+        ]
+
+    def balance(self) -> Decimal:
+        """Return the wallet balance, USDT."""
+        return self._rest.wallet().balance
 
     # What the account's stream tells.
 

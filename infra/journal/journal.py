@@ -17,6 +17,7 @@ from domain.orders import Intent, OrderUpdate
 from domain.positions import Execution, Trade
 from domain.protection import ProtectionState
 from domain.rules import AssetRules
+from domain.transfers import Transfer
 from infra.journal import rows, schema
 from infra.journal.rows import Row, row_of, value_of
 
@@ -37,6 +38,7 @@ _UPDATE = schema.table("order_update")
 _EXECUTION = schema.table("execution")
 _TRADE = schema.table("trade")
 _SAMPLE = schema.table("equity_sample")
+_TRANSFER = schema.table("transfer")
 
 
 _FLAT: dict[type, peewee.Table] = {
@@ -44,6 +46,7 @@ _FLAT: dict[type, peewee.Table] = {
     OrderUpdate: _UPDATE,
     ProtectionState: _SAMPLE,
     Trade: _TRADE,
+    Transfer: _TRANSFER,
 }
 """Facts whose fields are the columns of one table."""
 
@@ -268,9 +271,14 @@ class SqliteJournal:
         row = self._newest(_SAMPLE)
         return None if row is None else value_of(ProtectionState, row)
 
-    def newest_decision(self) -> Decision | None:
-        """Return the newest stored decision of the portfolio."""
-        row = self._newest(_DECISION)
+    def transfers(self) -> list[Transfer]:
+        """Return all transfers, oldest first."""
+        query = _TRANSFER.select(SQL("*")).order_by(_TRANSFER.c.fact_id)
+        return [value_of(Transfer, row) for row in self._rows(query)]
+
+    def newest_decision(self, candle_ms: int) -> Decision | None:
+        """Return the newest stored decision of a close; those between closes are left out."""
+        row = self._newest(_DECISION, SQL("t_ms % ? = 0", [candle_ms]))
         return None if row is None else self._decision(row)
 
     def newest_protection(self) -> Protection | None:
@@ -318,7 +326,7 @@ class SqliteJournal:
                 return self._insert(_CANDLE, fact.asset, rows.candle_row(fact))
             case Execution() | Trade():
                 return self._insert(_FLAT[type(fact)], fact.asset, row_of(fact))
-            case OrderUpdate() | ProtectionState():
+            case OrderUpdate() | ProtectionState() | Transfer():
                 return self._insert(_FLAT[type(fact)], None, row_of(fact))
 
     def _check_epoch(self, intent: Intent) -> None:

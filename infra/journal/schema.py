@@ -202,7 +202,13 @@ CREATE INDEX delivery_waiting ON delivery (channel, notice_id) WHERE status = 'W
 INSERT INTO meta (key, value) SELECT 'notifier.read_through', COALESCE(MAX(id), 0) FROM fact;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _NOTICES)
+_BETWEEN_CLOSES = """
+ALTER TABLE equity_sample ADD COLUMN close_ms INTEGER NOT NULL DEFAULT 0;
+UPDATE equity_sample SET close_ms = t_ms;
+ALTER TABLE transfer ADD COLUMN kind TEXT NOT NULL DEFAULT '';
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _NOTICES, _BETWEEN_CLOSES)
 """Each makes the next version of the database of the one before; none is ever changed."""
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+import peewee
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,6 +31,7 @@ from domain.orders import (
 )
 from domain.positions import Execution, ExecutionKind, Trade
 from domain.protection import initial_state
+from domain.transfers import Transfer
 from infra.journal.journal import JournalError, SqliteJournal, SqliteJournals
 from infra.settings import load_settings
 
@@ -179,10 +181,10 @@ def test_money_comes_back_to_the_last_digit(
 
 def test_a_decision_comes_back_with_its_parts_in_their_order(journal: SqliteJournal) -> None:
     journal.append(decision(T_MS))
-    assert journal.newest_decision() == decision(T_MS)
+    assert journal.newest_decision(1) == decision(T_MS)
 
     journal.append(protection(1, T_MS + 1))
-    assert journal.newest_decision() == protection(1, T_MS + 1)
+    assert journal.newest_decision(1) == protection(1, T_MS + 1)
     assert journal.newest_protection() == protection(1, T_MS + 1).protection
     assert journal.newest_grant("BTC") == decision(T_MS).grants[1]
     assert journal.newest_grant("ETH") is None
@@ -192,8 +194,31 @@ def test_a_later_decision_does_not_hide_the_newest_protection(journal: SqliteJou
     journal.append(protection(1, T_MS))
     journal.append(decision(T_MS + 1))
 
-    assert journal.newest_decision() == decision(T_MS + 1)
+    assert journal.newest_decision(1) == decision(T_MS + 1)
     assert journal.newest_protection() == protection(1, T_MS).protection
+
+
+def test_what_was_decided_between_closes_hides_no_close(journal: SqliteJournal) -> None:
+    close_ms = T_MS // 300_000 * 300_000
+    journal.append(decision(close_ms))
+    journal.append(protection(1, close_ms + 1))
+
+    assert journal.newest_decision(300_000) == decision(close_ms)
+    assert journal.newest_protection() == protection(1, close_ms + 1).protection
+
+
+def test_transfers_come_back_in_their_order_and_each_is_stored_once(
+    journal: SqliteJournal,
+) -> None:
+    made = [
+        Transfer(transfer_id=name, ts_ms=T_MS, kind="TRANSFER_IN", amount=Decimal("-0.10"))
+        for name in ("b", "a")
+    ]
+    journal.append(*made)
+
+    assert journal.transfers() == made
+    with pytest.raises(peewee.IntegrityError):
+        journal.append(made[0])
 
 
 def test_the_newest_equity_sample_comes_back(journal: SqliteJournal) -> None:

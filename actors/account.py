@@ -1,0 +1,109 @@
+"""The actor of the account: finds money that came in or went out, also while nobody was running.
+
+Receives: AskAccount from its own timer; Restarted, GivenUp.
+Publishes: TransferSeen, WalletSeen to the portfolio, which books and stores them.
+Owns: nothing. What it finds is found again; an actor of its own, so that a slow answer of the
+exchange delays no decision of the portfolio.
+"""
+
+from loguru import logger
+
+from actors.core.actor import Incarnation, SupervisedActor
+from actors.messages import (
+    AskAccount,
+    GivenUp,
+    Message,
+    Restarted,
+    TransferSeen,
+    WalletSeen,
+)
+from actors.names import PORTFOLIO
+from actors.ports import Clock, Journals, Timer, Wallet
+from domain.errors import AccessDeniedError, BadDataError, UnavailableError
+from domain.market import DAY_MS, HOUR_MS
+
+LOOK_BACK_MS = 7 * DAY_MS
+"""How long before the newest equity a transfer may lie that was not heard of."""
+LATE_MS = 6 * HOUR_MS
+"""How much later than it happened a transfer may appear in the exchange's log."""
+
+
+class AccountActor(SupervisedActor):
+    """The account's money, besides what trades and funding move."""
+
+    def __init__(
+        self,
+        incarnation: Incarnation,
+        *,
+        wallet: Wallet,
+        clock: Clock,
+        journals: Journals,
+        ask_every_ms: int,
+    ) -> None:
+        """Take over `account`.
+
+        Args:
+            incarnation: the life.
+            wallet: at the exchange.
+            clock: for the timer.
+            journals: where the facts are.
+            ask_every_ms: how often the exchange is asked, come what may.
+        """
+        super().__init__(incarnation)
+        self._wallet = wallet
+        self._clock = clock
+        self._journals = journals
+        self._ask_every_ms = ask_every_ms
+        self._timer: Timer | None = None
+        self._told: set[str] = set()
+
+    def on_start(self) -> None:
+        """Learn from when on transfers may be unknown, and begin to ask."""
+        journal = self.hold(self._journals.open(self.name, lambda: self.origin))
+        oldest, newest = journal.oldest_state(), journal.newest_state()
+        self._first_ms = self.now_ms if oldest is None else oldest.t_ms
+        newest_ms = self.now_ms if newest is None else newest.t_ms
+        self._since_ms = max(self._first_ms, newest_ms - LOOK_BACK_MS)
+        self._hand_in_question()
+
+    def handle(self, message: Message) -> None:
+        """Do what a message says."""
+        match message:
+            case AskAccount():
+                self._ask()
+            case Restarted(address=address):
+                if address == PORTFOLIO:
+                    self._told.clear()
+                    self._ask()
+            case GivenUp():
+                pass
+            case _:
+                self.refuse(message)
+
+    def release(self) -> None:
+        """Let go of the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _ask(self) -> None:
+        try:
+            for transfer in self._wallet.transfers(self._since_ms):
+                # What is older than the books is in the balance that they began with.
+                if transfer.ts_ms > self._first_ms and transfer.transfer_id not in self._told:
+                    self._told.add(transfer.transfer_id)
+                    self.tell(PORTFOLIO, TransferSeen(transfer=transfer))
+            self._since_ms = max(self._since_ms, self.now_ms - LATE_MS)
+            balance = self._wallet.balance()
+            self.tell(PORTFOLIO, WalletSeen(ts_ms=self.now_ms, balance=balance))
+        except (UnavailableError, AccessDeniedError, BadDataError) as error:
+            logger.bind(actor=self.name).warning("{}: {}", self.name, error)
+        self._ask_again()
+
+    def _ask_again(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        due_ms = self.now_ms + self._ask_every_ms
+        self._timer = self._clock.call_at(due_ms, self._hand_in_question)
+
+    def _hand_in_question(self) -> None:
+        self.hand_in(AskAccount(), sender="clock", latest="ask")

@@ -1,0 +1,120 @@
+"""What the portfolio watches between closes, and the words for what it finds there."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from actors.messages import RiskRaised
+from domain.malfunctions import Malfunctions
+from domain.positions import ZERO
+from domain.rules import TradingRules
+from domain.transfers import Transfer
+
+WALLET_TOLERANCE = Decimal("0.01")
+"""Quote; venues round."""
+ALARMING_WALLETS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveChecks:
+    """How the present is watched between closes; a replay has no such thing. Trading clock."""
+
+    every_ms: int
+    """How often the equity is looked at."""
+    stale_ms: int
+    """From when on missing data is a malfunction."""
+
+
+class MalfunctionWatch:
+    """What is broken now, and what has changed since it was looked at last."""
+
+    def __init__(self, rules: TradingRules, checks: LiveChecks, now_ms: int) -> None:
+        """Begin with nothing broken."""
+        assets = [asset.asset for asset in rules.assets]
+        self.sources = Malfunctions(assets, stale_ms=checks.stale_ms, now_ms=now_ms)
+        self._since_ms: dict[str, int] = {}
+        self._details: dict[str, str] = {}
+        self._closes_all = rules.protection.malfunction_closes_all
+
+    @property
+    def details(self) -> Mapping[str, str]:
+        """What is broken, in words, by source."""
+        return self._details
+
+    def look(self, now_ms: int, held: Collection[str]) -> tuple[list[RiskRaised], bool]:
+        """Return what people should hear of, and whether something new is broken."""
+        found = self.sources.found(now_ms, held)
+        begun = [source for source in found if source not in self._since_ms]
+        ended = [source for source in self._since_ms if source not in found]
+        told = [self._ended(source, now_ms) for source in ended]
+        self._since_ms = {source: self._since_ms.get(source, now_ms) for source in found}
+        self._details = found
+        return [*told, *(self._begun(source) for source in begun)], bool(begun)
+
+    def risks(self) -> list[RiskRaised]:
+        """Return all that is broken, to be told again."""
+        return [self._begun(source) for source in self._since_ms]
+
+    def _begun(self, source: str) -> RiskRaised:
+        positions = "are closed" if self._closes_all else "stay under their stops"
+        return RiskRaised(
+            key=f"malfunction/{source}/{self._since_ms[source]}",
+            asset=None,
+            what=f"malfunction: {self._details[source]}",
+            figures=f"source={source}",
+            effect=f"nothing is opened until it works again; open positions {positions}",
+            advice="check the network and the exchange's status page",
+        )
+
+    def _ended(self, source: str, now_ms: int) -> RiskRaised:
+        since_ms = self._since_ms[source]
+        return RiskRaised(
+            key=f"malfunction/{source}/{since_ms}/ended",
+            asset=None,
+            what=f"malfunction over: {source} works again",
+            figures=f"lasted_s={(now_ms - since_ms) // 1000}",
+            effect="entries are allowed again where nothing else forbids them",
+            advice="nothing to do",
+        )
+
+
+class WalletAudit:
+    """Holds the booked balance against the exchange's."""
+
+    def __init__(self) -> None:
+        """Begin without doubt."""
+        self._differences = 0
+        self._difference = ZERO
+
+    def compare(self, ours: Decimal, theirs: Decimal, ts_ms: int) -> RiskRaised | None:
+        """Return a danger where they differ by the same amount time and again; once."""
+        difference = theirs - ours
+        if abs(difference) < WALLET_TOLERANCE:
+            self._differences = 0
+            return None
+        # A fill or a transfer may be on its way; only a difference that stays is worth a word.
+        is_same = abs(difference - self._difference) < WALLET_TOLERANCE
+        self._differences = self._differences + 1 if is_same else 1
+        self._difference = difference
+        if self._differences != ALARMING_WALLETS:
+            return None
+        return RiskRaised(
+            key=f"wallet/{ts_ms}",
+            asset=None,
+            what="the exchange's balance is not what trades, funding and transfers add up to",
+            figures=f"exchange={theirs:f} books={ours:f} difference={difference:f}",
+            effect="nothing is blocked; sizes and drawdown follow the books",
+            advice="compare the exchange's transaction log with the journal",
+        )
+
+
+def transfer_risk(transfer: Transfer) -> RiskRaised:
+    """Return the words for money that came in or went out."""
+    return RiskRaised(
+        key=f"transfer/{transfer.transfer_id}",
+        asset=None,
+        what="money came in" if transfer.amount > 0 else "money went out",
+        figures=f"amount={transfer.amount:f} kind={transfer.kind}",
+        effect="balance, peak and the day's start moved by it; it is neither gain nor loss",
+        advice="nothing to do if it was you; else lock the account",
+    )

@@ -345,7 +345,7 @@ def build_live(
     )
     now_ms = market.clock.now_ms
     system = ActorSystem(now_ms, drills.make_probe(now_ms))
-    process_drills.start_clock_jump()
+    process_drills.start_timed()
     run = Run(
         rules=rules,
         ports=ports,

@@ -13,7 +13,7 @@ from domain.errors import ConfigError
 _REPLAY_FORMS = "crash=P (0 to 1), suspend=ASSET@ISO or poison=ASSET@ISO (or execution/ASSET)"
 _SIM_FORMS = (
     "crash=P, exit=P, hang=P:SECONDS (P from 0 to 1), poison=ASSET@ISO, kill=POINT@N, "
-    "full=FIRST:COUNT, readonly=FIRST:COUNT or clock=SECONDS@AFTER"
+    "full=FIRST:COUNT, readonly=FIRST:COUNT, clock=SECONDS@AFTER or freeze=SECONDS@AFTER"
 )
 
 

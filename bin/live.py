@@ -25,11 +25,14 @@ from infra.bybit.api_key import read_key
 from infra.bybit.connection import account_reader
 from infra.bybit.venues import Venue
 from infra.settings import Settings, default_dotenv, load_settings
+from infra.watchdog import Watchdog
 
 DONE, GAVE_UP = 0, 1
 _VAR = Path(__file__).resolve().parents[1] / "var"
 _DRAW_EVERY_S = 0.5
 _EVENTS_SHOWN = 10
+_GRACE_S = 10.0
+"""After the actors' time to stop: for connections and the last picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +85,9 @@ def run_live(options: LiveOptions, screen: Console) -> int:
             )
             held.callback(connection.close)
             connection.start()
-            return _trade(run, LiveView(run, mode, events), screen, _stop_s(settings))
+            freeze_s = float(settings.supervision.freeze_seconds)
+            watchdog = Watchdog(directory.path / "frozen.txt", freeze_s)
+            return _trade(run, LiveView(run, mode, events), screen, _stop_s(settings), watchdog)
         except (UnavailableError, AccessDeniedError) as error:
             raise ConfigError(f"the exchange cannot be used: {error}") from error
 
@@ -108,7 +113,8 @@ def _may_trade(
         )
 
 
-def _trade(run: Run, view: LiveView, screen: Console, stop_s: float) -> int:
+def _trade(run: Run, view: LiveView, screen: Console, stop_s: float, watchdog: Watchdog) -> int:
+    run.supervisor.on_turn = watchdog.feed
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: run.stop_requested.set())
     run.start()
@@ -119,6 +125,7 @@ def _trade(run: Run, view: LiveView, screen: Console, stop_s: float) -> int:
     else:
         while not _is_over(run):
             pass
+    watchdog.feed_for_the_last_time(stop_s + _GRACE_S)
     last = view.draw()
     run.stop(stop_s)
     Console().print(last)

@@ -6,6 +6,7 @@ from typing import Any
 
 from infra.drills.broken_database import Breakage, BrokenDatabase, Damage, read_breakage
 from infra.drills.clock_jump import jump_later, read_clock_jump
+from infra.drills.freeze import freeze_later, read_freeze
 from infra.drills.kill_points import Killer, KillPoint, read_kill_point
 
 
@@ -17,6 +18,8 @@ class ProcessDrills:
     breakage: Breakage | None = None
     clock_jump: tuple[float, float] | None = None
     """By how many seconds the wall clock jumps, and after how many."""
+    freeze: tuple[int, float] | None = None
+    """For how many seconds no Python code runs, and after how many."""
 
     def make_killer(self) -> Killer | None:
         """Return what kills the process; None where nothing does."""
@@ -30,10 +33,12 @@ class ProcessDrills:
         """Return what breaks the journal; None where nothing does."""
         return None if self.breakage is None else BrokenDatabase(self.breakage)
 
-    def start_clock_jump(self) -> None:
-        """Let the wall clock jump in a while, where it is to."""
+    def start_timed(self) -> None:
+        """Let the wall clock jump and the process freeze in a while, where they are to."""
         if self.clock_jump is not None:
             jump_later(*self.clock_jump)
+        if self.freeze is not None:
+            freeze_later(*self.freeze)
 
 
 def read_process_drills(texts: Sequence[str]) -> tuple[ProcessDrills, list[str]]:
@@ -53,6 +58,8 @@ def read_process_drills(texts: Sequence[str]) -> tuple[ProcessDrills, list[str]]
                 found["breakage"] = read_breakage(Damage(kind), value)
             case "clock":
                 found["clock_jump"] = read_clock_jump(value)
+            case "freeze":
+                found["freeze"] = read_freeze(value)
             case _:
                 others.append(text)
     return ProcessDrills(**found), others

@@ -126,6 +126,8 @@ class Supervisor:
         self._is_stopping = False
         self.escalated = threading.Event()
         """Set once a vital child was given up."""
+        self.on_turn: Callable[[], None] = lambda: None
+        """Called in the supervisor's thread at least once a second while it watches."""
 
     # Called from other threads.
 
@@ -190,6 +192,7 @@ class Supervisor:
                 now_s = time.monotonic()
                 for child in self._children.values():
                     self._watch(child, now_s)
+                self.on_turn()
             except BaseException:  # noqa: BLE001 (nobody watches the one that watches)
                 logger.opt(exception=True).error("the supervisor failed at a task and goes on")
 

@@ -288,6 +288,7 @@ class SupervisionSettings(_Section):
     hang_seconds: _Seconds
     start_seconds: _Seconds
     shutdown_seconds: _Seconds
+    freeze_seconds: _Seconds
 
 
 class ReplaySettings(_Section):

@@ -123,6 +123,7 @@ OURS = {
         "hang_seconds": 30,
         "start_seconds": 60,
         "shutdown_seconds": 15,
+        "freeze_seconds": 60,
     },
     "database": {"file": None, "busy_timeout_ms": 5000},
     "logging": {"level": "INFO", "rotation": "00:00", "retention_days": 30},

@@ -25,7 +25,7 @@ from infra.funding_files import read_funding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Rule:
+class Rule:
     """Where a rule is broken, and what it expects of a row."""
 
     column: str
@@ -96,7 +96,7 @@ def _read(path: Path, candle_ms: int) -> CandleSeries:
 def _check_rows(table: Table, candle_ms: int) -> None:
     broken = [
         (int(np.argmax(rule.broken)), rule)
-        for rule in chain(_time_rules(table.open_time, candle_ms), _value_rules(table.values))
+        for rule in chain(_time_rules(table.open_time, candle_ms), value_rules(table.values))
         if rule.broken.any()
     ]
     if not broken:
@@ -110,9 +110,9 @@ def _check_rows(table: Table, candle_ms: int) -> None:
     raise bad(table.path, found, rule.expected(row), where)
 
 
-def _time_rules(time: Times, candle_ms: int) -> Iterator[_Rule]:
-    def rule(broken: Flags, expected: Callable[[int], str]) -> _Rule:
-        return _Rule(column="open_time", broken=broken, expected=expected)
+def _time_rules(time: Times, candle_ms: int) -> Iterator[Rule]:
+    def rule(broken: Flags, expected: Callable[[int], str]) -> Rule:
+        return Rule(column="open_time", broken=broken, expected=expected)
 
     later, before = time[1:], time[:-1]
     yield rule((time < FIRST_MS) | (time >= END_MS), lambda _: TIME)
@@ -127,19 +127,18 @@ def _time_rules(time: Times, candle_ms: int) -> Iterator[_Rule]:
     )
 
 
-def _value_rules(values: dict[str, Floats]) -> Iterator[_Rule]:
+def value_rules(values: dict[str, Floats]) -> Iterator[Rule]:
+    """Yield what prices and volumes keep in every candle, and where they do not."""
     for name in VALUES:
         broken = ~np.isfinite(values[name])
-        yield _Rule(column=name, broken=broken, expected=lambda _: "a finite number")
+        yield Rule(column=name, broken=broken, expected=lambda _: "a finite number")
     for name in PRICES:
-        yield _Rule(column=name, broken=values[name] <= 0, expected=lambda _: "a price above 0")
-    yield _Rule(column="volume", broken=values["volume"] < 0, expected=lambda _: "0 or more")
+        yield Rule(column=name, broken=values[name] <= 0, expected=lambda _: "a price above 0")
+    yield Rule(column="volume", broken=values["volume"] < 0, expected=lambda _: "0 or more")
     high, low = values["high"], values["low"]
-    yield _Rule(
-        column="high", broken=high < low, expected=lambda row: f"the low {low[row]} or more"
-    )
+    yield Rule(column="high", broken=high < low, expected=lambda row: f"the low {low[row]} or more")
     for name in ("open", "close"):
-        yield _Rule(
+        yield Rule(
             column=name,
             broken=(values[name] < low) | (values[name] > high),
             expected=lambda row: f"a price from the low {low[row]} to the high {high[row]}",

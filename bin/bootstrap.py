@@ -37,6 +37,7 @@ from infra.drills.ports import DrilledExchange, DrilledJournals
 from infra.journal.journal import SqliteJournals
 from infra.locks import FileLock
 from infra.logs import start_logging
+from infra.paper.connection import PaperConnection
 from infra.replay.lockstep import LockStep
 from infra.settings import Settings
 from infra.settings.sections import LoggingSettings, SupervisionSettings
@@ -328,7 +329,12 @@ def build_live(
         max_connections=settings.feed.max_connections,
         rng=rng,
     )
-    connection = Connection(market=market, account=BybitConnection(market, venue, rng=rng))
+    account: Account
+    if venue.credentials is None:
+        account = PaperConnection(market, rules, directory / "paper.state")
+    else:
+        account = BybitConnection(market, venue, rng=rng)
+    connection = Connection(market=market, account=account)
     market.measure_clock()
     with journals.connected():
         _claim(journals, file, mode)

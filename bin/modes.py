@@ -20,6 +20,7 @@ class Mode(StrEnum):
 
     SIM = "sim"
     REPLAY = "replay"
+    PAPER = "paper"
     TESTNET = "testnet"
     DEMO = "demo"
     LIVE = "live"
@@ -32,7 +33,7 @@ class Mode(StrEnum):
     @property
     def has_market(self) -> bool:
         """Tell whether it reads a market of Bybit's."""
-        return self.has_account
+        return self is Mode.PAPER or self.has_account
 
 
 _ACCOUNTS: Mapping[Mode, Callable[[Credentials], Venue]] = {

@@ -19,6 +19,7 @@ def main(
         typer.Option(
             help="sim: a simulated exchange on this machine, the default; "
             "replay: candle files, the default with --candles; "
+            "paper: Bybit's real market without a key, fills on paper; "
             "testnet, demo: play money at Bybit; live: real money, needs LIVE_TRADING=yes."
         ),
     ] = None,

@@ -129,6 +129,10 @@ class MatchingEngine:
             self.positions[execution.asset] = booked.position
         return execution
 
+    def restore_order(self, update: OrderUpdate) -> None:
+        """Keep what became of an order in an earlier life; its executions are booked apart."""
+        self._orders[update.client_order_id] = update
+
     def _refusal(self, order: OrderRequest) -> str | None:
         if order.qty <= 0:
             return "qty is not positive"

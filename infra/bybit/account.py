@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from domain.errors import BadDataError, ConfigError, OrderRefusedError, OutcomeUnknownError
+from domain.errors import ConfigError, OrderRefusedError, OutcomeUnknownError
 from domain.rules import AssetRules
-from infra.bybit import ReadRefusedError
 from infra.bybit.api_key import read_key
+from infra.bybit.listings import find_listing
 from infra.bybit.rest import BybitRest
 from infra.bybit.shapes.account import FeeRates, MarginMode
 from infra.bybit.shapes.market import Listing
@@ -132,8 +132,10 @@ class _Preparation:
 
     def _prepare_asset(self, rules: AssetRules) -> PreparedAsset | None:
         symbol = symbol_of(rules.asset)
-        listing = self._listing(symbol, rules.leverage)
-        if listing is None:
+        try:
+            listing = find_listing(self._rest, symbol, rules.leverage)
+        except ConfigError as error:
+            self._problems.append(f"- {error}")
             return None
         if not self._prepare_one_way(symbol) or not self._prepare_leverage(symbol, rules.leverage):
             return None
@@ -143,23 +145,6 @@ class _Preparation:
             position=self._rest.position(symbol),
             fees=self._rest.fee_rate(symbol),
         )
-
-    def _listing(self, symbol: str, leverage: Decimal) -> Listing | None:
-        try:
-            listing = self._rest.instruments([symbol])[symbol]
-        except (BadDataError, ReadRefusedError) as error:
-            self._problems.append(f"- {symbol}: {error}")
-            return None
-        if not listing.is_trading:
-            self._problems.append(f"- {symbol}: its status is {listing.status}, expected Trading")
-            return None
-        if listing.max_leverage is not None and leverage > listing.max_leverage:
-            most = plain(listing.max_leverage)
-            self._problems.append(
-                f"- {symbol}: the leverage of {plain(leverage)} is above the venue's {most}"
-            )
-            return None
-        return listing
 
     def _prepare_one_way(self, symbol: str) -> bool:
         rows = self._rest.positions(symbol)

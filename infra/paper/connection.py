@@ -19,6 +19,9 @@ from infra.paper.unseen import Unseen
 class PaperConnection:
     """An account that needs no key and places no order at the venue."""
 
+    wallet = None
+    """Nobody pays into an account on paper, or draws from it."""
+
     def __init__(self, market: MarketConnection, rules: TradingRules, file: Path) -> None:
         """Go on where the account was; connect nothing yet.
 

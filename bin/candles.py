@@ -20,8 +20,9 @@ from domain.market import MINUTE_MS
 from infra.bybit.clock import ServerClock
 from infra.bybit.http.client import PATIENCE
 from infra.bybit.limits import Limiter
-from infra.bybit.rest import BybitRest, venue_url
-from infra.bybit.shapes import interval_of
+from infra.bybit.rest import BybitRest
+from infra.bybit.shapes.queries import interval_of
+from infra.bybit.venues import mainnet
 from infra.candle_checks import FileReport, Limits, check_folder
 from infra.download import Download, Part, Wanted
 from infra.history_files import held
@@ -50,7 +51,7 @@ def download(
     interval: Annotated[int, typer.Option(help="Minutes of a candle.")] = 5,
     url: Annotated[
         str, typer.Option(help="Where the exchange is; public data, no key is used.")
-    ] = venue_url(testnet=False, demo=False),
+    ] = mainnet(None).rest_url,
 ) -> None:
     """Fetch candles and funding from Bybit: SYMBOL.parquet and SYMBOL.funding.parquet.
 

@@ -11,7 +11,7 @@ from domain.errors import ConfigError
 from domain.market import HOUR_MS, MINUTE_MS
 from infra.bybit import ReadRefusedError
 from infra.bybit.rest import BybitRest
-from infra.bybit.shapes import Listing
+from infra.bybit.shapes.market import Listing
 from infra.candle_tables import SUFFIXES
 from infra.history_files import CANDLE_ROW, FUNDING_ROW, HistoryFile, Rows, usual_step
 

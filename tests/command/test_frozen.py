@@ -1,4 +1,4 @@
-"""A process in which one C call keeps the interpreter: it ends itself, and the next start goes on."""
+"""A process that one C call keeps from running: it ends itself, and the next start goes on."""
 
 import os
 import subprocess

@@ -316,7 +316,7 @@ def test_what_is_there_is_not_asked_for_again(tmp_path):
         asked.append(1000 - exchange.answers)
 
     # Candles, and funding at both ends, where no grid tells that nothing is missing.
-    assert asked == [1 + 1, 2 + 2, 0 + 2]
+    assert asked == [1 + 2, 2 + 4, 0 + 2]
 
 
 def _download(exchange, directory, span) -> None:

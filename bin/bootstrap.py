@@ -12,6 +12,7 @@ from loguru import logger
 from actors.account import AccountActor
 from actors.asset import AssetActor
 from actors.core.actor import whose_thread
+from actors.core.calls import noted
 from actors.core.supervisor import ChildSpec, RestartPolicy, Supervisor
 from actors.core.system import ActorCrashedError, ActorSystem, DeadLetterError, Probe
 from actors.execution import ExecutionActor
@@ -23,6 +24,7 @@ from actors.ports import Clock, Exchange, Feed, Wallet
 from actors.watch import LiveChecks
 from bin.drills import Drills
 from bin.process_drills import ProcessDrills
+from bin.tracing import OPENS, PORTS, describe, forget_traces, new_recorder
 from domain.candles import CandleSeries
 from domain.errors import ConfigError
 from domain.market import DAY_MS
@@ -42,6 +44,8 @@ from infra.replay.lockstep import LockStep
 from infra.settings import Settings
 from infra.settings.sections import LoggingSettings, SupervisionSettings
 from infra.stepping import Stepper, Steps
+from infra.trace.ids import first_id, id_text
+from infra.trace.recorder import TraceRecorder
 
 REPLAY = "replay"
 STEPPED = "sim-max"
@@ -121,6 +125,7 @@ def open_fresh_journals(
             )
         for part in ("", "-wal", "-shm"):
             file.with_name(file.name + part).unlink(missing_ok=True)
+    forget_traces(directory)
     journals = SqliteJournals(file, now_ms, busy_timeout_ms=busy_timeout_ms)
     with journals.connected():
         journals.write_meta("mode", mode)
@@ -188,6 +193,7 @@ class Run:
     ports: Ports
     system: ActorSystem
     supervisor: Supervisor
+    recorder: TraceRecorder | None
     asking: Mapping[str, int] = field(default_factory=dict)
     """How often an execution asks the exchange; nothing in a replay, which hides nothing."""
     checks: LiveChecks | None = None
@@ -196,7 +202,10 @@ class Run:
 
     def start(self) -> None:
         """Start all actors."""
-        self.supervisor.start(_specs(self))
+        specs = [_noting(spec) for spec in _specs(self)]
+        if self.recorder is not None:
+            self.recorder.start(describe(specs))
+        self.supervisor.start(specs)
 
     def suspend(self, address: str, cause: str) -> None:
         """Give an actor up, as if it had crashed too often."""
@@ -207,6 +216,8 @@ class Run:
         late = self.supervisor.stop(timeout_s)
         if late:
             logger.warning("did not stop in time and were abandoned: {}", ", ".join(late))
+        if self.recorder is not None:
+            self.recorder.close()
 
     def restarts(self) -> dict[str, int]:
         """Return how often each actor was restarted."""
@@ -277,9 +288,10 @@ def build_replay(
         journals=open_fresh_journals(settings, directory, REPLAY, now_ms),
     )
     policy = _lenient(settings.supervision) if is_lenient else _policy(settings.supervision)
-    system = ActorSystem(now_ms, None if make_probe is None else make_probe(now_ms))
+    recorder = new_recorder(directory, REPLAY, settings.trace)
+    system = _system(now_ms, None if make_probe is None else make_probe(now_ms), recorder)
     supervisor = Supervisor(system, policy, Random())  # noqa: S311 (jitter)
-    run = Run(rules=rules, ports=ports, system=system, supervisor=supervisor)
+    run = Run(rules=rules, ports=ports, system=system, supervisor=supervisor, recorder=recorder)
     return run, lockstep
 
 
@@ -350,13 +362,15 @@ def build_live(
         wallet=connection.account.wallet,
     )
     now_ms = market.clock.now_ms
-    system = ActorSystem(now_ms, drills.make_probe(now_ms))
+    recorder = new_recorder(directory, mode, settings.trace)
+    system = _system(now_ms, drills.make_probe(now_ms), recorder)
     process_drills.start_timed()
     run = Run(
         rules=rules,
         ports=ports,
         system=system,
         supervisor=Supervisor(system, _policy(settings.supervision), rng),
+        recorder=recorder,
         asking={
             "ask_again_ms": int(_ASK_AGAIN_S * 1000 * venue.speed),
             "reconcile_ms": int(float(settings.execution.reconcile_seconds) * 1000 * venue.speed),
@@ -393,7 +407,8 @@ def build_stepped(
     connection = Connection(market=market, account=BybitConnection(market, venue, rng=rng))
     market.measure_clock()
     rules = connection.account.prepare(rules)
-    system = ActorSystem(steps.clock.now_ms)
+    recorder = new_recorder(directory, STEPPED, settings.trace)
+    system = _system(steps.clock.now_ms, None, recorder)
     run = Run(
         rules=rules,
         ports=Ports(
@@ -404,6 +419,7 @@ def build_stepped(
         ),
         system=system,
         supervisor=Supervisor(system, _policy(settings.supervision), rng),
+        recorder=recorder,
         asking={"reconcile_ms": DAY_MS},
     )
     symbols = [asset.instrument.symbol for asset in rules.assets]
@@ -423,6 +439,14 @@ def _drilled(
     if killer is None and broken is None:
         return journals
     return cast("SqliteJournals", DrilledJournals(journals, killer, broken))
+
+
+def _system(
+    now_ms: Callable[[], int], probe: Probe | None, recorder: TraceRecorder | None
+) -> ActorSystem:
+    """Return the addresses of this process; without a trace nobody compares ids of two."""
+    session = 1 if recorder is None else recorder.session.number
+    return ActorSystem(now_ms, probe, recorder, first_id(session), id_text)
 
 
 def _claim(journals: SqliteJournals, file: Path, mode: str) -> None:
@@ -469,6 +493,16 @@ def _specs(run: Run) -> list[ChildSpec]:
             for asset in assets
         ),
     ]
+
+
+def _noting(spec: ChildSpec) -> ChildSpec:
+    """Return a spec whose ports note what the actor asks of them."""
+    ports = {
+        name: noted(port, name, OPENS.get(name))
+        for name, port in spec.arguments.items()
+        if name in PORTS
+    }
+    return replace(spec, arguments={**spec.arguments, **ports})
 
 
 def _account_spec(run: Run) -> list[ChildSpec]:

@@ -127,6 +127,16 @@ OURS = {
     },
     "database": {"file": None, "busy_timeout_ms": 5000},
     "logging": {"level": "INFO", "rotation": "00:00", "retention_days": 30},
+    "trace": {
+        "enabled": True,
+        "ring": 2000,
+        "flush_ms": 250,
+        "segment_mb": 64,
+        "kept_mb": 2048,
+        "retention_days": 30,
+        "tick_every": 1,
+        "crash_files": 100,
+    },
     "exchange": {
         "api_key": None,
         "api_secret": None,

@@ -478,6 +478,7 @@ def test_property_below_reaches_every_section_with_numbers() -> None:
         "instruments",
         "database",
         "logging",
+        "trace",
         "exchange",
         "notifications",
     }

@@ -10,10 +10,12 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import pykka
 from loguru import logger
 
+from actors.core.calls import begin, cause_of, note, noted, raised
 from actors.core.envelope import Envelope, Origin
 from actors.core.mailbox import EndOfLease, Lease
-from actors.core.messages import Ending, Message, Ping, Restarted
-from actors.core.system import ActorCrashedError, ActorSystem, Address, Moment
+from actors.core.messages import Ending, Message, Ping, Restarted, Start
+from actors.core.system import OUTSIDE, ActorCrashedError, ActorSystem, Address, Moment
+from actors.core.trace import Call, Handling, Outcome, unhandled
 
 _here = threading.local()
 
@@ -38,12 +40,11 @@ class CrashReport:
     """The traceback."""
     poison: Envelope | None
     """The message it worked on; it is not delivered again."""
+    origin: Origin
+    """The message, or the start, over which it ended."""
+    crash_id: str
+    """The id of that message, as people write it."""
     is_hang: bool = False
-
-    @property
-    def crash_id(self) -> str:
-        """What the logs call it."""
-        return f"{self.address}#{self.generation}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +95,10 @@ class Incarnation:
     ended: threading.Event = field(default_factory=threading.Event)
     busy_since_s: float | None = None
     """Monotonic: since when it has worked on one message, or on its start."""
+    handling: Handling | None = None
+    """What it works on."""
+    around: "Around | None" = None
+    """What it learns of supervision; None: what is so."""
     is_ready: bool = False
     is_reported: bool = False
     """Its failure was told to the guardian, or is nobody's business any more."""
@@ -106,6 +111,23 @@ class Incarnation:
     def is_ours(self) -> bool:
         """Tell whether the address still belongs to this life; ask before acting outside."""
         return not self.lease.is_revoked
+
+
+class Around:
+    """What an actor learns of supervision other than by messages."""
+
+    def __init__(self, incarnation: Incarnation) -> None:
+        """Answer for one life."""
+        self._incarnation = incarnation
+
+    def is_given_up(self, address: str) -> bool:
+        """Tell whether nobody answers at an address any more."""
+        return address in self._incarnation.system.given_up
+
+    def ending(self) -> Ending | None:
+        """Return how the life before ended; None for the first."""
+        failure = self._incarnation.failure
+        return None if failure is None else failure.ending()
 
 
 class Closable(Protocol):
@@ -134,6 +156,7 @@ class SupervisedActor(pykka.ThreadingActor):
         self.incarnation = incarnation
         super().__init__()
         self.name = incarnation.address.name
+        self._around = noted(incarnation.around or Around(incarnation), "around")
         self.now_ms = 0
         """The time of the message at hand."""
         self._current: Envelope | None = None
@@ -176,7 +199,7 @@ class SupervisedActor(pykka.ThreadingActor):
 
     def is_given_up(self, address: str) -> bool:
         """Tell whether nobody answers at an address any more."""
-        return address in self.incarnation.system.given_up
+        return self._around.is_given_up(address)
 
     def continue_trace(self, origin: Origin | None) -> None:
         """Make the message at hand part of an older causal tree."""
@@ -186,8 +209,7 @@ class SupervisedActor(pykka.ThreadingActor):
 
     def ending(self) -> Ending | None:
         """Return how the life before this one ended; None for the first."""
-        failure = self.incarnation.failure
-        return None if failure is None else failure.ending()
+        return self._around.ending()
 
     @property
     def origin(self) -> Origin | None:
@@ -218,14 +240,18 @@ class SupervisedActor(pykka.ThreadingActor):
         incarnation = self.incarnation
         incarnation.busy_since_s = time.monotonic()
         _here.actor = self
+        handling = self._begin(start_of(incarnation))
         try:
-            self.now_ms = incarnation.system.now_ms()
+            handling.envelope.now_ms = self.now_ms = incarnation.system.now_ms()
             self._probe(Moment.START)
             self.on_start()
             self._announce()
         except BaseException as error:  # noqa: BLE001 (Pykka calls no hook for these at all)
             self._crash(error)
         else:
+            self._origin = None
+            if not incarnation.lease.is_revoked:
+                self._end(Outcome.DONE)
             incarnation.busy_since_s = None
             incarnation.is_ready = True
             incarnation.guardian.on_ready(incarnation)
@@ -247,8 +273,8 @@ class SupervisedActor(pykka.ThreadingActor):
     def _work_on(self, envelope: Envelope) -> None:
         incarnation = self.incarnation
         incarnation.busy_since_s = time.monotonic()
-        envelope.taken_ns = time.perf_counter_ns()
-        self._current, self._origin = envelope, envelope.origin
+        self._begin(envelope)
+        self._current = envelope
         try:
             envelope.now_ms = self.now_ms = incarnation.system.now_ms()
             self._probe(Moment.BEFORE_WORK)
@@ -261,6 +287,21 @@ class SupervisedActor(pykka.ThreadingActor):
         else:
             self._done(envelope, answer)
 
+    def _begin(self, envelope: Envelope) -> Handling:
+        envelope.taken_ns = time.perf_counter_ns()
+        self._origin = envelope.origin
+        handling = Handling(envelope, self.incarnation.generation)
+        self.incarnation.handling = handling
+        begin(handling)
+        return handling
+
+    def _end(self, outcome: Outcome, error: BaseException | None = None) -> None:
+        begin(None)
+        handling, self.incarnation.handling = self.incarnation.handling, None
+        if handling is not None:
+            why = None if error is None else raised(error, _details(error))
+            self.incarnation.system.record(handling.end(outcome, why))
+
     def _dispatch(self, message: Message) -> Any:
         if isinstance(message, Ping):
             return self.incarnation.generation
@@ -272,15 +313,26 @@ class SupervisedActor(pykka.ThreadingActor):
         lease = self.incarnation.lease
         with lease.fence:
             if lease.is_revoked:
+                self._record_fenced(outbox)
                 return
             for address, message, origin, latest in outbox:
-                address.tell(
+                told = address.tell(
                     message,
                     sender=self.name,
                     generation=lease.generation,
                     origin=origin,
                     latest=latest,
                 )
+                if self.incarnation.handling is not None:
+                    self.incarnation.handling.told.append(told)
+
+    def _record_fenced(
+        self, outbox: list[tuple[Address, Message, Origin | None, str | None]]
+    ) -> None:
+        system, generation = self.incarnation.system, self.incarnation.generation
+        for address, message, origin, _ in outbox:
+            envelope = system.envelope(address.name, message, self.name, generation, origin)
+            system.record(unhandled(envelope, Outcome.FENCED))
 
     def _announce(self) -> None:
         # The restart is told before what on_start found out: who hears it first catches up with
@@ -293,9 +345,14 @@ class SupervisedActor(pykka.ThreadingActor):
                     generation=incarnation.generation,
                     ended_by=self.ending(),
                 )
-                incarnation.system.tell_all(
-                    event, sender=self.name, generation=incarnation.generation
+                told = incarnation.system.tell_all(
+                    event,
+                    sender=self.name,
+                    generation=incarnation.generation,
+                    origin=self._origin,
                 )
+                if incarnation.handling is not None:
+                    incarnation.handling.told.extend(told)
             self._flush()
 
     def _done(self, envelope: Envelope, answer: Any) -> None:
@@ -304,8 +361,10 @@ class SupervisedActor(pykka.ThreadingActor):
         with lease.fence:
             self.incarnation.busy_since_s = None
             if lease.is_revoked:
+                begin(None)
                 return
             lease.in_flight = None
+        self._end(Outcome.DONE)
         if envelope.reply is not None:
             envelope.reply.set_result(answer)
         self.incarnation.system.work.done()
@@ -318,12 +377,18 @@ class SupervisedActor(pykka.ThreadingActor):
             incarnation.busy_since_s = None
             was_revoked = incarnation.lease.is_revoked
             poison = incarnation.lease.end()
+        origin = self._origin_of_crash()
+        if not was_revoked:
+            self._end(Outcome.CRASHED, error)
+        begin(None)
         report = CrashReport(
             address=self.name,
             generation=incarnation.generation,
             cause=cause_of(error),
-            details="".join(traceback.format_exception(error)),
+            details=_details(error),
             poison=poison,
+            origin=origin,
+            crash_id=incarnation.system.id_text(origin.message_id),
         )
         self.stop()
         if poison is not None and poison.reply is not None:
@@ -331,6 +396,11 @@ class SupervisedActor(pykka.ThreadingActor):
         if not was_revoked:
             incarnation.guardian.on_crash(incarnation, report)
         incarnation.is_reported = True
+
+    def _origin_of_crash(self) -> Origin:
+        handling = self.incarnation.handling
+        # A stop that fails crashes between two messages.
+        return start_of(self.incarnation).origin if handling is None else handling.envelope.origin
 
     def _let_go(self) -> None:
         if self._has_let_go:
@@ -343,16 +413,26 @@ class SupervisedActor(pykka.ThreadingActor):
                 logger.opt(exception=True).warning("{} could not let go", self.name)
 
     def _probe(self, moment: Moment) -> None:
-        if self.incarnation.system.probe is not None:
-            self.incarnation.system.probe(self.name, moment)
+        probe = self.incarnation.system.probe
+        if probe is None:
+            return
+        try:
+            probe(self.name, moment)
+        except BaseException as error:
+            note(Call("probe", moment.name, (), None, raised(error)))
+            raise
 
 
-def cause_of(error: BaseException) -> str:
-    """Return an exception's type and text, also of one that cannot say its text."""
-    try:
-        return f"{type(error).__name__}: {error}"
-    except Exception:  # noqa: BLE001 (the report must be made)
-        return type(error).__name__
+def start_of(incarnation: Incarnation) -> Envelope:
+    """Return the start of a life as a message, caused by the crash before it."""
+    cause = None if incarnation.failure is None else incarnation.failure.report.origin
+    return incarnation.system.envelope(
+        incarnation.address.name, Start(), "supervisor", OUTSIDE, cause
+    )
+
+
+def _details(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))
 
 
 def _fail(envelope: Envelope, report: CrashReport) -> None:

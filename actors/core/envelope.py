@@ -29,6 +29,8 @@ class Envelope:
     receiver: str
     sent_ns: int
     """Monotonic."""
+    is_tick: bool = False
+    """A newer one of its kind may take its place while it waits."""
     reply: "Future[Any] | None" = None
     """Where the answer goes; only the roof asks."""
 

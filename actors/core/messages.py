@@ -13,7 +13,7 @@ class Ending:
     """How a life ended, and how its address fared since."""
 
     crash_id: str
-    """What the logs call it."""
+    """Id of the message over which it ended, as people write it."""
     cause: str
     is_hang: bool
     failures: int
@@ -27,6 +27,15 @@ class Ending:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ping(Message):
     """Query, from the roof: answered once all earlier messages are done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start(Message):
+    """Command, from the supervisor to a new incarnation: become ready.
+
+    It is recorded like any message, but it is no one's mail: what `on_start` tells and stores is
+    caused by it, and it is caused by the crash that made it necessary.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,3 +54,5 @@ class GivenUp(Message):
 
     address: str
     cause: str
+    crash_id: str | None = field(default=None, compare=False)
+    """Of its last crash; None where it was given up by order."""

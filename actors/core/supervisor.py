@@ -17,10 +17,12 @@ from typing import Any
 
 from loguru import logger
 
-from actors.core.actor import CrashReport, Failure, Incarnation, SupervisedActor, cause_of
+from actors.core.actor import CrashReport, Failure, Incarnation, SupervisedActor, start_of
+from actors.core.calls import cause_of
 from actors.core.envelope import Envelope
 from actors.core.messages import GivenUp
 from actors.core.system import ActorSystem, Address
+from actors.core.trace import Handling, Outcome, Raised
 
 SUPERVISOR = "supervisor"
 _LOOK_AGAIN_S = 0.1
@@ -216,12 +218,14 @@ class Supervisor:
             return
         if incarnation.ended.is_set() and not incarnation.is_reported:
             poison = incarnation.lease.revoke()
-            self._crashed(incarnation, _report(child, "ended without being asked to", poison))
+            self._crashed(
+                incarnation, self._report(incarnation, "ended without being asked to", poison)
+            )
             return
         busy_since_s = incarnation.busy_since_s
         limit_s = self._policy.hang_s if incarnation.is_ready else self._policy.start_s
         if busy_since_s is not None and now_s - busy_since_s > limit_s:
-            self._abandon(child, incarnation, busy_since_s, limit_s)
+            self._abandon(incarnation, busy_since_s, limit_s)
 
     def _launch(self, child: Child) -> None:
         child.restart_at_s = None
@@ -240,7 +244,7 @@ class Supervisor:
         try:
             child.ref = child.spec.actor.start(child.incarnation, **child.spec.arguments)
         except BaseException as error:  # noqa: BLE001 (a constructor's failure is one child's)
-            self._crashed(child.incarnation, _report(child, cause_of(error)))
+            self._crashed(child.incarnation, self._report(child.incarnation, cause_of(error)))
 
     def _owe(self, child: Child) -> None:
         self._system.work.add()
@@ -262,7 +266,7 @@ class Supervisor:
         if report.poison is not None:
             # The message's own credit: it counts until the child is ready again.
             child.owed += 1
-            self._system.bury(report.poison, report.cause)
+            self._system.bury(report.poison, report.cause, is_known=True)
         if child.incarnation is not incarnation or child.status not in _ALIVE:
             # Known already. Where a restart is under way, the credit waits for it.
             if child.status not in (ChildStatus.STARTING, ChildStatus.WAITING):
@@ -281,9 +285,7 @@ class Supervisor:
         self._notify("hung" if report.is_hang else "crashed", report)
         self._restart_or_give_up(child, report)
 
-    def _abandon(
-        self, child: Child, incarnation: Incarnation, busy_since_s: float, limit_s: float
-    ) -> None:
+    def _abandon(self, incarnation: Incarnation, busy_since_s: float, limit_s: float) -> None:
         with incarnation.lease.fence:
             if incarnation.busy_since_s != busy_since_s:
                 return  # It came to its end just now; what it works on by now is innocent.
@@ -291,7 +293,31 @@ class Supervisor:
         busy_s = time.monotonic() - busy_since_s
         work = "one message" if incarnation.is_ready else "its start"
         cause = f"worked on {work} for {busy_s:.1f} s, {limit_s} s are allowed"
-        self._crashed(incarnation, _report(child, cause, poison, is_hang=True))
+        self._crashed(incarnation, self._report(incarnation, cause, poison, is_hang=True))
+
+    def _report(
+        self,
+        incarnation: Incarnation,
+        cause: str,
+        poison: Envelope | None = None,
+        *,
+        is_hang: bool = False,
+    ) -> CrashReport:
+        """Return, and record, the end of a life that could not tell of it itself."""
+        handling = incarnation.handling or Handling(start_of(incarnation), incarnation.generation)
+        outcome = Outcome.HUNG if is_hang else Outcome.CRASHED
+        self._system.record(handling.end(outcome, Raised(Exception, (), cause)))
+        origin = handling.envelope.origin
+        return CrashReport(
+            address=incarnation.address.name,
+            generation=incarnation.generation,
+            cause=cause,
+            details="",
+            poison=poison,
+            origin=origin,
+            crash_id=self._system.id_text(origin.message_id),
+            is_hang=is_hang,
+        )
 
     def _restart_or_give_up(self, child: Child, report: CrashReport) -> None:
         now_s = time.monotonic()
@@ -337,7 +363,12 @@ class Supervisor:
         child.given_up_because = cause
         logger.bind(actor=name).error("{} was given up: {}", name, cause)
         self._system.given_up.add(name)
-        self._system.tell_all(GivenUp(address=name, cause=cause), sender=SUPERVISOR)
+        crash = child.reports[-1] if child.reports else None
+        event = GivenUp(
+            address=name, cause=cause, crash_id=None if crash is None else crash.crash_id
+        )
+        origin = None if crash is None else crash.origin
+        self._system.tell_all(event, sender=SUPERVISOR, origin=origin)
         if child.spec.is_vital:
             self.escalated.set()
         self._notify("given up", child.reports[-1] if child.reports else None)
@@ -386,16 +417,3 @@ class Supervisor:
 
 def _until(deadline_s: float) -> float:
     return max(0.0, deadline_s - time.monotonic())
-
-
-def _report(
-    child: Child, cause: str, poison: Envelope | None = None, *, is_hang: bool = False
-) -> CrashReport:
-    return CrashReport(
-        address=child.spec.address,
-        generation=child.generation,
-        cause=cause,
-        details="",
-        poison=poison,
-        is_hang=is_hang,
-    )

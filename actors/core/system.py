@@ -12,6 +12,7 @@ from typing import Any
 from actors.core.envelope import Envelope, Origin
 from actors.core.mailbox import Mailbox
 from actors.core.messages import Message
+from actors.core.trace import Handling, Outcome, Record, unhandled
 from actors.core.work import WorkCounter
 
 _DEAD_LETTERS_KEPT = 1_000
@@ -60,8 +61,8 @@ class Address:
         generation: int = OUTSIDE,
         origin: Origin | None = None,
         latest: str | None = None,
-    ) -> None:
-        """Put a message into the mailbox.
+    ) -> Envelope:
+        """Put a message into the mailbox, and return it as it travels.
 
         Args:
             message: what is told.
@@ -71,7 +72,9 @@ class Address:
             latest: a key; an older message of the same key that still waits is displaced.
         """
         envelope = self._system.envelope(self.name, message, sender, generation, origin)
+        envelope.is_tick = latest is not None
         self._system.deliver(self, envelope, latest)
+        return envelope
 
     def ask(self, message: Message, *, sender: str, timeout_s: float) -> Any:
         """Return the answer to a message. For the roof alone: an actor that asks can deadlock.
@@ -98,21 +101,33 @@ class ActorCrashedError(Exception):
 class ActorSystem:
     """All addresses of the process, message ids, the work counter and the dead letters."""
 
-    def __init__(self, now_ms: Callable[[], int], probe: Probe | None = None) -> None:
+    def __init__(
+        self,
+        now_ms: Callable[[], int],
+        probe: Probe | None = None,
+        record: Record | None = None,
+        first_id: int = 1,
+        id_text: Callable[[int], str] = str,
+    ) -> None:
         """Start without an address.
 
         Args:
             now_ms: the trading clock.
             probe: called at every moment of every actor's work; for drills and tests.
+            record: takes note of every message at its end.
+            first_id: of the messages; higher than all that an earlier process has used.
+            id_text: how people write an id.
         """
         self.now_ms = now_ms
         self.probe = probe
+        self._record = record
+        self.id_text = id_text
         self.work = WorkCounter()
         self.dead_letters: deque[DeadLetter] = deque(maxlen=_DEAD_LETTERS_KEPT)
         self.dead_letter_count = 0
         self.given_up: set[str] = set()
         """Addresses whose actors failed too often."""
-        self._ids = count(1)
+        self._ids = count(first_id)
         self._addresses: dict[str, Address] = {}
 
     def address(self, name: str) -> Address:
@@ -123,11 +138,20 @@ class ActorSystem:
         """Return all addresses."""
         return list(self._addresses.values())
 
-    def tell_all(self, message: Message, *, sender: str, generation: int = OUTSIDE) -> None:
+    def tell_all(
+        self,
+        message: Message,
+        *,
+        sender: str,
+        generation: int = OUTSIDE,
+        origin: Origin | None = None,
+    ) -> list[Envelope]:
         """Tell a message to every address but the sender's own."""
-        for address in self.addresses():
-            if address.name != sender:
-                address.tell(message, sender=sender, generation=generation)
+        return [
+            address.tell(message, sender=sender, generation=generation, origin=origin)
+            for address in self.addresses()
+            if address.name != sender
+        ]
 
     def envelope(
         self,
@@ -160,11 +184,26 @@ class ActorSystem:
             is_taken, displaced = address.mailbox.put_latest(latest, envelope)
         if not is_taken and latest is None:
             self.bury(envelope, f"{address.name} was given up")
+        if displaced is not None:
+            self.record(unhandled(displaced, Outcome.CONFLATED))
         if not is_taken or displaced is not None:
             self.work.done()
 
-    def bury(self, envelope: Envelope, cause: str) -> None:
-        """Keep a message that nobody will handle, and tell whoever waits for its answer."""
+    def record(self, handling: Handling) -> None:
+        """Take note of a message at its end."""
+        if self._record is not None:
+            self._record(handling)
+
+    def bury(self, envelope: Envelope, cause: str, *, is_known: bool = False) -> None:
+        """Keep a message that nobody will handle, and tell whoever waits for its answer.
+
+        Args:
+            envelope: the message.
+            cause: why.
+            is_known: its end is recorded already.
+        """
+        if not is_known:
+            self.record(unhandled(envelope, Outcome.DEAD_LETTER, cause))
         self.dead_letter_count += 1
         self.dead_letters.append(DeadLetter(envelope=envelope, cause=cause))
         if envelope.reply is not None and not envelope.reply.done():

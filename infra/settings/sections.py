@@ -330,6 +330,19 @@ class LoggingSettings(_Section):
     retention_days: Annotated[int, fields.whole("days", 1, 3650)]
 
 
+class TraceSettings(_Section):
+    """What is recorded of each message, and how long it is kept."""
+
+    enabled: _Flag
+    ring: Annotated[int, fields.whole("messages", 1, 1_000_000)]
+    flush_ms: Annotated[int, fields.whole("milliseconds", 1, 1000)]
+    segment_mb: Annotated[int, fields.whole("megabytes", 1, 4096)]
+    kept_mb: Annotated[int, fields.whole("megabytes", 1, 10_000_000)]
+    retention_days: Annotated[int, fields.whole("days", 1, 3650)]
+    tick_every: Annotated[int, fields.whole("ticks", 1, 1_000_000)]
+    crash_files: Annotated[int, fields.whole("files", 1, 100_000)]
+
+
 class ExchangeSettings(_Section):
     """Which account is traded, and where it is."""
 
@@ -386,6 +399,7 @@ class Settings(_Section):
     instruments: Mapping[_Symbol, InstrumentSettings]
     database: DatabaseSettings
     logging: LoggingSettings
+    trace: TraceSettings
     exchange: ExchangeSettings
     notifications: NotificationSettings
 

@@ -284,15 +284,18 @@ def test_a_message_without_an_older_tree_stays_in_its_own(build):
     assert house.ask("a", Do(act=continue_nothing))
 
 
-def test_what_a_start_tells_belongs_to_no_message(build):
+def test_what_a_start_tells_is_caused_by_the_start_and_that_by_the_crash_before_it(build):
     house = build(
         "a", "b", hooks={"a": Hooks(start=lambda actor: actor.tell("b", Note(value="up")))}
     )
     house.tell("a", failing())
 
     house.wait_quiet()
-    ups = [h.envelope for h in house.heard["b"] if isinstance(h.message, Note)]
-    assert [envelope.parent_id for envelope in ups] == [None, None]
+    first, second = [h.envelope for h in house.heard["b"] if isinstance(h.message, Note)]
+    crash = house.wait_event("crashed").origin
+    assert first.trace_id == first.parent_id != first.message_id
+    assert second.trace_id == crash.trace_id != first.trace_id
+    assert second.parent_id > crash.message_id
 
 
 def test_an_envelope_says_who_sent_it_in_which_life_and_when(build):

@@ -242,14 +242,14 @@ def test_a_chain_of_hangs_is_replaced_each_time(build, gates):
 def test_a_message_begun_after_a_long_one_ended_is_innocent(build):
     house = build("a", hang_s=60.0)
     gate = house.hold("a")
-    child, life = house.child("a"), house.life("a", 1)
+    life = house.life("a", 1)
     began_s = life.busy_since_s
     house.tell("a", Note(value="innocent"))
     gate.opened.set()
     house.wait_quiet()
 
     # As if the supervisor had looked at the clock just before the long one ended.
-    house.supervisor._abandon(child, life, began_s, 60.0)
+    house.supervisor._abandon(life, began_s, 60.0)
 
     assert life.is_ours()
     assert house.ask("a") == 1

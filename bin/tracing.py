@@ -1,0 +1,86 @@
+"""The pen of a run's trace, as the settings want it."""
+
+import platform
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from infra.settings.sections import TraceSettings
+from infra.trace.encode import tagged
+from infra.trace.recorder import TraceRecorder, TraceRules, next_session
+from infra.trace.records import ActorDescription, Session
+
+PORTS = ("feed", "exchange", "clock", "journals", "channel", "wallet")
+"""Arguments of actors that are ports: what they answer is recorded, not what they are."""
+OPENS = {"journals": {"open": "journal"}}
+"""Methods of a port whose result is a port itself."""
+_MB = 1_000_000
+_DAY_S = 86_400
+
+
+class Spec(Protocol):
+    """What an actor is made with; see `actors.core.supervisor.ChildSpec`."""
+
+    @property
+    def address(self) -> str:
+        """Its address."""
+
+    @property
+    def actor(self) -> type:
+        """Its class."""
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """What it is made with."""
+
+
+def trace_directory(run_dir: Path) -> Path:
+    """Return where a run's trace lies."""
+    return run_dir / "trace"
+
+
+def forget_traces(run_dir: Path) -> None:
+    """Delete the trace of an earlier replay."""
+    for folder in (trace_directory(run_dir), run_dir / "crashes"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def new_recorder(run_dir: Path, mode: str, settings: TraceSettings) -> TraceRecorder | None:
+    """Return the recorder of this process, not started yet; None where nothing is traced."""
+    if not settings.enabled:
+        return None
+    rules = TraceRules(
+        ring=settings.ring,
+        flush_s=settings.flush_ms / 1000,
+        segment_bytes=settings.segment_mb * _MB,
+        kept_bytes=settings.kept_mb * _MB,
+        kept_s=settings.retention_days * _DAY_S,
+        tick_every=settings.tick_every,
+        crash_files=settings.crash_files,
+    )
+    session = Session(
+        number=next_session(trace_directory(run_dir)),
+        mode=mode,
+        began_ms=time.time_ns() // 1_000_000,
+        began_ns=time.perf_counter_ns(),
+        python=platform.python_version(),
+        actors=[],
+    )
+    return TraceRecorder(trace_directory(run_dir), session, rules)
+
+
+def describe(specs: Iterable[Spec]) -> list[ActorDescription]:
+    """Return what actors are made with, so that they can be made again in a replay."""
+    return [
+        ActorDescription(
+            address=spec.address,
+            actor=f"{spec.actor.__module__}:{spec.actor.__qualname__}",
+            arguments={
+                name: ("port", name) if name in PORTS else ("value", tagged(value))
+                for name, value in spec.arguments.items()
+            },
+        )
+        for spec in specs
+    ]

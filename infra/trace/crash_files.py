@@ -1,0 +1,59 @@
+"""Crash files: one life of one actor, cut out of the trace, to be replayed anywhere.
+
+A crash file is a trace itself, so everything that reads a trace reads it. Its frames are copied
+as they are; nothing is decoded while the system trades.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from infra.trace.frames import read_frames
+from infra.trace.records import SERIES_KEY, SESSION_KEY
+
+CRASHES = "*.crash"
+
+
+def crash_file_name(address: str, message_id: int) -> str:
+    """Return the name of the file of a crash."""
+    return f"{address.replace('/', '-')}-{message_id}.crash"
+
+
+def write_crash_file(
+    directory: Path,
+    address: str,
+    message_id: int,
+    segments: Sequence[Path],
+    began_at: int,
+    *,
+    keep: int,
+) -> Path:
+    """Write the frames of one life, with the session and the candles that they refer to.
+
+    Args:
+        directory: where crash files lie.
+        address: whose life.
+        message_id: of the message that ended it.
+        segments: from the one in which the life began on.
+        began_at: offset in the first segment.
+        keep: newest files that are kept.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / crash_file_name(address, message_id)
+    part = path.with_suffix(".part")
+    notes: list[str] = []
+    with part.open("wb") as out:
+        for place, segment in enumerate(segments):
+            data = segment.read_bytes()
+            for frame in read_frames(segment, notes):
+                is_of_life = frame.head.key == address and (place or frame.offset >= began_at)
+                if is_of_life or frame.head.key in (SESSION_KEY, SERIES_KEY):
+                    out.write(data[frame.offset : frame.end])
+    part.replace(path)
+    _forget_old(directory, keep)
+    return path
+
+
+def _forget_old(directory: Path, keep: int) -> None:
+    files = sorted(directory.glob(CRASHES), key=lambda file: file.stat().st_mtime)
+    for file in files[:-keep]:
+        file.unlink(missing_ok=True)

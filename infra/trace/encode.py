@@ -1,0 +1,154 @@
+"""Turns what the actors' system hands over into stored records.
+
+The system's own types are not imported, only their shape is used: this wing knows no actors. The
+order of each tuple here is the order of the fields in `records`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import is_dataclass
+from typing import Any, Protocol
+
+import msgspec
+
+from domain.candles import CandleSeries
+from infra.trace.records import SeriesRef
+from infra.trace.series import SeriesWriter, encode_series
+
+
+class Envelope(Protocol):
+    """A message with its plumbing; see `actors.core.envelope`."""
+
+    message: Any
+    message_id: int
+    parent_id: int | None
+    trace_id: int
+    sender: str
+    sender_generation: int
+    receiver: str
+    sent_ns: int
+    taken_ns: int
+    now_ms: int
+    is_tick: bool
+
+
+class Handling(Protocol):
+    """A message at its end; see `actors.core.trace`."""
+
+    @property
+    def envelope(self) -> Envelope:
+        """The message."""
+
+    generation: int
+    done_ns: int
+
+    @property
+    def outcome(self) -> str:
+        """What became of it."""
+
+    @property
+    def calls(self) -> Sequence[Any]:
+        """What was asked of ports."""
+
+    @property
+    def told(self) -> Sequence[Any]:
+        """What was told."""
+
+    raised: Any
+
+
+def _nothing(_value: object) -> None:
+    """Store what is no value, a callback or an open handle, as None."""
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_nothing)
+
+
+def pack(value: object) -> bytes:
+    """Return a value as it is stored."""
+    return _encoder.encode(value)
+
+
+def tagged(value: object) -> object:
+    """Return an argument as it is stored: a dataclass with the name of its type."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return (type(value).__name__, value)
+    return value
+
+
+class HandlingEncoder:
+    """Encodes for one segment after the other."""
+
+    def __init__(self) -> None:
+        """Begin the first segment."""
+        self.begin_segment()
+
+    def begin_segment(self) -> None:
+        """Begin a segment: it holds all that its records refer to."""
+        self._series = SeriesWriter()
+        self.added = bytearray()
+        """Series that the records encoded since the last frame refer to; the caller empties it."""
+        self.added_count = 0
+
+    def encode_into(self, handling: Handling, last_ms: int, buffer: bytearray) -> int:
+        """Append a record to a buffer, and return its time on the trading clock.
+
+        Args:
+            handling: what is recorded.
+            last_ms: its time, where it was never taken.
+            buffer: of its address.
+        """
+        envelope = handling.envelope
+        message = envelope.message
+        now_ms = envelope.now_ms or last_ms
+        record = (
+            envelope.message_id,
+            envelope.parent_id,
+            envelope.trace_id,
+            envelope.sender,
+            envelope.sender_generation,
+            envelope.receiver,
+            handling.generation,
+            type(message).__name__,
+            message,
+            now_ms,
+            envelope.sent_ns,
+            envelope.taken_ns,
+            handling.done_ns,
+            handling.outcome,
+            envelope.is_tick,
+            [self._call(call) for call in handling.calls],
+            [
+                (told.message_id, told.receiver, type(told.message).__name__, told.message)
+                for told in handling.told
+            ],
+            None if handling.raised is None else raised_of(handling.raised),
+        )
+        _encoder.encode_into(record, buffer, -1)
+        return now_ms
+
+    def _call(self, call: Any) -> tuple[Any, ...]:
+        result, series = call.result, None
+        if isinstance(result, CandleSeries):
+            series = self._refer(call.arguments[0], result)
+            result = None
+        return (
+            call.port,
+            call.method,
+            [tagged(argument) for argument in call.arguments],
+            result,
+            series,
+            None if call.raised is None else raised_of(call.raised),
+        )
+
+    def _refer(self, asset: str, series: CandleSeries) -> SeriesRef:
+        ref, added = self._series.refer(asset, series)
+        if added is not None:
+            self.added += encode_series(added)
+            self.added_count += 1
+        return ref
+
+
+def raised_of(raised: Any) -> tuple[str, list[Any], str, str]:
+    """Return an exception as it is stored."""
+    kind = f"{raised.kind.__module__}:{raised.kind.__qualname__}"
+    return kind, list(raised.arguments), raised.cause, raised.details

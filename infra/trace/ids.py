@@ -1,0 +1,30 @@
+"""How the messages of a run are numbered, and how people write the numbers.
+
+Each process of a run has a session number; the ids of its messages begin at a multiple of
+`SESSION`, so that no id comes twice in a run directory. People read and write `2.1234`: message
+1234 of session 2.
+"""
+
+SESSION = 1_000_000_000_000
+"""More messages than one process can tell."""
+
+
+def first_id(session: int) -> int:
+    """Return the id of a session's first message."""
+    return session * SESSION + 1
+
+
+def id_text(message_id: int) -> str:
+    """Return an id as people read it."""
+    session, number = divmod(message_id, SESSION)
+    return f"{session}.{number}"
+
+
+def read_id(text: str) -> int | None:
+    """Return the id that a text names; None where it names none."""
+    session, dot, number = text.partition(".")
+    if not dot and text.isdecimal():
+        return int(text)
+    if not (session.isdecimal() and number.isdecimal()):
+        return None
+    return int(session) * SESSION + int(number)

@@ -1,0 +1,139 @@
+"""Reads a trace, of a run that is over or goes on, and a crash file alike."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from heapq import merge
+from pathlib import Path
+
+import msgspec
+
+from domain.candles import CandleSeries
+from domain.errors import ConfigError
+from infra.trace.frames import Frame, read_frames
+from infra.trace.recorder import SEGMENTS
+from infra.trace.records import (
+    NOTE_KEY,
+    SERIES_KEY,
+    SESSION_KEY,
+    Session,
+    StoredHandling,
+    StoredSeries,
+)
+from infra.trace.series import SeriesReader
+
+_session = msgspec.msgpack.Decoder(Session)
+_handlings = msgspec.msgpack.Decoder(list[StoredHandling])
+_series = msgspec.msgpack.Decoder(list[StoredSeries])
+_text = msgspec.msgpack.Decoder(str)
+
+
+@dataclass(slots=True, kw_only=True)
+class Found:
+    """One record, with what it refers to."""
+
+    handling: StoredHandling
+    session: Session
+    series: dict[int, CandleSeries | None] = field(default_factory=dict)
+    """By the place of the call that they answered; None where they are damaged."""
+
+
+class TraceReader:
+    """All segments of a run, or one crash file."""
+
+    def __init__(self, path: Path) -> None:
+        """Find the segments.
+
+        Raises:
+            ConfigError: there is no trace.
+        """
+        self.files = [path] if path.is_file() else sorted(path.glob(SEGMENTS))
+        if not self.files:
+            raise ConfigError(
+                f"{path}: no trace there; name the run with --run-dir, and see `trace` in settings"
+            )
+        self.notes: list[str] = []
+        """What could not be read."""
+
+    def sessions(self) -> list[Session]:
+        """Return the processes that have written, oldest first."""
+        found: dict[int, Session] = {}
+        for file in self.files:
+            frame = next(iter(read_frames(file, self.notes)), None)
+            if frame is not None and frame.head.key == SESSION_KEY:
+                session = _session.decode(frame.payload())
+                found.setdefault(session.number, session)
+        return list(found.values())
+
+    def read(
+        self,
+        *,
+        keys: Collection[str] | None = None,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+    ) -> Iterator[Found]:
+        """Yield the records, in the order in which they ended as far as their batches tell.
+
+        Args:
+            keys: addresses whose mail is wanted; None: all.
+            from_ms: first time of the trading clock.
+            to_ms: last time.
+        """
+        self.notes = []
+        for file in self.files:
+            yield from self._read_file(file, keys, from_ms, to_ms)
+
+    def _read_file(
+        self, file: Path, keys: Collection[str] | None, from_ms: int | None, to_ms: int | None
+    ) -> Iterator[Found]:
+        session: Session | None = None
+        series = SeriesReader()
+        batch: list[list[Found]] = []
+        number = -1
+        for frame in read_frames(file, self.notes):
+            head = frame.head
+            if head.key == SESSION_KEY:
+                session = _session.decode(frame.payload())
+            elif head.key == SERIES_KEY:
+                for stored in _series.decode(_as_list(frame)):
+                    series.add(stored)
+            elif head.key == NOTE_KEY:
+                self.notes.append(f"{file.name}: {_text.decode(frame.payload())}")
+            elif session is None:
+                self.notes.append(f"{file.name}: skipped records of an unknown session")
+            elif (
+                (keys is None or head.key in keys)
+                and (from_ms is None or head.last_ms >= from_ms)
+                and (to_ms is None or head.first_ms <= to_ms)
+            ):
+                if head.batch != number:
+                    yield from merge(*batch, key=_ended)
+                    batch, number = [], head.batch
+                batch.append(_records(frame, session, series, from_ms, to_ms))
+        yield from merge(*batch, key=_ended)
+
+
+def _as_list(frame: Frame) -> bytes:
+    # The records lie one after the other: with the head of an array before them they are one.
+    return b"\xdd" + frame.head.count.to_bytes(4, "big") + frame.payload()
+
+
+def _ended(found: Found) -> int:
+    return found.handling.done_ns
+
+
+def _records(
+    frame: Frame, session: Session, series: SeriesReader, from_ms: int | None, to_ms: int | None
+) -> list[Found]:
+    records = []
+    for handling in _handlings.decode(_as_list(frame)):
+        if (from_ms is not None and handling.now_ms < from_ms) or (
+            to_ms is not None and handling.now_ms > to_ms
+        ):
+            continue
+        resolved = {
+            place: series.resolve(call.series)
+            for place, call in enumerate(handling.calls)
+            if call.series is not None
+        }
+        records.append(Found(handling=handling, session=session, series=resolved))
+    return records

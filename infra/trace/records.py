@@ -1,0 +1,125 @@
+"""What a trace stores, as MessagePack arrays. A field once stored keeps its place for ever."""
+
+from typing import Any
+
+import msgspec
+
+SESSION_KEY = "=session"
+SERIES_KEY = "=series"
+NOTE_KEY = "=note"
+"""Frames that belong to no actor; addresses never begin with `=`."""
+
+
+class StoredRaised(msgspec.Struct, array_like=True):
+    """An exception."""
+
+    kind: str
+    """module:Name."""
+    arguments: list[Any]
+    cause: str
+    details: str
+    """The traceback; empty but where a life ended."""
+
+
+class SeriesRef(msgspec.Struct, array_like=True, frozen=True):
+    """Candles that lie in the segment's series frames."""
+
+    asset: str
+    version: int
+    first_open_ms: int
+    count: int
+
+
+class StoredCall(msgspec.Struct, array_like=True):
+    """One call of a port and its answer."""
+
+    port: str
+    method: str
+    arguments: list[Any]
+    """Dataclasses as [type's name, fields]; what cannot be stored (a callback) is None."""
+    result: msgspec.Raw
+    series: SeriesRef | None
+    """In place of the result, where that is candles."""
+    raised: StoredRaised | None
+
+
+class StoredTold(msgspec.Struct, array_like=True):
+    """A message that was told."""
+
+    message_id: int
+    receiver: str
+    kind: str
+    payload: msgspec.Raw
+
+
+class StoredHandling(msgspec.Struct, array_like=True):
+    """One message, or one start of an actor, from its taking to its end."""
+
+    message_id: int
+    parent_id: int | None
+    trace_id: int
+    sender: str
+    sender_generation: int
+    receiver: str
+    generation: int
+    kind: str
+    payload: msgspec.Raw
+    now_ms: int
+    """Of the trading clock."""
+    sent_ns: int
+    """Monotonic, as the other two; 0 where it never came to that."""
+    taken_ns: int
+    done_ns: int
+    outcome: str
+    is_tick: bool
+    calls: list[StoredCall]
+    told: list[StoredTold]
+    raised: StoredRaised | None
+
+    @property
+    def waited_us(self) -> float:
+        """How long it waited in the mailbox."""
+        return (self.taken_ns - self.sent_ns) / 1000 if self.taken_ns else 0.0
+
+    @property
+    def worked_us(self) -> float:
+        """How long it was worked on."""
+        return (self.done_ns - self.taken_ns) / 1000 if self.taken_ns else 0.0
+
+
+class ActorDescription(msgspec.Struct, array_like=True):
+    """What an actor was made with."""
+
+    address: str
+    actor: str
+    """module:Class."""
+    arguments: dict[str, Any]
+    """[kind, value]; a port's kind is `port` and its value its name."""
+
+
+class Session(msgspec.Struct, array_like=True):
+    """One process that wrote into the trace. Heads every segment."""
+
+    number: int
+    mode: str
+    began_ms: int
+    """Wall clock."""
+    began_ns: int
+    """Monotonic, at the same moment."""
+    python: str
+    actors: list[ActorDescription]
+
+    def wall_ms(self, monotonic_ns: int) -> int:
+        """Return the wall clock's time of a monotonic one."""
+        return self.began_ms + (monotonic_ns - self.began_ns) // 1_000_000
+
+
+class StoredSeries(msgspec.Struct, array_like=True):
+    """Candles that follow those of the same asset and version in the same segment."""
+
+    asset: str
+    version: int
+    candle_ms: int
+    first_open_ms: int
+    columns: list[bytes]
+    """Open, high, low, close, volume (float64), carried (bool); little-endian."""

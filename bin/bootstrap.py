@@ -404,7 +404,8 @@ def build_stepped(
         rng=rng,
         pace=steps.pace(),
     )
-    connection = Connection(market=market, account=BybitConnection(market, venue, rng=rng))
+    account = BybitConnection(market, venue, rng=rng, has_marks=False)
+    connection = Connection(market=market, account=account)
     market.measure_clock()
     rules = connection.account.prepare(rules)
     recorder = new_recorder(directory, STEPPED, settings.trace)

@@ -23,7 +23,6 @@ from infra.replay.lockstep import WaitQuiet
 
 _ANSWER_S = 120.0
 """Real time in which a step must be answered, the subscriptions before the first one included."""
-_KINDS = ("kline.5", "tickers")
 _UNLIMITED = Rate(requests=1_000_000, per_s=1.0)
 
 
@@ -106,7 +105,7 @@ class Stepper:
         Args:
             base_url: of the exchange, http.
             steps: clock and requests of the system.
-            symbols: time does not move while one of their topics, or the account's, is not heard.
+            symbols: time moves only where their candles, and the account's news, are heard.
             candles: what the exchange plays, by asset.
 
         Raises:
@@ -116,7 +115,7 @@ class Stepper:
         self._clock, self._limiter = steps.clock, steps.limiter
         self._settled = -1
         """How many requests had been sent when all that they led to was last dealt with."""
-        topics = [f"{kind}.{symbol}" for kind in _KINDS for symbol in symbols]
+        topics = [f"kline.5.{symbol}" for symbol in symbols]
         host = base_url.partition("://")[2]
         url = f"ws://{host}/sim/steps?topics={','.join([*topics, *TOPICS])}"
         try:

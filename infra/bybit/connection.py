@@ -151,13 +151,16 @@ class MarketConnection:
 class BybitConnection:
     """One account at a venue: its exchange, and the stream that tells of it."""
 
-    def __init__(self, market: MarketConnection, venue: Venue, *, rng: Random) -> None:
+    def __init__(
+        self, market: MarketConnection, venue: Venue, *, rng: Random, has_marks: bool = True
+    ) -> None:
         """Connect nothing yet.
 
         Args:
             market: of the same venue; stays its owner's to close.
             venue: where the account is.
             rng: for jitter.
+            has_marks: whether mark prices are told of between two closes.
 
         Raises:
             ValueError: the venue comes without a key.
@@ -167,7 +170,10 @@ class BybitConnection:
         self._rest = market.rest
         now_ms = market.server_clock.now_ms
         self.exchange = BybitExchange(
-            market.rest, market.stream, symbols=market.symbols, now_ms=now_ms
+            market.rest,
+            market.stream if has_marks else None,
+            symbols=market.symbols,
+            now_ms=now_ms,
         )
         self.wallet = self.exchange
         self._private = PrivateStream(

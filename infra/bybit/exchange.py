@@ -49,7 +49,7 @@ class BybitExchange:
     def __init__(
         self,
         rest: BybitRest,
-        market: PublicStream,
+        market: PublicStream | None,
         *,
         symbols: Mapping[str, str],
         now_ms: Callable[[], int],
@@ -58,7 +58,7 @@ class BybitExchange:
 
         Args:
             rest: the account.
-            market: tells of mark prices.
+            market: tells of mark prices; None: nobody is told of any.
             symbols: by asset.
             now_ms: the exchange's time.
         """
@@ -129,7 +129,9 @@ class BybitExchange:
         """Tell a listener what happens to the asset, in the place of whoever was told before."""
         with self._lock:
             self._listeners[asset] = listener
-        marks = self._market.tickers(self._symbols[asset], _Marks(listener))
+        marks = None
+        if self._market is not None:
+            marks = self._market.tickers(self._symbols[asset], _Marks(listener))
         return _Seat(self, asset, listener, marks)
 
     def leave(self, asset: str, listener: Listener) -> None:
@@ -202,7 +204,7 @@ class _Seat:
     """One listener's place."""
 
     def __init__(
-        self, exchange: BybitExchange, asset: str, listener: Listener, marks: Subscription
+        self, exchange: BybitExchange, asset: str, listener: Listener, marks: Subscription | None
     ) -> None:
         self._exchange = exchange
         self._asset = asset
@@ -211,7 +213,8 @@ class _Seat:
 
     def close(self) -> None:
         """Leave; may be called twice."""
-        self._marks.close()
+        if self._marks is not None:
+            self._marks.close()
         self._exchange.leave(self._asset, self._listener)
 
 

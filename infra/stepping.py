@@ -146,7 +146,7 @@ class Stepper:
 
     def close(self) -> None:
         """Let go of the exchange."""
-        self._socket.close()
+        self._socket.shutdown()  # type: ignore[no-untyped-call]
 
     def _let_pass(self, until_ms: int, wait_quiet: WaitQuiet) -> bool:
         """Make the calls that fall due before the next event, and let the clock show its time."""

@@ -1,0 +1,137 @@
+"""The live system at a simulated exchange in lock-step: it must trade as the replay does.
+
+REST, streams, journal and reconciliation are those that trade live; the rules are the same.
+"""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from domain.candles import CandleSeries
+from tests.replay.runs import LIVELY, made_up_market
+
+ROOT = Path(__file__).resolve().parents[2]
+BYBIT = Path("bybit_perp_2025-04_2025-07")
+MONEY = ("fees", "funding", "pnl")
+"""The exchange reports them with eight decimals."""
+DAY = 288
+
+Row = dict[str, str]
+
+
+def run(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-m", "bin.run_actors", *map(str, arguments)],
+        cwd=folder,
+        env=kept | {"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=115,
+        check=False,
+    )
+
+
+def trades(folder: Path, name: str, *arguments: object) -> tuple[list[Row], str]:
+    """Return the trades of a run, and its refusals as the summary counts them."""
+    file = folder / f"{name}.csv"
+    done = run(folder, *arguments, "--run-dir", folder / name, "--trades", file)
+    assert done.returncode == 0, done.stderr
+    assert "Restarts: none" in done.stdout
+    with file.open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    refusals = next(line for line in done.stdout.splitlines() if line.startswith("Refusals:"))
+    return rows, refusals
+
+
+def over_sockets(folder: Path, *arguments: object) -> tuple[list[Row], str]:
+    return trades(folder, "sockets", "--mode", "sim", "--speed", "max", *arguments)
+
+
+def assert_same(found: list[Row], expected: list[Row]) -> None:
+    assert [without_money(row) for row in found] == [without_money(row) for row in expected]
+    for one, other in zip(found, expected, strict=True):
+        assert {k: float(one[k]) for k in MONEY} == pytest.approx(
+            {k: float(other[k]) for k in MONEY}, abs=1e-7
+        )
+
+
+def without_money(row: Row) -> dict[str, str | float]:
+    prices = {name: float(row[name]) for name in ("qty", "entry_price", "exit_price")}
+    exact = {name: value for name, value in row.items() if name not in (*MONEY, *prices)}
+    return exact | {name: round(price, 9) for name, price in prices.items()}
+
+
+def _by_entry(row: Row) -> tuple[str, str]:
+    return row["entry_time_ms"], row["asset"]
+
+
+def write_candles(folder: Path, market: dict[str, CandleSeries]) -> None:
+    for asset, series in market.items():
+        with (folder / f"{asset}USDT.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(("open_time", "open", "high", "low", "close", "volume"))
+            for i in range(len(series)):
+                c = series.candle(i)
+                writer.writerow((c.open_time_ms, c.open, c.high, c.low, c.close, 1))
+
+
+def test_recorded_candles_make_the_trades_of_the_replay(tmp_path: Path, shared_data: Path) -> None:
+    candles = shared_data / "market" / BYBIT
+    end = "2025-04-25"
+    with (shared_data / "expected" / f"{BYBIT}.trades.csv").open(newline="") as lines:
+        published = list(csv.DictReader(lines))
+
+    found, refusals = over_sockets(tmp_path, "--candles", candles, "--to", end)
+    expected, expected_refusals = trades(tmp_path, "replay", "--candles", candles, "--to", end)
+
+    assert len(found) > 10
+    assert_same(found, expected)
+    assert refusals == expected_refusals
+    last_ms = max(int(row["exit_time_ms"]) for row in found)
+    until_then = [row for row in published if int(row["exit_time_ms"]) <= last_ms]
+    assert_same(sorted(found, key=_by_entry), sorted(until_then, key=_by_entry))
+
+
+def test_a_market_full_of_stops_and_emergencies_makes_the_trades_of_the_replay(
+    tmp_path: Path,
+) -> None:
+    write_candles(tmp_path, made_up_market(5, 3 * DAY))
+    settings = tmp_path / "lively.yaml"
+    on_the_grid = {f"{asset}USDT": {"tick_size": "0.01"} for asset in ("BTC", "ETH", "SOL")}
+    settings.write_text(json.dumps(LIVELY | {"instruments": on_the_grid}))
+    given = ("--candles", tmp_path, "--settings", settings)
+
+    found, refusals = over_sockets(tmp_path, *given)
+    expected, expected_refusals = trades(tmp_path, "replay", *given)
+
+    assert_same(found, expected)
+    assert refusals == expected_refusals
+    exits = Counter(row["reason"] for row in found)
+    assert {"STOP_LOSS", "TAKE_PROFIT", "REGIME"} <= set(exits)
+    assert exits.total() > 50
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (("--speed", "max"), "--speed max needs --mode sim and --candles DIR"),
+        (("--speed", "max", "--candles", "."), "--speed max needs --mode sim and --candles DIR"),
+        (("--mode", "sim", "--candles", "."), "--mode sim --candles DIR needs --speed max"),
+        (("--speed", "3"), "simulation.speed in the settings"),
+    ],
+)
+def test_options_that_do_not_go_together_are_told(
+    tmp_path: Path, arguments: tuple[str, ...], wanted: str
+) -> None:
+    done = run(tmp_path, *arguments)
+
+    assert done.returncode == 2
+    assert wanted in done.stderr
+    assert "Traceback" not in done.stderr

@@ -174,7 +174,10 @@ class BybitExchange:
             listener.on_execution(execution)
 
     def on_position(self, asset: str, position: VenuePosition) -> None:
-        """Do nothing: quantities are booked from executions, and compared by REST."""
+        """Let a position without a stop loss be seen to; quantities are booked from executions."""
+        listener = self._listener(asset)
+        if listener is not None and position.qty and position.stop_loss is None:
+            listener.on_doubt("its position stands without a stop loss")
 
     def on_connected(self, down_s: float) -> None:
         """Let everybody ask what was missed."""

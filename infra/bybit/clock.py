@@ -58,6 +58,10 @@ class ServerClock:
         base_ms = self._unmeasured_base_ms if measured is None else measured.base_ms
         return int(base_ms + self._monotonic_s() * self._ms_per_s)
 
+    def seconds_until(self, due_ms: int) -> float:
+        """Return how many of our seconds are left until a time of the venue's."""
+        return (due_ms - self.now_ms()) / self._ms_per_s
+
     def learn(self, *, asked_s: float, answered_s: float, server_ms: float) -> None:
         """Take a measurement; the more exact one stays, allowing for its age.
 

@@ -263,7 +263,7 @@ class Wire:
         if outcome.code != TOO_MANY:
             return 0.0
         reset_ms = outcome.reset_ms
-        left_s = 1.0 if reset_ms is None else (reset_ms - self.clock.now_ms()) / 1000
+        left_s = 1.0 if reset_ms is None else self.clock.seconds_until(reset_ms)
         hold_s = min(max(left_s, 0.1), _LONGEST_HOLD_S)
         self._limiter.hold(kind, hold_s)
         return hold_s

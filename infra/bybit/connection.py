@@ -118,6 +118,7 @@ class MarketConnection:
             venue.public_stream_url,
             rng=rng,
             max_connections=max_connections,
+            timing=venue.timing,
             limiter=self.connect_limiter,
         )
         self.stream = PublicStream(self._pool, candle_minutes=rules.strategy.candle_ms // 60_000)
@@ -184,6 +185,7 @@ class BybitConnection:
             listener=self.exchange,
             now_ms=now_ms,
             rng=rng,
+            timing=venue.timing,
             limiter=market.connect_limiter,
         )
 

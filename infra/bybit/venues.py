@@ -1,8 +1,9 @@
 """Where Bybit's three worlds are, and which of them a connection goes to."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from infra.bybit.http.client import Credentials
+from infra.bybit.ws.timing import StreamTiming
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,8 @@ class Venue:
     is_demo: bool = False
     speed: float = 1.0
     """How much faster than real time its clock runs; 1 but for simulations."""
+    timing: StreamTiming = field(default_factory=StreamTiming)
+    """How patient its streams are."""
 
     def at(
         self,

@@ -25,8 +25,8 @@ class Kind(StrEnum):
     ANSWER_LATE = "answer_late"
     """The request is done, the answer comes after `seconds`."""
     HTTP_STATUS = "http_status"
-    """`status` instead of an answer; with `processed` the request is done all the same. On a
-    stream's path the handshake is refused."""
+    """`status` instead of an answer, saying to come back after `retry_after_s`; with `processed`
+    the request is done all the same. On a stream's path the handshake is refused."""
     RET_CODE = "ret_code"
     """`code` instead of an answer; with `processed` the request is done all the same."""
     UNREADABLE_BODY = "unreadable_body"
@@ -130,6 +130,7 @@ class FaultSpec(BaseModel):
 
     processed: bool = False
     status: int = 502
+    retry_after_s: int | None = Field(default=None, ge=0)
     code: int = 10016
     text: str = ""
     seconds: float = 2.0
@@ -201,10 +202,11 @@ class Fault:
         if self.left is not None:
             self.left -= 1
 
-    def view(self) -> dict[str, Any]:
+    def view(self, now_s: float) -> dict[str, Any]:
         """Return the fault for people."""
         asked = self.spec.model_dump(mode="json", exclude_defaults=True)
-        return {"id": self.number, "fired": self.fired, "left": self.left, **asked}
+        counts = {"fired": self.fired, "left": self.left, "is_over": self.is_over(now_s)}
+        return {"id": self.number, **counts, **asked}
 
 
 class FaultBook:
@@ -263,7 +265,7 @@ class FaultBook:
 
     def views(self) -> list[dict[str, Any]]:
         """Return all faults for people."""
-        return [fault.view() for fault in self._faults]
+        return [fault.view(self._now_s()) for fault in self._faults]
 
 
 def read_specs(found: Any, where: str) -> list[FaultSpec]:

@@ -122,7 +122,10 @@ class Rest:
     def _instead(self, fault: FaultSpec) -> Response:
         """Return what a fault puts in the answer's place."""
         if fault.kind is Kind.HTTP_STATUS:
-            return Response(_TOO_FREQUENT if fault.status == 403 else "", fault.status)  # noqa: PLR2004
+            text = _TOO_FREQUENT if fault.status == 403 else ""  # noqa: PLR2004
+            after_s = fault.retry_after_s
+            headers = {} if after_s is None else {"Retry-After": str(after_s)}
+            return Response(text, fault.status, headers=headers)
         headers = {}
         if fault.code == _TOO_MANY:
             reset_ms = self._core.clock.told_ms() + int(fault.seconds * 1000)

@@ -1,24 +1,36 @@
 """The whole system at a simulated exchange, in one process, under faults."""
 
 import json
+import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from bin.bootstrap import Connection, Run, build_live
-from domain.positions import ZERO, Position, Trade, book
+from bin.bootstrap import Run, build_live
+from domain.positions import Trade
 from infra.bybit.http.client import Credentials
 from infra.bybit.venues import Venue
+from infra.bybit.ws.timing import StreamTiming
+from infra.chaos.invariants import differences, violations
+from infra.chaos.journal_view import read_journal
 from infra.settings import load_settings
 from infra.simulator.core import SimulatorOptions
 from infra.simulator.exchange import SimulatedExchange
+from infra.simulator.faults import LASTING
 
 SPEED = 600.0
 PATIENCE_S = 60
+RECONCILE_S = 1
+AGREED_S = 15 * RECONCILE_S
+"""One period, and room for a machine that is busy with other tests."""
+TIMING = StreamTiming(
+    backoff_max_s=1.0, ping_s=1.0, answer_s=1.5, tick_s=0.2, stale_s={"kline": 4.0, "tickers": 4.0}
+)
+"""Less patient than at a real exchange, whose faults take minutes to be noticed."""
 SETTINGS = {
     "strategy": {
         "ema_short_period": 5,
@@ -39,7 +51,7 @@ SETTINGS = {
         },
         "global_settings": {"loss_streak_cooldown_hours": 0, "emergency_cooldown_hours": 0},
     },
-    "execution": {"reconcile_seconds": 1},
+    "execution": {"reconcile_seconds": RECONCILE_S},
 }
 """Settings under which a minute holds a dozen trades."""
 
@@ -47,12 +59,30 @@ SETTINGS = {
 class Floor:
     """A running system, and the exchange's own word on what it did."""
 
-    def __init__(self, sim: SimulatedExchange, run: Run, connection: Connection) -> None:
-        self.sim, self.run, self.connection = sim, run, connection
+    def __init__(self, sim: SimulatedExchange, run: Run, journal: Path) -> None:
+        self.sim, self.run, self._journal = sim, run, journal
+        self._stirred = threading.Event()
+        run.system.probe = lambda *_: self._stirred.set()
+
+    # What goes wrong.
 
     def fault(self, **spec: object) -> None:
         """Let something go wrong at the exchange."""
         self._call("POST", "/sim/faults", spec)
+
+    def suffer(self, *specs: Mapping[str, object]) -> None:
+        """Let faults happen, wait until all of them have, and end those that would last."""
+        for spec in specs:
+            self.fault(**spec)
+
+        def have_happened() -> bool:
+            return all(
+                fault["fired"] and (fault["is_over"] or _lasts(fault))
+                for fault in self.state()["faults"]
+            )
+
+        self.wait(have_happened, "the faults have happened")
+        self.heal()
 
     def heal(self) -> None:
         """Let nothing go wrong any more."""
@@ -62,76 +92,102 @@ class Floor:
         """Let somebody else act on a position."""
         self._call("POST", "/sim/position", spec)
 
+    def act_until(self, is_done: Callable[[], object], **spec: object) -> None:
+        """Let somebody act on whatever position is open, until that had its effect."""
+
+        def attempt() -> object:
+            symbol = next(iter(self.held()), None)
+            if symbol is not None:
+                self.position(symbol=symbol, **spec)
+            return is_done()
+
+        self.wait(attempt, f"{spec} on an open position")
+
+    # What the exchange says.
+
     def state(self) -> Any:
         return self._call("GET", "/sim/state")
 
     def records(self) -> Any:
         return self._call("GET", "/sim/records")
 
-    def trades(self) -> list[Trade]:
-        with self.run.ports.journals.connected():
-            return self.run.ports.journals.trades()
+    def held(self) -> dict[str, Decimal]:
+        """Return the quantities of open positions by symbol."""
+        signs = {"Sell": -1, "Buy": 1}
+        return {
+            row["symbol"]: signs[row["side"]] * Decimal(row["size"])
+            for row in self.state()["positions"]
+            if Decimal(row["size"])
+        }
 
-    def wait(self, wanted: Callable[[], object], what: str) -> None:
-        """Wait until something is so."""
-        deadline_s = time.monotonic() + PATIENCE_S
-        while not wanted():
-            assert time.monotonic() < deadline_s, f"not in {PATIENCE_S} s: {what}"
-            time.sleep(0.05)
+    def executions(self, **wanted: str) -> int:
+        """Return how many executions have these fields."""
+        return sum(wanted.items() <= row.items() for row in self.records()["executions"])
+
+    # What the system says.
+
+    def trades(self) -> list[Trade]:
+        return read_journal(self._journal).trades
+
+    def differences(self) -> list[str]:
+        """Return where the books and the exchange differ at this moment."""
+        journal = read_journal(self._journal)
+        return differences(self.state(), self.records(), journal, self.run.rules)
+
+    def broken_promises(self, naked_s: float = 0.0) -> list[str]:
+        """Return what should never have happened since the start.
+
+        Args:
+            naked_s: how long a position may have stood without its stop, real seconds.
+        """
+        journal = read_journal(self._journal)
+        naked_ms = naked_s * 1000 * SPEED
+        return [
+            *violations(self.records(), journal, self.run.rules, naked_limit_ms=naked_ms),
+            *self.run.given_up(),
+        ]
+
+    # Waiting.
+
+    def wait(self, wanted: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
+        """Wait until something is so; it is looked at whenever an actor has done something."""
+        deadline_s = time.monotonic() + patience_s
+        while True:
+            self._stirred.clear()
+            with suppress(OSError):  # the exchange may be down
+                if wanted():
+                    return
+            left_s = deadline_s - time.monotonic()
+            assert left_s > 0, f"not in {patience_s} s: {what}"
+            self._stirred.wait(left_s)
 
     def wait_for_trades(self, more: int) -> None:
         """Wait until so many more trades were booked."""
         wanted = len(self.trades()) + more
         self.wait(lambda: len(self.trades()) >= wanted, f"{more} more trades")
 
-    def books(self) -> tuple[Decimal, dict[str, Decimal]]:
-        """Return the balance and the quantities that the journal's executions add up to."""
-        balance, held = Decimal(10_000), {}
-        with self.run.ports.journals.connected():
-            reader = self.run.ports.journals.open("reader", lambda: None)
-            for asset in self.run.rules.assets:
-                position: Position | None = None
-                for stored in reader.executions(asset.asset):
-                    booked = book(position, stored.execution)
-                    position, balance = booked.position, balance + booked.cash
-                if position is not None:
-                    held[asset.instrument.symbol] = position.signed_qty
-        return balance, held
-
-    def exchange_books(self) -> tuple[Decimal, dict[str, Decimal]]:
-        """Return the balance and the quantities that the exchange has."""
-        state = self.state()
-        signs = {"Sell": -1, "Buy": 1}
-        held = {
-            row["symbol"]: signs[row["side"]] * Decimal(row["size"])
-            for row in state["positions"]
-            if Decimal(row["size"])
-        }
-        return Decimal(state["wallet"]), held
-
-    def agrees(self) -> bool:
-        (ours, held), (theirs, there) = self.books(), self.exchange_books()
-        return held == there and abs(ours - theirs) < Decimal("0.000001")
-
     def wait_until_agreed(self) -> None:
-        self.wait(self.agrees, "the books agree with the exchange")
+        """Wait until the books are the exchange's, which reconciling must bring about."""
+        found: list[str] = []
 
-    def longest_naked_s(self) -> float:
-        """Return for how long, in exchange time, a position stood without its stop loss."""
-        worst_ms, since = 0, {}
-        for record in self.records()["stops"]:
-            symbol, ts_ms = record["symbol"], record["ts_ms"]
-            if symbol in since:
-                worst_ms = max(worst_ms, ts_ms - since.pop(symbol))
-            if Decimal(record["signed_qty"]) != ZERO and record["stop_loss"] is None:
-                since[symbol] = ts_ms
-        return worst_ms / 1000
+        def agrees() -> bool:
+            found[:] = self.differences()
+            return not found
+
+        try:
+            self.wait(agrees, "the books agree with the exchange", AGREED_S)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {found}") from None
 
     def _call(self, method: str, path: str, body: object = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.sim.base_url}{path}", data, method=method)
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
+
+
+def _lasts(fault: Mapping[str, object]) -> bool:
+    return fault["kind"] in LASTING and "for_s" not in fault and "times" not in fault
 
 
 @contextmanager
@@ -154,12 +210,14 @@ def floor(folder: Path, seed: int = 1) -> Iterator[Floor]:
             private_stream_url=f"{sim.ws_url}/v5/private",
             credentials=Credentials(api_key=sim.keys.api_key, api_secret=sim.keys.api_secret),
             speed=SPEED,
+            timing=TIMING,
         )
         run, connection = build_live(settings, venue, folder, "sim")
+        here = Floor(sim, run, folder / "journal.sqlite")
         connection.start()
         run.start()
         try:
-            yield Floor(sim, run, connection)
+            yield here
         finally:
             run.stop(10.0)
             connection.close()

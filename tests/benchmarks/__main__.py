@@ -14,10 +14,11 @@ from loguru import logger
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import journal, messages, replay, restart, streams
+from tests.benchmarks import journal, messages, replay, restart, sockets, streams
 
 MEASURES: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "replay": replay.measure,
+    "sockets": sockets.measure,
     "restart": restart.measure,
     "messages": messages.measure,
     "journal": journal.measure,

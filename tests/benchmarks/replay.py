@@ -14,21 +14,22 @@ RUNS = 3
 
 def measure(candles: Path) -> Iterator[tuple[str, str, str]]:
     """Yield the rate of the median run and the peak memory of the largest."""
-    rates = sorted(_rate(candles) for _ in range(RUNS))
+    rates = sorted(rate_of(candles) for _ in range(RUNS))
     peak_mib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     spread = f"{rates[RUNS // 2]:,.0f} asset-candles/s ({rates[0]:,.0f} to {rates[-1]:,.0f})"
     yield "lock-step replay through all actors", spread, ">= 4,000/s"
     yield "peak memory of the replay", f"{peak_mib:.0f} MiB", "<= 200 MiB"
 
 
-def _rate(candles: Path) -> float:
+def rate_of(candles: Path, *more: str) -> float:
+    """Return the asset-candles a second that a run over candle files tells of itself."""
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             [
                 sys.executable,
                 "-m",
                 "bin.run_actors",
-                *("--candles", str(candles), "--run-dir", folder, "--no-progress"),
+                *("--candles", str(candles), "--run-dir", folder, "--no-progress", *more),
             ],
             cwd=ROOT,
             capture_output=True,

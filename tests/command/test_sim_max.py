@@ -25,7 +25,9 @@ DAY = 288
 Row = dict[str, str]
 
 
-def run(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, *arguments: object, timeout_s: float = 115
+) -> subprocess.CompletedProcess[str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return subprocess.run(
         [sys.executable, "-m", "bin.run_actors", *map(str, arguments)],
@@ -33,15 +35,18 @@ def run(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
         env=kept | {"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", "COLUMNS": "200"},
         capture_output=True,
         text=True,
-        timeout=115,
+        timeout=timeout_s,
         check=False,
     )
 
 
-def trades(folder: Path, name: str, *arguments: object) -> tuple[list[Row], str]:
+def trades(
+    folder: Path, name: str, *arguments: object, timeout_s: float = 115
+) -> tuple[list[Row], str]:
     """Return the trades of a run, and its refusals as the summary counts them."""
     file = folder / f"{name}.csv"
-    done = run(folder, *arguments, "--run-dir", folder / name, "--trades", file)
+    given = (*arguments, "--run-dir", folder / name, "--trades", file)
+    done = run(folder, *given, timeout_s=timeout_s)
     assert done.returncode == 0, done.stderr
     assert "Restarts: none" in done.stdout
     with file.open(newline="") as lines:
@@ -50,8 +55,14 @@ def trades(folder: Path, name: str, *arguments: object) -> tuple[list[Row], str]
     return rows, refusals
 
 
-def over_sockets(folder: Path, *arguments: object) -> tuple[list[Row], str]:
-    return trades(folder, "sockets", "--mode", "sim", "--speed", "max", *arguments)
+def over_sockets(folder: Path, *arguments: object, timeout_s: float = 115) -> tuple[list[Row], str]:
+    options = ("--mode", "sim", "--speed", "max", *arguments)
+    return trades(folder, "sockets", *options, timeout_s=timeout_s)
+
+
+def published_trades(shared_data: Path) -> list[Row]:
+    with (shared_data / "expected" / f"{BYBIT}.trades.csv").open(newline="") as lines:
+        return list(csv.DictReader(lines))
 
 
 def assert_same(found: list[Row], expected: list[Row]) -> None:
@@ -85,8 +96,6 @@ def write_candles(folder: Path, market: dict[str, CandleSeries]) -> None:
 def test_recorded_candles_make_the_trades_of_the_replay(tmp_path: Path, shared_data: Path) -> None:
     candles = shared_data / "market" / BYBIT
     end = "2025-04-25"
-    with (shared_data / "expected" / f"{BYBIT}.trades.csv").open(newline="") as lines:
-        published = list(csv.DictReader(lines))
 
     found, refusals = over_sockets(tmp_path, "--candles", candles, "--to", end)
     expected, expected_refusals = trades(tmp_path, "replay", "--candles", candles, "--to", end)
@@ -95,8 +104,22 @@ def test_recorded_candles_make_the_trades_of_the_replay(tmp_path: Path, shared_d
     assert_same(found, expected)
     assert refusals == expected_refusals
     last_ms = max(int(row["exit_time_ms"]) for row in found)
-    until_then = [row for row in published if int(row["exit_time_ms"]) <= last_ms]
+    until_then = [
+        row for row in published_trades(shared_data) if int(row["exit_time_ms"]) <= last_ms
+    ]
     assert_same(sorted(found, key=_by_entry), sorted(until_then, key=_by_entry))
+
+
+@pytest.mark.complete
+@pytest.mark.timeout(900)
+def test_three_months_make_the_published_trades(tmp_path: Path, shared_data: Path) -> None:
+    candles = shared_data / "market" / BYBIT
+
+    found, _ = over_sockets(tmp_path, "--candles", candles, timeout_s=850)
+
+    expected = sorted(published_trades(shared_data), key=_by_entry)
+    assert len(expected) == 177
+    assert_same(sorted(found, key=_by_entry), expected)
 
 
 def test_a_market_full_of_stops_and_emergencies_makes_the_trades_of_the_replay(

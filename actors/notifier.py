@@ -1,17 +1,20 @@
-"""The actor that tells people: puts events into words and hands them to a channel.
+"""The actor that tells people: puts facts and events into words and stores them for the channels.
 
-Receives: every event a person should hear of.
-Publishes: nothing. No channel can delay trading, since nobody waits for this actor.
-Owns: the words.
+Receives: every event a person should hear of; StateTold from the assets and the portfolio;
+ReportDue, CooldownEnded from its own timers; Restarted, GivenUp.
+Publishes: StateWanted to the assets and the portfolio. No channel can delay trading: nobody waits
+for this actor, and it waits for no channel.
+Owns: the words, their limits on repetition, the reports.
+
+What is stored as a fact is read from the facts, from where it was read last: whoever crashes
+between storing and telling, people hear of every entry, exit and protection.
 """
-
-from datetime import UTC, datetime
-from decimal import Decimal
 
 from actors.core.actor import Incarnation, SupervisedActor
 from actors.messages import (
     ConnectionLost,
     ConnectionRestored,
+    CooldownEnded,
     EntryRefused,
     GivenUp,
     LossStreakReached,
@@ -21,102 +24,268 @@ from actors.messages import (
     PositionOpened,
     ProtectionFired,
     RegimeChanged,
+    ReportDue,
     Restarted,
     RiskRaised,
+    StateTold,
+    StateWanted,
+    SystemChanged,
+    SystemStopping,
     TradeClosed,
 )
-from actors.ports import Channel
-from domain.decisions import Protection, Refusal, Report
+from actors.names import PORTFOLIO, asset_name
+from actors.news import Newsreader
+from actors.ports import Clock, Journals, Outboxes, Timer
+from actors.wording import figures, market, reports, risk, system
+from actors.wording.system import RunInfo
 from domain.market import MINUTE_MS
-from domain.positions import Position, Trade
-from domain.regime import Regime
+from domain.notices import (
+    Notice,
+    NoticeKind,
+    NoticeRules,
+    ReportPeriod,
+    due_periods,
+    is_held_back,
+    next_due_ms,
+)
+from domain.rules import TradingRules
+from domain.snapshots import AssetSnapshot, PortfolioSnapshot
 
 
 class NotifierActor(SupervisedActor):
     """The system's voice."""
 
-    def __init__(self, incarnation: Incarnation, *, channel: Channel) -> None:
-        """Take over `notifier`."""
+    def __init__(
+        self,
+        incarnation: Incarnation,
+        *,
+        rules: TradingRules,
+        notices: NoticeRules,
+        run: RunInfo,
+        clock: Clock,
+        journals: Journals,
+        outboxes: Outboxes,
+        patience_ms: int = MINUTE_MS,
+    ) -> None:
+        """Take over `notifier`.
+
+        Args:
+            incarnation: the life.
+            rules: the limits that texts name.
+            notices: when people are told.
+            run: what is said of the run at its start and end.
+            clock: for timers.
+            journals: where the facts are.
+            outboxes: where the words go.
+            patience_ms: how long a report waits for the actors' answers.
+        """
         super().__init__(incarnation)
-        self._channel = channel
-        self._told_epoch = 0
+        self._rules = rules
+        self._notices = notices
+        self._run = run
+        self._clock = clock
+        self._journals = journals
+        self._outboxes = outboxes
+        self._patience_ms = patience_ms
+        self._portfolio: PortfolioSnapshot | None = None
+        self._assets: dict[str, AssetSnapshot] = {}
+        self._deadline_ms: int | None = None
+        """When the answers of the actors are waited for no longer; None: none are awaited."""
+        self._timers: dict[str, Timer] = {}
+
+    def on_start(self) -> None:
+        """Read the facts on from where they were read last, and make up for what was missed."""
+        self._journal = self.hold(self._journals.open(self.name, lambda: self.origin))
+        self._post = self.hold(self._outboxes.open())
+        self._news = Newsreader(self._journal, self._rules, self._post.read_through())
+        self._read_news()
+        for asset, rest in self._news.ledger.cooldowns.items():
+            self._expect_end(asset, rest.end_ms)
+        for address in self.incarnation.system.given_up:
+            self._on_given_up(address, "see the logs")
+        ending = self.ending()
+        if ending is not None:
+            self._on_restarted(
+                self.name,
+                Restarted(
+                    address=self.name, generation=self.incarnation.generation, ended_by=ending
+                ),
+            )
+        self._on_due()
 
     def handle(self, message: Message) -> None:
         """Do what a message says."""
+        self._read_news()
         match message:
+            case PositionOpened() | TradeClosed() | ProtectionFired():
+                pass  # it is among the facts
             case RegimeChanged(report=report, previous=previous):
-                self._channel.send("regime", _regime_text(report, previous))
-            case PositionOpened(position=position):
-                self._channel.send("entry", _entry_text(position))
-            case TradeClosed(trade=trade):
-                self._channel.send("exit", _exit_text(trade))
+                held = self._news.ledger.positions.get(report.asset)
+                self._say(market.regime_changed(report, previous, held, self._rules))
             case EntryRefused(refusal=refusal):
-                self._channel.send("refused", _refusal_text(refusal))
-            case ProtectionFired(protection=protection):
-                self._on_protection(protection)
-            case PositionDiffers(asset=asset, detail=detail):
-                self._channel.send("risk", f"{asset} opens nothing: {detail}")
-            case Restarted(address=address, generation=generation):
-                self._channel.send("actor", f"{address} restarted, life {generation}")
-            case PositionNaked(asset=asset):
-                self._channel.send("risk", f"{asset} stood without its stop")
-            case (
-                ConnectionLost(asset=asset, what=what) | ConnectionRestored(asset=asset, what=what)
-            ):
-                self._channel.send("actor", f"{asset} {what}: {type(message).__name__}")
-            case RiskRaised(what=what, figures=figures, effect=effect, advice=advice):
-                self._channel.send("risk", f"{what}; {figures}; {effect}; {advice}")
-            case LossStreakReached():
-                self._channel.send("risk", "too many losses in a row")
+                self._say(market.entry_refused(refusal))
+            case CooldownEnded(asset=asset, end_ms=end_ms):
+                self._on_cooldown_ended(asset, end_ms)
+            case LossStreakReached(end_ms=end_ms):
+                self._on_loss_streak(end_ms)
+            case PositionDiffers():
+                self._say(risk.position_differs(message))
+            case PositionNaked():
+                limit_ms = self._rules.risk.naked_position_ms
+                self._say(risk.position_naked(message, limit_ms))
+            case RiskRaised():
+                self._say(risk.risk_raised(message, self.now_ms))
+            case Restarted(address=address):
+                self._on_restarted(address, message)
             case GivenUp(address=address, cause=cause):
-                self._channel.send("suspended", f"{address} was given up: {cause}")
+                self._on_given_up(address, cause)
+            case ConnectionLost():
+                self._say(system.connection_lost(message, self.now_ms))
+            case ConnectionRestored():
+                self._say(system.connection_restored(message, self.now_ms))
+            case SystemChanged():
+                self._say(system.system_changed(message, self.now_ms))
+            case SystemStopping(why=why):
+                held_now = list(self._news.ledger.positions.values())
+                self._say(system.stopping(self._run, why, held_now, self.now_ms))
+            case StateTold(snapshot=snapshot):
+                self._on_state(snapshot)
+            case ReportDue():
+                self._on_due()
             case _:
                 self.refuse(message)
 
-    def _on_protection(self, protection: Protection) -> None:
-        # A restarted portfolio tells it again, lest its crash has swallowed the first time.
-        if protection.epoch > self._told_epoch:
-            self._told_epoch = protection.epoch
-            self._channel.send("risk", _protection_text(protection))
+    def _on_cooldown_ended(self, asset: str | None, end_ms: int) -> None:
+        rest = None if asset is None else self._news.ledger.cooldowns[asset]
+        if rest is None or rest.end_ms == end_ms:  # else it was prolonged
+            self._say(market.cooldown_ended(asset, end_ms))
 
+    def _on_loss_streak(self, end_ms: int) -> None:
+        notice = risk.loss_streak_reached(end_ms, self._rules.protection)
+        self._say(notice)
+        self._say(market.cooldown_started(None, "losing trades in a row", notice.t_ms, end_ms))
+        self._expect_end(None, end_ms)
 
-def _time(ms: int) -> str:
-    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+    def _on_restarted(self, address: str, message: Restarted) -> None:
+        if message.ended_by is not None:
+            ending, generation = message.ended_by, message.generation
+            self._say(system.restarted(address, ending, generation, self.now_ms))
 
+    def _on_given_up(self, address: str, cause: str) -> None:
+        self._say(system.given_up(address, cause, self._run, self.now_ms))
 
-def _money(value: Decimal) -> str:
-    return f"{value:+,.2f} USDT"
+    def _on_state(self, snapshot: AssetSnapshot | PortfolioSnapshot) -> None:
+        if isinstance(snapshot, PortfolioSnapshot):
+            self._portfolio = snapshot
+        else:
+            self._assets[snapshot.asset] = snapshot
+        if self._deadline_ms is not None and not self._silent():
+            self._write_due()
 
+    def _on_due(self) -> None:
+        """Ask for what a due report must hold, or write it where that was awaited long enough."""
+        if self._deadline_ms is not None:
+            if self.now_ms >= self._deadline_ms:
+                self._write_due()
+        elif not self._post.knows(self._run.start_key) or self._due():
+            self._portfolio, self._assets = None, {}
+            self._deadline_ms = self.now_ms + self._patience_ms
+            for address in (PORTFOLIO, *map(asset_name, self._asset_names())):
+                self.tell(address, StateWanted())
+        self._remind_of_reports()
 
-def _regime_text(report: Report, previous: Regime) -> str:
-    return f"{report.asset} {previous} -> {report.regime} at {report.close}, {_time(report.t_ms)}"
+    def release(self) -> None:
+        """Let go of the timers."""
+        for timer in self._timers.values():
+            timer.cancel()
 
+    # Facts into words.
 
-def _entry_text(position: Position) -> str:
-    return (
-        f"{position.asset} short {position.qty} at {position.avg_entry_price:f}, "
-        f"{_time(position.opened_ms)}"
-    )
+    def _read_news(self) -> None:
+        for fact_id, notices in self._news.read(self.now_ms):
+            for notice in notices:
+                self._say(notice)
+            for asset, end_ms in self._news.new_cooldowns():
+                self._expect_end(asset, end_ms)
+            self._post.read_on(fact_id)
 
+    def _say(self, notice: Notice) -> None:
+        """Store a notice, or count it where it comes too soon after a similar one."""
+        before = self._post.before(notice) if notice.is_routine else None
+        minutes = self._notices.alert_cooldown_minutes
+        if is_held_back(notice, before, cooldown_minutes=minutes):
+            self._post.hold_back(notice)
+        elif before is not None and before.held_back:
+            self._post.put(figures.with_held_back(notice, before))
+        else:
+            self._post.put(notice)
 
-def _exit_text(trade: Trade) -> str:
-    held_min = (trade.exit_ms - trade.entry_ms) // MINUTE_MS
-    return (
-        f"{trade.asset} closed at {trade.exit_price:f} after {held_min} min by {trade.reason}: "
-        f"{_money(trade.pnl)}, {_time(trade.exit_ms)}"
-    )
+    def _expect_end(self, asset: str | None, end_ms: int) -> None:
+        if end_ms > self.now_ms:
+            ended = CooldownEnded(asset=asset, end_ms=end_ms)
+            self._remind(f"cooldown/{asset}", end_ms, ended)
+        elif end_ms and self._post.knows(market.cooldown_key(asset, "start", end_ms)):
+            self._say(market.cooldown_ended(asset, end_ms))
 
+    # Reports.
 
-def _refusal_text(refusal: Refusal) -> str:
-    return (
-        f"{refusal.asset} entry refused: {refusal.reason} ({refusal.figures}), "
-        f"{_time(refusal.t_ms)}"
-    )
+    def _asset_names(self) -> list[str]:
+        return [asset.asset for asset in self._rules.assets]
 
+    def _silent(self) -> list[str]:
+        """Return the actors whose answer is still to come."""
+        silent = [a for a in self._asset_names() if a not in self._assets]
+        addresses = [asset_name(asset) for asset in silent]
+        if self._portfolio is None:
+            addresses.append(PORTFOLIO)
+        return [address for address in addresses if not self.is_given_up(address)]
 
-def _protection_text(protection: Protection) -> str:
-    closed = ", ".join(close.asset for close in protection.closes) or "nothing open"
-    return (
-        f"{protection.reason}: closing {closed}; no entries before "
-        f"{_time(protection.cooldown_end_ms)} ({protection.figures})"
-    )
+    def _due(self) -> list[ReportPeriod]:
+        after_ms = self._journal.first_recorded_ms()
+        if after_ms is None:
+            return []
+        due = due_periods(self._notices, after_ms=after_ms, now_ms=self.now_ms)
+        return [period for period in due if not self._post.knows(period.key)]
+
+    def _write_due(self) -> None:
+        self._deadline_ms = None
+        if not self._post.knows(self._run.start_key):
+            self._say(self._started())
+        for period in self._due():
+            self._say(self._report(period))
+        self._remind_of_reports()
+
+    def _started(self) -> Notice:
+        last = self._post.newest(NoticeKind.SYSTEM, system.START_AND_STOP)
+        return system.started(
+            self._run,
+            balance=None if self._portfolio is None else self._portfolio.balance,
+            positions=list(self._news.ledger.positions.values()),
+            was_ended=last is None or last.cause == system.STOP,
+            rules=self._rules,
+        )
+
+    def _report(self, period: ReportPeriod) -> Notice:
+        span = (period.from_ms, period.until_ms)
+        facts = reports.PeriodFacts(
+            period=period,
+            trades=self._journal.trades(*span),
+            refusals=self._journal.refusals(*span),
+            restarts=system.restarts_by_address(self._post.causes(NoticeKind.ACTOR, *span)),
+            balance_before=self._journal.balance_at(period.from_ms),
+        )
+        return reports.report(facts, self._portfolio, self._assets, self.now_ms, self._rules)
+
+    def _remind_of_reports(self) -> None:
+        due_ms = self._deadline_ms
+        if due_ms is None:
+            due_ms = next_due_ms(self._notices, self.now_ms)
+        if due_ms is not None:
+            self._remind("report", due_ms, ReportDue())
+
+    def _remind(self, key: str, due_ms: int, message: Message) -> None:
+        if key in self._timers:
+            self._timers[key].cancel()
+        self._timers[key] = self._clock.call_at(
+            due_ms, lambda: self.hand_in(message, sender="clock")
+        )

@@ -1,16 +1,17 @@
 """What the actors need of the outer world, in words of the domain. `infra` satisfies it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
 from actors.core.envelope import Origin
 from domain.candles import CandleSeries
-from domain.decisions import Decision, Grant, Protection
-from domain.facts import Fact, Order, StoredExecution
+from domain.decisions import Decision, Grant, Protection, RefusalReason
+from domain.facts import Fact, Order, StoredExecution, StoredNews
 from domain.market import Candle
+from domain.notices import Notice, NoticeKind, Similar
 from domain.orders import OrderRequest, OrderUpdate
-from domain.positions import Execution, Holding
+from domain.positions import Execution, Holding, Trade
 from domain.protection import ProtectionState
 from domain.sizing import ProtectiveLevels
 from domain.transfers import Transfer
@@ -191,6 +192,30 @@ class Journal(Protocol):
     def newest_grant(self, asset: str) -> Grant | None:
         """Return the newest grant of an asset."""
 
+    def news(self, after: int) -> tuple[Sequence[StoredNews], int]:
+        """Return the facts with higher fact ids that people hear of, and the newest fact's id.
+
+        The facts are in the order in which they were stored.
+        """
+
+    def order(self, client_order_id: str) -> Order | None:
+        """Return one order; None where it is not stored."""
+
+    def grant(self, asset: str, t_ms: int) -> Grant | None:
+        """Return what an asset was granted at a close."""
+
+    def trades(self, from_ms: int, until_ms: int) -> Sequence[Trade]:
+        """Return the trades that were closed at or after a time and before another."""
+
+    def refusals(self, from_ms: int, until_ms: int) -> Mapping[RefusalReason, int]:
+        """Return how many wishes of these closes were refused, by reason."""
+
+    def balance_at(self, t_ms: int) -> Decimal | None:
+        """Return the wallet balance of the newest equity sample that is not later."""
+
+    def first_recorded_ms(self) -> int | None:
+        """Return when the first fact was stored."""
+
 
 class Journals(Protocol):
     """The database of facts."""
@@ -204,8 +229,39 @@ class Journals(Protocol):
         """
 
 
-class Channel(Protocol):
-    """Where people read."""
+class Outbox(Protocol):
+    """The stored notices, and the channels that carry them; never waits for the outer world."""
 
-    def send(self, kind: str, text: str) -> None:
-        """Send a notification; never waits for the outer world."""
+    def read_through(self) -> int:
+        """Return the fact id up to which the facts were put into words."""
+
+    def read_on(self, fact_id: int) -> None:
+        """Store that the facts were put into words up to this one."""
+
+    def put(self, notice: Notice) -> None:
+        """Store a notice for its channels, unless its key is stored already."""
+
+    def hold_back(self, notice: Notice) -> None:
+        """Store a notice only to count it, unless its key is stored already."""
+
+    def knows(self, key: str) -> bool:
+        """Tell whether a notice of this key is stored."""
+
+    def before(self, notice: Notice) -> Similar | None:
+        """Return what was told of the same kind, asset and cause; None where nothing was."""
+
+    def newest(self, kind: NoticeKind, causes: Collection[str]) -> Notice | None:
+        """Return the newest notice of a kind and one of some causes."""
+
+    def causes(self, kind: NoticeKind, from_ms: int, until_ms: int) -> Mapping[str, int]:
+        """Return how many notices of a kind there were by cause, held back or not."""
+
+    def close(self) -> None:
+        """Let go of the database; may be called twice."""
+
+
+class Outboxes(Protocol):
+    """Where the outbox is stored."""
+
+    def open(self) -> Outbox:
+        """Take hold of it, in the thread that will use it. Only the newest holder can write."""

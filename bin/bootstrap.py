@@ -13,32 +13,34 @@ from actors.account import AccountActor
 from actors.asset import AssetActor
 from actors.core.actor import whose_thread
 from actors.core.calls import noted
-from actors.core.supervisor import ChildSpec, RestartPolicy, Supervisor
+from actors.core.supervisor import ChildSpec, ChildStatus, RestartPolicy, Supervisor
 from actors.core.system import ActorCrashedError, ActorSystem, DeadLetterError, Probe
 from actors.execution import ExecutionActor
-from actors.messages import Describe
+from actors.messages import Describe, SystemChanged, SystemStopping
 from actors.names import ACCOUNT, NOTIFIER, PORTFOLIO, asset_name, execution_name
 from actors.notifier import NotifierActor
 from actors.portfolio import PortfolioActor
 from actors.ports import Clock, Exchange, Feed, Wallet
 from actors.watch import LiveChecks
+from actors.wording.system import RunInfo
 from bin.drills import Drills
 from bin.process_drills import ProcessDrills
 from bin.tracing import OPENS, PORTS, describe, forget_traces, new_recorder
 from domain.candles import CandleSeries
 from domain.errors import ConfigError
 from domain.market import DAY_MS
+from domain.notices import NoticeRules
 from domain.rules import TradingRules
 from domain.snapshots import AssetSnapshot, PortfolioSnapshot
 from infra.bybit.connection import BybitConnection, MarketConnection
 from infra.bybit.venues import Venue
-from infra.channels import LogChannel
 from infra.drills.broken_database import BrokenDatabase
 from infra.drills.kill_points import Killer
 from infra.drills.ports import DrilledExchange, DrilledJournals
 from infra.journal.journal import SqliteJournals
 from infra.locks import FileLock
 from infra.logs import start_logging
+from infra.notices.channels import Channels
 from infra.paper.connection import PaperConnection
 from infra.replay.lockstep import LockStep
 from infra.settings import Settings
@@ -56,6 +58,9 @@ _ASK_AGAIN_S = 1.0
 _WATCH_S = 1.0
 _ANSWER_S = 0.5
 """How long the screen waits for an actor's answer."""
+_PATIENCE_S = 60.0
+_LAST_WORDS_S = 5.0
+"""How long the channels may carry on once all actors have stopped."""
 _DRILL_BACKOFF_S = 0.001
 _NO_LIMIT = 1_000_000_000
 _NO_DRILLS = Drills()
@@ -194,18 +199,24 @@ class Run:
     system: ActorSystem
     supervisor: Supervisor
     recorder: TraceRecorder | None
+    notices: NoticeRules
+    info: RunInfo
+    channels: Channels
     asking: Mapping[str, int] = field(default_factory=dict)
     """How often an execution asks the exchange; nothing in a replay, which hides nothing."""
     checks: LiveChecks | None = None
     """What the portfolio looks at between closes; nothing in a replay."""
+    patience: Mapping[str, int] = field(default_factory=dict)
+    """How long the notifier waits for the answers that a report needs."""
     stop_requested: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
-        """Start all actors."""
+        """Start all actors and channels."""
         specs = [_noting(spec) for spec in _specs(self)]
         if self.recorder is not None:
             self.recorder.start(describe(specs))
         self.supervisor.start(specs)
+        self.channels.start()
 
     def suspend(self, address: str, cause: str) -> None:
         """Give an actor up, as if it had crashed too often."""
@@ -213,11 +224,15 @@ class Run:
 
     def stop(self, timeout_s: float) -> None:
         """Stop all actors in order, and leave behind those that hang."""
+        escalated = self.supervisor.escalated.is_set()
+        why = "an actor that all need was given up" if escalated else "asked to stop"
+        self.system.address(NOTIFIER).tell(SystemStopping(why=why), sender="roof")
         late = self.supervisor.stop(timeout_s)
         if late:
             logger.warning("did not stop in time and were abandoned: {}", ", ".join(late))
         if self.recorder is not None:
             self.recorder.close()
+        self.channels.close(_LAST_WORDS_S)
 
     def restarts(self) -> dict[str, int]:
         """Return how often each actor was restarted."""
@@ -291,7 +306,14 @@ def build_replay(
     recorder = new_recorder(directory, REPLAY, settings.trace)
     system = _system(now_ms, None if make_probe is None else make_probe(now_ms), recorder)
     supervisor = Supervisor(system, policy, Random())  # noqa: S311 (jitter)
-    run = Run(rules=rules, ports=ports, system=system, supervisor=supervisor, recorder=recorder)
+    run = Run(
+        rules=rules,
+        ports=ports,
+        system=system,
+        supervisor=supervisor,
+        recorder=recorder,
+        **_notices(settings, ports, system, supervisor, REPLAY, "candle files"),
+    )
     return run, lockstep
 
 
@@ -365,11 +387,14 @@ def build_live(
     recorder = new_recorder(directory, mode, settings.trace)
     system = _system(now_ms, drills.make_probe(now_ms), recorder)
     process_drills.start_timed()
+    supervisor = Supervisor(system, _policy(settings.supervision), rng)
     run = Run(
         rules=rules,
         ports=ports,
         system=system,
-        supervisor=Supervisor(system, _policy(settings.supervision), rng),
+        supervisor=supervisor,
+        **_notices(settings, ports, system, supervisor, mode, venue.rest_url),
+        patience={"patience_ms": int(_PATIENCE_S * 1000 * venue.speed)},
         recorder=recorder,
         asking={
             "ask_again_ms": int(_ASK_AGAIN_S * 1000 * venue.speed),
@@ -410,16 +435,19 @@ def build_stepped(
     rules = connection.account.prepare(rules)
     recorder = new_recorder(directory, STEPPED, settings.trace)
     system = _system(steps.clock.now_ms, None, recorder)
+    supervisor = Supervisor(system, _policy(settings.supervision), rng)
+    ports = Ports(
+        feed=market.feed,
+        exchange=connection.account.exchange,
+        clock=steps.clock,
+        journals=journals,
+    )
     run = Run(
         rules=rules,
-        ports=Ports(
-            feed=market.feed,
-            exchange=connection.account.exchange,
-            clock=steps.clock,
-            journals=journals,
-        ),
+        ports=ports,
         system=system,
-        supervisor=Supervisor(system, _policy(settings.supervision), rng),
+        supervisor=supervisor,
+        **_notices(settings, ports, system, supervisor, STEPPED, venue.rest_url),
         recorder=recorder,
         asking={"reconcile_ms": DAY_MS},
     )
@@ -432,6 +460,38 @@ def _live_checks(rules: TradingRules, speed: float) -> LiveChecks:
     return LiveChecks(
         every_ms=int(_WATCH_S * 1000 * speed), stale_ms=int(rules.protection.stale_data_ms * speed)
     )
+
+
+def _notices(
+    settings: Settings,
+    ports: Ports,
+    system: ActorSystem,
+    supervisor: Supervisor,
+    mode: str,
+    account: str,
+) -> dict[str, Any]:
+    """Return what a run tells people, and where; over recorded candles in its journal alone."""
+
+    def tell(key: str, title: str, detail: str) -> None:
+        message = SystemChanged(key=f"{key}/{info.started_ms}", title=title, detail=detail)
+        system.address(NOTIFIER).tell(message, sender="roof")
+
+    def is_well() -> bool:
+        running = all(c.status is ChildStatus.RUNNING for c in supervisor.children())
+        return running and not system.given_up
+
+    info = RunInfo(mode=mode, account=account, started_ms=ports.clock.now_ms())
+    notifications = settings.notifications
+    if mode in (REPLAY, STEPPED):
+        notifications = notifications.without_channels()
+    channels = Channels(
+        notifications,
+        ports.journals,
+        rng=Random(),  # noqa: S311 (jitter)
+        is_well=is_well,
+        on_system=tell,
+    )
+    return {"notices": settings.notifications.rules(), "info": info, "channels": channels}
 
 
 def _drilled(
@@ -464,7 +524,13 @@ def _specs(run: Run) -> list[ChildSpec]:
     rules, ports = run.rules, run.ports
     common = {"rules": rules, "journals": ports.journals}
     assets = [asset.asset for asset in rules.assets]
-    channel = {"channel": LogChannel()}
+    notifier = common | {
+        "notices": run.notices,
+        "run": run.info,
+        "clock": ports.clock,
+        "outboxes": run.channels.outboxes,
+        **run.patience,
+    }
     portfolio = common | {"feed": ports.feed, "clock": ports.clock, "checks": run.checks}
     execution = common | {
         "exchange": ports.exchange,
@@ -472,7 +538,8 @@ def _specs(run: Run) -> list[ChildSpec]:
         **run.asking,
     }
     return [
-        ChildSpec(address=NOTIFIER, actor=NotifierActor, arguments=channel),
+        # Kept: a system that trades must not fall silent.
+        ChildSpec(address=NOTIFIER, actor=NotifierActor, arguments=notifier, is_kept=True),
         ChildSpec(address=PORTFOLIO, actor=PortfolioActor, arguments=portfolio, is_vital=True),
         *_account_spec(run),
         # Kept: a position needs its books, and its emergency closes, also once it is suspended.

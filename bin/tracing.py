@@ -12,9 +12,9 @@ from infra.trace.encode import tagged
 from infra.trace.recorder import TraceRecorder, TraceRules, next_session
 from infra.trace.records import ActorDescription, Session
 
-PORTS = ("feed", "exchange", "clock", "journals", "channel", "wallet")
+PORTS = ("feed", "exchange", "clock", "journals", "outboxes", "wallet")
 """Arguments of actors that are ports: what they answer is recorded, not what they are."""
-OPENS = {"journals": {"open": "journal"}}
+OPENS = {"journals": {"open": "journal"}, "outboxes": {"open": "outbox"}}
 """Methods of a port whose result is a port itself."""
 _MB = 1_000_000
 _DAY_S = 86_400

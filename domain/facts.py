@@ -43,6 +43,22 @@ class StoredExecution:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StateChange:
+    """Two equity samples in a row between which the protection changed."""
+
+    before: ProtectionState
+    after: ProtectionState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredNews:
+    """A fact that people hear of, with its number."""
+
+    fact_id: int
+    fact: Execution | Trade | OrderUpdate | Decision | StateChange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """An intent and what became of it."""
 

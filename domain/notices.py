@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domain.market import MINUTE_MS
+from domain.market import DAY_MS, MINUTE_MS
 
 
 class NoticeKind(StrEnum):
@@ -49,6 +49,70 @@ class Notice:
     def similar(self) -> str:
         """What similar notices have in common."""
         return f"{self.kind}/{self.asset or ''}/{self.cause}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeRules:
+    """When people are told."""
+
+    alert_cooldown_minutes: int
+    """Similar routine notices at most once in this time."""
+    report_minute: int | None
+    """Minute of the UTC day at which reports are due; None: no reports."""
+    weekly_report_weekday: int
+    """Day of the weekly report, 0 is Monday."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportPeriod:
+    """The time that a report is about: whole UTC days."""
+
+    name: str
+    """Daily, or Weekly."""
+    from_ms: int
+    until_ms: int
+    due_ms: int
+
+    @property
+    def key(self) -> str:
+        """What its report is stored under."""
+        return f"report/{self.name}/{self.from_ms}"
+
+
+_NAMES = {1: "Daily", 7: "Weekly"}
+_FIRST_WEEKDAY = 3
+"""1970-01-01 was a Thursday."""
+_MOST_MISSED_DAYS = 35
+"""Older reports are not made up for."""
+
+
+def due_periods(rules: NoticeRules, *, after_ms: int, now_ms: int) -> list[ReportPeriod]:
+    """Return the periods that ended after a time and whose report is due, oldest first."""
+    if rules.report_minute is None:
+        return []
+    newest_day = (now_ms - rules.report_minute * MINUTE_MS) // DAY_MS
+    oldest_day = max(after_ms // DAY_MS, newest_day - _MOST_MISSED_DAYS)
+    periods = []
+    for day in range(oldest_day, newest_day + 1):
+        is_week = (day + _FIRST_WEEKDAY) % 7 == rules.weekly_report_weekday
+        for days in (1, 7) if is_week else (1,):
+            period = ReportPeriod(
+                name=_NAMES[days],
+                from_ms=(day - days) * DAY_MS,
+                until_ms=day * DAY_MS,
+                due_ms=day * DAY_MS + rules.report_minute * MINUTE_MS,
+            )
+            if period.until_ms > after_ms:
+                periods.append(period)
+    return periods
+
+
+def next_due_ms(rules: NoticeRules, now_ms: int) -> int | None:
+    """Return when the next report is due, later than now; None: never."""
+    if rules.report_minute is None:
+        return None
+    offset_ms = rules.report_minute * MINUTE_MS
+    return ((now_ms - offset_ms) // DAY_MS + 1) * DAY_MS + offset_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from domain.crosses import CrossKind
 from domain.market import HOUR_MS, MINUTE_MS, Instrument
+from domain.notices import NoticeKind
 from domain.rules import (
     AssetRules,
     CooldownRules,
@@ -113,6 +114,13 @@ STRATEGY = TradingRules(
     ),
 )
 
+TRADES_AND_DANGERS = (
+    NoticeKind.ENTRY,
+    NoticeKind.EXIT,
+    NoticeKind.RISK,
+    NoticeKind.SYSTEM,
+    NoticeKind.REPORT,
+)
 OURS = {
     "supervision": {
         "max_restarts": 5,
@@ -149,9 +157,26 @@ OURS = {
     },
     "notifications": {
         "alert_cooldown_minutes": 15,
+        "report_time": "00:05",
+        "weekly_report_day": "MON",
+        "max_waiting": 1000,
+        "kinds": {
+            "telegram": tuple(NoticeKind),
+            "telegram_admin": (NoticeKind.RISK, NoticeKind.SYSTEM),
+            "discord": TRADES_AND_DANGERS,
+            "slack": TRADES_AND_DANGERS,
+            "email": (NoticeKind.RISK, NoticeKind.SYSTEM, NoticeKind.REPORT),
+            "other": TRADES_AND_DANGERS,
+        },
         "telegram_bot_token": None,
         "telegram_channel_id": None,
         "telegram_admin_chat_id": None,
+        "telegram_server": "https://api.telegram.org",
+        "discord_url": None,
+        "slack_url": None,
+        "email_url": None,
+        "other_url": None,
+        "heartbeat_url": None,
     },
 }
 

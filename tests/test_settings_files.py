@@ -242,11 +242,17 @@ def test_dotenv_of_the_current_directory_is_found_before_that_of_the_project(
     assert default_dotenv() == tmp_path / ".env"
 
 
-SECRETS = {"BYBIT_API_KEY": "k3y", "BYBIT_API_SECRET": "s3cret", "TELEGRAM_BOT_TOKEN": "12:t0k"}
+SECRETS = {
+    "BYBIT_API_KEY": "k3y",
+    "BYBIT_API_SECRET": "s3cret",
+    "TELEGRAM_BOT_TOKEN": "12:t0k",
+    "DISCORD_URL": "discord://1/t0k",
+    "HEARTBEAT_URL": "https://beat/t0k",
+}
 
 
 def test_secrets_are_not_shown_by_settings() -> None:
-    settings = load(None, **SECRETS)
+    settings = load(None, **SECRETS, TELEGRAM_ADMIN_CHAT_ID="77")
 
     shown = f"{settings!r} {settings} {settings.exchange} {settings.model_dump_json()}"
 

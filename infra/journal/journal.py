@@ -19,6 +19,7 @@ from domain.protection import ProtectionState
 from domain.rules import AssetRules
 from domain.transfers import Transfer
 from infra.journal import rows, schema
+from infra.journal.records import Records
 from infra.journal.rows import Row, row_of, value_of
 
 Origin = Callable[[], tuple[int, int] | None]
@@ -85,6 +86,11 @@ class SqliteJournals:
             )
             raise ConfigError(message) from error
 
+    @property
+    def database(self) -> SqliteDatabase:
+        """The database, for queries in a thread that is connected."""
+        return self._database
+
     def open(self, address: str, origin: Origin) -> "SqliteJournal":
         """Take an address's pen, in the thread that will use it."""
         self._database.connect(reuse_if_open=True)
@@ -104,6 +110,12 @@ class SqliteJournals:
             yield
         finally:
             self._database.close()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[SqliteDatabase]:
+        """Hold one transaction in its turn, for what is no fact; in a thread that is connected."""
+        with self._turns.take(), self._database.atomic("IMMEDIATE"):
+            yield self._database
 
     def read_meta(self, key: str) -> str | None:
         """Return what the run noted of itself."""
@@ -172,7 +184,7 @@ class _Turns:
             self._lock.release()
 
 
-class SqliteJournal:
+class SqliteJournal(Records):
     """One actor's pen. See `actors.ports.Journal`.
 
     A pen is taken by a number in the database itself, checked inside every writing transaction:
@@ -189,7 +201,7 @@ class SqliteJournal:
         now_ms: Callable[[], int],
     ) -> None:
         """Made by `SqliteJournals.open` alone."""
-        self._database = database
+        super().__init__(database)
         self._turns = turns
         self._address = address
         self._holder = holder
@@ -210,15 +222,27 @@ class SqliteJournal:
         try:
             if has_intent:
                 self._database.pragma("synchronous", "full")
-            with self._turns.take(), self._database.atomic("IMMEDIATE"):
-                self._check_pen()
+            with self.writing():
                 return [self._store(fact) for fact in facts]
-        except (peewee.OperationalError, sqlite3.OperationalError) as error:
-            message = f"{self._address} could not store its facts: {_cause(error)}"
-            raise JournalError(message) from error
         finally:
             if has_intent:
                 self._database.pragma("synchronous", "normal")
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold one transaction, of the pen's holder alone.
+
+        Raises:
+            FencedError: another incarnation has taken the pen.
+            JournalError: the database cannot be used.
+        """
+        try:
+            with self._turns.take(), self._database.atomic("IMMEDIATE"):
+                self._check_pen()
+                yield
+        except (peewee.OperationalError, sqlite3.OperationalError) as error:
+            message = f"{self._address} could not store its facts: {_cause(error)}"
+            raise JournalError(message) from error
 
     def executions(self, asset: str, after: int = 0) -> list[StoredExecution]:
         """Return an asset's executions with a higher fact id, oldest first."""
@@ -367,22 +391,11 @@ class SqliteJournal:
         schema.insert(table, row | {"fact_id": fact_id}).execute(self._database)
         return fact_id
 
-    def _decision(self, row: Row) -> Decision:
-        parts = [self._parts(table, row["fact_id"]) for table in (_GRANT, _REFUSAL, _CLOSE)]
-        return rows.decision_of(row, *parts)
-
-    def _parts(self, table: peewee.Table, fact_id: int) -> list[Row]:
-        query = table.select(SQL("*")).where(table.c.fact_id == fact_id).order_by(table.c.place)
-        return self._rows(query)
-
     def _newest(self, table: peewee.Table, where: object = None) -> Row | None:
         query = table.select(SQL("*")).order_by(table.c.fact_id.desc()).limit(1)
         if where is not None:
             query = query.where(where)
         return next(iter(self._rows(query)), None)
-
-    def _rows(self, query: peewee.Query) -> list[Row]:
-        return list(query.execute(self._database))
 
 
 def _cause(error: BaseException) -> BaseException:

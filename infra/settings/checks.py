@@ -36,6 +36,11 @@ _SECRETS: Mapping[Key, str] = {
     ("exchange", "api_key"): "BYBIT_API_KEY",
     ("exchange", "api_secret"): "BYBIT_API_SECRET",
     ("notifications", "telegram_bot_token"): "TELEGRAM_BOT_TOKEN",
+    ("notifications", "discord_url"): "DISCORD_URL",
+    ("notifications", "slack_url"): "SLACK_URL",
+    ("notifications", "email_url"): "EMAIL_URL",
+    ("notifications", "other_url"): "OTHER_URL",
+    ("notifications", "heartbeat_url"): "HEARTBEAT_URL",
 }
 """Files are copied, shown and committed: these come from the environment alone."""
 
@@ -232,6 +237,17 @@ def _clock_of_a_simulation(facts: _Facts) -> Iterator[Problem]:
         yield _conflict(facts, speed, "1, unless exchange.rest_url is on this machine")
 
 
+def _telegram_chat(facts: _Facts) -> Iterator[Problem]:
+    token, *chats = (
+        ("notifications", f"telegram_{name}")
+        for name in ("bot_token", "channel_id", "admin_chat_id")
+    )
+    place = facts.place_of_text(token)
+    if place is not None and place.variable and not any(map(facts.place_of_text, chats)):
+        needed = "TELEGRAM_CHANNEL_ID or TELEGRAM_ADMIN_CHAT_ID"
+        yield facts.problem(token, f"found a token and no chat; allowed: with {needed} beside it")
+
+
 def _conflict(facts: _Facts, key: Key, allowed: str) -> Problem:
     return facts.problem(key, f"found {show(facts.text(key))}; allowed: {allowed}")
 
@@ -252,4 +268,5 @@ _CHECKS: tuple[Callable[[_Facts], Iterator[Problem]], ...] = (
     _secrets_from_the_environment,
     _addresses_together,
     _clock_of_a_simulation,
+    _telegram_chat,
 )

@@ -164,6 +164,13 @@ def secret(value: object) -> SecretStr:
     raise _refused(allowed, shown=False)
 
 
+def secret_url(value: object) -> SecretStr:
+    """Return an http(s) address, which no error and no `repr` shows."""
+    if isinstance(value, str) and re.fullmatch(r"https?://[!-~]+", value):
+        return SecretStr(value)
+    raise _refused("an http(s) address, or null", shown=False)
+
+
 def _guessing(
     kind: str, guess: Guess, low: str, high: str, *, zero: bool = False
 ) -> BeforeValidator:

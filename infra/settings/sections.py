@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr
 
 from domain.crosses import CrossKind
 from domain.market import HOUR_MS, MINUTE_MS, Instrument
+from domain.notices import NoticeKind, NoticeRules
 from domain.rules import (
     AssetRules,
     CooldownRules,
@@ -44,6 +45,15 @@ _Symbol = Annotated[
 ]
 _Flag = Annotated[bool, BeforeValidator(fields.flag)]
 _Secret = Annotated[SecretStr, BeforeValidator(fields.secret)]
+_SecretUrl = Annotated[SecretStr, BeforeValidator(fields.secret_url)]
+_TimeOfDay = Annotated[
+    str, fields.text(r"([01][0-9]|2[0-3]):[0-5][0-9]", "a UTC time of day, like 00:00")
+]
+_Kind = Annotated[
+    NoticeKind, BeforeValidator(str.lower), fields.one_of(kind.upper() for kind in NoticeKind)
+]
+_Kinds = tuple[_Kind, ...]
+_WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _HOST = r"[A-Za-z0-9.-]{1,200}(:[0-9]{1,5})?"
 _HERE = r"(127\.0\.0\.1|localhost)(:[0-9]{1,5})?"
 _StreamUrl = Annotated[
@@ -324,9 +334,7 @@ class LoggingSettings(_Section):
     level: Annotated[
         str, fields.one_of(("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"))
     ]
-    rotation: Annotated[
-        str, fields.text(r"([01][0-9]|2[0-3]):[0-5][0-9]", "a UTC time of day, like 00:00")
-    ]
+    rotation: _TimeOfDay
     retention_days: Annotated[int, fields.whole("days", 1, 3650)]
 
 
@@ -364,10 +372,25 @@ class ExchangeSettings(_Section):
     clock_speed: Annotated[Decimal, fields.number("times real time", "1", "1000")]
 
 
+class KindSettings(_Section):
+    """Which kinds of notices go where."""
+
+    telegram: _Kinds
+    telegram_admin: _Kinds
+    discord: _Kinds
+    slack: _Kinds
+    email: _Kinds
+    other: _Kinds
+
+
 class NotificationSettings(_Section):
     """Where the operator is told."""
 
     alert_cooldown_minutes: _Minutes
+    report_time: _TimeOfDay | None
+    weekly_report_day: Annotated[str, fields.one_of(_WEEKDAYS)]
+    max_waiting: Annotated[int, fields.whole("notices", 10, 1_000_000)]
+    kinds: KindSettings
     telegram_bot_token: _Secret | None
     telegram_channel_id: (
         Annotated[
@@ -378,6 +401,31 @@ class NotificationSettings(_Section):
     telegram_admin_chat_id: (
         Annotated[str, fields.text(r"-?[0-9]{1,20}", "a number, or null", shown=False)] | None
     )
+    telegram_server: Annotated[
+        str, fields.text(r"https?://[!-~]*[^/\s]", "an http(s) address without a slash at its end")
+    ]
+    discord_url: _Secret | None
+    slack_url: _Secret | None
+    email_url: _Secret | None
+    other_url: _Secret | None
+    heartbeat_url: _SecretUrl | None
+
+    def without_channels(self) -> "NotificationSettings":
+        """Return the same with nobody to tell."""
+        places = [name for name in type(self).model_fields if name.endswith(("_token", "_url"))]
+        return self.model_copy(update=dict.fromkeys(places))
+
+    def rules(self) -> NoticeRules:
+        """Return when people are told."""
+        minute = None
+        if self.report_time is not None:
+            hours, minutes = self.report_time.split(":")
+            minute = int(hours) * 60 + int(minutes)
+        return NoticeRules(
+            alert_cooldown_minutes=self.alert_cooldown_minutes,
+            report_minute=minute,
+            weekly_report_weekday=_WEEKDAYS.index(self.weekly_report_day),
+        )
 
 
 class Settings(_Section):

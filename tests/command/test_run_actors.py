@@ -197,7 +197,7 @@ def test_logs_are_json_lines_with_actor_and_asset(tmp_path: Path, shared_data: P
     entry = next(entry for entry in entries if entry.get("kind") == "entry")
     assert entry["actor"] == "notifier"
     assert isinstance(entry["trace_id"], int)
-    assert entry["message"].startswith("BTC short 0.083 at 83832.2302")
+    assert entry["message"].startswith("📉 BTC: SHORT opened; Entry $83,832.2; Qty 0.083 BTC")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,0 +1,128 @@
+"""How single figures are written: prices, money, shares, times."""
+
+import re
+import textwrap
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from domain.market import DAY_MS, HOUR_MS, MINUTE_MS, Instrument, Side
+from domain.notices import Notice, Similar
+
+GOOD, BAD, CLOCK, SIREN = "🟢", "🔴", "⏰", "🚨"
+LINE = 40
+"""Characters that a phone shows in one line."""
+_LONGEST = 300
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]+")
+
+
+def price(value: Decimal | float, instrument: Instrument) -> str:
+    """Return a price with the instrument's digits: $42,350.75."""
+    exponent = instrument.tick_size.normalize().as_tuple().exponent
+    digits = max(0, -exponent) if isinstance(exponent, int) else 0
+    return f"${value:,.{digits}f}"
+
+
+def money(value: Decimal) -> str:
+    """Return quote money to the cent: $6,972.01."""
+    return f"-${-value:,.2f}" if value < 0 else f"${value:,.2f}"
+
+
+def gain(value: Decimal) -> str:
+    """Return a gain or a loss, always with its sign: +12.30 USDT."""
+    return f"{value:+,.2f} USDT"
+
+
+def usdt(value: Decimal) -> str:
+    """Return money that has no direction: 12.30 USDT."""
+    return f"{value:,.2f} USDT"
+
+
+def percent(fraction: Decimal | float, digits: int = 1) -> str:
+    """Return a fraction as percent: 0.015 is 1.5%."""
+    return f"{fraction * 100:.{digits}f}%"
+
+
+def signed_percent(fraction: Decimal | float, digits: int = 1) -> str:
+    """Return a fraction as percent, always with its sign."""
+    return f"{fraction * 100:+.{digits}f}%"
+
+
+def duration(length_ms: int) -> str:
+    """Return a length in its two greatest units: 5h 37m."""
+    if length_ms < MINUTE_MS:
+        return f"{length_ms / 1000:.1f}s"
+    days, rest = divmod(length_ms, DAY_MS)
+    hours, rest = divmod(rest, HOUR_MS)
+    minutes = rest // MINUTE_MS
+    parts = [(days, "d"), (hours, "h"), (minutes, "m")]
+    first = next(place for place, (count, _) in enumerate(parts) if count)
+    return " ".join(f"{count}{unit}" for count, unit in parts[first : first + 2] if count)
+
+
+def minutes(length_ms: int) -> str:
+    """Return a length in whole minutes."""
+    return f"{length_ms // MINUTE_MS} min"
+
+
+def utc(time_ms: int) -> str:
+    """Return a time in UTC, to the minute."""
+    return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def day(time_ms: int) -> str:
+    """Return the UTC day of a time."""
+    return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%d}"
+
+
+def direction(side: Side) -> str:
+    """Return what a position of an entry's side is called."""
+    return "SHORT" if side is Side.SELL else "LONG"
+
+
+def with_held_back(notice: Notice, before: Similar) -> Notice:
+    """Return a notice that counts the similar ones that were held back before it."""
+    return replace(
+        notice,
+        text=f"{notice.text}\n+{before.held_back} alike held back since {utc(before.told_ms)}",
+    )
+
+
+def words(text: str) -> str:
+    """Return foreign text as one line of bounded length, without what no line may hold."""
+    line = _UNPRINTABLE.sub(" ", text).strip()
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+
+
+def pairs(figures: str) -> str:
+    """Return `key=value` pairs as people write them, fractions of risk as percent."""
+    found = [pair.partition("=") for pair in figures.split()]
+    is_share = any(name in _SHARES for name, _, _ in found)
+    written = [
+        f"{name.removesuffix('_ms').replace('_', ' ')} {_shown(name, value, is_share=is_share)}"
+        for name, _, value in found
+    ]
+    return words(", ".join(line.strip() for line in written)).capitalize()
+
+
+def _shown(name: str, value: str, *, is_share: bool) -> str:
+    try:
+        if name.endswith("_ms"):
+            is_time = len(value) == _MS_DIGITS
+            return utc(int(value)) if is_time else duration(int(value))
+        if name in _SHARES or (is_share and name == "limit"):
+            return percent(Decimal(value))
+    except (ArithmeticError, ValueError):
+        return value
+    return value
+
+
+_SHARES = {"drawdown", "daily_loss"}
+_MS_DIGITS = 13
+"""Of a time of these decades in ms; shorter numbers are lengths."""
+
+
+def listed(title: str, items: Iterable[str]) -> list[str]:
+    """Return a list under its title, in lines that fit a phone."""
+    return textwrap.wrap(f"{title} {', '.join(items) or 'none'}", LINE, subsequent_indent="  ")

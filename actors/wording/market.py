@@ -1,0 +1,144 @@
+"""Words of the market's side: regimes, refused entries, cooldowns."""
+
+from actors.wording import figures as say
+from domain.cooldowns import CooldownReason
+from domain.decisions import Refusal, RefusalReason, Report
+from domain.notices import Notice, NoticeKind
+from domain.positions import Position
+from domain.regime import Regime
+from domain.rules import CooldownRules, TradingRules
+
+_REFUSALS = {
+    RefusalReason.HALTED: "trading is halted",
+    RefusalReason.GLOBAL_COOLDOWN: "the portfolio is in a cooldown",
+    RefusalReason.EMERGENCY: "an emergency fires at this close",
+    RefusalReason.DAILY_LOSS: "the daily loss is at its limit",
+    RefusalReason.MAX_POSITIONS: "all positions are taken",
+    RefusalReason.MAX_SIMULTANEOUS: "too many entries at one close",
+    RefusalReason.CORRELATION: "moves like an open position",
+    RefusalReason.GROUP: "its correlated group is full",
+    RefusalReason.EXPOSURE: "no exposure is left",
+    RefusalReason.SIZE: "too small for the exchange",
+    RefusalReason.STALE: "the close is too old",
+    RefusalReason.PAUSED: "the asset is paused",
+    RefusalReason.MALFUNCTION: "a malfunction blocks entries",
+    RefusalReason.LIQUIDITY: "the market is too thin",
+}
+
+
+def regime_changed(
+    report: Report, previous: Regime, position: Position | None, rules: TradingRules
+) -> Notice:
+    """Return the notice of a new regime."""
+    instrument = rules.asset(report.asset).instrument
+    is_good = report.regime is Regime.ACTIVE
+    sign, verdict = (say.GOOD, "favorable") if is_good else (say.BAD, "not favorable")
+    lines = [
+        f"{sign} {report.asset}: {verdict} for shorting",
+        f"Regime {previous} → {report.regime}",
+        f"Price {say.price(report.close, instrument)}, {_place(report)}",
+        f"EMA {rules.strategy.ema_short_period} {say.price(report.ema_short, instrument)}",
+        f"EMA {rules.strategy.ema_long_period} {say.price(report.ema_long, instrument)}",
+        _meaning(report, position),
+        say.utc(report.t_ms),
+    ]
+    return Notice(
+        key=f"regime/{report.asset}/{report.t_ms}",
+        kind=NoticeKind.REGIME,
+        asset=report.asset,
+        cause="regime",
+        t_ms=report.t_ms,
+        text="\n".join(lines),
+    )
+
+
+def _place(report: Report) -> str:
+    below = (report.close < report.ema_short, report.close < report.ema_long)
+    if all(below):
+        return "below both EMAs"
+    above = (report.close > report.ema_short, report.close > report.ema_long)
+    return "above both EMAs" if all(above) else "between the EMAs"
+
+
+def _meaning(report: Report, position: Position | None) -> str:
+    if position is not None:
+        closes = "is closed now" if report.own_exit is not None else "stays open"
+        return f"The open {say.direction(position.side)} {closes}."
+    if report.regime is Regime.ACTIVE:
+        return "A fresh bearish cross may open a short."
+    if report.regime is Regime.COOLDOWN:
+        return "No entries until the cooldown ends."
+    return "No entries."
+
+
+def entry_refused(refusal: Refusal) -> Notice:
+    """Return the notice of a wish to enter that was refused."""
+    lines = [
+        f"✋ {refusal.asset}: entry refused",
+        f"Reason: {_REFUSALS[refusal.reason]}",
+        *_some(say.pairs(refusal.figures)),
+        f"Cross {say.minutes(refusal.t_ms - refusal.cross_ms)} old",
+        say.utc(refusal.t_ms),
+    ]
+    return Notice(
+        key=f"refused/{refusal.asset}/{refusal.cross_ms}",
+        kind=NoticeKind.REFUSED,
+        asset=refusal.asset,
+        cause=refusal.reason,
+        t_ms=refusal.t_ms,
+        text="\n".join(lines),
+    )
+
+
+def cooldown_words(reason: CooldownReason, rules: CooldownRules) -> str:
+    """Return why an asset rests."""
+    match reason:
+        case CooldownReason.SHORT_HOLD:
+            return f"trade held under {say.duration(rules.short_hold_ms)}"
+        case CooldownReason.LOSS_STREAK:
+            return f"{rules.loss_streak} or more losses in a row"
+        case CooldownReason.TRADES_PER_HOUR:
+            return f"more than {rules.trades_per_hour} trades in an hour"
+        case CooldownReason.TRADES_PER_DAY:
+            return f"{rules.trades_per_day} or more trades today"
+
+
+def cooldown_started(asset: str | None, why: str, from_ms: int, end_ms: int) -> Notice:
+    """Return the notice that an asset, or the portfolio where it is None, rests."""
+    lines = [
+        f"{say.CLOCK} {asset or 'Portfolio'}: cooldown {say.minutes(end_ms - from_ms)}",
+        f"Reason: {why}",
+        f"Until {say.utc(end_ms)}",
+        say.utc(from_ms),
+    ]
+    return _cooldown(asset, "start", from_ms, end_ms, lines)
+
+
+def cooldown_ended(asset: str | None, end_ms: int) -> Notice:
+    """Return the notice that a cooldown is over."""
+    lines = [
+        f"{say.CLOCK} {asset or 'Portfolio'}: cooldown over",
+        "0 min left, entries are allowed again",
+        say.utc(end_ms),
+    ]
+    return _cooldown(asset, "end", end_ms, end_ms, lines)
+
+
+def cooldown_key(asset: str | None, what: str, end_ms: int) -> str:
+    """Return what the notice of a cooldown's start or end is stored under."""
+    return f"cooldown/{asset or 'portfolio'}/{what}/{end_ms}"
+
+
+def _cooldown(asset: str | None, what: str, t_ms: int, end_ms: int, lines: list[str]) -> Notice:
+    return Notice(
+        key=cooldown_key(asset, what, end_ms),
+        kind=NoticeKind.COOLDOWN,
+        asset=asset,
+        cause=what,
+        t_ms=t_ms,
+        text="\n".join(lines),
+    )
+
+
+def _some(line: str) -> list[str]:
+    return [line] if line else []

@@ -1,0 +1,135 @@
+"""Words of the daily and the weekly report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from actors.wording import figures as say
+from actors.wording.system import position_line
+from domain.decisions import RefusalReason
+from domain.market import MINUTE_MS
+from domain.notices import Notice, NoticeKind, ReportPeriod
+from domain.positions import Position, Trade
+from domain.regime import Regime
+from domain.rules import TradingRules
+from domain.snapshots import AssetSnapshot, PortfolioSnapshot
+from domain.summary import figures
+
+_SIGNS = {Regime.ACTIVE: say.GOOD, Regime.INACTIVE: say.BAD, Regime.COOLDOWN: say.CLOCK}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodFacts:
+    """What the facts say of a period."""
+
+    period: ReportPeriod
+    trades: Sequence[Trade]
+    """Closed in it."""
+    refusals: Mapping[RefusalReason, int]
+    restarts: Mapping[str, int]
+    """By address."""
+    balance_before: Decimal | None
+    """At its beginning; None where nothing was known then."""
+
+
+def report(
+    facts: PeriodFacts,
+    portfolio: PortfolioSnapshot | None,
+    assets: Mapping[str, AssetSnapshot],
+    now_ms: int,
+    rules: TradingRules,
+) -> Notice:
+    """Return the report of a period, with the present beside it.
+
+    Args:
+        facts: what they say of the period.
+        portfolio: as it is now; None where it did not answer.
+        assets: those that answered, by name.
+        now_ms: the present.
+        rules: the limits.
+    """
+    period = facts.period
+    until = f" to {say.day(period.until_ms - 1)}" if period.name != "Daily" else ""
+    lines = [
+        f"📊 {period.name} report",
+        f"{say.day(period.from_ms)}{until} UTC",
+        *_trading(facts),
+        *say.listed("Refused:", _counts(facts.refusals)),
+        *say.listed("Restarts:", _counts(facts.restarts)),
+        f"Now, {say.utc(now_ms)}:",
+        *(["Portfolio: no answer"] if portfolio is None else _present(portfolio, now_ms, rules)),
+        *(_asset(rules_.asset, assets.get(rules_.asset)) for rules_ in rules.assets),
+    ]
+    return Notice(
+        key=period.key,
+        kind=NoticeKind.REPORT,
+        asset=None,
+        cause=period.key,
+        t_ms=now_ms,
+        text="\n".join(lines),
+    )
+
+
+def _trading(facts: PeriodFacts) -> list[str]:
+    trades = facts.trades
+    sums = figures(trades)
+    before = facts.balance_before
+    share = f" ({say.signed_percent(sums.pnl / before, 2)})" if before else ""
+    lines = [
+        f"PnL {say.gain(sums.pnl)}{share}",
+        f"Trades {sums.trades}{_won(sums.win_rate)}",
+        f"Fees {say.usdt(sums.fees)}, funding {sums.funding:+,.2f}",
+    ]
+    if not trades:
+        return lines
+    held_ms = sum(trade.exit_ms - trade.entry_ms for trade in trades) // len(trades)
+    best = max(trades, key=lambda trade: trade.pnl)
+    worst = min(trades, key=lambda trade: trade.pnl)
+    return [
+        *lines,
+        f"Average hold {say.duration(held_ms)}",
+        f"Best {best.asset} {say.gain(best.pnl)}",
+        f"Worst {worst.asset} {say.gain(worst.pnl)}",
+    ]
+
+
+def _won(rate: float | None) -> str:
+    return "" if rate is None else f", won {say.percent(rate)}"
+
+
+def _present(portfolio: PortfolioSnapshot, now_ms: int, rules: TradingRules) -> list[str]:
+    limits = rules.protection
+    levels = (
+        limits.drawdown_reduce_fraction,
+        limits.drawdown_emergency_fraction,
+        limits.drawdown_halt_fraction,
+    )
+    rests_min = max(0, portfolio.global_cooldown_end_ms - now_ms) // MINUTE_MS
+    return [
+        f"Balance {say.usdt(portfolio.balance)}",
+        f"Equity {say.usdt(portfolio.equity)}",
+        f"Drawdown {say.percent(portfolio.drawdown)}",
+        f"Its levels: {', '.join(say.percent(level, 0) for level in levels)}",
+        f"Portfolio cooldown: {f'{rests_min} min left' if rests_min else 'none'}",
+        *(["HALTED until rearm"] if portfolio.is_halted else []),
+        f"Open positions: {len(portfolio.positions) or 'none'}",
+        *(_open(position, portfolio, rules) for position in portfolio.positions.values()),
+    ]
+
+
+def _open(position: Position, portfolio: PortfolioSnapshot, rules: TradingRules) -> str:
+    price = portfolio.prices.get(position.asset)
+    pnl = "" if price is None else f", {position.unrealized_pnl(price):+,.2f}"
+    return f"{position_line(position, rules)}{pnl}"
+
+
+def _asset(asset: str, snapshot: AssetSnapshot | None) -> str:
+    if snapshot is None or snapshot.report is None:
+        return f"⚪ {asset} no answer"
+    regime, rests = snapshot.report.regime, snapshot.cooldown_minutes
+    cooldown = f", cooldown {rests} min left" if rests else ""
+    return f"{_SIGNS[regime]} {asset} {regime}{cooldown}"
+
+
+def _counts(counts: Mapping[str, int] | Mapping[RefusalReason, int]) -> list[str]:
+    return [f"{name} {count}" for name, count in counts.items()]

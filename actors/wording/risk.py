@@ -1,0 +1,161 @@
+"""Words of danger: protections, streaks, positions that are not as they should be."""
+
+from actors.messages import PositionDiffers, PositionNaked, RiskRaised
+from actors.wording import figures as say
+from domain.decisions import Protection
+from domain.notices import Notice, NoticeKind
+from domain.orders import ExitReason
+from domain.protection import ProtectionState
+from domain.rules import ProtectionRules
+
+_FIRED = {
+    ExitReason.HALT: "HALT: drawdown",
+    ExitReason.DRAWDOWN: "EMERGENCY: drawdown",
+    ExitReason.DAILY_LOSS: "EMERGENCY: daily loss",
+    ExitReason.CORRELATION: "EMERGENCY: correlation",
+    ExitReason.MALFUNCTION: "EMERGENCY: malfunction",
+    ExitReason.OPERATOR: "EMERGENCY: by the operator",
+}
+
+
+def protection_fired(protection: Protection, rules: ProtectionRules) -> Notice:
+    """Return the notice of an emergency or a halt."""
+    is_halt = protection.reason is ExitReason.HALT
+    closing = ", ".join(close.asset for close in protection.closes)
+    blocked = [f"No entries until {say.utc(protection.cooldown_end_ms)}"]
+    advice = "You can: check the account."
+    if is_halt:
+        blocked = ["No entries until rearm"]
+        advice = "You can: check, then send rearm."
+    elif protection.reason is ExitReason.DAILY_LOSS:
+        blocked = ["No entries for the rest of the UTC day", *blocked]
+    lines = [
+        f"{say.SIREN} {_FIRED.get(protection.reason, str(protection.reason))}",
+        *_figures(protection, rules),
+        f"Closing: {closing or 'nothing is open'}",
+        *blocked,
+        advice,
+        say.utc(protection.t_ms),
+    ]
+    return _risk(f"protection/{protection.epoch}", None, protection.reason, protection.t_ms, lines)
+
+
+def _figures(protection: Protection, rules: ProtectionRules) -> list[str]:
+    limits = {
+        "drawdown": rules.drawdown_halt_fraction
+        if protection.reason is ExitReason.HALT
+        else rules.drawdown_emergency_fraction,
+        "daily_loss": rules.max_daily_loss_fraction,
+    }
+    lines = []
+    for pair in protection.figures.split():
+        name = pair.partition("=")[0]
+        limit = f", limit {say.percent(limits[name])}" if name in limits else ""
+        lines.append(f"{say.pairs(pair)}{limit}")
+    if protection.reason is ExitReason.CORRELATION:
+        lines.append(f"Mean correlation above {rules.high_correlation_threshold:g}")
+    return lines
+
+
+def size_changed(state: ProtectionState, rules: ProtectionRules) -> Notice:
+    """Return the notice that the first drawdown level was crossed, down or up again."""
+    drawdown = say.percent(state.drawdown)
+    if state.is_reduced:
+        size = say.percent(rules.drawdown_size_multiplier, 0)
+        lines = [
+            f"{say.SIREN} Drawdown: smaller entries",
+            f"Drawdown {drawdown}, limit {say.percent(rules.drawdown_reduce_fraction)}",
+            "Nothing was closed.",
+            f"New entries at {size} of their size",
+            f"until it is below {say.percent(rules.drawdown_restore_fraction)}.",
+            "You can: wait, or pause all.",
+        ]
+    else:
+        lines = [
+            f"{say.GOOD} Drawdown: full entries again",
+            f"Drawdown {drawdown}, limit {say.percent(rules.drawdown_restore_fraction)}",
+        ]
+    key = f"size/{state.is_reduced}/{state.t_ms}"
+    return _risk(key, None, "reduced size", state.t_ms, [*lines, say.utc(state.t_ms)])
+
+
+def rearmed(state: ProtectionState) -> Notice:
+    """Return the notice that a halt was ended."""
+    lines = [
+        f"{say.GOOD} Halt ended: trading again",
+        f"Peak equity is now {say.usdt(state.peak_equity)}",
+        say.utc(state.t_ms),
+    ]
+    return _risk(f"rearmed/{state.epoch}", None, "rearm", state.t_ms, lines)
+
+
+def loss_streak_reached(end_ms: int, rules: ProtectionRules) -> Notice:
+    """Return the notice that too many trades in a row lost."""
+    from_ms = end_ms - rules.loss_streak_cooldown_ms
+    lines = [
+        f"{say.SIREN} {rules.loss_streak} losing trades in a row",
+        f"Limit {rules.loss_streak} over all assets",
+        "Nothing was closed.",
+        f"No entries until {say.utc(end_ms)}",
+        "You can: wait, or pause all.",
+        say.utc(from_ms),
+    ]
+    return _risk(f"streak/{end_ms}", None, "loss streak", from_ms, lines)
+
+
+def position_differs(message: PositionDiffers) -> Notice:
+    """Return the notice that the books and the exchange disagree."""
+    asset = message.asset
+    lines = [
+        f"{say.SIREN} {asset}: books differ",
+        say.words(message.detail),
+        "Nothing was closed.",
+        f"{asset} opens nothing until they agree.",
+        "You can: look at the exchange.",
+        say.utc(message.since_ms),
+    ]
+    key = f"differs/{asset}/{message.since_ms}"
+    return _risk(key, asset, "differs", message.since_ms, lines)
+
+
+def position_naked(message: PositionNaked, limit_ms: int) -> Notice:
+    """Return the notice that a position had no stop."""
+    asset = message.asset
+    done = ["The stop was set again.", "Nothing was closed."]
+    if not message.is_set_again:
+        done = ["No stop could be set.", "The position is closed at market."]
+    lines = [
+        f"{say.SIREN} {asset}: position without a stop",
+        f"Allowed for {say.duration(limit_ms)}",
+        *done,
+        "You can: look at the exchange.",
+        say.utc(message.since_ms),
+    ]
+    key = f"naked/{asset}/{message.since_ms}/{message.is_set_again}"
+    return _risk(key, asset, "naked", message.since_ms, lines)
+
+
+def risk_raised(message: RiskRaised, t_ms: int) -> Notice:
+    """Return the notice of a danger that brings its own words."""
+    about = "" if message.asset is None else f"{message.asset}: "
+    lines = [
+        f"{say.SIREN} {about}{say.words(message.what)}",
+        *(
+            say.words(line)
+            for line in (message.figures, message.effect, message.advice)
+            if line.strip()
+        ),
+        say.utc(t_ms),
+    ]
+    return _risk(f"risk/{message.key}", message.asset, message.what, t_ms, lines)
+
+
+def _risk(key: str, asset: str | None, cause: str, t_ms: int, lines: list[str]) -> Notice:
+    return Notice(
+        key=key,
+        kind=NoticeKind.RISK,
+        asset=asset,
+        cause=cause,
+        t_ms=t_ms,
+        text="\n".join(lines),
+    )

@@ -1,0 +1,184 @@
+"""Words of the system itself: actors, connections, start and stop."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from actors.core.messages import Ending
+from actors.messages import ConnectionLost, ConnectionRestored, SystemChanged
+from actors.names import PORTFOLIO, asset_of
+from actors.wording import figures as say
+from domain.notices import Notice, NoticeKind
+from domain.positions import Position
+from domain.rules import TradingRules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunInfo:
+    """What a run is, for people."""
+
+    mode: str
+    account: str
+    """Where orders go."""
+    started_ms: int
+
+    @property
+    def start_key(self) -> str:
+        """What the notice of its start is stored under."""
+        return f"start/{self.started_ms}"
+
+
+START, STOP = "start", "stop"
+START_AND_STOP = (START, STOP)
+_RESTARTED = "restarted "
+
+
+def restarted(address: str, ending: Ending, generation: int, t_ms: int) -> Notice:
+    """Return the notice that an actor crashed or hung, and is back."""
+    lines = [
+        f"⚠️ {address} {'hung' if ending.is_hang else 'crashed'}, is back",
+        f"Cause: {say.words(ending.cause)}",
+        f"Restart {ending.failures} of {ending.allowed} allowed",
+        f"Back after {say.duration(ending.down_ms)}",
+        f"Crash id {ending.crash_id}",
+        say.utc(t_ms),
+    ]
+    return Notice(
+        key=f"restart/{address}/{generation}/{t_ms}",
+        kind=NoticeKind.ACTOR,
+        asset=asset_of(address),
+        cause=f"{_RESTARTED}{address}",
+        t_ms=t_ms,
+        text="\n".join(lines),
+    )
+
+
+def restarts_by_address(causes: Mapping[str, int]) -> dict[str, int]:
+    """Return how often each actor was restarted, by the causes of notices."""
+    return {
+        cause.removeprefix(_RESTARTED): count
+        for cause, count in causes.items()
+        if cause.startswith(_RESTARTED)
+    }
+
+
+def given_up(address: str, cause: str, run: RunInfo, t_ms: int) -> Notice:
+    """Return the notice that an actor failed too often. It is a risk: something is suspended."""
+    asset = asset_of(address)
+    suspended = ["Its part of the system is suspended."]
+    if asset is not None:
+        suspended = [f"{asset} opens nothing.", "A position stays under its stop."]
+    elif address == PORTFOLIO:
+        suspended = ["Nothing is opened any more.", "The system stops in order."]
+    lines = [
+        f"{say.SIREN} {address} was given up",
+        f"Cause: {say.words(cause)}",
+        *suspended,
+        "You can: restart it, or the system.",
+        say.utc(t_ms),
+    ]
+    return Notice(
+        key=f"given up/{address}/{run.started_ms}",
+        kind=NoticeKind.RISK,
+        asset=asset,
+        cause=f"given up {address}",
+        t_ms=t_ms,
+        text="\n".join(lines),
+    )
+
+
+def connection_lost(message: ConnectionLost, t_ms: int) -> Notice:
+    """Return the notice that nothing comes from outside any more."""
+    lines = [
+        f"🔌 {message.asset}: {message.what} lost",
+        f"Cause: {say.words(message.detail) or 'not known'}",
+        "It is connected again without your help.",
+        say.utc(t_ms),
+    ]
+    return _connection(message.asset, f"{message.what} lost", t_ms, lines)
+
+
+def connection_restored(message: ConnectionRestored, t_ms: int) -> Notice:
+    """Return the notice that it comes again."""
+    lines = [
+        f"🔌 {message.asset}: {message.what} is back",
+        f"It was lost for {say.duration(message.down_ms)}",
+        *([] if message.candles is None else [f"Candles fetched: {message.candles}"]),
+        say.utc(t_ms),
+    ]
+    return _connection(message.asset, f"{message.what} back", t_ms, lines)
+
+
+def _connection(asset: str, cause: str, t_ms: int, lines: list[str]) -> Notice:
+    return Notice(
+        key=f"connection/{asset}/{cause}/{t_ms}",
+        kind=NoticeKind.CONNECTION,
+        asset=asset,
+        cause=cause,
+        t_ms=t_ms,
+        text="\n".join(lines),
+    )
+
+
+def started(
+    run: RunInfo,
+    *,
+    balance: Decimal | None,
+    positions: Sequence[Position],
+    was_ended: bool,
+    rules: TradingRules,
+) -> Notice:
+    """Return the notice that the system has started.
+
+    Args:
+        run: what it is.
+        balance: of the wallet; None where the portfolio did not answer.
+        positions: that were found open.
+        was_ended: the run before it, if any, ended in order.
+        rules: names the assets.
+    """
+    lines = [
+        f"🚀 Started: {run.mode}",
+        f"Account: {run.account}",
+        *say.listed("Assets:", (asset.asset for asset in rules.assets)),
+        f"Balance {'not known' if balance is None else say.usdt(balance)}",
+        f"Open positions found: {len(positions) or 'none'}",
+        *(position_line(position, rules) for position in positions),
+        *([] if was_ended else ["The run before did not end in order."]),
+        say.utc(run.started_ms),
+    ]
+    return _system(run.start_key, START, run.started_ms, lines)
+
+
+def stopping(run: RunInfo, why: str, positions: Sequence[Position], t_ms: int) -> Notice:
+    """Return the notice that the system is about to stop."""
+    lines = [
+        f"🛑 Stopping: {run.mode}",
+        f"Reason: {say.words(why)}",
+        f"Open, under their stops: {len(positions) or 'none'}",
+        say.utc(t_ms),
+    ]
+    return _system(f"stop/{run.started_ms}", STOP, t_ms, lines)
+
+
+def system_changed(message: SystemChanged, t_ms: int) -> Notice:
+    """Return the notice of a change that brings its own words."""
+    lines = [f"⚙️ {say.words(message.title)}", say.words(message.detail), say.utc(t_ms)]
+    return _system(f"system/{message.key}", message.title, t_ms, [line for line in lines if line])
+
+
+def position_line(position: Position, rules: TradingRules) -> str:
+    """Return an open position as one line of a list."""
+    price = say.price(position.avg_entry_price, rules.asset(position.asset).instrument)
+    return f"  {position.asset} {say.direction(position.side)} {position.qty:f} at {price}"
+
+
+def _system(key: str, cause: str, t_ms: int, lines: list[str]) -> Notice:
+    return Notice(
+        key=key,
+        kind=NoticeKind.SYSTEM,
+        asset=None,
+        cause=cause,
+        t_ms=t_ms,
+        text="\n".join(lines),
+    )

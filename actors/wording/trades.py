@@ -1,0 +1,177 @@
+"""Words of positions: opened, closed."""
+
+from decimal import Decimal
+
+from actors.wording import figures as say
+from actors.wording.market import cooldown_words
+from domain.cooldowns import AssetCooldown
+from domain.crosses import CrossKind
+from domain.decisions import Grant
+from domain.market import Instrument
+from domain.notices import Notice, NoticeKind
+from domain.orders import ExitReason
+from domain.positions import Position, Trade
+from domain.regime import Regime
+from domain.rules import RiskRules, TradingRules
+from domain.sizing import protective_levels
+
+_EXITS = {
+    ExitReason.STOP_LOSS: "stop loss at the exchange",
+    ExitReason.TAKE_PROFIT: "take profit at the exchange",
+    ExitReason.TRAILING_STOP: "trailing stop at the exchange",
+    ExitReason.REGIME: "regime turned inactive",
+    ExitReason.TIME: "held for the longest time",
+    ExitReason.OPERATOR: "closed by the operator",
+    ExitReason.DRAWDOWN: "emergency: drawdown",
+    ExitReason.HALT: "emergency: drawdown, trading halted",
+    ExitReason.DAILY_LOSS: "emergency: daily loss",
+    ExitReason.CORRELATION: "emergency: positions move alike",
+    ExitReason.MALFUNCTION: "malfunction",
+    ExitReason.NAKED: "no stop loss could be set",
+    ExitReason.LIQUIDATION: "liquidated by the exchange",
+    ExitReason.EXTERNAL: "closed by hand or by the exchange",
+}
+
+
+def entered(
+    order_id: str,
+    position: Position,
+    grant: Grant | None,
+    *,
+    exposure: Decimal,
+    balance: Decimal | None,
+    rules: TradingRules,
+) -> Notice:
+    """Return the notice of a position that our own order has opened.
+
+    Args:
+        order_id: the order's own id.
+        position: after its last fill.
+        grant: what led to it; None where it is not stored.
+        exposure: sum of the entry notionals of all open positions, this one included.
+        balance: of the wallet; None where it is not known.
+        rules: the limits.
+    """
+    asset, instrument = position.asset, rules.asset(position.asset).instrument
+    side = say.direction(position.side)
+    lines = [
+        f"{'📉' if side == 'SHORT' else '📈'} {asset}: {side} opened",
+        f"Entry {say.price(position.avg_entry_price, instrument)}",
+        f"Qty {position.qty:f} {asset}, {say.money(position.notional)}",
+        *([] if grant is None else _why(grant, position.opened_ms, instrument, rules)),
+        *_levels(position, instrument, rules.risk),
+        _exposure(exposure, balance),
+        say.utc(position.opened_ms),
+    ]
+    return Notice(
+        key=f"entry/{order_id}",
+        kind=NoticeKind.ENTRY,
+        asset=asset,
+        cause="entry",
+        t_ms=position.opened_ms,
+        text="\n".join(lines),
+    )
+
+
+def _why(grant: Grant, now_ms: int, instrument: Instrument, rules: TradingRules) -> list[str]:
+    lines = [f"{say.GOOD} Regime {Regime.ACTIVE}"]
+    for period, value in (
+        (rules.strategy.ema_short_period, grant.ema_short),
+        (rules.strategy.ema_long_period, grant.ema_long),
+    ):
+        if value is not None:
+            lines.append(f"EMA {period} {say.price(value, instrument)}")
+    age = say.minutes(max(0, now_ms - grant.cross_ms))
+    names = grant.crosses.split("+") if grant.crosses else []
+    crosses = [f"Cross: {_cross(CrossKind(name), rules)}" for name in names]
+    return [*lines, *crosses, f"Cross {age} old"]
+
+
+def _cross(kind: CrossKind, rules: TradingRules) -> str:
+    short, long = rules.strategy.ema_short_period, rules.strategy.ema_long_period
+    return {
+        CrossKind.PRICE_BELOW_SHORT: f"price fell below EMA {short}",
+        CrossKind.PRICE_BELOW_LONG: f"price fell below EMA {long}",
+        CrossKind.SHORT_BELOW_LONG: f"EMA {short} fell below EMA {long}",
+    }[kind]
+
+
+def _levels(position: Position, instrument: Instrument, risk: RiskRules) -> list[str]:
+    levels = protective_levels(position.avg_entry_price, position.side, risk, instrument)
+    stop, take = risk.stop_loss_fraction, risk.take_profit_fraction
+    return [
+        f"Stop loss {say.price(levels.stop_loss, instrument)} ({say.percent(stop)})",
+        f"Take profit {say.price(levels.take_profit, instrument)} ({say.percent(take)})",
+        f"Risk/reward 1:{take / stop:.1f}",
+    ]
+
+
+def _exposure(exposure: Decimal, balance: Decimal | None) -> str:
+    share = f" ({say.percent(exposure / balance)})" if balance else ""
+    return f"Exposure now {say.money(exposure)}{share}"
+
+
+def exited(fact_id: int, trade: Trade, rest: AssetCooldown | None, rules: TradingRules) -> Notice:
+    """Return the notice of a closed trade.
+
+    Args:
+        fact_id: of the trade.
+        trade: the round trip.
+        rest: the asset's cooldown where the trade has started or prolonged it.
+        rules: the limits.
+    """
+    asset = rules.asset(trade.asset)
+    margin = trade.qty * trade.entry_price / asset.leverage
+    sign, result = (say.BAD, "LOSS") if trade.pnl < 0 else (say.GOOD, "PROFIT")
+    lines = [
+        f"{sign} {trade.asset}: {say.direction(trade.side)} closed, {result}",
+        f"Reason: {_EXITS[trade.reason]}",
+        f"Exit {say.price(trade.exit_price, asset.instrument)}",
+        f"Entry {say.price(trade.entry_price, asset.instrument)}",
+        f"Held {say.duration(trade.exit_ms - trade.entry_ms)}",
+        f"PnL {say.gain(trade.pnl)}",
+        f"{say.signed_percent(trade.pnl / margin)} of the margin used",
+        f"Fees {say.usdt(trade.fees)}",
+        f"Funding {say.gain(trade.funding)}",
+        *_rest(trade, rest, rules),
+        say.utc(trade.exit_ms),
+    ]
+    return Notice(
+        key=f"exit/{fact_id}",
+        kind=NoticeKind.EXIT,
+        asset=trade.asset,
+        cause=trade.reason,
+        t_ms=trade.exit_ms,
+        text="\n".join(lines),
+    )
+
+
+def _rest(trade: Trade, rest: AssetCooldown | None, rules: TradingRules) -> list[str]:
+    if rest is None or rest.reason is None:
+        return ["No new cooldown"]
+    length = say.minutes(rest.end_ms - trade.exit_ms)
+    return [
+        f"{say.CLOCK} Cooldown {length}:",
+        f"  {cooldown_words(rest.reason, rules.cooldown)}",
+    ]
+
+
+def opened_by_hand(exec_id: str, position: Position, rules: TradingRules) -> Notice:
+    """Return the notice of a position that no order of ours has opened or enlarged."""
+    price = say.price(position.avg_entry_price, rules.asset(position.asset).instrument)
+    lines = [
+        f"{say.SIREN} {position.asset}: opened by hand",
+        f"{say.direction(position.side)} {position.qty:f} at {price}",
+        f"{position.asset} opens nothing while it stands.",
+        "It gets a stop and is not closed.",
+        "You can: close it at the exchange.",
+        say.utc(position.opened_ms),
+    ]
+    return Notice(
+        key=f"hand/{exec_id}",
+        kind=NoticeKind.RISK,
+        asset=position.asset,
+        cause="opened by hand",
+        t_ms=position.opened_ms,
+        text="\n".join(lines),
+    )

@@ -1,0 +1,144 @@
+"""The facts as people are told of them: what is new, single orders, and sums over a time."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import peewee
+from peewee import SQL, SqliteDatabase, Table
+
+from domain.decisions import Decision, Grant, RefusalReason
+from domain.facts import Order, StateChange, StoredNews
+from domain.orders import OrderUpdate
+from domain.positions import Execution, Trade
+from domain.protection import ProtectionState
+from infra.journal import rows, schema
+from infra.journal.rows import Row, value_of
+
+_FACT = schema.table("fact")
+_GRANT = schema.table("decision_grant")
+_REFUSAL = schema.table("decision_refusal")
+_CLOSE = schema.table("decision_close")
+_INTENT = schema.table("intent")
+_UPDATE = schema.table("order_update")
+_TRADE = schema.table("trade")
+_SAMPLE = schema.table("equity_sample")
+_DECISION = schema.table("decision")
+_FLAT = {"execution": Execution, "order_update": OrderUpdate, "trade": Trade}
+_TOLD = (*_FLAT, "decision", "equity_sample")
+"""Kinds of facts that people hear of."""
+
+
+class Records:
+    """Reads facts; in a thread that is connected. See `actors.ports.Journal`."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        """Read a database."""
+        self._database = database
+
+    def news(self, after: int) -> tuple[list[StoredNews], int]:
+        """Return the facts that people hear of, oldest first, and the newest fact's id."""
+        kinds = (
+            _FACT.select(_FACT.c.kind, peewee.fn.MAX(_FACT.c.id).alias("newest"))
+            .where(_FACT.c.id > after)
+            .group_by(_FACT.c.kind)
+        )
+        newest = {row["kind"]: row["newest"] for row in self._rows(kinds)}
+        told = [kind for kind in _TOLD if kind in newest]
+        found = [news for kind in told for news in self._news(kind, after)]
+        through = max(newest.values(), default=after)
+        # What was stored between the queries is left for the next time.
+        in_time = (news for news in found if news.fact_id <= through)
+        return sorted(in_time, key=lambda news: news.fact_id), through
+
+    def order(self, client_order_id: str) -> Order | None:
+        """Return one order; None where it is not stored."""
+        intents = _INTENT.select(SQL("*")).where(_INTENT.c.client_order_id == client_order_id)
+        intent = next(iter(self._rows(intents)), None)
+        if intent is None:
+            return None
+        order = Order(intent=rows.intent_of(intent))
+        updates = _UPDATE.select(SQL("*")).where(_UPDATE.c.client_order_id == client_order_id)
+        for row in self._rows(updates.order_by(_UPDATE.c.fact_id)):
+            order = order.apply(value_of(OrderUpdate, row))
+        return order
+
+    def grant(self, asset: str, t_ms: int) -> Grant | None:
+        """Return what an asset was granted at a close."""
+        query = _GRANT.select(SQL("*")).where((_GRANT.c.asset == asset) & (_GRANT.c.t_ms == t_ms))
+        return next((value_of(Grant, row) for row in self._rows(query)), None)
+
+    def trades(self, from_ms: int, until_ms: int) -> list[Trade]:
+        """Return the trades that were closed at or after a time and before another."""
+        inside = (_TRADE.c.exit_ms >= from_ms) & (_TRADE.c.exit_ms < until_ms)
+        query = _TRADE.select(SQL("*")).where(inside).order_by(_TRADE.c.exit_ms, _TRADE.c.fact_id)
+        return [value_of(Trade, row) for row in self._rows(query)]
+
+    def refusals(self, from_ms: int, until_ms: int) -> dict[RefusalReason, int]:
+        """Return how many wishes of these closes were refused, by reason."""
+        query = (
+            _REFUSAL.select(_REFUSAL.c.reason, peewee.fn.COUNT(SQL("*")).alias("n"))
+            .where((_REFUSAL.c.t_ms >= from_ms) & (_REFUSAL.c.t_ms < until_ms))
+            .group_by(_REFUSAL.c.reason)
+            .order_by(_REFUSAL.c.reason)
+        )
+        return {RefusalReason(row["reason"]): row["n"] for row in self._rows(query)}
+
+    def balance_at(self, t_ms: int) -> Decimal | None:
+        """Return the wallet balance of the newest equity sample that is not later."""
+        query = (
+            _SAMPLE.select(_SAMPLE.c.balance)
+            .where(_SAMPLE.c.t_ms <= t_ms)
+            .order_by(_SAMPLE.c.fact_id.desc())
+            .limit(1)
+        )
+        return next((Decimal(row["balance"]) for row in self._rows(query)), None)
+
+    def first_recorded_ms(self) -> int | None:
+        """Return when the first fact was stored."""
+        query = _FACT.select(_FACT.c.recorded_ms).order_by(_FACT.c.id).limit(1)
+        return next((row["recorded_ms"] for row in self._rows(query)), None)
+
+    def _news(self, kind: str, after: int) -> Iterator[StoredNews]:
+        if kind == "decision":
+            yield from self._decisions(after)
+        elif kind == "equity_sample":
+            yield from self._changes(after)
+        else:
+            for row in self._after(schema.table(kind), after):
+                yield StoredNews(fact_id=row["fact_id"], fact=value_of(_FLAT[kind], row))
+
+    def _decisions(self, after: int) -> Iterator[StoredNews]:
+        fired = _DECISION.c.protection_reason.is_null(False)
+        for row in self._after(_DECISION, after, fired):
+            yield StoredNews(fact_id=row["fact_id"], fact=self._decision(row))
+
+    def _changes(self, after: int) -> Iterator[StoredNews]:
+        """Return where protection changed, the newest sample before included."""
+        older = _SAMPLE.select(peewee.fn.MAX(_SAMPLE.c.fact_id)).where(_SAMPLE.c.fact_id <= after)
+        newest = next(iter(older.tuples().execute(self._database)))[0]
+        before: ProtectionState | None = None
+        for row in self._after(_SAMPLE, (newest or 0) - 1):
+            state = value_of(ProtectionState, row)
+            if before is not None and _protects(before) != _protects(state):
+                change = StateChange(before=before, after=state)
+                yield StoredNews(fact_id=row["fact_id"], fact=change)
+            before = state
+
+    def _after(self, table: Table, after: int, where: object = None) -> list[Row]:
+        query = table.select(SQL("*")).where(table.c.fact_id > after).order_by(table.c.fact_id)
+        return self._rows(query if where is None else query.where(where))
+
+    def _decision(self, row: Row) -> Decision:
+        parts = [self._parts(table, row["fact_id"]) for table in (_GRANT, _REFUSAL, _CLOSE)]
+        return rows.decision_of(row, *parts)
+
+    def _parts(self, table: peewee.Table, fact_id: int) -> list[Row]:
+        query = table.select(SQL("*")).where(table.c.fact_id == fact_id).order_by(table.c.place)
+        return self._rows(query)
+
+    def _rows(self, query: peewee.Query) -> list[Row]:
+        return list(query.execute(self._database))
+
+
+def _protects(state: ProtectionState) -> tuple[bool, bool]:
+    return state.is_reduced, state.is_halted

@@ -1,0 +1,131 @@
+"""All channels of a run, as the settings name them.
+
+What a channel is made with is imported only where that channel is configured: the libraries cost
+tens of megabytes.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from random import Random
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from infra.journal.journal import SqliteJournals
+from infra.notices.carrier import Carrier, Sender
+from infra.notices.commands import HandleCommand
+from infra.notices.heartbeat import Heartbeat
+from infra.notices.outbox import SqliteOutboxes
+from infra.settings.sections import NotificationSettings
+
+TELEGRAM, TELEGRAM_ADMIN = "telegram", "telegram_admin"
+_SERVICES = ("discord", "slack", "email", "other")
+
+OnSystem = Callable[[str, str, str], None]
+"""Takes a key, a title and details of something about the channels that people should hear."""
+
+
+class _Startable(Protocol):
+    def start(self) -> None: ...
+
+
+class Channels:
+    """The outbox of a run and every channel that empties it."""
+
+    def __init__(
+        self,
+        settings: NotificationSettings,
+        journals: SqliteJournals,
+        *,
+        rng: Random,
+        is_well: Callable[[], bool],
+        on_system: OnSystem,
+        handle_command: HandleCommand | None = None,
+    ) -> None:
+        """Make what is configured; nothing is sent yet.
+
+        Args:
+            settings: where, and with which secrets.
+            journals: the database.
+            rng: for the jitter of pauses.
+            is_well: asked before each heartbeat.
+            on_system: told what people should hear of the channels themselves.
+            handle_command: answers the admin's messages; None: nobody reads them.
+
+        Raises:
+            ConfigError: an address is of no service that is known.
+        """
+        self._held = ExitStack()
+        self._on_system = on_system
+        self._heartbeat = _heartbeat(settings, is_well)
+        self._inbox: _Startable | None = None
+        senders = dict(_services(settings))
+        if settings.telegram_bot_token is not None:
+            senders |= self._telegram(settings, settings.telegram_bot_token, handle_command)
+        self._carriers = {
+            channel: Carrier(channel, sender, journals, rng=rng, on_closed=self._tell_closed)
+            for channel, sender in senders.items()
+        }
+        self.outboxes = SqliteOutboxes(
+            journals,
+            {channel: frozenset(getattr(settings.kinds, channel)) for channel in senders},
+            max_waiting=settings.max_waiting,
+            on_stored=lambda channel: self._carriers[channel].wake(),
+        )
+
+    def start(self) -> None:
+        """Begin to carry, to read commands, and to beat."""
+        for part in (*self._carriers.values(), self._inbox, self._heartbeat):
+            if part is not None:
+                part.start()
+
+    def close(self, timeout_s: float) -> None:
+        """Carry on for at most this time, then stop all; what still waits stays in the outbox."""
+        if self._heartbeat is not None:
+            self._heartbeat.close()
+        for place, carrier in enumerate(self._carriers.values()):
+            carrier.close(timeout_s / (len(self._carriers) - place))
+        self._held.close()
+
+    def _telegram(
+        self, settings: NotificationSettings, token: SecretStr, handle: HandleCommand | None
+    ) -> Mapping[str, Sender]:
+        from infra.notices.telegram import TelegramBot, TelegramSender  # noqa: PLC0415 (costly)
+        from infra.notices.telegram_inbox import TelegramInbox  # noqa: PLC0415 (costly)
+
+        bot = TelegramBot(token.get_secret_value(), settings.telegram_server)
+        self._held.callback(bot.close)
+        chats = {
+            TELEGRAM: settings.telegram_channel_id,
+            TELEGRAM_ADMIN: settings.telegram_admin_chat_id,
+        }
+        if chats[TELEGRAM] is None:
+            # The admin's chat is the only one: what the channel would get goes there.
+            chats = {TELEGRAM: chats[TELEGRAM_ADMIN]}
+        admin = settings.telegram_admin_chat_id
+        if admin is not None and handle is not None:
+            inbox = TelegramInbox(bot, admin, handle, on_stranger=self._tell_stranger)
+            self._held.callback(inbox.close)
+            self._inbox = inbox
+        return {c: TelegramSender(bot, chat) for c, chat in chats.items() if chat is not None}
+
+    def _tell_closed(self, channel: str, why: str) -> None:
+        self._on_system(f"closed/{channel}", f"{channel} takes no notices any more", why)
+
+    def _tell_stranger(self, who: str) -> None:
+        detail = f"Chat {who} got no answer. More like it are only counted."
+        self._on_system("stranger", "A stranger wrote to the bot", detail)
+
+
+def _services(settings: NotificationSettings) -> Iterator[tuple[str, Sender]]:
+    for name in _SERVICES:
+        url: SecretStr | None = getattr(settings, f"{name}_url")
+        if url is not None:
+            from infra.notices.services import ServiceSender  # noqa: PLC0415 (costly)
+
+            yield name, ServiceSender(f"notifications.{name}_url", url.get_secret_value())
+
+
+def _heartbeat(settings: NotificationSettings, is_well: Callable[[], bool]) -> Heartbeat | None:
+    url = settings.heartbeat_url
+    return None if url is None else Heartbeat(url.get_secret_value(), is_well)

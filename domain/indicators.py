@@ -63,7 +63,8 @@ class CloseWindow:
 
 def volatility(returns: Array) -> float:
     """Return the sample standard deviation of (n,) log returns, n >= 2."""
-    return float(np.std(returns, ddof=1))
+    off = returns - np.add.reduce(returns) / len(returns)
+    return math.sqrt(float(np.add.reduce(off * off)) / (len(returns) - 1))
 
 
 def correlation(left: Array | None, right: Array | None) -> float | None:
@@ -74,10 +75,13 @@ def correlation(left: Array | None, right: Array | None) -> float | None:
     """
     if left is None or right is None:
         return None
-    left_off, right_off = left - left.mean(), right - right.mean()
+    count = len(left)
+    left_off = left - np.add.reduce(left) / count
+    right_off = right - np.add.reduce(right) / count
     # Sums of products, not a dot product: BLAS may sum in another order from run to run.
-    left_sum, right_sum = float((left_off**2).sum()), float((right_off**2).sum())
+    left_sum = float(np.add.reduce(left_off * left_off))
+    right_sum = float(np.add.reduce(right_off * right_off))
     if left_sum <= 0.0 or right_sum <= 0.0:
         return None
-    found = float((left_off * right_off).sum()) / math.sqrt(left_sum * right_sum)
+    found = float(np.add.reduce(left_off * right_off)) / math.sqrt(left_sum * right_sum)
     return max(-1.0, min(1.0, found))

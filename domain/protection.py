@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 from domain.market import utc_day
 from domain.orders import ExitReason
@@ -86,10 +87,11 @@ def sample(
     rules: ProtectionRules,
 ) -> ProtectionState:
     """Return the state after a close's equity: peak, day start and the size of entries."""
-    if utc_day(t_ms) != state.day:
-        state = replace(state, day=utc_day(t_ms), day_start_equity=equity)
-    state = replace(state, close_ms=t_ms)
-    return watch(state, equity=equity, balance=balance, t_ms=t_ms, rules=rules)
+    day = utc_day(t_ms)
+    day_start = state.day_start_equity if day == state.day else equity
+    return _valued(
+        state, equity, balance, t_ms, rules, close_ms=t_ms, day=day, day_start_equity=day_start
+    )
 
 
 def watch(
@@ -101,25 +103,35 @@ def watch(
     rules: ProtectionRules,
 ) -> ProtectionState:
     """Return the state after an equity between closes. A day begins at its first close only."""
-    state = replace(
+    return _valued(state, equity, balance, t_ms, rules)
+
+
+def _valued(
+    state: ProtectionState,
+    equity: Decimal,
+    balance: Decimal,
+    t_ms: int,
+    rules: ProtectionRules,
+    **begun: Any,
+) -> ProtectionState:
+    peak_equity = max(state.peak_equity, equity)
+    drawdown = (peak_equity - equity) / peak_equity
+    return replace(
         state,
         t_ms=t_ms,
         equity=equity,
         balance=balance,
-        peak_equity=max(state.peak_equity, equity),
-    )
-    return replace(
-        state,
-        is_reduced=_is_reduced(state, rules),
-        is_emergency_armed=state.is_emergency_armed
-        or state.drawdown < rules.drawdown_rearm_fraction,
+        peak_equity=peak_equity,
+        is_reduced=_is_reduced(drawdown, rules, was_reduced=state.is_reduced),
+        is_emergency_armed=state.is_emergency_armed or drawdown < rules.drawdown_rearm_fraction,
+        **begun,
     )
 
 
-def _is_reduced(state: ProtectionState, rules: ProtectionRules) -> bool:
-    if state.is_reduced:
-        return state.drawdown >= rules.drawdown_restore_fraction
-    return state.drawdown >= rules.drawdown_reduce_fraction
+def _is_reduced(drawdown: Decimal, rules: ProtectionRules, *, was_reduced: bool) -> bool:
+    if was_reduced:
+        return drawdown >= rules.drawdown_restore_fraction
+    return drawdown >= rules.drawdown_reduce_fraction
 
 
 def fire(

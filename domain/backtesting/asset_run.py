@@ -113,7 +113,8 @@ class AssetRun:
 
     def report(self, close: int, global_cooldown_end_ms: int) -> Report | None:
         """Return what the asset says of a close; None where it neither holds nor wishes."""
-        if not self.market.is_open(close):
+        is_known_quiet = self._next > close >= self._next_free_from and self._position is None
+        if is_known_quiet or not self.market.is_open(close):
             return None
         t_ms, place = self._grid.time_ms(close), self._place(close)
         signals, rests = self.signals, self.cooldown.is_active(t_ms)

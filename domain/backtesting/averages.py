@@ -10,6 +10,7 @@ the first close: that is the fold.
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.candles import Flags
 from domain.indicators import Array, ema_alpha, ema_series
@@ -36,11 +37,11 @@ def ema_arrays(jobs: Sequence[tuple[Array, int]]) -> list[Array]:
     if sum(chunks) < _CHUNKS:
         return [np.array(ema_series(closes.tolist(), period)) for closes, period in jobs]
     folded = _fold_all(jobs, chunks, length)
-    out, row = [], 0
+    out, column = [], 0
     for (closes, period), count in zip(jobs, chunks, strict=True):
-        begun = folded[row : row + count].reshape(-1)
+        begun = folded[:, column : column + count].T.reshape(-1)
         out.append(_finish(begun, closes, period))
-        row += count
+        column += count
     return out
 
 
@@ -52,47 +53,54 @@ def _finish(begun: Array, closes: Array, period: int) -> Array:
 
 
 def _fold_all(jobs: Sequence[tuple[Array, int]], chunks: list[int], length: int) -> Array:
-    """Return the (sum of chunks, length) averages of the whole chunks of all jobs."""
-    body = np.concatenate(
-        [
-            closes[: count * length].reshape(count, length)
-            for (closes, _), count in zip(jobs, chunks, strict=True)
-        ]
-    )
-    alphas = np.repeat([ema_alpha(period) for _, period in jobs], chunks)
-    is_first = np.zeros(len(body), dtype=np.bool_)
-    is_first[(np.cumsum(chunks) - chunks)[np.array(chunks) > 0]] = True
-    starts = _guessed_starts(body, alphas, is_first)
-    out, stale = np.empty_like(body), np.arange(len(body))
-    while stale.size:
-        out[stale] = _fold(body[stale], starts[stale], alphas[stale])
-        ends = np.where(is_first[1:], starts[1:], out[:-1, -1])
-        stale = 1 + np.flatnonzero(ends != starts[1:])
-        starts[1:] = ends
+    """Return the (length, sum of chunks) averages of the whole chunks of all jobs, in columns."""
+    closes = np.empty((length, sum(chunks)))
+    starts, alphas = np.empty(sum(chunks)), np.empty(sum(chunks))
+    is_first = np.zeros(sum(chunks), dtype=np.bool_)
+    column = 0
+    for (values, period), count in zip(jobs, chunks, strict=True):
+        mine, body = slice(column, column + count), values[: count * length].reshape(count, length)
+        closes[:, mine] = body.T
+        alphas[mine] = ema_alpha(period)
+        starts[mine] = _guessed_starts(body, ema_alpha(period))
+        is_first[column : column + min(count, 1)] = True
+        column += count
+    # The first round only tells where each chunk ends, and so where the next begins.
+    starts[1:] = np.where(is_first[1:], starts[1:], _fold(closes, starts, alphas, None)[:-1])
+    out = np.empty_like(closes)
+    _fold(closes, starts, alphas, out)
+    while (stale := _stale(out, starts, is_first)).size:
+        starts[stale] = out[-1, stale - 1]
+        part = np.empty((length, len(stale)))
+        _fold(closes[:, stale], starts[stale], alphas[stale], part)
+        out[:, stale] = part
     return out
 
 
-def _fold(rows: Array, starts: Array, alphas: Array) -> Array:
-    columns = np.ascontiguousarray(rows.T)
-    value, step = starts, np.empty_like(starts)
-    for closes in columns:
+def _stale(out: Array, starts: Array, is_first: Flags) -> NDArray[np.int64]:
+    """Return which chunks did not begin where the one before them ends."""
+    return 1 + np.flatnonzero(~is_first[1:] & (out[-1, :-1] != starts[1:]))
+
+
+def _fold(closes: Array, starts: Array, alphas: Array, out: Array | None) -> Array:
+    """Fold each column from its start, note every value where `out` is given, return the last."""
+    step = np.empty_like(starts)
+    value, spare = starts, np.empty_like(starts)
+    for place, row in enumerate(closes):
         # The very operations of `ema_next`, in its order, on all chunks at once.
-        np.subtract(closes, value, out=step)
+        np.subtract(row, value, out=step)
         np.multiply(step, alphas, out=step)
-        np.add(value, step, out=closes)
-        value = closes
-    return columns.T
+        value = np.add(value, step, out=spare if out is None else out[place])
+    return value
 
 
-def _guessed_starts(body: Array, alphas: Array, is_first: Flags) -> Array:
-    length = body.shape[1]
-    guess = np.empty(len(body))
-    gained = np.empty(len(body))
-    for alpha in np.unique(alphas):
-        mine = alphas == alpha
-        gained[mine] = body[mine] @ (alpha * (1.0 - alpha) ** np.arange(length - 1, -1, -1))
-    kept = (1.0 - alphas) ** length
-    for row in range(len(body)):
+def _guessed_starts(body: Array, alpha: float) -> Array:
+    """Return roughly where each of a job's (chunks, length) chunks begins."""
+    chunks, length = body.shape
+    guess = np.empty(chunks)
+    gained = body @ (alpha * (1.0 - alpha) ** np.arange(length - 1, -1, -1))
+    kept = (1.0 - alpha) ** length
+    for chunk in range(chunks):
         # The first close is the seed itself: folding it from itself changes nothing.
-        guess[row] = body[row, 0] if is_first[row] else kept[row] * guess[row - 1] + gained[row - 1]
+        guess[chunk] = kept * guess[chunk - 1] + gained[chunk - 1] if chunk else body[0, 0]
     return guess

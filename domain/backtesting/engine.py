@@ -15,7 +15,7 @@ from domain.backtesting.asset_run import AssetRun
 from domain.backtesting.correlations import RoughCorrelations
 from domain.backtesting.market import Market
 from domain.backtesting.result import BacktestResult, EquitySeries, Refused
-from domain.backtesting.watch import MARGIN, is_quiet, levels, loud
+from domain.backtesting.watch import MARGIN, Limits, is_quiet, loud
 from domain.backtesting.windows import HistoryWindows
 from domain.decisions import Decision, Grant, Protection, RefusalReason, Report
 from domain.indicators import Array
@@ -56,6 +56,7 @@ class _Run:
         balance = rules.fills.initial_balance
         state = initial_state(balance, market.first_open_ms)
         self._portfolio = PortfolioState(rules, state, balance, windows)
+        self._limits = Limits(rules.protection)
         self._rough = RoughCorrelations(strategy.volatility_window)
         self._done = -1
         """The newest close that is dealt with."""
@@ -164,7 +165,7 @@ class _Run:
 
     def _watch_flat(self, first: int, end: int, balance: float) -> int:
         portfolio = self._portfolio
-        found = levels(portfolio.protection, self._rules.protection)
+        found = self._limits.acting_on(portfolio.protection)
         if not self._is_settled and not is_quiet(balance, balance, found):
             return first
         if balance > found.peak * (1 - MARGIN) or self._is_past_midnight(end - 1):
@@ -188,7 +189,7 @@ class _Run:
     def _quiet(self, equity: Array, first: int) -> int:
         """Return how many closes from the first on are surely quiet."""
         rules, flags = self._rules.protection, None
-        found = levels(self._portfolio.protection, rules)
+        found = self._limits.acting_on(self._portfolio.protection)
         if not is_quiet(float(equity.min()), float(equity.max()), found):
             flags = loud(equity, found)
         open_markets = [asset.market for asset in self._open_assets()]

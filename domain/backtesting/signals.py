@@ -37,6 +37,7 @@ class AssetSignals:
         self.is_active[: rules.warmup_candles] = False
         self.crosses, self._counts = self._crosses()
         """(m,) places of the closes with crosses that can open a position."""
+        self._cross_places: list[int] = self.crosses.tolist()
         self._count_today = self._counts_of_day()
         self._end_days_of_too_many()
         self._ends = self._ends_of_activity()
@@ -61,8 +62,8 @@ class AssetSignals:
 
     def crosses_today(self, place: int) -> int:
         """Return the count of the day up to a close, its own crosses included (2.3)."""
-        at = int(np.searchsorted(self.crosses, place, side="right")) - 1
-        if at < 0 or self._day(int(self.crosses[at])) != self._day(place):
+        at = bisect_right(self._cross_places, place) - 1
+        if at < 0 or self._day(self._cross_places[at]) != self._day(place):
             return 0
         return int(self._count_today[at])
 

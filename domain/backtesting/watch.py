@@ -5,6 +5,7 @@ line of sums, and most spans of closes are seen at a glance to be quiet: no leve
 reached, in floats, with room to spare. What is not surely quiet is left to be judged exactly.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,27 +33,38 @@ class Levels:
     """At a daily loss from this on something may happen."""
 
 
-def levels(state: ProtectionState, rules: ProtectionRules) -> Levels:
-    """Return what can act on a state."""
-    above, below = [], [-np.inf]
-    if state.is_reduced:
-        below.append(float(rules.drawdown_restore_fraction))
-    else:
-        above.append(float(rules.drawdown_reduce_fraction))
-    if state.is_emergency_armed:
-        above.append(float(rules.drawdown_emergency_fraction))
-    else:
-        below.append(float(rules.drawdown_rearm_fraction))
-    if not state.is_halted:
-        above.append(float(rules.drawdown_halt_fraction))
-    has_fired_today = state.daily_loss_day == state.day
-    return Levels(
-        peak=float(state.peak_equity),
-        day_start=float(state.day_start_equity),
-        above=min(above, default=np.inf) - MARGIN,
-        below=max(below) + MARGIN,
-        daily_loss=np.inf if has_fired_today else float(rules.max_daily_loss_fraction) - MARGIN,
-    )
+class Limits:
+    """The limits of section 8 as floats."""
+
+    def __init__(self, rules: ProtectionRules) -> None:
+        """Take the rules."""
+        self._reduce = float(rules.drawdown_reduce_fraction)
+        self._restore = float(rules.drawdown_restore_fraction)
+        self._emergency = float(rules.drawdown_emergency_fraction)
+        self._rearm = float(rules.drawdown_rearm_fraction)
+        self._halt = float(rules.drawdown_halt_fraction)
+        self._daily_loss = float(rules.max_daily_loss_fraction)
+
+    def acting_on(self, state: ProtectionState) -> Levels:
+        """Return what can act on a state."""
+        above = math.inf if state.is_halted else self._halt
+        below = -math.inf
+        if state.is_reduced:
+            below = self._restore
+        else:
+            above = min(above, self._reduce)
+        if state.is_emergency_armed:
+            above = min(above, self._emergency)
+        else:
+            below = max(below, self._rearm)
+        has_fired_today = state.daily_loss_day == state.day
+        return Levels(
+            peak=float(state.peak_equity),
+            day_start=float(state.day_start_equity),
+            above=above - MARGIN,
+            below=below + MARGIN,
+            daily_loss=math.inf if has_fired_today else self._daily_loss - MARGIN,
+        )
 
 
 def is_quiet(lowest: float, highest: float, found: Levels) -> bool:

@@ -93,7 +93,7 @@ def backtest_figures(result: BacktestResult) -> BacktestFigures:
     start_ms, end_ms = result.market.first_open_ms, int(equity.time_ms[-1])
     final = float(equity.equity[-1])
     returns = daily_returns(equity, result.initial_balance)
-    growth = _cagr(final / result.initial_balance, end_ms - start_ms)
+    growth = growth_a_year(final / result.initial_balance, end_ms - start_ms)
     fall = max_drawdown(equity, result.initial_balance, start_ms)
     return BacktestFigures(
         total=trade_figures(result.trades),
@@ -169,7 +169,8 @@ def max_drawdown(equity: EquitySeries, initial: float, start_ms: int) -> Drawdow
     )
 
 
-def _cagr(growth: float, span_ms: int) -> float | None:
+def growth_a_year(growth: float, span_ms: int) -> float | None:
+    """Return the compound annual growth that a growth (1.1 is ten percent) over a span makes."""
     if growth <= 0.0:
         return None
     try:

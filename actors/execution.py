@@ -3,8 +3,9 @@
 Receives: OpenPosition, ClosePosition, ResolveEntry; ExecutionSeen, OrderSeen, PositionMarked from
 the exchange; Restarted, GivenUp.
 Publishes: PositionChanged, OrderRejected to the asset and the portfolio; PositionMarked to the
-portfolio; PositionOpened, TradeClosed, PositionDiffers, PositionNaked, ConnectionLost,
-ConnectionRestored to the notifier.
+portfolio, and AssetFrozen, AssetThawed, MalfunctionBegan, MalfunctionEnded; PositionOpened,
+TradeClosed, PositionDiffers, PositionNaked, ConnectionLost, ConnectionRestored, RiskRaised to the
+notifier.
 Owns: the asset's orders and stops at the exchange, and the journal of both.
 
 What the exchange tells is a hint. Whenever the actor cannot know (after its start, after an answer
@@ -12,8 +13,11 @@ that never came), it asks the exchange what is true, and asks again until it is 
 it opens nothing.
 """
 
+from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 
 from loguru import logger
 
@@ -21,11 +25,16 @@ from actors.core.actor import Incarnation, SupervisedActor
 from actors.core.envelope import Origin
 from actors.messages import (
     AskExchange,
+    AskNext,
+    AssetFrozen,
+    AssetThawed,
     ClosePosition,
     ConnectionLost,
     ConnectionRestored,
     ExecutionSeen,
     GivenUp,
+    MalfunctionBegan,
+    MalfunctionEnded,
     Message,
     OpenPosition,
     OrderRejected,
@@ -37,6 +46,7 @@ from actors.messages import (
     PositionOpened,
     ResolveEntry,
     Restarted,
+    RiskRaised,
     TradeClosed,
 )
 from actors.names import NOTIFIER, PORTFOLIO, asset_name
@@ -45,6 +55,7 @@ from domain.decisions import Grant
 from domain.errors import (
     AccessDeniedError,
     BadDataError,
+    OrderNotProcessedError,
     OrderRefusedError,
     OutcomeUnknownError,
     StaleGrantError,
@@ -52,6 +63,7 @@ from domain.errors import (
 )
 from domain.facts import Fact, Order
 from domain.intents import close_intent, entry_intent
+from domain.market import Side
 from domain.orders import (
     INTENDED,
     ExitReason,
@@ -59,6 +71,8 @@ from domain.orders import (
     OrderStatus,
     OrderUpdate,
     Purpose,
+    RestingOrder,
+    is_our_id,
 )
 from domain.positions import ZERO, Booked, Execution, Holding, Position, book
 from domain.rules import TradingRules
@@ -67,6 +81,14 @@ from domain.sizing import ProtectiveLevels, protective_levels
 _EXCHANGE = "exchange"
 ALARMING_DIFFERENCES = 3
 ALARMING_SILENCES = 3
+UNREAD_SENDS = 5
+"""How often a close that the exchange did not look at is sent again under its id."""
+CLOSE_ATTEMPTS = 6
+"""Attempts at one close, further and further apart, before a person is called."""
+SIGNS_OF_LIFE = 6
+"""How often the portfolio hears a price within the time after which silence is a malfunction."""
+ORDERS_EVERY = 10
+"""Every so many timed rounds the exchange is asked what rests there."""
 NO_ANSWER = (UnavailableError, AccessDeniedError, BadDataError)
 """A question to the exchange that has to be asked again."""
 LOOK_BACK_MS = 86_400_000
@@ -87,6 +109,7 @@ class ExecutionActor(SupervisedActor):
         journals: Journals,
         ask_again_ms: int = 1_000,
         reconcile_ms: int | None = None,
+        stale_ms: int | None = None,
     ) -> None:
         """Take over `execution/NAME`.
 
@@ -99,6 +122,7 @@ class ExecutionActor(SupervisedActor):
             journals: where the facts are.
             ask_again_ms: pause before the exchange is asked again what it did not answer.
             reconcile_ms: how often it is asked what is true, come what may; None: never.
+            stale_ms: how long it may be silent before that is a malfunction; None: for ever.
         """
         super().__init__(incarnation)
         self._asset = asset
@@ -108,6 +132,14 @@ class ExecutionActor(SupervisedActor):
         self._journals = journals
         self._ask_again_ms = ask_again_ms
         self._reconcile_ms = reconcile_ms
+        self._stale_ms = stale_ms
+        self._agenda: deque[Callable[[], None]] = deque()
+        """Questions of the round under way: one a message, so that no round looks like a hang."""
+        self._is_asked = False
+        """A message to itself is on its way that puts the next question."""
+        self._has_doubted = False
+        """The round under way has found something that is not as it should be."""
+        self._rounds = 0
         self._orders: dict[str, Order] = {}
         self._seen: set[str] = set()
         """Ids of the executions that are booked."""
@@ -119,7 +151,18 @@ class ExecutionActor(SupervisedActor):
         self._silences = 0
         """How often in a row it did not answer."""
         self._silent_since_ms = 0
-        self._alarms: dict[type[Message], Message] = {}
+        self._is_out_of_reach = False
+        """The portfolio was told so."""
+        self._is_frozen = False
+        """Books and exchange differ for good; likewise."""
+        self._unread: dict[str, int] = {}
+        """How often each close was sent that the exchange did not look at."""
+        self._unfinished: ClosePosition | None = None
+        """A close whose order ended before the position did."""
+        self._foreign: set[str] = set()
+        """Orders of others that were told."""
+        self._marked_ms = 0
+        self._alarms: dict[str, Message] = {}
         """The newest of each kind; told again once the notifier was restarted."""
         self._is_certain = False
         """The exchange has answered every question since the last doubt."""
@@ -135,7 +178,10 @@ class ExecutionActor(SupervisedActor):
             self._seen.add(stored.execution.exec_id)
             self._newest_execution_ms = stored.execution.ts_ms
             self._position = book(self._position, stored.execution).position
+        self._unfinished = self._find_unfinished()
         self._ask_exchange()
+        while self._agenda:
+            self._put_next()
 
     def handle(self, message: Message) -> None:
         """Do what a message says."""
@@ -152,9 +198,11 @@ class ExecutionActor(SupervisedActor):
                 self._on_order(update)
             case AskExchange():
                 self._ask_exchange()
+            case AskNext():
+                self._is_asked = False
+                self._put_next()
             case PositionMarked():
-                if self._position is not None:
-                    self.tell(PORTFOLIO, message, latest=f"mark/{self._asset}")
+                self._on_marked(message)
             case Restarted(address=address):
                 self._on_restarted(address)
             case GivenUp():
@@ -187,6 +235,7 @@ class ExecutionActor(SupervisedActor):
             return  # opened by hand: the one who opened it decides
         under_way = [order for order in self._orders.values() if _is_close_under_way(order)]
         if not under_way:
+            self._unfinished = None
             intent = close_intent(
                 position,
                 decided_ms=command.t_ms,
@@ -232,7 +281,15 @@ class ExecutionActor(SupervisedActor):
             self.tell(receiver, PositionChanged(fact_id=fact_id, execution=execution))
         self._tell_people(before, booked, execution)
         if _has_grown(before, self._position):
-            self._protect_at_once()
+            self._ask(self._ask_stops)
+
+    def _on_marked(self, message: PositionMarked) -> None:
+        """Pass the price on: always where a position needs it, else as a sign of life."""
+        pause_ms = 0 if self._stale_ms is None else self._stale_ms // SIGNS_OF_LIFE
+        is_due = self._stale_ms is not None and message.ts_ms - self._marked_ms >= pause_ms
+        if self._position is not None or is_due:
+            self._marked_ms = message.ts_ms
+            self.tell(PORTFOLIO, message, latest=f"mark/{self._asset}")
 
     def _tell_people(self, before: Position | None, booked: Booked, execution: Execution) -> None:
         if booked.trade is not None:
@@ -254,6 +311,16 @@ class ExecutionActor(SupervisedActor):
         if address == NOTIFIER:
             for alarm in self._alarms.values():
                 self.tell(NOTIFIER, alarm)
+        if address == PORTFOLIO:
+            self._tell_portfolio()
+
+    def _tell_portfolio(self) -> None:
+        """Repeat what keeps it from opening anything."""
+        if self._is_frozen:
+            self.tell(PORTFOLIO, AssetFrozen(asset=self._asset))
+        if self._is_out_of_reach:
+            detail = f"the exchange does not answer for {self._asset}"
+            self.tell(PORTFOLIO, MalfunctionBegan(source=self.name, detail=detail))
 
     def release(self) -> None:
         """Let go of the timer."""
@@ -283,32 +350,134 @@ class ExecutionActor(SupervisedActor):
     # Asking the exchange.
 
     def _ask_exchange(self) -> None:
-        """Book what happened unseen, settle what is open, and set the stops right."""
-        self._is_certain = True
+        """Begin a round: book what happened unseen, settle what is open, set the stops right."""
+        is_timed = self._is_certain
+        self._rounds += 1
+        self._has_doubted = False
+        self._agenda.clear()
+        self._agenda.append(self._ask_executions)
+        if not is_timed or self._rounds % ORDERS_EVERY == 0:
+            self._agenda.append(self._ask_orders)
+        self._agenda.append(self._ask_holding)
+        self._go_on_asking()
+
+    def _ask(self, question: Callable[[], None]) -> None:
+        if self._ask_holding not in self._agenda:  # which answers every other question too
+            self._agenda.append(question)
+        self._go_on_asking()
+
+    def _go_on_asking(self) -> None:
+        if self._agenda and not self._is_asked:
+            self._is_asked = True
+            self.tell(self.name, AskNext())
+
+    def _put_next(self) -> None:
+        """Put the next question; the round ends with the last, or where nobody answers."""
+        if not self._agenda:
+            return
         try:
-            for execution in self._exchange.executions(self._asset, self._since_ms()):
-                self._on_execution(execution)
-            for order in list(self._orders.values()):
-                if order.is_under_way:
-                    self._look_up(order)
-            holding = self._exchange.holding(self._asset)
-            self._compare(holding)
-            self._protect(holding)
+            self._agenda.popleft()()
         except NO_ANSWER as error:
-            self._doubt(str(error))
-            self._on_silence(str(error))
+            self._agenda.clear()
+            self._on_silence(error)
+            return
+        if self._agenda:
+            self._go_on_asking()
         else:
-            self._on_answer()
-        if self._is_certain and self._reconcile_ms is not None:
+            self._end_round()
+
+    def _end_round(self) -> None:
+        self._on_answer()
+        if self._has_doubted:
+            return
+        self._is_certain = True
+        self._go_on_closing()
+        if self._reconcile_ms is not None and not self._has_doubted:
             self._ask_again_in(self._reconcile_ms)
 
-    def _on_silence(self, why: str) -> None:
+    def _ask_executions(self) -> None:
+        for execution in self._exchange.executions(self._asset, self._since_ms()):
+            self._on_execution(execution)
+        under_way = [order for order in self._orders.values() if order.is_under_way]
+        for order in reversed(under_way):
+            self._agenda.appendleft(partial(self._look_up, order.client_order_id))
+
+    def _ask_orders(self) -> None:
+        """Cancel what rests under an id of ours and is not ours to rest; leave others alone."""
+        for resting in self._exchange.open_orders(self._asset):
+            order_id = resting.client_order_id
+            if order_id is None or not is_our_id(self._asset, order_id):
+                self._tell_foreign(resting)
+                continue
+            order = self._orders.get(order_id)
+            if order is None or not order.is_under_way:
+                self._cancel_orphan(order_id)
+
+    def _cancel_orphan(self, order_id: str) -> None:
+        logger.bind(actor=self.name, asset=self._asset).warning(
+            "{}: {} rests at the exchange, and is not under way here: it is canceled",
+            self.name,
+            order_id,
+        )
+        try:
+            self._exchange.cancel(self._asset, order_id, self.incarnation.is_ours)
+        except (OrderRefusedError, OutcomeUnknownError) as error:
+            self._doubt(f"{order_id} could not be canceled: {error}")
+
+    def _tell_foreign(self, resting: RestingOrder) -> None:
+        if resting.venue_order_id in self._foreign:
+            return
+        self._foreign.add(resting.venue_order_id)
+        self.tell(
+            NOTIFIER,
+            RiskRaised(
+                key=f"foreign/{resting.venue_order_id}",
+                asset=self._asset,
+                what=f"an order of {self._asset} that this system did not send",
+                figures=f"order={resting.venue_order_id} side={resting.side} qty={resting.qty}",
+                effect="it is left alone and blocks nothing",
+                advice="cancel it, or expect its fill to be booked as external",
+            ),
+        )
+
+    def _ask_holding(self) -> None:
+        holding = self._exchange.holding(self._asset)
+        self._compare(holding)
+        self._protect(holding)
+
+    def _ask_stops(self) -> None:
+        self._protect(self._exchange.holding(self._asset))
+
+    def _on_silence(self, error: Exception) -> None:
+        self._doubt(str(error))
         self._silences += 1
         if self._silences == 1:
             self._silent_since_ms = self.now_ms
+        if isinstance(error, AccessDeniedError):
+            self._on_denied(error)
         # A single answer may get lost; only a silence that stays is worth a word.
         if self._silences == ALARMING_SILENCES:
-            self.tell(NOTIFIER, ConnectionLost(asset=self._asset, what=_EXCHANGE, detail=why))
+            lost = ConnectionLost(asset=self._asset, what=_EXCHANGE, detail=str(error))
+            self.tell(NOTIFIER, lost)
+        silent_ms = self.now_ms - self._silent_since_ms
+        is_stale = self._stale_ms is not None and silent_ms >= self._stale_ms
+        if is_stale and not self._is_out_of_reach:
+            self._is_out_of_reach = True
+            self._tell_portfolio()
+
+    def _on_denied(self, error: AccessDeniedError) -> None:
+        """Ask again, slowly: a denial may pass, and asking often can prolong it."""
+        self._ask_again_in(max(self._ask_again_ms, self._reconcile_ms or 0))
+        self._alarm(
+            RiskRaised(
+                key=f"denied/{self._asset}/{self._silent_since_ms}",
+                asset=self._asset,
+                what=f"the exchange denies access for {self._asset}",
+                figures=str(error),
+                effect="nothing is opened until it answers; open positions stay under their stops",
+                advice="check the API key, its permissions and its IP binding",
+            )
+        )
 
     def _on_answer(self) -> None:
         if self._silences >= ALARMING_SILENCES:
@@ -316,30 +485,56 @@ class ExecutionActor(SupervisedActor):
             restored = ConnectionRestored(asset=self._asset, what=_EXCHANGE, down_ms=down_ms)
             self.tell(NOTIFIER, restored)
         self._silences = 0
+        if self._is_out_of_reach:
+            self._is_out_of_reach = False
+            self.tell(PORTFOLIO, MalfunctionEnded(source=self.name))
 
     def _alarm(self, alarm: Message) -> None:
-        self._alarms[type(alarm)] = alarm
+        kind = type(alarm).__name__
+        if isinstance(alarm, RiskRaised):
+            kind = alarm.key.partition("/")[0]
+            told = self._alarms.get(kind)
+            if isinstance(told, RiskRaised) and told.key == alarm.key:
+                return
+        self._alarms[kind] = alarm
         self.tell(NOTIFIER, alarm)
 
     def _compare(self, holding: Holding) -> None:
         """Open nothing while the exchange holds another quantity than the books."""
         booked = ZERO if self._position is None else self._position.signed_qty
         if holding.signed_qty == booked:
-            self._differences = 0
+            self._thaw()
             return
         self._differences += 1
+        text = f"the exchange holds {holding.signed_qty:f}, the books say {booked:f}"
+        self._doubt(text)
         # An execution may be on its way; only a difference that stays is worth an alarm.
         if self._differences == ALARMING_DIFFERENCES:
-            text = f"the exchange holds {holding.signed_qty:f}, the books say {booked:f}"
             self._alarm(PositionDiffers(asset=self._asset, since_ms=self.now_ms, detail=text))
-        self._doubt(f"the exchange holds {holding.signed_qty:f}, the books say {booked:f}")
+            self._is_frozen = True
+            self._tell_portfolio()
+        if self._is_frozen:
+            # What quick questions did not explain is asked again, but not for ever every second.
+            self._ask_again_in(max(self._ask_again_ms, self._reconcile_ms or 0))
+
+    def _thaw(self) -> None:
+        self._differences = 0
+        if self._is_frozen:
+            self._is_frozen = False
+            self.tell(PORTFOLIO, AssetThawed(asset=self._asset))
 
     def _since_ms(self) -> int:
         """Return from when on executions may be unknown; late ones are found twice, not lost."""
         return min(self._newest_execution_ms, self.now_ms) - LOOK_BACK_MS
 
-    def _look_up(self, order: Order) -> None:
-        update = self._exchange.order(self._asset, order.client_order_id)
+    def _look_up(self, order_id: str) -> None:
+        order = self._orders[order_id]
+        if not order.is_under_way:
+            return
+        if 0 < self._unread.get(order_id, 0) <= UNREAD_SENDS:
+            self._send(order.intent)
+            return
+        update = self._exchange.order(self._asset, order_id)
         if update is not None:
             self._apply_update(order, update)
         elif order.intent.purpose is not Purpose.ENTRY:
@@ -349,13 +544,14 @@ class ExecutionActor(SupervisedActor):
             if why_not is None:
                 self._send(order.intent)
             else:
-                news = self._news(order.client_order_id, OrderStatus.VOID, why_not)
+                news = self._news(order_id, OrderStatus.VOID, why_not)
                 self._apply_update(order, news)
 
     def _doubt(self, why: str) -> None:
         """Open nothing, and ask again in a while."""
         logger.bind(actor=self.name, asset=self._asset).warning("{}: {}", self.name, why)
         self._is_certain = False
+        self._has_doubted = True
         self._ask_again_in(self._ask_again_ms)
 
     def _ask_again_in(self, pause_ms: int) -> None:
@@ -372,12 +568,29 @@ class ExecutionActor(SupervisedActor):
         order_id = intent.request.client_order_id
         try:
             update = self._exchange.submit(intent.request, self.incarnation.is_ours)
+        except OrderNotProcessedError as error:
+            update = self._unread_news(intent, str(error))
         except (OrderRefusedError, AccessDeniedError) as error:
             update = self._news(order_id, OrderStatus.REJECTED, str(error))
         except OutcomeUnknownError as error:
+            self._unread.pop(order_id, None)
             update = self._news(order_id, OrderStatus.UNKNOWN, str(error))
             self._doubt(f"{order_id} may or may not have been accepted: {error}")
+        else:
+            self._unread.pop(order_id, None)
         self._apply_update(self._orders[order_id], update)
+
+    def _unread_news(self, intent: Intent, why: str) -> OrderUpdate:
+        """Return what becomes of an order that the exchange did not look at.
+
+        A close is sent again as it is, a few times; what an entry was decided on may be over.
+        """
+        order_id = intent.request.client_order_id
+        self._unread[order_id] = self._unread.get(order_id, 0) + 1
+        if intent.purpose is Purpose.ENTRY or self._unread[order_id] > UNREAD_SENDS:
+            return self._news(order_id, OrderStatus.REJECTED, why)
+        self._doubt(f"{order_id} was not looked at, and is sent again: {why}")
+        return self._news(order_id, OrderStatus.UNKNOWN, why)
 
     def _apply_update(self, order: Order, update: OrderUpdate) -> None:
         after = order.apply(update)
@@ -387,7 +600,7 @@ class ExecutionActor(SupervisedActor):
         self._orders[order.client_order_id] = after
         if not after.is_under_way:
             self._repeat_answer(after, update.detail)
-            self._go_on_closing(after)
+            self._on_ended(after)
 
     def _repeat_answer(self, order: Order, detail: str = "") -> None:
         """Tell that an order ended without a fill; fills are told as facts."""
@@ -402,19 +615,59 @@ class ExecutionActor(SupervisedActor):
             )
             self.tell(receiver, rejected)
 
-    def _go_on_closing(self, order: Order) -> None:
-        """Close what a partly filled close has left; its order is terminal."""
-        intent = order.intent
-        was_partial = order.state.status is OrderStatus.CANCELED and order.state.filled_qty
-        if intent.reason is None or not was_partial or self._position is None:
+    def _on_ended(self, order: Order) -> None:
+        """Close what the end of a close has left open."""
+        command = self._left_open_by(order)
+        if command is None:
             return
-        command = ClosePosition(
+        if order.state.status is OrderStatus.CANCELED and order.state.filled_qty:
+            self._on_close(command)
+            return
+        # Perhaps it was refused because the position is gone: what is true is asked first.
+        self._unfinished = command
+        self._doubt(f"{order.client_order_id} has closed nothing: {order.state.status}")
+        self._ask_again_in(self._pause_ms(order.intent))
+
+    def _left_open_by(self, order: Order) -> ClosePosition | None:
+        """Return the command of a close that ended before its position did."""
+        intent, position = order.intent, self._position
+        if order.is_under_way or intent.reason is None or position is None:
+            return None
+        if order.state.status is OrderStatus.FILLED or _is_younger(position, intent.decided_ms):
+            return None
+        return ClosePosition(
             asset=self._asset,
             t_ms=intent.decided_ms,
             purpose=intent.purpose,
             reason=intent.reason,
         )
-        self._on_close(command)
+
+    def _find_unfinished(self) -> ClosePosition | None:
+        """Return the close that an earlier life may have left unfinished."""
+        closes = [order for order in self._orders.values() if order.intent.reason is not None]
+        return self._left_open_by(closes[-1]) if closes else None
+
+    def _go_on_closing(self) -> None:
+        """Make the next attempt at a close, now that the exchange has said what is open."""
+        command, self._unfinished = self._unfinished, None
+        if command is not None:
+            self._on_close(command)
+
+    def _pause_ms(self, intent: Intent) -> int:
+        """Return the pause before the next attempt at a close; call a person after too many."""
+        attempt = intent.attempt
+        if attempt >= CLOSE_ATTEMPTS:
+            self._alarm(
+                RiskRaised(
+                    key=f"close/{self._asset}/{intent.decided_ms}",
+                    asset=self._asset,
+                    what=f"{self._asset} cannot be closed",
+                    figures=f"attempts={attempt}",
+                    effect="it is tried on, slowly; the position stays under its stop",
+                    advice="close the position at the exchange",
+                )
+            )
+        return self._ask_again_ms << (min(attempt, CLOSE_ATTEMPTS) - 1)
 
     def _intend(self, intent: Intent) -> None:
         self._journal.append(intent)
@@ -459,28 +712,33 @@ class ExecutionActor(SupervisedActor):
 
     # Positions.
 
-    def _protect_at_once(self) -> None:
-        try:
-            self._protect(self._exchange.holding(self._asset))
-        except NO_ANSWER as error:
-            # The stops of the entry order stand; where they should move to is asked again.
-            self._doubt(f"the stops could not be set right: {error}")
-
     def _protect(self, holding: Holding) -> None:
         """Have both stops stand at the exchange where the average entry price puts them."""
-        if self._position is None or not holding.signed_qty:
+        if not holding.signed_qty:
             self._naked_since_ms = None
             return
+        side, entry_price = self._entered(holding)
+        if entry_price is None:
+            return
         wanted = protective_levels(
-            self._position.avg_entry_price,
-            self._position.side,
-            self._rules.risk,
-            self._rules.asset(self._asset).instrument,
+            entry_price, side, self._rules.risk, self._rules.asset(self._asset).instrument
         )
         if (holding.stop_loss, holding.take_profit) != (wanted.stop_loss, wanted.take_profit):
             if holding.stop_loss is None and self._naked_since_ms is None:
                 self._naked_since_ms = self.now_ms
-            self._set_stops(wanted)
+            self._agenda.appendleft(partial(self._set_stops, wanted))
+
+    def _entered(self, holding: Holding) -> tuple[Side, Decimal | None]:
+        """Return side and price of the entry: the books', or the exchange's where they know none.
+
+        A position that the books do not explain gets a stop like any other, once its stop is
+        missing; a stop that somebody set for it is left alone.
+        """
+        if self._position is not None:
+            return self._position.side, self._position.avg_entry_price
+        side = Side.BUY if holding.signed_qty > 0 else Side.SELL
+        is_unexplained = self._differences > 1 and holding.stop_loss is None
+        return side, holding.avg_entry_price if is_unexplained else None
 
     def _set_stops(self, wanted: ProtectiveLevels) -> None:
         try:

@@ -10,7 +10,7 @@ from domain.decisions import Decision, Grant, Protection, RefusalReason
 from domain.facts import Fact, Order, StoredExecution, StoredNews
 from domain.market import Candle
 from domain.notices import Notice, NoticeKind, Similar
-from domain.orders import OrderRequest, OrderUpdate
+from domain.orders import OrderRequest, OrderUpdate, RestingOrder
 from domain.positions import Execution, Holding, Trade
 from domain.protection import ProtectionState
 from domain.sizing import ProtectiveLevels
@@ -98,6 +98,7 @@ class Exchange(Protocol):
 
         Raises:
             FencedError: the sender was replaced; nothing was sent.
+            OrderNotProcessedError: the exchange did not look at it; it may be sent again.
             OrderRefusedError: the exchange refused it; nothing was traded.
             OutcomeUnknownError: it may have been accepted.
         """
@@ -121,6 +122,22 @@ class Exchange(Protocol):
 
         Raises:
             UnavailableError: the exchange did not answer.
+        """
+
+    def open_orders(self, asset: str) -> Sequence[RestingOrder]:
+        """Return what rests for an asset, whoever sent it, save the stops of its position.
+
+        Raises:
+            UnavailableError: the exchange did not answer.
+        """
+
+    def cancel(self, asset: str, client_order_id: str, is_ours: Callable[[], bool]) -> None:
+        """Ask for an order of ours to be canceled; it may fill first. Nothing where it is gone.
+
+        Raises:
+            FencedError: the caller was replaced; nothing was sent.
+            OrderRefusedError: the exchange does not cancel it.
+            OutcomeUnknownError: it may or may not be canceled.
         """
 
     def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> None:

@@ -161,7 +161,7 @@ class Account(Protocol):
 
     @property
     def wallet(self) -> Wallet | None:
-        """What else moves its money; None where nothing does."""
+        """What tells of other changes of its money; None where there are none."""
 
     def prepare(self, rules: TradingRules) -> TradingRules:
         """Return the rules with the exchange's filters and the account's balance."""
@@ -399,6 +399,7 @@ def build_live(
         asking={
             "ask_again_ms": int(_ASK_AGAIN_S * 1000 * venue.speed),
             "reconcile_ms": int(float(settings.execution.reconcile_seconds) * 1000 * venue.speed),
+            "stale_ms": int(rules.protection.stale_data_ms * venue.speed),
         },
         checks=_live_checks(rules, venue.speed) if has_live_checks else None,
     )

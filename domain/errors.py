@@ -17,6 +17,10 @@ class OrderRefusedError(TradingError):
     """The venue refused the order: nothing was traded."""
 
 
+class OrderNotProcessedError(OrderRefusedError):
+    """The venue did not even look at the order: it may be sent again as it is."""
+
+
 class OutcomeUnknownError(TradingError):
     """The order may have been accepted: look up its id before anything else."""
 

@@ -108,6 +108,16 @@ class OrderUpdate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RestingOrder:
+    """An order that rests at the venue, whoever sent it."""
+
+    venue_order_id: str
+    client_order_id: str | None
+    side: Side | None
+    qty: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderState:
     """What is known of one order.
 
@@ -147,3 +157,11 @@ def client_order_id(asset: str, decided_ms: int, purpose: Purpose, attempt: int)
         message = f"client_order_id must be 1 to 36 of A-Z a-z 0-9 - _, was {made!r}"
         raise ValueError(message)
     return made
+
+
+def is_our_id(asset: str, found: str | None) -> bool:
+    """Tell whether an id is one that `client_order_id` makes for an asset."""
+    purposes = "|".join(purpose.value for purpose in Purpose)
+    return found is not None and bool(
+        re.fullmatch(rf"{re.escape(asset)}-[0-9]+-({purposes})-[0-9]+", found)
+    )

@@ -123,6 +123,8 @@ class Holding:
     stop_loss: Decimal | None
     """Trigger price of the full-position stop that stands; None where none does."""
     take_profit: Decimal | None
+    avg_entry_price: Decimal | None = None
+    """Quote per base; None where flat, or where nobody can be without books of it."""
 
 
 FLAT = Holding(signed_qty=ZERO, stop_loss=None, take_profit=None)

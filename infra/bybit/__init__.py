@@ -1,6 +1,11 @@
 """Bybit, and the failures at its border: domain errors with what only the venue's answer holds."""
 
-from domain.errors import OrderRefusedError, OutcomeUnknownError, UnavailableError
+from domain.errors import (
+    OrderNotProcessedError,
+    OrderRefusedError,
+    OutcomeUnknownError,
+    UnavailableError,
+)
 
 
 class RefusedError(OrderRefusedError):
@@ -12,6 +17,10 @@ class RefusedError(OrderRefusedError):
         self.code = code
         """The venue's retCode."""
         self.text = text
+
+
+class NotProcessedError(RefusedError, OrderNotProcessedError):
+    """The venue refused the request unread: our time was wrong, or there were too many."""
 
 
 class UnknownOutcomeError(OutcomeUnknownError):

@@ -10,7 +10,7 @@ from loguru import logger
 
 from domain.errors import AccessDeniedError, UnavailableError
 from domain.market import Side
-from domain.orders import OrderRequest, OrderStatus, OrderUpdate
+from domain.orders import OrderRequest, OrderStatus, OrderUpdate, RestingOrder
 from domain.positions import ZERO, Execution, Holding
 from domain.sizing import ProtectiveLevels
 from domain.transfers import Transfer
@@ -119,7 +119,25 @@ class BybitExchange:
             signed_qty=-position.qty if position.side is Side.SELL else position.qty,
             stop_loss=position.stop_loss,
             take_profit=position.take_profit,
+            avg_entry_price=position.avg_entry_price,
         )
+
+    def open_orders(self, asset: str) -> Sequence[RestingOrder]:
+        """Return what rests for the asset, save the stops of its position."""
+        return [
+            RestingOrder(
+                venue_order_id=order.venue_order_id,
+                client_order_id=order.client_order_id,
+                side=order.side,
+                qty=order.qty,
+            )
+            for order in self._rest.open_orders(self._symbols[asset])
+            if not order.is_protective
+        ]
+
+    def cancel(self, asset: str, client_order_id: str, is_ours: Callable[[], bool]) -> None:
+        """Ask for an order of ours to be canceled; nothing where it is gone."""
+        self._rest.cancel(self._symbols[asset], client_order_id, is_ours)
 
     def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> None:
         """Move the stops of the open position in place."""

@@ -38,6 +38,7 @@ class PaperConnection:
         self._candle_ms = rules.strategy.candle_ms
         self._unseen: Unseen | None = None
         self._subscriptions: list[Subscription] = []
+        self.wallet = None
         self.exchange = PaperExchange(
             self._account,
             market.rest,

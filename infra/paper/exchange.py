@@ -9,7 +9,7 @@ from typing import Protocol
 
 from domain.errors import BadDataError, FencedError, UnavailableError
 from domain.matching import CandlePrices, Event
-from domain.orders import OrderRequest, OrderStatus, OrderUpdate
+from domain.orders import OrderRequest, OrderStatus, OrderUpdate, RestingOrder
 from domain.positions import FLAT, ZERO, Execution, Holding, Position
 from domain.sizing import ProtectiveLevels
 from infra.bybit import AlreadyAcceptedError, NeverSentError
@@ -114,6 +114,13 @@ class PaperExchange:
             stop_loss=None if stops is None else stops.stop_loss,
             take_profit=None if stops is None else stops.take_profit,
         )
+
+    def open_orders(self, asset: str) -> Sequence[RestingOrder]:  # noqa: ARG002
+        """Return nothing: nobody else trades on paper."""
+        return ()
+
+    def cancel(self, asset: str, client_order_id: str, is_ours: Callable[[], bool]) -> None:
+        """Cancel nothing: no order is unknown here."""
 
     def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> None:
         """Move the stops of the open position."""

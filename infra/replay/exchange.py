@@ -10,7 +10,7 @@ from domain.errors import FencedError
 from domain.funding import FundingHistory
 from domain.market import Candle, exact
 from domain.matching import Event, MatchingEngine
-from domain.orders import OrderRequest, OrderUpdate, Purpose
+from domain.orders import OrderRequest, OrderUpdate, Purpose, RestingOrder
 from domain.positions import FLAT, Execution, Holding
 from domain.rules import TradingRules
 from domain.sizing import ProtectiveLevels
@@ -81,6 +81,13 @@ class ReplayExchange:
             stop_loss=None if stops is None else stops.stop_loss,
             take_profit=None if stops is None else stops.take_profit,
         )
+
+    def open_orders(self, asset: str) -> Sequence[RestingOrder]:  # noqa: ARG002
+        """Return nothing: there are no orders but ours, which are looked up by id."""
+        return ()
+
+    def cancel(self, asset: str, client_order_id: str, is_ours: Callable[[], bool]) -> None:
+        """Cancel nothing: no order is unknown here."""
 
     def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> None:
         """Move the stops of the open position."""

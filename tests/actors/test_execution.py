@@ -13,24 +13,39 @@ from actors.core.actor import Incarnation, SupervisedActor
 from actors.core.messages import Message
 from actors.core.supervisor import ChildSpec, RestartPolicy, Supervisor
 from actors.core.system import ActorSystem
-from actors.execution import ExecutionActor
+from actors.execution import CLOSE_ATTEMPTS, UNREAD_SENDS, ExecutionActor
 from actors.messages import (
+    AssetFrozen,
+    AssetThawed,
     ClosePosition,
+    MalfunctionBegan,
+    MalfunctionEnded,
     OpenPosition,
     OrderRejected,
     PositionChanged,
     PositionDiffers,
+    PositionMarked,
+    RiskRaised,
+    TradeClosed,
 )
 from domain.decisions import Decision, Grant, Protection
 from domain.errors import (
     AccessDeniedError,
     BadDataError,
+    OrderNotProcessedError,
     OrderRefusedError,
     OutcomeUnknownError,
     UnavailableError,
 )
 from domain.market import Side
-from domain.orders import ExitReason, OrderRequest, OrderStatus, OrderUpdate, Purpose
+from domain.orders import (
+    ExitReason,
+    OrderRequest,
+    OrderStatus,
+    OrderUpdate,
+    Purpose,
+    RestingOrder,
+)
 from domain.positions import Execution, ExecutionKind, Holding
 from domain.sizing import ProtectiveLevels
 from infra.journal.journal import SqliteJournals
@@ -79,6 +94,11 @@ class FakeExchange:
     levels: ProtectiveLevels | None = None
     by_hand: Decimal = Decimal(0)
     """Held without an execution that we could see."""
+    asked: int = 0
+    on_question: Callable[[], None] = lambda: None
+    entry_price: Decimal | None = None
+    resting: list[RestingOrder] = field(default_factory=list)
+    canceled: list[str] = field(default_factory=list)
     listener: Any = None
 
     def submit(self, order: OrderRequest, is_ours: Callable[[], bool]) -> OrderUpdate:
@@ -104,7 +124,16 @@ class FakeExchange:
             signed_qty=sum((signs[f.side] * f.qty for f in self.fills), Decimal(0)) + self.by_hand,
             stop_loss=None if self.levels is None else self.levels.stop_loss,
             take_profit=None if self.levels is None else self.levels.take_profit,
+            avg_entry_price=self.entry_price,
         )
+
+    def open_orders(self, _asset: str) -> list[RestingOrder]:
+        self._answer()
+        return self.resting
+
+    def cancel(self, _asset: str, client_order_id: str, is_ours: Callable[[], bool]) -> None:
+        assert is_ours()
+        self.canceled.append(client_order_id)
 
     def set_stops(self, _asset: str, levels: ProtectiveLevels, _is_ours: object) -> None:
         if self.refuses_stops:
@@ -119,6 +148,8 @@ class FakeExchange:
         self.listener = None
 
     def _answer(self) -> None:
+        self.asked += 1
+        self.on_question()
         if self.silence is not None:
             raise self.silence
         if self.is_down:
@@ -196,7 +227,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     yield from desk_in(tmp_path, FakeExchange())
 
 
-def desk_in(folder: Path, exchange: FakeExchange) -> Iterator[Desk]:
+def desk_in(folder: Path, exchange: FakeExchange, **asking: int) -> Iterator[Desk]:
     clock = ReplayClock(T_MS)
     journals = SqliteJournals(folder / "j.sqlite", clock.now_ms, busy_timeout_ms=5000)
     system = ActorSystem(clock.now_ms)
@@ -217,6 +248,7 @@ def desk_in(folder: Path, exchange: FakeExchange) -> Iterator[Desk]:
         "exchange": exchange,
         "clock": clock,
         "journals": journals,
+        **asking,
     }
     supervisor.start(
         [
@@ -569,3 +601,268 @@ def test_a_position_whose_stop_is_set_in_time_is_kept(desk: Desk) -> None:
 
     assert desk.exchange.levels is not None
     assert len(desk.exchange.sent) == 1
+
+
+# Closes that end before the position does.
+
+
+def opened(desk: Desk) -> None:
+    """Let a position stand at the exchange and in the books."""
+    desk.tell(OpenPosition(grant=GRANT))
+    desk.fill()
+    assert desk.exchange.levels is not None
+
+
+def risks(desk: Desk) -> list[str]:
+    return [m.what for m in desk.heard["notifier"] if isinstance(m, RiskRaised)]
+
+
+def test_a_close_that_was_canceled_unfilled_is_followed_by_the_next_attempt(desk: Desk) -> None:
+    opened(desk)
+    desk.tell(CLOSE)
+    first = desk.sent_ids[-1]
+    desk.exchange.orders[first] = news(first, OrderStatus.CANCELED)
+    desk.exchange.listener.on_order(desk.exchange.orders[first])
+    desk.settle()
+
+    desk.wait(ASK_AGAIN_MS)
+
+    assert desk.sent_ids[1:] == ["BTC-1744803000-exit-1", "BTC-1744803000-exit-2"]
+
+
+def test_a_refused_close_is_tried_again_further_and_further_apart_until_a_person_is_called(
+    desk: Desk,
+) -> None:
+    opened(desk)
+    desk.exchange.answers = [OrderRefusedError("110074 the contract is not live")] * 20
+    desk.tell(CLOSE)
+
+    desk.wait(200 * ASK_AGAIN_MS)
+
+    attempts = len(desk.sent_ids) - 1
+    assert CLOSE_ATTEMPTS < attempts < 2 * CLOSE_ATTEMPTS
+    assert len(set(desk.sent_ids)) == len(desk.sent_ids)
+    assert risks(desk) == ["BTC cannot be closed"]
+
+
+def test_a_close_refused_because_the_stop_was_first_is_not_repeated(desk: Desk) -> None:
+    opened(desk)
+    desk.exchange.answers = [OrderRefusedError("110017 current position is zero")]
+    stopped = stop_fill(desk)
+    desk.tell(CLOSE)
+    assert len(desk.exchange.sent) == 2
+
+    desk.wait(5 * ASK_AGAIN_MS)
+
+    assert len(desk.exchange.sent) == 2
+    trades = [m.trade for m in desk.heard["notifier"] if isinstance(m, TradeClosed)]
+    assert [trade.reason for trade in trades] == [ExitReason.STOP_LOSS]
+    assert desk.told(PositionChanged)[-1].execution == stopped  # type: ignore[attr-defined]
+
+
+def stop_fill(desk: Desk) -> Execution:
+    """Let the stop fill at the exchange, without news of it."""
+    filled = Execution(
+        exec_id="stop",
+        asset="BTC",
+        ts_ms=desk.clock.now_ms(),
+        kind=ExecutionKind.TRADE,
+        side=Side.BUY,
+        qty=GRANT.qty,
+        price=Decimal(85260),
+        reason=ExitReason.STOP_LOSS,
+    )
+    desk.exchange.fills.append(filled)
+    return filled
+
+
+def test_a_stop_that_fills_while_our_exit_is_under_way_names_the_trade(desk: Desk) -> None:
+    opened(desk)
+    desk.tell(CLOSE)
+    exit_id = desk.sent_ids[-1]
+
+    desk.exchange.listener.on_execution(stop_fill(desk))
+    desk.exchange.orders[exit_id] = news(exit_id, OrderStatus.CANCELED)
+    desk.exchange.listener.on_order(desk.exchange.orders[exit_id])
+    desk.settle()
+    desk.wait(5 * ASK_AGAIN_MS)
+
+    trades = [m.trade for m in desk.heard["notifier"] if isinstance(m, TradeClosed)]
+    assert [trade.reason for trade in trades] == [ExitReason.STOP_LOSS]
+    assert len(desk.exchange.sent) == 2
+    assert desk.order_status(exit_id) is OrderStatus.CANCELED
+
+
+def test_a_close_that_an_earlier_life_left_unfinished_is_gone_on_with(desk: Desk) -> None:
+    opened(desk)
+    desk.exchange.answers = [OrderRefusedError("110074 the contract is not live")]
+    desk.tell(CLOSE)
+
+    desk.restart()
+
+    assert desk.sent_ids[1:] == ["BTC-1744803000-exit-1", "BTC-1744803000-exit-2"]
+
+
+def test_a_close_that_was_not_looked_at_is_sent_again_under_its_id_a_few_times(desk: Desk) -> None:
+    opened(desk)
+    desk.exchange.answers = [OrderNotProcessedError("10006 too many visits")] * 3
+    desk.tell(CLOSE)
+
+    desk.wait(5 * ASK_AGAIN_MS)
+
+    assert desk.sent_ids[1:] == ["BTC-1744803000-exit-1"] * 4
+    assert desk.order_status("BTC-1744803000-exit-1") is OrderStatus.ACCEPTED
+
+
+def test_a_close_that_is_never_looked_at_is_given_the_next_id(desk: Desk) -> None:
+    opened(desk)
+    desk.exchange.answers = [OrderNotProcessedError("10006 too many visits")] * (UNREAD_SENDS + 1)
+    desk.tell(CLOSE)
+
+    desk.wait(10 * ASK_AGAIN_MS)
+
+    first, second = "BTC-1744803000-exit-1", "BTC-1744803000-exit-2"
+    assert desk.sent_ids[1:] == [first] * (UNREAD_SENDS + 1) + [second]
+    assert desk.order_status(first) is OrderStatus.REJECTED
+
+
+def test_an_entry_that_was_not_looked_at_is_not_repeated(desk: Desk) -> None:
+    desk.exchange.answers = [OrderNotProcessedError("10002 timestamp")]
+    desk.tell(OpenPosition(grant=GRANT))
+
+    desk.wait(5 * ASK_AGAIN_MS)
+
+    assert len(desk.exchange.sent) == 1
+    assert len(desk.told(OrderRejected)) == 1
+
+
+# Orders that rest at the exchange.
+
+
+def rests(order_id: str | None, venue_id: str = "v1") -> RestingOrder:
+    return RestingOrder(
+        venue_order_id=venue_id, client_order_id=order_id, side=Side.SELL, qty=Decimal(1)
+    )
+
+
+def test_orphans_of_ours_are_canceled_and_others_are_told_once_and_block_nothing(
+    desk: Desk,
+) -> None:
+    desk.exchange.resting = [
+        rests("BTC-1744802400-entry-1"),
+        rests("ETH-1744802400-entry-1", "v2"),
+        rests(None, "v3"),
+        rests("BTC-my-own", "v4"),
+    ]
+    for _ in range(3):
+        desk.exchange.listener.on_doubt("test")
+        desk.settle()
+        desk.exchange.is_down = True
+        desk.exchange.listener.on_doubt("test")
+        desk.settle()
+        desk.exchange.is_down = False
+        desk.wait(ASK_AGAIN_MS)
+
+    assert set(desk.exchange.canceled) == {"BTC-1744802400-entry-1"}
+    assert risks(desk) == ["an order of BTC that this system did not send"] * 3
+    desk.tell(OpenPosition(grant=replace(GRANT, t_ms=desk.clock.now_ms())))
+    assert len(desk.exchange.sent) == 1
+
+
+def test_an_order_of_ours_that_is_under_way_is_not_canceled(desk: Desk) -> None:
+    desk.tell(OpenPosition(grant=GRANT))
+    desk.exchange.resting = [rests(GRANT.client_order_id)]
+
+    desk.restart()
+
+    assert desk.exchange.canceled == []
+
+
+# An asset whose books and exchange differ, and an exchange that is out of reach.
+
+
+def test_an_asset_that_differs_for_good_is_frozen_with_a_stop_and_thaws_when_it_agrees(
+    tmp_path: Path,
+) -> None:
+    exchange = FakeExchange(by_hand=Decimal("-0.5"), entry_price=Decimal(84000))
+    desks = desk_in(tmp_path, exchange, reconcile_ms=30_000)
+    desk = next(desks)
+    desk.wait(3 * ASK_AGAIN_MS)
+
+    assert len(desk.told(AssetFrozen)) == 1
+    assert exchange.levels == ProtectiveLevels(stop_loss=Decimal(85260), take_profit=Decimal(78960))
+    asked = exchange.asked
+    desk.wait(28_000)
+    assert exchange.asked == asked
+    assert desk.told(AssetThawed) == []
+
+    exchange.by_hand = Decimal(0)
+    desk.wait(2_000)
+
+    assert len(desk.told(AssetThawed)) == 1
+    desk.tell(OpenPosition(grant=replace(GRANT, t_ms=desk.clock.now_ms())))
+    assert len(exchange.sent) == 1
+    next(desks, None)
+
+
+def test_an_exchange_that_is_silent_for_long_is_told_to_the_portfolio_until_it_answers(
+    tmp_path: Path,
+) -> None:
+    exchange = FakeExchange(is_down=True)
+    desks = desk_in(tmp_path, exchange, stale_ms=60_000)
+    desk = next(desks)
+    desk.wait(59_000)
+    assert desk.told(MalfunctionBegan) == []
+
+    desk.wait(2_000)
+    assert len(desk.told(MalfunctionBegan)) == 1
+
+    exchange.is_down = False
+    desk.wait(2_000)
+    assert len(desk.told(MalfunctionEnded)) == 1
+    next(desks, None)
+
+
+def test_a_denial_is_asked_about_slowly_told_once_and_may_pass(tmp_path: Path) -> None:
+    exchange = FakeExchange(silence=AccessDeniedError("10003 API key is invalid"))
+    desks = desk_in(tmp_path, exchange, reconcile_ms=30_000)
+    desk = next(desks)
+    desk.wait(100_000)
+    assert exchange.asked == 1 + 3
+    assert risks(desk) == ["the exchange denies access for BTC"]
+
+    exchange.silence = None
+    desk.wait(30_000)
+    desk.tell(OpenPosition(grant=replace(GRANT, t_ms=desk.clock.now_ms())))
+
+    assert len(exchange.sent) == 1
+    assert desk.supervisor.children()[-1].restarts == 0
+    next(desks, None)
+
+
+def test_the_portfolio_hears_prices_now_and_then_though_nothing_is_open(tmp_path: Path) -> None:
+    desks = desk_in(tmp_path, FakeExchange(), stale_ms=60_000)
+    desk = next(desks)
+    for second in range(30):
+        desk.exchange.listener.on_mark_price(T_MS + second * 1000, Decimal(84000))
+        desk.settle()
+
+    assert len(desk.told(PositionMarked)) == 3
+    next(desks, None)
+
+
+def test_one_question_a_message_lest_a_slow_exchange_looks_like_a_hang(desk: Desk) -> None:
+    opened(desk)
+    desk.exchange.answers = [OutcomeUnknownError("read time-out")]
+    desk.tell(CLOSE)
+    worked_since: list[float | None] = []
+    execution = desk.supervisor.children()[-1]
+    desk.exchange.on_question = lambda: worked_since.append(
+        None if execution.incarnation is None else execution.incarnation.busy_since_s
+    )
+
+    desk.exchange.listener.on_doubt("test")
+    desk.settle()
+
+    assert len(worked_since) >= 4
+    assert len(set(worked_since)) == len(worked_since)

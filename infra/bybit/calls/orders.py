@@ -69,11 +69,12 @@ class OrderCalls(Calls):
             BadDataError: an answer is not readable, or about other orders.
         """
         query = {"category": CATEGORY, "symbol": symbol, "orderLinkId": client_order_id}
-        live = self._orders_of_id(HTTP.get_open_orders, query)
-        if live:
-            return _strongest(live)
-        known = self._orders_of_id(HTTP.get_order_history, query)
-        filled = self._fills_of_id(query)
+        with self._wire.one_budget():
+            live = self._orders_of_id(HTTP.get_open_orders, query)
+            if live:
+                return _strongest(live)
+            known = self._orders_of_id(HTTP.get_order_history, query)
+            filled = self._fills_of_id(query)
         return _strongest([*known, *([] if filled is None else [filled])])
 
     def open_orders(self, symbol: str) -> tuple[VenueOrder, ...]:

@@ -66,7 +66,8 @@ class PositionCalls(Calls):
             )
         except (OrderRefusedError, OutcomeUnknownError) as error:
             refused = error
-        position = self._position_with(symbol, levels, is_patient=refused is None)
+        with self._wire.one_budget():
+            position = self._position_with(symbol, levels, is_patient=refused is None)
         if position.is_flat or position.stops == levels:
             return position
         if refused is not None:

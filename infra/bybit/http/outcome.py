@@ -10,6 +10,7 @@ from domain.errors import AccessDeniedError
 from infra.bybit import (
     AlreadyAcceptedError,
     NeverSentError,
+    NotProcessedError,
     ReadRefusedError,
     RefusedError,
     UnansweredError,
@@ -32,13 +33,8 @@ _AMBIGUOUS = frozenset({429, 10000, 10014, 10016})
 _DUPLICATE_ID = 110072
 _PERHAPS_DONE = frozenset({110030, 110079})
 """A duplicate order id, and an order that is just being processed."""
-_NOT_PROCESSED = WRONG_TIME | {
-    _PARAMETER,
-    TOO_MANY,
-    TOO_MANY_OF_IP,
-    _SYMBOL_INVALID,
-    _ROUTE_UNKNOWN,
-}
+_UNREAD = WRONG_TIME | {TOO_MANY, TOO_MANY_OF_IP}
+_NOT_PROCESSED = frozenset({_PARAMETER, _SYMBOL_INVALID, _ROUTE_UNKNOWN})
 _REFUSALS = ((30_000, 39_999), (110_000, 110_999), (3_000_000, 3_999_999))
 """Ranges of business errors: the venue looked at the request and did nothing."""
 
@@ -116,7 +112,7 @@ def why_unanswered(outcome: Answer | Silence, retry_after_s: float) -> Unanswere
         return None
     if code in _DENIED:
         raise AccessDeniedError(f"{code}: {text}")
-    if code in _AMBIGUOUS | WRONG_TIME | {TOO_MANY, TOO_MANY_OF_IP}:
+    if code in _AMBIGUOUS | _UNREAD:
         return UnansweredError(f"{code}: {text}", retry_after_s=retry_after_s)
     raise ReadRefusedError(code, text)
 
@@ -137,6 +133,8 @@ def raise_refusal(answer: Answer, departure: Departure) -> Never:
         raise AlreadyAcceptedError(f"{code}: {text}", code=code)
     if code in _DENIED:
         raise AccessDeniedError(f"{code}: {text}")
+    if code in _UNREAD:
+        raise NotProcessedError(code, text)
     is_business = any(low <= code <= high for low, high in _REFUSALS)
     if code in _NOT_PROCESSED or (is_business and code not in _PERHAPS_DONE):
         raise RefusedError(code, text)

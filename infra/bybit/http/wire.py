@@ -7,6 +7,7 @@ import random
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count, pairwise
 from urllib.parse import quote
@@ -101,6 +102,15 @@ class Wire:
             elif sample == 0 and error is not None:
                 raise error
 
+    @contextmanager
+    def one_budget(self) -> Iterator[None]:
+        """Let all reads of this thread share one budget: together they take no longer than one."""
+        self._local.until_s = self._monotonic_s() + self._patience.read_budget_s
+        try:
+            yield
+        finally:
+            self._local.until_s = None
+
     def get(
         self, kind: Kind, call: Call, query: Mapping[str, object], *, is_private: bool = True
     ) -> Answer:
@@ -112,7 +122,9 @@ class Wire:
         """
         if is_private:
             self._check_keys()
-        deadline_s = self._monotonic_s() + self._patience.read_budget_s
+        deadline_s = getattr(self._local, "until_s", None)
+        if deadline_s is None:
+            deadline_s = self._monotonic_s() + self._patience.read_budget_s
         for attempt in count():
             if is_private and not self.clock.is_fresh:
                 self._refresh_clock()

@@ -22,6 +22,9 @@ _STATUSES = {
     "Deactivated": OrderStatus.CANCELED,
     "Rejected": OrderStatus.REJECTED,
 }
+_PROTECTIVE = frozenset(
+    {"StopLoss", "PartialStopLoss", "TakeProfit", "PartialTakeProfit", "TrailingStop"}
+)
 _MAY_LACK_QTY = frozenset({OrderStatus.ACCEPTED, OrderStatus.REJECTED})
 
 
@@ -45,6 +48,11 @@ class VenueOrder:
     ts_ms: int
     """When it last changed."""
     detail: str
+
+    @property
+    def is_protective(self) -> bool:
+        """Tell whether it is a stop of the position: without an id, and gone with the position."""
+        return self.client_order_id is None and self.stop_order_type in _PROTECTIVE
 
     def update(self, client_order_id: str) -> OrderUpdate:
         """Return the order as news under our own id."""

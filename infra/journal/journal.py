@@ -374,7 +374,7 @@ class SqliteJournal(Records):
         for table, values in parts:
             for place, value in enumerate(values):
                 row = row_of(value) | {"fact_id": fact_id, "place": place}
-                schema.insert(table, row).execute(self._database)
+                schema.insert_row(self._database, table, row)
         return fact_id
 
     def _insert(self, table: peewee.Table, asset: str | None, row: Row) -> int:
@@ -387,8 +387,8 @@ class SqliteJournal(Records):
             "trace_id": trace_id,
             "message_id": message_id,
         }
-        fact_id: int = schema.insert(_FACT, header).execute(self._database)
-        schema.insert(table, row | {"fact_id": fact_id}).execute(self._database)
+        fact_id = schema.insert_row(self._database, _FACT, header)
+        schema.insert_row(self._database, table, row | {"fact_id": fact_id})
         return fact_id
 
     def _newest(self, table: peewee.Table, where: object = None) -> Row | None:

@@ -101,7 +101,7 @@ class NotifierActor(SupervisedActor):
         self._read_news()
         for asset, rest in self._news.ledger.cooldowns.items():
             self._expect_end(asset, rest.end_ms)
-        for address in self.incarnation.system.given_up:
+        for address in self.given_up():
             self._on_given_up(address, "see the logs")
         ending = self.ending()
         if ending is not None:

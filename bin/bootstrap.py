@@ -1,7 +1,7 @@
 """Puts a run together: the only file that knows both wings."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -11,8 +11,10 @@ from loguru import logger
 
 from actors.account import AccountActor
 from actors.asset import AssetActor
-from actors.core.actor import whose_thread
+from actors.core.actor import Around, whose_thread
 from actors.core.calls import noted
+from actors.core.messages import Message
+from actors.core.rerun import AROUND
 from actors.core.supervisor import ChildSpec, ChildStatus, RestartPolicy, Supervisor
 from actors.core.system import ActorCrashedError, ActorSystem, DeadLetterError, Probe
 from actors.execution import ExecutionActor
@@ -20,11 +22,12 @@ from actors.messages import Describe, SystemChanged, SystemStopping
 from actors.names import ACCOUNT, NOTIFIER, PORTFOLIO, asset_name, execution_name
 from actors.notifier import NotifierActor
 from actors.portfolio import PortfolioActor
-from actors.ports import Clock, Exchange, Feed, Wallet
+from actors.ports import Clock, Exchange, Feed, Journal, Journals, Outbox, Outboxes, Wallet
 from actors.watch import LiveChecks
 from actors.wording.system import RunInfo
 from bin.drills import Drills
 from bin.process_drills import ProcessDrills
+from bin.rerunning import Codec
 from bin.tracing import OPENS, PORTS, describe, forget_traces, new_recorder
 from domain.candles import CandleSeries
 from domain.errors import ConfigError
@@ -46,6 +49,8 @@ from infra.replay.lockstep import LockStep
 from infra.settings import Settings
 from infra.settings.sections import LoggingSettings, SupervisionSettings
 from infra.stepping import Stepper, Steps
+from infra.trace.decode import TraceDecoder, TraceTypes, exception_of
+from infra.trace.encode import pack, tagged, unpack
 from infra.trace.ids import first_id, id_text
 from infra.trace.recorder import TraceRecorder
 
@@ -65,6 +70,20 @@ _DRILL_BACKOFF_S = 0.001
 _NO_LIMIT = 1_000_000_000
 _NO_DRILLS = Drills()
 _NO_PROCESS_DRILLS = ProcessDrills()
+
+_PORTS: Mapping[str, type] = {
+    AROUND: Around,
+    "clock": Clock,
+    "exchange": Exchange,
+    "feed": Feed,
+    "journal": Journal,
+    "journals": Journals,
+    "outbox": Outbox,
+    "outboxes": Outboxes,
+    "wallet": Wallet,
+}
+"""What actors ask, by the name under which it is noted."""
+_ACTORS = (AccountActor, AssetActor, ExecutionActor, NotifierActor, PortfolioActor)
 
 MakeProbe = Callable[[Callable[[], int]], Probe | None]
 
@@ -607,3 +626,29 @@ def _lenient(settings: SupervisionSettings) -> RestartPolicy:
         backoff_initial_s=_DRILL_BACKOFF_S,
         backoff_max_s=_DRILL_BACKOFF_S,
     )
+
+
+def trace_codec() -> Codec:
+    """Return what turns a stored trace into this program's messages, answers and actors."""
+    actors = {f"{actor.__module__}:{actor.__qualname__}": actor for actor in _ACTORS}
+    types = TraceTypes(
+        messages={kind.__name__: kind for kind in _kinds(Message)},
+        values={kind.__name__: kind for kind in (TradingRules, LiveChecks, NoticeRules, RunInfo)},
+        ports=_PORTS,
+        actors=actors,
+    )
+    return Codec(
+        decode=TraceDecoder(types),
+        actors=actors,
+        opens=OPENS,
+        pack=pack,
+        unpack=unpack,
+        tagged=tagged,
+        exception=exception_of,
+    )
+
+
+def _kinds(base: type[Message]) -> Iterator[type[Message]]:
+    for kind in base.__subclasses__():
+        yield kind
+        yield from _kinds(kind)

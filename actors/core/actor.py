@@ -124,6 +124,10 @@ class Around:
         """Tell whether nobody answers at an address any more."""
         return address in self._incarnation.system.given_up
 
+    def given_up(self) -> tuple[str, ...]:
+        """Return all addresses at which nobody answers any more."""
+        return tuple(sorted(self._incarnation.system.given_up))
+
     def ending(self) -> Ending | None:
         """Return how the life before ended; None for the first."""
         failure = self._incarnation.failure
@@ -201,6 +205,10 @@ class SupervisedActor(pykka.ThreadingActor):
         """Tell whether nobody answers at an address any more."""
         return self._around.is_given_up(address)
 
+    def given_up(self) -> tuple[str, ...]:
+        """Return all addresses at which nobody answers any more."""
+        return self._around.given_up()
+
     def continue_trace(self, origin: Origin | None) -> None:
         """Make the message at hand part of an older causal tree."""
         if origin is not None and self._current is not None:
@@ -237,6 +245,10 @@ class SupervisedActor(pykka.ThreadingActor):
             self.incarnation.ended.set()
 
     def _actor_loop_setup(self) -> None:
+        self.begin_life()
+
+    def begin_life(self) -> None:
+        """Become ready, in the actor's own thread (or in a rerun's)."""
         incarnation = self.incarnation
         incarnation.busy_since_s = time.monotonic()
         _here.actor = self
@@ -258,7 +270,7 @@ class SupervisedActor(pykka.ThreadingActor):
 
     def _handle_receive(self, message: Any) -> Any:
         if isinstance(message, Envelope):
-            self._work_on(message)
+            self.work_on(message)
             return None
         if isinstance(message, EndOfLease):
             self.stop()
@@ -270,7 +282,8 @@ class SupervisedActor(pykka.ThreadingActor):
         self.incarnation.lease.end()
         self._let_go()
 
-    def _work_on(self, envelope: Envelope) -> None:
+    def work_on(self, envelope: Envelope) -> None:
+        """Handle one message to its end, in the actor's own thread (or in a rerun's)."""
         incarnation = self.incarnation
         incarnation.busy_since_s = time.monotonic()
         self._begin(envelope)

@@ -7,7 +7,8 @@ as they are; nothing is decoded while the system trades.
 from collections.abc import Sequence
 from pathlib import Path
 
-from infra.trace.frames import read_frames
+from infra.trace.frames import frame_places
+from infra.trace.ids import id_text
 from infra.trace.records import SERIES_KEY, SESSION_KEY
 
 CRASHES = "*.crash"
@@ -15,7 +16,7 @@ CRASHES = "*.crash"
 
 def crash_file_name(address: str, message_id: int) -> str:
     """Return the name of the file of a crash."""
-    return f"{address.replace('/', '-')}-{message_id}.crash"
+    return f"{address.replace('/', '-')}-{id_text(message_id)}.crash"
 
 
 def write_crash_file(
@@ -40,14 +41,14 @@ def write_crash_file(
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / crash_file_name(address, message_id)
     part = path.with_suffix(".part")
-    notes: list[str] = []
     with part.open("wb") as out:
         for place, segment in enumerate(segments):
-            data = segment.read_bytes()
-            for frame in read_frames(segment, notes):
-                is_of_life = frame.head.key == address and (place or frame.offset >= began_at)
-                if is_of_life or frame.head.key in (SESSION_KEY, SERIES_KEY):
-                    out.write(data[frame.offset : frame.end])
+            with segment.open("rb") as data:
+                for head, offset, end in frame_places(segment):
+                    is_of_life = head.key == address and (place or offset >= began_at)
+                    if is_of_life or head.key in (SESSION_KEY, SERIES_KEY + address):
+                        data.seek(offset)
+                        out.write(data.read(end - offset))
     part.replace(path)
     _forget_old(directory, keep)
     return path

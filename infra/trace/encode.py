@@ -13,6 +13,7 @@ import msgspec
 from domain.candles import CandleSeries
 from infra.trace.records import SeriesRef
 from infra.trace.series import SeriesWriter, encode_series
+from infra.trace.unions import storable
 
 
 class Envelope(Protocol):
@@ -65,13 +66,18 @@ _encoder = msgspec.msgpack.Encoder(enc_hook=_nothing)
 
 def pack(value: object) -> bytes:
     """Return a value as it is stored."""
-    return _encoder.encode(value)
+    return _encoder.encode(storable(value))
+
+
+def unpack(packed: bytes) -> Any:
+    """Return stored values as plain lists and dicts."""
+    return msgspec.msgpack.decode(packed)
 
 
 def tagged(value: object) -> object:
     """Return an argument as it is stored: a dataclass with the name of its type."""
     if is_dataclass(value) and not isinstance(value, type):
-        return (type(value).__name__, value)
+        return (type(value).__name__, storable(value))
     return value
 
 
@@ -84,10 +90,10 @@ class HandlingEncoder:
 
     def begin_segment(self) -> None:
         """Begin a segment: it holds all that its records refer to."""
-        self._series = SeriesWriter()
-        self.added = bytearray()
-        """Series that the records encoded since the last frame refer to; the caller empties it."""
-        self.added_count = 0
+        self._series: dict[str, SeriesWriter] = {}
+        self.added: dict[str, list[bytes]] = {}
+        """Series that the records encoded since the last frames refer to, by the address that read
+        them; the caller empties it."""
 
     def encode_into(self, handling: Handling, last_ms: int, buffer: bytearray) -> int:
         """Append a record to a buffer, and return its time on the trading clock.
@@ -109,16 +115,21 @@ class HandlingEncoder:
             envelope.receiver,
             handling.generation,
             type(message).__name__,
-            message,
+            storable(message),
             now_ms,
             envelope.sent_ns,
             envelope.taken_ns,
             handling.done_ns,
             handling.outcome,
             envelope.is_tick,
-            [self._call(call) for call in handling.calls],
+            [self._call(envelope.receiver, call) for call in handling.calls],
             [
-                (told.message_id, told.receiver, type(told.message).__name__, told.message)
+                (
+                    told.message_id,
+                    told.receiver,
+                    type(told.message).__name__,
+                    storable(told.message),
+                )
                 for told in handling.told
             ],
             None if handling.raised is None else raised_of(handling.raised),
@@ -126,25 +137,24 @@ class HandlingEncoder:
         _encoder.encode_into(record, buffer, -1)
         return now_ms
 
-    def _call(self, call: Any) -> tuple[Any, ...]:
+    def _call(self, address: str, call: Any) -> tuple[Any, ...]:
         result, series = call.result, None
         if isinstance(result, CandleSeries):
-            series = self._refer(call.arguments[0], result)
+            series = self._refer(address, call.arguments[0], result)
             result = None
         return (
             call.port,
             call.method,
             [tagged(argument) for argument in call.arguments],
-            result,
+            storable(result),
             series,
             None if call.raised is None else raised_of(call.raised),
         )
 
-    def _refer(self, asset: str, series: CandleSeries) -> SeriesRef:
-        ref, added = self._series.refer(asset, series)
+    def _refer(self, address: str, asset: str, series: CandleSeries) -> SeriesRef:
+        ref, added = self._series.setdefault(address, SeriesWriter()).refer(asset, series)
         if added is not None:
-            self.added += encode_series(added)
-            self.added_count += 1
+            self.added.setdefault(address, []).append(encode_series(added))
         return ref
 
 

@@ -79,6 +79,22 @@ def read_frames(file: Path, notes: list[str], offset: int = 0) -> Iterator[Frame
         offset = found
 
 
+def frame_places(file: Path, offset: int = 0) -> Iterator[tuple[Head, int, int]]:
+    """Yield head, offset and end of the frames of a file that is whole, without their payload."""
+    with file.open("rb") as data:
+        while True:
+            data.seek(offset)
+            fixed = data.read(_FIXED.size)
+            if len(fixed) < _FIXED.size:
+                return
+            magic, length, _, head_length = _FIXED.unpack(fixed)
+            if magic != MAGIC:
+                return
+            end = offset + _FIXED.size + head_length + length
+            yield _decoder.decode(data.read(head_length)), offset, end
+            offset = end
+
+
 def _frame_at(data: bytes, offset: int) -> Frame | None:
     start = offset + _FIXED.size
     if start > len(data):

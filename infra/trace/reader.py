@@ -86,16 +86,18 @@ class TraceReader:
         self, file: Path, keys: Collection[str] | None, from_ms: int | None, to_ms: int | None
     ) -> Iterator[Found]:
         session: Session | None = None
-        series = SeriesReader()
+        series: dict[str, SeriesReader] = {}
         batch: list[list[Found]] = []
         number = -1
         for frame in read_frames(file, self.notes):
             head = frame.head
             if head.key == SESSION_KEY:
                 session = _session.decode(frame.payload())
-            elif head.key == SERIES_KEY:
-                for stored in _series.decode(_as_list(frame)):
-                    series.add(stored)
+            elif head.key.startswith(SERIES_KEY):
+                known = series.setdefault(head.key.removeprefix(SERIES_KEY), SeriesReader())
+                if keys is None or head.key.removeprefix(SERIES_KEY) in keys:
+                    for stored in _series.decode(_as_list(frame)):
+                        known.add(stored)
             elif head.key == NOTE_KEY:
                 self.notes.append(f"{file.name}: {_text.decode(frame.payload())}")
             elif session is None:
@@ -108,7 +110,8 @@ class TraceReader:
                 if head.batch != number:
                     yield from merge(*batch, key=_ended)
                     batch, number = [], head.batch
-                batch.append(_records(frame, session, series, from_ms, to_ms))
+                known = series.setdefault(head.key, SeriesReader())
+                batch.append(_records(frame, session, known, from_ms, to_ms))
         yield from merge(*batch, key=_ended)
 
 

@@ -187,12 +187,10 @@ class TraceRecorder:
         return self._ticks % self._rules.tick_every != 0
 
     def _write_series(self) -> None:
-        encoder = self._encoder
-        if encoder.added:
-            self._write(
-                SERIES_KEY, encoder.added_count, encoder.added, self._last_ms, self._last_ms
-            )
-            encoder.added, encoder.added_count = bytearray(), 0
+        added, self._encoder.added = self._encoder.added, {}
+        for address, parts in added.items():
+            now_ms = self._last_ms
+            self._write(SERIES_KEY + address, len(parts), b"".join(parts), now_ms, now_ms)
 
     def _write(
         self, key: str, count: int, payload: bytes | bytearray, first_ms: int, last_ms: int

@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 
 SESSION_KEY = "=session"
-SERIES_KEY = "=series"
+SERIES_KEY = "=series/"
 NOTE_KEY = "=note"
-"""Frames that belong to no actor; addresses never begin with `=`."""
+"""Frames that belong to no actor; addresses never begin with `=`. The series key is followed
+by the address that read the candles."""
 
 
 class StoredRaised(msgspec.Struct, array_like=True):
@@ -35,8 +36,8 @@ class StoredCall(msgspec.Struct, array_like=True):
 
     port: str
     method: str
-    arguments: list[Any]
-    """Dataclasses as [type's name, fields]; what cannot be stored (a callback) is None."""
+    arguments: msgspec.Raw
+    """A list; dataclasses as [type's name, fields], what cannot be stored (a callback) is None."""
     result: msgspec.Raw
     series: SeriesRef | None
     """In place of the result, where that is candles."""

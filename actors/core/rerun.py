@@ -1,0 +1,181 @@
+"""Runs one life of an actor again, from what was recorded of it, in the calling thread.
+
+Messages, times and the answers of ports are the recorded ones; the code is today's. What the
+actor now asks and tells is handed back, to be held against what it asked and told then.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from actors.core.actor import CrashReport, Incarnation, SupervisedActor
+from actors.core.calls import noted
+from actors.core.envelope import Envelope
+from actors.core.mailbox import Mailbox
+from actors.core.messages import Start
+from actors.core.system import ActorSystem, Address, Moment
+from actors.core.trace import Call, Handling
+
+AROUND = "around"
+
+
+class DivergedError(Exception):
+    """The actor asks something else than it did, so nobody knows the answer."""
+
+
+class Answers:
+    """The recorded answers of the message at hand, in order."""
+
+    def __init__(self) -> None:
+        """Know no answer yet."""
+        self._calls: Sequence[Call] = ()
+        self._next = 0
+        self._error: Callable[[Call], BaseException] = lambda call: Exception(call.raised)
+
+    def begin(self, calls: Sequence[Call], error: Callable[[Call], BaseException]) -> None:
+        """Answer like this from now on.
+
+        Args:
+            calls: in the order in which they were made.
+            error: makes the exception that a call raised.
+        """
+        self._calls, self._next, self._error = calls, 0, error
+
+    def give(self, port: str, method: str) -> Any:
+        """Return, or raise, what was answered."""
+        call = self._calls[self._next] if self._next < len(self._calls) else None
+        if call is None or (call.port, call.method) != (port, method):
+            then = "nothing more" if call is None else f"{call.port}.{call.method}"
+            raise DivergedError(f"{port}.{method} is asked where {then} was asked")
+        self._next += 1
+        if call.raised is not None:
+            raise self._error(call)
+        return call.result
+
+    def raise_probed(self, _address: str, moment: Moment) -> None:
+        """Raise what a drill raised at this moment."""
+        call = self._calls[self._next] if self._next < len(self._calls) else None
+        if call is not None and (call.port, call.method) == ("probe", moment.name):
+            self._next += 1
+            raise self._error(call)
+
+
+class ReplayedPort:
+    """A port that answers what was recorded."""
+
+    def __init__(self, name: str, answers: Answers) -> None:
+        """Answer under a name."""
+        self._name = name
+        self._answers = answers
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        return lambda *_arguments: self._answers.give(self._name, method)
+
+
+class _System(ActorSystem):
+    """Delivers nothing: what is told is only taken note of."""
+
+    def deliver(self, address: Address, envelope: Envelope, latest: str | None) -> None:
+        """Let it lie."""
+
+
+class _Guardian:
+    """Nobody restarts a rerun."""
+
+    def on_ready(self, incarnation: Incarnation) -> None:
+        """Take no note."""
+
+    def on_crash(self, incarnation: Incarnation, report: CrashReport) -> None:
+        """Take no note."""
+
+
+class Rerun:
+    """One life, run again."""
+
+    def __init__(
+        self,
+        actor: type[SupervisedActor],
+        address: str,
+        generation: int,
+        addresses: Sequence[str],
+        arguments: Mapping[str, Any],
+    ) -> None:
+        """Make the actor, as it was made then.
+
+        Args:
+            actor: its class.
+            address: whose life.
+            generation: which life.
+            addresses: all that there were, in their order.
+            arguments: what it is made with; its ports answer from `answers`.
+        """
+        self.answers = Answers()
+        self._now_ms = 0
+        self._taken: list[Handling] = []
+        system = _System(lambda: self._now_ms, self.answers.raise_probed, self._taken.append)
+        for name in addresses:
+            system.address(name)
+        here = system.address(address)
+        here.mailbox = Mailbox()
+        self._incarnation = Incarnation(
+            address=here,
+            lease=here.mailbox.lease(generation),
+            system=system,
+            guardian=_Guardian(),
+            is_restart=generation > 1,
+            around=ReplayedPort(AROUND, self.answers),  # type: ignore[arg-type]
+        )
+        self.actor = actor(
+            self._incarnation,
+            **{name: self._argument(name, value) for name, value in arguments.items()},
+        )
+
+    def _argument(self, name: str, value: Any) -> Any:
+        if isinstance(value, PortArgument):
+            return noted(_Opening(name, self.answers, value.opens), name, value.opens)
+        return value
+
+    def play(self, envelope: Envelope, watch: Callable[..., Any] | None = None) -> Handling:
+        """Let the actor handle a message, or begin its life, and return what that led to.
+
+        Args:
+            envelope: as it was taken then.
+            watch: called with the work and its argument instead of the work itself: a debugger.
+        """
+        self._now_ms = envelope.now_ms
+        self._taken.clear()
+        is_start = isinstance(envelope.message, Start)
+        work = self.actor.begin_life if is_start else self.actor.work_on
+        arguments = () if is_start else (envelope,)
+        if watch is None:
+            work(*arguments)
+        else:
+            watch(work, *arguments)
+        return self._taken[-1]
+
+
+class PortArgument:
+    """Stands among an actor's arguments for a port."""
+
+    def __init__(self, opens: Mapping[str, str]) -> None:
+        """Know which methods answer with a port themselves."""
+        self.opens = opens
+
+
+class _Opening(ReplayedPort):
+    """A port, some of whose methods answer with another port."""
+
+    def __init__(self, name: str, answers: Answers, opens: Mapping[str, str]) -> None:
+        super().__init__(name, answers)
+        self._opens = opens
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        opened = self._opens.get(method)
+        ask = super().__getattr__(method)
+        if opened is None:
+            return ask
+
+        def open_port(*arguments: Any) -> Any:
+            ask(*arguments)
+            return ReplayedPort(opened, self._answers)
+
+        return open_port

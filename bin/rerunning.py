@@ -1,0 +1,220 @@
+"""Runs recorded lives again and finds the first message that ends otherwise than it did."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from actors.core.envelope import Envelope
+from actors.core.rerun import PortArgument, Rerun
+from actors.core.trace import Call, Handling, Outcome, Raised
+
+_UNTAKEN = 0
+_HUNG = "hung"
+
+
+class Decode(Protocol):
+    """Makes values of stored ones; see `infra.trace.decode.TraceDecoder`."""
+
+    def message(self, kind: str, payload: Any) -> Any:
+        """Return a message."""
+
+    def argument(self, stored: Any) -> Any:
+        """Return what an actor was made with."""
+
+    def result(self, port: str, method: str, stored: Any) -> Any:
+        """Return what a port answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codec:
+    """All that stands between stored values and the actors'."""
+
+    decode: Decode
+    actors: Mapping[str, Any]
+    """Classes, by module:Class."""
+    opens: Mapping[str, Mapping[str, str]]
+    pack: Callable[[object], bytes]
+    unpack: Callable[[bytes], Any]
+    tagged: Callable[[object], object]
+    exception: Callable[[Any], BaseException]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """The first thing in which today's code and the recorded run part."""
+
+    what: str
+    """asked, told or ended."""
+    then: tuple[str, Any]
+    """What it was, and its values."""
+    now: tuple[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One recorded message, run again."""
+
+    found: Any
+    actor: Any
+    """As it is after the message."""
+    outputs: int
+    difference: Difference | None
+
+
+def rerun(
+    records: Iterable[Any],
+    codec: Codec,
+    *,
+    watch_id: int | None = None,
+    watch: Callable[..., Any] | None = None,
+    before: Callable[[Any, Any], None] = lambda _found, _actor: None,
+) -> Iterator[Step]:
+    """Run an actor's lives again, message by message; ends at the first difference.
+
+    Args:
+        records: of one address, in their order.
+        codec: for its types.
+        watch_id: the message that is run under the watch.
+        watch: called with the work and its arguments.
+        before: called with each record, and the actor as it is before it.
+    """
+    life: Rerun | None = None
+    for found in records:
+        stored = found.handling
+        if stored.generation == _UNTAKEN:
+            continue
+        if stored.kind == "Start":
+            life = _new_life(found, codec)
+        if life is None:
+            continue  # its beginning is no longer in the trace
+        before(found, life.actor)
+        if stored.outcome == _HUNG:
+            # Where it hung, and whether it would again, nobody knows: its life ends here.
+            life = None
+            continue
+        life.answers.begin(_calls(found, codec), lambda call: codec.exception(call.raised))
+        is_watched = watch_id == stored.message_id
+        now = life.play(_envelope(found, codec), watch if is_watched else None)
+        yield Step(
+            found=found,
+            actor=life.actor,
+            outputs=len(stored.told) + len(stored.calls),
+            difference=_difference(stored, now, codec),
+        )
+
+
+def _new_life(found: Any, codec: Codec) -> Rerun:
+    stored, session = found.handling, found.session
+    made = next(actor for actor in session.actors if actor.address == stored.receiver)
+    arguments = {
+        name: PortArgument(codec.opens.get(name, {}))
+        if kind == "port"
+        else codec.decode.argument(value)
+        for name, (kind, value) in made.arguments.items()
+    }
+    return Rerun(
+        codec.actors[made.actor],
+        stored.receiver,
+        stored.generation,
+        [actor.address for actor in session.actors],
+        arguments,
+    )
+
+
+def _envelope(found: Any, codec: Codec) -> Envelope:
+    stored = found.handling
+    return Envelope(
+        message=codec.decode.message(stored.kind, stored.payload),
+        message_id=stored.message_id,
+        parent_id=stored.parent_id,
+        trace_id=stored.trace_id,
+        sender=stored.sender,
+        sender_generation=stored.sender_generation,
+        receiver=stored.receiver,
+        sent_ns=stored.sent_ns,
+        is_tick=stored.is_tick,
+        now_ms=stored.now_ms,
+    )
+
+
+def _calls(found: Any, codec: Codec) -> list[Call]:
+    return [
+        Call(
+            stored.port,
+            stored.method,
+            (),
+            _result(found, place, codec),
+            stored.raised,
+        )
+        for place, stored in enumerate(found.handling.calls)
+    ]
+
+
+def _result(found: Any, place: int, codec: Codec) -> Any:
+    stored = found.handling.calls[place]
+    if stored.raised is not None:
+        return None
+    if place in found.series:
+        return found.series[place]
+    return codec.decode.result(stored.port, stored.method, stored.result)
+
+
+def _difference(then: Any, now: Handling, codec: Codec) -> Difference | None:
+    pairs = [
+        ("asked", _asked_then(then), _asked_now(now, codec)),
+        ("told", _told_then(then), _told_now(now, codec)),
+        ("ended", [_end_then(then)], [_end_now(now)]),
+    ]
+    for what, recorded, today in pairs:
+        for place in range(max(len(recorded), len(today))):
+            one = recorded[place] if place < len(recorded) else ("nothing more", b"")
+            other = today[place] if place < len(today) else ("nothing more", b"")
+            if one != other:
+                return Difference(what=what, then=_open(one, codec), now=_open(other, codec))
+    return None
+
+
+Output = tuple[str, bytes]
+"""What it was, and its values as they are stored."""
+
+
+def _asked_then(then: Any) -> list[Output]:
+    return [(f"{call.port}.{call.method}", bytes(call.arguments)) for call in then.calls]
+
+
+def _asked_now(now: Handling, codec: Codec) -> list[Output]:
+    return [
+        (
+            f"{call.port}.{call.method}",
+            codec.pack([codec.tagged(argument) for argument in call.arguments]),
+        )
+        for call in now.calls
+    ]
+
+
+def _told_then(then: Any) -> list[Output]:
+    return [(f"{told.kind} to {told.receiver}", bytes(told.payload)) for told in then.told]
+
+
+def _told_now(now: Handling, codec: Codec) -> list[Output]:
+    return [
+        (f"{type(told.message).__name__} to {told.receiver}", codec.pack(told.message))
+        for told in now.told
+    ]
+
+
+def _end_then(then: Any) -> Output:
+    return _end(then.outcome, then.raised)
+
+
+def _end_now(now: Handling) -> Output:
+    return _end(now.outcome, now.raised)
+
+
+def _end(outcome: Outcome | str, raised: Raised | Any | None) -> Output:
+    return (str(outcome) if raised is None else f"{outcome}: {raised.cause}", b"")
+
+
+def _open(output: Output, codec: Codec) -> tuple[str, Any]:
+    what, packed = output
+    return what, codec.unpack(packed) if packed else None

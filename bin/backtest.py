@@ -34,6 +34,9 @@ def main(
     equity: Annotated[
         Path | None, typer.Option(help="Write balance and equity at every close as csv.")
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write a page with all plots; opens offline.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object in place of the summary.")
     ] = False,
@@ -48,6 +51,7 @@ def main(
         balance=balance,
         trades=trades,
         equity=equity,
+        report=report,
         as_json=as_json,
     )
     try:

@@ -33,6 +33,7 @@ class BacktestOptions:
     balance: str | None
     trades: Path | None
     equity: Path | None
+    report: Path | None
     as_json: bool
 
 
@@ -61,6 +62,19 @@ def _write(options: BacktestOptions, result: BacktestResult) -> None:
         write_trades(options.trades, result.trades)
     if options.equity is not None:
         write_equity(options.equity, result.equity)
+    if options.report is not None:
+        _write_report(options.report, options.candles, result)
+
+
+def _write_report(file: Path, candles: Path, result: BacktestResult) -> None:
+    # Plotly costs a third of a second: only who wants the page waits for it.
+    from infra.report.page import sources_of, write_report  # noqa: PLC0415
+
+    symbols = [asset.instrument.symbol for asset in result.rules.assets]
+    try:
+        write_report(file, result, sources_of(candles, symbols))
+    except OSError as error:
+        raise ConfigError(f"--report {file}: cannot be written: {error.strerror}") from error
 
 
 def _with_balance(rules: TradingRules, text: str | None) -> TradingRules:

@@ -1,0 +1,1 @@
+"""A backtest as one page that opens offline: plots by plotly, everything inside the file."""

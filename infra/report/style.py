@@ -1,0 +1,42 @@
+"""How all plots look."""
+
+from typing import Any
+
+import plotly.graph_objects as go
+
+RED, GREEN, BLUE, ORANGE, PURPLE, GRAY, INK = (
+    "#c0392b",
+    "#1e8449",
+    "#2e6da4",
+    "#d68910",
+    "#7d3c98",
+    "#95a5a6",
+    "#22313f",
+)
+ASSET_COLORS = (BLUE, ORANGE, PURPLE, "#117864", "#b03a2e", "#5d6d7e", "#9a7d0a", "#1f618d")
+HEIGHT = 380
+
+
+def styled(figure: go.Figure, title: str, **layout: Any) -> go.Figure:
+    """Return a figure in the page's look."""
+    figure.update_layout(
+        title={"text": title, "x": 0.01, "font": {"size": 16}},
+        template="plotly_white",
+        font={"family": "system-ui, sans-serif", "color": INK, "size": 12},
+        margin={"l": 60, "r": 20, "t": 50, "b": 40},
+        height=HEIGHT,
+        hoverlabel={"align": "left"},
+        legend={"orientation": "h", "y": 1.08, "x": 1.0, "xanchor": "right"},
+    )
+    figure.update_layout(**layout)
+    return figure
+
+
+def color_of(place: int) -> str:
+    """Return the color of an asset by its place in the settings."""
+    return ASSET_COLORS[place % len(ASSET_COLORS)]
+
+
+def sign_color(value: float) -> str:
+    """Return green for a gain, red for a loss."""
+    return GREEN if value >= 0 else RED

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import combinations
 
 import numpy as np
@@ -60,13 +59,16 @@ class RiskShare:
 
 def monthly_returns(equity: EquitySeries, initial: float) -> list[MonthlyReturn]:
     """Return the months' returns, oldest first; the first and the last may be cut short."""
-    keys = [_month(int(time_ms) - 1) for time_ms in equity.time_ms[:: _closes_a_day(equity)]]
+    # A close at midnight belongs to the day, and so to the month, that it ends.
+    months = (equity.time_ms - 1).astype("datetime64[ms]").astype("datetime64[M]")
+    lasts = np.append(np.flatnonzero(months[1:] != months[:-1]), len(months) - 1)
     found, before = [], initial
-    for year, month in dict.fromkeys([*keys, _month(int(equity.time_ms[-1]) - 1)]):
-        end_ms = _first_ms(year + month // 12, month % 12 + 1)
-        last = int(np.searchsorted(equity.time_ms, end_ms, side="right")) - 1
+    for last in lasts.tolist():
         after = float(equity.equity[last])
-        found.append(MonthlyReturn(year=year, month=month, fraction=after / before - 1.0))
+        year, month = divmod(int(months[last].astype(np.int64)), 12)
+        found.append(
+            MonthlyReturn(year=1970 + year, month=month + 1, fraction=after / before - 1.0)
+        )
         before = after
     return found
 
@@ -153,18 +155,3 @@ def _at(left: AssetMarket, right: AssetMarket, close: int, window: int) -> float
 
 def _covariance(x: Array, y: Array) -> float:
     return float(np.mean((x - x.mean()) * (y - y.mean())))
-
-
-def _closes_a_day(equity: EquitySeries) -> int:
-    if len(equity.time_ms) < 2:  # noqa: PLR2004 (no step between fewer)
-        return 1
-    return max(1, DAY_MS // int(equity.time_ms[1] - equity.time_ms[0]))
-
-
-def _month(time_ms: int) -> tuple[int, int]:
-    time = datetime.fromtimestamp(time_ms / 1000, UTC)
-    return time.year, time.month
-
-
-def _first_ms(year: int, month: int) -> int:
-    return int(datetime(year, month, 1, tzinfo=UTC).timestamp() * 1000)

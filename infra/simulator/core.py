@@ -210,7 +210,7 @@ class Simulator:
     def add_fault(self, spec: FaultSpec) -> Fault:
         """Take a fault in; an act is done when it is due."""
         fault = self.faults.add(spec)
-        if spec.kind in ACTS and spec.probability is None:
+        if spec.kind in ACTS and not spec.recurs:
             # The answer to whoever asked for it shall still get through.
             is_deadly = spec.kind in {Kind.DOWN, Kind.REFUSE}
             self._spawn(self._act_later(fault, max(spec.after_s, 0.05 if is_deadly else 0.0)))
@@ -480,7 +480,7 @@ class Simulator:
         await self.wire.refuse()
         streams = {stream.peer for stream in self.hub.streams}
         self.wire.drop_all(streams if spec.kind is Kind.REFUSE else set())
-        await asyncio.sleep(spec.for_s or spec.seconds)
+        await asyncio.sleep(spec.outage_s)
         await self.wire.listen_again()
 
     def _later(self, delay_s: float, order_id: str) -> None:

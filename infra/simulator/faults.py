@@ -68,7 +68,7 @@ class Kind(StrEnum):
     CLOCK_OFFSET = "clock_offset"
     """The clock that clients see is `ms` ahead; negative: behind."""
 
-    # Acts: done when they are due; with a probability, that of each closed candle.
+    # Acts: done when they are due; with a probability or for a time, at closed candles.
     FUNDING = "funding"
     """Funding is settled now, at `rate`."""
     STOP_REMOVED = "stop_removed"
@@ -101,6 +101,7 @@ ACTS = frozenset(
     }
 )
 """Faults that are done rather than met."""
+_OUTAGES = frozenset({Kind.REFUSE, Kind.DOWN})
 LASTING = frozenset(
     {Kind.MUTE, Kind.INSTANT, Kind.HISTORY_LAG, Kind.FORGET_CLOSED, Kind.CLOCK_OFFSET}
 )
@@ -141,6 +142,17 @@ class FaultSpec(BaseModel):
     rate: Decimal | None = None
     qty: Decimal | None = None
     side: str = "Sell"
+
+    @property
+    def recurs(self) -> bool:
+        """Tell whether it is an act that is done at closed candles, again and again."""
+        is_for_a_time = self.for_s is not None and self.kind not in _OUTAGES
+        return self.kind in ACTS and (self.probability is not None or is_for_a_time)
+
+    @property
+    def outage_s(self) -> float:
+        """How long the exchange is away; with a probability `for_s` says when that may begin."""
+        return self.seconds if self.for_s is None or self.probability is not None else self.for_s
 
 
 _SPECS = TypeAdapter(list[FaultSpec])
@@ -253,15 +265,9 @@ class FaultBook:
         return fault in self._faults
 
     def recurring_acts(self) -> list[Fault]:
-        """Return the acts that are tossed for at each closed candle."""
+        """Return the acts that may be done at a closed candle."""
         now_s = self._now_s()
-        return [
-            fault
-            for fault in self._faults
-            if fault.spec.kind in ACTS
-            and fault.spec.probability is not None
-            and fault.is_active(now_s)
-        ]
+        return [fault for fault in self._faults if fault.spec.recurs and fault.is_active(now_s)]
 
     def views(self) -> list[dict[str, Any]]:
         """Return all faults for people."""

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 import requests
+from hypothesis import given
+from hypothesis import strategies as st
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from websockets.exceptions import ConnectionClosed
 
 from domain.errors import ConfigError
-from infra.simulator.faults import FaultBook, FaultSpec, Kind, read_file, read_specs
+from infra.simulator.faults import ACTS, FaultBook, FaultSpec, Kind, read_file, read_specs
 from tests.simulator.clients import BTC, PATIENCE_S, Client, Listener, eventually, running
 
 PUBLIC, PRIVATE = "/v5/public/linear", "/v5/private"
@@ -77,6 +79,58 @@ def test_a_file_of_faults_is_read_and_all_that_is_wrong_is_told(tmp_path: Path) 
     assert [spec.kind for spec in read_file(file)] == [Kind.ANSWER_LOST, Kind.DOWN]
     with pytest.raises(ConfigError, match=r"(?s)probability.*colour"):
         read_specs([{"kind": "mute", "probability": 3}, {"kind": "mute", "colour": 1}], "here")
+
+
+ACT = st.sampled_from(sorted(ACTS))
+DAMAGE = st.sampled_from(sorted(set(Kind) - ACTS))
+
+
+@given(DAMAGE, st.integers(1, 5))
+def test_every_damage_may_happen_a_number_of_times(kind: Kind, times: int) -> None:
+    faults = book([0.0])
+    faults.add(FaultSpec(kind=kind, times=times))
+
+    met = [faults.take(kind, path="/v5/order/create") is not None for _ in range(9)]
+
+    assert sum(met) == times
+
+
+@given(DAMAGE)
+def test_every_damage_may_last_for_a_time(kind: Kind) -> None:
+    now_s = [0.0]
+    faults = book(now_s)
+    faults.add(FaultSpec(kind=kind, after_s=1, for_s=2))
+
+    met = []
+    for now_s[0] in (0.5, 1.5, 2.5, 3.5):
+        met.append(faults.take(kind, path="/v5/order/create") is not None)
+
+    assert met == [False, True, True, False]
+
+
+@given(ACT)
+def test_every_act_is_done_once_for_a_time_or_by_chance(kind: Kind) -> None:
+    now_s = [0.0]
+    faults = book(now_s)
+    faults.add(FaultSpec(kind=kind))
+    by_chance = faults.add(FaultSpec(kind=kind, probability=0.5))
+    for_a_time = faults.add(FaultSpec(kind=kind, for_s=2))
+
+    early = faults.recurring_acts()
+    now_s[0] = 3.0
+    late = faults.recurring_acts()
+
+    is_outage = kind in {Kind.DOWN, Kind.REFUSE}
+    assert early == ([by_chance] if is_outage else [by_chance, for_a_time])
+    assert late == [by_chance]
+    assert for_a_time.spec.outage_s == 2
+
+
+def test_an_act_for_a_time_is_done_at_each_candle() -> None:
+    with running(speed=500.0) as client:
+        fault(client, "price_gap", symbol=BTC, fraction="0.01", for_s=60)
+
+        eventually(client.state, lambda s: s["faults"][0]["fired"] >= 3)
 
 
 # Requests.

@@ -44,12 +44,12 @@ def test_a_killed_paper_run_keeps_its_account_and_asks_for_no_key(
 ) -> None:
     settings = settings_at(bybit, strategy=EAGER)
     killed = start("paper", settings)
-    killed.wait_for(" short ")
+    killed.wait_for("SHORT opened")
     killed.end(signal.SIGKILL)
     before = acts(killed.run_dir)
 
     run = start("paper", settings)
-    run.wait_for(" closed at ")
+    run.wait_for("SHORT closed")
     code = run.end()
 
     assert code == 0, run.shown()

@@ -119,12 +119,12 @@ def booked_ids(run_dir: Path) -> list[str]:
 def test_the_default_run_trades_and_stops_in_order(start: Callable[[], SimRun]) -> None:
     run = start()
 
-    opened = run.wait_for(lambda line: " short " in line and " at " in line)
-    run.wait_for(lambda line: " closed at " in line)
+    opened = run.wait_for(lambda line: "SHORT opened" in line)
+    run.wait_for(lambda line: "SHORT closed" in line)
     code = run.end(signal.SIGINT)
 
     assert code == 0, run.shown()
-    assert opened.split()[0] in {"BTC", "ETH", "SOL"}
+    assert opened.split()[1] in {"BTC:", "ETH:", "SOL:"}
     assert "equity" in run.shown()
     assert "Traceback" not in run.shown()
 
@@ -133,12 +133,12 @@ def test_a_killed_run_goes_on_where_it_was_and_books_everything_once(
     start: Callable[[], SimRun],
 ) -> None:
     killed = start()
-    killed.wait_for(lambda line: " short " in line and " at " in line)
+    killed.wait_for(lambda line: "SHORT opened" in line)
     killed.end(signal.SIGKILL)
     before = booked_ids(killed.run_dir)
 
     run = start()
-    run.wait_for(lambda line: " closed at " in line)
+    run.wait_for(lambda line: "SHORT closed" in line)
     run.wait_for(lambda line: "the simulated exchange is at" in line)
     records = run.exchange("/sim/records")
     run.end(signal.SIGTERM)
@@ -163,7 +163,7 @@ def test_two_default_runs_cannot_share_a_directory(start: Callable[[], SimRun]) 
 
 def test_the_books_agree_with_the_exchange(start: Callable[[], SimRun]) -> None:
     run = start()
-    run.wait_for(lambda line: " closed at " in line)
+    run.wait_for(lambda line: "SHORT closed" in line)
     records = run.exchange("/sim/records")["executions"]
     run.end(signal.SIGINT)
 

@@ -1,6 +1,6 @@
 """What assets report and what the portfolio answers: the values that decisions are made of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
@@ -71,6 +71,8 @@ class Grant:
     ema_short: float | None = None
     """At t, as is the long one."""
     ema_long: float | None = None
+    judged: str = field(default="", compare=False)
+    """Each limit that the wish kept, in the order of judging, one a line: its name and figures."""
 
     @property
     def notional(self) -> Decimal:
@@ -93,6 +95,8 @@ class Refusal:
     cross_ms: int
     figures: str
     """The limit and what was found, as `key=value` pairs."""
+    judged: str = field(default="", compare=False)
+    """The limits that the wish kept before it came to this one, as in a grant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Which wishes to enter are granted, decided over all of them at once (strategy section 7)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -11,7 +11,7 @@ from domain.sizing import order_qty, target_notional, volatility_multiplier
 
 Correlate = Callable[[str, str], float | None]
 Blocked = tuple[RefusalReason, str]
-"""Why a wish is refused, with the figures."""
+"""A limit, and its figures for one wish."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,8 @@ class Picture:
     protection_epoch: int
     blocked: Blocked | None
     """Why nothing at all is granted, with its figures."""
+    kept: Callable[[], Sequence[Blocked]]
+    """Returns the limits of the whole portfolio that are kept, with their figures."""
     suspended: frozenset[str]
     """Assets that get no new positions because one of their actors was given up."""
     correlate: Correlate
@@ -74,18 +76,19 @@ def _decide(
     asset = rules.asset(report.asset)
     multiplier = picture.size_multiplier * volatility_multiplier(wish.volatility, rules.risk)
     target = target_notional(picture.balance, asset, multiplier)
+    kept: list[Blocked] = []
     refused = (
         picture.blocked
-        or _suspended(report.asset, picture)
-        or _too_many(report.asset, held, len(grants), rules)
-        or _too_correlated(report.asset, held, picture.correlate, rules)
-        or _group_too_large(report.asset, held, target, picture, rules)
+        or _suspended(report.asset, picture, kept)
+        or _too_many(report.asset, held, len(grants), rules, kept)
+        or _too_correlated(report.asset, held, picture.correlate, rules, kept)
+        or _group_too_large(report.asset, held, target, picture, rules, kept)
     )
     if refused is None:
         capacity = picture.balance * rules.grant.max_total_exposure - sum(held.values())
-        sized = _size(target, capacity, report, asset, rules)
+        sized = _size(target, capacity, report, asset, rules, kept)
         if isinstance(sized, Decimal):
-            return _grant(report, wish, sized, picture)
+            return _grant(report, wish, sized, picture, kept)
         refused = sized
     reason, figures = refused
     return Refusal(
@@ -94,10 +97,13 @@ def _decide(
         reason=reason,
         cross_ms=wish.cross_ms,
         figures=figures,
+        judged=_lines([] if picture.blocked else [*picture.kept(), *kept]),
     )
 
 
-def _grant(report: Report, wish: EntryWish, qty: Decimal, picture: Picture) -> Grant:
+def _grant(
+    report: Report, wish: EntryWish, qty: Decimal, picture: Picture, kept: Sequence[Blocked]
+) -> Grant:
     return Grant(
         asset=report.asset,
         t_ms=report.t_ms,
@@ -108,37 +114,57 @@ def _grant(report: Report, wish: EntryWish, qty: Decimal, picture: Picture) -> G
         crosses=wish.crosses,
         ema_short=report.ema_short,
         ema_long=report.ema_long,
+        judged=_lines([*picture.kept(), *kept]),
     )
 
 
-def _suspended(asset: str, picture: Picture) -> Blocked | None:
+def _lines(kept: Iterable[Blocked]) -> str:
+    return "\n".join(f"{limit} {figures}" for limit, figures in kept)
+
+
+def _suspended(asset: str, picture: Picture, kept: list[Blocked]) -> Blocked | None:
     if asset not in picture.suspended:
+        kept.append((RefusalReason.MALFUNCTION, f"suspended={len(picture.suspended)} others"))
         return None
     return RefusalReason.MALFUNCTION, f"suspended={asset}"
 
 
 def _too_many(
-    asset: str, held: Mapping[str, Decimal], granted: int, rules: TradingRules
+    asset: str,
+    held: Mapping[str, Decimal],
+    granted: int,
+    rules: TradingRules,
+    kept: list[Blocked],
 ) -> Blocked | None:
     limits = rules.grant
     if asset in held:
         return RefusalReason.MAX_POSITIONS, f"already_held={asset}"
+    positions = RefusalReason.MAX_POSITIONS, f"positions={len(held)} limit={limits.max_positions}"
     if len(held) >= limits.max_positions:
-        return RefusalReason.MAX_POSITIONS, f"positions={len(held)} limit={limits.max_positions}"
-    if granted >= limits.max_simultaneous_entries:
-        limit = limits.max_simultaneous_entries
-        return RefusalReason.MAX_SIMULTANEOUS, f"granted={granted} limit={limit}"
+        return positions
+    limit = limits.max_simultaneous_entries
+    simultaneous = RefusalReason.MAX_SIMULTANEOUS, f"granted={granted} limit={limit}"
+    if granted >= limit:
+        return simultaneous
+    kept += [positions, simultaneous]
     return None
 
 
 def _too_correlated(
-    asset: str, held: Mapping[str, Decimal], correlate: Correlate, rules: TradingRules
+    asset: str,
+    held: Mapping[str, Decimal],
+    correlate: Correlate,
+    rules: TradingRules,
+    kept: list[Blocked],
 ) -> Blocked | None:
+    limit = rules.grant.correlation_limit
     for other in held:
         found = correlate(asset, other)
-        if found is not None and found > rules.grant.correlation_limit:
-            figures = f"with={other} correlation={found:.4f} limit={rules.grant.correlation_limit}"
-            return RefusalReason.CORRELATION, figures
+        value = "unknown" if found is None else f"{found:.4f}"
+        judged = RefusalReason.CORRELATION, f"with={other} correlation={value} limit={limit}"
+        if found is not None and found > limit:
+            return judged
+        kept.append(judged)
     return None
 
 
@@ -148,6 +174,7 @@ def _group_too_large(
     target: Decimal,
     picture: Picture,
     rules: TradingRules,
+    kept: list[Blocked],
 ) -> Blocked | None:
     if rules.grant.max_correlated_exposure is None:
         return None
@@ -160,19 +187,28 @@ def _group_too_large(
         ),
         Decimal(0),
     )
-    if group + target <= cap:
-        return None
-    return RefusalReason.GROUP, f"group={group:f} target={target:f} cap={cap:f}"
+    judged = RefusalReason.GROUP, f"group={group:f} target={target:f} cap={cap:f}"
+    if group + target > cap:
+        return judged
+    kept.append(judged)
+    return None
 
 
 def _size(
-    target: Decimal, capacity: Decimal, report: Report, asset: AssetRules, rules: TradingRules
+    target: Decimal,
+    capacity: Decimal,
+    report: Report,
+    asset: AssetRules,
+    rules: TradingRules,
+    kept: list[Blocked],
 ) -> Decimal | Blocked:
-    figures = f"target={target:f} capacity={capacity:f}"
+    exposure = RefusalReason.EXPOSURE, f"target={target:f} capacity={capacity:f}"
     notional = min(target, capacity)
     if notional < rules.grant.min_entry_fraction * target:
-        return RefusalReason.EXPOSURE, figures
+        return exposure
+    size = RefusalReason.SIZE, f"notional={notional:f} price={report.close}"
     qty = order_qty(notional, exact(report.close), asset.instrument)
     if qty is None:
-        return RefusalReason.SIZE, f"notional={notional:f} price={report.close}"
+        return size
+    kept += [exposure, size]
     return qty

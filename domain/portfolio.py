@@ -198,7 +198,7 @@ class PortfolioState:
         )
         protection = None if reason is None else self._protection(reason, self, reports)
         blocked = blocked_before or self._blocked_now(protection)
-        grants, refusals = decide_wishes(reports, self._picture(t_ms, blocked), self._rules)
+        grants, refusals = decide_wishes(reports, self._picture(t_ms, blocked, now_ms), self._rules)
         self.reserved.update((grant.asset, grant) for grant in grants)
         return Decision(t_ms=t_ms, grants=grants, refusals=refusals, protection=protection)
 
@@ -322,7 +322,7 @@ class PortfolioState:
             else:
                 yield Close(asset=asset, purpose=Purpose.EMERGENCY, reason=reason)
 
-    def _picture(self, t_ms: int, blocked: Blocked | None) -> Picture:
+    def _picture(self, t_ms: int, blocked: Blocked | None, now_ms: int) -> Picture:
         reduced = self._rules.protection.drawdown_size_multiplier
         held: dict[str, Grant | Position] = {**self.reserved, **self.positions}
         return Picture(
@@ -335,6 +335,7 @@ class PortfolioState:
             size_multiplier=reduced if self.protection.is_reduced else Decimal(1),
             protection_epoch=self.protection.epoch,
             blocked=blocked,
+            kept=lambda: self._kept(t_ms, now_ms),
             correlate=lambda left, right: self._correlation(t_ms, left, right),
         )
 
@@ -349,6 +350,21 @@ class PortfolioState:
         if self.malfunctions:
             return RefusalReason.MALFUNCTION, "; ".join(self.malfunctions.values())
         return None
+
+    def _kept(self, t_ms: int, now_ms: int) -> list[Blocked]:
+        """Return the limits of the whole portfolio, where none of them blocks, with figures."""
+        state, rules = self.protection, self._rules
+        halt, lost = (
+            rules.protection.drawdown_halt_fraction,
+            rules.protection.max_daily_loss_fraction,
+        )
+        age_ms, limit_ms = now_ms - t_ms, rules.strategy.entry_max_age_ms
+        return [
+            (RefusalReason.HALTED, f"drawdown={state.drawdown:.4f} limit={halt}"),
+            (RefusalReason.GLOBAL_COOLDOWN, f"until_ms={self.global_cooldown_end_ms}"),
+            (RefusalReason.STALE, f"age_ms={age_ms} limit_ms={limit_ms}"),
+            (RefusalReason.DAILY_LOSS, f"daily_loss={state.daily_loss:.4f} limit={lost}"),
+        ]
 
     def _blocked_now(self, protection: Protection | None) -> Blocked | None:
         if protection is not None:

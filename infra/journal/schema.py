@@ -209,7 +209,12 @@ UPDATE equity_sample SET close_ms = t_ms;
 ALTER TABLE transfer ADD COLUMN kind TEXT NOT NULL DEFAULT '';
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _NOTICES, _BETWEEN_CLOSES)
+_JUDGED = """
+ALTER TABLE decision_grant ADD COLUMN judged TEXT NOT NULL DEFAULT '';
+ALTER TABLE decision_refusal ADD COLUMN judged TEXT NOT NULL DEFAULT '';
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _NOTICES, _BETWEEN_CLOSES, _JUDGED)
 """Each makes the next version of the database of the one before; none is ever changed."""
 
 

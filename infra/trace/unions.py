@@ -24,7 +24,8 @@ def storable(value: Any) -> Any:
         return [storable(item) for item in value] if _is_rich(value[:1]) else value
     if not is_ambiguous(type(value)):
         return value
-    unions = _unions(type(value))
+    kind: Any = type(value)
+    unions = _unions(kind)
     return {
         field.name: _named(getattr(value, field.name))
         if field.name in unions

@@ -30,6 +30,7 @@ def picture(**changes: Any) -> Picture:
         "size_multiplier": Decimal(1),
         "protection_epoch": 3,
         "blocked": None,
+        "kept": list,
         "suspended": frozenset(),
         "correlate": lambda _left, _right: None,
     }
@@ -342,3 +343,34 @@ def test_decision_tells_each_asset_its_answer() -> None:
     assert not decision.is_empty
     assert not Decision(t_ms=NOON_MS, refusals=refusals).is_empty
     assert Decision(t_ms=NOON_MS).is_empty
+
+
+def test_an_answer_holds_the_figures_of_every_limit_that_was_judged() -> None:
+    seen = picture(
+        notionals={"ETH": Decimal(1000)},
+        kept=lambda: [(RefusalReason.HALTED, "drawdown=0.0100 limit=0.2")],
+        correlate=lambda _left, _right: 0.5,
+    )
+
+    (grant,), _ = decide_wishes(wishing("BTC"), seen, RULES)
+
+    assert [line.split()[0] for line in grant.judged.splitlines()] == [
+        "HALTED",
+        "MALFUNCTION",
+        "MAX_POSITIONS",
+        "MAX_SIMULTANEOUS",
+        "CORRELATION",
+        "EXPOSURE",
+        "SIZE",
+    ]
+    assert "with=ETH correlation=0.5000 limit=0.8" in grant.judged
+
+
+def test_a_refusal_holds_the_limits_that_were_kept_before_its_own() -> None:
+    seen = picture(notionals={"ETH": Decimal(1000)}, correlate=lambda _left, _right: 0.95)
+
+    _, (refusal,) = decide_wishes(wishing("BTC"), seen, RULES)
+
+    assert refusal.reason is RefusalReason.CORRELATION
+    assert "MAX_POSITIONS positions=1 limit=" in refusal.judged
+    assert "CORRELATION" not in refusal.judged

@@ -41,7 +41,7 @@ from actors.names import NOTIFIER, PORTFOLIO, execution_name
 from actors.ports import Clock, Feed, Journals, Subscription
 from domain.asset import AssetState
 from domain.decisions import Report
-from domain.errors import UnavailableError
+from domain.errors import AccessDeniedError, BadDataError, UnavailableError
 from domain.facts import StoredExecution
 from domain.market import Candle
 from domain.orders import Purpose
@@ -195,7 +195,7 @@ class AssetActor(SupervisedActor):
         """Fold all candles anew; where the exchange does not answer, try again in a while."""
         try:
             self._state.apply_candles(self._feed.history(self._asset))
-        except UnavailableError as error:
+        except (UnavailableError, AccessDeniedError, BadDataError) as error:
             logger.bind(actor=self.name, asset=self._asset).warning("{}: {}", self.name, error)
             self._clock.call_at(self.now_ms + FETCH_AGAIN_MS, self._hand_in_connection)
 

@@ -196,8 +196,8 @@ class ExecutionActor(SupervisedActor):
                 self._on_execution(execution)
             case OrderSeen(update=update):
                 self._on_order(update)
-            case AskExchange():
-                self._ask_exchange()
+            case AskExchange(is_routine=is_routine):
+                self._ask_exchange(is_routine=is_routine)
             case AskNext():
                 self._is_asked = False
                 self._put_next()
@@ -349,14 +349,13 @@ class ExecutionActor(SupervisedActor):
 
     # Asking the exchange.
 
-    def _ask_exchange(self) -> None:
+    def _ask_exchange(self, *, is_routine: bool = False) -> None:
         """Begin a round: book what happened unseen, settle what is open, set the stops right."""
-        is_timed = self._is_certain
         self._rounds += 1
         self._has_doubted = False
         self._agenda.clear()
         self._agenda.append(self._ask_executions)
-        if not is_timed or self._rounds % ORDERS_EVERY == 0:
+        if not is_routine or self._rounds % ORDERS_EVERY == 0:
             self._agenda.append(self._ask_orders)
         self._agenda.append(self._ask_holding)
         self._go_on_asking()
@@ -393,7 +392,7 @@ class ExecutionActor(SupervisedActor):
         self._is_certain = True
         self._go_on_closing()
         if self._reconcile_ms is not None and not self._has_doubted:
-            self._ask_again_in(self._reconcile_ms)
+            self._ask_again_in(self._reconcile_ms, is_routine=True)
 
     def _ask_executions(self) -> None:
         for execution in self._exchange.executions(self._asset, self._since_ms()):
@@ -554,12 +553,15 @@ class ExecutionActor(SupervisedActor):
         self._has_doubted = True
         self._ask_again_in(self._ask_again_ms)
 
-    def _ask_again_in(self, pause_ms: int) -> None:
+    def _ask_again_in(self, pause_ms: int, *, is_routine: bool = False) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        question = AskExchange(is_routine=is_routine)
+        # A doubt that waits must not be replaced by a routine question.
+        latest = "routine" if is_routine else "ask"
         self._timer = self._clock.call_at(
             self.now_ms + pause_ms,
-            lambda: self.hand_in(AskExchange(), sender="clock", latest="ask"),
+            lambda: self.hand_in(question, sender="clock", latest=latest),
         )
 
     # Orders.

@@ -221,7 +221,10 @@ class OrderSeen(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskExchange(Message):
-    """Timer, from an execution to itself: ask again what the exchange did not answer."""
+    """Timer, from an execution to itself: ask what is true at the exchange."""
+
+    is_routine: bool = False
+    """Nothing is in doubt: what seldom changes need not be asked each time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

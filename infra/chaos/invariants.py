@@ -86,6 +86,7 @@ def _unlike_balance(
     state: Mapping[str, Any], journal: JournalView, rules: TradingRules
 ) -> Iterator[str]:
     ours = rules.fills.initial_balance + sum((cash for _, cash, _ in _booked(journal)), ZERO)
+    ours += sum((transfer.amount for transfer in journal.transfers), ZERO)
     theirs = Decimal(state["wallet"])
     if abs(ours - theirs) > _CENT:
         yield f"the balance is {theirs} at the exchange, {ours} in the books"

@@ -11,6 +11,7 @@ from domain.facts import Order
 from domain.orders import OrderUpdate
 from domain.positions import Execution, Trade
 from domain.protection import ProtectionState
+from domain.transfers import Transfer
 from infra.journal import rows
 
 
@@ -27,6 +28,7 @@ class JournalView:
     grants: list[tuple[int, Grant]]
     samples: list[ProtectionState]
     trades: list[Trade]
+    transfers: tuple[Transfer, ...] = ()
 
 
 def read_journal(file: Path) -> JournalView:
@@ -90,4 +92,7 @@ def _read(database: sqlite3.Connection) -> JournalView:
             for row in ask("SELECT * FROM equity_sample ORDER BY fact_id")
         ],
         trades=[rows.value_of(Trade, row) for row in ask("SELECT * FROM trade ORDER BY fact_id")],
+        transfers=tuple(
+            rows.value_of(Transfer, row) for row in ask("SELECT * FROM transfer ORDER BY fact_id")
+        ),
     )

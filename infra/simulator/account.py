@@ -17,7 +17,14 @@ from infra.simulator.margin import (
     tier_of,
 )
 from infra.simulator.market import Market
-from infra.simulator.records import ClosedPnl, ExecType, Transaction, VenueExecution, VenueOrder
+from infra.simulator.records import (
+    ClosedPnl,
+    Deposit,
+    ExecType,
+    Transaction,
+    VenueExecution,
+    VenueOrder,
+)
 
 MAKER_FEE_RATE = Decimal("0.0002")
 
@@ -83,6 +90,7 @@ class Account:
         self.executions: list[VenueExecution] = []
         self.closed: list[ClosedPnl] = []
         self.transactions: list[Transaction] = []
+        self.deposits: list[Deposit] = []
         self._market = market
 
     def note(self, before: Position | None, execution: VenueExecution) -> VenueExecution:
@@ -120,6 +128,13 @@ class Account:
             )
         )
         return execution
+
+    def deposit(self, amount: Decimal, seq: int, ts_ms: int) -> Deposit:
+        """Bring money in, or take it out."""
+        self.engine.wallet += amount
+        deposit = Deposit(seq=seq, ts_ms=ts_ms, amount=amount, balance=self.engine.wallet)
+        self.deposits.append(deposit)
+        return deposit
 
     def restore(self, execution: VenueExecution) -> None:
         """Book an execution of an earlier run."""

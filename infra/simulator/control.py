@@ -43,6 +43,7 @@ class Control:
             ("DELETE", "/sim/faults"): self.clear_faults,
             ("POST", "/sim/price"): self.price,
             ("POST", "/sim/position"): self.position,
+            ("POST", "/sim/transfer"): self.transfer,
             ("POST", "/sim/advance"): self.advance,
         }
         return [
@@ -127,6 +128,11 @@ class Control:
         (spec,) = read_specs({"kind": _ACTIONS[action].value, **wanted}, "position")
         self._core.act(spec)
         return {}
+
+    def transfer(self, found: Any) -> Any:
+        """Bring money in: {amount}; negative: take it out."""
+        self._core.deposit(Decimal(str(found["amount"])))
+        return {"wallet": str(self._core.account.engine.wallet)}
 
     def advance(self, found: Any) -> Any:
         """Let a lock-step clock jump over `candles` closes, one by default."""

@@ -26,7 +26,15 @@ from infra.simulator.market import CandleClosed, Market, Tick, tick_ms
 from infra.simulator.order_ledger import NewOrder
 from infra.simulator.records import Status, StopRecord, VenueExecution, VenueOrder
 from infra.simulator.sources import GeneratedSource, Mark, RecordedSource, Source
-from infra.simulator.state_file import EXECUTIONS, KLINES, ORDERS, STOPS, Memory, StateFile
+from infra.simulator.state_file import (
+    DEPOSITS,
+    EXECUTIONS,
+    KLINES,
+    ORDERS,
+    STOPS,
+    Memory,
+    StateFile,
+)
 from infra.simulator.streams import Hub
 from infra.simulator.tickers import Tickers
 from infra.simulator.venue import Venue
@@ -237,6 +245,14 @@ class Simulator:
         self._take(tick)
         self.commit()
 
+    def deposit(self, amount: Decimal) -> None:
+        """Bring money into the account by hand, or take it out."""
+        now_ms, seq = self.clock.now_ms(), self.venue.ledger.next_seq()
+        deposit = self.account.deposit(amount, seq, now_ms)
+        self.state.add("deposit", DEPOSITS.dump_python(deposit, mode="json"))
+        self._is_wallet_touched = True
+        self.commit()
+
     # What the venue tells (its Sink).
 
     def order(self, order: VenueOrder) -> None:
@@ -374,6 +390,9 @@ class Simulator:
             self.venue.restore_execution(execution)
         for order in memory.orders:
             self.venue.restore_order(order)
+        for deposit in memory.deposits:
+            self.venue.ledger.skip_to(deposit.seq)
+            self.account.deposit(deposit.amount, deposit.seq, deposit.ts_ms)
         self.venue.protection.records += memory.stops
         if memory.settings:
             self.account.margin_mode = MarginMode(memory.settings["margin_mode"])

@@ -159,6 +159,18 @@ class Transaction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deposit:
+    """Money that somebody brought in, or took out."""
+
+    seq: int
+    ts_ms: int
+    amount: Decimal
+    """Negative: taken out."""
+    balance: Decimal
+    """After it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StopRecord:
     """Which stops a position had from a time on."""
 

@@ -1,5 +1,7 @@
 """Positions, settings and money over REST."""
 
+from operator import itemgetter
+
 from infra.simulator import refusals, shapes
 from infra.simulator.account import MAKER_FEE_RATE
 from infra.simulator.core import Simulator
@@ -134,20 +136,16 @@ def transaction_log(core: Simulator, params: Params) -> Json:
     """GET /v5/account/transaction-log."""
     begin, end = window(params, core.clock.told_ms())
     kind = params.text("type")
-    rows = [
-        transaction
-        for transaction in core.account.transactions
-        if begin <= transaction.execution.booked.ts_ms <= end
-        and (not kind or shapes.transaction_row(transaction)["type"] == kind)
+    lines = [
+        *((t.execution.seq, shapes.transaction_row(t)) for t in core.account.transactions),
+        *((d.seq, shapes.deposit_row(d)) for d in core.account.deposits),
     ]
-    found = page(
-        rows,
-        params,
-        limit=20,
-        most=50,
-        seq=lambda transaction: transaction.execution.seq,
-        shape=shapes.transaction_row,
-    )
+    rows = [
+        (seq, row)
+        for seq, row in sorted(lines, key=itemgetter(0))
+        if begin <= int(row["transactionTime"]) <= end and kind in {"", row["type"]}
+    ]
+    found = page(rows, params, limit=20, most=50, seq=itemgetter(0), shape=itemgetter(1))
     del found["category"]
     return found
 

@@ -8,7 +8,14 @@ from infra.simulator.account import PositionView
 from infra.simulator.generator import CANDLE_MS
 from infra.simulator.margin import TIERS
 from infra.simulator.market import Kline
-from infra.simulator.records import ClosedPnl, ExecType, Transaction, VenueExecution, VenueOrder
+from infra.simulator.records import (
+    ClosedPnl,
+    Deposit,
+    ExecType,
+    Transaction,
+    VenueExecution,
+    VenueOrder,
+)
 
 Json = dict[str, Any]
 
@@ -384,6 +391,29 @@ def closed_pnl_row(closed: ClosedPnl) -> Json:
         "execType": closed.exec_type.value,
         "fillCount": "1",
         "cumExitValue": money(closed.qty * closed.exit_price),
+    }
+
+
+def deposit_row(deposit: Deposit) -> Json:
+    """Return a transfer's row of the transaction log."""
+    nothing = ("symbol", "side", "funding", "orderLinkId", "orderId", "feeRate", "bonusChange")
+    return {
+        **dict.fromkeys(nothing, ""),
+        "transSubType": "",
+        "id": f"592324_transfer_{deposit.seq}",
+        "fee": "",
+        "change": money(deposit.amount),
+        "cashFlow": money(deposit.amount),
+        "transactionTime": str(deposit.ts_ms),
+        "type": "TRANSFER_IN" if deposit.amount > 0 else "TRANSFER_OUT",
+        "size": "",
+        "qty": "",
+        "cashBalance": money(deposit.balance),
+        "currency": "USDT",
+        "category": "",
+        "tradePrice": "",
+        "tradeId": "",
+        "extraFees": "",
     }
 
 

@@ -12,12 +12,13 @@ from pydantic import TypeAdapter
 
 from domain.errors import ConfigError
 from infra.simulator.market import Kline
-from infra.simulator.records import StopRecord, VenueExecution, VenueOrder
+from infra.simulator.records import Deposit, StopRecord, VenueExecution, VenueOrder
 from infra.simulator.sources import MARK_EVERY, Mark
 
 ORDERS = TypeAdapter(VenueOrder)
 EXECUTIONS = TypeAdapter(VenueExecution)
 STOPS = TypeAdapter(StopRecord)
+DEPOSITS = TypeAdapter(Deposit)
 KLINES = TypeAdapter(dict[str, Kline])
 _MARKS_KEPT = 32
 _KLINES_KEPT = _MARKS_KEPT * MARK_EVERY
@@ -32,6 +33,7 @@ class Memory:
     """Every state of every order, oldest first."""
     executions: list[VenueExecution] = field(default_factory=list)
     stops: list[StopRecord] = field(default_factory=list)
+    deposits: list[Deposit] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     klines: deque[Any] = field(default_factory=lambda: deque(maxlen=_KLINES_KEPT))
     """Candles that did not happen as the source has them, oldest first, not read yet."""
@@ -109,19 +111,26 @@ class StateFile:
 def _remember(memory: Memory, kind: str, value: Any) -> None:
     if kind == "start":
         memory.start.update({name: value[name] for name in ("wall_ms", "time_ms", "speed")})
-    elif kind == "order":
+    elif kind == "settings":
+        memory.settings = value
+    elif kind == "factors":
+        memory.factors = value
+    elif kind == "time":
+        memory.time_ms = value
+    else:
+        _remember_one_more(memory, kind, value)
+
+
+def _remember_one_more(memory: Memory, kind: str, value: Any) -> None:
+    if kind == "order":
         memory.orders.append(ORDERS.validate_python(value))
     elif kind == "execution":
         memory.executions.append(EXECUTIONS.validate_python(value))
     elif kind == "stops":
         memory.stops.append(STOPS.validate_python(value))
-    elif kind == "settings":
-        memory.settings = value
+    elif kind == "deposit":
+        memory.deposits.append(DEPOSITS.validate_python(value))
     elif kind == "klines":
         memory.klines.append(value)
     elif kind == "mark":
         memory.marks.append(value)
-    elif kind == "factors":
-        memory.factors = value
-    elif kind == "time":
-        memory.time_ms = value

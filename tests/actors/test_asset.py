@@ -5,6 +5,7 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
+import pytest
 
 from actors.asset import FETCH_AGAIN_MS, AssetActor
 from actors.core.actor import Incarnation, SupervisedActor
@@ -13,7 +14,7 @@ from actors.core.supervisor import ChildSpec, RestartPolicy, Supervisor
 from actors.core.system import ActorSystem
 from actors.messages import AssetReported
 from domain.candles import CandleSeries, carry_forward
-from domain.errors import UnavailableError
+from domain.errors import AccessDeniedError, BadDataError, UnavailableError
 from domain.market import Candle
 from infra.journal.journal import SqliteJournals
 from infra.replay.clock import ReplayClock
@@ -41,6 +42,7 @@ class FakeFeed:
     def __init__(self) -> None:
         self.count = 3
         self.is_down = False
+        self.error: Exception = UnavailableError("the exchange does not answer")
         self.accepted: list[Candle] = []
         self.on_candle: Callable[[Candle], None] = lambda _candle: None
         self.on_connected: Callable[[], None] = lambda: None
@@ -48,7 +50,7 @@ class FakeFeed:
 
     def history(self, _asset: str) -> CandleSeries:
         if self.is_down:
-            raise UnavailableError("the exchange does not answer")
+            raise self.error
         prices = np.full(self.count, 100.0)
         return carry_forward(
             open_time_ms=START_MS + np.arange(self.count, dtype=np.int64) * CANDLE_MS,
@@ -135,9 +137,16 @@ class Desk:
         return [(report.t_ms - START_MS) // CANDLE_MS for report in reports]
 
 
-def test_candles_that_could_not_be_fetched_at_the_start_are_asked_for_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [UnavailableError("down"), AccessDeniedError("10003 API key"), BadDataError("garbage")],
+    ids=lambda error: type(error).__name__,
+)
+def test_candles_that_could_not_be_fetched_at_the_start_are_asked_for_again(
+    tmp_path: Path, error: Exception
+) -> None:
     feed = FakeFeed()
-    feed.is_down = True
+    feed.is_down, feed.error = True, error
     desk = Desk(tmp_path, feed)
     assert desk.reported() == []
 

@@ -9,6 +9,7 @@ from domain.errors import (
     AccessDeniedError,
     BadDataError,
     FencedError,
+    OrderNotProcessedError,
     OrderRefusedError,
     OutcomeUnknownError,
     UnavailableError,
@@ -23,6 +24,7 @@ from infra.bybit import (
     UnansweredError,
     UnknownOutcomeError,
 )
+from infra.bybit.http.client import PATIENCE
 from infra.bybit.limits import Kind
 from tests.bybit.rest_server import CREATE, START_MS, Fault, client_of, running_server
 
@@ -170,6 +172,18 @@ def test_a_definite_refusal_says_code_and_words(venue, rest, code):
     assert isinstance(caught.value, OrderRefusedError)
     assert (caught.value.code, caught.value.text) == (code, "the venue's words")
     assert (venue.count(CREATE), venue.accepted) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("code", "is_unread"), [(10002, True), (10006, True), (10001, False), (110017, False)]
+)
+def test_only_what_the_venue_did_not_look_at_may_be_sent_again(venue, rest, code, is_unread):
+    venue.fail(CREATE, Fault(accepts=False, code=code))
+
+    with pytest.raises(RefusedError) as caught:
+        rest.place_order(ENTRY, yes)
+
+    assert isinstance(caught.value, OrderNotProcessedError) is is_unread
 
 
 @pytest.mark.parametrize("code", [10003, 10005, 10010, 10024, 10027, 10028, 33004])
@@ -486,6 +500,18 @@ def test_a_look_up_that_could_not_ask_everywhere_proves_no_absence(venue, rest, 
 
     with pytest.raises(UnavailableError):
         rest.find_order("BTCUSDT", "id")
+
+
+def test_the_reads_of_one_look_up_share_one_budget(venue, rest):
+    for path in ("/v5/order/realtime", "/v5/order/history", "/v5/execution/list"):
+        venue.fail(path, *[Fault(status=502)] * 4)
+    began_s = venue.time.now_s
+
+    with pytest.raises(UnavailableError):
+        rest.find_order("BTCUSDT", "id")
+
+    assert venue.time.now_s - began_s <= PATIENCE.read_budget_s
+    assert venue.count("/v5/order/history") > 0
 
 
 def test_an_answer_about_other_orders_proves_no_absence(venue, rest):

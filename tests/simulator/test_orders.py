@@ -226,3 +226,16 @@ def test_a_flat_symbol_has_a_row_only_where_it_is_asked_for(client: Client) -> N
     assert client.position()["size"] == "0"
     assert client.get("/v5/position/list", settleCoin="USDT")["result"]["list"] == []
     assert client.get("/v5/position/list")["retCode"] == 10001
+
+
+def test_money_brought_in_and_taken_out_is_in_the_wallet_and_in_the_log():
+    with running() as client:
+        client.control("transfer", amount="250.5")
+        client.control("transfer", amount="-100")
+
+        rows = client.get("/v5/account/transaction-log")["result"]["list"]
+        found = [(row["type"], row["change"], row["cashBalance"]) for row in rows]
+
+        assert [kind for kind, _, _ in found] == ["TRANSFER_OUT", "TRANSFER_IN"]
+        assert [Decimal(change) for _, change, _ in found] == [Decimal(-100), Decimal("250.5")]
+        assert Decimal(found[0][2]) == Decimal(client.state()["wallet"])

@@ -92,6 +92,10 @@ class Floor:
         """Let somebody else act on a position."""
         self._call("POST", "/sim/position", spec)
 
+    def transfer(self, amount: str) -> None:
+        """Let somebody bring money in, or take it out."""
+        self._call("POST", "/sim/transfer", {"amount": amount})
+
     def act_until(self, is_done: Callable[[], object], **spec: object) -> None:
         """Let somebody act on whatever position is open, until that had its effect."""
 

@@ -49,6 +49,7 @@ def test_orders_positions_stops_and_money_survive_a_kill(tmp_path: Path) -> None
     names = ("wallet", "positions", "seed", "margin_mode")
     with process(tmp_path, *KEYS, "--seed", 5, "--state", state) as (running, client):
         client.post("/v5/account/set-margin-mode", setMarginMode="ISOLATED_MARGIN")
+        client.control("transfer", amount="250")
         client.short("0.02")
         client.order("Buy", "0.01", orderType="Limit", price=client.at("0.97"), orderLinkId="l")
         eventually(client.open_orders, lambda rows: len(rows) == 3)

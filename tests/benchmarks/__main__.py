@@ -14,9 +14,10 @@ from loguru import logger
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import journal, messages, replay, restart, sockets, streams
+from tests.benchmarks import backtest, journal, messages, peers, replay, restart, sockets, streams
 
 MEASURES: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
+    "backtest": backtest.measure,
     "replay": replay.measure,
     "sockets": sockets.measure,
     "restart": restart.measure,
@@ -48,8 +49,19 @@ def main() -> None:
         / "shared/data/market/bybit_perp_2025-04_2025-07",
         help="folder of BTCUSDT, ETHUSDT and SOLUSDT candles",
     )
+    parser.add_argument(
+        "--peers",
+        action="store_true",
+        help="measure our backtest beside other libraries', in an environment of their own",
+    )
     options = parser.parse_args()
     logger.remove()
+    if options.peers:
+        table = Table("what", "measured", "ratio", title=str(Machine()), title_justify="left")
+        for row in peers.measure():
+            table.add_row(*row)
+        Console().print(table)
+        return
     table = Table("what", "measured", "goal", title=str(Machine()), title_justify="left")
     for name in options.names or MEASURES:
         for what, measured, goal in MEASURES[name](options.candles):

@@ -1,0 +1,114 @@
+"""Backtests: the engine alone, the whole process, growth with candles and assets, many runs."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from domain.backtesting.engine import run_backtest
+from domain.backtesting.market import Market
+from domain.backtesting.result import BacktestResult
+from domain.candles import CandleSeries
+from domain.rules import TradingRules
+from infra.settings import load_settings
+from tests.benchmarks.made_market import YEAR, made_market
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNS = 5
+SHORT_PERIODS = range(120, 320, 20)
+LONG_PERIODS = range(400, 900, 50)
+
+
+def measure(_candles: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield the times of backtests over made-up markets that trade to their end."""
+    for years in (1, 2, 4):
+        yield _row(3, years, "<= 0.5 s" if years == 4 else "linear")
+    for assets in (1, 10, 30):
+        yield _row(assets, 1, "linear")
+    yield from _process()
+    yield _many_runs()
+
+
+def rules_of(assets: int) -> TradingRules:
+    """Return the default rules for A0, A1, ..., each with the filters of SOLUSDT."""
+    rules = load_settings(None, environ={}, dotenv=None).trading_rules()
+    names = [f"A{number}" for number in range(assets)]
+    return replace(
+        rules,
+        assets=tuple(replace(rules.assets[-1], asset=name) for name in names),
+        grant=replace(rules.grant, max_positions=assets),
+    )
+
+
+def write_candles(folder: Path, market: dict[str, CandleSeries]) -> None:
+    """Write a parquet file for each symbol, as `bin/backtest` reads them."""
+    for symbol, series in market.items():
+        columns = {"open_time": series.open_time_ms} | {
+            name: getattr(series, name) for name in ("open", "high", "low", "close", "volume")
+        }
+        parquet.write_table(pa.table(columns), folder / f"{symbol}.parquet")
+
+
+def run_process(folder: Path) -> tuple[float, dict[str, float], int]:
+    """Return the seconds of `bin/backtest` with trades written, its figures, its peak in MiB."""
+    command = ["-m", "bin.backtest", "--candles", str(folder), "--json"]
+    began_s = time.perf_counter()
+    with subprocess.Popen(
+        [sys.executable, *command, "--trades", str(folder / "trades.csv")],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        printed = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.perf_counter() - began_s
+    assert process.returncode == 0
+    return seconds, json.loads(printed), usage.ru_maxrss // 1024
+
+
+def _row(assets: int, years: int, goal: str) -> tuple[str, str, str]:
+    market = made_market([f"A{number}" for number in range(assets)], years * YEAR)
+    best_s, result = min(
+        (_timed(market, rules_of(assets)) for _ in range(RUNS)), key=lambda run: run[0]
+    )
+    what = f"backtest engine, {assets} assets x {years} years"
+    rate = result.candles / best_s
+    measured = f"{best_s:.2f} s, {len(result.trades):,} trades, {rate / 1e6:.1f} M candles/s"
+    return what, measured, goal
+
+
+def _timed(market: dict[str, CandleSeries], rules: TradingRules) -> tuple[float, BacktestResult]:
+    began_s = time.perf_counter()
+    result = run_backtest(Market(market), rules)
+    return time.perf_counter() - began_s, result
+
+
+def _process() -> Iterator[tuple[str, str, str]]:
+    with tempfile.TemporaryDirectory() as folder:
+        write_candles(Path(folder), made_market(["BTCUSDT", "ETHUSDT", "SOLUSDT"], 4 * YEAR))
+        runs = sorted(run_process(Path(folder))[::2] for _ in range(3))
+    yield "bin/backtest, parquet in, trades out, 3 x 4 years", f"{runs[0][0]:.2f} s", "<= 2 s"
+    yield "its peak memory", f"{max(peak for _, peak in runs)} MiB", "<= 400 MiB"
+
+
+def _many_runs() -> tuple[str, str, str]:
+    market, rules = Market(made_market(["A0"], YEAR)), rules_of(1)
+    began_s = time.perf_counter()
+    market.prepare([*SHORT_PERIODS, *LONG_PERIODS])
+    trades = 0
+    for short in SHORT_PERIODS:
+        for long in LONG_PERIODS:
+            strategy = replace(rules.strategy, ema_short_period=short, ema_long_period=long)
+            trades += len(run_backtest(market, replace(rules, strategy=strategy)).trades)
+    seconds = time.perf_counter() - began_s
+    what = "100 runs, pairs of averages, 1 asset x 1 year, one core"
+    return what, f"{seconds:.2f} s, {trades:,} trades", "<= 2 s on two"

@@ -161,26 +161,29 @@ def _book_funding(position: Position | None, execution: Execution) -> Booked:
 
 
 def _book_entry(position: Position | None, execution: Execution) -> Booked:
+    cost = execution.qty * execution.price
     if position is None:
-        position = Position(
+        larger = Position(
             asset=execution.asset,
             side=execution.side,
-            qty=ZERO,
-            open_notional=ZERO,
+            qty=execution.qty,
             opened_ms=execution.ts_ms,
             decided_ms=execution.decided_ms,
             cross_ms=execution.cross_ms,
-            entry_qty=ZERO,
-            entry_notional=ZERO,
+            open_notional=cost,
+            entry_qty=execution.qty,
+            entry_notional=cost,
+            fees=execution.fee,
         )
-    larger = replace(
-        position,
-        qty=position.qty + execution.qty,
-        open_notional=position.open_notional + execution.qty * execution.price,
-        entry_qty=position.entry_qty + execution.qty,
-        entry_notional=position.entry_notional + execution.qty * execution.price,
-        fees=position.fees + execution.fee,
-    )
+    else:
+        larger = replace(
+            position,
+            qty=position.qty + execution.qty,
+            open_notional=position.open_notional + cost,
+            entry_qty=position.entry_qty + execution.qty,
+            entry_notional=position.entry_notional + cost,
+            fees=position.fees + execution.fee,
+        )
     return Booked(position=larger, cash=-execution.fee)
 
 

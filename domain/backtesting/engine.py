@@ -260,9 +260,8 @@ class _Run:
         self._price_open(close)
         before = portfolio.protection
         decision = portfolio.decide(t_ms, reports, now_ms=t_ms)
-        self._is_settled = not portfolio.positions and before.equals_but_for_time(
-            portfolio.protection
-        )
+        is_idle = not (portfolio.positions or decision.grants)
+        self._is_settled = is_idle and before.equals_but_for_time(portfolio.protection)
         self._balances[close] = float(portfolio.balance)
         self._equities[close] = float(portfolio.protection.equity)
         self._refused += [

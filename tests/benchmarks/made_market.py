@@ -1,6 +1,11 @@
 """Made-up markets for benchmarks: candles as long and as busy as real ones, without a file."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
 
 from domain.candles import CandleSeries, carry_forward
 
@@ -43,3 +48,17 @@ def _series(
         np.ones(candles),
         CANDLE_MS,
     )
+
+
+def write_candles(folder: Path, market: dict[str, CandleSeries]) -> None:
+    """Write a parquet file for each symbol, as `bin/backtest` reads them."""
+    for symbol, series in market.items():
+        columns = {"open_time": series.open_time_ms} | {
+            name: getattr(series, name) for name in ("open", "high", "low", "close", "volume")
+        }
+        parquet.write_table(pa.table(columns), folder / f"{symbol}.parquet")
+
+
+if __name__ == "__main__":
+    # A process of its own: a child's peak memory begins with what its parent held.
+    write_candles(Path(sys.argv[1]), made_market(["BTCUSDT", "ETHUSDT", "SOLUSDT"], 4 * YEAR))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from domain.candles import CandleSeries
-from tests.benchmarks.backtest import ROOT, run_process, write_candles
+from tests.benchmarks.backtest import ROOT, run_process, write_market
 from tests.benchmarks.made_market import YEAR, made_market
 
 ENVIRONMENT = ROOT / ".venv-peers"
@@ -22,14 +22,13 @@ PEERS = ("backtesting", "vectorbt")
 def measure() -> Iterator[tuple[str, str, str]]:
     """Yield seconds of each, and how many times ours they are; ours keeps all portfolio rules."""
     python = _environment()
-    market = made_market(["BTCUSDT", "ETHUSDT", "SOLUSDT"], 4 * YEAR)
     with tempfile.TemporaryDirectory() as folder:
-        write_candles(Path(folder), market)
+        write_market(Path(folder))
         process_s, figures, _ = min((run_process(Path(folder)) for _ in range(3)), key=_seconds)
         engine_s = float(figures["engine_seconds"])
         ours = f"{engine_s:.2f} s, whole process {process_s:.2f} s, {figures['trades']} trades"
         yield "ours, 3 x 4 years, all portfolio rules", ours, "1"
-        _write_arrays(Path(folder), market)
+        _write_arrays(Path(folder), made_market(["BTCUSDT", "ETHUSDT", "SOLUSDT"], 4 * YEAR))
         for peer in PEERS:
             peer_s, found = _run(python, peer, Path(folder))
             engines = [f"{seconds / engine_s:.0f}" for seconds in found["seconds"]]
@@ -48,7 +47,10 @@ def _environment() -> Path:
     if not stamp.exists() or stamp.read_text() != " ".join(PACKAGES):
         print(f"installing {', '.join(PACKAGES)} into {ENVIRONMENT.name}, once", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", "--clear", ENVIRONMENT], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *PACKAGES], check=True)
+        log = (ENVIRONMENT / "pip.log").open("w")
+        pip = [python, "-m", "pip", "install", *PACKAGES]
+        if subprocess.run(pip, stdout=log, stderr=log, check=False).returncode:
+            raise RuntimeError(f"pip failed; its words: {log.name}")
         stamp.write_text(" ".join(PACKAGES))
     return python
 

@@ -127,9 +127,15 @@ class Carrier:
                 failures += 1
                 pause_s = error.retry_after_s
                 logger.warning("{}: not delivered yet: {}", self.channel, error)
+            except ChannelClosedError:
+                raise
             except JournalError as error:
                 failures += 1
                 logger.warning("{}", error)
+            except Exception as error:  # noqa: BLE001 (the outermost loop: a channel must not end unseen)
+                failures += 1
+                # Its type alone: the words of a library may hold an address with its secret.
+                logger.error("{}: failed at a notice: {}", self.channel, type(error).__name__)
             if failures:
                 self._pause(self._pause_s(failures) if pause_s is None else pause_s)
 

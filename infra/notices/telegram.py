@@ -3,9 +3,11 @@
 import asyncio
 import html
 import logging
+import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import httpx
@@ -34,6 +36,8 @@ _PATIENCE_S = 120.0
 """Of a caller; the limit of 20 messages a minute to a group is waited for in it."""
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
+# The library's way to ask for times as such, which it will give by itself one day.
+os.environ.setdefault("PTB_TIMEDELTA", "1")
 # What these log holds the token, as part of each address.
 for _name in ("httpx", "httpcore", "telegram"):
     logging.getLogger(_name).addHandler(logging.NullHandler())
@@ -163,4 +167,4 @@ def _marked_up(text: str) -> str:
 
 def _seconds(error: RetryAfter) -> float:
     wait = error.retry_after
-    return float(wait) if isinstance(wait, int) else wait.total_seconds()
+    return wait.total_seconds() if isinstance(wait, timedelta) else float(wait)

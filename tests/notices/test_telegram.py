@@ -1,0 +1,275 @@
+"""Telegram's channel before a server that answers like the Bot API, and fails like it."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from loguru import logger
+from telegram.ext import AIORateLimiter
+
+from infra.notices.commands import Answer, Button
+from infra.notices.telegram import TelegramBot, TelegramSender, _marked_up, cut
+from infra.notices.telegram_inbox import TelegramInbox
+from tests.notices.bot_api import TOKEN, BotApi, has_secret, plain_of, running_bot_api
+from tests.notices.helpers import carried, journals_in, notice, statuses
+
+ADMIN = "77"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[BotApi]:
+    with running_bot_api() as api:
+        yield api
+
+
+@pytest.fixture
+def api(server: BotApi) -> BotApi:
+    server.sent.clear()
+    server.faults.clear()
+    server.attempts = 0
+    return server
+
+
+@pytest.fixture
+def bot(api: BotApi) -> Iterator[TelegramBot]:
+    bot = TelegramBot(TOKEN, api.url, answer_s=0.5)
+    yield bot
+    bot.close()
+
+
+def test_a_notice_arrives_once_with_its_title_in_bold(
+    tmp_path: Path, api: BotApi, bot: TelegramBot
+) -> None:
+    with carried(journals_in(tmp_path), TelegramSender(bot, ADMIN)) as (_, outbox):
+        outbox.put(notice("a"))
+        outbox.put(notice("a"))
+        outbox.put(notice("b"))
+        api.wait_for(lambda: len(api.sent) == 2)
+
+    assert api.texts() == ["title a\nbody a", "title b\nbody b"]
+    assert api.sent[0].is_bold
+    assert api.attempts == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_marked"),
+    [("429", False), ("502", True), ("hang", True), ("cut", True), ("processed-502", True)],
+)
+def test_what_did_not_arrive_is_sent_again_in_order_and_marked_where_it_may_have_arrived(
+    tmp_path: Path, api: BotApi, bot: TelegramBot, fault: str, is_marked: bool
+) -> None:
+    api.faults.append(fault)
+
+    with carried(journals_in(tmp_path), TelegramSender(bot, ADMIN)) as (_, outbox):
+        for name in "abc":
+            outbox.put(notice(name))
+        api.wait_for(lambda: any("title c" in text for text in api.texts()))
+
+    texts = api.texts()
+    assert [text[6] for text in texts if "again" not in text or fault != "processed-502"] == [
+        "a",
+        "b",
+        "c",
+    ]
+    again = [text for text in texts if "(again: it may have arrived before)" in text]
+    assert again == (["title a\nbody a\n(again: it may have arrived before)"] if is_marked else [])
+
+
+def test_a_server_that_is_not_there_gets_the_notice_unmarked_once_it_is(
+    tmp_path: Path, api: BotApi
+) -> None:
+    journals = journals_in(tmp_path)
+    nobody = TelegramBot(TOKEN, "http://127.0.0.1:9", answer_s=0.5)
+    with carried(journals, TelegramSender(nobody, ADMIN)) as (carrier, outbox):
+        outbox.put(notice("a"))
+        carrier.close(0.2)
+    nobody.close()
+
+    bot = TelegramBot(TOKEN, api.url, answer_s=0.5)
+    with carried(journals, TelegramSender(bot, ADMIN)):
+        api.wait_for(lambda: api.sent)
+    bot.close()
+
+    assert api.texts() == ["title a\nbody a"]
+
+
+def test_bad_markup_falls_back_to_plain_text(tmp_path: Path, api: BotApi, bot: TelegramBot) -> None:
+    api.faults.append("400")
+
+    with carried(journals_in(tmp_path), TelegramSender(bot, ADMIN)) as (_, outbox):
+        outbox.put(notice("a"))
+        api.wait_for(lambda: api.sent)
+
+    assert [(sent.text, sent.is_bold) for sent in api.sent] == [("title a\nbody a", False)]
+
+
+def test_a_notice_that_is_refused_for_ever_does_not_hold_up_the_next(
+    tmp_path: Path, api: BotApi, bot: TelegramBot
+) -> None:
+    api.faults.extend(["400", "400"])
+    journals = journals_in(tmp_path)
+
+    with carried(journals, TelegramSender(bot, ADMIN)) as (_, outbox):
+        outbox.put(notice("a"))
+        outbox.put(notice("b"))
+        api.wait_for(lambda: api.sent)
+
+    assert api.texts() == ["title b\nbody b"]
+    assert statuses(journals, "REFUSED") == 1
+
+
+@pytest.mark.parametrize("fault", ["401", "403"])
+def test_a_refused_token_ends_that_channel_and_keeps_what_waits(
+    tmp_path: Path, api: BotApi, bot: TelegramBot, fault: str
+) -> None:
+    api.faults.append(fault)
+    journals, heard = journals_in(tmp_path), threading.Event()
+    why: list[str] = []
+
+    with carried(journals, TelegramSender(bot, ADMIN)) as (carrier, outbox):
+        carrier._on_closed = lambda *told: (why.extend(told), heard.set())
+        outbox.put(notice("a"))
+        assert heard.wait(30)
+
+    assert why[0] == "telegram"
+    assert (api.sent, api.attempts) == ([], 1)
+    assert statuses(journals, "WAITING") == 1
+
+
+def test_the_token_is_never_logged_nor_shown(tmp_path: Path, api: BotApi) -> None:
+    lines: list[str] = []
+    sink = logger.add(lines.append, level="TRACE", diagnose=False)
+    api.faults.extend(["502", "cut", "hang", "429", "400", "401"])
+    bot = TelegramBot(TOKEN, api.url, answer_s=0.3)
+    done = threading.Event()
+
+    with carried(journals_in(tmp_path), TelegramSender(bot, ADMIN)) as (carrier, outbox):
+        carrier._on_closed = lambda *_: done.set()
+        outbox.put(notice("a"))
+        outbox.put(notice("b"))
+        assert done.wait(30)
+    shown = repr(bot) + repr(bot.plain(ValueError(f"https://x/bot{TOKEN}/sendMessage")))
+    bot.close()
+    logger.remove(sink)
+
+    assert lines
+    assert not [line for line in (*lines, shown) if has_secret(line)]
+
+
+@settings(max_examples=60)
+@given(st.text(min_size=1).filter(str.strip))
+def test_no_character_breaks_a_message(text: str) -> None:
+    assert plain_of(_marked_up(text)) == cut(text)
+
+
+@pytest.mark.parametrize("text", ["<b>&amp;</b>\n_*[](){}~`>#+-=|.!", "a" * 5000, "🟢 <\n&", "x\n"])
+def test_odd_texts_arrive_as_they_are(
+    tmp_path: Path, api: BotApi, bot: TelegramBot, text: str
+) -> None:
+    with carried(journals_in(tmp_path), TelegramSender(bot, ADMIN)) as (_, outbox):
+        outbox.put(notice("a", text=text))
+        api.wait_for(lambda: api.sent)
+
+    assert api.texts() == [cut(text)]
+
+
+def test_a_group_gets_no_more_than_its_limit(tmp_path: Path, api: BotApi) -> None:
+    # Two a second here, to be quick; the limits of the library itself are Telegram's.
+    bot = TelegramBot(
+        TOKEN, api.url, limiter=lambda: AIORateLimiter(group_max_rate=2, group_time_period=1)
+    )
+    with carried(journals_in(tmp_path), TelegramSender(bot, "-100123")) as (_, outbox):
+        for name in "abcd":
+            outbox.put(notice(name))
+        api.wait_for(lambda: len(api.sent) == 4)
+    bot.close()
+
+    assert api.sent[3].at_s - api.sent[0].at_s >= 0.5
+    assert AIORateLimiter()._base_limiter.max_rate == 30
+    assert (AIORateLimiter()._group_max_rate, AIORateLimiter()._group_time_period) == (20, 60)
+
+
+def test_the_notices_of_a_dead_process_are_marked_where_their_sending_had_begun(
+    tmp_path: Path, api: BotApi, bot: TelegramBot
+) -> None:
+    journals = journals_in(tmp_path)
+    api.faults.append("hang")
+    with carried(journals, TelegramSender(bot, ADMIN)) as (carrier, outbox):
+        outbox.put(notice("a"))
+        outbox.put(notice("b"))
+        api.wait_for(lambda: api.attempts == 1)
+        carrier.close(0.0)
+
+        with carried(journals, TelegramSender(bot, ADMIN)):
+            api.wait_for(lambda: len(api.sent) >= 2)
+
+    assert api.texts()[0].endswith("(again: it may have arrived before)")
+    assert api.texts()[1] == "title b\nbody b"
+
+
+@pytest.fixture
+def inbox(api: BotApi, bot: TelegramBot) -> Iterator[tuple[TelegramInbox, list, list]]:
+    asked: list[tuple[str, str]] = []
+    strangers: list[str] = []
+
+    def handle(who: str, text: str) -> Answer:
+        asked.append((who, text))
+        if text == "boom":
+            raise RuntimeError("boom")
+        buttons = (Button(label="Yes", text="panic yes"),) if text == "panic" else ()
+        return Answer(text=f"{text} <done>", buttons=buttons)
+
+    inbox = TelegramInbox(bot, ADMIN, handle, on_stranger=strangers.append, poll_s=1)
+    api.updates.clear()
+    inbox.start()
+    yield inbox, asked, strangers
+    inbox.close()
+
+
+def test_the_admin_is_answered_and_may_press_a_button(api: BotApi, inbox: tuple) -> None:
+    _, asked, _ = inbox
+
+    api.write("panic")
+    api.wait_for(lambda: len(api.sent) == 1)
+    api.press("panic yes")
+    api.wait_for(lambda: len(api.sent) == 2)
+
+    assert asked == [("telegram/77", "panic"), ("telegram/77", "panic yes")]
+    assert api.texts() == ["panic <done>", "panic yes <done>"]
+    assert '"callback_data": "panic yes"' in api.sent[0].keyboard
+
+
+def test_a_stranger_gets_no_answer_and_is_told_of_once(api: BotApi, inbox: tuple) -> None:
+    box, asked, strangers = inbox
+
+    api.write("close all", chat=666)
+    api.press("panic yes", chat=667)
+    api.write("status")
+    api.wait_for(lambda: api.sent)
+
+    assert asked == [("telegram/77", "status")]
+    assert strangers == ["666"]
+    assert box.strangers == 2
+    assert api.texts() == ["status <done>"]
+
+
+def test_an_old_command_is_not_done_any_more(api: BotApi, inbox: tuple) -> None:
+    _, asked, _ = inbox
+
+    api.write("close all", age_s=3600)
+    api.wait_for(lambda: api.sent)
+
+    assert asked == []
+    assert api.texts()[0].startswith("Not done: written 36")
+
+
+@pytest.mark.usefixtures("inbox")
+def test_a_command_that_fails_is_answered_and_the_next_is_done(api: BotApi) -> None:
+    api.write("boom")
+    api.write("status")
+    api.wait_for(lambda: len(api.sent) == 2)
+
+    assert api.texts() == ["The command failed; see the logs.", "status <done>"]

@@ -1,0 +1,430 @@
+"""The notifier: what it makes of facts and events, whoever crashes, and when."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from actors.core.actor import Incarnation, SupervisedActor
+from actors.core.messages import Message
+from actors.core.supervisor import ChildSpec, RestartPolicy, Supervisor
+from actors.core.system import ActorSystem, Moment
+from actors.messages import (
+    ConnectionLost,
+    EntryRefused,
+    PositionDiffers,
+    PositionOpened,
+    ProtectionFired,
+    RegimeChanged,
+    RiskRaised,
+    StateTold,
+    StateWanted,
+    SystemStopping,
+    TradeClosed,
+)
+from actors.names import NOTIFIER
+from actors.notifier import NotifierActor
+from actors.wording.system import RunInfo
+from domain.decisions import Close, Decision, Grant, Protection, Refusal, RefusalReason, Report
+from domain.intents import entry_intent
+from domain.market import DAY_MS, HOUR_MS, MINUTE_MS, Side
+from domain.notices import NoticeRules
+from domain.orders import ExitReason, OrderStatus, OrderUpdate, Purpose
+from domain.positions import Execution, ExecutionKind, book
+from domain.protection import initial_state
+from domain.regime import Regime
+from domain.snapshots import AssetSnapshot, PortfolioSnapshot
+from infra.journal.journal import SqliteJournals
+from infra.notices.outbox import SqliteOutboxes
+from infra.replay.clock import ReplayClock
+from infra.settings import load_settings
+
+T_MS = 1_744_802_700_000
+"""2025-04-16 11:25 UTC, a Wednesday."""
+RULES = load_settings(None, environ={}, dotenv=None).trading_rules()
+GRANT = Grant(
+    asset="BTC",
+    t_ms=T_MS,
+    qty=Decimal("0.083"),
+    price=Decimal(84000),
+    cross_ms=T_MS - 5 * MINUTE_MS,
+    protection_epoch=0,
+    crosses="PRICE_BELOW_LONG",
+    ema_short=84120.5,
+    ema_long=84310.25,
+)
+REPORT = Report(
+    asset="BTC",
+    t_ms=T_MS,
+    close=84000.0,
+    ema_short=84120.5,
+    ema_long=84310.25,
+    regime=Regime.ACTIVE,
+    crosses_today=1,
+)
+
+
+class Answering(SupervisedActor):
+    """An asset or the portfolio, as far as reports need it."""
+
+    def __init__(self, incarnation: Incarnation, *, snapshot: object) -> None:
+        super().__init__(incarnation)
+        self._snapshot = snapshot
+
+    def handle(self, message: Message) -> None:
+        if isinstance(message, StateWanted):
+            self.tell(NOTIFIER, StateTold(snapshot=self._snapshot))
+
+
+@dataclass
+class Newsroom:
+    """A notifier with its journal, and actors that answer it."""
+
+    clock: ReplayClock
+    journals: SqliteJournals
+    system: ActorSystem
+    supervisor: Supervisor
+
+    def tell(self, *messages: Message) -> None:
+        for message in messages:
+            self.system.address(NOTIFIER).tell(message, sender="test")
+        assert self.system.work.wait_quiet(30)
+
+    def wait(self, until_ms: int) -> None:
+        while self.clock.step(until_ms):
+            assert self.system.work.wait_quiet(30)
+
+    def store(self, *facts: object) -> None:
+        """Store facts as an execution or the portfolio does, and tell nobody."""
+        pen = self.journals.open("test", lambda: None)
+        pen.append(*facts)
+        pen.close()
+
+    def notices(self, kind: str) -> list[str]:
+        with self.journals.connected():
+            found = self.journals.database.execute_sql(
+                "SELECT text FROM notice WHERE kind = ? AND is_held_back = 0 ORDER BY id", (kind,)
+            )
+            return [row[0] for row in found.fetchall()]
+
+
+def asset_snapshot(asset: str) -> AssetSnapshot:
+    return AssetSnapshot(
+        asset=asset,
+        report=replace(REPORT, asset=asset),
+        position=None,
+        closes_seen=4000,
+        cooldown_minutes=0,
+        cooldown_reason="",
+        loss_streak=0,
+    )
+
+
+PORTFOLIO_SNAPSHOT = PortfolioSnapshot(
+    balance=Decimal(10_000),
+    equity=Decimal(10_000),
+    exposure=Decimal(0),
+    drawdown=Decimal(0),
+    daily_loss=Decimal(0),
+    positions={},
+    prices={},
+    global_cooldown_end_ms=0,
+    is_halted=False,
+    is_reduced=False,
+    trades=0,
+    realized_pnl=Decimal(0),
+)
+
+
+def newsroom_in(folder: Path, now_ms: int = T_MS, probe: object = None) -> Iterator[Newsroom]:
+    clock = ReplayClock(now_ms)
+    journals = SqliteJournals(folder / "j.sqlite", clock.now_ms, busy_timeout_ms=5000)
+    system = ActorSystem(clock.now_ms, probe)
+    policy = RestartPolicy(
+        max_restarts=100,
+        within_s=60,
+        backoff_initial_s=0.001,
+        backoff_max_s=0.001,
+        backoff_jitter_fraction=0,
+        hang_s=60,
+        start_s=60,
+    )
+    supervisor = Supervisor(system, policy, Random(0))
+    arguments = {
+        "rules": RULES,
+        "notices": NoticeRules(alert_cooldown_minutes=15, report_minute=5, weekly_report_weekday=0),
+        "run": RunInfo(mode="sim", account="a simulation", started_ms=now_ms),
+        "clock": clock,
+        "journals": journals,
+        "outboxes": SqliteOutboxes(journals, {}, max_waiting=1000),
+    }
+    answering = {f"asset/{a.asset}": asset_snapshot(a.asset) for a in RULES.assets}
+    supervisor.start(
+        [
+            ChildSpec(address=NOTIFIER, actor=NotifierActor, arguments=arguments, is_kept=True),
+            *(
+                ChildSpec(address=address, actor=Answering, arguments={"snapshot": snapshot})
+                for address, snapshot in {**answering, "portfolio": PORTFOLIO_SNAPSHOT}.items()
+            ),
+        ]
+    )
+    room = Newsroom(clock, journals, system, supervisor)
+    assert system.work.wait_quiet(30)
+    yield room
+    supervisor.stop(10)
+    with journals.connected():
+        pass
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Newsroom]:
+    yield from newsroom_in(tmp_path)
+
+
+def fill(name: str, side: Side, price: str, ts_ms: int = T_MS + 1000) -> Execution:
+    is_entry = side is Side.SELL
+    return Execution(
+        exec_id=name,
+        asset="BTC",
+        ts_ms=ts_ms,
+        kind=ExecutionKind.TRADE,
+        side=side,
+        qty=Decimal("0.083"),
+        price=Decimal(price),
+        fee=Decimal("3.8"),
+        client_order_id=GRANT.client_order_id if is_entry else None,
+        decided_ms=T_MS if is_entry else None,
+        reason=None if is_entry else ExitReason.STOP_LOSS,
+        cross_ms=GRANT.cross_ms if is_entry else None,
+    )
+
+
+ENTRY = fill("x1", Side.SELL, "84000")
+EXIT = fill("x2", Side.BUY, "85260", T_MS + 20 * MINUTE_MS)
+TRADE = book(book(None, ENTRY).position, EXIT).trade
+OPENED = PositionOpened(position=book(None, ENTRY).position, client_order_id=None)
+FILLED = OrderUpdate(
+    client_order_id=GRANT.client_order_id,
+    status=OrderStatus.FILLED,
+    filled_qty=Decimal("0.083"),
+    ts_ms=T_MS,
+)
+PROTECTION = Protection(
+    t_ms=T_MS,
+    reason=ExitReason.HALT,
+    closes=(Close(asset="BTC", purpose=Purpose.EMERGENCY, reason=ExitReason.HALT),),
+    epoch=1,
+    cooldown_end_ms=T_MS + 4 * HOUR_MS,
+    figures="drawdown=0.2013 daily_loss=0.0310",
+)
+
+
+def store_entry(room: Newsroom) -> None:
+    room.store(Decision(t_ms=T_MS, grants=(GRANT,)), entry_intent(GRANT, RULES))
+    room.store(ENTRY, FILLED)
+
+
+def test_an_entry_is_told_with_what_led_to_it(room: Newsroom) -> None:
+    room.store(initial_state(Decimal(10_000), T_MS))
+    store_entry(room)
+
+    room.tell(OPENED, OPENED)
+
+    assert room.notices("entry") == [
+        (
+            "📉 BTC: SHORT opened\n"
+            "Entry $84,000.0\n"
+            "Qty 0.083 BTC, $6,972.00\n"
+            "🟢 Regime ACTIVE\n"
+            "EMA 240 $84,120.5\n"
+            "EMA 600 $84,310.2\n"
+            "Cross: price fell below EMA 600\n"
+            "Cross 5 min old\n"
+            "Stop loss $85,260.0 (1.5%)\n"
+            "Take profit $78,960.0 (6.0%)\n"
+            "Risk/reward 1:4.0\n"
+            "Exposure now $6,972.00 (69.7%)\n"
+            "2025-04-16 11:25 UTC"
+        )
+    ]
+
+
+def test_half_an_entry_is_told_only_once_it_is_whole_or_canceled(room: Newsroom) -> None:
+    room.store(Decision(t_ms=T_MS, grants=(GRANT,)), entry_intent(GRANT, RULES))
+    half = replace(ENTRY, qty=Decimal("0.040"))
+    room.store(half)
+    room.tell(OPENED)
+    assert room.notices("entry") == []
+
+    room.store(replace(FILLED, status=OrderStatus.CANCELED, filled_qty=Decimal("0.040")))
+    room.tell(OPENED)
+
+    (text,) = room.notices("entry")
+    assert "Qty 0.040 BTC, $3,360.00" in text
+
+
+def test_facts_that_nobody_told_are_told_with_the_next_message(room: Newsroom) -> None:
+    store_entry(room)
+    room.store(EXIT, TRADE)
+    room.store(Decision(t_ms=T_MS + 1, protection=PROTECTION))
+
+    room.tell(ConnectionLost(asset="ETH", what="feed", detail="closed"))
+
+    assert len(room.notices("entry")) == len(room.notices("exit")) == 1
+    assert room.notices("risk")[0].startswith("🚨 HALT: drawdown\nDrawdown 20.1%, limit 20.0%")
+
+
+@pytest.mark.parametrize("moment", [Moment.BEFORE_WORK, Moment.AFTER_FACTS, Moment.AFTER_TELLS])
+def test_a_crash_of_the_notifier_loses_and_doubles_nothing(tmp_path: Path, moment: Moment) -> None:
+    armed: list[bool] = []
+
+    def probe(address: str, at: Moment) -> None:
+        if address == NOTIFIER and at is moment and armed:
+            armed.clear()
+            raise RuntimeError("boom")
+
+    for room in newsroom_in(tmp_path, probe=probe):
+        store_entry(room)
+        armed.append(True)
+        room.tell(OPENED)
+        room.store(EXIT, TRADE)
+        armed.append(True)
+        room.tell(TradeClosed(trade=TRADE))
+
+        assert len(room.notices("entry")) == len(room.notices("exit")) == 1
+        assert room.notices("actor")[0].startswith(
+            "⚠️ notifier crashed, is back\nCause: RuntimeError: boom\nRestart 1 of 100 allowed\n"
+        )
+
+
+def test_facts_stored_while_no_process_ran_are_told_by_the_next_one(tmp_path: Path) -> None:
+    for room in newsroom_in(tmp_path):
+        store_entry(room)
+
+    for room in newsroom_in(tmp_path, T_MS + HOUR_MS):
+        assert len(room.notices("entry")) == 1
+        assert room.notices("system")[-1].startswith("🚀 Started: sim\nAccount: a simulation\n")
+        assert "The run before did not end in order." in room.notices("system")[-1]
+        assert "  BTC SHORT 0.083 at $84,000.0" in room.notices("system")[-1]
+        room.tell(SystemStopping(why="asked to stop"))
+
+    for room in newsroom_in(tmp_path, T_MS + 2 * HOUR_MS):
+        assert len(room.notices("entry")) == 1
+        assert "did not end" not in room.notices("system")[-1]
+
+
+def test_an_exit_is_told_with_its_result_and_its_cooldown(room: Newsroom) -> None:
+    store_entry(room)
+    room.store(EXIT, TRADE)
+
+    room.tell(TradeClosed(trade=TRADE))
+
+    assert room.notices("exit") == [
+        (
+            "🔴 BTC: SHORT closed, LOSS\n"
+            "Reason: stop loss at the exchange\n"
+            "Exit $85,260.0\n"
+            "Entry $84,000.0\n"
+            "Held 19m\n"
+            "PnL -112.18 USDT\n"
+            "-16.1% of the margin used\n"
+            "Fees 7.60 USDT\n"
+            "Funding +0.00 USDT\n"
+            "⏰ Cooldown 60 min:\n"
+            "  trade held under 1h\n"
+            "2025-04-16 11:45 UTC"
+        )
+    ]
+    room.wait(EXIT.ts_ms + HOUR_MS)
+    assert [text.splitlines()[0] for text in room.notices("cooldown")] == [
+        "⏰ BTC: cooldown 60 min",
+        "⏰ BTC: cooldown over",
+    ]
+
+
+def test_similar_routine_notices_are_held_back_and_counted(room: Newsroom) -> None:
+    def flip(minutes: int) -> RegimeChanged:
+        t_ms = T_MS + minutes * MINUTE_MS
+        return RegimeChanged(report=replace(REPORT, t_ms=t_ms), previous=Regime.INACTIVE)
+
+    room.tell(flip(0), flip(5), flip(10), flip(14), flip(15))
+
+    texts = room.notices("regime")
+    assert len(texts) == 2
+    assert texts[1].endswith("+3 alike held back since 2025-04-16 11:25 UTC")
+
+
+def test_dangers_are_never_held_back(room: Newsroom) -> None:
+    raised = [
+        RiskRaised(key=f"{n}", asset="BTC", what="odd", figures="", effect="", advice="")
+        for n in range(3)
+    ]
+    differs = PositionDiffers(asset="BTC", since_ms=T_MS, detail="1 here, 2 there")
+
+    room.tell(*raised, *raised, differs, differs)
+
+    assert len(room.notices("risk")) == 4
+
+
+def test_the_limit_on_repetition_survives_a_restart(tmp_path: Path) -> None:
+    refusal = Refusal(
+        asset="BTC", t_ms=T_MS, reason=RefusalReason.SIZE, cross_ms=T_MS, figures="qty=0"
+    )
+    for room in newsroom_in(tmp_path):
+        room.tell(EntryRefused(refusal=refusal))
+
+    for room in newsroom_in(tmp_path, T_MS + MINUTE_MS):
+        room.tell(EntryRefused(refusal=replace(refusal, cross_ms=T_MS + 1, t_ms=T_MS + MINUTE_MS)))
+        assert len(room.notices("refused")) == 1
+
+
+def test_reports_come_once_at_their_time_with_the_week_on_mondays(room: Newsroom) -> None:
+    store_entry(room)
+    room.store(EXIT, TRADE)
+
+    room.wait(T_MS + 6 * DAY_MS)
+
+    heads = [text.splitlines()[:2] for text in room.notices("report")]
+    assert heads == [["📊 Daily report", f"2025-04-{day} UTC"] for day in (16, 17, 18, 19, 20)] + [
+        ["📊 Weekly report", "2025-04-14 to 2025-04-20 UTC"],
+        ["📊 Daily report", "2025-04-21 UTC"],
+    ]
+    assert "Trades 1, won 0.0%" in room.notices("report")[0]
+    assert "Trades 0" in room.notices("report")[1]
+
+
+def test_reports_that_were_slept_over_are_made_up_for_once(tmp_path: Path) -> None:
+    for room in newsroom_in(tmp_path):
+        store_entry(room)
+        room.store(EXIT, TRADE)
+
+    for _ in range(2):
+        for room in newsroom_in(tmp_path, T_MS + 2 * DAY_MS):
+            days = [text.splitlines()[1] for text in room.notices("report")]
+            assert days == ["2025-04-16 UTC", "2025-04-17 UTC"]
+
+
+def test_a_protection_that_is_told_again_is_no_second_notice(room: Newsroom) -> None:
+    room.store(Decision(t_ms=T_MS, protection=PROTECTION))
+
+    room.tell(*[ProtectionFired(protection=PROTECTION)] * 3)
+
+    assert len(room.notices("risk")) == 1
+
+
+def test_a_fact_without_words_is_told_as_such_and_hides_no_other(
+    room: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.news.risk.protection_fired", lambda *_: 1 / 0)
+    room.store(Decision(t_ms=T_MS, protection=PROTECTION))
+    later = replace(GRANT, protection_epoch=1)
+    room.store(Decision(t_ms=T_MS + 1, grants=(later,)), entry_intent(later, RULES))
+    room.store(ENTRY, FILLED)
+
+    room.tell(OPENED)
+
+    assert room.notices("risk")[0].startswith("🚨 a fact has no words")
+    assert len(room.notices("entry")) == 1

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 from domain.errors import OrderRefusedError
 from domain.matching import CandlePrices, Event, MatchingEngine
@@ -113,3 +114,19 @@ class PaperAccount:
             self.engine.restore_order(update)
         if act.stops is not None:
             self.engine.set_stops(act.asset, act.stops)
+
+
+def paper_balance(rules: TradingRules, file: Path) -> Decimal:
+    """Return the wallet balance of an account, USDT, without opening one.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    opening, acts = Memory(file).read()
+    if opening is None:
+        return rules.fills.initial_balance
+    engine = MatchingEngine(replace(rules.fills, initial_balance=opening.initial_balance))
+    for act in acts:
+        for execution in act.executions:
+            engine.book_execution(execution)
+    return engine.wallet

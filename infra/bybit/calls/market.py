@@ -15,6 +15,7 @@ from infra.bybit.shapes.market import (
     candles,
     funding_rates,
     listings,
+    maintenance_rate,
     server_time_ms,
     ticker,
 )
@@ -117,6 +118,21 @@ class MarketCalls(Calls):
                 break
             newest_ms = min(page) - 1
         return {time_ms: found[time_ms] for time_ms in sorted(found)}
+
+    def maintenance_rate(self, symbol: str, notional: Decimal) -> Decimal:
+        """Return the maintenance margin of a position, a fraction of its notional.
+
+        Args:
+            symbol: of the perpetual.
+            notional: of the position, quote.
+
+        Raises:
+            BadDataError: no tier is as large.
+            UnavailableError: no answer within the budget.
+        """
+        query = {"category": CATEGORY, "symbol": symbol}
+        answer = self._wire.get(Kind.PUBLIC, HTTP.get_risk_limit, query, is_private=False)
+        return maintenance_rate(answer.result, symbol, notional)
 
     def ticker(self, symbol: str) -> Ticker:
         """Return a perpetual's last and mark price.

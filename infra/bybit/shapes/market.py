@@ -125,6 +125,22 @@ def funding_rates(result: object, symbol: str) -> dict[int, Decimal]:
     return {row.integer("fundingRateTimestamp"): row.decimal("fundingRate") for row in rows}
 
 
+def maintenance_rate(result: object, symbol: str, notional: Decimal) -> Decimal:
+    """Return the maintenance margin rate of the smallest tier that holds a notional.
+
+    Raises:
+        BadDataError: a tier is not readable, or none is as large.
+    """
+    rows = [
+        row
+        for row in Row("risk-limit", result).rows("list")
+        if row.maybe_text("symbol") == symbol and row.decimal("riskLimitValue") >= notional
+    ]
+    if not rows:
+        raise BadDataError(f"risk-limit: expected a tier of {symbol} up to {notional}, found none")
+    return min(rows, key=lambda row: row.decimal("riskLimitValue")).decimal("maintenanceMargin")
+
+
 def ticker(result: object, symbol: str, ts_ms: int) -> Ticker:
     """Return one perpetual's prices."""
     row = Row("tickers", result).row_of_symbol(symbol)

@@ -1,0 +1,1 @@
+"""What `bin/check` looks at: the machine, the market and the account. Nothing is ever changed."""

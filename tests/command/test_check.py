@@ -1,0 +1,150 @@
+"""`bin/check` as a user meets it: its lines, its exit code, and that it changes nothing."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.command.mode_runs import environment, settings_at
+from tests.simulator.clients import Client, running
+
+
+@pytest.fixture
+def bybit() -> Iterator[Client]:
+    """Yield a client of an exchange whose clock is the machine's."""
+    with running(speed=1) as client:
+        yield client
+
+
+def check(
+    folder: Path, mode: str, settings: dict[str, Any], **env: str
+) -> tuple[int, dict[str, list[str]], str]:
+    """Return exit code, levels by name, and everything shown."""
+    (folder / "settings.yaml").write_text(json.dumps(settings))
+    done = subprocess.run(
+        [
+            sys.executable,
+            *("-m", "bin.check", "--mode", mode, "--run-dir", str(folder / "run")),
+            *("--settings", str(folder / "settings.yaml")),
+        ],
+        cwd=folder,
+        env=environment(folder, **env),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.stderr == ""
+    levels: dict[str, list[str]] = {}
+    for line in done.stdout.splitlines():
+        levels.setdefault(line[5:29].strip(), []).append(line[:5].strip())
+    return done.returncode, levels, done.stdout
+
+
+def keys(client: Client) -> dict[str, str]:
+    return {
+        "BYBIT_API_KEY": client.sim.keys.api_key,
+        "BYBIT_API_SECRET": client.sim.keys.api_secret,
+    }
+
+
+def settings(client: Client, **more: object) -> dict[str, Any]:
+    return settings_at(client, speed=1, **more)
+
+
+def test_an_account_is_looked_at_and_left_as_it_is(tmp_path: Path, bybit: Client) -> None:
+    code, levels, shown = check(tmp_path, "testnet", settings(bybit), **keys(bybit))
+
+    assert code == 0, shown
+    assert levels["margin mode"] == ["warn"]
+    assert levels["API key"] == ["warn"]
+    for name in (
+        "settings",
+        "run directory",
+        "disk",
+        "database",
+        "network",
+        "clock offset",
+        "public stream",
+        "private stream",
+        "account type",
+        "balance",
+        *(f"{asset}USDT {what}" for asset in ("BTC", "ETH", "SOL") for what in ("size", "stop")),
+        *(f"{asset}USDT {what}" for asset in ("BTC", "ETH") for what in ("leverage",)),
+    ):
+        assert levels[name] == ["ok"], shown
+    assert bybit.get("/v5/account/info")["result"]["marginMode"] == "REGULAR_MARGIN"
+    assert not (tmp_path / "run").exists()
+    assert bybit.sim.keys.api_secret not in shown
+
+
+def test_what_cannot_be_set_fails_with_the_reason(tmp_path: Path, bybit: Client) -> None:
+    bybit.post("/v5/position/switch-mode", symbol="BTCUSDT", mode=3)
+    bybit.control("position", action="open", symbol="BTCUSDT", side="Sell", qty="0.01")
+
+    code, levels, shown = check(tmp_path, "live", settings(bybit), **keys(bybit))
+
+    assert code == 1
+    assert levels["BTCUSDT position mode"] == levels["margin mode"] == ["FAIL"]
+    assert levels["LIVE_TRADING"] == ["warn"]
+    assert "--mode live should not start: margin mode, BTCUSDT position mode" in shown
+    assert "hedge; expected one-way; close the position" in shown
+
+
+def test_a_balance_too_small_for_the_smallest_order_fails(tmp_path: Path, bybit: Client) -> None:
+    small = settings(bybit, replay={"initial_balance": 60})
+
+    code, levels, shown = check(tmp_path, "paper", small)
+
+    assert code == 1
+    assert levels["BTCUSDT size"] == ["FAIL"]
+    assert "the smallest order" in shown
+    assert levels["balance"] == ["ok"]
+    assert "API key" not in levels
+
+
+def test_missing_keys_and_a_damaged_database_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "journal.sqlite").write_text("this is no database, but long enough" * 9)
+
+    code, levels, shown = check(tmp_path, "demo", {})
+
+    assert code == 1
+    assert levels["database"] == levels["mode"] == ["FAIL"]
+    assert "file is not a database" in shown
+    assert "BYBIT_API_KEY and BYBIT_API_SECRET must be set" in shown
+
+
+def test_wrong_settings_are_all_told_and_end_the_check(tmp_path: Path) -> None:
+    code, levels, shown = check(tmp_path, "sim", {"risk": {"stop_loss_pct": 7, "nonsense": 1}})
+
+    assert code == 1
+    assert levels["settings"] == ["FAIL", "FAIL"]
+    assert "network" not in levels
+    assert "should not start: settings" in shown
+
+
+def test_an_exchange_that_is_not_there_fails_in_a_line(tmp_path: Path) -> None:
+    gone = {
+        "exchange": {
+            "rest_url": "http://127.0.0.1:9",
+            "public_stream_url": "ws://127.0.0.1:9/v5/public/linear",
+            "private_stream_url": "ws://127.0.0.1:9/v5/private",
+        }
+    }
+
+    code, levels, _ = check(tmp_path, "paper", gone)
+
+    assert code == 1
+    assert levels["exchange"] == ["FAIL"]
+
+
+def test_the_default_mode_needs_no_exchange(tmp_path: Path) -> None:
+    code, levels, shown = check(tmp_path, "sim", {})
+
+    assert code == 0, shown
+    assert levels["exchange"] == ["ok"]

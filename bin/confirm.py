@@ -1,12 +1,13 @@
 """What is shown before real money is traded, and the time to think again."""
 
-import signal
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 from rich.console import Console
 from rich.table import Table
 
+from bin.signals import call_at_signals
 from domain.errors import ConfigError
 from domain.rules import TradingRules
 from infra.bybit.api_key import read_key
@@ -43,10 +44,13 @@ def confirm_live(rest: BybitRest, rules: TradingRules, place: str, screen: Conso
         *(("warning", warning) for warning in key.warnings),
     ):
         table.add_row(name, text)
-    screen.print(f"REAL MONEY at {place}", style="bold red")
-    screen.print(table)
-    screen.print(f"It starts in {THINK_S} s. Ctrl-C stops it, with nothing done.")
-    return not _is_stopped()
+    stopped = threading.Event()
+    with ExitStack() as held:
+        held.callback(call_at_signals(stopped.set))
+        screen.print(f"REAL MONEY at {place}", style="bold red")
+        screen.print(table)
+        screen.print(f"It starts in {THINK_S} s. Ctrl-C stops it, with nothing done.")
+        return not stopped.wait(THINK_S)
 
 
 def limits(rules: TradingRules, wallet: Wallet) -> Iterator[str]:
@@ -102,17 +106,3 @@ def _balance_text(wallet: Wallet) -> str:
 def _positions_text(positions: tuple[VenuePosition, ...]) -> str:
     shown = [f"{row.side} {row.qty:f} {row.symbol}" for row in positions]
     return ", ".join(shown) or "no position"
-
-
-def _is_stopped() -> bool:
-    """Wait, and tell whether a signal came meanwhile."""
-    stopped = threading.Event()
-    before = {
-        number: signal.signal(number, lambda *_: stopped.set())
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        return stopped.wait(THINK_S)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,7 +1,6 @@
 """A run at an exchange, from its options to its end."""
 
 import os
-import signal
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -19,6 +18,7 @@ from bin.drills import read_sim_drills
 from bin.live_view import LiveView
 from bin.modes import Mode, venue_of
 from bin.process_drills import read_process_drills
+from bin.signals import call_at_signals
 from bin.simulated import SimulatedVenue, generated_market
 from domain.errors import AccessDeniedError, ConfigError, UnavailableError
 from infra.bybit.api_key import read_key
@@ -115,8 +115,7 @@ def _may_trade(
 
 def _trade(run: Run, view: LiveView, screen: Console, stop_s: float, watchdog: Watchdog) -> int:
     run.supervisor.on_turn = watchdog.feed
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: run.stop_requested.set())
+    call_at_signals(run.stop_requested.set)
     run.start()
     if screen.is_terminal:
         with Live(view.draw(), console=screen, auto_refresh=False, screen=False) as live:

@@ -1,7 +1,6 @@
 """A run over candle files, from its options to its summary: in this process, or over sockets."""
 
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from bin.bootstrap import (
 )
 from bin.drills import Drills, read_replay_drills
 from bin.market_input import read_market
+from bin.signals import call_at_signals
 from bin.simulated import SimulatedVenue, recorded_market
 from bin.summary_view import RunSummary, render
 from domain.candles import CandleSeries
@@ -132,8 +132,7 @@ def _play(
     settings: Settings,
     screen: Console,
 ) -> int:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: run.stop_requested.set())
+    call_at_signals(run.stop_requested.set)
     began_s = time.monotonic()
     run.start()
     last_ms, played = _steps(run, player, drills, screen, has_progress=options.has_progress)

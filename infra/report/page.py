@@ -13,6 +13,7 @@ from plotly.offline import get_plotlyjs
 from domain.backtesting.figures import BacktestFigures, backtest_figures
 from domain.backtesting.result import BacktestResult
 from domain.rules import TradingRules
+from infra.report.detail import SCRIPT
 from infra.report.sum_plots import assets_plot, months_plot, reasons_plot, risk_plot, trades_plot
 from infra.report.time_plots import correlations_plot, equity_plot, market_plot
 
@@ -92,7 +93,7 @@ def render(
             *map(_plot, plots),
             _data(result, sources),
             _parameters(result.rules),
-            "</body></html>",
+            f"<script>{SCRIPT}</script></body></html>",
         ]
     )
 

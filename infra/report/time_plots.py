@@ -9,13 +9,11 @@ from plotly.subplots import make_subplots
 
 from domain.backtesting.attribution import pair_correlations, regime_spans
 from domain.backtesting.result import BacktestResult
-from domain.indicators import Array
 from domain.positions import Trade
 from domain.regime import Regime
+from infra.report.detail import add_line
 from infra.report.style import BLUE, GRAY, INK, ORANGE, PURPLE, RED, sign_color, styled
 
-_MOST_POINTS = 4_000
-"""Of a line that is drawn as filled area, which a browser draws slowly."""
 _REGIME_LEVEL = {Regime.INACTIVE: 0, Regime.ACTIVE: 1, Regime.COOLDOWN: 2}
 _REGIME_COLORS = [
     [0.0, "rgba(255,255,255,0)"],
@@ -32,30 +30,25 @@ def equity_plot(result: BacktestResult) -> go.Figure:
     series = result.equity
     begin_ms, step_ms = int(series.time_ms[0]), result.market.candle_ms
     top = np.maximum(np.maximum.accumulate(series.equity), result.initial_balance)
-    drawdown, every = _deepest((series.equity - top) / top * 100)
+    drawdown = (series.equity - top) / top * 100
     figure = make_subplots(
         rows=2, cols=1, shared_xaxes=True, row_heights=[0.7, 0.3], vertical_spacing=0.04
     )
-    figure.add_scattergl(
-        x0=begin_ms,
-        dx=step_ms,
-        y=series.equity.astype(np.float32),
-        name="equity",
-        line={"color": BLUE, "width": 1.5},
-        row=1,
-        col=1,
-    )
-    figure.add_scatter(
-        x0=begin_ms,
-        dx=step_ms * every,
-        y=drawdown.astype(np.float32),
-        name="drawdown",
-        fill="tozeroy",
-        line={"color": RED, "width": 1},
-        row=2,
-        col=1,
-    )
-    figure.update_xaxes(type="date")
+    for row, (name, values, color, fill) in enumerate(
+        (("equity", series.equity, BLUE, "none"), ("drawdown", drawdown, RED, "tozeroy")), start=1
+    ):
+        add_line(
+            figure,
+            values,
+            begin_ms=begin_ms,
+            step_ms=step_ms,
+            at={"row": row, "col": 1},
+            name=name,
+            fill=fill,
+            line={"color": color, "width": 1.5},
+        )
+    # With a range of its own, a double click shows all again, whatever part is drawn.
+    figure.update_xaxes(type="date", range=[begin_ms, int(series.time_ms[-1])])
     figure.update_yaxes(title="USDT", tickformat=",~f", row=1, col=1)
     figure.update_yaxes(title="%", row=2, col=1)
     return styled(figure, "Equity and drawdown", height=520, hovermode="x unified")
@@ -73,12 +66,13 @@ def market_plot(result: BacktestResult, asset: str) -> go.Figure:
         (f"EMA {strategy.ema_short_period}", signals.ema_short, BLUE, 1.5),
         (f"EMA {strategy.ema_long_period}", signals.ema_long, ORANGE, 1.5),
     ):
-        figure.add_scattergl(
-            x0=begin_ms,
-            dx=series.candle_ms,
-            y=np.asarray(values, dtype=np.float32),
+        add_line(
+            figure,
+            np.asarray(values),
+            begin_ms=begin_ms,
+            step_ms=series.candle_ms,
+            at={},
             name=name,
-            mode="lines",
             line={"color": color, "width": width},
             hoverinfo="x+y+name",
         )
@@ -125,8 +119,8 @@ def _regimes(result: BacktestResult, asset: str) -> go.Heatmap:
     )
 
 
-def _trades(trades: Sequence[Trade]) -> list[go.Scattergl]:
-    entries = go.Scattergl(
+def _trades(trades: Sequence[Trade]) -> list[go.Scatter]:
+    entries = go.Scatter(
         x=[trade.entry_ms for trade in trades],
         y=[float(trade.entry_price) for trade in trades],
         mode="markers",
@@ -135,7 +129,7 @@ def _trades(trades: Sequence[Trade]) -> list[go.Scattergl]:
         text=[_told(trade) for trade in trades],
         hoverinfo="text",
     )
-    exits = go.Scattergl(
+    exits = go.Scatter(
         x=[trade.exit_ms for trade in trades],
         y=[float(trade.exit_price) for trade in trades],
         mode="markers",
@@ -151,14 +145,14 @@ def _trades(trades: Sequence[Trade]) -> list[go.Scattergl]:
     return [_ways(trades), entries, exits]
 
 
-def _ways(trades: Sequence[Trade]) -> go.Scattergl:
+def _ways(trades: Sequence[Trade]) -> go.Scatter:
     x: list[float | None] = []
     y: list[float | None] = []
     for trade in trades:
         x += [trade.entry_ms, trade.exit_ms, None]
         y += [float(trade.entry_price), float(trade.exit_price), None]
     line = {"color": PURPLE, "width": 1, "dash": "dot"}
-    return go.Scattergl(x=x, y=y, mode="lines", line=line, hoverinfo="skip", showlegend=False)
+    return go.Scatter(x=x, y=y, mode="lines", line=line, hoverinfo="skip", showlegend=False)
 
 
 def _told(trade: Trade) -> str:
@@ -176,10 +170,3 @@ def _told(trade: Trade) -> str:
 
 def _minute(time_ms: int) -> str:
     return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%d %H:%M}"
-
-
-def _deepest(values: Array) -> tuple[Array, int]:
-    """Return the lowest of every so many values, few enough to draw, and how many that are."""
-    every = max(1, -(-len(values) // _MOST_POINTS))
-    padded = np.pad(values, (0, -len(values) % every), mode="edge")
-    return padded.reshape(-1, every).min(axis=1), every

@@ -92,3 +92,23 @@ def test_the_page_names_its_data_and_parameters(report: Path) -> None:
     assert "strategy.ema_short_period" in text
     assert "77,757 candles of BTC, ETH, SOL" in text
     assert "8,341.58" in text
+
+
+def test_zooming_in_shows_every_close(page: Page, report: Path) -> None:
+    page.goto(report.as_uri())
+    page.wait_for_function("document.querySelectorAll('.js-plotly-plot .main-svg').length > 3")
+    points = """async ([from, to]) => {
+        const plot = document.querySelectorAll('.js-plotly-plot')[1];
+        const redrawn = new Promise(done => plot.once('plotly_update', done));
+        Plotly.relayout(plot, {'xaxis.range': [from, to]});
+        await redrawn;
+        const x = plot.data.find(trace => trace.name === 'close').x;
+        return [x.length, plot._fullLayout.xaxis.type, x[0] >= new Date(from + 'Z')];
+    }"""
+
+    a_day = page.evaluate(points, ["2025-05-01 00:00", "2025-05-02 00:00"])
+    all_of_it = page.evaluate(points, ["2025-04-01 00:00", "2025-07-10 00:00"])
+
+    assert a_day == [289, "date", True]
+    assert 1_000 < all_of_it[0] <= 3_000
+    assert all_of_it[1:] == ["date", True]

@@ -7,9 +7,11 @@ import typer
 from rich.console import Console
 
 from bin.backtest_run import BacktestOptions, run_backtest_command
-from domain.errors import BadDataError, ConfigError
+from bin.sweep import SweepOptions, run_sweep_command
+from domain.backtesting.sweep import FIGURES
+from domain.errors import BadDataError, ConfigError, TradingError
 
-WRONG_USE = 2
+GAVE_UP, WRONG_USE = 1, 2
 
 
 def main(
@@ -40,10 +42,39 @@ def main(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object in place of the summary.")
     ] = False,
+    sweep: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY=A:B:STEP,KEY=V,V",
+            help="Try every combination of settings, e.g. "
+            "strategy.ema_short_period=120:360:40,risk.stop_loss_pct=0.01,0.02.",
+        ),
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Sweep: as many combinations, by chance.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Sweep: of --samples.")] = 0,
+    sort: Annotated[
+        str, typer.Option(metavar="FIGURE", help=f"Sweep: {', '.join(FIGURES)}.")
+    ] = "sharpe",
+    walk_forward: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TRAIN:TEST",
+            help="Sweep: choose on TRAIN days, judge on the TEST days after them, and move on.",
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="tcp://HOST:PORT", help="Sweep: on a Dask cluster."),
+    ] = None,
+    sweep_csv: Annotated[
+        Path | None, typer.Option(help="Sweep: write all combinations as csv.")
+    ] = None,
 ) -> None:
     """Trade recorded candles by the rules of the live system, and tell what came of it."""
     screen = Console(stderr=True)
-    options = BacktestOptions(
+    plain = BacktestOptions(
         candles=candles,
         settings=settings,
         from_time=from_time,
@@ -54,11 +85,49 @@ def main(
         report=report,
         as_json=as_json,
     )
+    swept = SweepOptions(
+        sweep=sweep or "",
+        samples=samples,
+        seed=seed,
+        sort=sort,
+        walk_forward=walk_forward,
+        scheduler=scheduler,
+        csv=sweep_csv,
+        candles=candles,
+        settings=settings,
+        from_time=from_time,
+        to_time=to_time,
+    )
     try:
-        run_backtest_command(options)
-    except (ConfigError, BadDataError) as error:
+        _check_together(plain, swept, is_sweep=sweep is not None)
+        if sweep is None:
+            run_backtest_command(plain)
+        else:
+            run_sweep_command(swept, screen)
+    except TradingError as error:
         screen.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(WRONG_USE) from error
+        is_wrong_use = isinstance(error, ConfigError | BadDataError)
+        raise typer.Exit(WRONG_USE if is_wrong_use else GAVE_UP) from error
+
+
+def _check_together(plain: BacktestOptions, swept: SweepOptions, *, is_sweep: bool) -> None:
+    of_one = {
+        "--balance": plain.balance,
+        "--trades": plain.trades,
+        "--equity": plain.equity,
+        "--report": plain.report,
+        "--json": plain.as_json,
+    }
+    of_many = {
+        "--samples": swept.samples,
+        "--walk-forward": swept.walk_forward,
+        "--scheduler": swept.scheduler,
+        "--sweep-csv": swept.csv,
+    }
+    out_of_place = [name for name, value in (of_one if is_sweep else of_many).items() if value]
+    if out_of_place:
+        where = "does not go with --sweep" if is_sweep else "needs --sweep"
+        raise ConfigError(f"{out_of_place[0]} {where}")
 
 
 if __name__ == "__main__":

@@ -87,10 +87,17 @@ class BacktestFigures:
     """Fraction of the span in which at least one position was open."""
 
 
-def backtest_figures(result: BacktestResult) -> BacktestFigures:
-    """Return the figures of a run."""
-    equity = result.equity
-    start_ms, end_ms = result.market.first_open_ms, int(equity.time_ms[-1])
+def backtest_figures(result: BacktestResult, start_ms: int | None = None) -> BacktestFigures:
+    """Return the figures of a run.
+
+    Args:
+        result: of the run.
+        start_ms: what lies before is warm-up, in which nothing was traded, and does not count;
+            None: all counts.
+    """
+    equity = result.equity if start_ms is None else result.equity.since(start_ms)
+    start_ms = result.market.first_open_ms if start_ms is None else start_ms
+    end_ms = int(equity.time_ms[-1])
     final = float(equity.equity[-1])
     returns = daily_returns(equity, result.initial_balance)
     growth = growth_a_year(final / result.initial_balance, end_ms - start_ms)

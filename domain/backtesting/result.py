@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from domain.backtesting.market import Market
 from domain.backtesting.signals import AssetSignals
 from domain.candles import Times
@@ -27,6 +29,13 @@ class EquitySeries:
     """(n,) float64, quote; wallet balance."""
     equity: Array
     """(n,) float64, quote; balance plus unrealized PnL at the closes."""
+
+    def since(self, start_ms: int) -> "EquitySeries":
+        """Return the closes after a time, as views."""
+        first = int(np.searchsorted(self.time_ms, start_ms, side="right"))
+        return EquitySeries(
+            time_ms=self.time_ms[first:], balance=self.balance[first:], equity=self.equity[first:]
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

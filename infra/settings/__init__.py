@@ -4,7 +4,7 @@ The data's way: `tree` (files), `environment` (overrides), `sections` (types and
 (contradictions), `load` (all of it, and the report).
 """
 
-from infra.settings.load import default_dotenv, load_settings
+from infra.settings.load import SettingsSource, default_dotenv, load_settings
 from infra.settings.sections import Settings
 
-__all__ = ["Settings", "default_dotenv", "load_settings"]
+__all__ = ["Settings", "SettingsSource", "default_dotenv", "load_settings"]

@@ -10,18 +10,15 @@ from pydantic_core import PydanticCustomError
 
 from infra.settings.fields import ALLOWED_FLAGS, flag
 from infra.settings.problems import Key, Place, Problem, show
-from infra.settings.tree import Node, UnreadableError, read_text
-
-_EVERY = "*"
-"""Stands in a path for each item of a list."""
+from infra.settings.tree import EVERY, Node, UnreadableError, put, read_text
 
 VARIABLES: Mapping[str, Key] = {
     "BYBIT_API_KEY": ("exchange", "api_key"),
     "BYBIT_API_SECRET": ("exchange", "api_secret"),
     "BYBIT_TESTNET": ("exchange", "testnet"),
     "BYBIT_DEMO": ("exchange", "demo"),
-    "ASSET_ALLOCATION_PCT": ("portfolio", "assets", _EVERY, "allocation_pct"),
-    "LEVERAGE_PER_ASSET": ("portfolio", "assets", _EVERY, "leverage"),
+    "ASSET_ALLOCATION_PCT": ("portfolio", "assets", EVERY, "allocation_pct"),
+    "LEVERAGE_PER_ASSET": ("portfolio", "assets", EVERY, "leverage"),
     "STOP_LOSS_PCT": ("risk", "stop_loss_pct"),
     "TAKE_PROFIT_PCT": ("risk", "take_profit_pct"),
     "MAX_DAILY_LOSS_PCT": ("risk", "max_daily_loss_pct"),
@@ -58,7 +55,7 @@ def override(tree: Node, variables: Mapping[str, Node]) -> tuple[Node, list[Prob
     """Return the settings with the variables put in, and what is wrong with DEBUG_MODE."""
     for name, key in VARIABLES.items():
         if name in variables:
-            tree = _put(tree, key, _marked(variables[name], key))
+            tree = put(tree, key, _marked(variables[name], key))
     if _DEBUG not in variables:
         return tree, []
     node = variables[_DEBUG]
@@ -67,7 +64,7 @@ def override(tree: Node, variables: Mapping[str, Node]) -> tuple[Node, list[Prob
     except PydanticCustomError:
         text = f"found {show(str(node.content))}; allowed: {ALLOWED_FLAGS}"
         return tree, [Problem(place=node.place, text=text)]
-    return (_put(tree, VARIABLES["LOG_LEVEL"], Node("DEBUG", node.place)) if wanted else tree), []
+    return (put(tree, VARIABLES["LOG_LEVEL"], Node("DEBUG", node.place)) if wanted else tree), []
 
 
 def _read_dotenv(file: Path) -> dict[str, Node]:
@@ -102,20 +99,5 @@ def _filled(texts: Mapping[str, str]) -> dict[str, str]:
 
 
 def _marked(node: Node, key: Key) -> Node:
-    setting = ".".join(map(str, key)).replace(f".{_EVERY}", f"[{_EVERY}]")
+    setting = ".".join(map(str, key)).replace(f".{EVERY}", f"[{EVERY}]")
     return replace(node, place=replace(node.place, setting=setting))
-
-
-def _put(node: Node, key: Key, value: Node) -> Node:
-    """Return the tree with the value at the key; unchanged where the way there is no mapping."""
-    if not key:
-        return value
-    step, rest = str(key[0]), key[1:]
-    match node.content:
-        case list(items) if step == _EVERY:
-            return replace(node, content=[_put(item, rest, value) for item in items])
-        case dict(entries) if not rest or step in entries:
-            below = entries.get(step, value)
-            return replace(node, content=entries | {step: _put(below, rest, value)})
-        case _:
-            return node

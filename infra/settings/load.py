@@ -12,9 +12,9 @@ from domain.errors import ConfigError
 from infra.settings.checks import contradictions
 from infra.settings.environment import override, read_variables
 from infra.settings.fields import REFUSED, REFUSED_SECRET
-from infra.settings.problems import Key, Problem, report, show, show_key
+from infra.settings.problems import Key, Place, Problem, read_key, report, show, show_key
 from infra.settings.sections import Settings
-from infra.settings.tree import Node, UnreadableError, merge, read_tree
+from infra.settings.tree import EVERY, Node, UnreadableError, merge, put, read_tree
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 """Where `settings.yaml` lies, which has the default of every setting."""
@@ -48,26 +48,60 @@ def load_settings(
     Raises:
         ConfigError: something is wrong; its text is the whole report, a line for each error.
     """
-    settings, problems = _load(path, environ, dotenv)
-    if settings is None or problems:
-        raise ConfigError(report(problems))
-    return settings
+    return SettingsSource(path, environ=environ, dotenv=dotenv).settings()
 
 
-def _load(
-    path: Path | None, environ: Mapping[str, str], dotenv: Path | None
-) -> tuple[Settings | None, list[Problem]]:
-    trees, variables, problems = _read_all(path, environ, dotenv)
-    if problems:
-        return None, problems
-    tree = trees[0]
-    for over in trees[1:]:
-        tree = merge(tree, over)
-    tree, problems = override(tree, variables)
-    settings, errors = _validate(tree.plain())
-    wrong = {_key(error) for error in errors}
-    problems += [_problem(tree, error) for error in errors]
-    return settings, problems + contradictions(tree, wrong)
+class SettingsSource:
+    """The settings of a run, read once, and runs that differ from it in some values."""
+
+    def __init__(
+        self, path: Path | None, *, environ: Mapping[str, str], dotenv: Path | None
+    ) -> None:
+        """Read as `load_settings` does.
+
+        Raises:
+            ConfigError: something cannot be read.
+        """
+        trees, variables, problems = _read_all(path, environ, dotenv)
+        if problems:
+            raise ConfigError(report(problems))
+        tree = trees[0]
+        for over in trees[1:]:
+            tree = merge(tree, over)
+        self._tree, self._problems = override(tree, variables)
+
+    def settings(self, values: Mapping[str, str] | None = None, *, source: str = "") -> Settings:
+        """Return the checked settings.
+
+        Args:
+            values: text by key, over all files and variables; `risk.stop_loss_pct`,
+                `risk.drawdown_levels[0]`, or `portfolio.assets[*].leverage` for each asset's.
+            source: names the values' origin in errors, e.g. --sweep.
+
+        Raises:
+            ConfigError: something is wrong; its text is the whole report, a line for each error.
+        """
+        tree, problems = self._tree, list(self._problems)
+        for name, text in (values or {}).items():
+            key, place = read_key(name), Place(file=source, setting=name)
+            if not self._has(key):
+                unknown = f"unknown key; {_meant(key)}"
+                problems.append(Problem(place=place, key=key, text=unknown))
+                continue
+            tree = put(tree, key, Node(None if text == "null" else text, place))
+        settings, errors = _validate(tree.plain())
+        wrong = {_key(error) for error in errors}
+        problems += [_problem(tree, error) for error in errors]
+        problems += contradictions(tree, wrong)
+        if settings is None or problems:
+            raise ConfigError(report(problems))
+        return settings
+
+    def _has(self, key: Key) -> bool:
+        node: Node | None = self._tree
+        for step in key:
+            node = None if node is None else node.child(0 if step == EVERY else step)
+        return node is not None
 
 
 def _read_all(

@@ -47,6 +47,12 @@ def show_key(key: Key) -> str:
     return "".join(steps).removeprefix(".")
 
 
+def read_key(text: str) -> Key:
+    """Return the path that people write as portfolio.assets[0].leverage, or with [*]."""
+    steps = re.findall(r"\[(\d+)\]|\[(\*)\]|([^.\[\]]+)", text)
+    return tuple(int(number) if number else every or name for number, every, name in steps)
+
+
 def show(text: str) -> str:
     """Return a value on one line, shortened; in quotes unless it is plainly a number or a word."""
     short = text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "..."

@@ -12,6 +12,9 @@ import yaml
 
 from infra.settings.problems import Key, Place, Problem
 
+EVERY = "*"
+"""Stands in a path for each item of a list."""
+
 _DEEPEST = 10
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _KNOWN_TAG = re.compile(r"tag:yaml\.org,2002:(null|bool|int|float|str|timestamp|value|map|seq)")
@@ -72,6 +75,24 @@ def merge(base: Node, over: Node) -> Node:
     for key, node in over.content.items():
         merged[key] = merge(merged[key], node) if key in merged else node
     return replace(base, content=merged)
+
+
+def put(node: Node, key: Key, value: Node) -> Node:
+    """Return the tree with the value at the key; unchanged where there is no way there."""
+    if not key:
+        return value
+    step, rest = key[0], key[1:]
+    match node.content:
+        case list(items) if step == EVERY:
+            return replace(node, content=[put(item, rest, value) for item in items])
+        case list(items) if isinstance(step, int) and step < len(items):
+            below = put(items[step], rest, value)
+            return replace(node, content=[*items[:step], below, *items[step + 1 :]])
+        case dict(entries) if not rest or step in entries:
+            below = entries.get(str(step), value)
+            return replace(node, content=entries | {str(step): put(below, rest, value)})
+        case _:
+            return node
 
 
 def read_text(file: Path) -> str:

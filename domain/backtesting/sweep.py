@@ -1,0 +1,298 @@
+"""Many runs over the same candles: what is played, and how one run is told from another.
+
+Whoever plays the batches, in whatever order and wherever, gets the same scores.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from statistics import fmean
+
+import numpy as np
+
+from domain.backtesting.engine import run_backtest
+from domain.backtesting.figures import backtest_figures
+from domain.backtesting.market import Market
+from domain.indicators import Array
+from domain.rules import TradingRules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """What one run amounts to; see `BacktestFigures`. None where a figure is not defined."""
+
+    pnl: float | None
+    total_return: float | None
+    max_drawdown: float | None
+    sharpe: float | None
+    sortino: float | None
+    calmar: float | None
+    trades: float | None
+    win_rate: float | None
+    profit_factor: float | None
+    expectancy: float | None
+
+
+FIGURES = tuple(field.name for field in fields(Score))
+_LESS_IS_BETTER = frozenset({"max_drawdown"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Combination:
+    """One choice of values, and the rules that it makes."""
+
+    values: Mapping[str, str]
+    """Text of each swept setting by its key."""
+    rules: TradingRules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A stretch to choose on, and the one after it to judge the choice by. Times in ms."""
+
+    train_from_ms: int
+    test_from_ms: int
+    """Where the training ends too."""
+    test_to_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Runs over one stretch of the market."""
+
+    number: int
+    first: int
+    """Number of the first combination."""
+    rules: tuple[TradingRules, ...]
+    span: tuple[int, int] | None
+    """First and last time of trading, ms; candles of the warm-up come before. None: all candles."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepRow:
+    """One combination's scores, one a window; a single one where there are no windows."""
+
+    combination: Combination
+    in_sample: tuple[Score, ...]
+    out_of_sample: tuple[Score, ...]
+    """On the candles after those of `in_sample`; empty without a walk forward."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What a window's training would have chosen, and what came of it."""
+
+    window: Window
+    combination: Combination
+    in_sample: Score
+    out_of_sample: Score
+    rank: int
+    """Of the choice among all combinations out of sample, from 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepResult:
+    """All runs of a sweep, the best in sample first."""
+
+    sort: str
+    """The figure that decides what is best, one of FIGURES."""
+    rows: list[SweepRow]
+    windows: tuple[Window, ...]
+    """Empty without a walk forward: then every score is in sample."""
+    choices: tuple[Choice, ...]
+    """One a window."""
+
+
+def windows(first_ms: int, end_ms: int, *, train_ms: int, test_ms: int) -> tuple[Window, ...]:
+    """Return the windows of a walk forward: each trains on what lies before its test.
+
+    Tests follow each other without a gap; what is left at the end is too short for one.
+    """
+    count = max(0, (end_ms - first_ms - train_ms) // test_ms)
+    starts = [first_ms + number * test_ms for number in range(count)]
+    return tuple(
+        Window(
+            train_from_ms=start,
+            test_from_ms=start + train_ms,
+            test_to_ms=start + train_ms + test_ms,
+        )
+        for start in starts
+    )
+
+
+def batches(
+    combinations: Sequence[Combination], found: Sequence[Window], *, size: int
+) -> list[Batch]:
+    """Return all runs: every combination over all candles, or over both parts of each window."""
+    spans: list[tuple[int, int] | None] = [None]
+    if found:
+        spans = [span for window in found for span in _parts(window)]
+    made: list[Batch] = []
+    for span in spans:
+        for first in range(0, len(combinations), size):
+            rules = tuple(one.rules for one in combinations[first : first + size])
+            made.append(Batch(number=len(made), first=first, rules=rules, span=span))
+    return made
+
+
+def _parts(window: Window) -> list[tuple[int, int]]:
+    return [
+        (window.train_from_ms, window.test_from_ms),
+        (window.test_from_ms, window.test_to_ms),
+    ]
+
+
+def play(market: Market, batch: Batch) -> list[Score]:
+    """Return the score of each run of a batch."""
+    cuts: dict[int, Market] = {}
+    scores = []
+    for rules in batch.rules:
+        warmup = rules.strategy.warmup_candles
+        if warmup not in cuts:
+            cuts[warmup] = market if batch.span is None else cut(market, warmup, batch.span)
+        scores.append(_score(cuts[warmup], rules, batch.span))
+    return scores
+
+
+def cut(market: Market, warmup: int, span: tuple[int, int]) -> Market:
+    """Return the candles of a span, and before it as many as only feed the indicators."""
+    from_ms = span[0] - warmup * market.candle_ms
+    parts = {name: asset.series.between(from_ms, span[1]) for name, asset in market.assets.items()}
+    return Market({name: series for name, series in parts.items() if len(series)})
+
+
+def _score(market: Market, rules: TradingRules, span: tuple[int, int] | None) -> Score:
+    found = backtest_figures(run_backtest(market, rules), None if span is None else span[0])
+    total = found.total
+    return Score(
+        pnl=found.final_equity - float(rules.fills.initial_balance),
+        total_return=found.total_return,
+        max_drawdown=found.drawdown.fraction,
+        sharpe=found.sharpe,
+        sortino=found.sortino,
+        calmar=found.calmar,
+        trades=float(total.trades),
+        win_rate=total.win_rate,
+        profit_factor=total.profit_factor,
+        expectancy=total.expectancy,
+    )
+
+
+def gathered(
+    combinations: Sequence[Combination],
+    found: Sequence[Window],
+    scores: Mapping[int, Sequence[Score]],
+    made: Sequence[Batch],
+    *,
+    sort: str,
+) -> SweepResult:
+    """Return the result of all batches.
+
+    Args:
+        combinations: as they were given to `batches`.
+        found: the windows, likewise.
+        scores: of each batch by its number.
+        made: the batches.
+        sort: the figure that decides what is best.
+    """
+    by_span: dict[tuple[int, int] | None, list[Score]] = {}
+    for batch in made:
+        by_span.setdefault(batch.span, []).extend(scores[batch.number])
+    parts = [_parts(window) for window in found]
+    trained = [by_span[train] for train, _ in parts] or [by_span[None]]
+    tested = [by_span[test] for _, test in parts]
+    rows = [
+        SweepRow(
+            combination=combination,
+            in_sample=tuple(column[place] for column in trained),
+            out_of_sample=tuple(column[place] for column in tested),
+        )
+        for place, combination in enumerate(combinations)
+    ]
+    choices = tuple(_choice(window, rows, place, sort) for place, window in enumerate(found))
+    rows.sort(key=lambda row: _rank_key(mean_score(row.in_sample), sort))
+    return SweepResult(sort=sort, rows=rows, windows=tuple(found), choices=choices)
+
+
+def _choice(window: Window, rows: Sequence[SweepRow], place: int, sort: str) -> Choice:
+    best = min(rows, key=lambda row: _rank_key(row.in_sample[place], sort))
+    unseen = best.out_of_sample[place]
+    better = sum(
+        _rank_key(row.out_of_sample[place], sort) < _rank_key(unseen, sort) for row in rows
+    )
+    return Choice(
+        window=window,
+        combination=best.combination,
+        in_sample=best.in_sample[place],
+        out_of_sample=unseen,
+        rank=1 + better,
+    )
+
+
+def _rank_key(score: Score, sort: str) -> tuple[bool, float]:
+    """Return what sorts scores, the best first and those that are not defined last."""
+    value: float | None = getattr(score, sort)
+    if value is None:
+        return True, 0.0
+    return False, value if sort in _LESS_IS_BETTER else -value
+
+
+def mean_score(scores: Sequence[Score]) -> Score:
+    """Return the mean of each figure over the scores in which it is defined."""
+
+    def mean(name: str) -> float | None:
+        values = [value for score in scores if (value := getattr(score, name)) is not None]
+        return fmean(values) if values else None
+
+    return Score(**{name: mean(name) for name in FIGURES})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HeatMap:
+    """A figure over two of the swept settings."""
+
+    x_key: str
+    y_key: str
+    x_values: tuple[str, ...]
+    y_values: tuple[str, ...]
+    cells: Array
+    """(y, x) float64: mean over all other settings; NaN where there was no run, or no figure."""
+
+
+def heat_map(
+    result: SweepResult, x_key: str, y_key: str, figure: str, *, is_out_of_sample: bool = False
+) -> HeatMap:
+    """Return a figure over two swept settings.
+
+    Args:
+        result: of the sweep.
+        x_key: a swept setting.
+        y_key: another one.
+        figure: one of FIGURES.
+        is_out_of_sample: take the scores out of sample, which a walk forward has.
+    """
+    cells: dict[tuple[str, str], list[Score]] = {}
+    for row in result.rows:
+        values = row.combination.values
+        scores = row.out_of_sample if is_out_of_sample else row.in_sample
+        cells.setdefault((values[y_key], values[x_key]), []).extend(scores)
+    ys = sorted({y for y, _ in cells}, key=_number_first)
+    xs = sorted({x for _, x in cells}, key=_number_first)
+
+    def cell(y: str, x: str) -> float:
+        value: float | None = getattr(mean_score(cells.get((y, x), ())), figure)
+        return np.nan if value is None else value
+
+    return HeatMap(
+        x_key=x_key,
+        y_key=y_key,
+        x_values=tuple(xs),
+        y_values=tuple(ys),
+        cells=np.array([[cell(y, x) for x in xs] for y in ys]),
+    )
+
+
+def _number_first(text: str) -> tuple[bool, float, str]:
+    try:
+        return False, float(text), text
+    except ValueError:
+        return True, 0.0, text

@@ -1,0 +1,92 @@
+"""Runs of a sweep on a Dask cluster: a worker that dies costs time, and no run."""
+
+import pickle
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from typing import Any, Self
+
+from domain.backtesting.market import Market
+from domain.backtesting.sweep import Batch, Score, play
+from domain.errors import ConfigError, UnavailableError
+
+_PATIENCE_S = 5.0
+_START_A_WORKER = (
+    "start some in the project's folder: PYTHONPATH=. .venv/bin/dask worker --nthreads 1"
+)
+
+
+class Cluster:
+    """A connection to a scheduler; `with Cluster(address) as cluster`."""
+
+    def __init__(self, address: str) -> None:
+        """Connect.
+
+        Raises:
+            ConfigError: Dask is not installed, or no scheduler or no worker is there.
+        """
+        try:
+            self._dask: Any = import_module("distributed")
+        except ImportError as error:
+            raise ConfigError(
+                "--scheduler: Dask is not installed; "
+                ".venv/bin/pip install -r requirements.txt -r requirements-cluster.txt"
+            ) from error
+        self.address = address
+        try:
+            self._client = self._dask.Client(address, timeout=_PATIENCE_S, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"--scheduler {address}: no Dask scheduler answers there") from error
+        try:
+            self._client.wait_for_workers(1, timeout=_PATIENCE_S)
+        except TimeoutError as error:
+            self._client.close()
+            raise ConfigError(
+                f"--scheduler {address}: it has no workers; {_START_A_WORKER} {address}"
+            ) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def cores(self) -> int:
+        """Return how many batches the workers can play at once."""
+        return sum(self._client.nthreads().values())
+
+    def play(self, market: Market, batches: Sequence[Batch]) -> Iterator[tuple[int, list[Score]]]:
+        """Yield each batch's number and scores, as they come.
+
+        Raises:
+            ConfigError: the workers do not have this project.
+            UnavailableError: a batch could not be played, on any worker.
+        """
+        # The candles are the result of a task, not something that was put on workers: whatever
+        # worker dies with them, the scheduler makes them again on another.
+        packed = pickle.dumps(market, protocol=pickle.HIGHEST_PROTOCOL)
+        candles = self._client.submit(pickle.loads, packed, pure=False)
+        futures = [self._client.submit(_numbered, candles, batch, pure=False) for batch in batches]
+        for future in self._dask.as_completed(futures):
+            yield self._result(future)
+
+    def _result(self, future: Any) -> tuple[int, list[Score]]:
+        try:
+            found: tuple[int, list[Score]] = future.result()
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                f"--scheduler {self.address}: a worker does not have this project ({error}); "
+                f"{_START_A_WORKER} {self.address}"
+            ) from error
+        except self._dask.KilledWorker as error:
+            raise UnavailableError(
+                f"--scheduler {self.address}: a batch killed each worker that tried it"
+            ) from error
+        except (OSError, self._dask.client.FutureCancelledError) as error:
+            raise UnavailableError(
+                f"--scheduler {self.address}: the scheduler went away: {error}"
+            ) from error
+        return found
+
+
+def _numbered(market: Market, batch: Batch) -> tuple[int, list[Score]]:
+    return batch.number, play(market, batch)

@@ -1,0 +1,41 @@
+"""Runs of a sweep on all cores of this machine; the candles lie in memory once."""
+
+from collections.abc import Iterator, Sequence
+
+import joblib
+
+from domain.backtesting.market import Market
+from domain.backtesting.sweep import Batch, Score, play
+from domain.errors import TradingError
+
+_SHARED_FROM = 50_000
+"""Bytes from which an array is shared as a file in memory rather than copied to each process."""
+
+
+def cores() -> int:
+    """Return how many processes this machine can run at once."""
+    return int(joblib.cpu_count())
+
+
+def play_locally(market: Market, batches: Sequence[Batch]) -> Iterator[tuple[int, list[Score]]]:
+    """Yield each batch's number and scores, as they come.
+
+    Raises:
+        TradingError: a process was killed, mostly for want of memory.
+    """
+    parallel = joblib.Parallel(
+        n_jobs=min(cores(), len(batches)),
+        return_as="generator_unordered",
+        max_nbytes=_SHARED_FROM,
+        mmap_mode="r",
+    )
+    try:
+        yield from parallel(joblib.delayed(_numbered)(market, batch) for batch in batches)
+    except joblib.externals.loky.process_executor.TerminatedWorkerError as error:
+        raise TradingError(
+            "--sweep: a process of the sweep was killed; is there too little memory?"
+        ) from error
+
+
+def _numbered(market: Market, batch: Batch) -> tuple[int, list[Score]]:
+    return batch.number, play(market, batch)

@@ -182,6 +182,10 @@ class Account(Protocol):
     def wallet(self) -> Wallet | None:
         """What tells of other changes of its money; None where there are none."""
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the operator should know, once it is prepared."""
+
     def prepare(self, rules: TradingRules) -> TradingRules:
         """Return the rules with the exchange's filters and the account's balance."""
 
@@ -227,6 +231,8 @@ class Run:
     """What the portfolio looks at between closes; nothing in a replay."""
     patience: Mapping[str, int] = field(default_factory=dict)
     """How long the notifier waits for the answers that a report needs."""
+    warnings: tuple[str, ...] = ()
+    """What the operator should know of the account; people are told at the start."""
     stop_requested: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
@@ -236,6 +242,13 @@ class Run:
             self.recorder.start(describe(specs))
         self.supervisor.start(specs)
         self.channels.start()
+        for warning in self.warnings:
+            self._warn(warning)
+
+    def _warn(self, warning: str) -> None:
+        key = f"account/{warning}/{self.info.started_ms}"
+        message = SystemChanged(key=key, title="The account needs a look", detail=warning)
+        self.system.address(NOTIFIER).tell(message, sender="roof")
 
     def suspend(self, address: str, cause: str) -> None:
         """Give an actor up, as if it had crashed too often."""

@@ -84,6 +84,8 @@ def run_live(options: LiveOptions, screen: Console) -> int:
                 settings, venue, directory.path, mode, drills, process_drills
             )
             held.callback(connection.close)
+            if mode.has_account:
+                run.warnings = connection.account.warnings
             connection.start()
             freeze_s = float(settings.supervision.freeze_seconds)
             watchdog = Watchdog(directory.path / "frozen.txt", freeze_s)

@@ -78,16 +78,26 @@ def _database(file: Path, mode: str) -> Finding:
 
 
 def _notifications(settings: Settings) -> Finding:
-    told = settings.notifications
-    name = "notifications"
-    names = {
-        "TELEGRAM_BOT_TOKEN": told.telegram_bot_token,
-        "TELEGRAM_CHANNEL_ID": told.telegram_channel_id,
-        "TELEGRAM_ADMIN_CHAT_ID": told.telegram_admin_chat_id,
+    name, told = "notifications", settings.notifications
+    chats = (told.telegram_channel_id, told.telegram_admin_chat_id)
+    if told.telegram_bot_token is not None and chats == (None, None):
+        advice = "set TELEGRAM_CHANNEL_ID or TELEGRAM_ADMIN_CHAT_ID"
+        return fail(name, "a Telegram bot that knows no chat", "a chat", advice)
+    if told.telegram_bot_token is None and chats != (None, None):
+        advice = "set TELEGRAM_BOT_TOKEN"
+        return fail(name, "a Telegram chat without a bot", "a bot's token", advice)
+    places = {
+        "Telegram": told.telegram_bot_token,
+        "Discord": told.discord_url,
+        "Slack": told.slack_url,
+        "e-mail": told.email_url,
+        "another service": told.other_url,
     }
-    missing = [variable for variable, value in names.items() if value is None]
-    if not missing:
-        return ok(name, "log and Telegram; nothing was sent")
-    if len(missing) == len(names):
-        return warn(name, "the log alone", "Telegram too", "set TELEGRAM_BOT_TOKEN (.env.example)")
-    return fail(name, f"Telegram without {', '.join(missing)}", "all of them", "set them, or none")
+    used = [place for place, secret in places.items() if secret is not None]
+    if not used:
+        advice = "set TELEGRAM_BOT_TOKEN or another place (.env.example)"
+        return warn(name, "the log alone", "a place that people read", advice)
+    if told.heartbeat_url is None:
+        advice = "set HEARTBEAT_URL, so that silence raises an alarm"
+        return warn(name, f"{', '.join(used)}, no heartbeat", "a heartbeat", advice)
+    return ok(name, f"{', '.join(used)} and a heartbeat; nothing was sent")

@@ -177,6 +177,7 @@ class BybitConnection:
             now_ms=now_ms,
         )
         self.wallet = self.exchange
+        self.warnings: tuple[str, ...] = ()
         self._private = PrivateStream(
             venue.private_stream_url,
             api_key=venue.credentials.api_key,
@@ -199,6 +200,7 @@ class BybitConnection:
         report = prepare_account(self._rest, rules.assets, MarginMode.ISOLATED)
         for change in report.changes:
             logger.info("the account was changed: {}", change)
+        self.warnings = report.warnings
         for warning in report.warnings:
             logger.warning("{}", warning)
         listed = {prepared.asset: prepared.listing.instrument for prepared in report.assets}

@@ -19,6 +19,7 @@ from infra.paper.unseen import Unseen
 class PaperConnection:
     """An account that needs no key and places no order at the venue."""
 
+    warnings: tuple[str, ...] = ()
     wallet = None
     """Nobody pays into an account on paper, or draws from it."""
 

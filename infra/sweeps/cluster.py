@@ -10,6 +10,7 @@ from domain.backtesting.sweep import Batch, Score, play
 from domain.errors import ConfigError, UnavailableError
 
 _PATIENCE_S = 5.0
+_WARNS_FROM = "distributed.admin.large-graph-warning-threshold"
 _START_A_WORKER = (
     "start some in the project's folder: PYTHONPATH=. .venv/bin/dask worker --nthreads 1"
 )
@@ -26,6 +27,7 @@ class Cluster:
         """
         try:
             self._dask: Any = import_module("distributed")
+            self._dask_config: Any = import_module("dask.config")
         except ImportError as error:
             raise ConfigError(
                 "--scheduler: Dask is not installed; "
@@ -64,9 +66,10 @@ class Cluster:
         # The candles are the result of a task, not something that was put on workers: whatever
         # worker dies with them, the scheduler makes them again on another.
         packed = pickle.dumps(market, protocol=pickle.HIGHEST_PROTOCOL)
-        candles = self._client.submit(pickle.loads, packed, pure=False)
+        with self._dask_config.set({_WARNS_FROM: "100 GiB"}):
+            candles = self._client.submit(pickle.loads, packed, pure=False)
         futures = [self._client.submit(_numbered, candles, batch, pure=False) for batch in batches]
-        for future in self._dask.as_completed(futures):
+        for future in self._dask.as_completed(futures, loop=self._client.loop):
             yield self._result(future)
 
     def _result(self, future: Any) -> tuple[int, list[Score]]:

@@ -14,6 +14,7 @@ GOOD, BAD, CLOCK, SIREN = "🟢", "🔴", "⏰", "🚨"
 LINE = 40
 """Characters that a phone shows in one line."""
 _LONGEST = 300
+_NO_BREAK = "\u00a0"
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]+")
 
 
@@ -125,4 +126,6 @@ _MS_DIGITS = 13
 
 def listed(title: str, items: Iterable[str]) -> list[str]:
     """Return a list under its title, in lines that fit a phone."""
-    return textwrap.wrap(f"{title} {', '.join(items) or 'none'}", LINE, subsequent_indent="  ")
+    whole = ", ".join(item.replace(" ", _NO_BREAK) for item in items)
+    lines = textwrap.wrap(f"{title} {whole or 'none'}", LINE, subsequent_indent="  ")
+    return [line.replace(_NO_BREAK, " ") for line in lines]

@@ -195,11 +195,11 @@ def _lasts(fault: Mapping[str, object]) -> bool:
 
 
 @contextmanager
-def floor(folder: Path, seed: int = 1) -> Iterator[Floor]:
+def floor(folder: Path, seed: int = 1, environ: Mapping[str, str] | None = None) -> Iterator[Floor]:
     """Start an exchange and the system at it, and stop both."""
     folder.mkdir(exist_ok=True)
     (folder / "settings.yaml").write_text(json.dumps(SETTINGS))
-    settings = load_settings(folder / "settings.yaml", environ={}, dotenv=None)
+    settings = load_settings(folder / "settings.yaml", environ=environ or {}, dotenv=None)
     rules = settings.trading_rules()
     options = SimulatorOptions(
         instruments=[asset.instrument for asset in rules.assets],

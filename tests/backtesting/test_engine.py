@@ -1,5 +1,6 @@
 """The engine that leaps decides as the plain loop does, on any market."""
 
+from collections import Counter
 from decimal import Decimal
 
 import numpy as np
@@ -112,3 +113,64 @@ def test_leaps_decide_as_the_plain_loop_on_any_market(recipe: Recipe, rules: Tra
     leapt, plain = both(random_market(recipe), rules)
 
     hold_against_each_other(leapt, plain)
+
+
+LEVELS = (
+    "drawdown_reduce_fraction",
+    "drawdown_emergency_fraction",
+    "drawdown_halt_fraction",
+    "max_daily_loss_fraction",
+)
+VARIANTS = [
+    # How far assets move together, volatility, the levels above, correlations of an emergency.
+    (0.6, 0.003, ("0.01", "0.02", "0.5", "0.5"), 0.8),
+    (0.3, 0.003, ("0.01", "0.5", "0.02", "0.5"), 1.0),
+    (0.9, 0.003, ("0.1", "0.5", "0.5", "0.01"), 1.0),
+    (0.5, 0.0006, ("0.1", "0.5", "0.5", "0.5"), 1.0),
+]
+
+
+def test_the_markets_reach_what_can_go_wrong() -> None:
+    exits: Counter[str] = Counter()
+    refusals: Counter[str] = Counter()
+    for seed in range(8):
+        for common, volatility, levels, limit in VARIANTS:
+            recipe = Recipe(
+                seed=seed, candles=700, common=common, volatility=volatility, jumps=0.003, late=True
+            )
+            rules = lively_rules(
+                protection=dict(zip(LEVELS, map(Decimal, levels), strict=True))
+                | {
+                    "high_correlation_threshold": limit,
+                    "drawdown_restore_fraction": Decimal("0.005"),
+                    "drawdown_rearm_fraction": Decimal("0.015"),
+                },
+                risk={"stop_loss_fraction": Decimal("0.03")},
+                grant={"max_total_exposure": Decimal("1.2")},
+                strategy={"max_hold_ms": HOUR_MS},
+            )
+
+            leapt, plain = both(random_market(recipe), rules)
+
+            hold_against_each_other(leapt, plain)
+            exits.update(leapt.exits_by_reason)
+            refusals.update(leapt.refusals_by_reason)
+
+    assert set(exits) == {
+        "STOP_LOSS",
+        "TAKE_PROFIT",
+        "REGIME",
+        "TIME",
+        "CORRELATION",
+        "DRAWDOWN",
+        "DAILY_LOSS",
+        "HALT",
+    }
+    assert set(refusals) >= {
+        "HALTED",
+        "GLOBAL_COOLDOWN",
+        "EMERGENCY",
+        "DAILY_LOSS",
+        "CORRELATION",
+        "EXPOSURE",
+    }

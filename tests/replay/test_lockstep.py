@@ -1,6 +1,8 @@
 """Lock-step replays: the actors do what the rules say, whatever fails on the way."""
 
 from collections import Counter
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,9 @@ import pytest
 from actors.core.system import Moment
 from actors.drill import CrashDrill, PoisonDrill
 from bin.bootstrap import build_replay
+from domain.funding import FundingHistory
 from domain.orders import ExitReason
+from domain.summary import in_order
 from infra.settings import Settings
 from tests.replay.runs import (
     CANDLE_MS,
@@ -222,3 +226,18 @@ def test_crashes_change_nothing_where_assets_have_other_spans(
 
         assert disturbed.trades == undisturbed.trades
         assert disturbed.refusals == undisturbed.refusals
+
+
+def test_actors_are_paid_the_funding_of_the_files(lively: Settings, tmp_path: Path) -> None:
+    market = made_up_market(2, 3 * DAY)
+    rates = {START_MS + n * 12 * CANDLE_MS: Decimal(n % 7 - 3) / 1000 for n in range(5, 60)}
+    history = FundingHistory(rates=rates, first_ms=min(rates), last_ms=max(rates))
+    market["ETH"] = replace(market["ETH"], funding=history)
+    expected = plain_loop(lively, market)
+
+    outcome = replay(lively, market, tmp_path / "run")
+
+    paid = {trade.funding for trade in outcome.trades if trade.asset == "ETH"}
+    assert len(paid) > 3
+    assert outcome.trades == in_order(expected.result.trades, ["BTC", "ETH", "SOL"])
+    assert outcome.balance == expected.engine.wallet

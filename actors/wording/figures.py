@@ -101,10 +101,11 @@ def pairs(figures: str) -> str:
     found = [pair.partition("=") for pair in figures.split()]
     is_share = any(name in _SHARES for name, _, _ in found)
     written = [
-        f"{name.removesuffix('_ms').replace('_', ' ')} {_shown(name, value, is_share=is_share)}"
+        f"{_UNIT.sub('', name).replace('_', ' ')} {_shown(name, value, is_share=is_share)}"
         for name, _, value in found
     ]
-    return words(", ".join(line.strip() for line in written)).capitalize()
+    line = words(", ".join(line.strip() for line in written))
+    return line[:1].upper() + line[1:]
 
 
 def _shown(name: str, value: str, *, is_share: bool) -> str:
@@ -112,6 +113,8 @@ def _shown(name: str, value: str, *, is_share: bool) -> str:
         if name.endswith("_ms"):
             is_time = len(value) == _MS_DIGITS
             return utc(int(value)) if is_time else duration(int(value))
+        if name.endswith("_s"):
+            return duration(int(value) * 1000)
         if name in _SHARES or (is_share and name == "limit"):
             return percent(Decimal(value))
     except (ArithmeticError, ValueError):
@@ -119,9 +122,19 @@ def _shown(name: str, value: str, *, is_share: bool) -> str:
     return value
 
 
+_UNIT = re.compile("_m?s$")
 _SHARES = {"drawdown", "daily_loss"}
 _MS_DIGITS = 13
 """Of a time of these decades in ms; shorter numbers are lengths."""
+
+
+def sentence(text: str) -> str:
+    """Return foreign text as a line that begins in capitals, `key=value` pairs written out."""
+    parts = text.split()
+    if parts and all("=" in part for part in parts):
+        return pairs(text)
+    line = words(text)
+    return line[:1].upper() + line[1:]
 
 
 def listed(title: str, items: Iterable[str]) -> list[str]:

@@ -137,14 +137,12 @@ def position_naked(message: PositionNaked, limit_ms: int) -> Notice:
 
 def risk_raised(message: RiskRaised, t_ms: int) -> Notice:
     """Return the notice of a danger that brings its own words."""
-    about = "" if message.asset is None else f"{message.asset}: "
+    is_named = message.asset is None or message.asset in message.what
+    about = "" if is_named else f"{message.asset}: "
+    advice = message.advice and f"You can: {message.advice}"
     lines = [
         f"{say.SIREN} {about}{say.words(message.what)}",
-        *(
-            say.words(line)
-            for line in (message.figures, message.effect, message.advice)
-            if line.strip()
-        ),
+        *(say.sentence(line) for line in (message.figures, message.effect, advice) if line),
         say.utc(t_ms),
     ]
     return _risk(f"risk/{message.key}", message.asset, message.what, t_ms, lines)

@@ -287,15 +287,15 @@ You can: look at the exchange.
                 asset="BTC",
                 what="no data",
                 figures="62 s without data, limit 60 s",
-                effect="No new entries.",
-                advice="You can: look at the exchange.",
+                effect="no new entries",
+                advice="look at the exchange.",
             ),
             T_MS,
         ),
         """
 🚨 BTC: no data
 62 s without data, limit 60 s
-No new entries.
+No new entries
 You can: look at the exchange.
 2025-04-16 11:25 UTC""",
     ),
@@ -435,6 +435,21 @@ def test_foreign_text_is_one_bounded_line_whatever_it_holds(what: str, detail: s
         assert lines[-1] == "2025-04-16 11:25 UTC"
         assert len(notice.text) < 1000
         assert not any(unicodedata.category(sign) == "Cc" for line in lines for sign in line)
+
+
+def test_a_danger_with_figures_as_pairs_is_written_out() -> None:
+    raised = RiskRaised(
+        key="k",
+        asset="BTC",
+        what="BTC cannot be closed",
+        figures="attempts=3 lasted_s=62 age_ms=1200",
+        effect="",
+        advice="",
+    )
+
+    assert risk.risk_raised(raised, T_MS).text == (
+        "🚨 BTC cannot be closed\nAttempts 3, lasted 1m, age 1.2s\n2025-04-16 11:25 UTC"
+    )
 
 
 @given(st.integers(min_value=0, max_value=10**12))

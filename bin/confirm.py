@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from decimal import Decimal
 
 from rich.console import Console
 from rich.table import Table
@@ -56,8 +57,8 @@ def confirm_live(rest: BybitRest, rules: TradingRules, place: str, screen: Conso
 def limits(rules: TradingRules, wallet: Wallet) -> Iterator[str]:
     """Yield all risk limits, in figures of the balance."""
 
-    def money(fraction: object) -> str:
-        return f"{wallet.balance * fraction:,.2f} USDT"  # type: ignore[operator]
+    def money(fraction: Decimal) -> str:
+        return f"{wallet.balance * fraction:,.2f} USDT"
 
     for asset in rules.assets:
         notional = asset.allocation_fraction * asset.leverage
@@ -68,7 +69,8 @@ def limits(rules: TradingRules, wallet: Wallet) -> Iterator[str]:
     grant, risk, protection = rules.grant, rules.risk, rules.protection
     yield (
         f"exposure {grant.max_total_exposure:.0%} of the balance = "
-        f"{money(grant.max_total_exposure)}; {grant.max_positions} positions"
+        f"{money(grant.max_total_exposure)}; {grant.max_positions} positions, "
+        f"{grant.max_simultaneous_entries} entries at a close"
     )
     yield (
         f"stop loss {risk.stop_loss_fraction:.2%}, take profit {risk.take_profit_fraction:.2%}, "
@@ -83,7 +85,20 @@ def limits(rules: TradingRules, wallet: Wallet) -> Iterator[str]:
         f"{protection.drawdown_emergency_fraction:.0%}: closes all, "
         f"{protection.drawdown_halt_fraction:.0%}: closes all and halts"
     )
-    yield f"{protection.loss_streak} losses in a row: global cooldown"
+    yield (
+        f"correlation above {grant.correlation_limit:g}: no entry beside it; mean above "
+        f"{protection.high_correlation_threshold:g}: closes all"
+    )
+    if grant.max_correlated_exposure is not None:
+        yield (
+            f"exposure of a correlated group {grant.max_correlated_exposure:.0%} = "
+            f"{money(grant.max_correlated_exposure)}"
+        )
+    yield (
+        f"{protection.loss_streak} losses in a row: no entries for "
+        f"{protection.loss_streak_cooldown_ms / 3_600_000:g} h; after an emergency for "
+        f"{protection.emergency_cooldown_ms / 3_600_000:g} h"
+    )
 
 
 def account_words(account: AccountInfo) -> str:

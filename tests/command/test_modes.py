@@ -56,7 +56,13 @@ def test_live_shows_account_balance_and_limits_waits_and_then_trades(
 
     assert code == 0
     shown = run.shown()
-    for words in ("REAL MONEY", "uid 592324", "10,000.00 USDT", "500.00 USDT: closes all"):
+    for words in (
+        "REAL MONEY",
+        "uid 592324",
+        "10,000.00 USDT",
+        "500.00 USDT: closes all",
+        "mean above 0.9",
+    ):
         assert words in shown
     assert "not bound to an IP address" in shown
     assert bybit.sim.keys.api_key not in shown + run.log.read_text()

@@ -14,10 +14,21 @@ from loguru import logger
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import backtest, journal, messages, peers, replay, restart, sockets, streams
+from tests.benchmarks import (
+    backtest,
+    journal,
+    messages,
+    peers,
+    replay,
+    restart,
+    sockets,
+    streams,
+    sweep,
+)
 
 MEASURES: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "backtest": backtest.measure,
+    "sweep": sweep.measure,
     "replay": replay.measure,
     "sockets": sockets.measure,
     "restart": restart.measure,

@@ -64,18 +64,21 @@ def read_frames(file: Path, notes: list[str], offset: int = 0) -> Iterator[Frame
         notes: takes a line for each part that cannot be read.
         offset: where to begin.
     """
-    data = file.read_bytes()
+    with file.open("rb") as opened:
+        opened.seek(offset)
+        data = opened.read()
+    base, offset = offset, 0
     while offset < len(data):
         frame = _frame_at(data, offset)
         if frame is not None:
-            yield frame
             offset = frame.end
+            yield msgspec.structs.replace(frame, offset=base + frame.offset, end=base + offset)
             continue
         found = data.find(MAGIC, offset + 1)
         if found < 0:
             notes.append(f"{file.name}: skipped {len(data) - offset} bytes of a torn end")
             return
-        notes.append(f"{file.name}: skipped {found - offset} damaged bytes at {offset}")
+        notes.append(f"{file.name}: skipped {found - offset} damaged bytes at {base + offset}")
         offset = found
 
 

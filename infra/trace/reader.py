@@ -51,6 +51,8 @@ class TraceReader:
             raise ConfigError(
                 f"{path}: no trace there; name the run with --run-dir, and see `trace` in settings"
             )
+        self._followed: dict[Path, int] = {}
+        self._session: Session | None = None
         self.notes: list[str] = []
         """What could not be read."""
 
@@ -81,6 +83,20 @@ class TraceReader:
         self.notes = []
         for file in self.files:
             yield from self._read_file(file, keys, from_ms, to_ms)
+
+    def follow(self, directory: Path, keys: Collection[str] | None = None) -> Iterator[Found]:
+        """Yield what was written since the last call; the first call yields all.
+
+        The candles that actors read are left out.
+        """
+        for file in sorted(directory.glob(SEGMENTS)):
+            torn: list[str] = []
+            for frame in read_frames(file, torn, self._followed.get(file, 0)):
+                self._followed[file] = frame.end
+                if frame.head.key == SESSION_KEY:
+                    self._session = _session.decode(frame.payload())
+                elif self._session is not None and _is_wanted(frame.head.key, keys):
+                    yield from _records(frame, self._session, SeriesReader(), None, None)
 
     def _read_file(
         self, file: Path, keys: Collection[str] | None, from_ms: int | None, to_ms: int | None
@@ -113,6 +129,10 @@ class TraceReader:
                 known = series.setdefault(head.key, SeriesReader())
                 batch.append(_records(frame, session, known, from_ms, to_ms))
         yield from merge(*batch, key=_ended)
+
+
+def _is_wanted(key: str, keys: Collection[str] | None) -> bool:
+    return not key.startswith("=") and (keys is None or key in keys)
 
 
 def _as_list(frame: Frame) -> bytes:

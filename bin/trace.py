@@ -1,0 +1,277 @@
+"""The command `bin/trace`: what a run did, why, and the same again under a debugger."""
+
+import time
+from collections.abc import Callable, Iterator
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from loguru import logger
+from rich.console import Console
+
+from bin.bootstrap import trace_codec
+from bin.times import read_time
+from bin.trace_crashes import crash_view, crashes_in, crashes_table, find_crash
+from bin.trace_export import write_otlp, write_perfetto
+from bin.trace_figures import slow_table, stats_table
+from bin.trace_replay import replay_actor
+from bin.trace_story import (
+    as_json,
+    differ,
+    orders_json,
+    orders_table,
+    story_of,
+    story_view,
+)
+from bin.trace_text import assets_in, line
+from bin.trace_tree import trace_tree
+from bin.tracing import trace_directory
+from domain.errors import BadDataError, ConfigError
+from infra.trace.facts import Facts
+from infra.trace.ids import read_id
+from infra.trace.reader import Found, TraceReader
+
+WRONG_USE = 2
+_VAR = Path(__file__).resolve().parents[1] / "var"
+_LOOK_AGAIN_S = 0.3
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+screen = Console(soft_wrap=True)
+_run: dict[str, Path] = {}
+
+
+@app.callback()
+def choose_run(
+    run_dir: Annotated[
+        Path | None,
+        typer.Option(help="Run directory, or a crash file; by default the newest run in var/."),
+    ] = None,
+) -> None:
+    """Say what happened in a run, live or finished."""
+    logger.remove()
+    _run["at"] = _newest_run() if run_dir is None else run_dir
+
+
+def command(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add a command; a user's mistake is one line and exit code 2."""
+
+    @wraps(function)
+    def run(*arguments: Any, **options: Any) -> None:
+        try:
+            code = function(*arguments, **options)
+        except (ConfigError, BadDataError) as error:
+            Console(stderr=True).print(
+                str(error), style="red", markup=False, highlight=False, soft_wrap=True
+            )
+            code = WRONG_USE
+        except KeyboardInterrupt:
+            code = 0
+        raise typer.Exit(code or 0)
+
+    return app.command()(run)
+
+
+@command
+def orders(*, json: Annotated[bool, typer.Option("--json", help="One JSON list.")] = False) -> None:
+    """Show every order, and every refused wish with its reason."""
+    facts = _facts()
+    if json:
+        print(orders_json(facts))
+    else:
+        screen.print(orders_table(facts))
+
+
+@command
+def tail(
+    *,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as it is written.")] = False,
+    actor: Annotated[str | None, typer.Option(help="Only this actor's mail.")] = None,
+    kind: Annotated[str | None, typer.Option("--type", help="Only this type of message.")] = None,
+    asset: Annotated[str | None, typer.Option(help="Only what is about this asset.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="ISO", help="From this time of the trading clock, UTC.")
+    ] = None,
+    count: Annotated[int, typer.Option("-n", help="The last messages; 0: all.")] = 40,
+) -> None:
+    """Show messages, one a line."""
+    keys = None if actor is None else [actor]
+    from_ms = None if since is None else read_time("--since", since)
+
+    def is_wanted(found: Found) -> bool:
+        stored = found.handling
+        return (
+            (kind is None or stored.kind == kind)
+            and (asset is None or asset in assets_in(stored))
+            and (from_ms is None or stored.now_ms >= from_ms)
+        )
+
+    reader = _reader()
+    if not follow:
+        found = [f for f in reader.read(keys=keys, from_ms=from_ms) if is_wanted(f)]
+        for one in found[-count:]:
+            screen.print(line(one))
+        _say_notes(reader)
+        return
+    for one in _followed(reader, keys, count, is_wanted):
+        screen.print(line(one))
+
+
+@command
+def why(
+    wanted: Annotated[
+        str, typer.Argument(metavar="ID", help="Of an order, a refused wish, a trade or a message.")
+    ],
+    *,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Explain an order, a refusal, a trade or a message: from its candle to its end."""
+    reader = _reader()
+    story = story_of(wanted, _facts(), reader)
+    if json:
+        print(as_json(story))
+    else:
+        screen.print(story_view(story))
+        _say_notes(reader)
+
+
+@command
+def tree(wanted: Annotated[str, typer.Argument(metavar="TRACE")]) -> None:
+    """Show all that one message led to, with the time of each hop."""
+    screen.print(trace_tree(_reader().read(), _id(wanted)))
+
+
+@command
+def export(
+    *,
+    perfetto: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="For the Perfetto viewer.")
+    ] = None,
+    otlp: Annotated[
+        str | None, typer.Option(metavar="URL|FILE", help="OpenTelemetry spans, as OTLP JSON.")
+    ] = None,
+    since: Annotated[str | None, typer.Option(metavar="ISO", help="From this time on.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="ISO", help="Up to this time.")] = None,
+) -> None:
+    """Write the trace for other tools."""
+    if (perfetto is None) == (otlp is None):
+        raise ConfigError("export: needs either --perfetto FILE or --otlp URL|FILE")
+    from_ms = None if since is None else read_time("--since", since)
+    to_ms = None if until is None else read_time("--until", until)
+    records = _reader().read(from_ms=from_ms, to_ms=to_ms)
+    if perfetto is not None:
+        screen.print(f"{write_perfetto(perfetto, records):,} messages in {perfetto}")
+    elif otlp is not None:
+        screen.print(f"{write_otlp(otlp, records):,} spans to {otlp}")
+
+
+@command
+def stats() -> None:
+    """Show count, rate, waiting and working times of each actor's messages."""
+    reader = _reader()
+    screen.print(stats_table(reader.read()))
+    _say_notes(reader)
+
+
+@command
+def slow(count: Annotated[int, typer.Option("-n", help="How many.")] = 10) -> None:
+    """Show the slowest messages, and what their time went into."""
+    screen.print(slow_table(_reader().read(), count))
+
+
+@command
+def crashes() -> None:
+    """Show every crash, with its id."""
+    screen.print(crashes_table(crashes_in(_reader().read())))
+
+
+@command
+def crash(wanted: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Show a crash: its message, the ones before, the state before it, and the recovery."""
+    reader = _reader()
+    found = find_crash(reader.read(), _id(wanted))
+    mine = reader.read(keys=[found.found.handling.receiver])
+    screen.print(crash_view(found, mine, trace_codec()))
+
+
+@command
+def replay(
+    actor: Annotated[str, typer.Argument(help="Its address, like asset/BTC.")],
+    *,
+    until: Annotated[str | None, typer.Option(metavar="ID", help="The last message.")] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="ID", help="The first one that counts.")
+    ] = None,
+    with_pdb: Annotated[
+        bool, typer.Option("--pdb", help="Stop before --until, or before its first crash.")
+    ] = False,
+) -> int:
+    """Run an actor again on its recorded messages, and compare what it tells with what it told."""
+    reader = _reader()
+    known = [described.address for described in reader.sessions()[-1].actors]
+    if actor not in known:
+        raise ConfigError(f"{actor}: no such actor in the trace; there are {', '.join(known)}")
+    return replay_actor(
+        reader.read(keys=[actor]),
+        trace_codec(),
+        screen,
+        from_id=None if from_ is None else _id(from_),
+        until_id=None if until is None else _id(until),
+        with_pdb=with_pdb,
+    )
+
+
+@command
+def diff(one: Path, other: Path) -> None:
+    """Show the first decision in which two runs differ, with both causes."""
+    screen.print(
+        differ(
+            (str(one), _facts(one), TraceReader(trace_directory(one))),
+            (str(other), _facts(other), TraceReader(trace_directory(other))),
+        )
+    )
+
+
+def _newest_run() -> Path:
+    runs = [file.parent for file in _VAR.glob("*/trace") if any(file.iterdir())]
+    if not runs:
+        raise typer.BadParameter(f"no run in {_VAR} has a trace; name one", param_hint="--run-dir")
+    return max(runs, key=lambda run: trace_directory(run).stat().st_mtime)
+
+
+def _reader() -> TraceReader:
+    run = _run["at"]
+    return TraceReader(run if run.is_file() else trace_directory(run))
+
+
+def _facts(run: Path | None = None) -> Facts:
+    return Facts((run or _run["at"]) / "journal.sqlite")
+
+
+def _id(text: str) -> int:
+    found = read_id(text)
+    if found is None:
+        raise ConfigError(f"{text}: not the id of a message; they are written like 1.2345")
+    return found
+
+
+def _say_notes(reader: TraceReader) -> None:
+    for note in reader.notes:
+        screen.print(f"note: {note}", style="yellow", markup=False)
+
+
+def _followed(
+    reader: TraceReader,
+    keys: list[str] | None,
+    count: int,
+    is_wanted: Callable[[Found], bool],
+) -> Iterator[Found]:
+    directory = trace_directory(_run["at"])
+    yield from [f for f in reader.follow(directory, keys) if is_wanted(f)][-count:]
+    while True:
+        time.sleep(_LOOK_AGAIN_S)
+        yield from filter(is_wanted, reader.follow(directory, keys))
+
+
+if __name__ == "__main__":
+    app()

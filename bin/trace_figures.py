@@ -1,0 +1,115 @@
+"""What a trace says in numbers: rates, waits, the slowest, and what caused them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from heapq import nlargest
+
+from rich.table import Table
+
+from bin.trace_text import duration_text, payload_text, time_text
+from bin.trace_text import fields_of as fields_of_payload
+from infra.trace.ids import id_text
+from infra.trace.reader import Found
+
+_KEPT_CALLS = 3
+
+
+@dataclass(slots=True)
+class _Sum:
+    waited_us: list[float] = field(default_factory=list)
+    worked_us: list[float] = field(default_factory=list)
+    crashes: int = 0
+    dead: int = 0
+    conflated: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
+    changes: list[tuple[int, int]] = field(default_factory=list)
+    """When a message came and when one was taken: +1 and -1."""
+
+
+def stats_table(records: Iterable[Found]) -> Table:
+    """Return a row for each actor and type of message."""
+    sums: dict[tuple[str, str], _Sum] = defaultdict(_Sum)
+    for found in records:
+        _add(sums[found.handling.receiver, found.handling.kind], found)
+    table = Table("actor", "message")
+    for name in ("count", "per s", "wait p50", "p99", "max", "work p50", "p99", "max"):
+        table.add_column(name, justify="right")
+    for name in ("depth", "crashes", "dead"):
+        table.add_column(name, justify="right")
+    for (receiver, kind), found_sum in sorted(sums.items()):
+        table.add_row(receiver, kind, *_row(found_sum))
+    return table
+
+
+def slow_table(records: Iterable[Found], count: int) -> Table:
+    """Return the slowest handlings, each with what its time went into."""
+    slowest = nlargest(count, records, key=lambda found: found.handling.worked_us)
+    table = Table("took", "waited", "id", "actor", "message", "at", "what it did")
+    for found in slowest:
+        stored = found.handling
+        table.add_row(
+            duration_text(stored.worked_us),
+            duration_text(stored.waited_us),
+            id_text(stored.message_id),
+            stored.receiver,
+            f"{stored.kind} {payload_text(fields_of_payload(stored.payload))[:40]}",
+            time_text(stored.now_ms),
+            _cause(found),
+        )
+    return table
+
+
+def _add(found_sum: _Sum, found: Found) -> None:
+    stored = found.handling
+    found_sum.first_ns = min(found_sum.first_ns or stored.done_ns, stored.done_ns)
+    found_sum.last_ns = max(found_sum.last_ns, stored.done_ns)
+    if stored.taken_ns:
+        found_sum.waited_us.append(stored.waited_us)
+        found_sum.worked_us.append(stored.worked_us)
+        found_sum.changes += [(stored.sent_ns, 1), (stored.taken_ns, -1)]
+    found_sum.crashes += stored.outcome in ("crashed", "hung")
+    found_sum.dead += stored.outcome == "dead letter"
+
+
+def _row(found_sum: _Sum) -> list[str]:
+    seconds = (found_sum.last_ns - found_sum.first_ns) / 1e9
+    count = len(found_sum.worked_us)
+    return [
+        f"{count:,}",
+        f"{count / seconds:,.1f}" if seconds else "",
+        *_quantiles(found_sum.waited_us),
+        *_quantiles(found_sum.worked_us),
+        str(_deepest(found_sum.changes)),
+        str(found_sum.crashes or ""),
+        str(found_sum.dead or ""),
+    ]
+
+
+def _quantiles(values_us: Sequence[float]) -> list[str]:
+    ranked = sorted(values_us)
+    if not ranked:
+        return ["", "", ""]
+    return [duration_text(ranked[int(q * (len(ranked) - 1))]) for q in (0.5, 0.99, 1.0)]
+
+
+def _deepest(changes: list[tuple[int, int]]) -> int:
+    depth = deepest = 0
+    for _, change in sorted(changes):
+        depth += change
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _cause(found: Found) -> str:
+    stored = found.handling
+    if not stored.calls:
+        return f"told {len(stored.told)} messages, asked nothing"
+    counts: dict[str, int] = defaultdict(int)
+    for call in stored.calls:
+        counts[f"{call.port}.{call.method}"] += 1
+    asked = sorted(counts.items(), key=lambda item: -item[1])[:_KEPT_CALLS]
+    text = ", ".join(f"{name} x{count}" if count > 1 else name for name, count in asked)
+    candles = sum(call.series.count for call in stored.calls if call.series is not None)
+    return f"{text}, read {candles:,} candles" if candles else text

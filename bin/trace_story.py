@@ -1,0 +1,553 @@
+"""Why an order was sent, a wish refused, a trade closed: the chain from its candle to its end."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bin.times import show_time
+from bin.trace_evidence import Evidence
+from bin.trace_text import duration_text, fields_of, outcome_text, payload_text, time_text
+from domain.decisions import Grant, Refusal
+from domain.errors import ConfigError
+from domain.orders import OrderStatus, Purpose, client_order_id
+from domain.positions import Execution, Trade
+from infra.trace.facts import Facts, StoredOrder
+from infra.trace.ids import id_text, read_id
+from infra.trace.reader import Found, TraceReader
+
+_CRASHES_SHOWN = 4
+_ANCESTORS_SHOWN = 25
+
+
+@dataclass(slots=True, kw_only=True)
+class Step:
+    """One link of the chain."""
+
+    name: str
+    text: str
+    at_ms: int
+    message: str | None = None
+    """Id of the message in the trace; None where only the journal knows of it."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Story:
+    """A chain, and what of it could not be found."""
+
+    title: str
+    steps: list[Step] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    def add(self, name: str, text: str, at_ms: int, found: Found | None = None) -> None:
+        """Add the next link."""
+        message = None if found is None else id_text(found.handling.message_id)
+        self.steps.append(Step(name=name, text=text, at_ms=at_ms, message=message))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """All facts of one wish and what became of it."""
+
+    asset: str
+    t_ms: int
+    answer: Grant | Refusal | None
+    entry: StoredOrder | None
+    exits: list[StoredOrder]
+    trade: Trade | None
+
+    @property
+    def end_ms(self) -> int:
+        """When the last thing happened that belongs to it."""
+        executions = [e for order in (self.entry, *self.exits) if order for e in order.executions]
+        ends = [e.ts_ms for e in executions] + [0 if self.trade is None else self.trade.exit_ms]
+        return max([self.t_ms, *ends])
+
+
+def story_of(wanted: str, facts: Facts, reader: TraceReader) -> Story:
+    """Return the story of an order, a refused wish, a trade (trade/N) or a message.
+
+    Raises:
+        ConfigError: nothing has this id.
+    """
+    case = _case_of(wanted, facts)
+    if case is not None:
+        return _tell(case, reader)
+    message_id = read_id(wanted)
+    if message_id is not None:
+        return _ancestry(message_id, facts, reader)
+    raise ConfigError(
+        f"{wanted}: nothing has this id; expected an order's client_order_id, a refused wish or "
+        "trade/N (see `bin/trace orders`), or a message's id, like 1.2345"
+    )
+
+
+def _case_of(wanted: str, facts: Facts) -> _Case | None:
+    orders = facts.orders()
+    answers: dict[str, Grant | Refusal] = {r_id(r): r for _, r in facts.refusals()}
+    answers |= {r_id(grant): grant for _, grant in facts.grants()}
+    by_id = {order.client_order_id: order for order in orders}
+    trades = facts.trades()
+    order = by_id.get(wanted)
+    trade = next((t for number, t in trades if wanted == f"trade/{number}"), None)
+    if order is not None and order.intent.purpose is not Purpose.ENTRY:
+        ids = {e.ts_ms for e in order.executions}
+        trade = next((t for _, t in trades if t.asset == _asset(order) and t.exit_ms in ids), None)
+        entry = _entry_before(order, orders) if trade is None else None
+        order = entry
+    if trade is not None:
+        order = next(
+            (
+                o
+                for o in orders
+                if _asset(o) == trade.asset
+                and o.intent.purpose is Purpose.ENTRY
+                and any(e.ts_ms == trade.entry_ms for e in o.executions)
+            ),
+            None,
+        )
+    answer = answers.get(wanted) if order is None else answers.get(order.client_order_id)
+    if order is None and answer is None:
+        return None
+    asset, t_ms = _subject(order, answer)
+    if trade is None and order is not None and order.executions:
+        opened_ms = order.executions[0].ts_ms
+        trade = next((t for _, t in trades if t.asset == asset and t.entry_ms == opened_ms), None)
+    return _Case(
+        asset=asset,
+        t_ms=t_ms,
+        answer=answer,
+        entry=order,
+        exits=_exits(order, orders, trade),
+        trade=trade,
+    )
+
+
+def r_id(answer: Grant | Refusal) -> str:
+    """Return the id of the order that a wish would have become, or became."""
+    return client_order_id(answer.asset, answer.t_ms, Purpose.ENTRY, 1)
+
+
+def _asset(order: StoredOrder) -> str:
+    return order.intent.request.asset
+
+
+def _subject(order: StoredOrder | None, answer: Grant | Refusal | None) -> tuple[str, int]:
+    if order is not None:
+        return _asset(order), order.intent.decided_ms
+    if answer is None:
+        raise ConfigError("neither an order nor an answer")
+    return answer.asset, answer.t_ms
+
+
+def _entry_before(order: StoredOrder, orders: list[StoredOrder]) -> StoredOrder | None:
+    return next(
+        (
+            o
+            for o in reversed(orders)
+            if _asset(o) == _asset(order)
+            and o.intent.purpose is Purpose.ENTRY
+            and o.source.fact_id < order.source.fact_id
+            and o.executions
+        ),
+        None,
+    )
+
+
+def _exits(
+    entry: StoredOrder | None, orders: list[StoredOrder], trade: Trade | None
+) -> list[StoredOrder]:
+    if entry is None or not entry.executions:
+        return []
+    begin_ms = entry.executions[0].ts_ms
+    end_ms = begin_ms if trade is None else trade.exit_ms
+    later = (o for o in orders if o.source.fact_id > entry.source.fact_id)
+    mine = [o for o in later if _asset(o) == _asset(entry)]
+    following = next((o for o in mine if o.intent.purpose is Purpose.ENTRY and o.executions), None)
+    return [
+        o
+        for o in mine
+        if o.intent.purpose is not Purpose.ENTRY
+        and (following is None or o.source.fact_id < following.source.fact_id)
+        and (trade is None or o.intent.decided_ms <= end_ms)
+    ]
+
+
+def _tell(case: _Case, reader: TraceReader) -> Story:
+    cross_ms = None if case.answer is None else case.answer.cross_ms
+    evidence = Evidence(reader, case.asset, (cross_ms or case.t_ms), case.end_ms)
+    story = Story(title=_title(case))
+    _tell_market(story, case, evidence)
+    _tell_answer(story, case, evidence)
+    if case.entry is not None:
+        _tell_order(story, case.entry, evidence)
+        _tell_stop(story, case.entry, evidence)
+    _tell_exit(story, case, evidence)
+    _tell_crashes(story, case, evidence)
+    return story
+
+
+def _title(case: _Case) -> str:
+    if isinstance(case.answer, Refusal):
+        return (
+            f"{case.asset}: wish to enter at {show_time(case.t_ms)} refused: {case.answer.reason}"
+        )
+    qty = "" if case.entry is None else f" {case.entry.intent.request.qty:f}"
+    if case.trade is not None:
+        return (
+            f"{case.asset} short{qty}, {show_time(case.trade.entry_ms)} to "
+            f"{show_time(case.trade.exit_ms)}: {case.trade.pnl:+.2f} USDT by {case.trade.reason}"
+        )
+    if case.entry is None:
+        return f"{case.asset}: granted at {show_time(case.t_ms)}, no order yet"
+    state = case.entry.state.status
+    what = "still open" if case.entry.executions else f"order {state}"
+    return f"{case.asset} short{qty} at {show_time(case.t_ms)}: {what}"
+
+
+def _tell_market(story: Story, case: _Case, evidence: Evidence) -> None:
+    candle = evidence.candle(case.t_ms)
+    report, reporter = evidence.report(case.t_ms)
+    if candle is not None:
+        fields = fields_of(candle.handling.payload)["candle"]
+        text = (
+            f"open {fields['open']:g}, high {fields['high']:g}, low {fields['low']:g}, "
+            f"close {fields['close']:g}, closed {show_time(case.t_ms)}"
+        )
+        story.add("candle", text, case.t_ms, candle)
+    elif reporter is not None:
+        text = f"closed {show_time(case.t_ms)}; read from the history ({reporter.handling.kind})"
+        story.add("candle", text, case.t_ms, reporter)
+    else:
+        story.missing.append("candle")
+    if report is None:
+        story.missing += ["indicators", "cross", "wish"]
+        return
+    values = (
+        f"close {report['close']:g}, EMA short {report['ema_short']:.6g}, EMA long "
+        f"{report['ema_long']:.6g}; regime {report['regime']}, "
+        f"{report['crosses_today']} crosses today"
+    )
+    story.add("indicators", values, case.t_ms, reporter)
+    wish = report["wish"]
+    if wish is None:
+        story.missing += ["cross", "wish"]
+        return
+    _tell_cross(story, case, wish, evidence)
+    text = f"volatility {wish['volatility']:.5f}, strength {wish['regime_strength']:.5f}"
+    story.add("wish", text, case.t_ms, reporter)
+
+
+def _tell_cross(story: Story, case: _Case, wish: dict[str, Any], evidence: Evidence) -> None:
+    cross_ms = wish["cross_ms"]
+    age_min = (case.t_ms - cross_ms) // 60_000
+    what = wish.get("crosses") or "a bearish cross"
+    text = f"{what} at {show_time(cross_ms)}, {age_min} min old"
+    after, crossed = evidence.report(cross_ms)
+    before, _ = evidence.report_before(cross_ms)
+    if before is not None and after is not None:
+        text += f"; {_levels(before)} became {_levels(after)}"
+    story.add("cross", text, cross_ms, crossed)
+
+
+def _levels(report: dict[str, Any]) -> str:
+    return f"close {report['close']:g} / EMA {report['ema_short']:.6g} / {report['ema_long']:.6g}"
+
+
+def _tell_answer(story: Story, case: _Case, evidence: Evidence) -> None:
+    answer = case.answer
+    if answer is None:
+        if case.entry is not None:
+            story.missing.append("grant")
+        return
+    name = "refusal" if isinstance(answer, Refusal) else "grant"
+    found = evidence.answer(case.t_ms)
+    if isinstance(answer, Refusal):
+        text = f"{answer.reason} by portfolio: {answer.figures}"
+    else:
+        text = f"qty {answer.qty:f} at {answer.price:f} = {answer.notional:.2f} USDT by portfolio"
+    story.add(name, text, case.t_ms, found)
+    for judged in answer.judged.splitlines():
+        limit, _, figures = judged.partition(" ")
+        story.add("", f"kept {limit}: {figures}", case.t_ms)
+    if isinstance(answer, Refusal):
+        story.add("", f"broke {answer.reason}: {answer.figures}", case.t_ms)
+
+
+def _tell_order(story: Story, order: StoredOrder, evidence: Evidence) -> None:
+    request, intent = order.intent.request, order.intent
+    stops = ""
+    if request.stop_loss is not None:
+        stops = f", stop loss {request.stop_loss:f}, take profit {request.take_profit:f}"
+    why = "" if intent.reason is None else f" because of {intent.reason}"
+    sent = evidence.submitted(order.client_order_id)
+    text = f"{order.client_order_id}: {request.side} {request.qty:f}{stops}{why}"
+    story.add("order", f"{text}; stored as fact {order.source.fact_id}", intent.decided_ms, sent)
+    _tell_outcome(story, order, evidence)
+
+
+def _tell_outcome(story: Story, order: StoredOrder, evidence: Evidence) -> None:
+    found, answer = evidence.exchange_answer(order.client_order_id)
+    status = order.state.status
+    if status is OrderStatus.VOID:
+        story.add("answer", f"never sent: {order.detail}", order.updates[-1].ts_ms, found)
+        return
+    if answer is None:
+        story.missing.append("answer")
+    elif found is not None:
+        took = duration_text(found.handling.worked_us)
+        story.add("answer", f"{answer} (in {took})", found.handling.now_ms, found)
+    if status in (OrderStatus.REJECTED, OrderStatus.CANCELED) and order.detail:
+        story.add("ended", f"{status}: {order.detail}", order.updates[-1].ts_ms)
+    if status in (OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED) and not order.executions:
+        story.missing.append("fill")
+    for execution in order.executions:
+        _tell_fill(story, execution, evidence)
+
+
+def _tell_fill(story: Story, execution: Execution, evidence: Evidence) -> None:
+    text = (
+        f"{execution.side} {execution.qty:f} at {execution.price:f}, fee {execution.fee:.4f}"
+        f" ({execution.exec_id})"
+    )
+    story.add("fill", text, execution.ts_ms, evidence.execution(execution.exec_id))
+
+
+def _tell_stop(story: Story, order: StoredOrder, evidence: Evidence) -> None:
+    if not order.executions:
+        return
+    found, levels = evidence.stops()
+    request = order.intent.request
+    if levels is not None and found is not None:
+        text = f"moved to stop loss {levels['stop_loss']}, take profit {levels['take_profit']}"
+        story.add("stop", text, found.handling.now_ms, found)
+    elif request.stop_loss is None:
+        story.missing.append("stop")
+    else:
+        text = f"stands with the position: {request.stop_loss:f} and {request.take_profit}"
+        story.add("stop", text, order.executions[0].ts_ms)
+
+
+def _tell_exit(story: Story, case: _Case, evidence: Evidence) -> None:
+    for order in case.exits:
+        found = evidence.close_command(order.intent.decided_ms)
+        sender = "unknown" if found is None else found.handling.receiver
+        report, _ = evidence.report(order.intent.decided_ms)
+        values = "" if report is None else f": {_levels(report)}, regime {report['regime']}"
+        text = f"{order.intent.reason} decided by {sender}{values}"
+        story.add("exit", text, order.intent.decided_ms, found)
+        if found is None:
+            story.missing.append("exit")
+        _tell_order(story, order, evidence)
+    if case.trade is None:
+        return
+    if case.trade.decided_ms is None:
+        text = f"{case.trade.reason} by the exchange at {case.trade.exit_price:f}"
+        story.add("exit", text, case.trade.exit_ms)
+    trade = case.trade
+    text = (
+        f"{trade.entry_price:f} to {trade.exit_price:f}: {trade.pnl:+.4f} USDT, of it fees "
+        f"{-trade.fees:.4f}, funding {trade.funding:+.4f}"
+    )
+    story.add("trade", text, trade.exit_ms)
+
+
+def _tell_crashes(story: Story, case: _Case, evidence: Evidence) -> None:
+    crashes = evidence.crashes()
+    for found in crashes[:_CRASHES_SHOWN]:
+        stored = found.handling
+        cause = "" if stored.raised is None else stored.raised.cause
+        text = f"{stored.receiver} life {stored.generation} {stored.outcome}: {cause}"
+        story.add("crash", f"{text}; replaced", stored.now_ms, found)
+    if len(crashes) > _CRASHES_SHOWN:
+        story.add("", f"and {len(crashes) - _CRASHES_SHOWN} crashes more", case.end_ms)
+    for session in evidence.restarts():
+        text = f"the process was started anew: session {session.number}"
+        story.add("restart", text, case.t_ms)
+
+
+def _ancestry(message_id: int, facts: Facts, reader: TraceReader) -> Story:
+    """Return what led to a message; the story of its order where it belongs to one."""
+    known = {found.handling.message_id: found for found in reader.read()}
+    chain: list[Found] = []
+    next_id: int | None = message_id
+    while next_id is not None and next_id in known and known[next_id] not in chain:
+        chain.append(known[next_id])
+        next_id = known[next_id].handling.parent_id
+    if not chain:
+        raise ConfigError(f"{id_text(message_id)}: no message of this id in the trace")
+    for place in (0, len(chain) - 1):
+        case = next(
+            (c for c in (_case_of(name, facts) for name in _names_in(chain[place])) if c), None
+        )
+        if case is not None:
+            return _tell(case, reader)
+    story = Story(title=f"message {id_text(message_id)}, and what led to it")
+    for found in reversed(chain[:_ANCESTORS_SHOWN]):
+        stored = found.handling
+        text = f"{stored.receiver}: {payload_text(fields_of(stored.payload))}"
+        story.add(stored.kind, f"{text} {outcome_text(stored)}", stored.now_ms, found)
+    return story
+
+
+def _names_in(found: Found) -> Iterator[str]:
+    """Yield the ids of orders and wishes that a message names."""
+    fields = fields_of(found.handling.payload)
+    for value in fields.values() if isinstance(fields, dict) else ():
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            if isinstance(value.get("client_order_id"), str):
+                yield value["client_order_id"]
+            if isinstance(value.get("asset"), str) and isinstance(value.get("t_ms"), int):
+                yield client_order_id(value["asset"], value["t_ms"], Purpose.ENTRY, 1)
+
+
+# How stories and orders are shown.
+
+
+def story_view(story: Story) -> RenderableType:
+    """Return a story for a terminal."""
+    table = Table.grid(padding=(0, 1))
+    for _ in range(4):
+        table.add_column(overflow="fold")
+    for step in story.steps:
+        at = Text(time_text(step.at_ms) if step.name else "", "dim")
+        table.add_row(
+            at, Text(step.name, "bold"), Text(step.text), Text(step.message or "", "cyan")
+        )
+    parts: list[RenderableType] = [Text(story.title, "bold"), table]
+    if story.missing:
+        text = f"not in the trace: {', '.join(story.missing)} (deleted after trace.kept_mb?)"
+        parts.append(Text(text, "yellow"))
+    return Group(*parts)
+
+
+def as_json(story: Story) -> str:
+    """Return a story as one JSON object."""
+    return json.dumps(asdict(story), indent=2)
+
+
+def _orders(facts: Facts) -> list[dict[str, Any]]:
+    orders = [
+        {
+            "id": order.client_order_id,
+            "asset": _asset(order),
+            "purpose": order.intent.purpose.value,
+            "candle_ms": order.intent.decided_ms,
+            "outcome": order.state.status.value,
+            "detail": order.detail or (order.intent.reason or ""),
+            "message": _message(order.source.message_id),
+            "fact_id": order.source.fact_id,
+        }
+        for order in facts.orders()
+    ]
+    refused = [
+        {
+            "id": r_id(refusal),
+            "asset": refusal.asset,
+            "purpose": Purpose.ENTRY.value,
+            "candle_ms": refusal.t_ms,
+            "outcome": "REFUSED",
+            "detail": f"{refusal.reason} {refusal.figures}",
+            "message": _message(source.message_id),
+            "fact_id": source.fact_id,
+        }
+        for source, refusal in facts.refusals()
+    ]
+    return sorted([*orders, *refused], key=lambda row: row["fact_id"])
+
+
+def _message(message_id: int | None) -> str | None:
+    return None if message_id is None else id_text(message_id)
+
+
+def orders_json(facts: Facts) -> str:
+    """Return all orders and refused wishes as one JSON list."""
+    return json.dumps(_orders(facts), indent=2)
+
+
+def orders_table(facts: Facts) -> Table:
+    """Return a row for each order and each refused wish, in the order of their facts."""
+    table = Table("id", "asset", "purpose", "candle", "outcome", "detail", "message")
+    for row in _orders(facts):
+        style = {"FILLED": "green", "REFUSED": "yellow"}.get(row["outcome"], "red")
+        candle = show_time(row["candle_ms"])
+        outcome = f"[{style}]{row['outcome']}[/]"
+        table.add_row(
+            row["id"],
+            row["asset"],
+            row["purpose"],
+            candle,
+            outcome,
+            row["detail"],
+            row["message"] or "",
+        )
+    return table
+
+
+Side = tuple[str, Facts, TraceReader]
+"""A run's name, its facts and its trace."""
+
+
+def differ(one: Side, other: Side) -> RenderableType:
+    """Return the first decision in which two runs differ, with the causes on both sides."""
+    left, right = _decisions(one[1]), _decisions(other[1])
+    for place in range(max(len(left), len(right))):
+        here = left[place] if place < len(left) else None
+        there = right[place] if place < len(right) else None
+        if here != there:
+            parts: list[RenderableType] = [Text(f"{place} decisions are equal, then:", "bold red")]
+            first_ms = min(d[0] for d in (here, there) if d is not None)
+            for side, decision in ((one, here), (other, there)):
+                parts.append(Text(f"\n{side[0]}: {_decision_text(decision)}", "bold"))
+                parts.append(_cause(side, decision, first_ms))
+            return Group(*parts)
+    return Text(f"{len(left)} decisions, all equal", "green")
+
+
+Decision = tuple[int, str, str, str]
+"""When, of which asset, what, and its figures."""
+
+
+def _decisions(facts: Facts) -> list[Decision]:
+    granted = [(g.t_ms, g.asset, "granted", f"{g.qty:f} at {g.price:f}") for _, g in facts.grants()]
+    refused = [(r.t_ms, r.asset, "refused", f"{r.reason} {r.figures}") for _, r in facts.refusals()]
+    closed = [
+        (o.intent.decided_ms, _asset(o), "closed", f"{o.intent.reason} {o.intent.request.qty:f}")
+        for o in facts.orders()
+        if o.intent.purpose is not Purpose.ENTRY
+    ]
+    stopped = [
+        (t.exit_ms, t.asset, "closed by the exchange", f"{t.reason} at {_plain(t.exit_price)}")
+        for _, t in facts.trades()
+        if t.decided_ms is None
+    ]
+    return sorted([*granted, *refused, *closed, *stopped])
+
+
+def _plain(value: Decimal) -> str:
+    return f"{value:f}"
+
+
+def _decision_text(decision: Decision | None) -> str:
+    if decision is None:
+        return "nothing more"
+    t_ms, asset, what, figures = decision
+    return f"{show_time(t_ms)} {asset} {what}: {figures}"
+
+
+def _cause(side: Side, decision: Decision | None, first_ms: int) -> RenderableType:
+    if decision is None or decision[0] > first_ms:
+        return Text(f"nothing decided at {show_time(first_ms)}")
+    t_ms, asset, what, _ = decision
+    if what in ("granted", "refused"):
+        wanted = client_order_id(asset, t_ms, Purpose.ENTRY, 1)
+        return story_view(story_of(wanted, side[1], side[2]))
+    report, _ = Evidence(side[2], asset, t_ms, t_ms).report(t_ms)
+    return Text("" if report is None else f"{_levels(report)}, regime {report['regime']}")

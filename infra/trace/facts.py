@@ -1,0 +1,129 @@
+"""Reads what a run has stored, beside its trace, without ever writing."""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from domain.decisions import Grant, Refusal
+from domain.errors import ConfigError
+from domain.orders import INTENDED, Intent, OrderState, OrderUpdate
+from domain.positions import Execution, Trade
+from infra.journal import rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a fact comes from."""
+
+    fact_id: int
+    writer: str
+    recorded_ms: int
+    message_id: int | None
+
+
+@dataclass(slots=True, kw_only=True)
+class StoredOrder:
+    """An order with all that was stored of it."""
+
+    intent: Intent
+    source: Source
+    updates: list[OrderUpdate] = field(default_factory=list)
+    executions: list[Execution] = field(default_factory=list)
+
+    @property
+    def client_order_id(self) -> str:
+        """Our own id of it."""
+        return self.intent.request.client_order_id
+
+    @property
+    def state(self) -> OrderState:
+        """What became of it."""
+        state = INTENDED
+        for update in self.updates:
+            state = state.apply(update)
+        return state
+
+    @property
+    def detail(self) -> str:
+        """The last reason that was given."""
+        return next((u.detail for u in reversed(self.updates) if u.detail), "")
+
+
+class Facts:
+    """The facts of one run."""
+
+    def __init__(self, file: Path) -> None:
+        """Open the journal for reading.
+
+        Raises:
+            ConfigError: there is none, or it is of another version.
+        """
+        if not file.is_file():
+            raise ConfigError(f"{file}: no journal there; name the run with --run-dir")
+        self._connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+        self._connection.row_factory = sqlite3.Row
+        self._file = file
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def orders(self) -> list[StoredOrder]:
+        """Return all orders, oldest first."""
+        found = {
+            row["client_order_id"]: StoredOrder(intent=rows.intent_of(row), source=_source(row))
+            for row in self._facts("intent")
+        }
+        for row in self._facts("order_update"):
+            update = rows.value_of(OrderUpdate, row)
+            found[update.client_order_id].updates.append(update)
+        for execution in self.executions():
+            order = found.get(execution.client_order_id or "")
+            if order is not None:
+                order.executions.append(execution)
+        return list(found.values())
+
+    def executions(self) -> list[Execution]:
+        """Return all executions, oldest first."""
+        return [rows.value_of(Execution, row) for row in self._facts("execution")]
+
+    def trades(self) -> list[tuple[int, Trade]]:
+        """Return all trades with their fact ids, oldest first."""
+        return [(row["id"], rows.value_of(Trade, row)) for row in self._facts("trade")]
+
+    def grants(self) -> list[tuple[Source, Grant]]:
+        """Return all grants, oldest first."""
+        return [
+            (_source(row), rows.value_of(Grant, row))
+            for row in self._facts("decision_grant", "place")
+        ]
+
+    def refusals(self) -> list[tuple[Source, Refusal]]:
+        """Return all refused wishes, oldest first."""
+        return [
+            (_source(row), rows.value_of(Refusal, row))
+            for row in self._facts("decision_refusal", "place")
+        ]
+
+    def _facts(self, table: str, then: str = "fact_id") -> Iterator[dict[str, Any]]:
+        query = (
+            f"SELECT {table}.*, fact.* FROM fact JOIN {table} ON fact.id = {table}.fact_id "  # noqa: S608 (ours)
+            f"ORDER BY fact.id, {table}.{then}"
+        )
+        try:
+            for row in self._connection.execute(query):
+                yield dict(row)
+        except sqlite3.Error as error:
+            message = f"{self._file}: cannot be read by this program: {error}"
+            raise ConfigError(message) from error
+
+
+def _source(row: dict[str, Any]) -> Source:
+    return Source(
+        fact_id=row["id"],
+        writer=row["writer"],
+        recorded_ms=row["recorded_ms"],
+        message_id=row["message_id"],
+    )

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -32,8 +32,7 @@ class Crash:
     before: list[Found]
     """The last messages of that life, oldest first."""
     recovery: Found | None = None
-    attempts: int = field(default=0)
-    """Starts that failed before one succeeded."""
+    """The start that succeeded, be it after others that failed."""
 
     @property
     def crash_id(self) -> str:
@@ -51,7 +50,7 @@ class Crash:
 def crashes_in(records: Iterable[Found]) -> Iterator[Crash]:
     """Yield the crashes, each once its recovery is known."""
     lives: dict[str, deque[Found]] = {}
-    open_ones: dict[str, Crash] = {}
+    open_ones: dict[str, list[Crash]] = {}
     for found in records:
         stored = found.handling
         if not stored.generation:
@@ -59,17 +58,15 @@ def crashes_in(records: Iterable[Found]) -> Iterator[Crash]:
         last = lives.setdefault(stored.receiver, deque(maxlen=_LAST))
         if stored.kind == "Start":
             last.clear()
-        waiting = open_ones.get(stored.receiver)
         if stored.outcome in _ENDED:
-            crash = Crash(found, list(last))
-            if waiting is not None:
-                yield waiting
-            open_ones[stored.receiver] = crash
-        elif stored.kind == "Start" and waiting is not None:
-            waiting.recovery = found
-            yield open_ones.pop(stored.receiver)
+            open_ones.setdefault(stored.receiver, []).append(Crash(found, list(last)))
+        elif stored.kind == "Start":
+            for crash in open_ones.pop(stored.receiver, []):
+                crash.recovery = found
+                yield crash
         last.append(found)
-    yield from open_ones.values()
+    for crashes in open_ones.values():
+        yield from crashes
 
 
 def crashes_table(crashes: Iterable[Crash]) -> Table:

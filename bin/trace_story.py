@@ -363,7 +363,7 @@ def _tell_crashes(story: Story, case: _Case, evidence: Evidence) -> None:
         stored = found.handling
         cause = "" if stored.raised is None else stored.raised.cause
         text = f"{stored.receiver} life {stored.generation} {stored.outcome}: {cause}"
-        story.add("crash", f"{text}; replaced", stored.now_ms, found)
+        story.add("crash", f"{text}; see `bin/trace crash`", stored.now_ms, found)
     if len(crashes) > _CRASHES_SHOWN:
         story.add("", f"and {len(crashes) - _CRASHES_SHOWN} crashes more", case.end_ms)
     for session in evidence.restarts():

@@ -749,8 +749,14 @@ class ExecutionActor(SupervisedActor):
             self._doubt(f"the stops could not be set: {error}")
             self._close_if_naked()
         else:
-            self._tell_naked(is_set_again=True)
+            # A stop that is not seen yet right after its entry is no danger, and no news.
+            if self._stands_long():
+                self._tell_naked(is_set_again=True)
             self._naked_since_ms = None
+
+    def _stands_long(self) -> bool:
+        opened_ms = self.now_ms if self._position is None else self._position.opened_ms
+        return self.now_ms - opened_ms >= self._rules.risk.naked_position_ms
 
     def _tell_naked(self, *, is_set_again: bool) -> None:
         if self._naked_since_ms is not None:

@@ -12,7 +12,7 @@ from actors.core.actor import Incarnation, SupervisedActor
 from actors.core.messages import Message
 from actors.core.supervisor import ChildSpec, RestartPolicy, Supervisor
 from actors.core.system import ActorSystem
-from actors.messages import AssetReported
+from actors.messages import AssetReported, ConnectionLost, ConnectionRestored
 from domain.candles import CandleSeries, carry_forward
 from domain.errors import AccessDeniedError, BadDataError, UnavailableError
 from domain.market import Candle
@@ -98,6 +98,7 @@ class Desk:
         self.feed = feed
         self.clock = ReplayClock(START_MS + 3 * CANDLE_MS)
         self.heard: list[Message] = []
+        self.people_heard: list[Message] = []
         journals = SqliteJournals(folder / "j.sqlite", self.clock.now_ms, busy_timeout_ms=5000)
         self.system = ActorSystem(self.clock.now_ms)
         policy = RestartPolicy(
@@ -121,7 +122,9 @@ class Desk:
         self.supervisor.start(
             [
                 ChildSpec(address="portfolio", actor=Listener, arguments=listener),
-                ChildSpec(address="notifier", actor=Listener, arguments={"heard": []}),
+                ChildSpec(
+                    address="notifier", actor=Listener, arguments={"heard": self.people_heard}
+                ),
                 ChildSpec(address="execution/BTC", actor=Listener, arguments={"heard": []}),
                 ChildSpec(address="asset/BTC", actor=AssetActor, arguments=arguments),
             ]
@@ -200,8 +203,18 @@ def test_candles_missed_while_the_feed_was_lost_are_fetched_when_it_works_again(
     assert desk.reported() == [3]
 
     feed.count = 8
+    feed.on_lost("closed by the other side")
+    feed.on_lost("no answer")
+    desk.settle()
+    desk.clock.step(desk.clock.now_ms() + 17_000)
     feed.on_connected()
     desk.settle()
 
     assert desk.reported() == [3, 8]
+    assert [
+        m for m in desk.people_heard if isinstance(m, (ConnectionLost, ConnectionRestored))
+    ] == [
+        ConnectionLost(asset="BTC", what="feed", detail="closed by the other side"),
+        ConnectionRestored(asset="BTC", what="feed", down_ms=17_000, candles=5),
+    ]
     desk.supervisor.stop(10)

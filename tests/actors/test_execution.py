@@ -18,6 +18,8 @@ from actors.messages import (
     AssetFrozen,
     AssetThawed,
     ClosePosition,
+    ConnectionLost,
+    ConnectionRestored,
     MalfunctionBegan,
     MalfunctionEnded,
     OpenPosition,
@@ -25,6 +27,8 @@ from actors.messages import (
     PositionChanged,
     PositionDiffers,
     PositionMarked,
+    PositionNaked,
+    Restarted,
     RiskRaised,
     TradeClosed,
 )
@@ -186,6 +190,14 @@ class Desk:
         until_ms = self.clock.now_ms() + pause_ms
         while self.clock.step(until_ms):
             self.settle()
+
+    def wait_for_ms(self, pause_ms: int) -> None:
+        """Let time pass in which nothing happens."""
+        self.wait(pause_ms)
+        self.clock.step(self.clock.now_ms() + pause_ms)
+
+    def people_heard(self, kind: type[Message]) -> list[Message]:
+        return [message for message in self.heard["notifier"] if isinstance(message, kind)]
 
     def fill(self, number: int = -1, qty: str | None = None, price: str = "84000") -> Execution:
         """Let the exchange fill an order that was sent, and tell of it."""
@@ -535,11 +547,44 @@ def test_a_stop_that_was_removed_by_hand_is_set_again(desk: Desk) -> None:
     desk.tell(OpenPosition(grant=GRANT))
     desk.fill()
     standing, desk.exchange.levels = desk.exchange.levels, None
+    desk.wait_for_ms(RULES.risk.naked_position_ms)
 
     desk.exchange.listener.on_doubt("test")
     desk.settle()
 
     assert desk.exchange.levels == standing
+    since_ms = desk.clock.now_ms()
+    naked = PositionNaked(asset="BTC", since_ms=since_ms, is_set_again=True)
+    assert desk.people_heard(PositionNaked) == [naked]
+
+
+def test_what_people_must_hear_is_told_again_to_a_new_notifier(desk: Desk) -> None:
+    desk.tell(OpenPosition(grant=GRANT))
+    desk.fill()
+    desk.exchange.levels = None
+    desk.wait_for_ms(RULES.risk.naked_position_ms)
+    desk.exchange.listener.on_doubt("test")
+    desk.settle()
+
+    desk.tell(Restarted(address="notifier", generation=2), Restarted(address="x", generation=2))
+
+    assert len(desk.people_heard(PositionNaked)) == 2
+
+
+def test_a_silence_that_stays_is_told_once_and_so_is_its_end(desk: Desk) -> None:
+    desk.exchange.is_down = True
+    desk.exchange.listener.on_doubt("test")
+    desk.settle()
+    desk.wait(5 * ASK_AGAIN_MS)
+    desk.exchange.is_down = False
+    desk.wait(5 * ASK_AGAIN_MS)
+
+    (lost,) = desk.people_heard(ConnectionLost)
+    (restored,) = desk.people_heard(ConnectionRestored)
+    assert isinstance(lost, ConnectionLost)
+    assert isinstance(restored, ConnectionRestored)
+    assert lost.what == restored.what == "exchange"
+    assert restored.down_ms >= 5 * ASK_AGAIN_MS
 
 
 def test_a_fill_is_booked_though_the_exchange_falls_silent_and_its_stops_are_set_later(
@@ -570,6 +615,9 @@ def test_a_position_whose_stop_cannot_be_set_is_closed_after_its_limit(desk: Des
 
     assert [order.client_order_id.split("-")[2] for order in desk.exchange.sent[1:]] == ["naked"]
     assert desk.exchange.sent[-1].reduce_only
+    (naked,) = desk.people_heard(PositionNaked)
+    assert isinstance(naked, PositionNaked)
+    assert not naked.is_set_again
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,14 @@ from actors.messages import (
 )
 from actors.names import NOTIFIER, PORTFOLIO, asset_name
 from actors.ports import Clock, Exchange, Journals, Timer
+from actors.risks import access_denied, foreign_order, not_closed
+from domain.closing import (
+    has_left_open,
+    is_close_under_way,
+    is_younger,
+    next_attempt,
+    unfinished_close,
+)
 from domain.decisions import Grant
 from domain.errors import (
     AccessDeniedError,
@@ -178,7 +186,8 @@ class ExecutionActor(SupervisedActor):
             self._seen.add(stored.execution.exec_id)
             self._newest_execution_ms = stored.execution.ts_ms
             self._position = book(self._position, stored.execution).position
-        self._unfinished = self._find_unfinished()
+        unfinished = unfinished_close(self._orders.values(), self._position)
+        self._unfinished = None if unfinished is None else _command_of(unfinished)
         self._ask_exchange()
         while self._agenda:
             self._put_next()
@@ -229,11 +238,11 @@ class ExecutionActor(SupervisedActor):
 
     def _on_close(self, command: ClosePosition) -> None:
         position = self._position
-        if position is None or _is_younger(position, command.t_ms):
+        if position is None or is_younger(position, command.t_ms):
             return
         if position.is_external and command.purpose is not Purpose.OPERATOR:
             return  # opened by hand: the one who opened it decides
-        under_way = [order for order in self._orders.values() if _is_close_under_way(order)]
+        under_way = [order for order in self._orders.values() if is_close_under_way(order)]
         if not under_way:
             self._unfinished = None
             intent = close_intent(
@@ -241,7 +250,7 @@ class ExecutionActor(SupervisedActor):
                 decided_ms=command.t_ms,
                 purpose=command.purpose,
                 reason=command.reason,
-                attempt=self._next_attempt(command),
+                attempt=next_attempt(self._orders.values(), command.t_ms, command.purpose),
             )
             self._intend(intent)
             self._send(intent)
@@ -427,17 +436,7 @@ class ExecutionActor(SupervisedActor):
         if resting.venue_order_id in self._foreign:
             return
         self._foreign.add(resting.venue_order_id)
-        self.tell(
-            NOTIFIER,
-            RiskRaised(
-                key=f"foreign/{resting.venue_order_id}",
-                asset=self._asset,
-                what=f"an order of {self._asset} that this system did not send",
-                figures=f"order={resting.venue_order_id} side={resting.side} qty={resting.qty}",
-                effect="it is left alone and blocks nothing",
-                advice="cancel it, or expect its fill to be booked as external",
-            ),
-        )
+        self.tell(NOTIFIER, foreign_order(self._asset, resting))
 
     def _ask_holding(self) -> None:
         holding = self._exchange.holding(self._asset)
@@ -467,16 +466,7 @@ class ExecutionActor(SupervisedActor):
     def _on_denied(self, error: AccessDeniedError) -> None:
         """Ask again, slowly: a denial may pass, and asking often can prolong it."""
         self._ask_again_in(max(self._ask_again_ms, self._reconcile_ms or 0))
-        self._alarm(
-            RiskRaised(
-                key=f"denied/{self._asset}/{self._silent_since_ms}",
-                asset=self._asset,
-                what=f"the exchange denies access for {self._asset}",
-                figures=str(error),
-                effect="nothing is opened until it answers; open positions stay under their stops",
-                advice="check the API key, its permissions and its IP binding",
-            )
-        )
+        self._alarm(access_denied(self._asset, str(error), self._silent_since_ms))
 
     def _on_answer(self) -> None:
         if self._silences >= ALARMING_SILENCES:
@@ -619,9 +609,9 @@ class ExecutionActor(SupervisedActor):
 
     def _on_ended(self, order: Order) -> None:
         """Close what the end of a close has left open."""
-        command = self._left_open_by(order)
-        if command is None:
+        if not has_left_open(order, self._position):
             return
+        command = _command_of(order)
         if order.state.status is OrderStatus.CANCELED and order.state.filled_qty:
             self._on_close(command)
             return
@@ -629,25 +619,6 @@ class ExecutionActor(SupervisedActor):
         self._unfinished = command
         self._doubt(f"{order.client_order_id} has closed nothing: {order.state.status}")
         self._ask_again_in(self._pause_ms(order.intent))
-
-    def _left_open_by(self, order: Order) -> ClosePosition | None:
-        """Return the command of a close that ended before its position did."""
-        intent, position = order.intent, self._position
-        if order.is_under_way or intent.reason is None or position is None:
-            return None
-        if order.state.status is OrderStatus.FILLED or _is_younger(position, intent.decided_ms):
-            return None
-        return ClosePosition(
-            asset=self._asset,
-            t_ms=intent.decided_ms,
-            purpose=intent.purpose,
-            reason=intent.reason,
-        )
-
-    def _find_unfinished(self) -> ClosePosition | None:
-        """Return the close that an earlier life may have left unfinished."""
-        closes = [order for order in self._orders.values() if order.intent.reason is not None]
-        return self._left_open_by(closes[-1]) if closes else None
 
     def _go_on_closing(self) -> None:
         """Make the next attempt at a close, now that the exchange has said what is open."""
@@ -657,19 +628,9 @@ class ExecutionActor(SupervisedActor):
 
     def _pause_ms(self, intent: Intent) -> int:
         """Return the pause before the next attempt at a close; call a person after too many."""
-        attempt = intent.attempt
-        if attempt >= CLOSE_ATTEMPTS:
-            self._alarm(
-                RiskRaised(
-                    key=f"close/{self._asset}/{intent.decided_ms}",
-                    asset=self._asset,
-                    what=f"{self._asset} cannot be closed",
-                    figures=f"attempts={attempt}",
-                    effect="it is tried on, slowly; the position stays under its stop",
-                    advice="close the position at the exchange",
-                )
-            )
-        return self._ask_again_ms << (min(attempt, CLOSE_ATTEMPTS) - 1)
+        if intent.attempt >= CLOSE_ATTEMPTS:
+            self._alarm(not_closed(intent))
+        return self._ask_again_ms << (min(intent.attempt, CLOSE_ATTEMPTS) - 1)
 
     def _intend(self, intent: Intent) -> None:
         self._journal.append(intent)
@@ -683,12 +644,6 @@ class ExecutionActor(SupervisedActor):
         state = INTENDED.apply(voided)
         self._orders[order_id] = Order(intent=intent, state=state, origin=self.origin)
         self._repeat_answer(self._orders[order_id], detail)
-
-    def _next_attempt(self, command: ClosePosition) -> int:
-        return 1 + sum(
-            order.intent.decided_ms == command.t_ms and order.intent.purpose is command.purpose
-            for order in self._orders.values()
-        )
 
     def _why_not_enter(self, grant: Grant) -> str | None:
         if self._position is not None:
@@ -770,7 +725,7 @@ class ExecutionActor(SupervisedActor):
         since_ms, limit_ms = self._naked_since_ms, self._rules.risk.naked_position_ms
         if since_ms is None or self.now_ms - since_ms < limit_ms:
             return
-        if not any(map(_is_close_under_way, self._orders.values())):
+        if not any(map(is_close_under_way, self._orders.values())):
             self._tell_naked(is_set_again=False)
             command = ClosePosition(
                 asset=self._asset,
@@ -794,16 +749,19 @@ class ExecutionActor(SupervisedActor):
         )
 
 
-def _is_close_under_way(order: Order) -> bool:
-    return order.is_under_way and order.intent.purpose is not Purpose.ENTRY
-
-
-def _is_younger(position: Position, t_ms: int) -> bool:
-    """Tell whether a position was opened by a later decision than t's, or by t's own."""
-    if position.decided_ms is None:
-        return position.opened_ms > t_ms
-    return position.decided_ms >= t_ms
-
-
 def _has_grown(before: Position | None, after: Position | None) -> bool:
     return after is not None and (before is None or before.qty < after.qty)
+
+
+def _command_of(close: Order) -> ClosePosition:
+    """Return the command that a close was sent for."""
+    intent = close.intent
+    if intent.reason is None:
+        message = f"expected a close, found the entry {close.client_order_id}"
+        raise ValueError(message)
+    return ClosePosition(
+        asset=intent.request.asset,
+        t_ms=intent.decided_ms,
+        purpose=intent.purpose,
+        reason=intent.reason,
+    )

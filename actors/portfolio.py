@@ -43,11 +43,12 @@ from actors.names import NOTIFIER, asset_name, asset_of, execution_name
 from actors.ports import Clock, Feed, Journals, Timer
 from actors.watch import LiveChecks, MalfunctionWatch, WalletAudit, transfer_risk
 from domain.candles import CandleSeries
+from domain.closing import is_younger
 from domain.decisions import Decision, Grant, Protection, Refusal, RefusalReason, Report
 from domain.facts import Fact, StoredExecution
 from domain.market import exact
 from domain.portfolio import PortfolioState
-from domain.positions import ZERO, Position
+from domain.positions import ZERO
 from domain.protection import ProtectionState, initial_state
 from domain.rules import TradingRules
 from domain.snapshots import PortfolioSnapshot
@@ -405,7 +406,7 @@ class PortfolioActor(SupervisedActor):
         positions = self._state.present().positions
         for close in self._protection.closes:
             position = positions.get(close.asset)
-            if position is not None and _is_older(position, self._protection.t_ms):
+            if position is not None and not is_younger(position, self._protection.t_ms):
                 command = ClosePosition(
                     asset=close.asset,
                     t_ms=self._protection.t_ms,
@@ -465,10 +466,3 @@ class PortfolioActor(SupervisedActor):
             self._state.reserved[asset] = grant
             self._expect(grant)
             self._tell_reservation(asset)
-
-
-def _is_older(position: Position, t_ms: int) -> bool:
-    """Tell whether a position was decided, or where nobody of us did, opened before a time."""
-    if position.decided_ms is None:
-        return position.opened_ms <= t_ms
-    return position.decided_ms < t_ms

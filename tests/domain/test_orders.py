@@ -19,6 +19,7 @@ from domain.orders import (
     OrderUpdate,
     Purpose,
     client_order_id,
+    is_our_id,
 )
 from tests.domain.builders import CANDLE_MS, NOON_MS
 
@@ -166,3 +167,25 @@ def test_id_of_a_name_that_the_venue_would_refuse_is_refused(asset: str) -> None
 
 def test_id_of_36_characters_is_allowed() -> None:
     assert len(client_order_id("B" * 17, NOON_MS, Purpose.EMERGENCY, 1)) == 36
+
+
+@given(
+    asset=st.sampled_from(["BTC", "ETH", "1000PEPE"]),
+    decided_ms=st.integers(0, 4_102_444_800_000),
+    purpose=st.sampled_from(list(Purpose)),
+    attempt=st.integers(1, 999),
+)
+def test_every_id_that_we_make_is_known_as_ours_and_no_other_assets(
+    asset: str, decided_ms: int, purpose: Purpose, attempt: int
+) -> None:
+    made = client_order_id(asset, decided_ms, purpose, attempt)
+
+    assert is_our_id(asset, made)
+    assert not is_our_id("SOL", made)
+
+
+@pytest.mark.parametrize(
+    "found", [None, "", "my-own", "BTC", "BTC-1-entry", "BTC-1-entry-1x", "BTC-1-other-1"]
+)
+def test_an_id_of_somebody_else_is_not_ours(found: str | None) -> None:
+    assert not is_our_id("BTC", found)

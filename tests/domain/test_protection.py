@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from domain.market import DAY_MS, HOUR_MS, MINUTE_MS
 from domain.orders import ExitReason
-from domain.protection import ProtectionState, fire, initial_state, rearm, sample, transfer
+from domain.protection import (
+    ProtectionState,
+    fire,
+    initial_state,
+    rearm,
+    sample,
+    transfer,
+    watch,
+)
 from tests.domain.builders import CANDLE_MS, NOON_MS, RULES
 
 LIMITS = RULES.protection
@@ -305,3 +313,39 @@ def test_a_transfer_is_neither_gain_nor_loss(amount: Decimal) -> None:
     assert after.peak_equity - after.equity == before.peak_equity - before.equity
     assert after.day_start_equity - after.equity == before.day_start_equity - before.equity
     assert (after.equity, after.balance) == (Decimal(9_000) + amount, Decimal(9_100) + amount)
+
+
+# Between closes.
+
+
+def looked(state: ProtectionState, equity: object, t_ms: int) -> ProtectionState:
+    value = Decimal(str(equity))
+    return watch(state, equity=value, balance=Decimal(9_000), t_ms=t_ms, rules=LIMITS)
+
+
+def test_between_closes_the_peak_rises_and_no_day_begins() -> None:
+    found = looked(START, 11_000, MIDNIGHT_MS + 1)
+
+    assert (found.peak_equity, found.day, found.close_ms) == (11_000, START.day, START.close_ms)
+    assert found.day_start_equity == START.day_start_equity
+
+
+def test_a_daily_loss_is_not_judged_before_the_days_first_close() -> None:
+    before = looked(START, 9_000, MIDNIGHT_MS - 1)
+    after = looked(START, 9_000, MIDNIGHT_MS + 1)
+
+    assert fire(before, open_correlation=None, rules=LIMITS)[1] is ExitReason.DAILY_LOSS
+    assert fire(after, open_correlation=None, rules=LIMITS)[1] is None
+
+
+@given(
+    equity=st.integers(9_100, 9_999),
+    risen=st.integers(0, 50),
+)
+def test_a_mere_change_of_value_is_not_worth_storing_and_a_higher_peak_is(
+    equity: int, risen: int
+) -> None:
+    lower, higher = looked(START, equity, NOON_MS + 1), looked(START, 10_000 + risen, NOON_MS + 1)
+
+    assert not lower.is_worth_storing(START)
+    assert higher.is_worth_storing(START) is (risen >= 1)

@@ -1,0 +1,41 @@
+"""The words for the dangers that an execution finds."""
+
+from actors.messages import RiskRaised
+from domain.orders import Intent, RestingOrder
+
+
+def foreign_order(asset: str, resting: RestingOrder) -> RiskRaised:
+    """Return the words for an order at the exchange that this system did not send."""
+    return RiskRaised(
+        key=f"foreign/{resting.venue_order_id}",
+        asset=asset,
+        what=f"an order of {asset} that this system did not send",
+        figures=f"order={resting.venue_order_id} side={resting.side} qty={resting.qty}",
+        effect="it is left alone and blocks nothing",
+        advice="cancel it, or expect its fill to be booked as external",
+    )
+
+
+def access_denied(asset: str, why: str, since_ms: int) -> RiskRaised:
+    """Return the words for an exchange that refuses our key."""
+    return RiskRaised(
+        key=f"denied/{asset}/{since_ms}",
+        asset=asset,
+        what=f"the exchange denies access for {asset}",
+        figures=why,
+        effect="nothing is opened until it answers; open positions stay under their stops",
+        advice="check the API key, its permissions and its IP binding",
+    )
+
+
+def not_closed(intent: Intent) -> RiskRaised:
+    """Return the words for a position that one attempt after the other fails to close."""
+    asset = intent.request.asset
+    return RiskRaised(
+        key=f"close/{asset}/{intent.decided_ms}",
+        asset=asset,
+        what=f"{asset} cannot be closed",
+        figures=f"attempts={intent.attempt}",
+        effect="it is tried on, slowly; the position stays under its stop",
+        advice="close the position at the exchange",
+    )

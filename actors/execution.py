@@ -147,6 +147,10 @@ class ExecutionActor(SupervisedActor):
         """A message to itself is on its way that puts the next question."""
         self._has_doubted = False
         """The round under way has found something that is not as it should be."""
+        self._is_whole = False
+        """The round under way asks everything: only then the next may wait a whole period."""
+        self._is_to_repeat = False
+        """Something came up during the round under way: another one follows it."""
         self._rounds = 0
         self._orders: dict[str, Order] = {}
         self._seen: set[str] = set()
@@ -360,9 +364,14 @@ class ExecutionActor(SupervisedActor):
 
     def _ask_exchange(self, *, is_routine: bool = False) -> None:
         """Begin a round: book what happened unseen, settle what is open, set the stops right."""
+        if self._agenda:
+            # News that keep coming must not keep the round under way from its end.
+            self._is_to_repeat = True
+            return
         self._rounds += 1
-        self._has_doubted = False
-        self._agenda.clear()
+        self._has_doubted, self._is_whole, self._is_to_repeat = False, True, False
+        if self._position is not None and not is_routine:
+            self._agenda.append(self._ask_stops)  # a missing stop is what cannot wait
         self._agenda.append(self._ask_executions)
         if not is_routine or self._rounds % ORDERS_EVERY == 0:
             self._agenda.append(self._ask_orders)
@@ -396,11 +405,15 @@ class ExecutionActor(SupervisedActor):
 
     def _end_round(self) -> None:
         self._on_answer()
+        if self._is_to_repeat:
+            self._ask_exchange()
+            return
         if self._has_doubted:
             return
         self._is_certain = True
         self._go_on_closing()
-        if self._reconcile_ms is not None and not self._has_doubted:
+        is_whole, self._is_whole = self._is_whole, False
+        if self._reconcile_ms is not None and is_whole and not self._has_doubted:
             self._ask_again_in(self._reconcile_ms, is_routine=True)
 
     def _ask_executions(self) -> None:

@@ -41,7 +41,7 @@ SETTINGS = {
         "entry_max_age_ms": 600_000,
     },
     "portfolio": {"correlation_limit": 1.0},
-    "risk": {"high_correlation_threshold": 1.0},
+    "risk": {"high_correlation_threshold": 1.0, "max_daily_loss_pct": 0.5},
     "cooldown": {
         "per_asset_settings": {
             "short_hold_cooldown_hours": 0,
@@ -144,10 +144,12 @@ class Floor:
         Args:
             naked_s: how long a position may have stood without its stop, real seconds.
         """
+        # In this order: what is sent between the two has its intent in the journal already.
+        records = self.records()
         journal = read_journal(self._journal)
         naked_ms = naked_s * 1000 * SPEED
         return [
-            *violations(self.records(), journal, self.run.rules, naked_limit_ms=naked_ms),
+            *violations(records, journal, self.run.rules, naked_limit_ms=naked_ms),
             *self.run.given_up(),
         ]
 

@@ -17,6 +17,7 @@ from rich.table import Table
 from tests.benchmarks import (
     backtest,
     journal,
+    live,
     messages,
     peers,
     replay,
@@ -35,6 +36,7 @@ MEASURES: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "messages": messages.measure,
     "journal": journal.measure,
     "streams": streams.measure,
+    "live": live.measure,
 }
 
 

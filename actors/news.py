@@ -33,7 +33,7 @@ class Newsreader:
         self._journal = journal
         self._rules = rules
         self._read_through = read_through
-        self._names = {asset.asset for asset in rules.assets}
+        self._names = [asset.asset for asset in rules.assets]
         self._cooldowns: dict[str | None, int] = {}
         self.ledger = Ledger(rules)
         for asset in self._names:

@@ -31,6 +31,12 @@ def test_a_telegram_that_hangs_delays_no_trade_and_hears_of_each_in_the_end(tmp_
         exits = notices(tmp_path / "run" / "journal.sqlite", "exit")
         starts = notices(tmp_path / "run" / "journal.sqlite", "system")
 
+    spills = [
+        file.name
+        for file in (tmp_path / "run").rglob("*")
+        if file.is_file() and TOKEN.partition(":")[2].encode() in file.read_bytes()
+    ]
+    assert spills == []
     assert len(exits) >= trades >= 2
     assert starts[0].startswith("🚀 Started: sim")
     assert starts[-1].startswith("🛑 Stopping: sim")

@@ -91,7 +91,7 @@ class _Run:
                 balance=self._balances,
                 equity=self._equities,
             ),
-            is_halted=portfolio.protection.is_halted,
+            protection=portfolio.protection,
         )
 
     # From event to event.

@@ -12,6 +12,7 @@ from domain.candles import Times
 from domain.decisions import Protection, RefusalReason
 from domain.indicators import Array
 from domain.positions import Position, Trade
+from domain.protection import ProtectionState
 from domain.rules import TradingRules
 
 
@@ -67,8 +68,13 @@ class BacktestResult:
     protections: list[Protection]
     """Emergencies and halts, by time."""
     equity: EquitySeries
-    is_halted: bool
-    """At the end."""
+    protection: ProtectionState
+    """At the end: peak, start of the day, what has fired; equity as of its newest change."""
+
+    @property
+    def is_halted(self) -> bool:
+        """Tell whether the portfolio is halted at the end."""
+        return self.protection.is_halted
 
     @property
     def candles(self) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -13,12 +14,16 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from domain.errors import ConfigError
 from infra.chaos.plan import make_plan, read_faults
+from infra.chaos.processes import ChaosError
 from infra.chaos.report import all_names, hits, render
-from infra.chaos.run import Commands, Outcome, play
+from infra.chaos.run import play
+from infra.chaos.soak import SoakOutcome, soak
+from infra.chaos.stage import Commands, Outcome
 from infra.settings import load_settings
 
 DONE, BROKEN, WRONG_USE = 0, 1, 2
@@ -46,7 +51,7 @@ SETTINGS: dict[str, Any] = {
     },
     "execution": {"reconcile_seconds": 1},
     "supervision": {
-        "max_restarts": 50,
+        "max_restarts": 1000,
         "hang_seconds": 3,
         "shutdown_seconds": 10,
         "backoff_max_seconds": 1,
@@ -70,6 +75,10 @@ def main(
     jobs: Annotated[
         int, typer.Option(min=1, help="Runs at a time; a run mostly waits for real time.")
     ] = max(1, os.cpu_count() or 1),
+    soak_for: Annotated[
+        str | None,
+        typer.Option("--soak", metavar="TIME", help="One long run instead: 30s, 5m or 2h."),
+    ] = None,
     keep: Annotated[
         Path | None, typer.Option(help="Keep the run directories here; else those of failed runs.")
     ] = None,
@@ -78,10 +87,13 @@ def main(
     screen = Console()
     try:
         names = read_faults(faults)
+        soak_s = None if soak_for is None else _seconds(soak_for)
     except ConfigError as error:
         Console(stderr=True).print(str(error), style="red", markup=False, highlight=False)
         raise typer.Exit(WRONG_USE) from error
     folder = keep or Path(tempfile.mkdtemp(prefix="chaos-"))
+    if soak_s is not None:
+        raise typer.Exit(_soak(screen, soak_s, seed, folder / "soak"))
     repeat = f"bin/chaos --runs 1 --seed {{seed}} --faults {faults}"
     outcomes = []
     deadline_s = None if minutes is None else time.monotonic() + minutes * 60
@@ -116,6 +128,52 @@ def _play_all(
                 return
             done, running = wait(running, return_when=FIRST_COMPLETED)
             yield from (future.result() for future in done)
+
+
+def _soak(screen: Console, length_s: float, seed: int, folder: Path) -> int:
+    with Progress(console=screen) as progress:
+        task = progress.add_task("soak", total=length_s)
+        try:
+            found = soak(
+                length_s,
+                seed,
+                folder,
+                _commands(),
+                lambda sample: progress.update(task, completed=sample.at_s),
+            )
+        except ChaosError as error:
+            screen.print(f"{error} ({folder})", style="red", markup=False)
+            return BROKEN
+    screen.print(_soak_table(found))
+    for problem in found.outcome.problems:
+        screen.print(problem, style="red", markup=False)
+    return BROKEN if found.outcome.problems else DONE
+
+
+def _soak_table(found: SoakOutcome) -> Table:
+    table = Table("", "at the begin", "in the end", "most", title="Soak")
+    first, last = found.samples[0], found.samples[-1]
+    for name in ("memory_mb", "threads", "files", "sockets", "journal_mb", "trace_mb"):
+        most = max(getattr(sample, name) for sample in found.samples)
+        values = (getattr(first, name), getattr(last, name), most)
+        table.add_row(name.replace("_", " "), *(f"{value:,.0f}" for value in values))
+    table.add_section()
+    for name, text in {
+        "minutes": f"{last.at_s / 60:.1f}",
+        "reconnects": f"{found.reconnects:,}",
+        "actor restarts": f"{found.restarts:,}",
+        "trades": f"{found.outcome.trades:,}",
+        "memory slope, MB/h": f"{found.memory_slope_mb_per_h:+.1f}",
+    }.items():
+        table.add_row(name, "", text, "")
+    return table
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    if found is None:
+        raise ConfigError(f"--soak {text}: expected a time like 30s, 5m or 2h")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 def _commands() -> Commands:

@@ -36,6 +36,11 @@ class Process:
         )
 
     @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._popen.pid
+
+    @property
     def code(self) -> int | None:
         """How it ended; negative: by that signal; None while it lives."""
         return self._popen.poll()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 
 from infra.chaos.plan import ACTOR_DRILLS, FAULTS, KILLS, LOCKED, PROCESS_DRILLS
-from infra.chaos.run import Outcome
+from infra.chaos.stage import Outcome
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem }

@@ -1,0 +1,132 @@
+"""A long run under steady trouble: connections cut, actors crashed, and nothing may pile up."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from infra.chaos.journal_view import read_pens
+from infra.chaos.processes import ChaosError, Process
+from infra.chaos.stage import Commands, Outcome, Stage
+
+CUT_EVERY_S = 5.0
+"""Each cut ends every stream of the system: four reconnects at least."""
+DRILL = "crash=0.01"
+_SAMPLE_EVERY_S = 2.0
+_MB = 1e6
+_TOLERANCE = 4
+"""Threads, files and sockets that may come and go."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What the system uses at a moment."""
+
+    at_s: float
+    """Since the begin."""
+    memory_mb: float
+    threads: int
+    files: int
+    sockets: int
+    journal_mb: float
+    trace_mb: float
+
+
+@dataclass(slots=True, kw_only=True)
+class SoakOutcome:
+    """What a soak showed."""
+
+    outcome: Outcome
+    samples: list[Sample] = field(default_factory=list)
+    reconnects: int = 0
+    restarts: int = 0
+
+    @property
+    def memory_slope_mb_per_h(self) -> float:
+        """Least-squares slope of the memory over the second half, when all is warm."""
+        half = self.samples[len(self.samples) // 2 :]
+        if len(half) < 3:  # noqa: PLR2004 (no line through fewer)
+            return 0.0
+        hours = np.array([sample.at_s for sample in half]) / 3600
+        return float(np.polyfit(hours, [sample.memory_mb for sample in half], 1)[0])
+
+
+def soak(
+    length_s: float,
+    seed: int,
+    folder: Path,
+    commands: Commands,
+    on_sample: Callable[[Sample], None],
+) -> SoakOutcome:
+    """Trade for a time under steady trouble, and judge the end.
+
+    Raises:
+        ChaosError: a process did not start, or died on its own.
+    """
+    folder.mkdir(parents=True)
+    with contextlib.ExitStack() as stack:
+        stage = Stage(seed, folder, commands, stack)
+        found = SoakOutcome(outcome=stage.outcome)
+        system = stage.start_system([DRILL])
+        began_s = cut_s = time.monotonic()
+        while (now_s := time.monotonic()) - began_s < length_s:
+            if system.wait(_SAMPLE_EVERY_S) is not None:
+                raise ChaosError(f"the system ended with exit code {system.code}")
+            found.samples.append(_sample(stage, system, now_s - began_s))
+            on_sample(found.samples[-1])
+            if now_s - cut_s >= CUT_EVERY_S:
+                cut_s = now_s
+                found.reconnects += len(stage.exchange.state()["streams"])
+                stage.exchange.add_fault({"kind": "cut"})
+        found.restarts = _restarts(stage)
+        stage.settle_and_stop(system)
+        stage.judge(CUT_EVERY_S)
+        stage.outcome.problems += piled_up(found.samples)
+        return found
+
+
+def piled_up(samples: Sequence[Sample]) -> list[str]:
+    """Return what grew from the second quarter of a soak to the last."""
+    quarter = len(samples) // 4
+    early, late = samples[quarter : 2 * quarter], samples[-quarter:]
+    if not quarter:
+        return []
+    return [
+        f"{name}: {_most(early, name)} at first, {_most(late, name)} in the end"
+        for name in ("threads", "files", "sockets")
+        if _most(late, name) > _most(early, name) + _TOLERANCE
+    ]
+
+
+def _most(samples: Sequence[Sample], name: str) -> int:
+    return max(int(getattr(sample, name)) for sample in samples)
+
+
+def _sample(stage: Stage, system: Process, at_s: float) -> Sample:
+    process = psutil.Process(system.pid)
+    return Sample(
+        at_s=at_s,
+        memory_mb=process.memory_info().rss / _MB,
+        threads=process.num_threads(),
+        files=len(process.open_files()),
+        sockets=len(process.net_connections()),
+        journal_mb=_size_mb(stage.run_dir.glob("journal.sqlite*")),
+        trace_mb=_size_mb((stage.run_dir / "trace").rglob("*")),
+    )
+
+
+def _size_mb(files: Iterable[Path]) -> float:
+    total = 0
+    for file in files:
+        with contextlib.suppress(FileNotFoundError):
+            total += file.stat().st_size
+    return total / _MB
+
+
+def _restarts(stage: Stage) -> int:
+    """Return how often an actor took its pen again."""
+    return sum(holder - 1 for holder in read_pens(stage.journal).values())

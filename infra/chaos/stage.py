@@ -1,0 +1,170 @@
+"""Where a run takes place: an exchange that lives through it, and a system at it."""
+
+import contextlib
+import json
+import signal
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from domain.rules import TradingRules
+from infra.chaos.invariants import differences, violations
+from infra.chaos.journal_view import execution_pen, read_journal, read_pens
+from infra.chaos.processes import ChaosError, ExchangeProcess, Process, wait_until
+
+SPEED = 600
+STOP_S = 20.0
+"""In which an orderly stop, and any kill, must have ended."""
+_KEY, _SECRET = "chaos-key", "chaos-secret"
+_SETTLE_S = 60.0
+_ALIVE_S = 60.0
+_SLACK_S = 4.0
+"""What a reconcile period, a slow look-up and a busy machine may add, real time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commands:
+    """How the two processes are started."""
+
+    exchange: Sequence[str]
+    system: Sequence[str]
+    environ: Mapping[str, str]
+    settings: Mapping[str, Any]
+    """What differs from settings.yaml, as plain data."""
+    rules: TradingRules
+    """What those settings say."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What a run showed."""
+
+    seed: int
+    problems: list[str] = field(default_factory=list)
+    hits: Counter[str] = field(default_factory=Counter)
+    """How often each fault or kill really happened."""
+    deaths: int = 0
+    trades: int = 0
+    orders: int = 0
+    longest_away_s: float = 0.0
+    seconds: float = 0.0
+
+
+class Stage:
+    """One exchange and, one after the other, the lives of one system."""
+
+    def __init__(
+        self, seed: int, folder: Path, commands: Commands, stack: contextlib.ExitStack
+    ) -> None:
+        """Start the exchange.
+
+        Args:
+            seed: of the market and of all drills.
+            folder: an empty one, for everything that is written.
+            commands: how to start the processes.
+            stack: closes them.
+        """
+        self.outcome = Outcome(seed=seed)
+        self.journal = folder / "run" / "journal.sqlite"
+        self._folder, self._commands, self._stack = folder, commands, stack
+        self._settings = folder / "settings.yaml"
+        self._settings.write_text(json.dumps(commands.settings))
+        self.run_dir.mkdir()
+        (self.run_dir / "sim-keys.json").write_text(json.dumps([_KEY, _SECRET]))
+        self.exchange = self._start_exchange()
+        address = {"simulation": {"speed": SPEED, "address": self.exchange.host}}
+        self._settings.write_text(json.dumps({**commands.settings, **address}))
+        self._died_s: float | None = None
+
+    @property
+    def run_dir(self) -> Path:
+        """The system's own."""
+        return self._folder / "run"
+
+    def start_system(self, drills: Sequence[str] = ()) -> Process:
+        """Start the next life, and wait until it has taken over."""
+        command = [
+            *self._commands.system,
+            *("--run-dir", str(self.run_dir), "--settings", str(self._settings)),
+            *("--seed", str(self.outcome.seed)),
+            *(word for drill in drills for word in ("--drill", drill)),
+        ]
+        before = self._lives_of_executions()
+        system = Process(command, self._folder / "system.txt", self._commands.environ)
+        self._stack.callback(system.close)
+        wait_until(
+            lambda: system.code is not None or self._has_taken_over(before),
+            _ALIVE_S,
+            "the system starts",
+        )
+        if self._died_s is not None:
+            away_s = time.monotonic() - self._died_s
+            self.outcome.longest_away_s = max(self.outcome.longest_away_s, away_s)
+        return system
+
+    def note_death(self) -> None:
+        """Begin to count the time without a system."""
+        self._died_s = time.monotonic()
+        self.outcome.deaths += 1
+
+    def settle_and_stop(self, system: Process) -> None:
+        """Wait, without faults, until books and exchange agree; then stop in order."""
+        self.exchange.heal()
+        self._settle()
+        code = system.end(signal.SIGTERM, STOP_S)
+        if code != 0:
+            self.outcome.problems.append(f"an orderly stop ended with exit code {code}")
+
+    def judge(self, disturbed_s: float) -> None:
+        """Note every broken promise.
+
+        Args:
+            disturbed_s: for how long faults kept the system from its work.
+        """
+        journal, records = read_journal(self.journal), self.exchange.records()
+        limit_s = self.outcome.longest_away_s + disturbed_s + _SLACK_S
+        rules = self._commands.rules
+        naked_ms = rules.risk.naked_position_ms + limit_s * 1000 * SPEED
+        self.outcome.problems += violations(records, journal, rules, naked_limit_ms=naked_ms)
+        self.outcome.trades = len(journal.trades)
+        self.outcome.orders = len(records["orders"])
+
+    def _start_exchange(self) -> ExchangeProcess:
+        command = [
+            *self._commands.exchange,
+            *("--port", "0", "--speed", str(SPEED), "--history", "300"),
+            *("--seed", str(self.outcome.seed), "--settings", str(self._settings)),
+            *("--api-key", _KEY, "--api-secret", _SECRET),
+        ]
+        exchange = ExchangeProcess(command, self._folder, self._commands.environ)
+        self._stack.callback(exchange.close)
+        return exchange
+
+    def _has_taken_over(self, before: Mapping[str, int]) -> bool:
+        """Tell whether every execution of the new process has taken its pen."""
+        now = self._lives_of_executions()
+        wanted = [execution_pen(asset.asset) for asset in self._commands.rules.assets]
+        return all(now.get(pen, 0) > before.get(pen, 0) for pen in wanted)
+
+    def _lives_of_executions(self) -> dict[str, int]:
+        return read_pens(self.journal) if self.journal.exists() else {}
+
+    def _settle(self) -> None:
+        found: list[str] = ["nothing was compared yet"]
+
+        def is_settled() -> bool:
+            found[:] = differences(
+                self.exchange.state(),
+                self.exchange.records(),
+                read_journal(self.journal),
+                self._commands.rules,
+            )
+            return not found
+
+        try:
+            wait_until(is_settled, _SETTLE_S, "the books settle")
+        except ChaosError as error:
+            self.outcome.problems += [str(error), *found]

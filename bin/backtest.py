@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from bin.backtest_run import BacktestOptions, run_backtest_command
+from bin.bias import run_bias_command
 from bin.sweep import SweepOptions, run_sweep_command
 from domain.backtesting.sweep import FIGURES
 from domain.errors import BadDataError, ConfigError, TradingError
@@ -41,6 +42,13 @@ def main(
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object in place of the summary.")
+    ] = False,
+    check_bias: Annotated[
+        bool,
+        typer.Option(
+            "--check-bias",
+            help="Check for look-ahead (exit code 1), and whether the warm-up is long enough.",
+        ),
     ] = False,
     sweep: Annotated[
         str | None,
@@ -99,35 +107,45 @@ def main(
         to_time=to_time,
     )
     try:
-        _check_together(plain, swept, is_sweep=sweep is not None)
-        if sweep is None:
-            run_backtest_command(plain)
-        else:
+        _check_together(plain, swept, is_sweep=sweep is not None, is_check=check_bias)
+        if check_bias:
+            if not run_bias_command(candles, settings, from_time, to_time, screen):
+                raise typer.Exit(GAVE_UP)
+        elif sweep is not None:
             run_sweep_command(swept, screen)
+        else:
+            run_backtest_command(plain)
     except TradingError as error:
         screen.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         is_wrong_use = isinstance(error, ConfigError | BadDataError)
         raise typer.Exit(WRONG_USE if is_wrong_use else GAVE_UP) from error
 
 
-def _check_together(plain: BacktestOptions, swept: SweepOptions, *, is_sweep: bool) -> None:
-    of_one = {
+def _check_together(
+    plain: BacktestOptions, swept: SweepOptions, *, is_sweep: bool, is_check: bool
+) -> None:
+    of_one: dict[str, object] = {
         "--balance": plain.balance,
         "--trades": plain.trades,
         "--equity": plain.equity,
         "--report": plain.report,
         "--json": plain.as_json,
     }
-    of_many = {
+    of_many: dict[str, object] = {
         "--samples": swept.samples,
         "--walk-forward": swept.walk_forward,
         "--scheduler": swept.scheduler,
         "--sweep-csv": swept.csv,
     }
-    out_of_place = [name for name, value in (of_one if is_sweep else of_many).items() if value]
-    if out_of_place:
-        where = "does not go with --sweep" if is_sweep else "needs --sweep"
-        raise ConfigError(f"{out_of_place[0]} {where}")
+    if is_sweep and is_check:
+        raise ConfigError("--check-bias does not go with --sweep")
+    mode = "--sweep" if is_sweep else "--check-bias"
+    for name, value in of_one.items():
+        if value and (is_sweep or is_check):
+            raise ConfigError(f"{name} does not go with {mode}")
+    for name, value in of_many.items():
+        if value and not is_sweep:
+            raise ConfigError(f"{name} needs --sweep")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Runs of a sweep on all cores of this machine; the candles lie in memory once."""
 
 from collections.abc import Iterator, Sequence
-
-import joblib
+from importlib import import_module
+from typing import Any
 
 from domain.backtesting.market import Market
 from domain.backtesting.sweep import Batch, Score, play
@@ -14,7 +14,12 @@ _SHARED_FROM = 50_000
 
 def cores() -> int:
     """Return how many processes this machine can run at once."""
-    return int(joblib.cpu_count())
+    return int(_joblib().cpu_count())
+
+
+def _joblib() -> Any:
+    # Imported here: most backtests are not swept, and it costs them a tenth of a second.
+    return import_module("joblib")
 
 
 def play_locally(market: Market, batches: Sequence[Batch]) -> Iterator[tuple[int, list[Score]]]:
@@ -23,6 +28,7 @@ def play_locally(market: Market, batches: Sequence[Batch]) -> Iterator[tuple[int
     Raises:
         TradingError: a process was killed, mostly for want of memory.
     """
+    joblib = _joblib()
     parallel = joblib.Parallel(
         n_jobs=min(cores(), len(batches)),
         return_as="generator_unordered",

@@ -1,0 +1,282 @@
+"""Whether a backtest's decisions use what was not known yet, and what their warm-up leaves open.
+
+Look-ahead: a run over candles that end earlier must decide the same up to its end. Warm-up: a run
+that begins earlier or later, and trades from the same time on, should decide the same.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+
+import numpy as np
+
+from domain.backtesting.market import Market
+from domain.backtesting.result import BacktestResult
+from domain.candles import CandleSeries
+from domain.positions import Position, Trade
+from domain.rules import TradingRules
+
+Run = Callable[[Market, TradingRules], BacktestResult]
+"""What is checked; `run_backtest`, unless somebody checks the check."""
+
+CUTS = 24
+WARM_UPS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+"""In units of the usual one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Decided:
+    """Something that a run decided or did, as text that two runs can be compared by."""
+
+    t_ms: int
+    asset: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leak:
+    """A cut up to which a run that ends there differs from one that knows what came later."""
+
+    cut_ms: int
+    """Last close of the shorter run."""
+    with_future: str
+    """First thing that differs, of the run over all candles."""
+    without: str
+    """The same place in the shorter run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookAhead:
+    """What cutting the candles found."""
+
+    cuts: int
+    decisions: int
+    """Compared, over all cuts."""
+    leaks: tuple[Leak, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmUp:
+    """A run with another number of candles before its first decision, against the longest."""
+
+    candles: int
+    average_error: float
+    """Largest |average / average of the longest run - 1|, of both averages, while trading."""
+    regimes: int
+    """Closes of all assets at which the regime differs."""
+    entries: int
+    """Entries that only one of both runs makes."""
+    of_entries: int
+    """Entries of both, each counted once."""
+    pnl: float
+    """Change of equity less that of the longest run, quote."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether no decision differs."""
+        return not self.regimes and not self.entries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmUps:
+    """What more or less history changes."""
+
+    longest: int
+    """Candles before the first decision, in the run that the others are held against."""
+    usual: int
+    """As in the rules."""
+    runs: tuple[WarmUp, ...]
+    """The shortest first; that with the usual number is among them."""
+    left_out: tuple[str, ...]
+    """Assets that began too late to have as many candles before."""
+
+    @property
+    def at_usual(self) -> WarmUp:
+        """Return the run with the warm-up of the rules."""
+        return next(run for run in self.runs if run.candles == self.usual)
+
+
+# Look-ahead.
+
+
+def look_ahead(
+    candles: Mapping[str, CandleSeries],
+    rules: TradingRules,
+    run: Run,
+    on_run: Callable[[], None] = lambda: None,
+) -> LookAhead:
+    """Cut the candles at CUTS closes, and hold each run against the one over all of them.
+
+    Half of the cuts lie evenly, half where something was decided: there a look-ahead shows first.
+
+    Args:
+        candles: by asset.
+        rules: of all runs.
+        run: what is checked.
+        on_run: called after each run.
+    """
+    whole = run(Market(candles), rules)
+    on_run()
+    leaks, compared = [], 0
+    all_decided = sorted(_decided(whole))
+    for cut_ms in _cut_times(whole, all_decided):
+        part = run(Market(_until(candles, cut_ms)), rules)
+        on_run()
+        expected = [one for one in all_decided if one.t_ms <= cut_ms]
+        compared += len(expected)
+        leak = _first_leak(whole, part, expected, cut_ms)
+        if leak is not None:
+            leaks.append(leak)
+    return LookAhead(cuts=CUTS, decisions=compared, leaks=tuple(leaks))
+
+
+def _until(candles: Mapping[str, CandleSeries], cut_ms: int) -> dict[str, CandleSeries]:
+    parts = {asset: series.until(cut_ms) for asset, series in candles.items()}
+    return {asset: series for asset, series in parts.items() if len(series)}
+
+
+def _cut_times(whole: BacktestResult, decided: Sequence[Decided]) -> list[int]:
+    times = whole.equity.time_ms
+    even = times[np.linspace(0, len(times) - 1, CUTS // 2 + 1).astype(int)[1:]]
+    moments = sorted({one.t_ms for one in decided}) or times.tolist()
+    places = np.linspace(0, len(moments) - 1, CUTS - CUTS // 2).astype(int)
+    return [*even.tolist(), *(moments[place] for place in places)]
+
+
+def _first_leak(
+    whole: BacktestResult, part: BacktestResult, expected: Sequence[Decided], cut_ms: int
+) -> Leak | None:
+    found = sorted(_decided(part))
+    for left, right in zip_longest(expected, found):
+        if left != right:
+            return Leak(cut_ms=cut_ms, with_future=_shown(left), without=_shown(right))
+    for asset, signals in part.signals.items():
+        known = whole.signals[asset]
+        for name in ("ema_short", "ema_long", "is_active"):
+            ours, theirs = getattr(signals, name), getattr(known, name)[: len(signals.close)]
+            if not np.array_equal(ours, theirs):
+                place = int(np.argmax(ours != theirs))
+                where = f"{asset}: {name} at close {place}"
+                return Leak(
+                    cut_ms=cut_ms,
+                    with_future=f"{where}: {theirs[place]}",
+                    without=f"{where}: {ours[place]}",
+                )
+    return None
+
+
+def _shown(decided: Decided | None) -> str:
+    if decided is None:
+        return "nothing"
+    time = np.datetime64(decided.t_ms, "ms").astype("datetime64[s]")
+    return f"{time}Z {decided.asset} {decided.what}"
+
+
+def _decided(result: BacktestResult) -> Iterator[Decided]:
+    yield from map(_entry, result.trades)
+    yield from map(_entry, result.open_positions)
+    for trade in result.trades:
+        what = f"exit at {trade.exit_price} ({trade.reason}), pnl {trade.pnl}"
+        yield Decided(t_ms=trade.exit_ms, asset=trade.asset, what=what)
+    for refused in result.refused:
+        what = f"no entry ({refused.reason})"
+        yield Decided(t_ms=refused.t_ms, asset=refused.asset, what=what)
+    for protection in result.protections:
+        what = f"protection ({protection.reason}): {protection.figures}"
+        yield Decided(t_ms=protection.t_ms, asset="", what=what)
+
+
+def _entry(entry: Trade | Position) -> Decided:
+    if isinstance(entry, Trade):
+        t_ms, price = entry.entry_ms, entry.entry_price
+    else:
+        t_ms, price = entry.opened_ms, entry.avg_entry_price
+    return Decided(t_ms=t_ms, asset=entry.asset, what=f"{entry.side} {entry.qty} at {price}")
+
+
+# Warm-up.
+
+
+def warm_ups(
+    candles: Mapping[str, CandleSeries],
+    rules: TradingRules,
+    run: Run,
+    on_run: Callable[[], None] = lambda: None,
+) -> WarmUps:
+    """Let runs begin earlier and later, and trade from the same time on.
+
+    All trade from the close on that the longest of them first decides at; it has as much history
+    as the candles allow, at most three warm-ups, and leaves half of the candles to trade in.
+    Assets that begin after the first quarter of the candles take no part.
+
+    Args:
+        candles: by asset.
+        rules: with the usual warm-up.
+        run: what is checked.
+        on_run: called after each run.
+    """
+    usual, market = rules.strategy.warmup_candles, Market(candles)
+    firsts = {asset: int(series.open_time_ms[0]) for asset, series in candles.items()}
+    late_ms = market.first_open_ms + market.closes // 4 * market.candle_ms
+    first_ms = max(first for first in firsts.values() if first <= late_ms)
+    room = (market.time_ms(market.closes - 1) - first_ms) // market.candle_ms // 2
+    lengths = sorted({max(2, int(usual * part)) for part in WARM_UPS})
+    lengths = [length for length in lengths if length <= max(usual, room)]
+    start_ms = first_ms + lengths[-1] * market.candle_ms
+    old = {asset: series for asset, series in candles.items() if firsts[asset] <= first_ms}
+    runs = {}
+    for length in lengths:
+        runs[length] = _begun(old, rules, run, start_ms=start_ms, warmup=length)
+        on_run()
+    longest = runs[lengths[-1]]
+    return WarmUps(
+        longest=lengths[-1],
+        usual=usual,
+        runs=tuple(_compared(length, found, longest) for length, found in runs.items()),
+        left_out=tuple(asset for asset in candles if asset not in old),
+    )
+
+
+def _begun(
+    candles: Mapping[str, CandleSeries],
+    rules: TradingRules,
+    run: Run,
+    *,
+    start_ms: int,
+    warmup: int,
+) -> BacktestResult:
+    parts = {
+        asset: series.between(
+            start_ms - warmup * series.candle_ms, int(series.open_time_ms[-1]) + series.candle_ms
+        )
+        for asset, series in candles.items()
+    }
+    strategy = replace(rules.strategy, warmup_candles=warmup)
+    return run(Market(parts), replace(rules, strategy=strategy))
+
+
+def _compared(candles: int, found: BacktestResult, longest: BacktestResult) -> WarmUp:
+    error, regimes = 0.0, 0
+    for asset, signals in found.signals.items():
+        known = longest.signals[asset]
+        traded = len(signals.close) - found.rules.strategy.warmup_candles
+        if traded <= 0:
+            continue
+        for name in ("ema_short", "ema_long"):
+            ours, theirs = getattr(signals, name)[-traded:], getattr(known, name)[-traded:]
+            error = max(error, float(np.max(np.abs(ours / theirs - 1.0))))
+        regimes += int(np.sum(signals.is_active[-traded:] != known.is_active[-traded:]))
+    ours, theirs = _entries(found), _entries(longest)
+    return WarmUp(
+        candles=candles,
+        average_error=error,
+        regimes=regimes,
+        entries=len(ours ^ theirs),
+        of_entries=len(ours | theirs),
+        pnl=float(found.equity.equity[-1] - longest.equity.equity[-1]),
+    )
+
+
+def _entries(result: BacktestResult) -> set[tuple[str, int]]:
+    found = {(trade.asset, trade.entry_ms) for trade in result.trades}
+    return found | {(position.asset, position.opened_ms) for position in result.open_positions}

@@ -101,13 +101,12 @@ class Newsreader:
 
     def _entered(self, order_id: str, position: Position) -> Notice:
         decided_ms = position.decided_ms
-        state = self._journal.newest_state()
         return trades.entered(
             order_id,
             position,
             None if decided_ms is None else self._journal.grant(position.asset, decided_ms),
             exposure=self.ledger.exposure,
-            balance=None if state is None else state.balance,
+            balance=self._journal.balance_at(position.opened_ms),
             rules=self._rules,
         )
 

@@ -142,42 +142,46 @@ class TraceRecorder:
 
     def _flush(self) -> None:
         """Write all that waits, one frame an address, and hand it to the operating system."""
-        self._batch += 1
-        ended = []
-        # What comes in meanwhile is for the next flush: a flush must end.
-        for _ in range(-(-len(self._queue) // _BATCH)):
-            ended += self._write_batch()
+        left = len(self._queue)  # what comes in meanwhile is for the next flush: a flush must end
+        while left:
+            left -= self._write_batch(min(left, _BATCH))
         if self._dropped:
             dropped, self._dropped = self._dropped, 0
             note = f"{dropped} messages were not recorded: the disk is too slow"
             self._write(NOTE_KEY, 1, pack(note), self._last_ms, self._last_ms)
         self._file.flush()
-        for handling in ended:
-            self._write_crash_file(handling)
         if self._written > self._rules.segment_bytes:
             self._file.close()
             self._open()
 
-    def _write_batch(self) -> list[Handling]:
+    def _write_batch(self, most: int) -> int:
+        """Write records up to the end of a life, and return how many there were."""
+        self._batch += 1
         buffers: dict[str, _Buffer] = {}
-        ended = []
-        for place in range(min(len(self._queue), _BATCH)):
+        ended: Handling | None = None
+        taken = 0
+        while taken < most and ended is None:
             handling = self._queue.popleft()
+            taken += 1
             if handling.envelope.is_tick and self._is_skipped(handling):
                 continue
             buffer = buffers.setdefault(handling.envelope.receiver, _Buffer())
             buffer.add(self._encoder, handling, self._last_ms)
             self._last_ms = buffer.last_ms
             if handling.outcome in _ENDED_LIFE:
-                ended.append(handling)
-            if place % _SLICE == 0:
+                ended = handling
+            if taken % _SLICE == 0:
                 time.sleep(0)
         self._write_series()
         for address, buffer in buffers.items():
             if buffer.has_start:
                 self._lives[address] = (self._segment, self._written)
             self._write(address, buffer.count, buffer.records, buffer.first_ms, buffer.last_ms)
-        return ended
+        if ended is not None:
+            # A frame that ends with the life: the crash file holds nothing that came after.
+            self._file.flush()
+            self._write_crash_file(ended)
+        return taken
 
     def _is_skipped(self, handling: Handling) -> bool:
         """Tell whether a tick is left out: it decided nothing, and it is not its turn."""

@@ -1,0 +1,154 @@
+"""The command's words, as a user meets them."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import bin.trace
+from bin.trace import app
+from infra.trace.crash_files import CRASHES
+from tests.trace.conftest import Traced
+
+
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(bin.trace.screen, "_width", 200)
+
+
+def run(where: Path, *arguments: str, code: int = 0) -> str:
+    bin.trace.screen.file = None  # whatever the runner has made of stdout
+    result = CliRunner().invoke(app, ["--run-dir", str(where), *arguments])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def orders(traced: Traced) -> list[dict]:
+    return json.loads(run(traced.folder, "orders", "--json"))
+
+
+def test_orders_are_listed_with_their_outcome(traced: Traced) -> None:
+    rows = orders(traced)
+
+    text = run(traced.folder, "orders")
+
+    assert all(row["id"] in text for row in rows)
+    assert {row["outcome"] for row in rows} == {"FILLED", "REFUSED"}
+
+
+def test_why_explains_an_order_in_lines_and_as_json(traced: Traced) -> None:
+    wanted = next(row["id"] for row in orders(traced) if row["outcome"] == "FILLED")
+
+    text = run(traced.folder, "why", wanted)
+    story = json.loads(run(traced.folder, "why", wanted, "--json"))
+
+    assert 10 <= len(text.splitlines()) <= 40
+    assert "kept MAX_POSITIONS: positions=0 limit=3" in text
+    assert [step["name"] for step in story["steps"]][:4] == [
+        "candle",
+        "indicators",
+        "cross",
+        "wish",
+    ]
+
+
+def test_why_takes_a_trade_and_a_message_too(traced: Traced) -> None:
+    row = next(row for row in orders(traced) if row["outcome"] == "FILLED")
+    number, trade = traced.facts().trades()[0]
+
+    by_trade = run(traced.folder, "why", f"trade/{number}")
+    by_message = run(traced.folder, "why", row["message"])
+
+    assert f"{trade.pnl:+.2f} USDT" in by_trade
+    assert row["id"] in by_message
+
+
+def test_tail_shows_what_was_asked_for(traced: Traced) -> None:
+    text = run(traced.folder, "tail", "-n", "5", "--actor", "asset/ETH", "--type", "CandleClosed")
+
+    lines = text.splitlines()
+    assert len(lines) == 5
+    assert all("feed/ETH > asset/ETH CandleClosed" in line for line in lines)
+
+
+def test_a_crash_is_listed_shown_and_run_again(traced: Traced) -> None:
+    listed = run(traced.folder, "crashes")
+    crash_id = next(m[1] for m in re.finditer(r"│ (1\.\d+)\s.*asset/BTC.*CandleClosed", listed))
+
+    shown = run(traced.folder, "crash", crash_id)
+    again = run(traced.folder, "replay", "asset/BTC", "--until", crash_id)
+
+    assert "DrillError: crash drill" in shown
+    assert "state.signals.closes_seen" in shown
+    assert "recovery: life" in shown
+    assert "all equal" in again
+    assert f"crashed again as it did: {crash_id} DrillError" in again
+
+
+def test_a_crash_file_is_read_like_a_run(traced: Traced) -> None:
+    file = next((traced.folder / "crashes").glob(f"portfolio{CRASHES}"))
+
+    text = run(file, "replay", "portfolio")
+
+    assert "all equal" in text
+    assert "crashed again" in text
+
+
+def test_the_debugger_stops_before_the_chosen_message(traced: Traced) -> None:
+    file = next((traced.folder / "crashes").glob(f"asset-ETH{CRASHES}"))
+
+    result = CliRunner().invoke(
+        app, ["--run-dir", str(file), "replay", "asset/ETH", "--pdb"], input="p envelope\nc\n"
+    )
+
+    assert result.exit_code == 0
+    assert "work_on" in result.output or "begin_life" in result.output
+    assert "(Pdb)" in result.output
+
+
+def test_numbers_and_the_slowest_are_shown(traced: Traced) -> None:
+    stats, slow = run(traced.folder, "stats"), run(traced.folder, "slow", "-n", "3")
+
+    assert re.search(r"portfolio\s+│ AssetReported", stats)
+    assert len(re.findall(r"│ 1\.\d+", slow)) == 3
+
+
+def test_a_tree_holds_the_whole_trace_of_a_message(traced: Traced) -> None:
+    row = next(row for row in orders(traced) if row["outcome"] == "FILLED")
+
+    text = run(traced.folder, "tree", row["message"])
+
+    assert row["message"] in text
+    assert "OpenPosition" in text
+
+
+def test_equal_runs_do_not_differ(traced: Traced) -> None:
+    text = run(traced.folder, "diff", str(traced.folder), str(traced.folder))
+
+    assert "decisions, all equal" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("why", "nonsense"), "nothing has this id"),
+        (("why", "9.9"), "no message of this id"),
+        (("tree", "x"), "not the id of a message"),
+        (("crash", "1.1"), "no crash of this id"),
+        (("replay", "asset/DOGE"), "no such actor in the trace"),
+        (("export",), "needs either"),
+        (("tail", "--since", "noon"), "not an ISO time"),
+    ],
+)
+def test_a_mistake_is_one_clear_line(
+    traced: Traced, arguments: tuple[str, ...], words: str
+) -> None:
+    assert words in run(traced.folder, *arguments, code=2)
+
+
+def test_a_directory_without_a_trace_is_a_clear_error(tmp_path: Path) -> None:
+    assert "no trace there" in run(tmp_path, "stats", code=2)
+    assert "no journal there" in run(tmp_path, "orders", code=2)

@@ -266,6 +266,19 @@ def test_half_an_entry_is_told_only_once_it_is_whole_or_canceled(room: Newsroom)
     assert "Qty 0.040 BTC, $3,360.00" in text
 
 
+def test_an_order_that_is_known_filled_before_its_last_fill_is_waited_for(room: Newsroom) -> None:
+    room.store(Decision(t_ms=T_MS, grants=(GRANT,)), entry_intent(GRANT, RULES))
+    room.store(replace(ENTRY, qty=Decimal("0.040")), FILLED)
+    room.tell(OPENED)
+    assert room.notices("entry") == []
+
+    room.store(replace(ENTRY, exec_id="x3", qty=Decimal("0.043")))
+    room.tell(OPENED)
+
+    (text,) = room.notices("entry")
+    assert "Qty 0.083 BTC, $6,972.00" in text
+
+
 def test_facts_that_nobody_told_are_told_with_the_next_message(room: Newsroom) -> None:
     store_entry(room)
     room.store(EXIT, TRADE)

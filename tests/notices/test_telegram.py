@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from loguru import logger
 from telegram.ext import AIORateLimiter
@@ -161,6 +161,7 @@ def test_the_token_is_never_logged_nor_shown(tmp_path: Path, api: BotApi) -> Non
 
 @settings(max_examples=60)
 @given(st.text(st.sampled_from("<>&;/b\n") | st.characters(), min_size=1).filter(str.strip))
+@example("title <b>&\nbody </b> & <")
 def test_no_character_breaks_a_message(text: str) -> None:
     assert plain_of(_marked_up(text)) == cut(text)
 

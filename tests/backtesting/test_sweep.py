@@ -3,11 +3,16 @@
 import csv
 import json
 import math
+import subprocess
+import sys
+import threading
+import time
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -38,6 +43,7 @@ from infra.sweeps.plan import combinations, read_sweep
 from tests.backtesting.markets import Recipe, lively_rules, random_market
 from tests.domain.builders import RULES
 
+ROOT = Path(__file__).resolve().parents[2]
 SOURCE = SettingsSource(None, environ={}, dotenv=None)
 app = typer.Typer()
 app.command()(main)
@@ -308,6 +314,32 @@ def test_wrong_use_is_told_in_a_line(folder, more, told):
 
     assert (end.exit_code, end.stderr.count("\n")) == (2, 1)
     assert told in end.stderr
+
+
+def test_a_killed_process_is_told_in_a_line(folder):
+    sweep = "strategy.ema_short_period=100:390:2,strategy.ema_long_period=400:600:50"
+    command = [sys.executable, "-m", "bin.backtest", "--candles", str(folder), "--sweep", sweep]
+    with subprocess.Popen(
+        [*command, "--settings", str(folder / "settings.yaml")],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        ends_s = time.monotonic() + 60
+        while not (workers := _workers(running.pid)):
+            assert time.monotonic() < ends_s and running.poll() is None
+            threading.Event().wait(0.02)
+        workers[0].kill()
+        out, err = running.communicate(timeout=60)
+
+    assert (running.returncode, out) == (1, "")
+    assert err == "--sweep: a process of the sweep was killed; is there too little memory?\n"
+
+
+def _workers(pid: int) -> list[psutil.Process]:
+    children = psutil.Process(pid).children(recursive=True)
+    return [child for child in children if "popen_loky_posix" in " ".join(child.cmdline())]
 
 
 def test_options_of_sweeps_need_one(folder):

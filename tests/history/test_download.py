@@ -114,10 +114,11 @@ def test_a_killed_download_goes_on_without_gap_or_duplicate(exchange, tmp_path):
     exchange.control("faults", kind="answer_late", path="/v5/market/kline", seconds=0, times=10)
     exchange.control("faults", kind="answer_late", path="/v5/market/kline", seconds=NEVER_S)
     file = tmp_path / "BTCUSDT.parquet"
-    killed = process(words(exchange, tmp_path, days=40))
-    eventually(file.exists)
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate(timeout=10)
+    with process(words(exchange, tmp_path, days=40)) as killed:
+        try:
+            eventually(file.exists)
+        finally:
+            killed.send_signal(signal.SIGKILL)
     exchange.session.delete(f"{exchange.sim.base_url}/sim/faults", timeout=10)
     before = rows(file)
     (tmp_path / ".BTCUSDT.parquet.tmp").write_bytes(b"half a file")

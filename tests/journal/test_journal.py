@@ -410,7 +410,9 @@ def test_facts_survive_a_kill_of_the_process_that_wrote_them(tmp_path: Path) -> 
     for _ in range(20):
         confirmed = int(writer.stdout.readline())
     writer.send_signal(signal.SIGKILL)
-    rest = writer.communicate(timeout=60)[0].split()
+    rest = writer.stdout.read().split()
+    writer.wait(60)
+    writer.stdout.close()
     confirmed = int(rest[-1]) if rest else confirmed
 
     reader = journals_in(tmp_path).open("execution/BTC", lambda: None)

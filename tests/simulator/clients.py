@@ -21,7 +21,7 @@ from infra.simulator.exchange import SimulatedExchange
 RULES = load_settings(None, environ={}, dotenv=None).trading_rules()
 INSTRUMENTS = [asset.instrument for asset in RULES.assets]
 BTC = "BTCUSDT"
-PATIENCE_S = 10.0
+PATIENCE_S = 30
 
 
 def options(**more) -> SimulatorOptions:

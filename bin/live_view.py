@@ -4,6 +4,7 @@ from collections import deque
 from datetime import UTC, datetime
 
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -40,6 +41,7 @@ class LiveView:
             self._assets(portfolio),
             _portfolio_line(portfolio, now_ms),
             self._actors(),
+            self._trace(),
         ]
         if self._events:
             events = Group(*(Text.from_ansi(line) for line in self._events))
@@ -66,6 +68,19 @@ class LiveView:
             for name, count in restarts.items()
         ]
         return f"[dim]actors (restarts, waiting):[/] {'  '.join(shown)}"
+
+    def _trace(self) -> str:
+        """Return whether a trace is written, and the last crash that `bin/trace crash` shows."""
+        recorder = self._run.recorder
+        if recorder is None:
+            return "[dim]no trace is written[/]"
+        if recorder.stopped_because is not None:
+            return f"[red]tracing stopped, trading goes on:[/] {escape(recorder.stopped_because)}"
+        crashes = [c.reports[-1] for c in self._run.supervisor.children() if c.reports]
+        last = max(crashes, key=lambda report: report.origin.message_id, default=None)
+        size = f"{recorder.bytes_written / 1e6:,.1f} MB"
+        known = "" if last is None else f"; last crash {last.crash_id} of {last.address}"
+        return f"[dim]trace: session {recorder.session.number}, {size}{known}[/]"
 
 
 def _asset_row(snapshot: AssetSnapshot, portfolio: PortfolioSnapshot | None) -> list[str]:

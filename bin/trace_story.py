@@ -23,6 +23,8 @@ from infra.trace.reader import Found, TraceReader
 
 _CRASHES_SHOWN = 4
 _ANCESTORS_SHOWN = 25
+_OPEN_END_MS = 1 << 60
+"""Of a position that is still open."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,8 +67,9 @@ class _Case:
     def end_ms(self) -> int:
         """When the last thing happened that belongs to it."""
         executions = [e for order in (self.entry, *self.exits) if order for e in order.executions]
-        ends = [e.ts_ms for e in executions] + [0 if self.trade is None else self.trade.exit_ms]
-        return max([self.t_ms, *ends])
+        if self.trade is not None:
+            return max([self.trade.exit_ms, *(e.ts_ms for e in executions)])
+        return _OPEN_END_MS if executions else self.t_ms
 
 
 def story_of(wanted: str, facts: Facts, reader: TraceReader) -> Story:
@@ -89,8 +92,8 @@ def story_of(wanted: str, facts: Facts, reader: TraceReader) -> Story:
 
 def _case_of(wanted: str, facts: Facts) -> _Case | None:
     orders = facts.orders()
-    answers: dict[str, Grant | Refusal] = {r_id(r): r for _, r in facts.refusals()}
-    answers |= {r_id(grant): grant for _, grant in facts.grants()}
+    answers: dict[str, Grant | Refusal] = {r.client_order_id: r for _, r in facts.refusals()}
+    answers |= {grant.client_order_id: grant for _, grant in facts.grants()}
     by_id = {order.client_order_id: order for order in orders}
     trades = facts.trades()
     order = by_id.get(wanted)
@@ -126,11 +129,6 @@ def _case_of(wanted: str, facts: Facts) -> _Case | None:
         exits=_exits(order, orders, trade),
         trade=trade,
     )
-
-
-def r_id(answer: Grant | Refusal) -> str:
-    """Return the id of the order that a wish would have become, or became."""
-    return client_order_id(answer.asset, answer.t_ms, Purpose.ENTRY, 1)
 
 
 def _asset(order: StoredOrder) -> str:
@@ -365,10 +363,10 @@ def _tell_crashes(story: Story, case: _Case, evidence: Evidence) -> None:
         text = f"{stored.receiver} life {stored.generation} {stored.outcome}: {cause}"
         story.add("crash", f"{text}; see `bin/trace crash`", stored.now_ms, found)
     if len(crashes) > _CRASHES_SHOWN:
-        story.add("", f"and {len(crashes) - _CRASHES_SHOWN} crashes more", case.end_ms)
+        story.add("", f"and {len(crashes) - _CRASHES_SHOWN} crashes more", case.t_ms)
     for session in evidence.restarts():
-        text = f"the process was started anew: session {session.number}"
-        story.add("restart", text, case.t_ms)
+        text = f"the process was started anew: session {session.number} (the machine's time)"
+        story.add("restart", text, session.began_ms)
 
 
 def _ancestry(message_id: int, facts: Facts, reader: TraceReader) -> Story:
@@ -449,7 +447,7 @@ def _orders(facts: Facts) -> list[dict[str, Any]]:
     ]
     refused = [
         {
-            "id": r_id(refusal),
+            "id": refusal.client_order_id,
             "asset": refusal.asset,
             "purpose": Purpose.ENTRY.value,
             "candle_ms": refusal.t_ms,

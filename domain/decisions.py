@@ -98,6 +98,11 @@ class Refusal:
     judged: str = field(default="", compare=False)
     """The limits that the wish kept before it came to this one, as in a grant."""
 
+    @property
+    def client_order_id(self) -> str:
+        """Id of the order that a grant would have led to: the name of the wish."""
+        return client_order_id(self.asset, self.t_ms, Purpose.ENTRY, 1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Close:

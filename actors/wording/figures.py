@@ -142,3 +142,8 @@ def listed(title: str, items: Iterable[str]) -> list[str]:
     whole = ", ".join(item.replace(" ", _NO_BREAK) for item in items)
     lines = textwrap.wrap(f"{title} {whole or 'none'}", LINE, subsequent_indent="  ")
     return [line.replace(_NO_BREAK, " ") for line in lines]
+
+
+def why(wanted: str) -> str:
+    """Return what to ask for the whole chain of causes."""
+    return f"why {wanted}"

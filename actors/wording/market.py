@@ -79,6 +79,7 @@ def entry_refused(refusal: Refusal) -> Notice:
         *_some(say.pairs(refusal.figures)),
         f"Cross {say.minutes(refusal.t_ms - refusal.cross_ms)} old",
         say.utc(refusal.t_ms),
+        say.why(refusal.client_order_id),
     ]
     return Notice(
         key=f"refused/{refusal.asset}/{refusal.cross_ms}",

@@ -62,6 +62,7 @@ def entered(
         *_levels(position, instrument, rules.risk),
         _exposure(exposure, balance),
         say.utc(position.opened_ms),
+        say.why(order_id),
     ]
     return Notice(
         key=f"entry/{order_id}",
@@ -135,6 +136,7 @@ def exited(fact_id: int, trade: Trade, rest: AssetCooldown | None, rules: Tradin
         f"Funding {say.gain(trade.funding)}",
         *_rest(trade, rest, rules),
         say.utc(trade.exit_ms),
+        say.why(f"trade/{fact_id}"),
     ]
     return Notice(
         key=f"exit/{fact_id}",

@@ -247,7 +247,7 @@ def test_an_entry_is_told_with_what_led_to_it(room: Newsroom) -> None:
             "Take profit $78,960.0 (6.0%)\n"
             "Risk/reward 1:4.0\n"
             "Exposure now $6,972.00 (69.7%)\n"
-            "2025-04-16 11:25 UTC"
+            "2025-04-16 11:25 UTC\nwhy BTC-1744802700-entry-1"
         )
     ]
 
@@ -348,7 +348,7 @@ def test_an_exit_is_told_with_its_result_and_its_cooldown(room: Newsroom) -> Non
             "Funding +0.00 USDT\n"
             "⏰ Cooldown 60 min:\n"
             "  trade held under 1h\n"
-            "2025-04-16 11:45 UTC"
+            "2025-04-16 11:45 UTC\nwhy trade/5"
         )
     ]
     room.wait(EXIT.ts_ms + HOUR_MS)

@@ -183,7 +183,8 @@ The open SHORT is closed now.
 Reason: the daily loss is at its limit
 Daily loss 5.6%, limit 5.0%
 Cross 5 min old
-2025-04-16 11:25 UTC""",
+2025-04-16 11:25 UTC
+why BTC-1744802700-entry-1""",
     ),
     "profit": (
         trades.exited(7, TRADE, None, RULES),
@@ -198,7 +199,8 @@ PnL +412.60 USDT
 Fees 7.46 USDT
 Funding +0.70 USDT
 No new cooldown
-2025-04-16 17:02 UTC""",
+2025-04-16 17:02 UTC
+why trade/7""",
     ),
     "by hand": (
         trades.opened_by_hand("x", POSITION, RULES),

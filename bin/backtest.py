@@ -38,7 +38,10 @@ def main(
         Path | None, typer.Option(help="Write balance and equity at every close as csv.")
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(help="Write a page with all plots; opens offline.")
+        Path | None,
+        typer.Option(
+            help="Write a page with all plots (of a sweep's best, with heat maps); opens offline."
+        ),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object in place of the summary.")
@@ -101,6 +104,7 @@ def main(
         walk_forward=walk_forward,
         scheduler=scheduler,
         csv=sweep_csv,
+        report=report,
         candles=candles,
         settings=settings,
         from_time=from_time,
@@ -128,7 +132,6 @@ def _check_together(
         "--balance": plain.balance,
         "--trades": plain.trades,
         "--equity": plain.equity,
-        "--report": plain.report,
         "--json": plain.as_json,
     }
     of_many: dict[str, object] = {
@@ -143,6 +146,8 @@ def _check_together(
     for name, value in of_one.items():
         if value and (is_sweep or is_check):
             raise ConfigError(f"{name} does not go with {mode}")
+    if is_check and plain.report:
+        raise ConfigError("--report does not go with --check-bias")
     for name, value in of_many.items():
         if value and not is_sweep:
             raise ConfigError(f"{name} needs --sweep")

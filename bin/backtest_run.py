@@ -13,6 +13,7 @@ from bin.market_input import read_market
 from domain.backtesting.engine import run_backtest
 from domain.backtesting.market import Market
 from domain.backtesting.result import BacktestResult
+from domain.backtesting.sweep import SweepResult
 from domain.errors import ConfigError
 from domain.rules import TradingRules
 from infra.equity_files import write_equity
@@ -63,16 +64,25 @@ def _write(options: BacktestOptions, result: BacktestResult) -> None:
     if options.equity is not None:
         write_equity(options.equity, result.equity)
     if options.report is not None:
-        _write_report(options.report, options.candles, result)
+        write_page(options.report, options.candles, result)
 
 
-def _write_report(file: Path, candles: Path, result: BacktestResult) -> None:
+def write_page(
+    file: Path, candles: Path, result: BacktestResult, sweep: SweepResult | None = None
+) -> None:
+    """Write the report of a backtest, and of the sweep that it is the best of.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
     # Plotly costs a third of a second: only who wants the page waits for it.
     from infra.report.page import sources_of, write_report  # noqa: PLC0415
+    from infra.report.sweep_plots import sweep_plots  # noqa: PLC0415
 
     symbols = [asset.instrument.symbol for asset in result.rules.assets]
     try:
-        write_report(file, result, sources_of(candles, symbols))
+        more = [] if sweep is None else sweep_plots(sweep)
+        write_report(file, result, sources_of(candles, symbols), more)
     except OSError as error:
         raise ConfigError(f"--report {file}: cannot be written: {error.strerror}") from error
 

@@ -10,8 +10,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from bin.backtest_run import write_page
 from bin.market_input import read_market
 from bin.sweep_view import render
+from domain.backtesting.engine import run_backtest
 from domain.backtesting.market import Market
 from domain.backtesting.sweep import (
     FIGURES,
@@ -54,6 +56,7 @@ class SweepOptions:
     walk_forward: str | None
     scheduler: str | None
     csv: Path | None
+    report: Path | None
     candles: Path
     settings: Path | None
     from_time: str | None
@@ -70,14 +73,17 @@ def run_sweep_command(options: SweepOptions, screen: Console) -> None:
         TradingError: a process of this machine did not.
     """
     began_s = time.monotonic()
-    result = sweep(options, screen)
+    market, result = sweep(options, screen)
     if options.csv is not None:
         write_sweep(options.csv, result)
+    if options.report is not None:
+        best = run_backtest(market, result.rows[0].combination.rules)
+        write_page(options.report, options.candles, best, result)
     Console().print(render(result, time.monotonic() - began_s))
 
 
-def sweep(options: SweepOptions, screen: Console) -> SweepResult:
-    """Return what all combinations come to. Raises as `run_sweep_command`."""
+def sweep(options: SweepOptions, screen: Console) -> tuple[Market, SweepResult]:
+    """Return the candles, and what all combinations come to. Raises as `run_sweep_command`."""
     if options.sort not in FIGURES:
         raise ConfigError(f"--sort {options.sort}: expected one of {', '.join(FIGURES)}")
     train_test = _read_walk_forward(options.walk_forward)
@@ -92,7 +98,7 @@ def sweep(options: SweepOptions, screen: Console) -> SweepResult:
         if not found:
             _prepare(market, tried)
         scores = _watched(play(market, made), made, screen)
-    return gathered(tried, found, scores, made, sort=options.sort)
+    return market, gathered(tried, found, scores, made, sort=options.sort)
 
 
 def _read_walk_forward(text: str | None) -> tuple[int, int] | None:

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from domain.backtesting.sweep import Choice, Score, SweepResult, mean_score
+from domain.market import DAY_MS
 
 _SHOWN_ROWS = 20
 _FORMS = {
@@ -77,14 +78,16 @@ def _columns(result: SweepResult) -> list[tuple[str, bool]]:
 
 
 def _choices(result: SweepResult) -> Table:
+    first = result.windows[0]
+    days = (first.test_from_ms - first.train_from_ms) / DAY_MS
     table = Table(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1, 0, 0),
-        title="What each window would have chosen, and what came of it",
+        title=f"What each window would have chosen on the {days:g} days before its test",
         title_justify="left",
     )
-    for name in ("train from", "test from", "test to"):
+    for name in ("test from", "to"):
         table.add_column(name, no_wrap=True)
     for letter in _letters(result):
         table.add_column(letter, justify="right", no_wrap=True)
@@ -93,7 +96,7 @@ def _choices(result: SweepResult) -> Table:
     for choice in result.choices:
         window = choice.window
         table.add_row(
-            *map(_day, (window.train_from_ms, window.test_from_ms, window.test_to_ms)),
+            *map(_day, (window.test_from_ms, window.test_to_ms)),
             *choice.combination.values.values(),
             _text(choice.in_sample, result.sort),
             _text(choice.out_of_sample, result.sort),

@@ -228,6 +228,11 @@ def _choice(window: Window, rows: Sequence[SweepRow], place: int, sort: str) -> 
     )
 
 
+def less_is_better(figure: str) -> bool:
+    """Tell whether a smaller value of a figure is the better one."""
+    return figure in _LESS_IS_BETTER
+
+
 def _rank_key(score: Score, sort: str) -> tuple[bool, float]:
     """Return what sorts scores, the best first and those that are not defined last."""
     value: float | None = getattr(score, sort)

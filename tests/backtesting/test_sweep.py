@@ -328,7 +328,8 @@ def test_a_killed_process_is_told_in_a_line(folder):
     ) as running:
         ends_s = time.monotonic() + 60
         while not (workers := _workers(running.pid)):
-            assert time.monotonic() < ends_s and running.poll() is None
+            assert time.monotonic() < ends_s
+            assert running.poll() is None
             threading.Event().wait(0.02)
         workers[0].kill()
         out, err = running.communicate(timeout=60)

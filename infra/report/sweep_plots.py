@@ -9,6 +9,11 @@ from domain.backtesting.sweep import HeatMap, SweepResult, heat_map, less_is_bet
 from infra.report.style import GREEN, RED, styled
 
 _MOST_PAIRS = 6
+_NEUTRAL = {
+    **dict.fromkeys(("pnl", "total_return", "sharpe", "sortino", "calmar", "expectancy"), 0.0),
+    "profit_factor": 1.0,
+}
+"""White, between red and green; other figures have no such value."""
 
 
 def sweep_plots(result: SweepResult) -> list[go.Figure]:
@@ -35,6 +40,7 @@ def _plot(found: HeatMap, result: SweepResult, is_out_of_sample: bool) -> go.Fig
             text=texts,
             texttemplate="%{text}",
             colorscale=[[place / 2, color] for place, color in enumerate(colors)],
+            zmid=_NEUTRAL.get(result.sort),
             hoverongaps=False,
             hovertemplate=f"{found.x_key} %{{x}}<br>{found.y_key} %{{y}}<br>%{{z:.4g}}"
             "<extra></extra>",
@@ -45,6 +51,6 @@ def _plot(found: HeatMap, result: SweepResult, is_out_of_sample: bool) -> go.Fig
     where = "out of sample" if is_out_of_sample else "in sample"
     title = (
         f"{result.sort} {where}, mean over all else that was swept; "
-        f"above: the best in sample of {len(result.rows):,} combinations"
+        f"the page shows the best in sample of {len(result.rows):,} combinations"
     )
     return styled(figure, title, height=200 + 30 * len(found.y_values))

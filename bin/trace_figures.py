@@ -7,8 +7,7 @@ from heapq import nlargest
 
 from rich.table import Table
 
-from bin.trace_text import duration_text, payload_text, time_text
-from bin.trace_text import fields_of as fields_of_payload
+from bin.trace_text import duration_text, time_text
 from infra.trace.ids import id_text
 from infra.trace.reader import Found
 
@@ -54,7 +53,7 @@ def slow_table(records: Iterable[Found], count: int) -> Table:
             duration_text(stored.waited_us),
             id_text(stored.message_id),
             stored.receiver,
-            f"{stored.kind} {payload_text(fields_of_payload(stored.payload))[:40]}",
+            stored.kind,
             time_text(stored.now_ms),
             _cause(found),
         )
@@ -103,13 +102,21 @@ def _deepest(changes: list[tuple[int, int]]) -> int:
 
 
 def _cause(found: Found) -> str:
+    """Return what the time went into: the ports that took longest, and the actor's own work."""
     stored = found.handling
-    if not stored.calls:
-        return f"told {len(stored.told)} messages, asked nothing"
+    took_ns: dict[str, int] = defaultdict(int)
     counts: dict[str, int] = defaultdict(int)
     for call in stored.calls:
-        counts[f"{call.port}.{call.method}"] += 1
-    asked = sorted(counts.items(), key=lambda item: -item[1])[:_KEPT_CALLS]
-    text = ", ".join(f"{name} x{count}" if count > 1 else name for name, count in asked)
+        name = f"{call.port}.{call.method}"
+        took_ns[name] += call.took_ns
+        counts[name] += 1
+    longest = sorted(took_ns, key=lambda name: -took_ns[name])[:_KEPT_CALLS]
+    parts = [
+        f"{name}{f' x{counts[name]}' if counts[name] > 1 else ''} "
+        f"{duration_text(took_ns[name] / 1000)}"
+        for name in longest
+    ]
+    own_us = stored.worked_us - sum(took_ns.values()) / 1000
+    parts.append(f"own work, or waiting for the processor, {duration_text(own_us)}")
     candles = sum(call.series.count for call in stored.calls if call.series is not None)
-    return f"{text}, read {candles:,} candles" if candles else text
+    return ", ".join(parts) + (f"; read {candles:,} candles" if candles else "")

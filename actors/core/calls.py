@@ -5,6 +5,7 @@ A message alone does not say why an actor did something: what its ports answered
 
 import threading
 from collections.abc import Callable, Mapping
+from time import perf_counter_ns
 from typing import Any, TypeVar, cast
 
 from actors.core.trace import Call, Handling, Raised
@@ -68,12 +69,15 @@ class _NotedPort:
             handling: Handling | None = getattr(_at_work, "handling", None)
             if handling is None:
                 return function(*arguments)
+            began_ns = perf_counter_ns()
             try:
                 result = function(*arguments)
             except BaseException as error:
-                handling.calls.append(Call(name, method, arguments, None, raised(error)))
+                took_ns = perf_counter_ns() - began_ns
+                handling.calls.append(Call(name, method, arguments, None, raised(error), took_ns))
                 raise
-            handling.calls.append(Call(name, method, arguments, result))
+            took_ns = perf_counter_ns() - began_ns
+            handling.calls.append(Call(name, method, arguments, result, None, took_ns))
             return result if opened is None else noted(result, opened)
 
         return call

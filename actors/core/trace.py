@@ -49,6 +49,7 @@ class Call:
     arguments: tuple[Any, ...]
     result: Any = None
     raised: Raised | None = None
+    took_ns: int = 0
 
 
 @dataclass(slots=True, eq=False)

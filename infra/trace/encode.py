@@ -149,6 +149,7 @@ class HandlingEncoder:
             storable(result),
             series,
             None if call.raised is None else raised_of(call.raised),
+            call.took_ns,
         )
 
     def _refer(self, address: str, asset: str, series: CandleSeries) -> SeriesRef:

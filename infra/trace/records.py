@@ -42,6 +42,7 @@ class StoredCall(msgspec.Struct, array_like=True):
     series: SeriesRef | None
     """In place of the result, where that is candles."""
     raised: StoredRaised | None
+    took_ns: int
 
 
 class StoredTold(msgspec.Struct, array_like=True):

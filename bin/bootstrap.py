@@ -335,7 +335,7 @@ def build_replay(
         journals=open_fresh_journals(settings, directory, REPLAY, now_ms),
     )
     policy = _lenient(settings.supervision) if is_lenient else _policy(settings.supervision)
-    recorder = new_recorder(directory, REPLAY, settings.trace)
+    recorder = new_recorder(directory, REPLAY, settings)
     system = _system(now_ms, None if make_probe is None else make_probe(now_ms), recorder)
     supervisor = Supervisor(system, policy, Random())  # noqa: S311 (jitter)
     run = Run(
@@ -416,7 +416,7 @@ def build_live(
         wallet=connection.account.wallet,
     )
     now_ms = market.clock.now_ms
-    recorder = new_recorder(directory, mode, settings.trace)
+    recorder = new_recorder(directory, mode, settings)
     system = _system(now_ms, drills.make_probe(now_ms), recorder)
     process_drills.start_timed()
     supervisor = Supervisor(system, _policy(settings.supervision), rng)
@@ -466,7 +466,7 @@ def build_stepped(
     connection = Connection(market=market, account=account)
     market.measure_clock()
     rules = connection.account.prepare(rules)
-    recorder = new_recorder(directory, STEPPED, settings.trace)
+    recorder = new_recorder(directory, STEPPED, settings)
     system = _system(steps.clock.now_ms, None, recorder)
     supervisor = Supervisor(system, _policy(settings.supervision), rng)
     ports = Ports(

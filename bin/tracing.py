@@ -3,11 +3,13 @@
 import platform
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from infra.settings.sections import TraceSettings
+from pydantic import BaseModel, SecretStr
+
+from infra.settings import Settings
 from infra.trace.encode import tagged
 from infra.trace.recorder import TraceRecorder, TraceRules, next_session
 from infra.trace.records import ActorDescription, Session
@@ -47,8 +49,9 @@ def forget_traces(run_dir: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def new_recorder(run_dir: Path, mode: str, settings: TraceSettings) -> TraceRecorder | None:
+def new_recorder(run_dir: Path, mode: str, whole: Settings) -> TraceRecorder | None:
     """Return the recorder of this process, not started yet; None where nothing is traced."""
+    settings = whole.trace
     if not settings.enabled:
         return None
     rules = TraceRules(
@@ -59,6 +62,7 @@ def new_recorder(run_dir: Path, mode: str, settings: TraceSettings) -> TraceReco
         kept_s=settings.retention_days * _DAY_S,
         tick_every=settings.tick_every,
         crash_files=settings.crash_files,
+        secrets=tuple(_secrets(whole)),
     )
     session = Session(
         number=next_session(trace_directory(run_dir)),
@@ -69,6 +73,14 @@ def new_recorder(run_dir: Path, mode: str, settings: TraceSettings) -> TraceReco
         actors=[],
     )
     return TraceRecorder(trace_directory(run_dir), session, rules)
+
+
+def _secrets(part: BaseModel) -> Iterator[str]:
+    for _, value in part:
+        if isinstance(value, SecretStr):
+            yield value.get_secret_value()
+        elif isinstance(value, BaseModel):
+            yield from _secrets(value)
 
 
 def describe(specs: Iterable[Spec]) -> list[ActorDescription]:

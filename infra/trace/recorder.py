@@ -51,6 +51,8 @@ class TraceRules:
     """Of the messages that are no more than a newer price, each n-th is kept."""
     crash_files: int
     """Newest crash files that are kept."""
+    secrets: tuple[str, ...] = ()
+    """Texts that never enter a trace."""
 
 
 def next_session(directory: Path) -> int:
@@ -80,7 +82,7 @@ class TraceRecorder:
         self._last_ms = 0
         self._segment = 0
         self._written = 0
-        self._encoder = HandlingEncoder()
+        self._encoder = HandlingEncoder(rules.secrets)
         self._lives: dict[str, tuple[int, int]] = {}
         """Where the newest life of each address begins: segment and offset."""
         self._file: BinaryIO = BytesIO()

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.trace.frames import read_frames
 from infra.trace.reader import TraceReader
 from infra.trace.recorder import TraceRecorder, TraceRules, next_session
 from infra.trace.records import Session
@@ -259,3 +260,25 @@ def test_the_queue_is_bounded_and_what_was_dropped_is_noted(
     assert [found.handling.message_id for found in reader.read()] == [1, 2, 3, 4, 5]
     assert any("3 messages were not recorded" in note for note in reader.notes)
     assert threading.active_count() < 50
+
+
+def test_a_secret_in_an_exception_never_enters_the_trace(tmp_path: Path) -> None:
+    error = SimpleNamespace(
+        kind=ValueError,
+        arguments=("refused key planted-8314",),
+        cause="ValueError: refused key planted-8314",
+        details="Traceback ... planted-8314",
+    )
+    call = SimpleNamespace(
+        port="exchange", method="submit", arguments=(), result=None, raised=error, took_ns=1
+    )
+    rules = replace(RULES, secrets=("planted-8314",))
+
+    record(tmp_path, [Done(number=1, raised=error, calls=[call], outcome="crashed")], rules)
+
+    (found,) = TraceReader(tmp_path).read()
+    assert found.handling.raised is not None
+    assert found.handling.raised.cause == "ValueError: refused key (secret)"
+    assert found.handling.calls[0].raised is not None
+    payloads = [f.payload() for f in read_frames(next(tmp_path.glob("*.trace")), [])]
+    assert not any(b"planted" in payload for payload in payloads)

@@ -1,5 +1,6 @@
 """Runs of a sweep on a Dask cluster: a worker that dies costs time, and no run."""
 
+import logging
 import pickle
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -9,8 +10,9 @@ from domain.backtesting.market import Market
 from domain.backtesting.sweep import Batch, Score, play
 from domain.errors import ConfigError, UnavailableError
 
-_PATIENCE_S = 5.0
+_PATIENCE_S = 10.0
 _WARNS_FROM = "distributed.admin.large-graph-warning-threshold"
+_TALKATIVE = ("distributed.client", "distributed.utils", "distributed.core", "distributed.comm")
 _START_A_WORKER = (
     "start some in the project's folder: PYTHONPATH=. .venv/bin/dask worker --nthreads 1"
 )
@@ -33,6 +35,9 @@ class Cluster:
                 "--scheduler: Dask is not installed; "
                 ".venv/bin/pip install -r requirements.txt -r requirements-cluster.txt"
             ) from error
+        for name in _TALKATIVE:
+            # What goes wrong is told once, by the errors of `play`.
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         self.address = address
         try:
             self._client = self._dask.Client(address, timeout=_PATIENCE_S, set_as_default=False)
@@ -86,7 +91,7 @@ class Cluster:
             ) from error
         except (OSError, self._dask.client.FutureCancelledError) as error:
             raise UnavailableError(
-                f"--scheduler {self.address}: the scheduler went away: {error}"
+                f"--scheduler {self.address}: the scheduler went away"
             ) from error
         return found
 

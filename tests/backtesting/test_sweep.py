@@ -39,6 +39,7 @@ from domain.errors import ConfigError
 from domain.market import DAY_MS
 from infra.report.sweep_plots import sweep_plots
 from infra.settings import SettingsSource
+from infra.sweeps import cluster
 from infra.sweeps.local import play_locally
 from infra.sweeps.plan import combinations, read_sweep
 from tests.backtesting.markets import Recipe, lively_rules, random_market
@@ -339,7 +340,8 @@ def test_a_walk_forward_shows_both_sides(folder, tmp_path):
         (("--sweep", "strategy.candle_minutes=5,15"), "candles of one length"),
     ],
 )
-def test_wrong_use_is_told_in_a_line(folder, more, told):
+def test_wrong_use_is_told_in_a_line(folder, more, told, monkeypatch):
+    monkeypatch.setattr(cluster, "_PATIENCE_S", 0.5)
     end = invoke(folder, *SWEEP, *more)
 
     assert (end.exit_code, end.stderr.count("\n")) == (2, 1)

@@ -20,7 +20,7 @@ from tests.backtesting.markets import Recipe, lively_rules, random_market
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60
-MARKET = Market(random_market(Recipe(seed=3, candles=40_000, assets=2)))
+MARKET = Market(random_market(Recipe(seed=3, candles=20_000, assets=2)))
 TRIED = [
     Combination(
         values={}, rules=lively_rules(strategy={"ema_short_period": 5, "ema_long_period": period})
@@ -101,7 +101,7 @@ def test_a_killed_worker_loses_no_run(tmp_path):
     assert got == expected
 
 
-def test_a_cluster_that_cannot_play_is_told(tmp_path):
+def test_a_cluster_that_cannot_play_is_told(tmp_path, monkeypatch):
     made = batches(TRIED, (), size=12)
 
     with (
@@ -114,6 +114,7 @@ def test_a_cluster_that_cannot_play_is_told(tmp_path):
     assert f"--scheduler {address}: a worker does not have this project" in str(
         without_project.value
     )
+    monkeypatch.setattr("infra.sweeps.cluster._PATIENCE_S", 1.0)
     with (
         cluster(tmp_path / "empty", workers=0) as (address, _),
         pytest.raises(ConfigError) as without_workers,

@@ -35,6 +35,8 @@ from infra.trace.reader import Found, TraceReader
 WRONG_USE = 2
 _VAR = Path(__file__).resolve().parents[1] / "var"
 _LOOK_AGAIN_S = 0.3
+_QUERIES = ("Describe", "Ping")
+"""Asked by the screen, and told of only when asked for by name."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 screen = Console(soft_wrap=True)
@@ -101,7 +103,7 @@ def tail(
     def is_wanted(found: Found) -> bool:
         stored = found.handling
         return (
-            (kind is None or stored.kind == kind)
+            (stored.kind not in _QUERIES if kind is None else stored.kind == kind)
             and (asset is None or asset in assets_in(stored))
             and (from_ms is None or stored.now_ms >= from_ms)
         )

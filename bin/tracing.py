@@ -58,6 +58,7 @@ def new_recorder(run_dir: Path, mode: str, whole: Settings) -> TraceRecorder | N
         ring=settings.ring,
         flush_s=settings.flush_ms / 1000,
         segment_bytes=settings.segment_mb * _MB,
+        segment_s=_DAY_S,
         kept_bytes=settings.kept_mb * _MB,
         kept_s=settings.retention_days * _DAY_S,
         tick_every=settings.tick_every,

@@ -1,4 +1,5 @@
 """Supervision for Pykka: addresses that outlive their actors. Knows nothing of trading.
 
-Read in this order: `messages`, `envelope`, `work`, `mailbox`, `system`, `actor`, `supervisor`.
+Read in this order: `messages`, `envelope`, `work`, `mailbox`, `trace`, `system`, `calls`, `actor`,
+`supervisor`; `rerun` plays a recorded life again.
 """

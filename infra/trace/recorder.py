@@ -45,6 +45,7 @@ class TraceRules:
     """Messages kept in memory."""
     flush_s: float
     segment_bytes: int
+    segment_s: float
     kept_bytes: int
     kept_s: float
     tick_every: int
@@ -82,6 +83,7 @@ class TraceRecorder:
         self._last_ms = 0
         self._segment = 0
         self._written = 0
+        self._opened_s = 0.0
         self._encoder = HandlingEncoder(rules.secrets)
         self._lives: dict[str, tuple[int, int]] = {}
         """Where the newest life of each address begins: segment and offset."""
@@ -134,6 +136,7 @@ class TraceRecorder:
     def _open(self) -> None:
         self._segment += 1
         self._file = self._path(self._segment).open("xb")
+        self._opened_s = time.monotonic()
         self._written = 0
         self._encoder.begin_segment()
         self._write(SESSION_KEY, 1, pack(self.session), self._last_ms, self._last_ms)
@@ -152,7 +155,8 @@ class TraceRecorder:
             note = f"{dropped} messages were not recorded: the disk is too slow"
             self._write(NOTE_KEY, 1, pack(note), self._last_ms, self._last_ms)
         self._file.flush()
-        if self._written > self._rules.segment_bytes:
+        is_old = time.monotonic() - self._opened_s > self._rules.segment_s
+        if self._written > self._rules.segment_bytes or is_old:
             self._file.close()
             self._open()
 

@@ -24,6 +24,7 @@ RULES = TraceRules(
     ring=2000,
     flush_s=0.25,
     segment_bytes=64_000_000,
+    segment_s=1e9,
     kept_bytes=2_000_000_000,
     kept_s=1e9,
     tick_every=1,

@@ -1,7 +1,10 @@
 """The command's words, as a user meets them."""
 
+import contextlib
 import json
 import re
+import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -129,6 +132,29 @@ def test_equal_runs_do_not_differ(traced: Traced) -> None:
     text = run(traced.folder, "diff", str(traced.folder), str(traced.folder))
 
     assert "decisions, all equal" in text
+
+
+def test_the_first_decision_that_differs_is_shown_with_both_causes(
+    traced: Traced, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(traced.folder, other)
+    refused = [row for row in orders(traced) if row["outcome"] == "REFUSED"]
+    wanted = refused[len(refused) // 2]
+    with contextlib.closing(sqlite3.connect(other / "journal.sqlite")) as journal, journal:
+        journal.execute(
+            "UPDATE decision_refusal SET reason = 'GROUP' WHERE t_ms = ? AND asset = ?",
+            (wanted["candle_ms"], wanted["asset"]),
+        )
+
+    text = run(traced.folder, "diff", str(traced.folder), str(other))
+
+    assert "decisions are equal, then:" in text
+    shown = [line for line in text.splitlines() if f"{wanted['asset']} refused:" in line]
+    assert len(shown) == 2
+    assert wanted["detail"].split()[0] in shown[0]
+    assert "GROUP" in shown[1]
+    assert text.count("indicators") == 2
 
 
 @pytest.mark.parametrize(

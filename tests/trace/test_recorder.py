@@ -24,6 +24,7 @@ RULES = TraceRules(
     ring=10,
     flush_s=0.01,
     segment_bytes=1_000_000,
+    segment_s=1e9,
     kept_bytes=100_000_000,
     kept_s=1e9,
     tick_every=1,
@@ -108,6 +109,19 @@ def test_segments_are_rotated_by_size_and_the_oldest_are_deleted(tmp_path: Path)
     assert kept == list(range(kept[0], 10))
     assert 1 < kept[0] < 9
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 8_000
+
+
+def test_a_segment_that_is_old_enough_is_followed_by_another(tmp_path: Path) -> None:
+    pen = recorder(tmp_path, replace(RULES, segment_s=0.0))
+    pen(Done(number=1))
+    deadline_s = time.monotonic() + 20
+    while len(list(tmp_path.glob("*.trace"))) < 3 and time.monotonic() < deadline_s:
+        threading.Event().wait(0.01)
+    pen(Done(number=2))
+    pen.close()
+
+    assert len(list(tmp_path.glob("*.trace"))) >= 3
+    assert ids(tmp_path) == [1, 2]
 
 
 def test_segments_older_than_what_is_kept_are_deleted(tmp_path: Path) -> None:

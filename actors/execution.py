@@ -1,11 +1,11 @@
 """The actor that trades one asset: intents on disk first, then the exchange, then the news.
 
-Receives: OpenPosition, ClosePosition, ResolveEntry; ExecutionSeen, OrderSeen, PositionMarked from
-the exchange; Restarted, GivenUp.
+Receives: OpenPosition, ClosePosition, ResolveEntry, Flatten; ExecutionSeen, OrderSeen,
+PositionMarked from the exchange; Restarted, GivenUp.
 Publishes: PositionChanged, OrderRejected to the asset and the portfolio; PositionMarked to the
-portfolio, and AssetFrozen, AssetThawed, MalfunctionBegan, MalfunctionEnded; PositionOpened,
-TradeClosed, PositionDiffers, PositionNaked, ConnectionLost, ConnectionRestored, RiskRaised to the
-notifier.
+portfolio, and AssetFlat, AssetFrozen, AssetThawed, MalfunctionBegan, MalfunctionEnded;
+PositionOpened, TradeClosed, PositionDiffers, PositionNaked, ConnectionLost, ConnectionRestored,
+RiskRaised to the notifier.
 Owns: the asset's orders and stops at the exchange, and the journal of both.
 
 What the exchange tells is a hint. Whenever the actor cannot know (after its start, after an answer
@@ -26,12 +26,14 @@ from actors.core.envelope import Origin
 from actors.messages import (
     AskExchange,
     AskNext,
+    AssetFlat,
     AssetFrozen,
     AssetThawed,
     ClosePosition,
     ConnectionLost,
     ConnectionRestored,
     ExecutionSeen,
+    Flatten,
     GivenUp,
     MalfunctionBegan,
     MalfunctionEnded,
@@ -89,6 +91,8 @@ from domain.sizing import ProtectiveLevels, protective_levels
 _EXCHANGE = "exchange"
 ALARMING_DIFFERENCES = 3
 ALARMING_SILENCES = 3
+MOST_DOUBLINGS = 3
+"""Of the pause between attempts to reach an exchange that does not answer, in a panic."""
 UNREAD_SENDS = 5
 """How often a close that the exchange did not look at is sent again under its id."""
 CLOSE_ATTEMPTS = 6
@@ -135,9 +139,7 @@ class ExecutionActor(SupervisedActor):
         super().__init__(incarnation)
         self._asset = asset
         self._rules = rules
-        self._exchange = exchange
-        self._clock = clock
-        self._journals = journals
+        self._exchange, self._clock, self._journals = exchange, clock, journals
         self._ask_again_ms = ask_again_ms
         self._reconcile_ms = reconcile_ms
         self._stale_ms = stale_ms
@@ -171,6 +173,10 @@ class ExecutionActor(SupervisedActor):
         """How often each close was sent that the exchange did not look at."""
         self._unfinished: ClosePosition | None = None
         """A close whose order ended before the position did."""
+        self._flatten: Flatten | None = None
+        """Nothing may be open or rest, and the exchange has not said yet that nothing does."""
+        self._resting = 0
+        """How many orders rested when that was asked last, whoever sent them."""
         self._foreign: set[str] = set()
         """Orders of others that were told."""
         self._marked_ms = 0
@@ -205,6 +211,9 @@ class ExecutionActor(SupervisedActor):
                 self._on_close(message)
             case ResolveEntry(grant=grant):
                 self._on_resolve(grant)
+            case Flatten():
+                self._flatten = message
+                self._ask_exchange()
             case ExecutionSeen(execution=execution):
                 self._on_execution(execution)
             case OrderSeen(update=update):
@@ -413,7 +422,10 @@ class ExecutionActor(SupervisedActor):
         self._is_certain = True
         self._go_on_closing()
         is_whole, self._is_whole = self._is_whole, False
-        if self._reconcile_ms is not None and is_whole and not self._has_doubted:
+        if is_whole:
+            self._go_on_flattening()
+        is_at_rest = is_whole and not self._has_doubted and self._flatten is None
+        if self._reconcile_ms is not None and is_at_rest:
             self._ask_again_in(self._reconcile_ms, is_routine=True)
 
     def _ask_executions(self) -> None:
@@ -424,24 +436,33 @@ class ExecutionActor(SupervisedActor):
             self._agenda.appendleft(partial(self._look_up, order.client_order_id))
 
     def _ask_orders(self) -> None:
-        """Cancel what rests under an id of ours and is not ours to rest; leave others alone."""
-        for resting in self._exchange.open_orders(self._asset):
+        """Cancel what rests under an id of ours and is not ours to rest; leave others alone.
+
+        In a panic nothing is left: what rests could open a position after it.
+        """
+        found = self._exchange.open_orders(self._asset)
+        self._resting = len(found)
+        for resting in found:
             order_id = resting.client_order_id
+            if self._flatten is not None:
+                self._cancel(resting)
+                continue
             if order_id is None or not is_our_id(self._asset, order_id):
                 self._tell_foreign(resting)
                 continue
             order = self._orders.get(order_id)
             if order is None or not order.is_under_way:
-                self._cancel_orphan(order_id)
+                self._cancel(resting)
 
-    def _cancel_orphan(self, order_id: str) -> None:
+    def _cancel(self, resting: RestingOrder) -> None:
+        order_id = resting.client_order_id or resting.venue_order_id
         logger.bind(actor=self.name, asset=self._asset).warning(
-            "{}: {} rests at the exchange, and is not under way here: it is canceled",
+            "{}: {} rests at the exchange, where it should not: it is canceled",
             self.name,
             order_id,
         )
         try:
-            self._exchange.cancel(self._asset, order_id, self.incarnation.is_ours)
+            self._exchange.cancel(self._asset, resting, self.incarnation.is_ours)
         except (OrderRefusedError, OutcomeUnknownError) as error:
             self._doubt(f"{order_id} could not be canceled: {error}")
 
@@ -462,6 +483,9 @@ class ExecutionActor(SupervisedActor):
     def _on_silence(self, error: Exception) -> None:
         self._doubt(str(error))
         self._silences += 1
+        if self._flatten is not None:
+            doublings = min(self._silences - 1, MOST_DOUBLINGS)
+            self._ask_again_in(self._ask_again_ms << doublings)
         if self._silences == 1:
             self._silent_since_ms = self.now_ms
         if isinstance(error, AccessDeniedError):
@@ -624,9 +648,14 @@ class ExecutionActor(SupervisedActor):
         """Close what the end of a close has left open."""
         if not has_left_open(order, self._position):
             return
-        command = _command_of(order)
-        if order.state.status is OrderStatus.CANCELED and order.state.filled_qty:
-            self._on_close(command)
+        command, filled_qty = _command_of(order), order.state.filled_qty
+        if order.state.status is OrderStatus.CANCELED and filled_qty:
+            left_qty = order.intent.request.qty - filled_qty
+            if self._position is not None and self._position.qty == left_qty:
+                self._on_close(command)
+            else:  # the news of its fills are still on their way
+                self._unfinished = command
+                self._ask_exchange()
             return
         # Perhaps it was refused because the position is gone: what is true is asked first.
         self._unfinished = command
@@ -638,6 +667,31 @@ class ExecutionActor(SupervisedActor):
         command, self._unfinished = self._unfinished, None
         if command is not None:
             self._on_close(command)
+
+    def _go_on_flattening(self) -> None:
+        """Close what is open, or tell that the exchange holds nothing of ours any more.
+
+        The round that ends here has found the books to be the exchange's.
+        """
+        wanted = self._flatten
+        if wanted is None or self._has_doubted:
+            return
+        position = self._position
+        is_closed = position is None or is_younger(position, wanted.t_ms)
+        is_idle = not any(order.is_under_way for order in self._orders.values())
+        if is_closed and is_idle and not self._resting:
+            self._flatten = None
+            self.tell(PORTFOLIO, AssetFlat(asset=self._asset, t_ms=wanted.t_ms))
+            return
+        self._on_close(
+            ClosePosition(
+                asset=self._asset,
+                t_ms=wanted.t_ms,
+                purpose=Purpose.OPERATOR,
+                reason=ExitReason.OPERATOR,
+            )
+        )
+        self._ask_again_in(self._ask_again_ms)
 
     def _pause_ms(self, intent: Intent) -> int:
         """Return the pause before the next attempt at a close; call a person after too many."""
@@ -669,9 +723,9 @@ class ExecutionActor(SupervisedActor):
 
     def _why_not_send(self, intent: Intent) -> str | None:
         """Return why an entry that never arrived is not sent again."""
-        newest = self._journal.newest_protection()
-        if newest is not None and newest.epoch > (intent.protection_epoch or 0):
-            return f"{newest.reason} has fired since it was granted"
+        newest, granted = self._journal.newest_epoch(), intent.protection_epoch or 0
+        if newest > granted:
+            return f"it was granted in protection epoch {granted}, by now it is {newest}"
         return self._why_too_old(intent.decided_ms)
 
     def _why_too_old(self, decided_ms: int) -> str | None:

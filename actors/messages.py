@@ -10,6 +10,7 @@ from decimal import Decimal
 from actors.core.messages import GivenUp, Message, Ping, Restarted
 from domain.decisions import Grant, Protection, Refusal, Report
 from domain.market import Candle
+from domain.operator import Command
 from domain.orders import ExitReason, OrderUpdate, Purpose
 from domain.positions import Execution, Position, Trade
 from domain.regime import Regime
@@ -20,6 +21,7 @@ __all__ = [
     "AskAccount",
     "AskExchange",
     "AskNext",
+    "AssetFlat",
     "AssetFrozen",
     "AssetReported",
     "AssetThawed",
@@ -35,6 +37,7 @@ __all__ = [
     "ExecutionSeen",
     "FeedConnected",
     "FeedLost",
+    "Flatten",
     "GivenUp",
     "GlobalCooldownStarted",
     "LossStreakReached",
@@ -42,6 +45,7 @@ __all__ = [
     "MalfunctionEnded",
     "Message",
     "OpenPosition",
+    "OperatorAsked",
     "OrderRejected",
     "OrderSeen",
     "Ping",
@@ -74,6 +78,15 @@ __all__ = [
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Describe(Message):
     """Query, from the roof to an AssetActor or the portfolio: answered by its snapshot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorAsked(Message):
+    """Command, from the roof to the portfolio: answered by the OperatorCommand that it stored."""
+
+    command: Command
+    operator: str
+    """Who asked, and by which way."""
 
 
 # From the feed.
@@ -196,6 +209,18 @@ class ClosePosition(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Flatten(Message):
+    """Command, from the portfolio to an execution: let nothing be open or rest at the exchange.
+
+    Answered by AssetFlat, however long that takes.
+    """
+
+    asset: str
+    t_ms: int
+    """Of the panic; what somebody else opened later is left alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResolveEntry(Message):
     """Command, from the portfolio to an execution: say what became of a grant, or void it."""
 
@@ -263,6 +288,15 @@ class OrderRejected(Message):
     client_order_id: str
     purpose: Purpose
     detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetFlat(Message):
+    """Event, from an execution to the portfolio: the exchange itself says that nothing is open."""
+
+    asset: str
+    t_ms: int
+    """Of the Flatten that it answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -396,7 +430,7 @@ class ConnectionRestored(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemChanged(Message):
-    """Event, from the roof: settings were changed, a stranger wrote, a channel has ended."""
+    """Event, from the roof or the portfolio: something was changed, or a channel has ended."""
 
     key: str
     title: str

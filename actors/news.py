@@ -113,6 +113,8 @@ class Newsreader:
     def _on_protection(self, protection: Protection) -> Iterator[Notice]:
         yield risk.protection_fired(protection, self._rules.protection)
         end_ms = protection.cooldown_end_ms
+        if end_ms <= protection.t_ms:
+            return
         self._cooldowns[None] = end_ms
         why = f"emergency, {protection.reason}"
         yield market.cooldown_started(None, why, protection.t_ms, end_ms)

@@ -1,17 +1,21 @@
 """The actor of the portfolio: waits for all assets' reports of a close, then decides over them.
 
 Receives: AssetReported from the assets; PositionChanged, OrderRejected, PositionMarked from the
-executions, and AssetFrozen, AssetThawed, MalfunctionBegan, MalfunctionEnded; TransferSeen,
-WalletSeen from the account; CoordinationEnded, ReservationExpired, WatchDue from its own timers;
-StateWanted from the notifier; Restarted, GivenUp.
-Publishes: EntryGranted, EntryRefused, GlobalCooldownStarted to the assets; ClosePosition and
-ResolveEntry to the executions; ProtectionFired, LossStreakReached, RiskRaised, StateTold to the
-notifier.
-Owns: balance, exposure, reservations, drawdown, daily loss, correlations, the global cooldown.
+executions, and AssetFlat, AssetFrozen, AssetThawed, MalfunctionBegan, MalfunctionEnded;
+TransferSeen, WalletSeen from the account; OperatorAsked from the roof; CoordinationEnded,
+ReservationExpired, WatchDue from its own timers; StateWanted from the notifier; Restarted, GivenUp.
+Publishes: EntryGranted, EntryRefused, GlobalCooldownStarted to the assets; ClosePosition,
+Flatten and ResolveEntry to the executions; ProtectionFired, LossStreakReached, RiskRaised,
+SystemChanged, StateTold to the notifier.
+Owns: balance, exposure, reservations, drawdown, daily loss, correlations, the global cooldown, the
+operator's pauses and panic.
 """
+
+from dataclasses import replace
 
 from actors.core.actor import Incarnation, SupervisedActor
 from actors.messages import (
+    AssetFlat,
     AssetFrozen,
     AssetReported,
     AssetThawed,
@@ -26,6 +30,7 @@ from actors.messages import (
     MalfunctionBegan,
     MalfunctionEnded,
     Message,
+    OperatorAsked,
     OrderRejected,
     PositionChanged,
     PositionMarked,
@@ -40,6 +45,7 @@ from actors.messages import (
     WatchDue,
 )
 from actors.names import NOTIFIER, asset_name, asset_of, execution_name
+from actors.operating import Operations, told_of
 from actors.ports import Clock, Feed, Journals, Timer
 from actors.watch import LiveChecks, MalfunctionWatch, WalletAudit, transfer_risk
 from domain.candles import CandleSeries
@@ -47,6 +53,7 @@ from domain.closing import is_younger
 from domain.decisions import Decision, Grant, Protection, Refusal, RefusalReason, Report
 from domain.facts import Fact, StoredExecution
 from domain.market import exact
+from domain.operator import CommandName, OperatorCommand
 from domain.portfolio import PortfolioState
 from domain.positions import ZERO
 from domain.protection import ProtectionState, initial_state
@@ -107,6 +114,8 @@ class PortfolioActor(SupervisedActor):
         initial_balance = oldest.balance + sum((t.amount for t in transfers), ZERO)
         self._state = PortfolioState(self._rules, self._stored_state, initial_balance)
         self._suspend()
+        self._operations = Operations(rules=self._rules, books=self._state)
+        self._operations.read(self._journal)
         self._protection = self._journal.newest_protection()
         self._decision = self._journal.newest_decision(self._rules.strategy.candle_ms)
         # A close whose sample is stored was decided, if only to do nothing.
@@ -119,6 +128,7 @@ class PortfolioActor(SupervisedActor):
             self._remember_market(asset)
         self._state.fold_before(self._decided_ms)
         self._tell_closes()
+        self._tell_operations()
         self._tell_cooldown()
         if self._protection is not None:
             self.tell(NOTIFIER, ProtectionFired(protection=self._protection))
@@ -127,13 +137,17 @@ class PortfolioActor(SupervisedActor):
             self._is_moved = True
             self._watch_again(self._checks)
 
-    def handle(self, message: Message) -> PortfolioSnapshot | None:
+    def handle(self, message: Message) -> PortfolioSnapshot | OperatorCommand | None:
         """Do what a message says."""
         match message:
             case Describe():
-                return self._state.snapshot()
+                return self._snapshot()
             case StateWanted():
-                self.tell(NOTIFIER, StateTold(snapshot=self._state.snapshot()))
+                self.tell(NOTIFIER, StateTold(snapshot=self._snapshot()))
+            case OperatorAsked():
+                return self._on_operator(message)
+            case AssetFlat():
+                self._on_flat(message)
             case AssetReported(report=report):
                 self._on_report(report)
             case PositionChanged(fact_id=fact_id, execution=execution):
@@ -203,6 +217,43 @@ class PortfolioActor(SupervisedActor):
         if fired is not None and is_entry and (execution.decided_ms or 0) < fired.t_ms:
             # It was under way when everything was closed.
             self._tell_closes()
+        if is_entry and self._operations.wants_closed(execution.asset):
+            self._tell_operations()
+
+    # The operator.
+
+    def _on_operator(self, message: OperatorAsked) -> OperatorCommand:
+        done = self._operations.do(message.command, message.operator, self._between_closes())
+        self._journal.append(*done.facts)
+        if self._state.protection in done.facts:
+            self._stored_state = self._state.protection
+        if done.answer.is_done:
+            self._tell_done(message.command.name, done.answer)
+        return done.answer
+
+    def _tell_done(self, name: CommandName, answer: OperatorCommand) -> None:
+        if name is CommandName.PANIC:
+            self._protection = self._journal.newest_protection()
+            if self._protection is not None:
+                self._tell_protection(self._protection)
+        else:
+            self.tell(NOTIFIER, told_of(answer))
+        self._tell_closes()
+        self._tell_operations()
+
+    def _on_flat(self, message: AssetFlat) -> None:
+        for risk in self._operations.on_flat(message):
+            self.tell(NOTIFIER, risk)
+
+    def _tell_operations(self) -> None:
+        """Tell what the operator has asked for and what is not so yet."""
+        for close in self._operations.closes():
+            self.tell(execution_name(close.asset), close)
+        for flatten in self._operations.flattenings():
+            self.tell(execution_name(flatten.asset), flatten)
+
+    def _snapshot(self) -> PortfolioSnapshot:
+        return replace(self._state.snapshot(), not_flat=self._operations.not_flat)
 
     def _on_marked(self, message: PositionMarked) -> None:
         if self._malfunctions is not None:
@@ -298,6 +349,7 @@ class PortfolioActor(SupervisedActor):
             self._on_malfunction(MalfunctionEnded(source=address))
             self._hear(self._journal.executions(asset, self._applied_through[asset]))
             self._tell_closes()
+            self._tell_operations()
         else:
             self._tell_reservation(asset)
             self.tell(address, GlobalCooldownStarted(end_ms=self._state.global_cooldown_end_ms))

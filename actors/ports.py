@@ -10,6 +10,7 @@ from domain.decisions import Decision, Grant, Protection, RefusalReason
 from domain.facts import Fact, Order, StoredExecution, StoredNews
 from domain.market import Candle
 from domain.notices import Notice, NoticeKind, Similar
+from domain.operator import OperatorCommand
 from domain.orders import OrderRequest, OrderUpdate, RestingOrder
 from domain.positions import Execution, Holding, Trade
 from domain.protection import ProtectionState
@@ -131,8 +132,8 @@ class Exchange(Protocol):
             UnavailableError: the exchange did not answer.
         """
 
-    def cancel(self, asset: str, client_order_id: str, is_ours: Callable[[], bool]) -> None:
-        """Ask for an order of ours to be canceled; it may fill first. Nothing where it is gone.
+    def cancel(self, asset: str, order: RestingOrder, is_ours: Callable[[], bool]) -> None:
+        """Ask for an order to be canceled; it may fill first. Nothing where it is gone.
 
         Raises:
             FencedError: the caller was replaced; nothing was sent.
@@ -205,6 +206,12 @@ class Journal(Protocol):
 
     def newest_protection(self) -> Protection | None:
         """Return the newest protection that fired."""
+
+    def newest_epoch(self) -> int:
+        """Return the newest protection epoch: of an emergency, a pause, a panic or a rearm."""
+
+    def commands(self) -> list[OperatorCommand]:
+        """Return the commands that bind until others end them, oldest first."""
 
     def newest_grant(self, asset: str) -> Grant | None:
         """Return the newest grant of an asset."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from domain.decisions import Decision, Refusal
 from domain.market import Candle
+from domain.operator import OperatorCommand
 from domain.orders import INTENDED, Intent, OrderState, OrderStatus, OrderUpdate
 from domain.positions import Execution, Trade
 from domain.protection import ProtectionState
@@ -31,6 +32,7 @@ Fact = (
     | Trade
     | ProtectionState
     | Transfer
+    | OperatorCommand
 )
 
 

@@ -30,6 +30,8 @@ class Picture:
     """Returns the limits of the whole portfolio that are kept, with their figures."""
     suspended: frozenset[str]
     """Assets that get no new positions because one of their actors was given up."""
+    paused: frozenset[str] = frozenset()
+    """Assets that get none because the operator said so."""
     correlate: Correlate
 
 
@@ -79,6 +81,7 @@ def _decide(
     kept: list[Blocked] = []
     refused = (
         picture.blocked
+        or _paused(report.asset, picture, kept)
         or _suspended(report.asset, picture, kept)
         or _too_many(report.asset, held, len(grants), rules, kept)
         or _too_correlated(report.asset, held, picture.correlate, rules, kept)
@@ -120,6 +123,14 @@ def _grant(
 
 def _lines(kept: Iterable[Blocked]) -> str:
     return "\n".join(f"{limit} {figures}" for limit, figures in kept)
+
+
+def _paused(asset: str, picture: Picture, kept: list[Blocked]) -> Blocked | None:
+    if asset not in picture.paused:
+        if picture.paused:
+            kept.append((RefusalReason.PAUSED, f"paused={len(picture.paused)} others"))
+        return None
+    return RefusalReason.PAUSED, f"paused={asset}"
 
 
 def _suspended(asset: str, picture: Picture, kept: list[Blocked]) -> Blocked | None:

@@ -19,7 +19,7 @@ from domain.indicators import correlation
 from domain.market import exact
 from domain.orders import ExitReason, Purpose
 from domain.positions import ZERO, Booked, Execution, ExecutionKind, Position, Trade, book
-from domain.protection import ProtectionState, fire, sample, watch
+from domain.protection import ProtectionState, fire, rearm, sample, watch
 from domain.protection import transfer as shifted
 from domain.rules import TradingRules
 from domain.snapshots import PortfolioSnapshot
@@ -124,6 +124,10 @@ class PortfolioState:
         """Assets that get no new positions."""
         self.malfunctions: dict[str, str] = {}
         """What is broken, by its source; while anything is, nothing is opened (8.8)."""
+        self.paused: frozenset[str] = frozenset()
+        """Assets that the operator lets open nothing."""
+        self.panic_since_ms: int | None = None
+        """While the operator lets nothing be open at all: since when."""
         self.streak = LossStreak()
         self.trades = 0
         self.realized_pnl = ZERO
@@ -226,6 +230,22 @@ class PortfolioState:
         self.protection = replace(self.protection, t_ms=t_ms, epoch=self.protection.epoch + 1)
         return self._protection(ExitReason.MALFUNCTION, self.present(), ())
 
+    def panic(self, t_ms: int) -> Protection:
+        """Return the close of everything that the operator wants; nothing is opened after it."""
+        self.protection = replace(self.protection, t_ms=t_ms, epoch=self.protection.epoch + 1)
+        return self._protection(ExitReason.OPERATOR, self.present(), ())
+
+    def begin_epoch(self) -> None:
+        """Let every grant so far be void."""
+        self.protection = replace(self.protection, epoch=self.protection.epoch + 1)
+
+    def rearm(self) -> None:
+        """End a halt; without one only an epoch."""
+        if self.protection.is_halted:
+            self.protection = rearm(self.protection)
+        else:
+            self.begin_epoch()
+
     def fold_before(self, t_ms: int) -> None:
         """Fold what was heard of earlier closes, and the fills inside the candle that ends at t."""
         while self._pending and self._pending[0][0] < (t_ms, DECISION_PHASE):
@@ -272,6 +292,11 @@ class PortfolioState:
             is_reduced=state.is_reduced,
             trades=now.trades,
             realized_pnl=now.realized_pnl,
+            streak=now.streak.losses,
+            paused=self.paused,
+            panic_since_ms=self.panic_since_ms,
+            malfunctions=dict(self.malfunctions),
+            suspended=frozenset(self.suspended),
         )
 
     def book(self, execution: Execution) -> Booked:
@@ -317,7 +342,9 @@ class PortfolioState:
         # An entry that is still under way may fill after all: it is closed like the others.
         for asset in sorted({*self.positions, *self.reserved}, key=self._rules.order_of):
             own_exit = own.get(asset)
-            if own_exit is not None:
+            if reason is ExitReason.OPERATOR:
+                yield Close(asset=asset, purpose=Purpose.OPERATOR, reason=reason)
+            elif own_exit is not None:
                 yield Close(asset=asset, purpose=Purpose.EXIT, reason=own_exit)
             else:
                 yield Close(asset=asset, purpose=Purpose.EMERGENCY, reason=reason)
@@ -332,6 +359,7 @@ class PortfolioState:
                 asset: grant_or_position.notional for asset, grant_or_position in held.items()
             },
             suspended=frozenset(self.suspended),
+            paused=self.paused,
             size_multiplier=reduced if self.protection.is_reduced else Decimal(1),
             protection_epoch=self.protection.epoch,
             blocked=blocked,
@@ -340,6 +368,8 @@ class PortfolioState:
         )
 
     def _blocked_before(self, t_ms: int, now_ms: int) -> Blocked | None:
+        if self.panic_since_ms is not None:
+            return RefusalReason.PAUSED, f"panic_since_ms={self.panic_since_ms}"
         if self.protection.is_halted:
             return RefusalReason.HALTED, f"drawdown={self.protection.drawdown:.4f}"
         if t_ms < self.global_cooldown_end_ms:

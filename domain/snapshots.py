@@ -1,7 +1,7 @@
 """What people are shown of the present."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from domain.decisions import Report
@@ -40,3 +40,15 @@ class PortfolioSnapshot:
     is_reduced: bool
     trades: int
     realized_pnl: Decimal
+    streak: int = 0
+    """Losing trades in a row."""
+    paused: frozenset[str] = frozenset()
+    """Assets that the operator lets open nothing."""
+    panic_since_ms: int | None = None
+    """Since when the operator lets nothing be open at all; None: it may."""
+    not_flat: frozenset[str] = frozenset()
+    """In a panic: assets of which the exchange has not said yet that nothing is open."""
+    malfunctions: Mapping[str, str] = field(default_factory=dict)
+    """What is broken, by its source."""
+    suspended: frozenset[str] = frozenset()
+    """Assets that get no new positions: given up, or frozen."""

@@ -14,7 +14,7 @@ _FIRED = {
     ExitReason.DAILY_LOSS: "EMERGENCY: daily loss",
     ExitReason.CORRELATION: "EMERGENCY: correlation",
     ExitReason.MALFUNCTION: "EMERGENCY: malfunction",
-    ExitReason.OPERATOR: "EMERGENCY: by the operator",
+    ExitReason.OPERATOR: "PANIC: by the operator",
 }
 
 
@@ -27,6 +27,9 @@ def protection_fired(protection: Protection, rules: ProtectionRules) -> Notice:
     if is_halt:
         blocked = ["No entries until rearm"]
         advice = "You can: check, then send rearm."
+    elif protection.reason is ExitReason.OPERATOR:
+        blocked = ["No entries until rearm"]
+        advice = "You can: wait until each asset is told to be flat."
     elif protection.reason is ExitReason.DAILY_LOSS:
         blocked = ["No entries for the rest of the UTC day", *blocked]
     lines = [

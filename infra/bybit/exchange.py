@@ -15,6 +15,7 @@ from domain.positions import ZERO, Execution, Holding
 from domain.sizing import ProtectiveLevels
 from domain.transfers import Transfer
 from infra.bybit import UnknownOutcomeError
+from infra.bybit.calls.orders import VENUE_ID
 from infra.bybit.pool import Subscription
 from infra.bybit.public_stream import PublicStream
 from infra.bybit.rest import BybitRest
@@ -135,9 +136,13 @@ class BybitExchange:
             if not order.is_protective
         ]
 
-    def cancel(self, asset: str, client_order_id: str, is_ours: Callable[[], bool]) -> None:
-        """Ask for an order of ours to be canceled; nothing where it is gone."""
-        self._rest.cancel(self._symbols[asset], client_order_id, is_ours)
+    def cancel(self, asset: str, order: RestingOrder, is_ours: Callable[[], bool]) -> None:
+        """Ask for an order to be canceled; nothing where it is gone."""
+        symbol, order_id = self._symbols[asset], order.client_order_id
+        if order_id is None:
+            self._rest.cancel(symbol, order.venue_order_id, is_ours, id_name=VENUE_ID)
+        else:
+            self._rest.cancel(symbol, order_id, is_ours)
 
     def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> None:
         """Move the stops of the open position in place."""

@@ -13,6 +13,7 @@ from domain.decisions import Close, Decision, Grant, Protection, Refusal
 from domain.errors import ConfigError, FencedError, StaleGrantError, TradingError
 from domain.facts import ClosedCandle, Fact, Order, StoredExecution
 from domain.market import Candle
+from domain.operator import BINDING, OperatorCommand
 from domain.orders import Intent, OrderUpdate
 from domain.positions import Execution, Trade
 from domain.protection import ProtectionState
@@ -40,10 +41,12 @@ _EXECUTION = schema.table("execution")
 _TRADE = schema.table("trade")
 _SAMPLE = schema.table("equity_sample")
 _TRANSFER = schema.table("transfer")
+_COMMAND = schema.table("operator_command")
 
 
 _FLAT: dict[type, peewee.Table] = {
     Execution: _EXECUTION,
+    OperatorCommand: _COMMAND,
     OrderUpdate: _UPDATE,
     ProtectionState: _SAMPLE,
     Trade: _TRADE,
@@ -310,6 +313,21 @@ class SqliteJournal(Records):
         row = self._newest(_DECISION, _DECISION.c.protection_reason.is_null(False))
         return None if row is None else self._decision(row).protection
 
+    def newest_epoch(self) -> int:
+        """Return the newest protection epoch: of an emergency, a pause, a panic or a rearm."""
+        state, fired = self.newest_state(), self.newest_protection()
+        found = [0 if state is None else state.epoch, 0 if fired is None else fired.epoch]
+        return max(found)
+
+    def commands(self) -> list[OperatorCommand]:
+        """Return the commands that bind until others end them, oldest first."""
+        query = (
+            _COMMAND.select(SQL("*"))
+            .where(_COMMAND.c.command.in_([name.value for name in BINDING]))
+            .order_by(_COMMAND.c.fact_id)
+        )
+        return [value_of(OperatorCommand, row) for row in self._rows(query)]
+
     def newest_grant(self, asset: str) -> Grant | None:
         """Return the newest grant of an asset."""
         row = self._newest(_GRANT, _GRANT.c.asset == asset)
@@ -350,17 +368,17 @@ class SqliteJournal(Records):
                 return self._insert(_CANDLE, fact.asset, rows.candle_row(fact))
             case Execution() | Trade():
                 return self._insert(_FLAT[type(fact)], fact.asset, row_of(fact))
-            case OrderUpdate() | ProtectionState() | Transfer():
+            case OrderUpdate() | ProtectionState() | Transfer() | OperatorCommand():
                 return self._insert(_FLAT[type(fact)], None, row_of(fact))
 
     def _check_epoch(self, intent: Intent) -> None:
         if intent.protection_epoch is None:
             return
-        newest = self.newest_protection()
-        if newest is not None and newest.epoch > intent.protection_epoch:
+        newest = self.newest_epoch()
+        if newest > intent.protection_epoch:
             raise StaleGrantError(
                 f"the grant is of protection epoch {intent.protection_epoch}, "
-                f"{newest.reason} began epoch {newest.epoch}"
+                f"meanwhile epoch {newest} has begun"
             )
 
     def _store_decision(self, decision: Decision) -> int:

@@ -214,7 +214,12 @@ ALTER TABLE decision_grant ADD COLUMN judged TEXT NOT NULL DEFAULT '';
 ALTER TABLE decision_refusal ADD COLUMN judged TEXT NOT NULL DEFAULT '';
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _NOTICES, _BETWEEN_CLOSES, _JUDGED)
+_OPERATOR = """
+ALTER TABLE operator_command ADD COLUMN is_done INTEGER NOT NULL DEFAULT 1;
+CREATE INDEX operator_command_by_command ON operator_command (command);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _NOTICES, _BETWEEN_CLOSES, _JUDGED, _OPERATOR)
 """Each makes the next version of the database of the one before; none is ever changed."""
 
 

@@ -119,7 +119,7 @@ class PaperExchange:
         """Return nothing: nobody else trades on paper."""
         return ()
 
-    def cancel(self, asset: str, client_order_id: str, is_ours: Callable[[], bool]) -> None:
+    def cancel(self, asset: str, order: RestingOrder, is_ours: Callable[[], bool]) -> None:
         """Cancel nothing: no order is unknown here."""
 
     def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> None:

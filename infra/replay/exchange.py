@@ -86,7 +86,7 @@ class ReplayExchange:
         """Return nothing: there are no orders but ours, which are looked up by id."""
         return ()
 
-    def cancel(self, asset: str, client_order_id: str, is_ours: Callable[[], bool]) -> None:
+    def cancel(self, asset: str, order: RestingOrder, is_ours: Callable[[], bool]) -> None:
         """Cancel nothing: no order is unknown here."""
 
     def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> None:

@@ -135,9 +135,9 @@ class FakeExchange:
         self._answer()
         return self.resting
 
-    def cancel(self, _asset: str, client_order_id: str, is_ours: Callable[[], bool]) -> None:
+    def cancel(self, _asset: str, order: RestingOrder, is_ours: Callable[[], bool]) -> None:
         assert is_ours()
-        self.canceled.append(client_order_id)
+        self.canceled.append(order.client_order_id or order.venue_order_id)
 
     def set_stops(self, _asset: str, levels: ProtectiveLevels, _is_ours: object) -> None:
         if self.refuses_stops:

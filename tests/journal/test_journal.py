@@ -315,7 +315,7 @@ def test_pens_of_other_addresses_go_on(journals: SqliteJournals) -> None:
 def test_an_entry_granted_before_a_protection_is_refused(journal: SqliteJournal) -> None:
     journal.append(protection(1))
 
-    with pytest.raises(StaleGrantError, match=r"epoch 0.*DRAWDOWN began epoch 1"):
+    with pytest.raises(StaleGrantError, match=r"epoch 0.*epoch 1 has begun"):
         journal.append(entry(epoch=0))
     journal.append(entry(epoch=1))
 

@@ -10,6 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from actors.core.messages import Ping
+from actors.core.system import ActorCrashedError
 from bin.bootstrap import Run, build_live
 from domain.positions import Trade
 from infra.bybit.http.client import Credentials
@@ -106,6 +108,25 @@ class Floor:
             return is_done()
 
         self.wait(attempt, f"{spec} on an open position")
+
+    def crash(self, address: str) -> None:
+        """Let an actor crash once, and wait until its next life has read the facts."""
+        crashed = threading.Event()
+
+        def probe(name: str, _: object) -> None:
+            if name == address and not crashed.is_set():
+                crashed.set()
+                raise RuntimeError(f"{address} crashes on demand")
+
+        found = self.run.system.address(address)
+        before = found.ask(Ping(), sender="test", timeout_s=PATIENCE_S)
+        usual, self.run.system.probe = self.run.system.probe, probe
+        try:
+            with suppress(ActorCrashedError):
+                found.ask(Ping(), sender="test", timeout_s=PATIENCE_S)
+        finally:
+            self.run.system.probe = usual
+        assert found.ask(Ping(), sender="test", timeout_s=PATIENCE_S) > before
 
     # What the exchange says.
 

@@ -19,6 +19,7 @@ from infra.bybit.shapes.orders import VenueOrder, order_of
 from infra.bybit.shapes.queries import CATEGORY, order_query
 from infra.bybit.shapes.row import Row
 
+CLIENT_ID, VENUE_ID = "orderLinkId", "orderId"
 _ORDER_PAGE, _EXECUTION_PAGE = 50, 100
 _NOTHING_TO_CANCEL = frozenset({110001, 110008, 110010})
 
@@ -92,8 +93,16 @@ class OrderCalls(Calls):
                 found |= {order.venue_order_id: order for order in map(order_of, rows)}
         return tuple(sorted(found.values(), key=lambda order: order.ts_ms))
 
-    def cancel(self, symbol: str, client_order_id: str, is_ours: IsOurs) -> bool:
+    def cancel(
+        self, symbol: str, order_id: str, is_ours: IsOurs, *, id_name: str = CLIENT_ID
+    ) -> bool:
         """Ask the venue to cancel an order; a fill may still come first.
+
+        Args:
+            symbol: of the perpetual.
+            order_id: the client's id of it, or the venue's.
+            is_ours: asked immediately before the request leaves.
+            id_name: which of the two, CLIENT_ID or VENUE_ID.
 
         Returns:
             Whether there was anything left to cancel.
@@ -101,7 +110,7 @@ class OrderCalls(Calls):
         Raises:
             As `place_order`, save AlreadyAcceptedError.
         """
-        query = {"category": CATEGORY, "symbol": symbol, "orderLinkId": client_order_id}
+        query = {"category": CATEGORY, "symbol": symbol, id_name: order_id}
         answer = self._wire.post(
             Kind.CANCEL, HTTP.cancel_order, query, is_ours, done=_NOTHING_TO_CANCEL
         )

@@ -1,0 +1,204 @@
+"""What the portfolio makes of the operator's commands: which it does, and what follows from them.
+
+Commands are facts. What holds until another command ends it (a pause, a panic) is a fold of them,
+so that neither a crash nor a restart forgets it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from actors.messages import AssetFlat, ClosePosition, Flatten, RiskRaised, SystemChanged
+from actors.ports import Journal
+from domain.closing import is_younger
+from domain.decisions import Decision
+from domain.facts import Fact
+from domain.operator import ALL, Command, CommandName, OperatorCommand, OperatorState, fold
+from domain.orders import ExitReason, Purpose
+from domain.portfolio import PortfolioState
+from domain.rules import TradingRules
+
+_SECOND_MS = 1000
+_Verdict = tuple[bool, str]
+"""Whether a command is done, and what is answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A command, and what has to be stored of it: all, or nothing is done."""
+
+    answer: OperatorCommand
+    facts: tuple[Fact, ...]
+
+
+@dataclass(kw_only=True)
+class Operations:
+    """The fold of all commands, over the state that they change."""
+
+    rules: TradingRules
+    books: PortfolioState
+    state: OperatorState = field(default_factory=OperatorState)
+    flat: set[str] = field(default_factory=set)
+    """In a panic: assets of which the exchange has said that nothing is open any more."""
+
+    def read(self, journal: Journal) -> None:
+        """Fold what was stored."""
+        self._take(fold(journal.commands(), self._assets))
+
+    @property
+    def _assets(self) -> tuple[str, ...]:
+        return tuple(asset.asset for asset in self.rules.assets)
+
+    @property
+    def not_flat(self) -> frozenset[str]:
+        """In a panic: assets that may still have something open."""
+        return frozenset() if self.state.panic is None else frozenset(self._assets) - self.flat
+
+    def do(self, command: Command, operator: str, t_ms: int) -> Done:
+        """Do a command to the books, or refuse it.
+
+        Args:
+            command: one that changes what may be open.
+            operator: who asked.
+            t_ms: the present; no close, whose decision has that name.
+        """
+        argument = self._known(command.argument)
+        t_ms = self._own_second(t_ms)
+        is_done, result = self._judge(command.name, argument)
+        answer = OperatorCommand(
+            command=command.name.value,
+            arguments=argument,
+            operator=operator,
+            result=result,
+            ts_ms=t_ms,
+            is_done=is_done,
+        )
+        facts: list[Fact] = []
+        if is_done:
+            facts = self._change(command.name, t_ms)
+            self._take(self.state.apply(answer, self._assets))
+        return Done(answer=answer, facts=(*facts, answer))
+
+    def _known(self, argument: str) -> str:
+        """Return an asset as the settings write it."""
+        names = {name.lower(): name for name in (*self._assets, ALL)}
+        names |= {asset.instrument.symbol.lower(): asset.asset for asset in self.rules.assets}
+        return names.get(argument.lower(), argument)
+
+    def _own_second(self, t_ms: int) -> int:
+        """Return a time whose second no other command has: order ids count in seconds."""
+        newest_s = self.state.newest_ms // _SECOND_MS
+        return t_ms if t_ms // _SECOND_MS > newest_s else (newest_s + 1) * _SECOND_MS + 1
+
+    def _judge(self, name: CommandName, asset: str) -> _Verdict:
+        if name is CommandName.PANIC:
+            return self._judge_panic()
+        if name is CommandName.REARM:
+            return self._judge_rearm()
+        meant = frozenset(self._assets if asset == ALL else [asset])
+        if not meant <= frozenset(self._assets):
+            return False, f"unknown asset {asset}; expected {', '.join(self._assets)} or {ALL}"
+        if name is CommandName.CLOSE:
+            return self._judge_close(meant)
+        return self._judge_pause(meant, is_pause=name is CommandName.PAUSE)
+
+    def _judge_pause(self, meant: frozenset[str], *, is_pause: bool) -> _Verdict:
+        concerned = meant - self.state.paused if is_pause else meant & self.state.paused
+        if not concerned:
+            return False, _sentence(meant, "paused already" if is_pause else "not paused")
+        says = "nothing is opened until resume" if is_pause else "may open again"
+        return True, _sentence(concerned, says)
+
+    def _judge_close(self, meant: frozenset[str]) -> _Verdict:
+        present = self.books.present()
+        held = meant & frozenset({*present.positions, *present.reserved})
+        if not held:
+            return False, _sentence(meant, "nothing is open")
+        return True, _sentence(held, "being closed")
+
+    def _judge_panic(self) -> _Verdict:
+        if self.state.panic is not None:
+            return False, f"panic is latched since {self.state.panic.ts_ms}; rearm ends it"
+        held = ", ".join(sorted({*self.books.present().positions, *self.books.reserved}))
+        return True, f"panic: nothing is opened until rearm; closing {held or 'nothing'}"
+
+    def _judge_rearm(self) -> _Verdict:
+        if self.state.panic is None and not self.books.protection.is_halted:
+            return False, "nothing to rearm: neither halted nor in a panic"
+        if self.not_flat:
+            waits = ", ".join(sorted(self.not_flat))
+            return False, f"the panic is not over: the exchange has not shown {waits} to be flat"
+        return True, "armed again: entries are allowed where nothing else forbids them"
+
+    def _change(self, name: CommandName, t_ms: int) -> list[Fact]:
+        """Change the books, and return what is to be stored of that."""
+        match name:
+            case CommandName.PANIC:
+                self.flat.clear()
+                protection = self.books.panic(t_ms)
+                return [self.books.protection, Decision(t_ms=t_ms, protection=protection)]
+            case CommandName.REARM:
+                self.books.rearm()
+                return [self.books.protection]
+            case CommandName.PAUSE:
+                self.books.begin_epoch()
+                return [self.books.protection]
+            case _:
+                return []
+
+    def _take(self, state: OperatorState) -> None:
+        self.state = state
+        self.books.paused = state.paused
+        self.books.panic_since_ms = None if state.panic is None else state.panic.ts_ms
+
+    # What follows, told again until it is so.
+
+    def closes(self) -> Iterator[ClosePosition]:
+        """Return the closes that were asked for and are not over."""
+        positions = self.books.present().positions
+        for asset, t_ms in self.state.closes.items():
+            position = positions.get(asset)
+            if position is not None and not is_younger(position, t_ms):
+                yield ClosePosition(
+                    asset=asset, t_ms=t_ms, purpose=Purpose.OPERATOR, reason=ExitReason.OPERATOR
+                )
+
+    def wants_closed(self, asset: str) -> bool:
+        """Tell whether an entry that fills now comes too late; in a panic it is not flat again."""
+        self.flat.discard(asset)
+        return self.state.panic is not None or asset in self.state.closes
+
+    def flattenings(self) -> Iterator[Flatten]:
+        """Return what a panic still wants of the executions."""
+        if self.state.panic is not None:
+            for asset in self._assets:
+                if asset not in self.flat:
+                    yield Flatten(asset=asset, t_ms=self.state.panic.ts_ms)
+
+    def on_flat(self, message: AssetFlat) -> Iterator[RiskRaised]:
+        """Take note that an asset is flat, and return what people hear of it."""
+        panic = self.state.panic
+        if panic is None or message.t_ms != panic.ts_ms or message.asset in self.flat:
+            return
+        self.flat.add(message.asset)
+        left = ", ".join(sorted(self.not_flat))
+        yield RiskRaised(
+            key=f"panic/{panic.ts_ms}/{message.asset}",
+            asset=message.asset,
+            what="panic: flat at the exchange",
+            figures=f"Still to be shown flat: {left}" if left else "Nothing is open any more.",
+            effect="No entries until rearm",
+            advice="" if left else "You can: check, then send rearm.",
+        )
+
+
+def told_of(answer: OperatorCommand) -> SystemChanged:
+    """Return what people hear of a command that was done."""
+    return SystemChanged(
+        key=f"operator/{answer.ts_ms}/{answer.command}",
+        title=f"{answer.command} {answer.arguments}".strip(),
+        detail=f"{answer.result} (by {answer.operator})",
+    )
+
+
+def _sentence(assets: frozenset[str], says: str) -> str:
+    return f"{', '.join(sorted(assets))}: {says}"

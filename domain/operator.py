@@ -1,0 +1,233 @@
+"""What the operator can ask of the system, and what follows from all that was asked."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+ALL = "all"
+"""In the place of an asset: every one of them."""
+CONFIRM_S = 30.0
+"""How long a command that needs it waits to be confirmed."""
+
+
+class CommandName(StrEnum):
+    """Every command, by the word that is written."""
+
+    STATUS = "status"
+    POSITIONS = "positions"
+    BALANCE = "balance"
+    REGIMES = "regimes"
+    COOLDOWNS = "cooldowns"
+    TRADES = "trades"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    PERFORMANCE = "performance"
+    RISK = "risk"
+    HEALTH = "health"
+    ACTORS = "actors"
+    WHY = "why"
+    PAUSE = "pause"
+    RESUME = "resume"
+    CLOSE = "close"
+    RESTART = "restart"
+    PANIC = "panic"
+    REARM = "rearm"
+    RELOAD = "reload"
+    LOG = "log"
+    VERSION = "version"
+    HELP = "help"
+
+
+class Parameter(StrEnum):
+    """What a command may be followed by."""
+
+    ASSET = "ASSET|all"
+    ACTOR = "ACTOR"
+    COUNT = "N"
+    ID = "ID"
+    LEVEL = "LEVEL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manual:
+    """How one command is written and what it does."""
+
+    does: str
+    parameter: Parameter | None = None
+    is_optional: bool = False
+    changes: bool = False
+    """Whether it changes anything; else it only asks."""
+
+    @property
+    def usage(self) -> str:
+        """What follows the command's word."""
+        if self.parameter is None:
+            return ""
+        return f"[{self.parameter}]" if self.is_optional else str(self.parameter)
+
+
+MANUALS: Mapping[CommandName, Manual] = {
+    CommandName.STATUS: Manual(does="mode, money, positions and what keeps entries back"),
+    CommandName.POSITIONS: Manual(does="open positions with their stops and PnL"),
+    CommandName.BALANCE: Manual(does="balance, equity, exposure"),
+    CommandName.REGIMES: Manual(does="price, averages and regime of each asset"),
+    CommandName.COOLDOWNS: Manual(does="who rests, why and for how long"),
+    CommandName.TRADES: Manual(
+        does="the newest trades, 10 by default", parameter=Parameter.COUNT, is_optional=True
+    ),
+    CommandName.DAILY: Manual(does="the report of this UTC day so far"),
+    CommandName.WEEKLY: Manual(does="the report of the last seven days"),
+    CommandName.PERFORMANCE: Manual(does="all trades in figures"),
+    CommandName.RISK: Manual(does="every limit with its present figure"),
+    CommandName.HEALTH: Manual(does="actors, mailboxes, feeds, process"),
+    CommandName.ACTORS: Manual(does="all actors with restarts and waiting messages"),
+    CommandName.WHY: Manual(does="why an order or trade came about", parameter=Parameter.ID),
+    CommandName.PAUSE: Manual(
+        does="open nothing more there", parameter=Parameter.ASSET, changes=True
+    ),
+    CommandName.RESUME: Manual(does="end a pause", parameter=Parameter.ASSET, changes=True),
+    CommandName.CLOSE: Manual(
+        does="close what is open there", parameter=Parameter.ASSET, changes=True
+    ),
+    CommandName.RESTART: Manual(
+        does="replace an actor by a new life", parameter=Parameter.ACTOR, changes=True
+    ),
+    CommandName.PANIC: Manual(does="close all, open nothing until rearm", changes=True),
+    CommandName.REARM: Manual(does="end a panic or a halt", changes=True),
+    CommandName.RELOAD: Manual(does="read the settings again", changes=True),
+    CommandName.LOG: Manual(
+        does="lowest level that is logged", parameter=Parameter.LEVEL, changes=True
+    ),
+    CommandName.VERSION: Manual(does="versions of program, Python, packages"),
+    CommandName.HELP: Manual(does="all commands"),
+}
+
+
+BINDING = (
+    CommandName.PAUSE,
+    CommandName.RESUME,
+    CommandName.CLOSE,
+    CommandName.PANIC,
+    CommandName.REARM,
+)
+"""What holds over restarts, until another command ends it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What somebody asks of the system."""
+
+    name: CommandName
+    argument: str = ""
+
+    @property
+    def needs_confirmation(self) -> bool:
+        """Tell whether it is done only once it was asked for twice."""
+        is_close_all = self.name is CommandName.CLOSE and self.argument.lower() == ALL
+        return is_close_all or self.name in (CommandName.PANIC, CommandName.REARM)
+
+    @property
+    def changes(self) -> bool:
+        """Tell whether it changes anything."""
+        return MANUALS[self.name].changes
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.argument}".rstrip()
+
+
+class UnknownCommandError(ValueError):
+    """What was written is no command; the text says what would be."""
+
+
+def parse(text: str) -> Command:
+    """Return the command that somebody wrote: a word and perhaps its argument.
+
+    Raises:
+        UnknownCommandError: it is none.
+    """
+    words = text.split()
+    word = words[0].lstrip("/").partition("@")[0].lower() if words else ""
+    if word not in {name.value for name in CommandName}:
+        raise UnknownCommandError(f"{text.strip()[:40]!r} is no command; help names all")
+    return checked(CommandName(word), " ".join(words[1:]))
+
+
+def checked(name: CommandName, argument: str) -> Command:
+    """Return a command with the argument that it needs.
+
+    Raises:
+        UnknownCommandError: the argument is missing, too much, or no count.
+    """
+    manual = MANUALS[name]
+    usage = f"{name} {manual.usage}".rstrip()
+    is_missing = not argument and manual.parameter is not None and not manual.is_optional
+    if is_missing or (argument and manual.parameter is None) or len(argument.split()) > 1:
+        raise UnknownCommandError(f"expected: {usage}, found: {name} {argument}".rstrip())
+    if argument and manual.parameter is Parameter.COUNT and not _is_count(argument):
+        raise UnknownCommandError(f"expected: {usage} from 1 to 1000, found: {argument[:40]!r}")
+    return Command(name=name, argument=argument)
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 1 <= int(text[:5]) <= 1000  # noqa: PLR2004
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorCommand:
+    """A command with who asked, when, and what came of it. A fact, stored before it acts."""
+
+    command: str
+    arguments: str
+    operator: str
+    result: str
+    ts_ms: int
+    is_done: bool
+    """Else it was refused, or failed, and changed nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorState:
+    """What follows from all commands so far.
+
+    Always true: a paused asset stays so until a resume, a panic until a rearm.
+    """
+
+    paused: frozenset[str] = frozenset()
+    panic: OperatorCommand | None = None
+    """The one that is still latched."""
+    closes: Mapping[str, int] = field(default_factory=dict)
+    """When each asset's newest `close` was asked for."""
+    newest_ms: int = 0
+
+    def apply(self, fact: OperatorCommand, assets: Collection[str]) -> "OperatorState":
+        """Return the state after one more command.
+
+        Args:
+            fact: the command.
+            assets: all that are traded.
+        """
+        if not fact.is_done:
+            return self
+        meant = frozenset(assets if fact.arguments == ALL else [fact.arguments])
+        paused, panic, closes = self.paused, self.panic, dict(self.closes)
+        match fact.command:
+            case CommandName.PAUSE:
+                paused |= meant
+            case CommandName.RESUME:
+                paused -= meant
+            case CommandName.CLOSE:
+                closes |= dict.fromkeys(meant, fact.ts_ms)
+            case CommandName.PANIC:
+                panic = panic or fact
+            case CommandName.REARM:
+                panic = None
+        newest_ms = max(self.newest_ms, fact.ts_ms)
+        return OperatorState(paused=paused, panic=panic, closes=closes, newest_ms=newest_ms)
+
+
+def fold(facts: Iterable[OperatorCommand], assets: Collection[str]) -> OperatorState:
+    """Return what follows from all commands, oldest first."""
+    state = OperatorState()
+    for fact in facts:
+        state = state.apply(fact, assets)
+    return state

@@ -175,8 +175,8 @@ class ExecutionActor(SupervisedActor):
         """A close whose order ended before the position did."""
         self._flatten: Flatten | None = None
         """Nothing may be open or rest, and the exchange has not said yet that nothing does."""
-        self._resting = 0
-        """How many orders rested when that was asked last, whoever sent them."""
+        self._resting: int | None = None
+        """How many orders rested when that was asked last, whoever sent them; None: not yet."""
         self._foreign: set[str] = set()
         """Orders of others that were told."""
         self._marked_ms = 0
@@ -212,7 +212,7 @@ class ExecutionActor(SupervisedActor):
             case ResolveEntry(grant=grant):
                 self._on_resolve(grant)
             case Flatten():
-                self._flatten = message
+                self._flatten, self._resting = message, None
                 self._ask_exchange()
             case ExecutionSeen(execution=execution):
                 self._on_execution(execution)
@@ -382,7 +382,7 @@ class ExecutionActor(SupervisedActor):
         if self._position is not None and not is_routine:
             self._agenda.append(self._ask_stops)  # a missing stop is what cannot wait
         self._agenda.append(self._ask_executions)
-        if not is_routine or self._rounds % ORDERS_EVERY == 0:
+        if self._flatten or not is_routine or self._rounds % ORDERS_EVERY == 0:
             self._agenda.append(self._ask_orders)
         self._agenda.append(self._ask_holding)
         self._go_on_asking()
@@ -679,7 +679,7 @@ class ExecutionActor(SupervisedActor):
         position = self._position
         is_closed = position is None or is_younger(position, wanted.t_ms)
         is_idle = not any(order.is_under_way for order in self._orders.values())
-        if is_closed and is_idle and not self._resting:
+        if is_closed and is_idle and self._resting == 0:
             self._flatten = None
             self.tell(PORTFOLIO, AssetFlat(asset=self._asset, t_ms=wanted.t_ms))
             return

@@ -187,7 +187,7 @@ class Operations:
             what="panic: flat at the exchange",
             figures=f"Still to be shown flat: {left}" if left else "Nothing is open any more.",
             effect="No entries until rearm",
-            advice="" if left else "You can: check, then send rearm.",
+            advice="" if left else "check, then send rearm",
         )
 
 

@@ -351,6 +351,7 @@ class PortfolioActor(SupervisedActor):
             self._tell_closes()
             self._tell_operations()
         else:
+            self._suspend()  # it may have been given up, and was taken back
             self._tell_reservation(asset)
             self.tell(address, GlobalCooldownStarted(end_ms=self._state.global_cooldown_end_ms))
 

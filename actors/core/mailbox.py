@@ -86,6 +86,11 @@ class Mailbox:
             self._latest.clear()
             return left
 
+    def reopen(self) -> None:
+        """Take messages in again."""
+        with self._lock:
+            self._is_closed = False
+
     def take(self, lease: "Lease") -> Envelope | None:
         """Return the oldest message; None where the lease is over or nothing waits."""
         with self._lock:

@@ -26,6 +26,8 @@ from actors.core.trace import Handling, Outcome, Raised
 
 SUPERVISOR = "supervisor"
 _LOOK_AGAIN_S = 0.1
+_ENDS_SOON_S = 0.01
+"""How often a life that was asked to end is looked at."""
 _MOST_DOUBLINGS = 60
 """Far more than any back-off needs, far less than a float holds."""
 
@@ -88,6 +90,10 @@ class Child:
     incarnation: Incarnation | None = None
     ref: Any = None
     generation: int = 0
+    ready: int = 0
+    """Generation of the newest life that was ready."""
+    is_to_restart: bool = False
+    """By order: its life is asked to end, and the next one begins once it has."""
     restarts: int = 0
     failures_s: deque[float] = field(default_factory=deque)
     """When it failed, within the policy's time."""
@@ -126,6 +132,8 @@ class Supervisor:
         self._tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=SUPERVISOR, daemon=True)
         self._is_stopping = False
+        self._turned = threading.Condition()
+        """Notified whenever a life is ready."""
         self.escalated = threading.Event()
         """Set once a vital child was given up."""
         self.on_turn: Callable[[], None] = lambda: None
@@ -164,6 +172,21 @@ class Supervisor:
         self._tasks.put(suspend)
         while not done.wait(_LOOK_AGAIN_S) and self._thread.is_alive():
             pass
+
+    def restart(self, address: str, timeout_s: float) -> bool:
+        """Replace a child's life by order, after the message at hand, and wait until that is done.
+
+        It counts as no failure. A child that was given up is taken back.
+
+        Returns:
+            Whether the next life was ready in time; if not, it may still come.
+        """
+        child = self._children[address]
+        before = child.generation
+        self._tasks.put(lambda: self._begin_restart(child))
+        deadline_s = time.monotonic() + timeout_s
+        with self._turned:
+            return self._turned.wait_for(lambda: child.ready > before, _until(deadline_s))
 
     def children(self) -> list[Child]:
         """Return all children, in the order of their start."""
@@ -208,6 +231,8 @@ class Supervisor:
     def _pause_s(self) -> float:
         due = [c.restart_at_s for c in self._children.values() if c.restart_at_s is not None]
         until_due_s = max(0.0, min(due) - time.monotonic()) if due else 1.0
+        if any(child.is_to_restart for child in self._children.values()):
+            return _ENDS_SOON_S
         return min(until_due_s, self._policy.hang_s / 4, 1.0)
 
     def _watch(self, child: Child, now_s: float) -> None:
@@ -215,6 +240,10 @@ class Supervisor:
             self._launch(child)
         incarnation = child.incarnation
         if incarnation is None or child.status not in _ALIVE:
+            return
+        if incarnation.ended.is_set() and child.is_to_restart:
+            incarnation.is_reported = True
+            self._relaunch(child)
             return
         if incarnation.ended.is_set() and not incarnation.is_reported:
             poison = incarnation.lease.revoke()
@@ -227,8 +256,32 @@ class Supervisor:
         if busy_since_s is not None and now_s - busy_since_s > limit_s:
             self._abandon(incarnation, busy_since_s, limit_s)
 
+    def _begin_restart(self, child: Child) -> None:
+        if self._is_stopping:
+            return
+        self._system.given_up.discard(child.spec.address)
+        child.given_up_because = None
+        child.failures_s.clear()
+        if child.status is ChildStatus.GIVEN_UP:
+            child.address.mailbox.reopen()
+            self._relaunch(child)
+        elif child.status is ChildStatus.WAITING:
+            child.restart_at_s = time.monotonic()
+        elif child.ref is not None and not child.is_to_restart:
+            child.is_to_restart = True
+            child.ref.stop(block=False)
+
+    def _relaunch(self, child: Child) -> None:
+        """Begin a life that no failure has made necessary."""
+        child.is_to_restart, child.failure = False, None
+        child.restarts += 1
+        if not child.owed:
+            self._owe(child)
+        self._launch(child)
+
     def _launch(self, child: Child) -> None:
         child.restart_at_s = None
+        child.is_to_restart = False
         child.generation += 1
         child.status = ChildStatus.STARTING
         if child.generation == 1:
@@ -260,6 +313,9 @@ class Supervisor:
         if child.incarnation is incarnation and child.status is ChildStatus.STARTING:
             child.status = ChildStatus.RUNNING
             self._settle(child)
+            with self._turned:
+                child.ready = child.generation
+                self._turned.notify_all()
 
     def _crashed(self, incarnation: Incarnation, report: CrashReport) -> None:
         child = self._children[incarnation.address.name]

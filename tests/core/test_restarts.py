@@ -446,3 +446,57 @@ def test_a_tick_for_a_given_up_address_is_no_dead_letter(build):
 
     house.wait_quiet()
     assert house.system.dead_letter_count == before
+
+
+def test_a_restart_by_order_loses_no_message_and_counts_as_no_failure(build):
+    house = build("a", "b", max_restarts=0)
+    gate = house.hold("a")
+    house.tell("a", Note(value="waits"))
+    threading.Timer(0.0, gate.opened.set).start()
+
+    assert house.supervisor.restart("a", PATIENCE_S)
+
+    house.wait_quiet()
+    assert house.values("a") == ["waits"]
+    assert house.ask("a") == 2
+    assert house.ask("b") == 1
+    assert house.news("b") == [Restarted(address="a", generation=2)]
+    assert house.child("a").given_up_because is None
+    assert house.reports == []
+
+
+def test_a_restart_by_order_takes_back_who_was_given_up(build):
+    house = build("a", "b")
+    house.supervisor.give_up("a", "test")
+    house.tell("a", Note(value="lost"))
+
+    assert house.supervisor.restart("a", PATIENCE_S)
+
+    house.tell("a", Note(value="heard"))
+    house.wait_quiet()
+    assert house.values("a") == ["heard"]
+    assert house.system.given_up == set()
+    assert house.child("a").status is ChildStatus.RUNNING
+
+
+def test_a_restart_by_order_of_one_that_hangs_waits_no_longer_than_told(build):
+    house = build("a", "b")
+    gate = house.hold("a")
+
+    assert not house.supervisor.restart("a", 0.05)
+
+    gate.opened.set()
+    house.wait_quiet()
+    assert house.ask("a") == 2
+
+
+def test_a_life_that_crashes_while_it_is_asked_to_end_is_replaced_once(build):
+    house = build("a", "b")
+    gate = house.hold("a")
+    house.tell("a", failing())
+    threading.Timer(0.0, gate.opened.set).start()
+
+    assert house.supervisor.restart("a", PATIENCE_S)
+
+    house.wait_quiet()
+    assert house.ask("a") == 2

@@ -7,12 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from statistics import fmean
 
-import numpy as np
-
 from domain.backtesting.engine import run_backtest
 from domain.backtesting.figures import backtest_figures
 from domain.backtesting.market import Market
-from domain.indicators import Array
 from domain.rules import TradingRules
 
 
@@ -249,55 +246,3 @@ def mean_score(scores: Sequence[Score]) -> Score:
         return fmean(values) if values else None
 
     return Score(**{name: mean(name) for name in FIGURES})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class HeatMap:
-    """A figure over two of the swept settings."""
-
-    x_key: str
-    y_key: str
-    x_values: tuple[str, ...]
-    y_values: tuple[str, ...]
-    cells: Array
-    """(y, x) float64: mean over all other settings; NaN where there was no run, or no figure."""
-
-
-def heat_map(
-    result: SweepResult, x_key: str, y_key: str, figure: str, *, is_out_of_sample: bool = False
-) -> HeatMap:
-    """Return a figure over two swept settings.
-
-    Args:
-        result: of the sweep.
-        x_key: a swept setting.
-        y_key: another one.
-        figure: one of FIGURES.
-        is_out_of_sample: take the scores out of sample, which a walk forward has.
-    """
-    cells: dict[tuple[str, str], list[Score]] = {}
-    for row in result.rows:
-        values = row.combination.values
-        scores = row.out_of_sample if is_out_of_sample else row.in_sample
-        cells.setdefault((values[y_key], values[x_key]), []).extend(scores)
-    ys = sorted({y for y, _ in cells}, key=_number_first)
-    xs = sorted({x for _, x in cells}, key=_number_first)
-
-    def cell(y: str, x: str) -> float:
-        value: float | None = getattr(mean_score(cells.get((y, x), ())), figure)
-        return np.nan if value is None else value
-
-    return HeatMap(
-        x_key=x_key,
-        y_key=y_key,
-        x_values=tuple(xs),
-        y_values=tuple(ys),
-        cells=np.array([[cell(y, x) for x in xs] for y in ys]),
-    )
-
-
-def _number_first(text: str) -> tuple[bool, float, str]:
-    try:
-        return False, float(text), text
-    except ValueError:
-        return True, 0.0, text

@@ -5,7 +5,8 @@ from itertools import combinations
 import numpy as np
 import plotly.graph_objects as go
 
-from domain.backtesting.sweep import HeatMap, SweepResult, heat_map, less_is_better
+from domain.backtesting.heat_map import HeatMap, heat_map
+from domain.backtesting.sweep import SweepResult, less_is_better
 from infra.report.style import GREEN, RED, styled
 
 _MOST_PAIRS = 6

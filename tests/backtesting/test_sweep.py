@@ -24,6 +24,7 @@ from typer.testing import CliRunner
 from bin.backtest import main
 from domain.backtesting.engine import run_backtest
 from domain.backtesting.figures import backtest_figures
+from domain.backtesting.heat_map import heat_map
 from domain.backtesting.market import Market
 from domain.backtesting.sweep import (
     FIGURES,
@@ -31,7 +32,6 @@ from domain.backtesting.sweep import (
     Score,
     batches,
     gathered,
-    heat_map,
     play,
     windows,
 )

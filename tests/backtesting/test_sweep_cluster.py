@@ -20,7 +20,7 @@ from tests.backtesting.markets import Recipe, lively_rules, random_market
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60
-MARKET = Market(random_market(Recipe(seed=3, candles=20_000, assets=2)))
+MARKET = Market(random_market(Recipe(seed=3, candles=6_000, assets=2)))
 TRIED = [
     Combination(
         values={}, rules=lively_rules(strategy={"ema_short_period": 5, "ema_long_period": period})

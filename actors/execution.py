@@ -32,6 +32,7 @@ from actors.messages import (
     ClosePosition,
     ConnectionLost,
     ConnectionRestored,
+    Describe,
     ExecutionSeen,
     Flatten,
     GivenUp,
@@ -87,6 +88,7 @@ from domain.orders import (
 from domain.positions import ZERO, Booked, Execution, Holding, Position, book
 from domain.rules import TradingRules
 from domain.sizing import ProtectiveLevels, protective_levels
+from domain.snapshots import ExecutionSnapshot
 
 _EXCHANGE = "exchange"
 ALARMING_DIFFERENCES = 3
@@ -202,9 +204,12 @@ class ExecutionActor(SupervisedActor):
         while self._agenda:
             self._put_next()
 
-    def handle(self, message: Message) -> None:
+    def handle(self, message: Message) -> ExecutionSnapshot | None:
         """Do what a message says."""
         match message:
+            case Describe():
+                is_naked = self._naked_since_ms is not None
+                return ExecutionSnapshot(asset=self._asset, is_naked=is_naked)
             case OpenPosition(grant=grant):
                 self._on_open(grant)
             case ClosePosition():
@@ -231,6 +236,7 @@ class ExecutionActor(SupervisedActor):
                 pass
             case _:
                 self.refuse(message)
+        return None
 
     def _on_open(self, grant: Grant) -> None:
         order = self._orders.get(grant.client_order_id)

@@ -77,7 +77,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Describe(Message):
-    """Query, from the roof to an AssetActor or the portfolio: answered by its snapshot."""
+    """Query, from the roof to an asset, an execution or the portfolio: answered by its snapshot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

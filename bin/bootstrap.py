@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -37,6 +38,7 @@ from domain.rules import TradingRules
 from domain.snapshots import AssetSnapshot, PortfolioSnapshot
 from infra.bybit.connection import BybitConnection, MarketConnection
 from infra.bybit.venues import Venue
+from infra.bybit.ws.tally import StreamStats
 from infra.drills.broken_database import BrokenDatabase
 from infra.drills.kill_points import Killer
 from infra.drills.ports import DrilledExchange, DrilledJournals
@@ -186,6 +188,9 @@ class Account(Protocol):
     def warnings(self) -> tuple[str, ...]:
         """What the operator should know, once it is prepared."""
 
+    def stream_stats(self) -> list[StreamStats]:
+        """Return the counters of its own streams."""
+
     def prepare(self, rules: TradingRules) -> TradingRules:
         """Return the rules with the exchange's filters and the account's balance."""
 
@@ -247,7 +252,11 @@ class Run:
 
     def _warn(self, warning: str) -> None:
         key = f"account/{warning}/{self.info.started_ms}"
-        message = SystemChanged(key=key, title="The account needs a look", detail=warning)
+        self.tell_people(key, "The account needs a look", warning)
+
+    def tell_people(self, key: str, title: str, detail: str) -> None:
+        """Tell people something of the system, once a key."""
+        message = SystemChanged(key=key, title=title, detail=detail)
         self.system.address(NOTIFIER).tell(message, sender="roof")
 
     def suspend(self, address: str, cause: str) -> None:
@@ -289,6 +298,15 @@ class Run:
     def depths(self) -> dict[str, int]:
         """Return how many messages wait at each address."""
         return {a.name: a.mailbox.depth for a in self.system.addresses()}
+
+    def describable(self) -> list[str]:
+        """Return the addresses that answer with a snapshot."""
+        assets = [asset.asset for asset in self.rules.assets]
+        return [PORTFOLIO, *map(asset_name, assets), *map(execution_name, assets)]
+
+    def question(self, address: str) -> Future[Any]:
+        """Ask for an actor's snapshot, and return where its answer will be."""
+        return self.system.address(address).question(Describe(), sender="roof")
 
     def _ask(self, address: str) -> Any:
         try:

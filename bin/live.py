@@ -15,6 +15,7 @@ from bin.account_lock import AccountLock
 from bin.bootstrap import Run, RunDirectory, build_live, start_run_logging
 from bin.confirm import confirm_live
 from bin.drills import read_sim_drills
+from bin.health import Health
 from bin.live_view import LiveView
 from bin.modes import Mode, venue_of
 from bin.process_drills import read_process_drills
@@ -25,6 +26,7 @@ from infra.bybit.api_key import read_key
 from infra.bybit.connection import account_reader
 from infra.bybit.venues import Venue
 from infra.settings import Settings, default_dotenv, load_settings
+from infra.systemd import ServiceManager
 from infra.watchdog import Watchdog
 
 DONE, GAVE_UP = 0, 1
@@ -51,11 +53,12 @@ def run_live(options: LiveOptions, screen: Console) -> int:
     """Trade until a signal comes, show it, and return the exit code.
 
     Raises:
-        ConfigError: the options or settings are wrong, or the exchange does not answer.
+        ConfigError: the options or settings are wrong, or the exchange refuses the key.
     """
     settings = load_settings(options.settings, environ=os.environ, dotenv=default_dotenv())
     mode = options.mode
     assets = [asset.asset for asset in settings.trading_rules().assets]
+    service = ServiceManager(os.environ)
     process_drills, texts = read_process_drills(options.drills)
     drills = read_sim_drills(texts, assets, options.seed)
     venue = _venue(options, settings)
@@ -89,9 +92,17 @@ def run_live(options: LiveOptions, screen: Console) -> int:
             connection.start()
             freeze_s = float(settings.supervision.freeze_seconds)
             watchdog = Watchdog(directory.path / "frozen.txt", freeze_s)
-            return _trade(run, LiveView(run, mode, events), screen, _stop_s(settings), watchdog)
-        except (UnavailableError, AccessDeniedError) as error:
+            health = Health(
+                run, connection, settings, directory.path, is_real_time=venue.speed == 1
+            )
+            keepers = Keepers(watchdog=watchdog, health=health, service=service)
+            return _trade(run, LiveView(run, mode, events), screen, _stop_s(settings), keepers)
+        except AccessDeniedError as error:
             raise ConfigError(f"the exchange cannot be used: {error}") from error
+        except UnavailableError as error:
+            # No wrong use: the same start may do in a minute, and a service manager tries it.
+            screen.print(f"the exchange does not answer: {error}", style="red", markup=False)
+            return GAVE_UP
 
 
 def _venue(options: LiveOptions, settings: Settings) -> Venue | None:
@@ -115,10 +126,27 @@ def _may_trade(
         )
 
 
-def _trade(run: Run, view: LiveView, screen: Console, stop_s: float, watchdog: Watchdog) -> int:
-    run.supervisor.on_turn = watchdog.feed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keepers:
+    """Who watches that the process works; the supervisor's turns are their proof."""
+
+    watchdog: Watchdog
+    health: Health
+    service: ServiceManager
+
+    def turn(self) -> None:
+        """Take note of a turn."""
+        self.watchdog.feed()
+        self.health.turn()
+        self.service.feed()
+
+
+def _trade(run: Run, view: LiveView, screen: Console, stop_s: float, keepers: Keepers) -> int:
+    run.supervisor.on_turn = keepers.turn
     call_at_signals(run.stop_requested.set)
     run.start()
+    keepers.health.start()
+    keepers.service.ready(f"trades in mode {run.info.mode}")
     if screen.is_terminal:
         with Live(view.draw(), console=screen, auto_refresh=False, screen=False) as live:
             while not _is_over(run):
@@ -126,7 +154,9 @@ def _trade(run: Run, view: LiveView, screen: Console, stop_s: float, watchdog: W
     else:
         while not _is_over(run):
             pass
-    watchdog.feed_for_the_last_time(stop_s + _GRACE_S)
+    keepers.watchdog.feed_for_the_last_time(stop_s + _GRACE_S)
+    keepers.service.stopping("stops in order; positions stay under their stops")
+    keepers.health.close()
     last = view.draw()
     run.stop(stop_s)
     Console().print(last)

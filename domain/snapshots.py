@@ -52,3 +52,12 @@ class PortfolioSnapshot:
     """What is broken, by its source."""
     suspended: frozenset[str] = frozenset()
     """Assets that get no new positions: given up, or frozen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionSnapshot:
+    """One asset's orders and stops as its execution sees them."""
+
+    asset: str
+    is_naked: bool
+    """The open position had no stop at the exchange when it was looked at last."""

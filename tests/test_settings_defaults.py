@@ -134,6 +134,17 @@ OURS = {
         "freeze_seconds": 60,
     },
     "database": {"file": None, "busy_timeout_ms": 5000},
+    "health": {
+        "every_seconds": Decimal(5),
+        "for_seconds": Decimal(30),
+        "max_cpu_pct": Decimal("0.8"),
+        "max_memory_pct": Decimal("0.8"),
+        "max_disk_pct": Decimal("0.9"),
+        "max_latency_ms": 1000,
+        "max_feed_age_seconds": Decimal(60),
+        "max_message_age_seconds": Decimal(10),
+        "max_clock_offset_ms": 1000,
+    },
     "logging": {"level": "INFO", "rotation": "00:00", "retention_days": 30},
     "trace": {
         "enabled": True,

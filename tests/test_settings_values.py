@@ -473,6 +473,7 @@ def test_property_below_reaches_every_section_with_numbers() -> None:
         "supervision",
         "feed",
         "execution",
+        "health",
         "replay",
         "simulation",
         "instruments",

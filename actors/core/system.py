@@ -84,10 +84,14 @@ class Address:
             ActorCrashedError: the message crashed its actor.
             DeadLetterError: nobody answers there any more.
         """
+        return self.question(message, sender=sender).result(timeout_s)
+
+    def question(self, message: Message, *, sender: str) -> Future[Any]:
+        """Put a message that is answered, and return where its answer will be. As `ask`."""
         envelope = self._system.envelope(self.name, message, sender, OUTSIDE, None)
         envelope.reply = Future()
         self._system.deliver(self, envelope, None)
-        return envelope.reply.result(timeout_s)
+        return envelope.reply
 
 
 class DeadLetterError(Exception):

@@ -20,6 +20,7 @@ from infra.bybit.public_stream import PublicStream
 from infra.bybit.rest import BybitRest
 from infra.bybit.shapes.account import MarginMode
 from infra.bybit.venues import Venue
+from infra.bybit.ws.tally import StreamStats
 from infra.live_clock import LiveClock
 
 _SPARE_CANDLES = 500
@@ -142,6 +143,10 @@ class MarketConnection:
         """
         self.rest.sync_clock()
 
+    def stream_stats(self) -> list[StreamStats]:
+        """Return the counters of the public streams; from any thread."""
+        return self._pool.stats()
+
     def close(self) -> None:
         """Let go of everything."""
         self.clock.close()
@@ -211,6 +216,10 @@ class BybitConnection:
     def start(self) -> None:
         """Begin to hear of the account."""
         self._private.start()
+
+    def stream_stats(self) -> list[StreamStats]:
+        """Return the counters of the account's stream; from any thread."""
+        return [self._private.stats()]
 
     def close(self) -> None:
         """Hear no more."""

@@ -1,5 +1,6 @@
 """The market as it happens: closed candles and prices, by symbol."""
 
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -18,6 +19,7 @@ class PublicStream:
         self._pool = pool
         self._candle_minutes = candle_minutes
         self._refusals = Refusals()
+        self._heard_s: dict[str, float] = {}
 
     def candles(
         self,
@@ -39,6 +41,7 @@ class PublicStream:
         reader = CandleReader(self._candle_minutes * MINUTE_MS)
 
         def read(message: Message) -> None:
+            self._heard_s[symbol] = time.monotonic()
             for candle in (
                 self._refusals.attempt("kline", partial(self._closed, reader, message)) or ()
             ):
@@ -72,6 +75,10 @@ class PublicStream:
 
         topic = f"tickers.{symbol}"
         return self._pool.subscribe(topic, read, on_connected=on_connected, on_lost=on_lost)
+
+    def heard_s(self, symbol: str) -> float | None:
+        """Return when a symbol's candles were last heard of, finished or not (monotonic)."""
+        return self._heard_s.get(symbol)
 
     def refused(self) -> Mapping[str, int]:
         """Return how many messages broke their contract, by kind; from any thread."""

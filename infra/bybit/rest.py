@@ -14,6 +14,7 @@ from infra.bybit.calls.orders import OrderCalls
 from infra.bybit.calls.positions import PositionCalls
 from infra.bybit.clock import ServerClock
 from infra.bybit.http.client import PATIENCE, Credentials, Patience
+from infra.bybit.http.meter import RequestStats
 from infra.bybit.http.wire import Wire
 from infra.bybit.limits import Limiter
 
@@ -59,6 +60,10 @@ class BybitRest(MarketCalls, OrderCalls, PositionCalls, AccountCalls):
         )
         super().__init__(wire, is_demo=is_demo)
         self.clock = clock
+
+    def stats(self) -> RequestStats:
+        """Return how many requests there were, and how long they took; from any thread."""
+        return self._wire.meter.stats()
 
     def close(self) -> None:
         """Close the connections of all threads; the next call opens new ones."""

@@ -10,6 +10,7 @@ from infra.bybit.connection import MarketConnection
 from infra.bybit.listings import find_listing
 from infra.bybit.pool import Subscription
 from infra.bybit.shapes.market import Listing
+from infra.bybit.ws.tally import StreamStats
 from infra.paper.account import PaperAccount
 from infra.paper.exchange import PaperExchange
 from infra.paper.memory import Memory
@@ -85,6 +86,10 @@ class PaperConnection:
                 )
             )
         self._unseen.start()
+
+    def stream_stats(self) -> list[StreamStats]:
+        """Return nothing: the market's own streams tell of this account."""
+        return []
 
     def close(self) -> None:
         """Hear no more; may be called twice."""

@@ -328,6 +328,20 @@ class DatabaseSettings(_Section):
     busy_timeout_ms: _Ms
 
 
+class HealthSettings(_Section):
+    """When people are told of the machine, the connections and the mailboxes."""
+
+    every_seconds: Annotated[Decimal, fields.number("seconds", "0.1", "60")]
+    for_seconds: Annotated[Decimal, fields.number("seconds", "0", "3600")]
+    max_cpu_pct: _Share
+    max_memory_pct: _Share
+    max_disk_pct: _Share
+    max_latency_ms: _Ms
+    max_feed_age_seconds: _Seconds
+    max_message_age_seconds: _Seconds
+    max_clock_offset_ms: _Ms
+
+
 class LoggingSettings(_Section):
     """What is logged and how long it is kept."""
 
@@ -446,6 +460,7 @@ class Settings(_Section):
     simulation: SimulationSettings
     instruments: Mapping[_Symbol, InstrumentSettings]
     database: DatabaseSettings
+    health: HealthSettings
     logging: LoggingSettings
     trace: TraceSettings
     exchange: ExchangeSettings

@@ -23,6 +23,8 @@ from domain.orders import ExitReason
 from domain.positions import ExecutionKind
 from infra.bybit import ReadRefusedError, UnansweredError
 from infra.bybit.http.client import PATIENCE
+from infra.bybit.http.meter import Result
+from infra.bybit.limits import Kind
 from infra.bybit.shapes.account import MarginMode
 from tests.bybit.rest_server import (
     CREATE,
@@ -85,6 +87,18 @@ def test_a_read_gives_up_when_its_budget_is_used_up(venue, rest, fault):
 
     assert venue.time.now_s - began_s < PATIENCE.read_budget_s
     assert 4 < venue.count(POSITIONS) < 20
+
+
+def test_every_try_is_counted_by_kind_and_result(venue, rest):
+    venue.fail(POSITIONS, Fault(status=502), Fault(cuts=True))
+    venue.answer(POSITIONS, position())
+
+    rest.position("BTCUSDT")
+
+    stats = rest.stats()
+    assert stats.counts[Kind.READ, Result.SILENT] == 2
+    assert stats.counts[Kind.READ, Result.OK] == 1
+    assert stats.buckets[-1] == sum(stats.counts.values())
 
 
 def test_pauses_grow_and_are_never_all_the_same(venue, rest):

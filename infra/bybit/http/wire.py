@@ -24,6 +24,7 @@ from infra.bybit import NeverSentError, UnansweredError
 from infra.bybit.clock import ServerClock
 from infra.bybit.http.client import Client, Credentials, Patience
 from infra.bybit.http.departure import DEPARTURE, Departure, IsOurs, always
+from infra.bybit.http.meter import RequestMeter, Result
 from infra.bybit.http.outcome import (
     HTTP_FORBIDDEN,
     TOO_MANY,
@@ -77,6 +78,7 @@ class Wire:
         self._local = threading.local()
         self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
         self._measuring = threading.Lock()
+        self.meter = RequestMeter(monotonic_s)
 
     def close(self) -> None:
         """Close the connections of all threads; the next call opens new ones."""
@@ -93,7 +95,7 @@ class Wire:
         for sample in range(samples):
             self._limiter.wait(Kind.PUBLIC, at_most_s=self._patience.turn_s)
             asked_s = self._monotonic_s()
-            outcome = self._ask(HTTP.get_server_time, {}, Departure(always))
+            outcome = self._ask(Kind.PUBLIC, HTTP.get_server_time, {}, Departure(always))
             answered_s = self._monotonic_s()
             error = why_unanswered(outcome, self._heed(Kind.PUBLIC, outcome))
             if error is None and isinstance(outcome, Answer):
@@ -129,7 +131,7 @@ class Wire:
             if is_private and not self.clock.is_fresh:
                 self._refresh_clock()
             self._limiter.wait(kind, at_most_s=max(0.0, deadline_s - self._monotonic_s()))
-            outcome = self._ask(call, query, Departure(always), deadline_s)
+            outcome = self._ask(kind, call, query, Departure(always), deadline_s)
             error = why_unanswered(outcome, self._heed(kind, outcome))
             if error is None and isinstance(outcome, Answer):
                 return outcome
@@ -164,7 +166,7 @@ class Wire:
             self._limiter.wait(kind, at_most_s=self._patience.turn_s)
         except UnansweredError as error:
             raise NeverSentError(str(error)) from None
-        outcome = self._ask(call, query, departure)
+        outcome = self._ask(kind, call, query, departure)
         self._heed(kind, outcome)
         if isinstance(outcome, Silence):
             raise_silence(outcome, departure)
@@ -216,17 +218,31 @@ class Wire:
 
     def _ask(
         self,
+        kind: Kind,
         call: Call,
         query: Mapping[str, object],
         departure: Departure,
         deadline_s: float | None = None,
     ) -> Answer | Silence:
-        """Return what came back; only a fenced sender is an exception here.
+        """Return what came back, and count it; only a fenced sender is an exception here."""
+        client = self._client(deadline_s)
+        asked_s = self._monotonic_s()
+        outcome = self._outcome(client, call, query, departure)
+        if isinstance(outcome, Silence):
+            result = Result.SILENT
+        else:
+            result = Result.OK if outcome.code == 0 else Result.REFUSED
+        self.meter.note(kind, result, self._monotonic_s() - asked_s)
+        return outcome
+
+    def _outcome(
+        self, client: Client, call: Call, query: Mapping[str, object], departure: Departure
+    ) -> Answer | Silence:
+        """Return what came back.
 
         The exceptions of pybit and requests end here and are not chained: their frames hold the
         key and the signature.
         """
-        client = self._client(deadline_s)
         left_over = DEPARTURE.set(departure)
         try:
             answer: Answer = call(client, **query)

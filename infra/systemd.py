@@ -1,0 +1,54 @@
+"""Tells systemd how the service is (sd_notify(3)); nothing where no systemd has started it."""
+
+import os
+import socket
+import time
+from collections.abc import MutableMapping
+
+_US_PER_S = 1_000_000
+_FEEDS_IN_TIME = 4
+"""Feedings in the time after which systemd would lose patience."""
+
+
+class ServiceManager:
+    """One service's line to systemd. What is not taken is lost, and never an error here."""
+
+    def __init__(self, environ: MutableMapping[str, str]) -> None:
+        """Take the line; processes that are started later do not inherit it.
+
+        Args:
+            environ: NOTIFY_SOCKET, a path or @name; WATCHDOG_USEC, how long systemd waits for a
+                feeding; WATCHDOG_PID, which process it means.
+        """
+        address = environ.pop("NOTIFY_SOCKET", "")
+        usec, pid = environ.pop("WATCHDOG_USEC", ""), environ.pop("WATCHDOG_PID", "")
+        self._address = f"\0{address[1:]}" if address.startswith("@") else address
+        is_fed = usec.isdecimal() and pid in ("", str(os.getpid()))
+        self._every_s = int(usec) / _US_PER_S / _FEEDS_IN_TIME if is_fed else None
+        self._fed_s: float | None = None
+
+    def ready(self, status: str) -> None:
+        """Say that the start is over; from now on systemd waits for feedings."""
+        self._send(f"READY=1\nSTATUS={status}")
+
+    def feed(self) -> None:
+        """Say that the process works; cheap enough for every turn of a loop."""
+        now_s = time.monotonic()
+        is_early = self._fed_s is not None and now_s - self._fed_s < (self._every_s or 0.0)
+        if self._every_s is not None and not is_early:
+            self._fed_s = now_s
+            self._send("WATCHDOG=1")
+
+    def stopping(self, status: str) -> None:
+        """Say that the orderly stop has begun; systemd waits for no more feedings."""
+        self._send(f"STOPPING=1\nSTATUS={status}")
+
+    def _send(self, text: str) -> None:
+        if not self._address:
+            return
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+                line.setblocking(False)
+                line.sendto(text.encode(), self._address)
+        except OSError:
+            return  # a full or missing socket is systemd's trouble, not trading's

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from domain.funding import funding_rate
 from domain.market import Instrument
 from domain.positions import ZERO
 from domain.rules import FillRules
@@ -105,7 +106,7 @@ class Simulator:
         self.account = Account(options.fills, self.market)
         self.venue = Venue(self.account, self.market, self, self, self.clock.now_ms, self.seed)
         self.hub = Hub(self.gate, self.clock, self.faults, self.wire, self.seed)
-        self.tickers = Tickers(self.market, options.fills)
+        self.tickers = Tickers(self.market, options.fills, self.funding_rate)
         self.hub.symbols = frozenset(self.market.instruments)
         self.hub.snapshot = self._snapshot
         self._chance = random.Random(f"{self.seed}/core")  # noqa: S311 - delays, not secrets
@@ -212,6 +213,10 @@ class Simulator:
             available=account.available(self.venue.ledger.open_orders()),
             realized=sum((book.realized_ever for book in account.books.values()), ZERO),
         )
+
+    def funding_rate(self, symbol: str, time_ms: int) -> Decimal | None:
+        """Return the rate that is settled at a time on the candle grid; None where none is."""
+        return funding_rate(time_ms, self.options.fills, self._source.funding.get(symbol))
 
     # Faults and what people do.
 
@@ -465,13 +470,15 @@ class Simulator:
 
     def _fund(self) -> None:
         """Settle funding at the open of the candle under way, where it is due."""
-        open_ms, fills = self.market.open_time_ms, self.options.fills
-        if open_ms == self._funded_ms or open_ms % fills.funding_interval_ms:
+        open_ms = self.market.open_time_ms
+        if open_ms == self._funded_ms:
             return
         self._funded_ms = open_ms
         for symbol in self.market.instruments:
-            opened = self.market.mark_of(symbol, self.market.live(symbol).open)
-            self.venue.settle_funding(symbol, opened, fills.funding_rate, open_ms)
+            rate = self.funding_rate(symbol, open_ms)
+            if rate is not None:
+                opened = self.market.mark_of(symbol, self.market.live(symbol).open)
+                self.venue.settle_funding(symbol, opened, rate, open_ms)
 
     def _snapshot(self, topic: str) -> dict[str, Any] | None:
         return self.tickers.snapshot(topic, self.clock.told_ms())

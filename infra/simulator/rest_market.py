@@ -1,5 +1,8 @@
 """The public side of REST: time, instruments, candles, tickers, book, funding, tiers."""
 
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from infra.simulator import refusals, shapes
@@ -76,28 +79,31 @@ def orderbook(core: Simulator, params: Params) -> Json:
 
 
 def funding_history(core: Simulator, params: Params) -> Json:
-    """GET /v5/market/funding/history; the rate was always the same."""
+    """GET /v5/market/funding/history; before the candles the rate was always the same."""
     params.one_of("category", "linear")
     symbol = core.venue.ledger.instrument(params.text("symbol")).symbol
     begin, end = params.integer("startTime"), params.integer("endTime")
     if begin is not None and end is None:
         raise refusals.wrong("endTime is required with startTime")
-    fills = core.options.fills
-    interval_ms = fills.funding_interval_ms
     now_ms = core.clock.now_ms()
-    newest = min(now_ms if end is None else end, now_ms) // interval_ms * interval_ms
+    newest_ms = min(now_ms if end is None else end, now_ms) // CANDLE_MS * CANDLE_MS
     limit = max(1, min(params.integer("limit", 200) or 200, 200))
-    times = [newest - i * interval_ms for i in range(limit)]
+    settled = _settled(core, symbol, newest_ms, 0 if begin is None else begin)
     rows = [
-        {
-            "symbol": symbol,
-            "fundingRate": text(fills.funding_rate),
-            "fundingRateTimestamp": str(time_ms),
-        }
-        for time_ms in times
-        if begin is None or time_ms >= begin
+        {"symbol": symbol, "fundingRate": text(rate), "fundingRateTimestamp": str(time_ms)}
+        for time_ms, rate in islice(settled, limit)
     ]
     return {"category": "linear", "list": rows}
+
+
+def _settled(
+    core: Simulator, symbol: str, newest_ms: int, oldest_ms: int
+) -> Iterator[tuple[int, Decimal]]:
+    """Yield the times and rates of a symbol's settlements, the newest first."""
+    for time_ms in range(newest_ms, oldest_ms - 1, -CANDLE_MS):
+        rate = core.funding_rate(symbol, time_ms)
+        if rate is not None:
+            yield time_ms, rate
 
 
 def risk_limit(core: Simulator, params: Params) -> Json:

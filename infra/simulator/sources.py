@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from domain.candles import CandleSeries
+from domain.funding import FundingHistory
 from domain.market import Candle, Instrument, exact
 from infra.simulator.generator import CANDLE_MS, CandleGenerator, Plan
 
@@ -17,6 +18,8 @@ class Source(Protocol):
     first_open_ms: int
     first_number: int
     """Lowest number of a candle that it still has."""
+    funding: Mapping[str, FundingHistory | None]
+    """Settlements as they happened, by symbol; without them the constant rate is settled."""
 
     def plans(self, number: int) -> Mapping[str, Plan] | None:
         """Return the candles of one open time by symbol; None after the last."""
@@ -39,6 +42,7 @@ class GeneratedSource:
         """Let the first candle open at a time on the candle grid; begin at a mark where given."""
         self.first_open_ms = first_open_ms
         self.first_number = 0
+        self.funding: Mapping[str, FundingHistory | None] = {}
         self.mark: Mark | None = None
         """The newest, one in `MARK_EVERY` candles."""
         self._generator = CandleGenerator(instruments, seed)
@@ -66,6 +70,9 @@ class RecordedSource:
         end_ms = min(series.candle(-1).close_time_ms for series in candles.values())
         self.first_open_ms = first_ms
         self.first_number = 0
+        self.funding: Mapping[str, FundingHistory | None] = {
+            symbol: series.funding for symbol, series in candles.items()
+        }
         self.count = max(0, (end_ms - first_ms) // CANDLE_MS)
 
     def plans(self, number: int) -> Mapping[str, Plan] | None:

@@ -19,10 +19,16 @@ _DEPTH = Decimal(20)
 class Tickers:
     """The market as clients see it."""
 
-    def __init__(self, market: Market, fills: FillRules) -> None:
-        """Look at a market."""
+    def __init__(
+        self,
+        market: Market,
+        fills: FillRules,
+        funding_rate: Callable[[str, int], Decimal | None],
+    ) -> None:
+        """Look at a market; `funding_rate` tells what a symbol settles at a time."""
         self._market = market
         self._fills = fills
+        self._funding_rate = funding_rate
         self._told: dict[str, dict[str, str]] = {}
         self._told_at: dict[str, int] = {}
         self._ticked: dict[str, int] = {}
@@ -105,7 +111,7 @@ class Tickers:
             "fundingIntervalHour": str(interval_ms // 3_600_000),
             "fundingCap": "0.005",
             "nextFundingTime": str(next_funding_ms),
-            "fundingRate": text(self._fills.funding_rate),
+            "fundingRate": text(self._funding_rate(symbol, next_funding_ms) or Decimal(0)),
             "bid1Price": text(market.bid_price(symbol)),
             "bid1Size": text(size),
             "ask1Price": text(market.ask_price(symbol)),

@@ -6,14 +6,18 @@ REST, streams, journal and reconciliation are those that trade live; the rules a
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from domain.candles import CandleSeries
+from domain.market import HOUR_MS
 from tests.replay.runs import LIVELY, made_up_market
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,11 +30,11 @@ Row = dict[str, str]
 
 
 def run(
-    folder: Path, *arguments: object, timeout_s: float = 115
+    folder: Path, *arguments: object, timeout_s: float = 115, module: str = "bin.run_actors"
 ) -> subprocess.CompletedProcess[str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return subprocess.run(
-        [sys.executable, "-m", "bin.run_actors", *map(str, arguments)],
+        [sys.executable, "-m", module, *map(str, arguments)],
         cwd=folder,
         env=kept | {"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", "COLUMNS": "200"},
         capture_output=True,
@@ -44,15 +48,22 @@ def trades(
     folder: Path, name: str, *arguments: object, timeout_s: float = 115
 ) -> tuple[list[Row], str]:
     """Return the trades of a run, and its refusals as the summary counts them."""
+    rows, printed = played(folder, name, *arguments, timeout_s=timeout_s)
+    refusals = next(line for line in printed.splitlines() if line.startswith("Refusals:"))
+    return rows, refusals
+
+
+def played(
+    folder: Path, name: str, *arguments: object, timeout_s: float = 115
+) -> tuple[list[Row], str]:
+    """Return the trades of a run, and what it printed."""
     file = folder / f"{name}.csv"
     given = (*arguments, "--run-dir", folder / name, "--trades", file)
     done = run(folder, *given, timeout_s=timeout_s)
     assert done.returncode == 0, done.stderr
     assert "Restarts: none" in done.stdout
     with file.open(newline="") as lines:
-        rows = list(csv.DictReader(lines))
-    refusals = next(line for line in done.stdout.splitlines() if line.startswith("Refusals:"))
-    return rows, refusals
+        return list(csv.DictReader(lines)), done.stdout
 
 
 def over_sockets(folder: Path, *arguments: object, timeout_s: float = 115) -> tuple[list[Row], str]:
@@ -91,6 +102,23 @@ def write_candles(folder: Path, market: dict[str, CandleSeries]) -> None:
             for i in range(len(series)):
                 c = series.candle(i)
                 writer.writerow((c.open_time_ms, c.open, c.high, c.low, c.close, 1))
+
+
+def write_funding(folder: Path, market: dict[str, CandleSeries]) -> None:
+    """Write a settlement every quarter of an hour, each with its rate, for all but one asset."""
+    for place, (asset, series) in enumerate(list(market.items())[:-1]):
+        first_ms, last_ms = int(series.open_time_ms[0]), int(series.open_time_ms[-1])
+        times = list(range(first_ms, last_ms, HOUR_MS // 4))
+        rates = [(-1) ** i * (0.0002 + 0.00001 * i + 0.000003 * place) for i in range(len(times))]
+        table = pa.table({"time_ms": pa.array(times, pa.int64()), "rate": pa.array(rates)})
+        parquet.write_table(table, folder / f"{asset}USDT.funding.parquet")
+
+
+def balance_of(printed: str) -> float:
+    """Return the last balance that the summary of a run shows."""
+    found = re.search(r"Balance \S+ -> (\S+) USDT", printed)
+    assert found is not None, printed
+    return float(found[1].replace(",", ""))
 
 
 def test_recorded_candles_make_the_trades_of_the_replay(tmp_path: Path, shared_data: Path) -> None:
@@ -139,6 +167,33 @@ def test_a_market_full_of_stops_and_emergencies_makes_the_trades_of_the_replay(
     exits = Counter(row["reason"] for row in found)
     assert {"STOP_LOSS", "TAKE_PROFIT", "REGIME"} <= set(exits)
     assert exits.total() > 50
+
+
+def test_recorded_funding_is_settled_alike_by_backtest_replay_and_exchange(tmp_path: Path) -> None:
+    market = made_up_market(5, 2 * DAY)
+    write_candles(tmp_path, market)
+    write_funding(tmp_path, market)
+    settings = tmp_path / "lively.yaml"
+    on_the_grid = {f"{asset}USDT": {"tick_size": "0.01"} for asset in market}
+    settings.write_text(json.dumps(LIVELY | {"instruments": on_the_grid}))
+    given = ("--candles", tmp_path, "--settings", settings)
+
+    sockets = ("--mode", "sim", "--speed", "max")
+    found, found_printed = played(tmp_path, "sockets", *sockets, *given)
+    expected, expected_printed = played(tmp_path, "replay", *given)
+    leapt = run(
+        tmp_path, *given, "--trades", tmp_path / "leapt.csv", "--json", module="bin.backtest"
+    )
+
+    assert_same(found, expected)
+    assert leapt.returncode == 0, leapt.stderr
+    assert (tmp_path / "leapt.csv").read_bytes() == (tmp_path / "replay.csv").read_bytes()
+    balance = float(json.loads(leapt.stdout)["final_balance"])
+    assert balance_of(expected_printed) == pytest.approx(balance, abs=1e-5)
+    assert balance_of(found_printed) == pytest.approx(balance, abs=1e-5)
+    funded = [row for row in expected if float(row["funding"])]
+    assert {row["asset"] for row in funded} >= {"BTC", "ETH"}
+    assert any(float(row["funding"]) < 0 for row in funded), "the constant rate is never paid"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bin.times import show_time
+from bin.times import read_time, show_time
 from bin.trace_evidence import Evidence
 from bin.trace_text import duration_text, fields_of, outcome_text, payload_text, time_text
 from domain.decisions import Grant, Refusal
@@ -73,7 +73,7 @@ class _Case:
 
 
 def story_of(wanted: str, facts: Facts, reader: TraceReader) -> Story:
-    """Return the story of an order, a refused wish, a trade (trade/N) or a message.
+    """Return the story of an order, a refused wish, a trade (ASSET@ISO, trade/N) or a message.
 
     Raises:
         ConfigError: nothing has this id.
@@ -85,8 +85,8 @@ def story_of(wanted: str, facts: Facts, reader: TraceReader) -> Story:
     if message_id is not None:
         return _ancestry(message_id, facts, reader)
     raise ConfigError(
-        f"{wanted}: nothing has this id; expected an order's client_order_id, a refused wish or "
-        "trade/N (see `bin/trace orders`), or a message's id, like 1.2345"
+        f"{wanted}: nothing has this id; expected an order's client_order_id or a refused wish "
+        "(see `bin/trace orders`), a trade like BTC@2025-05-01T10:00, or a message like 1.2345"
     )
 
 
@@ -98,6 +98,7 @@ def _case_of(wanted: str, facts: Facts) -> _Case | None:
     trades = facts.trades()
     order = by_id.get(wanted)
     trade = next((t for number, t in trades if wanted == f"trade/{number}"), None)
+    trade = trade or _trade_at(wanted, [t for _, t in trades])
     if order is not None and order.intent.purpose is not Purpose.ENTRY:
         ids = {e.ts_ms for e in order.executions}
         trade = next((t for _, t in trades if t.asset == _asset(order) and t.exit_ms in ids), None)
@@ -129,6 +130,18 @@ def _case_of(wanted: str, facts: Facts) -> _Case | None:
         exits=_exits(order, orders, trade),
         trade=trade,
     )
+
+
+def _trade_at(wanted: str, trades: list[Trade]) -> Trade | None:
+    """Return the trade of ASSET@ISO: the one that was open, or closed, at that second."""
+    asset, at, text = wanted.partition("@")
+    if not at:
+        return None
+    second = read_time(f"{asset}@", text) // 1000
+    for trade in trades:
+        if trade.asset == asset and trade.entry_ms // 1000 <= second <= trade.exit_ms // 1000:
+            return trade
+    return None
 
 
 def _asset(order: StoredOrder) -> str:

@@ -147,3 +147,8 @@ def listed(title: str, items: Iterable[str]) -> list[str]:
 def why(wanted: str) -> str:
     """Return what to ask for the whole chain of causes."""
     return f"why {wanted}"
+
+
+def trade_name(asset: str, exit_ms: int) -> str:
+    """Return a name of a trade, the same however often its actors had to start anew."""
+    return f"{asset}@{datetime.fromtimestamp(exit_ms // 1000, UTC):%Y-%m-%dT%H:%M:%S}"

@@ -136,7 +136,7 @@ def exited(fact_id: int, trade: Trade, rest: AssetCooldown | None, rules: Tradin
         f"Funding {say.gain(trade.funding)}",
         *_rest(trade, rest, rules),
         say.utc(trade.exit_ms),
-        say.why(f"trade/{fact_id}"),
+        say.why(say.trade_name(trade.asset, trade.exit_ms)),
     ]
     return Notice(
         key=f"exit/{fact_id}",

@@ -348,7 +348,7 @@ def test_an_exit_is_told_with_its_result_and_its_cooldown(room: Newsroom) -> Non
             "Funding +0.00 USDT\n"
             "⏰ Cooldown 60 min:\n"
             "  trade held under 1h\n"
-            "2025-04-16 11:45 UTC\nwhy trade/5"
+            "2025-04-16 11:45 UTC\nwhy BTC@2025-04-16T11:45:00"
         )
     ]
     room.wait(EXIT.ts_ms + HOUR_MS)

@@ -200,7 +200,7 @@ Fees 7.46 USDT
 Funding +0.70 USDT
 No new cooldown
 2025-04-16 17:02 UTC
-why trade/7""",
+why ETH@2025-04-16T17:02:00""",
     ),
     "by hand": (
         trades.opened_by_hand("x", POSITION, RULES),

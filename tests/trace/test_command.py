@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,10 @@ def run(where: Path, *arguments: str, code: int = 0) -> str:
     result = CliRunner().invoke(app, ["--run-dir", str(where), *arguments])
     assert result.exit_code == code, result.output
     return result.output
+
+
+def seconds(time_ms: int) -> str:
+    return f"{datetime.fromtimestamp(time_ms // 1000, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def orders(traced: Traced) -> list[dict]:
@@ -63,9 +68,11 @@ def test_why_takes_a_trade_and_a_message_too(traced: Traced) -> None:
     number, trade = traced.facts().trades()[0]
 
     by_trade = run(traced.folder, "why", f"trade/{number}")
+    by_time = run(traced.folder, "why", f"{trade.asset}@{seconds(trade.exit_ms)}")
     by_message = run(traced.folder, "why", row["message"])
 
     assert f"{trade.pnl:+.2f} USDT" in by_trade
+    assert by_time == by_trade
     assert row["id"] in by_message
 
 

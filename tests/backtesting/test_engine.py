@@ -12,11 +12,13 @@ from domain.backtesting.engine import run_backtest
 from domain.backtesting.market import Market
 from domain.backtesting.result import BacktestResult
 from domain.candles import CandleSeries
-from domain.market import HOUR_MS
+from domain.crosses import CrossKind
+from domain.market import DAY_MS, HOUR_MS, utc_day
 from domain.protection import ProtectionState
 from domain.rules import TradingRules
 from domain.summary import in_order
 from tests.backtesting.markets import Observed, Recipe, lively_rules, random_market
+from tests.domain.builders import series
 
 recipes = st.builds(
     Recipe,
@@ -181,3 +183,28 @@ def test_the_markets_reach_what_can_go_wrong() -> None:
         "CORRELATION",
         "EXPOSURE",
     }
+
+
+def test_a_short_held_over_midnight_is_judged_by_what_the_new_day_began_with() -> None:
+    # A short earns by a long fall, and after midnight gives back a little of it.
+    rise, fall = np.linspace(99, 100, 60), np.linspace(99.9, 94, 84)
+    back, on = np.linspace(94.05, 94.6, 20), np.linspace(94.5, 93, 60)
+    market = {"BTC": series(np.concatenate([rise, fall, back, on]).round(2))}
+    rules = lively_rules(
+        strategy={
+            "ema_short_period": 40,
+            "ema_long_period": 80,
+            "max_hold_ms": DAY_MS,
+            "entry_crosses": frozenset(CrossKind),
+        },
+        risk={"stop_loss_fraction": Decimal("0.3"), "take_profit_fraction": Decimal("0.3")},
+        protection={"max_daily_loss_fraction": Decimal("0.003")},
+    )
+
+    leapt, plain = both(market, rules)
+
+    (trade,) = leapt.trades
+    assert trade.reason == "DAILY_LOSS"
+    assert utc_day(trade.exit_ms) == utc_day(trade.entry_ms) + 1
+    assert trade.pnl > 0, "only against the new day's start is it a loss"
+    hold_against_each_other(leapt, plain)

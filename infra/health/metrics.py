@@ -240,7 +240,8 @@ def _money(figures: Figures) -> Iterator[Metric]:
 
 def _orders(figures: Figures) -> Iterator[Metric]:
     books = figures.books
-    yield _one("trading_positions_without_stop", "Must be 0.", figures.naked)
+    if all(asset.is_naked is not None for asset in figures.assets):
+        yield _one("trading_positions_without_stop", "Must be 0.", figures.naked)
     yield _one(
         "trading_unknown_orders",
         "Orders of which nobody knows yet whether the exchange took them.",

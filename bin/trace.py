@@ -269,10 +269,15 @@ def _followed(
     is_wanted: Callable[[Found], bool],
 ) -> Iterator[Found]:
     directory = trace_directory(_run["at"])
-    yield from [f for f in reader.follow(directory, keys) if is_wanted(f)][-count:]
+
+    def news() -> list[Found]:
+        found = filter(is_wanted, reader.follow(directory, keys))
+        return sorted(found, key=lambda one: one.handling.done_ns)
+
+    yield from news()[-count:]
     while True:
         time.sleep(_LOOK_AGAIN_S)
-        yield from filter(is_wanted, reader.follow(directory, keys))
+        yield from news()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.trace.frames import read_frames
+from infra.trace.ids import SESSION, first_id, id_text, read_id
 from infra.trace.reader import TraceReader
 from infra.trace.recorder import TraceRecorder, TraceRules, next_session
 from infra.trace.records import Session
@@ -296,3 +297,36 @@ def test_a_secret_in_an_exception_never_enters_the_trace(tmp_path: Path) -> None
     assert found.handling.calls[0].raised is not None
     payloads = [f.payload() for f in read_frames(next(tmp_path.glob("*.trace")), [])]
     assert not any(b"planted" in payload for payload in payloads)
+
+
+@given(session=st.integers(1, 100_000), number=st.integers(0, SESSION - 2))
+def test_an_id_is_read_as_it_was_written(session: int, number: int) -> None:
+    message_id = first_id(session) + number
+
+    assert read_id(id_text(message_id)) == message_id
+    assert read_id(str(message_id)) == message_id
+
+
+def test_a_process_that_starts_anew_uses_no_id_of_an_earlier_one(tmp_path: Path) -> None:
+    for _ in range(3):
+        session = next_session(tmp_path)
+        record(tmp_path, [Done(number=first_id(session) + n) for n in range(5)], number=session)
+
+    assert len(set(ids(tmp_path))) == 15
+    assert [session.number for session in TraceReader(tmp_path).sessions()] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("text", ["", ".", "1.", "a.b", "1.2.3", "-1"])
+def test_what_is_no_id_is_none(text: str) -> None:
+    assert read_id(text) is None
+
+
+def test_what_is_written_is_followed_once_each(tmp_path: Path) -> None:
+    reader = None
+    seen = []
+    for number in (1, 2, 3):
+        record(tmp_path, [Done(number=number)], number=number)
+        reader = reader or TraceReader(tmp_path)
+        seen += [found.handling.message_id for found in reader.follow(tmp_path)]
+
+    assert seen == [1, 2, 3]

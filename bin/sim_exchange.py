@@ -23,7 +23,7 @@ _FASTEST = 1000.0
 
 def main(
     *,
-    port: Annotated[int, typer.Option(help="0 = any free one.")] = 8899,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 = any free one.")] = 8899,
     speed: Annotated[
         str, typer.Option(help="Exchange seconds per second, up to 1000; max = lock-step.")
     ] = "1",
@@ -39,7 +39,7 @@ def main(
         str | None,
         typer.Option("--to", metavar="ISO", help="Files: last candle's close time, UTC."),
     ] = None,
-    history: Annotated[int, typer.Option(help="Closed candles at the start.")] = 3_500,
+    history: Annotated[int, typer.Option(min=1, help="Closed candles at the start.")] = 3_500,
     faults: Annotated[Path | None, typer.Option(help="YAML list of faults.")] = None,
     state: Annotated[
         Path | None, typer.Option(help="File to go on from, and to be kept in.")

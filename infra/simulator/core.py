@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from domain.errors import ConfigError
 from domain.funding import funding_rate
 from domain.market import Instrument
 from domain.positions import ZERO
@@ -80,7 +81,7 @@ class Simulator:
         """Begin, or go on from the state file.
 
         Raises:
-            ConfigError: candles, state or port cannot be used.
+            ConfigError: candles, state, port or faults cannot be used.
         """
         self.options = options
         self.state = StateFile(options.state)
@@ -121,6 +122,8 @@ class Simulator:
         """What ended a task that should not have ended: a bug, which ends the exchange."""
         self.done_ms = self.clock.now_ms()
         """Up to which the market was done with."""
+        for spec in options.faults:
+            self._check_symbol(spec)
         self._begin(source, memory)
 
     # Its life.
@@ -221,7 +224,12 @@ class Simulator:
     # Faults and what people do.
 
     def add_fault(self, spec: FaultSpec) -> Fault:
-        """Take a fault in; an act is done when it is due."""
+        """Take a fault in; an act is done when it is due.
+
+        Raises:
+            ConfigError: it is about a symbol that is not traded here.
+        """
+        self._check_symbol(spec)
         fault = self.faults.add(spec)
         if spec.kind in ACTS and not spec.recurs:
             # The answer to whoever asked for it shall still get through.
@@ -230,7 +238,12 @@ class Simulator:
         return fault
 
     def act(self, spec: FaultSpec) -> None:
-        """Do what a fault of an act asks for, to every symbol unless it names one."""
+        """Do what a fault of an act asks for, to every symbol unless it names one.
+
+        Raises:
+            ConfigError: it is about a symbol that is not traded here.
+        """
+        self._check_symbol(spec)
         if spec.kind in {Kind.DOWN, Kind.REFUSE}:
             self._spawn(self._out_of_order(spec))
         elif spec.kind is Kind.CUT:
@@ -484,6 +497,12 @@ class Simulator:
         return self.tickers.snapshot(topic, self.clock.told_ms())
 
     # Doing things.
+
+    def _check_symbol(self, spec: FaultSpec) -> None:
+        known = self.market.instruments
+        if spec.symbol and spec.symbol not in known:
+            expected = ", ".join(known)
+            raise ConfigError(f"{spec.kind}: symbol: found {spec.symbol}, expected of {expected}")
 
     def _act_on(self, symbol: str, spec: FaultSpec) -> None:
         instrument = self.venue.ledger.instrument(symbol)

@@ -6,10 +6,17 @@ from collections.abc import Callable
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from domain.errors import ConfigError
 
@@ -102,6 +109,7 @@ ACTS = frozenset(
 )
 """Faults that are done rather than met."""
 _OUTAGES = frozenset({Kind.REFUSE, Kind.DOWN})
+_SHARES = frozenset({Kind.PARTIAL_FILL, Kind.ADL})
 LASTING = frozenset(
     {Kind.MUTE, Kind.INSTANT, Kind.HISTORY_LAG, Kind.FORGET_CLOSED, Kind.CLOCK_OFFSET}
 )
@@ -130,18 +138,25 @@ class FaultSpec(BaseModel):
     probability: float | None = Field(default=None, gt=0, le=1)
 
     processed: bool = False
-    status: int = 502
+    status: int = Field(default=502, ge=400, le=599)
     retry_after_s: int | None = Field(default=None, ge=0)
     code: int = 10016
     text: str = ""
-    seconds: float = 2.0
-    hang_s: float = 0.0
-    fraction: Decimal = Decimal("0.5")
+    seconds: float = Field(default=2.0, ge=0)
+    hang_s: float = Field(default=0.0, ge=0)
+    fraction: Decimal = Field(default=Decimal("0.5"), gt=-1)
+    """Of the price; of a quantity it is from 0 to 1."""
     ms: int = 3000
     reason: str = "EC_PerCancelRequest"
     rate: Decimal | None = None
-    qty: Decimal | None = None
-    side: str = "Sell"
+    qty: Decimal | None = Field(default=None, gt=0)
+    side: Literal["Buy", "Sell"] = "Sell"
+
+    @model_validator(mode="after")
+    def _has_a_share(self) -> Self:
+        if self.kind in _SHARES and not 0 < self.fraction <= 1:
+            raise ValueError(f"fraction: found {self.fraction}, expected above 0, up to 1")
+        return self
 
     @property
     def recurs(self) -> bool:
@@ -300,6 +315,8 @@ def read_file(path: Path) -> list[FaultSpec]:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be opened: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: is not YAML: {error}") from error
     return read_specs(found or [], str(path))

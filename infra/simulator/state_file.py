@@ -20,6 +20,7 @@ EXECUTIONS = TypeAdapter(VenueExecution)
 STOPS = TypeAdapter(StopRecord)
 DEPOSITS = TypeAdapter(Deposit)
 KLINES = TypeAdapter(dict[str, Kline])
+_BEGIN = b'["start"'
 _MARKS_KEPT = 32
 _KLINES_KEPT = _MARKS_KEPT * MARK_EVERY
 
@@ -74,10 +75,18 @@ class StateFile:
         return memory
 
     def open(self) -> None:
-        """Be ready to append."""
-        if self._path is not None:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        """Be ready to append.
+
+        Raises:
+            ConfigError: the file cannot be written.
+        """
+        if self._path is None:
+            return
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        try:
             self._file = os.open(self._path, flags, 0o644)
+        except OSError as error:
+            raise ConfigError(f"{self._path}: cannot be written: {error.strerror}") from error
 
     def add(self, kind: str, value: Any) -> None:
         """Let a line wait."""
@@ -100,7 +109,12 @@ class StateFile:
     @staticmethod
     def _whole_lines(path: Path) -> Iterator[bytes]:
         # A machine that lost its power may have left half a line; it was never acknowledged.
-        content = path.read_bytes()
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+        if content[: len(_BEGIN)] != _BEGIN[: len(content)]:
+            raise ConfigError(f"{path}: is no state of an exchange")
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
             with path.open("r+b") as file:

@@ -115,9 +115,19 @@ def test_faults_come_from_a_file_and_a_signal_ends_it(tmp_path: Path) -> None:
         (["--speed", "fast"], "--speed fast"),
         (["--candles", "nowhere"], "nowhere"),
         (["--faults", "nowhere.yaml"], "nowhere.yaml"),
+        (["--faults", "latin.yaml"], "latin.yaml: is not UTF-8 text"),
+        (["--faults", "elsewhere.yaml"], "symbol: found XRPUSDT, expected of BTCUSDT, ETHUSDT"),
+        (["--faults", "more.yaml"], "fraction: found 7, expected above 0, up to 1"),
+        (["--port", "99999"], "'--port'"),
+        (["--history", "0"], "'--history'"),
+        (["--state", "nowhere/state"], "nowhere/state: cannot be written"),
+        (["--state", "latin.yaml"], "latin.yaml: is no state of an exchange"),
     ],
 )
 def test_wrong_use_is_told_in_a_line(tmp_path: Path, arguments: list[str], words: str) -> None:
+    (tmp_path / "latin.yaml").write_bytes(b"caf\xe9: 1")
+    (tmp_path / "elsewhere.yaml").write_text("- {kind: liquidation, symbol: XRPUSDT}")
+    (tmp_path / "more.yaml").write_text("- {kind: adl, fraction: 7}")
     done = subprocess.run(
         [sys.executable, "-m", "bin.sim_exchange", "--port", "0", *arguments],
         cwd=tmp_path,
@@ -131,6 +141,7 @@ def test_wrong_use_is_told_in_a_line(tmp_path: Path, arguments: list[str], words
     assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+    assert (tmp_path / "latin.yaml").read_bytes() == b"caf\xe9: 1"
 
 
 def test_the_seed_decides_the_market(tmp_path: Path) -> None:

@@ -397,6 +397,28 @@ def test_the_exchange_may_act_by_force(
     assert {o["qty"] for o in client.open_orders()} == ({left} if left != "0" else set())
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "liquidation", "symbol": "XRPUSDT"},
+        {"kind": "position_opened", "symbol": BTC, "qty": "-4"},
+        {"kind": "position_opened", "symbol": BTC, "side": "Up"},
+        {"kind": "partial_fill", "fraction": "2"},
+        {"kind": "price_gap", "fraction": "-1"},
+        {"kind": "http_status", "status": 9},
+        {"kind": "answer_late", "seconds": -1},
+    ],
+)
+def test_what_is_no_fault_is_refused_and_the_exchange_lives_on(
+    client: Client, wrong: dict[str, object]
+) -> None:
+    refused = client.control("faults", **wrong)
+
+    assert "expected" in refused["error"] or "should be" in refused["error"]
+    assert client.state()["faults"] == []
+    assert client.order("Sell", "0.01")["retCode"] == 0
+
+
 def test_a_gap_goes_through_the_stop(client: Client) -> None:
     client.short()
     stop = Decimal(client.position()["stopLoss"])

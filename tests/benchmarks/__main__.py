@@ -16,6 +16,7 @@ from rich.table import Table
 
 from tests.benchmarks import (
     backtest,
+    close,
     journal,
     live,
     messages,
@@ -36,6 +37,7 @@ MEASURES: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "messages": messages.measure,
     "journal": journal.measure,
     "streams": streams.measure,
+    "close": close.measure,
     "live": live.measure,
 }
 
@@ -48,7 +50,8 @@ class Machine:
         memory_gib = psutil.virtual_memory().total / 2**30
         return (
             f"{psutil.cpu_count()} cores, {memory_gib:.0f} GiB, {platform.system()} "
-            f"{platform.machine()}, Python {platform.python_version()}"
+            f"{platform.machine()}, Python {platform.python_version()}, "
+            f"load {psutil.getloadavg()[0]:.1f}"
         )
 
 

@@ -107,6 +107,9 @@ class HandlingEncoder:
             handling: what is recorded.
             last_ms: its time, where it was never taken.
             buffer: of its address.
+
+        Raises:
+            TypeError, ValueError, OverflowError, RecursionError: it cannot be stored; nothing was.
         """
         envelope = handling.envelope
         message = envelope.message
@@ -139,7 +142,12 @@ class HandlingEncoder:
             ],
             None if handling.raised is None else self._raised(handling.raised),
         )
-        _encoder.encode_into(record, buffer, -1)
+        size = len(buffer)
+        try:
+            _encoder.encode_into(record, buffer, -1)
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            del buffer[size:]
+            raise
         return now_ms
 
     def _call(self, address: str, call: Any) -> tuple[Any, ...]:

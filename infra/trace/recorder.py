@@ -165,6 +165,7 @@ class TraceRecorder:
         self._batch += 1
         buffers: dict[str, _Buffer] = {}
         ended: Handling | None = None
+        unstored: list[str] = []
         taken = 0
         while taken < most and ended is None:
             handling = self._queue.popleft()
@@ -172,22 +173,34 @@ class TraceRecorder:
             if handling.envelope.is_tick and self._is_skipped(handling):
                 continue
             buffer = buffers.setdefault(handling.envelope.receiver, _Buffer())
-            buffer.add(self._encoder, handling, self._last_ms)
+            try:
+                buffer.add(self._encoder, handling, self._last_ms)
+            except (TypeError, ValueError, OverflowError, RecursionError) as error:
+                kind = type(handling.envelope.message).__name__
+                unstored.append(f"a {kind} could not be recorded: {error}")
+                continue
             self._last_ms = buffer.last_ms
             if handling.outcome in _ENDED_LIFE:
                 ended = handling
             if taken % _SLICE == 0:
                 time.sleep(0)
-        self._write_series()
-        for address, buffer in buffers.items():
-            if buffer.has_start:
-                self._lives[address] = (self._segment, self._written)
-            self._write(address, buffer.count, buffer.records, buffer.first_ms, buffer.last_ms)
+        self._write_frames(buffers, unstored)
         if ended is not None:
             # A frame that ends with the life: the crash file holds nothing that came after.
             self._file.flush()
             self._write_crash_file(ended)
         return taken
+
+    def _write_frames(self, buffers: dict[str, "_Buffer"], unstored: list[str]) -> None:
+        for note in unstored:
+            self._write(NOTE_KEY, 1, pack(note), self._last_ms, self._last_ms)
+        self._write_series()
+        for address, buffer in buffers.items():
+            if not buffer.count:
+                continue
+            if buffer.has_start:
+                self._lives[address] = (self._segment, self._written)
+            self._write(address, buffer.count, buffer.records, buffer.first_ms, buffer.last_ms)
 
     def _is_skipped(self, handling: Handling) -> bool:
         """Tell whether a tick is left out: it decided nothing, and it is not its turn."""

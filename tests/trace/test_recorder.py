@@ -330,3 +330,14 @@ def test_what_is_written_is_followed_once_each(tmp_path: Path) -> None:
         seen += [found.handling.message_id for found in reader.follow(tmp_path)]
 
     assert seen == [1, 2, 3]
+
+
+def test_a_message_that_cannot_be_stored_costs_only_itself_and_is_noted(tmp_path: Path) -> None:
+    handlings = [Done(number=n) for n in (1, 2, 3)]
+    handlings[1].envelope.message = Note(text=1 << 80)  # type: ignore[arg-type]
+
+    record(tmp_path, handlings)
+
+    reader = TraceReader(tmp_path)
+    assert [found.handling.message_id for found in reader.read()] == [1, 3]
+    assert any("a Note could not be recorded" in note for note in reader.notes)

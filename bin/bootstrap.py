@@ -46,6 +46,7 @@ from infra.journal.journal import SqliteJournals
 from infra.locks import FileLock
 from infra.logs import start_logging
 from infra.notices.channels import Channels
+from infra.notices.commands import Answer, HandleCommand
 from infra.paper.connection import PaperConnection
 from infra.replay.lockstep import LockStep
 from infra.settings import Settings
@@ -218,6 +219,20 @@ class Connection:
         self.market.close()
 
 
+class Inbox:
+    """Takes the admin's messages once somebody is there to answer them."""
+
+    def __init__(self) -> None:
+        """Answer nothing yet."""
+        self.handle: HandleCommand | None = None
+
+    def __call__(self, who: str, text: str) -> Answer:
+        """Answer what somebody wrote."""
+        if self.handle is None:
+            return Answer(text="Not done: the system is starting. Send it again.")
+        return self.handle(who, text)
+
+
 @dataclass(kw_only=True)
 class Run:
     """The actors of one run, and the roof's hold on them."""
@@ -236,6 +251,10 @@ class Run:
     """What the portfolio looks at between closes; nothing in a replay."""
     patience: Mapping[str, int] = field(default_factory=dict)
     """How long the notifier waits for the answers that a report needs."""
+    inbox: "Inbox | None" = None
+    """Where the admin's messages go; nobody reads them in a replay."""
+    health: Callable[[], Mapping[str, str]] | None = None
+    """Figures of the process and its surroundings, by name; None: nobody looks."""
     warnings: tuple[str, ...] = ()
     """What the operator should know of the account; people are told at the start."""
     stop_requested: threading.Event = field(default_factory=threading.Event)
@@ -535,14 +554,21 @@ def _notices(
     notifications = settings.notifications
     if mode in (REPLAY, STEPPED):
         notifications = notifications.without_channels()
+    inbox = Inbox()
     channels = Channels(
         notifications,
         ports.journals,
         rng=Random(),  # noqa: S311 (jitter)
         is_well=is_well,
         on_system=tell,
+        handle_command=inbox,
     )
-    return {"notices": settings.notifications.rules(), "info": info, "channels": channels}
+    return {
+        "notices": settings.notifications.rules(),
+        "info": info,
+        "channels": channels,
+        "inbox": inbox,
+    }
 
 
 def _drilled(

@@ -1,10 +1,12 @@
 """A run at an exchange, from its options to its end."""
 
 import os
+import signal
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -18,6 +20,9 @@ from bin.drills import read_sim_drills
 from bin.health import Health
 from bin.live_view import LiveView
 from bin.modes import Mode, venue_of
+from bin.operating.health_view import health_figures
+from bin.operating.office import open_office
+from bin.operating.panic_file import request_panic
 from bin.process_drills import read_process_drills
 from bin.signals import call_at_signals
 from bin.simulated import SimulatedVenue, generated_market
@@ -65,6 +70,8 @@ def run_live(options: LiveOptions, screen: Console) -> int:
     with ExitStack() as held:
         directory = RunDirectory(options.run_dir or _VAR / mode)
         held.callback(directory.release)
+        panic = partial(request_panic, directory.path, "SIGUSR2")
+        held.callback(call_at_signals(panic, [signal.SIGUSR2]))
         logs = _VAR / "logs" if options.run_dir is None else options.run_dir / "logs"
         events: deque[str] = deque(maxlen=_EVENTS_SHOWN)
         start_run_logging(
@@ -95,6 +102,10 @@ def run_live(options: LiveOptions, screen: Console) -> int:
             health = Health(
                 run, connection, settings, directory.path, is_real_time=venue.speed == 1
             )
+            run.health = lambda: health_figures(health.figures)
+            routes = health.pages().routes()
+            office = open_office(run, settings, options.settings, directory.path, routes)
+            held.enter_context(office)
             keepers = Keepers(watchdog=watchdog, health=health, service=service)
             return _trade(run, LiveView(run, mode, events), screen, _stop_s(settings), keepers)
         except AccessDeniedError as error:

@@ -1,16 +1,18 @@
-"""Signals that ask a process to end."""
+"""Signals that ask something of a process."""
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from queue import SimpleQueue
 from types import FrameType
 
-_NUMBERS = (signal.SIGINT, signal.SIGTERM)
+TO_END = (signal.SIGINT, signal.SIGTERM)
 
 
-def call_at_signals(call: Callable[[], object]) -> Callable[[], None]:
-    """Call at each signal that asks the process to end, and return what undoes this.
+def call_at_signals(
+    call: Callable[[], object], numbers: Collection[signal.Signals] = TO_END
+) -> Callable[[], None]:
+    """Call at each of some signals, those that end a process or others; return what undoes this.
 
     The call is made in a thread of its own. A handler runs in the middle of whatever the main
     thread does: one that sets an Event for which that thread is about to wait waits for itself.
@@ -25,7 +27,7 @@ def call_at_signals(call: Callable[[], object]) -> Callable[[], None]:
         asked.put(number)
 
     threading.Thread(target=listen, name="signals", daemon=True).start()
-    before = {number: signal.signal(number, handle) for number in _NUMBERS}
+    before = {number: signal.signal(number, handle) for number in numbers}
 
     def undo() -> None:
         for number, handler in before.items():

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Context = Callable[[], tuple[str, int | None] | None]
 """Returns the actor and the trace that the calling thread works for."""
 
+LEVELS = ("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL")
 _SCREEN = "<dim>{time:HH:mm:ss.SSS!UTC}</dim> <level>{level: <7}</level> {message}\n"
 
 
@@ -40,17 +41,35 @@ def start_logging(
     """
     logger.remove()
     logger.configure(patcher=lambda record: _add_context(record, context))
+    _places.clear()
     # `diagnose` shows the values of variables in tracebacks, and with them keys and signatures.
-    logger.add(screen, level=screen_level, format=_SCREEN, colorize=True, diagnose=False)
+    _add(screen, screen_level, format=_SCREEN, colorize=True, diagnose=False)
     hour, minute = (int(part) for part in rotation.split(":"))
-    logger.add(
+    _add(
         file,
-        level=level,
+        level,
         format=_json_line,
         rotation=time(hour, minute, tzinfo=UTC),
         retention=timedelta(days=retention_days),
         diagnose=False,
     )
+
+
+def set_level(level: str) -> None:
+    """Let the screen and the file hold everything from another level on."""
+    places = list(_places)
+    _places.clear()
+    for number, place, options in places:
+        _add(place, level, **options)
+        logger.remove(number)
+
+
+_places: list[tuple[int, Any, dict[str, Any]]] = []
+"""Number, place and options of each; loguru itself cannot change a place's level."""
+
+
+def _add(place: Any, level: str, **options: Any) -> None:
+    _places.append((logger.add(place, level=level, **options), place, options))
 
 
 def _add_context(record: "Record", context: Context) -> None:

@@ -189,6 +189,12 @@ OURS = {
         "other_url": None,
         "heartbeat_url": None,
     },
+    "control": {
+        "enabled": True,
+        "host": "127.0.0.1",
+        "port": 0,
+        "requests_per_second": 20,
+    },
 }
 
 

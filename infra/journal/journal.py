@@ -120,6 +120,10 @@ class SqliteJournals:
         with self._turns.take(), self._database.atomic("IMMEDIATE"):
             yield self._database
 
+    def records(self) -> Records:
+        """Return what reads facts for people; in a thread that is connected."""
+        return Records(self._database)
+
     def read_meta(self, key: str) -> str | None:
         """Return what the run noted of itself."""
         found = _META.select(_META.c.value).where(_META.c.key == key)

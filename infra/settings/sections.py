@@ -442,6 +442,17 @@ class NotificationSettings(_Section):
         )
 
 
+class ControlSettings(_Section):
+    """Where commands are taken over HTTP."""
+
+    enabled: _Flag
+    host: Annotated[
+        str, fields.text(r"[A-Za-z0-9.:-]{1,200}", "an address or name of this machine")
+    ]
+    port: Annotated[int, fields.whole("port", 0, 65_535)]
+    requests_per_second: Annotated[int, fields.whole("requests", 1, 1000)]
+
+
 class Settings(_Section):
     """All settings of a run.
 
@@ -465,6 +476,7 @@ class Settings(_Section):
     trace: TraceSettings
     exchange: ExchangeSettings
     notifications: NotificationSettings
+    control: ControlSettings
 
     def trading_rules(self) -> TradingRules:
         """Return the numbers of the strategy as the domain uses them; enabled assets only."""

@@ -1,0 +1,219 @@
+"""The command `bin/ctl`: commands to a running system, and its audit trail.
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong use, 3 nothing runs there, 4 needs to be confirmed
+(--yes), 5 no answer in time.
+"""
+
+import getpass
+import json
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bin.times import read_time, show_time
+from domain.errors import ConfigError
+from domain.operator import MANUALS, CommandName, UnknownCommandError, checked
+from domain.replies import ReplyCode
+from infra.control.token import ControlAddress, read_address, read_token
+from infra.journal.audit import AuditEntry, read_audit
+
+DONE, REFUSED, WRONG_USE, NOT_RUNNING, UNCONFIRMED, LATE = range(6)
+_EXIT = {
+    ReplyCode.DONE: DONE,
+    ReplyCode.REFUSED: REFUSED,
+    ReplyCode.WRONG: WRONG_USE,
+    ReplyCode.CONFIRM: UNCONFIRMED,
+    ReplyCode.LATE: LATE,
+}
+_VAR = Path(__file__).resolve().parents[1] / "var"
+_PATIENCE_S = 30.0
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+screen, errors = Console(), Console(stderr=True)
+
+
+@dataclass(slots=True)
+class _Options:
+    directory: Path = _VAR / "sim"
+    is_json: bool = False
+
+
+_options = _Options()
+
+
+@app.callback()
+def choose(
+    *,
+    run_dir: Annotated[Path | None, typer.Option(help="Run directory of the system.")] = None,
+    mode: Annotated[str, typer.Option(help="Its mode, where it runs in var/MODE.")] = "sim",
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Send commands to a running system."""
+    _options.directory = run_dir or _VAR / mode
+    _options.is_json = as_json
+
+
+@app.command()
+def audit(
+    *,
+    since: Annotated[str | None, typer.Option(metavar="ISO", help="From this time on.")] = None,
+    asset: Annotated[str | None, typer.Option(help="Of this asset alone.")] = None,
+    last: Annotated[int, typer.Option(help="At most so many, the newest.", min=1)] = 200,
+) -> None:
+    """Show every decision, order, protection, command and access in one timeline."""
+    try:
+        from_ms = 0 if since is None else read_time("--since", since)
+        found = read_audit(_options.directory / "journal.sqlite", from_ms, asset)[-last:]
+    except ConfigError as error:
+        raise _failed(str(error), WRONG_USE) from None
+    if _options.is_json:
+        print(json.dumps([entry.as_dict() for entry in found], indent=1))
+        return
+    for entry in found:
+        screen.print(_line(entry), markup=False, highlight=False, soft_wrap=True)
+
+
+def _line(entry: AuditEntry) -> str:
+    trace = "" if entry.trace_id is None else f"  [{entry.trace_id}]"
+    head = (
+        f"{show_time(entry.recorded_ms)}  {entry.fact_id}  {entry.kind:<16} {entry.asset or '-':<5}"
+    )
+    return f"{head} {entry.writer}: {entry.what}{trace}"
+
+
+_Yes = Annotated[bool, typer.Option("--yes", help="Confirmed: do not ask again.")]
+
+
+def _register(name: CommandName) -> None:
+    manual = MANUALS[name]
+    needed = Annotated[str, typer.Argument(metavar=str(manual.parameter))]
+
+    def plain(*, yes: _Yes = False) -> None:
+        _send(name, "", is_confirmed=yes)
+
+    def with_argument(argument: needed, *, yes: _Yes = False) -> None:
+        _send(name, argument, is_confirmed=yes)
+
+    def with_optional(argument: needed = "", *, yes: _Yes = False) -> None:
+        _send(name, argument, is_confirmed=yes)
+
+    function: Callable[..., None] = plain
+    if manual.parameter is not None:
+        function = with_optional if manual.is_optional else with_argument
+    app.command(name.value, help=f"{manual.does[0].upper()}{manual.does[1:]}.")(function)
+
+
+for _name in CommandName:
+    _register(_name)
+
+
+def _send(name: CommandName, argument: str, *, is_confirmed: bool) -> None:
+    try:
+        checked(name, argument)
+        answer = _asked(name, argument, is_confirmed=is_confirmed)
+    except (ConfigError, UnknownCommandError) as error:
+        raise _failed(str(error), WRONG_USE) from None
+    if _options.is_json:
+        print(json.dumps(answer, indent=1))
+    else:
+        _show(answer)
+    raise typer.Exit(_EXIT[ReplyCode(answer["code"])])
+
+
+def _asked(name: CommandName, argument: str, *, is_confirmed: bool) -> Any:
+    directory = _options.directory
+    address = read_address(directory)
+    if address is None:
+        raise _not_running()
+    request = urllib.request.Request(  # noqa: S310 (http, by the address that we made)
+        f"{address.url}/{name}",
+        headers={
+            "Authorization": f"Bearer {read_token(directory)}",
+            "Content-Type": "application/json",
+            "X-Operator": f"ctl-{_user()}",
+        },
+    )
+    if MANUALS[name].changes:
+        body = {"argument": argument, "confirm": is_confirmed}
+        request.data = json.dumps(body).encode()
+    elif argument:
+        request.full_url += f"?argument={urllib.request.quote(argument)}"  # type: ignore[attr-defined]
+    return _answer(request, address)
+
+
+def _answer(request: urllib.request.Request, address: ControlAddress) -> Any:
+    # Never by a proxy: the token is for this machine.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=_PATIENCE_S) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        return _refusal(error)
+    except TimeoutError:
+        title = f"no answer in {_PATIENCE_S:.0f} s from {address.url} (process {address.pid})"
+        raise _failed(title, LATE) from None
+    except (urllib.error.URLError, ConnectionError):
+        raise _not_running() from None
+
+
+def _refusal(error: urllib.error.HTTPError) -> Any:
+    try:
+        found = json.load(error)
+    except ValueError:
+        found = {}
+    if "code" in found:
+        return found
+    raise _failed(f"the system answered {error.code} {error.reason}", REFUSED)
+
+
+def _show(answer: Any) -> None:
+    is_good = answer["code"] == ReplyCode.DONE
+    screen.print(answer["title"], style="bold" if is_good else "yellow", markup=False)
+    for line in answer.get("lines") or ():
+        screen.print(line, markup=False, highlight=False)
+    table = answer.get("table")
+    if table:
+        shown = Table(*table["columns"])
+        for row in table["rows"]:
+            shown.add_row(*row)
+        screen.print(shown)
+    if answer["code"] == ReplyCode.CONFIRM:
+        screen.print("Or at once, with --yes.")
+
+
+def _user() -> str:
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):
+        name = ""
+    return re.sub(r"[^A-Za-z0-9._@-]", "_", name)[:30] or "unknown"
+
+
+def _not_running() -> typer.Exit:
+    directory = _options.directory
+    return _failed(
+        f"Nothing takes commands in {directory}. Start it with bin/run-actors, or name another "
+        "run by --run-dir or --mode; control.enabled must be true. Without it, the file "
+        f"{directory / 'PANIC'} still asks for a panic, and audit still works.",
+        NOT_RUNNING,
+    )
+
+
+def _failed(text: str, code: int) -> typer.Exit:
+    if _options.is_json:
+        print(json.dumps({"code": "failed", "title": text}))
+    else:
+        errors.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
+    return typer.Exit(code)
+
+
+if __name__ == "__main__":
+    app()

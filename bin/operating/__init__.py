@@ -1,0 +1,1 @@
+"""The operator's desk: commands, whoever asks and by whichever way."""

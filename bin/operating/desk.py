@@ -1,0 +1,214 @@
+"""Answers commands: asks the actors, with a time-out, and stores who asked what, and the result."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from loguru import logger
+
+from actors.core.system import ActorCrashedError, DeadLetterError
+from actors.messages import OperatorAsked, SystemChanged
+from actors.names import NOTIFIER, PORTFOLIO
+from bin.bootstrap import Run
+from bin.operating.panic_file import PanicFile
+from bin.operating.views import Views
+from domain.errors import ConfigError
+from domain.operator import (
+    BINDING,
+    CONFIRM_S,
+    Command,
+    CommandName,
+    OperatorCommand,
+    UnknownCommandError,
+    parse,
+)
+from domain.replies import Reply, ReplyCode
+
+_CHANGE_S = 10.0
+"""How long the portfolio may take to store a command."""
+_LONGEST_RESULT = 200
+
+Handler = Callable[[str], Reply]
+"""Takes a command's argument."""
+
+
+class OperatorDesk:
+    """One set of handlers for all ways in which commands are asked."""
+
+    def __init__(self, run: Run, directory: Path, more: Mapping[CommandName, Handler]) -> None:
+        """Sit down at a run that was put together.
+
+        Args:
+            run: the actors.
+            directory: of the run.
+            more: handlers of commands that need more than actors.
+        """
+        self._run = run
+        self.panic_file = PanicFile(directory, self._latch_panic)
+        self._views = Views(run)
+        self._handlers = {**self._views.handlers(), **more, CommandName.RESTART: self._restart}
+        self._lock = threading.Lock()
+        """Of the pen, and of what waits for its confirmation."""
+        self._unconfirmed: dict[tuple[str, str], float] = {}
+        """Monotonic: until when each command of each operator can be confirmed."""
+
+    def answer_text(self, operator: str, text: str) -> Reply:
+        """Answer what a person wrote; to write it again confirms it."""
+        try:
+            command = parse(text)
+        except UnknownCommandError as error:
+            return Reply(code=ReplyCode.WRONG, title=str(error))
+        return self.answer(operator, command)
+
+    def answer(self, operator: str, command: Command, *, is_confirmed: bool = False) -> Reply:
+        """Do or answer a command.
+
+        Args:
+            operator: who asks, and by which way.
+            command: what.
+            is_confirmed: asked for twice already.
+        """
+        if (
+            command.needs_confirmation
+            and not is_confirmed
+            and not self._confirms(operator, command)
+        ):
+            title = f"Really {command}? Send it again within {CONFIRM_S:.0f} s."
+            return self._stored(operator, command, Reply(code=ReplyCode.CONFIRM, title=title))
+        if command.name is CommandName.PANIC:
+            return self._panic(operator)
+        if command.name in BINDING:
+            return self._change(operator, command)
+        return self._stored(operator, command, self._do(command))
+
+    def note_access(self, operator: str, what: str, result: str) -> None:
+        """Store an access that came to no command."""
+        self._store(operator, "access", what, result, is_done=False)
+
+    def _do(self, command: Command) -> Reply:
+        try:
+            return self._handlers[command.name](command.argument)
+        except ConfigError as error:
+            return Reply(code=ReplyCode.REFUSED, title=str(error))
+        except TimeoutError:
+            return Reply(code=ReplyCode.LATE, title=f"no answer in time to {command}")
+
+    def _confirms(self, operator: str, command: Command) -> bool:
+        """Tell whether the same was asked a short while ago; else it waits to be asked again."""
+        key, now_s = (operator, str(command)), time.monotonic()
+        with self._lock:
+            self._unconfirmed = {k: s for k, s in self._unconfirmed.items() if s >= now_s}
+            if self._unconfirmed.pop(key, None) is not None:
+                return True
+            self._unconfirmed[key] = now_s + CONFIRM_S
+            return False
+
+    # What changes something.
+
+    def _panic(self, operator: str) -> Reply:
+        """Ask by the file, which outlives everybody, and wait for a while that it is stored."""
+        self.panic_file.request(operator)
+        if not self.panic_file.wait_taken(_CHANGE_S):
+            title = "panic is asked for, and is latched as soon as the portfolio answers"
+            return Reply(code=ReplyCode.LATE, title=title)
+        return Reply(
+            code=ReplyCode.DONE, title="panic: closing everything, nothing is opened until rearm"
+        )
+
+    def _latch_panic(self, operator: str) -> bool:
+        command = Command(name=CommandName.PANIC)
+        try:
+            answer = self._ask(operator, command)
+        except (TimeoutError, ActorCrashedError, DeadLetterError) as error:
+            logger.warning("panic is not latched yet, and asked again: {}", type(error).__name__)
+            return False
+        logger.warning("{}", answer.result)
+        return True
+
+    def _change(self, operator: str, command: Command) -> Reply:
+        if command.name is CommandName.REARM and self.panic_file.path.exists():
+            title = f"the file {self.panic_file.path} asks for a panic; it must go first"
+            return self._stored(operator, command, Reply(code=ReplyCode.REFUSED, title=title))
+        try:
+            answer = self._ask(operator, command)
+        except TimeoutError:
+            title = f"the portfolio has not answered in {_CHANGE_S:.0f} s; {command} waits for it"
+            return Reply(code=ReplyCode.LATE, title=title)
+        except (ActorCrashedError, DeadLetterError) as error:
+            return Reply(code=ReplyCode.REFUSED, title=f"the portfolio failed: {error}")
+        code = ReplyCode.DONE if answer.is_done else ReplyCode.REFUSED
+        return Reply(code=code, title=answer.result, data={"ts_ms": answer.ts_ms})
+
+    def _ask(self, operator: str, command: Command) -> OperatorCommand:
+        message = OperatorAsked(command=command, operator=operator)
+        found: OperatorCommand = self._run.system.address(PORTFOLIO).ask(
+            message, sender="operator", timeout_s=_CHANGE_S
+        )
+        return found
+
+    def _restart(self, address: str) -> Reply:
+        """Replace an actor, and show that the others went on."""
+        before = self._lives()
+        if address not in before:
+            return Reply(
+                code=ReplyCode.REFUSED,
+                title=f"no actor {address}; expected one of {', '.join(before)}",
+            )
+        began_s = time.monotonic()
+        is_ready = self._run.supervisor.restart(address, _CHANGE_S)
+        took_ms = round((time.monotonic() - began_s) * 1000)
+        after = self._lives()
+        others = {name: life for name, life in after.items() if name != address}
+        went_on = [name for name, life in others.items() if life == before[name]]
+        data: dict[str, Any] = {
+            "actor": address,
+            "old_generation": before[address],
+            "new_generation": after[address],
+            "ready_ms": took_ms if is_ready else None,
+            "went_on": went_on,
+            "others": len(others),
+        }
+        if not is_ready:
+            title = f"{address} has not been replaced in {_CHANGE_S:.0f} s; it is being tried on"
+            return Reply(code=ReplyCode.LATE, title=title, data=data)
+        lines = (
+            f"generation {before[address]} -> {after[address]}, ready after {took_ms} ms",
+            f"{len(went_on)} of {len(others)} others went on in the same life",
+        )
+        return Reply(code=ReplyCode.DONE, title=f"{address} restarted", lines=lines, data=data)
+
+    def _lives(self) -> dict[str, int]:
+        return {child.spec.address: child.generation for child in self._run.supervisor.children()}
+
+    # The audit trail.
+
+    def _stored(self, operator: str, command: Command, reply: Reply) -> Reply:
+        is_done = reply.code is ReplyCode.DONE
+        if is_done and command.changes:
+            self._tell_people(operator, command, reply)
+        result = reply.title if command.changes or not is_done else "answered"
+        self._store(operator, command.name.value, command.argument, result, is_done=is_done)
+        return reply
+
+    def _tell_people(self, operator: str, command: Command, reply: Reply) -> None:
+        key = f"operator/{self._run.ports.clock.now_ms()}/{command.name}"
+        detail = f"{reply.title} (by {operator})"
+        message = SystemChanged(key=key, title=str(command), detail=detail)
+        self._run.system.address(NOTIFIER).tell(message, sender="operator")
+
+    def _store(
+        self, operator: str, command: str, arguments: str, result: str, *, is_done: bool
+    ) -> None:
+        fact = OperatorCommand(
+            command=command,
+            arguments=arguments[:_LONGEST_RESULT],
+            operator=operator,
+            result=result[:_LONGEST_RESULT],
+            ts_ms=self._run.ports.clock.now_ms(),
+            is_done=is_done,
+        )
+        journals = self._run.ports.journals
+        with self._lock, journals.connected():
+            journals.open("operator", lambda: None).append(fact)

@@ -1,0 +1,55 @@
+"""All ways in which commands come to a run: the file PANIC, Telegram, HTTP."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from starlette.routing import BaseRoute
+
+from bin.bootstrap import Run
+from bin.operating.changes import Changes
+from bin.operating.desk import OperatorDesk
+from bin.operating.telegram import by_telegram
+from infra.control.server import ControlServer
+from infra.settings import Settings
+
+
+@contextmanager
+def open_office(
+    run: Run,
+    settings: Settings,
+    settings_file: Path | None,
+    directory: Path,
+    routes: Iterable[BaseRoute] = (),
+) -> Iterator[OperatorDesk]:
+    """Take commands while a run is going on.
+
+    Args:
+        run: whose actors were started.
+        settings: of the run.
+        settings_file: what `reload` reads again, besides the project's own.
+        directory: of the run.
+        routes: more routes of the HTTP interface.
+
+    Raises:
+        ConfigError: the HTTP interface cannot be opened.
+    """
+    journal = directory / (settings.database.file or "journal.sqlite")
+    desk = OperatorDesk(run, directory, Changes(settings, settings_file, journal).handlers())
+    with ExitStack() as held:
+        desk.panic_file.start()
+        held.callback(desk.panic_file.close)
+        if run.inbox is not None:
+            run.inbox.handle = by_telegram(desk.answer_text)
+        if settings.control.enabled:
+            server = ControlServer(
+                settings.control,
+                directory,
+                lambda who, command, is_confirmed: desk.answer(
+                    who, command, is_confirmed=is_confirmed
+                ),
+                desk.note_access,
+                routes,
+            )
+            held.callback(server.close)
+        yield desk

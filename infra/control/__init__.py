@@ -1,0 +1,1 @@
+"""The control interface: commands over HTTP, on this machine."""

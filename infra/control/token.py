@@ -1,0 +1,84 @@
+"""How `bin/ctl` finds a running system: its address and token, in the run directory."""
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from domain.errors import ConfigError
+
+ADDRESS_FILE, TOKEN_FILE = "control.json", "control.token"
+_TOKEN_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlAddress:
+    """Where a running system takes commands."""
+
+    host: str
+    port: int
+    pid: int
+
+    @property
+    def url(self) -> str:
+        """Its base."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+def own_token(directory: Path) -> str:
+    """Return the run directory's token, made at the first start and readable by its owner alone.
+
+    Raises:
+        ConfigError: others can read it, or it is none.
+    """
+    file = directory / TOKEN_FILE
+    if not file.exists():
+        _write_private(file, secrets.token_urlsafe(_TOKEN_BYTES))
+    if file.stat().st_mode & 0o077:
+        raise ConfigError(f"{file}: others can read it; chmod 600, or delete it for a new one")
+    return read_token(directory)
+
+
+def read_token(directory: Path) -> str:
+    """Return the token of a run directory.
+
+    Raises:
+        ConfigError: there is none, or it cannot be read.
+    """
+    file = directory / TOKEN_FILE
+    try:
+        token = file.read_text().strip()
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
+    if len(token) < _TOKEN_BYTES:
+        raise ConfigError(f"{file}: is no token; delete it, and the next start makes one")
+    return token
+
+
+def write_address(directory: Path, address: ControlAddress) -> None:
+    """Tell where this process listens."""
+    _write_private(directory / ADDRESS_FILE, json.dumps(asdict(address)))
+
+
+def forget_address(directory: Path) -> None:
+    """Tell that nobody listens any more."""
+    (directory / ADDRESS_FILE).unlink(missing_ok=True)
+
+
+def read_address(directory: Path) -> ControlAddress | None:
+    """Return where the system of a run directory listens; None where none does, or none says so."""
+    try:
+        return ControlAddress(**json.loads((directory / ADDRESS_FILE).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _write_private(file: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    made = file.with_name(f"{file.name}.{os.getpid()}")
+    made.unlink(missing_ok=True)
+    with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        out.write(text)
+    made.replace(file)

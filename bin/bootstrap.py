@@ -18,7 +18,7 @@ from actors.core.messages import Message
 from actors.core.rerun import AROUND
 from actors.core.supervisor import ChildSpec, ChildStatus, RestartPolicy, Supervisor
 from actors.core.system import ActorCrashedError, ActorSystem, DeadLetterError, Probe
-from actors.execution import ExecutionActor
+from actors.execution.actor import ExecutionActor
 from actors.messages import Describe, SystemChanged, SystemStopping
 from actors.names import ACCOUNT, NOTIFIER, PORTFOLIO, asset_name, execution_name
 from actors.notifier import NotifierActor

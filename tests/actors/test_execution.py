@@ -13,7 +13,9 @@ from actors.core.actor import Incarnation, SupervisedActor
 from actors.core.messages import Message
 from actors.core.supervisor import ChildSpec, RestartPolicy, Supervisor
 from actors.core.system import ActorSystem
-from actors.execution import CLOSE_ATTEMPTS, UNREAD_SENDS, ExecutionActor
+from actors.execution.actor import ExecutionActor
+from actors.execution.closes import CLOSE_ATTEMPTS
+from actors.execution.orders import UNREAD_SENDS
 from actors.messages import (
     AssetFrozen,
     AssetThawed,

@@ -1,7 +1,34 @@
-"""The words for the dangers that an execution finds."""
+"""What people must hear of an execution, however often the notifier dies, and the words for it."""
 
-from actors.messages import RiskRaised
+from actors.core.actor import SupervisedActor
+from actors.messages import Message, RiskRaised
+from actors.names import NOTIFIER
 from domain.orders import Intent, RestingOrder
+
+
+class Alarms:
+    """The newest alarm of each kind."""
+
+    def __init__(self, actor: SupervisedActor) -> None:
+        """Begin without any."""
+        self._actor = actor
+        self._newest: dict[str, Message] = {}
+
+    def tell(self, alarm: Message) -> None:
+        """Tell people; of the same danger only once."""
+        kind = type(alarm).__name__
+        if isinstance(alarm, RiskRaised):
+            kind = alarm.key.partition("/")[0]
+            told = self._newest.get(kind)
+            if isinstance(told, RiskRaised) and told.key == alarm.key:
+                return
+        self._newest[kind] = alarm
+        self._actor.tell(NOTIFIER, alarm)
+
+    def tell_again(self) -> None:
+        """Tell a new notifier what the last one may have taken with it."""
+        for alarm in self._newest.values():
+            self._actor.tell(NOTIFIER, alarm)
 
 
 def foreign_order(asset: str, resting: RestingOrder) -> RiskRaised:

@@ -1,0 +1,216 @@
+"""The actor that trades one asset: intents on disk first, then the exchange, then the news.
+
+Receives: OpenPosition, ClosePosition, ResolveEntry, Flatten; ExecutionSeen, OrderSeen,
+PositionMarked from the exchange; AskExchange from its timer, AskNext from itself; Describe from
+the roof; Restarted, GivenUp.
+Publishes: PositionChanged, OrderRejected to the asset and the portfolio; PositionMarked to the
+portfolio, and AssetFlat, AssetFrozen, AssetThawed, MalfunctionBegan, MalfunctionEnded;
+PositionOpened, TradeClosed, PositionDiffers, PositionNaked, ConnectionLost, ConnectionRestored,
+RiskRaised to the notifier.
+Owns: the asset's orders and stops at the exchange, and the journal of both.
+
+What the exchange tells is a hint. Whenever the actor cannot know (after its start, after an answer
+that never came), it asks the exchange what is true, and asks again until it is answered; until then
+it opens nothing.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from loguru import logger
+
+from actors.core.actor import Incarnation, SupervisedActor
+from actors.execution.alarms import Alarms
+from actors.execution.booking import Booking
+from actors.execution.closes import Closes
+from actors.execution.comparison import Comparison
+from actors.execution.desk import Desk
+from actors.execution.entries import Entries
+from actors.execution.flattening import Flattening
+from actors.execution.orders import Orders
+from actors.execution.questions import Questions
+from actors.execution.reach import Reach
+from actors.execution.rounds import Question, Rounds
+from actors.execution.stops import Stops
+from actors.messages import (
+    AskExchange,
+    AskNext,
+    ClosePosition,
+    Describe,
+    ExecutionSeen,
+    Flatten,
+    GivenUp,
+    Message,
+    OpenPosition,
+    OrderSeen,
+    PositionMarked,
+    ResolveEntry,
+    Restarted,
+)
+from actors.names import NOTIFIER, PORTFOLIO
+from actors.ports import Clock, Exchange, Journals
+from domain.books import Books
+from domain.facts import Order
+from domain.orders import OrderUpdate
+from domain.positions import Execution
+from domain.rules import TradingRules
+from domain.snapshots import ExecutionSnapshot
+
+
+class ExecutionActor(SupervisedActor):
+    """One asset's hand at the exchange."""
+
+    def __init__(
+        self,
+        incarnation: Incarnation,
+        *,
+        asset: str,
+        rules: TradingRules,
+        exchange: Exchange,
+        clock: Clock,
+        journals: Journals,
+        ask_again_ms: int = 1_000,
+        reconcile_ms: int | None = None,
+        stale_ms: int | None = None,
+    ) -> None:
+        """Take over `execution/NAME`.
+
+        Args:
+            incarnation: the life.
+            asset: whose orders.
+            rules: the limits.
+            exchange: where they go.
+            clock: for timers.
+            journals: where the facts are.
+            ask_again_ms: pause before the exchange is asked again what it did not answer.
+            reconcile_ms: how often it is asked what is true, come what may; None: never.
+            stale_ms: how long it may be silent before that is a malfunction; None: for ever.
+        """
+        super().__init__(incarnation)
+        self._asset = asset
+        self._rules = rules
+        self._exchange = exchange
+        self._journals = journals
+        self._alarms = Alarms(self)
+        self._reach = Reach(self, asset, self._alarms, stale_ms=stale_ms)
+        self._rounds = Rounds(
+            self,
+            asset,
+            self._reach,
+            clock,
+            plan=self._plan,
+            on_certain=self._on_certain,
+            on_settled=self._on_settled,
+            ask_again_ms=ask_again_ms,
+            reconcile_ms=reconcile_ms,
+        )
+
+    def on_start(self) -> None:
+        """Fold the facts, then ask the exchange what has happened since."""
+        desk = self._open_desk()
+        self._books = desk.books
+        self._orders = Orders(desk, on_ended=self._on_ended)
+        self._closes = Closes(desk, self._orders)
+        self._entries = Entries(desk, self._orders)
+        self._flattening = Flattening(desk, self._closes)
+        self._comparison = Comparison(desk)
+        self._stops = Stops(desk, self._closes, self._comparison)
+        self._questions = Questions(
+            desk,
+            booking=Booking(desk),
+            orders=self._orders,
+            entries=self._entries,
+            stops=self._stops,
+            comparison=self._comparison,
+            flattening=self._flattening,
+        )
+        self._rounds.begin()
+        self._rounds.finish()
+
+    def _open_desk(self) -> Desk:
+        journal = self.hold(self._journals.open(self.name, lambda: self.origin))
+        self.hold(self._exchange.subscribe(self._asset, self))
+        self.hold(self._rounds)
+        orders, stored = journal.orders(self._asset), journal.executions(self._asset)
+        return Desk(
+            actor=self,
+            asset=self._asset,
+            rules=self._rules,
+            exchange=self._exchange,
+            journal=journal,
+            books=Books(orders, [fact.execution for fact in stored], self.now_ms),
+            rounds=self._rounds,
+            alarms=self._alarms,
+        )
+
+    def handle(self, message: Message) -> ExecutionSnapshot | None:
+        """Do what a message says."""
+        match message:
+            case Describe():
+                return ExecutionSnapshot(asset=self._asset, is_naked=self._stops.is_naked)
+            case OpenPosition(grant=grant):
+                self._entries.open(grant)
+            case ClosePosition():
+                self._closes.close(message)
+            case ResolveEntry(grant=grant):
+                self._entries.resolve(grant)
+            case Flatten():
+                self._flattening.begin(message)
+            case ExecutionSeen(execution=execution):
+                self._questions.book(execution)
+            case OrderSeen(update=update):
+                self._orders.hear(update)
+            case AskExchange(is_routine=is_routine):
+                self._rounds.begin(is_routine=is_routine)
+            case AskNext():
+                self._rounds.go_on()
+            case PositionMarked():
+                self._reach.pass_on(message, is_open=self._books.position is not None)
+            case Restarted(address=address):
+                self._on_restarted(address)
+            case GivenUp():
+                pass
+            case _:
+                self.refuse(message)
+        return None
+
+    def _on_restarted(self, address: str) -> None:
+        if address == NOTIFIER:
+            self._alarms.tell_again()
+        if address == PORTFOLIO:
+            self._comparison.tell_again()
+            self._reach.tell_again()
+
+    # What one part has to know of another that was made after it.
+
+    def _plan(self, number: int, *, is_routine: bool) -> Sequence[Question]:
+        return self._questions.plan(number, is_routine=is_routine)
+
+    def _on_certain(self) -> None:
+        self._closes.go_on()
+
+    def _on_settled(self) -> None:
+        self._flattening.go_on()
+
+    def _on_ended(self, order: Order) -> None:
+        self._closes.go_on_after(order)
+
+    # Called by the exchange, from its own thread.
+
+    def on_execution(self, execution: Execution) -> None:
+        """Take an execution."""
+        self.hand_in(ExecutionSeen(execution=execution), sender=f"exchange/{self._asset}")
+
+    def on_order(self, update: OrderUpdate) -> None:
+        """Take news of an order."""
+        self.hand_in(OrderSeen(update=update), sender=f"exchange/{self._asset}")
+
+    def on_doubt(self, why: str) -> None:
+        """Ask the exchange what may have been missed."""
+        logger.bind(actor=self.name, asset=self._asset).info("{}: {}", self.name, why)
+        self.hand_in(AskExchange(), sender=f"exchange/{self._asset}", latest="ask")
+
+    def on_mark_price(self, ts_ms: int, mark_price: Decimal) -> None:
+        """Take the mark price; only the newest that still waits is kept."""
+        message = PositionMarked(asset=self._asset, ts_ms=ts_ms, mark_price=mark_price)
+        self.hand_in(message, sender=f"exchange/{self._asset}", latest="mark")

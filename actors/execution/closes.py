@@ -1,0 +1,100 @@
+"""Commands to close, attempt after attempt, until what they close is gone."""
+
+from actors.execution.alarms import not_closed
+from actors.execution.desk import Desk
+from actors.execution.orders import Orders
+from actors.messages import ClosePosition
+from domain.closing import (
+    has_left_open,
+    is_close_under_way,
+    is_younger,
+    next_attempt,
+    unfinished_close,
+)
+from domain.facts import Order
+from domain.intents import close_intent
+from domain.orders import OrderStatus, Purpose
+
+CLOSE_ATTEMPTS = 6
+"""Attempts at one close, further and further apart, before a person is called."""
+
+
+class Closes:
+    """At most one close is under way at a time."""
+
+    def __init__(self, desk: Desk, orders: Orders) -> None:
+        """Take over the asset's closes, and what an earlier life has left of them."""
+        self._desk = desk
+        self._orders = orders
+        unfinished = unfinished_close(desk.books.orders.values(), desk.books.position)
+        self._unfinished = None if unfinished is None else _command_of(unfinished)
+        """A close whose order ended before the position did."""
+
+    @property
+    def is_under_way(self) -> bool:
+        """Tell whether an order may still close something."""
+        return any(map(is_close_under_way, self._desk.books.orders.values()))
+
+    def close(self, command: ClosePosition) -> None:
+        """Close what is open, if an earlier decision than the command's has opened it."""
+        position = self._desk.books.position
+        if position is None or is_younger(position, command.t_ms):
+            return
+        if position.is_external and command.purpose is not Purpose.OPERATOR:
+            return  # opened by hand: the one who opened it decides
+        if not self.is_under_way:
+            self._unfinished = None
+            orders = self._desk.books.orders.values()
+            intent = close_intent(
+                position,
+                decided_ms=command.t_ms,
+                purpose=command.purpose,
+                reason=command.reason,
+                attempt=next_attempt(orders, command.t_ms, command.purpose),
+            )
+            self._orders.intend(intent)
+            self._orders.send(intent)
+        elif not self._desk.rounds.is_certain:
+            self._desk.rounds.begin()
+
+    def go_on_after(self, order: Order) -> None:
+        """Close what the end of a close has left open."""
+        if not has_left_open(order, self._desk.books.position):
+            return
+        command, filled_qty = _command_of(order), order.state.filled_qty
+        if order.state.status is OrderStatus.CANCELED and filled_qty:
+            left_qty = order.intent.request.qty - filled_qty
+            position = self._desk.books.position
+            if position is not None and position.qty == left_qty:
+                self.close(command)
+            else:  # the news of its fills are still on their way
+                self._unfinished = command
+                self._desk.rounds.begin()
+            return
+        # Perhaps it was refused because the position is gone: what is true is asked first.
+        self._unfinished = command
+        self._desk.rounds.doubt(f"{order.client_order_id} has closed nothing: {order.state.status}")
+        attempt = order.intent.attempt
+        if attempt >= CLOSE_ATTEMPTS:
+            self._desk.alarms.tell(not_closed(order.intent))
+        self._desk.rounds.ask_again(min(attempt, CLOSE_ATTEMPTS) - 1)
+
+    def go_on(self) -> None:
+        """Make the next attempt at a close, now that the exchange has said what is open."""
+        command, self._unfinished = self._unfinished, None
+        if command is not None:
+            self.close(command)
+
+
+def _command_of(close: Order) -> ClosePosition:
+    """Return the command that a close was sent for."""
+    intent = close.intent
+    if intent.reason is None:
+        message = f"expected a close, found the entry {close.client_order_id}"
+        raise ValueError(message)
+    return ClosePosition(
+        asset=intent.request.asset,
+        t_ms=intent.decided_ms,
+        purpose=intent.purpose,
+        reason=intent.reason,
+    )

@@ -1,0 +1,58 @@
+"""The books held against the exchange, which rules on the quantity."""
+
+from actors.execution.desk import Desk
+from actors.messages import AssetFrozen, AssetThawed, PositionDiffers
+from actors.names import PORTFOLIO
+from domain.positions import ZERO, Holding
+
+ALARMING_DIFFERENCES = 3
+
+
+class Comparison:
+    """Whether both have agreed, and whether the asset is frozen until they do."""
+
+    def __init__(self, desk: Desk) -> None:
+        """Begin in agreement."""
+        self._desk = desk
+        self._differences = 0
+        """How often in a row the exchange held another quantity than the books."""
+        self._is_frozen = False
+        """They differ for good; the portfolio was told so."""
+
+    @property
+    def has_stayed(self) -> bool:
+        """Tell whether a difference was found more than once."""
+        return self._differences > 1
+
+    def compare(self, holding: Holding) -> None:
+        """Open nothing while the exchange holds another quantity than the books."""
+        position = self._desk.books.position
+        booked = ZERO if position is None else position.signed_qty
+        if holding.signed_qty == booked:
+            self._thaw()
+            return
+        self._differences += 1
+        text = f"the exchange holds {holding.signed_qty:f}, the books say {booked:f}"
+        self._desk.rounds.doubt(text)
+        # An execution may be on its way; only a difference that stays is worth an alarm.
+        if self._differences == ALARMING_DIFFERENCES:
+            self._freeze(text)
+        if self._is_frozen:
+            self._desk.rounds.slow_down()
+
+    def tell_again(self) -> None:
+        """Tell the portfolio where the asset is frozen."""
+        if self._is_frozen:
+            self._desk.actor.tell(PORTFOLIO, AssetFrozen(asset=self._desk.asset))
+
+    def _freeze(self, why: str) -> None:
+        differs = PositionDiffers(asset=self._desk.asset, since_ms=self._desk.now_ms, detail=why)
+        self._desk.alarms.tell(differs)
+        self._is_frozen = True
+        self.tell_again()
+
+    def _thaw(self) -> None:
+        self._differences = 0
+        if self._is_frozen:
+            self._is_frozen = False
+            self._desk.actor.tell(PORTFOLIO, AssetThawed(asset=self._desk.asset))

@@ -1,0 +1,46 @@
+"""What the parts of an execution share."""
+
+from dataclasses import dataclass
+
+from actors.core.actor import SupervisedActor
+from actors.core.envelope import Origin
+from actors.execution.alarms import Alarms
+from actors.execution.rounds import Rounds
+from actors.messages import Message
+from actors.names import PORTFOLIO, asset_name
+from actors.ports import Exchange, Journal
+from domain.books import Books
+from domain.facts import Order
+from domain.rules import TradingRules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """One asset's tools, and the actor for which the parts speak."""
+
+    actor: SupervisedActor
+    asset: str
+    rules: TradingRules
+    exchange: Exchange
+    journal: Journal
+    books: Books
+    rounds: Rounds
+    alarms: Alarms
+
+    @property
+    def now_ms(self) -> int:
+        """The time of the message at hand."""
+        return self.actor.now_ms
+
+    def is_ours(self) -> bool:
+        """Tell whether the exchange may still be asked to do something by this life."""
+        return self.actor.incarnation.is_ours()
+
+    def tell_deciders(self, message: Message) -> None:
+        """Tell the two that decide: the asset and the portfolio."""
+        for receiver in (asset_name(self.asset), PORTFOLIO):
+            self.actor.tell(receiver, message)
+
+    def go_on_with(self, order: Order) -> None:
+        """Make the news of an order part of the causal tree that it began in."""
+        self.actor.continue_trace(None if order.origin is None else Origin(*order.origin))

@@ -1,0 +1,77 @@
+"""Grants that become an entry, or provably none."""
+
+from actors.execution.desk import Desk
+from actors.execution.orders import Orders
+from domain.decisions import Grant
+from domain.errors import StaleGrantError
+from domain.facts import Order
+from domain.intents import entry_intent
+from domain.orders import Intent
+
+
+class Entries:
+    """Uses each grant at most once."""
+
+    def __init__(self, desk: Desk, orders: Orders) -> None:
+        """Take over the asset's entries."""
+        self._desk = desk
+        self._orders = orders
+
+    def open(self, grant: Grant) -> None:
+        """Use a grant; asked again, tell again what became of it."""
+        order = self._desk.books.orders.get(grant.client_order_id)
+        if order is not None:
+            self._orders.repeat_answer(order)
+            return
+        intent = entry_intent(grant, self._desk.rules)
+        refused = self._why_not_open(grant)
+        if refused is not None:
+            self._orders.void(intent, refused)
+            return
+        try:
+            self._orders.intend(intent)
+        except StaleGrantError as error:
+            self._orders.void(intent, str(error))
+            return
+        self._orders.send(intent)
+
+    def resolve(self, grant: Grant) -> None:
+        """Say what became of a grant, or void it."""
+        order = self._desk.books.orders.get(grant.client_order_id)
+        if order is None:
+            intent = entry_intent(grant, self._desk.rules)
+            self._orders.void(intent, "the grant was never used")
+        elif order.is_under_way:
+            self._desk.rounds.begin()
+        else:
+            self._orders.repeat_answer(order)
+
+    def send_again(self, order: Order) -> None:
+        """Send an entry that provably never arrived, while it may still be sent."""
+        why_not = self._why_not_send(order.intent)
+        if why_not is None:
+            self._orders.send(order.intent)
+        else:
+            self._orders.give_up(order, why_not)
+
+    def _why_not_open(self, grant: Grant) -> str | None:
+        if self._desk.books.position is not None:
+            return "a position is open"
+        if self._desk.books.under_way():
+            return "an order is under way"
+        if not self._desk.rounds.is_certain:
+            return "the exchange has not said yet what is true"
+        return self._why_too_old(grant.t_ms)
+
+    def _why_not_send(self, intent: Intent) -> str | None:
+        newest, granted = self._desk.journal.newest_epoch(), intent.protection_epoch or 0
+        if newest > granted:
+            return f"it was granted in protection epoch {granted}, by now it is {newest}"
+        return self._why_too_old(intent.decided_ms)
+
+    def _why_too_old(self, decided_ms: int) -> str | None:
+        age_ms = self._desk.now_ms - decided_ms
+        limit_ms = self._desk.rules.strategy.entry_max_age_ms
+        return (
+            f"the grant is {age_ms} ms old, {limit_ms} are allowed" if age_ms > limit_ms else None
+        )

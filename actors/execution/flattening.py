@@ -1,0 +1,61 @@
+"""The operator's panic: close and cancel, until the exchange has said that nothing is left."""
+
+from actors.execution.closes import Closes
+from actors.execution.desk import Desk
+from actors.messages import AssetFlat, ClosePosition, Flatten
+from actors.names import PORTFOLIO
+from domain.closing import is_younger
+from domain.orders import ExitReason, Purpose
+
+
+class Flattening:
+    """What is still missing until an asset is flat."""
+
+    def __init__(self, desk: Desk, closes: Closes) -> None:
+        """Begin with nothing wanted."""
+        self._desk = desk
+        self._closes = closes
+        self._wanted: Flatten | None = None
+        """Nothing may be open or rest, and the exchange has not said yet that nothing does."""
+        self._resting: int | None = None
+        """How many orders rested when that was asked last, whoever sent them; None: not yet."""
+
+    @property
+    def is_wanted(self) -> bool:
+        """Tell whether nothing may be open or rest."""
+        return self._wanted is not None
+
+    def begin(self, wanted: Flatten) -> None:
+        """Ask the exchange what is there, and go on from its answers."""
+        self._wanted, self._resting = wanted, None
+        self._desk.rounds.is_urgent = True
+        self._desk.rounds.begin()
+
+    def count_resting(self, resting: int) -> None:
+        """Take note of how many orders rest."""
+        self._resting = resting
+
+    def go_on(self) -> None:
+        """Close what is open, or tell that the exchange holds nothing of ours any more.
+
+        The round that ends here has found the books to be the exchange's.
+        """
+        wanted = self._wanted
+        if wanted is None:
+            return
+        position = self._desk.books.position
+        is_closed = position is None or is_younger(position, wanted.t_ms)
+        if is_closed and not self._desk.books.under_way() and self._resting == 0:
+            self._wanted = None
+            self._desk.rounds.is_urgent = False
+            self._desk.actor.tell(PORTFOLIO, AssetFlat(asset=self._desk.asset, t_ms=wanted.t_ms))
+            return
+        self._closes.close(
+            ClosePosition(
+                asset=self._desk.asset,
+                t_ms=wanted.t_ms,
+                purpose=Purpose.OPERATOR,
+                reason=ExitReason.OPERATOR,
+            )
+        )
+        self._desk.rounds.ask_again()

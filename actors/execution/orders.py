@@ -1,0 +1,131 @@
+"""The life of an order: its intent on disk, its way to the exchange, its proven end."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from actors.execution.desk import Desk
+from actors.messages import OrderRejected
+from domain.errors import (
+    AccessDeniedError,
+    OrderNotProcessedError,
+    OrderRefusedError,
+    OutcomeUnknownError,
+)
+from domain.facts import Order
+from domain.orders import INTENDED, Intent, OrderStatus, OrderUpdate, Purpose
+from domain.positions import ZERO
+
+UNREAD_SENDS = 5
+"""How often a close that the exchange did not look at is sent again under its id."""
+
+
+class Orders:
+    """Sends what is stored, and stores what becomes of it."""
+
+    def __init__(self, desk: Desk, *, on_ended: Callable[[Order], None]) -> None:
+        """Begin with the orders of the books.
+
+        Args:
+            desk: shared.
+            on_ended: called with each order that has just ended.
+        """
+        self._desk = desk
+        self._on_ended = on_ended
+        self._unread: dict[str, int] = {}
+        """How often each close was sent that the exchange did not look at."""
+
+    def intend(self, intent: Intent) -> None:
+        """Store what is about to be sent.
+
+        Raises:
+            StaleGrantError: a protection has fired since an entry was granted; nothing is stored.
+        """
+        self._desk.journal.append(intent)
+        order = Order(intent=intent, origin=self._desk.actor.origin)
+        self._desk.books.orders[order.client_order_id] = order
+
+    def send(self, intent: Intent) -> None:
+        """Send what is stored, once, and store the answer."""
+        order_id = intent.request.client_order_id
+        try:
+            update = self._desk.exchange.submit(intent.request, self._desk.is_ours)
+        except OrderNotProcessedError as error:
+            update = self._unread_news(intent, str(error))
+        except (OrderRefusedError, AccessDeniedError) as error:
+            update = self._news(order_id, OrderStatus.REJECTED, str(error))
+        except OutcomeUnknownError as error:
+            self._unread.pop(order_id, None)
+            update = self._news(order_id, OrderStatus.UNKNOWN, str(error))
+            self._desk.rounds.doubt(f"{order_id} may or may not have been accepted: {error}")
+        else:
+            self._unread.pop(order_id, None)
+        self.apply(self._desk.books.orders[order_id], update)
+
+    def hear(self, update: OrderUpdate) -> None:
+        """Take news of an order from the exchange."""
+        order = self._desk.books.orders.get(update.client_order_id)
+        if order is not None:
+            self._desk.go_on_with(order)
+            self.apply(order, update)
+
+    def apply(self, order: Order, update: OrderUpdate) -> None:
+        """Store news that say more than was known."""
+        after = order.apply(update)
+        if after.state == order.state:
+            return
+        self._desk.journal.append(update)
+        self._desk.books.orders[order.client_order_id] = after
+        if not after.is_under_way:
+            self.repeat_answer(after, update.detail)
+            self._on_ended(after)
+
+    def was_not_read(self, order: Order) -> bool:
+        """Tell whether the exchange did not look at an order, so that it may be sent as it is."""
+        return 0 < self._unread.get(order.client_order_id, 0) <= UNREAD_SENDS
+
+    def give_up(self, order: Order, why: str) -> None:
+        """End an order that provably never arrived, and that shall not be sent any more."""
+        self.apply(order, self._news(order.client_order_id, OrderStatus.VOID, why))
+
+    def void(self, intent: Intent, why: str) -> None:
+        """Store an entry as one that is never sent."""
+        order_id = intent.request.client_order_id
+        voided = self._news(order_id, OrderStatus.VOID, why)
+        # An entry that will never be sent needs no leave: the newest epoch lets it be stored.
+        self._desk.journal.append(replace(intent, protection_epoch=None), voided)
+        order = Order(intent=intent, state=INTENDED.apply(voided), origin=self._desk.actor.origin)
+        self._desk.books.orders[order_id] = order
+        self.repeat_answer(order, why)
+
+    def repeat_answer(self, order: Order, detail: str = "") -> None:
+        """Tell that an order ended without a fill; fills are told as facts."""
+        if order.is_under_way or order.state.filled_qty:
+            return
+        rejected = OrderRejected(
+            asset=self._desk.asset,
+            client_order_id=order.client_order_id,
+            purpose=order.intent.purpose,
+            detail=detail or order.state.status,
+        )
+        self._desk.tell_deciders(rejected)
+
+    def _unread_news(self, intent: Intent, why: str) -> OrderUpdate:
+        """Return what becomes of an order that the exchange did not look at.
+
+        A close is sent again as it is, a few times; what an entry was decided on may be over.
+        """
+        order_id = intent.request.client_order_id
+        self._unread[order_id] = self._unread.get(order_id, 0) + 1
+        if intent.purpose is Purpose.ENTRY or self._unread[order_id] > UNREAD_SENDS:
+            return self._news(order_id, OrderStatus.REJECTED, why)
+        self._desk.rounds.doubt(f"{order_id} was not looked at, and is sent again: {why}")
+        return self._news(order_id, OrderStatus.UNKNOWN, why)
+
+    def _news(self, order_id: str, status: OrderStatus, detail: str) -> OrderUpdate:
+        return OrderUpdate(
+            client_order_id=order_id,
+            status=status,
+            filled_qty=ZERO,
+            ts_ms=self._desk.now_ms,
+            detail=detail,
+        )

@@ -1,0 +1,136 @@
+"""What the exchange is asked, and what follows from its answers."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from loguru import logger
+
+from actors.execution.alarms import foreign_order
+from actors.execution.booking import Booking
+from actors.execution.comparison import Comparison
+from actors.execution.desk import Desk
+from actors.execution.entries import Entries
+from actors.execution.flattening import Flattening
+from actors.execution.orders import Orders
+from actors.execution.rounds import Question
+from actors.execution.stops import Stops
+from actors.names import NOTIFIER
+from domain.errors import OrderRefusedError, OutcomeUnknownError
+from domain.orders import Purpose, RestingOrder, is_our_id
+from domain.positions import Execution
+
+ORDERS_EVERY = 10
+"""Every so many timed rounds the exchange is asked what rests there."""
+
+
+class Questions:
+    """One method a question."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        *,
+        booking: Booking,
+        orders: Orders,
+        entries: Entries,
+        stops: Stops,
+        comparison: Comparison,
+        flattening: Flattening,
+    ) -> None:
+        """Begin with nobody's orders told."""
+        self._desk = desk
+        self._booking = booking
+        self._orders = orders
+        self._entries = entries
+        self._stops = stops
+        self._comparison = comparison
+        self._flattening = flattening
+        self._foreign: set[str] = set()
+        """Orders of others that were told."""
+
+    def plan(self, number: int, *, is_routine: bool) -> Sequence[Question]:
+        """Return the questions of a round: what happened, what rests, what is held.
+
+        Args:
+            number: of the round, from 1.
+            is_routine: nothing is in doubt, so what seldom changes need not be asked each time.
+        """
+        questions: list[Question] = []
+        if self._desk.books.position is not None and not is_routine:
+            questions.append(self._ask_stops)  # a missing stop is what cannot wait
+        questions.append(self._ask_executions)
+        if self._flattening.is_wanted or not is_routine or number % ORDERS_EVERY == 0:
+            questions.append(self._ask_orders)
+        return [*questions, self._ask_holding]
+
+    def book(self, execution: Execution) -> None:
+        """Book an execution, and see to the stops of what it has opened."""
+        if self._booking.take(execution):
+            self._desk.rounds.ask(self._ask_stops)
+
+    def _ask_stops(self) -> None:
+        self._stops.protect(self._desk.exchange.holding(self._desk.asset))
+
+    def _ask_executions(self) -> None:
+        """Book what happened unseen, then ask what became of each order that it does not end."""
+        desk = self._desk
+        for execution in desk.exchange.executions(desk.asset, desk.books.since_ms(desk.now_ms)):
+            self.book(execution)
+        desk.rounds.ask_first(
+            [partial(self._look_up, order.client_order_id) for order in desk.books.under_way()]
+        )
+
+    def _look_up(self, order_id: str) -> None:
+        order = self._desk.books.orders[order_id]
+        if not order.is_under_way:
+            return
+        if self._orders.was_not_read(order):
+            self._orders.send(order.intent)
+            return
+        update = self._desk.exchange.order(self._desk.asset, order_id)
+        if update is not None:
+            self._orders.apply(order, update)
+        elif order.intent.purpose is Purpose.ENTRY:
+            self._entries.send_again(order)
+        else:
+            self._orders.send(order.intent)
+
+    def _ask_orders(self) -> None:
+        """Cancel what rests under an id of ours and is not ours to rest; leave others alone.
+
+        In a panic nothing is left: what rests could open a position after it.
+        """
+        found = self._desk.exchange.open_orders(self._desk.asset)
+        self._flattening.count_resting(len(found))
+        for resting in found:
+            order_id = resting.client_order_id
+            if self._flattening.is_wanted:
+                self._cancel(resting)
+                continue
+            if order_id is None or not is_our_id(self._desk.asset, order_id):
+                self._tell_foreign(resting)
+                continue
+            order = self._desk.books.orders.get(order_id)
+            if order is None or not order.is_under_way:
+                self._cancel(resting)
+
+    def _cancel(self, resting: RestingOrder) -> None:
+        order_id = resting.client_order_id or resting.venue_order_id
+        name, asset = self._desk.actor.name, self._desk.asset
+        logger.bind(actor=name, asset=asset).warning(
+            "{}: {} rests at the exchange, where it should not: it is canceled", name, order_id
+        )
+        try:
+            self._desk.exchange.cancel(asset, resting, self._desk.is_ours)
+        except (OrderRefusedError, OutcomeUnknownError) as error:
+            self._desk.rounds.doubt(f"{order_id} could not be canceled: {error}")
+
+    def _tell_foreign(self, resting: RestingOrder) -> None:
+        if resting.venue_order_id not in self._foreign:
+            self._foreign.add(resting.venue_order_id)
+            self._desk.actor.tell(NOTIFIER, foreign_order(self._desk.asset, resting))
+
+    def _ask_holding(self) -> None:
+        holding = self._desk.exchange.holding(self._desk.asset)
+        self._comparison.compare(holding)
+        self._stops.protect(holding)

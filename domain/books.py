@@ -1,0 +1,103 @@
+"""The books of one asset: its orders and executions, and the position that they make."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from domain.facts import Fact, Order
+from domain.positions import Execution, Position, Trade, book
+
+LOOK_BACK_MS = 86_400_000
+"""How far before the newest known execution an unknown one may lie."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """One execution, and what it does to the books."""
+
+    execution: Execution
+    """With what our intent knows of it."""
+    facts: tuple[Fact, ...]
+    """To be stored, all or none; the execution is the first."""
+    before: Position | None
+    after: Position | None
+    trade: Trade | None
+    order: Order | None
+    """Its order after it; None where the venue acted by itself."""
+
+    @property
+    def has_grown(self) -> bool:
+        """Tell whether more is open than before."""
+        return self.after is not None and (self.before is None or self.before.qty < self.after.qty)
+
+
+class Books:
+    """The fold of one asset's orders and executions."""
+
+    def __init__(
+        self, orders: Iterable[Order], executions: Iterable[Execution], now_ms: int
+    ) -> None:
+        """Fold what is stored.
+
+        Args:
+            orders: of the asset, oldest first.
+            executions: of the asset, in the order in which they were booked.
+            now_ms: the present.
+        """
+        self.orders = {order.client_order_id: order for order in orders}
+        """By their ids, oldest first."""
+        self.position: Position | None = None
+        self._booked: set[str] = set()
+        self._newest_ms = now_ms
+        for execution in executions:
+            self._remember(execution)
+            self.position = book(self.position, execution).position
+
+    def has_booked(self, exec_id: str) -> bool:
+        """Tell whether an execution was booked already."""
+        return exec_id in self._booked
+
+    def order_of(self, execution: Execution) -> Order | None:
+        """Return our order that an execution filled; None where the venue acted by itself."""
+        return self.orders.get(execution.client_order_id or "")
+
+    def under_way(self) -> list[Order]:
+        """Return the orders that can still change something, oldest first."""
+        return [order for order in self.orders.values() if order.is_under_way]
+
+    def since_ms(self, now_ms: int) -> int:
+        """Return from when on executions may be unknown; late ones are found twice, not lost."""
+        return min(self._newest_ms, now_ms) - LOOK_BACK_MS
+
+    def posting(self, execution: Execution) -> Posting:
+        """Return what an execution would do; nothing changes."""
+        order = self.order_of(execution)
+        if order is not None:
+            execution = order.explain(execution)
+        booked = book(self.position, execution)
+        facts: list[Fact] = [execution]
+        if booked.trade is not None:
+            facts.append(booked.trade)
+        if order is not None:
+            # The news of the order may get lost, or come later.
+            filled = order.filled_by(execution)
+            facts.append(filled)
+            order = order.apply(filled)
+        return Posting(
+            execution=execution,
+            facts=tuple(facts),
+            before=self.position,
+            after=booked.position,
+            trade=booked.trade,
+            order=order,
+        )
+
+    def post(self, posting: Posting) -> None:
+        """Take what a posting does, once its facts are stored."""
+        self._remember(posting.execution)
+        self.position = posting.after
+        if posting.order is not None:
+            self.orders[posting.order.client_order_id] = posting.order
+
+    def _remember(self, execution: Execution) -> None:
+        self._booked.add(execution.exec_id)
+        self._newest_ms = execution.ts_ms

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 from domain.market import Side
 from domain.orders import ExitReason
@@ -140,6 +141,16 @@ class Booked:
     trade: Trade | None = None
 
 
+class _Exits(NamedTuple):
+    """What all exits of a position come to."""
+
+    qty: Decimal
+    notional: Decimal
+    fees: Decimal
+    reason: ExitReason | None
+    decided_ms: int | None
+
+
 def book(position: Position | None, execution: Execution) -> Booked:
     """Return what an execution does to a position.
 
@@ -188,24 +199,31 @@ def _book_entry(position: Position | None, execution: Execution) -> Booked:
 
 
 def _book_exit(position: Position, execution: Execution) -> Booked:
-    is_first = position.exit_qty == 0
+    is_first = not position.exit_qty
     is_last = execution.qty == position.qty
     cost = position.open_notional if is_last else execution.qty * position.avg_entry_price
     proceeds = execution.qty * execution.price
+    exits = _Exits(
+        qty=position.exit_qty + execution.qty,
+        notional=position.exit_notional + proceeds,
+        fees=position.fees + execution.fee,
+        reason=execution.reason or ExitReason.EXTERNAL if is_first else position.reason,
+        decided_ms=execution.decided_ms if is_first else position.exit_decided_ms,
+    )
+    cash = _gain(position.side, cost, proceeds) - execution.fee
+    if is_last:
+        return Booked(position=None, cash=cash, trade=_trade(position, exits, execution.ts_ms))
     smaller = replace(
         position,
         qty=position.qty - execution.qty,
         open_notional=position.open_notional - cost,
-        exit_qty=position.exit_qty + execution.qty,
-        exit_notional=position.exit_notional + proceeds,
-        fees=position.fees + execution.fee,
-        reason=execution.reason or ExitReason.EXTERNAL if is_first else position.reason,
-        exit_decided_ms=execution.decided_ms if is_first else position.exit_decided_ms,
+        exit_qty=exits.qty,
+        exit_notional=exits.notional,
+        fees=exits.fees,
+        reason=exits.reason,
+        exit_decided_ms=exits.decided_ms,
     )
-    cash = _gain(position.side, cost, proceeds) - execution.fee
-    if not is_last:
-        return Booked(position=smaller, cash=cash)
-    return Booked(position=None, cash=cash, trade=_trade(smaller, execution.ts_ms))
+    return Booked(position=smaller, cash=cash)
 
 
 def _book_through_flat(position: Position, execution: Execution) -> Booked:
@@ -218,21 +236,21 @@ def _book_through_flat(position: Position, execution: Execution) -> Booked:
     return replace(opened, cash=closed.cash + opened.cash, trade=closed.trade)
 
 
-def _trade(flat: Position, exit_ms: int) -> Trade:
-    gross = _gain(flat.side, flat.entry_notional, flat.exit_notional)
+def _trade(position: Position, exits: _Exits, exit_ms: int) -> Trade:
+    gross = _gain(position.side, position.entry_notional, exits.notional)
     return Trade(
-        asset=flat.asset,
-        side=flat.side,
-        entry_ms=flat.opened_ms,
+        asset=position.asset,
+        side=position.side,
+        entry_ms=position.opened_ms,
         exit_ms=exit_ms,
-        qty=flat.entry_qty,
-        entry_price=flat.entry_notional / flat.entry_qty,
-        exit_price=flat.exit_notional / flat.exit_qty,
-        fees=flat.fees,
-        funding=flat.funding,
-        pnl=gross - flat.fees + flat.funding,
-        reason=flat.reason or ExitReason.EXTERNAL,
-        decided_ms=flat.exit_decided_ms,
+        qty=position.entry_qty,
+        entry_price=position.entry_notional / position.entry_qty,
+        exit_price=exits.notional / exits.qty,
+        fees=exits.fees,
+        funding=position.funding,
+        pnl=gross - exits.fees + position.funding,
+        reason=exits.reason or ExitReason.EXTERNAL,
+        decided_ms=exits.decided_ms,
     )
 
 

@@ -132,7 +132,10 @@ class TradingRules:
 
     def order_of(self, asset: str) -> int:
         """Return the asset's place in the settings."""
-        return next(i for i, rules in enumerate(self.assets) if rules.asset == asset)
+        for place, rules in enumerate(self.assets):
+            if rules.asset == asset:
+                return place
+        raise KeyError(asset)
 
     def asset(self, name: str) -> AssetRules:
         """Return one asset's rules."""

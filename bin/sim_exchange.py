@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,8 @@ from rich.console import Console
 
 from bin.times import read_time
 from domain.errors import BadDataError, ConfigError
-from infra.settings import load_settings
+from domain.market import Instrument
+from infra.settings import Settings, load_settings
 from infra.simulator.core import Simulator, SimulatorOptions
 from infra.simulator.exchange import serve
 from infra.simulator.faults import read_file
@@ -54,10 +56,14 @@ def main(
     """Simulate the exchange on this machine until a signal comes."""
     screen = Console(stderr=True)
     try:
-        rules = load_settings(settings, environ={}, dotenv=None).trading_rules()
+        found = load_settings(settings, environ={}, dotenv=None)
+        rules = found.trading_rules()
+        traded = [asset.instrument for asset in rules.assets]
+        # A market knows more than what is traded in it today: a position may stand in the rest.
+        listed = traded if candles is not None else _listed(found, traded)
         simulator = Simulator(
             SimulatorOptions(
-                instruments=[asset.instrument for asset in rules.assets],
+                instruments=listed,
                 fills=rules.fills,
                 port=port,
                 speed=_speed(speed),
@@ -90,6 +96,15 @@ async def _serve(simulator: Simulator, *, is_bound: bool) -> None:
         await stop.wait()
 
     await serve(simulator, until)
+
+
+def _listed(settings: Settings, traded: Sequence[Instrument]) -> list[Instrument]:
+    known = {symbol: row.instrument(symbol) for symbol, row in settings.instruments.items()}
+    return [*traded, *(known[symbol] for symbol in sorted(known.keys() - _symbols(traded)))]
+
+
+def _symbols(instruments: Sequence[Instrument]) -> set[str]:
+    return {instrument.symbol for instrument in instruments}
 
 
 def _speed(text: str) -> float | None:

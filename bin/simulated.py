@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from loguru import logger
+from pydantic import TypeAdapter, ValidationError
 
 from domain.errors import ConfigError
 from infra.bybit.http.client import Credentials
@@ -17,6 +18,7 @@ from infra.bybit.venues import Venue
 from infra.settings import Settings
 
 _ROOT = Path(__file__).resolve().parents[1]
+_PAIR = TypeAdapter(tuple[str, str])
 _LISTENING = re.compile(r"listening on http://(\S+)")
 
 
@@ -130,15 +132,27 @@ class _Process:
         found = _LISTENING.search(line)
         if found is None:
             self.close()
-            raise ConfigError(f"the simulated exchange did not start; see {self._log.name}")
+            raise ConfigError(f"the simulated exchange did not start: {self._last_words()}")
         return found[1]
+
+    def _last_words(self) -> str:
+        lines = Path(self._log.name).read_text(errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "it said nothing")
 
 
 def _keys(file: Path) -> tuple[str, str]:
-    """Return the key of the simulated account, made at the first start."""
+    """Return the key of the simulated account, made at the first start.
+
+    Raises:
+        ConfigError: the file holds something else.
+    """
     if not file.exists():
         made = json.dumps([secrets.token_hex(9), secrets.token_hex(18)])
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as out:
             out.write(made)
-    key, secret = json.loads(file.read_text())
+    try:
+        key, secret = _PAIR.validate_json(file.read_bytes())
+    except ValidationError:
+        text = f"{file}: found no key of the simulated account: delete it, and another is made"
+        raise ConfigError(text) from None
     return key, secret

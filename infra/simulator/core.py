@@ -397,6 +397,13 @@ class Simulator:
         self.commit()
 
     def _restore(self, memory: Memory) -> None:
+        traded = {order.symbol for order in memory.orders}
+        unknown = sorted(traded - self.market.instruments.keys())
+        if unknown:
+            raise ConfigError(
+                f"{self.options.state}: was traded in {', '.join(unknown)}, which the settings do"
+                " not have any more: name them under instruments, or begin with another file"
+            )
         klines: dict[str, list[Any]] = {}
         for happened in memory.klines:
             for symbol, kline in KLINES.validate_python(happened).items():
@@ -416,7 +423,8 @@ class Simulator:
             self.account.margin_mode = MarginMode(memory.settings["margin_mode"])
             self.account.is_hedged = memory.settings["is_hedged"]
             for symbol, leverage in memory.settings["leverage"].items():
-                self.account.books[symbol].leverage = Decimal(leverage)
+                if symbol in self.account.books:
+                    self.account.books[symbol].leverage = Decimal(leverage)
 
     def _skip_to(self, time_ms: int) -> None:
         # What was done with before is gone through again without anybody noticing.

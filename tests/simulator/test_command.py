@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from infra.simulator.gate import Keys
 from tests.simulator.clients import BTC, Client, eventually
@@ -39,6 +40,19 @@ def process(tmp_path: Path, *arguments: object):
     finally:
         running.kill()
         running.communicate(timeout=10)
+
+
+def wrong_use(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Return the end of a command that cannot start."""
+    return subprocess.run(
+        [sys.executable, "-m", "bin.sim_exchange", "--port", "0", *arguments],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 KEYS = ("--api-key", "k", "--api-secret", "s")
@@ -91,6 +105,39 @@ def test_an_order_that_was_only_acknowledged_fills_after_a_kill(tmp_path: Path) 
     assert order["orderStatus"] == "Filled"
 
 
+def test_what_is_not_traded_any_more_is_still_there(tmp_path: Path) -> None:
+    state, settings = tmp_path / "state.jsonl", tmp_path / "settings.yaml"
+    memory = (*KEYS, "--state", state, "--settings", settings)
+    asset = {"allocation_pct": 0.07, "leverage": 10, "enabled": True}
+    both = [{"symbol": symbol} | asset for symbol in (BTC, "ETHUSDT")]
+    settings.write_text(json.dumps({"portfolio": {"assets": both}}))
+    with process(tmp_path, *memory) as (_, client):
+        client.order("Sell", "0.1", symbol="ETHUSDT", stopLoss=client.at("1.05", "ETHUSDT"))
+        eventually(client.state, lambda found: found["positions"])
+    settings.write_text(json.dumps({"portfolio": {"assets": both[:1]}}))
+
+    with process(tmp_path, *memory) as (_, client):
+        left = client.state()
+
+    assert [(row["symbol"], row["size"]) for row in left["positions"]] == [("ETHUSDT", "0.1")]
+    assert "SOLUSDT" in left["prices"]
+
+
+def test_a_state_of_symbols_that_nobody_knows_is_refused_in_a_line(tmp_path: Path) -> None:
+    state, settings = tmp_path / "state.jsonl", tmp_path / "settings.yaml"
+    instruments = yaml.safe_load((ROOT / "settings.yaml").read_text())["instruments"]
+    settings.write_text(json.dumps({"instruments": {"XRPUSDT": instruments["SOLUSDT"]}}))
+    with process(tmp_path, *KEYS, "--state", state, "--settings", settings) as (_, client):
+        client.order("Sell", "1000", symbol="XRPUSDT")
+        eventually(client.state, lambda found: found["positions"])
+
+    done = wrong_use(tmp_path, "--state", str(state))
+
+    assert done.returncode == 2
+    assert "was traded in XRPUSDT, which the settings do not have any more" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def _still(found: object, moving: set[str]) -> object:
     if isinstance(found, list):
         return [{k: v for k, v in row.items() if k not in moving} for row in found]
@@ -128,15 +175,7 @@ def test_wrong_use_is_told_in_a_line(tmp_path: Path, arguments: list[str], words
     (tmp_path / "latin.yaml").write_bytes(b"caf\xe9: 1")
     (tmp_path / "elsewhere.yaml").write_text("- {kind: liquidation, symbol: XRPUSDT}")
     (tmp_path / "more.yaml").write_text("- {kind: adl, fraction: 7}")
-    done = subprocess.run(
-        [sys.executable, "-m", "bin.sim_exchange", "--port", "0", *arguments],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = wrong_use(tmp_path, *arguments)
 
     assert done.returncode == 2
     assert words in done.stderr

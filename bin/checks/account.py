@@ -12,6 +12,7 @@ from domain.market import Side
 from domain.orders import OrderUpdate
 from domain.positions import Execution
 from domain.rules import TradingRules
+from infra.bybit.account import unwatched
 from infra.bybit.api_key import read_key
 from infra.bybit.private_stream import PrivateStream
 from infra.bybit.rest import BybitRest
@@ -38,6 +39,8 @@ def check_account(rest: BybitRest, rules: TradingRules) -> Iterator[Finding]:
     opened = rest.open_positions()
     yield _account_type(account)
     yield _margin_mode(account, opened)
+    for words in unwatched(opened, rules.assets):
+        yield warn("positions", words, "those of assets alone", "close it, or name its asset")
     for asset in rules.assets:
         symbol = asset.instrument.symbol
         rows = rest.positions(symbol)

@@ -89,6 +89,7 @@ class _Preparation:
         self._prepare_margin_mode(margin_mode)
         prepared = [self._prepare_asset(rules) for rules in assets]
         self._refuse()
+        self._warnings += unwatched(self._rest.open_positions(), assets)
         return AccountReport(
             margin_mode=margin_mode,
             assets=tuple(asset for asset in prepared if asset is not None),
@@ -198,6 +199,18 @@ class _Preparation:
                 self._sleep(_PAUSE_S)
         self._problems.append(f"{difference}; {why}")
         return False
+
+
+def unwatched(opened: Iterable[VenuePosition], assets: Iterable[AssetRules]) -> list[str]:
+    """Return in words the open positions that no asset of the settings answers for."""
+    traded = {asset.instrument.symbol for asset in assets}
+    return [
+        f"nobody watches the open position {row.side} {plain(row.qty)} {row.symbol},"
+        f" {'which has no stop' if row.stop_loss is None else f'stop {plain(row.stop_loss)}'}:"
+        " it is no asset of the settings"
+        for row in opened
+        if row.symbol not in traded
+    ]
 
 
 def _is_one_way(rows: Sequence[VenuePosition]) -> bool:

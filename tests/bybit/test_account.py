@@ -163,6 +163,22 @@ def test_an_open_position_is_no_trouble_where_nothing_differs(account, prepare):
     assert not prepare().assets[0].position.is_flat
 
 
+@pytest.mark.parametrize(("stop", "words"), [("0", "which has no stop"), ("190.5", "stop 190.5")])
+def test_an_open_position_of_no_asset_is_warned_about(venue, account, prepare, stop, words):
+    other = {"symbol": "SOLUSDT", "side": "Sell", "size": "7.5", "stopLoss": stop}
+    venue.results["/v5/position/list"] = lambda query: (
+        {"list": []}
+        if "cursor" in query
+        else position(**other)
+        if "settleCoin" in query
+        else account.positions(query)
+    )
+
+    (warning,) = prepare().warnings
+
+    assert f"SELL 7.5 SOLUSDT, {words}: it is no asset of the settings" in warning
+
+
 @pytest.mark.parametrize("fault", [Fault(cuts=True), Fault(code=110043)], ids=repr)
 def test_a_lost_or_unmodified_answer_counts_as_what_is_read_back(venue, account, prepare, fault):
     account.leverage = "5"

@@ -95,6 +95,21 @@ def test_what_cannot_be_set_fails_with_the_reason(tmp_path: Path, bybit: Client)
     assert "hedge; expected one-way; close the position" in shown
 
 
+def test_a_position_of_no_asset_is_told(tmp_path: Path, bybit: Client) -> None:
+    bybit.control("position", action="open", symbol="SOLUSDT", side="Sell", qty="5")
+    assets = [
+        {"symbol": f"{name}USDT", "allocation_pct": 0.07, "leverage": 10, "enabled": True}
+        for name in ("BTC", "ETH")
+    ]
+
+    _, levels, shown = check(
+        tmp_path, "testnet", settings(bybit, portfolio={"assets": assets}), **keys(bybit)
+    )
+
+    assert levels["positions"] == ["warn"]
+    assert "SELL 5 SOLUSDT, which has no stop" in shown
+
+
 def test_a_balance_too_small_for_the_smallest_order_fails(tmp_path: Path, bybit: Client) -> None:
     small = settings(bybit, replay={"initial_balance": 60})
 

@@ -1,5 +1,7 @@
 """The command `bin/trace`: what a run did, why, and the same again under a debugger."""
 
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import wraps
@@ -13,17 +15,12 @@ from rich.console import Console
 from bin.bootstrap import trace_codec
 from bin.times import read_time
 from bin.trace_crashes import crash_view, crashes_in, crashes_table, find_crash
+from bin.trace_diff import differ
 from bin.trace_export import write_otlp, write_perfetto
 from bin.trace_figures import slow_table, stats_table
+from bin.trace_orders import orders_json, orders_table
 from bin.trace_replay import replay_actor
-from bin.trace_story import (
-    as_json,
-    differ,
-    orders_json,
-    orders_table,
-    story_of,
-    story_view,
-)
+from bin.trace_story import as_json, story_of, story_view
 from bin.trace_text import assets_in, line
 from bin.trace_tree import trace_tree
 from bin.tracing import trace_directory
@@ -39,7 +36,13 @@ _QUERIES = ("Describe", "Ping")
 """Asked by the screen, and told of only when asked for by name."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
-screen = Console(soft_wrap=True)
+_WIDTH_OF_A_FILE = 160
+"""Where the output is no terminal, and nobody has said how wide it is."""
+
+screen = Console(
+    soft_wrap=True,
+    width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDTH_OF_A_FILE,
+)
 _run: dict[str, Path] = {}
 
 

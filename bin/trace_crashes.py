@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -71,7 +72,8 @@ def crashes_in(records: Iterable[Found]) -> Iterator[Crash]:
 
 def crashes_table(crashes: Iterable[Crash]) -> Table:
     """Return a row for each crash."""
-    table = Table("crash", "at", "actor", "life", "over", "cause", "recovered in")
+    names = ("crash", "at", "actor", "life", "over", "cause", "recovered in")
+    table = Table(*names, box=SIMPLE_HEAD)
     for crash in crashes:
         stored = crash.found.handling
         took = crash.recovered_us

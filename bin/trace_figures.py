@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import nlargest
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from bin.trace_text import duration_text, time_text
@@ -32,7 +33,7 @@ def stats_table(records: Iterable[Found]) -> Table:
     sums: dict[tuple[str, str], _Sum] = defaultdict(_Sum)
     for found in records:
         _add(sums[found.handling.receiver, found.handling.kind], found)
-    table = Table("actor", "message")
+    table = Table("actor", "message", box=SIMPLE_HEAD)
     for name in ("count", "per s", "wait p50", "p99", "max", "work p50", "p99", "max"):
         table.add_column(name, justify="right")
     for name in ("depth", "crashes", "dead"):
@@ -45,7 +46,8 @@ def stats_table(records: Iterable[Found]) -> Table:
 def slow_table(records: Iterable[Found], count: int) -> Table:
     """Return the slowest handlings, each with what its time went into."""
     slowest = nlargest(count, records, key=lambda found: found.handling.worked_us)
-    table = Table("took", "waited", "id", "actor", "message", "at", "what it did")
+    names = ("took", "waited", "id", "actor", "message", "at", "what it did")
+    table = Table(*names, box=SIMPLE_HEAD)
     for found in slowest:
         stored = found.handling
         table.add_row(

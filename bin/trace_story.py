@@ -3,28 +3,26 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from decimal import Decimal
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bin.times import read_time, show_time
+from bin.times import show_time
+from bin.trace_case import Case, case_of
 from bin.trace_evidence import Evidence
 from bin.trace_text import duration_text, fields_of, outcome_text, payload_text, time_text
-from domain.decisions import Grant, Refusal
+from domain.decisions import Refusal
 from domain.errors import ConfigError
 from domain.orders import OrderStatus, Purpose, client_order_id
-from domain.positions import Execution, Trade
+from domain.positions import Execution
 from infra.trace.facts import Facts, StoredOrder
 from infra.trace.ids import id_text, read_id
 from infra.trace.reader import Found, TraceReader
 
 _CRASHES_SHOWN = 4
 _ANCESTORS_SHOWN = 25
-_OPEN_END_MS = 1 << 60
-"""Of a position that is still open."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,33 +50,13 @@ class Story:
         self.steps.append(Step(name=name, text=text, at_ms=at_ms, message=message))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
-    """All facts of one wish and what became of it."""
-
-    asset: str
-    t_ms: int
-    answer: Grant | Refusal | None
-    entry: StoredOrder | None
-    exits: list[StoredOrder]
-    trade: Trade | None
-
-    @property
-    def end_ms(self) -> int:
-        """When the last thing happened that belongs to it."""
-        executions = [e for order in (self.entry, *self.exits) if order for e in order.executions]
-        if self.trade is not None:
-            return max([self.trade.exit_ms, *(e.ts_ms for e in executions)])
-        return _OPEN_END_MS if executions else self.t_ms
-
-
 def story_of(wanted: str, facts: Facts, reader: TraceReader) -> Story:
     """Return the story of an order, a refused wish, a trade (ASSET@ISO, trade/N) or a message.
 
     Raises:
         ConfigError: nothing has this id.
     """
-    case = _case_of(wanted, facts)
+    case = case_of(wanted, facts)
     if case is not None:
         return _tell(case, reader)
     message_id = read_id(wanted)
@@ -90,106 +68,7 @@ def story_of(wanted: str, facts: Facts, reader: TraceReader) -> Story:
     )
 
 
-def _case_of(wanted: str, facts: Facts) -> _Case | None:
-    orders = facts.orders()
-    answers: dict[str, Grant | Refusal] = {r.client_order_id: r for _, r in facts.refusals()}
-    answers |= {grant.client_order_id: grant for _, grant in facts.grants()}
-    by_id = {order.client_order_id: order for order in orders}
-    trades = facts.trades()
-    order = by_id.get(wanted)
-    trade = next((t for number, t in trades if wanted == f"trade/{number}"), None)
-    trade = trade or _trade_at(wanted, [t for _, t in trades])
-    if order is not None and order.intent.purpose is not Purpose.ENTRY:
-        ids = {e.ts_ms for e in order.executions}
-        trade = next((t for _, t in trades if t.asset == _asset(order) and t.exit_ms in ids), None)
-        entry = _entry_before(order, orders) if trade is None else None
-        order = entry
-    if trade is not None:
-        order = next(
-            (
-                o
-                for o in orders
-                if _asset(o) == trade.asset
-                and o.intent.purpose is Purpose.ENTRY
-                and any(e.ts_ms == trade.entry_ms for e in o.executions)
-            ),
-            None,
-        )
-    answer = answers.get(wanted) if order is None else answers.get(order.client_order_id)
-    if order is None and answer is None:
-        return None
-    asset, t_ms = _subject(order, answer)
-    if trade is None and order is not None and order.executions:
-        opened_ms = order.executions[0].ts_ms
-        trade = next((t for _, t in trades if t.asset == asset and t.entry_ms == opened_ms), None)
-    return _Case(
-        asset=asset,
-        t_ms=t_ms,
-        answer=answer,
-        entry=order,
-        exits=_exits(order, orders, trade),
-        trade=trade,
-    )
-
-
-def _trade_at(wanted: str, trades: list[Trade]) -> Trade | None:
-    """Return the trade of ASSET@ISO: the one that was open, or closed, at that second."""
-    asset, at, text = wanted.partition("@")
-    if not at:
-        return None
-    second = read_time(f"{asset}@", text) // 1000
-    for trade in trades:
-        if trade.asset == asset and trade.entry_ms // 1000 <= second <= trade.exit_ms // 1000:
-            return trade
-    return None
-
-
-def _asset(order: StoredOrder) -> str:
-    return order.intent.request.asset
-
-
-def _subject(order: StoredOrder | None, answer: Grant | Refusal | None) -> tuple[str, int]:
-    if order is not None:
-        return _asset(order), order.intent.decided_ms
-    if answer is None:
-        raise ConfigError("neither an order nor an answer")
-    return answer.asset, answer.t_ms
-
-
-def _entry_before(order: StoredOrder, orders: list[StoredOrder]) -> StoredOrder | None:
-    return next(
-        (
-            o
-            for o in reversed(orders)
-            if _asset(o) == _asset(order)
-            and o.intent.purpose is Purpose.ENTRY
-            and o.source.fact_id < order.source.fact_id
-            and o.executions
-        ),
-        None,
-    )
-
-
-def _exits(
-    entry: StoredOrder | None, orders: list[StoredOrder], trade: Trade | None
-) -> list[StoredOrder]:
-    if entry is None or not entry.executions:
-        return []
-    begin_ms = entry.executions[0].ts_ms
-    end_ms = begin_ms if trade is None else trade.exit_ms
-    later = (o for o in orders if o.source.fact_id > entry.source.fact_id)
-    mine = [o for o in later if _asset(o) == _asset(entry)]
-    following = next((o for o in mine if o.intent.purpose is Purpose.ENTRY and o.executions), None)
-    return [
-        o
-        for o in mine
-        if o.intent.purpose is not Purpose.ENTRY
-        and (following is None or o.source.fact_id < following.source.fact_id)
-        and (trade is None or o.intent.decided_ms <= end_ms)
-    ]
-
-
-def _tell(case: _Case, reader: TraceReader) -> Story:
+def _tell(case: Case, reader: TraceReader) -> Story:
     cross_ms = None if case.answer is None else case.answer.cross_ms
     evidence = Evidence(reader, case.asset, (cross_ms or case.t_ms), case.end_ms)
     story = Story(title=_title(case))
@@ -203,7 +82,7 @@ def _tell(case: _Case, reader: TraceReader) -> Story:
     return story
 
 
-def _title(case: _Case) -> str:
+def _title(case: Case) -> str:
     if isinstance(case.answer, Refusal):
         return (
             f"{case.asset}: wish to enter at {show_time(case.t_ms)} refused: {case.answer.reason}"
@@ -221,7 +100,7 @@ def _title(case: _Case) -> str:
     return f"{case.asset} short{qty} at {show_time(case.t_ms)}: {what}"
 
 
-def _tell_market(story: Story, case: _Case, evidence: Evidence) -> None:
+def _tell_market(story: Story, case: Case, evidence: Evidence) -> None:
     candle = evidence.candle(case.t_ms)
     report, reporter = evidence.report(case.t_ms)
     if candle is not None:
@@ -254,7 +133,7 @@ def _tell_market(story: Story, case: _Case, evidence: Evidence) -> None:
     story.add("wish", text, case.t_ms, reporter)
 
 
-def _tell_cross(story: Story, case: _Case, wish: dict[str, Any], evidence: Evidence) -> None:
+def _tell_cross(story: Story, case: Case, wish: dict[str, Any], evidence: Evidence) -> None:
     cross_ms = wish["cross_ms"]
     age_min = (case.t_ms - cross_ms) // 60_000
     what = wish.get("crosses") or "a bearish cross"
@@ -262,15 +141,16 @@ def _tell_cross(story: Story, case: _Case, wish: dict[str, Any], evidence: Evide
     after, crossed = evidence.report(cross_ms)
     before, _ = evidence.report_before(cross_ms)
     if before is not None and after is not None:
-        text += f"; {_levels(before)} became {_levels(after)}"
+        text += f"; {levels_text(before)} became {levels_text(after)}"
     story.add("cross", text, cross_ms, crossed)
 
 
-def _levels(report: dict[str, Any]) -> str:
+def levels_text(report: dict[str, Any]) -> str:
+    """Return the close and both averages of a report."""
     return f"close {report['close']:g} / EMA {report['ema_short']:.6g} / {report['ema_long']:.6g}"
 
 
-def _tell_answer(story: Story, case: _Case, evidence: Evidence) -> None:
+def _tell_answer(story: Story, case: Case, evidence: Evidence) -> None:
     answer = case.answer
     if answer is None:
         if case.entry is not None:
@@ -344,12 +224,12 @@ def _tell_stop(story: Story, order: StoredOrder, evidence: Evidence) -> None:
         story.add("stop", text, order.executions[0].ts_ms)
 
 
-def _tell_exit(story: Story, case: _Case, evidence: Evidence) -> None:
+def _tell_exit(story: Story, case: Case, evidence: Evidence) -> None:
     for order in case.exits:
         found = evidence.close_command(order.intent.decided_ms)
         sender = "unknown" if found is None else found.handling.receiver
         report, _ = evidence.report(order.intent.decided_ms)
-        values = "" if report is None else f": {_levels(report)}, regime {report['regime']}"
+        values = "" if report is None else f": {levels_text(report)}, regime {report['regime']}"
         text = f"{order.intent.reason} decided by {sender}{values}"
         story.add("exit", text, order.intent.decided_ms, found)
         if found is None:
@@ -368,7 +248,7 @@ def _tell_exit(story: Story, case: _Case, evidence: Evidence) -> None:
     story.add("trade", text, trade.exit_ms)
 
 
-def _tell_crashes(story: Story, case: _Case, evidence: Evidence) -> None:
+def _tell_crashes(story: Story, case: Case, evidence: Evidence) -> None:
     crashes = evidence.crashes()
     for found in crashes[:_CRASHES_SHOWN]:
         stored = found.handling
@@ -394,7 +274,7 @@ def _ancestry(message_id: int, facts: Facts, reader: TraceReader) -> Story:
         raise ConfigError(f"{id_text(message_id)}: no message of this id in the trace")
     for place in (0, len(chain) - 1):
         case = next(
-            (c for c in (_case_of(name, facts) for name in _names_in(chain[place])) if c), None
+            (c for c in (case_of(name, facts) for name in _names_in(chain[place])) if c), None
         )
         if case is not None:
             return _tell(case, reader)
@@ -442,123 +322,3 @@ def story_view(story: Story) -> RenderableType:
 def as_json(story: Story) -> str:
     """Return a story as one JSON object."""
     return json.dumps(asdict(story), indent=2)
-
-
-def _orders(facts: Facts) -> list[dict[str, Any]]:
-    orders = [
-        {
-            "id": order.client_order_id,
-            "asset": _asset(order),
-            "purpose": order.intent.purpose.value,
-            "candle_ms": order.intent.decided_ms,
-            "outcome": order.state.status.value,
-            "detail": order.detail or (order.intent.reason or ""),
-            "message": _message(order.source.message_id),
-            "fact_id": order.source.fact_id,
-        }
-        for order in facts.orders()
-    ]
-    refused = [
-        {
-            "id": refusal.client_order_id,
-            "asset": refusal.asset,
-            "purpose": Purpose.ENTRY.value,
-            "candle_ms": refusal.t_ms,
-            "outcome": "REFUSED",
-            "detail": f"{refusal.reason} {refusal.figures}",
-            "message": _message(source.message_id),
-            "fact_id": source.fact_id,
-        }
-        for source, refusal in facts.refusals()
-    ]
-    return sorted([*orders, *refused], key=lambda row: row["fact_id"])
-
-
-def _message(message_id: int | None) -> str | None:
-    return None if message_id is None else id_text(message_id)
-
-
-def orders_json(facts: Facts) -> str:
-    """Return all orders and refused wishes as one JSON list."""
-    return json.dumps(_orders(facts), indent=2)
-
-
-def orders_table(facts: Facts) -> Table:
-    """Return a row for each order and each refused wish, in the order of their facts."""
-    table = Table("id", "asset", "purpose", "candle", "outcome", "detail", "message")
-    for row in _orders(facts):
-        style = {"FILLED": "green", "REFUSED": "yellow"}.get(row["outcome"], "red")
-        candle = show_time(row["candle_ms"])
-        outcome = f"[{style}]{row['outcome']}[/]"
-        table.add_row(
-            row["id"],
-            row["asset"],
-            row["purpose"],
-            candle,
-            outcome,
-            row["detail"],
-            row["message"] or "",
-        )
-    return table
-
-
-Side = tuple[str, Facts, TraceReader]
-"""A run's name, its facts and its trace."""
-
-
-def differ(one: Side, other: Side) -> RenderableType:
-    """Return the first decision in which two runs differ, with the causes on both sides."""
-    left, right = _decisions(one[1]), _decisions(other[1])
-    for place in range(max(len(left), len(right))):
-        here = left[place] if place < len(left) else None
-        there = right[place] if place < len(right) else None
-        if here != there:
-            parts: list[RenderableType] = [Text(f"{place} decisions are equal, then:", "bold red")]
-            first_ms = min(d[0] for d in (here, there) if d is not None)
-            for side, decision in ((one, here), (other, there)):
-                parts.append(Text(f"\n{side[0]}: {_decision_text(decision)}", "bold"))
-                parts.append(_cause(side, decision, first_ms))
-            return Group(*parts)
-    return Text(f"{len(left)} decisions, all equal", "green")
-
-
-Decision = tuple[int, str, str, str]
-"""When, of which asset, what, and its figures."""
-
-
-def _decisions(facts: Facts) -> list[Decision]:
-    granted = [(g.t_ms, g.asset, "granted", f"{g.qty:f} at {g.price:f}") for _, g in facts.grants()]
-    refused = [(r.t_ms, r.asset, "refused", f"{r.reason} {r.figures}") for _, r in facts.refusals()]
-    closed = [
-        (o.intent.decided_ms, _asset(o), "closed", f"{o.intent.reason} {o.intent.request.qty:f}")
-        for o in facts.orders()
-        if o.intent.purpose is not Purpose.ENTRY
-    ]
-    stopped = [
-        (t.exit_ms, t.asset, "closed by the exchange", f"{t.reason} at {_plain(t.exit_price)}")
-        for _, t in facts.trades()
-        if t.decided_ms is None
-    ]
-    return sorted([*granted, *refused, *closed, *stopped])
-
-
-def _plain(value: Decimal) -> str:
-    return f"{value:f}"
-
-
-def _decision_text(decision: Decision | None) -> str:
-    if decision is None:
-        return "nothing more"
-    t_ms, asset, what, figures = decision
-    return f"{show_time(t_ms)} {asset} {what}: {figures}"
-
-
-def _cause(side: Side, decision: Decision | None, first_ms: int) -> RenderableType:
-    if decision is None or decision[0] > first_ms:
-        return Text(f"nothing decided at {show_time(first_ms)}")
-    t_ms, asset, what, _ = decision
-    if what in ("granted", "refused"):
-        wanted = client_order_id(asset, t_ms, Purpose.ENTRY, 1)
-        return story_view(story_of(wanted, side[1], side[2]))
-    report, _ = Evidence(side[2], asset, t_ms, t_ms).report(t_ms)
-    return Text("" if report is None else f"{_levels(report)}, regime {report['regime']}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from domain.candles import CandleSeries
-from domain.errors import ConfigError
+from domain.errors import BadDataError, ConfigError
 from infra.trace.frames import Frame, read_frames
 from infra.trace.recorder import SEGMENTS
 from infra.trace.records import (
@@ -148,7 +148,13 @@ def _records(
     frame: Frame, session: Session, series: SeriesReader, from_ms: int | None, to_ms: int | None
 ) -> list[Found]:
     records = []
-    for handling in _handlings.decode(_as_list(frame)):
+    try:
+        handlings = _handlings.decode(_as_list(frame))
+    except msgspec.ValidationError as error:
+        raise BadDataError(
+            f"the trace was written by another version of this program, which can read it ({error})"
+        ) from error
+    for handling in handlings:
         if (from_ms is not None and handling.now_ms < from_ms) or (
             to_ms is not None and handling.now_ms > to_ms
         ):

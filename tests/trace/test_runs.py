@@ -16,7 +16,8 @@ from bin.bootstrap import trace_codec
 from bin.rerunning import rerun
 from bin.trace_crashes import crashes_in, state_before
 from bin.trace_export import write_otlp, write_perfetto
-from bin.trace_story import _orders, story_of
+from bin.trace_orders import orders_of
+from bin.trace_story import story_of
 from domain.errors import ConfigError
 from domain.orders import ExitReason
 from infra.trace.crash_files import CRASHES
@@ -33,10 +34,10 @@ ACTORS = ("portfolio", "notifier", *(f"{kind}/{asset}" for kind in ("asset", "ex
 def test_why_gives_a_complete_chain_for_every_order_and_every_refusal(traced: Traced) -> None:
     facts, reader = traced.facts(), traced.reader()
 
-    stories = {row["id"]: story_of(row["id"], facts, reader) for row in _orders(facts)}
+    stories = {row["id"]: story_of(row["id"], facts, reader) for row in orders_of(facts)}
 
     assert {name: story.missing for name, story in stories.items() if story.missing} == {}
-    outcomes = {row["outcome"] for row in _orders(facts)}
+    outcomes = {row["outcome"] for row in orders_of(facts)}
     assert {"FILLED", "REFUSED"} <= outcomes
     for story in stories.values():
         names = [step.name for step in story.steps]
@@ -44,7 +45,7 @@ def test_why_gives_a_complete_chain_for_every_order_and_every_refusal(traced: Tr
         assert all(name in names for name in chain), story.title
         assert names.index("wish") < len(names) - 1
         assert all(step.message for step in story.steps if step.name in chain)
-    filled = [row["id"] for row in _orders(facts) if row["outcome"] == "FILLED"]
+    filled = [row["id"] for row in orders_of(facts) if row["outcome"] == "FILLED"]
     for name in filled:
         names = [step.name for step in stories[name].steps]
         assert all(link in names for link in ("grant", "order", "answer", "fill", "stop")), name

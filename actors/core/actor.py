@@ -245,13 +245,13 @@ class SupervisedActor(pykka.ThreadingActor):
             self.incarnation.ended.set()
 
     def _actor_loop_setup(self) -> None:
+        _here.actor = self
         self.begin_life()
 
     def begin_life(self) -> None:
         """Become ready, in the actor's own thread (or in a rerun's)."""
         incarnation = self.incarnation
         incarnation.busy_since_s = time.monotonic()
-        _here.actor = self
         handling = self._begin(start_of(incarnation))
         try:
             handling.envelope.now_ms = self.now_ms = incarnation.system.now_ms()

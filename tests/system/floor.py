@@ -12,14 +12,14 @@ from typing import Any
 
 from actors.core.messages import Ping
 from actors.core.system import ActorCrashedError
-from bin.bootstrap import Run, build_live
+from bin.bootstrap import Connection, Run, build_live
 from domain.positions import Trade
 from infra.bybit.http.client import Credentials
 from infra.bybit.venues import Venue
 from infra.bybit.ws.timing import StreamTiming
 from infra.chaos.invariants import differences, violations
 from infra.chaos.journal_view import read_journal
-from infra.settings import load_settings
+from infra.settings import Settings, load_settings
 from infra.simulator.core import SimulatorOptions
 from infra.simulator.exchange import SimulatedExchange
 from infra.simulator.faults import LASTING
@@ -61,8 +61,11 @@ SETTINGS = {
 class Floor:
     """A running system, and the exchange's own word on what it did."""
 
-    def __init__(self, sim: SimulatedExchange, run: Run, journal: Path) -> None:
-        self.sim, self.run, self._journal = sim, run, journal
+    def __init__(
+        self, sim: SimulatedExchange, run: Run, connection: Connection, settings: Settings, at: Path
+    ) -> None:
+        self.sim, self.run, self.connection, self.settings = sim, run, connection, settings
+        self.folder, self._journal = at, at / "journal.sqlite"
         self._stirred = threading.Event()
         run.system.probe = lambda *_: self._stirred.set()
 
@@ -240,7 +243,7 @@ def floor(folder: Path, seed: int = 1, environ: Mapping[str, str] | None = None)
             timing=TIMING,
         )
         run, connection = build_live(settings, venue, folder, "sim")
-        here = Floor(sim, run, folder / "journal.sqlite")
+        here = Floor(sim, run, connection, settings, folder)
         connection.start()
         run.start()
         try:

@@ -43,6 +43,16 @@ _SAMPLE = schema.table("equity_sample")
 _TRANSFER = schema.table("transfer")
 _COMMAND = schema.table("operator_command")
 
+_HOLDER = schema.Prepared(_PEN.select(_PEN.c.holder).where(_PEN.c.address == schema.GIVEN))
+_SAMPLED_EPOCH = schema.Prepared(
+    _SAMPLE.select(_SAMPLE.c.epoch).order_by(_SAMPLE.c.fact_id.desc()).limit(schema.ONE)
+)
+_FIRED_EPOCH = schema.Prepared(
+    _DECISION.select(_DECISION.c.epoch)
+    .where(_DECISION.c.protection_reason.is_null(False))
+    .order_by(_DECISION.c.fact_id.desc())
+    .limit(schema.ONE)
+)
 
 _FLAT: dict[type, peewee.Table] = {
     Execution: _EXECUTION,
@@ -319,9 +329,9 @@ class SqliteJournal(Records):
 
     def newest_epoch(self) -> int:
         """Return the newest protection epoch: of an emergency, a pause, a panic or a rearm."""
-        state, fired = self.newest_state(), self.newest_protection()
-        found = [0 if state is None else state.epoch, 0 if fired is None else fired.epoch]
-        return max(found)
+        queries = (_SAMPLED_EPOCH, _FIRED_EPOCH)
+        found = [row["epoch"] for query in queries for row in query.rows(self._database)]
+        return max(found, default=0)
 
     def commands(self) -> list[OperatorCommand]:
         """Return the commands that bind until others end them, oldest first."""
@@ -353,8 +363,7 @@ class SqliteJournal(Records):
             self._insert(_ASSET, asset.asset, row)
 
     def _check_pen(self) -> None:
-        query = _PEN.select(_PEN.c.holder).where(_PEN.c.address == self._address)
-        holder = next(iter(query.execute(self._database)))["holder"]
+        holder = _HOLDER.rows(self._database, self._address)[0]["holder"]
         if holder != self._holder:
             raise FencedError(f"{self._address} was replaced: its pen is held by life {holder}")
 

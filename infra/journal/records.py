@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import cache
 
 import peewee
-from peewee import SQL, SqliteDatabase, Table
+from peewee import SQL, SqliteDatabase
 
 from domain.decisions import Decision, Grant, RefusalReason
 from domain.facts import Order, StateChange, StoredNews
@@ -27,6 +28,34 @@ _FLAT = {"execution": Execution, "order_update": OrderUpdate, "trade": Trade}
 _TOLD = (*_FLAT, "decision", "equity_sample")
 """Kinds of facts that people hear of."""
 
+_NEWEST_BY_KIND = schema.Prepared(
+    _FACT.select(_FACT.c.kind, peewee.fn.MAX(_FACT.c.id).alias("newest"))
+    .where(_FACT.c.id > schema.GIVEN)
+    .group_by(_FACT.c.kind)
+)
+_SAMPLE_THROUGH = schema.Prepared(
+    _SAMPLE.select(peewee.fn.MAX(_SAMPLE.c.fact_id).alias("newest")).where(
+        _SAMPLE.c.fact_id <= schema.GIVEN
+    )
+)
+_INTENT_BY_ID = schema.Prepared(
+    _INTENT.select(SQL("*")).where(_INTENT.c.client_order_id == schema.GIVEN)
+)
+_UPDATES_BY_ID = schema.Prepared(
+    _UPDATE.select(SQL("*"))
+    .where(_UPDATE.c.client_order_id == schema.GIVEN)
+    .order_by(_UPDATE.c.fact_id)
+)
+
+
+@cache
+def _after(table_name: str, *, has_fired: bool = False) -> schema.Prepared:
+    table = schema.table(table_name)
+    query = table.select(SQL("*")).where(table.c.fact_id > schema.GIVEN).order_by(table.c.fact_id)
+    if has_fired:
+        query = query.where(table.c.protection_reason.is_null(False))
+    return schema.Prepared(query)
+
 
 class Records:
     """Reads facts; in a thread that is connected. See `actors.ports.Journal`."""
@@ -37,12 +66,8 @@ class Records:
 
     def news(self, after: int) -> tuple[list[StoredNews], int]:
         """Return the facts that people hear of, oldest first, and the newest fact's id."""
-        kinds = (
-            _FACT.select(_FACT.c.kind, peewee.fn.MAX(_FACT.c.id).alias("newest"))
-            .where(_FACT.c.id > after)
-            .group_by(_FACT.c.kind)
-        )
-        newest = {row["kind"]: row["newest"] for row in self._rows(kinds)}
+        kinds = _NEWEST_BY_KIND.rows(self._database, after)
+        newest = {row["kind"]: row["newest"] for row in kinds}
         told = [kind for kind in _TOLD if kind in newest]
         found = [news for kind in told for news in self._news(kind, after)]
         through = max(newest.values(), default=after)
@@ -52,13 +77,11 @@ class Records:
 
     def order(self, client_order_id: str) -> Order | None:
         """Return one order; None where it is not stored."""
-        intents = _INTENT.select(SQL("*")).where(_INTENT.c.client_order_id == client_order_id)
-        intent = next(iter(self._rows(intents)), None)
-        if intent is None:
+        intents = _INTENT_BY_ID.rows(self._database, client_order_id)
+        if not intents:
             return None
-        order = Order(intent=rows.intent_of(intent))
-        updates = _UPDATE.select(SQL("*")).where(_UPDATE.c.client_order_id == client_order_id)
-        for row in self._rows(updates.order_by(_UPDATE.c.fact_id)):
+        order = Order(intent=rows.intent_of(intents[0]))
+        for row in _UPDATES_BY_ID.rows(self._database, client_order_id):
             order = order.apply(value_of(OrderUpdate, row))
         return order
 
@@ -104,29 +127,23 @@ class Records:
         elif kind == "equity_sample":
             yield from self._changes(after)
         else:
-            for row in self._after(schema.table(kind), after):
+            for row in _after(kind).rows(self._database, after):
                 yield StoredNews(fact_id=row["fact_id"], fact=value_of(_FLAT[kind], row))
 
     def _decisions(self, after: int) -> Iterator[StoredNews]:
-        fired = _DECISION.c.protection_reason.is_null(False)
-        for row in self._after(_DECISION, after, fired):
+        for row in _after("decision", has_fired=True).rows(self._database, after):
             yield StoredNews(fact_id=row["fact_id"], fact=self._decision(row))
 
     def _changes(self, after: int) -> Iterator[StoredNews]:
         """Return where protection changed, the newest sample before included."""
-        older = _SAMPLE.select(peewee.fn.MAX(_SAMPLE.c.fact_id)).where(_SAMPLE.c.fact_id <= after)
-        newest = next(iter(older.tuples().execute(self._database)))[0]
+        newest = _SAMPLE_THROUGH.rows(self._database, after)[0]["newest"]
         before: ProtectionState | None = None
-        for row in self._after(_SAMPLE, (newest or 0) - 1):
+        for row in _after("equity_sample").rows(self._database, (newest or 0) - 1):
             state = value_of(ProtectionState, row)
             if before is not None and _protects(before) != _protects(state):
                 change = StateChange(before=before, after=state)
                 yield StoredNews(fact_id=row["fact_id"], fact=change)
             before = state
-
-    def _after(self, table: Table, after: int, where: object = None) -> list[Row]:
-        query = table.select(SQL("*")).where(table.c.fact_id > after).order_by(table.c.fact_id)
-        return self._rows(query if where is None else query.where(where))
 
     def _decision(self, row: Row) -> Decision:
         parts = [self._parts(table, row["fact_id"]) for table in (_GRANT, _REFUSAL, _CLOSE)]

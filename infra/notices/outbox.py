@@ -19,6 +19,26 @@ _META = schema.table("meta")
 _READ_THROUGH = "notifier.read_through"
 _ADDRESS = "outbox"
 
+_READ_ON = 'INSERT OR REPLACE INTO "meta" ("key", "value") VALUES (?, ?)'
+_BY_KEY = schema.Prepared(_NOTICE.select(_NOTICE.c.id).where(_NOTICE.c.key == schema.GIVEN))
+_TOLD_BEFORE = schema.Prepared(
+    _NOTICE.select(_NOTICE.c.id, _NOTICE.c.t_ms)
+    .where((_NOTICE.c.similar == schema.GIVEN) & (_NOTICE.c.is_held_back == schema.ZERO))
+    .order_by(_NOTICE.c.id.desc())
+    .limit(schema.ONE)
+)
+_SIMILAR_SINCE = schema.Prepared(
+    _NOTICE.select(peewee.fn.COUNT(SQL("*")).alias("n")).where(
+        (_NOTICE.c.similar == schema.GIVEN) & (_NOTICE.c.id > schema.GIVEN)
+    )
+)
+_WAITING = schema.Prepared(
+    # The status is part of the text: only then the index of those that wait is used.
+    _DELIVERY.select(peewee.fn.COUNT(SQL("*")).alias("n")).where(
+        (_DELIVERY.c.channel == schema.GIVEN) & (_DELIVERY.c.status == SQL(f"'{WAITING}'"))
+    )
+)
+
 _LEVELS = {
     NoticeKind.RISK: "WARNING",
     NoticeKind.REGIME: "DEBUG",
@@ -89,9 +109,9 @@ class SqliteOutbox:
 
     def read_on(self, fact_id: int) -> None:
         """Store that the facts were put into words up to this one."""
-        note = schema.insert(_META, {"key": _READ_THROUGH, "value": str(fact_id)})
         with self._pen.writing():
-            note.on_conflict_replace().execute(self._database)
+            given = (_READ_THROUGH, str(fact_id))
+            self._database.execute_sql(_READ_ON, given)  # type: ignore[no-untyped-call]
 
     def put(self, notice: Notice) -> None:
         """Store a notice for its channels, unless its key is stored already."""
@@ -108,26 +128,15 @@ class SqliteOutbox:
 
     def knows(self, key: str) -> bool:
         """Tell whether a notice of this key is stored."""
-        found = _NOTICE.select(_NOTICE.c.id).where(_NOTICE.c.key == key)
-        return any(True for _ in found.execute(self._database))
+        return bool(_BY_KEY.rows(self._database, key))
 
     def before(self, notice: Notice) -> Similar | None:
         """Return what was told of the same kind, asset and cause; None where nothing was."""
-        same = _NOTICE.c.similar == notice.similar
-        told = (
-            _NOTICE.select(_NOTICE.c.id, _NOTICE.c.t_ms)
-            .where(same & (_NOTICE.c.is_held_back == 0))
-            .order_by(_NOTICE.c.id.desc())
-            .limit(1)
-        )
-        newest = next(iter(told.execute(self._database)), None)
-        if newest is None:
+        told = _TOLD_BEFORE.rows(self._database, notice.similar)
+        if not told:
             return None
-        since = _NOTICE.select(peewee.fn.COUNT(SQL("*")).alias("n")).where(
-            same & (_NOTICE.c.id > newest["id"])
-        )
-        held_back = next(iter(since.execute(self._database)))["n"]
-        return Similar(told_ms=newest["t_ms"], held_back=held_back)
+        since = _SIMILAR_SINCE.rows(self._database, notice.similar, told[0]["id"])
+        return Similar(told_ms=told[0]["t_ms"], held_back=since[0]["n"])
 
     def newest(self, kind: NoticeKind, causes: Collection[str]) -> Notice | None:
         """Return the newest notice of a kind and one of some causes."""
@@ -154,7 +163,7 @@ class SqliteOutbox:
             if self.knows(notice.key):
                 return False
             row = row_of(notice) | {"similar": notice.similar, "is_held_back": int(is_held_back)}
-            notice_id = schema.insert(_NOTICE, row).execute(self._database)
+            notice_id = schema.insert_row(self._database, _NOTICE, row)
             for channel in channels:
                 self._add(channel, notice_id, notice)
         return True
@@ -167,11 +176,11 @@ class SqliteOutbox:
             "status": WAITING,
             "is_repeat": 0,
         }
-        schema.insert(_DELIVERY, row).execute(self._database)
-        waiting = (_DELIVERY.c.channel == channel) & (_DELIVERY.c.status == WAITING)
-        count = _DELIVERY.select(peewee.fn.COUNT(SQL("*")).alias("n")).where(waiting)
-        too_many = next(iter(count.execute(self._database)))["n"] - self._max_waiting
+        schema.insert_row(self._database, _DELIVERY, row)
+        count = _WAITING.rows(self._database, channel)
+        too_many = count[0]["n"] - self._max_waiting
         if too_many > 0:
+            waiting = (_DELIVERY.c.channel == channel) & (_DELIVERY.c.status == WAITING)
             oldest = (
                 _DELIVERY.select(_DELIVERY.c.notice_id)
                 .where(waiting & (_DELIVERY.c.is_routine == 1))

@@ -105,15 +105,26 @@ class SqliteJournals:
         return self._database
 
     def open(self, address: str, origin: Origin) -> "SqliteJournal":
-        """Take an address's pen, in the thread that will use it."""
-        self._database.connect(reuse_if_open=True)
+        """Take an address's pen, in the thread that will use it.
+
+        Raises:
+            JournalError: the database cannot be used.
+        """
+        try:
+            self._database.connect(reuse_if_open=True)
+            holder = self._take_pen(address)
+        except (peewee.OperationalError, sqlite3.OperationalError) as error:
+            raise JournalError(f"{address} could not take its pen: {_cause(error)}") from error
+        return SqliteJournal(self._database, self._turns, address, holder, origin, self._now_ms)
+
+    def _take_pen(self, address: str) -> int:
         with self._database.atomic("IMMEDIATE"):
             held = _PEN.select(_PEN.c.holder).where(_PEN.c.address == address)
             row = next(iter(held.execute(self._database)), {"holder": 0})
-            holder = row["holder"] + 1
+            holder: int = row["holder"] + 1
             pen = schema.insert(_PEN, {"address": address, "holder": holder})
             pen.on_conflict_replace().execute(self._database)
-        return SqliteJournal(self._database, self._turns, address, holder, origin, self._now_ms)
+        return holder
 
     @contextlib.contextmanager
     def connected(self) -> Iterator[None]:

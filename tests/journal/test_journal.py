@@ -343,6 +343,14 @@ def test_a_locked_database_is_an_error_of_the_journal(tmp_path: Path) -> None:
     journal.close()
 
 
+def test_a_pen_that_cannot_be_taken_is_an_error_of_the_journal(journals: SqliteJournals) -> None:
+    with journals.connected():
+        journals.pragma("query_only", 1)
+
+        with pytest.raises(JournalError, match=r"could not take its pen: .*readonly"):
+            journals.open("portfolio", lambda: None)
+
+
 def test_threads_write_at_once_and_lose_nothing(journals: SqliteJournals) -> None:
     assets = [f"A{number}" for number in range(4)]
 

@@ -125,7 +125,7 @@ def test_numbers_and_the_slowest_are_shown(traced: Traced) -> None:
     stats, slow = run(traced.folder, "stats"), run(traced.folder, "slow", "-n", "3")
 
     assert re.search(r"portfolio\s+AssetReported", stats)
-    assert len(re.findall(r"\s1\.\d+\s", slow)) == 3
+    assert len(re.findall(r"\s1\.\d+\s+(?:asset|execution|portfolio|notifier)", slow)) == 3
 
 
 def test_a_tree_holds_the_whole_trace_of_a_message(traced: Traced) -> None:

@@ -3,6 +3,7 @@
 from collections import deque
 from datetime import UTC, datetime
 
+from rich import box
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.panel import Panel
@@ -49,9 +50,11 @@ class LiveView:
         return Group(*parts)
 
     def _assets(self, portfolio: PortfolioSnapshot | None) -> Table:
-        table = Table("asset", "price", "EMA short", "EMA long", "regime", "crosses")
-        for name in ("position", "PnL", "cooldown"):
-            table.add_column(name)
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
+        for name in ("asset", "price", "EMA short", "EMA long", "regime", "crosses", "PnL"):
+            # A number without its end is another number: a narrow terminal wraps words alone.
+            table.add_column(name, no_wrap=True)
+        table.add_column("position, cooldown", overflow="fold")
         for rules in self._run.rules.assets:
             snapshot = self._run.asset_snapshot(rules.asset)
             if snapshot is None:
@@ -89,6 +92,7 @@ def _asset_row(snapshot: AssetSnapshot, portfolio: PortfolioSnapshot | None) -> 
         return [snapshot.asset, "waiting for candles"]
     style = _REGIME_STYLE[report.regime]
     rests = snapshot.cooldown_minutes
+    cooldown = f"{rests} min {snapshot.cooldown_reason}" if rests else ""
     return [
         snapshot.asset,
         f"{report.close:,.2f}",
@@ -96,9 +100,8 @@ def _asset_row(snapshot: AssetSnapshot, portfolio: PortfolioSnapshot | None) -> 
         f"{report.ema_long:,.2f}",
         f"[{style}]{report.regime}[/]",
         str(report.crosses_today),
-        _position_text(snapshot.position),
         _pnl_text(snapshot, portfolio),
-        f"{rests} min {snapshot.cooldown_reason}" if rests else "",
+        "\n".join(filter(None, (_position_text(snapshot.position), cooldown))),
     ]
 
 

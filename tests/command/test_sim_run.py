@@ -126,6 +126,7 @@ def test_the_default_run_trades_and_stops_in_order(start: Callable[[], SimRun]) 
     assert code == 0, run.shown()
     assert opened.split()[1] in {"BTC:", "ETH:", "SOL:"}
     assert "equity" in run.shown()
+    assert "…" not in run.shown(), "a number was cut"
     assert "Traceback" not in run.shown()
 
 

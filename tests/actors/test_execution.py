@@ -22,6 +22,7 @@ from actors.messages import (
     ClosePosition,
     ConnectionLost,
     ConnectionRestored,
+    Describe,
     MalfunctionBegan,
     MalfunctionEnded,
     OpenPosition,
@@ -183,6 +184,12 @@ class Desk:
         for message in messages:
             self.system.address("execution/BTC").tell(message, sender="test")
         self.settle()
+
+    def is_naked(self) -> bool:
+        """Return what it says of its position."""
+        execution = self.system.address("execution/BTC")
+        found: bool = execution.ask(Describe(), sender="test", timeout_s=30).is_naked
+        return found
 
     def settle(self) -> None:
         assert self.system.work.wait_quiet(30)
@@ -558,6 +565,19 @@ def test_a_stop_that_was_removed_by_hand_is_set_again(desk: Desk) -> None:
     since_ms = desk.clock.now_ms()
     naked = PositionNaked(asset="BTC", since_ms=since_ms, is_set_again=True)
     assert desk.people_heard(PositionNaked) == [naked]
+
+
+def test_it_says_when_asked_whether_its_position_stands_without_a_stop(desk: Desk) -> None:
+    seen = [desk.is_naked()]
+    desk.tell(OpenPosition(grant=GRANT))
+    desk.exchange.refuses_stops = True
+    desk.fill()
+    seen.append(desk.is_naked())
+    desk.exchange.refuses_stops = False
+    desk.wait(2 * ASK_AGAIN_MS)
+    seen.append(desk.is_naked())
+
+    assert seen == [False, True, False]
 
 
 def test_what_people_must_hear_is_told_again_to_a_new_notifier(desk: Desk) -> None:

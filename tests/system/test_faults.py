@@ -22,9 +22,12 @@ share a running system, which has to live on from fault to fault.
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 
+from actors.messages import OperatorAsked
+from domain.operator import Command, CommandName, OperatorCommand
 from tests.system.floor import RECONCILE_S, Floor, floor
 
 ORDER = "/v5/order/create"
@@ -226,15 +229,37 @@ class TestPositions:
         assert here.broken_promises(naked_s=RECONCILE_S) == []
 
     def test_a_position_opened_by_hand_gets_a_stop_and_is_left_alone(self, here: Floor) -> None:
+        # So that the position is the hand's alone: else a short of ours may be there first.
+        tell_operator(here, CommandName.PAUSE)
+        here.wait_until_agreed()
         here.wait(lambda: "SOLUSDT" not in here.held(), "SOL is flat")
-        here.position(symbol="SOLUSDT", action="open", qty="1", side="Buy")
 
+        here.position(symbol="SOLUSDT", action="open", qty="1", side="Buy")
         here.wait_until_agreed()
         here.wait_for_trades(2)
-        here.wait_until_agreed()
-        found = here.held()
+
+        # Its own stop may have closed it meanwhile; no order of ours may.
+        closes = [
+            order["orderLinkId"]
+            for order in here.records()["orders"]
+            if order["symbol"] == "SOLUSDT" and order["side"] == "Sell" and order["orderLinkId"]
+        ]
+        assert [order_id for order_id in closes if "-entry-" not in order_id] == []
+        stops = [
+            record["stop_loss"]
+            for record in here.records()["stops"]
+            if record["symbol"] == "SOLUSDT" and Decimal(record["signed_qty"]) == 1
+        ]
+        assert any(stop is not None for stop in stops)
         here.position(symbol="SOLUSDT", action="close")
         here.wait_until_agreed()
-
-        assert found["SOLUSDT"] == 1
+        tell_operator(here, CommandName.RESUME)
         assert here.broken_promises(naked_s=RECONCILE_S) == []
+
+
+def tell_operator(here: Floor, name: CommandName) -> None:
+    """Let the operator pause SOL, or end that."""
+    message = OperatorAsked(command=Command(name=name, argument="SOL"), operator="test")
+    answer = here.run.system.address("portfolio").ask(message, sender="test", timeout_s=30)
+    assert isinstance(answer, OperatorCommand)
+    assert answer.is_done

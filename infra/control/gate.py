@@ -72,12 +72,11 @@ class Gate:
         refused = self._why_not(scope)
         if refused is None:
             body = await _read(receive)
-            if body is None:
-                refused = 413, "the body is too large"
-            else:
+            refused = _why_unreadable(body)
+            if refused is None and body is not None:
                 await self._app(scope, _given(body, receive), send)
                 return
-        status, why = refused
+        status, why = refused or (400, "the request broke off")
         self._note(scope, f"{status} {why}")
         await _answer(send, status, why)
 
@@ -120,6 +119,16 @@ async def _read(receive: Receive) -> bytes | None:
             return None
         if not message.get("more_body", False):
             return body
+
+
+def _why_unreadable(body: bytes | None) -> tuple[int, str] | None:
+    if body is None:
+        return 413, "the body is too large"
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return 422, "the body is no JSON"
+    return None
 
 
 def _given(body: bytes, receive: Receive) -> Receive:

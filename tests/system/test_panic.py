@@ -69,7 +69,6 @@ TROUBLES = {
     "nothing else": [],
     "the exchange down": [{"kind": "down", "for_s": 4}],
     "orders of unknown outcome": [{"kind": "answer_lost", "path": ORDER, "times": 4}],
-    "orders lost": [{"kind": "request_lost", "path": ORDER, "times": 3}],
     "closes filled in part": [{"kind": "partial_fill", "times": 2}],
 }
 

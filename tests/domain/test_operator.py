@@ -1,0 +1,118 @@
+"""Commands as they are written, and what follows from all of them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.operator import (
+    ALL,
+    MANUALS,
+    Command,
+    CommandName,
+    OperatorCommand,
+    OperatorState,
+    UnknownCommandError,
+    fold,
+    parse,
+)
+
+ASSETS = ("BTC", "ETH", "SOL")
+
+
+def fact(
+    name: CommandName, argument: str = "", *, ts_ms: int = 1, done: bool = True
+) -> OperatorCommand:
+    return OperatorCommand(
+        command=name.value, arguments=argument, operator="t", result="", ts_ms=ts_ms, is_done=done
+    )
+
+
+def test_every_command_has_a_manual() -> None:
+    assert set(MANUALS) == set(CommandName)
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("status", Command(name=CommandName.STATUS)),
+        (" /pause@my_bot  BTC ", Command(name=CommandName.PAUSE, argument="BTC")),
+        ("PANIC", Command(name=CommandName.PANIC)),
+        ("trades", Command(name=CommandName.TRADES)),
+        ("trades 1000", Command(name=CommandName.TRADES, argument="1000")),
+    ],
+)
+def test_a_command_is_read(text: str, command: Command) -> None:
+    assert parse(text) == command
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "/",
+        "sell",
+        "pause",
+        "pause BTC ETH",
+        "panic now",
+        "trades 0",
+        "trades 1001",
+        "trades x",
+        "trades -1",
+        "trades ٣",
+    ],
+)
+def test_what_is_no_command_is_said(text: str) -> None:
+    with pytest.raises(UnknownCommandError):
+        parse(text)
+
+
+@given(st.text())
+def test_property_any_text_is_a_command_or_is_refused(text: str) -> None:
+    try:
+        command = parse(text)
+    except UnknownCommandError:
+        return
+    assert command.name in CommandName
+
+
+def test_what_ends_all_must_be_confirmed() -> None:
+    texts = ("panic", "rearm", "close all", "close ALL", "close BTC", "pause all")
+
+    wanting = {text for text in texts if parse(text).needs_confirmation}
+
+    assert wanting == {"panic", "rearm", "close all", "close ALL"}
+
+
+facts = st.builds(
+    fact,
+    st.sampled_from(CommandName),
+    st.sampled_from([*ASSETS, ALL, "DOGE"]),
+    ts_ms=st.integers(1, 99),
+    done=st.booleans(),
+)
+
+
+@given(st.lists(facts, max_size=20))
+def test_property_a_panic_lasts_until_a_rearm_and_a_pause_until_a_resume(
+    commands: list[OperatorCommand],
+) -> None:
+    found = fold(commands, ASSETS)
+
+    done = [c for c in commands if c.is_done]
+    newest = [c.command for c in done if c.command in {"panic", "rearm"}]
+    assert (found.panic is not None) == (newest[-1:] == ["panic"])
+    for asset in ASSETS:
+        of_asset = [
+            c.command
+            for c in done
+            if c.command in {"pause", "resume"} and c.arguments in {asset, ALL}
+        ]
+        assert (asset in found.paused) == (of_asset[-1:] == ["pause"])
+
+
+def test_a_refused_command_changes_nothing() -> None:
+    assert fold([fact(CommandName.PANIC, done=False)], ASSETS) == OperatorState()
+
+
+def test_an_asset_that_is_new_is_paused_with_all() -> None:
+    assert fold([fact(CommandName.PAUSE, ALL)], [*ASSETS, "XRP"]).paused == {*ASSETS, "XRP"}

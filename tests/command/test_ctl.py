@@ -20,6 +20,7 @@ DONE, REFUSED, WRONG_USE, NOT_RUNNING, UNCONFIRMED = range(5)
 def ctl(run_dir: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "bin.ctl", "--run-dir", str(run_dir), *words],
+        check=False,
         cwd=run_dir.parent,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"},
         capture_output=True,

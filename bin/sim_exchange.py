@@ -17,7 +17,7 @@ from infra.settings import Settings, load_settings
 from infra.simulator.core import Simulator, SimulatorOptions
 from infra.simulator.exchange import serve
 from infra.simulator.faults import read_file
-from infra.simulator.gate import Keys
+from infra.simulator.gate import DEFAULT_KEYS, Keys
 
 WRONG_USE = 2
 _FASTEST = 1000.0
@@ -50,8 +50,8 @@ def main(
     with_parent: Annotated[
         bool, typer.Option("--with-parent", help="End when the standard input closes.")
     ] = False,
-    api_key: Annotated[str, typer.Option(help="The key that it knows.")] = "sim-key",
-    api_secret: Annotated[str, typer.Option(help="And its secret.")] = "sim-secret",  # noqa: S107
+    api_key: Annotated[str, typer.Option(help="The key that it knows.")] = DEFAULT_KEYS.api_key,
+    api_secret: Annotated[str, typer.Option(help="And its secret.")] = DEFAULT_KEYS.api_secret,
 ) -> None:
     """Simulate the exchange on this machine until a signal comes."""
     screen = Console(stderr=True)

@@ -16,6 +16,7 @@ from domain.errors import ConfigError
 from infra.bybit.http.client import Credentials
 from infra.bybit.venues import Venue
 from infra.settings import Settings
+from infra.simulator.gate import DEFAULT_KEYS
 
 _ROOT = Path(__file__).resolve().parents[1]
 _PAIR = TypeAdapter(tuple[str, str])
@@ -65,11 +66,11 @@ class SimulatedVenue:
         Raises:
             ConfigError: it ended at once.
         """
-        key, secret = _keys(directory / "sim-keys.json")
+        host = settings.simulation.address
+        key, secret = _keys(directory / "sim-keys.json", is_ours=host is None)
         self._speed = float(settings.simulation.speed)
         self._credentials = Credentials(api_key=key, api_secret=secret)
         self._process: _Process | None = None
-        host = settings.simulation.address
         if host is None:
             arguments = {"--api-key": key, "--api-secret": secret, **market}
             if settings_file is not None:
@@ -140,12 +141,17 @@ class _Process:
         return next((line for line in reversed(lines) if line.strip()), "it said nothing")
 
 
-def _keys(file: Path) -> tuple[str, str]:
+def _keys(file: Path, *, is_ours: bool) -> tuple[str, str]:
     """Return the key of the simulated account, made at the first start.
+
+    An exchange that runs by itself has the key that `bin/sim-exchange` has by default, unless the
+    file says otherwise.
 
     Raises:
         ConfigError: the file holds something else.
     """
+    if not is_ours and not file.exists():
+        return DEFAULT_KEYS.api_key, DEFAULT_KEYS.api_secret
     if not file.exists():
         made = json.dumps([secrets.token_hex(9), secrets.token_hex(18)])
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as out:

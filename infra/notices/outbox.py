@@ -118,7 +118,7 @@ class SqliteOutbox:
         channels = [name for name, kinds in self._kinds.items() if notice.kind in kinds]
         if self._store(notice, channels, is_held_back=False):
             level = _LEVELS.get(notice.kind, "INFO")
-            logger.bind(kind=notice.kind.value).log(level, notice.text.replace("\n", "; "))
+            logger.bind(kind=notice.kind.value).log(level, _in_one_line(notice.text))
             for channel in channels:
                 self._on_stored(channel)
 
@@ -194,3 +194,7 @@ class SqliteOutbox:
 
 def _columns() -> list[peewee.Column]:
     return [getattr(_NOTICE.c, field.name) for field in fields(Notice)]
+
+
+def _in_one_line(text: str) -> str:
+    return "; ".join(line.strip() for line in text.splitlines()).replace(":; ", ": ")

@@ -5,7 +5,7 @@ import contextlib
 import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from infra.simulator.account import Account
 from infra.simulator.acts import act_on_position
 from infra.simulator.clock import Clock
 from infra.simulator.faults import ACTS, Fault, FaultBook, FaultSpec, Kind
-from infra.simulator.gate import Gate, Keys, RateLimits
+from infra.simulator.gate import DEFAULT_KEYS, Gate, Keys, RateLimits
 from infra.simulator.generator import CANDLE_MS
 from infra.simulator.margin import MarginMode
 from infra.simulator.market import CandleClosed, Market, Tick, tick_ms
@@ -67,7 +67,7 @@ class SimulatorOptions:
     start_ms: int | None = None
     """When a generated market starts; None: now."""
     faults: Sequence[FaultSpec] = ()
-    keys: Keys = field(default_factory=lambda: Keys(api_key="sim-key", api_secret="sim-secret"))  # noqa: S106
+    keys: Keys = DEFAULT_KEYS
     state: Path | None = None
     """File that the exchange goes on from, and is kept in."""
     checks_time: bool | None = None

@@ -27,6 +27,10 @@ class Keys:
         return hmac.new(self.api_secret.encode(), message.encode(), hashlib.sha256).hexdigest()
 
 
+DEFAULT_KEYS = Keys(api_key="sim-key", api_secret="sim-secret")  # noqa: S106 - of play money
+"""What an exchange knows unless it is told otherwise."""
+
+
 class Gate:
     """Checks of a request before it is read."""
 

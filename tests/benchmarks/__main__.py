@@ -26,6 +26,7 @@ from tests.benchmarks import (
     sockets,
     streams,
     sweep,
+    ticks,
 )
 
 MEASURES: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
@@ -38,6 +39,7 @@ MEASURES: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "journal": journal.measure,
     "streams": streams.measure,
     "close": close.measure,
+    "ticks": ticks.measure,
     "live": live.measure,
 }
 

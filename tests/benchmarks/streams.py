@@ -29,12 +29,12 @@ PATIENT = StreamTiming(stale_s={}, tick_s=0.5)
 
 def measure(_candles: Path) -> Iterator[tuple[str, str, str]]:
     """Yield rates of one connection that never pauses, and the load of a paced market."""
-    with _server("flood") as url:
+    with Server("flood") as url:
         yield "bare websocket-client, no parsing", _rate(_bare(url)), ""
         yield "one stream, JSON parsed", _rate(_stream(url)), ""
         yield "one stream, tickers as values", _rate(_tickers(url)), ""
     for connections in (1, 20):
-        with _server("pace") as url:
+        with Server("pace") as url:
             what = f"{ASSETS} tickers at {PER_SECOND}/s over {connections} connections"
             yield what, _paced(url, connections), "p99 <= 5 ms, <= 1 core"
 
@@ -132,7 +132,9 @@ def _paced(url: str, connections: int) -> str:
 # The server is a process of its own, so that it takes nothing of the measured one's time.
 
 
-class _server:  # noqa: N801 - reads as a function
+class Server:
+    """Sends tickers; a context manager that returns its address."""
+
     def __init__(self, kind: str) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.benchmarks.streams", kind],

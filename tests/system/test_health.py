@@ -16,7 +16,6 @@ from starlette.applications import Starlette
 from bin.health import Health
 from bin.operating.health_view import health_figures
 from tests.health.test_metrics import documented, samples, shown
-from tests.health.tools import judged, tool
 from tests.system.floor import Floor, floor
 
 EVERY_S = 0.2
@@ -89,7 +88,6 @@ def test_a_running_system_shows_itself_over_http(here: Floor, health: Health) ->
     assert alive == (200, "ok\n")
     assert status == 200
     assert set(shown(page)) <= set(documented())
-    assert judged(tool("promtool", "prometheus"), "check", "metrics", stdin=page.encode()) == ""
     assert sum(v for k, v in seen.items() if k[0] == "trading_trades_total") >= before
     assert sum(v for k, v in seen.items() if k[0] == "trading_orders_total") >= 2 * before
     assert seen["trading_positions_without_stop",] == 0

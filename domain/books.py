@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from domain.facts import Fact, Order
-from domain.positions import Execution, Position, Trade, book
+from domain.positions import ZERO, Execution, Position, Trade, book
 
 LOOK_BACK_MS = 86_400_000
 """How far before the newest known execution an unknown one may lie."""
@@ -47,6 +48,8 @@ class Books:
         """By their ids, oldest first."""
         self.position: Position | None = None
         self._booked: set[str] = set()
+        self._executed_qty: dict[str, Decimal] = {}
+        """Of the executions that are booked, by order."""
         self._newest_ms = now_ms
         for execution in executions:
             self._remember(execution)
@@ -79,7 +82,8 @@ class Books:
             facts.append(booked.trade)
         if order is not None:
             # The news of the order may get lost, or come later.
-            filled = order.filled_by(execution)
+            executed_qty = self._executed_qty.get(order.client_order_id, ZERO)
+            filled = order.filled_by(execution, executed_qty)
             facts.append(filled)
             order = order.apply(filled)
         return Posting(
@@ -101,3 +105,7 @@ class Books:
     def _remember(self, execution: Execution) -> None:
         self._booked.add(execution.exec_id)
         self._newest_ms = execution.ts_ms
+        order_id = execution.client_order_id
+        if order_id is not None:
+            executed_qty = self._executed_qty.get(order_id, ZERO)
+            self._executed_qty[order_id] = executed_qty + execution.qty

@@ -4,6 +4,7 @@ Facts have one sequence over all kinds; a fact's number in it is its `fact_id`.
 """
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from domain.decisions import Decision, Refusal
 from domain.market import Candle
@@ -92,9 +93,14 @@ class Order:
             cross_ms=self.intent.cross_ms,
         )
 
-    def filled_by(self, execution: Execution) -> OrderUpdate:
-        """Return what one more execution says of the order."""
-        filled_qty = self.state.filled_qty + execution.qty
+    def filled_by(self, execution: Execution, executed_qty: Decimal) -> OrderUpdate:
+        """Return what one more execution says of the order.
+
+        Args:
+            execution: the newest.
+            executed_qty: of those before it. News of the order may know of this one already.
+        """
+        filled_qty = executed_qty + execution.qty
         is_whole = filled_qty >= self.intent.request.qty
         return OrderUpdate(
             client_order_id=self.client_order_id,

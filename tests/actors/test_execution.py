@@ -428,6 +428,22 @@ def test_what_is_left_of_a_partly_filled_close_is_closed_by_the_next_attempt(des
     assert desk.exchange.sent[-1].reduce_only
 
 
+def test_news_of_an_order_before_its_execution_count_no_fill_twice(desk: Desk) -> None:
+    desk.tell(OpenPosition(grant=GRANT))
+    desk.fill()
+    desk.tell(CLOSE)
+    partly = news("BTC-1744803000-exit-1", OrderStatus.PARTIALLY_FILLED, filled="0.050")
+    desk.exchange.listener.on_order(partly)
+    desk.fill(qty="0.050")
+    assert desk.order_status(partly.client_order_id) is OrderStatus.PARTIALLY_FILLED
+
+    desk.exchange.listener.on_order(replace(partly, status=OrderStatus.CANCELED))
+    desk.settle()
+
+    assert desk.sent_ids[-1] == "BTC-1744803000-exit-2"
+    assert desk.exchange.sent[-1].qty == Decimal("0.033")
+
+
 def test_a_repeated_close_does_not_close_a_later_position(desk: Desk) -> None:
     desk.tell(OpenPosition(grant=GRANT))
     desk.fill()

@@ -3,14 +3,13 @@
 import json
 import signal
 import socket
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.command.mode_runs import ModeRun, settings_at
+from tests.health.served import asked
 from tests.health.test_metrics import documented, samples, shown
 from tests.simulator.clients import Client
 
@@ -25,16 +24,6 @@ def systemd(tmp_path: Path) -> Iterator[socket.socket]:
         made.bind(str(tmp_path / "notify"))
         made.settimeout(PATIENCE_S)
         yield made
-
-
-def asked(url: str) -> tuple[int, str]:
-    """Return status and body."""
-    try:
-        with urllib.request.urlopen(url, timeout=30) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
 
 
 def _found(answer: tuple[int, str]) -> tuple[int, str] | None:

@@ -1,49 +1,20 @@
 """What is seen of a running system from outside: over real HTTP, in notices, under faults."""
 
 import json
-import socket
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 
 from bin.health import Health
 from bin.operating.health_view import health_figures
+from tests.health.served import asked, serving
 from tests.health.test_metrics import documented, samples, shown
 from tests.system.floor import Floor, floor
 
 EVERY_S = 0.2
-
-
-@contextmanager
-def serving(health: Health) -> Iterator[str]:
-    """Serve the pages of a run, and yield their address."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        app = Starlette(routes=health.pages().routes())
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, ws="none"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            yield "http://{}:{}".format(*listening.getsockname())
-        finally:
-            server.should_exit = True
-            thread.join(30)
-
-
-def asked(url: str) -> tuple[int, str]:
-    """Return status and body."""
-    try:
-        with urllib.request.urlopen(url, timeout=30) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
 
 
 def health_of(here: Floor, turn_s: float = 60.0, **limits: Decimal) -> Health:
@@ -54,6 +25,10 @@ def health_of(here: Floor, turn_s: float = 60.0, **limits: Decimal) -> Health:
     return Health(
         here.run, here.connection, settings, here.folder, is_real_time=False, turn_s=turn_s
     )
+
+
+def pages_of(health: Health) -> Starlette:
+    return Starlette(routes=health.pages().routes())
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +50,7 @@ def test_a_running_system_shows_itself_over_http(here: Floor, health: Health) ->
     here.wait_for_trades(2)
     before = len(here.trades())
 
-    with serving(health) as url:
+    with serving(pages_of(health)) as url:
         here.wait(lambda: asked(f"{url}/readyz")[0] == 200, "the system is ready")
         here.wait(
             lambda: health.figures and sum(health.figures.books.trades.values()) >= before,
@@ -108,7 +83,7 @@ def test_a_running_system_shows_itself_over_http(here: Floor, health: Health) ->
 
 
 def test_a_lost_exchange_makes_it_not_ready_until_it_is_back(here: Floor, health: Health) -> None:
-    with serving(health) as url:
+    with serving(pages_of(health)) as url:
         here.wait(lambda: asked(f"{url}/readyz")[0] == 200, "the system is ready")
 
         here.fault(kind="http_status", status=503, path="/v5/private", for_s=600)
@@ -131,7 +106,7 @@ def test_a_lost_exchange_makes_it_not_ready_until_it_is_back(here: Floor, health
 def test_a_supervisor_that_hangs_makes_the_process_sick(here: Floor) -> None:
     health, may_go_on = health_of(here, turn_s=2.0), threading.Event()
     here.run.supervisor.on_turn = health.turn
-    with serving(health) as url:
+    with serving(pages_of(health)) as url:
         here.wait(lambda: asked(f"{url}/healthz")[0] == 200, "the supervisor turns")
 
         here.run.supervisor.on_turn = lambda: may_go_on.wait(60)

@@ -19,6 +19,8 @@ class Flattening:
         """Nothing may be open or rest, and the exchange has not said yet that nothing does."""
         self._resting: int | None = None
         """How many orders rested when that was asked last, whoever sent them; None: not yet."""
+        self._has_seen_flat = False
+        """So it was a round ago; what the exchange accepts may take a while to be seen there."""
 
     @property
     def is_wanted(self) -> bool:
@@ -27,7 +29,7 @@ class Flattening:
 
     def begin(self, wanted: Flatten) -> None:
         """Ask the exchange what is there, and go on from its answers."""
-        self._wanted, self._resting = wanted, None
+        self._wanted, self._resting, self._has_seen_flat = wanted, None, False
         self._desk.rounds.is_urgent = True
         self._desk.rounds.begin()
 
@@ -45,7 +47,12 @@ class Flattening:
             return
         position = self._desk.books.position
         is_closed = position is None or is_younger(position, wanted.t_ms)
+        seen_before, self._has_seen_flat = self._has_seen_flat, False
         if is_closed and not self._desk.books.under_way() and self._resting == 0:
+            if not seen_before:
+                self._has_seen_flat = True
+                self._desk.rounds.ask_again()
+                return
             self._wanted = None
             self._desk.rounds.is_urgent = False
             self._desk.actor.tell(PORTFOLIO, AssetFlat(asset=self._desk.asset, t_ms=wanted.t_ms))

@@ -65,7 +65,7 @@ class Floor:
         self, sim: SimulatedExchange, run: Run, connection: Connection, settings: Settings, at: Path
     ) -> None:
         self.sim, self.run, self.connection, self.settings = sim, run, connection, settings
-        self.folder, self._journal = at, at / "journal.sqlite"
+        self.folder, self.journal = at, at / "journal.sqlite"
         self._stirred = threading.Event()
         run.system.probe = lambda *_: self._stirred.set()
 
@@ -155,11 +155,11 @@ class Floor:
     # What the system says.
 
     def trades(self) -> list[Trade]:
-        return read_journal(self._journal).trades
+        return read_journal(self.journal).trades
 
     def differences(self) -> list[str]:
         """Return where the books and the exchange differ at this moment."""
-        journal = read_journal(self._journal)
+        journal = read_journal(self.journal)
         return differences(self.state(), self.records(), journal, self.run.rules)
 
     def broken_promises(self, naked_s: float = 0.0) -> list[str]:
@@ -170,7 +170,7 @@ class Floor:
         """
         # In this order: what is sent between the two has its intent in the journal already.
         records = self.records()
-        journal = read_journal(self._journal)
+        journal = read_journal(self.journal)
         naked_ms = naked_s * 1000 * SPEED
         return [
             *violations(records, journal, self.run.rules, naked_limit_ms=naked_ms),

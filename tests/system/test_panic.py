@@ -1,12 +1,19 @@
 """Panic in the whole system: everything is closed, nothing is opened, whatever else goes wrong."""
 
+import json
 from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from actors.messages import Describe, OperatorAsked
-from domain.operator import Command, CommandName, OperatorCommand
+from bin.operating.desk import OperatorDesk
+from bin.operating.telegram import by_telegram
+from domain.operator import MANUALS, Command, CommandName, OperatorCommand
+from domain.replies import ReplyCode
 from domain.snapshots import AssetSnapshot, PortfolioSnapshot
+from infra.journal.audit import read_audit
 from tests.simulator.clients import Client
 from tests.system.floor import Floor, floor
 
@@ -60,6 +67,21 @@ def resting(here: Floor) -> list[tuple[str, ...]]:
     return [tuple(order[name] for name in names) for order in here.state()["open_orders"]]
 
 
+def seen(here: Floor) -> tuple[dict[str, Decimal], list[tuple[str, ...]]]:
+    """Return what is open and what rests at the exchange, once it answers."""
+    found = []
+    here.wait(lambda: found.append((here.held(), resting(here))) is None, "the exchange answers")
+    return found[-1]
+
+
+def is_down(here: Floor) -> bool:
+    try:
+        here.state()
+    except OSError:
+        return True
+    return False
+
+
 def leave_an_order(here: Floor) -> None:
     client = Client(here.sim)
     client.order("Buy", "0.001", orderType="Limit", price=client.at("0.5"))
@@ -80,15 +102,15 @@ class TestPanic:
         leave_an_order(here)
         for spec in TROUBLES[trouble]:
             here.fault(**spec)
+            if spec["kind"] == "down":
+                here.wait(lambda: is_down(here), "the exchange is down")
 
         answer = asked(here, CommandName.PANIC)
 
         assert answer.is_done
         assert not asked(here, CommandName.PANIC).is_done
         here.wait(lambda: is_shown_flat(here), "the exchange has shown all to be flat")
-        here.wait(lambda: here.state() is not None, "the exchange answers")
-        assert here.held() == {}
-        assert resting(here) == []
+        assert seen(here) == ({}, [])
         before, closes = entries(here), closes_seen(here)
         here.wait(lambda: closes_seen(here) > closes + 5, "more candles close")
         assert entries(here) == before
@@ -110,7 +132,7 @@ class TestPanic:
         assert asked(here, CommandName.PANIC).is_done
 
         here.wait(lambda: is_shown_flat(here), "the exchange has shown all to be flat")
-        assert here.held() == {}
+        assert seen(here)[0] == {}
         assert asked(here, CommandName.REARM).is_done
         here.heal()
         here.wait_until_agreed()
@@ -119,13 +141,14 @@ class TestPanic:
     def test_outlives_the_actors_that_carry_it_out(self, here: Floor) -> None:
         here.wait(here.held, "an open position")
         here.fault(kind="down", for_s=2)
+        here.wait(lambda: is_down(here), "the exchange is down")
         assert asked(here, CommandName.PANIC).is_done
 
         for address in ("portfolio", "execution/BTC", "execution/ETH", "execution/SOL"):
             here.crash(address)
 
         here.wait(lambda: is_shown_flat(here), "the exchange has shown all to be flat")
-        assert here.held() == {}
+        assert seen(here)[0] == {}
         assert asked(here, CommandName.REARM).is_done
 
 
@@ -158,3 +181,47 @@ class TestPause:
         here.wait_for_trades(1)
         here.wait_until_agreed()
         assert here.broken_promises() == []
+
+
+@pytest.fixture
+def desk(here: Floor, tmp_path: Path) -> Iterator[OperatorDesk]:
+    made = OperatorDesk(here.run, tmp_path, {})
+    made.panic_file.start()
+    yield made
+    made.panic_file.close()
+
+
+class TestDesk:
+    def test_a_panic_by_chat_is_confirmed_by_its_button_and_stored_with_who(
+        self, here: Floor, desk: OperatorDesk
+    ) -> None:
+        handle = by_telegram(desk.answer_text)
+
+        asked_back = handle("telegram/7", "/panic")
+        assert [button.text for button in asked_back.buttons] == ["/panic"]
+        assert portfolio(here).panic_since_ms is None
+        # Somebody else's word confirms nothing.
+        assert handle("telegram/8", "panic").buttons
+
+        assert handle("telegram/7", "panic").text.startswith("panic: closing everything")
+        here.wait(lambda: is_shown_flat(here), "the exchange has shown all to be flat")
+        assert desk.answer_text("cli", "rearm").code is ReplyCode.CONFIRM
+        assert desk.answer_text("cli", "rearm").code is ReplyCode.DONE
+
+        stored = [
+            (entry.what, entry.trace_id is not None)
+            for entry in read_audit(here.journal)
+            if entry.kind == "operator_command" and "telegram" in entry.what
+        ]
+        assert stored[0][0].startswith("telegram/7: panic -> NOT DONE: Really panic?")
+        assert any(what.startswith("telegram/7: panic -> panic:") and t for what, t in stored)
+
+    def test_every_question_is_answered(self, here: Floor, desk: OperatorDesk) -> None:
+        here.wait_for_trades(1)
+        for name, manual in MANUALS.items():
+            if manual.changes or name is CommandName.WHY:
+                continue
+            reply = desk.answer_text("cli", name)
+            assert reply.code in {ReplyCode.DONE, ReplyCode.LATE}, reply
+            assert reply.text
+            assert json.dumps(dict(reply.data))

@@ -13,25 +13,25 @@ from loguru import logger
 from actors.account import AccountActor
 from actors.asset import AssetActor
 from actors.core.actor import Around, whose_thread
-from actors.core.calls import noted
 from actors.core.messages import Message
 from actors.core.rerun import AROUND
-from actors.core.supervisor import ChildSpec, ChildStatus, RestartPolicy, Supervisor
+from actors.core.supervisor import ChildStatus, RestartPolicy, Supervisor
 from actors.core.system import ActorCrashedError, ActorSystem, DeadLetterError, Probe
 from actors.execution.actor import ExecutionActor
 from actors.messages import Describe, SystemChanged, SystemStopping
-from actors.names import ACCOUNT, NOTIFIER, PORTFOLIO, asset_name, execution_name
+from actors.names import NOTIFIER, PORTFOLIO, asset_name, execution_name
 from actors.notifier import NotifierActor
 from actors.portfolio import PortfolioActor
 from actors.ports import Clock, Exchange, Feed, Journal, Journals, Outbox, Outboxes, Wallet
 from actors.watch import LiveChecks
 from actors.wording.system import RunInfo
+from bin.children import Parts, child_specs
 from bin.drills import Drills
 from bin.process_drills import ProcessDrills
 from bin.rerunning import Codec
-from bin.tracing import OPENS, PORTS, describe, forget_traces, new_recorder
+from bin.run_files import claim_journals, open_fresh_journals
+from bin.tracing import OPENS, describe, new_recorder
 from domain.candles import CandleSeries
-from domain.errors import ConfigError
 from domain.market import DAY_MS
 from domain.notices import NoticeRules
 from domain.rules import TradingRules
@@ -43,7 +43,6 @@ from infra.drills.broken_database import BrokenDatabase
 from infra.drills.kill_points import Killer
 from infra.drills.ports import DrilledExchange, DrilledJournals
 from infra.journal.journal import SqliteJournals
-from infra.locks import FileLock
 from infra.logs import start_logging
 from infra.notices.channels import Channels
 from infra.notices.commands import Answer, HandleCommand
@@ -91,26 +90,6 @@ _ACTORS = (AccountActor, AssetActor, ExecutionActor, NotifierActor, PortfolioAct
 MakeProbe = Callable[[Callable[[], int]], Probe | None]
 
 
-class RunDirectory:
-    """Where one run keeps its journal; held by one process at a time."""
-
-    def __init__(self, path: Path) -> None:
-        """Make the directory and take hold of it.
-
-        Raises:
-            ConfigError: another process holds it, or it cannot be made.
-        """
-        self.path = path
-        try:
-            self._lock = FileLock(path / "lock", f"{path}: another run uses this directory")
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be the run directory: {error.strerror}") from error
-
-    def release(self) -> None:
-        """Let another process take it."""
-        self._lock.release()
-
-
 def start_run_logging(
     logs: Path,
     mode: str,
@@ -129,37 +108,6 @@ def start_run_logging(
         screen_level=screen_level,
         context=whose_thread,
     )
-
-
-def open_fresh_journals(
-    settings: Settings, directory: Path, mode: str, now_ms: Callable[[], int]
-) -> SqliteJournals:
-    """Open a fresh journal for a run over candle files; the one of an earlier run is replaced.
-
-    Raises:
-        ConfigError: the journal there is not of this mode, and would be lost.
-    """
-    file = directory / (settings.database.file or "journal.sqlite")
-    busy_timeout_ms = settings.database.busy_timeout_ms
-    if file.exists():
-        old = SqliteJournals(file, now_ms, busy_timeout_ms=busy_timeout_ms)
-        with old.connected():
-            found = old.read_meta("mode")
-        if found != mode:
-            raise ConfigError(
-                f"{file}: holds the facts of mode {found or 'unknown'}, which mode {mode} would "
-                "replace; choose another --run-dir"
-            )
-        for part in ("", "-wal", "-shm"):
-            file.with_name(file.name + part).unlink(missing_ok=True)
-    forget_traces(directory)
-    journals = SqliteJournals(file, now_ms, busy_timeout_ms=busy_timeout_ms)
-    with journals.connected():
-        journals.write_meta("mode", mode)
-        roof = journals.open("roof", lambda: None)
-        for asset in settings.trading_rules().assets:
-            roof.record_asset(asset)
-    return journals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,13 +209,30 @@ class Run:
 
     def start(self) -> None:
         """Start all actors and channels."""
-        specs = [_noting(spec) for spec in _specs(self)]
+        specs = child_specs(self._parts())
         if self.recorder is not None:
             self.recorder.start(describe(specs))
         self.supervisor.start(specs)
         self.channels.start()
         for warning in self.warnings:
             self._warn(warning)
+
+    def _parts(self) -> Parts:
+        ports = self.ports
+        return Parts(
+            rules=self.rules,
+            notices=self.notices,
+            info=self.info,
+            feed=ports.feed,
+            exchange=ports.exchange,
+            clock=ports.clock,
+            journals=ports.journals,
+            outboxes=self.channels.outboxes,
+            wallet=ports.wallet,
+            asking=self.asking,
+            checks=self.checks,
+            patience=self.patience,
+        )
 
     def _warn(self, warning: str) -> None:
         key = f"account/{warning}/{self.info.started_ms}"
@@ -440,7 +405,7 @@ def build_live(
     connection = Connection(market=market, account=account)
     market.measure_clock()
     with journals.connected():
-        _claim(journals, file, mode)
+        claim_journals(journals, file, mode)
     rules = connection.account.prepare(rules)
     exchange = connection.account.exchange
     ports = Ports(
@@ -585,82 +550,6 @@ def _system(
     """Return the addresses of this process; without a trace nobody compares ids of two."""
     session = 1 if recorder is None else recorder.session.number
     return ActorSystem(now_ms, probe, recorder, first_id(session), id_text)
-
-
-def _claim(journals: SqliteJournals, file: Path, mode: str) -> None:
-    """Make a journal a mode's own, for ever."""
-    known = journals.read_meta("mode")
-    if known not in (None, mode):
-        raise ConfigError(
-            f"{file}: holds the facts of mode {known}, not of {mode}; choose another --run-dir"
-        )
-    journals.write_meta("mode", mode)
-
-
-def _specs(run: Run) -> list[ChildSpec]:
-    rules, ports = run.rules, run.ports
-    common = {"rules": rules, "journals": ports.journals}
-    assets = [asset.asset for asset in rules.assets]
-    notifier = common | {
-        "notices": run.notices,
-        "run": run.info,
-        "clock": ports.clock,
-        "outboxes": run.channels.outboxes,
-        **run.patience,
-    }
-    portfolio = common | {"feed": ports.feed, "clock": ports.clock, "checks": run.checks}
-    execution = common | {
-        "exchange": ports.exchange,
-        "clock": ports.clock,
-        **run.asking,
-    }
-    return [
-        # Kept: a system that trades must not fall silent.
-        ChildSpec(address=NOTIFIER, actor=NotifierActor, arguments=notifier, is_kept=True),
-        ChildSpec(address=PORTFOLIO, actor=PortfolioActor, arguments=portfolio, is_vital=True),
-        *_account_spec(run),
-        # Kept: a position needs its books, and its emergency closes, also once it is suspended.
-        *(
-            ChildSpec(
-                address=execution_name(asset),
-                actor=ExecutionActor,
-                arguments=execution | {"asset": asset},
-                is_kept=True,
-            )
-            for asset in assets
-        ),
-        *(
-            ChildSpec(
-                address=asset_name(asset),
-                actor=AssetActor,
-                arguments=common | {"feed": ports.feed, "clock": ports.clock, "asset": asset},
-            )
-            for asset in assets
-        ),
-    ]
-
-
-def _noting(spec: ChildSpec) -> ChildSpec:
-    """Return a spec whose ports note what the actor asks of them."""
-    ports = {
-        name: noted(port, name, OPENS.get(name))
-        for name, port in spec.arguments.items()
-        if name in PORTS
-    }
-    return replace(spec, arguments={**spec.arguments, **ports})
-
-
-def _account_spec(run: Run) -> list[ChildSpec]:
-    ports = run.ports
-    if ports.wallet is None:
-        return []
-    account = {
-        "wallet": ports.wallet,
-        "clock": ports.clock,
-        "journals": ports.journals,
-        "ask_every_ms": run.asking["reconcile_ms"],
-    }
-    return [ChildSpec(address=ACCOUNT, actor=AccountActor, arguments=account, is_kept=True)]
 
 
 def _policy(settings: SupervisionSettings) -> RestartPolicy:

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from bin.account_lock import AccountLock
-from bin.bootstrap import Run, RunDirectory, build_live, start_run_logging
+from bin.bootstrap import Run, build_live, start_run_logging
 from bin.confirm import confirm_live
 from bin.drills import read_sim_drills
 from bin.health import Health
@@ -24,6 +24,7 @@ from bin.operating.health_view import health_figures
 from bin.operating.office import open_office
 from bin.operating.panic_file import request_panic
 from bin.process_drills import read_process_drills
+from bin.run_files import RunDirectory
 from bin.signals import call_at_signals
 from bin.simulated import SimulatedVenue, generated_market
 from domain.errors import AccessDeniedError, ConfigError, UnavailableError

@@ -16,13 +16,13 @@ from bin.bootstrap import (
     REPLAY,
     STEPPED,
     Run,
-    RunDirectory,
     build_replay,
     build_stepped,
     start_run_logging,
 )
 from bin.drills import Drills, read_replay_drills
 from bin.market_input import read_market
+from bin.run_files import RunDirectory
 from bin.signals import call_at_signals
 from bin.simulated import SimulatedVenue, recorded_market
 from bin.summary_view import RunSummary, render

@@ -27,6 +27,8 @@ from infra.simulator.faults import LASTING
 SPEED = 600.0
 PATIENCE_S = 60
 RECONCILE_S = 1
+BUSY_S = 4
+"""What a look-up and a busy machine may add to a reconcile period."""
 AGREED_S = 15 * RECONCILE_S
 """One period, and room for a machine that is busy with other tests."""
 TIMING = StreamTiming(

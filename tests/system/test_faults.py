@@ -28,7 +28,7 @@ import pytest
 
 from actors.messages import OperatorAsked
 from domain.operator import Command, CommandName, OperatorCommand
-from tests.system.floor import RECONCILE_S, Floor, floor
+from tests.system.floor import BUSY_S, RECONCILE_S, Floor, floor
 
 ORDER = "/v5/order/create"
 
@@ -226,7 +226,7 @@ class TestPositions:
 
         here.wait_until_agreed()
         # The account's stream tells of it at once.
-        assert here.broken_promises(naked_s=RECONCILE_S) == []
+        assert here.broken_promises(naked_s=RECONCILE_S + BUSY_S) == []
 
     def test_a_position_opened_by_hand_gets_a_stop_and_is_left_alone(self, here: Floor) -> None:
         # So that the position is the hand's alone: else a short of ours may be there first.
@@ -254,7 +254,7 @@ class TestPositions:
         here.position(symbol="SOLUSDT", action="close")
         here.wait_until_agreed()
         tell_operator(here, CommandName.RESUME)
-        assert here.broken_promises(naked_s=RECONCILE_S) == []
+        assert here.broken_promises(naked_s=RECONCILE_S + BUSY_S) == []
 
 
 def tell_operator(here: Floor, name: CommandName) -> None:

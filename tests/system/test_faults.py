@@ -74,10 +74,12 @@ ORDERS = {
     "partial fill then cancel": [{"kind": "partial_fill", "times": 3}],
     "rejected after its acknowledgement": [{"kind": "reject", "times": 2}],
     "matched late": [{"kind": "slow_matching", "times": 2, "seconds": 1.5}],
-    "order history lagging, realtime forgetting closed orders, answers lost": [
+    "order history lagging, realtime forgetting closed orders, messages lost": [
         {"kind": "history_lag", "seconds": 600},
         {"kind": "forget_closed"},
         order_fault("answer_lost", 2),
+        # Its fill may end an order before anybody asks for it; one that never came is asked for.
+        order_fault("request_lost", 1),
     ],
 }
 

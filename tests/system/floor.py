@@ -45,13 +45,7 @@ SETTINGS = {
         "entry_max_age_ms": 600_000,
     },
     "portfolio": {"correlation_limit": 1.0},
-    # Hours of a made-up market must not end the trading that tests wait for.
-    "risk": {
-        "high_correlation_threshold": 1.0,
-        "max_daily_loss_pct": 0.9,
-        "drawdown_levels": [0.8, 0.9],
-        "max_portfolio_drawdown_pct": 0.95,
-    },
+    "risk": {"high_correlation_threshold": 1.0, "max_daily_loss_pct": 0.5},
     "cooldown": {
         "per_asset_settings": {
             "short_hold_cooldown_hours": 0,

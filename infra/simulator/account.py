@@ -16,7 +16,7 @@ from infra.simulator.margin import (
     maintenance_margin,
     tier_of,
 )
-from infra.simulator.market import Market
+from infra.simulator.prices.market import Market
 from infra.simulator.records import (
     ClosedPnl,
     Deposit,

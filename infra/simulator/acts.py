@@ -4,7 +4,7 @@ from domain.market import Instrument, Side
 from domain.positions import ZERO, Position
 from domain.rules import FillRules
 from infra.simulator.faults import FaultSpec, Kind
-from infra.simulator.market import Market
+from infra.simulator.prices.market import Market
 from infra.simulator.venue import Venue
 
 

@@ -22,12 +22,13 @@ from infra.simulator.acts import act_on_position
 from infra.simulator.clock import Clock
 from infra.simulator.faults import ACTS, Fault, FaultBook, FaultSpec, Kind
 from infra.simulator.gate import DEFAULT_KEYS, Gate, Keys, RateLimits
-from infra.simulator.generator import CANDLE_MS
 from infra.simulator.margin import MarginMode
-from infra.simulator.market import CandleClosed, Market, Tick, tick_ms
 from infra.simulator.order_ledger import NewOrder
+from infra.simulator.prices.candles import CandleClosed, Tick
+from infra.simulator.prices.generator import CANDLE_MS
+from infra.simulator.prices.market import Market, tick_ms
+from infra.simulator.prices.sources import GeneratedSource, Mark, RecordedSource, Source
 from infra.simulator.records import Status, StopRecord, VenueExecution, VenueOrder
-from infra.simulator.sources import GeneratedSource, Mark, RecordedSource, Source
 from infra.simulator.state_file import (
     DEPOSITS,
     EXECUTIONS,

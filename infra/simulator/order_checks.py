@@ -6,8 +6,8 @@ from decimal import Decimal
 from domain.market import Instrument, Side
 from infra.simulator import refusals
 from infra.simulator.account import Account
-from infra.simulator.market import Market
 from infra.simulator.order_ledger import BAND, NewOrder, OrderLedger
+from infra.simulator.prices.market import Market
 from infra.simulator.records import VenueOrder
 
 _LINK_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")

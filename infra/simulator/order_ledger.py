@@ -10,7 +10,7 @@ from typing import Protocol
 from domain.market import Instrument, Side
 from domain.positions import ZERO
 from infra.simulator import refusals
-from infra.simulator.market import Market
+from infra.simulator.prices.market import Market
 from infra.simulator.records import Status, StopRecord, VenueExecution, VenueOrder
 
 BAND = Decimal("0.05")

@@ -7,10 +7,10 @@ from typing import Any
 
 from infra.simulator import refusals, shapes
 from infra.simulator.core import Simulator
-from infra.simulator.generator import CANDLE_MS
 from infra.simulator.margin import TIERS
-from infra.simulator.market import Kline
 from infra.simulator.params import Params
+from infra.simulator.prices.candles import Kline
+from infra.simulator.prices.generator import CANDLE_MS
 from infra.simulator.shapes import Json, text
 
 _MINUTE_MS = 60_000

@@ -5,9 +5,9 @@ from typing import Any
 
 from domain.market import Instrument, Side
 from infra.simulator.account import PositionView
-from infra.simulator.generator import CANDLE_MS
 from infra.simulator.margin import TIERS
-from infra.simulator.market import Kline
+from infra.simulator.prices.candles import Kline
+from infra.simulator.prices.generator import CANDLE_MS
 from infra.simulator.records import (
     ClosedPnl,
     Deposit,

@@ -11,9 +11,9 @@ import orjson
 from pydantic import TypeAdapter
 
 from domain.errors import ConfigError
-from infra.simulator.market import Kline
+from infra.simulator.prices.candles import Kline
+from infra.simulator.prices.sources import MARK_EVERY, Mark
 from infra.simulator.records import Deposit, StopRecord, VenueExecution, VenueOrder
-from infra.simulator.sources import MARK_EVERY, Mark
 
 ORDERS = TypeAdapter(VenueOrder)
 EXECUTIONS = TypeAdapter(VenueExecution)

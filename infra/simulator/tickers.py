@@ -7,7 +7,8 @@ from typing import Any
 from domain.market import Side
 from domain.rules import FillRules
 from infra.simulator import shapes
-from infra.simulator.market import Kline, Market, Tick
+from infra.simulator.prices.candles import Kline, Tick
+from infra.simulator.prices.market import Market
 from infra.simulator.shapes import Json, text
 
 _DAY, _HOUR = 288, 12

@@ -13,9 +13,10 @@ from infra.simulator import refusals
 from infra.simulator.account import MAKER_FEE_RATE, Account, PositionView, closed_qty
 from infra.simulator.account_settings import AccountSettings
 from infra.simulator.margin import MarginMode
-from infra.simulator.market import Market, Tick
 from infra.simulator.order_checks import OrderChecks
 from infra.simulator.order_ledger import NewOrder, OrderLedger, Sink
+from infra.simulator.prices.candles import Tick
+from infra.simulator.prices.market import Market
 from infra.simulator.protection import Protection
 from infra.simulator.records import ExecType, Status, VenueExecution, VenueOrder
 

@@ -7,9 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from infra.simulator.generator import CANDLE_MS, CandleGenerator
-from infra.simulator.market import CandleClosed, Market, Tick, tick_ms
-from infra.simulator.sources import GeneratedSource
+from infra.simulator.prices.candles import CandleClosed, Tick
+from infra.simulator.prices.generator import CANDLE_MS, CandleGenerator
+from infra.simulator.prices.market import Market, tick_ms
+from infra.simulator.prices.sources import GeneratedSource
 from tests.simulator.clients import BTC, INSTRUMENTS
 
 START_MS = 1_743_465_600_000

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import orjson
 
-from infra.simulator.generator import CANDLE_MS, CandleGenerator
-from infra.simulator.sources import MARK_EVERY
+from infra.simulator.prices.generator import CANDLE_MS, CandleGenerator
+from infra.simulator.prices.sources import MARK_EVERY
 from tests.simulator.clients import BTC, INSTRUMENTS, Client, running
 
 START_MS = 1_743_465_600_000

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from domain.candles import CandleSeries
 from domain.funding import FundingHistory
 from domain.market import Candle, Instrument, exact
-from infra.simulator.generator import CANDLE_MS, CandleGenerator, Plan
+from infra.simulator.prices.generator import CANDLE_MS, CandleGenerator, Plan
 
 MARK_EVERY = 288
 

@@ -83,6 +83,8 @@ def test_a_confirmed_candle_is_read_once_and_in_order():
         {"volume": None},
         {"start": START + 1},
         {"start": True},
+        {"confirm": "true"},
+        {"confirm": None},
         {"end": START + 59_999},
         {"low": "0"},
         {"close": ""},
@@ -224,6 +226,9 @@ def test_a_word_that_is_no_status_we_know_is_an_unknown_state():
         {"cumExecQty": "-1"},
         {"orderStatus": "Cancelled", "cumExecQty": None},
         {"updatedTime": "soon"},
+        {"updatedTime": str(10**17)},
+        {"orderLinkId": 5},
+        {"orderLinkId": "a" * 501},
     ],
 )
 def test_an_order_that_could_be_misread_is_refused(changes):
@@ -337,6 +342,8 @@ def test_other_kinds_of_executions_move_no_quantity_and_are_told_apart(kind):
         {"execId": ""},
         {"side": "None"},
         {"execType": 5},
+        {"orderLinkId": ["BTC-1-exit-1"]},
+        {"execTime": str(10**17)},
         {"execType": "Funding", "execFee": None},
     ],
 )
@@ -380,7 +387,8 @@ def test_an_open_position_has_a_side_and_its_stops():
 
 
 @pytest.mark.parametrize(
-    "changes", [{"side": ""}, {"size": None}, {"size": "-1"}, {"entryPrice": "0"}]
+    "changes",
+    [{"side": ""}, {"size": None}, {"size": "-1"}, {"entryPrice": "0"}, {"stopLoss": "x"}],
 )
 def test_a_position_that_contradicts_itself_is_refused(changes):
     with pytest.raises(BadDataError):

@@ -49,7 +49,7 @@ class OrderCalls(Calls):
         answer = self._wire.post(kind, HTTP.place_order, order_query(order), is_ours)
         try:
             row = Row("order/create", answer.result)
-            named, venue_order_id = row.maybe_text("orderLinkId"), row.text("orderId")
+            named, venue_order_id = row.text_if_any("orderLinkId"), row.text("orderId")
         except BadDataError as error:
             raise UnknownOutcomeError(f"accepted without an order id: {error}") from None
         if named not in {order.client_order_id, None}:

@@ -84,7 +84,7 @@ def read(response: requests.Response) -> Answer:
         code=code,
         text=" ".join([row.maybe_text("retMsg") or "", *_reasons(raw)]).strip(),
         result=raw.get("result"),
-        time_ms=row.maybe_integer("time"),
+        time_ms=row.maybe_time_ms("time"),
         reset_ms=headers.maybe_integer("x-bapi-limit-reset-timestamp"),
     )
 

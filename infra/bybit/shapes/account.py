@@ -142,7 +142,7 @@ def transfer(row: Row) -> Transfer | None:
         return None
     return Transfer(
         transfer_id=row.text("id"),
-        ts_ms=row.integer("transactionTime"),
+        ts_ms=row.time_ms("transactionTime"),
         kind=kind,
         currency=row.text("currency"),
         amount=row.decimal("change"),

@@ -97,7 +97,7 @@ def _quantity(row: Row, exec_type: str) -> Execution:
         qty=row.price("execQty"),
         price=row.price("execPrice"),
         fee=row.decimal("execFee"),
-        client_order_id=row.maybe_text("orderLinkId"),
+        client_order_id=row.text_if_any("orderLinkId"),
         reason=_exit_reason(row, exec_type),
     )
 

@@ -63,8 +63,8 @@ def _listing(row: Row) -> Listing:
         instrument=instrument,
         status=row.text("status"),
         max_leverage=leverage.maybe_price("maxLeverage"),
-        funding_interval_ms=None if minutes is None else minutes * MINUTE_MS,
-        launch_ms=row.maybe_integer("launchTime"),
+        funding_interval_ms=None if minutes is None or minutes <= 0 else minutes * MINUTE_MS,
+        launch_ms=row.maybe_time_ms("launchTime"),
     )
 
 
@@ -122,7 +122,7 @@ def funding_rates(result: object, symbol: str) -> dict[int, Decimal]:
     others = {row.text("symbol") for row in rows} - {symbol}
     if others:
         raise BadDataError(f"funding/history: expected {symbol}, found {', '.join(others)}")
-    return {row.integer("fundingRateTimestamp"): row.decimal("fundingRate") for row in rows}
+    return {row.time_ms("fundingRateTimestamp"): row.decimal("fundingRate") for row in rows}
 
 
 def maintenance_rate(result: object, symbol: str, notional: Decimal) -> Decimal:
@@ -177,7 +177,7 @@ class CandleReader:
             BadDataError: a closed candle breaks its contract.
         """
         row = Row("kline", item)
-        if not row.is_true("confirm"):
+        if not row.boolean("confirm"):
             return None
         candle = candle_of(row, self._candle_ms)
         # A single candle of the future would hide all that follow it.

@@ -73,7 +73,7 @@ def order_of(row: Row) -> VenueOrder:
     details = [word for word in words if word is not None]
     return VenueOrder(
         venue_order_id=row.text("orderId"),
-        client_order_id=row.maybe_text("orderLinkId"),
+        client_order_id=row.text_if_any("orderLinkId"),
         symbol=row.text("symbol"),
         side=row.maybe_side("side"),
         status=OrderStatus.UNKNOWN if known is None else known,
@@ -82,7 +82,7 @@ def order_of(row: Row) -> VenueOrder:
         reduce_only=row.flag("reduceOnly"),
         stop_order_type=row.word("stopOrderType"),
         trigger_price=row.maybe_price("triggerPrice"),
-        ts_ms=row.maybe_integer("updatedTime") or row.time_ms("createdTime"),
+        ts_ms=row.maybe_time_ms("updatedTime") or row.time_ms("createdTime"),
         detail=", ".join(details if known is not None else [raw_status, *details]),
     )
 

@@ -47,6 +47,11 @@ class Row:
         found = self._raw.get(name)
         return found if isinstance(found, str) and 0 < len(found) <= _LONGEST else None
 
+    def text_if_any(self, name: str) -> str | None:
+        """Return a text; None where it is absent or empty, and nothing else."""
+        found = self.maybe_text(name)
+        return self._missing(name, "a text") if found is None and self._says(name) else found
+
     def word(self, name: str) -> str | None:
         """Return a text that says something; None for the venue's ways to say nothing."""
         found = self.maybe_text(name)
@@ -73,7 +78,7 @@ class Row:
 
     def price_if_any(self, name: str) -> Decimal | None:
         """Return a price; None where it is absent, empty or zero, and nothing else."""
-        if self._raw.get(name) in (None, ""):
+        if not self._says(name):
             return None
         found = self.maybe_decimal(name)
         if found is None or found < 0:
@@ -96,8 +101,13 @@ class Row:
 
     def time_ms(self, name: str) -> int:
         """Return a time, ms since 1970 UTC, that must be there."""
+        found = self.maybe_time_ms(name)
+        return self._missing(name, "ms") if found is None else found
+
+    def maybe_time_ms(self, name: str) -> int | None:
+        """Return a time, ms since 1970 UTC; None where it is absent or unreadable."""
         found = self.maybe_integer(name)
-        return found if found is not None and 0 < found < _LATEST_MS else self._missing(name, "ms")
+        return found if found is not None and 0 < found < _LATEST_MS else None
 
     def flag(self, name: str) -> bool:
         """Return whether a flag is set; an absent one is not."""
@@ -137,13 +147,17 @@ class Row:
                 return row
         raise BadDataError(f"{self._what}: expected {symbol} in field list, found none")
 
-    def is_true(self, name: str) -> bool:
-        """Tell whether a field is true itself, and no other word for it."""
-        return self._raw.get(name) is True
+    def boolean(self, name: str) -> bool:
+        """Return true or false, which must be there in no other word."""
+        found = self._raw.get(name)
+        return found if isinstance(found, bool) else self._missing(name, "true or false")
 
     def has(self, name: str) -> bool:
         """Tell whether a field is there, whatever it holds."""
         return name in self._raw
+
+    def _says(self, name: str) -> bool:
+        return self._raw.get(name) not in (None, "")
 
     def _missing(self, name: str, expected: str) -> Never:
         found = shown(self._raw[name]) if name in self._raw else "nothing"

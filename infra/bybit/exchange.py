@@ -202,6 +202,10 @@ class BybitExchange:
         if listener is not None and position.qty and position.stop_loss is None:
             listener.on_doubt("its position stands without a stop loss")
 
+    def on_unreadable(self, topic: str) -> None:
+        """Let everybody ask what the unreadable news may have said."""
+        self._doubt(f"asks what happened, since news of the topic {topic} could not be read")
+
     def on_connected(self, down_s: float) -> None:
         """Let everybody ask what was missed."""
         logger.info("the account's stream works, after {:.1f} s", down_s)

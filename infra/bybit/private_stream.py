@@ -44,6 +44,9 @@ class PrivateListener(Protocol):
     def on_position(self, asset: str, position: VenuePosition) -> None:
         """Take a position; sent also where nothing changed."""
 
+    def on_unreadable(self, topic: str) -> None:
+        """Learn that something of a topic could not be read: what it said is not known."""
+
     def on_connected(self, down_s: float) -> None:
         """Learn that all topics flow (again), and for how many seconds they did not."""
 
@@ -147,10 +150,10 @@ class PrivateStream:
             self._listener.on_lost(reason)
 
     def _on_message(self, topic: str, message: Message) -> None:
-        read = self._readers[topic]
+        read, otherwise = self._readers[topic], partial(self._listener.on_unreadable, topic)
         sent_ms = self._refusals.attempt(topic, lambda: sent_ms_of(message))
-        for item in self._refusals.attempt(topic, lambda: items_of(message)) or ():
-            self._refusals.attempt(topic, partial(read, item, sent_ms))
+        for item in self._refusals.attempt(topic, lambda: items_of(message), otherwise) or ():
+            self._refusals.attempt(topic, partial(read, item, sent_ms), otherwise)
 
     def _asset_of(self, item: Item) -> str | None:
         symbol = symbol_of_item(item)
@@ -163,7 +166,7 @@ class PrivateStream:
         asset, row = self._asset_of(item), Row("order", item)
         if asset is None:
             return
-        client_order_id = row.maybe_text("orderLinkId")
+        client_order_id = row.text_if_any("orderLinkId")
         if client_order_id is None:
             # The exchange's own orders are our stops, which the position tells of.
             if row.word("createType") == "CreateByUser":

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from domain.market import MINUTE_MS, Candle
 from infra.bybit.pool import ConnectionPool, Subscription
@@ -35,17 +36,21 @@ class PublicStream:
             symbol: such as BTCUSDT.
             on_candle: gets each closed candle. The close of a candle while the connection was down
                 is never told: it has to be fetched at `on_connected`.
-            on_connected: is told when candles flow (again) and for how many seconds they did not.
+            on_connected: is told when candles flow (again) and for how many seconds they did not;
+                also after a message that could not be read, which may have closed one.
             on_lost: is told why they stopped.
         """
         reader = CandleReader(self._candle_minutes * MINUTE_MS)
+        otherwise = None if on_connected is None else partial(on_connected, 0.0)
 
         def read(message: Message) -> None:
             self._heard_s[symbol] = time.monotonic()
-            for candle in (
-                self._refusals.attempt("kline", partial(self._closed, reader, message)) or ()
-            ):
-                on_candle(candle)
+            items = self._refusals.attempt("kline", partial(_sent_items, message), otherwise)
+            for item, sent_ms in items or ():
+                reading = partial(reader.read, item, sent_ms)
+                candle = self._refusals.attempt("kline", reading, otherwise)
+                if candle is not None:
+                    on_candle(candle)
 
         topic = f"kline.{self._candle_minutes}.{symbol}"
         return self._pool.subscribe(topic, read, on_connected=on_connected, on_lost=on_lost)
@@ -84,10 +89,7 @@ class PublicStream:
         """Return how many messages broke their contract, by kind; from any thread."""
         return self._refusals.counts()
 
-    def _closed(self, reader: CandleReader, message: Message) -> list[Candle]:
-        sent_ms = pushed_ms_of(message)
-        read = [
-            self._refusals.attempt("kline", partial(reader.read, item, sent_ms))
-            for item in items_of(message)
-        ]
-        return [candle for candle in read if candle is not None]
+
+def _sent_items(message: Message) -> list[tuple[Any, int]]:
+    sent_ms = pushed_ms_of(message)
+    return [(item, sent_ms) for item in items_of(message)]

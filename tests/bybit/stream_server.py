@@ -9,6 +9,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import orjson
 from websockets.exceptions import ConnectionClosed
@@ -293,6 +294,28 @@ class Ear:
             while True:
                 found.append(self.heard.get_nowait())
         return found
+
+
+class Account(Ear):
+    """Remembers what an account's stream tells."""
+
+    def on_order(self, asset: str, update: object) -> None:
+        self.heard.put(("order", asset, update))
+
+    def on_execution(self, execution: Any) -> None:
+        self.heard.put(("execution", execution.asset, execution))
+
+    def on_position(self, asset: str, position: object) -> None:
+        self.heard.put(("position", asset, position))
+
+    def on_unreadable(self, topic: str) -> None:
+        self.heard.put(("unreadable", topic))
+
+    def on_connected(self, down_s: float) -> None:
+        self.heard.put(("connected", "", down_s))
+
+    def on_lost(self, reason: str) -> None:
+        self.heard.put(("lost", "", reason))
 
 
 def until(is_true: Callable[[], object], what: str = "it") -> None:

@@ -46,3 +46,13 @@ def test_a_position_without_a_stop_is_seen_to_at_once(changes, doubts):
     exchange.on_position("ETH", position_of(Row("position", ROW | {"positionIdx": 0}), 1))
 
     assert len(listener.doubts) == doubts
+
+
+def test_news_that_nobody_could_read_are_asked_for_at_once():
+    exchange = BybitExchange(None, Market(), symbols={"BTC": "BTCUSDT"}, now_ms=lambda: 1)
+    listener = Listener()
+    exchange.subscribe("BTC", listener)
+
+    exchange.on_unreadable("execution")
+
+    assert len(listener.doubts) == 1

@@ -13,7 +13,7 @@ from infra.bybit.private_stream import TOPICS, PrivateStream, login_args
 from infra.bybit.public_stream import PublicStream
 from infra.bybit.shapes.market import Ticker
 from infra.bybit.ws.timing import StreamTiming
-from tests.bybit.stream_server import WAIT_S, Ear, StreamServer, kline, ticker, until
+from tests.bybit.stream_server import WAIT_S, Account, Ear, StreamServer, kline, ticker, until
 
 START = 1_672_324_800_000
 CANDLE_MS = 300_000
@@ -34,25 +34,6 @@ def market(server):
     pool = ConnectionPool(server.url, rng=random.Random(1), timing=FAST)
     yield PublicStream(pool, candle_minutes=5)
     assert pool.close(15.0)
-
-
-class Account(Ear):
-    """A listener that remembers."""
-
-    def on_order(self, asset, update):
-        self.heard.put(("order", asset, update))
-
-    def on_execution(self, execution):
-        self.heard.put(("execution", execution.asset, execution))
-
-    def on_position(self, asset, position):
-        self.heard.put(("position", asset, position))
-
-    def on_connected(self, down_s):
-        self.heard.put(("connected", "", down_s))
-
-    def on_lost(self, reason):
-        self.heard.put(("lost", "", reason))
 
 
 @pytest.fixture
@@ -163,10 +144,31 @@ def test_a_bad_message_is_one_refusal_and_the_next_is_read(server, market):
     client.send({"topic": "kline.5.BTCUSDT", "type": "snapshot", "ts": "?", "data": []})
     client.send({"topic": "kline.5.BTCUSDT", "type": "snapshot", "ts": START, "data": {}})
     client.send({"topic": "kline.5.BTCUSDT", "type": "snapshot", "ts": START, "data": [None]})
+    client.send(kline(confirm="true"))
     client.send(kline())
 
     assert ear.expect("message")[2].open_time_ms == START
-    assert market.refused() == {"kline": 4}
+    assert market.refused() == {"kline": 5}
+
+
+def test_a_message_that_may_have_closed_a_candle_lets_candles_be_asked_for(server, market):
+    ear = Ear()
+    market.candles(
+        "BTCUSDT",
+        lambda candle: ear.on_message("", candle),
+        on_connected=lambda down_s: ear.on_connected("", down_s),
+    )
+    client = server.next_client()
+    client.next_request("subscribe")
+    client.send(kline(confirm=False))
+    ear.expect("connected")
+
+    client.send(kline(confirm=False, open="x"))
+    client.send(kline(open="x"))
+    client.send(kline())
+
+    assert ear.heard.get(timeout=WAIT_S) == ("connected", "", 0.0)
+    assert ear.heard.get(timeout=WAIT_S)[0] == "message"
 
 
 def test_the_account_is_connected_once_all_its_topics_are(server, private, account):
@@ -218,7 +220,7 @@ def test_what_is_not_ours_is_counted_and_what_is_bad_costs_nothing_else(server, 
 
     assert account.expect("order")[1] == "BTC"
     assert account.expect("order")[1] == "BTC"
-    until(lambda: private.refused().get("position"))
+    assert [account.expect("unreadable")[1] for _ in range(2)] == ["order", "position"]
     assert private.refused() == {
         "foreign": 2,
         "order without an id of ours": 1,

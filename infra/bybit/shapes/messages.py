@@ -23,13 +23,23 @@ class Refusals:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
 
-    def attempt(self, kind: str, read: Callable[[], Value]) -> Value | None:
-        """Return what a reader returns; None, and one refusal of this kind, where it cannot."""
+    def attempt(
+        self, kind: str, read: Callable[[], Value], otherwise: Callable[[], None] | None = None
+    ) -> Value | None:
+        """Return what a reader returns; None, and one refusal of this kind, where it cannot.
+
+        Args:
+            kind: of what is read.
+            read: raises BadDataError where it cannot.
+            otherwise: called then.
+        """
         try:
             return read()
         except BadDataError as error:
             self.count(kind, str(error))
-            return None
+        if otherwise is not None:
+            otherwise()
+        return None
 
     def count(self, kind: str, what: str) -> None:
         """Count; log the first, second, fourth ...: a flood must not fill the disk."""

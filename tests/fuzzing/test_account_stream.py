@@ -1,0 +1,228 @@
+"""The account's stream, over a real socket: whatever arrives costs no more than itself."""
+
+import random
+from collections import deque
+from contextlib import suppress
+from decimal import Decimal
+from functools import cache
+from itertools import count
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from websockets.exceptions import ConnectionClosed
+
+from domain.market import Side
+from domain.positions import ExecutionKind
+from infra.bybit.private_stream import TOPICS, PrivateStream
+from infra.bybit.ws.timing import StreamTiming
+from tests.bybit.stream_server import WAIT_S, Account, StreamServer
+from tests.fuzzing.campaign import examples
+from tests.fuzzing.mutations import as_json, damaged, mutated
+from tests.fuzzing.recorded import messages
+
+TIMING = StreamTiming(
+    backoff_initial_s=0.001, backoff_max_s=0.005, tick_s=0.02, slow_retry_s=0.01, answer_s=60.0
+)
+TRADES = {"Trade", "AdlTrade", "BustTrade"}
+SIDES = {"Buy": Side.BUY, "Sell": Side.SELL}
+
+
+@cache
+def kinds() -> list[str]:
+    """Return what there is in the account's topics."""
+    return sorted(kind for kind in messages() if kind.split()[0] in TOPICS)
+
+
+class House:
+    """A stream at a server; what is sent is followed by a message that is known to be good."""
+
+    def __init__(self) -> None:
+        self.server = StreamServer()
+        self.account = Account()
+        self.stream = PrivateStream(
+            self.server.url,
+            api_key="key",
+            api_secret="secret",
+            assets={"BTCUSDT": "BTC"},
+            listener=self.account,
+            now_ms=lambda: 1_700_000_000_000,
+            rng=random.Random(1),
+            timing=TIMING,
+        )
+        self.stream.start()
+        self._client = self.server.next_client()
+        self.account.expect("connected")
+        self._numbers = count(1)
+
+    def dropped(self) -> int:
+        """Return how much was refused so far."""
+        return sum(self.stream.refused().values()) + sum(self.stream.stats().drops.values())
+
+    def news_of(self, message: bytes) -> list[tuple]:
+        """Send a message and a good one, and return what was told before the good one."""
+        self._client.connection.send(message, text=True)
+        told: list[tuple] = []
+        while True:
+            marker = f"BTC-{next(self._numbers)}-exit-1"
+            with suppress(ConnectionClosed):
+                self._client.send(good_order(marker))
+            while (news := self.account.heard.get(timeout=WAIT_S))[0] != "lost":
+                if news[0] == "order" and news[2].client_order_id == marker:
+                    return told
+                told.append(news)
+            self._client = self.server.next_client()
+            self.account.expect("connected")
+
+    def close(self) -> None:
+        closed = self.stream.close(15.0)
+        self.server.stop()
+        assert closed
+
+
+def good_order(client_order_id: str) -> dict:
+    kind = next(name for name in kinds() if name.startswith("order Sell"))
+    (row,) = messages()[kind]["data"]
+    return messages()[kind] | {"data": [row | {"orderLinkId": client_order_id}]}
+
+
+@pytest.fixture(scope="module")
+def house():
+    made = House()
+    yield made
+    made.close()
+
+
+# What a value may be, given the row that it was read from.
+
+
+def is_number(raw: object, value: Decimal | int) -> bool:
+    return not isinstance(raw, bool) and Decimal(str(raw)) == value
+
+
+def is_absent(raw: object) -> bool:
+    return raw is None or raw == ""
+
+
+def is_level(raw: object, value: Decimal | None) -> bool:
+    if value is None:
+        return is_absent(raw) or is_number(raw, Decimal(0))
+    return is_number(raw, value)
+
+
+def is_true_to(row: dict, news: tuple) -> bool:
+    """Tell whether news say what a row says, and nothing that it does not."""
+    kind, asset, value = news
+    if row.get("symbol") != f"{asset}USDT":
+        return False
+    if kind == "execution":
+        return is_execution(row, value)
+    if kind == "order":
+        return row["orderLinkId"] == value.client_order_id and is_number(
+            row.get("cumExecQty", 0), value.filled_qty
+        )
+    sides = {Decimal(0): None}
+    return (
+        is_number(row["size"], value.qty)
+        and value.side == sides.get(value.qty, SIDES.get(str(row.get("side"))))
+        and (not value.qty or is_number(row.get("entryPrice"), value.avg_entry_price))
+        and is_level(row.get("stopLoss"), value.stop_loss)
+        and is_level(row.get("takeProfit"), value.take_profit)
+    )
+
+
+def is_execution(row: dict, value) -> bool:
+    same = row["execId"] == value.exec_id and is_number(row["execTime"], value.ts_ms)
+    if value.kind is ExecutionKind.FUNDING:
+        return same and row["execType"] == "Funding" and is_number(row["execFee"], -value.funding)
+    link_id = row.get("orderLinkId")
+    return (
+        same
+        and row["execType"] in TRADES
+        and value.side is SIDES[row["side"]]
+        and is_number(row["execQty"], value.qty)
+        and is_number(row["execPrice"], value.price)
+        and is_number(row["execFee"], value.fee)
+        and (
+            value.client_order_id == link_id
+            or (value.client_order_id is None and is_absent(link_id))
+        )
+    )
+
+
+def is_of_a_stop(row: object) -> bool:
+    """Tell whether an order is one that the exchange made, of which the position tells."""
+    return (
+        isinstance(row, dict)
+        and is_absent(row.get("orderLinkId"))
+        and row.get("createType") != "CreateByUser"
+    )
+
+
+@examples(300)
+@given(data=st.data())
+def test_news_are_what_their_fields_say_or_one_counted_refusal(house, data):
+    message = data.draw(mutated(messages()[data.draw(st.sampled_from(kinds()))]))
+    before = house.dropped()
+
+    heard = house.news_of(as_json(message))
+
+    refused, told = house.dropped() - before, [news for news in heard if news[0] in TOPICS]
+    topic, rows = (message.get("topic"), message.get("data")) if is_json(message) else (None, None)
+    if topic not in TOPICS or not isinstance(rows, list):
+        assert (refused, told) == (refused or 1, [])
+        return
+    waiting = deque(rows)
+    for news in told:
+        assert news[0] == topic
+        while not is_told_of(waiting.popleft(), news):
+            pass
+    silent = sum(map(is_of_a_stop, rows)) if topic == "order" else 0
+    assert len(told) + refused + silent >= len(rows)
+
+
+def is_told_of(row: object, news: tuple) -> bool:
+    try:
+        return isinstance(row, dict) and is_true_to(row, news)
+    except (KeyError, ArithmeticError, ValueError):
+        return False
+
+
+def is_json(message: object) -> bool:
+    return is_an_object(as_json(message))
+
+
+def is_an_object(text: bytes) -> bool:
+    try:
+        return isinstance(orjson.loads(text), dict)
+    except ValueError:
+        return False
+
+
+@examples(100)
+@given(data=st.data())
+def test_damaged_bytes_cost_no_more_than_a_connection_and_are_counted(house, data):
+    message = data.draw(damaged(as_json(messages()[data.draw(st.sampled_from(kinds()))])))
+    before = house.dropped()
+
+    told = house.news_of(message)
+
+    assert house.dropped() > before or is_an_object(message)
+    for news in (news for news in told if news[0] in TOPICS):
+        assert any(is_told_of(row, news) for row in orjson.loads(message)["data"])
+
+
+@examples(100)
+@given(kind=st.sampled_from(["answer to auth", "answer to subscribe"]), data=st.data())
+def test_answers_in_disorder_are_no_news(house, kind, data):
+    told = house.news_of(as_json(data.draw(mutated(messages()[kind]))))
+
+    assert [news for news in told if news[0] in TOPICS] == []
+
+
+def test_what_cannot_be_read_is_told_as_such_and_no_callback_has_raised(house):
+    told = house.news_of(as_json({"topic": "execution", "data": [{"symbol": "BTCUSDT"}, None]}))
+
+    assert told == [("unreadable", "execution")] * 2
+    assert "callback raised" not in house.stream.stats().drops

@@ -2,8 +2,10 @@
 
 import json
 from copy import deepcopy
+from decimal import Decimal, DecimalException
 from typing import Any
 
+import orjson
 from hypothesis import strategies as st
 
 TEXTS = [
@@ -39,7 +41,7 @@ def retyped(value: Any) -> Any:
         case list():
             return {str(place): item for place, item in enumerate(value)}
         case _:
-            return list(value.items())
+            return [[key, item] for key, item in value.items()]
 
 
 @st.composite
@@ -73,6 +75,24 @@ def mutated(draw, raw: Any, most: int = 3) -> Any:
 def as_json(value: Any) -> bytes:
     """Return JSON as any peer may write it, NaN and lone surrogates included."""
     return json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")
+
+
+def is_an_object(text: bytes) -> bool:
+    """Tell whether bytes are a JSON object."""
+    try:
+        return isinstance(orjson.loads(text), dict)
+    except ValueError:
+        return False
+
+
+def is_number(raw: object, value: Decimal | int) -> bool:
+    """Tell whether a number was read from this, and is no other."""
+    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
+        return False
+    try:
+        return Decimal(str(raw)) == value
+    except DecimalException:
+        return False
 
 
 @st.composite

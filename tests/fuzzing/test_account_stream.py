@@ -19,7 +19,7 @@ from infra.bybit.private_stream import TOPICS, PrivateStream
 from infra.bybit.ws.timing import StreamTiming
 from tests.bybit.stream_server import WAIT_S, Account, StreamServer
 from tests.fuzzing.campaign import examples
-from tests.fuzzing.mutations import as_json, damaged, mutated
+from tests.fuzzing.mutations import as_json, damaged, is_an_object, is_number, mutated
 from tests.fuzzing.recorded import messages
 
 TIMING = StreamTiming(
@@ -97,10 +97,6 @@ def house():
 # What a value may be, given the row that it was read from.
 
 
-def is_number(raw: object, value: Decimal | int) -> bool:
-    return not isinstance(raw, bool) and Decimal(str(raw)) == value
-
-
 def is_absent(raw: object) -> bool:
     return raw is None or raw == ""
 
@@ -169,7 +165,11 @@ def test_news_are_what_their_fields_say_or_one_counted_refusal(house, data):
     heard = house.news_of(as_json(message))
 
     refused, told = house.dropped() - before, [news for news in heard if news[0] in TOPICS]
-    topic, rows = (message.get("topic"), message.get("data")) if is_json(message) else (None, None)
+    topic, rows = (
+        (message.get("topic"), message.get("data"))
+        if is_an_object(as_json(message))
+        else (None, None)
+    )
     if topic not in TOPICS or not isinstance(rows, list):
         assert (refused, told) == (refused or 1, [])
         return
@@ -186,17 +186,6 @@ def is_told_of(row: object, news: tuple) -> bool:
     try:
         return isinstance(row, dict) and is_true_to(row, news)
     except (KeyError, ArithmeticError, ValueError):
-        return False
-
-
-def is_json(message: object) -> bool:
-    return is_an_object(as_json(message))
-
-
-def is_an_object(text: bytes) -> bool:
-    try:
-        return isinstance(orjson.loads(text), dict)
-    except ValueError:
         return False
 
 

@@ -142,7 +142,7 @@ def _asked(name: CommandName, argument: str, *, is_confirmed: bool) -> Any:
         },
     )
     if MANUALS[name].changes:
-        body = {"argument": argument, "confirm": is_confirmed}
+        body = {"confirm": is_confirmed} | ({"argument": argument} if argument else {})
         request.data = json.dumps(body).encode()
     elif argument:
         request.full_url += f"?argument={urllib.request.quote(argument)}"  # type: ignore[attr-defined]

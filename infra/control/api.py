@@ -3,21 +3,38 @@
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Header, Response
+from fastapi import FastAPI, Header, Request, Response, Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.routing import BaseRoute
 
-from domain.operator import MANUALS, Command, CommandName, UnknownCommandError, checked
+from domain.operator import (
+    MANUALS,
+    Command,
+    CommandName,
+    Manual,
+    Parameter,
+    UnknownCommandError,
+    checked,
+)
 from domain.replies import Reply, ReplyCode, ReplyTable
 from infra.control.gate import Gate, NoteAccess
 
+_DONE = 200
 _STATUS = {
-    ReplyCode.DONE: 200,
+    ReplyCode.DONE: _DONE,
     ReplyCode.CONFIRM: 202,
     ReplyCode.WRONG: 422,
     ReplyCode.REFUSED: 409,
     ReplyCode.LATE: 504,
 }
+_AT_THE_DOOR = {400: "broke off", 401: "wrong token", 413: "too large", 429: "too many requests"}
+"""What `Gate` answers by itself."""
+_LONGEST_TITLE = 300
+_SHOWN_TOKEN = HTTPBearer(auto_error=False, description="RUN_DIR/control.token")
+"""For the page alone: `Gate` has looked at the token before."""
 AnswerCommand = Callable[[str, Command, bool], Reply]
 """Takes who asks, the command, and whether it is confirmed."""
 _Who = Annotated[
@@ -25,14 +42,12 @@ _Who = Annotated[
 ]
 
 
-class Order(BaseModel):
-    """What a command that changes something may need."""
+class Confirmation(BaseModel):
+    """Whether a command is done at once, where it would be asked for a second time."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    argument: str = Field(default="", max_length=80, pattern=r"^\S*$")
     confirm: bool = False
-    """Done at once, where it would be asked for a second time."""
 
 
 class Told(BaseModel):
@@ -40,9 +55,9 @@ class Told(BaseModel):
 
     code: ReplyCode
     title: str
-    lines: tuple[str, ...]
-    table: ReplyTable | None
-    data: dict[str, Any]
+    lines: tuple[str, ...] = ()
+    table: ReplyTable | None = None
+    data: dict[str, Any] = Field(default_factory=dict)
 
 
 def make_app(
@@ -65,7 +80,9 @@ def make_app(
     app = FastAPI(
         title="Control",
         description="Commands to the running system. POST changes something, GET only asks.",
-        responses={status: {"model": Told} for code, status in _STATUS.items() if status > 200},  # noqa: PLR2004
+        dependencies=[Security(_SHOWN_TOKEN)],
+        exception_handlers={RequestValidationError: _unfit},
+        responses=_refusals(),
     )
     for name, manual in MANUALS.items():
         make = _ordering if manual.changes else _asking
@@ -82,23 +99,63 @@ def make_app(
     return app
 
 
-def _asking(name: CommandName, answer: AnswerCommand) -> Callable[..., Told]:
-    def ask(
-        response: Response,
-        argument: Annotated[str, Field(max_length=80, pattern=r"^\S*$")] = "",
-        who: _Who = "api",
-    ) -> Told:
-        return _told(response, answer, who, name, argument, is_confirmed=False)
+def _refusals() -> dict[int | str, dict[str, Any]]:
+    """Return what else than a success the page promises."""
+    found: dict[int | str, dict[str, Any]] = {
+        status: {"model": Told, "description": why} for status, why in _AT_THE_DOOR.items()
+    }
+    return found | {status: {"model": Told} for status in _STATUS.values() if status != _DONE}
 
-    return ask
+
+async def _unfit(_: Request, error: RequestValidationError) -> Response:
+    """Answer what is no command at all as one that is wrong."""
+    found = error.errors()
+    problems = [f"{' '.join(map(str, each['loc']))}: {each['msg']}" for each in found]
+    told = Told(code=ReplyCode.WRONG, title="; ".join(problems)[:_LONGEST_TITLE])
+    return JSONResponse(told.model_dump(mode="json"), _STATUS[told.code])
+
+
+def _asking(name: CommandName, answer: AnswerCommand) -> Callable[..., Told]:
+    manual = MANUALS[name]
+    given = Annotated[str, _field(manual)]
+
+    def plain(response: Response, who: _Who = "api") -> Told:
+        return _told(response, answer, who, name, "")
+
+    def needing(response: Response, argument: given, who: _Who = "api") -> Told:
+        return _told(response, answer, who, name, argument)
+
+    def taking(response: Response, argument: given | None = None, who: _Who = "api") -> Told:
+        return _told(response, answer, who, name, argument or "")
+
+    if manual.parameter is None:
+        return plain
+    return taking if manual.is_optional else needing
 
 
 def _ordering(name: CommandName, answer: AnswerCommand) -> Callable[..., Told]:
-    def order(response: Response, order: Order | None = None, who: _Who = "api") -> Told:
-        given = order or Order()
-        return _told(response, answer, who, name, given.argument, is_confirmed=given.confirm)
+    manual = MANUALS[name]
 
-    return order
+    class Order(Confirmation):
+        argument: Annotated[str, _field(manual)]
+
+    Order.__name__ = Order.__qualname__ = f"Order_{name}"
+
+    def plain(response: Response, order: Confirmation | None = None, who: _Who = "api") -> Told:
+        is_confirmed = order is not None and order.confirm
+        return _told(response, answer, who, name, "", is_confirmed=is_confirmed)
+
+    def needing(response: Response, order: Order, who: _Who = "api") -> Told:
+        return _told(response, answer, who, name, order.argument, is_confirmed=order.confirm)
+
+    return plain if manual.parameter is None else needing
+
+
+def _field(manual: Manual) -> Any:
+    """Return what an argument may look like; a coin's name may be Chinese."""
+    is_count = manual.parameter is Parameter.COUNT
+    pattern = r"^([1-9][0-9]{0,2}|1000)$" if is_count else "^[!-~\u3400-\u9fff]+$"
+    return Field(pattern=pattern, max_length=80, description=f"{manual.parameter}")
 
 
 def _told(
@@ -108,7 +165,7 @@ def _told(
     name: CommandName,
     argument: str,
     *,
-    is_confirmed: bool,
+    is_confirmed: bool = False,
 ) -> Told:
     try:
         reply = answer(f"http/{who}", checked(name, argument), is_confirmed)

@@ -116,4 +116,5 @@ class _WatchedListener:
 def _step_of(facts: tuple[Fact, ...]) -> Step | None:
     if any(isinstance(fact, Intent) for fact in facts):
         return Step.INTENT_WRITTEN
-    return None if isinstance(facts[0], ClosedCandle) else Step.FACTS_COMMITTED
+    is_of_candles = all(isinstance(fact, ClosedCandle) for fact in facts)
+    return None if is_of_candles else Step.FACTS_COMMITTED

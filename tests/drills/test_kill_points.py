@@ -8,6 +8,8 @@ import pytest
 
 from domain.errors import ConfigError
 from infra.drills.kill_points import POINTS, Killer, KillPoint, Step, read_kill_point
+from infra.drills.ports import DrilledJournals
+from infra.journal.journal import SqliteJournals
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -85,3 +87,15 @@ print("answered", flush=True)
     assert "served" in found["answer_received.before"].stdout
     assert found["close_sent.after"].returncode == 0
     assert "answered" in found["close_sent.after"].stdout
+
+
+def test_an_append_of_nothing_is_no_step(tmp_path: Path) -> None:
+    passed: list[str] = []
+    killer = Killer(KillPoint(point="facts_committed.before"), kill=lambda: passed.append("killed"))
+    journals = SqliteJournals(tmp_path / "journal.sqlite", lambda: 0, busy_timeout_ms=1000)
+    pen = DrilledJournals(journals, killer, None).open("asset/BTC", lambda: None)
+
+    ids = pen.append()
+    pen.close()
+
+    assert ids == passed == []

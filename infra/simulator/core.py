@@ -238,8 +238,11 @@ class Simulator:
             self._spawn(self._act_later(fault, max(spec.after_s, 0.05 if is_deadly else 0.0)))
         return fault
 
-    def act(self, spec: FaultSpec) -> None:
+    def act(self, spec: FaultSpec) -> bool:
         """Do what a fault of an act asks for, to every symbol unless it names one.
+
+        Returns:
+            Whether it met anything: a position, a stop or a stream.
 
         Raises:
             ConfigError: it is about a symbol that is not traded here.
@@ -247,14 +250,16 @@ class Simulator:
         self._check_symbol(spec)
         if spec.kind in {Kind.DOWN, Kind.REFUSE}:
             self._spawn(self._out_of_order(spec))
+            has_met = True
         elif spec.kind is Kind.CUT:
-            self.hub.cut(spec.path)
+            has_met = self.hub.cut(spec.path)
         elif spec.kind is Kind.HALF_OPEN:
-            self.hub.freeze(spec.path)
+            has_met = self.hub.freeze(spec.path)
         else:
-            for symbol in [spec.symbol] if spec.symbol else list(self.market.instruments):
-                self._act_on(symbol, spec)
+            symbols = [spec.symbol] if spec.symbol else list(self.market.instruments)
+            has_met = sum(self._act_on(symbol, spec) for symbol in symbols) > 0
         self.commit()
+        return has_met
 
     def move_price(self, symbol: str, price: Decimal, *, is_gap: bool) -> None:
         """Move a price by hand."""
@@ -486,9 +491,8 @@ class Simulator:
         if not self.clock.is_lockstep:
             self._fund()
         for fault in self.faults.recurring_acts():
-            if self.faults.is_tossed(fault):
+            if self.faults.is_tossed(fault) and self.act(fault.spec):
                 fault.happen()
-                self.act(fault.spec)
 
     def _fund(self) -> None:
         """Settle funding at the open of the candle under way, where it is due."""
@@ -513,13 +517,18 @@ class Simulator:
             expected = ", ".join(known)
             raise ConfigError(f"{spec.kind}: symbol: found {spec.symbol}, expected of {expected}")
 
-    def _act_on(self, symbol: str, spec: FaultSpec) -> None:
+    def _act_on(self, symbol: str, spec: FaultSpec) -> bool:
+        done = self._deeds()
         instrument = self.venue.ledger.instrument(symbol)
         if spec.kind is Kind.PRICE_GAP:
             wanted = self.market.last_price(symbol) * (1 + spec.fraction)
             self.move_price(symbol, instrument.round_price_down(wanted), is_gap=True)
-        else:
-            act_on_position(self.venue, self.market, self.options.fills, instrument, spec)
+            return True
+        act_on_position(self.venue, self.market, self.options.fills, instrument, spec)
+        return self._deeds() > done
+
+    def _deeds(self) -> int:
+        return len(self.account.transactions) + len(self.venue.protection.records)
 
     async def _act_later(self, fault: Fault, delay_s: float) -> None:
         times = fault.spec.times or 1
@@ -527,8 +536,8 @@ class Simulator:
             await asyncio.sleep(delay_s)
             if fault.left == 0 or not self.faults.knows(fault):
                 return
-            fault.happen()
-            self.act(fault.spec)
+            if self.act(fault.spec):
+                fault.happen()
 
     async def _out_of_order(self, spec: FaultSpec) -> None:
         await self.wire.refuse()

@@ -58,6 +58,12 @@ class Kind(StrEnum):
     """A message is sent twice."""
     REORDER = "reorder"
     """A message is sent after the next one."""
+    UNREADABLE_MESSAGE = "unreadable_message"
+    """A message breaks off in the middle: it is no JSON."""
+    WRONG_TYPES = "wrong_types"
+    """The fields of a message hold lists instead of what they should."""
+    UNKNOWN_TOPIC = "unknown_topic"
+    """A message comes under a topic that nobody has asked for."""
     INSTANT = "instant"
     """Acknowledgements and data come without the usual 5 to 20 ms."""
 

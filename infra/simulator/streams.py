@@ -159,18 +159,23 @@ class Hub:
             self.has_changed.clear()
             await self.has_changed.wait()
 
-    def freeze(self, path: str) -> None:
-        """Let streams neither send nor answer any more."""
-        for stream in self.streams:
-            if stream.path.startswith(path):
-                stream.is_frozen = True
-                self._wire.freeze(stream.peer)
+    def freeze(self, path: str) -> bool:
+        """Let streams neither send nor answer any more; tells whether there was one."""
+        found = self._at(path)
+        for stream in found:
+            stream.is_frozen = True
+            self._wire.freeze(stream.peer)
+        return bool(found)
 
-    def cut(self, path: str) -> None:
-        """Cut streams."""
-        for stream in list(self.streams):
-            if stream.path.startswith(path):
-                self._wire.drop(stream.peer)
+    def cut(self, path: str) -> bool:
+        """Cut streams; tells whether there was one."""
+        found = self._at(path)
+        for stream in found:
+            self._wire.drop(stream.peer)
+        return bool(found)
+
+    def _at(self, path: str) -> list[Stream]:
+        return [stream for stream in self.streams if stream.path.startswith(path)]
 
     def _on_pong(self, peer: Peer, payload: bytes) -> None:
         for stream in self.streams:
@@ -183,10 +188,22 @@ class Hub:
             stream.held = written
             return
         copies = 2 if self._faults.take(Kind.DUPLICATE, topic=topic) else 1
+        written = self._spoiled(topic, written)
         late, stream.held = stream.held, None
         for message in [written] * copies + ([late] if late is not None else []):
             if not stream.put(message):
                 self._wire.drop(stream.peer)
+
+    def _spoiled(self, topic: str, written: bytes) -> bytes:
+        """Return a message as it is sent: mostly as it is."""
+        if self._faults.take(Kind.UNREADABLE_MESSAGE, topic=topic):
+            return written[: len(written) // 2]
+        if self._faults.take(Kind.WRONG_TYPES, topic=topic):
+            message = orjson.loads(written)
+            return orjson.dumps({**message, "data": _of_wrong_types(message["data"])})
+        if self._faults.take(Kind.UNKNOWN_TOPIC, topic=topic):
+            return orjson.dumps({**orjson.loads(written), "topic": f"unknown.{topic}"})
+        return written
 
     # One client, from its first byte to its last.
 
@@ -310,6 +327,12 @@ class Hub:
         if request.get("op") == "auth":
             del answer["req_id"]
         stream.put(orjson.dumps(answer))
+
+
+def _of_wrong_types(data: Any) -> Any:
+    if isinstance(data, list):
+        return [_of_wrong_types(row) for row in data]
+    return {name: [value] for name, value in data.items()} if isinstance(data, dict) else [data]
 
 
 def _idle_s(asked: str) -> float:

@@ -4,6 +4,7 @@ import time
 from decimal import Decimal
 from pathlib import Path
 
+import orjson
 import pytest
 import requests
 from hypothesis import given
@@ -299,6 +300,24 @@ def test_messages_come_twice_or_in_another_order(client: Client) -> None:
     stream.close()
 
 
+@pytest.mark.parametrize("kind", ["unreadable_message", "wrong_types", "unknown_topic"])
+def test_a_message_may_be_malformed(client: Client, kind: str) -> None:
+    stream = Listener(client, PRIVATE, "execution")
+    fault(client, kind, topic="execution")
+
+    client.order("Sell", "0.01", orderLinkId="m")
+    text = str(stream.socket.recv(PATIENCE_S))
+
+    if kind == "unreadable_message":
+        with pytest.raises(orjson.JSONDecodeError):
+            orjson.loads(text)
+    elif kind == "wrong_types":
+        assert orjson.loads(text)["data"][0]["symbol"] == [BTC]
+    else:
+        assert orjson.loads(text)["topic"] == "unknown.execution"
+    stream.close()
+
+
 # What the exchange does.
 
 
@@ -356,6 +375,19 @@ def test_the_clock_that_clients_see_may_be_wrong(client: Client, off_ms: int) ->
 
 
 # By other hands.
+
+
+def test_what_is_done_to_a_position_waits_for_one() -> None:
+    with running(speed=500.0) as client:
+        fault(client, "adl", symbol=BTC, probability=1, times=1)
+        fault(client, "price_gap", symbol="ETHUSDT", fraction="0.01", probability=1, times=1)
+        eventually(client.state, lambda s: s["faults"][1]["fired"])
+        early = client.state()["faults"][0]["fired"]
+        client.order("Sell", "0.01")
+
+        eventually(client.state, lambda s: s["faults"][0]["is_over"])
+
+    assert early == 0
 
 
 def test_stops_and_positions_may_be_changed_by_hand(client: Client) -> None:

@@ -26,6 +26,11 @@ def exit_thread(moment: Moment) -> None:
     raise SystemExit(f"exit drill: {moment}")
 
 
+def interrupt(moment: Moment) -> None:
+    """Fail with what ends the whole process elsewhere, and every actor under Pykka alone."""
+    raise KeyboardInterrupt(f"interrupt drill: {moment}")
+
+
 class HangDrill:
     """Keeps an actor busy; when it wakes up it goes on as if nothing had happened."""
 
@@ -75,8 +80,8 @@ class PoisonDrill:
     """Crashes one actor on every message from a time on."""
 
     address: str
-    from_ms: int
-    now_ms: Callable[[], int]
+    from_ms: float
+    now_ms: Callable[[], float]
 
     def __call__(self, address: str, moment: Moment) -> None:
         """Raise for every message of the poisoned address."""

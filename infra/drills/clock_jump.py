@@ -3,7 +3,11 @@
 import threading
 import time
 
+from loguru import logger
+
 from domain.errors import ConfigError
+
+JUMPED = "drill: the wall clock jumps by"
 
 
 def read_clock_jump(text: str) -> tuple[float, float]:
@@ -28,6 +32,7 @@ def jump_later(jump_s: float, after_s: float) -> None:
 
 
 def _jump(jump_s: float) -> None:
+    logger.warning("{} {} s", JUMPED, jump_s)
     real_s, real_ns = time.time, time.time_ns
     time.time = lambda: real_s() + jump_s
     time.time_ns = lambda: real_ns() + round(jump_s * 1e9)

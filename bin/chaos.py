@@ -20,7 +20,7 @@ from rich.table import Table
 from domain.errors import ConfigError
 from infra.chaos.plan import make_plan, read_faults
 from infra.chaos.processes import ChaosError
-from infra.chaos.report import all_names, hits, render
+from infra.chaos.report import coverage, render
 from infra.chaos.run import play
 from infra.chaos.soak import SoakOutcome, soak
 from infra.chaos.stage import Commands, Outcome
@@ -30,15 +30,15 @@ DONE, BROKEN, WRONG_USE = 0, 1, 2
 _ROOT = Path(__file__).resolve().parents[1]
 SETTINGS: dict[str, Any] = {
     "strategy": {
-        "ema_short_period": 5,
-        "ema_long_period": 12,
+        "ema_short_period": 2,
+        "ema_long_period": 3,
         "warmup_candles": 40,
         "volatility_window": 20,
-        "cross_threshold": 200,
+        "cross_threshold": 1000,
         "entry_max_age_ms": 600_000,
     },
     "portfolio": {"correlation_limit": 1.0},
-    "risk": {"high_correlation_threshold": 1.0},
+    "risk": {"high_correlation_threshold": 1.0, "portfolio_loss_streak": 1000},
     "cooldown": {
         "per_asset_settings": {
             "short_hold_hours": 0.2,
@@ -58,7 +58,7 @@ SETTINGS: dict[str, Any] = {
     },
     "database": {"busy_timeout_ms": 1000},
 }
-"""Settings under which a minute holds a dozen trades, and under which failures heal fast."""
+"""Settings under which a minute holds dozens of trades, and under which failures heal fast."""
 
 
 def main(
@@ -203,10 +203,9 @@ def _show(screen: Console, outcome: Outcome, repeat: str, folder: Path) -> None:
 
 
 def _summarize(screen: Console, outcomes: Sequence[Outcome]) -> None:
-    counted = hits(outcomes)
-    table = Table("met", "times", title="What happened")
-    for name in all_names():
-        table.add_row(name, str(counted[name]))
+    table = Table("what", "planned in runs", "met in runs", "times", title="What happened")
+    for row in coverage(outcomes):
+        table.add_row(row.name, *map(str, (row.planned, row.met, row.times)))
     screen.print(table)
     failed = sum(bool(outcome.problems) for outcome in outcomes)
     deaths = sum(outcome.deaths for outcome in outcomes)

@@ -10,57 +10,65 @@ from domain.errors import ConfigError
 from infra.drills.kill_points import POINTS
 
 _ORDER = "/v5/order/create"
+_TWICE = {"path": _ORDER, "times": 2}
 _OFTEN = {"probability": 0.5, "for_s": 4}
+_ONCE_MET = {"probability": 1, "times": 1}
+"""Tried at every close until there is a position, or whatever it is about."""
 FAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "answer_lost": {"kind": "answer_lost", "path": _ORDER, **_OFTEN},
-        "request_lost": {"kind": "request_lost", "path": _ORDER, **_OFTEN},
-        "answer_late": {"kind": "answer_late", "path": _ORDER, "seconds": 2, **_OFTEN},
+        "answer_lost": {"kind": "answer_lost", **_TWICE},
+        "request_lost": {"kind": "request_lost", **_TWICE},
+        "answer_late": {"kind": "answer_late", "seconds": 2, **_TWICE},
         "http_502": {"kind": "http_status", "path": "/v5/", "status": 502, **_OFTEN},
-        "http_502_done": {
-            "kind": "http_status",
-            "path": _ORDER,
-            "status": 502,
-            "processed": True,
-            **_OFTEN,
-        },
+        "http_502_done": {"kind": "http_status", "status": 502, "processed": True, **_TWICE},
         "http_403": {"kind": "http_status", "path": "/v5/", "status": 403, "times": 2},
         "http_429": {"kind": "http_status", "path": "/v5/", "status": 429, "times": 3},
-        "code_10000": {"kind": "ret_code", "code": 10000, "path": _ORDER, **_OFTEN},
+        "code_10000": {"kind": "ret_code", "code": 10000, **_TWICE},
         "code_10002": {"kind": "ret_code", "code": 10002, "path": "/v5/", "times": 2},
         "code_10006": {"kind": "ret_code", "code": 10006, "path": "/v5/", "times": 3},
-        "code_10016": {"kind": "ret_code", "code": 10016, "processed": True, **_OFTEN},
-        "unreadable_body": {"kind": "unreadable_body", "path": _ORDER, **_OFTEN},
+        "code_10016": {"kind": "ret_code", "code": 10016, "processed": True, **_TWICE},
+        "unreadable_body": {"kind": "unreadable_body", **_TWICE},
         "refuse": {"kind": "refuse", "for_s": 2},
         "down": {"kind": "down", "for_s": 3},
         "cut": {"kind": "cut"},
         "half_open": {"kind": "half_open"},
         "mute": {"kind": "mute", "for_s": 5},
-        "lose_confirm": {"kind": "lose_confirm", **_OFTEN},
+        "lose_confirm": {"kind": "lose_confirm", "times": 2},
         "duplicate": {"kind": "duplicate", **_OFTEN},
         "reorder": {"kind": "reorder", **_OFTEN},
-        "funding": {"kind": "funding", **_OFTEN},
-        "partial_fill": {"kind": "partial_fill", **_OFTEN},
+        "unreadable_message": {"kind": "unreadable_message", "times": 2},
+        "wrong_types": {"kind": "wrong_types", **_OFTEN},
+        "unknown_topic": {"kind": "unknown_topic", **_OFTEN},
+        "funding": {"kind": "funding", **_ONCE_MET},
+        "partial_fill": {"kind": "partial_fill", "times": 2},
         "reject": {"kind": "reject", "times": 2},
         "slow_matching": {"kind": "slow_matching", "seconds": 1, "times": 2},
-        "history_lag": {"kind": "history_lag", "seconds": 600, "for_s": 4},
-        "forget_closed": {"kind": "forget_closed", "for_s": 4},
+        "history_lag": {"kind": "history_lag", "seconds": 600, "times": 4},
+        "forget_closed": {"kind": "forget_closed", "times": 4},
         "clock_ahead": {"kind": "clock_offset", "ms": 3_000, "for_s": 4},
         "clock_behind": {"kind": "clock_offset", "ms": -3_000, "for_s": 4},
-        "stop_removed": {"kind": "stop_removed"},
-        "position_closed": {"kind": "position_closed"},
+        "stop_removed": {"kind": "stop_removed", **_ONCE_MET},
+        "position_closed": {"kind": "position_closed", **_ONCE_MET},
         "position_opened": {"kind": "position_opened", "symbol": "SOLUSDT", "qty": 5},
-        "liquidation": {"kind": "liquidation", "symbol": "ETHUSDT"},
-        "adl": {"kind": "adl"},
+        "liquidation": {"kind": "liquidation", **_ONCE_MET},
+        "adl": {"kind": "adl", **_ONCE_MET},
         "price_gap": {"kind": "price_gap", "symbol": "BTCUSDT", "fraction": 0.03},
     }
 )
-"""What the exchange does wrong. Lasting faults end by themselves, so that runs can go on."""
-ACTOR_DRILLS = ("crash=0.01", "exit=0.005", "hang=0.002:6")
+"""What the exchange does wrong. What is about an order or a position waits for one, also from one
+life to the next; what lasts ends by itself, so that runs can go on."""
+ACTOR_DRILLS = ("crash=0.01", "exit=0.01", "interrupt=0.01", "hang=0.004:6")
+_POISONED = ("BTC", "ETH", "SOL", "execution/BTC", "execution/ETH", "execution/SOL")
 PROCESS_DRILLS = ("full=40:6", "readonly=40:6", "clock=3600@2", "clock=-3600@2")
+POISON = "poison"
+_FEW, _MANY = 3, 1000
+"""Restarts: so few that the poisoned actor is given up, so many that none is."""
 LOCKED = "locked"
 """Somebody else holds the journal's write lock."""
-KILLS = ("kill at random", *(f"kill {point}" for point in POINTS))
+GAVE_UP = "gave up in order"
+"""The process ended by itself, since an actor that all need was given up."""
+KILL_AT_RANDOM = "kill at random"
+KILLS = (KILL_AT_RANDOM, *(f"kill {point}" for point in POINTS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +84,12 @@ class Life:
     length_s: float
     """Real seconds after which it is killed, unless it died before."""
 
+    @property
+    def kill_point(self) -> str | None:
+        """Where it is killed; None: at random."""
+        points = (drill.removeprefix("kill=") for drill in self.drills if _is_kill(drill))
+        return next((point.partition("@")[0] for point in points), None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -83,22 +97,25 @@ class Plan:
 
     seed: int
     lives: tuple[Life, ...]
+    max_restarts: int
+    """Of an actor, before it is given up."""
 
     def names(self) -> list[str]:
-        """Return what the plan is meant to try."""
+        """Return what the plan is meant to try, by the names under which it is counted."""
         found = []
         for life in self.lives:
             found += [name for name, _ in life.faults]
-            found += [drill.partition("@")[0] for drill in life.drills]
+            found += [_name_of(drill) for drill in life.drills]
             found += [LOCKED] if life.locked_s else []
+            found += [] if life.kill_point else [KILL_AT_RANDOM]
         return found
 
 
 def make_plan(seed: int, faults: Sequence[str] | None = None) -> Plan:
     """Return the plan of a seed.
 
-    The first life's kill point and first fault go round by seed, so that every 14 (34) seeds in a
-    row meet each of them; all else is drawn.
+    The first life's kill point and first fault go round by seed, so that so many seeds in a row as
+    there are points (faults) plan each of them; all else is drawn.
 
     Args:
         seed: any whole number.
@@ -110,7 +127,12 @@ def make_plan(seed: int, faults: Sequence[str] | None = None) -> Plan:
     lives = [first]
     if random.random() < 0.5:  # noqa: PLR2004 (as often as not)
         lives.append(_life(random, random.choice([None, *POINTS]), names, None))
-    return Plan(seed=seed, lives=tuple(lives))
+    is_strict = any(_name_of(drill) == POISON for life in lives for drill in life.drills)
+    return Plan(
+        seed=seed,
+        lives=tuple(lives),
+        max_restarts=random.choice([_FEW, _MANY]) if is_strict else _MANY,
+    )
 
 
 def read_faults(text: str) -> list[str] | None:
@@ -132,16 +154,32 @@ def read_faults(text: str) -> list[str] | None:
 def _life(random: Random, point: str | None, names: Sequence[str], seed: int | None) -> Life:
     drills = [] if point is None else [f"kill={point}@{random.randint(1, 3)}"]
     if random.random() < 0.4:  # noqa: PLR2004
-        drills.append(random.choice(ACTOR_DRILLS))
+        drills.append(_actor_drill(random))
     if random.random() < 0.2:  # noqa: PLR2004
         drills.append(random.choice(PROCESS_DRILLS))
     chosen = [] if seed is None or not names else [names[seed % len(names)]]
     if names:
         chosen += random.choices(names, k=random.randint(0, 2))
+    if point is not None and point.startswith("stop_moved") and "stop_removed" in names:
+        chosen.append("stop_removed")  # else no stop is ever moved
     return Life(
         drills=tuple(drills),
-        faults=tuple((name, random.uniform(0.0, 3.0)) for name in chosen),
+        faults=tuple((name, random.uniform(0.0, 2.0)) for name in chosen),
         locked_s=random.choice([0.0] * 8 + [0.5, 3.0]),
         # A kill point needs time to be reached; it ends the life when it is.
         length_s=random.uniform(3.0, 8.0) if point is None else 15.0,
     )
+
+
+def _actor_drill(random: Random) -> str:
+    poison = f"{POISON}={random.choice(_POISONED)}@{random.randint(1, 4)}s"
+    return random.choice([*ACTOR_DRILLS, poison])
+
+
+def _is_kill(drill: str) -> bool:
+    return drill.startswith("kill=")
+
+
+def _name_of(drill: str) -> str:
+    kind, _, value = drill.partition("=")
+    return f"kill {value.partition('@')[0]}" if _is_kill(drill) else kind

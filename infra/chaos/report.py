@@ -1,10 +1,18 @@
 """What many runs showed, as a page that opens anywhere."""
 
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 
-from infra.chaos.plan import ACTOR_DRILLS, FAULTS, KILLS, LOCKED, PROCESS_DRILLS
+from infra.chaos.plan import (
+    ACTOR_DRILLS,
+    FAULTS,
+    GAVE_UP,
+    KILLS,
+    LOCKED,
+    POISON,
+    PROCESS_DRILLS,
+)
 from infra.chaos.stage import Outcome
 
 _STYLE = """
@@ -17,13 +25,34 @@ border-bottom: 1px solid #ddd } td.n { text-align: right; font-variant-numeric: 
 
 def all_names() -> list[str]:
     """Return everything that a run can meet."""
-    drills = [drill.partition("=")[0] for drill in (*ACTOR_DRILLS, *PROCESS_DRILLS)]
-    return [*KILLS, *dict.fromkeys(drills), LOCKED, *FAULTS]
+    drills = [drill.partition("=")[0] for drill in (*ACTOR_DRILLS, POISON, *PROCESS_DRILLS)]
+    return [*KILLS, *dict.fromkeys(drills), LOCKED, GAVE_UP, *FAULTS]
 
 
-def hits(outcomes: Sequence[Outcome]) -> Counter[str]:
-    """Return how often each thing happened, over all runs."""
-    return sum((outcome.hits for outcome in outcomes), Counter())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """How well one thing was tried."""
+
+    name: str
+    planned: int
+    """Runs that were to meet it."""
+    met: int
+    """Runs that really did, planned or not."""
+    times: int
+    """How often it happened in all runs."""
+
+
+def coverage(outcomes: Sequence[Outcome]) -> list[Coverage]:
+    """Return how well everything was tried that a run can meet."""
+    return [
+        Coverage(
+            name=name,
+            planned=sum(name in outcome.planned for outcome in outcomes),
+            met=sum(outcome.hits[name] > 0 for outcome in outcomes),
+            times=sum(outcome.hits[name] for outcome in outcomes),
+        )
+        for name in all_names()
+    ]
 
 
 def render(outcomes: Sequence[Outcome], repeat: str) -> str:
@@ -45,7 +74,7 @@ def render(outcomes: Sequence[Outcome], repeat: str) -> str:
             f"<style>{_STYLE}</style><h1>Chaos</h1>{verdict}",
             _sums(outcomes),
             *(_failure(outcome, repeat) for outcome in failed),
-            _coverage(hits(outcomes)),
+            _table(coverage(outcomes)),
             _runs(outcomes, repeat),
         ]
     )
@@ -64,11 +93,15 @@ def _failure(outcome: Outcome, repeat: str) -> str:
     return f'<h2 class="bad">Seed {outcome.seed}</h2><ul>{items}</ul><code>{command}</code>'
 
 
-def _coverage(counted: Counter[str]) -> str:
-    rows = "".join(
-        f"<tr><td>{escape(name)}</td><td class=n>{counted[name]}</td></tr>" for name in all_names()
+def _table(rows: Sequence[Coverage]) -> str:
+    lines = "".join(
+        f"<tr><td>{escape(row.name)}</td><td class=n>{row.planned}</td><td class=n>{row.met}</td>"
+        f"<td class=n>{row.times}</td></tr>"
+        for row in rows
     )
-    return f"<h2>What happened</h2><table><tr><th>what</th><th>times</th></tr>{rows}</table>"
+    names = ("what", "planned in runs", "met in runs", "times")
+    head = "".join(f"<th>{name}</th>" for name in names)
+    return f"<h2>What happened</h2><table><tr>{head}</tr>{lines}</table>"
 
 
 def _runs(outcomes: Sequence[Outcome], repeat: str) -> str:

@@ -1,17 +1,37 @@
 """One run: the lives of a system at an exchange, and the judgement."""
 
 import contextlib
+import re
 import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from infra.chaos.plan import FAULTS, LOCKED, Life, Plan
+from infra.chaos.plan import FAULTS, GAVE_UP, KILL_AT_RANDOM, LOCKED, Life, Plan
 from infra.chaos.processes import ChaosError
 from infra.chaos.stage import STOP_S, Commands, Outcome, Stage
+from infra.drills.clock_jump import JUMPED
+
+_MEET_S = 8.0
+"""For which the last life waits for what has not happened yet, before all is healed."""
+_POLL_S = 0.1
+_FAULTY_S = 4.0
+"""For which one order's fault may keep its asset from its work, where it does not say."""
+_IN_LOGS = {
+    "crash": r"crashed in life .*: DrillError: crash drill",
+    "exit": r"crashed in life .*: SystemExit: exit drill",
+    "interrupt": r"crashed in life .*: KeyboardInterrupt: interrupt drill",
+    "poison": r"crashed in life .*: DrillError: poison drill",
+    "hang": r"crashed in life .*: worked on (?:one message|its start) for",
+    "full": r"crashed in life .*database or disk is full",
+    "readonly": r"crashed in life .*attempt to write a readonly database",
+    "clock": JUMPED,
+}
+"""What the system's own log says where a drill has struck."""
 
 
 def play(plan: Plan, folder: Path, commands: Commands) -> Outcome:
@@ -21,41 +41,53 @@ def play(plan: Plan, folder: Path, commands: Commands) -> Outcome:
     folder.mkdir(parents=True)
     try:
         with contextlib.ExitStack() as stack:
-            stage = Stage(plan.seed, folder, commands, stack)
+            stage = Stage(plan.seed, folder, commands, stack, max_restarts=plan.max_restarts)
             outcome = stage.outcome
+            faults: dict[int, str] = {}
             for life in plan.lives:
-                _live(stage, life, stack)
-            stage.exchange.heal()
-            stage.settle_and_stop(stage.start_system())
+                faults |= _live(stage, life, stack)
+            system = stage.start_system()
+            _await_all(stage, faults)
+            _count(stage, faults)
+            stage.settle_and_stop(system)
             stage.judge(_disturbed_s(plan))
     except (ChaosError, OSError, sqlite3.Error) as error:
         outcome.problems.append(str(error))
+    outcome.planned = frozenset(plan.names())
     outcome.seconds = time.monotonic() - began_s
     return outcome
 
 
-def _live(stage: Stage, life: Life, stack: contextlib.ExitStack) -> None:
+def _live(stage: Stage, life: Life, stack: contextlib.ExitStack) -> dict[int, str]:
+    """Live one life to its end; returns its faults by the exchange's numbers."""
+    hits = stage.outcome.hits
     system = stage.start_system(life.drills)
-    numbers = {
+    faults = {
         stage.exchange.add_fault({**FAULTS[name], "after_s": after_s}): name
         for name, after_s in life.faults
     }
     if life.locked_s:
-        stack.callback(lock_journal(stage.journal, life.locked_s).join)
+        lock = lock_journal(stage.journal, life.locked_s, lambda: hits.update([LOCKED]))
+        stack.callback(lock.join)
     code = system.wait(life.length_s)
-    _count(stage, life, numbers, code)
+    hits[GAVE_UP] += code == 1
+    hits[KILL_AT_RANDOM] += code is None
+    # Nothing but its drill sends this signal to a process that still has its time.
+    hits[f"kill {life.kill_point}"] += code == -signal.SIGKILL
     if code is None:
         system.end(signal.SIGKILL, STOP_S)
     stage.note_death()
+    return faults
 
 
-def lock_journal(file: Path, seconds: float) -> threading.Thread:
+def lock_journal(file: Path, seconds: float, on_locked: Callable[[], object]) -> threading.Thread:
     """Hold a journal's write lock for a while, as another program would."""
 
     def hold() -> None:
         with contextlib.suppress(sqlite3.Error):
             database = sqlite3.connect(file, timeout=5.0, isolation_level=None)
             database.execute("BEGIN IMMEDIATE")
+            on_locked()
             time.sleep(seconds)
             database.execute("ROLLBACK")
             database.close()
@@ -65,34 +97,46 @@ def lock_journal(file: Path, seconds: float) -> threading.Thread:
     return thread
 
 
-def _count(stage: Stage, life: Life, numbers: Mapping[int, str], code: int | None) -> None:
-    """Note what really happened in a life."""
+def _await_all(stage: Stage, faults: Iterable[int]) -> None:
+    """Wait until every fault has met what it is about, but not for ever."""
+    deadline_s = time.monotonic() + _MEET_S
+    while time.monotonic() < deadline_s:
+        waiting = [fault for fault in _faults(stage) if not fault["is_over"]]
+        if not any(fault["id"] in faults and not fault["fired"] for fault in waiting):
+            return
+        time.sleep(_POLL_S)
+
+
+def _count(stage: Stage, faults: dict[int, str]) -> None:
+    """Note what really happened, by the word of exchange and system."""
     hits = stage.outcome.hits
-    for fault in stage.exchange.state()["faults"]:
-        if fault["id"] in numbers:
-            hits[numbers[fault["id"]]] += fault["fired"] or _is_lasting(fault)
-    for drill in life.drills:
-        kind, _, value = drill.partition("=")
-        if kind != "kill":
-            hits[kind] += 1
-        elif code == -signal.SIGKILL:
-            hits[f"kill {value.partition('@')[0]}"] += 1
-    hits[LOCKED] += bool(life.locked_s)
-    hits["kill at random"] += code is None
-    hits["gave up in order"] += code == 1
+    for fault in _faults(stage):
+        if fault["id"] in faults:
+            hits[faults[fault["id"]]] += fault["fired"]
+    hits.update(struck(stage.log_lines()))
 
 
-def _is_lasting(fault: Mapping[str, Any]) -> bool:
-    """Tell whether a fault is a state, which never counts itself."""
-    return fault["kind"] in {"history_lag", "forget_closed", "clock_offset", "mute"}
+def struck(lines: Iterable[str]) -> Counter[str]:
+    """Return how often each drill has struck, of the lines of the system's log."""
+    found = [name for line in lines for name, words in _IN_LOGS.items() if re.search(words, line)]
+    return Counter(found)
+
+
+def _faults(stage: Stage) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = stage.exchange.state()["faults"]
+    return found
 
 
 def _disturbed_s(plan: Plan) -> float:
-    faulty_s = sum(FAULTS[name].get("for_s", 0) for life in plan.lives for name, _ in life.faults)
-    hung_s = sum(_hang_s(drill) for life in plan.lives for drill in life.drills)
-    return float(faulty_s + hung_s + sum(life.locked_s for life in plan.lives))
+    faulty_s = sum(
+        FAULTS[name].get("for_s", _FAULTY_S) for life in plan.lives for name, _ in life.faults
+    )
+    drilled_s = sum(_drilled_s(drill, life) for life in plan.lives for drill in life.drills)
+    return float(faulty_s + drilled_s + sum(life.locked_s for life in plan.lives))
 
 
-def _hang_s(drill: str) -> float:
+def _drilled_s(drill: str, life: Life) -> float:
     kind, _, value = drill.partition("=")
+    if kind == "poison":
+        return life.length_s  # A poisoned execution does nothing to its life's end.
     return float(value.partition(":")[2]) if kind == "hang" else 0.0

@@ -5,7 +5,7 @@ import json
 import signal
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,8 +44,10 @@ class Outcome:
 
     seed: int
     problems: list[str] = field(default_factory=list)
+    planned: frozenset[str] = frozenset()
+    """What was to happen."""
     hits: Counter[str] = field(default_factory=Counter)
-    """How often each fault or kill really happened."""
+    """How often each fault, drill or kill really happened."""
     deaths: int = 0
     trades: int = 0
     orders: int = 0
@@ -57,7 +59,12 @@ class Stage:
     """One exchange and, one after the other, the lives of one system."""
 
     def __init__(
-        self, seed: int, folder: Path, commands: Commands, stack: contextlib.ExitStack
+        self,
+        seed: int,
+        folder: Path,
+        commands: Commands,
+        stack: contextlib.ExitStack,
+        max_restarts: int | None = None,
     ) -> None:
         """Start the exchange.
 
@@ -66,23 +73,33 @@ class Stage:
             folder: an empty one, for everything that is written.
             commands: how to start the processes.
             stack: closes them.
+            max_restarts: of an actor; None: as the commands' settings say.
         """
         self.outcome = Outcome(seed=seed)
         self.journal = folder / "run" / "journal.sqlite"
         self._folder, self._commands, self._stack = folder, commands, stack
         self._settings = folder / "settings.yaml"
-        self._settings.write_text(json.dumps(commands.settings))
+        settings = dict(commands.settings)
+        if max_restarts is not None:
+            supervision = settings.get("supervision", {})
+            settings["supervision"] = {**supervision, "max_restarts": max_restarts}
+        self._settings.write_text(json.dumps(settings))
         self.run_dir.mkdir()
         (self.run_dir / "sim-keys.json").write_text(json.dumps([_KEY, _SECRET]))
         self.exchange = self._start_exchange()
         address = {"simulation": {"speed": SPEED, "address": self.exchange.host}}
-        self._settings.write_text(json.dumps({**commands.settings, **address}))
+        self._settings.write_text(json.dumps({**settings, **address}))
         self._died_s: float | None = None
 
     @property
     def run_dir(self) -> Path:
         """The system's own."""
         return self._folder / "run"
+
+    def log_lines(self) -> Iterator[str]:
+        """Yield what all lives of the system have logged."""
+        for file in sorted((self.run_dir / "logs").glob("*")):
+            yield from file.read_text(errors="replace").splitlines()
 
     def start_system(self, drills: Sequence[str] = ()) -> Process:
         """Start the next life, and wait until it has taken over."""

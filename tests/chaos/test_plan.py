@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bin.drills import read_sim_drills
+from bin.process_drills import read_process_drills
 from domain.errors import ConfigError
-from infra.chaos.plan import FAULTS, make_plan, read_faults
+from infra.chaos.plan import ACTOR_DRILLS, FAULTS, PROCESS_DRILLS, make_plan, read_faults
 from infra.drills.kill_points import POINTS
 from infra.simulator.faults import read_specs
 
@@ -19,7 +21,7 @@ def test_consecutive_seeds_meet_every_kill_point_and_every_fault() -> None:
     met = {name for seed in range(40) for name in make_plan(seed).names()}
 
     assert set(FAULTS) <= met
-    assert {f"kill={point}" for point in POINTS} <= met
+    assert {f"kill {point}" for point in POINTS} <= met
 
 
 @given(seed=st.integers(0, 10**6))
@@ -41,3 +43,25 @@ def test_names_of_a_command_line_are_checked() -> None:
     assert read_faults("cut,adl") == ["cut", "adl"]
     with pytest.raises(ConfigError, match="found cot; allowed: all, none"):
         read_faults("cot,adl")
+
+
+def test_a_kill_at_a_moved_stop_comes_with_a_stop_to_move() -> None:
+    lives = [life for seed in range(100) for life in make_plan(seed).lives]
+    moved = [life for life in lives if (life.kill_point or "").startswith("stop_moved")]
+
+    assert moved
+    assert all("stop_removed" in dict(life.faults) for life in moved)
+
+
+@pytest.mark.parametrize("name", sorted({*ACTOR_DRILLS, *PROCESS_DRILLS, "poison", "locked"}))
+def test_every_drill_is_planned_within_a_few_dozen_seeds(name: str) -> None:
+    planned = {found for seed in range(60) for found in make_plan(seed).names()}
+
+    assert name.partition("=")[0] in planned
+
+
+@given(seed=st.integers(0, 10**9))
+def test_the_system_understands_every_drill_of_a_plan(seed: int) -> None:
+    for life in make_plan(seed).lives:
+        _, others = read_process_drills(life.drills)
+        read_sim_drills(others, ["BTC", "ETH", "SOL"], seed)

@@ -5,7 +5,7 @@ from domain.positions import ZERO, Position
 from domain.rules import FillRules
 from infra.simulator.faults import FaultSpec, Kind
 from infra.simulator.prices.market import Market
-from infra.simulator.venue import Venue
+from infra.simulator.trading.venue import Venue
 
 
 def act_on_position(
@@ -17,24 +17,26 @@ def act_on_position(
     if spec.kind is Kind.POSITION_OPENED:
         side = Side.BUY if spec.side == "Buy" else Side.SELL
         qty = spec.qty or instrument.min_order_qty * 10
-        venue.trade_by_hand(symbol, side, qty, reduce_only=False)
+        venue.force.trade_by_hand(symbol, side, qty, reduce_only=False)
     elif position is None:
         return
     elif spec.kind is Kind.FUNDING:
         rate = fills.funding_rate if spec.rate is None else spec.rate
-        venue.settle_funding(symbol, market.mark_price(symbol), rate, venue.ledger.now_ms())
+        venue.bookings.settle_funding(
+            symbol, market.mark_price(symbol), rate, venue.ledger.now_ms()
+        )
     elif spec.kind is Kind.STOP_REMOVED:
         if venue.protection.levels(symbol):
             venue.trading_stop(symbol, ZERO, ZERO)
     elif spec.kind is Kind.POSITION_CLOSED:
         _close(venue, position, spec)
     elif spec.kind is Kind.LIQUIDATION:
-        venue.liquidate(symbol)
+        venue.force.liquidate(symbol)
     elif spec.kind is Kind.ADL:
-        venue.deleverage(symbol, spec.fraction)
+        venue.force.deleverage(symbol, spec.fraction)
 
 
 def _close(venue: Venue, position: Position, spec: FaultSpec) -> None:
     side = Side.BUY if position.side is Side.SELL else Side.SELL
     qty = position.qty if spec.qty is None else min(spec.qty, position.qty)
-    venue.trade_by_hand(position.asset, side, qty, reduce_only=True)
+    venue.force.trade_by_hand(position.asset, side, qty, reduce_only=True)

@@ -72,7 +72,7 @@ class Control:
                 for symbol in core.market.instruments
             },
             "wallet": str(core.account.engine.wallet),
-            "equity": str(core.account.equity()),
+            "equity": str(core.venue.margins.equity()),
             "margin_mode": core.account.margin_mode.value,
             "is_hedged": core.account.is_hedged,
             "positions": [

@@ -17,13 +17,12 @@ from domain.positions import ZERO
 from domain.rules import FillRules
 from infra.candle_files import read_candles
 from infra.simulator import shapes
-from infra.simulator.account import Account
 from infra.simulator.acts import act_on_position
+from infra.simulator.books.account import Account
+from infra.simulator.books.tiers import MarginMode
 from infra.simulator.clock import Clock
 from infra.simulator.faults import ACTS, Fault, FaultBook, FaultSpec, Kind
 from infra.simulator.gate import DEFAULT_KEYS, Gate, Keys, RateLimits
-from infra.simulator.margin import MarginMode
-from infra.simulator.order_ledger import NewOrder
 from infra.simulator.prices.candles import CandleClosed, Tick
 from infra.simulator.prices.generator import CANDLE_MS
 from infra.simulator.prices.market import Market, tick_ms
@@ -40,7 +39,8 @@ from infra.simulator.state_file import (
 )
 from infra.simulator.streams import Hub
 from infra.simulator.tickers import Tickers
-from infra.simulator.venue import Venue
+from infra.simulator.trading.ledger import NewOrder
+from infra.simulator.trading.venue import Venue
 from infra.simulator.wire import Wire
 
 _LONGEST_AWAY_MS = 3_600_000
@@ -105,7 +105,7 @@ class Simulator:
             checks_time = not self.clock.is_lockstep
         self.gate = Gate(options.keys, self.clock, checks_time=checks_time)
         self.limits = RateLimits()
-        self.account = Account(options.fills, self.market)
+        self.account = Account(options.fills, self.market.instruments)
         self.venue = Venue(self.account, self.market, self, self, self.clock.now_ms, self.seed)
         self.hub = Hub(self.gate, self.clock, self.faults, self.wire, self.seed)
         self.tickers = Tickers(self.market, options.fills, self.funding_rate)
@@ -187,7 +187,7 @@ class Simulator:
         if slow is not None:
             self._later(slow.seconds, order.order_id)
         elif self.clock.is_lockstep or self.faults.take(Kind.INSTANT):
-            self.venue.process(order.order_id)
+            self.venue.matching.process(order)
         else:
             self._later(self._chance.uniform(0.005, 0.020), order.order_id)
         self.commit()
@@ -207,14 +207,14 @@ class Simulator:
 
     def wallet(self) -> dict[str, Any]:
         """Return the account's money as it is reported."""
-        account = self.account
+        account, margins, ledger = self.account, self.venue.margins, self.venue.ledger
         return shapes.wallet_row(
             wallet=account.engine.wallet,
-            unrealized_pnl=account.unrealized_pnl(),
-            positions_margin=account.positions_margin(),
-            orders_margin=account.orders_margin(self.venue.ledger.open_orders()),
-            maintenance=sum((account.maintenance(s) for s in account.engine.positions), ZERO),
-            available=account.available(self.venue.ledger.open_orders()),
+            unrealized_pnl=margins.unrealized_pnl(),
+            positions_margin=margins.of_positions(),
+            orders_margin=margins.of_orders(ledger.open_orders()),
+            maintenance=margins.maintenance_of_positions(),
+            available=margins.available(ledger.open_orders()),
             realized=sum((book.realized_ever for book in account.books.values()), ZERO),
         )
 
@@ -463,7 +463,7 @@ class Simulator:
         self.commit()
 
     def _take(self, tick: Tick) -> None:
-        self.venue.move(tick)
+        self.venue.triggers.move(tick)
         symbol, now_ms = tick.symbol, max(tick.time_ms, self.done_ms)
         topics = self.tickers.pushes(tick, now_ms)
         if self.clock.is_lockstep:
@@ -504,7 +504,7 @@ class Simulator:
             rate = self.funding_rate(symbol, open_ms)
             if rate is not None:
                 opened = self.market.mark_of(symbol, self.market.live(symbol).open)
-                self.venue.settle_funding(symbol, opened, rate, open_ms)
+                self.venue.bookings.settle_funding(symbol, opened, rate, open_ms)
 
     def _snapshot(self, topic: str) -> dict[str, Any] | None:
         return self.tickers.snapshot(topic, self.clock.told_ms())
@@ -551,7 +551,7 @@ class Simulator:
 
     async def _process_later(self, delay_s: float, order_id: str) -> None:
         await asyncio.sleep(delay_s)
-        self.venue.process(order_id)
+        self.venue.matching.process(self.venue.ledger.orders[order_id])
         self.commit()
 
     def _spawn(self, coroutine: Any) -> None:

@@ -3,9 +3,9 @@
 from operator import itemgetter
 
 from infra.simulator import refusals, shapes
-from infra.simulator.account import MAKER_FEE_RATE
+from infra.simulator.books.account import MAKER_FEE_RATE
+from infra.simulator.books.tiers import MarginMode
 from infra.simulator.core import Simulator
-from infra.simulator.margin import MarginMode
 from infra.simulator.paging import page, window
 from infra.simulator.params import Params
 from infra.simulator.shapes import Json, text

@@ -6,8 +6,8 @@ from itertools import islice
 from typing import Any
 
 from infra.simulator import refusals, shapes
+from infra.simulator.books.tiers import TIERS
 from infra.simulator.core import Simulator
-from infra.simulator.margin import TIERS
 from infra.simulator.params import Params
 from infra.simulator.prices.candles import Kline
 from infra.simulator.prices.generator import CANDLE_MS

@@ -3,11 +3,11 @@
 from infra.simulator import refusals, shapes
 from infra.simulator.core import Simulator
 from infra.simulator.faults import Kind
-from infra.simulator.order_ledger import NewOrder
 from infra.simulator.paging import page, window
 from infra.simulator.params import Params
 from infra.simulator.records import Status, VenueExecution, VenueOrder
 from infra.simulator.shapes import Json
+from infra.simulator.trading.ledger import NewOrder
 
 _CLOSED_KEPT = 500
 _TRIGGERS = ("LastPrice", "MarkPrice", "IndexPrice")
@@ -75,7 +75,7 @@ def cancel_all(core: Simulator, params: Params) -> Json:
         raise refusals.wrong("params error: symbol, baseCoin or settleCoin is required")
     ended = []
     for order in core.venue.ledger.open_orders():
-        core.venue.process(order.order_id)
+        core.venue.matching.process(order)
         if order.is_open and _is_meant(order, params):
             ended.append(core.venue.cancel(order))
     return {"list": [_ids(order) for order in ended], "success": "1"}

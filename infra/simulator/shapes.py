@@ -4,8 +4,8 @@ from decimal import Decimal
 from typing import Any
 
 from domain.market import Instrument, Side
-from infra.simulator.account import PositionView
-from infra.simulator.margin import TIERS
+from infra.simulator.books.position_view import PositionView
+from infra.simulator.books.tiers import TIERS
 from infra.simulator.prices.candles import Kline
 from infra.simulator.prices.generator import CANDLE_MS
 from infra.simulator.records import (

@@ -3,9 +3,10 @@
 from decimal import Decimal
 
 from infra.simulator import refusals
-from infra.simulator.account import Account
-from infra.simulator.margin import TIERS, MarginMode
-from infra.simulator.order_ledger import OrderLedger, Sink
+from infra.simulator.books.account import Account
+from infra.simulator.books.tiers import TIERS, MarginMode
+from infra.simulator.trading.ledger import OrderLedger
+from infra.simulator.trading.ports import Sink
 
 
 class AccountSettings:

@@ -5,9 +5,10 @@ from decimal import Decimal
 from domain.market import Side
 from domain.positions import ZERO
 from domain.sizing import ProtectiveLevels
-from infra.simulator.account import Account
-from infra.simulator.order_ledger import OrderLedger, Sink
+from infra.simulator.books.account import Account
 from infra.simulator.records import Status, StopRecord, VenueOrder
+from infra.simulator.trading.ledger import OrderLedger
+from infra.simulator.trading.ports import Sink
 
 _NEVER = Decimal("Infinity")
 _RISE, _FALL = 1, 2

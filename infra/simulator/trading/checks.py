@@ -5,10 +5,9 @@ from decimal import Decimal
 
 from domain.market import Instrument, Side
 from infra.simulator import refusals
-from infra.simulator.account import Account
-from infra.simulator.order_ledger import BAND, NewOrder, OrderLedger
-from infra.simulator.prices.market import Market
 from infra.simulator.records import VenueOrder
+from infra.simulator.trading.desk import Desk
+from infra.simulator.trading.ledger import BAND, NewOrder
 
 _LINK_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
 _MOST_ACTIVE = 500
@@ -21,11 +20,12 @@ LIMIT_FACTOR = 10
 class OrderChecks:
     """Refuses what the exchange would refuse; changes nothing."""
 
-    def __init__(self, account: Account, market: Market, ledger: OrderLedger) -> None:
+    def __init__(self, desk: Desk) -> None:
         """Look at an account, a market and the orders there are."""
-        self._account = account
-        self._market = market
-        self._ledger = ledger
+        self._account = desk.account
+        self._margins = desk.margins
+        self._market = desk.market
+        self._ledger = desk.ledger
 
     def check(self, wanted: NewOrder, instrument: Instrument) -> None:
         """Refuse a new order that breaks a rule."""
@@ -58,8 +58,8 @@ class OrderChecks:
 
     def check_balance(self, order: VenueOrder) -> None:
         """Refuse an order that the account cannot cover."""
-        available = self._account.available(self._ledger.open_orders())
-        if self._account.order_margin(order) > available:
+        available = self._margins.available(self._ledger.open_orders())
+        if self._margins.of_order(order) > available:
             raise refusals.not_enough_balance()
 
     def check_qty(

@@ -5,13 +5,13 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
 
 from domain.market import Instrument, Side
 from domain.positions import ZERO
 from infra.simulator import refusals
 from infra.simulator.prices.market import Market
-from infra.simulator.records import Status, StopRecord, VenueExecution, VenueOrder
+from infra.simulator.records import Status, VenueOrder
+from infra.simulator.trading.ports import Sink
 
 BAND = Decimal("0.05")
 """How far beyond the present price an order may trade."""
@@ -38,25 +38,6 @@ class NewOrder:
     trigger_price: Decimal | None
     trigger_direction: int
     trigger_by: str
-
-
-class Sink(Protocol):
-    """Whom the venue tells what has changed."""
-
-    def order(self, order: VenueOrder) -> None:
-        """Take an order's new state."""
-
-    def execution(self, execution: VenueExecution) -> None:
-        """Take an execution."""
-
-    def position(self, symbol: str) -> None:
-        """Take note that a position was touched."""
-
-    def stops(self, record: StopRecord) -> None:
-        """Take the stops that a position has from now on."""
-
-    def settings(self) -> None:
-        """Take note that leverage or a mode has changed."""
 
 
 class OrderLedger:

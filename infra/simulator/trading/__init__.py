@@ -1,0 +1,1 @@
+"""What becomes of orders: accepted, resting, triggered, filled, forced; and of stops."""

@@ -13,7 +13,7 @@ _ORDER = "/v5/order/create"
 _TWICE = {"path": _ORDER, "times": 2}
 _OFTEN = {"probability": 0.5, "for_s": 4}
 _ONCE_MET = {"probability": 1, "times": 1}
-"""Tried at every close until there is a position, or whatever it is about."""
+"""Tried at every close until there is a position, a stream, or whatever it is about."""
 FAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "answer_lost": {"kind": "answer_lost", **_TWICE},
@@ -30,8 +30,8 @@ FAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "unreadable_body": {"kind": "unreadable_body", **_TWICE},
         "refuse": {"kind": "refuse", "for_s": 2},
         "down": {"kind": "down", "for_s": 3},
-        "cut": {"kind": "cut"},
-        "half_open": {"kind": "half_open"},
+        "cut": {"kind": "cut", **_ONCE_MET},
+        "half_open": {"kind": "half_open", **_ONCE_MET},
         "mute": {"kind": "mute", "for_s": 5},
         "lose_confirm": {"kind": "lose_confirm", "times": 2},
         "duplicate": {"kind": "duplicate", **_OFTEN},
@@ -67,6 +67,8 @@ LOCKED = "locked"
 """Somebody else holds the journal's write lock."""
 GAVE_UP = "gave up in order"
 """The process ended by itself, since an actor that all need was given up."""
+START_FAILED = "start failed"
+"""The exchange did not answer at the start: the process ended, and was started again."""
 KILL_AT_RANDOM = "kill at random"
 KILLS = (KILL_AT_RANDOM, *(f"kill {point}" for point in POINTS))
 

@@ -12,6 +12,7 @@ from infra.chaos.plan import (
     LOCKED,
     POISON,
     PROCESS_DRILLS,
+    START_FAILED,
 )
 from infra.chaos.stage import Outcome
 
@@ -26,7 +27,7 @@ border-bottom: 1px solid #ddd } td.n { text-align: right; font-variant-numeric: 
 def all_names() -> list[str]:
     """Return everything that a run can meet."""
     drills = [drill.partition("=")[0] for drill in (*ACTOR_DRILLS, POISON, *PROCESS_DRILLS)]
-    return [*KILLS, *dict.fromkeys(drills), LOCKED, GAVE_UP, *FAULTS]
+    return [*KILLS, *dict.fromkeys(drills), LOCKED, GAVE_UP, START_FAILED, *FAULTS]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from typing import Any
 from domain.rules import TradingRules
 from infra.chaos.invariants import differences, violations
 from infra.chaos.journal_view import execution_pen, read_journal, read_pens
+from infra.chaos.plan import START_FAILED
 from infra.chaos.processes import ChaosError, ExchangeProcess, Process, wait_until
 
 SPEED = 600
@@ -21,6 +22,8 @@ STOP_S = 20.0
 _KEY, _SECRET = "chaos-key", "chaos-secret"
 _SETTLE_S = 60.0
 _ALIVE_S = 60.0
+_UNAVAILABLE = 1
+"""Exit code of a system that did not get an answer from the exchange."""
 _SLACK_S = 4.0
 """What a reconcile period, a slow look-up and a busy machine may add, real time."""
 
@@ -102,7 +105,10 @@ class Stage:
             yield from file.read_text(errors="replace").splitlines()
 
     def start_system(self, drills: Sequence[str] = ()) -> Process:
-        """Start the next life, and wait until it has taken over."""
+        """Start the next life, and wait until it has taken over.
+
+        As a service manager does, it tries again where the exchange was not there at the start.
+        """
         command = [
             *self._commands.system,
             *("--run-dir", str(self.run_dir), "--settings", str(self._settings)),
@@ -110,13 +116,7 @@ class Stage:
             *(word for drill in drills for word in ("--drill", drill)),
         ]
         before = self._lives_of_executions()
-        system = Process(command, self._folder / "system.txt", self._commands.environ)
-        self._stack.callback(system.close)
-        wait_until(
-            lambda: system.code is not None or self._has_taken_over(before),
-            _ALIVE_S,
-            "the system starts",
-        )
+        system = self._start_until_taken_over(command, before)
         if self._died_s is not None:
             away_s = time.monotonic() - self._died_s
             self.outcome.longest_away_s = max(self.outcome.longest_away_s, away_s)
@@ -148,6 +148,26 @@ class Stage:
         self.outcome.problems += violations(records, journal, rules, naked_limit_ms=naked_ms)
         self.outcome.trades = len(journal.trades)
         self.outcome.orders = len(records["orders"])
+
+    def _start_until_taken_over(self, command: Sequence[str], before: Mapping[str, int]) -> Process:
+        deadline_s = time.monotonic() + _ALIVE_S
+        system = self._start_once(command, before)
+        while system.code == _UNAVAILABLE and not self._has_taken_over(before):
+            if time.monotonic() > deadline_s:
+                raise ChaosError("the exchange never answered at the start")
+            self.outcome.hits[START_FAILED] += 1
+            system = self._start_once(command, before)
+        return system
+
+    def _start_once(self, command: Sequence[str], before: Mapping[str, int]) -> Process:
+        system = Process(command, self._folder / "system.txt", self._commands.environ)
+        self._stack.callback(system.close)
+        wait_until(
+            lambda: system.code is not None or self._has_taken_over(before),
+            _ALIVE_S,
+            "the system starts",
+        )
+        return system
 
     def _start_exchange(self) -> ExchangeProcess:
         command = [

@@ -25,6 +25,7 @@ from bin.operating.office import open_office
 from bin.operating.panic_file import request_panic
 from bin.process_drills import read_process_drills
 from bin.run_files import RunDirectory
+from bin.session_view import SessionView
 from bin.signals import call_at_signals
 from bin.simulated import SimulatedVenue, generated_market
 from domain.errors import AccessDeniedError, ConfigError, UnavailableError
@@ -159,6 +160,7 @@ def _trade(run: Run, view: LiveView, screen: Console, stop_s: float, keepers: Ke
     run.start()
     keepers.health.start()
     keepers.service.ready(f"trades in mode {run.info.mode}")
+    session = SessionView(run, run.info.mode)
     if screen.is_terminal:
         with Live(view.draw(), console=screen, auto_refresh=False, screen=False) as live:
             while not _is_over(run):
@@ -169,9 +171,9 @@ def _trade(run: Run, view: LiveView, screen: Console, stop_s: float, keepers: Ke
     keepers.watchdog.feed_for_the_last_time(stop_s + _GRACE_S)
     keepers.service.stopping("stops in order; positions stay under their stops")
     keepers.health.close()
-    last = view.draw()
+    session.note()
     run.stop(stop_s)
-    Console().print(last)
+    Console().print(session.draw())
     return GAVE_UP if run.supervisor.escalated.is_set() else DONE
 
 

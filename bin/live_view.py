@@ -11,7 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from bin.bootstrap import Run
+from domain.market import Instrument, Side
 from domain.positions import Position
+from domain.rules import RiskRules
+from domain.sizing import protective_levels
 from domain.snapshots import AssetSnapshot, PortfolioSnapshot
 
 _REGIME_STYLE = {"ACTIVE": "green", "INACTIVE": "dim", "COOLDOWN": "yellow"}
@@ -60,8 +63,29 @@ class LiveView:
             if snapshot is None:
                 table.add_row(rules.asset, "[red]no answer[/]")
             else:
-                table.add_row(*_asset_row(snapshot, portfolio))
+                table.add_row(*self._asset_row(snapshot, portfolio))
         return table
+
+    def _asset_row(self, snapshot: AssetSnapshot, portfolio: PortfolioSnapshot | None) -> list[str]:
+        report = snapshot.report
+        if report is None:
+            return [snapshot.asset, "waiting for candles"]
+        rules = self._run.rules
+        instrument = rules.asset(snapshot.asset).instrument
+        style = _REGIME_STYLE[report.regime]
+        rests = snapshot.cooldown_minutes
+        cooldown = f"{rests} min {snapshot.cooldown_reason}" if rests else ""
+        position = _position_text(snapshot.position, rules.risk, instrument)
+        return [
+            snapshot.asset,
+            f"{report.close:,.2f}",
+            f"{report.ema_short:,.2f}",
+            f"{report.ema_long:,.2f}",
+            f"[{style}]{report.regime}[/]",
+            str(report.crosses_today),
+            _pnl_text(snapshot, portfolio),
+            "\n".join(filter(None, (position, cooldown))),
+        ]
 
     def _actors(self) -> str:
         depths, restarts = self._run.depths(), self._run.restarts()
@@ -86,29 +110,15 @@ class LiveView:
         return f"[dim]trace: session {recorder.session.number}, {size}{known}[/]"
 
 
-def _asset_row(snapshot: AssetSnapshot, portfolio: PortfolioSnapshot | None) -> list[str]:
-    report = snapshot.report
-    if report is None:
-        return [snapshot.asset, "waiting for candles"]
-    style = _REGIME_STYLE[report.regime]
-    rests = snapshot.cooldown_minutes
-    cooldown = f"{rests} min {snapshot.cooldown_reason}" if rests else ""
-    return [
-        snapshot.asset,
-        f"{report.close:,.2f}",
-        f"{report.ema_short:,.2f}",
-        f"{report.ema_long:,.2f}",
-        f"[{style}]{report.regime}[/]",
-        str(report.crosses_today),
-        _pnl_text(snapshot, portfolio),
-        "\n".join(filter(None, (_position_text(snapshot.position), cooldown))),
-    ]
-
-
-def _position_text(position: Position | None) -> str:
+def _position_text(position: Position | None, risk: RiskRules, instrument: Instrument) -> str:
     if position is None:
         return ""
-    return f"{position.side} {position.qty} at {position.avg_entry_price:,.2f}"
+    levels = protective_levels(position.avg_entry_price, position.side, risk, instrument)
+    side = "short" if position.side is Side.SELL else "long"
+    return (
+        f"{side} {position.qty} at {position.avg_entry_price:,.2f}, "
+        f"stop {levels.stop_loss:,}, target {levels.take_profit:,}"
+    )
 
 
 def _pnl_text(snapshot: AssetSnapshot, portfolio: PortfolioSnapshot | None) -> str:

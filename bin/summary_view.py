@@ -8,6 +8,7 @@ from decimal import Decimal
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from domain.market import Side
 from domain.positions import Position, Trade
 from domain.summary import TradeFigures, figures
 
@@ -95,8 +96,9 @@ def counts_text(title: str, counts: Mapping[str, int]) -> str:
 
 def open_text(position: Position) -> str:
     """Return a line about an open position."""
+    side = "long" if position.side is Side.BUY else "short"
     return (
-        f"Open: {position.asset} short {position.qty} at {position.avg_entry_price:f} "
+        f"Open: {position.asset} {side} {position.qty} at {position.avg_entry_price:f} "
         f"since {_time(position.opened_ms)}"
     )
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.simulator.clients import Client
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 100
+LOOK_EVERY_S = 0.05
 SPEED = 240
 
 
@@ -92,7 +94,9 @@ class ModeRun:
             if found:
                 return found
             assert self.process.poll() is None, f"ended before {what}: {self.shown()}"
-            os.sched_yield()
+            # A look that spins would take the time of what it waits for.
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(LOOK_EVERY_S)
         raise AssertionError(f"not in {PATIENCE_S} s: {what}: {self.shown()}")
 
     def end(self, number: signal.Signals = signal.SIGINT) -> int:

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 BYBIT = Path("market") / "bybit_perp_2025-04_2025-07"
 EXACT = ("asset", "side", "entry_time_ms", "exit_time_ms", "reason")
+LOOK_EVERY_S = 0.05
 CLOSE = ("entry_price", "exit_price", "fees", "funding", "pnl")
 
 
@@ -250,4 +252,6 @@ def _wait_for_a_line(log: Path, process: "subprocess.Popen[str] | subprocess.Pop
     """Wait until the run has logged something, so that it is known to be under way."""
     while not (log.exists() and log.read_bytes()):
         assert process.poll() is None, "the run ended before it logged anything"
-        os.sched_yield()
+        # A look that spins would take the time of what it waits for.
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(LOOK_EVERY_S)

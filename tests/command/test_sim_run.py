@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ supervision: {shutdown_seconds: 10}
 """
 """Four candles every five seconds; the age of an entry allows for a slow machine."""
 PATIENCE_S = 100
+LOOK_EVERY_S = 0.05
 
 
 class SimRun:
@@ -67,7 +69,9 @@ class SimRun:
             if found is not None:
                 return found
             assert self.process.poll() is None, self.shown()
-            os.sched_yield()
+            # A look that spins would take the time of what it waits for.
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(LOOK_EVERY_S)
         raise AssertionError(self.shown())
 
     def exchange(self, path: str) -> Any:
@@ -125,7 +129,11 @@ def test_the_default_run_trades_and_stops_in_order(start: Callable[[], SimRun]) 
 
     assert code == 0, run.shown()
     assert opened.split()[1] in {"BTC:", "ETH:", "SOL:"}
-    assert "equity" in run.shown()
+    summary = run.shown()
+    assert re.search(r"Balance 10,000\.00 -> [\d,.]+ USDT, equity ", summary)
+    assert re.search(r"│ trades +│", summary), summary
+    assert "Refusals: " in summary
+    assert "Restarts: " in summary
     assert "…" not in run.shown(), "a number was cut"
     assert "Traceback" not in run.shown()
 

@@ -21,6 +21,7 @@ from tests.benchmarks import (
     live,
     messages,
     peers,
+    polled,
     replay,
     restart,
     sockets,
@@ -39,6 +40,7 @@ MEASURES: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "journal": journal.measure,
     "streams": streams.measure,
     "close": close.measure,
+    "polled": polled.measure,
     "ticks": ticks.measure,
     "live": live.measure,
 }

@@ -87,6 +87,7 @@ class SqliteJournals:
                 "journal_mode": "wal",
                 "synchronous": "normal",
                 "foreign_keys": 1,
+                "recursive_triggers": 1,  # else what replaces a row deletes it unseen
                 "busy_timeout": busy_timeout_ms,
             },
         )

@@ -223,7 +223,40 @@ _FIRED = """
 CREATE INDEX decision_fired ON decision (fact_id) WHERE protection_reason IS NOT NULL;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _NOTICES, _BETWEEN_CLOSES, _JUDGED, _OPERATOR, _FIRED)
+FACT_TABLES = (
+    "fact",
+    "asset",
+    "candle",
+    "decision",
+    "decision_grant",
+    "decision_refusal",
+    "decision_close",
+    "intent",
+    "order_update",
+    "execution",
+    "trade",
+    "equity_sample",
+    "transfer",
+    "operator_command",
+)
+"""What is stored there is neither changed nor deleted, by nobody."""
+
+_APPEND_ONLY = "".join(
+    f"CREATE TRIGGER {name}_refuses_{verb} BEFORE {verb} ON {name} BEGIN "
+    f"SELECT RAISE(ABORT, 'facts are append-only: {verb} on {name} is refused'); END;\n"
+    for name in FACT_TABLES
+    for verb in ("update", "delete")
+)
+
+MIGRATIONS: tuple[str, ...] = (
+    _FIRST,
+    _NOTICES,
+    _BETWEEN_CLOSES,
+    _JUDGED,
+    _OPERATOR,
+    _FIRED,
+    _APPEND_ONLY,
+)
 """Each makes the next version of the database of the one before; none is ever changed."""
 
 

@@ -1,5 +1,6 @@
 """The journal: what is stored comes back, once, whoever dies."""
 
+import contextlib
 import signal
 import sqlite3
 import subprocess
@@ -20,6 +21,7 @@ from domain.decisions import Close, Decision, Grant, Protection, Refusal, Refusa
 from domain.errors import ConfigError, FencedError, StaleGrantError
 from domain.facts import ClosedCandle, Fact
 from domain.market import Candle, Side
+from domain.operator import CommandName, OperatorCommand
 from domain.orders import (
     ExitReason,
     Intent,
@@ -32,6 +34,7 @@ from domain.orders import (
 from domain.positions import Execution, ExecutionKind, Trade
 from domain.protection import initial_state
 from domain.transfers import Transfer
+from infra.journal import schema
 from infra.journal.journal import JournalError, SqliteJournal, SqliteJournals
 from infra.settings import load_settings
 
@@ -142,6 +145,53 @@ def decision(t_ms: int = T_MS) -> Decision:
         asset="ETH", t_ms=t_ms, reason=RefusalReason.GROUP, cross_ms=t_ms, figures="cap=1"
     )
     return Decision(t_ms=t_ms, grants=grants, refusals=(refusal,))
+
+
+def store_one_of_each(journal: SqliteJournal) -> None:
+    (btc, *_) = load_settings(None, environ={}, dotenv=None).trading_rules().assets
+    journal.record_asset(btc)
+    candle = Candle(
+        open_time_ms=T_MS,
+        close_time_ms=T_MS + 300_000,
+        open=1.0,
+        high=2.0,
+        low=0.5,
+        close=1.5,
+        volume=3.0,
+    )
+    trade = Trade(
+        asset="BTC",
+        side=Side.SELL,
+        entry_ms=T_MS,
+        exit_ms=T_MS + 1,
+        qty=Decimal(1),
+        entry_price=Decimal(2),
+        exit_price=Decimal(1),
+        fees=Decimal("0.1"),
+        funding=Decimal(0),
+        pnl=Decimal("0.9"),
+        reason=ExitReason.TIME,
+        decided_ms=T_MS,
+    )
+    journal.append(
+        ClosedCandle(asset="BTC", candle=candle),
+        decision(),
+        protection(1, T_MS + 1),
+        entry(epoch=None),
+        news(entry(), OrderStatus.FILLED),
+        execution(1),
+        trade,
+        initial_state(Decimal(10_000), T_MS),
+        Transfer(transfer_id="1", ts_ms=T_MS, kind="TRANSFER_IN", amount=Decimal(5)),
+        OperatorCommand(
+            command=CommandName.PAUSE,
+            arguments="BTC",
+            operator="me",
+            result="done",
+            ts_ms=T_MS,
+            is_done=True,
+        ),
+    )
 
 
 def test_an_intent_comes_back_with_its_newest_state_and_what_caused_it(
@@ -292,6 +342,36 @@ def test_what_happens_once_is_stored_once(journal: SqliteJournal, again: tuple[F
 
     with pytest.raises(Exception, match="UNIQUE"):
         journal.append(*again)
+
+
+@pytest.mark.parametrize("table", schema.FACT_TABLES)
+def test_no_fact_is_ever_changed_or_deleted_not_even_by_another_program(
+    journals: SqliteJournals, journal: SqliteJournal, tmp_path: Path, table: str
+) -> None:
+    store_one_of_each(journal)
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.sqlite")) as database:
+        before = database.execute(f"SELECT * FROM {table}").fetchall()
+        column = database.execute(f"SELECT * FROM {table}").description[-1][0]
+        for refused in (f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}"):
+            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+                database.execute(refused)
+        assert before
+        assert database.execute(f"SELECT * FROM {table}").fetchall() == before
+
+    with journals.connected(), pytest.raises(peewee.IntegrityError, match="append-only"):
+        journals.database.execute_sql(f"REPLACE INTO {table} SELECT * FROM {table}")
+
+
+def test_every_table_that_continues_a_fact_is_append_only(journals: SqliteJournals) -> None:
+    with journals.connected():
+        tables = journals.database.get_tables()
+        continued = {
+            table
+            for table in tables
+            if "fact_id" in {column.name for column in journals.database.get_columns(table)}
+        }
+
+    assert continued | {"fact"} == set(schema.FACT_TABLES)
 
 
 def test_a_replaced_pen_stores_nothing_more(journals: SqliteJournals) -> None:

@@ -151,6 +151,7 @@ def test_the_first_decision_that_differs_is_shown_with_both_causes(
     refused = [row for row in orders(traced) if row["outcome"] == "REFUSED"]
     wanted = refused[len(refused) // 2]
     with contextlib.closing(sqlite3.connect(other / "journal.sqlite")) as journal, journal:
+        journal.execute("DROP TRIGGER decision_refusal_refuses_update")
         journal.execute(
             "UPDATE decision_refusal SET reason = 'GROUP' WHERE t_ms = ? AND asset = ?",
             (wanted["candle_ms"], wanted["asset"]),

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from loguru import logger
 
-from domain.errors import AccessDeniedError, UnavailableError
+from domain.errors import AccessDeniedError, OrderRefusedError, UnavailableError
 from domain.market import Side
 from domain.orders import OrderRequest, OrderStatus, OrderUpdate, RestingOrder
 from domain.positions import ZERO, Execution, Holding
@@ -69,13 +69,20 @@ class BybitExchange:
         self._now_ms = now_ms
         self._lock = threading.Lock()
         self._listeners: dict[str, Listener] = {}
+        self._is_heard = False
+        """The account's stream is logged in, and told of all its topics."""
         self._absent: dict[str, tuple[int, int]] = {}
         """By client order id: from when on a look-up proves something, and how many have."""
 
     # The port.
 
     def submit(self, order: OrderRequest, is_ours: Callable[[], bool]) -> OrderUpdate:
-        """Send an order, once; the answer says that it was accepted, not that it filled."""
+        """Send an order, once; the answer says that it was accepted, not that it filled.
+
+        Nothing is opened while the account's stream is down: its fill would be heard of late.
+        """
+        if not order.reduce_only and not self._is_heard:
+            raise OrderRefusedError("the account's stream is down, so nothing is opened")
         try:
             self._rest.place_order(order, is_ours)
         except UnknownOutcomeError as error:
@@ -208,11 +215,13 @@ class BybitExchange:
 
     def on_connected(self, down_s: float) -> None:
         """Let everybody ask what was missed."""
+        self._is_heard = True
         logger.info("the account's stream works, after {:.1f} s", down_s)
         self._doubt("asks what happened while the account's stream was down")
 
     def on_lost(self, reason: str) -> None:
         """Note that news will be missed."""
+        self._is_heard = False
         logger.warning("the account's stream is lost: {}", reason)
 
     def on_denied(self, error: AccessDeniedError) -> None:

@@ -1,10 +1,17 @@
 """What the account's stream tells reaches the asset's listener as news, or as a doubt."""
 
+from dataclasses import replace
+from decimal import Decimal
+
 import pytest
 
+from domain.errors import OrderRefusedError
+from domain.market import Side
+from domain.orders import OrderRequest, OrderStatus
 from infra.bybit.exchange import BybitExchange
 from infra.bybit.shapes.positions import position_of
 from infra.bybit.shapes.row import Row
+from tests.bybit.rest_server import CREATE, START_MS, client_of, running_server
 
 
 class Market:
@@ -23,6 +30,25 @@ class Listener:
 
     def on_doubt(self, why):
         self.doubts.append(why)
+
+
+ENTRY = OrderRequest(
+    client_order_id="BTC-1700000100-entry-1",
+    asset="BTC",
+    side=Side.SELL,
+    qty=Decimal("0.010"),
+    reduce_only=False,
+    stop_loss=Decimal(43000),
+    take_profit=Decimal(38000),
+)
+CLOSE = replace(
+    ENTRY,
+    client_order_id="BTC-1700000400-exit-1",
+    side=Side.BUY,
+    reduce_only=True,
+    stop_loss=None,
+    take_profit=None,
+)
 
 
 ROW = {"symbol": "BTCUSDT", "side": "Sell", "size": "0.1", "avgPrice": "100", "markPrice": "100"}
@@ -56,3 +82,29 @@ def test_news_that_nobody_could_read_are_asked_for_at_once():
     exchange.on_unreadable("execution")
 
     assert len(listener.doubts) == 1
+
+
+def test_nothing_is_opened_while_the_account_s_stream_is_down_and_nothing_is_sent_later():
+    with running_server() as venue, client_of(venue) as rest:
+        exchange = BybitExchange(
+            rest, Market(), symbols={"BTC": "BTCUSDT"}, now_ms=lambda: START_MS
+        )
+        listener = Listener()
+        exchange.subscribe("BTC", listener)
+
+        def is_refused():
+            with pytest.raises(OrderRefusedError, match="stream is down"):
+                exchange.submit(ENTRY, lambda: True)
+
+        is_refused()  # the stream has not logged in yet
+        exchange.on_connected(0.0)
+        exchange.on_lost("no answer to a ping")
+        is_refused()
+        assert exchange.submit(CLOSE, lambda: True).status is OrderStatus.ACCEPTED
+        exchange.on_connected(2.0)
+
+        assert len(listener.doubts) == 2  # what was missed is asked; what was refused is not sent
+        assert [r.query["orderLinkId"] for r in venue.requests if r.path == CREATE] == [
+            CLOSE.client_order_id
+        ]
+        assert exchange.submit(ENTRY, lambda: True).status is OrderStatus.ACCEPTED

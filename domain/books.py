@@ -67,9 +67,19 @@ class Books:
         """Return the orders that can still change something, oldest first."""
         return [order for order in self.orders.values() if order.is_under_way]
 
+    def lacks_executions(self, order: Order) -> bool:
+        """Tell whether an order has filled more than was booked of it."""
+        executed_qty = self._executed_qty.get(order.client_order_id, ZERO)
+        return order.state.filled_qty > executed_qty
+
+    def unexplained(self) -> list[Order]:
+        """Return the orders that have filled more than was booked of them, oldest first."""
+        return [order for order in self.orders.values() if self.lacks_executions(order)]
+
     def since_ms(self, now_ms: int) -> int:
         """Return from when on executions may be unknown; late ones are found twice, not lost."""
-        return min(self._newest_ms, now_ms) - LOOK_BACK_MS
+        open_ms = [order.intent.decided_ms for order in (*self.under_way(), *self.unexplained())]
+        return min(self._newest_ms, now_ms, *open_ms) - LOOK_BACK_MS
 
     def posting(self, execution: Execution) -> Posting:
         """Return what an execution would do; nothing changes."""

@@ -1,5 +1,6 @@
 """What the exchange is asked, and what follows from its answers."""
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
@@ -21,6 +22,8 @@ from domain.positions import Execution
 
 ORDERS_EVERY = 10
 """Every so many timed rounds the exchange is asked what rests there."""
+MOST_MISSES = 60
+"""So often an order's executions are waited for before what the exchange holds has to do."""
 
 
 class Questions:
@@ -47,6 +50,8 @@ class Questions:
         self._flattening = flattening
         self._foreign: set[str] = set()
         """Orders of others that were told."""
+        self._missed: Counter[str] = Counter()
+        """How often the executions of an order that has filled were not there to be read."""
 
     def plan(self, number: int, *, is_routine: bool) -> Sequence[Question]:
         """Return the questions of a round: what happened, what rests, what is held.
@@ -73,12 +78,25 @@ class Questions:
 
     def _ask_executions(self) -> None:
         """Book what happened unseen, then ask what became of each order that it does not end."""
+        self._book_unseen()
+        self._desk.rounds.ask_first(
+            [
+                partial(self._look_up, order.client_order_id)
+                for order in self._desk.books.under_way()
+            ]
+        )
+
+    def _book_unseen(self) -> None:
+        """Book what the exchange lists, and doubt a list that lacks what an order has filled."""
         desk = self._desk
         for execution in desk.exchange.executions(desk.asset, desk.books.since_ms(desk.now_ms)):
             self.book(execution)
-        desk.rounds.ask_first(
-            [partial(self._look_up, order.client_order_id) for order in desk.books.under_way()]
-        )
+        for order in desk.books.unexplained():
+            order_id = order.client_order_id
+            self._missed[order_id] += 1
+            # A list may lag; one that never shows it must not hold the asset for ever.
+            if self._missed[order_id] <= MOST_MISSES:
+                desk.rounds.doubt(f"{order_id} has filled, its executions are not listed yet")
 
     def _look_up(self, order_id: str) -> None:
         order = self._desk.books.orders[order_id]
@@ -90,6 +108,8 @@ class Questions:
         update = self._desk.exchange.order(self._desk.asset, order_id)
         if update is not None:
             self._orders.apply(order, update)
+            if self._desk.books.lacks_executions(self._desk.books.orders[order_id]):
+                self._desk.rounds.ask_first([self._book_unseen])
         elif order.intent.purpose is Purpose.ENTRY:
             self._entries.send_again(order)
         else:

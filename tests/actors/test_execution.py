@@ -106,6 +106,10 @@ class FakeExchange:
     entry_price: Decimal | None = None
     resting: list[RestingOrder] = field(default_factory=list)
     canceled: list[str] = field(default_factory=list)
+    lagging_lists: int = 0
+    """Reads of executions that do not show them yet."""
+    lagging_holdings: list[Holding] = field(default_factory=list)
+    """What is read of the position first, though it is not so any more."""
     listener: Any = None
 
     def submit(self, order: OrderRequest, is_ours: Callable[[], bool]) -> OrderUpdate:
@@ -120,12 +124,17 @@ class FakeExchange:
         self._answer()
         return self.orders.get(client_order_id)
 
-    def executions(self, _asset: str, _since_ms: int) -> list[Execution]:
+    def executions(self, _asset: str, since_ms: int) -> list[Execution]:
         self._answer()
-        return list(self.fills)
+        if self.lagging_lists:
+            self.lagging_lists -= 1
+            return []
+        return [fill for fill in self.fills if fill.ts_ms >= since_ms]
 
     def holding(self, _asset: str) -> Holding:
         self._answer()
+        if self.lagging_holdings:
+            return self.lagging_holdings.pop(0)
         signs = {Side.BUY: 1, Side.SELL: -1}
         return Holding(
             signed_qty=sum((signs[f.side] * f.qty for f in self.fills), Decimal(0)) + self.by_hand,
@@ -248,8 +257,10 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     yield from desk_in(tmp_path, FakeExchange())
 
 
-def desk_in(folder: Path, exchange: FakeExchange, **asking: int) -> Iterator[Desk]:
-    clock = ReplayClock(T_MS)
+def desk_in(
+    folder: Path, exchange: FakeExchange, *, now_ms: int = T_MS, **asking: int
+) -> Iterator[Desk]:
+    clock = ReplayClock(now_ms)
     journals = SqliteJournals(folder / "j.sqlite", clock.now_ms, busy_timeout_ms=5000)
     system = ActorSystem(clock.now_ms)
     policy = RestartPolicy(
@@ -494,6 +505,118 @@ def test_a_fill_that_nobody_told_is_found_at_the_restart(desk: Desk) -> None:
     assert isinstance(changed, PositionChanged)
     assert changed.execution.cross_ms == GRANT.cross_ms
     assert desk.exchange.levels is not None
+
+
+def test_a_fill_older_than_the_look_back_is_found_by_the_order_that_it_filled(
+    tmp_path: Path,
+) -> None:
+    exchange = FakeExchange(answers=[OutcomeUnknownError("read time-out")])
+    first = desk_in(tmp_path, exchange)
+    desk = next(first)
+    desk.tell(OpenPosition(grant=GRANT))
+    next(first, None)
+    (sent,) = exchange.sent
+    exchange.fills.append(fill_of(sent, T_MS))
+    exchange.orders[sent.client_order_id] = news(
+        sent.client_order_id, OrderStatus.FILLED, str(sent.qty)
+    )
+
+    later = desk_in(tmp_path, exchange, now_ms=T_MS + 10 * 86_400_000)
+    desk = next(later)
+
+    assert [m.execution.qty for m in desk.told(PositionChanged)] == [sent.qty]  # type: ignore[attr-defined]
+    assert exchange.levels is not None
+    assert exchange.sent == [sent]
+    next(later, None)
+
+
+def test_a_position_whose_fills_nobody_can_list_any_more_gets_its_stop_and_stops_no_start(
+    tmp_path: Path,
+) -> None:
+    old = fill_of(
+        OrderRequest(
+            client_order_id="BTC-1-entry-1",
+            asset="BTC",
+            side=Side.SELL,
+            qty=Decimal("0.5"),
+            reduce_only=False,
+        ),
+        T_MS - 10 * 86_400_000,
+    )
+    exchange = FakeExchange(fills=[old], entry_price=Decimal(84000))
+    desks = desk_in(tmp_path, exchange, reconcile_ms=30_000)
+    desk = next(desks)
+
+    desk.wait(3 * ASK_AGAIN_MS)
+
+    assert exchange.levels == ProtectiveLevels(stop_loss=Decimal(85260), take_profit=Decimal(78960))
+    assert len(desk.told(AssetFrozen)) == 1
+    assert len(desk.people_heard(PositionDiffers)) == 1
+    assert desk.supervisor.children()[-1].restarts == 0
+    next(desks, None)
+
+
+# Reads that lag what was written.
+
+
+GONE = Holding(
+    signed_qty=Decimal("-0.083"),
+    stop_loss=None,
+    take_profit=None,
+    avg_entry_price=Decimal(84000),
+)
+"""What is read of a position that was closed a moment ago."""
+
+
+@pytest.mark.parametrize(("reads", "is_set"), [(1, False), (2, True)])
+def test_a_position_that_the_books_do_not_know_gets_a_stop_only_when_two_reads_agree(
+    desk: Desk, reads: int, is_set: bool
+) -> None:
+    desk.exchange.lagging_holdings = [GONE] * reads
+    desk.exchange.listener.on_doubt("test")
+    desk.settle()
+
+    desk.wait(3 * ASK_AGAIN_MS)
+
+    assert (desk.exchange.levels is not None) is is_set
+    assert desk.exchange.sent == []
+
+
+def test_nothing_is_opened_while_an_order_has_filled_and_its_executions_are_not_listed(
+    desk: Desk,
+) -> None:
+    desk.exchange.answers = [OutcomeUnknownError("read time-out")]
+    desk.exchange.is_down = True
+    desk.tell(OpenPosition(grant=GRANT))
+    (sent,) = desk.exchange.sent
+    order_id = sent.client_order_id
+    desk.exchange.fills.append(fill_of(sent, T_MS))
+    desk.exchange.orders[order_id] = news(order_id, OrderStatus.FILLED, str(sent.qty))
+    desk.exchange.lagging_lists = 4
+    flat = Holding(signed_qty=Decimal(0), stop_loss=None, take_profit=None)
+    desk.exchange.lagging_holdings = [flat] * 3
+    desk.exchange.is_down = False
+
+    desk.wait(ASK_AGAIN_MS)
+    desk.tell(OpenPosition(grant=replace(GRANT, t_ms=T_MS + 1000)))
+    assert len(desk.exchange.sent) == 1
+
+    desk.wait(4 * ASK_AGAIN_MS)
+    assert len(desk.told(PositionChanged)) == 1
+    assert desk.exchange.levels is not None
+
+
+def fill_of(order: OrderRequest, ts_ms: int) -> Execution:
+    return Execution(
+        exec_id=f"of-{order.client_order_id}",
+        asset=order.asset,
+        ts_ms=ts_ms,
+        kind=ExecutionKind.TRADE,
+        side=order.side,
+        qty=order.qty,
+        price=Decimal(84000),
+        client_order_id=order.client_order_id,
+    )
 
 
 class Silent:

@@ -51,6 +51,7 @@ class Books:
         self._executed_qty: dict[str, Decimal] = {}
         """Of the executions that are booked, by order."""
         self._newest_ms = now_ms
+        """Up to when executions are known, but for those that come late."""
         for execution in executions:
             self._remember(execution)
             self.position = book(self.position, execution).position
@@ -80,6 +81,10 @@ class Books:
         """Return from when on executions may be unknown; late ones are found twice, not lost."""
         open_ms = [order.intent.decided_ms for order in (*self.under_way(), *self.unexplained())]
         return min(self._newest_ms, now_ms, *open_ms) - LOOK_BACK_MS
+
+    def note_heard(self, through_ms: int) -> None:
+        """Take note that the exchange has listed all executions up to a time."""
+        self._newest_ms = max(self._newest_ms, through_ms)
 
     def posting(self, execution: Execution) -> Posting:
         """Return what an execution would do; nothing changes."""

@@ -91,6 +91,8 @@ class Questions:
         desk = self._desk
         for execution in desk.exchange.executions(desk.asset, desk.books.since_ms(desk.now_ms)):
             self.book(execution)
+        # Else an asset that rests for weeks would be asked about all of them each time.
+        desk.books.note_heard(desk.now_ms)
         for order in desk.books.unexplained():
             order_id = order.client_order_id
             self._missed[order_id] += 1

@@ -106,6 +106,7 @@ class FakeExchange:
     entry_price: Decimal | None = None
     resting: list[RestingOrder] = field(default_factory=list)
     canceled: list[str] = field(default_factory=list)
+    asked_since_ms: int = 0
     lagging_lists: int = 0
     """Reads of executions that do not show them yet."""
     lagging_holdings: list[Holding] = field(default_factory=list)
@@ -126,6 +127,7 @@ class FakeExchange:
 
     def executions(self, _asset: str, since_ms: int) -> list[Execution]:
         self._answer()
+        self.asked_since_ms = since_ms
         if self.lagging_lists:
             self.lagging_lists -= 1
             return []
@@ -553,6 +555,17 @@ def test_a_position_whose_fills_nobody_can_list_any_more_gets_its_stop_and_stops
     assert len(desk.told(AssetFrozen)) == 1
     assert len(desk.people_heard(PositionDiffers)) == 1
     assert desk.supervisor.children()[-1].restarts == 0
+    next(desks, None)
+
+
+def test_an_asset_that_rests_for_weeks_is_not_asked_about_all_of_them(tmp_path: Path) -> None:
+    day_ms = 86_400_000
+    desks = desk_in(tmp_path, FakeExchange(), reconcile_ms=day_ms)
+    desk = next(desks)
+
+    desk.wait(30 * day_ms)
+
+    assert desk.exchange.asked_since_ms >= desk.clock.now_ms() - 3 * day_ms
     next(desks, None)
 
 

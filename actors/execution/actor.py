@@ -164,8 +164,9 @@ class ExecutionActor(SupervisedActor):
                 self._rounds.begin(is_routine=is_routine)
             case AskNext():
                 self._rounds.go_on()
-            case PositionMarked():
+            case PositionMarked(mark_price=mark_price):
                 self._reach.pass_on(message, is_open=self._books.position is not None)
+                self._stops.watch(mark_price)
             case Restarted(address=address):
                 self._on_restarted(address)
             case GivenUp():

@@ -1,5 +1,7 @@
 """What people must hear of an execution, however often the notifier dies, and the words for it."""
 
+from decimal import Decimal
+
 from actors.core.actor import SupervisedActor
 from actors.messages import Message, RiskRaised
 from actors.names import NOTIFIER
@@ -52,6 +54,20 @@ def access_denied(asset: str, why: str, since_ms: int) -> RiskRaised:
         figures=why,
         effect="nothing is opened until it answers; open positions stay under their stops",
         advice="check the API key, its permissions and its IP binding",
+    )
+
+
+def stop_is_passed(
+    asset: str, stop_loss: Decimal, mark_price: Decimal, since_ms: int
+) -> RiskRaised:
+    """Return the words for a stop that the price has passed without closing anything."""
+    return RiskRaised(
+        key=f"passed/{asset}/{since_ms}",
+        asset=asset,
+        what=f"the price of {asset} is beyond its stop, and the position stands",
+        figures=f"mark={mark_price:f} stop={stop_loss:f}",
+        effect="the exchange is asked; a stop that is missing is set again, or the position closed",
+        advice=f"look at the order at the exchange, or send close {asset}",
     )
 
 

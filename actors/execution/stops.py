@@ -3,6 +3,7 @@
 from decimal import Decimal
 from functools import partial
 
+from actors.execution.alarms import stop_is_passed
 from actors.execution.closes import Closes
 from actors.execution.comparison import Comparison
 from actors.execution.desk import Desk
@@ -25,6 +26,12 @@ class Stops:
         self._comparison = comparison
         self._naked_since_ms: int | None = None
         """Since when the open position has no stop loss at the exchange."""
+        self._stop_loss: Decimal | None = None
+        """Where it stands, as far as is known."""
+        self._beyond_since_ms: int | None = None
+        """Since when the price is beyond it while the position stands."""
+        self._is_beyond_told = False
+        self._limit_ms = desk.rules.risk.naked_position_ms
 
     @property
     def is_naked(self) -> bool:
@@ -33,6 +40,7 @@ class Stops:
 
     def protect(self, holding: Holding) -> None:
         """Have both stops stand at the exchange where the average entry price puts them."""
+        self._stop_loss = holding.stop_loss
         if not holding.signed_qty:
             self._naked_since_ms = None
             return
@@ -47,6 +55,29 @@ class Stops:
             if holding.stop_loss is None and self._naked_since_ms is None:
                 self._naked_since_ms = self._desk.now_ms
             self._desk.rounds.ask_first([partial(self._set, wanted)])
+
+    def watch(self, mark_price: Decimal) -> None:
+        """Look after a stop that the price has passed, and that has closed nothing.
+
+        It is a market order on the last price, so that moments pass, and the mark price is another
+        one. What lasts longer is asked about, and told.
+        """
+        position, level = self._desk.books.position, self._stop_loss
+        is_beyond = (
+            position is not None
+            and level is not None
+            and (mark_price > level if position.side is Side.SELL else mark_price < level)
+        )
+        if not is_beyond:
+            self._beyond_since_ms, self._is_beyond_told = None, False
+            return
+        since_ms, now_ms = self._beyond_since_ms, self._desk.now_ms
+        if since_ms is None:
+            self._beyond_since_ms = now_ms
+        elif level and now_ms - since_ms >= self._limit_ms and not self._is_beyond_told:
+            self._is_beyond_told = True
+            self._desk.alarms.tell(stop_is_passed(self._desk.asset, level, mark_price, since_ms))
+            self._desk.rounds.begin()
 
     def _entered(self, holding: Holding) -> tuple[Side, Decimal | None]:
         """Return side and price of the entry: the books', or the exchange's where they know none.
@@ -72,16 +103,17 @@ class Stops:
             if self._stands_long():
                 self._tell_naked(is_set_again=True)
             self._naked_since_ms = None
+            self._stop_loss = wanted.stop_loss
 
     def _stands_long(self) -> bool:
         position, now_ms = self._desk.books.position, self._desk.now_ms
         opened_ms = now_ms if position is None else position.opened_ms
-        return now_ms - opened_ms >= self._desk.rules.risk.naked_position_ms
+        return now_ms - opened_ms >= self._limit_ms
 
     def _close_if_naked(self) -> None:
         """Close a position that stands without a stop for too long, since none can be set."""
-        since_ms, limit_ms = self._naked_since_ms, self._desk.rules.risk.naked_position_ms
-        if since_ms is None or self._desk.now_ms - since_ms < limit_ms:
+        since_ms = self._naked_since_ms
+        if since_ms is None or self._desk.now_ms - since_ms < self._limit_ms:
             return
         if not self._closes.is_under_way:
             self._tell_naked(is_set_again=False)

@@ -825,6 +825,55 @@ def test_a_position_whose_stop_is_set_in_time_is_kept(desk: Desk) -> None:
     assert len(desk.exchange.sent) == 1
 
 
+def marked(desk: Desk, price: int) -> None:
+    desk.exchange.listener.on_mark_price(desk.clock.now_ms(), Decimal(price))
+    desk.settle()
+
+
+def test_a_stop_that_the_price_has_passed_without_closing_is_asked_about_and_told_once(
+    desk: Desk,
+) -> None:
+    opened(desk)  # its stop stands at 85260
+    marked(desk, 85_300)
+    marked(desk, 85_200)
+    desk.wait_for_ms(RULES.risk.naked_position_ms)
+    marked(desk, 85_300)
+    asked = desk.exchange.asked
+    assert risks(desk) == []
+
+    desk.wait_for_ms(RULES.risk.naked_position_ms)
+    marked(desk, 85_310)
+    marked(desk, 85_320)
+
+    assert risks(desk) == ["the price of BTC is beyond its stop, and the position stands"]
+    assert desk.exchange.asked > asked
+    assert len(desk.exchange.sent) == 1
+
+
+def test_what_a_stop_that_filled_in_part_has_left_open_is_closed_within_the_limit(
+    desk: Desk,
+) -> None:
+    opened(desk)
+    part = replace(
+        fill_of(desk.exchange.sent[0], desk.clock.now_ms()),
+        exec_id="stop",
+        side=Side.BUY,
+        qty=Decimal("0.050"),
+        client_order_id=None,
+    )
+    desk.exchange.fills.append(part)
+    desk.exchange.levels, desk.exchange.refuses_stops = None, True
+    desk.exchange.listener.on_execution(part)
+    desk.exchange.listener.on_doubt("its position stands without a stop loss")
+    desk.settle()
+
+    desk.wait(RULES.risk.naked_position_ms + ASK_AGAIN_MS)
+
+    close = desk.exchange.sent[-1]
+    assert (close.qty, close.reduce_only) == (Decimal("0.033"), True)
+    assert len(desk.people_heard(PositionNaked)) == 1
+
+
 # Closes that end before the position does.
 
 

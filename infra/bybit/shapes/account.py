@@ -113,6 +113,11 @@ def wallet(result: object, ts_ms: int, margin_mode: MarginMode | None) -> Wallet
 
 
 def _equity(account: Row, coin: Row, balance: Decimal) -> Decimal:
+    """Return the coin's equity before the account's.
+
+    Balance, sizes and limits are USDT; `totalEquity` is USD over all coins, so that the price of
+    another coin in the account would pass for our gain or loss. It is better than nothing.
+    """
     equity, unrealized_pnl = coin.maybe_decimal("equity"), coin.maybe_decimal("unrealisedPnl")
     if equity is not None:
         return equity

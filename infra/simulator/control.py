@@ -12,10 +12,11 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from domain.errors import ConfigError
-from infra.simulator import shapes
 from infra.simulator.core import Simulator
 from infra.simulator.faults import Kind, read_specs
 from infra.simulator.refusals import RefusedError
+from infra.simulator.shapes.orders import order_push
+from infra.simulator.shapes.positions import position_push
 
 _ACTIONS = {
     "close": Kind.POSITION_CLOSED,
@@ -76,10 +77,9 @@ class Control:
             "margin_mode": core.account.margin_mode.value,
             "is_hedged": core.account.is_hedged,
             "positions": [
-                shapes.position_push(core.venue.view(symbol))
-                for symbol in core.account.engine.positions
+                position_push(core.venue.view(symbol)) for symbol in core.account.engine.positions
             ],
-            "open_orders": [shapes.order_push(order) for order in core.venue.ledger.open_orders()],
+            "open_orders": [order_push(order) for order in core.venue.ledger.open_orders()],
             "streams": [
                 {"path": stream.path, "topics": sorted(stream.topics)}
                 for stream in core.hub.streams

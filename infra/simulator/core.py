@@ -13,10 +13,8 @@ from typing import Any
 from domain.errors import ConfigError
 from domain.funding import funding_rate
 from domain.market import Instrument
-from domain.positions import ZERO
 from domain.rules import FillRules
 from infra.candle_files import read_candles
-from infra.simulator import shapes
 from infra.simulator.acts import act_on_position
 from infra.simulator.books.account import Account
 from infra.simulator.books.tiers import MarginMode
@@ -28,6 +26,9 @@ from infra.simulator.prices.generator import CANDLE_MS
 from infra.simulator.prices.market import Market, tick_ms
 from infra.simulator.prices.sources import GeneratedSource, Mark, RecordedSource, Source
 from infra.simulator.records import Status, StopRecord, VenueExecution, VenueOrder
+from infra.simulator.shapes.orders import execution_push, order_push
+from infra.simulator.shapes.positions import position_push
+from infra.simulator.shapes.wallet import wallet_row
 from infra.simulator.state_file import (
     DEPOSITS,
     EXECUTIONS,
@@ -197,26 +198,15 @@ class Simulator:
         """Tell clients what was touched, and write down what has changed."""
         touched, self._touched = list(self._touched), {}
         for symbol in touched:
-            row = shapes.position_push(self.venue.view(symbol))
+            row = position_push(self.venue.view(symbol))
             self.hub.publish_private("position", [row])
         if self._is_wallet_touched:
             self._is_wallet_touched = False
-            self.hub.publish_private("wallet", [self.wallet()])
+            self.hub.publish_private(
+                "wallet", [wallet_row(self.account, self.venue.margins, self.venue.ledger)]
+            )
             self.state.add("time", self.done_ms)
         self.state.flush()
-
-    def wallet(self) -> dict[str, Any]:
-        """Return the account's money as it is reported."""
-        account, margins, ledger = self.account, self.venue.margins, self.venue.ledger
-        return shapes.wallet_row(
-            wallet=account.engine.wallet,
-            unrealized_pnl=margins.unrealized_pnl(),
-            positions_margin=margins.of_positions(),
-            orders_margin=margins.of_orders(ledger.open_orders()),
-            maintenance=margins.maintenance_of_positions(),
-            available=margins.available(ledger.open_orders()),
-            realized=sum((book.realized_ever for book in account.books.values()), ZERO),
-        )
 
     def funding_rate(self, symbol: str, time_ms: int) -> Decimal | None:
         """Return the rate that is settled at a time on the candle grid; None where none is."""
@@ -284,14 +274,14 @@ class Simulator:
         self.state.add("order", ORDERS.dump_python(order, mode="json"))
         if order.status is not Status.CREATED:
             self._is_wallet_touched = True
-            self.hub.publish_private("order", [shapes.order_push(order)])
+            self.hub.publish_private("order", [order_push(order)])
 
     def execution(self, execution: VenueExecution) -> None:
         """Write an execution down, and tell of it."""
         self.state.add("execution", EXECUTIONS.dump_python(execution, mode="json"))
         self._is_wallet_touched = True
         pnl = self.account.transactions[-1].cash_flow
-        self.hub.publish_private("execution", [shapes.execution_push(execution, pnl)])
+        self.hub.publish_private("execution", [execution_push(execution, pnl)])
 
     def position(self, symbol: str) -> None:
         """Tell of a position at the end of what is being done."""
@@ -569,11 +559,11 @@ class Simulator:
         """Return all that the exchange has accepted and done, for whoever checks it."""
         return {
             "orders": [
-                {**shapes.order_push(order), "seq": order.seq}
+                {**order_push(order), "seq": order.seq}
                 for order in self.venue.ledger.orders.values()
             ],
             "executions": [
-                shapes.execution_push(transaction.execution, transaction.cash_flow)
+                execution_push(transaction.execution, transaction.cash_flow)
                 for transaction in self.account.transactions
             ],
             "stops": [

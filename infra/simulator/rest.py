@@ -15,7 +15,7 @@ from infra.simulator.core import Simulator
 from infra.simulator.faults import FaultSpec, Kind
 from infra.simulator.params import Params
 from infra.simulator.refusals import RefusedError
-from infra.simulator.shapes import Json
+from infra.simulator.shapes.text import Json
 
 _TOO_MANY = 10006
 _TEXTS = {

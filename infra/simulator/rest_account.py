@@ -2,13 +2,16 @@
 
 from operator import itemgetter
 
-from infra.simulator import refusals, shapes
+from infra.simulator import refusals
 from infra.simulator.books.account import MAKER_FEE_RATE
 from infra.simulator.books.tiers import MarginMode
 from infra.simulator.core import Simulator
 from infra.simulator.paging import page, window
 from infra.simulator.params import Params
-from infra.simulator.shapes import Json, text
+from infra.simulator.shapes.history import closed_pnl_row, deposit_row, transaction_row
+from infra.simulator.shapes.positions import position_row
+from infra.simulator.shapes.text import Json, text
+from infra.simulator.shapes.wallet import wallet_row
 
 _TRIGGERS = ("LastPrice", "MarkPrice", "IndexPrice")
 _HEDGE, _ONE_WAY = "3", "0"
@@ -24,7 +27,7 @@ def positions(core: Simulator, params: Params) -> Json:
         found = sorted(core.account.engine.positions) if settle == "USDT" else []
     else:
         raise refusals.wrong("params error: symbol or settleCoin is required")
-    rows = [shapes.position_row(core.venue.view(name)) for name in found]
+    rows = [position_row(core.venue.view(name)) for name in found]
     if core.account.is_hedged:
         rows = [{**row, "positionIdx": idx} for row in rows for idx in (1, 2)]
     return {"list": rows, "nextPageCursor": "", "category": "linear"}
@@ -84,7 +87,7 @@ def closed_pnl(core: Simulator, params: Params) -> Json:
         limit=50,
         most=100,
         seq=lambda closed: closed.seq,
-        shape=shapes.closed_pnl_row,
+        shape=closed_pnl_row,
     )
 
 
@@ -105,7 +108,7 @@ def account_info(core: Simulator, _: Params) -> Json:
 def wallet_balance(core: Simulator, params: Params) -> Json:
     """GET /v5/account/wallet-balance."""
     params.one_of("accountType", "UNIFIED")
-    row = core.wallet()
+    row = wallet_row(core.account, core.venue.margins, core.venue.ledger)
     coins = params.text("coin")
     if coins and "USDT" not in coins.split(","):
         row["coin"] = []
@@ -137,8 +140,8 @@ def transaction_log(core: Simulator, params: Params) -> Json:
     begin, end = window(params, core.clock.told_ms())
     kind = params.text("type")
     lines = [
-        *((t.execution.seq, shapes.transaction_row(t)) for t in core.account.transactions),
-        *((d.seq, shapes.deposit_row(d)) for d in core.account.deposits),
+        *((t.execution.seq, transaction_row(t)) for t in core.account.transactions),
+        *((d.seq, deposit_row(d)) for d in core.account.deposits),
     ]
     rows = [
         (seq, row)

@@ -5,13 +5,14 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from infra.simulator import refusals, shapes
+from infra.simulator import refusals
 from infra.simulator.books.tiers import TIERS
 from infra.simulator.core import Simulator
 from infra.simulator.params import Params
 from infra.simulator.prices.candles import Kline
 from infra.simulator.prices.generator import CANDLE_MS
-from infra.simulator.shapes import Json, text
+from infra.simulator.shapes.market import instrument_row, kline_row
+from infra.simulator.shapes.text import Json, text
 
 _MINUTE_MS = 60_000
 _INTERVALS = {
@@ -34,7 +35,7 @@ def instruments_info(core: Simulator, params: Params) -> Json:
     symbol, rows = params.text("symbol"), []
     if category == "linear" and is_trading:
         found = [core.venue.ledger.instrument(symbol)] if symbol else core.options.instruments
-        rows = [shapes.instrument(instrument) for instrument in found]
+        rows = [instrument_row(instrument) for instrument in found]
     return {"category": category, "list": rows, "nextPageCursor": ""}
 
 
@@ -55,7 +56,7 @@ def kline(core: Simulator, params: Params) -> Json:
     return {
         "symbol": symbol,
         "category": "linear",
-        "list": [shapes.kline_row(row) for row in reversed(found)],
+        "list": [kline_row(row) for row in reversed(found)],
     }
 
 

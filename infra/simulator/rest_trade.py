@@ -1,12 +1,13 @@
 """Orders and executions over REST."""
 
-from infra.simulator import refusals, shapes
+from infra.simulator import refusals
 from infra.simulator.core import Simulator
 from infra.simulator.faults import Kind
 from infra.simulator.paging import page, window
 from infra.simulator.params import Params
 from infra.simulator.records import Status, VenueExecution, VenueOrder
-from infra.simulator.shapes import Json
+from infra.simulator.shapes.orders import execution_row, order_row
+from infra.simulator.shapes.text import Json
 from infra.simulator.trading.ledger import NewOrder
 
 _CLOSED_KEPT = 500
@@ -101,9 +102,7 @@ def realtime(core: Simulator, params: Params) -> Json:
         found = [
             order for order in (closed if wants_closed else opened) if _is_meant(order, params)
         ]
-    return page(
-        found, params, limit=20, most=50, seq=lambda order: order.seq, shape=shapes.order_row
-    )
+    return page(found, params, limit=20, most=50, seq=lambda order: order.seq, shape=order_row)
 
 
 def history(core: Simulator, params: Params) -> Json:
@@ -127,9 +126,7 @@ def history(core: Simulator, params: Params) -> Json:
     ]
     if params.text("orderId") or params.text("orderLinkId"):
         found = _by_id(found, params)
-    return page(
-        found, params, limit=20, most=50, seq=lambda order: order.seq, shape=shapes.order_row
-    )
+    return page(found, params, limit=20, most=50, seq=lambda order: order.seq, shape=order_row)
 
 
 def executions(core: Simulator, params: Params) -> Json:
@@ -155,7 +152,7 @@ def executions(core: Simulator, params: Params) -> Json:
         limit=50,
         most=100,
         seq=lambda execution: execution.seq,
-        shape=shapes.execution_row,
+        shape=execution_row,
     )
 
 

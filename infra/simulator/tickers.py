@@ -6,10 +6,10 @@ from typing import Any
 
 from domain.market import Side
 from domain.rules import FillRules
-from infra.simulator import shapes
 from infra.simulator.prices.candles import Kline, Tick
 from infra.simulator.prices.market import Market
-from infra.simulator.shapes import Json, text
+from infra.simulator.shapes.market import kline_push, trade_push
+from infra.simulator.shapes.text import Json, text
 
 _DAY, _HOUR = 288, 12
 """In candles."""
@@ -64,7 +64,7 @@ class Tickers:
 
     def kline(self, symbol: str, kline: Kline, now_ms: int, *, is_closed: bool) -> Json:
         """Return the message of a candle."""
-        data = shapes.kline_push(kline, is_closed=is_closed, now_ms=now_ms)
+        data = kline_push(kline, is_closed=is_closed, now_ms=now_ms)
         return {
             "topic": f"kline.5.{symbol}",
             "data": [data],
@@ -146,7 +146,7 @@ class Tickers:
     def _trade(self, tick: Tick, seq: int) -> Json:
         side = Side.BUY if tick.last >= tick.open else Side.SELL
         qty = max(tick.qty, self._market.instruments[tick.symbol].qty_step)
-        data = shapes.trade_push(tick.symbol, side, qty, tick.last, tick.time_ms, seq)
+        data = trade_push(tick.symbol, side, qty, tick.last, tick.time_ms, seq)
         return {
             "topic": f"publicTrade.{tick.symbol}",
             "type": "snapshot",

@@ -202,9 +202,7 @@ class Simulator:
             self.hub.publish_private("position", [row])
         if self._is_wallet_touched:
             self._is_wallet_touched = False
-            self.hub.publish_private(
-                "wallet", [wallet_row(self.account, self.venue.margins, self.venue.ledger)]
-            )
+            self.hub.publish_private("wallet", [wallet_row(self.venue)])
             self.state.add("time", self.done_ms)
         self.state.flush()
 

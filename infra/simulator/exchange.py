@@ -20,7 +20,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from infra.simulator.control import Control
 from infra.simulator.core import Simulator, SimulatorOptions
-from infra.simulator.rest import Rest
+from infra.simulator.rest.answers import Rest
 from infra.simulator.streams import PRIVATE, PUBLIC
 
 _START_S = 60.0

@@ -1,14 +1,13 @@
 """The JSON of the account's money; a USDT counts as a USD."""
 
 from domain.positions import ZERO
-from infra.simulator.books.account import Account
-from infra.simulator.books.margins import Margins
 from infra.simulator.shapes.text import Json, money
-from infra.simulator.trading.ledger import OrderLedger
+from infra.simulator.trading.venue import Venue
 
 
-def wallet_row(account: Account, margins: Margins, ledger: OrderLedger) -> Json:
+def wallet_row(venue: Venue) -> Json:
     """Return a row of wallet-balance, which the stream shows alike."""
+    account, margins, ledger = venue.account, venue.margins, venue.ledger
     wallet, unrealized_pnl = account.engine.wallet, margins.unrealized_pnl()
     equity = wallet + unrealized_pnl
     positions_margin = margins.of_positions()

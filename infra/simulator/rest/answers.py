@@ -1,8 +1,6 @@
-"""REST: which path is what, the envelope around answers, and the faults of requests."""
+"""REST: the envelope around answers, and the faults of requests."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -10,11 +8,11 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from infra.simulator import rest_account, rest_market, rest_trade
 from infra.simulator.core import Simulator
 from infra.simulator.faults import FaultSpec, Kind
-from infra.simulator.params import Params
 from infra.simulator.refusals import RefusedError
+from infra.simulator.rest.endpoints import ENDPOINTS
+from infra.simulator.rest.params import Params
 from infra.simulator.shapes.text import Json
 
 _TOO_MANY = 10006
@@ -28,18 +26,6 @@ _OTHER_CATEGORIES = frozenset({"spot", "inverse", "option"})
 _TOO_FREQUENT = "access too frequent"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """What answers one path."""
-
-    method: str
-    handle: Callable[[Simulator, Params], Json]
-    limit: int = 0
-    """Requests a second; 0: public, without key and limit."""
-    lists: bool = False
-    """Whether it lists what an account has, which in other categories is nothing."""
-
-
 class _LimitedError(RefusedError):
     """A group of requests was asked too often."""
 
@@ -47,48 +33,6 @@ class _LimitedError(RefusedError):
         super().__init__(_TOO_MANY, _TEXTS[_TOO_MANY])
         self.limit = limit
         self.wait_s = wait_s
-
-
-def _get(handle: Callable[[Simulator, Params], Json], limit: int = 0) -> Endpoint:
-    return Endpoint(method="GET", handle=handle, limit=limit)
-
-
-def _list(handle: Callable[[Simulator, Params], Json]) -> Endpoint:
-    return Endpoint(method="GET", handle=handle, limit=50, lists=True)
-
-
-def _post(handle: Callable[[Simulator, Params], Json], limit: int) -> Endpoint:
-    return Endpoint(method="POST", handle=handle, limit=limit)
-
-
-ENDPOINTS = {
-    "/v5/market/time": _get(rest_market.server_time),
-    "/v5/market/instruments-info": _get(rest_market.instruments_info),
-    "/v5/market/kline": _get(rest_market.kline),
-    "/v5/market/tickers": _get(rest_market.tickers),
-    "/v5/market/orderbook": _get(rest_market.orderbook),
-    "/v5/market/funding/history": _get(rest_market.funding_history),
-    "/v5/market/risk-limit": _get(rest_market.risk_limit),
-    "/v5/order/create": _post(rest_trade.create, 10),
-    "/v5/order/amend": _post(rest_trade.amend, 10),
-    "/v5/order/cancel": _post(rest_trade.cancel, 10),
-    "/v5/order/cancel-all": _post(rest_trade.cancel_all, 10),
-    "/v5/order/realtime": _list(rest_trade.realtime),
-    "/v5/order/history": _list(rest_trade.history),
-    "/v5/execution/list": _list(rest_trade.executions),
-    "/v5/position/list": _list(rest_account.positions),
-    "/v5/position/set-leverage": _post(rest_account.set_leverage, 10),
-    "/v5/position/switch-mode": _post(rest_account.switch_mode, 10),
-    "/v5/position/trading-stop": _post(rest_account.trading_stop, 10),
-    "/v5/position/closed-pnl": _list(rest_account.closed_pnl),
-    "/v5/account/info": _get(rest_account.account_info, 50),
-    "/v5/account/wallet-balance": _get(rest_account.wallet_balance, 50),
-    "/v5/account/fee-rate": _get(rest_account.fee_rate, 5),
-    "/v5/account/set-margin-mode": _post(rest_account.set_margin_mode, 5),
-    "/v5/account/transaction-log": _get(rest_account.transaction_log, 50),
-    "/v5/user/query-api": _get(rest_account.query_api, 10),
-    "/v5/asset/coin/query-info": _get(rest_market.coin_info, 5),
-}
 
 
 class Rest:

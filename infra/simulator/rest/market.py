@@ -8,9 +8,9 @@ from typing import Any
 from infra.simulator import refusals
 from infra.simulator.books.tiers import TIERS
 from infra.simulator.core import Simulator
-from infra.simulator.params import Params
 from infra.simulator.prices.candles import Kline
 from infra.simulator.prices.generator import CANDLE_MS
+from infra.simulator.rest.params import Params
 from infra.simulator.shapes.market import instrument_row, kline_row
 from infra.simulator.shapes.text import Json, text
 

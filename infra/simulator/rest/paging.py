@@ -6,7 +6,7 @@ from urllib.parse import quote, unquote
 
 from domain.market import DAY_MS
 from infra.simulator import refusals
-from infra.simulator.params import Params
+from infra.simulator.rest.params import Params
 
 Row = TypeVar("Row")
 _WINDOW_MS = 7 * DAY_MS

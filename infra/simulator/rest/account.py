@@ -6,8 +6,8 @@ from infra.simulator import refusals
 from infra.simulator.books.account import MAKER_FEE_RATE
 from infra.simulator.books.tiers import MarginMode
 from infra.simulator.core import Simulator
-from infra.simulator.paging import page, window
-from infra.simulator.params import Params
+from infra.simulator.rest.paging import page, window
+from infra.simulator.rest.params import Params
 from infra.simulator.shapes.history import closed_pnl_row, deposit_row, transaction_row
 from infra.simulator.shapes.positions import position_row
 from infra.simulator.shapes.text import Json, text
@@ -108,7 +108,7 @@ def account_info(core: Simulator, _: Params) -> Json:
 def wallet_balance(core: Simulator, params: Params) -> Json:
     """GET /v5/account/wallet-balance."""
     params.one_of("accountType", "UNIFIED")
-    row = wallet_row(core.account, core.venue.margins, core.venue.ledger)
+    row = wallet_row(core.venue)
     coins = params.text("coin")
     if coins and "USDT" not in coins.split(","):
         row["coin"] = []

@@ -3,9 +3,9 @@
 from infra.simulator import refusals
 from infra.simulator.core import Simulator
 from infra.simulator.faults import Kind
-from infra.simulator.paging import page, window
-from infra.simulator.params import Params
 from infra.simulator.records import Status, VenueExecution, VenueOrder
+from infra.simulator.rest.paging import page, window
+from infra.simulator.rest.params import Params
 from infra.simulator.shapes.orders import execution_row, order_row
 from infra.simulator.shapes.text import Json
 from infra.simulator.trading.ledger import NewOrder

@@ -1,0 +1,1 @@
+"""Questions and orders over HTTP: what is asked, who answers, and what comes back."""

@@ -38,8 +38,9 @@ from infra.simulator.state_file import (
     Memory,
     StateFile,
 )
-from infra.simulator.streams import Hub
-from infra.simulator.tickers import Tickers
+from infra.simulator.streams.hub import Hub
+from infra.simulator.streams.reception import Reception
+from infra.simulator.streams.tickers import Tickers
 from infra.simulator.trading.ledger import NewOrder
 from infra.simulator.trading.venue import Venue
 from infra.simulator.wire import Wire
@@ -108,10 +109,18 @@ class Simulator:
         self.limits = RateLimits()
         self.account = Account(options.fills, self.market.instruments)
         self.venue = Venue(self.account, self.market, self, self, self.clock.now_ms, self.seed)
-        self.hub = Hub(self.gate, self.clock, self.faults, self.wire, self.seed)
+        self.hub = Hub(self.clock, self.faults, self.wire, self.seed)
         self.tickers = Tickers(self.market, options.fills, self.funding_rate)
-        self.hub.symbols = frozenset(self.market.instruments)
-        self.hub.snapshot = self._snapshot
+        self.reception = Reception(
+            self.hub,
+            self.gate,
+            self.clock,
+            self.faults,
+            self.wire,
+            symbols=self.market.instruments,
+            snapshot=lambda topic: self.tickers.snapshot(topic, self.clock.told_ms()),
+            seed=self.seed,
+        )
         self._chance = random.Random(f"{self.seed}/core")  # noqa: S311 - delays, not secrets
         self._touched: dict[str, None] = {}
         self._is_wallet_touched = False
@@ -493,9 +502,6 @@ class Simulator:
             if rate is not None:
                 opened = self.market.mark_of(symbol, self.market.live(symbol).open)
                 self.venue.bookings.settle_funding(symbol, opened, rate, open_ms)
-
-    def _snapshot(self, topic: str) -> dict[str, Any] | None:
-        return self.tickers.snapshot(topic, self.clock.told_ms())
 
     # Doing things.
 

@@ -21,7 +21,7 @@ from starlette.routing import Route, WebSocketRoute
 from infra.simulator.control import Control
 from infra.simulator.core import Simulator, SimulatorOptions
 from infra.simulator.rest.answers import Rest
-from infra.simulator.streams import PRIVATE, PUBLIC
+from infra.simulator.streams.stream import PRIVATE, PUBLIC
 
 _START_S = 60.0
 _STOP_S = 15.0
@@ -33,8 +33,8 @@ async def serve(simulator: Simulator, until: Callable[[], Awaitable[object]]) ->
     app = Starlette(
         routes=[
             *Control(simulator).routes(),
-            WebSocketRoute(PUBLIC, simulator.hub.serve),
-            WebSocketRoute(PRIVATE, simulator.hub.serve),
+            WebSocketRoute(PUBLIC, simulator.reception.serve),
+            WebSocketRoute(PRIVATE, simulator.reception.serve),
             Route("/{path:path}", rest.answer, methods=["GET", "POST"]),
         ]
     )

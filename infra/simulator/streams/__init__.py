@@ -1,0 +1,1 @@
+"""What is told over WebSockets: to whom, in which words, and how clients ask for it."""

@@ -16,7 +16,7 @@ from domain.market import Instrument
 from infra.settings import Settings, load_settings
 from infra.simulator.core import Simulator, SimulatorOptions
 from infra.simulator.exchange import serve
-from infra.simulator.faults import read_file
+from infra.simulator.faults.reading import read_file
 from infra.simulator.gate import DEFAULT_KEYS, Keys
 
 WRONG_USE = 2

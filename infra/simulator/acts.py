@@ -3,7 +3,8 @@
 from domain.market import Instrument, Side
 from domain.positions import ZERO, Position
 from domain.rules import FillRules
-from infra.simulator.faults import FaultSpec, Kind
+from infra.simulator.faults.kinds import Kind
+from infra.simulator.faults.spec import FaultSpec
 from infra.simulator.prices.market import Market
 from infra.simulator.trading.venue import Venue
 

@@ -13,7 +13,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from domain.errors import ConfigError
 from infra.simulator.core import Simulator
-from infra.simulator.faults import Kind, read_specs
+from infra.simulator.faults.kinds import Kind
+from infra.simulator.faults.reading import read_specs
 from infra.simulator.refusals import RefusedError
 from infra.simulator.shapes.orders import order_push
 from infra.simulator.shapes.positions import position_push

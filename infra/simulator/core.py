@@ -19,7 +19,9 @@ from infra.simulator.acts import act_on_position
 from infra.simulator.books.account import Account
 from infra.simulator.books.tiers import MarginMode
 from infra.simulator.clock import Clock
-from infra.simulator.faults import ACTS, Fault, FaultBook, FaultSpec, Kind
+from infra.simulator.faults.book import Fault, FaultBook
+from infra.simulator.faults.kinds import ACTS, Kind
+from infra.simulator.faults.spec import FaultSpec
 from infra.simulator.gate import DEFAULT_KEYS, Gate, Keys, RateLimits
 from infra.simulator.prices.candles import CandleClosed, Tick
 from infra.simulator.prices.generator import CANDLE_MS

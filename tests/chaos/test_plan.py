@@ -9,7 +9,7 @@ from bin.process_drills import read_process_drills
 from domain.errors import ConfigError
 from infra.chaos.plan import ACTOR_DRILLS, FAULTS, PROCESS_DRILLS, make_plan, read_faults
 from infra.drills.kill_points import POINTS
-from infra.simulator.faults import read_specs
+from infra.simulator.faults.reading import read_specs
 
 
 @given(seed=st.integers(0, 10**9))

@@ -13,7 +13,10 @@ from requests.exceptions import ConnectionError as RequestsConnectionError
 from websockets.exceptions import ConnectionClosed
 
 from domain.errors import ConfigError
-from infra.simulator.faults import ACTS, FaultBook, FaultSpec, Kind, read_file, read_specs
+from infra.simulator.faults.book import FaultBook
+from infra.simulator.faults.kinds import ACTS, Kind
+from infra.simulator.faults.reading import read_file, read_specs
+from infra.simulator.faults.spec import FaultSpec
 from tests.simulator.clients import BTC, PATIENCE_S, Client, Listener, eventually, running
 
 PUBLIC, PRIVATE = "/v5/public/linear", "/v5/private"

@@ -22,7 +22,7 @@ from infra.chaos.journal_view import read_journal
 from infra.settings import Settings, load_settings
 from infra.simulator.core import SimulatorOptions
 from infra.simulator.exchange import SimulatedExchange
-from infra.simulator.faults import LASTING
+from infra.simulator.faults.kinds import LASTING
 
 SPEED = 600.0
 PATIENCE_S = 60

@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from infra.simulator.core import Simulator
-from infra.simulator.faults import FaultSpec, Kind
+from infra.simulator.faults.kinds import Kind
+from infra.simulator.faults.spec import FaultSpec
 from infra.simulator.refusals import RefusedError
 from infra.simulator.rest.endpoints import ENDPOINTS
 from infra.simulator.rest.params import Params

@@ -2,7 +2,7 @@
 
 from infra.simulator import refusals
 from infra.simulator.core import Simulator
-from infra.simulator.faults import Kind
+from infra.simulator.faults.kinds import Kind
 from infra.simulator.records import Status, VenueExecution, VenueOrder
 from infra.simulator.rest.paging import page, window
 from infra.simulator.rest.params import Params

@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 
 from infra.simulator.clock import Clock
-from infra.simulator.faults import FaultBook, Kind
+from infra.simulator.faults.book import FaultBook
+from infra.simulator.faults.kinds import Kind
 from infra.simulator.streams.spoiling import spoiled
 from infra.simulator.streams.stream import Stream
 from infra.simulator.wire import Peer, Wire

@@ -11,7 +11,8 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from infra.simulator.clock import Clock
-from infra.simulator.faults import FaultBook, Kind
+from infra.simulator.faults.book import FaultBook
+from infra.simulator.faults.kinds import Kind
 from infra.simulator.gate import Gate
 from infra.simulator.streams.hub import Hub
 from infra.simulator.streams.stream import Stream

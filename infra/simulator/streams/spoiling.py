@@ -4,7 +4,8 @@ from typing import Any
 
 import orjson
 
-from infra.simulator.faults import FaultBook, Kind
+from infra.simulator.faults.book import FaultBook
+from infra.simulator.faults.kinds import Kind
 
 
 def spoiled(faults: FaultBook, topic: str, written: bytes) -> bytes:

@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Annotated, Any
@@ -59,6 +59,15 @@ SETTINGS: dict[str, Any] = {
     "database": {"busy_timeout_ms": 1000},
 }
 """Settings under which a minute holds dozens of trades, and under which failures heal fast."""
+SOAK_SETTINGS: dict[str, Any] = SETTINGS | {
+    "risk": SETTINGS["risk"]
+    | {
+        "max_daily_loss_pct": 0.9,
+        "drawdown_levels": [0.8, 0.9],
+        "max_portfolio_drawdown_pct": 0.95,
+    }
+}
+"""Weeks of losing trades must not halt a soak, which would then show how it idles."""
 
 
 def main(
@@ -112,7 +121,7 @@ def main(
 def _play_all(
     seeds: range, faults: Sequence[str] | None, folder: Path, jobs: int, deadline_s: float | None
 ) -> Iterator[Outcome]:
-    commands = _commands()
+    commands = _commands(SETTINGS)
     waiting = iter(seeds)
     running: set[Future[Outcome]] = set()
     with ThreadPoolExecutor(jobs) as pool:
@@ -138,7 +147,7 @@ def _soak(screen: Console, length_s: float, seed: int, folder: Path) -> int:
                 length_s,
                 seed,
                 folder,
-                _commands(),
+                _commands(SOAK_SETTINGS),
                 lambda sample: progress.update(task, completed=sample.at_s),
             )
         except ChaosError as error:
@@ -176,16 +185,16 @@ def _seconds(text: str) -> float:
     return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
-def _commands() -> Commands:
+def _commands(settings: Mapping[str, Any]) -> Commands:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "settings.yaml"
-        file.write_text(json.dumps(SETTINGS))
+        file.write_text(json.dumps(settings))
         rules = load_settings(file, environ={}, dotenv=None).trading_rules()
     return Commands(
         exchange=[sys.executable, "-m", "bin.sim_exchange"],
         system=[sys.executable, "-m", "bin.run_actors"],
         environ={"PYTHONPATH": str(_ROOT), "PYTHONSAFEPATH": "1"},
-        settings=SETTINGS,
+        settings=settings,
         rules=rules,
     )
 

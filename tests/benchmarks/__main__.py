@@ -17,6 +17,7 @@ from rich.table import Table
 from tests.benchmarks import (
     backtest,
     close,
+    isolation,
     journal,
     live,
     messages,
@@ -41,6 +42,7 @@ MEASURES: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "streams": streams.measure,
     "close": close.measure,
     "polled": polled.measure,
+    "isolation": isolation.measure,
     "ticks": ticks.measure,
     "live": live.measure,
 }

@@ -57,9 +57,9 @@ FAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 """What the exchange does wrong. What is about an order or a position waits for one, also from one
 life to the next; what lasts ends by itself, so that runs can go on."""
-ACTOR_DRILLS = ("crash=0.01", "exit=0.01", "interrupt=0.01", "hang=0.004:6")
+ACTOR_DRILLS = ("crash=0.02", "exit=0.02", "interrupt=0.02", "hang=0.01:6")
 _POISONED = ("BTC", "ETH", "SOL", "execution/BTC", "execution/ETH", "execution/SOL")
-PROCESS_DRILLS = ("full=40:6", "readonly=40:6", "clock=3600@2", "clock=-3600@2")
+PROCESS_DRILLS = ("full=20:6", "readonly=20:6", "clock=3600@1", "clock=-3600@1")
 POISON = "poison"
 _FEW, _MANY = 3, 1000
 """Restarts: so few that the poisoned actor is given up, so many that none is."""
@@ -154,7 +154,9 @@ def read_faults(text: str) -> list[str] | None:
 
 
 def _life(random: Random, point: str | None, names: Sequence[str], seed: int | None) -> Life:
-    drills = [] if point is None else [f"kill={point}@{random.randint(1, 3)}"]
+    # A stop is seldom moved; all else happens often enough for drills to strike before.
+    nth = 1 if point is not None and point.startswith("stop_moved") else random.randint(1, 6)
+    drills = [] if point is None else [f"kill={point}@{nth}"]
     if random.random() < 0.4:  # noqa: PLR2004
         drills.append(_actor_drill(random))
     if random.random() < 0.2:  # noqa: PLR2004
@@ -174,7 +176,7 @@ def _life(random: Random, point: str | None, names: Sequence[str], seed: int | N
 
 
 def _actor_drill(random: Random) -> str:
-    poison = f"{POISON}={random.choice(_POISONED)}@{random.randint(1, 4)}s"
+    poison = f"{POISON}={random.choice(_POISONED)}@{random.randint(0, 2)}s"
     return random.choice([*ACTOR_DRILLS, poison])
 
 

@@ -140,6 +140,9 @@ class Account(Protocol):
     def stream_stats(self) -> list[StreamStats]:
         """Return the counters of its own streams."""
 
+    def refused(self) -> dict[tuple[str, str], int]:
+        """Return how much was not what it should be, by source and kind."""
+
     def prepare(self, rules: TradingRules) -> TradingRules:
         """Return the rules with the exchange's filters and the account's balance."""
 

@@ -152,6 +152,7 @@ class Health:
             orders_per_minute=self._orders_per_minute(sum(books.orders.values())),
             requests=market.rest.stats(),
             streams=streams,
+            refused=market.refused() | self._connection.account.refused(),
             is_clock_known=market.server_clock.is_usable,
             clock_offset_s=None if offset_ms is None else offset_ms / 1000,
         )

@@ -147,6 +147,11 @@ class MarketConnection:
         """Return the counters of the public streams; from any thread."""
         return self._pool.stats()
 
+    def refused(self) -> dict[tuple[str, str], int]:
+        """Return how much was not what it should be, by source and kind; from any thread."""
+        sources = {"market": self.stream.refused(), "rest": self.rest.refused()}
+        return {(source, kind): n for source, found in sources.items() for kind, n in found.items()}
+
     def close(self) -> None:
         """Let go of everything."""
         self.clock.close()
@@ -220,6 +225,10 @@ class BybitConnection:
     def stream_stats(self) -> list[StreamStats]:
         """Return the counters of the account's stream; from any thread."""
         return [self._private.stats()]
+
+    def refused(self) -> dict[tuple[str, str], int]:
+        """Return how much was not what it should be, by source and kind; from any thread."""
+        return {("account", kind): n for kind, n in self._private.refused().items()}
 
     def close(self) -> None:
         """Hear no more."""

@@ -6,7 +6,7 @@ back is told apart as refused for certain, accepted before, never sent, or unkno
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from infra.bybit.calls.account import AccountCalls
 from infra.bybit.calls.market import MarketCalls
@@ -64,6 +64,10 @@ class BybitRest(MarketCalls, OrderCalls, PositionCalls, AccountCalls):
     def stats(self) -> RequestStats:
         """Return how many requests there were, and how long they took; from any thread."""
         return self._wire.meter.stats()
+
+    def refused(self) -> Mapping[str, int]:
+        """Return how many answers could not be read, by the call; from any thread."""
+        return self._wire.refusals.counts()
 
     def close(self) -> None:
         """Close the connections of all threads; the next call opens new ones."""

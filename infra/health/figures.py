@@ -1,6 +1,6 @@
 """All figures of one look at a running system."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from domain.snapshots import PortfolioSnapshot
@@ -56,6 +56,8 @@ class Figures:
     orders_per_minute: float
     requests: RequestStats
     streams: Sequence[StreamStats]
+    refused: Mapping[tuple[str, str], int]
+    """How much of the exchange's data was not what it should be, by source and kind."""
     is_clock_known: bool
     """The exchange's time was measured, and nobody doubts it."""
     clock_offset_s: float | None

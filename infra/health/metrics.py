@@ -165,6 +165,16 @@ def _connections(figures: Figures) -> Iterator[Metric]:
         "stream",
     )
     yield _counter(
+        "trading_refused_total",
+        "Data of the exchange that could not be read, or were not for us, by where they came from.",
+        [
+            *figures.refused.items(),
+            *(((s.name, why), n) for s in figures.streams for why, n in s.drops.items()),
+        ],
+        "source",
+        "kind",
+    )
+    yield _counter(
         "trading_rest_requests_total",
         "Requests to the exchange by kind and result: ok, refused, or silent (no answer).",
         (((kind.lower(), result), n) for (kind, result), n in figures.requests.counts.items()),

@@ -91,6 +91,10 @@ class PaperConnection:
         """Return nothing: the market's own streams tell of this account."""
         return []
 
+    def refused(self) -> dict[tuple[str, str], int]:
+        """Return nothing: what the market says is counted there."""
+        return {}
+
     def close(self) -> None:
         """Hear no more; may be called twice."""
         for subscription in self._subscriptions:

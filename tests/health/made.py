@@ -73,6 +73,7 @@ def tally() -> Tally:
     """Return the counters of a stream that was connected twice."""
     made = Tally("public stream 1")
     made.attempts, made.connects, made.live = 3, 2, frozenset({"kline.5.BTCUSDT"})
+    made.drop("not JSON")
     return made
 
 
@@ -92,6 +93,7 @@ def figures(**changes: Any) -> Figures:
         orders_per_minute=0.5,
         requests=meter().stats(),
         streams=[tally().stats()],
+        refused={("account", "execution"): 2},
         is_clock_known=True,
         clock_offset_s=0.012,
     )

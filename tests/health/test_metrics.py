@@ -70,6 +70,8 @@ def test_promtool_finds_the_page_right() -> None:
         (("trading_feed_last_data_timestamp_seconds", "BTC"), 1_744_802_700.0),
         (("trading_last_candle_timestamp_seconds", "BTC"), 1_744_802_700.0),
         (("trading_stream_connects_total", "public stream 1"), 2),
+        (("trading_refused_total", "execution", "account"), 2),
+        (("trading_refused_total", "not JSON", "public stream 1"), 1),
         (("trading_rest_requests_total", "entry", "silent"), 1),
         (("trading_rest_request_duration_seconds_bucket", "0.05"), 2),
         (("trading_rest_request_duration_seconds_bucket", "+Inf"), 3),

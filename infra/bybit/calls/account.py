@@ -4,6 +4,7 @@ from pybit.unified_trading import HTTP  # type: ignore[import-untyped]
 
 from infra.bybit.calls.base import Calls
 from infra.bybit.http.departure import always
+from infra.bybit.http.outcome import Answer
 from infra.bybit.limits import Kind
 from infra.bybit.shapes.account import (
     AccountInfo,
@@ -35,12 +36,15 @@ class AccountCalls(Calls):
 
     def account_info(self) -> AccountInfo:
         """Return the margin mode and the kind of account."""
-        return account_info(self._wire.get(Kind.READ, HTTP.get_account_info, {}).result)
+        return self._wire.get(
+            Kind.READ, HTTP.get_account_info, {}, lambda answer: account_info(answer.result)
+        )
 
     def api_key_info(self) -> ApiKeyInfo:
         """Return what the key may do."""
-        answer = self._wire.get(Kind.READ, HTTP.get_api_key_information, {})
-        return api_key_info(answer.result)
+        return self._wire.get(
+            Kind.READ, HTTP.get_api_key_information, {}, lambda answer: api_key_info(answer.result)
+        )
 
     def wallet(self, margin_mode: MarginMode | None = None) -> Wallet:
         """Return balance, equity and what is available, USDT.
@@ -53,15 +57,23 @@ class AccountCalls(Calls):
             BadDataError: a figure is missing.
         """
         query = {"accountType": "UNIFIED", "coin": QUOTE}
-        answer = self._wire.get(Kind.READ, HTTP.get_wallet_balance, query)
-        return wallet(answer.result, self._wire.time_of(answer), margin_mode)
+
+        def read(answer: Answer) -> Wallet:
+            return wallet(answer.result, self._wire.time_of(answer), margin_mode)
+
+        return self._wire.get(Kind.READ, HTTP.get_wallet_balance, query, read)
 
     def fee_rate(self, symbol: str) -> FeeRates | None:
         """Return the fees that the account pays; None in demo trading, which does not tell."""
         if self.is_demo:
             return None
         query = {"category": CATEGORY, "symbol": symbol}
-        return fee_rates(self._wire.get(Kind.SETTING, HTTP.get_fee_rates, query).result, symbol)
+        return self._wire.get(
+            Kind.SETTING,
+            HTTP.get_fee_rates,
+            query,
+            lambda answer: fee_rates(answer.result, symbol),
+        )
 
     def transfers(self, since_ms: int, until_ms: int | None = None) -> tuple[Transfer, ...]:
         """Return what changed the balance besides trading and funding, oldest first.
@@ -72,11 +84,14 @@ class AccountCalls(Calls):
         """
         query = {"accountType": "UNIFIED", "currency": QUOTE}
         found: dict[tuple[str, str, int], Transfer] = {}
-        for answer in self._wire.history(
-            HTTP.get_transaction_log, query, _LOG_PAGE, since_ms, until_ms
+        for page in self._wire.history(
+            HTTP.get_transaction_log, query, _LOG_PAGE, since_ms, until_ms, _transfers
         ):
-            rows = Row("transaction-log", answer.result).rows("list")
-            for item in map(transfer, rows):
+            for item in page:
                 if item is not None:
                     found[item.transfer_id, item.kind, item.ts_ms] = item
         return tuple(sorted(found.values(), key=lambda item: item.ts_ms))
+
+
+def _transfers(answer: Answer) -> list[Transfer | None]:
+    return [transfer(row) for row in Row("transaction-log", answer.result).rows("list")]

@@ -8,6 +8,8 @@ from pybit.unified_trading import HTTP  # type: ignore[import-untyped]
 from domain.errors import BadDataError
 from domain.market import Candle
 from infra.bybit.calls.base import Calls
+from infra.bybit.http.outcome import Answer
+from infra.bybit.http.wire import server_time
 from infra.bybit.limits import Kind
 from infra.bybit.shapes.market import (
     Listing,
@@ -16,7 +18,6 @@ from infra.bybit.shapes.market import (
     funding_rates,
     listings,
     maintenance_rate,
-    server_time_ms,
     ticker,
 )
 from infra.bybit.shapes.queries import CATEGORY, interval_of
@@ -33,8 +34,10 @@ class MarketCalls(Calls):
         Raises:
             UnavailableError: no answer within the budget.
         """
-        answer = self._wire.get(Kind.PUBLIC, HTTP.get_server_time, {}, is_private=False)
-        return int(server_time_ms(answer.result))
+        time_ms = self._wire.get(
+            Kind.PUBLIC, HTTP.get_server_time, {}, server_time, is_private=False
+        )
+        return int(time_ms)
 
     def instruments(self, symbols: Sequence[str]) -> dict[str, Listing]:
         """Return how the venue lists some perpetuals.
@@ -46,8 +49,13 @@ class MarketCalls(Calls):
         found: dict[str, Listing] = {}
         for symbol in symbols:
             query = {"category": CATEGORY, "symbol": symbol}
-            answer = self._wire.get(Kind.PUBLIC, HTTP.get_instruments_info, query, is_private=False)
-            listed = listings(answer.result)
+            listed = self._wire.get(
+                Kind.PUBLIC,
+                HTTP.get_instruments_info,
+                query,
+                lambda answer: listings(answer.result),
+                is_private=False,
+            )
             if symbol not in listed:
                 raise BadDataError(f"instruments: the venue does not list {symbol}")
             found[symbol] = listed[symbol]
@@ -72,15 +80,18 @@ class MarketCalls(Calls):
         query: dict[str, object] = {"category": CATEGORY, "symbol": symbol, "start": start_ms}
         query |= {"interval": interval_of(candle_ms), "limit": _KLINE_PAGE}
         newest_ms = end_ms
+
+        def read(answer: Answer) -> tuple[list[Candle], int]:
+            return candles(answer.result, symbol, candle_ms), self._wire.time_of(answer)
+
         while newest_ms >= start_ms:
-            answer = self._wire.get(
-                Kind.PUBLIC, HTTP.get_kline, query | {"end": newest_ms}, is_private=False
+            asked = query | {"end": newest_ms}
+            page, now_ms = self._wire.get(
+                Kind.PUBLIC, HTTP.get_kline, asked, read, is_private=False
             )
-            page = candles(answer.result, symbol, candle_ms)
             page = [candle for candle in page if start_ms <= candle.open_time_ms <= newest_ms]
             if not page:
                 break
-            now_ms = self._wire.time_of(answer)
             found |= {c.open_time_ms: c for c in page if c.close_time_ms <= now_ms}
             newest_ms = page[0].open_time_ms - 1
         return tuple(found[open_time_ms] for open_time_ms in sorted(found))
@@ -105,13 +116,13 @@ class MarketCalls(Calls):
         query["startTime"] = start_ms
         newest_ms = end_ms
         while newest_ms >= start_ms:
-            answer = self._wire.get(
+            page = self._wire.get(
                 Kind.PUBLIC,
                 HTTP.get_funding_rate_history,
                 query | {"endTime": newest_ms},
+                lambda answer: funding_rates(answer.result, symbol),
                 is_private=False,
             )
-            page = funding_rates(answer.result, symbol)
             page = {ms: rate for ms, rate in page.items() if start_ms <= ms <= newest_ms}
             found |= page
             if len(page) < _FUNDING_PAGE:
@@ -131,8 +142,13 @@ class MarketCalls(Calls):
             UnavailableError: no answer within the budget.
         """
         query = {"category": CATEGORY, "symbol": symbol}
-        answer = self._wire.get(Kind.PUBLIC, HTTP.get_risk_limit, query, is_private=False)
-        return maintenance_rate(answer.result, symbol, notional)
+        return self._wire.get(
+            Kind.PUBLIC,
+            HTTP.get_risk_limit,
+            query,
+            lambda answer: maintenance_rate(answer.result, symbol, notional),
+            is_private=False,
+        )
 
     def ticker(self, symbol: str) -> Ticker:
         """Return a perpetual's last and mark price.
@@ -142,5 +158,10 @@ class MarketCalls(Calls):
             UnavailableError: no answer within the budget.
         """
         query = {"category": CATEGORY, "symbol": symbol}
-        answer = self._wire.get(Kind.PUBLIC, HTTP.get_tickers, query, is_private=False)
-        return ticker(answer.result, symbol, self._wire.time_of(answer))
+        return self._wire.get(
+            Kind.PUBLIC,
+            HTTP.get_tickers,
+            query,
+            lambda answer: ticker(answer.result, symbol, self._wire.time_of(answer)),
+            is_private=False,
+        )

@@ -12,6 +12,7 @@ from domain.positions import ZERO, ExecutionKind
 from infra.bybit import UnknownOutcomeError
 from infra.bybit.calls.base import Calls
 from infra.bybit.http.departure import IsOurs
+from infra.bybit.http.outcome import Answer
 from infra.bybit.http.wire import Call
 from infra.bybit.limits import Kind
 from infra.bybit.shapes.executions import Executions, VenueExecution, execution_of
@@ -48,8 +49,7 @@ class OrderCalls(Calls):
         kind = Kind.CLOSE if order.reduce_only else Kind.ENTRY
         answer = self._wire.post(kind, HTTP.place_order, order_query(order), is_ours)
         try:
-            row = Row("order/create", answer.result)
-            named, venue_order_id = row.text_if_any("orderLinkId"), row.text("orderId")
+            named, venue_order_id = self._wire.read(HTTP.place_order, answer, _created)
         except BadDataError as error:
             raise UnknownOutcomeError(f"accepted without an order id: {error}") from None
         if named not in {order.client_order_id, None}:
@@ -88,9 +88,8 @@ class OrderCalls(Calls):
         found: dict[str, VenueOrder] = {}
         for order_filter in (None, "StopOrder"):
             query = {"category": CATEGORY, "symbol": symbol, "orderFilter": order_filter}
-            for answer in self._wire.pages(HTTP.get_open_orders, query, _ORDER_PAGE):
-                rows = Row("order/realtime", answer.result).rows("list")
-                found |= {order.venue_order_id: order for order in map(order_of, rows)}
+            for page in self._wire.pages(HTTP.get_open_orders, query, _ORDER_PAGE, _orders):
+                found |= {order.venue_order_id: order for order in page}
         return tuple(sorted(found.values(), key=lambda order: order.ts_ms))
 
     def cancel(
@@ -130,12 +129,15 @@ class OrderCalls(Calls):
         """
         query = {"category": CATEGORY, "symbol": symbol}
         found: dict[str, VenueExecution] = {}
-        for answer in self._wire.history(
-            HTTP.get_executions, query, _EXECUTION_PAGE, since_ms, until_ms
-        ):
+
+        def read(answer: Answer) -> list[VenueExecution]:
             rows = Row("execution/list", answer.result).rows("list")
-            items = [execution_of(row) for row in rows if row.text("symbol") == symbol]
-            found |= {item.execution.exec_id: item for item in items}
+            return [execution_of(row) for row in rows if row.text("symbol") == symbol]
+
+        for page in self._wire.history(
+            HTTP.get_executions, query, _EXECUTION_PAGE, since_ms, until_ms, read
+        ):
+            found |= {item.execution.exec_id: item for item in page}
         ordered = sorted(found.values(), key=lambda item: (item.execution.ts_ms, item.seq))
         unknown = Counter(item.exec_type for item in ordered if not item.is_known_type)
         if unknown:
@@ -143,19 +145,25 @@ class OrderCalls(Calls):
         return Executions(items=tuple(ordered), unknown_types=dict(unknown))
 
     def _orders_of_id(self, call: Call, query: Mapping[str, object]) -> list[OrderUpdate]:
-        answer = self._wire.get(Kind.READ, call, query)
-        orders = [order_of(row) for row in Row("order", answer.result).rows("list")]
         wanted = str(query["orderLinkId"])
-        _check_all_of_id(wanted, [order.client_order_id for order in orders])
-        return [order.update(wanted) for order in orders]
+
+        def read(answer: Answer) -> list[OrderUpdate]:
+            orders = _orders(answer)
+            _check_all_of_id(wanted, [order.client_order_id for order in orders])
+            return [order.update(wanted) for order in orders]
+
+        return self._wire.get(Kind.READ, call, query, read)
 
     def _fills_of_id(self, query: Mapping[str, object]) -> OrderUpdate | None:
         wanted, filled, leaves, ts_ms = str(query["orderLinkId"]), ZERO, None, 0
-        for answer in self._wire.pages(HTTP.get_executions, query, _EXECUTION_PAGE):
+
+        def read(answer: Answer) -> list[VenueExecution]:
             rows = Row("execution/list", answer.result).rows("list")
-            items = [execution_of(row) for row in rows]
-            _check_all_of_id(wanted, [row.maybe_text("orderLinkId") for row in rows])
-            for item in items:
+            _check_all_of_id(wanted, [row.text_if_any("orderLinkId") for row in rows])
+            return [execution_of(row) for row in rows]
+
+        for page in self._wire.pages(HTTP.get_executions, query, _EXECUTION_PAGE, read):
+            for item in page:
                 if item.execution.kind is not ExecutionKind.TRADE:
                     continue
                 filled += item.execution.qty
@@ -173,6 +181,16 @@ class OrderCalls(Calls):
             ts_ms=ts_ms,
             detail="known by its executions",
         )
+
+
+def _created(answer: Answer) -> tuple[str | None, str]:
+    """Return our id and the venue's of an order that was just accepted."""
+    row = Row("order/create", answer.result)
+    return row.text_if_any("orderLinkId"), row.text("orderId")
+
+
+def _orders(answer: Answer) -> list[VenueOrder]:
+    return [order_of(row) for row in Row("order", answer.result).rows("list")]
 
 
 def _strongest(updates: Sequence[OrderUpdate]) -> OrderUpdate | None:

@@ -10,6 +10,7 @@ from domain.sizing import ProtectiveLevels
 from infra.bybit import UnknownOutcomeError
 from infra.bybit.calls.base import Calls
 from infra.bybit.http.departure import IsOurs, always
+from infra.bybit.http.outcome import Answer
 from infra.bybit.limits import Kind
 from infra.bybit.shapes.positions import VenuePosition, position_of
 from infra.bybit.shapes.queries import CATEGORY, QUOTE, plain, stops_query
@@ -91,9 +92,13 @@ class PositionCalls(Calls):
     def _position_rows(self, query: Mapping[str, object]) -> list[VenuePosition]:
         found: list[VenuePosition] = []
         asked = {"category": CATEGORY, **query}
-        for answer in self._wire.pages(HTTP.get_positions, asked, _POSITION_PAGE):
+
+        def read(answer: Answer) -> list[VenuePosition]:
             rows = Row("position/list", answer.result).rows("list")
-            found += [position_of(row, self._wire.time_of(answer)) for row in rows]
+            return [position_of(row, self._wire.time_of(answer)) for row in rows]
+
+        for page in self._wire.pages(HTTP.get_positions, asked, _POSITION_PAGE, read):
+            found += page
             if "symbol" in query:
                 break
         return found

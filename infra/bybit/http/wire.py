@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count, pairwise
+from typing import TypeVar
 from urllib.parse import quote
 
 import requests
@@ -40,6 +41,7 @@ from infra.bybit.http.outcome import (
 )
 from infra.bybit.limits import IP_PENALTY_S, Kind, Limiter
 from infra.bybit.shapes.market import server_time_ms
+from infra.bybit.shapes.messages import Refusals
 from infra.bybit.shapes.row import Row
 
 _WEEK_MS = 7 * DAY_MS
@@ -49,6 +51,9 @@ _LONGEST_HOLD_S = 5.0
 
 Call = Callable[..., Answer]
 """An unbound method of pybit's client."""
+Value = TypeVar("Value")
+Read = Callable[[Answer], Value]
+"""Makes a value of an answer, or raises BadDataError."""
 
 
 class Wire:
@@ -79,6 +84,8 @@ class Wire:
         self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
         self._measuring = threading.Lock()
         self.meter = RequestMeter(monotonic_s)
+        self.refusals = Refusals()
+        """Answers that held something else than they should, by the call."""
 
     def close(self) -> None:
         """Close the connections of all threads; the next call opens new ones."""
@@ -99,7 +106,7 @@ class Wire:
             answered_s = self._monotonic_s()
             error = why_unanswered(outcome, self._heed(Kind.PUBLIC, outcome))
             if error is None and isinstance(outcome, Answer):
-                server_ms = server_time_ms(outcome.result)
+                server_ms = self.read(HTTP.get_server_time, outcome, server_time)
                 self.clock.learn(asked_s=asked_s, answered_s=answered_s, server_ms=server_ms)
             elif sample == 0 and error is not None:
                 raise error
@@ -114,14 +121,38 @@ class Wire:
             self._local.until_s = None
 
     def get(
-        self, kind: Kind, call: Call, query: Mapping[str, object], *, is_private: bool = True
-    ) -> Answer:
-        """Ask until there is an answer, inside the budget.
+        self,
+        kind: Kind,
+        call: Call,
+        query: Mapping[str, object],
+        read: Read[Value],
+        *,
+        is_private: bool = True,
+    ) -> Value:
+        """Ask until there is an answer, inside the budget, and return what it holds.
 
         Raises:
             UnavailableError: there was none, or the venue refuses the question.
             AccessDeniedError: the key or the account is shut out.
+            BadDataError: it holds something else.
         """
+        return self.read(call, self._answer(kind, call, query, is_private=is_private), read)
+
+    def read(self, call: Call, answer: Answer, read: Read[Value]) -> Value:
+        """Return what an answer holds.
+
+        Raises:
+            BadDataError: it holds something else, which is counted.
+        """
+        try:
+            return read(answer)
+        except BadDataError as error:
+            self.refusals.count(call.__name__, str(error))
+            raise
+
+    def _answer(
+        self, kind: Kind, call: Call, query: Mapping[str, object], *, is_private: bool
+    ) -> Answer:
         if is_private:
             self._check_keys()
         deadline_s = getattr(self._local, "until_s", None)
@@ -181,26 +212,27 @@ class Wire:
         limit: int,
         since_ms: int,
         until_ms: int | None,
-    ) -> Iterator[Answer]:
+        read: Read[Value],
+    ) -> Iterator[Value]:
         """Ask in windows of a week, the longest that the venue takes."""
         end_ms = self.clock.now_ms() + 1000 if until_ms is None else until_ms
         starts = [*range(since_ms, end_ms + 1, _WEEK_MS), end_ms + 1]
         for start_ms, next_ms in pairwise(starts):
             window = {"startTime": start_ms, "endTime": next_ms - 1}
-            yield from self.pages(call, {**query, **window}, limit)
+            yield from self.pages(call, {**query, **window}, limit, read)
 
-    def pages(self, call: Call, query: Mapping[str, object], limit: int) -> Iterator[Answer]:
+    def pages(
+        self, call: Call, query: Mapping[str, object], limit: int, read: Read[Value]
+    ) -> Iterator[Value]:
         """Ask page by page."""
         # The venue may name a next page after the last one; a page that is empty, or a cursor
         # that was used before, ends it.
         used: set[str] = set()
         asked = {**query, "limit": limit}
         for _ in range(_MOST_PAGES):
-            answer = self.get(Kind.READ, call, asked)
-            yield answer
-            page = Row("page", answer.result)
-            cursor = page.maybe_text("nextPageCursor")
-            if cursor is None or cursor in used or not page.items("list"):
+            value, cursor = self.get(Kind.READ, call, asked, lambda a: (read(a), _next_page(a)))
+            yield value
+            if cursor is None or cursor in used:
                 return
             used.add(cursor)
             asked["cursor"] = quote(cursor, safe="%~:,")
@@ -329,3 +361,14 @@ class Wire:
             for secret in (self._credentials.api_key, self._credentials.api_secret):
                 text = text.replace(secret, "***") if secret else text
         return " ".join(text.split())[:_LONGEST_TEXT]
+
+
+def server_time(answer: Answer) -> float:
+    """Return the venue's time that an answer holds, ms since 1970 UTC."""
+    return server_time_ms(answer.result)
+
+
+def _next_page(answer: Answer) -> str | None:
+    """Return the cursor of the page after this one; None after an empty one."""
+    page = Row("page", answer.result)
+    return page.text_if_any("nextPageCursor") if page.items("list") else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 
 from pybit.unified_trading import HTTP  # type: ignore[import-untyped]
 
@@ -49,16 +50,13 @@ class MarketCalls(Calls):
         found: dict[str, Listing] = {}
         for symbol in symbols:
             query = {"category": CATEGORY, "symbol": symbol}
-            listed = self._wire.get(
+            found[symbol] = self._wire.get(
                 Kind.PUBLIC,
                 HTTP.get_instruments_info,
                 query,
-                lambda answer: listings(answer.result),
+                partial(_listing_of, symbol),
                 is_private=False,
             )
-            if symbol not in listed:
-                raise BadDataError(f"instruments: the venue does not list {symbol}")
-            found[symbol] = listed[symbol]
         return found
 
     def kline(
@@ -165,3 +163,10 @@ class MarketCalls(Calls):
             lambda answer: ticker(answer.result, symbol, self._wire.time_of(answer)),
             is_private=False,
         )
+
+
+def _listing_of(symbol: str, answer: Answer) -> Listing:
+    listed = listings(answer.result).get(symbol)
+    if listed is None:
+        raise BadDataError(f"instruments: the venue does not list {symbol}")
+    return listed

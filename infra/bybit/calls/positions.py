@@ -31,11 +31,14 @@ class PositionCalls(Calls):
             UnavailableError: no answer within the budget.
             BadDataError: a field that must be there is missing, or the symbol is in hedge mode.
         """
-        rows = self.positions(symbol)
-        if len(rows) == 1 and rows[0].position_idx == 0:
+
+        def read(rows: tuple[VenuePosition, ...]) -> VenuePosition:
+            found = [row.position_idx for row in rows]
+            if found != [0]:
+                raise BadDataError(f"{symbol}: expected one row with positionIdx 0, found {found}")
             return rows[0]
-        found = [row.position_idx for row in rows]
-        raise BadDataError(f"{symbol}: expected one row with positionIdx 0, found {found}")
+
+        return self._wire.read(HTTP.get_positions, self.positions(symbol), read)
 
     def positions(self, symbol: str) -> tuple[VenuePosition, ...]:
         """Return the symbol's rows: one in one-way mode, two in hedge mode."""

@@ -51,6 +51,7 @@ _LONGEST_HOLD_S = 5.0
 
 Call = Callable[..., Answer]
 """An unbound method of pybit's client."""
+Raw = TypeVar("Raw")
 Value = TypeVar("Value")
 Read = Callable[[Answer], Value]
 """Makes a value of an answer, or raises BadDataError."""
@@ -138,14 +139,14 @@ class Wire:
         """
         return self.read(call, self._answer(kind, call, query, is_private=is_private), read)
 
-    def read(self, call: Call, answer: Answer, read: Read[Value]) -> Value:
-        """Return what an answer holds.
+    def read(self, call: Call, raw: Raw, read: Callable[[Raw], Value]) -> Value:
+        """Return what a reader makes of an answer to a call, or of what came of it so far.
 
         Raises:
             BadDataError: it holds something else, which is counted.
         """
         try:
-            return read(answer)
+            return read(raw)
         except BadDataError as error:
             self.refusals.count(call.__name__, str(error))
             raise
@@ -236,7 +237,8 @@ class Wire:
                 return
             used.add(cursor)
             asked["cursor"] = quote(cursor, safe="%~:,")
-        raise BadDataError(f"expected at most {_MOST_PAGES} pages")
+        self.refusals.count(call.__name__, message := f"expected at most {_MOST_PAGES} pages")
+        raise BadDataError(message)
 
     def pause(self, attempt: int) -> None:
         """Wait before a further attempt, the longer the more there were."""

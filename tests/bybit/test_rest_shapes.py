@@ -2,7 +2,6 @@
 
 import json
 from contextlib import suppress
-from copy import deepcopy
 from decimal import Decimal
 from functools import partial
 
@@ -26,6 +25,7 @@ from infra.bybit.shapes.orders import order_of
 from infra.bybit.shapes.positions import position_of
 from infra.bybit.shapes.queries import asset_of, interval_of, plain, symbol_of
 from infra.bybit.shapes.row import Row
+from tests.fuzzing.mutations import mutated
 
 BASE = {"symbol": "BTCUSDT", "side": "Buy"}
 EXECUTION = BASE | {
@@ -60,38 +60,6 @@ READERS = {
     "position-list": lambda raw: [position_of(row, 1) for row in Row("position", raw).rows("list")],
     "transaction-log": lambda raw: list(map(transfer, Row("log", raw).rows("list"))),
 }
-TEXTS = ["", " ", "0", "-1", "NaN", "Infinity", "1e999999", "9" * 300, "x", "1_0", "\ud800"]
-NUMBERS = [float("nan"), float("inf"), -1, 0, 10**400, 1.5]
-NESTS = [None, True, [], {}, [[]], [{}], {"list": 1}, ["x"]]
-ODD = st.sampled_from([*TEXTS, *NUMBERS, *NESTS]).map(deepcopy)
-
-
-def places(node, path=()):
-    yield path
-    if isinstance(node, dict | list):
-        for key, value in node.items() if isinstance(node, dict) else enumerate(node):
-            yield from places(value, (*path, key))
-
-
-@st.composite
-def mutated(draw, raw):
-    """Return a copy with a few places replaced, removed, or added to."""
-    result = deepcopy(raw)
-    for _ in range(draw(st.integers(1, 4))):
-        path = draw(st.sampled_from(list(places(result))))
-        if not path:
-            continue
-        parent = result
-        for key in path[:-1]:
-            parent = parent[key]
-        match draw(st.sampled_from(["replace", "remove", "add"])):
-            case "replace":
-                parent[path[-1]] = draw(ODD)
-            case "remove":
-                del parent[path[-1]]
-            case "add" if isinstance(parent, dict):
-                parent["aNewField"] = draw(ODD)
-    return draw(ODD) if draw(st.integers(0, 30)) == 0 else result
 
 
 @pytest.mark.parametrize("name", READERS)

@@ -3,7 +3,6 @@
 import random
 from collections import deque
 from contextlib import suppress
-from decimal import Decimal
 from functools import cache
 from itertools import count
 
@@ -14,13 +13,13 @@ from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed
 
 from domain.market import Side
-from domain.positions import ExecutionKind
 from infra.bybit.private_stream import TOPICS, PrivateStream
 from infra.bybit.ws.timing import StreamTiming
 from tests.bybit.stream_server import WAIT_S, Account, StreamServer
 from tests.fuzzing.campaign import examples
-from tests.fuzzing.mutations import as_json, damaged, is_an_object, is_number, mutated
+from tests.fuzzing.mutations import as_json, damaged, is_an_object, mutated
 from tests.fuzzing.recorded import messages
+from tests.fuzzing.truth import is_absent, is_told_of
 
 TIMING = StreamTiming(
     backoff_initial_s=0.001, backoff_max_s=0.005, tick_s=0.02, slow_retry_s=0.01, answer_s=60.0
@@ -94,59 +93,6 @@ def house():
     made.close()
 
 
-# What a value may be, given the row that it was read from.
-
-
-def is_absent(raw: object) -> bool:
-    return raw is None or raw == ""
-
-
-def is_level(raw: object, value: Decimal | None) -> bool:
-    if value is None:
-        return is_absent(raw) or is_number(raw, Decimal(0))
-    return is_number(raw, value)
-
-
-def is_true_to(row: dict, news: tuple) -> bool:
-    """Tell whether news say what a row says, and nothing that it does not."""
-    kind, asset, value = news
-    if row.get("symbol") != f"{asset}USDT":
-        return False
-    if kind == "execution":
-        return is_execution(row, value)
-    if kind == "order":
-        return row["orderLinkId"] == value.client_order_id and is_number(
-            row.get("cumExecQty", 0), value.filled_qty
-        )
-    sides = {Decimal(0): None}
-    return (
-        is_number(row["size"], value.qty)
-        and value.side == sides.get(value.qty, SIDES.get(str(row.get("side"))))
-        and (not value.qty or is_number(row.get("entryPrice"), value.avg_entry_price))
-        and is_level(row.get("stopLoss"), value.stop_loss)
-        and is_level(row.get("takeProfit"), value.take_profit)
-    )
-
-
-def is_execution(row: dict, value) -> bool:
-    same = row["execId"] == value.exec_id and is_number(row["execTime"], value.ts_ms)
-    if value.kind is ExecutionKind.FUNDING:
-        return same and row["execType"] == "Funding" and is_number(row["execFee"], -value.funding)
-    link_id = row.get("orderLinkId")
-    return (
-        same
-        and row["execType"] in TRADES
-        and value.side is SIDES[row["side"]]
-        and is_number(row["execQty"], value.qty)
-        and is_number(row["execPrice"], value.price)
-        and is_number(row["execFee"], value.fee)
-        and (
-            value.client_order_id == link_id
-            or (value.client_order_id is None and is_absent(link_id))
-        )
-    )
-
-
 def is_of_a_stop(row: object) -> bool:
     """Tell whether an order is one that the exchange made, of which the position tells."""
     return (
@@ -180,13 +126,6 @@ def test_news_are_what_their_fields_say_or_one_counted_refusal(house, data):
             pass
     silent = sum(map(is_of_a_stop, rows)) if topic == "order" else 0
     assert len(told) + refused + silent >= len(rows)
-
-
-def is_told_of(row: object, news: tuple) -> bool:
-    try:
-        return isinstance(row, dict) and is_true_to(row, news)
-    except (KeyError, ArithmeticError, ValueError):
-        return False
 
 
 @examples(100)

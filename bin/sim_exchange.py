@@ -14,10 +14,11 @@ from bin.times import read_time
 from domain.errors import BadDataError, ConfigError
 from domain.market import Instrument
 from infra.settings import Settings, load_settings
-from infra.simulator.core import Simulator, SimulatorOptions
+from infra.simulator.core import Simulator
 from infra.simulator.exchange import serve
 from infra.simulator.faults.reading import read_file
 from infra.simulator.gate import DEFAULT_KEYS, Keys
+from infra.simulator.options import SimulatorOptions
 
 WRONG_USE = 2
 _FASTEST = 1000.0

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -16,7 +17,7 @@ from infra.simulator.core import Simulator
 from infra.simulator.faults.kinds import Kind
 from infra.simulator.faults.reading import read_specs
 from infra.simulator.refusals import RefusedError
-from infra.simulator.shapes.orders import order_push
+from infra.simulator.shapes.orders import execution_push, order_push
 from infra.simulator.shapes.positions import position_push
 
 _ACTIONS = {
@@ -90,12 +91,28 @@ class Control:
 
     def records(self, _: Any) -> Any:
         """Return every order ever accepted, every execution, and the stops over time."""
-        return self._core.records()
+        venue = self._core.venue
+        return {
+            "orders": [
+                {**order_push(order), "seq": order.seq} for order in venue.ledger.orders.values()
+            ],
+            "executions": [
+                execution_push(transaction.execution, transaction.cash_flow)
+                for transaction in venue.account.transactions
+            ],
+            "stops": [
+                {
+                    name: str(value) if isinstance(value, Decimal) else value
+                    for name, value in asdict(record).items()
+                }
+                for record in venue.protection.records
+            ],
+        }
 
     def add_faults(self, found: Any) -> Any:
         """Take one fault or a list of them."""
         specs = read_specs(found, "faults")
-        return {"ids": [self._core.add_fault(spec).number for spec in specs]}
+        return {"ids": [self._core.acts.add(spec).number for spec in specs]}
 
     def clear_faults(self, _: Any) -> Any:
         """End all faults."""
@@ -117,7 +134,7 @@ class Control:
         price = core.market.last_price(symbol)
         if wanted is not None:
             price = instrument.round_price_down(wanted)
-        core.move_price(symbol, price, is_gap=bool(found.get("gap", False)))
+        core.hand.move_price(symbol, price, is_gap=bool(found.get("gap", False)))
         return {"last": str(price), "mark": str(core.market.mark_price(symbol))}
 
     def position(self, found: Any) -> Any:
@@ -127,12 +144,12 @@ class Control:
         if action not in _ACTIONS:
             raise ConfigError(f"action: found {action}, expected one of {', '.join(_ACTIONS)}")
         (spec,) = read_specs({"kind": _ACTIONS[action].value, **wanted}, "position")
-        self._core.act(spec)
+        self._core.acts.act(spec)
         return {}
 
     def transfer(self, found: Any) -> Any:
         """Bring money in: {amount}; negative: take it out."""
-        self._core.deposit(Decimal(str(found["amount"])))
+        self._core.hand.deposit(Decimal(str(found["amount"])))
         return {"wallet": str(self._core.account.engine.wallet)}
 
     def advance(self, found: Any) -> Any:
@@ -141,7 +158,7 @@ class Control:
         if not core.clock.is_lockstep:
             raise ConfigError("advance: expected an exchange at --speed max")
         jumps = int(found.get("candles", 1)) if isinstance(found, dict) else 1
-        made = sum(core.advance() for _ in range(jumps))
+        made = sum(core.timeline.advance() for _ in range(jumps))
         return {"time_ms": core.clock.now_ms(), "candles": made, "done": core.market.is_over}
 
     async def steps(self, socket: WebSocket) -> None:
@@ -158,7 +175,7 @@ class Control:
                 wants_move = await socket.receive_text() == "move"
                 await core.hub.wait_heard(topics)
                 may_move = not await core.hub.wait_taken() and wants_move
-                has_moved = may_move and core.step()
+                has_moved = may_move and core.timeline.step()
                 await core.hub.wait_taken()
                 now_ms = core.clock.now_ms()
                 answer = {

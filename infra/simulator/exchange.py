@@ -1,13 +1,4 @@
-"""The simulated exchange as something to start: in this process or by `bin/sim-exchange`.
-
-    with SimulatedExchange(SimulatorOptions(instruments=..., fills=...)) as sim:
-        requests.get(f"{sim.base_url}/v5/market/time")
-
-The parts, from the ground up: clock, generator, sources and market make prices; records, account,
-margin, order_ledger, order_checks, protection and venue make an account of them; shapes, rest*,
-streams, gate and wire carry it over sockets; faults, acts and control break it; state_file
-remembers it; core ties it together.
-"""
+"""The simulated exchange as something to start: in this process or by `bin/sim-exchange`."""
 
 import asyncio
 import threading
@@ -19,7 +10,8 @@ from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
 
 from infra.simulator.control import Control
-from infra.simulator.core import Simulator, SimulatorOptions
+from infra.simulator.core import Simulator
+from infra.simulator.options import SimulatorOptions
 from infra.simulator.rest.answers import Rest
 from infra.simulator.streams.stream import PRIVATE, PUBLIC
 
@@ -40,19 +32,24 @@ async def serve(simulator: Simulator, until: Callable[[], Awaitable[object]]) ->
     )
     await simulator.wire.open(app)
     simulator.start()
-    ends = [asyncio.ensure_future(until()), asyncio.ensure_future(simulator.failed.wait())]
+    ends = [asyncio.ensure_future(until()), asyncio.ensure_future(simulator.tasks.failed.wait())]
     try:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for end in ends:
             end.cancel()
         await simulator.close()
-    if simulator.failure is not None:
-        raise simulator.failure
+    if simulator.tasks.failure is not None:
+        raise simulator.tasks.failure
 
 
 class SimulatedExchange:
-    """An exchange in a thread of its own: `with SimulatedExchange(options) as sim`."""
+    """An exchange in a thread of its own.
+
+    Use:
+        with SimulatedExchange(SimulatorOptions(instruments=..., fills=...)) as sim:
+            requests.get(f"{sim.base_url}/v5/market/time")
+    """
 
     def __init__(self, options: SimulatorOptions) -> None:
         """Make it ready; it listens inside the `with`."""

@@ -15,8 +15,8 @@ from pybit.unified_trading import HTTP, WebSocket
 from websockets.sync.client import connect
 
 from infra.settings import load_settings
-from infra.simulator.core import SimulatorOptions
 from infra.simulator.exchange import SimulatedExchange
+from infra.simulator.options import SimulatorOptions
 
 RULES = load_settings(None, environ={}, dotenv=None).trading_rules()
 INSTRUMENTS = [asset.instrument for asset in RULES.assets]

@@ -20,9 +20,9 @@ from infra.bybit.ws.timing import StreamTiming
 from infra.chaos.invariants import differences, violations
 from infra.chaos.journal_view import read_journal
 from infra.settings import Settings, load_settings
-from infra.simulator.core import SimulatorOptions
 from infra.simulator.exchange import SimulatedExchange
 from infra.simulator.faults.kinds import LASTING
+from infra.simulator.options import SimulatorOptions
 
 SPEED = 600.0
 PATIENCE_S = 60

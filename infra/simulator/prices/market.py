@@ -9,7 +9,7 @@ from infra.simulator.prices.candles import CandleClosed, Event, Kline, Tick, sti
 from infra.simulator.prices.course import Course
 from infra.simulator.prices.generator import CANDLE_MS
 from infra.simulator.prices.paths import path
-from infra.simulator.prices.sources import Source
+from infra.simulator.prices.sources import Mark, Source
 
 _TICKS_MS = (1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 60_000, 100_000)
 
@@ -93,6 +93,11 @@ class Market:
     def closed(self, symbol: str) -> list[Kline]:
         """Return the closed candles, oldest first; not to be changed."""
         return self._courses[symbol].closed
+
+    @property
+    def mark(self) -> Mark | None:
+        """The newest state of the source's generator; None where it has none."""
+        return self._source.mark
 
     # How it goes on.
 

@@ -10,6 +10,8 @@ from domain.market import Candle, Instrument, exact
 from infra.simulator.prices.generator import CANDLE_MS, CandleGenerator, Plan
 
 MARK_EVERY = 288
+Mark = dict[str, Any]
+"""A generator's state before the candle of a `number`, as JSON knows it."""
 
 
 class Source(Protocol):
@@ -20,13 +22,11 @@ class Source(Protocol):
     """Lowest number of a candle that it still has."""
     funding: Mapping[str, FundingHistory | None]
     """Settlements as they happened, by symbol; without them the constant rate is settled."""
+    mark: Mark | None
+    """The newest, one in `MARK_EVERY` candles; None where candles are not generated."""
 
     def plans(self, number: int) -> Mapping[str, Plan] | None:
         """Return the candles of one open time by symbol; None after the last."""
-
-
-Mark = dict[str, Any]
-"""A generator's state before the candle of a `number`, as JSON knows it."""
 
 
 class GeneratedSource:
@@ -44,7 +44,6 @@ class GeneratedSource:
         self.first_number = 0
         self.funding: Mapping[str, FundingHistory | None] = {}
         self.mark: Mark | None = None
-        """The newest, one in `MARK_EVERY` candles."""
         self._generator = CandleGenerator(instruments, seed)
         self._made: list[dict[str, Plan]] = []
         if mark is not None:
@@ -70,6 +69,7 @@ class RecordedSource:
         end_ms = min(series.candle(-1).close_time_ms for series in candles.values())
         self.first_open_ms = first_ms
         self.first_number = 0
+        self.mark: Mark | None = None
         self.funding: Mapping[str, FundingHistory | None] = {
             symbol: series.funding for symbol, series in candles.items()
         }

@@ -83,11 +83,11 @@ class Rest:
         faults = self._core.faults
         lost = faults.take(Kind.ANSWER_LOST, path=path)
         if lost is not None:
-            await self._core.pause(lost.hang_s)
+            await self._core.tasks.pause(lost.hang_s)
             return await self._lose(peer)
         late = faults.take(Kind.ANSWER_LATE, path=path)
         if late is not None:
-            await self._core.pause(late.seconds)
+            await self._core.tasks.pause(late.seconds)
         if faults.take(Kind.UNREADABLE_BODY, path=path):
             return Response("<html><body>upstream error</body></html>", media_type="text/html")
         return answer
@@ -117,7 +117,7 @@ class Rest:
         except RefusedError as refused:
             return self._envelope(refused.code, refused.text, refused.result, headers=headers)
         finally:
-            core.commit()
+            core.chronicle.commit()
         return self._envelope(0, "OK", result, headers=headers)
 
     def _use(self, group: str, limit: int) -> dict[str, str]:

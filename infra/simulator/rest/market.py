@@ -102,7 +102,7 @@ def _settled(
 ) -> Iterator[tuple[int, Decimal]]:
     """Yield the times and rates of a symbol's settlements, the newest first."""
     for time_ms in range(newest_ms, oldest_ms - 1, -CANDLE_MS):
-        rate = core.funding_rate(symbol, time_ms)
+        rate = core.funding.rate(symbol, time_ms)
         if rate is not None:
             yield time_ms, rate
 

@@ -22,7 +22,7 @@ def create(core: Simulator, params: Params) -> Json:
     qty = params.number("qty")
     if qty is None:
         raise refusals.off_step()
-    order = core.submit(
+    order = core.entry.submit(
         NewOrder(
             symbol=params.text("symbol"),
             side=params.side(),

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import random
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -16,6 +16,7 @@ from infra.simulator.faults.kinds import Kind
 from infra.simulator.gate import Gate
 from infra.simulator.streams.hub import Hub
 from infra.simulator.streams.stream import Stream
+from infra.simulator.streams.tickers import Tickers
 from infra.simulator.wire import Wire
 
 _PUBLIC_TOPICS = ("kline.5.", "tickers.", "publicTrade.", "orderbook.1.")
@@ -33,30 +34,16 @@ class Reception:
         clock: Clock,
         faults: FaultBook,
         wire: Wire,
-        *,
-        symbols: Collection[str],
-        snapshot: Callable[[str], Any],
+        tickers: Tickers,
         seed: int,
     ) -> None:
-        """Let clients into a hub.
-
-        Args:
-            hub: where they hear of topics.
-            gate: knows the keys.
-            clock: shows the time that clients are told.
-            faults: what goes wrong.
-            wire: pings clients.
-            symbols: that public topics may be about.
-            snapshot: returns the first message of a public topic; None: there is none.
-            seed: of the delays of answers.
-        """
+        """Let clients into a hub; the seed is that of the delays of answers."""
         self._hub = hub
         self._gate = gate
         self._clock = clock
         self._faults = faults
         self._wire = wire
-        self._symbols = frozenset(symbols)
-        self._snapshot = snapshot
+        self._tickers = tickers
         self._chance = random.Random(f"{seed}/reception")  # noqa: S311 - delays, not secrets
         self._numbers = itertools.count(1)
 
@@ -134,7 +121,7 @@ class Reception:
             return
         await self._pause()
         for topic in topics:
-            first = self._snapshot(topic)
+            first = self._tickers.snapshot(topic, self._clock.told_ms())
             if first is not None:
                 self._hub.deliver(stream, topic, orjson.dumps(first))
         self._hub.listen(stream, topics)
@@ -165,7 +152,7 @@ class Reception:
         if stream.is_private:
             return topic.removesuffix(".linear") in _PRIVATE_TOPICS
         known = next((name for name in _PUBLIC_TOPICS if topic.startswith(name)), None)
-        return known is not None and topic.removeprefix(known) in self._symbols
+        return known is not None and topic.removeprefix(known) in self._tickers.symbols
 
     def _acknowledge(self, stream: Stream, request: dict[str, Any], error: str = "") -> None:
         answer = {

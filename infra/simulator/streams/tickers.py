@@ -1,12 +1,13 @@
 """What the public streams say of each symbol, and the ticker of the REST side."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from decimal import Decimal
 from typing import Any
 
 from domain.market import Side
 from domain.rules import FillRules
 from infra.simulator.prices.candles import Kline, Tick
+from infra.simulator.prices.funding import Funding
 from infra.simulator.prices.market import Market
 from infra.simulator.shapes.market import kline_push, trade_push
 from infra.simulator.shapes.text import Json, text
@@ -24,21 +25,21 @@ class Tickers:
         self,
         market: Market,
         fills: FillRules,
-        funding_rate: Callable[[str, int], Decimal | None],
+        funding: Funding,
     ) -> None:
-        """Look at a market; `funding_rate` tells what a symbol settles at a time."""
+        """Look at a market and at what is settled in it."""
         self._market = market
         self._fills = fills
-        self._funding_rate = funding_rate
+        self._funding = funding
         self._told: dict[str, dict[str, str]] = {}
         self._told_at: dict[str, int] = {}
         self._ticked: dict[str, int] = {}
         self._day: dict[str, tuple[int, Decimal, Decimal, Decimal, Decimal]] = {}
         self._seq = 0
 
-    def pushes(self, tick: Tick, now_ms: int) -> dict[str, Callable[[], Json | None]]:
+    def pushes(self, tick: Tick) -> dict[str, Callable[[], Json | None]]:
         """Return by topic how to make the message of a tick."""
-        symbol = tick.symbol
+        symbol, now_ms = tick.symbol, tick.time_ms
         self._seq += 1
         self._ticked[symbol] = self._seq
         seq = self._seq
@@ -49,6 +50,11 @@ class Tickers:
             f"orderbook.1.{symbol}": lambda: self._book_push(symbol, now_ms),
             f"kline.5.{symbol}": lambda: self.kline(symbol, live, now_ms, is_closed=False),
         }
+
+    @property
+    def symbols(self) -> Collection[str]:
+        """Of all that there is to tell of."""
+        return self._market.instruments
 
     def snapshot(self, topic: str, now_ms: int) -> Json | None:
         """Return the first message of a topic; None where it has none."""
@@ -112,7 +118,7 @@ class Tickers:
             "fundingIntervalHour": str(interval_ms // 3_600_000),
             "fundingCap": "0.005",
             "nextFundingTime": str(next_funding_ms),
-            "fundingRate": text(self._funding_rate(symbol, next_funding_ms) or Decimal(0)),
+            "fundingRate": text(self._funding.rate(symbol, next_funding_ms) or Decimal(0)),
             "bid1Price": text(market.bid_price(symbol)),
             "bid1Size": text(size),
             "ask1Price": text(market.ask_price(symbol)),

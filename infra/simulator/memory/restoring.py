@@ -1,0 +1,58 @@
+"""How a market and a venue take up what an earlier run left."""
+
+from collections.abc import Collection
+from decimal import Decimal
+from pathlib import Path
+
+from domain.errors import ConfigError
+from infra.simulator.books.account import Account
+from infra.simulator.books.tiers import MarginMode
+from infra.simulator.memory.state_file import KLINES, Memory
+from infra.simulator.prices.candles import Kline
+from infra.simulator.prices.market import Market
+from infra.simulator.trading.venue import Venue
+
+
+def check_symbols(memory: Memory, known: Collection[str], where: Path | None) -> None:
+    """Refuse the memory of an exchange that traded in what there is no more.
+
+    Raises:
+        ConfigError: names what is missing.
+    """
+    unknown = sorted({order.symbol for order in memory.orders}.difference(known))
+    if unknown:
+        raise ConfigError(
+            f"{where}: was traded in {', '.join(unknown)}, which the settings do"
+            " not have any more: name them under instruments, or begin with another file"
+        )
+
+
+def restore_market(memory: Memory, market: Market) -> None:
+    """Put the candles that happened, and the prices moved by hand, in their places."""
+    klines: dict[str, list[Kline]] = {}
+    for happened in memory.klines:
+        for symbol, kline in KLINES.validate_python(happened).items():
+            klines.setdefault(symbol, []).append(kline)
+    market.restore(klines, memory.factors)
+
+
+def restore_venue(memory: Memory, venue: Venue) -> None:
+    """Take up orders, executions, money, stops and settings."""
+    for execution in memory.executions:
+        venue.restore_execution(execution)
+    for order in memory.orders:
+        venue.restore_order(order)
+    for deposit in memory.deposits:
+        venue.ledger.skip_to(deposit.seq)
+        venue.account.deposit(deposit.amount, deposit.seq, deposit.ts_ms)
+    venue.protection.records += memory.stops
+    if memory.settings:
+        _restore_settings(memory, venue.account)
+
+
+def _restore_settings(memory: Memory, account: Account) -> None:
+    account.margin_mode = MarginMode(memory.settings["margin_mode"])
+    account.is_hedged = memory.settings["is_hedged"]
+    for symbol, leverage in memory.settings["leverage"].items():
+        if symbol in account.books:
+            account.books[symbol].leverage = Decimal(leverage)

@@ -56,25 +56,25 @@ def _letters(result: SweepResult) -> dict[str, str]:
 
 def _rows(result: SweepResult) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for letter in _letters(result):
-        table.add_column(letter, justify="right", no_wrap=True)
-    columns = _columns(result)
-    for figure, is_seen in columns:
+    _add_settings(table, result)
+    figures = dict.fromkeys((result.sort, *_COLUMNS))
+    for figure in figures:
         title = _SHORT.get(figure, figure)
-        title += "" if not result.windows else "\nin" if is_seen else "\nout"
+        title += "\nin/out" if result.windows else ""
         table.add_column(title, justify="right", no_wrap=True)
     for row in result.rows[:_SHOWN_ROWS]:
-        seen, unseen = mean_score(row.in_sample), mean_score(row.out_of_sample)
-        cells = (_text(seen if is_seen else unseen, figure) for figure, is_seen in columns)
+        kinds = [row.in_sample, row.out_of_sample] if result.windows else [row.in_sample]
+        scores = [mean_score(kind) for kind in kinds]
+        cells = ("/".join(_text(score, figure) for score in scores) for figure in figures)
         table.add_row(*row.combination.values.values(), *cells)
     return table
 
 
-def _columns(result: SweepResult) -> list[tuple[str, bool]]:
-    """Return the figures of the table, and whether each is that in sample."""
-    figures = dict.fromkeys((result.sort, *_COLUMNS))
-    kinds = (True, False) if result.windows else (True,)
-    return [(figure, is_seen) for figure in figures for is_seen in kinds]
+def _add_settings(table: Table, result: SweepResult) -> None:
+    """Add a column for each swept setting; a narrow terminal cuts the figures, never these."""
+    for letter, key in _letters(result).items():
+        widest = max(len(row.combination.values[key]) for row in result.rows)
+        table.add_column(letter, justify="right", no_wrap=True, min_width=widest)
 
 
 def _choices(result: SweepResult) -> Table:
@@ -89,8 +89,7 @@ def _choices(result: SweepResult) -> Table:
     )
     for name in ("test from", "to"):
         table.add_column(name, no_wrap=True)
-    for letter in _letters(result):
-        table.add_column(letter, justify="right", no_wrap=True)
+    _add_settings(table, result)
     for name in (f"{result.sort}\nin", "\nout", "return\nin", "\nout", "rank"):
         table.add_column(name, justify="right", no_wrap=True)
     for choice in result.choices:

@@ -2,7 +2,7 @@
 
 A browser draws some thousand points without lag, and a year has a hundred thousand closes. So the
 page holds all of them, and shows of every so many the lowest and the highest; a script on the page
-does so again for what is in sight.
+does so again for what is in sight, and fits the height to it.
 """
 
 from base64 import b64encode
@@ -39,12 +39,25 @@ function thinned(line, from, to, points) {
   }
   return [x, y];
 }
+function heights(plot, places, shown) {
+  const ends = {}, ranges = {};
+  places.forEach((place, i) => {
+    const trace = plot.data[place], name = (trace.yaxis || 'y').replace('y', 'yaxis');
+    const values = trace.fill === 'tozeroy' ? [0, ...shown[i][1]] : shown[i][1];
+    (ends[name] = ends[name] || []).push(Math.min(...values), Math.max(...values));
+  });
+  for (const [name, values] of Object.entries(ends)) {
+    const low = Math.min(...values), high = Math.max(...values), margin = 0.05 * (high - low) || 1;
+    if (Number.isFinite(low)) ranges[`${name}.range`] = [low - margin, high + margin];
+  }
+  return ranges;
+}
 for (const plot of document.querySelectorAll('.js-plotly-plot')) {
   const detail = (plot.layout.meta || {}).detail;
   if (!detail) continue;
   const lines = detail.lines.map(line => ({...line, values: decoded(line.values)}));
   const places = lines.map(line => line.trace);
-  plot.on('plotly_relayout', () => {
+  plot.on('plotly_relayout', changed => {
     const axis = plot._fullLayout.xaxis, [from, to] = axis.range.map(axis.r2c);
     const shown = lines.map(line => thinned(line, from, to, detail.points));
     // New values of x make plotly guess the axes anew; it must not.
@@ -53,6 +66,8 @@ for (const plot of document.querySelectorAll('.js-plotly-plot')) {
       axes[`${name}.type`] = 'date';
       axes[`${name}.range`] = [from, to];
     }
+    if (!Object.keys(changed).some(name => name.startsWith('yaxis')))
+      Object.assign(axes, heights(plot, places, shown));
     const data = {x: shown.map(xy => xy[0]), y: shown.map(xy => xy[1])};
     Plotly.update(plot, data, axes, places);
   });

@@ -50,7 +50,7 @@ def write_report(
         file: the page; replaced where it is there.
         result: what is shown.
         sources: the files of the candles.
-        more: further plots, of a sweep for one.
+        more: further plots, of a sweep for one; after the equity.
 
     Raises:
         OSError: it cannot be written.
@@ -73,6 +73,7 @@ def render(
     """Return the page."""
     plots = [
         equity_plot(result),
+        *more,
         *(market_plot(result, asset) for asset in result.signals),
         months_plot(result),
         reasons_plot(result),
@@ -80,7 +81,6 @@ def render(
         assets_plot(result),
         risk_plot(result),
         *([correlations_plot(result)] if len(result.signals) > 1 else []),
-        *more,
     ]
     return "\n".join(
         [
@@ -146,7 +146,7 @@ def _data(result: BacktestResult, sources: Sequence[Source]) -> str:
     carried = {
         asset: int(market.series.carried.sum()) for asset, market in result.market.assets.items()
     }
-    rows = [(source.symbol, source.file, source.sha256) for source in sources]
+    rows = [(source.symbol, source.file, f"SHA-256 {source.sha256}") for source in sources]
     rows += [(asset, "candles carried forward", str(count)) for asset, count in carried.items()]
     return f"<h2>Data</h2>{_table(rows)}"
 

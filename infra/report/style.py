@@ -20,13 +20,22 @@ HEIGHT = 380
 def styled(figure: go.Figure, title: str, **layout: Any) -> go.Figure:
     """Return a figure in the page's look."""
     figure.update_layout(
-        title={"text": title, "x": 0.01, "font": {"size": 16}},
+        title={
+            "text": title,
+            "x": 0.01,
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "pad": {"t": 12},
+            "font": {"size": 16},
+        },
         template="plotly_white",
         font={"family": "system-ui, sans-serif", "color": INK, "size": 12},
-        margin={"l": 60, "r": 20, "t": 50, "b": 40},
+        margin={"l": 60, "r": 20, "t": 70, "b": 40},
         height=HEIGHT,
         hoverlabel={"align": "left"},
-        legend={"orientation": "h", "y": 1.08, "x": 1.0, "xanchor": "right"},
+        # On the left: plotly's own buttons come up on the right.
+        legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "xanchor": "left"},
     )
     figure.update_layout(**layout)
     return figure

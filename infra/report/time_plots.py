@@ -9,12 +9,14 @@ from plotly.subplots import make_subplots
 
 from domain.backtesting.attribution import pair_correlations, regime_spans
 from domain.backtesting.result import BacktestResult
+from domain.market import Side
 from domain.positions import Trade
 from domain.regime import Regime
 from infra.report.detail import add_line
 from infra.report.style import BLUE, GRAY, INK, ORANGE, PURPLE, RED, sign_color, styled
 
 _REGIME_LEVEL = {Regime.INACTIVE: 0, Regime.ACTIVE: 1, Regime.COOLDOWN: 2}
+_DIRECTION = {Side.SELL: "short", Side.BUY: "long"}
 _REGIME_COLORS = [
     [0.0, "rgba(255,255,255,0)"],
     [0.33, "rgba(255,255,255,0)"],
@@ -83,7 +85,10 @@ def market_plot(result: BacktestResult, asset: str) -> go.Figure:
     figure.update_xaxes(type="date", range=[begin_ms, end_ms], rangeslider={"visible": False})
     figure.update_yaxes(title="USDT", tickformat=",~f", secondary_y=False)
     figure.update_yaxes(visible=False, range=[0, 1], fixedrange=True, secondary_y=True)
-    title = f"{asset}: price, averages, regime (red: may be short, gray: cooldown), trades"
+    title = (
+        f"{asset}: price, averages, regime (red: may be short, gray: cooldown), "
+        "trades (exit green: won, red: lost)"
+    )
     return styled(figure, title, height=560, hovermode="closest")
 
 
@@ -101,7 +106,9 @@ def correlations_plot(result: BacktestResult) -> go.Figure:
     figure.add_hline(y=limit, line={"color": GRAY, "dash": "dash"}, annotation_text="entry limit")
     figure.update_xaxes(type="date")
     window = result.rules.strategy.volatility_window
-    return styled(figure, f"Correlations at midnight, over {window} candles", hovermode="x unified")
+    figure.update_yaxes(title="Pearson")
+    title = f"Correlations at midnight, over {window} candles"
+    return styled(figure, title, hovermode="x unified")
 
 
 def _regimes(result: BacktestResult, asset: str) -> go.Heatmap:
@@ -159,7 +166,7 @@ def _told(trade: Trade) -> str:
     held_minutes = (trade.exit_ms - trade.entry_ms) // 60_000
     return "<br>".join(
         [
-            f"<b>{trade.asset} {'short' if trade.side == 'Sell' else trade.side}</b> {trade.qty}",
+            f"<b>{trade.asset} {_DIRECTION[trade.side]}</b> {trade.qty}",
             f"in  {_minute(trade.entry_ms)} at {trade.entry_price:,.4f}",
             f"out {_minute(trade.exit_ms)} at {trade.exit_price:,.4f}",
             f"{trade.reason}, held {held_minutes // 60}h {held_minutes % 60:02d}m",

@@ -288,9 +288,6 @@ SWEEP = ("--sweep", "strategy.ema_short_period=100,200,risk.stop_loss_pct=0.01,0
 
 def test_the_table_says_that_results_are_in_sample_and_the_csv_has_them(folder, tmp_path):
     end = invoke(folder, *SWEEP, "--sort", "total_return", "--sweep-csv", tmp_path / "out.csv")
-    (tmp_path / "one.yaml").write_text(
-        (folder / "settings.yaml").read_text() + "risk: {stop_loss_pct: 0.02}\n".replace("}", "}")
-    )
 
     assert end.exit_code == 0, end.stderr
     assert "4 combinations by total_return" in end.stdout
@@ -325,6 +322,8 @@ def test_a_walk_forward_shows_both_sides(folder, tmp_path):
     assert end.exit_code == 0, end.stderr
     assert "sharpe out of sample, mean over all else" in page.read_text()
     assert "What each window would have chosen" in end.stdout
+    rows = [line.split()[:2] for line in end.stdout.splitlines() if "%/" in line]
+    assert sorted(rows) == [[a, b] for a in ("100", "200") for b in ("0.01", "0.02")]
     assert "Out of sample the choices made" in end.stdout
     assert "In-sample results." not in end.stdout
     with (tmp_path / "out.csv").open() as file:

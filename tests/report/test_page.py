@@ -19,14 +19,26 @@ PLOTS = 10
 
 @pytest.fixture(scope="module")
 def report(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(shared_data, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def swept(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the report of a sweep with a walk forward over some weeks."""
+    more = ("--sweep", "strategy.ema_short_period=120,240,risk.stop_loss_pct=0.01,0.015")
+    span = ("--to", "2025-05-10", "--walk-forward", "12:6")
+    return write(shared_data, tmp_path_factory, *more, *span)
+
+
+def write(shared_data: Path, tmp_path_factory: pytest.TempPathFactory, *more: str) -> Path:
     file = tmp_path_factory.mktemp("report") / "report.html"
     candles = shared_data / "market" / "bybit_perp_2025-04_2025-07"
     subprocess.run(
-        [sys.executable, "-m", "bin.backtest", "--candles", candles, "--report", file],
+        [sys.executable, "-m", "bin.backtest", "--candles", candles, "--report", file, *more],
         cwd=file.parent,
-        env={"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"},
+        env={"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", "PATH": os.environ["PATH"]},
         capture_output=True,
-        timeout=100,
+        timeout=300,
         check=True,
     )
     return file
@@ -82,7 +94,7 @@ def test_every_trade_is_marked_and_tells_its_details(page: Page, report: Path) -
     )
 
     assert len(told) == 177
-    assert all("PnL" in text and "held" in text for text in told)
+    assert all("PnL" in text and "held" in text and " short</b>" in text for text in told)
 
 
 def test_the_page_names_its_data_and_parameters(report: Path) -> None:
@@ -102,13 +114,44 @@ def test_zooming_in_shows_every_close(page: Page, report: Path) -> None:
         const redrawn = new Promise(done => plot.once('plotly_update', done));
         Plotly.relayout(plot, {'xaxis.range': [from, to]});
         await redrawn;
-        const x = plot.data.find(trace => trace.name === 'close').x;
-        return [x.length, plot._fullLayout.xaxis.type, x[0] >= new Date(from + 'Z')];
+        const close = plot.data.find(trace => trace.name === 'close'), x = close.x;
+        const [low, high] = plot._fullLayout.yaxis.range;
+        return [x.length, plot._fullLayout.xaxis.type, x[0] >= new Date(from + 'Z'),
+            (Math.max(...close.y) - Math.min(...close.y)) / (high - low)];
     }"""
 
     a_day = page.evaluate(points, ["2025-05-01 00:00", "2025-05-02 00:00"])
     all_of_it = page.evaluate(points, ["2025-04-01 00:00", "2025-07-10 00:00"])
 
-    assert a_day == [289, "date", True]
+    assert a_day[:3] == [289, "date", True]
     assert 1_000 < all_of_it[0] <= 3_000
-    assert all_of_it[1:] == ["date", True]
+    assert all_of_it[1:3] == ["date", True]
+    for *_, filled in (a_day, all_of_it):
+        assert 0.5 < filled < 1, "the height fits what is in sight"
+
+
+def test_a_sweeps_page_draws_its_heat_maps_with_a_number_in_each_cell(
+    page: Page, swept: Path
+) -> None:
+    complaints = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(swept.as_uri())
+    page.wait_for_function("document.querySelectorAll('.js-plotly-plot .hm').length >= 5")
+
+    maps = page.evaluate(
+        "[...document.querySelectorAll('.js-plotly-plot')].slice(1, 3).map(plot => "
+        "[plot.layout.title.text, plot.layout.xaxis.title.text, plot.layout.yaxis.title.text,"
+        "[...plot.querySelectorAll('.heatmap-label')].map(cell => cell.textContent)])"
+    )
+    picture = ARTIFACTS / "sweep-report.png"
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=picture, full_page=True)
+
+    assert complaints == []
+    for (title, x, y, cells), sample in zip(maps, ("in sample", "out of sample"), strict=True):
+        assert title.startswith(f"sharpe {sample}")
+        assert (x, y) == ("strategy.ema_short_period", "risk.stop_loss_pct")
+        assert len(cells) == 4
+        assert all(float(cell.replace("\u2212", "-")) for cell in cells)
+    assert picture.stat().st_size > 100_000

@@ -8,11 +8,13 @@ from rich.console import Console
 
 from bin.backtest_run import BacktestOptions, run_backtest_command
 from bin.bias import run_bias_command
+from bin.command import start
 from bin.sweep import SweepOptions, run_sweep_command
 from domain.backtesting.sweep import FIGURES
 from domain.errors import BadDataError, ConfigError, TradingError
 
 GAVE_UP, WRONG_USE = 1, 2
+_SORT = "sharpe"
 
 
 def main(
@@ -67,7 +69,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Sweep: of --samples.")] = 0,
     sort: Annotated[
         str, typer.Option(metavar="FIGURE", help=f"Sweep: {', '.join(FIGURES)}.")
-    ] = "sharpe",
+    ] = _SORT,
     walk_forward: Annotated[
         str | None,
         typer.Option(
@@ -84,7 +86,7 @@ def main(
     ] = None,
 ) -> None:
     """Trade recorded candles by the rules of the live system, and tell what came of it."""
-    screen = Console(stderr=True)
+    screen = Console(stderr=True, emoji=False)
     plain = BacktestOptions(
         candles=candles,
         settings=settings,
@@ -136,6 +138,7 @@ def _check_together(
     }
     of_many: dict[str, object] = {
         "--samples": swept.samples,
+        "--sort": swept.sort != _SORT,
         "--walk-forward": swept.walk_forward,
         "--scheduler": swept.scheduler,
         "--sweep-csv": swept.csv,
@@ -154,4 +157,4 @@ def _check_together(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main, "backtest")

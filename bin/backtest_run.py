@@ -55,7 +55,7 @@ def run_backtest_command(options: BacktestOptions) -> None:
     if options.as_json:
         print(as_json(result, engine_s))
     else:
-        Console().print(render(result, engine_s))
+        Console(emoji=False).print(render(result, engine_s))
 
 
 def _write(options: BacktestOptions, result: BacktestResult) -> None:

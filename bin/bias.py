@@ -57,7 +57,7 @@ def run_bias_command(
         ahead = look_ahead(market, rules, run_backtest, lambda: bar.advance(task))
         warm = warm_ups(market, rules, run_backtest, lambda: bar.advance(task))
         bar.update(task, completed=1 + CUTS + len(WARM_UPS))
-    Console().print(render(ahead, warm))
+    Console(emoji=False).print(render(ahead, warm))
     return not ahead.leaks
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from bin.command import start
 from bin.times import read_time, show_time
 from domain.errors import BadDataError, ConfigError, UnavailableError
 from domain.market import MINUTE_MS
@@ -33,7 +34,7 @@ _PATIENCE = replace(PATIENCE, answer_s=10.0, read_budget_s=20.0)
 """Nobody trades on these answers: better late than broken off."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Market history in files.")
-_screen = Console(stderr=True)
+_screen = Console(stderr=True, emoji=False)
 
 
 @app.command()
@@ -109,7 +110,7 @@ def verify(
         reports = check_folder(directory, limits, candle_ms)
     except ConfigError as error:
         raise typer.Exit(_tell(str(error), WRONG_USE)) from error
-    Console().print(_report_table(reports))
+    Console(emoji=False).print(_report_table(reports))
     for report in reports:
         _tell_findings(report)
     raise typer.Exit(FOUND_OR_GAVE_UP if any(report.findings for report in reports) else DONE)
@@ -178,7 +179,7 @@ def _tell_downloaded(parts: list[Part]) -> int:
             continue
         wanted = " to ".join(map(show_time, part.wanted))
         code = _tell(f"{part.what}: the exchange has none from {wanted}", FOUND_OR_GAVE_UP)
-    Console().print(table)
+    Console(emoji=False).print(table)
     return code
 
 
@@ -200,7 +201,7 @@ def _table(*columns: str) -> Table:
 
 
 def _tell_findings(report: FileReport) -> None:
-    out = Console()
+    out = Console(emoji=False)
     for finding in report.findings:
         more = finding.count - len(finding.examples)
         examples = "; ".join(finding.examples) + (f"; and {more:,} more" if more else "")
@@ -218,4 +219,4 @@ def _tell(text: str, code: int) -> int:
 
 
 if __name__ == "__main__":
-    app()
+    start(app, "candles")

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from bin.command import start
 from domain.errors import ConfigError
 from infra.chaos.plan import make_plan, read_faults
 from infra.chaos.processes import ChaosError
@@ -93,12 +94,14 @@ def main(
     ] = None,
 ) -> None:
     """Kill whole systems at every step, mislead them, and check the exchange's own records."""
-    screen = Console()
+    screen = Console(emoji=False)
     try:
         names = read_faults(faults)
         soak_s = None if soak_for is None else _seconds(soak_for)
     except ConfigError as error:
-        Console(stderr=True).print(str(error), style="red", markup=False, highlight=False)
+        Console(stderr=True, emoji=False).print(
+            str(error), style="red", markup=False, highlight=False
+        )
         raise typer.Exit(WRONG_USE) from error
     folder = keep or Path(tempfile.mkdtemp(prefix="chaos-"))
     if soak_s is not None:
@@ -222,4 +225,4 @@ def _summarize(screen: Console, outcomes: Sequence[Outcome]) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main, "chaos")

@@ -17,6 +17,7 @@ from bin.checks.account import check_account, check_balance, check_private_strea
 from bin.checks.finding import Finding, Level, fail, ok, warn
 from bin.checks.machine import check_machine
 from bin.checks.market import check_assets, check_network, check_public_stream
+from bin.command import start
 from bin.modes import LIVE_TRADING, YES, Mode, venue_of
 from domain.errors import AccessDeniedError, BadDataError, ConfigError, UnavailableError
 from infra.bybit.connection import account_reader
@@ -38,7 +39,7 @@ def main(
 ) -> None:
     """Check what a run needs, a line each. Nothing is changed, here or at the exchange."""
     logger.remove()
-    screen, failed = Console(highlight=False), []
+    screen, failed = Console(highlight=False, emoji=False), []
     for finding in check(mode, settings, run_dir or _VAR / mode):
         screen.print(_line(finding), soft_wrap=True)
         if finding.level is Level.FAIL and finding.name not in failed:
@@ -135,4 +136,4 @@ def _line(finding: Finding) -> Text:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main, "check")

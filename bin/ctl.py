@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bin.command import start
 from bin.times import read_time, show_time
 from domain.errors import ConfigError
 from domain.operator import MANUALS, CommandName, UnknownCommandError, checked
@@ -37,7 +38,7 @@ _VAR = Path(__file__).resolve().parents[1] / "var"
 _PATIENCE_S = 30.0
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
-screen, errors = Console(), Console(stderr=True)
+screen, errors = Console(emoji=False), Console(stderr=True, emoji=False)
 
 
 @dataclass(slots=True)
@@ -216,4 +217,4 @@ def _failed(text: str, code: int) -> typer.Exit:
 
 
 if __name__ == "__main__":
-    app()
+    start(app, "ctl")

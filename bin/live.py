@@ -173,7 +173,7 @@ def _trade(run: Run, view: LiveView, screen: Console, stop_s: float, keepers: Ke
     keepers.health.close()
     session.note()
     run.stop(stop_s)
-    Console().print(session.draw())
+    Console(emoji=False).print(session.draw())
     return GAVE_UP if run.supervisor.escalated.is_set() else DONE
 
 

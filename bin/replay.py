@@ -142,7 +142,7 @@ def _play(
         summary = _summary(run, player, last_ms, played, seconds)
     if options.trades is not None:
         write_trades(options.trades, summary.trades)
-    Console().print(render(summary))
+    Console(emoji=False).print(render(summary))
     return GAVE_UP if run.supervisor.escalated.is_set() else DONE
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bin.command import start
 from bin.live import LiveOptions, run_live
 from bin.modes import Mode
 from bin.replay import WRONG_USE, ReplayOptions, run_replay
@@ -58,7 +59,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Of the drills.")] = 0,
 ) -> None:
     """Run the trading system and show what it does."""
-    screen = Console(stderr=True)
+    screen = Console(stderr=True, emoji=False)
     try:
         is_stepped = _is_stepped(mode, candles, speed, drill)
         chosen = mode or (Mode.SIM if candles is None else Mode.REPLAY)
@@ -119,4 +120,4 @@ def _needed(candles: Path | None) -> Path:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main, "run-actors")

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bin.command import start
 from bin.times import read_time
 from domain.errors import BadDataError, ConfigError
 from domain.market import Instrument
@@ -55,7 +56,7 @@ def main(
     api_secret: Annotated[str, typer.Option(help="And its secret.")] = DEFAULT_KEYS.api_secret,
 ) -> None:
     """Simulate the exchange on this machine until a signal comes."""
-    screen = Console(stderr=True)
+    screen = Console(stderr=True, emoji=False)
     try:
         found = load_settings(settings, environ={}, dotenv=None)
         rules = found.trading_rules()
@@ -121,4 +122,4 @@ def _speed(text: str) -> float | None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main, "sim-exchange")

@@ -79,7 +79,7 @@ def run_sweep_command(options: SweepOptions, screen: Console) -> None:
     if options.report is not None:
         best = run_backtest(market, result.rows[0].combination.rules)
         write_page(options.report, options.candles, best, result)
-    Console().print(render(result, time.monotonic() - began_s))
+    Console(emoji=False).print(render(result, time.monotonic() - began_s))
 
 
 def sweep(options: SweepOptions, screen: Console) -> tuple[Market, SweepResult]:

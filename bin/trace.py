@@ -13,6 +13,7 @@ from loguru import logger
 from rich.console import Console
 
 from bin.bootstrap import trace_codec
+from bin.command import start
 from bin.times import read_time
 from bin.trace_crashes import crash_view, crashes_in, crashes_table, find_crash
 from bin.trace_diff import differ
@@ -66,7 +67,7 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             code = function(*arguments, **options)
         except (ConfigError, BadDataError) as error:
-            Console(stderr=True).print(
+            Console(stderr=True, emoji=False).print(
                 str(error), style="red", markup=False, highlight=False, soft_wrap=True
             )
             code = WRONG_USE
@@ -284,4 +285,4 @@ def _followed(
 
 
 if __name__ == "__main__":
-    app()
+    start(app, "trace")

@@ -340,6 +340,7 @@ def test_a_walk_forward_shows_both_sides(folder, tmp_path):
         (("--trades", "x.csv"), "--trades does not go with --sweep"),
         (("--scheduler", "tcp://127.0.0.1:1"), "no Dask scheduler answers there"),
         (("--sweep", "strategy.candle_minutes=5,15"), "candles of one length"),
+        (("--sweep", "strategy.ema_short_period=600:100:10"), "=600:100:10: expected FROM:TO:STEP"),
     ],
 )
 def test_wrong_use_is_told_in_a_line(folder, more, told, monkeypatch):
@@ -379,7 +380,8 @@ def _workers(pid: int) -> list[psutil.Process]:
     return [child for child in children if "popen_loky_posix" in " ".join(child.cmdline())]
 
 
-def test_options_of_sweeps_need_one(folder):
-    end = invoke(folder, "--samples", 3)
+@pytest.mark.parametrize(("name", "value"), [("--samples", 3), ("--sort", "calmar")])
+def test_options_of_sweeps_need_one(folder, name, value):
+    end = invoke(folder, name, value)
 
-    assert (end.exit_code, end.stderr) == (2, "--samples needs --sweep\n")
+    assert (end.exit_code, end.stderr) == (2, f"{name} needs --sweep\n")

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, time, timedelta
+from datetime import UTC, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
+
+from infra.log_file import LogFile
 
 if TYPE_CHECKING:
     from loguru import Record
@@ -34,7 +36,7 @@ def start_logging(
         file: where the JSON lines go; a new one begins at the rotation time.
         level: lowest level of the file.
         rotation: UTC time of day, HH:MM.
-        retention_days: how long old files are kept.
+        retention_days: how many files of earlier days are kept.
         screen: writes one line that is already colored.
         screen_level: lowest level of the screen.
         context: names the actor at work.
@@ -45,14 +47,8 @@ def start_logging(
     # `diagnose` shows the values of variables in tracebacks, and with them keys and signatures.
     _add(screen, screen_level, format=_SCREEN, colorize=True, diagnose=False)
     hour, minute = (int(part) for part in rotation.split(":"))
-    _add(
-        file,
-        level,
-        format=_json_line,
-        rotation=time(hour, minute, tzinfo=UTC),
-        retention=timedelta(days=retention_days),
-        diagnose=False,
-    )
+    lines = LogFile(file, rotation=time(hour, minute), retention_days=retention_days, screen=screen)
+    _add(lines, level, format=_json_line, diagnose=False)
 
 
 def set_level(level: str) -> None:

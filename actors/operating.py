@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from actors.messages import AssetFlat, ClosePosition, Flatten, RiskRaised, SystemChanged
 from actors.ports import Journal
+from actors.watch import WalletAudit
 from domain.closing import is_younger
 from domain.decisions import Decision
 from domain.facts import Fact
@@ -16,6 +17,7 @@ from domain.operator import ALL, Command, CommandName, OperatorCommand, Operator
 from domain.orders import ExitReason, Purpose
 from domain.portfolio import PortfolioState
 from domain.rules import TradingRules
+from domain.transfers import Transfer
 
 _SECOND_MS = 1000
 _Verdict = tuple[bool, str]
@@ -36,6 +38,7 @@ class Operations:
 
     rules: TradingRules
     books: PortfolioState
+    wallet: WalletAudit
     state: OperatorState = field(default_factory=OperatorState)
     flat: set[str] = field(default_factory=set)
     """In a panic: assets of which the exchange has said that nothing is open any more."""
@@ -122,12 +125,19 @@ class Operations:
         return True, f"panic: nothing is opened until rearm; closing {held or 'nothing'}"
 
     def _judge_rearm(self) -> _Verdict:
-        if self.state.panic is None and not self.books.protection.is_halted:
-            return False, "nothing to rearm: neither halted nor in a panic"
+        difference = self.wallet.difference
+        if not self._is_stopped and not difference:
+            return False, "nothing to rearm: neither halted, nor in a panic, nor a balance in doubt"
         if self.not_flat:
             waits = ", ".join(sorted(self.not_flat))
             return False, f"the panic is not over: the exchange has not shown {waits} to be flat"
-        return True, "armed again: entries are allowed where nothing else forbids them"
+        taken = f"; the exchange's balance is taken over ({difference:+f})" if difference else ""
+        return True, f"armed again: entries are allowed where nothing else forbids them{taken}"
+
+    @property
+    def _is_stopped(self) -> bool:
+        """Tell whether a panic or a halt forbids entries."""
+        return self.state.panic is not None or self.books.protection.is_halted
 
     def _change(self, name: CommandName, t_ms: int) -> list[Fact]:
         """Change the books, and return what is to be stored of that."""
@@ -137,13 +147,25 @@ class Operations:
                 protection = self.books.panic(t_ms)
                 return [self.books.protection, Decision(t_ms=t_ms, protection=protection)]
             case CommandName.REARM:
-                self.books.rearm()
-                return [self.books.protection]
+                return self._rearm(t_ms)
             case CommandName.PAUSE:
                 self.books.begin_epoch()
                 return [self.books.protection]
             case _:
                 return []
+
+    def _rearm(self, t_ms: int) -> list[Fact]:
+        facts: list[Fact] = []
+        difference = self.wallet.accept()
+        if difference:
+            taken = Transfer(
+                transfer_id=f"rearm/{t_ms}", ts_ms=t_ms, kind="ADJUSTMENT", amount=difference
+            )
+            self.books.apply_transfer(taken)
+            facts.append(taken)
+        if self._is_stopped:
+            self.books.rearm()
+        return [*facts, self.books.protection]
 
     def _take(self, state: OperatorState) -> None:
         self.state = state

@@ -114,7 +114,7 @@ class PortfolioActor(SupervisedActor):
         initial_balance = oldest.balance + sum((t.amount for t in transfers), ZERO)
         self._state = PortfolioState(self._rules, self._stored_state, initial_balance)
         self._suspend()
-        self._operations = Operations(rules=self._rules, books=self._state)
+        self._operations = Operations(rules=self._rules, books=self._state, wallet=self._wallet)
         self._operations.read(self._journal)
         self._protection = self._journal.newest_protection()
         self._decision = self._journal.newest_decision(self._rules.strategy.candle_ms)
@@ -227,6 +227,7 @@ class PortfolioActor(SupervisedActor):
         self._journal.append(*done.facts)
         if self._state.protection in done.facts:
             self._stored_state = self._state.protection
+        self._note_broken()
         if done.answer.is_done:
             self._tell_done(message.command.name, done.answer)
         return done.answer
@@ -273,8 +274,14 @@ class PortfolioActor(SupervisedActor):
 
     def _on_wallet(self, message: WalletSeen) -> None:
         risk = self._wallet.compare(self._state.present().balance, message.balance, message.ts_ms)
+        self._note_broken()
         if risk is not None:
             self.tell(NOTIFIER, risk)
+
+    def _note_broken(self) -> None:
+        """Let nothing be opened while anything is broken, or the balance is in doubt."""
+        watched = {} if self._malfunctions is None else self._malfunctions.details
+        self._state.malfunctions = {**watched, **self._wallet.details}
 
     def _on_malfunction(self, message: MalfunctionBegan | MalfunctionEnded) -> None:
         if self._malfunctions is None:
@@ -298,7 +305,7 @@ class PortfolioActor(SupervisedActor):
     def _watch_malfunctions(self, malfunctions: MalfunctionWatch) -> None:
         held = self._state.present().positions
         risks, is_new = malfunctions.look(self.now_ms, held)
-        self._state.malfunctions = dict(malfunctions.details)
+        self._note_broken()
         for risk in risks:
             self.tell(NOTIFIER, risk)
         if is_new and held and self._rules.protection.malfunction_closes_all:

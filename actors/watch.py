@@ -13,6 +13,8 @@ from domain.transfers import Transfer
 WALLET_TOLERANCE = Decimal("0.01")
 """Quote; venues round."""
 ALARMING_WALLETS = 3
+WALLET = "wallet"
+"""The source under which a balance that differs blocks entries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,33 +81,69 @@ class MalfunctionWatch:
 
 
 class WalletAudit:
-    """Holds the booked balance against the exchange's."""
+    """Holds the booked balance against the exchange's; what differs for good blocks entries.
+
+    Sizes, drawdown and the daily loss all stand on the balance: no new risk on one that is wrong.
+    """
 
     def __init__(self) -> None:
         """Begin without doubt."""
         self._differences = 0
         self._difference = ZERO
+        self._since_ms: int | None = None
+        """Since when it is known to differ for good."""
+
+    @property
+    def difference(self) -> Decimal:
+        """What the exchange has more than the books, for good; 0: they agree."""
+        return ZERO if self._since_ms is None else self._difference
+
+    @property
+    def details(self) -> Mapping[str, str]:
+        """What blocks entries, in words, by source."""
+        if self._since_ms is None:
+            return {}
+        text = f"the exchange's balance is {self._difference:+f} from the books'"
+        return {WALLET: text}
+
+    def accept(self) -> Decimal:
+        """Return what the exchange has more for good, and take it as explained; 0: they agree."""
+        difference, self._since_ms, self._differences = self.difference, None, 0
+        return difference
 
     def compare(self, ours: Decimal, theirs: Decimal, ts_ms: int) -> RiskRaised | None:
-        """Return a danger where they differ by the same amount time and again; once."""
+        """Return a danger where they differ by the same amount time and again, and its end."""
         difference = theirs - ours
         if abs(difference) < WALLET_TOLERANCE:
-            self._differences = 0
-            return None
+            since_ms, self._since_ms, self._differences = self._since_ms, None, 0
+            return None if since_ms is None else _wallet_agrees(since_ms, theirs)
         # A fill or a transfer may be on its way; only a difference that stays is worth a word.
         is_same = abs(difference - self._difference) < WALLET_TOLERANCE
         self._differences = self._differences + 1 if is_same else 1
         self._difference = difference
         if self._differences != ALARMING_WALLETS:
             return None
+        self._since_ms = ts_ms
         return RiskRaised(
             key=f"wallet/{ts_ms}",
             asset=None,
             what="the exchange's balance is not what trades, funding and transfers add up to",
             figures=f"exchange={theirs:f} books={ours:f} difference={difference:f}",
-            effect="nothing is blocked; sizes and drawdown follow the books",
-            advice="compare the exchange's transaction log with the journal",
+            effect="nothing is opened until both agree; open positions go on as they are",
+            advice="compare the exchange's transaction log with the journal; where the exchange is "
+            "right, rearm makes its balance the books' own, as neither gain nor loss",
         )
+
+
+def _wallet_agrees(since_ms: int, balance: Decimal) -> RiskRaised:
+    return RiskRaised(
+        key=f"wallet/{since_ms}/ended",
+        asset=None,
+        what="the exchange's balance and the books agree again",
+        figures=f"balance={balance:f}",
+        effect="entries are allowed again where nothing else forbids them",
+        advice="nothing to do",
+    )
 
 
 def transfer_risk(transfer: Transfer) -> RiskRaised:

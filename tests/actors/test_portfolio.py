@@ -25,6 +25,7 @@ from actors.messages import (
     EntryRefused,
     MalfunctionBegan,
     MalfunctionEnded,
+    OperatorAsked,
     PositionChanged,
     PositionMarked,
     ProtectionFired,
@@ -33,11 +34,12 @@ from actors.messages import (
     WalletSeen,
 )
 from actors.portfolio import PortfolioActor
-from actors.watch import LiveChecks
+from actors.watch import ALARMING_WALLETS, LiveChecks
 from domain.candles import CandleSeries, carry_forward
 from domain.decisions import RefusalReason
 from domain.errors import UnavailableError
 from domain.market import DAY_MS
+from domain.operator import Command, CommandName, OperatorCommand
 from domain.orders import ExitReason, Purpose
 from domain.positions import Execution
 from domain.rules import TradingRules
@@ -186,6 +188,14 @@ class Desk:
 
     def risks(self) -> list[str]:
         return [m.what for m in self.heard["notifier"] if isinstance(m, RiskRaised)]
+
+    def asked(self, command: Command) -> OperatorCommand:
+        """Let the operator ask for something, and return the answer."""
+        message = OperatorAsked(command=command, operator="test")
+        answer = self.system.address("portfolio").ask(message, sender="test", timeout_s=30)
+        assert isinstance(answer, OperatorCommand)
+        self.settle()
+        return answer
 
     def snapshot(self) -> PortfolioSnapshot:
         asked = self.system.address("portfolio").ask(Describe(), sender="test", timeout_s=30)
@@ -430,14 +440,48 @@ def test_an_account_that_does_not_answer_is_asked_again(desk: Desk) -> None:
     assert all(child.restarts == 0 for child in desk.supervisor.children())
 
 
-def test_a_balance_that_nothing_explains_is_told_once(desk: Desk) -> None:
+def test_a_balance_that_nothing_explains_is_told_once_and_blocks_until_it_agrees(
+    desk: Desk,
+) -> None:
+    desk.account.wallet = Decimal(9_990)
     seen = [WalletSeen(ts_ms=START_MS + n, balance=Decimal(9_990)) for n in range(5)]
-
     desk.tell(seen[0], seen[1])
     assert desk.risks() == []
     desk.tell(*seen[2:])
-
     assert len(desk.risks()) == 1
+
+    assert desk.refusal(NOON_MS + CANDLE_MS) is RefusalReason.MALFUNCTION
+    assert desk.snapshot().malfunctions == {
+        "wallet": "the exchange's balance is -10 from the books'"
+    }
+
+    desk.account.wallet = Decimal(10_000)
+    desk.tell(WalletSeen(ts_ms=desk.clock.now_ms(), balance=Decimal(10_000)))
+    assert desk.refusal(NOON_MS + 2 * CANDLE_MS) is None
+    assert [risk.partition(" ")[0] for risk in desk.risks()] == ["the", "the"]
+    assert desk.risks()[-1].endswith("agree again")
+
+
+def test_the_operator_takes_over_a_balance_that_nothing_explains_as_neither_gain_nor_loss(
+    tmp_path: Path,
+) -> None:
+    with opened(tmp_path) as desk:
+        desk.account.wallet = Decimal(9_000)
+        rearm = Command(name=CommandName.REARM, argument="")
+        assert not desk.asked(rearm).is_done
+        desk.tell(*[WalletSeen(ts_ms=START_MS, balance=Decimal(9_000))] * ALARMING_WALLETS)
+
+        answer = desk.asked(rearm)
+
+        assert answer.is_done
+        assert "-1000" in answer.result
+        assert not desk.asked(rearm).is_done
+        desk.tell(WalletSeen(ts_ms=START_MS + 1, balance=Decimal(9_000)))
+        assert desk.refusal(NOON_MS + CANDLE_MS) is None
+        assert desk.fired() == []
+    with opened(tmp_path, RULES, CHECKS, NOON_MS + 2 * CANDLE_MS) as desk:
+        present = desk.snapshot()
+        assert (present.balance, present.drawdown, present.daily_loss) == (9_000, 0, 0)
 
 
 # Malfunctions.

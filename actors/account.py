@@ -1,7 +1,8 @@
 """The actor of the account: finds money that came in or went out, also while nobody was running.
 
 Receives: AskAccount from its own timer; Restarted, GivenUp.
-Publishes: TransferSeen, WalletSeen to the portfolio, which books and stores them.
+Publishes: TransferSeen, WalletSeen to the portfolio, which books and stores them; RiskRaised to the
+notifier, of positions that no asset of the settings answers for.
 Owns: nothing. What it finds is found again; an actor of its own, so that a slow answer of the
 exchange delays no decision of the portfolio.
 """
@@ -17,10 +18,12 @@ from actors.messages import (
     TransferSeen,
     WalletSeen,
 )
-from actors.names import PORTFOLIO
+from actors.names import NOTIFIER, PORTFOLIO
 from actors.ports import Clock, Journals, Timer, Wallet
+from actors.watch import stray_risk
 from domain.errors import AccessDeniedError, BadDataError, UnavailableError
 from domain.market import DAY_MS, HOUR_MS
+from domain.positions import Stray
 
 LOOK_BACK_MS = 7 * DAY_MS
 """How long before the newest equity a transfer may lie that was not heard of."""
@@ -56,6 +59,8 @@ class AccountActor(SupervisedActor):
         self._ask_every_ms = ask_every_ms
         self._timer: Timer | None = None
         self._told: set[str] = set()
+        self._strays: set[Stray] = set()
+        """Positions that people were told of."""
 
     def on_start(self) -> None:
         """Learn from when on transfers may be unknown, and begin to ask."""
@@ -75,6 +80,8 @@ class AccountActor(SupervisedActor):
                 if address == PORTFOLIO:
                     self._told.clear()
                     self._ask()
+                elif address == NOTIFIER:
+                    self._strays.clear()
             case GivenUp():
                 pass
             case _:
@@ -95,9 +102,17 @@ class AccountActor(SupervisedActor):
             self._since_ms = max(self._since_ms, self.now_ms - LATE_MS)
             balance = self._wallet.balance()
             self.tell(PORTFOLIO, WalletSeen(ts_ms=self.now_ms, balance=balance))
+            self._look_for_strays()
         except (UnavailableError, AccessDeniedError, BadDataError) as error:
             logger.bind(actor=self.name).warning("{}: {}", self.name, error)
         self._ask_again()
+
+    def _look_for_strays(self) -> None:
+        """Tell people of each position that nobody watches, once as long as it stands as it is."""
+        strays = set(self._wallet.strays())
+        for stray in strays - self._strays:
+            self.tell(NOTIFIER, stray_risk(stray))
+        self._strays = strays
 
     def _ask_again(self) -> None:
         if self._timer is not None:

@@ -12,7 +12,7 @@ from domain.market import Candle
 from domain.notices import Notice, NoticeKind, Similar
 from domain.operator import OperatorCommand
 from domain.orders import OrderRequest, OrderUpdate, RestingOrder
-from domain.positions import Execution, Holding, Trade
+from domain.positions import Execution, Holding, Stray, Trade
 from domain.protection import ProtectionState
 from domain.sizing import ProtectiveLevels
 from domain.transfers import Transfer
@@ -166,6 +166,13 @@ class Wallet(Protocol):
 
     def balance(self) -> Decimal:
         """Return the wallet balance, quote.
+
+        Raises:
+            UnavailableError: the exchange did not answer.
+        """
+
+    def strays(self) -> Sequence[Stray]:
+        """Return the open positions in symbols that no asset of the settings answers for.
 
         Raises:
             UnavailableError: the exchange did not answer.

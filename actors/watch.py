@@ -6,7 +6,8 @@ from decimal import Decimal
 
 from actors.messages import RiskRaised
 from domain.malfunctions import Malfunctions
-from domain.positions import ZERO
+from domain.market import DAY_MS
+from domain.positions import ZERO, Stray
 from domain.rules import TradingRules
 from domain.transfers import Transfer
 
@@ -147,12 +148,36 @@ def _wallet_agrees(since_ms: int, balance: Decimal) -> RiskRaised:
 
 
 def transfer_risk(transfer: Transfer) -> RiskRaised:
-    """Return the words for money that came in or went out."""
+    """Return the words for money that came in or went out; of foreign trades once a day each."""
+    figures = f"amount={transfer.amount:f} kind={transfer.kind}"
+    if transfer.is_foreign_trade:
+        return RiskRaised(
+            key=f"{transfer.kind}/{transfer.ts_ms // DAY_MS}",
+            asset=None,
+            what="somebody else trades in this account",
+            figures=figures,
+            effect="balance, peak and the day's start move by what it costs or brings",
+            advice="trade by hand in an account of its own; if it was not you, lock the account",
+        )
     return RiskRaised(
         key=f"transfer/{transfer.transfer_id}",
         asset=None,
         what="money came in" if transfer.amount > 0 else "money went out",
-        figures=f"amount={transfer.amount:f} kind={transfer.kind}",
+        figures=figures,
         effect="balance, peak and the day's start moved by it; it is neither gain nor loss",
         advice="nothing to do if it was you; else lock the account",
+    )
+
+
+def stray_risk(stray: Stray) -> RiskRaised:
+    """Return the words for a position that nobody here watches; the same one is told once."""
+    stop = "none" if stray.stop_loss is None else f"{stray.stop_loss:f}"
+    price = "unknown" if stray.avg_entry_price is None else f"{stray.avg_entry_price:f}"
+    return RiskRaised(
+        key=f"stray/{stray.symbol}/{stray.signed_qty:f}/{price}",
+        asset=None,
+        what=f"a position in {stray.symbol} is open, which is no asset of the settings",
+        figures=f"qty={stray.signed_qty:f} entry={price} stop={stop}",
+        effect="nobody watches it, and it shares the account's balance; nothing else changes",
+        advice="give it a stop, or close it; trade by hand in an account of its own",
     )

@@ -132,6 +132,18 @@ FLAT = Holding(signed_qty=ZERO, stop_loss=None, take_profit=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stray:
+    """An open position of the account that no asset of the settings answers for."""
+
+    symbol: str
+    signed_qty: Decimal
+    """Base units; negative is short."""
+    avg_entry_price: Decimal | None
+    stop_loss: Decimal | None
+    """None where it has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Booked:
     """What one execution did: the position after it, the cash it moved, the trade it ended."""
 

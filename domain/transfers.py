@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+FOREIGN = "FOREIGN"
+"""Begins the kind of what somebody else trades in the account; type and symbol follow."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
@@ -15,3 +18,8 @@ class Transfer:
     """The venue's word for it."""
     amount: Decimal
     """Quote; positive is received."""
+
+    @property
+    def is_foreign_trade(self) -> bool:
+        """Tell whether it is what trades or funding of others moved, in the same account."""
+        return self.kind.startswith(f"{FOREIGN} ")

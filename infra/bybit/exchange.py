@@ -11,7 +11,7 @@ from loguru import logger
 from domain.errors import AccessDeniedError, OrderRefusedError, UnavailableError
 from domain.market import Side
 from domain.orders import OrderRequest, OrderStatus, OrderUpdate, RestingOrder
-from domain.positions import ZERO, Execution, Holding
+from domain.positions import ZERO, Execution, Holding, Stray
 from domain.sizing import ProtectiveLevels
 from domain.transfers import Transfer
 from infra.bybit import UnknownOutcomeError
@@ -182,12 +182,26 @@ class BybitExchange:
                 kind=found.kind,
                 amount=found.amount,
             )
-            for found in self._rest.transfers(since_ms)
+            for found in self._rest.transfers(frozenset(self._symbols.values()), since_ms)
         ]
 
     def balance(self) -> Decimal:
         """Return the wallet balance, USDT."""
         return self._rest.wallet().balance
+
+    def strays(self) -> Sequence[Stray]:
+        """Return the open positions in symbols that are not traded here."""
+        ours = frozenset(self._symbols.values())
+        return [
+            Stray(
+                symbol=position.symbol,
+                signed_qty=-position.qty if position.side is Side.SELL else position.qty,
+                avg_entry_price=position.avg_entry_price,
+                stop_loss=position.stop_loss,
+            )
+            for position in self._rest.open_positions()
+            if position.symbol not in ours
+        ]
 
     # What the account's stream tells.
 

@@ -41,7 +41,7 @@ from domain.errors import UnavailableError
 from domain.market import DAY_MS
 from domain.operator import Command, CommandName, OperatorCommand
 from domain.orders import ExitReason, Purpose
-from domain.positions import Execution
+from domain.positions import Execution, Stray
 from domain.rules import TradingRules
 from domain.snapshots import PortfolioSnapshot
 from domain.transfers import Transfer
@@ -81,6 +81,7 @@ class FakeAccount:
         self.found: list[Transfer] = []
         self.wallet = Decimal(10_000)
         self.is_down = False
+        self.by_hand: list[Stray] = []
         self.asked_since_ms: list[int] = []
 
     def transfers(self, since_ms: int) -> list[Transfer]:
@@ -91,6 +92,9 @@ class FakeAccount:
 
     def balance(self) -> Decimal:
         return self.wallet
+
+    def strays(self) -> list[Stray]:
+        return self.by_hand
 
 
 class Desk:
@@ -482,6 +486,47 @@ def test_the_operator_takes_over_a_balance_that_nothing_explains_as_neither_gain
     with opened(tmp_path, RULES, CHECKS, NOON_MS + 2 * CANDLE_MS) as desk:
         present = desk.snapshot()
         assert (present.balance, present.drawdown, present.daily_loss) == (9_000, 0, 0)
+
+
+def test_a_position_that_no_asset_answers_for_is_told_once_as_long_as_it_stands(
+    desk: Desk,
+) -> None:
+    doge = Stray(
+        symbol="DOGEUSDT",
+        signed_qty=Decimal(-100),
+        avg_entry_price=Decimal("0.2"),
+        stop_loss=None,
+    )
+    desk.account.by_hand = [doge]
+    desk.until(desk.clock.now_ms() + 3 * ASK_EVERY_MS)
+    assert desk.risks() == ["a position in DOGEUSDT is open, which is no asset of the settings"]
+
+    desk.account.by_hand = [replace(doge, signed_qty=Decimal(-200))]
+    desk.until(desk.clock.now_ms() + 2 * ASK_EVERY_MS)
+    desk.account.by_hand = []
+    desk.until(desk.clock.now_ms() + 2 * ASK_EVERY_MS)
+
+    assert len(desk.risks()) == 2
+    assert desk.refusal(NOON_MS + CANDLE_MS) is None
+
+
+def test_what_others_trade_in_the_account_is_told_once_a_day_and_is_no_loss(desk: Desk) -> None:
+    desk.account.found = [
+        Transfer(
+            transfer_id=str(n),
+            ts_ms=START_MS + n,
+            kind="FOREIGN TRADE linear DOGEUSDT",
+            amount=Decimal(-100),
+        )
+        for n in range(1, 4)
+    ]
+    desk.account.wallet = Decimal(9_700)
+    desk.until(desk.clock.now_ms() + 5 * ASK_EVERY_MS)
+
+    told = {m.key for m in desk.heard["notifier"] if isinstance(m, RiskRaised)}
+    assert told == {f"FOREIGN TRADE linear DOGEUSDT/{START_MS // DAY_MS}"}
+    assert (desk.snapshot().balance, desk.snapshot().drawdown) == (9_700, 0)
+    assert desk.snapshot().malfunctions == {}
 
 
 # Malfunctions.

@@ -108,3 +108,29 @@ def test_nothing_is_opened_while_the_account_s_stream_is_down_and_nothing_is_sen
             CLOSE.client_order_id
         ]
         assert exchange.submit(ENTRY, lambda: True).status is OrderStatus.ACCEPTED
+
+
+def test_positions_of_symbols_that_are_not_traded_here_are_strays():
+    with running_server() as venue, client_of(venue) as rest:
+        row = ROW | {"positionIdx": 0, "leverage": "10", "stopLoss": ""}
+        venue.answer(
+            "/v5/position/list",
+            {
+                "list": [
+                    row,
+                    row | {"symbol": "DOGEUSDT", "size": "7", "stopLoss": "101"},
+                    row | {"symbol": "XRPUSDT", "side": "Buy"},
+                    row | {"symbol": "SOLUSDT", "side": "", "size": "0"},
+                ]
+            },
+        )
+        exchange = BybitExchange(
+            rest, Market(), symbols={"BTC": "BTCUSDT"}, now_ms=lambda: START_MS
+        )
+
+        strays = exchange.strays()
+
+    assert [(s.symbol, s.signed_qty, s.stop_loss) for s in strays] == [
+        ("DOGEUSDT", Decimal(-7), Decimal(101)),
+        ("XRPUSDT", Decimal("0.1"), None),
+    ]

@@ -455,20 +455,28 @@ def test_fees_are_read_and_demo_trading_has_none(venue, rest):
         assert demo.fee_rate("BTCUSDT") is None
 
 
-def test_transfers_are_what_neither_trades_nor_funding_explain(venue, rest):
+def test_transfers_are_what_neither_trades_nor_funding_of_ours_explain(venue, rest):
+    logged = [
+        ("TRADE", "-1", "BTCUSDT", "linear"),
+        ("TRANSFER_OUT", "-50", "", ""),
+        ("SETTLEMENT", "2", "BTCUSDT", "linear"),
+        ("TRADE", "-3", "DOGEUSDT", "linear"),
+        ("TRADE", "-4", "BTCUSDT", "spot"),
+        ("TRANSFER_IN", "100", "", ""),
+    ]
     rows = [
-        {"id": str(i), "type": kind, "transactionTime": str(START_MS - i), "currency": "USDT"}
-        | {"change": change, "symbol": ""}
-        for i, (kind, change) in enumerate(
-            [("TRADE", "-1"), ("TRANSFER_OUT", "-50"), ("SETTLEMENT", "2"), ("TRANSFER_IN", "100")]
-        )
+        {"id": "1", "tradeId": f"t{i}", "type": kind, "transactionTime": str(START_MS - i)}
+        | {"change": change, "symbol": symbol, "category": category, "currency": "USDT"}
+        for i, (kind, change, symbol, category) in enumerate(logged)
     ]
     venue.answer("/v5/account/transaction-log", {"list": rows}, {"list": []})
 
-    found = rest.transfers(START_MS)
+    found = rest.transfers({"BTCUSDT"}, START_MS)
 
     assert [(t.kind, t.amount) for t in found] == [
         ("TRANSFER_IN", Decimal(100)),
+        ("FOREIGN TRADE spot BTCUSDT", Decimal(-4)),
+        ("FOREIGN TRADE linear DOGEUSDT", Decimal(-3)),
         ("TRANSFER_OUT", Decimal(-50)),
     ]
 

@@ -58,7 +58,9 @@ READERS = {
     "order-history": lambda raw: list(map(order_of, Row("order", raw).rows("list"))),
     "execution-list": lambda raw: list(map(execution_of, Row("e", raw).rows("list"))),
     "position-list": lambda raw: [position_of(row, 1) for row in Row("position", raw).rows("list")],
-    "transaction-log": lambda raw: list(map(transfer, Row("log", raw).rows("list"))),
+    "transaction-log": lambda raw: [
+        transfer(row, {"BTCUSDT"}) for row in Row("log", raw).rows("list")
+    ],
 }
 
 

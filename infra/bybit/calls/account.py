@@ -1,5 +1,8 @@
 """The account: its money, its key, and how it is set up."""
 
+from collections.abc import Collection
+from functools import partial
+
 from pybit.unified_trading import HTTP  # type: ignore[import-untyped]
 
 from infra.bybit.calls.base import Calls
@@ -75,17 +78,21 @@ class AccountCalls(Calls):
             lambda answer: fee_rates(answer.result, symbol),
         )
 
-    def transfers(self, since_ms: int, until_ms: int | None = None) -> tuple[Transfer, ...]:
-        """Return what changed the balance besides trading and funding, oldest first.
+    def transfers(
+        self, ours: Collection[str], since_ms: int, until_ms: int | None = None
+    ) -> tuple[Transfer, ...]:
+        """Return what changed the balance besides our own trades and funding, oldest first.
 
         Args:
+            ours: the perpetuals that are traded here.
             since_ms: lowest time, included.
             until_ms: highest, included; None: now.
         """
         query = {"accountType": "UNIFIED", "currency": QUOTE}
         found: dict[tuple[str, str, int], Transfer] = {}
+        read = partial(_transfers, ours)
         for page in self._wire.history(
-            HTTP.get_transaction_log, query, _LOG_PAGE, since_ms, until_ms, _transfers
+            HTTP.get_transaction_log, query, _LOG_PAGE, since_ms, until_ms, read
         ):
             for item in page:
                 if item is not None:
@@ -93,5 +100,5 @@ class AccountCalls(Calls):
         return tuple(sorted(found.values(), key=lambda item: item.ts_ms))
 
 
-def _transfers(answer: Answer) -> list[Transfer | None]:
-    return [transfer(row) for row in Row("transaction-log", answer.result).rows("list")]
+def _transfers(ours: Collection[str], answer: Answer) -> list[Transfer | None]:
+    return [transfer(row, ours) for row in Row("transaction-log", answer.result).rows("list")]

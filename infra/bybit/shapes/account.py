@@ -1,12 +1,14 @@
 """The account: its money, its fees, its key, and how it is set up."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
 from domain.errors import BadDataError
 from domain.positions import ZERO
-from infra.bybit.shapes.queries import QUOTE
+from domain.transfers import FOREIGN
+from infra.bybit.shapes.queries import CATEGORY, QUOTE
 from infra.bybit.shapes.row import Row
 
 _EXPLAINED = frozenset({"TRADE", "SETTLEMENT", "LIQUIDATION", "ADL", "DELIVERY"})
@@ -50,7 +52,8 @@ class Transfer:
     transfer_id: str
     ts_ms: int
     kind: str
-    """The venue's word: `TRANSFER_IN`, `TRANSFER_OUT`, `BONUS`, `INTEREST` ..."""
+    """The venue's word: `TRANSFER_IN`, `TRANSFER_OUT`, `BONUS`, `INTEREST` ...; where it is a trade
+    or funding of somebody else, `FOREIGN`, the word and the symbol."""
     currency: str
     amount: Decimal
     """Of the currency; positive is received."""
@@ -140,14 +143,24 @@ def fee_rates(result: object, symbol: str) -> FeeRates:
     return FeeRates(taker=row.decimal("takerFeeRate"), maker=row.decimal("makerFeeRate"))
 
 
-def transfer(row: Row) -> Transfer | None:
-    """Return a line of the transaction log; None where a trade or funding explains it."""
-    kind = row.text("type")
+def transfer(row: Row, ours: Collection[str]) -> Transfer | None:
+    """Return a line of the transaction log; None where a trade or funding of ours explains it.
+
+    Args:
+        row: the venue's words.
+        ours: the perpetuals that are traded here. What others trade in the account moves the
+            balance without being in our books, in spot under the very names of ours.
+    """
+    kind, line_id = row.text("type"), row.text("id")
     if kind in _EXPLAINED:
-        return None
+        symbol, category = row.maybe_text("symbol"), row.maybe_text("category")
+        if symbol in ours and category in {CATEGORY, None}:
+            return None
+        kind = f"{FOREIGN} {kind} {category or ''} {symbol or 'no symbol'}".replace("  ", " ")
+        line_id = row.maybe_text("tradeId") or line_id
     return Transfer(
-        transfer_id=row.text("id"),
-        ts_ms=row.time_ms("transactionTime"),
+        transfer_id=line_id,
+        ts_ms=row.integer("transactionTime"),
         kind=kind,
         currency=row.text("currency"),
         amount=row.decimal("change"),

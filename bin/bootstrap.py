@@ -49,7 +49,7 @@ from infra.notices.commands import Answer, HandleCommand
 from infra.paper.connection import PaperConnection
 from infra.replay.lockstep import LockStep
 from infra.settings import Settings
-from infra.settings.sections import LoggingSettings, SupervisionSettings
+from infra.settings.sections.running import LoggingSettings, SupervisionSettings
 from infra.stepping import Stepper, Steps
 from infra.trace.decode import TraceDecoder, TraceTypes, exception_of
 from infra.trace.encode import pack, tagged, unpack

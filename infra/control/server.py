@@ -14,7 +14,7 @@ from domain.errors import ConfigError
 from domain.operator import Command
 from domain.replies import Reply
 from infra.control.token import ControlAddress, forget_address, own_token, write_address
-from infra.settings.sections import ControlSettings
+from infra.settings.sections.people import ControlSettings
 
 _NICENESS = 10
 _CLOSE_S = 5.0

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from infra.health.figures import Figures
-from infra.settings.sections import HealthSettings
+from infra.settings.sections.running import HealthSettings
 
 _MS_PER_S = 1000
 

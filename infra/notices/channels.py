@@ -16,7 +16,7 @@ from infra.notices.carrier import Carrier, Sender
 from infra.notices.commands import HandleCommand
 from infra.notices.heartbeat import Heartbeat
 from infra.notices.outbox import SqliteOutboxes
-from infra.settings.sections import NotificationSettings
+from infra.settings.sections.people import NotificationSettings
 
 TELEGRAM, TELEGRAM_ADMIN = "telegram", "telegram_admin"
 _SERVICES = ("discord", "slack", "email", "other")

@@ -5,6 +5,6 @@ The data's way: `tree` (files), `environment` (overrides), `sections` (types and
 """
 
 from infra.settings.load import SettingsSource, default_dotenv, load_settings
-from infra.settings.sections import Settings
+from infra.settings.sections.whole import Settings
 
 __all__ = ["Settings", "SettingsSource", "default_dotenv", "load_settings"]

@@ -13,7 +13,7 @@ from infra.settings.checks import contradictions
 from infra.settings.environment import override, read_variables
 from infra.settings.fields import REFUSED, REFUSED_SECRET
 from infra.settings.problems import Key, Place, Problem, read_key, report, show, show_key
-from infra.settings.sections import Settings
+from infra.settings.sections.whole import Settings
 from infra.settings.tree import EVERY, Node, UnreadableError, merge, put, read_tree
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]

@@ -1,0 +1,75 @@
+"""Where the market and the account are, or what stands in their place."""
+
+from decimal import Decimal
+from typing import Annotated
+
+from domain.market import HOUR_MS
+from domain.rules import FillRules
+from infra.settings import fields
+from infra.settings.sections.values import Count, Flag, Secret, Section
+
+_ONE_BPS = Decimal("0.0001")
+_HOST = r"[A-Za-z0-9.-]{1,200}(:[0-9]{1,5})?"
+_HERE = r"(127\.0\.0\.1|localhost)(:[0-9]{1,5})?"
+_StreamUrl = Annotated[
+    str,
+    fields.text(
+        f"wss://{_HOST}/[a-z0-9/]{{1,60}}|ws://{_HERE}/[a-z0-9/]{{1,60}}",
+        "wss://HOST/PATH, ws://127.0.0.1:PORT/PATH, or null",
+    ),
+]
+
+
+class ExchangeSettings(Section):
+    """Which account is traded, and where it is."""
+
+    api_key: Secret | None
+    api_secret: Secret | None
+    testnet: Flag | None
+    demo: Flag | None
+    rest_url: (
+        Annotated[
+            str,
+            fields.text(
+                f"https://{_HOST}|http://{_HERE}", "https://HOST, http://127.0.0.1:PORT, or null"
+            ),
+        ]
+        | None
+    )
+    public_stream_url: _StreamUrl | None
+    private_stream_url: _StreamUrl | None
+    clock_speed: Annotated[Decimal, fields.number("times real time", "1", "1000")]
+
+
+class FeedSettings(Section):
+    """How market data is read."""
+
+    max_connections: Count
+
+
+class SimulationSettings(Section):
+    """The simulated exchange of the default run."""
+
+    address: Annotated[str, fields.text(r"[^\s:/]+:[0-9]{1,5}", "HOST:PORT, or null")] | None
+    speed: Annotated[Decimal, fields.number("times real time", "1", "1000")]
+    seed: Annotated[int, fields.whole("seed", 0, 1_000_000_000)]
+
+
+class ReplaySettings(Section):
+    """What a simulated fill costs."""
+
+    initial_balance: Annotated[Decimal, fields.number("USDT", "1", "1000000000000")]
+    slippage_bps: Annotated[Decimal, fields.basis_points("0.01", "1000")]
+    taker_fee_rate: Annotated[Decimal, fields.fraction("0", "0.01")]
+    funding_rate: Annotated[Decimal, fields.fraction("-0.05", "0.05")]
+    funding_interval_hours: Annotated[int, fields.whole("hours", 1, 24)]
+
+    def rules(self) -> FillRules:
+        """Return what the matching engine charges."""
+        return FillRules(
+            initial_balance=self.initial_balance,
+            slippage_fraction=self.slippage_bps * _ONE_BPS,
+            taker_fee_rate=self.taker_fee_rate,
+            funding_rate=self.funding_rate,
+            funding_interval_ms=self.funding_interval_hours * HOUR_MS,
+        )

@@ -1,0 +1,82 @@
+"""Who is told, and who may command."""
+
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+from domain.notices import NoticeKind, NoticeRules
+from infra.settings import fields
+from infra.settings.sections.values import Flag, Minutes, Secret, SecretUrl, Section, TimeOfDay
+
+_Kind = Annotated[
+    NoticeKind, BeforeValidator(str.lower), fields.one_of(kind.upper() for kind in NoticeKind)
+]
+_Kinds = tuple[_Kind, ...]
+_WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+
+
+class KindSettings(Section):
+    """Which kinds of notices go where."""
+
+    telegram: _Kinds
+    telegram_admin: _Kinds
+    discord: _Kinds
+    slack: _Kinds
+    email: _Kinds
+    other: _Kinds
+
+
+class NotificationSettings(Section):
+    """Where the operator is told."""
+
+    alert_cooldown_minutes: Minutes
+    report_time: TimeOfDay | None
+    weekly_report_day: Annotated[str, fields.one_of(_WEEKDAYS)]
+    max_waiting: Annotated[int, fields.whole("notices", 10, 1_000_000)]
+    kinds: KindSettings
+    telegram_bot_token: Secret | None
+    telegram_channel_id: (
+        Annotated[
+            str, fields.text(r"-?[0-9]{1,20}|@\w{1,64}", "a number, @name, or null", shown=False)
+        ]
+        | None
+    )
+    telegram_admin_chat_id: (
+        Annotated[str, fields.text(r"-?[0-9]{1,20}", "a number, or null", shown=False)] | None
+    )
+    telegram_server: Annotated[
+        str, fields.text(r"https?://[!-~]*[^/\s]", "an http(s) address without a slash at its end")
+    ]
+    discord_url: Secret | None
+    slack_url: Secret | None
+    email_url: Secret | None
+    other_url: Secret | None
+    heartbeat_url: SecretUrl | None
+
+    def without_channels(self) -> "NotificationSettings":
+        """Return the same with nobody to tell."""
+        places = [name for name in type(self).model_fields if name.endswith(("_token", "_url"))]
+        return self.model_copy(update=dict.fromkeys(places))
+
+    def rules(self) -> NoticeRules:
+        """Return when people are told."""
+        minute = None
+        if self.report_time is not None:
+            hours, minutes = self.report_time.split(":")
+            minute = int(hours) * 60 + int(minutes)
+        return NoticeRules(
+            alert_cooldown_minutes=self.alert_cooldown_minutes,
+            report_minute=minute,
+            weekly_report_weekday=_WEEKDAYS.index(self.weekly_report_day),
+        )
+
+
+class ControlSettings(Section):
+    """Where commands are taken over HTTP."""
+
+    enabled: Flag
+    host: Annotated[
+        str, fields.text(r"[A-Za-z0-9.:-]{1,200}", "an address or name of this machine")
+    ]
+    port: Annotated[int, fields.whole("port", 0, 65_535)]
+    requests_per_second: Annotated[int, fields.whole("requests", 1, 1000)]

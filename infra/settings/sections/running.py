@@ -1,0 +1,65 @@
+"""How the system is kept running, watched and remembered."""
+
+from decimal import Decimal
+from typing import Annotated
+
+from infra.settings import fields
+from infra.settings.sections.values import Flag, Ms, Seconds, Section, Share, TimeOfDay
+
+
+class SupervisionSettings(Section):
+    """When an actor is started again and when it is given up."""
+
+    max_restarts: Annotated[int, fields.whole("restarts", 0, 1000)]
+    within_seconds: Seconds
+    backoff_initial_seconds: Seconds
+    backoff_max_seconds: Seconds
+    backoff_jitter_fraction: Annotated[Decimal, fields.fraction("0", "1")]
+    hang_seconds: Seconds
+    start_seconds: Seconds
+    shutdown_seconds: Seconds
+    freeze_seconds: Seconds
+
+
+class DatabaseSettings(Section):
+    """Where the journal is."""
+
+    file: Annotated[str, fields.text(r"[^\0]*[^\0\s][^\0]*", "a file name, or null")] | None
+    busy_timeout_ms: Ms
+
+
+class HealthSettings(Section):
+    """When people are told of the machine, the connections and the mailboxes."""
+
+    every_seconds: Annotated[Decimal, fields.number("seconds", "0.1", "60")]
+    for_seconds: Annotated[Decimal, fields.number("seconds", "0", "3600")]
+    max_cpu_pct: Share
+    max_memory_pct: Share
+    max_disk_pct: Share
+    max_latency_ms: Ms
+    max_feed_age_seconds: Seconds
+    max_message_age_seconds: Seconds
+    max_clock_offset_ms: Ms
+
+
+class LoggingSettings(Section):
+    """What is logged and how long it is kept."""
+
+    level: Annotated[
+        str, fields.one_of(("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"))
+    ]
+    rotation: TimeOfDay
+    retention_days: Annotated[int, fields.whole("days", 1, 3650)]
+
+
+class TraceSettings(Section):
+    """What is recorded of each message, and how long it is kept."""
+
+    enabled: Flag
+    ring: Annotated[int, fields.whole("messages", 1, 1_000_000)]
+    flush_ms: Annotated[int, fields.whole("milliseconds", 1, 1000)]
+    segment_mb: Annotated[int, fields.whole("megabytes", 1, 4096)]
+    kept_mb: Annotated[int, fields.whole("megabytes", 1, 10_000_000)]
+    retention_days: Annotated[int, fields.whole("days", 1, 3650)]
+    tick_every: Annotated[int, fields.whole("ticks", 1, 1_000_000)]
+    crash_files: Annotated[int, fields.whole("files", 1, 100_000)]

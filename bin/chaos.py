@@ -44,11 +44,11 @@ SETTINGS: dict[str, Any] = {
         "per_asset_settings": {
             "short_hold_hours": 0.2,
             "short_hold_cooldown_hours": 0.2,
-            "loss_streak_cooldown_hours": 0,
+            "loss_streak_cooldown_hours": 0.2,
             "trades_per_hour_cooldown_minutes": 0,
             "trades_per_day_cooldown_hours": 0,
         },
-        "global_settings": {"loss_streak_cooldown_hours": 0, "emergency_cooldown_hours": 0},
+        "global_settings": {"loss_streak_cooldown_hours": 0, "emergency_cooldown_hours": 0.2},
     },
     "execution": {"reconcile_seconds": 1},
     "supervision": {

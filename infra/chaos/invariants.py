@@ -1,22 +1,28 @@
 """What must be true after a run, whatever happened in it: the exchange's records are the judge."""
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any
 
-from domain.cooldowns import AssetCooldown
+from domain.operator import fold
 from domain.orders import OrderStatus, Purpose
 from domain.positions import ZERO, Execution, ExecutionKind, Position, Trade, book
 from domain.rules import TradingRules
 from domain.sizing import protective_levels
 from infra.chaos.journal_view import JournalView
+from infra.chaos.memory import forgotten
 
 Records = Mapping[str, Any]
 _CENT = Decimal("0.000001")
 """The exchange prints money with fewer digits than it has."""
+CLOCK_SLACK_MS = 30_000
+"""How far the system's measured clock may run ahead of the exchange's.
+
+A fault moves the exchange's clock by 3 s; at high speed an error of a few real milliseconds is
+seconds of exchange time.
+"""
 _OURS = re.compile(r"[A-Z0-9]+-\d+-(entry|exit|emerg|oper|naked)-\d+")
 _NEVER_SENT = (OrderStatus.VOID, OrderStatus.REJECTED)
 
@@ -29,6 +35,7 @@ def differences(
         *_unlike_executions(records, journal, rules),
         *_unlike_balance(state, journal, rules),
         *_unlike_positions(state, journal, rules),
+        *_open_after_panic(journal, rules),
         *_unproven(journal),
     ]
 
@@ -46,14 +53,22 @@ def violations(
     """
     return [
         *_sent_twice(records),
+        *_accepted_after_all(records, journal),
         *_without_intent_or_grant(records, journal),
         *_naked(records, naked_limit_ms),
         *_over_exposed(journal, rules),
         *_unlike_trades(journal),
-        *_crosses_used_twice(journal),
-        *_forgotten_protection(journal),
-        *_forgotten_cooldowns(journal, rules),
+        *forgotten(accepted(records), journal, rules),
     ]
+
+
+def accepted(records: Records) -> Counter[str]:
+    """Return how often the exchange accepted each client order id."""
+    return Counter(
+        row["orderLinkId"]
+        for row in records["orders"]
+        if row["orderLinkId"] and row["orderStatus"] != "Rejected"
+    )
 
 
 # At one moment.
@@ -64,6 +79,8 @@ def _unlike_executions(
 ) -> Iterator[str]:
     assets = {asset.instrument.symbol: asset.asset for asset in rules.assets}
     booked = {execution.exec_id: execution for _, execution in journal.executions}
+    if len(booked) < len(journal.executions):
+        yield f"{len(journal.executions) - len(booked)} executions were booked twice"
     found = {row["execId"]: row for row in records["executions"]}
     for missing in found.keys() - booked.keys():
         yield f"execution {missing} was never booked"
@@ -112,6 +129,14 @@ def _unlike_positions(
                 yield f"{asset.asset}: the stops stand at {found[0]} and {found[1]}"
 
 
+def _open_after_panic(journal: JournalView, rules: TradingRules) -> Iterator[str]:
+    commands = [command for _, command in journal.commands]
+    panic = fold(commands, [asset.asset for asset in rules.assets]).panic
+    for asset, position in _positions(journal).items():
+        if panic is not None and position.opened_ms < panic.ts_ms - CLOCK_SLACK_MS:
+            yield f"{asset} still stands after a panic"
+
+
 def _unproven(journal: JournalView) -> Iterator[str]:
     for order in journal.orders.values():
         if order.is_under_way:
@@ -122,12 +147,17 @@ def _unproven(journal: JournalView) -> Iterator[str]:
 
 
 def _sent_twice(records: Records) -> Iterator[str]:
-    accepted = Counter(
-        row["orderLinkId"] for row in records["orders"] if row["orderStatus"] != "Rejected"
-    )
-    for link_id, times in accepted.items():
-        if link_id and times > 1:
+    for link_id, times in accepted(records).items():
+        if times > 1:
             yield f"{link_id} was accepted {times} times"
+
+
+def _accepted_after_all(records: Records, journal: JournalView) -> Iterator[str]:
+    """Yield orders that were proven absent, and then came: sent by a life that was replaced."""
+    for link_id in accepted(records):
+        order = journal.orders.get(link_id)
+        if order is not None and order.state.status in _NEVER_SENT:
+            yield f"{link_id} was accepted, though it ended as {order.state.status}"
 
 
 def _without_intent_or_grant(records: Records, journal: JournalView) -> Iterator[str]:
@@ -140,21 +170,12 @@ def _without_intent_or_grant(records: Records, journal: JournalView) -> Iterator
         if order is None:
             yield f"{link_id} was sent without an intent"
             continue
-        if journal.intended_ms[link_id] > int(row["createdTime"]) + _clock_slack_ms(row):
+        if journal.intended_ms[link_id] > int(row["createdTime"]) + CLOCK_SLACK_MS:
             yield f"{link_id} was sent before its intent was stored"
         if order.intent.purpose is Purpose.ENTRY and link_id not in granted:
             yield f"{link_id} was sent without a grant"
         if order.intent.request.qty != Decimal(row["qty"]):
             yield f"{link_id} was sent with {row['qty']}, intended {order.intent.request.qty}"
-
-
-def _clock_slack_ms(_row: Mapping[str, Any]) -> int:
-    """Return how far the system's measured clock may run ahead of the exchange's.
-
-    A fault moves the exchange's clock by 3 s; at high speed an error of a few real milliseconds
-    is seconds of exchange time.
-    """
-    return 30_000
 
 
 def _naked(records: Records, limit_ms: float) -> Iterator[str]:
@@ -202,44 +223,6 @@ def _unlike_trades(journal: JournalView) -> Iterator[str]:
         made += [booked.trade] if booked.trade is not None else []
     if made != journal.trades:
         yield f"{len(journal.trades)} trades are stored, the executions make {len(made)}"
-
-
-def _crosses_used_twice(journal: JournalView) -> Iterator[str]:
-    used = Counter(
-        (order.intent.request.asset, order.intent.cross_ms)
-        for order in journal.orders.values()
-        if order.intent.purpose is Purpose.ENTRY and order.state.filled_qty
-    )
-    for (asset, cross_ms), times in used.items():
-        if times > 1:
-            yield f"{asset}: the cross of {cross_ms} was used {times} times"
-
-
-def _forgotten_protection(journal: JournalView) -> Iterator[str]:
-    for before, after in pairwise(journal.samples):
-        if after.epoch < before.epoch:
-            yield f"the protection epoch fell from {before.epoch} to {after.epoch}"
-        if after.peak_equity < before.peak_equity:
-            yield f"the peak fell from {before.peak_equity} to {after.peak_equity}"
-        if before.is_halted and not after.is_halted:
-            yield "a halt was forgotten"
-        if after.day < before.day:
-            yield f"day {after.day} followed day {before.day}"
-        if after.day == before.day and after.day_start_equity != before.day_start_equity:
-            yield f"the start of day {after.day} changed"
-
-
-def _forgotten_cooldowns(journal: JournalView, rules: TradingRules) -> Iterator[str]:
-    trades: dict[str, list[Trade]] = defaultdict(list)
-    for trade in journal.trades:
-        trades[trade.asset].append(trade)
-    for _, grant in journal.grants:
-        cooldown = AssetCooldown(rules.cooldown)
-        for trade in trades[grant.asset]:
-            if trade.exit_ms < grant.t_ms - rules.strategy.candle_ms:
-                cooldown.apply(trade)
-        if cooldown.is_active(grant.t_ms):
-            yield f"{grant.client_order_id} was granted in a cooldown"
 
 
 # The journal's executions, folded.

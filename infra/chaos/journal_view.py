@@ -8,6 +8,7 @@ from typing import Any
 
 from domain.decisions import Grant
 from domain.facts import Order
+from domain.operator import OperatorCommand
 from domain.orders import OrderUpdate
 from domain.positions import Execution, Trade
 from domain.protection import ProtectionState
@@ -25,10 +26,13 @@ class JournalView:
     updates: list[tuple[int, OrderUpdate]]
     intended_ms: dict[str, int]
     """When each intent was stored, exchange time, by client order id."""
+    intended_at: dict[str, int]
+    """Their fact ids."""
     grants: list[tuple[int, Grant]]
-    samples: list[ProtectionState]
+    samples: list[tuple[int, ProtectionState]]
     trades: list[Trade]
     transfers: tuple[Transfer, ...] = ()
+    commands: tuple[tuple[int, OperatorCommand], ...] = ()
 
 
 def read_journal(file: Path) -> JournalView:
@@ -83,16 +87,21 @@ def _read(database: sqlite3.Connection) -> JournalView:
         orders=orders,
         updates=updates,
         intended_ms={row["client_order_id"]: row["recorded_ms"] for row in intents},
+        intended_at={row["client_order_id"]: row["fact_id"] for row in intents},
         grants=[
             (row["fact_id"], rows.value_of(Grant, row))
             for row in ask("SELECT * FROM decision_grant ORDER BY fact_id, place")
         ],
         samples=[
-            rows.value_of(ProtectionState, row)
+            (row["fact_id"], rows.value_of(ProtectionState, row))
             for row in ask("SELECT * FROM equity_sample ORDER BY fact_id")
         ],
         trades=[rows.value_of(Trade, row) for row in ask("SELECT * FROM trade ORDER BY fact_id")],
         transfers=tuple(
             rows.value_of(Transfer, row) for row in ask("SELECT * FROM transfer ORDER BY fact_id")
+        ),
+        commands=tuple(
+            (row["fact_id"], rows.value_of(OperatorCommand, row))
+            for row in ask("SELECT * FROM operator_command ORDER BY fact_id")
         ),
     )

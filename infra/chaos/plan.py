@@ -53,6 +53,7 @@ FAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "liquidation": {"kind": "liquidation", **_ONCE_MET},
         "adl": {"kind": "adl", **_ONCE_MET},
         "price_gap": {"kind": "price_gap", "symbol": "BTCUSDT", "fraction": 0.03},
+        "ruinous_gap": {"kind": "price_gap", "fraction": 0.4, "probability": 0.3, "times": 4},
     }
 )
 """What the exchange does wrong. What is about an order or a position waits for one, also from one
@@ -65,6 +66,10 @@ _FEW, _MANY = 3, 1000
 """Restarts: so few that the poisoned actor is given up, so many that none is."""
 LOCKED = "locked"
 """Somebody else holds the journal's write lock."""
+PANIC = "panic"
+"""The operator wants all closed and nothing opened."""
+HALTED = "halted"
+"""The portfolio has lost so much that nothing is opened any more."""
 GAVE_UP = "gave up in order"
 """The process ended by itself, since an actor that all need was given up."""
 START_FAILED = "start failed"
@@ -83,6 +88,8 @@ class Life:
     """Names, and after how many seconds of trading each begins."""
     locked_s: float
     """How long the journal is locked from outside; 0: not at all."""
+    panic_s: float | None
+    """After how many seconds the operator panics; None: not at all."""
     length_s: float
     """Real seconds after which it is killed, unless it died before."""
 
@@ -109,6 +116,7 @@ class Plan:
             found += [name for name, _ in life.faults]
             found += [_name_of(drill) for drill in life.drills]
             found += [LOCKED] if life.locked_s else []
+            found += [PANIC] if life.panic_s is not None else []
             found += [] if life.kill_point else [KILL_AT_RANDOM]
         return found
 
@@ -170,6 +178,7 @@ def _life(random: Random, point: str | None, names: Sequence[str], seed: int | N
         drills=tuple(drills),
         faults=tuple((name, random.uniform(0.0, 2.0)) for name in chosen),
         locked_s=random.choice([0.0] * 8 + [0.5, 3.0]),
+        panic_s=random.uniform(2.0, 6.0) if random.random() < 0.05 else None,  # noqa: PLR2004
         # A kill point needs time to be reached; it ends the life when it is.
         length_s=random.uniform(3.0, 8.0) if point is None else 15.0,
     )

@@ -8,8 +8,10 @@ from infra.chaos.plan import (
     ACTOR_DRILLS,
     FAULTS,
     GAVE_UP,
+    HALTED,
     KILLS,
     LOCKED,
+    PANIC,
     POISON,
     PROCESS_DRILLS,
     START_FAILED,
@@ -27,7 +29,7 @@ border-bottom: 1px solid #ddd } td.n { text-align: right; font-variant-numeric: 
 def all_names() -> list[str]:
     """Return everything that a run can meet."""
     drills = [drill.partition("=")[0] for drill in (*ACTOR_DRILLS, POISON, *PROCESS_DRILLS)]
-    return [*KILLS, *dict.fromkeys(drills), LOCKED, GAVE_UP, START_FAILED, *FAULTS]
+    return [*KILLS, *dict.fromkeys(drills), LOCKED, PANIC, HALTED, GAVE_UP, START_FAILED, *FAULTS]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

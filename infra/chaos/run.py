@@ -11,7 +11,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from infra.chaos.plan import FAULTS, GAVE_UP, KILL_AT_RANDOM, LOCKED, Life, Plan
+from domain.operator import CommandName
+from infra.chaos.journal_view import read_journal
+from infra.chaos.plan import (
+    FAULTS,
+    GAVE_UP,
+    HALTED,
+    KILL_AT_RANDOM,
+    LOCKED,
+    PANIC,
+    Life,
+    Plan,
+)
 from infra.chaos.processes import ChaosError
 from infra.chaos.stage import STOP_S, Commands, Outcome, Stage
 from infra.drills.clock_jump import JUMPED
@@ -69,7 +80,11 @@ def _live(stage: Stage, life: Life, stack: contextlib.ExitStack) -> dict[int, st
     if life.locked_s:
         lock = lock_journal(stage.journal, life.locked_s, lambda: hits.update([LOCKED]))
         stack.callback(lock.join)
-    code = system.wait(life.length_s)
+    code = None
+    if life.panic_s is not None:
+        code = system.wait(life.panic_s)
+        stage.panic()
+    code = system.wait(life.length_s) if code is None else code
     hits[GAVE_UP] += code == 1
     hits[KILL_AT_RANDOM] += code is None
     # Nothing but its drill sends this signal to a process that still has its time.
@@ -114,6 +129,9 @@ def _count(stage: Stage, faults: dict[int, str]) -> None:
         if fault["id"] in faults:
             hits[faults[fault["id"]]] += fault["fired"]
     hits.update(struck(stage.log_lines()))
+    journal = read_journal(stage.journal)
+    hits[PANIC] += sum(command.command == CommandName.PANIC for _, command in journal.commands)
+    hits[HALTED] += any(state.is_halted for _, state in journal.samples)
 
 
 def struck(lines: Iterable[str]) -> Counter[str]:

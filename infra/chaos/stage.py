@@ -122,6 +122,10 @@ class Stage:
             self.outcome.longest_away_s = max(self.outcome.longest_away_s, away_s)
         return system
 
+    def panic(self) -> None:
+        """Ask for a panic as an operator can whom nobody hears."""
+        (self.run_dir / "PANIC").write_text("chaos")
+
     def note_death(self) -> None:
         """Begin to count the time without a system."""
         self._died_s = time.monotonic()

@@ -12,6 +12,7 @@ from domain.decisions import Grant
 from domain.facts import Order
 from domain.intents import close_intent, entry_intent
 from domain.market import Side
+from domain.operator import CommandName, OperatorCommand
 from domain.orders import ExitReason, OrderStatus, OrderUpdate, Purpose
 from domain.positions import Execution, ExecutionKind, Trade, book
 from domain.protection import initial_state
@@ -64,20 +65,21 @@ class Case:
         trade = book(position, executions[1]).trade
         assert trade is not None
         updates = [
-            (4, self._filled(entry.request.client_order_id)),
-            (7, self._filled(close.request.client_order_id)),
+            (5, self._filled(entry.request.client_order_id)),
+            (8, self._filled(close.request.client_order_id)),
         ]
         orders = {
             intent.request.client_order_id: Order(intent=intent).apply(update)
             for intent, (_, update) in zip((entry, close), updates, strict=True)
         }
         self.journal = JournalView(
-            executions=[(3, executions[0]), (6, executions[1])],
+            executions=[(4, executions[0]), (7, executions[1])],
             orders=orders,
             updates=updates,
             intended_ms=dict.fromkeys(orders, T_MS),
-            grants=[(1, grant)],
-            samples=[initial_state(Decimal(10_000), T_MS)],
+            intended_at=dict(zip(orders, (3, 6), strict=True)),
+            grants=[(2, grant)],
+            samples=[(1, initial_state(Decimal(10_000), T_MS))],
             trades=[trade],
         )
         fees = sum(execution.fee for execution in executions)
@@ -189,6 +191,17 @@ def leave_unproven(case: Case) -> None:
     case.change(orders=orders)
 
 
+def book_twice(case: Case) -> None:
+    case.change(executions=[*case.journal.executions, case.journal.executions[0]])
+
+
+def stand_after_a_panic(case: Case) -> None:
+    lose_execution(case)
+    command(case, CommandName.PANIC)
+    fact_id, panic = case.journal.commands[0]
+    case.change(commands=((fact_id, replace(panic, ts_ms=T_MS + CANDLE_MS)),))
+
+
 @pytest.mark.parametrize(
     ("harm", "words"),
     [
@@ -198,6 +211,8 @@ def leave_unproven(case: Case) -> None:
         (lose_money, "the balance is 10091.10 at the exchange"),
         (hold_unbooked, "ETH: -1 at the exchange, 0 in the books"),
         (leave_unproven, "BTC-1744802700-entry-1 is still INTENDED"),
+        (book_twice, "1 executions were booked twice"),
+        (stand_after_a_panic, "BTC still stands after a panic"),
     ],
 )
 def test_a_difference_is_found(
@@ -254,8 +269,31 @@ def use_a_cross_twice(case: Case) -> None:
 
 
 def samples(case: Case, **later: object) -> None:
-    first = replace(case.journal.samples[0], is_halted=True, epoch=2)
-    case.change(samples=[first, replace(first, **later)])  # type: ignore[arg-type]
+    first = replace(
+        case.journal.samples[0][1], is_halted=True, epoch=2, cooldown_end_ms=T_MS + CANDLE_MS
+    )
+    case.change(samples=[(9, first), (10, replace(first, **later))])  # type: ignore[arg-type]
+
+
+def before_the_entry(case: Case, **what: object) -> None:
+    case.change(samples=[(1, replace(case.journal.samples[0][1], **what))])  # type: ignore[arg-type]
+
+
+def command(case: Case, name: CommandName, argument: str = "", fact_id: int = 1) -> None:
+    found = OperatorCommand(
+        command=name, arguments=argument, operator="me", result="", ts_ms=T_MS, is_done=True
+    )
+    case.change(commands=(*case.journal.commands, (fact_id, found)))
+
+
+def accept_after_all(case: Case) -> None:
+    orders = dict(case.journal.orders)
+    order_id, order = next(iter(orders.items()))
+    void = OrderUpdate(
+        client_order_id=order_id, status=OrderStatus.VOID, filled_qty=Decimal(0), ts_ms=T_MS
+    )
+    orders[order_id] = Order(intent=order.intent).apply(void)
+    case.change(orders=orders)
 
 
 def grant_in_a_cooldown(case: Case) -> None:
@@ -283,6 +321,16 @@ def grant_in_a_cooldown(case: Case) -> None:
         (lambda case: samples(case, peak_equity=Decimal(9)), "the peak fell from 10000 to 9"),
         (lambda case: samples(case, day_start_equity=Decimal(9)), "the start of day"),
         (lambda case: samples(case, day=0), "day 0 followed"),
+        (lambda case: samples(case, cooldown_end_ms=0), "cooldown of the portfolio was forgotten"),
+        (lambda case: before_the_entry(case, is_halted=True), "entry-1 was sent during a halt"),
+        (lambda case: before_the_entry(case, epoch=1), "was sent in epoch 1, granted in an older"),
+        (
+            lambda case: before_the_entry(case, cooldown_end_ms=T_MS + 1),
+            "entry-1 was granted in a cooldown of the portfolio",
+        ),
+        (lambda case: command(case, CommandName.PANIC), "entry-1 was sent during a panic"),
+        (lambda case: command(case, CommandName.PAUSE, "BTC"), "was sent during a pause"),
+        (accept_after_all, "entry-1 was accepted, though it ended as VOID"),
         (grant_in_a_cooldown, "BTC-1744802700-entry-1 was granted in a cooldown"),
     ],
 )
@@ -293,3 +341,16 @@ def test_a_broken_promise_is_found(
     harm(case)
 
     assert any(words in found for found in case.violations())
+
+
+def test_what_a_command_has_ended_was_not_forgotten(rules: TradingRules) -> None:
+    case = Case(rules)
+    plain = case.journal.samples[0][1]
+    halted = replace(plain, is_halted=True, peak_equity=Decimal(20_000))
+    case.change(samples=[(-9, halted), (1, plain)])
+    for place, name in enumerate((CommandName.PAUSE, CommandName.RESUME)):
+        command(case, name, "all", fact_id=place - 8)
+    for place, name in enumerate((CommandName.PANIC, CommandName.REARM)):
+        command(case, name, fact_id=place - 6)
+
+    assert case.violations() == []

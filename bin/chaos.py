@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +19,7 @@ from rich.table import Table
 from bin.command import start
 from domain.errors import ConfigError
 from infra.chaos.plan import make_plan, read_faults
-from infra.chaos.processes import ChaosError
+from infra.chaos.processes import ChaosError, import_before
 from infra.chaos.report import coverage, render
 from infra.chaos.run import play
 from infra.chaos.soak import SoakOutcome, soak
@@ -28,7 +27,8 @@ from infra.chaos.stage import Commands, Outcome
 from infra.settings import load_settings
 
 DONE, BROKEN, WRONG_USE = 0, 1, 2
-_ROOT = Path(__file__).resolve().parents[1]
+_IMPORTED_BEFORE = ("bin.live", "bin.replay", "infra.simulator.exchange")
+"""What costs the commands most of their start."""
 SETTINGS: dict[str, Any] = {
     "strategy": {
         "ema_short_period": 2,
@@ -189,14 +189,14 @@ def _seconds(text: str) -> float:
 
 
 def _commands(settings: Mapping[str, Any]) -> Commands:
+    import_before(_IMPORTED_BEFORE)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "settings.yaml"
         file.write_text(json.dumps(settings))
         rules = load_settings(file, environ={}, dotenv=None).trading_rules()
     return Commands(
-        exchange=[sys.executable, "-m", "bin.sim_exchange"],
-        system=[sys.executable, "-m", "bin.run_actors"],
-        environ={"PYTHONPATH": str(_ROOT), "PYTHONSAFEPATH": "1"},
+        exchange=["bin.sim_exchange"],
+        system=["bin.run_actors"],
         settings=settings,
         rules=rules,
     )

@@ -1,9 +1,15 @@
-"""The two processes of a run: the exchange, which lives through it, and the system, which dies."""
+"""The two processes of a run: the exchange, which lives through it, and the system, which dies.
+
+Both are forked from one process that has imported their libraries already: a run has three or four
+starts, and the imports would be most of its work.
+"""
 
 import json
+import multiprocessing
 import os
+import runpy
 import signal
-import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -15,63 +21,77 @@ from domain.errors import TradingError
 
 _START_S = 60.0
 _POLL_S = 0.05
+_FORKS = multiprocessing.get_context("forkserver")
 
 
 class ChaosError(TradingError):
     """A process of the run did not do what every run needs: start, answer or end."""
 
 
+def import_before(modules: Sequence[str]) -> None:
+    """Let all children be forked from a process that has imported these; call before the first."""
+    # __main__ is multiprocessing's own default, and left out it is imported again by each child.
+    _FORKS.set_forkserver_preload(["__main__", *modules])
+
+
 class Process:
     """A child with its output in a file."""
 
-    def __init__(self, command: Sequence[str], output: Path, environ: Mapping[str, str]) -> None:
-        """Start it."""
-        self._output = output.open("ab")
-        self._popen = subprocess.Popen(  # noqa: S603 (our own commands)
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **environ},
-        )
+    def __init__(self, command: Sequence[str], output: Path) -> None:
+        """Start it.
+
+        Args:
+            command: the name of a module that is run as a program, and its arguments.
+            output: where it prints, behind what is there.
+        """
+        self._child = _FORKS.Process(target=_become, args=(list(command), str(output)))
+        self._child.start()
 
     @property
     def pid(self) -> int:
         """The process's id."""
-        return self._popen.pid
+        pid = self._child.pid
+        assert pid is not None  # noqa: S101 (it was started)
+        return pid
 
     @property
     def code(self) -> int | None:
         """How it ended; negative: by that signal; None while it lives."""
-        return self._popen.poll()
+        return self._child.exitcode
 
     def wait(self, timeout_s: float) -> int | None:
         """Return how it ended; None where it still lives."""
-        try:
-            return self._popen.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            return None
+        self._child.join(timeout_s)
+        return self.code
 
     def end(self, number: signal.Signals, timeout_s: float) -> int | None:
         """Send a signal and wait."""
-        self._popen.send_signal(number)
+        if self.code is None:
+            os.kill(self.pid, number)
         return self.wait(timeout_s)
 
     def close(self) -> None:
-        """Kill it where it lives, and let go."""
-        if self._popen.poll() is None:
-            self._popen.kill()
-            self._popen.wait()
-        self._output.close()
+        """Kill it where it lives."""
+        self._child.kill()
+        self._child.join()
+
+
+def _become(command: list[str], output: str) -> None:
+    """Be the program, in the child."""
+    out, nothing = os.open(output, os.O_WRONLY | os.O_APPEND | os.O_CREAT), os.open(os.devnull, 0)
+    for source, target in ((nothing, 0), (out, 1), (out, 2)):
+        os.dup2(source, target)
+    sys.argv = command
+    runpy.run_module(command[0], run_name="__main__", alter_sys=True)
 
 
 class ExchangeProcess(Process):
     """The simulated exchange, and its own word on what happened."""
 
-    def __init__(self, command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, command: Sequence[str], folder: Path) -> None:
         """Start it and wait until it listens."""
         output = folder / "exchange.txt"
-        super().__init__(command, output, environ)
+        super().__init__(command, output)
         self.host = ""
         wait_until(lambda: self._listens(output), _START_S, "the exchange listens")
 
@@ -92,9 +112,10 @@ class ExchangeProcess(Process):
         return self._call("GET", "/sim/records")
 
     def _listens(self, output: Path) -> bool:
+        text = output.read_text() if output.exists() else ""
         if self.code is not None:
-            raise ChaosError(f"the exchange did not start:\n{output.read_text()}")
-        _, found, rest = output.read_text().partition("listening on http://")
+            raise ChaosError(f"the exchange did not start:\n{text}")
+        _, found, rest = text.partition("listening on http://")
         self.host = rest.split("\n")[0]
         return bool(found) and rest.endswith("\n")
 

@@ -34,7 +34,6 @@ class Commands:
 
     exchange: Sequence[str]
     system: Sequence[str]
-    environ: Mapping[str, str]
     settings: Mapping[str, Any]
     """What differs from settings.yaml, as plain data."""
     rules: TradingRules
@@ -164,7 +163,7 @@ class Stage:
         return system
 
     def _start_once(self, command: Sequence[str], before: Mapping[str, int]) -> Process:
-        system = Process(command, self._folder / "system.txt", self._commands.environ)
+        system = Process(command, self._folder / "system.txt")
         self._stack.callback(system.close)
         wait_until(
             lambda: system.code is not None or self._has_taken_over(before),
@@ -180,7 +179,7 @@ class Stage:
             *("--seed", str(self.outcome.seed), "--settings", str(self._settings)),
             *("--api-key", _KEY, "--api-secret", _SECRET),
         ]
-        exchange = ExchangeProcess(command, self._folder, self._commands.environ)
+        exchange = ExchangeProcess(command, self._folder)
         self._stack.callback(exchange.close)
         return exchange
 

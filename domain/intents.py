@@ -47,7 +47,7 @@ def close_intent(
     request = OrderRequest(
         client_order_id=client_order_id(position.asset, decided_ms, purpose, attempt),
         asset=position.asset,
-        side=Side.BUY if position.side is Side.SELL else Side.SELL,
+        side=position.side.opposite,
         qty=position.qty,
         reduce_only=True,
     )

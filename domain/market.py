@@ -15,6 +15,11 @@ class Side(StrEnum):
     BUY = "BUY"
     SELL = "SELL"
 
+    @property
+    def opposite(self) -> "Side":
+        """The side that closes what this one opened."""
+        return Side.BUY if self is Side.SELL else Side.SELL
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candle:

@@ -113,7 +113,7 @@ class MatchingEngine:
         if reached is None:
             return []
         price, reason = reached
-        side = Side.BUY if position.side is Side.SELL else Side.SELL
+        side = position.side.opposite
         return [self._trade(asset, side, position.qty, price, ts_ms, reason=reason)]
 
     def book_execution(self, execution: Execution) -> Execution:

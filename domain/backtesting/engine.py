@@ -310,7 +310,7 @@ class _Run:
         decided_ms: int | None,
     ) -> None:
         position = self._portfolio.positions[asset.name]
-        side = Side.BUY if position.side is Side.SELL else Side.SELL
+        side = position.side.opposite
         execution = self._execution(
             asset.name, side, position.qty, price, t_ms, decided_ms=decided_ms, reason=reason
         )

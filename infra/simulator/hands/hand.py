@@ -76,7 +76,7 @@ class Hand:
             venue.force.deleverage(symbol, spec.fraction)
 
     def _close(self, position: Position, spec: FaultSpec) -> None:
-        side = Side.BUY if position.side is Side.SELL else Side.SELL
+        side = position.side.opposite
         qty = position.qty if spec.qty is None else min(spec.qty, position.qty)
         self._venue.force.trade_by_hand(position.asset, side, qty, reduce_only=True)
 

@@ -59,7 +59,7 @@ class Force:
     def _take(
         self, position: Position, qty: Decimal, price: Decimal, how: str, exec_type: ExecType
     ) -> None:
-        side = Side.BUY if position.side is Side.SELL else Side.SELL
+        side = position.side.opposite
         order = self._ledger.own(position.asset, side, qty, create_type=how, reduce_only=True)
         now_ms = self._ledger.now_ms()
         self._bookings.trade(order, qty, price, now_ms, is_maker=False, exec_type=exec_type)

@@ -40,12 +40,12 @@ from actors.messages import (
 from actors.names import NOTIFIER, PORTFOLIO, execution_name
 from actors.ports import Clock, Feed, Journals, Subscription
 from domain.asset import AssetState
+from domain.booking_order import counts_before
 from domain.decisions import Report
 from domain.errors import AccessDeniedError, BadDataError, UnavailableError
 from domain.facts import StoredExecution
 from domain.market import Candle
 from domain.orders import Purpose
-from domain.portfolio import counts_before
 from domain.positions import Execution
 from domain.regime import Regime
 from domain.rules import TradingRules

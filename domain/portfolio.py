@@ -7,86 +7,26 @@ that its decision of a close does not depend on which message came first.
 from bisect import insort
 from collections.abc import Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from itertools import combinations
-from typing import NamedTuple
 
+from domain.blocking import Standing, blocked_before, blocked_now, kept_limits
+from domain.booking_order import DECISION_PHASE, BookingKey, booking_key
 from domain.candles import CandleSeries
-from domain.decisions import Close, Decision, Grant, Protection, RefusalReason, Report
+from domain.decisions import Close, Decision, Grant, Protection, Report
 from domain.grants import Blocked, Picture, decide_wishes
 from domain.indicators import correlation
 from domain.market import exact
 from domain.orders import ExitReason, Purpose
-from domain.positions import ZERO, Booked, Execution, ExecutionKind, Position, Trade, book
+from domain.positions import ZERO, Booked, Execution, Position, book
 from domain.protection import ProtectionState, fire, rearm, sample, watch
 from domain.protection import transfer as shifted
 from domain.rules import TradingRules
 from domain.snapshots import PortfolioSnapshot
+from domain.streaks import LossStreak
 from domain.transfers import Transfer
 from domain.windows import ReportedWindows, Windows
-
-OWN_EXITS = frozenset({ExitReason.REGIME, ExitReason.TIME})
-
-
-class BookingKey(NamedTuple):
-    """The order in which one candle's executions count (strategy 10.3)."""
-
-    t_ms: int
-    """The close that the execution belongs to."""
-    phase: int
-    """0 the exchange's own fills inside the candle, then at its close: 1 exits of the assets,
-    2 the portfolio's exits, 3 entries; 4 what was decided between this close and the next."""
-    place: int
-    """Of the asset in the settings."""
-    arrival: int
-
-
-DECISION_PHASE = 1
-"""Decisions of t stand after the fills inside the candle and before the fills at its close."""
-
-
-def booking_key(execution: Execution, place: int, arrival: int, candle_ms: int) -> BookingKey:
-    """Return where an execution counts among those of all assets."""
-    if execution.decided_ms is not None:
-        close_ms = execution.ts_ms // candle_ms * candle_ms
-        return BookingKey(close_ms, _phase_at_close(execution, candle_ms), place, arrival)
-    if execution.kind is ExecutionKind.FUNDING:
-        # Settled at the open of the candle that it belongs to; a stop may fill at its very close.
-        close_ms = (execution.ts_ms // candle_ms + 1) * candle_ms
-    else:
-        close_ms = -(-execution.ts_ms // candle_ms) * candle_ms
-    return BookingKey(close_ms, 0, place, arrival)
-
-
-def counts_before(execution: Execution, t_ms: int, candle_ms: int) -> bool:
-    """Tell whether an execution stood before the decisions of t were made."""
-    return booking_key(execution, 0, 0, candle_ms) < (t_ms, DECISION_PHASE)
-
-
-def _phase_at_close(execution: Execution, candle_ms: int) -> int:
-    if execution.decided_ms is not None and execution.decided_ms % candle_ms:
-        return 4
-    if execution.reason is None:
-        return 3
-    return 1 if execution.reason in OWN_EXITS else 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LossStreak:
-    """Losing trades in a row over the whole portfolio (8.7)."""
-
-    losses: int = 0
-    cooldown_end_ms: int = 0
-
-    def apply(self, trade: Trade, *, limit: int, cooldown_ms: int) -> "LossStreak":
-        """Return the streak after one more trade; reaching the limit starts a cooldown."""
-        if trade.pnl >= 0:
-            return LossStreak(cooldown_end_ms=self.cooldown_end_ms)
-        if self.losses + 1 < limit:
-            return LossStreak(losses=self.losses + 1, cooldown_end_ms=self.cooldown_end_ms)
-        end_ms = max(self.cooldown_end_ms, trade.exit_ms + cooldown_ms)
-        return LossStreak(cooldown_end_ms=end_ms)
 
 
 class PortfolioState:
@@ -194,15 +134,17 @@ class PortfolioState:
             t_ms=t_ms,
             rules=self._rules.protection,
         )
-        blocked_before = self._blocked_before(t_ms, now_ms)
+        present = self._standing(t_ms, now_ms)
+        already = blocked_before(present, self._rules)
         self.protection, reason = fire(
             self.protection,
             open_correlation=self._open_correlation(t_ms),
             rules=self._rules.protection,
         )
         protection = None if reason is None else self._protection(reason, self, reports)
-        blocked = blocked_before or self._blocked_now(protection)
-        grants, refusals = decide_wishes(reports, self._picture(t_ms, blocked, now_ms), self._rules)
+        present = self._standing(t_ms, now_ms)
+        blocked = already or blocked_now(present, protection, self._rules)
+        grants, refusals = decide_wishes(reports, self._picture(present, blocked), self._rules)
         self.reserved.update((grant.asset, grant) for grant in grants)
         return Decision(t_ms=t_ms, grants=grants, refusals=refusals, protection=protection)
 
@@ -349,11 +291,21 @@ class PortfolioState:
             else:
                 yield Close(asset=asset, purpose=Purpose.EMERGENCY, reason=reason)
 
-    def _picture(self, t_ms: int, blocked: Blocked | None, now_ms: int) -> Picture:
+    def _standing(self, t_ms: int, now_ms: int) -> Standing:
+        return Standing(
+            t_ms=t_ms,
+            now_ms=now_ms,
+            protection=self.protection,
+            cooldown_end_ms=self.global_cooldown_end_ms,
+            panic_since_ms=self.panic_since_ms,
+            malfunctions=self.malfunctions,
+        )
+
+    def _picture(self, present: Standing, blocked: Blocked | None) -> Picture:
         reduced = self._rules.protection.drawdown_size_multiplier
         held: dict[str, Grant | Position] = {**self.reserved, **self.positions}
         return Picture(
-            t_ms=t_ms,
+            t_ms=present.t_ms,
             balance=self.balance,
             notionals={
                 asset: grant_or_position.notional for asset, grant_or_position in held.items()
@@ -363,46 +315,9 @@ class PortfolioState:
             size_multiplier=reduced if self.protection.is_reduced else Decimal(1),
             protection_epoch=self.protection.epoch,
             blocked=blocked,
-            kept=lambda: self._kept(t_ms, now_ms),
-            correlate=lambda left, right: self._correlation(t_ms, left, right),
+            kept=lambda: kept_limits(present, self._rules),
+            correlate=lambda left, right: self._correlation(present.t_ms, left, right),
         )
-
-    def _blocked_before(self, t_ms: int, now_ms: int) -> Blocked | None:
-        if self.panic_since_ms is not None:
-            return RefusalReason.PAUSED, f"panic_since_ms={self.panic_since_ms}"
-        if self.protection.is_halted:
-            return RefusalReason.HALTED, f"drawdown={self.protection.drawdown:.4f}"
-        if t_ms < self.global_cooldown_end_ms:
-            return RefusalReason.GLOBAL_COOLDOWN, f"until_ms={self.global_cooldown_end_ms}"
-        age_ms, limit_ms = now_ms - t_ms, self._rules.strategy.entry_max_age_ms
-        if age_ms > limit_ms:
-            return RefusalReason.STALE, f"age_ms={age_ms} limit_ms={limit_ms}"
-        if self.malfunctions:
-            return RefusalReason.MALFUNCTION, "; ".join(self.malfunctions.values())
-        return None
-
-    def _kept(self, t_ms: int, now_ms: int) -> list[Blocked]:
-        """Return the limits of the whole portfolio, where none of them blocks, with figures."""
-        state, rules = self.protection, self._rules
-        halt, lost = (
-            rules.protection.drawdown_halt_fraction,
-            rules.protection.max_daily_loss_fraction,
-        )
-        age_ms, limit_ms = now_ms - t_ms, rules.strategy.entry_max_age_ms
-        return [
-            (RefusalReason.HALTED, f"drawdown={state.drawdown:.4f} limit={halt}"),
-            (RefusalReason.GLOBAL_COOLDOWN, f"until_ms={self.global_cooldown_end_ms}"),
-            (RefusalReason.STALE, f"age_ms={age_ms} limit_ms={limit_ms}"),
-            (RefusalReason.DAILY_LOSS, f"daily_loss={state.daily_loss:.4f} limit={lost}"),
-        ]
-
-    def _blocked_now(self, protection: Protection | None) -> Blocked | None:
-        if protection is not None:
-            return RefusalReason.EMERGENCY, f"reason={protection.reason} {protection.figures}"
-        state, limit = self.protection, self._rules.protection.max_daily_loss_fraction
-        if state.daily_loss_day == state.day:
-            return RefusalReason.DAILY_LOSS, f"daily_loss={state.daily_loss:.4f} limit={limit}"
-        return None
 
     def _open_correlation(self, t_ms: int) -> float | None:
         pairs = combinations(sorted(self.positions, key=self._rules.order_of), 2)

@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.booking_order import BookingKey, booking_key, counts_before
 from domain.decisions import Decision, RefusalReason, Report
 from domain.market import DAY_MS, HOUR_MS, MINUTE_MS, Side
 from domain.orders import ExitReason, Purpose
-from domain.portfolio import BookingKey, LossStreak, PortfolioState, booking_key, counts_before
+from domain.portfolio import PortfolioState
 from domain.positions import Execution
 from domain.protection import initial_state
 from domain.rules import TradingRules
+from domain.streaks import LossStreak
 from tests.domain.builders import (
     CANDLE_MS,
     NOON_MS,

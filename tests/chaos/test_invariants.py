@@ -164,6 +164,19 @@ def test_a_run_in_order_has_nothing_to_complain_of(rules: TradingRules) -> None:
     assert case.violations() == []
 
 
+def test_the_exchange_may_cut_a_close_to_what_is_left(rules: TradingRules) -> None:
+    case = Case(rules)
+    close = case.records["orders"][1]
+
+    close["qty"] = "0.05"
+    cut = case.violations()
+    close["qty"] = "0.2"
+    grown = case.violations()
+
+    assert cut == []
+    assert any("was sent with 0.2, intended 0.1" in found for found in grown)
+
+
 def lose_execution(case: Case) -> None:
     case.change(executions=case.journal.executions[:1], trades=[])
 

@@ -89,6 +89,14 @@ class OperatorAsked(Message):
     """Who asked, and by which way."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted(Message):
+    """Event, of something done without an actor: noted in the trace as the cause of a fact."""
+
+    what: str
+    detail: str
+
+
 # From the feed.
 
 

@@ -6,11 +6,12 @@ from loguru import logger
 
 from actors.messages import RiskRaised
 from actors.ports import Journal
-from actors.wording import market, risk, trades
+from actors.wording import market, risk, system, trades
 from domain.decisions import Decision, Protection
 from domain.facts import StateChange, StoredNews
 from domain.ledger import Ledger, has_grown, is_ours
 from domain.notices import Notice
+from domain.operator import SettingsChanged
 from domain.orders import Purpose
 from domain.positions import Execution, Position, Trade
 from domain.rules import TradingRules
@@ -64,6 +65,8 @@ class Newsreader:
                 yield from self._on_execution(news.fact_id, execution)
             case Decision(protection=Protection() as protection):
                 yield from self._on_protection(protection)
+            case SettingsChanged() as settings:
+                yield system.settings_changed(news.fact_id, settings)
             case StateChange() as change:
                 yield from self._on_change(change)
             case _:

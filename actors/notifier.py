@@ -42,7 +42,6 @@ from domain.market import MINUTE_MS
 from domain.notices import (
     Notice,
     NoticeKind,
-    NoticeRules,
     ReportPeriod,
     due_periods,
     is_held_back,
@@ -60,7 +59,6 @@ class NotifierActor(SupervisedActor):
         incarnation: Incarnation,
         *,
         rules: TradingRules,
-        notices: NoticeRules,
         run: RunInfo,
         clock: Clock,
         journals: Journals,
@@ -72,7 +70,6 @@ class NotifierActor(SupervisedActor):
         Args:
             incarnation: the life.
             rules: the limits that texts name.
-            notices: when people are told.
             run: what is said of the run at its start and end.
             clock: for timers.
             journals: where the facts are.
@@ -81,7 +78,6 @@ class NotifierActor(SupervisedActor):
         """
         super().__init__(incarnation)
         self._rules = rules
-        self._notices = notices
         self._run = run
         self._clock = clock
         self._journals = journals
@@ -211,8 +207,11 @@ class NotifierActor(SupervisedActor):
 
     def _say(self, notice: Notice) -> None:
         """Store a notice, or count it where it comes too soon after a similar one."""
-        before = self._post.before(notice) if notice.is_routine else None
-        minutes = self._notices.alert_cooldown_minutes
+        if not notice.is_routine:
+            self._post.put(notice)
+            return
+        before = self._post.before(notice)
+        minutes = self._post.notice_rules().alert_cooldown_minutes
         if is_held_back(notice, before, cooldown_minutes=minutes):
             self._post.hold_back(notice)
         elif before is not None and before.held_back:
@@ -244,7 +243,7 @@ class NotifierActor(SupervisedActor):
         after_ms = self._journal.first_recorded_ms()
         if after_ms is None:
             return []
-        due = due_periods(self._notices, after_ms=after_ms, now_ms=self.now_ms)
+        due = due_periods(self._post.notice_rules(), after_ms=after_ms, now_ms=self.now_ms)
         return [period for period in due if not self._post.knows(period.key)]
 
     def _write_due(self) -> None:
@@ -279,7 +278,7 @@ class NotifierActor(SupervisedActor):
     def _remind_of_reports(self) -> None:
         due_ms = self._deadline_ms
         if due_ms is None:
-            due_ms = next_due_ms(self._notices, self.now_ms)
+            due_ms = next_due_ms(self._post.notice_rules(), self.now_ms)
         if due_ms is not None:
             self._remind("report", due_ms, ReportDue())
 

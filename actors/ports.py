@@ -9,7 +9,7 @@ from domain.candles import CandleSeries
 from domain.decisions import Decision, Grant, Protection, RefusalReason
 from domain.facts import Fact, Order, StoredExecution, StoredNews
 from domain.market import Candle
-from domain.notices import Notice, NoticeKind, Similar
+from domain.notices import Notice, NoticeKind, NoticeRules, Similar
 from domain.operator import OperatorCommand
 from domain.orders import OrderRequest, OrderUpdate, RestingOrder
 from domain.positions import Execution, Holding, Stray, Trade
@@ -262,6 +262,9 @@ class Journals(Protocol):
 
 class Outbox(Protocol):
     """The stored notices, and the channels that carry them; never waits for the outer world."""
+
+    def notice_rules(self) -> NoticeRules:
+        """Return when people are told, at present."""
 
     def read_through(self) -> int:
         """Return the fact id up to which the facts were put into words."""

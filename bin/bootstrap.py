@@ -13,12 +13,13 @@ from loguru import logger
 from actors.account import AccountActor
 from actors.asset import AssetActor
 from actors.core.actor import Around, whose_thread
+from actors.core.envelope import Origin
 from actors.core.messages import Message
 from actors.core.rerun import AROUND
 from actors.core.supervisor import ChildStatus, RestartPolicy, Supervisor
 from actors.core.system import ActorCrashedError, ActorSystem, DeadLetterError, Probe
 from actors.execution.actor import ExecutionActor
-from actors.messages import Describe, SystemChanged, SystemStopping
+from actors.messages import Describe, Noted, ReportDue, SystemChanged, SystemStopping
 from actors.names import NOTIFIER, PORTFOLIO, asset_name, execution_name
 from actors.notifier import NotifierActor
 from actors.portfolio import PortfolioActor
@@ -193,7 +194,6 @@ class Run:
     system: ActorSystem
     supervisor: Supervisor
     recorder: TraceRecorder | None
-    notices: NoticeRules
     info: RunInfo
     channels: Channels
     asking: Mapping[str, int] = field(default_factory=dict)
@@ -224,7 +224,6 @@ class Run:
         ports = self.ports
         return Parts(
             rules=self.rules,
-            notices=self.notices,
             info=self.info,
             feed=ports.feed,
             exchange=ports.exchange,
@@ -241,10 +240,19 @@ class Run:
         key = f"account/{warning}/{self.info.started_ms}"
         self.tell_people(key, "The account needs a look", warning)
 
+    def note(self, what: str, detail: str, sender: str) -> Origin:
+        """Note in the trace what is done without an actor, as the cause of what is stored."""
+        return self.system.note(Noted(what=what, detail=detail), sender=sender)
+
     def tell_people(self, key: str, title: str, detail: str) -> None:
         """Tell people something of the system, once a key."""
         message = SystemChanged(key=key, title=title, detail=detail)
         self.system.address(NOTIFIER).tell(message, sender="roof")
+
+    def change(self, settings: Settings) -> None:
+        """Let other kinds and times of notices hold, and look whether a report is due by them."""
+        self.channels.change(settings.notifications)
+        self.system.address(NOTIFIER).tell(ReportDue(), sender="roof")
 
     def suspend(self, address: str, cause: str) -> None:
         """Give an actor up, as if it had crashed too often."""
@@ -532,7 +540,6 @@ def _notices(
         handle_command=inbox,
     )
     return {
-        "notices": settings.notifications.rules(),
         "info": info,
         "channels": channels,
         "inbox": inbox,

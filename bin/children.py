@@ -15,7 +15,6 @@ from actors.ports import Clock, Exchange, Feed, Journals, Outboxes, Wallet
 from actors.watch import LiveChecks
 from actors.wording.system import RunInfo
 from bin.tracing import OPENS, PORTS
-from domain.notices import NoticeRules
 from domain.rules import TradingRules
 
 
@@ -24,7 +23,6 @@ class Parts:
     """What the actors of one run are made with."""
 
     rules: TradingRules
-    notices: NoticeRules
     info: RunInfo
     feed: Feed
     exchange: Exchange
@@ -50,7 +48,6 @@ def _specs(parts: Parts) -> list[ChildSpec]:
     common = {"rules": parts.rules, "journals": parts.journals}
     assets = [asset.asset for asset in parts.rules.assets]
     notifier = common | {
-        "notices": parts.notices,
         "run": parts.info,
         "clock": parts.clock,
         "outboxes": parts.outboxes,

@@ -11,15 +11,19 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
+from typer.core import TyperGroup
 
 from bin.command import start
-from bin.times import read_time, show_time
+from bin.times import read_time
 from domain.errors import ConfigError
 from domain.operator import MANUALS, CommandName, UnknownCommandError, checked
 from domain.replies import ReplyCode
@@ -34,10 +38,31 @@ _EXIT = {
     ReplyCode.CONFIRM: UNCONFIRMED,
     ReplyCode.LATE: LATE,
 }
+_FLAGS, _VALUED = ("--json",), ("--run-dir", "--mode")
+"""Options of all commands: alone, and with a value."""
 _VAR = Path(__file__).resolve().parents[1] / "var"
 _PATIENCE_S = 30.0
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+
+class _Anywhere(TyperGroup):
+    """Lets the options of all commands stand after the command too."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Bring them to the front."""
+        front: list[str] = []
+        rest: list[str] = []
+        words = iter(args)
+        for word in words:
+            if word in _VALUED:
+                front += [word, *islice(words, 1)]
+            elif word in _FLAGS or word.startswith(tuple(f"{name}=" for name in _VALUED)):
+                front.append(word)
+            else:
+                rest.append(word)
+        return super().parse_args(ctx, front + rest)
+
+
+app = typer.Typer(cls=_Anywhere, no_args_is_help=True, add_completion=False, help=__doc__)
 screen, errors = Console(emoji=False), Console(stderr=True, emoji=False)
 
 
@@ -83,10 +108,9 @@ def audit(
 
 
 def _line(entry: AuditEntry) -> str:
+    at = datetime.fromtimestamp(entry.recorded_ms / 1000, UTC)
     trace = "" if entry.trace_id is None else f"  [{entry.trace_id}]"
-    head = (
-        f"{show_time(entry.recorded_ms)}  {entry.fact_id}  {entry.kind:<16} {entry.asset or '-':<5}"
-    )
+    head = f"{at:%Y-%m-%d %H:%M:%S}  {entry.fact_id}  {entry.kind:<16} {entry.asset or '-':<5}"
     return f"{head} {entry.writer}: {entry.what}{trace}"
 
 
@@ -182,7 +206,10 @@ def _show(answer: Any) -> None:
         screen.print(line, markup=False, highlight=False)
     table = answer.get("table")
     if table:
-        shown = Table(*table["columns"])
+        # Whole at 80 columns, and broken rather than cut where it is longer.
+        shown = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), show_edge=False, pad_edge=False)
+        for name in table["columns"]:
+            shown.add_column(name, overflow="fold")
         for row in table["rows"]:
             shown.add_row(*row)
         screen.print(shown)

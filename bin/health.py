@@ -56,8 +56,7 @@ class Health:
         self._is_real_time = is_real_time
         self._turn_s = turn_s
         self._every_s = float(settings.health.every_seconds)
-        again_s = settings.notifications.alert_cooldown_minutes * 60.0
-        self._limits = LimitWatch(settings.health, again_s=again_s)
+        self._limits = LimitWatch(settings.health, again_s=_again_s(settings))
         self._journal = directory / (settings.database.file or "journal.sqlite")
         self._machine = MachineWatch(directory)
         self._books = BooksReader(self._journal)
@@ -79,6 +78,11 @@ class Health:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(_ANSWER_S + self._every_s)
+
+    def change(self, settings: Settings) -> None:
+        """Let other limits hold from the next look on."""
+        self._every_s = float(settings.health.every_seconds)
+        self._limits.change(settings.health, again_s=_again_s(settings))
 
     def turn(self) -> None:
         """Take note that the supervisor works; called by it."""
@@ -209,6 +213,10 @@ class Health:
             self._sent.popleft()
         since_s, before = self._sent[0]
         return (orders - before) * 60 / (now_s - since_s) if now_s > since_s else 0.0
+
+
+def _again_s(settings: Settings) -> float:
+    return settings.notifications.alert_cooldown_minutes * 60.0
 
 
 class _Questions:

@@ -23,15 +23,18 @@ from bin.modes import Mode, venue_of
 from bin.operating.health_view import health_figures
 from bin.operating.office import open_office
 from bin.operating.panic_file import request_panic
+from bin.operating.reload import Reload
 from bin.process_drills import read_process_drills
 from bin.run_files import RunDirectory
 from bin.session_view import SessionView
+from bin.settings_record import SettingsRecord
 from bin.signals import call_at_signals
 from bin.simulated import SimulatedVenue, generated_market
 from domain.errors import AccessDeniedError, ConfigError, UnavailableError
 from infra.bybit.api_key import read_key
 from infra.bybit.connection import account_reader
 from infra.bybit.venues import Venue
+from infra.logs import set_level
 from infra.settings import Settings, default_dotenv, load_settings
 from infra.systemd import ServiceManager
 from infra.watchdog import Watchdog
@@ -106,7 +109,8 @@ def run_live(options: LiveOptions, screen: Console) -> int:
             )
             run.health = lambda: health_figures(health.figures)
             routes = health.pages().routes()
-            office = open_office(run, settings, options.settings, directory.path, routes)
+            reload = _reload(run, health, settings, options.settings)
+            office = open_office(run, settings, reload, directory.path, routes)
             held.enter_context(office)
             keepers = Keepers(watchdog=watchdog, health=health, service=service)
             return _trade(run, LiveView(run, mode, events), screen, _stop_s(settings), keepers)
@@ -152,6 +156,20 @@ class Keepers:
         self.watchdog.feed()
         self.health.turn()
         self.service.feed()
+
+
+def _reload(run: Run, health: Health, settings: Settings, file: Path | None) -> Reload:
+    """Note the settings that hold from the start on, and return what changes them later."""
+    now_ms, record = run.ports.clock.now_ms, SettingsRecord(run.ports.journals)
+    origin = run.note("settings", "read at the start", "roof")
+    record.note(settings, "at the start", now_ms(), lambda: origin)
+
+    def apply(changed: Settings) -> None:
+        set_level(changed.logging.level)
+        health.change(changed)
+        run.change(changed)
+
+    return Reload(settings, file, record, apply, now_ms)
 
 
 def _trade(run: Run, view: LiveView, screen: Console, stop_s: float, keepers: Keepers) -> int:

@@ -94,12 +94,13 @@ class Evidence:
                     return found
         return None
 
-    def stops(self) -> tuple[Found | None, Fields | None]:
-        """Return the newest levels that the exchange was told."""
+    def stops(self, *, is_over: bool) -> tuple[Found | None, Fields | None]:
+        """Return the newest levels that the exchange was told; not those of a next position."""
+        until_ms = self._span[1] + (0 if is_over else _MARGIN_MS)
         newest: tuple[Found | None, Fields | None] = (None, None)
         for found in self._records:
             for call in found.handling.calls:
-                is_of_span = self._span[0] <= found.handling.now_ms <= self._span[1] + _MARGIN_MS
+                is_of_span = self._span[0] <= found.handling.now_ms <= until_ms
                 if call.method == "set_stops" and call.raised is None and is_of_span:
                     newest = found, fields_of(call.arguments)[1][1]
         return newest

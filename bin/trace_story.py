@@ -76,7 +76,7 @@ def _tell(case: Case, reader: TraceReader) -> Story:
     _tell_answer(story, case, evidence)
     if case.entry is not None:
         _tell_order(story, case.entry, evidence)
-        _tell_stop(story, case.entry, evidence)
+        _tell_stop(story, case.entry, evidence, is_over=case.trade is not None)
     _tell_exit(story, case, evidence)
     _tell_crashes(story, case, evidence)
     return story
@@ -209,10 +209,10 @@ def _tell_fill(story: Story, execution: Execution, evidence: Evidence) -> None:
     story.add("fill", text, execution.ts_ms, evidence.execution(execution.exec_id))
 
 
-def _tell_stop(story: Story, order: StoredOrder, evidence: Evidence) -> None:
+def _tell_stop(story: Story, order: StoredOrder, evidence: Evidence, *, is_over: bool) -> None:
     if not order.executions:
         return
-    found, levels = evidence.stops()
+    found, levels = evidence.stops(is_over=is_over)
     request = order.intent.request
     if levels is not None and found is not None:
         text = f"moved to stop loss {levels['stop_loss']}, take profit {levels['take_profit']}"

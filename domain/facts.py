@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from domain.decisions import Decision, Refusal
 from domain.market import Candle
-from domain.operator import OperatorCommand
+from domain.operator import OperatorCommand, SettingsChanged
 from domain.orders import INTENDED, Intent, OrderState, OrderStatus, OrderUpdate
 from domain.positions import Execution, Trade
 from domain.protection import ProtectionState
@@ -34,6 +34,7 @@ Fact = (
     | ProtectionState
     | Transfer
     | OperatorCommand
+    | SettingsChanged
 )
 
 
@@ -58,7 +59,7 @@ class StoredNews:
     """A fact that people hear of, with its number."""
 
     fact_id: int
-    fact: Execution | Trade | OrderUpdate | Decision | StateChange
+    fact: Execution | Trade | OrderUpdate | Decision | StateChange | SettingsChanged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -186,6 +186,17 @@ class OperatorCommand:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsChanged:
+    """Settings that are not what they were before, by a start or while running. A fact."""
+
+    operator: str
+    """Who changed them, or that a start found them changed."""
+    changes: str
+    """A line each: key: was -> is now. Secrets are named, and not shown."""
+    ts_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorState:
     """What follows from all commands so far.
 

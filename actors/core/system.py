@@ -16,6 +16,8 @@ from actors.core.trace import Handling, Outcome, Record, unhandled
 from actors.core.work import WorkCounter
 
 _DEAD_LETTERS_KEPT = 1_000
+ROOF = "roof"
+"""Receiver of what no actor takes."""
 OUTSIDE = 0
 """Generation of senders that are no actors."""
 
@@ -76,7 +78,9 @@ class Address:
         self._system.deliver(self, envelope, latest)
         return envelope
 
-    def ask(self, message: Message, *, sender: str, timeout_s: float) -> Any:
+    def ask(
+        self, message: Message, *, sender: str, timeout_s: float, origin: Origin | None = None
+    ) -> Any:
         """Return the answer to a message. For the roof alone: an actor that asks can deadlock.
 
         Raises:
@@ -84,11 +88,13 @@ class Address:
             ActorCrashedError: the message crashed its actor.
             DeadLetterError: nobody answers there any more.
         """
-        return self.question(message, sender=sender).result(timeout_s)
+        return self.question(message, sender=sender, origin=origin).result(timeout_s)
 
-    def question(self, message: Message, *, sender: str) -> Future[Any]:
+    def question(
+        self, message: Message, *, sender: str, origin: Origin | None = None
+    ) -> Future[Any]:
         """Put a message that is answered, and return where its answer will be. As `ask`."""
-        envelope = self._system.envelope(self.name, message, sender, OUTSIDE, None)
+        envelope = self._system.envelope(self.name, message, sender, OUTSIDE, origin)
         envelope.reply = Future()
         self._system.deliver(self, envelope, None)
         return envelope.reply
@@ -177,6 +183,13 @@ class ActorSystem:
             receiver=receiver,
             sent_ns=perf_counter_ns(),
         )
+
+    def note(self, message: Message, *, sender: str) -> Origin:
+        """Record a message that no actor takes, and return it as the cause of what follows."""
+        envelope = self.envelope(ROOF, message, sender, OUTSIDE, None)
+        envelope.taken_ns, envelope.now_ms = envelope.sent_ns, self.now_ms()
+        self.record(Handling(envelope, OUTSIDE).end(Outcome.DONE))
+        return envelope.origin
 
     def deliver(self, address: Address, envelope: Envelope, latest: str | None) -> None:
         """Count a message and put it."""

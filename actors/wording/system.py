@@ -9,6 +9,7 @@ from actors.messages import ConnectionLost, ConnectionRestored, SystemChanged
 from actors.names import PORTFOLIO, asset_of
 from actors.wording import figures as say
 from domain.notices import Notice, NoticeKind
+from domain.operator import SettingsChanged
 from domain.positions import Position
 from domain.rules import TradingRules
 
@@ -31,6 +32,8 @@ class RunInfo:
 START, STOP = "start", "stop"
 START_AND_STOP = (START, STOP)
 _RESTARTED = "restarted "
+_CHANGES = 20
+"""Changed settings that a notice names."""
 
 
 def restarted(address: str, ending: Ending, generation: int, t_ms: int) -> Notice:
@@ -165,6 +168,19 @@ def system_changed(message: SystemChanged, t_ms: int) -> Notice:
     """Return the notice of a change that brings its own words."""
     lines = [f"⚙️ {say.words(message.title)}", say.words(message.detail), say.utc(t_ms)]
     return _system(f"system/{message.key}", message.title, t_ms, [line for line in lines if line])
+
+
+def settings_changed(fact_id: int, changed: SettingsChanged) -> Notice:
+    """Return the notice that settings are not what they were."""
+    changes = changed.changes.splitlines()
+    more = len(changes) - _CHANGES
+    lines = [
+        f"⚙️ Settings changed ({changed.operator})",
+        *map(say.words, changes[:_CHANGES]),
+        *([f"and {more} more: bin/ctl audit"] if more > 0 else []),
+        say.utc(changed.ts_ms),
+    ]
+    return _system(f"settings/{fact_id}", "settings changed", changed.ts_ms, lines)
 
 
 def position_line(position: Position, rules: TradingRules) -> str:

@@ -3,11 +3,13 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from loguru import logger
 
+from actors.core.envelope import Origin
 from actors.core.system import ActorCrashedError, DeadLetterError
 from actors.messages import OperatorAsked, SystemChanged
 from actors.names import NOTIFIER, PORTFOLIO
@@ -32,20 +34,39 @@ _LONGEST_RESULT = 200
 
 Handler = Callable[[str], Reply]
 """Takes a command's argument."""
+Reloader = Callable[[str, Callable[[], Origin]], Reply]
+"""Takes who asks, and what returns the message that is the cause of what is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One command on its way."""
+
+    operator: str
+    command: Command
+    origin: Origin
 
 
 class OperatorDesk:
     """One set of handlers for all ways in which commands are asked."""
 
-    def __init__(self, run: Run, directory: Path, more: Mapping[CommandName, Handler]) -> None:
+    def __init__(
+        self,
+        run: Run,
+        directory: Path,
+        reload: Reloader,
+        more: Mapping[CommandName, Handler],
+    ) -> None:
         """Sit down at a run that was put together.
 
         Args:
             run: the actors.
             directory: of the run.
+            reload: does the command of that name.
             more: handlers of commands that need more than actors.
         """
         self._run = run
+        self._reload = reload
         self.panic_file = PanicFile(directory, self._latch_panic)
         self._views = Views(run)
         self._handlers = {**self._views.handlers(), **more, CommandName.RESTART: self._restart}
@@ -70,25 +91,34 @@ class OperatorDesk:
             command: what.
             is_confirmed: asked for twice already.
         """
+        asked = _Asked(operator, command, self._note(operator, command))
         if (
             command.needs_confirmation
             and not is_confirmed
             and not self._confirms(operator, command)
         ):
             title = f"Really {command}? Send it again within {CONFIRM_S:.0f} s."
-            return self._stored(operator, command, Reply(code=ReplyCode.CONFIRM, title=title))
+            return self._stored(asked, Reply(code=ReplyCode.CONFIRM, title=title))
         if command.name is CommandName.PANIC:
             return self._panic(operator)
         if command.name in BINDING:
-            return self._change(operator, command)
-        return self._stored(operator, command, self._do(command))
+            return self._change(asked)
+        return self._stored(asked, self._do(asked))
 
     def note_access(self, operator: str, what: str, result: str) -> None:
         """Store an access that came to no command."""
-        self._store(operator, "access", what, result, is_done=False)
+        origin = self._run.note(what, result, operator)
+        self._store(operator, "access", what, result, origin, is_done=False)
 
-    def _do(self, command: Command) -> Reply:
+    def _note(self, operator: str, command: Command) -> Origin:
+        message = OperatorAsked(command=command, operator=operator)
+        return self._run.system.note(message, sender=operator)
+
+    def _do(self, asked: _Asked) -> Reply:
+        command = asked.command
         try:
+            if command.name is CommandName.RELOAD:
+                return self._reload(asked.operator, lambda: asked.origin)
             return self._handlers[command.name](command.argument)
         except ConfigError as error:
             return Reply(code=ReplyCode.REFUSED, title=str(error))
@@ -120,19 +150,20 @@ class OperatorDesk:
     def _latch_panic(self, operator: str) -> bool:
         command = Command(name=CommandName.PANIC)
         try:
-            answer = self._ask(operator, command)
+            answer = self._ask(_Asked(operator, command, self._note(operator, command)))
         except (TimeoutError, ActorCrashedError, DeadLetterError) as error:
             logger.warning("panic is not latched yet, and asked again: {}", type(error).__name__)
             return False
         logger.warning("{}", answer.result)
         return True
 
-    def _change(self, operator: str, command: Command) -> Reply:
+    def _change(self, asked: _Asked) -> Reply:
+        command = asked.command
         if command.name is CommandName.REARM and self.panic_file.path.exists():
             title = f"the file {self.panic_file.path} asks for a panic; it must go first"
-            return self._stored(operator, command, Reply(code=ReplyCode.REFUSED, title=title))
+            return self._stored(asked, Reply(code=ReplyCode.REFUSED, title=title))
         try:
-            answer = self._ask(operator, command)
+            answer = self._ask(asked)
         except TimeoutError:
             title = f"the portfolio has not answered in {_CHANGE_S:.0f} s; {command} waits for it"
             return Reply(code=ReplyCode.LATE, title=title)
@@ -141,10 +172,10 @@ class OperatorDesk:
         code = ReplyCode.DONE if answer.is_done else ReplyCode.REFUSED
         return Reply(code=code, title=answer.result, data={"ts_ms": answer.ts_ms})
 
-    def _ask(self, operator: str, command: Command) -> OperatorCommand:
-        message = OperatorAsked(command=command, operator=operator)
+    def _ask(self, asked: _Asked) -> OperatorCommand:
+        message = OperatorAsked(command=asked.command, operator=asked.operator)
         found: OperatorCommand = self._run.system.address(PORTFOLIO).ask(
-            message, sender="operator", timeout_s=_CHANGE_S
+            message, sender="operator", timeout_s=_CHANGE_S, origin=asked.origin
         )
         return found
 
@@ -184,22 +215,37 @@ class OperatorDesk:
 
     # The audit trail.
 
-    def _stored(self, operator: str, command: Command, reply: Reply) -> Reply:
-        is_done = reply.code is ReplyCode.DONE
+    def _stored(self, asked: _Asked, reply: Reply) -> Reply:
+        command, is_done = asked.command, reply.code is ReplyCode.DONE
         if is_done and command.changes:
-            self._tell_people(operator, command, reply)
+            self._tell_people(asked, reply)
         result = reply.title if command.changes or not is_done else "answered"
-        self._store(operator, command.name.value, command.argument, result, is_done=is_done)
+        self._store(
+            asked.operator,
+            command.name.value,
+            command.argument,
+            result,
+            asked.origin,
+            is_done=is_done,
+        )
         return reply
 
-    def _tell_people(self, operator: str, command: Command, reply: Reply) -> None:
-        key = f"operator/{self._run.ports.clock.now_ms()}/{command.name}"
-        detail = f"{reply.title} (by {operator})"
-        message = SystemChanged(key=key, title=str(command), detail=detail)
-        self._run.system.address(NOTIFIER).tell(message, sender="operator")
+    def _tell_people(self, asked: _Asked, reply: Reply) -> None:
+        key = f"operator/{self._run.ports.clock.now_ms()}/{asked.command.name}"
+        detail = f"{reply.title} (by {asked.operator})"
+        message = SystemChanged(key=key, title=str(asked.command), detail=detail)
+        address = self._run.system.address(NOTIFIER)
+        address.tell(message, sender="operator", origin=asked.origin)
 
     def _store(
-        self, operator: str, command: str, arguments: str, result: str, *, is_done: bool
+        self,
+        operator: str,
+        command: str,
+        arguments: str,
+        result: str,
+        origin: Origin,
+        *,
+        is_done: bool,
     ) -> None:
         fact = OperatorCommand(
             command=command,
@@ -211,4 +257,4 @@ class OperatorDesk:
         )
         journals = self._run.ports.journals
         with self._lock, journals.connected():
-            journals.open("operator", lambda: None).append(fact)
+            journals.open("operator", lambda: origin).append(fact)

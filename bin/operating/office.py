@@ -1,15 +1,19 @@
 """All ways in which commands come to a run: the file PANIC, Telegram, HTTP."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from starlette.routing import BaseRoute
 
 from bin.bootstrap import Run
-from bin.operating.changes import Changes
-from bin.operating.desk import OperatorDesk
+from bin.operating.desk import Handler, OperatorDesk
+from bin.operating.log import change_level
+from bin.operating.reload import Reload
+from bin.operating.story import tell_why
 from bin.operating.telegram import by_telegram
+from domain.operator import CommandName
 from infra.control.server import ControlServer
 from infra.settings import Settings
 
@@ -18,7 +22,7 @@ from infra.settings import Settings
 def open_office(
     run: Run,
     settings: Settings,
-    settings_file: Path | None,
+    reload: Reload,
     directory: Path,
     routes: Iterable[BaseRoute] = (),
 ) -> Iterator[OperatorDesk]:
@@ -27,7 +31,7 @@ def open_office(
     Args:
         run: whose actors were started.
         settings: of the run.
-        settings_file: what `reload` reads again, besides the project's own.
+        reload: does the command of that name.
         directory: of the run.
         routes: more routes of the HTTP interface.
 
@@ -35,7 +39,11 @@ def open_office(
         ConfigError: the HTTP interface cannot be opened.
     """
     journal = directory / (settings.database.file or "journal.sqlite")
-    desk = OperatorDesk(run, directory, Changes(settings, settings_file, journal).handlers())
+    more: Mapping[CommandName, Handler] = {
+        CommandName.LOG: change_level,
+        CommandName.WHY: partial(tell_why, journal),
+    }
+    desk = OperatorDesk(run, directory, reload, more)
     with ExitStack() as held:
         desk.panic_file.start()
         held.callback(desk.panic_file.close)

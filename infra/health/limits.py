@@ -63,6 +63,10 @@ class LimitWatch:
         self._again_s = again_s
         self._states: dict[str, _State] = {}
 
+    def change(self, limits: HealthSettings, *, again_s: float) -> None:
+        """Let other limits hold from the next look on."""
+        self._limits, self._again_s = limits, again_s
+
     def look(self, figures: Figures, now_s: float) -> list[Alert]:
         """Return what is new.
 

@@ -12,14 +12,15 @@ from domain.operator import ALL
 from infra.trace.ids import id_text
 
 _WHAT = {
-    "decision": "SELECT fact_id, NULL AS asset, protection_reason || ' epoch ' || epoch || ' ' || "
+    "decision": "SELECT fact_id, 'all' AS asset, protection_reason || ' epoch ' || epoch || ' ' || "
     "figures AS what FROM decision WHERE protection_reason IS NOT NULL",
     "grant": "SELECT fact_id, asset, 'granted ' || qty || ' at ' || price AS what "
     "FROM decision_grant",
     "refusal": "SELECT fact_id, asset, reason || ' ' || figures AS what FROM decision_refusal",
     "close": "SELECT fact_id, asset, 'to be closed: ' || reason AS what FROM decision_close",
     "intent": "SELECT fact_id, asset, client_order_id || ' ' || side || ' ' || qty || "
-    "COALESCE(' ' || reason, '') AS what FROM intent",
+    "COALESCE(' ' || reason, '') || COALESCE(' stop ' || stop_loss, '') || "
+    "COALESCE(' target ' || take_profit, '') AS what FROM intent",
     "order_update": "SELECT u.fact_id, i.asset, u.client_order_id || ' ' || u.status || ' ' || "
     "u.filled_qty || ' ' || u.detail AS what FROM order_update u "
     "JOIN intent i USING (client_order_id)",
@@ -28,9 +29,12 @@ _WHAT = {
     "trade": "SELECT fact_id, asset, reason || ' pnl ' || pnl AS what FROM trade",
     "transfer": "SELECT fact_id, NULL AS asset, kind || ' ' || amount AS what FROM transfer",
     "operator_command": "SELECT fact_id, CASE WHEN command IN ('pause', 'resume', 'close') "
-    "THEN arguments END AS asset, operator || ': ' || command || ' ' || "
+    "THEN arguments WHEN command IN ('panic', 'rearm') THEN 'all' END AS asset, "
+    "operator || ': ' || command || ' ' || "
     "arguments || CASE is_done WHEN 1 THEN ' -> ' ELSE ' -> NOT DONE: ' END || result AS what "
     "FROM operator_command",
+    "settings_change": "SELECT fact_id, 'all' AS asset, operator || ': ' || "
+    "replace(changes, char(10), '; ') AS what FROM settings_change",
     "asset": "SELECT fact_id, asset, 'share ' || allocation_fraction || ' leverage ' || leverage "
     "AS what FROM asset",
 }

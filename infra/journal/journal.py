@@ -13,7 +13,7 @@ from domain.decisions import Close, Decision, Grant, Protection, Refusal
 from domain.errors import ConfigError, FencedError, StaleGrantError, TradingError
 from domain.facts import ClosedCandle, Fact, Order, StoredExecution
 from domain.market import Candle
-from domain.operator import BINDING, OperatorCommand
+from domain.operator import BINDING, OperatorCommand, SettingsChanged
 from domain.orders import Intent, OrderUpdate
 from domain.positions import Execution, Trade
 from domain.protection import ProtectionState
@@ -42,6 +42,7 @@ _TRADE = schema.table("trade")
 _SAMPLE = schema.table("equity_sample")
 _TRANSFER = schema.table("transfer")
 _COMMAND = schema.table("operator_command")
+_SETTINGS = schema.table("settings_change")
 
 _HOLDER = schema.Prepared(_PEN.select(_PEN.c.holder).where(_PEN.c.address == schema.GIVEN))
 _SAMPLED_EPOCH = schema.Prepared(
@@ -59,6 +60,7 @@ _FLAT: dict[type, peewee.Table] = {
     OperatorCommand: _COMMAND,
     OrderUpdate: _UPDATE,
     ProtectionState: _SAMPLE,
+    SettingsChanged: _SETTINGS,
     Trade: _TRADE,
     Transfer: _TRANSFER,
 }
@@ -393,7 +395,13 @@ class SqliteJournal(Records):
                 return self._insert(_CANDLE, fact.asset, rows.candle_row(fact))
             case Execution() | Trade():
                 return self._insert(_FLAT[type(fact)], fact.asset, row_of(fact))
-            case OrderUpdate() | ProtectionState() | Transfer() | OperatorCommand():
+            case (
+                OrderUpdate()
+                | ProtectionState()
+                | Transfer()
+                | OperatorCommand()
+                | SettingsChanged()
+            ):
                 return self._insert(_FLAT[type(fact)], None, row_of(fact))
 
     def _check_epoch(self, intent: Intent) -> None:

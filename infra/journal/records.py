@@ -9,6 +9,7 @@ from peewee import SQL, SqliteDatabase
 
 from domain.decisions import Decision, Grant, RefusalReason
 from domain.facts import Order, StateChange, StoredNews
+from domain.operator import SettingsChanged
 from domain.orders import OrderUpdate
 from domain.positions import Execution, Trade
 from domain.protection import ProtectionState
@@ -24,7 +25,12 @@ _UPDATE = schema.table("order_update")
 _TRADE = schema.table("trade")
 _SAMPLE = schema.table("equity_sample")
 _DECISION = schema.table("decision")
-_FLAT = {"execution": Execution, "order_update": OrderUpdate, "trade": Trade}
+_FLAT: dict[str, type[Execution | OrderUpdate | SettingsChanged | Trade]] = {
+    "execution": Execution,
+    "order_update": OrderUpdate,
+    "settings_change": SettingsChanged,
+    "trade": Trade,
+}
 _TOLD = (*_FLAT, "decision", "equity_sample")
 """Kinds of facts that people hear of."""
 

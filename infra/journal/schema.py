@@ -223,7 +223,7 @@ _FIRED = """
 CREATE INDEX decision_fired ON decision (fact_id) WHERE protection_reason IS NOT NULL;
 """
 
-FACT_TABLES = (
+_FIRST_FACTS = (
     "fact",
     "asset",
     "candle",
@@ -239,14 +239,28 @@ FACT_TABLES = (
     "transfer",
     "operator_command",
 )
-"""What is stored there is neither changed nor deleted, by nobody."""
 
-_APPEND_ONLY = "".join(
-    f"CREATE TRIGGER {name}_refuses_{verb} BEFORE {verb} ON {name} BEGIN "
-    f"SELECT RAISE(ABORT, 'facts are append-only: {verb} on {name} is refused'); END;\n"
-    for name in FACT_TABLES
-    for verb in ("update", "delete")
-)
+
+def _append_only(*tables: str) -> str:
+    return "".join(
+        f"CREATE TRIGGER {name}_refuses_{verb} BEFORE {verb} ON {name} BEGIN "
+        f"SELECT RAISE(ABORT, 'facts are append-only: {verb} on {name} is refused'); END;\n"
+        for name in tables
+        for verb in ("update", "delete")
+    )
+
+
+_SETTINGS = """
+CREATE TABLE settings_change (
+    fact_id INTEGER PRIMARY KEY REFERENCES fact (id),
+    operator TEXT NOT NULL,
+    changes TEXT NOT NULL,
+    ts_ms INTEGER NOT NULL
+);
+"""
+
+FACT_TABLES = (*_FIRST_FACTS, "settings_change")
+"""What is stored there is neither changed nor deleted, by nobody."""
 
 MIGRATIONS: tuple[str, ...] = (
     _FIRST,
@@ -255,7 +269,8 @@ MIGRATIONS: tuple[str, ...] = (
     _JUDGED,
     _OPERATOR,
     _FIRED,
-    _APPEND_ONLY,
+    _append_only(*_FIRST_FACTS),
+    _SETTINGS + _append_only("settings_change"),
 )
 """Each makes the next version of the database of the one before; none is ever changed."""
 

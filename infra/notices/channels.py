@@ -15,7 +15,7 @@ from infra.journal.journal import SqliteJournals
 from infra.notices.carrier import Carrier, Sender
 from infra.notices.commands import HandleCommand
 from infra.notices.heartbeat import Heartbeat
-from infra.notices.outbox import SqliteOutboxes
+from infra.notices.outbox import PostRules, SqliteOutboxes
 from infra.settings.sections.people import NotificationSettings
 
 TELEGRAM, TELEGRAM_ADMIN = "telegram", "telegram_admin"
@@ -68,9 +68,19 @@ class Channels:
         }
         self.outboxes = SqliteOutboxes(
             journals,
-            {channel: frozenset(getattr(settings.kinds, channel)) for channel in senders},
-            max_waiting=settings.max_waiting,
+            self._rules(settings),
             on_stored=lambda channel: self._carriers[channel].wake(),
+        )
+
+    def change(self, settings: NotificationSettings) -> None:
+        """Let other kinds and limits hold; places and secrets stay what they were."""
+        self.outboxes.rules = self._rules(settings)
+
+    def _rules(self, settings: NotificationSettings) -> PostRules:
+        return PostRules(
+            kinds={c: frozenset(getattr(settings.kinds, c)) for c in self._carriers},
+            max_waiting=settings.max_waiting,
+            notices=settings.rules(),
         )
 
     def start(self) -> None:

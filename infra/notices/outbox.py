@@ -1,13 +1,13 @@
 """The stored notices. See `actors.ports.Outbox`."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
 import peewee
 from loguru import logger
 from peewee import SQL, SqliteDatabase
 
-from domain.notices import Notice, NoticeKind, Similar
+from domain.notices import Notice, NoticeKind, NoticeRules, Similar
 from infra.journal import schema
 from infra.journal.journal import SqliteJournal, SqliteJournals
 from infra.journal.rows import row_of, value_of
@@ -48,36 +48,42 @@ _LEVELS = {
 """Of the log line that each notice makes as well; INFO for the others."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostRules:
+    """What goes where, and how often."""
+
+    kinds: Mapping[str, frozenset[NoticeKind]]
+    """What each channel carries."""
+    max_waiting: int
+    """Above it the oldest routine notices of a channel are dropped."""
+    notices: NoticeRules
+
+
 class SqliteOutboxes:
     """The outbox in a run's journal, and the channels that empty it."""
 
     def __init__(
         self,
         journals: SqliteJournals,
-        kinds: Mapping[str, frozenset[NoticeKind]],
+        rules: PostRules,
         *,
-        max_waiting: int,
         on_stored: Callable[[str], None] = lambda _channel: None,
     ) -> None:
         """Open nothing yet.
 
         Args:
             journals: the database.
-            kinds: what each channel carries.
-            max_waiting: above it the oldest routine notices of a channel are dropped.
+            rules: may be replaced at any time.
             on_stored: told which channel has something to carry; must not wait.
         """
+        self.rules = rules
         self._journals = journals
-        self._kinds = kinds
-        self._max_waiting = max_waiting
         self._on_stored = on_stored
 
     def open(self) -> "SqliteOutbox":
         """Take hold of the outbox, in the thread that will use it."""
         pen = self._journals.open(_ADDRESS, lambda: None)
-        return SqliteOutbox(
-            self._journals.database, pen, self._kinds, self._max_waiting, self._on_stored
-        )
+        return SqliteOutbox(self._journals.database, pen, lambda: self.rules, self._on_stored)
 
 
 class SqliteOutbox:
@@ -87,20 +93,22 @@ class SqliteOutbox:
         self,
         database: SqliteDatabase,
         pen: SqliteJournal,
-        kinds: Mapping[str, frozenset[NoticeKind]],
-        max_waiting: int,
+        rules: Callable[[], PostRules],
         on_stored: Callable[[str], None],
     ) -> None:
         """Made by `SqliteOutboxes.open` alone."""
         self._database = database
         self._pen = pen
-        self._kinds = kinds
-        self._max_waiting = max_waiting
+        self._rules = rules
         self._on_stored = on_stored
 
     def close(self) -> None:
         """Let go of this thread's connection."""
         self._pen.close()
+
+    def notice_rules(self) -> NoticeRules:
+        """Return when people are told."""
+        return self._rules().notices
 
     def read_through(self) -> int:
         """Return the fact id up to which the facts were put into words."""
@@ -115,7 +123,7 @@ class SqliteOutbox:
 
     def put(self, notice: Notice) -> None:
         """Store a notice for its channels, unless its key is stored already."""
-        channels = [name for name, kinds in self._kinds.items() if notice.kind in kinds]
+        channels = [name for name, kinds in self._rules().kinds.items() if notice.kind in kinds]
         if self._store(notice, channels, is_held_back=False):
             level = _LEVELS.get(notice.kind, "INFO")
             logger.bind(kind=notice.kind.value).log(level, _in_one_line(notice.text))
@@ -178,7 +186,7 @@ class SqliteOutbox:
         }
         schema.insert_row(self._database, _DELIVERY, row)
         count = _WAITING.rows(self._database, channel)
-        too_many = count[0]["n"] - self._max_waiting
+        too_many = count[0]["n"] - self._rules().max_waiting
         if too_many > 0:
             waiting = (_DELIVERY.c.channel == channel) & (_DELIVERY.c.status == WAITING)
             oldest = (

@@ -38,12 +38,14 @@ from domain.protection import initial_state
 from domain.regime import Regime
 from domain.snapshots import AssetSnapshot, PortfolioSnapshot
 from infra.journal.journal import SqliteJournals
-from infra.notices.outbox import SqliteOutboxes
+from infra.notices.outbox import PostRules, SqliteOutboxes
 from infra.replay.clock import ReplayClock
 from infra.settings import load_settings
 
 T_MS = 1_744_802_700_000
 """2025-04-16 11:25 UTC, a Wednesday."""
+NOTICES = NoticeRules(alert_cooldown_minutes=15, report_minute=5, weekly_report_weekday=0)
+POST = PostRules(kinds={}, max_waiting=1000, notices=NOTICES)
 RULES = load_settings(None, environ={}, dotenv=None).trading_rules()
 GRANT = Grant(
     asset="BTC",
@@ -155,11 +157,10 @@ def newsroom_in(folder: Path, now_ms: int = T_MS, probe: object = None) -> Itera
     supervisor = Supervisor(system, policy, Random(0))
     arguments = {
         "rules": RULES,
-        "notices": NoticeRules(alert_cooldown_minutes=15, report_minute=5, weekly_report_weekday=0),
         "run": RunInfo(mode="sim", account="a simulation", started_ms=now_ms),
         "clock": clock,
         "journals": journals,
-        "outboxes": SqliteOutboxes(journals, {}, max_waiting=1000),
+        "outboxes": SqliteOutboxes(journals, POST),
     }
     answering = {f"asset/{a.asset}": asset_snapshot(a.asset) for a in RULES.assets}
     supervisor.start(

@@ -13,6 +13,8 @@ from statistics import median
 
 from bin.bootstrap import Run
 from bin.operating.office import open_office
+from bin.operating.reload import Reload
+from bin.settings_record import SettingsRecord
 from infra.control.token import own_token, read_address
 from infra.health.metrics import MetricsPage
 from infra.health.pages import Pages
@@ -33,7 +35,9 @@ def measure(_candles: Path) -> Iterator[tuple[str, str, str]]:
     @contextmanager
     def polled(run: Run, settings: Settings, folder: Path) -> Iterator[None]:
         pages = Pages(why_sick=lambda: None, why_not_ready=tuple, metrics=MetricsPage(figures))
-        with open_office(run, settings, None, folder, pages.routes()):
+        journals, now_ms = run.ports.journals, run.ports.clock.now_ms
+        reload = Reload(settings, None, SettingsRecord(journals), lambda _: None, now_ms)
+        with open_office(run, settings, reload, folder, pages.routes()):
             client = _client(folder)
             try:
                 yield

@@ -1,5 +1,6 @@
 """bin/ctl at the default run: real processes, killed by real signals."""
 
+import getpass
 import json
 import os
 import signal
@@ -12,9 +13,13 @@ from typing import Any
 
 import pytest
 
-from tests.command.test_sim_run import PATIENCE_S, ROOT, SimRun
+from tests.command.test_sim_run import PATIENCE_S, QUICK, ROOT, SimRun
 
 DONE, REFUSED, WRONG_USE, NOT_RUNNING, UNCONFIRMED = range(5)
+
+
+Start = Callable[..., SimRun]
+"""Starts the run with more settings than the quick ones."""
 
 
 def ctl(run_dir: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -55,11 +60,11 @@ def is_in_panic(run: SimRun) -> bool:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[[], SimRun]]:
+def start(tmp_path: Path) -> Iterator[Start]:
     runs: list[SimRun] = []
 
-    def begin() -> SimRun:
-        runs.append(SimRun(tmp_path))
+    def begin(more: str = "") -> SimRun:
+        runs.append(SimRun(tmp_path, more))
         return runs[-1]
 
     yield begin
@@ -71,7 +76,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[], SimRun]]:
 
 
 def test_pauses_and_panics_outlive_kills_and_come_by_file_and_signal(
-    start: Callable[[], SimRun],
+    start: Start,
 ) -> None:
     run = start()
     run_dir = run.run_dir
@@ -114,6 +119,54 @@ def test_pauses_and_panics_outlive_kills_and_come_by_file_and_signal(
     whole = [entry["what"] for entry in told(run_dir, "audit", "--last", "1000")]
     for who in ("the file PANIC: panic", "SIGUSR2: panic", ": rearm", ": status"):
         assert any(who in what for what in whole), who
+
+
+HURRIED = """
+control: {requests_per_second: 100}
+risk: {take_profit_pct: %s, stop_loss_pct: %s}
+notifications: {report_time: "%s"}
+"""
+
+
+def test_changed_settings_are_told_and_every_deed_is_in_the_audit_with_its_cause(
+    start: Start, tmp_path: Path
+) -> None:
+    run = start(HURRIED % ("0.06", "0.0151", "00:05"))
+    run_dir = run.run_dir
+    run.wait_for(lambda line: "SHORT closed" in line)
+    wait_for_commands(run)
+    assert ctl(run_dir, "reload", "--json").returncode == DONE
+    assert run.end(signal.SIGINT) == 0, run.shown()
+    assert not any("Settings changed" in line for line in run.lines())
+
+    run = start(HURRIED % ("0.06", "0.0152", "00:06"))
+    line = run.wait_for(lambda line: "Settings changed" in line)
+    assert "risk.stop_loss_pct: 0.0151 -> 0.0152" in line
+    wait_for_commands(run)
+    (tmp_path / "quick.yaml").write_text(QUICK + HURRIED % ("0.061", "0.0152", "12:00"))
+    reloaded = told(run_dir, "reload")
+    assert reloaded["data"]["changed"] == {"notifications.report_time": "00:06 -> 12:00"}
+    assert reloaded["data"]["refused"] == {"risk.take_profit_pct": "0.06 -> 0.061"}
+    assert ctl(run_dir, "reload").returncode == REFUSED
+    (tmp_path / "quick.yaml").write_text("risk: {stop_loss_pct: 7}")
+    assert ctl(run_dir, "reload").returncode == REFUSED
+    assert ctl(run_dir, "regimes").returncode == DONE
+    token = (run_dir / "control.token").read_text()
+    (run_dir / "control.token").write_text("x" * 43)
+    assert ctl(run_dir, "panic", "--yes").returncode == REFUSED
+    (run_dir / "control.token").write_text(token)
+    assert told(run_dir, "status")["data"]["panic_since_ms"] is None
+    assert run.end(signal.SIGINT) == 0, run.shown()
+
+    trail = told(run_dir, "audit", "--last", "100000")
+    by_kind = {kind: [e for e in trail if e["kind"] == kind] for kind in {e["kind"] for e in trail}}
+    assert {"grant", "intent", "order_update", "execution", "trade"} <= by_kind.keys()
+    assert [entry["what"].partition(": ")[0] for entry in by_kind["settings_change"]] == [
+        "at the start",
+        f"http/ctl-{getpass.getuser()}",
+    ]
+    assert any("access POST /panic" in e["what"] for e in by_kind["operator_command"])
+    assert [entry for entry in trail if entry["kind"] != "asset" and not entry["trace_id"]] == []
 
 
 def test_where_nothing_runs_it_says_how_to_start(tmp_path: Path) -> None:

@@ -31,9 +31,9 @@ LOOK_EVERY_S = 0.05
 class SimRun:
     """One start of the default run in a directory."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: str = "") -> None:
         self.run_dir = folder / "run"
-        (folder / "quick.yaml").write_text(QUICK)
+        (folder / "quick.yaml").write_text(QUICK + more)
         self.log = self.run_dir / "logs" / "sim.jsonl"
         self._skip = self.log.stat().st_size if self.log.exists() else 0
         self.out = (folder / "out.txt").open("w+")

@@ -21,7 +21,7 @@ from domain.decisions import Close, Decision, Grant, Protection, Refusal, Refusa
 from domain.errors import ConfigError, FencedError, StaleGrantError
 from domain.facts import ClosedCandle, Fact
 from domain.market import Candle, Side
-from domain.operator import CommandName, OperatorCommand
+from domain.operator import CommandName, OperatorCommand, SettingsChanged
 from domain.orders import (
     ExitReason,
     Intent,
@@ -183,6 +183,7 @@ def store_one_of_each(journal: SqliteJournal) -> None:
         trade,
         initial_state(Decimal(10_000), T_MS),
         Transfer(transfer_id="1", ts_ms=T_MS, kind="TRANSFER_IN", amount=Decimal(5)),
+        SettingsChanged(operator="cli", changes="a: 1 -> 2", ts_ms=T_MS),
         OperatorCommand(
             command=CommandName.PAUSE,
             arguments="BTC",

@@ -5,13 +5,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
-from domain.notices import Notice, NoticeKind
+from domain.notices import Notice, NoticeKind, NoticeRules
 from infra.journal.journal import SqliteJournals
 from infra.notices.carrier import Carrier, Sender
 from infra.notices.deliveries import Deliveries
-from infra.notices.outbox import SqliteOutbox, SqliteOutboxes
+from infra.notices.outbox import PostRules, SqliteOutbox, SqliteOutboxes
 
 T_MS = 1_744_802_700_000
+NOTICES = NoticeRules(alert_cooldown_minutes=15, report_minute=5, weekly_report_weekday=0)
 ALL = frozenset(NoticeKind)
 
 
@@ -37,7 +38,8 @@ def outbox_in(
         if carrier is not None:
             carrier.wake()
 
-    outbox = SqliteOutboxes(journals, kinds, max_waiting=max_waiting, on_stored=wake).open()
+    rules = PostRules(kinds=kinds, max_waiting=max_waiting, notices=NOTICES)
+    outbox = SqliteOutboxes(journals, rules, on_stored=wake).open()
     try:
         yield outbox
     finally:

@@ -1,17 +1,18 @@
 """Panic in the whole system: everything is closed, nothing is opened, whatever else goes wrong."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from actors.core.envelope import Origin
 from actors.messages import Describe, OperatorAsked
 from bin.operating.desk import OperatorDesk
 from bin.operating.telegram import by_telegram
 from domain.operator import MANUALS, Command, CommandName, OperatorCommand
-from domain.replies import ReplyCode
+from domain.replies import Reply, ReplyCode
 from domain.snapshots import AssetSnapshot, PortfolioSnapshot
 from infra.journal.audit import read_audit
 from tests.simulator.clients import Client
@@ -41,6 +42,10 @@ def portfolio(here: Floor) -> PortfolioSnapshot:
     )
     assert isinstance(answer, PortfolioSnapshot)
     return answer
+
+
+def no_reload(operator: str, origin: Callable[[], Origin]) -> Reply:
+    raise AssertionError((operator, origin))
 
 
 def is_shown_flat(here: Floor) -> bool:
@@ -185,7 +190,7 @@ class TestPause:
 
 @pytest.fixture
 def desk(here: Floor, tmp_path: Path) -> Iterator[OperatorDesk]:
-    made = OperatorDesk(here.run, tmp_path, {})
+    made = OperatorDesk(here.run, tmp_path, no_reload, {})
     made.panic_file.start()
     yield made
     made.panic_file.close()

@@ -1,0 +1,73 @@
+"""Two runs' settings beside each other, in text; secrets differ without being shown."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+
+_HIDDEN = "secret "
+_PRIVATE = frozenset({"telegram_channel_id", "telegram_admin_chat_id"})
+"""No secrets, but nobody's business."""
+_ABSENT = "nothing"
+
+
+def flat(settings: BaseModel, salt: str) -> dict[str, str]:
+    """Return every setting as text by its key.
+
+    A secret is four digits of its salted hash: enough to see a change, too few to find it by.
+    """
+    return dict(_flat(settings, "", salt))
+
+
+def differences(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
+    """Return what differs between two results of `flat` (of one salt), by key: was -> is now."""
+    found = {}
+    for key in sorted({*old, *new}):
+        was, is_now = old.get(key, _ABSENT), new.get(key, _ABSENT)
+        if was != is_now:
+            other = "another secret" if was.startswith(_HIDDEN) else "a secret"
+            found[key] = f"{_shown(was, 'a secret')} -> {_shown(is_now, other)}"
+    return found
+
+
+def _shown(text: str, in_place_of_secret: str) -> str:
+    return in_place_of_secret if text.startswith(_HIDDEN) else text
+
+
+def _flat(value: Any, key: str, salt: str) -> Iterator[tuple[str, str]]:
+    match value:
+        case BaseModel():
+            for name, inner in value:
+                is_private = name in _PRIVATE and inner is not None
+                yield from _flat(SecretStr(inner) if is_private else inner, _below(key, name), salt)
+        case Mapping():
+            for name, inner in value.items():
+                yield from _flat(inner, f"{key}[{name}]", salt)
+        case [BaseModel(), *_]:
+            for place, inner in enumerate(value):
+                name = getattr(inner, "symbol", str(place))
+                yield from _flat(inner, f"{key}[{name}]", salt)
+        case _:
+            yield key, _text(value, salt)
+
+
+def _below(key: str, name: str) -> str:
+    return f"{key}.{name}" if key else name
+
+
+def _text(value: Any, salt: str) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case SecretStr():
+            secret = f"{salt}{value.get_secret_value()}"
+            return f"{_HIDDEN}{hashlib.sha256(secret.encode()).hexdigest()[:4]}"
+        case str():
+            return value
+        case Iterable():
+            return f"[{', '.join(_text(item, salt) for item in value)}]"
+        case _:
+            return str(value)

@@ -9,6 +9,7 @@ from domain.errors import OrderRefusedError
 from domain.market import Side
 from domain.orders import OrderRequest, OrderStatus
 from infra.bybit.exchange import BybitExchange
+from infra.bybit.shapes.executions import Executions, execution_of
 from infra.bybit.shapes.positions import position_of
 from infra.bybit.shapes.row import Row
 from tests.bybit.rest_server import CREATE, START_MS, client_of, running_server
@@ -22,6 +23,13 @@ class Market:
 
     def close(self):
         """Hold nothing."""
+
+
+class Rest:
+    """An account that says one thing."""
+
+    def __init__(self, found):
+        self.executions = lambda _symbol, _since_ms: found
 
 
 class Listener:
@@ -72,6 +80,19 @@ def test_a_position_without_a_stop_is_seen_to_at_once(changes, doubts):
     exchange.on_position("ETH", position_of(Row("position", ROW | {"positionIdx": 0}), 1))
 
     assert len(listener.doubts) == doubts
+
+
+def test_an_execution_of_a_kind_that_we_do_not_know_is_not_booked_as_another():
+    row = {"symbol": "BTCUSDT", "execId": "1", "execTime": "1700000000000", "side": "Sell"}
+    row |= {"execQty": "0.1", "execPrice": "40000", "execFee": "0.01", "orderLinkId": ""}
+    kinds = ("Trade", "Funding", "Trad")
+    items = [execution_of(Row("it", row | {"execId": kind, "execType": kind})) for kind in kinds]
+    rest = Rest(Executions(items=tuple(items), unknown_types={"Trad": 1}))
+    exchange = BybitExchange(rest, None, symbols={"BTC": "BTCUSDT"}, now_ms=lambda: 1)
+
+    found = exchange.executions("BTC", 0)
+
+    assert [execution.exec_id for execution in found] == ["Trade", "Funding"]
 
 
 def test_news_that_nobody_could_read_are_asked_for_at_once():

@@ -343,8 +343,6 @@ def test_executions_of_all_pages_and_weeks_come_oldest_first_and_once(venue, res
         ("AdlTrade", ExecutionKind.TRADE, ExitReason.EXTERNAL),
         ("BustTrade", ExecutionKind.TRADE, ExitReason.LIQUIDATION),
         ("Funding", ExecutionKind.FUNDING, None),
-        ("Settle", ExecutionKind.FUNDING, None),
-        ("SomethingNew", ExecutionKind.FUNDING, None),
     ],
 )
 def test_only_trades_move_quantity(venue, rest, exec_type, kind, reason):
@@ -357,8 +355,18 @@ def test_only_trades_move_quantity(venue, rest, exec_type, kind, reason):
     is_trade = kind is ExecutionKind.TRADE
     assert execution.fee == (Decimal("0.2") if is_trade else 0)
     assert execution.funding == (0 if is_trade else Decimal("-0.2"))
-    is_unknown = exec_type in {"Settle", "SomethingNew"}
-    assert found.unknown_types == ({exec_type: 1} if is_unknown else {})
+    assert found.unknown_types == {}
+
+
+@pytest.mark.parametrize("exec_type", ["Settle", "SomethingNew", "trade"])
+def test_a_kind_that_we_do_not_know_is_counted_and_not_booked(venue, rest, exec_type):
+    venue.answer(EXECUTIONS, {"list": [fill("1", "0") | {"execType": exec_type}]}, {"list": []})
+
+    found = rest.executions("BTCUSDT", START_MS)
+
+    assert found.executions == ()
+    assert found.unknown_types == {exec_type: 1}
+    assert rest.refused() == {"execution of another kind": 1}
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from loguru import logger
 from pybit.unified_trading import HTTP  # type: ignore[import-untyped]
 
 from domain.errors import BadDataError
@@ -140,8 +139,8 @@ class OrderCalls(Calls):
             found |= {item.execution.exec_id: item for item in page}
         ordered = sorted(found.values(), key=lambda item: (item.execution.ts_ms, item.seq))
         unknown = Counter(item.exec_type for item in ordered if not item.is_known_type)
-        if unknown:
-            logger.warning("{}: executions of types that we do not know: {}", symbol, dict(unknown))
+        for exec_type in unknown:
+            self._wire.refusals.count("execution of another kind", f"{symbol}: {exec_type}")
         return Executions(items=tuple(ordered), unknown_types=dict(unknown))
 
     def _orders_of_id(self, call: Call, query: Mapping[str, object]) -> list[OrderUpdate]:

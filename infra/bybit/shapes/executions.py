@@ -67,15 +67,19 @@ class Executions:
 
     @property
     def executions(self) -> tuple[Execution, ...]:
-        """The executions as the domain knows them."""
-        return tuple(item.execution for item in self.items)
+        """The executions as the domain knows them.
+
+        One of a type that we do not know is left out, as the stream leaves it out: booked as
+        money, it could not be booked as a trade any more once its type was read.
+        """
+        return tuple(item.execution for item in self.items if item.is_known_type)
 
 
 def execution_of(row: Row) -> VenueExecution:
     """Return an execution, from an answer or from the private stream.
 
-    Only trades, and what the venue traded for us (ADL, liquidation), move quantity. Funding and
-    every type that we do not know are booked as money alone.
+    Only trades, and what the venue traded for us (ADL, liquidation), move quantity. Funding, and
+    any type that we do not know, is money alone.
     """
     exec_type = row.text("execType")
     return VenueExecution(

@@ -157,7 +157,7 @@ class ExecutionActor(SupervisedActor):
             case Flatten():
                 self._flattening.begin(message)
             case ExecutionSeen(execution=execution):
-                self._questions.book(execution)
+                self._questions.hear(execution)
             case OrderSeen(update=update):
                 self._orders.hear(update)
             case AskExchange(is_routine=is_routine):

@@ -17,9 +17,10 @@ from actors.execution.rounds import Question
 from actors.execution.stops import Stops
 from actors.names import NOTIFIER
 from domain.errors import OrderRefusedError, OutcomeUnknownError
-from domain.orders import Purpose, RestingOrder, is_our_id
-from domain.positions import Execution
+from domain.orders import ExitReason, Purpose, RestingOrder, is_our_id
+from domain.positions import Execution, ExecutionKind
 
+_UNEXPLAINED = (None, ExitReason.EXTERNAL)
 ORDERS_EVERY = 10
 """Every so many timed rounds the exchange is asked what rests there."""
 MOST_MISSES = 60
@@ -67,6 +68,19 @@ class Questions:
         if self._flattening.is_wanted or not is_routine or number % ORDERS_EVERY == 0:
             questions.append(self._ask_orders)
         return [*questions, self._ask_holding]
+
+    def hear(self, execution: Execution) -> None:
+        """Book an execution that was told, or ask, where it says of no order why it was.
+
+        Booked under no order, one of ours would stand as somebody else's for ever.
+        """
+        is_explained = (
+            execution.reason not in _UNEXPLAINED or execution.kind is ExecutionKind.FUNDING
+        )
+        if is_explained or self._desk.books.order_of(execution) is not None:
+            self.book(execution)
+        else:
+            self._desk.rounds.begin()
 
     def book(self, execution: Execution) -> None:
         """Book an execution, and see to the stops of what it has opened."""

@@ -495,6 +495,21 @@ def test_an_execution_is_booked_once_however_often_it_is_seen(desk: Desk) -> Non
     assert len(desk.told(PositionChanged)) == 1
 
 
+def test_a_fill_that_names_no_order_is_booked_as_the_exchange_s_list_has_it(desk: Desk) -> None:
+    desk.tell(OpenPosition(grant=GRANT))
+    listener, desk.exchange.listener = desk.exchange.listener, Silent()
+    filled = desk.fill()
+    desk.exchange.listener = listener
+
+    listener.on_execution(replace(filled, client_order_id=None))
+    desk.settle()
+
+    (changed,) = desk.told(PositionChanged)
+    assert isinstance(changed, PositionChanged)
+    assert changed.execution.client_order_id == GRANT.client_order_id
+    assert changed.execution.cross_ms == GRANT.cross_ms
+
+
 def test_a_fill_that_nobody_told_is_found_at_the_restart(desk: Desk) -> None:
     desk.tell(OpenPosition(grant=GRANT))
     listener, desk.exchange.listener = desk.exchange.listener, Silent()

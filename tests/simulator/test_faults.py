@@ -76,6 +76,20 @@ def test_a_fault_concerns_the_path_symbol_and_topic_it_names() -> None:
     assert faults.take(Kind.LOSE_CONFIRM, symbol=BTC) is not None
 
 
+@given(seed=st.integers(0, 1000))
+def test_an_oddity_changes_one_field_into_what_cannot_be_right(seed: int) -> None:
+    faults = FaultBook(seed)
+    row = {"orderLinkId": "BTC-1-exit-1", "execQty": "0.5", "seq": 7, "isMaker": False, "none": ""}
+
+    found = faults.with_an_oddity({"data": [row]})["data"][0]
+
+    (name,) = (name for name in row if found[name] != row[name])
+    odd = found[name]
+    assert isinstance(odd, list | dict) or odd == -(10**17) or name == "execQty"
+    assert orjson.loads(orjson.dumps(found)) == found
+    assert FaultBook(seed).with_an_oddity({"data": [row]})["data"][0] == found
+
+
 def test_a_file_of_faults_is_read_and_all_that_is_wrong_is_told(tmp_path: Path) -> None:
     file = tmp_path / "faults.yaml"
     file.write_text("- {kind: answer_lost, times: 2}\n- {kind: down, after_s: 5, for_s: 60}\n")
@@ -201,6 +215,17 @@ def test_late_and_unreadable_answers(client: Client) -> None:
     assert late_s >= 0.3
     with pytest.raises(requests.exceptions.JSONDecodeError):
         client.public("/v5/market/tickers", category="linear")
+
+
+def test_an_answer_may_hold_an_oddity(client: Client) -> None:
+    usual = client.get("/v5/account/fee-rate", symbol=BTC)
+    fault(client, "odd_answer", path="/v5/account/fee-rate")
+
+    odd = client.get("/v5/account/fee-rate", symbol=BTC)
+
+    assert odd.keys() == usual.keys()
+    assert odd | {"time": 0} != usual | {"time": 0} or not 0 < odd["time"] < 10**13
+    assert client.get("/v5/account/fee-rate", symbol=BTC)["result"] == usual["result"]
 
 
 # The network.

@@ -14,6 +14,8 @@ share a running system, which has to live on from fault to fault.
     lags, a present that forgets
     streams: cut, half-open, mute; closes lost,   TestStreams
     messages twice and in disorder
+    fields that hold something else than          TestOddData
+    they should, in messages and answers
     the exchange: down for minutes, refused       TestOutages
     connections, its clock ahead and behind
     people and forces: funding, liquidation,      TestPositions
@@ -140,6 +142,34 @@ class TestStreams:
         here.wait_for_trades(1)
         here.wait_until_agreed()
         assert here.broken_promises() == []
+
+
+class TestOddData:
+    def test_a_field_that_holds_something_else_is_refused_counted_and_asked_for_again(
+        self, here: Floor
+    ) -> None:
+        before = refused(here)
+        restarts = here.run.restarts()
+
+        here.suffer(
+            {"kind": "odd_message", "probability": 0.15, "for_s": 8},
+            {"kind": "odd_message", "topic": "execution", "times": 2},
+            {"kind": "odd_answer", "path": "/v5", "probability": 0.2, "for_s": 8},
+            {"kind": "odd_answer", "times": 2},
+            {"kind": "unreadable_message", "times": 2},
+        )
+
+        here.wait_until_agreed()
+        here.wait_for_trades(1)
+        assert here.broken_promises(naked_s=BUSY_S) == []
+        assert here.run.restarts() == restarts
+        assert refused(here) > before
+
+
+def refused(here: Floor) -> int:
+    """Return how much of the exchange's data was refused so far."""
+    found = here.connection.market.refused() | here.connection.account.refused()
+    return sum(found.values())
 
 
 class TestOutages:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from infra.simulator.faults.kinds import LASTING, REQUESTS, Kind
+from infra.simulator.faults.oddities import with_an_oddity
 from infra.simulator.faults.spec import FaultSpec
 
 
@@ -95,6 +96,10 @@ class FaultBook:
                 fault.happen()
                 return fault.spec
         return None
+
+    def with_an_oddity(self, found: Any) -> Any:
+        """Return parsed JSON of which one field holds something else than it should."""
+        return with_an_oddity(self._chance, found)
 
     def is_tossed(self, fault: Fault) -> bool:
         """Toss a fault's probability; without one it always happens."""

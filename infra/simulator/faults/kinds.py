@@ -20,6 +20,8 @@ class Kind(StrEnum):
     """`code` instead of an answer; with `processed` the request is done all the same."""
     UNREADABLE_BODY = "unreadable_body"
     """The request is done, the answer is not JSON."""
+    ODD_ANSWER = "odd_answer"
+    """The request is done, a field of the answer holds something else than it should."""
 
     # With the network, for a time.
     REFUSE = "refuse"
@@ -44,6 +46,8 @@ class Kind(StrEnum):
     """A message breaks off in the middle: it is no JSON."""
     WRONG_TYPES = "wrong_types"
     """The fields of a message hold lists instead of what they should."""
+    ODD_MESSAGE = "odd_message"
+    """A field of a message holds something else than it should, another one each time."""
     UNKNOWN_TOPIC = "unknown_topic"
     """A message comes under a topic that nobody has asked for."""
     INSTANT = "instant"
@@ -108,6 +112,7 @@ REQUESTS = frozenset(
         Kind.HTTP_STATUS,
         Kind.RET_CODE,
         Kind.UNREADABLE_BODY,
+        Kind.ODD_ANSWER,
     }
 )
 """Faults of one request."""

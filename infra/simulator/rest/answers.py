@@ -90,6 +90,9 @@ class Rest:
             await self._core.tasks.pause(late.seconds)
         if faults.take(Kind.UNREADABLE_BODY, path=path):
             return Response("<html><body>upstream error</body></html>", media_type="text/html")
+        if faults.take(Kind.ODD_ANSWER, path=path):
+            odd = faults.with_an_oddity(orjson.loads(answer.body))
+            return Response(orjson.dumps(odd), media_type="application/json")
         return answer
 
     def _handle(self, request: Request, body: bytes) -> Response:

@@ -15,6 +15,8 @@ def spoiled(faults: FaultBook, topic: str, written: bytes) -> bytes:
     if faults.take(Kind.WRONG_TYPES, topic=topic):
         message = orjson.loads(written)
         return orjson.dumps({**message, "data": _of_wrong_types(message["data"])})
+    if faults.take(Kind.ODD_MESSAGE, topic=topic):
+        return orjson.dumps(faults.with_an_oddity(orjson.loads(written)))
     if faults.take(Kind.UNKNOWN_TOPIC, topic=topic):
         return orjson.dumps({**orjson.loads(written), "topic": f"unknown.{topic}"})
     return written

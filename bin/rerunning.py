@@ -10,6 +10,9 @@ from actors.core.trace import Call, Handling, Outcome, Raised
 
 _UNTAKEN = 0
 _HUNG = "hung"
+BEGINS_BEFORE = "the start of that life is no longer in the trace"
+DAMAGED = "a part of that life is damaged, or was not recorded"
+HUNG = "it hung there, and would hang again or end otherwise"
 
 
 class Decode(Protocol):
@@ -68,6 +71,7 @@ def rerun(
     watch_id: int | None = None,
     watch: Callable[..., Any] | None = None,
     before: Callable[[Any, Any], None] = lambda _found, _actor: None,
+    left_out: Callable[[Any, str], None] = lambda _found, _why: None,
 ) -> Iterator[Step]:
     """Run an actor's lives again, message by message; ends at the first difference.
 
@@ -77,23 +81,33 @@ def rerun(
         watch_id: the message that is run under the watch.
         watch: called with the work and its arguments.
         before: called with each record, and the actor as it is before it.
+        left_out: called with each record that cannot be run, and why.
     """
     life: Rerun | None = None
+    why_none = BEGINS_BEFORE
     for found in records:
         stored = found.handling
         if stored.generation == _UNTAKEN:
             continue
         if stored.kind == "Start":
             life = _new_life(found, codec)
+        elif found.is_after_gap:
+            life, why_none = None, DAMAGED
+        if None in found.series.values():
+            life, why_none = None, DAMAGED
         if life is None:
-            continue  # its beginning is no longer in the trace
-        before(found, life.actor)
-        if stored.outcome == _HUNG:
-            # Where it hung, and whether it would again, nobody knows: its life ends here.
-            life = None
+            left_out(found, why_none)
             continue
-        life.answers.begin(_calls(found, codec), lambda call: codec.exception(call.raised))
+        before(found, life.actor)
         is_watched = watch_id == stored.message_id
+        life.answers.begin(_calls(found, codec), lambda call: codec.exception(call.raised))
+        if stored.outcome == _HUNG:
+            # What it would have gone on to, nobody knows: its life ends here.
+            if is_watched:
+                life.play(_envelope(found, codec), watch)
+            left_out(found, HUNG)
+            life, why_none = None, HUNG
+            continue
         now = life.play(_envelope(found, codec), watch if is_watched else None)
         yield Step(
             found=found,

@@ -217,7 +217,7 @@ def replay(
     known = [described.address for described in reader.sessions()[-1].actors]
     if actor not in known:
         raise ConfigError(f"{actor}: no such actor in the trace; there are {', '.join(known)}")
-    return replay_actor(
+    code = replay_actor(
         reader.read(keys=[actor]),
         trace_codec(),
         screen,
@@ -225,6 +225,8 @@ def replay(
         until_id=None if until is None else _id(until),
         with_pdb=with_pdb,
     )
+    _say_notes(reader)
+    return code
 
 
 @command

@@ -1,6 +1,6 @@
 """What crashed, over what, in which state, and how it was put right."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,10 +16,12 @@ from bin.trace_text import duration_text, fields_of, line, payload_text, time_te
 from domain.errors import ConfigError
 from infra.trace.ids import id_text
 from infra.trace.reader import Found
+from infra.trace.records import StoredTold
 
 _ENDED = ("crashed", "hung")
 _LAST = 20
 _LONGEST = 160
+_MANY = 4
 _PLUMBING = frozenset(
     {"incarnation", "name", "_around", "_current", "_origin", "_outbox", "_held", "_has_let_go"}
 )
@@ -31,7 +33,7 @@ class Crash:
 
     found: Found
     before: list[Found]
-    """The last messages of that life, oldest first."""
+    """The last messages of that actor, oldest first, of the lives before too."""
     recovery: Found | None = None
     """The start that succeeded, be it after others that failed."""
 
@@ -57,8 +59,6 @@ def crashes_in(records: Iterable[Found]) -> Iterator[Crash]:
         if not stored.generation:
             continue
         last = lives.setdefault(stored.receiver, deque(maxlen=_LAST))
-        if stored.kind == "Start":
-            last.clear()
         if stored.outcome in _ENDED:
             open_ones.setdefault(stored.receiver, []).append(Crash(found, list(last)))
         elif stored.kind == "Start":
@@ -118,7 +118,9 @@ def crash_view(crash: Crash, records: Iterable[Found], codec: Codec) -> Renderab
     )
     parts: list[RenderableType] = [head]
     if stored.raised is not None and stored.raised.details:
-        parts.append(Panel(stored.raised.details.rstrip(), title="traceback"))
+        title = "where it stood" if stored.outcome == "hung" else "traceback"
+        # As text: a line of code may look like markup.
+        parts.append(Panel(Text(stored.raised.details.rstrip()), title=title))
     parts.append(_state_table(state_before(stored.message_id, records, codec)))
     before = Group(*(line(found) for found in crash.before))
     parts += [Panel(before, title=f"its last {len(crash.before)} messages"), _recovery(crash)]
@@ -180,10 +182,26 @@ def _recovery(crash: Crash) -> Text:
     if crash.recovery is None or took is None:
         return Text("recovery: none in this trace", "yellow")
     stored = crash.recovery.handling
-    told = ", ".join(f"{told.kind} to {told.receiver}" for told in stored.told[:_LAST])
     return Text(
         f"recovery: life {stored.generation} was ready after {duration_text(took)} "
-        f"(its start took {duration_text(stored.worked_us)}), asked {len(stored.calls)} "
-        f"times, told {told or 'nothing'}",
+        f"(its start took {duration_text(stored.worked_us)}), asked "
+        f"{_counted(f'{call.port}.{call.method}' for call in stored.calls)}; "
+        f"told {_told_text(stored.told)}",
         "green",
     )
+
+
+def _told_text(told: Iterable[StoredTold]) -> str:
+    receivers: dict[str, list[str]] = {}
+    for one in told:
+        receivers.setdefault(one.kind, []).append(one.receiver)
+    texts = (
+        f"{kind} to {', '.join(names) if len(names) < _MANY else f'{len(names)} actors'}"
+        for kind, names in receivers.items()
+    )
+    return ", ".join(texts) or "nobody"
+
+
+def _counted(names: Iterable[str]) -> str:
+    texts = (f"{name}{f' x{count}' if count > 1 else ''}" for name, count in Counter(names).items())
+    return ", ".join(texts) or "nothing"

@@ -99,6 +99,8 @@ class Incarnation:
     """What it works on."""
     around: "Around | None" = None
     """What it learns of supervision; None: what is so."""
+    thread_id: int | None = None
+    """Of the thread that lives it."""
     is_ready: bool = False
     is_reported: bool = False
     """Its failure was told to the guardian, or is nobody's business any more."""
@@ -246,6 +248,7 @@ class SupervisedActor(pykka.ThreadingActor):
 
     def _actor_loop_setup(self) -> None:
         _here.actor = self
+        self.incarnation.thread_id = threading.get_ident()
         self.begin_life()
 
     def begin_life(self) -> None:

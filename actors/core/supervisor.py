@@ -6,8 +6,10 @@ for the very restart that would wait for it.
 """
 
 import queue
+import sys
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -362,13 +364,14 @@ class Supervisor:
         """Return, and record, the end of a life that could not tell of it itself."""
         handling = incarnation.handling or Handling(start_of(incarnation), incarnation.generation)
         outcome = Outcome.HUNG if is_hang else Outcome.CRASHED
-        self._system.record(handling.end(outcome, Raised(Exception, (), cause)))
+        details = _stack_of(incarnation) if is_hang else ""
+        self._system.record(handling.end(outcome, Raised(Exception, (), cause, details)))
         origin = handling.envelope.origin
         return CrashReport(
             address=incarnation.address.name,
             generation=incarnation.generation,
             cause=cause,
-            details="",
+            details=details,
             poison=poison,
             origin=origin,
             crash_id=self._system.id_text(origin.message_id),
@@ -469,6 +472,12 @@ class Supervisor:
     def _finish_tasks(self) -> None:
         while not self._tasks.empty():
             self._run_task()
+
+
+def _stack_of(incarnation: Incarnation) -> str:
+    """Return where a life's thread stands."""
+    frame = sys._current_frames().get(incarnation.thread_id or 0)  # noqa: SLF001 (documented)
+    return "" if frame is None else "".join(traceback.format_stack(frame))
 
 
 def _until(deadline_s: float) -> float:

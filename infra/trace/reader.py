@@ -35,6 +35,8 @@ class Found:
     session: Session
     series: dict[int, CandleSeries | None] = field(default_factory=dict)
     """By the place of the call that they answered; None where they are damaged."""
+    is_after_gap: bool = False
+    """Something is missing since the record before it of the same address, or may be."""
 
 
 class TraceReader:
@@ -53,6 +55,8 @@ class TraceReader:
             )
         self._followed: dict[Path, int] = {}
         self._session: Session | None = None
+        self._noted: dict[str, int] = {}
+        """How many notes there were at the newest records of each address."""
         self.notes: list[str] = []
         """What could not be read."""
 
@@ -81,6 +85,7 @@ class TraceReader:
             to_ms: last time.
         """
         self.notes = []
+        self._noted = {}
         for file in self.files:
             yield from self._read_file(file, keys, from_ms, to_ms)
 
@@ -127,8 +132,15 @@ class TraceReader:
                     yield from merge(*batch, key=_ended)
                     batch, number = [], head.batch
                 known = series.setdefault(head.key, SeriesReader())
-                batch.append(_records(frame, session, known, from_ms, to_ms))
+                records = _records(frame, session, known, from_ms, to_ms)
+                self._mark_gap(head.key, records)
+                batch.append(records)
         yield from merge(*batch, key=_ended)
+
+    def _mark_gap(self, key: str, records: list[Found]) -> None:
+        if records:
+            records[0].is_after_gap = self._noted.get(key, 0) != len(self.notes)
+            self._noted[key] = len(self.notes)
 
 
 def _is_wanted(key: str, keys: Collection[str] | None) -> bool:

@@ -175,6 +175,8 @@ def test_the_first_decision_that_differs_is_shown_with_both_causes(
         (("tree", "x"), "not the id of a message"),
         (("crash", "1.1"), "no crash of this id"),
         (("replay", "asset/DOGE"), "no such actor in the trace"),
+        (("replay", "asset/ETH", "--until", "9.9"), "--until 9.9: this actor took no such message"),
+        (("replay", "asset/ETH", "--from", "9.9"), "--from 9.9: this actor took no such message"),
         (("export",), "needs either"),
         (("tail", "--since", "noon"), "not an ISO time"),
     ],

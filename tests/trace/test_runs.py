@@ -3,6 +3,7 @@
 import json
 import shutil
 import threading
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
 
 import domain.asset
 from bin.bootstrap import trace_codec
-from bin.rerunning import rerun
+from bin.rerunning import DAMAGED, rerun
 from bin.trace_crashes import crashes_in, state_before
 from bin.trace_export import write_otlp, write_perfetto
 from bin.trace_orders import orders_of
@@ -59,6 +60,26 @@ def test_every_actor_run_again_asks_and_tells_what_it_did(traced: Traced, actor:
     assert sum(step.outputs for step in steps) > 10
     recorded = [f for f in traced.reader().read(keys=[actor]) if f.handling.generation]
     assert len(steps) == len(recorded)
+
+
+@pytest.mark.parametrize("place", [0.1, 0.3, 0.5, 0.7, 0.9])
+def test_a_life_with_a_damaged_part_is_left_out_and_never_called_different(
+    traced: Traced, tmp_path: Path, place: float
+) -> None:
+    (segment,) = traced.trace.iterdir()
+    data = bytearray(segment.read_bytes())
+    at = int(len(data) * place)
+    data[at : at + 40] = bytes(40)
+    (tmp_path / segment.name).write_bytes(data)
+
+    reasons, differences = Counter[str](), []
+    for actor in ACTORS:
+        records = TraceReader(tmp_path).read(keys=[actor])
+        for step in rerun(records, trace_codec(), left_out=lambda _, why: reasons.update([why])):
+            differences += [step.difference] if step.difference is not None else []
+
+    assert differences == []
+    assert set(reasons) == {DAMAGED}
 
 
 def test_the_run_crashed_often_enough_to_be_worth_it(traced: Traced) -> None:

@@ -50,7 +50,8 @@ from infra.notices.commands import Answer, HandleCommand
 from infra.paper.connection import PaperConnection
 from infra.replay.lockstep import LockStep
 from infra.settings import Settings
-from infra.settings.sections.running import LoggingSettings, SupervisionSettings
+from infra.settings.secrets import hiding, secrets_of
+from infra.settings.sections.running import SupervisionSettings
 from infra.stepping import Stepper, Steps
 from infra.trace.decode import TraceDecoder, TraceTypes, exception_of
 from infra.trace.encode import pack, tagged, unpack
@@ -94,12 +95,13 @@ MakeProbe = Callable[[Callable[[], int]], Probe | None]
 def start_run_logging(
     logs: Path,
     mode: str,
-    settings: LoggingSettings,
+    whole: Settings,
     *,
     screen: Callable[[str], None],
     screen_level: str,
 ) -> None:
     """Log to the screen and to the mode's own file among the logs, naming the actor at work."""
+    settings = whole.logging
     start_logging(
         file=logs / f"{mode}.jsonl",
         level=settings.level,
@@ -108,6 +110,7 @@ def start_run_logging(
         screen=screen,
         screen_level=screen_level,
         context=whose_thread,
+        hide=hiding(secrets_of(whole)),
     )
 
 
@@ -349,7 +352,7 @@ def build_replay(
     )
     policy = _lenient(settings.supervision) if is_lenient else _policy(settings.supervision)
     recorder = new_recorder(directory, REPLAY, settings)
-    system = _system(now_ms, None if make_probe is None else make_probe(now_ms), recorder)
+    system = _system(now_ms, None if make_probe is None else make_probe(now_ms), recorder, settings)
     supervisor = Supervisor(system, policy, Random())  # noqa: S311 (jitter)
     run = Run(
         rules=rules,
@@ -430,7 +433,7 @@ def build_live(
     )
     now_ms = market.clock.now_ms
     recorder = new_recorder(directory, mode, settings)
-    system = _system(now_ms, drills.make_probe(now_ms), recorder)
+    system = _system(now_ms, drills.make_probe(now_ms), recorder, settings)
     process_drills.start_timed()
     supervisor = Supervisor(system, _policy(settings.supervision), rng)
     run = Run(
@@ -480,7 +483,7 @@ def build_stepped(
     market.measure_clock()
     rules = connection.account.prepare(rules)
     recorder = new_recorder(directory, STEPPED, settings)
-    system = _system(steps.clock.now_ms, None, recorder)
+    system = _system(steps.clock.now_ms, None, recorder, settings)
     supervisor = Supervisor(system, _policy(settings.supervision), rng)
     ports = Ports(
         feed=market.feed,
@@ -555,11 +558,15 @@ def _drilled(
 
 
 def _system(
-    now_ms: Callable[[], int], probe: Probe | None, recorder: TraceRecorder | None
+    now_ms: Callable[[], int],
+    probe: Probe | None,
+    recorder: TraceRecorder | None,
+    settings: Settings,
 ) -> ActorSystem:
     """Return the addresses of this process; without a trace nobody compares ids of two."""
     session = 1 if recorder is None else recorder.session.number
-    return ActorSystem(now_ms, probe, recorder, first_id(session), id_text)
+    hide = hiding(secrets_of(settings))
+    return ActorSystem(now_ms, probe, recorder, first_id(session), id_text, hide)
 
 
 def _policy(settings: SupervisionSettings) -> RestartPolicy:

@@ -82,7 +82,7 @@ def run_live(options: LiveOptions, screen: Console) -> int:
         start_run_logging(
             logs,
             mode,
-            settings.logging,
+            settings,
             screen=_keeper(events) if screen.is_terminal else _printer(screen),
             screen_level=settings.logging.level,
         )

@@ -227,7 +227,7 @@ def _start_logging(options: ReplayOptions, settings: Settings, mode: str, screen
     start_run_logging(
         logs,
         mode,
-        settings.logging,
+        settings,
         screen=lambda line: screen.print(Text.from_ansi(line.rstrip("\n")), soft_wrap=True),
         # The screen belongs to the progress bar and the summary; the file has the rest.
         screen_level="WARNING",

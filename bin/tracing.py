@@ -3,13 +3,12 @@
 import platform
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from pydantic import BaseModel, SecretStr
-
 from infra.settings import Settings
+from infra.settings.secrets import secrets_of
 from infra.trace.encode import tagged
 from infra.trace.recorder import TraceRecorder, TraceRules, next_session
 from infra.trace.records import ActorDescription, Session
@@ -63,7 +62,7 @@ def new_recorder(run_dir: Path, mode: str, whole: Settings) -> TraceRecorder | N
         kept_s=settings.retention_days * _DAY_S,
         tick_every=settings.tick_every,
         crash_files=settings.crash_files,
-        secrets=tuple(_secrets(whole)),
+        secrets=secrets_of(whole),
     )
     session = Session(
         number=next_session(trace_directory(run_dir)),
@@ -74,14 +73,6 @@ def new_recorder(run_dir: Path, mode: str, whole: Settings) -> TraceRecorder | N
         actors=[],
     )
     return TraceRecorder(trace_directory(run_dir), session, rules)
-
-
-def _secrets(part: BaseModel) -> Iterator[str]:
-    for _, value in part:
-        if isinstance(value, SecretStr):
-            yield value.get_secret_value()
-        elif isinstance(value, BaseModel):
-            yield from _secrets(value)
 
 
 def describe(specs: Iterable[Spec]) -> list[ActorDescription]:

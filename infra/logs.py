@@ -29,6 +29,7 @@ def start_logging(
     screen: Callable[[str], Any],
     screen_level: str,
     context: Context,
+    hide: Callable[[str], str] = str,
 ) -> None:
     """Send all logs to the screen and to a file of JSON lines.
 
@@ -40,15 +41,22 @@ def start_logging(
         screen: writes one line that is already colored.
         screen_level: lowest level of the screen.
         context: names the actor at work.
+        hide: takes secrets out of a text.
     """
     logger.remove()
     logger.configure(patcher=lambda record: _add_context(record, context))
     _places.clear()
     # `diagnose` shows the values of variables in tracebacks, and with them keys and signatures.
-    _add(screen, screen_level, format=_SCREEN, colorize=True, diagnose=False)
+    _add(
+        lambda text: screen(hide(text)),
+        screen_level,
+        format=_SCREEN,
+        colorize=True,
+        diagnose=False,
+    )
     hour, minute = (int(part) for part in rotation.split(":"))
     lines = LogFile(file, rotation=time(hour, minute), retention_days=retention_days, screen=screen)
-    _add(lines, level, format=_json_line, diagnose=False)
+    _add(lines, level, format=lambda record: _json_line(record, hide), diagnose=False)
 
 
 def set_level(level: str) -> None:
@@ -81,7 +89,7 @@ def _add_context(record: "Record", context: Context) -> None:
         record["extra"].setdefault("asset", asset)
 
 
-def _json_line(record: "Record") -> str:
+def _json_line(record: "Record", hide: Callable[[str], str]) -> str:
     line = {
         "time": record["time"].astimezone(UTC).isoformat(timespec="milliseconds"),
         "level": record["level"].name,
@@ -91,5 +99,5 @@ def _json_line(record: "Record") -> str:
     exception = record["exception"]
     if exception is not None:
         line["exception"] = repr(exception.value)
-    record["extra"] = {"json": json.dumps(line, default=str)}
+    record["extra"] = {"json": hide(json.dumps(line, default=str))}
     return "{extra[json]}\n"

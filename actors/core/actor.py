@@ -400,8 +400,8 @@ class SupervisedActor(pykka.ThreadingActor):
         report = CrashReport(
             address=self.name,
             generation=incarnation.generation,
-            cause=cause_of(error),
-            details=_details(error),
+            cause=incarnation.system.hide(cause_of(error)),
+            details=incarnation.system.hide(_details(error)),
             poison=poison,
             origin=origin,
             crash_id=incarnation.system.id_text(origin.message_id),

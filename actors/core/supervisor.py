@@ -299,7 +299,10 @@ class Supervisor:
         try:
             child.ref = child.spec.actor.start(child.incarnation, **child.spec.arguments)
         except BaseException as error:  # noqa: BLE001 (a constructor's failure is one child's)
-            self._crashed(child.incarnation, self._report(child.incarnation, cause_of(error)))
+            self._crashed(
+                child.incarnation,
+                self._report(child.incarnation, self._system.hide(cause_of(error))),
+            )
 
     def _owe(self, child: Child) -> None:
         self._system.work.add()

@@ -118,6 +118,7 @@ class ActorSystem:
         record: Record | None = None,
         first_id: int = 1,
         id_text: Callable[[int], str] = str,
+        hide: Callable[[str], str] = str,
     ) -> None:
         """Start without an address.
 
@@ -127,11 +128,13 @@ class ActorSystem:
             record: takes note of every message at its end.
             first_id: of the messages; higher than all that an earlier process has used.
             id_text: how people write an id.
+            hide: takes secrets out of the words of an exception.
         """
         self.now_ms = now_ms
         self.probe = probe
         self._record = record
         self.id_text = id_text
+        self.hide = hide
         self.work = WorkCounter()
         self.dead_letters: deque[DeadLetter] = deque(maxlen=_DEAD_LETTERS_KEPT)
         self.dead_letter_count = 0

@@ -84,13 +84,8 @@ def tagged(value: object) -> object:
 class HandlingEncoder:
     """Encodes for one segment after the other."""
 
-    def __init__(self, secrets: Sequence[str] = ()) -> None:
-        """Begin the first segment.
-
-        Args:
-            secrets: texts that never enter a trace; exceptions of libraries may hold them.
-        """
-        self._secrets = tuple(secrets)
+    def __init__(self) -> None:
+        """Begin the first segment."""
         self.begin_segment()
 
     def begin_segment(self) -> None:
@@ -140,7 +135,7 @@ class HandlingEncoder:
                 )
                 for told in handling.told
             ],
-            None if handling.raised is None else self._raised(handling.raised),
+            None if handling.raised is None else _raised(handling.raised),
         )
         size = len(buffer)
         try:
@@ -161,7 +156,7 @@ class HandlingEncoder:
             [tagged(argument) for argument in call.arguments],
             storable(result),
             series,
-            None if call.raised is None else self._raised(call.raised),
+            None if call.raised is None else _raised(call.raised),
             call.took_ns,
         )
 
@@ -171,15 +166,7 @@ class HandlingEncoder:
             self.added.setdefault(address, []).append(encode_series(added))
         return ref
 
-    def _raised(self, raised: Any) -> tuple[str, list[Any], str, str]:
-        kind = f"{raised.kind.__module__}:{raised.kind.__qualname__}"
-        arguments = [
-            self._hidden(argument) if isinstance(argument, str) else argument
-            for argument in raised.arguments
-        ]
-        return kind, arguments, self._hidden(raised.cause), self._hidden(raised.details)
 
-    def _hidden(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "(secret)")
-        return text
+def _raised(raised: Any) -> tuple[str, list[Any], str, str]:
+    kind = f"{raised.kind.__module__}:{raised.kind.__qualname__}"
+    return kind, list(raised.arguments), raised.cause, raised.details

@@ -84,7 +84,8 @@ class TraceRecorder:
         self._segment = 0
         self._written = 0
         self._opened_s = 0.0
-        self._encoder = HandlingEncoder(rules.secrets)
+        self._encoder = HandlingEncoder()
+        self._secrets = [secret.encode() for secret in rules.secrets]
         self._lives: dict[str, tuple[int, int]] = {}
         """Where the newest life of each address begins: segment and offset."""
         self._file: BinaryIO = BytesIO()
@@ -218,6 +219,9 @@ class TraceRecorder:
     def _write(
         self, key: str, count: int, payload: bytes | bytearray, first_ms: int, last_ms: int
     ) -> None:
+        for secret in self._secrets:
+            # As long as before: the lengths in the records stay true.
+            payload = payload.replace(secret, b"*" * len(secret))
         frame = frame_bytes(Head(key, self._batch, count, first_ms, last_ms), payload)
         self._file.write(frame)
         self._written += len(frame)

@@ -277,7 +277,7 @@ def test_the_queue_is_bounded_and_what_was_dropped_is_noted(
     assert threading.active_count() < 50
 
 
-def test_a_secret_in_an_exception_never_enters_the_trace(tmp_path: Path) -> None:
+def test_a_secret_in_an_exception_or_a_message_never_enters_the_trace(tmp_path: Path) -> None:
     error = SimpleNamespace(
         kind=ValueError,
         arguments=("refused key planted-8314",),
@@ -289,12 +289,14 @@ def test_a_secret_in_an_exception_never_enters_the_trace(tmp_path: Path) -> None
     )
     rules = replace(RULES, secrets=("planted-8314",))
 
-    record(tmp_path, [Done(number=1, raised=error, calls=[call], outcome="crashed")], rules)
+    crashed = Done(number=1, text="of planted-8314!", raised=error, calls=[call], outcome="crashed")
+    record(tmp_path, [crashed], rules)
 
     (found,) = TraceReader(tmp_path).read()
     assert found.handling.raised is not None
-    assert found.handling.raised.cause == "ValueError: refused key (secret)"
+    assert found.handling.raised.cause == "ValueError: refused key ************"
     assert found.handling.calls[0].raised is not None
+    assert b"of ************!" in bytes(found.handling.payload)
     payloads = [f.payload() for f in read_frames(next(tmp_path.glob("*.trace")), [])]
     assert not any(b"planted" in payload for payload in payloads)
 

@@ -16,12 +16,13 @@ from bin.trace_text import duration_text, fields_of, line, payload_text, time_te
 from domain.errors import ConfigError
 from infra.trace.ids import id_text
 from infra.trace.reader import Found
-from infra.trace.records import StoredTold
+from infra.trace.records import StoredHandling, StoredTold
 
 _ENDED = ("crashed", "hung")
 _LAST = 20
 _LONGEST = 160
 _MANY = 4
+_OPENED = ("journals", "open")
 _PLUMBING = frozenset(
     {"incarnation", "name", "_around", "_current", "_origin", "_outbox", "_held", "_has_let_go"}
 )
@@ -184,11 +185,18 @@ def _recovery(crash: Crash) -> Text:
     stored = crash.recovery.handling
     return Text(
         f"recovery: life {stored.generation} was ready after {duration_text(took)} "
-        f"(its start took {duration_text(stored.worked_us)}), asked "
+        f"(its start took {duration_text(stored.worked_us)}){_facts_text(stored)}, asked "
         f"{_counted(f'{call.port}.{call.method}' for call in stored.calls)}; "
         f"told {_told_text(stored.told)}",
         "green",
     )
+
+
+def _facts_text(start: StoredHandling) -> str:
+    """Return from which facts a life was rebuilt."""
+    opened = (fields_of(c.result) for c in start.calls if (c.port, c.method) == _OPENED)
+    newest = next((fact_id for fact_id in opened if fact_id is not None), None)
+    return "" if newest is None else f" from the facts up to {newest}"
 
 
 def _told_text(told: Iterable[StoredTold]) -> str:

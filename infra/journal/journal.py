@@ -115,19 +115,22 @@ class SqliteJournals:
         """
         try:
             self._database.connect(reuse_if_open=True)
-            holder = self._take_pen(address)
+            holder, newest_fact_id = self._take_pen(address)
         except (peewee.OperationalError, sqlite3.OperationalError) as error:
             raise JournalError(f"{address} could not take its pen: {_cause(error)}") from error
-        return SqliteJournal(self._database, self._turns, address, holder, origin, self._now_ms)
+        journal = SqliteJournal(self._database, self._turns, address, holder, origin, self._now_ms)
+        journal.newest_fact_id = newest_fact_id
+        return journal
 
-    def _take_pen(self, address: str) -> int:
+    def _take_pen(self, address: str) -> tuple[int, int]:
         with self._database.atomic("IMMEDIATE"):
             held = _PEN.select(_PEN.c.holder).where(_PEN.c.address == address)
             row = next(iter(held.execute(self._database)), {"holder": 0})
             holder: int = row["holder"] + 1
             pen = schema.insert(_PEN, {"address": address, "holder": holder})
             pen.on_conflict_replace().execute(self._database)
-        return holder
+            newest = _FACT.select(peewee.fn.MAX(_FACT.c.id).alias("id")).execute(self._database)
+            return holder, next(iter(newest))["id"] or 0
 
     @contextlib.contextmanager
     def connected(self) -> Iterator[None]:
@@ -233,6 +236,8 @@ class SqliteJournal(Records):
     ) -> None:
         """Made by `SqliteJournals.open` alone."""
         super().__init__(database)
+        self.newest_fact_id = 0
+        """Of all facts, when the pen was taken; a trace stores it as what the opening answered."""
         self._turns = turns
         self._address = address
         self._holder = holder

@@ -57,11 +57,16 @@ class Handling(Protocol):
     raised: Any
 
 
-def _nothing(_value: object) -> None:
-    """Store what is no value, a callback or an open handle, as None."""
+def _in_place_of(value: object) -> int | None:
+    """Store what is no value, a callback or an open handle, as None; a journal as where it stood.
+
+    So the trace tells from which facts on a life was rebuilt.
+    """
+    newest = getattr(value, "newest_fact_id", None)
+    return newest if isinstance(newest, int) else None
 
 
-_encoder = msgspec.msgpack.Encoder(enc_hook=_nothing)
+_encoder = msgspec.msgpack.Encoder(enc_hook=_in_place_of)
 
 
 def pack(value: object) -> bytes:

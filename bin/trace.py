@@ -56,7 +56,9 @@ def choose_run(
 ) -> None:
     """Say what happened in a run, live or finished."""
     logger.remove()
-    _run["at"] = _newest_run() if run_dir is None else run_dir
+    _run.clear()
+    if run_dir is not None:
+        _run["at"] = run_dir
 
 
 def command(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -98,7 +100,7 @@ def tail(
     since: Annotated[
         str | None, typer.Option(metavar="ISO", help="From this time of the trading clock, UTC.")
     ] = None,
-    count: Annotated[int, typer.Option("-n", help="The last messages; 0: all.")] = 40,
+    count: Annotated[int, typer.Option("-n", help="The last messages; 0: all.", min=0)] = 40,
 ) -> None:
     """Show messages, one a line."""
     keys = None if actor is None else [actor]
@@ -113,10 +115,14 @@ def tail(
         )
 
     reader = _reader()
+    if actor is not None:
+        _check_actor(reader, actor)
     if not follow:
         found = [f for f in reader.read(keys=keys, from_ms=from_ms) if is_wanted(f)]
         for one in found[-count:]:
             screen.print(line(one))
+        if not found:
+            screen.print("no message is like that", style="yellow")
         _say_notes(reader)
         return
     for one in _followed(reader, keys, count, is_wanted):
@@ -164,11 +170,13 @@ def export(
         raise ConfigError("export: needs either --perfetto FILE or --otlp URL|FILE")
     from_ms = None if since is None else read_time("--since", since)
     to_ms = None if until is None else read_time("--until", until)
-    records = _reader().read(from_ms=from_ms, to_ms=to_ms)
+    reader = _reader()
+    sessions = reader.sessions()
+    records = reader.read(from_ms=from_ms, to_ms=to_ms)
     if perfetto is not None:
         screen.print(f"{write_perfetto(perfetto, records):,} messages in {perfetto}")
     elif otlp is not None:
-        screen.print(f"{write_otlp(otlp, records):,} spans to {otlp}")
+        screen.print(f"{write_otlp(otlp, records, sessions):,} spans to {otlp}")
 
 
 @command
@@ -214,9 +222,7 @@ def replay(
 ) -> int:
     """Run an actor again on its recorded messages, and compare what it tells with what it told."""
     reader = _reader()
-    known = [described.address for described in reader.sessions()[-1].actors]
-    if actor not in known:
-        raise ConfigError(f"{actor}: no such actor in the trace; there are {', '.join(known)}")
+    _check_actor(reader, actor)
     code = replay_actor(
         reader.read(keys=[actor]),
         trace_codec(),
@@ -240,20 +246,35 @@ def diff(one: Path, other: Path) -> None:
     )
 
 
+def _check_actor(reader: TraceReader, actor: str) -> None:
+    known = [one.address for session in reader.sessions() for one in session.actors]
+    if actor not in known:
+        names = ", ".join(dict.fromkeys(known))
+        raise ConfigError(f"{actor}: no such actor in the trace; there are {names}")
+
+
+def _where() -> Path:
+    """Return the run that was named, or the newest one."""
+    return _run.get("at") or _newest_run()
+
+
 def _newest_run() -> Path:
     runs = [file.parent for file in _VAR.glob("*/trace") if any(file.iterdir())]
     if not runs:
-        raise typer.BadParameter(f"no run in {_VAR} has a trace; name one", param_hint="--run-dir")
+        raise ConfigError(f"no run in {_VAR} has a trace; name one by --run-dir")
     return max(runs, key=lambda run: trace_directory(run).stat().st_mtime)
 
 
 def _reader() -> TraceReader:
-    run = _run["at"]
+    run = _where()
     return TraceReader(run if run.is_file() else trace_directory(run))
 
 
 def _facts(run: Path | None = None) -> Facts:
-    return Facts((run or _run["at"]) / "journal.sqlite")
+    where = run or _where()
+    if where.is_file():
+        raise ConfigError(f"{where}: a crash file has no journal; this command needs the run's")
+    return Facts(where / "journal.sqlite")
 
 
 def _id(text: str) -> int:
@@ -274,7 +295,7 @@ def _followed(
     count: int,
     is_wanted: Callable[[Found], bool],
 ) -> Iterator[Found]:
-    directory = trace_directory(_run["at"])
+    directory = trace_directory(_where())
 
     def news() -> list[Found]:
         found = filter(is_wanted, reader.follow(directory, keys))

@@ -6,7 +6,7 @@ from bin.times import read_time
 from domain.decisions import Grant, Refusal
 from domain.errors import ConfigError
 from domain.orders import Purpose
-from domain.positions import Trade
+from domain.positions import Execution, ExecutionKind, Trade
 from infra.trace.facts import Facts, StoredOrder
 
 _OPEN_END_MS = 1 << 60
@@ -23,6 +23,8 @@ class Case:
     entry: StoredOrder | None
     exits: list[StoredOrder]
     trade: Trade | None
+    by_exchange: list[Execution]
+    """What the exchange itself closed of it: by a stop, a liquidation."""
 
     @property
     def end_ms(self) -> int:
@@ -73,7 +75,19 @@ def case_of(wanted: str, facts: Facts) -> Case | None:
         entry=order,
         exits=_exits(order, orders, trade),
         trade=trade,
+        by_exchange=[] if trade is None else _by_exchange(trade, facts.executions()),
     )
+
+
+def _by_exchange(trade: Trade, executions: list[Execution]) -> list[Execution]:
+    return [
+        one
+        for one in executions
+        if one.asset == trade.asset
+        and one.client_order_id is None
+        and one.kind is ExecutionKind.TRADE
+        and trade.entry_ms <= one.ts_ms <= trade.exit_ms
+    ]
 
 
 def _trade_at(wanted: str, trades: list[Trade]) -> Trade | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from bin.trace_text import fields_of
 from infra.trace.reader import Found, TraceReader
-from infra.trace.records import Session, StoredTold
+from infra.trace.records import StoredTold
 
 _MARGIN_MS = 15 * 60_000
 """Before and after the span: the candle before the cross, the news after the exit."""
@@ -131,10 +131,17 @@ class Evidence:
             if found.handling.outcome in _ENDED and first_ms <= found.handling.now_ms <= last_ms
         ]
 
-    def restarts(self) -> list[Session]:
-        """Return the processes that began in the span."""
-        seen = {found.session.number: found.session for found in self._records}
-        return list(seen.values())[1:]
+    def restarts(self) -> list[Found]:
+        """Return the first record of each process that began in the span."""
+        first_ms, last_ms = self._span
+        seen: dict[int, Found] = {}
+        for found in self._records:
+            seen.setdefault(found.session.number, found)
+        return [
+            found
+            for found in list(seen.values())[1:]
+            if first_ms <= found.handling.now_ms <= last_ms
+        ]
 
     def _of(self, receiver: str, kind: str) -> Iterator[Found]:
         for found in self._records:

@@ -10,9 +10,10 @@ from typing import Any
 
 from bin.trace_text import fields_of, payload_text
 from domain.errors import ConfigError
-from infra.trace.ids import id_text
+from infra.trace.ids import id_text, session_of
 from infra.trace.perfetto import slice_begin, slice_end, track
 from infra.trace.reader import Found
+from infra.trace.records import Session
 
 _BATCH = 1_000
 _TIMEOUT_S = 10.0
@@ -28,7 +29,7 @@ def write_perfetto(file: Path, records: Iterable[Found]) -> int:
     try:
         with file.open("wb") as out:
             for found in records:
-                stored = found.handling
+                stored, wall_ns = found.handling, found.session.wall_ns
                 if stored.outcome in _UNTAKEN:
                     continue
                 uuid = uuids.get(stored.receiver)
@@ -37,7 +38,7 @@ def write_perfetto(file: Path, records: Iterable[Found]) -> int:
                     out.write(track(uuid, stored.receiver))
                 out.write(
                     slice_begin(
-                        stored.taken_ns,
+                        wall_ns(stored.taken_ns or stored.done_ns),
                         uuid,
                         stored.kind,
                         _notes(found),
@@ -45,19 +46,20 @@ def write_perfetto(file: Path, records: Iterable[Found]) -> int:
                         stored.message_id if stored.parent_id is not None else None,
                     )
                 )
-                out.write(slice_end(stored.done_ns, uuid))
+                out.write(slice_end(wall_ns(stored.done_ns), uuid))
                 written += 1
     except OSError as error:
         raise ConfigError(f"--perfetto {file}: cannot be written: {error.strerror}") from error
     return written
 
 
-def write_otlp(target: str, records: Iterable[Found]) -> int:
+def write_otlp(target: str, records: Iterable[Found], sessions: Iterable[Session]) -> int:
     """Send spans to a collector, or write them as lines of OTLP JSON; return how many.
 
     Args:
         target: http(s)://HOST:PORT, with or without a path, or a file.
         records: what is sent.
+        sessions: all processes of the run.
 
     Raises:
         ConfigError: the collector or the file does not take them.
@@ -66,14 +68,14 @@ def write_otlp(target: str, records: Iterable[Found]) -> int:
     if not target.startswith(("http://", "https://")):
         try:
             with Path(target).open("w", encoding="utf-8") as out:
-                for spans in _batches(records):
+                for spans in _batches(records, sessions):
                     out.write(json.dumps(_request(spans)) + "\n")
                     total += len(spans)
         except OSError as error:
             raise ConfigError(f"--otlp {target}: cannot be written: {error.strerror}") from error
         return total
     url = target if target.partition("//")[2].count("/") else f"{target}/v1/traces"
-    for spans in _batches(records):
+    for spans in _batches(records, sessions):
         _post(url, json.dumps(_request(spans)).encode())
         total += len(spans)
     return total
@@ -93,26 +95,31 @@ def _notes(found: Found) -> list[tuple[str, str]]:
     return notes
 
 
-def _batches(records: Iterable[Found]) -> Iterator[list[dict[str, Any]]]:
-    spans = (_span(found) for found in records)
+def _batches(
+    records: Iterable[Found], sessions: Iterable[Session]
+) -> Iterator[list[dict[str, Any]]]:
+    # Every run counts its messages from the same number: when it began tells their traces apart.
+    began_ms = {session.number: session.began_ms for session in sessions}
+    spans = (
+        _span(found, began_ms.get(session_of(found.handling.trace_id), 0)) for found in records
+    )
     for first in spans:
         rest = (span for _, span in zip(range(_BATCH - 1), spans, strict=False))
         yield list(chain([first], rest))
 
 
-def _span(found: Found) -> dict[str, Any]:
-    stored, session = found.handling, found.session
-    wall_ns = session.began_ms * 1_000_000 - session.began_ns
+def _span(found: Found, run_ms: int) -> dict[str, Any]:
+    stored, wall_ns = found.handling, found.session.wall_ns
     began_ns = stored.taken_ns or stored.done_ns
     failed = stored.outcome in _FAILURES
     cause = "" if stored.raised is None else stored.raised.cause
     span: dict[str, Any] = {
-        "traceId": f"{stored.trace_id:032x}",
+        "traceId": f"{run_ms:016x}{stored.trace_id:016x}",
         "spanId": f"{stored.message_id:016x}",
         "name": f"{stored.receiver} {stored.kind}",
         "kind": _INTERNAL,
-        "startTimeUnixNano": str(wall_ns + began_ns),
-        "endTimeUnixNano": str(wall_ns + stored.done_ns),
+        "startTimeUnixNano": str(wall_ns(began_ns)),
+        "endTimeUnixNano": str(wall_ns(stored.done_ns)),
         "attributes": [
             {"key": key, "value": {"stringValue": value}} for key, value in _notes(found)
         ],

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import nlargest
+from math import ceil
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -92,7 +93,8 @@ def _quantiles(values_us: Sequence[float]) -> list[str]:
     ranked = sorted(values_us)
     if not ranked:
         return ["", "", ""]
-    return [duration_text(ranked[int(q * (len(ranked) - 1))]) for q in (0.5, 0.99, 1.0)]
+    places = (ceil(quantile * len(ranked)) - 1 for quantile in (0.5, 0.99, 1.0))
+    return [duration_text(ranked[place]) for place in places]
 
 
 def _deepest(changes: list[tuple[int, int]]) -> int:

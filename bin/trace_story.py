@@ -1,6 +1,7 @@
 """Why an order was sent, a wish refused, a trade closed: the chain from its candle to its end."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -46,8 +47,20 @@ class Story:
 
     def add(self, name: str, text: str, at_ms: int, found: Found | None = None) -> None:
         """Add the next link."""
-        message = None if found is None else id_text(found.handling.message_id)
-        self.steps.append(Step(name=name, text=text, at_ms=at_ms, message=message))
+        self.steps.append(_step(name, text, at_ms, found))
+
+    def add_in_time(self, name: str, text: str, at_ms: int, found: Found) -> None:
+        """Add a link where its time belongs, never between a link and what is said below it."""
+        earlier = (place for place, step in enumerate(self.steps) if step.at_ms <= at_ms)
+        place = max(earlier, default=-1) + 1
+        while place < len(self.steps) and not self.steps[place].name:
+            place += 1
+        self.steps.insert(place, _step(name, text, at_ms, found))
+
+
+def _step(name: str, text: str, at_ms: int, found: Found | None) -> Step:
+    message = None if found is None else id_text(found.handling.message_id)
+    return Step(name=name, text=text, at_ms=at_ms, message=message)
 
 
 def story_of(wanted: str, facts: Facts, reader: TraceReader) -> Story:
@@ -56,16 +69,22 @@ def story_of(wanted: str, facts: Facts, reader: TraceReader) -> Story:
     Raises:
         ConfigError: nothing has this id.
     """
-    case = case_of(wanted, facts)
+    message_id = read_id(wanted)
+    case = case_of(_order_of(message_id, facts) or wanted, facts)
     if case is not None:
         return _tell(case, reader)
-    message_id = read_id(wanted)
     if message_id is not None:
         return _ancestry(message_id, facts, reader)
     raise ConfigError(
         f"{wanted}: nothing has this id; expected an order's client_order_id or a refused wish "
         "(see `bin/trace orders`), a trade like BTC@2025-05-01T10:00, or a message like 1.2345"
     )
+
+
+def _order_of(message_id: int | None, facts: Facts) -> str | None:
+    """Return the order that was stored over a message, as `bin/trace orders` shows them."""
+    orders = facts.orders() if message_id is not None else []
+    return next((o.client_order_id for o in orders if o.source.message_id == message_id), None)
 
 
 def _tell(case: Case, reader: TraceReader) -> Story:
@@ -159,15 +178,25 @@ def _tell_answer(story: Story, case: Case, evidence: Evidence) -> None:
     name = "refusal" if isinstance(answer, Refusal) else "grant"
     found = evidence.answer(case.t_ms)
     if isinstance(answer, Refusal):
-        text = f"{answer.reason} by portfolio: {answer.figures}"
+        text = f"{answer.reason} by portfolio: {_readable(answer.figures)}"
     else:
         text = f"qty {answer.qty:f} at {answer.price:f} = {answer.notional:.2f} USDT by portfolio"
     story.add(name, text, case.t_ms, found)
     for judged in answer.judged.splitlines():
         limit, _, figures = judged.partition(" ")
-        story.add("", f"kept {limit}: {figures}", case.t_ms)
+        story.add("", f"kept {limit}: {_readable(figures)}", case.t_ms)
     if isinstance(answer, Refusal):
-        story.add("", f"broke {answer.reason}: {answer.figures}", case.t_ms)
+        story.add("", f"broke {answer.reason}: {_readable(answer.figures)}", case.t_ms)
+
+
+def _readable(figures: str) -> str:
+    """Return figures with times that people read, and no more places than they look at."""
+
+    def time(found: re.Match[str]) -> str:
+        return f"until={show_time(int(found[1])).replace(' ', 'T') if int(found[1]) else 'none'}"
+
+    figures = re.sub(r"\buntil_ms=(\d+)", time, figures)
+    return re.sub(r"(\.\d{4})\d+", r"\1", figures)
 
 
 def _tell_order(story: Story, order: StoredOrder, evidence: Evidence) -> None:
@@ -240,6 +269,10 @@ def _tell_exit(story: Story, case: Case, evidence: Evidence) -> None:
     if case.trade.decided_ms is None:
         text = f"{case.trade.reason} by the exchange at {case.trade.exit_price:f}"
         story.add("exit", text, case.trade.exit_ms)
+        for execution in case.by_exchange:
+            _tell_fill(story, execution, evidence)
+        if not case.by_exchange:
+            story.missing.append("fill")
     trade = case.trade
     text = (
         f"{trade.entry_price:f} to {trade.exit_price:f}: {trade.pnl:+.4f} USDT, of it fees "
@@ -254,12 +287,14 @@ def _tell_crashes(story: Story, case: Case, evidence: Evidence) -> None:
         stored = found.handling
         cause = "" if stored.raised is None else stored.raised.cause
         text = f"{stored.receiver} life {stored.generation} {stored.outcome}: {cause}"
-        story.add("crash", f"{text}; see `bin/trace crash`", stored.now_ms, found)
+        crash_id = id_text(stored.message_id)
+        more = f"{text}; see `bin/trace crash {crash_id}`"
+        story.add_in_time("crash", more, stored.now_ms, found)
     if len(crashes) > _CRASHES_SHOWN:
         story.add("", f"and {len(crashes) - _CRASHES_SHOWN} crashes more", case.t_ms)
-    for session in evidence.restarts():
-        text = f"the process was started anew: session {session.number} (the machine's time)"
-        story.add("restart", text, session.began_ms)
+    for found in evidence.restarts():
+        text = f"the process was started anew: session {found.session.number}"
+        story.add_in_time("restart", text, found.handling.now_ms, found)
 
 
 def _ancestry(message_id: int, facts: Facts, reader: TraceReader) -> Story:

@@ -14,6 +14,11 @@ def first_id(session: int) -> int:
     return session * SESSION + 1
 
 
+def session_of(message_id: int) -> int:
+    """Return the number of the session that made an id."""
+    return message_id // SESSION
+
+
 def id_text(message_id: int) -> str:
     """Return an id as people read it."""
     session, number = divmod(message_id, SESSION)

@@ -53,6 +53,8 @@ class TraceReader:
             raise ConfigError(
                 f"{path}: no trace there; name the run with --run-dir, and see `trace` in settings"
             )
+        if path.is_file() and next(iter(read_frames(path, [])), None) is None:
+            raise ConfigError(f"{path}: neither a run directory nor a crash file")
         self._followed: dict[Path, int] = {}
         self._session: Session | None = None
         self._noted: dict[str, int] = {}

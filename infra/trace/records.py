@@ -111,9 +111,9 @@ class Session(msgspec.Struct, array_like=True):
     python: str
     actors: list[ActorDescription]
 
-    def wall_ms(self, monotonic_ns: int) -> int:
-        """Return the wall clock's time of a monotonic one."""
-        return self.began_ms + (monotonic_ns - self.began_ns) // 1_000_000
+    def wall_ns(self, monotonic_ns: int) -> int:
+        """Return the wall clock's time of a monotonic one; two boots share no other."""
+        return self.began_ms * 1_000_000 + monotonic_ns - self.began_ns
 
 
 class StoredSeries(msgspec.Struct, array_like=True):

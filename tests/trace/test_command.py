@@ -76,6 +76,14 @@ def test_why_takes_a_trade_and_a_message_too(traced: Traced) -> None:
     assert row["id"] in by_message
 
 
+def test_why_of_the_message_that_orders_names_for_an_exit_is_the_story_of_the_exit(
+    traced: Traced,
+) -> None:
+    row = next(row for row in orders(traced) if row["purpose"] == "exit")
+
+    assert run(traced.folder, "why", row["message"]) == run(traced.folder, "why", row["id"])
+
+
 def test_tail_shows_what_was_asked_for(traced: Traced) -> None:
     text = run(traced.folder, "tail", "-n", "5", "--actor", "asset/ETH", "--type", "CandleClosed")
 
@@ -96,6 +104,7 @@ def test_a_crash_is_listed_shown_and_run_again(traced: Traced) -> None:
     assert "DrillError: crash drill" in shown
     assert "state.signals.closes_seen" in shown
     assert "recovery: life" in shown
+    assert re.search(r"from the facts up to \d+, asked journals.open, feed", shown)
     assert "all equal" in again
     assert f"crashed again as it did: {crash_id} DrillError" in again
 
@@ -179,12 +188,39 @@ def test_the_first_decision_that_differs_is_shown_with_both_causes(
         (("replay", "asset/ETH", "--from", "9.9"), "--from 9.9: this actor took no such message"),
         (("export",), "needs either"),
         (("tail", "--since", "noon"), "not an ISO time"),
+        (("tail", "--actor", "asset/DOGE"), "asset/DOGE: no such actor in the trace; there are"),
     ],
 )
 def test_a_mistake_is_one_clear_line(
     traced: Traced, arguments: tuple[str, ...], words: str
 ) -> None:
     assert words in run(traced.folder, *arguments, code=2)
+
+
+def test_a_file_that_is_no_trace_and_a_crash_file_without_a_journal_are_clear_errors(
+    traced: Traced, tmp_path: Path
+) -> None:
+    other = tmp_path / "notes.txt"
+    other.write_text("no trace")
+    crash = next((traced.folder / "crashes").glob(f"portfolio{CRASHES}"))
+
+    assert "neither a run directory nor a crash file" in run(other, "stats", code=2)
+    assert "a crash file has no journal" in run(crash, "orders", code=2)
+
+
+def test_two_named_runs_are_compared_where_no_other_run_is(
+    traced: Traced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bin.trace, "_VAR", tmp_path)
+    bin.trace.screen.file = None
+
+    compared = CliRunner().invoke(app, ["diff", str(traced.folder), str(traced.folder)])
+    unnamed = CliRunner().invoke(app, ["stats"])
+
+    assert "all equal" in compared.output
+    assert unnamed.exit_code == 2
+    assert "no run in" in unnamed.output
+    assert "name one by --run-dir" in unnamed.output
 
 
 def test_a_directory_without_a_trace_is_a_clear_error(tmp_path: Path) -> None:

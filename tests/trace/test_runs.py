@@ -1,6 +1,7 @@
 """What a trace of real candles with crashes says: all of it, and the same again."""
 
 import json
+import re
 import shutil
 import threading
 from collections import Counter
@@ -177,6 +178,9 @@ def test_a_perfetto_file_is_of_its_schema_and_its_arrows_end_where_they_began(
     events = [p.track_event for p in trace.packet if p.HasField("track_event")]
     begins = [event for event in events if event.type == TrackEvent.TYPE_SLICE_BEGIN]
     assert len(begins) == written == len(events) - len(begins)
+    (session,) = traced.reader().sessions()
+    first_ns = min(p.timestamp for p in trace.packet if p.HasField("track_event"))
+    assert 0 < first_ns / 1e6 - session.began_ms < 3_600_000, "of the wall clock"
     sent = {flow for event in begins for flow in event.flow_ids}
     ended = {flow for event in begins for flow in event.terminating_flow_ids}
     assert len(sent & ended) > 500
@@ -197,7 +201,9 @@ def as_protobuf(body: str) -> ExportTraceServiceRequest:
 def test_otlp_lines_are_of_their_schema(traced: Traced, tmp_path: Path) -> None:
     file = tmp_path / "spans.jsonl"
 
-    written = write_otlp(str(file), traced.reader().read(from_ms=LAST_DAY_MS))
+    written = write_otlp(
+        str(file), traced.reader().read(from_ms=LAST_DAY_MS), traced.reader().sessions()
+    )
 
     requests = [as_protobuf(line) for line in file.read_text().splitlines()]
     spans = [
@@ -205,6 +211,10 @@ def test_otlp_lines_are_of_their_schema(traced: Traced, tmp_path: Path) -> None:
     ]
     assert len(spans) == written > 1000
     assert all(0 < s.start_time_unix_nano <= s.end_time_unix_nano for s in spans)
+    # Runs count alike; a collector that gets two of them must not take their traces for one.
+    (session,) = traced.reader().sessions()
+    names = re.findall(r'"traceId": "([0-9a-f]{16})', file.read_text())
+    assert set(names) == {f"{session.began_ms:016x}"}
     crashed = list(crashes_in(traced.reader().read(from_ms=LAST_DAY_MS)))
     assert sum(span.status.code == 2 for span in spans) == len(crashed) > 5
 
@@ -222,14 +232,15 @@ def test_spans_are_sent_to_a_collector_and_its_refusal_is_one_clear_error(traced
         def log_message(self, *_arguments: object) -> None:
             return
 
+    sessions = traced.reader().sessions()
     server = HTTPServer(("127.0.0.1", 0), Collector)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
         url = f"http://127.0.0.1:{server.server_port}"
-        written = write_otlp(url, traced.reader().read(keys=["notifier"]))
+        written = write_otlp(url, traced.reader().read(keys=["notifier"]), sessions)
         with pytest.raises(ConfigError, match="answered 404"):
-            write_otlp(f"{url}/elsewhere", traced.reader().read(keys=["notifier"]))
+            write_otlp(f"{url}/elsewhere", traced.reader().read(keys=["notifier"]), sessions)
     finally:
         server.shutdown()
         thread.join()

@@ -1,0 +1,64 @@
+"""Stories in detail: links in the order of time, exits by the exchange, figures for people."""
+
+from pathlib import Path
+
+import pytest
+
+from bin.bootstrap import build_replay
+from bin.trace_figures import _quantiles
+from bin.trace_story import Story, _readable, story_of
+from infra.trace.facts import Facts
+from infra.trace.reader import TraceReader
+from tests.replay.runs import finish, lively_settings, made_up_market
+
+
+def test_every_trade_of_a_lively_market_has_its_exit_fill_also_where_the_exchange_closed_it(
+    tmp_path: Path,
+) -> None:
+    run, lockstep = build_replay(lively_settings(tmp_path), made_up_market(3, 500), tmp_path)
+    finish(run, lockstep)
+    facts, reader = Facts(tmp_path / "journal.sqlite"), TraceReader(tmp_path / "trace")
+
+    trades = dict(facts.trades())
+    stories = {number: story_of(f"trade/{number}", facts, reader) for number in trades}
+
+    assert {trade.decided_ms is None for trade in trades.values()} == {True, False}
+    for number, story in stories.items():
+        fills = [step for step in story.steps if step.name == "fill"]
+        assert story.missing == []
+        assert [fill.text.split()[0] for fill in fills] == ["SELL", "BUY"], trades[number]
+        assert all(fill.message for fill in fills)
+
+
+def test_a_late_link_lies_where_its_time_belongs_and_parts_nothing(tmp_path: Path) -> None:
+    run, lockstep = build_replay(lively_settings(tmp_path), made_up_market(3, 60), tmp_path)
+    finish(run, lockstep)
+    found = next(iter(TraceReader(tmp_path / "trace").read()))
+    story = Story(title="")
+    for name, at_ms in (("candle", 10), ("grant", 10), ("", 10), ("", 10), ("fill", 20)):
+        story.add(name, name, at_ms)
+
+    story.add_in_time("crash", "between", 15, found)
+    story.add_in_time("restart", "at the end", 25, found)
+
+    names = [step.name for step in story.steps]
+    assert names == ["candle", "grant", "", "", "crash", "fill", "restart"]
+
+
+@pytest.mark.parametrize(
+    ("figures", "told"),
+    [
+        ("until_ms=0", "until=none"),
+        ("until_ms=1744825800000", "until=2025-04-16T17:50"),
+        ("target=6997.3083889730 capacity=14000.727686119", "target=6997.3083 capacity=14000.7276"),
+        ("age_ms=3010 limit=0.20", "age_ms=3010 limit=0.20"),
+    ],
+)
+def test_figures_are_for_people(figures: str, told: str) -> None:
+    assert _readable(figures) == told
+
+
+def test_quantiles_are_the_smallest_value_that_so_many_do_not_exceed() -> None:
+    assert _quantiles([3, 1]) == ["1 us", "3 us", "3 us"]
+    assert _quantiles([float(n) for n in range(1, 201)]) == ["100 us", "198 us", "200 us"]
+    assert _quantiles([]) == ["", "", ""]

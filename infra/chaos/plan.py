@@ -21,7 +21,14 @@ FAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "answer_late": {"kind": "answer_late", "seconds": 2, **_TWICE},
         "http_502": {"kind": "http_status", "path": "/v5/", "status": 502, **_OFTEN},
         "http_502_done": {"kind": "http_status", "status": 502, "processed": True, **_TWICE},
-        "http_403": {"kind": "http_status", "path": "/v5/", "status": 403, "times": 2},
+        # Without a time named, a client rightly keeps silent for ten minutes, and the run ends.
+        "http_403": {
+            "kind": "http_status",
+            "path": "/v5/",
+            "status": 403,
+            "times": 2,
+            "retry_after_s": 2,
+        },
         "http_429": {"kind": "http_status", "path": "/v5/", "status": 429, "times": 3},
         "code_10000": {"kind": "ret_code", "code": 10000, **_TWICE},
         "code_10002": {"kind": "ret_code", "code": 10002, "path": "/v5/", "times": 2},

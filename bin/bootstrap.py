@@ -420,6 +420,7 @@ def build_live(
     market.measure_clock()
     with journals.connected():
         claim_journals(journals, file, mode)
+        journals.check(file)
     rules = connection.account.prepare(rules)
     exchange = connection.account.exchange
     ports = Ports(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from domain.errors import ConfigError
 from infra.journal.schema import MIGRATIONS
+from infra.journal.soundness import check_facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,16 +27,14 @@ def inspect_journal(file: Path) -> Inspection:
     """
     try:
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as database:
-            problem = database.execute("PRAGMA quick_check(1)").fetchone()[0]
             version = database.execute("PRAGMA user_version").fetchone()[0]
             query = "SELECT value FROM meta WHERE key = 'mode'"
             row = database.execute(query).fetchone()
+            if version > len(MIGRATIONS):
+                raise ConfigError(
+                    f"{file}: is of version {version}, this program knows up to {len(MIGRATIONS)}"
+                )
+            check_facts(database, file)
     except sqlite3.Error as error:
         raise ConfigError(f"{file}: {error}") from error
-    if problem != "ok":
-        raise ConfigError(f"{file}: is damaged: {problem}")
-    if version > len(MIGRATIONS):
-        raise ConfigError(
-            f"{file}: is of version {version}, this program knows up to {len(MIGRATIONS)}"
-        )
     return Inspection(mode=None if row is None else row[0], size_bytes=file.stat().st_size)

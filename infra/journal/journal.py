@@ -22,6 +22,7 @@ from domain.transfers import Transfer
 from infra.journal import rows, schema
 from infra.journal.records import Records
 from infra.journal.rows import Row, row_of, value_of
+from infra.journal.soundness import check_facts
 
 Origin = Callable[[], tuple[int, int] | None]
 """Returns trace id and message id of what is at hand."""
@@ -146,6 +147,14 @@ class SqliteJournals:
         """Hold one transaction in its turn, for what is no fact; in a thread that is connected."""
         with self._turns.take(), self._database.atomic("IMMEDIATE"):
             yield self._database
+
+    def check(self, file: Path) -> None:
+        """Refuse facts that cannot be what was stored; in a thread that is connected.
+
+        Raises:
+            ConfigError: there are some.
+        """
+        check_facts(self._database.connection(), file)  # type: ignore[no-untyped-call]
 
     def records(self) -> Records:
         """Return what reads facts for people; in a thread that is connected."""

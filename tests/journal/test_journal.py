@@ -521,3 +521,24 @@ def test_an_asset_is_stored_again_only_where_it_differs(journal: SqliteJournal) 
 
     assert [row["leverage"] for row in journal.assets("BTC")] == ["10", "5"]
     assert [row["symbol"] for row in journal.assets("ETH")] == ["ETHUSDT"]
+
+
+def test_a_fact_that_cannot_be_what_was_stored_is_named_and_the_journal_is_refused(
+    tmp_path: Path, journals: SqliteJournals, journal: SqliteJournal
+) -> None:
+    file = tmp_path / "journal.sqlite"
+    store_one_of_each(journal)
+    journals.check(file)
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        database.execute("DROP TRIGGER execution_refuses_update")
+        database.execute("UPDATE execution SET qty = 'NaN', side = 'SHORT'")
+        database.commit()
+
+    with pytest.raises(ConfigError) as caught:
+        journals.check(file)
+
+    found = [line.partition(", ")[0::2] for line in str(caught.value).splitlines()[1:3]]
+    assert [(table, cell.partition(", ")[2]) for table, cell in found] == [
+        ("- table execution", "column side: holds 'SHORT'"),
+        ("- table execution", "column qty: holds 'NaN'"),
+    ]

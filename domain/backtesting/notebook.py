@@ -75,10 +75,15 @@ def _series(name: str, table: Any, rules: TradingRules) -> CandleSeries:
 
 
 def _times(name: str, table: Any) -> Times:
+    if not hasattr(table, "__contains__"):
+        raise ValueError(f"{name}: expected a table of candles, found {type(table).__name__}")
     column = "open_time" in table
     if not column and not hasattr(table, "index"):
         raise ValueError(f"{name}: expected a column open_time, found {_columns(table)}")
-    times = np.asarray(table["open_time"] if column else table.index)
+    given = table["open_time"] if column else table.index
+    # Data frames keep times of a zone as objects; asked for plain ones, they give those of UTC.
+    has_zone = getattr(getattr(given, "dtype", None), "tz", None) is not None
+    times = np.asarray(given, dtype="datetime64[ms]" if has_zone else None)
     if times.dtype.kind == "M":
         times = times.astype("datetime64[ms]").astype(np.int64)
     if times.dtype.kind not in "iu":

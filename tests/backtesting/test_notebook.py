@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from domain.backtesting.notebook import backtest
@@ -52,6 +53,24 @@ def test_arrays_frames_and_series_give_the_same_run() -> None:
     assert {trade.asset for trade in runs[0].trades} == {"BTC", "ETH"}
 
 
+@pytest.mark.parametrize("zone", [None, "UTC", "Asia/Tokyo"])
+@pytest.mark.parametrize("is_index", [False, True])
+def test_data_frames_of_pandas_are_taken_with_their_times_in_any_zone(
+    zone: str | None, is_index: bool
+) -> None:
+    columns = table()
+    frame = pd.DataFrame(columns)
+    times = pd.to_datetime(frame["open_time"], unit="ms", utc=zone is not None)
+    frame["open_time"] = times if zone is None else times.dt.tz_convert(zone)
+    given = frame.set_index("open_time") if is_index else frame
+
+    run = backtest({"BTC": given}, RULES)
+
+    assert run.trades == backtest({"BTC": columns}, RULES).trades
+    assert len(run.trades) > 5
+    assert list(frame.columns) == ["open_time", "open", "high", "low", "close"]
+
+
 def test_what_is_given_is_left_as_it_was() -> None:
     given = {name: column.copy() for name, column in table().items()}
 
@@ -77,6 +96,7 @@ def with_value(column: str, row: int, value: float) -> dict[str, np.ndarray]:
     [
         ({}, "expected candles of one asset or more, found none"),
         ({"DOGE": table()}, "DOGE: expected one of BTCUSDT"),
+        ({"BTC": 3}, "BTC: expected a table of candles, found int"),
         ({"BTC": table(), "BTCUSDT": table()}, "expected each asset once"),
         ({"BTC": without("open_time")}, "BTC: expected a column open_time, found open, high"),
         ({"BTC": without("low")}, "BTC: expected a column low, found open_time, open"),

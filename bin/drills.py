@@ -8,16 +8,19 @@ from typing import Any
 
 from actors.core.system import Moment, Probe
 from actors.drill import CrashDrill, Fail, HangDrill, PoisonDrill, crash, exit_thread, interrupt
-from actors.names import asset_name, execution_name
+from actors.names import ACCOUNT, NOTIFIER, PORTFOLIO, asset_name, execution_name
 from bin.times import read_time
 from domain.errors import ConfigError
 
-_REPLAY_FORMS = "crash=P (0 to 1), suspend=ASSET@ISO or poison=ASSET@ISO (or execution/ASSET)"
+_REPLAY_FORMS = (
+    "crash=P (0 to 1), suspend=ASSET@ISO or poison=ASSET@ISO (or any other actor's name)"
+)
 _SIM_FORMS = (
     "crash=P, exit=P, interrupt=P, hang=P:SECONDS (P from 0 to 1), poison=ASSET@ISO (or "
-    "execution/ASSET; or so long after the start: 5s), kill=POINT@N, "
+    "any other actor's name; or so long after the start: 5s), kill=POINT@N, "
     "full=FIRST:COUNT, readonly=FIRST:COUNT, clock=SECONDS@AFTER or freeze=SECONDS@AFTER"
 )
+_SHARED = (PORTFOLIO, NOTIFIER, ACCOUNT)
 _AFTER = re.compile(r"(?P<actor>[^@]+)@(?P<after_s>\d+(?:\.\d+)?)s")
 
 
@@ -154,7 +157,7 @@ def _actor_at(text: str, value: str, assets: Sequence[str]) -> tuple[str, int]:
 
 def _address(text: str, name: str, assets: Sequence[str]) -> str:
     actors = {asset: asset_name(asset) for asset in assets}
-    actors |= {name: name for name in map(execution_name, assets)}
+    actors |= {name: name for name in (*map(execution_name, assets), *_SHARED)}
     if name not in actors:
         raise ConfigError(f"--drill {text}: expected ASSET@ISO with one of {', '.join(actors)}")
     return actors[name]

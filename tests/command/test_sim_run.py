@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 QUICK = """
 simulation: {speed: 240}
 strategy: {entry_max_age_ms: 120000}
-supervision: {shutdown_seconds: 10}
 """
+STOPPING = "shutdown_seconds: 10"
 """Four candles every five seconds; the age of an entry allows for a slow machine."""
 PATIENCE_S = 100
 LOOK_EVERY_S = 0.05
@@ -31,9 +31,12 @@ LOOK_EVERY_S = 0.05
 class SimRun:
     """One start of the default run in a directory."""
 
-    def __init__(self, folder: Path, more: str = "") -> None:
+    def __init__(
+        self, folder: Path, more: str = "", supervision: str = STOPPING, words: Sequence[str] = ()
+    ) -> None:
         self.run_dir = folder / "run"
-        (folder / "quick.yaml").write_text(QUICK + more)
+        settings = f"{QUICK}supervision: {{{supervision}}}\n{more}"
+        (folder / "quick.yaml").write_text(settings)
         self.log = self.run_dir / "logs" / "sim.jsonl"
         self._skip = self.log.stat().st_size if self.log.exists() else 0
         self.out = (folder / "out.txt").open("w+")
@@ -42,6 +45,7 @@ class SimRun:
                 sys.executable,
                 *("-m", "bin.run_actors"),
                 *("--run-dir", str(self.run_dir), "--settings", str(folder / "quick.yaml")),
+                *words,
             ],
             cwd=folder,
             env={

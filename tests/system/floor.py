@@ -223,10 +223,15 @@ def _lasts(fault: Mapping[str, object]) -> bool:
 
 
 @contextmanager
-def floor(folder: Path, seed: int = 1, environ: Mapping[str, str] | None = None) -> Iterator[Floor]:
+def floor(
+    folder: Path,
+    seed: int = 1,
+    environ: Mapping[str, str] | None = None,
+    changes: Mapping[str, object] | None = None,
+) -> Iterator[Floor]:
     """Start an exchange and the system at it, and stop both."""
     folder.mkdir(exist_ok=True)
-    (folder / "settings.yaml").write_text(json.dumps(SETTINGS))
+    (folder / "settings.yaml").write_text(json.dumps({**SETTINGS, **(changes or {})}))
     settings = load_settings(folder / "settings.yaml", environ=environ or {}, dotenv=None)
     rules = settings.trading_rules()
     options = SimulatorOptions(

@@ -77,7 +77,7 @@ class Health:
         """Look no more."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join(_ANSWER_S + self._every_s)
+            self._thread.join(2 * _ANSWER_S)  # a look that takes longer must not delay the stop
 
     def change(self, settings: Settings) -> None:
         """Let other limits hold from the next look on."""

@@ -22,8 +22,8 @@ QUICK = """
 simulation: {speed: 240}
 strategy: {entry_max_age_ms: 120000}
 """
-STOPPING = "shutdown_seconds: 10"
 """Four candles every five seconds; the age of an entry allows for a slow machine."""
+STOPPING = "shutdown_seconds: 10"
 PATIENCE_S = 100
 LOOK_EVERY_S = 0.05
 

@@ -17,7 +17,8 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
     runs: list[SimRun] = []
 
     def start(drill: str, supervision: str) -> SimRun:
-        runs.append(SimRun(tmp_path, supervision=supervision, words=("--drill", drill)))
+        quick = f"simulation: {{speed: 240}}\nsupervision: {{{supervision}}}\n"
+        runs.append(SimRun(tmp_path, quick=quick, words=("--drill", drill)))
         return runs[-1]
 
     yield start

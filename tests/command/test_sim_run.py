@@ -21,9 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 QUICK = """
 simulation: {speed: 240}
 strategy: {entry_max_age_ms: 120000}
+supervision: {shutdown_seconds: 10}
 """
 """Four candles every five seconds; the age of an entry allows for a slow machine."""
-STOPPING = "shutdown_seconds: 10"
 PATIENCE_S = 100
 LOOK_EVERY_S = 0.05
 
@@ -32,11 +32,10 @@ class SimRun:
     """One start of the default run in a directory."""
 
     def __init__(
-        self, folder: Path, more: str = "", supervision: str = STOPPING, words: Sequence[str] = ()
+        self, folder: Path, more: str = "", quick: str = QUICK, words: Sequence[str] = ()
     ) -> None:
         self.run_dir = folder / "run"
-        settings = f"{QUICK}supervision: {{{supervision}}}\n{more}"
-        (folder / "quick.yaml").write_text(settings)
+        (folder / "quick.yaml").write_text(quick + more)
         self.log = self.run_dir / "logs" / "sim.jsonl"
         self._skip = self.log.stat().st_size if self.log.exists() else 0
         self.out = (folder / "out.txt").open("w+")

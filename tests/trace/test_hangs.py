@@ -1,5 +1,7 @@
-"""A hang in a trace: told, shown, left out of replays, and stepped into."""
+"""A hang in a trace: told, shown, left out of replays, and stepped into; an exit like a crash."""
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,17 +28,20 @@ SETTINGS = "strategy: {warmup_candles: 700}\nsupervision: {hang_seconds: 3}\n"
 
 
 @dataclass
-class HangOnce:
-    """Keeps one actor busy with one message until it is let go."""
+class HangAndExit:
+    """Keeps one actor busy with one message until it is let go, and ends another's thread."""
 
-    moments: int = 0
+    moments: Counter[tuple[str, Moment]] = field(default_factory=Counter)
     let_go: Event = field(default_factory=Event)
 
     def __call__(self, address: str, moment: Moment) -> None:
+        self.moments[address, moment] += 1
+        if self.moments[address, moment] != LATE:
+            return
         if (address, moment) == ("asset/ETH", Moment.AFTER_FACTS):
-            self.moments += 1
-            if self.moments == LATE:
-                self.let_go.wait(120)
+            self.let_go.wait(120)
+        if (address, moment) == ("portfolio", Moment.AFTER_TELLS):
+            raise SystemExit("called by a library")
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +60,7 @@ def hung(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iterato
         to_ms=read_time("--to", "2025-04-06T15:00"),
     )
     candles = {asset.asset: series[asset.instrument.symbol] for asset in rules.assets}
-    drill = HangOnce()
+    drill = HangAndExit()
     run, lockstep = build_replay(settings, candles, folder, make_probe=lambda _: drill)
     try:
         finish(run, lockstep)
@@ -88,6 +93,13 @@ def test_all_but_the_message_that_hung_is_run_again_and_is_equal(hung: Path) -> 
     assert [step.difference for step in steps if step.difference is not None] == []
     assert [(id_text(f.handling.message_id), why) for f, why in left_out] == [(hung_id(hung), HUNG)]
     assert len(steps) + 1 == sum(1 for f in reader.read() if f.handling.generation)
+
+
+def test_an_exit_is_run_again_to_the_same_exit(hung: Path) -> None:
+    text = command(hung, "replay", "portfolio")
+
+    assert "all equal" in text
+    assert re.search(r"crashed again as it did: 1\.\d+ SystemExit: called by a library", text)
 
 
 def test_what_is_left_out_is_said_with_what_can_be_done(hung: Path) -> None:

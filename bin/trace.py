@@ -223,6 +223,13 @@ def replay(
     """Run an actor again on its recorded messages, and compare what it tells with what it told."""
     reader = _reader()
     _check_actor(reader, actor)
+    sampled = max(session.tick_every for session in reader.sessions())
+    if sampled > 1:
+        screen.print(
+            f"note: one price tick in {sampled} was recorded (trace.tick_every): what an actor "
+            "made of the others is missing, and shows as a difference",
+            style="yellow",
+        )
     code = replay_actor(
         reader.read(keys=[actor]),
         trace_codec(),

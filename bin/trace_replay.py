@@ -129,6 +129,8 @@ def _differing(then: Any, now: Any, name: str = "") -> Iterable[tuple[str, str, 
     if isinstance(then, dict) and isinstance(now, dict):
         for key in {**then, **now}:
             yield from _differing(then.get(key), now.get(key), f"{name}.{key}".lstrip("."))
+        if then == now and list(then) != list(now):
+            yield f"{name}, in this order", ", ".join(then), ", ".join(now)
     elif isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
         for place, (one, other) in enumerate(zip(then, now, strict=True)):
             yield from _differing(one, other, f"{name}[{place}]")

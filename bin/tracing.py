@@ -71,6 +71,7 @@ def new_recorder(run_dir: Path, mode: str, whole: Settings) -> TraceRecorder | N
         began_ns=time.perf_counter_ns(),
         python=platform.python_version(),
         actors=[],
+        tick_every=settings.tick_every,
     )
     return TraceRecorder(trace_directory(run_dir), session, rules)
 

@@ -110,6 +110,8 @@ class Session(msgspec.Struct, array_like=True):
     """Monotonic, at the same moment."""
     python: str
     actors: list[ActorDescription]
+    tick_every: int = 1
+    """Of the messages that are no more than a newer price, each n-th is there."""
 
     def wall_ns(self, monotonic_ns: int) -> int:
         """Return the wall clock's time of a monotonic one; two boots share no other."""

@@ -70,6 +70,14 @@ class Done:
         )
 
 
+def test_a_trace_tells_how_many_of_the_ticks_it_holds(tmp_path: Path) -> None:
+    pen = TraceRecorder(tmp_path, Session(1, "test", 0, 0, "3", [], 5), RULES)
+    pen.start([])
+    pen.close()
+
+    assert [session.tick_every for session in TraceReader(tmp_path).sessions()] == [5]
+
+
 def recorder(folder: Path, rules: TraceRules = RULES, number: int = 1) -> TraceRecorder:
     session = Session(number, "test", time.time_ns() // 1_000_000, 0, "3", [])
     made = TraceRecorder(folder, session, rules)

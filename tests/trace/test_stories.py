@@ -6,6 +6,7 @@ import pytest
 
 from bin.bootstrap import build_replay
 from bin.trace_figures import _quantiles
+from bin.trace_replay import _differing
 from bin.trace_story import Story, _readable, story_of
 from infra.trace.facts import Facts
 from infra.trace.reader import TraceReader
@@ -56,6 +57,14 @@ def test_a_late_link_lies_where_its_time_belongs_and_parts_nothing(tmp_path: Pat
 )
 def test_figures_are_for_people(figures: str, told: str) -> None:
     assert _readable(figures) == told
+
+
+def test_what_differs_by_its_order_alone_is_shown_too() -> None:
+    then, now = {"prices": {"BTC": 1, "SOL": 2}, "t": 3}, {"prices": {"SOL": 2, "BTC": 1}, "t": 4}
+
+    shown = list(_differing(then, now))
+
+    assert shown == [("prices, in this order", "BTC, SOL", "SOL, BTC"), ("t", "3", "4")]
 
 
 def test_quantiles_are_the_smallest_value_that_so_many_do_not_exceed() -> None:

@@ -66,9 +66,11 @@ SOAK_SETTINGS: dict[str, Any] = SETTINGS | {
         "max_daily_loss_pct": 0.9,
         "drawdown_levels": [0.8, 0.9],
         "max_portfolio_drawdown_pct": 0.95,
-    }
+    },
+    "trace": {"segment_mb": 4, "kept_mb": 16},
 }
-"""Weeks of losing trades must not halt a soak, which would then show how it idles."""
+"""Weeks of losing trades must not halt a soak, which would then show how it idles; and traces are
+to reach what is kept of them."""
 
 
 def main(
@@ -152,6 +154,8 @@ def _soak(screen: Console, length_s: float, seed: int, folder: Path) -> int:
                 folder,
                 _commands(SOAK_SETTINGS),
                 lambda sample: progress.update(task, completed=sample.at_s),
+                trace_mb=SOAK_SETTINGS["trace"]["kept_mb"]
+                + 2 * SOAK_SETTINGS["trace"]["segment_mb"],
             )
         except ChaosError as error:
             screen.print(f"{error} ({folder})", style="red", markup=False)
@@ -165,7 +169,7 @@ def _soak(screen: Console, length_s: float, seed: int, folder: Path) -> int:
 def _soak_table(found: SoakOutcome) -> Table:
     table = Table("", "at the begin", "in the end", "most", title="Soak")
     first, last = found.samples[0], found.samples[-1]
-    for name in ("memory_mb", "threads", "files", "sockets", "journal_mb", "trace_mb"):
+    for name in ("memory_mb", "threads", "files", "sockets", "journal_mb", "wal_mb", "trace_mb"):
         most = max(getattr(sample, name) for sample in found.samples)
         values = (getattr(first, name), getattr(last, name), most)
         table.add_row(name.replace("_", " "), *(f"{value:,.0f}" for value in values))

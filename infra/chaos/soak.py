@@ -11,13 +11,25 @@ import psutil
 
 from infra.chaos.journal_view import read_pens
 from infra.chaos.processes import ChaosError, Process
-from infra.chaos.stage import Commands, Outcome, Stage
+from infra.chaos.stage import SPEED, Commands, Outcome, Stage
 
 CUT_EVERY_S = 5.0
 """Each cut ends every stream of the system: four reconnects at least."""
 DRILL = "crash=0.01"
 _SAMPLE_EVERY_S = 2.0
 _MB = 1e6
+GROWTH_MB_PER_DAY = 2.5
+"""What memory may grow by per day of trading, in the second half of a soak.
+
+A restarted actor reads all candles that are stored, so memory grows with the history. At this
+rate a process still fits into 1 GB after a year; more than this is taken for a leak.
+"""
+NOISE_MB = 20.0
+"""What an allocator may take and give back: a shorter soak cannot tell less from a leak."""
+WAL_MB = 32.0
+"""Facts are kept for ever, but SQLite's log before them begins anew at 4 MB; a reader that
+never ends would let it grow."""
+_DAY_S = 86_400.0
 _TOLERANCE = 4
 """Threads, files and sockets that may come and go."""
 
@@ -33,6 +45,8 @@ class Sample:
     files: int
     sockets: int
     journal_mb: float
+    wal_mb: float
+    """Of it the part that is not in the database yet."""
     trace_mb: float
 
 
@@ -48,11 +62,7 @@ class SoakOutcome:
     @property
     def memory_slope_mb_per_h(self) -> float:
         """Least-squares slope of the memory over the second half, when all is warm."""
-        half = self.samples[len(self.samples) // 2 :]
-        if len(half) < 3:  # noqa: PLR2004 (no line through fewer)
-            return 0.0
-        hours = np.array([sample.at_s for sample in half]) / 3600
-        return float(np.polyfit(hours, [sample.memory_mb for sample in half], 1)[0])
+        return _slope_mb_per_h(self.samples[len(self.samples) // 2 :])
 
 
 def soak(
@@ -61,8 +71,17 @@ def soak(
     folder: Path,
     commands: Commands,
     on_sample: Callable[[Sample], None],
+    trace_mb: float,
 ) -> SoakOutcome:
     """Trade for a time under steady trouble, and judge the end.
+
+    Args:
+        length_s: real time.
+        seed: of the market and the drill.
+        folder: one that is not there yet.
+        commands: how to start the processes.
+        on_sample: is shown each sample.
+        trace_mb: what the traces may take, the segment being written included.
 
     Raises:
         ChaosError: a process did not start, or died on its own.
@@ -86,6 +105,8 @@ def soak(
         stage.settle_and_stop(system)
         stage.judge(CUT_EVERY_S)
         stage.outcome.problems += piled_up(found.samples)
+        stage.outcome.problems += leaked(found.samples)
+        stage.outcome.problems += overgrown(found.samples, trace_mb)
         return found
 
 
@@ -102,6 +123,37 @@ def piled_up(samples: Sequence[Sample]) -> list[str]:
     ]
 
 
+def leaked(samples: Sequence[Sample]) -> list[str]:
+    """Return that memory grew steadily in the second half of a soak, by more than history takes."""
+    half = samples[len(samples) // 2 :]
+    hours = (half[-1].at_s - half[0].at_s) / 3600 if half else 0.0
+    grown_mb = _slope_mb_per_h(half) * hours
+    allowed_mb = max(NOISE_MB, GROWTH_MB_PER_DAY * hours * 3600 * SPEED / _DAY_S)
+    # A single step, such as a cache that fills, is no leak: it has to go on to the end.
+    is_steady = _slope_mb_per_h(half[len(half) // 2 :]) * hours > allowed_mb / 2
+    if grown_mb <= allowed_mb or not is_steady:
+        return []
+    return [f"memory grew by {grown_mb:.0f} MB in the second half, {allowed_mb:.0f} are allowed"]
+
+
+def overgrown(samples: Sequence[Sample], trace_mb: float) -> list[str]:
+    """Return which files became larger than what is kept of them."""
+    limits = {"trace_mb": trace_mb, "wal_mb": WAL_MB}
+    most = {name: max((getattr(s, name) for s in samples), default=0.0) for name in limits}
+    return [
+        f"{name}: {most[name]:.0f} at most, {limit:.0f} are allowed"
+        for name, limit in limits.items()
+        if most[name] > limit
+    ]
+
+
+def _slope_mb_per_h(samples: Sequence[Sample]) -> float:
+    if len(samples) < 3:  # noqa: PLR2004 (no line through fewer)
+        return 0.0
+    hours = np.array([sample.at_s for sample in samples]) / 3600
+    return float(np.polyfit(hours, [sample.memory_mb for sample in samples], 1)[0])
+
+
 def _most(samples: Sequence[Sample], name: str) -> int:
     return max(int(getattr(sample, name)) for sample in samples)
 
@@ -115,6 +167,7 @@ def _sample(stage: Stage, system: Process, at_s: float) -> Sample:
         files=len(process.open_files()),
         sockets=len(process.net_connections()),
         journal_mb=_size_mb(stage.run_dir.glob("journal.sqlite*")),
+        wal_mb=_size_mb(stage.run_dir.glob("journal.sqlite-wal")),
         trace_mb=_size_mb((stage.run_dir / "trace").rglob("*")),
     )
 

@@ -30,7 +30,7 @@ from bin.children import Parts, child_specs
 from bin.drills import Drills
 from bin.process_drills import ProcessDrills
 from bin.rerunning import Codec
-from bin.run_files import claim_journals, open_fresh_journals
+from bin.run_files import claim_journals, open_fresh_journals, record_assets
 from bin.tracing import OPENS, describe, new_recorder
 from domain.candles import CandleSeries
 from domain.market import DAY_MS
@@ -422,6 +422,8 @@ def build_live(
         claim_journals(journals, file, mode)
         journals.check(file)
     rules = connection.account.prepare(rules)
+    with journals.connected():
+        record_assets(journals, rules)
     exchange = connection.account.exchange
     ports = Ports(
         feed=market.feed,

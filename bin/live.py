@@ -16,6 +16,7 @@ from rich.text import Text
 from bin.account_lock import AccountLock
 from bin.bootstrap import Run, build_live, start_run_logging
 from bin.confirm import confirm_live
+from bin.daily_parity import DailyParity
 from bin.drills import read_sim_drills
 from bin.health import Health
 from bin.live_view import LiveView
@@ -112,6 +113,15 @@ def run_live(options: LiveOptions, screen: Console) -> int:
             reload = _reload(run, health, settings, options.settings)
             office = open_office(run, settings, reload, directory.path, routes)
             held.enter_context(office)
+            daily = DailyParity(
+                directory.path,
+                options.settings,
+                notices=settings.notifications.rules(),
+                clock=run.ports.clock,
+                tell=run.tell_people,
+            )
+            held.callback(daily.close)
+            daily.start()
             keepers = Keepers(watchdog=watchdog, health=health, service=service)
             return _trade(run, LiveView(run, mode, events), screen, _stop_s(settings), keepers)
         except AccessDeniedError as error:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bin.tracing import forget_traces
 from domain.errors import ConfigError
+from domain.rules import TradingRules
 from infra.journal.journal import SqliteJournals
 from infra.locks import FileLock
 from infra.settings import Settings
@@ -55,10 +56,15 @@ def open_fresh_journals(
     journals = SqliteJournals(file, now_ms, busy_timeout_ms=busy_timeout_ms)
     with journals.connected():
         journals.write_meta("mode", mode)
-        roof = journals.open("roof", lambda: None)
-        for asset in settings.trading_rules().assets:
-            roof.record_asset(asset)
+        record_assets(journals, settings.trading_rules())
     return journals
+
+
+def record_assets(journals: SqliteJournals, rules: TradingRules) -> None:
+    """Store shares and instruments where they differ from those stored; while connected."""
+    roof = journals.open("roof", lambda: None)
+    for asset in rules.assets:
+        roof.record_asset(asset)
 
 
 def claim_journals(journals: SqliteJournals, file: Path, mode: str) -> None:

@@ -1,15 +1,19 @@
 """Reads what a run has stored, beside its trace, without ever writing."""
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from domain.decisions import Grant, Refusal
+from domain.decisions import Decision, Grant, Refusal
 from domain.errors import ConfigError
+from domain.market import Candle, Instrument
 from domain.orders import INTENDED, Intent, OrderState, OrderUpdate
 from domain.positions import Execution, Trade
+from domain.protection import ProtectionState
+from domain.transfers import Transfer
 from infra.journal import rows
 
 
@@ -106,6 +110,39 @@ class Facts:
             (_source(row), rows.value_of(Refusal, row))
             for row in self._facts("decision_refusal", "place")
         ]
+
+    def candles(self) -> list[tuple[Source, str, Candle]]:
+        """Return all closed candles with their asset, oldest first."""
+        return [(_source(row), row["asset"], rows.candle_of(row)) for row in self._facts("candle")]
+
+    def decisions(self) -> list[Decision]:
+        """Return all decisions, oldest first; what a protection closes is left out.
+
+        A wish that was refused by itself, because it came too late, is none of them.
+        """
+        grants, refusals = self._by_fact("decision_grant"), self._by_fact("decision_refusal")
+        return [
+            rows.decision_of(row, grants[row["id"]], refusals[row["id"]], [])
+            for row in self._facts("decision")
+        ]
+
+    def states(self) -> list[ProtectionState]:
+        """Return all equity samples, oldest first."""
+        return [rows.value_of(ProtectionState, row) for row in self._facts("equity_sample")]
+
+    def transfers(self) -> list[Transfer]:
+        """Return what came in and went out, oldest first."""
+        return [rows.value_of(Transfer, row) for row in self._facts("transfer")]
+
+    def instruments(self) -> dict[str, Instrument]:
+        """Return the instrument of each asset, as it was stored last."""
+        return {row["asset"]: rows.value_of(Instrument, row) for row in self._facts("asset")}
+
+    def _by_fact(self, table: str) -> defaultdict[int, list[dict[str, Any]]]:
+        found: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
+        for row in self._facts(table, "place"):
+            found[row["id"]].append(row)
+        return found
 
     def _facts(self, table: str, then: str = "fact_id") -> Iterator[dict[str, Any]]:
         query = (

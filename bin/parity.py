@@ -1,0 +1,184 @@
+"""The command `bin/parity`: what a run did on a day, held against what the rules decide.
+
+Every close of the day is decided once more by the functions of the backtest, on the books that the
+facts had then. What was not done so is told with its cause; so is what fills cost against the
+slippage and fees that a backtest assumes. It only reads. Exit codes: 0 all alike, 1 something
+differs, 2 wrong use.
+"""
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+
+from bin.command import start
+from bin.times import show_time
+from domain.candles import CandleSeries, carry_forward
+from domain.errors import ConfigError
+from domain.facts import Order
+from domain.market import DAY_MS, Candle
+from domain.parity import Difference, Parity, Record, compare
+from domain.rules import TradingRules
+from infra.settings import default_dotenv, load_settings
+from infra.trace.facts import Facts, Source
+
+ALIKE, DIFFERS, WRONG_USE = range(3)
+_VAR = Path(__file__).resolve().parents[1] / "var"
+
+
+def main(
+    *,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Run directory; its mode's by default.")
+    ] = None,
+    mode: Annotated[str, typer.Option(help="Whose run, where it is in var/MODE.")] = "sim",
+    day: Annotated[
+        str | None, typer.Option(help="UTC day, 2025-05-01; the newest by default.")
+    ] = None,
+    settings: Annotated[Path | None, typer.Option(help="What differs from settings.yaml.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Hold what a run did on a day against what the rules decide."""
+    screen = Console(emoji=False, soft_wrap=True)
+    try:
+        directory = run_dir or _VAR / mode
+        loaded = load_settings(settings, environ=os.environ, dotenv=default_dotenv())
+        found = parity_of(
+            directory / (loaded.database.file or "journal.sqlite"), loaded.trading_rules(), day
+        )
+    except ConfigError as error:
+        screen.print(str(error), style="red", markup=False, highlight=False)
+        raise typer.Exit(WRONG_USE) from None
+    if as_json:
+        print(json.dumps(as_object(found), default=str))
+    else:
+        for line in (*summary(found), *map(line_of, found.differences)):
+            screen.print(line, markup=False, highlight=False)
+    raise typer.Exit(DIFFERS if found.differences else ALIKE)
+
+
+def parity_of(journal: Path, rules: TradingRules, day: str | None) -> Parity:
+    """Return how a day of a run compares.
+
+    Raises:
+        ConfigError: there is no such journal or day.
+    """
+    facts = Facts(journal)
+    try:
+        record, rules = _record(facts, rules), _with_instruments(rules, facts)
+    finally:
+        facts.close()
+    if not record.candles or not record.states:
+        raise ConfigError(f"{journal}: holds no candles that a run has decided on")
+    began_ms = record.states[0].t_ms
+    newest_ms = max(int(c.open_time_ms[-1]) + c.candle_ms for c in record.candles.values())
+    day_ms = _day_ms(day) if day else (newest_ms - 1) // DAY_MS * DAY_MS
+    # Before its first state nothing was decided; a candle that ended by then is none of the run's.
+    from_ms = max(day_ms, -(-began_ms // rules.strategy.candle_ms) * rules.strategy.candle_ms)
+    until_ms = min(day_ms + DAY_MS, newest_ms)
+    if from_ms >= until_ms:
+        shown = f"{show_time(began_ms)} to {show_time(newest_ms)}"
+        raise ConfigError(f"{journal}: nothing of the day {day}; it holds {shown}")
+    return compare(record, rules, from_ms, until_ms)
+
+
+def _day_ms(text: str) -> int:
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise ConfigError(f"--day {text}: no day; write it like 2025-05-01") from None
+    return round(day.timestamp() * 1000)
+
+
+def _with_instruments(rules: TradingRules, facts: Facts) -> TradingRules:
+    """Return the rules with the filters that the exchange had."""
+    stored = facts.instruments()
+    assets = (
+        replace(rule, instrument=stored.get(rule.asset, rule.instrument)) for rule in rules.assets
+    )
+    return replace(rules, assets=tuple(assets))
+
+
+def _record(facts: Facts, rules: TradingRules) -> Record:
+    by_asset: defaultdict[str, list[Candle]] = defaultdict(list)
+    late_ms: dict[tuple[str, int], int] = {}
+    for source, asset, candle in facts.candles():
+        by_asset[asset].append(candle)
+        late_ms[asset, candle.close_time_ms] = _late_ms(source, candle)
+    candle_ms = rules.strategy.candle_ms
+    return Record(
+        candles={asset: _series(found, candle_ms) for asset, found in by_asset.items()},
+        late_ms=late_ms,
+        decisions={found.t_ms: found for found in facts.decisions() if found.t_ms % candle_ms == 0},
+        refusals={(found.asset, found.t_ms): found for _, found in facts.refusals()},
+        orders=[Order(intent=order.intent, state=order.state) for order in facts.orders()],
+        executions=facts.executions(),
+        states=facts.states(),
+        transfers=facts.transfers(),
+    )
+
+
+def _late_ms(source: Source, candle: Candle) -> int:
+    return max(0, source.recorded_ms - candle.close_time_ms)
+
+
+def _series(candles: list[Candle], candle_ms: int) -> CandleSeries:
+    candles.sort(key=lambda candle: candle.open_time_ms)
+    return carry_forward(
+        open_time_ms=np.array([c.open_time_ms for c in candles], dtype=np.int64),
+        open=np.array([c.open for c in candles]),
+        high=np.array([c.high for c in candles]),
+        low=np.array([c.low for c in candles]),
+        close=np.array([c.close for c in candles]),
+        volume=np.array([c.volume for c in candles]),
+        candle_ms=candle_ms,
+    )
+
+
+def summary(parity: Parity) -> list[str]:
+    """Return the figures in words."""
+    lines = [
+        f"Parity with the backtest, {show_time(parity.from_ms)} to {show_time(parity.until_ms)}",
+        f"{parity.closes} closes, {parity.alike} decisions alike, {len(parity.differences)} differ",
+    ]
+    if parity.slippage_bps is not None and parity.fee_rate is not None:
+        lines.append(
+            f"{parity.fills} fills at {parity.slippage_bps:.2f} bps worse than the close, "
+            f"fees {parity.fee_rate:.4%} of the notional"
+        )
+    return lines
+
+
+def line_of(difference: Difference) -> str:
+    """Return a difference as one line."""
+    return (
+        f"{show_time(difference.t_ms)} {difference.asset}: the rules say {difference.rules}, "
+        f"done was {difference.done}: {difference.cause}"
+    )
+
+
+def as_object(parity: Parity) -> Mapping[str, Any]:
+    """Return the comparison for programs."""
+    return {
+        **asdict(parity),
+        "slippage_bps": parity.slippage_bps,
+        "fee_rate": parity.fee_rate,
+        "lines": [*summary(parity), *map(line_of, parity.differences)],
+    }
+
+
+def day_before(t_ms: int) -> str:
+    """Return the UTC day before the one of a time."""
+    return f"{datetime.fromtimestamp(t_ms / 1000, UTC) - timedelta(days=1):%Y-%m-%d}"
+
+
+if __name__ == "__main__":
+    start(main, "parity")

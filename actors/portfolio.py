@@ -47,7 +47,7 @@ from actors.messages import (
 from actors.names import NOTIFIER, asset_name, asset_of, execution_name
 from actors.operating import Operations, told_of
 from actors.ports import Clock, Feed, Journals, Timer
-from actors.watch import LiveChecks, MalfunctionWatch, WalletAudit, transfer_risk
+from actors.watch import LiveChecks, MalfunctionWatch, WalletAudit, lost_journal_risk, transfer_risk
 from domain.candles import CandleSeries
 from domain.closing import is_younger
 from domain.decisions import Decision, Grant, Protection, Refusal, RefusalReason, Report
@@ -74,6 +74,7 @@ class PortfolioActor(SupervisedActor):
         clock: Clock,
         journals: Journals,
         checks: LiveChecks | None = None,
+        unknown: tuple[str, ...] = (),
     ) -> None:
         """Take over `portfolio`.
 
@@ -84,6 +85,7 @@ class PortfolioActor(SupervisedActor):
             clock: for timers.
             journals: where the facts are.
             checks: between closes; None where nothing happens between them.
+            unknown: assets that were open at the exchange while the journal knew of nothing.
         """
         super().__init__(incarnation)
         self._rules = rules
@@ -98,6 +100,7 @@ class PortfolioActor(SupervisedActor):
         """By the close that waits for reports, or the asset whose grant waits for its fill."""
         self._told_cooldown_ms = 0
         self._checks = checks
+        self._unknown = unknown
         self._is_moved = False
         """A price or the balance has changed since the equity was looked at."""
         self._malfunctions: MalfunctionWatch | None = None
@@ -130,6 +133,8 @@ class PortfolioActor(SupervisedActor):
         self._tell_closes()
         self._tell_operations()
         self._tell_cooldown()
+        if oldest.is_halted and self._stored_state.is_halted:
+            self.tell(NOTIFIER, lost_journal_risk(oldest.t_ms, self._unknown))
         if self._protection is not None:
             self.tell(NOTIFIER, ProtectionFired(protection=self._protection))
         if self._checks is not None:
@@ -492,7 +497,9 @@ class PortfolioActor(SupervisedActor):
         stored = self._journal.newest_state()
         if stored is not None:
             return stored
-        first = initial_state(self._rules.fills.initial_balance, self.now_ms)
+        balance = self._rules.fills.initial_balance
+        # Whoever opened them, the facts behind them are lost: a person has to look.
+        first = initial_state(balance, self.now_ms, is_halted=bool(self._unknown))
         self._journal.append(first)
         return first
 

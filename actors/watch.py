@@ -147,6 +147,24 @@ def _wallet_agrees(since_ms: int, balance: Decimal) -> RiskRaised:
     )
 
 
+def lost_journal_risk(began_ms: int, unknown: tuple[str, ...]) -> RiskRaised:
+    """Return the words for a journal that begins while positions are open.
+
+    Args:
+        began_ms: when it began.
+        unknown: assets that were found open then; empty where a later process tells it again.
+    """
+    found = f"Open at the exchange: {', '.join(unknown)}. " if unknown else ""
+    return RiskRaised(
+        key=f"lost journal/{began_ms}",
+        asset=None,
+        what="the journal is lost or new, and positions are open",
+        figures=f"{found}The journal knew of no position.",
+        effect="No entries until rearm; what is open stays under its stop",
+        advice="bring the journal back and start again, or close what is open and send rearm",
+    )
+
+
 def transfer_risk(transfer: Transfer) -> RiskRaised:
     """Return the words for money that came in or went out; of foreign trades once a day each."""
     figures = f"amount={transfer.amount:f} kind={transfer.kind}"

@@ -201,6 +201,8 @@ class Run:
     channels: Channels
     asking: Mapping[str, int] = field(default_factory=dict)
     """How often an execution asks the exchange; nothing in a replay, which hides nothing."""
+    unknown: tuple[str, ...] = ()
+    """Assets that were open at the exchange while the journal knew of nothing."""
     checks: LiveChecks | None = None
     """What the portfolio looks at between closes; nothing in a replay."""
     patience: Mapping[str, int] = field(default_factory=dict)
@@ -235,6 +237,7 @@ class Run:
             outboxes=self.channels.outboxes,
             wallet=ports.wallet,
             asking=self.asking,
+            unknown=self.unknown,
             checks=self.checks,
             patience=self.patience,
         )
@@ -425,6 +428,9 @@ def build_live(
     with journals.connected():
         record_assets(journals, rules)
     exchange = connection.account.exchange
+    with journals.connected():
+        is_new = not journals.has_samples()
+    unknown = tuple(_open_assets(exchange, rules)) if is_new else ()
     ports = Ports(
         feed=market.feed,
         exchange=cast("Exchange", DrilledExchange(cast("Any", exchange), killer))
@@ -453,6 +459,7 @@ def build_live(
             "stale_ms": int(rules.protection.stale_data_ms * venue.speed),
         },
         checks=_live_checks(rules, venue.speed) if has_live_checks else None,
+        unknown=unknown,
     )
     return run, connection
 
@@ -505,6 +512,13 @@ def build_stepped(
     )
     symbols = [asset.instrument.symbol for asset in rules.assets]
     return run, connection, Stepper(venue.rest_url, steps, symbols, candles)
+
+
+def _open_assets(exchange: Exchange, rules: TradingRules) -> Iterator[str]:
+    """Yield which assets the exchange shows to be open."""
+    for asset in rules.assets:
+        if exchange.holding(asset.asset).signed_qty:
+            yield asset.asset
 
 
 def _live_checks(rules: TradingRules, speed: float) -> LiveChecks:

@@ -33,6 +33,8 @@ class Parts:
     """None in a replay, where no money comes or goes."""
     asking: Mapping[str, int]
     """How often an execution asks the exchange; nothing in a replay, which hides nothing."""
+    unknown: tuple[str, ...]
+    """Assets that were open at the exchange while the journal knew of nothing."""
     checks: LiveChecks | None
     """What the portfolio looks at between closes; nothing in a replay."""
     patience: Mapping[str, int]
@@ -53,7 +55,12 @@ def _specs(parts: Parts) -> list[ChildSpec]:
         "outboxes": parts.outboxes,
         **parts.patience,
     }
-    portfolio = common | {"feed": parts.feed, "clock": parts.clock, "checks": parts.checks}
+    portfolio = common | {
+        "feed": parts.feed,
+        "clock": parts.clock,
+        "checks": parts.checks,
+        "unknown": parts.unknown,
+    }
     execution = common | {
         "exchange": parts.exchange,
         "clock": parts.clock,

@@ -70,7 +70,7 @@ _LASTING = tuple(
 )
 
 
-def initial_state(balance: Decimal, t_ms: int) -> ProtectionState:
+def initial_state(balance: Decimal, t_ms: int, *, is_halted: bool = False) -> ProtectionState:
     """Return the state at the start: peak and day start are the starting balance."""
     return ProtectionState(
         t_ms=t_ms,
@@ -80,6 +80,7 @@ def initial_state(balance: Decimal, t_ms: int) -> ProtectionState:
         peak_equity=balance,
         day=utc_day(t_ms),
         day_start_equity=balance,
+        is_halted=is_halted,
     )
 
 

@@ -221,6 +221,9 @@ class Views:
         found = dict(self._run.health() if self._run.health else {})
         children = self._run.supervisor.children()
         running = sum(child.status == "RUNNING" for child in children)
+        portfolio = self._run.portfolio_snapshot()
+        keeps = ["not known"] if portfolio is None else list(self._keeps_back(portfolio))
+        found["entries"] = "; ".join(keeps) or "allowed"
         found["actors running"] = f"{running} of {len(children)}"
         found["messages waiting"] = str(sum(self._run.depths().values()))
         found["dead letters"] = str(self._run.system.dead_letter_count)

@@ -192,6 +192,10 @@ class SqliteJournals:
         """Return all equity samples, oldest first."""
         return [value_of(ProtectionState, row) for row in self._all(_SAMPLE)]
 
+    def has_samples(self) -> bool:
+        """Tell whether any portfolio has begun here."""
+        return bool(list(_SAMPLE.select(schema.ONE).limit(1).execute(self._database)))
+
     def refusals_by_reason(self) -> dict[str, int]:
         """Return how many wishes were refused, by reason."""
         counted = (

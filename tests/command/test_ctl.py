@@ -7,13 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.command.test_sim_run import PATIENCE_S, QUICK, ROOT, SimRun
+from infra.control.token import read_address
+from tests.command.test_sim_run import PATIENCE_S, QUICK, ROOT, SimRun, journal
 
 DONE, REFUSED, WRONG_USE, NOT_RUNNING, UNCONFIRMED = range(5)
 
@@ -167,6 +169,44 @@ def test_changed_settings_are_told_and_every_deed_is_in_the_audit_with_its_cause
     ]
     assert any("access POST /panic" in e["what"] for e in by_kind["operator_command"])
     assert [entry for entry in trail if entry["kind"] != "asset" and not entry["trace_id"]] == []
+
+
+WIDE = "\nrisk: {stop_loss_pct: 0.05, take_profit_pct: 0.3}\n"
+
+
+def test_a_lost_journal_with_positions_open_opens_nothing_until_rearm(start: Start) -> None:
+    run = start(WIDE)
+    wait_for_commands(run)
+    run.exchange("/sim/position", symbol="SOLUSDT", action="open", qty="1", side="Sell")
+    run.end(signal.SIGKILL)
+    for file in run.run_dir.glob("journal.sqlite*"):
+        file.unlink()
+
+    run = start(WIDE)
+    notice = run.wait_for(lambda line: "the journal is lost" in line)
+    assert "SOL" in notice
+    assert "rearm" in notice
+    # Killed once more: what holds is a fact.
+    run.end(signal.SIGKILL)
+
+    run = start(WIDE)
+    wait_for_commands(run)
+    status = told(run.run_dir, "status")
+    assert status["data"]["is_halted"]
+    for question in ("status", "risk", "health"):
+        assert "HALTED until rearm" in ctl(run.run_dir, question).stdout, question
+    address = read_address(run.run_dir)
+    assert address is not None
+    with urllib.request.urlopen(f"{address.url}/metrics", timeout=30) as page:
+        assert "\ntrading_halted 1.0\n" in page.read().decode()
+    (held,) = (row for row in run.exchange("/sim/state")["positions"] if row["symbol"] == "SOLUSDT")
+    assert float(held["size"])
+    assert float(held["stopLoss"])
+    assert journal(run.run_dir, "SELECT fact_id FROM decision_grant") == []
+
+    assert "armed again" in told(run.run_dir, "rearm", "--yes")["title"]
+    assert not told(run.run_dir, "status")["data"]["is_halted"]
+    assert run.end(signal.SIGINT) == 0, run.shown()
 
 
 def test_where_nothing_runs_it_says_how_to_start(tmp_path: Path) -> None:

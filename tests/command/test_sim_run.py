@@ -77,12 +77,13 @@ class SimRun:
                 self.process.wait(LOOK_EVERY_S)
         raise AssertionError(self.shown())
 
-    def exchange(self, path: str) -> Any:
-        """Return what the simulated exchange itself knows."""
+    def exchange(self, path: str, **act: str) -> Any:
+        """Return what the simulated exchange itself knows, or let something happen there."""
         line = self.wait_for(lambda line: "the simulated exchange is at" in line)
         host = re.search(r"http://\S+", line)
         assert host is not None
-        with urllib.request.urlopen(f"{host[0]}{path}", timeout=10) as answer:
+        body = json.dumps(act).encode() if act else None
+        with urllib.request.urlopen(f"{host[0]}{path}", body, timeout=10) as answer:
             return json.load(answer)
 
     def shown(self) -> str:

@@ -37,9 +37,10 @@ class Simulator:
         self.options = options
         self.state = StateFile(options.state)
         memory = self.state.read()
-        self.seed = int(memory.start["seed"]) if memory else options.seed
+        self.seed = memory.start.seed if memory else options.seed
         # Prices.
-        source, history, start_ms = opening(options, self.seed, memory)
+        with self.state.refusing():
+            source, history, start_ms = opening(options, self.seed, memory)
         self.clock = Clock(start_ms, options.speed)
         self.market = Market(
             source,
@@ -116,7 +117,8 @@ class Simulator:
         if memory is None:
             self._begin_anew(self.clock.now_ms())
         else:
-            self._go_on(memory)
+            with self.state.refusing():
+                self._go_on(memory)
         self.chronicle.commit()
 
     def _begin_anew(self, now_ms: int) -> None:

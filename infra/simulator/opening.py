@@ -60,7 +60,7 @@ def _recorded(options: SimulatorOptions, folder: Path, memory: Memory | None) ->
 
 
 def _generated_again(options: SimulatorOptions, seed: int, memory: Memory) -> Opening:
-    first_ms = int(memory.start["first_open_ms"])
+    first_ms = memory.start.first_open_ms
     closed = (memory.time_ms - first_ms) // CANDLE_MS
     mark = _newest_mark(options, memory, closed - options.history)
     source = GeneratedSource(options.instruments, seed, first_ms, mark)
@@ -89,9 +89,9 @@ def _newest_mark(options: SimulatorOptions, memory: Memory, number: int) -> Mark
 def _time_now(options: SimulatorOptions, memory: Memory) -> int:
     # A running clock ran on while the exchange was away, as a real one's does; but only so
     # far that the start stays quick, since all of it is traded through.
-    speed = memory.start["speed"]
+    speed = memory.start.speed
     if options.speed is None or speed is None:
         return memory.time_ms
-    away_ms = wall_ms() - int(memory.start["wall_ms"])
-    ran_on_ms = int(memory.start["time_ms"]) + int(away_ms * speed)
+    away_ms = wall_ms() - memory.start.wall_ms
+    ran_on_ms = memory.start.time_ms + int(away_ms * speed)
     return max(memory.time_ms, min(ran_on_ms, memory.time_ms + _LONGEST_AWAY_MS))

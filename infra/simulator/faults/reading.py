@@ -40,6 +40,6 @@ def read_file(path: Path) -> list[FaultSpec]:
         raise ConfigError(f"{path}: cannot be opened: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 text") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ConfigError(f"{path}: is not YAML: {error}") from error
     return read_specs(found or [], str(path))

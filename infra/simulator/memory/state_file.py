@@ -3,12 +3,13 @@
 import os
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from domain.errors import ConfigError
 from infra.simulator.prices.candles import Kline
@@ -25,11 +26,31 @@ _MARKS_KEPT = 32
 _KLINES_KEPT = _MARKS_KEPT * MARK_EVERY
 
 
+_LONGEST_MS = 20 * 366 * 86_400_000
+"""An exchange that has run for longer has not: its candles would be made anew for minutes."""
+_Time = Annotated[int, Field(ge=0, le=10**13)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """The first line, and each that a later start has added."""
+
+    seed: int
+    first_open_ms: _Time
+    speed: Annotated[float, Field(gt=0)] | None
+    time_ms: _Time
+    wall_ms: _Time
+
+
+_START, _TIME = TypeAdapter(Start), TypeAdapter(_Time)
+_COUNT = TypeAdapter(Annotated[int, Field(ge=0, strict=True)])
+
+
 @dataclass(slots=True, kw_only=True)
 class Memory:
     """What an earlier run left."""
 
-    start: dict[str, Any]
+    start: Start
     orders: list[VenueOrder] = field(default_factory=list)
     """Every state of every order, oldest first."""
     executions: list[VenueExecution] = field(default_factory=list)
@@ -63,16 +84,29 @@ class StateFile:
         if self._path is None or not self._path.exists():
             return None
         memory: Memory | None = None
-        for line in self._whole_lines(self._path):
-            try:
+        with self.refusing():
+            for line in self._whole_lines(self._path):
                 kind, value = orjson.loads(line)
-            except (ValueError, TypeError) as error:
-                raise ConfigError(f"{self._path}: is no state of an exchange") from error
-            if memory is None:
-                memory = Memory(start=value)
-            else:
-                _remember(memory, kind, value)
+                if memory is None:
+                    memory = Memory(start=_START.validate_python(value))
+                else:
+                    _remember(memory, kind, value)
+            if memory is not None and memory.time_ms:
+                _check_age(memory)
         return memory
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Read something of the file, and refuse it where that is something else.
+
+        Raises:
+            ConfigError: so it is.
+        """
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+            text = f"{self._path}: is no state of an exchange: delete it, or name another file"
+            raise ConfigError(text) from error
 
     def open(self) -> None:
         """Be ready to append.
@@ -114,7 +148,7 @@ class StateFile:
         except OSError as error:
             raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
         if content[: len(_BEGIN)] != _BEGIN[: len(content)]:
-            raise ConfigError(f"{path}: is no state of an exchange")
+            raise ValueError("the beginning of a state is missing")
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
             with path.open("r+b") as file:
@@ -122,15 +156,24 @@ class StateFile:
         yield from content[:whole].splitlines()
 
 
+def _check_age(memory: Memory) -> None:
+    age_ms = memory.time_ms - memory.start.first_open_ms
+    if not 0 <= age_ms <= _LONGEST_MS:
+        raise ValueError(f"expected an exchange that has run for a while, found {age_ms} ms")
+
+
 def _remember(memory: Memory, kind: str, value: Any) -> None:
     if kind == "start":
-        memory.start.update({name: value[name] for name in ("wall_ms", "time_ms", "speed")})
+        again = _START.validate_python(value)
+        memory.start = replace(
+            memory.start, wall_ms=again.wall_ms, time_ms=again.time_ms, speed=again.speed
+        )
     elif kind == "settings":
         memory.settings = value
     elif kind == "factors":
         memory.factors = value
     elif kind == "time":
-        memory.time_ms = value
+        memory.time_ms = _TIME.validate_python(value)
     else:
         _remember_one_more(memory, kind, value)
 
@@ -147,4 +190,5 @@ def _remember_one_more(memory: Memory, kind: str, value: Any) -> None:
     elif kind == "klines":
         memory.klines.append(value)
     elif kind == "mark":
+        _COUNT.validate_python(value["number"])
         memory.marks.append(value)

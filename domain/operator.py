@@ -162,7 +162,7 @@ def checked(name: CommandName, argument: str) -> Command:
     usage = f"{name} {manual.usage}".rstrip()
     is_missing = not argument and manual.parameter is not None and not manual.is_optional
     if is_missing or (argument and manual.parameter is None) or len(argument.split()) > 1:
-        raise UnknownCommandError(f"expected: {usage}, found: {name} {argument}".rstrip())
+        raise UnknownCommandError(f"expected: {usage}, found: {name} {argument[:40]}".rstrip())
     if argument and manual.parameter is Parameter.COUNT and not _is_count(argument):
         raise UnknownCommandError(f"expected: {usage} from 1 to 1000, found: {argument[:40]!r}")
     return Command(name=name, argument=argument)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from domain.errors import ConfigError
 
 ADDRESS_FILE, TOKEN_FILE = "control.json", "control.token"
 _TOKEN_BYTES = 32
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,9 @@ def read_token(directory: Path) -> str:
         token = file.read_text().strip()
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
-    if len(token) < _TOKEN_BYTES:
+    except UnicodeDecodeError:
+        token = ""
+    if len(token) < _TOKEN_BYTES or not _TOKEN.fullmatch(token):
         raise ConfigError(f"{file}: is no token; delete it, and the next start makes one")
     return token
 
@@ -70,9 +74,14 @@ def forget_address(directory: Path) -> None:
 def read_address(directory: Path) -> ControlAddress | None:
     """Return where the system of a run directory listens; None where none does, or none says so."""
     try:
-        return ControlAddress(**json.loads((directory / ADDRESS_FILE).read_text()))
-    except (OSError, ValueError, TypeError):
+        found = json.loads((directory / ADDRESS_FILE).read_bytes())
+    except (OSError, ValueError, RecursionError):
         return None
+    match found:
+        case {"host": str(host), "port": int(port), "pid": int(pid)}:
+            return ControlAddress(host=host, port=port, pid=pid)
+        case _:
+            return None
 
 
 def _write_private(file: Path, text: str) -> None:

@@ -66,7 +66,10 @@ _MORE: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "price": "kind = 'FUNDING' OR CAST(price AS REAL) > 0",
         },
         "intent": {"qty": "CAST(qty AS REAL) > 0"},
-        "meta": {"value": "key <> 'notifier.read_through' OR value NOT GLOB '*[^0-9]*'"},
+        "meta": {
+            "value": "(key <> 'notifier.read_through' OR value NOT GLOB '*[^0-9]*') AND "
+            "(key <> 'settings' OR json_valid(value))"
+        },
         "order_update": {"filled_qty": "CAST(filled_qty AS REAL) >= 0"},
         "trade": {"qty": "CAST(qty AS REAL) > 0"},
     }

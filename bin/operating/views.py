@@ -149,7 +149,10 @@ class Views:
 
     def _balance(self, _: str) -> Reply:
         portfolio = self._portfolio()
-        rows = [(name, f"{Decimal(value):,.2f}") for name, value in _money(portfolio).items()]
+        rows = [
+            (name.replace("_", " "), f"{Decimal(value):,.2f}")
+            for name, value in _money(portfolio).items()
+        ]
         return _table("Balance", ("what", "USDT"), rows, _money(portfolio))
 
     def _regimes(self, _: str) -> Reply:
@@ -253,10 +256,25 @@ class Views:
     def _trades(self, count: str) -> Reply:
         wanted = int(count or _TRADES)
         newest = self._stored_trades()[-wanted:]
-        rows = [_trade_row(trade) for trade in reversed(newest)]
-        columns = ("closed", "asset", "side", "qty", "entry", "exit", "PnL", "reason")
+        rows = [self._trade_row(trade) for trade in reversed(newest)]
+        columns = ("closed, UTC", "asset", "side", "qty", "entry", "exit", "PnL", "reason")
         data = [{name: str(getattr(t, name)) for name in t.__slots__} for t in newest]
         return _table("Trades", columns, rows, {"trades": data}, "No trades yet")
+
+    def _trade_row(self, trade: Trade) -> Row:
+        # An asset that is traded no more has no digits of its own here.
+        instruments = {rules.asset: rules.instrument for rules in self._rules.assets}
+        instrument = instruments.get(trade.asset)
+        prices = (trade.entry_price, trade.exit_price)
+        return (
+            say.utc(trade.exit_ms).removesuffix(" UTC"),
+            trade.asset,
+            say.direction(trade.side),
+            f"{trade.qty:f}",
+            *(f"{p:,f}" if instrument is None else say.price(p, instrument) for p in prices),
+            f"{trade.pnl:+,.2f}",
+            str(trade.reason),
+        )
 
     def _performance(self, _: str) -> Reply:
         trades = self._stored_trades()
@@ -331,19 +349,6 @@ def _actor_row(child: Child, depths: Mapping[str, int]) -> Row:
         str(child.restarts),
         str(depths.get(child.spec.address, 0)),
         say.words(child.given_up_because or failure)[:60],
-    )
-
-
-def _trade_row(trade: Trade) -> Row:
-    return (
-        say.utc(trade.exit_ms),
-        trade.asset,
-        say.direction(trade.side),
-        f"{trade.qty:f}",
-        f"{trade.entry_price:,f}",
-        f"{trade.exit_price:,f}",
-        f"{trade.pnl:+,.2f}",
-        str(trade.reason),
     )
 
 

@@ -22,7 +22,7 @@ from actors.execution.actor import ExecutionActor
 from actors.messages import Describe, Noted, ReportDue, SystemChanged, SystemStopping
 from actors.names import NOTIFIER, PORTFOLIO, asset_name, execution_name
 from actors.notifier import NotifierActor
-from actors.portfolio import PortfolioActor
+from actors.portfolio.actor import PortfolioActor
 from actors.ports import Clock, Exchange, Feed, Journal, Journals, Outbox, Outboxes, Wallet
 from actors.watch import LiveChecks
 from actors.wording.system import RunInfo

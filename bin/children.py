@@ -10,7 +10,7 @@ from actors.core.supervisor import ChildSpec
 from actors.execution.actor import ExecutionActor
 from actors.names import ACCOUNT, NOTIFIER, PORTFOLIO, asset_name, execution_name
 from actors.notifier import NotifierActor
-from actors.portfolio import PortfolioActor
+from actors.portfolio.actor import PortfolioActor
 from actors.ports import Clock, Exchange, Feed, Journals, Outboxes, Wallet
 from actors.watch import LiveChecks
 from actors.wording.system import RunInfo

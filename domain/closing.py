@@ -1,7 +1,8 @@
 """What a close may close, and what its order has left open."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
+from domain.decisions import Close, Protection
 from domain.facts import Order
 from domain.orders import OrderStatus, Purpose
 from domain.positions import Position
@@ -17,6 +18,14 @@ def is_younger(position: Position, t_ms: int) -> bool:
     if position.decided_ms is None:
         return position.opened_ms > t_ms
     return position.decided_ms >= t_ms
+
+
+def closes_left(protection: Protection, positions: Mapping[str, Position]) -> Iterator[Close]:
+    """Return what a protection has closed that is still open."""
+    for close in protection.closes:
+        position = positions.get(close.asset)
+        if position is not None and not is_younger(position, protection.t_ms):
+            yield close
 
 
 def has_left_open(order: Order, position: Position | None) -> bool:

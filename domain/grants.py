@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from domain.decisions import EntryWish, Grant, Refusal, RefusalReason, Report
+from domain.facts import Order
 from domain.market import exact
 from domain.rules import AssetRules, TradingRules
 from domain.sizing import order_qty, target_notional, volatility_multiplier
@@ -223,3 +224,14 @@ def _size(
         return size
     kept += [exposure, size]
     return qty
+
+
+def is_on_its_way(grant: Grant, orders: Iterable[Order]) -> bool:
+    """Tell whether a grant that has not filled may still do so.
+
+    Args:
+        grant: of one asset.
+        orders: of that asset.
+    """
+    mine = (order for order in orders if order.client_order_id == grant.client_order_id)
+    return all(order.is_under_way for order in mine)

@@ -167,6 +167,11 @@ class PortfolioState:
         self.protection, reason = fire(state, open_correlation=None, rules=self._rules.protection)
         return None if reason is None else self._protection(reason, now, ())
 
+    def between_closes(self, now_ms: int) -> int:
+        """Return the present; a decision at a very close would take the name of that close's."""
+        t_ms = max(now_ms, self.protection.t_ms + 1)
+        return t_ms + (t_ms % self._rules.strategy.candle_ms == 0)
+
     def close_all(self, t_ms: int) -> Protection:
         """Return the close of all positions on a malfunction; no cooldown follows from it."""
         self.protection = replace(self.protection, t_ms=t_ms, epoch=self.protection.epoch + 1)

@@ -33,7 +33,7 @@ from actors.messages import (
     TransferSeen,
     WalletSeen,
 )
-from actors.portfolio import PortfolioActor
+from actors.portfolio.actor import PortfolioActor
 from actors.watch import ALARMING_WALLETS, LiveChecks
 from domain.candles import CandleSeries, carry_forward
 from domain.decisions import RefusalReason

@@ -1,0 +1,260 @@
+"""The actor of the portfolio: waits for all assets' reports of a close, then decides over them.
+
+Receives: AssetReported from the assets; PositionChanged, OrderRejected, PositionMarked from the
+executions, and AssetFlat, AssetFrozen, AssetThawed, MalfunctionBegan, MalfunctionEnded;
+TransferSeen, WalletSeen from the account; OperatorAsked from the roof; CoordinationEnded,
+ReservationExpired, WatchDue from its own timers; StateWanted from the notifier; Restarted, GivenUp.
+Publishes: EntryGranted, EntryRefused, GlobalCooldownStarted to the assets; ClosePosition,
+Flatten and ResolveEntry to the executions; ProtectionFired, LossStreakReached, RiskRaised,
+SystemChanged, StateTold to the notifier.
+Owns: balance, exposure, reservations, drawdown, daily loss, correlations, the global cooldown, the
+operator's pauses and panic.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from actors.core.actor import Incarnation, SupervisedActor
+from actors.messages import (
+    AssetFlat,
+    AssetFrozen,
+    AssetReported,
+    AssetThawed,
+    CoordinationEnded,
+    Describe,
+    GivenUp,
+    MalfunctionBegan,
+    MalfunctionEnded,
+    Message,
+    OperatorAsked,
+    OrderRejected,
+    PositionChanged,
+    PositionMarked,
+    ReservationExpired,
+    Restarted,
+    StateTold,
+    StateWanted,
+    TransferSeen,
+    WalletSeen,
+    WatchDue,
+)
+from actors.names import NOTIFIER, asset_of, execution_name
+from actors.portfolio.decisions import Decisions
+from actors.portfolio.desk import Desk
+from actors.portfolio.executions import Executions
+from actors.portfolio.money import Money
+from actors.portfolio.operating import Operations, told_of
+from actors.portfolio.protections import Protections
+from actors.portfolio.recent import RecentCloses
+from actors.portfolio.reservations import Reservations
+from actors.portfolio.suspensions import Suspensions
+from actors.portfolio.timers import Timers
+from actors.portfolio.watching import Watching
+from actors.ports import Clock, Feed, Journal, Journals
+from actors.watch import LiveChecks, WalletAudit, lost_journal_risk
+from domain.facts import StoredExecution
+from domain.operator import CommandName, OperatorCommand
+from domain.portfolio import PortfolioState
+from domain.positions import ZERO
+from domain.protection import ProtectionState, initial_state
+from domain.rules import TradingRules
+from domain.snapshots import PortfolioSnapshot
+from domain.transfers import Transfer
+
+
+class PortfolioActor(SupervisedActor):
+    """All assets at once."""
+
+    def __init__(
+        self,
+        incarnation: Incarnation,
+        *,
+        rules: TradingRules,
+        feed: Feed,
+        clock: Clock,
+        journals: Journals,
+        checks: LiveChecks | None = None,
+        unknown: tuple[str, ...] = (),
+    ) -> None:
+        """Take over `portfolio`.
+
+        Args:
+            incarnation: the life.
+            rules: the limits.
+            feed: the newest closes.
+            clock: for timers.
+            journals: where the facts are.
+            checks: between closes; None where nothing happens between them.
+            unknown: assets that were open at the exchange while the journal knew of nothing.
+        """
+        super().__init__(incarnation)
+        self._rules = rules
+        self._feed = feed
+        self._clock = clock
+        self._journals = journals
+        self._checks = checks
+        self._unknown = unknown
+
+    def on_start(self) -> None:
+        """Rebuild the books from the facts, and tell again what was decided last."""
+        journal = self.hold(self._journals.open(self.name, lambda: self.origin))
+        state, transfers = self._read_state(journal), journal.transfers()
+        oldest = journal.oldest_state() or state
+        moved = sum((transfer.amount for transfer in transfers), ZERO)
+        books = PortfolioState(self._rules, state, oldest.balance + moved)
+        self._make_parts(journal, books, transfers)
+        for asset in self._desk.assets:
+            stored = self._desk.journal.executions(asset)
+            executed = {fact.execution.client_order_id for fact in stored}
+            self._reservations.recover(asset, executed)
+            self._executions.hear(stored)
+            self._recent.remember(asset)
+        self._desk.books.fold_before(self._decisions.decided_ms)
+        self._protections.tell_closes()
+        self._tell_operations()
+        self._protections.tell_cooldown()
+        if oldest.is_halted and state.is_halted:
+            self.tell(NOTIFIER, lost_journal_risk(oldest.t_ms, self._unknown))
+        self._protections.tell_fired()
+        self._watching.begin()
+
+    def _read_state(self, journal: Journal) -> ProtectionState:
+        stored = journal.newest_state()
+        if stored is not None:
+            return stored
+        balance = self._rules.fills.initial_balance
+        # Whoever opened them, the facts behind them are lost: a person has to look.
+        first = initial_state(balance, self.now_ms, is_halted=bool(self._unknown))
+        journal.append(first)
+        return first
+
+    def _make_parts(
+        self, journal: Journal, books: PortfolioState, transfers: Sequence[Transfer]
+    ) -> None:
+        timers, wallet = self.hold(Timers(self, self._clock)), WalletAudit()
+        self._desk = desk = Desk(
+            actor=self, rules=self._rules, journal=journal, books=books, timers=timers
+        )
+        self._suspensions = Suspensions(desk)
+        self._operations = Operations(rules=self._rules, books=desk.books, wallet=wallet)
+        self._operations.read(desk.journal)
+        self._protections = Protections(desk)
+        self._reservations = Reservations(desk)
+        self._recent = RecentCloses(desk, self._feed)
+        self._decisions = Decisions(desk, self._recent, self._reservations, self._protections)
+        self._watching = Watching(desk, self._checks, self._protections, wallet)
+        self._executions = Executions(desk, self._watching)
+        self._money = Money(desk, transfers, self._protections, self._watching, wallet)
+
+    def handle(self, message: Message) -> PortfolioSnapshot | OperatorCommand | None:
+        """Do what a message says."""
+        match message:
+            case Describe():
+                return self._snapshot()
+            case StateWanted():
+                self.tell(NOTIFIER, StateTold(snapshot=self._snapshot()))
+            case OperatorAsked():
+                return self._on_operator(message)
+            case AssetFlat():
+                self._on_flat(message)
+            case AssetReported(report=report):
+                self._decisions.hear(report)
+            case PositionChanged():
+                self._on_execution(message)
+            case OrderRejected():
+                self._reservations.reject(message)
+            case PositionMarked():
+                self._watching.mark(message)
+            case TransferSeen(transfer=transfer):
+                self._money.transfer(transfer)
+            case WalletSeen():
+                self._money.compare(message)
+            case AssetFrozen(asset=asset):
+                self._suspensions.freeze(asset)
+            case AssetThawed(asset=asset):
+                self._suspensions.thaw(asset)
+            case MalfunctionBegan() | MalfunctionEnded():
+                self._watching.malfunction(message)
+            case WatchDue():
+                self._watching.look()
+            case CoordinationEnded(t_ms=t_ms):
+                self._decisions.decide_incomplete(t_ms)
+            case ReservationExpired(grant=grant):
+                self._reservations.expire(grant)
+            case Restarted(address=address):
+                self._on_restarted(address)
+            case GivenUp(address=address):
+                self._on_given_up(address)
+            case _:
+                self.refuse(message)
+        return None
+
+    def _snapshot(self) -> PortfolioSnapshot:
+        return replace(self._desk.books.snapshot(), not_flat=self._operations.not_flat)
+
+    # What concerns more than one part.
+
+    def _on_operator(self, message: OperatorAsked) -> OperatorCommand:
+        t_ms = self._desk.between_closes()
+        done = self._operations.do(message.command, message.operator, t_ms)
+        self._protections.store(*done.facts)
+        self._watching.note_broken()
+        if done.answer.is_done:
+            self._tell_done(message.command.name, done.answer)
+        return done.answer
+
+    def _tell_done(self, name: CommandName, answer: OperatorCommand) -> None:
+        if name is CommandName.PANIC:
+            self._protections.fire_stored()
+        else:
+            self.tell(NOTIFIER, told_of(answer))
+        self._protections.tell_closes()
+        self._tell_operations()
+
+    def _on_flat(self, message: AssetFlat) -> None:
+        for risk in self._operations.on_flat(message):
+            self.tell(NOTIFIER, risk)
+
+    def _on_execution(self, message: PositionChanged) -> None:
+        execution = message.execution
+        self._executions.hear([StoredExecution(fact_id=message.fact_id, execution=execution)])
+        if execution.decided_ms is None or execution.reason is not None:
+            return
+        if self._protections.came_too_late(execution):
+            self._protections.tell_closes()
+        if self._operations.wants_closed(execution.asset):
+            self._tell_operations()
+
+    def _tell_operations(self) -> None:
+        """Tell what the operator has asked for and what is not so yet."""
+        for close in self._operations.closes():
+            self.tell(execution_name(close.asset), close)
+        for flatten in self._operations.flattenings():
+            self.tell(execution_name(flatten.asset), flatten)
+
+    def _on_restarted(self, address: str) -> None:
+        if address == NOTIFIER:
+            self._protections.tell_streak()
+            self._watching.tell_again()
+        asset = asset_of(address)
+        if asset is None:
+            return
+        if address == execution_name(asset):
+            # It begins without doubts, and tells those that it finds.
+            self._suspensions.thaw(asset)
+            self._watching.malfunction(MalfunctionEnded(source=address))
+            self._executions.catch_up(asset)
+            self._protections.tell_closes()
+            self._tell_operations()
+        else:
+            self._suspensions.look()  # it may have been given up, and was taken back
+            self._reservations.tell_again(asset)
+            self._protections.tell_cooldown_to(address)
+
+    def _on_given_up(self, address: str) -> None:
+        asset = asset_of(address)
+        if asset is None:
+            return
+        self._suspensions.look()
+        self._reservations.resolve(asset)
+        self._decisions.decide_complete()

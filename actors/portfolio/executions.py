@@ -1,0 +1,30 @@
+"""Executions, each heard once: by message, or from the journal."""
+
+from collections.abc import Sequence
+
+from actors.portfolio.desk import Desk
+from actors.portfolio.watching import Watching
+from domain.facts import StoredExecution
+
+
+class Executions:
+    """Up to which fact each asset's executions were heard."""
+
+    def __init__(self, desk: Desk, watching: Watching) -> None:
+        """Have heard nothing."""
+        self._desk = desk
+        self._watching = watching
+        self._applied_through = dict.fromkeys(desk.assets, 0)
+
+    def hear(self, stored: Sequence[StoredExecution]) -> None:
+        """Let the books hear what they have not heard yet."""
+        for fact in stored:
+            asset = fact.execution.asset
+            if fact.fact_id > self._applied_through[asset]:
+                self._applied_through[asset] = fact.fact_id
+                self._desk.books.hear(fact.execution)
+                self._watching.note_move()
+
+    def catch_up(self, asset: str) -> None:
+        """Hear what was stored without being told."""
+        self.hear(self._desk.journal.executions(asset, self._applied_through[asset]))

@@ -1,0 +1,47 @@
+"""Money that comes and goes without an order, and the exchange's own word on the balance."""
+
+from collections.abc import Iterable
+
+from actors.messages import WalletSeen
+from actors.names import NOTIFIER
+from actors.portfolio.desk import Desk
+from actors.portfolio.protections import Protections
+from actors.portfolio.watching import Watching
+from actors.watch import WalletAudit, transfer_risk
+from domain.transfers import Transfer
+
+
+class Money:
+    """Which transfers are booked."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        booked: Iterable[Transfer],
+        protections: Protections,
+        watching: Watching,
+        wallet: WalletAudit,
+    ) -> None:
+        """Know what an earlier life has booked."""
+        self._desk = desk
+        self._booked = {transfer.transfer_id for transfer in booked}
+        self._protections = protections
+        self._watching = watching
+        self._wallet = wallet
+
+    def transfer(self, transfer: Transfer) -> None:
+        """Book a transfer once; it and what it shifts are stored together, or neither is."""
+        if transfer.transfer_id in self._booked:
+            return
+        self._booked.add(transfer.transfer_id)
+        self._desk.books.apply_transfer(transfer)
+        self._protections.store(transfer, self._desk.books.protection)
+        self._desk.tell(NOTIFIER, transfer_risk(transfer))
+
+    def compare(self, message: WalletSeen) -> None:
+        """Hold the books' balance against the exchange's."""
+        ours = self._desk.books.present().balance
+        risk = self._wallet.compare(ours, message.balance, message.ts_ms)
+        self._watching.note_broken()
+        if risk is not None:
+            self._desk.tell(NOTIFIER, risk)

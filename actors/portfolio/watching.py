@@ -1,0 +1,90 @@
+"""What is looked at between closes: the equity, and what is broken."""
+
+from actors.messages import MalfunctionBegan, MalfunctionEnded, PositionMarked, WatchDue
+from actors.names import NOTIFIER
+from actors.portfolio.desk import Desk
+from actors.portfolio.protections import Protections
+from actors.watch import LiveChecks, MalfunctionWatch, WalletAudit
+
+
+class Watching:
+    """Looks again and again; in a replay, where nothing happens between closes, never."""
+
+    def __init__(
+        self, desk: Desk, checks: LiveChecks | None, protections: Protections, wallet: WalletAudit
+    ) -> None:
+        """Be ready to look.
+
+        Args:
+            desk: of the portfolio.
+            checks: how often; None: never.
+            protections: what fires.
+            wallet: whether the balance is in doubt.
+        """
+        self._desk = desk
+        self._checks = checks
+        self._protections = protections
+        self._wallet = wallet
+        self._is_moved = False
+        """A price or the balance has changed since the equity was looked at."""
+        self._malfunctions: MalfunctionWatch | None = None
+
+    def begin(self) -> None:
+        """Look from now on."""
+        if self._checks is not None:
+            self._malfunctions = MalfunctionWatch(self._desk.rules, self._checks, self._desk.now_ms)
+            self._is_moved = True
+            self._look_again(self._checks)
+
+    def note_move(self) -> None:
+        """Let the equity be looked at next time."""
+        self._is_moved = True
+
+    def mark(self, message: PositionMarked) -> None:
+        """Value a position at the exchange's mark price."""
+        if self._malfunctions is not None:
+            self._malfunctions.sources.hear(message.asset, message.ts_ms)
+        self._desk.books.remember_price(message.asset, message.mark_price)
+        self.note_move()
+
+    def malfunction(self, message: MalfunctionBegan | MalfunctionEnded) -> None:
+        """Take note that something broke, or works again."""
+        if self._malfunctions is None:
+            return
+        if isinstance(message, MalfunctionBegan):
+            self._malfunctions.sources.begin(message.source, message.detail)
+        else:
+            self._malfunctions.sources.end(message.source)
+
+    def look(self) -> None:
+        """Look at what is broken, and at the equity where it may have moved."""
+        if self._malfunctions is None or self._checks is None:
+            return
+        self._look_at_malfunctions(self._malfunctions)
+        if self._is_moved:
+            self._is_moved = False
+            self._protections.protect(self._desk.books.watch(self._desk.between_closes()))
+        self._look_again(self._checks)
+
+    def note_broken(self) -> None:
+        """Let nothing be opened while anything is broken, or the balance is in doubt."""
+        watched = {} if self._malfunctions is None else self._malfunctions.details
+        self._desk.books.malfunctions = {**watched, **self._wallet.details}
+
+    def tell_again(self) -> None:
+        """Tell people again of all that is broken."""
+        for risk in () if self._malfunctions is None else self._malfunctions.risks():
+            self._desk.tell(NOTIFIER, risk)
+
+    def _look_at_malfunctions(self, malfunctions: MalfunctionWatch) -> None:
+        books = self._desk.books
+        held = books.present().positions
+        risks, is_new = malfunctions.look(self._desk.now_ms, held)
+        self.note_broken()
+        for risk in risks:
+            self._desk.tell(NOTIFIER, risk)
+        if is_new and held and self._desk.rules.protection.malfunction_closes_all:
+            self._protections.protect(books.close_all(self._desk.between_closes()))
+
+    def _look_again(self, checks: LiveChecks) -> None:
+        self._desk.timers.remind("watch", self._desk.now_ms + checks.every_ms, WatchDue())

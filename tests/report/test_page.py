@@ -13,6 +13,8 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).resolve().parents[2]
 ARTIFACTS = ROOT / "var" / "test-artifacts"
 SOFTWARE_GL = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+PATIENCE_MS = 110_000
+"""Beside other work, software draws a page with eight megabytes in more than half a minute."""
 PLOTS = 10
 """Equity, three markets, months, reasons, trades, assets, risk, correlations."""
 
@@ -54,7 +56,9 @@ def page() -> Iterator[Page]:
         pytest.skip(reason)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=SOFTWARE_GL)
-        yield browser.new_page(viewport={"width": 1280, "height": 900})
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(PATIENCE_MS)
+        yield page
         browser.close()
 
 

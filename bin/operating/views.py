@@ -210,7 +210,7 @@ class Views:
         ]
         for asset, snapshot in self._assets():
             streak = "?" if snapshot is None else f"{snapshot.loss_streak}"
-            rows.append((f"{asset} losses in a row", streak, ""))
+            rows.append((f"{asset} losses in a row", streak, f"{self._rules.cooldown.loss_streak}"))
         data = {name: {"now": now, "limit": limit} for name, now, limit in rows}
         reply = _table("Risk", ("limit of", "now", "limit"), rows, data)
         keeps = tuple(self._keeps_back(found))

@@ -59,8 +59,9 @@ def play(plan: Plan, folder: Path, commands: Commands) -> Outcome:
                 faults |= _live(stage, life, stack)
             system = stage.start_system()
             _await_all(stage, faults)
-            _count(stage, faults)
+            _count_faults(stage, faults)
             stage.settle_and_stop(system)
+            _count_events(stage)
             stage.judge(_disturbed_s(plan))
     except (ChaosError, OSError, sqlite3.Error) as error:
         outcome.problems.append(str(error))
@@ -122,12 +123,17 @@ def _await_all(stage: Stage, faults: Iterable[int]) -> None:
         time.sleep(_POLL_S)
 
 
-def _count(stage: Stage, faults: dict[int, str]) -> None:
-    """Note what really happened, by the word of exchange and system."""
+def _count_faults(stage: Stage, faults: dict[int, str]) -> None:
+    """Note which faults really happened, by the word of the exchange."""
     hits = stage.outcome.hits
     for fault in _faults(stage):
         if fault["id"] in faults:
             hits[faults[fault["id"]]] += fault["fired"]
+
+
+def _count_events(stage: Stage) -> None:
+    """Note what else really happened, by the system's own log and journal."""
+    hits = stage.outcome.hits
     hits.update(struck(stage.log_lines()))
     journal = read_journal(stage.journal)
     hits[PANIC] += sum(command.command == CommandName.PANIC for _, command in journal.commands)

@@ -121,9 +121,13 @@ class Stage:
             self.outcome.longest_away_s = max(self.outcome.longest_away_s, away_s)
         return system
 
+    @property
+    def _panic_file(self) -> Path:
+        return self.run_dir / "PANIC"
+
     def panic(self) -> None:
         """Ask for a panic as an operator can whom nobody hears."""
-        (self.run_dir / "PANIC").write_text("chaos")
+        self._panic_file.write_text("chaos")
 
     def note_death(self) -> None:
         """Begin to count the time without a system."""
@@ -202,6 +206,8 @@ class Stage:
                 read_journal(self.journal),
                 self._commands.rules,
             )
+            if self._panic_file.exists():
+                found.append("the panic that was asked for is not stored yet")
             return not found
 
         try:

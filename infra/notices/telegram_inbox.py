@@ -49,6 +49,8 @@ class TelegramInbox:
         self._poll_s = poll_s
         self._now_s = now_s
         self._reading: Future[None] | None = None
+        self._offset: int | None = None
+        """Of the next update that is wanted."""
         self.strangers = 0
         """Messages that came from other chats."""
 
@@ -66,10 +68,9 @@ class TelegramInbox:
                 return
 
     async def _read_all(self) -> None:
-        offset: int | None = None
         while True:
             try:
-                offset = await self._read(offset)
+                await self._read()
             except InvalidToken as error:
                 logger.error("commands are not read any more: {}", self._bot.plain(error))
                 return
@@ -82,17 +83,16 @@ class TelegramInbox:
                 logger.opt(exception=True).error("a message to the bot could not be handled")
                 await asyncio.sleep(_AFTER_FAILURE_S)
 
-    async def _read(self, offset: int | None) -> int | None:
+    async def _read(self) -> None:
         updates = await self._bot.bot.get_updates(
-            offset=offset,
+            offset=self._offset,
             timeout=int(self._poll_s),
             allowed_updates=[Update.MESSAGE, Update.CALLBACK_QUERY],
         )
         for update in updates:
-            # First: what cannot be handled must not come again for ever.
-            offset = update.update_id + 1
+            # First: what fails half-way must not come again, nor what was done before it.
+            self._offset = update.update_id + 1
             await self._on_update(update)
-        return offset
 
     async def _on_update(self, update: Update) -> None:
         query, chat = update.callback_query, update.effective_chat

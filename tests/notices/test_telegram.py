@@ -267,6 +267,19 @@ def test_an_old_command_is_not_done_any_more(api: BotApi, inbox: tuple) -> None:
     assert api.texts()[0].startswith("Not done: written 36")
 
 
+def test_a_command_whose_answer_does_not_arrive_is_not_done_again(
+    api: BotApi, inbox: tuple
+) -> None:
+    _, asked, _ = inbox
+    api.faults.append("502")
+
+    api.write("close ETH")
+    api.write("status")
+    api.wait_for(lambda: api.texts() == ["status <done>"])
+
+    assert [text for _, text in asked] == ["close ETH", "status"]
+
+
 @pytest.mark.usefixtures("inbox")
 def test_a_command_that_fails_is_answered_and_the_next_is_done(api: BotApi) -> None:
     api.write("boom")

@@ -610,7 +610,7 @@ def _lenient(settings: SupervisionSettings) -> RestartPolicy:
 
 def trace_codec() -> Codec:
     """Return what turns a stored trace into this program's messages, answers and actors."""
-    actors = {f"{actor.__module__}:{actor.__qualname__}": actor for actor in _ACTORS}
+    actors = {actor.__qualname__: actor for actor in _ACTORS}
     types = TraceTypes(
         messages={kind.__name__: kind for kind in _kinds(Message)},
         values={kind.__name__: kind for kind in (TradingRules, LiveChecks, NoticeRules, RunInfo)},

@@ -1,12 +1,16 @@
 """Runs recorded lives again and finds the first message that ends otherwise than it did."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+import msgspec
 
 from actors.core.envelope import Envelope
 from actors.core.rerun import PortArgument, Rerun
 from actors.core.trace import Call, Handling, Outcome, Raised
+from domain.errors import BadDataError
 
 _UNTAKEN = 0
 _HUNG = "hung"
@@ -34,7 +38,7 @@ class Codec:
 
     decode: Decode
     actors: Mapping[str, Any]
-    """Classes, by module:Class."""
+    """Classes, by their name alone: a module may have moved since."""
     opens: Mapping[str, Mapping[str, str]]
     pack: Callable[[object], bytes]
     unpack: Callable[[bytes], Any]
@@ -90,7 +94,8 @@ def rerun(
         if stored.generation == _UNTAKEN:
             continue
         if stored.kind == "Start":
-            life = _new_life(found, codec)
+            with _of_this_version():
+                life = _new_life(found, codec)
         elif found.is_after_gap:
             life, why_none = None, DAMAGED
         if None in found.series.values():
@@ -100,21 +105,34 @@ def rerun(
             continue
         before(found, life.actor)
         is_watched = watch_id == stored.message_id
-        life.answers.begin(_calls(found, codec), lambda call: codec.exception(call.raised))
+        with _of_this_version():
+            envelope, calls = _envelope(found, codec), _calls(found, codec)
+        life.answers.begin(calls, lambda call: codec.exception(call.raised))
         if stored.outcome == _HUNG:
             # What it would have gone on to, nobody knows: its life ends here.
             if is_watched:
-                life.play(_envelope(found, codec), watch)
+                life.play(envelope, watch)
             left_out(found, HUNG)
             life, why_none = None, HUNG
             continue
-        now = life.play(_envelope(found, codec), watch if is_watched else None)
+        now = life.play(envelope, watch if is_watched else None)
         yield Step(
             found=found,
             actor=life.actor,
             outputs=len(stored.told) + len(stored.calls),
             difference=_difference(stored, now, codec),
         )
+
+
+@contextmanager
+def _of_this_version() -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, msgspec.ValidationError) as error:
+        raise BadDataError(
+            "the trace was written by another version of this program, which can replay it "
+            f"({type(error).__name__}: {error})"
+        ) from error
 
 
 def _new_life(found: Any, codec: Codec) -> Rerun:
@@ -127,7 +145,7 @@ def _new_life(found: Any, codec: Codec) -> Rerun:
         for name, (kind, value) in made.arguments.items()
     }
     return Rerun(
-        codec.actors[made.actor],
+        codec.actors[made.actor.partition(":")[2]],
         stored.receiver,
         stored.generation,
         [actor.address for actor in session.actors],

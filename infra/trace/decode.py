@@ -31,7 +31,7 @@ class TraceTypes:
     ports: Mapping[str, type]
     """Protocols, by the name under which their calls are noted."""
     actors: Mapping[str, type]
-    """By module:Class."""
+    """By their name."""
 
 
 class Unanswered:

@@ -17,6 +17,7 @@ from bin.rerunning import HUNG, rerun
 from bin.times import read_time
 from bin.trace import app
 from bin.trace_crashes import crashes_in
+from domain.errors import BadDataError
 from infra.candle_files import read_candles
 from infra.settings import load_settings
 from infra.trace.ids import id_text
@@ -100,6 +101,30 @@ def test_an_exit_is_run_again_to_the_same_exit(hung: Path) -> None:
 
     assert "all equal" in text
     assert re.search(r"crashed again as it did: 1\.\d+ SystemExit: called by a library", text)
+
+
+def test_an_actor_whose_module_has_moved_is_run_again(hung: Path) -> None:
+    records = list(TraceReader(hung / "trace").read(keys=["account", "asset/BTC"]))
+    for described in records[0].session.actors:
+        described.actor = f"moved.{described.actor}"
+
+    steps = list(rerun(records, trace_codec()))
+
+    assert len(steps) > 50
+    assert [step.difference for step in steps if step.difference is not None] == []
+
+
+@pytest.mark.parametrize("lost", ["actor", "message"])
+def test_a_trace_of_another_version_is_one_clear_error(hung: Path, lost: str) -> None:
+    records = list(TraceReader(hung / "trace").read(keys=["asset/BTC"]))
+    if lost == "actor":
+        for described in records[0].session.actors:
+            described.actor = "actors.asset:AssetActorOfOld"
+    else:
+        records[3].handling.kind = "MessageOfOld"
+
+    with pytest.raises(BadDataError, match="written by another version"):
+        list(rerun(records, trace_codec()))
 
 
 def test_what_is_left_out_is_said_with_what_can_be_done(hung: Path) -> None:

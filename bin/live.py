@@ -18,6 +18,7 @@ from bin.bootstrap import Run, build_live, start_run_logging
 from bin.confirm import confirm_live
 from bin.daily_parity import DailyParity
 from bin.drills import read_sim_drills
+from bin.garbage import spare_the_old
 from bin.health import Health
 from bin.live_view import LiveView
 from bin.modes import Mode, venue_of
@@ -186,6 +187,7 @@ def _trade(run: Run, view: LiveView, screen: Console, stop_s: float, keepers: Ke
     run.supervisor.on_turn = keepers.turn
     call_at_signals(run.stop_requested.set)
     run.start()
+    spare_the_old()
     keepers.health.start()
     keepers.service.ready(f"trades in mode {run.info.mode}")
     session = SessionView(run, run.info.mode)

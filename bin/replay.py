@@ -21,6 +21,7 @@ from bin.bootstrap import (
     start_run_logging,
 )
 from bin.drills import Drills, read_replay_drills
+from bin.garbage import spare_the_old
 from bin.market_input import read_market
 from bin.run_files import RunDirectory
 from bin.signals import call_at_signals
@@ -135,6 +136,7 @@ def _play(
     call_at_signals(run.stop_requested.set)
     began_s = time.monotonic()
     run.start()
+    spare_the_old()
     last_ms, played = _steps(run, player, drills, screen, has_progress=options.has_progress)
     seconds = time.monotonic() - began_s
     run.stop(float(settings.supervision.shutdown_seconds))

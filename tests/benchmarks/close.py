@@ -17,6 +17,7 @@ from typing import Any
 from actors.core.system import Probe
 from actors.watch import LiveChecks
 from bin.bootstrap import Run, build_replay
+from bin.garbage import spare_the_old
 from domain.candles import CandleSeries
 from domain.market import Candle
 from domain.orders import OrderRequest, Purpose
@@ -25,6 +26,7 @@ from infra.bybit.public_stream import PublicStream
 from infra.live_clock import LiveClock
 from infra.replay.lockstep import LockStep
 from infra.settings import Settings, load_settings
+from tests.benchmarks.floor import Floor
 from tests.benchmarks.made_market import made_market
 from tests.system.floor import SETTINGS
 
@@ -46,6 +48,7 @@ def measure(_candles: Path) -> Iterator[tuple[str, str, str]]:
     )
     yield "- entries, by way of the portfolio", shown(sorted(watch.entries_ms)), ""
     yield "- exits, straight from the asset", shown(sorted(watch.exits_ms)), ""
+    yield "- one bare row, synced to this disk in between", shown(sorted(watch.floor_ms)), ""
     yield f"- processor, {1 / PERIOD_S:.0f} closes of 3 assets a second", f"{cores:.2f} cores", ""
 
 
@@ -89,6 +92,8 @@ class Stopwatch:
     exits_ms: list[float] = field(default_factory=list)
     left_out: str = ""
     """An asset whose orders are not counted."""
+    floor_ms: list[float] = field(default_factory=list)
+    """Of rows that were synced to the same disk half a period after each close."""
     heard_s: dict[int, dict[str, float]] = field(default_factory=dict)
     """By close, ms, and asset."""
 
@@ -168,6 +173,7 @@ class _Market:
     settings: Settings
     lockstep: LockStep
     lines: _Lines
+    floor: Floor
 
     def play(self, closes: int, period_s: float) -> None:
         candles = self.lockstep.candles
@@ -183,6 +189,7 @@ class _Market:
             self.lines.push(messages)
             due_s += period_s / 2
             time.sleep(max(0.0, due_s - time.perf_counter()))
+            self.floor.sync()
             prices = {asset: candle.close for asset, candle in closing.items()}
             self.lockstep.exchange.fill_at_close(prices, t_ms)
         self.lines.push(dict.fromkeys(candles))
@@ -245,8 +252,12 @@ def running(
     run.start()
     lines.connect(symbols)
     run.wait_quiet()
+    spare_the_old()
+    floor = Floor(folder / "floor.sqlite")
+    watch.floor_ms = floor.taken_ms
     try:
-        yield _Market(run, settings, lockstep, lines), watch
+        yield _Market(run, settings, lockstep, lines, floor), watch
     finally:
+        floor.close()
         run.stop(30.0)
         clock.close()

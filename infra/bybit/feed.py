@@ -1,9 +1,10 @@
 """Closed candles of Bybit: stored ones first, what is missing by REST, new ones by the stream."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.candles import CandleSeries, carry_forward
 from domain.facts import ClosedCandle, Fact
@@ -12,6 +13,9 @@ from infra.bybit.pool import Subscription
 from infra.bybit.public_stream import PublicStream
 from infra.bybit.rest import BybitRest
 
+Table = NDArray[np.float64]
+"""(n, 6): open time (ms), open, high, low, close, volume."""
+
 
 class CandlePen(Protocol):
     """Stores and returns the candles of an asset."""
@@ -19,7 +23,7 @@ class CandlePen(Protocol):
     def append(self, *facts: Fact) -> list[int]:
         """Store facts, all or none."""
 
-    def candles(self, asset: str) -> list[Candle]:
+    def candles(self, asset: str) -> Table:
         """Return an asset's stored candles, oldest first."""
 
 
@@ -68,13 +72,14 @@ class BybitFeed:
         """
         pen = self._pens[asset] = self._open_pen(f"feed/{asset}")
         stored = pen.candles(asset)
-        missing = self._fetch(asset, stored[-1].close_time_ms if stored else self._first_ms())
+        from_ms = int(stored[-1, 0]) + self._candle_ms if len(stored) else self._first_ms()
+        missing = self._fetch(asset, from_ms)
         pen.append(*(ClosedCandle(asset=asset, candle=candle) for candle in missing))
-        return _series([*stored, *missing], self._candle_ms)
+        return _series(np.concatenate([stored, _table(missing)]), self._candle_ms)
 
     def recent(self, asset: str, count: int) -> CandleSeries:
         """Return the newest candles stored; nothing is fetched."""
-        return _series(self._read_recent(asset, count), self._candle_ms)
+        return _series(_table(self._read_recent(asset, count)), self._candle_ms)
 
     def accept(self, asset: str, candle: Candle) -> None:
         """Store a closed candle that follows the history."""
@@ -107,13 +112,18 @@ class BybitFeed:
         return newest_ms - self._history * self._candle_ms
 
 
-def _series(candles: list[Candle], candle_ms: int) -> CandleSeries:
+def _table(candles: Sequence[Candle]) -> Table:
+    rows = [(c.open_time_ms, c.open, c.high, c.low, c.close, c.volume) for c in candles]
+    return np.array(rows, dtype=np.float64).reshape(-1, 6)
+
+
+def _series(table: Table, candle_ms: int) -> CandleSeries:
     return carry_forward(
-        open_time_ms=np.array([c.open_time_ms for c in candles], dtype=np.int64),
-        open=np.array([c.open for c in candles]),
-        high=np.array([c.high for c in candles]),
-        low=np.array([c.low for c in candles]),
-        close=np.array([c.close for c in candles]),
-        volume=np.array([c.volume for c in candles]),
+        open_time_ms=table[:, 0].astype(np.int64),
+        open=table[:, 1],
+        high=table[:, 2],
+        low=table[:, 3],
+        close=table[:, 4],
+        volume=table[:, 5],
         candle_ms=candle_ms,
     )

@@ -6,7 +6,9 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import peewee
+from numpy.typing import NDArray
 from peewee import SQL, SqliteDatabase
 
 from domain.decisions import Close, Decision, Grant, Protection, Refusal
@@ -27,6 +29,10 @@ from infra.journal.soundness import check_facts
 Origin = Callable[[], tuple[int, int] | None]
 """Returns trace id and message id of what is at hand."""
 
+_CANDLES = (
+    "SELECT open_time_ms, open, high, low, close, volume FROM candle "
+    "WHERE asset = ? ORDER BY open_time_ms"
+)
 _FACT = schema.table("fact")
 _PEN = schema.table("pen")
 _META = schema.table("meta")
@@ -325,14 +331,15 @@ class SqliteJournal(Records):
             orders[update.client_order_id] = orders[update.client_order_id].apply(update)
         return list(orders.values())
 
-    def candles(self, asset: str) -> list[Candle]:
-        """Return an asset's closed candles, oldest first."""
-        query = (
-            _CANDLE.select(SQL("*"))
-            .where(_CANDLE.c.asset == asset)
-            .order_by(_CANDLE.c.open_time_ms)
-        )
-        return [rows.candle_of(row) for row in self._rows(query)]
+    def candles(self, asset: str) -> NDArray[np.float64]:
+        """Return an asset's closed candles, oldest first.
+
+        Returns:
+            (n, 6): open time (ms), open, high, low, close, volume.
+        """
+        # Row by row: as objects, a year of candles would take 100 MB, at each restart.
+        found = self._database.execute_sql(_CANDLES, (asset,))  # type: ignore[no-untyped-call]
+        return np.fromiter(found, dtype=np.dtype((np.float64, 6)))
 
     def oldest_state(self) -> ProtectionState | None:
         """Return the first equity sample."""

@@ -4,7 +4,7 @@ The system's own types are not imported, only their shape is used: this wing kno
 order of each tuple here is the order of the fields in `records`.
 """
 
-from collections.abc import Sequence
+from collections.abc import MutableSequence, Sequence
 from dataclasses import is_dataclass
 from typing import Any, Protocol
 
@@ -47,7 +47,7 @@ class Handling(Protocol):
         """What became of it."""
 
     @property
-    def calls(self) -> Sequence[Any]:
+    def calls(self) -> MutableSequence[Any]:
         """What was asked of ports."""
 
     @property

@@ -73,6 +73,7 @@ class TraceRecorder:
         self.directory = directory
         self.session = session
         self.recent: deque[Handling] = deque(maxlen=rules.ring)
+        """The newest messages. Once written they hold no more what they read: a start reads all."""
         self.stopped_because: str | None = None
         self.bytes_written = 0
         self._rules = rules
@@ -105,8 +106,10 @@ class TraceRecorder:
         """Take a message at its end. Never waits, never raises."""
         self.recent.append(handling)
         if self.stopped_because is not None:
+            handling.calls.clear()
             return
         if len(self._queue) >= _LONGEST_QUEUE:
+            handling.calls.clear()
             self._dropped += 1
             return
         self._queue.append(handling)
@@ -180,6 +183,8 @@ class TraceRecorder:
                 kind = type(handling.envelope.message).__name__
                 unstored.append(f"a {kind} could not be recorded: {error}")
                 continue
+            finally:
+                handling.calls.clear()
             self._last_ms = buffer.last_ms
             if handling.outcome in _ENDED_LIFE:
                 ended = handling

@@ -83,8 +83,8 @@ def read_all(file: Path) -> None:
         assert all(0 < e.qty < Decimal("1e60") and e.price > 0 for e in trades)
         books = Books(orders, executions, T_MS)
         assert books.position is None or books.position.qty == sum(e.qty for e in trades)
-        for candle in pen.candles("BTC"):
-            assert 0 < candle.low <= min(candle.open, candle.close)
+        for _, opened, _, low, closed, _ in pen.candles("BTC").tolist():
+            assert 0 < low <= min(opened, closed)
         for state in (pen.oldest_state(), pen.newest_state()):
             assert state is None or (state.equity.is_finite() and state.peak_equity.is_finite())
         pen.newest_decision(1)

@@ -38,6 +38,7 @@ from infra.journal import schema
 from infra.journal.journal import JournalError, SqliteJournal, SqliteJournals
 from infra.settings import load_settings
 
+COLUMNS = ("open", "high", "low", "close", "volume")
 T_MS = 1_744_802_700_000
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -309,7 +310,9 @@ def test_candles_and_trades_come_back(journals: SqliteJournals, journal: SqliteJ
 
     journal.append(ClosedCandle(asset="BTC", candle=candle), trade)
 
-    assert journal.candles("BTC") == [candle]
+    kept = (candle.open_time_ms, *(getattr(candle, name) for name in COLUMNS))
+    assert journal.candles("BTC").tolist() == [list(kept)]
+    assert journal.candles("ETH").shape == (0, 6)
     assert journals.trades() == [trade]
 
 

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.core.trace import Call
 from infra.trace.frames import read_frames
 from infra.trace.ids import SESSION, first_id, id_text, read_id
 from infra.trace.reader import TraceReader
@@ -217,6 +218,20 @@ def test_a_trace_of_a_killed_process_is_readable_up_to_its_last_flush(tmp_path: 
 
     assert len(read) > 100
     assert read == list(range(1, len(read) + 1))
+
+
+def test_what_is_kept_in_memory_holds_no_histories(tmp_path: Path) -> None:
+    call = Call("journal", "executions", ("BTC",), result=["as long as the run is old"])
+    pen = recorder(tmp_path)
+
+    pen(Done(number=1, calls=[call]))
+    pen.close()
+    pen.stopped_because = "a full disk"
+    pen(Done(number=2, calls=[call]))
+
+    assert [handling.number for handling in pen.recent] == [1, 2]
+    assert [handling.calls for handling in pen.recent] == [[], []]
+    assert ids(tmp_path) == [1]
 
 
 def test_a_disk_that_fails_ends_the_tracing_and_is_said(tmp_path: Path) -> None:

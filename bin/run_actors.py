@@ -7,10 +7,11 @@ import typer
 from rich.console import Console
 
 from bin.command import start
-from bin.live import LiveOptions, run_live
+from bin.live import GAVE_UP, LiveOptions, run_live
 from bin.modes import Mode
 from bin.replay import WRONG_USE, ReplayOptions, run_replay
 from domain.errors import BadDataError, ConfigError
+from infra.journal.journal import JournalBusyError
 
 
 def main(
@@ -91,6 +92,10 @@ def main(
     except (ConfigError, BadDataError) as error:
         screen.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         code = WRONG_USE
+    except JournalBusyError as error:
+        # The same start may do in a while, and a service manager tries it.
+        screen.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        code = GAVE_UP
     raise typer.Exit(code)
 
 

@@ -78,6 +78,10 @@ class JournalError(TradingError):
     """The database cannot be used: it is locked, full, damaged or not writable."""
 
 
+class JournalBusyError(JournalError):
+    """Another program holds the database for longer than we wait; it may be free in a while."""
+
+
 class SqliteJournals:
     """One database file; each thread that opens a journal has a connection of its own."""
 
@@ -85,8 +89,10 @@ class SqliteJournals:
         """Open the file, making or migrating it.
 
         Raises:
+            JournalBusyError: another program holds it.
             ConfigError: it cannot be used, or a newer program made it.
         """
+        self._file = file
         self._now_ms = now_ms
         self._turns = _Turns(busy_timeout_ms)
         self._database = SqliteDatabase(
@@ -141,10 +147,19 @@ class SqliteJournals:
 
     @contextlib.contextmanager
     def connected(self) -> Iterator[None]:
-        """Hold a connection for this thread, for the roof's own reading."""
-        self._database.connect(reuse_if_open=True)
+        """Hold a connection for this thread, for the roof's own use.
+
+        Raises:
+            JournalBusyError: another program holds the database.
+        """
         try:
+            self._database.connect(reuse_if_open=True)
             yield
+        except (peewee.OperationalError, sqlite3.OperationalError) as error:
+            if _is_busy(error):
+                message = f"{self._file}: another program holds the journal; end it, or wait for it"
+                raise JournalBusyError(message) from error
+            raise
         finally:
             self._database.close()
 
@@ -480,6 +495,11 @@ def _cause(error: BaseException) -> BaseException:
     while isinstance(first.__context__, (peewee.DatabaseError, sqlite3.DatabaseError)):
         first = first.__context__
     return first
+
+
+def _is_busy(error: BaseException) -> bool:
+    cause = error.__cause__ or error.__context__ or error
+    return getattr(cause, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _order(row: Row) -> Order:

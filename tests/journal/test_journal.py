@@ -35,7 +35,7 @@ from domain.positions import Execution, ExecutionKind, Trade
 from domain.protection import initial_state
 from domain.transfers import Transfer
 from infra.journal import schema
-from infra.journal.journal import JournalError, SqliteJournal, SqliteJournals
+from infra.journal.journal import JournalBusyError, JournalError, SqliteJournal, SqliteJournals
 from infra.settings import load_settings
 
 COLUMNS = ("open", "high", "low", "close", "volume")
@@ -475,6 +475,22 @@ def test_a_file_that_is_no_journal_is_refused_and_left_alone(tmp_path: Path) -> 
         journals_in(tmp_path)
 
     assert file.read_bytes() == before
+
+
+def test_a_journal_that_another_program_holds_may_be_free_later(tmp_path: Path) -> None:
+    first = journals_in(tmp_path)
+    other = sqlite3.connect(tmp_path / "journal.sqlite", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+
+    with pytest.raises(JournalBusyError, match=r"journal\.sqlite: another program holds"):
+        journals_in(tmp_path, busy_timeout_ms=1)
+
+    other.execute("ROLLBACK")
+    other.close()
+
+    with first.connected():
+        first.write_meta("mode", "sim")
+        assert first.read_meta("mode") == "sim"
 
 
 def test_facts_survive_a_kill_of_the_process_that_wrote_them(tmp_path: Path) -> None:

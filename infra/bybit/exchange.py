@@ -1,5 +1,6 @@
 """The exchange's port on Bybit: orders by REST, news by the account's stream."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ from infra.bybit.shapes.positions import VenuePosition
 
 RECV_WINDOW_MS = 5_000
 MARK_EVERY_S = 0.5
+_DEAF_S = 10.0
 _PROOFS = 2
 """Look-ups that must agree that an order never arrived."""
 
@@ -54,6 +56,7 @@ class BybitExchange:
         *,
         symbols: Mapping[str, str],
         now_ms: Callable[[], int],
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Ask nothing yet.
 
@@ -62,6 +65,7 @@ class BybitExchange:
             market: tells of mark prices; None: nobody is told of any.
             symbols: by asset.
             now_ms: the exchange's time.
+            monotonic_s: real time, by which the account's stream may be down for a moment.
         """
         self._rest = rest
         self._market = market
@@ -69,8 +73,9 @@ class BybitExchange:
         self._now_ms = now_ms
         self._lock = threading.Lock()
         self._listeners: dict[str, Listener] = {}
-        self._is_heard = False
-        """The account's stream is logged in, and told of all its topics."""
+        self._monotonic_s = monotonic_s
+        self._deaf_since_s: float | None = -math.inf
+        """Since when the account's stream is not logged in to all its topics; None: it is."""
         self._absent: dict[str, tuple[int, int]] = {}
         """By client order id: from when on a look-up proves something, and how many have."""
 
@@ -79,9 +84,12 @@ class BybitExchange:
     def submit(self, order: OrderRequest, is_ours: Callable[[], bool]) -> OrderUpdate:
         """Send an order, once; the answer says that it was accepted, not that it filled.
 
-        Nothing is opened while the account's stream is down: its fill would be heard of late.
+        Nothing is opened while the account's stream is down for longer than a moment: what becomes
+        of it would be heard of late. A short cut is made up for when the stream is back.
         """
-        if not order.reduce_only and not self._is_heard:
+        deaf_since_s = self._deaf_since_s
+        is_deaf = deaf_since_s is not None and self._monotonic_s() - deaf_since_s > _DEAF_S
+        if is_deaf and not order.reduce_only:
             raise OrderRefusedError("the account's stream is down, so nothing is opened")
         try:
             self._rest.place_order(order, is_ours)
@@ -229,13 +237,13 @@ class BybitExchange:
 
     def on_connected(self, down_s: float) -> None:
         """Let everybody ask what was missed."""
-        self._is_heard = True
+        self._deaf_since_s = None
         logger.info("the account's stream works, after {:.1f} s", down_s)
         self._doubt("asks what happened while the account's stream was down")
 
     def on_lost(self, reason: str) -> None:
         """Note that news will be missed."""
-        self._is_heard = False
+        self._deaf_since_s = self._monotonic_s()
         logger.warning("the account's stream is lost: {}", reason)
 
     def on_denied(self, error: AccessDeniedError) -> None:

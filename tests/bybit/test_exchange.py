@@ -12,7 +12,7 @@ from infra.bybit.exchange import BybitExchange
 from infra.bybit.shapes.executions import Executions, execution_of
 from infra.bybit.shapes.positions import position_of
 from infra.bybit.shapes.row import Row
-from tests.bybit.rest_server import CREATE, START_MS, client_of, running_server
+from tests.bybit.rest_server import CREATE, START_MS, FakeTime, client_of, running_server
 
 
 class Market:
@@ -107,8 +107,13 @@ def test_news_that_nobody_could_read_are_asked_for_at_once():
 
 def test_nothing_is_opened_while_the_account_s_stream_is_down_and_nothing_is_sent_later():
     with running_server() as venue, client_of(venue) as rest:
+        real_time = FakeTime()
         exchange = BybitExchange(
-            rest, Market(), symbols={"BTC": "BTCUSDT"}, now_ms=lambda: START_MS
+            rest,
+            Market(),
+            symbols={"BTC": "BTCUSDT"},
+            now_ms=lambda: START_MS,
+            monotonic_s=real_time.monotonic_s,
         )
         listener = Listener()
         exchange.subscribe("BTC", listener)
@@ -120,14 +125,17 @@ def test_nothing_is_opened_while_the_account_s_stream_is_down_and_nothing_is_sen
         is_refused()  # the stream has not logged in yet
         exchange.on_connected(0.0)
         exchange.on_lost("no answer to a ping")
+        real_time.sleep(11)
         is_refused()
         assert exchange.submit(CLOSE, lambda: True).status is OrderStatus.ACCEPTED
-        exchange.on_connected(2.0)
+        exchange.on_connected(11.0)
 
         assert len(listener.doubts) == 2  # what was missed is asked; what was refused is not sent
         assert [r.query["orderLinkId"] for r in venue.requests if r.path == CREATE] == [
             CLOSE.client_order_id
         ]
+        exchange.on_lost("a short cut")
+        real_time.sleep(9)
         assert exchange.submit(ENTRY, lambda: True).status is OrderStatus.ACCEPTED
 
 

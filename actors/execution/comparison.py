@@ -1,5 +1,7 @@
 """The books held against the exchange, which rules on the quantity."""
 
+from decimal import Decimal
+
 from actors.execution.desk import Desk
 from actors.messages import AssetFrozen, AssetThawed, PositionDiffers
 from actors.names import PORTFOLIO
@@ -24,15 +26,27 @@ class Comparison:
         """Tell whether a difference was found more than once."""
         return self._differences > 1
 
+    @property
+    def is_frozen(self) -> bool:
+        """Tell whether they differ for good."""
+        return self._is_frozen
+
+    def missing(self, holding: Holding) -> Decimal:
+        """Return what the exchange holds more than the books; negative is short."""
+        return holding.signed_qty - self._booked_qty
+
+    @property
+    def _booked_qty(self) -> Decimal:
+        position = self._desk.books.position
+        return ZERO if position is None else position.signed_qty
+
     def compare(self, holding: Holding) -> None:
         """Open nothing while the exchange holds another quantity than the books."""
-        position = self._desk.books.position
-        booked = ZERO if position is None else position.signed_qty
-        if holding.signed_qty == booked:
+        if not self.missing(holding):
             self._thaw()
             return
         self._differences += 1
-        text = f"the exchange holds {holding.signed_qty:f}, the books say {booked:f}"
+        text = f"the exchange holds {holding.signed_qty:f}, the books say {self._booked_qty:f}"
         self._desk.rounds.doubt(text)
         # An execution may be on its way; only a difference that stays is worth an alarm.
         if self._differences == ALARMING_DIFFERENCES:

@@ -1,11 +1,15 @@
 """The operator's panic: close and cancel, until the exchange has said that nothing is left."""
 
+from decimal import Decimal
+
 from actors.execution.closes import Closes
 from actors.execution.desk import Desk
 from actors.messages import AssetFlat, ClosePosition, Flatten
 from actors.names import PORTFOLIO
 from domain.closing import is_younger
+from domain.market import Side
 from domain.orders import ExitReason, Purpose
+from domain.positions import Execution, ExecutionKind, Holding
 
 
 class Flattening:
@@ -26,6 +30,31 @@ class Flattening:
     def is_wanted(self) -> bool:
         """Tell whether nothing may be open or rest."""
         return self._wanted is not None
+
+    def takes_over(self, missing: Decimal, holding: Holding) -> Execution | None:
+        """Return what makes the books hold what the exchange does; None where no panic wants it.
+
+        What no execution explains could not be closed else: its close would open the opposite.
+
+        Args:
+            missing: what the exchange holds more than the books, time and again; not 0.
+            holding: what it holds.
+        """
+        wanted, position, now_ms = self._wanted, self._desk.books.position, self._desk.now_ms
+        price = holding.avg_entry_price
+        if price is None and position is not None:
+            price = position.avg_entry_price
+        if wanted is None or price is None:
+            return None
+        return Execution(
+            exec_id=f"taken-over-{self._desk.asset}-{now_ms}",
+            asset=self._desk.asset,
+            ts_ms=min(now_ms, wanted.t_ms),  # so that the panic's own close is meant for it
+            kind=ExecutionKind.TRADE,
+            side=Side.BUY if missing > 0 else Side.SELL,
+            qty=abs(missing),
+            price=price,
+        )
 
     def begin(self, wanted: Flatten) -> None:
         """Ask the exchange what is there, and go on from its answers."""

@@ -18,7 +18,7 @@ from actors.execution.stops import Stops
 from actors.names import NOTIFIER
 from domain.errors import OrderRefusedError, OutcomeUnknownError
 from domain.orders import ExitReason, Purpose, RestingOrder, is_our_id
-from domain.positions import Execution, ExecutionKind
+from domain.positions import Execution, ExecutionKind, Holding
 
 _UNEXPLAINED = (None, ExitReason.EXTERNAL)
 ORDERS_EVERY = 10
@@ -169,4 +169,16 @@ class Questions:
     def _ask_holding(self) -> None:
         holding = self._desk.exchange.holding(self._desk.asset)
         self._comparison.compare(holding)
+        if self._comparison.is_frozen:
+            self._take_over(holding)
         self._stops.protect(holding)
+
+    def _take_over(self, holding: Holding) -> None:
+        """In a panic, book what the exchange holds and no execution explains, so that it closes."""
+        taken = self._flattening.takes_over(self._comparison.missing(holding), holding)
+        if taken is not None:
+            logger.bind(actor=self._desk.actor.name, asset=self._desk.asset).warning(
+                "the exchange's quantity is taken over: {} {:f}", taken.side, taken.qty
+            )
+            self.book(taken)
+            self._desk.rounds.ask_again()

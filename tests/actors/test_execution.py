@@ -17,12 +17,14 @@ from actors.execution.actor import ExecutionActor
 from actors.execution.closes import CLOSE_ATTEMPTS
 from actors.execution.orders import UNREAD_SENDS
 from actors.messages import (
+    AssetFlat,
     AssetFrozen,
     AssetThawed,
     ClosePosition,
     ConnectionLost,
     ConnectionRestored,
     Describe,
+    Flatten,
     MalfunctionBegan,
     MalfunctionEnded,
     OpenPosition,
@@ -1147,3 +1149,29 @@ def test_one_question_a_message_lest_a_slow_exchange_looks_like_a_hang(desk: Des
 
     assert len(worked_since) >= 4
     assert len(set(worked_since)) == len(worked_since)
+
+
+@pytest.mark.parametrize("held", ["-0.5", "0.5"], ids=["short", "long"])
+def test_a_panic_closes_what_the_exchange_holds_and_nobody_can_explain(
+    tmp_path: Path, held: str
+) -> None:
+    exchange = FakeExchange(by_hand=Decimal(held), entry_price=Decimal(84000))
+    desks = desk_in(tmp_path, exchange, reconcile_ms=30_000)
+    desk = next(desks)
+    desk.wait(4 * ASK_AGAIN_MS)
+    assert len(desk.told(AssetFrozen)) == 1
+    assert exchange.sent == []
+
+    desk.tell(Flatten(asset="BTC", t_ms=desk.clock.now_ms()))
+    desk.wait(3 * ASK_AGAIN_MS)
+
+    (close,) = exchange.sent
+    assert (close.qty, close.reduce_only) == (Decimal("0.5"), True)
+    assert close.side is (Side.BUY if held == "-0.5" else Side.SELL)
+    assert desk.told(AssetFlat) == []
+    desk.fill()
+    desk.wait(10 * ASK_AGAIN_MS)
+    assert len(desk.told(AssetFlat)) == 1
+    assert len(exchange.sent) == 1
+    assert desk.supervisor.children()[-1].restarts == 0
+    next(desks, None)

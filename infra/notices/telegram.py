@@ -26,6 +26,7 @@ from telegram.ext import AIORateLimiter, ExtBot
 from telegram.request import HTTPXRequest
 
 from infra.notices.carrier import ChannelClosedError, NeverDeliverableError, NotDeliveredError
+from infra.notices.telegram_updates import UpdatesRequest
 
 Result = TypeVar("Result")
 
@@ -72,7 +73,7 @@ class TelegramBot:
             token,
             base_url=f"{server}/bot",
             request=HTTPXRequest(**timeouts),  # type: ignore[arg-type]
-            get_updates_request=HTTPXRequest(**timeouts),  # type: ignore[arg-type]
+            get_updates_request=UpdatesRequest(**timeouts),  # type: ignore[arg-type]
             rate_limiter=limiter(),
         )
 

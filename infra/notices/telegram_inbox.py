@@ -53,6 +53,8 @@ class TelegramInbox:
         """Of the next update that is wanted."""
         self.strangers = 0
         """Messages that came from other chats."""
+        self.unreadable = 0
+        """Updates of which nobody knows what they say."""
 
     def start(self) -> None:
         """Begin to read."""
@@ -96,6 +98,9 @@ class TelegramInbox:
 
     async def _on_update(self, update: Update) -> None:
         query, chat = update.callback_query, update.effective_chat
+        if query is None and update.message is None:
+            self.unreadable += 1
+            return
         if chat is None or chat.id != self._admin_chat_id:
             self._count_stranger("" if chat is None else str(chat.id))
             return

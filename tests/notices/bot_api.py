@@ -110,6 +110,10 @@ class BotApi:
         query = {"id": "q", "from": person, "chat_instance": "c", "message": message, "data": data}
         self._update({"callback_query": query})
 
+    def send_odd(self, update: dict[str, Any]) -> None:
+        """Let the server send an update that is none."""
+        self._update(update)
+
     def _update(self, update: dict[str, Any]) -> None:
         with self.changed:
             self.updates.append({"update_id": len(self.updates) + 1, **update})

@@ -280,6 +280,19 @@ def test_a_command_whose_answer_does_not_arrive_is_not_done_again(
     assert [text for _, text in asked] == ["close ETH", "status"]
 
 
+def test_an_update_that_cannot_be_read_holds_up_no_command(api: BotApi, inbox: tuple) -> None:
+    box, asked, strangers = inbox
+
+    api.send_odd({"message": {"message_id": "x", "chat": "nobody"}})
+    api.send_odd({"callback_query": []})
+    api.write("status")
+    api.wait_for(lambda: api.texts() == ["status <done>"])
+
+    assert [text for _, text in asked] == ["status"]
+    assert box.unreadable == 2
+    assert strangers == []
+
+
 @pytest.mark.usefixtures("inbox")
 def test_a_command_that_fails_is_answered_and_the_next_is_done(api: BotApi) -> None:
     api.write("boom")

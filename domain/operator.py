@@ -93,7 +93,9 @@ MANUALS: Mapping[CommandName, Manual] = {
         does="replace an actor by a new life", parameter=Parameter.ACTOR, changes=True
     ),
     CommandName.PANIC: Manual(does="close all, open nothing until rearm", changes=True),
-    CommandName.REARM: Manual(does="end a panic or a halt", changes=True),
+    CommandName.REARM: Manual(
+        does="end a panic or a halt; take over a balance in doubt", changes=True
+    ),
     CommandName.RELOAD: Manual(does="read the settings again", changes=True),
     CommandName.LOG: Manual(
         does="lowest level that is logged", parameter=Parameter.LEVEL, changes=True

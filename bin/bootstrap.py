@@ -6,47 +6,40 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from loguru import logger
 
-from actors.account import AccountActor
-from actors.asset import AssetActor
-from actors.core.actor import Around, whose_thread
+from actors.core.actor import whose_thread
 from actors.core.envelope import Origin
-from actors.core.messages import Message
-from actors.core.rerun import AROUND
 from actors.core.supervisor import ChildStatus, RestartPolicy, Supervisor
 from actors.core.system import ActorCrashedError, ActorSystem, DeadLetterError, Probe
-from actors.execution.actor import ExecutionActor
 from actors.messages import Describe, Noted, ReportDue, SystemChanged, SystemStopping
 from actors.names import NOTIFIER, PORTFOLIO, asset_name, execution_name
-from actors.notifier import NotifierActor
-from actors.portfolio.actor import PortfolioActor
-from actors.ports import Clock, Exchange, Feed, Journal, Journals, Outbox, Outboxes, Wallet
+from actors.ports import Clock, Exchange, Feed, Wallet
 from actors.watch import LiveChecks
 from actors.wording.system import RunInfo
 from bin.children import Parts, child_specs
+from bin.connection import Connection
 from bin.drills import Drills
+from bin.inbox import Inbox
 from bin.process_drills import ProcessDrills
 from bin.rerunning import Codec
 from bin.run_files import claim_journals, open_fresh_journals, record_assets
+from bin.traced import ACTORS, PORTS, VALUES, messages
 from bin.tracing import OPENS, describe, new_recorder
 from domain.candles import CandleSeries
 from domain.market import DAY_MS
-from domain.notices import NoticeRules
 from domain.rules import TradingRules
 from domain.snapshots import AssetSnapshot, PortfolioSnapshot
 from infra.bybit.connection import BybitConnection, MarketConnection
 from infra.bybit.venues import Venue
-from infra.bybit.ws.tally import StreamStats
 from infra.drills.broken_database import BrokenDatabase
 from infra.drills.kill_points import Killer
 from infra.drills.ports import DrilledExchange, DrilledJournals
 from infra.journal.journal import SqliteJournals
 from infra.logs import start_logging
 from infra.notices.channels import Channels
-from infra.notices.commands import Answer, HandleCommand
 from infra.paper.connection import PaperConnection
 from infra.replay.lockstep import LockStep
 from infra.settings import Settings
@@ -74,20 +67,6 @@ _DRILL_BACKOFF_S = 0.001
 _NO_LIMIT = 1_000_000_000
 _NO_DRILLS = Drills()
 _NO_PROCESS_DRILLS = ProcessDrills()
-
-_PORTS: Mapping[str, type] = {
-    AROUND: Around,
-    "clock": Clock,
-    "exchange": Exchange,
-    "feed": Feed,
-    "journal": Journal,
-    "journals": Journals,
-    "outbox": Outbox,
-    "outboxes": Outboxes,
-    "wallet": Wallet,
-}
-"""What actors ask, by the name under which it is noted."""
-_ACTORS = (AccountActor, AssetActor, ExecutionActor, NotifierActor, PortfolioActor)
 
 MakeProbe = Callable[[Callable[[], int]], Probe | None]
 
@@ -126,68 +105,6 @@ class Ports:
     """None in a replay, where no money comes or goes."""
 
 
-class Account(Protocol):
-    """Whose orders are traded: an account at the exchange, or one on paper."""
-
-    @property
-    def exchange(self) -> Exchange:
-        """Where its orders go."""
-
-    @property
-    def wallet(self) -> Wallet | None:
-        """What tells of other changes of its money; None where there are none."""
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What the operator should know, once it is prepared."""
-
-    def stream_stats(self) -> list[StreamStats]:
-        """Return the counters of its own streams."""
-
-    def refused(self) -> dict[tuple[str, str], int]:
-        """Return how much was not what it should be, by source and kind."""
-
-    def prepare(self, rules: TradingRules) -> TradingRules:
-        """Return the rules with the exchange's filters and the account's balance."""
-
-    def start(self) -> None:
-        """Begin to hear of it."""
-
-    def close(self) -> None:
-        """Hear no more."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Connection:
-    """A run's ties to the outer world."""
-
-    market: MarketConnection
-    account: Account
-
-    def start(self) -> None:
-        """Begin to hear of the account."""
-        self.account.start()
-
-    def close(self) -> None:
-        """Let go of everything."""
-        self.account.close()
-        self.market.close()
-
-
-class Inbox:
-    """Takes the admin's messages once somebody is there to answer them."""
-
-    def __init__(self) -> None:
-        """Answer nothing yet."""
-        self.handle: HandleCommand | None = None
-
-    def __call__(self, who: str, text: str) -> Answer:
-        """Answer what somebody wrote."""
-        if self.handle is None:
-            return Answer(text="Not done: the system is starting. Send it again.")
-        return self.handle(who, text)
-
-
 @dataclass(kw_only=True)
 class Run:
     """The actors of one run, and the roof's hold on them."""
@@ -207,7 +124,7 @@ class Run:
     """What the portfolio looks at between closes; nothing in a replay."""
     patience: Mapping[str, int] = field(default_factory=dict)
     """How long the notifier waits for the answers that a report needs."""
-    inbox: "Inbox | None" = None
+    inbox: Inbox | None = None
     """Where the admin's messages go; nobody reads them in a replay."""
     health: Callable[[], Mapping[str, str]] | None = None
     """Figures of the process and its surroundings, by name; None: nobody looks."""
@@ -414,7 +331,7 @@ def build_live(
         max_connections=settings.feed.max_connections,
         rng=rng,
     )
-    account: Account
+    account: BybitConnection | PaperConnection
     if venue.credentials is None:
         account = PaperConnection(market, rules, directory / "paper.state")
     else:
@@ -610,25 +527,13 @@ def _lenient(settings: SupervisionSettings) -> RestartPolicy:
 
 def trace_codec() -> Codec:
     """Return what turns a stored trace into this program's messages, answers and actors."""
-    actors = {actor.__qualname__: actor for actor in _ACTORS}
-    types = TraceTypes(
-        messages={kind.__name__: kind for kind in _kinds(Message)},
-        values={kind.__name__: kind for kind in (TradingRules, LiveChecks, NoticeRules, RunInfo)},
-        ports=_PORTS,
-        actors=actors,
-    )
+    types = TraceTypes(messages=messages(), values=VALUES, ports=PORTS, actors=ACTORS)
     return Codec(
         decode=TraceDecoder(types),
-        actors=actors,
+        actors=ACTORS,
         opens=OPENS,
         pack=pack,
         unpack=unpack,
         tagged=tagged,
         exception=exception_of,
     )
-
-
-def _kinds(base: type[Message]) -> Iterator[type[Message]]:
-    for kind in base.__subclasses__():
-        yield kind
-        yield from _kinds(kind)

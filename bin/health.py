@@ -10,7 +10,8 @@ from typing import Any
 
 from loguru import logger
 
-from bin.bootstrap import Connection, Run
+from bin.bootstrap import Run
+from bin.connection import Connection
 from domain.snapshots import AssetSnapshot, ExecutionSnapshot, PortfolioSnapshot
 from infra.health.books import Books, BooksReader
 from infra.health.figures import ActorFigures, AssetFigures, Figures

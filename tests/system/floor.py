@@ -12,7 +12,8 @@ from typing import Any
 
 from actors.core.messages import Ping
 from actors.core.system import ActorCrashedError
-from bin.bootstrap import Connection, Run, build_live
+from bin.bootstrap import Run, build_live
+from bin.connection import Connection
 from domain.positions import Trade
 from infra.bybit.http.client import Credentials
 from infra.bybit.venues import Venue

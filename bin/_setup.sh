@@ -18,6 +18,8 @@ network_trouble+='|NameResolution|ProxyError|SSLError|ProtocolError|IncompleteRe
 # The project's root, and not the user's directory: no file of theirs can stand in for one of ours or of a library.
 export PYTHONPATH=$root PYTHONSAFEPATH=1
 unset PYTHONHOME
+# The C library would keep memory apart for each of many threads, and give little of it back.
+export MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-2}
 
 say() {
     printf '%s: %s\n' "$me" "$*" >&2

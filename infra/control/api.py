@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Header, Request, Response, Security
+from fastapi import Depends, FastAPI, Header, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
@@ -80,7 +80,7 @@ def make_app(
     app = FastAPI(
         title="Control",
         description="Commands to the running system. POST changes something, GET only asks.",
-        dependencies=[Security(_SHOWN_TOKEN)],
+        dependencies=[Security(_SHOWN_TOKEN), Depends(_only_known)],
         exception_handlers={RequestValidationError: _unfit},
         responses=_refusals(),
     )
@@ -105,6 +105,16 @@ def _refusals() -> dict[int | str, dict[str, Any]]:
         status: {"model": Told, "description": why} for status, why in _AT_THE_DOOR.items()
     }
     return found | {status: {"model": Told} for status in _STATUS.values() if status != _DONE}
+
+
+def _only_known(request: Request) -> None:
+    """Refuse what an endpoint does not ask for: a misspelt word must not be as if unsaid."""
+    known = {field.alias for field in request.scope["route"].dependant.query_params}
+    unknown = sorted(set(request.query_params) - known)
+    if unknown:
+        raise RequestValidationError(
+            [{"loc": ("query", name), "msg": "there is no such parameter"} for name in unknown]
+        )
 
 
 async def _unfit(_: Request, error: RequestValidationError) -> Response:

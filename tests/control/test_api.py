@@ -93,6 +93,14 @@ def test_an_argument_that_does_not_fit_does_nothing(house: House, name: str, arg
     assert house.desk.asked == []
 
 
+def test_a_misspelt_parameter_does_nothing(house: House) -> None:
+    status, told = house.call("GET", "/trades?argumnet=5")
+
+    assert status == 422
+    assert "query argumnet: there is no such parameter" in told["title"]
+    assert house.desk.asked == []
+
+
 def test_a_huge_body_is_not_read(house: House) -> None:
     assert house.call("POST", "/panic", b" " * (MOST_BYTES + 1))[0] == 413
 

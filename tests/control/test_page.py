@@ -15,6 +15,8 @@ from tests.control.house import House
 
 hostile = settings(
     max_examples=60,
+    derandomize=True,
+    database=None,
     deadline=None,
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,

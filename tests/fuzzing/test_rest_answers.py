@@ -44,7 +44,7 @@ READS: dict[str, Callable[[BybitRest], Any]] = {
     "/v5/account/info": lambda rest: rest.account_info(),
     "/v5/account/wallet-balance": lambda rest: rest.wallet(),
     "/v5/account/fee-rate": lambda rest: rest.fee_rate(BTC),
-    "/v5/account/transaction-log": lambda rest: rest.transfers(1, 2),
+    "/v5/account/transaction-log": lambda rest: rest.transfers([BTC], 1, 2),
     "/v5/user/query-api": lambda rest: rest.api_key_info(),
 }
 FAILURES = (BadDataError, UnavailableError, AccessDeniedError)

@@ -273,11 +273,12 @@ def test_a_carrier_that_is_closed_leaves_what_waits_for_the_next_run(
     journals: SqliteJournals,
 ) -> None:
     place = Remembers()
-    carrier = Carrier("telegram", place, journals, rng=Random(1))
+    carrier = Carrier("telegram", place, journals, rng=Random(1), first_pause_s=60)
     with outbox_in(journals, {"telegram": ALL}) as outbox:
         outbox.put(notice("a"))
         place.failures = [NotDeliveredError("down", may_have_arrived=False)]
         carrier.start()
         carrier.close(0.5)
+        carrier._thread.join(20)
 
     assert statuses(journals, "WAITING") == 1

@@ -240,6 +240,7 @@ class PortfolioState:
             trades=now.trades,
             realized_pnl=now.realized_pnl,
             streak=now.streak.losses,
+            open_correlation=self._open_correlation(self.protection.close_ms),
             paused=self.paused,
             panic_since_ms=self.panic_since_ms,
             malfunctions=dict(self.malfunctions),

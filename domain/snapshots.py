@@ -42,6 +42,8 @@ class PortfolioSnapshot:
     realized_pnl: Decimal
     streak: int = 0
     """Losing trades in a row."""
+    open_correlation: float | None = None
+    """Mean pairwise correlation of the open positions at the newest close; None: not judged."""
     paused: frozenset[str] = frozenset()
     """Assets that the operator lets open nothing."""
     panic_since_ms: int | None = None

@@ -206,7 +206,11 @@ class Views:
             ("losses in a row", f"{found.streak}", f"{limits.loss_streak}"),
             ("entries at a close", "", f"{grant.max_simultaneous_entries}"),
             ("correlation of an entry", "", f"{grant.correlation_limit:g}"),
-            ("mean correlation", "", f"{limits.high_correlation_threshold:g}"),
+            (
+                "mean correlation",
+                "-" if found.open_correlation is None else f"{found.open_correlation:.2f}",
+                f"{limits.high_correlation_threshold:g}",
+            ),
         ]
         for asset, snapshot in self._assets():
             streak = "?" if snapshot is None else f"{snapshot.loss_streak}"

@@ -540,6 +540,13 @@ def test_mean_correlation_of_the_open_positions_is_an_emergency(closes, reason) 
     assert fires(played(closes), reports) is reason
 
 
+def test_people_are_shown_how_the_open_positions_are_correlated() -> None:
+    pair, alone = played({"BTC": UP, "ETH": UP}), played({"BTC": UP})
+
+    assert pair.snapshot().open_correlation == pytest.approx(1)
+    assert alone.snapshot().open_correlation is None
+
+
 def test_positions_with_an_exit_decided_now_are_still_correlated() -> None:
     reports = [report("BTC", 120.0, own_exit=ExitReason.REGIME), report("ETH", 120.0)]
 

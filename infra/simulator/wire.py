@@ -14,6 +14,8 @@ from websockets.frames import Frame
 from domain.errors import ConfigError
 
 Peer = tuple[str, int]
+_TAKEN_S = 0.1
+"""How often a port is tried that another program has taken meanwhile."""
 _PATIENCE_S = 5.0
 _ACCEPTING_S = 0.01
 
@@ -112,9 +114,14 @@ class Wire:
         server.close()
 
     async def listen_again(self) -> None:
-        """Listen on the same port as before."""
-        if self._server is None and self._config is not None:
-            await self._listen(_bound(self.port))
+        """Listen on the same port as before, once it is free: somebody may have taken it."""
+        while self._server is None and self._config is not None:
+            try:
+                listener = _bound(self.port)
+            except ConfigError:
+                await asyncio.sleep(_TAKEN_S)
+            else:
+                await self._listen(listener)
 
     async def close(self) -> None:
         """Stop listening and cut everything."""

@@ -227,11 +227,13 @@ def _size(
 
 
 def is_on_its_way(grant: Grant, orders: Iterable[Order]) -> bool:
-    """Tell whether a grant that has not filled may still do so.
+    """Tell whether a grant of which no fill is booked yet may still bring one.
+
+    An order that ended with a fill is on its way until that is booked: its news may come first.
 
     Args:
         grant: of one asset.
         orders: of that asset.
     """
     mine = (order for order in orders if order.client_order_id == grant.client_order_id)
-    return all(order.is_under_way for order in mine)
+    return all(order.is_under_way or order.state.filled_qty for order in mine)

@@ -9,7 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.decisions import Decision, Grant, Refusal, RefusalReason, Report
-from domain.grants import Picture, decide_wishes
+from domain.facts import Order
+from domain.grants import Picture, decide_wishes, is_on_its_way
+from domain.intents import entry_intent
+from domain.orders import OrderStatus, OrderUpdate
 from domain.rules import TradingRules
 from tests.domain.builders import NOON_MS, RULES, changed, dec, report, wish
 
@@ -374,3 +377,37 @@ def test_a_refusal_holds_the_limits_that_were_kept_before_its_own() -> None:
     assert refusal.reason is RefusalReason.CORRELATION
     assert "MAX_POSITIONS positions=1 limit=" in refusal.judged
     assert "CORRELATION" not in refusal.judged
+
+
+@pytest.mark.parametrize(
+    ("status", "filled", "is_awaited"),
+    [
+        (OrderStatus.UNKNOWN, "0", True),
+        (OrderStatus.FILLED, "0.1", True),  # its news may be stored before its execution
+        (OrderStatus.CANCELED, "0.05", True),
+        (OrderStatus.CANCELED, "0", False),
+        (OrderStatus.REJECTED, "0", False),
+        (OrderStatus.VOID, "0", False),
+    ],
+)
+def test_a_grant_is_on_its_way_until_its_fill_can_be_booked_or_never_comes(
+    status: OrderStatus, filled: str, is_awaited: bool
+) -> None:
+    grant = Grant(
+        asset="BTC",
+        t_ms=NOON_MS,
+        qty=Decimal("0.1"),
+        price=Decimal(80_000),
+        cross_ms=NOON_MS,
+        protection_epoch=0,
+    )
+    news = OrderUpdate(
+        client_order_id=grant.client_order_id,
+        status=status,
+        filled_qty=Decimal(filled),
+        ts_ms=NOON_MS,
+    )
+    order = Order(intent=entry_intent(grant, RULES)).apply(news)
+
+    assert bool(is_on_its_way(grant, [order])) is is_awaited
+    assert is_on_its_way(grant, [])

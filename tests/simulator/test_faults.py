@@ -263,6 +263,17 @@ def test_a_cut_ends_the_streams_it_names(client: Client) -> None:
     public.close()
 
 
+def test_a_cut_waits_for_a_stream(client: Client) -> None:
+    fault(client, "cut")
+    early = client.state()["faults"][0]["fired"]
+
+    with pytest.raises(ConnectionClosed):
+        Listener(client, PUBLIC, KLINE).next(lambda _: False)
+
+    assert early == 0
+    assert client.state()["faults"][0]["fired"] == 1
+
+
 def test_a_half_open_stream_neither_speaks_nor_pongs(client: Client) -> None:
     stream = Listener(client, PUBLIC, KLINE)
     fault(client, "half_open")

@@ -15,6 +15,8 @@ from infra.simulator.wire import Wire
 
 _ANSWER_S = 0.05
 """Until a connection dies, so that whoever asked for it still gets the answer."""
+_AGAIN_S = 0.05
+"""Until it is tried again, where it met neither position nor stop nor stream."""
 _OUTAGES = frozenset({Kind.DOWN, Kind.REFUSE})
 
 
@@ -93,13 +95,16 @@ class Acts:
         return has_met
 
     async def _act_later(self, fault: Fault, delay_s: float) -> None:
-        times = fault.spec.times or 1
-        for _ in range(times):
+        """Do it as often as it is wanted; what met nothing was not done, and is tried again."""
+        wanted = fault.spec.times or 1
+        while wanted:
             await asyncio.sleep(delay_s)
             if fault.left == 0 or not self._faults.knows(fault):
                 return
             if self.act(fault.spec):
                 fault.happen()
+                wanted -= 1
+            delay_s = max(fault.spec.after_s, _AGAIN_S)
 
     async def _out_of_order(self, spec: FaultSpec) -> None:
         await self._wire.refuse()

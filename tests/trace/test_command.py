@@ -15,6 +15,7 @@ import bin.trace
 from bin.trace import app
 from infra.trace.crash_files import CRASHES
 from tests.trace.conftest import Traced
+from tests.trace.debugging import debug
 
 
 @pytest.fixture(autouse=True)
@@ -121,13 +122,10 @@ def test_a_crash_file_is_read_like_a_run(traced: Traced) -> None:
 def test_the_debugger_stops_before_the_chosen_message(traced: Traced) -> None:
     file = next((traced.folder / "crashes").glob(f"asset-ETH{CRASHES}"))
 
-    result = CliRunner().invoke(
-        app, ["--run-dir", str(file), "replay", "asset/ETH", "--pdb"], input="p envelope\nc\n"
-    )
+    text = debug(file, "replay", "asset/ETH", typed="p envelope\nc\n")
 
-    assert result.exit_code == 0
-    assert "work_on" in result.output or "begin_life" in result.output
-    assert "(Pdb)" in result.output
+    assert "work_on" in text or "begin_life" in text
+    assert "(Pdb)" in text
 
 
 def test_numbers_and_the_slowest_are_shown(traced: Traced) -> None:

@@ -23,6 +23,7 @@ from infra.settings import load_settings
 from infra.trace.ids import id_text
 from infra.trace.reader import TraceReader
 from tests.replay.runs import finish
+from tests.trace.debugging import debug
 
 LATE = 60
 SETTINGS = "strategy: {warmup_candles: 700}\nsupervision: {hang_seconds: 3}\n"
@@ -76,9 +77,9 @@ def hung_id(folder: Path) -> str:
     return id_text(crash.found.handling.message_id)
 
 
-def command(folder: Path, *arguments: str, typed: str = "") -> str:
+def command(folder: Path, *arguments: str) -> str:
     bin.trace.screen.file = None  # whatever the runner has made of stdout
-    result = CliRunner().invoke(app, ["--run-dir", str(folder), *arguments], input=typed)
+    result = CliRunner().invoke(app, ["--run-dir", str(folder), *arguments])
     assert result.exit_code == 0, result.output
     return result.output
 
@@ -136,8 +137,8 @@ def test_what_is_left_out_is_said_with_what_can_be_done(hung: Path) -> None:
 
 
 def test_the_debugger_stops_before_the_message_that_hung(hung: Path) -> None:
-    by_id = command(hung, "replay", "asset/ETH", "--until", hung_id(hung), "--pdb", typed="c\n")
-    by_default = command(hung, "replay", "asset/ETH", "--pdb", typed="c\n")
+    by_id = debug(hung, "replay", "asset/ETH", "--until", hung_id(hung), typed="c\n")
+    by_default = debug(hung, "replay", "asset/ETH", typed="c\n")
 
     for text in (by_id, by_default):
         assert "work_on" in text

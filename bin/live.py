@@ -30,7 +30,7 @@ from bin.process_drills import read_process_drills
 from bin.run_files import RunDirectory
 from bin.session_view import SessionView
 from bin.settings_record import SettingsRecord
-from bin.signals import call_at_signals
+from bin.signals import call_at_signals, interrupted_by_every_end
 from bin.simulated import SimulatedVenue, generated_market
 from domain.errors import AccessDeniedError, ConfigError, UnavailableError
 from infra.bybit.api_key import read_key
@@ -67,6 +67,21 @@ def run_live(options: LiveOptions, screen: Console) -> int:
     Raises:
         ConfigError: the options or settings are wrong, or the exchange refuses the key.
     """
+    try:
+        with interrupted_by_every_end():
+            return _run(options, screen)
+    except KeyboardInterrupt:
+        screen.print("Stopped before it traded.")
+        return DONE
+    except AccessDeniedError as error:
+        raise ConfigError(f"the exchange cannot be used: {error}") from error
+    except UnavailableError as error:
+        # No wrong use: the same start may do in a minute, and a service manager tries it.
+        screen.print(f"the exchange does not answer: {error}", style="red", markup=False)
+        return GAVE_UP
+
+
+def _run(options: LiveOptions, screen: Console) -> int:
     settings = load_settings(options.settings, environ=os.environ, dotenv=default_dotenv())
     mode = options.mode
     assets = [asset.asset for asset in settings.trading_rules().assets]
@@ -88,49 +103,38 @@ def run_live(options: LiveOptions, screen: Console) -> int:
             screen=_keeper(events) if screen.is_terminal else _printer(screen),
             screen_level=settings.logging.level,
         )
-        try:
-            if venue is None:
-                market = generated_market(settings, directory.path)
-                simulated = SimulatedVenue(settings, directory.path, market, options.settings)
-                held.callback(simulated.close)
-                venue = simulated.venue
-            elif mode.has_account and not _may_trade(mode, venue, settings, held, screen):
-                screen.print("Stopped; nothing was done.")
-                return DONE
-            run, connection = build_live(
-                settings, venue, directory.path, mode, drills, process_drills
-            )
-            held.callback(connection.close)
-            if mode.has_account:
-                run.warnings = connection.account.warnings
-            connection.start()
-            freeze_s = float(settings.supervision.freeze_seconds)
-            watchdog = Watchdog(directory.path / "frozen.txt", freeze_s)
-            health = Health(
-                run, connection, settings, directory.path, is_real_time=venue.speed == 1
-            )
-            run.health = lambda: health_figures(health.figures)
-            routes = health.pages().routes()
-            reload = _reload(run, health, settings, options.settings)
-            office = open_office(run, settings, reload, directory.path, routes)
-            held.enter_context(office)
-            daily = DailyParity(
-                directory.path,
-                options.settings,
-                notices=settings.notifications.rules(),
-                clock=run.ports.clock,
-                tell=run.tell_people,
-            )
-            held.callback(daily.close)
-            daily.start()
-            keepers = Keepers(watchdog=watchdog, health=health, service=service)
-            return _trade(run, LiveView(run, mode, events), screen, _stop_s(settings), keepers)
-        except AccessDeniedError as error:
-            raise ConfigError(f"the exchange cannot be used: {error}") from error
-        except UnavailableError as error:
-            # No wrong use: the same start may do in a minute, and a service manager tries it.
-            screen.print(f"the exchange does not answer: {error}", style="red", markup=False)
-            return GAVE_UP
+        if venue is None:
+            market = generated_market(settings, directory.path)
+            simulated = SimulatedVenue(settings, directory.path, market, options.settings)
+            held.callback(simulated.close)
+            venue = simulated.venue
+        elif mode.has_account and not _may_trade(mode, venue, settings, held, screen):
+            screen.print("Stopped; nothing was done.")
+            return DONE
+        run, connection = build_live(settings, venue, directory.path, mode, drills, process_drills)
+        held.callback(connection.close)
+        if mode.has_account:
+            run.warnings = connection.account.warnings
+        connection.start()
+        freeze_s = float(settings.supervision.freeze_seconds)
+        watchdog = Watchdog(directory.path / "frozen.txt", freeze_s)
+        health = Health(run, connection, settings, directory.path, is_real_time=venue.speed == 1)
+        run.health = lambda: health_figures(health.figures)
+        routes = health.pages().routes()
+        reload = _reload(run, health, settings, options.settings)
+        office = open_office(run, settings, reload, directory.path, routes)
+        held.enter_context(office)
+        daily = DailyParity(
+            directory.path,
+            options.settings,
+            notices=settings.notifications.rules(),
+            clock=run.ports.clock,
+            tell=run.tell_people,
+        )
+        held.callback(daily.close)
+        daily.start()
+        keepers = Keepers(watchdog=watchdog, health=health, service=service)
+        return _trade(run, LiveView(run, mode, events), screen, _stop_s(settings), keepers)
 
 
 def _venue(options: LiveOptions, settings: Settings) -> Venue | None:

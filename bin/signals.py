@@ -2,11 +2,22 @@
 
 import signal
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from queue import SimpleQueue
 from types import FrameType
 
 TO_END = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def interrupted_by_every_end() -> Iterator[None]:
+    """Let SIGTERM raise KeyboardInterrupt as Ctrl-C does, until the signals have another use."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def call_at_signals(

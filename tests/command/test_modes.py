@@ -1,13 +1,14 @@
 """Modes that trade an account: their addresses, keys, locks and questions, as real processes."""
 
 import signal
+import socket
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.command.mode_runs import ModeRun, settings_at
+from tests.command.mode_runs import PATIENCE_S, ModeRun, settings_at
 from tests.simulator.clients import Client
 
 Start = Callable[..., ModeRun]
@@ -78,6 +79,29 @@ def test_live_that_is_stopped_while_it_waits_has_done_nothing(start: Start, bybi
     assert "nothing was done" in run.shown()
     assert margin_mode(bybit) == "REGULAR_MARGIN"
     assert not (run.run_dir / "journal.sqlite").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_start_at_an_exchange_that_says_nothing_stops_when_asked(
+    start: Start, number: signal.Signals
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(PATIENCE_S)
+        place = f"127.0.0.1:{silent.getsockname()[1]}"
+        exchange = {
+            "rest_url": f"http://{place}",
+            "public_stream_url": f"ws://{place}/v5/public/linear",
+            "private_stream_url": f"ws://{place}/v5/private",
+        }
+        run = start("testnet", {"exchange": exchange}, BYBIT_API_KEY="k", BYBIT_API_SECRET="s")
+        asked, _ = silent.accept()
+
+        code = run.end(number)
+
+        asked.close()
+    assert code == 0, run.shown()
+    assert run.shown().rstrip().endswith("Stopped before it traded.")
+    assert "Traceback" not in run.shown()
 
 
 def test_live_needs_its_word_and_both_keys_and_says_all_of_it(start: Start) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 from loguru import logger
 
 from actors.execution.alarms import foreign_order
+from actors.execution.arrivals import Arrivals
 from actors.execution.booking import Booking
 from actors.execution.comparison import Comparison
 from actors.execution.desk import Desk
@@ -51,6 +52,7 @@ class Questions:
         self._flattening = flattening
         self._foreign: set[str] = set()
         """Orders of others that were told."""
+        self._arrivals = Arrivals()
         self._missed: Counter[str] = Counter()
         """How often the executions of an order that has filled were not there to be read."""
 
@@ -61,6 +63,8 @@ class Questions:
             number: of the round, from 1.
             is_routine: nothing is in doubt, so what seldom changes need not be asked each time.
         """
+        for execution in self._arrivals.overdue():
+            self.book(execution)
         questions: list[Question] = []
         if self._desk.books.position is not None and not is_routine:
             questions.append(self._ask_stops)  # a missing stop is what cannot wait
@@ -74,10 +78,15 @@ class Questions:
 
         Booked under no order, one of ours would stand as somebody else's for ever.
         """
+        books = self._desk.books
+        if books.has_booked(execution.exec_id):
+            return
         is_explained = (
-            execution.reason not in _UNEXPLAINED or execution.kind is ExecutionKind.FUNDING
+            execution.reason not in _UNEXPLAINED
+            or execution.kind is ExecutionKind.FUNDING
+            or books.order_of(execution) is not None
         )
-        if is_explained or self._desk.books.order_of(execution) is not None:
+        if self._arrivals.take(execution, is_explained=is_explained):
             self.book(execution)
         else:
             self._desk.rounds.begin()
@@ -103,8 +112,11 @@ class Questions:
     def _book_unseen(self) -> None:
         """Book what the exchange lists, and doubt a list that lacks what an order has filled."""
         desk = self._desk
-        for execution in desk.exchange.executions(desk.asset, desk.books.since_ms(desk.now_ms)):
+        listed = desk.exchange.executions(desk.asset, desk.books.since_ms(desk.now_ms))
+        for execution in self._arrivals.merge(listed):
             self.book(execution)
+        if self._arrivals.are_waiting:
+            desk.rounds.doubt("an execution was told that is not listed yet")
         # Else an asset that rests for weeks would be asked about all of them each time.
         desk.books.note_heard(desk.now_ms)
         for order in desk.books.unexplained():

@@ -14,6 +14,7 @@ from actors.core.messages import Message
 from actors.core.supervisor import ChildSpec, RestartPolicy, Supervisor
 from actors.core.system import ActorSystem
 from actors.execution.actor import ExecutionActor
+from actors.execution.arrivals import MOST_ROUNDS
 from actors.execution.closes import CLOSE_ATTEMPTS
 from actors.execution.orders import UNREAD_SENDS
 from actors.messages import (
@@ -510,6 +511,80 @@ def test_a_fill_that_names_no_order_is_booked_as_the_exchange_s_list_has_it(desk
     assert isinstance(changed, PositionChanged)
     assert changed.execution.client_order_id == GRANT.client_order_id
     assert changed.execution.cross_ms == GRANT.cross_ms
+
+
+def told_while_asked(desk: Desk, *executions: Execution) -> None:
+    """Have the exchange tell of executions one right after the other."""
+    desk.exchange.fills += executions
+    left = list(executions)
+
+    def tell() -> None:
+        while left:
+            desk.exchange.listener.on_execution(left.pop(0))
+
+    desk.exchange.on_question = tell
+    desk.exchange.listener.on_doubt("test")
+    desk.settle()
+
+
+def sold_by_hand(desk: Desk) -> Execution:
+    return Execution(
+        exec_id="hand",
+        asset="BTC",
+        ts_ms=desk.clock.now_ms() + 1,
+        kind=ExecutionKind.TRADE,
+        side=Side.SELL,
+        qty=Decimal("0.01"),
+        price=Decimal(80000),
+    )
+
+
+def closed_just_after(desk: Desk, by_hand: Execution) -> Execution:
+    exit_order = desk.exchange.sent[-1]
+    return replace(
+        by_hand,
+        exec_id="exit",
+        ts_ms=by_hand.ts_ms + 1,
+        side=exit_order.side,
+        qty=exit_order.qty,
+        client_order_id=exit_order.client_order_id,
+    )
+
+
+def booked(desk: Desk) -> list[str]:
+    changes = [m for m in desk.told(PositionChanged) if isinstance(m, PositionChanged)]
+    return [change.execution.exec_id for change in changes]
+
+
+@pytest.mark.parametrize("lagging_lists", [0, 2])
+def test_our_exit_is_booked_after_a_sale_by_hand_that_came_before_it(
+    desk: Desk, lagging_lists: int
+) -> None:
+    opened(desk)
+    desk.tell(CLOSE)
+    by_hand = sold_by_hand(desk)
+    desk.exchange.lagging_lists = lagging_lists
+    told_while_asked(desk, by_hand, closed_just_after(desk, by_hand))
+    desk.wait(3 * ASK_AGAIN_MS)
+
+    assert booked(desk) == ["x0", "hand", "exit"]
+    assert [m for m in desk.heard["notifier"] if isinstance(m, TradeClosed)] == []
+
+
+def test_our_exit_waits_no_longer_than_a_few_lists_for_a_sale_that_none_of_them_shows(
+    desk: Desk,
+) -> None:
+    opened(desk)
+    desk.tell(CLOSE)
+    by_hand = sold_by_hand(desk)
+    desk.exchange.lagging_lists = 20
+    told_while_asked(desk, by_hand, closed_just_after(desk, by_hand))
+    assert booked(desk) == ["x0"]
+
+    desk.wait(MOST_ROUNDS * ASK_AGAIN_MS)
+    assert booked(desk) == ["x0", "exit"]
+    desk.wait(30 * ASK_AGAIN_MS)
+    assert booked(desk) == ["x0", "exit", "hand"]
 
 
 def test_a_fill_that_nobody_told_is_found_at_the_restart(desk: Desk) -> None:

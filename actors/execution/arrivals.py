@@ -1,0 +1,67 @@
+"""Executions that were told, until the exchange's list says what happened before them."""
+
+from collections.abc import Sequence
+
+from domain.positions import Execution
+
+MOST_ROUNDS = 5
+"""So often the list is waited for, before what was told is booked without it."""
+
+
+class Arrivals:
+    """Keeps what was told in the order in which it happened.
+
+    What nobody explains is booked as the list has it, and all that happened after it is booked
+    after it: the same fills in another order have another average price, and another profit.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing that waits."""
+        self._waiting: dict[str, Execution] = {}
+        self._unexplained: set[str] = set()
+        self._rounds = 0
+
+    @property
+    def are_waiting(self) -> bool:
+        """Tell whether something was told that is not booked."""
+        return bool(self._waiting)
+
+    def take(self, execution: Execution, *, is_explained: bool) -> bool:
+        """Tell whether an execution can be booked as it was told; else it waits for the list."""
+        if is_explained and not self._waiting:
+            return True
+        if not self._waiting:
+            self._rounds = 0
+        self._waiting.setdefault(execution.exec_id, execution)
+        if not is_explained:
+            self._unexplained.add(execution.exec_id)
+        return False
+
+    def overdue(self) -> list[Execution]:
+        """Return at the begin of a round what is booked without the list, oldest first."""
+        self._rounds += 1
+        if not self._waiting or self._rounds <= MOST_ROUNDS:
+            return []
+        # The list will show what nobody explains, however late.
+        for exec_id in self._unexplained:
+            del self._waiting[exec_id]
+        return self._release([])
+
+    def merge(self, listed: Sequence[Execution]) -> list[Execution]:
+        """Return what can be booked of a list and of what was told, oldest first.
+
+        Args:
+            listed: oldest first. It may lag: what is younger than one that it lacks has to wait.
+        """
+        lacking = self._unexplained - {execution.exec_id for execution in listed}
+        if lacking:
+            first_ms = min(self._waiting[exec_id].ts_ms for exec_id in lacking)
+            return [execution for execution in listed if execution.ts_ms < first_ms]
+        return self._release(listed)
+
+    def _release(self, listed: Sequence[Execution]) -> list[Execution]:
+        told, self._waiting = self._waiting, {}
+        self._unexplained.clear()
+        known = {execution.exec_id: execution for execution in listed}
+        younger = [execution for exec_id, execution in told.items() if exec_id not in known]
+        return sorted([*listed, *younger], key=lambda execution: execution.ts_ms)

@@ -61,8 +61,8 @@ _WATCH_S = 1.0
 _ANSWER_S = 0.5
 """How long the screen waits for an actor's answer."""
 _PATIENCE_S = 60.0
-_LAST_WORDS_S = 5.0
-"""How long the channels may carry on once all actors have stopped."""
+_ACTORS_SHARE, _LAST_WORDS_SHARE = 0.6, 0.2
+"""Of the time of a stop: for the actors, then for what the channels still carry."""
 _DRILL_BACKOFF_S = 0.001
 _NO_LIMIT = 1_000_000_000
 _NO_DRILLS = Drills()
@@ -182,16 +182,20 @@ class Run:
         self.supervisor.give_up(address, cause)
 
     def stop(self, timeout_s: float) -> None:
-        """Stop all actors in order, and leave behind those that hang."""
+        """Stop all actors in order, and leave behind those that hang.
+
+        Args:
+            timeout_s: for the whole stop; what is left of it is for the connections.
+        """
         escalated = self.supervisor.escalated.is_set()
         why = "an actor that all need was given up" if escalated else "asked to stop"
         self.system.address(NOTIFIER).tell(SystemStopping(why=why), sender="roof")
-        late = self.supervisor.stop(timeout_s)
+        late = self.supervisor.stop(timeout_s * _ACTORS_SHARE)
         if late:
             logger.warning("did not stop in time and were abandoned: {}", ", ".join(late))
         if self.recorder is not None:
             self.recorder.close()
-        self.channels.close(_LAST_WORDS_S)
+        self.channels.close(timeout_s * _LAST_WORDS_SHARE)
 
     def restarts(self) -> dict[str, int]:
         """Return how often each actor was restarted."""

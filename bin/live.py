@@ -3,8 +3,8 @@
 import os
 import signal
 from collections import deque
-from collections.abc import Callable
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -45,8 +45,6 @@ DONE, GAVE_UP = 0, 1
 _VAR = Path(__file__).resolve().parents[1] / "var"
 _DRAW_EVERY_S = 0.5
 _EVENTS_SHOWN = 10
-_GRACE_S = 10.0
-"""After the actors' time to stop: for connections and the last picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +87,9 @@ def _run(options: LiveOptions, screen: Console) -> int:
     process_drills, texts = read_process_drills(options.drills)
     drills = read_sim_drills(texts, assets, options.seed)
     venue = _venue(options, settings)
-    with ExitStack() as held:
-        directory = RunDirectory(options.run_dir or _VAR / mode)
+    directory = RunDirectory(options.run_dir or _VAR / mode)
+    watchdog = Watchdog(directory.path / "frozen.txt", float(settings.supervision.freeze_seconds))
+    with ExitStack() as held, _interrupted_in_time(watchdog, _stop_s(settings)):
         held.callback(directory.release)
         panic = partial(request_panic, directory.path, "SIGUSR2")
         held.callback(call_at_signals(panic, [signal.SIGUSR2]))
@@ -116,8 +115,6 @@ def _run(options: LiveOptions, screen: Console) -> int:
         if mode.has_account:
             run.warnings = connection.account.warnings
         connection.start()
-        freeze_s = float(settings.supervision.freeze_seconds)
-        watchdog = Watchdog(directory.path / "frozen.txt", freeze_s)
         health = Health(run, connection, settings, directory.path, is_real_time=venue.speed == 1)
         run.health = lambda: health_figures(health.figures)
         routes = health.pages().routes()
@@ -135,6 +132,16 @@ def _run(options: LiveOptions, screen: Console) -> int:
         daily.start()
         keepers = Keepers(watchdog=watchdog, health=health, service=service)
         return _trade(run, LiveView(run, mode, events), screen, _stop_s(settings), keepers)
+
+
+@contextmanager
+def _interrupted_in_time(watchdog: Watchdog, stop_s: float) -> Iterator[None]:
+    """Let the process end in its time after an interruption, whatever has to be closed then."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        watchdog.end_within(stop_s, DONE)
+        raise
 
 
 def _venue(options: LiveOptions, settings: Settings) -> Venue | None:
@@ -202,13 +209,14 @@ def _trade(run: Run, view: LiveView, screen: Console, stop_s: float, keepers: Ke
     else:
         while not _is_over(run):
             pass
-    keepers.watchdog.feed_for_the_last_time(stop_s + _GRACE_S)
+    code = GAVE_UP if run.supervisor.escalated.is_set() else DONE
+    keepers.watchdog.end_within(stop_s, code)
     keepers.service.stopping("stops in order; positions stay under their stops")
     keepers.health.close()
     session.note()
     run.stop(stop_s)
     Console(emoji=False).print(session.draw())
-    return GAVE_UP if run.supervisor.escalated.is_set() else DONE
+    return code
 
 
 def _is_over(run: Run) -> bool:

@@ -5,8 +5,12 @@ in C (faulthandler); whoever feeds it proves that Python still works.
 """
 
 import faulthandler
+import os
+import threading
 import time
 from pathlib import Path
+
+_GRACE_S = 5.0
 
 
 class Watchdog:
@@ -35,7 +39,19 @@ class Watchdog:
             self._fed_s = now_s
             faulthandler.dump_traceback_later(self._patience_s, exit=True, file=self._out)
 
-    def feed_for_the_last_time(self, patience_s: float) -> None:
-        """Let the process end by itself in a time, or be ended: its orderly stop has begun."""
+    def end_within(self, seconds: float, code: int) -> None:
+        """Let the process end in a time with a code, though what it waits for hangs.
+
+        Its orderly stop has begun: what must be kept was stored before it was told. Where no
+        Python runs by then, the process ends a little later, with exit code 1.
+        """
         self._is_last = True
-        faulthandler.dump_traceback_later(patience_s, exit=True, file=self._out)
+        timer = threading.Timer(seconds, self._end, (code,))
+        timer.daemon = True
+        timer.start()
+        faulthandler.dump_traceback_later(seconds + _GRACE_S, exit=True, file=self._out)
+
+    def _end(self, code: int) -> None:
+        # No line of the log: whatever takes it may be what hangs.
+        faulthandler.dump_traceback(self._out)
+        os._exit(code)

@@ -1,10 +1,14 @@
 """How the process ends when actors do not do as they should: what a service manager sees."""
 
+import json
 import signal
+import socket
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.command.test_sim_run import SimRun
@@ -16,9 +20,9 @@ Begin = Callable[..., SimRun]
 def begin(tmp_path: Path) -> Iterator[Begin]:
     runs: list[SimRun] = []
 
-    def start(drill: str, supervision: str) -> SimRun:
+    def start(drill: str, supervision: str, **environ: str) -> SimRun:
         quick = f"simulation: {{speed: 240}}\nsupervision: {{{supervision}}}\n"
-        runs.append(SimRun(tmp_path, quick=quick, words=("--drill", drill)))
+        runs.append(SimRun(tmp_path, quick=quick, words=("--drill", drill), environ=environ))
         return runs[-1]
 
     yield start
@@ -41,15 +45,71 @@ def test_without_its_portfolio_it_stops_in_order_and_ends_with_1(begin: Begin) -
     assert any("an actor that all need was given up" in text for text in told), told
 
 
-def test_it_stops_though_its_actors_hang(begin: Begin) -> None:
-    run = begin("hang=0.1:600", "hang_seconds: 600, start_seconds: 600, shutdown_seconds: 2")
-    run.wait_for(lambda line: "commands are taken at" in line)
+ALL_HANG = "hang=0.99:600"
+NOTHING = "crash=0"
+
+
+@pytest.mark.parametrize("drill", [ALL_HANG, NOTHING])
+def test_an_orderly_stop_ends_in_its_time_whatever_hangs(begin: Begin, drill: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf_telegram:
+        telegram = f"http://127.0.0.1:{deaf_telegram.getsockname()[1]}"
+        run = begin(
+            drill,
+            "hang_seconds: 600, start_seconds: 600, shutdown_seconds: 5",
+            TELEGRAM_BOT_TOKEN="123456:nobody-reads-this",
+            TELEGRAM_ADMIN_CHAT_ID="77",
+            TELEGRAM_SERVER=telegram,
+        )
+        run.wait_for(lambda line: "commands are taken at" in line)
+        with half_a_request(run), locked(run.run_dir / "journal.sqlite"):
+            (exchange,) = psutil.Process(run.process.pid).children()
+            exchange.suspend()
+            run.process.send_signal(signal.SIGTERM)
+            code = run.process.wait(100)
+            exchange.kill()
+
+    assert code == 0, run.shown()
+    is_forced = bool((run.run_dir / "frozen.txt").read_text())
+    assert is_forced
+    late = [line for line in run.lines() if "did not stop in time and were abandoned" in line]
+    kinds = ("notifier", "portfolio", "account", "execution/", "asset/")
+    assert drill != ALL_HANG or all(kind in late[0] for kind in kinds)
+
+
+def test_a_stop_before_it_trades_ends_in_its_time_though_the_exchange_hangs(begin: Begin) -> None:
+    run = begin(NOTHING, "shutdown_seconds: 1")
+    run.wait_for(lambda line: "the simulated exchange is at" in line)
+    (exchange,) = psutil.Process(run.process.pid).children()
+    exchange.suspend()
     run.process.send_signal(signal.SIGTERM)
 
     code = run.process.wait(100)
+    exchange.kill()
 
     assert code == 0, run.shown()
-    assert any("did not stop in time and were abandoned" in line for line in run.lines())
+    assert (run.run_dir / "frozen.txt").read_text()
+
+
+@contextmanager
+def half_a_request(run: SimRun) -> Iterator[None]:
+    """Keep a connection to the control interface, whose request never comes to its end."""
+    address = json.loads((run.run_dir / "control.json").read_text())
+    token = (run.run_dir / "control.token").read_text().strip()
+    with socket.create_connection((address["host"], address["port"])) as connection:
+        connection.sendall(
+            b"POST /panic HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n"
+            + f"Authorization: Bearer {token}\r\n\r\n".encode()
+        )
+        yield
+
+
+@contextmanager
+def locked(journal: Path) -> Iterator[None]:
+    """Hold the journal's write lock, as a backup might."""
+    with closing(sqlite3.connect(journal, timeout=60, isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        yield
+        database.execute("ROLLBACK")
 
 
 def notices(run_dir: Path) -> list[str]:

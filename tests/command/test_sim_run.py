@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -32,7 +32,12 @@ class SimRun:
     """One start of the default run in a directory."""
 
     def __init__(
-        self, folder: Path, more: str = "", quick: str = QUICK, words: Sequence[str] = ()
+        self,
+        folder: Path,
+        more: str = "",
+        quick: str = QUICK,
+        words: Sequence[str] = (),
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self.run_dir = folder / "run"
         (folder / "quick.yaml").write_text(quick + more)
@@ -51,6 +56,7 @@ class SimRun:
                 **{k: os.environ[k] for k in ("PATH", "HOME") if k in os.environ},
                 "PYTHONPATH": str(ROOT),
                 "PYTHONSAFEPATH": "1",
+                **(environ or {}),
             },
             stdout=self.out,
             stderr=subprocess.STDOUT,

@@ -159,8 +159,9 @@ class NotifierActor(SupervisedActor):
     def _on_loss_streak(self, end_ms: int) -> None:
         notice = risk.loss_streak_reached(end_ms, self._rules.protection)
         self._say(notice)
-        self._say(market.cooldown_started(None, "losing trades in a row", notice.t_ms, end_ms))
-        self._expect_end(None, end_ms)
+        if end_ms > notice.t_ms:
+            self._say(market.cooldown_started(None, "losing trades in a row", notice.t_ms, end_ms))
+            self._expect_end(None, end_ms)
 
     def _on_restarted(self, address: str, message: Restarted) -> None:
         if message.ended_by is not None:

@@ -39,7 +39,7 @@ class AssetCooldown:
         self.loss_streak = self.loss_streak + 1 if trade.pnl < 0 else 0
         for reason, length_ms in self._earned(trade):
             end_ms = trade.exit_ms + length_ms
-            if end_ms > self.end_ms:
+            if length_ms and end_ms > self.end_ms:
                 self.end_ms, self.reason = end_ms, reason
 
     def is_active(self, t_ms: int) -> bool:

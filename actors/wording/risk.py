@@ -22,7 +22,9 @@ def protection_fired(protection: Protection, rules: ProtectionRules) -> Notice:
     """Return the notice of an emergency or a halt."""
     is_halt = protection.reason is ExitReason.HALT
     closing = ", ".join(close.asset for close in protection.closes)
-    blocked = [f"No entries until {say.utc(protection.cooldown_end_ms)}"]
+    blocked = []
+    if protection.cooldown_end_ms > protection.t_ms:
+        blocked = [f"No entries until {say.utc(protection.cooldown_end_ms)}"]
     advice = "You can: check the account."
     if is_halt:
         blocked = ["No entries until rearm"]
@@ -30,6 +32,8 @@ def protection_fired(protection: Protection, rules: ProtectionRules) -> Notice:
     elif protection.reason is ExitReason.OPERATOR:
         blocked = ["No entries until rearm"]
         advice = "You can: wait until each asset is told to be flat."
+    elif protection.reason is ExitReason.MALFUNCTION:
+        blocked = ["No entries until it works again", *blocked]
     elif protection.reason is ExitReason.DAILY_LOSS:
         blocked = ["No entries for the rest of the UTC day", *blocked]
     lines = [
@@ -99,7 +103,7 @@ def loss_streak_reached(end_ms: int, rules: ProtectionRules) -> Notice:
         f"{say.SIREN} {rules.loss_streak} losing trades in a row",
         f"Limit {rules.loss_streak} over all assets",
         "Nothing was closed.",
-        f"No entries until {say.utc(end_ms)}",
+        f"No entries until {say.utc(end_ms)}" if end_ms > from_ms else "Entries go on.",
         "You can: wait, or pause all.",
         say.utc(from_ms),
     ]

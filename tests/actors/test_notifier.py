@@ -15,6 +15,7 @@ from actors.core.system import ActorSystem, Moment
 from actors.messages import (
     ConnectionLost,
     EntryRefused,
+    LossStreakReached,
     PositionDiffers,
     PositionOpened,
     ProtectionFired,
@@ -36,6 +37,7 @@ from domain.orders import ExitReason, OrderStatus, OrderUpdate, Purpose
 from domain.positions import Execution, ExecutionKind, book
 from domain.protection import initial_state
 from domain.regime import Regime
+from domain.rules import TradingRules
 from domain.snapshots import AssetSnapshot, PortfolioSnapshot
 from infra.journal.journal import SqliteJournals
 from infra.notices.outbox import PostRules, SqliteOutboxes
@@ -141,7 +143,9 @@ PORTFOLIO_SNAPSHOT = PortfolioSnapshot(
 )
 
 
-def newsroom_in(folder: Path, now_ms: int = T_MS, probe: object = None) -> Iterator[Newsroom]:
+def newsroom_in(
+    folder: Path, now_ms: int = T_MS, probe: object = None, rules: TradingRules = RULES
+) -> Iterator[Newsroom]:
     clock = ReplayClock(now_ms)
     journals = SqliteJournals(folder / "j.sqlite", clock.now_ms, busy_timeout_ms=5000)
     system = ActorSystem(clock.now_ms, probe)
@@ -156,7 +160,7 @@ def newsroom_in(folder: Path, now_ms: int = T_MS, probe: object = None) -> Itera
     )
     supervisor = Supervisor(system, policy, Random(0))
     arguments = {
-        "rules": RULES,
+        "rules": rules,
         "run": RunInfo(mode="sim", account="a simulation", started_ms=now_ms),
         "clock": clock,
         "journals": journals,
@@ -328,6 +332,29 @@ def test_facts_stored_while_no_process_ran_are_told_by_the_next_one(tmp_path: Pa
     for room in newsroom_in(tmp_path, T_MS + 2 * HOUR_MS):
         assert len(room.notices("entry")) == 1
         assert "did not end" not in room.notices("system")[-1]
+
+
+def test_cooldowns_of_no_length_are_not_told(tmp_path: Path) -> None:
+    no_rest = replace(
+        RULES,
+        cooldown=replace(RULES.cooldown, short_hold_cooldown_ms=0),
+        protection=replace(RULES.protection, loss_streak_cooldown_ms=0),
+    )
+    for room in newsroom_in(tmp_path, rules=no_rest):
+        store_entry(room)
+        room.store(EXIT, TRADE)
+        fired = replace(PROTECTION, reason=ExitReason.CORRELATION, cooldown_end_ms=PROTECTION.t_ms)
+        room.store(Decision(t_ms=T_MS + 1, protection=fired))
+
+        room.tell(TradeClosed(trade=TRADE), LossStreakReached(end_ms=EXIT.ts_ms))
+        room.wait(EXIT.ts_ms + HOUR_MS)
+
+        assert room.notices("cooldown") == []
+        (exited,) = room.notices("exit")
+        assert "Cooldown 0 min" not in exited
+        emergency, streak = room.notices("risk")
+        assert "No entries" not in emergency
+        assert "Entries go on." in streak
 
 
 def test_an_exit_is_told_with_its_result_and_its_cooldown(room: Newsroom) -> None:

@@ -1,5 +1,7 @@
 """An asset rests after its trades: each rule at its edge, and never for a shorter time."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -96,6 +98,15 @@ def test_third_and_each_further_loss_in_a_row_rests_the_asset_for_two_hours(pnls
     assert cooldown.is_active(exits_ms[-1] + 2 * HOUR_MS - 1) == rests
     assert not cooldown.is_active(exits_ms[-1] + 2 * HOUR_MS)
     assert cooldown.reason in {None, CooldownReason.LOSS_STREAK}
+
+
+def test_a_cooldown_of_no_length_is_none() -> None:
+    rules = replace(RULES.cooldown, short_hold_cooldown_ms=0)
+    cooldown = AssetCooldown(rules)
+
+    cooldown.apply(trade(held_ms=MINUTE_MS))
+
+    assert (cooldown.end_ms, cooldown.reason) == (0, None)
 
 
 def test_cooldown_does_not_end_a_loss_streak() -> None:

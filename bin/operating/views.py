@@ -1,6 +1,7 @@
 """Answers to what the operator asks: of the actors as they are now, and of the facts."""
 
 import platform
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
@@ -11,6 +12,7 @@ from actors.core.supervisor import Child
 from actors.wording import figures as say
 from actors.wording import reports
 from bin.bootstrap import Run
+from bin.version import program_version
 from domain.market import DAY_MS, MINUTE_MS
 from domain.notices import ReportPeriod
 from domain.operator import MANUALS, CommandName
@@ -22,7 +24,18 @@ from domain.summary import figures
 
 _TRADES = 10
 _WEEK_DAYS = 7
-_PACKAGES = ("pykka", "pybit", "websocket-client", "numpy", "peewee")
+_PACKAGES = (
+    "pykka",
+    "pybit",
+    "websocket-client",
+    "numpy",
+    "peewee",
+    "pydantic",
+    "fastapi",
+    "uvicorn",
+    "python-telegram-bot",
+    "apprise",
+)
 Row = tuple[str, ...]
 Handler = Callable[[str], Reply]
 
@@ -34,6 +47,7 @@ class Views:
         """Read a run."""
         self._run = run
         self._rules = run.rules
+        self._program = program_version()
 
     def handlers(self) -> dict[CommandName, Handler]:
         """Return what answers each question."""
@@ -245,8 +259,10 @@ class Views:
 
     def _version(self, _: str) -> Reply:
         found = {
-            "python": platform.python_version(),
-            "platform": sys.platform,
+            "program": self._program,
+            "Python": platform.python_version(),
+            "platform": f"{sys.platform} {platform.machine()}",
+            "SQLite": sqlite3.sqlite_version,
             **{name: version(name) for name in _PACKAGES},
         }
         return _table("Version", ("what", "version"), list(found.items()), found)

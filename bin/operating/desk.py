@@ -15,6 +15,7 @@ from actors.messages import OperatorAsked, SystemChanged
 from actors.names import NOTIFIER, PORTFOLIO
 from bin.bootstrap import Run
 from bin.operating.panic_file import PanicFile
+from bin.operating.repeats import ACCESS, Asked, Repeats
 from bin.operating.views import Views
 from domain.errors import ConfigError
 from domain.operator import (
@@ -70,6 +71,7 @@ class OperatorDesk:
         self.panic_file = PanicFile(directory, self._latch_panic)
         self._views = Views(run)
         self._handlers = {**self._views.handlers(), **more, CommandName.RESTART: self._restart}
+        self._repeats = Repeats(self._store_asked, run.ports.clock.now_ms)
         self._lock = threading.Lock()
         """Of the pen, and of what waits for its confirmation."""
         self._unconfirmed: dict[tuple[str, str], float] = {}
@@ -91,6 +93,8 @@ class OperatorDesk:
             command: what.
             is_confirmed: asked for twice already.
         """
+        if not command.changes:
+            return self._answer_question(operator, command)
         asked = _Asked(operator, command, self._note(operator, command))
         if (
             command.needs_confirmation
@@ -103,22 +107,40 @@ class OperatorDesk:
             return self._panic(operator)
         if command.name in BINDING:
             return self._change(asked)
-        return self._stored(asked, self._do(asked))
+        return self._stored(asked, self._do(command, lambda: asked.origin, operator))
 
     def note_access(self, operator: str, what: str, result: str) -> None:
         """Store an access that came to no command."""
-        origin = self._run.note(what, result, operator)
-        self._store(operator, "access", what, result, origin, is_done=False)
+        access = Asked(
+            operator=operator, command=ACCESS, arguments=what, result=result, is_done=False
+        )
+        self._repeats.note(access, lambda: self._run.note(what, result, operator))
+
+    def close(self) -> None:
+        """Store what is still to be stored."""
+        self._repeats.close()
+
+    def _answer_question(self, operator: str, command: Command) -> Reply:
+        reply = self._do(command, lambda: self._note(operator, command), operator)
+        is_done = reply.code is ReplyCode.DONE
+        question = Asked(
+            operator=operator,
+            command=command.name.value,
+            arguments=command.argument,
+            result="answered" if is_done else reply.title,
+            is_done=is_done,
+        )
+        self._repeats.note(question, lambda: self._note(operator, command))
+        return reply
 
     def _note(self, operator: str, command: Command) -> Origin:
         message = OperatorAsked(command=command, operator=operator)
         return self._run.system.note(message, sender=operator)
 
-    def _do(self, asked: _Asked) -> Reply:
-        command = asked.command
+    def _do(self, command: Command, cause: Callable[[], Origin], operator: str) -> Reply:
         try:
             if command.name is CommandName.RELOAD:
-                return self._reload(asked.operator, lambda: asked.origin)
+                return self._reload(operator, cause)
             return self._handlers[command.name](command.argument)
         except ConfigError as error:
             return Reply(code=ReplyCode.REFUSED, title=str(error))
@@ -217,17 +239,16 @@ class OperatorDesk:
 
     def _stored(self, asked: _Asked, reply: Reply) -> Reply:
         command, is_done = asked.command, reply.code is ReplyCode.DONE
-        if is_done and command.changes:
+        if is_done:
             self._tell_people(asked, reply)
-        result = reply.title if command.changes or not is_done else "answered"
-        self._store(
-            asked.operator,
-            command.name.value,
-            command.argument,
-            result,
-            asked.origin,
+        done = Asked(
+            operator=asked.operator,
+            command=command.name.value,
+            arguments=command.argument,
+            result=reply.title,
             is_done=is_done,
         )
+        self._store_asked(done, asked.origin)
         return reply
 
     def _tell_people(self, asked: _Asked, reply: Reply) -> None:
@@ -237,23 +258,14 @@ class OperatorDesk:
         address = self._run.system.address(NOTIFIER)
         address.tell(message, sender="operator", origin=asked.origin)
 
-    def _store(
-        self,
-        operator: str,
-        command: str,
-        arguments: str,
-        result: str,
-        origin: Origin,
-        *,
-        is_done: bool,
-    ) -> None:
+    def _store_asked(self, asked: Asked, origin: Origin) -> None:
         fact = OperatorCommand(
-            command=command,
-            arguments=arguments[:_LONGEST_RESULT],
-            operator=operator,
-            result=result[:_LONGEST_RESULT],
+            command=asked.command,
+            arguments=asked.arguments[:_LONGEST_RESULT],
+            operator=asked.operator,
+            result=asked.result[:_LONGEST_RESULT],
             ts_ms=self._run.ports.clock.now_ms(),
-            is_done=is_done,
+            is_done=asked.is_done,
         )
         journals = self._run.ports.journals
         with self._lock, journals.connected():

@@ -45,6 +45,7 @@ def open_office(
     }
     desk = OperatorDesk(run, directory, reload, more)
     with ExitStack() as held:
+        held.callback(desk.close)
         desk.panic_file.start()
         held.callback(desk.panic_file.close)
         if run.inbox is not None:

@@ -20,7 +20,8 @@ from domain.operator import (
     checked,
 )
 from domain.replies import Reply, ReplyCode, ReplyTable
-from infra.control.gate import Gate, NoteAccess
+from infra.control.gate import REACHED, Gate, NoteAccess
+from infra.control.tally import Tally
 
 _DONE = 200
 _STATUS = {
@@ -66,6 +67,7 @@ def make_app(
     *,
     per_second: int,
     note_access: NoteAccess,
+    tally: Tally,
     routes: Iterable[BaseRoute] = (),
 ) -> FastAPI:
     """Return the app.
@@ -74,7 +76,8 @@ def make_app(
         answer: does commands; may take seconds, and is called in threads.
         token: what each request must bear.
         per_second: how many requests may come.
-        note_access: told of what was refused at the door.
+        note_access: told of what came to no desk.
+        tally: counts all requests.
         routes: more of them, for others than the operator.
     """
     app = FastAPI(
@@ -95,7 +98,9 @@ def make_app(
             response_model=Told,
         )
     app.router.routes.extend(routes)
-    app.add_middleware(Gate, token=token, per_second=per_second, note_access=note_access)
+    app.add_middleware(
+        Gate, token=token, per_second=per_second, note_access=note_access, tally=tally
+    )
     return app
 
 
@@ -129,14 +134,16 @@ def _asking(name: CommandName, answer: AnswerCommand) -> Callable[..., Told]:
     manual = MANUALS[name]
     given = Annotated[str, _field(manual)]
 
-    def plain(response: Response, who: _Who = "api") -> Told:
-        return _told(response, answer, who, name, "")
+    def plain(request: Request, response: Response, who: _Who = "api") -> Told:
+        return _told((request, response), answer, who, name, "")
 
-    def needing(response: Response, argument: given, who: _Who = "api") -> Told:
-        return _told(response, answer, who, name, argument)
+    def needing(request: Request, response: Response, argument: given, who: _Who = "api") -> Told:
+        return _told((request, response), answer, who, name, argument)
 
-    def taking(response: Response, argument: given | None = None, who: _Who = "api") -> Told:
-        return _told(response, answer, who, name, argument or "")
+    def taking(
+        request: Request, response: Response, argument: given | None = None, who: _Who = "api"
+    ) -> Told:
+        return _told((request, response), answer, who, name, argument or "")
 
     if manual.parameter is None:
         return plain
@@ -151,12 +158,16 @@ def _ordering(name: CommandName, answer: AnswerCommand) -> Callable[..., Told]:
 
     Order.__name__ = Order.__qualname__ = f"Order_{name}"
 
-    def plain(response: Response, order: Confirmation | None = None, who: _Who = "api") -> Told:
+    def plain(
+        request: Request, response: Response, order: Confirmation | None = None, who: _Who = "api"
+    ) -> Told:
         is_confirmed = order is not None and order.confirm
-        return _told(response, answer, who, name, "", is_confirmed=is_confirmed)
+        return _told((request, response), answer, who, name, "", is_confirmed=is_confirmed)
 
-    def needing(response: Response, order: Order, who: _Who = "api") -> Told:
-        return _told(response, answer, who, name, order.argument, is_confirmed=order.confirm)
+    def needing(request: Request, response: Response, order: Order, who: _Who = "api") -> Told:
+        return _told(
+            (request, response), answer, who, name, order.argument, is_confirmed=order.confirm
+        )
 
     return plain if manual.parameter is None else needing
 
@@ -169,7 +180,7 @@ def _field(manual: Manual) -> Any:
 
 
 def _told(
-    response: Response,
+    exchange: tuple[Request, Response],
     answer: AnswerCommand,
     who: str,
     name: CommandName,
@@ -177,8 +188,11 @@ def _told(
     *,
     is_confirmed: bool = False,
 ) -> Told:
+    request, response = exchange
     try:
-        reply = answer(f"http/{who}", checked(name, argument), is_confirmed)
+        command = checked(name, argument)
+        request.scope[REACHED] = True
+        reply = answer(f"http/{who}", command, is_confirmed)
     except UnknownCommandError as error:
         reply = Reply(code=ReplyCode.WRONG, title=str(error))
     response.status_code = _STATUS[reply.code]

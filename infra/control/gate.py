@@ -2,18 +2,22 @@
 
 import hmac
 import json
-import threading
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from infra.control.tally import Tally
 
 MOST_BYTES = 4096
 """Of a request's body: a command needs a hundred."""
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 """For a service manager and for Prometheus, which carry no token."""
-_AUDIT_EVERY_S = 1.0
-"""A flood must not fill the journal: the rest of a second is counted."""
+REACHED = "control.reached"
+"""In a request's scope: set once a desk was asked, which stores the answer itself."""
+
+_REFUSALS = range(400, 600)
 
 NoteAccess = Callable[[str, str, str], None]
 """Takes who, what and the result of an access that was refused."""
@@ -44,7 +48,7 @@ class Gate:
     """ASGI middleware: lets through what may, and notes what may not."""
 
     def __init__(
-        self, app: ASGIApp, *, token: str, per_second: int, note_access: NoteAccess
+        self, app: ASGIApp, *, token: str, per_second: int, note_access: NoteAccess, tally: Tally
     ) -> None:
         """Stand before an app.
 
@@ -52,7 +56,8 @@ class Gate:
             app: what takes the requests.
             token: what each must bear.
             per_second: how many may come.
-            note_access: told of refused ones, at most once a second.
+            note_access: told of each that came to no desk.
+            tally: counts all of them.
         """
         self._app = app
         self._expected = f"Bearer {token}".encode()
@@ -60,9 +65,7 @@ class Gate:
         # Who looks at the pages takes no turn away from who commands, nor the other way round.
         self._pages = Bucket(per_second)
         self._note_access = note_access
-        self._lock = threading.Lock()
-        self._noted_s = float("-inf")
-        self._unnoted = 0
+        self._tally = tally
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take a request."""
@@ -74,11 +77,30 @@ class Gate:
             body = await _read(receive)
             refused = _why_unreadable(body)
             if refused is None and body is not None:
-                await self._app(scope, _given(body, receive), send)
+                await self._pass_on(scope, _given(body, receive), send)
                 return
         status, why = refused or (400, "the request broke off")
-        self._note(scope, f"{status} {why}")
+        self._note(scope, status, why)
         await _answer(send, status, why)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the app answer, and look at what it says."""
+        scope[REACHED] = False
+        statuses: list[int] = []
+
+        async def watch(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        finally:
+            status = statuses[0] if statuses else 500
+            if status in _REFUSALS and not scope[REACHED] and scope["path"] not in OPEN_PATHS:
+                self._note(scope, status, HTTPStatus(status).phrase)
+            else:
+                self._tally.add(status)
 
     def _why_not(self, scope: Scope) -> tuple[int, str] | None:
         headers = dict(scope["headers"])
@@ -94,17 +116,11 @@ class Gate:
             return 413, "the body is too large"
         return None
 
-    def _note(self, scope: Scope, result: str) -> None:
-        now_s = time.monotonic()
-        with self._lock:
-            if now_s - self._noted_s < _AUDIT_EVERY_S:
-                self._unnoted += 1
-                return
-            unnoted, self._unnoted, self._noted_s = self._unnoted, 0, now_s
+    def _note(self, scope: Scope, status: int, why: str) -> None:
+        self._tally.add(status)
         client = scope.get("client") or ("?", 0)
-        more = f", and {unnoted} refused before it" if unnoted else ""
         what = f"{scope['method'][:10]} {scope['path'][:80]}"
-        self._note_access(f"http/{client[0]}", what, f"{result}{more}")
+        self._note_access(f"http/{client[0]}", what, f"{status} {why}")
 
 
 async def _read(receive: Receive) -> bytes | None:

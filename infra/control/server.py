@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute
 from domain.errors import ConfigError
 from domain.operator import Command
 from domain.replies import Reply
+from infra.control.tally import Tally
 from infra.control.token import ControlAddress, forget_address, own_token, write_address
 from infra.settings.sections.people import ControlSettings
 
@@ -31,6 +32,7 @@ class ControlServer:
         answer: Callable[[str, Command, bool], Reply],
         note_access: Callable[[str, str, str], None],
         routes: Iterable[BaseRoute] = (),
+        tally: Tally | None = None,
     ) -> None:
         """Take the port; what takes a while to load is loaded beside the caller.
 
@@ -40,6 +42,7 @@ class ControlServer:
             answer: does commands.
             note_access: told of what was refused at the door.
             routes: more of them, for others than the operator.
+            tally: counts all requests; None: nobody reads how many.
 
         Raises:
             ConfigError: the token or the port cannot be used.
@@ -49,6 +52,7 @@ class ControlServer:
         self._answer = answer
         self._note_access = note_access
         self._routes = routes
+        self._tally = tally or Tally()
         self._token = own_token(directory)
         place = (settings.host, settings.port)
         try:
@@ -90,6 +94,7 @@ class ControlServer:
             self._token,
             per_second=self._settings.requests_per_second,
             note_access=self._note_access,
+            tally=self._tally,
             routes=self._routes,
         )
         config = uvicorn.Config(

@@ -4,6 +4,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ class Health:
         *,
         is_real_time: bool,
         turn_s: float = TURN_S,
+        accesses: Callable[[], Mapping[int, int]] = dict,
     ) -> None:
         """Look at nothing yet.
 
@@ -52,10 +54,12 @@ class Health:
             directory: of the run.
             is_real_time: the exchange's clock runs as fast as the machine's.
             turn_s: how long the supervisor may take for a turn.
+            accesses: returns how many requests to the control interface there were, by status.
         """
         self._run, self._connection, self._directory = run, connection, directory
         self._is_real_time = is_real_time
         self._turn_s = turn_s
+        self._accesses = accesses
         self._every_s = float(settings.health.every_seconds)
         self._limits = LimitWatch(settings.health, again_s=_again_s(settings))
         self._journal = directory / (settings.database.file or "journal.sqlite")
@@ -160,6 +164,7 @@ class Health:
             refused=market.refused() | self._connection.account.refused(),
             is_clock_known=market.server_clock.is_usable,
             clock_offset_s=None if offset_ms is None else offset_ms / 1000,
+            accesses=self._accesses(),
         )
 
     def _read_books(self) -> Books:

@@ -36,6 +36,7 @@ from domain.errors import AccessDeniedError, ConfigError, UnavailableError
 from infra.bybit.api_key import read_key
 from infra.bybit.connection import account_reader
 from infra.bybit.venues import Venue
+from infra.control.tally import Tally
 from infra.logs import set_level
 from infra.settings import Settings, default_dotenv, load_settings
 from infra.systemd import ServiceManager
@@ -115,11 +116,19 @@ def _run(options: LiveOptions, screen: Console) -> int:
         if mode.has_account:
             run.warnings = connection.account.warnings
         connection.start()
-        health = Health(run, connection, settings, directory.path, is_real_time=venue.speed == 1)
+        tally = Tally()
+        health = Health(
+            run,
+            connection,
+            settings,
+            directory.path,
+            is_real_time=venue.speed == 1,
+            accesses=tally.counts,
+        )
         run.health = lambda: health_figures(health.figures)
         routes = health.pages().routes()
         reload = _reload(run, health, settings, options.settings)
-        office = open_office(run, settings, reload, directory.path, routes)
+        office = open_office(run, settings, reload, directory.path, routes, tally)
         held.enter_context(office)
         daily = DailyParity(
             directory.path,

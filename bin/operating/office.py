@@ -15,6 +15,7 @@ from bin.operating.story import tell_why
 from bin.operating.telegram import by_telegram
 from domain.operator import CommandName
 from infra.control.server import ControlServer
+from infra.control.tally import Tally
 from infra.settings import Settings
 
 
@@ -25,6 +26,7 @@ def open_office(
     reload: Reload,
     directory: Path,
     routes: Iterable[BaseRoute] = (),
+    tally: Tally | None = None,
 ) -> Iterator[OperatorDesk]:
     """Take commands while a run is going on.
 
@@ -34,6 +36,7 @@ def open_office(
         reload: does the command of that name.
         directory: of the run.
         routes: more routes of the HTTP interface.
+        tally: counts its requests.
 
     Raises:
         ConfigError: the HTTP interface cannot be opened.
@@ -59,6 +62,7 @@ def open_office(
                 ),
                 desk.note_access,
                 routes,
+                tally,
             )
             held.callback(server.close)
         yield desk

@@ -1,7 +1,7 @@
 """All figures of one look at a running system."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from domain.snapshots import PortfolioSnapshot
 from infra.bybit.http.meter import RequestStats
@@ -62,6 +62,8 @@ class Figures:
     """The exchange's time was measured, and nobody doubts it."""
     clock_offset_s: float | None
     """The exchange's time minus the machine's; None at a clock that runs at another speed."""
+    accesses: Mapping[int, int] = field(default_factory=dict)
+    """Requests to the control interface by HTTP status."""
 
     @property
     def naked(self) -> int:

@@ -187,6 +187,12 @@ def _connections(figures: Figures) -> Iterator[Metric]:
         buckets=list(zip([*map(str, BUCKETS_S), "+Inf"], figures.requests.buckets, strict=True)),
         sum_value=figures.requests.sum_s,
     )
+    yield _counter(
+        "trading_control_requests_total",
+        "Requests to the control interface by HTTP status.",
+        (((str(status),), n) for status, n in figures.accesses.items()),
+        "status",
+    )
     if figures.clock_offset_s is not None:
         yield _one(
             "trading_clock_offset_seconds",

@@ -96,5 +96,6 @@ def figures(**changes: Any) -> Figures:
         refused={("account", "execution"): 2},
         is_clock_known=True,
         clock_offset_s=0.012,
+        accesses={200: 7, 401: 2},
     )
     return replace(whole, **changes)

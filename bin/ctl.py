@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong use, 3 nothing runs there, 4 ne
 """
 
 import getpass
+import http.client
 import json
 import re
 import urllib.error
@@ -16,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 from rich import box
 from rich.console import Console
@@ -42,6 +44,22 @@ _FLAGS, _VALUED = ("--json",), ("--run-dir", "--mode")
 """Options of all commands: alone, and with a value."""
 _VAR = Path(__file__).resolve().parents[1] / "var"
 _PATIENCE_S = 30.0
+_MOST_BYTES = 10_000_000
+"""Of an answer: a thousand trades need a tenth of it."""
+
+
+class _Rows(msgspec.Struct):
+    columns: list[str]
+    rows: list[list[str]]
+
+
+class _Answer(msgspec.Struct):
+    """What an answer must hold; whatever else listens there may say anything."""
+
+    code: ReplyCode
+    title: str
+    lines: list[str] = []
+    table: _Rows | None = None
 
 
 class _Anywhere(TyperGroup):
@@ -179,24 +197,31 @@ def _answer(request: urllib.request.Request, address: ControlAddress) -> Any:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=_PATIENCE_S) as answer:
-            return json.load(answer)
+            return _read(answer, address)
     except urllib.error.HTTPError as error:
-        return _refusal(error)
+        with error:
+            return _read(error, address)
     except TimeoutError:
         title = f"no answer in {_PATIENCE_S:.0f} s from {address.url} (process {address.pid})"
         raise _failed(title, LATE) from None
-    except (urllib.error.URLError, ConnectionError):
+    except http.client.HTTPException as error:
+        title = f"{address.url} broke off, or speaks no HTTP: {type(error).__name__}"
+        raise _failed(title, REFUSED) from None
+    except OSError:
         raise _not_running() from None
 
 
-def _refusal(error: urllib.error.HTTPError) -> Any:
+def _read(answer: Any, address: ControlAddress) -> Any:
+    body = answer.read(_MOST_BYTES + 1)
     try:
-        found = json.load(error)
-    except ValueError:
-        found = {}
-    if "code" in found:
-        return found
-    raise _failed(f"the system answered {error.code} {error.reason}", REFUSED)
+        msgspec.json.decode(body[:_MOST_BYTES], type=_Answer)
+        return json.loads(body)
+    except (ValueError, RecursionError):  # what msgspec raises is a ValueError too
+        title = (
+            f"expected an answer of the system from {address.url}, found something else "
+            f"(HTTP {answer.status}, {len(body):,} bytes); is it another program?"
+        )
+        raise _failed(title, REFUSED) from None
 
 
 def _show(answer: Any) -> None:

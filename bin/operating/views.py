@@ -13,7 +13,7 @@ from actors.wording import figures as say
 from actors.wording import reports
 from bin.bootstrap import Run
 from bin.version import program_version
-from domain.market import DAY_MS, MINUTE_MS
+from domain.market import DAY_MS, HOUR_MS, MINUTE_MS, utc_day
 from domain.notices import ReportPeriod
 from domain.operator import MANUALS, CommandName
 from domain.positions import Trade
@@ -226,15 +226,40 @@ class Views:
                 f"{limits.high_correlation_threshold:g}",
             ),
         ]
+        health = dict(self._run.health() if self._run.health else {})
+        rows.append(("positions without a stop", health.get("positions without a stop", "?"), "0"))
+        trades = self._stored_trades()
         for asset, snapshot in self._assets():
-            streak = "?" if snapshot is None else f"{snapshot.loss_streak}"
-            rows.append((f"{asset} losses in a row", streak, f"{self._rules.cooldown.loss_streak}"))
+            exits_ms = [trade.exit_ms for trade in trades if trade.asset == asset]
+            data_age = health.get(f"feed of {asset}", "?")
+            rows += self._asset_limits(asset, snapshot, exits_ms, data_age)
         data = {name: {"now": now, "limit": limit} for name, now, limit in rows}
         reply = _table("Risk", ("limit of", "now", "limit"), rows, data)
         keeps = tuple(self._keeps_back(found))
         return Reply(
             code=reply.code, title=reply.title, lines=keeps, table=reply.table, data=reply.data
         )
+
+    def _asset_limits(
+        self, asset: str, found: AssetSnapshot | None, exits_ms: list[int], data_age: str
+    ) -> Iterator[tuple[str, str, str]]:
+        now_ms, rest, strategy = self._now_ms(), self._rules.cooldown, self._rules.strategy
+        crosses = streak = held = cooldown = "?"
+        if found is not None:
+            crosses = "?" if found.report is None else f"{found.report.crosses_today}"
+            opened_ms = None if found.position is None else found.position.opened_ms
+            held = "-" if opened_ms is None else say.duration(max(0, now_ms - opened_ms))
+            streak, cooldown = f"{found.loss_streak}", f"{found.cooldown_minutes} min"
+        in_hour = sum(now_ms - exit_ms <= HOUR_MS for exit_ms in exits_ms)
+        today = sum(utc_day(exit_ms) == utc_day(now_ms) for exit_ms in exits_ms)
+        stale = say.duration(self._rules.protection.stale_data_ms)
+        yield f"{asset} crosses today", crosses, f"{strategy.cross_threshold}"
+        yield f"{asset} held", held, say.duration(strategy.max_hold_ms)
+        yield f"{asset} losses in a row", streak, f"{rest.loss_streak}"
+        yield f"{asset} trades in an hour", f"{in_hour}", f"{rest.trades_per_hour}"
+        yield f"{asset} trades today", f"{today}", f"{rest.trades_per_day}"
+        yield f"{asset} cooldown", cooldown, "0 min"
+        yield f"{asset} data", data_age, stale
 
     # The process.
 

@@ -230,3 +230,16 @@ class TestDesk:
             assert reply.code in {ReplyCode.DONE, ReplyCode.LATE}, reply
             assert reply.text
             assert json.dumps(dict(reply.data))
+
+    def test_the_limits_of_each_asset_have_their_present_figure(
+        self, here: Floor, desk: OperatorDesk
+    ) -> None:
+        here.wait_for_trades(1)
+
+        found = desk.answer_text("cli", "risk").data
+
+        traded = {trade["asset"] for trade in desk.answer_text("cli", "trades").data["trades"]}
+        assert any(found[f"{asset} trades today"]["now"] != "0" for asset in traded)
+        for name in ("crosses today", "held", "losses in a row", "cooldown"):
+            assert found[f"BTC {name}"]["now"] not in {"", "?"}
+            assert found[f"BTC {name}"]["limit"]

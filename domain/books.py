@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from domain.facts import Fact, Order
-from domain.positions import ZERO, Execution, Position, Trade, book
+from domain.positions import ZERO, Execution, ExecutionKind, Position, Trade, book
 
 LOOK_BACK_MS = 86_400_000
 """How far before the newest known execution an unknown one may lie."""
@@ -76,6 +76,24 @@ class Books:
     def unexplained(self) -> list[Order]:
         """Return the orders that have filled more than was booked of them, oldest first."""
         return [order for order in self.orders.values() if self.lacks_executions(order)]
+
+    def can_follow(self, execution: Execution) -> bool:
+        """Tell whether an execution can be the next: one that only reduces needs what it reduces.
+
+        Else something that happened before it is not booked yet.
+        """
+        order = self.order_of(execution)
+        only_reduces = (
+            execution.reason is not None if order is None else order.intent.request.reduce_only
+        )
+        if execution.kind is ExecutionKind.FUNDING or not only_reduces:
+            return True
+        position = self.position
+        return (
+            position is not None
+            and execution.side is position.side.opposite
+            and execution.qty <= position.qty
+        )
 
     def since_ms(self, now_ms: int) -> int:
         """Return from when on executions may be unknown; late ones are found twice, not lost."""

@@ -81,7 +81,7 @@ class Questions:
         books = self._desk.books
         if books.has_booked(execution.exec_id):
             return
-        is_explained = (
+        is_explained = books.can_follow(execution) and (
             execution.reason not in _UNEXPLAINED
             or execution.kind is ExecutionKind.FUNDING
             or books.order_of(execution) is not None

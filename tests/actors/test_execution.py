@@ -571,6 +571,18 @@ def test_our_exit_is_booked_after_a_sale_by_hand_that_came_before_it(
     assert [m for m in desk.heard["notifier"] if isinstance(m, TradeClosed)] == []
 
 
+def test_a_stop_that_filled_is_booked_after_an_entry_of_which_nobody_told(desk: Desk) -> None:
+    desk.tell(OpenPosition(grant=GRANT))
+    listener, desk.exchange.listener = desk.exchange.listener, Silent()
+    desk.fill()
+    desk.exchange.listener = listener
+    listener.on_execution(stop_fill(desk))
+    desk.settle()
+
+    trades = [m.trade for m in desk.heard["notifier"] if isinstance(m, TradeClosed)]
+    assert [(trade.side, trade.reason) for trade in trades] == [(Side.SELL, ExitReason.STOP_LOSS)]
+
+
 def test_our_exit_waits_no_longer_than_a_few_lists_for_a_sale_that_none_of_them_shows(
     desk: Desk,
 ) -> None:

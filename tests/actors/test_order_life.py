@@ -92,15 +92,24 @@ class ModelExchange(FakeExchange):
 
     def stop_out(self, ts_ms: int) -> Execution:
         side = Side.BUY if self.signed_qty < 0 else Side.SELL
-        done = self._execute(side, abs(self.signed_qty), 85260, ts_ms, None)
+        done = self._execute(side, abs(self.signed_qty), 85260, ts_ms, None, ExitReason.STOP_LOSS)
         self._tidy()
         return done
+
+    def sell_by_hand(self, ts_ms: int) -> Execution:
+        return self._execute(Side.SELL, Decimal("0.01"), 83500, ts_ms, None)
 
     def cancel_open(self, order_id: str) -> None:
         self._move(order_id, OrderStatus.CANCELED, self.orders[order_id].filled_qty)
 
     def _execute(
-        self, side: Side, qty: Decimal, price: int, ts_ms: int, order_id: str | None
+        self,
+        side: Side,
+        qty: Decimal,
+        price: int,
+        ts_ms: int,
+        order_id: str | None,
+        reason: ExitReason | None = None,
     ) -> Execution:
         self.fills.append(
             Execution(
@@ -112,7 +121,7 @@ class ModelExchange(FakeExchange):
                 qty=qty,
                 price=Decimal(price),
                 client_order_id=order_id,
-                reason=None if order_id else ExitReason.STOP_LOSS,
+                reason=reason,
             )
         )
         return self.fills[-1]
@@ -187,6 +196,10 @@ class OrderLife(RuleBasedStateMachine):
     def the_stop_fills(self, is_told: bool) -> None:
         self._news(is_told, self.exchange.stop_out(self.desk.clock.now_ms()))
 
+    @rule(is_told=strategies.booleans())
+    def somebody_sells_by_hand(self, is_told: bool) -> None:
+        self._news(is_told, self.exchange.sell_by_hand(self.desk.clock.now_ms()))
+
     @precondition(lambda self: self.late)
     @rule(place=strategies.integers(0, 9), times=strategies.integers(1, 2))
     def news_come_late_or_twice(self, place: int, times: int) -> None:
@@ -254,6 +267,7 @@ class OrderLife(RuleBasedStateMachine):
         position = None
         for execution in booked:
             position = book(position, execution).position
+            assert position is None or position.side is Side.SELL  # as it was at the exchange
         held = Decimal(0) if position is None else position.signed_qty
         assert held == self.exchange.signed_qty
         assert (self.exchange.levels is not None) == bool(held)

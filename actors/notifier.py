@@ -272,7 +272,8 @@ class NotifierActor(SupervisedActor):
             trades=self._journal.trades(*span),
             refusals=self._journal.refusals(*span),
             restarts=system.restarts_by_address(self._post.causes(NoticeKind.ACTOR, *span)),
-            balance_before=self._journal.balance_at(period.from_ms),
+            balance_before=self._journal.balance_at(period.from_ms)
+            or self._journal.first_balance(),
         )
         return reports.report(facts, self._portfolio, self._assets, self.now_ms, self._rules)
 

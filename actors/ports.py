@@ -244,6 +244,9 @@ class Journal(Protocol):
     def balance_at(self, t_ms: int) -> Decimal | None:
         """Return the wallet balance of the newest equity sample that is not later."""
 
+    def first_balance(self) -> Decimal | None:
+        """Return the wallet balance of the first equity sample."""
+
     def first_recorded_ms(self) -> int | None:
         """Return when the first fact was stored."""
 

@@ -17,6 +17,9 @@ from domain.summary import figures
 
 _SIGNS = {Regime.ACTIVE: say.GOOD, Regime.INACTIVE: say.BAD, Regime.COOLDOWN: say.CLOCK}
 
+_LATE_MS = 15 * MINUTE_MS
+"""What a report may wait for answers and a restart without a word."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodFacts:
@@ -29,7 +32,7 @@ class PeriodFacts:
     restarts: Mapping[str, int]
     """By address."""
     balance_before: Decimal | None
-    """At its beginning; None where nothing was known then."""
+    """At its beginning, or the first that is known; None where none is."""
 
 
 def report(
@@ -53,6 +56,7 @@ def report(
     lines = [
         f"📊 {period.name} report",
         f"{say.day(period.from_ms)}{until} UTC",
+        *_lateness(period, now_ms),
         *_trading(facts),
         *say.listed("Refused:", _counts(facts.refusals)),
         *say.listed("Restarts:", _counts(facts.restarts)),
@@ -82,15 +86,22 @@ def _trading(facts: PeriodFacts) -> list[str]:
     ]
     if not trades:
         return lines
+    factor = sums.profit_factor
     held_ms = sum(trade.exit_ms - trade.entry_ms for trade in trades) // len(trades)
     best = max(trades, key=lambda trade: trade.pnl)
     worst = min(trades, key=lambda trade: trade.pnl)
     return [
         *lines,
+        f"Profit factor {'- (no loss)' if factor is None else f'{factor:.2f}'}",
         f"Average hold {say.duration(held_ms)}",
         f"Best {best.asset} {say.gain(best.pnl)}",
         f"Worst {worst.asset} {say.gain(worst.pnl)}",
     ]
+
+
+def _lateness(period: ReportPeriod, now_ms: int) -> list[str]:
+    late_ms = now_ms - period.due_ms
+    return [f"{say.duration(late_ms)} late"] if late_ms >= _LATE_MS else []
 
 
 def _won(rate: float | None) -> str:

@@ -122,6 +122,11 @@ class Records:
         )
         return next((Decimal(row["balance"]) for row in self._rows(query)), None)
 
+    def first_balance(self) -> Decimal | None:
+        """Return the wallet balance of the first equity sample."""
+        query = _SAMPLE.select(_SAMPLE.c.balance).order_by(_SAMPLE.c.fact_id).limit(1)
+        return next((Decimal(row["balance"]) for row in self._rows(query)), None)
+
     def first_recorded_ms(self) -> int | None:
         """Return when the first fact was stored."""
         query = _FACT.select(_FACT.c.recorded_ms).order_by(_FACT.c.id).limit(1)

@@ -1,7 +1,7 @@
 """Calls an address every minute while all is well, so that silence raises the alarm outside."""
 
+import http.client
 import threading
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 
@@ -14,17 +14,26 @@ _ANSWER_S = 10.0
 class Heartbeat:
     """One thread that calls one address."""
 
-    def __init__(self, url: str, is_well: Callable[[], bool], *, every_s: float = EVERY_S) -> None:
+    def __init__(
+        self,
+        url: str,
+        is_well: Callable[[], bool],
+        *,
+        every_s: float = EVERY_S,
+        answer_s: float = _ANSWER_S,
+    ) -> None:
         """Call nothing yet.
 
         Args:
             url: http or https; it may hold a secret and is never shown.
             is_well: asked before each call.
             every_s: real time between two calls.
+            answer_s: how long an answer is waited for.
         """
         self._url = url
         self._is_well = is_well
         self._every_s = every_s
+        self._answer_s = answer_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -44,7 +53,7 @@ class Heartbeat:
 
     def _call(self) -> None:
         try:
-            with urllib.request.urlopen(self._url, timeout=_ANSWER_S) as answer:  # noqa: S310 (checked with the settings)
+            with urllib.request.urlopen(self._url, timeout=self._answer_s) as answer:  # noqa: S310 (checked with the settings)
                 answer.read(1)
-        except (OSError, ValueError, urllib.error.URLError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             logger.warning("the heartbeat was not taken: {}", type(error).__name__)

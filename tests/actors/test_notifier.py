@@ -423,6 +423,7 @@ def test_the_limit_on_repetition_survives_a_restart(tmp_path: Path) -> None:
 
 
 def test_reports_come_once_at_their_time_with_the_week_on_mondays(room: Newsroom) -> None:
+    room.store(initial_state(Decimal(10_000), T_MS))
     store_entry(room)
     room.store(EXIT, TRADE)
 
@@ -433,8 +434,12 @@ def test_reports_come_once_at_their_time_with_the_week_on_mondays(room: Newsroom
         ["📊 Weekly report", "2025-04-14 to 2025-04-20 UTC"],
         ["📊 Daily report", "2025-04-21 UTC"],
     ]
-    assert "Trades 1, won 0.0%" in room.notices("report")[0]
-    assert "Trades 0" in room.notices("report")[1]
+    first, second, *_ = room.notices("report")
+    assert "PnL -112.18 USDT (-1.12%)\nTrades 1, won 0.0%" in first
+    assert "Trades 0" in second
+    assert "Profit factor 0.00" in first
+    assert "Profit factor" not in second
+    assert not any(" late" in text for text in room.notices("report"))
 
 
 def test_reports_that_were_slept_over_are_made_up_for_once(tmp_path: Path) -> None:
@@ -444,8 +449,11 @@ def test_reports_that_were_slept_over_are_made_up_for_once(tmp_path: Path) -> No
 
     for _ in range(2):
         for room in newsroom_in(tmp_path, T_MS + 2 * DAY_MS):
-            days = [text.splitlines()[1] for text in room.notices("report")]
-            assert days == ["2025-04-16 UTC", "2025-04-17 UTC"]
+            heads = [text.splitlines()[1:3] for text in room.notices("report")]
+            assert heads == [
+                ["2025-04-16 UTC", "1d 11h late"],
+                ["2025-04-17 UTC", "11h 20m late"],
+            ]
 
 
 def test_a_protection_that_is_told_again_is_no_second_notice(room: Newsroom) -> None:

@@ -125,7 +125,7 @@ PORTFOLIO = PortfolioSnapshot(
 )
 WEEK = reports.PeriodFacts(
     period=ReportPeriod(
-        name="Weekly", from_ms=1_744_243_200_000, until_ms=1_744_848_000_000, due_ms=0
+        name="Weekly", from_ms=1_744_243_200_000, until_ms=1_744_848_000_000, due_ms=T_MS
     ),
     trades=[TRADE, replace(TRADE, asset="BTC", pnl=Decimal("-112.18"))],
     refusals={RefusalReason.CORRELATION: 12, RefusalReason.GLOBAL_COOLDOWN: 3},
@@ -369,6 +369,7 @@ Open, under their stops: 1
 PnL +300.42 USDT (+3.00%)
 Trades 2, won 50.0%
 Fees 14.91 USDT, funding +1.40
+Profit factor 3.68
 Average hold 5h 37m
 Best ETH +412.60 USDT
 Worst BTC -112.18 USDT

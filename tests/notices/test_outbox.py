@@ -1,17 +1,19 @@
 """The stored outbox and the threads that empty it: nothing sure is lost, whoever dies."""
 
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
 
 import pytest
+from loguru import logger
 
 from domain.errors import ConfigError, FencedError
 from domain.notices import NoticeKind
@@ -257,6 +259,35 @@ def test_the_heartbeat_beats_only_while_all_is_well() -> None:
         beat.close()
 
     assert len(hook.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [(None, "TimeoutError"), (b"", "RemoteDisconnected"), (b"garbage\r\n\r\n", "BadStatusLine")],
+    ids=["hangs", "cut", "garbled"],
+)
+def test_the_heartbeat_outlives_every_answer_and_never_shows_its_address(
+    answer: bytes | None, why: str
+) -> None:
+    told: list[str] = []
+    sink = logger.add(told.append, level=0)
+    with ExitStack() as held:
+        place = held.enter_context(socket.create_server(("127.0.0.1", 0)))
+        place.settimeout(30)
+        url = f"http://127.0.0.1:{place.getsockname()[1]}/s3cret"
+        beat = Heartbeat(url, lambda: True, every_s=0.01, answer_s=0.2)
+        beat.start()
+        for _ in range(3):
+            caller = held.enter_context(place.accept()[0])
+            if answer is not None:
+                caller.recv(1024)
+                caller.sendall(answer)
+                caller.close()
+        beat.close()
+    logger.remove(sink)
+
+    assert f"not taken: {why}" in told[0]
+    assert "s3cret" not in "".join(told)
 
 
 def test_a_default_start_imports_no_library_of_a_channel() -> None:

@@ -135,7 +135,7 @@ class TelegramSender:
         except BadRequest:
             raise
         except RetryAfter as error:
-            raise self._not_delivered(error, arrived=False, retry_after_s=_seconds(error)) from None
+            raise self._not_delivered(error, arrived=False, retry_after_s=wait_s(error)) from None
         except ChatMigrated as error:
             self._chat_id = error.new_chat_id
             raise self._not_delivered(error, arrived=False, retry_after_s=0.0) from None
@@ -166,6 +166,7 @@ def _marked_up(text: str) -> str:
     return f"<b>{html.escape(title)}</b>{newline}{html.escape(rest)}"
 
 
-def _seconds(error: RetryAfter) -> float:
+def wait_s(error: RetryAfter) -> float:
+    """Return how long the server asks to be left alone."""
     wait = error.retry_after
     return wait.total_seconds() if isinstance(wait, timedelta) else float(wait)

@@ -7,14 +7,15 @@ from concurrent.futures import CancelledError, Future
 
 from loguru import logger
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
-from telegram.error import InvalidToken, RetryAfter, TelegramError
+from telegram.error import BadRequest, InvalidToken, NetworkError, RetryAfter, TelegramError
 
 from infra.notices.commands import Answer, HandleCommand
-from infra.notices.telegram import TelegramBot, cut
+from infra.notices.telegram import TelegramBot, cut, wait_s
 
 _POLL_S = 25
 """How long the server holds a question for new messages."""
 _AFTER_FAILURE_S = 2.0
+_ANSWER_TRIES = 5
 OLDEST_COMMAND_S = 30.0
 """A command that waited longer, since the system was down, may not be wanted any more."""
 
@@ -76,8 +77,8 @@ class TelegramInbox:
             except InvalidToken as error:
                 logger.error("commands are not read any more: {}", self._bot.plain(error))
                 return
-            except RetryAfter:
-                await asyncio.sleep(_AFTER_FAILURE_S)
+            except RetryAfter as error:
+                await asyncio.sleep(max(_AFTER_FAILURE_S, wait_s(error)))
             except TelegramError as error:
                 logger.debug("commands are not read now: {}", self._bot.plain(error))
                 await asyncio.sleep(_AFTER_FAILURE_S)
@@ -130,9 +131,23 @@ class TelegramInbox:
             except Exception:  # noqa: BLE001 (the person must hear that nothing, or half, was done)
                 logger.opt(exception=True).error("a command failed")
                 answer = Answer(text="The command failed; see the logs.")
-        await self._bot.bot.send_message(
-            self._admin_chat_id, cut(answer.text), reply_markup=_keyboard(answer)
-        )
+        await self._say(answer)
+
+    async def _say(self, answer: Answer) -> None:
+        """Send an answer; what was done must be heard of, be it twice."""
+        text, keyboard = cut(answer.text), _keyboard(answer)
+        for _ in range(_ANSWER_TRIES):
+            try:
+                await self._bot.bot.send_message(self._admin_chat_id, text, reply_markup=keyboard)
+            except RetryAfter as error:
+                await asyncio.sleep(wait_s(error))
+            except BadRequest:
+                raise
+            except NetworkError:
+                await asyncio.sleep(_AFTER_FAILURE_S)
+            else:
+                return
+        logger.error("an answer to the admin could not be sent: {}", text)
 
     def _age_s(self, update: Update) -> float:
         """Return how long ago a message was written; a button tells no time."""

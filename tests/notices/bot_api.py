@@ -78,6 +78,10 @@ class BotApi:
     """Answers of the next sendMessage calls: 429, 400 (to markup), 401, 403, 502, hang, cut,
     processed-502 (done, and answered by 502)."""
     updates: list[dict[str, Any]] = field(default_factory=list)
+    busy_s: int = 0
+    """Sent as retry_after with the next answer to getUpdates."""
+    asked_s: list[float] = field(default_factory=list)
+    """When getUpdates was called."""
     changed: threading.Condition = field(default_factory=threading.Condition)
     over: threading.Event = field(default_factory=threading.Event)
 
@@ -174,6 +178,10 @@ class BotApi:
 
     async def _get_updates(self, values: dict[str, Any]) -> Response:
         offset = int(values.get("offset", 0))
+        self.asked_s.append(time.monotonic())
+        if self.busy_s:
+            more, self.busy_s = {"parameters": {"retry_after": self.busy_s}}, 0
+            return _refusal(429, "Too Many Requests", more)
 
         def new() -> list[dict[str, Any]]:
             return [update for update in self.updates if update["update_id"] >= offset]

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -257,6 +258,19 @@ def test_a_stranger_gets_no_answer_and_is_told_of_once(api: BotApi, inbox: tuple
     assert api.texts() == ["status <done>"]
 
 
+@pytest.mark.usefixtures("inbox")
+def test_commands_are_not_asked_for_before_the_server_allows_it(api: BotApi) -> None:
+    api.wait_for(lambda: api.asked_s)
+    api.busy_s = 3
+    api.write("status")
+    api.wait_for(lambda: len(api.sent) == 1)
+    api.write("risk")
+    api.wait_for(lambda: len(api.sent) == 2)
+
+    waits = [later - earlier for earlier, later in pairwise(api.asked_s)]
+    assert max(waits) >= 3
+
+
 def test_an_old_command_is_not_done_any_more(api: BotApi, inbox: tuple) -> None:
     _, asked, _ = inbox
 
@@ -267,15 +281,15 @@ def test_an_old_command_is_not_done_any_more(api: BotApi, inbox: tuple) -> None:
     assert api.texts()[0].startswith("Not done: written 36")
 
 
-def test_a_command_whose_answer_does_not_arrive_is_not_done_again(
+def test_an_answer_that_does_not_arrive_is_sent_again_and_nothing_is_done_again(
     api: BotApi, inbox: tuple
 ) -> None:
     _, asked, _ = inbox
-    api.faults.append("502")
+    api.faults.extend(["429", "502"])
 
     api.write("close ETH")
     api.write("status")
-    api.wait_for(lambda: api.texts() == ["status <done>"])
+    api.wait_for(lambda: api.texts() == ["close ETH <done>", "status <done>"])
 
     assert [text for _, text in asked] == ["close ETH", "status"]
 

@@ -153,6 +153,7 @@ class AssetActor(SupervisedActor):
             cooldown_minutes=state.cooldown.minutes_left(max(t_ms, self.now_ms)),
             cooldown_reason=state.cooldown.reason or "",
             loss_streak=state.cooldown.loss_streak,
+            newest_cross_ms=state.signals.newest_cross_ms,
         )
 
     def _on_candle(self, candle: Candle) -> None:

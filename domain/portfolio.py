@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from decimal import Decimal
-from itertools import combinations
+from itertools import combinations, product
 
 from domain.blocking import Standing, blocked_before, blocked_now, kept_limits
 from domain.booking_order import DECISION_PHASE, BookingKey, booking_key
@@ -241,6 +241,7 @@ class PortfolioState:
             realized_pnl=now.realized_pnl,
             streak=now.streak.losses,
             open_correlation=self._open_correlation(self.protection.close_ms),
+            correlations=dict(self._correlations(self.protection.close_ms)),
             paused=self.paused,
             panic_since_ms=self.panic_since_ms,
             malfunctions=dict(self.malfunctions),
@@ -330,6 +331,11 @@ class PortfolioState:
         judged = [self._correlation(t_ms, left, right) for left, right in pairs]
         found = [value for value in judged if value is not None]
         return sum(found) / len(found) if found else None
+
+    def _correlations(self, t_ms: int) -> Iterator[tuple[tuple[str, str], float | None]]:
+        for rules, held in product(self._rules.assets, self.positions):
+            if rules.asset != held:
+                yield (rules.asset, held), self._correlation(t_ms, rules.asset, held)
 
     def _correlation(self, t_ms: int, left: str, right: str) -> float | None:
         return correlation(self._windows.returns(left, t_ms), self._windows.returns(right, t_ms))

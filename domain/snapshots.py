@@ -21,6 +21,7 @@ class AssetSnapshot:
     """Whole minutes of the asset's own cooldown that are left."""
     cooldown_reason: str
     loss_streak: int
+    newest_cross_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,8 @@ class PortfolioSnapshot:
     """Losing trades in a row."""
     open_correlation: float | None = None
     """Mean pairwise correlation of the open positions at the newest close; None: not judged."""
+    correlations: Mapping[tuple[str, str], float | None] = field(default_factory=dict)
+    """Of each asset with each other open one at the newest close; None: not judged."""
     paused: frozenset[str] = frozenset()
     """Assets that the operator lets open nothing."""
     panic_since_ms: int | None = None

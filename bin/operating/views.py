@@ -4,6 +4,7 @@ import platform
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from importlib.metadata import version
 from typing import Any
@@ -12,8 +13,9 @@ from actors.core.supervisor import Child
 from actors.wording import figures as say
 from actors.wording import reports
 from bin.bootstrap import Run
+from bin.operating.risk_view import Present, limits
 from bin.version import program_version
-from domain.market import DAY_MS, HOUR_MS, MINUTE_MS, utc_day
+from domain.market import DAY_MS, MINUTE_MS
 from domain.notices import ReportPeriod
 from domain.operator import MANUALS, CommandName
 from domain.positions import Trade
@@ -206,60 +208,27 @@ class Views:
         return _table("Cooldowns", columns, rows, data, "Nobody rests")
 
     def _risk(self, _: str) -> Reply:
-        found, grant, limits = self._portfolio(), self._rules.grant, self._rules.protection
-        exposure = found.exposure / found.balance if found.balance > 0 else Decimal(0)
-        rows = [
-            ("positions", f"{len(found.positions)}", f"{grant.max_positions}"),
-            ("exposure", say.percent(exposure), say.percent(grant.max_total_exposure)),
-            ("drawdown", say.percent(found.drawdown), _levels(limits)),
-            (
-                "daily loss",
-                say.percent(found.daily_loss),
-                say.percent(limits.max_daily_loss_fraction),
-            ),
-            ("losses in a row", f"{found.streak}", f"{limits.loss_streak}"),
-            ("entries at a close", "", f"{grant.max_simultaneous_entries}"),
-            ("correlation of an entry", "", f"{grant.correlation_limit:g}"),
-            (
-                "mean correlation",
-                "-" if found.open_correlation is None else f"{found.open_correlation:.2f}",
-                f"{limits.high_correlation_threshold:g}",
-            ),
-        ]
-        health = dict(self._run.health() if self._run.health else {})
-        rows.append(("positions without a stop", health.get("positions without a stop", "?"), "0"))
-        trades = self._stored_trades()
-        for asset, snapshot in self._assets():
-            exits_ms = [trade.exit_ms for trade in trades if trade.asset == asset]
-            data_age = health.get(f"feed of {asset}", "?")
-            rows += self._asset_limits(asset, snapshot, exits_ms, data_age)
+        found, assets = self._portfolio(), dict(self._assets())
+        reports = [seen.report for seen in assets.values() if seen and seen.report]
+        close_ms = max((report.t_ms for report in reports), default=None)
+        granted = None
+        journals = self._run.ports.journals
+        with journals.connected():
+            trades = journals.trades()
+            if close_ms is not None:
+                granted = journals.records().grants(close_ms, close_ms + 1)
+        present = Present(
+            now_ms=self._now_ms(),
+            portfolio=found,
+            assets=assets,
+            trades=trades,
+            granted=granted,
+            health=dict(self._run.health() if self._run.health else {}),
+        )
+        rows = list(limits(present, self._rules))
         data = {name: {"now": now, "limit": limit} for name, now, limit in rows}
         reply = _table("Risk", ("limit of", "now", "limit"), rows, data)
-        keeps = tuple(self._keeps_back(found))
-        return Reply(
-            code=reply.code, title=reply.title, lines=keeps, table=reply.table, data=reply.data
-        )
-
-    def _asset_limits(
-        self, asset: str, found: AssetSnapshot | None, exits_ms: list[int], data_age: str
-    ) -> Iterator[tuple[str, str, str]]:
-        now_ms, rest, strategy = self._now_ms(), self._rules.cooldown, self._rules.strategy
-        crosses = streak = held = cooldown = "?"
-        if found is not None:
-            crosses = "?" if found.report is None else f"{found.report.crosses_today}"
-            opened_ms = None if found.position is None else found.position.opened_ms
-            held = "-" if opened_ms is None else say.duration(max(0, now_ms - opened_ms))
-            streak, cooldown = f"{found.loss_streak}", f"{found.cooldown_minutes} min"
-        in_hour = sum(now_ms - exit_ms <= HOUR_MS for exit_ms in exits_ms)
-        today = sum(utc_day(exit_ms) == utc_day(now_ms) for exit_ms in exits_ms)
-        stale = say.duration(self._rules.protection.stale_data_ms)
-        yield f"{asset} crosses today", crosses, f"{strategy.cross_threshold}"
-        yield f"{asset} held", held, say.duration(strategy.max_hold_ms)
-        yield f"{asset} losses in a row", streak, f"{rest.loss_streak}"
-        yield f"{asset} trades in an hour", f"{in_hour}", f"{rest.trades_per_hour}"
-        yield f"{asset} trades today", f"{today}", f"{rest.trades_per_day}"
-        yield f"{asset} cooldown", cooldown, "0 min"
-        yield f"{asset} data", data_age, stale
+        return replace(reply, lines=tuple(self._keeps_back(found)))
 
     # The process.
 
@@ -378,11 +347,6 @@ class Views:
 def _money(portfolio: PortfolioSnapshot) -> dict[str, str]:
     names = ("balance", "equity", "exposure", "realized_pnl")
     return {name: f"{getattr(portfolio, name):f}" for name in names}
-
-
-def _levels(limits: Any) -> str:
-    levels = ("reduce", "emergency", "halt")
-    return ", ".join(say.percent(getattr(limits, f"drawdown_{n}_fraction"), 0) for n in levels)
 
 
 def _actor_row(child: Child, depths: Mapping[str, int]) -> Row:

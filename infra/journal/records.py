@@ -96,6 +96,12 @@ class Records:
         query = _GRANT.select(SQL("*")).where((_GRANT.c.asset == asset) & (_GRANT.c.t_ms == t_ms))
         return next((value_of(Grant, row) for row in self._rows(query)), None)
 
+    def grants(self, from_ms: int, until_ms: int) -> int:
+        """Return how many entries were granted at these closes."""
+        inside = (_GRANT.c.t_ms >= from_ms) & (_GRANT.c.t_ms < until_ms)
+        counted = _GRANT.select(peewee.fn.COUNT(SQL("*")).alias("n")).where(inside)
+        return sum(row["n"] for row in self._rows(counted))
+
     def trades(self, from_ms: int, until_ms: int) -> list[Trade]:
         """Return the trades that were closed at or after a time and before another."""
         inside = (_TRADE.c.exit_ms >= from_ms) & (_TRADE.c.exit_ms < until_ms)

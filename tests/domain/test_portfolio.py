@@ -545,6 +545,8 @@ def test_people_are_shown_how_the_open_positions_are_correlated() -> None:
 
     assert pair.snapshot().open_correlation == pytest.approx(1)
     assert alone.snapshot().open_correlation is None
+    assert pair.snapshot().correlations["ETH", "BTC"] == pytest.approx(1)
+    assert pair.snapshot().correlations["SOL", "BTC"] is None
 
 
 def test_positions_with_an_exit_decided_now_are_still_correlated() -> None:

@@ -240,6 +240,7 @@ class TestDesk:
 
         traded = {trade["asset"] for trade in desk.answer_text("cli", "trades").data["trades"]}
         assert any(found[f"{asset} trades today"]["now"] != "0" for asset in traded)
-        for name in ("crosses today", "held", "losses in a row", "cooldown"):
-            assert found[f"BTC {name}"]["now"] not in {"", "?"}
-            assert found[f"BTC {name}"]["limit"]
+        assert found["entries at a close"]["now"].isdigit()
+        for name in ("crosses today", "newest cross", "newest close", "losses in a row"):
+            assert found[f"BTC {name}"]["now"][0].isdigit()
+        assert all(figure["now"] and figure["limit"] for figure in found.values())

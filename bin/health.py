@@ -161,11 +161,16 @@ class Health:
             orders_per_minute=self._orders_per_minute(sum(books.orders.values())),
             requests=market.rest.stats(),
             streams=streams,
-            refused=market.refused() | self._connection.account.refused(),
+            refused=self._refused(),
             is_clock_known=market.server_clock.is_usable,
             clock_offset_s=None if offset_ms is None else offset_ms / 1000,
             accesses=self._accesses(),
         )
+
+    def _refused(self) -> dict[tuple[str, str], int]:
+        connection = self._connection
+        exchange = connection.market.refused() | connection.account.refused()
+        return exchange | self._run.channels.refused()
 
     def _read_books(self) -> Books:
         try:

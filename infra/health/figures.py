@@ -57,7 +57,7 @@ class Figures:
     requests: RequestStats
     streams: Sequence[StreamStats]
     refused: Mapping[tuple[str, str], int]
-    """How much of the exchange's data was not what it should be, by source and kind."""
+    """How much of what came from outside was not what it should be, by source and kind."""
     is_clock_known: bool
     """The exchange's time was measured, and nobody doubts it."""
     clock_offset_s: float | None

@@ -166,7 +166,7 @@ def _connections(figures: Figures) -> Iterator[Metric]:
     )
     yield _counter(
         "trading_refused_total",
-        "Data of the exchange that could not be read, or were not for us, by where they came from.",
+        "Data from outside that could not be read, or were not for us, by where they came from.",
         [
             *figures.refused.items(),
             *(((s.name, why), n) for s in figures.streams for why, n in s.drops.items()),

@@ -25,7 +25,10 @@ OnSystem = Callable[[str, str, str], None]
 """Takes a key, a title and details of something about the channels that people should hear."""
 
 
-class _Startable(Protocol):
+class _Inbox(Protocol):
+    strangers: int
+    unreadable: int
+
     def start(self) -> None: ...
 
 
@@ -58,7 +61,7 @@ class Channels:
         self._held = ExitStack()
         self._on_system = on_system
         self._heartbeat = _heartbeat(settings, is_well)
-        self._inbox: _Startable | None = None
+        self._inbox: _Inbox | None = None
         senders = dict(_services(settings))
         if settings.telegram_bot_token is not None:
             senders |= self._telegram(settings, settings.telegram_bot_token, handle_command)
@@ -88,6 +91,16 @@ class Channels:
         for part in (*self._carriers.values(), self._inbox, self._heartbeat):
             if part is not None:
                 part.start()
+
+    def refused(self) -> dict[tuple[str, str], int]:
+        """Return how many messages to the bot were no commands of the admin, by place and kind."""
+        inbox = self._inbox
+        if inbox is None:
+            return {}
+        return {
+            (TELEGRAM, "stranger"): inbox.strangers,
+            (TELEGRAM, "unreadable"): inbox.unreadable,
+        }
 
     def close(self, timeout_s: float) -> None:
         """Carry on for at most this time, then stop all; what still waits stays in the outbox."""

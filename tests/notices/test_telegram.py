@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import example, given, settings
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 from loguru import logger
 from telegram.ext import AIORateLimiter
 
+from infra.notices.channels import Channels
 from infra.notices.commands import Answer, Button
 from infra.notices.telegram import TelegramBot, TelegramSender, _marked_up, cut
 from infra.notices.telegram_inbox import TelegramInbox
+from infra.settings import load_settings
 from tests.notices.bot_api import TOKEN, BotApi, has_secret, plain_of, running_bot_api
 from tests.notices.helpers import carried, journals_in, notice, statuses
 
@@ -256,6 +259,33 @@ def test_a_stranger_gets_no_answer_and_is_told_of_once(api: BotApi, inbox: tuple
     assert strangers == ["666"]
     assert box.strangers == 2
     assert api.texts() == ["status <done>"]
+
+
+def test_strangers_are_counted_among_what_was_refused(tmp_path: Path, api: BotApi) -> None:
+    told: list[tuple[str, ...]] = []
+    environ = {
+        "TELEGRAM_BOT_TOKEN": TOKEN,
+        "TELEGRAM_ADMIN_CHAT_ID": ADMIN,
+        "TELEGRAM_SERVER": api.url,
+    }
+    api.updates.clear()
+    channels = Channels(
+        load_settings(None, environ=environ, dotenv=None).notifications,
+        journals_in(tmp_path),
+        rng=Random(1),
+        is_well=lambda: True,
+        on_system=lambda *words: told.append(words),
+        handle_command=lambda _who, text: Answer(text=text),
+    )
+    channels.start()
+    api.write("close all", chat=666)
+    api.write("panic", chat=667)
+    api.write("status")
+    api.wait_for(lambda: api.sent)
+    channels.close(5.0)
+
+    assert channels.refused() == {("telegram", "stranger"): 2, ("telegram", "unreadable"): 0}
+    assert [key for key, *_ in told] == ["stranger"]
 
 
 @pytest.mark.usefixtures("inbox")

@@ -12,12 +12,16 @@ TO_END = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def interrupted_by_every_end() -> Iterator[None]:
-    """Let SIGTERM raise KeyboardInterrupt as Ctrl-C does, until the signals have another use."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Let all signals that end a process raise KeyboardInterrupt, until they have another use.
+
+    SIGINT as well: a shell lets its background jobs ignore it.
+    """
+    before = {number: signal.signal(number, signal.default_int_handler) for number in TO_END}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def call_at_signals(

@@ -86,6 +86,7 @@ class Control:
                 {"path": stream.path, "topics": sorted(stream.topics)}
                 for stream in core.hub.streams
             ],
+            "streams_joined": core.hub.joined,
             "faults": core.faults.views(),
         }
 

@@ -8,6 +8,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from infra.control.gate import Gate
+from infra.control.tally import Tally
 from infra.health.metrics import MetricsPage
 from infra.health.pages import Pages
 from tests.health.made import figures
@@ -22,7 +23,13 @@ def app(sick: str | None = None, why_not: tuple[str, ...] = (), per_second: int 
     )
     command = Route("/status", lambda _: PlainTextResponse("done"))
     behind = Starlette(routes=[*pages.routes(), command])
-    return Gate(behind, token=TOKEN, per_second=per_second, note_access=lambda *_: None)
+    return Gate(
+        behind,
+        token=TOKEN,
+        per_second=per_second,
+        note_access=lambda *_: None,
+        tally=Tally(),
+    )
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])

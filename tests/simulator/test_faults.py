@@ -268,7 +268,7 @@ def test_a_cut_waits_for_a_stream(client: Client) -> None:
     early = client.state()["faults"][0]["fired"]
 
     with pytest.raises(ConnectionClosed):
-        Listener(client, PUBLIC, KLINE).next(lambda _: False)
+        Listener(client, PUBLIC).next(lambda _: False)
 
     assert early == 0
     assert client.state()["faults"][0]["fired"] == 1

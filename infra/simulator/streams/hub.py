@@ -21,6 +21,8 @@ class Hub:
     def __init__(self, clock: Clock, faults: FaultBook, wire: Wire, seed: int) -> None:
         """Start without clients."""
         self.streams: set[Stream] = set()
+        self.joined = 0
+        """How many clients there were, those that came again included."""
         self.has_changed = asyncio.Event()
         """Set at each new topic, at each answered ping and at the end of a stream."""
         self._clock = clock
@@ -34,6 +36,7 @@ class Hub:
     def join(self, stream: Stream) -> None:
         """Take a client in."""
         self.streams.add(stream)
+        self.joined += 1
 
     def leave(self, stream: Stream) -> None:
         """Let a client go."""

@@ -1,5 +1,6 @@
 """The command `bin/chaos`: kills and misleads whole systems by seed, and judges what is left."""
 
+import io
 import json
 import os
 import re
@@ -83,7 +84,9 @@ def main(
     faults: Annotated[
         str, typer.Option(help="Of the exchange: all, none, or names with commas between.")
     ] = "all",
-    report: Annotated[Path | None, typer.Option(help="Write a page of all runs.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write a page of all runs, or of the soak.")
+    ] = None,
     jobs: Annotated[
         int, typer.Option(min=1, help="Runs at a time; a run mostly waits for real time.")
     ] = max(1, os.cpu_count() or 1),
@@ -107,7 +110,7 @@ def main(
         raise typer.Exit(WRONG_USE) from error
     folder = keep or Path(tempfile.mkdtemp(prefix="chaos-"))
     if soak_s is not None:
-        raise typer.Exit(_soak(screen, soak_s, seed, folder / "soak"))
+        raise typer.Exit(_soak(screen, soak_s, seed, folder / "soak", report))
     repeat = f"bin/chaos --runs 1 --seed {{seed}} --faults {faults}"
     outcomes = []
     deadline_s = None if minutes is None else time.monotonic() + minutes * 60
@@ -144,7 +147,7 @@ def _play_all(
             yield from (future.result() for future in done)
 
 
-def _soak(screen: Console, length_s: float, seed: int, folder: Path) -> int:
+def _soak(screen: Console, length_s: float, seed: int, folder: Path, report: Path | None) -> int:
     with Progress(console=screen) as progress:
         task = progress.add_task("soak", total=length_s)
         try:
@@ -160,10 +163,19 @@ def _soak(screen: Console, length_s: float, seed: int, folder: Path) -> int:
         except ChaosError as error:
             screen.print(f"{error} ({folder})", style="red", markup=False)
             return BROKEN
+    show_soak(screen, found)
+    if report is not None:
+        page = Console(record=True, file=io.StringIO(), width=100)
+        show_soak(page, found)
+        page.save_html(str(report))
+    return BROKEN if found.outcome.problems else DONE
+
+
+def show_soak(screen: Console, found: SoakOutcome) -> None:
+    """Print a soak's figures, and what is wrong with them."""
     screen.print(_soak_table(found))
     for problem in found.outcome.problems:
         screen.print(problem, style="red", markup=False)
-    return BROKEN if found.outcome.problems else DONE
 
 
 def _soak_table(found: SoakOutcome) -> Table:

@@ -37,6 +37,16 @@ def test_no_promise_is_broken_whatever_dies(tmp_path: Path, first: int) -> None:
     assert "no promise broken" in page.read_text()
 
 
+def test_a_soak_writes_its_figures_to_the_report(tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+
+    run = chaos(tmp_path, "--soak", "8s", "--report", str(page), "--keep", str(tmp_path / "kept"))
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    for words in ("memory mb", "sockets", "reconnects", "actor restarts", "memory slope"):
+        assert words in page.read_text()
+
+
 def test_a_fault_that_does_not_exist_is_one_clear_error(tmp_path: Path) -> None:
     run = chaos(tmp_path, "--faults", "earthquake")
 

@@ -90,6 +90,22 @@ def test_a_stop_before_it_trades_ends_in_its_time_though_the_exchange_hangs(begi
     assert (run.run_dir / "frozen.txt").read_text()
 
 
+def test_a_journal_that_another_program_holds_is_one_line_and_a_code_that_is_tried_again(
+    begin: Begin,
+) -> None:
+    run = begin(NOTHING, "shutdown_seconds: 10")
+    run.wait_for(lambda line: "commands are taken at" in line)
+    run.end(signal.SIGTERM)
+
+    with locked(run.run_dir / "journal.sqlite"):
+        held = begin(NOTHING, "shutdown_seconds: 10")
+        code = held.process.wait(100)
+
+    assert code == 1
+    assert "another program" in held.shown()
+    assert "Traceback" not in held.shown()
+
+
 @contextmanager
 def half_a_request(run: SimRun) -> Iterator[None]:
     """Keep a connection to the control interface, whose request never comes to its end."""

@@ -1,36 +1,29 @@
 """A process that one C call keeps from running: it ends itself, and the next start goes on."""
 
-import os
-import subprocess
-import sys
+import signal
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-SETTINGS = """
+from tests.command.test_sim_run import SimRun
+
+FREEZE = ("--drill", "freeze=300@3")
+QUICK = """
 simulation: {speed: 60}
 supervision: {freeze_seconds: 2}
 """
-FROZEN_S = 300
 
 
-def test_a_frozen_process_ends_itself_and_says_what_it_did(tmp_path: Path) -> None:
-    (tmp_path / "settings.yaml").write_text(SETTINGS)
+def test_a_frozen_process_ends_itself_and_the_next_start_goes_on(tmp_path: Path) -> None:
+    frozen = SimRun(tmp_path, quick=QUICK, words=FREEZE)
+    code = frozen.process.wait(100)
+    frozen.out.close()
+    stacks = (frozen.run_dir / "frozen.txt").read_text()
 
-    run = subprocess.run(
-        [
-            sys.executable,
-            *("-m", "bin.run_actors", "--settings", "settings.yaml", "--run-dir", "run"),
-            *("--drill", f"freeze={FROZEN_S}@3"),
-        ],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", "PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        timeout=FROZEN_S / 3,
-        check=False,
-    )
+    again = SimRun(tmp_path)
+    again.wait_for(lambda line: "commands are taken at" in line)
+    ended = again.end(signal.SIGTERM)
+    again.out.close()
 
-    assert run.returncode == 1
-    stacks = (tmp_path / "run" / "frozen.txt").read_text()
+    assert code == 1
     assert "Timeout" in stacks
     assert "supervisor.py" in stacks
+    assert ended == 0

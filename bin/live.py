@@ -129,7 +129,10 @@ def _run(options: LiveOptions, screen: Console) -> int:
         routes = health.pages().routes()
         reload = _reload(run, health, settings, options.settings)
         office = open_office(run, settings, reload, directory.path, routes, tally)
-        held.enter_context(office)
+        desk = held.enter_context(office)
+        # From here on a panic needs no file that can be made.
+        panic = partial(desk.panic_file.request, "SIGUSR2")
+        held.callback(call_at_signals(panic, [signal.SIGUSR2]))
         daily = DailyParity(
             directory.path,
             options.settings,

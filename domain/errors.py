@@ -39,3 +39,7 @@ class FencedError(TradingError):
 
 class StaleGrantError(TradingError):
     """An entry was granted before a protection fired: nothing was stored, nothing is sent."""
+
+
+class JournalError(TradingError):
+    """The journal cannot be used: it is locked, full, damaged or not writable."""

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ from actors.core.envelope import Origin
 from actors.core.system import ActorCrashedError, DeadLetterError
 from actors.messages import OperatorAsked, SystemChanged
 from actors.names import NOTIFIER, PORTFOLIO
+from actors.wording.figures import SIREN
 from bin.bootstrap import Run
 from bin.operating.panic_file import PanicFile
 from bin.operating.repeats import ACCESS, Asked, Repeats
 from bin.operating.views import Views
-from domain.errors import ConfigError
+from domain.errors import ConfigError, JournalError
 from domain.operator import (
     BINDING,
     CONFIRM_S,
@@ -107,14 +108,17 @@ class OperatorDesk:
             return self._panic(operator)
         if command.name in BINDING:
             return self._change(asked)
-        return self._stored(asked, self._do(command, lambda: asked.origin, operator))
+        return self._do_stored(asked)
 
     def note_access(self, operator: str, what: str, result: str) -> None:
         """Store an access that came to no command."""
         access = Asked(
             operator=operator, command=ACCESS, arguments=what, result=result, is_done=False
         )
-        self._repeats.note(access, lambda: self._run.note(what, result, operator))
+        try:
+            self._repeats.note(access, lambda: self._run.note(what, result, operator))
+        except JournalError as error:
+            logger.warning("{}: {} could not be noted: {}", operator, what, error)
 
     def close(self) -> None:
         """Store what is still to be stored."""
@@ -130,7 +134,10 @@ class OperatorDesk:
             result="answered" if is_done else reply.title,
             is_done=is_done,
         )
-        self._repeats.note(question, lambda: self._note(operator, command))
+        try:
+            self._repeats.note(question, lambda: self._note(operator, command))
+        except JournalError as error:
+            return _unnoted(reply, error)
         return reply
 
     def _note(self, operator: str, command: Command) -> Origin:
@@ -144,6 +151,8 @@ class OperatorDesk:
             return self._handlers[command.name](command.argument)
         except ConfigError as error:
             return Reply(code=ReplyCode.REFUSED, title=str(error))
+        except JournalError as error:
+            return Reply(code=ReplyCode.REFUSED, title=f"{command}: {error}")
         except TimeoutError:
             return Reply(code=ReplyCode.LATE, title=f"no answer in time to {command}")
 
@@ -158,6 +167,16 @@ class OperatorDesk:
             return False
 
     # What changes something.
+
+    def _do_stored(self, asked: _Asked) -> Reply:
+        """Do what is no fact by itself once it is stored that it was asked for."""
+        command = asked.command
+        try:
+            self._store_reply(asked, Reply(code=ReplyCode.LATE, title="asked for"))
+        except JournalError as error:
+            title = f"{command} is not done, because it cannot be stored: {error}"
+            return Reply(code=ReplyCode.REFUSED, title=title)
+        return self._stored(asked, self._do(command, lambda: asked.origin, asked.operator))
 
     def _panic(self, operator: str) -> Reply:
         """Ask by the file, which outlives everybody, and wait for a while that it is stored."""
@@ -238,18 +257,23 @@ class OperatorDesk:
     # The audit trail.
 
     def _stored(self, asked: _Asked, reply: Reply) -> Reply:
-        command, is_done = asked.command, reply.code is ReplyCode.DONE
-        if is_done:
+        if reply.code is ReplyCode.DONE:
             self._tell_people(asked, reply)
+        try:
+            self._store_reply(asked, reply)
+        except JournalError as error:
+            return _unnoted(reply, error)
+        return reply
+
+    def _store_reply(self, asked: _Asked, reply: Reply) -> None:
         done = Asked(
             operator=asked.operator,
-            command=command.name.value,
-            arguments=command.argument,
+            command=asked.command.name.value,
+            arguments=asked.command.argument,
             result=reply.title,
-            is_done=is_done,
+            is_done=reply.code is ReplyCode.DONE,
         )
         self._store_asked(done, asked.origin)
-        return reply
 
     def _tell_people(self, asked: _Asked, reply: Reply) -> None:
         key = f"operator/{self._run.ports.clock.now_ms()}/{asked.command.name}"
@@ -270,3 +294,9 @@ class OperatorDesk:
         journals = self._run.ports.journals
         with self._lock, journals.connected():
             journals.open("operator", lambda: origin).append(fact)
+
+
+def _unnoted(reply: Reply, error: JournalError) -> Reply:
+    """Return an answer with the warning that nobody will find it in the audit trail."""
+    logger.warning("an answer could not be noted: {}", error)
+    return replace(reply, lines=(*reply.lines, f"{SIREN} This could not be noted: {error}"))

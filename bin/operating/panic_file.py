@@ -12,7 +12,7 @@ from pathlib import Path
 
 from loguru import logger
 
-_LOOK_EVERY_S = 0.5
+_LOOK_EVERY_S, _LONGEST_PAUSE_S = 0.5, 8.0
 FILE = "PANIC"
 
 
@@ -28,13 +28,20 @@ class PanicFile:
         """
         self.path = directory / FILE
         self._ask = ask
+        self._asked_by: str | None = None
+        """Who asked where the file could not be made; a kill forgets that."""
+        self._pause_s = _LOOK_EVERY_S
         self._looked = threading.Condition()
         self._is_stopping = False
         self._thread = threading.Thread(target=self._watch, name="panic", daemon=True)
 
     def request(self, who: str) -> None:
         """Make the file; from any thread, also before anybody watches."""
-        request_panic(self.path.parent, who)
+        try:
+            request_panic(self.path.parent, who)
+        except OSError as error:
+            self._asked_by = who
+            logger.error("panic is asked for without the file {}: {}", self.path, error.strerror)
         with self._looked:
             self._looked.notify_all()
 
@@ -52,7 +59,7 @@ class PanicFile:
     def wait_taken(self, timeout_s: float) -> bool:
         """Wait until what was asked is stored; False where that takes longer."""
         with self._looked:
-            return self._looked.wait_for(lambda: not self.path.exists(), timeout_s)
+            return self._looked.wait_for(lambda: not self._is_asked(), timeout_s)
 
     def _watch(self) -> None:
         while not self._is_stopping:
@@ -63,22 +70,39 @@ class PanicFile:
             with self._looked:
                 self._looked.notify_all()
                 if not self._is_stopping:
-                    self._looked.wait(_LOOK_EVERY_S)
+                    self._looked.wait(self._pause_s)
+
+    def _is_asked(self) -> bool:
+        return self._asked_by is not None or self.path.exists()
 
     def _carry(self) -> None:
-        if not self.path.exists():
+        if not self._is_asked():
             return
+        # Each asking that cannot be stored costs the portfolio a life, and it has few.
+        self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+        if not self._ask(self._asked_by or self._who() or "the file PANIC"):
+            return
+        self._asked_by, self._pause_s = None, _LOOK_EVERY_S
         with suppress(OSError):
-            who = self.path.read_text(errors="replace").strip()[:80]
-            if self._ask(who or "the file PANIC"):
-                self.path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
+
+    def _who(self) -> str:
+        try:
+            return self.path.read_text(errors="replace").strip()[:80]
+        except OSError:  # it is there, and that is what counts
+            return ""
 
 
 def request_panic(directory: Path, who: str) -> None:
-    """Make the file so that it survives whatever comes next."""
+    """Make the file so that it survives whatever comes next; on a full disk an empty one does.
+
+    Raises:
+        OSError: it cannot be made.
+    """
     file = os.open(directory / FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        os.write(file, who.encode())
+        with suppress(OSError):
+            os.write(file, who.encode())
         os.fsync(file)
     finally:
         os.close(file)

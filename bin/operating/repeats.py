@@ -82,7 +82,12 @@ class Repeats:
             origin = cause()
             self._windows[asked] = self._window(origin)
             self._changed.notify()
-        self._store(asked, origin)
+        try:
+            self._store(asked, origin)
+        except Exception:
+            with self._changed:  # the next of its kind is tried, and warned of, again
+                self._windows.pop(asked, None)
+            raise
 
     def close(self) -> None:
         """Store what was counted so far."""

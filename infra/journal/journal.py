@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from peewee import SQL, SqliteDatabase
 
 from domain.decisions import Close, Decision, Grant, Protection, Refusal
-from domain.errors import ConfigError, FencedError, StaleGrantError, TradingError
+from domain.errors import ConfigError, FencedError, JournalError, StaleGrantError
 from domain.facts import ClosedCandle, Fact, Order, StoredExecution
 from domain.market import Candle
 from domain.operator import BINDING, OperatorCommand, SettingsChanged
@@ -74,10 +74,6 @@ _FLAT: dict[type, peewee.Table] = {
 """Facts whose fields are the columns of one table."""
 
 
-class JournalError(TradingError):
-    """The database cannot be used: it is locked, full, damaged or not writable."""
-
-
 class JournalBusyError(JournalError):
     """Another program holds the database for longer than we wait; it may be free in a while."""
 
@@ -109,9 +105,12 @@ class SqliteJournals:
         try:
             with self.connected():
                 schema.migrate(self._database, str(file))
-        except (peewee.DatabaseError, sqlite3.DatabaseError) as error:
+        except JournalBusyError:
+            raise
+        except (JournalError, peewee.DatabaseError, sqlite3.DatabaseError) as error:
+            cause = error.__cause__ if isinstance(error, JournalError) else error
             message = (
-                f"{file}: the journal cannot be used ({error}); is it a journal, and writable?"
+                f"{file}: the journal cannot be used ({cause}); is it a journal, and writable?"
             )
             raise ConfigError(message) from error
 
@@ -151,6 +150,7 @@ class SqliteJournals:
 
         Raises:
             JournalBusyError: another program holds the database.
+            JournalError: it cannot be used.
         """
         try:
             self._database.connect(reuse_if_open=True)
@@ -159,7 +159,8 @@ class SqliteJournals:
             if _is_busy(error):
                 message = f"{self._file}: another program holds the journal; end it, or wait for it"
                 raise JournalBusyError(message) from error
-            raise
+            message = f"{self._file}: the journal cannot be used: {_cause(error)}"
+            raise JournalError(message) from error
         finally:
             self._database.close()
 

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from loguru import logger
 
-from infra.journal.journal import JournalError, SqliteJournals
+from domain.errors import JournalError
+from infra.journal.journal import SqliteJournals
 from infra.notices.deliveries import Deliveries, Delivery
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0

@@ -9,8 +9,9 @@ from typing import Any
 import peewee
 from peewee import SQL
 
+from domain.errors import JournalError
 from infra.journal import schema
-from infra.journal.journal import JournalError, SqliteJournals
+from infra.journal.journal import SqliteJournals
 
 WAITING, DELIVERED, REFUSED = "WAITING", "DELIVERED", "REFUSED"
 DROPPED, COUNTED = "DROPPED", "COUNTED"

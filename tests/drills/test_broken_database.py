@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from domain.errors import ConfigError
+from domain.errors import ConfigError, JournalError
 from domain.protection import ProtectionState, initial_state
 from infra.drills.broken_database import Breakage, BrokenDatabase, Damage, read_breakage
 from infra.drills.ports import DrilledJournals
-from infra.journal.journal import JournalError, SqliteJournals
+from infra.journal.journal import SqliteJournals
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.decisions import Close, Decision, Grant, Protection, Refusal, RefusalReason
-from domain.errors import ConfigError, FencedError, StaleGrantError
+from domain.errors import ConfigError, FencedError, JournalError, StaleGrantError
 from domain.facts import ClosedCandle, Fact
 from domain.market import Candle, Side
 from domain.operator import CommandName, OperatorCommand, SettingsChanged
@@ -35,7 +35,7 @@ from domain.positions import Execution, ExecutionKind, Trade
 from domain.protection import initial_state
 from domain.transfers import Transfer
 from infra.journal import schema
-from infra.journal.journal import JournalBusyError, JournalError, SqliteJournal, SqliteJournals
+from infra.journal.journal import JournalBusyError, SqliteJournal, SqliteJournals
 from infra.settings import load_settings
 
 COLUMNS = ("open", "high", "low", "close", "volume")

@@ -42,10 +42,14 @@ class Reply:
     @property
     def text(self) -> str:
         """The whole as plain lines, for a phone."""
-        rows = [] if self.table is None else [_line(row) for row in self.table.rows]
+        table = self.table
+        rows = [] if table is None else [_line(table.columns, row) for row in table.rows]
         return "\n".join([self.title, *self.lines, *rows])
 
 
-def _line(row: tuple[str, ...]) -> str:
+def _line(columns: tuple[str, ...], row: tuple[str, ...]) -> str:
+    """Return a row whose cells stand behind their names; a single one needs none."""
     first, *rest = row
-    return f"{first}: {', '.join(cell for cell in rest if cell)}" if rest else first
+    names = [f"{name} " for name in columns[1:]] if len(rest) > 1 else [""]
+    cells = [f"{name}{cell}" for name, cell in zip(names, rest, strict=False) if cell]
+    return f"{first}: {', '.join(cells)}" if rest else first

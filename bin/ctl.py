@@ -196,19 +196,25 @@ def _answer(request: urllib.request.Request, address: ControlAddress) -> Any:
     # Never by a proxy: the token is for this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=_PATIENCE_S) as answer:
+        try:
+            answer = opener.open(request, timeout=_PATIENCE_S)
+        except urllib.error.HTTPError as refusal:
+            answer = refusal  # an answer too, which can hang or break off as well
+        with answer:
             return _read(answer, address)
-    except urllib.error.HTTPError as error:
-        with error:
-            return _read(error, address)
     except TimeoutError:
-        title = f"no answer in {_PATIENCE_S:.0f} s from {address.url} (process {address.pid})"
-        raise _failed(title, LATE) from None
+        raise _late(address) from None
     except http.client.HTTPException as error:
         title = f"{address.url} broke off, or speaks no HTTP: {type(error).__name__}"
         raise _failed(title, REFUSED) from None
-    except OSError:
-        raise _not_running() from None
+    except OSError as error:
+        is_late = isinstance(getattr(error, "reason", None), TimeoutError)
+        raise (_late(address) if is_late else _not_running()) from None
+
+
+def _late(address: ControlAddress) -> typer.Exit:
+    title = f"no answer in {_PATIENCE_S:g} s from {address.url} (process {address.pid})"
+    return _failed(title, LATE)
 
 
 def _read(answer: Any, address: ControlAddress) -> Any:

@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+import bin.ctl
 from bin.ctl import DONE, LATE, NOT_RUNNING, REFUSED, UNCONFIRMED, WRONG_USE, app
-from infra.control.token import ControlAddress, own_token, write_address
+from infra.control.token import ADDRESS_FILE, TOKEN_FILE, ControlAddress, own_token, write_address
 from tests.fuzzing.campaign import examples
 from tests.fuzzing.mutations import as_json, damaged, mutated
 
@@ -31,6 +32,8 @@ class Liar:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.answer = b""
+        self.hangs = threading.Event()
+        """Set: nothing more is said, and the line is kept open."""
         self._socket = socket.create_server(("127.0.0.1", 0))
         own_token(directory)
         port = self._socket.getsockname()[1]
@@ -47,6 +50,9 @@ class Liar:
                 with line, suppress(OSError):
                     line.recv(65536)
                     line.sendall(self.answer)
+                    if self.hangs.is_set():
+                        while line.recv(65536):
+                            pass  # until the other side lets go
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +96,72 @@ def test_what_is_no_answer_is_one_clear_line(liar: Liar, answer: bytes) -> None:
     assert code == REFUSED
     assert len(output.strip().splitlines()) == 1
     assert "127.0.0.1" in output
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"",
+        b"HTTP/1.1 200 X\r\nContent-Length: 500\r\n\r\n{",
+        b"HTTP/1.1 504 X\r\nContent-Length: 500\r\n\r\n{",
+    ],
+)
+def test_a_server_that_hangs_is_one_line_and_the_code_of_lateness(
+    liar: Liar, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr(bin.ctl, "_PATIENCE_S", 0.2)
+    liar.hangs.set()
+    try:
+        code, output = told(liar, begun)
+    finally:
+        liar.hangs.clear()
+
+    assert code == LATE
+    assert len(output.strip().splitlines()) == 1
+    assert "no answer in" in output
+
+
+def test_a_server_that_takes_no_connection_in_time_is_late_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bin.ctl, "_PATIENCE_S", 0.2)
+    own_token(tmp_path)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as held:
+        port = full.getsockname()[1]
+        write_address(tmp_path, ControlAddress(host="127.0.0.1", port=port, pid=1))
+        for _ in range(4):  # more than wait to be taken
+            line = held.enter_context(socket.socket())
+            line.setblocking(False)
+            line.connect_ex(("127.0.0.1", port))
+        found = CliRunner().invoke(app, ["--run-dir", str(tmp_path), "status"])
+
+    assert found.exit_code == LATE, found.output
+
+
+def test_a_body_over_the_limit_is_not_shown(liar: Liar) -> None:
+    vast = GOOD | {"title": "x" * bin.ctl._MOST_BYTES}
+
+    code, output = told(liar, http(as_json(vast)))
+
+    assert code == REFUSED
+    assert len(output.strip().splitlines()) == 1
+    assert len(output) < 500
+
+
+@pytest.mark.parametrize("token", [b"", b"\xff\x00" * 40, b"short", b"a b" * 30, None])
+def test_a_token_file_that_is_none_is_one_line_that_names_it(
+    liar: Liar, tmp_path: Path, token: bytes | None
+) -> None:
+    (tmp_path / ADDRESS_FILE).write_bytes((liar.directory / ADDRESS_FILE).read_bytes())
+    file = tmp_path / TOKEN_FILE
+    # What stands where a file is expected cannot be read, not even by root.
+    file.mkdir() if token is None else file.write_bytes(token)
+
+    found = CliRunner().invoke(app, ["--run-dir", str(tmp_path), "status"])
+
+    assert found.exit_code == WRONG_USE, found.exception
+    assert len(found.output.strip().splitlines()) == 1
+    assert str(file) in found.output
 
 
 @examples(60)

@@ -172,7 +172,7 @@ class OperatorDesk:
         """Do what is no fact by itself once it is stored that it was asked for."""
         command = asked.command
         try:
-            self._store_reply(asked, Reply(code=ReplyCode.LATE, title="asked for"))
+            self._store_reply(asked, Reply(code=ReplyCode.LATE, title="the result follows"))
         except JournalError as error:
             title = f"{command} is not done, because it cannot be stored: {error}"
             return Reply(code=ReplyCode.REFUSED, title=title)

@@ -291,17 +291,7 @@ class Views:
         )
 
     def _performance(self, _: str) -> Reply:
-        trades = self._stored_trades()
-        sums = figures(trades)
-        found = {
-            "trades": str(sums.trades),
-            "won": "" if sums.win_rate is None else say.percent(sums.win_rate),
-            "profit factor": "" if sums.profit_factor is None else f"{sums.profit_factor:.2f}",
-            "PnL": f"{sums.pnl:+,.2f}",
-            "fees": f"{sums.fees:,.2f}",
-            "funding": f"{sums.funding:+,.2f}",
-            **{f"ended by {reason}": str(count) for reason, count in sums.exits.items()},
-        }
+        found = performance(self._stored_trades())
         return _table("Performance", ("what", "value"), list(found.items()), found)
 
     def _report(self, name: str, days: int) -> Reply:
@@ -342,6 +332,21 @@ class Views:
 
     def _now_ms(self) -> int:
         return self._run.ports.clock.now_ms()
+
+
+def performance(trades: list[Trade]) -> dict[str, str]:
+    """Return all trades in figures; where there is none, why."""
+    sums = figures(trades)
+    no_factor = "no loss" if trades else "no trades"
+    return {
+        "trades": str(sums.trades),
+        "won": "no trades" if sums.win_rate is None else say.percent(sums.win_rate),
+        "profit factor": no_factor if sums.profit_factor is None else f"{sums.profit_factor:.2f}",
+        "PnL": f"{sums.pnl:+,.2f}",
+        "fees": f"{sums.fees:,.2f}",
+        "funding": f"{sums.funding:+,.2f}",
+        **{f"ended by {reason}": str(count) for reason, count in sums.exits.items()},
+    }
 
 
 def _money(portfolio: PortfolioSnapshot) -> dict[str, str]:

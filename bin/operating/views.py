@@ -26,6 +26,8 @@ from domain.summary import figures
 
 _TRADES = 10
 _WEEK_DAYS = 7
+_YEAR = len("2026-")
+"""Left out of a trade's time, so that its row fits a screen; programs get the whole."""
 _PACKAGES = (
     "pykka",
     "pybit",
@@ -281,7 +283,7 @@ class Views:
         instrument = instruments.get(trade.asset)
         prices = (trade.entry_price, trade.exit_price)
         return (
-            say.utc(trade.exit_ms).removesuffix(" UTC"),
+            say.utc(trade.exit_ms).removesuffix(" UTC")[_YEAR:],
             trade.asset,
             say.direction(trade.side),
             f"{trade.qty:f}",

@@ -231,6 +231,16 @@ class TestDesk:
             assert reply.text
             assert json.dumps(dict(reply.data))
 
+    def test_a_trades_time_leaves_room_for_the_rest_of_its_row(
+        self, here: Floor, desk: OperatorDesk
+    ) -> None:
+        here.wait_for_trades(1)
+
+        table = desk.answer_text("cli", "trades").table
+
+        assert table is not None
+        assert {len(row[0]) for row in table.rows} == {len("11-26 03:41")}
+
     def test_the_limits_of_each_asset_have_their_present_figure(
         self, here: Floor, desk: OperatorDesk
     ) -> None:

@@ -67,7 +67,7 @@ FAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 life to the next; what lasts ends by itself, so that runs can go on."""
 ACTOR_DRILLS = ("crash=0.02", "exit=0.02", "interrupt=0.02", "hang=0.01:6")
 _POISONED = ("BTC", "ETH", "SOL", "execution/BTC", "execution/ETH", "execution/SOL")
-PROCESS_DRILLS = ("full=20:6", "readonly=20:6", "clock=3600@1", "clock=-3600@1")
+PROCESS_DRILLS = ("full=10:150", "readonly=20:6", "clock=3600@1", "clock=-3600@1")
 POISON = "poison"
 _FEW, _MANY = 3, 1000
 """Restarts: so few that the poisoned actor is given up, so many that none is."""

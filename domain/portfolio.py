@@ -5,7 +5,7 @@ that its decision of a close does not depend on which message came first.
 """
 
 from bisect import insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from decimal import Decimal
@@ -138,7 +138,7 @@ class PortfolioState:
         already = blocked_before(present, self._rules)
         self.protection, reason = fire(
             self.protection,
-            open_correlation=self._open_correlation(t_ms),
+            open_correlation=self._open_correlation(t_ms, self.positions),
             rules=self._rules.protection,
         )
         protection = None if reason is None else self._protection(reason, self, reports)
@@ -240,8 +240,8 @@ class PortfolioState:
             trades=now.trades,
             realized_pnl=now.realized_pnl,
             streak=now.streak.losses,
-            open_correlation=self._open_correlation(self.protection.close_ms),
-            correlations=dict(self._correlations(self.protection.close_ms)),
+            open_correlation=self._open_correlation(self.protection.close_ms, now.positions),
+            correlations=dict(self._correlations(self.protection.close_ms, now.positions)),
             paused=self.paused,
             panic_since_ms=self.panic_since_ms,
             malfunctions=dict(self.malfunctions),
@@ -326,16 +326,18 @@ class PortfolioState:
             correlate=lambda left, right: self._correlation(present.t_ms, left, right),
         )
 
-    def _open_correlation(self, t_ms: int) -> float | None:
-        pairs = combinations(sorted(self.positions, key=self._rules.order_of), 2)
+    def _open_correlation(self, t_ms: int, held: Collection[str]) -> float | None:
+        pairs = combinations(sorted(held, key=self._rules.order_of), 2)
         judged = [self._correlation(t_ms, left, right) for left, right in pairs]
         found = [value for value in judged if value is not None]
         return sum(found) / len(found) if found else None
 
-    def _correlations(self, t_ms: int) -> Iterator[tuple[tuple[str, str], float | None]]:
-        for rules, held in product(self._rules.assets, self.positions):
-            if rules.asset != held:
-                yield (rules.asset, held), self._correlation(t_ms, rules.asset, held)
+    def _correlations(
+        self, t_ms: int, held: Collection[str]
+    ) -> Iterator[tuple[tuple[str, str], float | None]]:
+        for rules, other in product(self._rules.assets, held):
+            if rules.asset != other:
+                yield (rules.asset, other), self._correlation(t_ms, rules.asset, other)
 
     def _correlation(self, t_ms: int, left: str, right: str) -> float | None:
         return correlation(self._windows.returns(left, t_ms), self._windows.returns(right, t_ms))

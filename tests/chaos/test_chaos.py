@@ -18,7 +18,7 @@ def chaos(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         env={"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", "COLUMNS": "200"},
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=800,
         check=False,
     )
 
@@ -45,6 +45,15 @@ def test_a_soak_writes_its_figures_to_the_report(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
     for words in ("memory mb", "sockets", "reconnects", "actor restarts", "memory slope"):
         assert words in page.read_text()
+
+
+@pytest.mark.complete
+@pytest.mark.timeout(900)
+def test_nothing_piles_up_in_five_minutes(tmp_path: Path) -> None:
+    run = chaos(tmp_path, "--soak", "5m", "--keep", str(tmp_path / "kept"))
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "actor restarts" in run.stdout
 
 
 def test_a_fault_that_does_not_exist_is_one_clear_error(tmp_path: Path) -> None:

@@ -549,6 +549,17 @@ def test_people_are_shown_how_the_open_positions_are_correlated() -> None:
     assert pair.snapshot().correlations["SOL", "BTC"] is None
 
 
+def test_people_are_shown_no_correlation_with_a_position_that_is_closed() -> None:
+    state = played({"BTC": UP, "ETH": UP})
+
+    state.hear(stop("BTC", "0.001", 90, NOON_MS + 1))
+
+    found = state.snapshot()
+    assert set(found.positions) == {"ETH"}
+    assert {other for _, other in found.correlations} == {"ETH"}
+    assert found.open_correlation is None
+
+
 def test_positions_with_an_exit_decided_now_are_still_correlated() -> None:
     reports = [report("BTC", 120.0, own_exit=ExitReason.REGIME), report("ETH", 120.0)]
 

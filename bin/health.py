@@ -41,7 +41,6 @@ class Health:
         settings: Settings,
         directory: Path,
         *,
-        is_real_time: bool,
         turn_s: float = TURN_S,
         accesses: Callable[[], Mapping[int, int]] = dict,
     ) -> None:
@@ -52,12 +51,10 @@ class Health:
             connection: its ties to the exchange.
             settings: limits and the journal's name.
             directory: of the run.
-            is_real_time: the exchange's clock runs as fast as the machine's.
             turn_s: how long the supervisor may take for a turn.
             accesses: returns how many requests to the control interface there were, by status.
         """
         self._run, self._connection, self._directory = run, connection, directory
-        self._is_real_time = is_real_time
         self._turn_s = turn_s
         self._accesses = accesses
         self._every_s = float(settings.health.every_seconds)
@@ -145,7 +142,7 @@ class Health:
         streams = [*market.stream_stats(), *self._connection.account.stream_stats()]
         actors, assets = self._actors(), self._assets()
         portfolio = self._questions.portfolio
-        offset_ms = market.server_clock.offset_ms if self._is_real_time else None
+        offset_ms = market.server_clock.offset_ms
         recorder = run.recorder
         return Figures(
             mode=run.info.mode,
@@ -212,10 +209,15 @@ class Health:
                     asset=asset,
                     feed_age_s=None if heard_s is None else now_s - heard_s,
                     last_candle_ms=None if report is None else report.t_ms,
+                    candle_age_s=None if report is None else self._age_s(report.t_ms),
                     is_naked=None if execution is None else execution.is_naked,
                 )
             )
         return found
+
+    def _age_s(self, venue_ms: int) -> float:
+        # A candle may be known here before our measure of the exchange's clock has reached its end.
+        return max(0.0, -self._connection.market.server_clock.seconds_until(venue_ms))
 
     def _orders_per_minute(self, orders: int) -> float:
         now_s = time.monotonic()

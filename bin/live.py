@@ -122,7 +122,6 @@ def _run(options: LiveOptions, screen: Console) -> int:
             connection,
             settings,
             directory.path,
-            is_real_time=venue.speed == 1,
             accesses=tally.counts,
         )
         run.health = lambda: health_figures(health.figures)

@@ -50,6 +50,9 @@ class ServerClock:
         self._is_doubted = False
         self._ms_per_s = _S * speed
         self._unmeasured_base_ms = wall_s() * _S - monotonic_s() * self._ms_per_s
+        self._speed = speed
+        self._started_ms: tuple[float, float] | None = (0.0, 0.0) if speed == 1 else None
+        """The venue's time and the machine's from which both are counted."""
 
     def now_ms(self) -> int:
         """Return the venue's time, ms since 1970 UTC."""
@@ -77,6 +80,8 @@ class ServerClock:
         )
         with self._lock:
             known = self._measured
+            if self._started_ms is None:
+                self._started_ms = server_ms, self._wall_ms_at((asked_s + answered_s) / 2)
             if known is None or self._is_doubted or found.error_ms <= _error_ms(known, answered_s):
                 self._measured = found
             self._is_doubted = False
@@ -103,11 +108,16 @@ class ServerClock:
 
     @property
     def offset_ms(self) -> int | None:
-        """The venue's time minus the machine's wall clock; None until measured."""
+        """The venue's time minus the machine's wall clock; None until measured.
+
+        At a speed other than 1: how far they have parted since the first measurement, in our time.
+        """
         with self._lock:
-            if self._measured is None:
+            started_ms = self._started_ms
+            if self._measured is None or started_ms is None:
                 return None
-        return round(self.now_ms() - self._wall_s() * _S)
+        venue_ms = (self.now_ms() - started_ms[0]) / self._speed
+        return round(venue_ms - (self._wall_s() * _S - started_ms[1]))
 
     @property
     def error_ms(self) -> float | None:
@@ -115,6 +125,9 @@ class ServerClock:
         with self._lock:
             measured = self._measured
         return None if measured is None else _error_ms(measured, self._monotonic_s())
+
+    def _wall_ms_at(self, monotonic_s: float) -> float:
+        return (self._wall_s() - self._monotonic_s() + monotonic_s) * _S
 
 
 def _error_ms(measured: _Measured, now_s: float) -> float:

@@ -33,6 +33,8 @@ class AssetFigures:
     """Since its candles were last heard of, finished or not; None: not yet."""
     last_candle_ms: int | None
     """Close of the newest candle that was decided on; the exchange's time."""
+    candle_age_s: float | None
+    """Since that close, on the machine's clock; not negative."""
     is_naked: bool | None
     """Its position has no stop; None where its execution has not answered yet."""
 
@@ -61,7 +63,9 @@ class Figures:
     is_clock_known: bool
     """The exchange's time was measured, and nobody doubts it."""
     clock_offset_s: float | None
-    """The exchange's time minus the machine's; None at a clock that runs at another speed."""
+    """The exchange's time minus the machine's; None until measured.
+
+    At a simulated exchange of another speed: how far they have parted since the start."""
     accesses: Mapping[int, int] = field(default_factory=dict)
     """Requests to the control interface by HTTP status."""
 

@@ -5,7 +5,8 @@ well. What is not known has no sample.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import starmap
+from itertools import product, starmap
+from typing import Any
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -17,8 +18,11 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
+from domain.decisions import RefusalReason
+from domain.orders import Purpose
 from domain.snapshots import PortfolioSnapshot
-from infra.bybit.http.meter import BUCKETS_S
+from infra.bybit.http.meter import BUCKETS_S, Result
+from infra.bybit.limits import Kind
 from infra.health.figures import Figures
 from infra.health.readiness import why_not_ready
 
@@ -144,11 +148,11 @@ def _connections(figures: Figures) -> Iterator[Metric]:
     )
     yield _gauge(
         "trading_last_candle_timestamp_seconds",
-        "Close of the newest candle that was decided on, in the exchange's time.",
+        "When the newest candle that was decided on closed, on this machine's clock.",
         (
-            ((a.asset,), a.last_candle_ms / _MS_PER_S)
+            ((a.asset,), figures.at_s - a.candle_age_s)
             for a in figures.assets
-            if a.last_candle_ms is not None
+            if a.candle_age_s is not None
         ),
         "asset",
     )
@@ -177,7 +181,10 @@ def _connections(figures: Figures) -> Iterator[Metric]:
     yield _counter(
         "trading_rest_requests_total",
         "Requests to the exchange by kind and result: ok, refused, or silent (no answer).",
-        (((kind.lower(), result), n) for (kind, result), n in figures.requests.counts.items()),
+        _with_zeros(
+            product(map(str.lower, Kind), Result),
+            {(k.lower(), result): n for (k, result), n in figures.requests.counts.items()},
+        ),
         "kind",
         "result",
     )
@@ -196,7 +203,7 @@ def _connections(figures: Figures) -> Iterator[Metric]:
     if figures.clock_offset_s is not None:
         yield _one(
             "trading_clock_offset_seconds",
-            "The exchange's time minus the machine's.",
+            "The exchange's time minus the machine's; simulated at another speed, its change.",
             figures.clock_offset_s,
         )
 
@@ -255,7 +262,7 @@ def _money(figures: Figures) -> Iterator[Metric]:
 
 
 def _orders(figures: Figures) -> Iterator[Metric]:
-    books = figures.books
+    books, assets = figures.books, [asset.asset for asset in figures.assets]
     if all(asset.is_naked is not None for asset in figures.assets):
         yield _one("trading_positions_without_stop", "Must be 0.", figures.naked)
     yield _one(
@@ -266,21 +273,27 @@ def _orders(figures: Figures) -> Iterator[Metric]:
     yield _counter(
         "trading_trades_total",
         "Closed trades by asset and result: won or lost.",
-        (((asset, "won" if won else "lost"), n) for (asset, won), n in books.trades.items()),
+        _with_zeros(
+            product(assets, ("won", "lost")),
+            {(asset, "won" if won else "lost"): n for (asset, won), n in books.trades.items()},
+        ),
         "asset",
         "result",
     )
     yield _counter(
         "trading_orders_total",
         "Orders that were intended, by asset and purpose.",
-        (((asset, purpose), n) for (asset, purpose), n in books.orders.items()),
+        _with_zeros(product(assets, Purpose), books.orders),
         "asset",
         "purpose",
     )
     yield _counter(
         "trading_refusals_total",
         "Entries that were refused, by reason.",
-        (((reason.lower(),), n) for reason, n in books.refusals.items()),
+        _with_zeros(
+            product(map(str.lower, RefusalReason)),
+            {(reason.lower(),): n for reason, n in books.refusals.items()},
+        ),
         "reason",
     )
 
@@ -296,6 +309,11 @@ def _notionals(portfolio: PortfolioSnapshot) -> Values:
     for asset, position in portfolio.positions.items():
         price = portfolio.prices.get(asset, position.avg_entry_price)
         yield (asset,), float(position.signed_qty * price)
+
+
+def _with_zeros(labels: Iterable[tuple[str, ...]], counts: Mapping[Any, int]) -> Values:
+    # `increase` does not see the first event of a counter that appears with it.
+    return (dict.fromkeys(labels, 0) | dict(counts)).items()
 
 
 def _one(name: str, text: str, value: float) -> Metric:

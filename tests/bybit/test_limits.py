@@ -199,3 +199,19 @@ def test_a_simulated_venue_s_clock_may_run_faster():
 
     assert unmeasured_ms == 7000
     assert clock.now_ms() == 620_000
+
+
+def test_a_faster_clock_s_offset_is_how_far_it_parted_from_ours_since_the_start():
+    fake, wall = FakeTime(), [7.0]
+    clock = ServerClock(monotonic_s=fake.monotonic_s, wall_s=lambda: wall[0], speed=60)
+    unmeasured_ms = clock.offset_ms
+    clock.learn(asked_s=999.0, answered_s=1001.0, server_ms=500_000)
+    fake.now_s, wall[0] = 1002.0, 9.0
+    in_step_ms = clock.offset_ms
+
+    wall[0] += 1.5
+    clock.learn(asked_s=1002.0, answered_s=1002.0, server_ms=620_000)
+
+    assert unmeasured_ms is None
+    assert in_step_ms == 0
+    assert clock.offset_ms == -1500

@@ -26,7 +26,13 @@ MACHINE = Machine(
 ACTOR = ActorFigures(
     address="asset/BTC", is_running=True, is_given_up=False, restarts=2, depth=3, oldest_s=0.25
 )
-ASSET = AssetFigures(asset="BTC", feed_age_s=1.5, last_candle_ms=1_744_802_700_000, is_naked=False)
+ASSET = AssetFigures(
+    asset="BTC",
+    feed_age_s=1.5,
+    last_candle_ms=1_744_802_700_000,
+    candle_age_s=1.25,
+    is_naked=False,
+)
 POSITION = Position(
     asset="BTC",
     side=Side.SELL,

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,23 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from domain.decisions import RefusalReason
+from domain.orders import Purpose
+from infra.bybit.http.meter import RequestMeter, Result
+from infra.bybit.limits import Kind
+from infra.health.books import Books
 from infra.health.metrics import MetricsPage
 from tests.health.made import ASSET, figures
 from tests.health.tools import DEPLOY, judged, tool
 
 ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| ([\w, ]*?) *\| (.*) \|$", re.MULTILINE)
 METRIC = re.compile(r"\b(?:trading|process)_\w+")
+COUNTERS = (
+    "trading_trades_total",
+    "trading_orders_total",
+    "trading_refusals_total",
+    "trading_rest_requests_total",
+)
 HISTOGRAM_PARTS = ("_bucket", "_sum", "_count")
 
 
@@ -68,7 +80,7 @@ def test_promtool_finds_the_page_right() -> None:
         (("trading_mailbox_messages", "asset/BTC"), 3),
         (("trading_actor_restarts_total", "asset/BTC"), 2),
         (("trading_feed_last_data_timestamp_seconds", "BTC"), 1_744_802_700.0),
-        (("trading_last_candle_timestamp_seconds", "BTC"), 1_744_802_700.0),
+        (("trading_last_candle_timestamp_seconds", "BTC"), 1_744_802_700.25),
         (("trading_stream_connects_total", "public stream 1"), 2),
         (("trading_refused_total", "execution", "account"), 2),
         (("trading_refused_total", "not JSON", "public stream 1"), 1),
@@ -93,6 +105,26 @@ def test_each_figure_is_shown_in_its_base_unit(sample: tuple[str, ...], value: f
     assert samples(page())[sample] == pytest.approx(value)
 
 
+def test_every_counter_of_the_business_is_there_before_it_counts() -> None:
+    fresh = figures(
+        assets=[ASSET, replace(ASSET, asset="ETH")],
+        books=Books(),
+        requests=RequestMeter(lambda: 0.0).stats(),
+    )
+
+    seen = samples(MetricsPage(lambda: fresh).text().decode())
+
+    labels = {name: {key[1:] for key in seen if key[0] == name} for name in COUNTERS}
+    assets = ("BTC", "ETH")
+    assert labels["trading_trades_total"] == set(product(assets, ("won", "lost")))
+    assert labels["trading_orders_total"] == set(product(assets, Purpose))
+    assert labels["trading_refusals_total"] == {(r.lower(),) for r in RefusalReason}
+    assert labels["trading_rest_requests_total"] == {
+        (kind.lower(), result) for kind, result in product(Kind, Result)
+    }
+    assert {seen[key] for key in seen if key[0] in COUNTERS} == {0}
+
+
 def test_a_position_without_a_stop_is_counted() -> None:
     naked = figures(assets=[replace(ASSET, is_naked=True), replace(ASSET, asset="ETH")])
 
@@ -106,7 +138,7 @@ def test_what_is_not_known_is_not_shown() -> None:
     unknown = figures(
         portfolio=None,
         clock_offset_s=None,
-        assets=[replace(ASSET, feed_age_s=None, last_candle_ms=None, is_naked=None)],
+        assets=[replace(ASSET, feed_age_s=None, candle_age_s=None, is_naked=None)],
     )
 
     names = {name for name, *_ in samples(MetricsPage(lambda: unknown).text().decode())}
@@ -117,6 +149,7 @@ def test_what_is_not_known_is_not_shown() -> None:
             "trading_equity_usdt",
             "trading_clock_offset_seconds",
             "trading_feed_last_data_timestamp_seconds",
+            "trading_last_candle_timestamp_seconds",
             "trading_positions_without_stop",
         }
         == set()

@@ -10,6 +10,7 @@ import websocket
 from tests.simulator.clients import BTC, Client, Listener, running
 
 CANDLE_MS = 300_000
+START_MS = 1_743_469_200_000  # no funding is due for hours
 KLINE = f"kline.5.{BTC}"
 
 
@@ -59,7 +60,7 @@ def slow_listener(client: Client, topic: str) -> Iterator[websocket.WebSocket]:
 
 
 def test_a_step_goes_to_the_next_close() -> None:
-    with running(speed=None) as client, stepping(client) as stepper:
+    with running(speed=None, start_ms=START_MS) as client, stepping(client) as stepper:
         before = stepper.ask("settle")
 
         moved = stepper.ask("move")
@@ -71,7 +72,7 @@ def test_a_step_goes_to_the_next_close() -> None:
 
 def test_time_waits_for_a_client_that_has_not_read_yet() -> None:
     with (
-        running(speed=None) as client,
+        running(speed=None, start_ms=START_MS) as client,
         slow_listener(client, KLINE) as slow,
         stepping(client, KLINE) as stepper,
     ):
@@ -88,7 +89,10 @@ def test_time_waits_for_a_client_that_has_not_read_yet() -> None:
 
 
 def test_time_waits_until_its_topics_are_heard() -> None:
-    with running(speed=None) as client, stepping(client, f"{KLINE},order") as stepper:
+    with (
+        running(speed=None, start_ms=START_MS) as client,
+        stepping(client, f"{KLINE},order") as stepper,
+    ):
         stepper.socket.send("settle")
         assert stepper.is_silent()
 
@@ -101,7 +105,10 @@ def test_time_waits_until_its_topics_are_heard() -> None:
 
 
 def test_nothing_moves_while_the_news_of_an_order_is_on_its_way() -> None:
-    with running(speed=None) as client, stepping(client, "order,execution") as stepper:
+    with (
+        running(speed=None, start_ms=START_MS) as client,
+        stepping(client, "order,execution") as stepper,
+    ):
         private = Listener(client, "/v5/private", "order", "execution")
         before = stepper.ask("settle")
         client.order("Sell", "0.01")
@@ -114,7 +121,7 @@ def test_nothing_moves_while_the_news_of_an_order_is_on_its_way() -> None:
 
 
 def test_a_stop_that_is_reached_is_told_before_its_candle_closes() -> None:
-    with running(speed=None) as client, stepping(client) as stepper:
+    with running(speed=None, start_ms=START_MS) as client, stepping(client) as stepper:
         last = client.last()
         client.short("0.01", stopLoss=str(last + 1), takeProfit=str(last - 1))
         stepper.ask("settle")

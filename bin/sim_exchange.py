@@ -18,7 +18,7 @@ from infra.settings import Settings, load_settings
 from infra.simulator.core import Simulator
 from infra.simulator.exchange import serve
 from infra.simulator.faults.reading import read_file
-from infra.simulator.gate import DEFAULT_KEYS, Keys
+from infra.simulator.gate import DEFAULT_KEYS, IP_LIMIT, Keys
 from infra.simulator.options import SimulatorOptions
 
 WRONG_USE = 2
@@ -52,6 +52,12 @@ def main(
     with_parent: Annotated[
         bool, typer.Option("--with-parent", help="End when the standard input closes.")
     ] = False,
+    ip_limit: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Requests of one address in 5 s before 10 minutes of 403; 0 = any number."
+        ),
+    ] = IP_LIMIT,
     api_key: Annotated[str, typer.Option(help="The key that it knows.")] = DEFAULT_KEYS.api_key,
     api_secret: Annotated[str, typer.Option(help="And its secret.")] = DEFAULT_KEYS.api_secret,
 ) -> None:
@@ -77,6 +83,7 @@ def main(
                 faults=() if faults is None else read_file(faults),
                 keys=Keys(api_key=api_key, api_secret=api_secret),
                 state=state,
+                ip_limit=ip_limit,
             )
         )
     except (ConfigError, BadDataError) as error:

@@ -3,6 +3,11 @@
 import time
 
 
+def wall_ms() -> int:
+    """Return this machine's time in ms since 1970 UTC."""
+    return time.time_ns() // 1_000_000
+
+
 class Clock:
     """The exchange's time in ms since 1970 UTC.
 

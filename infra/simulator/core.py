@@ -1,7 +1,7 @@
 """The exchange behind its sockets: where its parts meet, and how it begins and ends."""
 
 from infra.simulator.books.account import Account
-from infra.simulator.clock import Clock
+from infra.simulator.clock import Clock, wall_ms
 from infra.simulator.entry import OrderEntry
 from infra.simulator.faults.book import FaultBook
 from infra.simulator.faults.of_venue import VenueFaults
@@ -11,7 +11,7 @@ from infra.simulator.hands.hand import Hand
 from infra.simulator.memory.chronicle import Chronicle
 from infra.simulator.memory.restoring import check_symbols, restore_market, restore_venue
 from infra.simulator.memory.state_file import Memory, StateFile
-from infra.simulator.opening import opening, wall_ms
+from infra.simulator.opening import opening
 from infra.simulator.options import SimulatorOptions
 from infra.simulator.prices.funding import Funding
 from infra.simulator.prices.market import Market, tick_ms
@@ -54,7 +54,7 @@ class Simulator:
         self.faults = FaultBook(self.seed)
         self.wire = Wire(options.port)
         self.gate = Gate(options.keys, self.clock, checks_time=self._checks_time())
-        self.limits = RateLimits()
+        self.limits = RateLimits(ip_limit=options.ip_limit)
         self.tickers = Tickers(self.market, options.fills, self.funding)
         self.hub = Hub(self.clock, self.faults, self.wire, self.seed)
         self.reception = Reception(

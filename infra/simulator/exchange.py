@@ -7,7 +7,9 @@ from types import TracebackType
 from typing import Self
 
 from starlette.applications import Starlette
+from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 from infra.simulator.control import Control
 from infra.simulator.core import Simulator
@@ -27,6 +29,7 @@ async def serve(simulator: Simulator, until: Callable[[], Awaitable[object]]) ->
             *Control(simulator).routes(),
             WebSocketRoute(PUBLIC, simulator.reception.serve),
             WebSocketRoute(PRIVATE, simulator.reception.serve),
+            WebSocketRoute("/{path:path}", _refuse_stream),
             Route("/{path:path}", rest.answer, methods=["GET", "POST"]),
         ]
     )
@@ -41,6 +44,10 @@ async def serve(simulator: Simulator, until: Callable[[], Awaitable[object]]) ->
         await simulator.close()
     if simulator.tasks.failure is not None:
         raise simulator.tasks.failure
+
+
+async def _refuse_stream(socket: WebSocket) -> None:
+    await socket.send_denial_response(Response("404 page not found", 404))
 
 
 class SimulatedExchange:

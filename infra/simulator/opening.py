@@ -1,10 +1,10 @@
 """Where a market begins: its candles, how many of them have been, and the time."""
 
-import time
 from pathlib import Path
 from typing import NamedTuple
 
 from infra.candle_files import read_candles
+from infra.simulator.clock import wall_ms
 from infra.simulator.memory.state_file import Memory
 from infra.simulator.options import SimulatorOptions
 from infra.simulator.prices.generator import CANDLE_MS
@@ -35,11 +35,6 @@ def opening(options: SimulatorOptions, seed: int, memory: Memory | None) -> Open
     if memory is not None:
         return _generated_again(options, seed, memory)
     return _generated(options, seed)
-
-
-def wall_ms() -> int:
-    """Return this machine's time in ms since 1970 UTC."""
-    return time.time_ns() // 1_000_000
 
 
 def _recorded(options: SimulatorOptions, folder: Path, memory: Memory | None) -> Opening:

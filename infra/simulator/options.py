@@ -7,7 +7,7 @@ from pathlib import Path
 from domain.market import Instrument
 from domain.rules import FillRules
 from infra.simulator.faults.spec import FaultSpec
-from infra.simulator.gate import DEFAULT_KEYS, Keys
+from infra.simulator.gate import DEFAULT_KEYS, IP_LIMIT, Keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,5 +34,7 @@ class SimulatorOptions:
     keys: Keys = DEFAULT_KEYS
     state: Path | None = None
     """File that the exchange goes on from, and is kept in."""
+    ip_limit: int = IP_LIMIT
+    """Requests of one address in five seconds before it is shut out; 0: never."""
     checks_time: bool | None = None
     """Whether a request's timestamp must fit; None: only where the clock runs by itself."""

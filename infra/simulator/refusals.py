@@ -27,6 +27,11 @@ def wrong(text: str) -> RefusedError:
     return RefusedError(10001, text)
 
 
+def not_simulated(name: str) -> RefusedError:
+    """Refuse a parameter that the exchange documents, and that has no effect here."""
+    return RefusedError(10001, f"params error: {name} is not simulated")
+
+
 def wrong_position_idx() -> RefusedError:
     """Refuse a positionIdx of the other position mode."""
     return wrong("position idx not match position mode")
@@ -79,6 +84,14 @@ def no_such_order() -> RefusedError:
 def price_out_of_band() -> RefusedError:
     """Refuse a limit price far beyond the mark price."""
     return RefusedError(110003, "Order price is out of permissible range")
+
+
+def below_filled_qty() -> RefusedError:
+    """Refuse to make an order smaller than what has filled of it."""
+    return RefusedError(
+        110064,
+        "The modified contract quantity cannot be less than or equal to the filled quantity.",
+    )
 
 
 def trigger_already_passed(trigger: Decimal, current: Decimal, *, rising: bool) -> RefusedError:

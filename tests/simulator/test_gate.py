@@ -4,9 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
+from infra.simulator.clock import wall_ms
 from infra.simulator.gate import RateLimits
-from tests.simulator.clients import BTC, Client, running
+from tests.simulator.clients import BTC, Client, Listener, running
 
 WALLET = "/v5/account/wallet-balance"
 
@@ -102,3 +105,52 @@ def test_unknown_paths_and_methods_are_not_routed() -> None:
         answer = client.session.get(f"{client.sim.base_url}/v5/market/nothing")
 
         assert (answer.status_code, answer.json()["retCode"]) == (404, 10017)
+
+
+def test_an_address_may_ask_as_often_as_it_likes_where_the_ban_is_off() -> None:
+    limits = RateLimits(lambda: 0.0, ip_limit=0)
+
+    assert not any(limits.is_banned("a") for _ in range(5_000))
+
+
+def test_the_exchange_takes_its_ban_from_its_options() -> None:
+    with running(ip_limit=3) as strict, running(ip_limit=0) as lenient:
+        few = [strict.session.get(f"{strict.sim.base_url}/v5/market/time") for _ in range(4)]
+        many = [lenient.session.get(f"{lenient.sim.base_url}/v5/market/time") for _ in range(605)]
+
+    assert [answer.status_code for answer in few] == [200, 200, 200, 403]
+    assert {answer.status_code for answer in many} == {200}
+
+
+YEAR_AGO_MS = 365 * 86_400_000
+
+
+@pytest.mark.parametrize(("off_ms", "code"), [(0, 0), (-4_000, 0), (-9_000, 10002), (9_000, 10002)])
+def test_a_stamp_of_the_wall_clock_will_do_where_the_exchange_has_another(
+    off_ms: int, code: int
+) -> None:
+    with running(speed=20.0, start_ms=wall_ms() - YEAR_AGO_MS) as client:
+        by_wall = client.get_raw(WALLET, stamp_ms=wall_ms() + off_ms, accountType="UNIFIED").json()
+        by_exchange = client.get_raw(WALLET, accountType="UNIFIED").json()
+
+    assert (by_wall["retCode"], by_exchange["retCode"]) == (code, 0)
+
+
+@pytest.mark.parametrize(("off_ms", "may_enter"), [(5_000, True), (-1, False)])
+def test_a_stream_login_by_the_wall_clock_will_do_too(off_ms: int, may_enter: bool) -> None:
+    with running(speed=20.0, start_ms=wall_ms() + YEAR_AGO_MS) as client:
+        stamp, keys = wall_ms() + off_ms, client.sim.keys
+        stream = Listener(client, "/v5/private?")
+        stream.send(op="auth", args=[keys.api_key, stamp, keys.sign(f"GET/realtime{stamp}")])
+        answer = stream.next(lambda m: m.get("op") == "auth")
+        stream.close()
+
+    assert answer["success"] is may_enter
+
+
+@pytest.mark.parametrize("path", ["/v5/public/nothing", "/v5/private/more", "/elsewhere"])
+def test_a_stream_of_another_path_is_not_found(client: Client, path: str) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        connect(client.sim.ws_url + path, proxy=None)
+
+    assert refused.value.response.status_code == 404

@@ -15,6 +15,16 @@ from infra.simulator.shapes.wallet import wallet_row
 
 _TRIGGERS = ("LastPrice", "MarkPrice", "IndexPrice")
 _HEDGE, _ONE_WAY = "3", "0"
+_NOT_SIMULATED = (
+    "trailingStop",
+    "activePrice",
+    "tpSize",
+    "slSize",
+    "tpLimitPrice",
+    "slLimitPrice",
+    "tpOrderType",
+    "slOrderType",
+)
 
 
 def positions(core: Simulator, params: Params) -> Json:
@@ -57,6 +67,7 @@ def trading_stop(core: Simulator, params: Params) -> Json:
     """POST /v5/position/trading-stop; full stops only."""
     params.one_of("category", "linear")
     params.one_of("tpslMode", "Full", default="Full")
+    params.refuse(*_NOT_SIMULATED)
     if params.integer("positionIdx") is None:
         raise refusals.invalid("positionIdx")
     if params.integer("positionIdx") or core.account.is_hedged:

@@ -7,6 +7,9 @@ from typing import Any
 from domain.market import Side
 from infra.simulator import refusals
 
+_NOTHING = frozenset({"", "0", "false", "none", "market"})
+"""Values by which a client asks for what happens anyway."""
+
 
 class Params:
     """The parameters of one request."""
@@ -84,3 +87,13 @@ class Params:
             RefusedError: it is neither.
         """
         return Side(self.one_of(name, "Buy", "Sell").upper())
+
+    def refuse(self, *names: str) -> None:
+        """Refuse documented parameters that are not simulated, unless they ask for nothing.
+
+        Raises:
+            RefusedError: one of them asks for something.
+        """
+        for name in names:
+            if self.text(name).lower() not in _NOTHING:
+                raise refusals.not_simulated(name)

@@ -8,16 +8,28 @@ from infra.simulator.rest.paging import page, window
 from infra.simulator.rest.params import Params
 from infra.simulator.shapes.orders import execution_row, order_row
 from infra.simulator.shapes.text import Json
-from infra.simulator.trading.ledger import NewOrder
+from infra.simulator.trading.ledger import Amendment, NewOrder
 
 _CLOSED_KEPT = 500
 _TRIGGERS = ("LastPrice", "MarkPrice", "IndexPrice")
+_LIMITED_STOPS = ("tpLimitPrice", "slLimitPrice", "tpOrderType", "slOrderType")
+_NOT_SIMULATED = (
+    *_LIMITED_STOPS,
+    "slippageToleranceType",
+    "slippageTolerance",
+    "smpType",
+    "rpiTakerAccess",
+    "bboSideType",
+    "bboLevel",
+)
+_FILTERS = ("", "Order", "StopOrder", "OpenOrder")
 
 
 def create(core: Simulator, params: Params) -> Json:
     """POST /v5/order/create; the answer comes before the order meets the market."""
     _linear(params)
     params.one_of("tpslMode", "Full", default="Full")
+    params.refuse(*_NOT_SIMULATED)
     is_market = params.one_of("orderType", "Market", "Limit") == "Market"
     qty = params.number("qty")
     if qty is None:
@@ -51,12 +63,21 @@ def create(core: Simulator, params: Params) -> Json:
 def amend(core: Simulator, params: Params) -> Json:
     """POST /v5/order/amend."""
     _linear(params)
+    params.one_of("tpslMode", "Full", default="Full")
+    params.refuse("tpLimitPrice", "slLimitPrice")
     order = _named(core, params)
     core.venue.amend(
         order,
-        qty=params.number("qty"),
-        price=params.number("price"),
-        trigger_price=params.number("triggerPrice"),
+        Amendment(
+            qty=params.number("qty"),
+            price=params.number("price"),
+            trigger_price=params.number("triggerPrice"),
+            trigger_by=_trigger(params, "triggerBy", order.trigger_by),
+            stop_loss=params.number("stopLoss"),
+            take_profit=params.number("takeProfit"),
+            sl_trigger_by=_trigger(params, "slTriggerBy", order.sl_trigger_by),
+            tp_trigger_by=_trigger(params, "tpTriggerBy", order.tp_trigger_by),
+        ),
     )
     return _ids(order)
 
@@ -134,11 +155,14 @@ def executions(core: Simulator, params: Params) -> Json:
     _linear(params)
     begin, end = window(params, core.clock.told_ms())
     has_window = bool(params.text("startTime") or params.text("endTime"))
-    wanted = {name: params.text(name) for name in ("symbol", "orderId", "orderLinkId", "execType")}
+    names = ("symbol", "baseCoin", "settleCoin", "orderId", "orderLinkId", "execType")
+    wanted = {name: params.text(name) for name in names}
 
     def is_meant(execution: VenueExecution) -> bool:
         found = {
             "symbol": execution.booked.asset,
+            "baseCoin": execution.booked.asset.removesuffix("USDT"),
+            "settleCoin": "USDT",
             "orderId": execution.order_id,
             "orderLinkId": execution.link_id,
             "execType": execution.exec_type.value,
@@ -154,6 +178,10 @@ def executions(core: Simulator, params: Params) -> Json:
         seq=lambda execution: execution.seq,
         shape=execution_row,
     )
+
+
+def _trigger(params: Params, name: str, present: str) -> str:
+    return params.one_of(name, *_TRIGGERS, default=present) if params.text(name) else present
 
 
 def _linear(params: Params) -> None:
@@ -180,14 +208,14 @@ def _by_id(orders: list[VenueOrder], params: Params) -> list[VenueOrder]:
 
 def _is_meant(order: VenueOrder, params: Params) -> bool:
     symbol, base = params.text("symbol"), params.text("baseCoin")
-    settle, kind = params.text("settleCoin", "USDT"), params.text("orderFilter")
-    is_conditional = bool(order.stop_order_type)
-    kinds = {"Order": not is_conditional, "StopOrder": is_conditional}
+    settle, kind = params.text("settleCoin", "USDT"), params.one_of("orderFilter", *_FILTERS)
+    stop_kind, is_conditional = params.text("stopOrderType"), bool(order.stop_order_type)
     return (
         (not symbol or order.symbol == symbol)
         and (not base or order.symbol == f"{base}USDT")
         and settle == "USDT"
-        and kinds.get(kind, True)
+        and (not kind or is_conditional == (kind == "StopOrder"))
+        and stop_kind in {"", order.stop_order_type}
     )
 
 

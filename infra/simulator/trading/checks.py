@@ -7,7 +7,7 @@ from domain.market import Instrument, Side
 from infra.simulator import refusals
 from infra.simulator.records import VenueOrder
 from infra.simulator.trading.desk import Desk
-from infra.simulator.trading.ledger import BAND, NewOrder
+from infra.simulator.trading.ledger import BAND, Amendment, NewOrder
 
 _LINK_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
 _MOST_ACTIVE = 500
@@ -31,11 +31,7 @@ class OrderChecks:
         """Refuse a new order that breaks a rule."""
         if self._account.is_hedged or wanted.position_idx:
             raise refusals.wrong_position_idx()
-        if wanted.link_id:
-            if not _LINK_ID.fullmatch(wanted.link_id):
-                raise refusals.invalid("orderLinkId")
-            if self._ledger.find("", wanted.link_id) is not None:
-                raise refusals.duplicate_link_id()
+        self._check_link_id(wanted.link_id)
         self.check_qty(
             wanted.qty,
             instrument,
@@ -53,8 +49,31 @@ class OrderChecks:
         for level in (wanted.stop_loss, wanted.take_profit, wanted.trigger_price):
             if level is not None and level % instrument.tick_size:
                 raise refusals.invalid("price")
-        self._check_trigger(wanted)
+        if wanted.trigger_price is not None:
+            self._check_trigger(wanted.symbol, wanted.trigger_price, wanted.trigger_direction)
         self._check_counts(wanted)
+
+    def check_amendment(self, order: VenueOrder, wanted: Amendment) -> None:
+        """Refuse a change that breaks a rule."""
+        instrument = self._ledger.instrument(order.symbol)
+        if wanted.qty is not None:
+            self.check_qty(wanted.qty, instrument, is_market=order.is_market)
+            if wanted.qty <= order.filled_qty:
+                raise refusals.below_filled_qty()
+        levels = (wanted.price, wanted.trigger_price, wanted.stop_loss, wanted.take_profit)
+        for level in levels:
+            if level is not None and level % instrument.tick_size:
+                raise refusals.invalid("price")
+        if wanted.trigger_price:
+            self._check_trigger(order.symbol, wanted.trigger_price, order.trigger_direction)
+        if not (wanted.stop_loss or wanted.take_profit):
+            return
+        if order.reduce_only:
+            raise refusals.wrong("reduce-only order can not set tp/sl")
+        price = wanted.price or order.price
+        if order.is_market:  # and open: it waits for its trigger
+            price = wanted.trigger_price or order.trigger_price or order.price
+        self.check_levels(order.side, price, wanted.stop_loss or None, wanted.take_profit or None)
 
     def check_balance(self, order: VenueOrder) -> None:
         """Refuse an order that the account cannot cover."""
@@ -84,6 +103,12 @@ class OrderChecks:
         if stop_loss is not None and (stop_loss >= base if is_long else stop_loss <= base):
             raise refusals.stop_on_wrong_side("StopLoss", stop_loss, word, base, higher=not is_long)
 
+    def _check_link_id(self, link_id: str) -> None:
+        if link_id and not _LINK_ID.fullmatch(link_id):
+            raise refusals.invalid("orderLinkId")
+        if link_id and self._ledger.find("", link_id) is not None:
+            raise refusals.duplicate_link_id()
+
     def _checked_price(self, wanted: NewOrder, instrument: Instrument) -> Decimal:
         price = wanted.price
         if price is None or price <= 0 or price % instrument.tick_size:
@@ -102,16 +127,13 @@ class OrderChecks:
         if wanted.trigger_price is None and (position is None or position.side is wanted.side):
             raise refusals.nothing_to_reduce()
 
-    def _check_trigger(self, wanted: NewOrder) -> None:
-        if wanted.trigger_price is None:
-            return
-        if wanted.trigger_direction not in {_RISE, _FALL}:
+    def _check_trigger(self, symbol: str, trigger: Decimal, direction: int) -> None:
+        if direction not in {_RISE, _FALL}:
             raise refusals.invalid("triggerDirection")
-        current = self._market.last_price(wanted.symbol)
-        rising = wanted.trigger_direction == _RISE
-        passed = wanted.trigger_price <= current if rising else wanted.trigger_price >= current
-        if passed:
-            raise refusals.trigger_already_passed(wanted.trigger_price, current, rising=rising)
+        current = self._market.last_price(symbol)
+        rising = direction == _RISE
+        if trigger <= current if rising else trigger >= current:
+            raise refusals.trigger_already_passed(trigger, current, rising=rising)
 
     def _check_counts(self, wanted: NewOrder) -> None:
         mine = list(self._ledger.open_orders(wanted.symbol))

@@ -40,6 +40,20 @@ class NewOrder:
     trigger_by: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amendment:
+    """What a client changes of an order; None leaves it, 0 removes a stop."""
+
+    qty: Decimal | None
+    price: Decimal | None
+    trigger_price: Decimal | None
+    trigger_by: str
+    stop_loss: Decimal | None
+    take_profit: Decimal | None
+    sl_trigger_by: str
+    tp_trigger_by: str
+
+
 class OrderLedger:
     """Every order ever accepted.
 

@@ -15,7 +15,7 @@ from infra.simulator.trading.bookings import Bookings
 from infra.simulator.trading.checks import OrderChecks
 from infra.simulator.trading.desk import Desk
 from infra.simulator.trading.force import Force
-from infra.simulator.trading.ledger import NewOrder, OrderLedger
+from infra.simulator.trading.ledger import Amendment, NewOrder, OrderLedger
 from infra.simulator.trading.matching import Matching
 from infra.simulator.trading.ports import Chances, Sink
 from infra.simulator.trading.protection import Protection
@@ -76,14 +76,7 @@ class Venue:
         self._sink.order(order)
         return order
 
-    def amend(
-        self,
-        order: VenueOrder,
-        *,
-        qty: Decimal | None,
-        price: Decimal | None,
-        trigger_price: Decimal | None,
-    ) -> VenueOrder:
+    def amend(self, order: VenueOrder, wanted: Amendment) -> VenueOrder:
         """Change an open order in place.
 
         Raises:
@@ -92,21 +85,16 @@ class Venue:
         self.matching.process(order)
         if not order.is_open:
             raise refusals.no_such_order()
-        instrument = self.ledger.instrument(order.symbol)
-        if qty is not None:
-            self._checks.check_qty(qty, instrument, is_market=order.is_market)
-            if qty <= order.filled_qty:
-                raise refusals.RefusedError(
-                    110064,
-                    "The modified contract quantity cannot be less than "
-                    "or equal to the filled quantity.",
-                )
-        for level in (price, trigger_price):
-            if level is not None and level % instrument.tick_size:
-                raise refusals.invalid("price")
-        order.qty = qty or order.qty
-        order.price = price or order.price
-        order.trigger_price = trigger_price or order.trigger_price
+        self._checks.check_amendment(order, wanted)
+        order.qty = wanted.qty or order.qty
+        order.price = wanted.price or order.price
+        order.trigger_price = wanted.trigger_price or order.trigger_price
+        order.trigger_by = wanted.trigger_by
+        if wanted.stop_loss is not None:
+            order.stop_loss = wanted.stop_loss or None
+        if wanted.take_profit is not None:
+            order.take_profit = wanted.take_profit or None
+        order.sl_trigger_by, order.tp_trigger_by = wanted.sl_trigger_by, wanted.tp_trigger_by
         if order.is_protective:
             self.protection.arm(order.symbol)
         self.ledger.touch(order)

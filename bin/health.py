@@ -20,7 +20,7 @@ from infra.health.limits import LimitWatch
 from infra.health.machine import MachineWatch, size_bytes
 from infra.health.metrics import MetricsPage
 from infra.health.pages import Pages
-from infra.health.readiness import why_not_ready
+from infra.health.readiness import why_degraded, why_not_ready
 from infra.settings import Settings
 
 _ANSWER_S = 1.0
@@ -112,11 +112,16 @@ class Health:
             return (f"the newest look is {age_s:.0f} s old",)
         return tuple(why_not_ready(figures))
 
+    def why_degraded(self) -> tuple[str, ...]:
+        """Return what else is broken, as the newest look found it."""
+        return () if self.figures is None else tuple(why_degraded(self.figures))
+
     def pages(self) -> Pages:
         """Return what is shown over HTTP."""
         return Pages(
             why_sick=self.why_sick,
             why_not_ready=self.why_not_ready,
+            why_degraded=self.why_degraded,
             metrics=MetricsPage(lambda: self.figures),
         )
 
@@ -162,6 +167,7 @@ class Health:
             is_clock_known=market.server_clock.is_usable,
             clock_offset_s=None if offset_ms is None else offset_ms / 1000,
             accesses=self._accesses(),
+            troubles=run.channels.troubles(),
         )
 
     def _refused(self) -> dict[tuple[str, str], int]:

@@ -46,6 +46,7 @@ class LiveView:
             _portfolio_line(portfolio, now_ms),
             self._actors(),
             self._trace(),
+            *self._troubles(),
         ]
         if self._events:
             events = Group(*(Text.from_ansi(line) for line in self._events))
@@ -95,6 +96,10 @@ class LiveView:
             for name, count in restarts.items()
         ]
         return f"[dim]actors (restarts, waiting):[/] {'  '.join(shown)}"
+
+    def _troubles(self) -> list[str]:
+        found = self._run.channels.troubles()
+        return [f"[red]{c} does not work:[/] {escape(why)}" for c, why in found.items()]
 
     def _trace(self) -> str:
         """Return whether a trace is written, and the last crash that `bin/trace crash` shows."""

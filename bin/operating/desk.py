@@ -228,6 +228,8 @@ class OperatorDesk:
                 code=ReplyCode.REFUSED,
                 title=f"no actor {address}; expected one of {', '.join(before)}",
             )
+        if address == NOTIFIER:
+            self._run.channels.start_over()
         began_s = time.monotonic()
         is_ready = self._run.supervisor.restart(address, _CHANGE_S)
         took_ms = round((time.monotonic() - began_s) * 1000)

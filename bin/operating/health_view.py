@@ -17,6 +17,8 @@ def health_figures(found: Figures | None) -> dict[str, str]:
 def _figures(found: Figures) -> Iterator[tuple[str, str]]:
     machine, requests = found.machine, found.requests
     yield "ready", "; ".join(why_not_ready(found)) or "yes"
+    for channel, why in found.troubles.items():
+        yield channel.replace("_", " "), f"does not work: {why}"
     yield "CPU of the machine", f"{machine.cpu_fraction:.0%}"
     yield "CPU of the process", f"{machine.process_cpu_fraction:.0%} of a core"
     yield "memory of the machine", f"{machine.memory_fraction:.0%}"

@@ -78,6 +78,7 @@ class Views:
         portfolio, info = self._portfolio(), self._run.info
         keeps = list(self._keeps_back(portfolio))
         held = ", ".join(portfolio.positions) or "none"
+        troubles = self._run.channels.troubles()
         return Reply(
             code=ReplyCode.DONE,
             title=f"{info.mode}, {say.utc(self._now_ms())}",
@@ -88,6 +89,7 @@ class Views:
                 f"Exposure {say.usdt(portfolio.exposure)}, positions: {held}",
                 f"Drawdown {say.percent(portfolio.drawdown)}, trades {portfolio.trades}",
                 *(keeps or ["Entries are allowed"]),
+                *(f"{say.SIREN} {c} does not work: {say.words(w)}" for c, w in troubles.items()),
             ),
             data={
                 "mode": info.mode,
@@ -105,6 +107,7 @@ class Views:
                 "global_cooldown_end_ms": portfolio.global_cooldown_end_ms,
                 "malfunctions": dict(portfolio.malfunctions),
                 "given_up": self._run.given_up(),
+                "channels_in_trouble": troubles,
             },
         )
 

@@ -68,6 +68,8 @@ class Figures:
     At a simulated exchange of another speed: how far they have parted since the start."""
     accesses: Mapping[int, int] = field(default_factory=dict)
     """Requests to the control interface by HTTP status."""
+    troubles: Mapping[str, str] = field(default_factory=dict)
+    """Why channels take no notices or give no commands, by channel."""
 
     @property
     def naked(self) -> int:

@@ -23,6 +23,8 @@ class Pages:
     """Why the process should be replaced; None where it should not. Must not wait."""
     why_not_ready: Callable[[], Sequence[str]]
     """Why not all assets can be traded. Must not wait."""
+    why_degraded: Callable[[], Sequence[str]]
+    """What is broken and keeps no asset from being traded. Must not wait."""
     metrics: MetricsPage
 
     def routes(self) -> list[BaseRoute]:
@@ -41,7 +43,11 @@ class Pages:
 
     def _readiness(self, _request: Request) -> Response:
         why_not = list(self.why_not_ready())
-        body = {"ready": not why_not, "why_not": why_not}
+        body = {
+            "ready": not why_not,
+            "why_not": why_not,
+            "degraded": list(self.why_degraded()),
+        }
         return JSONResponse(body, _UNAVAILABLE if why_not else _OK)
 
     def _metrics(self, _request: Request) -> Response:

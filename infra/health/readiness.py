@@ -1,4 +1,4 @@
-"""When a system is ready: all its assets can be traded."""
+"""When a system is ready: all its assets can be traded; and what else is not as it should be."""
 
 from collections.abc import Iterator
 
@@ -11,6 +11,11 @@ def why_not_ready(figures: Figures) -> list[str]:
     A cooldown, a pause or a full exposure is no such reason: that is trading by the rules.
     """
     return [*_actors(figures), *_connections(figures), *_portfolio(figures)]
+
+
+def why_degraded(figures: Figures) -> list[str]:
+    """Return what is broken and keeps no asset from being traded."""
+    return [f"{channel} does not work: {why}" for channel, why in figures.troubles.items()]
 
 
 def _actors(figures: Figures) -> Iterator[str]:

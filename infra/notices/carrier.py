@@ -13,6 +13,8 @@ from infra.journal.journal import SqliteJournals
 from infra.notices.deliveries import Deliveries, Delivery
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
+_ALARMING_FAILURES = 8
+"""In a row, after two minutes: only an outage that stays is worth a word."""
 _REPEAT = "(again: it may have arrived before)"
 
 
@@ -33,7 +35,7 @@ class NeverDeliverableError(Exception):
 
 
 class ChannelClosedError(Exception):
-    """The other side will take nothing until the operator changes something."""
+    """The other side takes nothing until somebody changes something, here or there."""
 
 
 class Sender(Protocol):
@@ -45,7 +47,7 @@ class Sender(Protocol):
         Raises:
             NotDeliveredError: try again later.
             NeverDeliverableError: go on with the next.
-            ChannelClosedError: send nothing more.
+            ChannelClosedError: try again later, and let people know.
         """
 
 
@@ -60,7 +62,7 @@ class Carrier:
         *,
         rng: Random,
         first_pause_s: float = _FIRST_PAUSE_S,
-        on_closed: Callable[[str, str], None] = lambda _channel, _why: None,
+        on_trouble: Callable[[str, str | None], None] = lambda _channel, _why: None,
     ) -> None:
         """Start nothing yet.
 
@@ -70,7 +72,7 @@ class Carrier:
             journals: the database.
             rng: for the jitter of pauses.
             first_pause_s: after a first failure; doubles with each further one, up to a minute.
-            on_closed: told the channel and the reason once it takes nothing more.
+            on_trouble: told the channel, and why it takes nothing; None once it does again.
         """
         self.channel = channel
         self._sender = sender
@@ -78,11 +80,16 @@ class Carrier:
         self._deliveries = Deliveries(journals, channel)
         self._rng = rng
         self._first_pause_s = first_pause_s
-        self._on_closed = on_closed
+        self._on_trouble = on_trouble
         self._changed = threading.Condition()
         self._has_more = True
         self._is_stopping = False
         self._is_idle = False
+        self._is_to_start_over = False
+        self._failures = 0
+        """In a row."""
+        self.trouble: str | None = None
+        """Why it takes nothing, until it takes something again."""
         self._thread = threading.Thread(target=self._run, name=channel, daemon=True)
 
     def start(self) -> None:
@@ -93,6 +100,12 @@ class Carrier:
         """Learn that something was stored for this channel; from any thread, at once."""
         with self._changed:
             self._has_more = True
+            self._changed.notify_all()
+
+    def start_over(self) -> None:
+        """Try again at once, as if nothing had failed; from any thread."""
+        with self._changed:
+            self._is_to_start_over = True
             self._changed.notify_all()
 
     def close(self, timeout_s: float) -> None:
@@ -107,38 +120,46 @@ class Carrier:
     def _run(self) -> None:
         try:
             with self._journals.connected():
-                self._carry_all()
-        except ChannelClosedError as error:
-            logger.error("{} takes no notices any more: {}", self.channel, error)
-            self._on_closed(self.channel, str(error))
+                while not self._is_stopping:
+                    self._carry_on()
         finally:
             with self._changed:
                 self._is_idle, self._has_more = True, False
                 self._changed.notify_all()
 
-    def _carry_all(self) -> None:
-        failures = 0
-        while not self._is_stopping:
-            pause_s: float | None = None
-            try:
-                if not self._carry_one():
-                    self._wait_for_more()
-                failures = 0
-            except NotDeliveredError as error:
-                failures += 1
-                pause_s = error.retry_after_s
-                logger.warning("{}: not delivered yet: {}", self.channel, error)
-            except ChannelClosedError:
-                raise
-            except JournalError as error:
-                failures += 1
-                logger.warning("{}", error)
-            except Exception as error:  # noqa: BLE001 (the outermost loop: a channel must not end unseen)
-                failures += 1
-                # Its type alone: the words of a library may hold an address with its secret.
-                logger.error("{}: failed at a notice: {}", self.channel, type(error).__name__)
-            if failures:
-                self._pause(self._pause_s(failures) if pause_s is None else pause_s)
+    def _carry_on(self) -> None:
+        """Carry a notice, or wait: for more of them, or until it is worth another try."""
+        try:
+            if self._carry_one():
+                self._recover()
+            else:
+                self._wait_for_more()
+        except NotDeliveredError as error:
+            self._fail(str(error), pause_s=error.retry_after_s)
+        except ChannelClosedError as error:
+            self._fail(str(error), is_refused=True)
+        except JournalError as error:
+            self._failures += 1
+            logger.warning("{}", error)
+            self._pause(self._pause_s())
+        except Exception as error:  # noqa: BLE001 (the outermost loop: a channel must not end unseen)
+            # Its type alone: the words of a library may hold an address with its secret.
+            self._fail(f"it fails by {type(error).__name__}")
+
+    def _fail(self, why: str, *, pause_s: float | None = None, is_refused: bool = False) -> None:
+        self._failures += 1
+        logger.warning("{}: not delivered yet: {}", self.channel, why)
+        if is_refused or self.trouble is not None or self._failures >= _ALARMING_FAILURES:
+            is_new, self.trouble = self.trouble is None, why
+            if is_new:
+                self._on_trouble(self.channel, why)
+        self._pause(self._pause_s() if pause_s is None else pause_s)
+
+    def _recover(self) -> None:
+        self._failures = 0
+        if self.trouble is not None:
+            self.trouble = None
+            self._on_trouble(self.channel, None)
 
     def _carry_one(self) -> bool:
         """Carry the oldest notice that waits; False where none does."""
@@ -171,13 +192,16 @@ class Carrier:
             self._changed.wait_for(lambda: self._has_more or self._is_stopping)
             self._is_idle = False
 
-    def _pause_s(self, failures: int) -> float:
-        pause_s = min(_LONGEST_PAUSE_S, self._first_pause_s * 2.0 ** min(failures - 1, 10))
+    def _pause_s(self) -> float:
+        doublings = min(self._failures - 1, 10)
+        pause_s = min(_LONGEST_PAUSE_S, self._first_pause_s * 2.0**doublings)
         return pause_s * self._rng.uniform(0.8, 1.2)
 
     def _pause(self, pause_s: float) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._is_stopping, pause_s)
+            self._changed.wait_for(lambda: self._is_stopping or self._is_to_start_over, pause_s)
+            if self._is_to_start_over:
+                self._is_to_start_over, self._failures = False, 0
 
 
 def _text(delivery: Delivery) -> str:

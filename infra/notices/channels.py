@@ -19,6 +19,8 @@ from infra.notices.outbox import PostRules, SqliteOutboxes
 from infra.settings.sections.people import NotificationSettings
 
 TELEGRAM, TELEGRAM_ADMIN = "telegram", "telegram_admin"
+COMMANDS = "telegram_commands"
+"""What the admin writes to the bot."""
 _SERVICES = ("discord", "slack", "email", "other")
 
 OnSystem = Callable[[str, str, str], None]
@@ -28,8 +30,11 @@ OnSystem = Callable[[str, str, str], None]
 class _Inbox(Protocol):
     strangers: int
     unreadable: int
+    trouble: str | None
 
     def start(self) -> None: ...
+
+    def start_over(self) -> None: ...
 
 
 class Channels:
@@ -62,11 +67,13 @@ class Channels:
         self._on_system = on_system
         self._heartbeat = _heartbeat(settings, is_well)
         self._inbox: _Inbox | None = None
+        self._troubles = 0
+        """How often any channel was in trouble."""
         senders = dict(_services(settings))
         if settings.telegram_bot_token is not None:
             senders |= self._telegram(settings, settings.telegram_bot_token, handle_command)
         self._carriers = {
-            channel: Carrier(channel, sender, journals, rng=rng, on_closed=self._tell_closed)
+            channel: Carrier(channel, sender, journals, rng=rng, on_trouble=self._tell_trouble)
             for channel, sender in senders.items()
         }
         self.outboxes = SqliteOutboxes(
@@ -91,6 +98,20 @@ class Channels:
         for part in (*self._carriers.values(), self._inbox, self._heartbeat):
             if part is not None:
                 part.start()
+
+    def start_over(self) -> None:
+        """Try at once what failed before; from any thread."""
+        for carrier in self._carriers.values():
+            carrier.start_over()
+        if self._inbox is not None:
+            self._inbox.start_over()
+
+    def troubles(self) -> dict[str, str]:
+        """Return why channels take nothing, or give no commands, by channel; those alone."""
+        found = {c: carrier.trouble for c, carrier in self._carriers.items()}
+        if self._inbox is not None:
+            found[COMMANDS] = self._inbox.trouble
+        return {channel: why for channel, why in found.items() if why is not None}
 
     def refused(self) -> dict[tuple[str, str], int]:
         """Return how many messages to the bot were no commands of the admin, by place and kind."""
@@ -132,8 +153,16 @@ class Channels:
             self._inbox = inbox
         return {c: TelegramSender(bot, chat) for c, chat in chats.items() if chat is not None}
 
-    def _tell_closed(self, channel: str, why: str) -> None:
-        self._on_system(f"closed/{channel}", f"{channel} takes no notices any more", why)
+    def _tell_trouble(self, channel: str, why: str | None) -> None:
+        if why is None:
+            self._tell_of(channel, f"{channel} takes notices again", "What waited is being sent.")
+        else:
+            detail = f"{why}. It is tried again; what is for it waits."
+            self._tell_of(channel, f"{channel} takes no notices", detail)
+
+    def _tell_of(self, channel: str, title: str, detail: str) -> None:
+        self._troubles += 1
+        self._on_system(f"channel/{channel}/{self._troubles}", title, detail)
 
     def _tell_stranger(self, who: str) -> None:
         detail = f"Chat {who} got no answer. More like it are only counted."

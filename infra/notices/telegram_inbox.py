@@ -4,10 +4,18 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 
 from loguru import logger
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
-from telegram.error import BadRequest, InvalidToken, NetworkError, RetryAfter, TelegramError
+from telegram.error import (
+    BadRequest,
+    Conflict,
+    InvalidToken,
+    NetworkError,
+    RetryAfter,
+    TelegramError,
+)
 
 from infra.notices.commands import Answer, HandleCommand
 from infra.notices.telegram import TelegramBot, cut, wait_s
@@ -15,6 +23,7 @@ from infra.notices.telegram import TelegramBot, cut, wait_s
 _POLL_S = 25
 """How long the server holds a question for new messages."""
 _AFTER_FAILURE_S = 2.0
+_LONGEST_PAUSE_S = 60.0
 _ANSWER_TRIES = 5
 OLDEST_COMMAND_S = 30.0
 """A command that waited longer, since the system was down, may not be wanted any more."""
@@ -50,6 +59,12 @@ class TelegramInbox:
         self._poll_s = poll_s
         self._now_s = now_s
         self._reading: Future[None] | None = None
+        self._refusals = 0
+        """Of the token, in a row."""
+        self._over = asyncio.Event()
+        """Set where a pause is to end early."""
+        self.trouble: str | None = None
+        """Why no commands are read; None where they are."""
         self._offset: int | None = None
         """Of the next update that is wanted."""
         self.strangers = 0
@@ -70,13 +85,21 @@ class TelegramInbox:
             except (CancelledError, TimeoutError):
                 return
 
+    def start_over(self) -> None:
+        """Try again at once; from any thread."""
+
+        async def start() -> None:
+            self._refusals = 0
+            self._over.set()
+
+        self._bot.begin(start())
+
     async def _read_all(self) -> None:
         while True:
             try:
                 await self._read()
-            except InvalidToken as error:
-                logger.error("commands are not read any more: {}", self._bot.plain(error))
-                return
+            except (InvalidToken, Conflict) as error:
+                await self._on_refused(self._bot.plain(error))
             except RetryAfter as error:
                 await asyncio.sleep(max(_AFTER_FAILURE_S, wait_s(error)))
             except TelegramError as error:
@@ -86,12 +109,24 @@ class TelegramInbox:
                 logger.opt(exception=True).error("a message to the bot could not be handled")
                 await asyncio.sleep(_AFTER_FAILURE_S)
 
+    async def _on_refused(self, why: str) -> None:
+        """Wait, longer each time, for a token that is taken, or for the other reader to end."""
+        if self.trouble is None:
+            logger.error("commands are not read: {}", why)
+        self.trouble = why
+        pause_s = min(_LONGEST_PAUSE_S, _AFTER_FAILURE_S * 2.0 ** min(self._refusals, 10))
+        self._refusals += 1
+        self._over.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._over.wait(), pause_s)
+
     async def _read(self) -> None:
         updates = await self._bot.bot.get_updates(
             offset=self._offset,
             timeout=int(self._poll_s),
             allowed_updates=[Update.MESSAGE, Update.CALLBACK_QUERY],
         )
+        self._refusals, self.trouble = 0, None
         for update in updates:
             # First: what fails half-way must not come again, nor what was done before it.
             self._offset = update.update_id + 1

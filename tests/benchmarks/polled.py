@@ -34,7 +34,12 @@ def measure(_candles: Path) -> Iterator[tuple[str, str, str]]:
 
     @contextmanager
     def polled(run: Run, settings: Settings, folder: Path) -> Iterator[None]:
-        pages = Pages(why_sick=lambda: None, why_not_ready=tuple, metrics=MetricsPage(figures))
+        pages = Pages(
+            why_sick=lambda: None,
+            why_not_ready=tuple,
+            why_degraded=tuple,
+            metrics=MetricsPage(figures),
+        )
         journals, now_ms = run.ports.journals, run.ports.clock.now_ms
         reload = Reload(settings, None, SettingsRecord(journals), lambda _: None, now_ms)
         with open_office(run, settings, reload, folder, pages.routes()):

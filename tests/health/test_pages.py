@@ -17,9 +17,17 @@ from tests.health.served import asked, serving
 TOKEN = "the-token-of-the-tests"
 
 
-def app(sick: str | None = None, why_not: tuple[str, ...] = (), per_second: int = 20) -> Gate:
+def app(
+    sick: str | None = None,
+    why_not: tuple[str, ...] = (),
+    degraded: tuple[str, ...] = (),
+    per_second: int = 20,
+) -> Gate:
     pages = Pages(
-        why_sick=lambda: sick, why_not_ready=lambda: why_not, metrics=MetricsPage(figures)
+        why_sick=lambda: sick,
+        why_not_ready=lambda: why_not,
+        why_degraded=lambda: degraded,
+        metrics=MetricsPage(figures),
     )
     command = Route("/status", lambda _: PlainTextResponse("done"))
     behind = Starlette(routes=[*pages.routes(), command])
@@ -45,7 +53,23 @@ def test_a_sick_process_and_a_system_that_is_not_ready_say_why() -> None:
 
     assert health == (503, "it hangs\n")
     assert status == 503
-    assert json.loads(body) == {"ready": False, "why_not": ["no candles", "no exchange"]}
+    assert json.loads(body) == {
+        "ready": False,
+        "why_not": ["no candles", "no exchange"],
+        "degraded": [],
+    }
+
+
+def test_a_system_that_cannot_tell_people_is_ready_and_says_so() -> None:
+    with serving(app(degraded=("telegram does not work",))) as url:
+        status, body = asked(f"{url}/readyz")
+
+    assert status == 200
+    assert json.loads(body) == {
+        "ready": True,
+        "why_not": [],
+        "degraded": ["telegram does not work"],
+    }
 
 
 def test_a_flood_on_the_pages_takes_no_turn_away_from_a_command() -> None:

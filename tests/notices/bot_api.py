@@ -78,6 +78,10 @@ class BotApi:
     """Answers of the next sendMessage calls: 429, 400 (to markup), 401, 403, 502, hang, cut,
     processed-502 (done, and answered by 502)."""
     updates: list[dict[str, Any]] = field(default_factory=list)
+    is_refusing: bool = False
+    """The token is taken no more, whatever is asked."""
+    refusals: int = 0
+    """How often the token was refused."""
     busy_s: int = 0
     """Sent as retry_after with the next answer to getUpdates."""
     asked_s: list[float] = field(default_factory=list)
@@ -124,7 +128,10 @@ class BotApi:
             self.changed.notify_all()
 
     async def answer(self, request: Request) -> Response:
-        if request.path_params["token"] != TOKEN:
+        if request.path_params["token"] != TOKEN or self.is_refusing:
+            with self.changed:
+                self.refusals += 1
+                self.changed.notify_all()
             return _refusal(401, "Unauthorized")
         values = dict(parse_qsl((await request.body()).decode(), keep_blank_values=True))
         match request.path_params["method"]:

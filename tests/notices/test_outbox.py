@@ -19,7 +19,7 @@ from loguru import logger
 from domain.errors import ConfigError, FencedError
 from domain.notices import NoticeKind
 from infra.journal.journal import SqliteJournals
-from infra.notices.carrier import Carrier, NotDeliveredError
+from infra.notices.carrier import Carrier, ChannelClosedError, NotDeliveredError
 from infra.notices.channels import Channels
 from infra.notices.heartbeat import Heartbeat
 from infra.notices.services import ServiceSender
@@ -134,6 +134,55 @@ def test_a_place_that_fails_oddly_is_tried_again(journals: SqliteJournals) -> No
         place.wait_for(1)
 
     assert place.texts == ["title a\nbody a\n(again: it may have arrived before)"]
+
+
+def test_an_outage_that_stays_is_told_once_and_so_is_its_end(journals: SqliteJournals) -> None:
+    place, told = Remembers(), []
+    place.failures = [NotDeliveredError("down", may_have_arrived=False) for _ in range(10)]
+
+    with carried(journals, place) as (carrier, outbox):
+        carrier._on_trouble = lambda *what: told.append((*what, len(place.failures)))
+        outbox.put(notice("a"))
+        place.wait_for(1)
+
+    assert told == [("telegram", "down", 2), ("telegram", None, 0)]
+
+
+def test_a_short_outage_is_not_told(journals: SqliteJournals) -> None:
+    place, told = Remembers(), []
+    place.failures = [NotDeliveredError("down", may_have_arrived=False) for _ in range(7)]
+
+    with carried(journals, place) as (carrier, outbox):
+        carrier._on_trouble = lambda *what: told.append(what)
+        outbox.put(notice("a"))
+        outbox.put(notice("b"))
+        place.wait_for(2)
+
+    assert told == []
+
+
+def test_a_channel_that_waits_for_its_next_try_starts_over_at_once(
+    journals: SqliteJournals,
+) -> None:
+    place, failed = Remembers(), threading.Event()
+    place.failures = [ChannelClosedError("refused")]
+    carrier = Carrier(
+        "telegram",
+        place,
+        journals,
+        rng=Random(1),
+        first_pause_s=600,
+        on_trouble=lambda *_: failed.set(),
+    )
+    with outbox_in(journals, {"telegram": ALL}, carrier=carrier) as outbox:
+        carrier.start()
+        outbox.put(notice("a"))
+        assert failed.wait(30)
+        carrier.start_over()
+        place.wait_for(1)
+        carrier.close(10)
+
+    assert carrier.trouble is None
 
 
 _KILLED = """

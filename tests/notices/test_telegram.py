@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -33,7 +34,8 @@ def server() -> Iterator[BotApi]:
 def api(server: BotApi) -> BotApi:
     server.sent.clear()
     server.faults.clear()
-    server.attempts = 0
+    server.attempts = server.refusals = 0
+    server.is_refusing = False
     return server
 
 
@@ -126,21 +128,28 @@ def test_a_notice_that_is_refused_for_ever_does_not_hold_up_the_next(
 
 
 @pytest.mark.parametrize("fault", ["401", "403"])
-def test_a_refused_token_ends_that_channel_and_keeps_what_waits(
+def test_a_refused_token_is_told_and_tried_again_until_it_is_taken(
     tmp_path: Path, api: BotApi, bot: TelegramBot, fault: str
 ) -> None:
-    api.faults.append(fault)
-    journals, heard = journals_in(tmp_path), threading.Event()
-    why: list[str] = []
+    api.faults.extend([fault] * 3)
+    told: list[tuple[str, str | None]] = []
+    heard = threading.Event()
 
-    with carried(journals, TelegramSender(bot, ADMIN)) as (carrier, outbox):
-        carrier._on_closed = lambda *told: (why.extend(told), heard.set())
+    with carried(journals_in(tmp_path), TelegramSender(bot, ADMIN)) as (carrier, outbox):
+        carrier._on_trouble = lambda *what: (told.append(what), heard.set())
         outbox.put(notice("a"))
+        outbox.put(notice("b"))
         assert heard.wait(30)
+        assert carrier.trouble is not None
+        api.wait_for(lambda: len(api.sent) == 2)
+        carrier.close(10.0)
+        assert carrier.trouble is None
 
-    assert why[0] == "telegram"
-    assert (api.sent, api.attempts) == ([], 1)
-    assert statuses(journals, "WAITING") == 1
+    assert api.texts() == ["title a\nbody a", "title b\nbody b"]
+    assert [channel for channel, _ in told] == ["telegram", "telegram"]
+    assert told[0][1] is not None
+    assert "orbidden" in told[0][1] if fault == "403" else "Unauthorized" in told[0][1]
+    assert told[1][1] is None
 
 
 def test_the_token_is_never_logged_nor_shown(tmp_path: Path, api: BotApi) -> None:
@@ -151,7 +160,7 @@ def test_the_token_is_never_logged_nor_shown(tmp_path: Path, api: BotApi) -> Non
     done = threading.Event()
 
     with carried(journals_in(tmp_path), TelegramSender(bot, ADMIN)) as (carrier, outbox):
-        carrier._on_closed = lambda *_: done.set()
+        carrier._on_trouble = lambda *_: done.set()
         outbox.put(notice("a"))
         outbox.put(notice("b"))
         assert done.wait(30)
@@ -261,31 +270,69 @@ def test_a_stranger_gets_no_answer_and_is_told_of_once(api: BotApi, inbox: tuple
     assert api.texts() == ["status <done>"]
 
 
-def test_strangers_are_counted_among_what_was_refused(tmp_path: Path, api: BotApi) -> None:
-    told: list[tuple[str, ...]] = []
+@contextmanager
+def channels_of(
+    folder: Path, api: BotApi, told: list[tuple[str, ...]], **environ: str
+) -> Iterator[Channels]:
+    """Run the channels of a system that answers each command with its own words."""
     environ = {
         "TELEGRAM_BOT_TOKEN": TOKEN,
         "TELEGRAM_ADMIN_CHAT_ID": ADMIN,
         "TELEGRAM_SERVER": api.url,
+        **environ,
     }
     api.updates.clear()
     channels = Channels(
         load_settings(None, environ=environ, dotenv=None).notifications,
-        journals_in(tmp_path),
+        journals_in(folder),
         rng=Random(1),
         is_well=lambda: True,
         on_system=lambda *words: told.append(words),
         handle_command=lambda _who, text: Answer(text=text),
     )
     channels.start()
-    api.write("close all", chat=666)
-    api.write("panic", chat=667)
-    api.write("status")
-    api.wait_for(lambda: api.sent)
-    channels.close(5.0)
+    try:
+        yield channels
+    finally:
+        channels.close(5.0)
+
+
+def test_strangers_are_counted_among_what_was_refused(tmp_path: Path, api: BotApi) -> None:
+    told: list[tuple[str, ...]] = []
+    with channels_of(tmp_path, api, told) as channels:
+        api.write("close all", chat=666)
+        api.write("panic", chat=667)
+        api.write("status")
+        api.wait_for(lambda: api.sent)
 
     assert channels.refused() == {("telegram", "stranger"): 2, ("telegram", "unreadable"): 0}
     assert [key for key, *_ in told] == ["stranger"]
+
+
+def test_a_revoked_token_is_shown_and_all_goes_on_once_it_is_taken_again(
+    tmp_path: Path, api: BotApi
+) -> None:
+    told: list[tuple[str, ...]] = []
+    api.is_refusing = True
+    with channels_of(tmp_path, api, told) as channels:
+        outbox = channels.outboxes.open()
+        outbox.put(notice("a"))
+        api.wait_for(lambda: api.refusals >= 4)
+        shown = channels.troubles()
+        api.write("status")
+        api.is_refusing = False
+        channels.start_over()
+        api.wait_for(lambda: len(api.sent) == 2)
+        outbox.close()
+
+    assert sorted(shown) == ["telegram", "telegram_commands"]
+    assert sorted(api.texts()) == ["status", "title a\nbody a"]
+    assert channels.troubles() == {}
+    assert [(key, title) for key, title, _ in told] == [
+        ("channel/telegram/1", "telegram takes no notices"),
+        ("channel/telegram/2", "telegram takes notices again"),
+    ]
+    assert not [words for words in told if has_secret(" ".join(words))]
 
 
 @pytest.mark.usefixtures("inbox")

@@ -1,11 +1,24 @@
 """The whole system with a Telegram that hangs: it trades on, and people hear of all at last."""
 
+import json
 import sqlite3
+from collections import deque
 from contextlib import closing
+from io import StringIO
 from pathlib import Path
 
+from rich.console import Console
+
+from bin.live_view import LiveView
+from bin.operating.desk import OperatorDesk
+from bin.operating.health_view import health_figures
+from domain.replies import Reply, ReplyCode
+from tests.health.served import asked, serving
 from tests.notices.bot_api import TOKEN, running_bot_api
 from tests.system.floor import floor
+from tests.system.test_health import health_of, pages_of
+
+_NO_REPLY = Reply(code=ReplyCode.DONE, title="")
 
 
 def notices(file: Path, kind: str) -> list[str]:
@@ -41,3 +54,47 @@ def test_a_telegram_that_hangs_delays_no_trade_and_hears_of_each_in_the_end(tmp_
     assert starts[0].startswith("🚀 Started: sim")
     assert starts[-1].startswith("🛑 Stopping: sim")
     assert "Balance 10,000.00 USDT" in starts[0]
+
+
+def test_a_revoked_token_shows_everywhere_and_restart_notifier_starts_over(tmp_path: Path) -> None:
+    environ = {"TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_CHANNEL_ID": "77"}
+    with running_bot_api() as api:
+        api.is_refusing = True
+        environ["TELEGRAM_SERVER"] = api.url
+        with floor(tmp_path / "run", environ=environ) as here:
+            desk = OperatorDesk(here.run, here.folder, lambda *_: _NO_REPLY, {})
+            health = health_of(here)
+            here.run.health = lambda: health_figures(health.figures)
+            here.run.supervisor.on_turn = health.turn
+            health.start()
+            with serving(pages_of(health)) as url:
+                here.wait(lambda: asked(f"{url}/readyz")[0] == 200, "the system is ready")
+                carrier, tries = here.run.channels._carriers["telegram"], api.refusals
+                carrier._pause_s = lambda: 600.0
+                carrier.start_over()
+                here.wait(lambda: api.refusals > tries, "the next try is minutes away")
+                here.wait(lambda: health.figures.troubles, "the health sees it")
+                status, body = asked(f"{url}/readyz")
+            lines = desk.answer_text("test", "status").lines
+            found = desk.answer_text("test", "health").data
+            picture = Console(width=200, record=True, file=StringIO())
+            picture.print(LiveView(here.run, "sim", deque()).draw())
+            api.is_refusing = False
+            reply = desk.answer_text("test", "restart notifier")
+            api.wait_for(lambda: api.sent)
+            here.wait(lambda: here.run.channels.troubles() == {}, "it works again")
+            desk.close()
+            health.close()
+        told = notices(tmp_path / "run" / "journal.sqlite", "system")
+
+    words = "telegram does not work: InvalidToken: Unauthorized"
+    assert status == 200
+    assert json.loads(body)["degraded"] == [words]
+    assert f"🚨 {words}" in lines
+    assert found["telegram"] == words.removeprefix("telegram ")
+    assert words in picture.export_text()
+    assert reply.code is ReplyCode.DONE
+    assert [text.splitlines()[0] for text in told if "telegram takes" in text] == [
+        "⚙️ telegram takes no notices",
+        "⚙️ telegram takes notices again",
+    ]

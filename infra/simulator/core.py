@@ -35,7 +35,7 @@ class Simulator:
             ConfigError: candles, state, port or faults cannot be used.
         """
         self.options = options
-        self.state = StateFile(options.state)
+        self.state = StateFile(options.state, kept=options.kept)
         memory = self.state.read()
         self.seed = memory.start.seed if memory else options.seed
         # Prices.

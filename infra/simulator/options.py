@@ -34,6 +34,9 @@ class SimulatorOptions:
     keys: Keys = DEFAULT_KEYS
     state: Path | None = None
     """File that the exchange goes on from, and is kept in."""
+    kept: int = 5_000
+    """Closed orders, transactions and records of stops that the file keeps; it is rewritten once
+    it has eight times as many lines."""
     ip_limit: int = IP_LIMIT
     """Requests of one address in five seconds before it is shut out; 0: never."""
     checks_time: bool | None = None

@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from domain.market import Side
-from domain.positions import ZERO, Execution
+from domain.positions import ZERO, Execution, Position
 
 
 class Status(StrEnum):
@@ -179,3 +179,29 @@ class StopRecord:
     signed_qty: Decimal
     stop_loss: Decimal | None
     take_profit: Decimal | None
+
+
+@dataclass(slots=True, kw_only=True)
+class SymbolBook:
+    """What the account keeps of one symbol besides the position."""
+
+    leverage: Decimal = Decimal(10)
+    open_fees: Decimal = ZERO
+    """Fees of the part that is still open."""
+    realized_now: Decimal = ZERO
+    """Since the position was opened, fees and funding included."""
+    realized_ever: Decimal = ZERO
+    opened_ms: int = 0
+    updated_ms: int = 0
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountState:
+    """What the account has come to, its history left out."""
+
+    seq: int
+    """The newest number that was given."""
+    wallet: Decimal
+    positions: dict[str, Position]
+    books: dict[str, SymbolBook]

@@ -1,7 +1,6 @@
 """The one account: the matching engine's books, and their history."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 
 from domain.market import Side
@@ -10,9 +9,11 @@ from domain.positions import ZERO, Position
 from domain.rules import FillRules
 from infra.simulator.books.tiers import MarginMode
 from infra.simulator.records import (
+    AccountState,
     ClosedPnl,
     Deposit,
     ExecType,
+    SymbolBook,
     Transaction,
     VenueExecution,
 )
@@ -20,25 +21,11 @@ from infra.simulator.records import (
 MAKER_FEE_RATE = Decimal("0.0002")
 
 
-@dataclass(slots=True, kw_only=True)
-class SymbolBook:
-    """What the account keeps of one symbol besides the position."""
-
-    leverage: Decimal = Decimal(10)
-    open_fees: Decimal = ZERO
-    """Fees of the part that is still open."""
-    realized_now: Decimal = ZERO
-    """Since the position was opened, fees and funding included."""
-    realized_ever: Decimal = ZERO
-    opened_ms: int = 0
-    updated_ms: int = 0
-    seq: int = 0
-
-
 class Account:
     """Money, positions and their history.
 
-    Always true: everything here but the settings follows from the executions, in their order.
+    Always true: everything here but the settings follows from the executions, in their order, or
+    from a state that came of them and those after it.
     """
 
     def __init__(self, rules: FillRules, symbols: Iterable[str]) -> None:
@@ -68,6 +55,21 @@ class Account:
         deposit = Deposit(seq=seq, ts_ms=ts_ms, amount=amount, balance=self.engine.wallet)
         self.deposits.append(deposit)
         return deposit
+
+    def state(self, seq: int) -> AccountState:
+        """Return what all executions and deposits have come to; `seq` is the newest number."""
+        return AccountState(
+            seq=seq,
+            wallet=self.engine.wallet,
+            positions=dict(self.engine.positions),
+            books=dict(self.books),
+        )
+
+    def resume(self, state: AccountState) -> None:
+        """Be what an earlier run's executions and deposits had come to."""
+        self.engine.wallet = state.wallet
+        self.engine.positions = dict(state.positions)
+        self.books |= state.books
 
     def restore(self, execution: VenueExecution) -> None:
         """Book an execution of an earlier run."""

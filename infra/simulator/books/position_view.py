@@ -5,10 +5,11 @@ from decimal import Decimal
 
 from domain.market import Side
 from domain.positions import ZERO, Position
-from infra.simulator.books.account import Account, SymbolBook
+from infra.simulator.books.account import Account
 from infra.simulator.books.margins import Margins
 from infra.simulator.books.tiers import bankruptcy_price, tier_of
 from infra.simulator.prices.market import Market
+from infra.simulator.records import SymbolBook
 
 _LEAST_FEE_RATE = Decimal("0.00055")
 

@@ -1,6 +1,6 @@
 """What has happened, written down and told to whom it concerns."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from infra.simulator.books.account import Account
@@ -12,6 +12,7 @@ from infra.simulator.memory.state_file import (
     STOPS,
     StateFile,
 )
+from infra.simulator.memory.summary import summary
 from infra.simulator.prices.candles import CandleClosed
 from infra.simulator.prices.market import Market
 from infra.simulator.records import Deposit, Status, StopRecord, VenueExecution, VenueOrder
@@ -55,6 +56,7 @@ class Chronicle:
         self._marked = market.mark
         self._touched: dict[str, None] = {}
         self._is_wallet_touched = False
+        self._started: dict[str, Any] = {}
 
     def commit(self) -> None:
         """Tell clients what was touched, and write down what has changed."""
@@ -66,6 +68,8 @@ class Chronicle:
             self._hub.publish_private("wallet", [wallet_row(self._venue())])
             self.done_until(self.done_ms)
         self._state.flush()
+        if self._state.is_long:
+            self._state.rewrite(self._started, self._summary())
 
     # What the venue tells.
 
@@ -93,20 +97,14 @@ class Chronicle:
 
     def settings(self) -> None:
         """Write the account's settings down."""
-        self._state.add(
-            "settings",
-            {
-                "margin_mode": self._account.margin_mode.value,
-                "is_hedged": self._account.is_hedged,
-                "leverage": {s: str(book.leverage) for s, book in self._account.books.items()},
-            },
-        )
+        self._state.add("settings", self._settings())
 
     # What else there is to remember.
 
     def start(self, started: Mapping[str, Any]) -> None:
         """Write down under which seed, and at what time, this run begins."""
-        self._state.add("start", dict(started))
+        self._started = dict(started)
+        self._state.add("start", self._started)
 
     def deposit(self, deposit: Deposit) -> None:
         """Write down that money came or went."""
@@ -129,3 +127,16 @@ class Chronicle:
         """Write down up to when the market is done with."""
         self.done_ms = time_ms
         self._state.add("time", time_ms)
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "margin_mode": self._account.margin_mode.value,
+            "is_hedged": self._account.is_hedged,
+            "leverage": {s: str(book.leverage) for s, book in self._account.books.items()},
+        }
+
+    def _summary(self) -> Iterator[tuple[str, Any]]:
+        yield "settings", self._settings()
+        yield "factors", self._market.factors()
+        yield from summary(self._venue(), self._state.kept)
+        yield "time", self.done_ms

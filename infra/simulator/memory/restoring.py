@@ -10,6 +10,7 @@ from infra.simulator.books.tiers import MarginMode
 from infra.simulator.memory.state_file import KLINES, Memory
 from infra.simulator.prices.candles import Kline
 from infra.simulator.prices.market import Market
+from infra.simulator.records import AccountState, Deposit, VenueExecution
 from infra.simulator.trading.venue import Venue
 
 
@@ -38,16 +39,30 @@ def restore_market(memory: Memory, market: Market) -> None:
 
 def restore_venue(memory: Memory, venue: Venue) -> None:
     """Take up orders, executions, money, stops and settings."""
-    for execution in memory.executions:
-        venue.restore_execution(execution)
+    if memory.account is not None:
+        _restore_account(memory, memory.account, venue)
+    events: list[VenueExecution | Deposit] = [*memory.executions, *memory.deposits]
+    for event in sorted(events, key=lambda event: event.seq):
+        venue.ledger.skip_to(event.seq)
+        if isinstance(event, Deposit):
+            venue.account.deposit(event.amount, event.seq, event.ts_ms)
+        else:
+            venue.account.restore(event)
     for order in memory.orders:
         venue.restore_order(order)
-    for deposit in memory.deposits:
-        venue.ledger.skip_to(deposit.seq)
-        venue.account.deposit(deposit.amount, deposit.seq, deposit.ts_ms)
     venue.protection.records += memory.stops
     if memory.settings:
         _restore_settings(memory, venue.account)
+
+
+def _restore_account(memory: Memory, state: AccountState, venue: Venue) -> None:
+    account = venue.account
+    account.resume(state)
+    account.transactions += memory.transactions
+    account.executions += [transaction.execution for transaction in memory.transactions]
+    account.closed += memory.closed
+    account.deposits += memory.past_deposits
+    venue.ledger.skip_to(state.seq)
 
 
 def _restore_settings(memory: Memory, account: Account) -> None:

@@ -212,6 +212,11 @@ class OrderLedger:
             return instrument.round_price_up(price * (1 + BAND))
         return instrument.round_price_down(price * (1 - BAND))
 
+    @property
+    def seq(self) -> int:
+        """The newest number that was given."""
+        return self._seq
+
     def next_seq(self) -> int:
         """Return the next number."""
         self._seq += 1

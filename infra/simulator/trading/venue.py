@@ -10,7 +10,7 @@ from infra.simulator.books.account import Account
 from infra.simulator.books.margins import Margins
 from infra.simulator.books.position_view import PositionView, position_view
 from infra.simulator.prices.market import Market
-from infra.simulator.records import VenueExecution, VenueOrder
+from infra.simulator.records import VenueOrder
 from infra.simulator.trading.bookings import Bookings
 from infra.simulator.trading.checks import OrderChecks
 from infra.simulator.trading.desk import Desk
@@ -169,11 +169,6 @@ class Venue:
         self.ledger.restore(order)
         if order.is_protective:
             self.protection.restore(order)
-
-    def restore_execution(self, execution: VenueExecution) -> None:
-        """Take up an execution of an earlier run."""
-        self.ledger.skip_to(execution.seq)
-        self.account.restore(execution)
 
     def resume(self) -> None:
         """Arm the stops and process what an earlier run had only acknowledged."""

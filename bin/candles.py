@@ -68,9 +68,11 @@ def download(
         )
         rest = _rest(url)
         with held(directory):
-            parts = Download(rest, directory, wanted).parts()
+            work = Download(rest, directory, wanted)
+            parts = work.parts()
             _fetch(parts)
         code = _tell_downloaded(parts)
+        _tell_future(wanted, work.to_ms)
     except (ConfigError, BadDataError) as error:
         code = _tell(str(error), WRONG_USE)
     except UnavailableError as error:
@@ -181,6 +183,14 @@ def _tell_downloaded(parts: list[Part]) -> int:
         code = _tell(f"{part.what}: the exchange has none from {wanted}", FOUND_OR_GAVE_UP)
     Console(emoji=False).print(table)
     return code
+
+
+def _tell_future(wanted: Wanted, until_ms: int | None) -> None:
+    if wanted.to_ms is None or until_ms is None or wanted.to_ms <= until_ms:
+        return
+    closed_ms = until_ms // wanted.candle_ms * wanted.candle_ms
+    text = f"--to {show_time(wanted.to_ms)} is in the future: the newest closed candle ended"
+    _screen.print(f"{text} {show_time(closed_ms)} UTC", highlight=False, soft_wrap=True)
 
 
 def _report_table(reports: list[FileReport]) -> Table:

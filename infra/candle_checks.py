@@ -70,10 +70,13 @@ def check_folder(directory: Path, limits: Limits, candle_ms: int | None) -> list
     """
     if not directory.is_dir():
         raise ConfigError(f"{directory}: found no such directory, expected one of candle files")
+    # Other kinds of data, BTCUSDT.mark_1h.parquet, are nothing that is read here.
     paths = sorted(
         path
         for path in directory.iterdir()
-        if path.name.endswith(SUFFIXES) and not path.name.startswith(".")
+        if path.name.endswith(SUFFIXES)
+        and not path.name.startswith(".")
+        and _kind(path) in {"", "funding"}
     )
     if not paths:
         wanted = ", ".join(f"BTCUSDT{suffix}" for suffix in (*SUFFIXES, FUNDING_SUFFIX))
@@ -83,8 +86,8 @@ def check_folder(directory: Path, limits: Limits, candle_ms: int | None) -> list
 
 def _report(path: Path, paths: list[Path], limits: Limits, candle_ms: int | None) -> FileReport:
     try:
-        if path.name.endswith(FUNDING_SUFFIX):
-            rows = read_columns(path, FUNDING_ROW)
+        if _kind(path) == "funding":
+            rows = _funding_rows(path)
             times, step_ms = rows["time_ms"], usual_step(rows["time_ms"])
             findings = list(_funding_findings(rows, limits))
         else:
@@ -108,7 +111,11 @@ def _candle_findings(
     table: Table, paths: list[Path], limits: Limits, step_ms: int | None
 ) -> Iterator[Finding]:
     symbol = _symbol(table.path)
-    twins = [path.name for path in paths if _symbol(path) == symbol and path != table.path]
+    twins = [
+        path.name
+        for path in paths
+        if path != table.path and not _kind(path) and _symbol(path) == symbol
+    ]
     if twins:
         yield _one("second file", f"beside {twins[0]}; candles are read from one file")
     if table.error is not None:
@@ -220,10 +227,21 @@ def _one(kind: str, text: str) -> Finding:
     return Finding(kind=kind, count=1, examples=(text,))
 
 
+def _funding_rows(path: Path) -> Rows:
+    if not path.name.endswith(FUNDING_SUFFIX):
+        expected = f"{_symbol(path)}{FUNDING_SUFFIX}"
+        raise ConfigError(f"{path}: found funding that is not read, expected {expected}")
+    return read_columns(path, FUNDING_ROW)
+
+
 def _symbol(path: Path) -> str:
-    if path.name.endswith(FUNDING_SUFFIX):
-        return path.name
     return path.name.partition(".")[0]
+
+
+def _kind(path: Path) -> str:
+    """Return what follows the symbol: nothing for candles, `funding`, `mark_1h`."""
+    suffix = next(suffix for suffix in SUFFIXES if path.name.endswith(suffix))
+    return path.name.removesuffix(suffix).partition(".")[2]
 
 
 def _iso(time_ms: int) -> str:

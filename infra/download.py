@@ -75,6 +75,8 @@ class Download:
         self._rest = rest
         self._directory = directory
         self._wanted = wanted
+        self.to_ms = wanted.to_ms
+        """Until when there can be candles; known once there are parts."""
 
     def parts(self) -> list[Part]:
         """Return what is to be done, after a look at the files and at the exchange's lists.
@@ -86,7 +88,7 @@ class Download:
             UnavailableError: the exchange does not answer.
         """
         now_ms = self._rest.server_time()
-        to_ms = now_ms if self._wanted.to_ms is None else min(self._wanted.to_ms, now_ms)
+        self.to_ms = to_ms = min(now_ms, self._wanted.to_ms or now_ms)
         parts = []
         for symbol in self._wanted.symbols:
             listing = self._listing(symbol)

@@ -8,6 +8,7 @@ import numpy as np
 from domain.errors import BadDataError, ConfigError
 from domain.funding import FundingHistory
 from domain.market import exact
+from infra.history_files import FUNDING_NAMES
 
 _COLUMNS = {"time_ms": ("int64",), "rate": ("double",)}
 _LARGEST = 0.5
@@ -18,7 +19,8 @@ def read_funding(directory: Path, symbol: str, *, candle_ms: int) -> FundingHist
     """Return the settlements of a symbol, or None where there is no such file.
 
     The file has the columns time_ms (int64, ms since 1970 UTC, rising, on the grid of the candles)
-    and rate (double, fraction of the notional; positive: shorts receive); others are ignored.
+    and rate (double, fraction of the notional; positive: shorts receive), or these as open_time and
+    funding_rate; others are ignored.
 
     Raises:
         ConfigError: the file cannot be opened.
@@ -47,8 +49,8 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             source = parquet.ParquetFile(file)
-            _check_schema(path, source.schema_arrow)
-            table = source.read(columns=list(_COLUMNS), use_threads=False)
+            names = _names(path, source.schema_arrow)
+            table = source.read(columns=list(names), use_threads=False).rename_columns(names)
     except pa.ArrowException as error:
         reason = " ".join(str(error).split())
         raise _bad(
@@ -64,15 +66,24 @@ def _read(path: Path) -> dict[str, Any]:
     return {name: table.column(name).to_numpy() for name in _COLUMNS}
 
 
-def _check_schema(path: Path, schema: Any) -> None:
-    for name, types in _COLUMNS.items():
-        count = schema.names.count(name)
-        if count != 1:
-            found = f"{count} columns named {name} in {', '.join(schema.names)!r:.200}"
-            raise _bad(path, "schema", found, "exactly 1")
-        found = str(schema.field(name).type)
-        if found not in types:
-            raise _bad(path, f"column {name}", f"type {found}", " or ".join(types))
+def _names(path: Path, schema: Any) -> dict[str, str]:
+    """Return our name of each column that is read, by its name in the file."""
+    names = {}
+    for theirs, name in FUNDING_NAMES.items():
+        found = name if name in schema.names or theirs not in schema.names else theirs
+        _check_column(path, schema, found, _COLUMNS[name])
+        names[found] = name
+    return names
+
+
+def _check_column(path: Path, schema: Any, name: str, types: tuple[str, ...]) -> None:
+    count = schema.names.count(name)
+    if count != 1:
+        found = f"{count} columns named {name} in {', '.join(schema.names)!r:.200}"
+        raise _bad(path, "schema", found, "exactly 1")
+    found = str(schema.field(name).type)
+    if found not in types:
+        raise _bad(path, f"column {name}", f"type {found}", " or ".join(types))
 
 
 def _check(path: Path, column: str, values: Any, broken: Any, expected: str) -> None:

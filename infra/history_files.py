@@ -20,6 +20,8 @@ Rows = NDArray[np.void]
 CANDLE_ROW = np.dtype([("open_time", np.int64), *((name, np.float64) for name in VALUES)])
 FUNDING_ROW = np.dtype([("time_ms", np.int64), ("rate", np.float64)])
 """A settlement; the rate is a fraction of the notional, positive: longs pay."""
+FUNDING_NAMES = {"open_time": "time_ms", "funding_rate": "rate"}
+"""What other sources call these columns: read all the same, written under our names."""
 
 
 class HistoryFile:
@@ -134,6 +136,7 @@ def read_columns(path: Path, row: np.dtype[np.void]) -> Rows:
         raise BadDataError(f"{path}: found damaged data ({reason}); expected parquet") from error
     except OSError as error:
         raise ConfigError(f"{path}: cannot be opened: {error.strerror or error}") from error
+    table = table.rename_columns(_our_names(table.schema.names, row))
     _check_columns(path, table, row)
     rows = np.empty(len(table), row)
     for name in row.names or ():
@@ -142,6 +145,10 @@ def read_columns(path: Path, row: np.dtype[np.void]) -> Rows:
             raise BadDataError(f"{path}: column {name}: found null, expected a number")
         rows[name] = column.to_numpy()
     return rows
+
+
+def _our_names(names: list[str], row: np.dtype[np.void]) -> list[str]:
+    return [FUNDING_NAMES.get(name, name) for name in names] if row == FUNDING_ROW else names
 
 
 def _read(path: Path, row: np.dtype[np.void]) -> Rows:

@@ -42,6 +42,20 @@ def test_rates_are_the_decimals_that_the_file_shows(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("has_ours", [False, True])
+def test_columns_may_have_the_names_of_other_sources_where_ours_are_not_there(
+    tmp_path: Path, has_ours: bool
+) -> None:
+    theirs = {"symbol": ["BTC"], "funding_rate": [0.0001], "open_time": [START_MS]}
+    ours = {"time_ms": [START_MS], "rate": [0.0001]}
+    found = theirs | ({"open_time": [7], "funding_rate": [0.4]} | ours if has_ours else {})
+    parquet.write_table(pa.table(found), tmp_path / FILE)
+
+    assert read(tmp_path) == FundingHistory(
+        rates={START_MS: Decimal("0.0001")}, first_ms=START_MS, last_ms=START_MS
+    )
+
+
 def test_the_constant_stands_in_outside_of_what_the_file_spans_and_nowhere_else() -> None:
     history = FundingHistory(
         rates={START_MS: Decimal("0.0003"), START_MS + 2 * EIGHT_MS: Decimal(0)},

@@ -11,11 +11,13 @@ from domain.backtesting.sweep import Batch, Score, play
 from domain.errors import ConfigError, UnavailableError
 
 _PATIENCE_S = 10.0
+_UNREADABLE = "deserialization of the task graph"
+"""In Dask's words for a scheduler that cannot import what a task is made of."""
 _WARNS_FROM = "distributed.admin.large-graph-warning-threshold"
 _TALKATIVE = ("distributed.client", "distributed.utils", "distributed.core", "distributed.comm")
-_START_A_WORKER = (
-    "start some in the project's folder: PYTHONPATH=. .venv/bin/dask worker --nthreads 1"
-)
+_IN_THE_FOLDER = "start {} in the project's folder: PYTHONPATH=. .venv/bin/dask"
+_START_A_SCHEDULER = f"{_IN_THE_FOLDER.format('it')} scheduler"
+_START_A_WORKER = f"{_IN_THE_FOLDER.format('some')} worker --nthreads 1"
 
 
 class Cluster:
@@ -65,7 +67,7 @@ class Cluster:
         """Yield each batch's number and scores, as they come.
 
         Raises:
-            ConfigError: the workers do not have this project.
+            ConfigError: the scheduler or the workers do not have this project.
             UnavailableError: a batch could not be played, on any worker.
         """
         # The candles are the result of a task, not something that was put on workers: whatever
@@ -84,6 +86,13 @@ class Cluster:
             raise ConfigError(
                 f"--scheduler {self.address}: a worker does not have this project ({error}); "
                 f"{_START_A_WORKER} {self.address}"
+            ) from error
+        except RuntimeError as error:
+            if _UNREADABLE not in str(error):
+                raise
+            raise ConfigError(
+                f"--scheduler {self.address}: the scheduler does not have this project "
+                f"({error.__cause__}); {_START_A_SCHEDULER}"
             ) from error
         except self._dask.KilledWorker as error:
             raise UnavailableError(

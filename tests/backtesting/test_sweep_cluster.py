@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from infra.sweeps.cluster import Cluster
 from tests.backtesting.markets import Recipe, lively_rules, random_market
 
 ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
 PATIENCE_S = 60
 MARKET = Market(random_market(Recipe(seed=3, candles=6_000, assets=2)))
 TRIED = [
@@ -29,12 +31,17 @@ TRIED = [
 ]
 
 
-def start(*words: str, folder: Path, project: Path = ROOT) -> subprocess.Popen:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+def start(command: str, *options: object, folder: Path = ROOT) -> subprocess.Popen:
+    """Start what README says, in the project's folder, with options that keep it to itself."""
+    told = README.read_text(encoding="utf-8")
+    (words,) = re.findall(rf"`([^`]*dask {command}[^`]*)`", told)
+    path, *words = words.replace(" tcp://HOST:PORT", "").split()
+    name, value = path.split("=")
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.Popen(
-        [sys.executable, "-m", *words],
+        [*words, *map(str, options)],
         cwd=folder,
-        env=kept | {"PYTHONPATH": str(project), "PYTHONSAFEPATH": "1"},
+        env={"HOME": os.environ.get("HOME", "/"), "PATH": programs, name: value},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -49,16 +56,16 @@ def eventually(ask):
 
 
 @contextmanager
-def cluster(folder: Path, *, workers: int = 2, project: Path = ROOT):
+def cluster(folder: Path, *, workers: int = 2, scheduler_in: Path = ROOT, workers_in: Path = ROOT):
     """Yield the scheduler's address and its workers' processes."""
     folder.mkdir(exist_ok=True)
     file = folder / "scheduler.json"
     processes = [
         start(
-            "distributed.cli.dask_scheduler",
+            "scheduler",
             *("--host", "127.0.0.1", "--port", "0", "--no-dashboard"),
-            *("--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(file)),
-            folder=folder,
+            *("--dashboard-address", "127.0.0.1:0", "--scheduler-file", file),
+            folder=scheduler_in,
         )
     ]
     try:
@@ -66,12 +73,11 @@ def cluster(folder: Path, *, workers: int = 2, project: Path = ROOT):
         address = json.loads(file.read_text())["address"]
         processes += [
             start(
-                "distributed.cli.dask_worker",
+                "worker",
                 address,
-                *("--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard"),
-                *("--local-directory", str(folder / f"worker-{number}")),
-                folder=folder,
-                project=project,
+                *("--host", "127.0.0.1", "--no-nanny", "--no-dashboard"),
+                *("--local-directory", folder / f"worker-{number}"),
+                folder=workers_in,
             )
             for number in range(workers)
         ]
@@ -104,16 +110,18 @@ def test_a_killed_worker_loses_no_run(tmp_path):
 def test_a_cluster_that_cannot_play_is_told(tmp_path, monkeypatch):
     made = batches(TRIED, (), size=12)
 
-    with (
-        cluster(tmp_path, project=tmp_path) as (address, _),
-        Cluster(address) as found,
-        pytest.raises(ConfigError) as without_project,
-    ):
-        list(found.play(MARKET, made))
+    elsewhere = {"the scheduler": {"scheduler_in": tmp_path}, "a worker": {"workers_in": tmp_path}}
+    for who, where in elsewhere.items():
+        with (
+            cluster(tmp_path / who, **where) as (address, _),
+            Cluster(address) as found,
+            pytest.raises(ConfigError) as without_project,
+        ):
+            list(found.play(MARKET, made))
 
-    assert f"--scheduler {address}: a worker does not have this project" in str(
-        without_project.value
-    )
+        said = str(without_project.value)
+        assert f"--scheduler {address}: {who} does not have this project" in said
+        assert "No module named 'domain'" in said
     monkeypatch.setattr("infra.sweeps.cluster._PATIENCE_S", 1.0)
     with (
         cluster(tmp_path / "empty", workers=0) as (address, _),

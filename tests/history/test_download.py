@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -108,6 +109,30 @@ def test_the_files_hold_what_the_exchange_has_and_no_open_candle(exchange, tmp_p
     assert {rate for _, rate in funding} == {0.0001}
     read = read_candles(tmp_path, ["BTCUSDT", "ETHUSDT"], candle_ms=MINUTES_5)
     assert [len(series) for series in read.values()] == [5 * 288] * 2
+
+
+def test_a_time_in_the_future_is_told_how_far_the_files_came(exchange, tmp_path):
+    end = done(words(exchange, tmp_path, "--to", "2126-01-01", days=1))
+
+    newest = show_time(FIRST_MS)
+    assert end.code == 0
+    assert end.err == (
+        f"--to 2126-01-01 00:00 is in the future: the newest closed candle ended {newest} UTC\n"
+    )
+    assert rows(tmp_path / "BTCUSDT.parquet")[-1][0] == FIRST_MS - MINUTES_5
+
+
+def test_funding_under_other_names_is_added_to(exchange, tmp_path):
+    first_ms = FIRST_MS - 2 * 86_400_000
+    file = tmp_path / "BTCUSDT.funding.parquet"
+    theirs = {"open_time": [first_ms], "funding_rate": [0.0002]}
+    pq.write_table(pa.table(theirs), file)
+
+    end = done(words(exchange, tmp_path, days=2))
+
+    assert end.code == 0, end.err
+    assert pq.read_table(file).schema.names == ["time_ms", "rate"]
+    assert rows(file)[:2] == [(first_ms, 0.0002), (first_ms + HOURS_8, 0.0001)]
 
 
 def test_a_killed_download_goes_on_without_gap_or_duplicate(exchange, tmp_path):

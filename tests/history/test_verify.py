@@ -194,6 +194,31 @@ def test_csv_is_checked_and_a_twin_told(folder):
     assert ours["BTCUSDT.parquet"] == {"second file": 1}
 
 
+def test_no_file_of_another_kind_is_taken_for_a_second_one(folder):
+    hours = {**candles(), "open_time": BEGIN + HOUR * np.arange(ROWS, dtype=np.int64)}
+    for name in ("BTCUSDT.mark_1h.parquet", "BTCUSDT.mark_1h.csv", ".BTCUSDT.parquet.csv"):
+        write(folder / name, hours)
+
+    assert found(folder) == {}
+
+
+def test_funding_under_other_names_is_checked_and_in_another_format_refused(folder):
+    theirs = {"open_time": funding()["time_ms"], "funding_rate": funding()["rate"]}
+    write(folder / "BTCUSDT.funding.parquet", theirs)
+    sound = found(folder)
+    half = {"open_time": theirs["open_time"], "rate": theirs["funding_rate"]}
+    write(folder / "BTCUSDT.funding.parquet", half)
+    mixed = found(folder)
+    (folder / "ETHUSDT.funding.csv").write_text("time_ms,rate\n")
+
+    end = CliRunner().invoke(app, ["verify", str(folder)])
+
+    assert (sound, mixed) == ({}, {})
+    assert end.exit_code == 1
+    assert "found funding that is not read, expected ETHUSDT.funding.parquet" in end.stdout
+    assert "second file" not in end.stdout
+
+
 def test_a_folder_without_candles_is_a_wrong_use(tmp_path):
     for folder in (tmp_path, tmp_path / "nowhere"):
         end = CliRunner().invoke(app, ["verify", str(folder)])

@@ -15,7 +15,7 @@ import bin.trace
 from bin.trace import app
 from infra.trace.crash_files import CRASHES
 from tests.trace.conftest import Traced
-from tests.trace.debugging import debug
+from tests.trace.debugging import ROOT, debug
 
 
 @pytest.fixture(autouse=True)
@@ -126,6 +126,28 @@ def test_the_debugger_stops_before_the_chosen_message(traced: Traced) -> None:
 
     assert "work_on" in text or "begin_life" in text
     assert "(Pdb)" in text
+
+
+def without_places(text: str) -> str:
+    """Return a debugger's words without where the project lies and which line it stands at."""
+    return re.sub(r"(\.py[(:])\d+", r"\1", text.replace(f"{ROOT}/", ""))
+
+
+def test_the_debugger_does_what_the_readme_shows(traced: Traced) -> None:
+    told = without_places((ROOT / "README.md").read_text(encoding="utf-8"))
+    (block,) = re.findall(r"```\n(\$ bin/trace crashes\n.*?)```", told, re.DOTALL)
+    _, listed, asked, *shown = block.splitlines()
+    *row, _ = re.split(r"\s{2,}", listed)
+    typed = [line.removeprefix("(Pdb) ") for line in shown if line.startswith("(Pdb) ")]
+
+    crashes = run(traced.folder, "crashes")
+    text = debug(traced.folder, *asked.split()[2:-1], typed="".join(f"{one}\n" for one in typed))
+
+    assert row in [re.split(r"\s{2,}", line.strip())[:-1] for line in crashes.splitlines()]
+    assert asked == f"$ bin/trace replay {row[2]} --until {row[0]} --pdb"
+    lines = [line.removeprefix("(Pdb) ") for line in without_places(text).splitlines()]
+    answers = [line for line in shown if not line.startswith("(Pdb) ")]
+    assert [line for line in lines if line in answers] == answers
 
 
 def test_numbers_and_the_slowest_are_shown(traced: Traced) -> None:

@@ -22,8 +22,8 @@ from actors.names import NOTIFIER, PORTFOLIO
 from actors.ports import Clock, Journals, Timer, Wallet
 from actors.watch import stray_risk
 from domain.errors import AccessDeniedError, BadDataError, UnavailableError
-from domain.market import DAY_MS, HOUR_MS
-from domain.positions import Stray
+from domain.market.instruments import DAY_MS, HOUR_MS
+from domain.trading.positions import Stray
 
 LOOK_BACK_MS = 7 * DAY_MS
 """How long before the newest equity a transfer may lie that was not heard of."""

@@ -39,17 +39,17 @@ from actors.messages import (
 )
 from actors.names import NOTIFIER, PORTFOLIO, execution_name
 from actors.ports import Clock, Feed, Journals, Subscription
-from domain.asset import AssetState
-from domain.booking_order import counts_before
-from domain.decisions import Report
 from domain.errors import AccessDeniedError, BadDataError, UnavailableError
 from domain.facts import StoredExecution
-from domain.market import Candle
-from domain.orders import Purpose
-from domain.positions import Execution
-from domain.regime import Regime
+from domain.market.instruments import Candle
+from domain.portfolio.snapshots import AssetSnapshot
 from domain.rules import TradingRules
-from domain.snapshots import AssetSnapshot
+from domain.strategies.regime import Regime
+from domain.trading.asset import AssetState
+from domain.trading.booking_order import counts_before
+from domain.trading.decisions import Report
+from domain.trading.orders import Purpose
+from domain.trading.positions import Execution
 
 _FEED = "feed"
 FETCH_AGAIN_MS = 5_000

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from actors.core.messages import GivenUp, Message, Ping, Restarted
-from domain.decisions import Grant, Protection, Refusal, Report
-from domain.market import Candle
-from domain.operator import Command
-from domain.orders import ExitReason, OrderUpdate, Purpose
-from domain.positions import Execution, Position, Trade
-from domain.regime import Regime
-from domain.snapshots import AssetSnapshot, PortfolioSnapshot
-from domain.transfers import Transfer
+from domain.market.instruments import Candle
+from domain.operator.commands import Command
+from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
+from domain.strategies.regime import Regime
+from domain.trading.decisions import Grant, Protection, Refusal, Report
+from domain.trading.orders import ExitReason, OrderUpdate, Purpose
+from domain.trading.positions import Execution, Position, Trade
+from domain.trading.transfers import Transfer
 
 __all__ = [
     "AskAccount",

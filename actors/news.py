@@ -7,14 +7,14 @@ from loguru import logger
 from actors.messages import RiskRaised
 from actors.ports import Journal
 from actors.wording import market, risk, system, trades
-from domain.decisions import Decision, Protection
 from domain.facts import StateChange, StoredNews
-from domain.ledger import Ledger, has_grown, is_ours
-from domain.notices import Notice
-from domain.operator import SettingsChanged
-from domain.orders import Purpose
-from domain.positions import Execution, Position, Trade
+from domain.operator.commands import SettingsChanged
+from domain.operator.notices import Notice
 from domain.rules import TradingRules
+from domain.trading.decisions import Decision, Protection
+from domain.trading.ledger import Ledger, has_grown, is_ours
+from domain.trading.orders import Purpose
+from domain.trading.positions import Execution, Position, Trade
 
 Read = tuple[int, list[Notice]]
 """A fact's number, and what is told of it."""

@@ -38,8 +38,8 @@ from actors.news import Newsreader
 from actors.ports import Clock, Journals, Outboxes, Timer
 from actors.wording import figures, market, reports, risk, system
 from actors.wording.system import RunInfo
-from domain.market import MINUTE_MS
-from domain.notices import (
+from domain.market.instruments import MINUTE_MS
+from domain.operator.notices import (
     Notice,
     NoticeKind,
     ReportPeriod,
@@ -47,8 +47,8 @@ from domain.notices import (
     is_held_back,
     next_due_ms,
 )
+from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.rules import TradingRules
-from domain.snapshots import AssetSnapshot, PortfolioSnapshot
 
 
 class NotifierActor(SupervisedActor):

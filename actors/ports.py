@@ -5,17 +5,17 @@ from decimal import Decimal
 from typing import Protocol
 
 from actors.core.envelope import Origin
-from domain.candles import CandleSeries
-from domain.decisions import Decision, Grant, Protection, RefusalReason
 from domain.facts import Fact, Order, StoredExecution, StoredNews
-from domain.market import Candle
-from domain.notices import Notice, NoticeKind, NoticeRules, Similar
-from domain.operator import OperatorCommand
-from domain.orders import OrderRequest, OrderUpdate, RestingOrder
-from domain.positions import Execution, Holding, Stray, Trade
-from domain.protection import ProtectionState
-from domain.sizing import ProtectiveLevels
-from domain.transfers import Transfer
+from domain.market.candles import CandleSeries
+from domain.market.instruments import Candle
+from domain.operator.commands import OperatorCommand
+from domain.operator.notices import Notice, NoticeKind, NoticeRules, Similar
+from domain.portfolio.protection import ProtectionState
+from domain.trading.decisions import Decision, Grant, Protection, RefusalReason
+from domain.trading.orders import OrderRequest, OrderUpdate, RestingOrder
+from domain.trading.positions import Execution, Holding, Stray, Trade
+from domain.trading.sizing import ProtectiveLevels
+from domain.trading.transfers import Transfer
 
 
 class Timer(Protocol):

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from actors.messages import RiskRaised
-from domain.malfunctions import Malfunctions
-from domain.market import DAY_MS
-from domain.positions import ZERO, Stray
+from domain.market.instruments import DAY_MS
+from domain.portfolio.malfunctions import Malfunctions
 from domain.rules import TradingRules
-from domain.transfers import Transfer
+from domain.trading.positions import ZERO, Stray
+from domain.trading.transfers import Transfer
 
 WALLET_TOLERANCE = Decimal("0.01")
 """Quote; venues round."""

@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bin.backtest_run import BacktestOptions, run_backtest_command
-from bin.bias import run_bias_command
 from bin.command import start
-from bin.sweep import SweepOptions, run_sweep_command
 from domain.backtesting.sweep import FIGURES
 from domain.errors import BadDataError, ConfigError, TradingError
+from infra.backtest.bias import run_bias_command
+from infra.backtest.run import BacktestOptions, run_backtest_command
+from infra.backtest.sweep import SweepOptions, run_sweep_command
 
 GAVE_UP, WRONG_USE = 1, 2
 _SORT = "sharpe"

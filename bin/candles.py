@@ -15,18 +15,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from bin.command import start
-from bin.times import read_time, show_time
 from domain.errors import BadDataError, ConfigError, UnavailableError
-from domain.market import MINUTE_MS
-from infra.bybit.clock import ServerClock
-from infra.bybit.http.client import PATIENCE
-from infra.bybit.limits import Limiter
-from infra.bybit.rest import BybitRest
-from infra.bybit.shapes.queries import interval_of
-from infra.bybit.venues import mainnet
-from infra.candle_checks import FileReport, Limits, check_folder
-from infra.download import Download, Part, Wanted
-from infra.history_files import held
+from domain.market.instruments import MINUTE_MS
+from infra.candles.checks import FileReport, Limits, check_folder
+from infra.candles.download import Download, Part, Wanted
+from infra.candles.history_files import held
+from infra.net.rate_limiter import Limiter
+from infra.net.server_clock import ServerClock
+from infra.process.times import read_time, show_time
+from infra.venues.bybit.http.client import PATIENCE
+from infra.venues.bybit.rest import BybitRest
+from infra.venues.bybit.shapes.queries import interval_of
+from infra.venues.bybit.venues import mainnet
 
 DONE, FOUND_OR_GAVE_UP, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 

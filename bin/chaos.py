@@ -19,16 +19,16 @@ from rich.table import Table
 
 from bin.command import start
 from domain.errors import ConfigError
-from infra.chaos.plan import make_plan, read_faults
-from infra.chaos.processes import ChaosError, import_before
-from infra.chaos.report import coverage, render
-from infra.chaos.run import play
-from infra.chaos.soak import SoakOutcome, soak
-from infra.chaos.stage import Commands, Outcome
 from infra.settings import load_settings
+from tests.chaos.harness.plan import make_plan, read_faults
+from tests.chaos.harness.processes import ChaosError, import_before
+from tests.chaos.harness.report import coverage, render
+from tests.chaos.harness.run import play
+from tests.chaos.harness.scenario import Commands, Outcome
+from tests.chaos.harness.soak import SoakOutcome, soak
 
 DONE, BROKEN, WRONG_USE = 0, 1, 2
-_IMPORTED_BEFORE = ("bin.live", "bin.replay", "infra.simulator.exchange")
+_IMPORTED_BEFORE = ("bin.bootstrap.live", "bin.bootstrap.replay", "infra.venues.simulator.exchange")
 """What costs the commands most of their start."""
 SETTINGS: dict[str, Any] = {
     "strategy": {

@@ -13,18 +13,18 @@ from loguru import logger
 from rich.console import Console
 from rich.text import Text
 
-from bin.checks.account import check_account, check_balance, check_private_stream
-from bin.checks.finding import Finding, Level, fail, ok, warn
-from bin.checks.machine import check_machine
-from bin.checks.market import check_assets, check_network, check_public_stream
 from bin.command import start
-from bin.modes import LIVE_TRADING, YES, Mode, venue_of
 from domain.errors import AccessDeniedError, BadDataError, ConfigError, UnavailableError
-from infra.bybit.connection import account_reader
-from infra.bybit.rest import BybitRest
-from infra.bybit.venues import Venue
-from infra.paper.account import paper_balance
+from infra.operator.preflight.account import check_account, check_balance, check_private_stream
+from infra.operator.preflight.finding import Finding, Level, fail, ok, warn
+from infra.operator.preflight.machine import check_machine
+from infra.operator.preflight.market import check_assets, check_network, check_public_stream
 from infra.settings import Settings, default_dotenv, load_settings
+from infra.venues.bybit.connection import account_reader
+from infra.venues.bybit.rest import BybitRest
+from infra.venues.bybit.venues import Venue
+from infra.venues.modes import LIVE_TRADING, YES, Mode, venue_of
+from infra.venues.paper.account import paper_balance
 
 PASSED, FAILED = 0, 1
 _VAR = Path(__file__).resolve().parents[1] / "var"

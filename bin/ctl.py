@@ -25,12 +25,12 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from bin.command import start
-from bin.times import read_time
 from domain.errors import ConfigError
-from domain.operator import MANUALS, CommandName, UnknownCommandError, checked
-from domain.replies import ReplyCode
-from infra.control.token import ControlAddress, read_address, read_token
-from infra.journal.audit import AuditEntry, read_audit
+from domain.operator.commands import MANUALS, CommandName, UnknownCommandError, checked
+from domain.operator.replies import ReplyCode
+from infra.operator.control.token import ControlAddress, read_address, read_token
+from infra.process.times import read_time
+from infra.store.audit import AuditEntry, read_audit
 
 DONE, REFUSED, WRONG_USE, NOT_RUNNING, UNCONFIRMED, LATE = range(6)
 _EXIT = {

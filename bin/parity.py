@@ -20,13 +20,13 @@ import typer
 from rich.console import Console
 
 from bin.command import start
-from bin.times import show_time
-from domain.candles import CandleSeries, carry_forward
+from domain.backtesting.parity import Difference, Parity, Record, compare
 from domain.errors import ConfigError
 from domain.facts import Order
-from domain.market import DAY_MS, Candle
-from domain.parity import Difference, Parity, Record, compare
+from domain.market.candles import CandleSeries, carry_forward
+from domain.market.instruments import DAY_MS, Candle
 from domain.rules import TradingRules
+from infra.process.times import show_time
 from infra.settings import default_dotenv, load_settings
 from infra.trace.facts import Facts, Source
 

@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bin.bootstrap.live import GAVE_UP, LiveOptions, run_live
+from bin.bootstrap.replay import WRONG_USE, ReplayOptions, run_replay
 from bin.command import start
-from bin.live import GAVE_UP, LiveOptions, run_live
-from bin.modes import Mode
-from bin.replay import WRONG_USE, ReplayOptions, run_replay
 from domain.errors import BadDataError, ConfigError
-from infra.journal.journal import JournalBusyError
+from infra.store.journal import JournalBusyError
+from infra.venues.modes import Mode
 
 
 def main(

@@ -11,15 +11,15 @@ import typer
 from rich.console import Console
 
 from bin.command import start
-from bin.times import read_time
 from domain.errors import BadDataError, ConfigError
-from domain.market import Instrument
+from domain.market.instruments import Instrument
+from infra.process.times import read_time
 from infra.settings import Settings, load_settings
-from infra.simulator.core import Simulator
-from infra.simulator.exchange import serve
-from infra.simulator.faults.reading import read_file
-from infra.simulator.gate import DEFAULT_KEYS, IP_LIMIT, Keys
-from infra.simulator.options import SimulatorOptions
+from infra.venues.simulator.core import Simulator
+from infra.venues.simulator.exchange import serve
+from infra.venues.simulator.faults.reading import read_file
+from infra.venues.simulator.gate import DEFAULT_KEYS, IP_LIMIT, Keys
+from infra.venues.simulator.options import SimulatorOptions
 
 WRONG_USE = 2
 _FASTEST = 1000.0

@@ -12,23 +12,23 @@ import typer
 from loguru import logger
 from rich.console import Console
 
-from bin.bootstrap import trace_codec
+from bin.bootstrap.run import trace_codec
+from bin.bootstrap.trace_crashes import crash_view, crashes_in, crashes_table, find_crash
+from bin.bootstrap.trace_replay import replay_actor
 from bin.command import start
-from bin.times import read_time
-from bin.trace_crashes import crash_view, crashes_in, crashes_table, find_crash
-from bin.trace_diff import differ
-from bin.trace_export import write_otlp, write_perfetto
-from bin.trace_figures import slow_table, stats_table
-from bin.trace_orders import orders_json, orders_table
-from bin.trace_replay import replay_actor
-from bin.trace_story import as_json, story_of, story_view
-from bin.trace_text import assets_in, line
-from bin.trace_tree import trace_tree
-from bin.tracing import trace_directory
 from domain.errors import BadDataError, ConfigError
+from infra.process.times import read_time
 from infra.trace.facts import Facts
 from infra.trace.ids import read_id
+from infra.trace.query.diff import differ
+from infra.trace.query.export import write_otlp, write_perfetto
+from infra.trace.query.figures import slow_table, stats_table
+from infra.trace.query.orders import orders_json, orders_table
+from infra.trace.query.story import as_json, story_of, story_view
+from infra.trace.query.text import assets_in, line
+from infra.trace.query.tree import trace_tree
 from infra.trace.reader import Found, TraceReader
+from infra.trace.recording import trace_directory
 
 WRONG_USE = 2
 _VAR = Path(__file__).resolve().parents[1] / "var"

@@ -6,13 +6,13 @@ Facts have one sequence over all kinds; a fact's number in it is its `fact_id`.
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from domain.decisions import Decision, Refusal
-from domain.market import Candle
-from domain.operator import OperatorCommand, SettingsChanged
-from domain.orders import INTENDED, Intent, OrderState, OrderStatus, OrderUpdate
-from domain.positions import Execution, Trade
-from domain.protection import ProtectionState
-from domain.transfers import Transfer
+from domain.market.instruments import Candle
+from domain.operator.commands import OperatorCommand, SettingsChanged
+from domain.portfolio.protection import ProtectionState
+from domain.trading.decisions import Decision, Refusal
+from domain.trading.orders import INTENDED, Intent, OrderState, OrderStatus, OrderUpdate
+from domain.trading.positions import Execution, Trade
+from domain.trading.transfers import Transfer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,8 @@ Fractions are fractions: 0.07 is seven percent. Money and prices are USDT.
 from dataclasses import dataclass
 from decimal import Decimal
 
-from domain.crosses import CrossKind
-from domain.market import Instrument
+from domain.market.instruments import Instrument
+from domain.strategies.crosses import CrossKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,12 +49,12 @@ from actors.messages import (
 )
 from actors.names import NOTIFIER, PORTFOLIO
 from actors.ports import Clock, Exchange, Journals
-from domain.books import Books
 from domain.facts import Order
-from domain.orders import OrderUpdate
-from domain.positions import Execution
+from domain.portfolio.snapshots import ExecutionSnapshot
 from domain.rules import TradingRules
-from domain.snapshots import ExecutionSnapshot
+from domain.trading.books import Books
+from domain.trading.orders import OrderUpdate
+from domain.trading.positions import Execution
 
 
 class ExecutionActor(SupervisedActor):

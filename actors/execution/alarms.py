@@ -5,7 +5,7 @@ from decimal import Decimal
 from actors.core.actor import SupervisedActor
 from actors.messages import Message, RiskRaised
 from actors.names import NOTIFIER
-from domain.orders import Intent, RestingOrder
+from domain.trading.orders import Intent, RestingOrder
 
 
 class Alarms:

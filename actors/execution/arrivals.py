@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from domain.positions import Execution
+from domain.trading.positions import Execution
 
 MOST_ROUNDS = 5
 """So often the list is waited for, before what was told is booked without it."""

@@ -3,8 +3,8 @@
 from actors.execution.desk import Desk
 from actors.messages import PositionChanged, PositionOpened, TradeClosed
 from actors.names import NOTIFIER
-from domain.books import Posting
-from domain.positions import Execution
+from domain.trading.books import Posting
+from domain.trading.positions import Execution
 
 
 class Booking:

@@ -4,16 +4,16 @@ from actors.execution.alarms import not_closed
 from actors.execution.desk import Desk
 from actors.execution.orders import Orders
 from actors.messages import ClosePosition
-from domain.closing import (
+from domain.facts import Order
+from domain.trading.closing import (
     has_left_open,
     is_close_under_way,
     is_younger,
     next_attempt,
     unfinished_close,
 )
-from domain.facts import Order
-from domain.intents import close_intent
-from domain.orders import OrderStatus, Purpose
+from domain.trading.intents import close_intent
+from domain.trading.orders import OrderStatus, Purpose
 
 CLOSE_ATTEMPTS = 6
 """Attempts at one close, further and further apart, before a person is called."""

@@ -5,7 +5,7 @@ from decimal import Decimal
 from actors.execution.desk import Desk
 from actors.messages import AssetFrozen, AssetThawed, PositionDiffers
 from actors.names import PORTFOLIO
-from domain.positions import ZERO, Holding
+from domain.trading.positions import ZERO, Holding
 
 ALARMING_DIFFERENCES = 3
 

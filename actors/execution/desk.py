@@ -9,9 +9,9 @@ from actors.execution.rounds import Rounds
 from actors.messages import Message
 from actors.names import PORTFOLIO, asset_name
 from actors.ports import Exchange, Journal
-from domain.books import Books
 from domain.facts import Order
 from domain.rules import TradingRules
+from domain.trading.books import Books
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,11 +2,11 @@
 
 from actors.execution.desk import Desk
 from actors.execution.orders import Orders
-from domain.decisions import Grant
 from domain.errors import StaleGrantError
 from domain.facts import Order
-from domain.intents import entry_intent
-from domain.orders import Intent
+from domain.trading.decisions import Grant
+from domain.trading.intents import entry_intent
+from domain.trading.orders import Intent
 
 
 class Entries:

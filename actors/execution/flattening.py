@@ -6,10 +6,10 @@ from actors.execution.closes import Closes
 from actors.execution.desk import Desk
 from actors.messages import AssetFlat, ClosePosition, Flatten
 from actors.names import PORTFOLIO
-from domain.closing import is_younger
-from domain.market import Side
-from domain.orders import ExitReason, Purpose
-from domain.positions import Execution, ExecutionKind, Holding
+from domain.market.instruments import Side
+from domain.trading.closing import is_younger
+from domain.trading.orders import ExitReason, Purpose
+from domain.trading.positions import Execution, ExecutionKind, Holding
 
 
 class Flattening:

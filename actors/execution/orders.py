@@ -12,8 +12,8 @@ from domain.errors import (
     OutcomeUnknownError,
 )
 from domain.facts import Order
-from domain.orders import INTENDED, Intent, OrderStatus, OrderUpdate, Purpose
-from domain.positions import ZERO
+from domain.trading.orders import INTENDED, Intent, OrderStatus, OrderUpdate, Purpose
+from domain.trading.positions import ZERO
 
 UNREAD_SENDS = 5
 """How often a close that the exchange did not look at is sent again under its id."""

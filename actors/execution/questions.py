@@ -18,8 +18,8 @@ from actors.execution.rounds import Question
 from actors.execution.stops import Stops
 from actors.names import NOTIFIER
 from domain.errors import OrderRefusedError, OutcomeUnknownError
-from domain.orders import ExitReason, Purpose, RestingOrder, is_our_id
-from domain.positions import Execution, ExecutionKind, Holding
+from domain.trading.orders import ExitReason, Purpose, RestingOrder, is_our_id
+from domain.trading.positions import Execution, ExecutionKind, Holding
 
 _UNEXPLAINED = (None, ExitReason.EXTERNAL)
 ORDERS_EVERY = 10

@@ -10,10 +10,10 @@ from actors.execution.desk import Desk
 from actors.execution.rounds import NO_ANSWER
 from actors.messages import ClosePosition, PositionNaked
 from domain.errors import OrderRefusedError, OutcomeUnknownError
-from domain.market import Side
-from domain.orders import ExitReason, Purpose
-from domain.positions import Holding
-from domain.sizing import ProtectiveLevels, protective_levels
+from domain.market.instruments import Side
+from domain.trading.orders import ExitReason, Purpose
+from domain.trading.positions import Holding
+from domain.trading.sizing import ProtectiveLevels, protective_levels
 
 
 class Stops:

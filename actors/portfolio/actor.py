@@ -53,13 +53,13 @@ from actors.portfolio.watching import Watching
 from actors.ports import Clock, Feed, Journal, Journals
 from actors.watch import LiveChecks, WalletAudit, lost_journal_risk
 from domain.facts import StoredExecution
-from domain.operator import CommandName, OperatorCommand
-from domain.portfolio import PortfolioState
-from domain.positions import ZERO
-from domain.protection import ProtectionState, initial_state
+from domain.operator.commands import CommandName, OperatorCommand
+from domain.portfolio.protection import ProtectionState, initial_state
+from domain.portfolio.snapshots import PortfolioSnapshot
+from domain.portfolio.state import PortfolioState
 from domain.rules import TradingRules
-from domain.snapshots import PortfolioSnapshot
-from domain.transfers import Transfer
+from domain.trading.positions import ZERO
+from domain.trading.transfers import Transfer
 
 
 class PortfolioActor(SupervisedActor):

@@ -6,7 +6,7 @@ from actors.portfolio.desk import Desk
 from actors.portfolio.protections import Protections
 from actors.portfolio.recent import RecentCloses
 from actors.portfolio.reservations import Reservations
-from domain.decisions import Grant, Refusal, RefusalReason, Report
+from domain.trading.decisions import Grant, Refusal, RefusalReason, Report
 
 
 class Decisions:

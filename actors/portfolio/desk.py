@@ -6,7 +6,7 @@ from actors.core.actor import SupervisedActor
 from actors.messages import Message
 from actors.portfolio.timers import Timers
 from actors.ports import Journal
-from domain.portfolio import PortfolioState
+from domain.portfolio.state import PortfolioState
 from domain.rules import TradingRules
 
 

@@ -8,7 +8,7 @@ from actors.portfolio.desk import Desk
 from actors.portfolio.protections import Protections
 from actors.portfolio.watching import Watching
 from actors.watch import WalletAudit, transfer_risk
-from domain.transfers import Transfer
+from domain.trading.transfers import Transfer
 
 
 class Money:

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from actors.messages import AssetFlat, ClosePosition, Flatten, RiskRaised, SystemChanged
 from actors.ports import Journal
 from actors.watch import WalletAudit
-from domain.closing import is_younger
-from domain.decisions import Decision
 from domain.facts import Fact
-from domain.operator import ALL, Command, CommandName, OperatorCommand, OperatorState, fold
-from domain.orders import ExitReason, Purpose
-from domain.portfolio import PortfolioState
+from domain.operator.commands import ALL, Command, CommandName, OperatorCommand, OperatorState, fold
+from domain.portfolio.state import PortfolioState
 from domain.rules import TradingRules
-from domain.transfers import Transfer
+from domain.trading.closing import is_younger
+from domain.trading.decisions import Decision
+from domain.trading.orders import ExitReason, Purpose
+from domain.trading.transfers import Transfer
 
 _SECOND_MS = 1000
 _Verdict = tuple[bool, str]

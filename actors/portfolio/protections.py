@@ -8,10 +8,10 @@ from actors.messages import (
 )
 from actors.names import NOTIFIER, asset_name, execution_name
 from actors.portfolio.desk import Desk
-from domain.closing import closes_left
-from domain.decisions import Decision, Protection
 from domain.facts import Fact
-from domain.positions import Execution
+from domain.trading.closing import closes_left
+from domain.trading.decisions import Decision, Protection
+from domain.trading.positions import Execution
 
 
 class Protections:

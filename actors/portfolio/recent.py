@@ -3,8 +3,8 @@
 from actors.names import asset_name
 from actors.portfolio.desk import Desk
 from actors.ports import Feed
-from domain.candles import CandleSeries
-from domain.market import exact
+from domain.market.candles import CandleSeries
+from domain.market.instruments import exact
 
 
 class RecentCloses:

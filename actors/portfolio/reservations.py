@@ -3,8 +3,8 @@
 from actors.messages import EntryGranted, OrderRejected, ReservationExpired, ResolveEntry
 from actors.names import asset_name, execution_name
 from actors.portfolio.desk import Desk
-from domain.decisions import Grant
-from domain.grants import is_on_its_way
+from domain.portfolio.grants import is_on_its_way
+from domain.trading.decisions import Grant
 
 
 class Reservations:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from domain.market import DAY_MS, HOUR_MS, MINUTE_MS, Instrument, Side
-from domain.notices import Notice, Similar
+from domain.market.instruments import DAY_MS, HOUR_MS, MINUTE_MS, Instrument, Side
+from domain.operator.notices import Notice, Similar
 
 GOOD, BAD, CLOCK, SIREN = "🟢", "🔴", "⏰", "🚨"
 LINE = 40

@@ -1,12 +1,12 @@
 """Words of the market's side: regimes, refused entries, cooldowns."""
 
 from actors.wording import figures as say
-from domain.cooldowns import CooldownReason
-from domain.decisions import Refusal, RefusalReason, Report
-from domain.notices import Notice, NoticeKind
-from domain.positions import Position
-from domain.regime import Regime
+from domain.operator.notices import Notice, NoticeKind
 from domain.rules import CooldownRules, TradingRules
+from domain.strategies.regime import Regime
+from domain.trading.cooldowns import CooldownReason
+from domain.trading.decisions import Refusal, RefusalReason, Report
+from domain.trading.positions import Position
 
 _REFUSALS = {
     RefusalReason.HALTED: "trading is halted",

@@ -6,14 +6,14 @@ from decimal import Decimal
 
 from actors.wording import figures as say
 from actors.wording.system import position_line
-from domain.decisions import RefusalReason
-from domain.market import MINUTE_MS
-from domain.notices import Notice, NoticeKind, ReportPeriod
-from domain.positions import Position, Trade
-from domain.regime import Regime
+from domain.backtesting.summary import figures
+from domain.market.instruments import MINUTE_MS
+from domain.operator.notices import Notice, NoticeKind, ReportPeriod
+from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.rules import TradingRules
-from domain.snapshots import AssetSnapshot, PortfolioSnapshot
-from domain.summary import figures
+from domain.strategies.regime import Regime
+from domain.trading.decisions import RefusalReason
+from domain.trading.positions import Position, Trade
 
 _SIGNS = {Regime.ACTIVE: say.GOOD, Regime.INACTIVE: say.BAD, Regime.COOLDOWN: say.CLOCK}
 

@@ -2,11 +2,11 @@
 
 from actors.messages import PositionDiffers, PositionNaked, RiskRaised
 from actors.wording import figures as say
-from domain.decisions import Protection
-from domain.notices import Notice, NoticeKind
-from domain.orders import ExitReason
-from domain.protection import ProtectionState
+from domain.operator.notices import Notice, NoticeKind
+from domain.portfolio.protection import ProtectionState
 from domain.rules import ProtectionRules
+from domain.trading.decisions import Protection
+from domain.trading.orders import ExitReason
 
 _FIRED = {
     ExitReason.HALT: "HALT: drawdown",

@@ -8,10 +8,10 @@ from actors.core.messages import Ending
 from actors.messages import ConnectionLost, ConnectionRestored, SystemChanged
 from actors.names import PORTFOLIO, asset_of
 from actors.wording import figures as say
-from domain.notices import Notice, NoticeKind
-from domain.operator import SettingsChanged
-from domain.positions import Position
+from domain.operator.commands import SettingsChanged
+from domain.operator.notices import Notice, NoticeKind
 from domain.rules import TradingRules
+from domain.trading.positions import Position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,16 +4,16 @@ from decimal import Decimal
 
 from actors.wording import figures as say
 from actors.wording.market import cooldown_words
-from domain.cooldowns import AssetCooldown
-from domain.crosses import CrossKind
-from domain.decisions import Grant
-from domain.market import Instrument
-from domain.notices import Notice, NoticeKind
-from domain.orders import ExitReason
-from domain.positions import Position, Trade
-from domain.regime import Regime
+from domain.market.instruments import Instrument
+from domain.operator.notices import Notice, NoticeKind
 from domain.rules import RiskRules, TradingRules
-from domain.sizing import protective_levels
+from domain.strategies.crosses import CrossKind
+from domain.strategies.regime import Regime
+from domain.trading.cooldowns import AssetCooldown
+from domain.trading.decisions import Grant
+from domain.trading.orders import ExitReason
+from domain.trading.positions import Position, Trade
+from domain.trading.sizing import protective_levels
 
 _EXITS = {
     ExitReason.STOP_LOSS: "stop loss at the exchange",

@@ -4,20 +4,20 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from decimal import Decimal
 
-from domain.asset import own_exit
 from domain.backtesting.market import AssetMarket, Market
 from domain.backtesting.signals import AssetSignals, funding_places
 from domain.backtesting.windows import HistoryWindows
-from domain.cooldowns import AssetCooldown
-from domain.decisions import EntryWish, Report
-from domain.funding import funding_rate
-from domain.indicators import Array, volatility
-from domain.market import exact
-from domain.matching import CandlePrices
-from domain.positions import Position, Trade
-from domain.regime import Regime, regime
+from domain.market.funding import funding_rate
+from domain.market.indicators import Array, volatility
+from domain.market.instruments import exact
 from domain.rules import TradingRules
-from domain.sizing import ProtectiveLevels, protective_levels
+from domain.strategies.regime import Regime, regime
+from domain.trading.asset import own_exit
+from domain.trading.cooldowns import AssetCooldown
+from domain.trading.decisions import EntryWish, Report
+from domain.trading.matching import CandlePrices
+from domain.trading.positions import Position, Trade
+from domain.trading.sizing import ProtectiveLevels, protective_levels
 
 _ROOM = 1e-12
 """A stop is looked at exactly where a price comes so near to it, as a fraction of it."""

@@ -8,12 +8,12 @@ import numpy as np
 
 from domain.backtesting.market import AssetMarket
 from domain.backtesting.result import BacktestResult, EquitySeries
-from domain.candles import Times
-from domain.cooldowns import AssetCooldown
-from domain.indicators import Array
-from domain.market import DAY_MS, utc_day
-from domain.positions import Trade
-from domain.regime import Regime
+from domain.market.candles import Times
+from domain.market.indicators import Array
+from domain.market.instruments import DAY_MS, utc_day
+from domain.strategies.regime import Regime
+from domain.trading.cooldowns import AssetCooldown
+from domain.trading.positions import Trade
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Averages over whole histories at once, bit for bit those of the fold of `domain/indicators`.
+"""Averages over whole histories at once, bit for bit those of the fold of `domain/market/indicators`.
 
 A fold cannot be done in parallel, but it forgets: two folds over the same closes that begin at
 different values soon give the very same bits. So the histories are cut into chunks that are folded
@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.candles import Flags
-from domain.indicators import Array, ema_alpha, ema_series
+from domain.market.candles import Flags
+from domain.market.indicators import Array, ema_alpha, ema_series
 
 _SHORTEST = 1_500
 _FORGETS = 6.0

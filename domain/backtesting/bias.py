@@ -12,9 +12,9 @@ import numpy as np
 
 from domain.backtesting.market import Market
 from domain.backtesting.result import BacktestResult
-from domain.candles import CandleSeries
-from domain.positions import Position, Trade
+from domain.market.candles import CandleSeries
 from domain.rules import TradingRules
+from domain.trading.positions import Position, Trade
 
 Run = Callable[[Market, TradingRules], BacktestResult]
 """What is checked; `run_backtest`, unless somebody checks the check."""

@@ -8,8 +8,8 @@ from itertools import combinations
 import numpy as np
 
 from domain.backtesting.market import AssetMarket
-from domain.candles import Flags
-from domain.indicators import Array
+from domain.market.candles import Flags
+from domain.market.indicators import Array
 
 MARGIN = 1e-5
 """How far a rough correlation may be off, at most."""

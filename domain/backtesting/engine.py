@@ -1,6 +1,6 @@
 """The rules run over candles in leaps, from one close at which something can happen to the next.
 
-It decides as `domain/backtest.py`, the plain loop, does: every decision is made by the same
+It decides as `domain/backtesting/plain_loop.py`, the plain loop, does: every decision is made by the same
 functions of the domain. What it adds is only to know which closes need none: no wish is possible,
 no position ends or is funded, and no protection can fire. Tests hold it against the plain loop.
 """
@@ -15,18 +15,18 @@ from domain.backtesting.asset_run import AssetRun
 from domain.backtesting.correlations import RoughCorrelations
 from domain.backtesting.market import Market
 from domain.backtesting.result import BacktestResult, EquitySeries, Refused
+from domain.backtesting.summary import in_order
 from domain.backtesting.watch import MARGIN, Limits, is_quiet, loud
 from domain.backtesting.windows import HistoryWindows
-from domain.decisions import Decision, Grant, Protection, RefusalReason, Report
-from domain.indicators import Array
-from domain.market import DAY_MS, Side, utc_day
-from domain.matching import funding_execution, reached_stop, taker_fee, worsened
-from domain.orders import ExitReason
-from domain.portfolio import PortfolioState
-from domain.positions import Booked, Execution, ExecutionKind, Trade
-from domain.protection import initial_state, sample
+from domain.market.indicators import Array
+from domain.market.instruments import DAY_MS, Side, utc_day
+from domain.portfolio.protection import initial_state, sample
+from domain.portfolio.state import PortfolioState
 from domain.rules import TradingRules
-from domain.summary import in_order
+from domain.trading.decisions import Decision, Grant, Protection, RefusalReason, Report
+from domain.trading.matching import funding_execution, reached_stop, taker_fee, worsened
+from domain.trading.orders import ExitReason
+from domain.trading.positions import Booked, Execution, ExecutionKind, Trade
 
 
 def run_backtest(market: Market, rules: TradingRules) -> BacktestResult:

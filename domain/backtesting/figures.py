@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from domain.backtesting.result import BacktestResult, EquitySeries
-from domain.decisions import RefusalReason
-from domain.indicators import Array
-from domain.market import DAY_MS, MINUTE_MS
-from domain.orders import ExitReason
-from domain.positions import Trade
-from domain.summary import figures
+from domain.backtesting.summary import figures
+from domain.market.indicators import Array
+from domain.market.instruments import DAY_MS, MINUTE_MS
+from domain.trading.decisions import RefusalReason
+from domain.trading.orders import ExitReason
+from domain.trading.positions import Trade
 
 DAYS_PER_YEAR = 365
 """Perpetuals trade every day."""

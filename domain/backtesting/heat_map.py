@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from domain.backtesting.sweep import Score, SweepResult, mean_score
-from domain.indicators import Array
+from domain.market.indicators import Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from domain.backtesting.averages import ema_arrays
-from domain.candles import CandleSeries
-from domain.indicators import Array
+from domain.market.candles import CandleSeries
+from domain.market.indicators import Array
 
 
 class AssetMarket:

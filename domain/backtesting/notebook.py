@@ -10,9 +10,9 @@ from domain.backtesting.engine import run_backtest
 from domain.backtesting.figures import BacktestFigures, backtest_figures
 from domain.backtesting.market import Market
 from domain.backtesting.result import BacktestResult, EquitySeries
-from domain.candles import CandleSeries, Floats, Times, carry_forward
-from domain.positions import Trade
+from domain.market.candles import CandleSeries, Floats, Times, carry_forward
 from domain.rules import TradingRules
+from domain.trading.positions import Trade
 
 _PRICES = ("open", "high", "low", "close")
 

@@ -8,12 +8,12 @@ import numpy as np
 
 from domain.backtesting.market import Market
 from domain.backtesting.signals import AssetSignals
-from domain.candles import Times
-from domain.decisions import Protection, RefusalReason
-from domain.indicators import Array
-from domain.positions import Position, Trade
-from domain.protection import ProtectionState
+from domain.market.candles import Times
+from domain.market.indicators import Array
+from domain.portfolio.protection import ProtectionState
 from domain.rules import TradingRules
+from domain.trading.decisions import Protection, RefusalReason
+from domain.trading.positions import Position, Trade
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.backtesting.market import AssetMarket
-from domain.crosses import CrossKind
-from domain.market import DAY_MS, utc_day
+from domain.market.instruments import DAY_MS, utc_day
 from domain.rules import StrategyRules
+from domain.strategies.crosses import CrossKind
 
 Places = NDArray[np.int64]
 

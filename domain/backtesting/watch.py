@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from domain.candles import Flags
-from domain.indicators import Array
-from domain.protection import ProtectionState
+from domain.market.candles import Flags
+from domain.market.indicators import Array
+from domain.portfolio.protection import ProtectionState
 from domain.rules import ProtectionRules
 
 MARGIN = 1e-9

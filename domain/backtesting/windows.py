@@ -1,13 +1,13 @@
 """The log returns behind volatility and correlation, cut out of a whole history."""
 
 from domain.backtesting.market import Market
-from domain.candles import CandleSeries
-from domain.decisions import Report
-from domain.indicators import Array
+from domain.market.candles import CandleSeries
+from domain.market.indicators import Array
+from domain.trading.decisions import Report
 
 
 class HistoryWindows:
-    """`domain.windows.Windows` of candles that are all known beforehand."""
+    """`domain.portfolio.windows.Windows` of candles that are all known beforehand."""
 
     def __init__(self, market: Market, length: int) -> None:
         """Take the candles, and the number of log returns in a window."""

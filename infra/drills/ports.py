@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from domain.facts import ClosedCandle, Fact
-from domain.orders import Intent, OrderRequest, OrderUpdate
-from domain.positions import Execution
-from domain.sizing import ProtectiveLevels
-from infra.bybit.exchange import BybitExchange
+from domain.trading.orders import Intent, OrderRequest, OrderUpdate
+from domain.trading.positions import Execution
+from domain.trading.sizing import ProtectiveLevels
 from infra.drills.broken_database import BrokenDatabase, Pragma
 from infra.drills.kill_points import Killer, Step
-from infra.journal.journal import Origin, SqliteJournal, SqliteJournals
+from infra.store.journal import Origin, SqliteJournal, SqliteJournals
+from infra.venues.bybit.exchange import BybitExchange
 
 
 class DrilledJournals:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from domain.candles import CandleSeries
+from domain.market.candles import CandleSeries
 from infra.trace.records import SeriesRef
 from infra.trace.series import SeriesWriter, encode_series
 from infra.trace.unions import storable

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from domain.decisions import Decision, Grant, Refusal
 from domain.errors import ConfigError
-from domain.market import Candle, Instrument
-from domain.orders import INTENDED, Intent, OrderState, OrderUpdate
-from domain.positions import Execution, Trade
-from domain.protection import ProtectionState
-from domain.transfers import Transfer
-from infra.journal import rows
+from domain.market.instruments import Candle, Instrument
+from domain.portfolio.protection import ProtectionState
+from domain.trading.decisions import Decision, Grant, Refusal
+from domain.trading.orders import INTENDED, Intent, OrderState, OrderUpdate
+from domain.trading.positions import Execution, Trade
+from domain.trading.transfers import Transfer
+from infra.store import rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

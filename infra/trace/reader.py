@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from domain.candles import CandleSeries
 from domain.errors import BadDataError, ConfigError
+from domain.market.candles import CandleSeries
 from infra.trace.frames import Frame, read_frames
 from infra.trace.recorder import SEGMENTS
 from infra.trace.records import (

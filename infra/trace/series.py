@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from domain.candles import CandleSeries
+from domain.market.candles import CandleSeries
 from infra.trace.records import SeriesRef, StoredSeries
 
 _COLUMNS = ("open", "high", "low", "close", "volume", "carried")

@@ -13,12 +13,12 @@ from actors.core.messages import Message
 from actors.core.supervisor import ChildSpec, RestartPolicy, Supervisor
 from actors.core.system import ActorSystem
 from actors.messages import AssetReported, ConnectionLost, ConnectionRestored
-from domain.candles import CandleSeries, carry_forward
 from domain.errors import AccessDeniedError, BadDataError, UnavailableError
-from domain.market import Candle
-from infra.journal.journal import SqliteJournals
-from infra.replay.clock import ReplayClock
+from domain.market.candles import CandleSeries, carry_forward
+from domain.market.instruments import Candle
 from infra.settings import load_settings
+from infra.store.journal import SqliteJournals
+from infra.venues.replay.clock import ReplayClock
 
 START_MS = 1_744_802_400_000
 CANDLE_MS = 300_000

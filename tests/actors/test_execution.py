@@ -38,7 +38,6 @@ from actors.messages import (
     RiskRaised,
     TradeClosed,
 )
-from domain.decisions import Decision, Grant, Protection
 from domain.errors import (
     AccessDeniedError,
     BadDataError,
@@ -47,8 +46,9 @@ from domain.errors import (
     OutcomeUnknownError,
     UnavailableError,
 )
-from domain.market import Side
-from domain.orders import (
+from domain.market.instruments import Side
+from domain.trading.decisions import Decision, Grant, Protection
+from domain.trading.orders import (
     ExitReason,
     OrderRequest,
     OrderStatus,
@@ -56,11 +56,11 @@ from domain.orders import (
     Purpose,
     RestingOrder,
 )
-from domain.positions import Execution, ExecutionKind, Holding
-from domain.sizing import ProtectiveLevels
-from infra.journal.journal import SqliteJournals
-from infra.replay.clock import ReplayClock
+from domain.trading.positions import Execution, ExecutionKind, Holding
+from domain.trading.sizing import ProtectiveLevels
 from infra.settings import load_settings
+from infra.store.journal import SqliteJournals
+from infra.venues.replay.clock import ReplayClock
 
 ASK_AGAIN_MS = 1_000
 T_MS = 1_744_802_700_000

@@ -29,20 +29,28 @@ from actors.messages import (
 from actors.names import NOTIFIER
 from actors.notifier import NotifierActor
 from actors.wording.system import RunInfo
-from domain.decisions import Close, Decision, Grant, Protection, Refusal, RefusalReason, Report
-from domain.intents import entry_intent
-from domain.market import DAY_MS, HOUR_MS, MINUTE_MS, Side
-from domain.notices import NoticeRules
-from domain.orders import ExitReason, OrderStatus, OrderUpdate, Purpose
-from domain.positions import Execution, ExecutionKind, book
-from domain.protection import initial_state
-from domain.regime import Regime
+from domain.market.instruments import DAY_MS, HOUR_MS, MINUTE_MS, Side
+from domain.operator.notices import NoticeRules
+from domain.portfolio.protection import initial_state
+from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.rules import TradingRules
-from domain.snapshots import AssetSnapshot, PortfolioSnapshot
-from infra.journal.journal import SqliteJournals
-from infra.notices.outbox import PostRules, SqliteOutboxes
-from infra.replay.clock import ReplayClock
+from domain.strategies.regime import Regime
+from domain.trading.decisions import (
+    Close,
+    Decision,
+    Grant,
+    Protection,
+    Refusal,
+    RefusalReason,
+    Report,
+)
+from domain.trading.intents import entry_intent
+from domain.trading.orders import ExitReason, OrderStatus, OrderUpdate, Purpose
+from domain.trading.positions import Execution, ExecutionKind, book
+from infra.operator.notices.outbox import PostRules, SqliteOutboxes
 from infra.settings import load_settings
+from infra.store.journal import SqliteJournals
+from infra.venues.replay.clock import ReplayClock
 
 T_MS = 1_744_802_700_000
 """2025-04-16 11:25 UTC, a Wednesday."""

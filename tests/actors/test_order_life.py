@@ -17,10 +17,10 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from domain.errors import OrderRefusedError, OutcomeUnknownError
 from domain.facts import Order
-from domain.market import Side
-from domain.orders import ExitReason, OrderRequest, OrderStatus, OrderUpdate
-from domain.positions import Execution, ExecutionKind, book
-from domain.sizing import ProtectiveLevels
+from domain.market.instruments import Side
+from domain.trading.orders import ExitReason, OrderRequest, OrderStatus, OrderUpdate
+from domain.trading.positions import Execution, ExecutionKind, book
+from domain.trading.sizing import ProtectiveLevels
 from tests.actors.test_execution import (
     ASK_AGAIN_MS,
     CLOSE,

@@ -35,18 +35,18 @@ from actors.messages import (
 )
 from actors.portfolio.actor import PortfolioActor
 from actors.watch import ALARMING_WALLETS, LiveChecks
-from domain.candles import CandleSeries, carry_forward
-from domain.decisions import RefusalReason
 from domain.errors import UnavailableError
-from domain.market import DAY_MS
-from domain.operator import Command, CommandName, OperatorCommand
-from domain.orders import ExitReason, Purpose
-from domain.positions import Execution, Stray
+from domain.market.candles import CandleSeries, carry_forward
+from domain.market.instruments import DAY_MS
+from domain.operator.commands import Command, CommandName, OperatorCommand
+from domain.portfolio.snapshots import PortfolioSnapshot
 from domain.rules import TradingRules
-from domain.snapshots import PortfolioSnapshot
-from domain.transfers import Transfer
-from infra.journal.journal import SqliteJournals
-from infra.replay.clock import ReplayClock
+from domain.trading.decisions import RefusalReason
+from domain.trading.orders import ExitReason, Purpose
+from domain.trading.positions import Execution, Stray
+from domain.trading.transfers import Transfer
+from infra.store.journal import SqliteJournals
+from infra.venues.replay.clock import ReplayClock
 from tests.domain.builders import CANDLE_MS, NOON_MS, RULES, changed, entry, report, wish
 
 CHECKS = LiveChecks(every_ms=1_000, stale_ms=60_000)

@@ -19,15 +19,15 @@ from actors.messages import (
 )
 from actors.wording import figures, market, reports, risk, system, trades
 from actors.wording.system import RunInfo
-from domain.cooldowns import AssetCooldown
-from domain.decisions import Close, Protection, Refusal, RefusalReason, Report
-from domain.market import HOUR_MS, MINUTE_MS, Side
-from domain.notices import Notice, ReportPeriod
-from domain.orders import ExitReason, Purpose
-from domain.positions import Position, Trade
-from domain.protection import initial_state
-from domain.regime import Regime
-from domain.snapshots import AssetSnapshot, PortfolioSnapshot
+from domain.market.instruments import HOUR_MS, MINUTE_MS, Side
+from domain.operator.notices import Notice, ReportPeriod
+from domain.portfolio.protection import initial_state
+from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
+from domain.strategies.regime import Regime
+from domain.trading.cooldowns import AssetCooldown
+from domain.trading.decisions import Close, Protection, Refusal, RefusalReason, Report
+from domain.trading.orders import ExitReason, Purpose
+from domain.trading.positions import Position, Trade
 from infra.settings import load_settings
 
 T_MS = 1_744_802_700_000

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from domain.backtest import Backtest
-from domain.candles import CandleSeries, carry_forward
-from domain.funding import FundingHistory
-from domain.market import DAY_MS, HOUR_MS, MINUTE_MS, exact
+from domain.backtesting.plain_loop import Backtest
+from domain.market.candles import CandleSeries, carry_forward
+from domain.market.funding import FundingHistory
+from domain.market.instruments import DAY_MS, HOUR_MS, MINUTE_MS, exact
 from domain.rules import TradingRules
 from tests.domain.builders import CANDLE_MS, NOON_MS, RULES, changed
 

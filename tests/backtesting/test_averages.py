@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from domain.backtesting import averages
 from domain.backtesting.averages import ema_arrays
-from domain.indicators import Array, ema_series
+from domain.market.indicators import Array, ema_series
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -14,10 +14,10 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from bin.backtest import main
-from bin.bias import render
 from domain.backtesting.bias import CUTS, WARM_UPS, look_ahead, warm_ups
 from domain.backtesting.engine import run_backtest
 from domain.backtesting.market import Market
+from infra.backtest.bias import render
 from tests.backtesting.markets import Recipe, lively_rules, random_market
 
 RULES = lively_rules(strategy={"warmup_candles": 150})
@@ -180,7 +180,7 @@ def test_the_command_gives_both_verdicts(tmp_path):
 
 
 def test_the_command_fails_where_something_looks_ahead(tmp_path, monkeypatch):
-    monkeypatch.setattr("bin.bias.run_backtest", knows_the_next_close)
+    monkeypatch.setattr("infra.backtest.bias.run_backtest", knows_the_next_close)
 
     end = invoke(folder_with(tmp_path, 9_000), "--check-bias")
 

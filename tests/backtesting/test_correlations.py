@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from domain.backtesting.correlations import MARGIN, RoughCorrelations
 from domain.backtesting.market import Market
 from domain.backtesting.windows import HistoryWindows
-from domain.indicators import CloseWindow, correlation
+from domain.market.indicators import CloseWindow, correlation
 from tests.backtesting.markets import Recipe, random_market
 
 recipes = st.builds(

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from domain.backtesting.engine import run_backtest
 from domain.backtesting.market import Market
 from domain.backtesting.result import BacktestResult
-from domain.candles import CandleSeries
-from domain.crosses import CrossKind
-from domain.market import DAY_MS, HOUR_MS, utc_day
-from domain.protection import ProtectionState
+from domain.backtesting.summary import in_order
+from domain.market.candles import CandleSeries
+from domain.market.instruments import DAY_MS, HOUR_MS, utc_day
+from domain.portfolio.protection import ProtectionState
 from domain.rules import TradingRules
-from domain.summary import in_order
+from domain.strategies.crosses import CrossKind
 from tests.backtesting.markets import Observed, Recipe, lively_rules, random_market
 from tests.domain.builders import series
 

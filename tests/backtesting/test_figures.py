@@ -16,7 +16,7 @@ from domain.backtesting.figures import (
 )
 from domain.backtesting.market import Market
 from domain.backtesting.result import EquitySeries
-from domain.market import DAY_MS
+from domain.market.instruments import DAY_MS
 from tests.backtesting.library_figures import LIBRARY_FIGURES, LibraryFigures, daily_walk
 from tests.backtesting.markets import Recipe, lively_rules, random_market
 

@@ -3,13 +3,13 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.asset import AssetState
 from domain.backtesting.market import Market
 from domain.backtesting.signals import AssetSignals
-from domain.crosses import CrossKind
-from domain.decisions import Report
-from domain.market import DAY_MS
-from domain.regime import Regime
+from domain.market.instruments import DAY_MS
+from domain.strategies.crosses import CrossKind
+from domain.strategies.regime import Regime
+from domain.trading.asset import AssetState
+from domain.trading.decisions import Report
 from tests.backtesting.markets import Recipe, lively_rules, random_market
 
 recipes = st.builds(

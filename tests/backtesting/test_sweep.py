@@ -36,12 +36,12 @@ from domain.backtesting.sweep import (
     windows,
 )
 from domain.errors import ConfigError
-from domain.market import DAY_MS
-from infra.report.sweep_plots import sweep_plots
+from domain.market.instruments import DAY_MS
+from infra.backtest import cluster
+from infra.backtest.local import play_locally
+from infra.backtest.plan import combinations, read_sweep
+from infra.operator.report.sweep_plots import sweep_plots
 from infra.settings import SettingsSource
-from infra.sweeps import cluster
-from infra.sweeps.local import play_locally
-from infra.sweeps.plan import combinations, read_sweep
 from tests.backtesting.markets import Recipe, lively_rules, random_market
 from tests.domain.builders import RULES
 

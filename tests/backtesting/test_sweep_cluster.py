@@ -16,7 +16,7 @@ import pytest
 from domain.backtesting.market import Market
 from domain.backtesting.sweep import Combination, batches, play
 from domain.errors import ConfigError
-from infra.sweeps.cluster import Cluster
+from infra.backtest.cluster import Cluster
 from tests.backtesting.markets import Recipe, lively_rules, random_market
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -122,7 +122,7 @@ def test_a_cluster_that_cannot_play_is_told(tmp_path, monkeypatch):
         said = str(without_project.value)
         assert f"--scheduler {address}: {who} does not have this project" in said
         assert "No module named 'domain'" in said
-    monkeypatch.setattr("infra.sweeps.cluster._PATIENCE_S", 1.0)
+    monkeypatch.setattr("infra.backtest.cluster._PATIENCE_S", 1.0)
     with (
         cluster(tmp_path / "empty", workers=0) as (address, _),
         pytest.raises(ConfigError) as without_workers,

@@ -13,7 +13,7 @@ from pathlib import Path
 from domain.backtesting.engine import run_backtest
 from domain.backtesting.market import Market
 from domain.backtesting.result import BacktestResult
-from domain.candles import CandleSeries
+from domain.market.candles import CandleSeries
 from domain.rules import TradingRules
 from infra.settings import load_settings
 from tests.benchmarks.made_market import YEAR, made_market

@@ -16,16 +16,16 @@ from typing import Any
 
 from actors.core.system import Probe
 from actors.watch import LiveChecks
-from bin.bootstrap import Run, build_replay
-from bin.garbage import spare_the_old
-from domain.candles import CandleSeries
-from domain.market import Candle
-from domain.orders import OrderRequest, Purpose
-from infra.bybit.feed import BybitFeed
-from infra.bybit.public_stream import PublicStream
-from infra.live_clock import LiveClock
-from infra.replay.lockstep import LockStep
+from bin.bootstrap.run import Run, build_replay
+from domain.market.candles import CandleSeries
+from domain.market.instruments import Candle
+from domain.trading.orders import OrderRequest, Purpose
+from infra.net.live_clock import LiveClock
+from infra.process.garbage import spare_the_old
 from infra.settings import Settings, load_settings
+from infra.venues.bybit.feed import BybitFeed
+from infra.venues.bybit.public_stream import PublicStream
+from infra.venues.replay.lockstep import LockStep
 from tests.benchmarks.floor import Floor
 from tests.benchmarks.made_market import made_market
 from tests.system.floor import SETTINGS

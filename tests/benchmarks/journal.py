@@ -8,10 +8,10 @@ from decimal import Decimal
 from pathlib import Path
 from statistics import quantiles
 
-from domain.market import Side
-from domain.orders import Intent, OrderRequest, Purpose
-from domain.positions import Execution, ExecutionKind
-from infra.journal.journal import SqliteJournal, SqliteJournals
+from domain.market.instruments import Side
+from domain.trading.orders import Intent, OrderRequest, Purpose
+from domain.trading.positions import Execution, ExecutionKind
+from infra.store.journal import SqliteJournal, SqliteJournals
 
 FACTS = 500
 

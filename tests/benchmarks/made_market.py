@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from domain.candles import CandleSeries, carry_forward
+from domain.market.candles import CandleSeries, carry_forward
 
 FIRST_MS = 1_577_836_800_000
 CANDLE_MS = 300_000

@@ -13,7 +13,7 @@ import numpy as np
 
 from domain.backtesting.engine import run_backtest
 from domain.backtesting.market import Market
-from domain.candles import CandleSeries
+from domain.market.candles import CandleSeries
 from infra.settings import load_settings
 from tests.benchmarks.backtest import ROOT, write_market
 from tests.benchmarks.made_market import YEAR, made_market

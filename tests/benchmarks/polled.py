@@ -11,16 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from bin.bootstrap import Run
-from bin.operating.office import open_office
-from bin.operating.reload import Reload
-from bin.settings_record import SettingsRecord
-from infra.control.token import own_token, read_address
-from infra.health.metrics import MetricsPage
-from infra.health.pages import Pages
+from bin.bootstrap.command_service import open_office
+from bin.bootstrap.run import Run
+from infra.operator.control.token import own_token, read_address
+from infra.operator.health.metrics import MetricsPage
+from infra.operator.health.pages import Pages
+from infra.operator.reload import Reload
 from infra.settings import Settings
+from infra.store.settings_record import SettingsRecord
 from tests.benchmarks.close import best, one_run, shown
-from tests.health.made import figures
+from tests.operator.health.made import figures
 
 PAIRS = 3
 PER_SECOND = 10

@@ -7,8 +7,8 @@ from pathlib import Path
 from statistics import quantiles
 
 from actors.core.system import Moment
-from bin.bootstrap import build_replay
-from infra.candle_files import read_candles
+from bin.bootstrap.run import build_replay
+from infra.candles.files import read_candles
 from infra.settings import load_settings
 
 CRASHES = 100

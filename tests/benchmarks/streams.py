@@ -15,10 +15,10 @@ import websocket
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
-from infra.bybit.pool import ConnectionPool
-from infra.bybit.public_stream import PublicStream
-from infra.bybit.stream import Stream
-from infra.bybit.ws.timing import StreamTiming
+from infra.net.pool import ConnectionPool
+from infra.net.stream import Stream
+from infra.net.timing import StreamTiming
+from infra.venues.bybit.public_stream import PublicStream
 
 MESSAGES = 150_000
 ASSETS = 600

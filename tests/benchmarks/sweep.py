@@ -7,7 +7,7 @@ from pathlib import Path
 
 from domain.backtesting.market import Market
 from domain.backtesting.sweep import Combination, batches
-from infra.sweeps.local import cores, play_locally
+from infra.backtest.local import cores, play_locally
 from tests.benchmarks.backtest import LONG_PERIODS, SHORT_PERIODS, rules_of
 from tests.benchmarks.made_market import YEAR, made_market
 

@@ -14,13 +14,13 @@ from actors.core.supervisor import ChildSpec
 from actors.execution.actor import ExecutionActor
 from actors.messages import Message, PositionMarked
 from actors.names import execution_name
-from bin.bootstrap import Run, build_replay
-from domain.positions import FLAT, Holding
+from bin.bootstrap.run import Run, build_replay
 from domain.rules import TradingRules
-from infra.bybit.pool import MAX_CONNECTIONS, ConnectionPool
-from infra.bybit.public_stream import PublicStream
-from infra.bybit.shapes.market import Ticker
+from domain.trading.positions import FLAT, Holding
+from infra.net.pool import MAX_CONNECTIONS, ConnectionPool
 from infra.settings import Settings, load_settings
+from infra.venues.bybit.public_stream import PublicStream
+from infra.venues.bybit.shapes.market import Ticker
 from tests.benchmarks.made_market import made_market
 from tests.benchmarks.streams import ASSETS, PACED_S, PATIENT, PER_SECOND, Server
 

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from domain.decisions import Grant
 from domain.facts import Order
-from domain.intents import close_intent, entry_intent
-from domain.market import Side
-from domain.operator import CommandName, OperatorCommand
-from domain.orders import ExitReason, OrderStatus, OrderUpdate, Purpose
-from domain.positions import Execution, ExecutionKind, Trade, book
-from domain.protection import initial_state
+from domain.market.instruments import Side
+from domain.operator.commands import CommandName, OperatorCommand
+from domain.portfolio.protection import initial_state
 from domain.rules import TradingRules
-from infra.chaos.invariants import differences, violations
-from infra.chaos.journal_view import JournalView
+from domain.trading.decisions import Grant
+from domain.trading.intents import close_intent, entry_intent
+from domain.trading.orders import ExitReason, OrderStatus, OrderUpdate, Purpose
+from domain.trading.positions import Execution, ExecutionKind, Trade, book
 from infra.settings import load_settings
+from tests.chaos.harness.invariants import differences, violations
+from tests.chaos.harness.journal_view import JournalView
 
 T_MS = 1_744_802_700_000
 CANDLE_MS = 300_000

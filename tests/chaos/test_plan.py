@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bin.drills import read_sim_drills
-from bin.process_drills import read_process_drills
+from bin.bootstrap.drills import read_sim_drills
 from domain.errors import ConfigError
-from infra.chaos.plan import ACTOR_DRILLS, FAULTS, PROCESS_DRILLS, make_plan, read_faults
 from infra.drills.kill_points import POINTS
-from infra.simulator.faults.reading import read_specs
+from infra.drills.process import read_process_drills
+from infra.venues.simulator.faults.reading import read_specs
+from tests.chaos.harness.plan import ACTOR_DRILLS, FAULTS, PROCESS_DRILLS, make_plan, read_faults
 
 
 @given(seed=st.integers(0, 10**9))

@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from infra.chaos.report import coverage, render
-from infra.chaos.run import struck
-from infra.chaos.stage import Outcome
+from tests.chaos.harness.report import coverage, render
+from tests.chaos.harness.run import struck
+from tests.chaos.harness.scenario import Outcome
 
 OUTCOMES = [
     Outcome(seed=1, planned=frozenset({"adl", "cut"}), hits=Counter(adl=2)),

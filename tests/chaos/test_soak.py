@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
-from infra.chaos.soak import Sample, leaked, overgrown, piled_up
+from tests.chaos.harness.soak import Sample, leaked, overgrown, piled_up
 
 HOUR_S = 3600
 PLAIN = Sample(

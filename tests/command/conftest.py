@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.command.mode_runs import SPEED, ModeRun
-from tests.simulator.clients import Client, running
+from tests.venues.simulator.clients import Client, running
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests.simulator.clients import Client
+from tests.venues.simulator.clients import Client
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 100

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.command.mode_runs import environment, settings_at
-from tests.simulator.clients import Client, running
+from tests.venues.simulator.clients import Client, running
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from infra.control.token import read_address
+from infra.operator.control.token import read_address
 from tests.command.test_sim_run import PATIENCE_S, QUICK, ROOT, SimRun, journal
 
 DONE, REFUSED, WRONG_USE, NOT_RUNNING, UNCONFIRMED = range(5)

@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 _PROGRAM = """
 import gc, weakref
-from bin.garbage import spare_the_old
+from infra.process.garbage import spare_the_old
 
 class Node:
     pass

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.command.mode_runs import PATIENCE_S, ModeRun, settings_at
-from tests.simulator.clients import Client
+from tests.venues.simulator.clients import Client
 
 Start = Callable[..., ModeRun]
 

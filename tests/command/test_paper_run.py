@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.command.mode_runs import ModeRun, settings_at
-from tests.simulator.clients import Client
+from tests.venues.simulator.clients import Client
 
 Start = Callable[..., ModeRun]
 EAGER = {

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from bin.daily_parity import DailyParity
+from bin.bootstrap.daily_parity import DailyParity
 from bin.parity import ALIKE, DIFFERS, WRONG_USE
-from domain.market import DAY_MS
-from domain.notices import NoticeRules
+from domain.market.instruments import DAY_MS
+from domain.operator.notices import NoticeRules
 from tests.command.test_sim_max import DAY, over_sockets, run, write_candles
 from tests.replay.runs import LIVELY, made_up_market
 

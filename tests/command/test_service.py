@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.command.mode_runs import ModeRun, settings_at
-from tests.health.served import asked
-from tests.health.test_metrics import documented, samples, shown
-from tests.simulator.clients import Client
+from tests.operator.health.served import asked
+from tests.operator.health.test_metrics import documented, samples, shown
+from tests.venues.simulator.clients import Client
 
 Start = Callable[..., ModeRun]
 PATIENCE_S = 100

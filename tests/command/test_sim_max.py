@@ -16,8 +16,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from domain.candles import CandleSeries
-from domain.market import HOUR_MS
+from domain.market.candles import CandleSeries
+from domain.market.instruments import HOUR_MS
 from tests.replay.runs import LIVELY, made_up_market
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from bin.simulated import SimulatedVenue
 from infra.settings import load_settings
-from infra.simulator.gate import DEFAULT_KEYS
+from infra.venues.simulator.gate import DEFAULT_KEYS
+from infra.venues.simulator.process import SimulatedVenue
 
 
 def venue_in(folder: Path):

@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from domain.candles import CandleSeries, carry_forward
-from domain.decisions import EntryWish, Report
-from domain.market import DAY_MS, MINUTE_MS, Side
-from domain.orders import ExitReason
-from domain.positions import Execution, ExecutionKind, Position, Trade
-from domain.regime import Regime
+from domain.market.candles import CandleSeries, carry_forward
+from domain.market.instruments import DAY_MS, MINUTE_MS, Side
 from domain.rules import TradingRules
+from domain.strategies.regime import Regime
+from domain.trading.decisions import EntryWish, Report
+from domain.trading.orders import ExitReason
+from domain.trading.positions import Execution, ExecutionKind, Position, Trade
 from infra.settings import load_settings
 
 RULES = load_settings(None, environ={}, dotenv=None).trading_rules()
-"""The shipped numbers, which tests/test_settings_defaults.py holds against the strategy."""
+"""The shipped numbers, which tests/settings/test_defaults.py holds against the strategy."""
 
 CANDLE_MS = 5 * MINUTE_MS
 NOON_MS = 20_000 * DAY_MS + DAY_MS // 2

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from domain.asset import AssetState
-from domain.crosses import CrossKind, Levels
-from domain.decisions import EntryWish, Report
-from domain.indicators import CloseWindow
-from domain.market import DAY_MS, HOUR_MS, MINUTE_MS, Side
-from domain.orders import ExitReason
-from domain.regime import Regime
+from domain.market.indicators import CloseWindow
+from domain.market.instruments import DAY_MS, HOUR_MS, MINUTE_MS, Side
+from domain.strategies.crosses import CrossKind, Levels
+from domain.strategies.regime import Regime
+from domain.trading.asset import AssetState
+from domain.trading.decisions import EntryWish, Report
+from domain.trading.orders import ExitReason
 from tests.domain.builders import (
     CANDLE_MS,
     NOON_MS,

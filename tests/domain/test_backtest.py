@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.backtest import Backtest, candles_by_close
-from domain.candles import CandleSeries
-from domain.market import DAY_MS, HOUR_MS, Side
-from domain.orders import ExitReason
-from domain.positions import Trade
+from domain.backtesting.plain_loop import Backtest, candles_by_close
+from domain.backtesting.summary import in_order
+from domain.market.candles import CandleSeries
+from domain.market.instruments import DAY_MS, HOUR_MS, Side
 from domain.rules import TradingRules
-from domain.summary import in_order
-from infra.candle_files import read_candles
+from domain.trading.orders import ExitReason
+from domain.trading.positions import Trade
+from infra.candles.files import read_candles
 from tests.domain.builders import CANDLE_MS, NOON_MS, RULES, changed, series
 
 NAMES = ["BTC", "ETH", "SOL"]

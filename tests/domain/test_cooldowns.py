@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.cooldowns import AssetCooldown, CooldownReason
-from domain.market import DAY_MS, HOUR_MS, MINUTE_MS
-from domain.positions import Trade
+from domain.market.instruments import DAY_MS, HOUR_MS, MINUTE_MS
+from domain.trading.cooldowns import AssetCooldown, CooldownReason
+from domain.trading.positions import Trade
 from tests.domain.builders import NOON_MS, RULES, trade
 
 MIDNIGHT_MS = 20_000 * DAY_MS

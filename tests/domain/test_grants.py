@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.decisions import Decision, Grant, Refusal, RefusalReason, Report
 from domain.facts import Order
-from domain.grants import Picture, decide_wishes, is_on_its_way
-from domain.intents import entry_intent
-from domain.orders import OrderStatus, OrderUpdate
+from domain.portfolio.grants import Picture, decide_wishes, is_on_its_way
 from domain.rules import TradingRules
+from domain.trading.decisions import Decision, Grant, Refusal, RefusalReason, Report
+from domain.trading.intents import entry_intent
+from domain.trading.orders import OrderStatus, OrderUpdate
 from tests.domain.builders import NOON_MS, RULES, changed, dec, report, wish
 
 NAMES = ("BTC", "ETH", "SOL", "XRP", "ADA")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.indicators import (
+from domain.market.indicators import (
     CloseWindow,
     correlation,
     ema_alpha,

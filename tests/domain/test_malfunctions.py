@@ -1,6 +1,6 @@
 """What is broken is known while it is, and no longer."""
 
-from domain.malfunctions import Malfunctions
+from domain.portfolio.malfunctions import Malfunctions
 from tests.domain.builders import NOON_MS
 
 STALE_MS = 60_000

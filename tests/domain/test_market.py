@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.market import DAY_MS, Instrument, exact, utc_day
+from domain.market.instruments import DAY_MS, Instrument, exact, utc_day
 from tests.domain.builders import RULES
 
 BTC = RULES.asset("BTC").instrument

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.backtest import inside_candle
-from domain.funding import funding_rate
-from domain.market import HOUR_MS, Candle, Side
-from domain.matching import CandlePrices, MatchingEngine
-from domain.orders import ExitReason, OrderRequest, OrderStatus
-from domain.positions import Execution, ExecutionKind
-from domain.sizing import ProtectiveLevels
+from domain.backtesting.plain_loop import inside_candle
+from domain.market.funding import funding_rate
+from domain.market.instruments import HOUR_MS, Candle, Side
+from domain.trading.matching import CandlePrices, MatchingEngine
+from domain.trading.orders import ExitReason, OrderRequest, OrderStatus
+from domain.trading.positions import Execution, ExecutionKind
+from domain.trading.sizing import ProtectiveLevels
 from tests.domain.builders import CANDLE_MS, NOON_MS, RULES, changed, dec
 
 FREE = changed(fills={"slippage_fraction": Decimal(0), "taker_fee_rate": Decimal(0)}).fills

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.operator import (
+from domain.operator.commands import (
     ALL,
     MANUALS,
     Command,

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.facts import Order
-from domain.market import Side
-from domain.orders import (
+from domain.market.instruments import Side
+from domain.trading.orders import (
     INTENDED,
     Intent,
     OrderRequest,

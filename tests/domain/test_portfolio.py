@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.booking_order import BookingKey, booking_key, counts_before
-from domain.decisions import Decision, RefusalReason, Report
-from domain.market import DAY_MS, HOUR_MS, MINUTE_MS, Side
-from domain.orders import ExitReason, Purpose
-from domain.portfolio import PortfolioState
-from domain.positions import Execution
-from domain.protection import initial_state
+from domain.market.instruments import DAY_MS, HOUR_MS, MINUTE_MS, Side
+from domain.portfolio.protection import initial_state
+from domain.portfolio.state import PortfolioState
 from domain.rules import TradingRules
-from domain.streaks import LossStreak
+from domain.trading.booking_order import BookingKey, booking_key, counts_before
+from domain.trading.decisions import Decision, RefusalReason, Report
+from domain.trading.orders import ExitReason, Purpose
+from domain.trading.positions import Execution
+from domain.trading.streaks import LossStreak
 from tests.domain.builders import (
     CANDLE_MS,
     NOON_MS,

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.market import MINUTE_MS, Side
-from domain.orders import ExitReason
-from domain.positions import Booked, Execution, ExecutionKind, Position, Trade, book
+from domain.market.instruments import MINUTE_MS, Side
+from domain.trading.orders import ExitReason
+from domain.trading.positions import Booked, Execution, ExecutionKind, Position, Trade, book
 from tests.domain.builders import NOON_MS, fill, funding, short
 
 CENT = Decimal("1E-15")

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.market import DAY_MS, HOUR_MS, MINUTE_MS
-from domain.orders import ExitReason
-from domain.protection import (
+from domain.market.instruments import DAY_MS, HOUR_MS, MINUTE_MS
+from domain.portfolio.protection import (
     ProtectionState,
     fire,
     initial_state,
@@ -19,6 +18,7 @@ from domain.protection import (
     transfer,
     watch,
 )
+from domain.trading.orders import ExitReason
 from tests.domain.builders import CANDLE_MS, NOON_MS, RULES
 
 LIMITS = RULES.protection

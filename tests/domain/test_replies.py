@@ -1,6 +1,6 @@
 """Answers as a phone shows them."""
 
-from domain.replies import Reply, ReplyCode, ReplyTable
+from domain.operator.replies import Reply, ReplyCode, ReplyTable
 
 
 def text(columns: tuple[str, ...], *rows: tuple[str, ...]) -> str:

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.crosses import CrossKind, Levels, bearish_crosses
-from domain.market import DAY_MS, HOUR_MS, MINUTE_MS
-from domain.regime import Regime, market_regime, regime
+from domain.market.instruments import DAY_MS, HOUR_MS, MINUTE_MS
 from domain.rules import StrategyRules
-from domain.signals import Signals
+from domain.strategies.crosses import CrossKind, Levels, bearish_crosses
+from domain.strategies.regime import Regime, market_regime, regime
+from domain.strategies.signals import Signals
 from tests.domain.builders import CANDLE_MS, RULES, series
 
 MIDNIGHT_MS = 20_000 * DAY_MS

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.market import Instrument, Side
-from domain.sizing import (
+from domain.market.instruments import Instrument, Side
+from domain.trading.sizing import (
     ProtectiveLevels,
     order_qty,
     protective_levels,

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from domain.orders import ExitReason
-from domain.protection import initial_state
-from domain.summary import figures, in_order, max_drawdown
+from domain.backtesting.summary import figures, in_order, max_drawdown
+from domain.portfolio.protection import initial_state
+from domain.trading.orders import ExitReason
 from tests.domain.builders import NOON_MS, trade
 
 

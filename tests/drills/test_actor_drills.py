@@ -4,7 +4,7 @@ import pytest
 
 from actors.core.system import Moment
 from actors.drill import DrillError
-from bin.drills import read_replay_drills, read_sim_drills
+from bin.bootstrap.drills import read_replay_drills, read_sim_drills
 from domain.errors import ConfigError
 
 ASSETS = ["BTC", "ETH"]

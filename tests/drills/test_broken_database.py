@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from domain.errors import ConfigError, JournalError
-from domain.protection import ProtectionState, initial_state
+from domain.portfolio.protection import ProtectionState, initial_state
 from infra.drills.broken_database import Breakage, BrokenDatabase, Damage, read_breakage
 from infra.drills.ports import DrilledJournals
-from infra.journal.journal import SqliteJournals
+from infra.store.journal import SqliteJournals
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from domain.errors import ConfigError
 from infra.drills.kill_points import POINTS, Killer, KillPoint, Step, read_kill_point
 from infra.drills.ports import DrilledJournals
-from infra.journal.journal import SqliteJournals
+from infra.store.journal import SqliteJournals
 
 ROOT = Path(__file__).resolve().parents[2]
 

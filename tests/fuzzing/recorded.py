@@ -5,8 +5,8 @@ from typing import Any
 
 import orjson
 
-from tests.bybit.stream_server import SHARED
-from tests.simulator.clients import BTC, Client, Listener, eventually, running
+from tests.venues.bybit.stream_server import SHARED
+from tests.venues.simulator.clients import BTC, Client, Listener, eventually, running
 
 START_MS = 1_700_000_000_000
 LINK_ID = "BTC-1700000000-entry-1"

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed
 
-from domain.market import Side
-from infra.bybit.private_stream import TOPICS, PrivateStream
-from infra.bybit.ws.timing import StreamTiming
-from tests.bybit.stream_server import WAIT_S, Account, StreamServer
+from domain.market.instruments import Side
+from infra.net.timing import StreamTiming
+from infra.venues.bybit.private_stream import TOPICS, PrivateStream
 from tests.fuzzing.campaign import examples
 from tests.fuzzing.mutations import as_json, damaged, is_an_object, mutated
 from tests.fuzzing.recorded import messages
 from tests.fuzzing.truth import is_absent, is_told_of
+from tests.venues.bybit.stream_server import WAIT_S, Account, StreamServer
 
 TIMING = StreamTiming(
     backoff_initial_s=0.001, backoff_max_s=0.005, tick_s=0.02, slow_retry_s=0.01, answer_s=60.0

@@ -13,7 +13,13 @@ from typer.testing import CliRunner
 
 import bin.ctl
 from bin.ctl import DONE, LATE, NOT_RUNNING, REFUSED, UNCONFIRMED, WRONG_USE, app
-from infra.control.token import ADDRESS_FILE, TOKEN_FILE, ControlAddress, own_token, write_address
+from infra.operator.control.token import (
+    ADDRESS_FILE,
+    TOKEN_FILE,
+    ControlAddress,
+    own_token,
+    write_address,
+)
 from tests.fuzzing.campaign import examples
 from tests.fuzzing.mutations import as_json, damaged, mutated
 

@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.books import Books
 from domain.errors import ConfigError
-from domain.operator import fold
-from domain.positions import ExecutionKind
-from infra.journal.audit import read_audit
-from infra.journal.inspection import inspect_journal
-from infra.journal.journal import SqliteJournals
-from infra.journal.schema import FACT_TABLES
+from domain.operator.commands import fold
+from domain.trading.books import Books
+from domain.trading.positions import ExecutionKind
+from infra.store.audit import read_audit
+from infra.store.inspection import inspect_journal
+from infra.store.journal import SqliteJournals
+from infra.store.schema import FACT_TABLES
 from tests.fuzzing.campaign import examples
 from tests.fuzzing.mutations import damaged
-from tests.journal.test_journal import T_MS, store_one_of_each
+from tests.store.test_journal import T_MS, store_one_of_each
 
 CELLS: st.SearchStrategy[Any] = st.one_of(
     st.sampled_from(

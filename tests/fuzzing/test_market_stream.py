@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed
 
-from infra.bybit.pool import ConnectionPool
-from infra.bybit.public_stream import PublicStream
-from tests.bybit.stream_server import WAIT_S, Ear, StreamServer, kline, ticker
+from infra.net.pool import ConnectionPool
+from infra.venues.bybit.public_stream import PublicStream
 from tests.fuzzing.campaign import examples
 from tests.fuzzing.mutations import as_json, damaged, is_an_object, is_number, mutated
 from tests.fuzzing.recorded import messages
 from tests.fuzzing.test_account_stream import TIMING
 from tests.fuzzing.truth import is_candle
+from tests.venues.bybit.stream_server import WAIT_S, Ear, StreamServer, kline, ticker
 
 CANDLE_MS = 300_000
 KLINE, TICKERS = "kline.5.BTCUSDT", "tickers.BTCUSDT"

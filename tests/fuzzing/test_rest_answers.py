@@ -18,16 +18,16 @@ from domain.errors import (
     OutcomeUnknownError,
     UnavailableError,
 )
-from infra.bybit.http.client import Patience
-from infra.bybit.http.meter import Result
-from infra.bybit.rest import BybitRest
-from tests.bybit.rest_server import CREATE, Fault, RestServer, client_of, running_server
-from tests.bybit.test_rest_orders import ENTRY, yes
+from infra.venues.bybit.http.client import Patience
+from infra.venues.bybit.http.meter import Result
+from infra.venues.bybit.rest import BybitRest
 from tests.fuzzing.campaign import examples
 from tests.fuzzing.mutations import as_json, damaged, is_number, mutated
 from tests.fuzzing.recorded import LINK_ID, answers
 from tests.fuzzing.truth import CANDLE, is_candle, is_execution, is_position
-from tests.simulator.clients import BTC
+from tests.venues.bybit.rest_server import CREATE, Fault, RestServer, client_of, running_server
+from tests.venues.bybit.test_rest_orders import ENTRY, yes
+from tests.venues.simulator.clients import BTC
 
 UNTIL_MS = 2_000_000_000_000
 READS: dict[str, Callable[[BybitRest], Any]] = {

@@ -16,20 +16,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from bin.simulated import _keys
 from domain.errors import BadDataError, ConfigError
-from domain.operator import Command, UnknownCommandError, parse
-from infra.control.token import read_address, read_token
-from infra.funding_files import read_funding
-from infra.paper.account import PaperAccount, paper_balance
-from infra.paper.memory import Memory
+from domain.operator.commands import Command, UnknownCommandError, parse
+from infra.candles.funding import read_funding
+from infra.operator.control.token import read_address, read_token
 from infra.settings import load_settings
-from infra.simulator.core import Simulator
-from infra.simulator.faults.reading import read_file
+from infra.venues.paper.account import PaperAccount, paper_balance
+from infra.venues.paper.memory import Memory
+from infra.venues.simulator.core import Simulator
+from infra.venues.simulator.faults.reading import read_file
+from infra.venues.simulator.process import _keys
 from tests.fuzzing.campaign import examples
 from tests.fuzzing.mutations import as_json, damaged, mutated
-from tests.paper.test_account import PRICE, RULES, order
-from tests.simulator.clients import options, running
+from tests.venues.paper.test_account import PRICE, RULES, order
+from tests.venues.simulator.clients import options, running
 
 _LONGEST = 50_000
 START_MS = 1_743_465_600_000

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telegram import Update
 
-from infra.notices.telegram_updates import UpdatesRequest
+from infra.operator.notices.telegram_updates import UpdatesRequest
 from tests.fuzzing.campaign import examples
 from tests.fuzzing.mutations import as_json, mutated
 

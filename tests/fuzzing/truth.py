@@ -2,9 +2,9 @@
 
 from decimal import Decimal
 
-from domain.market import Candle, Side
-from domain.positions import Execution, ExecutionKind
-from infra.bybit.shapes.positions import VenuePosition
+from domain.market.instruments import Candle, Side
+from domain.trading.positions import Execution, ExecutionKind
+from infra.venues.bybit.shapes.positions import VenuePosition
 from tests.fuzzing.mutations import is_number
 
 TRADES = {"Trade", "AdlTrade", "BustTrade"}

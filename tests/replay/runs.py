@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from actors.core.system import Probe
-from bin.bootstrap import Run, build_replay
-from domain.backtest import Backtest
-from domain.candles import CandleSeries, carry_forward
-from domain.positions import Trade, book
-from domain.summary import in_order
-from infra.replay.lockstep import LockStep
+from bin.bootstrap.run import Run, build_replay
+from domain.backtesting.plain_loop import Backtest
+from domain.backtesting.summary import in_order
+from domain.market.candles import CandleSeries, carry_forward
+from domain.trading.positions import Trade, book
 from infra.settings import Settings, load_settings
+from infra.venues.replay.lockstep import LockStep
 
 START_MS = 1_743_465_600_000
 CANDLE_MS = 300_000

@@ -9,10 +9,10 @@ import pytest
 
 from actors.core.system import Moment
 from actors.drill import CrashDrill, PoisonDrill
-from bin.bootstrap import build_replay
-from domain.funding import FundingHistory
-from domain.orders import ExitReason
-from domain.summary import in_order
+from bin.bootstrap.run import build_replay
+from domain.backtesting.summary import in_order
+from domain.market.funding import FundingHistory
+from domain.trading.orders import ExitReason
 from infra.settings import Settings
 from tests.replay.runs import (
     CANDLE_MS,

@@ -12,18 +12,18 @@ from typing import Any
 
 from actors.core.messages import Ping
 from actors.core.system import ActorCrashedError
-from bin.bootstrap import Run, build_live
-from bin.connection import Connection
-from domain.positions import Trade
-from infra.bybit.http.client import Credentials
-from infra.bybit.venues import Venue
-from infra.bybit.ws.timing import StreamTiming
-from infra.chaos.invariants import differences, violations
-from infra.chaos.journal_view import read_journal
+from bin.bootstrap.run import Run, build_live
+from domain.trading.positions import Trade
+from infra.net.timing import StreamTiming
 from infra.settings import Settings, load_settings
-from infra.simulator.exchange import SimulatedExchange
-from infra.simulator.faults.kinds import LASTING
-from infra.simulator.options import SimulatorOptions
+from infra.venues.bybit.http.client import Credentials
+from infra.venues.bybit.venues import Venue
+from infra.venues.connection import Connection
+from infra.venues.simulator.exchange import SimulatedExchange
+from infra.venues.simulator.faults.kinds import LASTING
+from infra.venues.simulator.options import SimulatorOptions
+from tests.chaos.harness.invariants import differences, violations
+from tests.chaos.harness.journal_view import read_journal
 
 SPEED = 600.0
 PATIENCE_S = 60

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from domain.decisions import Protection
-from tests.simulator.clients import Client
+from domain.trading.decisions import Protection
 from tests.system.floor import Floor, floor
+from tests.venues.simulator.clients import Client
 
 CANDLE_MS = 300_000
 

@@ -29,7 +29,7 @@ from decimal import Decimal
 import pytest
 
 from actors.messages import OperatorAsked
-from domain.operator import Command, CommandName, OperatorCommand
+from domain.operator.commands import Command, CommandName, OperatorCommand
 from tests.system.floor import BUSY_S, RECONCILE_S, Floor, floor
 
 ORDER = "/v5/order/create"

@@ -7,7 +7,7 @@ from typing import Any
 
 from actors.names import execution_name
 from domain.errors import FencedError
-from domain.orders import OrderRequest
+from domain.trading.orders import OrderRequest
 from tests.system.floor import PATIENCE_S, floor
 
 IMPATIENT = {"supervision": {"hang_seconds": 2, "max_restarts": 1000}}

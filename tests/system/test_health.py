@@ -8,10 +8,10 @@ from decimal import Decimal
 import pytest
 from starlette.applications import Starlette
 
-from bin.health import Health
-from bin.operating.health_view import health_figures
-from tests.health.served import asked, serving
-from tests.health.test_metrics import documented, samples, shown
+from bin.bootstrap.health import Health
+from infra.operator.health.view import health_figures
+from tests.operator.health.served import asked, serving
+from tests.operator.health.test_metrics import documented, samples, shown
 from tests.system.floor import Floor, floor
 
 EVERY_S = 0.2

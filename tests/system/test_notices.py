@@ -9,12 +9,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bin.live_view import LiveView
-from bin.operating.desk import OperatorDesk
-from bin.operating.health_view import health_figures
-from domain.replies import Reply, ReplyCode
-from tests.health.served import asked, serving
-from tests.notices.bot_api import TOKEN, running_bot_api
+from bin.bootstrap.desk import OperatorDesk
+from bin.bootstrap.live_view import LiveView
+from domain.operator.replies import Reply, ReplyCode
+from infra.operator.health.view import health_figures
+from tests.operator.health.served import asked, serving
+from tests.operator.notices.bot_api import TOKEN, running_bot_api
 from tests.system.floor import floor
 from tests.system.test_health import health_of, pages_of
 

@@ -9,14 +9,14 @@ import pytest
 
 from actors.core.envelope import Origin
 from actors.messages import Describe, OperatorAsked
-from bin.operating.desk import OperatorDesk
-from bin.operating.telegram import by_telegram
-from domain.operator import MANUALS, Command, CommandName, OperatorCommand
-from domain.replies import Reply, ReplyCode
-from domain.snapshots import AssetSnapshot, PortfolioSnapshot
-from infra.journal.audit import read_audit
-from tests.simulator.clients import Client
+from bin.bootstrap.desk import OperatorDesk
+from domain.operator.commands import MANUALS, Command, CommandName, OperatorCommand
+from domain.operator.replies import Reply, ReplyCode
+from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
+from infra.operator.notices.telegram_commands import by_telegram
+from infra.store.audit import read_audit
 from tests.system.floor import Floor, floor
+from tests.venues.simulator.clients import Client
 
 ORDER = "/v5/order/create"
 PATIENCE_S = 30.0

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from actors.drill import CrashDrill
-from bin.bootstrap import build_replay
-from bin.times import read_time
-from infra.candle_files import read_candles
+from bin.bootstrap.run import build_replay
+from infra.candles.files import read_candles
+from infra.process.times import read_time
 from infra.settings import load_settings
 from infra.trace.facts import Facts
 from infra.trace.reader import TraceReader

@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 
 import bin.trace
 from actors.core.system import Moment
-from bin.bootstrap import build_replay, trace_codec
-from bin.rerunning import HUNG, rerun
-from bin.times import read_time
+from actors.rerunning import HUNG, rerun
+from bin.bootstrap.run import build_replay, trace_codec
+from bin.bootstrap.trace_crashes import crashes_in
 from bin.trace import app
-from bin.trace_crashes import crashes_in
 from domain.errors import BadDataError
-from infra.candle_files import read_candles
+from infra.candles.files import read_candles
+from infra.process.times import read_time
 from infra.settings import load_settings
 from infra.trace.ids import id_text
 from infra.trace.reader import TraceReader

@@ -13,17 +13,17 @@ from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
 
-import domain.asset
-from bin.bootstrap import trace_codec
-from bin.rerunning import DAMAGED, rerun
-from bin.trace_crashes import crashes_in, state_before
-from bin.trace_export import write_otlp, write_perfetto
-from bin.trace_orders import orders_of
-from bin.trace_story import story_of
+import domain.trading.asset
+from actors.rerunning import DAMAGED, rerun
+from bin.bootstrap.run import trace_codec
+from bin.bootstrap.trace_crashes import crashes_in, state_before
 from domain.errors import ConfigError
-from domain.orders import ExitReason
+from domain.trading.orders import ExitReason
 from infra.trace.crash_files import CRASHES
 from infra.trace.frames import read_frames
+from infra.trace.query.export import write_otlp, write_perfetto
+from infra.trace.query.orders import orders_of
+from infra.trace.query.story import story_of
 from infra.trace.reader import TraceReader
 from tests.trace.conftest import SECRETS, Traced
 
@@ -104,8 +104,8 @@ def test_a_changed_rule_is_found_at_the_first_message_that_it_touches(
         exit_reason = original(*arguments, **named)
         return None if exit_reason is ExitReason.REGIME else exit_reason
 
-    original = domain.asset.own_exit
-    monkeypatch.setattr(domain.asset, "own_exit", lets_run)
+    original = domain.trading.asset.own_exit
+    monkeypatch.setattr(domain.trading.asset, "own_exit", lets_run)
     found = [s for s in rerun(records, trace_codec()) if s.difference is not None]
 
     assert found[0].found.handling.message_id == first

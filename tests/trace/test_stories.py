@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from bin.bootstrap import build_replay
-from bin.trace_figures import _quantiles
-from bin.trace_replay import _differing
-from bin.trace_story import Story, _readable, story_of
+from bin.bootstrap.run import build_replay
+from bin.bootstrap.trace_replay import _differing
 from infra.trace.facts import Facts
+from infra.trace.query.figures import _quantiles
+from infra.trace.query.story import Story, _readable, story_of
 from infra.trace.reader import TraceReader
 from tests.replay.runs import finish, lively_settings, made_up_market
 

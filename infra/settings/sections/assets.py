@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Annotated
 
-from domain.market import Instrument
+from domain.market.instruments import Instrument
 from domain.rules import AssetRules, GrantRules
 from infra.settings import fields
 from infra.settings.sections.values import (

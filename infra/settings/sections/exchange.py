@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Annotated
 
-from domain.market import HOUR_MS
+from domain.market.instruments import HOUR_MS
 from domain.rules import FillRules
 from infra.settings import fields
 from infra.settings.sections.values import Count, Flag, Secret, Section

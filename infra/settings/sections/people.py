@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from domain.notices import NoticeKind, NoticeRules
+from domain.operator.notices import NoticeKind, NoticeRules
 from infra.settings import fields
 from infra.settings.sections.values import Flag, Minutes, Secret, SecretUrl, Section, TimeOfDay
 

@@ -3,9 +3,9 @@
 from decimal import Decimal
 from typing import Annotated
 
-from domain.crosses import CrossKind
-from domain.market import HOUR_MS, MINUTE_MS
+from domain.market.instruments import HOUR_MS, MINUTE_MS
 from domain.rules import CooldownRules, ProtectionRules, RiskRules, StrategyRules
+from domain.strategies.crosses import CrossKind
 from infra.settings import fields
 from infra.settings.sections.values import (
     SECOND_MS,

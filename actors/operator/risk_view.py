@@ -1,0 +1,151 @@
+"""Every limit with its present figure; where there is none, why."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from actors.wording import figures as say
+from domain.market.instruments import HOUR_MS, utc_day
+from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
+from domain.rules import AssetRules, ProtectionRules, TradingRules
+from domain.trading.positions import Trade
+
+Limit = tuple[str, str, str]
+"""Of what, its figure now, and the limit."""
+_NOTHING_OPEN, _NO_ANSWER, _NO_CLOSE = "nothing open", "no answer", "no close yet"
+_NOT_LOOKED = "not looked yet"
+_ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """What the figures are read from."""
+
+    now_ms: int
+    portfolio: PortfolioSnapshot
+    assets: Mapping[str, AssetSnapshot | None]
+    """None: its actor has not answered in time."""
+    trades: Sequence[Trade]
+    granted: int | None
+    """Entries at the newest close; None before the first."""
+    health: Mapping[str, str]
+    """The newest look's figures; empty before the first."""
+
+
+def limits(present: Present, rules: TradingRules) -> Iterator[Limit]:
+    """Return all limits: those of the portfolio first, then each asset's."""
+    yield from _of_entries(present, rules)
+    yield from _of_protection(present.portfolio, rules.protection)
+    naked = present.health.get("positions without a stop", _NOT_LOOKED)
+    yield "positions without a stop", naked, "0"
+    for asset in rules.assets:
+        yield from _of_asset(present, asset, rules)
+
+
+def _of_entries(present: Present, rules: TradingRules) -> Iterator[Limit]:
+    found, grant = present.portfolio, rules.grant
+    exposure = _share(found.exposure, found.balance)
+    granted = _NO_CLOSE if present.granted is None else f"{present.granted}"
+    cap = grant.max_correlated_exposure
+    yield "positions", f"{len(found.positions)}", f"{grant.max_positions}"
+    yield "exposure", say.percent(exposure), say.percent(grant.max_total_exposure)
+    yield "entries at a close", granted, f"{grant.max_simultaneous_entries}"
+    yield "correlation of an entry", _highest_correlation(found), f"{grant.correlation_limit:g}"
+    yield (
+        "exposure of a group",
+        _largest_group(found, grant.correlation_group_threshold),
+        "none" if cap is None else say.percent(cap),
+    )
+
+
+def _of_protection(found: PortfolioSnapshot, rules: ProtectionRules) -> Iterator[Limit]:
+    mean = found.open_correlation
+    no_mean = "under two open" if len(found.positions) < _PAIR else "too few closes"
+    daily = say.percent(rules.max_daily_loss_fraction)
+    yield "drawdown", say.percent(found.drawdown), _levels(rules)
+    yield "daily loss", say.percent(found.daily_loss), daily
+    yield "losses in a row", f"{found.streak}", f"{rules.loss_streak}"
+    threshold = f"{rules.high_correlation_threshold:g}"
+    yield "mean correlation", no_mean if mean is None else f"{mean:.2f}", threshold
+
+
+def _of_asset(present: Present, asset: AssetRules, rules: TradingRules) -> Iterator[Limit]:
+    name, rest, now_ms = asset.asset, rules.cooldown, present.now_ms
+    exits_ms = [trade.exit_ms for trade in present.trades if trade.asset == name]
+    in_hour = sum(now_ms - exit_ms <= HOUR_MS for exit_ms in exits_ms)
+    today = sum(utc_day(exit_ms) == utc_day(now_ms) for exit_ms in exits_ms)
+    stale = say.duration(rules.protection.stale_data_ms)
+    yield f"{name} margin", _margin(present.portfolio, asset), _percent(asset.allocation_fraction)
+    yield from _of_market(present, name, rules)
+    found = present.assets.get(name)
+    streak = _NO_ANSWER if found is None else f"{found.loss_streak}"
+    cooldown = _NO_ANSWER if found is None else f"{found.cooldown_minutes} min"
+    yield f"{name} losses in a row", streak, f"{rest.loss_streak}"
+    yield f"{name} trades in an hour", f"{in_hour}", f"{rest.trades_per_hour}"
+    yield f"{name} trades today", f"{today}", f"{rest.trades_per_day}"
+    yield f"{name} cooldown", cooldown, "0 min"
+    yield f"{name} data", present.health.get(f"feed of {name}", _NOT_LOOKED), stale
+
+
+def _of_market(present: Present, name: str, rules: TradingRules) -> Iterator[Limit]:
+    found, strategy = present.assets.get(name), rules.strategy
+    crosses = close = cross = held = _NO_ANSWER
+    if found is not None:
+        report, position = found.report, found.position
+        crosses = close = _NO_CLOSE
+        if report is not None:
+            crosses, close = f"{report.crosses_today}", _age(present, report.t_ms)
+        cross_ms = found.newest_cross_ms
+        cross = "none yet" if cross_ms is None else _age(present, cross_ms)
+        held = _NOTHING_OPEN if position is None else _age(present, position.opened_ms)
+    yield f"{name} newest close", close, f"{say.duration(strategy.entry_max_age_ms)} to enter"
+    yield f"{name} newest cross", cross, f"{say.duration(strategy.entry_window_ms)} to enter"
+    yield f"{name} crosses today", crosses, f"{strategy.cross_threshold}"
+    yield f"{name} held", held, say.duration(strategy.max_hold_ms)
+
+
+def _highest_correlation(found: PortfolioSnapshot) -> str:
+    known = {pair: value for pair, value in found.correlations.items() if value is not None}
+    if not known:
+        return "too few closes" if found.correlations else _NOTHING_OPEN
+    (left, right), highest = max(known.items(), key=lambda item: item[1])
+    return f"{highest:.2f} ({left} with {right})"
+
+
+def _largest_group(found: PortfolioSnapshot, threshold: float) -> str:
+    """Return what is open and goes with one asset, itself included where it is open."""
+    if not found.positions:
+        return _NOTHING_OPEN
+    groups = {asset: held.notional for asset, held in found.positions.items()}
+    for (left, right), value in found.correlations.items():
+        if (value or 0.0) > threshold:
+            groups[left] = groups.get(left, _ZERO) + found.positions[right].notional
+    name, largest = max(groups.items(), key=lambda item: item[1])
+    return f"{say.percent(_share(largest, found.balance))} (with {name})"
+
+
+def _margin(found: PortfolioSnapshot, asset: AssetRules) -> str:
+    position = found.positions.get(asset.asset)
+    if position is None:
+        return _NOTHING_OPEN
+    return _percent(_share(position.notional / asset.leverage, found.balance))
+
+
+def _share(amount: Decimal, balance: Decimal) -> Decimal:
+    return amount / balance if balance > 0 else _ZERO
+
+
+def _percent(fraction: Decimal) -> str:
+    return f"{say.percent(fraction)} of the balance"
+
+
+def _age(present: Present, time_ms: int) -> str:
+    return say.duration(max(0, present.now_ms - time_ms))
+
+
+def _levels(rules: ProtectionRules) -> str:
+    levels = ("reduce", "emergency", "halt")
+    return ", ".join(say.percent(getattr(rules, f"drawdown_{n}_fraction"), 0) for n in levels)
+
+
+_PAIR = 2

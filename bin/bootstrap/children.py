@@ -1,0 +1,114 @@
+"""Which actors a run has, and what each is made with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from actors.account import AccountActor
+from actors.asset import AssetActor
+from actors.core.calls import noted
+from actors.core.supervisor import ChildSpec
+from actors.execution.actor import ExecutionActor
+from actors.names import ACCOUNT, NOTIFIER, PORTFOLIO, asset_name, execution_name
+from actors.notifier import NotifierActor
+from actors.portfolio.actor import PortfolioActor
+from actors.ports import Clock, Exchange, Feed, Journals, Outboxes, Wallet
+from actors.watch import LiveChecks
+from actors.wording.system import RunInfo
+from domain.rules import TradingRules
+from infra.trace.recording import OPENS, PORTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the actors of one run are made with."""
+
+    rules: TradingRules
+    info: RunInfo
+    feed: Feed
+    exchange: Exchange
+    clock: Clock
+    journals: Journals
+    outboxes: Outboxes
+    wallet: Wallet | None
+    """None in a replay, where no money comes or goes."""
+    asking: Mapping[str, int]
+    """How often an execution asks the exchange; nothing in a replay, which hides nothing."""
+    unknown: tuple[str, ...]
+    """Assets that were open at the exchange while the journal knew of nothing."""
+    checks: LiveChecks | None
+    """What the portfolio looks at between closes; nothing in a replay."""
+    patience: Mapping[str, int]
+    """How long the notifier waits for the answers that a report needs."""
+
+
+def child_specs(parts: Parts) -> list[ChildSpec]:
+    """Return all actors in the order of their start; what they ask of ports is noted."""
+    return [_noting(spec) for spec in _specs(parts)]
+
+
+def _specs(parts: Parts) -> list[ChildSpec]:
+    common = {"rules": parts.rules, "journals": parts.journals}
+    assets = [asset.asset for asset in parts.rules.assets]
+    notifier = common | {
+        "run": parts.info,
+        "clock": parts.clock,
+        "outboxes": parts.outboxes,
+        **parts.patience,
+    }
+    portfolio = common | {
+        "feed": parts.feed,
+        "clock": parts.clock,
+        "checks": parts.checks,
+        "unknown": parts.unknown,
+    }
+    execution = common | {
+        "exchange": parts.exchange,
+        "clock": parts.clock,
+        **parts.asking,
+    }
+    return [
+        # Kept: a system that trades must not fall silent.
+        ChildSpec(address=NOTIFIER, actor=NotifierActor, arguments=notifier, is_kept=True),
+        ChildSpec(address=PORTFOLIO, actor=PortfolioActor, arguments=portfolio, is_vital=True),
+        *_account_spec(parts),
+        # Kept: a position needs its books, and its emergency closes, also once it is suspended.
+        *(
+            ChildSpec(
+                address=execution_name(asset),
+                actor=ExecutionActor,
+                arguments=execution | {"asset": asset},
+                is_kept=True,
+            )
+            for asset in assets
+        ),
+        *(
+            ChildSpec(
+                address=asset_name(asset),
+                actor=AssetActor,
+                arguments=common | {"feed": parts.feed, "clock": parts.clock, "asset": asset},
+            )
+            for asset in assets
+        ),
+    ]
+
+
+def _noting(spec: ChildSpec) -> ChildSpec:
+    """Return a spec whose ports note what the actor asks of them."""
+    ports = {
+        name: noted(port, name, OPENS.get(name))
+        for name, port in spec.arguments.items()
+        if name in PORTS
+    }
+    return replace(spec, arguments={**spec.arguments, **ports})
+
+
+def _account_spec(parts: Parts) -> list[ChildSpec]:
+    if parts.wallet is None:
+        return []
+    account = {
+        "wallet": parts.wallet,
+        "clock": parts.clock,
+        "journals": parts.journals,
+        "ask_every_ms": parts.asking["reconcile_ms"],
+    }
+    return [ChildSpec(address=ACCOUNT, actor=AccountActor, arguments=account, is_kept=True)]

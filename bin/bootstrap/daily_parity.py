@@ -1,0 +1,148 @@
+"""Tells people once a day how the day before compares with the rules: `bin/parity` by itself.
+
+The work is done by another process of the lowest priority, so that no trading thread waits for it.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from loguru import logger
+
+from bin.parity import WRONG_USE, day_before
+from domain.operator.notices import NoticeRules, next_due_ms
+
+_ROOT = Path(__file__).resolve().parents[2]
+_PATIENCE_S = 900.0
+_SHOWN = 2
+"""Differences that fit into a notice; the command shows all."""
+
+
+class Timer(Protocol):
+    """A call that is still to come."""
+
+    def cancel(self) -> None:
+        """Let it not happen."""
+
+
+class Clock(Protocol):
+    """The trading clock."""
+
+    def now_ms(self) -> int:
+        """Return the present."""
+
+    def call_at(self, due_ms: int, call: Any) -> Timer:
+        """Call once when the clock reaches a time."""
+
+
+class TellPeople(Protocol):
+    """Who takes what is found."""
+
+    def __call__(self, key: str, title: str, detail: str) -> None:
+        """Tell people something, once a key."""
+
+
+class DailyParity:
+    """A thread that sleeps but for a moment a day."""
+
+    def __init__(
+        self,
+        directory: Path,
+        settings: Path | None,
+        *,
+        notices: NoticeRules,
+        clock: Clock,
+        tell: TellPeople,
+    ) -> None:
+        """Do nothing yet.
+
+        Args:
+            directory: of the run.
+            settings: the file that it was started with.
+            notices: when reports are due; never, where none are.
+            clock: by which they are.
+            tell: takes what is found.
+        """
+        self._directory = directory
+        self._settings = settings
+        self._notices = notices
+        self._clock = clock
+        self._tell = tell
+        self._is_due = threading.Event()
+        self._is_closing = False
+        self._child: subprocess.Popen[str] | None = None
+        self._timer: Timer | None = None
+        self._thread = threading.Thread(target=self._run, name="parity", daemon=True)
+
+    def start(self) -> None:
+        """Begin to wait for the first report."""
+        self._remind()
+        self._thread.start()
+
+    def close(self) -> None:
+        """Compare no more; a comparison under way is given up."""
+        self._is_closing = True
+        if self._timer is not None:
+            self._timer.cancel()
+        child = self._child
+        if child is not None:
+            with suppress(OSError):
+                child.kill()
+        self._is_due.set()
+        self._thread.join(5.0)
+
+    def _remind(self) -> None:
+        due_ms = next_due_ms(self._notices, self._clock.now_ms())
+        if due_ms is not None:
+            self._timer = self._clock.call_at(due_ms, self._is_due.set)
+
+    def _run(self) -> None:
+        while True:
+            self._is_due.wait()
+            self._is_due.clear()
+            if self._is_closing:
+                return
+            try:
+                self._compare(day_before(self._clock.now_ms()))
+            except Exception:  # noqa: BLE001 (the next day is another one)
+                logger.opt(exception=True).error("live and backtest could not be compared")
+            self._remind()
+
+    def _compare(self, day: str) -> None:
+        polite = ["nice", "-n", "19"] if shutil.which("nice") else []
+        command = [sys.executable, "-m", "bin.parity", "--run-dir", self._directory]
+        command += ["--day", day, "--json"]
+        if self._settings is not None:
+            command += ["--settings", self._settings.resolve()]
+        self._child = child = subprocess.Popen(  # noqa: S603 (ourselves)
+            [*polite, *map(str, command)], cwd=_ROOT, stdout=subprocess.PIPE, text=True
+        )
+        try:
+            printed, _ = child.communicate(timeout=_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            printed, _ = child.communicate()
+        finally:
+            self._child = None
+        if self._is_closing:
+            return
+        if child.returncode not in range(WRONG_USE):
+            logger.info("live and backtest could not be compared: {}", printed.strip()[:300])
+            return
+        self._report(day, json.loads(printed))
+
+    def _report(self, day: str, found: dict[str, Any]) -> None:
+        differences = found["differences"]
+        lines = found["lines"][1 : len(found["lines"]) - len(differences)]
+        lines += found["lines"][len(found["lines"]) - len(differences) :][:_SHOWN]
+        if differences:
+            title = f"{day}: {len(differences)} decisions differ from the backtest's"
+            lines.append(f"bin/parity --run-dir {self._directory} --day {day}")
+        else:
+            title = f"{day}: live and backtest decided alike"
+        self._tell(f"parity/{day}", title, ". ".join(lines))

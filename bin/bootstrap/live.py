@@ -1,0 +1,246 @@
+"""A run at an exchange, from its options to its end."""
+
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from bin.bootstrap.command_service import open_office
+from bin.bootstrap.daily_parity import DailyParity
+from bin.bootstrap.drills import read_sim_drills
+from bin.bootstrap.health import Health
+from bin.bootstrap.live_view import LiveView
+from bin.bootstrap.run import Run, build_live, start_run_logging
+from bin.bootstrap.run_files import RunDirectory
+from bin.bootstrap.session_view import SessionView
+from domain.errors import AccessDeniedError, ConfigError, UnavailableError
+from infra.drills.process import read_process_drills
+from infra.operator.control.tally import Tally
+from infra.operator.health.view import health_figures
+from infra.operator.panic_file import request_panic
+from infra.operator.reload import Reload
+from infra.operator.terminal.confirm import confirm_live
+from infra.process.garbage import spare_the_old
+from infra.process.logs import set_level
+from infra.process.signals import call_at_signals, interrupted_by_every_end
+from infra.process.systemd import ServiceManager
+from infra.process.watchdog import Watchdog
+from infra.settings import Settings, default_dotenv, load_settings
+from infra.store.settings_record import SettingsRecord
+from infra.venues.bybit.account_lock import AccountLock
+from infra.venues.bybit.api_key import read_key
+from infra.venues.bybit.connection import account_reader
+from infra.venues.bybit.venues import Venue
+from infra.venues.modes import Mode, venue_of
+from infra.venues.simulator.process import SimulatedVenue, generated_market
+
+DONE, GAVE_UP = 0, 1
+_VAR = Path(__file__).resolve().parents[2] / "var"
+_DRAW_EVERY_S = 0.5
+_EVENTS_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveOptions:
+    """What the command line says."""
+
+    mode: Mode
+    settings: Path | None
+    run_dir: Path | None
+    drills: tuple[str, ...] = ()
+    seed: int = 0
+    """Of the drills."""
+
+
+def run_live(options: LiveOptions, screen: Console) -> int:
+    """Trade until a signal comes, show it, and return the exit code.
+
+    Raises:
+        ConfigError: the options or settings are wrong, or the exchange refuses the key.
+    """
+    try:
+        with interrupted_by_every_end():
+            return _run(options, screen)
+    except KeyboardInterrupt:
+        screen.print("Stopped before it traded.")
+        return DONE
+    except AccessDeniedError as error:
+        raise ConfigError(f"the exchange cannot be used: {error}") from error
+    except UnavailableError as error:
+        # No wrong use: the same start may do in a minute, and a service manager tries it.
+        screen.print(f"the exchange does not answer: {error}", style="red", markup=False)
+        return GAVE_UP
+
+
+def _run(options: LiveOptions, screen: Console) -> int:
+    settings = load_settings(options.settings, environ=os.environ, dotenv=default_dotenv())
+    mode = options.mode
+    assets = [asset.asset for asset in settings.trading_rules().assets]
+    service = ServiceManager(os.environ)
+    process_drills, texts = read_process_drills(options.drills)
+    drills = read_sim_drills(texts, assets, options.seed)
+    venue = _venue(options, settings)
+    directory = RunDirectory(options.run_dir or _VAR / mode)
+    watchdog = Watchdog(directory.path / "frozen.txt", float(settings.supervision.freeze_seconds))
+    with ExitStack() as held, _interrupted_in_time(watchdog, _stop_s(settings)):
+        held.callback(directory.release)
+        panic = partial(request_panic, directory.path, "SIGUSR2")
+        held.callback(call_at_signals(panic, [signal.SIGUSR2]))
+        logs = _VAR / "logs" if options.run_dir is None else options.run_dir / "logs"
+        events: deque[str] = deque(maxlen=_EVENTS_SHOWN)
+        start_run_logging(
+            logs,
+            mode,
+            settings,
+            screen=_keeper(events) if screen.is_terminal else _printer(screen),
+            screen_level=settings.logging.level,
+        )
+        if venue is None:
+            market = generated_market(settings, directory.path)
+            simulated = SimulatedVenue(settings, directory.path, market, options.settings)
+            held.callback(simulated.close)
+            venue = simulated.venue
+        elif mode.has_account and not _may_trade(mode, venue, settings, held, screen):
+            screen.print("Stopped; nothing was done.")
+            return DONE
+        run, connection = build_live(settings, venue, directory.path, mode, drills, process_drills)
+        held.callback(connection.close)
+        if mode.has_account:
+            run.warnings = connection.account.warnings
+        connection.start()
+        tally = Tally()
+        health = Health(
+            run,
+            connection,
+            settings,
+            directory.path,
+            accesses=tally.counts,
+        )
+        run.health = lambda: health_figures(health.figures)
+        routes = health.pages().routes()
+        reload = _reload(run, health, settings, options.settings)
+        office = open_office(run, settings, reload, directory.path, routes, tally)
+        desk = held.enter_context(office)
+        # From here on a panic needs no file that can be made.
+        panic = partial(desk.panic_file.request, "SIGUSR2")
+        held.callback(call_at_signals(panic, [signal.SIGUSR2]))
+        daily = DailyParity(
+            directory.path,
+            options.settings,
+            notices=settings.notifications.rules(),
+            clock=run.ports.clock,
+            tell=run.tell_people,
+        )
+        held.callback(daily.close)
+        daily.start()
+        keepers = Keepers(watchdog=watchdog, health=health, service=service)
+        return _trade(run, LiveView(run, mode, events), screen, _stop_s(settings), keepers)
+
+
+@contextmanager
+def _interrupted_in_time(watchdog: Watchdog, stop_s: float) -> Iterator[None]:
+    """Let the process end in its time after an interruption, whatever has to be closed then."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        watchdog.end_within(stop_s, DONE)
+        raise
+
+
+def _venue(options: LiveOptions, settings: Settings) -> Venue | None:
+    """Return where it trades; None: at a simulation that is still to be started."""
+    if not options.mode.has_market:
+        return None
+    if options.drills:
+        raise ConfigError(f"--drill is for the simulation and replays, not for {options.mode}")
+    return venue_of(options.mode, settings, os.environ)
+
+
+def _may_trade(
+    mode: Mode, venue: Venue, settings: Settings, held: ExitStack, screen: Console
+) -> bool:
+    """Hold the account for this process, and tell whether it may be traded."""
+    with closing(account_reader(venue)) as rest:
+        rest.sync_clock()
+        held.callback(AccountLock(venue, read_key(rest).info, os.environ).release)
+        return mode is not Mode.LIVE or confirm_live(
+            rest, settings.trading_rules(), venue.rest_url, screen
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keepers:
+    """Who watches that the process works; the supervisor's turns are their proof."""
+
+    watchdog: Watchdog
+    health: Health
+    service: ServiceManager
+
+    def turn(self) -> None:
+        """Take note of a turn."""
+        self.watchdog.feed()
+        self.health.turn()
+        self.service.feed()
+
+
+def _reload(run: Run, health: Health, settings: Settings, file: Path | None) -> Reload:
+    """Note the settings that hold from the start on, and return what changes them later."""
+    now_ms, record = run.ports.clock.now_ms, SettingsRecord(run.ports.journals)
+    origin = run.note("settings", "read at the start", "roof")
+    record.note(settings, "at the start", now_ms(), lambda: origin)
+
+    def apply(changed: Settings) -> None:
+        set_level(changed.logging.level)
+        health.change(changed)
+        run.change(changed)
+
+    return Reload(settings, file, record, apply, now_ms)
+
+
+def _trade(run: Run, view: LiveView, screen: Console, stop_s: float, keepers: Keepers) -> int:
+    run.supervisor.on_turn = keepers.turn
+    call_at_signals(run.stop_requested.set)
+    run.start()
+    spare_the_old()
+    keepers.health.start()
+    keepers.service.ready(f"trades in mode {run.info.mode}")
+    session = SessionView(run, run.info.mode)
+    if screen.is_terminal:
+        with Live(view.draw(), console=screen, auto_refresh=False, screen=False) as live:
+            while not _is_over(run):
+                live.update(view.draw(), refresh=True)
+    else:
+        while not _is_over(run):
+            pass
+    code = GAVE_UP if run.supervisor.escalated.is_set() else DONE
+    keepers.watchdog.end_within(stop_s, code)
+    keepers.service.stopping("stops in order; positions stay under their stops")
+    keepers.health.close()
+    session.note()
+    run.stop(stop_s)
+    Console(emoji=False).print(session.draw())
+    return code
+
+
+def _is_over(run: Run) -> bool:
+    return run.stop_requested.wait(_DRAW_EVERY_S) or run.is_to_end()
+
+
+def _stop_s(settings: Settings) -> float:
+    return float(settings.supervision.shutdown_seconds)
+
+
+def _keeper(events: deque[str]) -> Callable[[str], None]:
+    return lambda line: events.append(line.rstrip("\n"))
+
+
+def _printer(screen: Console) -> Callable[[str], None]:
+    return lambda line: screen.print(Text.from_ansi(line.rstrip("\n")), soft_wrap=True)

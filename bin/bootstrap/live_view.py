@@ -1,0 +1,157 @@
+"""The live picture of a running system, and the lines that take its place without a terminal."""
+
+from collections import deque
+from datetime import UTC, datetime
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from bin.bootstrap.run import Run
+from domain.market.instruments import Instrument, Side
+from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
+from domain.rules import RiskRules
+from domain.trading.positions import Position
+from domain.trading.sizing import protective_levels
+
+_REGIME_STYLE = {"ACTIVE": "green", "INACTIVE": "dim", "COOLDOWN": "yellow"}
+
+
+class LiveView:
+    """Draws a run anew each time it is asked."""
+
+    def __init__(self, run: Run, mode: str, events: deque[str]) -> None:
+        """Draw nothing yet.
+
+        Args:
+            run: what is shown.
+            mode: where it trades.
+            events: the last log lines, colored.
+        """
+        self._run = run
+        self._mode = mode
+        self._events = events
+
+    def draw(self) -> RenderableType:
+        """Return the picture of this moment."""
+        portfolio = self._run.portfolio_snapshot()
+        now_ms = self._run.ports.clock.now_ms()
+        head = Text(f"{self._mode}  {_time(now_ms)}", style="bold")
+        parts: list[RenderableType] = [
+            head,
+            self._assets(portfolio),
+            _portfolio_line(portfolio, now_ms),
+            self._actors(),
+            self._trace(),
+            *self._troubles(),
+        ]
+        if self._events:
+            events = Group(*(Text.from_ansi(line) for line in self._events))
+            parts.append(Panel(events, title="last events"))
+        return Group(*parts)
+
+    def _assets(self, portfolio: PortfolioSnapshot | None) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
+        for name in ("asset", "price", "EMA short", "EMA long", "regime", "crosses", "PnL"):
+            # A number without its end is another number: a narrow terminal wraps words alone.
+            table.add_column(name, no_wrap=True)
+        table.add_column("position, cooldown", overflow="fold")
+        for rules in self._run.rules.assets:
+            snapshot = self._run.asset_snapshot(rules.asset)
+            if snapshot is None:
+                table.add_row(rules.asset, "[red]no answer[/]")
+            else:
+                table.add_row(*self._asset_row(snapshot, portfolio))
+        return table
+
+    def _asset_row(self, snapshot: AssetSnapshot, portfolio: PortfolioSnapshot | None) -> list[str]:
+        report = snapshot.report
+        if report is None:
+            return [snapshot.asset, "waiting for candles"]
+        rules = self._run.rules
+        instrument = rules.asset(snapshot.asset).instrument
+        style = _REGIME_STYLE[report.regime]
+        rests = snapshot.cooldown_minutes
+        cooldown = f"{rests} min {snapshot.cooldown_reason}" if rests else ""
+        position = _position_text(snapshot.position, rules.risk, instrument)
+        return [
+            snapshot.asset,
+            f"{report.close:,.2f}",
+            f"{report.ema_short:,.2f}",
+            f"{report.ema_long:,.2f}",
+            f"[{style}]{report.regime}[/]",
+            str(report.crosses_today),
+            _pnl_text(snapshot, portfolio),
+            "\n".join(filter(None, (position, cooldown))),
+        ]
+
+    def _actors(self) -> str:
+        depths, restarts = self._run.depths(), self._run.restarts()
+        given_up = self._run.given_up()
+        shown = [
+            f"[red]{name} given up[/]" if name in given_up else f"{name} {count}r {depths[name]}w"
+            for name, count in restarts.items()
+        ]
+        return f"[dim]actors (restarts, waiting):[/] {'  '.join(shown)}"
+
+    def _troubles(self) -> list[str]:
+        found = self._run.channels.troubles()
+        return [f"[red]{c} does not work:[/] {escape(why)}" for c, why in found.items()]
+
+    def _trace(self) -> str:
+        """Return whether a trace is written, and the last crash that `bin/trace crash` shows."""
+        recorder = self._run.recorder
+        if recorder is None:
+            return "[dim]no trace is written[/]"
+        if recorder.stopped_because is not None:
+            return f"[red]tracing stopped, trading goes on:[/] {escape(recorder.stopped_because)}"
+        crashes = [c.reports[-1] for c in self._run.supervisor.children() if c.reports]
+        last = max(crashes, key=lambda report: report.origin.message_id, default=None)
+        size = f"{recorder.bytes_written / 1e6:,.1f} MB"
+        known = "" if last is None else f"; last crash {last.crash_id} of {last.address}"
+        return f"[dim]trace: session {recorder.session.number}, {size}{known}[/]"
+
+
+def _position_text(position: Position | None, risk: RiskRules, instrument: Instrument) -> str:
+    if position is None:
+        return ""
+    levels = protective_levels(position.avg_entry_price, position.side, risk, instrument)
+    side = "short" if position.side is Side.SELL else "long"
+    return (
+        f"{side} {position.qty} at {position.avg_entry_price:,.2f}, "
+        f"stop {levels.stop_loss:,}, target {levels.take_profit:,}"
+    )
+
+
+def _pnl_text(snapshot: AssetSnapshot, portfolio: PortfolioSnapshot | None) -> str:
+    price = None if portfolio is None else portfolio.prices.get(snapshot.asset)
+    if snapshot.position is None or price is None:
+        return ""
+    pnl = snapshot.position.unrealized_pnl(price)
+    return f"[{'green' if pnl >= 0 else 'red'}]{pnl:+,.2f}[/]"
+
+
+def _portfolio_line(portfolio: PortfolioSnapshot | None, now_ms: int) -> str:
+    if portfolio is None:
+        return "[red]portfolio: no answer[/]"
+    rests_min = max(0, portfolio.global_cooldown_end_ms - now_ms) // 60_000
+    parts = [
+        f"equity {portfolio.equity:,.2f}",
+        f"balance {portfolio.balance:,.2f}",
+        f"exposure {portfolio.exposure:,.2f}",
+        f"drawdown {portfolio.drawdown:.2%}",
+        f"today {-portfolio.daily_loss:+.2%}",
+        f"{portfolio.trades} trades {portfolio.realized_pnl:+,.2f}",
+    ]
+    if rests_min:
+        parts.append(f"[yellow]global cooldown {rests_min} min[/]")
+    if portfolio.is_halted:
+        parts.append("[red]HALTED[/]")
+    return "  ".join(parts)
+
+
+def _time(ms: int) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,236 @@
+"""A run over candle files, from its options to its summary: in this process, or over sockets."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from bin.bootstrap.drills import Drills, read_replay_drills
+from bin.bootstrap.run import (
+    REPLAY,
+    STEPPED,
+    Run,
+    build_replay,
+    build_stepped,
+    start_run_logging,
+)
+from bin.bootstrap.run_files import RunDirectory
+from domain.backtesting.summary import in_order, max_drawdown
+from domain.errors import ConfigError, UnavailableError
+from domain.market.candles import CandleSeries
+from domain.trading.positions import Position, book
+from infra.candles.market_input import read_market
+from infra.operator.report.trade_files import write_trades
+from infra.operator.terminal.summary import RunSummary, render
+from infra.process.garbage import spare_the_old
+from infra.process.signals import call_at_signals
+from infra.settings import Settings, default_dotenv, load_settings
+from infra.venues.simulator.process import SimulatedVenue, recorded_market
+
+DONE, GAVE_UP, WRONG_USE = 0, 1, 2
+
+_VAR = Path(__file__).resolve().parents[2] / "var"
+_PROGRESS_EVERY = 100
+"""Closes between two steps of the progress bar."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayOptions:
+    """What the command line says."""
+
+    candles: Path
+    settings: Path | None
+    from_time: str | None
+    to_time: str | None
+    trades: Path | None
+    run_dir: Path | None
+    has_progress: bool
+    drills: tuple[str, ...]
+    seed: int
+    is_stepped: bool = False
+    """Played by the simulated exchange, in lock-step over its sockets."""
+
+
+class Player(Protocol):
+    """What plays the candles."""
+
+    candles: Mapping[str, CandleSeries]
+
+    def steps(self, wait_quiet: Callable[[], bool]) -> Iterator[tuple[int, int]]:
+        """Yield each close and the number of its candles."""
+
+
+def run_replay(options: ReplayOptions, screen: Console) -> int:
+    """Play the candles through the actors, show the summary, and return the exit code.
+
+    Raises:
+        ConfigError: the options or settings are wrong.
+        BadDataError: the candle files are wrong.
+    """
+    settings = load_settings(options.settings, environ=os.environ, dotenv=default_dotenv())
+    candles = read_market(
+        options.candles, settings.trading_rules(), options.from_time, options.to_time
+    )
+    drills = read_replay_drills(options.drills, list(candles), options.seed)
+    mode = STEPPED if options.is_stepped else REPLAY
+    directory = RunDirectory(options.run_dir or _VAR / mode)
+    try:
+        _start_logging(options, settings, mode, screen)
+        if options.is_stepped:
+            return _play_over_sockets(candles, directory.path, options, settings, screen)
+        run, lockstep = build_replay(
+            settings,
+            candles,
+            directory.path,
+            make_probe=drills.make_probe,
+            is_lenient=bool(drills.crash_probability),
+        )
+        return _play(run, lockstep, drills, options, settings, screen)
+    finally:
+        directory.release()
+
+
+def _play_over_sockets(
+    candles: Mapping[str, CandleSeries],
+    directory: Path,
+    options: ReplayOptions,
+    settings: Settings,
+    screen: Console,
+) -> int:
+    market = recorded_market(
+        options.candles.absolute(),
+        warmup=settings.strategy.warmup_candles,
+        from_time=options.from_time,
+        to_time=options.to_time,
+    )
+    simulated = SimulatedVenue(settings, directory, market, options.settings)
+    try:
+        run, connection, stepper = build_stepped(settings, simulated.venue, candles, directory)
+        try:
+            connection.start()
+            return _play(run, stepper, Drills(), options, settings, screen)
+        finally:
+            stepper.close()
+            connection.close()
+    except UnavailableError as error:
+        raise ConfigError(f"the simulated exchange cannot be used: {error}") from error
+    finally:
+        simulated.close()
+
+
+def _play(
+    run: Run,
+    player: Player,
+    drills: Drills,
+    options: ReplayOptions,
+    settings: Settings,
+    screen: Console,
+) -> int:
+    call_at_signals(run.stop_requested.set)
+    began_s = time.monotonic()
+    run.start()
+    spare_the_old()
+    last_ms, played = _steps(run, player, drills, screen, has_progress=options.has_progress)
+    seconds = time.monotonic() - began_s
+    run.stop(float(settings.supervision.shutdown_seconds))
+    with run.ports.journals.connected():
+        summary = _summary(run, player, last_ms, played, seconds)
+    if options.trades is not None:
+        write_trades(options.trades, summary.trades)
+    Console(emoji=False).print(render(summary))
+    return GAVE_UP if run.supervisor.escalated.is_set() else DONE
+
+
+def _steps(
+    run: Run, player: Player, drills: Drills, screen: Console, *, has_progress: bool
+) -> tuple[int | None, int]:
+    """Play all closes and return the last one and the number of candles played."""
+    last_ms, played, waiting = None, 0, list(drills.suspensions)
+    bar = Progress(
+        BarColumn(bar_width=None),
+        TextColumn("{task.percentage:3.0f}% {task.fields[rate]} candles/s, left"),
+        TimeRemainingColumn(),
+        console=screen,
+        disable=not (has_progress and screen.is_terminal),
+    )
+    with bar:
+        task = bar.add_task("", total=_candle_count(player), rate="-")
+        began_s = time.monotonic()
+        for place, (t_ms, count) in enumerate(player.steps(run.wait_quiet)):
+            for due in [due for due in waiting if t_ms >= due[1]]:
+                run.suspend(due[0], "suspend drill")
+                waiting.remove(due)
+            played += count
+            last_ms = t_ms
+            if place % _PROGRESS_EVERY == 0:
+                rate = played / max(time.monotonic() - began_s, 1e-9)
+                bar.update(task, completed=played, rate=f"{rate:,.0f}")
+        bar.update(task, completed=played)
+    return last_ms, played
+
+
+def _summary(
+    run: Run,
+    player: Player,
+    last_ms: int | None,
+    played: int,
+    seconds: float,
+) -> RunSummary:
+    journals, candles = run.ports.journals, player.candles
+    balance, positions = _books(run)
+    samples = journals.samples()
+    return RunSummary(
+        assets=list(candles),
+        trades=in_order(journals.trades(), [asset.asset for asset in run.rules.assets]),
+        refusals=journals.refusals_by_reason(),
+        max_drawdown=max_drawdown(samples),
+        initial_balance=run.rules.fills.initial_balance,
+        final_balance=balance,
+        open_positions=positions,
+        restarts=run.restarts(),
+        given_up=run.given_up(),
+        is_halted=bool(samples) and samples[-1].is_halted,
+        carried_forward={name: int(series.carried.sum()) for name, series in candles.items()},
+        first_ms=min(int(series.open_time_ms[0]) for series in candles.values()),
+        last_ms=last_ms,
+        is_complete=played == _candle_count(player) and not run.is_to_end(),
+        seconds=seconds,
+        candles=played,
+    )
+
+
+def _candle_count(player: Player) -> int:
+    return sum(len(series) for series in player.candles.values())
+
+
+def _books(run: Run) -> tuple[Decimal, list[Position]]:
+    """Return balance and open positions, as the stored executions make them."""
+    journal = run.ports.journals.open("roof", lambda: None)
+    balance, positions = run.rules.fills.initial_balance, []
+    for asset in run.rules.assets:
+        position = None
+        for stored in journal.executions(asset.asset):
+            booked = book(position, stored.execution)
+            position, balance = booked.position, balance + booked.cash
+        if position is not None:
+            positions.append(position)
+    return balance, positions
+
+
+def _start_logging(options: ReplayOptions, settings: Settings, mode: str, screen: Console) -> None:
+    logs = _VAR / "logs" if options.run_dir is None else options.run_dir / "logs"
+    start_run_logging(
+        logs,
+        mode,
+        settings,
+        screen=lambda line: screen.print(Text.from_ansi(line.rstrip("\n")), soft_wrap=True),
+        # The screen belongs to the progress bar and the summary; the file has the rest.
+        screen_level="WARNING",
+    )

@@ -1,0 +1,77 @@
+"""A run's directory and the journal in it: whose they are, and for how long."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from domain.errors import ConfigError
+from domain.rules import TradingRules
+from infra.process.locks import FileLock
+from infra.settings import Settings
+from infra.store.journal import SqliteJournals
+from infra.trace.recording import forget_traces
+
+
+class RunDirectory:
+    """Where one run keeps its journal; held by one process at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Make the directory and take hold of it.
+
+        Raises:
+            ConfigError: another process holds it, or it cannot be made.
+        """
+        self.path = path
+        try:
+            self._lock = FileLock(path / "lock", f"{path}: another run uses this directory")
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be the run directory: {error.strerror}") from error
+
+    def release(self) -> None:
+        """Let another process take it."""
+        self._lock.release()
+
+
+def open_fresh_journals(
+    settings: Settings, directory: Path, mode: str, now_ms: Callable[[], int]
+) -> SqliteJournals:
+    """Open a fresh journal for a run over candle files; the one of an earlier run is replaced.
+
+    Raises:
+        ConfigError: the journal there is not of this mode, and would be lost.
+    """
+    file = directory / (settings.database.file or "journal.sqlite")
+    busy_timeout_ms = settings.database.busy_timeout_ms
+    if file.exists():
+        old = SqliteJournals(file, now_ms, busy_timeout_ms=busy_timeout_ms)
+        with old.connected():
+            found = old.read_meta("mode")
+        if found != mode:
+            raise ConfigError(
+                f"{file}: holds the facts of mode {found or 'unknown'}, which mode {mode} would "
+                "replace; choose another --run-dir"
+            )
+        for part in ("", "-wal", "-shm"):
+            file.with_name(file.name + part).unlink(missing_ok=True)
+    forget_traces(directory)
+    journals = SqliteJournals(file, now_ms, busy_timeout_ms=busy_timeout_ms)
+    with journals.connected():
+        journals.write_meta("mode", mode)
+        record_assets(journals, settings.trading_rules())
+    return journals
+
+
+def record_assets(journals: SqliteJournals, rules: TradingRules) -> None:
+    """Store shares and instruments where they differ from those stored; while connected."""
+    roof = journals.open("roof", lambda: None)
+    for asset in rules.assets:
+        roof.record_asset(asset)
+
+
+def claim_journals(journals: SqliteJournals, file: Path, mode: str) -> None:
+    """Make a journal a mode's own, for ever."""
+    known = journals.read_meta("mode")
+    if known not in (None, mode):
+        raise ConfigError(
+            f"{file}: holds the facts of mode {known}, not of {mode}; choose another --run-dir"
+        )
+    journals.write_meta("mode", mode)

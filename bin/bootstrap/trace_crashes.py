@@ -1,0 +1,215 @@
+"""What crashed, over what, in which state, and how it was put right."""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from actors.rerunning import Codec, rerun
+from domain.errors import ConfigError
+from infra.trace.ids import id_text
+from infra.trace.query.text import duration_text, fields_of, line, payload_text, time_text
+from infra.trace.reader import Found
+from infra.trace.records import StoredHandling, StoredTold
+
+_ENDED = ("crashed", "hung")
+_LAST = 20
+_LONGEST = 160
+_MANY = 4
+_OPENED = ("journals", "open")
+_PLUMBING = frozenset(
+    {"incarnation", "name", "_around", "_current", "_origin", "_outbox", "_held", "_has_let_go"}
+)
+
+
+@dataclass(slots=True)
+class Crash:
+    """One life's end, what came before it, and the next life's start."""
+
+    found: Found
+    before: list[Found]
+    """The last messages of that actor, oldest first, of the lives before too."""
+    recovery: Found | None = None
+    """The start that succeeded, be it after others that failed."""
+
+    @property
+    def crash_id(self) -> str:
+        """The id of the message over which it ended."""
+        return id_text(self.found.handling.message_id)
+
+    @property
+    def recovered_us(self) -> float | None:
+        """From the crash to the next life being ready; None where there was none."""
+        if self.recovery is None:
+            return None
+        return (self.recovery.handling.done_ns - self.found.handling.done_ns) / 1000
+
+
+def crashes_in(records: Iterable[Found]) -> Iterator[Crash]:
+    """Yield the crashes, each once its recovery is known."""
+    lives: dict[str, deque[Found]] = {}
+    open_ones: dict[str, list[Crash]] = {}
+    for found in records:
+        stored = found.handling
+        if not stored.generation:
+            continue
+        last = lives.setdefault(stored.receiver, deque(maxlen=_LAST))
+        if stored.outcome in _ENDED:
+            open_ones.setdefault(stored.receiver, []).append(Crash(found, list(last)))
+        elif stored.kind == "Start":
+            for crash in open_ones.pop(stored.receiver, []):
+                crash.recovery = found
+                yield crash
+        last.append(found)
+    for crashes in open_ones.values():
+        yield from crashes
+
+
+def crashes_table(crashes: Iterable[Crash]) -> Table:
+    """Return a row for each crash."""
+    names = ("crash", "at", "actor", "life", "over", "cause", "recovered in")
+    table = Table(*names, box=SIMPLE_HEAD)
+    for crash in crashes:
+        stored = crash.found.handling
+        took = crash.recovered_us
+        table.add_row(
+            crash.crash_id,
+            time_text(stored.now_ms),
+            stored.receiver,
+            str(stored.generation),
+            stored.kind,
+            "" if stored.raised is None else stored.raised.cause,
+            "not at all" if took is None else duration_text(took),
+        )
+    return table
+
+
+def find_crash(records: Iterable[Found], crash_id: int) -> Crash:
+    """Return a crash.
+
+    Raises:
+        ConfigError: there is none of this id.
+    """
+    for crash in crashes_in(records):
+        if crash.found.handling.message_id == crash_id:
+            return crash
+    raise ConfigError(f"{id_text(crash_id)}: no crash of this id; see `bin/trace crashes`")
+
+
+def crash_view(crash: Crash, records: Iterable[Found], codec: Codec) -> RenderableType:
+    """Return all that is known of a crash.
+
+    Args:
+        crash: which.
+        records: of its address, from the beginning.
+        codec: to run its life again, for its state before the crash.
+    """
+    stored = crash.found.handling
+    cause = "" if stored.raised is None else stored.raised.cause
+    head = Text.assemble(
+        (f"{stored.receiver} life {stored.generation} {stored.outcome}: {cause}\n", "bold red"),
+        f"crash {crash.crash_id}, trace {id_text(stored.trace_id)}, {time_text(stored.now_ms)}\n",
+        f"over {stored.kind} {payload_text(fields_of(stored.payload))}",
+    )
+    parts: list[RenderableType] = [head]
+    if stored.raised is not None and stored.raised.details:
+        title = "where it stood" if stored.outcome == "hung" else "traceback"
+        # As text: a line of code may look like markup.
+        parts.append(Panel(Text(stored.raised.details.rstrip()), title=title))
+    parts.append(_state_table(state_before(stored.message_id, records, codec)))
+    before = Group(*(line(found) for found in crash.before))
+    parts += [Panel(before, title=f"its last {len(crash.before)} messages"), _recovery(crash)]
+    return Group(*parts)
+
+
+def state_before(message_id: int, records: Iterable[Found], codec: Codec) -> dict[str, str]:
+    """Return an actor's state before a message, found by running its life again."""
+    state: dict[str, str] = {}
+
+    def look(found: Any, actor: Any) -> None:
+        if found.handling.message_id == message_id:
+            state.update(state_of(actor))
+
+    for step in rerun(records, codec, before=look):
+        if step.found.handling.message_id == message_id:
+            break
+    return state
+
+
+def state_of(actor: Any) -> dict[str, str]:
+    """Return what an actor knows, by the name of the attribute."""
+    return {
+        name: text
+        for name, value in sorted(vars(actor).items())
+        if name not in _PLUMBING
+        and not name.startswith("actor_")
+        and not name.endswith("_actor_ref")
+        for name, text in _inside(name, value)
+    }
+
+
+def _inside(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    module = type(value).__module__
+    if module in ("actors.core.calls", "domain.rules") or name == "_actor_ref":
+        return
+    slots = getattr(type(value), "__slots__", None)
+    is_fold = slots and module.startswith("domain") and "object at 0x" in repr(value)
+    if is_fold and slots is not None:
+        for slot in slots:
+            if slot != "_rules":
+                yield from _inside(f"{name}.{slot}", getattr(value, slot, None))
+        return
+    text = repr(value)
+    yield name, text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
+def _state_table(state: dict[str, str]) -> RenderableType:
+    if not state:
+        return Text("its state before: unknown, the start of that life is not in the trace", "dim")
+    table = Table("its state before", "")
+    for name, text in state.items():
+        table.add_row(name.removeprefix("_"), text)
+    return table
+
+
+def _recovery(crash: Crash) -> Text:
+    took = crash.recovered_us
+    if crash.recovery is None or took is None:
+        return Text("recovery: none in this trace", "yellow")
+    stored = crash.recovery.handling
+    return Text(
+        f"recovery: life {stored.generation} was ready after {duration_text(took)} "
+        f"(its start took {duration_text(stored.worked_us)}){_facts_text(stored)}, asked "
+        f"{_counted(f'{call.port}.{call.method}' for call in stored.calls)}; "
+        f"told {_told_text(stored.told)}",
+        "green",
+    )
+
+
+def _facts_text(start: StoredHandling) -> str:
+    """Return from which facts a life was rebuilt."""
+    opened = (fields_of(c.result) for c in start.calls if (c.port, c.method) == _OPENED)
+    newest = next((fact_id for fact_id in opened if fact_id is not None), None)
+    return "" if newest is None else f" from the facts up to {newest}"
+
+
+def _told_text(told: Iterable[StoredTold]) -> str:
+    receivers: dict[str, list[str]] = {}
+    for one in told:
+        receivers.setdefault(one.kind, []).append(one.receiver)
+    texts = (
+        f"{kind} to {', '.join(names) if len(names) < _MANY else f'{len(names)} actors'}"
+        for kind, names in receivers.items()
+    )
+    return ", ".join(texts) or "nobody"
+
+
+def _counted(names: Iterable[str]) -> str:
+    texts = (f"{name}{f' x{count}' if count > 1 else ''}" for name, count in Counter(names).items())
+    return ", ".join(texts) or "nothing"

@@ -1,0 +1,385 @@
+"""Answers to what the operator asks: of the actors as they are now, and of the facts."""
+
+import platform
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from importlib.metadata import version
+from typing import Any
+
+from actors.core.supervisor import Child
+from actors.operator.risk_view import Present, limits
+from actors.wording import figures as say
+from actors.wording import reports
+from bin.bootstrap.run import Run
+from domain.backtesting.summary import figures
+from domain.market.instruments import DAY_MS, MINUTE_MS
+from domain.operator.commands import MANUALS, CommandName
+from domain.operator.notices import ReportPeriod
+from domain.operator.replies import Reply, ReplyCode, ReplyTable
+from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
+from domain.trading.positions import Trade
+from domain.trading.sizing import protective_levels
+from infra.process.version import program_version
+
+_TRADES = 10
+_WEEK_DAYS = 7
+_YEAR = len("2026-")
+"""Left out of a trade's time, so that its row fits a screen; programs get the whole."""
+_PACKAGES = (
+    "pykka",
+    "pybit",
+    "websocket-client",
+    "numpy",
+    "peewee",
+    "pydantic",
+    "fastapi",
+    "uvicorn",
+    "python-telegram-bot",
+    "apprise",
+)
+Row = tuple[str, ...]
+Handler = Callable[[str], Reply]
+
+
+class Views:
+    """Reads a run; changes nothing."""
+
+    def __init__(self, run: Run) -> None:
+        """Read a run."""
+        self._run = run
+        self._rules = run.rules
+        self._program = program_version()
+
+    def handlers(self) -> dict[CommandName, Handler]:
+        """Return what answers each question."""
+        return {
+            CommandName.STATUS: self._status,
+            CommandName.POSITIONS: self._positions,
+            CommandName.BALANCE: self._balance,
+            CommandName.REGIMES: self._regimes,
+            CommandName.COOLDOWNS: self._cooldowns,
+            CommandName.TRADES: self._trades,
+            CommandName.DAILY: lambda _: self._report("Daily", 1),
+            CommandName.WEEKLY: lambda _: self._report("Weekly", _WEEK_DAYS),
+            CommandName.PERFORMANCE: self._performance,
+            CommandName.RISK: self._risk,
+            CommandName.HEALTH: self._health,
+            CommandName.ACTORS: self._actors,
+            CommandName.VERSION: self._version,
+            CommandName.HELP: self._help,
+        }
+
+    # The present.
+
+    def _status(self, _: str) -> Reply:
+        portfolio, info = self._portfolio(), self._run.info
+        keeps = list(self._keeps_back(portfolio))
+        held = ", ".join(portfolio.positions) or "none"
+        troubles = self._run.channels.troubles()
+        return Reply(
+            code=ReplyCode.DONE,
+            title=f"{info.mode}, {say.utc(self._now_ms())}",
+            lines=(
+                f"Account: {info.account}",
+                f"Started {say.utc(info.started_ms)}",
+                f"Equity {say.usdt(portfolio.equity)}, balance {say.usdt(portfolio.balance)}",
+                f"Exposure {say.usdt(portfolio.exposure)}, positions: {held}",
+                f"Drawdown {say.percent(portfolio.drawdown)}, trades {portfolio.trades}",
+                *(keeps or ["Entries are allowed"]),
+                *(f"{say.SIREN} {c} does not work: {say.words(w)}" for c, w in troubles.items()),
+            ),
+            data={
+                "mode": info.mode,
+                "account": info.account,
+                "time_ms": self._now_ms(),
+                "started_ms": info.started_ms,
+                **_money(portfolio),
+                "positions": sorted(portfolio.positions),
+                "trades": portfolio.trades,
+                "paused": sorted(portfolio.paused),
+                "panic_since_ms": portfolio.panic_since_ms,
+                "not_flat": sorted(portfolio.not_flat),
+                "is_halted": portfolio.is_halted,
+                "is_reduced": portfolio.is_reduced,
+                "global_cooldown_end_ms": portfolio.global_cooldown_end_ms,
+                "malfunctions": dict(portfolio.malfunctions),
+                "given_up": self._run.given_up(),
+                "channels_in_trouble": troubles,
+            },
+        )
+
+    def _keeps_back(self, portfolio: PortfolioSnapshot) -> Iterator[str]:
+        if portfolio.panic_since_ms is not None:
+            waits = ", ".join(sorted(portfolio.not_flat))
+            yield f"{say.SIREN} PANIC since {say.utc(portfolio.panic_since_ms)}, until rearm"
+            yield f"Not shown flat yet: {waits}" if waits else "All flat at the exchange"
+        if portfolio.is_halted:
+            yield f"{say.SIREN} HALTED until rearm"
+        if portfolio.paused:
+            yield f"Paused: {', '.join(sorted(portfolio.paused))}"
+        if portfolio.suspended:
+            yield f"Suspended: {', '.join(sorted(portfolio.suspended))}"
+        if portfolio.global_cooldown_end_ms > self._now_ms():
+            yield f"Cooldown until {say.utc(portfolio.global_cooldown_end_ms)}"
+        if portfolio.is_reduced:
+            yield "Entries at reduced size"
+        yield from (f"Broken: {detail}" for detail in portfolio.malfunctions.values())
+
+    def _positions(self, _: str) -> Reply:
+        portfolio = self._portfolio()
+        rows, data = [], []
+        for asset, position in portfolio.positions.items():
+            rules = self._rules.asset(asset)
+            price = portfolio.prices.get(asset, position.avg_entry_price)
+            levels = protective_levels(
+                position.avg_entry_price, position.side, self._rules.risk, rules.instrument
+            )
+            pnl = position.unrealized_pnl(price)
+            rows.append(
+                (
+                    asset,
+                    say.direction(position.side),
+                    f"{position.qty:f}",
+                    say.price(position.avg_entry_price, rules.instrument),
+                    say.price(price, rules.instrument),
+                    say.price(levels.stop_loss, rules.instrument),
+                    say.price(levels.take_profit, rules.instrument),
+                    f"{pnl:+,.2f}",
+                    say.duration(max(0, self._now_ms() - position.opened_ms)),
+                )
+            )
+            data.append(
+                {
+                    "asset": asset,
+                    "side": str(position.side),
+                    "qty": f"{position.qty:f}",
+                    "entry_price": f"{position.avg_entry_price:f}",
+                    "mark_price": f"{price:f}",
+                    "stop_loss": f"{levels.stop_loss:f}",
+                    "take_profit": f"{levels.take_profit:f}",
+                    "unrealized_pnl": f"{pnl:f}",
+                    "opened_ms": position.opened_ms,
+                    "is_external": position.is_external,
+                }
+            )
+        columns = ("asset", "side", "qty", "entry", "price", "stop", "target", "PnL", "held")
+        return _table("Positions", columns, rows, {"positions": data}, "Nothing is open")
+
+    def _balance(self, _: str) -> Reply:
+        portfolio = self._portfolio()
+        rows = [
+            (name.replace("_", " "), f"{Decimal(value):,.2f}")
+            for name, value in _money(portfolio).items()
+        ]
+        return _table("Balance", ("what", "USDT"), rows, _money(portfolio))
+
+    def _regimes(self, _: str) -> Reply:
+        rows: list[Row] = []
+        data: dict[str, Any] = {}
+        for asset, found in self._assets():
+            if found is None or found.report is None:
+                rows.append((asset, "no answer" if found is None else "waiting for candles"))
+                data[asset] = None
+                continue
+            report, instrument = found.report, self._rules.asset(asset).instrument
+            prices = (report.close, report.ema_short, report.ema_long)
+            shown = [say.price(price, instrument) for price in prices]
+            rows.append((asset, str(report.regime), *shown, say.utc(report.t_ms)))
+            data[asset] = {
+                "regime": str(report.regime),
+                "close": report.close,
+                "ema_short": report.ema_short,
+                "ema_long": report.ema_long,
+                "t_ms": report.t_ms,
+            }
+        columns = ("asset", "regime", "price", "EMA short", "EMA long", "close of")
+        return _table("Regimes", columns, rows, data)
+
+    def _cooldowns(self, _: str) -> Reply:
+        end_ms = self._portfolio().global_cooldown_end_ms
+        left = max(0, end_ms - self._now_ms()) // MINUTE_MS
+        rows = [("portfolio", f"{left} min", "")] if left else []
+        data: dict[str, Any] = {"portfolio": left}
+        for asset, found in self._assets():
+            minutes = None if found is None else found.cooldown_minutes
+            data[asset] = minutes
+            if found is None or minutes:
+                reason = "no answer" if found is None else found.cooldown_reason
+                rows.append((asset, f"{minutes or '?'} min", reason))
+        columns = ("who", "left", "reason")
+        return _table("Cooldowns", columns, rows, data, "Nobody rests")
+
+    def _risk(self, _: str) -> Reply:
+        found, assets = self._portfolio(), dict(self._assets())
+        reports = [seen.report for seen in assets.values() if seen and seen.report]
+        close_ms = max((report.t_ms for report in reports), default=None)
+        granted = None
+        journals = self._run.ports.journals
+        with journals.connected():
+            trades = journals.trades()
+            if close_ms is not None:
+                granted = journals.records().grants(close_ms, close_ms + 1)
+        present = Present(
+            now_ms=self._now_ms(),
+            portfolio=found,
+            assets=assets,
+            trades=trades,
+            granted=granted,
+            health=dict(self._run.health() if self._run.health else {}),
+        )
+        rows = list(limits(present, self._rules))
+        data = {name: {"now": now, "limit": limit} for name, now, limit in rows}
+        reply = _table("Risk", ("limit of", "now", "limit"), rows, data)
+        return replace(reply, lines=tuple(self._keeps_back(found)))
+
+    # The process.
+
+    def _health(self, _: str) -> Reply:
+        found = dict(self._run.health() if self._run.health else {})
+        children = self._run.supervisor.children()
+        running = sum(child.status == "RUNNING" for child in children)
+        portfolio = self._run.portfolio_snapshot()
+        keeps = ["not known"] if portfolio is None else list(self._keeps_back(portfolio))
+        found["entries"] = "; ".join(keeps) or "allowed"
+        found["actors running"] = f"{running} of {len(children)}"
+        found["messages waiting"] = str(sum(self._run.depths().values()))
+        found["dead letters"] = str(self._run.system.dead_letter_count)
+        return _table("Health", ("what", "now"), list(found.items()), found)
+
+    def _actors(self, _: str) -> Reply:
+        depths = self._run.depths()
+        rows = [_actor_row(child, depths) for child in self._run.supervisor.children()]
+        names = ("actor", "status", "generation", "restarts", "waiting", "last failure")
+        data = {row[0]: dict(zip(names[1:], row[1:], strict=True)) for row in rows}
+        return _table("Actors", names, rows, data)
+
+    def _version(self, _: str) -> Reply:
+        found = {
+            "program": self._program,
+            "Python": platform.python_version(),
+            "platform": f"{sys.platform} {platform.machine()}",
+            "SQLite": sqlite3.sqlite_version,
+            **{name: version(name) for name in _PACKAGES},
+        }
+        return _table("Version", ("what", "version"), list(found.items()), found)
+
+    def _help(self, _: str) -> Reply:
+        does = {f"{name} {manual.usage}".rstrip(): manual.does for name, manual in MANUALS.items()}
+        return _table("Commands", ("command", "does"), list(does.items()), {"commands": does})
+
+    # The facts.
+
+    def _trades(self, count: str) -> Reply:
+        wanted = int(count or _TRADES)
+        newest = self._stored_trades()[-wanted:]
+        rows = [self._trade_row(trade) for trade in reversed(newest)]
+        columns = ("closed, UTC", "asset", "side", "qty", "entry", "exit", "PnL", "reason")
+        data = [{name: str(getattr(t, name)) for name in t.__slots__} for t in newest]
+        return _table("Trades", columns, rows, {"trades": data}, "No trades yet")
+
+    def _trade_row(self, trade: Trade) -> Row:
+        # An asset that is traded no more has no digits of its own here.
+        instruments = {rules.asset: rules.instrument for rules in self._rules.assets}
+        instrument = instruments.get(trade.asset)
+        prices = (trade.entry_price, trade.exit_price)
+        return (
+            say.utc(trade.exit_ms).removesuffix(" UTC")[_YEAR:],
+            trade.asset,
+            say.direction(trade.side),
+            f"{trade.qty:f}",
+            *(f"{p:,f}" if instrument is None else say.price(p, instrument) for p in prices),
+            f"{trade.pnl:+,.2f}",
+            str(trade.reason),
+        )
+
+    def _performance(self, _: str) -> Reply:
+        found = performance(self._stored_trades())
+        return _table("Performance", ("what", "value"), list(found.items()), found)
+
+    def _report(self, name: str, days: int) -> Reply:
+        """Return the report of the time up to now, in the words of the one that is sent."""
+        now_ms = self._now_ms()
+        from_ms = (now_ms // DAY_MS - days + 1) * DAY_MS
+        period = ReportPeriod(name=name, from_ms=from_ms, until_ms=now_ms + 1, due_ms=now_ms)
+        journals = self._run.ports.journals
+        with journals.connected():
+            records = journals.records()
+            facts = reports.PeriodFacts(
+                period=period,
+                trades=records.trades(from_ms, now_ms + 1),
+                refusals=records.refusals(from_ms, now_ms + 1),
+                restarts={name: count for name, count in self._run.restarts().items() if count},
+                balance_before=records.balance_at(from_ms),
+            )
+        assets = {asset: found for asset, found in self._assets() if found is not None}
+        portfolio = self._run.portfolio_snapshot()
+        text = reports.report(facts, portfolio, assets, now_ms, self._rules).text
+        title, *lines = text.split("\n")
+        return Reply(code=ReplyCode.DONE, title=title, lines=tuple(lines), data={"text": text})
+
+    def _stored_trades(self) -> list[Trade]:
+        journals = self._run.ports.journals
+        with journals.connected():
+            return journals.trades()
+
+    def _portfolio(self) -> PortfolioSnapshot:
+        found = self._run.portfolio_snapshot()
+        if found is None:
+            raise TimeoutError
+        return found
+
+    def _assets(self) -> Iterator[tuple[str, AssetSnapshot | None]]:
+        for rules in self._rules.assets:
+            yield rules.asset, self._run.asset_snapshot(rules.asset)
+
+    def _now_ms(self) -> int:
+        return self._run.ports.clock.now_ms()
+
+
+def performance(trades: list[Trade]) -> dict[str, str]:
+    """Return all trades in figures; where there is none, why."""
+    sums = figures(trades)
+    no_factor = "no loss" if trades else "no trades"
+    return {
+        "trades": str(sums.trades),
+        "won": "no trades" if sums.win_rate is None else say.percent(sums.win_rate),
+        "profit factor": no_factor if sums.profit_factor is None else f"{sums.profit_factor:.2f}",
+        "PnL": f"{sums.pnl:+,.2f}",
+        "fees": f"{sums.fees:,.2f}",
+        "funding": f"{sums.funding:+,.2f}",
+        **{f"ended by {reason}": str(count) for reason, count in sums.exits.items()},
+    }
+
+
+def _money(portfolio: PortfolioSnapshot) -> dict[str, str]:
+    names = ("balance", "equity", "exposure", "realized_pnl")
+    return {name: f"{getattr(portfolio, name):f}" for name in names}
+
+
+def _actor_row(child: Child, depths: Mapping[str, int]) -> Row:
+    failure = child.reports[-1].cause if child.reports else ""
+    return (
+        child.spec.address,
+        "given up" if child.given_up_because is not None else child.status.lower(),
+        str(child.generation),
+        str(child.restarts),
+        str(depths.get(child.spec.address, 0)),
+        say.words(child.given_up_because or failure)[:60],
+    )
+
+
+def _table(
+    title: str,
+    columns: Row,
+    rows: list[Any],
+    data: Mapping[str, Any],
+    empty: str = "",
+) -> Reply:
+    if not rows:
+        return Reply(code=ReplyCode.DONE, title=empty or title, data=data)
+    filled = [(*row, *[""] * (len(columns) - len(row))) for row in rows]
+    table = ReplyTable(columns=columns, rows=filled)
+    return Reply(code=ReplyCode.DONE, title=title, table=table, data=data)

@@ -1,0 +1,333 @@
+"""What was done, held close by close against what the rules decide on the same facts.
+
+No second history is made up: at each close the rules get the books as the facts had them, so that
+one difference does not lead to a hundred others, and each can be told with its cause.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from domain.facts import Order
+from domain.market.candles import CandleSeries
+from domain.market.instruments import Candle, Side, exact
+from domain.portfolio.protection import ProtectionState
+from domain.portfolio.state import PortfolioState
+from domain.rules import TradingRules
+from domain.trading.asset import AssetState
+from domain.trading.booking_order import counts_before
+from domain.trading.decisions import Decision, Grant, Refusal, RefusalReason, Report
+from domain.trading.orders import ExitReason, Purpose
+from domain.trading.positions import ZERO, Execution, ExecutionKind, Position, Trade
+from domain.trading.sizing import protective_levels
+from domain.trading.transfers import Transfer
+
+_LIVE_ONLY = frozenset(
+    {
+        RefusalReason.STALE,
+        RefusalReason.PAUSED,
+        RefusalReason.MALFUNCTION,
+        RefusalReason.LIQUIDITY,
+    }
+)
+"""Reasons that a backtest does not know."""
+_NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What a run has stored."""
+
+    candles: Mapping[str, CandleSeries]
+    """By asset, from the first that was stored."""
+    late_ms: Mapping[tuple[str, int], int]
+    """By asset and close: how long after it the candle was there."""
+    decisions: Mapping[int, Decision]
+    """By close; those in which something was wished or protected."""
+    refusals: Mapping[tuple[str, int], Refusal]
+    """By asset and close; also of wishes that came after the decision."""
+    orders: Sequence[Order]
+    executions: Sequence[Execution]
+    """In the order in which they were booked."""
+    states: Sequence[ProtectionState]
+    """Equity samples, oldest first."""
+    transfers: Sequence[Transfer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One thing that was not done as the rules decide it."""
+
+    t_ms: int
+    asset: str
+    rules: str
+    """What the rules say."""
+    done: str
+    cause: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Parity:
+    """How a time compares."""
+
+    from_ms: int
+    until_ms: int
+    closes: int = 0
+    """Closes of assets that were judged."""
+    alike: int = 0
+    """Grants, refusals, exits, stops and protections that were the same."""
+    differences: list[Difference] = field(default_factory=list)
+    fills: int = 0
+    """Executions of what was decided at a close."""
+    cost: Decimal = ZERO
+    """What their prices were worse than the close, quote; negative is better."""
+    notional: Decimal = ZERO
+    fees: Decimal = ZERO
+
+    @property
+    def slippage_bps(self) -> Decimal | None:
+        """What fills cost on average against the close; None without any."""
+        return self.cost / self.notional * 10_000 if self.notional else None
+
+    @property
+    def fee_rate(self) -> Decimal | None:
+        """What was paid as a fraction of the notional; None without fills."""
+        return self.fees / self.notional if self.notional else None
+
+
+def compare(record: Record, rules: TradingRules, from_ms: int, until_ms: int) -> Parity:
+    """Return how the closes after `from_ms`, up to `until_ms`, compare.
+
+    Args:
+        record: all that was stored, from the first candle.
+        rules: those that the run had.
+        from_ms: on the grid of candles, as is the end.
+        until_ms: the last close.
+    """
+    shadow = _Shadow(record, rules, from_ms)
+    parity = Parity(from_ms=from_ms, until_ms=until_ms)
+    candle_ms = rules.strategy.candle_ms
+    for t_ms in range(from_ms + candle_ms, until_ms + 1, candle_ms):
+        shadow.close(t_ms, parity)
+    _add_costs(parity, record, candle_ms)
+    return parity
+
+
+class _Shadow:
+    """The rules at work on the books that the facts had."""
+
+    def __init__(self, record: Record, rules: TradingRules, from_ms: int) -> None:
+        self._record = record
+        self._rules = rules
+        self._candle_ms = rules.strategy.candle_ms
+        self._waiting = list(record.executions)
+        self._transfers = sorted(record.transfers, key=lambda transfer: transfer.ts_ms)
+        self._states = list(record.states)
+        self._orders = {order.client_order_id: order for order in record.orders}
+        self._exits = {
+            (order.intent.decided_ms, order.intent.request.asset): order.intent.reason
+            for order in reversed(record.orders)
+            if order.intent.purpose is Purpose.EXIT
+        }
+        self._assets = {
+            rule.asset: AssetState(rule.asset, rules)
+            for rule in rules.assets
+            if rule.asset in record.candles
+        }
+        first = record.states[0]
+        self._portfolio = PortfolioState(rules, first, first.balance)
+        for name, state in self._assets.items():
+            before = record.candles[name].until(from_ms)
+            state.apply_candles(before)
+            self._portfolio.remember_closes(name, before)
+        for execution in self._due(from_ms):
+            self._fold(execution)
+
+    def close(self, t_ms: int, parity: Parity) -> None:
+        """Decide one close, and hold it against what was done."""
+        before, ended = self._catch_up(t_ms)
+        self._portfolio.fold_before(t_ms)
+        reports = []
+        for name, state in self._assets.items():
+            place = self._record.candles[name].index_at_close(t_ms)
+            if place is None:
+                continue
+            candle = self._record.candles[name].candle(place)
+            self._judge_stop(before[name], candle, ended.get(name), parity)
+            state.global_cooldown_end_ms = self._portfolio.global_cooldown_end_ms
+            state.apply_candle(t_ms, candle.close)
+            report = state.report(may_enter=True)
+            if report is not None:
+                reports.append(report)
+        parity.closes += len(reports)
+        decision = self._portfolio.decide(t_ms, reports, now_ms=t_ms)
+        self._judge(t_ms, reports, decision, parity)
+        for grant in decision.grants:
+            if not self._has_filled(grant):
+                self._portfolio.release(grant)
+
+    def _catch_up(self, t_ms: int) -> tuple[dict[str, Position | None], dict[str, ExitReason]]:
+        """Fold what stood before t's decisions.
+
+        Returns:
+            What was open inside the candle, and what the exchange then closed of it, by asset.
+        """
+        due = self._due(t_ms)
+        for execution in due:
+            if execution.decided_ms is not None:  # of the close before
+                self._fold(execution)
+        before = {name: state.position for name, state in self._assets.items()}
+        ended: dict[str, ExitReason] = {}
+        for execution in due:
+            if execution.decided_ms is None:
+                trade = self._fold(execution)
+                if trade is not None:
+                    ended[execution.asset] = trade.reason
+        return before, ended
+
+    def _due(self, t_ms: int) -> list[Execution]:
+        """Fold transfers and states before a time, and return the executions that counted then."""
+        while self._transfers and self._transfers[0].ts_ms < t_ms:
+            self._portfolio.apply_transfer(self._transfers.pop(0))
+        while self._states and self._states[0].t_ms < t_ms:
+            self._portfolio.protection = self._states.pop(0)
+        due = [e for e in self._waiting if counts_before(e, t_ms, self._candle_ms)]
+        self._waiting = [e for e in self._waiting if not counts_before(e, t_ms, self._candle_ms)]
+        return due
+
+    def _fold(self, execution: Execution) -> Trade | None:
+        self._portfolio.hear(execution)
+        state = self._assets.get(execution.asset)
+        return None if state is None else state.apply_execution(execution).trade
+
+    def _has_filled(self, grant: Grant) -> bool:
+        order = self._orders.get(grant.client_order_id)
+        return order is not None and bool(order.state.filled_qty)
+
+    # Judging.
+
+    def _judge_stop(
+        self,
+        position: Position | None,
+        candle: Candle,
+        done: ExitReason | None,
+        parity: Parity,
+    ) -> None:
+        """Hold what the exchange closed inside a candle against the candle's extremes."""
+        decided_ms = None if position is None else position.decided_ms
+        if position is None or decided_ms is None or decided_ms > candle.open_time_ms:
+            return
+        levels = protective_levels(
+            position.avg_entry_price,
+            position.side,
+            self._rules.risk,
+            self._rules.asset(position.asset).instrument,
+        )
+        high, low = exact(candle.high), exact(candle.low)
+        is_short = position.side is Side.SELL
+        lost = high >= levels.stop_loss if is_short else low <= levels.stop_loss
+        won = low <= levels.take_profit if is_short else high >= levels.take_profit
+        wanted = ExitReason.STOP_LOSS if lost else ExitReason.TAKE_PROFIT if won else None
+        if wanted is None and done not in {ExitReason.STOP_LOSS, ExitReason.TAKE_PROFIT}:
+            return
+        cause = f"high {high} low {low}, stop {levels.stop_loss} target {levels.take_profit}"
+        self._note(candle.close_time_ms, position.asset, wanted, done, cause, parity)
+
+    def _judge(
+        self, t_ms: int, reports: Sequence[Report], decision: Decision, parity: Parity
+    ) -> None:
+        done = self._record.decisions.get(t_ms, Decision(t_ms=t_ms))
+        fired = None if decision.protection is None else decision.protection.reason
+        was_fired = None if done.protection is None else done.protection.reason
+        if fired or was_fired:
+            self._note(t_ms, "portfolio", fired, was_fired, "unexplained", parity)
+        for report in reports:
+            exited = self._exits.get((t_ms, report.asset))
+            if report.own_exit or exited:
+                cause = self._why_late(report.asset, t_ms) or "unexplained"
+                self._note(t_ms, report.asset, report.own_exit, exited, cause, parity)
+            self._judge_wish(report, decision, done, parity)
+
+    def _judge_wish(
+        self, report: Report, decision: Decision, done: Decision, parity: Parity
+    ) -> None:
+        wanted = decision.answer_to(report.asset)
+        found = done.answer_to(report.asset) or self._record.refusals.get(
+            (report.asset, report.t_ms)
+        )
+        cause = self._cause(report, found)
+        if wanted is not None or found is not None:
+            self._note(report.t_ms, report.asset, _text(wanted), _text(found), cause, parity)
+        if isinstance(found, Grant):
+            self._judge_fill(report, found, parity)
+
+    def _cause(self, report: Report, found: Grant | Refusal | None) -> str:
+        if isinstance(found, Refusal) and found.reason in _LIVE_ONLY:
+            return found.figures
+        late = self._why_late(report.asset, report.t_ms)
+        if late:
+            return late
+        return "the close was not decided" if found is None else "unexplained"
+
+    def _why_late(self, asset: str, t_ms: int) -> str:
+        late_ms = self._record.late_ms.get((asset, t_ms), 0)
+        if late_ms <= self._rules.strategy.entry_max_age_ms:
+            return ""
+        return f"its candle was there {late_ms / 1000:.0f} s after the close"
+
+    def _judge_fill(self, report: Report, grant: Grant, parity: Parity) -> None:
+        order = self._orders.get(grant.client_order_id)
+        if order is None or not order.state.filled_qty:
+            status = "no order" if order is None else str(order.state.status)
+            self._note(report.t_ms, report.asset, "filled", status, "the order failed", parity)
+
+    def _note(
+        self,
+        t_ms: int,
+        asset: str,
+        wanted: str | None,
+        done: str | None,
+        cause: str,
+        parity: Parity,
+    ) -> None:
+        if wanted == done:
+            parity.alike += 1
+            return
+        parity.differences.append(
+            Difference(
+                t_ms=t_ms,
+                asset=asset,
+                rules=wanted or _NOTHING,
+                done=done or _NOTHING,
+                cause=cause,
+            )
+        )
+
+
+def _text(answer: Grant | Refusal | None) -> str | None:
+    if answer is None:
+        return None
+    if isinstance(answer, Grant):
+        return f"granted {answer.qty:f}"
+    return f"refused {answer.reason}"
+
+
+def _add_costs(parity: Parity, record: Record, candle_ms: int) -> None:
+    """Add what fills cost against the closes they were decided at."""
+    for execution, close in _fills(record, candle_ms, parity):
+        worse = close - execution.price if execution.side is Side.SELL else execution.price - close
+        parity.fills += 1
+        parity.cost += worse * execution.qty
+        parity.notional += close * execution.qty
+        parity.fees += execution.fee
+
+
+def _fills(record: Record, candle_ms: int, parity: Parity) -> Iterator[tuple[Execution, Decimal]]:
+    for execution in record.executions:
+        t_ms, series = execution.decided_ms, record.candles.get(execution.asset)
+        if t_ms is None or series is None or execution.kind is not ExecutionKind.TRADE:
+            continue
+        place = series.index_at_close(t_ms)
+        if place is None or t_ms % candle_ms or not parity.from_ms < t_ms <= parity.until_ms:
+            continue
+        yield execution, exact(float(series.close[place]))

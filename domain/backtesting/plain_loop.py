@@ -1,0 +1,153 @@
+"""The rules run over candles in one plain loop: what actors do by messages, in a page.
+
+Each close goes through the steps (a) to (e) of strategy 10.3.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from domain.facts import Order
+from domain.market.candles import CandleSeries
+from domain.market.funding import FundingHistory, funding_rate
+from domain.market.instruments import Candle, exact
+from domain.portfolio.protection import initial_state
+from domain.portfolio.state import PortfolioState
+from domain.rules import TradingRules
+from domain.trading.asset import AssetState
+from domain.trading.decisions import Close, Decision, Grant, Report
+from domain.trading.intents import close_intent, entry_intent
+from domain.trading.matching import CandlePrices, Event, MatchingEngine
+from domain.trading.orders import Intent, Purpose
+from domain.trading.positions import Execution, Trade
+from domain.trading.sizing import protective_levels
+
+
+@dataclass(kw_only=True)
+class Result:
+    """What a run left behind."""
+
+    trades: list[Trade] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    """Those in which something was wished or protected."""
+
+
+class Backtest:
+    """One run over the candles of all assets."""
+
+    def __init__(self, candles: Mapping[str, CandleSeries], rules: TradingRules) -> None:
+        """Prepare a run; candles by asset."""
+        self._rules = rules
+        self._names = [asset.asset for asset in rules.assets if asset.asset in candles]
+        self._candles = candles
+        self._assets = {name: AssetState(name, rules) for name in self._names}
+        start_ms = min(int(series.open_time_ms[0]) for series in candles.values())
+        self.engine = MatchingEngine(rules.fills)
+        balance = rules.fills.initial_balance
+        self.portfolio = PortfolioState(rules, initial_state(balance, start_ms), balance)
+        self.result = Result()
+
+    def run(self) -> Result:
+        """Return the trades and decisions of the whole run."""
+        for t_ms, candles in candles_by_close(self._candles, self._names):
+            for name, candle in candles.items():
+                self._inside(name, candle)
+            self._at_close(t_ms, candles)
+        return self.result
+
+    def _inside(self, name: str, candle: Candle) -> None:
+        history = self._candles[name].funding
+        for event in inside_candle(self.engine, self._rules, name, candle, history):
+            self._apply(event)
+
+    def _at_close(self, t_ms: int, candles: Mapping[str, Candle]) -> None:
+        reports = []
+        self.portfolio.fold_before(t_ms)
+        for name, candle in candles.items():
+            asset = self._assets[name]
+            asset.global_cooldown_end_ms = self.portfolio.global_cooldown_end_ms
+            asset.apply_candle(candle.close_time_ms, candle.close)
+            report = asset.report(may_enter=True)
+            if report is not None:
+                reports.append(report)
+        decision = self.portfolio.decide(t_ms, reports, now_ms=t_ms)
+        if not decision.is_empty:
+            self.result.decisions.append(decision)
+        self._fill(reports, decision)
+
+    def _fill(self, reports: list[Report], decision: Decision) -> None:
+        closes = [
+            Close(asset=report.asset, purpose=Purpose.EXIT, reason=report.own_exit)
+            for report in reports
+            if report.own_exit is not None
+        ]
+        if decision.protection is not None:
+            closes += decision.protection.closes
+        taking_part = {report.asset for report in reports}
+        for close in closes:
+            if close.asset in taking_part:
+                self._close(close, decision.t_ms)
+        for grant in sorted(decision.grants, key=lambda grant: self._names.index(grant.asset)):
+            self._open(grant)
+
+    def _close(self, close: Close, t_ms: int) -> None:
+        position = self.engine.positions.get(close.asset)
+        if position is None:
+            return
+        intent = close_intent(
+            position, decided_ms=t_ms, purpose=close.purpose, reason=close.reason, attempt=1
+        )
+        self._trade(intent)
+
+    def _open(self, grant: Grant) -> None:
+        self._trade(entry_intent(grant, self._rules))
+        position = self.engine.positions[grant.asset]
+        instrument = self._rules.asset(grant.asset).instrument
+        levels = protective_levels(
+            position.avg_entry_price, position.side, self._rules.risk, instrument
+        )
+        self.engine.set_stops(grant.asset, levels)
+
+    def _trade(self, intent: Intent) -> None:
+        request, t_ms, order = intent.request, intent.decided_ms, Order(intent=intent)
+        self.engine.submit(request, t_ms)
+        close = self.portfolio.prices[request.asset]
+        for event in self.engine.fill(request.client_order_id, close, t_ms):
+            if isinstance(event, Execution):
+                self._apply(order.explain(event))
+
+    def _apply(self, event: Event) -> None:
+        if isinstance(event, Execution):
+            booked = self._assets[event.asset].apply_execution(event)
+            self.portfolio.hear(event)
+            if booked.trade is not None:
+                self.result.trades.append(booked.trade)
+
+
+def inside_candle(
+    engine: MatchingEngine,
+    rules: TradingRules,
+    asset: str,
+    candle: Candle,
+    funding: FundingHistory | None = None,
+) -> list[Event]:
+    """Let the exchange act inside one candle: funding at its open, then the stops (10.2)."""
+    if asset not in engine.positions:
+        return []
+    prices = CandlePrices(open=exact(candle.open), high=exact(candle.high), low=exact(candle.low))
+    events: list[Event] = []
+    rate = funding_rate(candle.open_time_ms, rules.fills, funding)
+    if rate is not None:
+        events += engine.settle_funding(asset, prices.open, rate, candle.open_time_ms)
+    return events + engine.trade_through(asset, prices, candle.close_time_ms)
+
+
+def candles_by_close(
+    candles: Mapping[str, CandleSeries], names: list[str]
+) -> Iterator[tuple[int, dict[str, Candle]]]:
+    """Yield each close time with the candles that end at it, in the order of the names."""
+    first_ms = min(int(series.open_time_ms[0]) + series.candle_ms for series in candles.values())
+    last_ms = max(int(series.open_time_ms[-1]) + series.candle_ms for series in candles.values())
+    step_ms = next(iter(candles.values())).candle_ms
+    for t_ms in range(first_ms, last_ms + 1, step_ms):
+        places = {name: candles[name].index_at_close(t_ms) for name in names}
+        yield t_ms, {name: candles[name].candle(i) for name, i in places.items() if i is not None}

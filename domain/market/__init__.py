@@ -1,0 +1,1 @@
+"""What is traded and at which prices: candles, instruments, exact numbers, indicators."""

@@ -1,0 +1,1 @@
+"""Commands, replies and notifications: what passes between the operator and the system."""

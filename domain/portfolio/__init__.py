@@ -1,0 +1,1 @@
+"""What all assets share: limits, protection, approvals."""

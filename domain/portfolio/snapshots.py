@@ -1,0 +1,68 @@
+"""What people are shown of the present."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from domain.trading.decisions import Report
+from domain.trading.positions import Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetSnapshot:
+    """One asset as its actor sees it."""
+
+    asset: str
+    report: Report | None
+    """Of the newest close; None before the first."""
+    position: Position | None
+    closes_seen: int
+    cooldown_minutes: int
+    """Whole minutes of the asset's own cooldown that are left."""
+    cooldown_reason: str
+    loss_streak: int
+    newest_cross_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortfolioSnapshot:
+    """The portfolio as its actor sees it. Money is quote."""
+
+    balance: Decimal
+    equity: Decimal
+    exposure: Decimal
+    drawdown: Decimal
+    """Fraction of the peak, at the newest close."""
+    daily_loss: Decimal
+    positions: Mapping[str, Position]
+    prices: Mapping[str, Decimal]
+    global_cooldown_end_ms: int
+    is_halted: bool
+    is_reduced: bool
+    trades: int
+    realized_pnl: Decimal
+    streak: int = 0
+    """Losing trades in a row."""
+    open_correlation: float | None = None
+    """Mean pairwise correlation of the open positions at the newest close; None: not judged."""
+    correlations: Mapping[tuple[str, str], float | None] = field(default_factory=dict)
+    """Of each asset with each other open one at the newest close; None: not judged."""
+    paused: frozenset[str] = frozenset()
+    """Assets that the operator lets open nothing."""
+    panic_since_ms: int | None = None
+    """Since when the operator lets nothing be open at all; None: it may."""
+    not_flat: frozenset[str] = frozenset()
+    """In a panic: assets of which the exchange has not said yet that nothing is open."""
+    malfunctions: Mapping[str, str] = field(default_factory=dict)
+    """What is broken, by its source."""
+    suspended: frozenset[str] = frozenset()
+    """Assets that get no new positions: given up, or frozen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionSnapshot:
+    """One asset's orders and stops as its execution sees them."""
+
+    asset: str
+    is_naked: bool
+    """The open position had no stop at the exchange when it was looked at last."""

@@ -1,0 +1,343 @@
+"""All that decides for the portfolio: its books, its protection, its grants.
+
+The portfolio folds what it hears by the market's order (see `BookingKey`), never by arrival, so
+that its decision of a close does not depend on which message came first.
+"""
+
+from bisect import insort
+from collections.abc import Collection, Iterator, Sequence
+from copy import copy
+from dataclasses import replace
+from decimal import Decimal
+from itertools import combinations, product
+
+from domain.market.candles import CandleSeries
+from domain.market.indicators import correlation
+from domain.market.instruments import exact
+from domain.portfolio.blocking import Standing, blocked_before, blocked_now, kept_limits
+from domain.portfolio.grants import Blocked, Picture, decide_wishes
+from domain.portfolio.protection import ProtectionState, fire, rearm, sample, watch
+from domain.portfolio.protection import transfer as shifted
+from domain.portfolio.snapshots import PortfolioSnapshot
+from domain.portfolio.windows import ReportedWindows, Windows
+from domain.rules import TradingRules
+from domain.trading.booking_order import DECISION_PHASE, BookingKey, booking_key
+from domain.trading.decisions import Close, Decision, Grant, Protection, Report
+from domain.trading.orders import ExitReason, Purpose
+from domain.trading.positions import ZERO, Booked, Execution, Position, book
+from domain.trading.streaks import LossStreak
+from domain.trading.transfers import Transfer
+
+
+class PortfolioState:
+    """The fold of all assets' executions and closes.
+
+    Always true: `balance` is the starting balance plus the cash of every folded execution and the
+    amount of every transfer.
+    """
+
+    def __init__(
+        self,
+        rules: TradingRules,
+        state: ProtectionState,
+        initial_balance: Decimal,
+        windows: Windows | None = None,
+    ) -> None:
+        """Start from a stored state (of the start, or of a restart) and no execution.
+
+        Args:
+            rules: the limits.
+            state: of the protection.
+            initial_balance: quote, with every transfer that `state` has seen.
+            windows: the log returns behind correlations; None: those of the closes reported.
+        """
+        self._rules = rules
+        self._pending: list[tuple[BookingKey, Execution]] = []
+        self._windows = ReportedWindows(rules) if windows is None else windows
+        self._arrivals = 0
+        self.protection = state
+        self.balance = initial_balance
+        self.positions: dict[str, Position] = {}
+        self.reserved: dict[str, Grant] = {}
+        """Grants that neither filled nor failed yet."""
+        self.suspended: set[str] = set()
+        """Assets that get no new positions."""
+        self.malfunctions: dict[str, str] = {}
+        """What is broken, by its source; while anything is, nothing is opened (8.8)."""
+        self.paused: frozenset[str] = frozenset()
+        """Assets that the operator lets open nothing."""
+        self.panic_since_ms: int | None = None
+        """While the operator lets nothing be open at all: since when."""
+        self.streak = LossStreak()
+        self.trades = 0
+        self.realized_pnl = ZERO
+        self.prices: dict[str, Decimal] = {}
+        """Newest known price of each asset: its close, or the exchange's mark price."""
+
+    @property
+    def global_cooldown_end_ms(self) -> int:
+        """The portfolio is in a cooldown at each t before this."""
+        return max(self.protection.cooldown_end_ms, self.streak.cooldown_end_ms)
+
+    def hear(self, execution: Execution) -> None:
+        """Take note of an execution; it is folded in its turn."""
+        place, candle_ms = self._rules.order_of(execution.asset), self._rules.strategy.candle_ms
+        self._arrivals += 1
+        key = booking_key(execution, place, self._arrivals, candle_ms)
+        insort(self._pending, (key, execution), key=lambda pair: pair[0])
+
+    def follows(self, report: Report) -> bool:
+        """Tell whether no close is missing between the newest one known and a report's."""
+        newest_ms = self._windows.newest_ms(report.asset)
+        return report.t_ms <= newest_ms + self._rules.strategy.candle_ms
+
+    def remember_closes(self, asset: str, series: CandleSeries) -> None:
+        """Fill an asset's window with closes that were not heard as reports.
+
+        Without them a correlation would pair returns of different times.
+        """
+        self._windows.remember(asset, series)
+        if len(series):
+            self.prices[asset] = exact(float(series.close[-1]))
+
+    def remember_price(self, asset: str, price: Decimal) -> None:
+        """Take the price at which an asset is valued until its next close."""
+        self.prices[asset] = price
+
+    def apply_transfer(self, transfer: Transfer) -> None:
+        """Shift balance, peak and day start by what came in or went out."""
+        self.balance += transfer.amount
+        self.protection = shifted(self.protection, transfer.amount)
+
+    def release(self, grant: Grant) -> None:
+        """Free what a grant reserved, because it will never fill."""
+        if self.reserved.get(grant.asset) == grant:
+            del self.reserved[grant.asset]
+
+    def decide(self, t_ms: int, reports: Sequence[Report], *, now_ms: int) -> Decision:
+        """Return what is decided at a close, reserve its grants, and remember its sample.
+
+        Deciding a t again from the facts before its decisions gives the same decision.
+
+        Args:
+            t_ms: the close.
+            reports: of that close, in the order of the settings.
+            now_ms: the present; wishes of a close long past are stale.
+        """
+        self.fold_before(t_ms)
+        for report in reports:
+            self._apply_close(report)
+        self.protection = sample(
+            self.protection,
+            equity=self.equity(),
+            balance=self.balance,
+            t_ms=t_ms,
+            rules=self._rules.protection,
+        )
+        present = self._standing(t_ms, now_ms)
+        already = blocked_before(present, self._rules)
+        self.protection, reason = fire(
+            self.protection,
+            open_correlation=self._open_correlation(t_ms, self.positions),
+            rules=self._rules.protection,
+        )
+        protection = None if reason is None else self._protection(reason, self, reports)
+        present = self._standing(t_ms, now_ms)
+        blocked = already or blocked_now(present, protection, self._rules)
+        grants, refusals = decide_wishes(reports, self._picture(present, blocked), self._rules)
+        self.reserved.update((grant.asset, grant) for grant in grants)
+        return Decision(t_ms=t_ms, grants=grants, refusals=refusals, protection=protection)
+
+    def watch(self, t_ms: int) -> Protection | None:
+        """Check the present between closes, and return what fires on it.
+
+        Correlations are those of closes, and judged there.
+
+        Args:
+            t_ms: the present; no close, whose decision has that name.
+        """
+        now = self.present()
+        state = watch(
+            self.protection,
+            equity=now.equity(),
+            balance=now.balance,
+            t_ms=t_ms,
+            rules=self._rules.protection,
+        )
+        self.protection, reason = fire(state, open_correlation=None, rules=self._rules.protection)
+        return None if reason is None else self._protection(reason, now, ())
+
+    def between_closes(self, now_ms: int) -> int:
+        """Return the present; a decision at a very close would take the name of that close's."""
+        t_ms = max(now_ms, self.protection.t_ms + 1)
+        return t_ms + (t_ms % self._rules.strategy.candle_ms == 0)
+
+    def close_all(self, t_ms: int) -> Protection:
+        """Return the close of all positions on a malfunction; no cooldown follows from it."""
+        self.protection = replace(self.protection, t_ms=t_ms, epoch=self.protection.epoch + 1)
+        return self._protection(ExitReason.MALFUNCTION, self.present(), ())
+
+    def panic(self, t_ms: int) -> Protection:
+        """Return the close of everything that the operator wants; nothing is opened after it."""
+        self.protection = replace(self.protection, t_ms=t_ms, epoch=self.protection.epoch + 1)
+        return self._protection(ExitReason.OPERATOR, self.present(), ())
+
+    def begin_epoch(self) -> None:
+        """Let every grant so far be void."""
+        self.protection = replace(self.protection, epoch=self.protection.epoch + 1)
+
+    def rearm(self) -> None:
+        """End a halt; without one only an epoch."""
+        if self.protection.is_halted:
+            self.protection = rearm(self.protection)
+        else:
+            self.begin_epoch()
+
+    def fold_before(self, t_ms: int) -> None:
+        """Fold what was heard of earlier closes, and the fills inside the candle that ends at t."""
+        while self._pending and self._pending[0][0] < (t_ms, DECISION_PHASE):
+            self.book(self._pending.pop(0)[1])
+
+    def fold_all(self) -> None:
+        """Fold everything heard so far: the present, for people and reports."""
+        while self._pending:
+            self.book(self._pending.pop(0)[1])
+
+    def equity(self) -> Decimal:
+        """Return the balance plus unrealized PnL at the newest prices, quote."""
+        unrealized = (
+            position.unrealized_pnl(self.prices.get(asset, position.avg_entry_price))
+            for asset, position in self.positions.items()
+        )
+        return self.balance + sum(unrealized, ZERO)
+
+    def present(self) -> "PortfolioState":
+        """Return a copy that has folded everything heard so far."""
+        now = copy(self)
+        vars(now).update(
+            positions=dict(self.positions),
+            reserved=dict(self.reserved),
+            _pending=list(self._pending),
+        )
+        now.fold_all()
+        return now
+
+    def snapshot(self) -> PortfolioSnapshot:
+        """Return the present: everything heard so far, at the newest prices."""
+        now = self.present()
+        state = replace(self.protection, equity=now.equity(), balance=now.balance)
+        return PortfolioSnapshot(
+            balance=now.balance,
+            equity=state.equity,
+            exposure=sum((held.notional for held in now.positions.values()), ZERO),
+            drawdown=max(ZERO, state.drawdown),
+            daily_loss=state.daily_loss,
+            positions=now.positions,
+            prices=dict(self.prices),
+            global_cooldown_end_ms=now.global_cooldown_end_ms,
+            is_halted=state.is_halted,
+            is_reduced=state.is_reduced,
+            trades=now.trades,
+            realized_pnl=now.realized_pnl,
+            streak=now.streak.losses,
+            open_correlation=self._open_correlation(self.protection.close_ms, now.positions),
+            correlations=dict(self._correlations(self.protection.close_ms, now.positions)),
+            paused=self.paused,
+            panic_since_ms=self.panic_since_ms,
+            malfunctions=dict(self.malfunctions),
+            suspended=frozenset(self.suspended),
+        )
+
+    def book(self, execution: Execution) -> Booked:
+        """Fold an execution at once, where none can come before it, and return what it did."""
+        booked = book(self.positions.get(execution.asset), execution)
+        self.balance += booked.cash
+        grant = self.reserved.get(execution.asset)
+        if grant is not None and execution.decided_ms == grant.t_ms:
+            del self.reserved[execution.asset]
+        if booked.position is None:
+            self.positions.pop(execution.asset, None)
+        else:
+            self.positions[execution.asset] = booked.position
+        if booked.trade is not None:
+            self.trades += 1
+            self.realized_pnl += booked.trade.pnl
+            rules = self._rules.protection
+            self.streak = self.streak.apply(
+                booked.trade, limit=rules.loss_streak, cooldown_ms=rules.loss_streak_cooldown_ms
+            )
+        return booked
+
+    def _apply_close(self, report: Report) -> None:
+        self._windows.append(report)
+        self.prices[report.asset] = exact(report.close)
+
+    def _protection(
+        self, reason: ExitReason, held: "PortfolioState", reports: Sequence[Report]
+    ) -> Protection:
+        state = self.protection
+        return Protection(
+            t_ms=state.t_ms,
+            reason=reason,
+            closes=tuple(held.closes(reason, reports)),
+            epoch=state.epoch,
+            cooldown_end_ms=state.cooldown_end_ms,
+            figures=f"drawdown={state.drawdown:.4f} daily_loss={state.daily_loss:.4f}",
+        )
+
+    def closes(self, reason: ExitReason, reports: Sequence[Report]) -> Iterator[Close]:
+        """Return what has to be closed, each under the reason of whoever closes it first."""
+        own = {report.asset: report.own_exit for report in reports}
+        # An entry that is still under way may fill after all: it is closed like the others.
+        for asset in sorted({*self.positions, *self.reserved}, key=self._rules.order_of):
+            own_exit = own.get(asset)
+            if reason is ExitReason.OPERATOR:
+                yield Close(asset=asset, purpose=Purpose.OPERATOR, reason=reason)
+            elif own_exit is not None:
+                yield Close(asset=asset, purpose=Purpose.EXIT, reason=own_exit)
+            else:
+                yield Close(asset=asset, purpose=Purpose.EMERGENCY, reason=reason)
+
+    def _standing(self, t_ms: int, now_ms: int) -> Standing:
+        return Standing(
+            t_ms=t_ms,
+            now_ms=now_ms,
+            protection=self.protection,
+            cooldown_end_ms=self.global_cooldown_end_ms,
+            panic_since_ms=self.panic_since_ms,
+            malfunctions=self.malfunctions,
+        )
+
+    def _picture(self, present: Standing, blocked: Blocked | None) -> Picture:
+        reduced = self._rules.protection.drawdown_size_multiplier
+        held: dict[str, Grant | Position] = {**self.reserved, **self.positions}
+        return Picture(
+            t_ms=present.t_ms,
+            balance=self.balance,
+            notionals={
+                asset: grant_or_position.notional for asset, grant_or_position in held.items()
+            },
+            suspended=frozenset(self.suspended),
+            paused=self.paused,
+            size_multiplier=reduced if self.protection.is_reduced else Decimal(1),
+            protection_epoch=self.protection.epoch,
+            blocked=blocked,
+            kept=lambda: kept_limits(present, self._rules),
+            correlate=lambda left, right: self._correlation(present.t_ms, left, right),
+        )
+
+    def _open_correlation(self, t_ms: int, held: Collection[str]) -> float | None:
+        pairs = combinations(sorted(held, key=self._rules.order_of), 2)
+        judged = [self._correlation(t_ms, left, right) for left, right in pairs]
+        found = [value for value in judged if value is not None]
+        return sum(found) / len(found) if found else None
+
+    def _correlations(
+        self, t_ms: int, held: Collection[str]
+    ) -> Iterator[tuple[tuple[str, str], float | None]]:
+        for rules, other in product(self._rules.assets, held):
+            if rules.asset != other:
+                yield (rules.asset, other), self._correlation(t_ms, rules.asset, other)
+
+    def _correlation(self, t_ms: int, left: str, right: str) -> float | None:
+        return correlation(self._windows.returns(left, t_ms), self._windows.returns(right, t_ms))

@@ -1,0 +1,55 @@
+"""The log returns that correlations are judged on (strategy 7.3, 8.6)."""
+
+from typing import Protocol
+
+from domain.market.candles import CandleSeries
+from domain.market.indicators import Array, CloseWindow
+from domain.rules import TradingRules
+from domain.trading.decisions import Report
+
+
+class Windows(Protocol):
+    """The newest log returns of each asset."""
+
+    def append(self, report: Report) -> None:
+        """Take a reported close; one that is known changes nothing."""
+
+    def remember(self, asset: str, series: CandleSeries) -> None:
+        """Take closes that were not heard as reports, in the place of all before."""
+
+    def newest_ms(self, asset: str) -> int:
+        """Return the time of the asset's newest known close, 0 before the first."""
+
+    def returns(self, asset: str, t_ms: int) -> Array | None:
+        """Return the (n,) log returns up to t; None where they do not reach t, or are too few."""
+
+
+class ReportedWindows:
+    """Windows that grow by one close after the other."""
+
+    def __init__(self, rules: TradingRules) -> None:
+        """Start before the first close of each asset."""
+        self._returns = rules.strategy.volatility_window
+        self._windows = {asset.asset: CloseWindow(self._returns) for asset in rules.assets}
+        self._newest_ms = dict.fromkeys(self._windows, 0)
+
+    def append(self, report: Report) -> None:
+        """Take a reported close; one that is known changes nothing."""
+        if report.t_ms > self._newest_ms[report.asset]:
+            self._windows[report.asset].append(report.close)
+            self._newest_ms[report.asset] = report.t_ms
+
+    def remember(self, asset: str, series: CandleSeries) -> None:
+        """Take closes that were not heard as reports, in the place of all before."""
+        newest = series.close[-self._returns - 1 :].tolist()
+        self._windows[asset] = CloseWindow(self._returns, newest)
+        if len(series):
+            self._newest_ms[asset] = int(series.open_time_ms[-1]) + series.candle_ms
+
+    def newest_ms(self, asset: str) -> int:
+        """Return the time of the asset's newest known close, 0 before the first."""
+        return self._newest_ms[asset]
+
+    def returns(self, asset: str, t_ms: int) -> Array | None:
+        """Return the (n,) log returns up to t; None where they do not reach t, or are too few."""
+        return self._windows[asset].log_returns() if self._newest_ms[asset] == t_ms else None

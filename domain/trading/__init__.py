@@ -1,0 +1,1 @@
+"""Orders, positions, books, matching, stops and sizes of single assets."""

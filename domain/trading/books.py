@@ -1,0 +1,144 @@
+"""The books of one asset: its orders and executions, and the position that they make."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from domain.facts import Fact, Order
+from domain.trading.positions import ZERO, Execution, ExecutionKind, Position, Trade, book
+
+LOOK_BACK_MS = 86_400_000
+"""How far before the newest known execution an unknown one may lie."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """One execution, and what it does to the books."""
+
+    execution: Execution
+    """With what our intent knows of it."""
+    facts: tuple[Fact, ...]
+    """To be stored, all or none; the execution is the first."""
+    before: Position | None
+    after: Position | None
+    trade: Trade | None
+    order: Order | None
+    """Its order after it; None where the venue acted by itself."""
+
+    @property
+    def has_grown(self) -> bool:
+        """Tell whether more is open than before."""
+        return self.after is not None and (self.before is None or self.before.qty < self.after.qty)
+
+
+class Books:
+    """The fold of one asset's orders and executions."""
+
+    def __init__(
+        self, orders: Iterable[Order], executions: Iterable[Execution], now_ms: int
+    ) -> None:
+        """Fold what is stored.
+
+        Args:
+            orders: of the asset, oldest first.
+            executions: of the asset, in the order in which they were booked.
+            now_ms: the present.
+        """
+        self.orders = {order.client_order_id: order for order in orders}
+        """By their ids, oldest first."""
+        self.position: Position | None = None
+        self._booked: set[str] = set()
+        self._executed_qty: dict[str, Decimal] = {}
+        """Of the executions that are booked, by order."""
+        self._newest_ms = now_ms
+        """Up to when executions are known, but for those that come late."""
+        for execution in executions:
+            self._remember(execution)
+            self.position = book(self.position, execution).position
+
+    def has_booked(self, exec_id: str) -> bool:
+        """Tell whether an execution was booked already."""
+        return exec_id in self._booked
+
+    def order_of(self, execution: Execution) -> Order | None:
+        """Return our order that an execution filled; None where the venue acted by itself."""
+        return self.orders.get(execution.client_order_id or "")
+
+    def under_way(self) -> list[Order]:
+        """Return the orders that can still change something, oldest first."""
+        return [order for order in self.orders.values() if order.is_under_way]
+
+    def lacks_executions(self, order: Order) -> bool:
+        """Tell whether an order has filled more than was booked of it."""
+        executed_qty = self._executed_qty.get(order.client_order_id, ZERO)
+        return order.state.filled_qty > executed_qty
+
+    def unexplained(self) -> list[Order]:
+        """Return the orders that have filled more than was booked of them, oldest first."""
+        return [order for order in self.orders.values() if self.lacks_executions(order)]
+
+    def can_follow(self, execution: Execution) -> bool:
+        """Tell whether an execution can be the next: one that only reduces needs what it reduces.
+
+        Else something that happened before it is not booked yet.
+        """
+        order = self.order_of(execution)
+        only_reduces = (
+            execution.reason is not None if order is None else order.intent.request.reduce_only
+        )
+        if execution.kind is ExecutionKind.FUNDING or not only_reduces:
+            return True
+        position = self.position
+        return (
+            position is not None
+            and execution.side is position.side.opposite
+            and execution.qty <= position.qty
+        )
+
+    def since_ms(self, now_ms: int) -> int:
+        """Return from when on executions may be unknown; late ones are found twice, not lost."""
+        open_ms = [order.intent.decided_ms for order in (*self.under_way(), *self.unexplained())]
+        return min(self._newest_ms, now_ms, *open_ms) - LOOK_BACK_MS
+
+    def note_heard(self, through_ms: int) -> None:
+        """Take note that the exchange has listed all executions up to a time."""
+        self._newest_ms = max(self._newest_ms, through_ms)
+
+    def posting(self, execution: Execution) -> Posting:
+        """Return what an execution would do; nothing changes."""
+        order = self.order_of(execution)
+        if order is not None:
+            execution = order.explain(execution)
+        booked = book(self.position, execution)
+        facts: list[Fact] = [execution]
+        if booked.trade is not None:
+            facts.append(booked.trade)
+        if order is not None:
+            # The news of the order may get lost, or come later.
+            executed_qty = self._executed_qty.get(order.client_order_id, ZERO)
+            filled = order.filled_by(execution, executed_qty)
+            facts.append(filled)
+            order = order.apply(filled)
+        return Posting(
+            execution=execution,
+            facts=tuple(facts),
+            before=self.position,
+            after=booked.position,
+            trade=booked.trade,
+            order=order,
+        )
+
+    def post(self, posting: Posting) -> None:
+        """Take what a posting does, once its facts are stored."""
+        self._remember(posting.execution)
+        self.position = posting.after
+        if posting.order is not None:
+            self.orders[posting.order.client_order_id] = posting.order
+
+    def _remember(self, execution: Execution) -> None:
+        self._booked.add(execution.exec_id)
+        self._newest_ms = execution.ts_ms
+        order_id = execution.client_order_id
+        if order_id is not None:
+            executed_qty = self._executed_qty.get(order_id, ZERO)
+            self._executed_qty[order_id] = executed_qty + execution.qty

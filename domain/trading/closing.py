@@ -1,0 +1,55 @@
+"""What a close may close, and what its order has left open."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from domain.facts import Order
+from domain.trading.decisions import Close, Protection
+from domain.trading.orders import OrderStatus, Purpose
+from domain.trading.positions import Position
+
+
+def is_close_under_way(order: Order) -> bool:
+    """Tell whether an order may still close something."""
+    return order.is_under_way and order.intent.purpose is not Purpose.ENTRY
+
+
+def is_younger(position: Position, t_ms: int) -> bool:
+    """Tell whether a position was opened by a later decision than t's, or by t's own."""
+    if position.decided_ms is None:
+        return position.opened_ms > t_ms
+    return position.decided_ms >= t_ms
+
+
+def closes_left(protection: Protection, positions: Mapping[str, Position]) -> Iterator[Close]:
+    """Return what a protection has closed that is still open."""
+    for close in protection.closes:
+        position = positions.get(close.asset)
+        if position is not None and not is_younger(position, protection.t_ms):
+            yield close
+
+
+def has_left_open(order: Order, position: Position | None) -> bool:
+    """Tell whether a close has ended before the position that it was to close."""
+    if order.is_under_way or order.intent.reason is None or position is None:
+        return False
+    is_filled = order.state.status is OrderStatus.FILLED
+    return not is_filled and not is_younger(position, order.intent.decided_ms)
+
+
+def unfinished_close(orders: Iterable[Order], position: Position | None) -> Order | None:
+    """Return the newest close where it has left its position open.
+
+    Args:
+        orders: of the asset, oldest first.
+        position: what is open.
+    """
+    closes = [order for order in orders if order.intent.reason is not None]
+    return closes[-1] if closes and has_left_open(closes[-1], position) else None
+
+
+def next_attempt(orders: Iterable[Order], decided_ms: int, purpose: Purpose) -> int:
+    """Return the number of the next attempt at a close, from 1."""
+    return 1 + sum(
+        order.intent.decided_ms == decided_ms and order.intent.purpose is purpose
+        for order in orders
+    )

@@ -1,0 +1,149 @@
+"""What assets report and what the portfolio answers: the values that decisions are made of."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from domain.strategies.regime import Regime
+from domain.trading.orders import ExitReason, Purpose, client_order_id
+
+
+class RefusalReason(StrEnum):
+    """Why a wish to enter was refused; each wish is counted under the first that holds."""
+
+    HALTED = "HALTED"
+    GLOBAL_COOLDOWN = "GLOBAL_COOLDOWN"
+    EMERGENCY = "EMERGENCY"
+    DAILY_LOSS = "DAILY_LOSS"
+    MAX_POSITIONS = "MAX_POSITIONS"
+    MAX_SIMULTANEOUS = "MAX_SIMULTANEOUS"
+    CORRELATION = "CORRELATION"
+    GROUP = "GROUP"
+    EXPOSURE = "EXPOSURE"
+    SIZE = "SIZE"
+    STALE = "STALE"
+    PAUSED = "PAUSED"
+    MALFUNCTION = "MALFUNCTION"
+    LIQUIDITY = "LIQUIDITY"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryWish:
+    """An asset's wish to open a short at a close, with what orders it among others."""
+
+    cross_ms: int
+    """Close time of the cross that the entry would use."""
+    crosses: str = ""
+    """Which averages were crossed then, as names of `CrossKind` joined by +."""
+    volatility: float
+    regime_strength: float
+    """(long average - close) / long average."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What one asset says of a close t."""
+
+    asset: str
+    t_ms: int
+    close: float
+    ema_short: float
+    ema_long: float
+    regime: Regime
+    crosses_today: int
+    own_exit: ExitReason | None = None
+    wish: EntryWish | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """Leave to open one position."""
+
+    asset: str
+    t_ms: int
+    qty: Decimal
+    price: Decimal
+    """The close it was sized at."""
+    cross_ms: int
+    protection_epoch: int
+    crosses: str = ""
+    """What was crossed at `cross_ms`; empty where an older program granted it, likewise below."""
+    ema_short: float | None = None
+    """At t, as is the long one."""
+    ema_long: float | None = None
+    judged: str = field(default="", compare=False)
+    """Each limit that the wish kept, in the order of judging, one a line: its name and figures."""
+
+    @property
+    def notional(self) -> Decimal:
+        """What the grant reserves, quote."""
+        return self.qty * self.price
+
+    @property
+    def client_order_id(self) -> str:
+        """Id of the one order that may use the grant."""
+        return client_order_id(self.asset, self.t_ms, Purpose.ENTRY, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A wish that was not granted."""
+
+    asset: str
+    t_ms: int
+    reason: RefusalReason
+    cross_ms: int
+    figures: str
+    """The limit and what was found, as `key=value` pairs."""
+    judged: str = field(default="", compare=False)
+    """The limits that the wish kept before it came to this one, as in a grant."""
+
+    @property
+    def client_order_id(self) -> str:
+        """Id of the order that a grant would have led to: the name of the wish."""
+        return client_order_id(self.asset, self.t_ms, Purpose.ENTRY, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Close:
+    """One position to close, and under which name.
+
+    An asset that exits by its own decision at the same close keeps its own reason.
+    """
+
+    asset: str
+    purpose: Purpose
+    reason: ExitReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protection:
+    """Every open position is to be closed, and nothing is opened until a time."""
+
+    t_ms: int
+    reason: ExitReason
+    closes: tuple[Close, ...]
+    epoch: int
+    """Rises with each protection: grants of an older epoch are void."""
+    cooldown_end_ms: int
+    figures: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """All that the portfolio decided at a close t."""
+
+    t_ms: int
+    grants: tuple[Grant, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    protection: Protection | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing was wished and nothing protected."""
+        return not (self.grants or self.refusals or self.protection)
+
+    def answer_to(self, asset: str) -> Grant | Refusal | None:
+        """Return what was decided about one asset's wish."""
+        answers: tuple[Grant | Refusal, ...] = (*self.grants, *self.refusals)
+        return next((answer for answer in answers if answer.asset == asset), None)

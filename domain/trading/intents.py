@@ -1,0 +1,62 @@
+"""Orders as they are decided: what a grant, or a close, asks of the venue."""
+
+from domain.market.instruments import Side
+from domain.rules import TradingRules
+from domain.trading.decisions import Grant
+from domain.trading.orders import ExitReason, Intent, OrderRequest, Purpose, client_order_id
+from domain.trading.positions import Position
+from domain.trading.sizing import protective_levels
+
+
+def entry_intent(grant: Grant, rules: TradingRules) -> Intent:
+    """Return the one order that may use a grant, with both stops around its last price (5.3)."""
+    instrument = rules.asset(grant.asset).instrument
+    levels = protective_levels(grant.price, Side.SELL, rules.risk, instrument)
+    request = OrderRequest(
+        client_order_id=grant.client_order_id,
+        asset=grant.asset,
+        side=Side.SELL,
+        qty=grant.qty,
+        reduce_only=False,
+        stop_loss=levels.stop_loss,
+        take_profit=levels.take_profit,
+    )
+    return Intent(
+        request=request,
+        decided_ms=grant.t_ms,
+        purpose=Purpose.ENTRY,
+        attempt=1,
+        reason=None,
+        cross_ms=grant.cross_ms,
+        protection_epoch=grant.protection_epoch,
+    )
+
+
+def close_intent(
+    position: Position, *, decided_ms: int, purpose: Purpose, reason: ExitReason, attempt: int
+) -> Intent:
+    """Return the order that closes the whole of a position, and can never open one.
+
+    Args:
+        position: what is open.
+        decided_ms: close time of the decision.
+        purpose: who decided it; part of the order's id.
+        reason: why.
+        attempt: 1, and one more for each that ended before all was closed.
+    """
+    request = OrderRequest(
+        client_order_id=client_order_id(position.asset, decided_ms, purpose, attempt),
+        asset=position.asset,
+        side=position.side.opposite,
+        qty=position.qty,
+        reduce_only=True,
+    )
+    return Intent(
+        request=request,
+        decided_ms=decided_ms,
+        purpose=purpose,
+        attempt=attempt,
+        reason=reason,
+        cross_ms=None,
+        protection_epoch=None,
+    )

@@ -1,0 +1,240 @@
+"""An exchange for one account: market orders, full-position stops, fees, funding, a wallet.
+
+Pure and deterministic: it acts only when it is called, with prices and times as arguments. The
+replay drives it candle by candle, and whatever else simulates an exchange uses the same engine.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from domain.market.instruments import Side
+from domain.rules import FillRules
+from domain.trading.orders import ExitReason, OrderRequest, OrderStatus, OrderUpdate
+from domain.trading.positions import ZERO, Execution, ExecutionKind, Position, book
+from domain.trading.sizing import ProtectiveLevels
+
+Event = OrderUpdate | Execution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandlePrices:
+    """The prices of one candle, exact."""
+
+    open: Decimal
+    high: Decimal
+    low: Decimal
+
+
+class MatchingEngine:
+    """One account at an exchange that always has a counterparty.
+
+    Always true: `wallet` is the starting balance plus the cash of every execution; a position
+    only ever comes from executions; a flat asset has no stops.
+    """
+
+    def __init__(self, rules: FillRules) -> None:
+        """Start flat, with the starting balance."""
+        self._rules = rules
+        self._orders: dict[str, OrderUpdate] = {}
+        self._resting: dict[str, OrderRequest] = {}
+        self._executions: dict[str, list[Execution]] = {}
+        self.wallet = rules.initial_balance
+        self.positions: dict[str, Position] = {}
+        self.stops: dict[str, ProtectiveLevels] = {}
+
+    def submit(self, order: OrderRequest, ts_ms: int) -> OrderUpdate:
+        """Accept a market order, which rests until `fill`, or reject it.
+
+        Returns:
+            The state of the order, terminal where it was rejected.
+
+        Raises:
+            ValueError: the id was used before.
+        """
+        if order.client_order_id in self._orders:
+            message = f"client_order_id must be new, {order.client_order_id} was used before"
+            raise ValueError(message)
+        refused = self._refusal(order)
+        status = OrderStatus.ACCEPTED if refused is None else OrderStatus.REJECTED
+        if refused is None:
+            self._resting[order.client_order_id] = order
+        return self._record(order.client_order_id, status, ZERO, ts_ms, refused or "")
+
+    def resting(self) -> list[OrderRequest]:
+        """Return the accepted orders that wait for a fill, oldest first."""
+        return list(self._resting.values())
+
+    def order(self, client_order_id: str) -> OrderUpdate | None:
+        """Return the newest state of an order; None where it never arrived."""
+        return self._orders.get(client_order_id)
+
+    def executions(self, asset: str) -> list[Execution]:
+        """Return all executions of an asset, oldest first."""
+        return list(self._executions.get(asset, ()))
+
+    def set_stops(self, asset: str, levels: ProtectiveLevels) -> None:
+        """Move the stops of a position; without a position nothing happens."""
+        if asset in self.positions:
+            self.stops[asset] = levels
+
+    def fill(self, client_order_id: str, price: Decimal, ts_ms: int) -> list[Event]:
+        """Fill a resting order whole at a price worsened by the slippage.
+
+        A reduce-only order is cut to the position, and canceled where none is left.
+        """
+        order = self._resting.pop(client_order_id)
+        qty = self._fillable(order)
+        if not qty:
+            return [self._record(client_order_id, OrderStatus.CANCELED, ZERO, ts_ms, "flat")]
+        execution = self._trade(
+            order.asset, order.side, qty, price, ts_ms, client_order_id=client_order_id
+        )
+        is_open = order.asset in self.positions
+        if is_open and order.stop_loss is not None and order.take_profit is not None:
+            self.stops[order.asset] = ProtectiveLevels(
+                stop_loss=order.stop_loss, take_profit=order.take_profit
+            )
+        return [execution, self._record(client_order_id, OrderStatus.FILLED, qty, ts_ms, "")]
+
+    def settle_funding(self, asset: str, price: Decimal, rate: Decimal, ts_ms: int) -> list[Event]:
+        """Pay or receive funding on the open position: shorts receive a positive rate."""
+        position = self.positions.get(asset)
+        if position is None:
+            return []
+        execution = funding_execution(position, price, rate, ts_ms, exec_id=self._exec_id(asset))
+        return [self.book_execution(execution)]
+
+    def trade_through(self, asset: str, prices: CandlePrices, ts_ms: int) -> list[Event]:
+        """Let a candle's prices reach the stops of the open position, the stop loss first."""
+        position, stops = self.positions.get(asset), self.stops.get(asset)
+        if position is None or stops is None:
+            return []
+        reached = reached_stop(stops, position.side, prices)
+        if reached is None:
+            return []
+        price, reason = reached
+        side = position.side.opposite
+        return [self._trade(asset, side, position.qty, price, ts_ms, reason=reason)]
+
+    def book_execution(self, execution: Execution) -> Execution:
+        """Book an execution made elsewhere: a limit order's, a forced one, or a restored one."""
+        booked = book(self.positions.get(execution.asset), execution)
+        self.wallet += booked.cash
+        self._executions.setdefault(execution.asset, []).append(execution)
+        if booked.trade is not None:
+            self.stops.pop(execution.asset, None)
+        if booked.position is None:
+            self.positions.pop(execution.asset, None)
+        else:
+            self.positions[execution.asset] = booked.position
+        return execution
+
+    def restore_order(self, update: OrderUpdate) -> None:
+        """Keep what became of an order in an earlier life; its executions are booked apart."""
+        self._orders[update.client_order_id] = update
+
+    def _refusal(self, order: OrderRequest) -> str | None:
+        if order.qty <= 0:
+            return "qty is not positive"
+        if order.reduce_only and order.asset not in self.positions:
+            return "current position is zero, cannot fix reduce-only order qty"
+        return None
+
+    def _fillable(self, order: OrderRequest) -> Decimal:
+        if not order.reduce_only:
+            return order.qty
+        position = self.positions.get(order.asset)
+        if position is None or position.side is order.side:
+            return ZERO
+        return min(order.qty, position.qty)
+
+    def _trade(
+        self,
+        asset: str,
+        side: Side,
+        qty: Decimal,
+        price: Decimal,
+        ts_ms: int,
+        *,
+        client_order_id: str | None = None,
+        reason: ExitReason | None = None,
+    ) -> Execution:
+        filled_at = worsened(price, side, self._rules)
+        execution = Execution(
+            exec_id=self._exec_id(asset),
+            asset=asset,
+            ts_ms=ts_ms,
+            kind=ExecutionKind.TRADE,
+            side=side,
+            qty=qty,
+            price=filled_at,
+            fee=taker_fee(qty, filled_at, self._rules),
+            client_order_id=client_order_id,
+            reason=reason,
+        )
+        return self.book_execution(execution)
+
+    def _record(
+        self, order_id: str, status: OrderStatus, filled: Decimal, ts_ms: int, detail: str
+    ) -> OrderUpdate:
+        update = OrderUpdate(
+            client_order_id=order_id, status=status, filled_qty=filled, ts_ms=ts_ms, detail=detail
+        )
+        self._orders[order_id] = update
+        return update
+
+    def _exec_id(self, asset: str) -> str:
+        return f"{asset}-{len(self._executions.get(asset, ())) + 1}"
+
+
+def worsened(price: Decimal, side: Side, rules: FillRules) -> Decimal:
+    """Return what a market order fills at: sells lower, buys higher, by the slippage."""
+    return price * (1 + (1 if side is Side.BUY else -1) * rules.slippage_fraction)
+
+
+def taker_fee(qty: Decimal, price: Decimal, rules: FillRules) -> Decimal:
+    """Return the fee of a fill, quote."""
+    return qty * price * rules.taker_fee_rate
+
+
+def funding_execution(
+    position: Position, price: Decimal, rate: Decimal, ts_ms: int, *, exec_id: str
+) -> Execution:
+    """Return what a settlement pays or takes: shorts receive a positive rate."""
+    received = position.qty * price * rate
+    return Execution(
+        exec_id=exec_id,
+        asset=position.asset,
+        ts_ms=ts_ms,
+        kind=ExecutionKind.FUNDING,
+        side=position.side,
+        qty=position.qty,
+        price=price,
+        funding=received if position.side is Side.SELL else -received,
+    )
+
+
+def reached_stop(
+    stops: ProtectiveLevels, side: Side, prices: CandlePrices
+) -> tuple[Decimal, ExitReason] | None:
+    """Return at what price, slippage left out, a candle ends a position; the stop loss is first.
+
+    A gap through the level fills at the open: worse for the stop, better for the target.
+    """
+    is_short = side is Side.SELL
+    against, along = (prices.high, prices.low) if is_short else (prices.low, prices.high)
+    if _reaches(against, stops.stop_loss, upward=is_short):
+        price = _further(prices.open, stops.stop_loss, upward=is_short)
+        return price, ExitReason.STOP_LOSS
+    if _reaches(along, stops.take_profit, upward=not is_short):
+        price = _further(prices.open, stops.take_profit, upward=not is_short)
+        return price, ExitReason.TAKE_PROFIT
+    return None
+
+
+def _reaches(price: Decimal, trigger: Decimal, *, upward: bool) -> bool:
+    return price >= trigger if upward else price <= trigger
+
+
+def _further(left: Decimal, right: Decimal, *, upward: bool) -> Decimal:
+    return max(left, right) if upward else min(left, right)

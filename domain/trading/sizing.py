@@ -1,0 +1,61 @@
+"""How much is sold, and where its stops lie (strategy section 5)."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from domain.market.instruments import Instrument, Side, exact
+from domain.rules import AssetRules, RiskRules
+
+ONE = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectiveLevels:
+    """Trigger prices of a position's full stop loss and take profit."""
+
+    stop_loss: Decimal
+    take_profit: Decimal
+
+
+def volatility_multiplier(volatility: float, rules: RiskRules) -> Decimal:
+    """Return the size multiplier that the asset's volatility asks for (5.1)."""
+    if not rules.volatility_sizing:
+        return ONE
+    wanted = rules.volatility_target / volatility if volatility > 0 else 1.0
+    return exact(min(1.0, max(rules.volatility_min_multiplier, wanted)))
+
+
+def target_notional(balance: Decimal, asset: AssetRules, multiplier: Decimal) -> Decimal:
+    """Return the notional that an entry aims at, quote."""
+    return balance * asset.allocation_fraction * asset.leverage * multiplier
+
+
+def order_qty(notional: Decimal, price: Decimal, instrument: Instrument) -> Decimal | None:
+    """Return the qty that a notional buys at a price, on the step (5.2).
+
+    Returns:
+        None where it is below the instrument's minimum qty or notional.
+    """
+    qty = instrument.round_qty(min(notional / price, instrument.max_market_order_qty))
+    if qty < instrument.min_order_qty or qty * price < instrument.min_notional:
+        return None
+    return qty
+
+
+def protective_levels(
+    price: Decimal, side: Side, rules: RiskRules, instrument: Instrument
+) -> ProtectiveLevels:
+    """Return the levels around an entry price, which itself need not be on the tick (5.3).
+
+    Each is rounded to the tick toward the entry, so that the loss is never larger than asked.
+    """
+    up, down = instrument.round_price_up, instrument.round_price_down
+    if side is Side.SELL:
+        return ProtectiveLevels(
+            stop_loss=down(price * (ONE + rules.stop_loss_fraction)),
+            take_profit=up(price * (ONE - rules.take_profit_fraction)),
+        )
+    return ProtectiveLevels(
+        stop_loss=up(price * (ONE - rules.stop_loss_fraction)),
+        take_profit=down(price * (ONE + rules.take_profit_fraction)),
+    )

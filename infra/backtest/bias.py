@@ -1,0 +1,118 @@
+"""Checks a backtest for bias: does it look ahead, and is its warm-up long enough."""
+
+import os
+from pathlib import Path
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from domain.backtesting.bias import (
+    CUTS,
+    WARM_UPS,
+    LookAhead,
+    WarmUps,
+    look_ahead,
+    warm_ups,
+)
+from domain.backtesting.engine import run_backtest
+from domain.errors import ConfigError
+from infra.candles.market_input import read_market
+from infra.settings import default_dotenv, load_settings
+
+_SHOWN_LEAKS = 5
+
+
+def run_bias_command(
+    candles: Path,
+    settings: Path | None,
+    from_time: str | None,
+    to_time: str | None,
+    screen: Console,
+) -> bool:
+    """Run the checks, print what they found, and tell whether nothing looks ahead.
+
+    Raises:
+        ConfigError: the options or settings are wrong, or there are too few candles.
+        BadDataError: the candle files are wrong.
+    """
+    rules = load_settings(settings, environ=os.environ, dotenv=default_dotenv()).trading_rules()
+    market = read_market(candles, rules, from_time, to_time)
+    longest, usual = max(map(len, market.values())), rules.strategy.warmup_candles
+    if longest < 2 * usual:
+        raise ConfigError(
+            f"--check-bias: expected {2 * usual:,} candles or more, twice the warm-up "
+            f"(strategy.warmup_candles), found {longest:,}"
+        )
+    bar = Progress(
+        TextColumn("checking"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        console=screen,
+        disable=not screen.is_terminal,
+    )
+    with bar:
+        task = bar.add_task("", total=1 + CUTS + len(WARM_UPS))
+        ahead = look_ahead(market, rules, run_backtest, lambda: bar.advance(task))
+        warm = warm_ups(market, rules, run_backtest, lambda: bar.advance(task))
+        bar.update(task, completed=1 + CUTS + len(WARM_UPS))
+    Console(emoji=False).print(render(ahead, warm))
+    return not ahead.leaks
+
+
+def render(ahead: LookAhead, warm: WarmUps) -> RenderableType:
+    """Return both verdicts for a terminal, and what they rest on."""
+    left_out = f"Not judged, since it began later: {', '.join(warm.left_out)}."
+    notes = [left_out] if warm.left_out else []
+    return Group(_ahead(ahead), "", _warm_verdict(warm), _warm_table(warm), *notes)
+
+
+def _ahead(found: LookAhead) -> str:
+    compared = f"{found.decisions:,} decisions before {found.cuts} cuts"
+    if not found.leaks:
+        return (
+            f"[bold green]No look-ahead.[/] {compared} are the same, and so are averages and "
+            "regimes bit for bit, whether the candles after the cut are known or not."
+        )
+    differences = "".join(
+        f"\n  with the future:    {leak.with_future}\n  without the future: {leak.without}"
+        for leak in found.leaks[:_SHOWN_LEAKS]
+    )
+    return (
+        f"[bold red]Look-ahead![/] Of {compared}, those before {len(found.leaks)} depend on "
+        f"candles that come later; the results are worth nothing. First differences:{differences}"
+    )
+
+
+def _warm_verdict(found: WarmUps) -> str:
+    usual = found.at_usual
+    against = f"{found.usual:,} candles of warm-up decide as {found.longest:,} do"
+    if found.longest == found.usual:
+        return "[bold yellow]Warm-up not judged.[/] There are no candles before it to compare with."
+    if usual.is_settled:
+        return (
+            f"[bold green]Warm-up settled.[/] {against}, to the last entry and regime; averages "
+            f"differ by {usual.average_error:.1e} at most."
+        )
+    return (
+        f"[bold yellow]Warm-up too short.[/] Not all that {against}: {usual.entries} of "
+        f"{usual.of_entries} entries and {usual.regimes} regimes differ. "
+        "Raise strategy.warmup_candles."
+    )
+
+
+def _warm_table(found: WarmUps) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("warm-up", "averages differ by", "regimes", "entries", "PnL USDT"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for run in found.runs:
+        is_usual = " *" if run.candles == found.usual else "  "
+        table.add_row(
+            f"{run.candles:,}{is_usual}",
+            f"{run.average_error:.1e}",
+            f"{run.regimes:,}",
+            f"{run.entries:,} of {run.of_entries:,}",
+            f"{run.pnl:+,.2f}",
+        )
+    return table

@@ -1,0 +1,99 @@
+"""A backtest from its options to what it prints and writes."""
+
+import os
+import time
+from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from rich.console import Console
+
+from domain.backtesting.engine import run_backtest
+from domain.backtesting.market import Market
+from domain.backtesting.result import BacktestResult
+from domain.backtesting.sweep import SweepResult
+from domain.errors import ConfigError
+from domain.rules import TradingRules
+from infra.candles.market_input import read_market
+from infra.operator.report.equity_files import write_equity
+from infra.operator.report.trade_files import write_trades
+from infra.operator.terminal.backtest import as_json, render
+from infra.settings import default_dotenv, load_settings
+
+_LARGEST_BALANCE = Decimal("1E12")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BacktestOptions:
+    """What the command line says."""
+
+    candles: Path
+    settings: Path | None
+    from_time: str | None
+    to_time: str | None
+    balance: str | None
+    trades: Path | None
+    equity: Path | None
+    report: Path | None
+    as_json: bool
+
+
+def run_backtest_command(options: BacktestOptions) -> None:
+    """Run a backtest, write the files asked for, and print its summary or its JSON object.
+
+    Raises:
+        ConfigError: the options or settings are wrong.
+        BadDataError: the candle files are wrong.
+    """
+    settings = load_settings(options.settings, environ=os.environ, dotenv=default_dotenv())
+    rules = _with_balance(settings.trading_rules(), options.balance)
+    candles = read_market(options.candles, rules, options.from_time, options.to_time)
+    began_s = time.perf_counter()
+    result = run_backtest(Market(candles), rules)
+    engine_s = time.perf_counter() - began_s
+    _write(options, result)
+    if options.as_json:
+        print(as_json(result, engine_s))
+    else:
+        Console(emoji=False).print(render(result, engine_s))
+
+
+def _write(options: BacktestOptions, result: BacktestResult) -> None:
+    if options.trades is not None:
+        write_trades(options.trades, result.trades)
+    if options.equity is not None:
+        write_equity(options.equity, result.equity)
+    if options.report is not None:
+        write_page(options.report, options.candles, result)
+
+
+def write_page(
+    file: Path, candles: Path, result: BacktestResult, sweep: SweepResult | None = None
+) -> None:
+    """Write the report of a backtest, and of the sweep that it is the best of.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    # Plotly costs a third of a second: only who wants the page waits for it.
+    from infra.operator.report.page import sources_of, write_report  # noqa: PLC0415
+    from infra.operator.report.sweep_plots import sweep_plots  # noqa: PLC0415
+
+    symbols = [asset.instrument.symbol for asset in result.rules.assets]
+    try:
+        more = [] if sweep is None else sweep_plots(sweep)
+        write_report(file, result, sources_of(candles, symbols), more)
+    except OSError as error:
+        raise ConfigError(f"--report {file}: cannot be written: {error.strerror}") from error
+
+
+def _with_balance(rules: TradingRules, text: str | None) -> TradingRules:
+    if text is None:
+        return rules
+    try:
+        balance = Decimal(text)
+    except InvalidOperation:
+        balance = Decimal("NaN")
+    if not (balance.is_finite() and 1 <= balance <= _LARGEST_BALANCE):
+        raise ConfigError(f"--balance {text}: expected USDT, a number from 1 to 1E12")
+    return replace(rules, fills=replace(rules.fills, initial_balance=balance))

@@ -1,0 +1,1 @@
+"""Files of candles and funding: reading, checking, downloading."""

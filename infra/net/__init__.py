@@ -1,0 +1,1 @@
+"""Stream connections, rate limits and clock offsets, whatever the venue."""

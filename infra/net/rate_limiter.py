@@ -1,0 +1,140 @@
+"""The venue's rate limits, kept before the venue has to say so.
+
+Each kind of request has a window of its own, so that a close never waits behind reads or entries.
+The windows are sized so that all of them together stay below the limit per IP address, which needs
+no window of its own then.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from infra.venues.bybit.errors import UnansweredError
+
+IP_REQUESTS = 600
+"""Of one IP address in `IP_WINDOW_S`; more are answered by HTTP 403."""
+IP_WINDOW_S = 5.0
+IP_PENALTY_S = 600.0
+"""How long everything must stop after a 403 that does not say."""
+
+
+class Kind(StrEnum):
+    """What a request is for, as far as limits go."""
+
+    CLOSE = "CLOSE"
+    """Reduce-only orders."""
+    ENTRY = "ENTRY"
+    CANCEL = "CANCEL"
+    STOPS = "STOPS"
+    SETTING = "SETTING"
+    """Leverage and modes, and the fee rate, a read that is limited as they are."""
+    READ = "READ"
+    """Of the account."""
+    PUBLIC = "PUBLIC"
+    """Of the market."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """At most so many requests in any stretch of so many seconds."""
+
+    requests: int
+    per_s: float
+
+
+_SECOND_S = 1.1
+"""The venue's rolling second, with room for requests that the network pushes together."""
+
+BYBIT_RATES: Mapping[Kind, Rate] = {
+    # The venue has one limit of 10 for creating orders; closes get the larger part of it.
+    Kind.CLOSE: Rate(requests=7, per_s=_SECOND_S),
+    Kind.ENTRY: Rate(requests=3, per_s=_SECOND_S),
+    Kind.CANCEL: Rate(requests=10, per_s=_SECOND_S),
+    Kind.STOPS: Rate(requests=10, per_s=_SECOND_S),
+    Kind.SETTING: Rate(requests=5, per_s=_SECOND_S),
+    Kind.READ: Rate(requests=50, per_s=_SECOND_S),
+    Kind.PUBLIC: Rate(requests=30, per_s=_SECOND_S),
+}
+
+
+class Limiter:
+    """One account's and one IP address's limits, shared by all clients; safe from any thread."""
+
+    def __init__(
+        self,
+        rates: Mapping[Kind, Rate] = BYBIT_RATES,
+        *,
+        monotonic_s: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Start with all windows empty."""
+        self._rates = rates
+        self._monotonic_s = monotonic_s
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._turns = {kind: deque[float](maxlen=rate.requests) for kind, rate in rates.items()}
+        self._held_until_s = dict.fromkeys(rates, 0.0)
+        self._shut_until_s = 0.0
+        self._why_shut = ""
+
+    def wait(self, kind: Kind, *, at_most_s: float) -> None:
+        """Return when a request of this kind may be sent, in the order of asking.
+
+        Args:
+            kind: what it is for.
+            at_most_s: how long the caller can wait; no turn is used where that is too short.
+
+        Raises:
+            UnansweredError: everything is stopped, or the turn comes too late.
+        """
+        now_s, turn_s = self._take_turn(kind, at_most_s)
+        if turn_s > now_s:
+            self._sleep(turn_s - now_s)
+            with self._lock:
+                self._check_open(self._monotonic_s())
+
+    def shut(self, for_s: float, why: str) -> None:
+        """Stop everything for some seconds; a longer stop that is already on stays."""
+        with self._lock:
+            until_s = self._monotonic_s() + for_s
+            if until_s > self._shut_until_s:
+                self._shut_until_s, self._why_shut = until_s, why
+
+    def hold(self, kind: Kind, for_s: float) -> None:
+        """Let no request of this kind take a turn for some seconds."""
+        with self._lock:
+            until_s = self._monotonic_s() + for_s
+            self._held_until_s[kind] = max(until_s, self._held_until_s[kind])
+
+    @property
+    def shut_for_s(self) -> float:
+        """Seconds that everything still stays stopped; 0 where nothing is."""
+        with self._lock:
+            return max(0.0, self._shut_until_s - self._monotonic_s())
+
+    def _take_turn(self, kind: Kind, at_most_s: float) -> tuple[float, float]:
+        with self._lock:
+            now_s = self._monotonic_s()
+            self._check_open(now_s)
+            turns, rate = self._turns[kind], self._rates[kind]
+            turn_s = max(now_s, self._held_until_s[kind])
+            if len(turns) == rate.requests:
+                turn_s = max(turn_s, turns[0] + rate.per_s)
+            if turn_s - now_s > at_most_s:
+                raise UnansweredError(
+                    f"the rate limit of {kind} is used up for {turn_s - now_s:.2f} s",
+                    retry_after_s=turn_s - now_s,
+                )
+            turns.append(turn_s)
+            return now_s, turn_s
+
+    def _check_open(self, now_s: float) -> None:
+        left_s = self._shut_until_s - now_s
+        if left_s > 0:
+            raise UnansweredError(
+                f"all requests are stopped for {left_s:.0f} s: {self._why_shut}",
+                retry_after_s=left_s,
+            )

@@ -1,0 +1,1 @@
+"""What the operator sees and uses: control API, notifications, health, reports, terminal."""

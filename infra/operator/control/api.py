@@ -1,0 +1,205 @@
+"""Every command as an endpoint, with its page at /docs."""
+
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Header, Request, Response, Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.routing import BaseRoute
+
+from domain.operator.commands import (
+    MANUALS,
+    Command,
+    CommandName,
+    Manual,
+    Parameter,
+    UnknownCommandError,
+    checked,
+)
+from domain.operator.replies import Reply, ReplyCode, ReplyTable
+from infra.operator.control.gate import REACHED, Gate, NoteAccess
+from infra.operator.control.tally import Tally
+
+_DONE = 200
+_STATUS = {
+    ReplyCode.DONE: _DONE,
+    ReplyCode.CONFIRM: 202,
+    ReplyCode.WRONG: 422,
+    ReplyCode.REFUSED: 409,
+    ReplyCode.LATE: 504,
+}
+_AT_THE_DOOR = {400: "broke off", 401: "wrong token", 413: "too large", 429: "too many requests"}
+"""What `Gate` answers by itself."""
+_LONGEST_TITLE = 300
+_SHOWN_TOKEN = HTTPBearer(auto_error=False, description="RUN_DIR/control.token")
+"""For the page alone: `Gate` has looked at the token before."""
+AnswerCommand = Callable[[str, Command, bool], Reply]
+"""Takes who asks, the command, and whether it is confirmed."""
+_Who = Annotated[
+    str, Header(alias="X-Operator", pattern=r"^[A-Za-z0-9._@-]{1,40}$", description="who asks")
+]
+
+
+class Confirmation(BaseModel):
+    """Whether a command is done at once, where it would be asked for a second time."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    confirm: bool = False
+
+
+class Told(BaseModel):
+    """An answer; see `domain.operator.replies.Reply`."""
+
+    code: ReplyCode
+    title: str
+    lines: tuple[str, ...] = ()
+    table: ReplyTable | None = None
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+def make_app(
+    answer: AnswerCommand,
+    token: str,
+    *,
+    per_second: int,
+    note_access: NoteAccess,
+    tally: Tally,
+    routes: Iterable[BaseRoute] = (),
+) -> FastAPI:
+    """Return the app.
+
+    Args:
+        answer: does commands; may take seconds, and is called in threads.
+        token: what each request must bear.
+        per_second: how many requests may come.
+        note_access: told of what came to no desk.
+        tally: counts all requests.
+        routes: more of them, for others than the operator.
+    """
+    app = FastAPI(
+        title="Control",
+        description="Commands to the running system. POST changes something, GET only asks.",
+        dependencies=[Security(_SHOWN_TOKEN), Depends(_only_known)],
+        exception_handlers={RequestValidationError: _unfit},
+        responses=_refusals(),
+    )
+    for name, manual in MANUALS.items():
+        make = _ordering if manual.changes else _asking
+        app.add_api_route(
+            f"/{name}",
+            make(name, answer),
+            methods=["POST" if manual.changes else "GET"],
+            summary=manual.does,
+            operation_id=name.value,
+            response_model=Told,
+        )
+    app.router.routes.extend(routes)
+    app.add_middleware(
+        Gate, token=token, per_second=per_second, note_access=note_access, tally=tally
+    )
+    return app
+
+
+def _refusals() -> dict[int | str, dict[str, Any]]:
+    """Return what else than a success the page promises."""
+    found: dict[int | str, dict[str, Any]] = {
+        status: {"model": Told, "description": why} for status, why in _AT_THE_DOOR.items()
+    }
+    return found | {status: {"model": Told} for status in _STATUS.values() if status != _DONE}
+
+
+def _only_known(request: Request) -> None:
+    """Refuse what an endpoint does not ask for: a misspelt word must not be as if unsaid."""
+    known = {field.alias for field in request.scope["route"].dependant.query_params}
+    unknown = sorted(set(request.query_params) - known)
+    if unknown:
+        raise RequestValidationError(
+            [{"loc": ("query", name), "msg": "there is no such parameter"} for name in unknown]
+        )
+
+
+async def _unfit(_: Request, error: RequestValidationError) -> Response:
+    """Answer what is no command at all as one that is wrong."""
+    found = error.errors()
+    problems = [f"{' '.join(map(str, each['loc']))}: {each['msg']}" for each in found]
+    told = Told(code=ReplyCode.WRONG, title="; ".join(problems)[:_LONGEST_TITLE])
+    return JSONResponse(told.model_dump(mode="json"), _STATUS[told.code])
+
+
+def _asking(name: CommandName, answer: AnswerCommand) -> Callable[..., Told]:
+    manual = MANUALS[name]
+    given = Annotated[str, _field(manual)]
+
+    def plain(request: Request, response: Response, who: _Who = "api") -> Told:
+        return _told((request, response), answer, who, name, "")
+
+    def needing(request: Request, response: Response, argument: given, who: _Who = "api") -> Told:
+        return _told((request, response), answer, who, name, argument)
+
+    def taking(
+        request: Request, response: Response, argument: given | None = None, who: _Who = "api"
+    ) -> Told:
+        return _told((request, response), answer, who, name, argument or "")
+
+    if manual.parameter is None:
+        return plain
+    return taking if manual.is_optional else needing
+
+
+def _ordering(name: CommandName, answer: AnswerCommand) -> Callable[..., Told]:
+    manual = MANUALS[name]
+
+    class Order(Confirmation):
+        argument: Annotated[str, _field(manual)]
+
+    Order.__name__ = Order.__qualname__ = f"Order_{name}"
+
+    def plain(
+        request: Request, response: Response, order: Confirmation | None = None, who: _Who = "api"
+    ) -> Told:
+        is_confirmed = order is not None and order.confirm
+        return _told((request, response), answer, who, name, "", is_confirmed=is_confirmed)
+
+    def needing(request: Request, response: Response, order: Order, who: _Who = "api") -> Told:
+        return _told(
+            (request, response), answer, who, name, order.argument, is_confirmed=order.confirm
+        )
+
+    return plain if manual.parameter is None else needing
+
+
+def _field(manual: Manual) -> Any:
+    """Return what an argument may look like; a coin's name may be Chinese."""
+    is_count = manual.parameter is Parameter.COUNT
+    pattern = r"^([1-9][0-9]{0,2}|1000)$" if is_count else "^[!-~\u3400-\u9fff]+$"
+    return Field(pattern=pattern, max_length=80, description=f"{manual.parameter}")
+
+
+def _told(
+    exchange: tuple[Request, Response],
+    answer: AnswerCommand,
+    who: str,
+    name: CommandName,
+    argument: str,
+    *,
+    is_confirmed: bool = False,
+) -> Told:
+    request, response = exchange
+    try:
+        command = checked(name, argument)
+        request.scope[REACHED] = True
+        reply = answer(f"http/{who}", command, is_confirmed)
+    except UnknownCommandError as error:
+        reply = Reply(code=ReplyCode.WRONG, title=str(error))
+    response.status_code = _STATUS[reply.code]
+    return Told(
+        code=reply.code,
+        title=reply.title,
+        lines=reply.lines,
+        table=reply.table,
+        data=dict(reply.data),
+    )

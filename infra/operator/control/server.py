@@ -1,0 +1,123 @@
+"""The HTTP server of the control interface: a thread that gives way to those that trade."""
+
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from loguru import logger
+from starlette.routing import BaseRoute
+
+from domain.errors import ConfigError
+from domain.operator.commands import Command
+from domain.operator.replies import Reply
+from infra.operator.control.tally import Tally
+from infra.operator.control.token import ControlAddress, forget_address, own_token, write_address
+from infra.settings.sections.people import ControlSettings
+
+_NICENESS = 10
+_CLOSE_S = 5.0
+_MOST_CONNECTIONS = 20
+
+
+class ControlServer:
+    """Listens until it is closed."""
+
+    def __init__(
+        self,
+        settings: ControlSettings,
+        directory: Path,
+        answer: Callable[[str, Command, bool], Reply],
+        note_access: Callable[[str, str, str], None],
+        routes: Iterable[BaseRoute] = (),
+        tally: Tally | None = None,
+    ) -> None:
+        """Take the port; what takes a while to load is loaded beside the caller.
+
+        Args:
+            settings: where.
+            directory: of the run; gets the token and the address.
+            answer: does commands.
+            note_access: told of what was refused at the door.
+            routes: more of them, for others than the operator.
+            tally: counts all requests; None: nobody reads how many.
+
+        Raises:
+            ConfigError: the token or the port cannot be used.
+        """
+        self._settings = settings
+        self._directory = directory
+        self._answer = answer
+        self._note_access = note_access
+        self._routes = routes
+        self._tally = tally or Tally()
+        self._token = own_token(directory)
+        place = (settings.host, settings.port)
+        try:
+            self._socket = socket.create_server(place)
+        except OSError as error:
+            raise ConfigError(
+                f"control.host and control.port: {place[0]}:{place[1]} cannot be listened on: "
+                f"{error.strerror}; choose another port, or 0 for any free one"
+            ) from error
+        self._close: Callable[[], None] = lambda: None
+        self._is_closed = False
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="control", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Listen no more."""
+        with self._lock:
+            self._is_closed = True
+            self._close()
+        self._thread.join(_CLOSE_S)
+        self._socket.close()
+        forget_address(self._directory)
+
+    def _run(self) -> None:
+        _give_way()
+        try:
+            self._serve()
+        except Exception:  # noqa: BLE001 (trading goes on without it, but nobody must wonder why)
+            logger.opt(exception=True).error("the control interface has failed and is gone")
+
+    def _serve(self) -> None:
+        import uvicorn  # noqa: PLC0415 (costly)
+
+        from infra.operator.control.api import make_app  # noqa: PLC0415 (costly)
+
+        app = make_app(
+            self._answer,
+            self._token,
+            per_second=self._settings.requests_per_second,
+            note_access=self._note_access,
+            tally=self._tally,
+            routes=self._routes,
+        )
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            limit_concurrency=_MOST_CONNECTIONS,
+            ws="none",
+        )
+        server = uvicorn.Server(config)
+        with self._lock:
+            if self._is_closed:
+                return
+            self._close = lambda: setattr(server, "should_exit", True)
+        host, port = self._socket.getsockname()[:2]
+        address = ControlAddress(host=host, port=port, pid=os.getpid())
+        write_address(self._directory, address)
+        logger.info("commands are taken at {}", address.url)
+        server.run(sockets=[self._socket])
+
+
+def _give_way() -> None:
+    """Let this thread, and those that it starts, run where the others leave time for it."""
+    if sys.platform == "linux":  # where each thread has a niceness of its own
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

@@ -1,0 +1,109 @@
+"""What the journal says of trades, orders and refusals, without disturbing who writes it."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+from domain.trading.orders import INTENDED, OrderState, OrderStatus, OrderUpdate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """Sums over all facts of a journal."""
+
+    trades: Mapping[tuple[str, bool], int] = field(default_factory=dict)
+    """By asset, and whether it gained."""
+    orders: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """By asset and purpose; what was intended counts, whatever became of it."""
+    refusals: Mapping[str, int] = field(default_factory=dict)
+    """By reason."""
+    unknown_orders: int = 0
+    """Orders of which nobody knows yet whether the exchange took them."""
+
+
+class BooksReader:
+    """Reads what was stored since it read last, on a connection that cannot write."""
+
+    def __init__(self, file: Path) -> None:
+        """Read nothing yet.
+
+        Args:
+            file: the journal.
+        """
+        self._file = file
+        self._database: sqlite3.Connection | None = None
+        self._through = 0
+        self._trades: Counter[tuple[str, bool]] = Counter()
+        self._orders: Counter[tuple[str, str]] = Counter()
+        self._refusals: Counter[str] = Counter()
+        self._under_way: dict[str, OrderState] = {}
+        self._intended: frozenset[str] = frozenset()
+        """Orders without any news at the look before."""
+
+    def read(self) -> Books:
+        """Return the sums; always from the same thread.
+
+        Raises:
+            sqlite3.Error: the journal cannot be read.
+        """
+        newest = int(self._rows("SELECT COALESCE(MAX(id), 0) FROM fact")[0][0])
+        if newest > self._through:
+            self._read_until((self._through, newest))
+            self._through = newest
+        intended = frozenset(i for i, state in self._under_way.items() if state is INTENDED)
+        # One that is being sent at this very moment is no unknown one.
+        unknown = len(intended & self._intended)
+        self._intended = intended
+        unknown += sum(s.status is OrderStatus.UNKNOWN for s in self._under_way.values())
+        return Books(
+            trades=dict(self._trades),
+            orders=dict(self._orders),
+            refusals=dict(self._refusals),
+            unknown_orders=unknown,
+        )
+
+    def close(self) -> None:
+        """Let go of the journal; the next reading opens it again."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    def _read_until(self, span: tuple[int, int]) -> None:
+        intents = self._new("client_order_id, asset, purpose", "intent", span)
+        updates = self._new("client_order_id, status, filled_qty, ts_ms", "order_update", span)
+        trades = self._new("asset, pnl", "trade", span)
+        refusals = self._new("reason", "decision_refusal", span)
+        # All is read: from here on nothing fails, and nothing is counted twice.
+        for order_id, asset, purpose in intents:
+            self._under_way[order_id] = INTENDED
+            self._orders[asset, purpose] += 1
+        for order_id, status, filled_qty, ts_ms in updates:
+            state = self._under_way.get(order_id)
+            if state is None:
+                continue  # its end is known; late news of it changes nothing
+            update = OrderUpdate(
+                client_order_id=order_id,
+                status=OrderStatus(status),
+                filled_qty=Decimal(filled_qty),
+                ts_ms=int(ts_ms),
+            )
+            self._under_way[order_id] = state = state.apply(update)
+            if state.is_terminal:
+                del self._under_way[order_id]
+        for asset, pnl in trades:
+            self._trades[asset, Decimal(pnl) > 0] += 1
+        for (reason,) in refusals:
+            self._refusals[reason] += 1
+
+    def _new(self, columns: str, table: str, span: tuple[int, int]) -> list[tuple[str, ...]]:
+        where = "WHERE fact_id > ? AND fact_id <= ? ORDER BY fact_id"
+        return self._rows(f"SELECT {columns} FROM {table} {where}", span)  # noqa: S608 (our own names)
+
+    def _rows(self, query: str, span: tuple[int, ...] = ()) -> list[tuple[str, ...]]:
+        if self._database is None:
+            uri = f"{self._file.resolve().as_uri()}?mode=ro"
+            self._database = sqlite3.connect(uri, uri=True)
+        return self._database.execute(query, span).fetchall()

@@ -1,0 +1,334 @@
+"""The figures in Prometheus' words: base units, `_total` for counters, timestamps instead of ages.
+
+A timestamp goes on growing old where nobody looks any more; an age would stand still, and look
+well. What is not known has no sample.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import product, starmap
+from typing import Any
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from domain.portfolio.snapshots import PortfolioSnapshot
+from domain.trading.decisions import RefusalReason
+from domain.trading.orders import Purpose
+from infra.net.rate_limiter import Kind
+from infra.operator.health.figures import Figures
+from infra.operator.health.readiness import why_not_ready
+from infra.venues.bybit.http.meter import BUCKETS_S, Result
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+_MS_PER_S = 1000
+
+Values = Iterable[tuple[tuple[str, ...], float]]
+"""Label values and the sample."""
+
+
+class MetricsPage:
+    """What `/metrics` shows of the newest look."""
+
+    def __init__(self, figures: Callable[[], Figures | None]) -> None:
+        """Show nothing yet.
+
+        Args:
+            figures: the newest ones; None before the first look.
+        """
+        self._registry = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=self._registry)
+        self._registry.register(_FiguresCollector(figures))
+
+    def text(self) -> bytes:
+        """Return the page."""
+        return generate_latest(self._registry)
+
+
+class _FiguresCollector(Collector):
+    def __init__(self, figures: Callable[[], Figures | None]) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[Metric]:
+        figures = self._figures()
+        if figures is not None:
+            yield from _system(figures)
+            yield from _actors(figures)
+            yield from _connections(figures)
+            yield from _money(figures)
+            yield from _orders(figures)
+
+
+def _system(figures: Figures) -> Iterator[Metric]:
+    machine = figures.machine
+    yield _gauge("trading_info", "The mode, always 1.", [((figures.mode,), 1)], "mode")
+    yield _one("trading_sample_timestamp_seconds", "When these figures were taken.", figures.at_s)
+    yield _one(
+        "trading_ready",
+        "1 where all assets can be traded, as /readyz says.",
+        not why_not_ready(figures),
+    )
+    yield _one("trading_threads", "Threads of the process.", machine.threads)
+    yield _one(
+        "trading_process_cpu_ratio",
+        "CPU of this process, of one core.",
+        machine.process_cpu_fraction,
+    )
+    yield _one(
+        "trading_machine_cpu_ratio", "CPU of the whole machine, of all cores.", machine.cpu_fraction
+    )
+    yield _one(
+        "trading_machine_memory_ratio", "Memory in use, of the machine's.", machine.memory_fraction
+    )
+    yield _one(
+        "trading_disk_size_bytes",
+        "Disk that holds the journal: what is used and free.",
+        machine.disk_size_bytes,
+    )
+    yield _one("trading_disk_free_bytes", "What is left of it.", machine.disk_free_bytes)
+    yield _one("trading_journal_size_bytes", "Journal, with its log.", figures.journal_bytes)
+    yield _one("trading_trace_size_bytes", "Traces that are kept.", figures.trace_bytes)
+
+
+def _actors(figures: Figures) -> Iterator[Metric]:
+    actors = figures.actors
+    yield _gauge(
+        "trading_actor_running",
+        "1 where an actor works, 0 where it starts, waits for its restart, or was given up.",
+        (((a.address,), a.is_running) for a in actors),
+        "actor",
+    )
+    yield _gauge(
+        "trading_actor_given_up",
+        "1 where an actor failed too often.",
+        (((a.address,), a.is_given_up) for a in actors),
+        "actor",
+    )
+    yield _counter(
+        "trading_actor_restarts_total",
+        "Restarts of an actor.",
+        (((a.address,), a.restarts) for a in actors),
+        "actor",
+    )
+    yield _gauge(
+        "trading_mailbox_messages",
+        "Messages that wait for an actor.",
+        (((a.address,), a.depth) for a in actors),
+        "actor",
+    )
+    yield _gauge(
+        "trading_mailbox_oldest_age_seconds",
+        "How long the oldest of them has waited; 0 where none waits.",
+        (((a.address,), a.oldest_s) for a in actors),
+        "actor",
+    )
+    yield _counter(
+        "trading_dead_letters_total",
+        "Messages that nobody will handle.",
+        [((), figures.dead_letters)],
+    )
+
+
+def _connections(figures: Figures) -> Iterator[Metric]:
+    yield _gauge(
+        "trading_feed_last_data_timestamp_seconds",
+        "When an asset's candles were last heard of, finished or not.",
+        (
+            ((a.asset,), figures.at_s - a.feed_age_s)
+            for a in figures.assets
+            if a.feed_age_s is not None
+        ),
+        "asset",
+    )
+    yield _gauge(
+        "trading_last_candle_timestamp_seconds",
+        "When the newest candle that was decided on closed, on this machine's clock.",
+        (
+            ((a.asset,), figures.at_s - a.candle_age_s)
+            for a in figures.assets
+            if a.candle_age_s is not None
+        ),
+        "asset",
+    )
+    yield _gauge(
+        "trading_stream_connected",
+        "1 where a stream connection carries a topic.",
+        (((s.name,), bool(s.live)) for s in figures.streams),
+        "stream",
+    )
+    yield _counter(
+        "trading_stream_connects_total",
+        "Connections that a stream has made; all but the first are reconnects.",
+        (((s.name,), s.connects) for s in figures.streams),
+        "stream",
+    )
+    yield _counter(
+        "trading_refused_total",
+        "Data from outside that could not be read, or were not for us, by where they came from.",
+        [
+            *figures.refused.items(),
+            *(((s.name, why), n) for s in figures.streams for why, n in s.drops.items()),
+        ],
+        "source",
+        "kind",
+    )
+    yield _counter(
+        "trading_rest_requests_total",
+        "Requests to the exchange by kind and result: ok, refused, or silent (no answer).",
+        _with_zeros(
+            product(map(str.lower, Kind), Result),
+            {(k.lower(), result): n for (k, result), n in figures.requests.counts.items()},
+        ),
+        "kind",
+        "result",
+    )
+    yield HistogramMetricFamily(
+        "trading_rest_request_duration_seconds",
+        "Time a request to the exchange took, without waiting for the rate limit.",
+        buckets=list(zip([*map(str, BUCKETS_S), "+Inf"], figures.requests.buckets, strict=True)),
+        sum_value=figures.requests.sum_s,
+    )
+    yield _counter(
+        "trading_control_requests_total",
+        "Requests to the control interface by HTTP status.",
+        (((str(status),), n) for status, n in figures.accesses.items()),
+        "status",
+    )
+    if figures.clock_offset_s is not None:
+        yield _one(
+            "trading_clock_offset_seconds",
+            "The exchange's time minus the machine's; simulated at another speed, its change.",
+            figures.clock_offset_s,
+        )
+
+
+def _money(figures: Figures) -> Iterator[Metric]:
+    portfolio = figures.portfolio
+    if portfolio is None:
+        return
+    texts: Mapping[str, tuple[str, float]] = {
+        "trading_balance_usdt": ("Wallet balance.", float(portfolio.balance)),
+        "trading_equity_usdt": (
+            "Balance and what the open positions are worth.",
+            float(portfolio.equity),
+        ),
+        "trading_exposure_usdt": ("Notionals of all positions.", float(portfolio.exposure)),
+        "trading_drawdown_ratio": (
+            "Fall of the equity, of its peak.",
+            float(portfolio.drawdown),
+        ),
+        "trading_daily_loss_ratio": (
+            "Loss since the UTC day began, of the equity then; negative is a gain.",
+            float(portfolio.daily_loss),
+        ),
+        "trading_realized_pnl_usdt": (
+            "Sum of all trades, fees and funding included.",
+            float(portfolio.realized_pnl),
+        ),
+        "trading_unrealized_pnl_usdt": ("Of the open positions.", _unrealized(portfolio)),
+        "trading_halted": ("1 after a halt, until the operator's rearm.", portfolio.is_halted),
+        "trading_panicked": (
+            "1 in a panic, until the operator's rearm.",
+            portfolio.panic_since_ms is not None,
+        ),
+        "trading_paused_assets": (
+            "Assets that the operator lets open nothing.",
+            len(portfolio.paused),
+        ),
+        "trading_suspended_assets": (
+            "Assets that open nothing because their actor was given up or their books differ.",
+            len(portfolio.suspended),
+        ),
+        "trading_malfunctions": ("What is broken at the moment.", len(portfolio.malfunctions)),
+        "trading_reduced": ("1 where new entries are smaller.", portfolio.is_reduced),
+        "trading_global_cooldown_end_timestamp_seconds": (
+            "Until when nothing is opened, in the exchange's time; 0: never yet.",
+            portfolio.global_cooldown_end_ms / _MS_PER_S,
+        ),
+    }
+    yield from starmap(_one, ((name, text, value) for name, (text, value) in texts.items()))
+    yield _gauge(
+        "trading_position_notional_usdt",
+        "Value of an open position at its newest price, negative for a short.",
+        _notionals(portfolio),
+        "asset",
+    )
+
+
+def _orders(figures: Figures) -> Iterator[Metric]:
+    books, assets = figures.books, [asset.asset for asset in figures.assets]
+    if all(asset.is_naked is not None for asset in figures.assets):
+        yield _one("trading_positions_without_stop", "Must be 0.", figures.naked)
+    yield _one(
+        "trading_unknown_orders",
+        "Orders of which nobody knows yet whether the exchange took them.",
+        books.unknown_orders,
+    )
+    yield _counter(
+        "trading_trades_total",
+        "Closed trades by asset and result: won or lost.",
+        _with_zeros(
+            product(assets, ("won", "lost")),
+            {(asset, "won" if won else "lost"): n for (asset, won), n in books.trades.items()},
+        ),
+        "asset",
+        "result",
+    )
+    yield _counter(
+        "trading_orders_total",
+        "Orders that were intended, by asset and purpose.",
+        _with_zeros(product(assets, Purpose), books.orders),
+        "asset",
+        "purpose",
+    )
+    yield _counter(
+        "trading_refusals_total",
+        "Entries that were refused, by reason.",
+        _with_zeros(
+            product(map(str.lower, RefusalReason)),
+            {(reason.lower(),): n for reason, n in books.refusals.items()},
+        ),
+        "reason",
+    )
+
+
+def _unrealized(portfolio: PortfolioSnapshot) -> float:
+    priced = (
+        (position, portfolio.prices.get(asset)) for asset, position in portfolio.positions.items()
+    )
+    return float(sum(p.unrealized_pnl(price) for p, price in priced if price is not None))
+
+
+def _notionals(portfolio: PortfolioSnapshot) -> Values:
+    for asset, position in portfolio.positions.items():
+        price = portfolio.prices.get(asset, position.avg_entry_price)
+        yield (asset,), float(position.signed_qty * price)
+
+
+def _with_zeros(labels: Iterable[tuple[str, ...]], counts: Mapping[Any, int]) -> Values:
+    # `increase` does not see the first event of a counter that appears with it.
+    return (dict.fromkeys(labels, 0) | dict(counts)).items()
+
+
+def _one(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=float(value))
+
+
+def _gauge(name: str, text: str, values: Values, *labels: str) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for label_values, value in values:
+        family.add_metric(label_values, float(value))
+    return family
+
+
+def _counter(name: str, text: str, values: Values, *labels: str) -> Metric:
+    family = CounterMetricFamily(name, text, labels=labels)
+    for label_values, value in values:
+        family.add_metric(label_values, float(value))
+    return family

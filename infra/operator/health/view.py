@@ -1,0 +1,50 @@
+"""The figures of the newest look at a running system, as the operator reads them."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from infra.operator.health.figures import Figures
+from infra.operator.health.readiness import why_not_ready
+
+_MIB = 2**20
+
+
+def health_figures(found: Figures | None) -> dict[str, str]:
+    """Return the figures by name; None: nothing was looked at yet."""
+    return {} if found is None else dict(_figures(found))
+
+
+def _figures(found: Figures) -> Iterator[tuple[str, str]]:
+    machine, requests = found.machine, found.requests
+    yield "ready", "; ".join(why_not_ready(found)) or "yes"
+    for channel, why in found.troubles.items():
+        yield channel.replace("_", " "), f"does not work: {why}"
+    yield "CPU of the machine", f"{machine.cpu_fraction:.0%}"
+    yield "CPU of the process", f"{machine.process_cpu_fraction:.0%} of a core"
+    yield "memory of the machine", f"{machine.memory_fraction:.0%}"
+    yield "memory of the process", f"{machine.process_memory_bytes / _MIB:.0f} MiB"
+    yield "disk", f"{machine.disk_fraction:.0%} full"
+    yield "threads", str(machine.threads)
+    yield "journal", f"{found.journal_bytes / _MIB:.1f} MiB"
+    yield "trace", f"{found.trace_bytes / _MIB:.1f} MiB"
+    for asset in found.assets:
+        age = "nothing yet" if asset.feed_age_s is None else f"{asset.feed_age_s:.1f} s ago"
+        yield f"feed of {asset.asset}", age
+        yield f"last candle of {asset.asset}", _time(asset.last_candle_ms)
+    yield "orders", f"{found.orders_per_minute:.0f} a minute"
+    for name, value_s in (("p50", requests.p50_s), ("p99", requests.p99_s)):
+        yield f"request {name}", "none" if value_s is None else f"{value_s * 1000:.0f} ms"
+    reconnects = sum(max(0, stream.connects - 1) for stream in found.streams)
+    yield "reconnects", str(reconnects)
+    yield "restarts", str(sum(actor.restarts for actor in found.actors))
+    yield "oldest message waits", f"{max((a.oldest_s for a in found.actors), default=0):.2f} s"
+    if found.clock_offset_s is not None:
+        yield "clock offset", f"{found.clock_offset_s * 1000:.0f} ms"
+    yield "positions without a stop", str(found.naked)
+    yield "unknown orders", str(found.books.unknown_orders)
+
+
+def _time(ms: int | None) -> str:
+    return (
+        "none yet" if ms is None else f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+    )

@@ -1,0 +1,183 @@
+"""All channels of a run, as the settings name them.
+
+What a channel is made with is imported only where that channel is configured: the libraries cost
+tens of megabytes.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from random import Random
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from infra.operator.notices.carrier import Carrier, Sender
+from infra.operator.notices.commands import HandleCommand
+from infra.operator.notices.heartbeat import Heartbeat
+from infra.operator.notices.outbox import PostRules, SqliteOutboxes
+from infra.settings.sections.people import NotificationSettings
+from infra.store.journal import SqliteJournals
+
+TELEGRAM, TELEGRAM_ADMIN = "telegram", "telegram_admin"
+COMMANDS = "telegram_commands"
+"""What the admin writes to the bot."""
+_SERVICES = ("discord", "slack", "email", "other")
+
+OnSystem = Callable[[str, str, str], None]
+"""Takes a key, a title and details of something about the channels that people should hear."""
+
+
+class _Inbox(Protocol):
+    strangers: int
+    unreadable: int
+    trouble: str | None
+
+    def start(self) -> None: ...
+
+    def start_over(self) -> None: ...
+
+
+class Channels:
+    """The outbox of a run and every channel that empties it."""
+
+    def __init__(
+        self,
+        settings: NotificationSettings,
+        journals: SqliteJournals,
+        *,
+        rng: Random,
+        is_well: Callable[[], bool],
+        on_system: OnSystem,
+        handle_command: HandleCommand | None = None,
+    ) -> None:
+        """Make what is configured; nothing is sent yet.
+
+        Args:
+            settings: where, and with which secrets.
+            journals: the database.
+            rng: for the jitter of pauses.
+            is_well: asked before each heartbeat.
+            on_system: told what people should hear of the channels themselves.
+            handle_command: answers the admin's messages; None: nobody reads them.
+
+        Raises:
+            ConfigError: an address is of no service that is known.
+        """
+        self._held = ExitStack()
+        self._on_system = on_system
+        self._heartbeat = _heartbeat(settings, is_well)
+        self._inbox: _Inbox | None = None
+        self._troubles = 0
+        """How often any channel was in trouble."""
+        senders = dict(_services(settings))
+        if settings.telegram_bot_token is not None:
+            senders |= self._telegram(settings, settings.telegram_bot_token, handle_command)
+        self._carriers = {
+            channel: Carrier(channel, sender, journals, rng=rng, on_trouble=self._tell_trouble)
+            for channel, sender in senders.items()
+        }
+        self.outboxes = SqliteOutboxes(
+            journals,
+            self._rules(settings),
+            on_stored=lambda channel: self._carriers[channel].wake(),
+        )
+
+    def change(self, settings: NotificationSettings) -> None:
+        """Let other kinds and limits hold; places and secrets stay what they were."""
+        self.outboxes.rules = self._rules(settings)
+
+    def _rules(self, settings: NotificationSettings) -> PostRules:
+        return PostRules(
+            kinds={c: frozenset(getattr(settings.kinds, c)) for c in self._carriers},
+            max_waiting=settings.max_waiting,
+            notices=settings.rules(),
+        )
+
+    def start(self) -> None:
+        """Begin to carry, to read commands, and to beat."""
+        for part in (*self._carriers.values(), self._inbox, self._heartbeat):
+            if part is not None:
+                part.start()
+
+    def start_over(self) -> None:
+        """Try at once what failed before; from any thread."""
+        for carrier in self._carriers.values():
+            carrier.start_over()
+        if self._inbox is not None:
+            self._inbox.start_over()
+
+    def troubles(self) -> dict[str, str]:
+        """Return why channels take nothing, or give no commands, by channel; those alone."""
+        found = {c: carrier.trouble for c, carrier in self._carriers.items()}
+        if self._inbox is not None:
+            found[COMMANDS] = self._inbox.trouble
+        return {channel: why for channel, why in found.items() if why is not None}
+
+    def refused(self) -> dict[tuple[str, str], int]:
+        """Return how many messages to the bot were no commands of the admin, by place and kind."""
+        inbox = self._inbox
+        if inbox is None:
+            return {}
+        return {
+            (TELEGRAM, "stranger"): inbox.strangers,
+            (TELEGRAM, "unreadable"): inbox.unreadable,
+        }
+
+    def close(self, timeout_s: float) -> None:
+        """Carry on for at most this time, then stop all; what still waits stays in the outbox."""
+        if self._heartbeat is not None:
+            self._heartbeat.close()
+        for place, carrier in enumerate(self._carriers.values()):
+            carrier.close(timeout_s / (len(self._carriers) - place))
+        self._held.close()
+
+    def _telegram(
+        self, settings: NotificationSettings, token: SecretStr, handle: HandleCommand | None
+    ) -> Mapping[str, Sender]:
+        from infra.operator.notices.telegram import TelegramBot, TelegramSender  # noqa: PLC0415 (costly)
+        from infra.operator.notices.telegram_inbox import TelegramInbox  # noqa: PLC0415 (costly)
+
+        bot = TelegramBot(token.get_secret_value(), settings.telegram_server)
+        self._held.callback(bot.close)
+        chats = {
+            TELEGRAM: settings.telegram_channel_id,
+            TELEGRAM_ADMIN: settings.telegram_admin_chat_id,
+        }
+        if chats[TELEGRAM] is None:
+            # The admin's chat is the only one: what the channel would get goes there.
+            chats = {TELEGRAM: chats[TELEGRAM_ADMIN]}
+        admin = settings.telegram_admin_chat_id
+        if admin is not None and handle is not None:
+            inbox = TelegramInbox(bot, admin, handle, on_stranger=self._tell_stranger)
+            self._held.callback(inbox.close)
+            self._inbox = inbox
+        return {c: TelegramSender(bot, chat) for c, chat in chats.items() if chat is not None}
+
+    def _tell_trouble(self, channel: str, why: str | None) -> None:
+        if why is None:
+            self._tell_of(channel, f"{channel} takes notices again", "What waited is being sent.")
+        else:
+            detail = f"{why}. It is tried again; what is for it waits."
+            self._tell_of(channel, f"{channel} takes no notices", detail)
+
+    def _tell_of(self, channel: str, title: str, detail: str) -> None:
+        self._troubles += 1
+        self._on_system(f"channel/{channel}/{self._troubles}", title, detail)
+
+    def _tell_stranger(self, who: str) -> None:
+        detail = f"Chat {who} got no answer. More like it are only counted."
+        self._on_system("stranger", "A stranger wrote to the bot", detail)
+
+
+def _services(settings: NotificationSettings) -> Iterator[tuple[str, Sender]]:
+    for name in _SERVICES:
+        url: SecretStr | None = getattr(settings, f"{name}_url")
+        if url is not None:
+            from infra.operator.notices.services import ServiceSender  # noqa: PLC0415 (costly)
+
+            yield name, ServiceSender(f"notifications.{name}_url", url.get_secret_value())
+
+
+def _heartbeat(settings: NotificationSettings, is_well: Callable[[], bool]) -> Heartbeat | None:
+    url = settings.heartbeat_url
+    return None if url is None else Heartbeat(url.get_secret_value(), is_well)

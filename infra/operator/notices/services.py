@@ -1,0 +1,37 @@
+"""Discord, Slack, e-mail and a hundred others, by apprise."""
+
+import apprise
+
+from domain.errors import ConfigError
+from infra.operator.notices.carrier import NotDeliveredError
+
+
+class ServiceSender:
+    """One address that apprise knows. See `infra.operator.notices.carrier.Sender`."""
+
+    def __init__(self, setting: str, url: str) -> None:
+        """Read an address.
+
+        Args:
+            setting: where it comes from, for the error.
+            url: holds secrets; it is never shown.
+
+        Raises:
+            ConfigError: apprise does not know such an address.
+        """
+        self._service = apprise.Apprise()
+        if not self._service.add(url):
+            raise ConfigError(
+                f"{setting}: found an address that apprise does not know (it is not shown); "
+                "allowed: such as discord://ID/TOKEN, see https://appriseit.com/services"
+            )
+
+    def send(self, text: str) -> None:
+        """Send a text as title and body."""
+        title, _, body = text.partition("\n")
+        is_sent = self._service.notify(
+            body=body or title, title=title if body else "", body_format=apprise.NotifyFormat.TEXT
+        )
+        if not is_sent:
+            # Apprise says no more than that.
+            raise NotDeliveredError("the service did not take it", may_have_arrived=True)

@@ -1,0 +1,199 @@
+"""What people write to the bot: the admin's commands, and strangers, who get no answer."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
+
+from loguru import logger
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
+from telegram.error import (
+    BadRequest,
+    Conflict,
+    InvalidToken,
+    NetworkError,
+    RetryAfter,
+    TelegramError,
+)
+
+from infra.operator.notices.commands import Answer, HandleCommand
+from infra.operator.notices.telegram import TelegramBot, cut, wait_s
+
+_POLL_S = 25
+"""How long the server holds a question for new messages."""
+_AFTER_FAILURE_S = 2.0
+_LONGEST_PAUSE_S = 60.0
+_ANSWER_TRIES = 5
+OLDEST_COMMAND_S = 30.0
+"""A command that waited longer, since the system was down, may not be wanted any more."""
+
+
+class TelegramInbox:
+    """Hands the admin's messages to the handler of commands, one at a time."""
+
+    def __init__(
+        self,
+        bot: TelegramBot,
+        admin_chat_id: str,
+        handle: HandleCommand,
+        *,
+        on_stranger: Callable[[str], None] = lambda _who: None,
+        poll_s: float = _POLL_S,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            bot: whose messages.
+            admin_chat_id: the only chat that is answered.
+            handle: takes who asks and what was written, and returns the answer.
+            on_stranger: told of the first stranger's chat.
+            poll_s: how long the server holds a question.
+            now_s: the wall clock, to tell how old a message is.
+        """
+        self._bot = bot
+        self._admin_chat_id = int(admin_chat_id)
+        self._handle = handle
+        self._on_stranger = on_stranger
+        self._poll_s = poll_s
+        self._now_s = now_s
+        self._reading: Future[None] | None = None
+        self._refusals = 0
+        """Of the token, in a row."""
+        self._over = asyncio.Event()
+        """Set where a pause is to end early."""
+        self.trouble: str | None = None
+        """Why no commands are read; None where they are."""
+        self._offset: int | None = None
+        """Of the next update that is wanted."""
+        self.strangers = 0
+        """Messages that came from other chats."""
+        self.unreadable = 0
+        """Updates of which nobody knows what they say."""
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._reading = self._bot.begin(self._read_all())
+
+    def close(self) -> None:
+        """Read no more."""
+        if self._reading is not None:
+            self._reading.cancel()
+            try:
+                self._reading.result(5.0)
+            except (CancelledError, TimeoutError):
+                return
+
+    def start_over(self) -> None:
+        """Try again at once; from any thread."""
+
+        async def start() -> None:
+            self._refusals = 0
+            self._over.set()
+
+        self._bot.begin(start())
+
+    async def _read_all(self) -> None:
+        while True:
+            try:
+                await self._read()
+            except (InvalidToken, Conflict) as error:
+                await self._on_refused(self._bot.plain(error))
+            except RetryAfter as error:
+                await asyncio.sleep(max(_AFTER_FAILURE_S, wait_s(error)))
+            except TelegramError as error:
+                logger.debug("commands are not read now: {}", self._bot.plain(error))
+                await asyncio.sleep(_AFTER_FAILURE_S)
+            except Exception:  # noqa: BLE001 (the outermost loop: one message must not end it)
+                logger.opt(exception=True).error("a message to the bot could not be handled")
+                await asyncio.sleep(_AFTER_FAILURE_S)
+
+    async def _on_refused(self, why: str) -> None:
+        """Wait, longer each time, for a token that is taken, or for the other reader to end."""
+        if self.trouble is None:
+            logger.error("commands are not read: {}", why)
+        self.trouble = why
+        pause_s = min(_LONGEST_PAUSE_S, _AFTER_FAILURE_S * 2.0 ** min(self._refusals, 10))
+        self._refusals += 1
+        self._over.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._over.wait(), pause_s)
+
+    async def _read(self) -> None:
+        updates = await self._bot.bot.get_updates(
+            offset=self._offset,
+            timeout=int(self._poll_s),
+            allowed_updates=[Update.MESSAGE, Update.CALLBACK_QUERY],
+        )
+        self._refusals, self.trouble = 0, None
+        for update in updates:
+            # First: what fails half-way must not come again, nor what was done before it.
+            self._offset = update.update_id + 1
+            await self._on_update(update)
+
+    async def _on_update(self, update: Update) -> None:
+        query, chat = update.callback_query, update.effective_chat
+        if query is None and update.message is None:
+            self.unreadable += 1
+            return
+        if chat is None or chat.id != self._admin_chat_id:
+            self._count_stranger("" if chat is None else str(chat.id))
+            return
+        if query is not None:
+            await query.answer()
+            await self._command(update, query.data)
+        elif update.message is not None:
+            await self._command(update, update.message.text)
+
+    def _count_stranger(self, who: str) -> None:
+        self.strangers += 1
+        if self.strangers == 1:
+            self._on_stranger(who)
+
+    async def _command(self, update: Update, text: str | None) -> None:
+        if text is None:
+            return
+        who = (
+            "telegram" if update.effective_user is None else f"telegram/{update.effective_user.id}"
+        )
+        age_s = self._age_s(update)
+        if age_s > OLDEST_COMMAND_S:
+            answer = Answer(text=f"Not done: written {age_s:.0f} s ago. Send it again.")
+        else:
+            try:
+                answer = await asyncio.to_thread(self._handle, who, text)
+            except Exception:  # noqa: BLE001 (the person must hear that nothing, or half, was done)
+                logger.opt(exception=True).error("a command failed")
+                answer = Answer(text="The command failed; see the logs.")
+        await self._say(answer)
+
+    async def _say(self, answer: Answer) -> None:
+        """Send an answer; what was done must be heard of, be it twice."""
+        text, keyboard = cut(answer.text), _keyboard(answer)
+        for _ in range(_ANSWER_TRIES):
+            try:
+                await self._bot.bot.send_message(self._admin_chat_id, text, reply_markup=keyboard)
+            except RetryAfter as error:
+                await asyncio.sleep(wait_s(error))
+            except BadRequest:
+                raise
+            except NetworkError:
+                await asyncio.sleep(_AFTER_FAILURE_S)
+            else:
+                return
+        logger.error("an answer to the admin could not be sent: {}", text)
+
+    def _age_s(self, update: Update) -> float:
+        """Return how long ago a message was written; a button tells no time."""
+        message = update.message
+        if not isinstance(message, Message):
+            return 0.0
+        return self._now_s() - message.date.timestamp()
+
+
+def _keyboard(answer: Answer) -> InlineKeyboardMarkup | None:
+    if not answer.buttons:
+        return None
+    row = [InlineKeyboardButton(b.label, callback_data=b.text) for b in answer.buttons]
+    return InlineKeyboardMarkup([row])

@@ -1,0 +1,103 @@
+"""The machine: its disk, the journal, and the ways to tell people."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from domain.errors import ConfigError
+from infra.operator.preflight.finding import Finding, fail, ok, warn
+from infra.settings import Settings
+from infra.store.inspection import inspect_journal
+
+_GIB = 1 << 30
+_LITTLE_GIB, _TOO_LITTLE_GIB = 1.0, 0.1
+
+
+def check_machine(
+    settings: Settings, mode: str, directory: Path, dotenv: Path | None
+) -> Iterator[Finding]:
+    """Yield what was found on this machine."""
+    yield _dotenv(dotenv)
+    yield from _directory(directory)
+    yield _database(directory / (settings.database.file or "journal.sqlite"), mode)
+    yield _notifications(settings)
+
+
+def _dotenv(dotenv: Path | None) -> Finding:
+    if dotenv is None:
+        return ok(".env", "none, and none is needed")
+    mode = dotenv.stat().st_mode & 0o777
+    if mode & 0o077:
+        return warn(
+            ".env",
+            f"{dotenv}, which others may open ({mode:o})",
+            "600",
+            f"chmod 600 {dotenv}",
+        )
+    return ok(".env", str(dotenv))
+
+
+def _directory(directory: Path) -> Iterator[Finding]:
+    existing = next(path for path in (directory, *directory.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        yield fail(
+            "run directory",
+            f"{existing} cannot be written to",
+            f"a writable {directory}",
+            "change its owner, or choose another --run-dir",
+        )
+        return
+    yield ok("run directory", f"{directory}{'' if existing == directory else ' (to be made)'}")
+    free_gib = shutil.disk_usage(existing).free / _GIB
+    found, expected = f"{free_gib:.1f} GiB free", f"at least {_LITTLE_GIB:g} GiB"
+    if free_gib < _TOO_LITTLE_GIB:
+        yield fail("disk", found, expected, "free some: a journal that cannot be written stops all")
+    elif free_gib < _LITTLE_GIB:
+        yield warn("disk", found, expected, "free some before it is full")
+    else:
+        yield ok("disk", found, expected)
+
+
+def _database(file: Path, mode: str) -> Finding:
+    expected = f"a sound journal of mode {mode}"
+    if not file.exists():
+        return ok("database", f"{file.name} is made at the first start")
+    try:
+        journal = inspect_journal(file)
+    except ConfigError as error:
+        return fail("database", str(error), expected, "restore a backup, or move the file away")
+    if journal.mode not in (None, mode):
+        return fail(
+            "database",
+            f"{file}: holds the facts of mode {journal.mode}",
+            expected,
+            "choose another --run-dir, or set database.file to null",
+        )
+    return ok("database", f"{file.name}, {journal.size_bytes / 1e6:.1f} MB, sound")
+
+
+def _notifications(settings: Settings) -> Finding:
+    name, told = "notifications", settings.notifications
+    chats = (told.telegram_channel_id, told.telegram_admin_chat_id)
+    if told.telegram_bot_token is not None and chats == (None, None):
+        advice = "set TELEGRAM_CHANNEL_ID or TELEGRAM_ADMIN_CHAT_ID"
+        return fail(name, "a Telegram bot that knows no chat", "a chat", advice)
+    if told.telegram_bot_token is None and chats != (None, None):
+        advice = "set TELEGRAM_BOT_TOKEN"
+        return fail(name, "a Telegram chat without a bot", "a bot's token", advice)
+    places = {
+        "Telegram": told.telegram_bot_token,
+        "Discord": told.discord_url,
+        "Slack": told.slack_url,
+        "e-mail": told.email_url,
+        "another service": told.other_url,
+    }
+    used = [place for place, secret in places.items() if secret is not None]
+    if not used:
+        advice = "set TELEGRAM_BOT_TOKEN or another place (.env.example)"
+        return warn(name, "the log alone", "a place that people read", advice)
+    if told.heartbeat_url is None:
+        advice = "set HEARTBEAT_URL, so that silence raises an alarm"
+        return warn(name, f"{', '.join(used)}, no heartbeat", "a heartbeat", advice)
+    return ok(name, f"{', '.join(used)} and a heartbeat; nothing was sent")

@@ -1,0 +1,128 @@
+"""The market: whether it answers, and whether the assets can be traded in it."""
+
+import threading
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from random import Random
+
+from domain.errors import ConfigError
+from domain.rules import AssetRules, TradingRules
+from domain.trading.sizing import ONE, order_qty, target_notional
+from infra.net.pool import ConnectionPool
+from infra.operator.preflight.finding import Finding, fail, ok, warn
+from infra.venues.bybit.listings import find_listing
+from infra.venues.bybit.public_stream import PublicStream
+from infra.venues.bybit.rest import BybitRest
+from infra.venues.bybit.venues import Venue
+
+_STREAM_S = 15.0
+_OFFSET_MS, _LARGE_OFFSET_MS = 500, 5_000
+
+
+def check_network(rest: BybitRest, venue: Venue) -> Iterator[Finding]:
+    """Yield whether the venue answers, and how far its clock is from ours.
+
+    Raises:
+        UnavailableError: it does not answer.
+    """
+    began_s = time.monotonic()
+    rest.sync_clock()
+    took_ms = (time.monotonic() - began_s) * 1000 / 3
+    yield ok("network", f"{venue.rest_url} answers in {took_ms:.0f} ms")
+    offset_ms = rest.clock.offset_ms or 0
+    found, expected = f"{offset_ms:+} ms to the exchange", f"within {_OFFSET_MS} ms"
+    advice = "synchronize the machine's clock (timedatectl set-ntp true)"
+    if abs(offset_ms) <= _OFFSET_MS:
+        yield ok("clock offset", found, expected)
+    elif abs(offset_ms) <= _LARGE_OFFSET_MS:
+        # Requests carry the exchange's time as measured, whatever this clock says.
+        yield warn("clock offset", found, expected, advice)
+    else:
+        yield fail("clock offset", found, expected, advice)
+
+
+def check_public_stream(venue: Venue, rules: TradingRules) -> Finding:
+    """Return whether market data flows."""
+    flows = threading.Event()
+    pool = ConnectionPool(venue.public_stream_url, rng=Random())  # noqa: S311 (jitter)
+    stream = PublicStream(pool, candle_minutes=rules.strategy.candle_ms // 60_000)
+    began_s = time.monotonic()
+    try:
+        stream.tickers(rules.assets[0].instrument.symbol, lambda _: flows.set())
+        is_heard = flows.wait(_STREAM_S)
+    finally:
+        pool.close()
+    expected = f"a price within {_STREAM_S:g} s"
+    if not is_heard:
+        return fail(
+            "public stream",
+            f"{venue.public_stream_url} is silent",
+            expected,
+            "let the network pass websockets (port 443)",
+        )
+    return ok("public stream", f"a price after {time.monotonic() - began_s:.1f} s", expected)
+
+
+def check_assets(
+    rest: BybitRest, rules: TradingRules, balance: Decimal | None
+) -> Iterator[Finding]:
+    """Yield for each asset whether it can be traded as the settings want.
+
+    Args:
+        rest: the venue; no key is needed.
+        rules: the settings'.
+        balance: USDT; None where it is not known.
+
+    Raises:
+        UnavailableError: the venue does not answer.
+        BadDataError: it answers unreadably.
+    """
+    for asset in rules.assets:
+        symbol = asset.instrument.symbol
+        try:
+            listing = find_listing(rest, symbol, asset.leverage)
+        except ConfigError as error:
+            yield fail(symbol, str(error), "a perpetual in trade", "change portfolio.assets")
+            continue
+        asset_rules = AssetRules(
+            asset=asset.asset,
+            allocation_fraction=asset.allocation_fraction,
+            leverage=asset.leverage,
+            instrument=listing.instrument,
+        )
+        if balance is not None:
+            yield _size(asset_rules, rules, rest.ticker(symbol).last_price, balance)
+        yield _liquidation(rest, asset_rules, rules, balance)
+
+
+def _size(asset: AssetRules, rules: TradingRules, price: Decimal, balance: Decimal) -> Finding:
+    """Return whether entries reach the venue's smallest order, also where they are reduced."""
+    name = f"{asset.instrument.symbol} size"
+    full = target_notional(balance, asset, ONE)
+    least = max(asset.instrument.min_notional, asset.instrument.min_order_qty * price)
+    found = f"an entry of {full:,.2f} USDT"
+    expected = f"at least {least:,.2f} USDT, the smallest order"
+    if order_qty(full, price, asset.instrument) is None:
+        return fail(name, found, expected, "more balance, allocation_pct or leverage")
+    reduced = full * rules.protection.drawdown_size_multiplier * rules.grant.min_entry_fraction
+    if order_qty(reduced, price, asset.instrument) is None:
+        found = f"a reduced entry of {reduced:,.2f} USDT"
+        return warn(name, found, expected, "none is made when entries are smallest")
+    return ok(name, found, expected)
+
+
+def _liquidation(
+    rest: BybitRest, asset: AssetRules, rules: TradingRules, balance: Decimal | None
+) -> Finding:
+    """Return whether the stop lies before the price at which a short is liquidated."""
+    symbol = asset.instrument.symbol
+    notional = target_notional(balance or Decimal(0), asset, ONE)
+    rate = rest.maintenance_rate(symbol, notional)
+    distance = 1 / asset.leverage - rate - 2 * rules.fills.taker_fee_rate
+    stop = rules.risk.stop_loss_fraction + rules.fills.slippage_fraction
+    name, found = f"{symbol} stop", f"{stop:.2%} from the entry"
+    expected = f"inside liquidation at {distance:.2%} (leverage {asset.leverage:f}, {rate:.2%})"
+    if stop >= distance:
+        return fail(name, found, expected, "a smaller stop_loss_pct or leverage")
+    return ok(name, found, expected)

@@ -1,0 +1,88 @@
+"""The command `reload`: settings that can change while the system runs take effect at once."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from domain.operator.replies import Reply, ReplyCode
+from infra.settings import Settings, default_dotenv, load_settings
+from infra.settings.comparison import differences, flat
+from infra.store.journal import Origin
+from infra.store.settings_record import SettingsRecord
+
+_OF_NOTICES = (
+    "alert_cooldown_minutes",
+    "report_time",
+    "weekly_report_day",
+    "max_waiting",
+    "kinds",
+)
+
+
+class Reload:
+    """Holds the settings of a running system against their files."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        file: Path | None,
+        record: SettingsRecord,
+        apply: Callable[[Settings], None],
+        now_ms: Callable[[], int],
+    ) -> None:
+        """Know the settings that the run began with.
+
+        Args:
+            settings: as they are.
+            file: where they come from, besides the project's own.
+            record: stores what changed.
+            apply: lets settings hold that differ in what is changeable alone.
+            now_ms: the present.
+        """
+        self._settings = settings
+        self._file = file
+        self._record = record
+        self._apply = apply
+        self._now_ms = now_ms
+
+    def __call__(self, operator: str, origin: Origin) -> Reply:
+        """Take over what can be changed, and name the rest; all or, where it is wrong, nothing.
+
+        Raises:
+            ConfigError: the settings are wrong.
+        """
+        found = load_settings(self._file, environ=os.environ, dotenv=default_dotenv())
+        taken = _taken_over(self._settings, found)
+        changed = self._record.note(taken, operator, self._now_ms(), origin)
+        self._apply(taken)
+        self._settings = taken
+        refused = differences(flat(taken, ""), flat(found, ""))
+        lines = [f"changed {key}: {change}" for key, change in changed.items()]
+        lines += [f"refused {key}: needs a restart ({change})" for key, change in refused.items()]
+        return Reply(
+            code=ReplyCode.REFUSED if refused and not changed else ReplyCode.DONE,
+            title=f"{_count(changed)} changed, {_count(refused)} refused",
+            lines=tuple(lines),
+            data={"changed": changed, "refused": refused},
+        )
+
+
+def _taken_over(old: Settings, new: Settings) -> Settings:
+    """Return the old settings with what can change while running as it is in the new ones.
+
+    The numbers of the strategy cannot: each decision must be explained by the rules that its run
+    began with. Secrets, addresses, files and ports belong to what was opened at the start.
+    """
+    level = {"level": new.logging.level}
+    notices = {name: getattr(new.notifications, name) for name in _OF_NOTICES}
+    return old.model_copy(
+        update={
+            "health": new.health,
+            "logging": old.logging.model_copy(update=level),
+            "notifications": old.notifications.model_copy(update=notices),
+        }
+    )
+
+
+def _count(found: dict[str, str]) -> str:
+    return f"{len(found)} setting{'' if len(found) == 1 else 's'}"

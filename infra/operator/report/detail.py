@@ -1,0 +1,122 @@
+"""Long lines that stay quick to draw: few points at first, all that fit when zoomed in.
+
+A browser draws some thousand points without lag, and a year has a hundred thousand closes. So the
+page holds all of them, and shows of every so many the lowest and the highest; a script on the page
+does so again for what is in sight, and fits the height to it.
+"""
+
+from base64 import b64encode
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from domain.market.indicators import Array
+
+POINTS = 3_000
+"""Of one line, at most, about as many as a screen has columns."""
+
+SCRIPT = """
+function decoded(text) {
+  const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));
+  return new Float32Array(bytes.buffer);
+}
+function thinned(line, from, to, points) {
+  const first = Math.max(0, Math.floor((from - line.begin_ms) / line.step_ms));
+  const end = Math.min(line.values.length, Math.ceil((to - line.begin_ms) / line.step_ms) + 1);
+  const every = Math.max(1, Math.ceil(2 * (end - first) / points)), x = [], y = [];
+  for (let begin = first; begin < end; begin += every) {
+    let low = begin, high = begin;
+    for (let i = begin; i < Math.min(end, begin + every); i++) {
+      if (line.values[i] < line.values[low]) low = i;
+      if (line.values[i] > line.values[high]) high = i;
+    }
+    for (const i of low === high ? [low] : [Math.min(low, high), Math.max(low, high)]) {
+      x.push(line.begin_ms + i * line.step_ms);
+      y.push(line.values[i]);
+    }
+  }
+  return [x, y];
+}
+function heights(plot, places, shown) {
+  const ends = {}, ranges = {};
+  places.forEach((place, i) => {
+    const trace = plot.data[place], name = (trace.yaxis || 'y').replace('y', 'yaxis');
+    const values = trace.fill === 'tozeroy' ? [0, ...shown[i][1]] : shown[i][1];
+    (ends[name] = ends[name] || []).push(Math.min(...values), Math.max(...values));
+  });
+  for (const [name, values] of Object.entries(ends)) {
+    const low = Math.min(...values), high = Math.max(...values), margin = 0.05 * (high - low) || 1;
+    if (Number.isFinite(low)) ranges[`${name}.range`] = [low - margin, high + margin];
+  }
+  return ranges;
+}
+for (const plot of document.querySelectorAll('.js-plotly-plot')) {
+  const detail = (plot.layout.meta || {}).detail;
+  if (!detail) continue;
+  const lines = detail.lines.map(line => ({...line, values: decoded(line.values)}));
+  const places = lines.map(line => line.trace);
+  plot.on('plotly_relayout', changed => {
+    const axis = plot._fullLayout.xaxis, [from, to] = axis.range.map(axis.r2c);
+    const shown = lines.map(line => thinned(line, from, to, detail.points));
+    // New values of x make plotly guess the axes anew; it must not.
+    const axes = {};
+    for (const name of Object.keys(plot.layout).filter(name => name.startsWith('xaxis'))) {
+      axes[`${name}.type`] = 'date';
+      axes[`${name}.range`] = [from, to];
+    }
+    if (!Object.keys(changed).some(name => name.startsWith('yaxis')))
+      Object.assign(axes, heights(plot, places, shown));
+    const data = {x: shown.map(xy => xy[0]), y: shown.map(xy => xy[1])};
+    Plotly.update(plot, data, axes, places);
+  });
+}
+"""
+"""Runs at the end of the page, when all plots are there."""
+
+
+def add_line(
+    figure: go.Figure,
+    values: Array,
+    *,
+    begin_ms: int,
+    step_ms: int,
+    at: dict[str, int],
+    **look: Any,
+) -> None:
+    """Add a line of evenly spaced values to a figure.
+
+    Args:
+        figure: gets the line, and all its values for the page's script.
+        values: (n,).
+        begin_ms: time of the first, ms since 1970 UTC.
+        step_ms: from one to the next.
+        at: row and column of the subplot; empty where there is but one.
+        look: of the trace, in plotly's words.
+    """
+    places = kept(values, POINTS)
+    figure.add_scatter(
+        x=begin_ms + places * step_ms,
+        y=values[places].astype(np.float32),
+        mode="lines",
+        **look,
+        **at,
+    )
+    line = {
+        "trace": len(figure.data) - 1,
+        "begin_ms": begin_ms,
+        "step_ms": step_ms,
+        "values": b64encode(values.astype("<f4").tobytes()).decode(),
+    }
+    lines = figure.layout.meta["detail"]["lines"] if figure.layout.meta else []
+    figure.update_layout(meta={"detail": {"points": POINTS, "lines": [*lines, line]}})
+
+
+def kept(values: Array, points: int) -> NDArray[np.int64]:
+    """Return the places of the lowest and highest of every so many of (n,) values, in order."""
+    every = max(1, -(-2 * len(values) // points))
+    padded = np.pad(values, (0, -len(values) % every), mode="edge").reshape(-1, every)
+    begins = np.arange(len(padded)) * every
+    both = np.concatenate([begins + padded.argmin(axis=1), begins + padded.argmax(axis=1)])
+    return np.unique(np.minimum(both, len(values) - 1))

@@ -1,0 +1,190 @@
+"""The page: figures first, then the plots, then what it was made of."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from domain.backtesting.figures import BacktestFigures, backtest_figures
+from domain.backtesting.result import BacktestResult
+from domain.rules import TradingRules
+from infra.operator.report.detail import SCRIPT
+from infra.operator.report.sum_plots import (
+    assets_plot,
+    months_plot,
+    reasons_plot,
+    risk_plot,
+    trades_plot,
+)
+from infra.operator.report.time_plots import correlations_plot, equity_plot, market_plot
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #22313f; margin: 0 auto; max-width: 1200px;
+  padding: 1rem }
+h1 { margin: 0 } .span { color: #5d6d7e; margin: 0 0 1rem }
+.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: .6rem }
+.tile { background: #f4f6f7; border-radius: 6px; padding: .5rem .8rem }
+.tile b { display: block; font-size: 1.25rem; font-variant-numeric: tabular-nums }
+.tile span { color: #5d6d7e; font-size: .85rem }
+.plot { margin: 1.2rem 0 }
+table { border-collapse: collapse; font-size: .9rem } details { margin: .6rem 0 }
+td, th { padding: .15rem .8rem .15rem 0; text-align: left; border-bottom: 1px solid #e5e8e8;
+  font-variant-numeric: tabular-nums; overflow-wrap: anywhere }
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One file that the candles came from."""
+
+    symbol: str
+    file: str
+    sha256: str
+
+
+def write_report(
+    file: Path, result: BacktestResult, sources: Sequence[Source], more: Sequence[go.Figure] = ()
+) -> None:
+    """Write a backtest as one page.
+
+    Args:
+        file: the page; replaced where it is there.
+        result: what is shown.
+        sources: the files of the candles.
+        more: further plots, of a sweep for one; after the equity.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    file.write_text(render(result, sources, more), encoding="utf-8")
+
+
+def sources_of(directory: Path, symbols: Sequence[str]) -> list[Source]:
+    """Return the candle files of some symbols, with their hashes."""
+    return [
+        Source(symbol=symbol, file=found.name, sha256=sha256(found.read_bytes()).hexdigest())
+        for symbol in symbols
+        for found in sorted(directory.glob(f"{symbol}.*"))
+    ]
+
+
+def render(
+    result: BacktestResult, sources: Sequence[Source], more: Sequence[go.Figure] = ()
+) -> str:
+    """Return the page."""
+    plots = [
+        equity_plot(result),
+        *more,
+        *(market_plot(result, asset) for asset in result.signals),
+        months_plot(result),
+        reasons_plot(result),
+        trades_plot(result),
+        assets_plot(result),
+        risk_plot(result),
+        *([correlations_plot(result)] if len(result.signals) > 1 else []),
+    ]
+    return "\n".join(
+        [
+            "<!doctype html><html lang=en><head><meta charset=utf-8>",
+            "<meta name=viewport content='width=device-width, initial-scale=1'>",
+            f"<link rel=icon href='data:,'><title>Backtest</title><style>{_STYLE}</style>",
+            f"<script>{get_plotlyjs()}</script></head><body>",
+            f"<h1>Backtest</h1><p class=span>{_span(result)}</p>",
+            _tiles(backtest_figures(result)),
+            *map(_plot, plots),
+            _data(result, sources),
+            _parameters(result.rules),
+            f"<script>{SCRIPT}</script></body></html>",
+        ]
+    )
+
+
+def _plot(figure: go.Figure) -> str:
+    html = figure.to_html(
+        full_html=False,
+        include_plotlyjs=False,
+        config={"responsive": True, "displaylogo": False, "scrollZoom": True},
+    )
+    return f"<div class=plot>{html}</div>"
+
+
+def _span(result: BacktestResult) -> str:
+    first, last = result.equity.time_ms[0], result.equity.time_ms[-1]
+    begin, end = (
+        str(time.astype("datetime64[ms]"))[:16].replace("T", " ") for time in (first, last)
+    )
+    halted = " The portfolio ended halted." if result.is_halted else ""
+    return (
+        f"{begin} to {end} UTC, {result.candles:,} candles of {', '.join(result.signals)}.{halted}"
+    )
+
+
+def _tiles(found: BacktestFigures) -> str:
+    shown = {
+        "final balance, USDT": f"{found.final_balance:,.2f}",
+        "total return": f"{found.total_return:+.2%}",
+        "CAGR": _optional(found.cagr, "+.2%"),
+        "maximum drawdown": f"{found.drawdown.fraction:.2%}",
+        "Sharpe": _optional(found.sharpe, ".2f"),
+        "Sortino": _optional(found.sortino, ".2f"),
+        "Calmar": _optional(found.calmar, ".2f"),
+        "trades": f"{found.total.trades:,}",
+        "win rate": _optional(found.total.win_rate, ".1%"),
+        "profit factor": _optional(found.total.profit_factor, ".2f"),
+        "expectancy, USDT": _optional(found.total.expectancy, "+,.2f"),
+        "average hold, minutes": _optional(found.total.average_hold_minutes, ",.0f"),
+        "time with a position": f"{found.exposure_time:.1%}",
+        "fees, USDT": f"{found.total.fees:,.2f}",
+        "funding, USDT": f"{found.total.funding:+,.2f}",
+    }
+    tiles = (
+        f"<div class=tile><b>{text}</b><span>{name}</span></div>" for name, text in shown.items()
+    )
+    return f"<div class=tiles>{''.join(tiles)}</div>"
+
+
+def _data(result: BacktestResult, sources: Sequence[Source]) -> str:
+    carried = {
+        asset: int(market.series.carried.sum()) for asset, market in result.market.assets.items()
+    }
+    rows = [(source.symbol, source.file, f"SHA-256 {source.sha256}") for source in sources]
+    rows += [(asset, "candles carried forward", str(count)) for asset, count in carried.items()]
+    return f"<h2>Data</h2>{_table(rows)}"
+
+
+def _parameters(rules: TradingRules) -> str:
+    rows = [(name, _shown(value)) for name, value in _flat("", asdict(rules))]
+    return f"<details open><summary><b>Parameters</b></summary>{_table(rows)}</details>"
+
+
+def _flat(prefix: str, values: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found += _flat(f"{prefix}{name}.", value)
+        elif isinstance(value, tuple | list) and value and isinstance(value[0], Mapping):
+            for part in value:
+                found += _flat(f"{prefix}{name}.{next(iter(part.values()))}.", part)
+        else:
+            found.append((f"{prefix}{name}", value))
+    return found
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple | list | frozenset):
+        return ", ".join(sorted(map(str, value)))
+    return str(value)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    lines = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows)
+    return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+
+
+def _optional(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

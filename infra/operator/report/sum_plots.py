@@ -1,0 +1,162 @@
+"""Plots over all trades: months, reasons, hold times, profits, and what each asset gave."""
+
+import calendar
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from domain.backtesting.attribution import (
+    daily_pnl,
+    hold_minutes,
+    monthly_returns,
+    risk_shares,
+)
+from domain.backtesting.figures import trade_figures
+from domain.backtesting.result import BacktestResult
+from domain.market.indicators import Array
+from infra.operator.report.style import BLUE, GRAY, GREEN, ORANGE, RED, color_of, sign_color, styled
+
+_BINS = 60
+_MONTHS = [calendar.month_abbr[month] for month in range(1, 13)]
+
+
+def months_plot(result: BacktestResult) -> go.Figure:
+    """Return a year a row, a month a column."""
+    months = monthly_returns(result.equity, result.initial_balance)
+    years = sorted({month.year for month in months})
+    shown = np.full((len(years), 12), np.nan)
+    for month in months:
+        shown[years.index(month.year), month.month - 1] = month.fraction * 100
+    largest = max(0.01, float(np.nanmax(np.abs(shown))))
+    texts = [["" if np.isnan(value) else f"{value:+.1f} %" for value in row] for row in shown]
+    figure = go.Figure(
+        go.Heatmap(
+            z=shown,
+            x=_MONTHS,
+            y=[str(year) for year in years],
+            text=texts,
+            texttemplate="%{text}",
+            colorscale=[[0, RED], [0.5, "#ffffff"], [1, GREEN]],
+            zmin=-largest,
+            zmax=largest,
+            showscale=False,
+            hoverongaps=False,
+        )
+    )
+    figure.update_yaxes(type="category", autorange="reversed")
+    return styled(figure, "Monthly returns", height=140 + 60 * len(years))
+
+
+def reasons_plot(result: BacktestResult) -> go.Figure:
+    """Return why trades ended, and why wishes were refused."""
+    figure = make_subplots(rows=1, cols=2, subplot_titles=("Exits", "Refusals"))
+    counts: list[list[tuple[str, int]]] = [
+        [(str(reason), count) for reason, count in found.items()]
+        for found in (result.exits_by_reason, result.refusals_by_reason)
+    ]
+    for column, (found, color) in enumerate(zip(counts, (BLUE, GRAY), strict=True), start=1):
+        ordered = sorted(found, key=lambda pair: pair[1])
+        figure.add_bar(
+            x=[count for _, count in ordered],
+            y=[name for name, _ in ordered],
+            orientation="h",
+            text=[count for _, count in ordered],
+            marker_color=color,
+            showlegend=False,
+            row=1,
+            col=column,
+        )
+    return styled(figure, "Exits and refusals by reason")
+
+
+def trades_plot(result: BacktestResult) -> go.Figure:
+    """Return how long trades were held, and what they earned."""
+    pnl = np.array([float(trade.pnl) for trade in result.trades])
+    figure = make_subplots(
+        rows=1, cols=2, subplot_titles=("Hold time, minutes", "PnL of a trade, USDT")
+    )
+    figure.add_histogram(
+        x=hold_minutes(result.trades), marker_color=BLUE, showlegend=False, row=1, col=1
+    )
+    counts, middles, width = _binned(pnl)
+    figure.add_bar(
+        x=middles,
+        y=counts,
+        width=width,
+        marker_color=[sign_color(middle) for middle in middles],
+        showlegend=False,
+        row=1,
+        col=2,
+    )
+    figure.update_yaxes(title="trades")
+    return styled(figure, "Trades", bargap=0.05)
+
+
+def assets_plot(result: BacktestResult) -> go.Figure:
+    """Return what each asset gave: in sum, of what parts, and over time."""
+    names = list(result.signals)
+    figures = [
+        trade_figures([trade for trade in result.trades if trade.asset == name]) for name in names
+    ]
+    figure = make_subplots(
+        rows=1, cols=2, subplot_titles=("Of what it is made, USDT", "PnL over time, USDT")
+    )
+    gross = [found.pnl + found.fees - found.funding for found in figures]
+    for title, values, color in (
+        ("price moves", gross, BLUE),
+        ("fees", [-found.fees for found in figures], RED),
+        ("funding", [found.funding for found in figures], ORANGE),
+    ):
+        figure.add_bar(x=names, y=values, name=title, marker_color=color, row=1, col=1)
+    days_ms, booked = daily_pnl(result)
+    for place, name in enumerate(names):
+        figure.add_scatter(
+            x=days_ms,
+            y=np.cumsum(booked[name]),
+            name=name,
+            line={"color": color_of(place), "shape": "hv"},
+            row=1,
+            col=2,
+        )
+    figure.update_xaxes(type="date", row=1, col=2)
+    below = {"orientation": "h", "y": -0.12, "x": 0.5, "xanchor": "center"}
+    return styled(figure, "What each asset gave", barmode="relative", legend=below)
+
+
+def risk_plot(result: BacktestResult) -> go.Figure:
+    """Return each asset's share of the ups and downs of the daily PnL."""
+    shares = risk_shares(result)
+    names = [share.asset for share in shares]
+    fractions = [0.0 if share.fraction is None else share.fraction * 100 for share in shares]
+    figure = make_subplots(
+        rows=1, cols=2, subplot_titles=("Share of the risk, %", "Volatility of daily PnL, USDT")
+    )
+    figure.add_bar(
+        x=names,
+        y=fractions,
+        text=[f"{value:.0f} %" for value in fractions],
+        marker_color=[sign_color(-value) for value in fractions],
+        showlegend=False,
+        row=1,
+        col=1,
+    )
+    figure.add_bar(
+        x=names,
+        y=[share.volatility for share in shares],
+        marker_color=GRAY,
+        showlegend=False,
+        row=1,
+        col=2,
+    )
+    return styled(figure, "Where the risk came from")
+
+
+def _binned(values: Array) -> tuple[Array, Array, float]:
+    """Return counts, middles and the width of bins of which none holds losses and gains."""
+    if not len(values):
+        return np.zeros(0), np.zeros(0), 1.0
+    width = max(float(np.ptp(values)) / _BINS, 0.01)
+    places = np.floor(values / width)
+    found, counts = np.unique(places, return_counts=True)
+    return counts.astype(np.float64), (found + 0.5) * width, width

@@ -1,0 +1,179 @@
+"""Plots over time: equity with its drawdown, each asset's market, correlations."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from domain.backtesting.attribution import pair_correlations, regime_spans
+from domain.backtesting.result import BacktestResult
+from domain.market.instruments import Side
+from domain.strategies.regime import Regime
+from domain.trading.positions import Trade
+from infra.operator.report.detail import add_line
+from infra.operator.report.style import BLUE, GRAY, INK, ORANGE, PURPLE, RED, sign_color, styled
+
+_REGIME_LEVEL = {Regime.INACTIVE: 0, Regime.ACTIVE: 1, Regime.COOLDOWN: 2}
+_DIRECTION = {Side.SELL: "short", Side.BUY: "long"}
+_REGIME_COLORS = [
+    [0.0, "rgba(255,255,255,0)"],
+    [0.33, "rgba(255,255,255,0)"],
+    [0.33, "rgba(192,57,43,0.13)"],
+    [0.67, "rgba(192,57,43,0.13)"],
+    [0.67, "rgba(127,140,141,0.25)"],
+    [1.0, "rgba(127,140,141,0.25)"],
+]
+
+
+def equity_plot(result: BacktestResult) -> go.Figure:
+    """Return equity at every close, with the drawdown below."""
+    series = result.equity
+    begin_ms, step_ms = int(series.time_ms[0]), result.market.candle_ms
+    top = np.maximum(np.maximum.accumulate(series.equity), result.initial_balance)
+    drawdown = (series.equity - top) / top * 100
+    figure = make_subplots(
+        rows=2, cols=1, shared_xaxes=True, row_heights=[0.7, 0.3], vertical_spacing=0.04
+    )
+    for row, (name, values, color, fill) in enumerate(
+        (("equity", series.equity, BLUE, "none"), ("drawdown", drawdown, RED, "tozeroy")), start=1
+    ):
+        add_line(
+            figure,
+            values,
+            begin_ms=begin_ms,
+            step_ms=step_ms,
+            at={"row": row, "col": 1},
+            name=name,
+            fill=fill,
+            line={"color": color, "width": 1.5},
+        )
+    # With a range of its own, a double click shows all again, whatever part is drawn.
+    figure.update_xaxes(type="date", range=[begin_ms, int(series.time_ms[-1])])
+    figure.update_yaxes(title="USDT", tickformat=",~f", row=1, col=1)
+    figure.update_yaxes(title="%", row=2, col=1)
+    return styled(figure, "Equity and drawdown", height=520, hovermode="x unified")
+
+
+def market_plot(result: BacktestResult, asset: str) -> go.Figure:
+    """Return an asset's price and averages over its regime, with every trade."""
+    series, signals = result.market.assets[asset].series, result.signals[asset]
+    begin_ms = int(series.open_time_ms[0]) + series.candle_ms
+    strategy = result.rules.strategy
+    figure = make_subplots(specs=[[{"secondary_y": True}]])
+    figure.add_trace(_regimes(result, asset), secondary_y=True)
+    for name, values, color, width in (
+        ("close", series.close, INK, 1.0),
+        (f"EMA {strategy.ema_short_period}", signals.ema_short, BLUE, 1.5),
+        (f"EMA {strategy.ema_long_period}", signals.ema_long, ORANGE, 1.5),
+    ):
+        add_line(
+            figure,
+            np.asarray(values),
+            begin_ms=begin_ms,
+            step_ms=series.candle_ms,
+            at={},
+            name=name,
+            line={"color": color, "width": width},
+            hoverinfo="x+y+name",
+        )
+    trades = [trade for trade in result.trades if trade.asset == asset]
+    for trace in _trades(trades):
+        figure.add_trace(trace)
+    end_ms = begin_ms + len(series) * series.candle_ms
+    figure.update_xaxes(type="date", range=[begin_ms, end_ms], rangeslider={"visible": False})
+    figure.update_yaxes(title="USDT", tickformat=",~f", secondary_y=False)
+    figure.update_yaxes(visible=False, range=[0, 1], fixedrange=True, secondary_y=True)
+    title = (
+        f"{asset}: price, averages, regime (red: may be short, gray: cooldown), "
+        "trades (exit green: won, red: lost)"
+    )
+    return styled(figure, title, height=560, hovermode="closest")
+
+
+def correlations_plot(result: BacktestResult) -> go.Figure:
+    """Return how each pair moved together, and above which level entries are refused."""
+    figure = go.Figure()
+    for pair in pair_correlations(result):
+        figure.add_scatter(
+            x=pair.time_ms,
+            y=pair.correlation,
+            name=" / ".join(pair.assets),
+            mode="lines",
+        )
+    limit = result.rules.grant.correlation_limit
+    figure.add_hline(y=limit, line={"color": GRAY, "dash": "dash"}, annotation_text="entry limit")
+    figure.update_xaxes(type="date")
+    window = result.rules.strategy.volatility_window
+    figure.update_yaxes(title="Pearson")
+    title = f"Correlations at midnight, over {window} candles"
+    return styled(figure, title, hovermode="x unified")
+
+
+def _regimes(result: BacktestResult, asset: str) -> go.Heatmap:
+    spans = regime_spans(result, asset)
+    return go.Heatmap(
+        x=[spans[0].begin_ms, *(span.end_ms for span in spans)],
+        y=[0, 1],
+        z=[[_REGIME_LEVEL[span.regime] for span in spans]],
+        zmin=0,
+        zmax=2,
+        colorscale=_REGIME_COLORS,
+        showscale=False,
+        hoverinfo="skip",
+        name="regime",
+    )
+
+
+def _trades(trades: Sequence[Trade]) -> list[go.Scatter]:
+    entries = go.Scatter(
+        x=[trade.entry_ms for trade in trades],
+        y=[float(trade.entry_price) for trade in trades],
+        mode="markers",
+        name="entry",
+        marker={"symbol": "triangle-down", "size": 11, "color": PURPLE},
+        text=[_told(trade) for trade in trades],
+        hoverinfo="text",
+    )
+    exits = go.Scatter(
+        x=[trade.exit_ms for trade in trades],
+        y=[float(trade.exit_price) for trade in trades],
+        mode="markers",
+        name="exit",
+        marker={
+            "symbol": "circle",
+            "size": 8,
+            "color": [sign_color(float(trade.pnl)) for trade in trades],
+        },
+        text=[_told(trade) for trade in trades],
+        hoverinfo="text",
+    )
+    return [_ways(trades), entries, exits]
+
+
+def _ways(trades: Sequence[Trade]) -> go.Scatter:
+    x: list[float | None] = []
+    y: list[float | None] = []
+    for trade in trades:
+        x += [trade.entry_ms, trade.exit_ms, None]
+        y += [float(trade.entry_price), float(trade.exit_price), None]
+    line = {"color": PURPLE, "width": 1, "dash": "dot"}
+    return go.Scatter(x=x, y=y, mode="lines", line=line, hoverinfo="skip", showlegend=False)
+
+
+def _told(trade: Trade) -> str:
+    held_minutes = (trade.exit_ms - trade.entry_ms) // 60_000
+    return "<br>".join(
+        [
+            f"<b>{trade.asset} {_DIRECTION[trade.side]}</b> {trade.qty}",
+            f"in  {_minute(trade.entry_ms)} at {trade.entry_price:,.4f}",
+            f"out {_minute(trade.exit_ms)} at {trade.exit_price:,.4f}",
+            f"{trade.reason}, held {held_minutes // 60}h {held_minutes % 60:02d}m",
+            f"PnL {trade.pnl:+,.2f}, fees {trade.fees:,.2f}, funding {trade.funding:+,.2f} USDT",
+        ]
+    )
+
+
+def _minute(time_ms: int) -> str:
+    return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%d %H:%M}"

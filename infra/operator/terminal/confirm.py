@@ -1,0 +1,123 @@
+"""What is shown before real money is traded, and the time to think again."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from decimal import Decimal
+
+from rich.console import Console
+from rich.table import Table
+
+from domain.errors import ConfigError
+from domain.rules import TradingRules
+from infra.process.signals import call_at_signals
+from infra.venues.bybit.api_key import read_key
+from infra.venues.bybit.rest import BybitRest
+from infra.venues.bybit.shapes.account import AccountInfo, ApiKeyInfo, Wallet
+from infra.venues.bybit.shapes.positions import VenuePosition
+
+THINK_S = 10
+
+
+def confirm_live(rest: BybitRest, rules: TradingRules, place: str, screen: Console) -> bool:
+    """Show account, balance and limits, wait, and tell whether nobody has stopped it.
+
+    Args:
+        rest: the account; it is only read.
+        rules: the limits.
+        place: where the account is.
+        screen: shows it.
+
+    Raises:
+        ConfigError: the key cannot be used.
+        UnavailableError: the exchange does not answer.
+    """
+    key, account = read_key(rest), rest.account_info()
+    if key.problems:
+        raise ConfigError("\n".join(["the account cannot be traded:", *key.problems]))
+    wallet = rest.wallet(account.margin_mode)
+    table = Table(box=None, show_header=False)
+    for name, text in (
+        ("account", _account_text(key.info, account)),
+        ("balance", _balance_text(wallet)),
+        ("open", _positions_text(rest.open_positions())),
+        *(("limit", line) for line in limits(rules, wallet)),
+        *(("warning", warning) for warning in key.warnings),
+    ):
+        table.add_row(name, text)
+    stopped = threading.Event()
+    with ExitStack() as held:
+        held.callback(call_at_signals(stopped.set))
+        screen.print(f"REAL MONEY at {place}", style="bold red")
+        screen.print(table)
+        screen.print(f"It starts in {THINK_S} s. Ctrl-C stops it, with nothing done.")
+        return not stopped.wait(THINK_S)
+
+
+def limits(rules: TradingRules, wallet: Wallet) -> Iterator[str]:
+    """Yield all risk limits, in figures of the balance."""
+
+    def money(fraction: Decimal) -> str:
+        return f"{wallet.balance * fraction:,.2f} USDT"
+
+    for asset in rules.assets:
+        notional = asset.allocation_fraction * asset.leverage
+        yield (
+            f"{asset.asset}: margin {asset.allocation_fraction:.2%} of the balance x leverage "
+            f"{asset.leverage:f} = {money(notional)} at most"
+        )
+    grant, risk, protection = rules.grant, rules.risk, rules.protection
+    yield (
+        f"exposure {grant.max_total_exposure:.0%} of the balance = "
+        f"{money(grant.max_total_exposure)}; {grant.max_positions} positions, "
+        f"{grant.max_simultaneous_entries} entries at a close"
+    )
+    yield (
+        f"stop loss {risk.stop_loss_fraction:.2%}, take profit {risk.take_profit_fraction:.2%}, "
+        f"held at most {rules.strategy.max_hold_ms / 3_600_000:g} h"
+    )
+    yield (
+        f"daily loss {protection.max_daily_loss_fraction:.2%} = "
+        f"{money(protection.max_daily_loss_fraction)}: closes all"
+    )
+    yield (
+        f"drawdown {protection.drawdown_reduce_fraction:.0%}: smaller entries, "
+        f"{protection.drawdown_emergency_fraction:.0%}: closes all, "
+        f"{protection.drawdown_halt_fraction:.0%}: closes all and halts"
+    )
+    yield (
+        f"correlation above {grant.correlation_limit:g}: no entry beside it; mean above "
+        f"{protection.high_correlation_threshold:g}: closes all"
+    )
+    if grant.max_correlated_exposure is not None:
+        yield (
+            f"exposure of a correlated group {grant.max_correlated_exposure:.0%} = "
+            f"{money(grant.max_correlated_exposure)}"
+        )
+    yield (
+        f"{protection.loss_streak} losses in a row: no entries for "
+        f"{protection.loss_streak_cooldown_ms / 3_600_000:g} h; after an emergency for "
+        f"{protection.emergency_cooldown_ms / 3_600_000:g} h"
+    )
+
+
+def account_words(account: AccountInfo) -> str:
+    """Return what kind of account it is."""
+    kind = {1: "classic", 3: "unified 1.0", 4: "unified 1.0"}.get(
+        account.unified_status, "unified 2.0"
+    )
+    return f"{kind}, {account.margin_mode or 'margin mode not known'}"
+
+
+def _account_text(key: ApiKeyInfo | None, account: AccountInfo) -> str:
+    uid = "not told" if key is None or key.uid is None else key.uid
+    return f"uid {uid}, {account_words(account)}"
+
+
+def _balance_text(wallet: Wallet) -> str:
+    return f"{wallet.balance:,.2f} USDT, equity {wallet.equity:,.2f}"
+
+
+def _positions_text(positions: tuple[VenuePosition, ...]) -> str:
+    shown = [f"{row.side} {row.qty:f} {row.symbol}" for row in positions]
+    return ", ".join(shown) or "no position"

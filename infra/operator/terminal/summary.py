@@ -1,0 +1,117 @@
+"""Shows people what a run amounts to."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from domain.backtesting.summary import TradeFigures, figures
+from domain.market.instruments import Side
+from domain.trading.positions import Position, Trade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """Everything that the summary names."""
+
+    assets: Sequence[str]
+    trades: Sequence[Trade]
+    refusals: Mapping[str, int]
+    max_drawdown: Decimal
+    initial_balance: Decimal
+    final_balance: Decimal
+    open_positions: Sequence[Position]
+    restarts: Mapping[str, int]
+    given_up: Mapping[str, str]
+    """Cause by address."""
+    is_halted: bool
+    carried_forward: Mapping[str, int]
+    """Candles that the files did not have, by asset."""
+    first_ms: int
+    last_ms: int | None
+    """The last close that was played; None where none was."""
+    is_complete: bool
+    seconds: float
+    candles: int
+
+
+def render(summary: RunSummary) -> RenderableType:
+    """Return the summary for a terminal."""
+    parts: list[RenderableType] = [_headline(summary), trades_table(summary.assets, summary.trades)]
+    parts += [
+        counts_text("Refusals", summary.refusals),
+        counts_text("Restarts", summary.restarts),
+        counts_text("Carried forward", summary.carried_forward),
+    ]
+    parts += [open_text(position) for position in summary.open_positions]
+    parts += [f"[red]{name} was given up[/]: {why}" for name, why in summary.given_up.items()]
+    if summary.is_halted:
+        parts.append("[red]The portfolio is halted: its drawdown reached the limit.[/]")
+    return Group(*(part for part in parts if part != ""))
+
+
+def _headline(summary: RunSummary) -> str:
+    end = "nothing" if summary.last_ms is None else _time(summary.last_ms)
+    how = "" if summary.is_complete else " (ended early)"
+    gained = summary.final_balance - summary.initial_balance
+    rate = summary.candles / summary.seconds if summary.seconds else 0.0
+    return (
+        f"[bold]{_time(summary.first_ms)} to {end}{how}[/]: {summary.candles:,} candles "
+        f"in {summary.seconds:.1f} s ({rate:,.0f}/s)\n"
+        f"Balance {summary.initial_balance:,.2f} -> {summary.final_balance:,.6f} USDT "
+        f"({gained:+,.2f}), maximum drawdown {summary.max_drawdown:.2%}"
+    )
+
+
+def trades_table(assets: Sequence[str], trades: Sequence[Trade]) -> Table:
+    """Return the figures over trades, a column for each asset and one for all."""
+    table = Table("", title="Trades", title_justify="left")
+    for asset in (*assets, "Total"):
+        table.add_column(asset, justify="right")
+    columns = [figures([trade for trade in trades if trade.asset == asset]) for asset in assets]
+    columns.append(figures(trades))
+    for name, cell in _ROWS.items():
+        table.add_row(name, *(cell(column) for column in columns))
+    for reason in columns[-1].exits:
+        table.add_row(f"exits {reason}", *(str(column.exits.get(reason, 0)) for column in columns))
+    return table
+
+
+def _share(column: TradeFigures) -> str:
+    return "-" if column.win_rate is None else f"{column.win_rate:.1%}"
+
+
+def _factor(column: TradeFigures) -> str:
+    return "-" if column.profit_factor is None else f"{column.profit_factor:.2f}"
+
+
+def counts_text(title: str, counts: Mapping[str, int]) -> str:
+    """Return counts in a line, those of 0 left out."""
+    shown = [f"{name} {count}" for name, count in counts.items() if count]
+    return f"{title}: {', '.join(shown) or 'none'}"
+
+
+def open_text(position: Position) -> str:
+    """Return a line about an open position."""
+    side = "long" if position.side is Side.BUY else "short"
+    return (
+        f"Open: {position.asset} {side} {position.qty} at {position.avg_entry_price:f} "
+        f"since {_time(position.opened_ms)}"
+    )
+
+
+def _time(ms: int) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+_ROWS: dict[str, Callable[[TradeFigures], str]] = {
+    "trades": lambda f: str(f.trades),
+    "win rate": _share,
+    "profit factor": _factor,
+    "PnL USDT": lambda f: f"{f.pnl:+,.2f}",
+    "fees USDT": lambda f: f"{f.fees:,.2f}",
+    "funding USDT": lambda f: f"{f.funding:+,.2f}",
+}

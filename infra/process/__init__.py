@@ -1,0 +1,1 @@
+"""The process itself: locks, signals, logs, service manager, watchdog."""

@@ -1,0 +1,103 @@
+"""Logs: readable on the screen, JSON lines in a file that changes daily."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loguru import logger
+
+from infra.process.log_file import LogFile
+
+if TYPE_CHECKING:
+    from loguru import Record
+
+Context = Callable[[], tuple[str, int | None] | None]
+"""Returns the actor and the trace that the calling thread works for."""
+
+LEVELS = ("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL")
+_SCREEN = "<dim>{time:HH:mm:ss.SSS!UTC}</dim> <level>{level: <7}</level> {message}\n"
+
+
+def start_logging(
+    *,
+    file: Path,
+    level: str,
+    rotation: str,
+    retention_days: int,
+    screen: Callable[[str], Any],
+    screen_level: str,
+    context: Context,
+    hide: Callable[[str], str] = str,
+) -> None:
+    """Send all logs to the screen and to a file of JSON lines.
+
+    Args:
+        file: where the JSON lines go; a new one begins at the rotation time.
+        level: lowest level of the file.
+        rotation: UTC time of day, HH:MM.
+        retention_days: how many files of earlier days are kept.
+        screen: writes one line that is already colored.
+        screen_level: lowest level of the screen.
+        context: names the actor at work.
+        hide: takes secrets out of a text.
+    """
+    logger.remove()
+    logger.configure(patcher=lambda record: _add_context(record, context))
+    _places.clear()
+    # `diagnose` shows the values of variables in tracebacks, and with them keys and signatures.
+    _add(
+        lambda text: screen(hide(text)),
+        screen_level,
+        format=_SCREEN,
+        colorize=True,
+        diagnose=False,
+    )
+    hour, minute = (int(part) for part in rotation.split(":"))
+    lines = LogFile(file, rotation=time(hour, minute), retention_days=retention_days, screen=screen)
+    _add(lines, level, format=lambda record: _json_line(record, hide), diagnose=False)
+
+
+def set_level(level: str) -> None:
+    """Let the screen and the file hold everything from another level on."""
+    places = list(_places)
+    _places.clear()
+    for number, place, options in places:
+        _add(place, level, **options)
+        logger.remove(number)
+
+
+_places: list[tuple[int, Any, dict[str, Any]]] = []
+"""Number, place and options of each; loguru itself cannot change a place's level."""
+
+
+def _add(place: Any, level: str, **options: Any) -> None:
+    _places.append((logger.add(place, level=level, **options), place, options))
+
+
+def _add_context(record: "Record", context: Context) -> None:
+    found = context()
+    if found is None:
+        return
+    actor, trace_id = found
+    record["extra"].setdefault("actor", actor)
+    if trace_id is not None:
+        record["extra"].setdefault("trace_id", trace_id)
+    _, slash, asset = record["extra"]["actor"].partition("/")
+    if slash:
+        record["extra"].setdefault("asset", asset)
+
+
+def _json_line(record: "Record", hide: Callable[[str], str]) -> str:
+    line = {
+        "time": record["time"].astimezone(UTC).isoformat(timespec="milliseconds"),
+        "level": record["level"].name,
+        "message": record["message"],
+        **record["extra"],
+    }
+    exception = record["exception"]
+    if exception is not None:
+        line["exception"] = repr(exception.value)
+    record["extra"] = {"json": hide(json.dumps(line, default=str))}
+    return "{extra[json]}\n"

@@ -1,0 +1,99 @@
+"""The audit trail: every fact that is a decision, an order, money or a command, in one timeline."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from domain.errors import ConfigError
+from domain.operator.commands import ALL
+from infra.trace.ids import id_text
+
+_WHAT = {
+    "decision": "SELECT fact_id, 'all' AS asset, protection_reason || ' epoch ' || epoch || ' ' || "
+    "figures AS what FROM decision WHERE protection_reason IS NOT NULL",
+    "grant": "SELECT fact_id, asset, 'granted ' || qty || ' at ' || price AS what "
+    "FROM decision_grant",
+    "refusal": "SELECT fact_id, asset, reason || ' ' || figures AS what FROM decision_refusal",
+    "close": "SELECT fact_id, asset, 'to be closed: ' || reason AS what FROM decision_close",
+    "intent": "SELECT fact_id, asset, client_order_id || ' ' || side || ' ' || qty || "
+    "COALESCE(' ' || reason, '') || COALESCE(' stop ' || stop_loss, '') || "
+    "COALESCE(' target ' || take_profit, '') AS what FROM intent",
+    "order_update": "SELECT u.fact_id, i.asset, u.client_order_id || ' ' || u.status || ' ' || "
+    "u.filled_qty || ' ' || u.detail AS what FROM order_update u "
+    "JOIN intent i USING (client_order_id)",
+    "execution": "SELECT fact_id, asset, kind || ' ' || side || ' ' || qty || ' at ' || price "
+    "AS what FROM execution",
+    "trade": "SELECT fact_id, asset, reason || ' pnl ' || pnl AS what FROM trade",
+    "transfer": "SELECT fact_id, NULL AS asset, kind || ' ' || amount AS what FROM transfer",
+    "operator_command": "SELECT fact_id, CASE WHEN command IN ('pause', 'resume', 'close') "
+    "THEN arguments WHEN command IN ('panic', 'rearm') THEN 'all' END AS asset, "
+    "operator || ': ' || command || ' ' || "
+    "arguments || CASE is_done WHEN 1 THEN ' -> ' ELSE ' -> NOT DONE: ' END || result AS what "
+    "FROM operator_command",
+    "settings_change": "SELECT fact_id, 'all' AS asset, operator || ': ' || "
+    "replace(changes, char(10), '; ') AS what FROM settings_change",
+    "asset": "SELECT fact_id, asset, 'share ' || allocation_fraction || ' leverage ' || leverage "
+    "AS what FROM asset",
+}
+"""Kinds of entries, and what is said of each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """One line of the timeline."""
+
+    fact_id: int
+    recorded_ms: int
+    kind: str
+    asset: str | None
+    writer: str
+    what: str
+    trace_id: str | None
+    """As bin/trace writes it; None where nothing led to it but the operator's own asking."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for programs."""
+        return asdict(self)
+
+
+def read_audit(file: Path, from_ms: int = 0, asset: str | None = None) -> list[AuditEntry]:
+    """Return the timeline of a journal, also of one that is being written; it is not touched.
+
+    Args:
+        file: the journal.
+        from_ms: lowest time of storing.
+        asset: whose facts alone, with what concerns all; None: everybody's.
+
+    Raises:
+        ConfigError: there is no journal, or it cannot be read.
+    """
+    if not file.is_file():
+        raise ConfigError(f"{file}: no journal there; name the run with --run-dir or --mode")
+    try:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            found = [entry for kind in _WHAT for entry in _entries(database, kind, from_ms)]
+    except sqlite3.Error as error:
+        raise ConfigError(f"{file}: cannot be read ({error}); is it of this program?") from error
+    meant = (asset, ALL)
+    wanted = [entry for entry in found if asset is None or entry.asset in meant]
+    return sorted(wanted, key=lambda entry: entry.fact_id)
+
+
+def _entries(database: sqlite3.Connection, kind: str, from_ms: int) -> Iterator[AuditEntry]:
+    query = (
+        "SELECT f.id, f.recorded_ms, f.writer, f.trace_id, COALESCE(w.asset, f.asset), w.what "  # noqa: S608 (our own text)
+        f"FROM fact f JOIN ({_WHAT[kind]}) w ON w.fact_id = f.id WHERE f.recorded_ms >= ?"
+    )
+    for fact_id, recorded_ms, writer, trace_id, asset, what in database.execute(query, (from_ms,)):
+        yield AuditEntry(
+            fact_id=fact_id,
+            recorded_ms=recorded_ms,
+            kind=kind,
+            asset=asset,
+            writer=writer,
+            what=" ".join((what or "").split()),
+            trace_id=None if trace_id is None else id_text(trace_id),
+        )

@@ -1,0 +1,508 @@
+"""The journal on SQLite: who may write, and what is stored and read."""
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import peewee
+from numpy.typing import NDArray
+from peewee import SQL, SqliteDatabase
+
+from domain.errors import ConfigError, FencedError, JournalError, StaleGrantError
+from domain.facts import ClosedCandle, Fact, Order, StoredExecution
+from domain.market.instruments import Candle
+from domain.operator.commands import BINDING, OperatorCommand, SettingsChanged
+from domain.portfolio.protection import ProtectionState
+from domain.rules import AssetRules
+from domain.trading.decisions import Close, Decision, Grant, Protection, Refusal
+from domain.trading.orders import Intent, OrderUpdate
+from domain.trading.positions import Execution, Trade
+from domain.trading.transfers import Transfer
+from infra.store import rows, schema
+from infra.store.records import Records
+from infra.store.rows import Row, row_of, value_of
+from infra.store.soundness import check_facts
+
+Origin = Callable[[], tuple[int, int] | None]
+"""Returns trace id and message id of what is at hand."""
+
+_CANDLES = (
+    "SELECT open_time_ms, open, high, low, close, volume FROM candle "
+    "WHERE asset = ? ORDER BY open_time_ms"
+)
+_FACT = schema.table("fact")
+_PEN = schema.table("pen")
+_META = schema.table("meta")
+_ASSET = schema.table("asset")
+_CANDLE = schema.table("candle")
+_DECISION = schema.table("decision")
+_GRANT = schema.table("decision_grant")
+_REFUSAL = schema.table("decision_refusal")
+_CLOSE = schema.table("decision_close")
+_INTENT = schema.table("intent")
+_UPDATE = schema.table("order_update")
+_EXECUTION = schema.table("execution")
+_TRADE = schema.table("trade")
+_SAMPLE = schema.table("equity_sample")
+_TRANSFER = schema.table("transfer")
+_COMMAND = schema.table("operator_command")
+_SETTINGS = schema.table("settings_change")
+
+_HOLDER = schema.Prepared(_PEN.select(_PEN.c.holder).where(_PEN.c.address == schema.GIVEN))
+_SAMPLED_EPOCH = schema.Prepared(
+    _SAMPLE.select(_SAMPLE.c.epoch).order_by(_SAMPLE.c.fact_id.desc()).limit(schema.ONE)
+)
+_FIRED_EPOCH = schema.Prepared(
+    _DECISION.select(_DECISION.c.epoch)
+    .where(_DECISION.c.protection_reason.is_null(False))
+    .order_by(_DECISION.c.fact_id.desc())
+    .limit(schema.ONE)
+)
+
+_FLAT: dict[type, peewee.Table] = {
+    Execution: _EXECUTION,
+    OperatorCommand: _COMMAND,
+    OrderUpdate: _UPDATE,
+    ProtectionState: _SAMPLE,
+    SettingsChanged: _SETTINGS,
+    Trade: _TRADE,
+    Transfer: _TRANSFER,
+}
+"""Facts whose fields are the columns of one table."""
+
+
+class JournalBusyError(JournalError):
+    """Another program holds the database for longer than we wait; it may be free in a while."""
+
+
+class SqliteJournals:
+    """One database file; each thread that opens a journal has a connection of its own."""
+
+    def __init__(self, file: Path, now_ms: Callable[[], int], *, busy_timeout_ms: int) -> None:
+        """Open the file, making or migrating it.
+
+        Raises:
+            JournalBusyError: another program holds it.
+            ConfigError: it cannot be used, or a newer program made it.
+        """
+        self._file = file
+        self._now_ms = now_ms
+        self._turns = _Turns(busy_timeout_ms)
+        self._database = SqliteDatabase(
+            str(file),
+            autoconnect=False,
+            pragmas={
+                "journal_mode": "wal",
+                "synchronous": "normal",
+                "foreign_keys": 1,
+                "recursive_triggers": 1,  # else what replaces a row deletes it unseen
+                "busy_timeout": busy_timeout_ms,
+            },
+        )
+        try:
+            with self.connected():
+                schema.migrate(self._database, str(file))
+        except JournalBusyError:
+            raise
+        except (JournalError, peewee.DatabaseError, sqlite3.DatabaseError) as error:
+            cause = error.__cause__ if isinstance(error, JournalError) else error
+            message = (
+                f"{file}: the journal cannot be used ({cause}); is it a journal, and writable?"
+            )
+            raise ConfigError(message) from error
+
+    @property
+    def database(self) -> SqliteDatabase:
+        """The database, for queries in a thread that is connected."""
+        return self._database
+
+    def open(self, address: str, origin: Origin) -> "SqliteJournal":
+        """Take an address's pen, in the thread that will use it.
+
+        Raises:
+            JournalError: the database cannot be used.
+        """
+        try:
+            self._database.connect(reuse_if_open=True)
+            holder, newest_fact_id = self._take_pen(address)
+        except (peewee.OperationalError, sqlite3.OperationalError) as error:
+            raise JournalError(f"{address} could not take its pen: {_cause(error)}") from error
+        journal = SqliteJournal(self._database, self._turns, address, holder, origin, self._now_ms)
+        journal.newest_fact_id = newest_fact_id
+        return journal
+
+    def _take_pen(self, address: str) -> tuple[int, int]:
+        with self._database.atomic("IMMEDIATE"):
+            held = _PEN.select(_PEN.c.holder).where(_PEN.c.address == address)
+            row = next(iter(held.execute(self._database)), {"holder": 0})
+            holder: int = row["holder"] + 1
+            pen = schema.insert(_PEN, {"address": address, "holder": holder})
+            pen.on_conflict_replace().execute(self._database)
+            newest = _FACT.select(peewee.fn.MAX(_FACT.c.id).alias("id")).execute(self._database)
+            return holder, next(iter(newest))["id"] or 0
+
+    @contextlib.contextmanager
+    def connected(self) -> Iterator[None]:
+        """Hold a connection for this thread, for the roof's own use.
+
+        Raises:
+            JournalBusyError: another program holds the database.
+            JournalError: it cannot be used.
+        """
+        try:
+            self._database.connect(reuse_if_open=True)
+            yield
+        except (peewee.OperationalError, sqlite3.OperationalError) as error:
+            if _is_busy(error):
+                message = f"{self._file}: another program holds the journal; end it, or wait for it"
+                raise JournalBusyError(message) from error
+            message = f"{self._file}: the journal cannot be used: {_cause(error)}"
+            raise JournalError(message) from error
+        finally:
+            self._database.close()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[SqliteDatabase]:
+        """Hold one transaction in its turn, for what is no fact; in a thread that is connected."""
+        with self._turns.take(), self._database.atomic("IMMEDIATE"):
+            yield self._database
+
+    def check(self, file: Path) -> None:
+        """Refuse facts that cannot be what was stored; in a thread that is connected.
+
+        Raises:
+            ConfigError: there are some.
+        """
+        check_facts(self._database.connection(), file)  # type: ignore[no-untyped-call]
+
+    def records(self) -> Records:
+        """Return what reads facts for people; in a thread that is connected."""
+        return Records(self._database)
+
+    def read_meta(self, key: str) -> str | None:
+        """Return what the run noted of itself."""
+        found = _META.select(_META.c.value).where(_META.c.key == key)
+        return next((row["value"] for row in found.execute(self._database)), None)
+
+    def write_meta(self, key: str, value: str) -> None:
+        """Note something of the run itself."""
+        note = schema.insert(_META, {"key": key, "value": value})
+        note.on_conflict_replace().execute(self._database)
+
+    def pragma(self, name: str, value: object) -> object:
+        """Set a pragma of this thread's connection, which must be open."""
+        return self._database.pragma(name, value)
+
+    def recent_candles(self, asset: str, count: int) -> list[Candle]:
+        """Return an asset's newest closed candles, oldest first; in a thread that is connected."""
+        query = (
+            _CANDLE.select(SQL("*"))
+            .where(_CANDLE.c.asset == asset)
+            .order_by(_CANDLE.c.open_time_ms.desc())
+            .limit(count)
+        )
+        return [rows.candle_of(row) for row in reversed(list(query.execute(self._database)))]
+
+    def trades(self) -> list[Trade]:
+        """Return all trades, in the order in which they were booked."""
+        return [value_of(Trade, row) for row in self._all(_TRADE)]
+
+    def samples(self) -> list[ProtectionState]:
+        """Return all equity samples, oldest first."""
+        return [value_of(ProtectionState, row) for row in self._all(_SAMPLE)]
+
+    def has_samples(self) -> bool:
+        """Tell whether any portfolio has begun here."""
+        return bool(list(_SAMPLE.select(schema.ONE).limit(1).execute(self._database)))
+
+    def refusals_by_reason(self) -> dict[str, int]:
+        """Return how many wishes were refused, by reason."""
+        counted = (
+            _REFUSAL.select(_REFUSAL.c.reason, peewee.fn.COUNT(SQL("*")).alias("n"))
+            .group_by(_REFUSAL.c.reason)
+            .order_by(_REFUSAL.c.reason)
+        )
+        return {row["reason"]: row["n"] for row in counted.execute(self._database)}
+
+    def _all(self, table: peewee.Table) -> list[Row]:
+        query = table.select(SQL("*")).order_by(table.c.fact_id)
+        return list(query.execute(self._database))
+
+
+class _Turns:
+    """Lets the threads of this process write one after the other.
+
+    SQLite itself would let them sleep and try again, which costs milliseconds at each close.
+    """
+
+    def __init__(self, patience_ms: int) -> None:
+        self._lock = threading.Lock()
+        self._patience_ms = patience_ms
+
+    @contextlib.contextmanager
+    def take(self) -> Iterator[None]:
+        if not self._lock.acquire(timeout=self._patience_ms / 1000):
+            message = f"another thread has written for more than {self._patience_ms} ms"
+            raise JournalError(message)
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+
+class SqliteJournal(Records):
+    """One actor's pen. See `actors.ports.Journal`.
+
+    A pen is taken by a number in the database itself, checked inside every writing transaction:
+    an incarnation that was replaced cannot store a fact that its successor has not read.
+    """
+
+    def __init__(
+        self,
+        database: SqliteDatabase,
+        turns: _Turns,
+        address: str,
+        holder: int,
+        origin: Origin,
+        now_ms: Callable[[], int],
+    ) -> None:
+        """Made by `SqliteJournals.open` alone."""
+        super().__init__(database)
+        self.newest_fact_id = 0
+        """Of all facts, when the pen was taken; a trace stores it as what the opening answered."""
+        self._turns = turns
+        self._address = address
+        self._holder = holder
+        self._origin = origin
+        self._now_ms = now_ms
+
+    def close(self) -> None:
+        """Let go of this thread's connection."""
+        self._database.close()
+
+    def append(self, *facts: Fact) -> list[int]:
+        """Store facts, all or none, and return their ids.
+
+        An intent is on the disk itself when this returns; other facts are safe from a death of
+        the process, and from a power cut once the next intent was stored.
+        """
+        has_intent = any(isinstance(fact, Intent) for fact in facts)
+        try:
+            if has_intent:
+                self._database.pragma("synchronous", "full")
+            with self.writing():
+                return [self._store(fact) for fact in facts]
+        finally:
+            if has_intent:
+                self._database.pragma("synchronous", "normal")
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold one transaction, of the pen's holder alone.
+
+        Raises:
+            FencedError: another incarnation has taken the pen.
+            JournalError: the database cannot be used.
+        """
+        try:
+            with self._turns.take(), self._database.atomic("IMMEDIATE"):
+                self._check_pen()
+                yield
+        except (peewee.OperationalError, sqlite3.OperationalError) as error:
+            message = f"{self._address} could not store its facts: {_cause(error)}"
+            raise JournalError(message) from error
+
+    def executions(self, asset: str, after: int = 0) -> list[StoredExecution]:
+        """Return an asset's executions with a higher fact id, oldest first."""
+        query = (
+            _EXECUTION.select(SQL("*"))
+            .where((_EXECUTION.c.asset == asset) & (_EXECUTION.c.fact_id > after))
+            .order_by(_EXECUTION.c.fact_id)
+        )
+        return [
+            StoredExecution(fact_id=row["fact_id"], execution=value_of(Execution, row))
+            for row in query.execute(self._database)
+        ]
+
+    def orders(self, asset: str) -> list[Order]:
+        """Return an asset's orders, oldest first."""
+        intents = (
+            _INTENT.select(SQL("*"))
+            .join(_FACT, on=(_FACT.c.id == _INTENT.c.fact_id))
+            .where(_INTENT.c.asset == asset)
+            .order_by(_INTENT.c.fact_id)
+        )
+        orders = {row["client_order_id"]: _order(row) for row in self._rows(intents)}
+        of_asset = _INTENT.select(_INTENT.c.client_order_id).where(_INTENT.c.asset == asset)
+        updates = (
+            _UPDATE.select(SQL("*"))
+            .where(_UPDATE.c.client_order_id.in_(of_asset))
+            .order_by(_UPDATE.c.fact_id)
+        )
+        for row in self._rows(updates):
+            update = value_of(OrderUpdate, row)
+            orders[update.client_order_id] = orders[update.client_order_id].apply(update)
+        return list(orders.values())
+
+    def candles(self, asset: str) -> NDArray[np.float64]:
+        """Return an asset's closed candles, oldest first.
+
+        Returns:
+            (n, 6): open time (ms), open, high, low, close, volume.
+        """
+        # Row by row: as objects, a year of candles would take 100 MB, at each restart.
+        found = self._database.execute_sql(_CANDLES, (asset,))  # type: ignore[no-untyped-call]
+        return np.fromiter(found, dtype=np.dtype((np.float64, 6)))
+
+    def oldest_state(self) -> ProtectionState | None:
+        """Return the first equity sample."""
+        query = _SAMPLE.select(SQL("*")).order_by(_SAMPLE.c.fact_id).limit(1)
+        return next((value_of(ProtectionState, row) for row in self._rows(query)), None)
+
+    def newest_state(self) -> ProtectionState | None:
+        """Return the newest equity sample."""
+        row = self._newest(_SAMPLE)
+        return None if row is None else value_of(ProtectionState, row)
+
+    def transfers(self) -> list[Transfer]:
+        """Return all transfers, oldest first."""
+        query = _TRANSFER.select(SQL("*")).order_by(_TRANSFER.c.fact_id)
+        return [value_of(Transfer, row) for row in self._rows(query)]
+
+    def newest_decision(self, candle_ms: int) -> Decision | None:
+        """Return the newest stored decision of a close; those between closes are left out."""
+        row = self._newest(_DECISION, SQL("t_ms % ? = 0", [candle_ms]))
+        return None if row is None else self._decision(row)
+
+    def newest_protection(self) -> Protection | None:
+        """Return the newest protection that fired."""
+        row = self._newest(_DECISION, _DECISION.c.protection_reason.is_null(False))
+        return None if row is None else self._decision(row).protection
+
+    def newest_epoch(self) -> int:
+        """Return the newest protection epoch: of an emergency, a pause, a panic or a rearm."""
+        queries = (_SAMPLED_EPOCH, _FIRED_EPOCH)
+        found = [row["epoch"] for query in queries for row in query.rows(self._database)]
+        return max(found, default=0)
+
+    def commands(self) -> list[OperatorCommand]:
+        """Return the commands that bind until others end them, oldest first."""
+        query = (
+            _COMMAND.select(SQL("*"))
+            .where(_COMMAND.c.command.in_([name.value for name in BINDING]))
+            .order_by(_COMMAND.c.fact_id)
+        )
+        return [value_of(OperatorCommand, row) for row in self._rows(query)]
+
+    def newest_grant(self, asset: str) -> Grant | None:
+        """Return the newest grant of an asset."""
+        row = self._newest(_GRANT, _GRANT.c.asset == asset)
+        return None if row is None else value_of(Grant, row)
+
+    def assets(self, asset: str) -> list[Row]:
+        """Return an asset's shares and instruments, oldest first."""
+        query = _ASSET.select(SQL("*")).where(_ASSET.c.asset == asset).order_by(_ASSET.c.fact_id)
+        return self._rows(query)
+
+    def record_asset(self, asset: AssetRules) -> None:
+        """Store an asset's share and instrument, where they differ from the newest stored."""
+        instrument = asset.instrument
+        row = row_of(asset, without=["instrument"]) | row_of(instrument)
+        stored = self._newest(_ASSET, _ASSET.c.asset == asset.asset)
+        if stored is not None and all(stored[name] == value for name, value in row.items()):
+            return
+        with self._database.atomic("IMMEDIATE"):
+            self._insert(_ASSET, asset.asset, row)
+
+    def _check_pen(self) -> None:
+        holder = _HOLDER.rows(self._database, self._address)[0]["holder"]
+        if holder != self._holder:
+            raise FencedError(f"{self._address} was replaced: its pen is held by life {holder}")
+
+    def _store(self, fact: Fact) -> int:
+        match fact:
+            case Decision():
+                return self._store_decision(fact)
+            case Refusal():
+                row = row_of(fact) | {"place": 0}
+                return self._insert(_REFUSAL, fact.asset, row)
+            case Intent():
+                self._check_epoch(fact)
+                return self._insert(_INTENT, fact.request.asset, rows.intent_row(fact))
+            case ClosedCandle():
+                return self._insert(_CANDLE, fact.asset, rows.candle_row(fact))
+            case Execution() | Trade():
+                return self._insert(_FLAT[type(fact)], fact.asset, row_of(fact))
+            case (
+                OrderUpdate()
+                | ProtectionState()
+                | Transfer()
+                | OperatorCommand()
+                | SettingsChanged()
+            ):
+                return self._insert(_FLAT[type(fact)], None, row_of(fact))
+
+    def _check_epoch(self, intent: Intent) -> None:
+        if intent.protection_epoch is None:
+            return
+        newest = self.newest_epoch()
+        if newest > intent.protection_epoch:
+            raise StaleGrantError(
+                f"the grant is of protection epoch {intent.protection_epoch}, "
+                f"meanwhile epoch {newest} has begun"
+            )
+
+    def _store_decision(self, decision: Decision) -> int:
+        fact_id = self._insert(_DECISION, None, rows.decision_row(decision))
+        closes = decision.protection.closes if decision.protection is not None else ()
+        parts: list[tuple[peewee.Table, Sequence[Grant | Refusal | Close]]] = [
+            (_GRANT, decision.grants),
+            (_REFUSAL, decision.refusals),
+            (_CLOSE, closes),
+        ]
+        for table, values in parts:
+            for place, value in enumerate(values):
+                row = row_of(value) | {"fact_id": fact_id, "place": place}
+                schema.insert_row(self._database, table, row)
+        return fact_id
+
+    def _insert(self, table: peewee.Table, asset: str | None, row: Row) -> int:
+        trace_id, message_id = self._origin() or (None, None)
+        header = {
+            "kind": table.__name__,
+            "asset": asset,
+            "writer": self._address,
+            "recorded_ms": self._now_ms(),
+            "trace_id": trace_id,
+            "message_id": message_id,
+        }
+        fact_id = schema.insert_row(self._database, _FACT, header)
+        schema.insert_row(self._database, table, row | {"fact_id": fact_id})
+        return fact_id
+
+    def _newest(self, table: peewee.Table, where: object = None) -> Row | None:
+        query = table.select(SQL("*")).order_by(table.c.fact_id.desc()).limit(1)
+        if where is not None:
+            query = query.where(where)
+        return next(iter(self._rows(query)), None)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return what failed first: a full disk ends the transaction, whose rollback then fails."""
+    first = error
+    while isinstance(first.__context__, (peewee.DatabaseError, sqlite3.DatabaseError)):
+        first = first.__context__
+    return first
+
+
+def _is_busy(error: BaseException) -> bool:
+    cause = error.__cause__ or error.__context__ or error
+    return getattr(cause, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _order(row: Row) -> Order:
+    origin = None if row["trace_id"] is None else (row["trace_id"], row["message_id"])
+    return Order(intent=rows.intent_of(row), origin=origin)

@@ -1,0 +1,111 @@
+"""Facts as rows, and back: each field is a column of the same name."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from decimal import Decimal
+from enum import StrEnum
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from domain.facts import ClosedCandle
+from domain.market.instruments import Candle
+from domain.trading.decisions import Close, Decision, Grant, Protection, Refusal
+from domain.trading.orders import Intent, OrderRequest
+
+Row = dict[str, Any]
+Value = TypeVar("Value")
+
+_REQUEST = frozenset(field.name for field in fields(OrderRequest))
+
+
+def row_of(value: object, *, without: Iterable[str] = ()) -> Row:
+    """Return a dataclass's fields as columns."""
+    names = [field.name for field in fields(value) if field.name not in without]  # type: ignore[arg-type]
+    return {name: _column(getattr(value, name)) for name in names}
+
+
+def value_of(kind: type[Value], row: Mapping[str, Any], **known: object) -> Value:
+    """Return the dataclass that a row was made of.
+
+    Args:
+        kind: the dataclass.
+        row: its columns, and perhaps others.
+        known: fields that are not in the row.
+    """
+    readers = _readers(kind)  # type: ignore[arg-type]  # a class is hashable
+    read = {name: reader(row[name]) for name, reader in readers.items() if name not in known}
+    return kind(**read, **known)
+
+
+def intent_row(intent: Intent) -> Row:
+    """Return an intent and its request as one row."""
+    return {**row_of(intent.request), **row_of(intent, without=["request"])}
+
+
+def intent_of(row: Mapping[str, Any]) -> Intent:
+    """Return the intent of a row."""
+    return value_of(Intent, row, request=value_of(OrderRequest, row))
+
+
+def candle_row(fact: ClosedCandle) -> Row:
+    """Return a closed candle as a row."""
+    return {"asset": fact.asset, **row_of(fact.candle)}
+
+
+def candle_of(row: Mapping[str, Any]) -> Candle:
+    """Return the candle of a row."""
+    return value_of(Candle, row)
+
+
+def decision_row(decision: Decision) -> Row:
+    """Return a decision's own row; its grants, refusals and closes have tables of their own."""
+    row: Row = {"t_ms": decision.t_ms}
+    protection = decision.protection
+    if protection is not None:
+        row |= row_of(protection, without=["t_ms", "reason", "closes"])
+        row["protection_reason"] = protection.reason.value
+    return row
+
+
+def decision_of(
+    row: Mapping[str, Any], grants: list[Row], refusals: list[Row], closes: list[Row]
+) -> Decision:
+    """Return the decision of its rows."""
+    return Decision(
+        t_ms=row["t_ms"],
+        grants=tuple(value_of(Grant, grant) for grant in grants),
+        refusals=tuple(value_of(Refusal, refusal) for refusal in refusals),
+        protection=_protection_of(row, closes),
+    )
+
+
+def _protection_of(row: Mapping[str, Any], closes: list[Row]) -> Protection | None:
+    if row["protection_reason"] is None:
+        return None
+    return value_of(
+        Protection,
+        {**row, "reason": row["protection_reason"]},
+        closes=tuple(value_of(Close, close) for close in closes),
+    )
+
+
+def _column(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, StrEnum):
+        return value.value
+    return int(value) if isinstance(value, bool) else value
+
+
+@cache
+def _readers(kind: Any) -> dict[str, Callable[[Any], Any]]:
+    hints = get_type_hints(kind)
+    return {field.name: _reader(hints[field.name]) for field in fields(kind)}
+
+
+def _reader(hint: Any) -> Callable[[Any], Any]:
+    if not isinstance(hint, UnionType):
+        return hint  # type: ignore[no-any-return]
+    inner = next(part for part in get_args(hint) if part is not NoneType)
+    return lambda column: None if column is None else inner(column)

@@ -1,0 +1,48 @@
+"""The settings as a run's journal knows them: what differs from them becomes a fact."""
+
+import json
+import secrets
+
+from domain.operator.commands import SettingsChanged
+from infra.settings import Settings
+from infra.settings.comparison import differences, flat
+from infra.store.journal import Origin, SqliteJournals
+
+_SALT, _SETTINGS = "settings.salt", "settings"
+_WRITER = "settings"
+
+
+class SettingsRecord:
+    """Notes the settings of a run, and stores what changed."""
+
+    def __init__(self, journals: SqliteJournals) -> None:
+        """Note nothing yet."""
+        self._journals = journals
+
+    def note(self, settings: Settings, operator: str, ts_ms: int, origin: Origin) -> dict[str, str]:
+        """Store what differs from the settings that were noted last, and note these.
+
+        Args:
+            settings: that hold from now on.
+            operator: who changed them.
+            ts_ms: the present.
+            origin: what is stored as its cause.
+
+        Returns:
+            What changed, by key; nothing the first time. A death between the two steps tells it
+            once more at the next start.
+        """
+        with self._journals.connected():
+            salt = self._journals.read_meta(_SALT)
+            if salt is None:
+                salt = secrets.token_hex(16)
+                self._journals.write_meta(_SALT, salt)
+            stored, now = self._journals.read_meta(_SETTINGS), flat(settings, salt)
+            found = {} if stored is None else differences(json.loads(stored), now)
+            if found:
+                lines = "\n".join(f"{key}: {change}" for key, change in found.items())
+                fact = SettingsChanged(operator=operator, changes=lines, ts_ms=ts_ms)
+                self._journals.open(_WRITER, origin).append(fact)
+            if found or stored is None:
+                self._journals.write_meta(_SETTINGS, json.dumps(now))
+        return found

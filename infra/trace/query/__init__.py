@@ -1,0 +1,1 @@
+"""Answers from a recorded trace: why, tree, figures, differences, exports."""

@@ -1,0 +1,147 @@
+"""Which facts belong to one wish: its answer, its orders, and the trade that they made."""
+
+from dataclasses import dataclass
+
+from domain.errors import ConfigError
+from domain.trading.decisions import Grant, Refusal
+from domain.trading.orders import Purpose
+from domain.trading.positions import Execution, ExecutionKind, Trade
+from infra.process.times import read_time
+from infra.trace.facts import Facts, StoredOrder
+
+_OPEN_END_MS = 1 << 60
+"""Of a position that is still open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """All facts of one wish and what became of it."""
+
+    asset: str
+    t_ms: int
+    answer: Grant | Refusal | None
+    entry: StoredOrder | None
+    exits: list[StoredOrder]
+    trade: Trade | None
+    by_exchange: list[Execution]
+    """What the exchange itself closed of it: by a stop, a liquidation."""
+
+    @property
+    def end_ms(self) -> int:
+        """When the last thing happened that belongs to it."""
+        executions = [e for order in (self.entry, *self.exits) if order for e in order.executions]
+        if self.trade is not None:
+            return max([self.trade.exit_ms, *(e.ts_ms for e in executions)])
+        return _OPEN_END_MS if executions else self.t_ms
+
+
+def case_of(wanted: str, facts: Facts) -> Case | None:
+    """Return the case of an order's or a wish's id, of trade/N or ASSET@ISO; None where none is."""
+    orders = facts.orders()
+    answers: dict[str, Grant | Refusal] = {r.client_order_id: r for _, r in facts.refusals()}
+    answers |= {grant.client_order_id: grant for _, grant in facts.grants()}
+    by_id = {order.client_order_id: order for order in orders}
+    trades = facts.trades()
+    order = by_id.get(wanted)
+    trade = next((t for number, t in trades if wanted == f"trade/{number}"), None)
+    trade = trade or _trade_at(wanted, [t for _, t in trades])
+    if order is not None and order.intent.purpose is not Purpose.ENTRY:
+        ids = {e.ts_ms for e in order.executions}
+        trade = next((t for _, t in trades if t.asset == _asset(order) and t.exit_ms in ids), None)
+        entry = _entry_before(order, orders) if trade is None else None
+        order = entry
+    if trade is not None:
+        order = next(
+            (
+                o
+                for o in orders
+                if _asset(o) == trade.asset
+                and o.intent.purpose is Purpose.ENTRY
+                and any(e.ts_ms == trade.entry_ms for e in o.executions)
+            ),
+            None,
+        )
+    answer = answers.get(wanted) if order is None else answers.get(order.client_order_id)
+    if order is None and answer is None:
+        return None
+    asset, t_ms = _subject(order, answer)
+    if trade is None and order is not None and order.executions:
+        opened_ms = order.executions[0].ts_ms
+        trade = next((t for _, t in trades if t.asset == asset and t.entry_ms == opened_ms), None)
+    return Case(
+        asset=asset,
+        t_ms=t_ms,
+        answer=answer,
+        entry=order,
+        exits=_exits(order, orders, trade),
+        trade=trade,
+        by_exchange=[] if trade is None else _by_exchange(trade, facts.executions()),
+    )
+
+
+def _by_exchange(trade: Trade, executions: list[Execution]) -> list[Execution]:
+    return [
+        one
+        for one in executions
+        if one.asset == trade.asset
+        and one.client_order_id is None
+        and one.kind is ExecutionKind.TRADE
+        and trade.entry_ms <= one.ts_ms <= trade.exit_ms
+    ]
+
+
+def _trade_at(wanted: str, trades: list[Trade]) -> Trade | None:
+    """Return the trade of ASSET@ISO: the one that was open, or closed, at that second."""
+    asset, at, text = wanted.partition("@")
+    if not at:
+        return None
+    second = read_time(f"{asset}@", text) // 1000
+    for trade in trades:
+        if trade.asset == asset and trade.entry_ms // 1000 <= second <= trade.exit_ms // 1000:
+            return trade
+    return None
+
+
+def _asset(order: StoredOrder) -> str:
+    return order.intent.request.asset
+
+
+def _subject(order: StoredOrder | None, answer: Grant | Refusal | None) -> tuple[str, int]:
+    if order is not None:
+        return _asset(order), order.intent.decided_ms
+    if answer is None:
+        raise ConfigError("neither an order nor an answer")
+    return answer.asset, answer.t_ms
+
+
+def _entry_before(order: StoredOrder, orders: list[StoredOrder]) -> StoredOrder | None:
+    return next(
+        (
+            o
+            for o in reversed(orders)
+            if _asset(o) == _asset(order)
+            and o.intent.purpose is Purpose.ENTRY
+            and o.source.fact_id < order.source.fact_id
+            and o.executions
+        ),
+        None,
+    )
+
+
+def _exits(
+    entry: StoredOrder | None, orders: list[StoredOrder], trade: Trade | None
+) -> list[StoredOrder]:
+    if entry is None or not entry.executions:
+        return []
+    begin_ms = entry.executions[0].ts_ms
+    end_ms = begin_ms if trade is None else trade.exit_ms
+    later = (o for o in orders if o.source.fact_id > entry.source.fact_id)
+    mine = [o for o in later if _asset(o) == _asset(entry)]
+    following = next((o for o in mine if o.intent.purpose is Purpose.ENTRY and o.executions), None)
+    return [
+        o
+        for o in mine
+        if o.intent.purpose is not Purpose.ENTRY
+        and (following is None or o.source.fact_id < following.source.fact_id)
+        and (trade is None or o.intent.decided_ms <= end_ms)
+    ]

@@ -1,0 +1,79 @@
+"""The first decision in which two runs differ."""
+
+from decimal import Decimal
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from domain.trading.orders import Purpose, client_order_id
+from infra.process.times import show_time
+from infra.trace.facts import Facts
+from infra.trace.query.evidence import Evidence
+from infra.trace.query.story import levels_text, story_of, story_view
+from infra.trace.reader import TraceReader
+
+Side = tuple[str, Facts, TraceReader]
+"""A run's name, its facts and its trace."""
+
+
+def differ(one: Side, other: Side) -> RenderableType:
+    """Return the first decision in which two runs differ, with the causes on both sides."""
+    left, right = _decisions(one[1]), _decisions(other[1])
+    for place in range(max(len(left), len(right))):
+        here = left[place] if place < len(left) else None
+        there = right[place] if place < len(right) else None
+        if here != there:
+            parts: list[RenderableType] = [Text(f"{place} decisions are equal, then:", "bold red")]
+            first_ms = min(d[0] for d in (here, there) if d is not None)
+            for side, decision in ((one, here), (other, there)):
+                parts.append(Text(f"\n{side[0]}: {_decision_text(decision)}", "bold"))
+                parts.append(_cause(side, decision, first_ms))
+            return Group(*parts)
+    return Text(f"{len(left)} decisions, all equal", "green")
+
+
+Decision = tuple[int, str, str, str]
+"""When, of which asset, what, and its figures."""
+
+
+def _decisions(facts: Facts) -> list[Decision]:
+    granted = [(g.t_ms, g.asset, "granted", f"{g.qty:f} at {g.price:f}") for _, g in facts.grants()]
+    refused = [(r.t_ms, r.asset, "refused", f"{r.reason} {r.figures}") for _, r in facts.refusals()]
+    closed = [
+        (
+            o.intent.decided_ms,
+            o.intent.request.asset,
+            "closed",
+            f"{o.intent.reason} {o.intent.request.qty:f}",
+        )
+        for o in facts.orders()
+        if o.intent.purpose is not Purpose.ENTRY
+    ]
+    stopped = [
+        (t.exit_ms, t.asset, "closed by the exchange", f"{t.reason} at {_plain(t.exit_price)}")
+        for _, t in facts.trades()
+        if t.decided_ms is None
+    ]
+    return sorted([*granted, *refused, *closed, *stopped])
+
+
+def _plain(value: Decimal) -> str:
+    return f"{value:f}"
+
+
+def _decision_text(decision: Decision | None) -> str:
+    if decision is None:
+        return "nothing more"
+    t_ms, asset, what, figures = decision
+    return f"{show_time(t_ms)} {asset} {what}: {figures}"
+
+
+def _cause(side: Side, decision: Decision | None, first_ms: int) -> RenderableType:
+    if decision is None or decision[0] > first_ms:
+        return Text(f"nothing decided at {show_time(first_ms)}")
+    t_ms, asset, what, _ = decision
+    if what in ("granted", "refused"):
+        wanted = client_order_id(asset, t_ms, Purpose.ENTRY, 1)
+        return story_view(story_of(wanted, side[1], side[2]))
+    report, _ = Evidence(side[2], asset, t_ms, t_ms).report(t_ms)
+    return Text("" if report is None else f"{levels_text(report)}, regime {report['regime']}")

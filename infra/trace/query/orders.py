@@ -1,0 +1,72 @@
+"""Every order and every refused wish, for people and for programs."""
+
+import json
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Column, Table
+
+from domain.trading.orders import Purpose
+from infra.process.times import show_time
+from infra.trace.facts import Facts
+from infra.trace.ids import id_text
+
+
+def orders_of(facts: Facts) -> list[dict[str, Any]]:
+    """Return a row for each order and each refused wish, in the order of their facts."""
+    orders = [
+        {
+            "id": order.client_order_id,
+            "asset": order.intent.request.asset,
+            "purpose": order.intent.purpose.value,
+            "candle_ms": order.intent.decided_ms,
+            "outcome": order.state.status.value,
+            "detail": order.detail or (order.intent.reason or ""),
+            "message": _message(order.source.message_id),
+            "fact_id": order.source.fact_id,
+        }
+        for order in facts.orders()
+    ]
+    refused = [
+        {
+            "id": refusal.client_order_id,
+            "asset": refusal.asset,
+            "purpose": Purpose.ENTRY.value,
+            "candle_ms": refusal.t_ms,
+            "outcome": "REFUSED",
+            "detail": f"{refusal.reason} {refusal.figures}",
+            "message": _message(source.message_id),
+            "fact_id": source.fact_id,
+        }
+        for source, refusal in facts.refusals()
+    ]
+    return sorted([*orders, *refused], key=lambda row: row["fact_id"])
+
+
+def _message(message_id: int | None) -> str | None:
+    return None if message_id is None else id_text(message_id)
+
+
+def orders_json(facts: Facts) -> str:
+    """Return all orders and refused wishes as one JSON list."""
+    return json.dumps(orders_of(facts), indent=2)
+
+
+def orders_table(facts: Facts) -> Table:
+    """Return the rows for a terminal; ids are whole, so that they can be copied."""
+    whole = (Column(name, no_wrap=True) for name in ("id", "asset", "purpose", "candle", "outcome"))
+    table = Table(*whole, "detail", Column("message", no_wrap=True), box=SIMPLE_HEAD)
+    for row in orders_of(facts):
+        style = {"FILLED": "green", "REFUSED": "yellow"}.get(row["outcome"], "red")
+        candle = show_time(row["candle_ms"])
+        outcome = f"[{style}]{row['outcome']}[/]"
+        table.add_row(
+            row["id"],
+            row["asset"],
+            row["purpose"],
+            candle,
+            outcome,
+            row["detail"],
+            row["message"] or "",
+        )
+    return table

@@ -1,0 +1,359 @@
+"""Why an order was sent, a wish refused, a trade closed: the chain from its candle to its end."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from domain.errors import ConfigError
+from domain.trading.decisions import Refusal
+from domain.trading.orders import OrderStatus, Purpose, client_order_id
+from domain.trading.positions import Execution
+from infra.process.times import show_time
+from infra.trace.facts import Facts, StoredOrder
+from infra.trace.ids import id_text, read_id
+from infra.trace.query.case import Case, case_of
+from infra.trace.query.evidence import Evidence
+from infra.trace.query.text import duration_text, fields_of, outcome_text, payload_text, time_text
+from infra.trace.reader import Found, TraceReader
+
+_CRASHES_SHOWN = 4
+_ANCESTORS_SHOWN = 25
+
+
+@dataclass(slots=True, kw_only=True)
+class Step:
+    """One link of the chain."""
+
+    name: str
+    text: str
+    at_ms: int
+    message: str | None = None
+    """Id of the message in the trace; None where only the journal knows of it."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Story:
+    """A chain, and what of it could not be found."""
+
+    title: str
+    steps: list[Step] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    def add(self, name: str, text: str, at_ms: int, found: Found | None = None) -> None:
+        """Add the next link."""
+        self.steps.append(_step(name, text, at_ms, found))
+
+    def add_in_time(self, name: str, text: str, at_ms: int, found: Found) -> None:
+        """Add a link where its time belongs, never between a link and what is said below it."""
+        earlier = (place for place, step in enumerate(self.steps) if step.at_ms <= at_ms)
+        place = max(earlier, default=-1) + 1
+        while place < len(self.steps) and not self.steps[place].name:
+            place += 1
+        self.steps.insert(place, _step(name, text, at_ms, found))
+
+
+def _step(name: str, text: str, at_ms: int, found: Found | None) -> Step:
+    message = None if found is None else id_text(found.handling.message_id)
+    return Step(name=name, text=text, at_ms=at_ms, message=message)
+
+
+def story_of(wanted: str, facts: Facts, reader: TraceReader) -> Story:
+    """Return the story of an order, a refused wish, a trade (ASSET@ISO, trade/N) or a message.
+
+    Raises:
+        ConfigError: nothing has this id.
+    """
+    message_id = read_id(wanted)
+    case = case_of(_order_of(message_id, facts) or wanted, facts)
+    if case is not None:
+        return _tell(case, reader)
+    if message_id is not None:
+        return _ancestry(message_id, facts, reader)
+    raise ConfigError(
+        f"{wanted}: nothing has this id; expected an order's client_order_id or a refused wish "
+        "(see `bin/trace orders`), a trade like BTC@2025-05-01T10:00, or a message like 1.2345"
+    )
+
+
+def _order_of(message_id: int | None, facts: Facts) -> str | None:
+    """Return the order that was stored over a message, as `bin/trace orders` shows them."""
+    orders = facts.orders() if message_id is not None else []
+    return next((o.client_order_id for o in orders if o.source.message_id == message_id), None)
+
+
+def _tell(case: Case, reader: TraceReader) -> Story:
+    cross_ms = None if case.answer is None else case.answer.cross_ms
+    evidence = Evidence(reader, case.asset, (cross_ms or case.t_ms), case.end_ms)
+    story = Story(title=_title(case))
+    _tell_market(story, case, evidence)
+    _tell_answer(story, case, evidence)
+    if case.entry is not None:
+        _tell_order(story, case.entry, evidence)
+        _tell_stop(story, case.entry, evidence, is_over=case.trade is not None)
+    _tell_exit(story, case, evidence)
+    _tell_crashes(story, case, evidence)
+    return story
+
+
+def _title(case: Case) -> str:
+    if isinstance(case.answer, Refusal):
+        return (
+            f"{case.asset}: wish to enter at {show_time(case.t_ms)} refused: {case.answer.reason}"
+        )
+    qty = "" if case.entry is None else f" {case.entry.intent.request.qty:f}"
+    if case.trade is not None:
+        return (
+            f"{case.asset} short{qty}, {show_time(case.trade.entry_ms)} to "
+            f"{show_time(case.trade.exit_ms)}: {case.trade.pnl:+.2f} USDT by {case.trade.reason}"
+        )
+    if case.entry is None:
+        return f"{case.asset}: granted at {show_time(case.t_ms)}, no order yet"
+    state = case.entry.state.status
+    what = "still open" if case.entry.executions else f"order {state}"
+    return f"{case.asset} short{qty} at {show_time(case.t_ms)}: {what}"
+
+
+def _tell_market(story: Story, case: Case, evidence: Evidence) -> None:
+    candle = evidence.candle(case.t_ms)
+    report, reporter = evidence.report(case.t_ms)
+    if candle is not None:
+        fields = fields_of(candle.handling.payload)["candle"]
+        text = (
+            f"open {fields['open']:g}, high {fields['high']:g}, low {fields['low']:g}, "
+            f"close {fields['close']:g}, closed {show_time(case.t_ms)}"
+        )
+        story.add("candle", text, case.t_ms, candle)
+    elif reporter is not None:
+        text = f"closed {show_time(case.t_ms)}; read from the history ({reporter.handling.kind})"
+        story.add("candle", text, case.t_ms, reporter)
+    else:
+        story.missing.append("candle")
+    if report is None:
+        story.missing += ["indicators", "cross", "wish"]
+        return
+    values = (
+        f"close {report['close']:g}, EMA short {report['ema_short']:.6g}, EMA long "
+        f"{report['ema_long']:.6g}; regime {report['regime']}, "
+        f"{report['crosses_today']} crosses today"
+    )
+    story.add("indicators", values, case.t_ms, reporter)
+    wish = report["wish"]
+    if wish is None:
+        story.missing += ["cross", "wish"]
+        return
+    _tell_cross(story, case, wish, evidence)
+    text = f"volatility {wish['volatility']:.5f}, strength {wish['regime_strength']:.5f}"
+    story.add("wish", text, case.t_ms, reporter)
+
+
+def _tell_cross(story: Story, case: Case, wish: dict[str, Any], evidence: Evidence) -> None:
+    cross_ms = wish["cross_ms"]
+    age_min = (case.t_ms - cross_ms) // 60_000
+    what = wish.get("crosses") or "a bearish cross"
+    text = f"{what} at {show_time(cross_ms)}, {age_min} min old"
+    after, crossed = evidence.report(cross_ms)
+    before, _ = evidence.report_before(cross_ms)
+    if before is not None and after is not None:
+        text += f"; {levels_text(before)} became {levels_text(after)}"
+    story.add("cross", text, cross_ms, crossed)
+
+
+def levels_text(report: dict[str, Any]) -> str:
+    """Return the close and both averages of a report."""
+    return f"close {report['close']:g} / EMA {report['ema_short']:.6g} / {report['ema_long']:.6g}"
+
+
+def _tell_answer(story: Story, case: Case, evidence: Evidence) -> None:
+    answer = case.answer
+    if answer is None:
+        if case.entry is not None:
+            story.missing.append("grant")
+        return
+    name = "refusal" if isinstance(answer, Refusal) else "grant"
+    found = evidence.answer(case.t_ms)
+    if isinstance(answer, Refusal):
+        text = f"{answer.reason} by portfolio: {_readable(answer.figures)}"
+    else:
+        text = f"qty {answer.qty:f} at {answer.price:f} = {answer.notional:.2f} USDT by portfolio"
+    story.add(name, text, case.t_ms, found)
+    for judged in answer.judged.splitlines():
+        limit, _, figures = judged.partition(" ")
+        story.add("", f"kept {limit}: {_readable(figures)}", case.t_ms)
+    if isinstance(answer, Refusal):
+        story.add("", f"broke {answer.reason}: {_readable(answer.figures)}", case.t_ms)
+
+
+def _readable(figures: str) -> str:
+    """Return figures with times that people read, and no more places than they look at."""
+
+    def time(found: re.Match[str]) -> str:
+        return f"until={show_time(int(found[1])).replace(' ', 'T') if int(found[1]) else 'none'}"
+
+    figures = re.sub(r"\buntil_ms=(\d+)", time, figures)
+    return re.sub(r"(\.\d{4})\d+", r"\1", figures)
+
+
+def _tell_order(story: Story, order: StoredOrder, evidence: Evidence) -> None:
+    request, intent = order.intent.request, order.intent
+    stops = ""
+    if request.stop_loss is not None:
+        stops = f", stop loss {request.stop_loss:f}, take profit {request.take_profit:f}"
+    why = "" if intent.reason is None else f" because of {intent.reason}"
+    sent = evidence.submitted(order.client_order_id)
+    text = f"{order.client_order_id}: {request.side} {request.qty:f}{stops}{why}"
+    story.add("order", f"{text}; stored as fact {order.source.fact_id}", intent.decided_ms, sent)
+    _tell_outcome(story, order, evidence)
+
+
+def _tell_outcome(story: Story, order: StoredOrder, evidence: Evidence) -> None:
+    found, answer = evidence.exchange_answer(order.client_order_id)
+    status = order.state.status
+    if status is OrderStatus.VOID:
+        story.add("answer", f"never sent: {order.detail}", order.updates[-1].ts_ms, found)
+        return
+    if answer is None:
+        story.missing.append("answer")
+    elif found is not None:
+        took = duration_text(found.handling.worked_us)
+        story.add("answer", f"{answer} (in {took})", found.handling.now_ms, found)
+    if status in (OrderStatus.REJECTED, OrderStatus.CANCELED) and order.detail:
+        story.add("ended", f"{status}: {order.detail}", order.updates[-1].ts_ms)
+    if status in (OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED) and not order.executions:
+        story.missing.append("fill")
+    for execution in order.executions:
+        _tell_fill(story, execution, evidence)
+
+
+def _tell_fill(story: Story, execution: Execution, evidence: Evidence) -> None:
+    text = (
+        f"{execution.side} {execution.qty:f} at {execution.price:f}, fee {execution.fee:.4f}"
+        f" ({execution.exec_id})"
+    )
+    story.add("fill", text, execution.ts_ms, evidence.execution(execution.exec_id))
+
+
+def _tell_stop(story: Story, order: StoredOrder, evidence: Evidence, *, is_over: bool) -> None:
+    if not order.executions:
+        return
+    found, levels = evidence.stops(is_over=is_over)
+    request = order.intent.request
+    if levels is not None and found is not None:
+        text = f"moved to stop loss {levels['stop_loss']}, take profit {levels['take_profit']}"
+        story.add("stop", text, found.handling.now_ms, found)
+    elif request.stop_loss is None:
+        story.missing.append("stop")
+    else:
+        text = f"stands with the position: {request.stop_loss:f} and {request.take_profit}"
+        story.add("stop", text, order.executions[0].ts_ms)
+
+
+def _tell_exit(story: Story, case: Case, evidence: Evidence) -> None:
+    for order in case.exits:
+        found = evidence.close_command(order.intent.decided_ms)
+        sender = "unknown" if found is None else found.handling.receiver
+        report, _ = evidence.report(order.intent.decided_ms)
+        values = "" if report is None else f": {levels_text(report)}, regime {report['regime']}"
+        text = f"{order.intent.reason} decided by {sender}{values}"
+        story.add("exit", text, order.intent.decided_ms, found)
+        if found is None:
+            story.missing.append("exit")
+        _tell_order(story, order, evidence)
+    if case.trade is None:
+        return
+    if case.trade.decided_ms is None:
+        text = f"{case.trade.reason} by the exchange at {case.trade.exit_price:f}"
+        story.add("exit", text, case.trade.exit_ms)
+        for execution in case.by_exchange:
+            _tell_fill(story, execution, evidence)
+        if not case.by_exchange:
+            story.missing.append("fill")
+    trade = case.trade
+    text = (
+        f"{trade.entry_price:f} to {trade.exit_price:f}: {trade.pnl:+.4f} USDT, of it fees "
+        f"{-trade.fees:.4f}, funding {trade.funding:+.4f}"
+    )
+    story.add("trade", text, trade.exit_ms)
+
+
+def _tell_crashes(story: Story, case: Case, evidence: Evidence) -> None:
+    crashes = evidence.crashes()
+    for found in crashes[:_CRASHES_SHOWN]:
+        stored = found.handling
+        cause = "" if stored.raised is None else stored.raised.cause
+        text = f"{stored.receiver} life {stored.generation} {stored.outcome}: {cause}"
+        crash_id = id_text(stored.message_id)
+        more = f"{text}; see `bin/trace crash {crash_id}`"
+        story.add_in_time("crash", more, stored.now_ms, found)
+    if len(crashes) > _CRASHES_SHOWN:
+        story.add("", f"and {len(crashes) - _CRASHES_SHOWN} crashes more", case.t_ms)
+    for found in evidence.restarts():
+        text = f"the process was started anew: session {found.session.number}"
+        story.add_in_time("restart", text, found.handling.now_ms, found)
+
+
+def _ancestry(message_id: int, facts: Facts, reader: TraceReader) -> Story:
+    """Return what led to a message; the story of its order where it belongs to one."""
+    known = {found.handling.message_id: found for found in reader.read()}
+    chain: list[Found] = []
+    next_id: int | None = message_id
+    while next_id is not None and next_id in known and known[next_id] not in chain:
+        chain.append(known[next_id])
+        next_id = known[next_id].handling.parent_id
+    if not chain:
+        raise ConfigError(f"{id_text(message_id)}: no message of this id in the trace")
+    for place in (0, len(chain) - 1):
+        case = next(
+            (c for c in (case_of(name, facts) for name in _names_in(chain[place])) if c), None
+        )
+        if case is not None:
+            return _tell(case, reader)
+    story = Story(title=f"message {id_text(message_id)}, and what led to it")
+    for found in reversed(chain[:_ANCESTORS_SHOWN]):
+        stored = found.handling
+        text = f"{stored.receiver}: {payload_text(fields_of(stored.payload))}"
+        story.add(stored.kind, f"{text} {outcome_text(stored)}", stored.now_ms, found)
+    return story
+
+
+def _names_in(found: Found) -> Iterator[str]:
+    """Yield the ids of orders and wishes that a message names."""
+    fields = fields_of(found.handling.payload)
+    for value in fields.values() if isinstance(fields, dict) else ():
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            if isinstance(value.get("client_order_id"), str):
+                yield value["client_order_id"]
+            if isinstance(value.get("asset"), str) and isinstance(value.get("t_ms"), int):
+                yield client_order_id(value["asset"], value["t_ms"], Purpose.ENTRY, 1)
+
+
+# How stories and orders are shown.
+
+
+def story_view(story: Story) -> RenderableType:
+    """Return a story for a terminal."""
+    table = Table.grid(padding=(0, 1))
+    for _ in range(4):
+        table.add_column(overflow="fold")
+    for step in story.steps:
+        at = Text(time_text(step.at_ms) if step.name else "", "dim")
+        table.add_row(
+            at, Text(step.name, "bold"), Text(step.text), Text(step.message or "", "cyan")
+        )
+    parts: list[RenderableType] = [Text(story.title, "bold"), table]
+    if story.missing:
+        text = f"not in the trace: {', '.join(story.missing)} (deleted after trace.kept_mb?)"
+        parts.append(Text(text, "yellow"))
+    return Group(*parts)
+
+
+def as_json(story: Story) -> str:
+    """Return a story as one JSON object."""
+    return json.dumps(asdict(story), indent=2)

@@ -1,0 +1,1 @@
+"""Where orders go: Bybit, a paper account, a replay, a simulated exchange."""

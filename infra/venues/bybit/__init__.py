@@ -1,0 +1,1 @@
+"""Bybit V5 by pybit and websocket-client."""

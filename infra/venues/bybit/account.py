@@ -1,0 +1,217 @@
+"""The account made ready for trading: set, read back, and refused where it differs.
+
+Nothing is changed while a position is open. All that is wrong is said at once.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from domain.errors import ConfigError, OrderRefusedError, OutcomeUnknownError
+from domain.rules import AssetRules
+from infra.venues.bybit.api_key import read_key
+from infra.venues.bybit.listings import find_listing
+from infra.venues.bybit.rest import BybitRest
+from infra.venues.bybit.shapes.account import FeeRates, MarginMode
+from infra.venues.bybit.shapes.market import Listing
+from infra.venues.bybit.shapes.positions import VenuePosition
+from infra.venues.bybit.shapes.queries import plain, symbol_of
+
+_UNIFIED = range(3, 7)
+_UNIFIED_2 = range(5, 7)
+_READS = 4
+"""How often a setting is read back until it stands: reads may lag writes."""
+_PAUSE_S = 0.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedAsset:
+    """One asset as the venue has it."""
+
+    asset: str
+    listing: Listing
+    position: VenuePosition
+    """As read back; its leverage is the settings'."""
+    fees: FeeRates | None
+    """None in demo trading."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountReport:
+    """An account that is as the settings want it."""
+
+    margin_mode: MarginMode
+    assets: tuple[PreparedAsset, ...]
+    """In the order asked for."""
+    changes: tuple[str, ...]
+    """What was set, in words."""
+    warnings: tuple[str, ...]
+    """What the operator should know."""
+
+
+def prepare_account(
+    rest: BybitRest,
+    assets: Sequence[AssetRules],
+    margin_mode: MarginMode,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+) -> AccountReport:
+    """Set margin mode, one-way mode and leverage, and return them as read back.
+
+    Args:
+        rest: the account.
+        assets: what will be traded.
+        margin_mode: what the whole account must be in.
+        sleep: waits some seconds between two reads of the same setting.
+
+    Raises:
+        ConfigError: the key or the account is not as it must be; says all of it.
+        AccessDeniedError: the venue refuses the key.
+        UnavailableError: the venue does not answer.
+        BadDataError: it answers unreadably.
+    """
+    return _Preparation(rest, sleep).run(assets, margin_mode)
+
+
+class _Preparation:
+    def __init__(self, rest: BybitRest, sleep: Callable[[float], None]) -> None:
+        self._rest = rest
+        self._sleep = sleep
+        self._problems: list[str] = []
+        self._warnings: list[str] = []
+        self._changes: list[str] = []
+
+    def run(self, assets: Sequence[AssetRules], margin_mode: MarginMode) -> AccountReport:
+        self._check_key()
+        # An unsafe key changes nothing.
+        self._refuse()
+        self._prepare_margin_mode(margin_mode)
+        prepared = [self._prepare_asset(rules) for rules in assets]
+        self._refuse()
+        self._warnings += unwatched(self._rest.open_positions(), assets)
+        return AccountReport(
+            margin_mode=margin_mode,
+            assets=tuple(asset for asset in prepared if asset is not None),
+            changes=tuple(self._changes),
+            warnings=tuple(self._warnings),
+        )
+
+    def _refuse(self) -> None:
+        if self._problems:
+            raise ConfigError("\n".join(["the account cannot be traded:", *self._problems]))
+
+    def _check_key(self) -> None:
+        key = read_key(self._rest)
+        self._problems += [f"- {problem}" for problem in key.problems]
+        self._warnings += key.warnings
+
+    # The account.
+
+    def _prepare_margin_mode(self, wanted: MarginMode) -> None:
+        account = self._rest.account_info()
+        if account.unified_status not in _UNIFIED:
+            self._problems.append(
+                "- the account is a classic one: upgrade it to a unified trading account"
+            )
+            return
+        if account.unified_status not in _UNIFIED_2:
+            self._warnings.append("the account is a unified account 1.0; 2.0 is what was tested")
+        if account.margin_mode is wanted:
+            return
+        found = account.margin_mode or "a mode that is not known here"
+        difference = f"- the margin mode is {found}, expected {wanted}"
+        if self._is_blocked(difference, self._rest.open_positions()):
+            return
+        self._set(
+            difference,
+            lambda: self._rest.set_margin_mode(wanted),
+            lambda: self._rest.account_info().margin_mode is wanted,
+        )
+
+    # One asset.
+
+    def _prepare_asset(self, rules: AssetRules) -> PreparedAsset | None:
+        symbol = symbol_of(rules.asset)
+        try:
+            listing = find_listing(self._rest, symbol, rules.leverage)
+        except ConfigError as error:
+            self._problems.append(f"- {error}")
+            return None
+        if not self._prepare_one_way(symbol) or not self._prepare_leverage(symbol, rules.leverage):
+            return None
+        return PreparedAsset(
+            asset=rules.asset,
+            listing=listing,
+            position=self._rest.position(symbol),
+            fees=self._rest.fee_rate(symbol),
+        )
+
+    def _prepare_one_way(self, symbol: str) -> bool:
+        rows = self._rest.positions(symbol)
+        if _is_one_way(rows):
+            return True
+        difference = f"- {symbol}: the position mode is hedge, expected one-way"
+        return not self._is_blocked(difference, rows) and self._set(
+            difference,
+            lambda: self._rest.set_one_way(symbol),
+            lambda: _is_one_way(self._rest.positions(symbol)),
+        )
+
+    def _prepare_leverage(self, symbol: str, wanted: Decimal) -> bool:
+        position = self._rest.position(symbol)
+        if position.leverage == wanted:
+            return True
+        found = "not told" if position.leverage is None else plain(position.leverage)
+        difference = f"- {symbol}: the leverage is {found}, expected {plain(wanted)}"
+        return not self._is_blocked(difference, [position]) and self._set(
+            difference,
+            lambda: self._rest.set_leverage(symbol, wanted),
+            lambda: self._rest.position(symbol).leverage == wanted,
+        )
+
+    # Both.
+
+    def _is_blocked(self, difference: str, rows: Iterable[VenuePosition]) -> bool:
+        """Tell whether a position forbids a change, and note it."""
+        opened = [f"{plain(row.qty)} {row.symbol}" for row in rows if not row.is_flat]
+        if opened:
+            self._problems.append(
+                f"{difference}; it is not changed while a position is open"
+                f" ({', '.join(opened)}): close it, or change the settings"
+            )
+        return bool(opened)
+
+    def _set(self, difference: str, change: Callable[[], None], stands: Callable[[], bool]) -> bool:
+        """Change a setting and tell whether it then stands."""
+        why = "it was set, and still reads so"
+        try:
+            change()
+        except OrderRefusedError as error:
+            why = f"the venue refused the change ({error})"
+        except OutcomeUnknownError as error:
+            why = f"it was set, the answer was lost ({error}), and it still reads so"
+        for read in range(_READS):
+            if stands():
+                self._changes.append(f"{difference.removeprefix('- ')}: changed")
+                return True
+            if read < _READS - 1:
+                self._sleep(_PAUSE_S)
+        self._problems.append(f"{difference}; {why}")
+        return False
+
+
+def unwatched(opened: Iterable[VenuePosition], assets: Iterable[AssetRules]) -> list[str]:
+    """Return in words the open positions that no asset of the settings answers for."""
+    traded = {asset.instrument.symbol for asset in assets}
+    return [
+        f"nobody watches the open position {row.side} {plain(row.qty)} {row.symbol},"
+        f" {'which has no stop' if row.stop_loss is None else f'stop {plain(row.stop_loss)}'}:"
+        " it is no asset of the settings"
+        for row in opened
+        if row.symbol not in traded
+    ]
+
+
+def _is_one_way(rows: Sequence[VenuePosition]) -> bool:
+    return [row.position_idx for row in rows] == [0]

@@ -1,0 +1,239 @@
+"""All parts of a connection to Bybit, put together: its market, and one account."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Protocol
+
+from loguru import logger
+
+from domain.market.instruments import Candle
+from domain.rules import TradingRules
+from infra.net.live_clock import LiveClock
+from infra.net.pool import ConnectionPool, ConnectLimiter
+from infra.net.rate_limiter import Limiter
+from infra.net.server_clock import ServerClock
+from infra.net.stream_stats import StreamStats
+from infra.venues.bybit.account import prepare_account
+from infra.venues.bybit.exchange import BybitExchange
+from infra.venues.bybit.feed import BybitFeed, CandlePen
+from infra.venues.bybit.private_stream import PrivateStream
+from infra.venues.bybit.public_stream import PublicStream
+from infra.venues.bybit.rest import BybitRest
+from infra.venues.bybit.shapes.account import MarginMode
+from infra.venues.bybit.venues import Venue
+
+_SPARE_CANDLES = 500
+"""Fetched beyond the warm-up, so that an average has forgotten how it was seeded."""
+
+
+def account_reader(venue: Venue) -> BybitRest:
+    """Return a client for questions before the connection is made; its owner closes it."""
+    return BybitRest(
+        venue.credentials,
+        venue.rest_url,
+        limiter=Limiter(),
+        clock=ServerClock(speed=venue.speed),
+        rng=Random(),  # noqa: S311 (jitter)
+        is_demo=venue.is_demo,
+    )
+
+
+class Timer(Protocol):
+    """A call that is still to come."""
+
+    def cancel(self) -> None:
+        """Let it not happen."""
+
+
+class TradingClock(Protocol):
+    """The exchange's time, and calls at given times of it."""
+
+    def now_ms(self) -> int:
+        """Return the present."""
+
+    def call_at(self, due_ms: int, call: Callable[[], None]) -> Timer:
+        """Call once when the clock reaches a time. The call must only tell."""
+
+    def close(self) -> None:
+        """Make no more calls."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How time passes for a connection, and how often it may ask."""
+
+    server_clock: ServerClock
+    clock: TradingClock
+    limiter: Limiter
+
+
+def real_pace(speed: float = 1.0) -> Pace:
+    """Return the pace of an exchange whose clock runs by itself."""
+    server_clock = ServerClock(speed=speed)
+    return Pace(
+        server_clock=server_clock,
+        clock=LiveClock(server_clock.now_ms, speed=speed),
+        limiter=Limiter(),
+    )
+
+
+class MarketConnection:
+    """REST, public streams, clock and feed of one venue; it trades nothing."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        rules: TradingRules,
+        open_pen: Callable[[str], CandlePen],
+        read_recent: Callable[[str, int], list[Candle]],
+        *,
+        max_connections: int,
+        rng: Random,
+        pace: Pace | None = None,
+    ) -> None:
+        """Connect nothing yet.
+
+        Args:
+            venue: where, and with which key.
+            rules: names the assets and their candles.
+            open_pen: takes a pen of the journal for candles.
+            read_recent: returns the newest stored candles of an asset.
+            max_connections: above it assets share stream connections.
+            rng: for jitter.
+            pace: of its time; None: it runs by itself, at the venue's speed.
+        """
+        pace = pace or real_pace(venue.speed)
+        self.server_clock = pace.server_clock
+        self.rest = BybitRest(
+            venue.credentials,
+            venue.rest_url,
+            limiter=pace.limiter,
+            clock=self.server_clock,
+            rng=rng,
+            is_demo=venue.is_demo,
+        )
+        self.clock = pace.clock
+        self.connect_limiter = ConnectLimiter()
+        self._pool = ConnectionPool(
+            venue.public_stream_url,
+            rng=rng,
+            max_connections=max_connections,
+            timing=venue.timing,
+            limiter=self.connect_limiter,
+        )
+        self.stream = PublicStream(self._pool, candle_minutes=rules.strategy.candle_ms // 60_000)
+        self.symbols = {asset.asset: asset.instrument.symbol for asset in rules.assets}
+        self.feed = BybitFeed(
+            self.rest,
+            self.stream,
+            open_pen,
+            read_recent,
+            symbols=self.symbols,
+            candle_ms=rules.strategy.candle_ms,
+            history=rules.strategy.warmup_candles + _SPARE_CANDLES,
+            now_ms=self.server_clock.now_ms,
+        )
+
+    def measure_clock(self) -> None:
+        """Learn the exchange's time.
+
+        Raises:
+            UnavailableError: the exchange does not answer.
+        """
+        self.rest.sync_clock()
+
+    def stream_stats(self) -> list[StreamStats]:
+        """Return the counters of the public streams; from any thread."""
+        return self._pool.stats()
+
+    def refused(self) -> dict[tuple[str, str], int]:
+        """Return how much was not what it should be, by source and kind; from any thread."""
+        sources = {"market": self.stream.refused(), "rest": self.rest.refused()}
+        return {(source, kind): n for source, found in sources.items() for kind, n in found.items()}
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.clock.close()
+        self._pool.close()
+        self.rest.close()
+
+
+class BybitConnection:
+    """One account at a venue: its exchange, and the stream that tells of it."""
+
+    def __init__(
+        self, market: MarketConnection, venue: Venue, *, rng: Random, has_marks: bool = True
+    ) -> None:
+        """Connect nothing yet.
+
+        Args:
+            market: of the same venue; stays its owner's to close.
+            venue: where the account is.
+            rng: for jitter.
+            has_marks: whether mark prices are told of between two closes.
+
+        Raises:
+            ValueError: the venue comes without a key.
+        """
+        if venue.credentials is None:
+            raise ValueError("expected a venue with a key")
+        self._rest = market.rest
+        now_ms = market.server_clock.now_ms
+        self.exchange = BybitExchange(
+            market.rest,
+            market.stream if has_marks else None,
+            symbols=market.symbols,
+            now_ms=now_ms,
+        )
+        self.wallet = self.exchange
+        self.warnings: tuple[str, ...] = ()
+        self._private = PrivateStream(
+            venue.private_stream_url,
+            api_key=venue.credentials.api_key,
+            api_secret=venue.credentials.api_secret,
+            assets=_by_symbol(market.symbols),
+            listener=self.exchange,
+            now_ms=now_ms,
+            rng=rng,
+            timing=venue.timing,
+            limiter=market.connect_limiter,
+        )
+
+    def prepare(self, rules: TradingRules) -> TradingRules:
+        """Prepare the account, and return the rules with its own filters and balance.
+
+        Raises:
+            ConfigError: the key or the account is not as it must be.
+            UnavailableError: the exchange does not answer.
+        """
+        report = prepare_account(self._rest, rules.assets, MarginMode.ISOLATED)
+        for change in report.changes:
+            logger.info("the account was changed: {}", change)
+        self.warnings = report.warnings
+        for warning in report.warnings:
+            logger.warning("{}", warning)
+        listed = {prepared.asset: prepared.listing.instrument for prepared in report.assets}
+        assets = tuple(replace(a, instrument=listed[a.asset]) for a in rules.assets)
+        balance = self._rest.wallet(report.margin_mode).balance
+        return replace(rules, assets=assets, fills=replace(rules.fills, initial_balance=balance))
+
+    def start(self) -> None:
+        """Begin to hear of the account."""
+        self._private.start()
+
+    def stream_stats(self) -> list[StreamStats]:
+        """Return the counters of the account's stream; from any thread."""
+        return [self._private.stats()]
+
+    def refused(self) -> dict[tuple[str, str], int]:
+        """Return how much was not what it should be, by source and kind; from any thread."""
+        return {("account", kind): n for kind, n in self._private.refused().items()}
+
+    def close(self) -> None:
+        """Hear no more."""
+        self._private.close()
+
+
+def _by_symbol(symbols: Mapping[str, str]) -> dict[str, str]:
+    return {symbol: asset for asset, symbol in symbols.items()}

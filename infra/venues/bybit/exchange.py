@@ -1,0 +1,293 @@
+"""The exchange's port on Bybit: orders by REST, news by the account's stream."""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Protocol
+
+from loguru import logger
+
+from domain.errors import AccessDeniedError, OrderRefusedError, UnavailableError
+from domain.market.instruments import Side
+from domain.trading.orders import OrderRequest, OrderStatus, OrderUpdate, RestingOrder
+from domain.trading.positions import ZERO, Execution, Holding, Stray
+from domain.trading.sizing import ProtectiveLevels
+from domain.trading.transfers import Transfer
+from infra.net.pool import Subscription
+from infra.venues.bybit.endpoints.orders import VENUE_ID
+from infra.venues.bybit.errors import UnknownOutcomeError
+from infra.venues.bybit.public_stream import PublicStream
+from infra.venues.bybit.rest import BybitRest
+from infra.venues.bybit.shapes.market import Ticker
+from infra.venues.bybit.shapes.positions import VenuePosition
+
+RECV_WINDOW_MS = 5_000
+MARK_EVERY_S = 0.5
+_DEAF_S = 10.0
+_PROOFS = 2
+"""Look-ups that must agree that an order never arrived."""
+
+
+class Listener(Protocol):
+    """Whom the exchange tells of one asset. The calls must only tell."""
+
+    def on_execution(self, execution: Execution) -> None:
+        """Take an execution."""
+
+    def on_order(self, update: OrderUpdate) -> None:
+        """Take news of an order."""
+
+    def on_mark_price(self, ts_ms: int, mark_price: Decimal) -> None:
+        """Take the mark price."""
+
+    def on_doubt(self, why: str) -> None:
+        """Learn that news may have been missed."""
+
+
+class BybitExchange:
+    """One account; safe from any thread. Also the listener of the account's stream."""
+
+    def __init__(
+        self,
+        rest: BybitRest,
+        market: PublicStream | None,
+        *,
+        symbols: Mapping[str, str],
+        now_ms: Callable[[], int],
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Ask nothing yet.
+
+        Args:
+            rest: the account.
+            market: tells of mark prices; None: nobody is told of any.
+            symbols: by asset.
+            now_ms: the exchange's time.
+            monotonic_s: real time, by which the account's stream may be down for a moment.
+        """
+        self._rest = rest
+        self._market = market
+        self._symbols = symbols
+        self._now_ms = now_ms
+        self._lock = threading.Lock()
+        self._listeners: dict[str, Listener] = {}
+        self._monotonic_s = monotonic_s
+        self._deaf_since_s: float | None = -math.inf
+        """Since when the account's stream is not logged in to all its topics; None: it is."""
+        self._absent: dict[str, tuple[int, int]] = {}
+        """By client order id: from when on a look-up proves something, and how many have."""
+
+    # The port.
+
+    def submit(self, order: OrderRequest, is_ours: Callable[[], bool]) -> OrderUpdate:
+        """Send an order, once; the answer says that it was accepted, not that it filled.
+
+        Nothing is opened while the account's stream is down for longer than a moment: what becomes
+        of it would be heard of late. A short cut is made up for when the stream is back.
+        """
+        deaf_since_s = self._deaf_since_s
+        is_deaf = deaf_since_s is not None and self._monotonic_s() - deaf_since_s > _DEAF_S
+        if is_deaf and not order.reduce_only:
+            raise OrderRefusedError("the account's stream is down, so nothing is opened")
+        try:
+            self._rest.place_order(order, is_ours)
+        except UnknownOutcomeError as error:
+            proves_from_ms = self._now_ms() if error.dead_after_ms is None else error.dead_after_ms
+            with self._lock:
+                self._absent[order.client_order_id] = (proves_from_ms, 0)
+            raise
+        return OrderUpdate(
+            client_order_id=order.client_order_id,
+            status=OrderStatus.ACCEPTED,
+            filled_qty=ZERO,
+            ts_ms=self._now_ms(),
+        )
+
+    def order(self, asset: str, client_order_id: str) -> OrderUpdate | None:
+        """Return what the exchange knows of an order; None where it provably never arrived."""
+        asked_ms = self._now_ms()
+        update = self._rest.find_order(self._symbols[asset], client_order_id)
+        with self._lock:
+            if update is not None:
+                self._absent.pop(client_order_id, None)
+                return update
+            # Unknown here: sent by an earlier process, at the latest just before it died.
+            proves_from_ms, proofs = self._absent.get(
+                client_order_id, (asked_ms + RECV_WINDOW_MS, 0)
+            )
+            proofs += asked_ms > proves_from_ms
+            self._absent[client_order_id] = (proves_from_ms, proofs)
+        if proofs < _PROOFS:
+            raise UnavailableError(f"{client_order_id} is not found, which proves nothing yet")
+        return None
+
+    def executions(self, asset: str, since_ms: int) -> Sequence[Execution]:
+        """Return the asset's executions from a time on, oldest first."""
+        found = self._rest.executions(self._symbols[asset], since_ms)
+        return sorted(found.executions, key=lambda execution: execution.ts_ms)
+
+    def holding(self, asset: str) -> Holding:
+        """Return the open position and its stops."""
+        position = self._rest.position(self._symbols[asset])
+        return Holding(
+            signed_qty=-position.qty if position.side is Side.SELL else position.qty,
+            stop_loss=position.stop_loss,
+            take_profit=position.take_profit,
+            avg_entry_price=position.avg_entry_price,
+        )
+
+    def open_orders(self, asset: str) -> Sequence[RestingOrder]:
+        """Return what rests for the asset, save the stops of its position."""
+        return [
+            RestingOrder(
+                venue_order_id=order.venue_order_id,
+                client_order_id=order.client_order_id,
+                side=order.side,
+                qty=order.qty,
+            )
+            for order in self._rest.open_orders(self._symbols[asset])
+            if not order.is_protective
+        ]
+
+    def cancel(self, asset: str, order: RestingOrder, is_ours: Callable[[], bool]) -> None:
+        """Ask for an order to be canceled; nothing where it is gone."""
+        symbol, order_id = self._symbols[asset], order.client_order_id
+        if order_id is None:
+            self._rest.cancel(symbol, order.venue_order_id, is_ours, id_name=VENUE_ID)
+        else:
+            self._rest.cancel(symbol, order_id, is_ours)
+
+    def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> None:
+        """Move the stops of the open position in place."""
+        self._rest.set_stops(self._symbols[asset], levels, is_ours)
+
+    def subscribe(self, asset: str, listener: Listener) -> "_Seat":
+        """Tell a listener what happens to the asset, in the place of whoever was told before."""
+        with self._lock:
+            self._listeners[asset] = listener
+        marks = None
+        if self._market is not None:
+            marks = self._market.tickers(self._symbols[asset], _Marks(listener))
+        return _Seat(self, asset, listener, marks)
+
+    def leave(self, asset: str, listener: Listener) -> None:
+        """End a listener's hearing, unless its successor already listens."""
+        with self._lock:
+            if self._listeners.get(asset) is listener:
+                del self._listeners[asset]
+
+    # The wallet's port.
+
+    def transfers(self, since_ms: int) -> Sequence[Transfer]:
+        """Return what came in and went out from a time on, oldest first."""
+        return [
+            Transfer(
+                # The venue does not say that its id is unique over the kinds.
+                transfer_id=f"{found.transfer_id}/{found.kind}/{found.ts_ms}",
+                ts_ms=found.ts_ms,
+                kind=found.kind,
+                amount=found.amount,
+            )
+            for found in self._rest.transfers(frozenset(self._symbols.values()), since_ms)
+        ]
+
+    def balance(self) -> Decimal:
+        """Return the wallet balance, USDT."""
+        return self._rest.wallet().balance
+
+    def strays(self) -> Sequence[Stray]:
+        """Return the open positions in symbols that are not traded here."""
+        ours = frozenset(self._symbols.values())
+        return [
+            Stray(
+                symbol=position.symbol,
+                signed_qty=-position.qty if position.side is Side.SELL else position.qty,
+                avg_entry_price=position.avg_entry_price,
+                stop_loss=position.stop_loss,
+            )
+            for position in self._rest.open_positions()
+            if position.symbol not in ours
+        ]
+
+    # What the account's stream tells.
+
+    def on_order(self, asset: str, update: OrderUpdate) -> None:
+        """Pass on news of an order."""
+        listener = self._listener(asset)
+        if listener is not None:
+            listener.on_order(update)
+
+    def on_execution(self, execution: Execution) -> None:
+        """Pass on an execution."""
+        listener = self._listener(execution.asset)
+        if listener is not None:
+            listener.on_execution(execution)
+
+    def on_position(self, asset: str, position: VenuePosition) -> None:
+        """Let a position without a stop loss be seen to; quantities are booked from executions."""
+        listener = self._listener(asset)
+        if listener is not None and position.qty and position.stop_loss is None:
+            listener.on_doubt("its position stands without a stop loss")
+
+    def on_unreadable(self, topic: str) -> None:
+        """Let everybody ask what the unreadable news may have said."""
+        self._doubt(f"asks what happened, since news of the topic {topic} could not be read")
+
+    def on_connected(self, down_s: float) -> None:
+        """Let everybody ask what was missed."""
+        self._deaf_since_s = None
+        logger.info("the account's stream works, after {:.1f} s", down_s)
+        self._doubt("asks what happened while the account's stream was down")
+
+    def on_lost(self, reason: str) -> None:
+        """Note that news will be missed."""
+        self._deaf_since_s = self._monotonic_s()
+        logger.warning("the account's stream is lost: {}", reason)
+
+    def on_denied(self, error: AccessDeniedError) -> None:
+        """Note that the login is refused."""
+        logger.error("the account's stream refuses the login: {}", error)
+
+    def _doubt(self, why: str) -> None:
+        with self._lock:
+            listeners = list(self._listeners.values())
+        for listener in listeners:
+            listener.on_doubt(why)
+
+    def _listener(self, asset: str) -> Listener | None:
+        with self._lock:
+            return self._listeners.get(asset)
+
+
+class _Seat:
+    """One listener's place."""
+
+    def __init__(
+        self, exchange: BybitExchange, asset: str, listener: Listener, marks: Subscription | None
+    ) -> None:
+        self._exchange = exchange
+        self._asset = asset
+        self._listener = listener
+        self._marks = marks
+
+    def close(self) -> None:
+        """Leave; may be called twice."""
+        if self._marks is not None:
+            self._marks.close()
+        self._exchange.leave(self._asset, self._listener)
+
+
+class _Marks:
+    """Passes on mark prices, one in a while: they come ten times a second."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._told_s = 0.0
+
+    def __call__(self, ticker: Ticker) -> None:
+        now_s = time.monotonic()
+        if now_s - self._told_s >= MARK_EVERY_S:
+            self._told_s = now_s
+            self._listener.on_mark_price(ticker.ts_ms, ticker.mark_price)

@@ -1,0 +1,129 @@
+"""Closed candles of Bybit: stored ones first, what is missing by REST, new ones by the stream."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.facts import ClosedCandle, Fact
+from domain.market.candles import CandleSeries, carry_forward
+from domain.market.instruments import Candle
+from infra.net.pool import Subscription
+from infra.venues.bybit.public_stream import PublicStream
+from infra.venues.bybit.rest import BybitRest
+
+Table = NDArray[np.float64]
+"""(n, 6): open time (ms), open, high, low, close, volume."""
+
+
+class CandlePen(Protocol):
+    """Stores and returns the candles of an asset."""
+
+    def append(self, *facts: Fact) -> list[int]:
+        """Store facts, all or none."""
+
+    def candles(self, asset: str) -> Table:
+        """Return an asset's stored candles, oldest first."""
+
+
+class BybitFeed:
+    """Candles by asset. The first accepted version of a candle is a stored fact and stays."""
+
+    def __init__(
+        self,
+        rest: BybitRest,
+        stream: PublicStream,
+        open_pen: Callable[[str], CandlePen],
+        read_recent: Callable[[str, int], list[Candle]],
+        *,
+        symbols: Mapping[str, str],
+        candle_ms: int,
+        history: int,
+        now_ms: Callable[[], int],
+    ) -> None:
+        """Fetch nothing yet.
+
+        Args:
+            rest: fetches what is missing.
+            stream: tells of new candles.
+            open_pen: takes a pen of the journal, in the thread that will use it.
+            read_recent: returns the newest stored candles of an asset, oldest first.
+            symbols: by asset.
+            candle_ms: length of a candle.
+            history: candles to fetch where none are stored.
+            now_ms: the exchange's time.
+        """
+        self._rest = rest
+        self._stream = stream
+        self._open_pen = open_pen
+        self._read_recent = read_recent
+        self._symbols = symbols
+        self._candle_ms = candle_ms
+        self._history = history
+        self._now_ms = now_ms
+        self._pens: dict[str, CandlePen] = {}
+
+    def history(self, asset: str) -> CandleSeries:
+        """Return all closed candles up to now; what was missing is fetched and stored.
+
+        Raises:
+            UnavailableError: the exchange did not answer.
+        """
+        pen = self._pens[asset] = self._open_pen(f"feed/{asset}")
+        stored = pen.candles(asset)
+        from_ms = int(stored[-1, 0]) + self._candle_ms if len(stored) else self._first_ms()
+        missing = self._fetch(asset, from_ms)
+        pen.append(*(ClosedCandle(asset=asset, candle=candle) for candle in missing))
+        return _series(np.concatenate([stored, _table(missing)]), self._candle_ms)
+
+    def recent(self, asset: str, count: int) -> CandleSeries:
+        """Return the newest candles stored; nothing is fetched."""
+        return _series(_table(self._read_recent(asset, count)), self._candle_ms)
+
+    def accept(self, asset: str, candle: Candle) -> None:
+        """Store a closed candle that follows the history."""
+        self._pens[asset].append(ClosedCandle(asset=asset, candle=candle))
+
+    def subscribe(
+        self,
+        asset: str,
+        on_candle: Callable[[Candle], None],
+        on_connected: Callable[[], None],
+        on_lost: Callable[[str], None],
+    ) -> Subscription:
+        """Call for each candle that closes, and whenever the stream is lost or works again."""
+        return self._stream.candles(
+            self._symbols[asset],
+            on_candle,
+            on_connected=lambda _down_s: on_connected(),
+            on_lost=on_lost,
+        )
+
+    def _fetch(self, asset: str, from_ms: int) -> list[Candle]:
+        until_ms = self._now_ms()
+        if until_ms - from_ms < self._candle_ms:
+            return []
+        symbol = self._symbols[asset]
+        return list(self._rest.kline(symbol, from_ms, until_ms, candle_ms=self._candle_ms))
+
+    def _first_ms(self) -> int:
+        newest_ms = self._now_ms() // self._candle_ms * self._candle_ms
+        return newest_ms - self._history * self._candle_ms
+
+
+def _table(candles: Sequence[Candle]) -> Table:
+    rows = [(c.open_time_ms, c.open, c.high, c.low, c.close, c.volume) for c in candles]
+    return np.array(rows, dtype=np.float64).reshape(-1, 6)
+
+
+def _series(table: Table, candle_ms: int) -> CandleSeries:
+    return carry_forward(
+        open_time_ms=table[:, 0].astype(np.int64),
+        open=table[:, 1],
+        high=table[:, 2],
+        low=table[:, 3],
+        close=table[:, 4],
+        volume=table[:, 5],
+        candle_ms=candle_ms,
+    )

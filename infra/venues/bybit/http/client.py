@@ -1,0 +1,121 @@
+"""pybit's client with our clock, our connections and our reading of what came back."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import requests
+from pybit.unified_trading import HTTP  # type: ignore[import-untyped]
+from urllib3.util import parse_url
+
+from infra.net.server_clock import ServerClock
+from infra.venues.bybit.http.outcome import Answer, read
+from infra.venues.bybit.http.send_fence import DEPARTURE, Session
+
+_LOOPBACK = "http://127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """The key of one account; never shown."""
+
+    api_key: str = field(repr=False)
+    api_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long things may take."""
+
+    connect_s: float = 3.0
+    answer_s: float = 5.0
+    """Longest silence of a connected venue."""
+    recv_window_ms: int = 5000
+    """How long a signed request stays valid at the venue."""
+    read_budget_s: float = 6.0
+    """From a read's first try to its last: a look-up makes three, within `hang_seconds`."""
+    first_pause_s: float = 0.25
+    longest_pause_s: float = 3.0
+    turn_s: float = 2.0
+    """How long a request that changes something waits for its turn at the rate limit."""
+    idle_s: float = 15.0
+    """An older idle connection is not trusted: the venue may have dropped it silently."""
+
+
+PATIENCE = Patience()
+
+
+class Client(HTTP):  # type: ignore[misc]
+    """pybit's client with our clock, our connections and our reading of what came back."""
+
+    def __init__(
+        self,
+        credentials: Credentials | None,
+        base_url: str,
+        clock: ServerClock,
+        patience: Patience,
+    ) -> None:
+        """Connect nothing yet; pybit's own retries are off."""
+        with _without_new_handlers():
+            super().__init__(
+                api_key=None if credentials is None else credentials.api_key,
+                api_secret=None if credentials is None else credentials.api_secret,
+                recv_window=patience.recv_window_ms,
+                max_retries=1,
+                retry_codes={-999_999},  # an empty set would mean pybit's own
+            )
+        self.endpoint = base_url
+        self.client: requests.Session = Session()
+        self.logger = _SILENT
+        self._clock = clock
+        self.used_s = 0.0
+
+    def __repr__(self) -> str:
+        return f"<client of {self.endpoint}>"  # pybit's own repr shows the secret
+
+    @staticmethod
+    def prepare_payload(method: str, parameters: dict[str, object]) -> str:
+        """Return what is signed."""
+        payload: str = HTTP.prepare_payload(method, parameters)
+        if method == "GET" and payload:
+            # What is signed must be what goes over the wire, quoting included.
+            url = requests.Request("GET", f"{_LOOPBACK}/?{payload}").prepare().url
+            payload = parse_url(url or "").query or ""
+        return payload
+
+    def _prepare_headers(
+        self, payload: str, recv_window: int, content_type: str = "application/json"
+    ) -> dict[str, str]:
+        departure, timestamp = DEPARTURE.get(), self._clock.now_ms()
+        if departure is not None:
+            departure.check()
+            departure.dead_after_ms = timestamp + recv_window
+        return {
+            "Content-Type": content_type,
+            "X-BAPI-API-KEY": self.api_key,
+            "X-BAPI-SIGN": self._auth(payload, recv_window, timestamp),
+            "X-BAPI-SIGN-TYPE": "2",
+            "X-BAPI-TIMESTAMP": str(timestamp),
+            "X-BAPI-RECV-WINDOW": str(recv_window),
+        }
+
+    def _handle_response(self, response: requests.Response, *_: object) -> Answer:
+        return read(response)
+
+
+_SILENT = logging.getLogger("infra.venues.bybit.pybit")
+_SILENT.disabled = True
+_MAKING = threading.Lock()
+
+
+@contextmanager
+def _without_new_handlers() -> Iterator[None]:
+    """Undo that each pybit client adds a log handler where the root logger has none."""
+    pybit_logger = logging.getLogger("pybit._http_manager")
+    with _MAKING:
+        before = list(pybit_logger.handlers)
+        yield
+        for handler in set(pybit_logger.handlers) - set(before):
+            pybit_logger.removeHandler(handler)

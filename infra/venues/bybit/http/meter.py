@@ -1,0 +1,84 @@
+"""How many requests there were, how they ended, and how long they took."""
+
+import math
+import threading
+from bisect import bisect_left
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from infra.net.rate_limiter import Kind
+
+BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""Upper ends of the histogram's buckets; the last one has none."""
+RECENT_S = 300.0
+"""How far back the quantiles look."""
+_MOST_RECENT = 1000
+
+
+class Result(StrEnum):
+    """How a request ended."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    SILENT = "silent"
+    """No answer that could be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestStats:
+    """All requests so far, and the newest ones' durations."""
+
+    counts: Mapping[tuple[Kind, Result], int]
+    buckets: Sequence[int]
+    """How many took no longer than each of `BUCKETS_S`, and the total: cumulative."""
+    sum_s: float
+    p50_s: float | None
+    """Of the last `RECENT_S`; None where there was no request."""
+    p99_s: float | None
+
+
+class RequestMeter:
+    """Counts; safe from any thread.
+
+    A duration is the time on the wire, connecting included. Waiting for a turn at the rate limit
+    is none of it. A request that nobody answered counts with the time it was waited for.
+    """
+
+    def __init__(self, monotonic_s: Callable[[], float]) -> None:
+        """Start at zero."""
+        self._monotonic_s = monotonic_s
+        self._lock = threading.Lock()
+        self._counts: Counter[tuple[Kind, Result]] = Counter()
+        self._buckets = [0] * (len(BUCKETS_S) + 1)
+        self._sum_s = 0.0
+        self._recent: deque[tuple[float, float]] = deque(maxlen=_MOST_RECENT)
+
+    def note(self, kind: Kind, result: Result, took_s: float) -> None:
+        """Count a request that has ended."""
+        with self._lock:
+            self._counts[kind, result] += 1
+            self._buckets[bisect_left(BUCKETS_S, took_s)] += 1
+            self._sum_s += took_s
+            self._recent.append((self._monotonic_s(), took_s))
+
+    def stats(self) -> RequestStats:
+        """Return the counters."""
+        oldest_s = self._monotonic_s() - RECENT_S
+        with self._lock:
+            counts, buckets, sum_s = dict(self._counts), list(self._buckets), self._sum_s
+            recent = [took_s for at_s, took_s in self._recent if at_s >= oldest_s]
+        recent.sort()
+        return RequestStats(
+            counts=counts,
+            buckets=[sum(buckets[: place + 1]) for place in range(len(buckets))],
+            sum_s=sum_s,
+            p50_s=_quantile(recent, 0.5),
+            p99_s=_quantile(recent, 0.99),
+        )
+
+
+def _quantile(ordered: Sequence[float], fraction: float) -> float | None:
+    """Return the nearest rank: the smallest value that so large a fraction does not exceed."""
+    return ordered[math.ceil(fraction * len(ordered)) - 1] if ordered else None

@@ -1,0 +1,148 @@
+"""What came back of a request: an answer, or silence; and what either proves."""
+
+import json
+from dataclasses import dataclass
+from typing import Never
+
+import requests
+
+from domain.errors import AccessDeniedError
+from infra.venues.bybit.errors import (
+    AlreadyAcceptedError,
+    NeverSentError,
+    NotProcessedError,
+    ReadRefusedError,
+    RefusedError,
+    UnansweredError,
+    UnknownOutcomeError,
+)
+from infra.venues.bybit.http.send_fence import Departure
+from infra.venues.bybit.shapes.row import Row
+
+HTTP_UNAUTHORIZED, HTTP_FORBIDDEN = 401, 403
+_LONGEST_HEADER_PAUSE_S = 3600.0
+
+_DENIED = frozenset(
+    {-2015, 10003, 10004, 10005, 10007, 10008, 10009, 10010, 10024, 10027, 10028, 33004}
+)
+"""Key, signature, permission, address, or the whole account is shut out."""
+WRONG_TIME = frozenset({-1, 10002})
+TOO_MANY, TOO_MANY_OF_IP = 10006, 10018
+_SYMBOL_INVALID, _ROUTE_UNKNOWN, _PARAMETER = 10029, 10017, 10001
+_AMBIGUOUS = frozenset({429, 10000, 10014, 10016})
+_DUPLICATE_ID = 110072
+_PERHAPS_DONE = frozenset({110030, 110079})
+"""A duplicate order id, and an order that is just being processed."""
+_UNREAD = WRONG_TIME | {TOO_MANY, TOO_MANY_OF_IP}
+_NOT_PROCESSED = frozenset({_PARAMETER, _SYMBOL_INVALID, _ROUTE_UNKNOWN})
+_REFUSALS = ((30_000, 39_999), (110_000, 110_999), (3_000_000, 3_999_999))
+"""Ranges of business errors: the venue looked at the request and did nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The venue's envelope."""
+
+    code: int
+    """Its retCode."""
+    text: str
+    result: object
+    time_ms: int | None
+    reset_ms: int | None
+    """When its rate limit has room again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """No answer that can be read."""
+
+    why: str
+    status: int | None = None
+    retry_after_s: float = 0.0
+
+
+class UnreadableError(Exception):
+    """A body that is no answer of the venue."""
+
+
+def read(response: requests.Response) -> Answer:
+    """Return an answer's envelope.
+
+    Raises:
+        UnreadableError: it has none.
+    """
+    try:
+        raw = json.loads(response.content)
+    except (ValueError, RecursionError):
+        raw = None
+    code = raw.get("retCode") if isinstance(raw, dict) else None
+    if not isinstance(raw, dict) or not isinstance(code, int) or isinstance(code, bool):
+        raise UnreadableError("the answer's body is not readable")
+    row = Row("answer", raw)
+    headers = Row("headers", dict(response.headers.lower_items()))
+    return Answer(
+        code=code,
+        text=" ".join([row.maybe_text("retMsg") or "", *_reasons(raw)]).strip(),
+        result=raw.get("result"),
+        time_ms=row.maybe_time_ms("time"),
+        reset_ms=headers.maybe_integer("x-bapi-limit-reset-timestamp"),
+    )
+
+
+def _reasons(raw: dict[str, object]) -> list[str]:
+    result = raw.get("result")
+    rows = Row("result", result).maybe_items("reasons") if isinstance(result, dict) else []
+    found = [Row("reason", item).maybe_text("reasonMsg") for item in rows if isinstance(item, dict)]
+    return [text for text in found if text is not None]
+
+
+def why_unanswered(outcome: Answer | Silence, retry_after_s: float) -> UnansweredError | None:
+    """Return why a read may be asked again; None where it was answered.
+
+    Raises:
+        AccessDeniedError: the key or the account is shut out.
+        ReadRefusedError: the same question would get the same answer.
+    """
+    if isinstance(outcome, Silence):
+        if outcome.status == HTTP_UNAUTHORIZED:
+            raise AccessDeniedError(outcome.why)
+        return UnansweredError(outcome.why, retry_after_s=retry_after_s)
+    code, text = outcome.code, outcome.text
+    if code == 0:
+        return None
+    if code in _DENIED:
+        raise AccessDeniedError(f"{code}: {text}")
+    if code in _AMBIGUOUS | _UNREAD:
+        return UnansweredError(f"{code}: {text}", retry_after_s=retry_after_s)
+    raise ReadRefusedError(code, text)
+
+
+def raise_silence(silence: Silence, departure: Departure) -> Never:
+    """Raise what silence after a change proves: never sent, or unknown."""
+    if silence.status == HTTP_UNAUTHORIZED:
+        raise AccessDeniedError(silence.why)
+    if not departure.has_left:
+        raise NeverSentError(silence.why)
+    raise UnknownOutcomeError(silence.why, dead_after_ms=departure.dead_after_ms)
+
+
+def raise_refusal(answer: Answer, departure: Departure) -> Never:
+    """Raise what the venue's code proves of a change: done before, refused, or unknown."""
+    code, text = answer.code, answer.text
+    if code == _DUPLICATE_ID:
+        raise AlreadyAcceptedError(f"{code}: {text}", code=code)
+    if code in _DENIED:
+        raise AccessDeniedError(f"{code}: {text}")
+    if code in _UNREAD:
+        raise NotProcessedError(code, text)
+    is_business = any(low <= code <= high for low, high in _REFUSALS)
+    if code in _NOT_PROCESSED or (is_business and code not in _PERHAPS_DONE):
+        raise RefusedError(code, text)
+    # A code that no table explains is no proof that nothing was done.
+    raise UnknownOutcomeError(f"{code}: {text}", code=code, dead_after_ms=departure.dead_after_ms)
+
+
+def header_s(header: str | None) -> float:
+    """Return the seconds of a Retry-After; 0 where there are none."""
+    found = Row("headers", {"value": header}).maybe_integer("value")
+    return 0.0 if found is None else min(max(float(found), 0.0), _LONGEST_HEADER_PAUSE_S)

@@ -1,0 +1,95 @@
+"""The market as it happens: closed candles and prices, by symbol."""
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from domain.market.instruments import MINUTE_MS, Candle
+from infra.net.callbacks import Message
+from infra.net.pool import ConnectionPool, Subscription
+from infra.venues.bybit.shapes.market import CandleReader, Ticker, TickerReader
+from infra.venues.bybit.shapes.messages import Refusals, items_of, pushed_ms_of
+
+
+class PublicStream:
+    """Market topics as domain values. Callbacks run in a connection's thread and must only tell."""
+
+    def __init__(self, pool: ConnectionPool, *, candle_minutes: int) -> None:
+        """Read the market through a pool, which stays its owner's to close."""
+        self._pool = pool
+        self._candle_minutes = candle_minutes
+        self._refusals = Refusals()
+        self._heard_s: dict[str, float] = {}
+
+    def candles(
+        self,
+        symbol: str,
+        on_candle: Callable[[Candle], None],
+        *,
+        on_connected: Callable[[float], None] | None = None,
+        on_lost: Callable[[str], None] | None = None,
+    ) -> Subscription:
+        """Call for each candle that closes, once and in order, in the place of who did before.
+
+        Args:
+            symbol: such as BTCUSDT.
+            on_candle: gets each closed candle. The close of a candle while the connection was down
+                is never told: it has to be fetched at `on_connected`.
+            on_connected: is told when candles flow (again) and for how many seconds they did not;
+                also after a message that could not be read, which may have closed one.
+            on_lost: is told why they stopped.
+        """
+        reader = CandleReader(self._candle_minutes * MINUTE_MS)
+        otherwise = None if on_connected is None else partial(on_connected, 0.0)
+
+        def read(message: Message) -> None:
+            self._heard_s[symbol] = time.monotonic()
+            items = self._refusals.attempt("kline", partial(_sent_items, message), otherwise)
+            for item, sent_ms in items or ():
+                reading = partial(reader.read, item, sent_ms)
+                candle = self._refusals.attempt("kline", reading, otherwise)
+                if candle is not None:
+                    on_candle(candle)
+
+        topic = f"kline.{self._candle_minutes}.{symbol}"
+        return self._pool.subscribe(topic, read, on_connected=on_connected, on_lost=on_lost)
+
+    def tickers(
+        self,
+        symbol: str,
+        on_ticker: Callable[[Ticker], None],
+        *,
+        on_connected: Callable[[float], None] | None = None,
+        on_lost: Callable[[str], None] | None = None,
+    ) -> Subscription:
+        """Call for each change of a symbol's prices, in the place of who did before.
+
+        Args:
+            symbol: such as BTCUSDT.
+            on_ticker: gets all prices after each change, up to ten times a second; keep the newest.
+            on_connected: is told when prices flow (again) and for how many seconds they did not.
+            on_lost: is told why they stopped.
+        """
+        reader = TickerReader(symbol)
+
+        def read(message: Message) -> None:
+            ticker = self._refusals.attempt("tickers", partial(reader.read, message))
+            if ticker is not None:
+                on_ticker(ticker)
+
+        topic = f"tickers.{symbol}"
+        return self._pool.subscribe(topic, read, on_connected=on_connected, on_lost=on_lost)
+
+    def heard_s(self, symbol: str) -> float | None:
+        """Return when a symbol's candles were last heard of, finished or not (monotonic)."""
+        return self._heard_s.get(symbol)
+
+    def refused(self) -> Mapping[str, int]:
+        """Return how many messages broke their contract, by kind; from any thread."""
+        return self._refusals.counts()
+
+
+def _sent_items(message: Message) -> list[tuple[Any, int]]:
+    sent_ms = pushed_ms_of(message)
+    return [(item, sent_ms) for item in items_of(message)]

@@ -1,0 +1,83 @@
+"""Bybit's REST interface as typed calls: pybit signs, everything that can go wrong is decided here.
+
+Reads are repeated inside a budget. A request that changes something is sent once: whatever came
+back is told apart as refused for certain, accepted before, never sent, or unknown.
+"""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+
+from infra.net.rate_limiter import Limiter
+from infra.net.server_clock import ServerClock
+from infra.venues.bybit.endpoints.account import AccountCalls
+from infra.venues.bybit.endpoints.market import MarketCalls
+from infra.venues.bybit.endpoints.orders import OrderCalls
+from infra.venues.bybit.endpoints.positions import PositionCalls
+from infra.venues.bybit.http.client import PATIENCE, Credentials, Patience
+from infra.venues.bybit.http.meter import RequestStats
+from infra.venues.bybit.http.transport import Wire
+
+
+class BybitRest(MarketCalls, OrderCalls, PositionCalls, AccountCalls):
+    """One account; safe from any thread, each of which gets a connection of its own."""
+
+    def __init__(
+        self,
+        credentials: Credentials | None,
+        base_url: str,
+        *,
+        limiter: Limiter,
+        clock: ServerClock,
+        rng: random.Random,
+        is_demo: bool = False,
+        patience: Patience = PATIENCE,
+        monotonic_s: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Connect nothing yet.
+
+        Args:
+            credentials: None where only the market is read.
+            base_url: where the venue is, without a path.
+            limiter: shared by all who use the account or the address.
+            clock: the venue's time, measured here.
+            rng: spreads the retries.
+            is_demo: demo trading, which has no fee rates.
+            patience: how long things may take.
+            monotonic_s: seconds, for budgets and round trips.
+            sleep: waits some seconds.
+        """
+        wire = Wire(
+            credentials,
+            base_url,
+            limiter=limiter,
+            clock=clock,
+            rng=rng,
+            patience=patience,
+            monotonic_s=monotonic_s,
+            sleep=sleep,
+        )
+        super().__init__(wire, is_demo=is_demo)
+        self.clock = clock
+
+    def stats(self) -> RequestStats:
+        """Return how many requests there were, and how long they took; from any thread."""
+        return self._wire.meter.stats()
+
+    def refused(self) -> Mapping[str, int]:
+        """Return how many answers could not be read, by the call; from any thread."""
+        return self._wire.refusals.counts()
+
+    def close(self) -> None:
+        """Close the connections of all threads; the next call opens new ones."""
+        self._wire.close()
+
+    def sync_clock(self, samples: int = 3) -> None:
+        """Measure the venue's time; the quickest of the round trips counts.
+
+        Raises:
+            UnavailableError: nothing could be measured.
+            BadDataError: the answer held no time.
+        """
+        self._wire.sync_clock(samples)

@@ -1,0 +1,133 @@
+"""Executions, and why the venue made them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from domain.market.instruments import Side
+from domain.trading.orders import ExitReason
+from domain.trading.positions import ZERO, Execution, ExecutionKind
+from infra.venues.bybit.shapes.queries import asset_of
+from infra.venues.bybit.shapes.row import Row
+
+_FUNDING = "Funding"
+_TRADES = frozenset({"Trade", "AdlTrade", "BustTrade"})
+
+# Auto-deleveraging takes a position because of others' losses, mostly a winning one. In our books
+# that is a close by another hand: LIQUIDATION would say that our own margin was short.
+_REASONS_BY_KIND = {
+    "BustTrade": ExitReason.LIQUIDATION,
+    "AdlTrade": ExitReason.EXTERNAL,
+}
+_REASONS_BY_CREATION = {  # without a suffix as in CreateByAdl_PassThrough
+    "CreateByLiq": ExitReason.LIQUIDATION,
+    "CreateByTakeOver": ExitReason.LIQUIDATION,
+    "CreateByAdl": ExitReason.EXTERNAL,
+    "CreateByStopLoss": ExitReason.STOP_LOSS,
+    "CreateByPartialStopLoss": ExitReason.STOP_LOSS,
+    "CreateByTakeProfit": ExitReason.TAKE_PROFIT,
+    "CreateByPartialTakeProfit": ExitReason.TAKE_PROFIT,
+    "CreateByTrailingStop": ExitReason.TRAILING_STOP,
+    "CreateByTrailingProfit": ExitReason.TRAILING_STOP,
+}
+_REASONS_BY_STOP = {
+    "StopLoss": ExitReason.STOP_LOSS,
+    "PartialStopLoss": ExitReason.STOP_LOSS,
+    "TakeProfit": ExitReason.TAKE_PROFIT,
+    "PartialTakeProfit": ExitReason.TAKE_PROFIT,
+    "TrailingStop": ExitReason.TRAILING_STOP,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueExecution:
+    """One execution with what only the venue's row holds."""
+
+    execution: Execution
+    exec_type: str
+    """The venue's word: `Trade`, `Funding`, `AdlTrade`, `BustTrade` ..."""
+    venue_order_id: str | None
+    leaves_qty: Decimal | None
+    """What was left of the order after it."""
+    seq: int
+
+    @property
+    def is_known_type(self) -> bool:
+        """Tell whether we know what this type moves."""
+        return self.exec_type in _TRADES or self.exec_type == _FUNDING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executions:
+    """Executions, oldest first, each id once."""
+
+    items: tuple[VenueExecution, ...]
+    unknown_types: Mapping[str, int]
+    """How many there were of each type that we do not know; they moved no quantity of ours."""
+
+    @property
+    def executions(self) -> tuple[Execution, ...]:
+        """The executions as the domain knows them.
+
+        One of a type that we do not know is left out, as the stream leaves it out: booked as
+        money, it could not be booked as a trade any more once its type was read.
+        """
+        return tuple(item.execution for item in self.items if item.is_known_type)
+
+
+def execution_of(row: Row) -> VenueExecution:
+    """Return an execution, from an answer or from the private stream.
+
+    Only trades, and what the venue traded for us (ADL, liquidation), move quantity. Funding, and
+    any type that we do not know, is money alone.
+    """
+    exec_type = row.text("execType")
+    return VenueExecution(
+        execution=_quantity(row, exec_type) if exec_type in _TRADES else _money(row),
+        exec_type=exec_type,
+        venue_order_id=row.maybe_text("orderId"),
+        leaves_qty=row.maybe_decimal("leavesQty"),
+        seq=row.maybe_integer("seq") or 0,
+    )
+
+
+def _quantity(row: Row, exec_type: str) -> Execution:
+    return Execution(
+        exec_id=row.text("execId"),
+        asset=asset_of(row.text("symbol")),
+        ts_ms=row.time_ms("execTime"),
+        kind=ExecutionKind.TRADE,
+        side=row.side("side"),
+        qty=row.price("execQty"),
+        price=row.price("execPrice"),
+        fee=row.decimal("execFee"),
+        client_order_id=row.text_if_any("orderLinkId"),
+        reason=_exit_reason(row, exec_type),
+    )
+
+
+def _money(row: Row) -> Execution:
+    return Execution(
+        exec_id=row.text("execId"),
+        asset=asset_of(row.text("symbol")),
+        ts_ms=row.time_ms("execTime"),
+        kind=ExecutionKind.FUNDING,
+        # Nobody books the side of a payment, and the venue need not name one.
+        side=row.maybe_side("side") or Side.SELL,
+        qty=row.maybe_decimal("execQty") or ZERO,
+        price=row.maybe_decimal("execPrice") or ZERO,
+        funding=-row.decimal("execFee"),
+    )
+
+
+def _exit_reason(row: Row, exec_type: str) -> ExitReason | None:
+    """Return why the venue, or somebody else, closed; None for an entry and for our own orders."""
+    made_by, stop_type = row.word("createType") or "", row.word("stopOrderType") or ""
+    by_venue = (
+        _REASONS_BY_KIND.get(exec_type)
+        or _REASONS_BY_CREATION.get(made_by.partition("_")[0])
+        or _REASONS_BY_STOP.get(stop_type)
+    )
+    if by_venue is not None or row.maybe_text("orderLinkId") is not None:
+        return by_venue
+    return ExitReason.EXTERNAL if row.maybe_decimal("closedSize") else None

@@ -1,0 +1,192 @@
+"""The tolerant reader of one JSON object."""
+
+import re
+from decimal import Decimal, DecimalException
+from typing import Never
+
+from domain.errors import BadDataError
+from domain.market.instruments import Side
+
+SIDES = {"Buy": Side.BUY, "Sell": Side.SELL}
+
+_LONGEST = 500
+_LARGEST_EXPONENT = 18
+"""Of ten: no price, quantity or balance is larger, or smaller than its inverse."""
+_LARGEST_INT = 10**18
+_LATEST_MS = 10**14
+_NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,3})?")
+_NO_WORDS = frozenset({"", "UNKNOWN", "EC_NoError", "None"})
+"""What the venue writes where there is nothing to say."""
+
+
+class Row:
+    """One JSON object of the venue."""
+
+    def __init__(self, what: str, raw: object) -> None:
+        """Take parsed JSON.
+
+        Args:
+            what: names it in errors.
+            raw: anything.
+
+        Raises:
+            BadDataError: it is not an object.
+        """
+        if not isinstance(raw, dict):
+            raise BadDataError(f"{what}: expected an object, found {shown(raw)}")
+        self._what = what
+        self._raw = raw
+
+    def text(self, name: str) -> str:
+        """Return a text that must be there and not be empty."""
+        found = self.maybe_text(name)
+        return self._missing(name, "a text") if found is None else found
+
+    def maybe_text(self, name: str) -> str | None:
+        """Return a text; None where it is absent or empty."""
+        found = self._raw.get(name)
+        return found if isinstance(found, str) and 0 < len(found) <= _LONGEST else None
+
+    def text_if_any(self, name: str) -> str | None:
+        """Return a text; None where it is absent or empty, and nothing else."""
+        found = self.maybe_text(name)
+        return self._missing(name, "a text") if found is None and self._says(name) else found
+
+    def word(self, name: str) -> str | None:
+        """Return a text that says something; None for the venue's ways to say nothing."""
+        found = self.maybe_text(name)
+        return None if found in _NO_WORDS else found
+
+    def decimal(self, name: str) -> Decimal:
+        """Return a finite number that must be there."""
+        found = self.maybe_decimal(name)
+        return self._missing(name, "a number") if found is None else found
+
+    def maybe_decimal(self, name: str) -> Decimal | None:
+        """Return a finite number; None where it is absent, empty or unreadable."""
+        return _decimal(self._raw.get(name))
+
+    def price(self, name: str) -> Decimal:
+        """Return a number above zero that must be there."""
+        found = self.maybe_price(name)
+        return self._missing(name, "a number above zero") if found is None else found
+
+    def maybe_price(self, name: str) -> Decimal | None:
+        """Return a number above zero; None where it is absent or the venue's zero for none."""
+        found = self.maybe_decimal(name)
+        return found if found is not None and found > 0 else None
+
+    def price_if_any(self, name: str) -> Decimal | None:
+        """Return a price; None where it is absent, empty or zero, and nothing else."""
+        if not self._says(name):
+            return None
+        found = self.maybe_decimal(name)
+        if found is None or found < 0:
+            self._missing(name, "a price")
+        return found or None
+
+    def qty(self, name: str) -> Decimal:
+        """Return a number that is not negative and must be there."""
+        found = self.maybe_decimal(name)
+        return self._missing(name, "a qty") if found is None or found < 0 else found
+
+    def integer(self, name: str) -> int:
+        """Return a whole number that must be there."""
+        found = self.maybe_integer(name)
+        return self._missing(name, "a whole number") if found is None else found
+
+    def maybe_integer(self, name: str) -> int | None:
+        """Return a whole number; None where it is absent or unreadable."""
+        return _integer(self._raw.get(name))
+
+    def time_ms(self, name: str) -> int:
+        """Return a time, ms since 1970 UTC, that must be there."""
+        found = self.maybe_time_ms(name)
+        return self._missing(name, "ms") if found is None else found
+
+    def maybe_time_ms(self, name: str) -> int | None:
+        """Return a time, ms since 1970 UTC; None where it is absent or unreadable."""
+        found = self.maybe_integer(name)
+        return found if found is not None and 0 < found < _LATEST_MS else None
+
+    def flag(self, name: str) -> bool:
+        """Return whether a flag is set; an absent one is not."""
+        return self._raw.get(name) in (True, 1, "true", "1")
+
+    def side(self, name: str) -> Side:
+        """Return a side that must be there."""
+        found = self.maybe_side(name)
+        return self._missing(name, "Buy or Sell") if found is None else found
+
+    def maybe_side(self, name: str) -> Side | None:
+        """Return a side; None where there is none."""
+        return SIDES.get(self.maybe_text(name) or "")
+
+    def row(self, name: str) -> "Row":
+        """Return an object inside that must be there."""
+        return Row(f"{self._what}.{name}", self._raw.get(name))
+
+    def items(self, name: str) -> list[object]:
+        """Return a list inside that must be there."""
+        found = self._raw.get(name)
+        return found if isinstance(found, list) else self._missing(name, "a list")
+
+    def maybe_items(self, name: str) -> list[object]:
+        """Return a list inside, empty where there is none."""
+        found = self._raw.get(name)
+        return found if isinstance(found, list) else []
+
+    def rows(self, name: str) -> list["Row"]:
+        """Return a list of objects inside that must be there."""
+        return [Row(f"{self._what}.{name}", item) for item in self.items(name)]
+
+    def row_of_symbol(self, symbol: str) -> "Row":
+        """Return a perpetual's row of the list inside, which must be there."""
+        for row in self.rows("list"):
+            if row.maybe_text("symbol") == symbol:
+                return row
+        raise BadDataError(f"{self._what}: expected {symbol} in field list, found none")
+
+    def boolean(self, name: str) -> bool:
+        """Return true or false, which must be there in no other word."""
+        found = self._raw.get(name)
+        return found if isinstance(found, bool) else self._missing(name, "true or false")
+
+    def has(self, name: str) -> bool:
+        """Tell whether a field is there, whatever it holds."""
+        return name in self._raw
+
+    def _says(self, name: str) -> bool:
+        return self._raw.get(name) not in (None, "")
+
+    def _missing(self, name: str, expected: str) -> Never:
+        found = shown(self._raw[name]) if name in self._raw else "nothing"
+        raise BadDataError(f"{self._what}: expected {expected} in field {name}, found {found}")
+
+
+def _decimal(raw: object) -> Decimal | None:
+    """Return a finite number of a sane size; floats are read as they print."""
+    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
+        return None
+    try:
+        text = raw if isinstance(raw, str) else repr(raw)
+        found = Decimal(text) if _NUMBER.fullmatch(text) else None
+    except (DecimalException, ValueError):
+        return None
+    if found is None or (found and abs(found.adjusted()) > _LARGEST_EXPONENT):
+        return None
+    return found
+
+
+def _integer(raw: object) -> int | None:
+    found = _decimal(raw)
+    if found is None or found != found.to_integral_value() or abs(found) > _LARGEST_INT:
+        return None
+    return int(found)
+
+
+def shown(raw: object) -> str:
+    """Return raw JSON in short."""
+    if isinstance(raw, str | int | float) or raw is None:
+        return repr(raw)[:60]
+    return f"a {type(raw).__name__}"

@@ -1,0 +1,99 @@
+"""Where a run trades: its mode, and what the mode needs."""
+
+from collections.abc import Callable, Iterator, Mapping
+from enum import StrEnum
+
+from pydantic import SecretStr
+
+from domain.errors import ConfigError
+from infra.settings import Settings
+from infra.venues.bybit import venues
+from infra.venues.bybit.http.client import Credentials
+from infra.venues.bybit.venues import Venue
+
+LIVE_TRADING, YES = "LIVE_TRADING", "yes"
+_KEY, _SECRET = "BYBIT_API_KEY", "BYBIT_API_SECRET"
+
+
+class Mode(StrEnum):
+    """Where prices come from and where orders go."""
+
+    SIM = "sim"
+    REPLAY = "replay"
+    PAPER = "paper"
+    TESTNET = "testnet"
+    DEMO = "demo"
+    LIVE = "live"
+
+    @property
+    def has_account(self) -> bool:
+        """Tell whether it trades an account at Bybit, and so needs a key."""
+        return self in _ACCOUNTS
+
+    @property
+    def has_market(self) -> bool:
+        """Tell whether it reads a market of Bybit's."""
+        return self is Mode.PAPER or self.has_account
+
+
+_ACCOUNTS: Mapping[Mode, Callable[[Credentials], Venue]] = {
+    Mode.TESTNET: venues.testnet,
+    Mode.DEMO: venues.demo,
+    Mode.LIVE: venues.mainnet,
+}
+
+
+def venue_of(mode: Mode, settings: Settings, environ: Mapping[str, str]) -> Venue:
+    """Return the venue of a mode that reads a market of Bybit's.
+
+    Raises:
+        ConfigError: the mode is not allowed, or lacks its keys; says all of it.
+    """
+    problems = [*_forbidden(mode, settings, environ), *_missing(mode, settings)]
+    if problems:
+        raise ConfigError("\n".join([f"--mode {mode} cannot start:", *problems]))
+    exchange = settings.exchange
+    make = _ACCOUNTS.get(mode)
+    if make is None:
+        venue = venues.mainnet(None)
+    else:
+        credentials = Credentials(
+            api_key=_text(exchange.api_key), api_secret=_text(exchange.api_secret)
+        )
+        venue = make(credentials)
+    return venue.at(
+        rest_url=exchange.rest_url,
+        public_stream_url=exchange.public_stream_url,
+        private_stream_url=exchange.private_stream_url,
+        speed=float(exchange.clock_speed),
+    )
+
+
+def _forbidden(mode: Mode, settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
+    # Not read from .env: a file that lies about must not be able to say yes.
+    if mode is Mode.LIVE and environ.get(LIVE_TRADING) != YES:
+        yield f"- it trades real money, and needs {LIVE_TRADING}={YES} in the environment"
+    if not mode.has_account:
+        return
+    for name, said, of_mode in (
+        ("testnet", settings.exchange.testnet, mode is Mode.TESTNET),
+        ("demo", settings.exchange.demo, mode is Mode.DEMO),
+    ):
+        if said not in {None, of_mode}:
+            yield (
+                f"- exchange.{name} (BYBIT_{name.upper()}) is {str(said).lower()}, expected"
+                f" {str(of_mode).lower()} or nothing: the key is said to be another account's"
+            )
+
+
+def _missing(mode: Mode, settings: Settings) -> Iterator[str]:
+    if not mode.has_account:
+        return
+    keys = {_KEY: settings.exchange.api_key, _SECRET: settings.exchange.api_secret}
+    names = [name for name, value in keys.items() if value is None]
+    if names:
+        yield f"- {' and '.join(names)} must be set, in the environment or in .env (.env.example)"
+
+
+def _text(secret: SecretStr | None) -> str:
+    return "" if secret is None else secret.get_secret_value()

@@ -1,0 +1,124 @@
+"""The paper account at the real market, put together."""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from domain.errors import ConfigError
+from domain.rules import TradingRules
+from infra.net.pool import Subscription
+from infra.net.stream_stats import StreamStats
+from infra.venues.bybit.connection import MarketConnection
+from infra.venues.bybit.listings import find_listing
+from infra.venues.bybit.shapes.market import Listing
+from infra.venues.paper.account import PaperAccount
+from infra.venues.paper.exchange import PaperExchange
+from infra.venues.paper.memory import Memory
+from infra.venues.paper.offline_catch_up import Unseen
+
+
+class PaperConnection:
+    """An account that needs no key and places no order at the venue."""
+
+    warnings: tuple[str, ...] = ()
+    wallet = None
+    """Nobody pays into an account on paper, or draws from it."""
+
+    def __init__(self, market: MarketConnection, rules: TradingRules, file: Path) -> None:
+        """Go on where the account was; connect nothing yet.
+
+        Args:
+            market: whose prices fill the orders; stays its owner's to close.
+            rules: leverage, fills, and the starting balance of a new account.
+            file: the account's own.
+
+        Raises:
+            ConfigError: the file cannot be read.
+        """
+        self._market = market
+        self._account = PaperAccount(rules, Memory(file))
+        self._candle_ms = rules.strategy.candle_ms
+        self._unseen: Unseen | None = None
+        self._subscriptions: list[Subscription] = []
+        self.wallet = None
+        self.exchange = PaperExchange(
+            self._account,
+            market.rest,
+            symbols=market.symbols,
+            now_ms=market.server_clock.now_ms,
+        )
+
+    def prepare(self, rules: TradingRules) -> TradingRules:
+        """Return the rules with the venue's filters and the account's balance.
+
+        Raises:
+            ConfigError: an asset cannot be traded as the settings want; says all of it.
+            UnavailableError: the venue does not answer.
+        """
+        listings = _listings(self._market, rules)
+        self._unseen = Unseen(
+            self._account,
+            self.exchange,
+            self._market.rest,
+            symbols=self._market.symbols,
+            candle_ms=self._candle_ms,
+            funding_interval_ms={
+                asset: listing.funding_interval_ms or rules.fills.funding_interval_ms
+                for asset, listing in listings.items()
+            },
+            now_ms=self._market.server_clock.now_ms,
+        )
+        assets = tuple(replace(a, instrument=listings[a.asset].instrument) for a in rules.assets)
+        fills = replace(rules.fills, initial_balance=self._account.engine.wallet)
+        return replace(rules, assets=assets, fills=fills)
+
+    def start(self) -> None:
+        """Let the market's prices reach the account."""
+        if self._unseen is None:
+            raise ValueError("expected a connection that was prepared")
+        for asset, symbol in self._market.symbols.items():
+            self._subscriptions.append(
+                self._market.stream.tickers(
+                    symbol,
+                    partial(self.exchange.on_ticker, asset),
+                    on_connected=partial(self._on_connected, asset, self._unseen),
+                    on_lost=partial(self._on_lost, asset, self._unseen),
+                )
+            )
+        self._unseen.start()
+
+    def stream_stats(self) -> list[StreamStats]:
+        """Return nothing: the market's own streams tell of this account."""
+        return []
+
+    def refused(self) -> dict[tuple[str, str], int]:
+        """Return nothing: what the market says is counted there."""
+        return {}
+
+    def close(self) -> None:
+        """Hear no more; may be called twice."""
+        for subscription in self._subscriptions:
+            subscription.close()
+        if self._unseen is not None:
+            self._unseen.close()
+
+    def _on_connected(self, asset: str, unseen: Unseen, _down_s: float) -> None:
+        unseen.on_connected(asset)
+
+    def _on_lost(self, asset: str, unseen: Unseen, _why: str) -> None:
+        self.exchange.forget_price(asset)
+        unseen.on_lost(asset)
+
+
+def _listings(market: MarketConnection, rules: TradingRules) -> dict[str, Listing]:
+    found: dict[str, Listing] = {}
+    problems: list[str] = []
+    for asset in rules.assets:
+        symbol = asset.instrument.symbol
+        try:
+            found[asset.asset] = find_listing(market.rest, symbol, asset.leverage)
+        except ConfigError as error:
+            problems.append(f"- {error}")
+    if problems:
+        raise ConfigError("\n".join(["the assets cannot be traded:", *problems]))
+    return found

@@ -1,0 +1,83 @@
+"""The paper account on disk: a line for each act, which is there whole or not at all."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from domain.errors import ConfigError
+from domain.trading.orders import OrderUpdate
+from domain.trading.positions import Execution
+from domain.trading.sizing import ProtectiveLevels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """What happened at once, and how it left the asset."""
+
+    asset: str
+    executions: tuple[Execution, ...] = ()
+    updates: tuple[OrderUpdate, ...] = ()
+    stops: ProtectiveLevels | None = None
+    """That stand after it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """The first line."""
+
+    initial_balance: Decimal
+
+
+_ACTS, _OPENINGS = TypeAdapter(Act), TypeAdapter(Opening)
+
+
+class Memory:
+    """An account's file, appended to; a killed process loses nothing that it has told."""
+
+    def __init__(self, file: Path) -> None:
+        """Name the file; it may not exist yet."""
+        self._path = file
+
+    def read(self) -> tuple[Opening | None, list[Act]]:
+        """Return what was stored, oldest first.
+
+        Raises:
+            ConfigError: the file cannot be read, or is of something else.
+        """
+        try:
+            lines = list(self._whole_lines())
+            if not lines:
+                return None, []
+            opening = _OPENINGS.validate_json(lines[0])
+            return opening, [_ACTS.validate_json(line) for line in lines[1:]]
+        except (OSError, ValidationError) as error:
+            raise ConfigError(f"{self._path}: is no readable paper account") from error
+
+    def begin(self, opening: Opening) -> None:
+        """Store the first line."""
+        self._append(_OPENINGS.dump_json(opening))
+
+    def add(self, act: Act) -> None:
+        """Store an act; on disk when this returns."""
+        self._append(_ACTS.dump_json(act))
+
+    def _append(self, line: bytes) -> None:
+        file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            os.write(file, line + b"\n")
+            os.fsync(file)
+        finally:
+            os.close(file)
+
+    def _whole_lines(self) -> Iterator[bytes]:
+        # Half a line is left where a machine lost its power: nobody was told of it.
+        content = self._path.read_bytes() if self._path.exists() else b""
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            with self._path.open("r+b") as file:
+                file.truncate(whole)
+        yield from content[:whole].splitlines()

@@ -1,0 +1,164 @@
+"""The exchange of a replay: the matching engine behind the exchange's port."""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Protocol
+
+from domain.backtesting.plain_loop import inside_candle
+from domain.errors import FencedError
+from domain.market.funding import FundingHistory
+from domain.market.instruments import Candle, exact
+from domain.rules import TradingRules
+from domain.trading.matching import Event, MatchingEngine
+from domain.trading.orders import OrderRequest, OrderUpdate, Purpose, RestingOrder
+from domain.trading.positions import FLAT, Execution, Holding
+from domain.trading.sizing import ProtectiveLevels
+from infra.venues.replay.clock import ReplayClock
+from infra.venues.replay.subscribers import Seat, Subscribers
+
+
+class Listener(Protocol):
+    """Whom the exchange tells."""
+
+    def on_execution(self, execution: Execution) -> None:
+        """Take an execution."""
+
+    def on_order(self, update: OrderUpdate) -> None:
+        """Take news of an order."""
+
+    def on_mark_price(self, ts_ms: int, mark_price: Decimal) -> None:
+        """Take the mark price."""
+
+
+_AT_CLOSE = (Purpose.EXIT, Purpose.EMERGENCY, Purpose.OPERATOR, Purpose.NAKED, Purpose.ENTRY)
+"""In which order the orders of one close fill (strategy 10.3 e)."""
+
+
+class ReplayExchange:
+    """One account. Orders rest until the replay fills them; safe from any thread."""
+
+    def __init__(
+        self,
+        rules: TradingRules,
+        clock: ReplayClock,
+        funding: Mapping[str, FundingHistory | None],
+    ) -> None:
+        """Start flat, with the starting balance; funding by asset."""
+        self._rules = rules
+        self._funding = funding
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._subscribers: Subscribers[Listener] = Subscribers()
+        self.engine = MatchingEngine(rules.fills)
+
+    # The port.
+
+    def submit(self, order: OrderRequest, is_ours: Callable[[], bool]) -> OrderUpdate:
+        """Accept an order, which rests until the close."""
+        with self._lock:
+            _check(is_ours)
+            return self.engine.submit(order, self._clock.now_ms())
+
+    def order(self, asset: str, client_order_id: str) -> OrderUpdate | None:  # noqa: ARG002
+        """Return what became of an order; None where it never arrived."""
+        with self._lock:
+            return self.engine.order(client_order_id)
+
+    def executions(self, asset: str, since_ms: int) -> Sequence[Execution]:
+        """Return the asset's executions from a time on, oldest first."""
+        with self._lock:
+            return [e for e in self.engine.executions(asset) if e.ts_ms >= since_ms]
+
+    def holding(self, asset: str) -> Holding:
+        """Return the open position and its stops."""
+        with self._lock:
+            position, stops = self.engine.positions.get(asset), self.engine.stops.get(asset)
+        if position is None:
+            return FLAT
+        return Holding(
+            signed_qty=position.signed_qty,
+            stop_loss=None if stops is None else stops.stop_loss,
+            take_profit=None if stops is None else stops.take_profit,
+        )
+
+    def open_orders(self, asset: str) -> Sequence[RestingOrder]:  # noqa: ARG002
+        """Return nothing: there are no orders but ours, which are looked up by id."""
+        return ()
+
+    def cancel(self, asset: str, order: RestingOrder, is_ours: Callable[[], bool]) -> None:
+        """Cancel nothing: no order is unknown here."""
+
+    def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> None:
+        """Move the stops of the open position."""
+        with self._lock:
+            _check(is_ours)
+            self.engine.set_stops(asset, levels)
+
+    def subscribe(self, asset: str, listener: Listener) -> Seat:
+        """Tell a listener what happens to the asset from now on."""
+        return self._subscribers.add(asset, listener)
+
+    # What the replay makes happen.
+
+    def trade_inside(self, candles: Iterable[tuple[str, Candle]]) -> bool:
+        """Let the exchange act inside the candles; tell what happened, and the closing marks.
+
+        Returns:
+            Whether anybody was told anything.
+        """
+        has_told = False
+        for asset, candle in candles:
+            with self._lock:
+                was_open = asset in self.engine.positions
+                events = inside_candle(
+                    self.engine, self._rules, asset, candle, self._funding.get(asset)
+                )
+            self._tell(asset, events)
+            if was_open:
+                self._tell_mark(asset, candle)
+                has_told = True
+        return has_told
+
+    def fill_at_close(self, closes: Mapping[str, float], t_ms: int) -> bool:
+        """Fill the resting orders at their assets' closes; tell what happened.
+
+        An asset without a close at t takes no part: its orders go on resting.
+
+        Returns:
+            Whether there was any.
+        """
+        with self._lock:
+            resting = [order for order in self.engine.resting() if order.asset in closes]
+        orders = sorted(resting, key=self._turn)
+        for order in orders:
+            with self._lock:
+                price = exact(closes[order.asset])
+                events = self.engine.fill(order.client_order_id, price, t_ms)
+            self._tell(order.asset, events)
+        return bool(orders)
+
+    def _turn(self, order: OrderRequest) -> tuple[int, int]:
+        purpose = Purpose(order.client_order_id.rsplit("-", 2)[1])
+        return _AT_CLOSE.index(purpose), self._rules.order_of(order.asset)
+
+    def _tell(self, asset: str, events: Iterable[Event]) -> None:
+        listener = self._subscribers.get(asset)
+        if listener is None:
+            return
+        for event in events:
+            if isinstance(event, Execution):
+                listener.on_execution(event)
+            else:
+                listener.on_order(event)
+
+    def _tell_mark(self, asset: str, candle: Candle) -> None:
+        listener = self._subscribers.get(asset)
+        if listener is not None:
+            listener.on_mark_price(candle.close_time_ms, exact(candle.close))
+
+
+def _check(is_ours: Callable[[], bool]) -> None:
+    if not is_ours():
+        message = "a replaced incarnation tried to act at the exchange"
+        raise FencedError(message)

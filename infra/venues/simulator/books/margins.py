@@ -1,0 +1,118 @@
+"""What positions and orders require of the account at the present mark prices."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from domain.trading.positions import ZERO
+from infra.venues.simulator.books.account import Account
+from infra.venues.simulator.books.tiers import (
+    MarginMode,
+    bankruptcy_price,
+    cross_liquidation_price,
+    isolated_liquidation_price,
+    maintenance_margin,
+)
+from infra.venues.simulator.prices.market import Market
+from infra.venues.simulator.records import VenueOrder
+
+
+class Margins:
+    """Requirements in USDT, and the prices at which they are not met any more."""
+
+    def __init__(self, account: Account, market: Market) -> None:
+        """Look at an account and at a market; nothing here changes them."""
+        self._account = account
+        self._market = market
+        self._fee_rate = account.rules.taker_fee_rate
+
+    # What there is.
+
+    def unrealized_pnl(self) -> Decimal:
+        """Return the profit of all positions at the mark prices."""
+        return sum(
+            (
+                position.unrealized_pnl(self._market.mark_price(symbol))
+                for symbol, position in self._account.engine.positions.items()
+            ),
+            ZERO,
+        )
+
+    def equity(self) -> Decimal:
+        """Return the wallet with all unrealized profit at the mark prices."""
+        return self._account.engine.wallet + self.unrealized_pnl()
+
+    def available(self, orders: Iterator[VenueOrder]) -> Decimal:
+        """Return what new orders may bind."""
+        bound = self.of_positions() + self.of_orders(orders)
+        if self._account.margin_mode is MarginMode.ISOLATED:
+            return self._account.engine.wallet - bound
+        return self.equity() - bound
+
+    # What is bound.
+
+    def initial(self, symbol: str) -> Decimal:
+        """Return what a position binds, its closing fee included."""
+        notional = self._notional(symbol)
+        return notional / self._account.books[symbol].leverage + notional * self._fee_rate
+
+    def maintenance(self, symbol: str) -> Decimal:
+        """Return a position's maintenance margin, its closing fee included."""
+        notional = self._notional(symbol)
+        return maintenance_margin(notional) + notional * self._fee_rate
+
+    def of_positions(self) -> Decimal:
+        """Return what all positions bind."""
+        return sum((self.initial(symbol) for symbol in self._account.engine.positions), ZERO)
+
+    def maintenance_of_positions(self, but: str = "") -> Decimal:
+        """Return the maintenance margin of all positions, or of all but one."""
+        symbols = self._account.engine.positions
+        return sum((self.maintenance(symbol) for symbol in symbols if symbol != but), ZERO)
+
+    def of_orders(self, orders: Iterator[VenueOrder]) -> Decimal:
+        """Return what open orders bind."""
+        return sum((self.of_order(order) for order in orders), ZERO)
+
+    def of_order(self, order: VenueOrder) -> Decimal:
+        """Return what one order binds: nothing where it only reduces."""
+        if order.reduce_only or order.is_protective:
+            return ZERO
+        qty, position = order.leaves_qty, self._account.position(order.symbol)
+        if position is not None and position.side is not order.side:
+            qty = max(ZERO, qty - position.qty)
+        is_priced = order.price > 0 and not order.is_market
+        price = order.price if is_priced else self._market.last_price(order.symbol)
+        rate = 1 / self._account.books[order.symbol].leverage + 2 * self._fee_rate
+        return qty * price * rate
+
+    # Where it ends.
+
+    def liquidation_price(self, symbol: str) -> Decimal | None:
+        """Return the mark price at which the position is taken over; None: none."""
+        position = self._account.position(symbol)
+        if position is None:
+            return None
+        if self._account.margin_mode is MarginMode.ISOLATED:
+            return isolated_liquidation_price(
+                position.side,
+                position.avg_entry_price,
+                position.qty,
+                self._account.books[symbol].leverage,
+            )
+        others = self.maintenance_of_positions(but=symbol)
+        mark_price = self._market.mark_price(symbol)
+        return cross_liquidation_price(
+            position.side, mark_price, position.qty, self.equity(), others
+        )
+
+    def takeover_price(self, symbol: str) -> Decimal:
+        """Return the price at which a liquidated position goes over."""
+        position = self._account.engine.positions[symbol]
+        if self._account.margin_mode is not MarginMode.ISOLATED:
+            return self._market.mark_price(symbol)
+        leverage = self._account.books[symbol].leverage
+        return bankruptcy_price(position.side, position.avg_entry_price, leverage)
+
+    def _notional(self, symbol: str) -> Decimal:
+        position = self._account.position(symbol)
+        return ZERO if position is None else position.qty * self._market.mark_price(symbol)

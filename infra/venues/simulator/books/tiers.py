@@ -1,0 +1,114 @@
+"""Margin and liquidation: tiers, requirements, the price at which a position is taken over.
+
+Sources: Bybit's help center (isolated USDT contracts) and the tiers of BTCUSDT as recorded in 2023.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from domain.market.instruments import Side
+
+
+class MarginMode(StrEnum):
+    """How the account covers its positions."""
+
+    CROSS = "REGULAR_MARGIN"
+    ISOLATED = "ISOLATED_MARGIN"
+    PORTFOLIO = "PORTFOLIO_MARGIN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tier:
+    """Up to a notional, what is required."""
+
+    number: int
+    limit: Decimal
+    """USDT."""
+    maintenance_rate: Decimal
+    initial_rate: Decimal
+    max_leverage: Decimal
+    deduction: Decimal
+    """USDT; makes the requirement continuous from tier to tier."""
+
+
+def _tiers(rows: list[tuple[str, str, str, str]]) -> tuple[Tier, ...]:
+    made: list[Tier] = []
+    for i, (limit, maintenance, initial, leverage) in enumerate(rows):
+        deduction = Decimal(0)
+        if made:
+            more = Decimal(maintenance) - made[-1].maintenance_rate
+            deduction = made[-1].deduction + made[-1].limit * more
+        made.append(
+            Tier(
+                number=i + 1,
+                limit=Decimal(limit),
+                maintenance_rate=Decimal(maintenance),
+                initial_rate=Decimal(initial),
+                max_leverage=Decimal(leverage),
+                deduction=deduction,
+            )
+        )
+    return tuple(made)
+
+
+TIERS = _tiers(
+    [
+        ("2000000", "0.005", "0.01", "100.00"),
+        ("10000000", "0.01", "0.02", "50.00"),
+        ("20000000", "0.015", "0.03", "33.33"),
+        ("100000000", "0.025", "0.05", "20.00"),
+        ("1000000000", "0.05", "0.1", "10.00"),
+    ]
+)
+"""Of every symbol; only the first of BTCUSDT is known to be right."""
+
+
+def tier_of(notional: Decimal) -> Tier:
+    """Return the tier of a position's notional."""
+    return next((tier for tier in TIERS if notional <= tier.limit), TIERS[-1])
+
+
+def maintenance_margin(notional: Decimal) -> Decimal:
+    """Return what a position must always be worth, without the fee of closing it."""
+    tier = tier_of(notional)
+    return notional * tier.maintenance_rate - tier.deduction
+
+
+def isolated_liquidation_price(
+    side: Side, entry_price: Decimal, qty: Decimal, leverage: Decimal
+) -> Decimal | None:
+    """Return the mark price at which an isolated position is taken over; None: none."""
+    notional = entry_price * qty
+    away = (notional / leverage - maintenance_margin(notional)) / qty
+    price = entry_price - away if side is Side.BUY else entry_price + away
+    return price if price > 0 else None
+
+
+def bankruptcy_price(side: Side, entry_price: Decimal, leverage: Decimal) -> Decimal:
+    """Return the price at which an isolated position has lost its initial margin."""
+    away = entry_price / leverage
+    return max(Decimal(0), entry_price - away if side is Side.BUY else entry_price + away)
+
+
+def cross_liquidation_price(
+    side: Side, mark_price: Decimal, qty: Decimal, equity: Decimal, other_margin: Decimal
+) -> Decimal | None:
+    """Return the mark price at which equity meets all maintenance margin, others unmoved.
+
+    Args:
+        side: of the position.
+        mark_price: now.
+        qty: of the position.
+        equity: of the account at the mark prices of now.
+        other_margin: maintenance margin of the other positions.
+
+    Returns:
+        None where no price above 0 does.
+    """
+    rate = tier_of(qty * mark_price).maintenance_rate
+    if side is Side.SELL:
+        price = (equity + qty * mark_price - other_margin) / (qty * (1 + rate))
+    else:
+        price = (qty * mark_price + other_margin - equity) / (qty * (1 - rate))
+    return price if price > 0 else None

@@ -1,0 +1,137 @@
+"""The exchange behind its sockets: where its parts meet, and how it begins and ends."""
+
+from infra.venues.simulator.books.account import Account
+from infra.venues.simulator.clock import Clock, wall_ms
+from infra.venues.simulator.entry import OrderEntry
+from infra.venues.simulator.faults.book import FaultBook
+from infra.venues.simulator.faults.of_venue import VenueFaults
+from infra.venues.simulator.gate import Gate, RateLimits
+from infra.venues.simulator.manual.actions import Hand
+from infra.venues.simulator.manual.fault_executor import Acts
+from infra.venues.simulator.memory.event_log import Chronicle
+from infra.venues.simulator.memory.restoring import check_symbols, restore_market, restore_venue
+from infra.venues.simulator.memory.state_file import Memory, StateFile
+from infra.venues.simulator.opening import opening
+from infra.venues.simulator.options import SimulatorOptions
+from infra.venues.simulator.prices.funding import Funding
+from infra.venues.simulator.prices.market import Market, tick_ms
+from infra.venues.simulator.streams.client_session import Reception
+from infra.venues.simulator.streams.hub import Hub
+from infra.venues.simulator.streams.market_publisher import Tape
+from infra.venues.simulator.streams.tickers import Tickers
+from infra.venues.simulator.tasks import Tasks
+from infra.venues.simulator.timeline import Timeline
+from infra.venues.simulator.trading.venue import Venue
+from infra.venues.simulator.wire import Wire
+
+
+class Simulator:
+    """All parts of one exchange, which live in one event loop."""
+
+    def __init__(self, options: SimulatorOptions) -> None:
+        """Begin, or go on from the state file.
+
+        Raises:
+            ConfigError: candles, state, port or faults cannot be used.
+        """
+        self.options = options
+        self.state = StateFile(options.state, kept=options.kept)
+        memory = self.state.read()
+        self.seed = memory.start.seed if memory else options.seed
+        # Prices.
+        with self.state.refusing():
+            source, history, start_ms = opening(options, self.seed, memory)
+        self.clock = Clock(start_ms, options.speed)
+        self.market = Market(
+            source,
+            options.instruments,
+            seed=self.seed,
+            history=history,
+            tick_ms=tick_ms(options.speed),
+        )
+        self.funding = Funding(source, options.fills)
+        # Sockets.
+        self.faults = FaultBook(self.seed)
+        self.wire = Wire(options.port)
+        self.gate = Gate(options.keys, self.clock, checks_time=self._checks_time())
+        self.limits = RateLimits(ip_limit=options.ip_limit)
+        self.tickers = Tickers(self.market, options.fills, self.funding)
+        self.hub = Hub(self.clock, self.faults, self.wire, self.seed)
+        self.reception = Reception(
+            self.hub, self.gate, self.clock, self.faults, self.wire, self.tickers, self.seed
+        )
+        # Orders, positions and money.
+        self.account = Account(options.fills, self.market.instruments)
+        self.chronicle = Chronicle(
+            self.state, self.hub, self.account, self.market, lambda: self.venue
+        )
+        chances = VenueFaults(self.faults)
+        self.venue = Venue(
+            self.account, self.market, self.chronicle, chances, self.clock.now_ms, self.seed
+        )
+        self.tasks = Tasks()
+        self.entry = OrderEntry(
+            self.venue, self.clock, self.faults, self.chronicle, self.tasks, self.seed
+        )
+        # What moves them.
+        tape = Tape(self.tickers, self.hub, self.clock, self.faults)
+        self.hand = Hand(self.market, self.venue, tape, self.chronicle)
+        self.acts = Acts(
+            self.faults, self.hand, self.market, self.hub, self.wire, self.chronicle, self.tasks
+        )
+        self.timeline = Timeline(
+            self.clock, self.market, self.funding, self.venue, tape, self.chronicle, self.acts
+        )
+        for spec in options.faults:
+            self.acts.check(spec)
+        self._begin(source.first_open_ms, memory)
+
+    def start(self) -> None:
+        """Let time run and faults fall due; called inside the loop."""
+        for spec in self.options.faults:
+            self.acts.add(spec)
+        if not self.clock.is_lockstep:
+            self.tasks.spawn(self.timeline.run())
+
+    async def close(self) -> None:
+        """Stop everything."""
+        await self.tasks.close()
+        await self.wire.close()
+        self.state.close()
+
+    def _checks_time(self) -> bool:
+        wanted = self.options.checks_time
+        return not self.clock.is_lockstep if wanted is None else wanted
+
+    def _begin(self, first_open_ms: int, memory: Memory | None) -> None:
+        self.state.open()
+        self.chronicle.start(
+            {
+                "seed": self.seed,
+                "first_open_ms": first_open_ms,
+                "speed": self.options.speed,
+                "time_ms": self.clock.now_ms(),
+                "wall_ms": wall_ms(),
+            }
+        )
+        if memory is None:
+            self._begin_anew(self.clock.now_ms())
+        else:
+            with self.state.refusing():
+                self._go_on(memory)
+        self.chronicle.commit()
+
+    def _begin_anew(self, now_ms: int) -> None:
+        self.timeline.skip_to(now_ms)
+        self.timeline.begin()
+        self.chronicle.done_until(now_ms)
+
+    def _go_on(self, memory: Memory) -> None:
+        check_symbols(memory, self.market.instruments, self.options.state)
+        restore_market(memory, self.market)
+        self.timeline.skip_to(memory.time_ms)
+        restore_venue(memory, self.venue)
+        self.timeline.begin()
+        self.chronicle.done_until(memory.time_ms)
+        self.venue.resume()
+        self.timeline.catch_up()

@@ -1,0 +1,84 @@
+"""What people do to prices, to money and to a position, by hand or on a fault's behalf."""
+
+from decimal import Decimal
+
+from domain.market.instruments import Instrument, Side
+from domain.trading.positions import ZERO, Position
+from infra.venues.simulator.faults.kinds import Kind
+from infra.venues.simulator.faults.spec import FaultSpec
+from infra.venues.simulator.memory.event_log import Chronicle
+from infra.venues.simulator.prices.market import Market
+from infra.venues.simulator.streams.market_publisher import Tape
+from infra.venues.simulator.trading.venue import Venue
+
+
+class Hand:
+    """Reaches past all clients."""
+
+    def __init__(self, market: Market, venue: Venue, tape: Tape, chronicle: Chronicle) -> None:
+        """Reach into one exchange."""
+        self._market = market
+        self._venue = venue
+        self._tape = tape
+        self._chronicle = chronicle
+
+    def move_price(self, symbol: str, price: Decimal, *, is_gap: bool) -> None:
+        """Move a price."""
+        now_ms = self._venue.ledger.now_ms()
+        tick = self._market.move(symbol, price, now_ms, is_gap=is_gap)
+        self._chronicle.factors()
+        self._venue.triggers.move(tick)
+        self._tape.tick(tick)
+        self._chronicle.commit()
+
+    def deposit(self, amount: Decimal) -> None:
+        """Bring money into the account, or take it out."""
+        ledger = self._venue.ledger
+        deposit = self._venue.account.deposit(amount, ledger.next_seq(), ledger.now_ms())
+        self._chronicle.deposit(deposit)
+        self._chronicle.commit()
+
+    def act(self, symbol: str, spec: FaultSpec) -> bool:
+        """Do to one symbol what a fault asks for.
+
+        Returns:
+            Whether it met anything: a price, a position or a stop.
+        """
+        done, instrument = self._deeds(), self._venue.ledger.instrument(symbol)
+        if spec.kind is Kind.PRICE_GAP:
+            wanted = self._market.last_price(symbol) * (1 + spec.fraction)
+            self.move_price(symbol, instrument.round_price_down(wanted), is_gap=True)
+            return True
+        self._act_on_position(instrument, spec)
+        return self._deeds() > done
+
+    def _act_on_position(self, instrument: Instrument, spec: FaultSpec) -> None:
+        venue, symbol = self._venue, instrument.symbol
+        position = venue.account.position(symbol)
+        if spec.kind is Kind.POSITION_OPENED:
+            side = Side.BUY if spec.side == "Buy" else Side.SELL
+            qty = spec.qty or instrument.min_order_qty * 10
+            venue.force.trade_by_hand(symbol, side, qty, reduce_only=False)
+        elif position is None:
+            return
+        elif spec.kind is Kind.FUNDING:
+            rate = venue.account.rules.funding_rate if spec.rate is None else spec.rate
+            price = self._market.mark_price(symbol)
+            venue.bookings.settle_funding(symbol, price, rate, venue.ledger.now_ms())
+        elif spec.kind is Kind.STOP_REMOVED:
+            if venue.protection.levels(symbol):
+                venue.trading_stop(symbol, ZERO, ZERO)
+        elif spec.kind is Kind.POSITION_CLOSED:
+            self._close(position, spec)
+        elif spec.kind is Kind.LIQUIDATION:
+            venue.force.liquidate(symbol)
+        elif spec.kind is Kind.ADL:
+            venue.force.deleverage(symbol, spec.fraction)
+
+    def _close(self, position: Position, spec: FaultSpec) -> None:
+        side = position.side.opposite
+        qty = position.qty if spec.qty is None else min(spec.qty, position.qty)
+        self._venue.force.trade_by_hand(position.asset, side, qty, reduce_only=True)
+
+    def _deeds(self) -> int:
+        return len(self._venue.account.transactions) + len(self._venue.protection.records)

@@ -1,0 +1,142 @@
+"""What has happened, written down and told to whom it concerns."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from infra.venues.simulator.books.account import Account
+from infra.venues.simulator.memory.state_file import (
+    DEPOSITS,
+    EXECUTIONS,
+    KLINES,
+    ORDERS,
+    STOPS,
+    StateFile,
+)
+from infra.venues.simulator.memory.summary import summary
+from infra.venues.simulator.prices.candles import CandleClosed
+from infra.venues.simulator.prices.market import Market
+from infra.venues.simulator.records import Deposit, Status, StopRecord, VenueExecution, VenueOrder
+from infra.venues.simulator.shapes.orders import execution_push, order_push
+from infra.venues.simulator.shapes.positions import position_push
+from infra.venues.simulator.shapes.wallet import wallet_row
+from infra.venues.simulator.streams.hub import Hub
+from infra.venues.simulator.trading.venue import Venue
+
+
+class Chronicle:
+    """The venue's sink; what it takes reaches the disk and the streams with the next `commit`.
+
+    Orders and executions are told at once, positions and money once for all that was done.
+    """
+
+    def __init__(
+        self,
+        state: StateFile,
+        hub: Hub,
+        account: Account,
+        market: Market,
+        venue: Callable[[], Venue],
+    ) -> None:
+        """Write to a state file, and tell the clients of a hub.
+
+        Args:
+            state: takes the lines.
+            hub: takes the messages.
+            account: of the venue.
+            market: whose candles are to be remembered.
+            venue: whose positions are told; it needs this chronicle to begin.
+        """
+        self.done_ms = 0
+        """Up to which the market was done with."""
+        self._state = state
+        self._hub = hub
+        self._account = account
+        self._market = market
+        self._venue = venue
+        self._marked = market.mark
+        self._touched: dict[str, None] = {}
+        self._is_wallet_touched = False
+        self._started: dict[str, Any] = {}
+
+    def commit(self) -> None:
+        """Tell clients what was touched, and write down what has changed."""
+        touched, self._touched = list(self._touched), {}
+        for symbol in touched:
+            self._hub.publish_private("position", [position_push(self._venue().view(symbol))])
+        if self._is_wallet_touched:
+            self._is_wallet_touched = False
+            self._hub.publish_private("wallet", [wallet_row(self._venue())])
+            self.done_until(self.done_ms)
+        self._state.flush()
+        if self._state.is_long:
+            self._state.rewrite(self._started, self._summary())
+
+    # What the venue tells.
+
+    def order(self, order: VenueOrder) -> None:
+        """Write an order down, and tell of it once queries can see it."""
+        self._state.add("order", ORDERS.dump_python(order, mode="json"))
+        if order.status is not Status.CREATED:
+            self._is_wallet_touched = True
+            self._hub.publish_private("order", [order_push(order)])
+
+    def execution(self, execution: VenueExecution) -> None:
+        """Write an execution down, and tell of it."""
+        self._state.add("execution", EXECUTIONS.dump_python(execution, mode="json"))
+        self._is_wallet_touched = True
+        pnl = self._account.transactions[-1].cash_flow
+        self._hub.publish_private("execution", [execution_push(execution, pnl)])
+
+    def position(self, symbol: str) -> None:
+        """Tell of a position at the end of what is being done."""
+        self._touched[symbol] = None
+
+    def stops(self, record: StopRecord) -> None:
+        """Write a position's stops down."""
+        self._state.add("stops", STOPS.dump_python(record, mode="json"))
+
+    def settings(self) -> None:
+        """Write the account's settings down."""
+        self._state.add("settings", self._settings())
+
+    # What else there is to remember.
+
+    def start(self, started: Mapping[str, Any]) -> None:
+        """Write down under which seed, and at what time, this run begins."""
+        self._started = dict(started)
+        self._state.add("start", self._started)
+
+    def deposit(self, deposit: Deposit) -> None:
+        """Write down that money came or went."""
+        self._state.add("deposit", DEPOSITS.dump_python(deposit, mode="json"))
+        self._is_wallet_touched = True
+
+    def factors(self) -> None:
+        """Write down that a price was moved by hand."""
+        self._state.add("factors", self._market.factors())
+
+    def candles(self, closed: CandleClosed) -> None:
+        """Write down candles that the source does not have, and where a generator stands."""
+        if any(factor != "1" for factor in self._market.factors().values()):
+            self._state.add("klines", KLINES.dump_python(dict(closed.klines), mode="json"))
+        if self._market.mark is not self._marked:
+            self._marked = self._market.mark
+            self._state.add("mark", self._marked)
+
+    def done_until(self, time_ms: int) -> None:
+        """Write down up to when the market is done with."""
+        self.done_ms = time_ms
+        self._state.add("time", time_ms)
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "margin_mode": self._account.margin_mode.value,
+            "is_hedged": self._account.is_hedged,
+            "leverage": {s: str(book.leverage) for s, book in self._account.books.items()},
+        }
+
+    def _summary(self) -> Iterator[tuple[str, Any]]:
+        yield "settings", self._settings()
+        yield "factors", self._market.factors()
+        yield from summary(self._venue(), self._state.kept)
+        yield "time", self.done_ms

@@ -1,0 +1,276 @@
+"""The exchange's memory on disk: JSON lines, appended, which survive a kill at any moment.
+
+Once there are many the file is rewritten with what still counts, and so never grows without end.
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+from pydantic import Field, TypeAdapter
+
+from domain.errors import ConfigError
+from infra.venues.simulator.prices.candles import Kline
+from infra.venues.simulator.prices.sources import MARK_EVERY, Mark
+from infra.venues.simulator.records import (
+    AccountState,
+    ClosedPnl,
+    Deposit,
+    StopRecord,
+    Transaction,
+    VenueExecution,
+    VenueOrder,
+)
+
+ORDERS = TypeAdapter(VenueOrder)
+EXECUTIONS = TypeAdapter(VenueExecution)
+STOPS = TypeAdapter(StopRecord)
+DEPOSITS = TypeAdapter(Deposit)
+KLINES = TypeAdapter(dict[str, Kline])
+TRANSACTIONS = TypeAdapter(Transaction)
+CLOSED = TypeAdapter(ClosedPnl)
+ACCOUNTS = TypeAdapter(AccountState)
+_LINES_PER_KEPT = 8
+_BEGIN = b'["start"'
+_MARKS_KEPT = 32
+_KLINES_KEPT = _MARKS_KEPT * MARK_EVERY
+
+
+_LONGEST_MS = 20 * 366 * 86_400_000
+"""An exchange that has run for longer has not: its candles would be made anew for minutes."""
+_Time = Annotated[int, Field(ge=0, le=10**13)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """The first line, and each that a later start has added."""
+
+    seed: int
+    first_open_ms: _Time
+    speed: Annotated[float, Field(gt=0)] | None
+    time_ms: _Time
+    wall_ms: _Time
+
+
+_START, _TIME = TypeAdapter(Start), TypeAdapter(_Time)
+_COUNT = TypeAdapter(Annotated[int, Field(ge=0, strict=True)])
+
+
+@dataclass(slots=True, kw_only=True)
+class Memory:
+    """What an earlier run left."""
+
+    start: Start
+    orders: list[VenueOrder] = field(default_factory=list)
+    """Every state of every order, oldest first."""
+    executions: list[VenueExecution] = field(default_factory=list)
+    stops: list[StopRecord] = field(default_factory=list)
+    deposits: list[Deposit] = field(default_factory=list)
+    account: AccountState | None = None
+    """What the account was when the file was last rewritten; executions and deposits follow it."""
+    transactions: list[Transaction] = field(default_factory=list)
+    """Those before it, as far as they are kept; so are the next two."""
+    closed: list[ClosedPnl] = field(default_factory=list)
+    past_deposits: list[Deposit] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    klines: deque[Any] = field(default_factory=lambda: deque(maxlen=_KLINES_KEPT))
+    """Candles that did not happen as the source has them, oldest first, not read yet."""
+    marks: deque[Mark] = field(default_factory=lambda: deque(maxlen=_MARKS_KEPT))
+    """Of the generator, oldest first."""
+    factors: dict[str, str] = field(default_factory=dict)
+    time_ms: int = 0
+    """Up to which the market was done with."""
+
+
+class StateFile:
+    """Lines wait until `flush`, which writes all of them at once."""
+
+    def __init__(self, path: Path | None, *, kept: int) -> None:
+        """Remember nothing where there is no path.
+
+        Args:
+            path: of the file.
+            kept: how many of each kind of record outlive a rewriting.
+        """
+        self.kept = kept
+        self._path = path
+        self._file: int | None = None
+        self._waiting: list[bytes] = []
+        self._lines = 0
+        self._marks: deque[bytes] = deque(maxlen=_MARKS_KEPT)
+        self._klines: deque[bytes] = deque(maxlen=_KLINES_KEPT)
+
+    def read(self) -> Memory | None:
+        """Return what an earlier run left; None where there was none.
+
+        Raises:
+            ConfigError: the file is of something else.
+        """
+        if self._path is None or not self._path.exists():
+            return None
+        memory: Memory | None = None
+        with self.refusing():
+            for line in self._whole_lines(self._path):
+                kind, value = orjson.loads(line)
+                self._count(kind, line + b"\n")
+                if memory is None:
+                    memory = Memory(start=_START.validate_python(value))
+                else:
+                    _remember(memory, kind, value)
+            if memory is not None and memory.time_ms:
+                _check_age(memory)
+        return memory
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Read something of the file, and refuse it where that is something else.
+
+        Raises:
+            ConfigError: so it is.
+        """
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+            text = f"{self._path}: is no state of an exchange: delete it, or name another file"
+            raise ConfigError(text) from error
+
+    def open(self) -> None:
+        """Be ready to append.
+
+        Raises:
+            ConfigError: the file cannot be written.
+        """
+        if self._path is None:
+            return
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        try:
+            self._file = os.open(self._path, flags, 0o644)
+        except OSError as error:
+            raise ConfigError(f"{self._path}: cannot be written: {error.strerror}") from error
+
+    def add(self, kind: str, value: Any) -> None:
+        """Let a line wait."""
+        if self._file is not None:
+            line = _line(kind, value)
+            self._waiting.append(line)
+            self._count(kind, line)
+
+    def flush(self) -> None:
+        """Hand what waits to the operating system in one write."""
+        if self._file is not None and self._waiting:
+            os.write(self._file, b"".join(self._waiting))
+            self._waiting.clear()
+
+    @property
+    def is_long(self) -> bool:
+        """Tell whether there are so many lines that most do not count any more."""
+        return self._lines > self.kept * _LINES_PER_KEPT
+
+    def rewrite(self, start: Any, lines: Iterable[tuple[str, Any]]) -> None:
+        """Put a start and lines in the place of all that was written; marks and candles stay.
+
+        Where the disk has no room the file stays as it is.
+        """
+        self.flush()
+        self._lines = 0
+        if self._path is None or self._file is None:
+            return
+        made = self._path.with_name(f"{self._path.name}.new")
+        try:
+            with made.open("wb") as file:
+                file.write(_line("start", start))
+                file.writelines((*self._klines, *self._marks))
+                file.writelines(_line(kind, value) for kind, value in lines)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            with suppress(OSError):
+                made.unlink()
+            return
+        made.replace(self._path)
+        os.close(self._file)
+        self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.flush()
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _count(self, kind: str, line: bytes) -> None:
+        self._lines += 1
+        if kind == "mark":
+            self._marks.append(line)
+        elif kind == "klines":
+            self._klines.append(line)
+
+    @staticmethod
+    def _whole_lines(path: Path) -> Iterator[bytes]:
+        # A machine that lost its power may have left half a line; it was never acknowledged.
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+        if content[: len(_BEGIN)] != _BEGIN[: len(content)]:
+            raise ValueError("the beginning of a state is missing")
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            with path.open("r+b") as file:
+                file.truncate(whole)
+        yield from content[:whole].splitlines()
+
+
+def _line(kind: str, value: Any) -> bytes:
+    return orjson.dumps([kind, value]) + b"\n"
+
+
+def _check_age(memory: Memory) -> None:
+    age_ms = memory.time_ms - memory.start.first_open_ms
+    if not 0 <= age_ms <= _LONGEST_MS:
+        raise ValueError(f"expected an exchange that has run for a while, found {age_ms} ms")
+
+
+def _remember(memory: Memory, kind: str, value: Any) -> None:
+    if kind == "start":
+        again = _START.validate_python(value)
+        memory.start = replace(
+            memory.start, wall_ms=again.wall_ms, time_ms=again.time_ms, speed=again.speed
+        )
+    elif kind == "settings":
+        memory.settings = value
+    elif kind == "factors":
+        memory.factors = value
+    elif kind == "time":
+        memory.time_ms = _TIME.validate_python(value)
+    elif kind == "account":
+        memory.account = ACCOUNTS.validate_python(value)
+    else:
+        _remember_one_more(memory, kind, value)
+
+
+def _remember_one_more(memory: Memory, kind: str, value: Any) -> None:
+    if kind == "order":
+        memory.orders.append(ORDERS.validate_python(value))
+    elif kind == "execution":
+        memory.executions.append(EXECUTIONS.validate_python(value))
+    elif kind == "stops":
+        memory.stops.append(STOPS.validate_python(value))
+    elif kind == "deposit":
+        memory.deposits.append(DEPOSITS.validate_python(value))
+    elif kind == "transaction":
+        memory.transactions.append(TRANSACTIONS.validate_python(value))
+    elif kind == "closed":
+        memory.closed.append(CLOSED.validate_python(value))
+    elif kind == "past_deposit":
+        memory.past_deposits.append(DEPOSITS.validate_python(value))
+    elif kind == "klines":
+        memory.klines.append(value)
+    elif kind == "mark":
+        _COUNT.validate_python(value["number"])
+        memory.marks.append(value)

@@ -1,0 +1,43 @@
+"""What an exchange is made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from domain.market.instruments import Instrument
+from domain.rules import FillRules
+from infra.venues.simulator.faults.spec import FaultSpec
+from infra.venues.simulator.gate import DEFAULT_KEYS, IP_LIMIT, Keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatorOptions:
+    """What an exchange is made of."""
+
+    instruments: Sequence[Instrument]
+    fills: FillRules
+    port: int = 0
+    speed: float | None = 1.0
+    """Exchange seconds per real second; None: lock-step."""
+    seed: int = 0
+    candles: Path | None = None
+    """Folder of candle files; None: the market comes from the seed."""
+    from_ms: int | None = None
+    """Lowest open time of the files' candles."""
+    to_ms: int | None = None
+    """Highest close time of the files' candles."""
+    history: int = 3_500
+    """Closed candles at the start; fewer where the files have less than twice as many."""
+    start_ms: int | None = None
+    """When a generated market starts; None: now."""
+    faults: Sequence[FaultSpec] = ()
+    keys: Keys = DEFAULT_KEYS
+    state: Path | None = None
+    """File that the exchange goes on from, and is kept in."""
+    kept: int = 5_000
+    """Closed orders, transactions and records of stops that the file keeps; it is rewritten once
+    it has eight times as many lines."""
+    ip_limit: int = IP_LIMIT
+    """Requests of one address in five seconds before it is shut out; 0: never."""
+    checks_time: bool | None = None
+    """Whether a request's timestamp must fit; None: only where the clock runs by itself."""

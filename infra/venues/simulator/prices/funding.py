@@ -1,0 +1,20 @@
+"""What is settled at a time: the rate that it was, or the rules' constant one."""
+
+from decimal import Decimal
+
+from domain.market.funding import funding_rate
+from domain.rules import FillRules
+from infra.venues.simulator.prices.sources import Source
+
+
+class Funding:
+    """The rates of all symbols."""
+
+    def __init__(self, source: Source, rules: FillRules) -> None:
+        """Go by the source's own history where it has one."""
+        self._source = source
+        self._rules = rules
+
+    def rate(self, symbol: str, time_ms: int) -> Decimal | None:
+        """Return the rate that is settled at a time on the candle grid; None where none is."""
+        return funding_rate(time_ms, self._rules, self._source.funding.get(symbol))

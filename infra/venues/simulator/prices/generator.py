@@ -1,0 +1,158 @@
+"""Candles from a seed: regimes, fat tails, clustered volatility, correlated assets."""
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from domain.market.instruments import Instrument
+
+CANDLE_MS = 300_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Where a candle's prices are meant to go."""
+
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+    """Base units."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Character:
+    """What tells one asset from another."""
+
+    price: float
+    """First price, USDT."""
+    sigma: float
+    """Usual standard deviation of a candle's log return."""
+    turnover: float
+    """Usual turnover of a candle, USDT."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Regime:
+    volatility: float
+    """Factor on the usual sigma."""
+    drift: float
+    """Log return per candle in units of the usual sigma."""
+
+
+_CHARACTERS = {
+    "BTCUSDT": _Character(price=84_000.0, sigma=0.0012, turnover=15e6),
+    "ETHUSDT": _Character(price=1_850.0, sigma=0.0018, turnover=9e6),
+    "SOLUSDT": _Character(price=128.0, sigma=0.0022, turnover=4e6),
+}
+_OTHER = _Character(price=10.0, sigma=0.0025, turnover=1e6)
+_REGIMES = (
+    _Regime(volatility=0.7, drift=0.0),
+    _Regime(volatility=1.0, drift=0.06),
+    _Regime(volatility=1.1, drift=-0.07),
+    _Regime(volatility=2.3, drift=-0.02),
+)
+_SWITCH = 1 / 150
+_SHARED = 0.85
+"""Correlation of each asset with the market."""
+_TAIL = 4
+"""Degrees of freedom of the shocks."""
+_FARTHEST = 0.06
+"""Log return of a candle at most."""
+
+
+@dataclass(slots=True)
+class _Walker:
+    """One asset on its way."""
+
+    instrument: Instrument
+    character: _Character
+    price: Decimal
+    heat: float = 1.0
+    """Clustered variance, in units of the usual one."""
+
+
+@dataclass(slots=True)
+class CandleGenerator:
+    """An endless row of candles per symbol: the same seed gives the same candles.
+
+    Always true: a candle's open is the close before it.
+    """
+
+    instruments: Sequence[Instrument]
+    seed: int
+    _chance: random.Random = field(init=False)
+    _regime: _Regime = field(init=False)
+    _walkers: dict[str, _Walker] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Stand at the first candle's open."""
+        self._chance = random.Random(self.seed)  # noqa: S311 - a market, not a secret
+        self._regime = _REGIMES[0]
+        self._walkers = {}
+        for instrument in self.instruments:
+            character = _CHARACTERS.get(instrument.symbol, _OTHER)
+            price = instrument.round_price_down(Decimal(str(character.price)))
+            self._walkers[instrument.symbol] = _Walker(instrument, character, price)
+
+    def state(self) -> dict[str, Any]:
+        """Return all that `resume` needs, as JSON knows it."""
+        return {
+            "chance": self._chance.getstate(),
+            "regime": _REGIMES.index(self._regime),
+            "walkers": {
+                symbol: [str(walker.price), walker.heat] for symbol, walker in self._walkers.items()
+            },
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on where a generator of the same instruments was."""
+        version, internal, gauss_next = state["chance"]
+        self._chance.setstate((version, tuple(internal), gauss_next))
+        self._regime = _REGIMES[state["regime"]]
+        for symbol, (price, heat) in state["walkers"].items():
+            self._walkers[symbol].price, self._walkers[symbol].heat = Decimal(price), heat
+
+    def step(self) -> dict[str, Plan]:
+        """Return the next candle of each symbol."""
+        if self._chance.random() < _SWITCH:
+            self._regime = self._chance.choice(_REGIMES)
+        shared = self._shock()
+        return {symbol: self._walk(walker, shared) for symbol, walker in self._walkers.items()}
+
+    def _walk(self, walker: _Walker, shared: float) -> Plan:
+        shock = _SHARED * shared + math.sqrt(1 - _SHARED**2) * self._shock()
+        sigma = walker.character.sigma * self._regime.volatility * math.sqrt(walker.heat)
+        walker.heat = min(6.0, 0.93 * walker.heat + 0.07 * shock * shock)
+        wanted = sigma * shock + walker.character.sigma * self._regime.drift
+        moved = math.exp(max(-_FARTHEST, min(_FARTHEST, wanted)))
+        opened = walker.price
+        closed = self._tick(walker, opened, moved)
+        above, below = (1 + sigma * abs(self._chance.gauss(0, 0.5)) for _ in range(2))
+        high = max(opened, closed, self._tick(walker, max(opened, closed), above))
+        low = min(opened, closed, self._tick(walker, min(opened, closed), 1 / below))
+        walker.price = closed
+        busy = math.exp(self._chance.gauss(0, 0.4)) * (0.5 + abs(shock)) * self._regime.volatility
+        volume = Decimal(str(round(walker.character.turnover * busy / float(closed), 6)))
+        step = walker.instrument.qty_step
+        return Plan(
+            open=opened,
+            high=high,
+            low=low,
+            close=closed,
+            volume=max(step * 10, walker.instrument.round_qty(volume)),
+        )
+
+    def _shock(self) -> float:
+        # Student's t with variance 1.
+        spread = self._chance.gammavariate(_TAIL / 2, 2 / _TAIL)
+        return self._chance.gauss(0, 1) / math.sqrt(spread) * math.sqrt((_TAIL - 2) / _TAIL)
+
+    @staticmethod
+    def _tick(walker: _Walker, price: Decimal, factor: float) -> Decimal:
+        moved = walker.instrument.round_price_down(price * Decimal(str(factor)))
+        return max(walker.instrument.tick_size * 10, moved)

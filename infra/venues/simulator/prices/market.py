@@ -1,0 +1,190 @@
+"""All symbols' prices on their way through time: ticks inside candles, closed candles."""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+
+from domain.market.instruments import Instrument
+from infra.venues.simulator.prices.candles import CandleClosed, Event, Kline, Tick, still
+from infra.venues.simulator.prices.generator import CANDLE_MS
+from infra.venues.simulator.prices.paths import path
+from infra.venues.simulator.prices.price_path import Course
+from infra.venues.simulator.prices.sources import Mark, Source
+
+_TICKS_MS = (1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 60_000, 100_000)
+
+
+class Market:
+    """The prices of all symbols up to `time_ms`."""
+
+    def __init__(
+        self,
+        source: Source,
+        instruments: Sequence[Instrument],
+        *,
+        seed: int,
+        history: int,
+        tick_ms: int,
+    ) -> None:
+        """Stand at the open of the candle after the history.
+
+        Args:
+            source: candles by number.
+            instruments: of the symbols, in the order of the settings.
+            seed: of the ticks inside candles.
+            history: candles that are closed already.
+            tick_ms: exchange time between two ticks; a whole candle means lock-step.
+        """
+        self.instruments = {instrument.symbol: instrument for instrument in instruments}
+        self._source = source
+        self._seed = seed
+        self._tick_ms = tick_ms
+        self._is_lockstep = tick_ms >= CANDLE_MS
+        self._ticks = 1 if self._is_lockstep else CANDLE_MS // tick_ms
+        self._ticks_done = 0
+        self._number = history
+        self.is_over = False
+        """Whether the source has no more candles: prices stand still."""
+        first_plans = source.plans(source.first_number) or {}
+        self._courses = {
+            symbol: Course(self.instruments[symbol], plan, self.open_time_ms)
+            for symbol, plan in first_plans.items()
+        }
+        self._skip_history(history)
+        self._open_candle()
+
+    # What is true now.
+
+    @property
+    def open_time_ms(self) -> int:
+        """Open time of the candle under way."""
+        return self._open_time_ms(self._number)
+
+    @property
+    def is_at_open(self) -> bool:
+        """Tell whether nothing has happened yet in the candle under way."""
+        return not self._ticks_done
+
+    def last_price(self, symbol: str) -> Decimal:
+        """Return the price of the newest trade."""
+        return self._courses[symbol].last
+
+    def mark_price(self, symbol: str) -> Decimal:
+        """Return the mark price: the last one, unless an operator moved it."""
+        return self.mark_of(symbol, self._courses[symbol].last)
+
+    def mark_of(self, symbol: str, last_price: Decimal) -> Decimal:
+        """Return the mark price that goes with a last price."""
+        return self._courses[symbol].mark_of(last_price)
+
+    def bid_price(self, symbol: str) -> Decimal:
+        """Return the best bid."""
+        return self._courses[symbol].last
+
+    def ask_price(self, symbol: str) -> Decimal:
+        """Return the best ask: a tick above the bid."""
+        course = self._courses[symbol]
+        return course.last + course.instrument.tick_size
+
+    def live(self, symbol: str) -> Kline:
+        """Return the candle under way."""
+        return self._courses[symbol].live
+
+    def closed(self, symbol: str) -> list[Kline]:
+        """Return the closed candles, oldest first; not to be changed."""
+        return self._courses[symbol].closed
+
+    @property
+    def mark(self) -> Mark | None:
+        """The newest state of the source's generator; None where it has none."""
+        return self._source.mark
+
+    # How it goes on.
+
+    def next_ms(self) -> int:
+        """Return the time of the next event."""
+        if self._is_lockstep or self._ticks_done == self._ticks:
+            return self.open_time_ms + CANDLE_MS
+        return self.open_time_ms + (self._ticks_done + 1) * self._tick_ms - 1
+
+    def next_events(self) -> Iterator[Event]:
+        """Yield what happens at `next_ms`; each is true when it is yielded."""
+        if self._ticks_done < self._ticks:
+            for course in self._courses.values():
+                yield self._tick(course)
+            self._ticks_done += 1
+        else:
+            yield self._close()
+
+    def move(self, symbol: str, price: Decimal, time_ms: int, *, is_gap: bool) -> Tick:
+        """Move a price by hand; the source goes on from there."""
+        course = self._courses[symbol]
+        course.factor *= price / course.last
+        course.follow(self._path(symbol))
+        begin = price if is_gap else course.last
+        return course.move(price, begin, time_ms, course.instrument.qty_step)
+
+    def move_mark(self, symbol: str, mark_price: Decimal | None) -> None:
+        """Part the mark price from the last one by a factor; None lets it follow again."""
+        course = self._courses[symbol]
+        course.mark_factor = Decimal(1) if mark_price is None else mark_price / course.last
+
+    # State that a restart needs beyond the source.
+
+    def factors(self) -> dict[str, str]:
+        """Return by symbol what the source's prices are multiplied by."""
+        return {symbol: str(course.factor) for symbol, course in self._courses.items()}
+
+    def restore(self, klines: Mapping[str, Sequence[Kline]], factors: Mapping[str, str]) -> None:
+        """Put candles that happened in place of those of the source, and take its factors up."""
+        for symbol, course in self._courses.items():
+            course.restore(klines.get(symbol, ()), Decimal(factors.get(symbol, "1")))
+        self._open_candle()
+
+    # From candle to candle.
+
+    def _skip_history(self, history: int) -> None:
+        for number in range(self._source.first_number, history):
+            plans = self._source.plans(number)
+            if plans is None:
+                raise ValueError(f"expected {history} candles of history, found {number}")
+            for symbol, plan in plans.items():
+                self._courses[symbol].skip(plan, self._open_time_ms(number))
+
+    def _open_candle(self) -> None:
+        plans = self._source.plans(self._number)
+        self.is_over = plans is None
+        self._ticks_done = 0
+        for symbol, course in self._courses.items():
+            plan = still(course.last) if plans is None else plans[symbol]
+            if plans is None:
+                course.factor = Decimal(1)
+            course.open(plan, self.open_time_ms, at_plan=self._is_lockstep)
+            course.follow(self._path(symbol))
+
+    def _path(self, symbol: str) -> list[Decimal]:
+        if self._is_lockstep:
+            return []
+        chance = random.Random(f"{self._seed}/{symbol}/{self.open_time_ms}")  # noqa: S311
+        return path(self._courses[symbol].plan, self._ticks, chance)
+
+    def _tick(self, course: Course) -> Tick:
+        if self._is_lockstep:
+            return course.move_whole()
+        return course.tick(self._ticks_done, self._ticks, self.next_ms())
+
+    def _close(self) -> CandleClosed:
+        klines = {symbol: course.close() for symbol, course in self._courses.items()}
+        self._number += 1
+        self._open_candle()
+        return CandleClosed(time_ms=self.open_time_ms, klines=klines)
+
+    def _open_time_ms(self, number: int) -> int:
+        return self._source.first_open_ms + number * CANDLE_MS
+
+
+def tick_ms(speed: float | None) -> int:
+    """Return the exchange time between two ticks: ten a real second at most."""
+    if speed is None:
+        return CANDLE_MS
+    return next((step for step in _TICKS_MS if step >= 100 * speed), _TICKS_MS[-1])

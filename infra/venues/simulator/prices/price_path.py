@@ -1,0 +1,128 @@
+"""One symbol's prices: the candle under way, those before it, and what was moved by hand."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from domain.market.instruments import Instrument
+from infra.venues.simulator.prices.candles import Kline, Tick, flat, planned
+from infra.venues.simulator.prices.generator import CANDLE_MS, Plan
+
+
+class Course:
+    """A symbol on its way; it meets the prices of its plan unless an operator moves it."""
+
+    def __init__(self, instrument: Instrument, plan: Plan, open_time_ms: int) -> None:
+        """Stand at the open of the first candle."""
+        self.instrument = instrument
+        self.last = plan.open
+        self.live = flat(plan.open, open_time_ms)
+        self.plan = plan
+        self.closed: list[Kline] = []
+        self.factor = Decimal(1)
+        """What operators have moved the price by, against the source."""
+        self.mark_factor = Decimal(1)
+        self._path: list[Decimal] = []
+
+    # Whole candles.
+
+    def skip(self, plan: Plan, open_time_ms: int) -> None:
+        """Leave a candle behind as it was planned."""
+        self.closed.append(planned(plan, open_time_ms))
+        self.last = plan.close
+
+    def restore(self, happened: Sequence[Kline], factor: Decimal) -> None:
+        """Put candles that happened in place of those of the source, and take its factor up."""
+        number = {kline.open_time_ms: i for i, kline in enumerate(self.closed)}
+        for kline in happened:
+            if kline.open_time_ms in number:
+                self.closed[number[kline.open_time_ms]] = kline
+        self.factor = factor
+        if self.closed:
+            self.last = self.closed[-1].close
+
+    def open(self, plan: Plan, open_time_ms: int, *, at_plan: bool) -> None:
+        """Begin a candle, where the last one has ended or at its plan's own open."""
+        self.plan = plan
+        is_moved = self.factor != 1
+        opened = plan.open if at_plan and not is_moved else self.last
+        self.live = flat(opened, open_time_ms)
+
+    def close(self) -> Kline:
+        """End the candle under way, and return it."""
+        self.closed.append(self.live)
+        return self.live
+
+    # Moves inside a candle.
+
+    def follow(self, path: Sequence[Decimal]) -> None:
+        """Go by the source's prices at each tick from now on."""
+        self._path = [self._scaled(price) for price in path]
+
+    def tick(self, number: int, ticks: int, time_ms: int) -> Tick:
+        """Make one of a candle's moves."""
+        qty = self._volume(number + 1, ticks) - self._volume(number, ticks)
+        return self.move(self._path[number], self.last, time_ms, qty)
+
+    def move(self, price: Decimal, begin: Decimal, time_ms: int, qty: Decimal) -> Tick:
+        """Go to a price; `begin` differs from the last one after a gap."""
+        self.last = price
+        live = self.live
+        self.live = replace(
+            live,
+            high=max(live.high, price),
+            low=min(live.low, price),
+            close=price,
+            volume=live.volume + qty,
+            turnover=live.turnover + qty * price,
+        )
+        high, low = max(begin, price), min(begin, price)
+        return self._moved(begin, high, low, time_ms, qty)
+
+    def move_whole(self) -> Tick:
+        """Go through the whole candle in one move."""
+        plan, opened = self.plan, self.live.open
+        high, low, last = map(self._scaled, (plan.high, plan.low, plan.close))
+        self.last = last
+        self.live = replace(
+            self.live,
+            high=max(high, opened),
+            low=min(low, opened),
+            close=last,
+            volume=plan.volume,
+            turnover=plan.volume * last,
+        )
+        time_ms = self.live.open_time_ms + CANDLE_MS
+        return self._moved(opened, self.live.high, self.live.low, time_ms, plan.volume)
+
+    # The mark price.
+
+    def mark_of(self, last_price: Decimal) -> Decimal:
+        """Return the mark price that goes with a last price: the same, unless moved by hand."""
+        if self.mark_factor == 1:
+            return last_price
+        return self.instrument.round_price_down(last_price * self.mark_factor)
+
+    def _moved(
+        self, begin: Decimal, high: Decimal, low: Decimal, time_ms: int, qty: Decimal
+    ) -> Tick:
+        return Tick(
+            symbol=self.instrument.symbol,
+            time_ms=time_ms,
+            open=begin,
+            high=high,
+            low=low,
+            last=self.last,
+            qty=qty,
+        )
+
+    def _volume(self, ticks_done: int, ticks: int) -> Decimal:
+        if ticks_done == ticks:
+            return self.plan.volume
+        return self.instrument.round_qty(self.plan.volume * ticks_done / ticks)
+
+    def _scaled(self, price: Decimal) -> Decimal:
+        exact = price * self.factor
+        if self.factor == 1 and exact % self.instrument.tick_size == 0:
+            return exact
+        return max(self.instrument.tick_size, self.instrument.round_price_down(exact))

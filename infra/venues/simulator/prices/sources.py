@@ -1,0 +1,99 @@
+"""Where the market's candles come from: a seed, or files."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Protocol
+
+from domain.market.candles import CandleSeries
+from domain.market.funding import FundingHistory
+from domain.market.instruments import Candle, Instrument, exact
+from infra.venues.simulator.prices.generator import CANDLE_MS, CandleGenerator, Plan
+
+MARK_EVERY = 288
+Mark = dict[str, Any]
+"""A generator's state before the candle of a `number`, as JSON knows it."""
+
+
+class Source(Protocol):
+    """Candles by number; number 0 opens at `first_open_ms`."""
+
+    first_open_ms: int
+    first_number: int
+    """Lowest number of a candle that it still has."""
+    funding: Mapping[str, FundingHistory | None]
+    """Settlements as they happened, by symbol; without them the constant rate is settled."""
+    mark: Mark | None
+    """The newest, one in `MARK_EVERY` candles; None where candles are not generated."""
+
+    def plans(self, number: int) -> Mapping[str, Plan] | None:
+        """Return the candles of one open time by symbol; None after the last."""
+
+
+class GeneratedSource:
+    """Endless candles from a seed."""
+
+    def __init__(
+        self,
+        instruments: Sequence[Instrument],
+        seed: int,
+        first_open_ms: int,
+        mark: Mark | None = None,
+    ) -> None:
+        """Let the first candle open at a time on the candle grid; begin at a mark where given."""
+        self.first_open_ms = first_open_ms
+        self.first_number = 0
+        self.funding: Mapping[str, FundingHistory | None] = {}
+        self.mark: Mark | None = None
+        self._generator = CandleGenerator(instruments, seed)
+        self._made: list[dict[str, Plan]] = []
+        if mark is not None:
+            self.first_number = mark["number"]
+            self._generator.resume(mark["state"])
+
+    def plans(self, number: int) -> Mapping[str, Plan] | None:
+        """Return the candles of one open time by symbol."""
+        while (following := self.first_number + len(self._made)) <= number:
+            if following % MARK_EVERY == 0:
+                self.mark = {"number": following, "state": self._generator.state()}
+            self._made.append(self._generator.step())
+        return self._made[number - self.first_number]
+
+
+class RecordedSource:
+    """The candles of files, as far as all symbols have them."""
+
+    def __init__(self, candles: Mapping[str, CandleSeries]) -> None:
+        """Take the time that all series share."""
+        self._candles = candles
+        first_ms = max(series.candle(0).open_time_ms for series in candles.values())
+        end_ms = min(series.candle(-1).close_time_ms for series in candles.values())
+        self.first_open_ms = first_ms
+        self.first_number = 0
+        self.mark: Mark | None = None
+        self.funding: Mapping[str, FundingHistory | None] = {
+            symbol: series.funding for symbol, series in candles.items()
+        }
+        self.count = max(0, (end_ms - first_ms) // CANDLE_MS)
+
+    def plans(self, number: int) -> Mapping[str, Plan] | None:
+        """Return the candles of one open time by symbol; None after the last."""
+        if not 0 <= number < self.count:
+            return None
+        close_ms = self.first_open_ms + (number + 1) * CANDLE_MS
+        found = {}
+        for symbol, series in self._candles.items():
+            index = series.index_at_close(close_ms)
+            if index is None:
+                raise ValueError(f"{symbol}: found no candle that closes at {close_ms}")
+            found[symbol] = _plan(series.candle(index))
+        return found
+
+
+def _plan(candle: Candle) -> Plan:
+    return Plan(
+        open=exact(candle.open),
+        high=exact(candle.high),
+        low=exact(candle.low),
+        close=exact(candle.close),
+        volume=max(Decimal(0), exact(candle.volume)),
+    )

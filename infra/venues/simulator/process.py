@@ -1,0 +1,164 @@
+"""The simulated exchange of the default run: a process of its own, beside the system."""
+
+import json
+import os
+import re
+import secrets
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from loguru import logger
+from pydantic import TypeAdapter, ValidationError
+
+from domain.errors import ConfigError
+from infra.settings import Settings
+from infra.venues.bybit.http.client import Credentials
+from infra.venues.bybit.venues import Venue
+from infra.venues.simulator.gate import DEFAULT_KEYS
+
+_ROOT = Path(__file__).resolve().parents[3]
+_PAIR = TypeAdapter(tuple[str, str])
+_LISTENING = re.compile(r"listening on http://(\S+)")
+
+
+def generated_market(settings: Settings, directory: Path) -> dict[str, str]:
+    """Return the options of a market from the seed, that goes on where it was."""
+    return {
+        "--speed": str(settings.simulation.speed),
+        "--seed": str(settings.simulation.seed),
+        "--state": str(directory / "sim-exchange.state"),
+    }
+
+
+def recorded_market(
+    candles: Path, *, warmup: int, from_time: str | None, to_time: str | None
+) -> dict[str, str]:
+    """Return the options of candle files in lock-step, the warm-up played already."""
+    cut = {"--from": from_time, "--to": to_time}
+    return {
+        "--speed": "max",
+        "--candles": str(candles),
+        "--history": str(warmup),
+        **{name: time for name, time in cut.items() if time is not None},
+    }
+
+
+class SimulatedVenue:
+    """The simulated exchange at its address; it is started where it does not run by itself."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        directory: Path,
+        market: Mapping[str, str],
+        settings_file: Path | None,
+    ) -> None:
+        """Start the process and wait until it listens, unless the settings name one that runs.
+
+        Args:
+            settings: of the run.
+            directory: of the run.
+            market: options that say what prices it makes, and how fast.
+            settings_file: what differs from settings.yaml, for the exchange too.
+
+        Raises:
+            ConfigError: it ended at once.
+        """
+        host = settings.simulation.address
+        key, secret = _keys(directory / "sim-keys.json", is_ours=host is None)
+        self._speed = float(settings.simulation.speed)
+        self._credentials = Credentials(api_key=key, api_secret=secret)
+        self._process: _Process | None = None
+        if host is None:
+            arguments = {"--api-key": key, "--api-secret": secret, **market}
+            if settings_file is not None:
+                arguments["--settings"] = str(settings_file.absolute())
+            self._process = _Process(directory, arguments)
+            host = self._process.host
+        self._host = host
+        logger.info("the simulated exchange is at http://{}", host)
+
+    @property
+    def venue(self) -> Venue:
+        """Where it is."""
+        return Venue(
+            rest_url=f"http://{self._host}",
+            public_stream_url=f"ws://{self._host}/v5/public/linear",
+            private_stream_url=f"ws://{self._host}/v5/private",
+            credentials=self._credentials,
+            speed=self._speed,
+        )
+
+    def close(self) -> None:
+        """End the process, where it is ours."""
+        if self._process is not None:
+            self._process.close()
+
+
+class _Process:
+    """The exchange as a child."""
+
+    def __init__(self, directory: Path, arguments: Mapping[str, str]) -> None:
+        self._log = (directory / "sim-exchange.log").open("a")
+        self._process = subprocess.Popen(  # noqa: S603 (our own command)
+            [
+                sys.executable,
+                "-m",
+                "bin.sim_exchange",
+                *("--with-parent", "--port", "0"),
+                *(w for pair in arguments.items() for w in pair),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(_ROOT), "PYTHONSAFEPATH": "1"},
+            # A Ctrl-C is for the system, which stops its exchange last.
+            start_new_session=True,
+        )
+        self.host = self._wait()
+
+    def close(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        self._log.close()
+
+    def _wait(self) -> str:
+        line = self._process.stdout.readline() if self._process.stdout is not None else ""
+        found = _LISTENING.search(line)
+        if found is None:
+            self.close()
+            raise ConfigError(f"the simulated exchange did not start: {self._last_words()}")
+        return found[1]
+
+    def _last_words(self) -> str:
+        lines = Path(self._log.name).read_text(errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "it said nothing")
+
+
+def _keys(file: Path, *, is_ours: bool) -> tuple[str, str]:
+    """Return the key of the simulated account, made at the first start.
+
+    An exchange that runs by itself has the key that `bin/sim-exchange` has by default, unless the
+    file says otherwise.
+
+    Raises:
+        ConfigError: the file holds something else.
+    """
+    if not is_ours and not file.exists():
+        return DEFAULT_KEYS.api_key, DEFAULT_KEYS.api_secret
+    if not file.exists():
+        made = json.dumps([secrets.token_hex(9), secrets.token_hex(18)])
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as out:
+            out.write(made)
+    try:
+        key, secret = _PAIR.validate_json(file.read_bytes())
+    except ValidationError:
+        text = f"{file}: found no key of the simulated account: delete it, and another is made"
+        raise ConfigError(text) from None
+    return key, secret

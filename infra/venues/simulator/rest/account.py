@@ -1,0 +1,215 @@
+"""Positions, settings and money over REST."""
+
+from operator import itemgetter
+
+from infra.venues.simulator import refusals
+from infra.venues.simulator.books.account import MAKER_FEE_RATE
+from infra.venues.simulator.books.tiers import MarginMode
+from infra.venues.simulator.core import Simulator
+from infra.venues.simulator.rest.paging import page, window
+from infra.venues.simulator.rest.params import Params
+from infra.venues.simulator.shapes.history import closed_pnl_row, deposit_row, transaction_row
+from infra.venues.simulator.shapes.positions import position_row
+from infra.venues.simulator.shapes.text import Json, text
+from infra.venues.simulator.shapes.wallet import wallet_row
+
+_TRIGGERS = ("LastPrice", "MarkPrice", "IndexPrice")
+_HEDGE, _ONE_WAY = "3", "0"
+_NOT_SIMULATED = (
+    "trailingStop",
+    "activePrice",
+    "tpSize",
+    "slSize",
+    "tpLimitPrice",
+    "slLimitPrice",
+    "tpOrderType",
+    "slOrderType",
+)
+
+
+def positions(core: Simulator, params: Params) -> Json:
+    """GET /v5/position/list; a flat symbol has a row only where it is asked for."""
+    params.one_of("category", "linear")
+    symbol, settle = params.text("symbol"), params.text("settleCoin")
+    if symbol:
+        found = [core.venue.ledger.instrument(symbol).symbol]
+    elif settle:
+        found = sorted(core.account.engine.positions) if settle == "USDT" else []
+    else:
+        raise refusals.wrong("params error: symbol or settleCoin is required")
+    rows = [position_row(core.venue.view(name)) for name in found]
+    if core.account.is_hedged:
+        rows = [{**row, "positionIdx": idx} for row in rows for idx in (1, 2)]
+    return {"list": rows, "nextPageCursor": "", "category": "linear"}
+
+
+def set_leverage(core: Simulator, params: Params) -> Json:
+    """POST /v5/position/set-leverage."""
+    params.one_of("category", "linear")
+    buy, sell = params.number("buyLeverage"), params.number("sellLeverage")
+    if buy is None or sell is None or buy != sell:
+        raise refusals.wrong("buy leverage invalid")
+    core.venue.settings.set_leverage(params.text("symbol"), buy)
+    return {}
+
+
+def switch_mode(core: Simulator, params: Params) -> Json:
+    """POST /v5/position/switch-mode; for the whole account here."""
+    params.one_of("category", "linear")
+    mode = params.one_of("mode", _ONE_WAY, _HEDGE)
+    if params.text("symbol"):
+        core.venue.ledger.instrument(params.text("symbol"))
+    core.venue.settings.switch_mode(is_hedged=mode == _HEDGE)
+    return {}
+
+
+def trading_stop(core: Simulator, params: Params) -> Json:
+    """POST /v5/position/trading-stop; full stops only."""
+    params.one_of("category", "linear")
+    params.one_of("tpslMode", "Full", default="Full")
+    params.refuse(*_NOT_SIMULATED)
+    if params.integer("positionIdx") is None:
+        raise refusals.invalid("positionIdx")
+    if params.integer("positionIdx") or core.account.is_hedged:
+        raise refusals.wrong_position_idx()
+    core.venue.trading_stop(
+        core.venue.ledger.instrument(params.text("symbol")).symbol,
+        params.number("stopLoss"),
+        params.number("takeProfit"),
+        sl_trigger_by=params.one_of("slTriggerBy", *_TRIGGERS, default="LastPrice"),
+        tp_trigger_by=params.one_of("tpTriggerBy", *_TRIGGERS, default="LastPrice"),
+    )
+    return {}
+
+
+def closed_pnl(core: Simulator, params: Params) -> Json:
+    """GET /v5/position/closed-pnl."""
+    params.one_of("category", "linear")
+    begin, end = window(params, core.clock.told_ms())
+    symbol = params.text("symbol")
+    rows = [
+        closed
+        for closed in core.account.closed
+        if (not symbol or closed.symbol == symbol) and begin <= closed.ts_ms <= end
+    ]
+    return page(
+        rows,
+        params,
+        limit=50,
+        most=100,
+        seq=lambda closed: closed.seq,
+        shape=closed_pnl_row,
+    )
+
+
+def account_info(core: Simulator, _: Params) -> Json:
+    """GET /v5/account/info."""
+    return {
+        "marginMode": core.account.margin_mode.value,
+        "updatedTime": str(core.account.changed_ms),
+        "unifiedMarginStatus": 5,
+        "dcpStatus": "OFF",
+        "timeWindow": 10,
+        "smpGroup": 0,
+        "isMasterTrader": False,
+        "spotHedgingStatus": "OFF",
+    }
+
+
+def wallet_balance(core: Simulator, params: Params) -> Json:
+    """GET /v5/account/wallet-balance."""
+    params.one_of("accountType", "UNIFIED")
+    row = wallet_row(core.venue)
+    coins = params.text("coin")
+    if coins and "USDT" not in coins.split(","):
+        row["coin"] = []
+    return {"list": [row]}
+
+
+def fee_rate(core: Simulator, params: Params) -> Json:
+    """GET /v5/account/fee-rate."""
+    params.one_of("category", "linear")
+    symbol = params.text("symbol")
+    found = (
+        [core.venue.ledger.instrument(symbol).symbol] if symbol else list(core.market.instruments)
+    )
+    taker, maker = text(core.options.fills.taker_fee_rate), text(MAKER_FEE_RATE)
+    return {
+        "list": [{"symbol": name, "takerFeeRate": taker, "makerFeeRate": maker} for name in found]
+    }
+
+
+def set_margin_mode(core: Simulator, params: Params) -> Json:
+    """POST /v5/account/set-margin-mode."""
+    mode = params.one_of("setMarginMode", *(mode.value for mode in MarginMode))
+    core.venue.settings.set_margin_mode(MarginMode(mode))
+    return {"reasons": []}
+
+
+def transaction_log(core: Simulator, params: Params) -> Json:
+    """GET /v5/account/transaction-log."""
+    begin, end = window(params, core.clock.told_ms())
+    kind = params.text("type")
+    lines = [
+        *((t.execution.seq, transaction_row(t)) for t in core.account.transactions),
+        *((d.seq, deposit_row(d)) for d in core.account.deposits),
+    ]
+    rows = [
+        (seq, row)
+        for seq, row in sorted(lines, key=itemgetter(0))
+        if begin <= int(row["transactionTime"]) <= end and kind in {"", row["type"]}
+    ]
+    found = page(rows, params, limit=20, most=50, seq=itemgetter(0), shape=itemgetter(1))
+    del found["category"]
+    return found
+
+
+def query_api(core: Simulator, _: Params) -> Json:
+    """GET /v5/user/query-api: a key that may trade contracts, and not withdraw."""
+    zeros = dict.fromkeys(("userIDInt64", "inviterIDInt64", "affiliateIDInt64"), "0")
+    nothing = (
+        "Options",
+        "Derivatives",
+        "CopyTrading",
+        "BlockTrade",
+        "Exchange",
+        "NFT",
+        "Affiliate",
+        "Earn",
+        "FiatP2P",
+        "FiatConvertBroker",
+        "FiatGlobalPay",
+        "FiatBitPay",
+        "BitCard",
+        "ByXPost",
+        "Spot",
+        "Wallet",
+    )
+    permissions: dict[str, list[str]] = {name: [] for name in nothing}
+    permissions["ContractTrade"] = ["Order", "Position"]
+    return {
+        "id": "1",
+        "note": "simulated",
+        "apiKey": core.gate.keys.api_key,
+        "readOnly": 0,
+        "secret": "",
+        "permissions": permissions,
+        "ips": ["*"],
+        "type": 1,
+        "deadlineDay": 90,
+        "expiredAt": "2099-01-01T00:00:00Z",
+        "createdAt": "2025-01-01T00:00:00Z",
+        "unified": 0,
+        "uta": 1,
+        "userID": 592324,
+        "inviterID": 0,
+        "vipLevel": "No VIP",
+        "mktMakerLevel": "0",
+        "affiliateID": 0,
+        "rsaPublicKey": "",
+        "isMaster": True,
+        "parentUid": "0",
+        "kycLevel": "LEVEL_1",
+        "kycRegion": "",
+        **zeros,
+    }

@@ -1,0 +1,63 @@
+"""Which path is answered by what, and how often it may be asked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from infra.venues.simulator.core import Simulator
+from infra.venues.simulator.rest import account, market, trade
+from infra.venues.simulator.rest.params import Params
+from infra.venues.simulator.shapes.text import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """What answers one path."""
+
+    method: str
+    handle: Callable[[Simulator, Params], Json]
+    limit: int = 0
+    """Requests a second; 0: public, without key and limit."""
+    lists: bool = False
+    """Whether it lists what an account has, which in other categories is nothing."""
+
+
+def _get(handle: Callable[[Simulator, Params], Json], limit: int = 0) -> Endpoint:
+    return Endpoint(method="GET", handle=handle, limit=limit)
+
+
+def _list(handle: Callable[[Simulator, Params], Json]) -> Endpoint:
+    return Endpoint(method="GET", handle=handle, limit=50, lists=True)
+
+
+def _post(handle: Callable[[Simulator, Params], Json], limit: int) -> Endpoint:
+    return Endpoint(method="POST", handle=handle, limit=limit)
+
+
+ENDPOINTS = {
+    "/v5/market/time": _get(market.server_time),
+    "/v5/market/instruments-info": _get(market.instruments_info),
+    "/v5/market/kline": _get(market.kline),
+    "/v5/market/tickers": _get(market.tickers),
+    "/v5/market/orderbook": _get(market.orderbook),
+    "/v5/market/funding/history": _get(market.funding_history),
+    "/v5/market/risk-limit": _get(market.risk_limit),
+    "/v5/order/create": _post(trade.create, 10),
+    "/v5/order/amend": _post(trade.amend, 10),
+    "/v5/order/cancel": _post(trade.cancel, 10),
+    "/v5/order/cancel-all": _post(trade.cancel_all, 10),
+    "/v5/order/realtime": _list(trade.realtime),
+    "/v5/order/history": _list(trade.history),
+    "/v5/execution/list": _list(trade.executions),
+    "/v5/position/list": _list(account.positions),
+    "/v5/position/set-leverage": _post(account.set_leverage, 10),
+    "/v5/position/switch-mode": _post(account.switch_mode, 10),
+    "/v5/position/trading-stop": _post(account.trading_stop, 10),
+    "/v5/position/closed-pnl": _list(account.closed_pnl),
+    "/v5/account/info": _get(account.account_info, 50),
+    "/v5/account/wallet-balance": _get(account.wallet_balance, 50),
+    "/v5/account/fee-rate": _get(account.fee_rate, 5),
+    "/v5/account/set-margin-mode": _post(account.set_margin_mode, 5),
+    "/v5/account/transaction-log": _get(account.transaction_log, 50),
+    "/v5/user/query-api": _get(account.query_api, 10),
+    "/v5/asset/coin/query-info": _get(market.coin_info, 5),
+}

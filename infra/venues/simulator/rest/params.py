@@ -1,0 +1,99 @@
+"""Reading what a client sent: required, optional, numbers; all as strings first."""
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from domain.market.instruments import Side
+from infra.venues.simulator import refusals
+
+_NOTHING = frozenset({"", "0", "false", "none", "market"})
+"""Values by which a client asks for what happens anyway."""
+
+
+class Params:
+    """The parameters of one request."""
+
+    def __init__(self, found: Mapping[str, Any]) -> None:
+        """Keep them as they came."""
+        self._found = found
+
+    def text(self, name: str, default: str = "") -> str:
+        """Return a string; the default where it is absent or empty."""
+        found = self._found.get(name)
+        return default if found is None or found == "" else str(found)
+
+    def required(self, name: str) -> str:
+        """Return a string that must be there.
+
+        Raises:
+            RefusedError: it is not.
+        """
+        found = self.text(name)
+        if not found:
+            raise refusals.invalid(name)
+        return found
+
+    def one_of(self, name: str, *allowed: str, default: str = "") -> str:
+        """Return a string that must be one of some.
+
+        Raises:
+            RefusedError: it is another.
+        """
+        found = self.text(name, default)
+        if found not in allowed:
+            raise refusals.invalid(name)
+        return found
+
+    def integer(self, name: str, default: int | None = None) -> int | None:
+        """Return an integer.
+
+        Raises:
+            RefusedError: it is none.
+        """
+        found = self.text(name)
+        if not found:
+            return default
+        try:
+            return int(found)
+        except ValueError as error:
+            raise refusals.invalid(name) from error
+
+    def number(self, name: str) -> Decimal | None:
+        """Return a decimal; None where it is absent.
+
+        Raises:
+            RefusedError: it is none.
+        """
+        found = self.text(name)
+        if not found:
+            return None
+        try:
+            number = Decimal(found)
+        except InvalidOperation as error:
+            raise refusals.invalid(name) from error
+        if not number.is_finite() or number < 0:
+            raise refusals.invalid(name)
+        return number
+
+    def flag(self, name: str) -> bool:
+        """Return a boolean; False where it is absent."""
+        return self.text(name).lower() == "true"
+
+    def side(self, name: str = "side") -> Side:
+        """Return Buy or Sell.
+
+        Raises:
+            RefusedError: it is neither.
+        """
+        return Side(self.one_of(name, "Buy", "Sell").upper())
+
+    def refuse(self, *names: str) -> None:
+        """Refuse documented parameters that are not simulated, unless they ask for nothing.
+
+        Raises:
+            RefusedError: one of them asks for something.
+        """
+        for name in names:
+            if self.text(name).lower() not in _NOTHING:
+                raise refusals.not_simulated(name)

@@ -1,0 +1,174 @@
+"""The conversation with one client, from its first byte to its last."""
+
+import asyncio
+import itertools
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from infra.venues.simulator.clock import Clock
+from infra.venues.simulator.faults.book import FaultBook
+from infra.venues.simulator.faults.kinds import Kind
+from infra.venues.simulator.gate import Gate
+from infra.venues.simulator.streams.hub import Hub
+from infra.venues.simulator.streams.stream import Stream
+from infra.venues.simulator.streams.tickers import Tickers
+from infra.venues.simulator.wire import Wire
+
+_PUBLIC_TOPICS = ("kline.5.", "tickers.", "publicTrade.", "orderbook.1.")
+_PRIVATE_TOPICS = ("order", "execution", "position", "wallet")
+_IDLE_S = 600.0
+
+
+class Reception:
+    """Answers pings, keys and subscriptions of all clients."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        gate: Gate,
+        clock: Clock,
+        faults: FaultBook,
+        wire: Wire,
+        tickers: Tickers,
+        seed: int,
+    ) -> None:
+        """Let clients into a hub; the seed is that of the delays of answers."""
+        self._hub = hub
+        self._gate = gate
+        self._clock = clock
+        self._faults = faults
+        self._wire = wire
+        self._tickers = tickers
+        self._chance = random.Random(f"{seed}/reception")  # noqa: S311 - delays, not secrets
+        self._numbers = itertools.count(1)
+
+    async def serve(self, socket: WebSocket) -> None:
+        """Talk with a client until it leaves."""
+        refused = self._faults.take(Kind.HTTP_STATUS, path=socket.url.path)
+        if refused is not None:
+            await socket.send_denial_response(Response(status_code=refused.status))
+            return
+        await socket.accept()
+        stream = Stream(socket, next(self._numbers))
+        self._hub.join(stream)
+        sender = asyncio.create_task(stream.send_waiting(self._wire.ping))
+        try:
+            await self._listen(stream)
+        finally:
+            self._hub.leave(stream)
+            sender.cancel()
+            await asyncio.gather(sender, return_exceptions=True)
+
+    async def _listen(self, stream: Stream) -> None:
+        idle_s = _idle_s(stream.socket.query_params.get("max_active_time", ""))
+        while True:
+            try:
+                text = await asyncio.wait_for(stream.socket.receive_text(), idle_s)
+            except TimeoutError:
+                await stream.socket.close(1001)
+                return
+            except (WebSocketDisconnect, RuntimeError, KeyError):
+                return
+            try:
+                request = orjson.loads(text)
+            except ValueError:
+                request = None
+            if not isinstance(request, dict):
+                stream.put(orjson.dumps({"success": False, "ret_msg": "Params Error", "op": ""}))
+                continue
+            await self._answer(stream, request)
+
+    async def _answer(self, stream: Stream, request: dict[str, Any]) -> None:
+        handlers: dict[str, Callable[[Stream, dict[str, Any]], Awaitable[None]]] = {
+            "ping": self._pong,
+            "auth": self._authenticate,
+            "subscribe": self._subscribe,
+            "unsubscribe": self._unsubscribe,
+        }
+        handler = handlers.get(str(request.get("op")))
+        if handler is None:
+            self._acknowledge(stream, request, error="Invalid op")
+            return
+        await handler(stream, request)
+
+    async def _pong(self, stream: Stream, request: dict[str, Any]) -> None:
+        number = str(request.get("req_id", ""))
+        answer: dict[str, Any]
+        if stream.is_private:
+            answer = {"req_id": number, "op": "pong", "args": [str(self._clock.told_ms())]}
+        else:
+            answer = {"success": True, "ret_msg": "pong", "req_id": number, "op": "ping"}
+        stream.put(orjson.dumps({**answer, "conn_id": stream.conn_id}))
+
+    async def _authenticate(self, stream: Stream, request: dict[str, Any]) -> None:
+        parts = [str(part) for part in request.get("args") or []]
+        stream.is_authentic = len(parts) == 3 and self._gate.is_authentic(*parts)  # noqa: PLR2004
+        await self._pause()
+        error = "" if stream.is_authentic else "Params Error: authentication failed"
+        self._acknowledge(stream, request, error=error)
+
+    async def _subscribe(self, stream: Stream, request: dict[str, Any]) -> None:
+        topics = [str(topic) for topic in request.get("args") or []]
+        await self._pause()
+        error = self._why_not(stream, topics)
+        self._acknowledge(stream, request, error=error)
+        if error:
+            return
+        await self._pause()
+        for topic in topics:
+            first = self._tickers.snapshot(topic, self._clock.told_ms())
+            if first is not None:
+                self._hub.deliver(stream, topic, orjson.dumps(first))
+        self._hub.listen(stream, topics)
+
+    async def _unsubscribe(self, stream: Stream, request: dict[str, Any]) -> None:
+        stream.topics -= {str(topic) for topic in request.get("args") or []}
+        await self._pause()
+        self._acknowledge(stream, request)
+
+    async def _pause(self) -> None:
+        # As the network does; pybit's streams die where an answer overtakes its own bookkeeping.
+        if not self._clock.is_lockstep and not self._faults.take(Kind.INSTANT):
+            await asyncio.sleep(self._chance.uniform(0.005, 0.020))
+
+    def _why_not(self, stream: Stream, topics: list[str]) -> str:
+        if stream.is_private and not stream.is_authentic:
+            return "Request not authorized"
+        if not topics:
+            return "Params Error"
+        unknown = [topic for topic in topics if not self._exists(stream, topic)]
+        if unknown:
+            return f"error:handler not found,topic:{unknown[0]}"
+        if {"order", "order.linear"} <= stream.topics | set(topics):
+            return "error:topics order and order.linear may not be mixed"
+        return ""
+
+    def _exists(self, stream: Stream, topic: str) -> bool:
+        if stream.is_private:
+            return topic.removesuffix(".linear") in _PRIVATE_TOPICS
+        known = next((name for name in _PUBLIC_TOPICS if topic.startswith(name)), None)
+        return known is not None and topic.removeprefix(known) in self._tickers.symbols
+
+    def _acknowledge(self, stream: Stream, request: dict[str, Any], error: str = "") -> None:
+        answer = {
+            "success": not error,
+            "ret_msg": error,
+            "conn_id": stream.conn_id,
+            "req_id": request.get("req_id", ""),
+            "op": str(request.get("op", "")),
+        }
+        if request.get("op") == "auth":
+            del answer["req_id"]
+        stream.put(orjson.dumps(answer))
+
+
+def _idle_s(asked: str) -> float:
+    number = asked.removesuffix("s").removesuffix("m")
+    if not number.isdigit():
+        return _IDLE_S
+    return float(number) * (60 if asked.endswith("m") else 1)

@@ -1,0 +1,136 @@
+"""All streams: who listens to what, and how messages reach them."""
+
+import asyncio
+import random
+from collections.abc import Collection
+from typing import Any
+
+import orjson
+
+from infra.venues.simulator.clock import Clock
+from infra.venues.simulator.faults.book import FaultBook
+from infra.venues.simulator.faults.kinds import Kind
+from infra.venues.simulator.streams.spoiling import spoiled
+from infra.venues.simulator.streams.stream import Stream
+from infra.venues.simulator.wire import Peer, Wire
+
+
+class Hub:
+    """All streams, and the messages for them."""
+
+    def __init__(self, clock: Clock, faults: FaultBook, wire: Wire, seed: int) -> None:
+        """Start without clients."""
+        self.streams: set[Stream] = set()
+        self.joined = 0
+        """How many clients there were, those that came again included."""
+        self.has_changed = asyncio.Event()
+        """Set at each new topic, at each answered ping and at the end of a stream."""
+        self._clock = clock
+        self._faults = faults
+        self._wire = wire
+        wire.on_pong = self._on_pong
+        self._chance = random.Random(f"{seed}/streams")  # noqa: S311 - ids of a toy exchange
+
+    # Who listens.
+
+    def join(self, stream: Stream) -> None:
+        """Take a client in."""
+        self.streams.add(stream)
+        self.joined += 1
+
+    def leave(self, stream: Stream) -> None:
+        """Let a client go."""
+        self.streams.discard(stream)
+        self.has_changed.set()
+
+    def listen(self, stream: Stream, topics: Collection[str]) -> None:
+        """Let a client hear of more topics from now on."""
+        stream.topics.update(topics)
+        self.has_changed.set()
+
+    # Messages to clients.
+
+    def has_listeners(self, topic: str) -> bool:
+        """Tell whether a message would be heard, so that none is made in vain."""
+        return any(topic in stream.topics for stream in self.streams)
+
+    def publish(self, topic: str, message: dict[str, Any], symbol: str = "") -> None:
+        """Send a message to all who listen to its topic."""
+        streams = [stream for stream in self.streams if topic in stream.topics]
+        if not streams or self._faults.take(Kind.MUTE, topic=topic, symbol=symbol):
+            return
+        written = orjson.dumps(message)
+        for stream in streams:
+            self.deliver(stream, topic, written)
+
+    def publish_private(self, topic: str, rows: list[dict[str, Any]]) -> None:
+        """Send rows of a private topic, under the name by which each client asked for it."""
+        now_ms = self._clock.told_ms()
+        for name in (topic, f"{topic}.linear"):
+            if self.has_listeners(name):
+                number = f"592324{self._chance.getrandbits(64):016x}"
+                self.publish(
+                    name,
+                    {"id": number, "topic": name, "creationTime": now_ms, "data": rows},
+                )
+
+    def deliver(self, stream: Stream, topic: str, written: bytes) -> None:
+        """Send a message to one client."""
+        if stream.held is None and self._faults.take(Kind.REORDER, topic=topic):
+            stream.held = written
+            return
+        copies = 2 if self._faults.take(Kind.DUPLICATE, topic=topic) else 1
+        written = spoiled(self._faults, topic, written)
+        late, stream.held = stream.held, None
+        for message in [written] * copies + ([late] if late is not None else []):
+            if not stream.put(message):
+                self._wire.drop(stream.peer)
+
+    # What clients have dealt with.
+
+    async def wait_taken(self) -> bool:
+        """Wait until all clients have dealt with all that was sent.
+
+        Returns:
+            Whether there was anything that they had not dealt with.
+        """
+        is_news = False
+        while any(not stream.is_taken for stream in self.streams):
+            is_news = True
+            self.has_changed.clear()
+            for stream in self.streams:
+                stream.ask_whether_taken()
+            await self.has_changed.wait()
+        return is_news
+
+    async def wait_heard(self, topics: Collection[str]) -> None:
+        """Wait until each of these topics has a client."""
+        while not {topic for stream in self.streams for topic in stream.topics}.issuperset(topics):
+            self.has_changed.clear()
+            await self.has_changed.wait()
+
+    # What goes wrong.
+
+    def freeze(self, path: str) -> bool:
+        """Let streams neither send nor answer any more; tells whether there was one."""
+        found = self._at(path)
+        for stream in found:
+            stream.is_frozen = True
+            self._wire.freeze(stream.peer)
+        return bool(found)
+
+    def cut(self, path: str) -> bool:
+        """Cut streams; tells whether there was one."""
+        found = self._at(path)
+        for stream in found:
+            self._wire.drop(stream.peer)
+        return bool(found)
+
+    def _at(self, path: str) -> list[Stream]:
+        return [stream for stream in self.streams if stream.path.startswith(path)]
+
+    def _on_pong(self, peer: Peer, payload: bytes) -> None:
+        for stream in self.streams:
+            if stream.peer == peer:
+                stream.on_pong(payload)
+        self.has_changed.set()

@@ -1,0 +1,131 @@
+"""What an execution changes: its order, the account, and the protection of the position."""
+
+from decimal import Decimal
+
+from domain.trading.positions import ZERO, Execution, ExecutionKind, Position
+from infra.venues.simulator.books.account import closed_qty
+from infra.venues.simulator.records import ExecType, VenueExecution, VenueOrder
+from infra.venues.simulator.trading.desk import Desk
+
+
+class Bookings:
+    """Writes executions down.
+
+    Always true: after `settle` the protection follows the position, and reduce-only orders without
+    a position are gone.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        """Write to the parts of a desk."""
+        self._account = desk.account
+        self._market = desk.market
+        self._ledger = desk.ledger
+        self._protection = desk.protection
+        self._sink = desk.sink
+
+    def trade(
+        self,
+        order: VenueOrder,
+        qty: Decimal,
+        price: Decimal,
+        time_ms: int,
+        *,
+        is_maker: bool,
+        exec_type: ExecType = ExecType.TRADE,
+    ) -> None:
+        """Let an order trade at exactly this price."""
+        engine, before = self._account.engine, self._account.position(order.symbol)
+        number = len(engine.executions(order.symbol)) + 1
+        execution = engine.book_execution(
+            Execution(
+                exec_id=f"{order.symbol}-{number}",
+                asset=order.symbol,
+                ts_ms=time_ms,
+                kind=ExecutionKind.TRADE,
+                side=order.side,
+                qty=qty,
+                price=price,
+                fee=qty * price * self._account.fee_rate(is_maker=is_maker),
+                client_order_id=order.order_id,
+            )
+        )
+        self.take_in(order, before, execution, is_maker=is_maker, exec_type=exec_type)
+
+    def take_in(
+        self,
+        order: VenueOrder,
+        before: Position | None,
+        execution: Execution,
+        *,
+        is_maker: bool,
+        exec_type: ExecType = ExecType.TRADE,
+    ) -> None:
+        """Write what the engine has booked to its order."""
+        order.filled_qty += execution.qty
+        order.filled_notional += execution.qty * execution.price
+        order.fee += execution.fee
+        if order.reduce_only and not order.is_protective:
+            order.qty = max(order.filled_qty, min(order.qty, before.qty if before else order.qty))
+        rate = self._account.fee_rate(is_maker=is_maker)
+        closed = len(self._account.closed)
+        self._note(before, execution, order, exec_type, fee_rate=rate, is_maker=is_maker)
+        if len(self._account.closed) > closed:
+            order.closed_pnl += self._account.closed[-1].pnl
+
+    def settle_funding(self, symbol: str, price: Decimal, rate: Decimal, time_ms: int) -> None:
+        """Let funding be paid on the position at a mark price."""
+        before = self._account.position(symbol)
+        for event in self._account.engine.settle_funding(symbol, price, rate, time_ms):
+            if isinstance(event, Execution):
+                self._note(before, event, None, ExecType.FUNDING, fee_rate=rate)
+        if before is not None:
+            self._sink.position(symbol)
+
+    def settle(self, order: VenueOrder, before: Position | None) -> None:
+        """Bring stops and reduce-only orders in line with the position after a fill."""
+        symbol, after = order.symbol, self._account.position(order.symbol)
+        if before is not None and (after is None or after.side is not before.side):
+            self._protection.clear(symbol)
+            for other in self._ledger.open_orders(symbol):
+                if other.reduce_only and other.is_open:
+                    self._ledger.cancel(other, "CancelByReduceOnly")
+        if after is None or not order.filled_qty:
+            return
+        has_levels = order.stop_loss is not None or order.take_profit is not None
+        if has_levels and after.side is order.side:
+            self._protection.set(symbol, "StopLoss", order.stop_loss, order.sl_trigger_by)
+            self._protection.set(symbol, "TakeProfit", order.take_profit, order.tp_trigger_by)
+        self._protection.follow(symbol)
+
+    def _note(
+        self,
+        before: Position | None,
+        execution: Execution,
+        order: VenueOrder | None,
+        exec_type: ExecType,
+        *,
+        fee_rate: Decimal,
+        is_maker: bool = False,
+    ) -> None:
+        is_funding = exec_type is ExecType.FUNDING
+        made = VenueExecution(
+            seq=self._ledger.next_seq(),
+            exec_id=self._ledger.new_id(),
+            exec_type=exec_type,
+            booked=execution,
+            order_id=order.order_id if order else f"{execution.ts_ms // 1000}-8-592324-1-2",
+            link_id=order.link_id if order else "",
+            order_type="UNKNOWN" if order is None else "Market" if order.is_market else "Limit",
+            stop_order_type=(order.stop_order_type if order else "") or "UNKNOWN",
+            create_type=order.create_type if order else "",
+            order_qty=order.qty if order else execution.qty,
+            order_price=order.price if order else ZERO,
+            leaves_qty=order.leaves_qty if order else ZERO,
+            is_maker=is_maker,
+            fee_rate=fee_rate,
+            mark_price=self._market.mark_price(execution.asset),
+            closed_qty=ZERO if is_funding else closed_qty(before, execution.side, execution.qty),
+            leverage=self._account.books[execution.asset].leverage,
+        )
+        self._account.note(before, made)
+        self._sink.execution(made)

@@ -1,0 +1,68 @@
+"""Trades that no client's order asked for: by hand, and by the exchange's own force."""
+
+from decimal import Decimal
+
+from domain.market.instruments import Side
+from domain.trading.positions import Position
+from infra.venues.simulator.records import ExecType, Status
+from infra.venues.simulator.trading.bookings import Bookings
+from infra.venues.simulator.trading.desk import Desk
+from infra.venues.simulator.trading.matching import Matching
+
+
+class Force:
+    """Opens, closes and takes over positions."""
+
+    def __init__(self, desk: Desk, bookings: Bookings, matching: Matching) -> None:
+        """Act on the account of a desk."""
+        self._account = desk.account
+        self._margins = desk.margins
+        self._market = desk.market
+        self._ledger = desk.ledger
+        self._sink = desk.sink
+        self._bookings = bookings
+        self._matching = matching
+
+    def trade_by_hand(self, symbol: str, side: Side, qty: Decimal, *, reduce_only: bool) -> None:
+        """Trade as a person does who uses the same account."""
+        order = self._ledger.own(
+            symbol,
+            side,
+            qty,
+            create_type="CreateByClosing" if reduce_only else "CreateByUser",
+            reduce_only=reduce_only,
+        )
+        self._matching.fill_market(order, self._market.last_price(symbol), whole=True)
+        self._sink.position(symbol)
+
+    def liquidate(self, symbol: str, price: Decimal | None = None) -> None:
+        """Take a position over, at the bankruptcy price unless another is given."""
+        position = self._account.position(symbol)
+        if position is None:
+            return
+        for order in self._ledger.open_orders(symbol):
+            if not order.is_protective:
+                self._ledger.cancel(order, "CancelByPrepareLiq")
+        taken_at = price or self._margins.takeover_price(symbol)
+        self._take(position, position.qty, taken_at, "CreateByTakeOver_PassThrough", ExecType.BUST)
+
+    def deleverage(self, symbol: str, fraction: Decimal) -> None:
+        """Reduce a position as auto-deleveraging does, at the mark price."""
+        position = self._account.position(symbol)
+        if position is None:
+            return
+        step = self._ledger.instrument(symbol)
+        qty = max(step.qty_step, step.round_qty(position.qty * fraction))
+        price = self._market.mark_price(symbol)
+        self._take(position, min(qty, position.qty), price, "CreateByAdl_PassThrough", ExecType.ADL)
+
+    def _take(
+        self, position: Position, qty: Decimal, price: Decimal, how: str, exec_type: ExecType
+    ) -> None:
+        side = position.side.opposite
+        order = self._ledger.own(position.asset, side, qty, create_type=how, reduce_only=True)
+        now_ms = self._ledger.now_ms()
+        self._bookings.trade(order, qty, price, now_ms, is_maker=False, exec_type=exec_type)
+        self._ledger.end(order, Status.FILLED)
+        self._bookings.settle(order, position)
+        self._sink.position(position.asset)

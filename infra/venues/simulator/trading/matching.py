@@ -1,0 +1,121 @@
+"""How an accepted order meets the market: it fills, rests, waits for its trigger, or ends."""
+
+from decimal import Decimal
+
+from domain.market.instruments import Side
+from domain.trading.orders import OrderRequest
+from domain.trading.positions import Execution
+from infra.venues.simulator.records import Status, VenueOrder
+from infra.venues.simulator.trading.bookings import Bookings
+from infra.venues.simulator.trading.desk import Desk
+
+
+class Matching:
+    """Brings orders and prices together."""
+
+    def __init__(self, desk: Desk, bookings: Bookings) -> None:
+        """Match the orders of a desk."""
+        self._account = desk.account
+        self._market = desk.market
+        self._ledger = desk.ledger
+        self._sink = desk.sink
+        self._chances = desk.chances
+        self._bookings = bookings
+
+    def process(self, order: VenueOrder) -> None:
+        """Let an accepted order meet the market; once only."""
+        if order.status is not Status.CREATED:
+            return
+        reason = self._chances.rejects(order.symbol)
+        if reason is not None:
+            order.reject_reason = reason
+            self._ledger.end(order, Status.REJECTED)
+        elif order.trigger_price is not None:
+            self._ledger.rest(order, Status.UNTRIGGERED)
+        elif order.is_market:
+            self.fill_market(order, self._market.last_price(order.symbol))
+        else:
+            self.meet_book(order)
+        self._sink.position(order.symbol)
+
+    def meet_book(self, order: VenueOrder) -> None:
+        """Let a limit order take, rest or be canceled, as its time in force says."""
+        is_buy = order.side is Side.BUY
+        best = (self._market.ask_price if is_buy else self._market.bid_price)(order.symbol)
+        crosses = order.price >= best if is_buy else order.price <= best
+        if crosses and order.time_in_force == "PostOnly":
+            order.reject_reason = "EC_PostOnlyWillTakeLiquidity"
+            self._ledger.end(order, Status.CANCELLED)
+        elif crosses:
+            self._fill_limit(order, best, self._ledger.now_ms(), is_maker=False)
+        elif order.time_in_force in {"IOC", "FOK"}:
+            order.reject_reason = "EC_NoImmediateQtyToFill"
+            self._ledger.end(order, Status.CANCELLED)
+        else:
+            self._ledger.rest(order, order.status if order.is_open else Status.NEW)
+
+    def fill_resting(self, order: VenueOrder, time_ms: int) -> None:
+        """Fill an order whose price the market has traded through."""
+        self._fill_limit(order, order.price, time_ms, is_maker=True)
+        self._sink.position(order.symbol)
+
+    def fill_market(
+        self,
+        order: VenueOrder,
+        price: Decimal,
+        *,
+        time_ms: int | None = None,
+        whole: bool = False,
+    ) -> None:
+        """Fill at a price worsened by the slippage, whole unless a fault forbids it."""
+        instrument = self._ledger.instrument(order.symbol)
+        fraction = None if whole else self._chances.partial_fill(order.symbol)
+        qty = order.qty if fraction is None else instrument.round_qty(order.qty * fraction)
+        before = self._account.position(order.symbol)
+        if qty and self._can_fill(order):
+            self._take(order, qty, price, time_ms or self._ledger.now_ms())
+        if order.filled_qty and fraction is None:
+            self._ledger.end(order, Status.FILLED)
+        else:
+            if order.filled_qty or fraction is not None:
+                order.reject_reason = "EC_NoImmediateQtyToFill"
+            else:
+                order.cancel_type = "CancelByReduceOnly"
+            self._ledger.end(order, Status.CANCELLED)
+        self._bookings.settle(order, before)
+
+    def _take(self, order: VenueOrder, qty: Decimal, price: Decimal, time_ms: int) -> None:
+        """Let the matching engine fill an order, with its slippage and fees."""
+        before, engine = self._account.position(order.symbol), self._account.engine
+        request = OrderRequest(
+            client_order_id=order.order_id,
+            asset=order.symbol,
+            side=order.side,
+            qty=qty,
+            reduce_only=order.reduce_only,
+        )
+        engine.submit(request, self._ledger.now_ms())
+        for event in engine.fill(order.order_id, price, time_ms):
+            if isinstance(event, Execution):
+                self._bookings.take_in(order, before, event, is_maker=False)
+
+    def _fill_limit(
+        self, order: VenueOrder, price: Decimal, time_ms: int, *, is_maker: bool
+    ) -> None:
+        before = self._account.position(order.symbol)
+        if not self._can_fill(order):
+            self._ledger.cancel(order, "CancelByReduceOnly")
+            return
+        qty = order.leaves_qty
+        if order.reduce_only and before is not None:
+            qty = min(qty, before.qty)
+            order.qty = order.filled_qty + qty
+        self._bookings.trade(order, qty, price, time_ms, is_maker=is_maker)
+        self._ledger.end(order, Status.FILLED)
+        self._bookings.settle(order, before)
+
+    def _can_fill(self, order: VenueOrder) -> bool:
+        if not order.reduce_only:
+            return True
+        position = self._account.position(order.symbol)
+        return position is not None and position.side is not order.side

@@ -1,0 +1,140 @@
+"""A position's own stops: one stop loss and one take profit for all of it."""
+
+from decimal import Decimal
+
+from domain.market.instruments import Side
+from domain.trading.positions import ZERO
+from domain.trading.sizing import ProtectiveLevels
+from infra.venues.simulator.books.account import Account
+from infra.venues.simulator.records import Status, StopRecord, VenueOrder
+from infra.venues.simulator.trading.ledger import OrderLedger
+from infra.venues.simulator.trading.ports import Sink
+
+_NEVER = Decimal("Infinity")
+_RISE, _FALL = 1, 2
+
+
+class Protection:
+    """The protective orders of all positions.
+
+    Always true: a flat symbol has none, and the qty of each is the position's.
+    """
+
+    def __init__(self, account: Account, ledger: OrderLedger, sink: Sink) -> None:
+        """Start with none."""
+        self.records: list[StopRecord] = []
+        """Which stops each position had from when on."""
+        self._account = account
+        self._ledger = ledger
+        self._sink = sink
+        self._pairs: dict[str, dict[str, VenueOrder]] = {}
+
+    def pair(self, symbol: str) -> dict[str, VenueOrder]:
+        """Return a position's orders: StopLoss, TakeProfit, both or none."""
+        return dict(self._pairs.get(symbol, {}))
+
+    def levels(self, symbol: str) -> dict[str, Decimal]:
+        """Return their trigger prices."""
+        return {
+            kind: order.trigger_price
+            for kind, order in self.pair(symbol).items()
+            if order.trigger_price is not None
+        }
+
+    def set(self, symbol: str, kind: str, level: Decimal | None, trigger_by: str) -> None:
+        """Create, move or (0) remove one of the position's stops; None leaves it."""
+        position = self._account.engine.positions[symbol]
+        pair = self._pairs.setdefault(symbol, {})
+        present = pair.get(kind)
+        if level is None or (present is not None and present.trigger_price == level):
+            return
+        if level == 0:
+            if present is not None:
+                self.cancel(present, "CancelByTpSlTsClear")
+            return
+        if present is not None:
+            present.trigger_price, present.trigger_by = level, trigger_by
+            self._ledger.touch(present)
+            return
+        is_short = position.side is Side.SELL
+        order = self._ledger.own(
+            symbol,
+            Side.BUY if is_short else Side.SELL,
+            position.qty,
+            create_type=f"CreateBy{kind}",
+            reduce_only=True,
+            trigger_price=level,
+            stop_order_type=kind,
+            trigger_by=trigger_by,
+            trigger_direction=_RISE if is_short == (kind == "StopLoss") else _FALL,
+        )
+        pair[kind] = order
+        self._ledger.rest(order, Status.UNTRIGGERED)
+
+    def cancel(self, order: VenueOrder, cancel_type: str) -> None:
+        """Remove one stop."""
+        self._pairs.get(order.symbol, {}).pop(order.stop_order_type, None)
+        self._ledger.cancel(order, cancel_type)
+        self.arm(order.symbol)
+        self._record(order.symbol)
+
+    def clear(self, symbol: str) -> None:
+        """Remove the stops of a position that is no more."""
+        for order in self._pairs.pop(symbol, {}).values():
+            if order.is_open:
+                self._ledger.cancel(order, "CancelByTpSlTsClear")
+        self._account.engine.stops.pop(symbol, None)
+        self._record(symbol)
+
+    def follow(self, symbol: str) -> None:
+        """Bring the stops in line with the position's size and their levels."""
+        position = self._account.engine.positions[symbol]
+        for order in self.pair(symbol).values():
+            if order.qty != position.qty:
+                order.qty = position.qty
+                self._ledger.touch(order)
+        self.arm(symbol)
+        self._record(symbol)
+
+    def arm(self, symbol: str) -> None:
+        """Give the engine the stops that the last price triggers."""
+        position = self._account.position(symbol)
+        if position is None:
+            return
+        armed = {
+            kind: order.trigger_price
+            for kind, order in self.pair(symbol).items()
+            if order.trigger_by != "MarkPrice" and order.trigger_price is not None
+        }
+        above, below = _NEVER, ZERO
+        is_short = position.side is Side.SELL
+        never_lost, never_won = (above, below) if is_short else (below, above)
+        self._account.engine.set_stops(
+            symbol,
+            ProtectiveLevels(
+                stop_loss=armed.get("StopLoss", never_lost),
+                take_profit=armed.get("TakeProfit", never_won),
+            ),
+        )
+
+    def restore(self, order: VenueOrder) -> None:
+        """Take up one state of a protective order of an earlier run."""
+        pair = self._pairs.setdefault(order.symbol, {})
+        if order.is_open:
+            pair[order.stop_order_type] = order
+        elif pair.get(order.stop_order_type, order).seq == order.seq:
+            pair.pop(order.stop_order_type, None)
+
+    def _record(self, symbol: str) -> None:
+        position, levels = self._account.position(symbol), self.levels(symbol)
+        qty = ZERO if position is None else position.qty
+        is_short = position is not None and position.side is Side.SELL
+        record = StopRecord(
+            ts_ms=self._ledger.now_ms(),
+            symbol=symbol,
+            signed_qty=-qty if is_short else qty,
+            stop_loss=levels.get("StopLoss"),
+            take_profit=levels.get("TakeProfit"),
+        )
+        self.records.append(record)
+        self._sink.stops(record)

@@ -1,0 +1,105 @@
+"""What a price's move reaches: stops, conditional and resting orders, the liquidation price."""
+
+from domain.market.instruments import Side
+from domain.trading.matching import CandlePrices
+from domain.trading.orders import ExitReason
+from domain.trading.positions import ZERO, Execution, Position
+from infra.venues.simulator.books.tiers import MarginMode
+from infra.venues.simulator.prices.candles import Tick
+from infra.venues.simulator.records import Status, VenueOrder
+from infra.venues.simulator.trading.bookings import Bookings
+from infra.venues.simulator.trading.desk import Desk
+from infra.venues.simulator.trading.force import Force
+from infra.venues.simulator.trading.matching import Matching
+
+_RISE = 1
+
+
+class Triggers:
+    """Watches every tick."""
+
+    def __init__(self, desk: Desk, bookings: Bookings, matching: Matching, force: Force) -> None:
+        """Watch over the orders of a desk."""
+        self._account = desk.account
+        self._margins = desk.margins
+        self._market = desk.market
+        self._ledger = desk.ledger
+        self._protection = desk.protection
+        self._sink = desk.sink
+        self._bookings = bookings
+        self._matching = matching
+        self._force = force
+
+    def move(self, tick: Tick) -> None:
+        """Let a price's move reach stops, resting orders and the liquidation price."""
+        symbol = tick.symbol
+        if symbol in self._account.engine.positions:
+            self._reach_stops(tick)
+        for order in self._ledger.open_orders(symbol):
+            if not order.is_open or order.is_protective:
+                continue
+            if order.status is Status.UNTRIGGERED:
+                self._reach_trigger(order, tick)
+            elif _trades_through(order, tick):
+                self._matching.fill_resting(order, tick.time_ms)
+        if symbol in self._account.engine.positions:
+            self._reach_liquidation(tick)
+
+    def _reach_stops(self, tick: Tick) -> None:
+        before = self._account.engine.positions[tick.symbol]
+        prices = CandlePrices(open=tick.open, high=tick.high, low=tick.low)
+        for event in self._account.engine.trade_through(tick.symbol, prices, tick.time_ms):
+            if isinstance(event, Execution):
+                kind = "StopLoss" if event.reason is ExitReason.STOP_LOSS else "TakeProfit"
+                self._trigger_stop(self._protection.pair(tick.symbol)[kind], before, event)
+                return
+        for order in self._protection.pair(tick.symbol).values():
+            if order.trigger_by == "MarkPrice" and self._is_reached(order, tick):
+                order.status = Status.TRIGGERED
+                self._matching.fill_market(order, tick.last, time_ms=tick.time_ms, whole=True)
+                self._sink.position(tick.symbol)
+                return
+
+    def _trigger_stop(self, order: VenueOrder, before: Position, execution: Execution) -> None:
+        order.status = Status.TRIGGERED
+        order.price = self._ledger.bound(order.symbol, order.side, execution.price)
+        order.qty = execution.qty
+        self._bookings.take_in(order, before, execution, is_maker=False)
+        self._ledger.end(order, Status.FILLED)
+        self._bookings.settle(order, before)
+        self._sink.position(order.symbol)
+
+    def _is_reached(self, order: VenueOrder, tick: Tick) -> bool:
+        trigger = order.trigger_price or ZERO
+        high, low = tick.high, tick.low
+        if order.trigger_by == "MarkPrice":
+            high = self._market.mark_of(tick.symbol, high)
+            low = self._market.mark_of(tick.symbol, low)
+        return high >= trigger if order.trigger_direction == _RISE else low <= trigger
+
+    def _reach_trigger(self, order: VenueOrder, tick: Tick) -> None:
+        if not self._is_reached(order, tick):
+            return
+        trigger = order.trigger_price or ZERO
+        order.status = Status.TRIGGERED
+        if order.is_market:
+            rising = order.trigger_direction == _RISE
+            price = max(trigger, tick.open) if rising else min(trigger, tick.open)
+            self._matching.fill_market(order, price, time_ms=tick.time_ms)
+        else:
+            self._matching.meet_book(order)
+        self._sink.position(order.symbol)
+
+    def _reach_liquidation(self, tick: Tick) -> None:
+        price = self._margins.liquidation_price(tick.symbol)
+        if price is None:
+            return
+        is_short = self._account.engine.positions[tick.symbol].side is Side.SELL
+        worst = self._market.mark_of(tick.symbol, tick.high if is_short else tick.low)
+        if worst >= price if is_short else worst <= price:
+            is_isolated = self._account.margin_mode is MarginMode.ISOLATED
+            self._force.liquidate(tick.symbol, None if is_isolated else worst)
+
+
+def _trades_through(order: VenueOrder, tick: Tick) -> bool:
+    return tick.low < order.price if order.side is Side.BUY else tick.high > order.price

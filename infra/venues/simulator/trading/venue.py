@@ -1,0 +1,184 @@
+"""Order entry: what a client, an earlier run and the market bring to the one account's orders."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+from domain.trading.positions import ZERO
+from infra.venues.simulator import refusals
+from infra.venues.simulator.books.account import Account
+from infra.venues.simulator.books.margins import Margins
+from infra.venues.simulator.books.position_view import PositionView, position_view
+from infra.venues.simulator.prices.market import Market
+from infra.venues.simulator.records import VenueOrder
+from infra.venues.simulator.trading.bookings import Bookings
+from infra.venues.simulator.trading.checks import OrderChecks
+from infra.venues.simulator.trading.desk import Desk
+from infra.venues.simulator.trading.force import Force
+from infra.venues.simulator.trading.ledger import Amendment, NewOrder, OrderLedger
+from infra.venues.simulator.trading.matching import Matching
+from infra.venues.simulator.trading.ports import Chances, Sink
+from infra.venues.simulator.trading.protection import Protection
+from infra.venues.simulator.trading.settings import AccountSettings
+from infra.venues.simulator.trading.triggers import Triggers
+
+
+class Venue:
+    """All orders of the one account, and the rules by which they fill."""
+
+    def __init__(
+        self,
+        account: Account,
+        market: Market,
+        sink: Sink,
+        chances: Chances,
+        now_ms: Callable[[], int],
+        seed: int,
+    ) -> None:
+        """Start without orders."""
+        self.account = account
+        self.margins = Margins(account, market)
+        self.ledger = OrderLedger(market, sink, now_ms, seed)
+        self.protection = Protection(account, self.ledger, sink)
+        self.settings = AccountSettings(account, self.ledger, sink)
+        desk = Desk(
+            account=account,
+            margins=self.margins,
+            market=market,
+            ledger=self.ledger,
+            protection=self.protection,
+            sink=sink,
+            chances=chances,
+        )
+        self.bookings = Bookings(desk)
+        self.matching = Matching(desk, self.bookings)
+        self.force = Force(desk, self.bookings, self.matching)
+        self.triggers = Triggers(desk, self.bookings, self.matching, self.force)
+        self._checks = OrderChecks(desk)
+        self._market = market
+        self._sink = sink
+
+    # Orders of the client.
+
+    def create(self, wanted: NewOrder) -> VenueOrder:
+        """Accept an order; `Matching.process` decides later what becomes of it.
+
+        Raises:
+            RefusedError: nothing was accepted.
+        """
+        instrument = self.ledger.instrument(wanted.symbol)
+        if wanted.qty == 0 and wanted.reduce_only and wanted.close_on_trigger:
+            wanted = replace(wanted, qty=self._whole_position(wanted))
+        self._checks.check(wanted, instrument)
+        order = self.ledger.new(wanted)
+        self._checks.check_balance(order)
+        self.ledger.keep(order)
+        self._sink.order(order)
+        return order
+
+    def amend(self, order: VenueOrder, wanted: Amendment) -> VenueOrder:
+        """Change an open order in place.
+
+        Raises:
+            RefusedError: the order is not open, or the new values are wrong.
+        """
+        self.matching.process(order)
+        if not order.is_open:
+            raise refusals.no_such_order()
+        self._checks.check_amendment(order, wanted)
+        order.qty = wanted.qty or order.qty
+        order.price = wanted.price or order.price
+        order.trigger_price = wanted.trigger_price or order.trigger_price
+        order.trigger_by = wanted.trigger_by
+        if wanted.stop_loss is not None:
+            order.stop_loss = wanted.stop_loss or None
+        if wanted.take_profit is not None:
+            order.take_profit = wanted.take_profit or None
+        order.sl_trigger_by, order.tp_trigger_by = wanted.sl_trigger_by, wanted.tp_trigger_by
+        if order.is_protective:
+            self.protection.arm(order.symbol)
+        self.ledger.touch(order)
+        self._sink.position(order.symbol)
+        if not order.is_market and order.trigger_price is None:
+            self.matching.meet_book(order)
+        return order
+
+    def cancel(self, order: VenueOrder, cancel_type: str = "CancelByUser") -> VenueOrder:
+        """End an open order.
+
+        Raises:
+            RefusedError: it is not open.
+        """
+        self.matching.process(order)
+        if not order.is_open:
+            raise refusals.no_such_order()
+        if order.is_protective:
+            self.protection.cancel(order, cancel_type)
+        else:
+            self.ledger.cancel(order, cancel_type)
+        self._sink.position(order.symbol)
+        return order
+
+    # The position's own stops and settings.
+
+    def view(self, symbol: str) -> PositionView:
+        """Return a symbol's position as it is reported."""
+        stops = self.protection.levels(symbol)
+        return position_view(self.account, self.margins, self._market, symbol, stops)
+
+    def trading_stop(
+        self,
+        symbol: str,
+        stop_loss: Decimal | None,
+        take_profit: Decimal | None,
+        *,
+        sl_trigger_by: str = "LastPrice",
+        tp_trigger_by: str = "LastPrice",
+    ) -> None:
+        """Set, move (None: leave) or remove (0) the full stops of a position.
+
+        Raises:
+            RefusedError: flat, nothing changed, or a level on the wrong side.
+        """
+        position = self.account.position(symbol)
+        if position is None:
+            raise refusals.wrong("can not set tp/sl/ts for zero position")
+        present = self.protection.levels(symbol)
+        wanted = {"StopLoss": stop_loss, "TakeProfit": take_profit}
+        asked = {kind: level for kind, level in wanted.items() if level is not None}
+        if all(level == present.get(kind, ZERO) for kind, level in asked.items()):
+            raise refusals.stop_not_modified()
+        self._checks.check_levels(
+            position.side,
+            self._market.last_price(symbol),
+            stop_loss or None,
+            take_profit or None,
+        )
+        for level in asked.values():
+            if level % self.ledger.instrument(symbol).tick_size:
+                raise refusals.invalid("price")
+        self.protection.set(symbol, "StopLoss", stop_loss, sl_trigger_by)
+        self.protection.set(symbol, "TakeProfit", take_profit, tp_trigger_by)
+        self.protection.follow(symbol)
+        self._sink.position(symbol)
+
+    # An earlier run.
+
+    def restore_order(self, order: VenueOrder) -> None:
+        """Take up an order of an earlier run; the newest state of each comes last."""
+        self.ledger.restore(order)
+        if order.is_protective:
+            self.protection.restore(order)
+
+    def resume(self) -> None:
+        """Arm the stops and process what an earlier run had only acknowledged."""
+        for symbol in self._market.instruments:
+            self.protection.arm(symbol)
+        for order in self.ledger.open_orders():
+            self.matching.process(order)
+
+    def _whole_position(self, wanted: NewOrder) -> Decimal:
+        position = self.account.position(wanted.symbol)
+        if position is None:
+            raise refusals.nothing_to_reduce()
+        return position.qty

@@ -1,0 +1,107 @@
+"""A finished or running journal, read from outside without touching it."""
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from domain.facts import Order
+from domain.operator.commands import OperatorCommand
+from domain.portfolio.protection import ProtectionState
+from domain.trading.decisions import Grant
+from domain.trading.orders import OrderUpdate
+from domain.trading.positions import Execution, Trade
+from domain.trading.transfers import Transfer
+from infra.store import rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalView:
+    """All facts of a run at one moment; each with its fact id, oldest first."""
+
+    executions: list[tuple[int, Execution]]
+    orders: dict[str, Order]
+    """By client order id."""
+    updates: list[tuple[int, OrderUpdate]]
+    intended_ms: dict[str, int]
+    """When each intent was stored, exchange time, by client order id."""
+    intended_at: dict[str, int]
+    """Their fact ids."""
+    grants: list[tuple[int, Grant]]
+    samples: list[tuple[int, ProtectionState]]
+    trades: list[Trade]
+    transfers: tuple[Transfer, ...] = ()
+    commands: tuple[tuple[int, OperatorCommand], ...] = ()
+
+
+def read_journal(file: Path) -> JournalView:
+    """Return what a journal holds.
+
+    Raises:
+        sqlite3.Error: there is none, or it cannot be read.
+    """
+    database = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+    database.row_factory = sqlite3.Row
+    try:
+        with database:  # one snapshot for all queries
+            database.execute("BEGIN")
+            return _read(database)
+    finally:
+        database.close()
+
+
+def read_pens(file: Path) -> dict[str, int]:
+    """Return by address how many incarnations have written, as far as the file is made yet."""
+    database = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+    try:
+        return dict(database.execute("SELECT address, holder FROM pen"))
+    except sqlite3.OperationalError:
+        return {}
+    finally:
+        database.close()
+
+
+def execution_pen(asset: str) -> str:
+    """Return the address under which an asset's execution writes."""
+    return f"execution/{asset}"
+
+
+def _read(database: sqlite3.Connection) -> JournalView:
+    def ask(query: str) -> list[Mapping[str, Any]]:
+        return [dict(row) for row in database.execute(query)]
+
+    intents = ask("SELECT * FROM intent JOIN fact ON fact.id = fact_id ORDER BY fact_id")
+    orders = {row["client_order_id"]: Order(intent=rows.intent_of(row)) for row in intents}
+    updates = [
+        (row["fact_id"], rows.value_of(OrderUpdate, row))
+        for row in ask("SELECT * FROM order_update ORDER BY fact_id")
+    ]
+    for _, update in updates:
+        orders[update.client_order_id] = orders[update.client_order_id].apply(update)
+    return JournalView(
+        executions=[
+            (row["fact_id"], rows.value_of(Execution, row))
+            for row in ask("SELECT * FROM execution ORDER BY fact_id")
+        ],
+        orders=orders,
+        updates=updates,
+        intended_ms={row["client_order_id"]: row["recorded_ms"] for row in intents},
+        intended_at={row["client_order_id"]: row["fact_id"] for row in intents},
+        grants=[
+            (row["fact_id"], rows.value_of(Grant, row))
+            for row in ask("SELECT * FROM decision_grant ORDER BY fact_id, place")
+        ],
+        samples=[
+            (row["fact_id"], rows.value_of(ProtectionState, row))
+            for row in ask("SELECT * FROM equity_sample ORDER BY fact_id")
+        ],
+        trades=[rows.value_of(Trade, row) for row in ask("SELECT * FROM trade ORDER BY fact_id")],
+        transfers=tuple(
+            rows.value_of(Transfer, row) for row in ask("SELECT * FROM transfer ORDER BY fact_id")
+        ),
+        commands=tuple(
+            (row["fact_id"], rows.value_of(OperatorCommand, row))
+            for row in ask("SELECT * FROM operator_command ORDER BY fact_id")
+        ),
+    )

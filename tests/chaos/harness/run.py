@@ -1,0 +1,166 @@
+"""One run: the lives of a system at an exchange, and the judgement."""
+
+import contextlib
+import re
+import signal
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from domain.operator.commands import CommandName
+from infra.drills.clock_jump import JUMPED
+from tests.chaos.harness.journal_view import read_journal
+from tests.chaos.harness.plan import (
+    FAULTS,
+    GAVE_UP,
+    HALTED,
+    KILL_AT_RANDOM,
+    LOCKED,
+    PANIC,
+    Life,
+    Plan,
+)
+from tests.chaos.harness.processes import ChaosError
+from tests.chaos.harness.scenario import STOP_S, Commands, Outcome, Stage
+
+_MEET_S = 8.0
+"""For which the last life waits for what has not happened yet, before all is healed."""
+_POLL_S = 0.1
+_FAULTY_S = 4.0
+"""For which one order's fault may keep its asset from its work, where it does not say."""
+_IN_LOGS = {
+    "crash": r"crashed in life .*: DrillError: crash drill",
+    "exit": r"crashed in life .*: SystemExit: exit drill",
+    "interrupt": r"crashed in life .*: KeyboardInterrupt: interrupt drill",
+    "poison": r"crashed in life .*: DrillError: poison drill",
+    "hang": r"crashed in life .*: worked on (?:one message|its start) for",
+    "full": r"crashed in life .*database or disk is full",
+    "readonly": r"crashed in life .*attempt to write a readonly database",
+    "clock": JUMPED,
+}
+"""What the system's own log says where a drill has struck."""
+
+
+def play(plan: Plan, folder: Path, commands: Commands) -> Outcome:
+    """Play a plan in a folder that is not there yet, and judge it."""
+    outcome = Outcome(seed=plan.seed)
+    began_s = time.monotonic()
+    folder.mkdir(parents=True)
+    try:
+        with contextlib.ExitStack() as stack:
+            stage = Stage(plan.seed, folder, commands, stack, max_restarts=plan.max_restarts)
+            outcome = stage.outcome
+            faults: dict[int, str] = {}
+            for life in plan.lives:
+                faults |= _live(stage, life, stack)
+            system = stage.start_system()
+            _await_all(stage, faults)
+            _count_faults(stage, faults)
+            stage.settle_and_stop(system)
+            _count_events(stage)
+            stage.judge(_disturbed_s(plan))
+    except (ChaosError, OSError, sqlite3.Error) as error:
+        outcome.problems.append(str(error))
+    outcome.planned = frozenset(plan.names())
+    outcome.seconds = time.monotonic() - began_s
+    return outcome
+
+
+def _live(stage: Stage, life: Life, stack: contextlib.ExitStack) -> dict[int, str]:
+    """Live one life to its end; returns its faults by the exchange's numbers."""
+    hits = stage.outcome.hits
+    system = stage.start_system(life.drills)
+    faults = {
+        stage.exchange.add_fault({**FAULTS[name], "after_s": after_s}): name
+        for name, after_s in life.faults
+    }
+    if life.locked_s:
+        lock = lock_journal(stage.journal, life.locked_s, lambda: hits.update([LOCKED]))
+        stack.callback(lock.join)
+    code = None
+    if life.panic_s is not None:
+        code = system.wait(life.panic_s)
+        stage.panic()
+    code = system.wait(life.length_s) if code is None else code
+    hits[GAVE_UP] += code == 1
+    hits[KILL_AT_RANDOM] += code is None
+    # Nothing but its drill sends this signal to a process that still has its time.
+    hits[f"kill {life.kill_point}"] += code == -signal.SIGKILL
+    if code is None:
+        system.end(signal.SIGKILL, STOP_S)
+    stage.note_death()
+    return faults
+
+
+def lock_journal(file: Path, seconds: float, on_locked: Callable[[], object]) -> threading.Thread:
+    """Hold a journal's write lock for a while, as another program would."""
+
+    def hold() -> None:
+        with contextlib.suppress(sqlite3.Error):
+            database = sqlite3.connect(file, timeout=5.0, isolation_level=None)
+            database.execute("BEGIN IMMEDIATE")
+            on_locked()
+            time.sleep(seconds)
+            database.execute("ROLLBACK")
+            database.close()
+
+    thread = threading.Thread(target=hold, daemon=True)
+    thread.start()
+    return thread
+
+
+def _await_all(stage: Stage, faults: Iterable[int]) -> None:
+    """Wait until every fault has met what it is about, but not for ever."""
+    deadline_s = time.monotonic() + _MEET_S
+    while time.monotonic() < deadline_s:
+        waiting = [fault for fault in _faults(stage) if not fault["is_over"]]
+        if not any(fault["id"] in faults and not fault["fired"] for fault in waiting):
+            return
+        time.sleep(_POLL_S)
+
+
+def _count_faults(stage: Stage, faults: dict[int, str]) -> None:
+    """Note which faults really happened, by the word of the exchange."""
+    hits = stage.outcome.hits
+    for fault in _faults(stage):
+        if fault["id"] in faults:
+            hits[faults[fault["id"]]] += fault["fired"]
+
+
+def _count_events(stage: Stage) -> None:
+    """Note what else really happened, by the system's own log and journal."""
+    hits = stage.outcome.hits
+    hits.update(struck(stage.log_lines()))
+    journal = read_journal(stage.journal)
+    hits[PANIC] += sum(command.command == CommandName.PANIC for _, command in journal.commands)
+    hits[HALTED] += any(state.is_halted for _, state in journal.samples)
+
+
+def struck(lines: Iterable[str]) -> Counter[str]:
+    """Return how often each drill has struck, of the lines of the system's log."""
+    found = [name for line in lines for name, words in _IN_LOGS.items() if re.search(words, line)]
+    return Counter(found)
+
+
+def _faults(stage: Stage) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = stage.exchange.state()["faults"]
+    return found
+
+
+def _disturbed_s(plan: Plan) -> float:
+    faulty_s = sum(
+        FAULTS[name].get("for_s", _FAULTY_S) for life in plan.lives for name, _ in life.faults
+    )
+    drilled_s = sum(_drilled_s(drill, life) for life in plan.lives for drill in life.drills)
+    return float(faulty_s + drilled_s + sum(life.locked_s for life in plan.lives))
+
+
+def _drilled_s(drill: str, life: Life) -> float:
+    kind, _, value = drill.partition("=")
+    if kind == "poison":
+        return life.length_s  # A poisoned execution does nothing to its life's end.
+    return float(value.partition(":")[2]) if kind == "hang" else 0.0

@@ -1,0 +1,135 @@
+"""What the operator can still ask and do while nothing can be stored."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from actors.core.envelope import Origin
+from bin.bootstrap.desk import OperatorDesk
+from domain.errors import JournalError, TradingError
+from domain.operator.commands import CommandName
+from domain.operator.replies import Reply, ReplyCode
+from infra.drills.broken_database import Breakage, BrokenDatabase, Damage
+from infra.drills.ports import DrilledJournals
+from infra.operator.panic_file import PanicFile
+from infra.store.audit import read_audit
+from tests.system.floor import Floor, floor
+
+PATIENCE_S = 30.0
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Floor]:
+    with floor(tmp_path_factory.mktemp("run") / "var") as made:
+        yield made
+
+
+@pytest.fixture
+def done() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def desk(here: Floor, tmp_path: Path, done: list[str]) -> Iterator[OperatorDesk]:
+    """Return a desk that can store nothing from its first fact on."""
+    broken = BrokenDatabase(Breakage(damage=Damage.READ_ONLY, first=1, count=10_000))
+    drilled = DrilledJournals(here.run.ports.journals, None, broken)
+    run = replace(here.run, ports=replace(here.run.ports, journals=drilled))
+
+    def reload(operator: str, _: Callable[[], Origin]) -> Reply:
+        done.append(operator)
+        return Reply(code=ReplyCode.DONE, title="reloaded")
+
+    def log(level: str) -> Reply:
+        done.append(level)
+        return Reply(code=ReplyCode.DONE, title="logging")
+
+    made = OperatorDesk(run, tmp_path, reload, {CommandName.LOG: log})
+    with ExitStack() as held:
+        held.callback(made.close)
+        made.panic_file.start()
+        held.callback(made.panic_file.close)
+        yield made
+
+
+@pytest.mark.parametrize("question", ["status", "risk", "daily", "trades"])
+def test_a_question_is_answered_with_a_warning_each_time(desk: OperatorDesk, question: str) -> None:
+    for _ in range(2):
+        reply = desk.answer_text("cli", question)
+
+        assert reply.code is ReplyCode.DONE, reply
+        assert "could not be noted" in reply.lines[-1]
+        assert "readonly" in reply.lines[-1]
+
+
+@pytest.mark.parametrize("order", ["reload", "log DEBUG", "restart asset/BTC"])
+def test_an_order_that_cannot_be_stored_is_refused_and_not_done(
+    here: Floor, desk: OperatorDesk, done: list[str], order: str
+) -> None:
+    def lives() -> list[int]:
+        return [child.generation for child in here.run.supervisor.children()]
+
+    before = lives()
+
+    reply = desk.answer_text("cli", order)
+
+    assert reply.code is ReplyCode.REFUSED
+    assert reply.title.startswith(f"{order} is not done, because it cannot be stored")
+    assert "\n" not in reply.text
+    assert (done, lives()) == ([], before)
+
+
+def test_a_refused_access_is_no_error_of_the_door(desk: OperatorDesk) -> None:
+    desk.note_access("http/127.0.0.1", "GET /status", "wrong token")
+
+    assert desk.answer_text("cli", "version").code is ReplyCode.DONE
+
+
+def test_a_panic_goes_on(here: Floor, desk: OperatorDesk) -> None:
+    assert "could not be noted" in desk.answer_text("cli", "panic").text
+
+    assert desk.answer_text("cli", "panic").code is ReplyCode.DONE
+
+    told = [entry.what for entry in read_audit(here.journal) if "cli: panic" in entry.what]
+    assert told
+
+
+class TestPanicFile:
+    def test_a_panic_is_carried_where_its_file_cannot_be_made(self, tmp_path: Path) -> None:
+        carried = threading.Event()
+        asked: list[str] = []
+
+        def ask(who: str) -> bool:
+            asked.append(who)
+            if len(asked) == 2:
+                carried.set()
+            return len(asked) == 2
+
+        # No directory: the file cannot be made, as in one that is not writable.
+        file = PanicFile(tmp_path / "gone", ask)
+        file.request("SIGUSR2")
+        assert not file.wait_taken(0)
+        file.start()
+        try:
+            assert carried.wait(PATIENCE_S)
+            assert file.wait_taken(PATIENCE_S)
+            assert asked == ["SIGUSR2", "SIGUSR2"]
+        finally:
+            file.close()
+
+
+def test_a_journal_that_cannot_be_opened_is_one_error(here: Floor) -> None:
+    journals = here.run.ports.journals
+
+    def use() -> None:
+        with journals.connected():
+            journals.pragma("query_only", 1)
+            journals.write_meta("x", "y")
+
+    with pytest.raises(JournalError, match="readonly") as found:
+        use()
+    assert isinstance(found.value, TradingError)

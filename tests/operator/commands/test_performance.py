@@ -1,0 +1,10 @@
+"""The figures of all trades."""
+
+from bin.bootstrap.views import performance
+
+
+def test_a_figure_that_there_is_not_says_why() -> None:
+    found = performance([])
+
+    assert (found["won"], found["profit factor"]) == ("no trades", "no trades")
+    assert all(found.values())

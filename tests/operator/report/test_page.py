@@ -1,0 +1,161 @@
+"""The report in a real browser: it opens offline, draws every plot and complains of nothing."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[3]
+ARTIFACTS = ROOT / "var" / "test-artifacts"
+SOFTWARE_GL = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+PATIENCE_MS = 110_000
+"""Beside other work, software draws a page with eight megabytes in more than half a minute."""
+PLOTS = 10
+"""Equity, three markets, months, reasons, trades, assets, risk, correlations."""
+
+
+@pytest.fixture(scope="module")
+def report(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(shared_data, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def swept(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the report of a sweep with a walk forward over some weeks."""
+    more = ("--sweep", "strategy.ema_short_period=120,240,risk.stop_loss_pct=0.01,0.015")
+    span = ("--to", "2025-05-10", "--walk-forward", "12:6")
+    return write(shared_data, tmp_path_factory, *more, *span)
+
+
+def write(shared_data: Path, tmp_path_factory: pytest.TempPathFactory, *more: str) -> Path:
+    file = tmp_path_factory.mktemp("report") / "report.html"
+    candles = shared_data / "market" / "bybit_perp_2025-04_2025-07"
+    subprocess.run(
+        [sys.executable, "-m", "bin.backtest", "--candles", candles, "--report", file, *more],
+        cwd=file.parent,
+        env={"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", "PATH": os.environ["PATH"]},
+        capture_output=True,
+        timeout=300,
+        check=True,
+    )
+    return file
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    browser_path = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser_path is None:
+        reason = "no chromium on this machine (Debian: apt-get install chromium)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=SOFTWARE_GL)
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(PATIENCE_MS)
+        yield page
+        browser.close()
+
+
+def test_the_page_draws_every_plot_offline_and_without_a_complaint(
+    page: Page, report: Path
+) -> None:
+    complaints, requests = [], []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+
+    page.goto(report.as_uri())
+    page.wait_for_function(
+        f"document.querySelectorAll('.js-plotly-plot .main-svg').length >= {3 * PLOTS}"
+    )
+    drawn = page.evaluate(
+        "[...document.querySelectorAll('.js-plotly-plot')].map("
+        "plot => [plot.layout.title.text, plot.data.length, plot.clientHeight])"
+    )
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    picture = ARTIFACTS / "report.png"
+    page.screenshot(path=picture, full_page=True)
+
+    assert complaints == []
+    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert len(drawn) == PLOTS
+    assert all(title and traces and height > 100 for title, traces, height in drawn)
+    assert picture.stat().st_size > 100_000
+
+
+def test_every_trade_is_marked_and_tells_its_details(page: Page, report: Path) -> None:
+    page.goto(report.as_uri())
+    page.wait_for_selector(".js-plotly-plot .main-svg")
+    told = page.evaluate(
+        "[...document.querySelectorAll('.js-plotly-plot')].flatMap(plot => plot.data)"
+        ".filter(trace => trace.name === 'exit').flatMap(trace => [...trace.text])"
+    )
+
+    assert len(told) == 177
+    assert all("PnL" in text and "held" in text and " short</b>" in text for text in told)
+
+
+def test_the_page_names_its_data_and_parameters(report: Path) -> None:
+    text = report.read_text()
+
+    assert "BTCUSDT.parquet" in text
+    assert "strategy.ema_short_period" in text
+    assert "77,757 candles of BTC, ETH, SOL" in text
+    assert "8,341.58" in text
+
+
+def test_zooming_in_shows_every_close(page: Page, report: Path) -> None:
+    page.goto(report.as_uri())
+    page.wait_for_function("document.querySelectorAll('.js-plotly-plot .main-svg').length > 3")
+    points = """async ([from, to]) => {
+        const plot = document.querySelectorAll('.js-plotly-plot')[1];
+        const redrawn = new Promise(done => plot.once('plotly_update', done));
+        Plotly.relayout(plot, {'xaxis.range': [from, to]});
+        await redrawn;
+        const close = plot.data.find(trace => trace.name === 'close'), x = close.x;
+        const [low, high] = plot._fullLayout.yaxis.range;
+        return [x.length, plot._fullLayout.xaxis.type, x[0] >= new Date(from + 'Z'),
+            (Math.max(...close.y) - Math.min(...close.y)) / (high - low)];
+    }"""
+
+    a_day = page.evaluate(points, ["2025-05-01 00:00", "2025-05-02 00:00"])
+    all_of_it = page.evaluate(points, ["2025-04-01 00:00", "2025-07-10 00:00"])
+
+    assert a_day[:3] == [289, "date", True]
+    assert 1_000 < all_of_it[0] <= 3_000
+    assert all_of_it[1:3] == ["date", True]
+    for *_, filled in (a_day, all_of_it):
+        assert 0.5 < filled < 1, "the height fits what is in sight"
+
+
+def test_a_sweeps_page_draws_its_heat_maps_with_a_number_in_each_cell(
+    page: Page, swept: Path
+) -> None:
+    complaints = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(swept.as_uri())
+    page.wait_for_function("document.querySelectorAll('.js-plotly-plot .hm').length >= 5")
+
+    maps = page.evaluate(
+        "[...document.querySelectorAll('.js-plotly-plot')].slice(1, 3).map(plot => "
+        "[plot.layout.title.text, plot.layout.xaxis.title.text, plot.layout.yaxis.title.text,"
+        "[...plot.querySelectorAll('.heatmap-label')].map(cell => cell.textContent)])"
+    )
+    picture = ARTIFACTS / "sweep-report.png"
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=picture, full_page=True)
+
+    assert complaints == []
+    for (title, x, y, cells), sample in zip(maps, ("in sample", "out of sample"), strict=True):
+        assert title.startswith(f"sharpe {sample}")
+        assert (x, y) == ("strategy.ema_short_period", "risk.stop_loss_pct")
+        assert len(cells) == 4
+        assert all(float(cell.replace("\u2212", "-")) for cell in cells)
+    assert picture.stat().st_size > 100_000

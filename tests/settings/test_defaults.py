@@ -1,0 +1,237 @@
+"""The shipped settings hold the numbers of the strategy, and become the domain's rules."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from domain.market.instruments import HOUR_MS, MINUTE_MS, Instrument
+from domain.operator.notices import NoticeKind
+from domain.rules import (
+    AssetRules,
+    CooldownRules,
+    FillRules,
+    GrantRules,
+    ProtectionRules,
+    RiskRules,
+    StrategyRules,
+    TradingRules,
+)
+from domain.strategies.crosses import CrossKind
+from infra.settings import Settings, load_settings
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Settings:
+    return load_settings(None, environ={}, dotenv=None)
+
+
+def asset(base: str, step: str, least: str, tick: str, most: str) -> AssetRules:
+    return AssetRules(
+        asset=base,
+        allocation_fraction=Decimal("0.07"),
+        leverage=Decimal(10),
+        instrument=Instrument(
+            symbol=f"{base}USDT",
+            qty_step=Decimal(step),
+            min_order_qty=Decimal(least),
+            tick_size=Decimal(tick),
+            min_notional=Decimal(5),
+            max_market_order_qty=Decimal(most),
+        ),
+    )
+
+
+STRATEGY = TradingRules(
+    strategy=StrategyRules(
+        candle_ms=5 * MINUTE_MS,  # 1.1
+        ema_short_period=240,  # 1.2
+        ema_long_period=600,
+        warmup_candles=3000,  # 1.3
+        entry_crosses=frozenset({CrossKind.PRICE_BELOW_SHORT, CrossKind.PRICE_BELOW_LONG}),  # 2.2
+        cross_threshold=12,  # 3.2
+        entry_window_ms=15 * MINUTE_MS,  # 4.2
+        entry_max_age_ms=30_000,  # 1.4
+        max_hold_ms=24 * HOUR_MS,  # 6.2
+        volatility_window=288,  # 5.1
+    ),
+    risk=RiskRules(
+        stop_loss_fraction=Decimal("0.015"),  # 5.3: entry * 1.015
+        take_profit_fraction=Decimal("0.06"),  # 5.3: entry * 0.94
+        naked_position_ms=5_000,  # 5.4
+        volatility_sizing=False,  # 5.1
+        volatility_target=0.002,
+        volatility_min_multiplier=0.25,  # 5.1
+    ),
+    protection=ProtectionRules(
+        drawdown_reduce_fraction=Decimal("0.10"),  # 8.2
+        drawdown_restore_fraction=Decimal("0.05"),
+        drawdown_size_multiplier=Decimal("0.5"),
+        drawdown_emergency_fraction=Decimal("0.15"),  # 8.3
+        drawdown_rearm_fraction=Decimal("0.10"),
+        drawdown_halt_fraction=Decimal("0.20"),  # 8.4
+        max_daily_loss_fraction=Decimal("0.05"),  # 8.5
+        high_correlation_threshold=0.9,  # 8.6
+        loss_streak=5,  # 8.7
+        loss_streak_cooldown_ms=4 * HOUR_MS,
+        emergency_cooldown_ms=4 * HOUR_MS,  # 8.9
+        stale_data_ms=60_000,  # 8.8
+        malfunction_closes_all=False,
+    ),
+    cooldown=CooldownRules(
+        short_hold_ms=HOUR_MS,  # 9.1
+        short_hold_cooldown_ms=HOUR_MS,
+        loss_streak=3,  # 9.2
+        loss_streak_cooldown_ms=2 * HOUR_MS,
+        trades_per_hour=5,  # 9.3
+        trades_per_hour_cooldown_ms=30 * MINUTE_MS,
+        trades_per_day=10,  # 9.4
+        trades_per_day_cooldown_ms=4 * HOUR_MS,
+    ),
+    grant=GrantRules(
+        max_total_exposure=Decimal("2.1"),  # 7.4
+        max_positions=3,  # 7.3: number of assets
+        max_simultaneous_entries=3,
+        correlation_limit=0.8,
+        max_correlated_exposure=None,
+        correlation_group_threshold=0.6,
+        min_entry_fraction=Decimal("0.5"),  # 7.4
+        coordination_window_ms=2_000,  # 7.1
+        reservation_ms=30_000,  # 7.6
+    ),
+    fills=FillRules(
+        initial_balance=Decimal(10_000),  # 10.6
+        slippage_fraction=Decimal("0.0002"),  # 10.1: 2 bps
+        taker_fee_rate=Decimal("0.00055"),
+        funding_rate=Decimal("0.0001"),  # 10.2
+        funding_interval_ms=8 * HOUR_MS,
+    ),
+    assets=(  # 10.6
+        asset("BTC", "0.001", "0.001", "0.1", "119"),
+        asset("ETH", "0.01", "0.01", "0.01", "724"),
+        asset("SOL", "0.1", "0.1", "0.01", "9690"),
+    ),
+)
+
+TRADES_AND_DANGERS = (
+    NoticeKind.ENTRY,
+    NoticeKind.EXIT,
+    NoticeKind.RISK,
+    NoticeKind.SYSTEM,
+    NoticeKind.REPORT,
+)
+OURS = {
+    "supervision": {
+        "max_restarts": 5,
+        "within_seconds": 60,
+        "backoff_initial_seconds": Decimal("0.1"),
+        "backoff_max_seconds": 10,
+        "backoff_jitter_fraction": Decimal("0.2"),
+        "hang_seconds": 30,
+        "start_seconds": 60,
+        "shutdown_seconds": 15,
+        "freeze_seconds": 60,
+    },
+    "database": {"file": None, "busy_timeout_ms": 5000},
+    "health": {
+        "every_seconds": Decimal(5),
+        "for_seconds": Decimal(30),
+        "max_cpu_pct": Decimal("0.8"),
+        "max_memory_pct": Decimal("0.8"),
+        "max_disk_pct": Decimal("0.9"),
+        "max_latency_ms": 1000,
+        "max_feed_age_seconds": Decimal(60),
+        "max_message_age_seconds": Decimal(10),
+        "max_clock_offset_ms": 1000,
+    },
+    "logging": {"level": "INFO", "rotation": "00:00", "retention_days": 30},
+    "trace": {
+        "enabled": True,
+        "ring": 2000,
+        "flush_ms": 250,
+        "segment_mb": 64,
+        "kept_mb": 2048,
+        "retention_days": 30,
+        "tick_every": 1,
+        "crash_files": 100,
+    },
+    "exchange": {
+        "api_key": None,
+        "api_secret": None,
+        "testnet": None,
+        "demo": None,
+        "rest_url": None,
+        "public_stream_url": None,
+        "private_stream_url": None,
+        "clock_speed": 1,
+    },
+    "notifications": {
+        "alert_cooldown_minutes": 15,
+        "report_time": "00:05",
+        "weekly_report_day": "MON",
+        "max_waiting": 1000,
+        "kinds": {
+            "telegram": tuple(NoticeKind),
+            "telegram_admin": (NoticeKind.RISK, NoticeKind.SYSTEM),
+            "discord": TRADES_AND_DANGERS,
+            "slack": TRADES_AND_DANGERS,
+            "email": (NoticeKind.RISK, NoticeKind.SYSTEM, NoticeKind.REPORT),
+            "other": TRADES_AND_DANGERS,
+        },
+        "telegram_bot_token": None,
+        "telegram_channel_id": None,
+        "telegram_admin_chat_id": None,
+        "telegram_server": "https://api.telegram.org",
+        "discord_url": None,
+        "slack_url": None,
+        "email_url": None,
+        "other_url": None,
+        "heartbeat_url": None,
+    },
+    "control": {
+        "enabled": True,
+        "host": "127.0.0.1",
+        "port": 0,
+        "requests_per_second": 20,
+    },
+}
+
+
+@pytest.mark.parametrize("part", TradingRules.__dataclass_fields__)
+def test_shipped_settings_hold_the_numbers_of_the_strategy(shipped: Settings, part: str) -> None:
+    assert getattr(shipped.trading_rules(), part) == getattr(STRATEGY, part)
+
+
+@pytest.mark.parametrize("section", OURS)
+def test_shipped_settings_hold_our_own_numbers(shipped: Settings, section: str) -> None:
+    assert shipped.model_dump()[section] == OURS[section]
+
+
+def test_total_allocation_is_three_times_the_share_of_an_asset(shipped: Settings) -> None:
+    assert shipped.portfolio.total_allocation_pct == 3 * Decimal("0.07")
+
+
+def test_settings_cannot_be_changed(shipped: Settings) -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        shipped.risk.stop_loss_pct = Decimal("0.5")
+
+
+def test_positions_are_limited_by_the_number_of_enabled_assets_unless_told(tmp_path: Path) -> None:
+    two = tmp_path / "two.yaml"
+    two.write_text("""
+portfolio:
+  assets:
+    - {symbol: SOLUSDT, allocation_pct: 0.07, leverage: 10, enabled: true}
+    - {symbol: ETHUSDT, allocation_pct: 0.07, leverage: 10, enabled: false}
+    - {symbol: BTCUSDT, allocation_pct: 0.07, leverage: 10, enabled: true}
+""")
+    one = tmp_path / "one.yaml"
+    one.write_text("portfolio: {max_positions: 1}")
+
+    of_two = load_settings(two, environ={}, dotenv=None).trading_rules()
+    of_one = load_settings(one, environ={}, dotenv=None).trading_rules()
+
+    assert [rules.asset for rules in of_two.assets] == ["SOL", "BTC"]
+    assert of_two.grant.max_positions == 2
+    assert of_one.grant.max_positions == 1

@@ -1,0 +1,563 @@
+"""The journal: what is stored comes back, once, whoever dies."""
+
+import contextlib
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import peewee
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.errors import ConfigError, FencedError, JournalError, StaleGrantError
+from domain.facts import ClosedCandle, Fact
+from domain.market.instruments import Candle, Side
+from domain.operator.commands import CommandName, OperatorCommand, SettingsChanged
+from domain.portfolio.protection import initial_state
+from domain.trading.decisions import Close, Decision, Grant, Protection, Refusal, RefusalReason
+from domain.trading.orders import (
+    ExitReason,
+    Intent,
+    OrderRequest,
+    OrderStatus,
+    OrderUpdate,
+    Purpose,
+    client_order_id,
+)
+from domain.trading.positions import Execution, ExecutionKind, Trade
+from domain.trading.transfers import Transfer
+from infra.settings import load_settings
+from infra.store import schema
+from infra.store.journal import JournalBusyError, SqliteJournal, SqliteJournals
+
+COLUMNS = ("open", "high", "low", "close", "volume")
+T_MS = 1_744_802_700_000
+ROOT = Path(__file__).resolve().parents[2]
+
+
+MADE: list[SqliteJournals] = []
+
+
+def journals_in(folder: Path, busy_timeout_ms: int = 5000) -> SqliteJournals:
+    file = folder / "journal.sqlite"
+    MADE.append(SqliteJournals(file, lambda: T_MS, busy_timeout_ms=busy_timeout_ms))
+    return MADE[-1]
+
+
+@pytest.fixture(autouse=True)
+def _no_connection_is_left() -> Iterator[None]:
+    yield
+    while MADE:
+        with MADE.pop().connected():
+            pass
+
+
+@pytest.fixture
+def journals(tmp_path: Path) -> SqliteJournals:
+    return journals_in(tmp_path)
+
+
+@pytest.fixture
+def journal(journals: SqliteJournals) -> Iterator[SqliteJournal]:
+    pen = journals.open("execution/BTC", lambda: (7, 8))
+    yield pen
+    pen.close()
+
+
+def entry(attempt: int = 1, *, epoch: int | None = 0) -> Intent:
+    return Intent(
+        request=OrderRequest(
+            client_order_id=client_order_id("BTC", T_MS, Purpose.ENTRY, attempt),
+            asset="BTC",
+            side=Side.SELL,
+            qty=Decimal("0.083"),
+            reduce_only=False,
+            stop_loss=Decimal("85089.7"),
+        ),
+        decided_ms=T_MS,
+        purpose=Purpose.ENTRY,
+        attempt=attempt,
+        reason=None,
+        cross_ms=T_MS,
+        protection_epoch=epoch,
+    )
+
+
+def execution(number: int, price: Decimal = Decimal("83832.2302")) -> Execution:
+    return Execution(
+        exec_id=f"BTC-{number}",
+        asset="BTC",
+        ts_ms=T_MS,
+        kind=ExecutionKind.TRADE,
+        side=Side.SELL,
+        qty=Decimal("0.083"),
+        price=price,
+        reason=ExitReason.REGIME,
+    )
+
+
+def news(intent: Intent, status: OrderStatus) -> OrderUpdate:
+    return OrderUpdate(
+        client_order_id=intent.request.client_order_id,
+        status=status,
+        filled_qty=Decimal("0.083"),
+        ts_ms=T_MS,
+        detail="as asked",
+    )
+
+
+def protection(epoch: int, t_ms: int = T_MS) -> Decision:
+    close = Close(asset="ETH", purpose=Purpose.EXIT, reason=ExitReason.TIME)
+    fired = Protection(
+        t_ms=t_ms,
+        reason=ExitReason.DRAWDOWN,
+        closes=(close,),
+        epoch=epoch,
+        cooldown_end_ms=t_ms + 1,
+        figures="drawdown=0.15",
+    )
+    return Decision(t_ms=t_ms, protection=fired)
+
+
+def decision(t_ms: int = T_MS) -> Decision:
+    grants = tuple(
+        Grant(
+            crosses="PRICE_BELOW_SHORT",
+            ema_short=83900.25,
+            ema_long=84001.5,
+            asset=asset,
+            t_ms=t_ms,
+            qty=Decimal("1.5"),
+            price=Decimal("0.1"),
+            cross_ms=t_ms - 1,
+            protection_epoch=3,
+        )
+        for asset in ("SOL", "BTC")
+    )
+    refusal = Refusal(
+        asset="ETH", t_ms=t_ms, reason=RefusalReason.GROUP, cross_ms=t_ms, figures="cap=1"
+    )
+    return Decision(t_ms=t_ms, grants=grants, refusals=(refusal,))
+
+
+def store_one_of_each(journal: SqliteJournal) -> None:
+    (btc, *_) = load_settings(None, environ={}, dotenv=None).trading_rules().assets
+    journal.record_asset(btc)
+    candle = Candle(
+        open_time_ms=T_MS,
+        close_time_ms=T_MS + 300_000,
+        open=1.0,
+        high=2.0,
+        low=0.5,
+        close=1.5,
+        volume=3.0,
+    )
+    trade = Trade(
+        asset="BTC",
+        side=Side.SELL,
+        entry_ms=T_MS,
+        exit_ms=T_MS + 1,
+        qty=Decimal(1),
+        entry_price=Decimal(2),
+        exit_price=Decimal(1),
+        fees=Decimal("0.1"),
+        funding=Decimal(0),
+        pnl=Decimal("0.9"),
+        reason=ExitReason.TIME,
+        decided_ms=T_MS,
+    )
+    journal.append(
+        ClosedCandle(asset="BTC", candle=candle),
+        decision(),
+        protection(1, T_MS + 1),
+        entry(epoch=None),
+        news(entry(), OrderStatus.FILLED),
+        execution(1),
+        trade,
+        initial_state(Decimal(10_000), T_MS),
+        Transfer(transfer_id="1", ts_ms=T_MS, kind="TRANSFER_IN", amount=Decimal(5)),
+        SettingsChanged(operator="cli", changes="a: 1 -> 2", ts_ms=T_MS),
+        OperatorCommand(
+            command=CommandName.PAUSE,
+            arguments="BTC",
+            operator="me",
+            result="done",
+            ts_ms=T_MS,
+            is_done=True,
+        ),
+    )
+
+
+def test_an_intent_comes_back_with_its_newest_state_and_what_caused_it(
+    journal: SqliteJournal,
+) -> None:
+    intent = entry()
+
+    journal.append(intent)
+    journal.append(news(intent, OrderStatus.FILLED))
+
+    (order,) = journal.orders("BTC")
+    assert order.intent == intent
+    assert order.state.status is OrderStatus.FILLED
+    assert order.state.filled_qty == Decimal("0.083")
+    assert order.origin == (7, 8)
+    assert journal.orders("ETH") == []
+
+
+money = st.decimals(allow_nan=False, allow_infinity=False, places=18, min_value=0, max_value=10**9)
+
+
+@given(price=money)
+def test_money_comes_back_to_the_last_digit(
+    tmp_path_factory: pytest.TempPathFactory, price: Decimal
+) -> None:
+    journals = journals_in(tmp_path_factory.mktemp("journal"))
+    journal = journals.open("execution/BTC", lambda: None)
+    fact = execution(1, price)
+
+    journal.append(fact)
+
+    (stored,) = journal.executions("BTC")
+    assert stored.execution == fact
+    assert format(stored.execution.price, "f") == format(price, "f")
+    journal.close()
+
+
+def test_a_decision_comes_back_with_its_parts_in_their_order(journal: SqliteJournal) -> None:
+    journal.append(decision(T_MS))
+    assert journal.newest_decision(1) == decision(T_MS)
+
+    journal.append(protection(1, T_MS + 1))
+    assert journal.newest_decision(1) == protection(1, T_MS + 1)
+    assert journal.newest_protection() == protection(1, T_MS + 1).protection
+    assert journal.newest_grant("BTC") == decision(T_MS).grants[1]
+    assert journal.newest_grant("ETH") is None
+
+
+def test_a_later_decision_does_not_hide_the_newest_protection(journal: SqliteJournal) -> None:
+    journal.append(protection(1, T_MS))
+    journal.append(decision(T_MS + 1))
+
+    assert journal.newest_decision(1) == decision(T_MS + 1)
+    assert journal.newest_protection() == protection(1, T_MS).protection
+
+
+def test_what_was_decided_between_closes_hides_no_close(journal: SqliteJournal) -> None:
+    close_ms = T_MS // 300_000 * 300_000
+    journal.append(decision(close_ms))
+    journal.append(protection(1, close_ms + 1))
+
+    assert journal.newest_decision(300_000) == decision(close_ms)
+    assert journal.newest_protection() == protection(1, close_ms + 1).protection
+
+
+def test_transfers_come_back_in_their_order_and_each_is_stored_once(
+    journal: SqliteJournal,
+) -> None:
+    made = [
+        Transfer(transfer_id=name, ts_ms=T_MS, kind="TRANSFER_IN", amount=Decimal("-0.10"))
+        for name in ("b", "a")
+    ]
+    journal.append(*made)
+
+    assert journal.transfers() == made
+    with pytest.raises(peewee.IntegrityError):
+        journal.append(made[0])
+
+
+def test_the_newest_equity_sample_comes_back(journal: SqliteJournal) -> None:
+    first = initial_state(Decimal("10000.10"), T_MS)
+    second = replace(first, t_ms=T_MS + 1, is_halted=True, daily_loss_day=20194, epoch=2)
+
+    journal.append(first)
+    journal.append(second)
+
+    assert journal.newest_state() == second
+
+
+def test_candles_and_trades_come_back(journals: SqliteJournals, journal: SqliteJournal) -> None:
+    candle = Candle(
+        open_time_ms=T_MS,
+        close_time_ms=T_MS + 300_000,
+        open=0.1,
+        high=0.30000000000000004,
+        low=0.1,
+        close=0.2,
+        volume=3.0,
+    )
+    trade = Trade(
+        asset="BTC",
+        side=Side.SELL,
+        entry_ms=1,
+        exit_ms=2,
+        qty=Decimal("0.1"),
+        entry_price=Decimal(10),
+        exit_price=Decimal(9),
+        fees=Decimal("0.01"),
+        funding=Decimal("-0.5"),
+        pnl=Decimal("-0.41"),
+        reason=ExitReason.STOP_LOSS,
+        decided_ms=None,
+    )
+
+    journal.append(ClosedCandle(asset="BTC", candle=candle), trade)
+
+    kept = (candle.open_time_ms, *(getattr(candle, name) for name in COLUMNS))
+    assert journal.candles("BTC").tolist() == [list(kept)]
+    assert journal.candles("ETH").shape == (0, 6)
+    assert journals.trades() == [trade]
+
+
+def test_facts_of_all_kinds_have_one_rising_sequence(
+    journals: SqliteJournals, journal: SqliteJournal
+) -> None:
+    other = journals.open("portfolio", lambda: None)
+
+    ids = journal.append(entry(1), execution(1)) + other.append(decision(), execution(2))
+    ids += journal.append(news(entry(1), OrderStatus.FILLED))
+
+    assert ids == sorted(set(ids))
+    assert [s.fact_id for s in journal.executions("BTC")] == [ids[1], ids[3]]
+    assert [s.fact_id for s in journal.executions("BTC", after=ids[1])] == [ids[3]]
+
+
+def test_an_append_stores_all_its_facts_or_none(journal: SqliteJournal) -> None:
+    journal.append(execution(1))
+
+    with pytest.raises(Exception, match="UNIQUE"):
+        journal.append(entry(), execution(1))
+
+    assert journal.orders("BTC") == []
+
+
+@pytest.mark.parametrize(
+    "again", [(execution(1),), (entry(),), (decision(),)], ids=["execution", "intent", "decision"]
+)
+def test_what_happens_once_is_stored_once(journal: SqliteJournal, again: tuple[Fact, ...]) -> None:
+    journal.append(execution(1), entry(), decision())
+
+    with pytest.raises(Exception, match="UNIQUE"):
+        journal.append(*again)
+
+
+@pytest.mark.parametrize("table", schema.FACT_TABLES)
+def test_no_fact_is_ever_changed_or_deleted_not_even_by_another_program(
+    journals: SqliteJournals, journal: SqliteJournal, tmp_path: Path, table: str
+) -> None:
+    store_one_of_each(journal)
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.sqlite")) as database:
+        before = database.execute(f"SELECT * FROM {table}").fetchall()
+        column = database.execute(f"SELECT * FROM {table}").description[-1][0]
+        for refused in (f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}"):
+            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+                database.execute(refused)
+        assert before
+        assert database.execute(f"SELECT * FROM {table}").fetchall() == before
+
+    with journals.connected(), pytest.raises(peewee.IntegrityError, match="append-only"):
+        journals.database.execute_sql(f"REPLACE INTO {table} SELECT * FROM {table}")
+
+
+def test_every_table_that_continues_a_fact_is_append_only(journals: SqliteJournals) -> None:
+    with journals.connected():
+        tables = journals.database.get_tables()
+        continued = {
+            table
+            for table in tables
+            if "fact_id" in {column.name for column in journals.database.get_columns(table)}
+        }
+
+    assert continued | {"fact"} == set(schema.FACT_TABLES)
+
+
+def test_a_replaced_pen_stores_nothing_more(journals: SqliteJournals) -> None:
+    old = journals.open("execution/BTC", lambda: None)
+    new = journals.open("execution/BTC", lambda: None)
+
+    with pytest.raises(FencedError, match="execution/BTC was replaced"):
+        old.append(execution(1))
+    new.append(execution(1))
+
+    assert [s.execution.exec_id for s in new.executions("BTC")] == ["BTC-1"]
+
+
+def test_pens_of_other_addresses_go_on(journals: SqliteJournals) -> None:
+    bitcoin = journals.open("execution/BTC", lambda: None)
+    journals.open("execution/ETH", lambda: None)
+
+    assert bitcoin.append(execution(1))
+
+
+def test_an_entry_granted_before_a_protection_is_refused(journal: SqliteJournal) -> None:
+    journal.append(protection(1))
+
+    with pytest.raises(StaleGrantError, match=r"epoch 0.*epoch 1 has begun"):
+        journal.append(entry(epoch=0))
+    journal.append(entry(epoch=1))
+
+    assert [order.intent.protection_epoch for order in journal.orders("BTC")] == [1]
+
+
+def test_a_close_is_stored_whatever_the_epoch(journal: SqliteJournal) -> None:
+    journal.append(protection(1))
+
+    assert journal.append(entry(epoch=None))
+
+
+def test_a_locked_database_is_an_error_of_the_journal(tmp_path: Path) -> None:
+    journals = journals_in(tmp_path, busy_timeout_ms=1)
+    journal = journals.open("execution/BTC", lambda: None)
+    other = sqlite3.connect(tmp_path / "journal.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(JournalError, match=r"execution/BTC could not store its facts.*locked"):
+        journal.append(execution(1))
+
+    other.execute("ROLLBACK")
+    other.close()
+    assert journal.append(execution(1))
+    journal.close()
+
+
+def test_a_pen_that_cannot_be_taken_is_an_error_of_the_journal(journals: SqliteJournals) -> None:
+    with journals.connected():
+        journals.pragma("query_only", 1)
+
+        with pytest.raises(JournalError, match=r"could not take its pen: .*readonly"):
+            journals.open("portfolio", lambda: None)
+
+
+def test_threads_write_at_once_and_lose_nothing(journals: SqliteJournals) -> None:
+    assets = [f"A{number}" for number in range(4)]
+
+    def write(asset: str) -> None:
+        pen = journals.open(f"execution/{asset}", lambda: None)
+        for number in range(25):
+            pen.append(replace(execution(number), asset=asset, exec_id=f"{asset}-{number}"))
+        pen.close()
+
+    threads = [threading.Thread(target=write, args=[asset]) for asset in assets]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    reader = journals.open("reader", lambda: None)
+    assert [len(reader.executions(asset)) for asset in assets] == [25] * 4
+    reader.close()
+
+
+def test_a_journal_of_a_newer_program_is_refused_and_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "journal.sqlite"
+    journals_in(tmp_path)
+    database = sqlite3.connect(file)
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+
+    with pytest.raises(ConfigError, match=r"journal\.sqlite: the journal is of version 99"):
+        journals_in(tmp_path)
+
+
+def test_a_file_that_is_no_journal_is_refused_and_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "journal.sqlite"
+    file.write_text("these are not facts, and long enough to be read as a header" * 10)
+    before = file.read_bytes()
+
+    with pytest.raises(ConfigError, match=r"journal\.sqlite: the journal cannot be used"):
+        journals_in(tmp_path)
+
+    assert file.read_bytes() == before
+
+
+def test_a_journal_that_another_program_holds_may_be_free_later(tmp_path: Path) -> None:
+    first = journals_in(tmp_path)
+    other = sqlite3.connect(tmp_path / "journal.sqlite", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+
+    with pytest.raises(JournalBusyError, match=r"journal\.sqlite: another program holds"):
+        journals_in(tmp_path, busy_timeout_ms=1)
+
+    other.execute("ROLLBACK")
+    other.close()
+
+    with first.connected():
+        first.write_meta("mode", "sim")
+        assert first.read_meta("mode") == "sim"
+
+
+def test_facts_survive_a_kill_of_the_process_that_wrote_them(tmp_path: Path) -> None:
+    program = textwrap.dedent(
+        """
+        import sys
+        from tests_journal_facts import execution, journals_in
+        from pathlib import Path
+        pen = journals_in(Path(sys.argv[1])).open("execution/BTC", lambda: None)
+        for number in range(10**6):
+            pen.append(execution(number))
+            print(number, flush=True)
+        """
+    )
+    (tmp_path / "tests_journal_facts.py").write_text(Path(__file__).read_text())
+    (tmp_path / "writer.py").write_text(program)
+    writer = subprocess.Popen(
+        [sys.executable, "writer.py", str(tmp_path)],
+        cwd=tmp_path,
+        env={"PYTHONPATH": f"{ROOT}:{tmp_path}"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert writer.stdout is not None
+    for _ in range(20):
+        confirmed = int(writer.stdout.readline())
+    writer.send_signal(signal.SIGKILL)
+    rest = writer.stdout.read().split()
+    writer.wait(60)
+    writer.stdout.close()
+    confirmed = int(rest[-1]) if rest else confirmed
+
+    reader = journals_in(tmp_path).open("execution/BTC", lambda: None)
+
+    stored = [s.execution.exec_id for s in reader.executions("BTC")]
+    assert stored[: confirmed + 1] == [f"BTC-{number}" for number in range(confirmed + 1)]
+    assert len(stored) <= confirmed + 2
+    reader.close()
+
+
+def test_an_asset_is_stored_again_only_where_it_differs(journal: SqliteJournal) -> None:
+    rules = load_settings(None, environ={}, dotenv=None).trading_rules()
+    bitcoin = rules.asset("BTC")
+
+    for asset in (bitcoin, bitcoin, replace(bitcoin, leverage=Decimal(5)), rules.asset("ETH")):
+        journal.record_asset(asset)
+
+    assert [row["leverage"] for row in journal.assets("BTC")] == ["10", "5"]
+    assert [row["symbol"] for row in journal.assets("ETH")] == ["ETHUSDT"]
+
+
+def test_a_fact_that_cannot_be_what_was_stored_is_named_and_the_journal_is_refused(
+    tmp_path: Path, journals: SqliteJournals, journal: SqliteJournal
+) -> None:
+    file = tmp_path / "journal.sqlite"
+    store_one_of_each(journal)
+    journals.check(file)
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        database.execute("DROP TRIGGER execution_refuses_update")
+        database.execute("UPDATE execution SET qty = 'NaN', side = 'SHORT'")
+        database.commit()
+
+    with pytest.raises(ConfigError) as caught:
+        journals.check(file)
+
+    found = [line.partition(", ")[0::2] for line in str(caught.value).splitlines()[1:3]]
+    assert [(table, cell.partition(", ")[2]) for table, cell in found] == [
+        ("- table execution", "column side: holds 'SHORT'"),
+        ("- table execution", "column qty: holds 'NaN'"),
+    ]

@@ -1,6 +1,6 @@
 """The numbers of the strategy, as the domain uses them.
 
-Settings are read and checked in `infra/settings.py`, which fills these values once; nothing here
+Settings are read and checked in `infra/settings`, which fills these values once; nothing here
 has a default, so that each default stands in one place: `settings.yaml`.
 Fractions are fractions: 0.07 is seven percent. Money and prices are USDT.
 """

@@ -1,7 +1,7 @@
 """The rules run over candles in leaps, from one close at which something can happen to the next.
 
-It decides as `domain/backtesting/plain_loop.py`, the plain loop, does: every decision is made by the same
-functions of the domain. What it adds is only to know which closes need none: no wish is possible,
+It decides as `plain_loop.py` does: every decision is made by the same functions of the domain.
+What it adds is only to know which closes need none: no wish is possible,
 no position ends or is funded, and no protection can fire. Tests hold it against the plain loop.
 """
 

@@ -1,6 +1,7 @@
 """A backtest from its options to what it prints and writes."""
 
 import os
+import sys
 import time
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
@@ -53,7 +54,7 @@ def run_backtest_command(options: BacktestOptions) -> None:
     engine_s = time.perf_counter() - began_s
     _write(options, result)
     if options.as_json:
-        print(as_json(result, engine_s))
+        sys.stdout.write(as_json(result, engine_s) + "\n")
     else:
         Console(emoji=False).print(render(result, engine_s))
 

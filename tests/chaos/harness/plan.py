@@ -138,11 +138,11 @@ def make_plan(seed: int, faults: Sequence[str] | None = None) -> Plan:
         seed: any whole number.
         faults: names from FAULTS; None: all.
     """
-    random = Random(f"chaos/{seed}")  # noqa: S311 (a drill, not a secret)
+    random = Random(f"chaos/{seed}")
     names = list(FAULTS) if faults is None else list(faults)
     first = _life(random, POINTS[seed % len(POINTS)], names, seed)
     lives = [first]
-    if random.random() < 0.5:  # noqa: PLR2004 (as often as not)
+    if random.random() < 0.5:
         lives.append(_life(random, random.choice([None, *POINTS]), names, None))
     is_strict = any(_name_of(drill) == POISON for life in lives for drill in life.drills)
     return Plan(
@@ -172,9 +172,9 @@ def _life(random: Random, point: str | None, names: Sequence[str], seed: int | N
     # A stop is seldom moved; all else happens often enough for drills to strike before.
     nth = 1 if point is not None and point.startswith("stop_moved") else random.randint(1, 6)
     drills = [] if point is None else [f"kill={point}@{nth}"]
-    if random.random() < 0.4:  # noqa: PLR2004
+    if random.random() < 0.4:
         drills.append(_actor_drill(random))
-    if random.random() < 0.2:  # noqa: PLR2004
+    if random.random() < 0.2:
         drills.append(random.choice(PROCESS_DRILLS))
     chosen = [] if seed is None or not names else [names[seed % len(names)]]
     if names:
@@ -185,7 +185,7 @@ def _life(random: Random, point: str | None, names: Sequence[str], seed: int | N
         drills=tuple(drills),
         faults=tuple((name, random.uniform(0.0, 2.0)) for name in chosen),
         locked_s=random.choice([0.0] * 8 + [0.5, 3.0]),
-        panic_s=random.uniform(2.0, 6.0) if random.random() < 0.05 else None,  # noqa: PLR2004
+        panic_s=random.uniform(2.0, 6.0) if random.random() < 0.05 else None,
         # A kill point needs time to be reached; it ends the life when it is.
         length_s=random.uniform(3.0, 8.0) if point is None else 15.0,
     )

@@ -51,7 +51,7 @@ class Process:
     def pid(self) -> int:
         """The process's id."""
         pid = self._child.pid
-        assert pid is not None  # noqa: S101 (it was started)
+        assert pid is not None
         return pid
 
     @property
@@ -125,7 +125,7 @@ class ExchangeProcess(Process):
         deadline_s = time.monotonic() + _START_S
         while True:
             try:
-                with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+                with urllib.request.urlopen(request, timeout=10) as answer:
                     return json.load(answer)
             except (urllib.error.URLError, ConnectionError, TimeoutError):
                 # It is playing dead, as it was told to.

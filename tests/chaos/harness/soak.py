@@ -151,7 +151,7 @@ def overgrown(samples: Sequence[Sample], trace_mb: float) -> list[str]:
 
 
 def _slope_mb_per_h(samples: Sequence[Sample]) -> float:
-    if len(samples) < 3:  # noqa: PLR2004 (no line through fewer)
+    if len(samples) < 3:
         return 0.0
     hours = np.array([sample.at_s for sample in samples]) / 3600
     return float(np.polyfit(hours, [sample.memory_mb for sample in samples], 1)[0])

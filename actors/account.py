@@ -59,7 +59,7 @@ class AccountActor(SupervisedActor):
         self._ask_every_ms = ask_every_ms
         self._timer: Timer | None = None
         self._told: set[str] = set()
-        self._strays: set[Stray] = set()
+        self._strays: tuple[Stray, ...] = ()
         """Positions that people were told of."""
 
     def on_start(self) -> None:
@@ -81,7 +81,7 @@ class AccountActor(SupervisedActor):
                     self._told.clear()
                     self._ask()
                 elif address == NOTIFIER:
-                    self._strays.clear()
+                    self._strays = ()
             case GivenUp():
                 pass
             case _:
@@ -109,10 +109,11 @@ class AccountActor(SupervisedActor):
 
     def _look_for_strays(self) -> None:
         """Tell people of each position that nobody watches, once as long as it stands as it is."""
-        strays = set(self._wallet.strays())
-        for stray in strays - self._strays:
-            self.tell(NOTIFIER, stray_risk(stray))
-        self._strays = strays
+        strays = self._wallet.strays()
+        for stray in strays:
+            if stray not in self._strays:
+                self.tell(NOTIFIER, stray_risk(stray))
+        self._strays = tuple(strays)
 
     def _ask_again(self) -> None:
         if self._timer is not None:

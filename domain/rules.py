@@ -21,7 +21,8 @@ class StrategyRules:
     ema_long_period: int
     warmup_candles: int
     """Closes that only feed the indicators."""
-    entry_crosses: frozenset[CrossKind]
+    entry_crosses: tuple[CrossKind, ...]
+    """Each at most once."""
     cross_threshold: int
     """Crosses a UTC day: at this count nothing is opened, above it a position is closed."""
     entry_window_ms: int

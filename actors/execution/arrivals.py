@@ -43,8 +43,11 @@ class Arrivals:
         if not self._waiting or self._rounds <= MOST_ROUNDS:
             return []
         # The list will show what nobody explains, however late.
-        for exec_id in self._unexplained:
-            del self._waiting[exec_id]
+        self._waiting = {
+            exec_id: execution
+            for exec_id, execution in self._waiting.items()
+            if exec_id not in self._unexplained
+        }
         return self._release([])
 
     def merge(self, listed: Sequence[Execution]) -> list[Execution]:

@@ -52,9 +52,11 @@ class Operations:
         return tuple(asset.asset for asset in self.rules.assets)
 
     @property
-    def not_flat(self) -> frozenset[str]:
+    def not_flat(self) -> tuple[str, ...]:
         """In a panic: assets that may still have something open."""
-        return frozenset() if self.state.panic is None else frozenset(self._assets) - self.flat
+        if self.state.panic is None:
+            return ()
+        return tuple(asset for asset in self._assets if asset not in self.flat)
 
     def do(self, command: Command, operator: str, t_ms: int) -> Done:
         """Do a command to the books, or refuse it.

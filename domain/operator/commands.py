@@ -1,6 +1,6 @@
 """What the operator can ask of the system, and what follows from all that was asked."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -212,22 +212,22 @@ class OperatorState:
     """When each asset's newest `close` was asked for."""
     newest_ms: int = 0
 
-    def apply(self, fact: OperatorCommand, assets: Collection[str]) -> "OperatorState":
+    def apply(self, fact: OperatorCommand, assets: Sequence[str]) -> "OperatorState":
         """Return the state after one more command.
 
         Args:
             fact: the command.
-            assets: all that are traded.
+            assets: all that are traded, in the order of the settings.
         """
         if not fact.is_done:
             return self
-        meant = frozenset(assets if fact.arguments == ALL else [fact.arguments])
+        meant = tuple(assets) if fact.arguments == ALL else (fact.arguments,)
         paused, panic, closes = self.paused, self.panic, dict(self.closes)
         match fact.command:
             case CommandName.PAUSE:
-                paused |= meant
+                paused |= frozenset(meant)
             case CommandName.RESUME:
-                paused -= meant
+                paused -= frozenset(meant)
             case CommandName.CLOSE:
                 closes |= dict.fromkeys(meant, fact.ts_ms)
             case CommandName.PANIC:
@@ -238,7 +238,7 @@ class OperatorState:
         return OperatorState(paused=paused, panic=panic, closes=closes, newest_ms=newest_ms)
 
 
-def fold(facts: Iterable[OperatorCommand], assets: Collection[str]) -> OperatorState:
+def fold(facts: Iterable[OperatorCommand], assets: Sequence[str]) -> OperatorState:
     """Return what follows from all commands, oldest first."""
     state = OperatorState()
     for fact in facts:

@@ -26,7 +26,7 @@ class AssetSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortfolioSnapshot:
-    """The portfolio as its actor sees it. Money is quote."""
+    """The portfolio as its actor sees it. Money is quote; assets stand in the settings' order."""
 
     balance: Decimal
     equity: Decimal
@@ -47,15 +47,15 @@ class PortfolioSnapshot:
     """Mean pairwise correlation of the open positions at the newest close; None: not judged."""
     correlations: Mapping[tuple[str, str], float | None] = field(default_factory=dict)
     """Of each asset with each other open one at the newest close; None: not judged."""
-    paused: frozenset[str] = frozenset()
+    paused: tuple[str, ...] = ()
     """Assets that the operator lets open nothing."""
     panic_since_ms: int | None = None
     """Since when the operator lets nothing be open at all; None: it may."""
-    not_flat: frozenset[str] = frozenset()
+    not_flat: tuple[str, ...] = ()
     """In a panic: assets of which the exchange has not said yet that nothing is open."""
     malfunctions: Mapping[str, str] = field(default_factory=dict)
     """What is broken, by its source."""
-    suspended: frozenset[str] = frozenset()
+    suspended: tuple[str, ...] = ()
     """Assets that get no new positions: given up, or frozen."""
 
 

@@ -242,10 +242,10 @@ class PortfolioState:
             streak=now.streak.losses,
             open_correlation=self._open_correlation(self.protection.close_ms, now.positions),
             correlations=dict(self._correlations(self.protection.close_ms, now.positions)),
-            paused=self.paused,
+            paused=self._in_order(self.paused),
             panic_since_ms=self.panic_since_ms,
             malfunctions=dict(self.malfunctions),
-            suspended=frozenset(self.suspended),
+            suspended=self._in_order(self.suspended),
         )
 
     def book(self, execution: Execution) -> Booked:
@@ -325,6 +325,9 @@ class PortfolioState:
             kept=lambda: kept_limits(present, self._rules),
             correlate=lambda left, right: self._correlation(present.t_ms, left, right),
         )
+
+    def _in_order(self, assets: Collection[str]) -> tuple[str, ...]:
+        return tuple(rule.asset for rule in self._rules.assets if rule.asset in assets)
 
     def _open_correlation(self, t_ms: int, held: Collection[str]) -> float | None:
         pairs = combinations(sorted(held, key=self._rules.order_of), 2)

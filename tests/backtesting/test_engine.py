@@ -195,7 +195,7 @@ def test_a_short_held_over_midnight_is_judged_by_what_the_new_day_began_with() -
             "ema_short_period": 40,
             "ema_long_period": 80,
             "max_hold_ms": DAY_MS,
-            "entry_crosses": frozenset(CrossKind),
+            "entry_crosses": tuple(CrossKind),
         },
         risk={"stop_loss_fraction": Decimal("0.3"), "take_profit_fraction": Decimal("0.3")},
         protection={"max_daily_loss_fraction": Decimal("0.003")},

@@ -23,7 +23,7 @@ rules_of_markets = st.builds(
         ema_short_period=short,
         ema_long_period=long,
         warmup_candles=warmup,
-        entry_crosses=frozenset(crosses),
+        entry_crosses=tuple(crosses),
         volatility_window=window,
         candle_ms=candle_ms,
     ),
@@ -225,7 +225,7 @@ def test_count_of_yesterday_is_gone_at_midnight_but_its_newest_cross_is_not() ->
 
 
 def test_cross_that_cannot_open_is_told_but_neither_counted_nor_remembered() -> None:
-    signals = Signals(flat_rules(entry_crosses=frozenset({BOTH})))
+    signals = Signals(flat_rules(entry_crosses=tuple({BOTH})))
 
     for place, close in enumerate([100.0, 101.0, 99.0]):
         crosses = signals.apply(MIDNIGHT_MS + place * CANDLE_MS, close)

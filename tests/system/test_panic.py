@@ -162,7 +162,7 @@ class TestPause:
         assert asked(here, CommandName.PAUSE, "btcusdt").arguments == "BTC"
         assert not asked(here, CommandName.PAUSE, "BTC").is_done
         here.crash("portfolio")
-        assert portfolio(here).paused == {"BTC"}
+        assert portfolio(here).paused == ("BTC",)
         before = entries(here)
         here.wait_for_trades(4)
 

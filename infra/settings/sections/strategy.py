@@ -47,7 +47,7 @@ class StrategySettings(Section):
             ema_short_period=self.ema_short_period,
             ema_long_period=self.ema_long_period,
             warmup_candles=self.warmup_candles,
-            entry_crosses=frozenset(self.entry_crosses),
+            entry_crosses=tuple(dict.fromkeys(self.entry_crosses)),
             cross_threshold=self.cross_threshold,
             entry_window_ms=self.entry_window_minutes * MINUTE_MS,
             entry_max_age_ms=self.entry_max_age_ms,

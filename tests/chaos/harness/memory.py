@@ -1,7 +1,7 @@
 """What no death of the process may make the system forget, told from what it then did."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from domain.operator.commands import CommandName, OperatorCommand, OperatorState, fold
@@ -109,6 +109,6 @@ def _before(fact_id: int, samples: list[tuple[int, ProtectionState]]) -> Protect
 
 
 def _commanded(
-    fact_id: int, commands: Iterable[tuple[int, OperatorCommand]], assets: Collection[str]
+    fact_id: int, commands: Iterable[tuple[int, OperatorCommand]], assets: Sequence[str]
 ) -> OperatorState:
     return fold((command for other, command in commands if other < fact_id), assets)

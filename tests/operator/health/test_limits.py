@@ -140,10 +140,10 @@ def stream(*, live: bool) -> Figures:
             ["malfunction: no data for 61 s"],
         ),
         (
-            figures(portfolio=replace(PORTFOLIO, suspended=frozenset({"BTC"}))),
+            figures(portfolio=replace(PORTFOLIO, suspended=("BTC",))),
             ["BTC is suspended"],
         ),
-        (figures(portfolio=replace(PORTFOLIO, paused=frozenset({"BTC"}))), []),
+        (figures(portfolio=replace(PORTFOLIO, paused=("BTC",))), []),
     ],
 )
 def test_a_system_is_ready_once_all_its_assets_can_be_traded(seen: Figures, why: list[str]) -> None:

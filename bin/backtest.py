@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from bin.command import start
 from domain.backtesting.sweep import FIGURES
@@ -12,6 +11,7 @@ from domain.errors import BadDataError, ConfigError, TradingError
 from infra.backtest.bias import run_bias_command
 from infra.backtest.run import BacktestOptions, run_backtest_command
 from infra.backtest.sweep import SweepOptions, run_sweep_command
+from infra.operator.terminal.screen import Screen
 
 GAVE_UP, WRONG_USE = 1, 2
 _SORT = "sharpe"
@@ -86,7 +86,7 @@ def main(
     ] = None,
 ) -> None:
     """Trade recorded candles by the rules of the live system, and tell what came of it."""
-    screen = Console(stderr=True, emoji=False)
+    screen = Screen(stderr=True)
     plain = BacktestOptions(
         candles=candles,
         settings=settings,
@@ -122,7 +122,7 @@ def main(
         else:
             run_backtest_command(plain)
     except TradingError as error:
-        screen.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        screen.print(str(error), style="red", highlight=False, soft_wrap=True)
         is_wrong_use = isinstance(error, ConfigError | BadDataError)
         raise typer.Exit(WRONG_USE if is_wrong_use else GAVE_UP) from error
 

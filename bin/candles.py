@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 import typer
 from loguru import logger
 from rich import box
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -22,6 +21,7 @@ from infra.candles.download import Download, Part, Wanted
 from infra.candles.history_files import held
 from infra.net.rate_limiter import Limiter
 from infra.net.server_clock import ServerClock
+from infra.operator.terminal.screen import Screen
 from infra.process.times import read_time, show_time
 from infra.venues.bybit.http.client import PATIENCE
 from infra.venues.bybit.rest import BybitRest
@@ -34,7 +34,7 @@ _PATIENCE = replace(PATIENCE, answer_s=10.0, read_budget_s=20.0)
 """Nobody trades on these answers: better late than broken off."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Market history in files.")
-_screen = Console(stderr=True, emoji=False)
+_screen = Screen(stderr=True)
 
 
 @app.command()
@@ -112,7 +112,7 @@ def verify(
         reports = check_folder(directory, limits, candle_ms)
     except ConfigError as error:
         raise typer.Exit(_tell(str(error), WRONG_USE)) from error
-    Console(emoji=False).print(_report_table(reports))
+    Screen().print(_report_table(reports))
     for report in reports:
         _tell_findings(report)
     raise typer.Exit(FOUND_OR_GAVE_UP if any(report.findings for report in reports) else DONE)
@@ -181,7 +181,7 @@ def _tell_downloaded(parts: list[Part]) -> int:
             continue
         wanted = " to ".join(map(show_time, part.wanted))
         code = _tell(f"{part.what}: the exchange has none from {wanted}", FOUND_OR_GAVE_UP)
-    Console(emoji=False).print(table)
+    Screen().print(table)
     return code
 
 
@@ -211,20 +211,20 @@ def _table(*columns: str) -> Table:
 
 
 def _tell_findings(report: FileReport) -> None:
-    out = Console(emoji=False)
+    out = Screen()
     for finding in report.findings:
         more = finding.count - len(finding.examples)
         examples = "; ".join(finding.examples) + (f"; and {more:,} more" if more else "")
         line = f"{report.path.name}: {finding.kind}: {examples}"
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
+        out.print(line, highlight=False, soft_wrap=True)
 
 
 def _log(message: str) -> None:
-    _screen.print(message.rstrip("\n"), style="yellow", markup=False, highlight=False)
+    _screen.print(message.rstrip("\n"), style="yellow", highlight=False)
 
 
 def _tell(text: str, code: int) -> int:
-    _screen.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
+    _screen.print(text, style="red", highlight=False, soft_wrap=True)
     return code
 
 

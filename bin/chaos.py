@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
 from bin.command import start
 from domain.errors import ConfigError
+from infra.operator.terminal.screen import Screen
 from infra.settings import load_settings
 from tests.chaos.harness.plan import make_plan, read_faults
 from tests.chaos.harness.processes import ChaosError, import_before
@@ -99,14 +100,12 @@ def main(
     ] = None,
 ) -> None:
     """Kill whole systems at every step, mislead them, and check the exchange's own records."""
-    screen = Console(emoji=False)
+    screen = Screen()
     try:
         names = read_faults(faults)
         soak_s = None if soak_for is None else _seconds(soak_for)
     except ConfigError as error:
-        Console(stderr=True, emoji=False).print(
-            str(error), style="red", markup=False, highlight=False
-        )
+        Screen(stderr=True).print(str(error), style="red", highlight=False)
         raise typer.Exit(WRONG_USE) from error
     folder = keep or Path(tempfile.mkdtemp(prefix="chaos-"))
     if soak_s is not None:
@@ -147,7 +146,7 @@ def _play_all(
             yield from (future.result() for future in done)
 
 
-def _soak(screen: Console, length_s: float, seed: int, folder: Path, report: Path | None) -> int:
+def _soak(screen: Screen, length_s: float, seed: int, folder: Path, report: Path | None) -> int:
     with Progress(console=screen) as progress:
         task = progress.add_task("soak", total=length_s)
         try:
@@ -161,21 +160,21 @@ def _soak(screen: Console, length_s: float, seed: int, folder: Path, report: Pat
                 + 2 * SOAK_SETTINGS["trace"]["segment_mb"],
             )
         except ChaosError as error:
-            screen.print(f"{error} ({folder})", style="red", markup=False)
+            screen.print(f"{error} ({folder})", style="red")
             return BROKEN
     show_soak(screen, found)
     if report is not None:
-        page = Console(record=True, file=io.StringIO(), width=100)
+        page = Screen(record=True, file=io.StringIO(), width=100)
         show_soak(page, found)
         page.save_html(str(report))
     return BROKEN if found.outcome.problems else DONE
 
 
-def show_soak(screen: Console, found: SoakOutcome) -> None:
+def show_soak(screen: Screen, found: SoakOutcome) -> None:
     """Print a soak's figures, and what is wrong with them."""
     screen.print(_soak_table(found))
     for problem in found.outcome.problems:
-        screen.print(problem, style="red", markup=False)
+        screen.print(problem, style="red")
 
 
 def _soak_table(found: SoakOutcome) -> Table:
@@ -218,19 +217,19 @@ def _commands(settings: Mapping[str, Any]) -> Commands:
     )
 
 
-def _show(screen: Console, outcome: Outcome, repeat: str, folder: Path) -> None:
+def _show(screen: Screen, outcome: Outcome, repeat: str, folder: Path) -> None:
     met = ", ".join(sorted(+outcome.hits))
     line = f"seed {outcome.seed}: {outcome.deaths} deaths, {outcome.trades} trades; {met}"
     if not outcome.problems:
-        screen.print(f"[green]ok[/]  {line}", highlight=False)
+        screen.print(Text.assemble(("ok", "green"), f"  {line}"))
         return
-    screen.print(f"[red]BAD[/] {line}", highlight=False)
+    screen.print(Text.assemble(("BAD", "red"), f" {line}"))
     for problem in outcome.problems:
-        screen.print(f"      {problem}", style="red", markup=False, highlight=False)
+        screen.print(f"      {problem}", style="red", highlight=False)
     screen.print(f"      {repeat.format(seed=outcome.seed)}   ({folder / str(outcome.seed)})")
 
 
-def _summarize(screen: Console, outcomes: Sequence[Outcome]) -> None:
+def _summarize(screen: Screen, outcomes: Sequence[Outcome]) -> None:
     table = Table("what", "planned in runs", "met in runs", "times", title="What happened")
     for row in coverage(outcomes):
         table.add_row(row.name, *map(str, (row.planned, row.met, row.times)))

@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 from loguru import logger
-from rich.console import Console
 from rich.text import Text
 
 from bin.command import start
@@ -19,6 +18,7 @@ from infra.operator.preflight.account import check_account, check_balance, check
 from infra.operator.preflight.finding import Finding, Level, fail, ok, warn
 from infra.operator.preflight.machine import check_machine
 from infra.operator.preflight.market import check_assets, check_network, check_public_stream
+from infra.operator.terminal.screen import Screen
 from infra.settings import Settings, default_dotenv, load_settings
 from infra.venues.bybit.connection import account_reader
 from infra.venues.bybit.rest import BybitRest
@@ -39,7 +39,7 @@ def main(
 ) -> None:
     """Check what a run needs, a line each. Nothing is changed, here or at the exchange."""
     logger.remove()
-    screen, failed = Console(highlight=False, emoji=False), []
+    screen, failed = Screen(highlight=False), []
     for finding in check(mode, settings, run_dir or _VAR / mode):
         screen.print(_line(finding), soft_wrap=True)
         if finding.level is Level.FAIL and finding.name not in failed:

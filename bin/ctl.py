@@ -20,7 +20,6 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
@@ -29,6 +28,7 @@ from domain.errors import ConfigError
 from domain.operator.commands import MANUALS, CommandName, UnknownCommandError, checked
 from domain.operator.replies import ReplyCode
 from infra.operator.control.token import ControlAddress, read_address, read_token
+from infra.operator.terminal.screen import Screen
 from infra.process.times import read_time
 from infra.store.audit import AuditEntry, read_audit
 
@@ -81,7 +81,7 @@ class _Anywhere(TyperGroup):
 
 
 app = typer.Typer(cls=_Anywhere, no_args_is_help=True, add_completion=False, help=__doc__)
-screen, errors = Console(emoji=False), Console(stderr=True, emoji=False)
+screen, errors = Screen(), Screen(stderr=True)
 
 
 @dataclass(slots=True)
@@ -122,7 +122,7 @@ def audit(
         print(json.dumps([entry.as_dict() for entry in found], indent=1))
         return
     for entry in found:
-        screen.print(_line(entry), markup=False, highlight=False, soft_wrap=True)
+        screen.print(_line(entry), highlight=False, soft_wrap=True)
 
 
 def _line(entry: AuditEntry) -> str:
@@ -232,9 +232,9 @@ def _read(answer: Any, address: ControlAddress) -> Any:
 
 def _show(answer: Any) -> None:
     is_good = answer["code"] == ReplyCode.DONE
-    screen.print(answer["title"], style="bold" if is_good else "yellow", markup=False)
+    screen.print(answer["title"], style="bold" if is_good else "yellow")
     for line in answer.get("lines") or ():
-        screen.print(line, markup=False, highlight=False)
+        screen.print(line, highlight=False)
     table = answer.get("table")
     if table:
         # Whole at 80 columns, and broken rather than cut where it is longer.
@@ -270,7 +270,7 @@ def _failed(text: str, code: int) -> typer.Exit:
     if _options.is_json:
         print(json.dumps({"code": "failed", "title": text}))
     else:
-        errors.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
+        errors.print(text, style="red", highlight=False, soft_wrap=True)
     return typer.Exit(code)
 
 

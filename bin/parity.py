@@ -17,7 +17,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.console import Console
 
 from bin.command import start
 from domain.backtesting.parity import Difference, Parity, Record, compare
@@ -26,6 +25,8 @@ from domain.facts import Order
 from domain.market.candles import CandleSeries, carry_forward
 from domain.market.instruments import DAY_MS, Candle
 from domain.rules import TradingRules
+from domain.text import plain
+from infra.operator.terminal.screen import Screen
 from infra.process.times import show_time
 from infra.settings import default_dotenv, load_settings
 from infra.trace.facts import Facts, Source
@@ -47,7 +48,7 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Hold what a run did on a day against what the rules decide."""
-    screen = Console(emoji=False, soft_wrap=True)
+    screen = Screen(soft_wrap=True)
     try:
         directory = run_dir or _VAR / mode
         loaded = load_settings(settings, environ=os.environ, dotenv=default_dotenv())
@@ -55,13 +56,13 @@ def main(
             directory / (loaded.database.file or "journal.sqlite"), loaded.trading_rules(), day
         )
     except ConfigError as error:
-        screen.print(str(error), style="red", markup=False, highlight=False)
+        screen.print(str(error), style="red", highlight=False)
         raise typer.Exit(WRONG_USE) from None
     if as_json:
         print(json.dumps(as_object(found), default=str))
     else:
         for line in (*summary(found), *map(line_of, found.differences)):
-            screen.print(line, markup=False, highlight=False)
+            screen.print(line, highlight=False)
     raise typer.Exit(DIFFERS if found.differences else ALIKE)
 
 
@@ -159,7 +160,7 @@ def summary(parity: Parity) -> list[str]:
 
 def line_of(difference: Difference) -> str:
     """Return a difference as one line."""
-    return (
+    return plain(
         f"{show_time(difference.t_ms)} {difference.asset}: the rules say {difference.rules}, "
         f"done was {difference.done}: {difference.cause}"
     )

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from bin.bootstrap.live import GAVE_UP, LiveOptions, run_live
 from bin.bootstrap.replay import WRONG_USE, ReplayOptions, run_replay
 from bin.command import start
 from domain.errors import BadDataError, ConfigError
+from infra.operator.terminal.screen import Screen
 from infra.store.journal import JournalBusyError
 from infra.venues.modes import Mode
 
@@ -60,7 +60,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Of the drills.")] = 0,
 ) -> None:
     """Run the trading system and show what it does."""
-    screen = Console(stderr=True, emoji=False)
+    screen = Screen(stderr=True)
     try:
         is_stepped = _is_stepped(mode, candles, speed, drill)
         chosen = mode or (Mode.SIM if candles is None else Mode.REPLAY)
@@ -90,11 +90,11 @@ def main(
             )
             code = run_replay(options, screen)
     except (ConfigError, BadDataError) as error:
-        screen.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        screen.print(str(error), style="red", highlight=False, soft_wrap=True)
         code = WRONG_USE
     except JournalBusyError as error:
         # The same start may do in a while, and a service manager tries it.
-        screen.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        screen.print(str(error), style="red", highlight=False, soft_wrap=True)
         code = GAVE_UP
     raise typer.Exit(code)
 

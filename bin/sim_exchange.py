@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from bin.command import start
 from domain.errors import BadDataError, ConfigError
 from domain.market.instruments import Instrument
+from infra.operator.terminal.screen import Screen
 from infra.process.times import read_time
 from infra.settings import Settings, load_settings
 from infra.venues.simulator.core import Simulator
@@ -62,7 +62,7 @@ def main(
     api_secret: Annotated[str, typer.Option(help="And its secret.")] = DEFAULT_KEYS.api_secret,
 ) -> None:
     """Simulate the exchange on this machine until a signal comes."""
-    screen = Console(stderr=True, emoji=False)
+    screen = Screen(stderr=True)
     try:
         found = load_settings(settings, environ={}, dotenv=None)
         rules = found.trading_rules()
@@ -87,7 +87,7 @@ def main(
             )
         )
     except (ConfigError, BadDataError) as error:
-        screen.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        screen.print(str(error), style="red", highlight=False, soft_wrap=True)
         raise typer.Exit(WRONG_USE) from error
     asyncio.run(_serve(simulator, is_bound=with_parent))
 

@@ -10,13 +10,13 @@ from typing import Annotated, Any
 
 import typer
 from loguru import logger
-from rich.console import Console
 
 from bin.bootstrap.run import trace_codec
 from bin.bootstrap.trace_crashes import crash_view, crashes_in, crashes_table, find_crash
 from bin.bootstrap.trace_replay import replay_actor
 from bin.command import start
 from domain.errors import BadDataError, ConfigError
+from infra.operator.terminal.screen import Screen
 from infra.process.times import read_time
 from infra.trace.facts import Facts
 from infra.trace.ids import read_id
@@ -40,7 +40,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 _WIDTH_OF_A_FILE = 160
 """Where the output is no terminal, and nobody has said how wide it is."""
 
-screen = Console(
+screen = Screen(
     soft_wrap=True,
     width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDTH_OF_A_FILE,
 )
@@ -69,9 +69,7 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             code = function(*arguments, **options)
         except (ConfigError, BadDataError) as error:
-            Console(stderr=True, emoji=False).print(
-                str(error), style="red", markup=False, highlight=False, soft_wrap=True
-            )
+            Screen(stderr=True).print(str(error), style="red", highlight=False, soft_wrap=True)
             code = WRONG_USE
         except KeyboardInterrupt:
             code = 0
@@ -293,7 +291,7 @@ def _id(text: str) -> int:
 
 def _say_notes(reader: TraceReader) -> None:
     for note in reader.notes:
-        screen.print(f"note: {note}", style="yellow", markup=False)
+        screen.print(f"note: {note}", style="yellow")
 
 
 def _followed(

@@ -9,13 +9,13 @@ from decimal import Decimal
 
 from domain.market.instruments import DAY_MS, HOUR_MS, MINUTE_MS, Instrument, Side
 from domain.operator.notices import Notice, Similar
+from domain.text import plain
 
 GOOD, BAD, CLOCK, SIREN = "🟢", "🔴", "⏰", "🚨"
 LINE = 40
 """Characters that a phone shows in one line."""
 _LONGEST = 300
 _NO_BREAK = "\u00a0"
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]+")
 
 
 def price(value: Decimal | float, instrument: Instrument) -> str:
@@ -91,8 +91,8 @@ def with_held_back(notice: Notice, before: Similar) -> Notice:
 
 
 def words(text: str) -> str:
-    """Return foreign text as one line of bounded length, without what no line may hold."""
-    line = _UNPRINTABLE.sub(" ", text).strip()
+    """Return foreign text as one line of bounded length, of printable characters alone."""
+    line = plain(" ".join(text.split()))
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
 
 

@@ -175,7 +175,7 @@ def settings_changed(fact_id: int, changed: SettingsChanged) -> Notice:
     changes = changed.changes.splitlines()
     more = len(changes) - _CHANGES
     lines = [
-        f"⚙️ Settings changed ({changed.operator})",
+        f"⚙️ Settings changed ({say.words(changed.operator)})",
         *map(say.words, changes[:_CHANGES]),
         *([f"and {more} more: bin/ctl audit"] if more > 0 else []),
         say.utc(changed.ts_ms),

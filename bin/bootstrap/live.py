@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
@@ -28,6 +27,7 @@ from infra.operator.health.view import health_figures
 from infra.operator.panic_file import request_panic
 from infra.operator.reload import Reload
 from infra.operator.terminal.confirm import confirm_live
+from infra.operator.terminal.screen import Screen
 from infra.process.garbage import spare_the_old
 from infra.process.logs import set_level
 from infra.process.signals import call_at_signals, interrupted_by_every_end
@@ -60,7 +60,7 @@ class LiveOptions:
     """Of the drills."""
 
 
-def run_live(options: LiveOptions, screen: Console) -> int:
+def run_live(options: LiveOptions, screen: Screen) -> int:
     """Trade until a signal comes, show it, and return the exit code.
 
     Raises:
@@ -76,11 +76,11 @@ def run_live(options: LiveOptions, screen: Console) -> int:
         raise ConfigError(f"the exchange cannot be used: {error}") from error
     except UnavailableError as error:
         # No wrong use: the same start may do in a minute, and a service manager tries it.
-        screen.print(f"the exchange does not answer: {error}", style="red", markup=False)
+        screen.print(f"the exchange does not answer: {error}", style="red")
         return GAVE_UP
 
 
-def _run(options: LiveOptions, screen: Console) -> int:
+def _run(options: LiveOptions, screen: Screen) -> int:
     settings = load_settings(options.settings, environ=os.environ, dotenv=default_dotenv())
     mode = options.mode
     assets = [asset.asset for asset in settings.trading_rules().assets]
@@ -165,7 +165,7 @@ def _venue(options: LiveOptions, settings: Settings) -> Venue | None:
 
 
 def _may_trade(
-    mode: Mode, venue: Venue, settings: Settings, held: ExitStack, screen: Console
+    mode: Mode, venue: Venue, settings: Settings, held: ExitStack, screen: Screen
 ) -> bool:
     """Hold the account for this process, and tell whether it may be traded."""
     with closing(account_reader(venue)) as rest:
@@ -205,7 +205,7 @@ def _reload(run: Run, health: Health, settings: Settings, file: Path | None) -> 
     return Reload(settings, file, record, apply, now_ms)
 
 
-def _trade(run: Run, view: LiveView, screen: Console, stop_s: float, keepers: Keepers) -> int:
+def _trade(run: Run, view: LiveView, screen: Screen, stop_s: float, keepers: Keepers) -> int:
     run.supervisor.on_turn = keepers.turn
     call_at_signals(run.stop_requested.set)
     run.start()
@@ -226,7 +226,7 @@ def _trade(run: Run, view: LiveView, screen: Console, stop_s: float, keepers: Ke
     keepers.health.close()
     session.note()
     run.stop(stop_s)
-    Console(emoji=False).print(session.draw())
+    Screen().print(session.draw())
     return code
 
 
@@ -242,5 +242,5 @@ def _keeper(events: deque[str]) -> Callable[[str], None]:
     return lambda line: events.append(line.rstrip("\n"))
 
 
-def _printer(screen: Console) -> Callable[[str], None]:
+def _printer(screen: Screen) -> Callable[[str], None]:
     return lambda line: screen.print(Text.from_ansi(line.rstrip("\n")), soft_wrap=True)

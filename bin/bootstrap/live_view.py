@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 from rich import box
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -14,8 +13,10 @@ from bin.bootstrap.run import Run
 from domain.market.instruments import Instrument, Side
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.rules import RiskRules
+from domain.text import plain
 from domain.trading.positions import Position
 from domain.trading.sizing import protective_levels
+from infra.operator.terminal.screen import headed
 
 _REGIME_STYLE = {"ACTIVE": "green", "INACTIVE": "dim", "COOLDOWN": "yellow"}
 
@@ -62,12 +63,14 @@ class LiveView:
         for rules in self._run.rules.assets:
             snapshot = self._run.asset_snapshot(rules.asset)
             if snapshot is None:
-                table.add_row(rules.asset, "[red]no answer[/]")
+                table.add_row(rules.asset, Text("no answer", "red"))
             else:
                 table.add_row(*self._asset_row(snapshot, portfolio))
         return table
 
-    def _asset_row(self, snapshot: AssetSnapshot, portfolio: PortfolioSnapshot | None) -> list[str]:
+    def _asset_row(
+        self, snapshot: AssetSnapshot, portfolio: PortfolioSnapshot | None
+    ) -> list[str | Text]:
         report = snapshot.report
         if report is None:
             return [snapshot.asset, "waiting for candles"]
@@ -82,37 +85,40 @@ class LiveView:
             f"{report.close:,.2f}",
             f"{report.ema_short:,.2f}",
             f"{report.ema_long:,.2f}",
-            f"[{style}]{report.regime}[/]",
+            Text(report.regime, style),
             str(report.crosses_today),
             _pnl_text(snapshot, portfolio),
             "\n".join(filter(None, (position, cooldown))),
         ]
 
-    def _actors(self) -> str:
+    def _actors(self) -> Text:
         depths, restarts = self._run.depths(), self._run.restarts()
         given_up = self._run.given_up()
         shown = [
-            f"[red]{name} given up[/]" if name in given_up else f"{name} {count}r {depths[name]}w"
+            Text(f"{name} given up", "red")
+            if name in given_up
+            else Text(f"{name} {count}r {depths[name]}w")
             for name, count in restarts.items()
         ]
-        return f"[dim]actors (restarts, waiting):[/] {'  '.join(shown)}"
+        return Text.assemble(("actors (restarts, waiting): ", "dim"), Text("  ").join(shown))
 
-    def _troubles(self) -> list[str]:
+    def _troubles(self) -> list[Text]:
         found = self._run.channels.troubles()
-        return [f"[red]{c} does not work:[/] {escape(why)}" for c, why in found.items()]
+        return [headed(f"{c} does not work:", "red", f" {plain(why)}") for c, why in found.items()]
 
-    def _trace(self) -> str:
+    def _trace(self) -> Text:
         """Return whether a trace is written, and the last crash that `bin/trace crash` shows."""
         recorder = self._run.recorder
         if recorder is None:
-            return "[dim]no trace is written[/]"
+            return Text("no trace is written", "dim")
         if recorder.stopped_because is not None:
-            return f"[red]tracing stopped, trading goes on:[/] {escape(recorder.stopped_because)}"
+            why = plain(recorder.stopped_because)
+            return Text.assemble(("tracing stopped, trading goes on: ", "red"), why)
         crashes = [c.reports[-1] for c in self._run.supervisor.children() if c.reports]
         last = max(crashes, key=lambda report: report.origin.message_id, default=None)
         size = f"{recorder.bytes_written / 1e6:,.1f} MB"
         known = "" if last is None else f"; last crash {last.crash_id} of {last.address}"
-        return f"[dim]trace: session {recorder.session.number}, {size}{known}[/]"
+        return Text(f"trace: session {recorder.session.number}, {size}{known}", "dim")
 
 
 def _position_text(position: Position | None, risk: RiskRules, instrument: Instrument) -> str:
@@ -126,17 +132,17 @@ def _position_text(position: Position | None, risk: RiskRules, instrument: Instr
     )
 
 
-def _pnl_text(snapshot: AssetSnapshot, portfolio: PortfolioSnapshot | None) -> str:
+def _pnl_text(snapshot: AssetSnapshot, portfolio: PortfolioSnapshot | None) -> Text:
     price = None if portfolio is None else portfolio.prices.get(snapshot.asset)
     if snapshot.position is None or price is None:
-        return ""
+        return Text()
     pnl = snapshot.position.unrealized_pnl(price)
-    return f"[{'green' if pnl >= 0 else 'red'}]{pnl:+,.2f}[/]"
+    return Text(f"{pnl:+,.2f}", "green" if pnl >= 0 else "red")
 
 
-def _portfolio_line(portfolio: PortfolioSnapshot | None, now_ms: int) -> str:
+def _portfolio_line(portfolio: PortfolioSnapshot | None, now_ms: int) -> Text:
     if portfolio is None:
-        return "[red]portfolio: no answer[/]"
+        return Text("portfolio: no answer", "red")
     rests_min = max(0, portfolio.global_cooldown_end_ms - now_ms) // 60_000
     parts = [
         f"equity {portfolio.equity:,.2f}",
@@ -146,11 +152,12 @@ def _portfolio_line(portfolio: PortfolioSnapshot | None, now_ms: int) -> str:
         f"today {-portfolio.daily_loss:+.2%}",
         f"{portfolio.trades} trades {portfolio.realized_pnl:+,.2f}",
     ]
+    line = headed("", "", "  ".join(parts))
     if rests_min:
-        parts.append(f"[yellow]global cooldown {rests_min} min[/]")
+        line.append(f"  global cooldown {rests_min} min", "yellow")
     if portfolio.is_halted:
-        parts.append("[red]HALTED[/]")
-    return "  ".join(parts)
+        line.append("  HALTED", "red")
+    return line
 
 
 def _time(ms: int) -> str:

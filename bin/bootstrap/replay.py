@@ -8,7 +8,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
@@ -28,6 +27,7 @@ from domain.market.candles import CandleSeries
 from domain.trading.positions import Position, book
 from infra.candles.market_input import read_market
 from infra.operator.report.trade_files import write_trades
+from infra.operator.terminal.screen import Screen
 from infra.operator.terminal.summary import RunSummary, render
 from infra.process.garbage import spare_the_old
 from infra.process.signals import call_at_signals
@@ -67,7 +67,7 @@ class Player(Protocol):
         """Yield each close and the number of its candles."""
 
 
-def run_replay(options: ReplayOptions, screen: Console) -> int:
+def run_replay(options: ReplayOptions, screen: Screen) -> int:
     """Play the candles through the actors, show the summary, and return the exit code.
 
     Raises:
@@ -102,7 +102,7 @@ def _play_over_sockets(
     directory: Path,
     options: ReplayOptions,
     settings: Settings,
-    screen: Console,
+    screen: Screen,
 ) -> int:
     market = recorded_market(
         options.candles.absolute(),
@@ -131,7 +131,7 @@ def _play(
     drills: Drills,
     options: ReplayOptions,
     settings: Settings,
-    screen: Console,
+    screen: Screen,
 ) -> int:
     call_at_signals(run.stop_requested.set)
     began_s = time.monotonic()
@@ -144,12 +144,12 @@ def _play(
         summary = _summary(run, player, last_ms, played, seconds)
     if options.trades is not None:
         write_trades(options.trades, summary.trades)
-    Console(emoji=False).print(render(summary))
+    Screen().print(render(summary))
     return GAVE_UP if run.supervisor.escalated.is_set() else DONE
 
 
 def _steps(
-    run: Run, player: Player, drills: Drills, screen: Console, *, has_progress: bool
+    run: Run, player: Player, drills: Drills, screen: Screen, *, has_progress: bool
 ) -> tuple[int | None, int]:
     """Play all closes and return the last one and the number of candles played."""
     last_ms, played, waiting = None, 0, list(drills.suspensions)
@@ -224,7 +224,7 @@ def _books(run: Run) -> tuple[Decimal, list[Position]]:
     return balance, positions
 
 
-def _start_logging(options: ReplayOptions, settings: Settings, mode: str, screen: Console) -> None:
+def _start_logging(options: ReplayOptions, settings: Settings, mode: str, screen: Screen) -> None:
     logs = _VAR / "logs" if options.run_dir is None else options.run_dir / "logs"
     start_run_logging(
         logs,

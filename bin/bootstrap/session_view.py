@@ -6,6 +6,8 @@ from rich.console import Group, RenderableType
 
 from bin.bootstrap.run import Run
 from domain.portfolio.snapshots import PortfolioSnapshot
+from domain.text import plain
+from infra.operator.terminal.screen import headed
 from infra.operator.terminal.summary import counts_text, open_text, trades_table
 
 
@@ -34,7 +36,7 @@ class SessionView:
             refused = records.refusals(self._begin_ms, end_ms + 1)
             before = records.balance_at(self._begin_ms)
         parts: list[RenderableType] = [
-            f"[bold]{self._mode}, {_time(self._begin_ms)} to {_time(end_ms)}[/]"
+            headed(f"{self._mode}, {_time(self._begin_ms)} to {_time(end_ms)}", "bold")
         ]
         portfolio = self._before_stop
         if portfolio is not None:
@@ -51,7 +53,8 @@ class SessionView:
         if portfolio is not None:
             parts += [f"{open_text(held)}, under its stop" for held in portfolio.positions.values()]
         parts += [
-            f"[red]{name} was given up[/]: {why}" for name, why in self._run.given_up().items()
+            headed(f"{name} was given up", "red", f": {plain(why)}")
+            for name, why in self._run.given_up().items()
         ]
         return Group(*parts)
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from actors.rerunning import Codec, rerun
 from domain.errors import ConfigError
+from domain.text import plain
 from infra.trace.ids import id_text
 from infra.trace.query.text import duration_text, fields_of, line, payload_text, time_text
 from infra.trace.reader import Found
@@ -84,7 +85,7 @@ def crashes_table(crashes: Iterable[Crash]) -> Table:
             stored.receiver,
             str(stored.generation),
             stored.kind,
-            "" if stored.raised is None else stored.raised.cause,
+            "" if stored.raised is None else plain(stored.raised.cause),
             "not at all" if took is None else duration_text(took),
         )
     return table
@@ -111,7 +112,7 @@ def crash_view(crash: Crash, records: Iterable[Found], codec: Codec) -> Renderab
         codec: to run its life again, for its state before the crash.
     """
     stored = crash.found.handling
-    cause = "" if stored.raised is None else stored.raised.cause
+    cause = "" if stored.raised is None else plain(stored.raised.cause)
     head = Text.assemble(
         (f"{stored.receiver} life {stored.generation} {stored.outcome}: {cause}\n", "bold red"),
         f"crash {crash.crash_id}, trace {id_text(stored.trace_id)}, {time_text(stored.now_ms)}\n",

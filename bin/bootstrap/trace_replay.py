@@ -5,12 +5,14 @@ from collections.abc import Iterable
 from pdb import Pdb
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from actors.rerunning import Codec, Difference, Step, rerun
 from domain.errors import ConfigError
+from domain.text import plain
+from infra.operator.terminal.screen import Screen
 from infra.trace.ids import id_text
 from infra.trace.query.text import line
 from infra.trace.reader import Found
@@ -21,7 +23,7 @@ EQUAL, DIFFERENT = 0, 1
 def replay_actor(
     records: Iterable[Found],
     codec: Codec,
-    screen: Console,
+    screen: Screen,
     *,
     from_id: int | None,
     until_id: int | None,
@@ -65,15 +67,15 @@ def replay_actor(
             screen.print(_difference_view(step, step.difference, messages))
             return DIFFERENT
         if stored.raised is not None:
-            crashes.append(f"{id_text(stored.message_id)} {stored.raised.cause}")
+            crashes.append(f"{id_text(stored.message_id)} {plain(stored.raised.cause)}")
         if stored.message_id == stop_id:
             break
     for text in _left_out_texts(left_out):
-        screen.print(text, style="yellow", markup=False)
-    verdict = "[green]all equal[/]" if messages else "[yellow]nothing was run again[/]"
-    screen.print(f"{messages:,} messages, {outputs:,} outputs, {verdict}")
+        screen.print(text, style="yellow")
+    verdict = ("all equal", "green") if messages else ("nothing was run again", "yellow")
+    screen.print(Text.assemble(f"{messages:,} messages, {outputs:,} outputs, ", verdict))
     for crash in crashes[-3:]:
-        screen.print(f"crashed again as it did: {crash}", markup=False)
+        screen.print(f"crashed again as it did: {crash}")
     return EQUAL if messages else DIFFERENT
 
 
@@ -135,4 +137,4 @@ def _differing(then: Any, now: Any, name: str = "") -> Iterable[tuple[str, str, 
         for place, (one, other) in enumerate(zip(then, now, strict=True)):
             yield from _differing(one, other, f"{name}[{place}]")
     elif then != now:
-        yield name, str(then), str(now)
+        yield plain(name), plain(str(then)), plain(str(now))

@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from domain.backtesting.bias import (
     CUTS,
@@ -19,6 +20,7 @@ from domain.backtesting.bias import (
 from domain.backtesting.engine import run_backtest
 from domain.errors import ConfigError
 from infra.candles.market_input import read_market
+from infra.operator.terminal.screen import Screen, headed
 from infra.settings import default_dotenv, load_settings
 
 _SHOWN_LEAKS = 5
@@ -29,7 +31,7 @@ def run_bias_command(
     settings: Path | None,
     from_time: str | None,
     to_time: str | None,
-    screen: Console,
+    screen: Screen,
 ) -> bool:
     """Run the checks, print what they found, and tell whether nothing looks ahead.
 
@@ -57,7 +59,7 @@ def run_bias_command(
         ahead = look_ahead(market, rules, run_backtest, lambda: bar.advance(task))
         warm = warm_ups(market, rules, run_backtest, lambda: bar.advance(task))
         bar.update(task, completed=1 + CUTS + len(WARM_UPS))
-    Console(emoji=False).print(render(ahead, warm))
+    Screen().print(render(ahead, warm))
     return not ahead.leaks
 
 
@@ -68,37 +70,45 @@ def render(ahead: LookAhead, warm: WarmUps) -> RenderableType:
     return Group(_ahead(ahead), "", _warm_verdict(warm), _warm_table(warm), *notes)
 
 
-def _ahead(found: LookAhead) -> str:
+def _ahead(found: LookAhead) -> Text:
     compared = f"{found.decisions:,} decisions before {found.cuts} cuts"
     if not found.leaks:
-        return (
-            f"[bold green]No look-ahead.[/] {compared} are the same, and so are averages and "
-            "regimes bit for bit, whether the candles after the cut are known or not."
+        return headed(
+            "No look-ahead.",
+            "bold green",
+            f" {compared} are the same, and so are averages and regimes bit for bit, whether the "
+            "candles after the cut are known or not.",
         )
     differences = "".join(
         f"\n  with the future:    {leak.with_future}\n  without the future: {leak.without}"
         for leak in found.leaks[:_SHOWN_LEAKS]
     )
-    return (
-        f"[bold red]Look-ahead![/] Of {compared}, those before {len(found.leaks)} depend on "
-        f"candles that come later; the results are worth nothing. First differences:{differences}"
+    return headed(
+        "Look-ahead!",
+        "bold red",
+        f" Of {compared}, those before {len(found.leaks)} depend on candles that come later; the "
+        f"results are worth nothing. First differences:{differences}",
     )
 
 
-def _warm_verdict(found: WarmUps) -> str:
+def _warm_verdict(found: WarmUps) -> Text:
     usual = found.at_usual
     against = f"{found.usual:,} candles of warm-up decide as {found.longest:,} do"
     if found.longest == found.usual:
-        return "[bold yellow]Warm-up not judged.[/] There are no candles before it to compare with."
+        why = " There are no candles before it to compare with."
+        return headed("Warm-up not judged.", "bold yellow", why)
     if usual.is_settled:
-        return (
-            f"[bold green]Warm-up settled.[/] {against}, to the last entry and regime; averages "
-            f"differ by {usual.average_error:.1e} at most."
+        return headed(
+            "Warm-up settled.",
+            "bold green",
+            f" {against}, to the last entry and regime; averages differ by "
+            f"{usual.average_error:.1e} at most.",
         )
-    return (
-        f"[bold yellow]Warm-up too short.[/] Not all that {against}: {usual.entries} of "
-        f"{usual.of_entries} entries and {usual.regimes} regimes differ. "
-        "Raise strategy.warmup_candles."
+    return headed(
+        "Warm-up too short.",
+        "bold yellow",
+        f" Not all that {against}: {usual.entries} of {usual.of_entries} entries and "
+        f"{usual.regimes} regimes differ. Raise strategy.warmup_candles.",
     )
 
 

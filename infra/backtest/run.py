@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from rich.console import Console
-
 from domain.backtesting.engine import run_backtest
 from domain.backtesting.market import Market
 from domain.backtesting.result import BacktestResult
@@ -19,6 +17,7 @@ from infra.candles.market_input import read_market
 from infra.operator.report.equity_files import write_equity
 from infra.operator.report.trade_files import write_trades
 from infra.operator.terminal.backtest import as_json, render
+from infra.operator.terminal.screen import Screen
 from infra.settings import default_dotenv, load_settings
 
 _LARGEST_BALANCE = Decimal("1E12")
@@ -56,7 +55,7 @@ def run_backtest_command(options: BacktestOptions) -> None:
     if options.as_json:
         sys.stdout.write(as_json(result, engine_s) + "\n")
     else:
-        Console(emoji=False).print(render(result, engine_s))
+        Screen().print(render(result, engine_s))
 
 
 def _write(options: BacktestOptions, result: BacktestResult) -> None:

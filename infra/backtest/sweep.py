@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from domain.backtesting.engine import run_backtest
@@ -31,6 +30,7 @@ from infra.backtest.plan import combinations, read_sweep
 from infra.backtest.run import write_page
 from infra.backtest.sweep_files import write_sweep
 from infra.candles.market_input import read_market
+from infra.operator.terminal.screen import Screen
 from infra.operator.terminal.sweep import render
 from infra.settings import SettingsSource, default_dotenv
 
@@ -63,7 +63,7 @@ class SweepOptions:
     to_time: str | None
 
 
-def run_sweep_command(options: SweepOptions, screen: Console) -> None:
+def run_sweep_command(options: SweepOptions, screen: Screen) -> None:
     """Play all combinations, write the csv, and print the tables.
 
     Raises:
@@ -79,10 +79,10 @@ def run_sweep_command(options: SweepOptions, screen: Console) -> None:
     if options.report is not None:
         best = run_backtest(market, result.rows[0].combination.rules)
         write_page(options.report, options.candles, best, result)
-    Console(emoji=False).print(render(result, time.monotonic() - began_s))
+    Screen().print(render(result, time.monotonic() - began_s))
 
 
-def sweep(options: SweepOptions, screen: Console) -> tuple[Market, SweepResult]:
+def sweep(options: SweepOptions, screen: Screen) -> tuple[Market, SweepResult]:
     """Return the candles, and what all combinations come to. Raises as `run_sweep_command`."""
     if options.sort not in FIGURES:
         raise ConfigError(f"--sort {options.sort}: expected one of {', '.join(FIGURES)}")
@@ -160,7 +160,7 @@ def _player(scheduler: str | None) -> Iterator[tuple[int, _Play]]:
 
 
 def _watched(
-    played: Iterator[tuple[int, list[Score]]], made: list[Batch], screen: Console
+    played: Iterator[tuple[int, list[Score]]], made: list[Batch], screen: Screen
 ) -> dict[int, list[Score]]:
     """Return the scores of all batches by number, a progress bar beside them."""
     bar = Progress(

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from loguru import logger
 
+from domain.text import plain
+
 _LOOK_EVERY_S, _LONGEST_PAUSE_S = 0.5, 8.0
 FILE = "PANIC"
 
@@ -88,7 +90,7 @@ class PanicFile:
 
     def _who(self) -> str:
         try:
-            return self.path.read_text(errors="replace").strip()[:80]
+            return plain(self.path.read_text(errors="replace").strip()[:80])
         except OSError:  # it is there, and that is what counts
             return ""
 

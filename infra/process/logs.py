@@ -1,13 +1,19 @@
-"""Logs: readable on the screen, JSON lines in a file that changes daily."""
+"""Logs: readable on the screen, JSON lines in a file that changes daily.
+
+A message is one line, whatever it quotes: what cannot be printed is written as its escape.
+"""
 
 import json
 from collections.abc import Callable
 from datetime import UTC, time
 from pathlib import Path
+from textwrap import indent
+from traceback import format_exception
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
+from domain.text import plain, plain_lines
 from infra.process.log_file import LogFile
 
 if TYPE_CHECKING:
@@ -18,6 +24,9 @@ Context = Callable[[], tuple[str, int | None] | None]
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL")
 _SCREEN = "<dim>{time:HH:mm:ss.SSS!UTC}</dim> <level>{level: <7}</level> {message}\n"
+_TRACEBACK = "{extra[traceback]}\n"
+_INDENT = "    "
+"""Of a traceback's lines, so that none looks like a line of the log."""
 
 
 def start_logging(
@@ -44,13 +53,13 @@ def start_logging(
         hide: takes secrets out of a text.
     """
     logger.remove()
-    logger.configure(patcher=lambda record: _add_context(record, context))
+    logger.configure(patcher=lambda record: _prepare(record, context))
     _places.clear()
     # `diagnose` shows the values of variables in tracebacks, and with them keys and signatures.
     _add(
         lambda text: screen(hide(text)),
         screen_level,
-        format=_SCREEN,
+        format=_screen_format,
         colorize=True,
         diagnose=False,
     )
@@ -74,6 +83,21 @@ _places: list[tuple[int, Any, dict[str, Any]]] = []
 
 def _add(place: Any, level: str, **options: Any) -> None:
     _places.append((logger.add(place, level=level, **options), place, options))
+
+
+def _prepare(record: "Record", context: Context) -> None:
+    record["message"] = plain(record["message"])
+    _add_context(record, context)
+
+
+def _screen_format(record: "Record") -> str:
+    exception = record["exception"]
+    if exception is None:
+        return _SCREEN
+    # Values of variables are left out of tracebacks, and with them keys and signatures.
+    shown = "".join(format_exception(*exception)).rstrip("\n")
+    record["extra"]["traceback"] = indent(plain_lines(shown), _INDENT)
+    return _SCREEN + _TRACEBACK
 
 
 def _add_context(record: "Record", context: Context) -> None:

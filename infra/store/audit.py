@@ -9,6 +9,7 @@ from typing import Any
 
 from domain.errors import ConfigError
 from domain.operator.commands import ALL
+from domain.text import plain
 from infra.trace.ids import id_text
 
 _WHAT = {
@@ -92,8 +93,8 @@ def _entries(database: sqlite3.Connection, kind: str, from_ms: int) -> Iterator[
             fact_id=fact_id,
             recorded_ms=recorded_ms,
             kind=kind,
-            asset=asset,
-            writer=writer,
-            what=" ".join((what or "").split()),
+            asset=None if asset is None else plain(asset),
+            writer=plain(writer),
+            what=plain(" ".join((what or "").split())),
             trace_id=None if trace_id is None else id_text(trace_id),
         )

@@ -20,6 +20,7 @@ from domain.operator.commands import (
     checked,
 )
 from domain.operator.replies import Reply, ReplyCode, ReplyTable
+from domain.text import plain
 from infra.operator.control.gate import REACHED, Gate, NoteAccess
 from infra.operator.control.tally import Tally
 
@@ -126,7 +127,7 @@ async def _unfit(_: Request, error: RequestValidationError) -> Response:
     """Answer what is no command at all as one that is wrong."""
     found = error.errors()
     problems = [f"{' '.join(map(str, each['loc']))}: {each['msg']}" for each in found]
-    told = Told(code=ReplyCode.WRONG, title="; ".join(problems)[:_LONGEST_TITLE])
+    told = Told(code=ReplyCode.WRONG, title=plain("; ".join(problems))[:_LONGEST_TITLE])
     return JSONResponse(told.model_dump(mode="json"), _STATUS[told.code])
 
 

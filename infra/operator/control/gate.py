@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from domain.text import plain
 from infra.operator.control.tally import Tally
 
 MOST_BYTES = 4096
@@ -119,7 +120,7 @@ class Gate:
     def _note(self, scope: Scope, status: int, why: str) -> None:
         self._tally.add(status)
         client = scope.get("client") or ("?", 0)
-        what = f"{scope['method'][:10]} {scope['path'][:80]}"
+        what = plain(f"{scope['method'][:10]} {scope['path'][:80]}")
         self._note_access(f"http/{client[0]}", what, f"{status} {why}")
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from loguru import logger
 
 from domain.errors import JournalError
+from domain.text import plain_lines
 from infra.operator.notices.deliveries import Deliveries, Delivery
 from infra.store.journal import SqliteJournals
 
@@ -205,7 +206,7 @@ class Carrier:
 
 
 def _text(delivery: Delivery) -> str:
-    parts = [delivery.text]
+    parts = [plain_lines(delivery.text)]
     if delivery.dropped:
         parts.append(f"{delivery.dropped} routine notices before it were dropped")
     if delivery.is_repeat:

@@ -17,6 +17,7 @@ from telegram.error import (
     TelegramError,
 )
 
+from domain.text import plain, plain_lines
 from infra.operator.notices.commands import Answer, HandleCommand
 from infra.operator.notices.telegram import TelegramBot, cut, wait_s
 
@@ -162,7 +163,8 @@ class TelegramInbox:
             answer = Answer(text=f"Not done: written {age_s:.0f} s ago. Send it again.")
         else:
             try:
-                answer = await asyncio.to_thread(self._handle, who, text)
+                written = plain(" ".join(text.split()))
+                answer = await asyncio.to_thread(self._handle, who, written)
             except Exception:  # noqa: BLE001 (the person must hear that nothing, or half, was done)
                 logger.opt(exception=True).error("a command failed")
                 answer = Answer(text="The command failed; see the logs.")
@@ -170,7 +172,7 @@ class TelegramInbox:
 
     async def _say(self, answer: Answer) -> None:
         """Send an answer; what was done must be heard of, be it twice."""
-        text, keyboard = cut(answer.text), _keyboard(answer)
+        text, keyboard = cut(plain_lines(answer.text)), _keyboard(answer)
         for _ in range(_ANSWER_TRIES):
             try:
                 await self._bot.bot.send_message(self._admin_chat_id, text, reply_markup=keyboard)

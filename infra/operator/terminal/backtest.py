@@ -8,9 +8,11 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from domain.backtesting.figures import AssetFigures, BacktestFigures, backtest_figures
 from domain.backtesting.result import BacktestResult
+from infra.operator.terminal.screen import headed
 from infra.operator.terminal.summary import counts_text, open_text, trades_table
 
 
@@ -54,18 +56,20 @@ def render(result: BacktestResult, engine_seconds: float) -> RenderableType:
         *map(open_text, result.open_positions),
     ]
     if result.is_halted:
-        parts.append("[red]The portfolio is halted: its drawdown reached the limit.[/]")
+        parts.append(Text("The portfolio is halted: its drawdown reached the limit.", "red"))
     return Group(*parts)
 
 
-def _headline(result: BacktestResult, found: BacktestFigures, engine_seconds: float) -> str:
+def _headline(result: BacktestResult, found: BacktestFigures, engine_seconds: float) -> Text:
     begin, end = result.market.first_open_ms, int(result.equity.time_ms[-1])
     rate = result.candles / engine_seconds if engine_seconds else 0.0
-    return (
-        f"[bold]{_minute(begin)} to {_minute(end)} UTC[/]: {result.candles:,} candles in "
+    return headed(
+        f"{_minute(begin)} to {_minute(end)} UTC",
+        "bold",
+        f": {result.candles:,} candles in "
         f"{engine_seconds:.2f} s ({rate:,.0f}/s)\n"
         f"Balance {result.initial_balance:,.2f} -> {found.final_balance:,.6f} USDT "
-        f"({found.final_balance - result.initial_balance:+,.2f})"
+        f"({found.final_balance - result.initial_balance:+,.2f})",
     )
 
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from decimal import Decimal
 
-from rich.console import Console
 from rich.table import Table
 
 from domain.errors import ConfigError
 from domain.rules import TradingRules
+from infra.operator.terminal.screen import Screen
 from infra.process.signals import call_at_signals
 from infra.venues.bybit.api_key import read_key
 from infra.venues.bybit.rest import BybitRest
@@ -19,7 +19,7 @@ from infra.venues.bybit.shapes.positions import VenuePosition
 THINK_S = 10
 
 
-def confirm_live(rest: BybitRest, rules: TradingRules, place: str, screen: Console) -> bool:
+def confirm_live(rest: BybitRest, rules: TradingRules, place: str, screen: Screen) -> bool:
     """Show account, balance and limits, wait, and tell whether nobody has stopped it.
 
     Args:

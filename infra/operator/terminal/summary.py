@@ -7,10 +7,13 @@ from decimal import Decimal
 
 from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from domain.backtesting.summary import TradeFigures, figures
 from domain.market.instruments import Side
+from domain.text import plain
 from domain.trading.positions import Position, Trade
+from infra.operator.terminal.screen import headed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,22 +50,26 @@ def render(summary: RunSummary) -> RenderableType:
         counts_text("Carried forward", summary.carried_forward),
     ]
     parts += [open_text(position) for position in summary.open_positions]
-    parts += [f"[red]{name} was given up[/]: {why}" for name, why in summary.given_up.items()]
+    parts += [
+        headed(f"{name} was given up", "red", f": {plain(why)}")
+        for name, why in summary.given_up.items()
+    ]
     if summary.is_halted:
-        parts.append("[red]The portfolio is halted: its drawdown reached the limit.[/]")
+        parts.append(Text("The portfolio is halted: its drawdown reached the limit.", "red"))
     return Group(*(part for part in parts if part != ""))
 
 
-def _headline(summary: RunSummary) -> str:
+def _headline(summary: RunSummary) -> Text:
     end = "nothing" if summary.last_ms is None else _time(summary.last_ms)
     how = "" if summary.is_complete else " (ended early)"
     gained = summary.final_balance - summary.initial_balance
     rate = summary.candles / summary.seconds if summary.seconds else 0.0
-    return (
-        f"[bold]{_time(summary.first_ms)} to {end}{how}[/]: {summary.candles:,} candles "
-        f"in {summary.seconds:.1f} s ({rate:,.0f}/s)\n"
+    return headed(
+        f"{_time(summary.first_ms)} to {end}{how}",
+        "bold",
+        f": {summary.candles:,} candles in {summary.seconds:.1f} s ({rate:,.0f}/s)\n"
         f"Balance {summary.initial_balance:,.2f} -> {summary.final_balance:,.6f} USDT "
-        f"({gained:+,.2f}), maximum drawdown {summary.max_drawdown:.2%}"
+        f"({gained:+,.2f}), maximum drawdown {summary.max_drawdown:.2%}",
     )
 
 

@@ -6,9 +6,11 @@ from math import prod
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from domain.backtesting.sweep import Choice, Score, SweepResult, mean_score
 from domain.market.instruments import DAY_MS
+from infra.operator.terminal.screen import headed
 
 _SHOWN_ROWS = 20
 _FORMS = {
@@ -26,7 +28,7 @@ _FORMS = {
 _SHORT = {"total_return": "return", "max_drawdown": "drawdown"}
 _COLUMNS = ("total_return", "max_drawdown", "sharpe", "trades")
 _IN_SAMPLE_ONLY = (
-    "[bold yellow]In-sample results.[/] These values were chosen on the same candles that they are "
+    " These values were chosen on the same candles that they are "
     "judged by: the best of many is good by chance too, so expect less of it. "
     "--walk-forward TRAIN:TEST judges on candles that the choice has not seen."
 )
@@ -36,15 +38,19 @@ def render(result: SweepResult, seconds: float) -> RenderableType:
     """Return the tables for a terminal."""
     count = len(result.rows)
     parts: list[RenderableType] = [
-        f"[bold]{count:,} combinations[/] by {result.sort}, in {seconds:.1f} s"
-        + (f"; the first {_SHOWN_ROWS}:" if count > _SHOWN_ROWS else ":"),
+        headed(
+            f"{count:,} combinations",
+            "bold",
+            f" by {result.sort}, in {seconds:.1f} s"
+            + (f"; the first {_SHOWN_ROWS}:" if count > _SHOWN_ROWS else ":"),
+        ),
         ", ".join(f"{letter} = {key}" for letter, key in _letters(result).items()),
         _rows(result),
     ]
     if result.windows:
         parts += [_choices(result), _verdict(result)]
     else:
-        parts.append(_IN_SAMPLE_ONLY)
+        parts.append(headed("In-sample results.", "bold yellow", _IN_SAMPLE_ONLY))
     return Group(*parts)
 
 
@@ -106,16 +112,18 @@ def _choices(result: SweepResult) -> Table:
     return table
 
 
-def _verdict(result: SweepResult) -> str:
+def _verdict(result: SweepResult) -> Text:
     seen = mean_score([choice.in_sample for choice in result.choices])
     unseen = mean_score([choice.out_of_sample for choice in result.choices])
     chained = prod(1 + (choice.out_of_sample.total_return or 0) for choice in result.choices) - 1
     ranks = sum(choice.rank for choice in result.choices) / len(result.choices)
-    return (
-        f"[bold]Out of sample[/] the choices made {chained:+.2%} in all, {_mean(result.choices)}"
+    return headed(
+        "Out of sample",
+        "bold",
+        f" the choices made {chained:+.2%} in all, {_mean(result.choices)}"
         f"{result.sort} {_text(unseen, result.sort)} after {_text(seen, result.sort)} in sample; "
         f"their mean rank out of sample was {ranks:.1f} of {len(result.rows)}, "
-        f"where pure chance gives {(len(result.rows) + 1) / 2:.1f}."
+        f"where pure chance gives {(len(result.rows) + 1) / 2:.1f}.",
     )
 
 

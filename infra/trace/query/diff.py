@@ -5,6 +5,7 @@ from decimal import Decimal
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from domain.text import plain
 from domain.trading.orders import Purpose, client_order_id
 from infra.process.times import show_time
 from infra.trace.facts import Facts
@@ -65,7 +66,7 @@ def _decision_text(decision: Decision | None) -> str:
     if decision is None:
         return "nothing more"
     t_ms, asset, what, figures = decision
-    return f"{show_time(t_ms)} {asset} {what}: {figures}"
+    return plain(f"{show_time(t_ms)} {asset} {what}: {figures}")
 
 
 def _cause(side: Side, decision: Decision | None, first_ms: int) -> RenderableType:

@@ -5,7 +5,9 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Column, Table
+from rich.text import Text
 
+from domain.text import plain
 from domain.trading.orders import Purpose
 from infra.process.times import show_time
 from infra.trace.facts import Facts
@@ -59,14 +61,14 @@ def orders_table(facts: Facts) -> Table:
     for row in orders_of(facts):
         style = {"FILLED": "green", "REFUSED": "yellow"}.get(row["outcome"], "red")
         candle = show_time(row["candle_ms"])
-        outcome = f"[{style}]{row['outcome']}[/]"
+        outcome = Text(row["outcome"], style)
         table.add_row(
             row["id"],
             row["asset"],
             row["purpose"],
             candle,
             outcome,
-            row["detail"],
+            plain(row["detail"]),
             row["message"] or "",
         )
     return table

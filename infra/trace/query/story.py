@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.errors import ConfigError
+from domain.text import plain
 from domain.trading.decisions import Refusal
 from domain.trading.orders import OrderStatus, Purpose, client_order_id
 from domain.trading.positions import Execution
@@ -60,7 +61,7 @@ class Story:
 
 def _step(name: str, text: str, at_ms: int, found: Found | None) -> Step:
     message = None if found is None else id_text(found.handling.message_id)
-    return Step(name=name, text=text, at_ms=at_ms, message=message)
+    return Step(name=name, text=plain(text), at_ms=at_ms, message=message)
 
 
 def story_of(wanted: str, facts: Facts, reader: TraceReader) -> Story:

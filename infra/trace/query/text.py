@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from rich.text import Text
 
+from domain.text import plain
 from infra.trace.ids import id_text
 from infra.trace.reader import Found
 from infra.trace.records import StoredHandling
@@ -45,6 +46,7 @@ def duration_text(us: float) -> str:
 def payload_text(fields: Any) -> str:
     """Return a message's values, shortened."""
     text = " ".join(f"{name}={value}" for name, value in _flat(fields) if value is not None)
+    text = plain(text)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
@@ -54,7 +56,7 @@ def line(found: Found) -> Text:
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f"{time_text(stored.now_ms)} ", "dim")
     text.append(f"{id_text(stored.message_id):>9} ", "cyan")
-    text.append(f"{stored.sender} > {stored.receiver} ", "bold")
+    text.append(f"{plain(stored.sender)} > {plain(stored.receiver)} ", "bold")
     text.append(f"{stored.kind} ", "magenta")
     text.append(payload_text(fields_of(stored.payload)))
     text.append(f" {outcome_text(stored)}", _STYLES.get(stored.outcome, "red"))
@@ -64,7 +66,7 @@ def line(found: Found) -> Text:
 def outcome_text(stored: StoredHandling) -> str:
     """Return how a message ended and how long that took."""
     if stored.raised is not None:
-        return f"{stored.outcome}: {stored.raised.cause}"
+        return f"{stored.outcome}: {plain(stored.raised.cause)}"
     if not stored.taken_ns:
         return stored.outcome
     return f"{stored.outcome} in {duration_text(stored.worked_us)}"

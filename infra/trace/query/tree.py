@@ -7,6 +7,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from domain.errors import ConfigError
+from domain.text import plain
 from infra.trace.ids import id_text
 from infra.trace.query.text import duration_text, fields_of, outcome_text, payload_text, time_text
 from infra.trace.reader import Found
@@ -52,7 +53,7 @@ def _label(found: Found, began_ns: int) -> Text:
     after_us = (stored.sent_ns - began_ns) / 1000
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f"{id_text(stored.message_id)} ", "cyan")
-    text.append(f"{stored.sender} > {stored.receiver} {stored.kind} ", "bold")
+    text.append(f"{plain(stored.sender)} > {plain(stored.receiver)} {stored.kind} ", "bold")
     text.append(f"{payload_text(fields_of(stored.payload))[:60]} ")
     text.append(
         f"{time_text(stored.now_ms)} +{duration_text(after_us)}, "

@@ -21,6 +21,7 @@ from urllib3.exceptions import HTTPError
 
 from domain.errors import AccessDeniedError, BadDataError, UnavailableError
 from domain.market.instruments import DAY_MS
+from domain.text import plain
 from infra.net.rate_limiter import IP_PENALTY_S, Kind, Limiter
 from infra.net.server_clock import ServerClock
 from infra.venues.bybit.errors import NeverSentError, UnansweredError
@@ -290,7 +291,7 @@ class Wire:
         except UnreadableError as error:
             return Silence(why=str(error))
         except (requests.RequestException, HTTPError) as error:
-            return Silence(why=self._without_keys(f"{type(error).__name__}: {error}"))
+            return Silence(why=plain(self._without_keys(f"{type(error).__name__}: {error}")))
         finally:
             DEPARTURE.reset(left_over)
         return replace(answer, text=self._without_keys(answer.text))

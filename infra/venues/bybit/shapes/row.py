@@ -1,4 +1,4 @@
-"""The tolerant reader of one JSON object."""
+"""The tolerant reader of one JSON object; its texts hold nothing that cannot be printed."""
 
 import re
 from decimal import Decimal, DecimalException
@@ -6,6 +6,7 @@ from typing import Never
 
 from domain.errors import BadDataError
 from domain.market.instruments import Side
+from domain.text import plain
 
 SIDES = {"Buy": Side.BUY, "Sell": Side.SELL}
 
@@ -45,7 +46,7 @@ class Row:
     def maybe_text(self, name: str) -> str | None:
         """Return a text; None where it is absent or empty."""
         found = self._raw.get(name)
-        return found if isinstance(found, str) and 0 < len(found) <= _LONGEST else None
+        return plain(found) if isinstance(found, str) and 0 < len(found) <= _LONGEST else None
 
     def text_if_any(self, name: str) -> str | None:
         """Return a text; None where it is absent or empty, and nothing else."""

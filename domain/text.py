@@ -1,0 +1,24 @@
+"""Text from outside, made safe to show: on a terminal, in a log line, in a notice."""
+
+
+def plain(text: str) -> str:
+    r"""Return text on one line, each character that cannot be printed as its escape.
+
+    Control characters, terminal escapes, line ends, bidirectional overrides, invisible and
+    unassigned characters become what Python writes for them: `\x1b`, `\n`, `\u202e`. A text
+    that holds none is returned as it is.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else _escaped(each) for each in text)
+
+
+def plain_lines(text: str) -> str:
+    """Return text of several lines, each of them plain."""
+    if text.isprintable():
+        return text
+    return "\n".join(plain(line) for line in text.split("\n"))
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

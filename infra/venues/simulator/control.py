@@ -77,7 +77,7 @@ class Control:
             "wallet": str(core.account.engine.wallet),
             "equity": str(core.venue.margins.equity()),
             "margin_mode": core.account.margin_mode.value,
-            "is_hedged": core.account.is_hedged,
+            "is_hedged": bool(core.account.hedged),
             "positions": [
                 position_push(core.venue.view(symbol)) for symbol in core.account.engine.positions
             ],

@@ -1,4 +1,4 @@
-"""An order's way in: acknowledged at once, matched a moment later."""
+"""An order's way in: acknowledged and seen at once, matched a moment later."""
 
 import asyncio
 import random
@@ -43,6 +43,7 @@ class OrderEntry:
         """
         order = self._venue.create(wanted)
         slow = self._faults.take(Kind.SLOW_MATCHING, symbol=order.symbol)
+        order.is_shown = slow is None
         if slow is not None:
             self._tasks.spawn(self._process_later(order, slow.seconds))
         elif self._clock.is_lockstep or self._faults.take(Kind.INSTANT):

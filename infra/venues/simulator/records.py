@@ -6,13 +6,14 @@ from enum import StrEnum
 
 from domain.market.instruments import Side
 from domain.trading.positions import ZERO, Execution, Position
+from infra.venues.simulator.books.keys import position_key, symbol_of
 
 
 class Status(StrEnum):
     """Where an order stands."""
 
     CREATED = "Created"
-    """Acknowledged, and not looked at by the matching yet: invisible to every query."""
+    """Acknowledged, and not looked at by the matching yet."""
     NEW = "New"
     PARTIALLY_FILLED = "PartiallyFilled"
     UNTRIGGERED = "Untriggered"
@@ -64,6 +65,7 @@ class VenueOrder:
     stop_order_type: str = ""
     """Stop, StopLoss or TakeProfit."""
     create_type: str = "CreateByUser"
+    position_idx: int = 0
     status: Status = Status.CREATED
     cancel_type: str = "UNKNOWN"
     reject_reason: str = "EC_NoError"
@@ -72,11 +74,35 @@ class VenueOrder:
     filled_notional: Decimal = ZERO
     fee: Decimal = ZERO
     closed_pnl: Decimal = ZERO
+    is_shown: bool = False
+    """Whether queries find it from its acknowledgement on, and not only once it was matched."""
+
+    @property
+    def key(self) -> str:
+        """Name of the position that it is about."""
+        return position_key(self.symbol, self.position_idx)
+
+    @property
+    def is_pending(self) -> bool:
+        """Tell whether queries show an order as open that the matching has not looked at yet."""
+        return self.is_shown and self.status is Status.CREATED
+
+    @property
+    def shown_status(self) -> Status:
+        """Return where the order stands in the eyes of clients."""
+        if not self.is_pending:
+            return self.status
+        return Status.NEW if self.trigger_price is None else Status.UNTRIGGERED
 
     @property
     def is_open(self) -> bool:
         """Tell whether more can happen to the order."""
         return self.status in OPEN
+
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether nothing more can happen to the order."""
+        return not self.is_open and self.status is not Status.CREATED
 
     @property
     def is_protective(self) -> bool:
@@ -112,6 +138,11 @@ class VenueExecution:
     mark_price: Decimal
     closed_qty: Decimal = ZERO
     leverage: Decimal = ZERO
+
+    @property
+    def symbol(self) -> str:
+        """Of the position."""
+        return symbol_of(self.booked.asset)
 
     @property
     def cost(self) -> Decimal:
@@ -179,6 +210,7 @@ class StopRecord:
     signed_qty: Decimal
     stop_loss: Decimal | None
     take_profit: Decimal | None
+    position_idx: int = 0
 
 
 @dataclass(slots=True, kw_only=True)

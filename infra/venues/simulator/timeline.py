@@ -126,4 +126,5 @@ class Timeline:
             rate = self._funding.rate(symbol, open_ms)
             if rate is not None:
                 opened = self._market.mark_of(symbol, self._market.live(symbol).open)
-                self._venue.bookings.settle_funding(symbol, opened, rate, open_ms)
+                for key in self._venue.account.keys(symbol):
+                    self._venue.bookings.settle_funding(key, opened, rate, open_ms)

@@ -239,3 +239,30 @@ def test_money_brought_in_and_taken_out_is_in_the_wallet_and_in_the_log():
         assert [kind for kind, _, _ in found] == ["TRANSFER_OUT", "TRANSFER_IN"]
         assert [Decimal(change) for _, change, _ in found] == [Decimal(-100), Decimal("250.5")]
         assert Decimal(found[0][2]) == Decimal(client.state()["wallet"])
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"orderType": "Limit", "price": "0.97"},
+        {"triggerPrice": "1.01", "triggerDirection": 1},
+    ],
+)
+def test_an_order_is_found_from_its_acknowledgement_on(client: Client, more: dict) -> None:
+    prices = {name: client.at(more[name]) for name in ("price", "triggerPrice") if name in more}
+
+    for number in range(5):
+        made = client.order("Buy", "0.01", orderLinkId=f"o-{number}", **(more | prices))
+        named = {"orderId": made["result"]["orderId"]}
+        rows = client.open_orders(**named) or client.history(**named)
+
+        assert rows[0]["orderStatus"] in {"New", "Filled", "Untriggered"}
+
+
+def test_a_slowly_matched_order_is_not_found_before(client: Client) -> None:
+    client.control("faults", kind="slow_matching", seconds=600)
+
+    client.order("Buy", "0.01", orderLinkId="o")
+
+    assert client.open_orders(orderLinkId="o") == client.history(orderLinkId="o") == []

@@ -7,6 +7,7 @@ from domain.market.instruments import Side
 from domain.rules import FillRules
 from domain.trading.matching import MatchingEngine
 from domain.trading.positions import ZERO, Position
+from infra.venues.simulator.books.keys import LONG, SHORT, position_key
 from infra.venues.simulator.books.tiers import MarginMode
 from infra.venues.simulator.records import (
     AccountState,
@@ -33,17 +34,27 @@ class Account:
         self.rules = rules
         self.engine = MatchingEngine(rules)
         self.margin_mode = MarginMode.CROSS
-        self.is_hedged = False
+        self.hedged: set[str] = set()
+        """Symbols in hedge mode."""
         self.changed_ms = 0
-        self.books = {symbol: SymbolBook() for symbol in symbols}
+        self.books = {
+            position_key(symbol, idx): SymbolBook() for symbol in symbols for idx in (0, 1, 2)
+        }
+        """By the position's key."""
         self.executions: list[VenueExecution] = []
         self.closed: list[ClosedPnl] = []
         self.transactions: list[Transaction] = []
         self.deposits: list[Deposit] = []
 
-    def position(self, symbol: str) -> Position | None:
-        """Return the open position."""
-        return self.engine.positions.get(symbol)
+    def position(self, key: str) -> Position | None:
+        """Return an open position."""
+        return self.engine.positions.get(key)
+
+    def keys(self, symbol: str) -> list[str]:
+        """Return the positions that a symbol may have: one, or the two sides of hedge mode."""
+        if symbol in self.hedged:
+            return [position_key(symbol, LONG), position_key(symbol, SHORT)]
+        return [symbol]
 
     def fee_rate(self, *, is_maker: bool) -> Decimal:
         """Return what a trade costs, as a fraction of its value."""
@@ -146,7 +157,7 @@ def _closed_pnl(
     close_fee = booked.fee * execution.closed_qty / booked.qty
     return ClosedPnl(
         seq=execution.seq,
-        symbol=booked.asset,
+        symbol=execution.symbol,
         order_id=execution.order_id,
         side=booked.side,
         order_type=execution.order_type,

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from domain.trading.positions import ZERO
 from infra.venues.simulator.books.account import Account
+from infra.venues.simulator.books.keys import symbol_of
 from infra.venues.simulator.books.tiers import (
     MarginMode,
     bankruptcy_price,
@@ -31,8 +32,8 @@ class Margins:
         """Return the profit of all positions at the mark prices."""
         return sum(
             (
-                position.unrealized_pnl(self._market.mark_price(symbol))
-                for symbol, position in self._account.engine.positions.items()
+                position.unrealized_pnl(self._market.mark_price(symbol_of(key)))
+                for key, position in self._account.engine.positions.items()
             ),
             ZERO,
         )
@@ -50,24 +51,24 @@ class Margins:
 
     # What is bound.
 
-    def initial(self, symbol: str) -> Decimal:
+    def initial(self, key: str) -> Decimal:
         """Return what a position binds, its closing fee included."""
-        notional = self._notional(symbol)
-        return notional / self._account.books[symbol].leverage + notional * self._fee_rate
+        notional = self._notional(key)
+        return notional / self._account.books[key].leverage + notional * self._fee_rate
 
-    def maintenance(self, symbol: str) -> Decimal:
+    def maintenance(self, key: str) -> Decimal:
         """Return a position's maintenance margin, its closing fee included."""
-        notional = self._notional(symbol)
+        notional = self._notional(key)
         return maintenance_margin(notional) + notional * self._fee_rate
 
     def of_positions(self) -> Decimal:
         """Return what all positions bind."""
-        return sum((self.initial(symbol) for symbol in self._account.engine.positions), ZERO)
+        return sum((self.initial(key) for key in self._account.engine.positions), ZERO)
 
     def maintenance_of_positions(self, but: str = "") -> Decimal:
         """Return the maintenance margin of all positions, or of all but one."""
-        symbols = self._account.engine.positions
-        return sum((self.maintenance(symbol) for symbol in symbols if symbol != but), ZERO)
+        keys = self._account.engine.positions
+        return sum((self.maintenance(key) for key in keys if key != but), ZERO)
 
     def of_orders(self, orders: Iterator[VenueOrder]) -> Decimal:
         """Return what open orders bind."""
@@ -77,19 +78,19 @@ class Margins:
         """Return what one order binds: nothing where it only reduces."""
         if order.reduce_only or order.is_protective:
             return ZERO
-        qty, position = order.leaves_qty, self._account.position(order.symbol)
+        qty, position = order.leaves_qty, self._account.position(order.key)
         if position is not None and position.side is not order.side:
             qty = max(ZERO, qty - position.qty)
         is_priced = order.price > 0 and not order.is_market
         price = order.price if is_priced else self._market.last_price(order.symbol)
-        rate = 1 / self._account.books[order.symbol].leverage + 2 * self._fee_rate
+        rate = 1 / self._account.books[order.key].leverage + 2 * self._fee_rate
         return qty * price * rate
 
     # Where it ends.
 
-    def liquidation_price(self, symbol: str) -> Decimal | None:
+    def liquidation_price(self, key: str) -> Decimal | None:
         """Return the mark price at which the position is taken over; None: none."""
-        position = self._account.position(symbol)
+        position = self._account.position(key)
         if position is None:
             return None
         if self._account.margin_mode is MarginMode.ISOLATED:
@@ -97,22 +98,22 @@ class Margins:
                 position.side,
                 position.avg_entry_price,
                 position.qty,
-                self._account.books[symbol].leverage,
+                self._account.books[key].leverage,
             )
-        others = self.maintenance_of_positions(but=symbol)
-        mark_price = self._market.mark_price(symbol)
+        others = self.maintenance_of_positions(but=key)
+        mark_price = self._market.mark_price(symbol_of(key))
         return cross_liquidation_price(
             position.side, mark_price, position.qty, self.equity(), others
         )
 
-    def takeover_price(self, symbol: str) -> Decimal:
+    def takeover_price(self, key: str) -> Decimal:
         """Return the price at which a liquidated position goes over."""
-        position = self._account.engine.positions[symbol]
+        position = self._account.engine.positions[key]
         if self._account.margin_mode is not MarginMode.ISOLATED:
-            return self._market.mark_price(symbol)
-        leverage = self._account.books[symbol].leverage
+            return self._market.mark_price(symbol_of(key))
+        leverage = self._account.books[key].leverage
         return bankruptcy_price(position.side, position.avg_entry_price, leverage)
 
-    def _notional(self, symbol: str) -> Decimal:
-        position = self._account.position(symbol)
-        return ZERO if position is None else position.qty * self._market.mark_price(symbol)
+    def _notional(self, key: str) -> Decimal:
+        position = self._account.position(key)
+        return ZERO if position is None else position.qty * self._market.mark_price(symbol_of(key))

@@ -6,6 +6,7 @@ from decimal import Decimal
 from domain.market.instruments import Side
 from domain.trading.positions import ZERO, Position
 from infra.venues.simulator.books.account import Account
+from infra.venues.simulator.books.keys import idx_of, symbol_of
 from infra.venues.simulator.books.margins import Margins
 from infra.venues.simulator.books.tiers import bankruptcy_price, tier_of
 from infra.venues.simulator.prices.market import Market
@@ -16,9 +17,10 @@ _LEAST_FEE_RATE = Decimal("0.00055")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionView:
-    """A symbol's position at the present mark price; flat has no side."""
+    """A position at the present mark price; flat has no side."""
 
     symbol: str
+    position_idx: int
     side: Side | None
     qty: Decimal
     avg_entry_price: Decimal
@@ -44,16 +46,17 @@ class PositionView:
 
 
 def position_view(
-    account: Account, margins: Margins, market: Market, symbol: str, stops: dict[str, Decimal]
+    account: Account, margins: Margins, market: Market, key: str, stops: dict[str, Decimal]
 ) -> PositionView:
-    """Return a symbol's position as it is reported; `stops` are its levels by kind."""
-    position, book = account.position(symbol), account.books[symbol]
-    mark_price = market.mark_price(symbol)
+    """Return a position as it is reported; `stops` are its levels by kind."""
+    position, book = account.position(key), account.books[key]
+    mark_price = market.mark_price(symbol_of(key))
     entry_price = ZERO if position is None else position.avg_entry_price
     notional = ZERO if position is None else position.notional
     tier = tier_of(notional)
     return PositionView(
-        symbol=symbol,
+        symbol=symbol_of(key),
+        position_idx=idx_of(key),
         side=None if position is None else position.side,
         qty=ZERO if position is None else position.qty,
         avg_entry_price=entry_price,
@@ -61,9 +64,9 @@ def position_view(
         mark_price=mark_price,
         unrealized_pnl=ZERO if position is None else position.unrealized_pnl(mark_price),
         leverage=book.leverage,
-        initial_margin=margins.initial(symbol),
-        maintenance_margin=margins.maintenance(symbol),
-        liquidation_price=margins.liquidation_price(symbol),
+        initial_margin=margins.initial(key),
+        maintenance_margin=margins.maintenance(key),
+        liquidation_price=margins.liquidation_price(key),
         bankruptcy_price=None
         if position is None
         else bankruptcy_price(position.side, entry_price, book.leverage),

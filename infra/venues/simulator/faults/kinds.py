@@ -59,7 +59,7 @@ class Kind(StrEnum):
     REJECT = "reject"
     """An order is acknowledged, then rejected with `reason`."""
     SLOW_MATCHING = "slow_matching"
-    """An acknowledged order waits `seconds` for the matching."""
+    """An acknowledged order waits `seconds` for the matching, and no query finds it until then."""
     HISTORY_LAG = "history_lag"
     """Order history leaves out what is newer than `seconds` of exchange time."""
     FORGET_CLOSED = "forget_closed"

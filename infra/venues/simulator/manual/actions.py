@@ -2,8 +2,9 @@
 
 from decimal import Decimal
 
-from domain.market.instruments import Instrument, Side
+from domain.market.instruments import Side
 from domain.trading.positions import ZERO, Position
+from infra.venues.simulator.books.keys import symbol_of
 from infra.venues.simulator.faults.kinds import Kind
 from infra.venues.simulator.faults.spec import FaultSpec
 from infra.venues.simulator.memory.event_log import Chronicle
@@ -49,36 +50,37 @@ class Hand:
             wanted = self._market.last_price(symbol) * (1 + spec.fraction)
             self.move_price(symbol, instrument.round_price_down(wanted), is_gap=True)
             return True
-        self._act_on_position(instrument, spec)
-        return self._deeds() > done
-
-    def _act_on_position(self, instrument: Instrument, spec: FaultSpec) -> None:
-        venue, symbol = self._venue, instrument.symbol
-        position = venue.account.position(symbol)
         if spec.kind is Kind.POSITION_OPENED:
             side = Side.BUY if spec.side == "Buy" else Side.SELL
             qty = spec.qty or instrument.min_order_qty * 10
-            venue.force.trade_by_hand(symbol, side, qty, reduce_only=False)
-        elif position is None:
+            self._venue.force.trade_by_hand(symbol, side, qty, reduce_only=False)
+        for key in self._venue.account.keys(symbol):
+            self._act_on_position(key, symbol, spec)
+        return self._deeds() > done
+
+    def _act_on_position(self, key: str, symbol: str, spec: FaultSpec) -> None:
+        venue = self._venue
+        position = venue.account.position(key)
+        if position is None:
             return
-        elif spec.kind is Kind.FUNDING:
+        if spec.kind is Kind.FUNDING:
             rate = venue.account.rules.funding_rate if spec.rate is None else spec.rate
             price = self._market.mark_price(symbol)
-            venue.bookings.settle_funding(symbol, price, rate, venue.ledger.now_ms())
+            venue.bookings.settle_funding(key, price, rate, venue.ledger.now_ms())
         elif spec.kind is Kind.STOP_REMOVED:
-            if venue.protection.levels(symbol):
-                venue.trading_stop(symbol, ZERO, ZERO)
+            if venue.protection.levels(key):
+                venue.trading_stop(key, ZERO, ZERO)
         elif spec.kind is Kind.POSITION_CLOSED:
             self._close(position, spec)
         elif spec.kind is Kind.LIQUIDATION:
-            venue.force.liquidate(symbol)
+            venue.force.liquidate(key)
         elif spec.kind is Kind.ADL:
-            venue.force.deleverage(symbol, spec.fraction)
+            venue.force.deleverage(key, spec.fraction)
 
     def _close(self, position: Position, spec: FaultSpec) -> None:
         side = position.side.opposite
         qty = position.qty if spec.qty is None else min(spec.qty, position.qty)
-        self._venue.force.trade_by_hand(position.asset, side, qty, reduce_only=True)
+        self._venue.force.trade_by_hand(symbol_of(position.asset), side, qty, reduce_only=True)
 
     def _deeds(self) -> int:
         return len(self._venue.account.transactions) + len(self._venue.protection.records)

@@ -61,8 +61,8 @@ class Chronicle:
     def commit(self) -> None:
         """Tell clients what was touched, and write down what has changed."""
         touched, self._touched = list(self._touched), {}
-        for symbol in touched:
-            self._hub.publish_private("position", [position_push(self._venue().view(symbol))])
+        for key in touched:
+            self._hub.publish_private("position", [position_push(self._venue().view(key))])
         if self._is_wallet_touched:
             self._is_wallet_touched = False
             self._hub.publish_private("wallet", [wallet_row(self._venue())])
@@ -87,9 +87,9 @@ class Chronicle:
         pnl = self._account.transactions[-1].cash_flow
         self._hub.publish_private("execution", [execution_push(execution, pnl)])
 
-    def position(self, symbol: str) -> None:
+    def position(self, key: str) -> None:
         """Tell of a position at the end of what is being done."""
-        self._touched[symbol] = None
+        self._touched[key] = None
 
     def stops(self, record: StopRecord) -> None:
         """Write a position's stops down."""
@@ -131,7 +131,7 @@ class Chronicle:
     def _settings(self) -> dict[str, Any]:
         return {
             "margin_mode": self._account.margin_mode.value,
-            "is_hedged": self._account.is_hedged,
+            "hedged": sorted(self._account.hedged),
             "leverage": {s: str(book.leverage) for s, book in self._account.books.items()},
         }
 

@@ -67,7 +67,7 @@ def _restore_account(memory: Memory, state: AccountState, venue: Venue) -> None:
 
 def _restore_settings(memory: Memory, account: Account) -> None:
     account.margin_mode = MarginMode(memory.settings["margin_mode"])
-    account.is_hedged = memory.settings["is_hedged"]
+    account.hedged |= {*memory.settings.get("hedged", ())}
     for symbol, leverage in memory.settings["leverage"].items():
         if symbol in account.books:
             account.books[symbol].leverage = Decimal(leverage)

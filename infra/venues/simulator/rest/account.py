@@ -4,6 +4,7 @@ from operator import itemgetter
 
 from infra.venues.simulator import refusals
 from infra.venues.simulator.books.account import MAKER_FEE_RATE
+from infra.venues.simulator.books.keys import position_key, symbol_of
 from infra.venues.simulator.books.tiers import MarginMode
 from infra.venues.simulator.core import Simulator
 from infra.venues.simulator.rest.paging import page, window
@@ -32,14 +33,14 @@ def positions(core: Simulator, params: Params) -> Json:
     params.one_of("category", "linear")
     symbol, settle = params.text("symbol"), params.text("settleCoin")
     if symbol:
-        found = [core.venue.ledger.instrument(symbol).symbol]
-    elif settle:
-        found = sorted(core.account.engine.positions) if settle == "USDT" else []
+        found = core.account.keys(core.venue.ledger.instrument(symbol).symbol)
+    elif settle or params.text("baseCoin"):
+        base = params.text("baseCoin")
+        keys = sorted(core.account.engine.positions) if settle in {"", "USDT"} else []
+        found = [key for key in keys if not base or symbol_of(key) == f"{base}USDT"]
     else:
         raise refusals.wrong("params error: symbol or settleCoin is required")
-    rows = [position_row(core.venue.view(name)) for name in found]
-    if core.account.is_hedged:
-        rows = [{**row, "positionIdx": idx} for row in rows for idx in (1, 2)]
+    rows = [position_row(core.venue.view(key)) for key in found]
     return {"list": rows, "nextPageCursor": "", "category": "linear"}
 
 
@@ -54,12 +55,15 @@ def set_leverage(core: Simulator, params: Params) -> Json:
 
 
 def switch_mode(core: Simulator, params: Params) -> Json:
-    """POST /v5/position/switch-mode; for the whole account here."""
+    """POST /v5/position/switch-mode; by coin all symbols that nothing stands against."""
     params.one_of("category", "linear")
-    mode = params.one_of("mode", _ONE_WAY, _HEDGE)
+    is_hedged = params.one_of("mode", _ONE_WAY, _HEDGE) == _HEDGE
     if params.text("symbol"):
-        core.venue.ledger.instrument(params.text("symbol"))
-    core.venue.settings.switch_mode(is_hedged=mode == _HEDGE)
+        symbol = core.venue.ledger.instrument(params.text("symbol")).symbol
+        core.venue.settings.switch_mode(symbol, is_hedged=is_hedged)
+    else:
+        params.one_of("coin", "USDT")
+        core.venue.settings.switch_all_modes(is_hedged=is_hedged)
     return {}
 
 
@@ -68,18 +72,25 @@ def trading_stop(core: Simulator, params: Params) -> Json:
     params.one_of("category", "linear")
     params.one_of("tpslMode", "Full", default="Full")
     params.refuse(*_NOT_SIMULATED)
-    if params.integer("positionIdx") is None:
-        raise refusals.invalid("positionIdx")
-    if params.integer("positionIdx") or core.account.is_hedged:
-        raise refusals.wrong_position_idx()
     core.venue.trading_stop(
-        core.venue.ledger.instrument(params.text("symbol")).symbol,
+        _key(core, params),
         params.number("stopLoss"),
         params.number("takeProfit"),
         sl_trigger_by=params.one_of("slTriggerBy", *_TRIGGERS, default="LastPrice"),
         tp_trigger_by=params.one_of("tpTriggerBy", *_TRIGGERS, default="LastPrice"),
     )
     return {}
+
+
+def _key(core: Simulator, params: Params) -> str:
+    symbol = core.venue.ledger.instrument(params.text("symbol")).symbol
+    idx = params.integer("positionIdx")
+    if idx is None:
+        raise refusals.invalid("positionIdx")
+    key = position_key(symbol, idx)
+    if key not in core.account.keys(symbol):
+        raise refusals.wrong_position_idx()
+    return key
 
 
 def closed_pnl(core: Simulator, params: Params) -> Json:

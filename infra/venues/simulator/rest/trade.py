@@ -3,7 +3,7 @@
 from infra.venues.simulator import refusals
 from infra.venues.simulator.core import Simulator
 from infra.venues.simulator.faults.kinds import Kind
-from infra.venues.simulator.records import Status, VenueExecution, VenueOrder
+from infra.venues.simulator.records import VenueExecution, VenueOrder
 from infra.venues.simulator.rest.paging import page, window
 from infra.venues.simulator.rest.params import Params
 from infra.venues.simulator.shapes.orders import execution_row, order_row
@@ -109,13 +109,11 @@ def realtime(core: Simulator, params: Params) -> Json:
     names = ("symbol", "baseCoin", "settleCoin", "orderId", "orderLinkId")
     if not any(params.text(name) for name in names):
         raise refusals.wrong("params error: symbol, baseCoin or settleCoin is required")
-    visible = [
-        order for order in core.venue.ledger.orders.values() if order.status is not Status.CREATED
-    ]
-    closed = [order for order in visible if not order.is_open][-_CLOSED_KEPT:]
+    orders = core.venue.ledger.orders.values()
+    opened = [order for order in orders if order.is_open or order.is_pending]
+    closed = [order for order in orders if order.is_closed][-_CLOSED_KEPT:]
     if core.faults.take(Kind.FORGET_CLOSED, path="/v5/order/realtime"):
         closed = []
-    opened = [order for order in visible if order.is_open]
     if params.text("orderId") or params.text("orderLinkId"):
         found = _by_id(opened + closed, params)
     else:
@@ -138,8 +136,7 @@ def history(core: Simulator, params: Params) -> Json:
     found = [
         order
         for order in core.venue.ledger.orders.values()
-        if not order.is_open
-        and order.status is not Status.CREATED
+        if order.is_closed
         and (lag is None or order.updated_ms <= newest_ms)
         and (not has_window or begin <= order.created_ms <= end)
         and (not status or order.status.value == status)
@@ -160,8 +157,8 @@ def executions(core: Simulator, params: Params) -> Json:
 
     def is_meant(execution: VenueExecution) -> bool:
         found = {
-            "symbol": execution.booked.asset,
-            "baseCoin": execution.booked.asset.removesuffix("USDT"),
+            "symbol": execution.symbol,
+            "baseCoin": execution.symbol.removesuffix("USDT"),
             "settleCoin": "USDT",
             "orderId": execution.order_id,
             "orderLinkId": execution.link_id,

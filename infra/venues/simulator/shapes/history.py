@@ -59,8 +59,8 @@ def transaction_row(transaction: Transaction) -> Json:
     is_funding = execution.exec_type is ExecType.FUNDING
     return {
         "transSubType": "",
-        "id": f"592324_{booked.asset}_{execution.seq}",
-        "symbol": booked.asset,
+        "id": f"592324_{execution.symbol}_{execution.seq}",
+        "symbol": execution.symbol,
         "side": side_word(booked.side),
         "funding": money(booked.funding) if is_funding else "",
         "orderLinkId": execution.link_id,

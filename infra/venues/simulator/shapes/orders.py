@@ -20,8 +20,8 @@ def order_row(order: VenueOrder) -> Json:
         "qty": text(order.qty),
         "side": side_word(order.side),
         "isLeverage": "",
-        "positionIdx": 0,
-        "orderStatus": order.status.value,
+        "positionIdx": order.position_idx,
+        "orderStatus": order.shown_status.value,
         "createType": order.create_type,
         "cancelType": order.cancel_type,
         "rejectReason": order.reject_reason,
@@ -81,7 +81,7 @@ def execution_row(execution: VenueExecution) -> Json:
     booked = execution.booked
     is_funding = execution.exec_type is ExecType.FUNDING
     return {
-        "symbol": booked.asset,
+        "symbol": execution.symbol,
         "orderType": execution.order_type,
         "underlyingPrice": "",
         "orderLinkId": execution.link_id,

@@ -8,7 +8,7 @@ def position_row(view: PositionView) -> Json:
     """Return a position as REST shows it."""
     is_flat = view.side is None
     return {
-        "positionIdx": 0,
+        "positionIdx": view.position_idx,
         "riskId": view.tier,
         "riskLimitValue": text(view.tier_limit),
         "symbol": view.symbol,

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from domain.trading.positions import ZERO, Execution, ExecutionKind, Position
 from infra.venues.simulator.books.account import closed_qty
+from infra.venues.simulator.books.keys import symbol_of
 from infra.venues.simulator.records import ExecType, VenueExecution, VenueOrder
 from infra.venues.simulator.trading.desk import Desk
 
@@ -34,12 +35,12 @@ class Bookings:
         exec_type: ExecType = ExecType.TRADE,
     ) -> None:
         """Let an order trade at exactly this price."""
-        engine, before = self._account.engine, self._account.position(order.symbol)
-        number = len(engine.executions(order.symbol)) + 1
+        engine, before = self._account.engine, self._account.position(order.key)
+        number = len(engine.executions(order.key)) + 1
         execution = engine.book_execution(
             Execution(
-                exec_id=f"{order.symbol}-{number}",
-                asset=order.symbol,
+                exec_id=f"{order.key}-{number}",
+                asset=order.key,
                 ts_ms=time_ms,
                 kind=ExecutionKind.TRADE,
                 side=order.side,
@@ -72,30 +73,30 @@ class Bookings:
         if len(self._account.closed) > closed:
             order.closed_pnl += self._account.closed[-1].pnl
 
-    def settle_funding(self, symbol: str, price: Decimal, rate: Decimal, time_ms: int) -> None:
+    def settle_funding(self, key: str, price: Decimal, rate: Decimal, time_ms: int) -> None:
         """Let funding be paid on the position at a mark price."""
-        before = self._account.position(symbol)
-        for event in self._account.engine.settle_funding(symbol, price, rate, time_ms):
+        before = self._account.position(key)
+        for event in self._account.engine.settle_funding(key, price, rate, time_ms):
             if isinstance(event, Execution):
                 self._note(before, event, None, ExecType.FUNDING, fee_rate=rate)
         if before is not None:
-            self._sink.position(symbol)
+            self._sink.position(key)
 
     def settle(self, order: VenueOrder, before: Position | None) -> None:
         """Bring stops and reduce-only orders in line with the position after a fill."""
-        symbol, after = order.symbol, self._account.position(order.symbol)
+        key, after = order.key, self._account.position(order.key)
         if before is not None and (after is None or after.side is not before.side):
-            self._protection.clear(symbol)
-            for other in self._ledger.open_orders(symbol):
-                if other.reduce_only and other.is_open:
+            self._protection.clear(key)
+            for other in self._ledger.open_orders(order.symbol):
+                if other.key == key and other.reduce_only and other.is_open:
                     self._ledger.cancel(other, "CancelByReduceOnly")
         if after is None or not order.filled_qty:
             return
         has_levels = order.stop_loss is not None or order.take_profit is not None
         if has_levels and after.side is order.side:
-            self._protection.set(symbol, "StopLoss", order.stop_loss, order.sl_trigger_by)
-            self._protection.set(symbol, "TakeProfit", order.take_profit, order.tp_trigger_by)
-        self._protection.follow(symbol)
+            self._protection.set(key, "StopLoss", order.stop_loss, order.sl_trigger_by)
+            self._protection.set(key, "TakeProfit", order.take_profit, order.tp_trigger_by)
+        self._protection.follow(key)
 
     def _note(
         self,
@@ -123,7 +124,7 @@ class Bookings:
             leaves_qty=order.leaves_qty if order else ZERO,
             is_maker=is_maker,
             fee_rate=fee_rate,
-            mark_price=self._market.mark_price(execution.asset),
+            mark_price=self._market.mark_price(symbol_of(execution.asset)),
             closed_qty=ZERO if is_funding else closed_qty(before, execution.side, execution.qty),
             leverage=self._account.books[execution.asset].leverage,
         )

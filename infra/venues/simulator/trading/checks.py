@@ -29,7 +29,7 @@ class OrderChecks:
 
     def check(self, wanted: NewOrder, instrument: Instrument) -> None:
         """Refuse a new order that breaks a rule."""
-        if self._account.is_hedged or wanted.position_idx:
+        if wanted.key not in self._account.keys(wanted.symbol):
             raise refusals.wrong_position_idx()
         self._check_link_id(wanted.link_id)
         self.check_qty(
@@ -123,7 +123,7 @@ class OrderChecks:
     def _check_reducing(self, wanted: NewOrder) -> None:
         if wanted.stop_loss is not None or wanted.take_profit is not None:
             raise refusals.wrong("reduce-only order can not set tp/sl")
-        position = self._account.position(wanted.symbol)
+        position = self._account.position(wanted.key)
         if wanted.trigger_price is None and (position is None or position.side is wanted.side):
             raise refusals.nothing_to_reduce()
 

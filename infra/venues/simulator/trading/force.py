@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from domain.market.instruments import Side
 from domain.trading.positions import Position
+from infra.venues.simulator.books.keys import LONG, ONE_WAY, SHORT, position_key, symbol_of
 from infra.venues.simulator.records import ExecType, Status
 from infra.venues.simulator.trading.bookings import Bookings
 from infra.venues.simulator.trading.desk import Desk
@@ -25,35 +26,38 @@ class Force:
 
     def trade_by_hand(self, symbol: str, side: Side, qty: Decimal, *, reduce_only: bool) -> None:
         """Trade as a person does who uses the same account."""
+        long_side = side.opposite if reduce_only else side
+        idx = LONG if long_side is Side.BUY else SHORT
+        key = position_key(symbol, idx if symbol in self._account.hedged else ONE_WAY)
         order = self._ledger.own(
-            symbol,
+            key,
             side,
             qty,
             create_type="CreateByClosing" if reduce_only else "CreateByUser",
             reduce_only=reduce_only,
         )
         self._matching.fill_market(order, self._market.last_price(symbol), whole=True)
-        self._sink.position(symbol)
+        self._sink.position(key)
 
-    def liquidate(self, symbol: str, price: Decimal | None = None) -> None:
+    def liquidate(self, key: str, price: Decimal | None = None) -> None:
         """Take a position over, at the bankruptcy price unless another is given."""
-        position = self._account.position(symbol)
+        position = self._account.position(key)
         if position is None:
             return
-        for order in self._ledger.open_orders(symbol):
-            if not order.is_protective:
+        for order in self._ledger.open_orders(symbol_of(key)):
+            if order.key == key and not order.is_protective:
                 self._ledger.cancel(order, "CancelByPrepareLiq")
-        taken_at = price or self._margins.takeover_price(symbol)
+        taken_at = price or self._margins.takeover_price(key)
         self._take(position, position.qty, taken_at, "CreateByTakeOver_PassThrough", ExecType.BUST)
 
-    def deleverage(self, symbol: str, fraction: Decimal) -> None:
+    def deleverage(self, key: str, fraction: Decimal) -> None:
         """Reduce a position as auto-deleveraging does, at the mark price."""
-        position = self._account.position(symbol)
+        position = self._account.position(key)
         if position is None:
             return
-        step = self._ledger.instrument(symbol)
+        step = self._ledger.instrument(symbol_of(key))
         qty = max(step.qty_step, step.round_qty(position.qty * fraction))
-        price = self._market.mark_price(symbol)
+        price = self._market.mark_price(symbol_of(key))
         self._take(position, min(qty, position.qty), price, "CreateByAdl_PassThrough", ExecType.ADL)
 
     def _take(

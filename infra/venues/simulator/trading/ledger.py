@@ -2,13 +2,14 @@
 
 import random
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
 from domain.market.instruments import Instrument, Side
 from domain.trading.positions import ZERO
 from infra.venues.simulator import refusals
+from infra.venues.simulator.books.keys import idx_of, position_key, symbol_of
 from infra.venues.simulator.prices.market import Market
 from infra.venues.simulator.records import Status, VenueOrder
 from infra.venues.simulator.trading.ports import Sink
@@ -38,6 +39,11 @@ class NewOrder:
     trigger_price: Decimal | None
     trigger_direction: int
     trigger_by: str
+
+    @property
+    def key(self) -> str:
+        """Name of the position that it is about."""
+        return position_key(self.symbol, self.position_idx)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +88,11 @@ class OrderLedger:
             raise refusals.wrong("Symbol Is Invalid" if symbol else "params error: symbol invalid")
         return found
 
+    @property
+    def symbols(self) -> Collection[str]:
+        """Of all that can be traded."""
+        return self._market.instruments
+
     def find(self, order_id: str, link_id: str) -> VenueOrder | None:
         """Return an order, visible to queries yet or not; the order id goes first."""
         return self.orders.get(order_id) if order_id else self._by_link.get(link_id)
@@ -103,6 +114,7 @@ class OrderLedger:
             order_id=self.new_id(),
             link_id=wanted.link_id,
             symbol=wanted.symbol,
+            position_idx=wanted.position_idx,
             side=wanted.side,
             is_market=wanted.is_market,
             qty=wanted.qty,
@@ -125,7 +137,7 @@ class OrderLedger:
 
     def own(
         self,
-        symbol: str,
+        key: str,
         side: Side,
         qty: Decimal,
         *,
@@ -137,12 +149,14 @@ class OrderLedger:
         trigger_direction: int = 0,
     ) -> VenueOrder:
         """Keep a market order that no client sent, and return it."""
+        symbol = symbol_of(key)
         last_price = self._market.last_price(symbol)
         order = VenueOrder(
             seq=self.next_seq(),
             order_id=self.new_id(),
             link_id="",
             symbol=symbol,
+            position_idx=idx_of(key),
             side=side,
             is_market=True,
             qty=qty,

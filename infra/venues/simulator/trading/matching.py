@@ -36,7 +36,7 @@ class Matching:
             self.fill_market(order, self._market.last_price(order.symbol))
         else:
             self.meet_book(order)
-        self._sink.position(order.symbol)
+        self._sink.position(order.key)
 
     def meet_book(self, order: VenueOrder) -> None:
         """Let a limit order take, rest or be canceled, as its time in force says."""
@@ -57,7 +57,7 @@ class Matching:
     def fill_resting(self, order: VenueOrder, time_ms: int) -> None:
         """Fill an order whose price the market has traded through."""
         self._fill_limit(order, order.price, time_ms, is_maker=True)
-        self._sink.position(order.symbol)
+        self._sink.position(order.key)
 
     def fill_market(
         self,
@@ -71,7 +71,7 @@ class Matching:
         instrument = self._ledger.instrument(order.symbol)
         fraction = None if whole else self._chances.partial_fill(order.symbol)
         qty = order.qty if fraction is None else instrument.round_qty(order.qty * fraction)
-        before = self._account.position(order.symbol)
+        before = self._account.position(order.key)
         if qty and self._can_fill(order):
             self._take(order, qty, price, time_ms or self._ledger.now_ms())
         if order.filled_qty and fraction is None:
@@ -86,10 +86,10 @@ class Matching:
 
     def _take(self, order: VenueOrder, qty: Decimal, price: Decimal, time_ms: int) -> None:
         """Let the matching engine fill an order, with its slippage and fees."""
-        before, engine = self._account.position(order.symbol), self._account.engine
+        before, engine = self._account.position(order.key), self._account.engine
         request = OrderRequest(
             client_order_id=order.order_id,
-            asset=order.symbol,
+            asset=order.key,
             side=order.side,
             qty=qty,
             reduce_only=order.reduce_only,
@@ -102,7 +102,7 @@ class Matching:
     def _fill_limit(
         self, order: VenueOrder, price: Decimal, time_ms: int, *, is_maker: bool
     ) -> None:
-        before = self._account.position(order.symbol)
+        before = self._account.position(order.key)
         if not self._can_fill(order):
             self._ledger.cancel(order, "CancelByReduceOnly")
             return
@@ -117,5 +117,5 @@ class Matching:
     def _can_fill(self, order: VenueOrder) -> bool:
         if not order.reduce_only:
             return True
-        position = self._account.position(order.symbol)
+        position = self._account.position(order.key)
         return position is not None and position.side is not order.side

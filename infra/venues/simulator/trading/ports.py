@@ -15,7 +15,7 @@ class Sink(Protocol):
     def execution(self, execution: VenueExecution) -> None:
         """Take an execution."""
 
-    def position(self, symbol: str) -> None:
+    def position(self, key: str) -> None:
         """Take note that a position was touched."""
 
     def stops(self, record: StopRecord) -> None:

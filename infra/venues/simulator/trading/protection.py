@@ -6,6 +6,7 @@ from domain.market.instruments import Side
 from domain.trading.positions import ZERO
 from domain.trading.sizing import ProtectiveLevels
 from infra.venues.simulator.books.account import Account
+from infra.venues.simulator.books.keys import idx_of, symbol_of
 from infra.venues.simulator.records import Status, StopRecord, VenueOrder
 from infra.venues.simulator.trading.ledger import OrderLedger
 from infra.venues.simulator.trading.ports import Sink
@@ -29,22 +30,22 @@ class Protection:
         self._sink = sink
         self._pairs: dict[str, dict[str, VenueOrder]] = {}
 
-    def pair(self, symbol: str) -> dict[str, VenueOrder]:
+    def pair(self, key: str) -> dict[str, VenueOrder]:
         """Return a position's orders: StopLoss, TakeProfit, both or none."""
-        return dict(self._pairs.get(symbol, {}))
+        return dict(self._pairs.get(key, {}))
 
-    def levels(self, symbol: str) -> dict[str, Decimal]:
+    def levels(self, key: str) -> dict[str, Decimal]:
         """Return their trigger prices."""
         return {
             kind: order.trigger_price
-            for kind, order in self.pair(symbol).items()
+            for kind, order in self.pair(key).items()
             if order.trigger_price is not None
         }
 
-    def set(self, symbol: str, kind: str, level: Decimal | None, trigger_by: str) -> None:
+    def set(self, key: str, kind: str, level: Decimal | None, trigger_by: str) -> None:
         """Create, move or (0) remove one of the position's stops; None leaves it."""
-        position = self._account.engine.positions[symbol]
-        pair = self._pairs.setdefault(symbol, {})
+        position = self._account.engine.positions[key]
+        pair = self._pairs.setdefault(key, {})
         present = pair.get(kind)
         if level is None or (present is not None and present.trigger_price == level):
             return
@@ -58,7 +59,7 @@ class Protection:
             return
         is_short = position.side is Side.SELL
         order = self._ledger.own(
-            symbol,
+            key,
             Side.BUY if is_short else Side.SELL,
             position.qty,
             create_type=f"CreateBy{kind}",
@@ -73,44 +74,44 @@ class Protection:
 
     def cancel(self, order: VenueOrder, cancel_type: str) -> None:
         """Remove one stop."""
-        self._pairs.get(order.symbol, {}).pop(order.stop_order_type, None)
+        self._pairs.get(order.key, {}).pop(order.stop_order_type, None)
         self._ledger.cancel(order, cancel_type)
-        self.arm(order.symbol)
-        self._record(order.symbol)
+        self.arm(order.key)
+        self._record(order.key)
 
-    def clear(self, symbol: str) -> None:
+    def clear(self, key: str) -> None:
         """Remove the stops of a position that is no more."""
-        for order in self._pairs.pop(symbol, {}).values():
+        for order in self._pairs.pop(key, {}).values():
             if order.is_open:
                 self._ledger.cancel(order, "CancelByTpSlTsClear")
-        self._account.engine.stops.pop(symbol, None)
-        self._record(symbol)
+        self._account.engine.stops.pop(key, None)
+        self._record(key)
 
-    def follow(self, symbol: str) -> None:
+    def follow(self, key: str) -> None:
         """Bring the stops in line with the position's size and their levels."""
-        position = self._account.engine.positions[symbol]
-        for order in self.pair(symbol).values():
+        position = self._account.engine.positions[key]
+        for order in self.pair(key).values():
             if order.qty != position.qty:
                 order.qty = position.qty
                 self._ledger.touch(order)
-        self.arm(symbol)
-        self._record(symbol)
+        self.arm(key)
+        self._record(key)
 
-    def arm(self, symbol: str) -> None:
+    def arm(self, key: str) -> None:
         """Give the engine the stops that the last price triggers."""
-        position = self._account.position(symbol)
+        position = self._account.position(key)
         if position is None:
             return
         armed = {
             kind: order.trigger_price
-            for kind, order in self.pair(symbol).items()
+            for kind, order in self.pair(key).items()
             if order.trigger_by != "MarkPrice" and order.trigger_price is not None
         }
         above, below = _NEVER, ZERO
         is_short = position.side is Side.SELL
         never_lost, never_won = (above, below) if is_short else (below, above)
         self._account.engine.set_stops(
-            symbol,
+            key,
             ProtectiveLevels(
                 stop_loss=armed.get("StopLoss", never_lost),
                 take_profit=armed.get("TakeProfit", never_won),
@@ -119,19 +120,20 @@ class Protection:
 
     def restore(self, order: VenueOrder) -> None:
         """Take up one state of a protective order of an earlier run."""
-        pair = self._pairs.setdefault(order.symbol, {})
+        pair = self._pairs.setdefault(order.key, {})
         if order.is_open:
             pair[order.stop_order_type] = order
         elif pair.get(order.stop_order_type, order).seq == order.seq:
             pair.pop(order.stop_order_type, None)
 
-    def _record(self, symbol: str) -> None:
-        position, levels = self._account.position(symbol), self.levels(symbol)
+    def _record(self, key: str) -> None:
+        position, levels = self._account.position(key), self.levels(key)
         qty = ZERO if position is None else position.qty
         is_short = position is not None and position.side is Side.SELL
         record = StopRecord(
             ts_ms=self._ledger.now_ms(),
-            symbol=symbol,
+            symbol=symbol_of(key),
+            position_idx=idx_of(key),
             signed_qty=-qty if is_short else qty,
             stop_loss=levels.get("StopLoss"),
             take_profit=levels.get("TakeProfit"),

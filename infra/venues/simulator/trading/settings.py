@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from infra.venues.simulator import refusals
 from infra.venues.simulator.books.account import Account
+from infra.venues.simulator.books.keys import LONG, ONE_WAY, SHORT, position_key
 from infra.venues.simulator.books.tiers import TIERS, MarginMode
 from infra.venues.simulator.trading.ledger import OrderLedger
 from infra.venues.simulator.trading.ports import Sink
@@ -29,27 +30,44 @@ class AccountSettings:
             raise refusals.RefusedError(110013, "cannot set leverage gt maxLeverage by risk limit")
         if self._account.books[symbol].leverage == leverage:
             raise refusals.leverage_not_modified()
-        self._account.books[symbol].leverage = leverage
+        for idx in (ONE_WAY, LONG, SHORT):
+            self._account.books[position_key(symbol, idx)].leverage = leverage
         self._sink.settings()
-        self._sink.position(symbol)
+        for key in self._account.keys(symbol):
+            self._sink.position(key)
 
-    def switch_mode(self, *, is_hedged: bool) -> None:
-        """Change between one-way and hedge mode.
+    def switch_mode(self, symbol: str, *, is_hedged: bool) -> None:
+        """Change a symbol between one-way and hedge mode.
 
         Raises:
             RefusedError: it is the same, or something is open.
         """
-        if self._account.is_hedged == is_hedged:
+        if (symbol in self._account.hedged) == is_hedged:
             raise refusals.position_mode_not_modified()
-        if self._account.engine.positions:
+        if self._has_position(symbol):
             raise refusals.RefusedError(
                 110024, "You have an existing position, so the position mode cannot be switched"
             )
-        if any(self._ledger.open_orders()):
+        if any(self._ledger.open_orders(symbol)):
             raise refusals.RefusedError(
                 110028, "You have existing open orders, so the position mode cannot be switched"
             )
-        self._account.is_hedged = is_hedged
+        self._set_mode(symbol, is_hedged=is_hedged)
+
+    def switch_all_modes(self, *, is_hedged: bool) -> None:
+        """Change all symbols that have neither a position nor an order."""
+        for symbol in self._ledger.symbols:
+            if not self._has_position(symbol) and not any(self._ledger.open_orders(symbol)):
+                self._set_mode(symbol, is_hedged=is_hedged)
+
+    def _has_position(self, symbol: str) -> bool:
+        return any(self._account.position(key) for key in self._account.keys(symbol))
+
+    def _set_mode(self, symbol: str, *, is_hedged: bool) -> None:
+        if is_hedged:
+            self._account.hedged.add(symbol)
+        else:
+            self._account.hedged.discard(symbol)
         self._sink.settings()
 
     def set_margin_mode(self, mode: MarginMode) -> None:

@@ -33,8 +33,9 @@ class Triggers:
     def move(self, tick: Tick) -> None:
         """Let a price's move reach stops, resting orders and the liquidation price."""
         symbol = tick.symbol
-        if symbol in self._account.engine.positions:
-            self._reach_stops(tick)
+        for key in self._account.keys(symbol):
+            if key in self._account.engine.positions:
+                self._reach_stops(key, tick)
         for order in self._ledger.open_orders(symbol):
             if not order.is_open or order.is_protective:
                 continue
@@ -42,22 +43,23 @@ class Triggers:
                 self._reach_trigger(order, tick)
             elif _trades_through(order, tick):
                 self._matching.fill_resting(order, tick.time_ms)
-        if symbol in self._account.engine.positions:
-            self._reach_liquidation(tick)
+        for key in self._account.keys(symbol):
+            if key in self._account.engine.positions:
+                self._reach_liquidation(key, tick)
 
-    def _reach_stops(self, tick: Tick) -> None:
-        before = self._account.engine.positions[tick.symbol]
+    def _reach_stops(self, key: str, tick: Tick) -> None:
+        before = self._account.engine.positions[key]
         prices = CandlePrices(open=tick.open, high=tick.high, low=tick.low)
-        for event in self._account.engine.trade_through(tick.symbol, prices, tick.time_ms):
+        for event in self._account.engine.trade_through(key, prices, tick.time_ms):
             if isinstance(event, Execution):
                 kind = "StopLoss" if event.reason is ExitReason.STOP_LOSS else "TakeProfit"
-                self._trigger_stop(self._protection.pair(tick.symbol)[kind], before, event)
+                self._trigger_stop(self._protection.pair(key)[kind], before, event)
                 return
-        for order in self._protection.pair(tick.symbol).values():
+        for order in self._protection.pair(key).values():
             if order.trigger_by == "MarkPrice" and self._is_reached(order, tick):
                 order.status = Status.TRIGGERED
                 self._matching.fill_market(order, tick.last, time_ms=tick.time_ms, whole=True)
-                self._sink.position(tick.symbol)
+                self._sink.position(key)
                 return
 
     def _trigger_stop(self, order: VenueOrder, before: Position, execution: Execution) -> None:
@@ -67,7 +69,7 @@ class Triggers:
         self._bookings.take_in(order, before, execution, is_maker=False)
         self._ledger.end(order, Status.FILLED)
         self._bookings.settle(order, before)
-        self._sink.position(order.symbol)
+        self._sink.position(order.key)
 
     def _is_reached(self, order: VenueOrder, tick: Tick) -> bool:
         trigger = order.trigger_price or ZERO
@@ -88,17 +90,17 @@ class Triggers:
             self._matching.fill_market(order, price, time_ms=tick.time_ms)
         else:
             self._matching.meet_book(order)
-        self._sink.position(order.symbol)
+        self._sink.position(order.key)
 
-    def _reach_liquidation(self, tick: Tick) -> None:
-        price = self._margins.liquidation_price(tick.symbol)
+    def _reach_liquidation(self, key: str, tick: Tick) -> None:
+        price = self._margins.liquidation_price(key)
         if price is None:
             return
-        is_short = self._account.engine.positions[tick.symbol].side is Side.SELL
+        is_short = self._account.engine.positions[key].side is Side.SELL
         worst = self._market.mark_of(tick.symbol, tick.high if is_short else tick.low)
         if worst >= price if is_short else worst <= price:
             is_isolated = self._account.margin_mode is MarginMode.ISOLATED
-            self._force.liquidate(tick.symbol, None if is_isolated else worst)
+            self._force.liquidate(key, None if is_isolated else worst)
 
 
 def _trades_through(order: VenueOrder, tick: Tick) -> bool:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from domain.trading.positions import ZERO
 from infra.venues.simulator import refusals
 from infra.venues.simulator.books.account import Account
+from infra.venues.simulator.books.keys import opening_side, symbol_of
 from infra.venues.simulator.books.margins import Margins
 from infra.venues.simulator.books.position_view import PositionView, position_view
 from infra.venues.simulator.prices.market import Market
@@ -67,6 +68,8 @@ class Venue:
             RefusedError: nothing was accepted.
         """
         instrument = self.ledger.instrument(wanted.symbol)
+        if opening_side(wanted.position_idx) is wanted.side.opposite:
+            wanted = replace(wanted, reduce_only=True)
         if wanted.qty == 0 and wanted.reduce_only and wanted.close_on_trigger:
             wanted = replace(wanted, qty=self._whole_position(wanted))
         self._checks.check(wanted, instrument)
@@ -96,9 +99,9 @@ class Venue:
             order.take_profit = wanted.take_profit or None
         order.sl_trigger_by, order.tp_trigger_by = wanted.sl_trigger_by, wanted.tp_trigger_by
         if order.is_protective:
-            self.protection.arm(order.symbol)
+            self.protection.arm(order.key)
         self.ledger.touch(order)
-        self._sink.position(order.symbol)
+        self._sink.position(order.key)
         if not order.is_market and order.trigger_price is None:
             self.matching.meet_book(order)
         return order
@@ -116,19 +119,19 @@ class Venue:
             self.protection.cancel(order, cancel_type)
         else:
             self.ledger.cancel(order, cancel_type)
-        self._sink.position(order.symbol)
+        self._sink.position(order.key)
         return order
 
     # The position's own stops and settings.
 
-    def view(self, symbol: str) -> PositionView:
-        """Return a symbol's position as it is reported."""
-        stops = self.protection.levels(symbol)
-        return position_view(self.account, self.margins, self._market, symbol, stops)
+    def view(self, key: str) -> PositionView:
+        """Return a position as it is reported."""
+        stops = self.protection.levels(key)
+        return position_view(self.account, self.margins, self._market, key, stops)
 
     def trading_stop(
         self,
-        symbol: str,
+        key: str,
         stop_loss: Decimal | None,
         take_profit: Decimal | None,
         *,
@@ -140,27 +143,27 @@ class Venue:
         Raises:
             RefusedError: flat, nothing changed, or a level on the wrong side.
         """
-        position = self.account.position(symbol)
+        position = self.account.position(key)
         if position is None:
             raise refusals.wrong("can not set tp/sl/ts for zero position")
-        present = self.protection.levels(symbol)
+        present = self.protection.levels(key)
         wanted = {"StopLoss": stop_loss, "TakeProfit": take_profit}
         asked = {kind: level for kind, level in wanted.items() if level is not None}
         if all(level == present.get(kind, ZERO) for kind, level in asked.items()):
             raise refusals.stop_not_modified()
         self._checks.check_levels(
             position.side,
-            self._market.last_price(symbol),
+            self._market.last_price(symbol_of(key)),
             stop_loss or None,
             take_profit or None,
         )
         for level in asked.values():
-            if level % self.ledger.instrument(symbol).tick_size:
+            if level % self.ledger.instrument(symbol_of(key)).tick_size:
                 raise refusals.invalid("price")
-        self.protection.set(symbol, "StopLoss", stop_loss, sl_trigger_by)
-        self.protection.set(symbol, "TakeProfit", take_profit, tp_trigger_by)
-        self.protection.follow(symbol)
-        self._sink.position(symbol)
+        self.protection.set(key, "StopLoss", stop_loss, sl_trigger_by)
+        self.protection.set(key, "TakeProfit", take_profit, tp_trigger_by)
+        self.protection.follow(key)
+        self._sink.position(key)
 
     # An earlier run.
 
@@ -173,12 +176,13 @@ class Venue:
     def resume(self) -> None:
         """Arm the stops and process what an earlier run had only acknowledged."""
         for symbol in self._market.instruments:
-            self.protection.arm(symbol)
+            for key in self.account.keys(symbol):
+                self.protection.arm(key)
         for order in self.ledger.open_orders():
             self.matching.process(order)
 
     def _whole_position(self, wanted: NewOrder) -> Decimal:
-        position = self.account.position(wanted.symbol)
+        position = self.account.position(wanted.key)
         if position is None:
             raise refusals.nothing_to_reduce()
         return position.qty

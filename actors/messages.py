@@ -63,6 +63,7 @@ __all__ = [
     "RiskRaised",
     "StateTold",
     "StateWanted",
+    "StoreAgain",
     "SystemChanged",
     "SystemStopping",
     "TradeClosed",
@@ -87,6 +88,11 @@ class OperatorAsked(Message):
     command: Command
     operator: str
     """Who asked, and by which way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreAgain(Message):
+    """Timer, from an execution or the portfolio to itself: store what the journal has refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,10 @@ What is stored as a fact is read from the facts, from where it was read last: wh
 between storing and telling, people hear of every entry, exit and protection.
 """
 
+from collections import deque
+
+from loguru import logger
+
 from actors.core.actor import Incarnation, SupervisedActor
 from actors.messages import (
     ConnectionLost,
@@ -38,6 +42,7 @@ from actors.news import Newsreader
 from actors.ports import Clock, Journals, Outboxes, Timer
 from actors.wording import figures, market, reports, risk, system
 from actors.wording.system import RunInfo
+from domain.errors import JournalError
 from domain.market.instruments import MINUTE_MS
 from domain.operator.notices import (
     Notice,
@@ -49,6 +54,9 @@ from domain.operator.notices import (
 )
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.rules import TradingRules
+
+MOST_UNSAID = 1_000
+"""Notices that wait for a journal that refuses them; the oldest are dropped."""
 
 
 class NotifierActor(SupervisedActor):
@@ -88,6 +96,10 @@ class NotifierActor(SupervisedActor):
         self._deadline_ms: int | None = None
         """When the answers of the actors are waited for no longer; None: none are awaited."""
         self._timers: dict[str, Timer] = {}
+        self._unsaid: deque[Notice] = deque(maxlen=MOST_UNSAID)
+        """Notices of no fact that could not be stored; an end of this life forgets them."""
+        self._is_refused = False
+        """Since the message at hand was taken: one wait for a locked journal is enough."""
 
     def on_start(self) -> None:
         """Read the facts on from where they were read last, and make up for what was missed."""
@@ -110,8 +122,13 @@ class NotifierActor(SupervisedActor):
         self._on_due()
 
     def handle(self, message: Message) -> None:
-        """Do what a message says."""
+        """Do what a message says; what cannot be stored is said later."""
+        self._is_refused = False
+        self._say_unsaid()
         self._read_news()
+        self._hear(message)
+
+    def _hear(self, message: Message) -> None:
         match message:
             case PositionOpened() | TradeClosed() | ProtectionFired():
                 pass  # it is among the facts
@@ -199,14 +216,44 @@ class NotifierActor(SupervisedActor):
     # Facts into words.
 
     def _read_news(self) -> None:
-        for fact_id, notices in self._news.read(self.now_ms):
-            for notice in notices:
-                self._say(notice)
-            for asset, end_ms in self._news.new_cooldowns():
-                self._expect_end(asset, end_ms)
-            self._post.read_on(fact_id)
+        if self._is_refused:
+            return
+        try:
+            for fact_id, notices in self._news.read(self.now_ms):
+                for notice in notices:
+                    self._store(notice)
+                for asset, end_ms in self._news.new_cooldowns():
+                    self._expect_end(asset, end_ms)
+                self._post.read_on(fact_id)
+        except JournalError as error:
+            self._note_refused(error)
+            # It has folded facts that are still to be told: begin again behind those that were.
+            self._news = Newsreader(self._journal, self._rules, self._post.read_through())
 
     def _say(self, notice: Notice) -> None:
+        """Store a notice; where that is refused, keep it for later, and let the log have it."""
+        try:
+            if not self._is_refused:
+                self._store(notice)
+                return
+        except JournalError as error:
+            self._note_refused(error)
+        self._unsaid.append(notice)
+        logger.bind(actor=self.name).warning("not stored yet: {}", " ".join(notice.text.split()))
+
+    def _say_unsaid(self) -> None:
+        try:
+            while self._unsaid:
+                self._store(self._unsaid[0])
+                self._unsaid.popleft()
+        except JournalError as error:
+            self._note_refused(error)
+
+    def _note_refused(self, error: JournalError) -> None:
+        self._is_refused = True
+        logger.bind(actor=self.name).warning("{}: notices wait: {}", self.name, error)
+
+    def _store(self, notice: Notice) -> None:
         """Store a notice, or count it where it comes too soon after a similar one."""
         if not notice.is_routine:
             self._post.put(notice)

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from actors.core.envelope import Origin
-from domain.facts import Fact, Order, StoredExecution, StoredNews
+from domain.facts import Fact, KeptFact, Order, StoredExecution, StoredNews
 from domain.market.candles import CandleSeries
 from domain.market.instruments import Candle
 from domain.operator.commands import OperatorCommand
@@ -185,9 +185,32 @@ class Journal(Protocol):
     def append(self, *facts: Fact) -> list[int]:
         """Store facts, all or none, and return their fact ids.
 
+        What waited in the reserve leaves it with that.
+
         Raises:
             FencedError: another incarnation has taken the pen.
-            StaleGrantError: an entry's grant is of an older protection epoch.
+            JournalError: nothing can be stored: the disk is full, the database locked or read-only.
+            StaleGrantError: an entry's grant is of an older protection epoch, or nothing may be
+                opened because of a shortage.
+        """
+
+    def keep(self, *facts: Fact) -> bool:
+        """Keep facts in the reserve, to be appended together once that can be done.
+
+        Returns:
+            False where a kill would forget them: the reserve itself cannot be written.
+
+        Raises:
+            FencedError: another incarnation has taken the pen.
+        """
+
+    def kept(self) -> list[KeptFact]:
+        """Return what waits in the reserve to be appended by this address, oldest first."""
+
+    def shortage(self) -> str | None:
+        """Return why nothing may be opened; None: nothing waits in the reserve, and it has space.
+
+        Whoever's facts wait there, they concern all.
         """
 
     def close(self) -> None:
@@ -215,7 +238,10 @@ class Journal(Protocol):
         """Return the newest protection that fired."""
 
     def newest_epoch(self) -> int:
-        """Return the newest protection epoch: of an emergency, a pause, a panic or a rearm."""
+        """Return the newest protection epoch: of an emergency, a pause, a panic or a rearm.
+
+        One that waits in the reserve counts.
+        """
 
     def commands(self) -> list[OperatorCommand]:
         """Return the commands that bind until others end them, oldest first."""

@@ -47,6 +47,15 @@ class StoredExecution:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptFact:
+    """A fact that waits to be stored."""
+
+    batch: int
+    """Number of the batch with which it is stored, all or none."""
+    fact: Fact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StateChange:
     """Two equity samples in a row between which the protection changed."""
 

@@ -1,8 +1,8 @@
 """The actor that trades one asset: intents on disk first, then the exchange, then the news.
 
 Receives: OpenPosition, ClosePosition, ResolveEntry, Flatten; ExecutionSeen, OrderSeen,
-PositionMarked from the exchange; AskExchange from its timer, AskNext from itself; Describe from
-the roof; Restarted, GivenUp.
+PositionMarked from the exchange; AskExchange, StoreAgain from its timers, AskNext from itself;
+Describe from the roof; Restarted, GivenUp.
 Publishes: PositionChanged, OrderRejected to the asset and the portfolio; PositionMarked to the
 portfolio, and AssetFlat, AssetFrozen, AssetThawed, MalfunctionBegan, MalfunctionEnded;
 PositionOpened, TradeClosed, PositionDiffers, PositionNaked, ConnectionLost, ConnectionRestored,
@@ -19,6 +19,7 @@ from decimal import Decimal
 
 from loguru import logger
 
+from actors.backlog import Backlog
 from actors.core.actor import Incarnation, SupervisedActor
 from actors.execution.alarms import Alarms
 from actors.execution.booking import Booking
@@ -46,6 +47,7 @@ from actors.messages import (
     PositionMarked,
     ResolveEntry,
     Restarted,
+    StoreAgain,
 )
 from actors.names import NOTIFIER, PORTFOLIO
 from actors.ports import Clock, Exchange, Journals
@@ -53,7 +55,7 @@ from domain.facts import Order
 from domain.portfolio.snapshots import ExecutionSnapshot
 from domain.rules import TradingRules
 from domain.trading.books import Books
-from domain.trading.orders import OrderUpdate
+from domain.trading.orders import Intent, OrderUpdate
 from domain.trading.positions import Execution
 
 
@@ -91,6 +93,8 @@ class ExecutionActor(SupervisedActor):
         self._rules = rules
         self._exchange = exchange
         self._journals = journals
+        self._clock = clock
+        self._ask_again_ms = ask_again_ms
         self._alarms = Alarms(self)
         self._reach = Reach(self, asset, self._alarms, stale_ms=stale_ms)
         self._rounds = Rounds(
@@ -131,13 +135,18 @@ class ExecutionActor(SupervisedActor):
         journal = self.hold(self._journals.open(self.name, lambda: self.origin))
         self.hold(self._exchange.subscribe(self._asset, self))
         self.hold(self._rounds)
-        orders, stored = journal.orders(self._asset), journal.executions(self._asset)
+        backlog = Backlog(self, journal, self._clock, again_ms=self._ask_again_ms)
+        self._backlog = self.hold(backlog)
+        waiting = [Order(intent=intent) for intent in backlog.waiting(Intent)]
+        orders = [*journal.orders(self._asset), *waiting]
+        stored = journal.executions(self._asset)
         return Desk(
             actor=self,
             asset=self._asset,
             rules=self._rules,
             exchange=self._exchange,
             journal=journal,
+            backlog=backlog,
             books=Books(orders, [fact.execution for fact in stored], self.now_ms),
             rounds=self._rounds,
             alarms=self._alarms,
@@ -164,6 +173,8 @@ class ExecutionActor(SupervisedActor):
                 self._rounds.begin(is_routine=is_routine)
             case AskNext():
                 self._rounds.go_on()
+            case StoreAgain():
+                self._store_again()
             case PositionMarked(mark_price=mark_price):
                 self._reach.pass_on(message, is_open=self._books.position is not None)
                 self._stops.watch(mark_price)
@@ -174,6 +185,10 @@ class ExecutionActor(SupervisedActor):
             case _:
                 self.refuse(message)
         return None
+
+    def _store_again(self) -> None:
+        if self._backlog.flush():
+            self._rounds.begin()  # what became of the orders that were sent meanwhile
 
     def _on_restarted(self, address: str) -> None:
         if address == NOTIFIER:

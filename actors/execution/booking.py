@@ -1,5 +1,7 @@
 """Executions: stored once, then told to everyone whom they concern."""
 
+from functools import partial
+
 from actors.execution.desk import Desk
 from actors.messages import PositionChanged, PositionOpened, TradeClosed
 from actors.names import NOTIFIER
@@ -23,13 +25,13 @@ class Booking:
         if order is not None:
             self._desk.go_on_with(order)
         posting = books.posting(execution)
-        fact_id = self._desk.journal.append(*posting.facts)[0]
+        self._desk.backlog.store(*posting.facts, on_stored=partial(self._tell, posting))
         books.post(posting)
-        self._desk.tell_deciders(PositionChanged(fact_id=fact_id, execution=posting.execution))
-        self._tell_people(posting)
         return posting.has_grown
 
-    def _tell_people(self, posting: Posting) -> None:
+    def _tell(self, posting: Posting, fact_ids: list[int]) -> None:
+        changed = PositionChanged(fact_id=fact_ids[0], execution=posting.execution)
+        self._desk.tell_deciders(changed)
         if posting.trade is not None:
             self._desk.actor.tell(NOTIFIER, TradeClosed(trade=posting.trade))
         if posting.after is not None and posting.has_grown:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from actors.backlog import Backlog
 from actors.core.actor import SupervisedActor
 from actors.core.envelope import Origin
 from actors.execution.alarms import Alarms
@@ -23,6 +24,7 @@ class Desk:
     rules: TradingRules
     exchange: Exchange
     journal: Journal
+    backlog: Backlog
     books: Books
     rounds: Rounds
     alarms: Alarms

@@ -2,7 +2,7 @@
 
 from actors.execution.desk import Desk
 from actors.execution.orders import Orders
-from domain.errors import StaleGrantError
+from domain.errors import JournalError, StaleGrantError
 from domain.facts import Order
 from domain.trading.decisions import Grant
 from domain.trading.intents import entry_intent
@@ -30,7 +30,7 @@ class Entries:
             return
         try:
             self._orders.intend(intent)
-        except StaleGrantError as error:
+        except (StaleGrantError, JournalError) as error:
             self._orders.void(intent, str(error))
             return
         self._orders.send(intent)
@@ -61,13 +61,13 @@ class Entries:
             return "an order is under way"
         if not self._desk.rounds.is_certain:
             return "the exchange has not said yet what is true"
-        return self._why_too_old(grant.t_ms)
+        return self._desk.backlog.shortage() or self._why_too_old(grant.t_ms)
 
     def _why_not_send(self, intent: Intent) -> str | None:
         newest, granted = self._desk.journal.newest_epoch(), intent.protection_epoch or 0
         if newest > granted:
             return f"it was granted in protection epoch {granted}, by now it is {newest}"
-        return self._why_too_old(intent.decided_ms)
+        return self._desk.backlog.shortage() or self._why_too_old(intent.decided_ms)
 
     def _why_too_old(self, decided_ms: int) -> str | None:
         age_ms = self._desk.now_ms - decided_ms

@@ -20,7 +20,7 @@ UNREAD_SENDS = 5
 
 
 class Orders:
-    """Sends what is stored, and stores what becomes of it."""
+    """Sends what is stored (see `Backlog` for closes), and stores what becomes of it."""
 
     def __init__(self, desk: Desk, *, on_ended: Callable[[Order], None]) -> None:
         """Begin with the orders of the books.
@@ -35,12 +35,16 @@ class Orders:
         """How often each close was sent that the exchange did not look at."""
 
     def intend(self, intent: Intent) -> None:
-        """Store what is about to be sent.
+        """Store what is about to be sent; a close goes on where that is refused.
 
         Raises:
             StaleGrantError: a protection has fired since an entry was granted; nothing is stored.
+            JournalError: an entry cannot be stored.
         """
-        self._desk.journal.append(intent)
+        if intent.purpose is Purpose.ENTRY:
+            self._desk.backlog.store_now(intent)
+        else:
+            self._desk.backlog.store(intent, protects=True)
         order = Order(intent=intent, origin=self._desk.actor.origin)
         self._desk.books.orders[order.client_order_id] = order
 
@@ -73,7 +77,7 @@ class Orders:
         after = order.apply(update)
         if after.state == order.state:
             return
-        self._desk.journal.append(update)
+        self._desk.backlog.store(update)
         self._desk.books.orders[order.client_order_id] = after
         if not after.is_under_way:
             self.repeat_answer(after, update.detail)
@@ -92,7 +96,7 @@ class Orders:
         order_id = intent.request.client_order_id
         voided = self._news(order_id, OrderStatus.VOID, why)
         # An entry that will never be sent needs no leave: the newest epoch lets it be stored.
-        self._desk.journal.append(replace(intent, protection_epoch=None), voided)
+        self._desk.backlog.store(replace(intent, protection_epoch=None), voided)
         order = Order(intent=intent, state=INTENDED.apply(voided), origin=self._desk.actor.origin)
         self._desk.books.orders[order_id] = order
         self.repeat_answer(order, why)

@@ -3,10 +3,11 @@
 Receives: AssetReported from the assets; PositionChanged, OrderRejected, PositionMarked from the
 executions, and AssetFlat, AssetFrozen, AssetThawed, MalfunctionBegan, MalfunctionEnded;
 TransferSeen, WalletSeen from the account; OperatorAsked from the roof; CoordinationEnded,
-ReservationExpired, WatchDue from its own timers; StateWanted from the notifier; Restarted, GivenUp.
-Publishes: EntryGranted, EntryRefused, GlobalCooldownStarted to the assets; ClosePosition,
-Flatten and ResolveEntry to the executions; ProtectionFired, LossStreakReached, RiskRaised,
-SystemChanged, StateTold to the notifier.
+ReservationExpired, WatchDue, StoreAgain from its own timers; StateWanted from the notifier;
+Restarted, GivenUp.
+Publishes: EntryGranted, EntryRefused, GlobalCooldownStarted to the assets; ClosePosition, Flatten
+and ResolveEntry to the executions; ProtectionFired, LossStreakReached, RiskRaised, SystemChanged,
+StateTold to the notifier.
 Owns: balance, exposure, reservations, drawdown, daily loss, correlations, the global cooldown, the
 operator's pauses and panic.
 """
@@ -14,6 +15,7 @@ operator's pauses and panic.
 from collections.abc import Sequence
 from dataclasses import replace
 
+from actors.backlog import Backlog
 from actors.core.actor import Incarnation, SupervisedActor
 from actors.messages import (
     AssetFlat,
@@ -34,6 +36,7 @@ from actors.messages import (
     Restarted,
     StateTold,
     StateWanted,
+    StoreAgain,
     TransferSeen,
     WalletSeen,
     WatchDue,
@@ -43,7 +46,7 @@ from actors.portfolio.decisions import Decisions
 from actors.portfolio.desk import Desk
 from actors.portfolio.executions import Executions
 from actors.portfolio.money import Money
-from actors.portfolio.operating import Operations, told_of
+from actors.portfolio.operating import Done, Operations, told_of
 from actors.portfolio.protections import Protections
 from actors.portfolio.recent import RecentCloses
 from actors.portfolio.reservations import Reservations
@@ -52,14 +55,18 @@ from actors.portfolio.timers import Timers
 from actors.portfolio.watching import Watching
 from actors.ports import Clock, Feed, Journal, Journals
 from actors.watch import LiveChecks, WalletAudit, lost_journal_risk
+from domain.errors import JournalError
 from domain.facts import StoredExecution
-from domain.operator.commands import CommandName, OperatorCommand
+from domain.operator.commands import PROTECTING, OperatorCommand
 from domain.portfolio.protection import ProtectionState, initial_state
 from domain.portfolio.snapshots import PortfolioSnapshot
 from domain.portfolio.state import PortfolioState
 from domain.rules import TradingRules
 from domain.trading.positions import ZERO
 from domain.trading.transfers import Transfer
+
+AGAIN_MS = 1_000
+"""Pause before the journal is tried again; where the present is watched: as often as that is."""
 
 
 class PortfolioActor(SupervisedActor):
@@ -93,11 +100,14 @@ class PortfolioActor(SupervisedActor):
         self._clock = clock
         self._journals = journals
         self._checks = checks
+        self._again_ms = AGAIN_MS if checks is None else checks.every_ms
         self._unknown = unknown
 
     def on_start(self) -> None:
         """Rebuild the books from the facts, and tell again what was decided last."""
         journal = self.hold(self._journals.open(self.name, lambda: self.origin))
+        backlog = Backlog(self, journal, self._clock, again_ms=self._again_ms)
+        self._backlog = self.hold(backlog)
         state, transfers = self._read_state(journal), journal.transfers()
         oldest = journal.oldest_state() or state
         moved = sum((transfer.amount for transfer in transfers), ZERO)
@@ -119,13 +129,15 @@ class PortfolioActor(SupervisedActor):
         self._watching.begin()
 
     def _read_state(self, journal: Journal) -> ProtectionState:
-        stored = journal.newest_state()
+        # What waits to be stored is younger than all that is.
+        waiting = self._backlog.waiting(ProtectionState)
+        stored = waiting[-1] if waiting else journal.newest_state()
         if stored is not None:
             return stored
         balance = self._rules.fills.initial_balance
         # Whoever opened them, the facts behind them are lost: a person has to look.
         first = initial_state(balance, self.now_ms, is_halted=bool(self._unknown))
-        journal.append(first)
+        self._backlog.store(first)
         return first
 
     def _make_parts(
@@ -133,11 +145,17 @@ class PortfolioActor(SupervisedActor):
     ) -> None:
         timers, wallet = self.hold(Timers(self, self._clock)), WalletAudit()
         self._desk = desk = Desk(
-            actor=self, rules=self._rules, journal=journal, books=books, timers=timers
+            actor=self,
+            rules=self._rules,
+            journal=journal,
+            backlog=self._backlog,
+            books=books,
+            timers=timers,
         )
         self._suspensions = Suspensions(desk)
         self._operations = Operations(rules=self._rules, books=desk.books, wallet=wallet)
-        self._operations.read(desk.journal)
+        waiting = self._backlog.waiting(OperatorCommand)
+        self._operations.read([*desk.journal.commands(), *waiting])
         self._protections = Protections(desk)
         self._reservations = Reservations(desk)
         self._recent = RecentCloses(desk, self._feed)
@@ -177,6 +195,8 @@ class PortfolioActor(SupervisedActor):
                 self._watching.malfunction(message)
             case WatchDue():
                 self._watching.look()
+            case StoreAgain():
+                self._backlog.flush()
             case CoordinationEnded(t_ms=t_ms):
                 self._decisions.decide_incomplete(t_ms)
             case ReservationExpired(grant=grant):
@@ -195,19 +215,27 @@ class PortfolioActor(SupervisedActor):
     # What concerns more than one part.
 
     def _on_operator(self, message: OperatorAsked) -> OperatorCommand:
-        t_ms = self._desk.between_closes()
+        t_ms, undo = self._desk.between_closes(), self._operations.undo()
         done = self._operations.do(message.command, message.operator, t_ms)
-        self._protections.store(*done.facts)
+        if not done.answer.is_done or message.command.name in PROTECTING:
+            self._protections.store(*done.facts, protects=done.answer.is_done)
+        else:
+            try:
+                self._protections.store_now(*done.facts)
+            except JournalError as error:
+                undo()
+                result = f"not done, because it cannot be stored: {error}"
+                return replace(done.answer, is_done=False, result=result)
         self._watching.note_broken()
         if done.answer.is_done:
-            self._tell_done(message.command.name, done.answer)
+            self._tell_done(done)
         return done.answer
 
-    def _tell_done(self, name: CommandName, answer: OperatorCommand) -> None:
-        if name is CommandName.PANIC:
-            self._protections.fire_stored()
+    def _tell_done(self, done: Done) -> None:
+        if done.fired is None:
+            self.tell(NOTIFIER, told_of(done.answer))
         else:
-            self.tell(NOTIFIER, told_of(answer))
+            self._protections.fire(done.fired)
         self._protections.tell_closes()
         self._tell_operations()
 

@@ -67,7 +67,7 @@ class Decisions:
             if not books.follows(report):
                 self._recent.fill_gap(report.asset, t_ms)
         decision = books.decide(t_ms, reports, now_ms=self._desk.now_ms)
-        self._protections.store_close(decision)
+        decision = self._protections.store_close(decision)
         self._newest, self.decided_ms = decision, t_ms
         self._forget(t_ms)
         for grant in decision.grants:
@@ -101,7 +101,7 @@ class Decisions:
             cross_ms=report.wish.cross_ms,
             figures=f"decided_ms={self.decided_ms}",
         )
-        self._desk.journal.append(refusal)
+        self._desk.backlog.store(refusal)
         self._desk.tell(asset_name(report.asset), EntryRefused(refusal=refusal))
 
     def _forget(self, t_ms: int) -> None:

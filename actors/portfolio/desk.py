@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from actors.backlog import Backlog
 from actors.core.actor import SupervisedActor
 from actors.messages import Message
 from actors.portfolio.timers import Timers
@@ -17,6 +18,7 @@ class Desk:
     actor: SupervisedActor
     rules: TradingRules
     journal: Journal
+    backlog: Backlog
     books: PortfolioState
     timers: Timers
 

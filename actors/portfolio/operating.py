@@ -4,18 +4,17 @@ Commands are facts. What holds until another command ends it (a pause, a panic) 
 so that neither a crash nor a restart forgets it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from actors.messages import AssetFlat, ClosePosition, Flatten, RiskRaised, SystemChanged
-from actors.ports import Journal
 from actors.watch import WalletAudit
 from domain.facts import Fact
 from domain.operator.commands import ALL, Command, CommandName, OperatorCommand, OperatorState, fold
 from domain.portfolio.state import PortfolioState
 from domain.rules import TradingRules
 from domain.trading.closing import is_younger
-from domain.trading.decisions import Decision
+from domain.trading.decisions import Decision, Protection
 from domain.trading.orders import ExitReason, Purpose
 from domain.trading.transfers import Transfer
 
@@ -31,6 +30,12 @@ class Done:
     answer: OperatorCommand
     facts: tuple[Fact, ...]
 
+    @property
+    def fired(self) -> Protection | None:
+        """The protection that the command is; None for all but a panic."""
+        decisions = (fact for fact in self.facts if isinstance(fact, Decision))
+        return next((decision.protection for decision in decisions), None)
+
 
 @dataclass(kw_only=True)
 class Operations:
@@ -43,9 +48,21 @@ class Operations:
     flat: set[str] = field(default_factory=set)
     """In a panic: assets of which the exchange has said that nothing is open any more."""
 
-    def read(self, journal: Journal) -> None:
-        """Fold what was stored."""
-        self._take(fold(journal.commands(), self._assets))
+    def read(self, commands: Iterable[OperatorCommand]) -> None:
+        """Fold what was stored, and what waits to be."""
+        self._take(fold(commands, self._assets))
+
+    def undo(self) -> Callable[[], None]:
+        """Return what makes everything as it is now, for a command that then cannot be stored."""
+        state, flat, books = self.state, set(self.flat), self.books
+        protection, balance, wallet = books.protection, books.balance, dict(vars(self.wallet))
+
+        def undo() -> None:
+            self.flat, books.protection, books.balance = flat, protection, balance
+            vars(self.wallet).update(wallet)
+            self._take(state)
+
+        return undo
 
     @property
     def _assets(self) -> tuple[str, ...]:

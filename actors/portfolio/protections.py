@@ -1,5 +1,7 @@
 """What protects the whole portfolio: stored, and told until what it closes is gone."""
 
+from collections.abc import Iterable
+
 from actors.messages import (
     ClosePosition,
     GlobalCooldownStarted,
@@ -8,9 +10,10 @@ from actors.messages import (
 )
 from actors.names import NOTIFIER, asset_name, execution_name
 from actors.portfolio.desk import Desk
+from domain.errors import JournalError
 from domain.facts import Fact
 from domain.trading.closing import closes_left
-from domain.trading.decisions import Decision, Protection
+from domain.trading.decisions import Close, Decision, Protection
 from domain.trading.positions import Execution
 
 
@@ -21,33 +24,56 @@ class Protections:
         """Take up what an earlier life has stored."""
         self._desk = desk
         self._stored = desk.books.protection
-        self._fired = desk.journal.newest_protection()
+        self._fired = _newest(desk)
         self._told_cooldown_ms = 0
 
     # What is stored.
 
-    def store(self, *facts: Fact) -> None:
-        """Store facts; the protection's own state may be among them."""
-        self._desk.journal.append(*facts)
+    def store(self, *facts: Fact, protects: bool = False) -> None:
+        """Store facts, or let them wait; the protection's own state may be among them.
+
+        Args:
+            facts: all or none.
+            protects: a kill must not forget them, though they are only waiting.
+        """
+        self._desk.backlog.store(*facts, protects=protects)
         if self._desk.books.protection in facts:
             self._stored = self._desk.books.protection
 
-    def store_close(self, decision: Decision) -> None:
-        """Store what was decided at a close, if that is anything."""
+    def store_now(self, *facts: Fact) -> None:
+        """Store facts, or do not.
+
+        Raises:
+            JournalError: they are not stored, and do not wait.
+        """
+        self._desk.backlog.store_now(*facts)
+        self._stored = self._desk.books.protection
+
+    def store_close(self, decision: Decision) -> Decision:
+        """Store what was decided at a close, if that is anything, and return what holds.
+
+        A grant holds only where it is stored; else its wish is refused, and nothing is reserved.
+        """
         state = self._desk.books.protection
-        facts: list[Fact] = []
-        if not state.equals_but_for_time(self._stored):
-            facts.append(state)
-        if not decision.is_empty:
-            facts.append(decision)
+        samples: list[Fact] = [] if state.equals_but_for_time(self._stored) else [state]
+        if decision.grants:
+            try:
+                self.store_now(*samples, decision)
+            except JournalError as error:
+                decision = self._desk.books.deny(decision, str(error))
+            else:
+                return decision
+        facts = samples if decision.is_empty else [*samples, decision]
         if facts:
-            self.store(*facts)
+            self.store(*facts, protects=decision.protection is not None)
+        return decision
 
     def protect(self, protection: Protection | None) -> None:
         """Store what fired between closes and tell it; else what is worth it of the equity."""
         state = self._desk.books.protection
         if protection is not None:
-            self.store(state, Decision(t_ms=protection.t_ms, protection=protection))
+            decision = Decision(t_ms=protection.t_ms, protection=protection)
+            self.store(state, decision, protects=True)
             self.fire(protection)
             self.tell_closes()
             self.tell_cooldown()
@@ -59,11 +85,6 @@ class Protections:
     def fire(self, protection: Protection) -> None:
         """Let a protection be the newest, and tell people."""
         self._fired = protection
-        self.tell_fired()
-
-    def fire_stored(self) -> None:
-        """Let the protection that was stored last be the newest, and tell people."""
-        self._fired = self._desk.journal.newest_protection()
         self.tell_fired()
 
     def tell_fired(self) -> None:
@@ -79,7 +100,11 @@ class Protections:
         """Tell the closes of the newest protection, until what they close is gone."""
         if self._fired is None:
             return
-        for close in closes_left(self._fired, self._desk.books.present().positions):
+        closes: Iterable[Close] = self._fired.closes
+        # While facts wait to be stored, more may be open than was told; the executions know.
+        if not self._desk.backlog.shortage():
+            closes = closes_left(self._fired, self._desk.books.present().positions)
+        for close in closes:
             command = ClosePosition(
                 asset=close.asset,
                 t_ms=self._fired.t_ms,
@@ -107,3 +132,10 @@ class Protections:
         end_ms = self._desk.books.streak.cooldown_end_ms
         if end_ms:
             self._desk.tell(NOTIFIER, LossStreakReached(end_ms=end_ms))
+
+
+def _newest(desk: Desk) -> Protection | None:
+    """Return the newest protection that fired; what waits to be stored is younger than the rest."""
+    waiting = [decision.protection for decision in desk.backlog.waiting(Decision)]
+    fired = [protection for protection in waiting if protection is not None]
+    return fired[-1] if fired else desk.journal.newest_protection()

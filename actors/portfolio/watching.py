@@ -6,6 +6,9 @@ from actors.portfolio.desk import Desk
 from actors.portfolio.protections import Protections
 from actors.watch import LiveChecks, MalfunctionWatch, WalletAudit
 
+JOURNAL = "journal"
+"""The source under which facts that cannot be stored block entries."""
+
 
 class Watching:
     """Looks again and again; in a replay, where nothing happens between closes, never."""
@@ -69,7 +72,9 @@ class Watching:
     def note_broken(self) -> None:
         """Let nothing be opened while anything is broken, or the balance is in doubt."""
         watched = {} if self._malfunctions is None else self._malfunctions.details
-        self._desk.books.malfunctions = {**watched, **self._wallet.details}
+        shortage = self._desk.backlog.shortage()
+        short = {} if shortage is None else {JOURNAL: shortage}
+        self._desk.books.malfunctions = {**watched, **self._wallet.details, **short}
 
     def tell_again(self) -> None:
         """Tell people again of all that is broken."""

@@ -39,6 +39,7 @@ from infra.settings import Settings
 from infra.settings.secrets import hiding, secrets_of
 from infra.settings.sections.running import SupervisionSettings
 from infra.store.journal import SqliteJournals
+from infra.store.reserve import Reserve
 from infra.trace.decode import TraceDecoder, TraceTypes, exception_of
 from infra.trace.encode import pack, tagged, unpack
 from infra.trace.ids import first_id, id_text
@@ -323,6 +324,7 @@ def build_live(
             file,
             lambda: market.clock.now_ms(),  # noqa: PLW0108 (made below)
             busy_timeout_ms=settings.database.busy_timeout_ms,
+            reserve=Reserve(file.with_suffix(".reserve")),
         ),
         killer,
         process_drills.make_broken_database(),
@@ -490,9 +492,11 @@ def _notices(
 def _drilled(
     journals: SqliteJournals, killer: Killer | None, broken: BrokenDatabase | None
 ) -> SqliteJournals:
-    if killer is None and broken is None:
+    if broken is not None:
+        journals.before_write = broken.before_write
+    if killer is None:
         return journals
-    return cast("SqliteJournals", DrilledJournals(journals, killer, broken))
+    return cast("SqliteJournals", DrilledJournals(journals, killer))
 
 
 def _system(

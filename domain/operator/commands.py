@@ -115,6 +115,10 @@ BINDING = (
 """What holds over restarts, until another command ends it."""
 
 
+PROTECTING = (CommandName.PAUSE, CommandName.CLOSE, CommandName.PANIC)
+"""What can open nothing: it is done also while it cannot be stored."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """What somebody asks of the system."""

@@ -22,7 +22,15 @@ from domain.portfolio.snapshots import PortfolioSnapshot
 from domain.portfolio.windows import ReportedWindows, Windows
 from domain.rules import TradingRules
 from domain.trading.booking_order import DECISION_PHASE, BookingKey, booking_key
-from domain.trading.decisions import Close, Decision, Grant, Protection, Report
+from domain.trading.decisions import (
+    Close,
+    Decision,
+    Grant,
+    Protection,
+    Refusal,
+    RefusalReason,
+    Report,
+)
 from domain.trading.orders import ExitReason, Purpose
 from domain.trading.positions import ZERO, Booked, Execution, Position, book
 from domain.trading.streaks import LossStreak
@@ -113,6 +121,23 @@ class PortfolioState:
         """Free what a grant reserved, because it will never fill."""
         if self.reserved.get(grant.asset) == grant:
             del self.reserved[grant.asset]
+
+    def deny(self, decision: Decision, why: str) -> Decision:
+        """Return a decision of which nothing is granted, and free what it had reserved."""
+        for grant in decision.grants:
+            self.release(grant)
+        denied = tuple(
+            Refusal(
+                asset=grant.asset,
+                t_ms=grant.t_ms,
+                reason=RefusalReason.MALFUNCTION,
+                cross_ms=grant.cross_ms,
+                figures=why,
+                judged=grant.judged,
+            )
+            for grant in decision.grants
+        )
+        return replace(decision, grants=(), refusals=(*decision.refusals, *denied))
 
     def decide(self, t_ms: int, reports: Sequence[Report], *, now_ms: int) -> Decision:
         """Return what is decided at a close, reserve its grants, and remember its sample.

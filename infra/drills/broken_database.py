@@ -2,16 +2,17 @@
 
 import re
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from peewee import SqliteDatabase
+
 from domain.errors import ConfigError
 
-Pragma = Callable[[str, object], object]
-"""Sets a pragma of the connection at hand; returns its value."""
 _NO_LIMIT = 1_073_741_823
 """Pages; SQLite's own default."""
+_WRITE = "INSERT INTO meta (key, value) VALUES ('drill', zeroblob(67108864))"
+"""Needs more pages than any table of a drill has free."""
 _FORM = re.compile(r"(?P<first>[1-9]\d*):(?P<count>[1-9]\d*)")
 
 
@@ -19,50 +20,63 @@ class Damage(StrEnum):
     """What the database refuses with."""
 
     FULL = "full"
-    """`database or disk is full`: no page can be added."""
+    """`database or disk is full`."""
     READ_ONLY = "readonly"
     """`attempt to write a readonly database`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breakage:
-    """A damage, and which appends meet it."""
+    """A damage, and which writing transactions meet it."""
 
     damage: Damage
     first: int
-    """The first append of the process that is refused, counted from 1."""
+    """The first of the process that is refused, counted from 1."""
     count: int
 
 
 def read_breakage(damage: Damage, text: str) -> Breakage:
-    """Return the breakage of a text like `20:5`: five appends from the twentieth on.
+    """Return the breakage of a text like `20:5`: five transactions from the twentieth on.
 
     Raises:
         ConfigError: it is not of this form.
     """
     found = _FORM.fullmatch(text)
     if found is None:
-        raise ConfigError(f"--drill {damage}={text}: expected FIRST:COUNT of appends, like 20:5")
+        raise ConfigError(f"--drill {damage}={text}: expected FIRST:COUNT of writes, like 20:5")
     return Breakage(damage=damage, first=int(found["first"]), count=int(found["count"]))
 
 
 class BrokenDatabase:
-    """Counts all appends of the process, and lets the chosen ones fail."""
+    """Counts all writing transactions of the process, and lets the chosen ones fail."""
 
     def __init__(self, breakage: Breakage) -> None:
-        """Let the first appends pass."""
+        """Let the first ones pass."""
         self._breakage = breakage
-        self._appends = 0
+        self._writes = 0
         self._lock = threading.Lock()
 
-    def before_append(self, pragma: Pragma) -> None:
-        """Break or mend the connection that is about to write."""
+    def before_write(self, database: SqliteDatabase) -> None:
+        """Let the transaction at hand fail, where it is one of the chosen."""
         with self._lock:
-            self._appends += 1
-            place = self._appends - self._breakage.first
-        is_broken = 0 <= place < self._breakage.count
-        if self._breakage.damage is Damage.READ_ONLY:
-            pragma("query_only", int(is_broken))
-        else:
-            # A limit below the present size is taken as the present size.
-            pragma("max_page_count", 1 if is_broken else _NO_LIMIT)
+            self._writes += 1
+            place = self._writes - self._breakage.first
+        if 0 <= place < self._breakage.count:
+            refuse(database, self._breakage.damage)
+
+
+def refuse(database: SqliteDatabase, damage: Damage) -> None:
+    """Have SQLite refuse to write, whatever room there is.
+
+    Raises:
+        peewee.OperationalError: as it does.
+    """
+    # A limit below the present size is taken as the present size.
+    name, broken, usual = ("query_only", 1, 0)
+    if damage is Damage.FULL:
+        name, broken, usual = ("max_page_count", 1, _NO_LIMIT)
+    database.pragma(name, broken)
+    try:
+        database.execute_sql(_WRITE)  # type: ignore[no-untyped-call]
+    finally:
+        database.pragma(name, usual)

@@ -7,57 +7,42 @@ from domain.facts import ClosedCandle, Fact
 from domain.trading.orders import Intent, OrderRequest, OrderUpdate
 from domain.trading.positions import Execution
 from domain.trading.sizing import ProtectiveLevels
-from infra.drills.broken_database import BrokenDatabase, Pragma
 from infra.drills.kill_points import Killer, Step
 from infra.store.journal import Origin, SqliteJournal, SqliteJournals
 from infra.venues.bybit.exchange import BybitExchange
 
 
 class DrilledJournals:
-    """A journal whose appends can kill the process, or find the database broken."""
+    """A journal whose appends can kill the process."""
 
-    def __init__(
-        self, journals: SqliteJournals, killer: Killer | None, broken: BrokenDatabase | None
-    ) -> None:
+    def __init__(self, journals: SqliteJournals, killer: Killer) -> None:
         """Watch a journal."""
         self._journals = journals
         self._killer = killer
-        self._broken = broken
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._journals, name)
 
     def open(self, address: str, origin: Origin) -> "DrilledJournal":
         """Take an address's pen, watched."""
-        pen = self._journals.open(address, origin)
-        return DrilledJournal(pen, self._journals.pragma, self._killer, self._broken)
+        return DrilledJournal(self._journals.open(address, origin), self._killer)
 
 
 class DrilledJournal:
     """One actor's watched pen."""
 
-    def __init__(
-        self,
-        journal: SqliteJournal,
-        pragma: Pragma,
-        killer: Killer | None,
-        broken: BrokenDatabase | None,
-    ) -> None:
+    def __init__(self, journal: SqliteJournal, killer: Killer) -> None:
         """Made by `DrilledJournals.open` alone."""
         self._journal = journal
-        self._pragma = pragma
         self._killer = killer
-        self._broken = broken
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._journal, name)
 
     def append(self, *facts: Fact) -> list[int]:
         """Store facts, all or none."""
-        if self._broken is not None:
-            self._broken.before_append(self._pragma)
         step = _step_of(facts)
-        if self._killer is None or step is None:
+        if step is None:
             return self._journal.append(*facts)
         with self._killer.around(step):
             return self._journal.append(*facts)

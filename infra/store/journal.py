@@ -3,7 +3,9 @@
 import contextlib
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,8 @@ import peewee
 from numpy.typing import NDArray
 from peewee import SQL, SqliteDatabase
 
-from domain.errors import ConfigError, FencedError, JournalError, StaleGrantError
-from domain.facts import ClosedCandle, Fact, Order, StoredExecution
+from domain.errors import ConfigError, JournalError, StaleGrantError
+from domain.facts import ClosedCandle, Fact, KeptFact, Order, StoredExecution
 from domain.market.instruments import Candle
 from domain.operator.commands import BINDING, OperatorCommand, SettingsChanged
 from domain.portfolio.protection import ProtectionState
@@ -22,7 +24,9 @@ from domain.trading.orders import Intent, OrderUpdate
 from domain.trading.positions import Execution, Trade
 from domain.trading.transfers import Transfer
 from infra.store import rows, schema
+from infra.store.pen import Pen
 from infra.store.records import Records
+from infra.store.reserve import Record, Reserve
 from infra.store.rows import Row, row_of, value_of
 from infra.store.soundness import check_facts
 
@@ -34,7 +38,6 @@ _CANDLES = (
     "WHERE asset = ? ORDER BY open_time_ms"
 )
 _FACT = schema.table("fact")
-_PEN = schema.table("pen")
 _META = schema.table("meta")
 _ASSET = schema.table("asset")
 _CANDLE = schema.table("candle")
@@ -51,7 +54,6 @@ _TRANSFER = schema.table("transfer")
 _COMMAND = schema.table("operator_command")
 _SETTINGS = schema.table("settings_change")
 
-_HOLDER = schema.Prepared(_PEN.select(_PEN.c.holder).where(_PEN.c.address == schema.GIVEN))
 _SAMPLED_EPOCH = schema.Prepared(
     _SAMPLE.select(_SAMPLE.c.epoch).order_by(_SAMPLE.c.fact_id.desc()).limit(schema.ONE)
 )
@@ -81,8 +83,21 @@ class JournalBusyError(JournalError):
 class SqliteJournals:
     """One database file; each thread that opens a journal has a connection of its own."""
 
-    def __init__(self, file: Path, now_ms: Callable[[], int], *, busy_timeout_ms: int) -> None:
+    def __init__(
+        self,
+        file: Path,
+        now_ms: Callable[[], int],
+        *,
+        busy_timeout_ms: int,
+        reserve: Reserve | None = None,
+    ) -> None:
         """Open the file, making or migrating it.
+
+        Args:
+            file: the database.
+            now_ms: the trading clock.
+            busy_timeout_ms: how long a database that others hold is waited for.
+            reserve: keeps what cannot wait for the database; None: in memory alone.
 
         Raises:
             JournalBusyError: another program holds it.
@@ -91,6 +106,11 @@ class SqliteJournals:
         self._file = file
         self._now_ms = now_ms
         self._turns = _Turns(busy_timeout_ms)
+        self.reserve = Reserve(None) if reserve is None else reserve
+        self.before_write: Callable[[SqliteDatabase], None] = lambda _database: None
+        """Called in each transaction of a pen, before it writes."""
+        self._lives: Counter[str] = Counter()
+        """How often each address has taken its pen in this process."""
         self._database = SqliteDatabase(
             str(file),
             autoconnect=False,
@@ -122,27 +142,24 @@ class SqliteJournals:
     def open(self, address: str, origin: Origin) -> "SqliteJournal":
         """Take an address's pen, in the thread that will use it.
 
+        Where nothing can be written, the pen is taken with the first facts that can be; until then
+        it is known to this process alone.
+
         Raises:
-            JournalError: the database cannot be used.
+            JournalError: the database cannot even be read.
         """
+        pen = Pen(address, self._lives)
         try:
             self._database.connect(reuse_if_open=True)
-            holder, newest_fact_id = self._take_pen(address)
-        except (peewee.OperationalError, sqlite3.OperationalError) as error:
-            raise JournalError(f"{address} could not take its pen: {_cause(error)}") from error
-        journal = SqliteJournal(self._database, self._turns, address, holder, origin, self._now_ms)
-        journal.newest_fact_id = newest_fact_id
-        return journal
-
-    def _take_pen(self, address: str) -> tuple[int, int]:
-        with self._database.atomic("IMMEDIATE"):
-            held = _PEN.select(_PEN.c.holder).where(_PEN.c.address == address)
-            row = next(iter(held.execute(self._database)), {"holder": 0})
-            holder: int = row["holder"] + 1
-            pen = schema.insert(_PEN, {"address": address, "holder": holder})
-            pen.on_conflict_replace().execute(self._database)
+            pen.look(self._database)
+            journal = SqliteJournal(self, pen, origin, self._now_ms)
+            with contextlib.suppress(JournalError), journal.writing():
+                pass
             newest = _FACT.select(peewee.fn.MAX(_FACT.c.id).alias("id")).execute(self._database)
-            return holder, next(iter(newest))["id"] or 0
+            journal.newest_fact_id = next(iter(newest))["id"] or 0
+        except (peewee.OperationalError, sqlite3.OperationalError) as error:
+            raise JournalError(f"{address} could not open the journal: {_cause(error)}") from error
+        return journal
 
     @contextlib.contextmanager
     def connected(self) -> Iterator[None]:
@@ -168,6 +185,7 @@ class SqliteJournals:
     def writing(self) -> Iterator[SqliteDatabase]:
         """Hold one transaction in its turn, for what is no fact; in a thread that is connected."""
         with self._turns.take(), self._database.atomic("IMMEDIATE"):
+            self.before_write(self._database)
             yield self._database
 
     def check(self, file: Path) -> None:
@@ -256,26 +274,21 @@ class _Turns:
 class SqliteJournal(Records):
     """One actor's pen. See `actors.ports.Journal`.
 
-    A pen is taken by a number in the database itself, checked inside every writing transaction:
-    an incarnation that was replaced cannot store a fact that its successor has not read.
+    It is checked inside every writing transaction: an incarnation that was replaced cannot store a
+    fact that its successor has not read.
     """
 
     def __init__(
-        self,
-        database: SqliteDatabase,
-        turns: _Turns,
-        address: str,
-        holder: int,
-        origin: Origin,
-        now_ms: Callable[[], int],
+        self, journals: SqliteJournals, pen: Pen, origin: Origin, now_ms: Callable[[], int]
     ) -> None:
         """Made by `SqliteJournals.open` alone."""
-        super().__init__(database)
+        super().__init__(journals.database)
         self.newest_fact_id = 0
         """Of all facts, when the pen was taken; a trace stores it as what the opening answered."""
-        self._turns = turns
-        self._address = address
-        self._holder = holder
+        self._journals = journals
+        self._reserve = journals.reserve
+        self._pen = pen
+        self._address = pen.address
         self._origin = origin
         self._now_ms = now_ms
 
@@ -284,20 +297,54 @@ class SqliteJournal(Records):
         self._database.close()
 
     def append(self, *facts: Fact) -> list[int]:
-        """Store facts, all or none, and return their ids.
+        """Store facts, all or none, and return their ids; what waited in the reserve leaves it.
 
-        An intent is on the disk itself when this returns; other facts are safe from a death of
-        the process, and from a power cut once the next intent was stored.
+        An intent, and what waited in the reserve, is on the disk itself when this returns; other
+        facts are safe from a death of the process, and from a power cut once the next intent was
+        stored.
         """
-        has_intent = any(isinstance(fact, Intent) for fact in facts)
+        waited = [record for record in self._waiting() if set(record.facts) & set(facts)]
+        is_urgent = bool(waited) or any(isinstance(fact, Intent) for fact in facts)
+        recorded_ms = min((record.recorded_ms for record in waited), default=None)
         try:
-            if has_intent:
+            if is_urgent:
                 self._database.pragma("synchronous", "full")
             with self.writing():
-                return [self._store(fact) for fact in facts]
+                fact_ids = [self._store(fact, recorded_ms) for fact in facts]
         finally:
-            if has_intent:
+            if is_urgent:
                 self._database.pragma("synchronous", "normal")
+        for record in waited:
+            self._reserve.discard(record)
+        return fact_ids
+
+    def keep(self, *facts: Fact) -> bool:
+        """Keep in the reserve what could not be stored; False where a kill would forget it.
+
+        Raises:
+            FencedError: another incarnation has taken the pen.
+        """
+        self._pen.check(self._database)
+        return self._reserve.add(self._address, facts, self._now_ms())
+
+    def kept(self) -> list[KeptFact]:
+        """Return what waits in the reserve to be stored under this address, oldest first."""
+        for record in self._waiting():
+            # The process may have died between storing it and taking it out of the reserve.
+            if any(self._is_stored(fact) for fact in record.facts):
+                self._reserve.discard(record)
+        return [
+            KeptFact(batch=record.number, fact=fact)
+            for record in self._waiting()
+            for fact in record.facts
+        ]
+
+    def shortage(self) -> str | None:
+        """Return why nothing may be opened: facts wait in the reserve, or it has no space."""
+        waiting = self._reserve.records()
+        if waiting:
+            return f"{len(waiting)} records wait in the reserve for room in the journal"
+        return None if self._reserve.allocate() else "the disk has no room for the reserve"
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -308,12 +355,13 @@ class SqliteJournal(Records):
             JournalError: the database cannot be used.
         """
         try:
-            with self._turns.take(), self._database.atomic("IMMEDIATE"):
-                self._check_pen()
+            with self._journals.writing():
+                holder = self._pen.enter(self._database)
                 yield
         except (peewee.OperationalError, sqlite3.OperationalError) as error:
             message = f"{self._address} could not store its facts: {_cause(error)}"
             raise JournalError(message) from error
+        self._pen.note_entered(holder)
 
     def executions(self, asset: str, after: int = 0) -> list[StoredExecution]:
         """Return an asset's executions with a higher fact id, oldest first."""
@@ -386,7 +434,7 @@ class SqliteJournal(Records):
         """Return the newest protection epoch: of an emergency, a pause, a panic or a rearm."""
         queries = (_SAMPLED_EPOCH, _FIRED_EPOCH)
         found = [row["epoch"] for query in queries for row in query.rows(self._database)]
-        return max(found, default=0)
+        return int(max([*found, self._reserve.newest_epoch]))
 
     def commands(self) -> list[OperatorCommand]:
         """Return the commands that bind until others end them, oldest first."""
@@ -417,25 +465,36 @@ class SqliteJournal(Records):
         with self._database.atomic("IMMEDIATE"):
             self._insert(_ASSET, asset.asset, row)
 
-    def _check_pen(self) -> None:
-        holder = _HOLDER.rows(self._database, self._address)[0]["holder"]
-        if holder != self._holder:
-            raise FencedError(f"{self._address} was replaced: its pen is held by life {holder}")
+    def _waiting(self) -> list[Record]:
+        return self._reserve.records(self._address)
 
-    def _store(self, fact: Fact) -> int:
+    def _is_stored(self, fact: Fact) -> bool:
+        match fact:
+            case Intent():
+                return self.order(fact.request.client_order_id) is not None
+            case Decision(t_ms=t_ms):
+                return self._newest(_DECISION, _DECISION.c.t_ms == t_ms) is not None
+            case OperatorCommand():
+                stored = self._newest(_COMMAND, _COMMAND.c.ts_ms == fact.ts_ms)
+                return stored is not None and value_of(OperatorCommand, stored) == fact
+            case _:
+                return False
+
+    def _store(self, fact: Fact, recorded_ms: int | None = None) -> int:
+        insert = partial(self._insert, recorded_ms=recorded_ms)
         match fact:
             case Decision():
-                return self._store_decision(fact)
+                return self._store_decision(fact, recorded_ms)
             case Refusal():
                 row = row_of(fact) | {"place": 0}
-                return self._insert(_REFUSAL, fact.asset, row)
+                return insert(_REFUSAL, fact.asset, row)
             case Intent():
                 self._check_epoch(fact)
-                return self._insert(_INTENT, fact.request.asset, rows.intent_row(fact))
+                return insert(_INTENT, fact.request.asset, rows.intent_row(fact))
             case ClosedCandle():
-                return self._insert(_CANDLE, fact.asset, rows.candle_row(fact))
+                return insert(_CANDLE, fact.asset, rows.candle_row(fact))
             case Execution() | Trade():
-                return self._insert(_FLAT[type(fact)], fact.asset, row_of(fact))
+                return insert(_FLAT[type(fact)], fact.asset, row_of(fact))
             case (
                 OrderUpdate()
                 | ProtectionState()
@@ -443,11 +502,14 @@ class SqliteJournal(Records):
                 | OperatorCommand()
                 | SettingsChanged()
             ):
-                return self._insert(_FLAT[type(fact)], None, row_of(fact))
+                return insert(_FLAT[type(fact)], None, row_of(fact))
 
     def _check_epoch(self, intent: Intent) -> None:
         if intent.protection_epoch is None:
             return
+        shortage = self.shortage()
+        if shortage is not None:
+            raise StaleGrantError(shortage)
         newest = self.newest_epoch()
         if newest > intent.protection_epoch:
             raise StaleGrantError(
@@ -455,8 +517,9 @@ class SqliteJournal(Records):
                 f"meanwhile epoch {newest} has begun"
             )
 
-    def _store_decision(self, decision: Decision) -> int:
-        fact_id = self._insert(_DECISION, None, rows.decision_row(decision))
+    def _store_decision(self, decision: Decision, recorded_ms: int | None) -> int:
+        row = rows.decision_row(decision)
+        fact_id = self._insert(_DECISION, None, row, recorded_ms=recorded_ms)
         closes = decision.protection.closes if decision.protection is not None else ()
         parts: list[tuple[peewee.Table, Sequence[Grant | Refusal | Close]]] = [
             (_GRANT, decision.grants),
@@ -469,13 +532,15 @@ class SqliteJournal(Records):
                 schema.insert_row(self._database, table, row)
         return fact_id
 
-    def _insert(self, table: peewee.Table, asset: str | None, row: Row) -> int:
+    def _insert(
+        self, table: peewee.Table, asset: str | None, row: Row, *, recorded_ms: int | None = None
+    ) -> int:
         trace_id, message_id = self._origin() or (None, None)
         header = {
             "kind": table.__name__,
             "asset": asset,
             "writer": self._address,
-            "recorded_ms": self._now_ms(),
+            "recorded_ms": self._now_ms() if recorded_ms is None else recorded_ms,
             "trace_id": trace_id,
             "message_id": message_id,
         }

@@ -60,6 +60,7 @@ from domain.trading.positions import Execution, ExecutionKind, Holding
 from domain.trading.sizing import ProtectiveLevels
 from infra.settings import load_settings
 from infra.store.journal import SqliteJournals
+from infra.store.reserve import Reserve
 from infra.venues.replay.clock import ReplayClock
 
 ASK_AGAIN_MS = 1_000
@@ -263,10 +264,18 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def desk_in(
-    folder: Path, exchange: FakeExchange, *, now_ms: int = T_MS, **asking: int
+    folder: Path,
+    exchange: FakeExchange,
+    *,
+    now_ms: int = T_MS,
+    reserve: Reserve | None = None,
+    busy_timeout_ms: int = 5_000,
+    **asking: int,
 ) -> Iterator[Desk]:
     clock = ReplayClock(now_ms)
-    journals = SqliteJournals(folder / "j.sqlite", clock.now_ms, busy_timeout_ms=5000)
+    journals = SqliteJournals(
+        folder / "j.sqlite", clock.now_ms, busy_timeout_ms=busy_timeout_ms, reserve=reserve
+    )
     system = ActorSystem(clock.now_ms)
     policy = RestartPolicy(
         max_restarts=100,

@@ -46,6 +46,7 @@ from domain.trading.orders import ExitReason, Purpose
 from domain.trading.positions import Execution, Stray
 from domain.trading.transfers import Transfer
 from infra.store.journal import SqliteJournals
+from infra.store.reserve import Reserve
 from infra.venues.replay.clock import ReplayClock
 from tests.domain.builders import CANDLE_MS, NOON_MS, RULES, changed, entry, report, wish
 
@@ -107,9 +108,16 @@ class Desk:
         checks: LiveChecks | None,
         now_ms: int,
         account: "FakeAccount",
+        reserve: Reserve | None = None,
+        busy_timeout_ms: int = 5_000,
     ) -> None:
         self.clock = ReplayClock(now_ms)
-        self.journals = SqliteJournals(folder / "j.sqlite", self.clock.now_ms, busy_timeout_ms=5000)
+        self.journals = SqliteJournals(
+            folder / "j.sqlite",
+            self.clock.now_ms,
+            busy_timeout_ms=busy_timeout_ms,
+            reserve=reserve,
+        )
         self.system = ActorSystem(self.clock.now_ms)
         policy = RestartPolicy(
             max_restarts=100,
@@ -230,10 +238,12 @@ def opened(
     checks: LiveChecks | None = CHECKS,
     now_ms: int = START_MS,
     *transfers: Transfer,
+    reserve: Reserve | None = None,
+    busy_timeout_ms: int = 5_000,
 ) -> Iterator[Desk]:
     account = FakeAccount()
     account.found = list(transfers)
-    desk = Desk(folder, rules, checks, now_ms, account)
+    desk = Desk(folder, rules, checks, now_ms, account, reserve, busy_timeout_ms)
     try:
         yield desk
     finally:

@@ -116,7 +116,7 @@ def news(intent: Intent, status: OrderStatus) -> OrderUpdate:
 
 def protection(epoch: int, t_ms: int = T_MS) -> Decision:
     close = Close(asset="ETH", purpose=Purpose.EXIT, reason=ExitReason.TIME)
-    fired = Protection(
+    found = Protection(
         t_ms=t_ms,
         reason=ExitReason.DRAWDOWN,
         closes=(close,),
@@ -124,7 +124,7 @@ def protection(epoch: int, t_ms: int = T_MS) -> Decision:
         cooldown_end_ms=t_ms + 1,
         figures="drawdown=0.15",
     )
-    return Decision(t_ms=t_ms, protection=fired)
+    return Decision(t_ms=t_ms, protection=found)
 
 
 def decision(t_ms: int = T_MS) -> Decision:
@@ -427,12 +427,45 @@ def test_a_locked_database_is_an_error_of_the_journal(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_a_pen_that_cannot_be_taken_is_an_error_of_the_journal(journals: SqliteJournals) -> None:
-    with journals.connected():
-        journals.pragma("query_only", 1)
+def test_a_pen_that_cannot_be_written_is_held_and_taken_with_the_first_facts_that_can_be(
+    journals: SqliteJournals,
+) -> None:
+    first = journals.open("portfolio", lambda: None)
+    journals.pragma("query_only", 1)
 
-        with pytest.raises(JournalError, match=r"could not take its pen: .*readonly"):
-            journals.open("portfolio", lambda: None)
+    second = journals.open("portfolio", lambda: None)
+
+    with pytest.raises(JournalError, match=r"could not store its facts: .*readonly"):
+        second.append(execution(1))
+    journals.pragma("query_only", 0)
+    with pytest.raises(FencedError):
+        first.append(execution(1))
+    assert second.append(execution(1))
+    second.close()
+
+
+def test_a_pen_that_another_process_has_taken_meanwhile_is_lost(tmp_path: Path) -> None:
+    file = tmp_path / "j.sqlite"
+    ours, theirs = (SqliteJournals(file, lambda: 0, busy_timeout_ms=100) for _ in range(2))
+    with ours.connected():
+        ours.pragma("query_only", 1)
+        pen = ours.open("portfolio", lambda: None)
+
+        with theirs.connected():
+            theirs.open("portfolio", lambda: None)
+
+        with pytest.raises(FencedError):
+            pen.keep(fired())
+        ours.pragma("query_only", 0)
+        with pytest.raises(FencedError):
+            pen.append(fired())
+
+
+def fired() -> Decision:
+    found = Protection(
+        t_ms=1, reason=ExitReason.DRAWDOWN, closes=(), epoch=1, cooldown_end_ms=0, figures=""
+    )
+    return Decision(t_ms=1, protection=found)
 
 
 def test_threads_write_at_once_and_lose_nothing(journals: SqliteJournals) -> None:

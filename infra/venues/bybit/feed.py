@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
+from loguru import logger
 from numpy.typing import NDArray
 
+from domain.errors import JournalError
 from domain.facts import ClosedCandle, Fact
 from domain.market.candles import CandleSeries, carry_forward
 from domain.market.instruments import Candle
@@ -21,14 +23,22 @@ class CandlePen(Protocol):
     """Stores and returns the candles of an asset."""
 
     def append(self, *facts: Fact) -> list[int]:
-        """Store facts, all or none."""
+        """Store facts, all or none.
+
+        Raises:
+            JournalError: nothing can be stored.
+        """
 
     def candles(self, asset: str) -> Table:
         """Return an asset's stored candles, oldest first."""
 
 
 class BybitFeed:
-    """Candles by asset. The first accepted version of a candle is a stored fact and stays."""
+    """Candles by asset. The first accepted version of a candle is a stored fact and stays.
+
+    A candle that the journal refuses waits here, and is stored with the next one: exits are decided
+    on it all the same. A kill forgets it, and the next process fetches it again.
+    """
 
     def __init__(
         self,
@@ -63,6 +73,7 @@ class BybitFeed:
         self._history = history
         self._now_ms = now_ms
         self._pens: dict[str, CandlePen] = {}
+        self._unstored: dict[str, list[Candle]] = {}
 
     def history(self, asset: str) -> CandleSeries:
         """Return all closed candles up to now; what was missing is fetched and stored.
@@ -74,16 +85,21 @@ class BybitFeed:
         stored = pen.candles(asset)
         from_ms = int(stored[-1, 0]) + self._candle_ms if len(stored) else self._first_ms()
         missing = self._fetch(asset, from_ms)
-        pen.append(*(ClosedCandle(asset=asset, candle=candle) for candle in missing))
+        self._unstored[asset] = []
+        self._store(asset, missing)
         return _series(np.concatenate([stored, _table(missing)]), self._candle_ms)
 
     def recent(self, asset: str, count: int) -> CandleSeries:
-        """Return the newest candles stored; nothing is fetched."""
-        return _series(_table(self._read_recent(asset, count)), self._candle_ms)
+        """Return the newest candles accepted; nothing is fetched."""
+        stored = self._read_recent(asset, count)
+        newest_ms = stored[-1].open_time_ms if stored else 0
+        unstored = self._unstored.get(asset, [])
+        younger = [candle for candle in unstored if candle.open_time_ms > newest_ms]
+        return _series(_table([*stored, *younger][-count:]), self._candle_ms)
 
     def accept(self, asset: str, candle: Candle) -> None:
         """Store a closed candle that follows the history."""
-        self._pens[asset].append(ClosedCandle(asset=asset, candle=candle))
+        self._store(asset, [candle])
 
     def subscribe(
         self,
@@ -99,6 +115,18 @@ class BybitFeed:
             on_connected=lambda _down_s: on_connected(),
             on_lost=on_lost,
         )
+
+    def _store(self, asset: str, candles: Sequence[Candle]) -> None:
+        # Read by the portfolio's thread: replaced as a whole, never changed.
+        self._unstored[asset] = waiting = [*self._unstored[asset], *candles]
+        try:
+            self._pens[asset].append(*(ClosedCandle(asset=asset, candle=c) for c in waiting))
+        except JournalError as error:
+            logger.bind(asset=asset).warning(
+                "{}: {} candles wait to be stored: {}", asset, len(waiting), error
+            )
+        else:
+            self._unstored[asset] = []
 
     def _fetch(self, asset: str, from_ms: int) -> list[Candle]:
         until_ms = self._now_ms()

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,8 +13,7 @@ from bin.bootstrap.desk import OperatorDesk
 from domain.errors import JournalError, TradingError
 from domain.operator.commands import CommandName
 from domain.operator.replies import Reply, ReplyCode
-from infra.drills.broken_database import Breakage, BrokenDatabase, Damage
-from infra.drills.ports import DrilledJournals
+from infra.drills.broken_database import Damage, refuse
 from infra.operator.panic_file import PanicFile
 from infra.store.audit import read_audit
 from tests.system.floor import Floor, floor
@@ -35,10 +34,9 @@ def done() -> list[str]:
 
 @pytest.fixture
 def desk(here: Floor, tmp_path: Path, done: list[str]) -> Iterator[OperatorDesk]:
-    """Return a desk that can store nothing from its first fact on."""
-    broken = BrokenDatabase(Breakage(damage=Damage.READ_ONLY, first=1, count=10_000))
-    drilled = DrilledJournals(here.run.ports.journals, None, broken)
-    run = replace(here.run, ports=replace(here.run.ports, journals=drilled))
+    """Return a desk of a run in which nobody can store anything."""
+    journals = here.run.ports.journals
+    usual, journals.before_write = journals.before_write, partial(refuse, damage=Damage.READ_ONLY)
 
     def reload(operator: str, _: Callable[[], Origin]) -> Reply:
         done.append(operator)
@@ -48,8 +46,9 @@ def desk(here: Floor, tmp_path: Path, done: list[str]) -> Iterator[OperatorDesk]
         done.append(level)
         return Reply(code=ReplyCode.DONE, title="logging")
 
-    made = OperatorDesk(run, tmp_path, reload, {CommandName.LOG: log})
+    made = OperatorDesk(here.run, tmp_path, reload, {CommandName.LOG: log})
     with ExitStack() as held:
+        held.callback(setattr, journals, "before_write", usual)
         held.callback(made.close)
         made.panic_file.start()
         held.callback(made.panic_file.close)
@@ -94,8 +93,12 @@ def test_a_panic_goes_on(here: Floor, desk: OperatorDesk) -> None:
 
     assert desk.answer_text("cli", "panic").code is ReplyCode.DONE
 
-    told = [entry.what for entry in read_audit(here.journal) if "cli: panic" in entry.what]
-    assert told
+    here.run.ports.journals.before_write = lambda _database: None
+
+    def is_stored() -> bool:
+        return any("cli: panic ->" in entry.what for entry in read_audit(here.journal))
+
+    here.wait(is_stored, "the panic is stored")
 
 
 class TestPanicFile:

@@ -1,0 +1,282 @@
+"""The reserve: a file whose disk space is its own, for facts that cannot wait for the journal.
+
+It is filled with zeros and synced when a run starts, so that a record needs no new page of the
+disk: what is written later overwrites blocks that the file has already. (A file system that never
+overwrites, like btrfs or zfs, gives no such promise; there a record may be kept in memory alone.)
+
+A record begins at a sector: magic, whether it is booked, its number, length and checksum, then
+address, time and facts as JSON. It is synced before `add` returns. Once its facts are committed to
+the journal it is marked as booked, one byte in place; a kill between the two leaves a record whose
+facts are stored already, which the journal finds out when it reads it (`SqliteJournal.kept`). Space
+is used again from the front once every record is booked. Reading looks at each sector: a record
+counts where magic and checksum hold and it is not booked, so a torn one is as if it had never been
+begun, and hides no other.
+
+What cannot be written (no space was there at the start, or the device fails) is kept in memory, so
+that a replaced actor still finds it; `is_kept` says that a kill would forget it.
+"""
+
+import os
+import struct
+import threading
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from loguru import logger
+
+from domain.facts import Fact
+from domain.portfolio.protection import ProtectionState
+from domain.trading.decisions import Decision
+from infra.store.reserve_records import pack, unpack
+
+SIZE_BYTES = 1 << 20
+"""For some two thousand closes."""
+_SECTOR_BYTES = 512
+_MAGIC = b"RSV1"
+_HEADER = struct.Struct("<4sB3xQII")
+"""Magic, whether it is booked, number, length of the rest and its checksum."""
+_BOOKED_AT = 4
+"""Offset of that byte."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """Facts of one address that belong together."""
+
+    number: int
+    address: str
+    recorded_ms: int
+    """When they were recorded, trading clock."""
+    facts: tuple[Fact, ...]
+    offset: int | None
+    """In the file; None: in memory alone."""
+
+
+class Reserve:
+    """All records that are not booked; safe from any thread."""
+
+    def __init__(self, file: Path | None, size_bytes: int = SIZE_BYTES) -> None:
+        """Read what an earlier process has left, and allocate what is missing.
+
+        Args:
+            file: made where it is not there; None: in memory alone, for runs that nobody kills.
+            size_bytes: of a new file.
+        """
+        self._file = file
+        self._size_bytes = size_bytes
+        self._lock = threading.Lock()
+        self._descriptor: int | None = None
+        self._records: list[Record] = []
+        self._booked: set[int] = set()
+        """Records in the file that could not be marked as booked."""
+        self._is_refused = False
+        """The newest try to get the file's space has failed."""
+        self._number = 0
+        self._end = 0
+        self.allocate()
+
+    @property
+    def is_allocated(self) -> bool:
+        """Tell whether the file has its space; always so where there is to be none."""
+        return self._file is None or self._descriptor is not None
+
+    @property
+    def is_kept(self) -> bool:
+        """Tell whether every record would outlive the process."""
+        return self._file is None or all(record.offset is not None for record in self.records())
+
+    @property
+    def newest_epoch(self) -> int:
+        """The newest protection epoch among the records; 0: they have none."""
+        return max((epoch for record in self.records() for epoch in _epochs(record)), default=0)
+
+    def allocate(self) -> bool:
+        """Take the file's space unless it is taken; False where there is none."""
+        with self._lock:
+            if self.is_allocated or self._file is None:
+                return True
+            try:
+                self._descriptor = _allocated(self._file, self._size_bytes)
+            except OSError as error:
+                if not self._is_refused:
+                    logger.warning("{} gets no space: {}", self._file, error.strerror)
+                    self._read_unallocated()
+                self._is_refused = True
+                return False
+            self._is_refused = False
+            self._read(self._descriptor)
+            return True
+
+    def records(self, address: str | None = None) -> list[Record]:
+        """Return what is not booked of an address (None: of all), oldest first."""
+        with self._lock:
+            return [r for r in self._records if address in (None, r.address)]
+
+    def add(self, address: str, facts: Sequence[Fact], recorded_ms: int) -> bool:
+        """Keep facts; False where they are in memory alone."""
+        with self._lock:
+            self._number += 1
+            body = pack(address, recorded_ms, facts)
+            offset = self._write(self._number, body)
+            record = Record(
+                number=self._number,
+                address=address,
+                recorded_ms=recorded_ms,
+                facts=tuple(facts),
+                offset=offset,
+            )
+            self._records.append(record)
+            return offset is not None
+
+    def discard(self, record: Record) -> None:
+        """Forget a record whose facts are stored."""
+        with self._lock:
+            self._records.remove(record)
+            if record.offset is not None and not self._mark_booked(record.offset):
+                self._booked.add(record.number)
+            if not self._records:
+                self._end = 0
+
+    def close(self) -> None:
+        """Let go of the file; may be called twice."""
+        with self._lock:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+            self._descriptor = None
+
+    def _mark_booked(self, offset: int) -> bool:
+        descriptor = self._descriptor
+        return descriptor is not None and self._overwrite(descriptor, b"\1", offset + _BOOKED_AT)
+
+    def _write(self, number: int, body: bytes) -> int | None:
+        """Return where a record was written; None where it was not."""
+        if self._file is None:
+            return None
+        offset = self._end
+        header = _HEADER.pack(_MAGIC, 0, number, len(body), _checksum(number, body))
+        end = offset + _sectors(len(header) + len(body))
+        if self._descriptor is None or end > self._size_bytes:
+            logger.critical("{} has no room: a record is kept in memory alone", self._file)
+            return None
+        if not self._overwrite(self._descriptor, header + body, offset):
+            return None
+        self._end = end
+        return offset
+
+    def _overwrite(self, descriptor: int, data: bytes, offset: int) -> bool:
+        try:
+            _write_all(descriptor, data, offset)
+            os.fsync(descriptor)
+        except OSError as error:
+            logger.critical("{} cannot be written: {}", self._file, error.strerror)
+            return False
+        return True
+
+    def _read(self, descriptor: int) -> None:
+        """Find the records of an earlier process, and write those of this one behind them."""
+        data = os.pread(descriptor, self._size_bytes, 0)
+        in_file = sorted(_records_in(data), key=lambda record: record.number)
+        found = [record for record in in_file if record.number not in self._booked]
+        of_ours = [record for record in self._records if record.offset is None]
+        self._number = max(self._number, _newest_number(data))
+        self._end = max((_end_of(data, r.offset or 0) for r in in_file), default=0)
+        self._records = [*found, *map(self._rewritten, of_ours)]
+
+    def _rewritten(self, record: Record) -> Record:
+        self._number += 1
+        body = pack(record.address, record.recorded_ms, record.facts)
+        return replace(record, number=self._number, offset=self._write(self._number, body))
+
+    def _read_unallocated(self) -> None:
+        """Find the records in a file that has lost a part of its space."""
+        if self._file is None or self._records or not self._file.exists():
+            return
+        try:
+            self._records = sorted(_records_in(self._file.read_bytes()), key=lambda r: r.number)
+        except OSError as error:
+            logger.critical("{} cannot be read: {}", self._file, error.strerror)
+
+
+def _allocated(file: Path, size_bytes: int) -> int:
+    """Return the descriptor of a file that has all its blocks.
+
+    Raises:
+        OSError: there is no space, or the file cannot be made.
+    """
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        found = os.fstat(descriptor)
+        # A copy may have holes in the place of zeros: what is there is written once more then.
+        is_whole = found.st_size >= size_bytes and found.st_blocks * _SECTOR_BYTES >= size_bytes
+        if not is_whole:
+            data = os.pread(descriptor, size_bytes, 0)
+            _write_all(descriptor, data.ljust(size_bytes, b"\0"))
+            os.fsync(descriptor)
+            _sync_folder(file.parent)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _write_all(descriptor: int, data: bytes, offset: int = 0) -> None:
+    written = 0
+    while written < len(data):
+        written += os.pwrite(descriptor, data[written:], offset + written)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _headers_in(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """Yield of each whole record its offset, whether it is booked, its number and its body."""
+    for offset in range(0, len(data) - _HEADER.size, _SECTOR_BYTES):
+        magic, booked, number, length, checksum = _HEADER.unpack_from(data, offset)
+        body = data[offset + _HEADER.size : offset + _HEADER.size + length]
+        if magic == _MAGIC and len(body) == length and _checksum(number, body) == checksum:
+            yield offset, booked, number, body
+
+
+def _records_in(data: bytes) -> Iterator[Record]:
+    for offset, booked, number, body in _headers_in(data):
+        if not booked:
+            address, recorded_ms, facts = unpack(body)
+            yield Record(
+                number=number,
+                address=address,
+                recorded_ms=recorded_ms,
+                facts=facts,
+                offset=offset,
+            )
+
+
+def _newest_number(data: bytes) -> int:
+    return max((number for _, _, number, _ in _headers_in(data)), default=0)
+
+
+def _end_of(data: bytes, offset: int) -> int:
+    length = _HEADER.unpack_from(data, offset)[3]
+    return offset + _sectors(_HEADER.size + int(length))
+
+
+def _sectors(length: int) -> int:
+    return -(-length // _SECTOR_BYTES) * _SECTOR_BYTES
+
+
+def _checksum(number: int, body: bytes) -> int:
+    return zlib.crc32(body, number & 0xFFFFFFFF)
+
+
+def _epochs(record: Record) -> Iterator[int]:
+    for fact in record.facts:
+        if isinstance(fact, ProtectionState):
+            yield fact.epoch
+        elif isinstance(fact, Decision) and fact.protection is not None:
+            yield fact.protection.epoch

@@ -8,12 +8,12 @@ from actors.messages import RiskRaised
 from actors.ports import Journal
 from actors.wording import market, risk, system, trades
 from domain.facts import StateChange, StoredNews
-from domain.operator.commands import SettingsChanged
+from domain.operator.commands import CommandName, SettingsChanged
 from domain.operator.notices import Notice
 from domain.rules import TradingRules
 from domain.trading.decisions import Decision, Protection
 from domain.trading.ledger import Ledger, has_grown, is_ours
-from domain.trading.orders import Purpose
+from domain.trading.orders import ExitReason, Purpose
 from domain.trading.positions import Execution, Position, Trade
 
 Read = tuple[int, list[Notice]]
@@ -114,13 +114,19 @@ class Newsreader:
         )
 
     def _on_protection(self, protection: Protection) -> Iterator[Notice]:
-        yield risk.protection_fired(protection, self._rules.protection)
+        asker = self._asker(protection) if protection.reason is ExitReason.OPERATOR else ""
+        yield risk.protection_fired(protection, self._rules.protection, asker)
         end_ms = protection.cooldown_end_ms
         if end_ms <= protection.t_ms:
             return
         self._cooldowns[None] = end_ms
         why = f"emergency, {protection.reason}"
         yield market.cooldown_started(None, why, protection.t_ms, end_ms)
+
+    def _asker(self, panic: Protection) -> str:
+        """Return who asked for a panic, and by which way, as the command was stored with it."""
+        asked = (c for c in self._journal.commands() if c.command == CommandName.PANIC)
+        return next((c.operator for c in asked if c.ts_ms == panic.t_ms), "")
 
     def _on_change(self, change: StateChange) -> Iterator[Notice]:
         before, after = change.before, change.after

@@ -44,6 +44,7 @@ from actors.wording import figures, market, reports, risk, system
 from actors.wording.system import RunInfo
 from domain.errors import JournalError
 from domain.market.instruments import MINUTE_MS
+from domain.operator.commands import fold
 from domain.operator.notices import (
     Notice,
     NoticeKind,
@@ -110,7 +111,8 @@ class NotifierActor(SupervisedActor):
         for asset, rest in self._news.ledger.cooldowns.items():
             self._expect_end(asset, rest.end_ms)
         for address in self.given_up():
-            self._on_given_up(address, "see the logs")
+            if not self._is_known_given_up(address):
+                self._say_given_up(GivenUp(address=address, cause="see the logs"))
         ending = self.ending()
         if ending is not None:
             self._on_restarted(
@@ -134,7 +136,8 @@ class NotifierActor(SupervisedActor):
                 pass  # it is among the facts
             case RegimeChanged(report=report, previous=previous):
                 held = self._news.ledger.positions.get(report.asset)
-                self._say(market.regime_changed(report, previous, held, self._rules))
+                stopped = self._stopped_by(report.asset)
+                self._say(market.regime_changed(report, previous, held, self._rules, stopped))
             case EntryRefused(refusal=refusal):
                 self._say(market.entry_refused(refusal))
             case CooldownEnded(asset=asset, end_ms=end_ms):
@@ -150,8 +153,8 @@ class NotifierActor(SupervisedActor):
                 self._say(risk.risk_raised(message, self.now_ms))
             case Restarted(address=address):
                 self._on_restarted(address, message)
-            case GivenUp(address=address, cause=cause):
-                self._on_given_up(address, cause)
+            case GivenUp():
+                self._say_given_up(message)
             case ConnectionLost():
                 self._say(system.connection_lost(message, self.now_ms))
             case ConnectionRestored():
@@ -171,7 +174,20 @@ class NotifierActor(SupervisedActor):
     def _on_cooldown_ended(self, asset: str | None, end_ms: int) -> None:
         rest = None if asset is None else self._news.ledger.cooldowns[asset]
         if rest is None or rest.end_ms == end_ms:  # else it was prolonged
-            self._say(market.cooldown_ended(asset, end_ms))
+            self._say_cooldown_ended(asset, end_ms)
+
+    def _say_cooldown_ended(self, asset: str | None, end_ms: int) -> None:
+        self._say(market.cooldown_ended(asset, end_ms, self._stopped_by(asset)))
+
+    def _stopped_by(self, asset: str | None) -> str:
+        """Return what the operator has to end before an asset, or any, opens again; or nothing."""
+        commands = fold(self._journal.commands(), self._asset_names())
+        state = self._journal.newest_state()
+        if commands.panic is not None:
+            return "panic, until rearm"
+        if state is not None and state.is_halted:
+            return "halted, until rearm"
+        return "paused, until resume" if asset in commands.paused else ""
 
     def _on_loss_streak(self, end_ms: int) -> None:
         notice = risk.loss_streak_reached(end_ms, self._rules.protection)
@@ -185,8 +201,12 @@ class NotifierActor(SupervisedActor):
             ending, generation = message.ended_by, message.generation
             self._say(system.restarted(address, ending, generation, self.now_ms))
 
-    def _on_given_up(self, address: str, cause: str) -> None:
-        self._say(system.given_up(address, cause, self._run, self.now_ms))
+    def _say_given_up(self, message: GivenUp) -> None:
+        self._say(system.given_up(message, self._run, self.now_ms))
+
+    def _is_known_given_up(self, address: str) -> bool:
+        told = self._post.newest(NoticeKind.RISK, [system.given_up_cause(address)])
+        return told is not None and told.t_ms >= self._run.started_ms
 
     def _on_state(self, snapshot: AssetSnapshot | PortfolioSnapshot) -> None:
         if isinstance(snapshot, PortfolioSnapshot):
@@ -272,7 +292,7 @@ class NotifierActor(SupervisedActor):
             ended = CooldownEnded(asset=asset, end_ms=end_ms)
             self._remind(f"cooldown/{asset}", end_ms, ended)
         elif end_ms and self._post.knows(market.cooldown_key(asset, "start", end_ms)):
-            self._say(market.cooldown_ended(asset, end_ms))
+            self._say_cooldown_ended(asset, end_ms)
 
     # Reports.
 

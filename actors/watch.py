@@ -76,7 +76,7 @@ class MalfunctionWatch:
             asset=None,
             what=f"malfunction over: {source} works again",
             figures=f"lasted_s={(now_ms - since_ms) // 1000}",
-            effect="entries are allowed again where nothing else forbids them",
+            effect="it keeps no entry back any more",
             advice="nothing to do",
         )
 
@@ -142,7 +142,7 @@ def _wallet_agrees(since_ms: int, balance: Decimal) -> RiskRaised:
         asset=None,
         what="the exchange's balance and the books agree again",
         figures=f"balance={balance:f}",
-        effect="entries are allowed again where nothing else forbids them",
+        effect="it keeps no entry back any more",
         advice="nothing to do",
     )
 

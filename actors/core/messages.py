@@ -56,3 +56,7 @@ class GivenUp(Message):
     cause: str
     crash_id: str | None = field(default=None, compare=False)
     """Of its last crash; None where it was given up by order."""
+    failures: int = field(default=0, compare=False)
+    """Within the policy's time; 0 where it was given up by order."""
+    allowed: int = field(default=0, compare=False)
+    """Restarts within that time."""

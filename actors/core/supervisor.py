@@ -394,20 +394,20 @@ class Supervisor:
         )
         pause_s = self._policy.backoff_s(len(child.failures_s), self._random)
         if len(child.failures_s) > self._policy.max_restarts:
-            self._give_up(child, report.cause)
+            self._give_up(child, report.cause, child.failure)
             pause_s = self._policy.backoff_max_s
         if child.status is not ChildStatus.GIVEN_UP:
             child.restarts += 1
             child.status = ChildStatus.WAITING
             child.restart_at_s = now_s + pause_s
 
-    def _give_up(self, child: Child, cause: str) -> None:
+    def _give_up(self, child: Child, cause: str, failure: Failure | None = None) -> None:
         if child.status in (ChildStatus.GIVEN_UP, ChildStatus.STOPPED):
             return
         if not child.spec.is_kept:
             self._abolish(child)
         if child.spec.address not in self._system.given_up:
-            self._tell_given_up(child, cause)
+            self._tell_given_up(child, cause, failure)
         if not child.spec.is_kept:
             self._settle(child)
 
@@ -420,14 +420,18 @@ class Supervisor:
         child.restart_at_s = None
         self._bury_all(child.address.mailbox.close(), f"{child.spec.address} was given up")
 
-    def _tell_given_up(self, child: Child, cause: str) -> None:
+    def _tell_given_up(self, child: Child, cause: str, failure: Failure | None) -> None:
         name = child.spec.address
         child.given_up_because = cause
         logger.bind(actor=name).error("{} was given up: {}", name, cause)
         self._system.given_up.add(name)
         crash = child.reports[-1] if child.reports else None
         event = GivenUp(
-            address=name, cause=cause, crash_id=None if crash is None else crash.crash_id
+            address=name,
+            cause=cause,
+            crash_id=None if crash is None else crash.crash_id,
+            failures=0 if failure is None else failure.failures,
+            allowed=self._policy.max_restarts,
         )
         origin = None if crash is None else crash.origin
         self._system.tell_all(event, sender=SUPERVISOR, origin=origin)

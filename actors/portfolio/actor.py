@@ -210,7 +210,12 @@ class PortfolioActor(SupervisedActor):
         return None
 
     def _snapshot(self) -> PortfolioSnapshot:
-        return replace(self._desk.books.snapshot(), not_flat=self._operations.not_flat)
+        panic = self._operations.state.panic
+        return replace(
+            self._desk.books.snapshot(),
+            panic_by="" if panic is None else panic.operator,
+            not_flat=self._operations.not_flat,
+        )
 
     # What concerns more than one part.
 

@@ -127,7 +127,10 @@ class Operations:
         concerned = meant - self.state.paused if is_pause else meant & self.state.paused
         if not concerned:
             return False, _sentence(meant, "paused already" if is_pause else "not paused")
-        says = "nothing is opened until resume" if is_pause else "may open again"
+        says = "nothing is opened until resume"
+        if not is_pause:
+            says = "paused no more; nothing is opened until rearm"
+            says = says if self._is_stopped else "may open again"
         return True, _sentence(concerned, says)
 
     def _judge_close(self, meant: frozenset[str]) -> _Verdict:

@@ -15,6 +15,7 @@ GOOD, BAD, CLOCK, SIREN = "🟢", "🔴", "⏰", "🚨"
 LINE = 40
 """Characters that a phone shows in one line."""
 _LONGEST = 300
+_WAYS = {"telegram": "Telegram", "http": "HTTP"}
 _NO_BREAK = "\u00a0"
 
 
@@ -80,6 +81,14 @@ def day(time_ms: int) -> str:
 def direction(side: Side) -> str:
     """Return what a position of an entry's side is called."""
     return "SHORT" if side is Side.SELL else "LONG"
+
+
+def asker(operator: str) -> str:
+    """Return who asked for a command, and by which way: `telegram/7` is 7 by Telegram."""
+    way, _, who = operator.partition("/")
+    if who and way in _WAYS:
+        return words(f"{who} by {_WAYS[way]}")
+    return f"the signal {operator}" if operator.startswith("SIG") else words(operator)
 
 
 def with_held_back(notice: Notice, before: Similar) -> Notice:

@@ -27,9 +27,21 @@ _REFUSALS = {
 
 
 def regime_changed(
-    report: Report, previous: Regime, position: Position | None, rules: TradingRules
+    report: Report,
+    previous: Regime,
+    position: Position | None,
+    rules: TradingRules,
+    stopped_by: str = "",
 ) -> Notice:
-    """Return the notice of a new regime."""
+    """Return the notice of a new regime.
+
+    Args:
+        report: of the close at which it began.
+        previous: the one before.
+        position: the asset's open one.
+        rules: the settings of the averages.
+        stopped_by: what forbids all entries; empty: nothing does.
+    """
     instrument = rules.asset(report.asset).instrument
     is_good = report.regime is Regime.ACTIVE
     sign, verdict = (say.GOOD, "favorable") if is_good else (say.BAD, "not favorable")
@@ -39,7 +51,7 @@ def regime_changed(
         f"Price {say.price(report.close, instrument)}, {_place(report)}",
         f"EMA {rules.strategy.ema_short_period} {say.price(report.ema_short, instrument)}",
         f"EMA {rules.strategy.ema_long_period} {say.price(report.ema_long, instrument)}",
-        _meaning(report, position),
+        _meaning(report, position, stopped_by),
         say.utc(report.t_ms),
     ]
     return Notice(
@@ -60,10 +72,12 @@ def _place(report: Report) -> str:
     return "above both EMAs" if all(above) else "between the EMAs"
 
 
-def _meaning(report: Report, position: Position | None) -> str:
+def _meaning(report: Report, position: Position | None, stopped_by: str) -> str:
     if position is not None:
         closes = "is closed now" if report.own_exit is not None else "stays open"
         return f"The open {say.direction(position.side)} {closes}."
+    if stopped_by:
+        return f"No entries: {stopped_by}."
     if report.regime is Regime.ACTIVE:
         return "A fresh bearish cross may open a short."
     if report.regime is Regime.COOLDOWN:
@@ -115,11 +129,20 @@ def cooldown_started(asset: str | None, why: str, from_ms: int, end_ms: int) -> 
     return _cooldown(asset, "start", from_ms, end_ms, lines)
 
 
-def cooldown_ended(asset: str | None, end_ms: int) -> Notice:
-    """Return the notice that a cooldown is over."""
+def cooldown_ended(asset: str | None, end_ms: int, stopped_by: str = "") -> Notice:
+    """Return the notice that a cooldown is over.
+
+    Args:
+        asset: whose; None: the portfolio's.
+        end_ms: when it ended.
+        stopped_by: what forbids its entries all the same; empty: nothing does.
+    """
+    left = ["0 min left, entries are allowed again"]
+    if stopped_by:
+        left = ["0 min left", f"No entries: {stopped_by}"]
     lines = [
         f"{say.CLOCK} {asset or 'Portfolio'}: cooldown over",
-        "0 min left, entries are allowed again",
+        *left,
         say.utc(end_ms),
     ]
     return _cooldown(asset, "end", end_ms, end_ms, lines)

@@ -14,12 +14,18 @@ _FIRED = {
     ExitReason.DAILY_LOSS: "EMERGENCY: daily loss",
     ExitReason.CORRELATION: "EMERGENCY: correlation",
     ExitReason.MALFUNCTION: "EMERGENCY: malfunction",
-    ExitReason.OPERATOR: "PANIC: by the operator",
+    ExitReason.OPERATOR: "PANIC",
 }
 
 
-def protection_fired(protection: Protection, rules: ProtectionRules) -> Notice:
-    """Return the notice of an emergency or a halt."""
+def protection_fired(protection: Protection, rules: ProtectionRules, asker: str = "") -> Notice:
+    """Return the notice of an emergency, a halt or a panic.
+
+    Args:
+        protection: what fired.
+        rules: its limits.
+        asker: of a panic: who asked for it, and by which way.
+    """
     is_halt = protection.reason is ExitReason.HALT
     closing = ", ".join(close.asset for close in protection.closes)
     blocked = []
@@ -31,13 +37,14 @@ def protection_fired(protection: Protection, rules: ProtectionRules) -> Notice:
         advice = "You can: check, then send rearm."
     elif protection.reason is ExitReason.OPERATOR:
         blocked = ["No entries until rearm"]
-        advice = "You can: wait until each asset is told to be flat."
+        advice = "You can: wait until all is told flat."
     elif protection.reason is ExitReason.MALFUNCTION:
         blocked = ["No entries until it works again", *blocked]
     elif protection.reason is ExitReason.DAILY_LOSS:
         blocked = ["No entries for the rest of the UTC day", *blocked]
     lines = [
         f"{say.SIREN} {_FIRED.get(protection.reason, str(protection.reason))}",
+        *([f"Asked for by {say.asker(asker)}"] if asker else []),
         *_figures(protection, rules),
         f"Closing: {closing or 'nothing is open'}",
         *blocked,
@@ -79,7 +86,7 @@ def size_changed(state: ProtectionState, rules: ProtectionRules) -> Notice:
         ]
     else:
         lines = [
-            f"{say.GOOD} Drawdown: full entries again",
+            f"{say.GOOD} Drawdown: full size again",
             f"Drawdown {drawdown}, limit {say.percent(rules.drawdown_restore_fraction)}",
         ]
     key = f"size/{state.is_reduced}/{state.t_ms}"
@@ -103,7 +110,7 @@ def loss_streak_reached(end_ms: int, rules: ProtectionRules) -> Notice:
         f"{say.SIREN} {rules.loss_streak} losing trades in a row",
         f"Limit {rules.loss_streak} over all assets",
         "Nothing was closed.",
-        f"No entries until {say.utc(end_ms)}" if end_ms > from_ms else "Entries go on.",
+        f"No entries until {say.utc(end_ms)}" if end_ms > from_ms else "No cooldown follows.",
         "You can: wait, or pause all.",
         say.utc(from_ms),
     ]

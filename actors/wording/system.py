@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from actors.core.messages import Ending
+from actors.core.messages import Ending, GivenUp
 from actors.messages import ConnectionLost, ConnectionRestored, SystemChanged
 from actors.names import PORTFOLIO, asset_of
 from actors.wording import figures as say
@@ -38,10 +38,13 @@ _CHANGES = 20
 
 def restarted(address: str, ending: Ending, generation: int, t_ms: int) -> Notice:
     """Return the notice that an actor crashed or hung, and is back."""
+    count = [f"Restart {ending.failures} of {ending.allowed} allowed"]
+    if ending.failures > ending.allowed:
+        count = [_too_many(ending.failures, ending.allowed), "Given up, and started all the same"]
     lines = [
         f"⚠️ {address} {'hung' if ending.is_hang else 'crashed'}, is back",
         f"Cause: {say.words(ending.cause)}",
-        f"Restart {ending.failures} of {ending.allowed} allowed",
+        *count,
         f"Back after {say.duration(ending.down_ms)}",
         f"Crash id {ending.crash_id}",
         say.utc(t_ms),
@@ -56,6 +59,10 @@ def restarted(address: str, ending: Ending, generation: int, t_ms: int) -> Notic
     )
 
 
+def _too_many(failures: int, allowed: int) -> str:
+    return f"Failures {failures}, restarts allowed {allowed}"
+
+
 def restarts_by_address(causes: Mapping[str, int]) -> dict[str, int]:
     """Return how often each actor was restarted, by the causes of notices."""
     return {
@@ -65,8 +72,9 @@ def restarts_by_address(causes: Mapping[str, int]) -> dict[str, int]:
     }
 
 
-def given_up(address: str, cause: str, run: RunInfo, t_ms: int) -> Notice:
+def given_up(message: GivenUp, run: RunInfo, t_ms: int) -> Notice:
     """Return the notice that an actor failed too often. It is a risk: something is suspended."""
+    address, crash = message.address, message.crash_id
     asset = asset_of(address)
     suspended = ["Its part of the system is suspended."]
     if asset is not None:
@@ -75,19 +83,26 @@ def given_up(address: str, cause: str, run: RunInfo, t_ms: int) -> Notice:
         suspended = ["Nothing is opened any more.", "The system stops in order."]
     lines = [
         f"{say.SIREN} {address} was given up",
-        f"Cause: {say.words(cause)}",
+        f"Cause: {say.words(message.cause)}",
+        *([_too_many(message.failures, message.allowed)] if message.failures else []),
+        *([] if crash is None else [f"Crash id {crash}"]),
         *suspended,
         "You can: restart it, or the system.",
         say.utc(t_ms),
     ]
     return Notice(
-        key=f"given up/{address}/{run.started_ms}",
+        key=f"given up/{address}/{run.started_ms}/{crash or ''}",
         kind=NoticeKind.RISK,
         asset=asset,
-        cause=f"given up {address}",
+        cause=given_up_cause(address),
         t_ms=t_ms,
         text="\n".join(lines),
     )
+
+
+def given_up_cause(address: str) -> str:
+    """Return what all notices that an actor was given up have in common."""
+    return f"given up {address}"
 
 
 def connection_lost(message: ConnectionLost, t_ms: int) -> Notice:

@@ -9,6 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from actors.wording.figures import asker
 from bin.bootstrap.run import Run
 from domain.market.instruments import Instrument, Side
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
@@ -157,6 +158,8 @@ def _portfolio_line(portfolio: PortfolioSnapshot | None, now_ms: int) -> Text:
         line.append(f"  global cooldown {rests_min} min", "yellow")
     if portfolio.is_halted:
         line.append("  HALTED", "red")
+    if portfolio.panic_since_ms is not None:
+        line.append(f"  PANIC by {asker(portfolio.panic_by)}", "red")
     return line
 
 

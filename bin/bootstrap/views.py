@@ -101,6 +101,7 @@ class Views:
                 "trades": portfolio.trades,
                 "paused": sorted(portfolio.paused),
                 "panic_since_ms": portfolio.panic_since_ms,
+                "panic_by": portfolio.panic_by,
                 "not_flat": sorted(portfolio.not_flat),
                 "is_halted": portfolio.is_halted,
                 "is_reduced": portfolio.is_reduced,
@@ -115,6 +116,7 @@ class Views:
         if portfolio.panic_since_ms is not None:
             waits = ", ".join(sorted(portfolio.not_flat))
             yield f"{say.SIREN} PANIC since {say.utc(portfolio.panic_since_ms)}, until rearm"
+            yield f"Asked for by {say.asker(portfolio.panic_by)}"
             yield f"Not shown flat yet: {waits}" if waits else "All flat at the exchange"
         if portfolio.is_halted:
             yield f"{say.SIREN} HALTED until rearm"

@@ -51,6 +51,8 @@ class PortfolioSnapshot:
     """Assets that the operator lets open nothing."""
     panic_since_ms: int | None = None
     """Since when the operator lets nothing be open at all; None: it may."""
+    panic_by: str = ""
+    """In a panic: who asked for it."""
     not_flat: tuple[str, ...] = ()
     """In a panic: assets of which the exchange has not said yet that nothing is open."""
     malfunctions: Mapping[str, str] = field(default_factory=dict)

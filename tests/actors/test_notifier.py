@@ -15,6 +15,7 @@ from actors.core.system import ActorSystem, Moment
 from actors.messages import (
     ConnectionLost,
     EntryRefused,
+    GivenUp,
     LossStreakReached,
     PositionDiffers,
     PositionOpened,
@@ -30,6 +31,7 @@ from actors.names import NOTIFIER
 from actors.notifier import NotifierActor
 from actors.wording.system import RunInfo
 from domain.market.instruments import DAY_MS, HOUR_MS, MINUTE_MS, Side
+from domain.operator.commands import CommandName, OperatorCommand
 from domain.operator.notices import NoticeRules
 from domain.portfolio.protection import initial_state
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
@@ -362,7 +364,7 @@ def test_cooldowns_of_no_length_are_not_told(tmp_path: Path) -> None:
         assert "Cooldown 0 min" not in exited
         emergency, streak = room.notices("risk")
         assert "No entries" not in emergency
-        assert "Entries go on." in streak
+        assert "No cooldown follows." in streak
 
 
 def test_an_exit_is_told_with_its_result_and_its_cooldown(room: Newsroom) -> None:
@@ -485,3 +487,90 @@ def test_a_fact_without_words_is_told_as_such_and_hides_no_other(
 
     assert room.notices("risk")[0].startswith("🚨 a fact has no words")
     assert len(room.notices("entry")) == 1
+
+
+def command_by(operator: str, name: CommandName, argument: str = "") -> OperatorCommand:
+    return OperatorCommand(
+        command=name.value,
+        arguments=argument,
+        operator=operator,
+        result="done",
+        ts_ms=T_MS,
+        is_done=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("operator", "words"),
+    [
+        ("telegram/7", "7 by Telegram"),
+        ("http/ops", "ops by HTTP"),
+        ("SIGUSR2", "the signal SIGUSR2"),
+        ("the file PANIC", "the file PANIC"),
+    ],
+)
+def test_a_panic_names_who_asked_for_it_and_by_which_way(
+    room: Newsroom, operator: str, words: str
+) -> None:
+    panic = replace(PROTECTION, reason=ExitReason.OPERATOR, figures="", cooldown_end_ms=0)
+    room.store(Decision(t_ms=T_MS, protection=panic), command_by(operator, CommandName.PANIC))
+
+    room.tell(ProtectionFired(protection=panic))
+
+    assert room.notices("risk")[0].splitlines()[:2] == ["🚨 PANIC", f"Asked for by {words}"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [
+        ([command_by("x", CommandName.PANIC)], "panic, until rearm"),
+        ([replace(initial_state(Decimal(10_000), T_MS), is_halted=True)], "halted, until rearm"),
+        ([command_by("x", CommandName.PAUSE, "BTC")], "paused, until resume"),
+    ],
+    ids=["panic", "halt", "pause"],
+)
+def test_nothing_says_that_entries_are_allowed_while_the_operator_has_to_end_something(
+    room: Newsroom, facts: list[object], why: str
+) -> None:
+    store_entry(room)
+    room.store(EXIT, TRADE, *facts)
+    room.tell(
+        TradeClosed(trade=TRADE),
+        RegimeChanged(report=replace(REPORT, t_ms=T_MS + 1), previous=Regime.INACTIVE),
+    )
+    room.wait(EXIT.ts_ms + HOUR_MS)
+
+    ended = room.notices("cooldown")[-1]
+    assert ended.splitlines()[1:3] == ["0 min left", f"No entries: {why}"]
+    assert f"No entries: {why}." in room.notices("regime")[0]
+
+
+def test_an_actor_that_is_given_up_again_in_the_same_run_is_told_again(room: Newsroom) -> None:
+    first = GivenUp(
+        address="asset/BTC", cause="ValueError: 1", crash_id="1.7", failures=6, allowed=5
+    )
+
+    room.tell(first, first, replace(first, crash_id="1.9", cause="ValueError: 2"))
+
+    assert [text.splitlines()[1:4] for text in room.notices("risk")] == [
+        ["Cause: ValueError: 1", "Failures 6, restarts allowed 5", "Crash id 1.7"],
+        ["Cause: ValueError: 2", "Failures 6, restarts allowed 5", "Crash id 1.9"],
+    ]
+
+
+def test_a_new_life_does_not_tell_again_what_was_given_up(tmp_path: Path) -> None:
+    armed: list[bool] = []
+
+    def probe(address: str, at: Moment) -> None:
+        if address == NOTIFIER and at is Moment.BEFORE_WORK and armed:
+            armed.clear()
+            raise RuntimeError("boom")
+
+    for room in newsroom_in(tmp_path, probe=probe):
+        room.system.given_up.add("asset/BTC")
+        room.tell(GivenUp(address="asset/BTC", cause="ValueError: 1", crash_id="1.7"))
+        armed.append(True)
+        room.tell(OPENED)
+
+        (text,) = room.notices("risk")
+        assert "Cause: ValueError: 1" in text

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.core.messages import Ending
+from actors.core.messages import Ending, GivenUp
 from actors.messages import (
     ConnectionLost,
     ConnectionRestored,
@@ -227,6 +227,28 @@ Until 2025-04-16 15:25 UTC
 0 min left, entries are allowed again
 2025-04-16 11:25 UTC""",
     ),
+    "cooldown over in a panic": (
+        market.cooldown_ended(None, T_MS, "panic, until rearm"),
+        """
+⏰ Portfolio: cooldown over
+0 min left
+No entries: panic, until rearm
+2025-04-16 11:25 UTC""",
+    ),
+    "panic": (
+        risk.protection_fired(
+            replace(PROTECTION, reason=ExitReason.OPERATOR, figures="", cooldown_end_ms=0),
+            RULES.protection,
+            "telegram/7",
+        ),
+        """
+🚨 PANIC
+Asked for by 7 by Telegram
+Closing: BTC, ETH
+No entries until rearm
+You can: wait until all is told flat.
+2025-04-16 11:25 UTC""",
+    ),
     "emergency": (
         risk.protection_fired(PROTECTION, RULES.protection),
         """
@@ -311,11 +333,34 @@ Back after 0.1s
 Crash id execution/BTC#1
 2025-04-16 11:25 UTC""",
     ),
+    "restarted though given up": (
+        system.restarted("execution/BTC", replace(ENDING, failures=6), 7, T_MS),
+        """
+⚠️ execution/BTC crashed, is back
+Cause: RuntimeError: boom
+Failures 6, restarts allowed 5
+Given up, and started all the same
+Back after 0.1s
+Crash id execution/BTC#1
+2025-04-16 11:25 UTC""",
+    ),
     "given up": (
-        system.given_up("asset/BTC", "RuntimeError: boom", RUN, T_MS),
+        system.given_up(
+            GivenUp(
+                address="asset/BTC",
+                cause="RuntimeError: boom",
+                crash_id="1.23230",
+                failures=6,
+                allowed=5,
+            ),
+            RUN,
+            T_MS,
+        ),
         """
 🚨 asset/BTC was given up
 Cause: RuntimeError: boom
+Failures 6, restarts allowed 5
+Crash id 1.23230
 BTC opens nothing.
 A position stays under its stop.
 You can: restart it, or the system.

@@ -109,7 +109,10 @@ def test_failed_constructors_count_towards_the_limit(build):
 
     assert house.child("a").status is ChildStatus.GIVEN_UP
     assert house.child("a").generation == 3
-    assert house.news("b") == [GivenUp(address="a", cause="BoomError: ")]
+    (told,) = house.news("b")
+    assert told == GivenUp(address="a", cause="BoomError: ")
+    assert (told.failures, told.allowed) == (3, 2)
+    assert told.crash_id == house.child("a").reports[-1].crash_id
 
 
 def test_failed_starts_count_towards_the_limit(build):

@@ -39,13 +39,8 @@ _WAITING = schema.Prepared(
     )
 )
 
-_LEVELS = {
-    NoticeKind.RISK: "WARNING",
-    NoticeKind.REGIME: "DEBUG",
-    NoticeKind.REFUSED: "DEBUG",
-    NoticeKind.COOLDOWN: "DEBUG",
-}
-"""Of the log line that each notice makes as well; INFO for the others."""
+_FREQUENT = frozenset({NoticeKind.REGIME, NoticeKind.REFUSED, NoticeKind.COOLDOWN})
+"""What the log need not show as well where a channel takes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,16 +118,16 @@ class SqliteOutbox:
 
     def put(self, notice: Notice) -> None:
         """Store a notice for its channels, unless its key is stored already."""
-        channels = [name for name, kinds in self._rules().kinds.items() if notice.kind in kinds]
+        channels = self._channels(notice)
         if self._store(notice, channels, is_held_back=False):
-            level = _LEVELS.get(notice.kind, "INFO")
-            logger.bind(kind=notice.kind.value).log(level, _in_one_line(notice.text))
+            _log(notice, is_carried=bool(channels))
             for channel in channels:
                 self._on_stored(channel)
 
     def hold_back(self, notice: Notice) -> None:
         """Store a notice only to count it, unless its key is stored already."""
-        self._store(notice, [], is_held_back=True)
+        if self._store(notice, [], is_held_back=True):
+            _log(notice, is_carried=bool(self._channels(notice)))
 
     def knows(self, key: str) -> bool:
         """Tell whether a notice of this key is stored."""
@@ -164,6 +159,9 @@ class SqliteOutbox:
             .order_by(_NOTICE.c.cause)
         )
         return {row["cause"]: row["n"] for row in counted.execute(self._database)}
+
+    def _channels(self, notice: Notice) -> list[str]:
+        return [name for name, kinds in self._rules().kinds.items() if notice.kind in kinds]
 
     def _store(self, notice: Notice, channels: Sequence[str], *, is_held_back: bool) -> bool:
         """Store a notice with its deliveries; False where its key is stored already."""
@@ -202,6 +200,13 @@ class SqliteOutbox:
 
 def _columns() -> list[peewee.Column]:
     return [getattr(_NOTICE.c, field.name) for field in fields(Notice)]
+
+
+def _log(notice: Notice, *, is_carried: bool) -> None:
+    level = "DEBUG" if is_carried and notice.kind in _FREQUENT else "INFO"
+    if notice.kind is NoticeKind.RISK:
+        level = "WARNING"
+    logger.bind(kind=notice.kind.value).log(level, _in_one_line(notice.text))
 
 
 def _in_one_line(text: str) -> str:

@@ -128,6 +128,23 @@ def test_what_was_held_back_is_counted_and_not_sent(journals: SqliteJournals) ->
     assert statuses(journals, "WAITING") == 1
 
 
+@pytest.mark.parametrize("kind", [NoticeKind.REGIME, NoticeKind.REFUSED, NoticeKind.COOLDOWN])
+@pytest.mark.parametrize("kinds", [{}, {"email": frozenset({NoticeKind.RISK})}, {"telegram": ALL}])
+def test_what_no_channel_takes_is_in_the_log_of_a_default_run(
+    journals: SqliteJournals, kind: NoticeKind, kinds: dict[str, frozenset[NoticeKind]]
+) -> None:
+    lines: list[str] = []
+    sink = logger.add(lines.append, level="INFO", format="{message}")
+    with outbox_in(journals, kinds) as outbox:
+        outbox.put(notice("a", kind))
+        outbox.hold_back(notice("b", kind))
+        outbox.hold_back(notice("b", kind))
+    logger.remove(sink)
+
+    is_shown = "telegram" not in kinds
+    assert lines == (["title a; body a\n", "title b; body b\n"] if is_shown else [])
+
+
 def test_only_the_newest_holder_of_the_outbox_can_write(journals: SqliteJournals) -> None:
     with outbox_in(journals, {}) as old, outbox_in(journals, {}), pytest.raises(FencedError):
         old.put(notice("a"))

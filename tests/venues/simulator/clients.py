@@ -17,6 +17,7 @@ from websockets.sync.client import connect
 from infra.settings import load_settings
 from infra.venues.simulator.exchange import SimulatedExchange
 from infra.venues.simulator.options import SimulatorOptions
+from infra.venues.simulator.shapes.text import text
 
 RULES = load_settings(None, environ={}, dotenv=None).trading_rules()
 INSTRUMENTS = [asset.instrument for asset in RULES.assets]
@@ -93,9 +94,9 @@ class Client:
         return Decimal(self.state()["prices"][symbol]["last"])
 
     def at(self, factor: str, symbol: str = BTC) -> str:
-        """Return a price on the tick, as a multiple of the last one."""
+        """Return a price on the tick, as a multiple of the last one, written as the exchange does."""
         tick = next(i.tick_size for i in INSTRUMENTS if i.symbol == symbol)
-        return str((self.last(symbol) * Decimal(factor)).quantize(tick))
+        return text((self.last(symbol) * Decimal(factor)).quantize(tick))
 
     def order(self, side: str, qty: str, **more) -> dict:
         body = {"symbol": BTC, "side": side, "orderType": "Market", "qty": qty}

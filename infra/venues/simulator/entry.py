@@ -9,7 +9,7 @@ from infra.venues.simulator.faults.kinds import Kind
 from infra.venues.simulator.memory.event_log import Chronicle
 from infra.venues.simulator.records import VenueOrder
 from infra.venues.simulator.tasks import Tasks
-from infra.venues.simulator.trading.ledger import NewOrder
+from infra.venues.simulator.trading.requests import NewOrder
 from infra.venues.simulator.trading.venue import Venue
 
 _SOONEST_S, _LATEST_S = 0.005, 0.020

@@ -58,12 +58,22 @@ class VenueOrder:
     take_profit: Decimal | None = None
     sl_trigger_by: str = "LastPrice"
     tp_trigger_by: str = "LastPrice"
+    tpsl_mode: str = ""
+    """Full or Partial: whether its stops are of the position or of its own fills."""
+    sl_limit_price: Decimal | None = None
+    tp_limit_price: Decimal | None = None
+    trailing_distance: Decimal | None = None
+    """Of a trailing stop, whose trigger follows the best price."""
+    active_price: Decimal | None = None
+    """Where a trailing stop begins to follow; None once it does."""
+    oco_id: str = ""
+    """Order that ends where this one is triggered."""
     trigger_price: Decimal | None = None
     trigger_direction: int = 0
     """1: triggered by a rise, 2: by a fall, 0: not conditional."""
     trigger_by: str = ""
     stop_order_type: str = ""
-    """Stop, StopLoss or TakeProfit."""
+    """Stop, StopLoss, TakeProfit, TrailingStop, PartialStopLoss or PartialTakeProfit."""
     create_type: str = "CreateByUser"
     position_idx: int = 0
     status: Status = Status.CREATED
@@ -107,7 +117,12 @@ class VenueOrder:
     @property
     def is_protective(self) -> bool:
         """Tell whether it is one of the position's own full stops."""
-        return self.stop_order_type in {"StopLoss", "TakeProfit"}
+        return self.stop_order_type in {"StopLoss", "TakeProfit", "TrailingStop"}
+
+    @property
+    def is_stop_of_position(self) -> bool:
+        """Tell whether it protects a position or a part of it."""
+        return self.is_protective or self.stop_order_type.startswith("Partial")
 
     @property
     def leaves_qty(self) -> Decimal:

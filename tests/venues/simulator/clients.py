@@ -94,7 +94,7 @@ class Client:
         return Decimal(self.state()["prices"][symbol]["last"])
 
     def at(self, factor: str, symbol: str = BTC) -> str:
-        """Return a price on the tick, as a multiple of the last one, written as the exchange does."""
+        """Return a multiple of the last price, on the tick, as the exchange writes it."""
         tick = next(i.tick_size for i in INSTRUMENTS if i.symbol == symbol)
         return text((self.last(symbol) * Decimal(factor)).quantize(tick))
 

@@ -8,12 +8,10 @@ CREATE, AMEND, STOP = "/v5/order/create", "/v5/order/amend", "/v5/position/tradi
 LIMITED = {"tpLimitPrice": "1", "slLimitPrice": "1", "tpOrderType": "Limit", "slOrderType": "Limit"}
 ENTRY = {"slippageToleranceType": "Percent", "slippageTolerance": "1", "smpType": "CancelBoth"}
 BEST = {"bboSideType": "Queue", "bboLevel": "1", "rpiTakerAccess": True, "timeInForce": "RPI"}
-TRAIL = {"trailingStop": "100", "activePrice": "1", "tpSize": "1", "slSize": "1"}
+SIZES = {"tpSize": "1", "slSize": "1"}
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [*LIMITED.items(), *ENTRY.items(), *BEST.items(), ("tpslMode", "Partial")]
-)
+@pytest.mark.parametrize(("name", "value"), [*LIMITED.items(), *ENTRY.items(), *BEST.items()])
 def test_an_order_that_asks_for_more_than_is_simulated_is_refused(
     client: Client, name: str, value: str
 ) -> None:
@@ -23,9 +21,7 @@ def test_an_order_that_asks_for_more_than_is_simulated_is_refused(
     assert client.records()["orders"] == []
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [*LIMITED.items(), *TRAIL.items(), ("tpslMode", "Partial")]
-)
+@pytest.mark.parametrize(("name", "value"), [*LIMITED.items(), *SIZES.items()])
 def test_a_stop_that_asks_for_more_than_is_simulated_changes_nothing(
     client: Client, name: str, value: str
 ) -> None:

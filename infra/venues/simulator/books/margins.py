@@ -14,7 +14,7 @@ from infra.venues.simulator.books.tiers import (
     maintenance_margin,
 )
 from infra.venues.simulator.prices.market import Market
-from infra.venues.simulator.records import VenueOrder
+from infra.venues.simulator.records import Status, VenueOrder
 
 
 class Margins:
@@ -76,8 +76,16 @@ class Margins:
 
     def of_order(self, order: VenueOrder) -> Decimal:
         """Return what one order binds: nothing where it only reduces."""
-        if order.reduce_only or order.is_protective:
+        is_waiting = order.trigger_price is not None and order.status is not Status.NEW
+        if order.reduce_only or order.is_protective or is_waiting:
             return ZERO
+        return self._needed(order)
+
+    def covers(self, order: VenueOrder, orders: Iterator[VenueOrder]) -> bool:
+        """Tell whether the account can bear an order that is triggered."""
+        return order.reduce_only or self._needed(order) <= self.available(orders)
+
+    def _needed(self, order: VenueOrder) -> Decimal:
         qty, position = order.leaves_qty, self._account.position(order.key)
         if position is not None and position.side is not order.side:
             qty = max(ZERO, qty - position.qty)

@@ -36,6 +36,8 @@ class PositionView:
     break_even_price: Decimal
     stop_loss: Decimal | None
     take_profit: Decimal | None
+    trailing_stop: Decimal
+    """How far it stands behind the best price; 0: none."""
     tier: int
     tier_limit: Decimal
     realized_now: Decimal
@@ -46,7 +48,12 @@ class PositionView:
 
 
 def position_view(
-    account: Account, margins: Margins, market: Market, key: str, stops: dict[str, Decimal]
+    account: Account,
+    margins: Margins,
+    market: Market,
+    key: str,
+    stops: dict[str, Decimal],
+    trailing: Decimal,
 ) -> PositionView:
     """Return a position as it is reported; `stops` are its levels by kind."""
     position, book = account.position(key), account.books[key]
@@ -73,6 +80,7 @@ def position_view(
         break_even_price=_break_even(position, book, account.rules.taker_fee_rate),
         stop_loss=stops.get("StopLoss"),
         take_profit=stops.get("TakeProfit"),
+        trailing_stop=trailing,
         tier=tier.number,
         tier_limit=tier.limit,
         realized_now=book.realized_now,

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from domain.market.instruments import Side
-from domain.trading.positions import ZERO, Position
+from domain.trading.positions import Position
 from infra.venues.simulator.books.keys import symbol_of
 from infra.venues.simulator.faults.kinds import Kind
 from infra.venues.simulator.faults.spec import FaultSpec
@@ -68,8 +68,7 @@ class Hand:
             price = self._market.mark_price(symbol)
             venue.bookings.settle_funding(key, price, rate, venue.ledger.now_ms())
         elif spec.kind is Kind.STOP_REMOVED:
-            if venue.protection.levels(key):
-                venue.trading_stop(key, ZERO, ZERO)
+            venue.protection.remove(key)
         elif spec.kind is Kind.POSITION_CLOSED:
             self._close(position, spec)
         elif spec.kind is Kind.LIQUIDATION:

@@ -80,6 +80,10 @@ class Chronicle:
             self._is_wallet_touched = True
             self._hub.publish_private("order", [order_push(order)])
 
+    def remember(self, order: VenueOrder) -> None:
+        """Write an order down that nobody is told of."""
+        self._state.add("order", ORDERS.dump_python(order, mode="json"))
+
     def execution(self, execution: VenueExecution) -> None:
         """Write an execution down, and tell of it."""
         self._state.add("execution", EXECUTIONS.dump_python(execution, mode="json"))

@@ -1,5 +1,6 @@
 """Positions, settings and money over REST."""
 
+from decimal import Decimal
 from operator import itemgetter
 
 from infra.venues.simulator import refusals
@@ -9,23 +10,14 @@ from infra.venues.simulator.books.tiers import MarginMode
 from infra.venues.simulator.core import Simulator
 from infra.venues.simulator.rest.paging import page, window
 from infra.venues.simulator.rest.params import Params
+from infra.venues.simulator.rest.stops import limit_of_stop, read_tpsl_mode
 from infra.venues.simulator.shapes.history import closed_pnl_row, deposit_row, transaction_row
 from infra.venues.simulator.shapes.positions import position_row
 from infra.venues.simulator.shapes.text import Json, text
 from infra.venues.simulator.shapes.wallet import wallet_row
+from infra.venues.simulator.trading.requests import PartialStops, StopRequest
 
-_TRIGGERS = ("LastPrice", "MarkPrice", "IndexPrice")
 _HEDGE, _ONE_WAY = "3", "0"
-_NOT_SIMULATED = (
-    "trailingStop",
-    "activePrice",
-    "tpSize",
-    "slSize",
-    "tpLimitPrice",
-    "slLimitPrice",
-    "tpOrderType",
-    "slOrderType",
-)
 
 
 def positions(core: Simulator, params: Params) -> Json:
@@ -68,18 +60,48 @@ def switch_mode(core: Simulator, params: Params) -> Json:
 
 
 def trading_stop(core: Simulator, params: Params) -> Json:
-    """POST /v5/position/trading-stop; full stops only."""
+    """POST /v5/position/trading-stop."""
     params.one_of("category", "linear")
-    params.one_of("tpslMode", "Full", default="Full")
-    params.refuse(*_NOT_SIMULATED)
-    core.venue.trading_stop(
-        _key(core, params),
-        params.number("stopLoss"),
-        params.number("takeProfit"),
-        sl_trigger_by=params.one_of("slTriggerBy", *_TRIGGERS, default="LastPrice"),
-        tp_trigger_by=params.one_of("tpTriggerBy", *_TRIGGERS, default="LastPrice"),
+    mode, key = read_tpsl_mode(params), _key(core, params)
+    stop_loss, take_profit = params.number("stopLoss"), params.number("takeProfit")
+    by_stop, by_target = (params.trigger_by(name) for name in ("slTriggerBy", "tpTriggerBy"))
+    if mode == "Full":
+        params.refuse("tpSize", "slSize")
+        wanted = StopRequest(
+            stop_loss=stop_loss,
+            take_profit=take_profit,
+            sl_trigger_by=by_stop,
+            tp_trigger_by=by_target,
+            trailing_distance=params.number("trailingStop"),
+            active_price=params.number("activePrice"),
+        )
+        core.venue.stops.set_full(key, wanted)
+        return {}
+    params.refuse("trailingStop", "activePrice")
+    core.venue.stops.add_partial(
+        key,
+        PartialStops(
+            qty=_partial_qty(params, stop_loss, take_profit),
+            stop_loss=stop_loss,
+            take_profit=take_profit,
+            sl_trigger_by=by_stop,
+            tp_trigger_by=by_target,
+            sl_limit_price=limit_of_stop(params, "sl"),
+            tp_limit_price=limit_of_stop(params, "tp"),
+        ),
     )
     return {}
+
+
+def _partial_qty(params: Params, stop_loss: Decimal | None, take_profit: Decimal | None) -> Decimal:
+    sizes = {
+        params.number(name)
+        for name, level in (("slSize", stop_loss), ("tpSize", take_profit))
+        if level
+    }
+    if len(sizes) != 1 or None in sizes:
+        raise refusals.invalid("tpSize, slSize")
+    return sizes.pop() or Decimal(0)
 
 
 def _key(core: Simulator, params: Params) -> str:

@@ -76,6 +76,15 @@ class Params:
             raise refusals.invalid(name)
         return number
 
+    def trigger_by(self, name: str, default: str = "LastPrice") -> str:
+        """Return which price triggers.
+
+        Raises:
+            RefusedError: it is none that does.
+        """
+        known = ("LastPrice", "MarkPrice", "IndexPrice")
+        return self.one_of(name, *known, default=default) if self.text(name) else default
+
     def flag(self, name: str) -> bool:
         """Return a boolean; False where it is absent."""
         return self.text(name).lower() == "true"

@@ -6,15 +6,13 @@ from infra.venues.simulator.faults.kinds import Kind
 from infra.venues.simulator.records import VenueExecution, VenueOrder
 from infra.venues.simulator.rest.paging import page, window
 from infra.venues.simulator.rest.params import Params
+from infra.venues.simulator.rest.stops import PARTIAL, limit_of_stop, read_tpsl_mode
 from infra.venues.simulator.shapes.orders import execution_row, order_row
 from infra.venues.simulator.shapes.text import Json
-from infra.venues.simulator.trading.ledger import Amendment, NewOrder
+from infra.venues.simulator.trading.requests import Amendment, NewOrder
 
 _CLOSED_KEPT = 500
-_TRIGGERS = ("LastPrice", "MarkPrice", "IndexPrice")
-_LIMITED_STOPS = ("tpLimitPrice", "slLimitPrice", "tpOrderType", "slOrderType")
 _NOT_SIMULATED = (
-    *_LIMITED_STOPS,
     "slippageToleranceType",
     "slippageTolerance",
     "smpType",
@@ -28,7 +26,7 @@ _FILTERS = ("", "Order", "StopOrder", "OpenOrder")
 def create(core: Simulator, params: Params) -> Json:
     """POST /v5/order/create; the answer comes before the order meets the market."""
     _linear(params)
-    params.one_of("tpslMode", "Full", default="Full")
+    mode = read_tpsl_mode(params)
     params.refuse(*_NOT_SIMULATED)
     is_market = params.one_of("orderType", "Market", "Limit") == "Market"
     qty = params.number("qty")
@@ -50,11 +48,14 @@ def create(core: Simulator, params: Params) -> Json:
             close_on_trigger=params.flag("closeOnTrigger"),
             stop_loss=params.number("stopLoss") or None,
             take_profit=params.number("takeProfit") or None,
-            sl_trigger_by=params.one_of("slTriggerBy", *_TRIGGERS, default="LastPrice"),
-            tp_trigger_by=params.one_of("tpTriggerBy", *_TRIGGERS, default="LastPrice"),
+            sl_trigger_by=params.trigger_by("slTriggerBy"),
+            tp_trigger_by=params.trigger_by("tpTriggerBy"),
+            tpsl_mode=mode,
+            sl_limit_price=limit_of_stop(params, "sl"),
+            tp_limit_price=limit_of_stop(params, "tp"),
             trigger_price=params.number("triggerPrice") or None,
             trigger_direction=params.integer("triggerDirection", 0) or 0,
-            trigger_by=params.one_of("triggerBy", *_TRIGGERS, default="LastPrice"),
+            trigger_by=params.trigger_by("triggerBy"),
         )
     )
     return _ids(order)
@@ -63,20 +64,24 @@ def create(core: Simulator, params: Params) -> Json:
 def amend(core: Simulator, params: Params) -> Json:
     """POST /v5/order/amend."""
     _linear(params)
-    params.one_of("tpslMode", "Full", default="Full")
-    params.refuse("tpLimitPrice", "slLimitPrice")
     order = _named(core, params)
+    mode = read_tpsl_mode(params) if params.text("tpslMode") else order.tpsl_mode
+    if mode != PARTIAL:
+        params.refuse("tpLimitPrice", "slLimitPrice")
     core.venue.amend(
         order,
         Amendment(
             qty=params.number("qty"),
             price=params.number("price"),
             trigger_price=params.number("triggerPrice"),
-            trigger_by=_trigger(params, "triggerBy", order.trigger_by),
+            trigger_by=params.trigger_by("triggerBy", order.trigger_by),
             stop_loss=params.number("stopLoss"),
             take_profit=params.number("takeProfit"),
-            sl_trigger_by=_trigger(params, "slTriggerBy", order.sl_trigger_by),
-            tp_trigger_by=_trigger(params, "tpTriggerBy", order.tp_trigger_by),
+            sl_trigger_by=params.trigger_by("slTriggerBy", order.sl_trigger_by),
+            tp_trigger_by=params.trigger_by("tpTriggerBy", order.tp_trigger_by),
+            tpsl_mode=mode,
+            sl_limit_price=params.number("slLimitPrice") or order.sl_limit_price,
+            tp_limit_price=params.number("tpLimitPrice") or order.tp_limit_price,
         ),
     )
     return _ids(order)
@@ -175,10 +180,6 @@ def executions(core: Simulator, params: Params) -> Json:
         seq=lambda execution: execution.seq,
         shape=execution_row,
     )
-
-
-def _trigger(params: Params, name: str, present: str) -> str:
-    return params.one_of(name, *_TRIGGERS, default=present) if params.text(name) else present
 
 
 def _linear(params: Params) -> None:

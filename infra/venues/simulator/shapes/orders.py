@@ -10,7 +10,6 @@ def order_row(order: VenueOrder) -> Json:
     """Return an order as REST shows it."""
     average = order.filled_notional / order.filled_qty if order.filled_qty else None
     price = order.price or order.last_price_on_created
-    has_levels = order.stop_loss is not None or order.take_profit is not None
     return {
         "orderId": order.order_id,
         "orderLinkId": order.link_id,
@@ -48,9 +47,9 @@ def order_row(order: VenueOrder) -> Json:
         "smpType": "None",
         "smpGroup": 0,
         "smpOrderId": "",
-        "tpslMode": "Full" if has_levels or order.is_protective else "",
-        "tpLimitPrice": "",
-        "slLimitPrice": "",
+        "tpslMode": _tpsl_mode(order),
+        "tpLimitPrice": optional(order.tp_limit_price),
+        "slLimitPrice": optional(order.sl_limit_price),
         "placeType": "",
         "slippageToleranceType": "UNKNOWN",
         "slippageTolerance": "",
@@ -61,6 +60,13 @@ def order_row(order: VenueOrder) -> Json:
         "rpiTakerAccess": False,
         "rpiMatchedQty": "0",
     }
+
+
+def _tpsl_mode(order: VenueOrder) -> str:
+    has_levels = order.stop_loss is not None or order.take_profit is not None
+    if order.stop_order_type.startswith("Partial"):
+        return "Partial"
+    return order.tpsl_mode or "Full" if has_levels or order.is_protective else ""
 
 
 def order_push(order: VenueOrder) -> Json:

@@ -35,7 +35,7 @@ def position_row(view: PositionView) -> Json:
         "tpslMode": "Full",
         "takeProfit": optional(view.take_profit),
         "stopLoss": optional(view.stop_loss),
-        "trailingStop": "0",
+        "trailingStop": text(view.trailing_stop),
         "unrealisedPnl": "" if is_flat else money(view.unrealized_pnl),
         "curRealisedPnl": money(view.realized_now),
         "cumRealisedPnl": money(view.realized_ever),

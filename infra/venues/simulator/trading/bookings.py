@@ -7,6 +7,7 @@ from infra.venues.simulator.books.account import closed_qty
 from infra.venues.simulator.books.keys import symbol_of
 from infra.venues.simulator.records import ExecType, VenueExecution, VenueOrder
 from infra.venues.simulator.trading.desk import Desk
+from infra.venues.simulator.trading.requests import PartialStops
 
 
 class Bookings:
@@ -89,11 +90,15 @@ class Bookings:
             self._protection.clear(key)
             for other in self._ledger.open_orders(order.symbol):
                 if other.key == key and other.reduce_only and other.is_open:
-                    self._ledger.cancel(other, "CancelByReduceOnly")
+                    is_stop = other.is_stop_of_position
+                    how = "CancelByTpSlTsClear" if is_stop else "CancelByReduceOnly"
+                    self._ledger.cancel(other, how)
         if after is None or not order.filled_qty:
             return
         has_levels = order.stop_loss is not None or order.take_profit is not None
-        if has_levels and after.side is order.side:
+        if has_levels and after.side is order.side and order.tpsl_mode == "Partial":
+            self._protection.add_partial(key, _stops_of(order))
+        elif has_levels and after.side is order.side:
             self._protection.set(key, "StopLoss", order.stop_loss, order.sl_trigger_by)
             self._protection.set(key, "TakeProfit", order.take_profit, order.tp_trigger_by)
         self._protection.follow(key)
@@ -130,3 +135,15 @@ class Bookings:
         )
         self._account.note(before, made)
         self._sink.execution(made)
+
+
+def _stops_of(order: VenueOrder) -> PartialStops:
+    return PartialStops(
+        qty=order.filled_qty,
+        stop_loss=order.stop_loss,
+        take_profit=order.take_profit,
+        sl_trigger_by=order.sl_trigger_by,
+        tp_trigger_by=order.tp_trigger_by,
+        sl_limit_price=order.sl_limit_price,
+        tp_limit_price=order.tp_limit_price,
+    )

@@ -7,7 +7,8 @@ from domain.market.instruments import Instrument, Side
 from infra.venues.simulator import refusals
 from infra.venues.simulator.records import VenueOrder
 from infra.venues.simulator.trading.desk import Desk
-from infra.venues.simulator.trading.ledger import BAND, Amendment, NewOrder
+from infra.venues.simulator.trading.ledger import BAND
+from infra.venues.simulator.trading.requests import Amendment, NewOrder
 
 _LINK_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
 _MOST_ACTIVE = 500

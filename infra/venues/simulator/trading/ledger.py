@@ -3,61 +3,19 @@
 import random
 import uuid
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 
 from domain.market.instruments import Instrument, Side
 from domain.trading.positions import ZERO
 from infra.venues.simulator import refusals
-from infra.venues.simulator.books.keys import idx_of, position_key, symbol_of
+from infra.venues.simulator.books.keys import idx_of, symbol_of
 from infra.venues.simulator.prices.market import Market
 from infra.venues.simulator.records import Status, VenueOrder
 from infra.venues.simulator.trading.ports import Sink
+from infra.venues.simulator.trading.requests import NewOrder
 
 BAND = Decimal("0.05")
 """How far beyond the present price an order may trade."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewOrder:
-    """What a client asks for, read but not checked."""
-
-    symbol: str
-    side: Side
-    is_market: bool
-    qty: Decimal
-    price: Decimal | None
-    time_in_force: str
-    position_idx: int
-    link_id: str
-    reduce_only: bool
-    close_on_trigger: bool
-    stop_loss: Decimal | None
-    take_profit: Decimal | None
-    sl_trigger_by: str
-    tp_trigger_by: str
-    trigger_price: Decimal | None
-    trigger_direction: int
-    trigger_by: str
-
-    @property
-    def key(self) -> str:
-        """Name of the position that it is about."""
-        return position_key(self.symbol, self.position_idx)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Amendment:
-    """What a client changes of an order; None leaves it, 0 removes a stop."""
-
-    qty: Decimal | None
-    price: Decimal | None
-    trigger_price: Decimal | None
-    trigger_by: str
-    stop_loss: Decimal | None
-    take_profit: Decimal | None
-    sl_trigger_by: str
-    tp_trigger_by: str
 
 
 class OrderLedger:
@@ -92,6 +50,10 @@ class OrderLedger:
     def symbols(self) -> Collection[str]:
         """Of all that can be traded."""
         return self._market.instruments
+
+    def last_price(self, symbol: str) -> Decimal:
+        """Return the price of the newest trade."""
+        return self._market.last_price(symbol)
 
     def find(self, order_id: str, link_id: str) -> VenueOrder | None:
         """Return an order, visible to queries yet or not; the order id goes first."""
@@ -128,6 +90,9 @@ class OrderLedger:
             take_profit=wanted.take_profit,
             sl_trigger_by=wanted.sl_trigger_by,
             tp_trigger_by=wanted.tp_trigger_by,
+            tpsl_mode=wanted.tpsl_mode,
+            sl_limit_price=wanted.sl_limit_price,
+            tp_limit_price=wanted.tp_limit_price,
             trigger_price=wanted.trigger_price,
             trigger_direction=wanted.trigger_direction if is_conditional else 0,
             trigger_by=wanted.trigger_by if is_conditional else "",
@@ -147,8 +112,9 @@ class OrderLedger:
         stop_order_type: str = "",
         trigger_by: str = "",
         trigger_direction: int = 0,
+        limit_price: Decimal | None = None,
     ) -> VenueOrder:
-        """Keep a market order that no client sent, and return it."""
+        """Keep an order that no client sent, a market order unless it has a limit; return it."""
         symbol = symbol_of(key)
         last_price = self._market.last_price(symbol)
         order = VenueOrder(
@@ -158,10 +124,10 @@ class OrderLedger:
             symbol=symbol,
             position_idx=idx_of(key),
             side=side,
-            is_market=True,
+            is_market=limit_price is None,
             qty=qty,
-            price=ZERO if trigger_price else self.bound(symbol, side, last_price),
-            time_in_force="IOC",
+            price=limit_price or (ZERO if trigger_price else self.bound(symbol, side, last_price)),
+            time_in_force="IOC" if limit_price is None else "GTC",
             created_ms=self.now_ms(),
             updated_ms=self.now_ms(),
             reduce_only=reduce_only,
@@ -190,6 +156,10 @@ class OrderLedger:
         """Tell of a change."""
         order.updated_ms = max(order.updated_ms, self.now_ms())
         self._sink.order(order)
+
+    def remember(self, order: VenueOrder) -> None:
+        """Write a change down that nobody is told of."""
+        self._sink.remember(order)
 
     def rest(self, order: VenueOrder, status: Status) -> None:
         """Let an order wait."""

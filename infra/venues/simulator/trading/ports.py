@@ -12,6 +12,9 @@ class Sink(Protocol):
     def order(self, order: VenueOrder) -> None:
         """Take an order's new state."""
 
+    def remember(self, order: VenueOrder) -> None:
+        """Take an order's new state, and tell nobody."""
+
     def execution(self, execution: VenueExecution) -> None:
         """Take an execution."""
 

@@ -1,4 +1,4 @@
-"""A position's own stops: one stop loss and one take profit for all of it."""
+"""A position's own stops: a stop loss, a take profit and a trailing stop for all of it or parts."""
 
 from decimal import Decimal
 
@@ -10,6 +10,7 @@ from infra.venues.simulator.books.keys import idx_of, symbol_of
 from infra.venues.simulator.records import Status, StopRecord, VenueOrder
 from infra.venues.simulator.trading.ledger import OrderLedger
 from infra.venues.simulator.trading.ports import Sink
+from infra.venues.simulator.trading.requests import PartialStops
 
 _NEVER = Decimal("Infinity")
 _RISE, _FALL = 1, 2
@@ -31,7 +32,7 @@ class Protection:
         self._pairs: dict[str, dict[str, VenueOrder]] = {}
 
     def pair(self, key: str) -> dict[str, VenueOrder]:
-        """Return a position's orders: StopLoss, TakeProfit, both or none."""
+        """Return a position's orders by kind: StopLoss, TakeProfit, TrailingStop."""
         return dict(self._pairs.get(key, {}))
 
     def levels(self, key: str) -> dict[str, Decimal]:
@@ -41,6 +42,11 @@ class Protection:
             for kind, order in self.pair(key).items()
             if order.trigger_price is not None
         }
+
+    def trailing(self, key: str) -> Decimal:
+        """Return the distance of the trailing stop; 0 where there is none."""
+        order = self._pairs.get(key, {}).get("TrailingStop")
+        return ZERO if order is None else order.trailing_distance or ZERO
 
     def set(self, key: str, kind: str, level: Decimal | None, trigger_by: str) -> None:
         """Create, move or (0) remove one of the position's stops; None leaves it."""
@@ -72,12 +78,86 @@ class Protection:
         pair[kind] = order
         self._ledger.rest(order, Status.UNTRIGGERED)
 
+    def trail(self, key: str, distance: Decimal, active_price: Decimal | None) -> None:
+        """Create, change or (0) remove the position's trailing stop.
+
+        It stands `distance` behind the best price since now, or since `active_price` was reached.
+        """
+        position = self._account.engine.positions[key]
+        present = self._pairs.setdefault(key, {}).pop("TrailingStop", None)
+        if present is not None:
+            self._ledger.cancel(present, "CancelByTpSlTsClear")
+        if not distance:
+            return
+        is_long = position.side is Side.BUY
+        begin = active_price or self._ledger.last_price(symbol_of(key))
+        order = self._ledger.own(
+            key,
+            position.side.opposite,
+            position.qty,
+            create_type="CreateByTrailingStop"
+            if active_price is None
+            else "CreateByTrailingProfit",
+            reduce_only=True,
+            trigger_price=begin - distance if is_long else begin + distance,
+            stop_order_type="TrailingStop",
+            trigger_by="LastPrice",
+            trigger_direction=_FALL if is_long else _RISE,
+        )
+        order.trailing_distance, order.active_price = distance, active_price
+        self._pairs[key]["TrailingStop"] = order
+        self._ledger.rest(order, Status.UNTRIGGERED)
+
+    def add_partial(self, key: str, wanted: PartialStops) -> None:
+        """Add stops for a part of a position."""
+        made = [
+            self._partial(key, wanted.qty, kind, level, trigger_by, limit)
+            for kind, level, trigger_by, limit in (
+                ("StopLoss", wanted.stop_loss, wanted.sl_trigger_by, wanted.sl_limit_price),
+                ("TakeProfit", wanted.take_profit, wanted.tp_trigger_by, wanted.tp_limit_price),
+            )
+            if level
+        ]
+        if len(made) > 1:
+            made[0].oco_id, made[1].oco_id = made[1].order_id, made[0].order_id
+        for order in made:
+            self._ledger.rest(order, Status.UNTRIGGERED)
+
+    def _partial(
+        self,
+        key: str,
+        qty: Decimal,
+        kind: str,
+        level: Decimal,
+        trigger_by: str,
+        limit_price: Decimal | None,
+    ) -> VenueOrder:
+        is_short = self._account.engine.positions[key].side is Side.SELL
+        return self._ledger.own(
+            key,
+            Side.BUY if is_short else Side.SELL,
+            qty,
+            create_type=f"CreateByPartial{kind}",
+            reduce_only=True,
+            trigger_price=level,
+            stop_order_type=f"Partial{kind}",
+            trigger_by=trigger_by,
+            trigger_direction=_RISE if is_short == (kind == "StopLoss") else _FALL,
+            limit_price=limit_price,
+        )
+
     def cancel(self, order: VenueOrder, cancel_type: str) -> None:
         """Remove one stop."""
         self._pairs.get(order.key, {}).pop(order.stop_order_type, None)
         self._ledger.cancel(order, cancel_type)
         self.arm(order.key)
         self._record(order.key)
+
+    def remove(self, key: str) -> None:
+        """Remove all stops of a position that lives on."""
+        for order in self.pair(key).values():
+            self.cancel(order, "CancelByTpSlTsClear")
+        self._sink.position(key)
 
     def clear(self, key: str) -> None:
         """Remove the stops of a position that is no more."""
@@ -105,7 +185,7 @@ class Protection:
         armed = {
             kind: order.trigger_price
             for kind, order in self.pair(key).items()
-            if order.trigger_by != "MarkPrice" and order.trigger_price is not None
+            if order.trigger_by == "LastPrice" and order.trigger_price is not None
         }
         above, below = _NEVER, ZERO
         is_short = position.side is Side.SELL

@@ -1,5 +1,7 @@
 """What a price's move reaches: stops, conditional and resting orders, the liquidation price."""
 
+from decimal import Decimal
+
 from domain.market.instruments import Side
 from domain.trading.matching import CandlePrices
 from domain.trading.orders import ExitReason
@@ -34,7 +36,7 @@ class Triggers:
         """Let a price's move reach stops, resting orders and the liquidation price."""
         symbol = tick.symbol
         for key in self._account.keys(symbol):
-            if key in self._account.engine.positions:
+            if key in self._account.engine.positions and not self._reach_trailing_stop(key, tick):
                 self._reach_stops(key, tick)
         for order in self._ledger.open_orders(symbol):
             if not order.is_open or order.is_protective:
@@ -56,11 +58,45 @@ class Triggers:
                 self._trigger_stop(self._protection.pair(key)[kind], before, event)
                 return
         for order in self._protection.pair(key).values():
-            if order.trigger_by == "MarkPrice" and self._is_reached(order, tick):
+            if order.trigger_by != "LastPrice" and self._is_reached(order, tick):
                 order.status = Status.TRIGGERED
                 self._matching.fill_market(order, tick.last, time_ms=tick.time_ms, whole=True)
                 self._sink.position(key)
                 return
+
+    def _reach_trailing_stop(self, key: str, tick: Tick) -> bool:
+        """Let the trailing stop follow a move to its end, or be reached; tells whether it was."""
+        order = self._protection.pair(key).get("TrailingStop")
+        if order is None:
+            return False
+        is_long = order.side is Side.SELL
+        stop_loss = self._protection.levels(key).get("StopLoss")
+        for price in _way(tick):
+            trigger = order.trigger_price or ZERO
+            is_reached = price <= trigger if is_long else price >= trigger
+            if order.active_price is None and is_reached:
+                # The stop loss goes first where it is nearer.
+                if stop_loss is not None and (stop_loss > trigger) == is_long:
+                    return False
+                at_price = price if price == tick.open else trigger
+                order.status = Status.TRIGGERED
+                self._matching.fill_market(order, at_price, time_ms=tick.time_ms, whole=True)
+                self._sink.position(key)
+                return True
+            self._follow(order, price, is_long=is_long)
+        return False
+
+    def _follow(self, order: VenueOrder, price: Decimal, *, is_long: bool) -> None:
+        active = order.active_price
+        if active is not None and (price < active if is_long else price > active):
+            return
+        order.active_price = None
+        distance, trigger = order.trailing_distance or ZERO, order.trigger_price or ZERO
+        wanted = price - distance if is_long else price + distance
+        if (wanted > trigger) if is_long else (wanted < trigger):
+            order.trigger_price = wanted
+        if active is not None or order.trigger_price != trigger:
+            self._ledger.remember(order)
 
     def _trigger_stop(self, order: VenueOrder, before: Position, execution: Execution) -> None:
         order.status = Status.TRIGGERED
@@ -74,7 +110,7 @@ class Triggers:
     def _is_reached(self, order: VenueOrder, tick: Tick) -> bool:
         trigger = order.trigger_price or ZERO
         high, low = tick.high, tick.low
-        if order.trigger_by == "MarkPrice":
+        if order.trigger_by != "LastPrice":  # the index is where the mark price is
             high = self._market.mark_of(tick.symbol, high)
             low = self._market.mark_of(tick.symbol, low)
         return high >= trigger if order.trigger_direction == _RISE else low <= trigger
@@ -84,13 +120,24 @@ class Triggers:
             return
         trigger = order.trigger_price or ZERO
         order.status = Status.TRIGGERED
-        if order.is_market:
+        self._end_other(order)
+        if not self._margins.covers(order, self._ledger.open_orders()):
+            self._ledger.cancel(order, "CancelByCannotAffordOrderCost")
+        elif order.is_market:
             rising = order.trigger_direction == _RISE
             price = max(trigger, tick.open) if rising else min(trigger, tick.open)
             self._matching.fill_market(order, price, time_ms=tick.time_ms)
         else:
             self._matching.meet_book(order)
         self._sink.position(order.key)
+
+    def _end_other(self, order: VenueOrder) -> None:
+        """End the stop that a triggered one is bound to."""
+        other = self._ledger.find(order.oco_id, "") if order.oco_id else None
+        if other is not None and other.is_open:
+            is_loss = order.stop_order_type == "PartialStopLoss"
+            lost, won = "TpCanceledBySlTriggered", "SlCanceledByTpTriggered"
+            self._ledger.cancel(other, f"CancelByOCO{lost if is_loss else won}")
 
     def _reach_liquidation(self, key: str, tick: Tick) -> None:
         price = self._margins.liquidation_price(key)
@@ -105,3 +152,10 @@ class Triggers:
 
 def _trades_through(order: VenueOrder, tick: Tick) -> bool:
     return tick.low < order.price if order.side is Side.BUY else tick.high > order.price
+
+
+def _way(tick: Tick) -> tuple[Decimal, ...]:
+    """Return the prices that a move turns at: a rise is taken to have fallen first."""
+    if tick.last >= tick.open:
+        return tick.open, tick.low, tick.high, tick.last
+    return tick.open, tick.high, tick.low, tick.last

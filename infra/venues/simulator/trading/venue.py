@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
-from domain.trading.positions import ZERO
 from infra.venues.simulator import refusals
 from infra.venues.simulator.books.account import Account
-from infra.venues.simulator.books.keys import opening_side, symbol_of
+from infra.venues.simulator.books.keys import opening_side
 from infra.venues.simulator.books.margins import Margins
 from infra.venues.simulator.books.position_view import PositionView, position_view
 from infra.venues.simulator.prices.market import Market
@@ -16,10 +15,12 @@ from infra.venues.simulator.trading.bookings import Bookings
 from infra.venues.simulator.trading.checks import OrderChecks
 from infra.venues.simulator.trading.desk import Desk
 from infra.venues.simulator.trading.force import Force
-from infra.venues.simulator.trading.ledger import Amendment, NewOrder, OrderLedger
+from infra.venues.simulator.trading.ledger import OrderLedger
 from infra.venues.simulator.trading.matching import Matching
 from infra.venues.simulator.trading.ports import Chances, Sink
+from infra.venues.simulator.trading.position_stops import PositionStops
 from infra.venues.simulator.trading.protection import Protection
+from infra.venues.simulator.trading.requests import Amendment, NewOrder
 from infra.venues.simulator.trading.settings import AccountSettings
 from infra.venues.simulator.trading.triggers import Triggers
 
@@ -56,6 +57,7 @@ class Venue:
         self.force = Force(desk, self.bookings, self.matching)
         self.triggers = Triggers(desk, self.bookings, self.matching, self.force)
         self._checks = OrderChecks(desk)
+        self.stops = PositionStops(desk, self._checks)
         self._market = market
         self._sink = sink
 
@@ -98,6 +100,8 @@ class Venue:
         if wanted.take_profit is not None:
             order.take_profit = wanted.take_profit or None
         order.sl_trigger_by, order.tp_trigger_by = wanted.sl_trigger_by, wanted.tp_trigger_by
+        order.tpsl_mode = wanted.tpsl_mode
+        order.sl_limit_price, order.tp_limit_price = wanted.sl_limit_price, wanted.tp_limit_price
         if order.is_protective:
             self.protection.arm(order.key)
         self.ledger.touch(order)
@@ -122,48 +126,12 @@ class Venue:
         self._sink.position(order.key)
         return order
 
-    # The position's own stops and settings.
+    # What is reported.
 
     def view(self, key: str) -> PositionView:
         """Return a position as it is reported."""
-        stops = self.protection.levels(key)
-        return position_view(self.account, self.margins, self._market, key, stops)
-
-    def trading_stop(
-        self,
-        key: str,
-        stop_loss: Decimal | None,
-        take_profit: Decimal | None,
-        *,
-        sl_trigger_by: str = "LastPrice",
-        tp_trigger_by: str = "LastPrice",
-    ) -> None:
-        """Set, move (None: leave) or remove (0) the full stops of a position.
-
-        Raises:
-            RefusedError: flat, nothing changed, or a level on the wrong side.
-        """
-        position = self.account.position(key)
-        if position is None:
-            raise refusals.wrong("can not set tp/sl/ts for zero position")
-        present = self.protection.levels(key)
-        wanted = {"StopLoss": stop_loss, "TakeProfit": take_profit}
-        asked = {kind: level for kind, level in wanted.items() if level is not None}
-        if all(level == present.get(kind, ZERO) for kind, level in asked.items()):
-            raise refusals.stop_not_modified()
-        self._checks.check_levels(
-            position.side,
-            self._market.last_price(symbol_of(key)),
-            stop_loss or None,
-            take_profit or None,
-        )
-        for level in asked.values():
-            if level % self.ledger.instrument(symbol_of(key)).tick_size:
-                raise refusals.invalid("price")
-        self.protection.set(key, "StopLoss", stop_loss, sl_trigger_by)
-        self.protection.set(key, "TakeProfit", take_profit, tp_trigger_by)
-        self.protection.follow(key)
-        self._sink.position(key)
+        stops, trailing = self.protection.levels(key), self.protection.trailing(key)
+        return position_view(self.account, self.margins, self._market, key, stops, trailing)
 
     # An earlier run.
 

@@ -1,0 +1,84 @@
+"""What clients ask of orders and stops, read but not checked."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from domain.market.instruments import Side
+from infra.venues.simulator.books.keys import position_key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOrder:
+    """An order that a client wants."""
+
+    symbol: str
+    side: Side
+    is_market: bool
+    qty: Decimal
+    price: Decimal | None
+    time_in_force: str
+    position_idx: int
+    link_id: str
+    reduce_only: bool
+    close_on_trigger: bool
+    stop_loss: Decimal | None
+    take_profit: Decimal | None
+    sl_trigger_by: str
+    tp_trigger_by: str
+    trigger_price: Decimal | None
+    trigger_direction: int
+    trigger_by: str
+    tpsl_mode: str
+    """Full or Partial: whether its stops are of the position or of its own fills."""
+    sl_limit_price: Decimal | None
+    tp_limit_price: Decimal | None
+    """Of stops that become limit orders; Partial only."""
+
+    @property
+    def key(self) -> str:
+        """Name of the position that it is about."""
+        return position_key(self.symbol, self.position_idx)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amendment:
+    """What a client changes of an order; None leaves it, 0 removes a stop."""
+
+    qty: Decimal | None
+    price: Decimal | None
+    trigger_price: Decimal | None
+    trigger_by: str
+    stop_loss: Decimal | None
+    take_profit: Decimal | None
+    sl_trigger_by: str
+    tp_trigger_by: str
+    tpsl_mode: str
+    sl_limit_price: Decimal | None
+    tp_limit_price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRequest:
+    """The stops that a client wants for a position; None leaves one, 0 removes it."""
+
+    stop_loss: Decimal | None = None
+    take_profit: Decimal | None = None
+    sl_trigger_by: str = "LastPrice"
+    tp_trigger_by: str = "LastPrice"
+    trailing_distance: Decimal | None = None
+    """How far behind the best price a trailing stop stands, quote per base."""
+    active_price: Decimal | None = None
+    """Where a trailing stop begins; None: at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartialStops:
+    """Stops of a part of a position, which end each other where there are two."""
+
+    qty: Decimal
+    stop_loss: Decimal | None
+    take_profit: Decimal | None
+    sl_trigger_by: str
+    tp_trigger_by: str
+    sl_limit_price: Decimal | None
+    tp_limit_price: Decimal | None

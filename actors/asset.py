@@ -44,10 +44,11 @@ from domain.facts import StoredExecution
 from domain.market.instruments import Candle
 from domain.portfolio.snapshots import AssetSnapshot
 from domain.rules import TradingRules
+from domain.strategies.explanation import Explanation
 from domain.strategies.regime import Regime
 from domain.trading.asset import AssetState
 from domain.trading.booking_order import counts_before
-from domain.trading.decisions import Report
+from domain.trading.decisions import Refusal, Report
 from domain.trading.orders import Purpose
 from domain.trading.positions import Execution
 
@@ -84,6 +85,10 @@ class AssetActor(SupervisedActor):
         self._exit: ClosePosition | None = None
         self._under_way: set[str] = set()
         self._report: Report | None = None
+        self._explanation: Explanation | None = None
+        """Of the close that was reported."""
+        self._refusal: Refusal | None = None
+        """Of the wish of that close."""
         self._refused_cross_ms: int | None = None
         self._lost_ms: int | None = None
         """Since when the feed is lost; None while it works."""
@@ -154,6 +159,8 @@ class AssetActor(SupervisedActor):
             cooldown_reason=state.cooldown.reason or "",
             loss_streak=state.cooldown.loss_streak,
             newest_cross_ms=state.signals.newest_cross_ms,
+            explanation=self._explanation,
+            refusal=self._refusal,
         )
 
     def _on_candle(self, candle: Candle) -> None:
@@ -209,6 +216,8 @@ class AssetActor(SupervisedActor):
         self.tell(self._execution, self._entry)
 
     def _on_refused(self, message: EntryRefused) -> None:
+        if self._report is not None and message.refusal.t_ms == self._report.t_ms:
+            self._refusal = message.refusal
         if message.refusal.cross_ms != self._refused_cross_ms:
             self._refused_cross_ms = message.refusal.cross_ms
             self.tell(NOTIFIER, message)
@@ -221,7 +230,7 @@ class AssetActor(SupervisedActor):
 
     def _on_restarted(self, address: str) -> None:
         if address == PORTFOLIO and self._report is not None:
-            self.tell(PORTFOLIO, AssetReported(report=self._report))
+            self._tell_report(self._report)
         if address == self._execution:
             self._hear(self._journal.executions(self._asset, self._applied_through))
             for request in (self._entry, self._exit):
@@ -246,6 +255,8 @@ class AssetActor(SupervisedActor):
         report = self._state.report(may_enter=not self._under_way)
         if report is None:
             return
+        self._explanation = self._state.explain(may_enter=not self._under_way)
+        self._refusal = None
         if self._report is not None and report.regime is not self._report.regime:
             self.tell(NOTIFIER, RegimeChanged(report=report, previous=self._report.regime))
         self._report = report
@@ -258,7 +269,10 @@ class AssetActor(SupervisedActor):
             )
             # Before the report: an emergency that it leads to must find this exit under way.
             self.tell(self._execution, self._exit)
-        self.tell(PORTFOLIO, AssetReported(report=report))
+        self._tell_report(report)
+
+    def _tell_report(self, report: Report) -> None:
+        self.tell(PORTFOLIO, AssetReported(report=report, explanation=self._explanation))
 
     def _apply_before(
         self, newest_ms: int, stored: Sequence[StoredExecution]

@@ -11,6 +11,7 @@ from actors.core.messages import GivenUp, Message, Ping, Restarted
 from domain.market.instruments import Candle
 from domain.operator.commands import Command
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
+from domain.strategies.explanation import Explanation
 from domain.strategies.regime import Regime
 from domain.trading.decisions import Grant, Protection, Refusal, Report
 from domain.trading.orders import ExitReason, OrderUpdate, Purpose
@@ -133,6 +134,8 @@ class AssetReported(Message):
     """Event, from an AssetActor to the portfolio: one close and what the asset makes of it."""
 
     report: Report
+    explanation: Explanation | None = None
+    """Why it says so: for people, by the trace."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,12 +130,15 @@ def tail(
 @command
 def why(
     wanted: Annotated[
-        str, typer.Argument(metavar="ID", help="Of an order, a refused wish, a trade or a message.")
+        str,
+        typer.Argument(
+            metavar="ID", help="Of an order, a refused wish, a trade, a close or a message."
+        ),
     ],
     *,
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Explain an order, a refusal, a trade or a message: from its candle to its end."""
+    """Explain an order, a refusal, a trade, a message, or a close at which nothing happened."""
     reader = _reader()
     story = story_of(wanted, _facts(), reader)
     if json:

@@ -2,7 +2,9 @@
 
 from actors.wording import figures as say
 from domain.operator.notices import Notice, NoticeKind
+from domain.portfolio.snapshots import AssetSnapshot
 from domain.rules import CooldownRules, TradingRules
+from domain.strategies.explanation import Explanation
 from domain.strategies.regime import Regime
 from domain.trading.cooldowns import CooldownReason
 from domain.trading.decisions import Refusal, RefusalReason, Report
@@ -103,6 +105,22 @@ def entry_refused(refusal: Refusal) -> Notice:
         t_ms=refusal.t_ms,
         text="\n".join(lines),
     )
+
+
+def decided(snapshot: AssetSnapshot) -> str:
+    """Return why an asset did, or did not do, anything at its newest close."""
+    if snapshot.explanation is None:
+        return "no close is decided yet"
+    outcome = snapshot.explanation.outcome(say.utc)
+    if snapshot.refusal is None:
+        return outcome
+    return f"{outcome}: refused, {snapshot.refusal.reason} {say.words(snapshot.refusal.figures)}"
+
+
+def conditions(explanation: Explanation) -> list[str]:
+    """Return each condition of a close as a line, those of an open position first."""
+    judged = [*explanation.stay, *explanation.entry]
+    return [f"{'yes' if each.holds else 'NO '} {each.words(say.utc)}" for each in judged]
 
 
 def cooldown_words(reason: CooldownReason, rules: CooldownRules) -> str:

@@ -71,7 +71,13 @@ class OperatorDesk:
         self._reload = reload
         self.panic_file = PanicFile(directory, self._latch_panic)
         self._views = Views(run)
-        self._handlers = {**self._views.handlers(), **more, CommandName.RESTART: self._restart}
+        self._more = more
+        self._handlers = {
+            **self._views.handlers(),
+            **more,
+            CommandName.WHY: self._why,
+            CommandName.RESTART: self._restart,
+        }
         self._repeats = Repeats(self._store_asked, run.ports.clock.now_ms)
         self._lock = threading.Lock()
         """Of the pen, and of what waits for its confirmation."""
@@ -219,6 +225,9 @@ class OperatorDesk:
             message, sender="operator", timeout_s=_CHANGE_S, origin=asked.origin
         )
         return found
+
+    def _why(self, wanted: str) -> Reply:
+        return self._views.why(wanted.upper()) or self._more[CommandName.WHY](wanted)
 
     def _restart(self, address: str) -> Reply:
         """Replace an actor, and show that the others went on."""

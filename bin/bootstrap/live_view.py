@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from actors.wording.figures import asker
+from actors.wording.market import decided
 from bin.bootstrap.run import Run
 from domain.market.instruments import Instrument, Side
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
@@ -60,7 +61,7 @@ class LiveView:
         for name in ("asset", "price", "EMA short", "EMA long", "regime", "crosses", "PnL"):
             # A number without its end is another number: a narrow terminal wraps words alone.
             table.add_column(name, no_wrap=True)
-        table.add_column("position, cooldown", overflow="fold")
+        table.add_column("position, cooldown, why", overflow="fold")
         for rules in self._run.rules.assets:
             snapshot = self._run.asset_snapshot(rules.asset)
             if snapshot is None:
@@ -89,7 +90,7 @@ class LiveView:
             Text(report.regime, style),
             str(report.crosses_today),
             _pnl_text(snapshot, portfolio),
-            "\n".join(filter(None, (position, cooldown))),
+            "\n".join(filter(None, (position, cooldown, decided(snapshot)))),
         ]
 
     def _actors(self) -> Text:

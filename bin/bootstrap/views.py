@@ -4,7 +4,7 @@ import platform
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from decimal import Decimal
 from importlib.metadata import version
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from actors.core.supervisor import Child
 from actors.operator.risk_view import Present, limits
 from actors.wording import figures as say
-from actors.wording import reports
+from actors.wording import market, reports
 from bin.bootstrap.run import Run
 from domain.backtesting.summary import figures
 from domain.market.instruments import DAY_MS, MINUTE_MS
@@ -199,6 +199,24 @@ class Views:
             }
         columns = ("asset", "regime", "price", "EMA short", "EMA long", "close of")
         return _table("Regimes", columns, rows, data)
+
+    def why(self, asset: str) -> Reply | None:
+        """Return why an asset does now what it does; None where no asset is called so."""
+        if asset not in {rules.asset for rules in self._rules.assets}:
+            return None
+        found = self._run.asset_snapshot(asset)
+        if found is None:
+            raise TimeoutError
+        explanation = found.explanation
+        if explanation is None:
+            return Reply(code=ReplyCode.DONE, title=f"{asset}: {market.decided(found)}")
+        keeps = self._keeps_back(self._portfolio())
+        return Reply(
+            code=ReplyCode.DONE,
+            title=f"{asset}, close of {say.utc(explanation.t_ms)}: {market.decided(found)}",
+            lines=(*market.conditions(explanation), *keeps),
+            data={"asset": asset, "outcome": market.decided(found), **asdict(explanation)},
+        )
 
     def _cooldowns(self, _: str) -> Reply:
         end_ms = self._portfolio().global_cooldown_end_ms

@@ -81,7 +81,10 @@ MANUALS: Mapping[CommandName, Manual] = {
     CommandName.RISK: Manual(does="every limit with its present figure"),
     CommandName.HEALTH: Manual(does="actors, mailboxes, feeds, process"),
     CommandName.ACTORS: Manual(does="all actors with restarts and waiting messages"),
-    CommandName.WHY: Manual(does="why an order or trade came about", parameter=Parameter.ID),
+    CommandName.WHY: Manual(
+        does="why an order or trade came about, or what an asset waits for",
+        parameter=Parameter.ID,
+    ),
     CommandName.PAUSE: Manual(
         does="open nothing more there", parameter=Parameter.ASSET, changes=True
     ),

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from domain.trading.decisions import Report
+from domain.strategies.explanation import Explanation
+from domain.trading.decisions import Refusal, Report
 from domain.trading.positions import Position
 
 
@@ -22,6 +23,10 @@ class AssetSnapshot:
     cooldown_reason: str
     loss_streak: int
     newest_cross_ms: int | None = None
+    explanation: Explanation | None = None
+    """Why the newest close was decided as it was."""
+    refusal: Refusal | None = None
+    """Of the wish of the newest close."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

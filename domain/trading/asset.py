@@ -3,11 +3,15 @@
 A running actor, a replay and a backtest hold the same `AssetState` and so decide the same.
 """
 
+from collections.abc import Iterator
+
 from domain.market.candles import CandleSeries
 from domain.market.indicators import volatility
+from domain.market.instruments import HOUR_MS, MINUTE_MS
 from domain.rules import StrategyRules, TradingRules
 from domain.strategies.crosses import CrossKind, Levels
-from domain.strategies.regime import Regime, market_regime, regime
+from domain.strategies.explanation import Condition, Explanation
+from domain.strategies.regime import Regime, market_regime, regime, regime_conditions
 from domain.strategies.signals import Signals
 from domain.trading.cooldowns import AssetCooldown
 from domain.trading.decisions import EntryWish, Report
@@ -73,7 +77,7 @@ class AssetState:
             return None
         market = self._market_regime(levels)
         rests = self.cooldown.is_active(t_ms)
-        may_wish = may_enter and market is Regime.ACTIVE and not rests
+        entry = self._entry_conditions(levels, t_ms, may_enter=may_enter)
         return Report(
             asset=self.asset,
             t_ms=t_ms,
@@ -85,7 +89,21 @@ class AssetState:
             own_exit=own_exit(self.position, market, t_ms, self._rules.strategy)
             if signals.is_warm
             else None,
-            wish=self._wish(levels, t_ms) if may_wish else None,
+            wish=self._wish(levels) if all(each.holds for each in entry) else None,
+        )
+
+    def explain(self, *, may_enter: bool) -> Explanation | None:
+        """Return every condition that `report` judges the newest close by, with its figures."""
+        levels, t_ms = self.signals.levels, self.signals.t_ms
+        if levels is None or t_ms is None:
+            return None
+        stay = stay_conditions(
+            self.position, self._market_regime(levels), t_ms, self._rules.strategy
+        )
+        return Explanation(
+            t_ms=t_ms,
+            entry=tuple(self._entry_conditions(levels, t_ms, may_enter=may_enter)),
+            stay=tuple(condition for _, condition in stay) if self.signals.is_warm else (),
         )
 
     def _market_regime(self, levels: Levels) -> Regime:
@@ -97,12 +115,73 @@ class AssetState:
             cross_threshold=self._rules.strategy.cross_threshold,
         )
 
-    def _wish(self, levels: Levels, t_ms: int) -> EntryWish | None:
-        rules, cross_ms = self._rules.strategy, self.signals.newest_cross_ms
-        if self.position is not None or cross_ms is None or cross_ms == self.used_cross_ms:
-            return None
-        too_old = t_ms - cross_ms > rules.entry_window_ms
-        if too_old or self.signals.crosses_today >= rules.cross_threshold:
+    def _entry_conditions(
+        self, levels: Levels, t_ms: int, *, may_enter: bool
+    ) -> Iterator[Condition]:
+        """Yield what must hold for a wish to enter (section 4), the portfolio's grant left out."""
+        rules, signals = self._rules.strategy, self.signals
+        yield Condition(
+            name="candles seen",
+            figure=signals.closes_seen,
+            needs=">",
+            limit=rules.warmup_candles,
+            holds=signals.is_warm,
+        )
+        yield from regime_conditions(
+            levels, signals.crosses_today, cross_threshold=rules.cross_threshold
+        )
+        yield from self._cross_conditions(t_ms)
+        yield Condition(
+            name="position",
+            figure="none" if self.position is None else "open",
+            limit="none",
+            holds=self.position is None,
+        )
+        yield Condition(
+            name="order under way",
+            figure="none" if may_enter else "one",
+            limit="none",
+            holds=may_enter,
+        )
+        rests = self.cooldown.is_active(t_ms)
+        yield Condition(
+            name="cooldown",
+            figure=f"{self.cooldown.reason} until" if rests else "none",
+            limit="none",
+            holds=not rests,
+            at_ms=self.cooldown.end_ms if rests else None,
+        )
+        yield Condition(
+            name="crosses today",
+            figure=signals.crosses_today,
+            needs="<",
+            limit=rules.cross_threshold,
+            holds=signals.crosses_today < rules.cross_threshold,
+        )
+
+    def _cross_conditions(self, t_ms: int) -> Iterator[Condition]:
+        cross_ms, window_ms = self.signals.newest_cross_ms, self._rules.strategy.entry_window_ms
+        age_ms = None if cross_ms is None else t_ms - cross_ms
+        yield Condition(
+            name="minutes since the newest cross",
+            figure="none" if age_ms is None else age_ms / MINUTE_MS,
+            needs="<=",
+            limit=window_ms / MINUTE_MS,
+            holds=age_ms is not None and age_ms <= window_ms,
+        )
+        is_used = cross_ms == self.used_cross_ms
+        how = f"{'used' if is_used else 'unused'} {self.signals.newest_crosses} of"
+        yield Condition(
+            name="newest cross",
+            figure="none" if cross_ms is None else how,
+            limit="unused",
+            holds=cross_ms is not None and not is_used,
+            at_ms=cross_ms,
+        )
+
+    def _wish(self, levels: Levels) -> EntryWish | None:
+        cross_ms = self.signals.newest_cross_ms
+        if cross_ms is None:
             return None
         returns = self.signals.window.log_returns()
         return EntryWish(
@@ -124,10 +203,36 @@ def own_exit(
         t_ms: the close.
         rules: when a position was held for long enough.
     """
+    conditions = stay_conditions(position, market, t_ms, rules)
+    return next((reason for reason, condition in conditions if not condition.holds), None)
+
+
+def stay_conditions(
+    position: Position | None, market: Regime, t_ms: int, rules: StrategyRules
+) -> Iterator[tuple[ExitReason, Condition]]:
+    """Yield what must hold for a position to be kept at a close, with the exit that follows.
+
+    Nothing where none is open. The arguments are those of `own_exit`.
+    """
     if position is None:
-        return None
-    if market is Regime.INACTIVE:
-        return ExitReason.REGIME
-    if t_ms - position.opened_ms >= rules.max_hold_ms:
-        return ExitReason.TIME
-    return None
+        return
+    yield (
+        ExitReason.REGIME,
+        Condition(
+            name="regime",
+            figure=market.value,
+            limit=Regime.ACTIVE.value,
+            holds=market is Regime.ACTIVE,
+        ),
+    )
+    held_ms = t_ms - position.opened_ms
+    yield (
+        ExitReason.TIME,
+        Condition(
+            name="hours held",
+            figure=held_ms / HOUR_MS,
+            needs="<",
+            limit=rules.max_hold_ms / HOUR_MS,
+            holds=held_ms < rules.max_hold_ms,
+        ),
+    )

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from domain.operator.replies import Reply, ReplyCode
 from infra.trace.facts import Facts
-from infra.trace.query.story import Step, story_of
+from infra.trace.query.chain import Step
+from infra.trace.query.closes import CLOSE
+from infra.trace.query.story import story_of
 from infra.trace.reader import TraceReader
 from infra.trace.recording import trace_directory
 
@@ -30,10 +32,13 @@ def tell_why(journal: Path, wanted: str) -> Reply:
         story = story_of(wanted, facts, TraceReader(trace_directory(journal.parent)))
     finally:
         facts.close()
+    # Of a close every condition is the answer.
+    is_close = wanted.startswith(CLOSE)
+    lines = map(_line, story.steps) if is_close else _lines(_shortened(story.steps), wanted)
     return Reply(
         code=ReplyCode.DONE,
         title=story.title,
-        lines=tuple(_lines(_shortened(story.steps), wanted)),
+        lines=tuple(lines),
         data={"title": story.title, "steps": [_line(step) for step in story.steps]},
     )
 

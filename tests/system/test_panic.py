@@ -1,6 +1,9 @@
 """Panic in the whole system: everything is closed, nothing is opened, whatever else goes wrong."""
 
+import io
 import json
+import re
+from collections import deque
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -10,10 +13,12 @@ import pytest
 from actors.core.envelope import Origin
 from actors.messages import Describe, OperatorAsked
 from bin.bootstrap.desk import OperatorDesk
+from bin.bootstrap.live_view import LiveView
 from domain.operator.commands import MANUALS, Command, CommandName, OperatorCommand
 from domain.operator.replies import Reply, ReplyCode
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from infra.operator.notices.telegram_commands import by_telegram
+from infra.operator.terminal.screen import Screen
 from infra.store.audit import read_audit
 from tests.system.floor import Floor, floor
 from tests.venues.simulator.clients import Client
@@ -230,6 +235,22 @@ class TestDesk:
             assert reply.code in {ReplyCode.DONE, ReplyCode.LATE}, reply
             assert reply.text
             assert json.dumps(dict(reply.data))
+
+    def test_why_of_an_asset_names_each_condition_of_its_newest_close(
+        self, here: Floor, desk: OperatorDesk
+    ) -> None:
+        here.wait_for_trades(1)
+
+        reply = desk.answer_text("cli", "why btc")
+        screen = Screen(file=io.StringIO(), width=400)
+        screen.print(LiveView(here.run, "sim", deque()).draw())
+
+        assert reply.code is ReplyCode.DONE, reply
+        assert reply.title.startswith("BTC, close of 20")
+        assert sum(line.startswith(("yes ", "NO  ")) for line in reply.lines) >= 11
+        assert json.dumps(dict(reply.data))
+        shown = screen.file.getvalue()
+        assert len(re.findall(r"no entry: .*, needs|asks to enter|stays open|exit: ", shown)) == 3
 
     def test_a_trades_time_leaves_room_for_the_rest_of_its_row(
         self, here: Floor, desk: OperatorDesk

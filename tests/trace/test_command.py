@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 import bin.trace
 from bin.trace import app
+from infra.process.times import show_time
 from infra.trace.crash_files import CRASHES
 from tests.trace.conftest import Traced
 from tests.trace.debugging import ROOT, debug
@@ -73,8 +74,21 @@ def test_why_takes_a_trade_and_a_message_too(traced: Traced) -> None:
     by_message = run(traced.folder, "why", row["message"])
 
     assert f"{trade.pnl:+.2f} USDT" in by_trade
-    assert by_time == by_trade
+    assert by_time.startswith(by_trade.rstrip())
+    assert f"{trade.asset}, close of {show_time(trade.exit_ms)}: " in by_time
     assert row["id"] in by_message
+
+
+def test_why_explains_a_close_at_which_nothing_happened(traced: Traced) -> None:
+    text = run(traced.folder, "why", "close/BTC@2025-04-17T06:02")
+    story = json.loads(run(traced.folder, "why", "close/BTC@2025-04-17T06:00", "--json"))
+
+    assert text.splitlines()[0].startswith("BTC, close of 2025-04-17 06:00: no entry: ")
+    assert story["title"] == text.splitlines()[0]
+    judged = [step["text"] for step in story["steps"] if step["text"].startswith(("yes", "NO "))]
+    failed = next(text for text in judged if text.startswith("NO "))
+    assert story["title"].endswith(failed.removeprefix("NO  "))
+    assert len(judged) == 11
 
 
 def test_why_of_the_message_that_orders_names_for_an_exit_is_the_story_of_the_exit(
@@ -201,6 +215,10 @@ def test_the_first_decision_that_differs_is_shown_with_both_causes(
     [
         (("why", "nonsense"), "nothing has this id"),
         (("why", "9.9"), "no message of this id"),
+        (("why", "close/BTC@2031-05-01T12:05"), "no such close in the trace"),
+        (("why", "close/DOGE@2025-04-16T12:05"), "no such close in the trace"),
+        (("why", "close/BTC@noon"), "not an ISO time"),
+        (("why", "close/BTC"), "not an ISO time"),
         (("tree", "x"), "not the id of a message"),
         (("crash", "1.1"), "no crash of this id"),
         (("replay", "asset/DOGE"), "no such actor in the trace"),

@@ -1,16 +1,22 @@
 """Stories in detail: links in the order of time, exits by the exchange, figures for people."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from bin.bootstrap.run import build_replay
 from bin.bootstrap.trace_replay import _differing
+from domain.trading.orders import ExitReason
+from infra.process.times import show_time
 from infra.trace.facts import Facts
+from infra.trace.query.chain import Story
+from infra.trace.query.closes import close_story
+from infra.trace.query.decision import readable
 from infra.trace.query.figures import _quantiles
-from infra.trace.query.story import Story, _readable, story_of
+from infra.trace.query.story import story_of
 from infra.trace.reader import TraceReader
-from tests.replay.runs import finish, lively_settings, made_up_market
+from tests.replay.runs import CANDLE_MS, START_MS, finish, lively_settings, made_up_market
 
 
 def test_every_trade_of_a_lively_market_has_its_exit_fill_also_where_the_exchange_closed_it(
@@ -29,6 +35,40 @@ def test_every_trade_of_a_lively_market_has_its_exit_fill_also_where_the_exchang
         assert story.missing == []
         assert [fill.text.split()[0] for fill in fills] == ["SELL", "BUY"], trades[number]
         assert all(fill.message for fill in fills)
+
+
+def test_every_close_of_a_lively_market_is_explained_as_it_was_decided(tmp_path: Path) -> None:
+    far = {"high_correlation_threshold": 0.99, "stop_loss_pct": 0.05, "take_profit_pct": 0.1}
+    settings = lively_settings(tmp_path, risk=far)
+    run, lockstep = build_replay(settings, made_up_market(3, 300), tmp_path)
+    finish(run, lockstep)
+    facts, reader = Facts(tmp_path / "journal.sqlite"), TraceReader(tmp_path / "trace")
+    answers = {(grant.asset, grant.t_ms): ": granted" for _, grant in facts.grants()}
+    answers |= {(r.asset, r.t_ms): f": refused, {r.reason}" for _, r in facts.refusals()}
+    exits = {
+        (trade.asset, trade.decided_ms): trade.reason
+        for _, trade in facts.trades()
+        if trade.reason in (ExitReason.REGIME, ExitReason.TIME)
+    }
+    closes = [START_MS + place * CANDLE_MS for place in range(41, 301, 13)]
+    wanted = {(asset, t_ms) for asset in ("BTC", "ETH", "SOL") for t_ms in closes}
+    wanted |= {*list(answers)[:25], *list(exits)[:25]}
+
+    for asset, t_ms in wanted:
+        story = close_story(f"{asset}@{iso(t_ms)}", facts, reader)
+        answer, exited = answers.get((asset, t_ms)), exits.get((asset, t_ms))
+        assert story.missing == []
+        assert story.title.startswith(f"{asset}, close of {show_time(t_ms)}: ")
+        assert story.title.endswith(f"asks to enter{answer}" if answer else ""), story.title
+        assert ("asks to enter" in story.title) == (answer is not None)
+        assert (": exit: " in story.title) == (exited is not None)
+        assert (": exit: regime" in story.title) == (exited is ExitReason.REGIME)
+    assert len(answers) > 10
+    assert len(exits) >= 5
+
+
+def iso(time_ms: int) -> str:
+    return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%dT%H:%M}"
 
 
 def test_a_late_link_lies_where_its_time_belongs_and_parts_nothing(tmp_path: Path) -> None:
@@ -56,7 +96,7 @@ def test_a_late_link_lies_where_its_time_belongs_and_parts_nothing(tmp_path: Pat
     ],
 )
 def test_figures_are_for_people(figures: str, told: str) -> None:
-    assert _readable(figures) == told
+    assert readable(figures) == told
 
 
 def test_what_differs_by_its_order_alone_is_shown_too() -> None:

@@ -9,8 +9,9 @@ from domain.text import plain
 from domain.trading.orders import Purpose, client_order_id
 from infra.process.times import show_time
 from infra.trace.facts import Facts
+from infra.trace.query.decision import levels_text
 from infra.trace.query.evidence import Evidence
-from infra.trace.query.story import levels_text, story_of, story_view
+from infra.trace.query.story import story_of, story_view
 from infra.trace.reader import TraceReader
 
 Side = tuple[str, Facts, TraceReader]

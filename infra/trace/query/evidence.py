@@ -27,10 +27,13 @@ class Evidence:
             reader.read(keys=keys, from_ms=from_ms - _MARGIN_MS, to_ms=to_ms + _MARGIN_MS)
         )
         self._reports: dict[int, tuple[Fields, Found]] = {}
+        self._explanations: dict[int, Fields | None] = {}
         for found, told in self._told("AssetReported"):
-            report = fields_of(told.payload)["report"]
+            fields = fields_of(told.payload)
+            report = fields["report"]
             if report["asset"] == asset:
                 self._reports.setdefault(report["t_ms"], (report, found))
+                self._explanations.setdefault(report["t_ms"], fields.get("explanation"))
 
     def candle(self, t_ms: int) -> Found | None:
         """Return the message with the candle that closed at a time."""
@@ -47,6 +50,14 @@ class Evidence:
         """Return the report before that of a close."""
         earlier = [time for time in self._reports if time < t_ms]
         return self.report(max(earlier)) if earlier else (None, None)
+
+    def newest_close(self, until_ms: int) -> int | None:
+        """Return the newest close up to a time that was reported; None where there is none."""
+        return max((t_ms for t_ms in self._reports if t_ms <= until_ms), default=None)
+
+    def explanation(self, t_ms: int) -> Fields | None:
+        """Return why the asset reported of a close what it did; None where no trace tells."""
+        return self._explanations.get(t_ms)
 
     def answer(self, t_ms: int) -> Found | None:
         """Return the message in which the portfolio decided a wish of a close."""

@@ -1,9 +1,8 @@
 """Why an order was sent, a wish refused, a trade closed: the chain from its candle to its end."""
 
 import json
-import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -11,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.errors import ConfigError
-from domain.text import plain
 from domain.trading.decisions import Refusal
 from domain.trading.orders import OrderStatus, Purpose, client_order_id
 from domain.trading.positions import Execution
@@ -19,6 +17,9 @@ from infra.process.times import show_time
 from infra.trace.facts import Facts, StoredOrder
 from infra.trace.ids import id_text, read_id
 from infra.trace.query.case import Case, case_of
+from infra.trace.query.chain import Step, Story
+from infra.trace.query.closes import CLOSE, close_story
+from infra.trace.query.decision import levels_text, tell_answer, tell_candle
 from infra.trace.query.evidence import Evidence
 from infra.trace.query.text import duration_text, fields_of, outcome_text, payload_text, time_text
 from infra.trace.reader import Found, TraceReader
@@ -27,59 +28,47 @@ _CRASHES_SHOWN = 4
 _ANCESTORS_SHOWN = 25
 
 
-@dataclass(slots=True, kw_only=True)
-class Step:
-    """One link of the chain."""
-
-    name: str
-    text: str
-    at_ms: int
-    message: str | None = None
-    """Id of the message in the trace; None where only the journal knows of it."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Story:
-    """A chain, and what of it could not be found."""
-
-    title: str
-    steps: list[Step] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-
-    def add(self, name: str, text: str, at_ms: int, found: Found | None = None) -> None:
-        """Add the next link."""
-        self.steps.append(_step(name, text, at_ms, found))
-
-    def add_in_time(self, name: str, text: str, at_ms: int, found: Found) -> None:
-        """Add a link where its time belongs, never between a link and what is said below it."""
-        earlier = (place for place, step in enumerate(self.steps) if step.at_ms <= at_ms)
-        place = max(earlier, default=-1) + 1
-        while place < len(self.steps) and not self.steps[place].name:
-            place += 1
-        self.steps.insert(place, _step(name, text, at_ms, found))
-
-
-def _step(name: str, text: str, at_ms: int, found: Found | None) -> Step:
-    message = None if found is None else id_text(found.handling.message_id)
-    return Step(name=name, text=plain(text), at_ms=at_ms, message=message)
-
-
 def story_of(wanted: str, facts: Facts, reader: TraceReader) -> Story:
-    """Return the story of an order, a refused wish, a trade (ASSET@ISO, trade/N) or a message.
+    """Return the story of an order, a refused wish, a trade, a close or a message.
+
+    Args:
+        wanted: an id; trade/N; ASSET@ISO, the trade that was open then, or the close where none
+            was; close/ASSET@ISO.
+        facts: of the run.
+        reader: of its trace.
 
     Raises:
         ConfigError: nothing has this id.
     """
+    if wanted.startswith(CLOSE):
+        return close_story(wanted.removeprefix(CLOSE), facts, reader)
     message_id = read_id(wanted)
     case = case_of(_order_of(message_id, facts) or wanted, facts)
     if case is not None:
-        return _tell(case, reader)
+        story = _tell(case, reader)
+        if "@" in wanted:
+            _add_close(story, wanted, facts, reader)
+        return story
     if message_id is not None:
         return _ancestry(message_id, facts, reader)
+    if "@" in wanted:
+        return close_story(wanted, facts, reader)
     raise ConfigError(
         f"{wanted}: nothing has this id; expected an order's client_order_id or a refused wish "
-        "(see `bin/trace orders`), a trade like BTC@2025-05-01T10:00, or a message like 1.2345"
+        "(see `bin/trace orders`), a trade like BTC@2025-05-01T10:00, a close like "
+        f"{CLOSE}BTC@2025-05-01T10:00, or a message like 1.2345"
     )
+
+
+def _add_close(story: Story, wanted: str, facts: Facts, reader: TraceReader) -> None:
+    """End a trade's story with the close at which it was asked for."""
+    try:
+        close = close_story(wanted, facts, reader)
+    except ConfigError:
+        story.missing.append("close")
+        return
+    story.steps.append(Step(name="close", text=close.title, at_ms=close.steps[0].at_ms))
+    story.steps += close.steps
 
 
 def _order_of(message_id: int | None, facts: Facts) -> str | None:
@@ -93,7 +82,10 @@ def _tell(case: Case, reader: TraceReader) -> Story:
     evidence = Evidence(reader, case.asset, (cross_ms or case.t_ms), case.end_ms)
     story = Story(title=_title(case))
     _tell_market(story, case, evidence)
-    _tell_answer(story, case, evidence)
+    if case.answer is not None:
+        tell_answer(story, case.answer, evidence)
+    elif case.entry is not None:
+        story.missing.append("grant")
     if case.entry is not None:
         _tell_order(story, case.entry, evidence)
         _tell_stop(story, case.entry, evidence, is_over=case.trade is not None)
@@ -121,30 +113,9 @@ def _title(case: Case) -> str:
 
 
 def _tell_market(story: Story, case: Case, evidence: Evidence) -> None:
-    candle = evidence.candle(case.t_ms)
+    tell_candle(story, case.t_ms, evidence)
     report, reporter = evidence.report(case.t_ms)
-    if candle is not None:
-        fields = fields_of(candle.handling.payload)["candle"]
-        text = (
-            f"open {fields['open']:g}, high {fields['high']:g}, low {fields['low']:g}, "
-            f"close {fields['close']:g}, closed {show_time(case.t_ms)}"
-        )
-        story.add("candle", text, case.t_ms, candle)
-    elif reporter is not None:
-        text = f"closed {show_time(case.t_ms)}; read from the history ({reporter.handling.kind})"
-        story.add("candle", text, case.t_ms, reporter)
-    else:
-        story.missing.append("candle")
-    if report is None:
-        story.missing += ["indicators", "cross", "wish"]
-        return
-    values = (
-        f"close {report['close']:g}, EMA short {report['ema_short']:.6g}, EMA long "
-        f"{report['ema_long']:.6g}; regime {report['regime']}, "
-        f"{report['crosses_today']} crosses today"
-    )
-    story.add("indicators", values, case.t_ms, reporter)
-    wish = report["wish"]
+    wish = None if report is None else report["wish"]
     if wish is None:
         story.missing += ["cross", "wish"]
         return
@@ -163,41 +134,6 @@ def _tell_cross(story: Story, case: Case, wish: dict[str, Any], evidence: Eviden
     if before is not None and after is not None:
         text += f"; {levels_text(before)} became {levels_text(after)}"
     story.add("cross", text, cross_ms, crossed)
-
-
-def levels_text(report: dict[str, Any]) -> str:
-    """Return the close and both averages of a report."""
-    return f"close {report['close']:g} / EMA {report['ema_short']:.6g} / {report['ema_long']:.6g}"
-
-
-def _tell_answer(story: Story, case: Case, evidence: Evidence) -> None:
-    answer = case.answer
-    if answer is None:
-        if case.entry is not None:
-            story.missing.append("grant")
-        return
-    name = "refusal" if isinstance(answer, Refusal) else "grant"
-    found = evidence.answer(case.t_ms)
-    if isinstance(answer, Refusal):
-        text = f"{answer.reason} by portfolio: {_readable(answer.figures)}"
-    else:
-        text = f"qty {answer.qty:f} at {answer.price:f} = {answer.notional:.2f} USDT by portfolio"
-    story.add(name, text, case.t_ms, found)
-    for judged in answer.judged.splitlines():
-        limit, _, figures = judged.partition(" ")
-        story.add("", f"kept {limit}: {_readable(figures)}", case.t_ms)
-    if isinstance(answer, Refusal):
-        story.add("", f"broke {answer.reason}: {_readable(answer.figures)}", case.t_ms)
-
-
-def _readable(figures: str) -> str:
-    """Return figures with times that people read, and no more places than they look at."""
-
-    def time(found: re.Match[str]) -> str:
-        return f"until={show_time(int(found[1])).replace(' ', 'T') if int(found[1]) else 'none'}"
-
-    figures = re.sub(r"\buntil_ms=(\d+)", time, figures)
-    return re.sub(r"(\.\d{4})\d+", r"\1", figures)
 
 
 def _tell_order(story: Story, order: StoredOrder, evidence: Evidence) -> None:

@@ -1,0 +1,70 @@
+"""What was looked at to decide a close, with what was found: why something happened, or nothing.
+
+Any strategy fills it, and what prints it knows none.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+Figure = float | int | str
+ShowTime = Callable[[int], str]
+"""Writes a time, ms, for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One thing that must hold at a close."""
+
+    name: str
+    figure: Figure
+    """What was found."""
+    needs: str = ""
+    """How the figure must stand to the limit, such as `< EMA long`; empty: it must be equal."""
+    limit: Figure
+    holds: bool
+    at_ms: int | None = None
+    """The time that belongs to the figure."""
+
+    def words(self, show_time: ShowTime) -> str:
+        """Return what was found beside what is needed."""
+        found = _shown(self.figure)
+        if self.at_ms is not None:
+            found += f" {show_time(self.at_ms)}"
+        needs = f"{self.needs} {_shown(self.limit)}".lstrip()
+        return f"{self.name} {found}, needs {needs}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """All conditions of one close, each in the order in which they are judged."""
+
+    t_ms: int
+    entry: tuple[Condition, ...]
+    """All must hold for an entry to be asked for."""
+    stay: tuple[Condition, ...] = ()
+    """All must hold for the open position to be kept; empty where none is open."""
+
+    @property
+    def failed_entry(self) -> Condition | None:
+        """The first condition of an entry that did not hold."""
+        return _first_failed(self.entry)
+
+    @property
+    def failed_stay(self) -> Condition | None:
+        """The first condition of the open position that did not hold."""
+        return _first_failed(self.stay)
+
+    def outcome(self, show_time: ShowTime) -> str:
+        """Return what came of it, with the condition that decided."""
+        failed = self.failed_stay if self.stay else self.failed_entry
+        if failed is None:
+            return "stays open" if self.stay else "asks to enter"
+        return f"{'exit' if self.stay else 'no entry'}: {failed.words(show_time)}"
+
+
+def _first_failed(conditions: Iterable[Condition]) -> Condition | None:
+    return next((condition for condition in conditions if not condition.holds), None)
+
+
+def _shown(figure: Figure) -> str:
+    return f"{figure:.6g}" if isinstance(figure, float) else str(figure)

@@ -1,0 +1,134 @@
+"""What is said of a close is what was decided: on random markets, close by close."""
+
+import operator
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.backtesting.market import Market
+from domain.backtesting.signals import AssetSignals
+from domain.market.instruments import HOUR_MS, MINUTE_MS, Side
+from domain.strategies.crosses import Levels
+from domain.strategies.explanation import Condition, Explanation
+from domain.trading.asset import AssetState
+from domain.trading.cooldowns import CooldownReason
+from domain.trading.decisions import Report
+from domain.trading.orders import ExitReason
+from tests.backtesting.markets import Recipe, lively_rules, random_market
+from tests.domain.builders import NOON_MS, RULES, entry, fill, short
+
+_HOLDS: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+}
+_EXITS = {None: None, "regime": ExitReason.REGIME, "hours held": ExitReason.TIME}
+
+recipes = st.builds(
+    Recipe,
+    seed=st.integers(0, 1000),
+    candles=st.integers(60, 500),
+    flat=st.sampled_from([0.0, 0.5]),
+    decimals=st.sampled_from([0, 2]),
+    assets=st.just(1),
+)
+
+
+def is_so(condition: Condition) -> bool:
+    """Judge a condition by what is shown of it alone."""
+    if not condition.needs:
+        return str(condition.figure).split()[0] == condition.limit
+    if condition.figure == "none":
+        return False
+    needs = condition.needs.split()[0]
+    return _HOLDS[needs](float(condition.figure), float(condition.limit))
+
+
+def judged(state: AssetState, *, may_enter: bool) -> tuple[Report, Explanation]:
+    """Return a close's report and explanation, which must say the same."""
+    report, explanation = state.report(may_enter=may_enter), state.explain(may_enter=may_enter)
+    assert report is not None
+    assert explanation is not None
+    for condition in (*explanation.entry, *explanation.stay):
+        assert condition.holds == is_so(condition), condition
+    assert (report.wish is not None) == (explanation.failed_entry is None)
+    failed = explanation.failed_stay
+    assert report.own_exit == _EXITS[None if failed is None else failed.name]
+    assert report.t_ms == explanation.t_ms
+    return report, explanation
+
+
+@settings(max_examples=60, deadline=None)
+@given(recipes, st.sampled_from([1, 4, 12]), st.sampled_from([0, 300_000, 2_000_000]))
+def test_the_explanation_of_each_close_is_its_decision(
+    recipe: Recipe, threshold: int, window_ms: int
+) -> None:
+    hold = {"max_hold_ms": 7_200_000}
+    rules = lively_rules(
+        strategy={"cross_threshold": threshold, "entry_window_ms": window_ms, **hold}
+    )
+    market = Market(random_market(recipe))
+    state, chance = AssetState("BTC", rules), Random(recipe.seed)
+
+    for place, close in enumerate(market.assets["BTC"].series.close.tolist()):
+        t_ms = market.time_ms(place)
+        state.apply_candle(t_ms, close)
+        may_enter = chance.random() < 0.9
+        report, _ = judged(state, may_enter=may_enter)
+        if report.own_exit is not None:
+            state.apply_execution(fill(Side.BUY, 1, close, ts_ms=t_ms, decided_ms=t_ms))
+        elif report.wish is not None and chance.random() < 0.7:
+            opened = entry("BTC", 1, close, t_ms)
+            state.apply_execution(replace(opened, cross_ms=report.wish.cross_ms))
+
+
+@settings(max_examples=40, deadline=None)
+@given(recipes, st.sampled_from([1, 12]))
+def test_the_explanation_agrees_with_the_signals_of_a_whole_history(
+    recipe: Recipe, threshold: int
+) -> None:
+    """The fast engine finds its signals in arrays, by other code than the fold."""
+    rules = lively_rules(strategy={"cross_threshold": threshold})
+    market = Market(random_market(recipe))
+    market.prepare([rules.strategy.ema_short_period, rules.strategy.ema_long_period])
+    signals = AssetSignals(market.assets["BTC"], rules.strategy)
+    state = AssetState("BTC", rules)
+
+    for place, close in enumerate(market.assets["BTC"].series.close.tolist()):
+        state.apply_candle(market.time_ms(place), close)
+        _, explanation = judged(state, may_enter=True)
+        assert (signals.wish_at(place) is not None) == (explanation.failed_entry is None)
+
+
+def test_the_first_condition_that_failed_is_named_with_its_figures() -> None:
+    state = AssetState("BTC", RULES)
+    state.signals.t_ms = NOON_MS
+    state.signals.levels = Levels(close=90.0, ema_short=95.0, ema_long=100.0)
+    state.signals.closes_seen, state.signals.crosses_today = 3001, 12
+    state.signals.newest_cross_ms = NOON_MS - 20 * MINUTE_MS
+    state.signals.newest_crosses = "PRICE_BELOW_LONG"
+
+    def outcome() -> str:
+        return judged(state, may_enter=True)[1].outcome(lambda ms: f"at {ms}")
+
+    assert outcome() == "no entry: minutes since the newest cross 20, needs <= 15"
+    state.signals.newest_cross_ms = state.used_cross_ms = NOON_MS
+    used = f"used PRICE_BELOW_LONG of at {NOON_MS}"
+    assert outcome() == f"no entry: newest cross {used}, needs unused"
+    state.used_cross_ms = None
+    state.cooldown.end_ms, state.cooldown.reason = NOON_MS + 1, CooldownReason.SHORT_HOLD
+    until = f"SHORT_HOLD until at {NOON_MS + 1}"
+    assert outcome() == f"no entry: cooldown {until}, needs none"
+    state.cooldown.end_ms = 0
+    assert outcome() == "no entry: crosses today 12, needs < 12"
+    state.signals.crosses_today = 11
+    assert outcome() == "asks to enter"
+    state.position = short("BTC", 1, 90, opened_ms=NOON_MS - 24 * HOUR_MS)
+    assert outcome() == "exit: hours held 24, needs < 24"
+    state.signals.levels = Levels(close=96.0, ema_short=95.0, ema_long=100.0)
+    assert outcome() == "exit: regime INACTIVE, needs ACTIVE"
+    state.position = None
+    assert outcome() == "no entry: close 96, needs < EMA short 95"

@@ -1,6 +1,8 @@
-# Sourced by the commands in bin/: makes .venv and installs the pinned requirements, where that is still to be done.
+# Sourced by the commands in bin/: makes a virtual environment and installs the pinned requirements, where that is
+# still to be done. What runs the system lives in .venv; what tests and measures it lives in .venv-dev, so that no test
+# changes the packages of a running system.
 #
-#   set_up requirements.txt ...   sets $python, or ends with one line on stderr and exit code 2
+#   set_up .venv requirements.txt ...   sets $python, or ends with one line on stderr and exit code 2
 #
 # What .venv remembers, so that a start which finds everything in place only compares:
 #   .venv/.whole              project root, base interpreter, $PYTHON; not there while anything is under way
@@ -9,8 +11,6 @@
 set -u
 
 root=${BASH_SOURCE[0]%/bin/_setup.sh}
-venv=$root/.venv
-python=$venv/bin/python
 me=${0##*/}
 network_trouble='^(Could not fetch URL|WARNING: Retrying|ERROR: |pip\._vendor\.).*([Cc]onnection|[Tt]imed? ?out|unreachable'
 network_trouble+='|NameResolution|ProxyError|SSLError|ProtocolError|IncompleteRead|incomplete-download|Server Error)'
@@ -64,7 +64,7 @@ find_base() {
     fail "needs Python 3.11 or newer, found ${old:-none}; install one, or name it: PYTHON=/path/to/python3"
 }
 
-# Whether .venv was finished, in this place, and its interpreter is still there and the one asked for.
+# Whether $venv was finished, in this place, and its interpreter is still there and the one asked for.
 is_whole() {
     local home real
     choice=''
@@ -117,9 +117,12 @@ install() {
 }
 
 set_up() {
-    local base='' choice
+    local base='' choice name=$1
+    shift
+    venv=$root/$name
+    python=$venv/bin/python
     ! { is_whole && is_installed "$@"; } || return 0
-    [[ -w $root && (! -e $venv || -w $venv) ]] || fail "cannot set up .venv: $root is not writable"
+    [[ -w $root && (! -e $venv || -w $venv) ]] || fail "cannot set up $name: $root is not writable"
     trap 'say "interrupted; the next start sets up anew"; exit 130' INT
     # One start at a time: the lock is the project's directory itself, held until descriptor 9 is closed.
     if command -v flock >/dev/null; then
@@ -128,7 +131,7 @@ set_up() {
     fi
     is_whole || find_base
     if [[ -n $base ]] || ! is_installed "$@"; then
-        say "installing $* into .venv, once"
+        say "installing $* into $name, once"
         [[ -z $base ]] || make_venv
         install "$@"
     fi

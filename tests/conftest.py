@@ -7,12 +7,34 @@ import pytest
 from hypothesis import settings
 from loguru import logger
 
-SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+TESTS = Path(__file__).resolve().parent
+SHARED_DATA = TESTS.parents[1] / "shared" / "data"
+
+QUICK = ("actors", "core", "domain", "journal")
+"""Folders whose tests start no process of the system: with the files beside them, a minute."""
 
 # The same examples on each run, and no verdict on time.
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.load_profile("ci")
 logger.remove()
+
+
+def _is_quick(path: Path) -> bool:
+    folder, *files = path.relative_to(TESTS).parts
+    return folder in QUICK or (not files and folder.endswith(".py") and folder != "test_setup.py")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what `-m quick` would only import: that alone takes seconds."""
+    is_ours = config.option.markexpr == "quick" and collection_path.parent == TESTS
+    return True if is_ours and not _is_quick(collection_path) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `bin/test -m quick` runs."""
+    for item in items:
+        if _is_quick(item.path) and item.get_closest_marker("complete") is None:
+            item.add_marker("quick")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The set-up of bin/: what a fresh, a broken and a finished .venv lead to.
+"""The set-up of bin/: what a fresh, a broken and a finished environment lead to.
 
 Each test starts bin/run-actors in a small project of its own, with one small package to install.
 """
@@ -18,6 +18,7 @@ import pytest
 
 BIN = Path(__file__).resolve().parents[1] / "bin"
 NOBODY = 65534
+TEST_REQUIREMENTS = ("requirements-cluster.txt", "requirements-dev.txt")
 ANNOUNCEMENT = "run-actors: installing requirements.txt into .venv, once\n"
 
 # Stands in for bin/run_actors.py: shows its package, directory, arguments and path.
@@ -68,8 +69,14 @@ class Project:
         return {k: v for k, v in (kept | ours | changes).items() if v is not None}
 
     def start(self, *arguments, cwd=None, **changes):
+        return self._run([*self.command, *arguments], cwd, changes)
+
+    def test(self, *arguments):
+        return self._run([str(self.root / "bin" / "test"), *arguments], None, {})
+
+    def _run(self, words, cwd, changes):
         return subprocess.run(
-            [*self.command, *arguments],
+            words,
             cwd=cwd or self.root,
             env=self.environment(**changes),
             stdin=subprocess.DEVNULL,
@@ -94,11 +101,13 @@ class Project:
 
 def make_project(root):
     (root / "bin").mkdir(parents=True)
-    for name in ("_setup.sh", "run-actors"):
+    for name in ("_setup.sh", "run-actors", "test"):
         shutil.copy(BIN / name, root / "bin" / name)
     (root / "bin" / "__init__.py").touch()
     (root / "bin" / "run_actors.py").write_text(PROGRAM)
-    (root / "requirements.txt").write_text("tiny==1\n")
+    (root / "pytest.py").write_text(PROGRAM)
+    for name in ("requirements.txt", *TEST_REQUIREMENTS):
+        (root / name).write_text("tiny==1\n")
 
 
 def make_wheel(wheels, version):
@@ -170,6 +179,34 @@ def test_first_start_installs_and_leaves_directory_and_arguments_to_the_user(pro
     assert done.stderr == ANNOUNCEMENT
     assert done.stdout == f"1 {here} ['./data.csv', 'two words'] False\n"
     assert done.returncode == 0
+
+
+def test_tests_install_into_an_environment_of_their_own(project):
+    project.start()
+    (project.root / "requirements-dev.txt").write_text("tiny==2\n")
+    (project.root / "requirements.txt").write_text("tiny\n")
+    (project.root / "requirements-cluster.txt").write_text("")
+    before = {path: path.stat().st_mtime_ns for path in project.venv.rglob("*")}
+    make_wheel(project.wheels, 2)
+
+    tested = project.test("-k", "NAME")
+    again = project.test("tests")
+
+    files = "requirements.txt requirements-cluster.txt requirements-dev.txt"
+    assert tested.stderr == f"test: installing {files} into .venv-dev, once\n"
+    assert tested.stdout == f"2 {project.root} ['-k', 'NAME'] True\n"
+    assert (again.returncode, again.stderr) == (0, "")
+    assert {path: path.stat().st_mtime_ns for path in project.venv.rglob("*")} == before
+
+
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_the_help_of_tests_is_their_own_and_sets_nothing_up(project, option):
+    done = project.test(option)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Usage: bin/test [PYTEST ARGUMENTS]\n")
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert not list(project.root.glob(".venv*"))
 
 
 def test_second_start_installs_nothing_and_a_changed_pin_is_installed(project):

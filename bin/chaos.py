@@ -59,6 +59,7 @@ SETTINGS: dict[str, Any] = {
         "shutdown_seconds": 10,
         "backoff_max_seconds": 1,
     },
+    "start": {"patience_seconds": 5},
     "database": {"busy_timeout_ms": 1000},
 }
 """Settings under which a minute holds dozens of trades, and under which failures heal fast."""

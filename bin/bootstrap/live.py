@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from loguru import logger
 from rich.live import Live
 from rich.text import Text
 
@@ -20,13 +21,15 @@ from bin.bootstrap.live_view import LiveView
 from bin.bootstrap.run import Run, build_live, start_run_logging
 from bin.bootstrap.run_files import RunDirectory
 from bin.bootstrap.session_view import SessionView
-from domain.errors import AccessDeniedError, ConfigError, UnavailableError
+from bin.bootstrap.start_wait import StartWaitRoom
+from domain.errors import ConfigError, UnavailableError
 from infra.drills.process import read_process_drills
 from infra.operator.control.tally import Tally
 from infra.operator.health.view import health_figures
+from infra.operator.notices.channels import check_addresses
 from infra.operator.panic_file import request_panic
 from infra.operator.reload import Reload
-from infra.operator.terminal.confirm import confirm_live
+from infra.operator.terminal.confirm import confirm_live, read_summary
 from infra.operator.terminal.screen import Screen
 from infra.process.garbage import spare_the_old
 from infra.process.logs import set_level
@@ -38,6 +41,7 @@ from infra.store.settings_record import SettingsRecord
 from infra.venues.bybit.account_lock import AccountLock
 from infra.venues.bybit.api_key import read_key
 from infra.venues.bybit.connection import account_reader
+from infra.venues.bybit.starting import Ask, Ban, StartQuestions
 from infra.venues.bybit.venues import Venue
 from infra.venues.modes import Mode, venue_of
 from infra.venues.simulator.process import SimulatedVenue, generated_market
@@ -64,7 +68,7 @@ def run_live(options: LiveOptions, screen: Screen) -> int:
     """Trade until a signal comes, show it, and return the exit code.
 
     Raises:
-        ConfigError: the options or settings are wrong, or the exchange refuses the key.
+        ConfigError: the options or settings are wrong, or the exchange refuses the key twice.
     """
     try:
         with interrupted_by_every_end():
@@ -72,16 +76,18 @@ def run_live(options: LiveOptions, screen: Screen) -> int:
     except KeyboardInterrupt:
         screen.print("Stopped before it traded.")
         return DONE
-    except AccessDeniedError as error:
-        raise ConfigError(f"the exchange cannot be used: {error}") from error
     except UnavailableError as error:
-        # No wrong use: the same start may do in a minute, and a service manager tries it.
-        screen.print(f"the exchange does not answer: {error}", style="red")
+        # No wrong use: the same start may do in a while, and a service manager tries it.
+        text = f"the exchange does not answer as it should: {error}"
+        logger.error("{}", text)
+        if screen.is_terminal:  # elsewhere the log is on the screen
+            screen.print(text, style="red")
         return GAVE_UP
 
 
 def _run(options: LiveOptions, screen: Screen) -> int:
     settings = load_settings(options.settings, environ=os.environ, dotenv=default_dotenv())
+    check_addresses(settings.notifications)
     mode = options.mode
     assets = [asset.asset for asset in settings.trading_rules().assets]
     service = ServiceManager(os.environ)
@@ -103,15 +109,25 @@ def _run(options: LiveOptions, screen: Screen) -> int:
             screen=_keeper(events) if screen.is_terminal else _printer(screen),
             screen_level=settings.logging.level,
         )
+        room = StartWaitRoom(settings, directory.path, mode, screen, service)
+        held.callback(room.close)
+        questions = StartQuestions(
+            float(settings.start.patience_seconds), Ban(directory.path / "not-before"), room
+        )
         if venue is None:
             market = generated_market(settings, directory.path)
             simulated = SimulatedVenue(settings, directory.path, market, options.settings)
             held.callback(simulated.close)
             venue = simulated.venue
-        elif mode.has_account and not _may_trade(mode, venue, settings, held, screen):
+        elif mode.has_account and not _may_trade(
+            mode, venue, settings, questions.ask, held, screen
+        ):
             screen.print("Stopped; nothing was done.")
             return DONE
-        run, connection = build_live(settings, venue, directory.path, mode, drills, process_drills)
+        run, connection = build_live(
+            settings, venue, directory.path, mode, drills, process_drills, ask=questions.ask
+        )
+        room.close()
         held.callback(connection.close)
         if mode.has_account:
             run.warnings = connection.account.warnings
@@ -165,14 +181,15 @@ def _venue(options: LiveOptions, settings: Settings) -> Venue | None:
 
 
 def _may_trade(
-    mode: Mode, venue: Venue, settings: Settings, held: ExitStack, screen: Screen
+    mode: Mode, venue: Venue, settings: Settings, ask: Ask, held: ExitStack, screen: Screen
 ) -> bool:
     """Hold the account for this process, and tell whether it may be traded."""
     with closing(account_reader(venue)) as rest:
-        rest.sync_clock()
-        held.callback(AccountLock(venue, read_key(rest).info, os.environ).release)
+        ask(rest.sync_clock)
+        key = ask(lambda: read_key(rest))
+        held.callback(AccountLock(venue, key.info, os.environ).release)
         return mode is not Mode.LIVE or confirm_live(
-            rest, settings.trading_rules(), venue.rest_url, screen
+            ask(lambda: read_summary(rest)), settings.trading_rules(), venue.rest_url, screen
         )
 
 

@@ -46,6 +46,7 @@ from infra.trace.ids import first_id, id_text
 from infra.trace.recorder import TraceRecorder
 from infra.trace.recording import OPENS, describe, new_recorder
 from infra.venues.bybit.connection import BybitConnection, MarketConnection
+from infra.venues.bybit.starting import Ask, ask_once
 from infra.venues.bybit.venues import Venue
 from infra.venues.connection import Connection
 from infra.venues.paper.connection import PaperConnection
@@ -299,6 +300,7 @@ def build_live(
     process_drills: ProcessDrills = _NO_PROCESS_DRILLS,
     *,
     has_live_checks: bool = True,
+    ask: Ask = ask_once,
 ) -> tuple[Run, Connection]:
     """Return a run at an exchange that is ready to start, and its connection.
 
@@ -310,6 +312,7 @@ def build_live(
         drills: what is made to fail of the actors.
         process_drills: what is made to happen to the process.
         has_live_checks: whether the portfolio looks at the present between closes.
+        ask: puts each question to the exchange, and decides what to do about an odd answer.
 
     Raises:
         ConfigError: the run directory or the account cannot be used.
@@ -343,17 +346,17 @@ def build_live(
     else:
         account = BybitConnection(market, venue, rng=rng)
     connection = Connection(market=market, account=account)
-    market.measure_clock()
+    ask(market.measure_clock)
     with journals.connected():
         claim_journals(journals, file, mode)
         journals.check(file)
-    rules = connection.account.prepare(rules)
+    listed = ask(lambda: connection.account.prepare(rules))
     with journals.connected():
-        record_assets(journals, rules)
+        record_assets(journals, listed)
     exchange = connection.account.exchange
     with journals.connected():
         is_new = not journals.has_samples()
-    unknown = tuple(_open_assets(exchange, rules)) if is_new else ()
+    unknown = ask(lambda: tuple(_open_assets(exchange, listed))) if is_new else ()
     ports = Ports(
         feed=market.feed,
         exchange=cast("Exchange", DrilledExchange(cast("Any", exchange), killer))
@@ -369,7 +372,7 @@ def build_live(
     process_drills.start_timed()
     supervisor = Supervisor(system, _policy(settings.supervision), rng)
     run = Run(
-        rules=rules,
+        rules=listed,
         ports=ports,
         system=system,
         supervisor=supervisor,
@@ -379,9 +382,9 @@ def build_live(
         asking={
             "ask_again_ms": int(_ASK_AGAIN_S * 1000 * venue.speed),
             "reconcile_ms": int(float(settings.execution.reconcile_seconds) * 1000 * venue.speed),
-            "stale_ms": int(rules.protection.stale_data_ms * venue.speed),
+            "stale_ms": int(listed.protection.stale_data_ms * venue.speed),
         },
-        checks=_live_checks(rules, venue.speed) if has_live_checks else None,
+        checks=_live_checks(listed, venue.speed) if has_live_checks else None,
         unknown=unknown,
     )
     return run, connection

@@ -5,6 +5,8 @@ import socket
 import time
 from collections.abc import MutableMapping
 
+from domain.text import plain
+
 _US_PER_S = 1_000_000
 _FEEDS_IN_TIME = 4
 """Feedings in the time after which systemd would lose patience."""
@@ -30,6 +32,10 @@ class ServiceManager:
     def ready(self, status: str) -> None:
         """Say that the start is over; from now on systemd waits for feedings."""
         self._send(f"READY=1\nSTATUS={status}")
+
+    def waiting(self, status: str, for_s: float) -> None:
+        """Say that the start takes so much longer, and why."""
+        self._send(f"EXTEND_TIMEOUT_USEC={round(for_s * _US_PER_S)}\nSTATUS={plain(status)}")
 
     def feed(self) -> None:
         """Say that the process works; cheap enough for every turn of a loop."""

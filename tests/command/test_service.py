@@ -89,7 +89,7 @@ def test_an_exchange_that_is_not_there_ends_it_with_the_code_that_is_tried_again
         "private_stream_url": f"ws://{here}/v5/private",
     }
 
-    run = start("paper", {"exchange": exchange})
+    run = start("paper", {"exchange": exchange, "start": {"patience_seconds": 5}})
 
     assert run.code() == 1
     assert "the exchange does not answer" in run.shown()

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
+from domain.errors import ConfigError
 from infra.operator.notices.carrier import Carrier, Sender
 from infra.operator.notices.commands import HandleCommand
 from infra.operator.notices.heartbeat import Heartbeat
@@ -95,9 +96,15 @@ class Channels:
 
     def start(self) -> None:
         """Begin to carry, to read commands, and to beat."""
-        for part in (*self._carriers.values(), self._inbox, self._heartbeat):
+        self.carry()
+        for part in (self._inbox, self._heartbeat):
             if part is not None:
                 part.start()
+
+    def carry(self) -> None:
+        """Begin to carry, and nothing else."""
+        for carrier in self._carriers.values():
+            carrier.start()
 
     def start_over(self) -> None:
         """Try at once what failed before; from any thread."""
@@ -169,13 +176,36 @@ class Channels:
         self._on_system("stranger", "A stranger wrote to the bot", detail)
 
 
+def check_addresses(settings: NotificationSettings) -> None:
+    """Refuse addresses that no service is known for, before anything is connected.
+
+    Raises:
+        ConfigError: there are some; says all of them.
+    """
+    problems = []
+    for name in _SERVICES:
+        try:
+            _service(settings, name)
+        except ConfigError as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
 def _services(settings: NotificationSettings) -> Iterator[tuple[str, Sender]]:
     for name in _SERVICES:
-        url: SecretStr | None = getattr(settings, f"{name}_url")
-        if url is not None:
-            from infra.operator.notices.services import ServiceSender  # noqa: PLC0415 (costly)
+        sender = _service(settings, name)
+        if sender is not None:
+            yield name, sender
 
-            yield name, ServiceSender(f"notifications.{name}_url", url.get_secret_value())
+
+def _service(settings: NotificationSettings, name: str) -> Sender | None:
+    url: SecretStr | None = getattr(settings, f"{name}_url")
+    if url is None:
+        return None
+    from infra.operator.notices.services import ServiceSender  # noqa: PLC0415 (costly)
+
+    return ServiceSender(f"notifications.{name}_url", url.get_secret_value())
 
 
 def _heartbeat(settings: NotificationSettings, is_well: Callable[[], bool]) -> Heartbeat | None:

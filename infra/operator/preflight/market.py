@@ -11,7 +11,7 @@ from domain.rules import AssetRules, TradingRules
 from domain.trading.sizing import ONE, order_qty, target_notional
 from infra.net.pool import ConnectionPool
 from infra.operator.preflight.finding import Finding, fail, ok, warn
-from infra.venues.bybit.listings import find_listing
+from infra.venues.bybit.listings import NotTradableError, find_listing
 from infra.venues.bybit.public_stream import PublicStream
 from infra.venues.bybit.rest import BybitRest
 from infra.venues.bybit.venues import Venue
@@ -82,7 +82,7 @@ def check_assets(
         symbol = asset.instrument.symbol
         try:
             listing = find_listing(rest, symbol, asset.leverage)
-        except ConfigError as error:
+        except (ConfigError, NotTradableError) as error:
             yield fail(symbol, str(error), "a perpetual in trade", "change portfolio.assets")
             continue
         asset_rules = AssetRules(

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from decimal import Decimal
 
 from rich.table import Table
@@ -11,7 +12,7 @@ from domain.errors import ConfigError
 from domain.rules import TradingRules
 from infra.operator.terminal.screen import Screen
 from infra.process.signals import call_at_signals
-from infra.venues.bybit.api_key import read_key
+from infra.venues.bybit.api_key import KeyReport, read_key
 from infra.venues.bybit.rest import BybitRest
 from infra.venues.bybit.shapes.account import AccountInfo, ApiKeyInfo, Wallet
 from infra.venues.bybit.shapes.positions import VenuePosition
@@ -19,30 +20,52 @@ from infra.venues.bybit.shapes.positions import VenuePosition
 THINK_S = 10
 
 
-def confirm_live(rest: BybitRest, rules: TradingRules, place: str, screen: Screen) -> bool:
-    """Show account, balance and limits, wait, and tell whether nobody has stopped it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSummary:
+    """What a person should see of an account before it is traded."""
 
-    Args:
-        rest: the account; it is only read.
-        rules: the limits.
-        place: where the account is.
-        screen: shows it.
+    key: KeyReport
+    account: AccountInfo
+    wallet: Wallet
+    positions: tuple[VenuePosition, ...]
+
+
+def read_summary(rest: BybitRest) -> AccountSummary:
+    """Return an account's summary; nothing is changed.
 
     Raises:
         ConfigError: the key cannot be used.
+        AccessDeniedError: the exchange refuses the key.
         UnavailableError: the exchange does not answer.
+        BadDataError: it answers unreadably.
     """
     key, account = read_key(rest), rest.account_info()
     if key.problems:
         raise ConfigError("\n".join(["the account cannot be traded:", *key.problems]))
-    wallet = rest.wallet(account.margin_mode)
+    return AccountSummary(
+        key=key,
+        account=account,
+        wallet=rest.wallet(account.margin_mode),
+        positions=rest.open_positions(),
+    )
+
+
+def confirm_live(found: AccountSummary, rules: TradingRules, place: str, screen: Screen) -> bool:
+    """Show account, balance and limits, wait, and tell whether nobody has stopped it.
+
+    Args:
+        found: the account.
+        rules: the limits.
+        place: where the account is.
+        screen: shows it.
+    """
     table = Table(box=None, show_header=False)
     for name, text in (
-        ("account", _account_text(key.info, account)),
-        ("balance", _balance_text(wallet)),
-        ("open", _positions_text(rest.open_positions())),
-        *(("limit", line) for line in limits(rules, wallet)),
-        *(("warning", warning) for warning in key.warnings),
+        ("account", _account_text(found.key.info, found.account)),
+        ("balance", _balance_text(found.wallet)),
+        ("open", _positions_text(found.positions)),
+        *(("limit", line) for line in limits(rules, found.wallet)),
+        *(("warning", warning) for warning in found.key.warnings),
     ):
         table.add_row(name, text)
     stopped = threading.Event()

@@ -21,6 +21,12 @@ class SupervisionSettings(Section):
     freeze_seconds: Seconds
 
 
+class StartSettings(Section):
+    """How long a start waits for the exchange."""
+
+    patience_seconds: Annotated[Decimal, fields.number("seconds", "5", "86400")]
+
+
 class DatabaseSettings(Section):
     """Where the journal is."""
 

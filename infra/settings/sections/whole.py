@@ -15,6 +15,7 @@ from infra.settings.sections.running import (
     DatabaseSettings,
     HealthSettings,
     LoggingSettings,
+    StartSettings,
     SupervisionSettings,
     TraceSettings,
 )
@@ -39,6 +40,7 @@ class Settings(Section):
     risk: RiskSettings
     cooldown: CooldownSettings
     supervision: SupervisionSettings
+    start: StartSettings
     feed: FeedSettings
     execution: ExecutionSettings
     replay: ReplaySettings

@@ -11,7 +11,8 @@ from decimal import Decimal
 from domain.errors import ConfigError, OrderRefusedError, OutcomeUnknownError
 from domain.rules import AssetRules
 from infra.venues.bybit.api_key import read_key
-from infra.venues.bybit.listings import find_listing
+from infra.venues.bybit.listings import NotTradableError, find_listing
+from infra.venues.bybit.obstacles import Obstacles
 from infra.venues.bybit.rest import BybitRest
 from infra.venues.bybit.shapes.account import FeeRates, MarginMode
 from infra.venues.bybit.shapes.market import Listing
@@ -68,7 +69,7 @@ def prepare_account(
     Raises:
         ConfigError: the key or the account is not as it must be; says all of it.
         AccessDeniedError: the venue refuses the key.
-        UnavailableError: the venue does not answer.
+        UnavailableError: the venue does not answer, or does not do what it was asked for.
         BadDataError: it answers unreadably.
     """
     return _Preparation(rest, sleep).run(assets, margin_mode)
@@ -78,17 +79,17 @@ class _Preparation:
     def __init__(self, rest: BybitRest, sleep: Callable[[float], None]) -> None:
         self._rest = rest
         self._sleep = sleep
-        self._problems: list[str] = []
+        self._obstacles = Obstacles("the account cannot be traded:")
         self._warnings: list[str] = []
         self._changes: list[str] = []
 
     def run(self, assets: Sequence[AssetRules], margin_mode: MarginMode) -> AccountReport:
         self._check_key()
         # An unsafe key changes nothing.
-        self._refuse()
+        self._obstacles.check()
         self._prepare_margin_mode(margin_mode)
         prepared = [self._prepare_asset(rules) for rules in assets]
-        self._refuse()
+        self._obstacles.check()
         self._warnings += unwatched(self._rest.open_positions(), assets)
         return AccountReport(
             margin_mode=margin_mode,
@@ -97,13 +98,10 @@ class _Preparation:
             warnings=tuple(self._warnings),
         )
 
-    def _refuse(self) -> None:
-        if self._problems:
-            raise ConfigError("\n".join(["the account cannot be traded:", *self._problems]))
-
     def _check_key(self) -> None:
         key = read_key(self._rest)
-        self._problems += [f"- {problem}" for problem in key.problems]
+        for problem in key.problems:
+            self._obstacles.add(problem)
         self._warnings += key.warnings
 
     # The account.
@@ -111,8 +109,8 @@ class _Preparation:
     def _prepare_margin_mode(self, wanted: MarginMode) -> None:
         account = self._rest.account_info()
         if account.unified_status not in _UNIFIED:
-            self._problems.append(
-                "- the account is a classic one: upgrade it to a unified trading account"
+            self._obstacles.add(
+                "the account is a classic one: upgrade it to a unified trading account"
             )
             return
         if account.unified_status not in _UNIFIED_2:
@@ -120,7 +118,7 @@ class _Preparation:
         if account.margin_mode is wanted:
             return
         found = account.margin_mode or "a mode that is not known here"
-        difference = f"- the margin mode is {found}, expected {wanted}"
+        difference = f"the margin mode is {found}, expected {wanted}"
         if self._is_blocked(difference, self._rest.open_positions()):
             return
         self._set(
@@ -135,8 +133,8 @@ class _Preparation:
         symbol = symbol_of(rules.asset)
         try:
             listing = find_listing(self._rest, symbol, rules.leverage)
-        except ConfigError as error:
-            self._problems.append(f"- {error}")
+        except (ConfigError, NotTradableError) as error:
+            self._obstacles.add(str(error), may_pass=isinstance(error, NotTradableError))
             return None
         if not self._prepare_one_way(symbol) or not self._prepare_leverage(symbol, rules.leverage):
             return None
@@ -151,7 +149,7 @@ class _Preparation:
         rows = self._rest.positions(symbol)
         if _is_one_way(rows):
             return True
-        difference = f"- {symbol}: the position mode is hedge, expected one-way"
+        difference = f"{symbol}: the position mode is hedge, expected one-way"
         return not self._is_blocked(difference, rows) and self._set(
             difference,
             lambda: self._rest.set_one_way(symbol),
@@ -163,7 +161,7 @@ class _Preparation:
         if position.leverage == wanted:
             return True
         found = "not told" if position.leverage is None else plain(position.leverage)
-        difference = f"- {symbol}: the leverage is {found}, expected {plain(wanted)}"
+        difference = f"{symbol}: the leverage is {found}, expected {plain(wanted)}"
         return not self._is_blocked(difference, [position]) and self._set(
             difference,
             lambda: self._rest.set_leverage(symbol, wanted),
@@ -176,7 +174,7 @@ class _Preparation:
         """Tell whether a position forbids a change, and note it."""
         opened = [f"{plain(row.qty)} {row.symbol}" for row in rows if not row.is_flat]
         if opened:
-            self._problems.append(
+            self._obstacles.add(
                 f"{difference}; it is not changed while a position is open"
                 f" ({', '.join(opened)}): close it, or change the settings"
             )
@@ -193,11 +191,12 @@ class _Preparation:
             why = f"it was set, the answer was lost ({error}), and it still reads so"
         for read in range(_READS):
             if stands():
-                self._changes.append(f"{difference.removeprefix('- ')}: changed")
+                self._changes.append(f"{difference}: changed")
                 return True
             if read < _READS - 1:
                 self._sleep(_PAUSE_S)
-        self._problems.append(f"{difference}; {why}")
+        # The settings were right: whether the venue does it is the venue's.
+        self._obstacles.add(f"{difference}; {why}", may_pass=True)
         return False
 
 

@@ -1,6 +1,7 @@
 """Bybit, and the failures at its border: domain errors with what only the venue's answer holds."""
 
 from domain.errors import (
+    AccessDeniedError,
     OrderNotProcessedError,
     OrderRefusedError,
     OutcomeUnknownError,
@@ -44,6 +45,15 @@ class NeverSentError(UnknownOutcomeError):
 
 class AlreadyAcceptedError(UnknownOutcomeError):
     """The venue knows the client order id from an earlier send: look the order up."""
+
+
+class KeyRefusedError(AccessDeniedError):
+    """The venue refuses the API key itself: unknown, wrongly signed, not permitted or expired."""
+
+    def __init__(self, code: int, text: str) -> None:
+        """Keep the venue's code."""
+        super().__init__(f"{code}: {text}")
+        self.code = code
 
 
 class UnansweredError(UnavailableError):

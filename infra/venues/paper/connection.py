@@ -9,7 +9,8 @@ from domain.rules import TradingRules
 from infra.net.pool import Subscription
 from infra.net.stream_stats import StreamStats
 from infra.venues.bybit.connection import MarketConnection
-from infra.venues.bybit.listings import find_listing
+from infra.venues.bybit.listings import NotTradableError, find_listing
+from infra.venues.bybit.obstacles import Obstacles
 from infra.venues.bybit.shapes.market import Listing
 from infra.venues.paper.account import PaperAccount
 from infra.venues.paper.exchange import PaperExchange
@@ -112,13 +113,12 @@ class PaperConnection:
 
 def _listings(market: MarketConnection, rules: TradingRules) -> dict[str, Listing]:
     found: dict[str, Listing] = {}
-    problems: list[str] = []
+    obstacles = Obstacles("the assets cannot be traded:")
     for asset in rules.assets:
         symbol = asset.instrument.symbol
         try:
             found[asset.asset] = find_listing(market.rest, symbol, asset.leverage)
-        except ConfigError as error:
-            problems.append(f"- {error}")
-    if problems:
-        raise ConfigError("\n".join(["the assets cannot be traded:", *problems]))
+        except (ConfigError, NotTradableError) as error:
+            obstacles.add(str(error), may_pass=isinstance(error, NotTradableError))
+    obstacles.check()
     return found

@@ -80,7 +80,7 @@ HALTED = "halted"
 GAVE_UP = "gave up in order"
 """The process ended by itself, since an actor that all need was given up."""
 START_FAILED = "start failed"
-"""The exchange did not answer at the start: the process ended, and was started again."""
+"""The exchange gave no usable answer at the start, which waited or ended and was started again."""
 KILL_AT_RANDOM = "kill at random"
 KILLS = (KILL_AT_RANDOM, *(f"kill {point}" for point in POINTS))
 

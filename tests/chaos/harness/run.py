@@ -21,6 +21,7 @@ from tests.chaos.harness.plan import (
     KILL_AT_RANDOM,
     LOCKED,
     PANIC,
+    START_FAILED,
     Life,
     Plan,
 )
@@ -41,6 +42,7 @@ _IN_LOGS = {
     "full": r"crashed in life .*database or disk is full",
     "readonly": r"crashed in life .*attempt to write a readonly database",
     "clock": JUMPED,
+    START_FAILED: r"message\": \"the start waits for the exchange",
 }
 """What the system's own log says where a drill has struck."""
 

@@ -13,7 +13,6 @@ from typing import Any
 from domain.rules import TradingRules
 from tests.chaos.harness.invariants import differences, violations
 from tests.chaos.harness.journal_view import execution_pen, read_journal, read_pens
-from tests.chaos.harness.plan import START_FAILED
 from tests.chaos.harness.processes import ChaosError, ExchangeProcess, Process, wait_until
 
 SPEED = 600
@@ -162,7 +161,6 @@ class Stage:
         while system.code == _UNAVAILABLE and not self._has_taken_over(before):
             if time.monotonic() > deadline_s:
                 raise ChaosError("the exchange never answered at the start")
-            self.outcome.hits[START_FAILED] += 1
             system = self._start_once(command, before)
         return system
 

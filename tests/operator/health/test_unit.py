@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.net.rate_limiter import IP_PENALTY_S, IP_WINDOW_S
 from infra.settings import load_settings
 from tests.operator.health.tools import DEPLOY, judged, tool
 
@@ -46,6 +47,16 @@ def test_it_starts_again_what_failed_and_nothing_that_was_used_wrongly(
     key: str, wanted: str
 ) -> None:
     assert value(key) == wanted
+
+
+def test_a_start_that_waits_is_not_ended_and_its_restart_is_no_hurry_for_a_rate_limit() -> None:
+    start = load_settings(None, environ={}, dotenv=None).start
+
+    # A first wait asks systemd for more time before the budget of the unit is used up.
+    assert int(value("TimeoutStartSec")) > 120
+    # A ban is waited out by one start, so that its end is met within the process.
+    assert start.patience_seconds > IP_PENALTY_S
+    assert int(value("RestartSec")) > IP_WINDOW_S
 
 
 def test_its_patience_is_longer_than_the_systems_own() -> None:

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from domain.errors import ConfigError
+from domain.errors import ConfigError, UnavailableError
 from domain.market.instruments import Instrument
 from domain.rules import AssetRules
 from infra.venues.bybit.account import prepare_account
@@ -140,7 +140,7 @@ def test_a_setting_that_does_not_stand_stops_the_start(account, prepare, name, v
     setattr(account, name, value)
     account.stuck = True
 
-    with pytest.raises(ConfigError, match=words):
+    with pytest.raises(UnavailableError, match=words):
         prepare()
 
 
@@ -200,7 +200,9 @@ def test_the_venue_s_reason_for_a_refusal_is_told(venue, account, prepare):
     account.leverage = "5"
     venue.fail(LEVERAGE, Fault(code=110013, text="Cannot set leverage due to risk limit level"))
 
-    with pytest.raises(ConfigError, match="110013: Cannot set leverage due to risk limit level"):
+    with pytest.raises(
+        UnavailableError, match="110013: Cannot set leverage due to risk limit level"
+    ):
         prepare()
 
 
@@ -257,5 +259,5 @@ def test_all_that_is_wrong_is_said_at_once(account, prepare):
 def test_a_contract_that_is_not_trading_is_refused(account, prepare):
     account.listing["status"] = "Closed"
 
-    with pytest.raises(ConfigError, match="status is Closed"):
+    with pytest.raises(UnavailableError, match="status is Closed"):
         prepare()

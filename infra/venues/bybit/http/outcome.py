@@ -9,6 +9,7 @@ import requests
 from domain.errors import AccessDeniedError
 from infra.venues.bybit.errors import (
     AlreadyAcceptedError,
+    KeyRefusedError,
     NeverSentError,
     NotProcessedError,
     ReadRefusedError,
@@ -26,6 +27,8 @@ _DENIED = frozenset(
     {-2015, 10003, 10004, 10005, 10007, 10008, 10009, 10010, 10024, 10027, 10028, 33004}
 )
 """Key, signature, permission, address, or the whole account is shut out."""
+_KEY_REFUSED = frozenset({10003, 10004, 10005, 33004})
+"""Of these, what is wrong with the key alone."""
 WRONG_TIME = frozenset({-1, 10002})
 TOO_MANY, TOO_MANY_OF_IP = 10006, 10018
 _SYMBOL_INVALID, _ROUTE_UNKNOWN, _PARAMETER = 10029, 10017, 10001
@@ -111,7 +114,7 @@ def why_unanswered(outcome: Answer | Silence, retry_after_s: float) -> Unanswere
     if code == 0:
         return None
     if code in _DENIED:
-        raise AccessDeniedError(f"{code}: {text}")
+        raise _denied(code, text)
     if code in _AMBIGUOUS | _UNREAD:
         return UnansweredError(f"{code}: {text}", retry_after_s=retry_after_s)
     raise ReadRefusedError(code, text)
@@ -132,7 +135,7 @@ def raise_refusal(answer: Answer, departure: Departure) -> Never:
     if code == _DUPLICATE_ID:
         raise AlreadyAcceptedError(f"{code}: {text}", code=code)
     if code in _DENIED:
-        raise AccessDeniedError(f"{code}: {text}")
+        raise _denied(code, text)
     if code in _UNREAD:
         raise NotProcessedError(code, text)
     is_business = any(low <= code <= high for low, high in _REFUSALS)
@@ -140,6 +143,12 @@ def raise_refusal(answer: Answer, departure: Departure) -> Never:
         raise RefusedError(code, text)
     # A code that no table explains is no proof that nothing was done.
     raise UnknownOutcomeError(f"{code}: {text}", code=code, dead_after_ms=departure.dead_after_ms)
+
+
+def _denied(code: int, text: str) -> AccessDeniedError:
+    if code in _KEY_REFUSED:
+        return KeyRefusedError(code, text)
+    return AccessDeniedError(f"{code}: {text}")
 
 
 def header_s(header: str | None) -> float:

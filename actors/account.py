@@ -20,10 +20,10 @@ from actors.messages import (
 )
 from actors.names import NOTIFIER, PORTFOLIO
 from actors.ports import Clock, Journals, Timer, Wallet
-from actors.watch import stray_risk
+from actors.watch import unmanaged_risk
 from domain.errors import AccessDeniedError, BadDataError, UnavailableError
 from domain.market.instruments import DAY_MS, HOUR_MS
-from domain.trading.positions import Stray
+from domain.trading.positions import UnmanagedPosition
 
 LOOK_BACK_MS = 7 * DAY_MS
 """How long before the newest equity a transfer may lie that was not heard of."""
@@ -59,7 +59,7 @@ class AccountActor(SupervisedActor):
         self._ask_every_ms = ask_every_ms
         self._timer: Timer | None = None
         self._told: set[str] = set()
-        self._strays: tuple[Stray, ...] = ()
+        self._unmanaged: tuple[UnmanagedPosition, ...] = ()
         """Positions that people were told of."""
 
     def on_start(self) -> None:
@@ -81,7 +81,7 @@ class AccountActor(SupervisedActor):
                     self._told.clear()
                     self._ask()
                 elif address == NOTIFIER:
-                    self._strays = ()
+                    self._unmanaged = ()
             case GivenUp():
                 pass
             case _:
@@ -102,18 +102,18 @@ class AccountActor(SupervisedActor):
             self._since_ms = max(self._since_ms, self.now_ms - LATE_MS)
             balance = self._wallet.balance()
             self.tell(PORTFOLIO, WalletSeen(ts_ms=self.now_ms, balance=balance))
-            self._look_for_strays()
+            self._look_for_unmanaged()
         except (UnavailableError, AccessDeniedError, BadDataError) as error:
             logger.bind(actor=self.name).warning("{}: {}", self.name, error)
         self._ask_again()
 
-    def _look_for_strays(self) -> None:
+    def _look_for_unmanaged(self) -> None:
         """Tell people of each position that nobody watches, once as long as it stands as it is."""
-        strays = self._wallet.strays()
-        for stray in strays:
-            if stray not in self._strays:
-                self.tell(NOTIFIER, stray_risk(stray))
-        self._strays = tuple(strays)
+        unmanaged_positions = self._wallet.unmanaged_positions()
+        for unmanaged in unmanaged_positions:
+            if unmanaged not in self._unmanaged:
+                self.tell(NOTIFIER, unmanaged_risk(unmanaged))
+        self._unmanaged = tuple(unmanaged_positions)
 
     def _ask_again(self) -> None:
         if self._timer is not None:

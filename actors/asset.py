@@ -1,10 +1,10 @@
 """The actor of one asset: follows its candles and wishes, exits and reports at each close.
 
-Receives: CandleClosed from its feed; EntryGranted, EntryRefused, GlobalCooldownStarted from the
+Receives: CandleClosed from its feed; EntryApproved, EntryDenied, GlobalCooldownStarted from the
 portfolio; PositionChanged, OrderRejected from its execution; StateWanted from the notifier;
 Restarted, GivenUp from supervision.
 Publishes: AssetReported to the portfolio; OpenPosition, ClosePosition to its execution;
-RegimeChanged, EntryRefused, ConnectionLost, ConnectionRestored, StateTold to the notifier.
+RegimeChanged, EntryDenied, ConnectionLost, ConnectionRestored, StateTold to the notifier.
 Owns: the asset's feed, averages, crosses, regime and cooldown. The position is the exchange's; the
 actor folds what its execution tells of it.
 """
@@ -22,8 +22,8 @@ from actors.messages import (
     ConnectionLost,
     ConnectionRestored,
     Describe,
-    EntryGranted,
-    EntryRefused,
+    EntryApproved,
+    EntryDenied,
     FeedConnected,
     FeedLost,
     GivenUp,
@@ -48,7 +48,7 @@ from domain.strategies.explanation import Explanation
 from domain.strategies.regime import Regime
 from domain.trading.asset import AssetState
 from domain.trading.booking_order import counts_before
-from domain.trading.decisions import Refusal, Report
+from domain.trading.decisions import Denial, Report
 from domain.trading.orders import Purpose
 from domain.trading.positions import Execution
 
@@ -87,9 +87,9 @@ class AssetActor(SupervisedActor):
         self._report: Report | None = None
         self._explanation: Explanation | None = None
         """Of the close that was reported."""
-        self._refusal: Refusal | None = None
+        self._refusal: Denial | None = None
         """Of the wish of that close."""
-        self._refused_cross_ms: int | None = None
+        self._denied_signal_ms: int | None = None
         self._lost_ms: int | None = None
         """Since when the feed is lost; None while it works."""
 
@@ -129,10 +129,10 @@ class AssetActor(SupervisedActor):
                 self._on_lost(reason)
             case StateWanted():
                 self.tell(NOTIFIER, StateTold(snapshot=self._snapshot()))
-            case EntryGranted():
-                self._on_granted(message)
-            case EntryRefused():
-                self._on_refused(message)
+            case EntryApproved():
+                self._on_approved(message)
+            case EntryDenied():
+                self._on_denied(message)
             case GlobalCooldownStarted(end_ms=end_ms):
                 self._on_global_cooldown(end_ms)
             case PositionChanged(fact_id=fact_id, execution=execution):
@@ -158,9 +158,9 @@ class AssetActor(SupervisedActor):
             cooldown_minutes=state.cooldown.minutes_left(max(t_ms, self.now_ms)),
             cooldown_reason=state.cooldown.reason or "",
             loss_streak=state.cooldown.loss_streak,
-            newest_cross_ms=state.signals.newest_cross_ms,
+            newest_signal_ms=state.signals.newest_signal_ms,
             explanation=self._explanation,
-            refusal=self._refusal,
+            denial=self._refusal,
         )
 
     def _on_candle(self, candle: Candle) -> None:
@@ -207,19 +207,19 @@ class AssetActor(SupervisedActor):
             logger.bind(actor=self.name, asset=self._asset).warning("{}: {}", self.name, error)
             self._clock.call_at(self.now_ms + FETCH_AGAIN_MS, self._hand_in_connection)
 
-    def _on_granted(self, message: EntryGranted) -> None:
-        grant = message.grant
-        if self._state.used_cross_ms == grant.cross_ms:
+    def _on_approved(self, message: EntryApproved) -> None:
+        approval = message.approval
+        if self._state.used_signal_ms == approval.signal_ms:
             return
-        self._entry = OpenPosition(grant=grant)
-        self._under_way.add(grant.client_order_id)
+        self._entry = OpenPosition(approval=approval)
+        self._under_way.add(approval.client_order_id)
         self.tell(self._execution, self._entry)
 
-    def _on_refused(self, message: EntryRefused) -> None:
-        if self._report is not None and message.refusal.t_ms == self._report.t_ms:
-            self._refusal = message.refusal
-        if message.refusal.cross_ms != self._refused_cross_ms:
-            self._refused_cross_ms = message.refusal.cross_ms
+    def _on_denied(self, message: EntryDenied) -> None:
+        if self._report is not None and message.denial.t_ms == self._report.t_ms:
+            self._refusal = message.denial
+        if message.denial.signal_ms != self._denied_signal_ms:
+            self._denied_signal_ms = message.denial.signal_ms
             self.tell(NOTIFIER, message)
 
     def _on_global_cooldown(self, end_ms: int) -> None:
@@ -260,12 +260,12 @@ class AssetActor(SupervisedActor):
         if self._report is not None and report.regime is not self._report.regime:
             self.tell(NOTIFIER, RegimeChanged(report=report, previous=self._report.regime))
         self._report = report
-        if report.own_exit is not None:
+        if report.strategy_exit is not None:
             self._exit = ClosePosition(
                 asset=self._asset,
                 t_ms=report.t_ms,
                 purpose=Purpose.EXIT,
-                reason=report.own_exit,
+                reason=report.strategy_exit,
             )
             # Before the report: an emergency that it leads to must find this exit under way.
             self.tell(self._execution, self._exit)
@@ -301,5 +301,5 @@ class AssetActor(SupervisedActor):
 
     def _settle(self, order_id: str) -> None:
         self._under_way.discard(order_id)
-        if self._entry is not None and self._entry.grant.client_order_id == order_id:
+        if self._entry is not None and self._entry.approval.client_order_id == order_id:
             self._entry = None

@@ -13,28 +13,25 @@ from domain.operator.commands import Command
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.strategies.explanation import Explanation
 from domain.strategies.regime import Regime
-from domain.trading.decisions import Grant, Protection, Refusal, Report
+from domain.trading.decisions import Approval, Denial, Protection, Report
 from domain.trading.orders import ExitReason, OrderUpdate, Purpose
 from domain.trading.positions import Execution, Position, Trade
 from domain.trading.transfers import Transfer
 
 __all__ = [
     "AskAccount",
-    "AskExchange",
-    "AskNext",
     "AssetFlat",
-    "AssetFrozen",
     "AssetReported",
-    "AssetThawed",
     "CandleClosed",
     "ClosePosition",
     "ConnectionLost",
     "ConnectionRestored",
+    "ContinueReconcile",
     "CooldownEnded",
     "CoordinationEnded",
     "Describe",
-    "EntryGranted",
-    "EntryRefused",
+    "EntryApproved",
+    "EntryDenied",
     "ExecutionSeen",
     "FeedConnected",
     "FeedLost",
@@ -53,9 +50,12 @@ __all__ = [
     "PositionChanged",
     "PositionDiffers",
     "PositionMarked",
-    "PositionNaked",
     "PositionOpened",
+    "PositionUnprotected",
     "ProtectionFired",
+    "Reconcile",
+    "ReconcileMatch",
+    "ReconcileMismatch",
     "RegimeChanged",
     "ReportDue",
     "ReservationExpired",
@@ -146,17 +146,17 @@ class CoordinationEnded(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EntryGranted(Message):
+class EntryApproved(Message):
     """Event, from the portfolio to an AssetActor: its wish is granted and its notional reserved."""
 
-    grant: Grant
+    approval: Approval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EntryRefused(Message):
+class EntryDenied(Message):
     """Event, from the portfolio to an AssetActor, which passes each cross's first on to people."""
 
-    refusal: Refusal
+    denial: Denial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +170,7 @@ class GlobalCooldownStarted(Message):
 class ReservationExpired(Message):
     """Timer, from the portfolio to itself: a grant should have become an order by now."""
 
-    grant: Grant
+    approval: Approval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +208,7 @@ class WalletSeen(Message):
 class OpenPosition(Message):
     """Command, from an AssetActor to its execution: use a grant."""
 
-    grant: Grant
+    approval: Approval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +241,7 @@ class Flatten(Message):
 class ResolveEntry(Message):
     """Command, from the portfolio to an execution: say what became of a grant, or void it."""
 
-    grant: Grant
+    approval: Approval
 
 
 # From the exchange to the execution.
@@ -262,7 +262,7 @@ class OrderSeen(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AskExchange(Message):
+class Reconcile(Message):
     """Timer, from an execution to itself: ask what is true at the exchange."""
 
     is_routine: bool = False
@@ -270,7 +270,7 @@ class AskExchange(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AskNext(Message):
+class ContinueReconcile(Message):
     """Event, from an execution to itself: put the next question of those that wait."""
 
 
@@ -317,14 +317,14 @@ class AssetFlat(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AssetFrozen(Message):
+class ReconcileMismatch(Message):
     """Event, from an execution to the portfolio: its books and the exchange do not agree."""
 
     asset: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AssetThawed(Message):
+class ReconcileMatch(Message):
     """Event, from an execution to the portfolio: they agree again."""
 
     asset: str
@@ -385,7 +385,7 @@ class PositionDiffers(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PositionNaked(Message):
+class PositionUnprotected(Message):
     """Event, from an execution: a position was found without its stop (5.4)."""
 
     asset: str

@@ -107,7 +107,7 @@ class Newsreader:
         return trades.entered(
             order_id,
             position,
-            None if decided_ms is None else self._journal.grant(position.asset, decided_ms),
+            None if decided_ms is None else self._journal.approval(position.asset, decided_ms),
             exposure=self.ledger.exposure,
             balance=self._journal.balance_at(position.opened_ms),
             rules=self._rules,

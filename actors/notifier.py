@@ -19,13 +19,13 @@ from actors.messages import (
     ConnectionLost,
     ConnectionRestored,
     CooldownEnded,
-    EntryRefused,
+    EntryDenied,
     GivenUp,
     LossStreakReached,
     Message,
     PositionDiffers,
-    PositionNaked,
     PositionOpened,
+    PositionUnprotected,
     ProtectionFired,
     RegimeChanged,
     ReportDue,
@@ -138,17 +138,17 @@ class NotifierActor(SupervisedActor):
                 held = self._news.ledger.positions.get(report.asset)
                 stopped = self._stopped_by(report.asset)
                 self._say(market.regime_changed(report, previous, held, self._rules, stopped))
-            case EntryRefused(refusal=refusal):
-                self._say(market.entry_refused(refusal))
+            case EntryDenied(denial=denial):
+                self._say(market.entry_denied(denial))
             case CooldownEnded(asset=asset, end_ms=end_ms):
                 self._on_cooldown_ended(asset, end_ms)
             case LossStreakReached(end_ms=end_ms):
                 self._on_loss_streak(end_ms)
             case PositionDiffers():
                 self._say(risk.position_differs(message))
-            case PositionNaked():
-                limit_ms = self._rules.risk.naked_position_ms
-                self._say(risk.position_naked(message, limit_ms))
+            case PositionUnprotected():
+                limit_ms = self._rules.risk.unprotected_position_ms
+                self._say(risk.position_unprotected(message, limit_ms))
             case RiskRaised():
                 self._say(risk.risk_raised(message, self.now_ms))
             case Restarted(address=address):
@@ -337,7 +337,7 @@ class NotifierActor(SupervisedActor):
         facts = reports.PeriodFacts(
             period=period,
             trades=self._journal.trades(*span),
-            refusals=self._journal.refusals(*span),
+            denials=self._journal.denials(*span),
             restarts=system.restarts_by_address(self._post.causes(NoticeKind.ACTOR, *span)),
             balance_before=self._journal.balance_at(period.from_ms)
             or self._journal.first_balance(),

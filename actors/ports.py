@@ -11,9 +11,9 @@ from domain.market.instruments import Candle
 from domain.operator.commands import OperatorCommand
 from domain.operator.notices import Notice, NoticeKind, NoticeRules, Similar
 from domain.portfolio.protection import ProtectionState
-from domain.trading.decisions import Decision, Grant, Protection, RefusalReason
+from domain.trading.decisions import Approval, Decision, DenialReason, Protection
 from domain.trading.orders import OrderRequest, OrderUpdate, RestingOrder
-from domain.trading.positions import Execution, Holding, Stray, Trade
+from domain.trading.positions import Execution, Trade, UnmanagedPosition, VenuePosition
 from domain.trading.sizing import ProtectiveLevels
 from domain.trading.transfers import Transfer
 
@@ -118,7 +118,7 @@ class Exchange(Protocol):
             UnavailableError: the exchange did not answer.
         """
 
-    def holding(self, asset: str) -> Holding:
+    def venue_position(self, asset: str) -> VenuePosition:
         """Return the position that the exchange has, and the stops that stand there.
 
         Raises:
@@ -171,7 +171,7 @@ class Wallet(Protocol):
             UnavailableError: the exchange did not answer.
         """
 
-    def strays(self) -> Sequence[Stray]:
+    def unmanaged_positions(self) -> Sequence[UnmanagedPosition]:
         """Return the open positions in symbols that no asset of the settings answers for.
 
         Raises:
@@ -190,7 +190,7 @@ class Journal(Protocol):
         Raises:
             FencedError: another incarnation has taken the pen.
             JournalError: nothing can be stored: the disk is full, the database locked or read-only.
-            StaleGrantError: an entry's grant is of an older protection epoch, or nothing may be
+            StaleApprovalError: an entry's grant is of an older protection epoch, or nothing may be
                 opened because of a shortage.
         """
 
@@ -246,7 +246,7 @@ class Journal(Protocol):
     def commands(self) -> list[OperatorCommand]:
         """Return the commands that bind until others end them, oldest first."""
 
-    def newest_grant(self, asset: str) -> Grant | None:
+    def newest_approval(self, asset: str) -> Approval | None:
         """Return the newest grant of an asset."""
 
     def news(self, after: int) -> tuple[Sequence[StoredNews], int]:
@@ -258,13 +258,13 @@ class Journal(Protocol):
     def order(self, client_order_id: str) -> Order | None:
         """Return one order; None where it is not stored."""
 
-    def grant(self, asset: str, t_ms: int) -> Grant | None:
+    def approval(self, asset: str, t_ms: int) -> Approval | None:
         """Return what an asset was granted at a close."""
 
     def trades(self, from_ms: int, until_ms: int) -> Sequence[Trade]:
         """Return the trades that were closed at or after a time and before another."""
 
-    def refusals(self, from_ms: int, until_ms: int) -> Mapping[RefusalReason, int]:
+    def denials(self, from_ms: int, until_ms: int) -> Mapping[DenialReason, int]:
         """Return how many wishes of these closes were refused, by reason."""
 
     def balance_at(self, t_ms: int) -> Decimal | None:

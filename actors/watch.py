@@ -8,7 +8,7 @@ from actors.messages import RiskRaised
 from domain.market.instruments import DAY_MS
 from domain.portfolio.malfunctions import Malfunctions
 from domain.rules import TradingRules
-from domain.trading.positions import ZERO, Stray
+from domain.trading.positions import ZERO, UnmanagedPosition
 from domain.trading.transfers import Transfer
 
 WALLET_TOLERANCE = Decimal("0.01")
@@ -187,15 +187,15 @@ def transfer_risk(transfer: Transfer) -> RiskRaised:
     )
 
 
-def stray_risk(stray: Stray) -> RiskRaised:
+def unmanaged_risk(unmanaged: UnmanagedPosition) -> RiskRaised:
     """Return the words for a position that nobody here watches; the same one is told once."""
-    stop = "none" if stray.stop_loss is None else f"{stray.stop_loss:f}"
-    price = "unknown" if stray.avg_entry_price is None else f"{stray.avg_entry_price:f}"
+    stop = "none" if unmanaged.stop_loss is None else f"{unmanaged.stop_loss:f}"
+    price = "unknown" if unmanaged.avg_entry_price is None else f"{unmanaged.avg_entry_price:f}"
     return RiskRaised(
-        key=f"stray/{stray.symbol}/{stray.signed_qty:f}/{price}",
+        key=f"stray/{unmanaged.symbol}/{unmanaged.signed_qty:f}/{price}",
         asset=None,
-        what=f"a position in {stray.symbol} is open, which is no asset of the settings",
-        figures=f"qty={stray.signed_qty:f} entry={price} stop={stop}",
+        what=f"a position in {unmanaged.symbol} is open, which is no asset of the settings",
+        figures=f"qty={unmanaged.signed_qty:f} entry={price} stop={stop}",
         effect="nobody watches it, and it shares the account's balance; nothing else changes",
         advice="give it a stop, or close it; trade by hand in an account of its own",
     )

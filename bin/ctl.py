@@ -198,8 +198,8 @@ def _answer(request: urllib.request.Request, address: ControlAddress) -> Any:
     try:
         try:
             answer = opener.open(request, timeout=_PATIENCE_S)
-        except urllib.error.HTTPError as refusal:
-            answer = refusal  # an answer too, which can hang or break off as well
+        except urllib.error.HTTPError as denial:
+            answer = denial  # an answer too, which can hang or break off as well
         with answer:
             return _read(answer, address)
     except TimeoutError:

@@ -119,7 +119,7 @@ def _record(facts: Facts, rules: TradingRules) -> Record:
         candles={asset: _series(found, candle_ms) for asset, found in by_asset.items()},
         late_ms=late_ms,
         decisions={found.t_ms: found for found in facts.decisions() if found.t_ms % candle_ms == 0},
-        refusals={(found.asset, found.t_ms): found for _, found in facts.refusals()},
+        denials={(found.asset, found.t_ms): found for _, found in facts.denials()},
         orders=[Order(intent=order.intent, state=order.state) for order in facts.orders()],
         executions=facts.executions(),
         states=facts.states(),

@@ -37,7 +37,7 @@ class FencedError(TradingError):
     """A replaced incarnation of an actor tried to act."""
 
 
-class StaleGrantError(TradingError):
+class StaleApprovalError(TradingError):
     """An entry was granted before a protection fired: nothing was stored, nothing is sent."""
 
 

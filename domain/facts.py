@@ -9,7 +9,7 @@ from decimal import Decimal
 from domain.market.instruments import Candle
 from domain.operator.commands import OperatorCommand, SettingsChanged
 from domain.portfolio.protection import ProtectionState
-from domain.trading.decisions import Decision, Refusal
+from domain.trading.decisions import Decision, Denial
 from domain.trading.orders import INTENDED, Intent, OrderState, OrderStatus, OrderUpdate
 from domain.trading.positions import Execution, Trade
 from domain.trading.transfers import Transfer
@@ -26,7 +26,7 @@ class ClosedCandle:
 Fact = (
     ClosedCandle
     | Decision
-    | Refusal
+    | Denial
     | Intent
     | OrderUpdate
     | Execution
@@ -100,7 +100,7 @@ class Order:
             execution,
             decided_ms=self.intent.decided_ms,
             reason=self.intent.reason,
-            cross_ms=self.intent.cross_ms,
+            signal_ms=self.intent.signal_ms,
         )
 
     def filled_by(self, execution: Execution, executed_qty: Decimal) -> OrderUpdate:

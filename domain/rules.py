@@ -38,7 +38,7 @@ class RiskRules:
 
     stop_loss_fraction: Decimal
     take_profit_fraction: Decimal
-    naked_position_ms: int
+    unprotected_position_ms: int
     volatility_sizing: bool
     volatility_target: float
     """Standard deviation of one candle's log return at which the full size is taken."""
@@ -80,7 +80,7 @@ class CooldownRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GrantRules:
+class ApprovalRules:
     """What the portfolio grants (section 7)."""
 
     max_total_exposure: Decimal
@@ -127,7 +127,7 @@ class TradingRules:
     risk: RiskRules
     protection: ProtectionRules
     cooldown: CooldownRules
-    grant: GrantRules
+    approval: ApprovalRules
     fills: FillRules
     assets: tuple[AssetRules, ...]
 

@@ -1,11 +1,11 @@
 """The actor that trades one asset: intents on disk first, then the exchange, then the news.
 
 Receives: OpenPosition, ClosePosition, ResolveEntry, Flatten; ExecutionSeen, OrderSeen,
-PositionMarked from the exchange; AskExchange, StoreAgain from its timers, AskNext from itself;
+PositionMarked from the exchange; Reconcile, StoreAgain from its timers, ContinueReconcile from itself;
 Describe from the roof; Restarted, GivenUp.
 Publishes: PositionChanged, OrderRejected to the asset and the portfolio; PositionMarked to the
-portfolio, and AssetFlat, AssetFrozen, AssetThawed, MalfunctionBegan, MalfunctionEnded;
-PositionOpened, TradeClosed, PositionDiffers, PositionNaked, ConnectionLost, ConnectionRestored,
+portfolio, and AssetFlat, ReconcileMismatch, ReconcileMatch, MalfunctionBegan, MalfunctionEnded;
+PositionOpened, TradeClosed, PositionDiffers, PositionUnprotected, ConnectionLost, ConnectionRestored,
 RiskRaised to the notifier.
 Owns: the asset's orders and stops at the exchange, and the journal of both.
 
@@ -25,18 +25,17 @@ from actors.execution.alarms import Alarms
 from actors.execution.booking import Booking
 from actors.execution.closes import Closes
 from actors.execution.comparison import Comparison
-from actors.execution.desk import Desk
+from actors.execution.connectivity import VenueConnectivity
+from actors.execution.context import ExecutionContext
 from actors.execution.entries import Entries
 from actors.execution.flattening import Flattening
 from actors.execution.orders import Orders
-from actors.execution.questions import Questions
-from actors.execution.reach import Reach
-from actors.execution.rounds import Question, Rounds
+from actors.execution.reconcile_loop import Question, ReconcileLoop
+from actors.execution.reconciler import Reconciler
 from actors.execution.stops import Stops
 from actors.messages import (
-    AskExchange,
-    AskNext,
     ClosePosition,
+    ContinueReconcile,
     Describe,
     ExecutionSeen,
     Flatten,
@@ -45,6 +44,7 @@ from actors.messages import (
     OpenPosition,
     OrderSeen,
     PositionMarked,
+    Reconcile,
     ResolveEntry,
     Restarted,
     StoreAgain,
@@ -96,8 +96,8 @@ class ExecutionActor(SupervisedActor):
         self._clock = clock
         self._ask_again_ms = ask_again_ms
         self._alarms = Alarms(self)
-        self._reach = Reach(self, asset, self._alarms, stale_ms=stale_ms)
-        self._rounds = Rounds(
+        self._reach = VenueConnectivity(self, asset, self._alarms, stale_ms=stale_ms)
+        self._rounds = ReconcileLoop(
             self,
             asset,
             self._reach,
@@ -111,17 +111,17 @@ class ExecutionActor(SupervisedActor):
 
     def on_start(self) -> None:
         """Fold the facts, then ask the exchange what has happened since."""
-        desk = self._open_desk()
-        self._books = desk.books
-        self._orders = Orders(desk, on_ended=self._on_ended)
-        self._closes = Closes(desk, self._orders)
-        self._entries = Entries(desk, self._orders)
-        self._flattening = Flattening(desk, self._closes)
-        self._comparison = Comparison(desk)
-        self._stops = Stops(desk, self._closes, self._comparison)
-        self._questions = Questions(
-            desk,
-            booking=Booking(desk),
+        context = self._open_desk()
+        self._books = context.books
+        self._orders = Orders(context, on_ended=self._on_ended)
+        self._closes = Closes(context, self._orders)
+        self._entries = Entries(context, self._orders)
+        self._flattening = Flattening(context, self._closes)
+        self._comparison = Comparison(context)
+        self._stops = Stops(context, self._closes, self._comparison)
+        self._questions = Reconciler(
+            context,
+            booking=Booking(context),
             orders=self._orders,
             entries=self._entries,
             stops=self._stops,
@@ -131,7 +131,7 @@ class ExecutionActor(SupervisedActor):
         self._rounds.begin()
         self._rounds.finish()
 
-    def _open_desk(self) -> Desk:
+    def _open_desk(self) -> ExecutionContext:
         journal = self.hold(self._journals.open(self.name, lambda: self.origin))
         self.hold(self._exchange.subscribe(self._asset, self))
         self.hold(self._rounds)
@@ -140,7 +140,7 @@ class ExecutionActor(SupervisedActor):
         waiting = [Order(intent=intent) for intent in backlog.waiting(Intent)]
         orders = [*journal.orders(self._asset), *waiting]
         stored = journal.executions(self._asset)
-        return Desk(
+        return ExecutionContext(
             actor=self,
             asset=self._asset,
             rules=self._rules,
@@ -156,22 +156,24 @@ class ExecutionActor(SupervisedActor):
         """Do what a message says."""
         match message:
             case Describe():
-                return ExecutionSnapshot(asset=self._asset, is_naked=self._stops.is_naked)
-            case OpenPosition(grant=grant):
-                self._entries.open(grant)
+                return ExecutionSnapshot(
+                    asset=self._asset, is_unprotected=self._stops.is_unprotected
+                )
+            case OpenPosition(approval=approval):
+                self._entries.open(approval)
             case ClosePosition():
                 self._closes.close(message)
-            case ResolveEntry(grant=grant):
-                self._entries.resolve(grant)
+            case ResolveEntry(approval=approval):
+                self._entries.resolve(approval)
             case Flatten():
                 self._flattening.begin(message)
             case ExecutionSeen(execution=execution):
                 self._questions.hear(execution)
             case OrderSeen(update=update):
                 self._orders.hear(update)
-            case AskExchange(is_routine=is_routine):
+            case Reconcile(is_routine=is_routine):
                 self._rounds.begin(is_routine=is_routine)
-            case AskNext():
+            case ContinueReconcile():
                 self._rounds.go_on()
             case StoreAgain():
                 self._store_again()
@@ -224,7 +226,7 @@ class ExecutionActor(SupervisedActor):
     def on_doubt(self, why: str) -> None:
         """Ask the exchange what may have been missed."""
         logger.bind(actor=self.name, asset=self._asset).info("{}: {}", self.name, why)
-        self.hand_in(AskExchange(), sender=f"exchange/{self._asset}", latest="ask")
+        self.hand_in(Reconcile(), sender=f"exchange/{self._asset}", latest="ask")
 
     def on_mark_price(self, ts_ms: int, mark_price: Decimal) -> None:
         """Take the mark price; only the newest that still waits is kept."""

@@ -1,7 +1,7 @@
 """Commands to close, attempt after attempt, until what they close is gone."""
 
 from actors.execution.alarms import not_closed
-from actors.execution.desk import Desk
+from actors.execution.context import ExecutionContext
 from actors.execution.orders import Orders
 from actors.messages import ClosePosition
 from domain.facts import Order
@@ -22,29 +22,29 @@ CLOSE_ATTEMPTS = 6
 class Closes:
     """At most one close is under way at a time."""
 
-    def __init__(self, desk: Desk, orders: Orders) -> None:
+    def __init__(self, context: ExecutionContext, orders: Orders) -> None:
         """Take over the asset's closes, and what an earlier life has left of them."""
-        self._desk = desk
+        self._context = context
         self._orders = orders
-        unfinished = unfinished_close(desk.books.orders.values(), desk.books.position)
+        unfinished = unfinished_close(context.books.orders.values(), context.books.position)
         self._unfinished = None if unfinished is None else _command_of(unfinished)
         """A close whose order ended before the position did."""
 
     @property
     def is_under_way(self) -> bool:
         """Tell whether an order may still close something."""
-        return any(map(is_close_under_way, self._desk.books.orders.values()))
+        return any(map(is_close_under_way, self._context.books.orders.values()))
 
     def close(self, command: ClosePosition) -> None:
         """Close what is open, if an earlier decision than the command's has opened it."""
-        position = self._desk.books.position
+        position = self._context.books.position
         if position is None or is_younger(position, command.t_ms):
             return
         if position.is_external and command.purpose is not Purpose.OPERATOR:
             return  # opened by hand: the one who opened it decides
         if not self.is_under_way:
             self._unfinished = None
-            orders = self._desk.books.orders.values()
+            orders = self._context.books.orders.values()
             intent = close_intent(
                 position,
                 decided_ms=command.t_ms,
@@ -54,30 +54,32 @@ class Closes:
             )
             self._orders.intend(intent)
             self._orders.send(intent)
-        elif not self._desk.rounds.is_certain:
-            self._desk.rounds.begin()
+        elif not self._context.rounds.is_certain:
+            self._context.rounds.begin()
 
     def go_on_after(self, order: Order) -> None:
         """Close what the end of a close has left open."""
-        if not has_left_open(order, self._desk.books.position):
+        if not has_left_open(order, self._context.books.position):
             return
         command, filled_qty = _command_of(order), order.state.filled_qty
         if order.state.status is OrderStatus.CANCELED and filled_qty:
             left_qty = order.intent.request.qty - filled_qty
-            position = self._desk.books.position
+            position = self._context.books.position
             if position is not None and position.qty == left_qty:
                 self.close(command)
             else:  # the news of its fills are still on their way
                 self._unfinished = command
-                self._desk.rounds.begin()
+                self._context.rounds.begin()
             return
         # Perhaps it was refused because the position is gone: what is true is asked first.
         self._unfinished = command
-        self._desk.rounds.doubt(f"{order.client_order_id} has closed nothing: {order.state.status}")
+        self._context.rounds.doubt(
+            f"{order.client_order_id} has closed nothing: {order.state.status}"
+        )
         attempt = order.intent.attempt
         if attempt >= CLOSE_ATTEMPTS:
-            self._desk.alarms.tell(not_closed(order.intent))
-        self._desk.rounds.ask_again(min(attempt, CLOSE_ATTEMPTS) - 1)
+            self._context.alarms.tell(not_closed(order.intent))
+        self._context.rounds.ask_again(min(attempt, CLOSE_ATTEMPTS) - 1)
 
     def go_on(self) -> None:
         """Make the next attempt at a close, now that the exchange has said what is open."""

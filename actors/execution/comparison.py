@@ -2,10 +2,10 @@
 
 from decimal import Decimal
 
-from actors.execution.desk import Desk
-from actors.messages import AssetFrozen, AssetThawed, PositionDiffers
+from actors.execution.context import ExecutionContext
+from actors.messages import PositionDiffers, ReconcileMatch, ReconcileMismatch
 from actors.names import PORTFOLIO
-from domain.trading.positions import ZERO, Holding
+from domain.trading.positions import ZERO, VenuePosition
 
 ALARMING_DIFFERENCES = 3
 
@@ -13,9 +13,9 @@ ALARMING_DIFFERENCES = 3
 class Comparison:
     """Whether both have agreed, and whether the asset is frozen until they do."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, context: ExecutionContext) -> None:
         """Begin in agreement."""
-        self._desk = desk
+        self._context = context
         self._differences = 0
         """How often in a row the exchange held another quantity than the books."""
         self._is_frozen = False
@@ -31,37 +31,41 @@ class Comparison:
         """Tell whether they differ for good."""
         return self._is_frozen
 
-    def missing(self, holding: Holding) -> Decimal:
+    def missing(self, venue_position: VenuePosition) -> Decimal:
         """Return what the exchange holds more than the books; negative is short."""
-        return holding.signed_qty - self._booked_qty
+        return venue_position.signed_qty - self._booked_qty
 
     @property
     def _booked_qty(self) -> Decimal:
-        position = self._desk.books.position
+        position = self._context.books.position
         return ZERO if position is None else position.signed_qty
 
-    def compare(self, holding: Holding) -> None:
+    def compare(self, venue_position: VenuePosition) -> None:
         """Open nothing while the exchange holds another quantity than the books."""
-        if not self.missing(holding):
+        if not self.missing(venue_position):
             self._thaw()
             return
         self._differences += 1
-        text = f"the exchange holds {holding.signed_qty:f}, the books say {self._booked_qty:f}"
-        self._desk.rounds.doubt(text)
+        text = (
+            f"the exchange holds {venue_position.signed_qty:f}, the books say {self._booked_qty:f}"
+        )
+        self._context.rounds.doubt(text)
         # An execution may be on its way; only a difference that stays is worth an alarm.
         if self._differences == ALARMING_DIFFERENCES:
             self._freeze(text)
         if self._is_frozen:
-            self._desk.rounds.slow_down()
+            self._context.rounds.slow_down()
 
     def tell_again(self) -> None:
         """Tell the portfolio where the asset is frozen."""
         if self._is_frozen:
-            self._desk.actor.tell(PORTFOLIO, AssetFrozen(asset=self._desk.asset))
+            self._context.actor.tell(PORTFOLIO, ReconcileMismatch(asset=self._context.asset))
 
     def _freeze(self, why: str) -> None:
-        differs = PositionDiffers(asset=self._desk.asset, since_ms=self._desk.now_ms, detail=why)
-        self._desk.alarms.tell(differs)
+        differs = PositionDiffers(
+            asset=self._context.asset, since_ms=self._context.now_ms, detail=why
+        )
+        self._context.alarms.tell(differs)
         self._is_frozen = True
         self.tell_again()
 
@@ -69,4 +73,4 @@ class Comparison:
         self._differences = 0
         if self._is_frozen:
             self._is_frozen = False
-            self._desk.actor.tell(PORTFOLIO, AssetThawed(asset=self._desk.asset))
+            self._context.actor.tell(PORTFOLIO, ReconcileMatch(asset=self._context.asset))

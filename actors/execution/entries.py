@@ -1,10 +1,10 @@
 """Grants that become an entry, or provably none."""
 
-from actors.execution.desk import Desk
+from actors.execution.context import ExecutionContext
 from actors.execution.orders import Orders
-from domain.errors import JournalError, StaleGrantError
+from domain.errors import JournalError, StaleApprovalError
 from domain.facts import Order
-from domain.trading.decisions import Grant
+from domain.trading.decisions import Approval
 from domain.trading.intents import entry_intent
 from domain.trading.orders import Intent
 
@@ -12,37 +12,37 @@ from domain.trading.orders import Intent
 class Entries:
     """Uses each grant at most once."""
 
-    def __init__(self, desk: Desk, orders: Orders) -> None:
+    def __init__(self, context: ExecutionContext, orders: Orders) -> None:
         """Take over the asset's entries."""
-        self._desk = desk
+        self._context = context
         self._orders = orders
 
-    def open(self, grant: Grant) -> None:
+    def open(self, approval: Approval) -> None:
         """Use a grant; asked again, tell again what became of it."""
-        order = self._desk.books.orders.get(grant.client_order_id)
+        order = self._context.books.orders.get(approval.client_order_id)
         if order is not None:
             self._orders.repeat_answer(order)
             return
-        intent = entry_intent(grant, self._desk.rules)
-        refused = self._why_not_open(grant)
+        intent = entry_intent(approval, self._context.rules)
+        refused = self._why_not_open(approval)
         if refused is not None:
             self._orders.void(intent, refused)
             return
         try:
             self._orders.intend(intent)
-        except (StaleGrantError, JournalError) as error:
+        except (StaleApprovalError, JournalError) as error:
             self._orders.void(intent, str(error))
             return
         self._orders.send(intent)
 
-    def resolve(self, grant: Grant) -> None:
+    def resolve(self, approval: Approval) -> None:
         """Say what became of a grant, or void it."""
-        order = self._desk.books.orders.get(grant.client_order_id)
+        order = self._context.books.orders.get(approval.client_order_id)
         if order is None:
-            intent = entry_intent(grant, self._desk.rules)
+            intent = entry_intent(approval, self._context.rules)
             self._orders.void(intent, "the grant was never used")
         elif order.is_under_way:
-            self._desk.rounds.begin()
+            self._context.rounds.begin()
         else:
             self._orders.repeat_answer(order)
 
@@ -54,24 +54,24 @@ class Entries:
         else:
             self._orders.give_up(order, why_not)
 
-    def _why_not_open(self, grant: Grant) -> str | None:
-        if self._desk.books.position is not None:
+    def _why_not_open(self, approval: Approval) -> str | None:
+        if self._context.books.position is not None:
             return "a position is open"
-        if self._desk.books.under_way():
+        if self._context.books.under_way():
             return "an order is under way"
-        if not self._desk.rounds.is_certain:
+        if not self._context.rounds.is_certain:
             return "the exchange has not said yet what is true"
-        return self._desk.backlog.shortage() or self._why_too_old(grant.t_ms)
+        return self._context.backlog.shortage() or self._why_too_old(approval.t_ms)
 
     def _why_not_send(self, intent: Intent) -> str | None:
-        newest, granted = self._desk.journal.newest_epoch(), intent.protection_epoch or 0
-        if newest > granted:
-            return f"it was granted in protection epoch {granted}, by now it is {newest}"
-        return self._desk.backlog.shortage() or self._why_too_old(intent.decided_ms)
+        newest, approved = self._context.journal.newest_epoch(), intent.protection_epoch or 0
+        if newest > approved:
+            return f"it was granted in protection epoch {approved}, by now it is {newest}"
+        return self._context.backlog.shortage() or self._why_too_old(intent.decided_ms)
 
     def _why_too_old(self, decided_ms: int) -> str | None:
-        age_ms = self._desk.now_ms - decided_ms
-        limit_ms = self._desk.rules.strategy.entry_max_age_ms
+        age_ms = self._context.now_ms - decided_ms
+        limit_ms = self._context.rules.strategy.entry_max_age_ms
         return (
             f"the grant is {age_ms} ms old, {limit_ms} are allowed" if age_ms > limit_ms else None
         )

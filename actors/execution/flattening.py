@@ -3,21 +3,21 @@
 from decimal import Decimal
 
 from actors.execution.closes import Closes
-from actors.execution.desk import Desk
+from actors.execution.context import ExecutionContext
 from actors.messages import AssetFlat, ClosePosition, Flatten
 from actors.names import PORTFOLIO
 from domain.market.instruments import Side
 from domain.trading.closing import is_younger
 from domain.trading.orders import ExitReason, Purpose
-from domain.trading.positions import Execution, ExecutionKind, Holding
+from domain.trading.positions import Execution, ExecutionKind, VenuePosition
 
 
 class Flattening:
     """What is still missing until an asset is flat."""
 
-    def __init__(self, desk: Desk, closes: Closes) -> None:
+    def __init__(self, context: ExecutionContext, closes: Closes) -> None:
         """Begin with nothing wanted."""
-        self._desk = desk
+        self._context = context
         self._closes = closes
         self._wanted: Flatten | None = None
         """Nothing may be open or rest, and the exchange has not said yet that nothing does."""
@@ -31,24 +31,24 @@ class Flattening:
         """Tell whether nothing may be open or rest."""
         return self._wanted is not None
 
-    def takes_over(self, missing: Decimal, holding: Holding) -> Execution | None:
+    def takes_over(self, missing: Decimal, venue_position: VenuePosition) -> Execution | None:
         """Return what makes the books hold what the exchange does; None where no panic wants it.
 
         What no execution explains could not be closed else: its close would open the opposite.
 
         Args:
             missing: what the exchange holds more than the books, time and again; not 0.
-            holding: what it holds.
+            venue_position: what it holds.
         """
-        wanted, position, now_ms = self._wanted, self._desk.books.position, self._desk.now_ms
-        price = holding.avg_entry_price
+        wanted, position, now_ms = self._wanted, self._context.books.position, self._context.now_ms
+        price = venue_position.avg_entry_price
         if price is None and position is not None:
             price = position.avg_entry_price
         if wanted is None or price is None:
             return None
         return Execution(
-            exec_id=f"taken-over-{self._desk.asset}-{now_ms}",
-            asset=self._desk.asset,
+            exec_id=f"taken-over-{self._context.asset}-{now_ms}",
+            asset=self._context.asset,
             ts_ms=min(now_ms, wanted.t_ms),  # so that the panic's own close is meant for it
             kind=ExecutionKind.TRADE,
             side=Side.BUY if missing > 0 else Side.SELL,
@@ -59,8 +59,8 @@ class Flattening:
     def begin(self, wanted: Flatten) -> None:
         """Ask the exchange what is there, and go on from its answers."""
         self._wanted, self._resting, self._has_seen_flat = wanted, None, False
-        self._desk.rounds.is_urgent = True
-        self._desk.rounds.begin()
+        self._context.rounds.is_urgent = True
+        self._context.rounds.begin()
 
     def count_resting(self, resting: int) -> None:
         """Take note of how many orders rest."""
@@ -74,24 +74,26 @@ class Flattening:
         wanted = self._wanted
         if wanted is None:
             return
-        position = self._desk.books.position
+        position = self._context.books.position
         is_closed = position is None or is_younger(position, wanted.t_ms)
         seen_before, self._has_seen_flat = self._has_seen_flat, False
-        if is_closed and not self._desk.books.under_way() and self._resting == 0:
+        if is_closed and not self._context.books.under_way() and self._resting == 0:
             if not seen_before:
                 self._has_seen_flat = True
-                self._desk.rounds.ask_again()
+                self._context.rounds.ask_again()
                 return
             self._wanted = None
-            self._desk.rounds.is_urgent = False
-            self._desk.actor.tell(PORTFOLIO, AssetFlat(asset=self._desk.asset, t_ms=wanted.t_ms))
+            self._context.rounds.is_urgent = False
+            self._context.actor.tell(
+                PORTFOLIO, AssetFlat(asset=self._context.asset, t_ms=wanted.t_ms)
+            )
             return
         self._closes.close(
             ClosePosition(
-                asset=self._desk.asset,
+                asset=self._context.asset,
                 t_ms=wanted.t_ms,
                 purpose=Purpose.OPERATOR,
                 reason=ExitReason.OPERATOR,
             )
         )
-        self._desk.rounds.ask_again()
+        self._context.rounds.ask_again()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from actors.execution.desk import Desk
+from actors.execution.context import ExecutionContext
 from actors.messages import OrderRejected
 from domain.errors import (
     AccessDeniedError,
@@ -22,14 +22,14 @@ UNREAD_SENDS = 5
 class Orders:
     """Sends what is stored (see `Backlog` for closes), and stores what becomes of it."""
 
-    def __init__(self, desk: Desk, *, on_ended: Callable[[Order], None]) -> None:
+    def __init__(self, context: ExecutionContext, *, on_ended: Callable[[Order], None]) -> None:
         """Begin with the orders of the books.
 
         Args:
-            desk: shared.
+            context: shared.
             on_ended: called with each order that has just ended.
         """
-        self._desk = desk
+        self._context = context
         self._on_ended = on_ended
         self._unread: dict[str, int] = {}
         """How often each close was sent that the exchange did not look at."""
@@ -38,21 +38,21 @@ class Orders:
         """Store what is about to be sent; a close goes on where that is refused.
 
         Raises:
-            StaleGrantError: a protection has fired since an entry was granted; nothing is stored.
+            StaleApprovalError: a protection has fired since an entry was granted; nothing is stored.
             JournalError: an entry cannot be stored.
         """
         if intent.purpose is Purpose.ENTRY:
-            self._desk.backlog.store_now(intent)
+            self._context.backlog.store_now(intent)
         else:
-            self._desk.backlog.store(intent, protects=True)
-        order = Order(intent=intent, origin=self._desk.actor.origin)
-        self._desk.books.orders[order.client_order_id] = order
+            self._context.backlog.store(intent, protects=True)
+        order = Order(intent=intent, origin=self._context.actor.origin)
+        self._context.books.orders[order.client_order_id] = order
 
     def send(self, intent: Intent) -> None:
         """Send what is stored, once, and store the answer."""
         order_id = intent.request.client_order_id
         try:
-            update = self._desk.exchange.submit(intent.request, self._desk.is_ours)
+            update = self._context.exchange.submit(intent.request, self._context.is_ours)
         except OrderNotProcessedError as error:
             update = self._unread_news(intent, str(error))
         except (OrderRefusedError, AccessDeniedError) as error:
@@ -60,16 +60,16 @@ class Orders:
         except OutcomeUnknownError as error:
             self._unread.pop(order_id, None)
             update = self._news(order_id, OrderStatus.UNKNOWN, str(error))
-            self._desk.rounds.doubt(f"{order_id} may or may not have been accepted: {error}")
+            self._context.rounds.doubt(f"{order_id} may or may not have been accepted: {error}")
         else:
             self._unread.pop(order_id, None)
-        self.apply(self._desk.books.orders[order_id], update)
+        self.apply(self._context.books.orders[order_id], update)
 
     def hear(self, update: OrderUpdate) -> None:
         """Take news of an order from the exchange."""
-        order = self._desk.books.orders.get(update.client_order_id)
+        order = self._context.books.orders.get(update.client_order_id)
         if order is not None:
-            self._desk.go_on_with(order)
+            self._context.go_on_with(order)
             self.apply(order, update)
 
     def apply(self, order: Order, update: OrderUpdate) -> None:
@@ -77,8 +77,8 @@ class Orders:
         after = order.apply(update)
         if after.state == order.state:
             return
-        self._desk.backlog.store(update)
-        self._desk.books.orders[order.client_order_id] = after
+        self._context.backlog.store(update)
+        self._context.books.orders[order.client_order_id] = after
         if not after.is_under_way:
             self.repeat_answer(after, update.detail)
             self._on_ended(after)
@@ -96,9 +96,11 @@ class Orders:
         order_id = intent.request.client_order_id
         voided = self._news(order_id, OrderStatus.VOID, why)
         # An entry that will never be sent needs no leave: the newest epoch lets it be stored.
-        self._desk.backlog.store(replace(intent, protection_epoch=None), voided)
-        order = Order(intent=intent, state=INTENDED.apply(voided), origin=self._desk.actor.origin)
-        self._desk.books.orders[order_id] = order
+        self._context.backlog.store(replace(intent, protection_epoch=None), voided)
+        order = Order(
+            intent=intent, state=INTENDED.apply(voided), origin=self._context.actor.origin
+        )
+        self._context.books.orders[order_id] = order
         self.repeat_answer(order, why)
 
     def repeat_answer(self, order: Order, detail: str = "") -> None:
@@ -106,12 +108,12 @@ class Orders:
         if order.is_under_way or order.state.filled_qty:
             return
         rejected = OrderRejected(
-            asset=self._desk.asset,
+            asset=self._context.asset,
             client_order_id=order.client_order_id,
             purpose=order.intent.purpose,
             detail=detail or order.state.status,
         )
-        self._desk.tell_deciders(rejected)
+        self._context.tell_deciders(rejected)
 
     def _unread_news(self, intent: Intent, why: str) -> OrderUpdate:
         """Return what becomes of an order that the exchange did not look at.
@@ -122,7 +124,7 @@ class Orders:
         self._unread[order_id] = self._unread.get(order_id, 0) + 1
         if intent.purpose is Purpose.ENTRY or self._unread[order_id] > UNREAD_SENDS:
             return self._news(order_id, OrderStatus.REJECTED, why)
-        self._desk.rounds.doubt(f"{order_id} was not looked at, and is sent again: {why}")
+        self._context.rounds.doubt(f"{order_id} was not looked at, and is sent again: {why}")
         return self._news(order_id, OrderStatus.UNKNOWN, why)
 
     def _news(self, order_id: str, status: OrderStatus, detail: str) -> OrderUpdate:
@@ -130,6 +132,6 @@ class Orders:
             client_order_id=order_id,
             status=status,
             filled_qty=ZERO,
-            ts_ms=self._desk.now_ms,
+            ts_ms=self._context.now_ms,
             detail=detail,
         )

@@ -6,55 +6,58 @@ from functools import partial
 from actors.execution.alarms import stop_is_passed
 from actors.execution.closes import Closes
 from actors.execution.comparison import Comparison
-from actors.execution.desk import Desk
-from actors.execution.rounds import NO_ANSWER
-from actors.messages import ClosePosition, PositionNaked
+from actors.execution.context import ExecutionContext
+from actors.execution.reconcile_loop import NO_ANSWER
+from actors.messages import ClosePosition, PositionUnprotected
 from domain.errors import OrderRefusedError, OutcomeUnknownError
 from domain.market.instruments import Side
 from domain.trading.orders import ExitReason, Purpose
-from domain.trading.positions import Holding
+from domain.trading.positions import VenuePosition
 from domain.trading.sizing import ProtectiveLevels, protective_levels
 
 
 class Stops:
     """Sets what is missing, and closes what cannot be protected."""
 
-    def __init__(self, desk: Desk, closes: Closes, comparison: Comparison) -> None:
+    def __init__(self, context: ExecutionContext, closes: Closes, comparison: Comparison) -> None:
         """Begin with a protected position."""
-        self._desk = desk
+        self._context = context
         self._closes = closes
         self._comparison = comparison
-        self._naked_since_ms: int | None = None
+        self._unprotected_since_ms: int | None = None
         """Since when the open position has no stop loss at the exchange."""
         self._stop_loss: Decimal | None = None
         """Where it stands, as far as is known."""
         self._beyond_since_ms: int | None = None
         """Since when the price is beyond it while the position stands."""
         self._is_beyond_told = False
-        self._limit_ms = desk.rules.risk.naked_position_ms
+        self._limit_ms = context.rules.risk.unprotected_position_ms
 
     @property
-    def is_naked(self) -> bool:
+    def is_unprotected(self) -> bool:
         """Tell whether the open position had no stop at the exchange when it was looked at."""
-        return self._naked_since_ms is not None
+        return self._unprotected_since_ms is not None
 
-    def protect(self, holding: Holding) -> None:
+    def protect(self, venue_position: VenuePosition) -> None:
         """Have both stops stand at the exchange where the average entry price puts them."""
-        self._stop_loss = holding.stop_loss
-        if not holding.signed_qty:
-            self._naked_since_ms = None
+        self._stop_loss = venue_position.stop_loss
+        if not venue_position.signed_qty:
+            self._unprotected_since_ms = None
             return
-        side, entry_price = self._entered(holding)
+        side, entry_price = self._entered(venue_position)
         if entry_price is None:
             return
-        rules = self._desk.rules
+        rules = self._context.rules
         wanted = protective_levels(
-            entry_price, side, rules.risk, rules.asset(self._desk.asset).instrument
+            entry_price, side, rules.risk, rules.asset(self._context.asset).instrument
         )
-        if (holding.stop_loss, holding.take_profit) != (wanted.stop_loss, wanted.take_profit):
-            if holding.stop_loss is None and self._naked_since_ms is None:
-                self._naked_since_ms = self._desk.now_ms
-            self._desk.rounds.ask_first([partial(self._set, wanted)])
+        if (venue_position.stop_loss, venue_position.take_profit) != (
+            wanted.stop_loss,
+            wanted.take_profit,
+        ):
+            if venue_position.stop_loss is None and self._unprotected_since_ms is None:
+                self._unprotected_since_ms = self._context.now_ms
+            self._context.rounds.ask_first([partial(self._set, wanted)])
 
     def watch(self, mark_price: Decimal) -> None:
         """Look after a stop that the price has passed, and that has closed nothing.
@@ -62,7 +65,7 @@ class Stops:
         It is a market order on the last price, so that moments pass, and the mark price is another
         one. What lasts longer is asked about, and told.
         """
-        position, level = self._desk.books.position, self._stop_loss
+        position, level = self._context.books.position, self._stop_loss
         is_beyond = (
             position is not None
             and level is not None
@@ -71,63 +74,67 @@ class Stops:
         if not is_beyond:
             self._beyond_since_ms, self._is_beyond_told = None, False
             return
-        since_ms, now_ms = self._beyond_since_ms, self._desk.now_ms
+        since_ms, now_ms = self._beyond_since_ms, self._context.now_ms
         if since_ms is None:
             self._beyond_since_ms = now_ms
         elif level and now_ms - since_ms >= self._limit_ms and not self._is_beyond_told:
             self._is_beyond_told = True
-            self._desk.alarms.tell(stop_is_passed(self._desk.asset, level, mark_price, since_ms))
-            self._desk.rounds.begin()
+            self._context.alarms.tell(
+                stop_is_passed(self._context.asset, level, mark_price, since_ms)
+            )
+            self._context.rounds.begin()
 
-    def _entered(self, holding: Holding) -> tuple[Side, Decimal | None]:
+    def _entered(self, venue_position: VenuePosition) -> tuple[Side, Decimal | None]:
         """Return side and price of the entry: the books', or the exchange's where they know none.
 
         A position that the books do not explain gets a stop like any other, once its stop is
         missing; a stop that somebody set for it is left alone.
         """
-        position = self._desk.books.position
+        position = self._context.books.position
         if position is not None:
             return position.side, position.avg_entry_price
-        side = Side.BUY if holding.signed_qty > 0 else Side.SELL
-        is_unexplained = self._comparison.has_stayed and holding.stop_loss is None
-        return side, holding.avg_entry_price if is_unexplained else None
+        side = Side.BUY if venue_position.signed_qty > 0 else Side.SELL
+        is_unexplained = self._comparison.has_stayed and venue_position.stop_loss is None
+        return side, venue_position.avg_entry_price if is_unexplained else None
 
     def _set(self, wanted: ProtectiveLevels) -> None:
         try:
-            self._desk.exchange.set_stops(self._desk.asset, wanted, self._desk.is_ours)
+            self._context.exchange.set_stops(self._context.asset, wanted, self._context.is_ours)
         except (*NO_ANSWER, OrderRefusedError, OutcomeUnknownError) as error:
-            self._desk.rounds.doubt(f"the stops could not be set: {error}")
-            self._close_if_naked()
+            self._context.rounds.doubt(f"the stops could not be set: {error}")
+            self._close_if_unprotected()
         else:
             # A stop that is not seen yet right after its entry is no danger, and no news.
             if self._stands_long():
-                self._tell_naked(is_set_again=True)
-            self._naked_since_ms = None
+                self._tell_unprotected(is_set_again=True)
+            self._unprotected_since_ms = None
             self._stop_loss = wanted.stop_loss
 
     def _stands_long(self) -> bool:
-        position, now_ms = self._desk.books.position, self._desk.now_ms
+        position, now_ms = self._context.books.position, self._context.now_ms
         opened_ms = now_ms if position is None else position.opened_ms
         return now_ms - opened_ms >= self._limit_ms
 
-    def _close_if_naked(self) -> None:
+    def _close_if_unprotected(self) -> None:
         """Close a position that stands without a stop for too long, since none can be set."""
-        since_ms = self._naked_since_ms
-        if since_ms is None or self._desk.now_ms - since_ms < self._limit_ms:
+        since_ms = self._unprotected_since_ms
+        if since_ms is None or self._context.now_ms - since_ms < self._limit_ms:
             return
         if not self._closes.is_under_way:
-            self._tell_naked(is_set_again=False)
+            self._tell_unprotected(is_set_again=False)
             command = ClosePosition(
-                asset=self._desk.asset,
-                t_ms=self._desk.now_ms,
+                asset=self._context.asset,
+                t_ms=self._context.now_ms,
                 purpose=Purpose.NAKED,
                 reason=ExitReason.NAKED,
             )
             self._closes.close(command)
 
-    def _tell_naked(self, *, is_set_again: bool) -> None:
-        if self._naked_since_ms is not None:
-            naked = PositionNaked(
-                asset=self._desk.asset, since_ms=self._naked_since_ms, is_set_again=is_set_again
+    def _tell_unprotected(self, *, is_set_again: bool) -> None:
+        if self._unprotected_since_ms is not None:
+            unprotected = PositionUnprotected(
+                asset=self._context.asset,
+                since_ms=self._unprotected_since_ms,
+                is_set_again=is_set_again,
             )
-            self._desk.alarms.tell(naked)
+            self._context.alarms.tell(unprotected)

@@ -26,7 +26,7 @@ class Present:
     assets: Mapping[str, AssetSnapshot | None]
     """None: its actor has not answered in time."""
     trades: Sequence[Trade]
-    granted: int | None
+    approved: int | None
     """Entries at the newest close; None before the first."""
     health: Mapping[str, str]
     """The newest look's figures; empty before the first."""
@@ -36,24 +36,24 @@ def limits(present: Present, rules: TradingRules) -> Iterator[Limit]:
     """Return all limits: those of the portfolio first, then each asset's."""
     yield from _of_entries(present, rules)
     yield from _of_protection(present.portfolio, rules.protection)
-    naked = present.health.get("positions without a stop", _NOT_LOOKED)
-    yield "positions without a stop", naked, "0"
+    unprotected = present.health.get("positions without a stop", _NOT_LOOKED)
+    yield "positions without a stop", unprotected, "0"
     for asset in rules.assets:
         yield from _of_asset(present, asset, rules)
 
 
 def _of_entries(present: Present, rules: TradingRules) -> Iterator[Limit]:
-    found, grant = present.portfolio, rules.grant
+    found, approval = present.portfolio, rules.approval
     exposure = _share(found.exposure, found.balance)
-    granted = _NO_CLOSE if present.granted is None else f"{present.granted}"
-    cap = grant.max_correlated_exposure
-    yield "positions", f"{len(found.positions)}", f"{grant.max_positions}"
-    yield "exposure", say.percent(exposure), say.percent(grant.max_total_exposure)
-    yield "entries at a close", granted, f"{grant.max_simultaneous_entries}"
-    yield "correlation of an entry", _highest_correlation(found), f"{grant.correlation_limit:g}"
+    approved = _NO_CLOSE if present.approved is None else f"{present.approved}"
+    cap = approval.max_correlated_exposure
+    yield "positions", f"{len(found.positions)}", f"{approval.max_positions}"
+    yield "exposure", say.percent(exposure), say.percent(approval.max_total_exposure)
+    yield "entries at a close", approved, f"{approval.max_simultaneous_entries}"
+    yield "correlation of an entry", _highest_correlation(found), f"{approval.correlation_limit:g}"
     yield (
         "exposure of a group",
-        _largest_group(found, grant.correlation_group_threshold),
+        _largest_group(found, approval.correlation_group_threshold),
         "none" if cap is None else say.percent(cap),
     )
 
@@ -95,8 +95,8 @@ def _of_market(present: Present, name: str, rules: TradingRules) -> Iterator[Lim
         crosses = close = _NO_CLOSE
         if report is not None:
             crosses, close = f"{report.crosses_today}", _age(present, report.t_ms)
-        cross_ms = found.newest_cross_ms
-        cross = "none yet" if cross_ms is None else _age(present, cross_ms)
+        signal_ms = found.newest_signal_ms
+        cross = "none yet" if signal_ms is None else _age(present, signal_ms)
         held = _NOTHING_OPEN if position is None else _age(present, position.opened_ms)
     yield f"{name} newest close", close, f"{say.duration(strategy.entry_max_age_ms)} to enter"
     yield f"{name} newest cross", cross, f"{say.duration(strategy.entry_window_ms)} to enter"

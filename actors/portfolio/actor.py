@@ -1,11 +1,11 @@
 """The actor of the portfolio: waits for all assets' reports of a close, then decides over them.
 
 Receives: AssetReported from the assets; PositionChanged, OrderRejected, PositionMarked from the
-executions, and AssetFlat, AssetFrozen, AssetThawed, MalfunctionBegan, MalfunctionEnded;
+executions, and AssetFlat, ReconcileMismatch, ReconcileMatch, MalfunctionBegan, MalfunctionEnded;
 TransferSeen, WalletSeen from the account; OperatorAsked from the roof; CoordinationEnded,
 ReservationExpired, WatchDue, StoreAgain from its own timers; StateWanted from the notifier;
 Restarted, GivenUp.
-Publishes: EntryGranted, EntryRefused, GlobalCooldownStarted to the assets; ClosePosition, Flatten
+Publishes: EntryApproved, EntryDenied, GlobalCooldownStarted to the assets; ClosePosition, Flatten
 and ResolveEntry to the executions; ProtectionFired, LossStreakReached, RiskRaised, SystemChanged,
 StateTold to the notifier.
 Owns: balance, exposure, reservations, drawdown, daily loss, correlations, the global cooldown, the
@@ -19,9 +19,7 @@ from actors.backlog import Backlog
 from actors.core.actor import Incarnation, SupervisedActor
 from actors.messages import (
     AssetFlat,
-    AssetFrozen,
     AssetReported,
-    AssetThawed,
     CoordinationEnded,
     Describe,
     GivenUp,
@@ -32,6 +30,8 @@ from actors.messages import (
     OrderRejected,
     PositionChanged,
     PositionMarked,
+    ReconcileMatch,
+    ReconcileMismatch,
     ReservationExpired,
     Restarted,
     StateTold,
@@ -42,8 +42,8 @@ from actors.messages import (
     WatchDue,
 )
 from actors.names import NOTIFIER, asset_of, execution_name
+from actors.portfolio.context import PortfolioContext
 from actors.portfolio.decisions import Decisions
-from actors.portfolio.desk import Desk
 from actors.portfolio.executions import Executions
 from actors.portfolio.money import Money
 from actors.portfolio.operating import Done, Operations, told_of
@@ -113,13 +113,13 @@ class PortfolioActor(SupervisedActor):
         moved = sum((transfer.amount for transfer in transfers), ZERO)
         books = PortfolioState(self._rules, state, oldest.balance + moved)
         self._make_parts(journal, books, transfers)
-        for asset in self._desk.assets:
-            stored = self._desk.journal.executions(asset)
+        for asset in self._context.assets:
+            stored = self._context.journal.executions(asset)
             executed = {fact.execution.client_order_id for fact in stored}
             self._reservations.recover(asset, executed)
             self._executions.hear(stored)
             self._recent.remember(asset)
-        self._desk.books.fold_before(self._decisions.decided_ms)
+        self._context.books.fold_before(self._decisions.decided_ms)
         self._protections.tell_closes()
         self._tell_operations()
         self._protections.tell_cooldown()
@@ -144,7 +144,7 @@ class PortfolioActor(SupervisedActor):
         self, journal: Journal, books: PortfolioState, transfers: Sequence[Transfer]
     ) -> None:
         timers, wallet = self.hold(Timers(self, self._clock)), WalletAudit()
-        self._desk = desk = Desk(
+        self._context = context = PortfolioContext(
             actor=self,
             rules=self._rules,
             journal=journal,
@@ -152,17 +152,17 @@ class PortfolioActor(SupervisedActor):
             books=books,
             timers=timers,
         )
-        self._suspensions = Suspensions(desk)
-        self._operations = Operations(rules=self._rules, books=desk.books, wallet=wallet)
+        self._suspensions = Suspensions(context)
+        self._operations = Operations(rules=self._rules, books=context.books, wallet=wallet)
         waiting = self._backlog.waiting(OperatorCommand)
-        self._operations.read([*desk.journal.commands(), *waiting])
-        self._protections = Protections(desk)
-        self._reservations = Reservations(desk)
-        self._recent = RecentCloses(desk, self._feed)
-        self._decisions = Decisions(desk, self._recent, self._reservations, self._protections)
-        self._watching = Watching(desk, self._checks, self._protections, wallet)
-        self._executions = Executions(desk, self._watching)
-        self._money = Money(desk, transfers, self._protections, self._watching, wallet)
+        self._operations.read([*context.journal.commands(), *waiting])
+        self._protections = Protections(context)
+        self._reservations = Reservations(context)
+        self._recent = RecentCloses(context, self._feed)
+        self._decisions = Decisions(context, self._recent, self._reservations, self._protections)
+        self._watching = Watching(context, self._checks, self._protections, wallet)
+        self._executions = Executions(context, self._watching)
+        self._money = Money(context, transfers, self._protections, self._watching, wallet)
 
     def handle(self, message: Message) -> PortfolioSnapshot | OperatorCommand | None:
         """Do what a message says."""
@@ -187,9 +187,9 @@ class PortfolioActor(SupervisedActor):
                 self._money.transfer(transfer)
             case WalletSeen():
                 self._money.compare(message)
-            case AssetFrozen(asset=asset):
+            case ReconcileMismatch(asset=asset):
                 self._suspensions.freeze(asset)
-            case AssetThawed(asset=asset):
+            case ReconcileMatch(asset=asset):
                 self._suspensions.thaw(asset)
             case MalfunctionBegan() | MalfunctionEnded():
                 self._watching.malfunction(message)
@@ -199,8 +199,8 @@ class PortfolioActor(SupervisedActor):
                 self._backlog.flush()
             case CoordinationEnded(t_ms=t_ms):
                 self._decisions.decide_incomplete(t_ms)
-            case ReservationExpired(grant=grant):
-                self._reservations.expire(grant)
+            case ReservationExpired(approval=approval):
+                self._reservations.expire(approval)
             case Restarted(address=address):
                 self._on_restarted(address)
             case GivenUp(address=address):
@@ -212,7 +212,7 @@ class PortfolioActor(SupervisedActor):
     def _snapshot(self) -> PortfolioSnapshot:
         panic = self._operations.state.panic
         return replace(
-            self._desk.books.snapshot(),
+            self._context.books.snapshot(),
             panic_by="" if panic is None else panic.operator,
             not_flat=self._operations.not_flat,
         )
@@ -220,7 +220,7 @@ class PortfolioActor(SupervisedActor):
     # What concerns more than one part.
 
     def _on_operator(self, message: OperatorAsked) -> OperatorCommand:
-        t_ms, undo = self._desk.between_closes(), self._operations.undo()
+        t_ms, undo = self._context.between_closes(), self._operations.undo()
         done = self._operations.do(message.command, message.operator, t_ms)
         if not done.answer.is_done or message.command.name in PROTECTING:
             self._protections.store(*done.facts, protects=done.answer.is_done)

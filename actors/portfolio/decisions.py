@@ -1,12 +1,12 @@
 """Closes: their reports are collected, then decided over all of them at once."""
 
-from actors.messages import CoordinationEnded, EntryGranted, EntryRefused
+from actors.messages import CoordinationEnded, EntryApproved, EntryDenied
 from actors.names import asset_name
-from actors.portfolio.desk import Desk
+from actors.portfolio.context import PortfolioContext
 from actors.portfolio.protections import Protections
 from actors.portfolio.recent import RecentCloses
 from actors.portfolio.reservations import Reservations
-from domain.trading.decisions import Grant, Refusal, RefusalReason, Report
+from domain.trading.decisions import Approval, Denial, DenialReason, Report
 
 
 class Decisions:
@@ -14,22 +14,22 @@ class Decisions:
 
     def __init__(
         self,
-        desk: Desk,
+        context: PortfolioContext,
         recent: RecentCloses,
         reservations: Reservations,
         protections: Protections,
     ) -> None:
         """Take up what an earlier life has decided last."""
-        self._desk = desk
+        self._context = context
         self._recent = recent
         self._reservations = reservations
         self._protections = protections
         self._reports: dict[int, dict[str, Report]] = {}
         """By close and asset."""
-        self._newest = desk.journal.newest_decision(desk.rules.strategy.candle_ms)
+        self._newest = context.journal.newest_decision(context.rules.strategy.candle_ms)
         # A close whose sample is stored was decided, if only to do nothing.
         decided_ms = 0 if self._newest is None else self._newest.t_ms
-        self.decided_ms = max(decided_ms, desk.books.protection.close_ms)
+        self.decided_ms = max(decided_ms, context.books.protection.close_ms)
         """The newest close that was decided."""
 
     def hear(self, report: Report) -> None:
@@ -41,17 +41,17 @@ class Decisions:
         if report.t_ms > newest_ms:
             self._forget(newest_ms)
         self._reports.setdefault(report.t_ms, {})[report.asset] = report
-        if report.t_ms not in self._desk.timers:
-            due_ms = self._desk.now_ms + self._desk.rules.grant.coordination_window_ms
-            self._desk.timers.remind(report.t_ms, due_ms, CoordinationEnded(t_ms=report.t_ms))
+        if report.t_ms not in self._context.timers:
+            due_ms = self._context.now_ms + self._context.rules.approval.coordination_window_ms
+            self._context.timers.remind(report.t_ms, due_ms, CoordinationEnded(t_ms=report.t_ms))
         self.decide_complete()
 
     def decide_complete(self) -> None:
         """Decide the close that waits, once nobody's report is missing."""
         for t_ms in list(self._reports):
             if all(
-                asset in self._reports[t_ms] or self._desk.actor.is_given_up(asset_name(asset))
-                for asset in self._desk.assets
+                asset in self._reports[t_ms] or self._context.actor.is_given_up(asset_name(asset))
+                for asset in self._context.assets
             ):
                 self._decide(t_ms)
 
@@ -61,17 +61,17 @@ class Decisions:
             self._decide(t_ms)
 
     def _decide(self, t_ms: int) -> None:
-        books, assets, collected = self._desk.books, self._desk.assets, self._reports[t_ms]
+        books, assets, collected = self._context.books, self._context.assets, self._reports[t_ms]
         reports = [collected[asset] for asset in assets if asset in collected]
         for report in reports:
             if not books.follows(report):
                 self._recent.fill_gap(report.asset, t_ms)
-        decision = books.decide(t_ms, reports, now_ms=self._desk.now_ms)
+        decision = books.decide(t_ms, reports, now_ms=self._context.now_ms)
         decision = self._protections.store_close(decision)
         self._newest, self.decided_ms = decision, t_ms
         self._forget(t_ms)
-        for grant in decision.grants:
-            self._reservations.expect(grant)
+        for approval in decision.approvals:
+            self._reservations.expect(approval)
         for asset in assets:
             self._answer(asset, t_ms)
         if decision.protection is not None:
@@ -84,27 +84,27 @@ class Decisions:
         if self._newest is None or self._newest.t_ms != t_ms:
             return False
         answer = self._newest.answer_to(asset)
-        if isinstance(answer, Grant):
-            self._desk.tell(asset_name(asset), EntryGranted(grant=answer))
+        if isinstance(answer, Approval):
+            self._context.tell(asset_name(asset), EntryApproved(approval=answer))
         elif answer is not None:
-            self._desk.tell(asset_name(asset), EntryRefused(refusal=answer))
+            self._context.tell(asset_name(asset), EntryDenied(denial=answer))
         return answer is not None
 
     def _answer_late(self, report: Report) -> None:
         """Repeat the answer to a report, or refuse a wish that no decision knows."""
-        if self._answer(report.asset, report.t_ms) or report.wish is None:
+        if self._answer(report.asset, report.t_ms) or report.signal is None:
             return
-        refusal = Refusal(
+        denial = Denial(
             asset=report.asset,
             t_ms=report.t_ms,
-            reason=RefusalReason.STALE,
-            cross_ms=report.wish.cross_ms,
+            reason=DenialReason.STALE,
+            signal_ms=report.signal.signal_ms,
             figures=f"decided_ms={self.decided_ms}",
         )
-        self._desk.backlog.store(refusal)
-        self._desk.tell(asset_name(report.asset), EntryRefused(refusal=refusal))
+        self._context.backlog.store(denial)
+        self._context.tell(asset_name(report.asset), EntryDenied(denial=denial))
 
     def _forget(self, t_ms: int) -> None:
         for old_ms in [other_ms for other_ms in self._reports if other_ms <= t_ms]:
             del self._reports[old_ms]
-            self._desk.timers.cancel(old_ms)
+            self._context.timers.cancel(old_ms)

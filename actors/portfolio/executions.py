@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from actors.portfolio.desk import Desk
+from actors.portfolio.context import PortfolioContext
 from actors.portfolio.watching import Watching
 from domain.facts import StoredExecution
 
@@ -10,11 +10,11 @@ from domain.facts import StoredExecution
 class Executions:
     """Up to which fact each asset's executions were heard."""
 
-    def __init__(self, desk: Desk, watching: Watching) -> None:
+    def __init__(self, context: PortfolioContext, watching: Watching) -> None:
         """Have heard nothing."""
-        self._desk = desk
+        self._context = context
         self._watching = watching
-        self._applied_through = dict.fromkeys(desk.assets, 0)
+        self._applied_through = dict.fromkeys(context.assets, 0)
 
     def hear(self, stored: Sequence[StoredExecution]) -> None:
         """Let the books hear what they have not heard yet."""
@@ -22,9 +22,9 @@ class Executions:
             asset = fact.execution.asset
             if fact.fact_id > self._applied_through[asset]:
                 self._applied_through[asset] = fact.fact_id
-                self._desk.books.hear(fact.execution)
+                self._context.books.hear(fact.execution)
                 self._watching.note_move()
 
     def catch_up(self, asset: str) -> None:
         """Hear what was stored without being told."""
-        self.hear(self._desk.journal.executions(asset, self._applied_through[asset]))
+        self.hear(self._context.journal.executions(asset, self._applied_through[asset]))

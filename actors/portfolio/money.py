@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from actors.messages import WalletSeen
 from actors.names import NOTIFIER
-from actors.portfolio.desk import Desk
+from actors.portfolio.context import PortfolioContext
 from actors.portfolio.protections import Protections
 from actors.portfolio.watching import Watching
 from actors.watch import WalletAudit, transfer_risk
@@ -16,14 +16,14 @@ class Money:
 
     def __init__(
         self,
-        desk: Desk,
+        context: PortfolioContext,
         booked: Iterable[Transfer],
         protections: Protections,
         watching: Watching,
         wallet: WalletAudit,
     ) -> None:
         """Know what an earlier life has booked."""
-        self._desk = desk
+        self._context = context
         self._booked = {transfer.transfer_id for transfer in booked}
         self._protections = protections
         self._watching = watching
@@ -34,14 +34,14 @@ class Money:
         if transfer.transfer_id in self._booked:
             return
         self._booked.add(transfer.transfer_id)
-        self._desk.books.apply_transfer(transfer)
-        self._protections.store(transfer, self._desk.books.protection)
-        self._desk.tell(NOTIFIER, transfer_risk(transfer))
+        self._context.books.apply_transfer(transfer)
+        self._protections.store(transfer, self._context.books.protection)
+        self._context.tell(NOTIFIER, transfer_risk(transfer))
 
     def compare(self, message: WalletSeen) -> None:
         """Hold the books' balance against the exchange's."""
-        ours = self._desk.books.present().balance
+        ours = self._context.books.present().balance
         risk = self._wallet.compare(ours, message.balance, message.ts_ms)
         self._watching.note_broken()
         if risk is not None:
-            self._desk.tell(NOTIFIER, risk)
+            self._context.tell(NOTIFIER, risk)

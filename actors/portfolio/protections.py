@@ -9,7 +9,7 @@ from actors.messages import (
     ProtectionFired,
 )
 from actors.names import NOTIFIER, asset_name, execution_name
-from actors.portfolio.desk import Desk
+from actors.portfolio.context import PortfolioContext
 from domain.errors import JournalError
 from domain.facts import Fact
 from domain.trading.closing import closes_left
@@ -20,11 +20,11 @@ from domain.trading.positions import Execution
 class Protections:
     """The newest protection that fired, and the newest state of it that is stored."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, context: PortfolioContext) -> None:
         """Take up what an earlier life has stored."""
-        self._desk = desk
-        self._stored = desk.books.protection
-        self._fired = _newest(desk)
+        self._context = context
+        self._stored = context.books.protection
+        self._fired = _newest(context)
         self._told_cooldown_ms = 0
 
     # What is stored.
@@ -36,9 +36,9 @@ class Protections:
             facts: all or none.
             protects: a kill must not forget them, though they are only waiting.
         """
-        self._desk.backlog.store(*facts, protects=protects)
-        if self._desk.books.protection in facts:
-            self._stored = self._desk.books.protection
+        self._context.backlog.store(*facts, protects=protects)
+        if self._context.books.protection in facts:
+            self._stored = self._context.books.protection
 
     def store_now(self, *facts: Fact) -> None:
         """Store facts, or do not.
@@ -46,21 +46,21 @@ class Protections:
         Raises:
             JournalError: they are not stored, and do not wait.
         """
-        self._desk.backlog.store_now(*facts)
-        self._stored = self._desk.books.protection
+        self._context.backlog.store_now(*facts)
+        self._stored = self._context.books.protection
 
     def store_close(self, decision: Decision) -> Decision:
         """Store what was decided at a close, if that is anything, and return what holds.
 
         A grant holds only where it is stored; else its wish is refused, and nothing is reserved.
         """
-        state = self._desk.books.protection
+        state = self._context.books.protection
         samples: list[Fact] = [] if state.equals_but_for_time(self._stored) else [state]
-        if decision.grants:
+        if decision.approvals:
             try:
                 self.store_now(*samples, decision)
             except JournalError as error:
-                decision = self._desk.books.deny(decision, str(error))
+                decision = self._context.books.deny(decision, str(error))
             else:
                 return decision
         facts = samples if decision.is_empty else [*samples, decision]
@@ -70,7 +70,7 @@ class Protections:
 
     def protect(self, protection: Protection | None) -> None:
         """Store what fired between closes and tell it; else what is worth it of the equity."""
-        state = self._desk.books.protection
+        state = self._context.books.protection
         if protection is not None:
             decision = Decision(t_ms=protection.t_ms, protection=protection)
             self.store(state, decision, protects=True)
@@ -90,7 +90,7 @@ class Protections:
     def tell_fired(self) -> None:
         """Tell people of the newest protection."""
         if self._fired is not None:
-            self._desk.tell(NOTIFIER, ProtectionFired(protection=self._fired))
+            self._context.tell(NOTIFIER, ProtectionFired(protection=self._fired))
 
     def came_too_late(self, entry: Execution) -> bool:
         """Tell whether an entry was under way when everything was closed."""
@@ -102,8 +102,8 @@ class Protections:
             return
         closes: Iterable[Close] = self._fired.closes
         # While facts wait to be stored, more may be open than was told; the executions know.
-        if not self._desk.backlog.shortage():
-            closes = closes_left(self._fired, self._desk.books.present().positions)
+        if not self._context.backlog.shortage():
+            closes = closes_left(self._fired, self._context.books.present().positions)
         for close in closes:
             command = ClosePosition(
                 asset=close.asset,
@@ -111,31 +111,31 @@ class Protections:
                 purpose=close.purpose,
                 reason=close.reason,
             )
-            self._desk.tell(execution_name(close.asset), command)
+            self._context.tell(execution_name(close.asset), command)
 
     def tell_cooldown(self) -> None:
         """Tell the assets of a cooldown that ends later than the one they know."""
-        end_ms = self._desk.books.global_cooldown_end_ms
+        end_ms = self._context.books.global_cooldown_end_ms
         if end_ms > self._told_cooldown_ms:
             self._told_cooldown_ms = end_ms
-            for asset in self._desk.assets:
+            for asset in self._context.assets:
                 self.tell_cooldown_to(asset_name(asset))
             self.tell_streak()
 
     def tell_cooldown_to(self, address: str) -> None:
         """Tell one asset until when nothing is opened."""
-        end_ms = self._desk.books.global_cooldown_end_ms
-        self._desk.tell(address, GlobalCooldownStarted(end_ms=end_ms))
+        end_ms = self._context.books.global_cooldown_end_ms
+        self._context.tell(address, GlobalCooldownStarted(end_ms=end_ms))
 
     def tell_streak(self) -> None:
         """Tell people of the losing streak, where there was one."""
-        end_ms = self._desk.books.streak.cooldown_end_ms
+        end_ms = self._context.books.streak.cooldown_end_ms
         if end_ms:
-            self._desk.tell(NOTIFIER, LossStreakReached(end_ms=end_ms))
+            self._context.tell(NOTIFIER, LossStreakReached(end_ms=end_ms))
 
 
-def _newest(desk: Desk) -> Protection | None:
+def _newest(context: PortfolioContext) -> Protection | None:
     """Return the newest protection that fired; what waits to be stored is younger than the rest."""
-    waiting = [decision.protection for decision in desk.backlog.waiting(Decision)]
+    waiting = [decision.protection for decision in context.backlog.waiting(Decision)]
     fired = [protection for protection in waiting if protection is not None]
-    return fired[-1] if fired else desk.journal.newest_protection()
+    return fired[-1] if fired else context.journal.newest_protection()

@@ -1,56 +1,56 @@
 """Grants on their way: reserved until they fill, fail, or are asked about."""
 
-from actors.messages import EntryGranted, OrderRejected, ReservationExpired, ResolveEntry
+from actors.messages import EntryApproved, OrderRejected, ReservationExpired, ResolveEntry
 from actors.names import asset_name, execution_name
-from actors.portfolio.desk import Desk
-from domain.portfolio.grants import is_on_its_way
-from domain.trading.decisions import Grant
+from actors.portfolio.context import PortfolioContext
+from domain.portfolio.approvals import is_on_its_way
+from domain.trading.decisions import Approval
 
 
 class Reservations:
     """What the books have reserved, and until when nobody asks what became of it."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, context: PortfolioContext) -> None:
         """Speak for the books of a desk."""
-        self._desk = desk
+        self._context = context
 
     def recover(self, asset: str, executed: set[str | None]) -> None:
         """Reserve what was granted and has neither filled nor failed, and tell it again."""
-        grant = self._desk.journal.newest_grant(asset)
-        if grant is None or grant.client_order_id in executed:
+        approval = self._context.journal.newest_approval(asset)
+        if approval is None or approval.client_order_id in executed:
             return
-        if is_on_its_way(grant, self._desk.journal.orders(asset)):
-            self._desk.books.reserved[asset] = grant
-            self.expect(grant)
+        if is_on_its_way(approval, self._context.journal.orders(asset)):
+            self._context.books.reserved[asset] = approval
+            self.expect(approval)
             self.tell_again(asset)
 
-    def expect(self, grant: Grant) -> None:
+    def expect(self, approval: Approval) -> None:
         """Ask what became of a grant, once it should have filled."""
-        due_ms = grant.t_ms + self._desk.rules.grant.reservation_ms
-        self._desk.timers.remind(grant.asset, due_ms, ReservationExpired(grant=grant))
+        due_ms = approval.t_ms + self._context.rules.approval.reservation_ms
+        self._context.timers.remind(approval.asset, due_ms, ReservationExpired(approval=approval))
 
-    def expire(self, grant: Grant) -> None:
+    def expire(self, approval: Approval) -> None:
         """Ask the execution what became of a grant that neither filled nor failed."""
-        if self._desk.books.reserved.get(grant.asset) == grant:
-            self._ask(grant)
+        if self._context.books.reserved.get(approval.asset) == approval:
+            self._ask(approval)
 
     def resolve(self, asset: str) -> None:
         """Ask at once, because nobody may ever act on the grant."""
-        grant = self._desk.books.reserved.get(asset)
-        if grant is not None:
-            self._ask(grant)
+        approval = self._context.books.reserved.get(asset)
+        if approval is not None:
+            self._ask(approval)
 
     def reject(self, message: OrderRejected) -> None:
         """Free what will never fill."""
-        grant = self._desk.books.reserved.get(message.asset)
-        if grant is not None and grant.client_order_id == message.client_order_id:
-            self._desk.books.release(grant)
+        approval = self._context.books.reserved.get(message.asset)
+        if approval is not None and approval.client_order_id == message.client_order_id:
+            self._context.books.release(approval)
 
     def tell_again(self, asset: str) -> None:
         """Tell an asset what it was granted and has not done yet."""
-        grant = self._desk.books.reserved.get(asset)
-        if grant is not None:
-            self._desk.tell(asset_name(asset), EntryGranted(grant=grant))
+        approval = self._context.books.reserved.get(asset)
+        if approval is not None:
+            self._context.tell(asset_name(asset), EntryApproved(approval=approval))
 
-    def _ask(self, grant: Grant) -> None:
-        self._desk.tell(execution_name(grant.asset), ResolveEntry(grant=grant))
+    def _ask(self, approval: Approval) -> None:
+        self._context.tell(execution_name(approval.asset), ResolveEntry(approval=approval))

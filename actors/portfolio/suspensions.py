@@ -1,15 +1,15 @@
 """Assets that get no new positions."""
 
 from actors.names import asset_name, execution_name
-from actors.portfolio.desk import Desk
+from actors.portfolio.context import PortfolioContext
 
 
 class Suspensions:
     """Whose execution is in doubt, and who was given up."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, context: PortfolioContext) -> None:
         """Look who was given up."""
-        self._desk = desk
+        self._context = context
         self._frozen: set[str] = set()
         self.look()
 
@@ -25,9 +25,9 @@ class Suspensions:
 
     def look(self) -> None:
         """Take note of who is given up now."""
-        given_up = self._desk.actor.is_given_up
-        self._desk.books.suspended = self._frozen | {
+        given_up = self._context.actor.is_given_up
+        self._context.books.suspended = self._frozen | {
             asset
-            for asset in self._desk.assets
+            for asset in self._context.assets
             if given_up(execution_name(asset)) or given_up(asset_name(asset))
         }

@@ -2,7 +2,7 @@
 
 from actors.messages import MalfunctionBegan, MalfunctionEnded, PositionMarked, WatchDue
 from actors.names import NOTIFIER
-from actors.portfolio.desk import Desk
+from actors.portfolio.context import PortfolioContext
 from actors.portfolio.protections import Protections
 from actors.watch import LiveChecks, MalfunctionWatch, WalletAudit
 
@@ -14,17 +14,21 @@ class Watching:
     """Looks again and again; in a replay, where nothing happens between closes, never."""
 
     def __init__(
-        self, desk: Desk, checks: LiveChecks | None, protections: Protections, wallet: WalletAudit
+        self,
+        context: PortfolioContext,
+        checks: LiveChecks | None,
+        protections: Protections,
+        wallet: WalletAudit,
     ) -> None:
         """Be ready to look.
 
         Args:
-            desk: of the portfolio.
+            context: of the portfolio.
             checks: how often; None: never.
             protections: what fires.
             wallet: whether the balance is in doubt.
         """
-        self._desk = desk
+        self._context = context
         self._checks = checks
         self._protections = protections
         self._wallet = wallet
@@ -35,7 +39,9 @@ class Watching:
     def begin(self) -> None:
         """Look from now on."""
         if self._checks is not None:
-            self._malfunctions = MalfunctionWatch(self._desk.rules, self._checks, self._desk.now_ms)
+            self._malfunctions = MalfunctionWatch(
+                self._context.rules, self._checks, self._context.now_ms
+            )
             self._is_moved = True
             self._look_again(self._checks)
 
@@ -47,7 +53,7 @@ class Watching:
         """Value a position at the exchange's mark price."""
         if self._malfunctions is not None:
             self._malfunctions.sources.hear(message.asset, message.ts_ms)
-        self._desk.books.remember_price(message.asset, message.mark_price)
+        self._context.books.remember_price(message.asset, message.mark_price)
         self.note_move()
 
     def malfunction(self, message: MalfunctionBegan | MalfunctionEnded) -> None:
@@ -66,30 +72,30 @@ class Watching:
         self._look_at_malfunctions(self._malfunctions)
         if self._is_moved:
             self._is_moved = False
-            self._protections.protect(self._desk.books.watch(self._desk.between_closes()))
+            self._protections.protect(self._context.books.watch(self._context.between_closes()))
         self._look_again(self._checks)
 
     def note_broken(self) -> None:
         """Let nothing be opened while anything is broken, or the balance is in doubt."""
         watched = {} if self._malfunctions is None else self._malfunctions.details
-        shortage = self._desk.backlog.shortage()
+        shortage = self._context.backlog.shortage()
         short = {} if shortage is None else {JOURNAL: shortage}
-        self._desk.books.malfunctions = {**watched, **self._wallet.details, **short}
+        self._context.books.malfunctions = {**watched, **self._wallet.details, **short}
 
     def tell_again(self) -> None:
         """Tell people again of all that is broken."""
         for risk in () if self._malfunctions is None else self._malfunctions.risks():
-            self._desk.tell(NOTIFIER, risk)
+            self._context.tell(NOTIFIER, risk)
 
     def _look_at_malfunctions(self, malfunctions: MalfunctionWatch) -> None:
-        books = self._desk.books
+        books = self._context.books
         held = books.present().positions
-        risks, is_new = malfunctions.look(self._desk.now_ms, held)
+        risks, is_new = malfunctions.look(self._context.now_ms, held)
         self.note_broken()
         for risk in risks:
-            self._desk.tell(NOTIFIER, risk)
-        if is_new and held and self._desk.rules.protection.malfunction_closes_all:
-            self._protections.protect(books.close_all(self._desk.between_closes()))
+            self._context.tell(NOTIFIER, risk)
+        if is_new and held and self._context.rules.protection.malfunction_closes_all:
+            self._protections.protect(books.close_all(self._context.between_closes()))
 
     def _look_again(self, checks: LiveChecks) -> None:
-        self._desk.timers.remind("watch", self._desk.now_ms + checks.every_ms, WatchDue())
+        self._context.timers.remind("watch", self._context.now_ms + checks.every_ms, WatchDue())

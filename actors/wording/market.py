@@ -7,24 +7,24 @@ from domain.rules import CooldownRules, TradingRules
 from domain.strategies.explanation import Explanation
 from domain.strategies.regime import Regime
 from domain.trading.cooldowns import CooldownReason
-from domain.trading.decisions import Refusal, RefusalReason, Report
+from domain.trading.decisions import Denial, DenialReason, Report
 from domain.trading.positions import Position
 
 _REFUSALS = {
-    RefusalReason.HALTED: "trading is halted",
-    RefusalReason.GLOBAL_COOLDOWN: "the portfolio is in a cooldown",
-    RefusalReason.EMERGENCY: "an emergency fires at this close",
-    RefusalReason.DAILY_LOSS: "the daily loss is at its limit",
-    RefusalReason.MAX_POSITIONS: "all positions are taken",
-    RefusalReason.MAX_SIMULTANEOUS: "too many entries at one close",
-    RefusalReason.CORRELATION: "moves like an open position",
-    RefusalReason.GROUP: "its correlated group is full",
-    RefusalReason.EXPOSURE: "no exposure is left",
-    RefusalReason.SIZE: "too small for the exchange",
-    RefusalReason.STALE: "the close is too old",
-    RefusalReason.PAUSED: "the asset is paused",
-    RefusalReason.MALFUNCTION: "a malfunction blocks entries",
-    RefusalReason.LIQUIDITY: "the market is too thin",
+    DenialReason.HALTED: "trading is halted",
+    DenialReason.GLOBAL_COOLDOWN: "the portfolio is in a cooldown",
+    DenialReason.EMERGENCY: "an emergency fires at this close",
+    DenialReason.DAILY_LOSS: "the daily loss is at its limit",
+    DenialReason.MAX_POSITIONS: "all positions are taken",
+    DenialReason.MAX_SIMULTANEOUS: "too many entries at one close",
+    DenialReason.CORRELATION: "moves like an open position",
+    DenialReason.GROUP: "its correlated group is full",
+    DenialReason.EXPOSURE: "no exposure is left",
+    DenialReason.SIZE: "too small for the exchange",
+    DenialReason.STALE: "the close is too old",
+    DenialReason.PAUSED: "the asset is paused",
+    DenialReason.MALFUNCTION: "a malfunction blocks entries",
+    DenialReason.LIQUIDITY: "the market is too thin",
 }
 
 
@@ -76,7 +76,7 @@ def _place(report: Report) -> str:
 
 def _meaning(report: Report, position: Position | None, stopped_by: str) -> str:
     if position is not None:
-        closes = "is closed now" if report.own_exit is not None else "stays open"
+        closes = "is closed now" if report.strategy_exit is not None else "stays open"
         return f"The open {say.direction(position.side)} {closes}."
     if stopped_by:
         return f"No entries: {stopped_by}."
@@ -87,22 +87,22 @@ def _meaning(report: Report, position: Position | None, stopped_by: str) -> str:
     return "No entries."
 
 
-def entry_refused(refusal: Refusal) -> Notice:
+def entry_denied(denial: Denial) -> Notice:
     """Return the notice of a wish to enter that was refused."""
     lines = [
-        f"✋ {refusal.asset}: entry refused",
-        f"Reason: {_REFUSALS[refusal.reason]}",
-        *_some(say.pairs(refusal.figures)),
-        f"Cross {say.minutes(refusal.t_ms - refusal.cross_ms)} old",
-        say.utc(refusal.t_ms),
-        say.why(refusal.client_order_id),
+        f"✋ {denial.asset}: entry refused",
+        f"Reason: {_REFUSALS[denial.reason]}",
+        *_some(say.pairs(denial.figures)),
+        f"Cross {say.minutes(denial.t_ms - denial.signal_ms)} old",
+        say.utc(denial.t_ms),
+        say.why(denial.client_order_id),
     ]
     return Notice(
-        key=f"refused/{refusal.asset}/{refusal.cross_ms}",
+        key=f"refused/{denial.asset}/{denial.signal_ms}",
         kind=NoticeKind.REFUSED,
-        asset=refusal.asset,
-        cause=refusal.reason,
-        t_ms=refusal.t_ms,
+        asset=denial.asset,
+        cause=denial.reason,
+        t_ms=denial.t_ms,
         text="\n".join(lines),
     )
 
@@ -112,9 +112,9 @@ def decided(snapshot: AssetSnapshot) -> str:
     if snapshot.explanation is None:
         return "no close is decided yet"
     outcome = snapshot.explanation.outcome(say.utc)
-    if snapshot.refusal is None:
+    if snapshot.denial is None:
         return outcome
-    return f"{outcome}: refused, {snapshot.refusal.reason} {say.words(snapshot.refusal.figures)}"
+    return f"{outcome}: refused, {snapshot.denial.reason} {say.words(snapshot.denial.figures)}"
 
 
 def conditions(explanation: Explanation) -> list[str]:

@@ -12,7 +12,7 @@ from domain.operator.notices import Notice, NoticeKind, ReportPeriod
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.rules import TradingRules
 from domain.strategies.regime import Regime
-from domain.trading.decisions import RefusalReason
+from domain.trading.decisions import DenialReason
 from domain.trading.positions import Position, Trade
 
 _SIGNS = {Regime.ACTIVE: say.GOOD, Regime.INACTIVE: say.BAD, Regime.COOLDOWN: say.CLOCK}
@@ -28,7 +28,7 @@ class PeriodFacts:
     period: ReportPeriod
     trades: Sequence[Trade]
     """Closed in it."""
-    refusals: Mapping[RefusalReason, int]
+    denials: Mapping[DenialReason, int]
     restarts: Mapping[str, int]
     """By address."""
     balance_before: Decimal | None
@@ -58,7 +58,7 @@ def report(
         f"{say.day(period.from_ms)}{until} UTC",
         *_lateness(period, now_ms),
         *_trading(facts),
-        *say.listed("Refused:", _counts(facts.refusals)),
+        *say.listed("Refused:", _counts(facts.denials)),
         *say.listed("Restarts:", _counts(facts.restarts)),
         f"Now, {say.utc(now_ms)}:",
         *(["Portfolio: no answer"] if portfolio is None else _present(portfolio, now_ms, rules)),
@@ -142,5 +142,5 @@ def _asset(asset: str, snapshot: AssetSnapshot | None) -> str:
     return f"{_SIGNS[regime]} {asset} {regime}{cooldown}"
 
 
-def _counts(counts: Mapping[str, int] | Mapping[RefusalReason, int]) -> list[str]:
+def _counts(counts: Mapping[str, int] | Mapping[DenialReason, int]) -> list[str]:
     return [f"{name} {count}" for name, count in counts.items()]

@@ -1,6 +1,6 @@
 """Words of danger: protections, streaks, positions that are not as they should be."""
 
-from actors.messages import PositionDiffers, PositionNaked, RiskRaised
+from actors.messages import PositionDiffers, PositionUnprotected, RiskRaised
 from actors.wording import figures as say
 from domain.operator.notices import Notice, NoticeKind
 from domain.portfolio.protection import ProtectionState
@@ -132,7 +132,7 @@ def position_differs(message: PositionDiffers) -> Notice:
     return _risk(key, asset, "differs", message.since_ms, lines)
 
 
-def position_naked(message: PositionNaked, limit_ms: int) -> Notice:
+def position_unprotected(message: PositionUnprotected, limit_ms: int) -> Notice:
     """Return the notice that a position had no stop."""
     asset = message.asset
     done = ["The stop was set again.", "Nothing was closed."]

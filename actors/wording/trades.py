@@ -10,7 +10,7 @@ from domain.rules import RiskRules, TradingRules
 from domain.strategies.crosses import CrossKind
 from domain.strategies.regime import Regime
 from domain.trading.cooldowns import AssetCooldown
-from domain.trading.decisions import Grant
+from domain.trading.decisions import Approval
 from domain.trading.orders import ExitReason
 from domain.trading.positions import Position, Trade
 from domain.trading.sizing import protective_levels
@@ -36,7 +36,7 @@ _EXITS = {
 def entered(
     order_id: str,
     position: Position,
-    grant: Grant | None,
+    approval: Approval | None,
     *,
     exposure: Decimal,
     balance: Decimal | None,
@@ -47,7 +47,7 @@ def entered(
     Args:
         order_id: the order's own id.
         position: after its last fill.
-        grant: what led to it; None where it is not stored.
+        approval: what led to it; None where it is not stored.
         exposure: sum of the entry notionals of all open positions, this one included.
         balance: of the wallet; None where it is not known.
         rules: the limits.
@@ -58,7 +58,7 @@ def entered(
         f"{'📉' if side == 'SHORT' else '📈'} {asset}: {side} opened",
         f"Entry {say.price(position.avg_entry_price, instrument)}",
         f"Qty {position.qty:f} {asset}, {say.money(position.notional)}",
-        *([] if grant is None else _why(grant, position.opened_ms, instrument, rules)),
+        *([] if approval is None else _why(approval, position.opened_ms, instrument, rules)),
         *_levels(position, instrument, rules.risk),
         _exposure(exposure, balance),
         say.utc(position.opened_ms),
@@ -74,16 +74,16 @@ def entered(
     )
 
 
-def _why(grant: Grant, now_ms: int, instrument: Instrument, rules: TradingRules) -> list[str]:
+def _why(approval: Approval, now_ms: int, instrument: Instrument, rules: TradingRules) -> list[str]:
     lines = [f"{say.GOOD} Regime {Regime.ACTIVE}"]
     for period, value in (
-        (rules.strategy.ema_short_period, grant.ema_short),
-        (rules.strategy.ema_long_period, grant.ema_long),
+        (rules.strategy.ema_short_period, approval.ema_short),
+        (rules.strategy.ema_long_period, approval.ema_long),
     ):
         if value is not None:
             lines.append(f"EMA {period} {say.price(value, instrument)}")
-    age = say.minutes(max(0, now_ms - grant.cross_ms))
-    names = grant.crosses.split("+") if grant.crosses else []
+    age = say.minutes(max(0, now_ms - approval.signal_ms))
+    names = approval.crosses.split("+") if approval.crosses else []
     crosses = [f"Cross: {_cross(CrossKind(name), rules)}" for name in names]
     return [*lines, *crosses, f"Cross {age} old"]
 

@@ -1,68 +1,313 @@
-"""All ways in which commands come to a run: the file PANIC, Telegram, HTTP."""
+"""Answers commands: asks the actors, with a time-out, and stores who asked what, and the result."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from functools import partial
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from starlette.routing import BaseRoute
+from loguru import logger
 
-from bin.bootstrap.desk import Handler, OperatorDesk
+from actors.core.envelope import Origin
+from actors.core.system import ActorCrashedError, DeadLetterError
+from actors.messages import OperatorAsked, SystemChanged
+from actors.names import NOTIFIER, PORTFOLIO
+from actors.operator.repeats import ACCESS, Asked, Repeats
+from actors.wording.figures import SIREN
 from bin.bootstrap.run import Run
-from domain.operator.commands import CommandName
-from infra.operator.control.server import ControlServer
-from infra.operator.control.tally import Tally
-from infra.operator.log_level import change_level
-from infra.operator.notices.telegram_commands import by_telegram
-from infra.operator.reload import Reload
-from infra.operator.story import tell_why
-from infra.settings import Settings
+from bin.bootstrap.views import Views
+from domain.errors import ConfigError, JournalError
+from domain.operator.commands import (
+    BINDING,
+    CONFIRM_S,
+    Command,
+    CommandName,
+    OperatorCommand,
+    UnknownCommandError,
+    parse,
+)
+from domain.operator.replies import Reply, ReplyCode
+from infra.operator.panic_file import PanicFile
+
+_CHANGE_S = 10.0
+"""How long the portfolio may take to store a command."""
+_LONGEST_RESULT = 200
+
+Handler = Callable[[str], Reply]
+"""Takes a command's argument."""
+Reloader = Callable[[str, Callable[[], Origin]], Reply]
+"""Takes who asks, and what returns the message that is the cause of what is stored."""
 
 
-@contextmanager
-def open_office(
-    run: Run,
-    settings: Settings,
-    reload: Reload,
-    directory: Path,
-    routes: Iterable[BaseRoute] = (),
-    tally: Tally | None = None,
-) -> Iterator[OperatorDesk]:
-    """Take commands while a run is going on.
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One command on its way."""
 
-    Args:
-        run: whose actors were started.
-        settings: of the run.
-        reload: does the command of that name.
-        directory: of the run.
-        routes: more routes of the HTTP interface.
-        tally: counts its requests.
+    operator: str
+    command: Command
+    origin: Origin
 
-    Raises:
-        ConfigError: the HTTP interface cannot be opened.
-    """
-    journal = directory / (settings.database.file or "journal.sqlite")
-    more: Mapping[CommandName, Handler] = {
-        CommandName.LOG: change_level,
-        CommandName.WHY: partial(tell_why, journal),
-    }
-    desk = OperatorDesk(run, directory, reload, more)
-    with ExitStack() as held:
-        held.callback(desk.close)
-        desk.panic_file.start()
-        held.callback(desk.panic_file.close)
-        if run.inbox is not None:
-            run.inbox.handle = by_telegram(desk.answer_text)
-        if settings.control.enabled:
-            server = ControlServer(
-                settings.control,
-                directory,
-                lambda who, command, is_confirmed: desk.answer(
-                    who, command, is_confirmed=is_confirmed
-                ),
-                desk.note_access,
-                routes,
-                tally,
+
+class CommandService:
+    """One set of handlers for all ways in which commands are asked."""
+
+    def __init__(
+        self,
+        run: Run,
+        directory: Path,
+        reload: Reloader,
+        more: Mapping[CommandName, Handler],
+    ) -> None:
+        """Sit down at a run that was put together.
+
+        Args:
+            run: the actors.
+            directory: of the run.
+            reload: does the command of that name.
+            more: handlers of commands that need more than actors.
+        """
+        self._run = run
+        self._reload = reload
+        self.panic_file = PanicFile(directory, self._latch_panic)
+        self._views = Views(run)
+        self._more = more
+        self._handlers = {
+            **self._views.handlers(),
+            **more,
+            CommandName.WHY: self._why,
+            CommandName.RESTART: self._restart,
+        }
+        self._repeats = Repeats(self._store_asked, run.ports.clock.now_ms)
+        self._lock = threading.Lock()
+        """Of the pen, and of what waits for its confirmation."""
+        self._unconfirmed: dict[tuple[str, str], float] = {}
+        """Monotonic: until when each command of each operator can be confirmed."""
+
+    def answer_text(self, operator: str, text: str) -> Reply:
+        """Answer what a person wrote; to write it again confirms it."""
+        try:
+            command = parse(text)
+        except UnknownCommandError as error:
+            return Reply(code=ReplyCode.WRONG, title=str(error))
+        return self.answer(operator, command)
+
+    def answer(self, operator: str, command: Command, *, is_confirmed: bool = False) -> Reply:
+        """Do or answer a command.
+
+        Args:
+            operator: who asks, and by which way.
+            command: what.
+            is_confirmed: asked for twice already.
+        """
+        if not command.changes:
+            return self._answer_question(operator, command)
+        asked = _Asked(operator, command, self._note(operator, command))
+        if (
+            command.needs_confirmation
+            and not is_confirmed
+            and not self._confirms(operator, command)
+        ):
+            title = f"Really {command}? Send it again within {CONFIRM_S:.0f} s."
+            return self._stored(asked, Reply(code=ReplyCode.CONFIRM, title=title))
+        if command.name is CommandName.PANIC:
+            return self._panic(operator)
+        if command.name in BINDING:
+            return self._change(asked)
+        return self._do_stored(asked)
+
+    def note_access(self, operator: str, what: str, result: str) -> None:
+        """Store an access that came to no command."""
+        access = Asked(
+            operator=operator, command=ACCESS, arguments=what, result=result, is_done=False
+        )
+        try:
+            self._repeats.note(access, lambda: self._run.note(what, result, operator))
+        except JournalError as error:
+            logger.warning("{}: {} could not be noted: {}", operator, what, error)
+
+    def close(self) -> None:
+        """Store what is still to be stored."""
+        self._repeats.close()
+
+    def _answer_question(self, operator: str, command: Command) -> Reply:
+        reply = self._do(command, lambda: self._note(operator, command), operator)
+        is_done = reply.code is ReplyCode.DONE
+        question = Asked(
+            operator=operator,
+            command=command.name.value,
+            arguments=command.argument,
+            result="answered" if is_done else reply.title,
+            is_done=is_done,
+        )
+        try:
+            self._repeats.note(question, lambda: self._note(operator, command))
+        except JournalError as error:
+            return _unnoted(reply, error)
+        return reply
+
+    def _note(self, operator: str, command: Command) -> Origin:
+        message = OperatorAsked(command=command, operator=operator)
+        return self._run.system.note(message, sender=operator)
+
+    def _do(self, command: Command, cause: Callable[[], Origin], operator: str) -> Reply:
+        try:
+            if command.name is CommandName.RELOAD:
+                return self._reload(operator, cause)
+            return self._handlers[command.name](command.argument)
+        except ConfigError as error:
+            return Reply(code=ReplyCode.REFUSED, title=str(error))
+        except JournalError as error:
+            return Reply(code=ReplyCode.REFUSED, title=f"{command}: {error}")
+        except TimeoutError:
+            return Reply(code=ReplyCode.LATE, title=f"no answer in time to {command}")
+
+    def _confirms(self, operator: str, command: Command) -> bool:
+        """Tell whether the same was asked a short while ago; else it waits to be asked again."""
+        key, now_s = (operator, str(command)), time.monotonic()
+        with self._lock:
+            self._unconfirmed = {k: s for k, s in self._unconfirmed.items() if s >= now_s}
+            if self._unconfirmed.pop(key, None) is not None:
+                return True
+            self._unconfirmed[key] = now_s + CONFIRM_S
+            return False
+
+    # What changes something.
+
+    def _do_stored(self, asked: _Asked) -> Reply:
+        """Do what is no fact by itself once it is stored that it was asked for."""
+        command = asked.command
+        try:
+            self._store_reply(asked, Reply(code=ReplyCode.LATE, title="the result follows"))
+        except JournalError as error:
+            title = f"{command} is not done, because it cannot be stored: {error}"
+            return Reply(code=ReplyCode.REFUSED, title=title)
+        return self._stored(asked, self._do(command, lambda: asked.origin, asked.operator))
+
+    def _panic(self, operator: str) -> Reply:
+        """Ask by the file, which outlives everybody, and wait for a while that it is stored."""
+        self.panic_file.request(operator)
+        if not self.panic_file.wait_taken(_CHANGE_S):
+            title = "panic is asked for, and is latched as soon as the portfolio answers"
+            return Reply(code=ReplyCode.LATE, title=title)
+        return Reply(
+            code=ReplyCode.DONE, title="panic: closing everything, nothing is opened until rearm"
+        )
+
+    def _latch_panic(self, operator: str) -> bool:
+        command = Command(name=CommandName.PANIC)
+        try:
+            answer = self._ask(_Asked(operator, command, self._note(operator, command)))
+        except (TimeoutError, ActorCrashedError, DeadLetterError) as error:
+            logger.warning("panic is not latched yet, and asked again: {}", type(error).__name__)
+            return False
+        logger.warning("{}", answer.result)
+        return True
+
+    def _change(self, asked: _Asked) -> Reply:
+        command = asked.command
+        if command.name is CommandName.REARM and self.panic_file.path.exists():
+            title = f"the file {self.panic_file.path} asks for a panic; it must go first"
+            return self._stored(asked, Reply(code=ReplyCode.REFUSED, title=title))
+        try:
+            answer = self._ask(asked)
+        except TimeoutError:
+            title = f"the portfolio has not answered in {_CHANGE_S:.0f} s; {command} waits for it"
+            return Reply(code=ReplyCode.LATE, title=title)
+        except (ActorCrashedError, DeadLetterError) as error:
+            return Reply(code=ReplyCode.REFUSED, title=f"the portfolio failed: {error}")
+        code = ReplyCode.DONE if answer.is_done else ReplyCode.REFUSED
+        return Reply(code=code, title=answer.result, data={"ts_ms": answer.ts_ms})
+
+    def _ask(self, asked: _Asked) -> OperatorCommand:
+        message = OperatorAsked(command=asked.command, operator=asked.operator)
+        found: OperatorCommand = self._run.system.address(PORTFOLIO).ask(
+            message, sender="operator", timeout_s=_CHANGE_S, origin=asked.origin
+        )
+        return found
+
+    def _why(self, wanted: str) -> Reply:
+        return self._views.why(wanted.upper()) or self._more[CommandName.WHY](wanted)
+
+    def _restart(self, address: str) -> Reply:
+        """Replace an actor, and show that the others went on."""
+        before = self._lives()
+        if address not in before:
+            return Reply(
+                code=ReplyCode.REFUSED,
+                title=f"no actor {address}; expected one of {', '.join(before)}",
             )
-            held.callback(server.close)
-        yield desk
+        if address == NOTIFIER:
+            self._run.channels.start_over()
+        began_s = time.monotonic()
+        is_ready = self._run.supervisor.restart(address, _CHANGE_S)
+        took_ms = round((time.monotonic() - began_s) * 1000)
+        after = self._lives()
+        others = {name: life for name, life in after.items() if name != address}
+        went_on = [name for name, life in others.items() if life == before[name]]
+        data: dict[str, Any] = {
+            "actor": address,
+            "old_generation": before[address],
+            "new_generation": after[address],
+            "ready_ms": took_ms if is_ready else None,
+            "went_on": went_on,
+            "others": len(others),
+        }
+        if not is_ready:
+            title = f"{address} has not been replaced in {_CHANGE_S:.0f} s; it is being tried on"
+            return Reply(code=ReplyCode.LATE, title=title, data=data)
+        lines = (
+            f"generation {before[address]} -> {after[address]}, ready after {took_ms} ms",
+            f"{len(went_on)} of {len(others)} others went on in the same life",
+        )
+        return Reply(code=ReplyCode.DONE, title=f"{address} restarted", lines=lines, data=data)
+
+    def _lives(self) -> dict[str, int]:
+        return {child.spec.address: child.generation for child in self._run.supervisor.children()}
+
+    # The audit trail.
+
+    def _stored(self, asked: _Asked, reply: Reply) -> Reply:
+        if reply.code is ReplyCode.DONE:
+            self._tell_people(asked, reply)
+        try:
+            self._store_reply(asked, reply)
+        except JournalError as error:
+            return _unnoted(reply, error)
+        return reply
+
+    def _store_reply(self, asked: _Asked, reply: Reply) -> None:
+        done = Asked(
+            operator=asked.operator,
+            command=asked.command.name.value,
+            arguments=asked.command.argument,
+            result=reply.title,
+            is_done=reply.code is ReplyCode.DONE,
+        )
+        self._store_asked(done, asked.origin)
+
+    def _tell_people(self, asked: _Asked, reply: Reply) -> None:
+        key = f"operator/{self._run.ports.clock.now_ms()}/{asked.command.name}"
+        detail = f"{reply.title} (by {asked.operator})"
+        message = SystemChanged(key=key, title=str(asked.command), detail=detail)
+        address = self._run.system.address(NOTIFIER)
+        address.tell(message, sender="operator", origin=asked.origin)
+
+    def _store_asked(self, asked: Asked, origin: Origin) -> None:
+        fact = OperatorCommand(
+            command=asked.command,
+            arguments=asked.arguments[:_LONGEST_RESULT],
+            operator=asked.operator,
+            result=asked.result[:_LONGEST_RESULT],
+            ts_ms=self._run.ports.clock.now_ms(),
+            is_done=asked.is_done,
+        )
+        journals = self._run.ports.journals
+        with self._lock, journals.connected():
+            journals.open("operator", lambda: origin).append(fact)
+
+
+def _unnoted(reply: Reply, error: JournalError) -> Reply:
+    """Return an answer with the warning that nobody will find it in the audit trail."""
+    logger.warning("an answer could not be noted: {}", error)
+    return replace(reply, lines=(*reply.lines, f"{SIREN} This could not be noted: {error}"))

@@ -216,7 +216,7 @@ class Health:
                     feed_age_s=None if heard_s is None else now_s - heard_s,
                     last_candle_ms=None if report is None else report.t_ms,
                     candle_age_s=None if report is None else self._age_s(report.t_ms),
-                    is_naked=None if execution is None else execution.is_naked,
+                    is_unprotected=None if execution is None else execution.is_unprotected,
                 )
             )
         return found

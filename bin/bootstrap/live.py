@@ -13,11 +13,11 @@ from loguru import logger
 from rich.live import Live
 from rich.text import Text
 
-from bin.bootstrap.command_service import open_office
 from bin.bootstrap.daily_parity import DailyParity
 from bin.bootstrap.drills import read_sim_drills
 from bin.bootstrap.health import Health
 from bin.bootstrap.live_view import LiveView
+from bin.bootstrap.operator_ways import open_office
 from bin.bootstrap.run import Run, build_live, start_run_logging
 from bin.bootstrap.run_files import RunDirectory
 from bin.bootstrap.session_view import SessionView
@@ -144,9 +144,9 @@ def _run(options: LiveOptions, screen: Screen) -> int:
         routes = health.pages().routes()
         reload = _reload(run, health, settings, options.settings)
         office = open_office(run, settings, reload, directory.path, routes, tally)
-        desk = held.enter_context(office)
+        commands = held.enter_context(office)
         # From here on a panic needs no file that can be made.
-        panic = partial(desk.panic_file.request, "SIGUSR2")
+        panic = partial(commands.panic_file.request, "SIGUSR2")
         held.callback(call_at_signals(panic, [signal.SIGUSR2]))
         daily = DailyParity(
             directory.path,

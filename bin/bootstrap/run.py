@@ -443,7 +443,7 @@ def build_stepped(
 def _open_assets(exchange: Exchange, rules: TradingRules) -> Iterator[str]:
     """Yield which assets the exchange shows to be open."""
     for asset in rules.assets:
-        if exchange.holding(asset.asset).signed_qty:
+        if exchange.venue_position(asset.asset).signed_qty:
             yield asset.asset
 
 

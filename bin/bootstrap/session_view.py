@@ -33,7 +33,7 @@ class SessionView:
         with journals.connected():
             records = journals.records()
             trades = records.trades(self._begin_ms, end_ms + 1)
-            refused = records.refusals(self._begin_ms, end_ms + 1)
+            refused = records.denials(self._begin_ms, end_ms + 1)
             before = records.balance_at(self._begin_ms)
         parts: list[RenderableType] = [
             headed(f"{self._mode}, {_time(self._begin_ms)} to {_time(end_ms)}", "bold")

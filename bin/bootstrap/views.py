@@ -236,18 +236,18 @@ class Views:
         found, assets = self._portfolio(), dict(self._assets())
         reports = [seen.report for seen in assets.values() if seen and seen.report]
         close_ms = max((report.t_ms for report in reports), default=None)
-        granted = None
+        approved = None
         journals = self._run.ports.journals
         with journals.connected():
             trades = journals.trades()
             if close_ms is not None:
-                granted = journals.records().grants(close_ms, close_ms + 1)
+                approved = journals.records().approvals(close_ms, close_ms + 1)
         present = Present(
             now_ms=self._now_ms(),
             portfolio=found,
             assets=assets,
             trades=trades,
-            granted=granted,
+            approved=approved,
             health=dict(self._run.health() if self._run.health else {}),
         )
         rows = list(limits(present, self._rules))
@@ -330,7 +330,7 @@ class Views:
             facts = reports.PeriodFacts(
                 period=period,
                 trades=records.trades(from_ms, now_ms + 1),
-                refusals=records.refusals(from_ms, now_ms + 1),
+                denials=records.denials(from_ms, now_ms + 1),
                 restarts={name: count for name, count in self._run.restarts().items() if count},
                 balance_before=records.balance_at(from_ms),
             )

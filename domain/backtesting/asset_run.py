@@ -12,9 +12,9 @@ from domain.market.indicators import Array, volatility
 from domain.market.instruments import exact
 from domain.rules import TradingRules
 from domain.strategies.regime import Regime, regime
-from domain.trading.asset import own_exit
+from domain.trading.asset import strategy_exit
 from domain.trading.cooldowns import AssetCooldown
-from domain.trading.decisions import EntryWish, Report
+from domain.trading.decisions import EntrySignal, Report
 from domain.trading.matching import CandlePrices
 from domain.trading.positions import Position, Trade
 from domain.trading.sizing import ProtectiveLevels, protective_levels
@@ -64,7 +64,7 @@ class AssetRun:
             if self._position is not None:
                 self._next = min(self._exit, self._stop, self._paid)
             else:
-                self._next = self._next_wish(max(first, free_from))
+                self._next = self._next_signal(max(first, free_from))
         return self._next
 
     def has_fill(self, close: int) -> bool:
@@ -79,7 +79,7 @@ class AssetRun:
         for at in signals.wishes_between(
             max(first, rested) - offset, end - offset, self._used_cross
         ):
-            yield self._time_ms(signals.wishes[at]), self._time_ms(signals.wish_crosses[at])
+            yield self._time_ms(signals.signals[at]), self._time_ms(signals.wish_crosses[at])
 
     # Prices.
 
@@ -119,8 +119,8 @@ class AssetRun:
         t_ms, place = self._grid.time_ms(close), self._place(close)
         signals, rests = self.signals, self.cooldown.is_active(t_ms)
         market = Regime.ACTIVE if signals.is_active[place] else Regime.INACTIVE
-        wish = None if self._position is not None or rests else self._wish(place, t_ms)
-        if self._position is None and wish is None:
+        signal = None if self._position is not None or rests else self._signal(place, t_ms)
+        if self._position is None and signal is None:
             return None
         return Report(
             asset=self.name,
@@ -130,19 +130,19 @@ class AssetRun:
             ema_long=float(signals.ema_long[place]),
             regime=regime(market, in_cooldown=rests or t_ms < global_cooldown_end_ms),
             crosses_today=signals.crosses_today(place),
-            own_exit=own_exit(self._position, market, t_ms, self._rules.strategy),
-            wish=wish,
+            strategy_exit=strategy_exit(self._position, market, t_ms, self._rules.strategy),
+            signal=signal,
         )
 
-    def _wish(self, place: int, t_ms: int) -> EntryWish | None:
+    def _signal(self, place: int, t_ms: int) -> EntrySignal | None:
         signals = self.signals
-        cross = signals.wish_at(place)
+        cross = signals.signal_at(place)
         if cross is None or cross <= self._used_cross:
             return None
         close, ema_long = float(signals.close[place]), float(signals.ema_long[place])
         returns = self._windows.returns(self.name, t_ms)
-        return EntryWish(
-            cross_ms=self._time_ms(cross),
+        return EntrySignal(
+            signal_ms=self._time_ms(cross),
             volatility=0.0 if returns is None else volatility(returns),
             regime_strength=(ema_long - close) / ema_long,
         )
@@ -153,8 +153,8 @@ class AssetRun:
         """Hold a position that was opened at a close."""
         rules, place = self._rules, self._place(close)
         self._position = position
-        if position.cross_ms is not None:
-            self._used_cross = self._place(self._grid.first_close_from(position.cross_ms))
+        if position.signal_ms is not None:
+            self._used_cross = self._place(self._grid.first_close_from(position.signal_ms))
         self.stops = protective_levels(
             position.avg_entry_price, position.side, rules.risk, self._instrument
         )
@@ -195,10 +195,10 @@ class AssetRun:
         is_known = at < len(self._funding)
         self._paid = self.market.offset + self._funding[at] if is_known else self._never
 
-    def _next_wish(self, first: int) -> int:
+    def _next_signal(self, first: int) -> int:
         rested = self._grid.first_close_from(self.cooldown.end_ms)
         offset, signals = self.market.offset, self.signals
-        begin = signals.first_wish(max(first, rested) - offset, self._used_cross)
+        begin = signals.first_signal(max(first, rested) - offset, self._used_cross)
         return self._never if begin is None else offset + begin
 
     def _within(self, close: int) -> int:

@@ -23,7 +23,7 @@ from domain.market.instruments import DAY_MS, Side, utc_day
 from domain.portfolio.protection import initial_state, sample
 from domain.portfolio.state import PortfolioState
 from domain.rules import TradingRules
-from domain.trading.decisions import Decision, Grant, Protection, RefusalReason, Report
+from domain.trading.decisions import Approval, Decision, DenialReason, Protection, Report
 from domain.trading.matching import funding_execution, reached_stop, taker_fee, worsened
 from domain.trading.orders import ExitReason
 from domain.trading.positions import Booked, Execution, ExecutionKind, Trade
@@ -131,13 +131,13 @@ class _Run:
         if first >= end:
             return
         is_halted = self._portfolio.protection.is_halted
-        reason = RefusalReason.HALTED if is_halted else RefusalReason.GLOBAL_COOLDOWN
+        reason = DenialReason.HALTED if is_halted else DenialReason.GLOBAL_COOLDOWN
         for asset in self._assets:
             if asset.name in self._portfolio.positions:
                 continue
-            for t_ms, cross_ms in asset.wishes_between(first, end):
+            for t_ms, signal_ms in asset.wishes_between(first, end):
                 self._refused.append(
-                    Refused(asset=asset.name, t_ms=t_ms, reason=reason, cross_ms=cross_ms)
+                    Refused(asset=asset.name, t_ms=t_ms, reason=reason, signal_ms=signal_ms)
                 )
 
     # The protection between events.
@@ -224,7 +224,7 @@ class _Run:
         found = (asset.report(close, cooldown_end_ms) for asset in self._assets)
         reports = [report for report in found if report is not None]
         decision = None
-        if is_loud or any(report.wish is not None for report in reports):
+        if is_loud or any(report.signal is not None for report in reports):
             decision = self._decide(close, reports)
         elif self._portfolio.positions and self._is_past_midnight(close):
             self._price_open(close)
@@ -260,18 +260,18 @@ class _Run:
         self._price_open(close)
         before = portfolio.protection
         decision = portfolio.decide(t_ms, reports, now_ms=t_ms)
-        is_idle = not (portfolio.positions or decision.grants)
+        is_idle = not (portfolio.positions or decision.approvals)
         self._is_settled = is_idle and before.equals_but_for_time(portfolio.protection)
         self._balances[close] = float(portfolio.balance)
         self._equities[close] = float(portfolio.protection.equity)
         self._refused += [
             Refused(
-                asset=refusal.asset,
-                t_ms=refusal.t_ms,
-                reason=refusal.reason,
-                cross_ms=refusal.cross_ms,
+                asset=denial.asset,
+                t_ms=denial.t_ms,
+                reason=denial.reason,
+                signal_ms=denial.signal_ms,
             )
-            for refusal in decision.refusals
+            for denial in decision.denials
         ]
         if decision.protection is not None:
             self._protections.append(decision.protection)
@@ -284,16 +284,16 @@ class _Run:
     def _fill_at_close(self, close: int, reports: list[Report], decision: Decision | None) -> None:
         t_ms = self._market.time_ms(close)
         for report in reports:
-            if report.own_exit is not None:
-                self._exit(report.asset, close, report.own_exit)
+            if report.strategy_exit is not None:
+                self._exit(report.asset, close, report.strategy_exit)
         if decision is None:
             return
         if decision.protection is not None:
             for ordered in decision.protection.closes:
                 if ordered.asset in self._portfolio.positions:
                     self._exit(ordered.asset, close, ordered.reason)
-        for grant in sorted(decision.grants, key=lambda g: self._rules.order_of(g.asset)):
-            self._enter(grant, close, t_ms)
+        for approval in sorted(decision.approvals, key=lambda g: self._rules.order_of(g.asset)):
+            self._enter(approval, close, t_ms)
 
     def _exit(self, name: str, close: int, reason: ExitReason) -> None:
         asset, t_ms = self._by_name[name], self._market.time_ms(close)
@@ -319,19 +319,19 @@ class _Run:
             self._trades.append(trade)
             asset.closed(trade)
 
-    def _enter(self, grant: Grant, close: int, t_ms: int) -> None:
+    def _enter(self, approval: Approval, close: int, t_ms: int) -> None:
         execution = self._execution(
-            grant.asset,
+            approval.asset,
             Side.SELL,
-            grant.qty,
-            grant.price,
+            approval.qty,
+            approval.price,
             t_ms,
             decided_ms=t_ms,
-            cross_ms=grant.cross_ms,
+            signal_ms=approval.signal_ms,
         )
         position = self._book(execution).position
         if position is not None:
-            self._by_name[grant.asset].opened(position, close)
+            self._by_name[approval.asset].opened(position, close)
 
     def _execution(
         self, asset: str, side: Side, qty: Decimal, price: Decimal, t_ms: int, **known: Any

@@ -13,7 +13,7 @@ from domain.backtesting.result import BacktestResult, EquitySeries
 from domain.backtesting.summary import figures
 from domain.market.indicators import Array
 from domain.market.instruments import DAY_MS, MINUTE_MS
-from domain.trading.decisions import RefusalReason
+from domain.trading.decisions import DenialReason
 from domain.trading.orders import ExitReason
 from domain.trading.positions import Trade
 
@@ -66,7 +66,7 @@ class BacktestFigures:
 
     total: AssetFigures
     per_asset: Mapping[str, AssetFigures]
-    refusals_by_reason: Mapping[RefusalReason, int]
+    refusals_by_reason: Mapping[DenialReason, int]
     final_balance: float
     """Wallet balance at the end, quote."""
     final_equity: float

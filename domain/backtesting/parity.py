@@ -16,7 +16,7 @@ from domain.portfolio.state import PortfolioState
 from domain.rules import TradingRules
 from domain.trading.asset import AssetState
 from domain.trading.booking_order import counts_before
-from domain.trading.decisions import Decision, Grant, Refusal, RefusalReason, Report
+from domain.trading.decisions import Approval, Decision, Denial, DenialReason, Report
 from domain.trading.orders import ExitReason, Purpose
 from domain.trading.positions import ZERO, Execution, ExecutionKind, Position, Trade
 from domain.trading.sizing import protective_levels
@@ -24,10 +24,10 @@ from domain.trading.transfers import Transfer
 
 _LIVE_ONLY = frozenset(
     {
-        RefusalReason.STALE,
-        RefusalReason.PAUSED,
-        RefusalReason.MALFUNCTION,
-        RefusalReason.LIQUIDITY,
+        DenialReason.STALE,
+        DenialReason.PAUSED,
+        DenialReason.MALFUNCTION,
+        DenialReason.LIQUIDITY,
     }
 )
 """Reasons that a backtest does not know."""
@@ -44,7 +44,7 @@ class Record:
     """By asset and close: how long after it the candle was there."""
     decisions: Mapping[int, Decision]
     """By close; those in which something was wished or protected."""
-    refusals: Mapping[tuple[str, int], Refusal]
+    denials: Mapping[tuple[str, int], Denial]
     """By asset and close; also of wishes that came after the decision."""
     orders: Sequence[Order]
     executions: Sequence[Execution]
@@ -162,9 +162,9 @@ class _Shadow:
         parity.closes += len(reports)
         decision = self._portfolio.decide(t_ms, reports, now_ms=t_ms)
         self._judge(t_ms, reports, decision, parity)
-        for grant in decision.grants:
-            if not self._has_filled(grant):
-                self._portfolio.release(grant)
+        for approval in decision.approvals:
+            if not self._has_filled(approval):
+                self._portfolio.release(approval)
 
     def _catch_up(self, t_ms: int) -> tuple[dict[str, Position | None], dict[str, ExitReason]]:
         """Fold what stood before t's decisions.
@@ -200,8 +200,8 @@ class _Shadow:
         state = self._assets.get(execution.asset)
         return None if state is None else state.apply_execution(execution).trade
 
-    def _has_filled(self, grant: Grant) -> bool:
-        order = self._orders.get(grant.client_order_id)
+    def _has_filled(self, approval: Approval) -> bool:
+        order = self._orders.get(approval.client_order_id)
         return order is not None and bool(order.state.filled_qty)
 
     # Judging.
@@ -243,26 +243,26 @@ class _Shadow:
             self._note(t_ms, "portfolio", fired, was_fired, "unexplained", parity)
         for report in reports:
             exited = self._exits.get((t_ms, report.asset))
-            if report.own_exit or exited:
+            if report.strategy_exit or exited:
                 cause = self._why_late(report.asset, t_ms) or "unexplained"
-                self._note(t_ms, report.asset, report.own_exit, exited, cause, parity)
-            self._judge_wish(report, decision, done, parity)
+                self._note(t_ms, report.asset, report.strategy_exit, exited, cause, parity)
+            self._judge_signal(report, decision, done, parity)
 
-    def _judge_wish(
+    def _judge_signal(
         self, report: Report, decision: Decision, done: Decision, parity: Parity
     ) -> None:
         wanted = decision.answer_to(report.asset)
-        found = done.answer_to(report.asset) or self._record.refusals.get(
+        found = done.answer_to(report.asset) or self._record.denials.get(
             (report.asset, report.t_ms)
         )
         cause = self._cause(report, found)
         if wanted is not None or found is not None:
             self._note(report.t_ms, report.asset, _text(wanted), _text(found), cause, parity)
-        if isinstance(found, Grant):
+        if isinstance(found, Approval):
             self._judge_fill(report, found, parity)
 
-    def _cause(self, report: Report, found: Grant | Refusal | None) -> str:
-        if isinstance(found, Refusal) and found.reason in _LIVE_ONLY:
+    def _cause(self, report: Report, found: Approval | Denial | None) -> str:
+        if isinstance(found, Denial) and found.reason in _LIVE_ONLY:
             return found.figures
         late = self._why_late(report.asset, report.t_ms)
         if late:
@@ -275,8 +275,8 @@ class _Shadow:
             return ""
         return f"its candle was there {late_ms / 1000:.0f} s after the close"
 
-    def _judge_fill(self, report: Report, grant: Grant, parity: Parity) -> None:
-        order = self._orders.get(grant.client_order_id)
+    def _judge_fill(self, report: Report, approval: Approval, parity: Parity) -> None:
+        order = self._orders.get(approval.client_order_id)
         if order is None or not order.state.filled_qty:
             status = "no order" if order is None else str(order.state.status)
             self._note(report.t_ms, report.asset, "filled", status, "the order failed", parity)
@@ -304,10 +304,10 @@ class _Shadow:
         )
 
 
-def _text(answer: Grant | Refusal | None) -> str | None:
+def _text(answer: Approval | Denial | None) -> str | None:
     if answer is None:
         return None
-    if isinstance(answer, Grant):
+    if isinstance(answer, Approval):
         return f"granted {answer.qty:f}"
     return f"refused {answer.reason}"
 

@@ -14,7 +14,7 @@ from domain.portfolio.protection import initial_state
 from domain.portfolio.state import PortfolioState
 from domain.rules import TradingRules
 from domain.trading.asset import AssetState
-from domain.trading.decisions import Close, Decision, Grant, Report
+from domain.trading.decisions import Approval, Close, Decision, Report
 from domain.trading.intents import close_intent, entry_intent
 from domain.trading.matching import CandlePrices, Event, MatchingEngine
 from domain.trading.orders import Intent, Purpose
@@ -76,9 +76,9 @@ class Backtest:
 
     def _fill(self, reports: list[Report], decision: Decision) -> None:
         closes = [
-            Close(asset=report.asset, purpose=Purpose.EXIT, reason=report.own_exit)
+            Close(asset=report.asset, purpose=Purpose.EXIT, reason=report.strategy_exit)
             for report in reports
-            if report.own_exit is not None
+            if report.strategy_exit is not None
         ]
         if decision.protection is not None:
             closes += decision.protection.closes
@@ -86,8 +86,10 @@ class Backtest:
         for close in closes:
             if close.asset in taking_part:
                 self._close(close, decision.t_ms)
-        for grant in sorted(decision.grants, key=lambda grant: self._names.index(grant.asset)):
-            self._open(grant)
+        for approval in sorted(
+            decision.approvals, key=lambda approval: self._names.index(approval.asset)
+        ):
+            self._open(approval)
 
     def _close(self, close: Close, t_ms: int) -> None:
         position = self.engine.positions.get(close.asset)
@@ -98,14 +100,14 @@ class Backtest:
         )
         self._trade(intent)
 
-    def _open(self, grant: Grant) -> None:
-        self._trade(entry_intent(grant, self._rules))
-        position = self.engine.positions[grant.asset]
-        instrument = self._rules.asset(grant.asset).instrument
+    def _open(self, approval: Approval) -> None:
+        self._trade(entry_intent(approval, self._rules))
+        position = self.engine.positions[approval.asset]
+        instrument = self._rules.asset(approval.asset).instrument
         levels = protective_levels(
             position.avg_entry_price, position.side, self._rules.risk, instrument
         )
-        self.engine.set_stops(grant.asset, levels)
+        self.engine.set_stops(approval.asset, levels)
 
     def _trade(self, intent: Intent) -> None:
         request, t_ms, order = intent.request, intent.decided_ms, Order(intent=intent)

@@ -12,7 +12,7 @@ from domain.market.candles import Times
 from domain.market.indicators import Array
 from domain.portfolio.protection import ProtectionState
 from domain.rules import TradingRules
-from domain.trading.decisions import Protection, RefusalReason
+from domain.trading.decisions import DenialReason, Protection
 from domain.trading.positions import Position, Trade
 
 
@@ -45,8 +45,8 @@ class Refused:
 
     asset: str
     t_ms: int
-    reason: RefusalReason
-    cross_ms: int
+    reason: DenialReason
+    signal_ms: int
     """Close time of the cross that the entry would have used."""
 
 
@@ -87,7 +87,7 @@ class BacktestResult:
         return float(self.rules.fills.initial_balance)
 
     @property
-    def refusals_by_reason(self) -> Mapping[RefusalReason, int]:
+    def refusals_by_reason(self) -> Mapping[DenialReason, int]:
         """One count a wish and close (7.5)."""
         return Counter(refused.reason for refused in self.refused)
 

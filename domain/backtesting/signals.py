@@ -41,7 +41,7 @@ class AssetSignals:
         self._count_today = self._counts_of_day()
         self._end_days_of_too_many()
         self._ends = self._ends_of_activity()
-        self.wishes, self.wish_crosses = self._wishes()
+        self.signals, self.wish_crosses = self._signals()
         """Places of the closes at which a flat asset may wish to enter, and of their crosses."""
 
     def end_of_activity(self, place: int) -> int:
@@ -49,16 +49,16 @@ class AssetSignals:
         at = bisect_right(self._ends, place)
         return self._ends[at] if at < len(self._ends) else len(self.close)
 
-    def wish_at(self, place: int) -> int | None:
+    def signal_at(self, place: int) -> int | None:
         """Return the place of the cross that a wish at this close would use."""
-        at = bisect_left(self.wishes, place)
-        found = at < len(self.wishes) and self.wishes[at] == place
+        at = bisect_left(self.signals, place)
+        found = at < len(self.signals) and self.signals[at] == place
         return self.wish_crosses[at] if found else None
 
-    def first_wish(self, first: int, used_cross: int) -> int | None:
+    def first_signal(self, first: int, used_cross: int) -> int | None:
         """Return the first wish from a place on that uses a later cross than one used."""
-        at = max(bisect_left(self.wishes, first), bisect_right(self.wish_crosses, used_cross))
-        return self.wishes[at] if at < len(self.wishes) else None
+        at = max(bisect_left(self.signals, first), bisect_right(self.wish_crosses, used_cross))
+        return self.signals[at] if at < len(self.signals) else None
 
     def crosses_today(self, place: int) -> int:
         """Return the count of the day up to a close, its own crosses included (2.3)."""
@@ -69,8 +69,8 @@ class AssetSignals:
 
     def wishes_between(self, first: int, end: int, used_cross: int) -> range:
         """Return which of the wishes lie in [first, end) and use a later cross than one used."""
-        begin = max(bisect_left(self.wishes, first), bisect_right(self.wish_crosses, used_cross))
-        return range(begin, max(begin, bisect_left(self.wishes, end)))
+        begin = max(bisect_left(self.signals, first), bisect_right(self.wish_crosses, used_cross))
+        return range(begin, max(begin, bisect_left(self.signals, end)))
 
     def _crosses(self) -> tuple[Places, Places]:
         places = [self._crosses_of(kind) for kind in self._rules.entry_crosses]
@@ -109,7 +109,7 @@ class AssetSignals:
         ends: list[int] = (1 + np.flatnonzero(self.is_active[:-1] & ~self.is_active[1:])).tolist()
         return ends
 
-    def _wishes(self) -> tuple[list[int], list[int]]:
+    def _signals(self) -> tuple[list[int], list[int]]:
         rules = self._rules
         longest = rules.entry_window_ms // rules.candle_ms
         # A cross is the newest one until the next.
@@ -118,13 +118,13 @@ class AssetSignals:
         crosses = [np.zeros(0, dtype=np.int64)]
         for age in range(longest + 1):
             at = self.crosses + age
-            is_wish = at < until
-            is_wish[is_wish] = self.is_active[at[is_wish]]
+            is_signal = at < until
+            is_signal[is_signal] = self.is_active[at[is_signal]]
             # At a close of the next day the cross counts no more.
             is_same_day = self._days(at) == self._days(self.crosses)
-            is_wish &= np.where(is_same_day, self._count_today, 0) < rules.cross_threshold
-            found.append(at[is_wish])
-            crosses.append(self.crosses[is_wish])
+            is_signal &= np.where(is_same_day, self._count_today, 0) < rules.cross_threshold
+            found.append(at[is_signal])
+            crosses.append(self.crosses[is_signal])
         order = np.argsort(places := np.concatenate(found), kind="stable")
         return places[order].tolist(), np.concatenate(crosses)[order].tolist()
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from domain.strategies.explanation import Explanation
-from domain.trading.decisions import Refusal, Report
+from domain.trading.decisions import Denial, Report
 from domain.trading.positions import Position
 
 
@@ -22,10 +22,10 @@ class AssetSnapshot:
     """Whole minutes of the asset's own cooldown that are left."""
     cooldown_reason: str
     loss_streak: int
-    newest_cross_ms: int | None = None
+    newest_signal_ms: int | None = None
     explanation: Explanation | None = None
     """Why the newest close was decided as it was."""
-    refusal: Refusal | None = None
+    denial: Denial | None = None
     """Of the wish of the newest close."""
 
 
@@ -71,5 +71,5 @@ class ExecutionSnapshot:
     """One asset's orders and stops as its execution sees them."""
 
     asset: str
-    is_naked: bool
+    is_unprotected: bool
     """The open position had no stop at the exchange when it was looked at last."""

@@ -14,8 +14,8 @@ from itertools import combinations, product
 from domain.market.candles import CandleSeries
 from domain.market.indicators import correlation
 from domain.market.instruments import exact
-from domain.portfolio.blocking import Standing, blocked_before, blocked_now, kept_limits
-from domain.portfolio.grants import Blocked, Picture, decide_wishes
+from domain.portfolio.approvals import Blocked, RiskSnapshot, decide_entries
+from domain.portfolio.entry_gate import EntryGate, blocked_before, blocked_now, kept_limits
 from domain.portfolio.protection import ProtectionState, fire, rearm, sample, watch
 from domain.portfolio.protection import transfer as shifted
 from domain.portfolio.snapshots import PortfolioSnapshot
@@ -23,12 +23,12 @@ from domain.portfolio.windows import ReportedWindows, Windows
 from domain.rules import TradingRules
 from domain.trading.booking_order import DECISION_PHASE, BookingKey, booking_key
 from domain.trading.decisions import (
+    Approval,
     Close,
     Decision,
-    Grant,
+    Denial,
+    DenialReason,
     Protection,
-    Refusal,
-    RefusalReason,
     Report,
 )
 from domain.trading.orders import ExitReason, Purpose
@@ -66,7 +66,7 @@ class PortfolioState:
         self.protection = state
         self.balance = initial_balance
         self.positions: dict[str, Position] = {}
-        self.reserved: dict[str, Grant] = {}
+        self.reserved: dict[str, Approval] = {}
         """Grants that neither filled nor failed yet."""
         self.suspended: set[str] = set()
         """Assets that get no new positions."""
@@ -117,27 +117,27 @@ class PortfolioState:
         self.balance += transfer.amount
         self.protection = shifted(self.protection, transfer.amount)
 
-    def release(self, grant: Grant) -> None:
+    def release(self, approval: Approval) -> None:
         """Free what a grant reserved, because it will never fill."""
-        if self.reserved.get(grant.asset) == grant:
-            del self.reserved[grant.asset]
+        if self.reserved.get(approval.asset) == approval:
+            del self.reserved[approval.asset]
 
     def deny(self, decision: Decision, why: str) -> Decision:
         """Return a decision of which nothing is granted, and free what it had reserved."""
-        for grant in decision.grants:
-            self.release(grant)
+        for approval in decision.approvals:
+            self.release(approval)
         denied = tuple(
-            Refusal(
-                asset=grant.asset,
-                t_ms=grant.t_ms,
-                reason=RefusalReason.MALFUNCTION,
-                cross_ms=grant.cross_ms,
+            Denial(
+                asset=approval.asset,
+                t_ms=approval.t_ms,
+                reason=DenialReason.MALFUNCTION,
+                signal_ms=approval.signal_ms,
                 figures=why,
-                judged=grant.judged,
+                judged=approval.judged,
             )
-            for grant in decision.grants
+            for approval in decision.approvals
         )
-        return replace(decision, grants=(), refusals=(*decision.refusals, *denied))
+        return replace(decision, approvals=(), denials=(*decision.denials, *denied))
 
     def decide(self, t_ms: int, reports: Sequence[Report], *, now_ms: int) -> Decision:
         """Return what is decided at a close, reserve its grants, and remember its sample.
@@ -159,7 +159,7 @@ class PortfolioState:
             t_ms=t_ms,
             rules=self._rules.protection,
         )
-        present = self._standing(t_ms, now_ms)
+        present = self._entry_gate(t_ms, now_ms)
         already = blocked_before(present, self._rules)
         self.protection, reason = fire(
             self.protection,
@@ -167,11 +167,13 @@ class PortfolioState:
             rules=self._rules.protection,
         )
         protection = None if reason is None else self._protection(reason, self, reports)
-        present = self._standing(t_ms, now_ms)
+        present = self._entry_gate(t_ms, now_ms)
         blocked = already or blocked_now(present, protection, self._rules)
-        grants, refusals = decide_wishes(reports, self._picture(present, blocked), self._rules)
-        self.reserved.update((grant.asset, grant) for grant in grants)
-        return Decision(t_ms=t_ms, grants=grants, refusals=refusals, protection=protection)
+        approvals, denials = decide_entries(
+            reports, self._risk_snapshot(present, blocked), self._rules
+        )
+        self.reserved.update((approval.asset, approval) for approval in approvals)
+        return Decision(t_ms=t_ms, approvals=approvals, denials=denials, protection=protection)
 
     def watch(self, t_ms: int) -> Protection | None:
         """Check the present between closes, and return what fires on it.
@@ -277,8 +279,8 @@ class PortfolioState:
         """Fold an execution at once, where none can come before it, and return what it did."""
         booked = book(self.positions.get(execution.asset), execution)
         self.balance += booked.cash
-        grant = self.reserved.get(execution.asset)
-        if grant is not None and execution.decided_ms == grant.t_ms:
+        approval = self.reserved.get(execution.asset)
+        if approval is not None and execution.decided_ms == approval.t_ms:
             del self.reserved[execution.asset]
         if booked.position is None:
             self.positions.pop(execution.asset, None)
@@ -312,19 +314,19 @@ class PortfolioState:
 
     def closes(self, reason: ExitReason, reports: Sequence[Report]) -> Iterator[Close]:
         """Return what has to be closed, each under the reason of whoever closes it first."""
-        own = {report.asset: report.own_exit for report in reports}
+        own = {report.asset: report.strategy_exit for report in reports}
         # An entry that is still under way may fill after all: it is closed like the others.
         for asset in sorted({*self.positions, *self.reserved}, key=self._rules.order_of):
-            own_exit = own.get(asset)
+            strategy_exit = own.get(asset)
             if reason is ExitReason.OPERATOR:
                 yield Close(asset=asset, purpose=Purpose.OPERATOR, reason=reason)
-            elif own_exit is not None:
-                yield Close(asset=asset, purpose=Purpose.EXIT, reason=own_exit)
+            elif strategy_exit is not None:
+                yield Close(asset=asset, purpose=Purpose.EXIT, reason=strategy_exit)
             else:
                 yield Close(asset=asset, purpose=Purpose.EMERGENCY, reason=reason)
 
-    def _standing(self, t_ms: int, now_ms: int) -> Standing:
-        return Standing(
+    def _entry_gate(self, t_ms: int, now_ms: int) -> EntryGate:
+        return EntryGate(
             t_ms=t_ms,
             now_ms=now_ms,
             protection=self.protection,
@@ -333,14 +335,14 @@ class PortfolioState:
             malfunctions=self.malfunctions,
         )
 
-    def _picture(self, present: Standing, blocked: Blocked | None) -> Picture:
+    def _risk_snapshot(self, present: EntryGate, blocked: Blocked | None) -> RiskSnapshot:
         reduced = self._rules.protection.drawdown_size_multiplier
-        held: dict[str, Grant | Position] = {**self.reserved, **self.positions}
-        return Picture(
+        held: dict[str, Approval | Position] = {**self.reserved, **self.positions}
+        return RiskSnapshot(
             t_ms=present.t_ms,
             balance=self.balance,
             notionals={
-                asset: grant_or_position.notional for asset, grant_or_position in held.items()
+                asset: approval_or_position.notional for asset, approval_or_position in held.items()
             },
             suspended=frozenset(self.suspended),
             paused=self.paused,

@@ -24,8 +24,8 @@ class Signals:
         "closes_seen",
         "crosses_today",
         "levels",
-        "newest_cross_ms",
         "newest_crosses",
+        "newest_signal_ms",
         "t_ms",
         "window",
     )
@@ -39,7 +39,7 @@ class Signals:
         """Close time of the newest candle."""
         self.closes_seen = 0
         self.levels: Levels | None = None
-        self.newest_cross_ms: int | None = None
+        self.newest_signal_ms: int | None = None
         """Close time of the newest cross that can open a position."""
         self.newest_crosses = ""
         """What was crossed then, as names of `CrossKind` joined by +."""
@@ -70,7 +70,7 @@ class Signals:
         crosses = bearish_crosses(before, self.levels)
         admitted = [kind for kind in crosses if kind in self._rules.entry_crosses]
         if admitted:
-            self.newest_cross_ms = close_time_ms
+            self.newest_signal_ms = close_time_ms
             self.newest_crosses = "+".join(admitted)
             self.crosses_today += len(admitted)
         return crosses
@@ -102,7 +102,7 @@ class Signals:
         crossed = np.flatnonzero(made)
         if crossed.size:
             place = int(crossed[-1])
-            signals.newest_cross_ms = int(times[place])
+            signals.newest_signal_ms = int(times[place])
             before, now = (
                 Levels(close=closes[i], ema_short=short[i], ema_long=long[i])
                 for i in (place - 1, place)

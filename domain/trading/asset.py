@@ -14,7 +14,7 @@ from domain.strategies.explanation import Condition, Explanation
 from domain.strategies.regime import Regime, market_regime, regime, regime_conditions
 from domain.strategies.signals import Signals
 from domain.trading.cooldowns import AssetCooldown
-from domain.trading.decisions import EntryWish, Report
+from domain.trading.decisions import EntrySignal, Report
 from domain.trading.orders import ExitReason
 from domain.trading.positions import Booked, Execution, Position, book
 
@@ -29,7 +29,7 @@ class AssetState:
         "global_cooldown_end_ms",
         "position",
         "signals",
-        "used_cross_ms",
+        "used_signal_ms",
     )
 
     def __init__(self, asset: str, rules: TradingRules) -> None:
@@ -39,7 +39,7 @@ class AssetState:
         self.signals = Signals(rules.strategy)
         self.cooldown = AssetCooldown(rules.cooldown)
         self.position: Position | None = None
-        self.used_cross_ms: int | None = None
+        self.used_signal_ms: int | None = None
         """The newest cross that opened a position."""
         self.global_cooldown_end_ms = 0
 
@@ -55,8 +55,8 @@ class AssetState:
         """Fold one execution of this asset and return what it did."""
         booked = book(self.position, execution)
         self.position = booked.position
-        if execution.cross_ms is not None:
-            self.used_cross_ms = execution.cross_ms
+        if execution.signal_ms is not None:
+            self.used_signal_ms = execution.signal_ms
         if booked.trade is not None:
             self.cooldown.apply(booked.trade)
         return booked
@@ -86,10 +86,10 @@ class AssetState:
             ema_long=levels.ema_long,
             regime=regime(market, in_cooldown=rests or t_ms < self.global_cooldown_end_ms),
             crosses_today=signals.crosses_today,
-            own_exit=own_exit(self.position, market, t_ms, self._rules.strategy)
+            strategy_exit=strategy_exit(self.position, market, t_ms, self._rules.strategy)
             if signals.is_warm
             else None,
-            wish=self._wish(levels) if all(each.holds for each in entry) else None,
+            signal=self._signal(levels) if all(each.holds for each in entry) else None,
         )
 
     def explain(self, *, may_enter: bool) -> Explanation | None:
@@ -160,8 +160,8 @@ class AssetState:
         )
 
     def _cross_conditions(self, t_ms: int) -> Iterator[Condition]:
-        cross_ms, window_ms = self.signals.newest_cross_ms, self._rules.strategy.entry_window_ms
-        age_ms = None if cross_ms is None else t_ms - cross_ms
+        signal_ms, window_ms = self.signals.newest_signal_ms, self._rules.strategy.entry_window_ms
+        age_ms = None if signal_ms is None else t_ms - signal_ms
         yield Condition(
             name="minutes since the newest cross",
             figure="none" if age_ms is None else age_ms / MINUTE_MS,
@@ -169,30 +169,30 @@ class AssetState:
             limit=window_ms / MINUTE_MS,
             holds=age_ms is not None and age_ms <= window_ms,
         )
-        is_used = cross_ms == self.used_cross_ms
+        is_used = signal_ms == self.used_signal_ms
         how = f"{'used' if is_used else 'unused'} {self.signals.newest_crosses} of"
         yield Condition(
             name="newest cross",
-            figure="none" if cross_ms is None else how,
+            figure="none" if signal_ms is None else how,
             limit="unused",
-            holds=cross_ms is not None and not is_used,
-            at_ms=cross_ms,
+            holds=signal_ms is not None and not is_used,
+            at_ms=signal_ms,
         )
 
-    def _wish(self, levels: Levels) -> EntryWish | None:
-        cross_ms = self.signals.newest_cross_ms
-        if cross_ms is None:
+    def _signal(self, levels: Levels) -> EntrySignal | None:
+        signal_ms = self.signals.newest_signal_ms
+        if signal_ms is None:
             return None
         returns = self.signals.window.log_returns()
-        return EntryWish(
-            cross_ms=cross_ms,
+        return EntrySignal(
+            signal_ms=signal_ms,
             crosses=self.signals.newest_crosses,
             volatility=0.0 if returns is None else volatility(returns),
             regime_strength=(levels.ema_long - levels.close) / levels.ema_long,
         )
 
 
-def own_exit(
+def strategy_exit(
     position: Position | None, market: Regime, t_ms: int, rules: StrategyRules
 ) -> ExitReason | None:
     """Return why an asset lets its position go at a close (6.2); None where it does not.
@@ -212,7 +212,7 @@ def stay_conditions(
 ) -> Iterator[tuple[ExitReason, Condition]]:
     """Yield what must hold for a position to be kept at a close, with the exit that follows.
 
-    Nothing where none is open. The arguments are those of `own_exit`.
+    Nothing where none is open. The arguments are those of `strategy_exit`.
     """
     if position is None:
         return

@@ -8,7 +8,7 @@ from domain.strategies.regime import Regime
 from domain.trading.orders import ExitReason, Purpose, client_order_id
 
 
-class RefusalReason(StrEnum):
+class DenialReason(StrEnum):
     """Why a wish to enter was refused; each wish is counted under the first that holds."""
 
     HALTED = "HALTED"
@@ -28,10 +28,10 @@ class RefusalReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EntryWish:
+class EntrySignal:
     """An asset's wish to open a short at a close, with what orders it among others."""
 
-    cross_ms: int
+    signal_ms: int
     """Close time of the cross that the entry would use."""
     crosses: str = ""
     """Which averages were crossed then, as names of `CrossKind` joined by +."""
@@ -51,12 +51,12 @@ class Report:
     ema_long: float
     regime: Regime
     crosses_today: int
-    own_exit: ExitReason | None = None
-    wish: EntryWish | None = None
+    strategy_exit: ExitReason | None = None
+    signal: EntrySignal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class Approval:
     """Leave to open one position."""
 
     asset: str
@@ -64,10 +64,10 @@ class Grant:
     qty: Decimal
     price: Decimal
     """The close it was sized at."""
-    cross_ms: int
+    signal_ms: int
     protection_epoch: int
     crosses: str = ""
-    """What was crossed at `cross_ms`; empty where an older program granted it, likewise below."""
+    """What was crossed at `signal_ms`; empty where an older program granted it, likewise below."""
     ema_short: float | None = None
     """At t, as is the long one."""
     ema_long: float | None = None
@@ -86,13 +86,13 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Denial:
     """A wish that was not granted."""
 
     asset: str
     t_ms: int
-    reason: RefusalReason
-    cross_ms: int
+    reason: DenialReason
+    signal_ms: int
     figures: str
     """The limit and what was found, as `key=value` pairs."""
     judged: str = field(default="", compare=False)
@@ -134,16 +134,16 @@ class Decision:
     """All that the portfolio decided at a close t."""
 
     t_ms: int
-    grants: tuple[Grant, ...] = ()
-    refusals: tuple[Refusal, ...] = ()
+    approvals: tuple[Approval, ...] = ()
+    denials: tuple[Denial, ...] = ()
     protection: Protection | None = None
 
     @property
     def is_empty(self) -> bool:
         """Tell whether nothing was wished and nothing protected."""
-        return not (self.grants or self.refusals or self.protection)
+        return not (self.approvals or self.denials or self.protection)
 
-    def answer_to(self, asset: str) -> Grant | Refusal | None:
+    def answer_to(self, asset: str) -> Approval | Denial | None:
         """Return what was decided about one asset's wish."""
-        answers: tuple[Grant | Refusal, ...] = (*self.grants, *self.refusals)
+        answers: tuple[Approval | Denial, ...] = (*self.approvals, *self.denials)
         return next((answer for answer in answers if answer.asset == asset), None)

@@ -2,33 +2,33 @@
 
 from domain.market.instruments import Side
 from domain.rules import TradingRules
-from domain.trading.decisions import Grant
+from domain.trading.decisions import Approval
 from domain.trading.orders import ExitReason, Intent, OrderRequest, Purpose, client_order_id
 from domain.trading.positions import Position
 from domain.trading.sizing import protective_levels
 
 
-def entry_intent(grant: Grant, rules: TradingRules) -> Intent:
+def entry_intent(approval: Approval, rules: TradingRules) -> Intent:
     """Return the one order that may use a grant, with both stops around its last price (5.3)."""
-    instrument = rules.asset(grant.asset).instrument
-    levels = protective_levels(grant.price, Side.SELL, rules.risk, instrument)
+    instrument = rules.asset(approval.asset).instrument
+    levels = protective_levels(approval.price, Side.SELL, rules.risk, instrument)
     request = OrderRequest(
-        client_order_id=grant.client_order_id,
-        asset=grant.asset,
+        client_order_id=approval.client_order_id,
+        asset=approval.asset,
         side=Side.SELL,
-        qty=grant.qty,
+        qty=approval.qty,
         reduce_only=False,
         stop_loss=levels.stop_loss,
         take_profit=levels.take_profit,
     )
     return Intent(
         request=request,
-        decided_ms=grant.t_ms,
+        decided_ms=approval.t_ms,
         purpose=Purpose.ENTRY,
         attempt=1,
         reason=None,
-        cross_ms=grant.cross_ms,
-        protection_epoch=grant.protection_epoch,
+        signal_ms=approval.signal_ms,
+        protection_epoch=approval.protection_epoch,
     )
 
 
@@ -57,6 +57,6 @@ def close_intent(
         purpose=purpose,
         attempt=attempt,
         reason=reason,
-        cross_ms=None,
+        signal_ms=None,
         protection_epoch=None,
     )

@@ -54,11 +54,11 @@ class MatchingEngine:
         if order.client_order_id in self._orders:
             message = f"client_order_id must be new, {order.client_order_id} was used before"
             raise ValueError(message)
-        refused = self._refusal(order)
-        status = OrderStatus.ACCEPTED if refused is None else OrderStatus.REJECTED
-        if refused is None:
+        denied = self._refusal(order)
+        status = OrderStatus.ACCEPTED if denied is None else OrderStatus.REJECTED
+        if denied is None:
             self._resting[order.client_order_id] = order
-        return self._record(order.client_order_id, status, ZERO, ts_ms, refused or "")
+        return self._record(order.client_order_id, status, ZERO, ts_ms, denied or "")
 
     def resting(self) -> list[OrderRequest]:
         """Return the accepted orders that wait for a fill, oldest first."""

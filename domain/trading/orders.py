@@ -88,7 +88,7 @@ class Intent:
     attempt: int
     reason: ExitReason | None
     """Why the position is closed; None for an entry."""
-    cross_ms: int | None
+    signal_ms: int | None
     """Close time of the cross that an entry uses."""
     protection_epoch: int | None
     """The epoch of an entry's grant; None where no epoch stops the order: a close, or an entry

@@ -40,7 +40,7 @@ class Execution:
     """Close time t of our decision; None where the venue acted by itself."""
     reason: ExitReason | None = None
     """Why a position is reduced; None for an entry."""
-    cross_ms: int | None = None
+    signal_ms: int | None = None
     """The cross that an entry uses."""
 
 
@@ -76,7 +76,7 @@ class Position:
     """Base units still open, > 0."""
     opened_ms: int
     decided_ms: int | None
-    cross_ms: int | None
+    signal_ms: int | None
     open_notional: Decimal
     """What the open part cost, quote."""
     entry_qty: Decimal
@@ -116,7 +116,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holding:
+class VenuePosition:
     """What the exchange says that we hold of an asset. It rules on the quantity."""
 
     signed_qty: Decimal
@@ -128,11 +128,11 @@ class Holding:
     """Quote per base; None where flat, or where nobody can be without books of it."""
 
 
-FLAT = Holding(signed_qty=ZERO, stop_loss=None, take_profit=None)
+FLAT = VenuePosition(signed_qty=ZERO, stop_loss=None, take_profit=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stray:
+class UnmanagedPosition:
     """An open position of the account that no asset of the settings answers for."""
 
     symbol: str
@@ -192,7 +192,7 @@ def _book_entry(position: Position | None, execution: Execution) -> Booked:
             qty=execution.qty,
             opened_ms=execution.ts_ms,
             decided_ms=execution.decided_ms,
-            cross_ms=execution.cross_ms,
+            signal_ms=execution.signal_ms,
             open_notional=cost,
             entry_qty=execution.qty,
             entry_notional=cost,

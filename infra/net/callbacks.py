@@ -10,7 +10,7 @@ Message = dict[str, Any]
 """A message as the venue sent it."""
 
 
-class Calls:
+class StreamCallbacks:
     """The user's callbacks, none of which can end the thread."""
 
     def __init__(

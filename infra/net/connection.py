@@ -10,11 +10,11 @@ import orjson
 import websocket
 
 from domain.errors import AccessDeniedError
-from infra.net.callbacks import Calls, Message
+from infra.net.callbacks import Message, StreamCallbacks
 from infra.net.stream_stats import Tally, words_of
 from infra.net.subscriptions import Subscriptions
 from infra.net.timing import ListeningClock, StreamTiming
-from infra.net.topics import Bell, Wishes
+from infra.net.topics import TopicSubscriptions, Waker
 
 
 class LostError(Exception):
@@ -56,10 +56,10 @@ class Connection:
         *,
         auth: Callable[[], list[object]] | None,
         timing: StreamTiming,
-        wishes: Wishes,
-        calls: Calls,
+        wishes: TopicSubscriptions,
+        calls: StreamCallbacks,
         tally: Tally,
-        bell: Bell,
+        bell: Waker,
         is_closing: Callable[[], bool],
         ssl_context: ssl.SSLContext | None,
     ) -> None:

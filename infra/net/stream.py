@@ -13,11 +13,11 @@ import websocket
 from loguru import logger
 
 from domain.errors import AccessDeniedError
-from infra.net.callbacks import Calls, Message
+from infra.net.callbacks import Message, StreamCallbacks
 from infra.net.connection import Connection
 from infra.net.stream_stats import StreamStats, Tally, words_of
 from infra.net.timing import StreamTiming
-from infra.net.topics import Bell, Wishes
+from infra.net.topics import TopicSubscriptions, Waker
 
 _HTTP_BANNED = 403
 _HTTP_OVERLOADED = 429
@@ -71,14 +71,14 @@ class Stream:
         self._connect_wait_s = connect_wait_s or _no_wait
         self._ssl_context = ssl_context
         self._tally = Tally(name)
-        self._calls = Calls(on_message, on_connected, on_lost, on_denied, self._tally)
-        self._bell = Bell()
-        self._wishes = Wishes(self._bell)
+        self._calls = StreamCallbacks(on_message, on_connected, on_lost, on_denied, self._tally)
+        self._bell = Waker()
+        self._signals = TopicSubscriptions(self._bell)
         self._closing = threading.Event()
         self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         for topic in topics:
-            self._wishes.add(topic)
+            self._signals.add(topic)
 
     def start(self) -> None:
         """Begin to connect; once."""
@@ -86,11 +86,11 @@ class Stream:
 
     def add(self, topic: str) -> None:
         """Want a topic. One that was wanted already is asked for anew, with a fresh proof."""
-        self._wishes.add(topic)
+        self._signals.add(topic)
 
     def remove(self, topic: str) -> None:
         """Want a topic no longer."""
-        self._wishes.remove(topic)
+        self._signals.remove(topic)
 
     def stats(self) -> StreamStats:
         """Return the counters; from any thread."""
@@ -133,7 +133,7 @@ class Stream:
             self._url,
             auth=self._auth,
             timing=self._timing,
-            wishes=self._wishes,
+            wishes=self._signals,
             calls=self._calls,
             tally=self._tally,
             bell=self._bell,

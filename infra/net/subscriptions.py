@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from infra.net.callbacks import Calls, Message
+from infra.net.callbacks import Message, StreamCallbacks
 from infra.net.stream_stats import Tally
 from infra.net.timing import ListeningClock, StreamTiming
-from infra.net.topics import Wish, Wishes
+from infra.net.topics import TopicSubscription, TopicSubscriptions
 
 ARGS_CHARS = 21_000
 """How long the text of one request's topics may be."""
@@ -16,7 +16,7 @@ ARGS_CHARS = 21_000
 class Asked:
     """A topic that this connection has asked for. Times are of the connection's own clock."""
 
-    wish: Wish
+    wish: TopicSubscription
     asked_s: float
     data_s: float | None = None
     """Of its newest message."""
@@ -36,16 +36,16 @@ class Subscriptions:
 
     def __init__(
         self,
-        wishes: Wishes,
+        wishes: TopicSubscriptions,
         send: Callable[[Message], None],
         *,
         timing: StreamTiming,
         clock: ListeningClock,
-        calls: Calls,
+        calls: StreamCallbacks,
         tally: Tally,
     ) -> None:
         """Ask for nothing yet."""
-        self._wishes = wishes
+        self._signals = wishes
         self._send = send
         self._timing = timing
         self._clock = clock
@@ -59,7 +59,7 @@ class Subscriptions:
 
     def ask(self) -> None:
         """Ask for what is wanted and was not asked for; let go of what is wanted no longer."""
-        wishes = self._wishes.now()
+        wishes = self._signals.now()
         unwanted = [t for t, asked in self._asked.items() if wishes.get(t) is not asked.wish]
         for topic in unwanted:
             del self._asked[topic]

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 
-class Bell:
+class Waker:
     """Wakes the stream's thread out of its waiting for bytes; rung from any thread."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Bell:
 
 
 @dataclass(slots=True, eq=False)
-class Wish:
+class TopicSubscription:
     """That a topic is wanted. Asking for it anew makes a new wish."""
 
     down_since_s: float
@@ -58,19 +58,19 @@ class Wish:
     """How often in a row it fell silent while other topics flowed."""
 
 
-class Wishes:
+class TopicSubscriptions:
     """The wanted topics. Safe from any thread."""
 
-    def __init__(self, bell: Bell) -> None:
+    def __init__(self, bell: Waker) -> None:
         """Want nothing; each change rings the bell."""
         self._lock = threading.Lock()
         self._bell = bell
-        self._by_topic: dict[str, Wish] = {}
+        self._by_topic: dict[str, TopicSubscription] = {}
 
     def add(self, topic: str) -> None:
         """Want a topic, anew where it was wanted."""
         with self._lock:
-            self._by_topic[topic] = Wish(time.monotonic())
+            self._by_topic[topic] = TopicSubscription(time.monotonic())
         self._bell.ring()
 
     def remove(self, topic: str) -> None:
@@ -79,7 +79,7 @@ class Wishes:
             self._by_topic.pop(topic, None)
         self._bell.ring()
 
-    def now(self) -> dict[str, Wish]:
+    def now(self) -> dict[str, TopicSubscription]:
         """Return what is wanted."""
         with self._lock:
             return dict(self._by_topic)

@@ -13,13 +13,13 @@ import peewee
 from numpy.typing import NDArray
 from peewee import SQL, SqliteDatabase
 
-from domain.errors import ConfigError, JournalError, StaleGrantError
+from domain.errors import ConfigError, JournalError, StaleApprovalError
 from domain.facts import ClosedCandle, Fact, KeptFact, Order, StoredExecution
 from domain.market.instruments import Candle
 from domain.operator.commands import BINDING, OperatorCommand, SettingsChanged
 from domain.portfolio.protection import ProtectionState
 from domain.rules import AssetRules
-from domain.trading.decisions import Close, Decision, Grant, Protection, Refusal
+from domain.trading.decisions import Approval, Close, Decision, Denial, Protection
 from domain.trading.orders import Intent, OrderUpdate
 from domain.trading.positions import Execution, Trade
 from domain.trading.transfers import Transfer
@@ -445,10 +445,10 @@ class SqliteJournal(Records):
         )
         return [value_of(OperatorCommand, row) for row in self._rows(query)]
 
-    def newest_grant(self, asset: str) -> Grant | None:
+    def newest_approval(self, asset: str) -> Approval | None:
         """Return the newest grant of an asset."""
         row = self._newest(_GRANT, _GRANT.c.asset == asset)
-        return None if row is None else value_of(Grant, row)
+        return None if row is None else value_of(Approval, row)
 
     def assets(self, asset: str) -> list[Row]:
         """Return an asset's shares and instruments, oldest first."""
@@ -485,7 +485,7 @@ class SqliteJournal(Records):
         match fact:
             case Decision():
                 return self._store_decision(fact, recorded_ms)
-            case Refusal():
+            case Denial():
                 row = row_of(fact) | {"place": 0}
                 return insert(_REFUSAL, fact.asset, row)
             case Intent():
@@ -509,10 +509,10 @@ class SqliteJournal(Records):
             return
         shortage = self.shortage()
         if shortage is not None:
-            raise StaleGrantError(shortage)
+            raise StaleApprovalError(shortage)
         newest = self.newest_epoch()
         if newest > intent.protection_epoch:
-            raise StaleGrantError(
+            raise StaleApprovalError(
                 f"the grant is of protection epoch {intent.protection_epoch}, "
                 f"meanwhile epoch {newest} has begun"
             )
@@ -521,9 +521,9 @@ class SqliteJournal(Records):
         row = rows.decision_row(decision)
         fact_id = self._insert(_DECISION, None, row, recorded_ms=recorded_ms)
         closes = decision.protection.closes if decision.protection is not None else ()
-        parts: list[tuple[peewee.Table, Sequence[Grant | Refusal | Close]]] = [
-            (_GRANT, decision.grants),
-            (_REFUSAL, decision.refusals),
+        parts: list[tuple[peewee.Table, Sequence[Approval | Denial | Close]]] = [
+            (_GRANT, decision.approvals),
+            (_REFUSAL, decision.denials),
             (_CLOSE, closes),
         ]
         for table, values in parts:

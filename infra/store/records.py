@@ -10,7 +10,7 @@ from peewee import SQL, SqliteDatabase
 from domain.facts import Order, StateChange, StoredNews
 from domain.operator.commands import SettingsChanged
 from domain.portfolio.protection import ProtectionState
-from domain.trading.decisions import Decision, Grant, RefusalReason
+from domain.trading.decisions import Approval, Decision, DenialReason
 from domain.trading.orders import OrderUpdate
 from domain.trading.positions import Execution, Trade
 from infra.store import rows, schema
@@ -91,12 +91,12 @@ class Records:
             order = order.apply(value_of(OrderUpdate, row))
         return order
 
-    def grant(self, asset: str, t_ms: int) -> Grant | None:
+    def approval(self, asset: str, t_ms: int) -> Approval | None:
         """Return what an asset was granted at a close."""
         query = _GRANT.select(SQL("*")).where((_GRANT.c.asset == asset) & (_GRANT.c.t_ms == t_ms))
-        return next((value_of(Grant, row) for row in self._rows(query)), None)
+        return next((value_of(Approval, row) for row in self._rows(query)), None)
 
-    def grants(self, from_ms: int, until_ms: int) -> int:
+    def approvals(self, from_ms: int, until_ms: int) -> int:
         """Return how many entries were granted at these closes."""
         inside = (_GRANT.c.t_ms >= from_ms) & (_GRANT.c.t_ms < until_ms)
         counted = _GRANT.select(peewee.fn.COUNT(SQL("*")).alias("n")).where(inside)
@@ -108,7 +108,7 @@ class Records:
         query = _TRADE.select(SQL("*")).where(inside).order_by(_TRADE.c.exit_ms, _TRADE.c.fact_id)
         return [value_of(Trade, row) for row in self._rows(query)]
 
-    def refusals(self, from_ms: int, until_ms: int) -> dict[RefusalReason, int]:
+    def denials(self, from_ms: int, until_ms: int) -> dict[DenialReason, int]:
         """Return how many wishes of these closes were refused, by reason."""
         query = (
             _REFUSAL.select(_REFUSAL.c.reason, peewee.fn.COUNT(SQL("*")).alias("n"))
@@ -116,7 +116,7 @@ class Records:
             .group_by(_REFUSAL.c.reason)
             .order_by(_REFUSAL.c.reason)
         )
-        return {RefusalReason(row["reason"]): row["n"] for row in self._rows(query)}
+        return {DenialReason(row["reason"]): row["n"] for row in self._rows(query)}
 
     def balance_at(self, t_ms: int) -> Decimal | None:
         """Return the wallet balance of the newest equity sample that is not later."""

@@ -40,7 +40,7 @@ def _packed(fact: Fact) -> tuple[str, Row]:
             return "equity_sample", row_of(fact)
         case OperatorCommand():
             return "operator_command", row_of(fact)
-        case Decision(grants=()):
+        case Decision(approvals=()):
             return "decision", _decision_row(fact)
         case _:
             message = f"expected a close, a protection or a command, found {fact}"
@@ -52,7 +52,7 @@ def _decision_row(decision: Decision) -> Row:
     return {
         "protection_reason": None,
         **rows.decision_row(decision),
-        "refusals": [row_of(refusal) for refusal in decision.refusals],
+        "refusals": [row_of(denial) for denial in decision.denials],
         "closes": [row_of(close) for close in closes],
     }
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 from domain.facts import ClosedCandle
 from domain.market.instruments import Candle
-from domain.trading.decisions import Close, Decision, Grant, Protection, Refusal
+from domain.trading.decisions import Approval, Close, Decision, Denial, Protection
 from domain.trading.orders import Intent, OrderRequest
 
 Row = dict[str, Any]
@@ -69,13 +69,13 @@ def decision_row(decision: Decision) -> Row:
 
 
 def decision_of(
-    row: Mapping[str, Any], grants: list[Row], refusals: list[Row], closes: list[Row]
+    row: Mapping[str, Any], approvals: list[Row], denials: list[Row], closes: list[Row]
 ) -> Decision:
     """Return the decision of its rows."""
     return Decision(
         t_ms=row["t_ms"],
-        grants=tuple(value_of(Grant, grant) for grant in grants),
-        refusals=tuple(value_of(Refusal, refusal) for refusal in refusals),
+        approvals=tuple(value_of(Approval, approval) for approval in approvals),
+        denials=tuple(value_of(Denial, denial) for denial in denials),
         protection=_protection_of(row, closes),
     )
 

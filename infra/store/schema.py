@@ -259,6 +259,11 @@ CREATE TABLE settings_change (
 );
 """
 
+_SIGNALS = "".join(
+    f"ALTER TABLE {table} RENAME COLUMN cross_ms TO signal_ms;\n"
+    for table in ("decision_grant", "decision_refusal", "intent", "execution")
+)
+
 FACT_TABLES = (*_FIRST_FACTS, "settings_change")
 """What is stored there is neither changed nor deleted, by nobody."""
 
@@ -271,6 +276,7 @@ MIGRATIONS: tuple[str, ...] = (
     _FIRED,
     _append_only(*_FIRST_FACTS),
     _SETTINGS + _append_only("settings_change"),
+    _SIGNALS,
 )
 """Each makes the next version of the database of the one before; none is ever changed."""
 

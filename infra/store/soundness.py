@@ -18,7 +18,7 @@ from domain.market.instruments import Candle, Instrument
 from domain.operator.notices import Notice
 from domain.portfolio.protection import ProtectionState
 from domain.rules import AssetRules
-from domain.trading.decisions import Close, Grant, Protection, Refusal
+from domain.trading.decisions import Approval, Close, Denial, Protection
 from domain.trading.orders import Intent, OrderRequest, OrderUpdate
 from domain.trading.positions import Execution, Trade
 from domain.trading.transfers import Transfer
@@ -32,8 +32,8 @@ _KINDS: Mapping[str, tuple[type, ...]] = MappingProxyType(
         "candle": (Candle,),
         "decision": (Protection,),
         "decision_close": (Close,),
-        "decision_grant": (Grant,),
-        "decision_refusal": (Refusal,),
+        "decision_grant": (Approval,),
+        "decision_refusal": (Denial,),
         "equity_sample": (ProtectionState,),
         "execution": (Execution,),
         "intent": (Intent, OrderRequest),

@@ -10,7 +10,7 @@ from typing import Any
 from domain.errors import ConfigError
 from domain.market.instruments import Candle, Instrument
 from domain.portfolio.protection import ProtectionState
-from domain.trading.decisions import Decision, Grant, Refusal
+from domain.trading.decisions import Approval, Decision, Denial
 from domain.trading.orders import INTENDED, Intent, OrderState, OrderUpdate
 from domain.trading.positions import Execution, Trade
 from domain.trading.transfers import Transfer
@@ -97,17 +97,17 @@ class Facts:
         """Return all trades with their fact ids, oldest first."""
         return [(row["id"], rows.value_of(Trade, row)) for row in self._facts("trade")]
 
-    def grants(self) -> list[tuple[Source, Grant]]:
+    def approvals(self) -> list[tuple[Source, Approval]]:
         """Return all grants, oldest first."""
         return [
-            (_source(row), rows.value_of(Grant, row))
+            (_source(row), rows.value_of(Approval, row))
             for row in self._facts("decision_grant", "place")
         ]
 
-    def refusals(self) -> list[tuple[Source, Refusal]]:
+    def denials(self) -> list[tuple[Source, Denial]]:
         """Return all refused wishes, oldest first."""
         return [
-            (_source(row), rows.value_of(Refusal, row))
+            (_source(row), rows.value_of(Denial, row))
             for row in self._facts("decision_refusal", "place")
         ]
 
@@ -120,9 +120,9 @@ class Facts:
 
         A wish that was refused by itself, because it came too late, is none of them.
         """
-        grants, refusals = self._by_fact("decision_grant"), self._by_fact("decision_refusal")
+        approvals, denials = self._by_fact("decision_grant"), self._by_fact("decision_refusal")
         return [
-            rows.decision_of(row, grants[row["id"]], refusals[row["id"]], [])
+            rows.decision_of(row, approvals[row["id"]], denials[row["id"]], [])
             for row in self._facts("decision")
         ]
 

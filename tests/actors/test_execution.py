@@ -14,13 +14,11 @@ from actors.core.messages import Message
 from actors.core.supervisor import ChildSpec, RestartPolicy, Supervisor
 from actors.core.system import ActorSystem
 from actors.execution.actor import ExecutionActor
-from actors.execution.arrivals import MOST_ROUNDS
 from actors.execution.closes import CLOSE_ATTEMPTS
 from actors.execution.orders import UNREAD_SENDS
+from actors.execution.reorder_buffer import MOST_ROUNDS
 from actors.messages import (
     AssetFlat,
-    AssetFrozen,
-    AssetThawed,
     ClosePosition,
     ConnectionLost,
     ConnectionRestored,
@@ -33,7 +31,9 @@ from actors.messages import (
     PositionChanged,
     PositionDiffers,
     PositionMarked,
-    PositionNaked,
+    PositionUnprotected,
+    ReconcileMatch,
+    ReconcileMismatch,
     Restarted,
     RiskRaised,
     TradeClosed,
@@ -47,7 +47,7 @@ from domain.errors import (
     UnavailableError,
 )
 from domain.market.instruments import Side
-from domain.trading.decisions import Decision, Grant, Protection
+from domain.trading.decisions import Approval, Decision, Protection
 from domain.trading.orders import (
     ExitReason,
     OrderRequest,
@@ -56,7 +56,7 @@ from domain.trading.orders import (
     Purpose,
     RestingOrder,
 )
-from domain.trading.positions import Execution, ExecutionKind, Holding
+from domain.trading.positions import Execution, ExecutionKind, VenuePosition
 from domain.trading.sizing import ProtectiveLevels
 from infra.settings import load_settings
 from infra.store.journal import SqliteJournals
@@ -66,12 +66,12 @@ from infra.venues.replay.clock import ReplayClock
 ASK_AGAIN_MS = 1_000
 T_MS = 1_744_802_700_000
 RULES = load_settings(None, environ={}, dotenv=None).trading_rules()
-GRANT = Grant(
+GRANT = Approval(
     asset="BTC",
     t_ms=T_MS,
     qty=Decimal("0.083"),
     price=Decimal(84000),
-    cross_ms=T_MS,
+    signal_ms=T_MS,
     protection_epoch=0,
 )
 CLOSE = ClosePosition(
@@ -113,7 +113,7 @@ class FakeExchange:
     asked_since_ms: int = 0
     lagging_lists: int = 0
     """Reads of executions that do not show them yet."""
-    lagging_holdings: list[Holding] = field(default_factory=list)
+    lagging_holdings: list[VenuePosition] = field(default_factory=list)
     """What is read of the position first, though it is not so any more."""
     listener: Any = None
 
@@ -137,12 +137,12 @@ class FakeExchange:
             return []
         return [fill for fill in self.fills if fill.ts_ms >= since_ms]
 
-    def holding(self, _asset: str) -> Holding:
+    def venue_position(self, _asset: str) -> VenuePosition:
         self._answer()
         if self.lagging_holdings:
             return self.lagging_holdings.pop(0)
         signs = {Side.BUY: 1, Side.SELL: -1}
-        return Holding(
+        return VenuePosition(
             signed_qty=sum((signs[f.side] * f.qty for f in self.fills), Decimal(0)) + self.by_hand,
             stop_loss=None if self.levels is None else self.levels.stop_loss,
             take_profit=None if self.levels is None else self.levels.take_profit,
@@ -185,7 +185,7 @@ def news(order_id: str, status: OrderStatus, filled: str = "0") -> OrderUpdate:
 
 
 @dataclass
-class Desk:
+class ExecutionContext:
     """An execution actor with its journal, and everything that it tells."""
 
     exchange: FakeExchange
@@ -200,10 +200,10 @@ class Desk:
             self.system.address("execution/BTC").tell(message, sender="test")
         self.settle()
 
-    def is_naked(self) -> bool:
+    def is_unprotected(self) -> bool:
         """Return what it says of its position."""
         execution = self.system.address("execution/BTC")
-        found: bool = execution.ask(Describe(), sender="test", timeout_s=30).is_naked
+        found: bool = execution.ask(Describe(), sender="test", timeout_s=30).is_unprotected
         return found
 
     def settle(self) -> None:
@@ -259,7 +259,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def desk(tmp_path: Path) -> Iterator[ExecutionContext]:
     yield from desk_in(tmp_path, FakeExchange())
 
 
@@ -271,7 +271,7 @@ def desk_in(
     reserve: Reserve | None = None,
     busy_timeout_ms: int = 5_000,
     **asking: int,
-) -> Iterator[Desk]:
+) -> Iterator[ExecutionContext]:
     clock = ReplayClock(now_ms)
     journals = SqliteJournals(
         folder / "j.sqlite", clock.now_ms, busy_timeout_ms=busy_timeout_ms, reserve=reserve
@@ -305,14 +305,16 @@ def desk_in(
             ChildSpec(address="execution/BTC", actor=ExecutionActor, arguments=arguments),
         ]
     )
-    desk = Desk(exchange, clock, system, supervisor, journals, heard)
+    desk = ExecutionContext(exchange, clock, system, supervisor, journals, heard)
     desk.settle()
     yield desk
     supervisor.stop(10)
 
 
-def test_a_grant_becomes_one_order_with_its_stops_however_often_it_is_told(desk: Desk) -> None:
-    desk.tell(*[OpenPosition(grant=GRANT)] * 3)
+def test_a_grant_becomes_one_order_with_its_stops_however_often_it_is_told(
+    desk: ExecutionContext,
+) -> None:
+    desk.tell(*[OpenPosition(approval=GRANT)] * 3)
 
     (order,) = desk.exchange.sent
     assert order.client_order_id == "BTC-1744802700-entry-1"
@@ -321,8 +323,8 @@ def test_a_grant_becomes_one_order_with_its_stops_however_often_it_is_told(desk:
     assert desk.order_status(order.client_order_id) is OrderStatus.ACCEPTED
 
 
-def test_stops_are_moved_to_the_average_fill_price(desk: Desk) -> None:
-    desk.tell(OpenPosition(grant=GRANT))
+def test_stops_are_moved_to_the_average_fill_price(desk: ExecutionContext) -> None:
+    desk.tell(OpenPosition(approval=GRANT))
     desk.fill(price="83000")
 
     assert desk.exchange.levels == ProtectiveLevels(
@@ -330,9 +332,11 @@ def test_stops_are_moved_to_the_average_fill_price(desk: Desk) -> None:
     )
 
 
-def test_an_entry_of_unknown_outcome_that_was_accepted_is_not_sent_again(desk: Desk) -> None:
+def test_an_entry_of_unknown_outcome_that_was_accepted_is_not_sent_again(
+    desk: ExecutionContext,
+) -> None:
     desk.exchange.answers = [OutcomeUnknownError("read time-out")]
-    desk.tell(OpenPosition(grant=GRANT))
+    desk.tell(OpenPosition(approval=GRANT))
     assert desk.order_status(GRANT.client_order_id) is OrderStatus.UNKNOWN
 
     desk.exchange.orders[GRANT.client_order_id] = news(GRANT.client_order_id, OrderStatus.ACCEPTED)
@@ -343,20 +347,20 @@ def test_an_entry_of_unknown_outcome_that_was_accepted_is_not_sent_again(desk: D
 
 
 def test_an_entry_that_never_arrived_is_sent_again_under_its_id_while_it_is_young(
-    desk: Desk,
+    desk: ExecutionContext,
 ) -> None:
     desk.exchange.answers = [OutcomeUnknownError("connection cut")]
-    desk.tell(OpenPosition(grant=GRANT))
+    desk.tell(OpenPosition(approval=GRANT))
 
     desk.wait(ASK_AGAIN_MS)
 
     assert desk.sent_ids == [GRANT.client_order_id] * 2
 
 
-def test_an_entry_that_never_arrived_is_void_once_it_is_old(desk: Desk) -> None:
+def test_an_entry_that_never_arrived_is_void_once_it_is_old(desk: ExecutionContext) -> None:
     desk.exchange.answers = [OutcomeUnknownError("connection cut")]
     desk.exchange.is_down = True
-    desk.tell(OpenPosition(grant=GRANT))
+    desk.tell(OpenPosition(approval=GRANT))
     desk.wait(RULES.strategy.entry_max_age_ms)
     assert desk.order_status(GRANT.client_order_id) is OrderStatus.UNKNOWN
 
@@ -370,9 +374,11 @@ def test_an_entry_that_never_arrived_is_void_once_it_is_old(desk: Desk) -> None:
     assert rejected.client_order_id == GRANT.client_order_id
 
 
-def test_an_entry_that_never_arrived_is_void_once_a_protection_has_fired(desk: Desk) -> None:
+def test_an_entry_that_never_arrived_is_void_once_a_protection_has_fired(
+    desk: ExecutionContext,
+) -> None:
     desk.exchange.answers = [OutcomeUnknownError("connection cut")]
-    desk.tell(OpenPosition(grant=GRANT))
+    desk.tell(OpenPosition(approval=GRANT))
     fire_protection(desk)
 
     desk.wait(ASK_AGAIN_MS)
@@ -381,7 +387,7 @@ def test_an_entry_that_never_arrived_is_void_once_a_protection_has_fired(desk: D
     assert desk.order_status(GRANT.client_order_id) is OrderStatus.VOID
 
 
-def fire_protection(desk: Desk) -> None:
+def fire_protection(desk: ExecutionContext) -> None:
     protection = Protection(
         t_ms=T_MS, reason=ExitReason.DRAWDOWN, closes=(), epoch=1, cooldown_end_ms=0, figures=""
     )
@@ -390,28 +396,28 @@ def fire_protection(desk: Desk) -> None:
     journal.close()
 
 
-def test_a_grant_of_an_older_epoch_is_never_sent(desk: Desk) -> None:
+def test_a_grant_of_an_older_epoch_is_never_sent(desk: ExecutionContext) -> None:
     fire_protection(desk)
 
-    desk.tell(OpenPosition(grant=GRANT))
+    desk.tell(OpenPosition(approval=GRANT))
 
     assert desk.exchange.sent == []
     assert len(desk.told(OrderRejected)) == 1
 
 
-def test_an_old_grant_is_never_sent(desk: Desk) -> None:
+def test_an_old_grant_is_never_sent(desk: ExecutionContext) -> None:
     desk.wait(RULES.strategy.entry_max_age_ms + 1)
 
-    desk.tell(OpenPosition(grant=GRANT))
+    desk.tell(OpenPosition(approval=GRANT))
 
     assert desk.exchange.sent == []
     assert desk.order_status(GRANT.client_order_id) is OrderStatus.VOID
 
 
 def test_a_close_of_unknown_outcome_is_sent_again_under_its_id_once_it_is_proven_absent(
-    desk: Desk,
+    desk: ExecutionContext,
 ) -> None:
-    desk.tell(OpenPosition(grant=GRANT))
+    desk.tell(OpenPosition(approval=GRANT))
     desk.fill()
     desk.exchange.answers = [OutcomeUnknownError("read time-out")]
     desk.tell(CLOSE)
@@ -422,8 +428,8 @@ def test_a_close_of_unknown_outcome_is_sent_again_under_its_id_once_it_is_proven
     assert desk.order_status("BTC-1744803000-exit-1") is OrderStatus.ACCEPTED
 
 
-def test_a_close_goes_on_being_asked_for_while_the_exchange_is_down(desk: Desk) -> None:
-    desk.tell(OpenPosition(grant=GRANT))
+def test_a_close_goes_on_being_asked_for_while_the_exchange_is_down(desk: ExecutionContext) -> None:
+    desk.tell(OpenPosition(approval=GRANT))
     desk.fill()
     desk.exchange.answers = [OutcomeUnknownError("read time-out")]
     desk.exchange.is_down = True
@@ -437,8 +443,10 @@ def test_a_close_goes_on_being_asked_for_while_the_exchange_is_down(desk: Desk) 
     assert desk.sent_ids[1:] == ["BTC-1744803000-exit-1"] * 2
 
 
-def test_what_is_left_of_a_partly_filled_close_is_closed_by_the_next_attempt(desk: Desk) -> None:
-    desk.tell(OpenPosition(grant=GRANT))
+def test_what_is_left_of_a_partly_filled_close_is_closed_by_the_next_attempt(
+    desk: ExecutionContext,
+) -> None:
+    desk.tell(OpenPosition(approval=GRANT))
     desk.fill()
     desk.tell(CLOSE)
     desk.fill(qty="0.050")
@@ -453,8 +461,8 @@ def test_what_is_left_of_a_partly_filled_close_is_closed_by_the_next_attempt(des
     assert desk.exchange.sent[-1].reduce_only
 
 
-def test_news_of_an_order_before_its_execution_count_no_fill_twice(desk: Desk) -> None:
-    desk.tell(OpenPosition(grant=GRANT))
+def test_news_of_an_order_before_its_execution_count_no_fill_twice(desk: ExecutionContext) -> None:
+    desk.tell(OpenPosition(approval=GRANT))
     desk.fill()
     desk.tell(CLOSE)
     partly = news("BTC-1744803000-exit-1", OrderStatus.PARTIALLY_FILLED, filled="0.050")
@@ -469,14 +477,14 @@ def test_news_of_an_order_before_its_execution_count_no_fill_twice(desk: Desk) -
     assert desk.exchange.sent[-1].qty == Decimal("0.033")
 
 
-def test_a_repeated_close_does_not_close_a_later_position(desk: Desk) -> None:
-    desk.tell(OpenPosition(grant=GRANT))
+def test_a_repeated_close_does_not_close_a_later_position(desk: ExecutionContext) -> None:
+    desk.tell(OpenPosition(approval=GRANT))
     desk.fill()
     desk.tell(CLOSE)
     desk.fill()
-    later = replace(GRANT, t_ms=CLOSE.t_ms, cross_ms=CLOSE.t_ms)
+    later = replace(GRANT, t_ms=CLOSE.t_ms, signal_ms=CLOSE.t_ms)
     desk.clock.step(later.t_ms)
-    desk.tell(OpenPosition(grant=later))
+    desk.tell(OpenPosition(approval=later))
     desk.fill()
 
     desk.tell(CLOSE)
@@ -488,16 +496,16 @@ def test_a_repeated_close_does_not_close_a_later_position(desk: Desk) -> None:
     ]
 
 
-def test_a_fill_whose_order_news_got_lost_still_ends_the_order(desk: Desk) -> None:
-    desk.tell(OpenPosition(grant=GRANT))
+def test_a_fill_whose_order_news_got_lost_still_ends_the_order(desk: ExecutionContext) -> None:
+    desk.tell(OpenPosition(approval=GRANT))
 
     desk.fill()
 
     assert desk.order_status(GRANT.client_order_id) is OrderStatus.FILLED
 
 
-def test_an_execution_is_booked_once_however_often_it_is_seen(desk: Desk) -> None:
-    desk.tell(OpenPosition(grant=GRANT))
+def test_an_execution_is_booked_once_however_often_it_is_seen(desk: ExecutionContext) -> None:
+    desk.tell(OpenPosition(approval=GRANT))
     filled = desk.fill()
 
     desk.exchange.listener.on_execution(filled)
@@ -507,8 +515,10 @@ def test_an_execution_is_booked_once_however_often_it_is_seen(desk: Desk) -> Non
     assert len(desk.told(PositionChanged)) == 1
 
 
-def test_a_fill_that_names_no_order_is_booked_as_the_exchange_s_list_has_it(desk: Desk) -> None:
-    desk.tell(OpenPosition(grant=GRANT))
+def test_a_fill_that_names_no_order_is_booked_as_the_exchange_s_list_has_it(
+    desk: ExecutionContext,
+) -> None:
+    desk.tell(OpenPosition(approval=GRANT))
     listener, desk.exchange.listener = desk.exchange.listener, Silent()
     filled = desk.fill()
     desk.exchange.listener = listener
@@ -519,10 +529,10 @@ def test_a_fill_that_names_no_order_is_booked_as_the_exchange_s_list_has_it(desk
     (changed,) = desk.told(PositionChanged)
     assert isinstance(changed, PositionChanged)
     assert changed.execution.client_order_id == GRANT.client_order_id
-    assert changed.execution.cross_ms == GRANT.cross_ms
+    assert changed.execution.signal_ms == GRANT.signal_ms
 
 
-def told_while_asked(desk: Desk, *executions: Execution) -> None:
+def told_while_asked(desk: ExecutionContext, *executions: Execution) -> None:
     """Have the exchange tell of executions one right after the other."""
     desk.exchange.fills += executions
     left = list(executions)
@@ -536,7 +546,7 @@ def told_while_asked(desk: Desk, *executions: Execution) -> None:
     desk.settle()
 
 
-def sold_by_hand(desk: Desk) -> Execution:
+def sold_by_hand(desk: ExecutionContext) -> Execution:
     return Execution(
         exec_id="hand",
         asset="BTC",
@@ -548,7 +558,7 @@ def sold_by_hand(desk: Desk) -> Execution:
     )
 
 
-def closed_just_after(desk: Desk, by_hand: Execution) -> Execution:
+def closed_just_after(desk: ExecutionContext, by_hand: Execution) -> Execution:
     exit_order = desk.exchange.sent[-1]
     return replace(
         by_hand,
@@ -560,14 +570,14 @@ def closed_just_after(desk: Desk, by_hand: Execution) -> Execution:
     )
 
 
-def booked(desk: Desk) -> list[str]:
+def booked(desk: ExecutionContext) -> list[str]:
     changes = [m for m in desk.told(PositionChanged) if isinstance(m, PositionChanged)]
     return [change.execution.exec_id for change in changes]
 
 
 @pytest.mark.parametrize("lagging_lists", [0, 2])
 def test_our_exit_is_booked_after_a_sale_by_hand_that_came_before_it(
-    desk: Desk, lagging_lists: int
+    desk: ExecutionContext, lagging_lists: int
 ) -> None:
     opened(desk)
     desk.tell(CLOSE)
@@ -580,8 +590,10 @@ def test_our_exit_is_booked_after_a_sale_by_hand_that_came_before_it(
     assert [m for m in desk.heard["notifier"] if isinstance(m, TradeClosed)] == []
 
 
-def test_a_stop_that_filled_is_booked_after_an_entry_of_which_nobody_told(desk: Desk) -> None:
-    desk.tell(OpenPosition(grant=GRANT))
+def test_a_stop_that_filled_is_booked_after_an_entry_of_which_nobody_told(
+    desk: ExecutionContext,
+) -> None:
+    desk.tell(OpenPosition(approval=GRANT))
     listener, desk.exchange.listener = desk.exchange.listener, Silent()
     desk.fill()
     desk.exchange.listener = listener
@@ -593,7 +605,7 @@ def test_a_stop_that_filled_is_booked_after_an_entry_of_which_nobody_told(desk: 
 
 
 def test_our_exit_waits_no_longer_than_a_few_lists_for_a_sale_that_none_of_them_shows(
-    desk: Desk,
+    desk: ExecutionContext,
 ) -> None:
     opened(desk)
     desk.tell(CLOSE)
@@ -608,8 +620,8 @@ def test_our_exit_waits_no_longer_than_a_few_lists_for_a_sale_that_none_of_them_
     assert booked(desk) == ["x0", "exit", "hand"]
 
 
-def test_a_fill_that_nobody_told_is_found_at_the_restart(desk: Desk) -> None:
-    desk.tell(OpenPosition(grant=GRANT))
+def test_a_fill_that_nobody_told_is_found_at_the_restart(desk: ExecutionContext) -> None:
+    desk.tell(OpenPosition(approval=GRANT))
     listener, desk.exchange.listener = desk.exchange.listener, Silent()
     desk.fill()
     desk.exchange.listener = listener
@@ -618,7 +630,7 @@ def test_a_fill_that_nobody_told_is_found_at_the_restart(desk: Desk) -> None:
 
     (changed,) = desk.told(PositionChanged)
     assert isinstance(changed, PositionChanged)
-    assert changed.execution.cross_ms == GRANT.cross_ms
+    assert changed.execution.signal_ms == GRANT.signal_ms
     assert desk.exchange.levels is not None
 
 
@@ -628,7 +640,7 @@ def test_a_fill_older_than_the_look_back_is_found_by_the_order_that_it_filled(
     exchange = FakeExchange(answers=[OutcomeUnknownError("read time-out")])
     first = desk_in(tmp_path, exchange)
     desk = next(first)
-    desk.tell(OpenPosition(grant=GRANT))
+    desk.tell(OpenPosition(approval=GRANT))
     next(first, None)
     (sent,) = exchange.sent
     exchange.fills.append(fill_of(sent, T_MS))
@@ -665,7 +677,7 @@ def test_a_position_whose_fills_nobody_can_list_any_more_gets_its_stop_and_stops
     desk.wait(3 * ASK_AGAIN_MS)
 
     assert exchange.levels == ProtectiveLevels(stop_loss=Decimal(85260), take_profit=Decimal(78960))
-    assert len(desk.told(AssetFrozen)) == 1
+    assert len(desk.told(ReconcileMismatch)) == 1
     assert len(desk.people_heard(PositionDiffers)) == 1
     assert desk.supervisor.children()[-1].restarts == 0
     next(desks, None)
@@ -685,7 +697,7 @@ def test_an_asset_that_rests_for_weeks_is_not_asked_about_all_of_them(tmp_path: 
 # Reads that lag what was written.
 
 
-GONE = Holding(
+GONE = VenuePosition(
     signed_qty=Decimal("-0.083"),
     stop_loss=None,
     take_profit=None,
@@ -696,7 +708,7 @@ GONE = Holding(
 
 @pytest.mark.parametrize(("reads", "is_set"), [(1, False), (2, True)])
 def test_a_position_that_the_books_do_not_know_gets_a_stop_only_when_two_reads_agree(
-    desk: Desk, reads: int, is_set: bool
+    desk: ExecutionContext, reads: int, is_set: bool
 ) -> None:
     desk.exchange.lagging_holdings = [GONE] * reads
     desk.exchange.listener.on_doubt("test")
@@ -709,22 +721,22 @@ def test_a_position_that_the_books_do_not_know_gets_a_stop_only_when_two_reads_a
 
 
 def test_nothing_is_opened_while_an_order_has_filled_and_its_executions_are_not_listed(
-    desk: Desk,
+    desk: ExecutionContext,
 ) -> None:
     desk.exchange.answers = [OutcomeUnknownError("read time-out")]
     desk.exchange.is_down = True
-    desk.tell(OpenPosition(grant=GRANT))
+    desk.tell(OpenPosition(approval=GRANT))
     (sent,) = desk.exchange.sent
     order_id = sent.client_order_id
     desk.exchange.fills.append(fill_of(sent, T_MS))
     desk.exchange.orders[order_id] = news(order_id, OrderStatus.FILLED, str(sent.qty))
     desk.exchange.lagging_lists = 4
-    flat = Holding(signed_qty=Decimal(0), stop_loss=None, take_profit=None)
+    flat = VenuePosition(signed_qty=Decimal(0), stop_loss=None, take_profit=None)
     desk.exchange.lagging_holdings = [flat] * 3
     desk.exchange.is_down = False
 
     desk.wait(ASK_AGAIN_MS)
-    desk.tell(OpenPosition(grant=replace(GRANT, t_ms=T_MS + 1000)))
+    desk.tell(OpenPosition(approval=replace(GRANT, t_ms=T_MS + 1000)))
     assert len(desk.exchange.sent) == 1
 
     desk.wait(4 * ASK_AGAIN_MS)
@@ -756,22 +768,22 @@ def test_nothing_is_opened_before_the_exchange_has_said_what_is_true(tmp_path: P
     exchange = FakeExchange(is_down=True)
     desks = desk_in(tmp_path, exchange)
     desk = next(desks)
-    desk.tell(OpenPosition(grant=GRANT))
+    desk.tell(OpenPosition(approval=GRANT))
     assert exchange.sent == []
 
     exchange.is_down = False
     desk.wait(ASK_AGAIN_MS)
-    desk.tell(OpenPosition(grant=replace(GRANT, t_ms=T_MS + 1000)))
+    desk.tell(OpenPosition(approval=replace(GRANT, t_ms=T_MS + 1000)))
 
     assert len(exchange.sent) == 1
     assert desk.supervisor.children()[-1].restarts == 0
     next(desks, None)
 
 
-def test_a_refused_entry_is_told_and_does_not_crash(desk: Desk) -> None:
+def test_a_refused_entry_is_told_and_does_not_crash(desk: ExecutionContext) -> None:
     desk.exchange.answers = [OrderRefusedError("110007 ab not enough for new order")]
 
-    desk.tell(OpenPosition(grant=GRANT))
+    desk.tell(OpenPosition(approval=GRANT))
 
     (rejected,) = desk.told(OrderRejected)
     assert isinstance(rejected, OrderRejected)
@@ -779,23 +791,25 @@ def test_a_refused_entry_is_told_and_does_not_crash(desk: Desk) -> None:
     assert desk.supervisor.children()[-1].restarts == 0
 
 
-def test_nothing_is_opened_while_the_exchange_holds_another_quantity(desk: Desk) -> None:
+def test_nothing_is_opened_while_the_exchange_holds_another_quantity(
+    desk: ExecutionContext,
+) -> None:
     desk.exchange.by_hand = Decimal("-0.5")
     desk.restart()
     desk.wait(3 * ASK_AGAIN_MS)
 
-    desk.tell(OpenPosition(grant=GRANT))
+    desk.tell(OpenPosition(approval=GRANT))
 
     assert desk.exchange.sent == []
     alarms = [m for m in desk.heard["notifier"] if isinstance(m, PositionDiffers)]
     assert [alarm.detail for alarm in alarms] == ["the exchange holds -0.5, the books say 0"]
     desk.exchange.by_hand = Decimal(0)
     desk.wait(ASK_AGAIN_MS)
-    desk.tell(OpenPosition(grant=replace(GRANT, t_ms=T_MS + 1000)))
+    desk.tell(OpenPosition(approval=replace(GRANT, t_ms=T_MS + 1000)))
     assert len(desk.exchange.sent) == 1
 
 
-def test_a_position_opened_by_hand_gets_a_stop_and_is_not_closed(desk: Desk) -> None:
+def test_a_position_opened_by_hand_gets_a_stop_and_is_not_closed(desk: ExecutionContext) -> None:
     by_hand = Execution(
         exec_id="hand",
         asset="BTC",
@@ -817,48 +831,50 @@ def test_a_position_opened_by_hand_gets_a_stop_and_is_not_closed(desk: Desk) -> 
     assert [order.qty for order in desk.exchange.sent] == [Decimal("0.5")]
 
 
-def test_a_stop_that_was_removed_by_hand_is_set_again(desk: Desk) -> None:
-    desk.tell(OpenPosition(grant=GRANT))
+def test_a_stop_that_was_removed_by_hand_is_set_again(desk: ExecutionContext) -> None:
+    desk.tell(OpenPosition(approval=GRANT))
     desk.fill()
-    standing, desk.exchange.levels = desk.exchange.levels, None
-    desk.wait_for_ms(RULES.risk.naked_position_ms)
+    entry_gate, desk.exchange.levels = desk.exchange.levels, None
+    desk.wait_for_ms(RULES.risk.unprotected_position_ms)
 
     desk.exchange.listener.on_doubt("test")
     desk.settle()
 
-    assert desk.exchange.levels == standing
+    assert desk.exchange.levels == entry_gate
     since_ms = desk.clock.now_ms()
-    naked = PositionNaked(asset="BTC", since_ms=since_ms, is_set_again=True)
-    assert desk.people_heard(PositionNaked) == [naked]
+    unprotected = PositionUnprotected(asset="BTC", since_ms=since_ms, is_set_again=True)
+    assert desk.people_heard(PositionUnprotected) == [unprotected]
 
 
-def test_it_says_when_asked_whether_its_position_stands_without_a_stop(desk: Desk) -> None:
-    seen = [desk.is_naked()]
-    desk.tell(OpenPosition(grant=GRANT))
+def test_it_says_when_asked_whether_its_position_stands_without_a_stop(
+    desk: ExecutionContext,
+) -> None:
+    seen = [desk.is_unprotected()]
+    desk.tell(OpenPosition(approval=GRANT))
     desk.exchange.refuses_stops = True
     desk.fill()
-    seen.append(desk.is_naked())
+    seen.append(desk.is_unprotected())
     desk.exchange.refuses_stops = False
     desk.wait(2 * ASK_AGAIN_MS)
-    seen.append(desk.is_naked())
+    seen.append(desk.is_unprotected())
 
     assert seen == [False, True, False]
 
 
-def test_what_people_must_hear_is_told_again_to_a_new_notifier(desk: Desk) -> None:
-    desk.tell(OpenPosition(grant=GRANT))
+def test_what_people_must_hear_is_told_again_to_a_new_notifier(desk: ExecutionContext) -> None:
+    desk.tell(OpenPosition(approval=GRANT))
     desk.fill()
     desk.exchange.levels = None
-    desk.wait_for_ms(RULES.risk.naked_position_ms)
+    desk.wait_for_ms(RULES.risk.unprotected_position_ms)
     desk.exchange.listener.on_doubt("test")
     desk.settle()
 
     desk.tell(Restarted(address="notifier", generation=2), Restarted(address="x", generation=2))
 
-    assert len(desk.people_heard(PositionNaked)) == 2
+    assert len(desk.people_heard(PositionUnprotected)) == 2
 
 
-def test_a_silence_that_stays_is_told_once_and_so_is_its_end(desk: Desk) -> None:
+def test_a_silence_that_stays_is_told_once_and_so_is_its_end(desk: ExecutionContext) -> None:
     desk.exchange.is_down = True
     desk.exchange.listener.on_doubt("test")
     desk.settle()
@@ -875,9 +891,9 @@ def test_a_silence_that_stays_is_told_once_and_so_is_its_end(desk: Desk) -> None
 
 
 def test_a_fill_is_booked_though_the_exchange_falls_silent_and_its_stops_are_set_later(
-    desk: Desk,
+    desk: ExecutionContext,
 ) -> None:
-    desk.tell(OpenPosition(grant=GRANT))
+    desk.tell(OpenPosition(approval=GRANT))
     desk.exchange.is_down = True
     desk.fill(price="83000")
     assert len(desk.told(PositionChanged)) == 1
@@ -890,21 +906,23 @@ def test_a_fill_is_booked_though_the_exchange_falls_silent_and_its_stops_are_set
     assert desk.supervisor.children()[-1].restarts == 0
 
 
-def test_a_position_whose_stop_cannot_be_set_is_closed_after_its_limit(desk: Desk) -> None:
-    desk.tell(OpenPosition(grant=GRANT))
+def test_a_position_whose_stop_cannot_be_set_is_closed_after_its_limit(
+    desk: ExecutionContext,
+) -> None:
+    desk.tell(OpenPosition(approval=GRANT))
     desk.exchange.refuses_stops = True
     desk.fill()
     assert len(desk.exchange.sent) == 1
 
-    desk.wait(RULES.risk.naked_position_ms - ASK_AGAIN_MS)
+    desk.wait(RULES.risk.unprotected_position_ms - ASK_AGAIN_MS)
     assert len(desk.exchange.sent) == 1
     desk.wait(2 * ASK_AGAIN_MS)
 
     assert [order.client_order_id.split("-")[2] for order in desk.exchange.sent[1:]] == ["naked"]
     assert desk.exchange.sent[-1].reduce_only
-    (naked,) = desk.people_heard(PositionNaked)
-    assert isinstance(naked, PositionNaked)
-    assert not naked.is_set_again
+    (unprotected,) = desk.people_heard(PositionUnprotected)
+    assert isinstance(unprotected, PositionUnprotected)
+    assert not unprotected.is_set_again
 
 
 @pytest.mark.parametrize(
@@ -912,9 +930,11 @@ def test_a_position_whose_stop_cannot_be_set_is_closed_after_its_limit(desk: Des
     [UnavailableError("down"), AccessDeniedError("key"), BadDataError("garbage")],
     ids=lambda error: type(error).__name__,
 )
-def test_no_answer_of_the_exchange_crashes_the_execution(desk: Desk, error: Exception) -> None:
+def test_no_answer_of_the_exchange_crashes_the_execution(
+    desk: ExecutionContext, error: Exception
+) -> None:
     desk.exchange.silence = error
-    desk.tell(OpenPosition(grant=GRANT))
+    desk.tell(OpenPosition(approval=GRANT))
     desk.fill()
     desk.exchange.listener.on_doubt("test")
     desk.wait(3 * ASK_AGAIN_MS)
@@ -925,8 +945,8 @@ def test_no_answer_of_the_exchange_crashes_the_execution(desk: Desk, error: Exce
     assert desk.exchange.levels is not None
 
 
-def test_a_position_whose_stop_is_set_in_time_is_kept(desk: Desk) -> None:
-    desk.tell(OpenPosition(grant=GRANT))
+def test_a_position_whose_stop_is_set_in_time_is_kept(desk: ExecutionContext) -> None:
+    desk.tell(OpenPosition(approval=GRANT))
     desk.exchange.refuses_stops = True
     desk.fill()
     desk.wait(2 * ASK_AGAIN_MS)
@@ -938,23 +958,23 @@ def test_a_position_whose_stop_is_set_in_time_is_kept(desk: Desk) -> None:
     assert len(desk.exchange.sent) == 1
 
 
-def marked(desk: Desk, price: int) -> None:
+def marked(desk: ExecutionContext, price: int) -> None:
     desk.exchange.listener.on_mark_price(desk.clock.now_ms(), Decimal(price))
     desk.settle()
 
 
 def test_a_stop_that_the_price_has_passed_without_closing_is_asked_about_and_told_once(
-    desk: Desk,
+    desk: ExecutionContext,
 ) -> None:
     opened(desk)  # its stop stands at 85260
     marked(desk, 85_300)
     marked(desk, 85_200)
-    desk.wait_for_ms(RULES.risk.naked_position_ms)
+    desk.wait_for_ms(RULES.risk.unprotected_position_ms)
     marked(desk, 85_300)
     asked = desk.exchange.asked
     assert risks(desk) == []
 
-    desk.wait_for_ms(RULES.risk.naked_position_ms)
+    desk.wait_for_ms(RULES.risk.unprotected_position_ms)
     marked(desk, 85_310)
     marked(desk, 85_320)
 
@@ -964,7 +984,7 @@ def test_a_stop_that_the_price_has_passed_without_closing_is_asked_about_and_tol
 
 
 def test_what_a_stop_that_filled_in_part_has_left_open_is_closed_within_the_limit(
-    desk: Desk,
+    desk: ExecutionContext,
 ) -> None:
     opened(desk)
     part = replace(
@@ -980,28 +1000,30 @@ def test_what_a_stop_that_filled_in_part_has_left_open_is_closed_within_the_limi
     desk.exchange.listener.on_doubt("its position stands without a stop loss")
     desk.settle()
 
-    desk.wait(RULES.risk.naked_position_ms + ASK_AGAIN_MS)
+    desk.wait(RULES.risk.unprotected_position_ms + ASK_AGAIN_MS)
 
     close = desk.exchange.sent[-1]
     assert (close.qty, close.reduce_only) == (Decimal("0.033"), True)
-    assert len(desk.people_heard(PositionNaked)) == 1
+    assert len(desk.people_heard(PositionUnprotected)) == 1
 
 
 # Closes that end before the position does.
 
 
-def opened(desk: Desk) -> None:
+def opened(desk: ExecutionContext) -> None:
     """Let a position stand at the exchange and in the books."""
-    desk.tell(OpenPosition(grant=GRANT))
+    desk.tell(OpenPosition(approval=GRANT))
     desk.fill()
     assert desk.exchange.levels is not None
 
 
-def risks(desk: Desk) -> list[str]:
+def risks(desk: ExecutionContext) -> list[str]:
     return [m.what for m in desk.heard["notifier"] if isinstance(m, RiskRaised)]
 
 
-def test_a_close_that_was_canceled_unfilled_is_followed_by_the_next_attempt(desk: Desk) -> None:
+def test_a_close_that_was_canceled_unfilled_is_followed_by_the_next_attempt(
+    desk: ExecutionContext,
+) -> None:
     opened(desk)
     desk.tell(CLOSE)
     first = desk.sent_ids[-1]
@@ -1015,7 +1037,7 @@ def test_a_close_that_was_canceled_unfilled_is_followed_by_the_next_attempt(desk
 
 
 def test_a_refused_close_is_tried_again_further_and_further_apart_until_a_person_is_called(
-    desk: Desk,
+    desk: ExecutionContext,
 ) -> None:
     opened(desk)
     desk.exchange.answers = [OrderRefusedError("110074 the contract is not live")] * 20
@@ -1029,7 +1051,7 @@ def test_a_refused_close_is_tried_again_further_and_further_apart_until_a_person
     assert risks(desk) == ["BTC cannot be closed"]
 
 
-def test_a_close_refused_because_the_stop_was_first_is_not_repeated(desk: Desk) -> None:
+def test_a_close_refused_because_the_stop_was_first_is_not_repeated(desk: ExecutionContext) -> None:
     opened(desk)
     desk.exchange.answers = [OrderRefusedError("110017 current position is zero")]
     stopped = stop_fill(desk)
@@ -1044,7 +1066,7 @@ def test_a_close_refused_because_the_stop_was_first_is_not_repeated(desk: Desk) 
     assert desk.told(PositionChanged)[-1].execution == stopped  # type: ignore[attr-defined]
 
 
-def stop_fill(desk: Desk) -> Execution:
+def stop_fill(desk: ExecutionContext) -> Execution:
     """Let the stop fill at the exchange, without news of it."""
     filled = Execution(
         exec_id="stop",
@@ -1060,7 +1082,9 @@ def stop_fill(desk: Desk) -> Execution:
     return filled
 
 
-def test_a_stop_that_fills_while_our_exit_is_under_way_names_the_trade(desk: Desk) -> None:
+def test_a_stop_that_fills_while_our_exit_is_under_way_names_the_trade(
+    desk: ExecutionContext,
+) -> None:
     opened(desk)
     desk.tell(CLOSE)
     exit_id = desk.sent_ids[-1]
@@ -1077,7 +1101,9 @@ def test_a_stop_that_fills_while_our_exit_is_under_way_names_the_trade(desk: Des
     assert desk.order_status(exit_id) is OrderStatus.CANCELED
 
 
-def test_a_close_that_an_earlier_life_left_unfinished_is_gone_on_with(desk: Desk) -> None:
+def test_a_close_that_an_earlier_life_left_unfinished_is_gone_on_with(
+    desk: ExecutionContext,
+) -> None:
     opened(desk)
     desk.exchange.answers = [OrderRefusedError("110074 the contract is not live")]
     desk.tell(CLOSE)
@@ -1087,7 +1113,9 @@ def test_a_close_that_an_earlier_life_left_unfinished_is_gone_on_with(desk: Desk
     assert desk.sent_ids[1:] == ["BTC-1744803000-exit-1", "BTC-1744803000-exit-2"]
 
 
-def test_a_close_that_was_not_looked_at_is_sent_again_under_its_id_a_few_times(desk: Desk) -> None:
+def test_a_close_that_was_not_looked_at_is_sent_again_under_its_id_a_few_times(
+    desk: ExecutionContext,
+) -> None:
     opened(desk)
     desk.exchange.answers = [OrderNotProcessedError("10006 too many visits")] * 3
     desk.tell(CLOSE)
@@ -1098,7 +1126,7 @@ def test_a_close_that_was_not_looked_at_is_sent_again_under_its_id_a_few_times(d
     assert desk.order_status("BTC-1744803000-exit-1") is OrderStatus.ACCEPTED
 
 
-def test_a_close_that_is_never_looked_at_is_given_the_next_id(desk: Desk) -> None:
+def test_a_close_that_is_never_looked_at_is_given_the_next_id(desk: ExecutionContext) -> None:
     opened(desk)
     desk.exchange.answers = [OrderNotProcessedError("10006 too many visits")] * (UNREAD_SENDS + 1)
     desk.tell(CLOSE)
@@ -1110,9 +1138,9 @@ def test_a_close_that_is_never_looked_at_is_given_the_next_id(desk: Desk) -> Non
     assert desk.order_status(first) is OrderStatus.REJECTED
 
 
-def test_an_entry_that_was_not_looked_at_is_not_repeated(desk: Desk) -> None:
+def test_an_entry_that_was_not_looked_at_is_not_repeated(desk: ExecutionContext) -> None:
     desk.exchange.answers = [OrderNotProcessedError("10002 timestamp")]
-    desk.tell(OpenPosition(grant=GRANT))
+    desk.tell(OpenPosition(approval=GRANT))
 
     desk.wait(5 * ASK_AGAIN_MS)
 
@@ -1130,7 +1158,7 @@ def rests(order_id: str | None, venue_id: str = "v1") -> RestingOrder:
 
 
 def test_orphans_of_ours_are_canceled_and_others_are_told_once_and_block_nothing(
-    desk: Desk,
+    desk: ExecutionContext,
 ) -> None:
     desk.exchange.resting = [
         rests("BTC-1744802400-entry-1"),
@@ -1144,12 +1172,12 @@ def test_orphans_of_ours_are_canceled_and_others_are_told_once_and_block_nothing
 
     assert desk.exchange.canceled == ["BTC-1744802400-entry-1"] * 3
     assert risks(desk) == ["an order of BTC that this system did not send"] * 3
-    desk.tell(OpenPosition(grant=replace(GRANT, t_ms=desk.clock.now_ms())))
+    desk.tell(OpenPosition(approval=replace(GRANT, t_ms=desk.clock.now_ms())))
     assert len(desk.exchange.sent) == 1
 
 
-def test_an_order_of_ours_that_is_under_way_is_not_canceled(desk: Desk) -> None:
-    desk.tell(OpenPosition(grant=GRANT))
+def test_an_order_of_ours_that_is_under_way_is_not_canceled(desk: ExecutionContext) -> None:
+    desk.tell(OpenPosition(approval=GRANT))
     desk.exchange.resting = [rests(GRANT.client_order_id)]
 
     desk.restart()
@@ -1168,18 +1196,18 @@ def test_an_asset_that_differs_for_good_is_frozen_with_a_stop_and_thaws_when_it_
     desk = next(desks)
     desk.wait(3 * ASK_AGAIN_MS)
 
-    assert len(desk.told(AssetFrozen)) == 1
+    assert len(desk.told(ReconcileMismatch)) == 1
     assert exchange.levels == ProtectiveLevels(stop_loss=Decimal(85260), take_profit=Decimal(78960))
     asked = exchange.asked
     desk.wait(28_000)
     assert exchange.asked == asked
-    assert desk.told(AssetThawed) == []
+    assert desk.told(ReconcileMatch) == []
 
     exchange.by_hand = Decimal(0)
     desk.wait(2_000)
 
-    assert len(desk.told(AssetThawed)) == 1
-    desk.tell(OpenPosition(grant=replace(GRANT, t_ms=desk.clock.now_ms())))
+    assert len(desk.told(ReconcileMatch)) == 1
+    desk.tell(OpenPosition(approval=replace(GRANT, t_ms=desk.clock.now_ms())))
     assert len(exchange.sent) == 1
     next(desks, None)
 
@@ -1212,7 +1240,7 @@ def test_a_denial_is_asked_about_slowly_told_once_and_may_pass(tmp_path: Path) -
 
     exchange.silence = None
     desk.wait(30_000)
-    desk.tell(OpenPosition(grant=replace(GRANT, t_ms=desk.clock.now_ms())))
+    desk.tell(OpenPosition(approval=replace(GRANT, t_ms=desk.clock.now_ms())))
 
     assert len(exchange.sent) == 1
     assert desk.supervisor.children()[-1].restarts == 0
@@ -1230,7 +1258,9 @@ def test_the_portfolio_hears_prices_now_and_then_though_nothing_is_open(tmp_path
     next(desks, None)
 
 
-def test_one_question_a_message_lest_a_slow_exchange_looks_like_a_hang(desk: Desk) -> None:
+def test_one_question_a_message_lest_a_slow_exchange_looks_like_a_hang(
+    desk: ExecutionContext,
+) -> None:
     opened(desk)
     desk.exchange.answers = [OutcomeUnknownError("read time-out")]
     desk.tell(CLOSE)
@@ -1255,7 +1285,7 @@ def test_a_panic_closes_what_the_exchange_holds_and_nobody_can_explain(
     desks = desk_in(tmp_path, exchange, reconcile_ms=30_000)
     desk = next(desks)
     desk.wait(4 * ASK_AGAIN_MS)
-    assert len(desk.told(AssetFrozen)) == 1
+    assert len(desk.told(ReconcileMismatch)) == 1
     assert exchange.sent == []
 
     desk.tell(Flatten(asset="BTC", t_ms=desk.clock.now_ms()))

@@ -14,7 +14,7 @@ from actors.core.supervisor import ChildSpec, RestartPolicy, Supervisor
 from actors.core.system import ActorSystem, Moment
 from actors.messages import (
     ConnectionLost,
-    EntryRefused,
+    EntryDenied,
     GivenUp,
     LossStreakReached,
     PositionDiffers,
@@ -38,12 +38,12 @@ from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.rules import TradingRules
 from domain.strategies.regime import Regime
 from domain.trading.decisions import (
+    Approval,
     Close,
     Decision,
-    Grant,
+    Denial,
+    DenialReason,
     Protection,
-    Refusal,
-    RefusalReason,
     Report,
 )
 from domain.trading.intents import entry_intent
@@ -59,12 +59,12 @@ T_MS = 1_744_802_700_000
 NOTICES = NoticeRules(alert_cooldown_minutes=15, report_minute=5, weekly_report_weekday=0)
 POST = PostRules(kinds={}, max_waiting=1000, notices=NOTICES)
 RULES = load_settings(None, environ={}, dotenv=None).trading_rules()
-GRANT = Grant(
+GRANT = Approval(
     asset="BTC",
     t_ms=T_MS,
     qty=Decimal("0.083"),
     price=Decimal(84000),
-    cross_ms=T_MS - 5 * MINUTE_MS,
+    signal_ms=T_MS - 5 * MINUTE_MS,
     protection_epoch=0,
     crosses="PRICE_BELOW_LONG",
     ema_short=84120.5,
@@ -213,7 +213,7 @@ def fill(name: str, side: Side, price: str, ts_ms: int = T_MS + 1000) -> Executi
         client_order_id=GRANT.client_order_id if is_entry else None,
         decided_ms=T_MS if is_entry else None,
         reason=None if is_entry else ExitReason.STOP_LOSS,
-        cross_ms=GRANT.cross_ms if is_entry else None,
+        signal_ms=GRANT.signal_ms if is_entry else None,
     )
 
 
@@ -238,7 +238,7 @@ PROTECTION = Protection(
 
 
 def store_entry(room: Newsroom) -> None:
-    room.store(Decision(t_ms=T_MS, grants=(GRANT,)), entry_intent(GRANT, RULES))
+    room.store(Decision(t_ms=T_MS, approvals=(GRANT,)), entry_intent(GRANT, RULES))
     room.store(ENTRY, FILLED)
 
 
@@ -268,7 +268,7 @@ def test_an_entry_is_told_with_what_led_to_it(room: Newsroom) -> None:
 
 
 def test_half_an_entry_is_told_only_once_it_is_whole_or_canceled(room: Newsroom) -> None:
-    room.store(Decision(t_ms=T_MS, grants=(GRANT,)), entry_intent(GRANT, RULES))
+    room.store(Decision(t_ms=T_MS, approvals=(GRANT,)), entry_intent(GRANT, RULES))
     half = replace(ENTRY, qty=Decimal("0.040"))
     room.store(half)
     room.tell(OPENED)
@@ -282,7 +282,7 @@ def test_half_an_entry_is_told_only_once_it_is_whole_or_canceled(room: Newsroom)
 
 
 def test_an_order_that_is_known_filled_before_its_last_fill_is_waited_for(room: Newsroom) -> None:
-    room.store(Decision(t_ms=T_MS, grants=(GRANT,)), entry_intent(GRANT, RULES))
+    room.store(Decision(t_ms=T_MS, approvals=(GRANT,)), entry_intent(GRANT, RULES))
     room.store(replace(ENTRY, qty=Decimal("0.040")), FILLED)
     room.tell(OPENED)
     assert room.notices("entry") == []
@@ -421,14 +421,14 @@ def test_dangers_are_never_held_back(room: Newsroom) -> None:
 
 
 def test_the_limit_on_repetition_survives_a_restart(tmp_path: Path) -> None:
-    refusal = Refusal(
-        asset="BTC", t_ms=T_MS, reason=RefusalReason.SIZE, cross_ms=T_MS, figures="qty=0"
+    denial = Denial(
+        asset="BTC", t_ms=T_MS, reason=DenialReason.SIZE, signal_ms=T_MS, figures="qty=0"
     )
     for room in newsroom_in(tmp_path):
-        room.tell(EntryRefused(refusal=refusal))
+        room.tell(EntryDenied(denial=denial))
 
     for room in newsroom_in(tmp_path, T_MS + MINUTE_MS):
-        room.tell(EntryRefused(refusal=replace(refusal, cross_ms=T_MS + 1, t_ms=T_MS + MINUTE_MS)))
+        room.tell(EntryDenied(denial=replace(denial, signal_ms=T_MS + 1, t_ms=T_MS + MINUTE_MS)))
         assert len(room.notices("refused")) == 1
 
 
@@ -480,7 +480,7 @@ def test_a_fact_without_words_is_told_as_such_and_hides_no_other(
     monkeypatch.setattr("actors.news.risk.protection_fired", lambda *_: 1 / 0)
     room.store(Decision(t_ms=T_MS, protection=PROTECTION))
     later = replace(GRANT, protection_epoch=1)
-    room.store(Decision(t_ms=T_MS + 1, grants=(later,)), entry_intent(later, RULES))
+    room.store(Decision(t_ms=T_MS + 1, approvals=(later,)), entry_intent(later, RULES))
     room.store(ENTRY, FILLED)
 
     room.tell(OPENED)

@@ -149,7 +149,7 @@ class OrderLife(RuleBasedStateMachine):
         self.exchange = ModelExchange()
         self.desks = desk_in(Path(self.folder.name), self.exchange)
         self.desk = next(self.desks)
-        self.grant = GRANT
+        self.approval = GRANT
         self.late: list[Execution | OrderUpdate] = []
         """News that have not been told yet."""
 
@@ -157,12 +157,12 @@ class OrderLife(RuleBasedStateMachine):
     def an_entry_is_granted(self) -> None:
         self.desk.wait_for_ms(1000)
         now_ms = self.desk.clock.now_ms() // 1000 * 1000
-        self.grant = replace(GRANT, t_ms=now_ms, cross_ms=now_ms)
-        self.desk.tell(OpenPosition(grant=self.grant))
+        self.approval = replace(GRANT, t_ms=now_ms, signal_ms=now_ms)
+        self.desk.tell(OpenPosition(approval=self.approval))
 
     @rule()
     def the_grant_is_told_again(self) -> None:
-        self.desk.tell(OpenPosition(grant=self.grant))
+        self.desk.tell(OpenPosition(approval=self.approval))
 
     @rule()
     def a_close_is_decided(self) -> None:

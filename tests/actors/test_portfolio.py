@@ -16,19 +16,19 @@ from actors.core.messages import Message
 from actors.core.supervisor import ChildSpec, RestartPolicy, Supervisor
 from actors.core.system import ActorSystem
 from actors.messages import (
-    AssetFrozen,
     AssetReported,
-    AssetThawed,
     ClosePosition,
     Describe,
-    EntryGranted,
-    EntryRefused,
+    EntryApproved,
+    EntryDenied,
     MalfunctionBegan,
     MalfunctionEnded,
     OperatorAsked,
     PositionChanged,
     PositionMarked,
     ProtectionFired,
+    ReconcileMatch,
+    ReconcileMismatch,
     RiskRaised,
     TransferSeen,
     WalletSeen,
@@ -41,14 +41,14 @@ from domain.market.instruments import DAY_MS
 from domain.operator.commands import Command, CommandName, OperatorCommand
 from domain.portfolio.snapshots import PortfolioSnapshot
 from domain.rules import TradingRules
-from domain.trading.decisions import RefusalReason
+from domain.trading.decisions import DenialReason
 from domain.trading.orders import ExitReason, Purpose
-from domain.trading.positions import Execution, Stray
+from domain.trading.positions import Execution, UnmanagedPosition
 from domain.trading.transfers import Transfer
 from infra.store.journal import SqliteJournals
 from infra.store.reserve import Reserve
 from infra.venues.replay.clock import ReplayClock
-from tests.domain.builders import CANDLE_MS, NOON_MS, RULES, changed, entry, report, wish
+from tests.domain.builders import CANDLE_MS, NOON_MS, RULES, changed, entry, report, signal
 
 CHECKS = LiveChecks(every_ms=1_000, stale_ms=60_000)
 START_MS = NOON_MS + 1_000
@@ -82,7 +82,7 @@ class FakeAccount:
         self.found: list[Transfer] = []
         self.wallet = Decimal(10_000)
         self.is_down = False
-        self.by_hand: list[Stray] = []
+        self.by_hand: list[UnmanagedPosition] = []
         self.asked_since_ms: list[int] = []
 
     def transfers(self, since_ms: int) -> list[Transfer]:
@@ -94,7 +94,7 @@ class FakeAccount:
     def balance(self) -> Decimal:
         return self.wallet
 
-    def strays(self) -> list[Stray]:
+    def unmanaged_positions(self) -> list[UnmanagedPosition]:
         return self.by_hand
 
 
@@ -214,21 +214,21 @@ class Desk:
         assert isinstance(asked, PortfolioSnapshot)
         return asked
 
-    def refusal(self, t_ms: int) -> RefusalReason | None:
+    def denial(self, t_ms: int) -> DenialReason | None:
         """Let BTC wish at a close, and return why it was refused; None where it was granted."""
         self.until(t_ms)
-        wishes = {"BTC": wish(cross_ms=t_ms)}
+        signals = {"BTC": signal(signal_ms=t_ms)}
         self.tell(
             *(
-                AssetReported(report=report(name, 100.0, t_ms=t_ms, wish=wishes.get(name)))
+                AssetReported(report=report(name, 100.0, t_ms=t_ms, signal=signals.get(name)))
                 for name in ASSETS
             )
         )
         answer = self.heard["asset/BTC"][-1]
-        if isinstance(answer, EntryGranted):
+        if isinstance(answer, EntryApproved):
             return None
-        assert isinstance(answer, EntryRefused)
-        return answer.refusal.reason
+        assert isinstance(answer, EntryDenied)
+        return answer.denial.reason
 
 
 @contextmanager
@@ -292,7 +292,7 @@ def test_a_halt_and_a_daily_loss_are_seen_between_closes(desk: Desk) -> None:
 
     assert desk.fired() == [ExitReason.HALT]
     assert desk.snapshot().is_halted
-    assert desk.refusal(NOON_MS + CANDLE_MS) is RefusalReason.HALTED
+    assert desk.denial(NOON_MS + CANDLE_MS) is DenialReason.HALTED
 
 
 def test_a_daily_loss_alone_fires_once_a_day(desk: Desk) -> None:
@@ -344,9 +344,9 @@ def test_an_entry_that_fills_after_an_emergency_is_closed_too(desk: Desk) -> Non
     t_ms = NOON_MS + CANDLE_MS
     desk.until(t_ms)
     reports = [report(n, 100.0 if n != "BTC" else 10_000.0, t_ms=t_ms) for n in ASSETS]
-    reports[1] = replace(reports[1], wish=wish(cross_ms=t_ms))
+    reports[1] = replace(reports[1], signal=signal(signal_ms=t_ms))
     desk.tell(*(AssetReported(report=found) for found in reports))
-    assert desk.told("asset/ETH", EntryGranted)
+    assert desk.told("asset/ETH", EntryApproved)
     desk.mark("BTC", 11_600)
     desk.wait(CHECKS.every_ms)
     assert desk.fired() == [ExitReason.DRAWDOWN]
@@ -464,14 +464,14 @@ def test_a_balance_that_nothing_explains_is_told_once_and_blocks_until_it_agrees
     desk.tell(*seen[2:])
     assert len(desk.risks()) == 1
 
-    assert desk.refusal(NOON_MS + CANDLE_MS) is RefusalReason.MALFUNCTION
+    assert desk.denial(NOON_MS + CANDLE_MS) is DenialReason.MALFUNCTION
     assert desk.snapshot().malfunctions == {
         "wallet": "the exchange's balance is -10 from the books'"
     }
 
     desk.account.wallet = Decimal(10_000)
     desk.tell(WalletSeen(ts_ms=desk.clock.now_ms(), balance=Decimal(10_000)))
-    assert desk.refusal(NOON_MS + 2 * CANDLE_MS) is None
+    assert desk.denial(NOON_MS + 2 * CANDLE_MS) is None
     assert [risk.partition(" ")[0] for risk in desk.risks()] == ["the", "the"]
     assert desk.risks()[-1].endswith("agree again")
 
@@ -491,7 +491,7 @@ def test_the_operator_takes_over_a_balance_that_nothing_explains_as_neither_gain
         assert "-1000" in answer.result
         assert not desk.asked(rearm).is_done
         desk.tell(WalletSeen(ts_ms=START_MS + 1, balance=Decimal(9_000)))
-        assert desk.refusal(NOON_MS + CANDLE_MS) is None
+        assert desk.denial(NOON_MS + CANDLE_MS) is None
         assert desk.fired() == []
     with opened(tmp_path, RULES, CHECKS, NOON_MS + 2 * CANDLE_MS) as desk:
         present = desk.snapshot()
@@ -501,7 +501,7 @@ def test_the_operator_takes_over_a_balance_that_nothing_explains_as_neither_gain
 def test_a_position_that_no_asset_answers_for_is_told_once_as_long_as_it_stands(
     desk: Desk,
 ) -> None:
-    doge = Stray(
+    doge = UnmanagedPosition(
         symbol="DOGEUSDT",
         signed_qty=Decimal(-100),
         avg_entry_price=Decimal("0.2"),
@@ -517,7 +517,7 @@ def test_a_position_that_no_asset_answers_for_is_told_once_as_long_as_it_stands(
     desk.until(desk.clock.now_ms() + 2 * ASK_EVERY_MS)
 
     assert len(desk.risks()) == 2
-    assert desk.refusal(NOON_MS + CANDLE_MS) is None
+    assert desk.denial(NOON_MS + CANDLE_MS) is None
 
 
 def test_what_others_trade_in_the_account_is_told_once_a_day_and_is_no_loss(desk: Desk) -> None:
@@ -553,7 +553,7 @@ def test_an_open_position_without_data_blocks_all_entries_until_data_comes(desk:
     del desk.prices["ETH"]
     desk.until(START_MS + 70_000)
     assert desk.risks() == ["malfunction: no data of ETH, which is held, for 60 s"]
-    assert desk.refusal(NOON_MS + CANDLE_MS) is RefusalReason.MALFUNCTION
+    assert desk.denial(NOON_MS + CANDLE_MS) is DenialReason.MALFUNCTION
     assert desk.told("execution/ETH", ClosePosition) == []
 
     mark_all(desk)
@@ -561,7 +561,7 @@ def test_an_open_position_without_data_blocks_all_entries_until_data_comes(desk:
 
     assert len(desk.risks()) == 2
     assert desk.risks()[-1].startswith("malfunction over")
-    assert desk.refusal(NOON_MS + 2 * CANDLE_MS) is None
+    assert desk.denial(NOON_MS + 2 * CANDLE_MS) is None
 
 
 def test_silence_of_one_asset_that_is_not_held_is_no_malfunction(desk: Desk) -> None:
@@ -583,13 +583,13 @@ def test_an_exchange_out_of_reach_blocks_entries_until_it_answers(desk: Desk) ->
     mark_all(desk)
     desk.wait(CHECKS.every_ms)
     mark_all(desk)
-    assert desk.refusal(NOON_MS + CANDLE_MS) is RefusalReason.MALFUNCTION
+    assert desk.denial(NOON_MS + CANDLE_MS) is DenialReason.MALFUNCTION
 
     desk.tell(MalfunctionEnded(source="execution/ETH"))
     mark_all(desk)
     desk.wait(CHECKS.every_ms)
 
-    assert desk.refusal(NOON_MS + 2 * CANDLE_MS) is None
+    assert desk.denial(NOON_MS + 2 * CANDLE_MS) is None
 
 
 def test_a_malfunction_closes_all_where_the_settings_say_so(tmp_path: Path) -> None:
@@ -607,9 +607,9 @@ def test_a_malfunction_closes_all_where_the_settings_say_so(tmp_path: Path) -> N
 
 
 def test_a_frozen_asset_gets_nothing_and_the_others_do(desk: Desk) -> None:
-    desk.tell(AssetFrozen(asset="BTC"))
-    assert desk.refusal(NOON_MS + CANDLE_MS) is RefusalReason.MALFUNCTION
+    desk.tell(ReconcileMismatch(asset="BTC"))
+    assert desk.denial(NOON_MS + CANDLE_MS) is DenialReason.MALFUNCTION
 
-    desk.tell(AssetThawed(asset="BTC"))
+    desk.tell(ReconcileMatch(asset="BTC"))
 
-    assert desk.refusal(NOON_MS + 2 * CANDLE_MS) is None
+    assert desk.denial(NOON_MS + 2 * CANDLE_MS) is None

@@ -13,7 +13,7 @@ from actors.messages import (
     ConnectionLost,
     ConnectionRestored,
     PositionDiffers,
-    PositionNaked,
+    PositionUnprotected,
     RiskRaised,
     SystemChanged,
 )
@@ -25,7 +25,7 @@ from domain.portfolio.protection import initial_state
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.strategies.regime import Regime
 from domain.trading.cooldowns import AssetCooldown
-from domain.trading.decisions import Close, Protection, Refusal, RefusalReason, Report
+from domain.trading.decisions import Close, Denial, DenialReason, Protection, Report
 from domain.trading.orders import ExitReason, Purpose
 from domain.trading.positions import Position, Trade
 from infra.settings import load_settings
@@ -48,7 +48,7 @@ POSITION = Position(
     qty=Decimal("12.3"),
     opened_ms=T_MS,
     decided_ms=None,
-    cross_ms=None,
+    signal_ms=None,
     open_notional=Decimal("1602.075"),
     entry_qty=Decimal("12.3"),
     entry_notional=Decimal("1602.075"),
@@ -128,7 +128,7 @@ WEEK = reports.PeriodFacts(
         name="Weekly", from_ms=1_744_243_200_000, until_ms=1_744_848_000_000, due_ms=T_MS
     ),
     trades=[TRADE, replace(TRADE, asset="BTC", pnl=Decimal("-112.18"))],
-    refusals={RefusalReason.CORRELATION: 12, RefusalReason.GLOBAL_COOLDOWN: 3},
+    denials={DenialReason.CORRELATION: 12, DenialReason.GLOBAL_COOLDOWN: 3},
     restarts={"asset/BTC": 1},
     balance_before=Decimal(10_000),
 )
@@ -154,7 +154,7 @@ A fresh bearish cross may open a short.
     ),
     "regime, a short is closed": (
         market.regime_changed(
-            replace(REPORT, close=84200.0, regime=Regime.INACTIVE, own_exit=ExitReason.REGIME),
+            replace(REPORT, close=84200.0, regime=Regime.INACTIVE, strategy_exit=ExitReason.REGIME),
             Regime.ACTIVE,
             POSITION,
             RULES,
@@ -169,12 +169,12 @@ The open SHORT is closed now.
 2025-04-16 11:25 UTC""",
     ),
     "refused": (
-        market.entry_refused(
-            Refusal(
+        market.entry_denied(
+            Denial(
                 asset="BTC",
                 t_ms=T_MS,
-                reason=RefusalReason.DAILY_LOSS,
-                cross_ms=T_MS - 5 * MINUTE_MS,
+                reason=DenialReason.DAILY_LOSS,
+                signal_ms=T_MS - 5 * MINUTE_MS,
                 figures="daily_loss=0.0561 limit=0.05",
             )
         ),
@@ -295,7 +295,9 @@ You can: wait, or pause all.
 2025-04-16 11:25 UTC""",
     ),
     "naked": (
-        risk.position_naked(PositionNaked(asset="BTC", since_ms=T_MS, is_set_again=False), 5000),
+        risk.position_unprotected(
+            PositionUnprotected(asset="BTC", since_ms=T_MS, is_set_again=False), 5000
+        ),
         """
 🚨 BTC: position without a stop
 Allowed for 5.0s
@@ -462,11 +464,11 @@ def test_every_exit_has_words(reason: ExitReason) -> None:
     assert "Reason: " in trades.exited(7, replace(TRADE, reason=reason), None, RULES).text
 
 
-@pytest.mark.parametrize("reason", RefusalReason)
-def test_every_refusal_has_words_that_fit(reason: RefusalReason) -> None:
-    refusal = Refusal(asset="BTC", t_ms=T_MS, reason=reason, cross_ms=T_MS, figures="")
+@pytest.mark.parametrize("reason", DenialReason)
+def test_every_refusal_has_words_that_fit(reason: DenialReason) -> None:
+    denial = Denial(asset="BTC", t_ms=T_MS, reason=reason, signal_ms=T_MS, figures="")
 
-    assert max(map(len, market.entry_refused(refusal).text.splitlines())) <= figures.LINE
+    assert max(map(len, market.entry_denied(denial).text.splitlines())) <= figures.LINE
 
 
 @given(st.text(), st.text())

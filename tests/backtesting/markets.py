@@ -119,7 +119,7 @@ def lively_rules(**sections: dict[str, Any]) -> TradingRules:
             "stop_loss_fraction": Decimal("0.006"),
             "take_profit_fraction": Decimal("0.012"),
         },
-        "grant": {"correlation_limit": 0.9, "max_total_exposure": Decimal(7)},
+        "approval": {"correlation_limit": 0.9, "max_total_exposure": Decimal(7)},
         "protection": {
             "high_correlation_threshold": 0.8,
             "loss_streak_cooldown_ms": HOUR_MS,

@@ -52,7 +52,7 @@ rule_sets = st.builds(
             "volatility_sizing": st.booleans(),
         }
     ),
-    grant=st.fixed_dictionaries(
+    approval=st.fixed_dictionaries(
         {
             "correlation_limit": st.sampled_from([0.5, 0.9, 1.1]),
             "max_total_exposure": st.sampled_from([Decimal("1.2"), Decimal("2.1"), Decimal(7)]),
@@ -87,11 +87,11 @@ def hold_against_each_other(leapt: BacktestResult, plain: Observed) -> None:
     order = [asset.asset for asset in leapt.rules.assets]
     assert leapt.trades == in_order(plain.result.trades, order)
     decisions = plain.result.decisions
-    assert [(one.asset, one.t_ms, one.reason, one.cross_ms) for one in leapt.refused] == sorted(
+    assert [(one.asset, one.t_ms, one.reason, one.signal_ms) for one in leapt.refused] == sorted(
         (
-            (refusal.asset, refusal.t_ms, refusal.reason, refusal.cross_ms)
+            (denial.asset, denial.t_ms, denial.reason, denial.signal_ms)
             for decision in decisions
-            for refusal in decision.refusals
+            for denial in decision.denials
         ),
         key=lambda one: (one[1], order.index(one[0])),
     )
@@ -155,7 +155,7 @@ def test_the_markets_reach_what_can_go_wrong() -> None:
                     "drawdown_rearm_fraction": Decimal("0.015"),
                 },
                 risk={"stop_loss_fraction": Decimal("0.03")},
-                grant={"max_total_exposure": Decimal("1.2")},
+                approval={"max_total_exposure": Decimal("1.2")},
                 strategy={"max_hold_ms": HOUR_MS},
             )
 

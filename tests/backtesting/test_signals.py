@@ -53,9 +53,9 @@ def test_signals_of_a_history_are_those_of_the_fold(
     assert signals.ema_long.tolist() == [one.ema_long for one in reports]
     for place, report in enumerate(reports):
         assert signals.crosses_today(place) == report.crosses_today
-        cross = signals.wish_at(place)
-        wished = None if cross is None else market.time_ms(cross)
-        assert wished == (None if report.wish is None else report.wish.cross_ms)
+        cross = signals.signal_at(place)
+        signaled = None if cross is None else market.time_ms(cross)
+        assert signaled == (None if report.signal is None else report.signal.signal_ms)
 
 
 def test_a_day_of_too_many_crosses_ends_at_midnight() -> None:

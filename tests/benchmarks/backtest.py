@@ -41,7 +41,7 @@ def rules_of(assets: int) -> TradingRules:
     return replace(
         rules,
         assets=tuple(replace(rules.assets[-1], asset=name) for name in names),
-        grant=replace(rules.grant, max_positions=assets),
+        approval=replace(rules.approval, max_positions=assets),
     )
 
 

@@ -36,7 +36,7 @@ def _intents(pen: SqliteJournal) -> str:
         purpose=Purpose.ENTRY,
         attempt=1,
         reason=None,
-        cross_ms=None,
+        signal_ms=None,
         protection_epoch=0,
     )
     times = []

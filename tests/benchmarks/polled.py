@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from bin.bootstrap.command_service import open_office
+from bin.bootstrap.operator_ways import open_office
 from bin.bootstrap.run import Run
 from infra.operator.control.token import own_token, read_address
 from infra.operator.health.metrics import MetricsPage

@@ -16,7 +16,7 @@ from actors.messages import Message, PositionMarked
 from actors.names import execution_name
 from bin.bootstrap.run import Run, build_replay
 from domain.rules import TradingRules
-from domain.trading.positions import FLAT, Holding
+from domain.trading.positions import FLAT, VenuePosition
 from infra.net.pool import MAX_CONNECTIONS, ConnectionPool
 from infra.settings import Settings, load_settings
 from infra.venues.bybit.public_stream import PublicStream
@@ -138,5 +138,5 @@ class _Flat:
     def open_orders(self, _asset: str) -> tuple[()]:
         return ()
 
-    def holding(self, _asset: str) -> Holding:
+    def venue_position(self, _asset: str) -> VenuePosition:
         return FLAT

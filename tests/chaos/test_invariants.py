@@ -13,7 +13,7 @@ from domain.market.instruments import Side
 from domain.operator.commands import CommandName, OperatorCommand
 from domain.portfolio.protection import initial_state
 from domain.rules import TradingRules
-from domain.trading.decisions import Grant
+from domain.trading.decisions import Approval
 from domain.trading.intents import close_intent, entry_intent
 from domain.trading.orders import ExitReason, OrderStatus, OrderUpdate, Purpose
 from domain.trading.positions import Execution, ExecutionKind, Trade, book
@@ -36,17 +36,17 @@ class Case:
 
     def __init__(self, rules: TradingRules) -> None:
         self.rules = rules
-        grant = Grant(
+        approval = Approval(
             asset="BTC",
             t_ms=T_MS,
             qty=Decimal("0.1"),
             price=Decimal(80_000),
-            cross_ms=T_MS,
+            signal_ms=T_MS,
             protection_epoch=0,
         )
-        entry = entry_intent(grant, rules)
+        entry = entry_intent(approval, rules)
         opened = self._execution("e1", Side.SELL, "80000", 1_000, entry.request.client_order_id)
-        position = book(None, replace(opened, decided_ms=T_MS, cross_ms=T_MS)).position
+        position = book(None, replace(opened, decided_ms=T_MS, signal_ms=T_MS)).position
         assert position is not None
         close = close_intent(
             position,
@@ -59,7 +59,7 @@ class Case:
             "e2", Side.BUY, "79000", CANDLE_MS + 1_000, close.request.client_order_id
         )
         executions = [
-            replace(opened, decided_ms=T_MS, cross_ms=T_MS),
+            replace(opened, decided_ms=T_MS, signal_ms=T_MS),
             replace(closed, decided_ms=T_MS + CANDLE_MS, reason=ExitReason.REGIME),
         ]
         trade = book(position, executions[1]).trade
@@ -78,7 +78,7 @@ class Case:
             updates=updates,
             intended_ms=dict.fromkeys(orders, T_MS),
             intended_at=dict(zip(orders, (3, 6), strict=True)),
-            grants=[(2, grant)],
+            approvals=[(2, approval)],
             samples=[(1, initial_state(Decimal(10_000), T_MS))],
             trades=[trade],
         )
@@ -100,7 +100,7 @@ class Case:
         return differences(self.state, self.records, self.journal, self.rules)
 
     def violations(self) -> list[str]:
-        return violations(self.records, self.journal, self.rules, naked_limit_ms=NAKED_MS)
+        return violations(self.records, self.journal, self.rules, unprotected_limit_ms=NAKED_MS)
 
     def change(self, **parts: object) -> None:
         self.journal = replace(self.journal, **parts)  # type: ignore[arg-type]
@@ -250,7 +250,7 @@ def send_before_the_intent(case: Case) -> None:
 
 
 def send_without_grant(case: Case) -> None:
-    case.change(grants=[])
+    case.change(approvals=[])
 
 
 def send_another_qty(case: Case) -> None:
@@ -266,8 +266,8 @@ def end_naked(case: Case) -> None:
 
 
 def grant_too_much(case: Case) -> None:
-    fact_id, grant = case.journal.grants[0]
-    case.change(grants=[(fact_id, replace(grant, price=Decimal(300_000)))])
+    fact_id, approval = case.journal.approvals[0]
+    case.change(approvals=[(fact_id, replace(approval, price=Decimal(300_000)))])
 
 
 def forget_a_trade(case: Case) -> None:

@@ -11,7 +11,7 @@ from domain.market.candles import CandleSeries, carry_forward
 from domain.market.instruments import DAY_MS, MINUTE_MS, Side
 from domain.rules import TradingRules
 from domain.strategies.regime import Regime
-from domain.trading.decisions import EntryWish, Report
+from domain.trading.decisions import EntrySignal, Report
 from domain.trading.orders import ExitReason
 from domain.trading.positions import Execution, ExecutionKind, Position, Trade
 from infra.settings import load_settings
@@ -75,7 +75,7 @@ def entry(
 ) -> Execution:
     """Return the fill of an entry decided at t."""
     return fill(
-        Side.SELL, qty, price, asset=asset, ts_ms=t_ms, fee=fee, decided_ms=t_ms, cross_ms=t_ms
+        Side.SELL, qty, price, asset=asset, ts_ms=t_ms, fee=fee, decided_ms=t_ms, signal_ms=t_ms
     )
 
 
@@ -86,7 +86,7 @@ def short(asset: str, qty: object, price: object, opened_ms: int = NOON_MS) -> P
         qty=dec(qty),
         opened_ms=opened_ms,
         decided_ms=opened_ms,
-        cross_ms=opened_ms,
+        signal_ms=opened_ms,
         open_notional=dec(qty) * dec(price),
         entry_qty=dec(qty),
         entry_notional=dec(qty) * dec(price),
@@ -119,9 +119,11 @@ def trade(
     )
 
 
-def wish(*, cross_ms: int = NOON_MS, sigma: float = 0.002, strength: float = 0.01) -> EntryWish:
-    return EntryWish(
-        cross_ms=cross_ms,
+def signal(
+    *, signal_ms: int = NOON_MS, sigma: float = 0.002, strength: float = 0.01
+) -> EntrySignal:
+    return EntrySignal(
+        signal_ms=signal_ms,
         crosses="PRICE_BELOW_LONG",
         volatility=sigma,
         regime_strength=strength,
@@ -133,8 +135,8 @@ def report(
     close: float = 100.0,
     *,
     t_ms: int = NOON_MS,
-    wish: EntryWish | None = None,
-    own_exit: ExitReason | None = None,
+    signal: EntrySignal | None = None,
+    strategy_exit: ExitReason | None = None,
 ) -> Report:
     return Report(
         asset=asset,
@@ -144,8 +146,8 @@ def report(
         ema_long=close,
         regime=Regime.ACTIVE,
         crosses_today=1,
-        own_exit=own_exit,
-        wish=wish,
+        strategy_exit=strategy_exit,
+        signal=signal,
     )
 
 

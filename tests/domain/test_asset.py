@@ -10,7 +10,7 @@ from domain.market.instruments import DAY_MS, HOUR_MS, MINUTE_MS, Side
 from domain.strategies.crosses import CrossKind, Levels
 from domain.strategies.regime import Regime
 from domain.trading.asset import AssetState
-from domain.trading.decisions import EntryWish, Report
+from domain.trading.decisions import EntrySignal, Report
 from domain.trading.orders import ExitReason
 from tests.domain.builders import (
     CANDLE_MS,
@@ -33,14 +33,14 @@ def asset_at(
     levels: Levels = FALLING,
     *,
     crosses_today: int = 1,
-    cross_ms: int | None = NOON_MS,
+    signal_ms: int | None = NOON_MS,
     closes_seen: int = 3001,
 ) -> AssetState:
     """Return an asset that stands at a close at noon."""
     asset = AssetState("BTC", RULES)
     asset.signals.t_ms, asset.signals.levels = NOON_MS, levels
     asset.signals.closes_seen = closes_seen
-    asset.signals.crosses_today, asset.signals.newest_cross_ms = crosses_today, cross_ms
+    asset.signals.crosses_today, asset.signals.newest_signal_ms = crosses_today, signal_ms
     return asset
 
 
@@ -50,8 +50,8 @@ def reported(asset: AssetState, *, may_enter: bool = True) -> Report:
     return report
 
 
-def wishes(asset: AssetState) -> bool:
-    return reported(asset).wish is not None
+def signals(asset: AssetState) -> bool:
+    return reported(asset).signal is not None
 
 
 def test_active_asset_with_a_fresh_cross_wishes_to_enter() -> None:
@@ -65,8 +65,8 @@ def test_active_asset_with_a_fresh_cross_wishes_to_enter() -> None:
         ema_long=100.0,
         regime=Regime.ACTIVE,
         crosses_today=1,
-        own_exit=None,
-        wish=EntryWish(cross_ms=NOON_MS, volatility=0.0, regime_strength=0.1),
+        strategy_exit=None,
+        signal=EntrySignal(signal_ms=NOON_MS, volatility=0.0, regime_strength=0.1),
     )
 
 
@@ -74,10 +74,10 @@ def test_wish_carries_the_volatility_of_the_window() -> None:
     asset = asset_at()
     asset.signals.window = CloseWindow(2, [1.0, 2.0, 1.0])
 
-    wish = reported(asset).wish
+    signal = reported(asset).signal
 
-    assert wish is not None
-    assert wish.volatility == pytest.approx(0.980258)  # ln 2 * sqrt 2
+    assert signal is not None
+    assert signal.volatility == pytest.approx(0.980258)  # ln 2 * sqrt 2
 
 
 @pytest.mark.parametrize(
@@ -94,20 +94,20 @@ def test_market_that_is_not_active_gives_no_wish_and_closes_a_position(levels: L
     holder.position = short("BTC", 1, 100, NOON_MS - MINUTE_MS)
 
     assert reported(asset).regime is Regime.INACTIVE
-    assert not wishes(asset)
-    assert reported(asset).own_exit is None
-    assert reported(holder).own_exit is ExitReason.REGIME
+    assert not signals(asset)
+    assert reported(asset).strategy_exit is None
+    assert reported(holder).strategy_exit is ExitReason.REGIME
 
 
 @pytest.mark.parametrize(
-    ("age_ms", "wished"), [(0, True), (15 * MINUTE_MS, True), (15 * MINUTE_MS + 1, False)]
+    ("age_ms", "signaled"), [(0, True), (15 * MINUTE_MS, True), (15 * MINUTE_MS + 1, False)]
 )
-def test_cross_opens_until_it_is_15_minutes_old(age_ms: int, wished: bool) -> None:
-    assert wishes(asset_at(cross_ms=NOON_MS - age_ms)) == wished
+def test_cross_opens_until_it_is_15_minutes_old(age_ms: int, signaled: bool) -> None:
+    assert signals(asset_at(signal_ms=NOON_MS - age_ms)) == signaled
 
 
 def test_asset_without_a_cross_does_not_wish() -> None:
-    assert not wishes(asset_at(cross_ms=None))
+    assert not signals(asset_at(signal_ms=None))
 
 
 def test_cross_that_opened_a_position_opens_no_other_but_a_newer_one_does() -> None:
@@ -116,23 +116,23 @@ def test_cross_that_opened_a_position_opens_no_other_but_a_newer_one_does() -> N
     asset.apply_execution(entry("BTC", 1, 100, NOON_MS))
     asset.apply_execution(fill(Side.BUY, 1, 90, ts_ms=NOON_MS + 2 * HOUR_MS))
     asset.cooldown.end_ms = 0
-    again = wishes(asset)
-    asset.signals.newest_cross_ms = NOON_MS + 1
+    again = signals(asset)
+    asset.signals.newest_signal_ms = NOON_MS + 1
 
-    assert asset.used_cross_ms == NOON_MS
+    assert asset.used_signal_ms == NOON_MS
     assert not again
-    assert wishes(asset)
+    assert signals(asset)
 
 
 def test_wish_that_was_not_granted_is_repeated_while_the_cross_is_young() -> None:
     asset = asset_at()
-    first = reported(asset).wish
+    first = reported(asset).signal
     asset.signals.t_ms = NOON_MS + 15 * MINUTE_MS
-    later = reported(asset).wish
+    later = reported(asset).signal
     asset.signals.t_ms = NOON_MS + 15 * MINUTE_MS + CANDLE_MS
 
     assert first == later
-    assert not wishes(asset)
+    assert not signals(asset)
 
 
 def test_asset_in_a_position_does_not_wish_even_as_it_exits() -> None:
@@ -141,7 +141,7 @@ def test_asset_in_a_position_does_not_wish_even_as_it_exits() -> None:
 
     report = reported(holder)
 
-    assert (report.own_exit, report.wish) == (ExitReason.TIME, None)
+    assert (report.strategy_exit, report.signal) == (ExitReason.TIME, None)
 
 
 def test_asset_that_the_exchange_stopped_out_inside_the_candle_may_enter_at_its_close() -> None:
@@ -150,16 +150,16 @@ def test_asset_that_the_exchange_stopped_out_inside_the_candle_may_enter_at_its_
 
     asset.apply_execution(fill(Side.BUY, 1, 102, ts_ms=NOON_MS, reason=ExitReason.STOP_LOSS))
 
-    assert wishes(asset)
+    assert signals(asset)
 
 
 def test_order_under_way_or_a_pause_forbids_the_wish_but_not_the_exit() -> None:
     holder = asset_at(RISING)
     holder.position = short("BTC", 1, 100)
 
-    assert reported(asset_at(), may_enter=False).wish is None
+    assert reported(asset_at(), may_enter=False).signal is None
     assert reported(asset_at(), may_enter=False).regime is Regime.ACTIVE
-    assert reported(holder, may_enter=False).own_exit is ExitReason.REGIME
+    assert reported(holder, may_enter=False).strategy_exit is ExitReason.REGIME
 
 
 @pytest.mark.parametrize(("end_ms", "rests"), [(NOON_MS + 1, True), (NOON_MS, False)])
@@ -168,7 +168,7 @@ def test_cooldown_of_the_asset_forbids_the_wish_until_its_end(end_ms: int, rests
     asset.cooldown.end_ms = end_ms
 
     assert reported(asset).regime is (Regime.COOLDOWN if rests else Regime.ACTIVE)
-    assert wishes(asset) != rests
+    assert signals(asset) != rests
 
 
 @pytest.mark.parametrize(("end_ms", "rests"), [(NOON_MS + 1, True), (NOON_MS, False)])
@@ -180,19 +180,19 @@ def test_cooldown_of_the_portfolio_shows_until_its_end(end_ms: int, rests: bool)
 
 
 @pytest.mark.parametrize(
-    ("count", "wished", "regime"),
+    ("count", "signaled", "regime"),
     [(11, True, Regime.ACTIVE), (12, False, Regime.ACTIVE), (13, False, Regime.INACTIVE)],
 )
 def test_at_twelve_crosses_nothing_is_opened_and_above_a_position_is_closed(
-    count: int, wished: bool, regime: Regime
+    count: int, signaled: bool, regime: Regime
 ) -> None:
     asset, holder = asset_at(crosses_today=count), asset_at(crosses_today=count)
     holder.position = short("BTC", 1, 100)
 
     assert reported(asset).crosses_today == count
-    assert wishes(asset) == wished
+    assert signals(asset) == signaled
     assert reported(asset).regime is regime
-    assert reported(holder).own_exit is (ExitReason.REGIME if count == 13 else None)
+    assert reported(holder).strategy_exit is (ExitReason.REGIME if count == 13 else None)
 
 
 @pytest.mark.parametrize(
@@ -206,14 +206,14 @@ def test_position_is_closed_once_held_for_24_hours_from_its_fill(held_ms, reason
             short("BTC", 1, 100, NOON_MS - held_ms), decided_ms=NOON_MS - 2 * DAY_MS
         )
 
-        assert reported(holder).own_exit is reason
+        assert reported(holder).strategy_exit is reason
 
 
 def test_regime_goes_before_time() -> None:
     holder = asset_at(RISING)
     holder.position = short("BTC", 1, 100, NOON_MS - 24 * HOUR_MS)
 
-    assert reported(holder).own_exit is ExitReason.REGIME
+    assert reported(holder).strategy_exit is ExitReason.REGIME
 
 
 def test_cooldown_never_closes_a_position() -> None:
@@ -223,7 +223,7 @@ def test_cooldown_never_closes_a_position() -> None:
 
     report = reported(holder)
 
-    assert (report.regime, report.own_exit) == (Regime.COOLDOWN, None)
+    assert (report.regime, report.strategy_exit) == (Regime.COOLDOWN, None)
 
 
 def test_cooldown_hides_no_exit_that_the_market_asks_for() -> None:
@@ -231,7 +231,7 @@ def test_cooldown_hides_no_exit_that_the_market_asks_for() -> None:
     holder.position = short("BTC", 1, 100)
     holder.cooldown.end_ms = NOON_MS + DAY_MS
 
-    assert reported(holder).own_exit is ExitReason.REGIME
+    assert reported(holder).strategy_exit is ExitReason.REGIME
 
 
 @pytest.mark.parametrize(("closes_seen", "warm"), [(3000, False), (3001, True)])
@@ -239,9 +239,9 @@ def test_asset_decides_nothing_before_close_number_3001(closes_seen: int, warm: 
     asset, holder = asset_at(closes_seen=closes_seen), asset_at(RISING, closes_seen=closes_seen)
     holder.position = short("BTC", 1, 100)
 
-    assert wishes(asset) == warm
+    assert signals(asset) == warm
     assert reported(asset).regime is (Regime.ACTIVE if warm else Regime.INACTIVE)
-    assert reported(holder).own_exit is (ExitReason.REGIME if warm else None)
+    assert reported(holder).strategy_exit is (ExitReason.REGIME if warm else None)
 
 
 def test_asset_has_nothing_to_report_before_its_first_candle() -> None:
@@ -264,9 +264,9 @@ def test_partly_filled_entry_uses_its_cross_and_holds_a_position() -> None:
 
     asset.apply_execution(entry("BTC", "0.1", 100, NOON_MS))
 
-    assert asset.used_cross_ms == NOON_MS
+    assert asset.used_signal_ms == NOON_MS
     assert asset.position is not None
-    assert not wishes(asset)
+    assert not signals(asset)
 
 
 def test_candles_folded_at_once_and_one_by_one_report_the_same() -> None:
@@ -288,7 +288,7 @@ def test_candles_folded_at_once_and_one_by_one_report_the_same() -> None:
         crosses += other.apply_candle(NOON_MS + place * CANDLE_MS, close)
 
     assert one.report(may_enter=True) == other.report(may_enter=True)
-    assert wishes(one)
+    assert signals(one)
     assert set(crosses) == set(CrossKind)
 
 
@@ -297,5 +297,5 @@ def test_losses_of_an_asset_end_in_its_long_cooldown() -> None:
     for _ in range(3):
         asset.cooldown.apply(trade(-1, exit_ms=NOON_MS - HOUR_MS))
 
-    assert not wishes(asset)
+    assert not signals(asset)
     assert reported(asset).regime is Regime.COOLDOWN

@@ -86,7 +86,7 @@ QUICK = changed(
         "volatility_window": 4,
         "cross_threshold": 40,
     },
-    grant={"correlation_limit": 1.1},
+    approval={"correlation_limit": 1.1},
     protection={"high_correlation_threshold": 1.1},
     cooldown={"short_hold_cooldown_ms": 0, "trades_per_hour": 99, "loss_streak": 99},
 )
@@ -209,7 +209,7 @@ def test_entries_fill_in_the_order_of_the_settings_not_in_that_of_their_grants()
     backtest, _ = run({"BTC": market(), "ETH": nervous})
 
     (decision,) = backtest.result.decisions
-    assert [grant.asset for grant in decision.grants] == ["ETH", "BTC"]
+    assert [approval.asset for approval in decision.approvals] == ["ETH", "BTC"]
     assert list(backtest.engine.positions) == ["BTC", "ETH"]
 
 
@@ -280,7 +280,7 @@ def test_any_run_keeps_its_books_and_its_rules(seed: int) -> None:
                 assert before.exit_ms < after.entry_ms
     opened = [one.entry_ms for one in trades]
     for decision in backtest.result.decisions:
-        assert not (decision.protection and decision.grants)
+        assert not (decision.protection and decision.approvals)
         if decision.protection is not None:
             ends_ms = decision.protection.cooldown_end_ms
             assert not [t_ms for t_ms in opened if decision.t_ms <= t_ms < ends_ms]

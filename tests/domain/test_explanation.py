@@ -54,9 +54,9 @@ def judged(state: AssetState, *, may_enter: bool) -> tuple[Report, Explanation]:
     assert explanation is not None
     for condition in (*explanation.entry, *explanation.stay):
         assert condition.holds == is_so(condition), condition
-    assert (report.wish is not None) == (explanation.failed_entry is None)
+    assert (report.signal is not None) == (explanation.failed_entry is None)
     failed = explanation.failed_stay
-    assert report.own_exit == _EXITS[None if failed is None else failed.name]
+    assert report.strategy_exit == _EXITS[None if failed is None else failed.name]
     assert report.t_ms == explanation.t_ms
     return report, explanation
 
@@ -78,11 +78,11 @@ def test_the_explanation_of_each_close_is_its_decision(
         state.apply_candle(t_ms, close)
         may_enter = chance.random() < 0.9
         report, _ = judged(state, may_enter=may_enter)
-        if report.own_exit is not None:
+        if report.strategy_exit is not None:
             state.apply_execution(fill(Side.BUY, 1, close, ts_ms=t_ms, decided_ms=t_ms))
-        elif report.wish is not None and chance.random() < 0.7:
+        elif report.signal is not None and chance.random() < 0.7:
             opened = entry("BTC", 1, close, t_ms)
-            state.apply_execution(replace(opened, cross_ms=report.wish.cross_ms))
+            state.apply_execution(replace(opened, signal_ms=report.signal.signal_ms))
 
 
 @settings(max_examples=40, deadline=None)
@@ -100,7 +100,7 @@ def test_the_explanation_agrees_with_the_signals_of_a_whole_history(
     for place, close in enumerate(market.assets["BTC"].series.close.tolist()):
         state.apply_candle(market.time_ms(place), close)
         _, explanation = judged(state, may_enter=True)
-        assert (signals.wish_at(place) is not None) == (explanation.failed_entry is None)
+        assert (signals.signal_at(place) is not None) == (explanation.failed_entry is None)
 
 
 def test_the_first_condition_that_failed_is_named_with_its_figures() -> None:
@@ -108,17 +108,17 @@ def test_the_first_condition_that_failed_is_named_with_its_figures() -> None:
     state.signals.t_ms = NOON_MS
     state.signals.levels = Levels(close=90.0, ema_short=95.0, ema_long=100.0)
     state.signals.closes_seen, state.signals.crosses_today = 3001, 12
-    state.signals.newest_cross_ms = NOON_MS - 20 * MINUTE_MS
+    state.signals.newest_signal_ms = NOON_MS - 20 * MINUTE_MS
     state.signals.newest_crosses = "PRICE_BELOW_LONG"
 
     def outcome() -> str:
         return judged(state, may_enter=True)[1].outcome(lambda ms: f"at {ms}")
 
     assert outcome() == "no entry: minutes since the newest cross 20, needs <= 15"
-    state.signals.newest_cross_ms = state.used_cross_ms = NOON_MS
+    state.signals.newest_signal_ms = state.used_signal_ms = NOON_MS
     used = f"used PRICE_BELOW_LONG of at {NOON_MS}"
     assert outcome() == f"no entry: newest cross {used}, needs unused"
-    state.used_cross_ms = None
+    state.used_signal_ms = None
     state.cooldown.end_ms, state.cooldown.reason = NOON_MS + 1, CooldownReason.SHORT_HOLD
     until = f"SHORT_HOLD until at {NOON_MS + 1}"
     assert outcome() == f"no entry: cooldown {until}, needs none"

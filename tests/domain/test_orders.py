@@ -110,7 +110,7 @@ def test_order_is_under_way_until_its_news_are_terminal() -> None:
         purpose=Purpose.ENTRY,
         attempt=1,
         reason=None,
-        cross_ms=NOON_MS,
+        signal_ms=NOON_MS,
         protection_epoch=0,
     )
 

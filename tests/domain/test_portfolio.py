@@ -13,7 +13,7 @@ from domain.portfolio.protection import initial_state
 from domain.portfolio.state import PortfolioState
 from domain.rules import TradingRules
 from domain.trading.booking_order import BookingKey, booking_key, counts_before
-from domain.trading.decisions import Decision, RefusalReason, Report
+from domain.trading.decisions import Decision, DenialReason, Report
 from domain.trading.orders import ExitReason, Purpose
 from domain.trading.positions import Execution
 from domain.trading.streaks import LossStreak
@@ -27,8 +27,8 @@ from tests.domain.builders import (
     funding,
     report,
     series,
+    signal,
     trade,
-    wish,
 )
 
 NAMES = ("BTC", "ETH", "SOL")
@@ -52,7 +52,7 @@ def close(asset: str, qty: object, price: object, t_ms: int, reason: ExitReason)
     )
 
 
-def holding(*names: str, rules: TradingRules = RULES, price: object = 100) -> PortfolioState:
+def venue_position(*names: str, rules: TradingRules = RULES, price: object = 100) -> PortfolioState:
     """Return a portfolio that is one short in each asset."""
     state = portfolio(rules)
     for name in names:
@@ -65,12 +65,12 @@ def decide(state: PortfolioState, reports: list[Report], t_ms: int = NOON_MS) ->
     return state.decide(t_ms, reports, now_ms=t_ms)
 
 
-def wishing(*names: str, t_ms: int = NOON_MS) -> list[Report]:
-    return [report(name, 100.0, t_ms=t_ms, wish=wish()) for name in names]
+def signaling(*names: str, t_ms: int = NOON_MS) -> list[Report]:
+    return [report(name, 100.0, t_ms=t_ms, signal=signal()) for name in names]
 
 
-def refused(decision: Decision) -> list[RefusalReason]:
-    return [refusal.reason for refusal in decision.refusals]
+def denied(decision: Decision) -> list[DenialReason]:
+    return [denial.reason for denial in decision.denials]
 
 
 # The order in which executions count.
@@ -199,7 +199,7 @@ def test_balance_is_the_start_plus_the_cash_of_every_execution(candles) -> None:
     ],
 )
 def test_assets_stopped_in_one_candle_count_in_the_order_of_the_settings(prices, losses) -> None:
-    state = holding(*NAMES)
+    state = venue_position(*NAMES)
 
     for name in ("SOL", "BTC", "ETH"):
         state.hear(stop(name, 1, prices[name]))
@@ -209,7 +209,7 @@ def test_assets_stopped_in_one_candle_count_in_the_order_of_the_settings(prices,
 
 
 def test_exits_of_assets_count_before_emergency_exits_whatever_their_place() -> None:
-    state = holding(*NAMES)
+    state = venue_position(*NAMES)
 
     state.hear(close("BTC", 1, 101, NOON_MS, ExitReason.DRAWDOWN))
     state.hear(close("SOL", 1, 90, NOON_MS, ExitReason.REGIME))
@@ -266,26 +266,26 @@ def test_end_of_the_streaks_cooldown_never_moves_back(history) -> None:
 
 
 def test_streak_of_stops_inside_a_candle_refuses_the_wishes_of_its_close() -> None:
-    state = holding("BTC")
+    state = venue_position("BTC")
     state.streak = LossStreak(losses=4)
     state.hear(stop("BTC", 1, 101))
 
-    decision = decide(state, wishing("ETH"))
+    decision = decide(state, signaling("ETH"))
 
-    assert refused(decision) == ["GLOBAL_COOLDOWN"]
+    assert denied(decision) == ["GLOBAL_COOLDOWN"]
     assert decision.protection is None
     assert state.global_cooldown_end_ms == NOON_MS + 4 * HOUR_MS
-    assert refused(decide(state, wishing("ETH"), NOON_MS + 4 * HOUR_MS - CANDLE_MS)) == [
+    assert denied(decide(state, signaling("ETH"), NOON_MS + 4 * HOUR_MS - CANDLE_MS)) == [
         "GLOBAL_COOLDOWN"
     ]
-    assert decide(state, wishing("ETH"), NOON_MS + 4 * HOUR_MS).grants
+    assert decide(state, signaling("ETH"), NOON_MS + 4 * HOUR_MS).approvals
 
 
 # Decisions.
 
 
 def test_equity_is_the_balance_plus_unrealized_pnl_at_the_close_without_exit_costs() -> None:
-    state = holding("BTC")
+    state = venue_position("BTC")
 
     decide(state, [report("BTC", 90.0)])
 
@@ -296,7 +296,7 @@ def test_equity_is_the_balance_plus_unrealized_pnl_at_the_close_without_exit_cos
 
 
 def test_position_without_a_price_is_valued_at_its_entry() -> None:
-    state = holding("BTC")
+    state = venue_position("BTC")
     unknown = state.equity()
 
     state.remember_price("BTC", Decimal(80))
@@ -307,10 +307,10 @@ def test_position_without_a_price_is_valued_at_its_entry() -> None:
 @given(st.permutations(NAMES), st.lists(st.floats(50, 150), min_size=3, max_size=3))
 def test_decision_does_not_depend_on_the_order_of_the_reports(order, prices) -> None:
     closes = dict(zip(NAMES, prices, strict=True))
-    one, other = holding("ETH"), holding("ETH")
+    one, other = venue_position("ETH"), venue_position("ETH")
 
     def reports(names: Any) -> list[Report]:
-        return [report(name, closes[name], wish=wish()) for name in names if name != "ETH"]
+        return [report(name, closes[name], signal=signal()) for name in names if name != "ETH"]
 
     assert decide(one, reports(NAMES)) == decide(other, reports(order))
     assert one.reserved == other.reserved
@@ -318,7 +318,7 @@ def test_decision_does_not_depend_on_the_order_of_the_reports(order, prices) -> 
 
 def falling_to(equity: int) -> PortfolioState:
     """Return a portfolio whose short of one BTC stands at this equity when BTC closes at 100."""
-    return holding("BTC", price=100 - (10_000 - equity))
+    return venue_position("BTC", price=100 - (10_000 - equity))
 
 
 @pytest.mark.parametrize(
@@ -336,39 +336,39 @@ def falling_to(equity: int) -> PortfolioState:
 def test_refusals_name_the_first_reason_that_holds_for_the_whole_portfolio(
     state, equity, reason
 ) -> None:
-    rules = changed(grant={"max_positions": 1})
+    rules = changed(approval={"max_positions": 1})
     books = portfolio(rules, **state)
     books.hear(entry("BTC", 100, 100, NOON_MS - CANDLE_MS))
 
     closing = 100 + (10_000 - equity) / 100
-    decision = decide(books, [report("BTC", closing), *wishing("ETH", "SOL")])
+    decision = decide(books, [report("BTC", closing), *signaling("ETH", "SOL")])
 
-    assert refused(decision) == [reason, reason]
-    assert decision.grants == ()
+    assert denied(decision) == [reason, reason]
+    assert decision.approvals == ()
     assert (decision.protection is not None) == (reason == "EMERGENCY" or equity == 9_000)
 
 
 @pytest.mark.parametrize(("age_ms", "stale"), [(30_000, False), (30_001, True)])
 def test_close_older_than_half_a_minute_opens_nothing(age_ms: int, stale: bool) -> None:
-    decision = portfolio().decide(NOON_MS, wishing("BTC"), now_ms=NOON_MS + age_ms)
+    decision = portfolio().decide(NOON_MS, signaling("BTC"), now_ms=NOON_MS + age_ms)
 
-    assert refused(decision) == (["STALE"] if stale else [])
-    assert bool(decision.grants) != stale
+    assert denied(decision) == (["STALE"] if stale else [])
+    assert bool(decision.approvals) != stale
 
 
 def test_daily_loss_forbids_entries_for_the_rest_of_its_day() -> None:
-    state = holding("BTC", rules=changed(protection={"emergency_cooldown_ms": 0}))
+    state = venue_position("BTC", rules=changed(protection={"emergency_cooldown_ms": 0}))
     midnight_ms = NOON_MS + DAY_MS // 2
 
-    fired = decide(state, [report("BTC", 600.0), *wishing("ETH")])
+    fired = decide(state, [report("BTC", 600.0), *signaling("ETH")])
     state.hear(close("BTC", 1, 600, NOON_MS, ExitReason.DAILY_LOSS))
-    later = decide(state, wishing("ETH"), midnight_ms - CANDLE_MS)
-    next_day = decide(state, wishing("ETH"), midnight_ms)
+    later = decide(state, signaling("ETH"), midnight_ms - CANDLE_MS)
+    next_day = decide(state, signaling("ETH"), midnight_ms)
 
     assert fired.protection is not None
     assert fired.protection.reason is ExitReason.DAILY_LOSS
-    assert refused(later) == ["DAILY_LOSS"]
-    assert next_day.grants
+    assert denied(later) == ["DAILY_LOSS"]
+    assert next_day.approvals
 
 
 def test_daily_loss_at_its_limit_refuses_though_it_cannot_fire_again() -> None:
@@ -376,12 +376,12 @@ def test_daily_loss_at_its_limit_refuses_though_it_cannot_fire_again() -> None:
     state.protection = replace(state.protection, daily_loss_day=20_000)
     state.balance = Decimal(9_500)
 
-    assert refused(decide(state, wishing("BTC"))) == ["DAILY_LOSS"]
+    assert denied(decide(state, signaling("BTC"))) == ["DAILY_LOSS"]
 
 
 def test_emergency_closes_all_open_positions_and_an_own_exit_keeps_its_reason() -> None:
-    state = holding(*NAMES, price=100)
-    reports = [report("SOL", 800.0), report("ETH", 100.0, own_exit=ExitReason.TIME)]
+    state = venue_position(*NAMES, price=100)
+    reports = [report("SOL", 800.0), report("ETH", 100.0, strategy_exit=ExitReason.TIME)]
     reports.append(report("BTC", 1000.0))
 
     protection = decide(state, reports).protection
@@ -414,7 +414,7 @@ def test_halted_portfolio_grants_nothing_after_its_cooldown() -> None:
     decide(state, [])
     state.balance = START
 
-    assert refused(decide(state, wishing("BTC"), NOON_MS + 30 * DAY_MS)) == ["HALTED"]
+    assert denied(decide(state, signaling("BTC"), NOON_MS + 30 * DAY_MS)) == ["HALTED"]
 
 
 def test_half_size_that_begins_at_a_close_sizes_its_grants() -> None:
@@ -422,22 +422,22 @@ def test_half_size_that_begins_at_a_close_sizes_its_grants() -> None:
     state = portfolio(rules)
     state.balance = Decimal(9_000)
 
-    (grant,) = decide(state, wishing("SOL")).grants
+    (approval,) = decide(state, signaling("SOL")).approvals
 
-    assert grant.qty == Decimal("31.5")
+    assert approval.qty == Decimal("31.5")
 
 
 def test_grant_carries_the_epoch_of_the_newest_protection() -> None:
-    (grant,) = decide(portfolio(epoch=4), wishing("BTC")).grants
+    (approval,) = decide(portfolio(epoch=4), signaling("BTC")).approvals
 
-    assert grant.protection_epoch == 4
+    assert approval.protection_epoch == 4
 
 
 def test_position_whose_exit_is_decided_now_still_counts_as_open() -> None:
-    state = holding("BTC", rules=changed(grant={"max_positions": 1}))
-    reports = [report("BTC", own_exit=ExitReason.REGIME), *wishing("ETH")]
+    state = venue_position("BTC", rules=changed(approval={"max_positions": 1}))
+    reports = [report("BTC", strategy_exit=ExitReason.REGIME), *signaling("ETH")]
 
-    assert refused(decide(state, reports)) == ["MAX_POSITIONS"]
+    assert denied(decide(state, reports)) == ["MAX_POSITIONS"]
 
 
 def test_exposure_counts_open_positions_at_their_entry_price() -> None:
@@ -445,62 +445,62 @@ def test_exposure_counts_open_positions_at_their_entry_price() -> None:
     state = portfolio(rules)
     state.hear(entry("BTC", 174, 100, NOON_MS - CANDLE_MS))
 
-    reports = [report("BTC", 105.0), *wishing("SOL")]
-    (grant,) = decide(state, reports).grants
+    reports = [report("BTC", 105.0), *signaling("SOL")]
+    (approval,) = decide(state, reports).approvals
 
-    assert grant.qty == 36
+    assert approval.qty == 36
 
 
 # Reservations (7.6).
 
 
 def test_grant_reserves_its_notional_until_its_order_fills() -> None:
-    state = portfolio(changed(grant={"max_total_exposure": Decimal("1.05")}))
-    (grant,) = decide(state, wishing("BTC")).grants
+    state = portfolio(changed(approval={"max_total_exposure": Decimal("1.05")}))
+    (approval,) = decide(state, signaling("BTC")).approvals
     reserved = dict(state.reserved)
-    cut = decide(state, wishing("ETH", t_ms=NOON_MS + CANDLE_MS), NOON_MS + CANDLE_MS)
+    cut = decide(state, signaling("ETH", t_ms=NOON_MS + CANDLE_MS), NOON_MS + CANDLE_MS)
 
-    state.hear(entry("BTC", grant.qty, 100, NOON_MS))
+    state.hear(entry("BTC", approval.qty, 100, NOON_MS))
     state.fold_all()
 
-    assert reserved == {"BTC": grant}
-    assert [one.qty for one in cut.grants] == [35]
+    assert reserved == {"BTC": approval}
+    assert [one.qty for one in cut.approvals] == [35]
     assert set(state.reserved) == {"ETH"}
     assert set(state.positions) == {"BTC"}
 
 
 def test_only_the_grant_itself_is_released() -> None:
     state = portfolio()
-    (grant,) = decide(state, wishing("BTC")).grants
+    (approval,) = decide(state, signaling("BTC")).approvals
 
-    state.release(replace(grant, t_ms=NOON_MS - CANDLE_MS))
+    state.release(replace(approval, t_ms=NOON_MS - CANDLE_MS))
     kept = dict(state.reserved)
-    state.release(grant)
-    state.release(grant)
+    state.release(approval)
+    state.release(approval)
 
-    assert kept == {"BTC": grant}
+    assert kept == {"BTC": approval}
     assert state.reserved == {}
 
 
 def test_fill_of_an_older_decision_does_not_free_a_reservation() -> None:
     state = portfolio()
-    (grant,) = decide(state, wishing("BTC")).grants
+    (approval,) = decide(state, signaling("BTC")).approvals
 
     state.hear(entry("BTC", 1, 100, NOON_MS - CANDLE_MS))
     state.hear(funding(1))
     state.fold_all()
 
-    assert state.reserved == {"BTC": grant}
+    assert state.reserved == {"BTC": approval}
 
 
 def test_asset_that_was_given_up_gets_no_position() -> None:
     state = portfolio()
     state.suspended.add("BTC")
 
-    decision = decide(state, wishing("BTC", "ETH"))
+    decision = decide(state, signaling("BTC", "ETH"))
 
-    assert refused(decision) == ["MALFUNCTION"]
-    assert [grant.asset for grant in decision.grants] == ["ETH"]
+    assert denied(decision) == ["MALFUNCTION"]
+    assert [approval.asset for approval in decision.approvals] == ["ETH"]
 
 
 # Correlation over the last closes.
@@ -561,7 +561,7 @@ def test_people_are_shown_no_correlation_with_a_position_that_is_closed() -> Non
 
 
 def test_positions_with_an_exit_decided_now_are_still_correlated() -> None:
-    reports = [report("BTC", 120.0, own_exit=ExitReason.REGIME), report("ETH", 120.0)]
+    reports = [report("BTC", 120.0, strategy_exit=ExitReason.REGIME), report("ETH", 120.0)]
 
     assert fires(played({"BTC": UP, "ETH": UP}), reports) is ExitReason.CORRELATION
 
@@ -579,9 +579,9 @@ def test_wish_of_an_asset_correlated_with_an_open_one_is_refused() -> None:
     state = played({"BTC": UP})
     state.remember_closes("ETH", series(UP, NOON_MS - 3 * CANDLE_MS))
 
-    reports = [report("BTC", 120.0), report("ETH", 120.0, wish=wish())]
+    reports = [report("BTC", 120.0), report("ETH", 120.0, signal=signal())]
 
-    assert refused(decide(state, reports)) == ["CORRELATION"]
+    assert denied(decide(state, reports)) == ["CORRELATION"]
 
 
 def test_closes_that_are_remembered_and_closes_that_are_reported_are_the_same() -> None:
@@ -610,10 +610,10 @@ def test_deciding_a_close_again_from_the_facts_before_it_decides_the_same() -> N
         state.hear(stop("BTC", "0.001", 101))
         return state
 
-    reports = [report("BTC", 120.0), *wishing("ETH", "SOL")]
+    reports = [report("BTC", 120.0), *signaling("ETH", "SOL")]
 
     assert decide(restarted(), reports) == decide(restarted(), reports)
-    assert len(decide(restarted(), reports).grants) == 2
+    assert len(decide(restarted(), reports).approvals) == 2
 
 
 def test_a_close_decided_between_two_closes_counts_after_the_entry_of_the_first() -> None:

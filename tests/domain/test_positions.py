@@ -131,7 +131,7 @@ def test_fill_split_in_two_leaves_the_same_position_cash_and_trades(before, last
 
 def test_pnl_of_a_short_is_what_it_fell_less_fees_plus_funding() -> None:
     executions = [
-        fill(Side.SELL, 2, 100, fee="0.11", decided_ms=NOON_MS, cross_ms=NOON_MS - 1),
+        fill(Side.SELL, 2, 100, fee="0.11", decided_ms=NOON_MS, signal_ms=NOON_MS - 1),
         funding("0.02"),
         fill(
             Side.BUY, 2, 90, fee="0.09", ts_ms=NOON_MS + 7, decided_ms=NOON_MS + 6, reason="REGIME"

@@ -65,7 +65,7 @@ def naive(rules: StrategyRules, closes: list[float], times: list[int]) -> dict[s
     return {
         "levels": (closes[-1], short, long),
         "crosses": here,
-        "newest_cross_ms": found[-1][0] if found else None,
+        "newest_signal_ms": found[-1][0] if found else None,
         "newest_crosses": "+".join(kind for t_ms, kind in found if t_ms == found[-1][0]),
         "crosses_today": len([t_ms for t_ms, _ in found if t_ms >= today]),
         "is_warm": len(closes) > rules.warmup_candles,
@@ -80,7 +80,7 @@ def state(signals: Signals) -> tuple[Any, ...]:
         signals.t_ms,
         signals.closes_seen,
         signals.is_warm,
-        signals.newest_cross_ms,
+        signals.newest_signal_ms,
         signals.newest_crosses,
         signals.crosses_today,
         *(
@@ -114,7 +114,7 @@ def test_each_close_gives_what_the_rules_give_when_recomputed_from_scratch(
         assert {
             "levels": (signals.levels.close, signals.levels.ema_short, signals.levels.ema_long),
             "crosses": list(crosses),
-            "newest_cross_ms": signals.newest_cross_ms,
+            "newest_signal_ms": signals.newest_signal_ms,
             "newest_crosses": signals.newest_crosses,
             "crosses_today": signals.crosses_today,
             "is_warm": signals.is_warm,
@@ -175,7 +175,7 @@ def test_first_close_that_may_record_a_cross_is_number_3001(number: int, counted
     assert bool(crosses) == bool(counted)
     for signals in (one_by_one, at_once):
         assert signals.crosses_today == counted
-        assert (signals.newest_cross_ms is not None) == bool(counted)
+        assert (signals.newest_signal_ms is not None) == bool(counted)
         assert signals.is_warm == bool(counted)
 
 
@@ -198,7 +198,7 @@ def test_two_crosses_at_one_close_count_as_two() -> None:
 
     assert crosses == (SHORT, LONG)
     assert signals.crosses_today == 2
-    assert signals.newest_cross_ms == MIDNIGHT_MS + 2 * CANDLE_MS
+    assert signals.newest_signal_ms == MIDNIGHT_MS + 2 * CANDLE_MS
 
 
 @pytest.mark.parametrize(("last_ms", "today"), [(MIDNIGHT_MS - CANDLE_MS, 4), (MIDNIGHT_MS, 2)])
@@ -221,7 +221,7 @@ def test_count_of_yesterday_is_gone_at_midnight_but_its_newest_cross_is_not() ->
         signals.apply(MIDNIGHT_MS + (place - 3) * CANDLE_MS, close)
 
     assert signals.crosses_today == 0
-    assert signals.newest_cross_ms == MIDNIGHT_MS - CANDLE_MS
+    assert signals.newest_signal_ms == MIDNIGHT_MS - CANDLE_MS
 
 
 def test_cross_that_cannot_open_is_told_but_neither_counted_nor_remembered() -> None:
@@ -231,7 +231,7 @@ def test_cross_that_cannot_open_is_told_but_neither_counted_nor_remembered() -> 
         crosses = signals.apply(MIDNIGHT_MS + place * CANDLE_MS, close)
 
     assert crosses == (SHORT, LONG)
-    assert (signals.crosses_today, signals.newest_cross_ms) == (0, None)
+    assert (signals.crosses_today, signals.newest_signal_ms) == (0, None)
 
 
 values = st.sampled_from([99.0, 100.0, 101.0])

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from domain.market.instruments import Candle, Side
 from domain.trading.positions import Execution, ExecutionKind
-from infra.venues.bybit.shapes.positions import VenuePosition
+from infra.venues.bybit.shapes.positions import PositionRow
 from tests.fuzzing.mutations import is_number
 
 TRADES = {"Trade", "AdlTrade", "BustTrade"}
@@ -56,7 +56,7 @@ def is_execution(row: dict, value: Execution) -> bool:
     )
 
 
-def is_position(row: dict, value: VenuePosition) -> bool:
+def is_position(row: dict, value: PositionRow) -> bool:
     entry = row["avgPrice"] if "avgPrice" in row else row.get("entryPrice")
     side = SIDES.get(row.get("side")) if value.qty else None
     return (

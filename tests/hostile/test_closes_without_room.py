@@ -19,9 +19,9 @@ from actors.messages import (
     PositionMarked,
     StoreAgain,
 )
-from domain.errors import OutcomeUnknownError, StaleGrantError
+from domain.errors import OutcomeUnknownError, StaleApprovalError
 from domain.market.instruments import Side
-from domain.trading.decisions import Grant
+from domain.trading.decisions import Approval
 from domain.trading.intents import entry_intent
 from domain.trading.orders import ExitReason, OrderStatus, Purpose, RestingOrder
 from domain.trading.positions import Execution
@@ -45,12 +45,12 @@ PANIC_ID = "BTC-1744802700-oper-1"
 EMERGENCY = ClosePosition(
     asset="BTC", t_ms=T_MS + 300_000, purpose=Purpose.EMERGENCY, reason=ExitReason.DRAWDOWN
 )
-NEXT_GRANT = Grant(
+NEXT_GRANT = Approval(
     asset="BTC",
     t_ms=T_MS + 300_000,
     qty=Decimal("0.083"),
     price=Decimal(84000),
-    cross_ms=T_MS + 300_000,
+    signal_ms=T_MS + 300_000,
     protection_epoch=0,
 )
 
@@ -69,7 +69,7 @@ def desk_at(folder: Path, exchange: FakeExchange, now_ms: int = T_MS) -> Iterato
 def desk(tmp_path: Path) -> Iterator[Desk]:
     """Return an execution with an open short."""
     with desk_at(tmp_path, FakeExchange()) as made:
-        made.tell(OpenPosition(grant=GRANT))
+        made.tell(OpenPosition(approval=GRANT))
         made.fill()
         yield made
 
@@ -139,7 +139,7 @@ def test_a_panic_ends_flat_through_a_partial_fill_while_nothing_can_be_stored(
         desk.fill()
         desk.wait(5 * ASK_AGAIN_MS)
 
-        assert desk.exchange.holding("BTC").signed_qty == 0
+        assert desk.exchange.venue_position("BTC").signed_qty == 0
         assert desk.told(AssetFlat) == [AssetFlat(asset="BTC", t_ms=PANIC.t_ms)]
     desk.wait(2 * ASK_AGAIN_MS)
     assert kept_ids(desk) == []
@@ -152,7 +152,7 @@ def test_nothing_is_opened_until_every_record_is_booked_and_its_order_has_ended(
     with refusing(desk.journals, tmp_path / "j.sqlite", "full"):
         desk.tell(EMERGENCY)
         desk.wait(300_000)
-        desk.tell(OpenPosition(grant=NEXT_GRANT))
+        desk.tell(OpenPosition(approval=NEXT_GRANT))
         assert len(desk.sent_ids) == 2
 
     # There is room again, and nobody has stored anything yet.
@@ -164,7 +164,7 @@ def test_nothing_is_opened_until_every_record_is_booked_and_its_order_has_ended(
 
     desk.fill()
     desk.wait(2 * ASK_AGAIN_MS)
-    desk.tell(OpenPosition(grant=NEXT_GRANT))  # of the grant that was refused meanwhile: void
+    desk.tell(OpenPosition(approval=NEXT_GRANT))  # of the grant that was refused meanwhile: void
     assert len(desk.sent_ids) == 2
 
 
@@ -173,7 +173,7 @@ def test_an_entry_is_refused_and_void_while_nothing_can_be_stored(tmp_path: Path
         desk_at(tmp_path, FakeExchange()) as desk,
         refusing(desk.journals, tmp_path / "j.sqlite", "full"),
     ):
-        desk.tell(OpenPosition(grant=GRANT))
+        desk.tell(OpenPosition(approval=GRANT))
 
         assert desk.exchange.sent == []
         (rejected,) = desk.told(OrderRejected)
@@ -189,10 +189,10 @@ def test_an_entry_is_refused_while_anybodys_record_waits_and_taken_once_none_doe
         reserve, entry = desk.journals.reserve, entry_intent(GRANT, RULES)
         reserve.add("execution/ETH", [replace(entry, protection_epoch=None)], T_MS)
         pen = desk.journals.open("test", lambda: None)
-        with pytest.raises(StaleGrantError, match="wait in the reserve"):
+        with pytest.raises(StaleApprovalError, match="wait in the reserve"):
             pen.append(entry)
 
-        desk.tell(OpenPosition(grant=GRANT))
+        desk.tell(OpenPosition(approval=GRANT))
 
         assert desk.exchange.sent == []
         (rejected,) = desk.told(OrderRejected)
@@ -201,7 +201,7 @@ def test_an_entry_is_refused_while_anybodys_record_waits_and_taken_once_none_doe
 
         reserve.discard(reserve.records()[0])
         desk.wait(300_000)
-        desk.tell(OpenPosition(grant=NEXT_GRANT))
+        desk.tell(OpenPosition(approval=NEXT_GRANT))
         assert desk.sent_ids == [NEXT_GRANT.client_order_id]
         pen.close()
 
@@ -209,7 +209,7 @@ def test_an_entry_is_refused_while_anybodys_record_waits_and_taken_once_none_doe
 def test_a_new_life_and_a_new_process_know_the_close_and_its_end(tmp_path: Path) -> None:
     exchange = FakeExchange()
     with desk_at(tmp_path, exchange) as desk:
-        desk.tell(OpenPosition(grant=GRANT))
+        desk.tell(OpenPosition(approval=GRANT))
         desk.fill()
         usual, file = desk.journals, tmp_path / "j.sqlite"
         with refusing(usual, file, "full"):
@@ -293,7 +293,7 @@ def test_a_missing_stop_is_set_and_what_rests_is_canceled_while_nothing_can_be_s
 
 def test_an_entry_that_fills_while_nothing_can_be_stored_gets_its_stops(tmp_path: Path) -> None:
     with desk_at(tmp_path, FakeExchange()) as desk:
-        desk.tell(OpenPosition(grant=GRANT))
+        desk.tell(OpenPosition(approval=GRANT))
         with refusing(desk.journals, tmp_path / "j.sqlite", "full"):
             desk.fill(price="83000")
 
@@ -313,7 +313,7 @@ def test_a_position_that_stays_unprotected_is_closed_while_nothing_can_be_stored
         desk.exchange.levels, desk.exchange.refuses_stops = None, True
         desk.exchange.listener.on_doubt("the stream was cut")
         desk.settle()
-        desk.wait(RULES.risk.naked_position_ms + 2 * ASK_AGAIN_MS)
+        desk.wait(RULES.risk.unprotected_position_ms + 2 * ASK_AGAIN_MS)
 
         assert "-naked-" in desk.sent_ids[-1]
         assert desk.exchange.sent[-1].reduce_only

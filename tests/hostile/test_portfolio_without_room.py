@@ -10,7 +10,7 @@ import pytest
 from actors.core.messages import Message
 from actors.messages import ClosePosition, Flatten, TransferSeen
 from domain.operator.commands import Command, CommandName
-from domain.trading.decisions import RefusalReason
+from domain.trading.decisions import DenialReason
 from domain.trading.orders import ExitReason
 from domain.trading.transfers import Transfer
 from infra.store.reserve import Reserve
@@ -119,12 +119,12 @@ def test_an_emergency_closes_without_room(desk: Desk, tmp_path: Path) -> None:
 def test_nothing_is_granted_and_no_life_is_lost(tmp_path: Path) -> None:
     with desk_at(tmp_path) as desk:
         with refusing(desk.journals, tmp_path / FILE, "full"):
-            assert desk.refusal(NOON_MS + CANDLE_MS) is RefusalReason.MALFUNCTION
-            assert desk.refusal(NOON_MS + 2 * CANDLE_MS) is RefusalReason.MALFUNCTION
+            assert desk.denial(NOON_MS + CANDLE_MS) is DenialReason.MALFUNCTION
+            assert desk.denial(NOON_MS + 2 * CANDLE_MS) is DenialReason.MALFUNCTION
         assert generation(desk) == 1
         desk.wait(2 * CHECKS.every_ms)
 
-        assert desk.refusal(NOON_MS + 3 * CANDLE_MS) is None
+        assert desk.denial(NOON_MS + 3 * CANDLE_MS) is None
 
 
 def test_what_would_open_again_is_refused_and_changes_nothing(desk: Desk, tmp_path: Path) -> None:

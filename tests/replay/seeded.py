@@ -31,7 +31,7 @@ COMMANDS = (
 PATIENCE = 12
 """Closes between two commands."""
 ANSWER_S = 10.0
-BY_THREADS = ("PositionChanged", "AskNext", "StateTold")
+BY_THREADS = ("PositionChanged", "ContinueReconcile", "StateTold")
 """Hold ids of facts, come as often as it happens, or come at the start before or after a candle."""
 
 

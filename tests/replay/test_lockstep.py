@@ -28,7 +28,7 @@ DAY = 288
 
 
 def refusals_of(decisions: list) -> dict[str, int]:
-    return dict(Counter(refusal.reason for d in decisions for refusal in d.refusals))
+    return dict(Counter(denial.reason for d in decisions for denial in d.denials))
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -9,10 +9,10 @@ from pydantic import ValidationError
 from domain.market.instruments import HOUR_MS, MINUTE_MS, Instrument
 from domain.operator.notices import NoticeKind
 from domain.rules import (
+    ApprovalRules,
     AssetRules,
     CooldownRules,
     FillRules,
-    GrantRules,
     ProtectionRules,
     RiskRules,
     StrategyRules,
@@ -59,7 +59,7 @@ STRATEGY = TradingRules(
     risk=RiskRules(
         stop_loss_fraction=Decimal("0.015"),  # 5.3: entry * 1.015
         take_profit_fraction=Decimal("0.06"),  # 5.3: entry * 0.94
-        naked_position_ms=5_000,  # 5.4
+        unprotected_position_ms=5_000,  # 5.4
         volatility_sizing=False,  # 5.1
         volatility_target=0.002,
         volatility_min_multiplier=0.25,  # 5.1
@@ -89,7 +89,7 @@ STRATEGY = TradingRules(
         trades_per_day=10,  # 9.4
         trades_per_day_cooldown_ms=4 * HOUR_MS,
     ),
-    grant=GrantRules(
+    approval=ApprovalRules(
         max_total_exposure=Decimal("2.1"),  # 7.4
         max_positions=3,  # 7.3: number of assets
         max_simultaneous_entries=3,
@@ -233,5 +233,5 @@ portfolio:
     of_one = load_settings(one, environ={}, dotenv=None).trading_rules()
 
     assert [rules.asset for rules in of_two.assets] == ["SOL", "BTC"]
-    assert of_two.grant.max_positions == 2
-    assert of_one.grant.max_positions == 1
+    assert of_two.approval.max_positions == 2
+    assert of_one.approval.max_positions == 1

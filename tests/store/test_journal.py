@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.errors import ConfigError, FencedError, JournalError, StaleGrantError
+from domain.errors import ConfigError, FencedError, JournalError, StaleApprovalError
 from domain.facts import ClosedCandle, Fact
 from domain.market.instruments import Candle, Side
 from domain.operator.commands import CommandName, OperatorCommand, SettingsChanged
 from domain.portfolio.protection import initial_state
-from domain.trading.decisions import Close, Decision, Grant, Protection, Refusal, RefusalReason
+from domain.trading.decisions import Approval, Close, Decision, Denial, DenialReason, Protection
 from domain.trading.orders import (
     ExitReason,
     Intent,
@@ -86,7 +86,7 @@ def entry(attempt: int = 1, *, epoch: int | None = 0) -> Intent:
         purpose=Purpose.ENTRY,
         attempt=attempt,
         reason=None,
-        cross_ms=T_MS,
+        signal_ms=T_MS,
         protection_epoch=epoch,
     )
 
@@ -128,8 +128,8 @@ def protection(epoch: int, t_ms: int = T_MS) -> Decision:
 
 
 def decision(t_ms: int = T_MS) -> Decision:
-    grants = tuple(
-        Grant(
+    approvals = tuple(
+        Approval(
             crosses="PRICE_BELOW_SHORT",
             ema_short=83900.25,
             ema_long=84001.5,
@@ -137,15 +137,15 @@ def decision(t_ms: int = T_MS) -> Decision:
             t_ms=t_ms,
             qty=Decimal("1.5"),
             price=Decimal("0.1"),
-            cross_ms=t_ms - 1,
+            signal_ms=t_ms - 1,
             protection_epoch=3,
         )
         for asset in ("SOL", "BTC")
     )
-    refusal = Refusal(
-        asset="ETH", t_ms=t_ms, reason=RefusalReason.GROUP, cross_ms=t_ms, figures="cap=1"
+    denial = Denial(
+        asset="ETH", t_ms=t_ms, reason=DenialReason.GROUP, signal_ms=t_ms, figures="cap=1"
     )
-    return Decision(t_ms=t_ms, grants=grants, refusals=(refusal,))
+    return Decision(t_ms=t_ms, approvals=approvals, denials=(denial,))
 
 
 def store_one_of_each(journal: SqliteJournal) -> None:
@@ -238,8 +238,8 @@ def test_a_decision_comes_back_with_its_parts_in_their_order(journal: SqliteJour
     journal.append(protection(1, T_MS + 1))
     assert journal.newest_decision(1) == protection(1, T_MS + 1)
     assert journal.newest_protection() == protection(1, T_MS + 1).protection
-    assert journal.newest_grant("BTC") == decision(T_MS).grants[1]
-    assert journal.newest_grant("ETH") is None
+    assert journal.newest_approval("BTC") == decision(T_MS).approvals[1]
+    assert journal.newest_approval("ETH") is None
 
 
 def test_a_later_decision_does_not_hide_the_newest_protection(journal: SqliteJournal) -> None:
@@ -399,7 +399,7 @@ def test_pens_of_other_addresses_go_on(journals: SqliteJournals) -> None:
 def test_an_entry_granted_before_a_protection_is_refused(journal: SqliteJournal) -> None:
     journal.append(protection(1))
 
-    with pytest.raises(StaleGrantError, match=r"epoch 0.*epoch 1 has begun"):
+    with pytest.raises(StaleApprovalError, match=r"epoch 0.*epoch 1 has begun"):
         journal.append(entry(epoch=0))
     journal.append(entry(epoch=1))
 

@@ -165,18 +165,18 @@ class Floor:
         journal = read_journal(self.journal)
         return differences(self.state(), self.records(), journal, self.run.rules)
 
-    def broken_promises(self, naked_s: float = 0.0) -> list[str]:
+    def broken_promises(self, unprotected_s: float = 0.0) -> list[str]:
         """Return what should never have happened since the start.
 
         Args:
-            naked_s: how long a position may have stood without its stop, real seconds.
+            unprotected_s: how long a position may have stood without its stop, real seconds.
         """
         # In this order: what is sent between the two has its intent in the journal already.
         records = self.records()
         journal = read_journal(self.journal)
-        naked_ms = naked_s * 1000 * SPEED
+        unprotected_ms = unprotected_s * 1000 * SPEED
         return [
-            *violations(records, journal, self.run.rules, naked_limit_ms=naked_ms),
+            *violations(records, journal, self.run.rules, unprotected_limit_ms=unprotected_ms),
             *self.run.given_up(),
         ]
 

@@ -161,7 +161,7 @@ class TestOddData:
 
         here.wait_until_agreed()
         here.wait_for_trades(1)
-        assert here.broken_promises(naked_s=BUSY_S) == []
+        assert here.broken_promises(unprotected_s=BUSY_S) == []
         assert here.run.restarts() == restarts
         assert refused(here) > before
 
@@ -247,18 +247,18 @@ class TestPositions:
         assert here.broken_promises() == []
 
     def test_a_stop_that_somebody_removes_stands_again(self, here: Floor) -> None:
-        def naked() -> int:
+        def unprotected() -> int:
             return sum(
                 record["stop_loss"] is None and record["signed_qty"] not in {"0", "0.0"}
                 for record in here.records()["stops"]
             )
 
-        before = naked()
-        here.act_until(lambda: naked() > before, action="remove_stops")
+        before = unprotected()
+        here.act_until(lambda: unprotected() > before, action="remove_stops")
 
         here.wait_until_agreed()
         # The account's stream tells of it at once.
-        assert here.broken_promises(naked_s=RECONCILE_S + BUSY_S) == []
+        assert here.broken_promises(unprotected_s=RECONCILE_S + BUSY_S) == []
 
     def test_a_position_opened_by_hand_gets_a_stop_and_is_left_alone(self, here: Floor) -> None:
         # So that the position is the hand's alone: else a short of ours may be there first.
@@ -286,7 +286,7 @@ class TestPositions:
         here.position(symbol="SOLUSDT", action="close")
         here.wait_until_agreed()
         tell_operator(here, CommandName.RESUME)
-        assert here.broken_promises(naked_s=RECONCILE_S + BUSY_S) == []
+        assert here.broken_promises(unprotected_s=RECONCILE_S + BUSY_S) == []
 
 
 def tell_operator(here: Floor, name: CommandName) -> None:

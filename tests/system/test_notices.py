@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bin.bootstrap.desk import OperatorDesk
+from bin.bootstrap.command_service import CommandService
 from bin.bootstrap.live_view import LiveView
 from domain.operator.replies import Reply, ReplyCode
 from infra.operator.health.view import health_figures
@@ -62,7 +62,7 @@ def test_a_revoked_token_shows_everywhere_and_restart_notifier_starts_over(tmp_p
         api.is_refusing = True
         environ["TELEGRAM_SERVER"] = api.url
         with floor(tmp_path / "run", environ=environ) as here:
-            desk = OperatorDesk(here.run, here.folder, lambda *_: _NO_REPLY, {})
+            commands = CommandService(here.run, here.folder, lambda *_: _NO_REPLY, {})
             health = health_of(here)
             here.run.health = lambda: health_figures(health.figures)
             here.run.supervisor.on_turn = health.turn
@@ -75,15 +75,15 @@ def test_a_revoked_token_shows_everywhere_and_restart_notifier_starts_over(tmp_p
                 here.wait(lambda: api.refusals > tries, "the next try is minutes away")
                 here.wait(lambda: health.figures.troubles, "the health sees it")
                 status, body = asked(f"{url}/readyz")
-            lines = desk.answer_text("test", "status").lines
-            found = desk.answer_text("test", "health").data
+            lines = commands.answer_text("test", "status").lines
+            found = commands.answer_text("test", "health").data
             picture = Console(width=200, record=True, file=StringIO())
             picture.print(LiveView(here.run, "sim", deque()).draw())
             api.is_refusing = False
-            reply = desk.answer_text("test", "restart notifier")
+            reply = commands.answer_text("test", "restart notifier")
             api.wait_for(lambda: api.sent)
             here.wait(lambda: here.run.channels.troubles() == {}, "it works again")
-            desk.close()
+            commands.close()
             health.close()
         told = notices(tmp_path / "run" / "journal.sqlite", "system")
 

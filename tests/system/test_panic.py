@@ -12,7 +12,7 @@ import pytest
 
 from actors.core.envelope import Origin
 from actors.messages import Describe, OperatorAsked
-from bin.bootstrap.desk import OperatorDesk
+from bin.bootstrap.command_service import CommandService
 from bin.bootstrap.live_view import LiveView
 from domain.operator.commands import MANUALS, Command, CommandName, OperatorCommand
 from domain.operator.replies import Reply, ReplyCode
@@ -194,8 +194,8 @@ class TestPause:
 
 
 @pytest.fixture
-def desk(here: Floor, tmp_path: Path) -> Iterator[OperatorDesk]:
-    made = OperatorDesk(here.run, tmp_path, no_reload, {})
+def commands(here: Floor, tmp_path: Path) -> Iterator[CommandService]:
+    made = CommandService(here.run, tmp_path, no_reload, {})
     made.panic_file.start()
     yield made
     made.panic_file.close()
@@ -203,9 +203,9 @@ def desk(here: Floor, tmp_path: Path) -> Iterator[OperatorDesk]:
 
 class TestDesk:
     def test_a_panic_by_chat_is_confirmed_by_its_button_and_stored_with_who(
-        self, here: Floor, desk: OperatorDesk
+        self, here: Floor, commands: CommandService
     ) -> None:
-        handle = by_telegram(desk.answer_text)
+        handle = by_telegram(commands.answer_text)
 
         asked_back = handle("telegram/7", "/panic")
         assert [button.text for button in asked_back.buttons] == ["/panic"]
@@ -215,8 +215,8 @@ class TestDesk:
 
         assert handle("telegram/7", "panic").text.startswith("panic: closing everything")
         here.wait(lambda: is_shown_flat(here), "the exchange has shown all to be flat")
-        assert desk.answer_text("cli", "rearm").code is ReplyCode.CONFIRM
-        assert desk.answer_text("cli", "rearm").code is ReplyCode.DONE
+        assert commands.answer_text("cli", "rearm").code is ReplyCode.CONFIRM
+        assert commands.answer_text("cli", "rearm").code is ReplyCode.DONE
 
         stored = [
             (entry.what, entry.trace_id is not None)
@@ -226,22 +226,22 @@ class TestDesk:
         assert stored[0][0].startswith("telegram/7: panic -> NOT DONE: Really panic?")
         assert any(what.startswith("telegram/7: panic -> panic:") and t for what, t in stored)
 
-    def test_every_question_is_answered(self, here: Floor, desk: OperatorDesk) -> None:
+    def test_every_question_is_answered(self, here: Floor, commands: CommandService) -> None:
         here.wait_for_trades(1)
         for name, manual in MANUALS.items():
             if manual.changes or name is CommandName.WHY:
                 continue
-            reply = desk.answer_text("cli", name)
+            reply = commands.answer_text("cli", name)
             assert reply.code in {ReplyCode.DONE, ReplyCode.LATE}, reply
             assert reply.text
             assert json.dumps(dict(reply.data))
 
     def test_why_of_an_asset_names_each_condition_of_its_newest_close(
-        self, here: Floor, desk: OperatorDesk
+        self, here: Floor, commands: CommandService
     ) -> None:
         here.wait_for_trades(1)
 
-        reply = desk.answer_text("cli", "why btc")
+        reply = commands.answer_text("cli", "why btc")
         screen = Screen(file=io.StringIO(), width=400)
         screen.print(LiveView(here.run, "sim", deque()).draw())
 
@@ -253,23 +253,23 @@ class TestDesk:
         assert len(re.findall(r"no entry: .*, needs|asks to enter|stays open|exit: ", shown)) == 3
 
     def test_a_trades_time_leaves_room_for_the_rest_of_its_row(
-        self, here: Floor, desk: OperatorDesk
+        self, here: Floor, commands: CommandService
     ) -> None:
         here.wait_for_trades(1)
 
-        table = desk.answer_text("cli", "trades").table
+        table = commands.answer_text("cli", "trades").table
 
         assert table is not None
         assert {len(row[0]) for row in table.rows} == {len("11-26 03:41")}
 
     def test_the_limits_of_each_asset_have_their_present_figure(
-        self, here: Floor, desk: OperatorDesk
+        self, here: Floor, commands: CommandService
     ) -> None:
         here.wait_for_trades(1)
 
-        found = desk.answer_text("cli", "risk").data
+        found = commands.answer_text("cli", "risk").data
 
-        traded = {trade["asset"] for trade in desk.answer_text("cli", "trades").data["trades"]}
+        traded = {trade["asset"] for trade in commands.answer_text("cli", "trades").data["trades"]}
         assert any(found[f"{asset} trades today"]["now"] != "0" for asset in traded)
         assert found["entries at a close"]["now"].isdigit()
         for name in ("crosses today", "newest cross", "newest close", "losses in a row"):

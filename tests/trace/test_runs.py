@@ -104,16 +104,16 @@ def test_a_changed_rule_is_found_at_the_first_message_that_it_touches(
         exit_reason = original(*arguments, **named)
         return None if exit_reason is ExitReason.REGIME else exit_reason
 
-    original = domain.trading.asset.own_exit
-    monkeypatch.setattr(domain.trading.asset, "own_exit", lets_run)
+    original = domain.trading.asset.strategy_exit
+    monkeypatch.setattr(domain.trading.asset, "strategy_exit", lets_run)
     found = [s for s in rerun(records, trace_codec()) if s.difference is not None]
 
     assert found[0].found.handling.message_id == first
     assert found[0].difference is not None
     assert found[0].difference.what == "told"
     then, now = found[0].difference.then, found[0].difference.now
-    assert then[1]["report"]["own_exit"] == "REGIME"
-    assert now[1]["report"]["own_exit"] is None
+    assert then[1]["report"]["strategy_exit"] == "REGIME"
+    assert now[1]["report"]["strategy_exit"] is None
 
 
 def test_a_crash_file_alone_replays_to_the_same_exception(traced: Traced, tmp_path: Path) -> None:

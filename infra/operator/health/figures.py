@@ -35,7 +35,7 @@ class AssetFigures:
     """Close of the newest candle that was decided on; the exchange's time."""
     candle_age_s: float | None
     """Since that close, on the machine's clock; not negative."""
-    is_naked: bool | None
+    is_unprotected: bool | None
     """Its position has no stop; None where its execution has not answered yet."""
 
 
@@ -72,6 +72,6 @@ class Figures:
     """Why channels take no notices or give no commands, by channel."""
 
     @property
-    def naked(self) -> int:
+    def unprotected(self) -> int:
         """How many positions have no stop."""
-        return sum(asset.is_naked is True for asset in self.assets)
+        return sum(asset.is_unprotected is True for asset in self.assets)

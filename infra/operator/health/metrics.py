@@ -19,7 +19,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from domain.portfolio.snapshots import PortfolioSnapshot
-from domain.trading.decisions import RefusalReason
+from domain.trading.decisions import DenialReason
 from domain.trading.orders import Purpose
 from infra.net.rate_limiter import Kind
 from infra.operator.health.figures import Figures
@@ -263,8 +263,8 @@ def _money(figures: Figures) -> Iterator[Metric]:
 
 def _orders(figures: Figures) -> Iterator[Metric]:
     books, assets = figures.books, [asset.asset for asset in figures.assets]
-    if all(asset.is_naked is not None for asset in figures.assets):
-        yield _one("trading_positions_without_stop", "Must be 0.", figures.naked)
+    if all(asset.is_unprotected is not None for asset in figures.assets):
+        yield _one("trading_positions_without_stop", "Must be 0.", figures.unprotected)
     yield _one(
         "trading_unknown_orders",
         "Orders of which nobody knows yet whether the exchange took them.",
@@ -291,7 +291,7 @@ def _orders(figures: Figures) -> Iterator[Metric]:
         "trading_refusals_total",
         "Entries that were refused, by reason.",
         _with_zeros(
-            product(map(str.lower, RefusalReason)),
+            product(map(str.lower, DenialReason)),
             {(reason.lower(),): n for reason, n in books.refusals.items()},
         ),
         "reason",

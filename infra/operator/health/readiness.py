@@ -49,5 +49,5 @@ def _portfolio(figures: Figures) -> Iterator[str]:
             yield "panic: nothing is opened until the operator's rearm"
         yield from (f"malfunction: {what}" for what in figures.portfolio.malfunctions.values())
         yield from (f"{asset} is suspended" for asset in sorted(figures.portfolio.suspended))
-    if figures.naked:
-        yield f"positions without a stop: {figures.naked}"
+    if figures.unprotected:
+        yield f"positions without a stop: {figures.unprotected}"

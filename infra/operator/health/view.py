@@ -40,7 +40,7 @@ def _figures(found: Figures) -> Iterator[tuple[str, str]]:
     yield "oldest message waits", f"{max((a.oldest_s for a in found.actors), default=0):.2f} s"
     if found.clock_offset_s is not None:
         yield "clock offset", f"{found.clock_offset_s * 1000:.0f} ms"
-    yield "positions without a stop", str(found.naked)
+    yield "positions without a stop", str(found.unprotected)
     yield "unknown orders", str(found.books.unknown_orders)
 
 

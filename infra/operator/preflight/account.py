@@ -17,7 +17,7 @@ from infra.venues.bybit.api_key import read_key
 from infra.venues.bybit.private_stream import PrivateStream
 from infra.venues.bybit.rest import BybitRest
 from infra.venues.bybit.shapes.account import AccountInfo, MarginMode
-from infra.venues.bybit.shapes.positions import VenuePosition
+from infra.venues.bybit.shapes.positions import PositionRow
 from infra.venues.bybit.venues import Venue
 
 _STREAM_S = 15.0
@@ -108,7 +108,7 @@ def _account_type(account: AccountInfo) -> Finding:
     return ok("account type", found, expected)
 
 
-def _margin_mode(account: AccountInfo, opened: tuple[VenuePosition, ...]) -> Finding:
+def _margin_mode(account: AccountInfo, opened: tuple[PositionRow, ...]) -> Finding:
     wanted = MarginMode.ISOLATED
     found = account.margin_mode or "a mode that is not known here"
     if account.margin_mode is wanted:
@@ -116,14 +116,14 @@ def _margin_mode(account: AccountInfo, opened: tuple[VenuePosition, ...]) -> Fin
     return _settable("margin mode", found, wanted, is_open=bool(opened))
 
 
-def _position_mode(symbol: str, rows: tuple[VenuePosition, ...]) -> Finding:
+def _position_mode(symbol: str, rows: tuple[PositionRow, ...]) -> Finding:
     name, wanted = f"{symbol} position mode", "one-way"
     if [row.position_idx for row in rows] == [0]:
         return ok(name, wanted, wanted)
     return _settable(name, "hedge", wanted, is_open=_is_open(rows))
 
 
-def _leverage(symbol: str, rows: tuple[VenuePosition, ...], leverage: Decimal) -> Finding:
+def _leverage(symbol: str, rows: tuple[PositionRow, ...], leverage: Decimal) -> Finding:
     name, wanted = f"{symbol} leverage", f"{leverage:f}"
     values = {row.leverage for row in rows}
     if values == {leverage}:
@@ -138,7 +138,7 @@ def _settable(name: str, found: str, wanted: str, *, is_open: bool) -> Finding:
     return warn(name, found, wanted, _SET_AT_START)
 
 
-def _open_stop(position: VenuePosition) -> Finding:
+def _open_stop(position: PositionRow) -> Finding:
     name = f"{position.symbol} position"
     shown = f"{position.side} {position.qty:f}"
     if position.stop_loss is None:
@@ -153,7 +153,7 @@ def _open_stop(position: VenuePosition) -> Finding:
     return fail(name, found, expected, "add margin or close it: the stop comes too late")
 
 
-def _is_open(rows: tuple[VenuePosition, ...]) -> bool:
+def _is_open(rows: tuple[PositionRow, ...]) -> bool:
     return any(not row.is_flat for row in rows)
 
 
@@ -177,6 +177,6 @@ class _Ear:
 
     def on_execution(self, execution: Execution) -> None: ...
 
-    def on_position(self, asset: str, position: VenuePosition) -> None: ...
+    def on_position(self, asset: str, position: PositionRow) -> None: ...
 
     def on_unreadable(self, topic: str) -> None: ...

@@ -105,7 +105,7 @@ def _size(asset: AssetRules, rules: TradingRules, price: Decimal, balance: Decim
     expected = f"at least {least:,.2f} USDT, the smallest order"
     if order_qty(full, price, asset.instrument) is None:
         return fail(name, found, expected, "more balance, allocation_pct or leverage")
-    reduced = full * rules.protection.drawdown_size_multiplier * rules.grant.min_entry_fraction
+    reduced = full * rules.protection.drawdown_size_multiplier * rules.approval.min_entry_fraction
     if order_qty(reduced, price, asset.instrument) is None:
         found = f"a reduced entry of {reduced:,.2f} USDT"
         return warn(name, found, expected, "none is made when entries are smallest")

@@ -102,7 +102,7 @@ def correlations_plot(result: BacktestResult) -> go.Figure:
             name=" / ".join(pair.assets),
             mode="lines",
         )
-    limit = result.rules.grant.correlation_limit
+    limit = result.rules.approval.correlation_limit
     figure.add_hline(y=limit, line={"color": GRAY, "dash": "dash"}, annotation_text="entry limit")
     figure.update_xaxes(type="date")
     window = result.rules.strategy.volatility_window

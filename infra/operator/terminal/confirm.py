@@ -15,7 +15,7 @@ from infra.process.signals import call_at_signals
 from infra.venues.bybit.api_key import KeyReport, read_key
 from infra.venues.bybit.rest import BybitRest
 from infra.venues.bybit.shapes.account import AccountInfo, ApiKeyInfo, Wallet
-from infra.venues.bybit.shapes.positions import VenuePosition
+from infra.venues.bybit.shapes.positions import PositionRow
 
 THINK_S = 10
 
@@ -27,7 +27,7 @@ class AccountSummary:
     key: KeyReport
     account: AccountInfo
     wallet: Wallet
-    positions: tuple[VenuePosition, ...]
+    positions: tuple[PositionRow, ...]
 
 
 def read_summary(rest: BybitRest) -> AccountSummary:
@@ -89,11 +89,11 @@ def limits(rules: TradingRules, wallet: Wallet) -> Iterator[str]:
             f"{asset.asset}: margin {asset.allocation_fraction:.2%} of the balance x leverage "
             f"{asset.leverage:f} = {money(notional)} at most"
         )
-    grant, risk, protection = rules.grant, rules.risk, rules.protection
+    approval, risk, protection = rules.approval, rules.risk, rules.protection
     yield (
-        f"exposure {grant.max_total_exposure:.0%} of the balance = "
-        f"{money(grant.max_total_exposure)}; {grant.max_positions} positions, "
-        f"{grant.max_simultaneous_entries} entries at a close"
+        f"exposure {approval.max_total_exposure:.0%} of the balance = "
+        f"{money(approval.max_total_exposure)}; {approval.max_positions} positions, "
+        f"{approval.max_simultaneous_entries} entries at a close"
     )
     yield (
         f"stop loss {risk.stop_loss_fraction:.2%}, take profit {risk.take_profit_fraction:.2%}, "
@@ -109,13 +109,13 @@ def limits(rules: TradingRules, wallet: Wallet) -> Iterator[str]:
         f"{protection.drawdown_halt_fraction:.0%}: closes all and halts"
     )
     yield (
-        f"correlation above {grant.correlation_limit:g}: no entry beside it; mean above "
+        f"correlation above {approval.correlation_limit:g}: no entry beside it; mean above "
         f"{protection.high_correlation_threshold:g}: closes all"
     )
-    if grant.max_correlated_exposure is not None:
+    if approval.max_correlated_exposure is not None:
         yield (
-            f"exposure of a correlated group {grant.max_correlated_exposure:.0%} = "
-            f"{money(grant.max_correlated_exposure)}"
+            f"exposure of a correlated group {approval.max_correlated_exposure:.0%} = "
+            f"{money(approval.max_correlated_exposure)}"
         )
     yield (
         f"{protection.loss_streak} losses in a row: no entries for "
@@ -141,6 +141,6 @@ def _balance_text(wallet: Wallet) -> str:
     return f"{wallet.balance:,.2f} USDT, equity {wallet.equity:,.2f}"
 
 
-def _positions_text(positions: tuple[VenuePosition, ...]) -> str:
+def _positions_text(positions: tuple[PositionRow, ...]) -> str:
     shown = [f"{row.side} {row.qty:f} {row.symbol}" for row in positions]
     return ", ".join(shown) or "no position"

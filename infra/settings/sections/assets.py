@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Annotated
 
 from domain.market.instruments import Instrument
-from domain.rules import AssetRules, GrantRules
+from domain.rules import ApprovalRules, AssetRules
 from infra.settings import fields
 from infra.settings.sections.values import (
     SECOND_MS,
@@ -83,10 +83,10 @@ class PortfolioSettings(Section):
         """Return the assets that are traded, in the order of the settings."""
         return tuple(asset for asset in self.assets if asset.enabled)
 
-    def grant_rules(self) -> GrantRules:
+    def grant_rules(self) -> ApprovalRules:
         """Return what the portfolio grants."""
         limit = self.max_positions
-        return GrantRules(
+        return ApprovalRules(
             max_total_exposure=self.max_total_exposure_pct,
             max_positions=len(self.enabled_assets) if limit is None else limit,
             max_simultaneous_entries=self.max_simultaneous_entries,

@@ -127,7 +127,7 @@ class RiskSettings(Section):
         return RiskRules(
             stop_loss_fraction=self.stop_loss_pct,
             take_profit_fraction=self.take_profit_pct,
-            naked_position_ms=ms(execution.naked_position_seconds, SECOND_MS),
+            unprotected_position_ms=ms(execution.naked_position_seconds, SECOND_MS),
             volatility_sizing=self.volatility_sizing,
             volatility_target=float(self.volatility_target),
             volatility_min_multiplier=float(self.volatility_min_multiplier),

@@ -62,7 +62,7 @@ class Settings(Section):
             risk=self.risk.rules(self.execution),
             protection=self.risk.protection_rules(self.cooldown.global_settings),
             cooldown=self.cooldown.per_asset_settings.rules(),
-            grant=self.portfolio.grant_rules(),
+            approval=self.portfolio.grant_rules(),
             fills=self.replay.rules(),
             assets=tuple(asset.rules(self.instruments[asset.symbol]) for asset in assets),
         )

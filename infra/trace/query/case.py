@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from domain.errors import ConfigError
-from domain.trading.decisions import Grant, Refusal
+from domain.trading.decisions import Approval, Denial
 from domain.trading.orders import Purpose
 from domain.trading.positions import Execution, ExecutionKind, Trade
 from infra.process.times import read_time
@@ -19,7 +19,7 @@ class Case:
 
     asset: str
     t_ms: int
-    answer: Grant | Refusal | None
+    answer: Approval | Denial | None
     entry: StoredOrder | None
     exits: list[StoredOrder]
     trade: Trade | None
@@ -38,8 +38,8 @@ class Case:
 def case_of(wanted: str, facts: Facts) -> Case | None:
     """Return the case of an order's or a wish's id, of trade/N or ASSET@ISO; None where none is."""
     orders = facts.orders()
-    answers: dict[str, Grant | Refusal] = {r.client_order_id: r for _, r in facts.refusals()}
-    answers |= {grant.client_order_id: grant for _, grant in facts.grants()}
+    answers: dict[str, Approval | Denial] = {r.client_order_id: r for _, r in facts.denials()}
+    answers |= {approval.client_order_id: approval for _, approval in facts.approvals()}
     by_id = {order.client_order_id: order for order in orders}
     trades = facts.trades()
     order = by_id.get(wanted)
@@ -106,7 +106,7 @@ def _asset(order: StoredOrder) -> str:
     return order.intent.request.asset
 
 
-def _subject(order: StoredOrder | None, answer: Grant | Refusal | None) -> tuple[str, int]:
+def _subject(order: StoredOrder | None, answer: Approval | Denial | None) -> tuple[str, int]:
     if order is not None:
         return _asset(order), order.intent.decided_ms
     if answer is None:

@@ -4,7 +4,7 @@ import msgspec
 
 from domain.errors import ConfigError
 from domain.strategies.explanation import Condition, Explanation
-from domain.trading.decisions import Refusal
+from domain.trading.decisions import Denial
 from domain.trading.orders import Purpose, client_order_id
 from infra.process.times import read_time, show_time
 from infra.trace.facts import Facts
@@ -40,7 +40,7 @@ def close_story(named: str, facts: Facts, reader: TraceReader) -> Story:
     outcome = explanation.outcome(show_time)
     if case is not None and case.answer is not None:
         answer = case.answer
-        outcome += f": refused, {answer.reason}" if isinstance(answer, Refusal) else ": granted"
+        outcome += f": refused, {answer.reason}" if isinstance(answer, Denial) else ": granted"
     story = Story(title=f"{asset}, close of {show_time(t_ms)}: {outcome}")
     tell_candle(story, t_ms, evidence)
     _tell_conditions(story, "entry", explanation.entry, t_ms)

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from domain.trading.decisions import Grant, Refusal
+from domain.trading.decisions import Approval, Denial
 from infra.process.times import show_time
 from infra.trace.query.chain import Story
 from infra.trace.query.evidence import Evidence
@@ -37,10 +37,10 @@ def tell_candle(story: Story, t_ms: int, evidence: Evidence) -> None:
     story.add("indicators", values, t_ms, reporter)
 
 
-def tell_answer(story: Story, answer: Grant | Refusal, evidence: Evidence) -> None:
+def tell_answer(story: Story, answer: Approval | Denial, evidence: Evidence) -> None:
     """Add what the portfolio decided, with each limit that it looked at."""
     found = evidence.answer(answer.t_ms)
-    if isinstance(answer, Refusal):
+    if isinstance(answer, Denial):
         text = f"{answer.reason} by portfolio: {readable(answer.figures)}"
         story.add("refusal", text, answer.t_ms, found)
     else:
@@ -49,7 +49,7 @@ def tell_answer(story: Story, answer: Grant | Refusal, evidence: Evidence) -> No
     for judged in answer.judged.splitlines():
         limit, _, figures = judged.partition(" ")
         story.add("", f"kept {limit}: {readable(figures)}", answer.t_ms)
-    if isinstance(answer, Refusal):
+    if isinstance(answer, Denial):
         story.add("", f"broke {answer.reason}: {readable(answer.figures)}", answer.t_ms)
 
 

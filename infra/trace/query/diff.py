@@ -39,8 +39,10 @@ Decision = tuple[int, str, str, str]
 
 
 def _decisions(facts: Facts) -> list[Decision]:
-    granted = [(g.t_ms, g.asset, "granted", f"{g.qty:f} at {g.price:f}") for _, g in facts.grants()]
-    refused = [(r.t_ms, r.asset, "refused", f"{r.reason} {r.figures}") for _, r in facts.refusals()]
+    approved = [
+        (g.t_ms, g.asset, "granted", f"{g.qty:f} at {g.price:f}") for _, g in facts.approvals()
+    ]
+    refused = [(r.t_ms, r.asset, "refused", f"{r.reason} {r.figures}") for _, r in facts.denials()]
     closed = [
         (
             o.intent.decided_ms,
@@ -56,7 +58,7 @@ def _decisions(facts: Facts) -> list[Decision]:
         for _, t in facts.trades()
         if t.decided_ms is None
     ]
-    return sorted([*granted, *refused, *closed, *stopped])
+    return sorted([*approved, *refused, *closed, *stopped])
 
 
 def _plain(value: Decimal) -> str:

@@ -61,7 +61,7 @@ class Evidence:
 
     def answer(self, t_ms: int) -> Found | None:
         """Return the message in which the portfolio decided a wish of a close."""
-        for kind, name in (("EntryGranted", "grant"), ("EntryRefused", "refusal")):
+        for kind, name in (("EntryApproved", "approval"), ("EntryDenied", "denial")):
             for found, told in self._told(kind):
                 fields = fields_of(told.payload)[name]
                 if fields["t_ms"] == t_ms and fields["asset"] == self._asset:

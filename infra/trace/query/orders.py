@@ -31,16 +31,16 @@ def orders_of(facts: Facts) -> list[dict[str, Any]]:
     ]
     refused = [
         {
-            "id": refusal.client_order_id,
-            "asset": refusal.asset,
+            "id": denial.client_order_id,
+            "asset": denial.asset,
             "purpose": Purpose.ENTRY.value,
-            "candle_ms": refusal.t_ms,
+            "candle_ms": denial.t_ms,
             "outcome": "REFUSED",
-            "detail": f"{refusal.reason} {refusal.figures}",
+            "detail": f"{denial.reason} {denial.figures}",
             "message": _message(source.message_id),
             "fact_id": source.fact_id,
         }
-        for source, refusal in facts.refusals()
+        for source, denial in facts.denials()
     ]
     return sorted([*orders, *refused], key=lambda row: row["fact_id"])
 

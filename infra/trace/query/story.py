@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.errors import ConfigError
-from domain.trading.decisions import Refusal
+from domain.trading.decisions import Denial
 from domain.trading.orders import OrderStatus, Purpose, client_order_id
 from domain.trading.positions import Execution
 from infra.process.times import show_time
@@ -78,8 +78,8 @@ def _order_of(message_id: int | None, facts: Facts) -> str | None:
 
 
 def _tell(case: Case, reader: TraceReader) -> Story:
-    cross_ms = None if case.answer is None else case.answer.cross_ms
-    evidence = Evidence(reader, case.asset, (cross_ms or case.t_ms), case.end_ms)
+    signal_ms = None if case.answer is None else case.answer.signal_ms
+    evidence = Evidence(reader, case.asset, (signal_ms or case.t_ms), case.end_ms)
     story = Story(title=_title(case))
     _tell_market(story, case, evidence)
     if case.answer is not None:
@@ -95,7 +95,7 @@ def _tell(case: Case, reader: TraceReader) -> Story:
 
 
 def _title(case: Case) -> str:
-    if isinstance(case.answer, Refusal):
+    if isinstance(case.answer, Denial):
         return (
             f"{case.asset}: wish to enter at {show_time(case.t_ms)} refused: {case.answer.reason}"
         )
@@ -115,25 +115,25 @@ def _title(case: Case) -> str:
 def _tell_market(story: Story, case: Case, evidence: Evidence) -> None:
     tell_candle(story, case.t_ms, evidence)
     report, reporter = evidence.report(case.t_ms)
-    wish = None if report is None else report["wish"]
-    if wish is None:
+    signal = None if report is None else report["signal"]
+    if signal is None:
         story.missing += ["cross", "wish"]
         return
-    _tell_cross(story, case, wish, evidence)
-    text = f"volatility {wish['volatility']:.5f}, strength {wish['regime_strength']:.5f}"
+    _tell_cross(story, case, signal, evidence)
+    text = f"volatility {signal['volatility']:.5f}, strength {signal['regime_strength']:.5f}"
     story.add("wish", text, case.t_ms, reporter)
 
 
-def _tell_cross(story: Story, case: Case, wish: dict[str, Any], evidence: Evidence) -> None:
-    cross_ms = wish["cross_ms"]
-    age_min = (case.t_ms - cross_ms) // 60_000
-    what = wish.get("crosses") or "a bearish cross"
-    text = f"{what} at {show_time(cross_ms)}, {age_min} min old"
-    after, crossed = evidence.report(cross_ms)
-    before, _ = evidence.report_before(cross_ms)
+def _tell_cross(story: Story, case: Case, signal: dict[str, Any], evidence: Evidence) -> None:
+    signal_ms = signal["signal_ms"]
+    age_min = (case.t_ms - signal_ms) // 60_000
+    what = signal.get("crosses") or "a bearish cross"
+    text = f"{what} at {show_time(signal_ms)}, {age_min} min old"
+    after, crossed = evidence.report(signal_ms)
+    before, _ = evidence.report_before(signal_ms)
     if before is not None and after is not None:
         text += f"; {levels_text(before)} became {levels_text(after)}"
-    story.add("cross", text, cross_ms, crossed)
+    story.add("cross", text, signal_ms, crossed)
 
 
 def _tell_order(story: Story, order: StoredOrder, evidence: Evidence) -> None:

@@ -16,7 +16,7 @@ from infra.venues.bybit.obstacles import Obstacles
 from infra.venues.bybit.rest import BybitRest
 from infra.venues.bybit.shapes.account import FeeRates, MarginMode
 from infra.venues.bybit.shapes.market import Listing
-from infra.venues.bybit.shapes.positions import VenuePosition
+from infra.venues.bybit.shapes.positions import PositionRow
 from infra.venues.bybit.shapes.queries import plain, symbol_of
 
 _UNIFIED = range(3, 7)
@@ -32,7 +32,7 @@ class PreparedAsset:
 
     asset: str
     listing: Listing
-    position: VenuePosition
+    position: PositionRow
     """As read back; its leverage is the settings'."""
     fees: FeeRates | None
     """None in demo trading."""
@@ -170,7 +170,7 @@ class _Preparation:
 
     # Both.
 
-    def _is_blocked(self, difference: str, rows: Iterable[VenuePosition]) -> bool:
+    def _is_blocked(self, difference: str, rows: Iterable[PositionRow]) -> bool:
         """Tell whether a position forbids a change, and note it."""
         opened = [f"{plain(row.qty)} {row.symbol}" for row in rows if not row.is_flat]
         if opened:
@@ -200,7 +200,7 @@ class _Preparation:
         return False
 
 
-def unwatched(opened: Iterable[VenuePosition], assets: Iterable[AssetRules]) -> list[str]:
+def unwatched(opened: Iterable[PositionRow], assets: Iterable[AssetRules]) -> list[str]:
     """Return in words the open positions that no asset of the settings answers for."""
     traded = {asset.instrument.symbol for asset in assets}
     return [
@@ -212,5 +212,5 @@ def unwatched(opened: Iterable[VenuePosition], assets: Iterable[AssetRules]) -> 
     ]
 
 
-def _is_one_way(rows: Sequence[VenuePosition]) -> bool:
+def _is_one_way(rows: Sequence[PositionRow]) -> bool:
     return [row.position_idx for row in rows] == [0]

@@ -12,7 +12,7 @@ from loguru import logger
 from domain.errors import AccessDeniedError, OrderRefusedError, UnavailableError
 from domain.market.instruments import Side
 from domain.trading.orders import OrderRequest, OrderStatus, OrderUpdate, RestingOrder
-from domain.trading.positions import ZERO, Execution, Holding, Stray
+from domain.trading.positions import ZERO, Execution, UnmanagedPosition, VenuePosition
 from domain.trading.sizing import ProtectiveLevels
 from domain.trading.transfers import Transfer
 from infra.net.pool import Subscription
@@ -21,7 +21,7 @@ from infra.venues.bybit.errors import UnknownOutcomeError
 from infra.venues.bybit.public_stream import PublicStream
 from infra.venues.bybit.rest import BybitRest
 from infra.venues.bybit.shapes.market import Ticker
-from infra.venues.bybit.shapes.positions import VenuePosition
+from infra.venues.bybit.shapes.positions import PositionRow
 
 RECV_WINDOW_MS = 5_000
 MARK_EVERY_S = 0.5
@@ -128,10 +128,10 @@ class BybitExchange:
         found = self._rest.executions(self._symbols[asset], since_ms)
         return sorted(found.executions, key=lambda execution: execution.ts_ms)
 
-    def holding(self, asset: str) -> Holding:
+    def venue_position(self, asset: str) -> VenuePosition:
         """Return the open position and its stops."""
         position = self._rest.position(self._symbols[asset])
-        return Holding(
+        return VenuePosition(
             signed_qty=-position.qty if position.side is Side.SELL else position.qty,
             stop_loss=position.stop_loss,
             take_profit=position.take_profit,
@@ -197,11 +197,11 @@ class BybitExchange:
         """Return the wallet balance, USDT."""
         return self._rest.wallet().balance
 
-    def strays(self) -> Sequence[Stray]:
+    def unmanaged_positions(self) -> Sequence[UnmanagedPosition]:
         """Return the open positions in symbols that are not traded here."""
         ours = frozenset(self._symbols.values())
         return [
-            Stray(
+            UnmanagedPosition(
                 symbol=position.symbol,
                 signed_qty=-position.qty if position.side is Side.SELL else position.qty,
                 avg_entry_price=position.avg_entry_price,
@@ -225,7 +225,7 @@ class BybitExchange:
         if listener is not None:
             listener.on_execution(execution)
 
-    def on_position(self, asset: str, position: VenuePosition) -> None:
+    def on_position(self, asset: str, position: PositionRow) -> None:
         """Let a position without a stop loss be seen to; quantities are booked from executions."""
         listener = self._listener(asset)
         if listener is not None and position.qty and position.stop_loss is None:

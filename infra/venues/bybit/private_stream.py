@@ -23,7 +23,7 @@ from infra.net.timing import StreamTiming
 from infra.venues.bybit.shapes.executions import execution_of
 from infra.venues.bybit.shapes.messages import Item, Refusals, items_of, sent_ms_of, symbol_of_item
 from infra.venues.bybit.shapes.orders import order_of
-from infra.venues.bybit.shapes.positions import VenuePosition, position_of
+from infra.venues.bybit.shapes.positions import PositionRow, position_of
 from infra.venues.bybit.shapes.row import Row
 
 TOPICS = ("order", "execution", "position")
@@ -41,7 +41,7 @@ class PrivateListener(Protocol):
     def on_execution(self, execution: Execution) -> None:
         """Take an execution, or a funding payment. May repeat one."""
 
-    def on_position(self, asset: str, position: VenuePosition) -> None:
+    def on_position(self, asset: str, position: PositionRow) -> None:
         """Take a position; sent also where nothing changed."""
 
     def on_unreadable(self, topic: str) -> None:

@@ -16,7 +16,7 @@ from infra.venues.bybit.endpoints.orders import OrderCalls
 from infra.venues.bybit.endpoints.positions import PositionCalls
 from infra.venues.bybit.http.client import PATIENCE, Credentials, Patience
 from infra.venues.bybit.http.meter import RequestStats
-from infra.venues.bybit.http.transport import Wire
+from infra.venues.bybit.http.transport import RestTransport
 
 
 class BybitRest(MarketCalls, OrderCalls, PositionCalls, AccountCalls):
@@ -48,7 +48,7 @@ class BybitRest(MarketCalls, OrderCalls, PositionCalls, AccountCalls):
             monotonic_s: seconds, for budgets and round trips.
             sleep: waits some seconds.
         """
-        wire = Wire(
+        wire = RestTransport(
             credentials,
             base_url,
             limiter=limiter,

@@ -15,7 +15,7 @@ from infra.venues.bybit.shapes.market import Listing
 from infra.venues.paper.account import PaperAccount
 from infra.venues.paper.exchange import PaperExchange
 from infra.venues.paper.memory import Memory
-from infra.venues.paper.offline_catch_up import Unseen
+from infra.venues.paper.offline_catch_up import OfflineCatchUp
 
 
 class PaperConnection:
@@ -39,7 +39,7 @@ class PaperConnection:
         self._market = market
         self._account = PaperAccount(rules, Memory(file))
         self._candle_ms = rules.strategy.candle_ms
-        self._unseen: Unseen | None = None
+        self._unseen: OfflineCatchUp | None = None
         self._subscriptions: list[Subscription] = []
         self.wallet = None
         self.exchange = PaperExchange(
@@ -57,7 +57,7 @@ class PaperConnection:
             UnavailableError: the venue does not answer.
         """
         listings = _listings(self._market, rules)
-        self._unseen = Unseen(
+        self._unseen = OfflineCatchUp(
             self._account,
             self.exchange,
             self._market.rest,
@@ -103,10 +103,10 @@ class PaperConnection:
         if self._unseen is not None:
             self._unseen.close()
 
-    def _on_connected(self, asset: str, unseen: Unseen, _down_s: float) -> None:
+    def _on_connected(self, asset: str, unseen: OfflineCatchUp, _down_s: float) -> None:
         unseen.on_connected(asset)
 
-    def _on_lost(self, asset: str, unseen: Unseen, _why: str) -> None:
+    def _on_lost(self, asset: str, unseen: OfflineCatchUp, _why: str) -> None:
         self.exchange.forget_price(asset)
         unseen.on_lost(asset)
 

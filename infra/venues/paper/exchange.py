@@ -10,7 +10,7 @@ from typing import Protocol
 from domain.errors import BadDataError, FencedError, UnavailableError
 from domain.trading.matching import CandlePrices, Event
 from domain.trading.orders import OrderRequest, OrderStatus, OrderUpdate, RestingOrder
-from domain.trading.positions import FLAT, ZERO, Execution, Holding, Position
+from domain.trading.positions import FLAT, ZERO, Execution, Position, VenuePosition
 from domain.trading.sizing import ProtectiveLevels
 from infra.venues.bybit.errors import AlreadyAcceptedError, NeverSentError
 from infra.venues.bybit.rest import BybitRest
@@ -102,14 +102,14 @@ class PaperExchange:
         with self._lock:
             return [e for e in self._account.engine.executions(asset) if e.ts_ms >= since_ms]
 
-    def holding(self, asset: str) -> Holding:
+    def venue_position(self, asset: str) -> VenuePosition:
         """Return the open position and its stops."""
         with self._lock:
             engine = self._account.engine
             position, stops = engine.positions.get(asset), engine.stops.get(asset)
         if position is None:
             return FLAT
-        return Holding(
+        return VenuePosition(
             signed_qty=position.signed_qty,
             stop_loss=None if stops is None else stops.stop_loss,
             take_profit=None if stops is None else stops.take_profit,

@@ -31,7 +31,7 @@ class _Gap:
     """None: it lasts."""
 
 
-class Unseen:
+class OfflineCatchUp:
     """Looks after all assets from a thread of its own."""
 
     def __init__(

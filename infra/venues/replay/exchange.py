@@ -12,7 +12,7 @@ from domain.market.instruments import Candle, exact
 from domain.rules import TradingRules
 from domain.trading.matching import Event, MatchingEngine
 from domain.trading.orders import OrderRequest, OrderUpdate, Purpose, RestingOrder
-from domain.trading.positions import FLAT, Execution, Holding
+from domain.trading.positions import FLAT, Execution, VenuePosition
 from domain.trading.sizing import ProtectiveLevels
 from infra.venues.replay.clock import ReplayClock
 from infra.venues.replay.subscribers import Seat, Subscribers
@@ -70,13 +70,13 @@ class ReplayExchange:
         with self._lock:
             return [e for e in self.engine.executions(asset) if e.ts_ms >= since_ms]
 
-    def holding(self, asset: str) -> Holding:
+    def venue_position(self, asset: str) -> VenuePosition:
         """Return the open position and its stops."""
         with self._lock:
             position, stops = self.engine.positions.get(asset), self.engine.stops.get(asset)
         if position is None:
             return FLAT
-        return Holding(
+        return VenuePosition(
             signed_qty=position.signed_qty,
             stop_loss=None if stops is None else stops.stop_loss,
             take_profit=None if stops is None else stops.take_profit,

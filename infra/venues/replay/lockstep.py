@@ -71,7 +71,7 @@ class LockStep:
 
         A portfolio that crashed over it waits once more, from its restart.
         """
-        window_ms = self._rules.grant.coordination_window_ms
+        window_ms = self._rules.approval.coordination_window_ms
         until_ms = t_ms + window_ms
         while self.clock.step(until_ms):
             if not self._wait_quiet():

@@ -6,18 +6,18 @@ from infra.venues.simulator.entry import OrderEntry
 from infra.venues.simulator.faults.book import FaultBook
 from infra.venues.simulator.faults.of_venue import VenueFaults
 from infra.venues.simulator.gate import Gate, RateLimits
-from infra.venues.simulator.manual.actions import Hand
-from infra.venues.simulator.manual.fault_executor import Acts
-from infra.venues.simulator.memory.event_log import Chronicle
+from infra.venues.simulator.manual.actions import ManualActions
+from infra.venues.simulator.manual.fault_executor import FaultExecutor
+from infra.venues.simulator.memory.event_log import EventLog
 from infra.venues.simulator.memory.restoring import check_symbols, restore_market, restore_venue
 from infra.venues.simulator.memory.state_file import Memory, StateFile
 from infra.venues.simulator.opening import opening
 from infra.venues.simulator.options import SimulatorOptions
 from infra.venues.simulator.prices.funding import Funding
 from infra.venues.simulator.prices.market import Market, tick_ms
-from infra.venues.simulator.streams.client_session import Reception
+from infra.venues.simulator.streams.client_session import ClientSession
 from infra.venues.simulator.streams.hub import Hub
-from infra.venues.simulator.streams.market_publisher import Tape
+from infra.venues.simulator.streams.market_publisher import MarketPublisher
 from infra.venues.simulator.streams.tickers import Tickers
 from infra.venues.simulator.tasks import Tasks
 from infra.venues.simulator.timeline import Timeline
@@ -57,12 +57,12 @@ class Simulator:
         self.limits = RateLimits(ip_limit=options.ip_limit)
         self.tickers = Tickers(self.market, options.fills, self.funding)
         self.hub = Hub(self.clock, self.faults, self.wire, self.seed)
-        self.reception = Reception(
+        self.reception = ClientSession(
             self.hub, self.gate, self.clock, self.faults, self.wire, self.tickers, self.seed
         )
         # Orders, positions and money.
         self.account = Account(options.fills, self.market.instruments)
-        self.chronicle = Chronicle(
+        self.chronicle = EventLog(
             self.state, self.hub, self.account, self.market, lambda: self.venue
         )
         chances = VenueFaults(self.faults)
@@ -74,9 +74,9 @@ class Simulator:
             self.venue, self.clock, self.faults, self.chronicle, self.tasks, self.seed
         )
         # What moves them.
-        tape = Tape(self.tickers, self.hub, self.clock, self.faults)
-        self.hand = Hand(self.market, self.venue, tape, self.chronicle)
-        self.acts = Acts(
+        tape = MarketPublisher(self.tickers, self.hub, self.clock, self.faults)
+        self.hand = ManualActions(self.market, self.venue, tape, self.chronicle)
+        self.acts = FaultExecutor(
             self.faults, self.hand, self.market, self.hub, self.wire, self.chronicle, self.tasks
         )
         self.timeline = Timeline(

@@ -6,7 +6,7 @@ import random
 from infra.venues.simulator.clock import Clock
 from infra.venues.simulator.faults.book import FaultBook
 from infra.venues.simulator.faults.kinds import Kind
-from infra.venues.simulator.memory.event_log import Chronicle
+from infra.venues.simulator.memory.event_log import EventLog
 from infra.venues.simulator.records import VenueOrder
 from infra.venues.simulator.tasks import Tasks
 from infra.venues.simulator.trading.requests import NewOrder
@@ -23,7 +23,7 @@ class OrderEntry:
         venue: Venue,
         clock: Clock,
         faults: FaultBook,
-        chronicle: Chronicle,
+        chronicle: EventLog,
         tasks: Tasks,
         seed: int,
     ) -> None:

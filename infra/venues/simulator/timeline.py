@@ -3,12 +3,12 @@
 import asyncio
 
 from infra.venues.simulator.clock import Clock
-from infra.venues.simulator.manual.fault_executor import Acts
-from infra.venues.simulator.memory.event_log import Chronicle
+from infra.venues.simulator.manual.fault_executor import FaultExecutor
+from infra.venues.simulator.memory.event_log import EventLog
 from infra.venues.simulator.prices.candles import CandleClosed, Tick
 from infra.venues.simulator.prices.funding import Funding
 from infra.venues.simulator.prices.market import Market
-from infra.venues.simulator.streams.market_publisher import Tape
+from infra.venues.simulator.streams.market_publisher import MarketPublisher
 from infra.venues.simulator.trading.venue import Venue
 
 
@@ -21,9 +21,9 @@ class Timeline:
         market: Market,
         funding: Funding,
         venue: Venue,
-        tape: Tape,
-        chronicle: Chronicle,
-        acts: Acts,
+        tape: MarketPublisher,
+        chronicle: EventLog,
+        acts: FaultExecutor,
     ) -> None:
         """Stand where the market stands."""
         self._clock = clock

@@ -43,7 +43,7 @@ def differences(
 
 
 def violations(
-    records: Records, journal: JournalView, rules: TradingRules, *, naked_limit_ms: float
+    records: Records, journal: JournalView, rules: TradingRules, *, unprotected_limit_ms: float
 ) -> list[str]:
     """Return which promises were broken in the whole run.
 
@@ -51,13 +51,13 @@ def violations(
         records: of the exchange.
         journal: of the system.
         rules: under which it traded.
-        naked_limit_ms: how long a position may have stood without a stop, exchange time.
+        unprotected_limit_ms: how long a position may have stood without a stop, exchange time.
     """
     return [
         *_sent_twice(records),
         *_accepted_after_all(records, journal),
         *_without_intent_or_grant(records, journal),
-        *_naked(records, naked_limit_ms),
+        *_unprotected(records, unprotected_limit_ms),
         *_over_exposed(journal, rules),
         *_unlike_trades(journal),
         *forgotten(accepted(records), journal, rules),
@@ -163,7 +163,7 @@ def _accepted_after_all(records: Records, journal: JournalView) -> Iterator[str]
 
 
 def _without_intent_or_grant(records: Records, journal: JournalView) -> Iterator[str]:
-    granted = {grant.client_order_id for _, grant in journal.grants}
+    approved = {approval.client_order_id for _, approval in journal.approvals}
     for row in records["orders"]:
         link_id = row["orderLinkId"]
         if not _OURS.fullmatch(link_id):
@@ -174,7 +174,7 @@ def _without_intent_or_grant(records: Records, journal: JournalView) -> Iterator
             continue
         if journal.intended_ms[link_id] > int(row["createdTime"]) + CLOCK_SLACK_MS:
             yield f"{link_id} was sent before its intent was stored"
-        if order.intent.purpose is Purpose.ENTRY and link_id not in granted:
+        if order.intent.purpose is Purpose.ENTRY and link_id not in approved:
             yield f"{link_id} was sent without a grant"
         request, sent = order.intent.request, Decimal(row["qty"])
         # A position may shrink while its close is under way, and the exchange then cuts the close.
@@ -183,7 +183,7 @@ def _without_intent_or_grant(records: Records, journal: JournalView) -> Iterator
             yield f"{link_id} was sent with {sent}, intended {request.qty}"
 
 
-def _naked(records: Records, limit_ms: float) -> Iterator[str]:
+def _unprotected(records: Records, limit_ms: float) -> Iterator[str]:
     since: dict[str, int] = {}
     for record in records["stops"]:
         symbol, ts_ms = record["symbol"], record["ts_ms"]
@@ -204,19 +204,19 @@ def _over_exposed(journal: JournalView, rules: TradingRules) -> Iterator[str]:
         for fact_id, update in reversed(journal.updates)
         if update.status in (*_NEVER_SENT, OrderStatus.CANCELED, OrderStatus.FILLED)
     }
-    for place, (fact_id, grant) in enumerate(journal.grants):
+    for place, (fact_id, approval) in enumerate(journal.approvals):
         balance, held = rules.fills.initial_balance, dict[str, Decimal]()
         for other_id, cash, position in booked:
             if other_id < fact_id:
                 balance += cash
                 asset, notional = position
                 held[asset] = notional
-        for _, earlier in journal.grants[:place]:
+        for _, earlier in journal.approvals[:place]:
             if ended.get(earlier.client_order_id, fact_id + 1) > fact_id:
                 held[earlier.asset] = max(held.get(earlier.asset, ZERO), earlier.notional)
-        exposure = sum(held.values(), ZERO) + grant.notional
-        if exposure > balance * rules.grant.max_total_exposure * _IN_FLIGHT:
-            yield f"{grant.client_order_id} was granted at an exposure of {exposure:.0f}"
+        exposure = sum(held.values(), ZERO) + approval.notional
+        if exposure > balance * rules.approval.max_total_exposure * _IN_FLIGHT:
+            yield f"{approval.client_order_id} was granted at an exposure of {exposure:.0f}"
 
 
 def _unlike_trades(journal: JournalView) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from domain.facts import Order
 from domain.operator.commands import OperatorCommand
 from domain.portfolio.protection import ProtectionState
-from domain.trading.decisions import Grant
+from domain.trading.decisions import Approval
 from domain.trading.orders import OrderUpdate
 from domain.trading.positions import Execution, Trade
 from domain.trading.transfers import Transfer
@@ -28,7 +28,7 @@ class JournalView:
     """When each intent was stored, exchange time, by client order id."""
     intended_at: dict[str, int]
     """Their fact ids."""
-    grants: list[tuple[int, Grant]]
+    approvals: list[tuple[int, Approval]]
     samples: list[tuple[int, ProtectionState]]
     trades: list[Trade]
     transfers: tuple[Transfer, ...] = ()
@@ -88,8 +88,8 @@ def _read(database: sqlite3.Connection) -> JournalView:
         updates=updates,
         intended_ms={row["client_order_id"]: row["recorded_ms"] for row in intents},
         intended_at={row["client_order_id"]: row["fact_id"] for row in intents},
-        grants=[
-            (row["fact_id"], rows.value_of(Grant, row))
+        approvals=[
+            (row["fact_id"], rows.value_of(Approval, row))
             for row in ask("SELECT * FROM decision_grant ORDER BY fact_id, place")
         ],
         samples=[

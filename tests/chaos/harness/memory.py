@@ -31,13 +31,13 @@ def forgotten(
 
 def _crosses_used_twice(journal: JournalView) -> Iterator[str]:
     used = Counter(
-        (order.intent.request.asset, order.intent.cross_ms)
+        (order.intent.request.asset, order.intent.signal_ms)
         for order in journal.orders.values()
         if order.intent.purpose is Purpose.ENTRY and order.state.filled_qty
     )
-    for (asset, cross_ms), times in used.items():
+    for (asset, signal_ms), times in used.items():
         if times > 1:
-            yield f"{asset}: the cross of {cross_ms} was used {times} times"
+            yield f"{asset}: the cross of {signal_ms} was used {times} times"
 
 
 def _forgotten_protection(journal: JournalView) -> Iterator[str]:
@@ -67,13 +67,13 @@ def _forgotten_cooldowns(journal: JournalView, rules: TradingRules) -> Iterator[
     trades: dict[str, list[Trade]] = defaultdict(list)
     for trade in journal.trades:
         trades[trade.asset].append(trade)
-    for _, grant in journal.grants:
+    for _, approval in journal.approvals:
         cooldown = AssetCooldown(rules.cooldown)
-        for trade in trades[grant.asset]:
-            if trade.exit_ms < grant.t_ms - rules.strategy.candle_ms:
+        for trade in trades[approval.asset]:
+            if trade.exit_ms < approval.t_ms - rules.strategy.candle_ms:
                 cooldown.apply(trade)
-        if cooldown.is_active(grant.t_ms):
-            yield f"{grant.client_order_id} was granted in a cooldown"
+        if cooldown.is_active(approval.t_ms):
+            yield f"{approval.client_order_id} was granted in a cooldown"
 
 
 def _barred_entries(
@@ -98,10 +98,10 @@ def _barred_entries(
             yield f"{order_id} was sent during a halt"
         if state is not None and (intent.protection_epoch or 0) < state.epoch:
             yield f"{order_id} was sent in epoch {state.epoch}, granted in an older one"
-    for fact_id, grant in journal.grants:
+    for fact_id, approval in journal.approvals:
         state = _before(fact_id, journal.samples)
-        if state is not None and grant.t_ms < state.cooldown_end_ms:
-            yield f"{grant.client_order_id} was granted in a cooldown of the portfolio"
+        if state is not None and approval.t_ms < state.cooldown_end_ms:
+            yield f"{approval.client_order_id} was granted in a cooldown of the portfolio"
 
 
 def _before(fact_id: int, samples: list[tuple[int, ProtectionState]]) -> ProtectionState | None:

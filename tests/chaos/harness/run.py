@@ -26,7 +26,7 @@ from tests.chaos.harness.plan import (
     Plan,
 )
 from tests.chaos.harness.processes import ChaosError
-from tests.chaos.harness.scenario import STOP_S, Commands, Outcome, Stage
+from tests.chaos.harness.scenario import STOP_S, ChaosScenario, Commands, Outcome
 
 _MEET_S = 8.0
 """For which the last life waits for what has not happened yet, before all is healed."""
@@ -54,7 +54,9 @@ def play(plan: Plan, folder: Path, commands: Commands) -> Outcome:
     folder.mkdir(parents=True)
     try:
         with contextlib.ExitStack() as stack:
-            stage = Stage(plan.seed, folder, commands, stack, max_restarts=plan.max_restarts)
+            stage = ChaosScenario(
+                plan.seed, folder, commands, stack, max_restarts=plan.max_restarts
+            )
             outcome = stage.outcome
             faults: dict[int, str] = {}
             for life in plan.lives:
@@ -72,7 +74,7 @@ def play(plan: Plan, folder: Path, commands: Commands) -> Outcome:
     return outcome
 
 
-def _live(stage: Stage, life: Life, stack: contextlib.ExitStack) -> dict[int, str]:
+def _live(stage: ChaosScenario, life: Life, stack: contextlib.ExitStack) -> dict[int, str]:
     """Live one life to its end; returns its faults by the exchange's numbers."""
     hits = stage.outcome.hits
     system = stage.start_system(life.drills)
@@ -115,7 +117,7 @@ def lock_journal(file: Path, seconds: float, on_locked: Callable[[], object]) ->
     return thread
 
 
-def _await_all(stage: Stage, faults: Iterable[int]) -> None:
+def _await_all(stage: ChaosScenario, faults: Iterable[int]) -> None:
     """Wait until every fault has met what it is about, but not for ever."""
     deadline_s = time.monotonic() + _MEET_S
     while time.monotonic() < deadline_s:
@@ -125,7 +127,7 @@ def _await_all(stage: Stage, faults: Iterable[int]) -> None:
         time.sleep(_POLL_S)
 
 
-def _count_faults(stage: Stage, faults: dict[int, str]) -> None:
+def _count_faults(stage: ChaosScenario, faults: dict[int, str]) -> None:
     """Note which faults really happened, by the word of the exchange."""
     hits = stage.outcome.hits
     for fault in _faults(stage):
@@ -133,7 +135,7 @@ def _count_faults(stage: Stage, faults: dict[int, str]) -> None:
             hits[faults[fault["id"]]] += fault["fired"]
 
 
-def _count_events(stage: Stage) -> None:
+def _count_events(stage: ChaosScenario) -> None:
     """Note what else really happened, by the system's own log and journal."""
     hits = stage.outcome.hits
     hits.update(struck(stage.log_lines()))
@@ -148,7 +150,7 @@ def struck(lines: Iterable[str]) -> Counter[str]:
     return Counter(found)
 
 
-def _faults(stage: Stage) -> list[dict[str, Any]]:
+def _faults(stage: ChaosScenario) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = stage.exchange.state()["faults"]
     return found
 

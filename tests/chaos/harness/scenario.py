@@ -56,7 +56,7 @@ class Outcome:
     seconds: float = 0.0
 
 
-class Stage:
+class ChaosScenario:
     """One exchange and, one after the other, the lives of one system."""
 
     def __init__(
@@ -150,8 +150,10 @@ class Stage:
         journal, records = read_journal(self.journal), self.exchange.records()
         limit_s = self.outcome.longest_away_s + disturbed_s + _SLACK_S
         rules = self._commands.rules
-        naked_ms = rules.risk.naked_position_ms + limit_s * 1000 * SPEED
-        self.outcome.problems += violations(records, journal, rules, naked_limit_ms=naked_ms)
+        unprotected_ms = rules.risk.unprotected_position_ms + limit_s * 1000 * SPEED
+        self.outcome.problems += violations(
+            records, journal, rules, unprotected_limit_ms=unprotected_ms
+        )
         self.outcome.trades = len(journal.trades)
         self.outcome.orders = len(records["orders"])
 

@@ -11,7 +11,7 @@ import psutil
 
 from tests.chaos.harness.journal_view import read_pens
 from tests.chaos.harness.processes import ChaosError, Process
-from tests.chaos.harness.scenario import SPEED, Commands, Outcome, Stage
+from tests.chaos.harness.scenario import SPEED, ChaosScenario, Commands, Outcome
 
 CUT_EVERY_S = 5.0
 """Each cut ends every stream that stands; their back-off lets them stand again in half a minute."""
@@ -88,7 +88,7 @@ def soak(
     """
     folder.mkdir(parents=True)
     with contextlib.ExitStack() as stack:
-        stage = Stage(seed, folder, commands, stack)
+        stage = ChaosScenario(seed, folder, commands, stack)
         found = SoakOutcome(outcome=stage.outcome)
         system = stage.start_system([DRILL])
         joined: list[int] = []
@@ -161,7 +161,7 @@ def _most(samples: Sequence[Sample], name: str) -> int:
     return max(int(getattr(sample, name)) for sample in samples)
 
 
-def _sample(stage: Stage, system: Process, at_s: float) -> Sample:
+def _sample(stage: ChaosScenario, system: Process, at_s: float) -> Sample:
     process = psutil.Process(system.pid)
     return Sample(
         at_s=at_s,
@@ -183,6 +183,6 @@ def _size_mb(files: Iterable[Path]) -> float:
     return total / _MB
 
 
-def _restarts(stage: Stage) -> int:
+def _restarts(stage: ChaosScenario) -> int:
     """Return how often an actor took its pen again."""
     return sum(holder - 1 for holder in read_pens(stage.journal).values())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from actors.core.envelope import Origin
-from bin.bootstrap.desk import OperatorDesk
+from bin.bootstrap.command_service import CommandService
 from domain.errors import JournalError, TradingError
 from domain.operator.commands import CommandName
 from domain.operator.replies import Reply, ReplyCode
@@ -33,7 +33,7 @@ def done() -> list[str]:
 
 
 @pytest.fixture
-def desk(here: Floor, tmp_path: Path, done: list[str]) -> Iterator[OperatorDesk]:
+def commands(here: Floor, tmp_path: Path, done: list[str]) -> Iterator[CommandService]:
     """Return a desk of a run in which nobody can store anything."""
     journals = here.run.ports.journals
     usual, journals.before_write = journals.before_write, partial(refuse, damage=Damage.READ_ONLY)
@@ -46,7 +46,7 @@ def desk(here: Floor, tmp_path: Path, done: list[str]) -> Iterator[OperatorDesk]
         done.append(level)
         return Reply(code=ReplyCode.DONE, title="logging")
 
-    made = OperatorDesk(here.run, tmp_path, reload, {CommandName.LOG: log})
+    made = CommandService(here.run, tmp_path, reload, {CommandName.LOG: log})
     with ExitStack() as held:
         held.callback(setattr, journals, "before_write", usual)
         held.callback(made.close)
@@ -56,9 +56,11 @@ def desk(here: Floor, tmp_path: Path, done: list[str]) -> Iterator[OperatorDesk]
 
 
 @pytest.mark.parametrize("question", ["status", "risk", "daily", "trades"])
-def test_a_question_is_answered_with_a_warning_each_time(desk: OperatorDesk, question: str) -> None:
+def test_a_question_is_answered_with_a_warning_each_time(
+    commands: CommandService, question: str
+) -> None:
     for _ in range(2):
-        reply = desk.answer_text("cli", question)
+        reply = commands.answer_text("cli", question)
 
         assert reply.code is ReplyCode.DONE, reply
         assert "could not be noted" in reply.lines[-1]
@@ -67,14 +69,14 @@ def test_a_question_is_answered_with_a_warning_each_time(desk: OperatorDesk, que
 
 @pytest.mark.parametrize("order", ["reload", "log DEBUG", "restart asset/BTC"])
 def test_an_order_that_cannot_be_stored_is_refused_and_not_done(
-    here: Floor, desk: OperatorDesk, done: list[str], order: str
+    here: Floor, commands: CommandService, done: list[str], order: str
 ) -> None:
     def lives() -> list[int]:
         return [child.generation for child in here.run.supervisor.children()]
 
     before = lives()
 
-    reply = desk.answer_text("cli", order)
+    reply = commands.answer_text("cli", order)
 
     assert reply.code is ReplyCode.REFUSED
     assert reply.title.startswith(f"{order} is not done, because it cannot be stored")
@@ -82,16 +84,16 @@ def test_an_order_that_cannot_be_stored_is_refused_and_not_done(
     assert (done, lives()) == ([], before)
 
 
-def test_a_refused_access_is_no_error_of_the_door(desk: OperatorDesk) -> None:
-    desk.note_access("http/127.0.0.1", "GET /status", "wrong token")
+def test_a_refused_access_is_no_error_of_the_door(commands: CommandService) -> None:
+    commands.note_access("http/127.0.0.1", "GET /status", "wrong token")
 
-    assert desk.answer_text("cli", "version").code is ReplyCode.DONE
+    assert commands.answer_text("cli", "version").code is ReplyCode.DONE
 
 
-def test_a_panic_goes_on(here: Floor, desk: OperatorDesk) -> None:
-    assert "could not be noted" in desk.answer_text("cli", "panic").text
+def test_a_panic_goes_on(here: Floor, commands: CommandService) -> None:
+    assert "could not be noted" in commands.answer_text("cli", "panic").text
 
-    assert desk.answer_text("cli", "panic").code is ReplyCode.DONE
+    assert commands.answer_text("cli", "panic").code is ReplyCode.DONE
 
     here.run.ports.journals.before_write = lambda _database: None
 

@@ -40,7 +40,7 @@ def test_a_limit_without_a_figure_says_why() -> None:
 def test_what_is_open_is_shown_as_its_share_of_each_limit() -> None:
     pairs = {("BTC", "ETH"): 0.9, ("ETH", "BTC"): 0.9, ("SOL", "BTC"): 0.95, ("SOL", "ETH"): None}
     held = replace(PORTFOLIO, positions=HELD, correlations=pairs)
-    rules = changed(grant={"correlation_group_threshold": 0.8})
+    rules = changed(approval={"correlation_group_threshold": 0.8})
 
     found = now_of(replace(NOTHING, portfolio=held, granted=1), rules)
 
@@ -61,7 +61,7 @@ def test_the_ages_of_the_newest_close_and_cross_stand_beside_their_limits() -> N
         cooldown_minutes=0,
         cooldown_reason="",
         loss_streak=0,
-        newest_cross_ms=NOON_MS,
+        newest_signal_ms=NOON_MS,
     )
     present = replace(NOTHING, now_ms=NOON_MS + 12 * MINUTE_MS, assets={"BTC": btc})
 

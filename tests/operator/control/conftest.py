@@ -15,7 +15,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 @pytest.fixture
 def house(running: House) -> House:
-    running.desk.asked.clear()
-    running.desk.noted.clear()
-    running.desk.code = ReplyCode.DONE
+    running.commands.asked.clear()
+    running.commands.noted.clear()
+    running.commands.code = ReplyCode.DONE
     return running

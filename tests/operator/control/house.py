@@ -37,7 +37,7 @@ class Desk:
 
 @dataclass
 class House:
-    desk: Desk
+    commands: Desk
     server: ControlServer
     directory: Path
 
@@ -69,8 +69,10 @@ class House:
 def served(directory: Path, per_second: int) -> House:
     shipped = load_settings(None, environ={}, dotenv=None).control
     control = shipped.model_copy(update={"requests_per_second": per_second})
-    desk = Desk()
-    house = House(desk, ControlServer(control, directory, desk.answer, desk.note), directory)
+    commands = Desk()
+    house = House(
+        commands, ControlServer(control, directory, commands.answer, commands.note), directory
+    )
     while read_address(directory) is None:
         assert house.server._thread.is_alive()
         house.server._thread.join(0.01)

@@ -40,7 +40,7 @@ def test_a_question_and_a_change_reach_the_desk_with_who_asks(house: House) -> N
         {"code": "done", "title": "did trades 3", "lines": [], "table": None, "data": {"n": 1}},
     )
     assert told[0] == 200
-    assert house.desk.asked == [
+    assert house.commands.asked == [
         ("http/ctl-me", Command(name=CommandName.TRADES, argument="3"), False),
         ("http/api", Command(name=CommandName.CLOSE, argument="all"), True),
     ]
@@ -51,7 +51,7 @@ def test_a_question_and_a_change_reach_the_desk_with_who_asks(house: House) -> N
     [("refused", 409), ("confirm", 202), ("late", 504), ("wrong", 422)],
 )
 def test_how_a_command_ended_is_the_status(house: House, code: str, status: int) -> None:
-    house.desk.code = ReplyCode(code)
+    house.commands.code = ReplyCode(code)
 
     assert house.post("rearm")[0] == status
 
@@ -61,7 +61,7 @@ def test_without_the_token_nothing_is_done_and_that_is_noted(house: House, token
     status, answer = house.call("POST", "/panic", b"{}", token=token.encode().decode("latin-1"))
 
     assert (status, answer["code"]) == (401, "refused")
-    assert house.desk.asked == []
+    assert house.commands.asked == []
 
 
 @pytest.mark.parametrize("name", ["docs", "openapi.json", "status", "no-such-page"])
@@ -83,7 +83,7 @@ def test_no_page_is_shown_without_the_token(house: House, name: str) -> None:
 )
 def test_a_malformed_body_does_nothing(house: House, body: bytes) -> None:
     assert house.call("POST", "/panic", body)[0] == 422
-    assert house.desk.asked == []
+    assert house.commands.asked == []
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_malformed_body_does_nothing(house: House, body: bytes) -> None:
 )
 def test_an_argument_that_does_not_fit_does_nothing(house: House, name: str, argument: str) -> None:
     assert house.post(name, argument=argument)[0] == 422
-    assert house.desk.asked == []
+    assert house.commands.asked == []
 
 
 def test_a_misspelt_parameter_does_nothing(house: House) -> None:
@@ -99,7 +99,7 @@ def test_a_misspelt_parameter_does_nothing(house: House) -> None:
 
     assert status == 422
     assert "query argumnet: there is no such parameter" in told["title"]
-    assert house.desk.asked == []
+    assert house.commands.asked == []
 
 
 def test_a_huge_body_is_not_read(house: House) -> None:
@@ -107,7 +107,7 @@ def test_a_huge_body_is_not_read(house: House) -> None:
 
     chunks = iter([b" " * 1000] * 6)
     assert house.call("POST", "/panic", chunks)[0] == 413
-    assert house.desk.asked == []
+    assert house.commands.asked == []
 
 
 @pytest.mark.parametrize(
@@ -127,18 +127,18 @@ def test_what_comes_to_no_desk_is_noted_and_counted(
 
     assert house.call(method, path, body)[0] == status
 
-    assert house.desk.asked == []
-    assert house.desk.noted == [("http/127.0.0.1", f"{method} {path}", f"{status} {why}")]
+    assert house.commands.asked == []
+    assert house.commands.noted == [("http/127.0.0.1", f"{method} {path}", f"{status} {why}")]
     assert house.server._tally.counts()[status] == before + 1
 
 
 def test_what_the_desk_refuses_is_counted_and_left_to_it_to_store(house: House) -> None:
     before = house.server._tally.counts().get(422, 0)
-    house.desk.code = ReplyCode.WRONG
+    house.commands.code = ReplyCode.WRONG
 
     assert house.post("log", argument="loud")[0] == 422
 
-    assert house.desk.noted == []
+    assert house.commands.noted == []
     assert house.server._tally.counts()[422] == before + 1
 
 
@@ -149,10 +149,10 @@ def test_a_flood_is_refused_and_each_request_of_it_is_noted(tmp_path: Path) -> N
     finally:
         house.server.close()
 
-    assert found.count(200) == len(house.desk.asked) < 40
+    assert found.count(200) == len(house.commands.asked) < 40
     assert 429 in found
-    assert len(house.desk.noted) == found.count(429)
-    assert house.desk.noted[0][1:] == ("GET /status", "429 too many requests")
+    assert len(house.commands.noted) == found.count(429)
+    assert house.commands.noted[0][1:] == ("GET /status", "429 too many requests")
 
 
 def test_so_many_a_second_pass_a_bucket() -> None:
@@ -185,17 +185,17 @@ orders = st.fixed_dictionaries(
 def test_property_whatever_is_sent_is_answered_as_the_page_says(
     house: House, name: CommandName, body: Any, query: str
 ) -> None:
-    house.desk.asked.clear()
+    house.commands.asked.clear()
     escaped = "".join(f"%{byte:02x}" for byte in query.encode("utf-8", "surrogatepass"))
     method = "POST" if MANUALS[name].changes else "GET"
 
     status, answer = house.call(method, f"/{name}?argument={escaped}", json.dumps(body).encode())
 
     assert status in {200, 413, 422}
-    assert (status == 200) == bool(house.desk.asked)
+    assert (status == 200) == bool(house.commands.asked)
     if status == 200:
         assert answer["code"] == "done"
-        ((_, command, _),) = house.desk.asked
+        ((_, command, _),) = house.commands.asked
         assert re.fullmatch(r"\S{0,80}", command.argument)
 
 
@@ -221,4 +221,4 @@ def test_a_port_that_is_taken_is_told(house: House, tmp_path: Path) -> None:
     taken = shipped.model_copy(update={"port": address.port})
 
     with pytest.raises(ConfigError, match=r"control\.port.*cannot be listened on"):
-        ControlServer(taken, tmp_path, house.desk.answer, house.desk.note)
+        ControlServer(taken, tmp_path, house.commands.answer, house.commands.note)

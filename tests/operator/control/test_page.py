@@ -46,13 +46,13 @@ def operation(page: BaseSchema, name: CommandName) -> Any:
 def test_property_what_fits_the_page_is_answered_as_it_says(
     house: House, page: BaseSchema, name: CommandName, data: st.DataObject
 ) -> None:
-    house.desk.asked.clear()
+    house.commands.asked.clear()
     case = data.draw(operation(page, name).as_strategy())
 
     response = case.call_and_validate(headers=bearer(house))
 
     assert response.status_code in {200, 422}
-    assert [command.name for _, command, _ in house.desk.asked] == [name] * (
+    assert [command.name for _, command, _ in house.commands.asked] == [name] * (
         response.status_code == 200
     )
 
@@ -62,14 +62,14 @@ def test_property_what_fits_the_page_is_answered_as_it_says(
 def test_property_what_does_not_fit_the_page_changes_nothing(
     house: House, page: BaseSchema, name: CommandName, data: st.DataObject
 ) -> None:
-    house.desk.asked.clear()
+    house.commands.asked.clear()
     case = data.draw(operation(page, name).as_strategy(GenerationMode.NEGATIVE))
 
     response = case.call_and_validate(headers=bearer(house))
 
     # Whether it had to be refused, schemathesis has judged.
     assert response.status_code < 500
-    assert bool(house.desk.asked) == (response.status_code == 200)
+    assert bool(house.commands.asked) == (response.status_code == 200)
 
 
 @hostile
@@ -82,10 +82,10 @@ def test_property_what_does_not_fit_the_page_changes_nothing(
 def test_property_with_a_wrong_token_nothing_is_done(
     house: House, page: BaseSchema, name: CommandName, data: st.DataObject, token: str, mode: Any
 ) -> None:
-    house.desk.asked.clear()
+    house.commands.asked.clear()
     case = data.draw(operation(page, name).as_strategy(mode))
 
     response = case.call(headers={"Authorization": f"Bearer {token}"})
 
     assert response.status_code == 401
-    assert house.desk.asked == []
+    assert house.commands.asked == []

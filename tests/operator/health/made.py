@@ -31,7 +31,7 @@ ASSET = AssetFigures(
     feed_age_s=1.5,
     last_candle_ms=1_744_802_700_000,
     candle_age_s=1.25,
-    is_naked=False,
+    is_unprotected=False,
 )
 POSITION = Position(
     asset="BTC",
@@ -39,7 +39,7 @@ POSITION = Position(
     qty=Decimal("0.1"),
     opened_ms=1_744_802_700_000,
     decided_ms=1_744_802_700_000,
-    cross_ms=1_744_802_400_000,
+    signal_ms=1_744_802_400_000,
     open_notional=Decimal(8000),
     entry_qty=Decimal("0.1"),
     entry_notional=Decimal(8000),

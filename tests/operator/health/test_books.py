@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from domain.market.instruments import Side
-from domain.trading.decisions import Refusal, RefusalReason
+from domain.trading.decisions import Denial, DenialReason
 from domain.trading.orders import (
     ExitReason,
     Intent,
@@ -53,7 +53,7 @@ def intent(attempt: int) -> Intent:
         purpose=Purpose.ENTRY,
         attempt=attempt,
         reason=None,
-        cross_ms=T_MS,
+        signal_ms=T_MS,
         protection_epoch=0,
     )
 
@@ -82,7 +82,7 @@ TRADE = Trade(
 def test_trades_orders_and_refusals_are_counted_once_however_often_it_is_read(
     pen: SqliteJournal, reader: BooksReader
 ) -> None:
-    refusal = Refusal(asset="BTC", t_ms=T_MS, reason=RefusalReason.STALE, cross_ms=T_MS, figures="")
+    refusal = Denial(asset="BTC", t_ms=T_MS, reason=DenialReason.STALE, signal_ms=T_MS, figures="")
     pen.append(intent(1), news(1, OrderStatus.FILLED), TRADE)
     first = reader.read()
     pen.append(replace(TRADE, pnl=Decimal(-5)), refusal, refusal)

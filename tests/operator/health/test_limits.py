@@ -124,7 +124,7 @@ def stream(*, live: bool) -> Figures:
         (figures(actors=[replace(ACTOR, is_running=False)]), ["asset/BTC does not run"]),
         (figures(actors=[replace(ACTOR, is_given_up=True)]), ["asset/BTC was given up"]),
         (figures(assets=[replace(ASSET, feed_age_s=None)]), ["BTC: no candles yet"]),
-        (figures(assets=[replace(ASSET, is_naked=True)]), ["positions without a stop: 1"]),
+        (figures(assets=[replace(ASSET, is_unprotected=True)]), ["positions without a stop: 1"]),
         (figures(is_clock_known=False), ["the exchange's time is not known"]),
         (figures(portfolio=None), ["the portfolio does not answer"]),
         (

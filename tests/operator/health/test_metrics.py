@@ -12,7 +12,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from domain.trading.decisions import RefusalReason
+from domain.trading.decisions import DenialReason
 from domain.trading.orders import Purpose
 from infra.net.rate_limiter import Kind
 from infra.operator.health.books import Books
@@ -118,7 +118,7 @@ def test_every_counter_of_the_business_is_there_before_it_counts() -> None:
     assets = ("BTC", "ETH")
     assert labels["trading_trades_total"] == set(product(assets, ("won", "lost")))
     assert labels["trading_orders_total"] == set(product(assets, Purpose))
-    assert labels["trading_refusals_total"] == {(r.lower(),) for r in RefusalReason}
+    assert labels["trading_refusals_total"] == {(r.lower(),) for r in DenialReason}
     assert labels["trading_rest_requests_total"] == {
         (kind.lower(), result) for kind, result in product(Kind, Result)
     }
@@ -126,10 +126,12 @@ def test_every_counter_of_the_business_is_there_before_it_counts() -> None:
 
 
 def test_a_position_without_a_stop_is_counted() -> None:
-    naked = figures(assets=[replace(ASSET, is_naked=True), replace(ASSET, asset="ETH")])
+    unprotected = figures(assets=[replace(ASSET, is_unprotected=True), replace(ASSET, asset="ETH")])
 
     assert (
-        samples(MetricsPage(lambda: naked).text().decode())[("trading_positions_without_stop",)]
+        samples(MetricsPage(lambda: unprotected).text().decode())[
+            ("trading_positions_without_stop",)
+        ]
         == 1
     )
 
@@ -138,7 +140,7 @@ def test_what_is_not_known_is_not_shown() -> None:
     unknown = figures(
         portfolio=None,
         clock_offset_s=None,
-        assets=[replace(ASSET, feed_age_s=None, candle_age_s=None, is_naked=None)],
+        assets=[replace(ASSET, feed_age_s=None, candle_age_s=None, is_unprotected=None)],
     )
 
     names = {name for name, *_ in samples(MetricsPage(lambda: unknown).text().decode())}

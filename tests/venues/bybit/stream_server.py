@@ -193,7 +193,7 @@ class StreamServer:
                 self.answers[request["op"]](client, request)
 
 
-class Wire:
+class RestTransport:
     """A TCP relay in front of a server that can freeze or reset what runs through it."""
 
     def __init__(self, port: int) -> None:

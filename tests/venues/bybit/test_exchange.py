@@ -157,9 +157,9 @@ def test_positions_of_symbols_that_are_not_traded_here_are_strays():
             rest, Market(), symbols={"BTC": "BTCUSDT"}, now_ms=lambda: START_MS
         )
 
-        strays = exchange.strays()
+        unmanaged_positions = exchange.unmanaged_positions()
 
-    assert [(s.symbol, s.signed_qty, s.stop_loss) for s in strays] == [
+    assert [(s.symbol, s.signed_qty, s.stop_loss) for s in unmanaged_positions] == [
         ("DOGEUSDT", Decimal(-7), Decimal(101)),
         ("XRPUSDT", Decimal("0.1"), None),
     ]

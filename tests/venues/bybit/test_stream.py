@@ -17,7 +17,7 @@ from infra.net.stream import Stream
 from infra.net.subscriptions import ARGS_CHARS
 from infra.net.timing import StreamTiming
 from infra.venues.bybit.private_stream import login_args
-from tests.venues.bybit.stream_server import Ear, StreamServer, Wire, kline, ticker, until
+from tests.venues.bybit.stream_server import Ear, RestTransport, StreamServer, kline, ticker, until
 
 KLINE = "kline.5.BTCUSDT"
 TICKERS = "tickers.BTCUSDT"
@@ -127,7 +127,7 @@ def test_a_subscription_that_is_never_answered_is_tried_on_a_new_connection(rig)
 @pytest.mark.parametrize("end", ["cut", "close frame", "protocol error", "continuation", "reset"])
 def test_a_broken_connection_is_made_again_and_the_topics_asked_for_again(rig, end):
     rig.server.on_subscribed = push_kline
-    wire = Wire(rig.server.port)
+    wire = RestTransport(rig.server.port)
     rig.stack.callback(wire.stop)
     stream = rig.stream(KLINE, url=f"ws://127.0.0.1:{wire.port}/")
     first = rig.server.next_client()
@@ -312,7 +312,7 @@ def certificate(tmp_path_factory):
 
 def test_a_half_open_connection_is_given_up(rig):
     rig.server.on_subscribed = push_kline
-    wire = Wire(rig.server.port)
+    wire = RestTransport(rig.server.port)
     rig.stack.callback(wire.stop)
     stream = rig.stream(
         KLINE, url=f"ws://127.0.0.1:{wire.port}/", ping_s=0.2, answer_s=0.2, connect_s=0.5
@@ -379,9 +379,9 @@ def test_one_silent_topic_among_others_reconnects_ever_more_rarely(rig):
 
     until(lambda: stream.stats().connects == 4, "three reconnections")
 
-    silences = stream._wishes.now()[KLINE].silences
+    silences = stream._signals.now()[KLINE].silences
     assert silences == 3, "each doubles its patience"
-    assert stream._wishes.now()[TICKERS].silences == 0
+    assert stream._signals.now()[TICKERS].silences == 0
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from infra.venues.bybit.shapes.messages import (
     symbol_of_item,
 )
 from infra.venues.bybit.shapes.orders import VenueOrder, order_of
-from infra.venues.bybit.shapes.positions import VenuePosition, position_of
+from infra.venues.bybit.shapes.positions import PositionRow, position_of
 from infra.venues.bybit.shapes.row import Row
 from tests.fuzzing.mutations import mutated
 from tests.venues.bybit.stream_server import SHARED, kline, ticker
@@ -463,7 +463,7 @@ def assert_types(value) -> None:
     if isinstance(value, VenueExecution):
         assert_types(value.execution)
     else:
-        assert isinstance(value, Candle | Ticker | VenueOrder | Execution | VenuePosition)
+        assert isinstance(value, Candle | Ticker | VenueOrder | Execution | PositionRow)
     for name, hint in get_type_hints(type(value)).items():
         found = getattr(value, name)
         assert isinstance(found, hint), (name, found)
@@ -475,7 +475,7 @@ def assert_types(value) -> None:
     if isinstance(value, Execution):
         assert value.qty >= 0
         assert value.kind is ExecutionKind.FUNDING or (value.qty > 0 and value.price > 0)
-    if isinstance(value, VenuePosition):
+    if isinstance(value, PositionRow):
         assert (value.side is None) == (value.qty == 0) == (value.avg_entry_price is None)
 
 

@@ -75,7 +75,7 @@ def test_an_order_fills_at_the_price_last_heard_and_is_told(exchange: PaperExcha
     assert isinstance(execution, Execution)
     assert execution.price == 60_000 * (1 - RULES.fills.slippage_fraction)
     assert update == exchange.order("BTC", "order-1")
-    assert exchange.holding("BTC").stop_loss == LEVELS.stop_loss
+    assert exchange.venue_position("BTC").stop_loss == LEVELS.stop_loss
 
 
 def test_without_a_price_nothing_is_sent_and_the_order_is_known_to_be_absent(
@@ -95,10 +95,10 @@ def test_a_price_beyond_the_stop_closes_the_position_there(exchange: PaperExchan
     exchange.submit(order(1), ours)
 
     exchange.on_ticker("BTC", ticker(60_899))
-    assert exchange.holding("BTC") != FLAT
+    assert exchange.venue_position("BTC") != FLAT
     exchange.on_ticker("BTC", ticker(61_500))
 
-    assert exchange.holding("BTC") == FLAT
+    assert exchange.venue_position("BTC") == FLAT
     last = exchange.executions("BTC", 0)[-1]
     assert last.reason is ExitReason.STOP_LOSS
     assert last.price == 61_500 * (1 + RULES.fills.slippage_fraction)

@@ -16,7 +16,7 @@ from infra.venues.bybit.rest import BybitRest
 from infra.venues.paper.account import PaperAccount
 from infra.venues.paper.exchange import PaperExchange
 from infra.venues.paper.memory import Memory
-from infra.venues.paper.offline_catch_up import Unseen
+from infra.venues.paper.offline_catch_up import OfflineCatchUp
 from tests.venues.simulator.clients import BTC, RULES, Client, running
 
 CANDLE_MS = RULES.strategy.candle_ms
@@ -67,7 +67,7 @@ class Away:
         )
         now_ms = rest.clock.now_ms
         self.exchange = PaperExchange(self.account, rest, symbols={"BTC": BTC}, now_ms=now_ms)
-        self.unseen = Unseen(
+        self.unseen = OfflineCatchUp(
             self.account,
             self.exchange,
             rest,
@@ -125,7 +125,7 @@ def test_a_position_that_is_watched_from_its_opening_meets_no_candle(
     lowest = min(range(len(found) - 100), key=lambda place: found[place].open)
     here = Away(tmp_path, rest, found[lowest], NEAR)
     here.unseen.on_connected("BTC")
-    watched = Unseen(
+    watched = OfflineCatchUp(
         PaperAccount(RULES, Memory(tmp_path / "another.state")),
         here.exchange,
         rest,

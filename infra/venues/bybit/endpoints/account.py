@@ -6,7 +6,7 @@ from functools import partial
 from pybit.unified_trading import HTTP  # type: ignore[import-untyped]
 
 from infra.net.rate_limiter import Kind
-from infra.venues.bybit.endpoints.base import Calls
+from infra.venues.bybit.endpoints.base import RestEndpoints
 from infra.venues.bybit.http.outcome import Answer
 from infra.venues.bybit.http.send_fence import always
 from infra.venues.bybit.shapes.account import (
@@ -29,7 +29,7 @@ _LOG_PAGE = 50
 _MODE_UNCHANGED = frozenset({110025, 110026})
 
 
-class AccountCalls(Calls):
+class AccountCalls(RestEndpoints):
     """One account."""
 
     def set_margin_mode(self, mode: MarginMode) -> None:

@@ -1,12 +1,12 @@
 """What all groups of calls have in common."""
 
-from infra.venues.bybit.http.transport import Wire
+from infra.venues.bybit.http.transport import RestTransport
 
 
-class Calls:
+class RestEndpoints:
     """Calls of one account."""
 
-    def __init__(self, wire: Wire, *, is_demo: bool = False) -> None:
+    def __init__(self, wire: RestTransport, *, is_demo: bool = False) -> None:
         """Ask over a wire; demo trading does not have every call."""
         self._wire = wire
         self.is_demo = is_demo

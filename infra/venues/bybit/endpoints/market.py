@@ -9,7 +9,7 @@ from pybit.unified_trading import HTTP  # type: ignore[import-untyped]
 from domain.errors import BadDataError
 from domain.market.instruments import Candle
 from infra.net.rate_limiter import Kind
-from infra.venues.bybit.endpoints.base import Calls
+from infra.venues.bybit.endpoints.base import RestEndpoints
 from infra.venues.bybit.http.outcome import Answer
 from infra.venues.bybit.http.transport import server_time
 from infra.venues.bybit.shapes.market import (
@@ -26,7 +26,7 @@ from infra.venues.bybit.shapes.queries import CATEGORY, interval_of
 _KLINE_PAGE, _FUNDING_PAGE = 1000, 200
 
 
-class MarketCalls(Calls):
+class MarketCalls(RestEndpoints):
     """The market; needs no key."""
 
     def server_time(self) -> int:

@@ -9,7 +9,7 @@ from domain.errors import BadDataError
 from domain.trading.orders import INTENDED, OrderRequest, OrderState, OrderStatus, OrderUpdate
 from domain.trading.positions import ZERO, ExecutionKind
 from infra.net.rate_limiter import Kind
-from infra.venues.bybit.endpoints.base import Calls
+from infra.venues.bybit.endpoints.base import RestEndpoints
 from infra.venues.bybit.errors import UnknownOutcomeError
 from infra.venues.bybit.http.outcome import Answer
 from infra.venues.bybit.http.send_fence import IsOurs
@@ -24,7 +24,7 @@ _ORDER_PAGE, _EXECUTION_PAGE = 50, 100
 _NOTHING_TO_CANCEL = frozenset({110001, 110008, 110010})
 
 
-class OrderCalls(Calls):
+class OrderCalls(RestEndpoints):
     """One account's orders."""
 
     def place_order(self, order: OrderRequest, is_ours: IsOurs) -> str:

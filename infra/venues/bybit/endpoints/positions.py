@@ -8,11 +8,11 @@ from pybit.unified_trading import HTTP  # type: ignore[import-untyped]
 from domain.errors import BadDataError, OrderRefusedError, OutcomeUnknownError
 from domain.trading.sizing import ProtectiveLevels
 from infra.net.rate_limiter import Kind
-from infra.venues.bybit.endpoints.base import Calls
+from infra.venues.bybit.endpoints.base import RestEndpoints
 from infra.venues.bybit.errors import UnknownOutcomeError
 from infra.venues.bybit.http.outcome import Answer
 from infra.venues.bybit.http.send_fence import IsOurs, always
-from infra.venues.bybit.shapes.positions import VenuePosition, position_of
+from infra.venues.bybit.shapes.positions import PositionRow, position_of
 from infra.venues.bybit.shapes.queries import CATEGORY, QUOTE, plain, stops_query
 from infra.venues.bybit.shapes.row import Row
 
@@ -21,10 +21,10 @@ _STOPS_UNCHANGED, _LEVERAGE_UNCHANGED = 34040, 110043
 _MODE_UNCHANGED = frozenset({110025, 110026})
 
 
-class PositionCalls(Calls):
+class PositionCalls(RestEndpoints):
     """One account's positions."""
 
-    def position(self, symbol: str) -> VenuePosition:
+    def position(self, symbol: str) -> PositionRow:
         """Return the position, which may be flat.
 
         Raises:
@@ -32,7 +32,7 @@ class PositionCalls(Calls):
             BadDataError: a field that must be there is missing, or the symbol is in hedge mode.
         """
 
-        def read(rows: tuple[VenuePosition, ...]) -> VenuePosition:
+        def read(rows: tuple[PositionRow, ...]) -> PositionRow:
             found = [row.position_idx for row in rows]
             if found != [0]:
                 raise BadDataError(f"{symbol}: expected one row with positionIdx 0, found {found}")
@@ -40,16 +40,16 @@ class PositionCalls(Calls):
 
         return self._wire.read(HTTP.get_positions, self.positions(symbol), read)
 
-    def positions(self, symbol: str) -> tuple[VenuePosition, ...]:
+    def positions(self, symbol: str) -> tuple[PositionRow, ...]:
         """Return the symbol's rows: one in one-way mode, two in hedge mode."""
         rows = self._position_rows({"symbol": symbol})
         return tuple(row for row in rows if row.symbol == symbol)
 
-    def open_positions(self) -> tuple[VenuePosition, ...]:
+    def open_positions(self) -> tuple[PositionRow, ...]:
         """Return all open positions in USDT, of any symbol."""
         return tuple(row for row in self._position_rows({"settleCoin": QUOTE}) if not row.is_flat)
 
-    def set_stops(self, symbol: str, levels: ProtectiveLevels, is_ours: IsOurs) -> VenuePosition:
+    def set_stops(self, symbol: str, levels: ProtectiveLevels, is_ours: IsOurs) -> PositionRow:
         """Have both stops stand for the whole position, and return the position as read back.
 
         Returns:
@@ -92,11 +92,11 @@ class PositionCalls(Calls):
             Kind.SETTING, HTTP.switch_position_mode, query, always, done=_MODE_UNCHANGED
         )
 
-    def _position_rows(self, query: Mapping[str, object]) -> list[VenuePosition]:
-        found: list[VenuePosition] = []
+    def _position_rows(self, query: Mapping[str, object]) -> list[PositionRow]:
+        found: list[PositionRow] = []
         asked = {"category": CATEGORY, **query}
 
-        def read(answer: Answer) -> list[VenuePosition]:
+        def read(answer: Answer) -> list[PositionRow]:
             rows = Row("position/list", answer.result).rows("list")
             return [position_of(row, self._wire.time_of(answer)) for row in rows]
 
@@ -108,7 +108,7 @@ class PositionCalls(Calls):
 
     def _position_with(
         self, symbol: str, levels: ProtectiveLevels, *, is_patient: bool
-    ) -> VenuePosition:
+    ) -> PositionRow:
         """Read the position until the levels stand, a few times at most: reads may lag writes."""
         position = self.position(symbol)
         for attempt in range(3 if is_patient else 1):

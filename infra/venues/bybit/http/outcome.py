@@ -17,7 +17,7 @@ from infra.venues.bybit.errors import (
     UnansweredError,
     UnknownOutcomeError,
 )
-from infra.venues.bybit.http.send_fence import Departure
+from infra.venues.bybit.http.send_fence import SendFence
 from infra.venues.bybit.shapes.row import Row
 
 HTTP_UNAUTHORIZED, HTTP_FORBIDDEN = 401, 403
@@ -56,7 +56,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Silence:
+class NoResponse:
     """No answer that can be read."""
 
     why: str
@@ -99,14 +99,14 @@ def _reasons(raw: dict[str, object]) -> list[str]:
     return [text for text in found if text is not None]
 
 
-def why_unanswered(outcome: Answer | Silence, retry_after_s: float) -> UnansweredError | None:
+def why_unanswered(outcome: Answer | NoResponse, retry_after_s: float) -> UnansweredError | None:
     """Return why a read may be asked again; None where it was answered.
 
     Raises:
         AccessDeniedError: the key or the account is shut out.
         ReadRefusedError: the same question would get the same answer.
     """
-    if isinstance(outcome, Silence):
+    if isinstance(outcome, NoResponse):
         if outcome.status == HTTP_UNAUTHORIZED:
             raise AccessDeniedError(outcome.why)
         return UnansweredError(outcome.why, retry_after_s=retry_after_s)
@@ -120,7 +120,7 @@ def why_unanswered(outcome: Answer | Silence, retry_after_s: float) -> Unanswere
     raise ReadRefusedError(code, text)
 
 
-def raise_silence(silence: Silence, departure: Departure) -> Never:
+def raise_silence(silence: NoResponse, departure: SendFence) -> Never:
     """Raise what silence after a change proves: never sent, or unknown."""
     if silence.status == HTTP_UNAUTHORIZED:
         raise AccessDeniedError(silence.why)
@@ -129,7 +129,7 @@ def raise_silence(silence: Silence, departure: Departure) -> Never:
     raise UnknownOutcomeError(silence.why, dead_after_ms=departure.dead_after_ms)
 
 
-def raise_refusal(answer: Answer, departure: Departure) -> Never:
+def raise_refusal(answer: Answer, departure: SendFence) -> Never:
     """Raise what the venue's code proves of a change: done before, refused, or unknown."""
     code, text = answer.code, answer.text
     if code == _DUPLICATE_ID:

@@ -20,7 +20,7 @@ def always() -> bool:
     return True
 
 
-class Departure:
+class SendFence:
     """One request on its way out: who may send it, and whether it has left."""
 
     def __init__(self, is_ours: IsOurs) -> None:
@@ -42,7 +42,7 @@ class Departure:
         self.has_left = True
 
 
-DEPARTURE: ContextVar[Departure | None] = ContextVar("departure", default=None)
+DEPARTURE: ContextVar[SendFence | None] = ContextVar("departure", default=None)
 """Of the request that the running thread sends."""
 
 

@@ -33,14 +33,14 @@ from infra.venues.bybit.http.outcome import (
     TOO_MANY_OF_IP,
     WRONG_TIME,
     Answer,
-    Silence,
+    NoResponse,
     UnreadableError,
     header_s,
     raise_refusal,
     raise_silence,
     why_unanswered,
 )
-from infra.venues.bybit.http.send_fence import DEPARTURE, Departure, IsOurs, always
+from infra.venues.bybit.http.send_fence import DEPARTURE, IsOurs, SendFence, always
 from infra.venues.bybit.shapes.market import server_time_ms
 from infra.venues.bybit.shapes.messages import Refusals
 from infra.venues.bybit.shapes.row import Row
@@ -58,7 +58,7 @@ Read = Callable[[Answer], Value]
 """Makes a value of an answer, or raises BadDataError."""
 
 
-class Wire:
+class RestTransport:
     """One account's requests; safe from any thread, each of which gets a connection of its own."""
 
     def __init__(
@@ -104,7 +104,7 @@ class Wire:
         for sample in range(samples):
             self._limiter.wait(Kind.PUBLIC, at_most_s=self._patience.turn_s)
             asked_s = self._monotonic_s()
-            outcome = self._ask(Kind.PUBLIC, HTTP.get_server_time, {}, Departure(always))
+            outcome = self._ask(Kind.PUBLIC, HTTP.get_server_time, {}, SendFence(always))
             answered_s = self._monotonic_s()
             error = why_unanswered(outcome, self._heed(Kind.PUBLIC, outcome))
             if error is None and isinstance(outcome, Answer):
@@ -164,7 +164,7 @@ class Wire:
             if is_private and not self.clock.is_fresh:
                 self._refresh_clock()
             self._limiter.wait(kind, at_most_s=max(0.0, deadline_s - self._monotonic_s()))
-            outcome = self._ask(kind, call, query, Departure(always), deadline_s)
+            outcome = self._ask(kind, call, query, SendFence(always), deadline_s)
             error = why_unanswered(outcome, self._heed(kind, outcome))
             if error is None and isinstance(outcome, Answer):
                 return outcome
@@ -191,7 +191,7 @@ class Wire:
             AccessDeniedError: as `OrderCalls.place_order` tells them apart.
         """
         self._check_keys()
-        departure = Departure(is_ours)
+        departure = SendFence(is_ours)
         departure.check()
         if not self.clock.is_usable:
             self._refresh_clock()
@@ -201,7 +201,7 @@ class Wire:
             raise NeverSentError(str(error)) from None
         outcome = self._ask(kind, call, query, departure)
         self._heed(kind, outcome)
-        if isinstance(outcome, Silence):
+        if isinstance(outcome, NoResponse):
             raise_silence(outcome, departure)
         if outcome.code != 0 and outcome.code not in done:
             raise_refusal(outcome, departure)
@@ -256,14 +256,14 @@ class Wire:
         kind: Kind,
         call: Call,
         query: Mapping[str, object],
-        departure: Departure,
+        departure: SendFence,
         deadline_s: float | None = None,
-    ) -> Answer | Silence:
+    ) -> Answer | NoResponse:
         """Return what came back, and count it; only a fenced sender is an exception here."""
         client = self._client(deadline_s)
         asked_s = self._monotonic_s()
         outcome = self._outcome(client, call, query, departure)
-        if isinstance(outcome, Silence):
+        if isinstance(outcome, NoResponse):
             result = Result.SILENT
         else:
             result = Result.OK if outcome.code == 0 else Result.REFUSED
@@ -271,8 +271,8 @@ class Wire:
         return outcome
 
     def _outcome(
-        self, client: Client, call: Call, query: Mapping[str, object], departure: Departure
-    ) -> Answer | Silence:
+        self, client: Client, call: Call, query: Mapping[str, object], departure: SendFence
+    ) -> Answer | NoResponse:
         """Return what came back.
 
         The exceptions of pybit and requests end here and are not chained: their frames hold the
@@ -283,15 +283,15 @@ class Wire:
             answer: Answer = call(client, **query)
         except FailedRequestError as error:
             headers = error.resp_headers or {}
-            return Silence(
+            return NoResponse(
                 why=f"HTTP status {error.status_code}",
                 status=error.status_code,
                 retry_after_s=header_s(headers.get("Retry-After")),
             )
         except UnreadableError as error:
-            return Silence(why=str(error))
+            return NoResponse(why=str(error))
         except (requests.RequestException, HTTPError) as error:
-            return Silence(why=plain(self._without_keys(f"{type(error).__name__}: {error}")))
+            return NoResponse(why=plain(self._without_keys(f"{type(error).__name__}: {error}")))
         finally:
             DEPARTURE.reset(left_over)
         return replace(answer, text=self._without_keys(answer.text))
@@ -313,9 +313,9 @@ class Wire:
         client.timeout = (self._patience.connect_s, answer_s)
         return client
 
-    def _heed(self, kind: Kind, outcome: Answer | Silence) -> float:
+    def _heed(self, kind: Kind, outcome: Answer | NoResponse) -> float:
         """Do what an answer asks of later requests, and return how many seconds they must wait."""
-        if isinstance(outcome, Silence):
+        if isinstance(outcome, NoResponse):
             if outcome.status != HTTP_FORBIDDEN:
                 return outcome.retry_after_s
             return self._stop_all(outcome.retry_after_s or IP_PENALTY_S, outcome.why)

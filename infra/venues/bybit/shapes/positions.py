@@ -9,7 +9,7 @@ from infra.venues.bybit.shapes.row import Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VenuePosition:
+class PositionRow:
     """One position as the venue holds it. Always true: `side` is None where `qty` is 0."""
 
     symbol: str
@@ -46,7 +46,7 @@ class VenuePosition:
         return ProtectiveLevels(stop_loss=self.stop_loss, take_profit=self.take_profit)
 
 
-def position_of(row: Row, ts_ms: int) -> VenuePosition:
+def position_of(row: Row, ts_ms: int) -> PositionRow:
     """Return a position, from an answer or from the private stream.
 
     Args:
@@ -55,7 +55,7 @@ def position_of(row: Row, ts_ms: int) -> VenuePosition:
     """
     qty = row.qty("size")
     entry_price = "avgPrice" if row.has("avgPrice") else "entryPrice"
-    return VenuePosition(
+    return PositionRow(
         symbol=row.text("symbol"),
         side=row.side("side") if qty else None,
         qty=qty,

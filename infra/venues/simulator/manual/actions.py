@@ -7,16 +7,18 @@ from domain.trading.positions import Position
 from infra.venues.simulator.books.keys import symbol_of
 from infra.venues.simulator.faults.kinds import Kind
 from infra.venues.simulator.faults.spec import FaultSpec
-from infra.venues.simulator.memory.event_log import Chronicle
+from infra.venues.simulator.memory.event_log import EventLog
 from infra.venues.simulator.prices.market import Market
-from infra.venues.simulator.streams.market_publisher import Tape
+from infra.venues.simulator.streams.market_publisher import MarketPublisher
 from infra.venues.simulator.trading.venue import Venue
 
 
-class Hand:
+class ManualActions:
     """Reaches past all clients."""
 
-    def __init__(self, market: Market, venue: Venue, tape: Tape, chronicle: Chronicle) -> None:
+    def __init__(
+        self, market: Market, venue: Venue, tape: MarketPublisher, chronicle: EventLog
+    ) -> None:
         """Reach into one exchange."""
         self._market = market
         self._venue = venue

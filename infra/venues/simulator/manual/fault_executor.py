@@ -6,8 +6,8 @@ from domain.errors import ConfigError
 from infra.venues.simulator.faults.book import Fault, FaultBook
 from infra.venues.simulator.faults.kinds import ACTS, Kind
 from infra.venues.simulator.faults.spec import FaultSpec
-from infra.venues.simulator.manual.actions import Hand
-from infra.venues.simulator.memory.event_log import Chronicle
+from infra.venues.simulator.manual.actions import ManualActions
+from infra.venues.simulator.memory.event_log import EventLog
 from infra.venues.simulator.prices.market import Market
 from infra.venues.simulator.streams.hub import Hub
 from infra.venues.simulator.tasks import Tasks
@@ -20,17 +20,17 @@ _AGAIN_S = 0.05
 _OUTAGES = frozenset({Kind.DOWN, Kind.REFUSE})
 
 
-class Acts:
+class FaultExecutor:
     """Does what faults ask for, once or again and again."""
 
     def __init__(
         self,
         faults: FaultBook,
-        hand: Hand,
+        hand: ManualActions,
         market: Market,
         hub: Hub,
         wire: Wire,
-        chronicle: Chronicle,
+        chronicle: EventLog,
         tasks: Tasks,
     ) -> None:
         """Act on one exchange."""

@@ -23,7 +23,7 @@ from infra.venues.simulator.streams.hub import Hub
 from infra.venues.simulator.trading.venue import Venue
 
 
-class Chronicle:
+class EventLog:
     """The venue's sink; what it takes reaches the disk and the streams with the next `commit`.
 
     Orders and executions are told at once, positions and money once for all that was done.

@@ -8,7 +8,7 @@ from domain.market.instruments import Instrument
 from infra.venues.simulator.prices.candles import CandleClosed, Event, Kline, Tick, still
 from infra.venues.simulator.prices.generator import CANDLE_MS
 from infra.venues.simulator.prices.paths import path
-from infra.venues.simulator.prices.price_path import Course
+from infra.venues.simulator.prices.price_path import PricePath
 from infra.venues.simulator.prices.sources import Mark, Source
 
 _TICKS_MS = (1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 60_000, 100_000)
@@ -47,7 +47,7 @@ class Market:
         """Whether the source has no more candles: prices stand still."""
         first_plans = source.plans(source.first_number) or {}
         self._courses = {
-            symbol: Course(self.instruments[symbol], plan, self.open_time_ms)
+            symbol: PricePath(self.instruments[symbol], plan, self.open_time_ms)
             for symbol, plan in first_plans.items()
         }
         self._skip_history(history)
@@ -168,7 +168,7 @@ class Market:
         chance = random.Random(f"{self._seed}/{symbol}/{self.open_time_ms}")  # noqa: S311
         return path(self._courses[symbol].plan, self._ticks, chance)
 
-    def _tick(self, course: Course) -> Tick:
+    def _tick(self, course: PricePath) -> Tick:
         if self._is_lockstep:
             return course.move_whole()
         return course.tick(self._ticks_done, self._ticks, self.next_ms())

@@ -9,7 +9,7 @@ from infra.venues.simulator.prices.candles import Kline, Tick, flat, planned
 from infra.venues.simulator.prices.generator import CANDLE_MS, Plan
 
 
-class Course:
+class PricePath:
     """A symbol on its way; it meets the prices of its plan unless an operator moves it."""
 
     def __init__(self, instrument: Instrument, plan: Plan, open_time_ms: int) -> None:

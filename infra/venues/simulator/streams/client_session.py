@@ -24,7 +24,7 @@ _PRIVATE_TOPICS = ("order", "execution", "position", "wallet")
 _IDLE_S = 600.0
 
 
-class Reception:
+class ClientSession:
     """Answers pings, keys and subscriptions of all clients."""
 
     def __init__(

@@ -8,7 +8,7 @@ from infra.venues.simulator.streams.hub import Hub
 from infra.venues.simulator.streams.tickers import Tickers
 
 
-class Tape:
+class MarketPublisher:
     """Tells whoever listens; makes no message in vain."""
 
     def __init__(self, tickers: Tickers, hub: Hub, clock: Clock, faults: FaultBook) -> None:

@@ -6,7 +6,7 @@ from domain.trading.positions import ZERO, Execution, ExecutionKind, Position
 from infra.venues.simulator.books.account import closed_qty
 from infra.venues.simulator.books.keys import symbol_of
 from infra.venues.simulator.records import ExecType, VenueExecution, VenueOrder
-from infra.venues.simulator.trading.desk import Desk
+from infra.venues.simulator.trading.context import VenueContext
 from infra.venues.simulator.trading.requests import PartialStops
 
 
@@ -17,13 +17,13 @@ class Bookings:
     a position are gone.
     """
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, context: VenueContext) -> None:
         """Write to the parts of a desk."""
-        self._account = desk.account
-        self._market = desk.market
-        self._ledger = desk.ledger
-        self._protection = desk.protection
-        self._sink = desk.sink
+        self._account = context.account
+        self._market = context.market
+        self._ledger = context.ledger
+        self._protection = context.protection
+        self._sink = context.sink
 
     def trade(
         self,

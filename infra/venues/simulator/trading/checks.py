@@ -6,7 +6,7 @@ from decimal import Decimal
 from domain.market.instruments import Instrument, Side
 from infra.venues.simulator import refusals
 from infra.venues.simulator.records import VenueOrder
-from infra.venues.simulator.trading.desk import Desk
+from infra.venues.simulator.trading.context import VenueContext
 from infra.venues.simulator.trading.ledger import BAND
 from infra.venues.simulator.trading.requests import Amendment, NewOrder
 
@@ -21,12 +21,12 @@ LIMIT_FACTOR = 10
 class OrderChecks:
     """Refuses what the exchange would refuse; changes nothing."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, context: VenueContext) -> None:
         """Look at an account, a market and the orders there are."""
-        self._account = desk.account
-        self._margins = desk.margins
-        self._market = desk.market
-        self._ledger = desk.ledger
+        self._account = context.account
+        self._margins = context.margins
+        self._market = context.market
+        self._ledger = context.ledger
 
     def check(self, wanted: NewOrder, instrument: Instrument) -> None:
         """Refuse a new order that breaks a rule."""

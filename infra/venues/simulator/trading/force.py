@@ -7,20 +7,20 @@ from domain.trading.positions import Position
 from infra.venues.simulator.books.keys import LONG, ONE_WAY, SHORT, position_key, symbol_of
 from infra.venues.simulator.records import ExecType, Status
 from infra.venues.simulator.trading.bookings import Bookings
-from infra.venues.simulator.trading.desk import Desk
+from infra.venues.simulator.trading.context import VenueContext
 from infra.venues.simulator.trading.matching import Matching
 
 
 class Force:
     """Opens, closes and takes over positions."""
 
-    def __init__(self, desk: Desk, bookings: Bookings, matching: Matching) -> None:
+    def __init__(self, context: VenueContext, bookings: Bookings, matching: Matching) -> None:
         """Act on the account of a desk."""
-        self._account = desk.account
-        self._margins = desk.margins
-        self._market = desk.market
-        self._ledger = desk.ledger
-        self._sink = desk.sink
+        self._account = context.account
+        self._margins = context.margins
+        self._market = context.market
+        self._ledger = context.ledger
+        self._sink = context.sink
         self._bookings = bookings
         self._matching = matching
 

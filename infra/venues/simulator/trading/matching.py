@@ -7,19 +7,19 @@ from domain.trading.orders import OrderRequest
 from domain.trading.positions import Execution
 from infra.venues.simulator.records import Status, VenueOrder
 from infra.venues.simulator.trading.bookings import Bookings
-from infra.venues.simulator.trading.desk import Desk
+from infra.venues.simulator.trading.context import VenueContext
 
 
 class Matching:
     """Brings orders and prices together."""
 
-    def __init__(self, desk: Desk, bookings: Bookings) -> None:
+    def __init__(self, context: VenueContext, bookings: Bookings) -> None:
         """Match the orders of a desk."""
-        self._account = desk.account
-        self._market = desk.market
-        self._ledger = desk.ledger
-        self._sink = desk.sink
-        self._chances = desk.chances
+        self._account = context.account
+        self._market = context.market
+        self._ledger = context.ledger
+        self._sink = context.sink
+        self._chances = context.chances
         self._bookings = bookings
 
     def process(self, order: VenueOrder) -> None:

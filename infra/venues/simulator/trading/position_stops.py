@@ -7,20 +7,20 @@ from domain.trading.positions import ZERO, Position
 from infra.venues.simulator import refusals
 from infra.venues.simulator.books.keys import symbol_of
 from infra.venues.simulator.trading.checks import OrderChecks
-from infra.venues.simulator.trading.desk import Desk
+from infra.venues.simulator.trading.context import VenueContext
 from infra.venues.simulator.trading.requests import PartialStops, StopRequest
 
 
 class PositionStops:
     """Checks them, and hands them to the protection of the position."""
 
-    def __init__(self, desk: Desk, checks: OrderChecks) -> None:
+    def __init__(self, context: VenueContext, checks: OrderChecks) -> None:
         """Set the stops of a desk's positions."""
-        self._account = desk.account
-        self._market = desk.market
-        self._ledger = desk.ledger
-        self._protection = desk.protection
-        self._sink = desk.sink
+        self._account = context.account
+        self._market = context.market
+        self._ledger = context.ledger
+        self._protection = context.protection
+        self._sink = context.sink
         self._checks = checks
 
     def set_full(self, key: str, wanted: StopRequest) -> None:

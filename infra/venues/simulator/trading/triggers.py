@@ -10,7 +10,7 @@ from infra.venues.simulator.books.tiers import MarginMode
 from infra.venues.simulator.prices.candles import Tick
 from infra.venues.simulator.records import Status, VenueOrder
 from infra.venues.simulator.trading.bookings import Bookings
-from infra.venues.simulator.trading.desk import Desk
+from infra.venues.simulator.trading.context import VenueContext
 from infra.venues.simulator.trading.force import Force
 from infra.venues.simulator.trading.matching import Matching
 
@@ -20,14 +20,16 @@ _RISE = 1
 class Triggers:
     """Watches every tick."""
 
-    def __init__(self, desk: Desk, bookings: Bookings, matching: Matching, force: Force) -> None:
+    def __init__(
+        self, context: VenueContext, bookings: Bookings, matching: Matching, force: Force
+    ) -> None:
         """Watch over the orders of a desk."""
-        self._account = desk.account
-        self._margins = desk.margins
-        self._market = desk.market
-        self._ledger = desk.ledger
-        self._protection = desk.protection
-        self._sink = desk.sink
+        self._account = context.account
+        self._margins = context.margins
+        self._market = context.market
+        self._ledger = context.ledger
+        self._protection = context.protection
+        self._sink = context.sink
         self._bookings = bookings
         self._matching = matching
         self._force = force

@@ -13,7 +13,7 @@ from infra.venues.simulator.prices.market import Market
 from infra.venues.simulator.records import VenueOrder
 from infra.venues.simulator.trading.bookings import Bookings
 from infra.venues.simulator.trading.checks import OrderChecks
-from infra.venues.simulator.trading.desk import Desk
+from infra.venues.simulator.trading.context import VenueContext
 from infra.venues.simulator.trading.force import Force
 from infra.venues.simulator.trading.ledger import OrderLedger
 from infra.venues.simulator.trading.matching import Matching
@@ -43,7 +43,7 @@ class Venue:
         self.ledger = OrderLedger(market, sink, now_ms, seed)
         self.protection = Protection(account, self.ledger, sink)
         self.settings = AccountSettings(account, self.ledger, sink)
-        desk = Desk(
+        context = VenueContext(
             account=account,
             margins=self.margins,
             market=market,
@@ -52,12 +52,12 @@ class Venue:
             sink=sink,
             chances=chances,
         )
-        self.bookings = Bookings(desk)
-        self.matching = Matching(desk, self.bookings)
-        self.force = Force(desk, self.bookings, self.matching)
-        self.triggers = Triggers(desk, self.bookings, self.matching, self.force)
-        self._checks = OrderChecks(desk)
-        self.stops = PositionStops(desk, self._checks)
+        self.bookings = Bookings(context)
+        self.matching = Matching(context, self.bookings)
+        self.force = Force(context, self.bookings, self.matching)
+        self.triggers = Triggers(context, self.bookings, self.matching, self.force)
+        self._checks = OrderChecks(context)
+        self.stops = PositionStops(context, self._checks)
         self._market = market
         self._sink = sink
 

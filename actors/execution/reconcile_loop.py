@@ -11,8 +11,8 @@ from typing import Protocol
 from loguru import logger
 
 from actors.core.actor import SupervisedActor
-from actors.execution.reach import Reach
-from actors.messages import AskExchange, AskNext
+from actors.execution.connectivity import VenueConnectivity
+from actors.messages import ContinueReconcile, Reconcile
 from actors.ports import Clock, Timer
 from domain.errors import AccessDeniedError, BadDataError, UnavailableError
 
@@ -31,14 +31,14 @@ class Plan(Protocol):
         """Return the questions of a round; the last one's answer makes all others needless."""
 
 
-class Rounds:
+class ReconcileLoop:
     """The questions that wait, and whether the exchange has answered all since the last doubt."""
 
     def __init__(
         self,
         actor: SupervisedActor,
         asset: str,
-        reach: Reach,
+        reach: VenueConnectivity,
         clock: Clock,
         *,
         plan: Plan,
@@ -144,7 +144,7 @@ class Rounds:
     def _go_on_asking(self) -> None:
         if self._agenda and not self._is_asked:
             self._is_asked = True
-            self._actor.tell(self._actor.name, AskNext())
+            self._actor.tell(self._actor.name, ContinueReconcile())
 
     def _put_next(self) -> None:
         """Put the next question; the round ends with the last, or where nobody answers."""
@@ -187,7 +187,7 @@ class Rounds:
 
     def _ask_again_in(self, pause_ms: int, *, is_routine: bool = False) -> None:
         self.close()
-        question = AskExchange(is_routine=is_routine)
+        question = Reconcile(is_routine=is_routine)
         # A doubt that waits must not be replaced by a routine question.
         latest = "routine" if is_routine else "ask"
         self._timer = self._clock.call_at(

@@ -9,23 +9,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.facts import Order
-from domain.portfolio.grants import Picture, decide_wishes, is_on_its_way
+from domain.portfolio.approvals import RiskSnapshot, decide_entries, is_on_its_way
 from domain.rules import TradingRules
-from domain.trading.decisions import Decision, Grant, Refusal, RefusalReason, Report
+from domain.trading.decisions import Approval, Decision, Denial, DenialReason, Report
 from domain.trading.intents import entry_intent
 from domain.trading.orders import OrderStatus, OrderUpdate
-from tests.domain.builders import NOON_MS, RULES, changed, dec, report, wish
+from tests.domain.builders import NOON_MS, RULES, changed, dec, report, signal
 
 NAMES = ("BTC", "ETH", "SOL", "XRP", "ADA")
 FIVE = replace(
     RULES,
     assets=tuple(replace(RULES.assets[place % 3], asset=name) for place, name in enumerate(NAMES)),
-    grant=replace(RULES.grant, max_positions=5, max_simultaneous_entries=5),
+    approval=replace(RULES.approval, max_positions=5, max_simultaneous_entries=5),
 )
-WIDE = changed(FIVE, grant={"max_total_exposure": Decimal(100)})
+WIDE = changed(FIVE, approval={"max_total_exposure": Decimal(100)})
 
 
-def picture(**changes: Any) -> Picture:
+def snapshot(**changes: Any) -> RiskSnapshot:
     values: dict[str, Any] = {
         "t_ms": NOON_MS,
         "balance": Decimal(10_000),
@@ -37,16 +37,16 @@ def picture(**changes: Any) -> Picture:
         "suspended": frozenset(),
         "correlate": lambda _left, _right: None,
     }
-    return Picture(**values | changes)
+    return RiskSnapshot(**values | changes)
 
 
-def wishing(*names: str, close: float = 100.0) -> list[Report]:
-    return [report(name, close, wish=wish()) for name in names]
+def signaling(*names: str, close: float = 100.0) -> list[Report]:
+    return [report(name, close, signal=signal()) for name in names]
 
 
-def reasons(reports: list[Report], seen: Picture, rules: TradingRules) -> dict[str, str]:
-    _, refusals = decide_wishes(reports, seen, rules)
-    return {refusal.asset: refusal.reason for refusal in refusals}
+def reasons(reports: list[Report], seen: RiskSnapshot, rules: TradingRules) -> dict[str, str]:
+    _, denials = decide_entries(reports, seen, rules)
+    return {denial.asset: denial.reason for denial in denials}
 
 
 def correlations(values: dict[frozenset[str], float | None]):
@@ -56,8 +56,10 @@ def correlations(values: dict[frozenset[str], float | None]):
 judged = st.sampled_from([None, -1.0, 0.3, 0.6, 0.61, 0.8, 0.81, 1.0])
 pairs = [frozenset({a, b}) for a in NAMES for b in NAMES if a < b]
 matrices = st.fixed_dictionaries(dict.fromkeys(pairs, judged))
-wishes = st.builds(
-    lambda cross, sigma, strength: wish(cross_ms=NOON_MS - cross, sigma=sigma, strength=strength),
+signals = st.builds(
+    lambda cross, sigma, strength: signal(
+        signal_ms=NOON_MS - cross, sigma=sigma, strength=strength
+    ),
     st.sampled_from([0, 300_000]),
     st.sampled_from([0.0, 0.001, 0.004]),
     st.sampled_from([0.01, 0.02]),
@@ -65,7 +67,7 @@ wishes = st.builds(
 limits = st.builds(
     lambda exposure, positions, at_once, group, sizing: changed(
         FIVE,
-        grant={
+        approval={
             "max_total_exposure": exposure,
             "max_positions": positions,
             "max_simultaneous_entries": at_once,
@@ -80,11 +82,11 @@ limits = st.builds(
     st.booleans(),
 )
 pictures = st.builds(
-    lambda balance, held, multiplier, blocked, suspended, matrix: picture(
+    lambda balance, held, multiplier, blocked, suspended, matrix: snapshot(
         balance=balance,
         notionals={name: balance * share for name, share in held.items()},
         size_multiplier=multiplier,
-        blocked=(RefusalReason.HALTED, "") if blocked else None,
+        blocked=(DenialReason.HALTED, "") if blocked else None,
         suspended=frozenset(suspended),
         correlate=correlations(matrix),
     ),
@@ -100,25 +102,25 @@ pictures = st.builds(
 
 
 @st.composite
-def reports_beside(draw: Any, seen: Picture) -> list[Report]:
+def reports_beside(draw: Any, seen: RiskSnapshot) -> list[Report]:
     free = [name for name in NAMES if name not in seen.notionals]
     return [
-        report(name, draw(st.sampled_from([0.5, 9.87, 150.25, 84_000.1])), wish=draw(wishes))
+        report(name, draw(st.sampled_from([0.5, 9.87, 150.25, 84_000.1])), signal=draw(signals))
         for name in draw(st.permutations(free))
     ]
 
 
-def naive(reports: list[Report], seen: Picture, rules: TradingRules) -> dict[str, Any]:
+def naive(reports: list[Report], seen: RiskSnapshot, rules: TradingRules) -> dict[str, Any]:
     """Write strategy 5.1, 5.2 and 7.2 to 7.5 down again; the answer to each wish."""
     answers: dict[str, Any] = {}
-    held, granted = dict(seen.notionals), 0
+    held, approved = dict(seen.notionals), 0
     ranked = sorted(reports, key=lambda one: NAMES.index(one.asset))
-    for key in ("regime_strength", "cross_ms", "volatility"):  # the last sort counts most
-        ranked.sort(key=lambda one, key=key: getattr(one.wish, key), reverse=True)
+    for key in ("regime_strength", "signal_ms", "volatility"):  # the last sort counts most
+        ranked.sort(key=lambda one, key=key: getattr(one.signal, key), reverse=True)
     for one in ranked:
-        name, limit = one.asset, rules.grant
+        name, limit = one.asset, rules.approval
         price, instrument = dec(one.close), rules.asset(name).instrument
-        multiplier, sigma = seen.size_multiplier, one.wish.volatility
+        multiplier, sigma = seen.size_multiplier, one.signal.volatility
         if rules.risk.volatility_sizing and sigma > 0:
             multiplier *= dec(min(max(0.002 / sigma, 0.25), 1.0))
         target = seen.balance * Decimal("0.7") * multiplier
@@ -128,23 +130,23 @@ def naive(reports: list[Report], seen: Picture, rules: TradingRules) -> dict[str
         alike = {other: seen.correlate(name, other) for other in held}
         group = [held[other] for other, value in alike.items() if value and value > 0.6]
         cap = limit.max_correlated_exposure
-        for reason, refused in (
+        for reason, denied in (
             ("HALTED", seen.blocked is not None),
             ("MALFUNCTION", name in seen.suspended),
             ("MAX_POSITIONS", len(held) >= limit.max_positions),
-            ("MAX_SIMULTANEOUS", granted >= limit.max_simultaneous_entries),
+            ("MAX_SIMULTANEOUS", approved >= limit.max_simultaneous_entries),
             ("CORRELATION", any(value is not None and value > 0.8 for value in alike.values())),
             ("GROUP", cap is not None and sum(group) + target > cap * seen.balance),
             ("EXPOSURE", notional < target / 2),
             ("SIZE", qty < instrument.min_order_qty or qty * price < instrument.min_notional),
         ):
-            if refused:
+            if denied:
                 answers[name] = reason
                 break
         else:
             answers[name] = qty
             held[name] = qty * price
-            granted += 1
+            approved += 1
     return answers
 
 
@@ -153,12 +155,12 @@ def naive(reports: list[Report], seen: Picture, rules: TradingRules) -> dict[str
 def test_each_wish_is_answered_as_the_rules_written_again_answer_it(rules, seen, data) -> None:
     reports = data.draw(reports_beside(seen))
 
-    grants, refusals = decide_wishes(reports, seen, rules)
+    approvals, denials = decide_entries(reports, seen, rules)
 
-    found = {grant.asset: grant.qty for grant in grants}
-    found |= {refusal.asset: refusal.reason for refusal in refusals}
+    found = {approval.asset: approval.qty for approval in approvals}
+    found |= {denial.asset: denial.reason for denial in denials}
     assert found == naive(reports, seen, rules)
-    assert len(found) == len(grants) + len(refusals) == len(reports)
+    assert len(found) == len(approvals) + len(denials) == len(reports)
 
 
 @settings(max_examples=300)
@@ -166,22 +168,22 @@ def test_each_wish_is_answered_as_the_rules_written_again_answer_it(rules, seen,
 def test_no_grant_breaches_a_limit(rules, seen, data) -> None:
     reports = data.draw(reports_beside(seen))
 
-    grants, _ = decide_wishes(reports, seen, rules)
+    approvals, _ = decide_entries(reports, seen, rules)
 
     held = dict(seen.notionals)
-    for grant in grants:
-        instrument = rules.asset(grant.asset).instrument
-        assert grant.qty % instrument.qty_step == 0
-        assert instrument.min_order_qty <= grant.qty <= instrument.max_market_order_qty
-        assert grant.notional >= instrument.min_notional
-        assert grant.notional <= seen.balance * Decimal("0.7") * seen.size_multiplier
+    for approval in approvals:
+        instrument = rules.asset(approval.asset).instrument
+        assert approval.qty % instrument.qty_step == 0
+        assert instrument.min_order_qty <= approval.qty <= instrument.max_market_order_qty
+        assert approval.notional >= instrument.min_notional
+        assert approval.notional <= seen.balance * Decimal("0.7") * seen.size_multiplier
         for other in held:
-            assert (seen.correlate(grant.asset, other) or 0) <= 0.8
-        held[grant.asset] = grant.notional
-        assert sum(held.values()) <= seen.balance * rules.grant.max_total_exposure
-    assert not grants or len(held) <= rules.grant.max_positions
-    assert len(grants) <= rules.grant.max_simultaneous_entries
-    assert seen.blocked is None or not grants
+            assert (seen.correlate(approval.asset, other) or 0) <= 0.8
+        held[approval.asset] = approval.notional
+        assert sum(held.values()) <= seen.balance * rules.approval.max_total_exposure
+    assert not approvals or len(held) <= rules.approval.max_positions
+    assert len(approvals) <= rules.approval.max_simultaneous_entries
+    assert seen.blocked is None or not approvals
 
 
 @given(limits, pictures, st.data())
@@ -189,124 +191,124 @@ def test_answers_do_not_depend_on_the_order_of_the_reports(rules, seen, data) ->
     reports = data.draw(reports_beside(seen))
     shuffled = data.draw(st.permutations(reports))
 
-    assert decide_wishes(shuffled, seen, rules) == decide_wishes(reports, seen, rules)
+    assert decide_entries(shuffled, seen, rules) == decide_entries(reports, seen, rules)
 
 
 def test_reports_without_a_wish_are_not_answered() -> None:
-    assert decide_wishes([report("BTC")], picture(), RULES) == ((), ())
+    assert decide_entries([report("BTC")], snapshot(), RULES) == ((), ())
 
 
 @pytest.mark.parametrize(
     ("first", "second"),
     [
-        ({"sigma": 0.003}, {"sigma": 0.002, "cross_ms": NOON_MS + 1, "strength": 0.9}),
-        ({"cross_ms": NOON_MS + 1}, {"strength": 0.9}),
+        ({"sigma": 0.003}, {"sigma": 0.002, "signal_ms": NOON_MS + 1, "strength": 0.9}),
+        ({"signal_ms": NOON_MS + 1}, {"strength": 0.9}),
         ({"strength": 0.011}, {}),
     ],
 )
 def test_wishes_are_judged_by_volatility_then_recency_then_strength(first, second) -> None:
-    reports = [report("BTC", wish=wish(**second)), report("SOL", wish=wish(**first))]
+    reports = [report("BTC", signal=signal(**second)), report("SOL", signal=signal(**first))]
 
-    grants, _ = decide_wishes(reports, picture(), RULES)
+    approvals, _ = decide_entries(reports, snapshot(), RULES)
 
-    assert [grant.asset for grant in grants] == ["SOL", "BTC"]
+    assert [approval.asset for approval in approvals] == ["SOL", "BTC"]
 
 
 def test_equal_wishes_are_judged_in_the_order_of_the_settings() -> None:
-    grants, _ = decide_wishes(wishing("SOL", "ETH", "BTC"), picture(), RULES)
+    approvals, _ = decide_entries(signaling("SOL", "ETH", "BTC"), snapshot(), RULES)
 
-    assert [grant.asset for grant in grants] == ["BTC", "ETH", "SOL"]
+    assert [approval.asset for approval in approvals] == ["BTC", "ETH", "SOL"]
 
 
 def test_grant_carries_what_the_order_needs() -> None:
-    asked = report("BTC", 84_000.1, wish=wish(cross_ms=NOON_MS - 1))
+    asked = report("BTC", 84_000.1, signal=signal(signal_ms=NOON_MS - 1))
 
-    (grant,), _ = decide_wishes([asked], picture(), RULES)
+    (approval,), _ = decide_entries([asked], snapshot(), RULES)
 
-    assert grant == Grant(
+    assert approval == Approval(
         asset="BTC",
         t_ms=NOON_MS,
         qty=Decimal("0.083"),
         price=Decimal("84000.1"),
-        cross_ms=NOON_MS - 1,
+        signal_ms=NOON_MS - 1,
         protection_epoch=3,
         crosses="PRICE_BELOW_LONG",
         ema_short=asked.ema_short,
         ema_long=asked.ema_long,
     )
-    assert grant.notional == Decimal("6972.0083")
+    assert approval.notional == Decimal("6972.0083")
 
 
 @pytest.mark.parametrize(
-    ("used", "granted"), [("17499.99", True), ("17500", True), ("17500.01", False)]
+    ("used", "approved"), [("17499.99", True), ("17500", True), ("17500.01", False)]
 )
-def test_entry_cut_below_half_of_its_target_is_refused_at_half_it_is_not(used, granted) -> None:
-    seen = picture(notionals={"ETH": Decimal(used)})
+def test_entry_cut_below_half_of_its_target_is_refused_at_half_it_is_not(used, approved) -> None:
+    seen = snapshot(notionals={"ETH": Decimal(used)})
 
-    grants, refusals = decide_wishes(wishing("BTC", close=1.0), seen, RULES)
+    approvals, denials = decide_entries(signaling("BTC", close=1.0), seen, RULES)
 
-    assert bool(grants) == granted
-    assert [refusal.reason for refusal in refusals] == ([] if granted else ["EXPOSURE"])
+    assert bool(approvals) == approved
+    assert [denial.reason for denial in denials] == ([] if approved else ["EXPOSURE"])
 
 
 def test_half_of_the_target_is_measured_with_its_multipliers() -> None:
-    seen = picture(notionals={"ETH": Decimal(19_250)}, size_multiplier=Decimal("0.5"))
+    seen = snapshot(notionals={"ETH": Decimal(19_250)}, size_multiplier=Decimal("0.5"))
 
-    (grant,), _ = decide_wishes(wishing("SOL", close=1.0), seen, RULES)
+    (approval,), _ = decide_entries(signaling("SOL", close=1.0), seen, RULES)
 
-    assert grant.qty == 1750
+    assert approval.qty == 1750
 
 
 @pytest.mark.parametrize(
-    ("found", "refused"), [(0.8, False), (0.8001, True), (-1.0, False), (None, False)]
+    ("found", "denied"), [(0.8, False), (0.8001, True), (-1.0, False), (None, False)]
 )
-def test_correlation_is_signed_and_refuses_strictly_above_its_limit(found, refused) -> None:
-    seen = picture(
+def test_correlation_is_signed_and_refuses_strictly_above_its_limit(found, denied) -> None:
+    seen = snapshot(
         notionals={"ETH": Decimal(1)}, correlate=correlations({frozenset({"BTC", "ETH"}): found})
     )
 
-    expected = {"BTC": "CORRELATION"} if refused else {}
-    assert reasons(wishing("BTC"), seen, RULES) == expected
+    expected = {"BTC": "CORRELATION"} if denied else {}
+    assert reasons(signaling("BTC"), seen, RULES) == expected
 
 
 def test_asset_granted_at_this_close_counts_for_correlation() -> None:
-    seen = picture(correlate=lambda _left, _right: 0.9)
+    seen = snapshot(correlate=lambda _left, _right: 0.9)
 
-    assert reasons(wishing("BTC", "ETH"), seen, RULES) == {"ETH": "CORRELATION"}
+    assert reasons(signaling("BTC", "ETH"), seen, RULES) == {"ETH": "CORRELATION"}
 
 
 @pytest.mark.parametrize(
-    ("others", "refused"), [("7999.99", False), ("8000", False), ("8001", True)]
+    ("others", "denied"), [("7999.99", False), ("8000", False), ("8001", True)]
 )
-def test_group_of_correlated_assets_stays_within_its_cap(others, refused) -> None:
-    rules = changed(WIDE, grant={"max_correlated_exposure": Decimal("1.5")})
+def test_group_of_correlated_assets_stays_within_its_cap(others, denied) -> None:
+    rules = changed(WIDE, approval={"max_correlated_exposure": Decimal("1.5")})
     alike = {frozenset({"BTC", "ETH"}): 0.61, frozenset({"BTC", "SOL"}): 0.6}
-    seen = picture(
+    seen = snapshot(
         notionals={"ETH": Decimal(others), "SOL": Decimal(9000)}, correlate=correlations(alike)
     )
 
-    assert reasons(wishing("BTC"), seen, rules) == ({"BTC": "GROUP"} if refused else {})
+    assert reasons(signaling("BTC"), seen, rules) == ({"BTC": "GROUP"} if denied else {})
 
 
 def test_reasons_come_in_their_order_as_one_limit_after_another_is_lifted() -> None:
     tight = changed(
         FIVE,
-        grant={
+        approval={
             "max_positions": 1,
             "max_simultaneous_entries": 0,
             "max_correlated_exposure": Decimal("0.1"),
             "max_total_exposure": Decimal("0.1"),
         },
     )
-    seen = picture(
+    seen = snapshot(
         balance=Decimal(9),
         notionals={"ETH": Decimal(1)},
-        blocked=(RefusalReason.DAILY_LOSS, ""),
+        blocked=(DenialReason.DAILY_LOSS, ""),
         suspended=frozenset({"BTC"}),
         correlate=lambda _left, _right: 0.9,
     )
 
-    found, rules = [reasons(wishing("BTC"), seen, tight)["BTC"]], tight
+    found, rules = [reasons(signaling("BTC"), seen, tight)["BTC"]], tight
     for change in (
         {"blocked": None},
         {"suspended": frozenset()},
@@ -316,11 +318,11 @@ def test_reasons_come_in_their_order_as_one_limit_after_another_is_lifted() -> N
         {"max_correlated_exposure": None},
         {"max_total_exposure": Decimal(100)},
     ):
-        if change.keys() <= set(Picture.__slots__):
+        if change.keys() <= set(RiskSnapshot.__slots__):
             seen = replace(seen, **change)
         else:
-            rules = changed(rules, grant=change)
-        found.append(reasons(wishing("BTC", close=84_000.0), seen, rules)["BTC"])
+            rules = changed(rules, approval=change)
+        found.append(reasons(signaling("BTC", close=84_000.0), seen, rules)["BTC"])
 
     assert found == [
         "DAILY_LOSS",
@@ -335,29 +337,29 @@ def test_reasons_come_in_their_order_as_one_limit_after_another_is_lifted() -> N
 
 
 def test_decision_tells_each_asset_its_answer() -> None:
-    grants, refusals = decide_wishes(
-        wishing("BTC", "ETH"), picture(correlate=lambda _left, _right: 0.9), RULES
+    approvals, denials = decide_entries(
+        signaling("BTC", "ETH"), snapshot(correlate=lambda _left, _right: 0.9), RULES
     )
-    decision = Decision(t_ms=NOON_MS, grants=grants, refusals=refusals)
+    decision = Decision(t_ms=NOON_MS, approvals=approvals, denials=denials)
 
-    assert isinstance(decision.answer_to("BTC"), Grant)
-    assert isinstance(decision.answer_to("ETH"), Refusal)
+    assert isinstance(decision.answer_to("BTC"), Approval)
+    assert isinstance(decision.answer_to("ETH"), Denial)
     assert decision.answer_to("SOL") is None
     assert not decision.is_empty
-    assert not Decision(t_ms=NOON_MS, refusals=refusals).is_empty
+    assert not Decision(t_ms=NOON_MS, denials=denials).is_empty
     assert Decision(t_ms=NOON_MS).is_empty
 
 
 def test_an_answer_holds_the_figures_of_every_limit_that_was_judged() -> None:
-    seen = picture(
+    seen = snapshot(
         notionals={"ETH": Decimal(1000)},
-        kept=lambda: [(RefusalReason.HALTED, "drawdown=0.0100 limit=0.2")],
+        kept=lambda: [(DenialReason.HALTED, "drawdown=0.0100 limit=0.2")],
         correlate=lambda _left, _right: 0.5,
     )
 
-    (grant,), _ = decide_wishes(wishing("BTC"), seen, RULES)
+    (approval,), _ = decide_entries(signaling("BTC"), seen, RULES)
 
-    assert [line.split()[0] for line in grant.judged.splitlines()] == [
+    assert [line.split()[0] for line in approval.judged.splitlines()] == [
         "HALTED",
         "MALFUNCTION",
         "MAX_POSITIONS",
@@ -366,17 +368,17 @@ def test_an_answer_holds_the_figures_of_every_limit_that_was_judged() -> None:
         "EXPOSURE",
         "SIZE",
     ]
-    assert "with=ETH correlation=0.5000 limit=0.8" in grant.judged
+    assert "with=ETH correlation=0.5000 limit=0.8" in approval.judged
 
 
 def test_a_refusal_holds_the_limits_that_were_kept_before_its_own() -> None:
-    seen = picture(notionals={"ETH": Decimal(1000)}, correlate=lambda _left, _right: 0.95)
+    seen = snapshot(notionals={"ETH": Decimal(1000)}, correlate=lambda _left, _right: 0.95)
 
-    _, (refusal,) = decide_wishes(wishing("BTC"), seen, RULES)
+    _, (denial,) = decide_entries(signaling("BTC"), seen, RULES)
 
-    assert refusal.reason is RefusalReason.CORRELATION
-    assert "MAX_POSITIONS positions=1 limit=" in refusal.judged
-    assert "CORRELATION" not in refusal.judged
+    assert denial.reason is DenialReason.CORRELATION
+    assert "MAX_POSITIONS positions=1 limit=" in denial.judged
+    assert "CORRELATION" not in denial.judged
 
 
 @pytest.mark.parametrize(
@@ -393,21 +395,21 @@ def test_a_refusal_holds_the_limits_that_were_kept_before_its_own() -> None:
 def test_a_grant_is_on_its_way_until_its_fill_can_be_booked_or_never_comes(
     status: OrderStatus, filled: str, is_awaited: bool
 ) -> None:
-    grant = Grant(
+    approval = Approval(
         asset="BTC",
         t_ms=NOON_MS,
         qty=Decimal("0.1"),
         price=Decimal(80_000),
-        cross_ms=NOON_MS,
+        signal_ms=NOON_MS,
         protection_epoch=0,
     )
     news = OrderUpdate(
-        client_order_id=grant.client_order_id,
+        client_order_id=approval.client_order_id,
         status=status,
         filled_qty=Decimal(filled),
         ts_ms=NOON_MS,
     )
-    order = Order(intent=entry_intent(grant, RULES)).apply(news)
+    order = Order(intent=entry_intent(approval, RULES)).apply(news)
 
-    assert bool(is_on_its_way(grant, [order])) is is_awaited
-    assert is_on_its_way(grant, [])
+    assert bool(is_on_its_way(approval, [order])) is is_awaited
+    assert is_on_its_way(approval, [])

@@ -12,7 +12,7 @@ from domain.rules import TradingRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class PortfolioContext:
     """The portfolio's tools, and the actor for which the parts speak."""
 
     actor: SupervisedActor

@@ -8,7 +8,7 @@ MOST_ROUNDS = 5
 """So often the list is waited for, before what was told is booked without it."""
 
 
-class Arrivals:
+class ReorderBuffer:
     """Keeps what was told in the order in which it happened.
 
     What nobody explains is booked as the list has it, and all that happened after it is booked

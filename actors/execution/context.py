@@ -6,7 +6,7 @@ from actors.backlog import Backlog
 from actors.core.actor import SupervisedActor
 from actors.core.envelope import Origin
 from actors.execution.alarms import Alarms
-from actors.execution.rounds import Rounds
+from actors.execution.reconcile_loop import ReconcileLoop
 from actors.messages import Message
 from actors.names import PORTFOLIO, asset_name
 from actors.ports import Exchange, Journal
@@ -16,7 +16,7 @@ from domain.trading.books import Books
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class ExecutionContext:
     """One asset's tools, and the actor for which the parts speak."""
 
     actor: SupervisedActor
@@ -26,7 +26,7 @@ class Desk:
     journal: Journal
     backlog: Backlog
     books: Books
-    rounds: Rounds
+    rounds: ReconcileLoop
     alarms: Alarms
 
     @property

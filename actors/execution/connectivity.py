@@ -18,7 +18,7 @@ SIGNS_OF_LIFE = 6
 """How often the portfolio hears a price within the time after which silence is a malfunction."""
 
 
-class Reach:
+class VenueConnectivity:
     """How long the exchange has been silent, and who knows of it."""
 
     def __init__(

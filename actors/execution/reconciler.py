@@ -7,19 +7,19 @@ from functools import partial
 from loguru import logger
 
 from actors.execution.alarms import foreign_order
-from actors.execution.arrivals import Arrivals
 from actors.execution.booking import Booking
 from actors.execution.comparison import Comparison
-from actors.execution.desk import Desk
+from actors.execution.context import ExecutionContext
 from actors.execution.entries import Entries
 from actors.execution.flattening import Flattening
 from actors.execution.orders import Orders
-from actors.execution.rounds import Question
+from actors.execution.reconcile_loop import Question
+from actors.execution.reorder_buffer import ReorderBuffer
 from actors.execution.stops import Stops
 from actors.names import NOTIFIER
 from domain.errors import OrderRefusedError, OutcomeUnknownError
 from domain.trading.orders import ExitReason, Purpose, RestingOrder, is_our_id
-from domain.trading.positions import Execution, ExecutionKind, Holding
+from domain.trading.positions import Execution, ExecutionKind, VenuePosition
 
 _UNEXPLAINED = (None, ExitReason.EXTERNAL)
 ORDERS_EVERY = 10
@@ -28,12 +28,12 @@ MOST_MISSES = 60
 """So often an order's executions are waited for before what the exchange holds has to do."""
 
 
-class Questions:
+class Reconciler:
     """One method a question."""
 
     def __init__(
         self,
-        desk: Desk,
+        context: ExecutionContext,
         *,
         booking: Booking,
         orders: Orders,
@@ -43,7 +43,7 @@ class Questions:
         flattening: Flattening,
     ) -> None:
         """Begin with nobody's orders told."""
-        self._desk = desk
+        self._context = context
         self._booking = booking
         self._orders = orders
         self._entries = entries
@@ -52,7 +52,7 @@ class Questions:
         self._flattening = flattening
         self._foreign: set[str] = set()
         """Orders of others that were told."""
-        self._arrivals = Arrivals()
+        self._arrivals = ReorderBuffer()
         self._missed: Counter[str] = Counter()
         """How often the executions of an order that has filled were not there to be read."""
 
@@ -66,19 +66,19 @@ class Questions:
         for execution in self._arrivals.overdue():
             self.book(execution)
         questions: list[Question] = []
-        if self._desk.books.position is not None and not is_routine:
+        if self._context.books.position is not None and not is_routine:
             questions.append(self._ask_stops)  # a missing stop is what cannot wait
         questions.append(self._ask_executions)
         if self._flattening.is_wanted or not is_routine or number % ORDERS_EVERY == 0:
             questions.append(self._ask_orders)
-        return [*questions, self._ask_holding]
+        return [*questions, self._ask_venue_position]
 
     def hear(self, execution: Execution) -> None:
         """Book an execution that was told, or ask, where it says of no order why it was.
 
         Booked under no order, one of ours would stand as somebody else's for ever.
         """
-        books = self._desk.books
+        books = self._context.books
         if books.has_booked(execution.exec_id):
             return
         is_explained = books.can_follow(execution) and (
@@ -89,55 +89,55 @@ class Questions:
         if self._arrivals.take(execution, is_explained=is_explained):
             self.book(execution)
         else:
-            self._desk.rounds.begin()
+            self._context.rounds.begin()
 
     def book(self, execution: Execution) -> None:
         """Book an execution, and see to the stops of what it has opened."""
         if self._booking.take(execution):
-            self._desk.rounds.ask(self._ask_stops)
+            self._context.rounds.ask(self._ask_stops)
 
     def _ask_stops(self) -> None:
-        self._stops.protect(self._desk.exchange.holding(self._desk.asset))
+        self._stops.protect(self._context.exchange.venue_position(self._context.asset))
 
     def _ask_executions(self) -> None:
         """Book what happened unseen, then ask what became of each order that it does not end."""
         self._book_unseen()
-        self._desk.rounds.ask_first(
+        self._context.rounds.ask_first(
             [
                 partial(self._look_up, order.client_order_id)
-                for order in self._desk.books.under_way()
+                for order in self._context.books.under_way()
             ]
         )
 
     def _book_unseen(self) -> None:
         """Book what the exchange lists, and doubt a list that lacks what an order has filled."""
-        desk = self._desk
-        listed = desk.exchange.executions(desk.asset, desk.books.since_ms(desk.now_ms))
+        context = self._context
+        listed = context.exchange.executions(context.asset, context.books.since_ms(context.now_ms))
         for execution in self._arrivals.merge(listed):
             self.book(execution)
         if self._arrivals.are_waiting:
-            desk.rounds.doubt("an execution was told that is not listed yet")
+            context.rounds.doubt("an execution was told that is not listed yet")
         # Else an asset that rests for weeks would be asked about all of them each time.
-        desk.books.note_heard(desk.now_ms)
-        for order in desk.books.unexplained():
+        context.books.note_heard(context.now_ms)
+        for order in context.books.unexplained():
             order_id = order.client_order_id
             self._missed[order_id] += 1
             # A list may lag; one that never shows it must not hold the asset for ever.
             if self._missed[order_id] <= MOST_MISSES:
-                desk.rounds.doubt(f"{order_id} has filled, its executions are not listed yet")
+                context.rounds.doubt(f"{order_id} has filled, its executions are not listed yet")
 
     def _look_up(self, order_id: str) -> None:
-        order = self._desk.books.orders[order_id]
+        order = self._context.books.orders[order_id]
         if not order.is_under_way:
             return
         if self._orders.was_not_read(order):
             self._orders.send(order.intent)
             return
-        update = self._desk.exchange.order(self._desk.asset, order_id)
+        update = self._context.exchange.order(self._context.asset, order_id)
         if update is not None:
             self._orders.apply(order, update)
-            if self._desk.books.lacks_executions(self._desk.books.orders[order_id]):
-                self._desk.rounds.ask_first([self._book_unseen])
+            if self._context.books.lacks_executions(self._context.books.orders[order_id]):
+                self._context.rounds.ask_first([self._book_unseen])
         elif order.intent.purpose is Purpose.ENTRY:
             self._entries.send_again(order)
         else:
@@ -148,49 +148,51 @@ class Questions:
 
         In a panic nothing is left: what rests could open a position after it.
         """
-        found = self._desk.exchange.open_orders(self._desk.asset)
+        found = self._context.exchange.open_orders(self._context.asset)
         self._flattening.count_resting(len(found))
         for resting in found:
             order_id = resting.client_order_id
             if self._flattening.is_wanted:
                 self._cancel(resting)
                 continue
-            if order_id is None or not is_our_id(self._desk.asset, order_id):
+            if order_id is None or not is_our_id(self._context.asset, order_id):
                 self._tell_foreign(resting)
                 continue
-            order = self._desk.books.orders.get(order_id)
+            order = self._context.books.orders.get(order_id)
             if order is None or not order.is_under_way:
                 self._cancel(resting)
 
     def _cancel(self, resting: RestingOrder) -> None:
         order_id = resting.client_order_id or resting.venue_order_id
-        name, asset = self._desk.actor.name, self._desk.asset
+        name, asset = self._context.actor.name, self._context.asset
         logger.bind(actor=name, asset=asset).warning(
             "{}: {} rests at the exchange, where it should not: it is canceled", name, order_id
         )
         try:
-            self._desk.exchange.cancel(asset, resting, self._desk.is_ours)
+            self._context.exchange.cancel(asset, resting, self._context.is_ours)
         except (OrderRefusedError, OutcomeUnknownError) as error:
-            self._desk.rounds.doubt(f"{order_id} could not be canceled: {error}")
+            self._context.rounds.doubt(f"{order_id} could not be canceled: {error}")
 
     def _tell_foreign(self, resting: RestingOrder) -> None:
         if resting.venue_order_id not in self._foreign:
             self._foreign.add(resting.venue_order_id)
-            self._desk.actor.tell(NOTIFIER, foreign_order(self._desk.asset, resting))
+            self._context.actor.tell(NOTIFIER, foreign_order(self._context.asset, resting))
 
-    def _ask_holding(self) -> None:
-        holding = self._desk.exchange.holding(self._desk.asset)
-        self._comparison.compare(holding)
+    def _ask_venue_position(self) -> None:
+        venue_position = self._context.exchange.venue_position(self._context.asset)
+        self._comparison.compare(venue_position)
         if self._comparison.is_frozen:
-            self._take_over(holding)
-        self._stops.protect(holding)
+            self._take_over(venue_position)
+        self._stops.protect(venue_position)
 
-    def _take_over(self, holding: Holding) -> None:
+    def _take_over(self, venue_position: VenuePosition) -> None:
         """In a panic, book what the exchange holds and no execution explains, so that it closes."""
-        taken = self._flattening.takes_over(self._comparison.missing(holding), holding)
+        taken = self._flattening.takes_over(
+            self._comparison.missing(venue_position), venue_position
+        )
         if taken is not None:
-            logger.bind(actor=self._desk.actor.name, asset=self._desk.asset).warning(
+            logger.bind(actor=self._context.actor.name, asset=self._context.asset).warning(
                 "the exchange's quantity is taken over: {} {:f}", taken.side, taken.qty
             )
             self.book(taken)
-            self._desk.rounds.ask_again()
+            self._context.rounds.ask_again()

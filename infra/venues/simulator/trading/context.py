@@ -11,7 +11,7 @@ from infra.venues.simulator.trading.protection import Protection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class VenueContext:
     """The parts of one venue below its rules."""
 
     account: Account

@@ -1,0 +1,68 @@
+"""All ways in which commands come to a run: the file PANIC, Telegram, HTTP."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+from starlette.routing import BaseRoute
+
+from bin.bootstrap.command_service import CommandService, Handler
+from bin.bootstrap.run import Run
+from domain.operator.commands import CommandName
+from infra.operator.control.server import ControlServer
+from infra.operator.control.tally import Tally
+from infra.operator.log_level import change_level
+from infra.operator.notices.telegram_commands import by_telegram
+from infra.operator.reload import Reload
+from infra.operator.story import tell_why
+from infra.settings import Settings
+
+
+@contextmanager
+def open_office(
+    run: Run,
+    settings: Settings,
+    reload: Reload,
+    directory: Path,
+    routes: Iterable[BaseRoute] = (),
+    tally: Tally | None = None,
+) -> Iterator[CommandService]:
+    """Take commands while a run is going on.
+
+    Args:
+        run: whose actors were started.
+        settings: of the run.
+        reload: does the command of that name.
+        directory: of the run.
+        routes: more routes of the HTTP interface.
+        tally: counts its requests.
+
+    Raises:
+        ConfigError: the HTTP interface cannot be opened.
+    """
+    journal = directory / (settings.database.file or "journal.sqlite")
+    more: Mapping[CommandName, Handler] = {
+        CommandName.LOG: change_level,
+        CommandName.WHY: partial(tell_why, journal),
+    }
+    commands = CommandService(run, directory, reload, more)
+    with ExitStack() as held:
+        held.callback(commands.close)
+        commands.panic_file.start()
+        held.callback(commands.panic_file.close)
+        if run.inbox is not None:
+            run.inbox.handle = by_telegram(commands.answer_text)
+        if settings.control.enabled:
+            server = ControlServer(
+                settings.control,
+                directory,
+                lambda who, command, is_confirmed: commands.answer(
+                    who, command, is_confirmed=is_confirmed
+                ),
+                commands.note_access,
+                routes,
+                tally,
+            )
+            held.callback(server.close)
+        yield commands

@@ -1,12 +1,12 @@
 """The actor that trades one asset: intents on disk first, then the exchange, then the news.
 
 Receives: OpenPosition, ClosePosition, ResolveEntry, Flatten; ExecutionSeen, OrderSeen,
-PositionMarked from the exchange; Reconcile, StoreAgain from its timers, ContinueReconcile from itself;
-Describe from the roof; Restarted, GivenUp.
+PositionMarked from the exchange; Reconcile, StoreAgain from its timers, ContinueReconcile from
+itself; Describe from the runtime; Restarted, GivenUp.
 Publishes: PositionChanged, OrderRejected to the asset and the portfolio; PositionMarked to the
 portfolio, and AssetFlat, ReconcileMismatch, ReconcileMatch, MalfunctionBegan, MalfunctionEnded;
-PositionOpened, TradeClosed, PositionDiffers, PositionUnprotected, ConnectionLost, ConnectionRestored,
-RiskRaised to the notifier.
+PositionOpened, TradeClosed, PositionDiffers, PositionUnprotected, ConnectionLost,
+ConnectionRestored, RiskRaised to the notifier.
 Owns: the asset's orders and stops at the exchange, and the journal of both.
 
 What the exchange tells is a hint. Whenever the actor cannot know (after its start, after an answer

@@ -38,7 +38,8 @@ class Orders:
         """Store what is about to be sent; a close goes on where that is refused.
 
         Raises:
-            StaleApprovalError: a protection has fired since an entry was granted; nothing is stored.
+            StaleApprovalError: a protection has fired since the entry was approved; nothing is
+                stored.
             JournalError: an entry cannot be stored.
         """
         if intent.purpose is Purpose.ENTRY:

@@ -101,6 +101,8 @@ class NotifierActor(SupervisedActor):
         """Notices of no fact that could not be stored; an end of this life forgets them."""
         self._is_refused = False
         """Since the message at hand was taken: one wait for a locked journal is enough."""
+        self._is_waiting = False
+        """The log says that notices wait."""
 
     def on_start(self) -> None:
         """Read the facts on from where they were read last, and make up for what was missed."""
@@ -129,6 +131,8 @@ class NotifierActor(SupervisedActor):
         self._say_unsaid()
         self._read_news()
         self._hear(message)
+        if not self._is_refused:
+            self._is_waiting = False
 
     def _hear(self, message: Message) -> None:
         match message:
@@ -271,7 +275,9 @@ class NotifierActor(SupervisedActor):
 
     def _note_refused(self, error: JournalError) -> None:
         self._is_refused = True
-        logger.bind(actor=self.name).warning("{}: notices wait: {}", self.name, error)
+        if not self._is_waiting:
+            self._is_waiting = True
+            logger.bind(actor=self.name).warning("{}: notices wait: {}", self.name, error)
 
     def _store(self, notice: Notice) -> None:
         """Store a notice, or count it where it comes too soon after a similar one."""

@@ -202,7 +202,8 @@ class CommandService:
             logger.warning("panic is not latched yet, and asked again: {}", type(error).__name__)
             return False
         logger.warning("{}", answer.result)
-        return True
+        # Where even the reserve has failed, the file is what the next process finds.
+        return self._run.ports.journals.reserve.is_kept
 
     def _change(self, asked: _Asked) -> Reply:
         command = asked.command

@@ -1,7 +1,8 @@
 """The file PANIC: a panic that needs nobody to listen, nor anybody to live on.
 
 Whoever makes the file in the run directory has asked for a panic. It is taken away once the
-portfolio has stored that; until then it is asked again, also by the next process after a kill.
+portfolio has stored that, if only in the reserve; until then it is asked again, also by the next
+process after a kill.
 """
 
 import os
@@ -26,7 +27,7 @@ class PanicFile:
 
         Args:
             directory: of the run.
-            ask: takes who asks, and tells whether a panic is latched now.
+            ask: takes who asks, and tells whether a panic is latched that outlives the process.
         """
         self.path = directory / FILE
         self._ask = ask
@@ -80,7 +81,7 @@ class PanicFile:
     def _carry(self) -> None:
         if not self._is_asked():
             return
-        # Each asking that cannot be stored costs the portfolio a life, and it has few.
+        # Whoever cannot answer now gets time.
         self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
         if not self._ask(self._asked_by or self._who() or "the file PANIC"):
             return

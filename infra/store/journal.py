@@ -76,6 +76,10 @@ _FLAT: dict[type, peewee.Table] = {
 """Facts whose fields are the columns of one table."""
 
 
+QUICK_MS, QUICK_TURN_MS = 100, 1_000
+"""How long a database, and another thread's turn, are waited for after a refusal."""
+
+
 class JournalBusyError(JournalError):
     """Another program holds the database for longer than we wait; it may be free in a while."""
 
@@ -105,7 +109,10 @@ class SqliteJournals:
         """
         self._file = file
         self._now_ms = now_ms
-        self._turns = _Turns(busy_timeout_ms)
+        self._turns = _Turns()
+        self._busy_timeout_ms = busy_timeout_ms
+        self._is_refused = False
+        """The newest transaction could not be written."""
         self.reserve = Reserve(None) if reserve is None else reserve
         self.before_write: Callable[[SqliteDatabase], None] = lambda _database: None
         """Called in each transaction of a pen, before it writes."""
@@ -183,10 +190,26 @@ class SqliteJournals:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[SqliteDatabase]:
-        """Hold one transaction in its turn, for what is no fact; in a thread that is connected."""
-        with self._turns.take(), self._database.atomic("IMMEDIATE"):
-            self.before_write(self._database)
-            yield self._database
+        """Hold one transaction in its turn, for what is no fact; in a thread that is connected.
+
+        Once one was refused, the next ones wait but for a moment, until one is not: whoever tries
+        again and again must not be held up each time.
+        """
+        with self._turns.take(QUICK_TURN_MS if self._is_refused else self._busy_timeout_ms):
+            was_refused = self._is_refused
+            if was_refused:
+                self._database.pragma("busy_timeout", QUICK_MS)
+            try:
+                with self._database.atomic("IMMEDIATE"):
+                    self.before_write(self._database)
+                    yield self._database
+                self._is_refused = False
+            except (peewee.OperationalError, sqlite3.OperationalError):
+                self._is_refused = True
+                raise
+            finally:
+                if was_refused:
+                    self._database.pragma("busy_timeout", self._busy_timeout_ms)
 
     def check(self, file: Path) -> None:
         """Refuse facts that cannot be what was stored; in a thread that is connected.
@@ -256,15 +279,13 @@ class _Turns:
     SQLite itself would let them sleep and try again, which costs milliseconds at each close.
     """
 
-    def __init__(self, patience_ms: int) -> None:
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._patience_ms = patience_ms
 
     @contextlib.contextmanager
-    def take(self) -> Iterator[None]:
-        if not self._lock.acquire(timeout=self._patience_ms / 1000):
-            message = f"another thread has written for more than {self._patience_ms} ms"
-            raise JournalError(message)
+    def take(self, patience_ms: int) -> Iterator[None]:
+        if not self._lock.acquire(timeout=patience_ms / 1000):
+            raise JournalError(f"another thread has written for more than {patience_ms} ms")
         try:
             yield
         finally:

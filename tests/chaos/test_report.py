@@ -34,7 +34,7 @@ def test_a_drill_counts_where_the_log_says_that_it_struck() -> None:
         '"asset/ETH crashed in life 3 (1.9): KeyboardInterrupt: interrupt drill: start"',
         '"asset/SOL crashed in life 1 (2.9): worked on one message for 3.1 s, 3 s are allowed"',
         '"execution/SOL crashed in life 1 (2.9): DrillError: poison drill"',
-        '"portfolio crashed in life 1 (2.9): OperationalError: database or disk is full"',
+        '"portfolio: facts wait to be stored, and nothing is opened: database or disk is full"',
         '"asset/ETH crashed in life 4 (2.9): IndexError: tuple index out of range"',
         '"asset/ETH crashed, is back; Cause: DrillError: crash drill: before work"',
     ]

@@ -134,7 +134,7 @@ def test_what_would_open_again_is_refused_and_changes_nothing(desk: Desk, tmp_pa
 
         assert not answer.is_done
         assert "cannot be stored" in answer.result
-        assert desk.snapshot().paused == {"ETH"}
+        assert list(desk.snapshot().paused) == ["ETH"]
         assert desk.asked(Command(name=CommandName.PAUSE, argument="SOL")).is_done
         assert desk.asked(Command(name=CommandName.CLOSE, argument="BTC")).is_done
         assert desk.told("execution/BTC", ClosePosition)

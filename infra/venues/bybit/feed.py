@@ -122,9 +122,8 @@ class BybitFeed:
         try:
             self._pens[asset].append(*(ClosedCandle(asset=asset, candle=c) for c in waiting))
         except JournalError as error:
-            logger.bind(asset=asset).warning(
-                "{}: {} candles wait to be stored: {}", asset, len(waiting), error
-            )
+            if len(waiting) == len(candles):  # the first; the others follow at each close
+                logger.bind(asset=asset).warning("{}: candles wait to be stored: {}", asset, error)
         else:
             self._unstored[asset] = []
 

@@ -67,7 +67,12 @@ FAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 life to the next; what lasts ends by itself, so that runs can go on."""
 ACTOR_DRILLS = ("crash=0.02", "exit=0.02", "interrupt=0.02", "hang=0.01:6")
 _POISONED = ("BTC", "ETH", "SOL", "execution/BTC", "execution/ETH", "execution/SOL")
-PROCESS_DRILLS = ("full=10:150", "readonly=20:6", "clock=3600@1", "clock=-3600@1")
+FULL_FOR_A_WHILE, FULL_TO_THE_END = "full=60:150", "full=60:1000000"
+"""Begins once every actor has taken its pen: a run needs a start first."""
+FULL_SHARE = 0.15
+"""Of the runs, in which a life of its own meets a full disk and a panic."""
+_OF_CLOSES = ("close_sent.before", "close_sent.after", "answer_received.after", "fill_seen.before")
+PROCESS_DRILLS = (FULL_FOR_A_WHILE, "readonly=60:60", "clock=3600@1", "clock=-3600@1")
 POISON = "poison"
 _FEW, _MANY = 3, 1000
 """Restarts: so few that the poisoned actor is given up, so many that none is."""
@@ -75,6 +80,8 @@ LOCKED = "locked"
 """Somebody else holds the journal's write lock."""
 PANIC = "panic"
 """The operator wants all closed and nothing opened."""
+FULL_PANIC = "panic without room"
+"""So, while the journal's disk is full: the exchange shows all to be flat before it is stored."""
 HALTED = "halted"
 """The portfolio has lost so much that nothing is opened any more."""
 GAVE_UP = "gave up in order"
@@ -101,6 +108,11 @@ class Life:
     """Real seconds after which it is killed, unless it died before."""
 
     @property
+    def is_full_to_the_end(self) -> bool:
+        """Tell whether the journal's disk is full from some moment on."""
+        return FULL_TO_THE_END in self.drills
+
+    @property
     def kill_point(self) -> str | None:
         """Where it is killed; None: at random."""
         points = (drill.removeprefix("kill=") for drill in self.drills if _is_kill(drill))
@@ -124,6 +136,7 @@ class Plan:
             found += [_name_of(drill) for drill in life.drills]
             found += [LOCKED] if life.locked_s else []
             found += [PANIC] if life.panic_s is not None else []
+            found += [FULL_PANIC] if life.is_full_to_the_end else []
             found += [] if life.kill_point else [KILL_AT_RANDOM]
         return found
 
@@ -144,6 +157,9 @@ def make_plan(seed: int, faults: Sequence[str] | None = None) -> Plan:
     lives = [first]
     if random.random() < 0.5:
         lives.append(_life(random, random.choice([None, *POINTS]), names, None))
+    of_full_disk = Random(f"chaos/{seed}/full")  # apart, so that all else is drawn as before
+    if of_full_disk.random() < FULL_SHARE:
+        lives.append(_full_life(of_full_disk, names))
     is_strict = any(_name_of(drill) == POISON for life in lives for drill in life.drills)
     return Plan(
         seed=seed,
@@ -188,6 +204,23 @@ def _life(random: Random, point: str | None, names: Sequence[str], seed: int | N
         panic_s=random.uniform(2.0, 6.0) if random.random() < 0.05 else None,
         # A kill point needs time to be reached; it ends the life when it is.
         length_s=random.uniform(3.0, 8.0) if point is None else 15.0,
+    )
+
+
+def _full_life(random: Random, names: Sequence[str]) -> Life:
+    """Let the operator panic while the disk is full, and perhaps a kill strike then."""
+    drills = [FULL_TO_THE_END]
+    if random.random() < 0.5:
+        drills.append(f"kill={random.choice(_OF_CLOSES)}@{random.randint(3, 8)}")
+    if random.random() < 0.3:
+        drills.append(random.choice(ACTOR_DRILLS))
+    chosen = random.choices(names, k=random.randint(0, 1)) if names else []
+    return Life(
+        drills=tuple(drills),
+        faults=tuple((name, random.uniform(0.0, 2.0)) for name in chosen),
+        locked_s=0.0,
+        panic_s=random.uniform(1.5, 3.5),
+        length_s=12.0,
     )
 
 

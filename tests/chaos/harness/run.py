@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from infra.drills.clock_jump import JUMPED
 from tests.chaos.harness.journal_view import read_journal
 from tests.chaos.harness.plan import (
     FAULTS,
+    FULL_PANIC,
     GAVE_UP,
     HALTED,
     KILL_AT_RANDOM,
@@ -25,12 +26,14 @@ from tests.chaos.harness.plan import (
     Life,
     Plan,
 )
-from tests.chaos.harness.processes import ChaosError
+from tests.chaos.harness.processes import ChaosError, Process
 from tests.chaos.harness.scenario import STOP_S, ChaosScenario, Commands, Outcome
 
 _MEET_S = 8.0
 """For which the last life waits for what has not happened yet, before all is healed."""
 _POLL_S = 0.1
+_FLAT_S = 10.0
+"""In which a panic must have ended flat where nothing else disturbs it."""
 _FAULTY_S = 4.0
 """For which one order's fault may keep its asset from its work, where it does not say."""
 _IN_LOGS = {
@@ -39,8 +42,8 @@ _IN_LOGS = {
     "interrupt": r"crashed in life .*: KeyboardInterrupt: interrupt drill",
     "poison": r"crashed in life .*: DrillError: poison drill",
     "hang": r"crashed in life .*: worked on (?:one message|its start) for",
-    "full": r"crashed in life .*database or disk is full",
-    "readonly": r"crashed in life .*attempt to write a readonly database",
+    "full": r"wait to be stored.*database or disk is full",
+    "readonly": r"wait to be stored.*attempt to write a readonly database",
     "clock": JUMPED,
     START_FAILED: r"message\": \"the start waits for the exchange",
 }
@@ -66,7 +69,7 @@ def play(plan: Plan, folder: Path, commands: Commands) -> Outcome:
             _count_faults(stage, faults)
             stage.settle_and_stop(system)
             _count_events(stage)
-            stage.judge(_disturbed_s(plan))
+            stage.judge(_disturbed_s(plan.lives))
     except (ChaosError, OSError, sqlite3.Error) as error:
         outcome.problems.append(str(error))
     outcome.planned = frozenset(plan.names())
@@ -89,6 +92,8 @@ def _live(stage: ChaosScenario, life: Life, stack: contextlib.ExitStack) -> dict
     if life.panic_s is not None:
         code = system.wait(life.panic_s)
         stage.panic()
+        if life.is_full_to_the_end:
+            _await_flat(stage, system, _FLAT_S + _disturbed_s([life]))
     code = system.wait(life.length_s) if code is None else code
     hits[GAVE_UP] += code == 1
     hits[KILL_AT_RANDOM] += code is None
@@ -98,6 +103,21 @@ def _live(stage: ChaosScenario, life: Life, stack: contextlib.ExitStack) -> dict
         system.end(signal.SIGKILL, STOP_S)
     stage.note_death()
     return faults
+
+
+def _await_flat(stage: ChaosScenario, system: Process, limit_s: float) -> None:
+    """Hold a panic to its word while nothing can be stored: it ends flat at the exchange."""
+    deadline_s = time.monotonic() + limit_s
+    while system.code is None:
+        if stage.is_flat_in_panic():
+            commands = [command.command for _, command in read_journal(stage.journal).commands]
+            stage.outcome.hits[FULL_PANIC] += CommandName.PANIC not in commands
+            return
+        if time.monotonic() > deadline_s:
+            problem = f"a panic on a full disk has not ended flat within {limit_s:.0f} s"
+            stage.outcome.problems.append(problem)
+            return
+        time.sleep(_POLL_S)
 
 
 def lock_journal(file: Path, seconds: float, on_locked: Callable[[], object]) -> threading.Thread:
@@ -155,12 +175,12 @@ def _faults(stage: ChaosScenario) -> list[dict[str, Any]]:
     return found
 
 
-def _disturbed_s(plan: Plan) -> float:
+def _disturbed_s(lives: Sequence[Life]) -> float:
     faulty_s = sum(
-        FAULTS[name].get("for_s", _FAULTY_S) for life in plan.lives for name, _ in life.faults
+        FAULTS[name].get("for_s", _FAULTY_S) for life in lives for name, _ in life.faults
     )
-    drilled_s = sum(_drilled_s(drill, life) for life in plan.lives for drill in life.drills)
-    return float(faulty_s + drilled_s + sum(life.locked_s for life in plan.lives))
+    drilled_s = sum(_drilled_s(drill, life) for life in lives for drill in life.drills)
+    return float(faulty_s + drilled_s + sum(life.locked_s for life in lives))
 
 
 def _drilled_s(drill: str, life: Life) -> float:

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,11 @@ class ChaosScenario:
     def panic(self) -> None:
         """Ask for a panic as an operator can whom nobody hears."""
         self._panic_file.write_text("chaos")
+
+    def is_flat_in_panic(self) -> bool:
+        """Tell whether the panic was taken up, and the exchange holds no position."""
+        held = [row for row in self.exchange.state()["positions"] if Decimal(row["size"])]
+        return not held and not self._panic_file.exists()
 
     def note_death(self) -> None:
         """Begin to count the time without a system."""

@@ -16,6 +16,7 @@ from infra.venues.simulator.options import SimulatorOptions
 from infra.venues.simulator.prices.funding import Funding
 from infra.venues.simulator.prices.market import Market, tick_ms
 from infra.venues.simulator.streams.client_session import ClientSession
+from infra.venues.simulator.streams.dcp import DisconnectProtection
 from infra.venues.simulator.streams.hub import Hub
 from infra.venues.simulator.streams.market_publisher import MarketPublisher
 from infra.venues.simulator.streams.tickers import Tickers
@@ -73,6 +74,7 @@ class Simulator:
         self.entry = OrderEntry(
             self.venue, self.clock, self.faults, self.chronicle, self.tasks, self.seed
         )
+        self.dcp = DisconnectProtection(self.hub, self.venue, self.chronicle, self.tasks)
         # What moves them.
         tape = MarketPublisher(self.tickers, self.hub, self.clock, self.faults)
         self.hand = ManualActions(self.market, self.venue, tape, self.chronicle)

@@ -15,6 +15,8 @@ from infra.venues.simulator.control import Control
 from infra.venues.simulator.core import Simulator
 from infra.venues.simulator.options import SimulatorOptions
 from infra.venues.simulator.rest.answers import Rest
+from infra.venues.simulator.rest.trade_stream import PATH as TRADE
+from infra.venues.simulator.rest.trade_stream import TradeStream
 from infra.venues.simulator.streams.stream import PRIVATE, PUBLIC
 
 _START_S = 60.0
@@ -29,6 +31,7 @@ async def serve(simulator: Simulator, until: Callable[[], Awaitable[object]]) ->
             *Control(simulator).routes(),
             WebSocketRoute(PUBLIC, simulator.reception.serve),
             WebSocketRoute(PRIVATE, simulator.reception.serve),
+            WebSocketRoute(TRADE, TradeStream(simulator, rest).serve),
             WebSocketRoute("/{path:path}", _refuse_stream),
             Route("/{path:path}", rest.answer, methods=["GET", "POST"]),
         ]

@@ -76,6 +76,11 @@ class VenueOrder:
     """Stop, StopLoss, TakeProfit, TrailingStop, PartialStopLoss or PartialTakeProfit."""
     create_type: str = "CreateByUser"
     position_idx: int = 0
+    slippage_type: str = ""
+    slippage_tolerance: Decimal | None = None
+    """In ticks (TickSize) or percent (Percent) from the best price."""
+    smp_type: str = "None"
+    takes_rpi: bool = False
     status: Status = Status.CREATED
     cancel_type: str = "UNKNOWN"
     reject_reason: str = "EC_NoError"
@@ -238,6 +243,8 @@ class SymbolBook:
     realized_now: Decimal = ZERO
     """Since the position was opened, fees and funding included."""
     realized_ever: Decimal = ZERO
+    added_margin: Decimal = ZERO
+    """What was added to an isolated position by hand, until it is closed."""
     opened_ms: int = 0
     updated_ms: int = 0
     seq: int = 0

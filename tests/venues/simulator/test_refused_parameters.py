@@ -6,12 +6,11 @@ from tests.venues.simulator.clients import BTC, Client, eventually
 
 CREATE, AMEND, STOP = "/v5/order/create", "/v5/order/amend", "/v5/position/trading-stop"
 LIMITED = {"tpLimitPrice": "1", "slLimitPrice": "1", "tpOrderType": "Limit", "slOrderType": "Limit"}
-ENTRY = {"slippageToleranceType": "Percent", "slippageTolerance": "1", "smpType": "CancelBoth"}
-BEST = {"bboSideType": "Queue", "bboLevel": "1", "rpiTakerAccess": True, "timeInForce": "RPI"}
+BEST = {"bboSideType": "Queue", "bboLevel": "1", "timeInForce": "RPI"}
 SIZES = {"tpSize": "1", "slSize": "1"}
 
 
-@pytest.mark.parametrize(("name", "value"), [*LIMITED.items(), *ENTRY.items(), *BEST.items()])
+@pytest.mark.parametrize(("name", "value"), [*LIMITED.items(), *BEST.items()])
 def test_an_order_that_asks_for_more_than_is_simulated_is_refused(
     client: Client, name: str, value: str
 ) -> None:

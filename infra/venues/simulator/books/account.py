@@ -103,6 +103,8 @@ class Account:
         if execution.exec_type is not ExecType.FUNDING:
             cash_flow = self._note_trade(before, execution, book)
         change = cash_flow - execution.cost
+        if after is None or (before is not None and after.side is not before.side):
+            book.added_margin = ZERO
         if before is None:
             book.realized_now = ZERO
             book.opened_ms = booked.ts_ms

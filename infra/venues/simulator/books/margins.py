@@ -53,8 +53,8 @@ class Margins:
 
     def initial(self, key: str) -> Decimal:
         """Return what a position binds, its closing fee included."""
-        notional = self._notional(key)
-        return notional / self._account.books[key].leverage + notional * self._fee_rate
+        notional, book = self._notional(key), self._account.books[key]
+        return notional / book.leverage + notional * self._fee_rate + book.added_margin
 
     def maintenance(self, key: str) -> Decimal:
         """Return a position's maintenance margin, its closing fee included."""
@@ -107,6 +107,7 @@ class Margins:
                 position.avg_entry_price,
                 position.qty,
                 self._account.books[key].leverage,
+                self._account.books[key].added_margin,
             )
         others = self.maintenance_of_positions(but=key)
         mark_price = self._market.mark_price(symbol_of(key))

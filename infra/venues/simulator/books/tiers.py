@@ -76,11 +76,14 @@ def maintenance_margin(notional: Decimal) -> Decimal:
 
 
 def isolated_liquidation_price(
-    side: Side, entry_price: Decimal, qty: Decimal, leverage: Decimal
+    side: Side, entry_price: Decimal, qty: Decimal, leverage: Decimal, added: Decimal
 ) -> Decimal | None:
-    """Return the mark price at which an isolated position is taken over; None: none."""
+    """Return the mark price at which an isolated position is taken over; None: none.
+
+    `added` is margin in USDT beyond the initial one.
+    """
     notional = entry_price * qty
-    away = (notional / leverage - maintenance_margin(notional)) / qty
+    away = (notional / leverage - maintenance_margin(notional) + added) / qty
     price = entry_price - away if side is Side.BUY else entry_price + away
     return price if price > 0 else None
 

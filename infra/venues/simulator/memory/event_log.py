@@ -99,6 +99,11 @@ class EventLog:
         """Write a position's stops down."""
         self._state.add("stops", STOPS.dump_python(record, mode="json"))
 
+    def margin(self, key: str) -> None:
+        """Write down what margin a position was given."""
+        book = self._account.books[key]
+        self._state.add("margin", [key, str(book.added_margin), book.opened_ms])
+
     def settings(self) -> None:
         """Write the account's settings down."""
         self._state.add("settings", self._settings())

@@ -48,6 +48,10 @@ def restore_venue(memory: Memory, venue: Venue) -> None:
             venue.account.deposit(event.amount, event.seq, event.ts_ms)
         else:
             venue.account.restore(event)
+    for key, (amount, opened_ms) in memory.margins.items():
+        book = venue.account.books[key]
+        if venue.account.position(key) is not None and book.opened_ms == opened_ms:
+            book.added_margin = amount
     for order in memory.orders:
         venue.restore_order(order)
     venue.protection.records += memory.stops

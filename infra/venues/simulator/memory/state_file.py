@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -82,6 +83,8 @@ class Memory:
     """Candles that did not happen as the source has them, oldest first, not read yet."""
     marks: deque[Mark] = field(default_factory=lambda: deque(maxlen=_MARKS_KEPT))
     """Of the generator, oldest first."""
+    margins: dict[str, tuple[Decimal, int]] = field(default_factory=dict)
+    """Added to positions by hand, by their keys; and when each position was opened."""
     factors: dict[str, str] = field(default_factory=dict)
     time_ms: int = 0
     """Up to which the market was done with."""
@@ -248,6 +251,8 @@ def _remember(memory: Memory, kind: str, value: Any) -> None:
         memory.factors = value
     elif kind == "time":
         memory.time_ms = _TIME.validate_python(value)
+    elif kind == "margin":
+        memory.margins[str(value[0])] = Decimal(value[1]), int(value[2])
     elif kind == "account":
         memory.account = ACCOUNTS.validate_python(value)
     else:

@@ -18,6 +18,7 @@ from infra.venues.simulator.shapes.wallet import wallet_row
 from infra.venues.simulator.trading.requests import PartialStops, StopRequest
 
 _HEDGE, _ONE_WAY = "3", "0"
+_DCP, _DCP_LEAST_S, _DCP_MOST_S, _DCP_DEFAULT_S = "DERIVATIVES", 3, 300, 10
 
 
 def positions(core: Simulator, params: Params) -> Json:
@@ -62,7 +63,7 @@ def switch_mode(core: Simulator, params: Params) -> Json:
 def trading_stop(core: Simulator, params: Params) -> Json:
     """POST /v5/position/trading-stop."""
     params.one_of("category", "linear")
-    mode, key = read_tpsl_mode(params), _key(core, params)
+    mode, key = read_tpsl_mode(params), position_key_of(core, params)
     stop_loss, take_profit = params.number("stopLoss"), params.number("takeProfit")
     by_stop, by_target = (params.trigger_by(name) for name in ("slTriggerBy", "tpTriggerBy"))
     if mode == "Full":
@@ -104,9 +105,14 @@ def _partial_qty(params: Params, stop_loss: Decimal | None, take_profit: Decimal
     return sizes.pop() or Decimal(0)
 
 
-def _key(core: Simulator, params: Params) -> str:
+def position_key_of(core: Simulator, params: Params, default: int | None = None) -> str:
+    """Return the key of the position that a request is about.
+
+    Raises:
+        RefusedError: it names none that the symbol may have.
+    """
     symbol = core.venue.ledger.instrument(params.text("symbol")).symbol
-    idx = params.integer("positionIdx")
+    idx = params.integer("positionIdx", default)
     if idx is None:
         raise refusals.invalid("positionIdx")
     key = position_key(symbol, idx)
@@ -141,12 +147,31 @@ def account_info(core: Simulator, _: Params) -> Json:
         "marginMode": core.account.margin_mode.value,
         "updatedTime": str(core.account.changed_ms),
         "unifiedMarginStatus": 5,
-        "dcpStatus": "OFF",
-        "timeWindow": 10,
+        "dcpStatus": "OFF" if core.dcp.window_s is None else "ON",
+        "timeWindow": core.dcp.window_s or _DCP_DEFAULT_S,
         "smpGroup": 0,
         "isMasterTrader": False,
         "spotHedgingStatus": "OFF",
     }
+
+
+def set_dcp(core: Simulator, params: Params) -> Json:
+    """POST /v5/order/disconnected-cancel-all; of derivatives alone."""
+    if params.one_of("product", "DERIVATIVES", "OPTIONS", "SPOT", default="OPTIONS") != _DCP:
+        raise refusals.not_simulated("product")
+    window_s = params.integer("timeWindow") or 0
+    if not _DCP_LEAST_S <= window_s <= _DCP_MOST_S:
+        raise refusals.invalid("timeWindow")
+    core.dcp.set_window(window_s)
+    return {}
+
+
+def dcp_info(core: Simulator, _: Params) -> Json:
+    """GET /v5/account/query-dcp-info."""
+    window = core.dcp.window_s
+    if window is None:
+        return {"dcpInfos": []}
+    return {"dcpInfos": [{"product": _DCP, "dcpStatus": "ON", "timeWindow": str(window)}]}
 
 
 def wallet_balance(core: Simulator, params: Params) -> Json:

@@ -12,9 +12,9 @@ from infra.venues.simulator.core import Simulator
 from infra.venues.simulator.faults.kinds import Kind
 from infra.venues.simulator.faults.spec import FaultSpec
 from infra.venues.simulator.refusals import RefusedError
-from infra.venues.simulator.rest.endpoints import ENDPOINTS
+from infra.venues.simulator.rest.endpoints import ENDPOINTS, Endpoint
+from infra.venues.simulator.rest.outcome import Outcome
 from infra.venues.simulator.rest.params import Params
-from infra.venues.simulator.shapes.text import Json
 
 _TOO_MANY = 10006
 _TEXTS = {
@@ -76,7 +76,7 @@ class Rest:
             reset_ms = self._core.clock.told_ms() + int(fault.seconds * 1000)
             headers = self._limit_headers(10, 0, reset_ms)
         text = fault.text or _TEXTS.get(fault.code, "System error. Please try again later.")
-        return self._envelope(fault.code, text, {}, headers=headers)
+        return self._envelope(Outcome({}, code=fault.code, text=text, headers=headers))
 
     async def _send(self, answer: Response, path: str, peer: tuple[str, int] | None) -> Response:
         """Return the answer of a request that was done, late, spoiled or not at all."""
@@ -96,32 +96,38 @@ class Rest:
         return answer
 
     def _handle(self, request: Request, body: bytes) -> Response:
-        core, endpoint = self._core, ENDPOINTS.get(request.url.path)
+        path = request.url.path
+        endpoint = ENDPOINTS.get(path)
         if endpoint is None or endpoint.method != request.method:
-            return self._envelope(10017, "Route not found.", {}, status=404)
-        headers: dict[str, str] = {}
+            return self._envelope(Outcome({}, code=10017, text="Route not found."), status=404)
         is_get = endpoint.method == "GET"
         raw = request.url.query if is_get else body.decode(errors="replace")
         try:
             if endpoint.limit:
-                core.gate.check(request.headers, _raw_query(request) if is_get else raw)
-                headers = self._use(request.url.path, endpoint.limit)
+                payload = _raw_query(request) if is_get else raw
+                self._core.gate.check(request.headers, payload)
             params = Params(dict(parse_qsl(raw)) if is_get else _json(body))
-            category = params.text("category")
-            if endpoint.lists and category in _OTHER_CATEGORIES:
-                result: Json = {"list": [], "nextPageCursor": "", "category": category}
-            else:
-                result = endpoint.handle(core, params)
+        except RefusedError as refused:
+            return self._envelope(Outcome({}, code=refused.code, text=refused.text))
+        return self._envelope(self.run(path, endpoint, params))
+
+    def run(self, path: str, endpoint: Endpoint, params: Params) -> Outcome:
+        """Return what comes of a request of somebody who may ask, within the limits."""
+        core, headers = self._core, {}
+        try:
+            if endpoint.limit:
+                headers = self._use(path, endpoint.limit)
+            made = _result(core, endpoint, params)
         except _LimitedError as limited:
             # Scaled, since clients wait by the exchange's clock.
             wait_ms = int(limited.wait_s * 1000 * (core.clock.speed or 1.0)) + 1
             headers = self._limit_headers(limited.limit, 0, core.clock.told_ms() + wait_ms)
-            return self._envelope(limited.code, limited.text, {}, headers=headers)
+            return Outcome({}, code=limited.code, text=limited.text, headers=headers)
         except RefusedError as refused:
-            return self._envelope(refused.code, refused.text, refused.result, headers=headers)
+            return Outcome(refused.result, code=refused.code, text=refused.text, headers=headers)
         finally:
             core.chronicle.commit()
-        return self._envelope(0, "OK", result, headers=headers)
+        return made._replace(headers=headers)
 
     def _use(self, group: str, limit: int) -> dict[str, str]:
         core = self._core
@@ -146,25 +152,24 @@ class Rest:
         await asyncio.sleep(0)
         return Response()
 
-    def _envelope(
-        self,
-        code: int,
-        text: str,
-        result: Any,
-        *,
-        status: int = 200,
-        headers: dict[str, str] | None = None,
-    ) -> Response:
+    def _envelope(self, outcome: Outcome, *, status: int = 200) -> Response:
         content = {
-            "retCode": code,
-            "retMsg": text,
-            "result": result,
-            "retExtInfo": {},
+            "retCode": outcome.code,
+            "retMsg": outcome.text,
+            "result": outcome.result,
+            "retExtInfo": outcome.extra,
             "time": self._core.clock.told_ms(),
         }
-        return Response(
-            orjson.dumps(content), status, headers=headers, media_type="application/json"
-        )
+        written = orjson.dumps(content)
+        return Response(written, status, headers=outcome.headers, media_type="application/json")
+
+
+def _result(core: Simulator, endpoint: Endpoint, params: Params) -> Outcome:
+    category = params.text("category")
+    if endpoint.lists and category in _OTHER_CATEGORIES:
+        return Outcome({"list": [], "nextPageCursor": "", "category": category})
+    made = endpoint.handle(core, params)
+    return made if isinstance(made, Outcome) else Outcome(made)
 
 
 def _raw_query(request: Request) -> str:

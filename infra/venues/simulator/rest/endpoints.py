@@ -4,9 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from infra.venues.simulator.core import Simulator
-from infra.venues.simulator.rest import account, market, trade
+from infra.venues.simulator.rest import account, batch, margin, market, trade
+from infra.venues.simulator.rest.outcome import Outcome
 from infra.venues.simulator.rest.params import Params
 from infra.venues.simulator.shapes.text import Json
+
+Handler = Callable[[Simulator, Params], Json | Outcome]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,22 +17,22 @@ class Endpoint:
     """What answers one path."""
 
     method: str
-    handle: Callable[[Simulator, Params], Json]
+    handle: Handler
     limit: int = 0
     """Requests a second; 0: public, without key and limit."""
     lists: bool = False
     """Whether it lists what an account has, which in other categories is nothing."""
 
 
-def _get(handle: Callable[[Simulator, Params], Json], limit: int = 0) -> Endpoint:
+def _get(handle: Handler, limit: int = 0) -> Endpoint:
     return Endpoint(method="GET", handle=handle, limit=limit)
 
 
-def _list(handle: Callable[[Simulator, Params], Json]) -> Endpoint:
+def _list(handle: Handler) -> Endpoint:
     return Endpoint(method="GET", handle=handle, limit=50, lists=True)
 
 
-def _post(handle: Callable[[Simulator, Params], Json], limit: int) -> Endpoint:
+def _post(handle: Handler, limit: int) -> Endpoint:
     return Endpoint(method="POST", handle=handle, limit=limit)
 
 
@@ -41,10 +44,16 @@ ENDPOINTS = {
     "/v5/market/orderbook": _get(market.orderbook),
     "/v5/market/funding/history": _get(market.funding_history),
     "/v5/market/risk-limit": _get(market.risk_limit),
+    "/v5/market/price-limit": _get(market.price_limit),
     "/v5/order/create": _post(trade.create, 10),
     "/v5/order/amend": _post(trade.amend, 10),
     "/v5/order/cancel": _post(trade.cancel, 10),
     "/v5/order/cancel-all": _post(trade.cancel_all, 10),
+    "/v5/order/create-batch": _post(batch.create, 10),
+    "/v5/order/amend-batch": _post(batch.amend, 10),
+    "/v5/order/cancel-batch": _post(batch.cancel, 10),
+    "/v5/order/pre-check": _post(trade.pre_check, 10),
+    "/v5/order/disconnected-cancel-all": _post(account.set_dcp, 5),
     "/v5/order/realtime": _list(trade.realtime),
     "/v5/order/history": _list(trade.history),
     "/v5/execution/list": _list(trade.executions),
@@ -52,8 +61,12 @@ ENDPOINTS = {
     "/v5/position/set-leverage": _post(account.set_leverage, 10),
     "/v5/position/switch-mode": _post(account.switch_mode, 10),
     "/v5/position/trading-stop": _post(account.trading_stop, 10),
+    "/v5/position/add-margin": _post(margin.add, 10),
+    "/v5/position/set-auto-add-margin": _post(margin.set_auto_add, 10),
+    "/v5/position/confirm-pending-mmr": _post(margin.confirm, 10),
     "/v5/position/closed-pnl": _list(account.closed_pnl),
     "/v5/account/info": _get(account.account_info, 50),
+    "/v5/account/query-dcp-info": _get(account.dcp_info, 5),
     "/v5/account/wallet-balance": _get(account.wallet_balance, 50),
     "/v5/account/fee-rate": _get(account.fee_rate, 5),
     "/v5/account/set-margin-mode": _post(account.set_margin_mode, 5),

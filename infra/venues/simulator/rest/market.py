@@ -13,6 +13,7 @@ from infra.venues.simulator.prices.generator import CANDLE_MS
 from infra.venues.simulator.rest.params import Params
 from infra.venues.simulator.shapes.market import instrument_row, kline_row
 from infra.venues.simulator.shapes.text import Json, text
+from infra.venues.simulator.trading.ledger import BAND
 
 _MINUTE_MS = 60_000
 _INTERVALS = {
@@ -129,6 +130,19 @@ def risk_limit(core: Simulator, params: Params) -> Json:
         for tier in TIERS
     ]
     return {"category": "linear", "list": rows, "nextPageCursor": ""}
+
+
+def price_limit(core: Simulator, params: Params) -> Json:
+    """GET /v5/market/price-limit."""
+    params.one_of("category", "linear", default="linear")
+    instrument = core.venue.ledger.instrument(params.text("symbol"))
+    mark_price = core.market.mark_price(instrument.symbol)
+    return {
+        "symbol": instrument.symbol,
+        "buyLmt": text(instrument.round_price_down(mark_price * (1 + BAND))),
+        "sellLmt": text(instrument.round_price_up(mark_price * (1 - BAND))),
+        "ts": str(core.clock.told_ms()),
+    }
 
 
 def coin_info(_core: Simulator, _params: Params) -> Json:

@@ -23,6 +23,10 @@ class Params:
         found = self._found.get(name)
         return default if found is None or found == "" else str(found)
 
+    def raw(self, name: str) -> Any:
+        """Return what came; None where it is absent."""
+        return self._found.get(name)
+
     def required(self, name: str) -> str:
         """Return a string that must be there.
 

@@ -1,6 +1,10 @@
 """Orders and executions over REST."""
 
+from decimal import Decimal
+
+from domain.trading.positions import ZERO
 from infra.venues.simulator import refusals
+from infra.venues.simulator.books.tiers import maintenance_margin
 from infra.venues.simulator.core import Simulator
 from infra.venues.simulator.faults.kinds import Kind
 from infra.venues.simulator.records import VenueExecution, VenueOrder
@@ -12,19 +16,42 @@ from infra.venues.simulator.shapes.text import Json
 from infra.venues.simulator.trading.requests import Amendment, NewOrder
 
 _CLOSED_KEPT = 500
-_NOT_SIMULATED = (
-    "slippageToleranceType",
-    "slippageTolerance",
-    "smpType",
-    "rpiTakerAccess",
-    "bboSideType",
-    "bboLevel",
-)
+_NOT_SIMULATED = ("bboSideType", "bboLevel")
+_SELF_MATCH = ("None", "CancelMaker", "CancelTaker", "CancelBoth")
 _FILTERS = ("", "Order", "StopOrder", "OpenOrder")
 
 
 def create(core: Simulator, params: Params) -> Json:
     """POST /v5/order/create; the answer comes before the order meets the market."""
+    return _ids(core.entry.submit(_new_order(params)))
+
+
+def pre_check(core: Simulator, params: Params) -> Json:
+    """POST /v5/order/pre-check: the margin rates before and after an order, in 1/10,000."""
+    margins = core.venue.margins
+    order = core.venue.draft(_new_order(params))
+    before_im = margins.of_positions() + margins.of_orders(core.venue.ledger.open_orders())
+    before_mm = margins.maintenance_of_positions()
+    equity = margins.equity()
+    more_mm = maintenance_margin(order.leaves_qty * core.market.mark_price(order.symbol))
+    after = (
+        before_im + margins.of_order(order),
+        before_mm + (ZERO if order.reduce_only else more_mm),
+    )
+
+    def rate(amount: Decimal) -> int:
+        return int(amount / equity * 10_000) if equity > 0 else 0
+
+    return {
+        **_ids(order),
+        "preImrE4": rate(before_im),
+        "preMmrE4": rate(before_mm),
+        "postImrE4": rate(after[0]),
+        "postMmrE4": rate(after[1]),
+    }
+
+
+def _new_order(params: Params) -> NewOrder:
     _linear(params)
     mode = read_tpsl_mode(params)
     params.refuse(*_NOT_SIMULATED)
@@ -32,33 +59,33 @@ def create(core: Simulator, params: Params) -> Json:
     qty = params.number("qty")
     if qty is None:
         raise refusals.off_step()
-    order = core.entry.submit(
-        NewOrder(
-            symbol=params.text("symbol"),
-            side=params.side(),
-            is_market=is_market,
-            qty=qty,
-            price=params.number("price"),
-            time_in_force=params.one_of(
-                "timeInForce", "GTC", "IOC", "FOK", "PostOnly", default="GTC"
-            ),
-            position_idx=params.integer("positionIdx", 0) or 0,
-            link_id=params.text("orderLinkId"),
-            reduce_only=params.flag("reduceOnly"),
-            close_on_trigger=params.flag("closeOnTrigger"),
-            stop_loss=params.number("stopLoss") or None,
-            take_profit=params.number("takeProfit") or None,
-            sl_trigger_by=params.trigger_by("slTriggerBy"),
-            tp_trigger_by=params.trigger_by("tpTriggerBy"),
-            tpsl_mode=mode,
-            sl_limit_price=limit_of_stop(params, "sl"),
-            tp_limit_price=limit_of_stop(params, "tp"),
-            trigger_price=params.number("triggerPrice") or None,
-            trigger_direction=params.integer("triggerDirection", 0) or 0,
-            trigger_by=params.trigger_by("triggerBy"),
-        )
+    return NewOrder(
+        symbol=params.text("symbol"),
+        side=params.side(),
+        is_market=is_market,
+        qty=qty,
+        price=params.number("price"),
+        time_in_force=params.one_of("timeInForce", "GTC", "IOC", "FOK", "PostOnly", default="GTC"),
+        position_idx=params.integer("positionIdx", 0) or 0,
+        link_id=params.text("orderLinkId"),
+        reduce_only=params.flag("reduceOnly"),
+        close_on_trigger=params.flag("closeOnTrigger"),
+        stop_loss=params.number("stopLoss") or None,
+        take_profit=params.number("takeProfit") or None,
+        sl_trigger_by=params.trigger_by("slTriggerBy"),
+        tp_trigger_by=params.trigger_by("tpTriggerBy"),
+        slippage_type=params.one_of("slippageToleranceType", "", "UNKNOWN", "TickSize", "Percent"),
+        slippage_tolerance=params.number("slippageTolerance"),
+        # One account's orders never meet each other here, nor any of retail price improvement.
+        smp_type=params.one_of("smpType", *_SELF_MATCH, default="None"),
+        takes_rpi=params.flag("rpiTakerAccess"),
+        tpsl_mode=mode,
+        sl_limit_price=limit_of_stop(params, "sl"),
+        tp_limit_price=limit_of_stop(params, "tp"),
+        trigger_price=params.number("triggerPrice") or None,
+        trigger_direction=params.integer("triggerDirection", 0) or 0,
+        trigger_by=params.trigger_by("triggerBy"),
     )
-    return _ids(order)
 
 
 def amend(core: Simulator, params: Params) -> Json:

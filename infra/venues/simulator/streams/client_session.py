@@ -21,6 +21,7 @@ from infra.venues.simulator.wire import Wire
 
 _PUBLIC_TOPICS = ("kline.5.", "tickers.", "publicTrade.", "orderbook.1.")
 _PRIVATE_TOPICS = ("order", "execution", "position", "wallet")
+_WATCHED = frozenset({"dcp.future", "dcp.spot", "dcp.option"})
 _IDLE_S = 600.0
 
 
@@ -150,7 +151,7 @@ class ClientSession:
 
     def _exists(self, stream: Stream, topic: str) -> bool:
         if stream.is_private:
-            return topic.removesuffix(".linear") in _PRIVATE_TOPICS
+            return topic.removesuffix(".linear") in _PRIVATE_TOPICS or topic in _WATCHED
         known = next((name for name in _PUBLIC_TOPICS if topic.startswith(name)), None)
         return known is not None and topic.removeprefix(known) in self._tickers.symbols
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import orjson
@@ -25,6 +25,8 @@ class Hub:
         """How many clients there were, those that came again included."""
         self.has_changed = asyncio.Event()
         """Set at each new topic, at each answered ping and at the end of a stream."""
+        self.on_leave: Callable[[set[str]], None] = lambda _topics: None
+        """Told what a client has listened to that has gone."""
         self._clock = clock
         self._faults = faults
         self._wire = wire
@@ -42,6 +44,7 @@ class Hub:
         """Let a client go."""
         self.streams.discard(stream)
         self.has_changed.set()
+        self.on_leave(stream.topics)
 
     def listen(self, stream: Stream, topics: Collection[str]) -> None:
         """Let a client hear of more topics from now on."""

@@ -14,6 +14,11 @@ _LINK_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
 _MOST_ACTIVE = 500
 _MOST_CONDITIONAL = 10
 _RISE, _FALL = 1, 2
+_TOLERANCES = {
+    "TickSize": (Decimal(1), Decimal(10_000), Decimal(1)),
+    "Percent": (Decimal("0.01"), Decimal(10), Decimal("0.01")),
+}
+"""Least, most and step of a slippage tolerance."""
 LIMIT_FACTOR = 10
 """Largest limit order, in largest market orders."""
 
@@ -52,6 +57,7 @@ class OrderChecks:
                 raise refusals.invalid("price")
         if wanted.trigger_price is not None:
             self._check_trigger(wanted.symbol, wanted.trigger_price, wanted.trigger_direction)
+        self._check_slippage(wanted)
         self._check_counts(wanted)
 
     def check_amendment(self, order: VenueOrder, wanted: Amendment) -> None:
@@ -103,6 +109,20 @@ class OrderChecks:
             raise refusals.stop_on_wrong_side("TakeProfit", take_profit, word, base, higher=is_long)
         if stop_loss is not None and (stop_loss >= base if is_long else stop_loss <= base):
             raise refusals.stop_on_wrong_side("StopLoss", stop_loss, word, base, higher=not is_long)
+
+    @staticmethod
+    def _check_slippage(wanted: NewOrder) -> None:
+        kind, tolerance = wanted.slippage_type, wanted.slippage_tolerance
+        if kind not in _TOLERANCES:
+            if tolerance is not None:
+                raise refusals.invalid("slippageToleranceType")
+            return
+        has_more = wanted.trigger_price or wanted.stop_loss or wanted.take_profit
+        if not wanted.is_market or has_more:
+            raise refusals.invalid("slippageToleranceType")
+        least, most, step = _TOLERANCES[kind]
+        if tolerance is None or not least <= tolerance <= most or tolerance % step:
+            raise refusals.invalid("slippageTolerance")
 
     def _check_link_id(self, link_id: str) -> None:
         if link_id and not _LINK_ID.fullmatch(link_id):

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from domain.market.instruments import Side
+from domain.trading.matching import worsened
 from domain.trading.orders import OrderRequest
 from domain.trading.positions import Execution
 from infra.venues.simulator.records import Status, VenueOrder
@@ -72,17 +73,31 @@ class Matching:
         fraction = None if whole else self._chances.partial_fill(order.symbol)
         qty = order.qty if fraction is None else instrument.round_qty(order.qty * fraction)
         before = self._account.position(order.key)
-        if qty and self._can_fill(order):
+        is_near = self._is_within_tolerance(order, price)
+        if qty and is_near and self._can_fill(order):
             self._take(order, qty, price, time_ms or self._ledger.now_ms())
         if order.filled_qty and fraction is None:
             self._ledger.end(order, Status.FILLED)
         else:
-            if order.filled_qty or fraction is not None:
+            if order.filled_qty or fraction is not None or not is_near:
                 order.reject_reason = "EC_NoImmediateQtyToFill"
             else:
                 order.cancel_type = "CancelByReduceOnly"
             self._ledger.end(order, Status.CANCELLED)
         self._bookings.settle(order, before)
+
+    def _is_within_tolerance(self, order: VenueOrder, price: Decimal) -> bool:
+        tolerance = order.slippage_tolerance
+        if tolerance is None:
+            return True
+        is_buy = order.side is Side.BUY
+        best = (self._market.ask_price if is_buy else self._market.bid_price)(order.symbol)
+        tick_size = self._ledger.instrument(order.symbol).tick_size
+        away = (
+            tolerance * tick_size if order.slippage_type == "TickSize" else best * tolerance / 100
+        )
+        filled_at = worsened(price, order.side, self._account.rules)
+        return filled_at <= best + away if is_buy else filled_at >= best - away
 
     def _take(self, order: VenueOrder, qty: Decimal, price: Decimal, time_ms: int) -> None:
         """Let the matching engine fill an order, with its slippage and fees."""

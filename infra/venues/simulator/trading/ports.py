@@ -21,6 +21,9 @@ class Sink(Protocol):
     def position(self, key: str) -> None:
         """Take note that a position was touched."""
 
+    def margin(self, key: str) -> None:
+        """Take note that margin was added to a position, or taken back."""
+
     def stops(self, record: StopRecord) -> None:
         """Take the stops that a position has from now on."""
 

@@ -33,6 +33,10 @@ class NewOrder:
     sl_limit_price: Decimal | None
     tp_limit_price: Decimal | None
     """Of stops that become limit orders; Partial only."""
+    slippage_type: str
+    slippage_tolerance: Decimal | None
+    smp_type: str
+    takes_rpi: bool
 
     @property
     def key(self) -> str:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from infra.venues.simulator import refusals
 from infra.venues.simulator.books.account import Account
 from infra.venues.simulator.books.keys import LONG, ONE_WAY, SHORT, position_key
+from infra.venues.simulator.books.margins import Margins
 from infra.venues.simulator.books.tiers import TIERS, MarginMode
 from infra.venues.simulator.trading.ledger import OrderLedger
 from infra.venues.simulator.trading.ports import Sink
@@ -13,9 +14,10 @@ from infra.venues.simulator.trading.ports import Sink
 class AccountSettings:
     """Changes settings where nothing stands against it."""
 
-    def __init__(self, account: Account, ledger: OrderLedger, sink: Sink) -> None:
+    def __init__(self, account: Account, margins: Margins, ledger: OrderLedger, sink: Sink) -> None:
         """Change the settings of an account."""
         self._account = account
+        self._margins = margins
         self._ledger = ledger
         self._sink = sink
 
@@ -59,6 +61,27 @@ class AccountSettings:
         for symbol in self._ledger.symbols:
             if not self._has_position(symbol) and not any(self._ledger.open_orders(symbol)):
                 self._set_mode(symbol, is_hedged=is_hedged)
+
+    def add_margin(self, key: str, amount: Decimal) -> None:
+        """Add margin to an isolated position, or take back what was added.
+
+        Raises:
+            RefusedError: flat, not isolated, or more than there is.
+        """
+        if self._account.margin_mode is not MarginMode.ISOLATED:
+            raise refusals.RefusedError(110015, "The position is in cross margin mode")
+        if self._account.position(key) is None:
+            raise refusals.RefusedError(110033, "can not set margin without position")
+        book = self._account.books[key]
+        if amount == 0:
+            raise refusals.RefusedError(110027, "Margin is not modified")
+        if book.added_margin + amount < 0:
+            raise refusals.RefusedError(110078, "Added margin more than max can reduce margin")
+        if amount > self._margins.available(self._ledger.open_orders()):
+            raise refusals.RefusedError(110014, "Insufficient available balance")
+        book.added_margin += amount
+        self._sink.margin(key)
+        self._sink.position(key)
 
     def _has_position(self, symbol: str) -> bool:
         return any(self._account.position(key) for key in self._account.keys(symbol))

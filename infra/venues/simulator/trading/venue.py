@@ -42,7 +42,7 @@ class Venue:
         self.margins = Margins(account, market)
         self.ledger = OrderLedger(market, sink, now_ms, seed)
         self.protection = Protection(account, self.ledger, sink)
-        self.settings = AccountSettings(account, self.ledger, sink)
+        self.settings = AccountSettings(account, self.margins, self.ledger, sink)
         context = VenueContext(
             account=account,
             margins=self.margins,
@@ -69,6 +69,17 @@ class Venue:
         Raises:
             RefusedError: nothing was accepted.
         """
+        order = self.draft(wanted)
+        self.ledger.keep(order)
+        self._sink.order(order)
+        return order
+
+    def draft(self, wanted: NewOrder) -> VenueOrder:
+        """Return the order that would be accepted.
+
+        Raises:
+            RefusedError: it would not be.
+        """
         instrument = self.ledger.instrument(wanted.symbol)
         if opening_side(wanted.position_idx) is wanted.side.opposite:
             wanted = replace(wanted, reduce_only=True)
@@ -77,8 +88,6 @@ class Venue:
         self._checks.check(wanted, instrument)
         order = self.ledger.new(wanted)
         self._checks.check_balance(order)
-        self.ledger.keep(order)
-        self._sink.order(order)
         return order
 
     def amend(self, order: VenueOrder, wanted: Amendment) -> VenueOrder:

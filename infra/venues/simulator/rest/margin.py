@@ -1,0 +1,66 @@
+"""Margin that a client adds to an isolated position."""
+
+from decimal import Decimal, InvalidOperation
+
+from infra.venues.simulator import refusals
+from infra.venues.simulator.core import Simulator
+from infra.venues.simulator.rest.account import position_key_of
+from infra.venues.simulator.rest.params import Params
+from infra.venues.simulator.shapes.positions import position_row
+from infra.venues.simulator.shapes.text import Json
+
+_OF_POSITION = (
+    "symbol",
+    "positionIdx",
+    "riskId",
+    "riskLimitValue",
+    "size",
+    "positionValue",
+    "avgPrice",
+    "liqPrice",
+    "bustPrice",
+    "markPrice",
+    "leverage",
+    "autoAddMargin",
+    "positionStatus",
+    "positionIM",
+    "positionMM",
+    "unrealisedPnl",
+    "cumRealisedPnl",
+    "stopLoss",
+    "takeProfit",
+    "trailingStop",
+    "createdTime",
+    "updatedTime",
+)
+
+
+def add(core: Simulator, params: Params) -> Json:
+    """POST /v5/position/add-margin; a negative amount takes margin back."""
+    params.one_of("category", "linear")
+    key = position_key_of(core, params, default=0)
+    try:
+        amount = Decimal(params.required("margin"))
+    except InvalidOperation as error:
+        raise refusals.invalid("margin") from error
+    if not amount.is_finite():
+        raise refusals.invalid("margin")
+    core.venue.settings.add_margin(key, amount)
+    row = position_row(core.venue.view(key))
+    return {"category": "linear", **{name: row[name] for name in _OF_POSITION}}
+
+
+def set_auto_add(core: Simulator, params: Params) -> Json:
+    """POST /v5/position/set-auto-add-margin; it can be off alone."""
+    params.one_of("category", "linear")
+    position_key_of(core, params, default=0)
+    if params.one_of("autoAddMargin", "0", "1") == "1":
+        raise refusals.not_simulated("autoAddMargin")
+    return {}
+
+
+def confirm(core: Simulator, params: Params) -> Json:
+    """POST /v5/position/confirm-pending-mmr; no new rate ever waits to be confirmed here."""
+    params.one_of("category", "linear")
+    core.venue.ledger.instrument(params.text("symbol"))
+    return {}

@@ -8,6 +8,7 @@ from domain.rules import TradingRules
 from infra.process.locks import FileLock
 from infra.settings import Settings
 from infra.store.journal import SqliteJournals
+from infra.store.settings_record import SettingsRecord
 from infra.trace.recording import forget_traces
 
 
@@ -57,6 +58,7 @@ def open_fresh_journals(
     with journals.connected():
         journals.write_meta("mode", mode)
         record_assets(journals, settings.trading_rules())
+    SettingsRecord(journals).note(settings, "at the start", now_ms(), lambda: None)
     return journals
 
 

@@ -31,6 +31,22 @@ def differences(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str
     return found
 
 
+def differences_of_runs(
+    one: Mapping[str, str], other: Mapping[str, str]
+) -> dict[str, tuple[str, str]]:
+    """Return what differs between two runs' results of `flat`, by key, that of each.
+
+    Their salts differ: of a secret is known whether there is one, and not whether it is the same.
+    """
+    found = {}
+    for key in sorted({*one, *other}):
+        values = (one.get(key, _ABSENT), other.get(key, _ABSENT))
+        here, there = (_shown(value, "a secret") for value in values)
+        if here != there:
+            found[key] = (here, there)
+    return found
+
+
 def _shown(text: str, in_place_of_secret: str) -> str:
     return in_place_of_secret if text.startswith(_HIDDEN) else text
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from domain.errors import ConfigError
 from domain.market.instruments import Candle, Instrument
 from domain.portfolio.protection import ProtectionState
@@ -74,6 +76,15 @@ class Facts:
         """Let go of the file."""
         self._connection.close()
 
+    def settings(self) -> dict[str, str] | None:
+        """Return the settings that were noted last, as `infra.settings.comparison.flat` has them.
+
+        None where the run noted none.
+        """
+        query = "SELECT value FROM meta WHERE key = 'settings'"
+        row = next(iter(self._connection.execute(query)), None)
+        return None if row is None else msgspec.json.decode(row["value"], type=dict[str, str])
+
     def orders(self) -> list[StoredOrder]:
         """Return all orders, oldest first."""
         found = {
@@ -96,6 +107,13 @@ class Facts:
     def trades(self) -> list[tuple[int, Trade]]:
         """Return all trades with their fact ids, oldest first."""
         return [(row["id"], rows.value_of(Trade, row)) for row in self._facts("trade")]
+
+    def exits_by_exchange(self) -> Iterator[tuple[Source, Trade]]:
+        """Yield the trades that no order of ours ended: a stop did, a liquidation, or a hand."""
+        for row in self._facts("trade"):
+            trade = rows.value_of(Trade, row)
+            if trade.decided_ms is None:
+                yield _source(row), trade
 
     def approvals(self) -> list[tuple[Source, Approval]]:
         """Return all grants, oldest first."""

@@ -183,7 +183,36 @@ def test_a_tree_holds_the_whole_trace_of_a_message(traced: Traced) -> None:
 def test_equal_runs_do_not_differ(traced: Traced) -> None:
     text = run(traced.folder, "diff", str(traced.folder), str(traced.folder))
 
-    assert "decisions, all equal" in text
+    assert re.fullmatch(r"\d+ decisions, all equal\n", text)
+
+
+def test_settings_that_differ_are_named_and_secrets_are_not_shown(
+    traced: Traced, tmp_path: Path
+) -> None:
+    other, older = tmp_path / "other", tmp_path / "older"
+    shutil.copytree(traced.folder, other)
+    shutil.copytree(traced.folder, older)
+    with contextlib.closing(sqlite3.connect(other / "journal.sqlite")) as journal, journal:
+        (stored,) = journal.execute("SELECT value FROM meta WHERE key = 'settings'").fetchone()
+        changed = json.loads(stored) | {
+            "strategy.ema_short_period": "120",
+            "notifications.slack_url": "secret 83ab",
+            "exchange.api_key": "secret 83ab",
+        }
+        update = "UPDATE meta SET value = ? WHERE key = 'settings'"
+        journal.execute(update, (json.dumps(changed),))
+    with contextlib.closing(sqlite3.connect(older / "journal.sqlite")) as journal, journal:
+        journal.execute("DELETE FROM meta WHERE key = 'settings'")
+
+    text = run(traced.folder, "diff", str(traced.folder), str(other))
+    of_older = run(traced.folder, "diff", str(traced.folder), str(older))
+
+    assert "setting strategy.ema_short_period: 240, and 120 in the other" in text
+    assert "setting notifications.slack_url: null, and a secret in the other" in text
+    assert "83ab" not in text
+    assert text.count("setting ") == len(set(changed) - set(json.loads(stored))) + 2
+    assert "noted no settings" in of_older
+    assert "all equal" in of_older
 
 
 def test_the_first_decision_that_differs_is_shown_with_both_causes(

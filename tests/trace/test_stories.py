@@ -14,6 +14,7 @@ from infra.trace.query.chain import Story
 from infra.trace.query.closes import close_story
 from infra.trace.query.decision import readable
 from infra.trace.query.figures import _quantiles
+from infra.trace.query.orders import orders_of
 from infra.trace.query.story import story_of
 from infra.trace.reader import TraceReader
 from tests.replay.runs import CANDLE_MS, START_MS, finish, lively_settings, made_up_market
@@ -30,6 +31,15 @@ def test_every_trade_of_a_lively_market_has_its_exit_fill_also_where_the_exchang
     stories = {number: story_of(f"trade/{number}", facts, reader) for number in trades}
 
     assert {trade.decided_ms is None for trade in trades.values()} == {True, False}
+    rows = {row["id"]: row for row in orders_of(facts)}
+    assert [row["fact_id"] for row in rows.values()] == sorted(r["fact_id"] for r in rows.values())
+    for number, trade in trades.items():
+        row = rows.get(f"trade/{number}")
+        assert (row is not None) == (trade.decided_ms is None)
+        if row is not None:
+            assert (row["asset"], row["candle_ms"]) == (trade.asset, trade.exit_ms)
+            assert row["detail"].startswith(f"{trade.reason} at the exchange: ")
+            assert story_of(row["message"], facts, reader) == stories[number]
     for number, story in stories.items():
         fills = [step for step in story.steps if step.name == "fill"]
         assert story.missing == []

@@ -1,5 +1,6 @@
 """The first decision in which two runs differ."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 from rich.console import Group, RenderableType
@@ -8,6 +9,7 @@ from rich.text import Text
 from domain.text import plain
 from domain.trading.orders import Purpose, client_order_id
 from infra.process.times import show_time
+from infra.settings.comparison import differences_of_runs
 from infra.trace.facts import Facts
 from infra.trace.query.decision import levels_text
 from infra.trace.query.evidence import Evidence
@@ -19,19 +21,38 @@ Side = tuple[str, Facts, TraceReader]
 
 
 def differ(one: Side, other: Side) -> RenderableType:
-    """Return the first decision in which two runs differ, with the causes on both sides."""
+    """Return the first decision in which two runs differ, with the causes on both sides.
+
+    Before it stand the settings that differ.
+    """
+    return Group(*_settings(one, other), *_decided(one, other))
+
+
+def _settings(one: Side, other: Side) -> Iterator[Text]:
+    left, right = one[1].settings(), other[1].settings()
+    for side, settings in ((one, left), (other, right)):
+        if settings is None:
+            yield Text(f"{plain(side[0])} noted no settings: none are compared", "yellow")
+    if left is None or right is None:
+        return
+    for key, (here, there) in differences_of_runs(left, right).items():
+        yield Text(plain(f"setting {key}: {here}, and {there} in the other"), "yellow")
+
+
+def _decided(one: Side, other: Side) -> Iterator[RenderableType]:
     left, right = _decisions(one[1]), _decisions(other[1])
     for place in range(max(len(left), len(right))):
         here = left[place] if place < len(left) else None
         there = right[place] if place < len(right) else None
         if here != there:
-            parts: list[RenderableType] = [Text(f"{place} decisions are equal, then:", "bold red")]
+            equal = f"{place} decision is equal" if place == 1 else f"{place} decisions are equal"
+            yield Text(f"{equal}, then:", "bold red")
             first_ms = min(d[0] for d in (here, there) if d is not None)
             for side, decision in ((one, here), (other, there)):
-                parts.append(Text(f"\n{side[0]}: {_decision_text(decision)}", "bold"))
-                parts.append(_cause(side, decision, first_ms))
-            return Group(*parts)
-    return Text(f"{len(left)} decisions, all equal", "green")
+                yield Text(f"\n{plain(side[0])}: {_decision_text(decision)}", "bold")
+                yield _cause(side, decision, first_ms)
+            return
+    yield Text(f"{len(left)} decision{'s' * (len(left) != 1)}, all equal", "green")
 
 
 Decision = tuple[int, str, str, str]
@@ -55,8 +76,7 @@ def _decisions(facts: Facts) -> list[Decision]:
     ]
     stopped = [
         (t.exit_ms, t.asset, "closed by the exchange", f"{t.reason} at {_plain(t.exit_price)}")
-        for _, t in facts.trades()
-        if t.decided_ms is None
+        for _, t in facts.exits_by_exchange()
     ]
     return sorted([*approved, *refused, *closed, *stopped])
 

@@ -1,6 +1,7 @@
 """Every order and every refused wish, for people and for programs."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -15,7 +16,10 @@ from infra.trace.ids import id_text
 
 
 def orders_of(facts: Facts) -> list[dict[str, Any]]:
-    """Return a row for each order and each refused wish, in the order of their facts."""
+    """Return a row for each order, each refused wish and each exit of the exchange's own.
+
+    In the order of their facts.
+    """
     orders = [
         {
             "id": order.client_order_id,
@@ -42,7 +46,22 @@ def orders_of(facts: Facts) -> list[dict[str, Any]]:
         }
         for source, denial in facts.denials()
     ]
-    return sorted([*orders, *refused], key=lambda row: row["fact_id"])
+    return sorted([*orders, *refused, *_exits_by_exchange(facts)], key=lambda row: row["fact_id"])
+
+
+def _exits_by_exchange(facts: Facts) -> Iterator[dict[str, Any]]:
+    """Yield a row for each trade that no order of ours ended: by a stop, by hand."""
+    for source, trade in facts.exits_by_exchange():
+        yield {
+            "id": f"trade/{source.fact_id}",
+            "asset": trade.asset,
+            "purpose": Purpose.EXIT.value,
+            "candle_ms": trade.exit_ms,
+            "outcome": "FILLED",
+            "detail": f"{trade.reason} at the exchange: {trade.exit_price:.8g}",
+            "message": _message(source.message_id),
+            "fact_id": source.fact_id,
+        }
 
 
 def _message(message_id: int | None) -> str | None:

@@ -43,7 +43,7 @@ def story_of(wanted: str, facts: Facts, reader: TraceReader) -> Story:
     if wanted.startswith(CLOSE):
         return close_story(wanted.removeprefix(CLOSE), facts, reader)
     message_id = read_id(wanted)
-    case = case_of(_order_of(message_id, facts) or wanted, facts)
+    case = case_of(_named_by(message_id, facts) or wanted, facts)
     if case is not None:
         story = _tell(case, reader)
         if "@" in wanted:
@@ -71,10 +71,13 @@ def _add_close(story: Story, wanted: str, facts: Facts, reader: TraceReader) -> 
     story.steps += close.steps
 
 
-def _order_of(message_id: int | None, facts: Facts) -> str | None:
-    """Return the order that was stored over a message, as `bin/trace orders` shows them."""
-    orders = facts.orders() if message_id is not None else []
-    return next((o.client_order_id for o in orders if o.source.message_id == message_id), None)
+def _named_by(message_id: int | None, facts: Facts) -> str | None:
+    """Return what was stored over a message, by its id as `bin/trace orders` shows it."""
+    if message_id is None:
+        return None
+    stored = [(order.source, order.client_order_id) for order in facts.orders()]
+    stored += [(source, f"trade/{source.fact_id}") for source, _ in facts.exits_by_exchange()]
+    return next((name for source, name in stored if source.message_id == message_id), None)
 
 
 def _tell(case: Case, reader: TraceReader) -> Story:

@@ -5,11 +5,8 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong use, 3 nothing runs there, 4 ne
 """
 
 import getpass
-import http.client
 import json
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +14,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
 from rich import box
 from rich.table import Table
@@ -27,8 +23,10 @@ from bin.command import start
 from domain.errors import ConfigError
 from domain.operator.commands import MANUALS, CommandName, UnknownCommandError, checked
 from domain.operator.replies import ReplyCode
-from infra.operator.control.token import ControlAddress, read_address, read_token
+from infra.operator.control.client import LateAnswerError, NoAnswerError, NotRunningError, ask
+from infra.operator.panic_file import FILE, request_panic
 from infra.operator.terminal.screen import Screen
+from infra.process.locks import RUN_LOCK
 from infra.process.times import read_time
 from infra.store.audit import AuditEntry, read_audit
 
@@ -43,23 +41,6 @@ _EXIT = {
 _FLAGS, _VALUED = ("--json",), ("--run-dir", "--mode")
 """Options of all commands: alone, and with a value."""
 _VAR = Path(__file__).resolve().parents[1] / "var"
-_PATIENCE_S = 30.0
-_MOST_BYTES = 10_000_000
-"""Of an answer: a thousand trades need a tenth of it."""
-
-
-class _Rows(msgspec.Struct):
-    columns: list[str]
-    rows: list[list[str]]
-
-
-class _Answer(msgspec.Struct):
-    """What an answer must hold; whatever else listens there may say anything."""
-
-    code: ReplyCode
-    title: str
-    lines: list[str] = []
-    table: _Rows | None = None
 
 
 class _Anywhere(TyperGroup):
@@ -159,11 +140,18 @@ for _name in CommandName:
 
 
 def _send(name: CommandName, argument: str, *, is_confirmed: bool) -> None:
+    by_file = name is CommandName.PANIC and is_confirmed
     try:
         checked(name, argument)
-        answer = _asked(name, argument, is_confirmed=is_confirmed)
-    except (ConfigError, UnknownCommandError) as error:
+        answer = ask(
+            _options.directory, name, argument, f"ctl-{_user()}", is_confirmed=is_confirmed
+        )
+    except UnknownCommandError as error:
         raise _failed(str(error), WRONG_USE) from None
+    except ConfigError as error:
+        raise (_panicked(str(error)) if by_file else _failed(str(error), WRONG_USE)) from None
+    except NoAnswerError as error:
+        raise (_panicked(str(error)) if by_file else _unanswered(error)) from None
     if _options.is_json:
         print(json.dumps(answer, indent=1))
     else:
@@ -171,63 +159,35 @@ def _send(name: CommandName, argument: str, *, is_confirmed: bool) -> None:
     raise typer.Exit(_EXIT[ReplyCode(answer["code"])])
 
 
-def _asked(name: CommandName, argument: str, *, is_confirmed: bool) -> Any:
-    directory = _options.directory
-    address = read_address(directory)
-    if address is None:
-        raise _not_running()
-    request = urllib.request.Request(  # noqa: S310 (http, by the address that we made)
-        f"{address.url}/{name}",
-        headers={
-            "Authorization": f"Bearer {read_token(directory)}",
-            "Content-Type": "application/json",
-            "X-Operator": f"ctl-{_user()}",
-        },
+def _unanswered(error: NoAnswerError) -> typer.Exit:
+    if isinstance(error, NotRunningError):
+        return _not_running()
+    code = LATE if isinstance(error, LateAnswerError) else REFUSED
+    return _failed(
+        f"{error}; the file {_options.directory / FILE} asks for a panic without it", code
     )
-    if MANUALS[name].changes:
-        body = {"confirm": is_confirmed} | ({"argument": argument} if argument else {})
-        request.data = json.dumps(body).encode()
-    elif argument:
-        request.full_url += f"?argument={urllib.request.quote(argument)}"  # type: ignore[attr-defined]
-    return _answer(request, address)
 
 
-def _answer(request: urllib.request.Request, address: ControlAddress) -> Any:
-    # Never by a proxy: the token is for this machine.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+def _panicked(why: str) -> typer.Exit:
+    """Ask for a panic by the file, which needs nobody to listen."""
+    directory = _options.directory
+    if not (directory / RUN_LOCK).exists():
+        return _not_running()
+    why = why or f"nothing takes commands in {directory}"
     try:
-        try:
-            answer = opener.open(request, timeout=_PATIENCE_S)
-        except urllib.error.HTTPError as denial:
-            answer = denial  # an answer too, which can hang or break off as well
-        with answer:
-            return _read(answer, address)
-    except TimeoutError:
-        raise _late(address) from None
-    except http.client.HTTPException as error:
-        title = f"{address.url} broke off, or speaks no HTTP: {type(error).__name__}"
-        raise _failed(title, REFUSED) from None
+        request_panic(directory, f"ctl-{_user()}, by the file")
     except OSError as error:
-        is_late = isinstance(getattr(error, "reason", None), TimeoutError)
-        raise (_late(address) if is_late else _not_running()) from None
-
-
-def _late(address: ControlAddress) -> typer.Exit:
-    title = f"no answer in {_PATIENCE_S:g} s from {address.url} (process {address.pid})"
-    return _failed(title, LATE)
-
-
-def _read(answer: Any, address: ControlAddress) -> Any:
-    body = answer.read(_MOST_BYTES + 1)
-    try:
-        msgspec.json.decode(body[:_MOST_BYTES], type=_Answer)
-        return json.loads(body)
-    except (ValueError, RecursionError):  # what msgspec raises is a ValueError too
-        title = (
-            f"expected an answer of the system from {address.url}, found something else "
-            f"(HTTP {answer.status}, {len(body):,} bytes); is it another program?"
+        return _failed(
+            f"{why}; and {directory / FILE} cannot be made: {error.strerror}. SIGUSR2 to the "
+            "process asks for a panic too.",
+            REFUSED,
         )
-        raise _failed(title, REFUSED) from None
+    return _failed(
+        f"{why}; so the file {directory / FILE} was made, which asks for the panic: a system that "
+        "runs there acts on it within seconds, else its next start does; the panic is stored once "
+        "the file is gone.",
+        LATE,
+    )
 
 
 def _show(answer: Any) -> None:
@@ -261,7 +221,7 @@ def _not_running() -> typer.Exit:
     return _failed(
         f"Nothing takes commands in {directory}. Start it with bin/run-actors, or name another "
         "run by --run-dir or --mode; control.enabled must be true. Without it, the file "
-        f"{directory / 'PANIC'} still asks for a panic, and audit still works.",
+        f"{directory / FILE} still asks for a panic, and audit still works.",
         NOT_RUNNING,
     )
 

@@ -117,14 +117,15 @@ class CommandService:
         return self._do_stored(asked)
 
     def note_access(self, operator: str, what: str, result: str) -> None:
-        """Store an access that came to no command."""
+        """Store an access that came to no command.
+
+        Raises:
+            JournalError: it cannot be stored.
+        """
         access = Asked(
             operator=operator, command=ACCESS, arguments=what, result=result, is_done=False
         )
-        try:
-            self._repeats.note(access, lambda: self._run.note(what, result, operator))
-        except JournalError as error:
-            logger.warning("{}: {} could not be noted: {}", operator, what, error)
+        self._repeats.note(access, lambda: self._run.note(what, result, operator))
 
     def close(self) -> None:
         """Store what is still to be stored."""

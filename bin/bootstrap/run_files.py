@@ -5,7 +5,7 @@ from pathlib import Path
 
 from domain.errors import ConfigError
 from domain.rules import TradingRules
-from infra.process.locks import FileLock
+from infra.process.locks import RUN_LOCK, FileLock
 from infra.settings import Settings
 from infra.store.journal import SqliteJournals
 from infra.store.settings_record import SettingsRecord
@@ -23,7 +23,7 @@ class RunDirectory:
         """
         self.path = path
         try:
-            self._lock = FileLock(path / "lock", f"{path}: another run uses this directory")
+            self._lock = FileLock(path / RUN_LOCK, f"{path}: another run uses this directory")
         except OSError as error:
             raise ConfigError(f"{path}: cannot be the run directory: {error.strerror}") from error
 

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from domain.errors import ConfigError
 
+RUN_LOCK = "lock"
+"""In the directory of each run, and left there when it ends."""
+
 
 class FileLock:
     """A lock that the operating system frees with its process: a killed one leaves nothing behind.

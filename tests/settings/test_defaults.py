@@ -192,6 +192,7 @@ OURS = {
     "control": {
         "enabled": True,
         "host": "127.0.0.1",
+        "allowed_hosts": ("localhost", "127.0.0.1", "::1"),
         "port": 0,
         "requests_per_second": 20,
     },

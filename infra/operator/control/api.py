@@ -1,6 +1,6 @@
 """Every command as an endpoint, with its page at /docs."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, Request, Response, Security
@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import BaseRoute
 
 from domain.operator.commands import (
@@ -32,7 +33,13 @@ _STATUS = {
     ReplyCode.REFUSED: 409,
     ReplyCode.LATE: 504,
 }
-_AT_THE_DOOR = {400: "broke off", 401: "wrong token", 413: "too large", 429: "too many requests"}
+_AT_THE_DOOR = {
+    400: "broke off, or called by another name",
+    401: "wrong token",
+    413: "too large",
+    429: "too many requests",
+    503: "too many connections",
+}
 """What `Gate` answers by itself."""
 _LONGEST_TITLE = 300
 _SHOWN_TOKEN = HTTPBearer(auto_error=False, description="RUN_DIR/control.token")
@@ -67,8 +74,10 @@ def make_app(
     token: str,
     *,
     per_second: int,
+    hosts: Sequence[str],
     note_access: NoteAccess,
     tally: Tally,
+    tell: Callable[[str], None],
     routes: Iterable[BaseRoute] = (),
 ) -> FastAPI:
     """Return the app.
@@ -76,9 +85,11 @@ def make_app(
     Args:
         answer: does commands; may take seconds, and is called in threads.
         token: what each request must bear.
-        per_second: how many requests may come.
+        per_second: how many requests may come from one caller.
+        hosts: names and addresses by which it may be called.
         note_access: told of what came to no desk.
         tally: counts all requests.
+        tell: takes what else happens at the door; may be called very often.
         routes: more of them, for others than the operator.
     """
     app = FastAPI(
@@ -99,8 +110,10 @@ def make_app(
             response_model=Told,
         )
     app.router.routes.extend(routes)
+    # A page of another site whose name was pointed at this address (DNS rebinding) is refused.
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
     app.add_middleware(
-        Gate, token=token, per_second=per_second, note_access=note_access, tally=tally
+        Gate, token=token, per_second=per_second, note_access=note_access, tally=tally, tell=tell
     )
     return app
 

@@ -2,150 +2,184 @@
 
 import hmac
 import json
-import time
 from collections.abc import Callable
 from http import HTTPStatus
 
+from anyio import CapacityLimiter, to_thread
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from domain.errors import JournalError
 from domain.text import plain
+from infra.operator.control.buckets import Buckets
+from infra.operator.control.connections import EXTENSION, Connection
 from infra.operator.control.tally import Tally
 
 MOST_BYTES = 4096
 """Of a request's body: a command needs a hundred."""
+MOST_NAME_BYTES = 40
+"""Of who asks."""
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 """For a service manager and for Prometheus, which carry no token."""
 REACHED = "control.reached"
 """In a request's scope: set once a desk was asked, which stores the answer itself."""
 
 _REFUSALS = range(400, 600)
+_NEVER_REFUSED = "/panic"
+"""Where a valid token is borne; a client that asks too much must not stand before a panic."""
+_MOST_WAITING_NOTES = 16
+"""While the journal is slow; a flood must not fill the memory."""
 
+_Refusal = tuple[int, str]
+"""HTTP status, and why."""
 NoteAccess = Callable[[str, str, str], None]
 """Takes who, what and the result of an access that was refused."""
-
-
-class Bucket:
-    """At most so many a second, with as many at once."""
-
-    def __init__(self, per_second: int, now_s: Callable[[], float] = time.monotonic) -> None:
-        """Begin full."""
-        self._per_second = per_second
-        self._now_s = now_s
-        self._left = float(per_second)
-        self._seen_s = now_s()
-
-    def take(self) -> bool:
-        """Tell whether one more may come."""
-        now_s = self._now_s()
-        gained = (now_s - self._seen_s) * self._per_second
-        self._left, self._seen_s = min(float(self._per_second), self._left + gained), now_s
-        if self._left < 1.0:
-            return False
-        self._left -= 1.0
-        return True
 
 
 class Gate:
     """ASGI middleware: lets through what may, and notes what may not."""
 
     def __init__(
-        self, app: ASGIApp, *, token: str, per_second: int, note_access: NoteAccess, tally: Tally
+        self,
+        app: ASGIApp,
+        *,
+        token: str,
+        per_second: int,
+        note_access: NoteAccess,
+        tally: Tally,
+        tell: Callable[[str], None],
     ) -> None:
         """Stand before an app.
 
         Args:
             app: what takes the requests.
             token: what each must bear.
-            per_second: how many may come.
-            note_access: told of each that came to no desk.
+            per_second: how many may come from one caller.
+            note_access: told of each that came to no desk, in a thread; may take seconds, and
+                raise `JournalError`.
             tally: counts all of them.
+            tell: takes what could not be noted; may be called very often.
         """
         self._app = app
         self._expected = f"Bearer {token}".encode()
-        self._bucket = Bucket(per_second)
-        # Who looks at the pages takes no turn away from who commands, nor the other way round.
-        self._pages = Bucket(per_second)
+        self._buckets = Buckets(per_second)
         self._note_access = note_access
+        self._noting = CapacityLimiter(1)
         self._tally = tally
+        self._tell = tell
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        refused = self._why_not(scope)
-        if refused is None:
-            body = await _read(receive)
-            refused = _why_unreadable(body)
-            if refused is None and body is not None:
-                await self._pass_on(scope, _given(body, receive), send)
-                return
-        status, why = refused or (400, "the request broke off")
-        self._note(scope, status, why)
-        await _answer(send, status, why)
+        found = self._why_not(scope) or await _read(receive)
+        if isinstance(found, bytes):
+            await self._pass_on(scope, _given(found, receive), send)
+            return
+        await self._note(scope, *found)
+        await _answer(send, *found)
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the app answer, and look at what it says."""
         scope[REACHED] = False
-        statuses: list[int] = []
+        connection = _connection(scope)
+        if connection is not None:
+            connection.begin_answer()
+        is_told = False
 
         async def watch(message: Message) -> None:
+            nonlocal is_told
             if message["type"] == "http.response.start":
-                statuses.append(message["status"])
+                is_told = True
+                await self._count(scope, message["status"])
             await send(message)
 
         try:
             await self._app(scope, receive, watch)
         finally:
-            status = statuses[0] if statuses else 500
-            if status in _REFUSALS and not scope[REACHED] and scope["path"] not in OPEN_PATHS:
-                self._note(scope, status, HTTPStatus(status).phrase)
-            else:
-                self._tally.add(status)
+            if not is_told:
+                await self._count(scope, 500)
 
-    def _why_not(self, scope: Scope) -> tuple[int, str] | None:
+    async def _count(self, scope: Scope, status: int) -> None:
+        """Count an answer of the app, and note one that came from no desk."""
+        if status in _REFUSALS and not scope[REACHED] and not _is_open(scope):
+            await self._note(scope, status, HTTPStatus(status).phrase)
+        else:
+            self._tally.add(status)
+
+    def _why_not(self, scope: Scope) -> _Refusal | None:
         headers = dict(scope["headers"])
-        is_open = scope["path"] in OPEN_PATHS
-        if not (self._pages if is_open else self._bucket).take():
+        given = headers.get(b"authorization", b"")
+        is_bearer = hmac.compare_digest(given, self._expected) and not _is_open(scope)
+        connection = _connection(scope)
+        if is_bearer and connection is not None and not connection.admit():
+            return 503, "too many connections at once"
+        # After the token: who bears none takes no turn away from who does.
+        is_in_turn = self._buckets.take(_caller(scope, headers, is_bearer=is_bearer))
+        if not is_in_turn and not (is_bearer and scope["path"] == _NEVER_REFUSED):
             return 429, "too many requests"
-        if is_open:
+        if _is_open(scope):
             return None
-        if not hmac.compare_digest(headers.get(b"authorization", b""), self._expected):
+        if not is_bearer:
             return 401, "a bearer token is needed: RUN_DIR/control.token"
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length[:9]) > MOST_BYTES:
             return 413, "the body is too large"
         return None
 
-    def _note(self, scope: Scope, status: int, why: str) -> None:
+    async def _note(self, scope: Scope, status: int, why: str) -> None:
+        """Count what was refused, and store it in a thread: a slow journal must hold up nobody."""
         self._tally.add(status)
-        client = scope.get("client") or ("?", 0)
+        if self._noting.statistics().tasks_waiting >= _MOST_WAITING_NOTES:
+            self._tell("refused without a note in the audit trail")
+            return
         what = plain(f"{scope['method'][:10]} {scope['path'][:80]}")
-        self._note_access(f"http/{client[0]}", what, f"{status} {why}")
+        access = (f"http/{_address(scope)}", what, f"{status} {why}")
+        try:
+            await to_thread.run_sync(self._note_access, *access, limiter=self._noting)
+        except JournalError as error:
+            self._tell(f"refused without a note in the audit trail: {error}")
 
 
-async def _read(receive: Receive) -> bytes | None:
-    """Return the whole body; None where it is too large."""
+def _is_open(scope: Scope) -> bool:
+    return scope["path"] in OPEN_PATHS
+
+
+def _address(scope: Scope) -> str:
+    return str((scope.get("client") or ("?", 0))[0])
+
+
+def _caller(scope: Scope, headers: dict[bytes, bytes], *, is_bearer: bool) -> tuple[object, ...]:
+    """Return whose turns a request takes; what a stranger says of itself counts for nothing."""
+    who = headers.get(b"x-operator", b"")[:MOST_NAME_BYTES] if is_bearer else None
+    return _address(scope), _is_open(scope), who
+
+
+def _connection(scope: Scope) -> Connection | None:
+    found: Connection | None = scope.get("extensions", {}).get(EXTENSION)
+    return found
+
+
+async def _read(receive: Receive) -> bytes | _Refusal:
+    """Return the whole body, or why it is none."""
     body: bytes = b""
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            return body
+            return 400, "the request broke off"
         body += bytes(message.get("body", b""))
         if len(body) > MOST_BYTES:
-            return None
+            return 413, "the body is too large"
         if not message.get("more_body", False):
-            return body
+            return body if _is_text(body) else (422, "the body is no JSON")
 
 
-def _why_unreadable(body: bytes | None) -> tuple[int, str] | None:
-    if body is None:
-        return 413, "the body is too large"
+def _is_text(body: bytes) -> bool:
     try:
         body.decode()
     except UnicodeDecodeError:
-        return 422, "the body is no JSON"
-    return None
+        return False
+    return True
 
 
 def _given(body: bytes, receive: Receive) -> Receive:

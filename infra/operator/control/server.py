@@ -1,5 +1,6 @@
 """The HTTP server of the control interface: a thread that gives way to those that trade."""
 
+import asyncio
 import os
 import socket
 import sys
@@ -13,13 +14,15 @@ from starlette.routing import BaseRoute
 from domain.errors import ConfigError
 from domain.operator.commands import Command
 from domain.operator.replies import Reply
+from infra.operator.control.minute_log import MinuteLog
 from infra.operator.control.tally import Tally
 from infra.operator.control.token import ControlAddress, forget_address, own_token, write_address
 from infra.settings.sections.people import ControlSettings
 
 _NICENESS = 10
 _CLOSE_S = 5.0
-_MOST_CONNECTIONS = 20
+_BACKLOG = 1024
+"""Connections that the kernel holds until they are taken; in a flood the operator's is one."""
 
 
 class ControlServer:
@@ -56,7 +59,7 @@ class ControlServer:
         self._token = own_token(directory)
         place = (settings.host, settings.port)
         try:
-            self._socket = socket.create_server(place)
+            self._socket = socket.create_server(place, backlog=_BACKLOG)
         except OSError as error:
             raise ConfigError(
                 f"control.host and control.port: {place[0]}:{place[1]} cannot be listened on: "
@@ -85,36 +88,40 @@ class ControlServer:
             logger.opt(exception=True).error("the control interface has failed and is gone")
 
     def _serve(self) -> None:
-        import uvicorn  # noqa: PLC0415 (costly)
+        # Costly to load.
+        from infra.operator.control.api import make_app  # noqa: PLC0415
+        from infra.operator.control.serving import make_server, serve  # noqa: PLC0415
 
-        from infra.operator.control.api import make_app  # noqa: PLC0415 (costly)
-
+        log = MinuteLog("the control interface", _call_later)
+        host, port = self._socket.getsockname()[:2]
         app = make_app(
             self._answer,
             self._token,
             per_second=self._settings.requests_per_second,
+            hosts=_bracketed(host, self._settings.host, *self._settings.allowed_hosts),
             note_access=self._note_access,
             tally=self._tally,
+            tell=log.add,
             routes=self._routes,
         )
-        config = uvicorn.Config(
-            app,
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            limit_concurrency=_MOST_CONNECTIONS,
-            ws="none",
-        )
-        server = uvicorn.Server(config)
+        server = make_server(app)
         with self._lock:
             if self._is_closed:
                 return
             self._close = lambda: setattr(server, "should_exit", True)
-        host, port = self._socket.getsockname()[:2]
         address = ControlAddress(host=host, port=port, pid=os.getpid())
         write_address(self._directory, address)
         logger.info("commands are taken at {}", address.url)
-        server.run(sockets=[self._socket])
+        asyncio.run(serve(server, self._socket, log))
+
+
+def _bracketed(*hosts: str) -> list[str]:
+    """Return hosts as a Host header writes them."""
+    return [f"[{host}]" if ":" in host else host for host in hosts]
+
+
+def _call_later(delay_s: float, function: Callable[[], None]) -> object:
+    return asyncio.get_running_loop().call_later(delay_s, function)
 
 
 def _give_way() -> None:

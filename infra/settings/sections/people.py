@@ -15,6 +15,9 @@ _Kinds = tuple[_Kind, ...]
 _WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
 
+_Host = Annotated[str, fields.text(r"[A-Za-z0-9.:-]{1,200}", "an address or name of this machine")]
+
+
 class KindSettings(Section):
     """Which kinds of notices go where."""
 
@@ -75,8 +78,7 @@ class ControlSettings(Section):
     """Where commands are taken over HTTP."""
 
     enabled: Flag
-    host: Annotated[
-        str, fields.text(r"[A-Za-z0-9.:-]{1,200}", "an address or name of this machine")
-    ]
+    host: _Host
+    allowed_hosts: tuple[_Host, ...]
     port: Annotated[int, fields.whole("port", 0, 65_535)]
     requests_per_second: Annotated[int, fields.whole("requests", 1, 1000)]

@@ -84,8 +84,9 @@ def test_an_order_that_cannot_be_stored_is_refused_and_not_done(
     assert (done, lives()) == ([], before)
 
 
-def test_a_refused_access_is_no_error_of_the_door(commands: CommandService) -> None:
-    commands.note_access("http/127.0.0.1", "GET /status", "wrong token")
+def test_an_access_that_cannot_be_stored_is_told_and_ends_nothing(commands: CommandService) -> None:
+    with pytest.raises(JournalError):
+        commands.note_access("http/127.0.0.1", "GET /status", "wrong token")
 
     assert commands.answer_text("cli", "version").code is ReplyCode.DONE
 

@@ -58,7 +58,9 @@ class House:
                 method, path, body, {"Authorization": f"Bearer {bearer}", **JSON, **headers}
             )
             answer = line.getresponse()
-            return answer.status, json.loads(answer.read() or b"null")
+            said = answer.read()
+            is_json = answer.getheader("Content-Type") == JSON["Content-Type"]
+            return answer.status, json.loads(said) if is_json else said.decode()
         finally:
             line.close()
 
@@ -66,10 +68,11 @@ class House:
         return self.call("POST", f"/{name}", json.dumps(body).encode())
 
 
-def served(directory: Path, per_second: int) -> House:
+def served(directory: Path, per_second: int, commands: Desk | None = None) -> House:
     shipped = load_settings(None, environ={}, dotenv=None).control
-    control = shipped.model_copy(update={"requests_per_second": per_second})
-    commands = Desk()
+    hosts = (*shipped.allowed_hosts, "trading.example")
+    control = shipped.model_copy(update={"requests_per_second": per_second, "allowed_hosts": hosts})
+    commands = commands or Desk()
     house = House(
         commands, ControlServer(control, directory, commands.answer, commands.note), directory
     )

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from domain.errors import ConfigError
 from domain.operator.commands import MANUALS, Command, CommandName
 from domain.operator.replies import ReplyCode
-from infra.operator.control.gate import MOST_BYTES, Bucket
+from infra.operator.control.buckets import Bucket
+from infra.operator.control.gate import MOST_BYTES
 from infra.operator.control.server import ControlServer
 from infra.operator.control.token import ADDRESS_FILE, TOKEN_FILE, own_token, read_address
 from infra.settings import load_settings
@@ -140,6 +141,33 @@ def test_what_the_desk_refuses_is_counted_and_left_to_it_to_store(house: House) 
 
     assert house.commands.noted == []
     assert house.server._tally.counts()[422] == before + 1
+
+
+@pytest.mark.parametrize(
+    ("host", "is_allowed"),
+    [
+        ("localhost", True),
+        ("LOCALHOST:1", True),
+        ("127.0.0.1:8710", True),
+        ("[::1]:8710", True),
+        ("trading.example:8710", True),
+        ("evil.example", False),
+        ("localhost.evil.example", False),
+        ("127.0.0.1.evil.example:8710", False),
+        ("evil.example:localhost", False),
+        ("127.0.0.2", False),
+        ("", False),
+    ],
+)
+@pytest.mark.parametrize("path", ["/healthz", "/status"])
+def test_it_answers_by_its_own_names_alone(
+    house: House, path: str, host: str, is_allowed: bool
+) -> None:
+    # The pages of health are not served here, so that 404 is their answer.
+    expected = {"/healthz": 404, "/status": 200}[path] if is_allowed else 400
+
+    assert house.call("GET", path, Host=host)[0] == expected
+    assert bool(house.commands.asked) == (expected == 200)
 
 
 def test_a_flood_is_refused_and_each_request_of_it_is_noted(tmp_path: Path) -> None:

@@ -1,0 +1,170 @@
+"""uvicorn behind a listener of our own, which no number of connections can block.
+
+uvicorn's `limit_concurrency` counts idle connections and answers 503 to everybody, and asyncio's
+servers accept up to a whole backlog at once and log a traceback for each that finds no descriptor.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from infra.operator.control.connections import ANSWER_S, EXTENSION, REQUEST_S, Connections, shares
+from infra.operator.control.minute_log import MinuteLog
+
+_KEEP_ALIVE_S = 3
+"""Between requests; shorter than `REQUEST_S`, so that who behaves well is closed in silence."""
+_RETRY_S = 0.2
+"""After a connection that could not be taken: its cause is there still."""
+
+
+def make_server(app: ASGIApp) -> uvicorn.Server:
+    """Return a server that `serve` runs; its `should_exit` ends it."""
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        http="h11",
+        ws="none",
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        # Anybody on this machine could claim another address by a header.
+        proxy_headers=False,
+    )
+    return uvicorn.Server(config)
+
+
+async def serve(server: uvicorn.Server, listening: socket.socket, log: MinuteLog) -> None:
+    """Answer what comes, until the server's `should_exit` is set."""
+    strangers, bearers = shares()
+    connections = Connections(log.add, most_strangers=strangers, most_bearers=bearers)
+    config, state = server.config, server.server_state
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: log.add(_shown(context)))
+    accepting = asyncio.create_task(
+        _accept(listening, lambda: Line(config, state, connections, log.add), log)
+    )
+    accepting.add_done_callback(lambda _: setattr(server, "should_exit", True))
+    with _logged(log):
+        await server.serve(sockets=[])
+    accepting.cancel()
+    with suppress(asyncio.CancelledError):
+        await accepting
+
+
+class Line(H11Protocol):
+    """A connection that is closed where no whole request comes in time."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        state: ServerState,
+        connections: Connections,
+        tell: Callable[[str], None],
+    ) -> None:
+        super().__init__(config, state, {})
+        self.host = "?"
+        self.is_waiting = True
+        self._is_admitted = False
+        self._connections = connections
+        self._tell = tell
+        self._deadline: asyncio.TimerHandle | None = None
+        self._app = self.app
+        self.app = self._answer
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Count it, and wait for the first request."""
+        super().connection_made(transport)
+        self.host = self.client[0] if self.client else "?"
+        self._await_request()
+        self._connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it."""
+        self._set_deadline(None)
+        self._connections.remove(self)
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        self._await_request()
+        super().on_response_complete()
+
+    def abort(self) -> None:
+        """Close it at once, whatever was to be sent."""
+        self.transport.abort()
+
+    def admit(self) -> bool:
+        """Count it among those that bear the token; False where there are too many."""
+        self._is_admitted = self._connections.admit(self)
+        return self._is_admitted
+
+    def begin_answer(self) -> None:
+        """Take note that a request is whole; who bears the token may wait longer for its answer."""
+        self.is_waiting = False
+        if self._is_admitted:
+            self._set_deadline(ANSWER_S)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["extensions"] = {EXTENSION: self}
+        await self._app(scope, receive, send)
+
+    def _await_request(self) -> None:
+        self.is_waiting = True
+        self._set_deadline(REQUEST_S)
+
+    def _set_deadline(self, in_s: float | None) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = None if in_s is None else self.loop.call_later(in_s, self._be_late)
+
+    def _be_late(self) -> None:
+        self._tell("closed because no whole request came in time")
+        self.abort()
+
+
+async def _accept(listening: socket.socket, make_line: Callable[[], Line], log: MinuteLog) -> None:
+    """Take one connection after the other, each counted before the next is taken."""
+    listening.setblocking(False)
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            accepted, _ = await loop.sock_accept(listening)
+            await loop.connect_accepted_socket(make_line, accepted)
+        except OSError as error:
+            log.add(f"not taken: {error.strerror}")
+            await asyncio.sleep(_RETRY_S)
+
+
+@contextmanager
+def _logged(log: MinuteLog) -> Iterator[None]:
+    """Send what uvicorn logs to our log: without a handler it would go to stderr, each time."""
+    theirs, handler = logging.getLogger("uvicorn.error"), _Handler(log)
+    theirs.addHandler(handler)
+    try:
+        yield
+    finally:
+        theirs.removeHandler(handler)
+
+
+class _Handler(logging.Handler):
+    def __init__(self, log: MinuteLog) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        self._log.add(_shown({"message": record.getMessage(), "exception": error}))
+
+
+def _shown(context: dict[str, Any]) -> str:
+    """Return what asyncio tells of an error, in one line."""
+    error = context.get("exception")
+    message = str(context.get("message", "")).strip()
+    return message if error is None else f"{message}: {error!r}"

@@ -331,6 +331,16 @@ class ReconcileMatch(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JournalOutdated(Message):
+    """Event, from an execution to the portfolio: the journal lacks an order of ours."""
+
+    asset: str
+    client_order_id: str
+    ts_ms: int
+    """When it was executed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MalfunctionBegan(Message):
     """Event, from an execution to the portfolio: the exchange is out of reach (8.8)."""
 

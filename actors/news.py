@@ -96,7 +96,11 @@ class Newsreader:
         """Return the entries that are complete; one that was told is no news to the outbox."""
         for asset, entry in list(self.ledger.entries.items()):
             order = self._journal.order(entry.order_id)
-            if order is None or order.intent.purpose is not Purpose.ENTRY:
+            if order is None and entry.position.decided_ms is not None:
+                # Of an older copy of the journal: what it was to fill is not known.
+                del self.ledger.entries[asset]
+                yield self._entered(entry.order_id, entry.position)
+            elif order is None or order.intent.purpose is not Purpose.ENTRY:
                 del self.ledger.entries[asset]
             elif not order.is_under_way and order.state.filled_qty == entry.executed_qty:
                 del self.ledger.entries[asset]

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from actors.messages import RiskRaised
+from actors.wording.figures import utc
 from domain.market.instruments import DAY_MS
+from domain.operator.commands import OUTDATED, OperatorCommand
 from domain.portfolio.malfunctions import Malfunctions
 from domain.rules import TradingRules
 from domain.trading.positions import ZERO, UnmanagedPosition
@@ -162,6 +164,41 @@ def lost_journal_risk(began_ms: int, unknown: tuple[str, ...]) -> RiskRaised:
         figures=f"{found}The journal knew of no position.",
         effect="No entries until rearm; what is open stays under its stop",
         advice="bring the journal back and start again, or close what is open and send rearm",
+    )
+
+
+def journal_outdated(
+    order_id: str, executed_ms: int, facts_until_ms: int | None, now_ms: int
+) -> OperatorCommand:
+    """Return the fact that the journal lacks an order of ours; only a rearm ends what follows.
+
+    Args:
+        order_id: of the order.
+        executed_ms: when the exchange has executed it.
+        facts_until_ms: when the newest fact was stored before this process; None: there was none.
+        now_ms: the present.
+    """
+    ends = "it began empty" if facts_until_ms is None else f"its facts end {utc(facts_until_ms)}"
+    return OperatorCommand(
+        command=OUTDATED,
+        arguments="",
+        operator="reconciliation",
+        result=f"the journal lacks {order_id}, executed {utc(executed_ms)}; {ends}",
+        ts_ms=now_ms,
+        is_done=True,
+    )
+
+
+def outdated_risk(found: OperatorCommand) -> RiskRaised:
+    """Return the words for a journal that lacks orders of ours."""
+    return RiskRaised(
+        key=f"{OUTDATED}/{found.ts_ms}",
+        asset=None,
+        what="the journal is an older copy of itself",
+        figures=f"{found.result[:1].upper()}{found.result[1:]}.",
+        effect="No entries until rearm; the books are completed from the exchange's executions, "
+        "and what is open is managed. A panic, halt or pause after that time is forgotten",
+        advice="make sure that no other system trades this account, then send rearm",
     )
 
 

@@ -4,8 +4,8 @@ Receives: OpenPosition, ClosePosition, ResolveEntry, Flatten; ExecutionSeen, Ord
 PositionMarked from the exchange; Reconcile, StoreAgain from its timers, ContinueReconcile from
 itself; Describe from the runtime; Restarted, GivenUp.
 Publishes: PositionChanged, OrderRejected to the asset and the portfolio; PositionMarked to the
-portfolio, and AssetFlat, ReconcileMismatch, ReconcileMatch, MalfunctionBegan, MalfunctionEnded;
-PositionOpened, TradeClosed, PositionDiffers, PositionUnprotected, ConnectionLost,
+portfolio, and AssetFlat, ReconcileMismatch, ReconcileMatch, JournalOutdated, MalfunctionBegan,
+MalfunctionEnded; PositionOpened, TradeClosed, PositionDiffers, PositionUnprotected, ConnectionLost,
 ConnectionRestored, RiskRaised to the notifier.
 Owns: the asset's orders and stops at the exchange, and the journal of both.
 
@@ -74,6 +74,7 @@ class ExecutionActor(SupervisedActor):
         ask_again_ms: int = 1_000,
         reconcile_ms: int | None = None,
         stale_ms: int | None = None,
+        facts_until_ms: int | None = None,
     ) -> None:
         """Take over `execution/NAME`.
 
@@ -86,6 +87,7 @@ class ExecutionActor(SupervisedActor):
             journals: where the facts are.
             ask_again_ms: pause before the exchange is asked again what it did not answer.
             reconcile_ms: how often it is asked what is true, come what may; None: never.
+            facts_until_ms: when the newest fact was stored before this process; None: none was.
             stale_ms: how long it may be silent before that is a malfunction; None: for ever.
         """
         super().__init__(incarnation)
@@ -95,6 +97,7 @@ class ExecutionActor(SupervisedActor):
         self._journals = journals
         self._clock = clock
         self._ask_again_ms = ask_again_ms
+        self._facts_until_ms = facts_until_ms
         self._alarms = Alarms(self)
         self._reach = VenueConnectivity(self, asset, self._alarms, stale_ms=stale_ms)
         self._rounds = ReconcileLoop(
@@ -128,6 +131,7 @@ class ExecutionActor(SupervisedActor):
             comparison=self._comparison,
             flattening=self._flattening,
         )
+        self._questions.tell_lost()
         self._rounds.begin()
         self._rounds.finish()
 
@@ -140,6 +144,9 @@ class ExecutionActor(SupervisedActor):
         waiting = [Order(intent=intent) for intent in backlog.waiting(Intent)]
         orders = [*journal.orders(self._asset), *waiting]
         stored = journal.executions(self._asset)
+        known_ms = self.now_ms
+        if self._facts_until_ms is not None:
+            known_ms = min(known_ms, self._facts_until_ms)
         return ExecutionContext(
             actor=self,
             asset=self._asset,
@@ -147,7 +154,7 @@ class ExecutionActor(SupervisedActor):
             exchange=self._exchange,
             journal=journal,
             backlog=backlog,
-            books=Books(orders, [fact.execution for fact in stored], self.now_ms),
+            books=Books(orders, [fact.execution for fact in stored], known_ms),
             rounds=self._rounds,
             alarms=self._alarms,
         )
@@ -197,6 +204,7 @@ class ExecutionActor(SupervisedActor):
             self._alarms.tell_again()
         if address == PORTFOLIO:
             self._comparison.tell_again()
+            self._questions.tell_lost()
             self._reach.tell_again()
 
     # What one part has to know of another that was made after it.

@@ -16,10 +16,12 @@ from actors.execution.orders import Orders
 from actors.execution.reconcile_loop import Question
 from actors.execution.reorder_buffer import ReorderBuffer
 from actors.execution.stops import Stops
-from actors.names import NOTIFIER
+from actors.messages import JournalOutdated
+from actors.names import NOTIFIER, PORTFOLIO
 from domain.errors import OrderRefusedError, OutcomeUnknownError
 from domain.trading.orders import ExitReason, Purpose, RestingOrder, is_our_id
 from domain.trading.positions import Execution, ExecutionKind, VenuePosition
+from domain.trading.recovery import recognized
 
 _UNEXPLAINED = (None, ExitReason.EXTERNAL)
 ORDERS_EVERY = 10
@@ -81,6 +83,7 @@ class Reconciler:
         books = self._context.books
         if books.has_booked(execution.exec_id):
             return
+        execution = self._recognized(execution)
         is_explained = books.can_follow(execution) and (
             execution.reason not in _UNEXPLAINED
             or execution.kind is ExecutionKind.FUNDING
@@ -93,8 +96,24 @@ class Reconciler:
 
     def book(self, execution: Execution) -> None:
         """Book an execution, and see to the stops of what it has opened."""
-        if self._booking.take(execution):
+        is_lost = self._context.books.lacks_order(execution)
+        if self._booking.take(self._recognized(execution)):
             self._context.rounds.ask(self._ask_stops)
+        if is_lost:
+            self.tell_lost()
+
+    def tell_lost(self) -> None:
+        """Tell the portfolio of the newest order of ours that the journal lacks."""
+        lost = self._context.books.newest_lost
+        if lost is not None and lost.client_order_id is not None:
+            outdated = JournalOutdated(
+                asset=self._context.asset, client_order_id=lost.client_order_id, ts_ms=lost.ts_ms
+            )
+            self._context.actor.tell(PORTFOLIO, outdated)
+
+    def _recognized(self, execution: Execution) -> Execution:
+        rules = self._context.rules.strategy
+        return recognized(execution, self._context.books, max_hold_ms=rules.max_hold_ms)
 
     def _ask_stops(self) -> None:
         self._stops.protect(self._context.exchange.venue_position(self._context.asset))

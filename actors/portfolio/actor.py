@@ -1,10 +1,10 @@
 """The actor of the portfolio: waits for all assets' reports of a close, then decides over them.
 
 Receives: AssetReported from the assets; PositionChanged, OrderRejected, PositionMarked from the
-executions, and AssetFlat, ReconcileMismatch, ReconcileMatch, MalfunctionBegan, MalfunctionEnded;
-TransferSeen, WalletSeen from the account; OperatorAsked from the roof; CoordinationEnded,
-ReservationExpired, WatchDue, StoreAgain from its own timers; StateWanted from the notifier;
-Restarted, GivenUp.
+executions, and AssetFlat, ReconcileMismatch, ReconcileMatch, JournalOutdated, MalfunctionBegan,
+MalfunctionEnded; TransferSeen, WalletSeen from the account; OperatorAsked from the roof;
+CoordinationEnded, ReservationExpired, WatchDue, StoreAgain from its own timers; StateWanted from
+the notifier; Restarted, GivenUp.
 Publishes: EntryApproved, EntryDenied, GlobalCooldownStarted to the assets; ClosePosition, Flatten
 and ResolveEntry to the executions; ProtectionFired, LossStreakReached, RiskRaised, SystemChanged,
 StateTold to the notifier.
@@ -23,6 +23,7 @@ from actors.messages import (
     CoordinationEnded,
     Describe,
     GivenUp,
+    JournalOutdated,
     MalfunctionBegan,
     MalfunctionEnded,
     Message,
@@ -54,7 +55,7 @@ from actors.portfolio.suspensions import Suspensions
 from actors.portfolio.timers import Timers
 from actors.portfolio.watching import Watching
 from actors.ports import Clock, Feed, Journal, Journals
-from actors.watch import LiveChecks, WalletAudit, lost_journal_risk
+from actors.watch import LiveChecks, WalletAudit, lost_journal_risk, outdated_risk
 from domain.errors import JournalError
 from domain.facts import StoredExecution
 from domain.operator.commands import PROTECTING, OperatorCommand
@@ -82,6 +83,7 @@ class PortfolioActor(SupervisedActor):
         journals: Journals,
         checks: LiveChecks | None = None,
         unknown: tuple[str, ...] = (),
+        facts_until_ms: int | None = None,
     ) -> None:
         """Take over `portfolio`.
 
@@ -93,6 +95,7 @@ class PortfolioActor(SupervisedActor):
             journals: where the facts are.
             checks: between closes; None where nothing happens between them.
             unknown: assets that were open at the exchange while the journal knew of nothing.
+            facts_until_ms: when the newest fact was stored before this process; None: none was.
         """
         super().__init__(incarnation)
         self._rules = rules
@@ -102,6 +105,7 @@ class PortfolioActor(SupervisedActor):
         self._checks = checks
         self._again_ms = AGAIN_MS if checks is None else checks.every_ms
         self._unknown = unknown
+        self._facts_until_ms = facts_until_ms
 
     def on_start(self) -> None:
         """Rebuild the books from the facts, and tell again what was decided last."""
@@ -110,6 +114,7 @@ class PortfolioActor(SupervisedActor):
         self._backlog = self.hold(backlog)
         state, transfers = self._read_state(journal), journal.transfers()
         oldest = journal.oldest_state() or state
+        self._began_ms = oldest.t_ms
         moved = sum((transfer.amount for transfer in transfers), ZERO)
         books = PortfolioState(self._rules, state, oldest.balance + moved)
         self._make_parts(journal, books, transfers)
@@ -125,6 +130,7 @@ class PortfolioActor(SupervisedActor):
         self._protections.tell_cooldown()
         if oldest.is_halted and state.is_halted:
             self.tell(NOTIFIER, lost_journal_risk(oldest.t_ms, self._unknown))
+        self._tell_outdated()
         self._protections.tell_fired()
         self._watching.begin()
 
@@ -191,6 +197,8 @@ class PortfolioActor(SupervisedActor):
                 self._suspensions.freeze(asset)
             case ReconcileMatch(asset=asset):
                 self._suspensions.thaw(asset)
+            case JournalOutdated():
+                self._on_outdated(message)
             case MalfunctionBegan() | MalfunctionEnded():
                 self._watching.malfunction(message)
             case WatchDue():
@@ -215,6 +223,7 @@ class PortfolioActor(SupervisedActor):
             self._context.books.snapshot(),
             panic_by="" if panic is None else panic.operator,
             not_flat=self._operations.not_flat,
+            outdated=self._operations.outdated,
         )
 
     # What concerns more than one part.
@@ -244,6 +253,20 @@ class PortfolioActor(SupervisedActor):
         self._protections.tell_closes()
         self._tell_operations()
 
+    def _on_outdated(self, message: JournalOutdated) -> None:
+        t_ms = self._context.between_closes()
+        if message.ts_ms <= self._began_ms:
+            return  # what is older than the journal, no copy of it could know
+        found = self._operations.outdate(message, self._facts_until_ms, t_ms)
+        if found is not None:
+            self._protections.store(*found.facts, protects=True)
+            self._tell_outdated()
+
+    def _tell_outdated(self) -> None:
+        found = self._operations.state.outdated
+        if found is not None:
+            self.tell(NOTIFIER, outdated_risk(found))
+
     def _on_flat(self, message: AssetFlat) -> None:
         for risk in self._operations.on_flat(message):
             self.tell(NOTIFIER, risk)
@@ -269,6 +292,7 @@ class PortfolioActor(SupervisedActor):
         if address == NOTIFIER:
             self._protections.tell_streak()
             self._watching.tell_again()
+            self._tell_outdated()
         asset = asset_of(address)
         if asset is None:
             return

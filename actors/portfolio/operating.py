@@ -7,8 +7,15 @@ so that neither a crash nor a restart forgets it.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from actors.messages import AssetFlat, ClosePosition, Flatten, RiskRaised, SystemChanged
-from actors.watch import WalletAudit
+from actors.messages import (
+    AssetFlat,
+    ClosePosition,
+    Flatten,
+    JournalOutdated,
+    RiskRaised,
+    SystemChanged,
+)
+from actors.watch import WalletAudit, journal_outdated
 from domain.facts import Fact
 from domain.operator.commands import ALL, Command, CommandName, OperatorCommand, OperatorState, fold
 from domain.portfolio.state import PortfolioState
@@ -100,6 +107,25 @@ class Operations:
             self._take(self.state.apply(answer, self._assets))
         return Done(answer=answer, facts=(*facts, answer))
 
+    def outdate(
+        self, message: JournalOutdated, facts_until_ms: int | None, t_ms: int
+    ) -> Done | None:
+        """Forbid entries until a rearm, because facts were lost; None where that was seen before.
+
+        Args:
+            message: what the journal lacks.
+            facts_until_ms: when the newest fact was stored before this process.
+            t_ms: the present.
+        """
+        if message.ts_ms <= self.state.outdated_ms:
+            return None
+        found = journal_outdated(
+            message.client_order_id, message.ts_ms, facts_until_ms, self._own_second(t_ms)
+        )
+        self.books.halt()
+        self._take(self.state.apply(found, self._assets))
+        return Done(answer=found, facts=(self.books.protection, found))
+
     def _known(self, argument: str) -> str:
         """Return an asset as the settings write it."""
         names = {name.lower(): name for name in (*self._assets, ALL)}
@@ -154,6 +180,7 @@ class Operations:
             waits = ", ".join(sorted(self.not_flat))
             return False, f"the panic is not over: the exchange has not shown {waits} to be flat"
         taken = f"; the exchange's balance is taken over ({difference:+f})" if difference else ""
+        taken += f"; {self.outdated}" if self.outdated else ""
         return True, f"armed again: entries are allowed where nothing else forbids them{taken}"
 
     @property
@@ -195,6 +222,11 @@ class Operations:
         self.books.panic_since_ms = None if state.panic is None else state.panic.ts_ms
 
     # What follows, told again until it is so.
+
+    @property
+    def outdated(self) -> str:
+        """What the journal was found to lack; empty where a rearm has come since."""
+        return "" if self.state.outdated is None else self.state.outdated.result
 
     def closes(self) -> Iterator[ClosePosition]:
         """Return the closes that were asked for and are not over."""

@@ -35,6 +35,8 @@ class Parts:
     """How often an execution asks the exchange; nothing in a replay, which hides nothing."""
     unknown: tuple[str, ...]
     """Assets that were open at the exchange while the journal knew of nothing."""
+    facts_until_ms: int | None
+    """When the newest fact was stored before this process; None: none was."""
     checks: LiveChecks | None
     """What the portfolio looks at between closes; nothing in a replay."""
     patience: Mapping[str, int]
@@ -60,10 +62,12 @@ def _specs(parts: Parts) -> list[ChildSpec]:
         "clock": parts.clock,
         "checks": parts.checks,
         "unknown": parts.unknown,
+        "facts_until_ms": parts.facts_until_ms,
     }
     execution = common | {
         "exchange": parts.exchange,
         "clock": parts.clock,
+        "facts_until_ms": parts.facts_until_ms,
         **parts.asking,
     }
     return [

@@ -109,6 +109,8 @@ class CommandService:
             and not self._confirms(operator, command)
         ):
             title = f"Really {command}? Send it again within {CONFIRM_S:.0f} s."
+            if command.name is CommandName.REARM:
+                title = f"{self._asks_before_rearm()}{title}"
             return self._stored(asked, Reply(code=ReplyCode.CONFIRM, title=title))
         if command.name is CommandName.PANIC:
             return self._panic(operator)
@@ -172,6 +174,16 @@ class CommandService:
                 return True
             self._unconfirmed[key] = now_s + CONFIRM_S
             return False
+
+    def _asks_before_rearm(self) -> str:
+        """Return what has to be known of a journal that lacks facts; nothing of any other."""
+        found = self._run.portfolio_snapshot()
+        if found is None or not found.outdated:
+            return ""
+        return (
+            f"{found.outdated[:1].upper()}{found.outdated[1:]}. A panic, a halt or a pause after "
+            "that is forgotten. Is the system that wrote the newer facts dead? "
+        )
 
     # What changes something.
 

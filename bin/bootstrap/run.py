@@ -23,6 +23,7 @@ from actors.watch import LiveChecks
 from actors.wording.system import RunInfo
 from bin.bootstrap.children import Parts, child_specs
 from bin.bootstrap.drills import Drills
+from bin.bootstrap.outdated import halt_if_outdated
 from bin.bootstrap.run_files import claim_journals, open_fresh_journals, record_assets
 from domain.market.candles import CandleSeries
 from domain.market.instruments import DAY_MS
@@ -122,6 +123,8 @@ class Run:
     """How often an execution asks the exchange; nothing in a replay, which hides nothing."""
     unknown: tuple[str, ...] = ()
     """Assets that were open at the exchange while the journal knew of nothing."""
+    facts_until_ms: int | None = None
+    """When the newest fact was stored before this process; None: none was."""
     checks: LiveChecks | None = None
     """What the portfolio looks at between closes; nothing in a replay."""
     patience: Mapping[str, int] = field(default_factory=dict)
@@ -157,6 +160,7 @@ class Run:
             wallet=ports.wallet,
             asking=self.asking,
             unknown=self.unknown,
+            facts_until_ms=self.facts_until_ms,
             checks=self.checks,
             patience=self.patience,
         )
@@ -346,8 +350,10 @@ def build_live(
     else:
         account = BybitConnection(market, venue, rng=rng)
     connection = Connection(market=market, account=account)
+    now_ms = market.clock.now_ms
     ask(market.measure_clock)
     with journals.connected():
+        facts_until_ms = journals.records().newest_recorded_ms()
         claim_journals(journals, file, mode)
         journals.check(file)
     listed = ask(lambda: connection.account.prepare(rules))
@@ -357,6 +363,8 @@ def build_live(
     with journals.connected():
         is_new = not journals.has_samples()
     unknown = ask(lambda: tuple(_open_assets(exchange, listed))) if is_new else ()
+    if not is_new:
+        ask(lambda: halt_if_outdated(journals, exchange, listed, facts_until_ms, now_ms()))
     ports = Ports(
         feed=market.feed,
         exchange=cast("Exchange", DrilledExchange(cast("Any", exchange), killer))
@@ -366,7 +374,6 @@ def build_live(
         journals=journals,
         wallet=connection.account.wallet,
     )
-    now_ms = market.clock.now_ms
     recorder = new_recorder(directory, mode, settings)
     system = _system(now_ms, drills.make_probe(now_ms), recorder, settings)
     process_drills.start_timed()
@@ -386,6 +393,7 @@ def build_live(
         },
         checks=_live_checks(listed, venue.speed) if has_live_checks else None,
         unknown=unknown,
+        facts_until_ms=facts_until_ms,
     )
     return run, connection
 

@@ -104,6 +104,7 @@ class Views:
                 "panic_by": portfolio.panic_by,
                 "not_flat": sorted(portfolio.not_flat),
                 "is_halted": portfolio.is_halted,
+                "outdated": portfolio.outdated,
                 "is_reduced": portfolio.is_reduced,
                 "global_cooldown_end_ms": portfolio.global_cooldown_end_ms,
                 "malfunctions": dict(portfolio.malfunctions),
@@ -120,6 +121,8 @@ class Views:
             yield f"Not shown flat yet: {waits}" if waits else "All flat at the exchange"
         if portfolio.is_halted:
             yield f"{say.SIREN} HALTED until rearm"
+        if portfolio.outdated:
+            yield f"{say.SIREN} Older journal: {portfolio.outdated}"
         if portfolio.paused:
             yield f"Paused: {', '.join(sorted(portfolio.paused))}"
         if portfolio.suspended:

@@ -108,6 +108,8 @@ MANUALS: Mapping[CommandName, Manual] = {
 }
 
 
+OUTDATED = "outdated"
+"""No command, but stored as one: the journal was found to be an older copy of itself."""
 BINDING = (
     CommandName.PAUSE,
     CommandName.RESUME,
@@ -218,6 +220,10 @@ class OperatorState:
     closes: Mapping[str, int] = field(default_factory=dict)
     """When each asset's newest `close` was asked for."""
     newest_ms: int = 0
+    outdated: OperatorCommand | None = None
+    """The journal was found to lack facts, and no rearm has come since."""
+    outdated_ms: int = 0
+    """Up to when what the journal lacks was seen, rearmed or not."""
 
     def apply(self, fact: OperatorCommand, assets: Sequence[str]) -> "OperatorState":
         """Return the state after one more command.
@@ -230,6 +236,7 @@ class OperatorState:
             return self
         meant = tuple(assets) if fact.arguments == ALL else (fact.arguments,)
         paused, panic, closes = self.paused, self.panic, dict(self.closes)
+        outdated, outdated_ms = self.outdated, self.outdated_ms
         match fact.command:
             case CommandName.PAUSE:
                 paused |= frozenset(meant)
@@ -240,9 +247,18 @@ class OperatorState:
             case CommandName.PANIC:
                 panic = panic or fact
             case CommandName.REARM:
-                panic = None
+                panic, outdated = None, None
+            case _ if fact.command == OUTDATED:
+                outdated, outdated_ms = fact, max(outdated_ms, fact.ts_ms)
         newest_ms = max(self.newest_ms, fact.ts_ms)
-        return OperatorState(paused=paused, panic=panic, closes=closes, newest_ms=newest_ms)
+        return OperatorState(
+            paused=paused,
+            panic=panic,
+            closes=closes,
+            newest_ms=newest_ms,
+            outdated=outdated,
+            outdated_ms=outdated_ms,
+        )
 
 
 def fold(facts: Iterable[OperatorCommand], assets: Sequence[str]) -> OperatorState:

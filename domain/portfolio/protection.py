@@ -197,6 +197,11 @@ def _firing(
     return fired
 
 
+def halt(state: ProtectionState) -> ProtectionState:
+    """Return the state in which nothing is opened until the operator ends it, from an epoch on."""
+    return replace(state, is_halted=True, epoch=state.epoch + 1)
+
+
 def rearm(state: ProtectionState) -> ProtectionState:
     """Return the state after the operator has ended a halt (8.4): the peak is the equity."""
     return replace(

@@ -60,6 +60,8 @@ class PortfolioSnapshot:
     """In a panic: who asked for it."""
     not_flat: tuple[str, ...] = ()
     """In a panic: assets of which the exchange has not said yet that nothing is open."""
+    outdated: str = ""
+    """What the journal is found to lack, until a rearm; empty where it lacks nothing."""
     malfunctions: Mapping[str, str] = field(default_factory=dict)
     """What is broken, by its source."""
     suspended: tuple[str, ...] = ()

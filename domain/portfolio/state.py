@@ -16,7 +16,7 @@ from domain.market.indicators import correlation
 from domain.market.instruments import exact
 from domain.portfolio.approvals import Blocked, RiskSnapshot, decide_entries
 from domain.portfolio.entry_gate import EntryGate, blocked_before, blocked_now, kept_limits
-from domain.portfolio.protection import ProtectionState, fire, rearm, sample, watch
+from domain.portfolio.protection import ProtectionState, fire, halt, rearm, sample, watch
 from domain.portfolio.protection import transfer as shifted
 from domain.portfolio.snapshots import PortfolioSnapshot
 from domain.portfolio.windows import ReportedWindows, Windows
@@ -208,6 +208,10 @@ class PortfolioState:
         """Return the close of everything that the operator wants; nothing is opened after it."""
         self.protection = replace(self.protection, t_ms=t_ms, epoch=self.protection.epoch + 1)
         return self._protection(ExitReason.OPERATOR, self.present(), ())
+
+    def halt(self) -> None:
+        """Let nothing be opened until the operator ends it."""
+        self.protection = halt(self.protection)
 
     def begin_epoch(self) -> None:
         """Let every grant so far be void."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from domain.facts import Fact, Order
+from domain.trading.orders import is_our_id
 from domain.trading.positions import ZERO, Execution, ExecutionKind, Position, Trade, book
 
 LOOK_BACK_MS = 86_400_000
@@ -35,22 +36,24 @@ class Books:
     """The fold of one asset's orders and executions."""
 
     def __init__(
-        self, orders: Iterable[Order], executions: Iterable[Execution], now_ms: int
+        self, orders: Iterable[Order], executions: Iterable[Execution], known_ms: int
     ) -> None:
         """Fold what is stored.
 
         Args:
             orders: of the asset, oldest first.
             executions: of the asset, in the order in which they were booked.
-            now_ms: the present.
+            known_ms: until when all executions are known, where none is.
         """
         self.orders = {order.client_order_id: order for order in orders}
         """By their ids, oldest first."""
         self.position: Position | None = None
         self._booked: set[str] = set()
+        self.newest_lost: Execution | None = None
+        """The newest execution of an order of ours that is not stored."""
         self._executed_qty: dict[str, Decimal] = {}
         """Of the executions that are booked, by order."""
-        self._newest_ms = now_ms
+        self._newest_ms = known_ms
         """Up to when executions are known, but for those that come late."""
         for execution in executions:
             self._remember(execution)
@@ -135,7 +138,15 @@ class Books:
         if posting.order is not None:
             self.orders[posting.order.client_order_id] = posting.order
 
+    def lacks_order(self, execution: Execution) -> bool:
+        """Tell whether an execution is of an order of ours that is not stored."""
+        return self.order_of(execution) is None and is_our_id(
+            execution.asset, execution.client_order_id
+        )
+
     def _remember(self, execution: Execution) -> None:
+        if self.lacks_order(execution):
+            self.newest_lost = execution
         self._booked.add(execution.exec_id)
         self._newest_ms = execution.ts_ms
         order_id = execution.client_order_id

@@ -159,9 +159,27 @@ def client_order_id(asset: str, decided_ms: int, purpose: Purpose, attempt: int)
     return made
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderId:
+    """What an id that `client_order_id` made says of its order."""
+
+    decided_ms: int
+    """Of the decision, to the second."""
+    purpose: Purpose
+    attempt: int
+
+
+def read_order_id(asset: str, found: str | None) -> OrderId | None:
+    """Return what an id says; None where it is none that `client_order_id` makes for an asset."""
+    purposes = "|".join(purpose.value for purpose in Purpose)
+    pattern = rf"{re.escape(asset)}-([0-9]+)-({purposes})-([0-9]+)"
+    match = None if found is None else re.fullmatch(pattern, found, re.ASCII)
+    if match is None:
+        return None
+    decided_s, purpose, attempt = match.groups()
+    return OrderId(decided_ms=int(decided_s) * 1000, purpose=Purpose(purpose), attempt=int(attempt))
+
+
 def is_our_id(asset: str, found: str | None) -> bool:
     """Tell whether an id is one that `client_order_id` makes for an asset."""
-    purposes = "|".join(purpose.value for purpose in Purpose)
-    return found is not None and bool(
-        re.fullmatch(rf"{re.escape(asset)}-[0-9]+-({purposes})-[0-9]+", found)
-    )
+    return read_order_id(asset, found) is not None

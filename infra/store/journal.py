@@ -16,7 +16,7 @@ from peewee import SQL, SqliteDatabase
 from domain.errors import ConfigError, JournalError, StaleApprovalError
 from domain.facts import ClosedCandle, Fact, KeptFact, Order, StoredExecution
 from domain.market.instruments import Candle
-from domain.operator.commands import BINDING, OperatorCommand, SettingsChanged
+from domain.operator.commands import BINDING, OUTDATED, OperatorCommand, SettingsChanged
 from domain.portfolio.protection import ProtectionState
 from domain.rules import AssetRules
 from domain.trading.decisions import Approval, Close, Decision, Denial, Protection
@@ -461,7 +461,7 @@ class SqliteJournal(Records):
         """Return the commands that bind until others end them, oldest first."""
         query = (
             _COMMAND.select(SQL("*"))
-            .where(_COMMAND.c.command.in_([name.value for name in BINDING]))
+            .where(_COMMAND.c.command.in_([*(name.value for name in BINDING), OUTDATED]))
             .order_by(_COMMAND.c.fact_id)
         )
         return [value_of(OperatorCommand, row) for row in self._rows(query)]

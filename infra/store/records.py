@@ -133,6 +133,11 @@ class Records:
         query = _SAMPLE.select(_SAMPLE.c.balance).order_by(_SAMPLE.c.fact_id).limit(1)
         return next((Decimal(row["balance"]) for row in self._rows(query)), None)
 
+    def newest_recorded_ms(self) -> int | None:
+        """Return when the newest fact was stored."""
+        query = _FACT.select(_FACT.c.recorded_ms).order_by(_FACT.c.id.desc()).limit(1)
+        return next((row["recorded_ms"] for row in self._rows(query)), None)
+
     def first_recorded_ms(self) -> int | None:
         """Return when the first fact was stored."""
         query = _FACT.select(_FACT.c.recorded_ms).order_by(_FACT.c.id).limit(1)

@@ -69,8 +69,22 @@ class Floor:
     ) -> None:
         self.sim, self.run, self.connection, self.settings = sim, run, connection, settings
         self.folder, self.journal = at, at / "journal.sqlite"
+        self.rules = run.rules
+        """Of the first start: with the balance that the books began with."""
         self._stirred = threading.Event()
         run.system.probe = lambda *_: self._stirred.set()
+
+    def restart(self, meanwhile: Callable[[], None]) -> None:
+        """Stop the system, and start another process's worth of it at the same exchange."""
+        self.run.stop(10.0)
+        self.connection.close()
+        meanwhile()
+        self.run, self.connection = build_live(
+            self.settings, venue_of(self.sim), self.folder, "sim"
+        )
+        self.run.system.probe = lambda *_: self._stirred.set()
+        self.connection.start()
+        self.run.start()
 
     # What goes wrong.
 
@@ -163,7 +177,7 @@ class Floor:
     def differences(self) -> list[str]:
         """Return where the books and the exchange differ at this moment."""
         journal = read_journal(self.journal)
-        return differences(self.state(), self.records(), journal, self.run.rules)
+        return differences(self.state(), self.records(), journal, self.rules)
 
     def broken_promises(self, unprotected_s: float = 0.0) -> list[str]:
         """Return what should never have happened since the start.
@@ -176,7 +190,7 @@ class Floor:
         journal = read_journal(self.journal)
         unprotected_ms = unprotected_s * 1000 * SPEED
         return [
-            *violations(records, journal, self.run.rules, unprotected_limit_ms=unprotected_ms),
+            *violations(records, journal, self.rules, unprotected_limit_ms=unprotected_ms),
             *self.run.given_up(),
         ]
 
@@ -223,6 +237,18 @@ def _lasts(fault: Mapping[str, object]) -> bool:
     return fault["kind"] in LASTING and "for_s" not in fault and "times" not in fault
 
 
+def venue_of(sim: SimulatedExchange) -> Venue:
+    """Return how a simulated exchange is reached."""
+    return Venue(
+        rest_url=sim.base_url,
+        public_stream_url=f"{sim.ws_url}/v5/public/linear",
+        private_stream_url=f"{sim.ws_url}/v5/private",
+        credentials=Credentials(api_key=sim.keys.api_key, api_secret=sim.keys.api_secret),
+        speed=SPEED,
+        timing=TIMING,
+    )
+
+
 @contextmanager
 def floor(
     folder: Path,
@@ -242,20 +268,12 @@ def floor(
         seed=seed,
     )
     with SimulatedExchange(options) as sim:
-        venue = Venue(
-            rest_url=sim.base_url,
-            public_stream_url=f"{sim.ws_url}/v5/public/linear",
-            private_stream_url=f"{sim.ws_url}/v5/private",
-            credentials=Credentials(api_key=sim.keys.api_key, api_secret=sim.keys.api_secret),
-            speed=SPEED,
-            timing=TIMING,
-        )
-        run, connection = build_live(settings, venue, folder, "sim")
+        run, connection = build_live(settings, venue_of(sim), folder, "sim")
         here = Floor(sim, run, connection, settings, folder)
         connection.start()
         run.start()
         try:
             yield here
         finally:
-            run.stop(10.0)
-            connection.close()
+            here.run.stop(10.0)
+            here.connection.close()

@@ -1,0 +1,58 @@
+"""Orders of ours that the journal does not know: what their ids still say.
+
+An intent is stored before its order is sent. Where the exchange knows one of our ids and the
+journal does not, facts were lost: the journal is an older copy of itself, or another system trades
+this account under the same ids.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from domain.trading.books import Books
+from domain.trading.orders import ExitReason, OrderId, Purpose, read_order_id
+from domain.trading.positions import Execution, Position
+
+_CLOSES = {
+    Purpose.OPERATOR: ExitReason.OPERATOR,
+    Purpose.NAKED: ExitReason.NAKED,
+    # Which of them fired, only the lost decision said.
+    Purpose.EMERGENCY: ExitReason.MALFUNCTION,
+}
+
+
+def _lost_order(execution: Execution, books: Books) -> OrderId | None:
+    """Return what the id of an execution says, where it is ours and the journal lacks its order."""
+    if not books.lacks_order(execution):
+        return None
+    return read_order_id(execution.asset, execution.client_order_id)
+
+
+def recognized(execution: Execution, books: Books, *, max_hold_ms: int) -> Execution:
+    """Return an execution with the decision that the id of its lost order tells.
+
+    Args:
+        execution: as the exchange reports it.
+        books: with all that was executed before it.
+        max_hold_ms: how long a position is held at most; tells the asset's own two exits apart.
+    """
+    found = _lost_order(execution, books)
+    if found is None:
+        return execution
+    reason = _reason(found, books.position, max_hold_ms)
+    return replace(execution, decided_ms=found.decided_ms, reason=reason)
+
+
+def lost_executions(listed: Iterable[Execution], books: Books) -> Iterator[Execution]:
+    """Yield what the exchange lists of orders that the journal lacks, and has not booked."""
+    for execution in listed:
+        if not books.has_booked(execution.exec_id) and books.lacks_order(execution):
+            yield execution
+
+
+def _reason(found: OrderId, position: Position | None, max_hold_ms: int) -> ExitReason | None:
+    if found.purpose is Purpose.ENTRY:
+        return None
+    if found.purpose in _CLOSES:
+        return _CLOSES[found.purpose]
+    is_time = position is not None and found.decided_ms - position.opened_ms >= max_hold_ms
+    return ExitReason.TIME if is_time else ExitReason.REGIME

@@ -107,7 +107,8 @@ class Backlog:
     def shortage(self) -> str | None:
         """Return why nothing may be opened by this actor; None where nothing waits anywhere."""
         if self._waiting:
-            return f"{len(self._waiting)} batches of facts of {self._actor.name} wait to be stored"
+            count = len(self._waiting)
+            return f"{self._actor.name}: batches of facts that wait to be stored: {count}"
         return self._journal.shortage()
 
     def store_now(self, *facts: Fact) -> None:

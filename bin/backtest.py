@@ -58,9 +58,9 @@ def main(
     sweep: Annotated[
         str | None,
         typer.Option(
-            metavar="KEY=A:B:STEP,KEY=V,V",
-            help="Try every combination of settings, e.g. "
-            "strategy.ema_short_period=120:360:40,risk.stop_loss_pct=0.01,0.02.",
+            metavar="KEY=VALUES",
+            help="Try every combination of settings, several after commas: "
+            "KEY=FROM:TO:STEP or risk.stop_loss_pct=0.01,0.02.",
         ),
     ] = None,
     samples: Annotated[

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from bin.command import start
 from domain.errors import ConfigError
+from domain.text import counted
 from infra.operator.terminal.screen import Screen
 from infra.settings import load_settings
 from tests.chaos.harness.plan import make_plan, read_faults
@@ -220,7 +221,8 @@ def _commands(settings: Mapping[str, Any]) -> Commands:
 
 def _show(screen: Screen, outcome: Outcome, repeat: str, folder: Path) -> None:
     met = ", ".join(sorted(+outcome.hits))
-    line = f"seed {outcome.seed}: {outcome.deaths} deaths, {outcome.trades} trades; {met}"
+    line = f"seed {outcome.seed}: {counted(outcome.deaths, 'death')}, "
+    line += f"{counted(outcome.trades, 'trade')}; {met}"
     if not outcome.problems:
         screen.print(Text.assemble(("ok", "green"), f"  {line}"))
         return

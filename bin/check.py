@@ -33,7 +33,9 @@ _STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
 
 def main(
     *,
-    mode: Annotated[Mode, typer.Option(help="The mode that is to run.")] = Mode.SIM,
+    mode: Annotated[
+        Mode, typer.Option(metavar="MODE", help=f"That is to run: {', '.join(Mode)}.")
+    ] = Mode.SIM,
     settings: Annotated[Path | None, typer.Option(help="What differs from settings.yaml.")] = None,
     run_dir: Annotated[Path | None, typer.Option(help="Of the run; var/MODE by default.")] = None,
 ) -> None:

@@ -1,8 +1,4 @@
-"""The command `bin/ctl`: commands to a running system, and its audit trail.
-
-Exit codes: 0 done, 1 refused or failed, 2 wrong use, 3 nothing runs there, 4 needs to be confirmed
-(--yes), 5 no answer in time.
-"""
+"""The command `bin/ctl`: commands to a running system, and its audit trail."""
 
 import getpass
 import json
@@ -61,7 +57,14 @@ class _Anywhere(TyperGroup):
         return super().parse_args(ctx, front + rest)
 
 
-app = typer.Typer(cls=_Anywhere, no_args_is_help=True, add_completion=False, help=__doc__)
+app = typer.Typer(
+    cls=_Anywhere,
+    no_args_is_help=True,
+    add_completion=False,
+    help="Commands to a running system, and its audit trail.",
+    epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong use, 3 nothing runs there, "
+    "4 to be confirmed (--yes), 5 no answer in time.",
+)
 screen, errors = Screen(), Screen(stderr=True)
 
 
@@ -151,6 +154,8 @@ def _send(name: CommandName, argument: str, *, is_confirmed: bool) -> None:
     except ConfigError as error:
         raise (_panicked(str(error)) if by_file else _failed(str(error), WRONG_USE)) from None
     except NoAnswerError as error:
+        if name is CommandName.HELP and isinstance(error, NotRunningError):
+            app([*argument.split(), "--help"], prog_name="bin/ctl")
         raise (_panicked(str(error)) if by_file else _unanswered(error)) from None
     if _options.is_json:
         print(json.dumps(answer, indent=1))

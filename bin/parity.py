@@ -25,7 +25,7 @@ from domain.facts import Order
 from domain.market.candles import CandleSeries, carry_forward
 from domain.market.instruments import DAY_MS, Candle
 from domain.rules import TradingRules
-from domain.text import plain
+from domain.text import counted, plain
 from infra.operator.terminal.screen import Screen
 from infra.process.times import show_time
 from infra.settings import default_dotenv, load_settings
@@ -146,14 +146,15 @@ def _series(candles: list[Candle], candle_ms: int) -> CandleSeries:
 
 def summary(parity: Parity) -> list[str]:
     """Return the figures in words."""
+    decided = f"{counted(parity.closes, 'close')}, {counted(parity.alike, 'decision')} alike"
     lines = [
         f"Parity with the backtest, {show_time(parity.from_ms)} to {show_time(parity.until_ms)}",
-        f"{parity.closes} closes, {parity.alike} decisions alike, {len(parity.differences)} differ",
+        f"{decided}, {len(parity.differences)} differ",
     ]
     if parity.slippage_bps is not None and parity.fee_rate is not None:
         lines.append(
-            f"{parity.fills} fills at {parity.slippage_bps:.2f} bps worse than the close, "
-            f"fees {parity.fee_rate:.4%} of the notional"
+            f"{counted(parity.fills, 'fill')} at {parity.slippage_bps:.2f} bps worse than the "
+            f"close, fees {parity.fee_rate:.4%} of the notional"
         )
     return lines
 

@@ -19,10 +19,11 @@ def main(
     mode: Annotated[
         Mode | None,
         typer.Option(
+            metavar="MODE",
             help="sim: a simulated exchange on this machine, the default; "
             "replay: candle files, the default with --candles; "
             "paper: Bybit's real market without a key, fills on paper; "
-            "testnet, demo: play money at Bybit; live: real money, needs LIVE_TRADING=yes."
+            "testnet, demo: play money at Bybit; live: real money, needs LIVE_TRADING=yes.",
         ),
     ] = None,
     candles: Annotated[

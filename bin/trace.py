@@ -16,6 +16,7 @@ from bin.bootstrap.trace_crashes import crash_view, crashes_in, crashes_table, f
 from bin.bootstrap.trace_replay import replay_actor
 from bin.command import start
 from domain.errors import BadDataError, ConfigError
+from domain.text import counted
 from infra.operator.terminal.screen import Screen
 from infra.process.times import read_time
 from infra.trace.facts import Facts
@@ -175,9 +176,9 @@ def export(
     sessions = reader.sessions()
     records = reader.read(from_ms=from_ms, to_ms=to_ms)
     if perfetto is not None:
-        screen.print(f"{write_perfetto(perfetto, records):,} messages in {perfetto}")
+        screen.print(f"{counted(write_perfetto(perfetto, records), 'message')} in {perfetto}")
     elif otlp is not None:
-        screen.print(f"{write_otlp(otlp, records, sessions):,} spans to {otlp}")
+        screen.print(f"{counted(write_otlp(otlp, records, sessions), 'span')} to {otlp}")
 
 
 @command

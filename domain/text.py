@@ -1,4 +1,4 @@
-"""Text from outside, made safe to show: on a terminal, in a log line, in a notice."""
+"""Text that is safe to show, on a terminal, in a log line, in a notice; and counted nouns."""
 
 
 def plain(text: str) -> str:
@@ -18,6 +18,11 @@ def plain_lines(text: str) -> str:
     if text.isprintable():
         return text
     return "\n".join(plain(line) for line in text.split("\n"))
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Return a number with its noun: `1 trade`, `1,250 trades`; `many` where an s is not enough."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def _escaped(character: str) -> str:

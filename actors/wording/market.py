@@ -6,6 +6,7 @@ from domain.portfolio.snapshots import AssetSnapshot
 from domain.rules import CooldownRules, TradingRules
 from domain.strategies.explanation import Explanation
 from domain.strategies.regime import Regime
+from domain.text import counted
 from domain.trading.cooldowns import CooldownReason
 from domain.trading.decisions import Denial, DenialReason, Report
 from domain.trading.positions import Position
@@ -131,7 +132,7 @@ def cooldown_words(reason: CooldownReason, rules: CooldownRules) -> str:
         case CooldownReason.LOSS_STREAK:
             return f"{rules.loss_streak} or more losses in a row"
         case CooldownReason.TRADES_PER_HOUR:
-            return f"more than {rules.trades_per_hour} trades in an hour"
+            return f"more than {counted(rules.trades_per_hour, 'trade')} in an hour"
         case CooldownReason.TRADES_PER_DAY:
             return f"{rules.trades_per_day} or more trades today"
 

@@ -16,6 +16,7 @@ from loguru import logger
 
 from bin.parity import WRONG_USE, day_before
 from domain.operator.notices import NoticeRules, next_due_ms
+from domain.text import counted
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PATIENCE_S = 900.0
@@ -141,7 +142,8 @@ class DailyParity:
         lines = found["lines"][1 : len(found["lines"]) - len(differences)]
         lines += found["lines"][len(found["lines"]) - len(differences) :][:_SHOWN]
         if differences:
-            title = f"{day}: {len(differences)} decisions differ from the backtest's"
+            differ = "differs" if len(differences) == 1 else "differ"
+            title = f"{day}: {counted(len(differences), 'decision')} {differ} from the backtest's"
             lines.append(f"bin/parity --run-dir {self._directory} --day {day}")
         else:
             title = f"{day}: live and backtest decided alike"

@@ -15,7 +15,7 @@ from bin.bootstrap.run import Run
 from domain.market.instruments import Instrument, Side
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.rules import RiskRules
-from domain.text import plain
+from domain.text import counted, plain
 from domain.trading.positions import Position
 from domain.trading.sizing import protective_levels
 from infra.operator.terminal.screen import headed
@@ -152,7 +152,7 @@ def _portfolio_line(portfolio: PortfolioSnapshot | None, now_ms: int) -> Text:
         f"exposure {portfolio.exposure:,.2f}",
         f"drawdown {portfolio.drawdown:.2%}",
         f"today {-portfolio.daily_loss:+.2%}",
-        f"{portfolio.trades} trades {portfolio.realized_pnl:+,.2f}",
+        f"{counted(portfolio.trades, 'trade')} {portfolio.realized_pnl:+,.2f}",
     ]
     line = headed("", "", "  ".join(parts))
     if rests_min:

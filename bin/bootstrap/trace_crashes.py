@@ -13,7 +13,7 @@ from rich.text import Text
 
 from actors.rerunning import Codec, rerun
 from domain.errors import ConfigError
-from domain.text import plain
+from domain.text import counted, plain
 from infra.trace.ids import id_text
 from infra.trace.query.text import duration_text, fields_of, line, payload_text, time_text
 from infra.trace.reader import Found
@@ -125,7 +125,10 @@ def crash_view(crash: Crash, records: Iterable[Found], codec: Codec) -> Renderab
         parts.append(Panel(Text(stored.raised.details.rstrip()), title=title))
     parts.append(_state_table(state_before(stored.message_id, records, codec)))
     before = Group(*(line(found) for found in crash.before))
-    parts += [Panel(before, title=f"its last {len(crash.before)} messages"), _recovery(crash)]
+    parts += [
+        Panel(before, title=f"its last {counted(len(crash.before), 'message')}"),
+        _recovery(crash),
+    ]
     return Group(*parts)
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from actors.rerunning import Codec, Difference, Step, rerun
 from domain.errors import ConfigError
-from domain.text import plain
+from domain.text import counted, plain
 from infra.operator.terminal.screen import Screen
 from infra.trace.ids import id_text
 from infra.trace.query.text import line
@@ -73,7 +73,8 @@ def replay_actor(
     for text in _left_out_texts(left_out):
         screen.print(text, style="yellow")
     verdict = ("all equal", "green") if messages else ("nothing was run again", "yellow")
-    screen.print(Text.assemble(f"{messages:,} messages, {outputs:,} outputs, ", verdict))
+    run = f"{counted(messages, 'message')}, {counted(outputs, 'output')}"
+    screen.print(Text.assemble(f"{run}, ", verdict))
     for crash in crashes[-3:]:
         screen.print(f"crashed again as it did: {crash}")
     return EQUAL if messages else DIFFERENT
@@ -106,7 +107,7 @@ def _left_out_texts(left_out: Iterable[tuple[Found, str]]) -> Iterable[str]:
         else:
             others[why] += 1
     for why, count in others.items():
-        yield f"not run: {count:,} messages: {why}"
+        yield f"not run: {counted(count, 'message')}: {why}"
 
 
 def _debug(work: Any, *arguments: Any) -> None:

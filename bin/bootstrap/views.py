@@ -16,7 +16,7 @@ from actors.wording import market, reports
 from bin.bootstrap.run import Run
 from domain.backtesting.summary import figures
 from domain.market.instruments import DAY_MS, MINUTE_MS
-from domain.operator.commands import MANUALS, CommandName
+from domain.operator.commands import MANUALS, CommandName, explained
 from domain.operator.notices import ReportPeriod
 from domain.operator.replies import Reply, ReplyCode, ReplyTable
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
@@ -289,7 +289,11 @@ class Views:
         }
         return _table("Version", ("what", "version"), list(found.items()), found)
 
-    def _help(self, _: str) -> Reply:
+    def _help(self, about: str) -> Reply:
+        if about:
+            title, *lines = explained(CommandName(about))
+            data = {"commands": {title: MANUALS[CommandName(about)].does}}
+            return Reply(code=ReplyCode.DONE, title=title, lines=tuple(lines), data=data)
         does = {f"{name} {manual.usage}".rstrip(): manual.does for name, manual in MANUALS.items()}
         return _table("Commands", ("command", "does"), list(does.items()), {"commands": does})
 

@@ -46,6 +46,7 @@ class Parameter(StrEnum):
     COUNT = "N"
     ID = "ID"
     LEVEL = "LEVEL"
+    COMMAND = "COMMAND"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,9 @@ MANUALS: Mapping[CommandName, Manual] = {
         does="lowest level that is logged", parameter=Parameter.LEVEL, changes=True
     ),
     CommandName.VERSION: Manual(does="versions of program, Python, packages"),
-    CommandName.HELP: Manual(does="all commands"),
+    CommandName.HELP: Manual(
+        does="all commands, or one of them", parameter=Parameter.COMMAND, is_optional=True
+    ),
 }
 
 
@@ -159,7 +162,7 @@ def parse(text: str) -> Command:
     words = text.split()
     word = words[0].lstrip("/").partition("@")[0].lower() if words else ""
     if word not in {name.value for name in CommandName}:
-        raise UnknownCommandError(f"{text.strip()[:40]!r} is no command; help names all")
+        raise _unknown(text)
     return checked(CommandName(word), " ".join(words[1:]))
 
 
@@ -176,7 +179,25 @@ def checked(name: CommandName, argument: str) -> Command:
         raise UnknownCommandError(f"expected: {usage}, found: {name} {argument[:40]}".rstrip())
     if argument and manual.parameter is Parameter.COUNT and not _is_count(argument):
         raise UnknownCommandError(f"expected: {usage} from 1 to 1000, found: {argument[:40]!r}")
+    if argument and manual.parameter is Parameter.COMMAND and argument not in MANUALS:
+        raise _unknown(argument)
     return Command(name=name, argument=argument)
+
+
+def explained(name: CommandName) -> tuple[str, ...]:
+    """Return how a command is written and what it does, a line each."""
+    manual = MANUALS[name]
+    lines = [f"{name} {manual.usage}".rstrip(), f"{manual.does[0].upper()}{manual.does[1:]}."]
+    if name in BINDING:
+        lines.append("Holds over restarts, until another command ends it.")
+    if any(Command(name=name, argument=each).needs_confirmation for each in ("", ALL)):
+        who = f" with {ALL}" if name is CommandName.CLOSE else ""
+        lines.append(f"Has to be confirmed{who}.")
+    return tuple(lines)
+
+
+def _unknown(text: str) -> UnknownCommandError:
+    return UnknownCommandError(f"{text.strip()[:40]!r} is no command; help names all")
 
 
 def _is_count(text: str) -> bool:

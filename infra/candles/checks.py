@@ -10,6 +10,7 @@ import numpy as np
 from domain.errors import BadDataError, ConfigError
 from domain.market.candles import Flags, Floats, Times
 from domain.market.instruments import HOUR_MS
+from domain.text import counted
 from infra.candles.files import Rule, value_rules
 from infra.candles.history_files import FUNDING_ROW, Rows, read_columns, usual_step
 from infra.candles.tables import END_MS, FIRST_MS, SUFFIXES, Table, read_table
@@ -147,7 +148,7 @@ def _gaps(times: Times, step_ms: int) -> Iterator[Finding]:
     yield from _found(
         "gap",
         steps >= 2 * step_ms,
-        lambda i: f"{steps[i] // step_ms - 1} candles after {_iso(known[i])}",
+        lambda i: f"{counted(int(steps[i]) // step_ms - 1, 'candle')} after {_iso(known[i])}",
     )
 
 

@@ -364,7 +364,7 @@ class SqliteJournal(Records):
         """Return why nothing may be opened: facts wait in the reserve, or it has no space."""
         waiting = self._reserve.records()
         if waiting:
-            return f"{len(waiting)} records wait in the reserve for room in the journal"
+            return f"records that wait in the reserve for room in the journal: {len(waiting)}"
         return None if self._reserve.allocate() else "the disk has no room for the reserve"
 
     @contextlib.contextmanager

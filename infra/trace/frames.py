@@ -13,6 +13,8 @@ from pathlib import Path
 
 import msgspec
 
+from domain.text import counted
+
 MAGIC = b"\xf7TRC"
 _FIXED = struct.Struct("<4sIIH")
 _LEVEL = 1
@@ -76,7 +78,9 @@ def read_frames(file: Path, notes: list[str], offset: int = 0) -> Iterator[Frame
             continue
         found = data.find(MAGIC, offset + 1)
         if found < 0:
-            notes.append(f"{file.name}: skipped {len(data) - offset} bytes of a torn end")
+            notes.append(
+                f"{file.name}: skipped {counted(len(data) - offset, 'byte')} of a torn end"
+            )
             return
         notes.append(f"{file.name}: skipped {found - offset} damaged bytes at {base + offset}")
         offset = found

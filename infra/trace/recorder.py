@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from loguru import logger
 
+from domain.text import counted
 from infra.trace.crash_files import write_crash_file
 from infra.trace.encode import Handling, HandlingEncoder, pack
 from infra.trace.frames import Head, frame_bytes
@@ -156,7 +157,8 @@ class TraceRecorder:
             left -= self._write_batch(min(left, _BATCH))
         if self._dropped:
             dropped, self._dropped = self._dropped, 0
-            note = f"{dropped} messages were not recorded: the disk is too slow"
+            lost = counted(dropped, "message was", "messages were")
+            note = f"{lost} not recorded: the disk is too slow"
             self._write(NOTE_KEY, 1, pack(note), self._last_ms, self._last_ms)
         self._file.flush()
         is_old = time.monotonic() - self._opened_s > self._rules.segment_s

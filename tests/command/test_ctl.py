@@ -227,3 +227,15 @@ def test_wrong_use_is_one_clear_error(tmp_path: Path, words: list[str]) -> None:
 
     assert found.returncode == WRONG_USE
     assert "Traceback" not in found.stderr
+
+
+def test_help_about_a_command_needs_no_run(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+
+    found, unknown = ctl(tmp_path / "run", "help", "pause"), ctl(tmp_path / "run", "help", "fly")
+
+    assert found.returncode == 0
+    assert "Usage: bin/ctl pause" in found.stdout
+    assert "Open nothing more there." in found.stdout
+    assert unknown.returncode == 2
+    assert unknown.stderr == "'fly' is no command; help names all\n"

@@ -12,6 +12,7 @@ from domain.operator.commands import (
     OperatorCommand,
     OperatorState,
     UnknownCommandError,
+    explained,
     fold,
     parse,
 )
@@ -25,6 +26,23 @@ def fact(
     return OperatorCommand(
         command=name.value, arguments=argument, operator="t", result="", ts_ms=ts_ms, is_done=done
     )
+
+
+def test_each_command_can_be_explained_and_nothing_else() -> None:
+    assert parse("/help pause") == Command(name=CommandName.HELP, argument="pause")
+    assert explained(CommandName.PAUSE) == (
+        "pause ASSET|all",
+        "Open nothing more there.",
+        "Holds over restarts, until another command ends it.",
+    )
+    assert explained(CommandName.CLOSE)[-1] == "Has to be confirmed with all."
+    assert explained(CommandName.PANIC)[-1] == "Has to be confirmed."
+    assert explained(CommandName.STATUS) == (
+        "status",
+        "Mode, money, positions and what keeps entries back.",
+    )
+    with pytest.raises(UnknownCommandError, match="'fly' is no command; help names all"):
+        parse("help fly")
 
 
 def test_every_command_has_a_manual() -> None:

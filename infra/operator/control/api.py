@@ -1,6 +1,6 @@
 """Every command as an endpoint, with its page at /docs."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, Request, Response, Security
@@ -186,10 +186,15 @@ def _ordering(name: CommandName, answer: AnswerCommand) -> Callable[..., Told]:
     return plain if manual.parameter is None else needing
 
 
+_PATTERNS: Mapping[Parameter | None, str] = {
+    Parameter.COUNT: r"^([1-9][0-9]{0,2}|1000)$",
+    Parameter.COMMAND: f"^({'|'.join(CommandName)})$",
+}
+
+
 def _field(manual: Manual) -> Any:
     """Return what an argument may look like; a coin's name may be Chinese."""
-    is_count = manual.parameter is Parameter.COUNT
-    pattern = r"^([1-9][0-9]{0,2}|1000)$" if is_count else "^[!-~\u3400-\u9fff]+$"
+    pattern = _PATTERNS.get(manual.parameter, "^[!-~\u3400-\u9fff]+$")
     return Field(pattern=pattern, max_length=80, description=f"{manual.parameter}")
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from domain.errors import ConfigError
 from domain.rules import TradingRules
+from domain.text import counted
 from infra.operator.terminal.screen import Screen
 from infra.process.signals import call_at_signals
 from infra.venues.bybit.api_key import KeyReport, read_key
@@ -92,8 +93,9 @@ def limits(rules: TradingRules, wallet: Wallet) -> Iterator[str]:
     approval, risk, protection = rules.approval, rules.risk, rules.protection
     yield (
         f"exposure {approval.max_total_exposure:.0%} of the balance = "
-        f"{money(approval.max_total_exposure)}; {approval.max_positions} positions, "
-        f"{approval.max_simultaneous_entries} entries at a close"
+        f"{money(approval.max_total_exposure)}; "
+        f"{counted(approval.max_positions, 'position')}, "
+        f"{counted(approval.max_simultaneous_entries, 'entry', 'entries')} at a close"
     )
     yield (
         f"stop loss {risk.stop_loss_fraction:.2%}, take profit {risk.take_profit_fraction:.2%}, "
@@ -118,7 +120,7 @@ def limits(rules: TradingRules, wallet: Wallet) -> Iterator[str]:
             f"{money(approval.max_correlated_exposure)}"
         )
     yield (
-        f"{protection.loss_streak} losses in a row: no entries for "
+        f"{counted(protection.loss_streak, 'loss', 'losses')} in a row: no entries for "
         f"{protection.loss_streak_cooldown_ms / 3_600_000:g} h; after an emergency for "
         f"{protection.emergency_cooldown_ms / 3_600_000:g} h"
     )

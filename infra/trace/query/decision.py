@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from domain.text import counted
 from domain.trading.decisions import Approval, Denial
 from infra.process.times import show_time
 from infra.trace.query.chain import Story
@@ -32,7 +33,7 @@ def tell_candle(story: Story, t_ms: int, evidence: Evidence) -> None:
     values = (
         f"close {report['close']:g}, EMA short {report['ema_short']:.6g}, EMA long "
         f"{report['ema_long']:.6g}; regime {report['regime']}, "
-        f"{report['crosses_today']} crosses today"
+        f"{counted(report['crosses_today'], 'cross', 'crosses')} today"
     )
     story.add("indicators", values, t_ms, reporter)
 

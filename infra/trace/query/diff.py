@@ -6,7 +6,7 @@ from decimal import Decimal
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from domain.text import plain
+from domain.text import counted, plain
 from domain.trading.orders import Purpose, client_order_id
 from infra.process.times import show_time
 from infra.settings.comparison import differences_of_runs
@@ -45,14 +45,14 @@ def _decided(one: Side, other: Side) -> Iterator[RenderableType]:
         here = left[place] if place < len(left) else None
         there = right[place] if place < len(right) else None
         if here != there:
-            equal = f"{place} decision is equal" if place == 1 else f"{place} decisions are equal"
-            yield Text(f"{equal}, then:", "bold red")
+            equal = counted(place, "decision is", "decisions are")
+            yield Text(f"{equal} equal, then:", "bold red")
             first_ms = min(d[0] for d in (here, there) if d is not None)
             for side, decision in ((one, here), (other, there)):
                 yield Text(f"\n{plain(side[0])}: {_decision_text(decision)}", "bold")
                 yield _cause(side, decision, first_ms)
             return
-    yield Text(f"{len(left)} decision{'s' * (len(left) != 1)}, all equal", "green")
+    yield Text(f"{counted(len(left), 'decision')}, all equal", "green")
 
 
 Decision = tuple[int, str, str, str]

@@ -9,6 +9,7 @@ from math import ceil
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from domain.text import counted
 from infra.trace.ids import id_text
 from infra.trace.query.text import duration_text, time_text
 from infra.trace.reader import Found
@@ -123,4 +124,4 @@ def _cause(found: Found) -> str:
     own_us = stored.worked_us - sum(took_ns.values()) / 1000
     parts.append(f"own work, or waiting for the processor, {duration_text(own_us)}")
     candles = sum(call.series.count for call in stored.calls if call.series is not None)
-    return ", ".join(parts) + (f"; read {candles:,} candles" if candles else "")
+    return ", ".join(parts) + (f"; read {counted(candles, 'candle')}" if candles else "")

@@ -7,7 +7,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from domain.errors import ConfigError
-from domain.text import plain
+from domain.text import counted, plain
 from infra.trace.ids import id_text
 from infra.trace.query.text import duration_text, fields_of, outcome_text, payload_text, time_text
 from infra.trace.reader import Found
@@ -33,7 +33,7 @@ def trace_tree(records: Iterable[Found], wanted: int) -> Tree:
     for found in sorted(mine, key=lambda found: found.handling.sent_ns):
         parent = found.handling.parent_id
         children[parent if parent in ids else None].append(found)
-    tree = Tree(f"trace {id_text(trace_id)}, {len(mine)} messages")
+    tree = Tree(f"trace {id_text(trace_id)}, {counted(len(mine), 'message')}")
     began_ns = min(found.handling.sent_ns for found in mine)
     waiting = [(tree, None)]
     seen: set[int | None] = set()

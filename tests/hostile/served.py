@@ -7,16 +7,27 @@ from pathlib import Path
 
 from loguru import logger
 
-from tests.operator.control.house import PER_SECOND, served
+from domain.operator.commands import Command, CommandName
+from domain.operator.replies import Reply
+from tests.operator.control.house import PER_SECOND, Desk, served
 
 DESCRIPTORS = 64
+
+
+class FailingDesk(Desk):
+    """Has a fault in one of its answers."""
+
+    def answer(self, who: str, command: Command, is_confirmed: bool) -> Reply:
+        if command.name is CommandName.VERSION:
+            raise RuntimeError("a fault")
+        return super().answer(who, command, is_confirmed)
 
 
 def main() -> None:
     """Do what each line of the input says, and print that it is done."""
     logger.remove()
     logger.add(sys.stdout, format="{message}")
-    house = served(Path(sys.argv[1]), PER_SECOND)
+    house = served(Path(sys.argv[1]), PER_SECOND, FailingDesk())
     assert house.call("GET", "/status")[0] == 200
     held: list[int] = []
     for line in sys.stdin:

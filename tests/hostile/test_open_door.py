@@ -18,12 +18,14 @@ from domain.errors import JournalError
 from infra.operator.control.token import own_token, read_address
 from tests.command.test_ctl import DONE, ctl, is_in_panic, told, wait, wait_for_commands
 from tests.command.test_sim_run import PATIENCE_S, ROOT, SimRun, booked_ids
-from tests.hostile.attacker import HALF
+from tests.hostile.attacker import HALF, ODD
 from tests.operator.control.house import PER_SECOND, Desk, House, served
 
 DESCRIPTORS = 1024
 FEW = 300
 """Descriptors: twice what strangers and bearers of the token may hold of so many."""
+
+VERSION = b"GET /version HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n"
 
 
 @pytest.fixture
@@ -239,6 +241,11 @@ def test_callers_wait_while_descriptors_are_out_and_one_line_says_so(tmp_path: P
             )
             process.stdin.write("free\n")
             assert {line.getresponse().status for line in lines} == {404}
+        # What uvicorn would write to stderr is counted for the next line, a minute later.
+        for said in (ODD, VERSION % own_token(tmp_path).encode()):
+            with socket.create_connection((address.host, address.port), PATIENCE_S) as odd:
+                odd.sendall(said)
+                assert odd.recv(10) == b"HTTP/1.1 %c" % (b"4" if said is ODD else b"5")
         rest, errors = process.communicate(timeout=PATIENCE_S)
 
     assert process.returncode == 0

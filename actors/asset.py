@@ -157,6 +157,7 @@ class AssetActor(SupervisedActor):
             closes_seen=state.signals.closes_seen,
             cooldown_minutes=state.cooldown.minutes_left(max(t_ms, self.now_ms)),
             cooldown_reason=state.cooldown.reason or "",
+            cooldown_end_ms=state.cooldown.end_ms,
             loss_streak=state.cooldown.loss_streak,
             newest_signal_ms=state.signals.newest_signal_ms,
             explanation=self._explanation,

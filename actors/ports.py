@@ -237,6 +237,9 @@ class Journal(Protocol):
     def newest_protection(self) -> Protection | None:
         """Return the newest protection that fired."""
 
+    def protection_resting_until(self, end_ms: int) -> Protection | None:
+        """Return the first protection whose cooldown ends then: the one that has set its end."""
+
     def newest_epoch(self) -> int:
         """Return the newest protection epoch: of an emergency, a pause, a panic or a rearm.
 

@@ -35,7 +35,7 @@ class Present:
 def limits(present: Present, rules: TradingRules) -> Iterator[Limit]:
     """Return all limits: those of the portfolio first, then each asset's."""
     yield from _of_entries(present, rules)
-    yield from _of_protection(present.portfolio, rules.protection)
+    yield from _of_protection(present.portfolio, rules.protection, present.now_ms)
     unprotected = present.health.get("positions without a stop", _NOT_LOOKED)
     yield "positions without a stop", unprotected, "0"
     for asset in rules.assets:
@@ -58,13 +58,17 @@ def _of_entries(present: Present, rules: TradingRules) -> Iterator[Limit]:
     )
 
 
-def _of_protection(found: PortfolioSnapshot, rules: ProtectionRules) -> Iterator[Limit]:
+def _of_protection(
+    found: PortfolioSnapshot, rules: ProtectionRules, now_ms: int
+) -> Iterator[Limit]:
     mean = found.open_correlation
     no_mean = "under two open" if len(found.positions) < _PAIR else "too few closes"
     daily = say.percent(rules.max_daily_loss_fraction)
     yield "drawdown", say.percent(found.drawdown), _levels(rules)
     yield "daily loss", say.percent(found.daily_loss), daily
     yield "losses in a row", f"{found.streak}", f"{rules.loss_streak}"
+    rests = say.rest(found.global_cooldown_reason, found.global_cooldown_end_ms, now_ms)
+    yield "portfolio cooldown", rests or "0 min", "0 min"
     threshold = f"{rules.high_correlation_threshold:g}"
     yield "mean correlation", no_mean if mean is None else f"{mean:.2f}", threshold
 
@@ -79,7 +83,11 @@ def _of_asset(present: Present, asset: AssetRules, rules: TradingRules) -> Itera
     yield from _of_market(present, name, rules)
     found = present.assets.get(name)
     streak = _NO_ANSWER if found is None else f"{found.loss_streak}"
-    cooldown = _NO_ANSWER if found is None else f"{found.cooldown_minutes} min"
+    cooldown = _NO_ANSWER
+    if found is not None:
+        cooldown = f"{found.cooldown_minutes} min {found.cooldown_reason}".rstrip()
+        if not found.cooldown_minutes:
+            cooldown = "0 min"
     yield f"{name} losses in a row", streak, f"{rest.loss_streak}"
     yield f"{name} trades in an hour", f"{in_hour}", f"{rest.trades_per_hour}"
     yield f"{name} trades today", f"{today}", f"{rest.trades_per_day}"

@@ -14,6 +14,7 @@ from domain.errors import JournalError
 from domain.facts import Fact
 from domain.trading.closing import closes_left
 from domain.trading.decisions import Close, Decision, Protection
+from domain.trading.orders import ExitReason
 from domain.trading.positions import Execution
 
 
@@ -26,6 +27,7 @@ class Protections:
         self._stored = context.books.protection
         self._fired = _newest(context)
         self._told_cooldown_ms = 0
+        context.books.emergency_reason = _rests_because(context)
 
     # What is stored.
 
@@ -132,6 +134,20 @@ class Protections:
         end_ms = self._context.books.streak.cooldown_end_ms
         if end_ms:
             self._context.tell(NOTIFIER, LossStreakReached(end_ms=end_ms))
+
+
+def _rests_because(context: PortfolioContext) -> ExitReason | None:
+    """Return the emergency that has set the end of the protection's cooldown."""
+    end_ms = context.books.protection.cooldown_end_ms
+    if not end_ms:
+        return None
+    found = context.journal.protection_resting_until(end_ms)
+    if found is not None:
+        return found.reason
+    waiting = (decision.protection for decision in context.backlog.waiting(Decision))
+    return next(
+        (fired.reason for fired in waiting if fired and fired.cooldown_end_ms == end_ms), None
+    )
 
 
 def _newest(context: PortfolioContext) -> Protection | None:

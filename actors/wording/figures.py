@@ -68,6 +68,14 @@ def minutes(length_ms: int) -> str:
     return f"{length_ms // MINUTE_MS} min"
 
 
+def rest(reason: str, end_ms: int, now_ms: int) -> str:
+    """Return the cooldown that runs: its reason, its end, whole minutes left; empty: none runs."""
+    if end_ms <= now_ms:
+        return ""
+    why = f"{reason} " if reason else ""
+    return f"{why}until {utc(end_ms)}, {(end_ms - now_ms) // MINUTE_MS} min left"
+
+
 def utc(time_ms: int) -> str:
     """Return a time in UTC, to the minute."""
     return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"

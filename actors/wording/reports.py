@@ -115,13 +115,15 @@ def _present(portfolio: PortfolioSnapshot, now_ms: int, rules: TradingRules) -> 
         limits.drawdown_emergency_fraction,
         limits.drawdown_halt_fraction,
     )
-    rests_min = max(0, portfolio.global_cooldown_end_ms - now_ms) // MINUTE_MS
+    left_ms = max(0, portfolio.global_cooldown_end_ms - now_ms)
+    rests = f"{left_ms // MINUTE_MS} min left" if left_ms else "none"
     return [
         f"Balance {say.usdt(portfolio.balance)}",
         f"Equity {say.usdt(portfolio.equity)}",
         f"Drawdown {say.percent(portfolio.drawdown)}",
         f"Its levels: {', '.join(say.percent(level, 0) for level in levels)}",
-        f"Portfolio cooldown: {f'{rests_min} min left' if rests_min else 'none'}",
+        f"Portfolio cooldown: {rests}",
+        *_rest(left_ms, portfolio.global_cooldown_reason, portfolio.global_cooldown_end_ms),
         *(["HALTED until rearm"] if portfolio.is_halted else []),
         f"Open positions: {len(portfolio.positions) or 'none'}",
         *(_open(position, portfolio, rules) for position in portfolio.positions.values()),
@@ -139,7 +141,16 @@ def _asset(asset: str, snapshot: AssetSnapshot | None) -> str:
         return f"⚪ {asset} no answer"
     regime, rests = snapshot.report.regime, snapshot.cooldown_minutes
     cooldown = f", cooldown {rests} min left" if rests else ""
-    return f"{_SIGNS[regime]} {asset} {regime}{cooldown}"
+    lines = [
+        f"{_SIGNS[regime]} {asset} {regime}{cooldown}",
+        *_rest(rests, snapshot.cooldown_reason, snapshot.cooldown_end_ms),
+    ]
+    return "\n".join(lines)
+
+
+def _rest(left: int, reason: str, end_ms: int) -> list[str]:
+    """Return why somebody rests, and until when; a line each, for a phone."""
+    return [f"  {reason}", f"  until {say.utc(end_ms)}"] if left else []
 
 
 def _counts(counts: Mapping[str, int] | Mapping[DenialReason, int]) -> list[str]:

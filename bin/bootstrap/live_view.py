@@ -9,7 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from actors.wording.figures import asker
+from actors.wording.figures import asker, rest, utc
 from actors.wording.market import decided
 from bin.bootstrap.run import Run
 from domain.market.instruments import Instrument, Side
@@ -80,7 +80,8 @@ class LiveView:
         instrument = rules.asset(snapshot.asset).instrument
         style = _REGIME_STYLE[report.regime]
         rests = snapshot.cooldown_minutes
-        cooldown = f"{rests} min {snapshot.cooldown_reason}" if rests else ""
+        until = f"until {utc(snapshot.cooldown_end_ms)}"
+        cooldown = f"cooldown {snapshot.cooldown_reason} {until}, {rests} min" if rests else ""
         position = _position_text(snapshot.position, rules.risk, instrument)
         return [
             snapshot.asset,
@@ -145,7 +146,7 @@ def _pnl_text(snapshot: AssetSnapshot, portfolio: PortfolioSnapshot | None) -> T
 def _portfolio_line(portfolio: PortfolioSnapshot | None, now_ms: int) -> Text:
     if portfolio is None:
         return Text("portfolio: no answer", "red")
-    rests_min = max(0, portfolio.global_cooldown_end_ms - now_ms) // 60_000
+    rests = rest(portfolio.global_cooldown_reason, portfolio.global_cooldown_end_ms, now_ms)
     parts = [
         f"equity {portfolio.equity:,.2f}",
         f"balance {portfolio.balance:,.2f}",
@@ -155,8 +156,8 @@ def _portfolio_line(portfolio: PortfolioSnapshot | None, now_ms: int) -> Text:
         f"{counted(portfolio.trades, 'trade')} {portfolio.realized_pnl:+,.2f}",
     ]
     line = headed("", "", "  ".join(parts))
-    if rests_min:
-        line.append(f"  global cooldown {rests_min} min", "yellow")
+    if rests:
+        line.append(f"  global cooldown {rests}", "yellow")
     if portfolio.is_halted:
         line.append("  HALTED", "red")
     if portfolio.panic_since_ms is not None:

@@ -107,6 +107,7 @@ class Views:
                 "outdated": portfolio.outdated,
                 "is_reduced": portfolio.is_reduced,
                 "global_cooldown_end_ms": portfolio.global_cooldown_end_ms,
+                "global_cooldown_reason": portfolio.global_cooldown_reason,
                 "malfunctions": dict(portfolio.malfunctions),
                 "given_up": self._run.given_up(),
                 "channels_in_trouble": troubles,
@@ -128,7 +129,7 @@ class Views:
         if portfolio.suspended:
             yield f"Suspended: {', '.join(sorted(portfolio.suspended))}"
         if portfolio.global_cooldown_end_ms > self._now_ms():
-            yield f"Cooldown until {say.utc(portfolio.global_cooldown_end_ms)}"
+            yield f"Cooldown {say.rest(*_global_rest(portfolio), self._now_ms())}"
         if portfolio.is_reduced:
             yield "Entries at reduced size"
         yield from (f"Broken: {detail}" for detail in portfolio.malfunctions.values())
@@ -222,17 +223,25 @@ class Views:
         )
 
     def _cooldowns(self, _: str) -> Reply:
-        end_ms = self._portfolio().global_cooldown_end_ms
-        left = max(0, end_ms - self._now_ms()) // MINUTE_MS
-        rows = [("portfolio", f"{left} min", "")] if left else []
-        data: dict[str, Any] = {"portfolio": left}
+        rests = {"portfolio": _global_rest(self._portfolio())}
+        data: dict[str, Any] = {}
+        rows: list[Row] = []
         for asset, found in self._assets():
-            minutes = None if found is None else found.cooldown_minutes
-            data[asset] = minutes
-            if found is None or minutes:
-                reason = "no answer" if found is None else found.cooldown_reason
-                rows.append((asset, f"{minutes or '?'} min", reason))
-        columns = ("who", "left", "reason")
+            if found is None:
+                data[asset] = None
+                rows.append((asset, "? min", "", "no answer"))
+            else:
+                rests[asset] = (found.cooldown_reason, found.cooldown_end_ms)
+        details = {}
+        for who, (reason, end_ms) in rests.items():
+            left_ms = end_ms - self._now_ms()
+            minutes = max(0, left_ms) // MINUTE_MS
+            data[who] = minutes
+            if left_ms > 0:
+                details[who] = {"reason": reason, "end_ms": end_ms, "minutes": minutes}
+                rows.append((who, f"{minutes} min", say.utc(end_ms), reason))
+        data["details"] = details
+        columns = ("who", "left", "until", "reason")
         return _table("Cooldowns", columns, rows, data, "Nobody rests")
 
     def _risk(self, _: str) -> Reply:
@@ -379,6 +388,10 @@ def performance(trades: list[Trade]) -> dict[str, str]:
         "funding": f"{sums.funding:+,.2f}",
         **{f"ended by {reason}": str(count) for reason, count in sums.exits.items()},
     }
+
+
+def _global_rest(portfolio: PortfolioSnapshot) -> tuple[str, int]:
+    return portfolio.global_cooldown_reason, portfolio.global_cooldown_end_ms
 
 
 def _money(portfolio: PortfolioSnapshot) -> dict[str, str]:

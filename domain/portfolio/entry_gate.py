@@ -17,6 +17,7 @@ class EntryGate:
     now_ms: int
     protection: ProtectionState
     cooldown_end_ms: int
+    cooldown_reason: str
     panic_since_ms: int | None
     """While the operator lets nothing be open at all: since when."""
     malfunctions: Mapping[str, str]
@@ -35,7 +36,8 @@ def blocked_before(entry_gate: EntryGate, rules: TradingRules) -> Blocked | None
     if entry_gate.protection.is_halted:
         return DenialReason.HALTED, f"drawdown={entry_gate.protection.drawdown:.4f}"
     if entry_gate.t_ms < entry_gate.cooldown_end_ms:
-        return DenialReason.GLOBAL_COOLDOWN, f"until_ms={entry_gate.cooldown_end_ms}"
+        figures = f"until_ms={entry_gate.cooldown_end_ms} cooldown={entry_gate.cooldown_reason}"
+        return DenialReason.GLOBAL_COOLDOWN, figures
     limit_ms = rules.strategy.entry_max_age_ms
     if entry_gate.age_ms > limit_ms:
         return DenialReason.STALE, f"age_ms={entry_gate.age_ms} limit_ms={limit_ms}"

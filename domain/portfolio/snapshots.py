@@ -22,6 +22,8 @@ class AssetSnapshot:
     """Whole minutes of the asset's own cooldown that are left."""
     cooldown_reason: str
     loss_streak: int
+    cooldown_end_ms: int = 0
+    """The asset rests at each t before this."""
     newest_signal_ms: int | None = None
     explanation: Explanation | None = None
     """Why the newest close was decided as it was."""
@@ -42,10 +44,13 @@ class PortfolioSnapshot:
     positions: Mapping[str, Position]
     prices: Mapping[str, Decimal]
     global_cooldown_end_ms: int
+    """The portfolio rests at each t before this."""
     is_halted: bool
     is_reduced: bool
     trades: int
     realized_pnl: Decimal
+    global_cooldown_reason: str = ""
+    """LOSS_STREAK, or which emergency; empty where there was no cooldown yet."""
     streak: int = 0
     """Losing trades in a row."""
     open_correlation: float | None = None

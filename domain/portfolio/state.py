@@ -22,6 +22,7 @@ from domain.portfolio.snapshots import PortfolioSnapshot
 from domain.portfolio.windows import ReportedWindows, Windows
 from domain.rules import TradingRules
 from domain.trading.booking_order import DECISION_PHASE, BookingKey, booking_key
+from domain.trading.cooldowns import CooldownReason
 from domain.trading.decisions import (
     Approval,
     Close,
@@ -35,6 +36,8 @@ from domain.trading.orders import ExitReason, Purpose
 from domain.trading.positions import ZERO, Booked, Execution, Position, book
 from domain.trading.streaks import LossStreak
 from domain.trading.transfers import Transfer
+
+_WITHOUT_COOLDOWN = frozenset({ExitReason.MALFUNCTION, ExitReason.OPERATOR})
 
 
 class PortfolioState:
@@ -76,6 +79,8 @@ class PortfolioState:
         """Assets that the operator lets open nothing."""
         self.panic_since_ms: int | None = None
         """While the operator lets nothing be open at all: since when."""
+        self.emergency_reason: ExitReason | None = None
+        """Of the emergency that has set the end of the protection's cooldown."""
         self.streak = LossStreak()
         self.trades = 0
         self.realized_pnl = ZERO
@@ -86,6 +91,13 @@ class PortfolioState:
     def global_cooldown_end_ms(self) -> int:
         """The portfolio is in a cooldown at each t before this."""
         return max(self.protection.cooldown_end_ms, self.streak.cooldown_end_ms)
+
+    @property
+    def global_cooldown_reason(self) -> str:
+        """Why the portfolio is, or was, in its newest cooldown; empty where it never was."""
+        if self.streak.cooldown_end_ms > self.protection.cooldown_end_ms:
+            return CooldownReason.LOSS_STREAK
+        return "" if self.emergency_reason is None else self.emergency_reason
 
     def hear(self, execution: Execution) -> None:
         """Take note of an execution; it is folded in its turn."""
@@ -266,6 +278,7 @@ class PortfolioState:
             positions=now.positions,
             prices=dict(self.prices),
             global_cooldown_end_ms=now.global_cooldown_end_ms,
+            global_cooldown_reason=now.global_cooldown_reason,
             is_halted=state.is_halted,
             is_reduced=state.is_reduced,
             trades=now.trades,
@@ -307,6 +320,8 @@ class PortfolioState:
         self, reason: ExitReason, held: "PortfolioState", reports: Sequence[Report]
     ) -> Protection:
         state = self.protection
+        if reason not in _WITHOUT_COOLDOWN:
+            self.emergency_reason = reason
         return Protection(
             t_ms=state.t_ms,
             reason=reason,
@@ -335,6 +350,7 @@ class PortfolioState:
             now_ms=now_ms,
             protection=self.protection,
             cooldown_end_ms=self.global_cooldown_end_ms,
+            cooldown_reason=self.global_cooldown_reason,
             panic_since_ms=self.panic_since_ms,
             malfunctions=self.malfunctions,
         )

@@ -451,6 +451,14 @@ class SqliteJournal(Records):
         row = self._newest(_DECISION, _DECISION.c.protection_reason.is_null(False))
         return None if row is None else self._decision(row).protection
 
+    def protection_resting_until(self, end_ms: int) -> Protection | None:
+        """Return the first protection whose cooldown ends then: the one that has set its end."""
+        fired = _DECISION.c.protection_reason.is_null(False) & (
+            _DECISION.c.cooldown_end_ms == end_ms
+        )
+        query = _DECISION.select(SQL("*")).where(fired).order_by(_DECISION.c.fact_id).limit(1)
+        return next((self._decision(row).protection for row in self._rows(query)), None)
+
     def newest_epoch(self) -> int:
         """Return the newest protection epoch: of an emergency, a pause, a panic or a rearm."""
         queries = (_SAMPLED_EPOCH, _FIRED_EPOCH)

@@ -275,6 +275,21 @@ def test_a_drawdown_between_closes_closes_all_within_a_second(desk: Desk) -> Non
     assert desk.told("execution/SOL", ClosePosition) == []
 
 
+def test_a_new_life_knows_why_the_portfolio_rests(tmp_path: Path) -> None:
+    with opened(tmp_path) as desk:
+        desk.open_short("BTC", 20_000)
+        desk.mark("BTC", 21_500)
+        desk.wait(CHECKS.every_ms)
+        before = desk.snapshot()
+        desk.asked(Command(name=CommandName.PANIC))
+
+    with opened(tmp_path, now_ms=START_MS + 10_000) as desk:
+        found = desk.snapshot()
+
+    assert before.global_cooldown_reason == found.global_cooldown_reason == "DRAWDOWN"
+    assert found.global_cooldown_end_ms == before.global_cooldown_end_ms > START_MS
+
+
 def test_nothing_is_checked_between_closes_where_it_is_turned_off(tmp_path: Path) -> None:
     with opened(tmp_path, checks=None) as desk:
         desk.open_short("BTC", 20_000)

@@ -106,6 +106,7 @@ ASSETS = {
         closes_seen=4000,
         cooldown_minutes=42,
         cooldown_reason="SHORT_HOLD",
+        cooldown_end_ms=T_MS + 42 * MINUTE_MS,
         loss_streak=1,
     ),
 }
@@ -118,6 +119,7 @@ PORTFOLIO = PortfolioSnapshot(
     positions={"SOL": POSITION},
     prices={"SOL": Decimal("129.40")},
     global_cooldown_end_ms=T_MS + 90 * MINUTE_MS,
+    global_cooldown_reason="DRAWDOWN",
     is_halted=False,
     is_reduced=False,
     trades=2,
@@ -429,10 +431,14 @@ Equity 10,423.05 USDT
 Drawdown 2.1%
 Its levels: 10%, 15%, 20%
 Portfolio cooldown: 90 min left
+  DRAWDOWN
+  until 2025-04-16 12:55 UTC
 Open positions: 1
   SOL SHORT 12.3 at $130.25, +10.46
 🟢 BTC ACTIVE
 ⏰ ETH COOLDOWN, cooldown 42 min left
+  SHORT_HOLD
+  until 2025-04-16 12:07 UTC
 ⚪ SOL no answer""",
     ),
 }

@@ -275,6 +275,9 @@ def test_streak_of_stops_inside_a_candle_refuses_the_wishes_of_its_close() -> No
     assert denied(decision) == ["GLOBAL_COOLDOWN"]
     assert decision.protection is None
     assert state.global_cooldown_end_ms == NOON_MS + 4 * HOUR_MS
+    assert state.global_cooldown_reason == "LOSS_STREAK"
+    (refused,) = decision.denials
+    assert refused.figures.endswith("cooldown=LOSS_STREAK")
     assert denied(decide(state, signaling("ETH"), NOON_MS + 4 * HOUR_MS - CANDLE_MS)) == [
         "GLOBAL_COOLDOWN"
     ]
@@ -396,6 +399,7 @@ def test_emergency_closes_all_open_positions_and_an_own_exit_keeps_its_reason() 
     assert (protection.t_ms, protection.epoch) == (NOON_MS, 1)
     assert protection.cooldown_end_ms == NOON_MS + 4 * HOUR_MS
     assert state.global_cooldown_end_ms == NOON_MS + 4 * HOUR_MS
+    assert state.global_cooldown_reason == "DRAWDOWN"
 
 
 def test_emergency_fires_where_nothing_is_open() -> None:

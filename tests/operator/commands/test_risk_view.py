@@ -18,7 +18,7 @@ NOTHING = Present(
     portfolio=replace(PORTFOLIO, positions={}),
     assets=dict.fromkeys(("BTC", "ETH", "SOL")),
     trades=(),
-    granted=None,
+    approved=None,
     health={},
 )
 
@@ -42,7 +42,7 @@ def test_what_is_open_is_shown_as_its_share_of_each_limit() -> None:
     held = replace(PORTFOLIO, positions=HELD, correlations=pairs)
     rules = changed(approval={"correlation_group_threshold": 0.8})
 
-    found = now_of(replace(NOTHING, portfolio=held, granted=1), rules)
+    found = now_of(replace(NOTHING, portfolio=held, approved=1), rules)
 
     assert found["entries at a close"] == "1"
     assert found["correlation of an entry"] == "0.95 (SOL with BTC)"

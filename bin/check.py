@@ -23,10 +23,10 @@ from infra.settings import Settings, default_dotenv, load_settings
 from infra.venues.bybit.connection import account_reader
 from infra.venues.bybit.rest import BybitRest
 from infra.venues.bybit.venues import Venue
-from infra.venues.modes import LIVE_TRADING, YES, Mode, venue_of
+from infra.venues.modes import LIVE_TRADING, YES, Mode, read_mode, venue_of
 from infra.venues.paper.account import paper_balance
 
-PASSED, FAILED = 0, 1
+PASSED, FAILED, WRONG_USE = range(3)
 _VAR = Path(__file__).resolve().parents[1] / "var"
 _STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
 
@@ -34,15 +34,20 @@ _STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
 def main(
     *,
     mode: Annotated[
-        Mode, typer.Option(metavar="MODE", help=f"That is to run: {', '.join(Mode)}.")
-    ] = Mode.SIM,
+        str, typer.Option(metavar="MODE", help=f"That is to run: {', '.join(Mode)}.")
+    ] = Mode.SIM.value,
     settings: Annotated[Path | None, typer.Option(help="What differs from settings.yaml.")] = None,
     run_dir: Annotated[Path | None, typer.Option(help="Of the run; var/MODE by default.")] = None,
 ) -> None:
     """Check what a run needs, a line each. Nothing is changed, here or at the exchange."""
     logger.remove()
     screen, failed = Screen(highlight=False), []
-    for finding in check(mode, settings, run_dir or _VAR / mode):
+    try:
+        chosen = read_mode(mode)
+    except ConfigError as error:
+        Screen(stderr=True).print(str(error), style="red", highlight=False, soft_wrap=True)
+        raise typer.Exit(WRONG_USE) from None
+    for finding in check(chosen, settings, run_dir or _VAR / chosen):
         screen.print(_line(finding), soft_wrap=True)
         if finding.level is Level.FAIL and finding.name not in failed:
             failed.append(finding.name)

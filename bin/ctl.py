@@ -25,6 +25,7 @@ from infra.operator.terminal.screen import Screen
 from infra.process.locks import RUN_LOCK
 from infra.process.times import read_time
 from infra.store.audit import AuditEntry, read_audit
+from infra.venues.modes import read_run_name
 
 DONE, REFUSED, WRONG_USE, NOT_RUNNING, UNCONFIRMED, LATE = range(6)
 _EXIT = {
@@ -85,8 +86,11 @@ def choose(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Send commands to a running system."""
-    _options.directory = run_dir or _VAR / mode
     _options.is_json = as_json
+    try:
+        _options.directory = run_dir or _VAR / read_run_name(mode)
+    except ConfigError as error:
+        raise _failed(str(error), WRONG_USE) from None
 
 
 @app.command()

@@ -30,6 +30,7 @@ from infra.operator.terminal.screen import Screen
 from infra.process.times import show_time
 from infra.settings import default_dotenv, load_settings
 from infra.trace.facts import Facts, Source
+from infra.venues.modes import read_run_name
 
 ALIKE, DIFFERS, WRONG_USE = range(3)
 _VAR = Path(__file__).resolve().parents[1] / "var"
@@ -50,7 +51,7 @@ def main(
     """Hold what a run did on a day against what the rules decide."""
     screen = Screen(soft_wrap=True)
     try:
-        directory = run_dir or _VAR / mode
+        directory = run_dir or _VAR / read_run_name(mode)
         loaded = load_settings(settings, environ=os.environ, dotenv=default_dotenv())
         found = parity_of(
             directory / (loaded.database.file or "journal.sqlite"), loaded.trading_rules(), day

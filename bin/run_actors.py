@@ -11,13 +11,13 @@ from bin.command import start
 from domain.errors import BadDataError, ConfigError
 from infra.operator.terminal.screen import Screen
 from infra.store.journal import JournalBusyError
-from infra.venues.modes import Mode
+from infra.venues.modes import Mode, read_mode
 
 
 def main(
     *,
     mode: Annotated[
-        Mode | None,
+        str | None,
         typer.Option(
             metavar="MODE",
             help="sim: a simulated exchange on this machine, the default; "
@@ -63,8 +63,9 @@ def main(
     """Run the trading system and show what it does."""
     screen = Screen(stderr=True)
     try:
-        is_stepped = _is_stepped(mode, candles, speed, drill)
-        chosen = mode or (Mode.SIM if candles is None else Mode.REPLAY)
+        said = None if mode is None else read_mode(mode)
+        is_stepped = _is_stepped(said, candles, speed, drill)
+        chosen = said or (Mode.SIM if candles is None else Mode.REPLAY)
         if chosen is not Mode.REPLAY and not is_stepped:
             code = run_live(
                 LiveOptions(

@@ -19,6 +19,7 @@ from infra.venues.simulator.core import Simulator
 from infra.venues.simulator.exchange import serve
 from infra.venues.simulator.faults.reading import read_file
 from infra.venues.simulator.gate import DEFAULT_KEYS, IP_LIMIT, Keys
+from infra.venues.simulator.keys import read_keys
 from infra.venues.simulator.options import SimulatorOptions
 
 WRONG_USE = 2
@@ -58,6 +59,9 @@ def main(
             min=0, help="Requests of one address in 5 s before 10 minutes of 403; 0 = any number."
         ),
     ] = IP_LIMIT,
+    keys: Annotated[
+        Path | None, typer.Option(help="JSON file [key, secret], in place of the next two.")
+    ] = None,
     api_key: Annotated[str, typer.Option(help="The key that it knows.")] = DEFAULT_KEYS.api_key,
     api_secret: Annotated[str, typer.Option(help="And its secret.")] = DEFAULT_KEYS.api_secret,
 ) -> None:
@@ -81,7 +85,9 @@ def main(
                 to_ms=None if to_time is None else read_time("--to", to_time),
                 history=history,
                 faults=() if faults is None else read_file(faults),
-                keys=Keys(api_key=api_key, api_secret=api_secret),
+                keys=Keys(api_key=api_key, api_secret=api_secret)
+                if keys is None
+                else read_keys(keys),
                 state=state,
                 ip_limit=ip_limit,
             )

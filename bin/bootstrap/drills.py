@@ -150,16 +150,20 @@ def _seconds(text: str, value: str) -> float:
 
 def _actor_at(text: str, value: str, assets: Sequence[str]) -> tuple[str, int]:
     name, at, when = value.partition("@")
+    address = _address(text, name, assets)
     if not at:
-        name = ""
-    return _address(text, name, assets), read_time(f"--drill {text}:", when)
+        kind = text.partition("=")[0]
+        like = f"{kind}={name}@2025-05-01T12:00"
+        raise ConfigError(f"--drill {text}: expected a time after the actor, like {like}")
+    return address, read_time(f"--drill {text}:", when)
 
 
 def _address(text: str, name: str, assets: Sequence[str]) -> str:
     actors = {asset: asset_name(asset) for asset in assets}
-    actors |= {name: name for name in (*map(execution_name, assets), *_SHARED)}
+    addresses = (*map(asset_name, assets), *map(execution_name, assets), *_SHARED)
+    actors |= {address: address for address in addresses}
     if name not in actors:
-        raise ConfigError(f"--drill {text}: expected ASSET@ISO with one of {', '.join(actors)}")
+        raise ConfigError(f"--drill {text}: expected ACTOR@ISO with one of {', '.join(actors)}")
     return actors[name]
 
 

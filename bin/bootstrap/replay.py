@@ -14,7 +14,6 @@ from rich.text import Text
 from bin.bootstrap.drills import Drills, read_replay_drills
 from bin.bootstrap.run import (
     REPLAY,
-    STEPPED,
     Run,
     build_replay,
     build_stepped,
@@ -32,6 +31,7 @@ from infra.operator.terminal.summary import RunSummary, render
 from infra.process.garbage import spare_the_old
 from infra.process.signals import call_at_signals
 from infra.settings import Settings, default_dotenv, load_settings
+from infra.venues.modes import STEPPED
 from infra.venues.simulator.process import SimulatedVenue, recorded_market
 
 DONE, GAVE_UP, WRONG_USE = 0, 1, 2

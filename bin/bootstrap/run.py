@@ -50,13 +50,12 @@ from infra.venues.bybit.connection import BybitConnection, MarketConnection
 from infra.venues.bybit.starting import Ask, ask_once
 from infra.venues.bybit.venues import Venue
 from infra.venues.connection import Connection
+from infra.venues.modes import STEPPED
 from infra.venues.paper.connection import PaperConnection
 from infra.venues.replay.lockstep import LockStep
 from infra.venues.stepping import Stepper, Steps
 
 REPLAY = "replay"
-STEPPED = "sim-max"
-"""A simulated exchange in lock-step."""
 _QUIET_CHECK_S = 0.2
 _ASK_AGAIN_S = 1.0
 """Real time, whatever the speed of the exchange's clock."""

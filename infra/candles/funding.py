@@ -9,6 +9,7 @@ from domain.errors import BadDataError, ConfigError
 from domain.market.funding import FundingHistory
 from domain.market.instruments import exact
 from infra.candles.history_files import FUNDING_NAMES
+from infra.files import open_regular
 
 _COLUMNS = {"time_ms": ("int64",), "rate": ("double",)}
 _LARGEST = 0.5
@@ -47,7 +48,7 @@ def _read(path: Path) -> dict[str, Any]:
     from pyarrow import parquet  # noqa: PLC0415
 
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             source = parquet.ParquetFile(file)
             names = _names(path, source.schema_arrow)
             table = source.read(columns=list(names), use_threads=False).rename_columns(names)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from domain.errors import BadDataError, ConfigError
 from domain.market.candles import Times
 from infra.candles.tables import VALUES
+from infra.files import open_regular
 
 Rows = NDArray[np.void]
 """(n,) of a dtype whose first field is the time, integer ms since 1970 UTC."""
@@ -129,7 +130,7 @@ def read_columns(path: Path, row: np.dtype[np.void]) -> Rows:
     from pyarrow import parquet  # noqa: PLC0415
 
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             table = parquet.read_table(file, use_threads=False)
     except (pa.ArrowException, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())

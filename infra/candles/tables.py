@@ -14,6 +14,7 @@ import numpy as np
 
 from domain.errors import BadDataError, ConfigError
 from domain.market.candles import Floats, Times
+from infra.files import open_regular
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
 PRICES = ("open", "high", "low", "close")
@@ -52,7 +53,7 @@ def read_table(path: Path) -> Table:
 
 def _open(path: Path) -> IO[bytes]:
     try:
-        return path.open("rb")
+        return open_regular(path)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be opened: {error.strerror}") from error
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from loguru import logger
 
 from domain.text import plain
+from infra.files import read_regular
 
 _LOOK_EVERY_S, _LONGEST_PAUSE_S = 0.5, 8.0
 FILE = "PANIC"
@@ -91,7 +92,7 @@ class PanicFile:
 
     def _who(self) -> str:
         try:
-            return plain(self.path.read_text(errors="replace").strip()[:80])
+            return plain(read_regular(self.path).decode(errors="replace").strip()[:80])
         except OSError:  # it is there, and that is what counts
             return ""
 

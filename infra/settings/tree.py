@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from infra.files import read_regular
 from infra.settings.problems import Key, Place, Problem
 
 EVERY = "*"
@@ -102,7 +103,7 @@ def read_text(file: Path) -> str:
         UnreadableError: the file cannot be read, or is not UTF-8.
     """
     try:
-        data = file.read_bytes()
+        data = read_regular(file)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise UnreadableError(_problem(file, 0, f"cannot be read: {why}")) from None

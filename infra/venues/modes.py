@@ -1,6 +1,6 @@
 """Where a run trades: its mode, and what the mode needs."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 
 from pydantic import SecretStr
@@ -34,6 +34,34 @@ class Mode(StrEnum):
     def has_market(self) -> bool:
         """Tell whether it reads a market of Bybit's."""
         return self is Mode.PAPER or self.has_account
+
+
+STEPPED = "sim-max"
+"""A simulated exchange in lock-step, whose runs have a directory of their own."""
+
+
+def read_mode(text: str) -> Mode:
+    """Return the mode of a command line.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    return Mode(_known(text, tuple(Mode)))
+
+
+def read_run_name(text: str) -> str:
+    """Return whose run a command line means, where it is in var/MODE.
+
+    Raises:
+        ConfigError: there is no mode of that name.
+    """
+    return _known(text, (*Mode, STEPPED))
+
+
+def _known(text: str, names: Sequence[str]) -> str:
+    if text not in names:
+        raise ConfigError(f"--mode {text}: expected one of {', '.join(names)}")
+    return text
 
 
 _ACCOUNTS: Mapping[Mode, Callable[[Credentials], Venue]] = {

@@ -25,7 +25,7 @@ from infra.venues.paper.account import PaperAccount, paper_balance
 from infra.venues.paper.memory import Memory
 from infra.venues.simulator.core import Simulator
 from infra.venues.simulator.faults.reading import read_file
-from infra.venues.simulator.process import _keys
+from infra.venues.simulator.keys import own_keys
 from tests.fuzzing.campaign import examples
 from tests.fuzzing.mutations import as_json, damaged, mutated
 from tests.venues.paper.test_account import PRICE, RULES, order
@@ -92,7 +92,7 @@ KINDS = {
     "key of the simulated account": Kind(
         "sim-keys.json",
         lambda file: file.write_text('["key", "secret"]'),
-        lambda file: _keys(file, is_ours=True),
+        lambda file: own_keys(file, is_ours=True),
     ),
     "faults": Kind(
         "faults.yaml",

@@ -85,7 +85,10 @@ def test_file_that_holds_no_settings_is_one_error_with_its_line(
 
 def test_missing_file_and_folder_are_one_error_with_the_reason(tmp_path: Path) -> None:
     assert error_of(tmp_path / "no.yaml") == "no.yaml: cannot be read: No such file or directory"
-    assert error_of(tmp_path) == f"{tmp_path.name}: cannot be read: Is a directory"
+    assert (
+        error_of(tmp_path)
+        == f"{tmp_path.name}: cannot be read: found a folder, expected a regular file"
+    )
 
 
 def test_file_with_a_byte_order_mark_and_windows_lines_is_read(tmp_path: Path) -> None:

@@ -16,7 +16,13 @@ from domain.operator.commands import Command
 from domain.operator.replies import Reply
 from infra.operator.control.minute_log import MinuteLog
 from infra.operator.control.tally import Tally
-from infra.operator.control.token import ControlAddress, forget_address, own_token, write_address
+from infra.operator.control.token import (
+    ControlAddress,
+    check_address_file,
+    forget_address,
+    own_token,
+    write_address,
+)
 from infra.settings.sections.people import ControlSettings
 
 _NICENESS = 10
@@ -57,6 +63,7 @@ class ControlServer:
         self._routes = routes
         self._tally = tally or Tally()
         self._token = own_token(directory)
+        check_address_file(directory)
         place = (settings.host, settings.port)
         try:
             self._socket = socket.create_server(place, backlog=_BACKLOG)

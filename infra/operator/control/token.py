@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from domain.errors import ConfigError
+from infra.files import NotAFileError, read_regular
 
 ADDRESS_FILE, TOKEN_FILE = "control.json", "control.token"
 _TOKEN_BYTES = 32
@@ -38,9 +39,10 @@ def own_token(directory: Path) -> str:
     file = directory / TOKEN_FILE
     if not file.exists():
         _write_private(file, secrets.token_urlsafe(_TOKEN_BYTES))
+    token = read_token(directory)
     if file.stat().st_mode & 0o077:
         raise ConfigError(f"{file}: others can read it; chmod 600, or delete it for a new one")
-    return read_token(directory)
+    return token
 
 
 def read_token(directory: Path) -> str:
@@ -51,7 +53,7 @@ def read_token(directory: Path) -> str:
     """
     file = directory / TOKEN_FILE
     try:
-        token = file.read_text().strip()
+        token = read_regular(file).decode().strip()
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:
@@ -59,6 +61,17 @@ def read_token(directory: Path) -> str:
     if len(token) < _TOKEN_BYTES or not _TOKEN.fullmatch(token):
         raise ConfigError(f"{file}: is no token; delete it, and the next start makes one")
     return token
+
+
+def check_address_file(directory: Path) -> None:
+    """Refuse what stands where the address is written to, and cannot be replaced by a file.
+
+    Raises:
+        ConfigError: a folder does.
+    """
+    file = directory / ADDRESS_FILE
+    if file.is_dir() and not file.is_symlink():
+        raise ConfigError(f"{file}: found a folder, expected a file or nothing; move it away")
 
 
 def write_address(directory: Path, address: ControlAddress) -> None:
@@ -72,9 +85,16 @@ def forget_address(directory: Path) -> None:
 
 
 def read_address(directory: Path) -> ControlAddress | None:
-    """Return where the system of a run directory listens; None where none does, or none says so."""
+    """Return where the system of a run directory listens; None where none does, or none says so.
+
+    Raises:
+        ConfigError: what should say so is no file.
+    """
+    file = directory / ADDRESS_FILE
     try:
-        found = json.loads((directory / ADDRESS_FILE).read_bytes())
+        found = json.loads(read_regular(file))
+    except NotAFileError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}; move it away") from error
     except (OSError, ValueError, RecursionError):
         return None
     match found:

@@ -11,6 +11,7 @@ from infra.settings.sections.values import Count, Flag, Secret, Section
 _ONE_BPS = Decimal("0.0001")
 _HOST = r"[A-Za-z0-9.-]{1,200}(:[0-9]{1,5})?"
 _HERE = r"(127\.0\.0\.1|localhost)(:[0-9]{1,5})?"
+_LOOPBACK = r"(127\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}|localhost|\[::1\]):[0-9]{1,5}"
 _StreamUrl = Annotated[
     str,
     fields.text(
@@ -50,7 +51,12 @@ class FeedSettings(Section):
 class SimulationSettings(Section):
     """The simulated exchange of the default run."""
 
-    address: Annotated[str, fields.text(r"[^\s:/]+:[0-9]{1,5}", "HOST:PORT, or null")] | None
+    address: (
+        Annotated[
+            str, fields.text(_LOOPBACK, "127.0.0.1:PORT, localhost:PORT, [::1]:PORT, or null")
+        ]
+        | None
+    )
     speed: Annotated[Decimal, fields.number("times real time", "1", "1000")]
     seed: Annotated[int, fields.whole("seed", 0, 1_000_000_000)]
 

@@ -1,25 +1,21 @@
 """The simulated exchange of the default run: a process of its own, beside the system."""
 
-import json
 import os
 import re
-import secrets
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from loguru import logger
-from pydantic import TypeAdapter, ValidationError
 
 from domain.errors import ConfigError
 from infra.settings import Settings
 from infra.venues.bybit.http.client import Credentials
 from infra.venues.bybit.venues import Venue
-from infra.venues.simulator.gate import DEFAULT_KEYS
+from infra.venues.simulator.keys import own_keys
 
 _ROOT = Path(__file__).resolve().parents[3]
-_PAIR = TypeAdapter(tuple[str, str])
 _LISTENING = re.compile(r"listening on http://(\S+)")
 
 
@@ -67,12 +63,13 @@ class SimulatedVenue:
             ConfigError: it ended at once.
         """
         host = settings.simulation.address
-        key, secret = _keys(directory / "sim-keys.json", is_ours=host is None)
+        file = directory / "sim-keys.json"
+        keys = own_keys(file, is_ours=host is None)
         self._speed = float(settings.simulation.speed)
-        self._credentials = Credentials(api_key=key, api_secret=secret)
+        self._credentials = Credentials(api_key=keys.api_key, api_secret=keys.api_secret)
         self._process: _Process | None = None
         if host is None:
-            arguments = {"--api-key": key, "--api-secret": secret, **market}
+            arguments = {"--keys": str(file.absolute()), **market}
             if settings_file is not None:
                 arguments["--settings"] = str(settings_file.absolute())
             self._process = _Process(directory, arguments)
@@ -126,7 +123,9 @@ class _Process:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
             self._process.kill()
-        self._log.close()
+        for stream in (self._process.stdin, self._process.stdout, self._log):
+            if stream is not None:
+                stream.close()
 
     def _wait(self) -> str:
         line = self._process.stdout.readline() if self._process.stdout is not None else ""
@@ -139,26 +138,3 @@ class _Process:
     def _last_words(self) -> str:
         lines = Path(self._log.name).read_text(errors="replace").split("\n")
         return next((line for line in reversed(lines) if line.strip()), "it said nothing")
-
-
-def _keys(file: Path, *, is_ours: bool) -> tuple[str, str]:
-    """Return the key of the simulated account, made at the first start.
-
-    An exchange that runs by itself has the key that `bin/sim-exchange` has by default, unless the
-    file says otherwise.
-
-    Raises:
-        ConfigError: the file holds something else.
-    """
-    if not is_ours and not file.exists():
-        return DEFAULT_KEYS.api_key, DEFAULT_KEYS.api_secret
-    if not file.exists():
-        made = json.dumps([secrets.token_hex(9), secrets.token_hex(18)])
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as out:
-            out.write(made)
-    try:
-        key, secret = _PAIR.validate_json(file.read_bytes())
-    except ValidationError:
-        text = f"{file}: found no key of the simulated account: delete it, and another is made"
-        raise ConfigError(text) from None
-    return key, secret

@@ -187,7 +187,7 @@ class ChaosScenario:
             *self._commands.exchange,
             *("--port", "0", "--speed", str(SPEED), "--history", "300"),
             *("--seed", str(self.outcome.seed), "--settings", str(self._settings)),
-            *("--api-key", _KEY, "--api-secret", _SECRET),
+            *("--keys", str(self.run_dir / "sim-keys.json")),
         ]
         exchange = ExchangeProcess(command, self._folder)
         self._stack.callback(exchange.close)

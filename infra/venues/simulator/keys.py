@@ -1,0 +1,48 @@
+"""The key of a simulated account, in a file: a command line is seen by all of the machine."""
+
+import json
+import os
+import secrets
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from domain.errors import ConfigError
+from infra.files import read_regular
+from infra.venues.simulator.gate import DEFAULT_KEYS, Keys
+
+_PAIR = TypeAdapter(tuple[str, str])
+
+
+def own_keys(file: Path, *, is_ours: bool) -> Keys:
+    """Return the key of the simulated account, made at the first start.
+
+    An exchange that runs by itself has the key that `bin/sim-exchange` has by default, unless the
+    file says otherwise.
+
+    Raises:
+        ConfigError: the file holds something else.
+    """
+    if not file.exists():
+        if not is_ours:
+            return DEFAULT_KEYS
+        made = json.dumps([secrets.token_hex(9), secrets.token_hex(18)])
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as out:
+            out.write(made)
+    return read_keys(file)
+
+
+def read_keys(file: Path) -> Keys:
+    """Return the key in a file.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    try:
+        key, secret = _PAIR.validate_json(read_regular(file))
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
+    except ValidationError:
+        text = f"{file}: found no key of the simulated account: delete it, and another is made"
+        raise ConfigError(text) from None
+    return Keys(api_key=key, api_secret=secret)

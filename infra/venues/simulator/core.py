@@ -13,8 +13,11 @@ from infra.venues.simulator.memory.restoring import check_symbols, restore_marke
 from infra.venues.simulator.memory.state_file import Memory, StateFile
 from infra.venues.simulator.opening import opening
 from infra.venues.simulator.options import SimulatorOptions
+from infra.venues.simulator.prices.bars import Bars
 from infra.venues.simulator.prices.funding import Funding
 from infra.venues.simulator.prices.market import Market, tick_ms
+from infra.venues.simulator.shapes.kline_rows import KlineRows
+from infra.venues.simulator.streams.books import OrderBooks
 from infra.venues.simulator.streams.client_session import ClientSession
 from infra.venues.simulator.streams.dcp import DisconnectProtection
 from infra.venues.simulator.streams.hub import Hub
@@ -50,21 +53,27 @@ class Simulator:
             history=history,
             tick_ms=tick_ms(options.speed),
         )
+        self.bars = Bars(self.market)
+        self.kline_rows = KlineRows()
         self.funding = Funding(source, options.fills)
         # Sockets.
         self.faults = FaultBook(self.seed)
         self.wire = Wire(options.port)
         self.gate = Gate(options.keys, self.clock, checks_time=self._checks_time())
         self.limits = RateLimits(ip_limit=options.ip_limit)
-        self.tickers = Tickers(self.market, options.fills, self.funding)
         self.hub = Hub(self.clock, self.faults, self.wire, self.seed)
+        self.books = OrderBooks(self.market)
+        self.tickers = Tickers(self.market, self.books, options.fills, self.funding)
+        publisher = MarketPublisher(
+            self.market, self.bars, self.books, self.tickers, self.hub, self.clock, self.faults
+        )
         self.reception = ClientSession(
-            self.hub, self.gate, self.clock, self.faults, self.wire, self.tickers, self.seed
+            self.hub, self.gate, self.clock, self.faults, self.wire, publisher, self.seed
         )
         # Orders, positions and money.
         self.account = Account(options.fills, self.market.instruments)
         self.chronicle = EventLog(
-            self.state, self.hub, self.account, self.market, lambda: self.venue
+            self.state, self.hub, publisher, self.account, self.market, lambda: self.venue
         )
         chances = VenueFaults(self.faults)
         self.venue = Venue(
@@ -76,13 +85,12 @@ class Simulator:
         )
         self.dcp = DisconnectProtection(self.hub, self.venue, self.chronicle, self.tasks)
         # What moves them.
-        tape = MarketPublisher(self.tickers, self.hub, self.clock, self.faults)
-        self.hand = ManualActions(self.market, self.venue, tape, self.chronicle)
+        self.hand = ManualActions(self.market, self.venue, publisher, self.chronicle)
         self.acts = FaultExecutor(
             self.faults, self.hand, self.market, self.hub, self.wire, self.chronicle, self.tasks
         )
         self.timeline = Timeline(
-            self.clock, self.market, self.funding, self.venue, tape, self.chronicle, self.acts
+            self.clock, self.market, self.funding, self.venue, publisher, self.chronicle, self.acts
         )
         for spec in options.faults:
             self.acts.check(spec)

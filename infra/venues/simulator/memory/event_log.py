@@ -20,6 +20,7 @@ from infra.venues.simulator.shapes.orders import execution_push, order_push
 from infra.venues.simulator.shapes.positions import position_push
 from infra.venues.simulator.shapes.wallet import wallet_row
 from infra.venues.simulator.streams.hub import Hub
+from infra.venues.simulator.streams.market_publisher import MarketPublisher
 from infra.venues.simulator.trading.venue import Venue
 
 
@@ -33,6 +34,7 @@ class EventLog:
         self,
         state: StateFile,
         hub: Hub,
+        publisher: MarketPublisher,
         account: Account,
         market: Market,
         venue: Callable[[], Venue],
@@ -41,7 +43,8 @@ class EventLog:
 
         Args:
             state: takes the lines.
-            hub: takes the messages.
+            hub: takes the messages for the client.
+            publisher: tells all of liquidations.
             account: of the venue.
             market: whose candles are to be remembered.
             venue: whose positions are told; it needs this chronicle to begin.
@@ -50,6 +53,7 @@ class EventLog:
         """Up to which the market was done with."""
         self._state = state
         self._hub = hub
+        self._publisher = publisher
         self._account = account
         self._market = market
         self._venue = venue
@@ -87,6 +91,7 @@ class EventLog:
     def execution(self, execution: VenueExecution) -> None:
         """Write an execution down, and tell of it."""
         self._state.add("execution", EXECUTIONS.dump_python(execution, mode="json"))
+        self._publisher.execution(execution)
         self._is_wallet_touched = True
         pnl = self._account.transactions[-1].cash_flow
         self._hub.publish_private("execution", [execution_push(execution, pnl)])

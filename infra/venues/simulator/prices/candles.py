@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from infra.venues.simulator.prices.generator import Plan
 
@@ -22,6 +23,18 @@ class Kline:
     turnover: Decimal
 
 
+class Trade(NamedTuple):
+    """One trade of somebody."""
+
+    number: int
+    """Rising; of one symbol."""
+    time_ms: int
+    price: Decimal
+    qty: Decimal
+    is_buy: bool
+    """Whether the taker bought."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
     """One symbol's move from the price before it.
@@ -37,6 +50,8 @@ class Tick:
     low: Decimal
     last: Decimal
     qty: Decimal
+    number: int
+    """Of its trade."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

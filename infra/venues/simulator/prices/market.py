@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from domain.market.instruments import Instrument
-from infra.venues.simulator.prices.candles import CandleClosed, Event, Kline, Tick, still
+from infra.venues.simulator.prices.candles import CandleClosed, Event, Kline, Tick, Trade, still
 from infra.venues.simulator.prices.generator import CANDLE_MS
+from infra.venues.simulator.prices.minutes import likely_minutes
 from infra.venues.simulator.prices.paths import path
 from infra.venues.simulator.prices.price_path import PricePath
 from infra.venues.simulator.prices.sources import Mark, Source
@@ -93,6 +94,30 @@ class Market:
     def closed(self, symbol: str) -> list[Kline]:
         """Return the closed candles, oldest first; not to be changed."""
         return self._courses[symbol].closed
+
+    def trades(self, symbol: str) -> Sequence[Trade]:
+        """Return the newest trades, oldest first."""
+        return self._courses[symbol].trades
+
+    def trade_number(self, symbol: str) -> int:
+        """Return the number of the newest trade."""
+        return self._courses[symbol].traded
+
+    def keep_minutes(self, symbol: str) -> None:
+        """Keep what each minute was made of from the candle under way on."""
+        course = self._courses[symbol]
+        if course.minutes is None and not self._is_lockstep:
+            course.minutes = {}
+
+    def live_minutes(self, symbol: str) -> list[Kline]:
+        """Return the minutes of the candle under way that have begun."""
+        return self._courses[symbol].live_minutes()
+
+    def minutes(self, symbol: str, kline: Kline) -> list[Kline]:
+        """Return the five minutes of a closed candle: as they were, where somebody watched."""
+        kept = self._courses[symbol].minutes or {}
+        found = kept.pop(kline.open_time_ms, None)
+        return found or likely_minutes(kline, self.instruments[symbol], self._seed)
 
     @property
     def mark(self) -> Mark | None:

@@ -1,12 +1,17 @@
 """One symbol's prices: the candle under way, those before it, and what was moved by hand."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 from domain.market.instruments import Instrument
-from infra.venues.simulator.prices.candles import Kline, Tick, flat, planned
+from infra.venues.simulator.prices.candles import Kline, Tick, Trade, flat, planned
 from infra.venues.simulator.prices.generator import CANDLE_MS, Plan
+from infra.venues.simulator.prices.minutes import minutes_of_trades
+from infra.venues.simulator.prices.periods import MINUTE_MS
+
+_TRADES_KEPT = 1_000
 
 
 class PricePath:
@@ -22,7 +27,12 @@ class PricePath:
         self.factor = Decimal(1)
         """What operators have moved the price by, against the source."""
         self.mark_factor = Decimal(1)
+        self.trades: deque[Trade] = deque(maxlen=_TRADES_KEPT)
+        """The newest, oldest first."""
+        self.minutes: dict[int, list[Kline]] | None = None
+        """By open time the minutes of closed candles; None: nobody watches them."""
         self._path: list[Decimal] = []
+        self.traded = 0
 
     # Whole candles.
 
@@ -51,7 +61,18 @@ class PricePath:
     def close(self) -> Kline:
         """End the candle under way, and return it."""
         self.closed.append(self.live)
+        if self.minutes is not None:
+            self.minutes[self.live.open_time_ms] = self.live_minutes(whole=True)
         return self.live
+
+    def live_minutes(self, *, whole: bool = False) -> list[Kline]:
+        """Return the minutes of the candle under way: those that have begun, or all five."""
+        live = self.live
+        trades = [trade for trade in self.trades if trade.time_ms >= live.open_time_ms]
+        made = minutes_of_trades(live.open, live.open_time_ms, trades)
+        while whole and len(made) < CANDLE_MS // MINUTE_MS:
+            made.append(flat(made[-1].close, made[-1].open_time_ms + MINUTE_MS))
+        return made
 
     # Moves inside a candle.
 
@@ -106,7 +127,18 @@ class PricePath:
     def _moved(
         self, begin: Decimal, high: Decimal, low: Decimal, time_ms: int, qty: Decimal
     ) -> Tick:
+        self.traded += 1
+        trade = Trade(
+            number=self.traded,
+            # A whole candle's trade is inside of it.
+            time_ms=min(time_ms, self.live.open_time_ms + CANDLE_MS - 1),
+            price=self.last,
+            qty=max(qty, self.instrument.qty_step),
+            is_buy=self.last >= begin,
+        )
+        self.trades.append(trade)
         return Tick(
+            number=self.traded,
             symbol=self.instrument.symbol,
             time_ms=time_ms,
             open=begin,

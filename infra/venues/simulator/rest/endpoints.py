@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from infra.venues.simulator.core import Simulator
-from infra.venues.simulator.rest import account, batch, margin, market, trade
+from infra.venues.simulator.rest import account, batch, klines, margin, market, statistics, trade
 from infra.venues.simulator.rest.outcome import Outcome
 from infra.venues.simulator.rest.params import Params
 from infra.venues.simulator.shapes.text import Json
@@ -39,7 +39,16 @@ def _post(handle: Handler, limit: int) -> Endpoint:
 ENDPOINTS = {
     "/v5/market/time": _get(market.server_time),
     "/v5/market/instruments-info": _get(market.instruments_info),
-    "/v5/market/kline": _get(market.kline),
+    "/v5/market/kline": _get(klines.kline),
+    "/v5/market/mark-price-kline": _get(klines.price_kline),
+    "/v5/market/index-price-kline": _get(klines.price_kline),
+    "/v5/market/premium-index-price-kline": _get(klines.premium_kline),
+    "/v5/market/recent-trade": _get(statistics.recent_trades),
+    "/v5/market/open-interest": _get(statistics.open_interest),
+    "/v5/market/account-ratio": _get(statistics.account_ratio),
+    "/v5/market/insurance": _get(statistics.insurance),
+    "/v5/market/adlAlert": _get(statistics.adl_alert),
+    "/v5/system/status": _get(statistics.system_status),
     "/v5/market/tickers": _get(market.tickers),
     "/v5/market/orderbook": _get(market.orderbook),
     "/v5/market/funding/history": _get(market.funding_history),

@@ -4,22 +4,18 @@ from collections.abc import Iterator
 from decimal import Decimal
 from itertools import islice
 from typing import Any
+from urllib.parse import quote, unquote
 
 from infra.venues.simulator import refusals
 from infra.venues.simulator.books.tiers import TIERS
 from infra.venues.simulator.core import Simulator
-from infra.venues.simulator.prices.candles import Kline
 from infra.venues.simulator.prices.generator import CANDLE_MS
 from infra.venues.simulator.rest.params import Params
-from infra.venues.simulator.shapes.market import instrument_row, kline_row
+from infra.venues.simulator.shapes.market import instrument_row
 from infra.venues.simulator.shapes.text import Json, text
-from infra.venues.simulator.trading.ledger import BAND
+from infra.venues.simulator.trading.ledger import price_limits
 
-_MINUTE_MS = 60_000
-_INTERVALS = {
-    **{str(minutes): minutes * _MINUTE_MS for minutes in (5, 15, 30, 60, 120, 240, 360, 720)},
-    "D": 1440 * _MINUTE_MS,
-}
+_LISTED, _MOST_LISTED = 500, 1000
 _CATEGORIES = ("spot", "linear", "inverse", "option")
 
 
@@ -33,32 +29,25 @@ def instruments_info(core: Simulator, params: Params) -> Json:
     """GET /v5/market/instruments-info; only USDT perpetuals exist here."""
     category = params.one_of("category", *_CATEGORIES)
     is_trading = params.text("status", "Trading") == "Trading"
-    symbol, rows = params.text("symbol"), []
-    if category == "linear" and is_trading:
-        found = [core.venue.ledger.instrument(symbol)] if symbol else core.options.instruments
-        rows = [instrument_row(instrument) for instrument in found]
-    return {"category": category, "list": rows, "nextPageCursor": ""}
+    if category != "linear" or not is_trading:
+        return {"category": category, "list": [], "nextPageCursor": ""}
+    symbol, base = params.text("symbol"), params.text("baseCoin")
+    found = [core.venue.ledger.instrument(symbol)] if symbol else [*core.options.instruments]
+    found = [one for one in found if not base or one.symbol == f"{base}USDT"]
+    limit = params.integer("limit", _LISTED) or _LISTED
+    if not 0 < limit <= _MOST_LISTED:
+        raise refusals.invalid("limit")
+    first = _first(params.text("cursor"))
+    cursor = quote(f"first={first + limit}&", safe="") if len(found) > first + limit else ""
+    rows = [instrument_row(instrument) for instrument in found[first : first + limit]]
+    return {"category": category, "list": rows, "nextPageCursor": cursor}
 
 
-def kline(core: Simulator, params: Params) -> Json:
-    """GET /v5/market/kline; the candle under way comes first."""
-    params.one_of("category", "linear", default="linear")
-    symbol = core.venue.ledger.instrument(params.text("symbol")).symbol
-    interval_ms = _INTERVALS.get(params.required("interval"))
-    if interval_ms is None:
-        raise refusals.wrong("Invalid period!")
-    limit = min(params.integer("limit", 200) or 200, 1000)
-    begin, end = params.integer("start"), params.integer("end")
-    klines = [*core.market.closed(symbol), core.market.live(symbol)]
-    if interval_ms == CANDLE_MS:
-        found = _cut(klines, begin, end, limit)
-    else:
-        found = _cut(_merged(klines, interval_ms), begin, end, limit)
-    return {
-        "symbol": symbol,
-        "category": "linear",
-        "list": [kline_row(row) for row in reversed(found)],
-    }
+def _first(cursor: str) -> int:
+    number = unquote(unquote(cursor)).removeprefix("first=").rstrip("&")
+    if cursor and not number.isdigit():
+        raise refusals.invalid("cursor")
+    return int(number or 0)
 
 
 def tickers(core: Simulator, params: Params) -> Json:
@@ -76,8 +65,9 @@ def orderbook(core: Simulator, params: Params) -> Json:
     """GET /v5/market/orderbook."""
     params.one_of("category", "linear")
     symbol = core.venue.ledger.instrument(params.text("symbol")).symbol
-    levels = max(1, min(params.integer("limit", 25) or 25, 500))
-    return core.tickers.book(symbol, levels, core.clock.told_ms())
+    levels = max(1, min(params.integer("limit", 25) or 25, 1000))
+    now_ms = core.clock.told_ms()
+    return {**core.books.view(symbol, levels), "ts": now_ms, "cts": now_ms}
 
 
 def funding_history(core: Simulator, params: Params) -> Json:
@@ -136,11 +126,11 @@ def price_limit(core: Simulator, params: Params) -> Json:
     """GET /v5/market/price-limit."""
     params.one_of("category", "linear", default="linear")
     instrument = core.venue.ledger.instrument(params.text("symbol"))
-    mark_price = core.market.mark_price(instrument.symbol)
+    highest, lowest = price_limits(core.market, instrument.symbol)
     return {
         "symbol": instrument.symbol,
-        "buyLmt": text(instrument.round_price_down(mark_price * (1 + BAND))),
-        "sellLmt": text(instrument.round_price_up(mark_price * (1 - BAND))),
+        "buyLmt": text(highest),
+        "sellLmt": text(lowest),
         "ts": str(core.clock.told_ms()),
     }
 
@@ -149,32 +139,3 @@ def coin_info(_core: Simulator, _params: Params) -> Json:
     """GET /v5/asset/coin/query-info; ccxt asks for it, and finds no coins."""
     rows: list[Any] = []
     return {"rows": rows}
-
-
-def _cut(klines: list[Kline], begin: int | None, end: int | None, limit: int) -> list[Kline]:
-    found = [
-        kline
-        for kline in klines
-        if (begin is None or kline.open_time_ms >= begin)
-        and (end is None or kline.open_time_ms <= end)
-    ]
-    # From a start without an end the oldest are given, else the newest.
-    return found[:limit] if begin is not None and end is None else found[-limit:]
-
-
-def _merged(klines: list[Kline], interval_ms: int) -> list[Kline]:
-    groups: dict[int, list[Kline]] = {}
-    for kline in klines:
-        groups.setdefault(kline.open_time_ms // interval_ms * interval_ms, []).append(kline)
-    return [
-        Kline(
-            open_time_ms=open_time_ms,
-            open=group[0].open,
-            high=max(kline.high for kline in group),
-            low=min(kline.low for kline in group),
-            close=group[-1].close,
-            volume=sum((kline.volume for kline in group[1:]), group[0].volume),
-            turnover=sum((kline.turnover for kline in group[1:]), group[0].turnover),
-        )
-        for open_time_ms, group in groups.items()
-    ]

@@ -1,12 +1,15 @@
 """The JSON of the market: instruments, candles, trades."""
 
-from decimal import Decimal
+from collections.abc import Iterable
 
-from domain.market.instruments import Instrument, Side
+from domain.market.instruments import Instrument
 from infra.venues.simulator.books.tiers import TIERS
-from infra.venues.simulator.prices.candles import Kline
-from infra.venues.simulator.prices.generator import CANDLE_MS
+from infra.venues.simulator.prices.candles import Kline, Trade
+from infra.venues.simulator.prices.periods import period_end_ms
+from infra.venues.simulator.records import VenueExecution
 from infra.venues.simulator.shapes.text import Json, side_word, text
+
+_INSURANCE = "100000000"
 
 
 def instrument_row(of: Instrument) -> Json:
@@ -61,12 +64,12 @@ def kline_row(kline: Kline) -> list[str]:
     return [str(kline.open_time_ms), *map(text, prices), text(round(kline.turnover, 4))]
 
 
-def kline_push(kline: Kline, *, is_closed: bool, now_ms: int) -> Json:
+def kline_push(kline: Kline, interval: str, *, is_closed: bool, now_ms: int) -> Json:
     """Return the data of a kline message."""
     return {
         "start": kline.open_time_ms,
-        "end": kline.open_time_ms + CANDLE_MS - 1,
-        "interval": "5",
+        "end": period_end_ms(interval, kline.open_time_ms) - 1,
+        "interval": interval,
         "open": text(kline.open),
         "close": text(kline.close),
         "high": text(kline.high),
@@ -78,18 +81,86 @@ def kline_push(kline: Kline, *, is_closed: bool, now_ms: int) -> Json:
     }
 
 
-def trade_push(
-    symbol: str, side: Side, qty: Decimal, price: Decimal, time_ms: int, seq: int
-) -> Json:
+def trade_push(symbol: str, trade: Trade) -> Json:
     """Return the data of a publicTrade message."""
     return {
-        "T": time_ms,
+        "T": trade.time_ms,
         "s": symbol,
-        "S": side_word(side),
-        "v": text(qty),
-        "p": text(price),
-        "L": "PlusTick" if side is Side.BUY else "MinusTick",
-        "i": f"{symbol}-{seq}",
+        "S": "Buy" if trade.is_buy else "Sell",
+        "v": text(trade.qty),
+        "p": text(trade.price),
+        "L": "PlusTick" if trade.is_buy else "MinusTick",
+        "i": trade_id(symbol, trade),
         "BT": False,
-        "seq": seq,
+        "seq": trade.number,
+    }
+
+
+def recent_trade_row(symbol: str, trade: Trade) -> Json:
+    """Return a row of recent-trade."""
+    return {
+        "execId": trade_id(symbol, trade),
+        "symbol": symbol,
+        "price": text(trade.price),
+        "size": text(trade.qty),
+        "side": "Buy" if trade.is_buy else "Sell",
+        "time": str(trade.time_ms),
+        "isBlockTrade": False,
+        "isRPITrade": False,
+        "seq": str(trade.number),
+    }
+
+
+def trade_id(symbol: str, trade: Trade) -> str:
+    """Return what tells a trade from all others."""
+    return f"{symbol}-{trade.time_ms}-{trade.number}"
+
+
+def insurance_row(symbols: Iterable[str]) -> Json:
+    """Return a row of insurance."""
+    return {
+        "coin": "USDT",
+        "symbols": ",".join(symbols),
+        "balance": _INSURANCE,
+        "value": _INSURANCE,
+    }
+
+
+def adl_row(symbol: str) -> Json:
+    """Return a row of adlAlert."""
+    return {
+        "coin": "USDT",
+        "symbol": symbol,
+        "balance": _INSURANCE,
+        "maxBalance": "",
+        "insurancePnlRatio": "-0.3",
+        "pnlRatio": "0",
+        "adlTriggerThreshold": "10000",
+        "adlStopRatio": "-0.25",
+    }
+
+
+def adl_push(symbol: str) -> Json:
+    """Return the data of an adlAlert message: numbers, where REST has texts."""
+    return {
+        "c": "USDT",
+        "s": symbol,
+        "b": int(_INSURANCE),
+        "mb": int(_INSURANCE),
+        "i_pr": -0.3,
+        "pr": 0,
+        "adl_tt": 10000,
+        "adl_sr": -0.25,
+    }
+
+
+def liquidation_push(execution: VenueExecution) -> Json:
+    """Return the data of an allLiquidation message; its side is that of the position."""
+    booked = execution.booked
+    return {
+        "T": booked.ts_ms,
+        "s": execution.symbol,
+        "S": side_word(booked.side.opposite),
+        "v": text(booked.qty),
+        "p": text(booked.price),
     }

@@ -15,11 +15,10 @@ from infra.venues.simulator.faults.book import FaultBook
 from infra.venues.simulator.faults.kinds import Kind
 from infra.venues.simulator.gate import Gate
 from infra.venues.simulator.streams.hub import Hub
+from infra.venues.simulator.streams.market_publisher import MarketPublisher
 from infra.venues.simulator.streams.stream import Stream
-from infra.venues.simulator.streams.tickers import Tickers
 from infra.venues.simulator.wire import Wire
 
-_PUBLIC_TOPICS = ("kline.5.", "tickers.", "publicTrade.", "orderbook.1.")
 _PRIVATE_TOPICS = ("order", "execution", "position", "wallet")
 _WATCHED = frozenset({"dcp.future", "dcp.spot", "dcp.option"})
 _IDLE_S = 600.0
@@ -35,7 +34,7 @@ class ClientSession:
         clock: Clock,
         faults: FaultBook,
         wire: Wire,
-        tickers: Tickers,
+        publisher: MarketPublisher,
         seed: int,
     ) -> None:
         """Let clients into a hub; the seed is that of the delays of answers."""
@@ -44,7 +43,7 @@ class ClientSession:
         self._clock = clock
         self._faults = faults
         self._wire = wire
-        self._tickers = tickers
+        self._publisher = publisher
         self._chance = random.Random(f"{seed}/reception")  # noqa: S311 - delays, not secrets
         self._numbers = itertools.count(1)
 
@@ -122,13 +121,15 @@ class ClientSession:
             return
         await self._pause()
         for topic in topics:
-            first = self._tickers.snapshot(topic, self._clock.told_ms())
+            first = self._publisher.first(topic, self._clock.told_ms())
             if first is not None:
                 self._hub.deliver(stream, topic, orjson.dumps(first))
         self._hub.listen(stream, topics)
 
     async def _unsubscribe(self, stream: Stream, request: dict[str, Any]) -> None:
-        stream.topics -= {str(topic) for topic in request.get("args") or []}
+        topics = {str(topic) for topic in request.get("args") or []}
+        self._hub.forget(stream, topics)
+        stream.topics -= topics
         await self._pause()
         self._acknowledge(stream, request)
 
@@ -152,8 +153,7 @@ class ClientSession:
     def _exists(self, stream: Stream, topic: str) -> bool:
         if stream.is_private:
             return topic.removesuffix(".linear") in _PRIVATE_TOPICS or topic in _WATCHED
-        known = next((name for name in _PUBLIC_TOPICS if topic.startswith(name)), None)
-        return known is not None and topic.removeprefix(known) in self._tickers.symbols
+        return self._publisher.topic(topic) is not None
 
     def _acknowledge(self, stream: Stream, request: dict[str, Any], error: str = "") -> None:
         answer = {

@@ -27,6 +27,9 @@ class Hub:
         """Set at each new topic, at each answered ping and at the end of a stream."""
         self.on_leave: Callable[[set[str]], None] = lambda _topics: None
         """Told what a client has listened to that has gone."""
+        self._listeners: dict[str, dict[Stream, None]] = {}
+        self._heard: dict[str, dict[str, None]] = {}
+        """By the last part of topics, mostly a symbol: those that have listeners."""
         self._clock = clock
         self._faults = faults
         self._wire = wire
@@ -43,23 +46,40 @@ class Hub:
     def leave(self, stream: Stream) -> None:
         """Let a client go."""
         self.streams.discard(stream)
+        self.forget(stream, stream.topics)
         self.has_changed.set()
         self.on_leave(stream.topics)
 
     def listen(self, stream: Stream, topics: Collection[str]) -> None:
         """Let a client hear of more topics from now on."""
         stream.topics.update(topics)
+        for topic in topics:
+            self._listeners.setdefault(topic, {})[stream] = None
+            self._heard.setdefault(topic.rpartition(".")[2], {})[topic] = None
         self.has_changed.set()
+
+    def forget(self, stream: Stream, topics: Collection[str]) -> None:
+        """Let a client hear no more of some topics."""
+        for topic in topics:
+            listeners = self._listeners.get(topic, {})
+            listeners.pop(stream, None)
+            if not listeners:
+                self._listeners.pop(topic, None)
+                self._heard.get(topic.rpartition(".")[2], {}).pop(topic, None)
 
     # Messages to clients.
 
     def has_listeners(self, topic: str) -> bool:
         """Tell whether a message would be heard, so that none is made in vain."""
-        return any(topic in stream.topics for stream in self.streams)
+        return topic in self._listeners
+
+    def heard(self, symbol: str) -> Collection[str]:
+        """Return the topics of a symbol that somebody listens to."""
+        return tuple(self._heard.get(symbol, ()))
 
     def publish(self, topic: str, message: dict[str, Any], symbol: str = "") -> None:
         """Send a message to all who listen to its topic."""
-        streams = [stream for stream in self.streams if topic in stream.topics]
+        streams = tuple(self._listeners.get(topic, ()))
         if not streams or self._faults.take(Kind.MUTE, topic=topic, symbol=symbol):
             return
         written = orjson.dumps(message)

@@ -1,40 +1,179 @@
 """What the public streams tell of each move and of each candle that has closed."""
 
+from collections.abc import Callable, Collection
+
 from infra.venues.simulator.clock import Clock
 from infra.venues.simulator.faults.book import FaultBook
 from infra.venues.simulator.faults.kinds import Kind
-from infra.venues.simulator.prices.candles import CandleClosed, Tick
+from infra.venues.simulator.prices.bars import BASE, Bars
+from infra.venues.simulator.prices.candles import CandleClosed, Kline, Tick
+from infra.venues.simulator.prices.market import Market
+from infra.venues.simulator.prices.periods import period_end_ms, period_start_ms
+from infra.venues.simulator.records import ExecType, VenueExecution
+from infra.venues.simulator.shapes.market import adl_push, kline_push, liquidation_push, trade_push
+from infra.venues.simulator.shapes.text import Json, text
+from infra.venues.simulator.streams.books import OrderBooks
 from infra.venues.simulator.streams.hub import Hub
 from infra.venues.simulator.streams.tickers import Tickers
+from infra.venues.simulator.streams.topics import Topic, read_topic
+from infra.venues.simulator.trading.ledger import price_limits
 
 
 class MarketPublisher:
     """Tells whoever listens; makes no message in vain."""
 
-    def __init__(self, tickers: Tickers, hub: Hub, clock: Clock, faults: FaultBook) -> None:
+    def __init__(
+        self,
+        market: Market,
+        bars: Bars,
+        books: OrderBooks,
+        tickers: Tickers,
+        hub: Hub,
+        clock: Clock,
+        faults: FaultBook,
+    ) -> None:
         """Tell the clients of a hub."""
+        self._market = market
+        self._bars = bars
+        self._books = books
         self._tickers = tickers
         self._hub = hub
         self._clock = clock
         self._faults = faults
+        self._topics: dict[str, Topic] = {}
+        self._told: dict[str, Kline] = {}
+        """By topic the candle that was told last, where that is no candle of five minutes."""
+        self._makers: dict[str, Callable[[Topic, Tick], Json | None]] = {
+            "publicTrade": self._trade,
+            "tickers": lambda topic, tick: self._tickers.delta(topic.symbol, tick.time_ms),
+            "orderbook": lambda topic, tick: self._book(topic, tick.time_ms),
+            "priceLimit": lambda topic, tick: self._limits(topic.symbol, tick.time_ms),
+        }
+
+    # Clients that come.
+
+    def topic(self, name: str) -> Topic | None:
+        """Return the parts of a public topic; None where there is no such topic."""
+        if name not in self._topics:
+            found = read_topic(name, self._market.instruments)
+            if found is None:
+                return None
+            self._topics[name] = found
+        return self._topics[name]
+
+    def first(self, name: str, now_ms: int) -> Json | None:
+        """Return the first message of a topic for a new client; None where it has none."""
+        topic = self.topic(name)
+        if topic is None:
+            return None
+        if topic.kind == "tickers":
+            return self._tickers.snapshot(topic.symbol, now_ms)
+        if topic.kind == "orderbook":
+            is_watched = self._hub.has_listeners(name)
+            depth = int(topic.detail)
+            book = self._books.snapshot(topic.symbol, depth, is_watched=is_watched)
+            return _book_message(name, "snapshot", book, now_ms)
+        if topic.kind == "kline":
+            self._bars.begin(topic.symbol, topic.detail)
+        return None
+
+    # What happens.
 
     def tick(self, tick: Tick) -> None:
         """Tell of a move."""
-        topics = self._tickers.pushes(tick)
-        if self._clock.is_lockstep:
-            del topics[f"kline.5.{tick.symbol}"]  # the candle closes at the same time
-        for topic, make in topics.items():
-            if self._hub.has_listeners(topic):
-                message = make()
+        self._tickers.ticked(tick.symbol)
+        for name in self._hub.heard(tick.symbol):
+            topic = self.topic(name)
+            if topic is None:
+                continue
+            if topic.kind == "kline":
+                self._candle(name, topic, tick)
+            elif topic.kind in self._makers:
+                message = self._makers[topic.kind](topic, tick)
                 if message is not None:
-                    self._hub.publish(topic, message, tick.symbol)
+                    self._hub.publish(name, message, tick.symbol)
 
     def closed(self, closed: CandleClosed) -> None:
         """Tell of candles that are complete."""
         for symbol, kline in closed.klines.items():
-            topic = f"kline.5.{symbol}"
-            if not self._hub.has_listeners(topic):
-                continue
-            if not self._faults.take(Kind.LOSE_CONFIRM, symbol=symbol, topic=topic):
-                push = self._tickers.kline(symbol, kline, closed.time_ms, is_closed=True)
-                self._hub.publish(topic, push, symbol)
+            for name in self._hub.heard(symbol):
+                topic = self.topic(name)
+                if topic is not None and topic.kind == "kline":
+                    self._end(name, topic, kline, closed.time_ms)
+        self._alert(closed.klines, closed.time_ms)
+
+    def execution(self, execution: VenueExecution) -> None:
+        """Tell all of a position that was taken over."""
+        name = f"allLiquidation.{execution.symbol}"
+        if execution.exec_type is ExecType.BUST and self._hub.has_listeners(name):
+            now_ms = self._clock.told_ms()
+            message = {"topic": name, "type": "snapshot", "ts": now_ms}
+            data = [liquidation_push(execution)]
+            self._hub.publish(name, {**message, "data": data}, execution.symbol)
+
+    # Messages.
+
+    def _trade(self, topic: Topic, tick: Tick) -> Json:
+        trade = self._market.trades(topic.symbol)[-1]
+        return {
+            "topic": f"publicTrade.{topic.symbol}",
+            "type": "snapshot",
+            "ts": tick.time_ms,
+            "data": [trade_push(topic.symbol, trade)],
+        }
+
+    def _book(self, topic: Topic, now_ms: int) -> Json | None:
+        depth, name = int(topic.detail), f"orderbook.{topic.detail}.{topic.symbol}"
+        changes = self._books.changes(topic.symbol, depth)
+        if depth > 1:
+            return None if changes is None else _book_message(name, "delta", changes, now_ms)
+        book = self._books.snapshot(topic.symbol, depth, is_watched=True)
+        return _book_message(name, "snapshot", book, now_ms)
+
+    def _limits(self, symbol: str, now_ms: int) -> Json:
+        highest, lowest = price_limits(self._market, symbol)
+        data = {"symbol": symbol, "buyLmt": text(highest), "sellLmt": text(lowest)}
+        return {"topic": f"priceLimit.{symbol}", "data": data, "ts": now_ms}
+
+    def _candle(self, name: str, topic: Topic, tick: Tick) -> None:
+        if self._clock.is_lockstep:
+            return  # the candle closes at the same time
+        bar = self._bars.live(topic.symbol, topic.detail)
+        told = self._told.get(name)
+        if told is not None and told.open_time_ms < bar.open_time_ms:
+            self._tell_candle(name, topic, told, bar.open_time_ms, is_closed=True)
+        if topic.detail != BASE:
+            self._told[name] = bar
+        self._tell_candle(name, topic, bar, tick.time_ms, is_closed=False)
+
+    def _end(self, name: str, topic: Topic, kline: Kline, now_ms: int) -> None:
+        """Tell of the candle that ends with one of five minutes."""
+        self._told.pop(name, None)
+        if topic.detail == BASE:
+            bar = kline
+        elif period_end_ms(topic.detail, period_start_ms(topic.detail, now_ms - 1)) == now_ms:
+            found = self._bars.window(topic.symbol, topic.detail, None, now_ms - 1, 1)
+            bar = [*found.bars[found.first : found.last], *found.live][-1]
+        else:
+            return
+        self._tell_candle(name, topic, bar, now_ms, is_closed=True)
+
+    def _tell_candle(
+        self, name: str, topic: Topic, bar: Kline, now_ms: int, *, is_closed: bool
+    ) -> None:
+        symbol = topic.symbol
+        if is_closed and self._faults.take(Kind.LOSE_CONFIRM, symbol=symbol, topic=name):
+            return
+        data = kline_push(bar, topic.detail, is_closed=is_closed, now_ms=now_ms)
+        message = {"topic": name, "data": [data], "ts": now_ms, "type": "snapshot"}
+        self._hub.publish(name, message, symbol)
+
+    def _alert(self, symbols: Collection[str], now_ms: int) -> None:
+        name = "adlAlert.USDT"
+        if self._hub.has_listeners(name):
+            data = [adl_push(symbol) for symbol in symbols]
+            self._hub.publish(name, {"topic": name, "type": "snapshot", "ts": now_ms, "data": data})
+
+
+def _book_message(name: str, kind: str, data: Json, now_ms: int) -> Json:
+    return {"topic": name, "type": kind, "ts": now_ms, "data": data, "cts": now_ms}

@@ -213,3 +213,12 @@ class OrderLedger:
     def new_id(self) -> str:
         """Return an id that was never given before."""
         return str(uuid.UUID(int=self._ids.getrandbits(128), version=4))
+
+
+def price_limits(market: Market, symbol: str) -> tuple[Decimal, Decimal]:
+    """Return the highest price at which one may buy, and the lowest at which one may sell."""
+    mark_price, instrument = market.mark_price(symbol), market.instruments[symbol]
+    return (
+        instrument.round_price_down(mark_price * (1 + BAND)),
+        instrument.round_price_up(mark_price * (1 - BAND)),
+    )

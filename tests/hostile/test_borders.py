@@ -51,14 +51,14 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 @examples(60)
 @given(text=hostile)
 def test_a_path_is_noted_in_printable_words(house: House, text: str) -> None:
-    house.desk.noted.clear()
+    house.commands.noted.clear()
     path = quote(text.encode(errors="surrogatepass"), safe="")
 
     for token in (None, "wrong"):
         house.call("GET", f"/{path}x/", token=token)
 
-    assert house.desk.noted
-    assert all(word.isprintable() for noted in house.desk.noted for word in noted)
+    assert house.commands.noted
+    assert all(word.isprintable() for noted in house.commands.noted for word in noted)
 
 
 @examples(60)

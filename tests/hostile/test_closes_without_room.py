@@ -33,7 +33,7 @@ from tests.actors.test_execution import (
     GRANT,
     RULES,
     T_MS,
-    Desk,
+    ExecutionContext,
     FakeExchange,
     desk_in,
     news,
@@ -56,7 +56,7 @@ NEXT_GRANT = Approval(
 
 
 @contextmanager
-def desk_at(folder: Path, exchange: FakeExchange, now_ms: int = T_MS) -> Iterator[Desk]:
+def desk_at(folder: Path, exchange: FakeExchange, now_ms: int = T_MS) -> Iterator[ExecutionContext]:
     """Return an execution with a reserve file, and a journal that waits for nobody."""
     reserve = Reserve(folder / "j.reserve")
     made = desk_in(folder, exchange, now_ms=now_ms, reserve=reserve, busy_timeout_ms=20)
@@ -66,7 +66,7 @@ def desk_at(folder: Path, exchange: FakeExchange, now_ms: int = T_MS) -> Iterato
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def desk(tmp_path: Path) -> Iterator[ExecutionContext]:
     """Return an execution with an open short."""
     with desk_at(tmp_path, FakeExchange()) as made:
         made.tell(OpenPosition(approval=GRANT))
@@ -74,12 +74,12 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         yield made
 
 
-def generation(desk: Desk) -> int:
+def generation(desk: ExecutionContext) -> int:
     child = next(c for c in desk.supervisor.children() if c.spec.address == "execution/BTC")
     return child.generation
 
 
-def stored_ids(desk: Desk) -> list[str]:
+def stored_ids(desk: ExecutionContext) -> list[str]:
     journal = desk.journals.open("reader", lambda: None)
     try:
         return [order.client_order_id for order in journal.orders("BTC")]
@@ -87,7 +87,7 @@ def stored_ids(desk: Desk) -> list[str]:
         journal.close()
 
 
-def kept_ids(desk: Desk) -> list[str]:
+def kept_ids(desk: ExecutionContext) -> list[str]:
     return [
         fact.request.client_order_id  # type: ignore[union-attr]
         for record in desk.journals.reserve.records()
@@ -100,7 +100,7 @@ def kept_ids(desk: Desk) -> list[str]:
     ("command", "order_id"), [(PANIC, PANIC_ID), (EMERGENCY, "BTC-1744803000-emerg-1")]
 )
 def test_a_close_is_sent_reduce_only_without_a_restart_and_booked_later(
-    desk: Desk, tmp_path: Path, how: str, command: Message, order_id: str
+    desk: ExecutionContext, tmp_path: Path, how: str, command: Message, order_id: str
 ) -> None:
     with refusing(desk.journals, tmp_path / "j.sqlite", how):
         desk.tell(command)
@@ -125,7 +125,7 @@ def test_a_close_is_sent_reduce_only_without_a_restart_and_booked_later(
 
 
 def test_a_panic_ends_flat_through_a_partial_fill_while_nothing_can_be_stored(
-    desk: Desk, tmp_path: Path
+    desk: ExecutionContext, tmp_path: Path
 ) -> None:
     with refusing(desk.journals, tmp_path / "j.sqlite", "full"):
         desk.tell(PANIC)
@@ -147,7 +147,7 @@ def test_a_panic_ends_flat_through_a_partial_fill_while_nothing_can_be_stored(
 
 
 def test_nothing_is_opened_until_every_record_is_booked_and_its_order_has_ended(
-    desk: Desk, tmp_path: Path
+    desk: ExecutionContext, tmp_path: Path
 ) -> None:
     with refusing(desk.journals, tmp_path / "j.sqlite", "full"):
         desk.tell(EMERGENCY)
@@ -252,7 +252,7 @@ def filled(exchange: FakeExchange, order_id: str, ts_ms: int) -> None:
     )
 
 
-def test_without_its_writer_right_it_sends_nothing(desk: Desk, tmp_path: Path) -> None:
+def test_without_its_writer_right_it_sends_nothing(desk: ExecutionContext, tmp_path: Path) -> None:
     file = tmp_path / "j.sqlite"
     other = type(desk.journals)(file, lambda: 0, busy_timeout_ms=20)
     with other.connected():
@@ -269,7 +269,7 @@ def test_without_its_writer_right_it_sends_nothing(desk: Desk, tmp_path: Path) -
 
 
 def test_a_missing_stop_is_set_and_what_rests_is_canceled_while_nothing_can_be_stored(
-    desk: Desk, tmp_path: Path
+    desk: ExecutionContext, tmp_path: Path
 ) -> None:
     with refusing(desk.journals, tmp_path / "j.sqlite", "full"):
         desk.exchange.levels = None
@@ -307,7 +307,7 @@ def test_an_entry_that_fills_while_nothing_can_be_stored_gets_its_stops(tmp_path
 
 @pytest.mark.parametrize("how", REFUSALS)
 def test_a_position_that_stays_unprotected_is_closed_while_nothing_can_be_stored(
-    desk: Desk, tmp_path: Path, how: str
+    desk: ExecutionContext, tmp_path: Path, how: str
 ) -> None:
     with refusing(desk.journals, tmp_path / "j.sqlite", how):
         desk.exchange.levels, desk.exchange.refuses_stops = None, True
@@ -321,7 +321,7 @@ def test_a_position_that_stays_unprotected_is_closed_while_nothing_can_be_stored
 
 
 def test_a_price_beyond_a_stop_that_is_gone_closes_while_nothing_can_be_stored(
-    desk: Desk, tmp_path: Path
+    desk: ExecutionContext, tmp_path: Path
 ) -> None:
     with refusing(desk.journals, tmp_path / "j.sqlite", "full"):
         desk.exchange.levels, desk.exchange.refuses_stops = None, True
@@ -334,7 +334,9 @@ def test_a_price_beyond_a_stop_that_is_gone_closes_while_nothing_can_be_stored(
     assert generation(desk) == 1
 
 
-def test_the_close_goes_out_where_the_reserve_fails_too(desk: Desk, tmp_path: Path) -> None:
+def test_the_close_goes_out_where_the_reserve_fails_too(
+    desk: ExecutionContext, tmp_path: Path
+) -> None:
     desk.journals.reserve.close()
     with refusing(desk.journals, tmp_path / "j.sqlite", "full"):
         desk.tell(CLOSE)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -15,6 +16,9 @@ import pytest
 from loguru import logger
 
 from domain.errors import JournalError
+from domain.operator.commands import Command
+from domain.operator.replies import Reply
+from infra.operator.control import serving
 from infra.operator.control.token import own_token, read_address
 from tests.command.test_ctl import DONE, ctl, is_in_panic, told, wait, wait_for_commands
 from tests.command.test_sim_run import PATIENCE_S, ROOT, SimRun, booked_ids
@@ -163,6 +167,45 @@ def test_a_flood_without_the_token_takes_no_turn_from_who_bears_it(
         assert house.call("GET", "/status", **{"X-Operator": "another"})[0] == 200
         assert {house.post("panic")[0] for _ in range(30)} == {200}
     finally:
+        house.server.close()
+
+
+class BusyDesk(Desk):
+    """Takes as long for an answer as a test wants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.began = threading.Event()
+        self.goes_on = threading.Event()
+
+    def answer(self, who: str, command: Command, is_confirmed: bool) -> Reply:
+        self.began.set()
+        assert self.goes_on.wait(PATIENCE_S)
+        return super().answer(who, command, is_confirmed)
+
+
+def test_strangers_and_the_time_for_requests_cut_off_no_answer_to_who_bears_the_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "REQUEST_S", 0.5)
+    desk = BusyDesk()
+    house = served(tmp_path, PER_SECOND, desk)
+    address = read_address(tmp_path)
+    assert address is not None
+    try:
+        with ThreadPoolExecutor() as pool, ExitStack() as held:
+            asked = pool.submit(house.call, "GET", "/status")
+            assert desk.began.wait(PATIENCE_S)
+            lines = [
+                held.enter_context(socket.create_connection((address.host, address.port), 30))
+                for _ in range(200)
+            ]
+            for line in lines:
+                assert line.recv(1) == b""  # closed, the last one for its time
+            desk.goes_on.set()
+            assert asked.result(PATIENCE_S)[0] == 200
+    finally:
+        desk.goes_on.set()
         house.server.close()
 
 

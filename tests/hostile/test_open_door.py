@@ -20,7 +20,7 @@ from domain.operator.commands import Command
 from domain.operator.replies import Reply
 from infra.operator.control import serving
 from infra.operator.control.token import own_token, read_address
-from tests.command.test_ctl import DONE, ctl, is_in_panic, told, wait, wait_for_commands
+from tests.command.test_ctl import DONE, LATE, ctl, is_in_panic, told, wait, wait_for_commands
 from tests.command.test_sim_run import PATIENCE_S, ROOT, SimRun, booked_ids
 from tests.hostile.attacker import HALF, ODD
 from tests.operator.control.house import PER_SECOND, Desk, House, served
@@ -123,9 +123,10 @@ def test_a_long_attack_leaves_everything_as_it_was(run: SimRun) -> None:
     address = read_address(run.run_dir)
     assert address is not None
 
-    with attacked(address.port, idle=3000, half=300, flooding=30):
+    with attacked(address.port, idle=1500, half=300, flooding=12):
         for _ in range(100):
-            told(run.run_dir, "status")
+            # Each is answered by the system, if only that its actors are slow.
+            assert ctl(run.run_dir, "status").returncode in {DONE, LATE}
             assert descriptors(run) < FEW
         check_that_all_works(run, minutes=10)
 
@@ -151,7 +152,7 @@ def test_what_says_no_whole_request_is_closed_and_keeps_nobody_out(house: House)
             while line.recv(65536):
                 pass
 
-    assert [command.name for _, command, _ in house.desk.asked] == ["panic"]
+    assert [command.name for _, command, _ in house.commands.asked] == ["panic"]
 
 
 def test_a_flood_without_the_token_takes_no_turn_from_who_bears_it(

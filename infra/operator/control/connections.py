@@ -62,6 +62,10 @@ class Connections:
         if len(self._strangers) > self._most_strangers:
             self._close_oldest()
 
+    def are_full(self) -> bool:
+        """Tell whether the next stranger's closes another."""
+        return len(self._strangers) >= self._most_strangers
+
     def admit(self, connection: Connection) -> bool:
         """Count one as a bearer of the token from now on; False where all others are at work."""
         if connection in self._bearers:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from http import HTTPStatus
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, sleep, to_thread
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from domain.errors import JournalError
@@ -31,6 +31,9 @@ _MOST_WAITING_NOTES = 16
 
 _Refusal = tuple[int, str]
 """HTTP status, and why."""
+_TOO_MANY = 429, "too many requests"
+_SLOW_S = 0.1
+"""Before it is answered: a flood must not take the processor from those that trade."""
 NoteAccess = Callable[[str, str, str], None]
 """Takes who, what and the result of an access that was refused."""
 
@@ -77,6 +80,8 @@ class Gate:
             await self._pass_on(scope, _given(found, receive), send)
             return
         await self._note(scope, *found)
+        if found == _TOO_MANY:
+            await sleep(_SLOW_S)
         await _answer(send, *found)
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,7 +122,7 @@ class Gate:
         # After the token: who bears none takes no turn away from who does.
         is_in_turn = self._buckets.take(_caller(scope, headers, is_bearer=is_bearer))
         if not is_in_turn and not (is_bearer and scope["path"] == _NEVER_REFUSED):
-            return 429, "too many requests"
+            return _TOO_MANY
         if _is_open(scope):
             return None
         if not is_bearer:

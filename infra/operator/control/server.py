@@ -27,7 +27,7 @@ from infra.settings.sections.people import ControlSettings
 
 _NICENESS = 10
 _CLOSE_S = 5.0
-_BACKLOG = 1024
+_BACKLOG = 4096
 """Connections that the kernel holds until they are taken; in a flood the operator's is one."""
 
 

@@ -21,6 +21,9 @@ from infra.operator.control.minute_log import MinuteLog
 
 _KEEP_ALIVE_S = 3
 """Between requests; shorter than `REQUEST_S`, so that who behaves well is closed in silence."""
+_BREATH_S = 0.001
+"""Between two of a flood of connections, which must not take the processor from those that trade;
+those that wait meanwhile are the kernel's, and cost no descriptor."""
 _RETRY_S = 0.2
 """After a connection that could not be taken: its cause is there still."""
 
@@ -48,7 +51,7 @@ async def serve(server: uvicorn.Server, listening: socket.socket, log: MinuteLog
     config, state = server.config, server.server_state
     asyncio.get_running_loop().set_exception_handler(lambda _, context: log.add(_shown(context)))
     accepting = asyncio.create_task(
-        _accept(listening, lambda: Line(config, state, connections, log.add), log)
+        _accept(listening, lambda: Line(config, state, connections, log.add), connections, log)
     )
     accepting.add_done_callback(lambda _: setattr(server, "should_exit", True))
     with _logged(log):
@@ -129,7 +132,12 @@ class Line(H11Protocol):
         self.abort()
 
 
-async def _accept(listening: socket.socket, make_line: Callable[[], Line], log: MinuteLog) -> None:
+async def _accept(
+    listening: socket.socket,
+    make_line: Callable[[], Line],
+    connections: Connections,
+    log: MinuteLog,
+) -> None:
     """Take one connection after the other, each counted before the next is taken."""
     listening.setblocking(False)
     loop = asyncio.get_running_loop()
@@ -137,6 +145,8 @@ async def _accept(listening: socket.socket, make_line: Callable[[], Line], log: 
         try:
             accepted, _ = await loop.sock_accept(listening)
             await loop.connect_accepted_socket(make_line, accepted)
+            if connections.are_full():
+                await asyncio.sleep(_BREATH_S)
         except OSError as error:
             log.add(f"not taken: {error.strerror}")
             await asyncio.sleep(_RETRY_S)

@@ -462,6 +462,8 @@ class SystemChanged(Message):
     key: str
     title: str
     detail: str
+    answered: str = ""
+    """Who asked for the change and was answered, and by which way; empty: nobody was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,10 @@ MOST_UNSAID = 1_000
 """Notices that wait for a journal that refuses them; the oldest are dropped."""
 
 
+_BY_TELEGRAM = "telegram"
+"""The way of commands whose answers are read where notices are read too."""
+
+
 class NotifierActor(SupervisedActor):
     """The system's voice."""
 
@@ -164,7 +168,7 @@ class NotifierActor(SupervisedActor):
             case ConnectionRestored():
                 self._say(system.connection_restored(message, self.now_ms))
             case SystemChanged():
-                self._say(system.system_changed(message, self.now_ms))
+                self._on_system_changed(message)
             case SystemStopping(why=why):
                 held_now = list(self._news.ledger.positions.values())
                 self._say(system.stopping(self._run, why, held_now, self.now_ms))
@@ -204,6 +208,13 @@ class NotifierActor(SupervisedActor):
         if message.ended_by is not None:
             ending, generation = message.ended_by, message.generation
             self._say(system.restarted(address, ending, generation, self.now_ms))
+
+    def _on_system_changed(self, message: SystemChanged) -> None:
+        notice = system.system_changed(message, self.now_ms)
+        if message.answered.startswith(_BY_TELEGRAM):
+            self._post.put_answered(notice)
+        else:
+            self._say(notice)
 
     def _say_given_up(self, message: GivenUp) -> None:
         self._say(system.given_up(message, self._run, self.now_ms))

@@ -307,6 +307,9 @@ class Outbox(Protocol):
     def put(self, notice: Notice) -> None:
         """Store a notice for its channels, unless its key is stored already."""
 
+    def put_answered(self, notice: Notice) -> None:
+        """Store a notice for all its channels but the one that had it as an answer."""
+
     def hold_back(self, notice: Notice) -> None:
         """Store a notice only to count it, unless its key is stored already."""
 

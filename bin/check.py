@@ -18,6 +18,7 @@ from infra.operator.preflight.account import check_account, check_balance, check
 from infra.operator.preflight.finding import Finding, Level, fail, ok, warn
 from infra.operator.preflight.machine import check_machine
 from infra.operator.preflight.market import check_assets, check_network, check_public_stream
+from infra.operator.preflight.notices import send_tests
 from infra.operator.terminal.screen import Screen
 from infra.settings import Settings, default_dotenv, load_settings
 from infra.venues.bybit.connection import account_reader
@@ -38,6 +39,9 @@ def main(
     ] = Mode.SIM.value,
     settings: Annotated[Path | None, typer.Option(help="What differs from settings.yaml.")] = None,
     run_dir: Annotated[Path | None, typer.Option(help="Of the run; var/MODE by default.")] = None,
+    send_test: Annotated[
+        bool, typer.Option("--send-test", help="Send one message by each channel.")
+    ] = False,
 ) -> None:
     """Check what a run needs, a line each. Nothing is changed, here or at the exchange."""
     logger.remove()
@@ -47,7 +51,7 @@ def main(
     except ConfigError as error:
         Screen(stderr=True).print(str(error), style="red", highlight=False, soft_wrap=True)
         raise typer.Exit(WRONG_USE) from None
-    for finding in check(chosen, settings, run_dir or _VAR / chosen):
+    for finding in check(chosen, settings, run_dir or _VAR / chosen, sends_test=send_test):
         screen.print(_line(finding), soft_wrap=True)
         if finding.level is Level.FAIL and finding.name not in failed:
             failed.append(finding.name)
@@ -56,7 +60,9 @@ def main(
     raise typer.Exit(FAILED if failed else PASSED)
 
 
-def check(mode: Mode, settings_file: Path | None, directory: Path) -> Iterator[Finding]:
+def check(
+    mode: Mode, settings_file: Path | None, directory: Path, *, sends_test: bool
+) -> Iterator[Finding]:
     """Yield all findings; what cannot be looked at without another is left out."""
     dotenv = default_dotenv()
     try:
@@ -67,6 +73,8 @@ def check(mode: Mode, settings_file: Path | None, directory: Path) -> Iterator[F
     assets = ", ".join(asset.asset for asset in settings.trading_rules().assets)
     yield ok("settings", f"{assets}; {settings_file or 'settings.yaml alone'}")
     yield from check_machine(settings, mode, directory, dotenv)
+    if sends_test:
+        yield from send_tests(settings.notifications, mode)
     if not mode.has_market:
         yield ok("exchange", "none is needed")
         return

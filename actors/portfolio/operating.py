@@ -273,6 +273,7 @@ def told_of(answer: OperatorCommand) -> SystemChanged:
         key=f"operator/{answer.ts_ms}/{answer.command}",
         title=f"{answer.command} {answer.arguments}".strip(),
         detail=f"{answer.result} (by {answer.operator})",
+        answered=answer.operator,
     )
 
 

@@ -303,7 +303,9 @@ class CommandService:
     def _tell_people(self, asked: _Asked, reply: Reply) -> None:
         key = f"operator/{self._run.ports.clock.now_ms()}/{asked.command.name}"
         detail = f"{reply.title} (by {asked.operator})"
-        message = SystemChanged(key=key, title=str(asked.command), detail=detail)
+        message = SystemChanged(
+            key=key, title=str(asked.command), detail=detail, answered=asked.operator
+        )
         address = self._run.system.address(NOTIFIER)
         address.tell(message, sender="operator", origin=asked.origin)
 

@@ -487,6 +487,7 @@ def _notices(
     channels = Channels(
         notifications,
         ports.journals,
+        mode=mode,
         rng=Random(),  # noqa: S311 (jitter)
         is_well=is_well,
         on_system=tell,

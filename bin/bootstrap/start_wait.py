@@ -121,6 +121,7 @@ class StartWaitRoom:
         channels = Channels(
             self._settings.notifications,
             journals,
+            mode=self._mode,
             rng=Random(),  # noqa: S311 (jitter)
             is_well=lambda: False,
             on_system=lambda _key, title, detail: logger.error("{}: {}", title, detail),

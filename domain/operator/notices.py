@@ -26,6 +26,10 @@ _SURE = frozenset(
 )
 
 
+CRITICAL = frozenset({NoticeKind.RISK})
+"""What overtakes all others on its way; then come those that are never dropped."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """One notification, in its words."""

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 _HIDDEN = "secret "
-_PRIVATE = frozenset({"telegram_channel_id", "telegram_admin_chat_id"})
+_PRIVATE = frozenset({"telegram_channel_id", "telegram_admin_chat_id", "telegram_user_ids"})
 """No secrets, but nobody's business."""
 _ABSENT = "nothing"
 

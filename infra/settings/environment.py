@@ -27,6 +27,7 @@ VARIABLES: Mapping[str, Key] = {
     "TELEGRAM_BOT_TOKEN": ("notifications", "telegram_bot_token"),
     "TELEGRAM_CHANNEL_ID": ("notifications", "telegram_channel_id"),
     "TELEGRAM_ADMIN_CHAT_ID": ("notifications", "telegram_admin_chat_id"),
+    "TELEGRAM_USER_IDS": ("notifications", "telegram_user_ids"),
     "TELEGRAM_SERVER": ("notifications", "telegram_server"),
     "DISCORD_URL": ("notifications", "discord_url"),
     "SLACK_URL": ("notifications", "slack_url"),

@@ -24,6 +24,7 @@ from actors.messages import (
     RiskRaised,
     StateTold,
     StateWanted,
+    SystemChanged,
     SystemStopping,
     TradeClosed,
 )
@@ -32,7 +33,7 @@ from actors.notifier import NotifierActor
 from actors.wording.system import RunInfo
 from domain.market.instruments import DAY_MS, HOUR_MS, MINUTE_MS, Side
 from domain.operator.commands import CommandName, OperatorCommand
-from domain.operator.notices import NoticeRules
+from domain.operator.notices import NoticeKind, NoticeRules
 from domain.portfolio.protection import initial_state
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.rules import TradingRules
@@ -154,7 +155,11 @@ PORTFOLIO_SNAPSHOT = PortfolioSnapshot(
 
 
 def newsroom_in(
-    folder: Path, now_ms: int = T_MS, probe: object = None, rules: TradingRules = RULES
+    folder: Path,
+    now_ms: int = T_MS,
+    probe: object = None,
+    rules: TradingRules = RULES,
+    post: PostRules = POST,
 ) -> Iterator[Newsroom]:
     clock = ReplayClock(now_ms)
     journals = SqliteJournals(folder / "j.sqlite", clock.now_ms, busy_timeout_ms=5000)
@@ -174,7 +179,7 @@ def newsroom_in(
         "run": RunInfo(mode="sim", account="a simulation", started_ms=now_ms),
         "clock": clock,
         "journals": journals,
-        "outboxes": SqliteOutboxes(journals, POST),
+        "outboxes": SqliteOutboxes(journals, post),
     }
     answering = {f"asset/{a.asset}": asset_snapshot(a.asset) for a in RULES.assets}
     supervisor.start(
@@ -574,3 +579,25 @@ def test_a_new_life_does_not_tell_again_what_was_given_up(tmp_path: Path) -> Non
 
         (text,) = room.notices("risk")
         assert "Cause: ValueError: 1" in text
+
+
+@pytest.mark.parametrize(
+    ("answered", "places"),
+    [("telegram/7", ["discord"]), ("http/ops", ["admin", "discord"]), ("", ["admin", "discord"])],
+)
+def test_who_commands_by_telegram_has_the_answer_and_no_notice_of_it(
+    tmp_path: Path, answered: str, places: list[str]
+) -> None:
+    everything = frozenset(NoticeKind)
+    post = replace(POST, kinds={"admin": everything, "discord": everything}, admin="admin")
+    changed = SystemChanged(key="k", title="pause BTC", detail="done", answered=answered)
+
+    for room in newsroom_in(tmp_path, post=post):
+        room.tell(changed)
+        with room.journals.connected():
+            rows = room.journals.database.execute_sql(
+                "SELECT channel FROM delivery JOIN notice ON id = notice_id "
+                "WHERE key = 'system/k' ORDER BY channel"
+            ).fetchall()
+
+    assert [row[0] for row in rows] == places

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.command.mode_runs import environment, settings_at
+from tests.operator.notices.bot_api import TOKEN, running_bot_api
 from tests.venues.simulator.clients import Client, running
 
 
@@ -21,7 +22,7 @@ def bybit() -> Iterator[Client]:
 
 
 def check(
-    folder: Path, mode: str, settings: dict[str, Any], **env: str
+    folder: Path, mode: str, settings: dict[str, Any], *more: str, **env: str
 ) -> tuple[int, dict[str, list[str]], str]:
     """Return exit code, levels by name, and everything shown."""
     (folder / "settings.yaml").write_text(json.dumps(settings))
@@ -29,7 +30,7 @@ def check(
         [
             sys.executable,
             *("-m", "bin.check", "--mode", mode, "--run-dir", str(folder / "run")),
-            *("--settings", str(folder / "settings.yaml")),
+            *("--settings", str(folder / "settings.yaml"), *more),
         ],
         cwd=folder,
         env=environment(folder, **env),
@@ -163,3 +164,39 @@ def test_the_default_mode_needs_no_exchange(tmp_path: Path) -> None:
 
     assert code == 0, shown
     assert levels["exchange"] == ["ok"]
+
+
+TELEGRAM = {"TELEGRAM_CHANNEL_ID": "-1", "TELEGRAM_ADMIN_CHAT_ID": "77"}
+
+
+def test_a_test_message_goes_to_each_channel_once(tmp_path: Path) -> None:
+    with running_bot_api() as api:
+        env = {**TELEGRAM, "TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_SERVER": api.url}
+        code, _, shown = check(tmp_path, "sim", {}, **env)
+        assert (code, api.attempts) == (0, 0), shown
+
+        code, levels, shown = check(tmp_path, "sim", {}, "--send-test", **env)
+
+    assert code == 0, shown
+    assert levels["telegram test"] == levels["telegram_admin test"] == ["ok"]
+    assert sorted(sent.chat_id for sent in api.sent) == ["-1", "77"]
+    assert all(text.startswith("[sim] A test of this channel") for text in api.texts())
+
+
+def test_a_refused_token_fails_the_check_and_is_not_shown(tmp_path: Path) -> None:
+    with running_bot_api() as api:
+        api.is_refusing = True
+        env = {**TELEGRAM, "TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_SERVER": api.url}
+        code, levels, shown = check(tmp_path, "sim", {}, "--send-test", **env)
+
+    assert code == 1
+    assert levels["telegram test"] == levels["telegram_admin test"] == ["FAIL"]
+    assert TOKEN.partition(":")[2] not in shown
+
+
+def test_a_group_in_which_nobody_is_obeyed_is_named(tmp_path: Path) -> None:
+    env = {"TELEGRAM_ADMIN_CHAT_ID": "-5", "TELEGRAM_BOT_TOKEN": TOKEN}
+    code, levels, shown = check(tmp_path, "sim", {}, **env)
+
+    assert (code, levels["notifications"]) == (0, ["warn"])
+    assert "set TELEGRAM_USER_IDS" in shown

@@ -14,6 +14,7 @@ from hypothesis import given
 import bin.ctl
 from bin.bootstrap.run import build_replay
 from domain.operator.commands import OperatorCommand
+from infra.operator.notices.authority import Authority
 from infra.operator.notices.commands import Answer
 from infra.operator.notices.telegram import TelegramBot
 from infra.operator.notices.telegram_inbox import TelegramInbox
@@ -80,7 +81,8 @@ def test_a_text_to_the_bot_is_a_command_of_printable_words() -> None:
         return Answer(text=f"{ATTACK} {written}")
 
     with running_bot_api() as api, closing(TelegramBot(TOKEN, api.url)) as bot:
-        inbox = TelegramInbox(bot, "77", handle, poll_s=1)
+        authority = Authority(chat_id=77, user_ids=frozenset())
+        inbox = TelegramInbox(bot, authority, handle, poll_s=1)
         inbox.start()
         for text in ESCAPES:
             api.write(text)

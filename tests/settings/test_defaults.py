@@ -167,6 +167,7 @@ OURS = {
         "clock_speed": 1,
     },
     "notifications": {
+        "instance": None,
         "alert_cooldown_minutes": 15,
         "report_time": "00:05",
         "weekly_report_day": "MON",
@@ -182,6 +183,7 @@ OURS = {
         "telegram_bot_token": None,
         "telegram_channel_id": None,
         "telegram_admin_chat_id": None,
+        "telegram_user_ids": None,
         "telegram_server": "https://api.telegram.org",
         "discord_url": None,
         "slack_url": None,

@@ -1,4 +1,4 @@
-"""The thread of one channel: carries what waits, in order, for as long as it takes."""
+"""The thread of one channel: carries what waits, the most severe first, in order."""
 
 import threading
 import time
@@ -9,6 +9,7 @@ from typing import Protocol
 from loguru import logger
 
 from domain.errors import JournalError
+from domain.operator.notices import NoticeKind
 from domain.text import plain_lines
 from infra.operator.notices.deliveries import Deliveries, Delivery
 from infra.store.journal import SqliteJournals
@@ -42,8 +43,12 @@ class ChannelClosedError(Exception):
 class Sender(Protocol):
     """Speaks to one place."""
 
-    def send(self, text: str) -> None:
+    def send(self, text: str, kind: NoticeKind) -> None:
         """Send a text whose first line is its title; every wait in it has a time-out.
+
+        Args:
+            text: the notice.
+            kind: what it is about.
 
         Raises:
             NotDeliveredError: try again later.
@@ -62,6 +67,7 @@ class Carrier:
         journals: SqliteJournals,
         *,
         rng: Random,
+        instance: str = "",
         first_pause_s: float = _FIRST_PAUSE_S,
         on_trouble: Callable[[str, str | None], None] = lambda _channel, _why: None,
     ) -> None:
@@ -72,6 +78,7 @@ class Carrier:
             sender: speaks to the place.
             journals: the database.
             rng: for the jitter of pauses.
+            instance: which system speaks; each text begins with it.
             first_pause_s: after a first failure; doubles with each further one, up to a minute.
             on_trouble: told the channel, and why it takes nothing; None once it does again.
         """
@@ -80,6 +87,7 @@ class Carrier:
         self._journals = journals
         self._deliveries = Deliveries(journals, channel)
         self._rng = rng
+        self._instance = instance
         self._first_pause_s = first_pause_s
         self._on_trouble = on_trouble
         self._changed = threading.Condition()
@@ -163,7 +171,7 @@ class Carrier:
             self._on_trouble(self.channel, None)
 
     def _carry_one(self) -> bool:
-        """Carry the oldest notice that waits; False where none does."""
+        """Carry the next notice that waits; False where none does."""
         with self._changed:
             self._has_more = False
         delivery = self._deliveries.next()
@@ -171,7 +179,7 @@ class Carrier:
             return False
         self._deliveries.mark_sending(delivery)
         try:
-            self._sender.send(_text(delivery))
+            self._sender.send(named(self._instance, _text(delivery)), delivery.kind)
         except NotDeliveredError as error:
             if not error.may_have_arrived:
                 self._deliveries.mark_not_arrived(delivery)
@@ -203,6 +211,11 @@ class Carrier:
             self._changed.wait_for(lambda: self._is_stopping or self._is_to_start_over, pause_s)
             if self._is_to_start_over:
                 self._is_to_start_over, self._failures = False, 0
+
+
+def named(instance: str, text: str) -> str:
+    """Return a text that begins with the name of the system that speaks, where it has one."""
+    return f"[{instance}] {text}" if instance else text
 
 
 def _text(delivery: Delivery) -> str:

@@ -4,10 +4,10 @@ What a channel is made with is imported only where that channel is configured: t
 tens of megabytes.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from random import Random
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pydantic import SecretStr
 
@@ -18,6 +18,9 @@ from infra.operator.notices.heartbeat import Heartbeat
 from infra.operator.notices.outbox import PostRules, SqliteOutboxes
 from infra.settings.sections.people import NotificationSettings
 from infra.store.journal import SqliteJournals
+
+if TYPE_CHECKING:
+    from infra.operator.notices.telegram import TelegramBot
 
 TELEGRAM, TELEGRAM_ADMIN = "telegram", "telegram_admin"
 COMMANDS = "telegram_commands"
@@ -46,6 +49,7 @@ class Channels:
         settings: NotificationSettings,
         journals: SqliteJournals,
         *,
+        mode: str,
         rng: Random,
         is_well: Callable[[], bool],
         on_system: OnSystem,
@@ -56,6 +60,7 @@ class Channels:
         Args:
             settings: where, and with which secrets.
             journals: the database.
+            mode: of the run; its name where the settings give none.
             rng: for the jitter of pauses.
             is_well: asked before each heartbeat.
             on_system: told what people should hear of the channels themselves.
@@ -65,16 +70,27 @@ class Channels:
             ConfigError: an address is of no service that is known.
         """
         self._held = ExitStack()
+        self._instance = settings.instance or mode
         self._on_system = on_system
         self._heartbeat = _heartbeat(settings, is_well)
         self._inbox: _Inbox | None = None
+        self._has_nobody = False
+        """A bot is read, and no person may command it."""
         self._troubles = 0
         """How often any channel was in trouble."""
-        senders = dict(_services(settings))
-        if settings.telegram_bot_token is not None:
-            senders |= self._telegram(settings, settings.telegram_bot_token, handle_command)
+        bot = telegram_bot(settings, self._held)
+        senders = senders_of(settings, bot)
+        if bot is not None and handle_command is not None:
+            self._read_commands(settings, bot, handle_command)
         self._carriers = {
-            channel: Carrier(channel, sender, journals, rng=rng, on_trouble=self._tell_trouble)
+            channel: Carrier(
+                channel,
+                sender,
+                journals,
+                rng=rng,
+                instance=self._instance,
+                on_trouble=self._tell_trouble,
+            )
             for channel, sender in senders.items()
         }
         self.outboxes = SqliteOutboxes(
@@ -92,6 +108,7 @@ class Channels:
             kinds={c: frozenset(getattr(settings.kinds, c)) for c in self._carriers},
             max_waiting=settings.max_waiting,
             notices=settings.rules(),
+            admin=TELEGRAM if settings.telegram_channel_id is None else TELEGRAM_ADMIN,
         )
 
     def start(self) -> None:
@@ -100,6 +117,9 @@ class Channels:
         for part in (self._inbox, self._heartbeat):
             if part is not None:
                 part.start()
+        if self._has_nobody:
+            detail = "The admin's chat is a group: TELEGRAM_USER_IDS must name who is obeyed in it."
+            self._on_system("nobody commands", "Commands by Telegram are refused", detail)
 
     def carry(self) -> None:
         """Begin to carry, and nothing else."""
@@ -138,27 +158,23 @@ class Channels:
             carrier.close(timeout_s / (len(self._carriers) - place))
         self._held.close()
 
-    def _telegram(
-        self, settings: NotificationSettings, token: SecretStr, handle: HandleCommand | None
-    ) -> Mapping[str, Sender]:
-        from infra.operator.notices.telegram import TelegramBot, TelegramSender  # noqa: PLC0415 (costly)
+    def _read_commands(
+        self, settings: NotificationSettings, bot: "TelegramBot", handle: HandleCommand
+    ) -> None:
+        from infra.operator.notices.authority import Authority  # noqa: PLC0415 (costly)
         from infra.operator.notices.telegram_inbox import TelegramInbox  # noqa: PLC0415 (costly)
 
-        bot = TelegramBot(token.get_secret_value(), settings.telegram_server)
-        self._held.callback(bot.close)
-        chats = {
-            TELEGRAM: settings.telegram_channel_id,
-            TELEGRAM_ADMIN: settings.telegram_admin_chat_id,
-        }
-        if chats[TELEGRAM] is None:
-            # The admin's chat is the only one: what the channel would get goes there.
-            chats = {TELEGRAM: chats[TELEGRAM_ADMIN]}
-        admin = settings.telegram_admin_chat_id
-        if admin is not None and handle is not None:
-            inbox = TelegramInbox(bot, admin, handle, on_stranger=self._tell_stranger)
-            self._held.callback(inbox.close)
-            self._inbox = inbox
-        return {c: TelegramSender(bot, chat) for c, chat in chats.items() if chat is not None}
+        if settings.telegram_admin_chat_id is None:
+            return
+        authority = Authority(
+            chat_id=int(settings.telegram_admin_chat_id), user_ids=settings.user_ids()
+        )
+        self._has_nobody = authority.has_nobody
+        inbox = TelegramInbox(
+            bot, authority, handle, instance=self._instance, on_stranger=self._tell_stranger
+        )
+        self._held.callback(inbox.close)
+        self._inbox = inbox
 
     def _tell_trouble(self, channel: str, why: str | None) -> None:
         if why is None:
@@ -172,7 +188,7 @@ class Channels:
         self._on_system(f"channel/{channel}/{self._troubles}", title, detail)
 
     def _tell_stranger(self, who: str) -> None:
-        detail = f"Chat {who} got no answer. More like it are only counted."
+        detail = f"{who} got no answer. More like it are only counted."
         self._on_system("stranger", "A stranger wrote to the bot", detail)
 
 
@@ -190,6 +206,39 @@ def check_addresses(settings: NotificationSettings) -> None:
             problems.append(str(error))
     if problems:
         raise ConfigError("\n".join(problems))
+
+
+def telegram_bot(settings: NotificationSettings, held: ExitStack) -> "TelegramBot | None":
+    """Return the bot, whose thread ends with what holds it; None where there is no token."""
+    if settings.telegram_bot_token is None:
+        return None
+    from infra.operator.notices.telegram import TelegramBot  # noqa: PLC0415 (costly)
+
+    bot = TelegramBot(settings.telegram_bot_token.get_secret_value(), settings.telegram_server)
+    held.callback(bot.close)
+    return bot
+
+
+def senders_of(settings: NotificationSettings, bot: "TelegramBot | None") -> dict[str, Sender]:
+    """Return what speaks to each place of the settings, by channel.
+
+    Raises:
+        ConfigError: an address is of no service that is known.
+    """
+    return {**dict(_services(settings)), **({} if bot is None else _chats(settings, bot))}
+
+
+def _chats(settings: NotificationSettings, bot: "TelegramBot") -> dict[str, Sender]:
+    from infra.operator.notices.telegram import TelegramSender  # noqa: PLC0415 (costly)
+
+    chats = {
+        TELEGRAM: settings.telegram_channel_id,
+        TELEGRAM_ADMIN: settings.telegram_admin_chat_id,
+    }
+    if chats[TELEGRAM] is None:
+        # The admin's chat is the only one: what the channel would get goes there.
+        chats = {TELEGRAM: chats[TELEGRAM_ADMIN]}
+    return {c: TelegramSender(bot, chat) for c, chat in chats.items() if chat is not None}
 
 
 def _services(settings: NotificationSettings) -> Iterator[tuple[str, Sender]]:

@@ -10,6 +10,7 @@ import peewee
 from peewee import SQL
 
 from domain.errors import JournalError
+from domain.operator.notices import CRITICAL, NoticeKind
 from infra.store import schema
 from infra.store.journal import SqliteJournals
 
@@ -19,6 +20,7 @@ DROPPED, COUNTED = "DROPPED", "COUNTED"
 
 _NOTICE = schema.table("notice")
 _DELIVERY = schema.table("delivery")
+_IS_CRITICAL = _NOTICE.c.kind.in_([kind.value for kind in CRITICAL])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,7 @@ class Delivery:
     """A notice that waits."""
 
     notice_id: int
+    kind: NoticeKind
     text: str
     is_repeat: bool
     """It may have arrived before."""
@@ -43,14 +46,16 @@ class Deliveries:
         self._mine = _DELIVERY.c.channel == channel
 
     def next(self) -> Delivery | None:
-        """Return the oldest notice that waits; None where none does."""
+        """Return the oldest of the most severe notices that wait; None where none does."""
         with self._errors():
             database = self._journals.database
             query = (
-                _DELIVERY.select(_DELIVERY.c.notice_id, _DELIVERY.c.is_repeat, _NOTICE.c.text)
+                _DELIVERY.select(
+                    _DELIVERY.c.notice_id, _DELIVERY.c.is_repeat, _NOTICE.c.kind, _NOTICE.c.text
+                )
                 .join(_NOTICE, on=(_NOTICE.c.id == _DELIVERY.c.notice_id))
                 .where(self._mine & (_DELIVERY.c.status == WAITING))
-                .order_by(_DELIVERY.c.notice_id)
+                .order_by(_IS_CRITICAL.desc(), _DELIVERY.c.is_routine, _DELIVERY.c.notice_id)
                 .limit(1)
             )
             row = next(iter(query.execute(database)), None)
@@ -58,6 +63,7 @@ class Deliveries:
                 return None
             return Delivery(
                 notice_id=row["notice_id"],
+                kind=NoticeKind(row["kind"]),
                 text=row["text"],
                 is_repeat=bool(row["is_repeat"]),
                 dropped=self.count(DROPPED),

@@ -52,6 +52,8 @@ class PostRules:
     max_waiting: int
     """Above it the oldest routine notices of a channel are dropped."""
     notices: NoticeRules
+    admin: str = ""
+    """The channel that reads the answers to commands; empty: none does."""
 
 
 class SqliteOutboxes:
@@ -118,11 +120,17 @@ class SqliteOutbox:
 
     def put(self, notice: Notice) -> None:
         """Store a notice for its channels, unless its key is stored already."""
-        channels = self._channels(notice)
+        self._put(notice, self._channels(notice))
+
+    def _put(self, notice: Notice, channels: Sequence[str]) -> None:
         if self._store(notice, channels, is_held_back=False):
             _log(notice, is_carried=bool(channels))
             for channel in channels:
                 self._on_stored(channel)
+
+    def put_answered(self, notice: Notice) -> None:
+        """Store a notice for all its channels but the one that had it as an answer."""
+        self._put(notice, [name for name in self._channels(notice) if name != self._rules().admin])
 
     def hold_back(self, notice: Notice) -> None:
         """Store a notice only to count it, unless its key is stored already."""

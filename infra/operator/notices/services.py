@@ -3,7 +3,17 @@
 import apprise
 
 from domain.errors import ConfigError
+from domain.operator.notices import NoticeKind
 from infra.operator.notices.carrier import NotDeliveredError
+
+_GOOD = "\N{LARGE GREEN CIRCLE}"
+_BY_SIGN = {
+    NoticeKind.RISK: apprise.NotifyType.FAILURE,
+    NoticeKind.EXIT: apprise.NotifyType.WARNING,
+    NoticeKind.ACTOR: apprise.NotifyType.WARNING,
+    NoticeKind.CONNECTION: apprise.NotifyType.WARNING,
+}
+"""Of kinds that may be bad news."""
 
 
 class ServiceSender:
@@ -26,12 +36,22 @@ class ServiceSender:
                 "allowed: such as discord://ID/TOKEN, see https://appriseit.com/services"
             )
 
-    def send(self, text: str) -> None:
+    def send(self, text: str, kind: NoticeKind) -> None:
         """Send a text as title and body."""
         title, _, body = text.partition("\n")
         is_sent = self._service.notify(
-            body=body or title, title=title if body else "", body_format=apprise.NotifyFormat.TEXT
+            body=body or title,
+            title=title if body else "",
+            notify_type=_type_of(kind, title),
+            body_format=apprise.NotifyFormat.TEXT,
         )
         if not is_sent:
             # Apprise says no more than that.
             raise NotDeliveredError("the service did not take it", may_have_arrived=True)
+
+
+def _type_of(kind: NoticeKind, title: str) -> apprise.NotifyType:
+    """Return how a service marks a notice: dangers, losses and good ends differ by their sign."""
+    if kind in _BY_SIGN:
+        return apprise.NotifyType.SUCCESS if _GOOD in title else _BY_SIGN[kind]
+    return apprise.NotifyType.INFO

@@ -25,6 +25,7 @@ from telegram.error import (
 from telegram.ext import AIORateLimiter, ExtBot
 from telegram.request import HTTPXRequest
 
+from domain.operator.notices import NoticeKind
 from infra.operator.notices.carrier import (
     ChannelClosedError,
     NeverDeliverableError,
@@ -117,7 +118,7 @@ class TelegramSender:
         self._bot = bot
         self._chat_id: str | int = chat_id
 
-    def send(self, text: str) -> None:
+    def send(self, text: str, kind: NoticeKind) -> None:  # noqa: ARG002 (all look alike)
         """Send a text with its title in bold, or plain where the server cannot read that."""
         try:
             self._send(_marked_up(text), ParseMode.HTML)

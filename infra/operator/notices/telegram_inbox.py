@@ -7,7 +7,15 @@ from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 
 from loguru import logger
-from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Message, Update
+from telegram import (
+    BotCommand,
+    BotCommandScopeChat,
+    CallbackQuery,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    Message,
+    Update,
+)
 from telegram.error import (
     BadRequest,
     Conflict,
@@ -18,6 +26,8 @@ from telegram.error import (
 )
 
 from domain.text import plain, plain_lines
+from infra.operator.notices.authority import Authority, is_greeting, menu
+from infra.operator.notices.carrier import named
 from infra.operator.notices.commands import Answer, HandleCommand
 from infra.operator.notices.telegram import TelegramBot, cut, wait_s
 
@@ -26,6 +36,8 @@ _POLL_S = 25
 _AFTER_FAILURE_S = 2.0
 _LONGEST_PAUSE_S = 60.0
 _ANSWER_TRIES = 5
+_WELCOME = "Ready. The menu has all commands; help says what each does."
+_UNSHOWN = "Telegram refuses to show the answer; bin/ctl on the machine does."
 OLDEST_COMMAND_S = 30.0
 """A command that waited longer, since the system was down, may not be wanted any more."""
 
@@ -36,9 +48,10 @@ class TelegramInbox:
     def __init__(
         self,
         bot: TelegramBot,
-        admin_chat_id: str,
+        authority: Authority,
         handle: HandleCommand,
         *,
+        instance: str = "",
         on_stranger: Callable[[str], None] = lambda _who: None,
         poll_s: float = _POLL_S,
         now_s: Callable[[], float] = time.time,
@@ -47,15 +60,18 @@ class TelegramInbox:
 
         Args:
             bot: whose messages.
-            admin_chat_id: the only chat that is answered.
+            authority: who is answered, and where.
             handle: takes who asks and what was written, and returns the answer.
-            on_stranger: told of the first stranger's chat.
+            instance: which system answers; each answer begins with it.
+            on_stranger: told what to call the first stranger.
             poll_s: how long the server holds a question.
             now_s: the wall clock, to tell how old a message is.
         """
         self._bot = bot
-        self._admin_chat_id = int(admin_chat_id)
+        self._authority = authority
+        self._has_menu = False
         self._handle = handle
+        self._instance = instance
         self._on_stranger = on_stranger
         self._poll_s = poll_s
         self._now_s = now_s
@@ -69,7 +85,7 @@ class TelegramInbox:
         self._offset: int | None = None
         """Of the next update that is wanted."""
         self.strangers = 0
-        """Messages that came from other chats."""
+        """Messages that came from other chats or persons."""
         self.unreadable = 0
         """Updates of which nobody knows what they say."""
 
@@ -98,6 +114,7 @@ class TelegramInbox:
     async def _read_all(self) -> None:
         while True:
             try:
+                await self._offer_menu()
                 await self._read()
             except (InvalidToken, Conflict) as error:
                 await self._on_refused(self._bot.plain(error))
@@ -133,19 +150,44 @@ class TelegramInbox:
             self._offset = update.update_id + 1
             await self._on_update(update)
 
+    async def _offer_menu(self) -> None:
+        """Let the admin's chat, and no other, offer the commands; tried again until it does."""
+        if self._has_menu:
+            return
+        commands = [BotCommand(name, does) for name, does in menu().items()]
+        scope = BotCommandScopeChat(self._authority.chat_id)
+        try:
+            await self._bot.bot.set_my_commands(commands, scope=scope)
+        except (InvalidToken, RetryAfter):
+            raise
+        except TelegramError as error:
+            logger.debug("the menu of commands is not set: {}", self._bot.plain(error))
+        else:
+            self._has_menu = True
+
     async def _on_update(self, update: Update) -> None:
-        query, chat = update.callback_query, update.effective_chat
+        query = update.callback_query
         if query is None and update.message is None:
             self.unreadable += 1
             return
-        if chat is None or chat.id != self._admin_chat_id:
-            self._count_stranger("" if chat is None else str(chat.id))
-            return
-        if query is not None:
-            await query.answer()
+        stranger = self._authority.stranger(update.effective_chat, update.effective_user)
+        if stranger is not None:
+            self._count_stranger(stranger)
+        elif query is not None:
+            # The command must not wait for the looks of its button, nor fail with them.
+            cleared = asyncio.create_task(self._clear(query))
             await self._command(update, query.data)
+            await cleared
         elif update.message is not None:
             await self._command(update, update.message.text)
+
+    async def _clear(self, query: CallbackQuery) -> None:
+        """Take a used button away."""
+        try:
+            await query.answer()
+            await query.edit_message_reply_markup(None)
+        except (TelegramError, TypeError) as error:  # TypeError: the message is out of reach
+            logger.debug("a used button stays: {}", self._bot.plain(error))
 
     def _count_stranger(self, who: str) -> None:
         self.strangers += 1
@@ -159,7 +201,9 @@ class TelegramInbox:
             "telegram" if update.effective_user is None else f"telegram/{update.effective_user.id}"
         )
         age_s = self._age_s(update)
-        if age_s > OLDEST_COMMAND_S:
+        if is_greeting(text):
+            answer = Answer(text=_WELCOME)
+        elif age_s > OLDEST_COMMAND_S:
             answer = Answer(text=f"Not done: written {age_s:.0f} s ago. Send it again.")
         else:
             try:
@@ -172,10 +216,29 @@ class TelegramInbox:
 
     async def _say(self, answer: Answer) -> None:
         """Send an answer; what was done must be heard of, be it twice."""
-        text, keyboard = cut(plain_lines(answer.text)), _keyboard(answer)
+        text = cut(named(self._instance, plain_lines(answer.text)))
+        # Refused as it is, it is sent without buttons; refused again, at least that is told.
+        attempts = [
+            (text, _keyboard(answer)),
+            (text, None),
+            (named(self._instance, _UNSHOWN), None),
+        ]
+        for words, keyboard in attempts:
+            try:
+                if await self._send(words, keyboard):
+                    return
+            except BadRequest as error:
+                logger.warning("an answer was refused: {}", self._bot.plain(error))
+            else:
+                break
+        logger.error("an answer to the admin could not be sent: {}", text)
+
+    async def _send(self, text: str, keyboard: InlineKeyboardMarkup | None) -> bool:
         for _ in range(_ANSWER_TRIES):
             try:
-                await self._bot.bot.send_message(self._admin_chat_id, text, reply_markup=keyboard)
+                await self._bot.bot.send_message(
+                    self._authority.chat_id, text, reply_markup=keyboard
+                )
             except RetryAfter as error:
                 await asyncio.sleep(wait_s(error))
             except BadRequest:
@@ -183,8 +246,8 @@ class TelegramInbox:
             except NetworkError:
                 await asyncio.sleep(_AFTER_FAILURE_S)
             else:
-                return
-        logger.error("an answer to the admin could not be sent: {}", text)
+                return True
+        return False
 
     def _age_s(self, update: Update) -> float:
         """Return how long ago a message was written; a button tells no time."""

@@ -86,6 +86,10 @@ def _notifications(settings: Settings) -> Finding:
     if told.telegram_bot_token is None and chats != (None, None):
         advice = "set TELEGRAM_BOT_TOKEN"
         return fail(name, "a Telegram chat without a bot", "a bot's token", advice)
+    is_group = (told.telegram_admin_chat_id or "").startswith("-")
+    if is_group and not told.user_ids():
+        advice = "set TELEGRAM_USER_IDS, or no command by Telegram is obeyed"
+        return warn(name, "a group as the admin's chat, and nobody in it", "user ids", advice)
     places = {
         "Telegram": told.telegram_bot_token,
         "Discord": told.discord_url,

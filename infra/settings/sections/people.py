@@ -32,6 +32,12 @@ class KindSettings(Section):
 class NotificationSettings(Section):
     """Where the operator is told."""
 
+    instance: (
+        Annotated[
+            str, fields.text(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}", "1 to 40 letters, digits or  ._-")
+        ]
+        | None
+    )
     alert_cooldown_minutes: Minutes
     report_time: TimeOfDay | None
     weekly_report_day: Annotated[str, fields.one_of(_WEEKDAYS)]
@@ -47,6 +53,15 @@ class NotificationSettings(Section):
     telegram_admin_chat_id: (
         Annotated[str, fields.text(r"-?[0-9]{1,20}", "a number, or null", shown=False)] | None
     )
+    telegram_user_ids: (
+        Annotated[
+            str,
+            fields.text(
+                r"[0-9]{1,20}(, ?[0-9]{1,20})*", "numbers with commas between, or null", shown=False
+            ),
+        ]
+        | None
+    )
     telegram_server: Annotated[
         str, fields.text(r"https?://[!-~]*[^/\s]", "an http(s) address without a slash at its end")
     ]
@@ -60,6 +75,10 @@ class NotificationSettings(Section):
         """Return the same with nobody to tell."""
         places = [name for name in type(self).model_fields if name.endswith(("_token", "_url"))]
         return self.model_copy(update=dict.fromkeys(places))
+
+    def user_ids(self) -> frozenset[int]:
+        """Return which persons may command by Telegram; none: whoever writes in a private chat."""
+        return frozenset(map(int, (self.telegram_user_ids or "").replace(",", " ").split()))
 
     def rules(self) -> NoticeRules:
         """Return when people are told."""

@@ -84,6 +84,10 @@ class BotApi:
     """How often the token was refused."""
     busy_s: int = 0
     """Sent as retry_after with the next answer to getUpdates."""
+    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    """What was asked beside messages and updates."""
+    refused_calls: set[str] = field(default_factory=set)
+    """Which of them are answered by 400."""
     asked_s: list[float] = field(default_factory=list)
     """When getUpdates was called."""
     changed: threading.Condition = field(default_factory=threading.Condition)
@@ -96,24 +100,24 @@ class BotApi:
     def texts(self) -> list[str]:
         return [sent.text for sent in self.sent]
 
-    def write(self, text: str, chat: int = 77, age_s: float = 0.0) -> None:
+    def write(self, text: str, chat: int = 77, age_s: float = 0.0, user: int | None = None) -> None:
         """Let somebody write to the bot."""
         message = {
             "message_id": 1,
             "date": int(time.time() - age_s),
-            "chat": {"id": chat, "type": "private"},
-            "from": {"id": chat, "is_bot": False, "first_name": "A"},
+            "chat": _chat(chat),
+            "from": {"id": user or chat, "is_bot": False, "first_name": "A"},
             "text": text,
         }
         self._update({"message": message})
 
-    def press(self, data: str, chat: int = 77) -> None:
+    def press(self, data: str, chat: int = 77, user: int | None = None) -> None:
         """Let somebody press a button."""
-        person = {"id": chat, "is_bot": False, "first_name": "A"}
+        person = {"id": user or chat, "is_bot": False, "first_name": "A"}
         message = {
             "message_id": 2,
             "date": int(time.time()),
-            "chat": {"id": chat, "type": "private"},
+            "chat": _chat(chat),
         }
         query = {"id": "q", "from": person, "chat_instance": "c", "message": message, "data": data}
         self._update({"callback_query": query})
@@ -139,7 +143,12 @@ class BotApi:
                 return await self._send(values)
             case "getUpdates":
                 return await self._get_updates(values)
-            case _:
+            case method:
+                with self.changed:
+                    self.calls.append((method, values))
+                    self.changed.notify_all()
+                if method in self.refused_calls:
+                    return _refusal(400, "Bad Request: not now")
                 return JSONResponse({"ok": True, "result": True})
 
     async def _send(self, values: dict[str, Any]) -> Response:
@@ -199,6 +208,12 @@ class BotApi:
                 return new()
 
         return JSONResponse({"ok": True, "result": await asyncio.to_thread(wait)})
+
+
+def _chat(number: int) -> dict[str, Any]:
+    if number > 0:
+        return {"id": number, "type": "private"}
+    return {"id": number, "type": "supergroup", "title": "desk"}
 
 
 class _CutError(Exception):

@@ -1,5 +1,6 @@
 """The stored outbox and the threads that empty it: nothing sure is lost, whoever dies."""
 
+import json
 import re
 import signal
 import socket
@@ -47,7 +48,7 @@ class Remembers:
         self.is_open.set()
         self.changed = threading.Condition()
 
-    def send(self, text: str) -> None:
+    def send(self, text: str, _kind: NoticeKind) -> None:
         assert self.is_open.wait(30)
         if self.failures:
             raise self.failures.pop(0)
@@ -96,8 +97,8 @@ def test_the_oldest_routine_notices_are_dropped_and_counted_but_never_a_sure_one
         place.wait_for(4)
 
     assert [text.splitlines()[0] for text in place.texts] == [
-        "title exit",
         "title risk",
+        "title exit",
         "title entry",
         "title exit 2",
     ]
@@ -218,7 +219,7 @@ _KILLED = """
     from tests.operator.notices.helpers import ALL, journals_in, notice, outbox_in
 
     class Place:
-        def send(self, text):
+        def send(self, text, kind):
             print(text.splitlines()[0], flush=True)
             if "2" in text:
                 time.sleep(600)
@@ -302,6 +303,50 @@ def test_a_service_gets_title_and_body_and_is_tried_again(journals: SqliteJourna
     assert "body" in hook.bodies[1]
 
 
+@pytest.mark.parametrize(
+    ("kind", "title", "kind_of_service"),
+    [
+        (NoticeKind.RISK, "🚨 PANIC", "failure"),
+        (NoticeKind.RISK, "🟢 Halt ended: trading again", "success"),
+        (NoticeKind.EXIT, "🔴 BTC: SHORT closed, LOSS", "warning"),
+        (NoticeKind.EXIT, "🟢 BTC: SHORT closed, PROFIT", "success"),
+        (NoticeKind.ACTOR, "⚠️ notifier crashed, is back", "warning"),
+        (NoticeKind.REGIME, "🔴 BTC: not favorable for shorting", "info"),
+        (NoticeKind.SYSTEM, "🚀 Started: sim", "info"),
+    ],
+)
+def test_a_service_marks_a_notice_as_what_it_is(
+    kind: NoticeKind, title: str, kind_of_service: str
+) -> None:
+    with running_hook() as hook:
+        sender = ServiceSender("test", f"json://127.0.0.1:{hook.server_port}/")
+        sender.send(f"[sim] {title}\nbody", kind)
+
+    assert json.loads(hook.bodies[0])["type"] == kind_of_service
+
+
+def test_critical_notices_overtake_the_others_and_each_severity_keeps_its_order(
+    journals: SqliteJournals,
+) -> None:
+    kinds = [
+        NoticeKind.REGIME,
+        NoticeKind.EXIT,
+        NoticeKind.RISK,
+        NoticeKind.CONNECTION,
+        NoticeKind.SYSTEM,
+        NoticeKind.RISK,
+    ]
+    place = Remembers()
+    with outbox_in(journals, {"telegram": ALL}) as outbox:
+        for number, kind in enumerate(kinds):
+            outbox.put(notice(str(number), kind))
+
+    with carried(journals, place):
+        place.wait_for(len(kinds))
+
+    assert [text[6] for text in place.texts] == ["2", "5", "1", "4", "0", "3"]
+
+
 def test_an_address_that_no_service_has_is_one_clear_error_without_it(tmp_path: Path) -> None:
     environ = {"DISCORD_URL": "no-such-service://s3cret"}
     settings = load_settings(None, environ=environ, dotenv=None).notifications
@@ -310,6 +355,7 @@ def test_an_address_that_no_service_has_is_one_clear_error_without_it(tmp_path: 
         Channels(
             settings,
             journals_in(tmp_path),
+            mode="sim",
             rng=Random(1),
             is_well=lambda: True,
             on_system=lambda *_: None,

@@ -1,5 +1,6 @@
 """Telegram's channel before a server that answers like the Bot API, and fails like it."""
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ from hypothesis import strategies as st
 from loguru import logger
 from telegram.ext import AIORateLimiter
 
+from domain.operator.commands import CommandName
+from domain.operator.notices import NoticeKind
+from infra.operator.notices.authority import Authority
 from infra.operator.notices.channels import Channels
 from infra.operator.notices.commands import Answer, Button
 from infra.operator.notices.telegram import TelegramBot, TelegramSender, _marked_up, cut
@@ -36,6 +40,8 @@ def api(server: BotApi) -> BotApi:
     server.faults.clear()
     server.attempts = server.refusals = 0
     server.is_refusing = False
+    server.calls.clear()
+    server.refused_calls.clear()
     return server
 
 
@@ -236,7 +242,8 @@ def inbox(api: BotApi, bot: TelegramBot) -> Iterator[tuple[TelegramInbox, list, 
         buttons = (Button(label="Yes", text="panic yes"),) if text == "panic" else ()
         return Answer(text=f"{text} <done>", buttons=buttons)
 
-    inbox = TelegramInbox(bot, ADMIN, handle, on_stranger=strangers.append, poll_s=1)
+    authority = Authority(chat_id=int(ADMIN), user_ids=frozenset())
+    inbox = TelegramInbox(bot, authority, handle, on_stranger=strangers.append, poll_s=1)
     api.updates.clear()
     inbox.start()
     yield inbox, asked, strangers
@@ -265,7 +272,7 @@ def test_a_stranger_gets_no_answer_and_is_told_of_once(api: BotApi, inbox: tuple
     api.wait_for(lambda: api.sent)
 
     assert asked == [("telegram/77", "status")]
-    assert strangers == ["666"]
+    assert strangers == ["Chat 666"]
     assert box.strangers == 2
     assert api.texts() == ["status <done>"]
 
@@ -285,6 +292,7 @@ def channels_of(
     channels = Channels(
         load_settings(None, environ=environ, dotenv=None).notifications,
         journals_in(folder),
+        mode="sim",
         rng=Random(1),
         is_well=lambda: True,
         on_system=lambda *words: told.append(words),
@@ -326,7 +334,7 @@ def test_a_revoked_token_is_shown_and_all_goes_on_once_it_is_taken_again(
         outbox.close()
 
     assert sorted(shown) == ["telegram", "telegram_commands"]
-    assert sorted(api.texts()) == ["status", "title a\nbody a"]
+    assert sorted(api.texts()) == ["[sim] status", "[sim] title a\nbody a"]
     assert channels.troubles() == {}
     assert [(key, title) for key, title, _ in told] == [
         ("channel/telegram/1", "telegram takes no notices"),
@@ -391,3 +399,154 @@ def test_a_command_that_fails_is_answered_and_the_next_is_done(api: BotApi) -> N
     api.wait_for(lambda: len(api.sent) == 2)
 
     assert api.texts() == ["The command failed; see the logs.", "status <done>"]
+
+
+USERS = {"TELEGRAM_USER_IDS": "7, 8"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "obeyed", "strangers"),
+    [
+        ({}, [(77, 77)], [(77, 7), (666, 77), (-100, 77)]),
+        (USERS, [(77, 7), (77, 8)], [(77, 77), (7, 7), (-100, 7)]),
+        (
+            {"TELEGRAM_ADMIN_CHAT_ID": "-100", **USERS},
+            [(-100, 7), (-100, 8)],
+            [(-100, 9), (7, 7), (-101, 7)],
+        ),
+        ({"TELEGRAM_ADMIN_CHAT_ID": "-100"}, [], [(-100, 7), (-100, -100), (7, 7)]),
+    ],
+    ids=["private", "private with a list", "group with a list", "group"],
+)
+def test_a_command_needs_its_chat_and_its_person(
+    tmp_path: Path,
+    api: BotApi,
+    environ: dict[str, str],
+    obeyed: list[tuple[int, int]],
+    strangers: list[tuple[int, int]],
+) -> None:
+    told: list[tuple[str, ...]] = []
+    with channels_of(tmp_path, api, told, **environ) as channels:
+        for chat, user in strangers:
+            api.write(f"panic {chat} {user}", chat=chat, user=user)
+            api.press(f"panic {chat} {user}", chat=chat, user=user)
+        for chat, user in obeyed:
+            api.write(f"status {chat} {user}", chat=chat, user=user)
+        api.wait_for(lambda: len(api.sent) == len(obeyed))
+        api.wait_for(lambda: channels.refused()["telegram", "stranger"] == 2 * len(strangers))
+
+    assert api.texts() == [f"[sim] status {chat} {user}" for chat, user in obeyed]
+    titles = [title for _, title, _ in told]
+    refused = "Commands by Telegram are refused"
+    assert titles == [*([] if obeyed else [refused]), "A stranger wrote to the bot"]
+
+
+def test_start_greets_who_is_obeyed_and_nobody_else(api: BotApi, inbox: tuple) -> None:
+    _, asked, _ = inbox
+
+    api.write("/start", chat=666)
+    api.write("/start@desk_bot")
+    api.write("status")
+    api.wait_for(lambda: len(api.sent) == 2)
+
+    assert api.texts() == [
+        "Ready. The menu has all commands; help says what each does.",
+        "status <done>",
+    ]
+    assert [text for _, text in asked] == ["status"]
+
+
+@pytest.mark.usefixtures("inbox")
+def test_the_menu_has_all_commands_in_the_chat_of_the_admin_alone(api: BotApi) -> None:
+    api.wait_for(lambda: any(method == "setMyCommands" for method, _ in api.calls))
+
+    values = next(values for method, values in api.calls if method == "setMyCommands")
+    commands = json.loads(values["commands"])
+    assert [command["command"] for command in commands] == [name.value for name in CommandName]
+    assert all(command["description"] for command in commands)
+    assert json.loads(values["scope"]) == {"type": "chat", "chat_id": 77}
+
+
+@pytest.mark.usefixtures("inbox")
+def test_a_used_button_goes_away(api: BotApi) -> None:
+    api.press("panic yes")
+    api.wait_for(lambda: any(method == "editMessageReplyMarkup" for method, _ in api.calls))
+
+    values = next(values for method, values in api.calls if method == "editMessageReplyMarkup")
+    assert (values["chat_id"], values["message_id"]) == ("77", "2")
+    assert "reply_markup" not in values
+
+
+def test_a_button_that_cannot_be_cleared_does_its_command_all_the_same(
+    api: BotApi, inbox: tuple
+) -> None:
+    _, asked, _ = inbox
+    api.refused_calls |= {"answerCallbackQuery", "editMessageReplyMarkup", "setMyCommands"}
+
+    api.press("panic yes")
+    api.wait_for(lambda: api.texts() == ["panic yes <done>"])
+
+    assert asked == [("telegram/77", "panic yes")]
+
+
+@pytest.mark.usefixtures("inbox")
+@pytest.mark.parametrize(
+    ("refusals", "text"),
+    [
+        (1, "panic <done>"),
+        (2, "Telegram refuses to show the answer; bin/ctl on the machine does."),
+    ],
+)
+def test_an_answer_that_is_refused_is_sent_plain_and_else_said_to_be(
+    api: BotApi, refusals: int, text: str
+) -> None:
+    api.faults.extend(["400"] * refusals)
+
+    api.write("panic")
+    api.wait_for(lambda: api.sent)
+
+    assert api.texts() == [text]
+    assert api.sent[0].keyboard is None
+
+
+def test_each_message_begins_with_the_name_of_the_instance(tmp_path: Path, api: BotApi) -> None:
+    settings_file = tmp_path / "settings.yaml"
+    settings_file.write_text("notifications: {instance: desk 2}")
+    environ = {
+        "TELEGRAM_BOT_TOKEN": TOKEN,
+        "TELEGRAM_ADMIN_CHAT_ID": ADMIN,
+        "TELEGRAM_SERVER": api.url,
+    }
+    found = load_settings(settings_file, environ=environ, dotenv=None).notifications
+    api.updates.clear()
+    channels = Channels(
+        found,
+        journals_in(tmp_path),
+        mode="sim",
+        rng=Random(1),
+        is_well=lambda: True,
+        on_system=lambda *_: None,
+        handle_command=lambda _who, text: Answer(text=text),
+    )
+    channels.start()
+    outbox = channels.outboxes.open()
+    outbox.put(notice("a"))
+    api.write("status")
+    api.wait_for(lambda: len(api.sent) == 2)
+    outbox.close()
+    channels.close(5.0)
+
+    assert sorted(api.texts()) == ["[desk 2] status", "[desk 2] title a\nbody a"]
+
+
+def test_an_answer_is_not_told_again_where_it_was_read(tmp_path: Path, api: BotApi) -> None:
+    environ = {"TELEGRAM_CHANNEL_ID": "-1"}
+    with channels_of(tmp_path, api, [], **environ) as channels:
+        outbox = channels.outboxes.open()
+        outbox.put_answered(notice("a", NoticeKind.SYSTEM))
+        outbox.put(notice("b", NoticeKind.SYSTEM))
+        api.wait_for(lambda: len(api.sent) == 3)
+        outbox.close()
+
+    by_chat = sorted((sent.chat_id, sent.text[6:13]) for sent in api.sent)
+    assert by_chat == [("-1", "title a"), ("-1", "title b"), ("77", "title b")]

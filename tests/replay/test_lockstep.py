@@ -13,12 +13,14 @@ from bin.bootstrap.run import build_replay
 from domain.backtesting.summary import in_order
 from domain.market.funding import FundingHistory
 from domain.trading.orders import ExitReason
+from domain.trading.positions import Trade
 from infra.settings import Settings
 from tests.replay.runs import (
     CANDLE_MS,
     START_MS,
     Outcome,
     finish,
+    lively_settings,
     made_up_market,
     plain_loop,
     replay,
@@ -90,13 +92,19 @@ def test_crashes_change_no_trade_and_no_refusal(
     assert disturbed.balance == undisturbed.balance
 
 
+@pytest.fixture(scope="module")
+def undisturbed_day(tmp_path_factory: pytest.TempPathFactory) -> list[Trade]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    market = made_up_market(1, DAY)
+    return replay(lively_settings(folder), market, folder / "run").trades
+
+
 @pytest.mark.parametrize("moment", Moment)
 @pytest.mark.parametrize("actor", ["asset/ETH", "execution/ETH", "portfolio", "notifier"])
 def test_an_actor_that_crashes_at_every_10th_message_changes_no_trade(
-    lively: Settings, tmp_path: Path, actor: str, moment: Moment
+    lively: Settings, tmp_path: Path, undisturbed_day: list[Trade], actor: str, moment: Moment
 ) -> None:
     market = made_up_market(1, DAY)
-    undisturbed = replay(lively, market, tmp_path / "undisturbed")
     passed: Counter[str] = Counter()
 
     def probe(address: str, at: Moment) -> None:
@@ -109,7 +117,7 @@ def test_an_actor_that_crashes_at_every_10th_message_changes_no_trade(
 
     if moment is not Moment.START:
         assert disturbed.restarts > 0
-    assert disturbed.trades == undisturbed.trades
+    assert disturbed.trades == undisturbed_day
 
 
 def test_assets_with_other_spans_take_part_only_in_theirs(lively: Settings, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[3]
 ARTIFACTS = ROOT / "var" / "test-artifacts"
@@ -46,8 +46,8 @@ def write(shared_data: Path, tmp_path_factory: pytest.TempPathFactory, *more: st
     return file
 
 
-@pytest.fixture
-def page() -> Iterator[Page]:
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
     browser_path = shutil.which("chromium") or shutil.which("google-chrome")
     if browser_path is None:
         reason = "no chromium on this machine (Debian: apt-get install chromium)"
@@ -56,10 +56,16 @@ def page() -> Iterator[Page]:
         pytest.skip(reason)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=SOFTWARE_GL)
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(PATIENCE_MS)
-        yield page
+        yield browser
         browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(PATIENCE_MS)
+    yield page
+    page.close()
 
 
 def test_the_page_draws_every_plot_offline_and_without_a_complaint(

@@ -10,6 +10,7 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,6 +30,7 @@ from domain.text import counted, plain
 from infra.operator.terminal.screen import Screen
 from infra.process.times import show_time
 from infra.settings import default_dotenv, load_settings
+from infra.settings.stored import settings_before, settings_of
 from infra.trace.facts import Facts, Source
 from infra.venues.modes import read_run_name
 
@@ -45,7 +47,10 @@ def main(
     day: Annotated[
         str | None, typer.Option(help="UTC day, 2025-05-01; the newest by default.")
     ] = None,
-    settings: Annotated[Path | None, typer.Option(help="What differs from settings.yaml.")] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(help="What differs from settings.yaml; the run's own of that day by default."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Hold what a run did on a day against what the rules decide."""
@@ -53,9 +58,9 @@ def main(
     try:
         directory = run_dir or _VAR / read_run_name(mode)
         loaded = load_settings(settings, environ=os.environ, dotenv=default_dotenv())
-        found = parity_of(
-            directory / (loaded.database.file or "journal.sqlite"), loaded.trading_rules(), day
-        )
+        journal = directory / (loaded.database.file or "journal.sqlite")
+        given = None if settings is None else loaded.trading_rules()
+        found = parity_of(journal, given, day)
     except ConfigError as error:
         screen.print(str(error), style="red", highlight=False)
         raise typer.Exit(WRONG_USE) from None
@@ -67,22 +72,27 @@ def main(
     raise typer.Exit(DIFFERS if found.differences else ALIKE)
 
 
-def parity_of(journal: Path, rules: TradingRules, day: str | None) -> Parity:
+def parity_of(journal: Path, given: TradingRules | None, day: str | None) -> Parity:
     """Return how a day of a run compares.
 
+    Args:
+        journal: of the run.
+        given: the rules; None: those of the settings that the journal says held on that day.
+        day: as 2025-05-01; None: the newest.
+
     Raises:
-        ConfigError: there is no such journal or day.
+        ConfigError: there is no such journal or day, or it cannot be judged.
     """
-    facts = Facts(journal)
-    try:
+    with closing(Facts(journal)) as facts:
+        newest_ms = max((candle.close_time_ms for _, _, candle in facts.candles()), default=None)
+        if newest_ms is None:
+            raise ConfigError(f"{journal}: {_why_not_judged(facts)}")
+        day_ms = _day_ms(day) if day else (newest_ms - 1) // DAY_MS * DAY_MS
+        rules = given or _rules_of(facts, journal, day_ms + DAY_MS)
         record, rules = _record(facts, rules), _with_instruments(rules, facts)
-    finally:
-        facts.close()
-    if not record.candles or not record.states:
+    if not record.states:
         raise ConfigError(f"{journal}: holds no candles that a run has decided on")
     began_ms = record.states[0].t_ms
-    newest_ms = max(int(c.open_time_ms[-1]) + c.candle_ms for c in record.candles.values())
-    day_ms = _day_ms(day) if day else (newest_ms - 1) // DAY_MS * DAY_MS
     # Before its first state nothing was decided; a candle that ended by then is none of the run's.
     from_ms = max(day_ms, -(-began_ms // rules.strategy.candle_ms) * rules.strategy.candle_ms)
     until_ms = min(day_ms + DAY_MS, newest_ms)
@@ -90,6 +100,24 @@ def parity_of(journal: Path, rules: TradingRules, day: str | None) -> Parity:
         shown = f"{show_time(began_ms)} to {show_time(newest_ms)}"
         raise ConfigError(f"{journal}: nothing of the day {day}; it holds {shown}")
     return compare(record, rules, from_ms, until_ms)
+
+
+def _why_not_judged(facts: Facts) -> str:
+    if facts.mode() == "replay":
+        return (
+            "a replay's journal cannot be judged: it holds no candles, which its files have; "
+            "bin/backtest on the same files makes the same trades"
+        )
+    return "holds no candles that a run has decided on"
+
+
+def _rules_of(facts: Facts, journal: Path, until_ms: int) -> TradingRules:
+    """Return the rules of the settings that held at the end of a day."""
+    noted = facts.settings()
+    if noted is None:
+        raise ConfigError(f"{journal}: notes no settings; name the run's own by --settings")
+    held = settings_before(noted, facts.settings_changes(), until_ms)
+    return settings_of(held, str(journal)).trading_rules()
 
 
 def _day_ms(text: str) -> int:

@@ -244,7 +244,10 @@ class _Shadow:
         for report in reports:
             exited = self._exits.get((t_ms, report.asset))
             if report.strategy_exit or exited:
-                cause = self._why_late(report.asset, t_ms) or "unexplained"
+                cause = self._why_late(report.asset, t_ms)
+                if exited is None:
+                    cause = self._closed_otherwise(report.asset, t_ms) or cause
+                cause = cause or "unexplained"
                 self._note(t_ms, report.asset, report.strategy_exit, exited, cause, parity)
             self._judge_signal(report, decision, done, parity)
 
@@ -268,6 +271,24 @@ class _Shadow:
         if late:
             return late
         return "the close was not decided" if found is None else "unexplained"
+
+    def _closed_otherwise(self, asset: str, t_ms: int) -> str:
+        """Tell of a close across t that was asked for between closes; empty where there is none.
+
+        It was under way when the asset decided, so that its own exit found nothing left to do.
+        """
+        decides_ms = self._record.late_ms.get((asset, t_ms), 0)
+        decides_ms += t_ms + self._rules.approval.coordination_window_ms
+        for execution in self._record.executions:
+            asked_ms, reason = execution.decided_ms, execution.reason
+            if execution.asset != asset or reason is None or asked_ms is None:
+                continue
+            if asked_ms % self._candle_ms and asked_ms <= decides_ms and execution.ts_ms >= t_ms:
+                before_s = (t_ms - asked_ms) / 1000
+                when = f"{abs(before_s):.1f} s {'before' if before_s > 0 else 'after'} the close"
+                who = "the operator" if reason is ExitReason.OPERATOR else f"{reason}"
+                return f"it was being closed by {who}, asked for {when}"
+        return ""
 
     def _why_late(self, asset: str, t_ms: int) -> str:
         late_ms = self._record.late_ms.get((asset, t_ms), 0)

@@ -9,7 +9,8 @@ from pydantic import BaseModel, SecretStr
 _HIDDEN = "secret "
 _PRIVATE = frozenset({"telegram_channel_id", "telegram_admin_chat_id", "telegram_user_ids"})
 """No secrets, but nobody's business."""
-_ABSENT = "nothing"
+ABSENT = "nothing"
+"""In place of a value that one of the two has not."""
 
 
 def flat(settings: BaseModel, salt: str) -> dict[str, str]:
@@ -24,7 +25,7 @@ def differences(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str
     """Return what differs between two results of `flat` (of one salt), by key: was -> is now."""
     found = {}
     for key in sorted({*old, *new}):
-        was, is_now = old.get(key, _ABSENT), new.get(key, _ABSENT)
+        was, is_now = old.get(key, ABSENT), new.get(key, ABSENT)
         if was != is_now:
             other = "another secret" if was.startswith(_HIDDEN) else "a secret"
             found[key] = f"{_shown(was, 'a secret')} -> {_shown(is_now, other)}"
@@ -40,11 +41,16 @@ def differences_of_runs(
     """
     found = {}
     for key in sorted({*one, *other}):
-        values = (one.get(key, _ABSENT), other.get(key, _ABSENT))
+        values = (one.get(key, ABSENT), other.get(key, ABSENT))
         here, there = (_shown(value, "a secret") for value in values)
         if here != there:
             found[key] = (here, there)
     return found
+
+
+def is_hidden(text: str) -> bool:
+    """Tell whether a value stands for a secret."""
+    return text.startswith(_HIDDEN)
 
 
 def _shown(text: str, in_place_of_secret: str) -> str:

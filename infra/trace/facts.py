@@ -85,6 +85,16 @@ class Facts:
         row = next(iter(self._connection.execute(query)), None)
         return None if row is None else msgspec.json.decode(row["value"], type=dict[str, str])
 
+    def mode(self) -> str | None:
+        """Return whose facts these are; None where the run did not say."""
+        query = "SELECT value FROM meta WHERE key = 'mode'"
+        row = next(iter(self._connection.execute(query)), None)
+        return None if row is None else str(row["value"])
+
+    def settings_changes(self) -> list[tuple[int, str]]:
+        """Return when settings changed, and a line for each that did; oldest first."""
+        return [(row["ts_ms"], row["changes"]) for row in self._facts("settings_change")]
+
     def orders(self) -> list[StoredOrder]:
         """Return all orders, oldest first."""
         found = {

@@ -16,7 +16,7 @@ from bin.parity import ALIKE, DIFFERS, WRONG_USE
 from domain.market.instruments import DAY_MS
 from domain.operator.notices import NoticeRules
 from tests.command.test_sim_max import DAY, over_sockets, run, write_candles
-from tests.replay.runs import LIVELY, made_up_market
+from tests.replay.runs import LIVELY, lively_settings, made_up_market, replay
 
 DAYS = ("2025-04-01", "2025-04-02")
 
@@ -51,7 +51,8 @@ def changed(traded: Path, tmp_path: Path) -> Callable[[str], Path]:
             names = journal.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
             for (name,) in names.fetchall():
                 journal.execute(f"DROP TRIGGER {name}")
-            assert journal.execute(statement).rowcount == 1
+            for single in statement.split(";"):
+                assert journal.execute(single).rowcount == 1
             journal.commit()
         return tmp_path / "copy"
 
@@ -74,6 +75,12 @@ def test_each_day_of_a_live_run_was_decided_as_the_rules_do(traded: Path, day: s
 _FIRST_GRANT = "(SELECT MIN(fact_id) FROM decision_grant)"
 _REFUSAL = "fact_id = (SELECT MIN(fact_id) FROM decision_refusal)"
 _EXIT = "(SELECT MIN(fact_id) FROM intent WHERE reason = 'REGIME')"
+_BY_THE_OPERATOR = (
+    "UPDATE execution SET reason = 'OPERATOR', decided_ms = decided_ms - 2000 WHERE "
+    f"client_order_id = (SELECT client_order_id FROM intent WHERE fact_id = {_EXIT});"
+    "UPDATE intent SET purpose = 'oper', reason = 'OPERATOR', decided_ms = decided_ms - 2000 "
+    f"WHERE fact_id = {_EXIT}"
+)
 _STOPPED = "(SELECT MIN(fact_id) FROM execution WHERE client_order_id IS NULL AND kind = 'TRADE')"
 
 
@@ -94,8 +101,19 @@ _STOPPED = "(SELECT MIN(fact_id) FROM execution WHERE client_order_id IS NULL AN
             f"UPDATE execution SET reason = 'LIQUIDATION' WHERE fact_id = {_STOPPED}",
             "done was LIQUIDATION",
         ),
+        (
+            _BY_THE_OPERATOR,
+            "done was nothing: it was being closed by the operator, asked for 2.0 s before",
+        ),
     ],
-    ids=["another size", "no grant", "refused by the live system alone", "exit", "stop"],
+    ids=[
+        "another size",
+        "no grant",
+        "refused by the live system alone",
+        "exit",
+        "stop",
+        "operator",
+    ],
 )
 def test_what_was_not_done_as_the_rules_say_is_told_with_its_cause(
     traded: Path, changed: Callable[[str], Path], statement: str, words: str
@@ -104,6 +122,22 @@ def test_what_was_not_done_as_the_rules_say_is_told_with_its_cause(
 
     assert code == DIFFERS
     assert words in printed
+
+
+def test_without_settings_those_are_taken_that_the_run_noted(traded: Path) -> None:
+    done = run(traded, "--run-dir", traded / "sockets", "--day", DAYS[0], module="bin.parity")
+
+    assert done.returncode == ALIKE, done.stdout
+    assert ", 0 differ" in done.stdout
+
+
+def test_a_replay_says_why_it_cannot_be_judged(tmp_path: Path) -> None:
+    replay(lively_settings(tmp_path), made_up_market(4, 80), tmp_path / "replayed")
+
+    done = run(tmp_path, "--run-dir", tmp_path / "replayed", module="bin.parity")
+
+    assert done.returncode == WRONG_USE
+    assert "a replay's journal cannot be judged: it holds no candles" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,86 @@
+"""The settings that a run has noted in its journal, as settings again."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from domain.errors import ConfigError
+from infra.settings.comparison import ABSENT, flat, is_hidden
+from infra.settings.load import load_settings
+from infra.settings.sections.whole import Settings
+
+_PRIVATE = ("exchange.", "notifications.", "control.")
+"""Sections that hold secrets, of which no value is noted; no rule of trading is among them."""
+_STEP = re.compile(r"([^.\[\]]+)|\[([^\]]*)\]")
+_CHANGE = re.compile(r"(?P<key>\S+): (?P<was>.*?) -> (?P<now>.*)")
+
+
+def settings_before(
+    noted: Mapping[str, str], changes: Iterable[tuple[int, str]], t_ms: int
+) -> dict[str, str]:
+    """Return the settings that held before a time, by key.
+
+    Args:
+        noted: those that hold now, as `flat` has them.
+        changes: time and lines of each stored change, oldest first.
+        t_ms: the time.
+    """
+    found = dict(noted)
+    for changed_ms, lines in reversed(list(changes)):
+        if changed_ms < t_ms:
+            break
+        for change in map(_CHANGE.fullmatch, lines.splitlines()):
+            if change is None:
+                continue
+            if change["was"] == ABSENT:
+                found.pop(change["key"], None)
+            else:
+                found[change["key"]] = change["was"]
+    return found
+
+
+def settings_of(noted: Mapping[str, str], where: str) -> Settings:
+    """Return settings from what `flat` made of them; secrets, and their sections, are the defaults.
+
+    Args:
+        noted: text by key.
+        where: names the origin in the error.
+
+    Raises:
+        ConfigError: this version knows other settings.
+    """
+    default = flat(load_settings(None, environ={}, dotenv=None), "")
+    lists = ("portfolio.assets[", "instruments[")
+    values = {key: text for key, text in default.items() if not key.startswith(lists)}
+    values |= {key: text for key, text in noted.items() if not key.startswith(_PRIVATE)}
+    tree: dict[str, Any] = {}
+    for key, text in values.items():
+        if not is_hidden(text):
+            _put(tree, key, text)
+    assets = tree["portfolio"]["assets"]
+    tree["portfolio"]["assets"] = list(assets.values())
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        first = ".".join(map(str, error.errors(include_url=False)[0]["loc"]))
+        raise ConfigError(
+            f"{where}: the settings noted there are of another version ({first}); name the run's "
+            "own by --settings"
+        ) from None
+
+
+def _put(tree: dict[str, Any], key: str, text: str) -> None:
+    *above, last = [name or item for name, item in _STEP.findall(key)]
+    for step in above:
+        tree = tree.setdefault(step, {})
+    tree[last] = _plain(text)
+
+
+def _plain(text: str) -> Any:
+    if text == "null":
+        return None
+    if text.startswith("[") and text.endswith("]"):
+        return [item for item in text[1:-1].split(", ") if item]
+    return text

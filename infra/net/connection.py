@@ -205,7 +205,9 @@ class Connection:
             self._may_ask = True
             self._subscriptions.ask()
             return
-        error = AccessDeniedError(f"the venue refused our login: {message.get('ret_msg')!r}")
+        # A login is refused under either name.
+        reason = message.get("ret_msg") or message.get("retMsg")
+        error = AccessDeniedError(f"the venue refused our login: {reason!r}")
         is_news = self._tally.denied is None
         self._tally.denied = self._end = error
         if is_news:

@@ -514,6 +514,16 @@ def test_a_login_is_signed_as_the_venue_wants_it():
     ]
 
 
+@pytest.mark.parametrize("name", ["ret_msg", "retMsg"])
+def test_the_reason_of_a_refused_login_is_told_under_either_name(rig: Rig, name: str) -> None:
+    refusal = {"success": False, name: "Request expired", "op": "auth", "conn_id": "c"}
+    rig.server.answers["auth"] = lambda client, _: client.send(refusal)
+
+    rig.stream("order", auth=lambda: ["key", 1, "sign"])
+
+    assert "Request expired" in str(rig.ear.expect("denied")[2])
+
+
 def test_a_refused_login_is_reported_once_and_tried_again_signed_anew(rig):
     logins = iter(range(100))
     rig.server.answers["auth"] = rig.server.deny_auth

@@ -76,6 +76,8 @@ class VenueOrder:
     """Stop, StopLoss, TakeProfit, TrailingStop, PartialStopLoss or PartialTakeProfit."""
     create_type: str = "CreateByUser"
     position_idx: int = 0
+    parent_link_id: str = ""
+    """Of the order that brought this stop."""
     slippage_type: str = ""
     slippage_tolerance: Decimal | None = None
     """In ticks (TickSize) or percent (Percent) from the best price."""

@@ -30,6 +30,30 @@ EXTRA = {
     "time": "the same",
     "result.reasons": "only the failure has an example",
     "data.usdIndexPrice": "spot only",
+    **dict.fromkeys(
+        (
+            "result.list[].parentOrderLinkId",
+            "result.list[].marketUnit",
+            "result.list[].execFeeV2",
+            "result.list[].openTime",
+            "result.list[].mmrSysUpdatedTime",
+            "result.list[].singleOpenInterest",
+            "result.list[].singleOpenInterestValue",
+            "result.list[].coin[].colRes",
+            "data[].parentOrderLinkId",
+            "data[].marketUnit",
+            "data[].isLeverage",
+            "data[].slippageTolerance",
+            "data[].slippageToleranceType",
+            "data[].openTime",
+            "data[].netDeltaRatio",
+            "data[].coin[].colRes",
+            "data[].RPI",
+            "data.singleOpenInterest",
+            "data.singleOpenInterestValue",
+        ),
+        "in the tables of the documentation, or seen on the wire; the examples are older",
+    ),
 }
 OTHER_COIN = {"result.list[].cumFeeDetail.MNT", "data[].cumFeeDetail.MNT"}
 
@@ -216,9 +240,47 @@ def test_numbers_in_results_are_strings(talk: dict) -> None:
         *("positionIdx", "riskId", "adlRankIndicator", "autoAddMargin", "triggerDirection"),
         *("seq", "smpGroup", "fundingInterval", "symbolId", "tradeMode", "unifiedMarginStatus"),
         *("timeWindow", "ts", "u", "cts", "readOnly", "type", "deadlineDay", "unified", "uta"),
-        *("userID", "inviterID", "affiliateID"),
+        *("userID", "inviterID", "affiliateID", "openTime"),
     }
 
     for name, answer in talk["rest"].items():
         for path, kind in paths(answer["result"]).items():
             assert kind != "number" or path.rpartition(".")[2] in integers, (name, path)
+
+
+def test_fields_that_the_examples_lack_are_there_as_they_were_seen(client: Client) -> None:
+    stream = Listener(client, "/v5/private", "order", "position")
+    client.short(orderLinkId="parent")
+
+    stop = stream.rows("order", lambda row: row["stopOrderType"] == "StopLoss")
+    position = stream.rows("position")
+    row, entry = client.position(), client.done("parent")
+    stream.close()
+
+    assert stop["parentOrderLinkId"] == "parent"
+    assert (stop["slLimitPrice"], stop["tpLimitPrice"], stop["slippageTolerance"]) == ("0",) * 3
+    assert (stop["isLeverage"], stop["marketUnit"], entry["parentOrderLinkId"]) == ("",) * 3
+    assert row["openTime"] == position["openTime"] == int(row["createdTime"])
+    assert position["netDeltaRatio"] == "0"
+    ticker = client.public("/v5/market/tickers", category="linear", symbol=BTC)
+    (found,) = ticker["result"]["list"]
+    assert float(found["singleOpenInterest"]) * 2 == float(found["openInterest"])
+
+
+def test_an_order_without_stops_has_no_mode_of_them(client: Client) -> None:
+    stream = Listener(client, "/v5/private", "order")
+    client.order("Sell", "0.01")
+
+    assert stream.rows("order")["tpslMode"] == "UNKNOWN"
+    stream.close()
+
+
+def test_a_last_page_has_a_cursor_and_an_empty_one_has_none(client: Client) -> None:
+    client.order("Sell", "0.01", orderLinkId="o")
+    client.done("o")
+
+    last = client.get("/v5/order/history", symbol=BTC, limit=1)["result"]
+    beyond = client.get("/v5/order/history", symbol=BTC, cursor=last["nextPageCursor"])["result"]
+
+    assert (len(last["list"]), bool(last["nextPageCursor"])) == (1, True)
+    assert (beyond["list"], beyond["nextPageCursor"]) == ([], "")

@@ -21,7 +21,7 @@ def page(
     seq: Callable[[Row], int],
     shape: Callable[[Row], dict[str, Any]],
 ) -> dict[str, Any]:
-    """Return one page and the cursor of the next; an empty cursor after the last.
+    """Return one page and the cursor of the next; the last page has one too, an empty one none.
 
     Args:
         rows: oldest first.
@@ -37,8 +37,7 @@ def page(
     before = _before(params.text("cursor"))
     newest = [row for row in reversed(rows) if before is None or seq(row) < before]
     shown = newest[:count]
-    is_last = len(newest) <= count
-    cursor = "" if is_last else quote(f"page_token={seq(shown[-1])}&", safe="")
+    cursor = quote(f"page_token={seq(shown[-1])}&", safe="") if shown else ""
     return {
         "list": [shape(row) for row in shown],
         "nextPageCursor": cursor,

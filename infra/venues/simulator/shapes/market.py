@@ -92,6 +92,7 @@ def trade_push(symbol: str, trade: Trade) -> Json:
         "L": "PlusTick" if trade.is_buy else "MinusTick",
         "i": trade_id(symbol, trade),
         "BT": False,
+        "RPI": False,
         "seq": trade.number,
     }
 

@@ -13,12 +13,14 @@ def order_row(order: VenueOrder) -> Json:
     return {
         "orderId": order.order_id,
         "orderLinkId": order.link_id,
+        "parentOrderLinkId": order.parent_link_id,
         "blockTradeId": "",
         "symbol": order.symbol,
         "price": text(order.price),
         "qty": text(order.qty),
         "side": side_word(order.side),
         "isLeverage": "",
+        "marketUnit": "",
         "positionIdx": order.position_idx,
         "orderStatus": order.shown_status.value,
         "createType": order.create_type,
@@ -72,10 +74,12 @@ def _tpsl_mode(order: VenueOrder) -> str:
 def order_push(order: VenueOrder) -> Json:
     """Return an order as the stream shows it."""
     row = order_row(order)
-    for absent in ("slippageToleranceType", "slippageTolerance", "extraFees", "isLeverage"):
-        del row[absent]
+    del row["extraFees"]
+    for name in ("slippageTolerance", "tpLimitPrice", "slLimitPrice"):
+        row[name] = row[name] or "0"
     return {
         **row,
+        "tpslMode": row["tpslMode"] or "UNKNOWN",
         "category": "linear",
         "closedPnl": money(order.closed_pnl),
         "feeCurrency": "USDT" if order.fee else "",
@@ -115,17 +119,20 @@ def execution_row(execution: VenueExecution) -> Json:
         "execQty": text(booked.qty),
         "closedSize": "" if is_funding else text(execution.closed_qty),
         "extraFees": "",
+        "execFeeV2": "",
+        "marketUnit": "",
         "seq": execution.seq,
     }
 
 
 def execution_push(execution: VenueExecution, pnl: Decimal) -> Json:
     """Return an execution as the stream shows it."""
+    row = execution_row(execution)
+    del row["execFeeV2"]
     return {
-        **execution_row(execution),
+        **row,
         "category": "linear",
         "isLeverage": "0",
-        "marketUnit": "",
         "execPnl": money(pnl),
         "extraFees": [],
     }

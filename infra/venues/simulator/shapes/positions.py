@@ -42,8 +42,10 @@ def position_row(view: PositionView) -> Json:
         "seq": view.seq or -1,
         "isReduceOnly": False,
         "mmrSysUpdateTime": "",
+        "mmrSysUpdatedTime": "",
         "leverageSysUpdatedTime": "",
         "sessionAvgPrice": "",
+        "openTime": 0 if is_flat else view.opened_ms,
         "createdTime": str(view.opened_ms),
         "updatedTime": str(view.updated_ms),
     }
@@ -53,7 +55,7 @@ def position_push(view: PositionView) -> Json:
     """Return a position as the stream shows it: other names, and 0 where REST has nothing."""
     row = position_row(view)
     row["entryPrice"] = row.pop("avgPrice")
-    row["mmrSysUpdatedTime"] = row.pop("mmrSysUpdateTime")
+    del row["mmrSysUpdateTime"]
     for name in ("positionValue", "breakEvenPrice", "unrealisedPnl", "takeProfit", "stopLoss"):
         row[name] = row[name] or "0"
-    return {**row, "category": "linear", "sessionAvgPrice": "0"}
+    return {**row, "category": "linear", "sessionAvgPrice": "0", "netDeltaRatio": "0"}

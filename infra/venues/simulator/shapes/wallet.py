@@ -55,6 +55,7 @@ def wallet_row(venue: Venue) -> Json:
                 "marginCollateral": True,
                 "coin": "USDT",
                 "spotBorrow": "0",
+                "colRes": "0",
             }
         ],
     }

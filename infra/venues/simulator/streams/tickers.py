@@ -93,6 +93,8 @@ class Tickers:
             "indexPrice": text(mark),
             "openInterest": text(interest),
             "openInterestValue": text(round(interest * mark, 2)),
+            "singleOpenInterest": text(interest / 2),
+            "singleOpenInterestValue": text(round(interest * mark / 2, 2)),
             "turnover24h": text(round(turnover, 4)),
             "volume24h": text(volume),
             "fundingIntervalHour": str(interval_ms // 3_600_000),

@@ -99,8 +99,9 @@ class Bookings:
         if has_levels and after.side is order.side and order.tpsl_mode == "Partial":
             self._protection.add_partial(key, _stops_of(order))
         elif has_levels and after.side is order.side:
-            self._protection.set(key, "StopLoss", order.stop_loss, order.sl_trigger_by)
-            self._protection.set(key, "TakeProfit", order.take_profit, order.tp_trigger_by)
+            parent, protection = order.link_id, self._protection
+            protection.set(key, "StopLoss", order.stop_loss, order.sl_trigger_by, parent)
+            protection.set(key, "TakeProfit", order.take_profit, order.tp_trigger_by, parent)
         self._protection.follow(key)
 
     def _note(
@@ -140,6 +141,7 @@ class Bookings:
 def _stops_of(order: VenueOrder) -> PartialStops:
     return PartialStops(
         qty=order.filled_qty,
+        parent_link_id=order.link_id,
         stop_loss=order.stop_loss,
         take_profit=order.take_profit,
         sl_trigger_by=order.sl_trigger_by,

@@ -48,7 +48,9 @@ class Protection:
         order = self._pairs.get(key, {}).get("TrailingStop")
         return ZERO if order is None else order.trailing_distance or ZERO
 
-    def set(self, key: str, kind: str, level: Decimal | None, trigger_by: str) -> None:
+    def set(
+        self, key: str, kind: str, level: Decimal | None, trigger_by: str, parent: str = ""
+    ) -> None:
         """Create, move or (0) remove one of the position's stops; None leaves it."""
         position = self._account.engine.positions[key]
         pair = self._pairs.setdefault(key, {})
@@ -75,6 +77,7 @@ class Protection:
             trigger_by=trigger_by,
             trigger_direction=_RISE if is_short == (kind == "StopLoss") else _FALL,
         )
+        order.parent_link_id = parent
         pair[kind] = order
         self._ledger.rest(order, Status.UNTRIGGERED)
 
@@ -121,6 +124,7 @@ class Protection:
         if len(made) > 1:
             made[0].oco_id, made[1].oco_id = made[1].order_id, made[0].order_id
         for order in made:
+            order.parent_link_id = wanted.parent_link_id
             self._ledger.rest(order, Status.UNTRIGGERED)
 
     def _partial(

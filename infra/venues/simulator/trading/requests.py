@@ -86,3 +86,5 @@ class PartialStops:
     tp_trigger_by: str
     sl_limit_price: Decimal | None
     tp_limit_price: Decimal | None
+    parent_link_id: str = ""
+    """Of the order that brought them."""

@@ -500,3 +500,10 @@ class CooldownEnded(Message):
     asset: str | None
     """None for the portfolio's."""
     end_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutageDue(Message):
+    """Timer, from the notifier to itself: it is time to tell of what is lost, or back."""
+
+    what: str

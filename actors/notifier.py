@@ -1,7 +1,7 @@
 """The actor that tells people: puts facts and events into words and stores them for the channels.
 
 Receives: every event a person should hear of; StateTold from the assets and the portfolio;
-ReportDue, CooldownEnded from its own timers; Restarted, GivenUp.
+ReportDue, CooldownEnded, OutageDue from its own timers; Restarted, GivenUp.
 Publishes: StateWanted to the assets and the portfolio. No channel can delay trading: nobody waits
 for this actor, and it waits for no channel.
 Owns: the words, their limits on repetition, the reports.
@@ -23,6 +23,7 @@ from actors.messages import (
     GivenUp,
     LossStreakReached,
     Message,
+    OutageDue,
     PositionDiffers,
     PositionOpened,
     PositionUnprotected,
@@ -39,6 +40,7 @@ from actors.messages import (
 )
 from actors.names import PORTFOLIO, asset_name
 from actors.news import Newsreader
+from actors.outages import GATHER_MS, Outage
 from actors.ports import Clock, Journals, Outboxes, Timer
 from actors.wording import figures, market, reports, risk, system
 from actors.wording.system import RunInfo
@@ -77,6 +79,7 @@ class NotifierActor(SupervisedActor):
         journals: Journals,
         outboxes: Outboxes,
         patience_ms: int = MINUTE_MS,
+        gather_ms: int = GATHER_MS,
     ) -> None:
         """Take over `notifier`.
 
@@ -88,6 +91,7 @@ class NotifierActor(SupervisedActor):
             journals: where the facts are.
             outboxes: where the words go.
             patience_ms: how long a report waits for the actors' answers.
+            gather_ms: how long a lost connection waits for those of other assets.
         """
         super().__init__(incarnation)
         self._rules = rules
@@ -96,6 +100,9 @@ class NotifierActor(SupervisedActor):
         self._journals = journals
         self._outboxes = outboxes
         self._patience_ms = patience_ms
+        self._gather_ms = gather_ms
+        self._outages: dict[str, Outage] = {}
+        """By what is lost."""
         self._portfolio: PortfolioSnapshot | None = None
         self._assets: dict[str, AssetSnapshot] = {}
         self._deadline_ms: int | None = None
@@ -163,10 +170,14 @@ class NotifierActor(SupervisedActor):
                 self._on_restarted(address, message)
             case GivenUp():
                 self._say_given_up(message)
-            case ConnectionLost():
-                self._say(system.connection_lost(message, self.now_ms))
-            case ConnectionRestored():
-                self._say(system.connection_restored(message, self.now_ms))
+            case ConnectionLost(what=what):
+                self._outage(what).lose(message, self.now_ms)
+                self._expect_outage(what)
+            case ConnectionRestored(what=what):
+                self._outage(what).restore(message, self.now_ms)
+                self._expect_outage(what)
+            case OutageDue(what=what):
+                self._on_outage_due(what)
             case SystemChanged():
                 self._on_system_changed(message)
             case SystemStopping(why=why):
@@ -178,6 +189,21 @@ class NotifierActor(SupervisedActor):
                 self._on_due()
             case _:
                 self.refuse(message)
+
+    def _outage(self, what: str) -> Outage:
+        return self._outages.setdefault(what, Outage(gather_ms=self._gather_ms))
+
+    def _expect_outage(self, what: str) -> None:
+        due_ms = self._outage(what).due_ms
+        if due_ms is not None:
+            self._remind(f"outage/{what}", due_ms, OutageDue(what=what))
+
+    def _on_outage_due(self, what: str) -> None:
+        minutes = self._post.notice_rules().alert_cooldown_minutes
+        for notice in self._outage(what).tell(self.now_ms, minutes):
+            # An outage keeps its own distances.
+            self._post.put(notice)
+        self._expect_outage(what)
 
     def _on_cooldown_ended(self, asset: str | None, end_ms: int) -> None:
         rest = None if asset is None else self._news.ledger.cooldowns[asset]

@@ -1,6 +1,6 @@
 """Words of the system itself: actors, connections, start and stop."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -32,6 +32,8 @@ class RunInfo:
 START, STOP = "start", "stop"
 START_AND_STOP = (START, STOP)
 _RESTARTED = "restarted "
+_ASSETS = 6
+"""That a title names."""
 _CHANGES = 20
 """Changed settings that a notice names."""
 
@@ -105,33 +107,51 @@ def given_up_cause(address: str) -> str:
     return f"given up {address}"
 
 
-def connection_lost(message: ConnectionLost, t_ms: int) -> Notice:
-    """Return the notice that nothing comes from outside any more."""
+def connection_lost(lost: Sequence[ConnectionLost], lasting_ms: int | None, t_ms: int) -> Notice:
+    """Return the notice that nothing comes from outside any more.
+
+    Args:
+        lost: by assets of one kind of connection, at least one.
+        lasting_ms: since when, where people know of it already; None: it is news.
+        t_ms: the present.
+    """
+    what, cause = lost[0].what, say.words(lost[0].detail) or "not known"
+    state = "lost" if lasting_ms is None else "still lost"
     lines = [
-        f"🔌 {message.asset}: {message.what} lost",
-        f"Cause: {say.words(message.detail) or 'not known'}",
+        f"🔌 {_assets(each.asset for each in lost)}: {what} {state}",
+        *([] if lasting_ms is None else [f"For {say.duration(lasting_ms)} now"]),
+        f"Cause: {cause}",
         "It is connected again without your help.",
         say.utc(t_ms),
     ]
-    return _connection(message.asset, f"{message.what} lost", t_ms, lines)
+    return _connection([each.asset for each in lost], f"{what} lost", t_ms, lines)
 
 
-def connection_restored(message: ConnectionRestored, t_ms: int) -> Notice:
-    """Return the notice that it comes again."""
+def connection_restored(back: Sequence[ConnectionRestored], t_ms: int) -> Notice:
+    """Return the notice that it comes again, for assets of one kind of connection."""
+    what, down_ms = back[0].what, max(each.down_ms for each in back)
+    candles = [each.candles for each in back if each.candles is not None]
     lines = [
-        f"🔌 {message.asset}: {message.what} is back",
-        f"It was lost for {say.duration(message.down_ms)}",
-        *([] if message.candles is None else [f"Candles fetched: {message.candles}"]),
+        f"🔌 {_assets(each.asset for each in back)}: {what} is back",
+        f"It was lost for {say.duration(down_ms)}",
+        *([f"Candles fetched: {sum(candles)}"] if candles else []),
         say.utc(t_ms),
     ]
-    return _connection(message.asset, f"{message.what} back", t_ms, lines)
+    return _connection([each.asset for each in back], f"{what} back", t_ms, lines)
 
 
-def _connection(asset: str, cause: str, t_ms: int, lines: list[str]) -> Notice:
+def _assets(found: Iterable[str]) -> str:
+    names = sorted(found)
+    more = len(names) - _ASSETS
+    return ", ".join(names[:_ASSETS]) + (f" and {more} more" if more > 0 else "")
+
+
+def _connection(assets: Sequence[str], cause: str, t_ms: int, lines: list[str]) -> Notice:
+    names = ",".join(sorted(assets))
     return Notice(
-        key=f"connection/{asset}/{cause}/{t_ms}",
+        key=f"connection/{names}/{cause}/{t_ms}",
         kind=NoticeKind.CONNECTION,
-        asset=asset,
+        asset=assets[0] if len(assets) == 1 else None,
         cause=cause,
         t_ms=t_ms,
         text="\n".join(lines),

@@ -16,6 +16,7 @@ from actors.core.supervisor import ChildStatus, RestartPolicy, Supervisor
 from actors.core.system import ActorCrashedError, ActorSystem, DeadLetterError, Probe
 from actors.messages import Describe, Noted, ReportDue, SystemChanged, SystemStopping
 from actors.names import NOTIFIER, PORTFOLIO, asset_name, execution_name
+from actors.outages import GATHER_MS
 from actors.ports import Clock, Exchange, Feed, Wallet
 from actors.rerunning import Codec
 from actors.trace_types import ACTORS, PORTS, VALUES, messages
@@ -383,7 +384,10 @@ def build_live(
         system=system,
         supervisor=supervisor,
         **_notices(settings, ports, system, supervisor, mode, venue.rest_url),
-        patience={"patience_ms": int(_PATIENCE_S * 1000 * venue.speed)},
+        patience={
+            "patience_ms": int(_PATIENCE_S * 1000 * venue.speed),
+            "gather_ms": int(GATHER_MS * venue.speed),
+        },
         recorder=recorder,
         asking={
             "ask_again_ms": int(_ASK_AGAIN_S * 1000 * venue.speed),

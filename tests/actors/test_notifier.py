@@ -14,6 +14,7 @@ from actors.core.supervisor import ChildSpec, RestartPolicy, Supervisor
 from actors.core.system import ActorSystem, Moment
 from actors.messages import (
     ConnectionLost,
+    ConnectionRestored,
     EntryDenied,
     GivenUp,
     LossStreakReached,
@@ -601,3 +602,91 @@ def test_who_commands_by_telegram_has_the_answer_and_no_notice_of_it(
             ).fetchall()
 
     assert [row[0] for row in rows] == places
+
+
+ASSETS = ("BTC", "ETH", "SOL")
+
+
+def lost(asset: str) -> ConnectionLost:
+    return ConnectionLost(asset=asset, what="feed", detail="closed")
+
+
+def back(asset: str, down_ms: int) -> ConnectionRestored:
+    return ConnectionRestored(asset=asset, what="feed", down_ms=down_ms, candles=1)
+
+
+def heads(room: Newsroom) -> list[str]:
+    return [text.splitlines()[0] for text in room.notices("connection")]
+
+
+def test_assets_lost_and_back_within_seconds_are_one_message_each(room: Newsroom) -> None:
+    for place, asset in enumerate(ASSETS):
+        room.wait(T_MS + place * 1000)
+        room.tell(lost(asset))
+    room.wait(T_MS + 2 * MINUTE_MS)
+    for asset in ASSETS:
+        room.tell(back(asset, 2 * MINUTE_MS))
+    room.wait(T_MS + HOUR_MS)
+
+    assert room.notices("connection") == [
+        (
+            "🔌 BTC, ETH, SOL: feed lost\nCause: closed\n"
+            "It is connected again without your help.\n2025-04-16 11:25 UTC"
+        ),
+        (
+            "🔌 BTC, ETH, SOL: feed is back\nIt was lost for 2m\n"
+            "Candles fetched: 3\n2025-04-16 11:27 UTC"
+        ),
+    ]
+
+
+def test_an_outage_that_comes_and_goes_is_told_ever_more_seldom(room: Newsroom) -> None:
+    for second in range(0, 7200, 20):
+        room.wait(T_MS + second * 1000)
+        room.tell(*map(lost, ASSETS))
+        room.wait(T_MS + (second + 10) * 1000)
+        room.tell(*(back(asset, 10_000) for asset in ASSETS))
+    room.wait(T_MS + 3 * HOUR_MS)
+
+    assert 2 <= len(heads(room)) <= 8
+    assert heads(room)[-1] == "🔌 BTC, ETH, SOL: feed is back"
+
+
+def test_an_outage_that_goes_on_is_told_at_growing_distances(room: Newsroom) -> None:
+    room.tell(*map(lost, ASSETS))
+    room.wait(T_MS + DAY_MS)
+
+    told = [text.splitlines() for text in room.notices("connection")]
+    assert [lines[0] for lines in told] == [
+        "🔌 BTC, ETH, SOL: feed lost",
+        *["🔌 BTC, ETH, SOL: feed still lost"] * 4,
+    ]
+    assert [lines[1] for lines in told[1:]] == [
+        "For 15m now",
+        "For 1h 15m now",
+        "For 5h 15m now",
+        "For 21h 15m now",
+    ]
+
+
+def test_a_loss_that_is_over_before_it_is_told_is_not_told(room: Newsroom) -> None:
+    room.tell(lost("BTC"), back("BTC", 1000))
+    room.wait(T_MS + HOUR_MS)
+
+    assert room.notices("connection") == []
+
+
+def test_a_return_is_told_by_a_life_that_never_heard_of_the_loss(room: Newsroom) -> None:
+    room.tell(back("BTC", HOUR_MS))
+    room.wait(T_MS + MINUTE_MS)
+
+    assert heads(room) == ["🔌 BTC: feed is back"]
+
+
+def test_another_asset_that_is_lost_later_is_told_at_once(room: Newsroom) -> None:
+    room.tell(lost("BTC"))
+    room.wait(T_MS + MINUTE_MS)
+    room.tell(lost("ETH"))
+    room.wait(T_MS + 2 * MINUTE_MS)
+
+    assert heads(room) == ["🔌 BTC: feed lost", "🔌 BTC, ETH: feed lost"]

@@ -371,7 +371,9 @@ You can: restart it, or the system.
 2025-04-16 11:25 UTC""",
     ),
     "connection lost": (
-        system.connection_lost(ConnectionLost(asset="BTC", what="feed", detail="closed"), T_MS),
+        system.connection_lost(
+            [ConnectionLost(asset="BTC", what="feed", detail="closed")], None, T_MS
+        ),
         """
 🔌 BTC: feed lost
 Cause: closed
@@ -380,7 +382,7 @@ It is connected again without your help.
     ),
     "connection back": (
         system.connection_restored(
-            ConnectionRestored(asset="BTC", what="feed", down_ms=1_020_000, candles=3), T_MS
+            [ConnectionRestored(asset="BTC", what="feed", down_ms=1_020_000, candles=3)], T_MS
         ),
         """
 🔌 BTC: feed is back

@@ -8,9 +8,8 @@ import typer
 from bin.bootstrap.live import GAVE_UP, LiveOptions, run_live
 from bin.bootstrap.replay import WRONG_USE, ReplayOptions, run_replay
 from bin.command import start
-from domain.errors import BadDataError, ConfigError
+from domain.errors import BadDataError, ConfigError, JournalError
 from infra.operator.terminal.screen import Screen
-from infra.store.journal import JournalBusyError
 from infra.venues.modes import Mode, read_mode
 
 
@@ -94,7 +93,7 @@ def main(
     except (ConfigError, BadDataError) as error:
         screen.print(str(error), style="red", highlight=False, soft_wrap=True)
         code = WRONG_USE
-    except JournalBusyError as error:
+    except JournalError as error:
         # The same start may do in a while, and a service manager tries it.
         screen.print(str(error), style="red", highlight=False, soft_wrap=True)
         code = GAVE_UP

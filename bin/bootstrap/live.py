@@ -22,7 +22,7 @@ from bin.bootstrap.run import Run, build_live, start_run_logging
 from bin.bootstrap.run_files import RunDirectory
 from bin.bootstrap.session_view import SessionView
 from bin.bootstrap.start_wait import StartWaitRoom
-from domain.errors import ConfigError, UnavailableError
+from domain.errors import ConfigError, JournalError, UnavailableError
 from infra.drills.process import read_process_drills
 from infra.operator.control.tally import Tally
 from infra.operator.health.view import health_figures
@@ -212,7 +212,10 @@ def _reload(run: Run, health: Health, settings: Settings, file: Path | None) -> 
     """Note the settings that hold from the start on, and return what changes them later."""
     now_ms, record = run.ports.clock.now_ms, SettingsRecord(run.ports.journals)
     origin = run.note("settings", "read at the start", "roof")
-    record.note(settings, "at the start", now_ms(), lambda: origin)
+    try:
+        record.note(settings, "at the start", now_ms(), lambda: origin)
+    except JournalError as error:
+        logger.warning("whether settings were changed is noted at the next start: {}", error)
 
     def apply(changed: Settings) -> None:
         set_level(changed.logging.level)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -25,7 +26,13 @@ from actors.wording.system import RunInfo
 from bin.bootstrap.children import Parts, child_specs
 from bin.bootstrap.drills import Drills
 from bin.bootstrap.outdated import halt_if_outdated
-from bin.bootstrap.run_files import claim_journals, open_fresh_journals, record_assets
+from bin.bootstrap.run_files import (
+    claim_journals,
+    demand_room,
+    open_fresh_journals,
+    record_assets,
+)
+from domain.errors import JournalError
 from domain.market.candles import CandleSeries
 from domain.market.instruments import DAY_MS
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
@@ -202,6 +209,7 @@ class Run:
         if self.recorder is not None:
             self.recorder.close()
         self.channels.close(timeout_s * _LAST_WORDS_SHARE)
+        self.ports.journals.reserve.close()
 
     def restarts(self) -> dict[str, int]:
         """Return how often each actor was restarted."""
@@ -326,12 +334,14 @@ def build_live(
     rng = Random()  # noqa: S311 (jitter)
     rules = settings.trading_rules()
     file = directory / (settings.database.file or "journal.sqlite")
+    reserve = Reserve(file.with_suffix(".reserve"))
+    reserve.make_room()
     journals = _drilled(
         SqliteJournals(
             file,
             lambda: market.clock.now_ms(),  # noqa: PLW0108 (made below)
             busy_timeout_ms=settings.database.busy_timeout_ms,
-            reserve=Reserve(file.with_suffix(".reserve")),
+            reserve=reserve,
         ),
         killer,
         process_drills.make_broken_database(),
@@ -354,12 +364,17 @@ def build_live(
     ask(market.measure_clock)
     with journals.connected():
         facts_until_ms = journals.records().newest_recorded_ms()
-        claim_journals(journals, file, mode)
+        refused = claim_journals(journals, file, mode)
         journals.check(file)
     listed = ask(lambda: connection.account.prepare(rules))
-    with journals.connected():
-        record_assets(journals, listed)
     exchange = connection.account.exchange
+    if refused is None and not reserve.is_allocated:
+        refused = "no space for the reserve"
+    if refused is not None:
+        held = ask(lambda: tuple(_open_assets(exchange, listed)))
+        demand_room(journals, file, refused, held)
+    with suppress(*([] if refused is None else [JournalError])), journals.connected():
+        record_assets(journals, listed)
     with journals.connected():
         is_new = not journals.has_samples()
     unknown = ask(lambda: tuple(_open_assets(exchange, listed))) if is_new else ()

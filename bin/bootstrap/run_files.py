@@ -1,13 +1,18 @@
 """A run's directory and the journal in it: whose they are, and for how long."""
 
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterable
 from pathlib import Path
+
+import peewee
+from loguru import logger
 
 from domain.errors import ConfigError
 from domain.rules import TradingRules
+from infra.operator.panic_file import FILE as PANIC_FILE
 from infra.process.locks import RUN_LOCK, FileLock
 from infra.settings import Settings
-from infra.store.journal import SqliteJournals
+from infra.store.journal import JournalFullError, SqliteJournals
 from infra.store.settings_record import SettingsRecord
 from infra.trace.recording import forget_traces
 
@@ -69,11 +74,48 @@ def record_assets(journals: SqliteJournals, rules: TradingRules) -> None:
         roof.record_asset(asset)
 
 
-def claim_journals(journals: SqliteJournals, file: Path, mode: str) -> None:
-    """Make a journal a mode's own, for ever."""
+def claim_journals(journals: SqliteJournals, file: Path, mode: str) -> str | None:
+    """Make a journal a mode's own, for ever; while connected.
+
+    Returns:
+        Why nothing more can be stored in one that is its own already; None: it can.
+    """
     known = journals.read_meta("mode")
     if known not in (None, mode):
         raise ConfigError(
             f"{file}: holds the facts of mode {known}, not of {mode}; choose another --run-dir"
         )
-    journals.write_meta("mode", mode)
+    try:
+        journals.write_meta("mode", mode)
+    except (peewee.OperationalError, sqlite3.OperationalError) as error:
+        if known is None:
+            raise
+        return str(error)
+    return None
+
+
+def demand_room(journals: SqliteJournals, file: Path, why: str, held: Iterable[str]) -> None:
+    """Let a start without room on the disk go on only where something is to be protected.
+
+    It opens nothing then: no grant and no entry can be stored, and none is allowed while the
+    reserve lacks its space.
+
+    Args:
+        journals: of the run.
+        file: their database.
+        why: it has no room.
+        held: what is open at the exchange.
+
+    Raises:
+        JournalFullError: nothing is.
+    """
+    protects = [
+        *(["records in the reserve"] if journals.reserve.records() else []),
+        *([PANIC_FILE] if (file.parent / PANIC_FILE).exists() else []),
+        *held,
+    ]
+    if not protects:
+        raise JournalFullError(
+            f"{file}: the disk has no room ({why}), and nothing is open; make room, start again"
+        )
+    logger.warning("no room on the disk ({}): opens nothing, protects {}", why, protects)

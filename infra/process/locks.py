@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from domain.errors import ConfigError
@@ -39,8 +40,9 @@ class FileLock:
         except OSError:
             os.close(self._file)
             raise
-        os.ftruncate(self._file, 0)
-        os.write(self._file, f"{os.getpid()}\n".encode())
+        with suppress(OSError):  # for people: on a full disk it may fail
+            os.ftruncate(self._file, 0)
+            os.write(self._file, f"{os.getpid()}\n".encode())
 
     def release(self) -> None:
         """Let another process take it; once."""

@@ -80,6 +80,10 @@ QUICK_MS, QUICK_TURN_MS = 100, 1_000
 """How long a database, and another thread's turn, are waited for after a refusal."""
 
 
+class JournalFullError(JournalError):
+    """The disk has no room for a start."""
+
+
 class JournalBusyError(JournalError):
     """Another program holds the database for longer than we wait; it may be free in a while."""
 
@@ -105,6 +109,7 @@ class SqliteJournals:
 
         Raises:
             JournalBusyError: another program holds it.
+            JournalFullError: the disk has no room for what opening it needs.
             ConfigError: it cannot be used, or a newer program made it.
         """
         self._file = file
@@ -129,10 +134,11 @@ class SqliteJournals:
                 "busy_timeout": busy_timeout_ms,
             },
         )
+        self._kept_open = None if self.reserve.is_allocated else _kept_open(file)
         try:
             with self.connected():
                 schema.migrate(self._database, str(file))
-        except JournalBusyError:
+        except (JournalBusyError, JournalFullError):
             raise
         except (JournalError, peewee.DatabaseError, sqlite3.DatabaseError) as error:
             cause = error.__cause__ if isinstance(error, JournalError) else error
@@ -183,6 +189,9 @@ class SqliteJournals:
             if _is_busy(error):
                 message = f"{self._file}: another program holds the journal; end it, or wait for it"
                 raise JournalBusyError(message) from error
+            if _is_full(error):
+                message = f"{self._file}: the disk has no room, or fails: {_cause(error)}"
+                raise JournalFullError(message) from error
             message = f"{self._file}: the journal cannot be used: {_cause(error)}"
             raise JournalError(message) from error
         finally:
@@ -584,6 +593,20 @@ class SqliteJournal(Records):
         return next(iter(self._rows(query)), None)
 
 
+def _kept_open(file: Path) -> sqlite3.Connection | None:
+    """Return a connection that is never closed, so that on a full disk no other one is the last.
+
+    The last one moves the write-ahead log into the database, for which there is no room, and takes
+    what is left for others.
+    """
+    if not file.exists():
+        return None
+    database = sqlite3.connect(file, check_same_thread=False)
+    with contextlib.suppress(sqlite3.Error):
+        database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+    return database
+
+
 def _cause(error: BaseException) -> BaseException:
     """Return what failed first: a full disk ends the transaction, whose rollback then fails."""
     first = error
@@ -593,8 +616,21 @@ def _cause(error: BaseException) -> BaseException:
 
 
 def _is_busy(error: BaseException) -> bool:
-    cause = error.__cause__ or error.__context__ or error
-    return getattr(cause, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    return _code(error.__cause__ or error.__context__ or error) in (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+    )
+
+
+def _is_full(error: BaseException) -> bool:
+    """Tell whether pages could not be had, for the file itself or for its shared memory."""
+    return _code(_cause(error)) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+
+
+def _code(error: BaseException) -> int | None:
+    """Return SQLite's primary code."""
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
 
 
 def _order(row: Row) -> Order:

@@ -12,6 +12,10 @@ is used again from the front once every record is booked. Reading looks at each 
 counts where magic and checksum hold and it is not booked, so a torn one is as if it had never been
 begun, and hides no other.
 
+Behind the records lies ballast: space that a start on a full disk gives up (`make_room`), because
+without a few pages not even the database can be opened. Until the ballast has its space again the
+reserve counts as not allocated, and nothing is opened.
+
 What cannot be written (no space was there at the start, or the device fails) is kept in memory, so
 that a replaced actor still finds it; `is_kept` says that a kill would forget it.
 """
@@ -33,6 +37,8 @@ from infra.store.reserve_records import pack, unpack
 
 SIZE_BYTES = 1 << 20
 """For some two thousand closes."""
+BALLAST_BYTES = 512 << 10
+"""Behind the records: for the files that a start needs, the database's shared memory above all."""
 _SECTOR_BYTES = 512
 _MAGIC = b"RSV1"
 _HEADER = struct.Struct("<4sB3xQII")
@@ -68,6 +74,7 @@ class Reserve:
         self._size_bytes = size_bytes
         self._lock = threading.Lock()
         self._descriptor: int | None = None
+        self._has_ballast = False
         self._records: list[Record] = []
         self._booked: set[int] = set()
         """Records in the file that could not be marked as booked."""
@@ -80,7 +87,7 @@ class Reserve:
     @property
     def is_allocated(self) -> bool:
         """Tell whether the file has its space; always so where there is to be none."""
-        return self._file is None or self._descriptor is not None
+        return self._file is None or self._has_ballast
 
     @property
     def is_kept(self) -> bool:
@@ -98,16 +105,29 @@ class Reserve:
             if self.is_allocated or self._file is None:
                 return True
             try:
-                self._descriptor = _allocated(self._file, self._size_bytes)
+                if self._descriptor is None:
+                    self._descriptor = _allocated(self._file, self._size_bytes)
+                    self._read(self._descriptor)
+                _add_ballast(self._descriptor, self._size_bytes)
             except OSError as error:
                 if not self._is_refused:
-                    logger.warning("{} gets no space: {}", self._file, error.strerror)
+                    logger.debug("{} gets no space: {}", self._file, error.strerror)
                     self._read_unallocated()
                 self._is_refused = True
                 return False
-            self._is_refused = False
-            self._read(self._descriptor)
+            self._is_refused, self._has_ballast = False, True
             return True
+
+    def make_room(self) -> None:
+        """Give the ballast to whoever needs it where the disk has nothing else left."""
+        with self._lock:
+            if self._file is None or self._descriptor is None:
+                return
+            disk = os.statvfs(self._file)
+            if disk.f_bavail * disk.f_frsize < BALLAST_BYTES:
+                logger.debug("the disk is full: the ballast of {} is given up", self._file)
+                os.ftruncate(self._descriptor, self._size_bytes)
+                self._has_ballast = False
 
     def records(self, address: str | None = None) -> list[Record]:
         """Return what is not booked of an address (None: of all), oldest first."""
@@ -191,7 +211,7 @@ class Reserve:
 
     def _read_unallocated(self) -> None:
         """Find the records in a file that has lost a part of its space."""
-        if self._file is None or self._records or not self._file.exists():
+        if self._file is None or self._descriptor is not None or not self._file.exists():
             return
         try:
             self._records = sorted(_records_in(self._file.read_bytes()), key=lambda r: r.number)
@@ -221,6 +241,24 @@ def _allocated(file: Path, size_bytes: int) -> int:
     return descriptor
 
 
+def _add_ballast(descriptor: int, offset: int) -> None:
+    """Take the space behind the records, or none of it.
+
+    Raises:
+        OSError: there is not enough.
+    """
+    found = os.fstat(descriptor)
+    wanted = offset + BALLAST_BYTES
+    if found.st_size >= wanted and found.st_blocks * _SECTOR_BYTES >= wanted:
+        return
+    try:
+        _write_all(descriptor, bytes(BALLAST_BYTES), offset)
+        os.fsync(descriptor)
+    except OSError:
+        os.ftruncate(descriptor, offset)
+        raise
+
+
 def _write_all(descriptor: int, data: bytes, offset: int = 0) -> None:
     written = 0
     while written < len(data):
@@ -235,7 +273,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _headers_in(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+def headers_in(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
     """Yield of each whole record its offset, whether it is booked, its number and its body."""
     for offset in range(0, len(data) - _HEADER.size, _SECTOR_BYTES):
         magic, booked, number, length, checksum = _HEADER.unpack_from(data, offset)
@@ -245,7 +283,7 @@ def _headers_in(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
 
 
 def _records_in(data: bytes) -> Iterator[Record]:
-    for offset, booked, number, body in _headers_in(data):
+    for offset, booked, number, body in headers_in(data):
         if not booked:
             address, recorded_ms, facts = unpack(body)
             yield Record(
@@ -258,7 +296,7 @@ def _records_in(data: bytes) -> Iterator[Record]:
 
 
 def _newest_number(data: bytes) -> int:
-    return max((number for _, _, number, _ in _headers_in(data)), default=0)
+    return max((number for _, _, number, _ in headers_in(data)), default=0)
 
 
 def _end_of(data: bytes, offset: int) -> int:

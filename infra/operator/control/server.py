@@ -76,6 +76,8 @@ class ControlServer:
         self._is_closed = False
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
+        # Before anybody else can take the last of a full disk; who asks now waits for the thread.
+        self._tell_address()
         self._thread.start()
 
     def close(self) -> None:
@@ -86,6 +88,15 @@ class ControlServer:
         self._thread.join(_CLOSE_S)
         self._socket.close()
         forget_address(self._directory)
+
+    def _tell_address(self) -> None:
+        host, port = self._socket.getsockname()[:2]
+        address = ControlAddress(host=host, port=port, pid=os.getpid())
+        try:
+            write_address(self._directory, address)
+        except OSError as error:  # who knows the port can still ask
+            logger.error("{} is not told to bin/ctl: {}", address.url, error.strerror)
+        logger.info("commands are taken at {}", address.url)
 
     def _run(self) -> None:
         _give_way()
@@ -116,9 +127,6 @@ class ControlServer:
             if self._is_closed:
                 return
             self._close = lambda: setattr(server, "should_exit", True)
-        address = ControlAddress(host=host, port=port, pid=os.getpid())
-        write_address(self._directory, address)
-        logger.info("commands are taken at {}", address.url)
         asyncio.run(serve(server, self._socket, log))
 
 

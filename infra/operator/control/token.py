@@ -75,7 +75,11 @@ def check_address_file(directory: Path) -> None:
 
 
 def write_address(directory: Path, address: ControlAddress) -> None:
-    """Tell where this process listens."""
+    """Tell where this process listens.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     _write_private(directory / ADDRESS_FILE, json.dumps(asdict(address)))
 
 

@@ -7,6 +7,7 @@ from html import escape
 from tests.chaos.harness.plan import (
     ACTOR_DRILLS,
     FAULTS,
+    FULL_PANIC,
     GAVE_UP,
     HALTED,
     KILLS,
@@ -29,7 +30,17 @@ border-bottom: 1px solid #ddd } td.n { text-align: right; font-variant-numeric: 
 def all_names() -> list[str]:
     """Return everything that a run can meet."""
     drills = [drill.partition("=")[0] for drill in (*ACTOR_DRILLS, POISON, *PROCESS_DRILLS)]
-    return [*KILLS, *dict.fromkeys(drills), LOCKED, PANIC, HALTED, GAVE_UP, START_FAILED, *FAULTS]
+    return [
+        *KILLS,
+        *dict.fromkeys(drills),
+        LOCKED,
+        PANIC,
+        FULL_PANIC,
+        HALTED,
+        GAVE_UP,
+        START_FAILED,
+        *FAULTS,
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,7 +111,7 @@ class ControlServer:
         from infra.operator.control.serving import make_server, serve  # noqa: PLC0415
 
         log = MinuteLog("the control interface", _call_later)
-        host, port = self._socket.getsockname()[:2]
+        host = self._socket.getsockname()[0]
         app = make_app(
             self._answer,
             self._token,

@@ -4,7 +4,7 @@ import platform
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from decimal import Decimal
 from importlib.metadata import version
 from typing import Any
@@ -219,7 +219,13 @@ class Views:
             code=ReplyCode.DONE,
             title=f"{asset}, close of {say.utc(explanation.t_ms)}: {market.decided(found)}",
             lines=(*market.conditions(explanation), *keeps),
-            data={"asset": asset, "outcome": market.decided(found), **asdict(explanation)},
+            data={
+                "asset": asset,
+                "outcome": market.decided(found),
+                "t_ms": explanation.t_ms,
+                "entry": [each._asdict() for each in explanation.entry],
+                "stay": [each._asdict() for each in explanation.stay],
+            },
         )
 
     def _cooldowns(self, _: str) -> Reply:

@@ -5,23 +5,27 @@ Any strategy fills it, and what prints it knows none.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 Figure = float | int | str
 ShowTime = Callable[[int], str]
 """Writes a time, ms, for people."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
-    """One thing that must hold at a close."""
+class Condition(NamedTuple):
+    """One thing that must hold at a close.
+
+    A tuple, because every close of every asset makes a dozen: a frozen dataclass takes three times
+    as long to make.
+    """
 
     name: str
     figure: Figure
     """What was found."""
-    needs: str = ""
-    """How the figure must stand to the limit, such as `< EMA long`; empty: it must be equal."""
     limit: Figure
     holds: bool
+    needs: str = ""
+    """How the figure must stand to the limit, such as `< EMA long`; empty: it must be equal."""
     at_ms: int | None = None
     """The time that belongs to the figure."""
 

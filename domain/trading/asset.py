@@ -77,7 +77,10 @@ class AssetState:
             return None
         market = self._market_regime(levels)
         rests = self.cooldown.is_active(t_ms)
-        entry = self._entry_conditions(levels, t_ms, may_enter=may_enter)
+        # An inactive regime is among the conditions: most closes need none of the others.
+        may_ask = market is Regime.ACTIVE and all(
+            each.holds for each in self._entry_conditions(levels, t_ms, may_enter=may_enter)
+        )
         return Report(
             asset=self.asset,
             t_ms=t_ms,
@@ -89,7 +92,7 @@ class AssetState:
             strategy_exit=strategy_exit(self.position, market, t_ms, self._rules.strategy)
             if signals.is_warm
             else None,
-            signal=self._signal(levels) if all(each.holds for each in entry) else None,
+            signal=self._signal(levels) if may_ask else None,
         )
 
     def explain(self, *, may_enter: bool) -> Explanation | None:

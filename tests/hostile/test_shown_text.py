@@ -192,3 +192,15 @@ def test_a_wrong_setting_is_told_in_a_line_of_its_own(
         assert all(line.startswith(str(file)) for line in lines)
     else:
         assert lines == []
+
+
+@examples(150)
+@given(text=hostile)
+def test_a_wrong_environment_variable_is_told_in_a_line_of_its_own(text: str) -> None:
+    environ = {"LEVERAGE_PER_ASSET": f"x{text}", "LOG_LEVEL": f"x{text}"}
+
+    with pytest.raises(ConfigError) as raised:
+        load_settings(None, environ=environ, dotenv=None)
+
+    assert unprintable(str(raised.value)) == []
+    assert len(str(raised.value).splitlines()) == 1 + len(environ)

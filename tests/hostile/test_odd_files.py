@@ -194,6 +194,14 @@ def test_a_wrong_address_of_a_service_is_refused_before_anything_connects(
     assert not (tmp_path / "run").exists()
 
 
+def test_the_check_says_what_a_start_would_find(tmp_path: Path) -> None:
+    code, said = command(tmp_path, "check", DISCORD_URL="nonsense://a-secret-that-is-long")
+
+    assert code == 1
+    assert "notifications.discord_url: found an address that apprise does not know" in said
+    assert "a-secret" not in said
+
+
 def test_all_wrong_addresses_are_told_at_once(tmp_path: Path) -> None:
     both = {"DISCORD_URL": "discord://", "SLACK_URL": "nonsense://x"}
 

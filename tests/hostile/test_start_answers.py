@@ -25,7 +25,7 @@ from infra.venues.bybit.rest import BybitRest
 from infra.venues.bybit.shapes.account import MarginMode
 from infra.venues.bybit.starting import Ban, StartQuestions, StartWait
 from tests.venues.bybit.rest_server import FakeTime, Fault, RestServer, client_of, running_server
-from tests.venues.bybit.test_account import BTC, KEY_INFO, Account
+from tests.venues.bybit.test_account import BTC, KEY_INFO, SETTERS, Account
 
 HTML = b"<html><body>Attention required! | Cloudflare</body></html>"
 KEY_CODES = (10003, 10004, 10005, 33004)
@@ -189,6 +189,19 @@ def test_an_odd_answer_for_good_ends_a_start_after_its_budget_with_what_is_tried
 
     assert 60 <= venue.time.now_s - began_s < 75
     assert len(venue.requests) < 150
+
+
+@pytest.mark.parametrize("path", ASKED)
+@pytest.mark.parametrize("name", ["an empty list", "a null result", "HTTP 502", "retCode 10029"])
+def test_an_odd_answer_to_one_question_for_good_is_not_final_either(
+    venue: RestServer, start: Make, name: str, path: str
+) -> None:
+    venue.fail(path, *[ODD[name]] * 1000)
+    if path in SETTERS:  # an odd answer to what was done counts for nothing
+        venue.results[path] = lambda _: {}
+
+    with pytest.raises(UnavailableError, match="no usable answer in 60 s"):
+        start(60).run()
 
 
 @pytest.mark.parametrize("path", ASKED)

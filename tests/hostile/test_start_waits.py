@@ -3,14 +3,21 @@
 import json
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bin.bootstrap.start_wait import StartWaitRoom
+from infra.operator.terminal.screen import Screen
+from infra.process.systemd import ServiceManager
+from infra.settings import load_settings
+from infra.venues.bybit.starting import StartWait
 from tests.command.conftest import bybit, start
 from tests.command.mode_runs import ModeRun, environment, settings_at
 from tests.command.test_modes import keys
@@ -161,3 +168,31 @@ def test_systemd_is_told_to_wait_for_longer(
 
     assert said.startswith("EXTEND_TIMEOUT_USEC=6")
     assert "STATUS=the start waits for the exchange" in said
+
+
+def test_starts_that_wait_one_after_the_other_are_one_notice_an_hour(tmp_path: Path) -> None:
+    shipped = load_settings(None, environ={}, dotenv=None)
+    quiet = shipped.control.model_copy(update={"enabled": False})
+    settings = shipped.model_copy(update={"control": quiet})
+    wait = StartWait(why="HTTP status 502", pause_s=1.0, left_s=900.0)
+
+    for _ in range(3):
+        room = StartWaitRoom(settings, tmp_path, "live", Screen(), ServiceManager({}))
+        room.on_wait(wait)
+        room.on_wait(wait)
+        room.close()
+
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as database:
+        rows = database.execute("SELECT is_held_back FROM notice ORDER BY id").fetchall()
+    assert rows == [(0,), (1,), (1,)]
+
+
+def test_what_cannot_be_told_does_not_end_the_start(tmp_path: Path) -> None:
+    (tmp_path / "journal.sqlite").write_bytes(b"no journal" * 100)
+    (tmp_path / "control.json").mkdir()
+    settings = load_settings(None, environ={}, dotenv=None)
+    room = StartWaitRoom(settings, tmp_path, "live", Screen(), ServiceManager({}))
+
+    room.on_wait(StartWait(why="silence", pause_s=1.0, left_s=900.0))
+    room.on_answer()
+    room.close()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from domain.errors import ConfigError
+from infra.operator.notices.channels import check_addresses
 from infra.operator.preflight.finding import Finding, fail, ok, warn
 from infra.settings import Settings
 from infra.store.inspection import inspect_journal
@@ -21,6 +22,7 @@ def check_machine(
     yield _dotenv(dotenv)
     yield from _directory(directory)
     yield _database(directory / (settings.database.file or "journal.sqlite"), mode)
+    yield from _wrong_addresses(settings)
     yield _notifications(settings)
 
 
@@ -75,6 +77,14 @@ def _database(file: Path, mode: str) -> Finding:
             "choose another --run-dir, or set database.file to null",
         )
     return ok("database", f"{file.name}, {journal.size_bytes / 1e6:.1f} MB, sound")
+
+
+def _wrong_addresses(settings: Settings) -> Iterator[Finding]:
+    try:
+        check_addresses(settings.notifications)
+    except ConfigError as error:
+        found, expected = "; ".join(str(error).splitlines()), "addresses that apprise knows"
+        yield fail("notifications", found, expected, "correct them (.env.example)")
 
 
 def _notifications(settings: Settings) -> Finding:

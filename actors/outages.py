@@ -43,8 +43,7 @@ class Outage:
         self._lost[asset] = message
         self._since_ms.setdefault(asset, now_ms)
         self._back.pop(asset, None)
-        turn_ms = self._turn_ms if asset in self._known else 0
-        self._expect(max(now_ms + self._gather_ms, turn_ms))
+        self._expect(now_ms + self._gather_ms)
 
     def restore(self, message: ConnectionRestored, now_ms: int) -> None:
         """Take note of a return; of one whose loss nobody was told, nobody hears."""

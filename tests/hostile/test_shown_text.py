@@ -143,7 +143,7 @@ def test_a_notice_has_the_same_lines_whatever_it_quotes(text: str) -> None:
         )
         changed = SettingsChanged(operator=words, changes="key: was -> is", ts_ms=0)
         return [
-            system.connection_lost(lost, 0).text,
+            system.connection_lost([lost], None, 0).text,
             risk.risk_raised(raised, 0).text,
             system.system_changed(SystemChanged(key="k", title=words, detail=words), 0).text,
             system.settings_changed(1, changed).text,

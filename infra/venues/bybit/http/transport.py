@@ -25,6 +25,7 @@ from domain.text import plain
 from infra.net.rate_limiter import IP_PENALTY_S, Kind, Limiter
 from infra.net.server_clock import ServerClock
 from infra.venues.bybit.errors import NeverSentError, UnansweredError
+from infra.venues.bybit.http.causes import cause_words
 from infra.venues.bybit.http.client import Client, Credentials, Patience
 from infra.venues.bybit.http.meter import RequestMeter, Result
 from infra.venues.bybit.http.outcome import (
@@ -291,7 +292,7 @@ class RestTransport:
         except UnreadableError as error:
             return NoResponse(why=str(error))
         except (requests.RequestException, HTTPError) as error:
-            return NoResponse(why=plain(self._without_keys(f"{type(error).__name__}: {error}")))
+            return NoResponse(why=plain(self._without_keys(cause_words(error))))
         finally:
             DEPARTURE.reset(left_over)
         return replace(answer, text=self._without_keys(answer.text))

@@ -1,0 +1,18 @@
+"""Why a request has no answer, in words: what the libraries wrap around it is left out."""
+
+import re
+
+_OBJECT = re.compile(r"^(?:<[^>]*>|HTTPS?Connection(?:Pool)?\([^)]*\)):\s*")
+_DEEPEST = 10
+
+
+def cause_words(error: BaseException) -> str:
+    """Return the innermost cause of an error of requests or urllib3, without Python's objects."""
+    for _ in range(_DEEPEST):
+        inner = [getattr(error, "reason", None), *reversed(error.args)]
+        found = next((each for each in inner if isinstance(each, BaseException)), None)
+        if found is None:
+            break
+        error = found
+    text = _OBJECT.sub("", str(error))
+    return text or type(error).__name__

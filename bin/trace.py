@@ -81,7 +81,7 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @command
 def orders(*, json: Annotated[bool, typer.Option("--json", help="One JSON list.")] = False) -> None:
-    """Show every order, and every refused wish with its reason."""
+    """Show every order, every refused wish with its reason, and the exchange's own exits."""
     facts = _facts()
     if json:
         print(orders_json(facts))

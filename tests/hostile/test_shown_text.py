@@ -204,3 +204,19 @@ def test_a_wrong_environment_variable_is_told_in_a_line_of_its_own(text: str) ->
 
     assert unprintable(str(raised.value)) == []
     assert len(str(raised.value).splitlines()) == 1 + len(environ)
+
+
+def test_nobody_writes_to_the_terminal_but_by_the_screen() -> None:
+    """A console of rich's own would obey the escapes and the markup of whatever it is given."""
+    root = Path(__file__).resolve().parents[2]
+    sources = [
+        file for floor in ("bin", "infra", "actors") for file in (root / floor).rglob("*.py")
+    ]
+
+    own = {
+        file.name
+        for file in sources
+        if re.search(r"import .*\bConsole\b|\bConsole\(|from_markup|markup=True", file.read_text())
+    }
+
+    assert own == {"screen.py"}

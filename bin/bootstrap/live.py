@@ -81,7 +81,7 @@ def run_live(options: LiveOptions, screen: Screen) -> int:
         text = f"the exchange does not answer as it should: {error}"
         logger.error("{}", text)
         if screen.is_terminal:  # elsewhere the log is on the screen
-            screen.print(text, style="red")
+            screen.print(text, style="red", highlight=False, soft_wrap=True)
         return GAVE_UP
 
 

@@ -60,7 +60,7 @@ class StartWaitRoom:
         logger.warning("{}; {}", self._why, pause)
         if self._screen.is_terminal:  # which shows no line of the log yet
             text = f"{self._why}; {pause}. Ctrl-C ends it."
-            self._screen.print(text, style="yellow")
+            self._screen.print(text, style="yellow", highlight=False, soft_wrap=True)
         self._service.waiting(self._why, wait.pause_s + _GRACE_S)
         if not self._is_open:
             self._is_open = True

@@ -44,11 +44,11 @@ from domain.facts import StoredExecution
 from domain.market.instruments import Candle
 from domain.portfolio.snapshots import AssetSnapshot
 from domain.rules import TradingRules
+from domain.strategies.base import Regime
 from domain.strategies.explanation import Explanation
-from domain.strategies.regime import Regime
 from domain.trading.asset import AssetState
 from domain.trading.booking_order import counts_before
-from domain.trading.decisions import Denial, Report
+from domain.trading.decisions import AssetEvaluation, Denial
 from domain.trading.orders import Purpose
 from domain.trading.positions import Execution
 
@@ -84,7 +84,7 @@ class AssetActor(SupervisedActor):
         """Asked of the execution and not answered yet."""
         self._exit: ClosePosition | None = None
         self._under_way: set[str] = set()
-        self._report: Report | None = None
+        self._report: AssetEvaluation | None = None
         self._explanation: Explanation | None = None
         """Of the close that was reported."""
         self._refusal: Denial | None = None
@@ -102,7 +102,7 @@ class AssetActor(SupervisedActor):
         self._journal = self.hold(self._journals.open(self.name, lambda: self.origin))
         self.hold(self._subscribe())
         self._fetch_candles()
-        newest_ms = self._state.signals.t_ms or 0
+        newest_ms = self._state.t_ms or 0
         self._under_way = {
             order.client_order_id
             for order in self._journal.orders(self._asset)
@@ -149,41 +149,41 @@ class AssetActor(SupervisedActor):
 
     def _snapshot(self) -> AssetSnapshot:
         state = self._state
-        t_ms = state.signals.t_ms or 0
+        t_ms = state.t_ms or 0
         return AssetSnapshot(
             asset=self._asset,
             report=self._report,
             position=state.position,
-            closes_seen=state.signals.closes_seen,
+            closes_seen=state.closes_seen,
             cooldown_minutes=state.cooldown.minutes_left(max(t_ms, self.now_ms)),
             cooldown_reason=state.cooldown.reason or "",
             cooldown_end_ms=state.cooldown.end_ms,
             loss_streak=state.cooldown.loss_streak,
-            newest_signal_ms=state.signals.newest_signal_ms,
+            newest_signal_ms=state.newest_signal_ms,
             explanation=self._explanation,
             denial=self._refusal,
         )
 
     def _on_candle(self, candle: Candle) -> None:
-        newest_ms = self._state.signals.t_ms
+        newest_ms = self._state.t_ms
         if newest_ms is not None and candle.close_time_ms <= newest_ms:
             return
         if newest_ms is not None and candle.open_time_ms != newest_ms:
             self._catch_up()
             return
         self._feed.accept(self._asset, candle)
-        self._state.apply_candle(candle.close_time_ms, candle.close)
+        self._state.apply_candle(candle)
         self._decide()
 
     def _on_connected(self) -> None:
-        seen = self._state.signals.closes_seen
+        seen = self._state.closes_seen
         self._catch_up()
         if self._lost_ms is not None:
             restored = ConnectionRestored(
                 asset=self._asset,
                 what=_FEED,
                 down_ms=self.now_ms - self._lost_ms,
-                candles=self._state.signals.closes_seen - seen,
+                candles=self._state.closes_seen - seen,
             )
             self._lost_ms = None
             self.tell(NOTIFIER, restored)
@@ -195,9 +195,9 @@ class AssetActor(SupervisedActor):
 
     def _catch_up(self) -> None:
         """Fold the candles that were missed, and decide the newest of them alone."""
-        newest_ms = self._state.signals.t_ms
+        newest_ms = self._state.t_ms
         self._fetch_candles()
-        if self._state.signals.t_ms != newest_ms:
+        if self._state.t_ms != newest_ms:
             self._decide()
 
     def _fetch_candles(self) -> None:
@@ -272,7 +272,7 @@ class AssetActor(SupervisedActor):
             self.tell(self._execution, self._exit)
         self._tell_report(report)
 
-    def _tell_report(self, report: Report) -> None:
+    def _tell_report(self, report: AssetEvaluation) -> None:
         self.tell(PORTFOLIO, AssetReported(report=report, explanation=self._explanation))
 
     def _apply_before(
@@ -281,7 +281,7 @@ class AssetActor(SupervisedActor):
         """Fold what stood before the decisions of the newest close, and return the rest."""
         later = []
         for fact in stored:
-            if counts_before(fact.execution, newest_ms, self._rules.strategy.candle_ms):
+            if counts_before(fact.execution, newest_ms, self._rules.candles.candle_ms):
                 self._apply(fact.execution)
             else:
                 later.append(fact)

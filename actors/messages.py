@@ -11,9 +11,9 @@ from actors.core.messages import GivenUp, Message, Ping, Restarted
 from domain.market.instruments import Candle
 from domain.operator.commands import Command
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
+from domain.strategies.base import Regime
 from domain.strategies.explanation import Explanation
-from domain.strategies.regime import Regime
-from domain.trading.decisions import Approval, Denial, Protection, Report
+from domain.trading.decisions import Approval, AssetEvaluation, Denial, Protection
 from domain.trading.orders import ExitReason, OrderUpdate, Purpose
 from domain.trading.positions import Execution, Position, Trade
 from domain.trading.transfers import Transfer
@@ -52,6 +52,7 @@ __all__ = [
     "PositionMarked",
     "PositionOpened",
     "PositionUnprotected",
+    "PriceSeen",
     "ProtectionFired",
     "Reconcile",
     "ReconcileMatch",
@@ -64,6 +65,7 @@ __all__ = [
     "RiskRaised",
     "StateTold",
     "StateWanted",
+    "StopSeen",
     "StoreAgain",
     "SystemChanged",
     "SystemStopping",
@@ -133,7 +135,7 @@ class FeedLost(Message):
 class AssetReported(Message):
     """Event, from an AssetActor to the portfolio: one close and what the asset makes of it."""
 
-    report: Report
+    report: AssetEvaluation
     explanation: Explanation | None = None
     """Why it says so: for people, by the trace."""
 
@@ -283,6 +285,32 @@ class PositionMarked(Message):
     mark_price: Decimal
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceSeen(Message):
+    """Event, from the exchange to an execution: trades since the message before.
+
+    Only the newest that still waits is kept; it spans what the others held.
+    """
+
+    asset: str
+    ts_ms: int
+    last_price: Decimal
+    high: Decimal
+    low: Decimal
+    since_ms: int
+    """Of the earliest price in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopSeen(Message):
+    """Event, from the exchange to an execution: it has moved the stop behind the best price."""
+
+    asset: str
+    ts_ms: int
+    best: Decimal
+    stop_loss: Decimal
+
+
 # From the execution to the asset, the portfolio and the notifier.
 
 
@@ -366,7 +394,7 @@ class MalfunctionEnded(Message):
 class RegimeChanged(Message):
     """Event, from an AssetActor."""
 
-    report: Report
+    report: AssetEvaluation
     previous: Regime
 
 

@@ -5,16 +5,18 @@ from decimal import Decimal
 from typing import Protocol
 
 from actors.core.envelope import Origin
-from domain.facts import Fact, KeptFact, Order, StoredExecution, StoredNews
+from domain.facts import Fact, KeptFact, StoredExecution, StoredNews
 from domain.market.candles import CandleSeries
 from domain.market.instruments import Candle
 from domain.operator.commands import OperatorCommand
 from domain.operator.notices import Notice, NoticeKind, NoticeRules, Similar
 from domain.portfolio.protection import ProtectionState
 from domain.trading.decisions import Approval, Decision, DenialReason, Protection
+from domain.trading.order import Order
 from domain.trading.orders import OrderRequest, OrderUpdate, RestingOrder
 from domain.trading.positions import Execution, Trade, UnmanagedPosition, VenuePosition
 from domain.trading.sizing import ProtectiveLevels
+from domain.trading.trailing import StopMoved
 from domain.trading.transfers import Transfer
 
 
@@ -82,6 +84,12 @@ class ExchangeListener(Protocol):
 
     def on_mark_price(self, ts_ms: int, mark_price: Decimal) -> None:
         """Take the price at which the exchange values the open position."""
+
+    def on_price(self, ts_ms: int, last_price: Decimal) -> None:
+        """Take the price of the newest trade."""
+
+    def on_stop_moved(self, ts_ms: int, best: Decimal, stop_loss: Decimal) -> None:
+        """Learn that the exchange itself has moved the stop behind the best price."""
 
     def on_doubt(self, why: str) -> None:
         """Learn that news may have been missed: the exchange should be asked."""
@@ -245,6 +253,9 @@ class Journal(Protocol):
 
         One that waits in the reserve counts.
         """
+
+    def newest_stop_move(self, asset: str) -> StopMoved | None:
+        """Return the newest move of an asset's stop."""
 
     def commands(self) -> list[OperatorCommand]:
         """Return the commands that bind until others end them, oldest first."""

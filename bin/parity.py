@@ -22,11 +22,11 @@ import typer
 from bin.command import start
 from domain.backtesting.parity import Difference, Parity, Record, compare
 from domain.errors import ConfigError
-from domain.facts import Order
 from domain.market.candles import CandleSeries, carry_forward
 from domain.market.instruments import DAY_MS, Candle
 from domain.rules import TradingRules
 from domain.text import counted, plain
+from domain.trading.order import Order
 from infra.operator.terminal.screen import Screen
 from infra.process.times import show_time
 from infra.settings import default_dotenv, load_settings
@@ -94,7 +94,7 @@ def parity_of(journal: Path, given: TradingRules | None, day: str | None) -> Par
         raise ConfigError(f"{journal}: holds no candles that a run has decided on")
     began_ms = record.states[0].t_ms
     # Before its first state nothing was decided; a candle that ended by then is none of the run's.
-    from_ms = max(day_ms, -(-began_ms // rules.strategy.candle_ms) * rules.strategy.candle_ms)
+    from_ms = max(day_ms, -(-began_ms // rules.candles.candle_ms) * rules.candles.candle_ms)
     until_ms = min(day_ms + DAY_MS, newest_ms)
     if from_ms >= until_ms:
         shown = f"{show_time(began_ms)} to {show_time(newest_ms)}"
@@ -143,7 +143,7 @@ def _record(facts: Facts, rules: TradingRules) -> Record:
     for source, asset, candle in facts.candles():
         by_asset[asset].append(candle)
         late_ms[asset, candle.close_time_ms] = _late_ms(source, candle)
-    candle_ms = rules.strategy.candle_ms
+    candle_ms = rules.candles.candle_ms
     return Record(
         candles={asset: _series(found, candle_ms) for asset, found in by_asset.items()},
         late_ms=late_ms,

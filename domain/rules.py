@@ -8,37 +8,48 @@ Fractions are fractions: 0.07 is seven percent. Money and prices are USDT.
 from dataclasses import dataclass
 from decimal import Decimal
 
+from domain.market.funding import FundingRule
 from domain.market.instruments import Instrument
-from domain.strategies.crosses import CrossKind
+from domain.strategies.base import CandleRules, StrategySpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StrategyRules:
-    """When an asset is short, and when it lets go (strategy sections 1 to 4 and 6)."""
+class StopPolicy:
+    """How a position is protected and when it ends by itself (5.3, 6.2; multi-pair 4).
 
-    candle_ms: int
-    ema_short_period: int
-    ema_long_period: int
-    warmup_candles: int
-    """Closes that only feed the indicators."""
-    entry_crosses: tuple[CrossKind, ...]
-    """Each at most once."""
-    cross_threshold: int
-    """Crosses a UTC day: at this count nothing is opened, above it a position is closed."""
-    entry_window_ms: int
-    entry_max_age_ms: int
-    max_hold_ms: int
-    volatility_window: int
-    """Log returns in volatility and correlation."""
+    Always true: `stop_loss_fraction` or `trail_fraction` is set. Fractions are of the price.
+    """
+
+    stop_loss_fraction: Decimal | None
+    take_profit_fraction: Decimal | None
+    trail_fraction: Decimal | None
+    """Distance of the trailing stop from the best price; None: the stop stays where it is."""
+    min_ratchet_fraction: Decimal
+    """The stop moves only by more than this fraction of itself."""
+    max_hold_ms: int | None
+
+    @property
+    def first_distance(self) -> Decimal:
+        """Distance of the first stop from the entry, a fraction of it: the smaller one set."""
+        found = [d for d in (self.stop_loss_fraction, self.trail_fraction) if d is not None]
+        return min(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryTerms:
+    """Under what a position is opened, and stays until it is flat, whatever the settings say."""
+
+    strategy: StrategySpec
+    stops: StopPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskRules:
     """What a position may lose (section 5)."""
 
-    stop_loss_fraction: Decimal
-    take_profit_fraction: Decimal
     unprotected_position_ms: int
+    trail_interval_ms: int
+    """Pause between two moves of a trailing stop at the exchange, at least."""
     volatility_sizing: bool
     volatility_target: float
     """Standard deviation of one candle's log return at which the full size is taken."""
@@ -47,17 +58,23 @@ class RiskRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtectionRules:
-    """When the whole portfolio is protected (section 8)."""
+    """When the whole portfolio is protected (section 8). None: that protection is off."""
 
-    drawdown_reduce_fraction: Decimal
+    drawdown_steps: tuple[tuple[Decimal, Decimal], ...]
+    """Drawdowns from which new entries are smaller, rising, each with its size multiplier."""
     drawdown_restore_fraction: Decimal
-    drawdown_size_multiplier: Decimal
-    drawdown_emergency_fraction: Decimal
+    """Below it entries have their full size again."""
+    drawdown_emergency_fraction: Decimal | None
     drawdown_rearm_fraction: Decimal
-    drawdown_halt_fraction: Decimal
-    max_daily_loss_fraction: Decimal
-    high_correlation_threshold: float
-    loss_streak: int
+    drawdown_halt_fraction: Decimal | None
+    max_daily_loss_fraction: Decimal | None
+    capital_loss_fraction: Decimal | None
+    """Fraction of the entry capital whose loss closes everything and halts; positive."""
+    high_correlation_threshold: float | None
+    high_correlation_size_level: float | None
+    """Mean correlation of the open positions above which new entries are smaller."""
+    high_correlation_size_multiplier: Decimal
+    loss_streak: int | None
     """Losing trades in a row over the whole portfolio."""
     loss_streak_cooldown_ms: int
     emergency_cooldown_ms: int
@@ -67,44 +84,65 @@ class ProtectionRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CooldownRules:
-    """How long an asset rests after a trade (section 9)."""
+    """How long an asset rests after a trade (section 9). None: never for that reason."""
 
-    short_hold_ms: int
+    short_hold_ms: int | None
     short_hold_cooldown_ms: int
-    loss_streak: int
+    loss_streak: int | None
     loss_streak_cooldown_ms: int
-    trades_per_hour: int
+    trades_per_hour: int | None
     trades_per_hour_cooldown_ms: int
-    trades_per_day: int
+    trades_per_day: int | None
     trades_per_day_cooldown_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRules:
-    """What the portfolio grants (section 7)."""
+    """What the portfolio approves (section 7; multi-pair 6). None: no such limit.
+
+    Exposures and amounts are multiples of the balance: 2.1 is 210 percent.
+    """
 
     max_total_exposure: Decimal
-    """Gross exposure as a multiple of the balance: 2.1 is 210 percent."""
+    """Gross exposure."""
     max_positions: int
-    max_simultaneous_entries: int
-    correlation_limit: float
+    max_simultaneous_entries: int | None
+    correlation_limit: float | None
+    max_position_size: Decimal | None
+    """Deployed amount (notional / leverage) of one position."""
     max_correlated_exposure: Decimal | None
-    """Exposure of one correlation group as a multiple of the balance; None: no cap."""
+    """Exposure of one correlation group."""
     correlation_group_threshold: float
+    """Correlation above which an asset belongs to the group of one without a named group."""
+    max_concentration: Decimal | None
+    """Deployed amount of the largest positions of one group together."""
+    concentration_top_n: int
+    """How many of the largest count, the new one included."""
     min_entry_fraction: Decimal
     coordination_window_ms: int
     reservation_ms: int
+    max_concurrent_submissions: int
+    """Entry orders on their way to the exchange at once, over all assets."""
+    rebalance_threshold: Decimal | None
+    """Drift of a position's weight from its target above which rebalancing is advised."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssetRules:
-    """One asset's share and instrument."""
+    """One asset's share, strategy, stops and instrument."""
 
     asset: str
     """Base coin: BTC."""
     allocation_fraction: Decimal
     leverage: Decimal
     instrument: Instrument
+    terms: EntryTerms
+    correlation_group: str | None = None
+
+    @property
+    def stops(self) -> StopPolicy:
+        """The stop policy of new positions."""
+        return self.terms.stops
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,22 +152,25 @@ class FillRules:
     initial_balance: Decimal
     slippage_fraction: Decimal
     taker_fee_rate: Decimal
-    funding_rate: Decimal
-    """Fraction of the notional per settlement; positive: shorts receive."""
-    funding_interval_ms: int
+    funding: FundingRule
+    stop_gap_fraction: Decimal = Decimal(0)
+    """How far a stop inside a candle fills past its trigger, as a fraction of the way to the
+    candle's extreme."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradingRules:
     """All rules of one run. `assets` is in the order of the settings, which breaks every tie."""
 
-    strategy: StrategyRules
+    candles: CandleRules
     risk: RiskRules
     protection: ProtectionRules
     cooldown: CooldownRules
     approval: ApprovalRules
     fills: FillRules
     assets: tuple[AssetRules, ...]
+    total_capital: Decimal | None = None
+    """Quote; what sizing and limits use at most, with what was earned or lost since."""
 
     def order_of(self, asset: str) -> int:
         """Return the asset's place in the settings."""

@@ -30,6 +30,7 @@ from actors.execution.context import ExecutionContext
 from actors.execution.entries import Entries
 from actors.execution.flattening import Flattening
 from actors.execution.orders import Orders
+from actors.execution.price_span import PriceSpan
 from actors.execution.reconcile_loop import Question, ReconcileLoop
 from actors.execution.reconciler import Reconciler
 from actors.execution.stops import Stops
@@ -44,17 +45,19 @@ from actors.messages import (
     OpenPosition,
     OrderSeen,
     PositionMarked,
+    PriceSeen,
     Reconcile,
     ResolveEntry,
     Restarted,
+    StopSeen,
     StoreAgain,
 )
 from actors.names import NOTIFIER, PORTFOLIO
 from actors.ports import Clock, Exchange, Journals
-from domain.facts import Order
 from domain.portfolio.snapshots import ExecutionSnapshot
 from domain.rules import TradingRules
 from domain.trading.books import Books
+from domain.trading.order import Order
 from domain.trading.orders import Intent, OrderUpdate
 from domain.trading.positions import Execution
 
@@ -99,6 +102,7 @@ class ExecutionActor(SupervisedActor):
         self._ask_again_ms = ask_again_ms
         self._facts_until_ms = facts_until_ms
         self._alarms = Alarms(self)
+        self._prices = PriceSpan()
         self._reach = VenueConnectivity(self, asset, self._alarms, stale_ms=stale_ms)
         self._rounds = ReconcileLoop(
             self,
@@ -187,6 +191,11 @@ class ExecutionActor(SupervisedActor):
             case PositionMarked(mark_price=mark_price):
                 self._reach.pass_on(message, is_open=self._books.position is not None)
                 self._stops.watch(mark_price)
+            case PriceSeen():
+                self._prices.taken(message)
+                self._stops.follow(message)
+            case StopSeen():
+                self._stops.adopt(message)
             case Restarted(address=address):
                 self._on_restarted(address)
             case GivenUp():
@@ -240,3 +249,13 @@ class ExecutionActor(SupervisedActor):
         """Take the mark price; only the newest that still waits is kept."""
         message = PositionMarked(asset=self._asset, ts_ms=ts_ms, mark_price=mark_price)
         self.hand_in(message, sender=f"exchange/{self._asset}", latest="mark")
+
+    def on_price(self, ts_ms: int, last_price: Decimal) -> None:
+        """Take the newest price; what still waits is spanned by one message."""
+        message = self._prices.spanned(self._asset, ts_ms, last_price)
+        self.hand_in(message, sender=f"exchange/{self._asset}", latest="price")
+
+    def on_stop_moved(self, ts_ms: int, best: Decimal, stop_loss: Decimal) -> None:
+        """Take a move of the stop that the exchange itself has made."""
+        message = StopSeen(asset=self._asset, ts_ms=ts_ms, best=best, stop_loss=stop_loss)
+        self.hand_in(message, sender=f"exchange/{self._asset}")

@@ -4,7 +4,6 @@ from actors.execution.alarms import not_closed
 from actors.execution.context import ExecutionContext
 from actors.execution.orders import Orders
 from actors.messages import ClosePosition
-from domain.facts import Order
 from domain.trading.closing import (
     has_left_open,
     is_close_under_way,
@@ -13,6 +12,7 @@ from domain.trading.closing import (
     unfinished_close,
 )
 from domain.trading.intents import close_intent
+from domain.trading.order import Order
 from domain.trading.orders import OrderStatus, Purpose
 
 CLOSE_ATTEMPTS = 6

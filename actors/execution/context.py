@@ -10,9 +10,9 @@ from actors.execution.reconcile_loop import ReconcileLoop
 from actors.messages import Message
 from actors.names import PORTFOLIO, asset_name
 from actors.ports import Exchange, Journal
-from domain.facts import Order
 from domain.rules import TradingRules
 from domain.trading.books import Books
+from domain.trading.order import Order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,9 @@
 from actors.execution.context import ExecutionContext
 from actors.execution.orders import Orders
 from domain.errors import JournalError, StaleApprovalError
-from domain.facts import Order
 from domain.trading.decisions import Approval
 from domain.trading.intents import entry_intent
+from domain.trading.order import Order
 from domain.trading.orders import Intent
 
 
@@ -71,7 +71,7 @@ class Entries:
 
     def _why_too_old(self, decided_ms: int) -> str | None:
         age_ms = self._context.now_ms - decided_ms
-        limit_ms = self._context.rules.strategy.entry_max_age_ms
+        limit_ms = self._context.rules.candles.entry_max_age_ms
         return (
             f"the grant is {age_ms} ms old, {limit_ms} are allowed" if age_ms > limit_ms else None
         )

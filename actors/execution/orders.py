@@ -11,7 +11,7 @@ from domain.errors import (
     OrderRefusedError,
     OutcomeUnknownError,
 )
-from domain.facts import Order
+from domain.trading.order import Order
 from domain.trading.orders import INTENDED, Intent, OrderStatus, OrderUpdate, Purpose
 from domain.trading.positions import ZERO
 

@@ -112,8 +112,8 @@ class Reconciler:
             self._context.actor.tell(PORTFOLIO, outdated)
 
     def _recognized(self, execution: Execution) -> Execution:
-        rules = self._context.rules.strategy
-        return recognized(execution, self._context.books, max_hold_ms=rules.max_hold_ms)
+        stops = self._context.rules.asset(self._context.asset).stops
+        return recognized(execution, self._context.books, max_hold_ms=stops.max_hold_ms)
 
     def _ask_stops(self) -> None:
         self._stops.protect(self._context.exchange.venue_position(self._context.asset))

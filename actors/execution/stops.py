@@ -8,12 +8,14 @@ from actors.execution.closes import Closes
 from actors.execution.comparison import Comparison
 from actors.execution.context import ExecutionContext
 from actors.execution.reconcile_loop import NO_ANSWER
-from actors.messages import ClosePosition, PositionUnprotected
+from actors.execution.trail import Trail
+from actors.messages import ClosePosition, PositionUnprotected, PriceSeen, StopSeen
 from domain.errors import OrderRefusedError, OutcomeUnknownError
 from domain.market.instruments import Side
 from domain.trading.orders import ExitReason, Purpose
 from domain.trading.positions import VenuePosition
 from domain.trading.sizing import ProtectiveLevels, protective_levels
+from domain.trading.trailing import is_passed, is_tighter
 
 
 class Stops:
@@ -32,6 +34,9 @@ class Stops:
         """Since when the price is beyond it while the position stands."""
         self._is_beyond_told = False
         self._limit_ms = context.rules.risk.unprotected_position_ms
+        self._trail = Trail(context)
+        self._amended_ms = 0
+        """When the stop was moved last at the exchange."""
 
     @property
     def is_unprotected(self) -> bool:
@@ -39,18 +44,18 @@ class Stops:
         return self._unprotected_since_ms is not None
 
     def protect(self, venue_position: VenuePosition) -> None:
-        """Have both stops stand at the exchange where the average entry price puts them."""
+        """Have both stops stand at the exchange where they belong.
+
+        They belong where the average entry price puts them; a trailing stop where it was moved
+        to since. One that somebody tightened at the exchange is kept.
+        """
         self._stop_loss = venue_position.stop_loss
         if not venue_position.signed_qty:
             self._unprotected_since_ms = None
             return
-        side, entry_price = self._entered(venue_position)
-        if entry_price is None:
+        wanted = self._wanted(venue_position)
+        if wanted is None:
             return
-        rules = self._context.rules
-        wanted = protective_levels(
-            entry_price, side, rules.risk, rules.asset(self._context.asset).instrument
-        )
         if (venue_position.stop_loss, venue_position.take_profit) != (
             wanted.stop_loss,
             wanted.take_profit,
@@ -58,6 +63,31 @@ class Stops:
             if venue_position.stop_loss is None and self._unprotected_since_ms is None:
                 self._unprotected_since_ms = self._context.now_ms
             self._context.rounds.ask_first([partial(self._set, wanted)])
+
+    def _wanted(self, venue_position: VenuePosition) -> ProtectiveLevels | None:
+        """Return where the stops belong; None where nobody can know."""
+        position = self._context.books.position
+        if position is None:
+            return self._wanted_unexplained(venue_position)
+        state = self._trail.state(position)
+        standing = venue_position.stop_loss
+        if standing is not None and self._trail.is_trailing(position):
+            state = self._trail.adopt(position, standing)
+        return state.levels
+
+    def _wanted_unexplained(self, venue_position: VenuePosition) -> ProtectiveLevels | None:
+        """Return where the stops of a position belong that the books do not explain.
+
+        It gets a stop like any other, once its stop is missing; a stop that somebody set for it
+        is left alone.
+        """
+        is_unexplained = self._comparison.has_stayed and venue_position.stop_loss is None
+        entry_price = venue_position.avg_entry_price
+        if not is_unexplained or entry_price is None:
+            return None
+        asset = self._context.rules.asset(self._context.asset)
+        side = Side.BUY if venue_position.signed_qty > 0 else Side.SELL
+        return protective_levels(entry_price, side, asset.stops, asset.instrument)
 
     def watch(self, mark_price: Decimal) -> None:
         """Look after a stop that the price has passed, and that has closed nothing.
@@ -84,23 +114,52 @@ class Stops:
             )
             self._context.rounds.begin()
 
-    def _entered(self, venue_position: VenuePosition) -> tuple[Side, Decimal | None]:
-        """Return side and price of the entry: the books', or the exchange's where they know none.
+    def follow(self, seen: PriceSeen) -> None:
+        """Move the stop behind the best price, at most so often (multi-pair 4.4)."""
+        position = self._context.books.position
+        if position is None or not self._trail.is_trailing(position):
+            return
+        state = self._trail.follow(position, seen)
+        level, standing = state.levels.stop_loss, self._stop_loss
+        if standing is None or not is_tighter(level, standing, position.side):
+            return
+        if is_passed(seen.last_price, level, position.side):
+            self._close_passed()
+        elif self._context.now_ms - self._amended_ms >= self._context.rules.risk.trail_interval_ms:
+            self._amended_ms = self._context.now_ms
+            self._set(state.levels)
 
-        A position that the books do not explain gets a stop like any other, once its stop is
-        missing; a stop that somebody set for it is left alone.
-        """
+    def adopt(self, seen: StopSeen) -> None:
+        """Take over a stop that the exchange itself has moved behind the best price."""
         position = self._context.books.position
         if position is not None:
-            return position.side, position.avg_entry_price
-        side = Side.BUY if venue_position.signed_qty > 0 else Side.SELL
-        is_unexplained = self._comparison.has_stayed and venue_position.stop_loss is None
-        return side, venue_position.avg_entry_price if is_unexplained else None
+            self._trail.adopt(position, seen.stop_loss, best=seen.best, ts_ms=seen.ts_ms)
+            self._stop_loss = seen.stop_loss
+
+    def _close_passed(self) -> None:
+        """Close a position whose stop the price has passed before it could stand there."""
+        if self._closes.is_under_way:
+            return
+        self._closes.close(
+            ClosePosition(
+                asset=self._context.asset,
+                t_ms=self._context.now_ms,
+                purpose=Purpose.NAKED,
+                reason=ExitReason.TRAILING_STOP,
+            )
+        )
 
     def _set(self, wanted: ProtectiveLevels) -> None:
         try:
             self._context.exchange.set_stops(self._context.asset, wanted, self._context.is_ours)
-        except (*NO_ANSWER, OrderRefusedError, OutcomeUnknownError) as error:
+        except OrderRefusedError as error:
+            if self._is_passed_raise(wanted):
+                # The price has passed the raised level: the exchange takes no such stop any more.
+                self._close_passed()
+                return
+            self._context.rounds.doubt(f"the stops could not be set: {error}")
+            self._close_if_unprotected()
+        except (*NO_ANSWER, OutcomeUnknownError) as error:
             self._context.rounds.doubt(f"the stops could not be set: {error}")
             self._close_if_unprotected()
         else:
@@ -109,6 +168,15 @@ class Stops:
                 self._tell_unprotected(is_set_again=True)
             self._unprotected_since_ms = None
             self._stop_loss = wanted.stop_loss
+
+    def _is_passed_raise(self, wanted: ProtectiveLevels) -> bool:
+        position, standing = self._context.books.position, self._stop_loss
+        return (
+            position is not None
+            and standing is not None
+            and self._trail.is_trailing(position)
+            and is_tighter(wanted.stop_loss, standing, position.side)
+        )
 
     def _stands_long(self) -> bool:
         position, now_ms = self._context.books.position, self._context.now_ms

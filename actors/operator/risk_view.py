@@ -49,8 +49,8 @@ def _of_entries(present: Present, rules: TradingRules) -> Iterator[Limit]:
     cap = approval.max_correlated_exposure
     yield "positions", f"{len(found.positions)}", f"{approval.max_positions}"
     yield "exposure", say.percent(exposure), say.percent(approval.max_total_exposure)
-    yield "entries at a close", approved, f"{approval.max_simultaneous_entries}"
-    yield "correlation of an entry", _highest_correlation(found), f"{approval.correlation_limit:g}"
+    yield "entries at a close", approved, _count(approval.max_simultaneous_entries)
+    yield "correlation of an entry", _highest_correlation(found), _plain(approval.correlation_limit)
     yield (
         "exposure of a group",
         _largest_group(found, approval.correlation_group_threshold),
@@ -63,13 +63,13 @@ def _of_protection(
 ) -> Iterator[Limit]:
     mean = found.open_correlation
     no_mean = "under two open" if len(found.positions) < _PAIR else "too few closes"
-    daily = say.percent(rules.max_daily_loss_fraction)
+    daily = _off(rules.max_daily_loss_fraction)
     yield "drawdown", say.percent(found.drawdown), _levels(rules)
     yield "daily loss", say.percent(found.daily_loss), daily
-    yield "losses in a row", f"{found.streak}", f"{rules.loss_streak}"
+    yield "losses in a row", f"{found.streak}", _count(rules.loss_streak)
     rests = say.rest(found.global_cooldown_reason, found.global_cooldown_end_ms, now_ms)
     yield "portfolio cooldown", rests or "0 min", "0 min"
-    threshold = f"{rules.high_correlation_threshold:g}"
+    threshold = _plain(rules.high_correlation_threshold)
     yield "mean correlation", no_mean if mean is None else f"{mean:.2f}", threshold
 
 
@@ -88,28 +88,28 @@ def _of_asset(present: Present, asset: AssetRules, rules: TradingRules) -> Itera
         cooldown = f"{found.cooldown_minutes} min {found.cooldown_reason}".rstrip()
         if not found.cooldown_minutes:
             cooldown = "0 min"
-    yield f"{name} losses in a row", streak, f"{rest.loss_streak}"
-    yield f"{name} trades in an hour", f"{in_hour}", f"{rest.trades_per_hour}"
-    yield f"{name} trades today", f"{today}", f"{rest.trades_per_day}"
+    yield f"{name} losses in a row", streak, _count(rest.loss_streak)
+    yield f"{name} trades in an hour", f"{in_hour}", _count(rest.trades_per_hour)
+    yield f"{name} trades today", f"{today}", _count(rest.trades_per_day)
     yield f"{name} cooldown", cooldown, "0 min"
     yield f"{name} data", present.health.get(f"feed of {name}", _NOT_LOOKED), stale
 
 
 def _of_market(present: Present, name: str, rules: TradingRules) -> Iterator[Limit]:
-    found, strategy = present.assets.get(name), rules.strategy
-    crosses = close = cross = held = _NO_ANSWER
+    found, stops = present.assets.get(name), rules.asset(name).stops
+    close = signal = held = _NO_ANSWER
     if found is not None:
         report, position = found.report, found.position
-        crosses = close = _NO_CLOSE
+        close = _NO_CLOSE
         if report is not None:
-            crosses, close = f"{report.crosses_today}", _age(present, report.t_ms)
+            close = _age(present, report.t_ms)
         signal_ms = found.newest_signal_ms
-        cross = "none yet" if signal_ms is None else _age(present, signal_ms)
+        signal = "none yet" if signal_ms is None else _age(present, signal_ms)
         held = _NOTHING_OPEN if position is None else _age(present, position.opened_ms)
-    yield f"{name} newest close", close, f"{say.duration(strategy.entry_max_age_ms)} to enter"
-    yield f"{name} newest cross", cross, f"{say.duration(strategy.entry_window_ms)} to enter"
-    yield f"{name} crosses today", crosses, f"{strategy.cross_threshold}"
-    yield f"{name} held", held, say.duration(strategy.max_hold_ms)
+    yield f"{name} newest close", close, f"{say.duration(rules.candles.entry_max_age_ms)} to enter"
+    yield f"{name} newest signal", signal, "young enough to enter"
+    most = stops.max_hold_ms
+    yield f"{name} held", held, _NO_LIMIT if most is None else say.duration(most)
 
 
 def _highest_correlation(found: PortfolioSnapshot) -> str:
@@ -152,8 +152,23 @@ def _age(present: Present, time_ms: int) -> str:
 
 
 def _levels(rules: ProtectionRules) -> str:
-    levels = ("reduce", "emergency", "halt")
-    return ", ".join(say.percent(getattr(rules, f"drawdown_{n}_fraction"), 0) for n in levels)
+    levels = [level for level, _ in rules.drawdown_steps]
+    emergencies = (rules.drawdown_emergency_fraction, rules.drawdown_halt_fraction)
+    levels += [level for level in emergencies if level is not None]
+    return ", ".join(say.percent(level, 0) for level in levels) or _NO_LIMIT
+
+
+def _count(limit: int | None) -> str:
+    return _NO_LIMIT if limit is None else f"{limit}"
+
+
+def _plain(limit: float | None) -> str:
+    return _NO_LIMIT if limit is None else f"{limit:g}"
+
+
+def _off(limit: Decimal | None) -> str:
+    return _NO_LIMIT if limit is None else say.percent(limit)
 
 
 _PAIR = 2
+_NO_LIMIT = "none"

@@ -6,7 +6,7 @@ from actors.portfolio.context import PortfolioContext
 from actors.portfolio.protections import Protections
 from actors.portfolio.recent import RecentCloses
 from actors.portfolio.reservations import Reservations
-from domain.trading.decisions import Approval, Denial, DenialReason, Report
+from domain.trading.decisions import Approval, AssetEvaluation, Denial, DenialReason
 
 
 class Decisions:
@@ -24,15 +24,15 @@ class Decisions:
         self._recent = recent
         self._reservations = reservations
         self._protections = protections
-        self._reports: dict[int, dict[str, Report]] = {}
+        self._reports: dict[int, dict[str, AssetEvaluation]] = {}
         """By close and asset."""
-        self._newest = context.journal.newest_decision(context.rules.strategy.candle_ms)
+        self._newest = context.journal.newest_decision(context.rules.candles.candle_ms)
         # A close whose sample is stored was decided, if only to do nothing.
         decided_ms = 0 if self._newest is None else self._newest.t_ms
         self.decided_ms = max(decided_ms, context.books.protection.close_ms)
         """The newest close that was decided."""
 
-    def hear(self, report: Report) -> None:
+    def hear(self, report: AssetEvaluation) -> None:
         """Take an asset's report of a close; decide it, once nobody's is missing."""
         newest_ms = max(self._reports, default=0)
         if report.t_ms <= self.decided_ms or report.t_ms < newest_ms:
@@ -90,7 +90,7 @@ class Decisions:
             self._context.tell(asset_name(asset), EntryDenied(denial=answer))
         return answer is not None
 
-    def _answer_late(self, report: Report) -> None:
+    def _answer_late(self, report: AssetEvaluation) -> None:
         """Repeat the answer to a report, or refuse a wish that no decision knows."""
         if self._answer(report.asset, report.t_ms) or report.signal is None:
             return

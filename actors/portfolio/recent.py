@@ -29,4 +29,4 @@ class RecentCloses:
 
     def _series(self, asset: str) -> CandleSeries:
         # One more than the window holds: what came after t is cut off again.
-        return self._feed.recent(asset, self._context.rules.strategy.volatility_window + 2)
+        return self._feed.recent(asset, self._context.rules.candles.volatility_window + 2)

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from domain.market.instruments import DAY_MS, HOUR_MS, MINUTE_MS, Instrument, Side
 from domain.operator.notices import Notice, Similar
+from domain.strategies.base import Value
 from domain.text import plain
 
 GOOD, BAD, CLOCK, SIREN = "🟢", "🔴", "⏰", "🚨"
@@ -169,3 +170,11 @@ def why(wanted: str) -> str:
 def trade_name(asset: str, exit_ms: int) -> str:
     """Return a name of a trade, the same however often its actors had to start anew."""
     return f"{asset}@{datetime.fromtimestamp(exit_ms // 1000, UTC):%Y-%m-%dT%H:%M:%S}"
+
+
+def values(found: Iterable[Value], instrument: Instrument) -> list[str]:
+    """Return the figures of a strategy, one a line."""
+    return [
+        f"{one.label} {price(one.figure, instrument) if one.is_price else f'{one.figure:.4g}'}"
+        for one in found
+    ]

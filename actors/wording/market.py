@@ -4,11 +4,11 @@ from actors.wording import figures as say
 from domain.operator.notices import Notice, NoticeKind
 from domain.portfolio.snapshots import AssetSnapshot
 from domain.rules import CooldownRules, TradingRules
+from domain.strategies.base import Regime
 from domain.strategies.explanation import Explanation
-from domain.strategies.regime import Regime
 from domain.text import counted
 from domain.trading.cooldowns import CooldownReason
-from domain.trading.decisions import Denial, DenialReason, Report
+from domain.trading.decisions import AssetEvaluation, Denial, DenialReason
 from domain.trading.positions import Position
 
 _REFUSALS = {
@@ -23,6 +23,8 @@ _REFUSALS = {
     DenialReason.EXPOSURE: "no exposure is left",
     DenialReason.SIZE: "too small for the exchange",
     DenialReason.STALE: "the close is too old",
+    DenialReason.POSITION_SIZE: "the position would be too large",
+    DenialReason.CONCENTRATION: "too much in few positions",
     DenialReason.PAUSED: "the asset is paused",
     DenialReason.MALFUNCTION: "a malfunction blocks entries",
     DenialReason.LIQUIDITY: "the market is too thin",
@@ -30,7 +32,7 @@ _REFUSALS = {
 
 
 def regime_changed(
-    report: Report,
+    report: AssetEvaluation,
     previous: Regime,
     position: Position | None,
     rules: TradingRules,
@@ -42,18 +44,17 @@ def regime_changed(
         report: of the close at which it began.
         previous: the one before.
         position: the asset's open one.
-        rules: the settings of the averages.
+        rules: the instruments.
         stopped_by: what forbids all entries; empty: nothing does.
     """
     instrument = rules.asset(report.asset).instrument
     is_good = report.regime is Regime.ACTIVE
     sign, verdict = (say.GOOD, "favorable") if is_good else (say.BAD, "not favorable")
     lines = [
-        f"{sign} {report.asset}: {verdict} for shorting",
+        f"{sign} {report.asset}: {verdict} for entries",
         f"Regime {previous} → {report.regime}",
-        f"Price {say.price(report.close, instrument)}, {_place(report)}",
-        f"EMA {rules.strategy.ema_short_period} {say.price(report.ema_short, instrument)}",
-        f"EMA {rules.strategy.ema_long_period} {say.price(report.ema_long, instrument)}",
+        f"Price {say.price(report.close, instrument)}{f', {report.note}' if report.note else ''}",
+        *say.values(report.values, instrument),
         _meaning(report, position, stopped_by),
         say.utc(report.t_ms),
     ]
@@ -67,22 +68,14 @@ def regime_changed(
     )
 
 
-def _place(report: Report) -> str:
-    below = (report.close < report.ema_short, report.close < report.ema_long)
-    if all(below):
-        return "below both EMAs"
-    above = (report.close > report.ema_short, report.close > report.ema_long)
-    return "above both EMAs" if all(above) else "between the EMAs"
-
-
-def _meaning(report: Report, position: Position | None, stopped_by: str) -> str:
+def _meaning(report: AssetEvaluation, position: Position | None, stopped_by: str) -> str:
     if position is not None:
         closes = "is closed now" if report.strategy_exit is not None else "stays open"
         return f"The open {say.direction(position.side)} {closes}."
     if stopped_by:
         return f"No entries: {stopped_by}."
     if report.regime is Regime.ACTIVE:
-        return "A fresh bearish cross may open a short."
+        return "A fresh signal may open a position."
     if report.regime is Regime.COOLDOWN:
         return "No entries until the cooldown ends."
     return "No entries."
@@ -94,7 +87,7 @@ def entry_denied(denial: Denial) -> Notice:
         f"✋ {denial.asset}: entry refused",
         f"Reason: {_REFUSALS[denial.reason]}",
         *_some(say.pairs(denial.figures)),
-        f"Cross {say.minutes(denial.t_ms - denial.signal_ms)} old",
+        f"Signal {say.minutes(denial.t_ms - denial.signal_ms)} old",
         say.utc(denial.t_ms),
         say.why(denial.client_order_id),
     ]
@@ -128,11 +121,11 @@ def cooldown_words(reason: CooldownReason, rules: CooldownRules) -> str:
     """Return why an asset rests."""
     match reason:
         case CooldownReason.SHORT_HOLD:
-            return f"trade held under {say.duration(rules.short_hold_ms)}"
+            return f"trade held under {say.duration(rules.short_hold_ms or 0)}"
         case CooldownReason.LOSS_STREAK:
             return f"{rules.loss_streak} or more losses in a row"
         case CooldownReason.TRADES_PER_HOUR:
-            return f"more than {counted(rules.trades_per_hour, 'trade')} in an hour"
+            return f"more than {counted(rules.trades_per_hour or 0, 'trade')} in an hour"
         case CooldownReason.TRADES_PER_DAY:
             return f"{rules.trades_per_day} or more trades today"
 

@@ -11,7 +11,7 @@ from domain.market.instruments import MINUTE_MS
 from domain.operator.notices import Notice, NoticeKind, ReportPeriod
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.rules import TradingRules
-from domain.strategies.regime import Regime
+from domain.strategies.base import Regime
 from domain.trading.decisions import DenialReason
 from domain.trading.positions import Position, Trade
 
@@ -110,11 +110,9 @@ def _won(rate: float | None) -> str:
 
 def _present(portfolio: PortfolioSnapshot, now_ms: int, rules: TradingRules) -> list[str]:
     limits = rules.protection
-    levels = (
-        limits.drawdown_reduce_fraction,
-        limits.drawdown_emergency_fraction,
-        limits.drawdown_halt_fraction,
-    )
+    levels = [level for level, _ in limits.drawdown_steps]
+    emergencies = (limits.drawdown_emergency_fraction, limits.drawdown_halt_fraction)
+    levels += [level for level in emergencies if level is not None]
     left_ms = max(0, portfolio.global_cooldown_end_ms - now_ms)
     rests = f"{left_ms // MINUTE_MS} min left" if left_ms else "none"
     return [

@@ -64,7 +64,8 @@ def _figures(protection: Protection, rules: ProtectionRules) -> list[str]:
     lines = []
     for pair in protection.figures.split():
         name = pair.partition("=")[0]
-        limit = f", limit {say.percent(limits[name])}" if name in limits else ""
+        known = limits.get(name)
+        limit = "" if known is None else f", limit {say.percent(known)}"
         lines.append(f"{say.pairs(pair)}{limit}")
     if protection.reason is ExitReason.CORRELATION:
         lines.append(f"Mean correlation above {rules.high_correlation_threshold:g}")
@@ -75,10 +76,11 @@ def size_changed(state: ProtectionState, rules: ProtectionRules) -> Notice:
     """Return the notice that the first drawdown level was crossed, down or up again."""
     drawdown = say.percent(state.drawdown)
     if state.is_reduced:
-        size = say.percent(rules.drawdown_size_multiplier, 0)
+        level, multiplier = rules.drawdown_steps[state.reduction_step - 1]
+        size = say.percent(multiplier, 0)
         lines = [
             f"{say.SIREN} Drawdown: smaller entries",
-            f"Drawdown {drawdown}, limit {say.percent(rules.drawdown_reduce_fraction)}",
+            f"Drawdown {drawdown}, limit {say.percent(level)}",
             "Nothing was closed.",
             f"New entries at {size} of their size",
             f"until it is below {say.percent(rules.drawdown_restore_fraction)}.",

@@ -6,9 +6,8 @@ from actors.wording import figures as say
 from actors.wording.market import cooldown_words
 from domain.market.instruments import Instrument
 from domain.operator.notices import Notice, NoticeKind
-from domain.rules import RiskRules, TradingRules
-from domain.strategies.crosses import CrossKind
-from domain.strategies.regime import Regime
+from domain.rules import StopPolicy, TradingRules
+from domain.strategies.base import Regime
 from domain.trading.cooldowns import AssetCooldown
 from domain.trading.decisions import Approval
 from domain.trading.orders import ExitReason
@@ -26,6 +25,7 @@ _EXITS = {
     ExitReason.HALT: "emergency: drawdown, trading halted",
     ExitReason.DAILY_LOSS: "emergency: daily loss",
     ExitReason.CORRELATION: "emergency: positions move alike",
+    ExitReason.CAPITAL_LOSS: "emergency: entry capital lost, trading halted",
     ExitReason.MALFUNCTION: "malfunction",
     ExitReason.NAKED: "no stop loss could be set",
     ExitReason.LIQUIDATION: "liquidated by the exchange",
@@ -53,13 +53,14 @@ def entered(
         rules: the limits.
     """
     asset, instrument = position.asset, rules.asset(position.asset).instrument
+    stops = rules.asset(asset).stops if position.terms is None else position.terms.stops
     side = say.direction(position.side)
     lines = [
         f"{'📉' if side == 'SHORT' else '📈'} {asset}: {side} opened",
         f"Entry {say.price(position.avg_entry_price, instrument)}",
         f"Qty {position.qty:f} {asset}, {say.money(position.notional)}",
-        *([] if approval is None else _why(approval, position.opened_ms, instrument, rules)),
-        *_levels(position, instrument, rules.risk),
+        *([] if approval is None else _why(approval, position.opened_ms, instrument)),
+        *_levels(position, instrument, stops),
         _exposure(exposure, balance),
         say.utc(position.opened_ms),
         say.why(order_id),
@@ -74,37 +75,29 @@ def entered(
     )
 
 
-def _why(approval: Approval, now_ms: int, instrument: Instrument, rules: TradingRules) -> list[str]:
-    lines = [f"{say.GOOD} Regime {Regime.ACTIVE}"]
-    for period, value in (
-        (rules.strategy.ema_short_period, approval.ema_short),
-        (rules.strategy.ema_long_period, approval.ema_long),
-    ):
-        if value is not None:
-            lines.append(f"EMA {period} {say.price(value, instrument)}")
+def _why(approval: Approval, now_ms: int, instrument: Instrument) -> list[str]:
     age = say.minutes(max(0, now_ms - approval.signal_ms))
-    names = approval.crosses.split("+") if approval.crosses else []
-    crosses = [f"Cross: {_cross(CrossKind(name), rules)}" for name in names]
-    return [*lines, *crosses, f"Cross {age} old"]
-
-
-def _cross(kind: CrossKind, rules: TradingRules) -> str:
-    short, long = rules.strategy.ema_short_period, rules.strategy.ema_long_period
-    return {
-        CrossKind.PRICE_BELOW_SHORT: f"price fell below EMA {short}",
-        CrossKind.PRICE_BELOW_LONG: f"price fell below EMA {long}",
-        CrossKind.SHORT_BELOW_LONG: f"EMA {short} fell below EMA {long}",
-    }[kind]
-
-
-def _levels(position: Position, instrument: Instrument, risk: RiskRules) -> list[str]:
-    levels = protective_levels(position.avg_entry_price, position.side, risk, instrument)
-    stop, take = risk.stop_loss_fraction, risk.take_profit_fraction
+    kinds = approval.kinds.replace("_", " ").lower().split("+") if approval.kinds else []
     return [
-        f"Stop loss {say.price(levels.stop_loss, instrument)} ({say.percent(stop)})",
-        f"Take profit {say.price(levels.take_profit, instrument)} ({say.percent(take)})",
-        f"Risk/reward 1:{take / stop:.1f}",
+        f"{say.GOOD} Regime {Regime.ACTIVE}",
+        *say.values(approval.values, instrument),
+        *(f"Signal: {kind}" for kind in kinds),
+        f"Signal {age} old",
     ]
+
+
+def _levels(position: Position, instrument: Instrument, stops: StopPolicy) -> list[str]:
+    levels = protective_levels(position.avg_entry_price, position.side, stops, instrument)
+    stop, take = stops.first_distance, stops.take_profit_fraction
+    lines = [f"Stop loss {say.price(levels.stop_loss, instrument)} ({say.percent(stop)})"]
+    if stops.trail_fraction is not None:
+        lines.append(f"Trailing {say.percent(stops.trail_fraction)} behind the best price")
+    if take is not None and levels.take_profit is not None:
+        lines.append(
+            f"Take profit {say.price(levels.take_profit, instrument)} ({say.percent(take)})"
+        )
+        lines.append(f"Risk/reward 1:{take / stop:.1f}")
+    return lines
 
 
 def _exposure(exposure: Decimal, balance: Decimal | None) -> str:

@@ -9,12 +9,13 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from actors.wording import figures as say
 from actors.wording.figures import asker, rest, utc
 from actors.wording.market import decided
 from bin.bootstrap.run import Run
-from domain.market.instruments import Instrument, Side
+from domain.market.instruments import Side
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
-from domain.rules import RiskRules
+from domain.rules import AssetRules
 from domain.text import counted, plain
 from domain.trading.positions import Position
 from domain.trading.sizing import protective_levels
@@ -82,14 +83,12 @@ class LiveView:
         rests = snapshot.cooldown_minutes
         until = f"until {utc(snapshot.cooldown_end_ms)}"
         cooldown = f"cooldown {snapshot.cooldown_reason} {until}, {rests} min" if rests else ""
-        position = _position_text(snapshot.position, rules.risk, instrument)
+        position = _position_text(snapshot.position, rules.asset(snapshot.asset))
         return [
             snapshot.asset,
             f"{report.close:,.2f}",
-            f"{report.ema_short:,.2f}",
-            f"{report.ema_long:,.2f}",
+            "\n".join(say.values(report.values, instrument)),
             Text(report.regime, style),
-            str(report.crosses_today),
             _pnl_text(snapshot, portfolio),
             "\n".join(filter(None, (position, cooldown, decided(snapshot)))),
         ]
@@ -124,14 +123,16 @@ class LiveView:
         return Text(f"trace: session {recorder.session.number}, {size}{known}", "dim")
 
 
-def _position_text(position: Position | None, risk: RiskRules, instrument: Instrument) -> str:
+def _position_text(position: Position | None, rules: AssetRules) -> str:
     if position is None:
         return ""
-    levels = protective_levels(position.avg_entry_price, position.side, risk, instrument)
+    stops = rules.stops if position.terms is None else position.terms.stops
+    levels = protective_levels(position.avg_entry_price, position.side, stops, rules.instrument)
+    target = "" if levels.take_profit is None else f", target {levels.take_profit:,}"
     side = "short" if position.side is Side.SELL else "long"
     return (
         f"{side} {position.qty} at {position.avg_entry_price:,.2f}, "
-        f"stop {levels.stop_loss:,}, target {levels.take_profit:,}"
+        f"stop {levels.stop_loss:,}{target}"
     )
 
 

@@ -6,10 +6,10 @@ from actors.names import PORTFOLIO, execution_name
 from actors.ports import Exchange
 from actors.watch import journal_outdated
 from domain.errors import JournalError
-from domain.facts import Order
 from domain.portfolio.protection import halt
 from domain.rules import TradingRules
 from domain.trading.books import Books
+from domain.trading.order import Order
 from domain.trading.orders import Intent
 from domain.trading.positions import Execution
 from domain.trading.recovery import lost_executions

@@ -140,8 +140,9 @@ class Views:
         for asset, position in portfolio.positions.items():
             rules = self._rules.asset(asset)
             price = portfolio.prices.get(asset, position.avg_entry_price)
+            stops = rules.stops if position.terms is None else position.terms.stops
             levels = protective_levels(
-                position.avg_entry_price, position.side, self._rules.risk, rules.instrument
+                position.avg_entry_price, position.side, stops, rules.instrument
             )
             pnl = position.unrealized_pnl(price)
             rows.append(
@@ -152,7 +153,9 @@ class Views:
                     say.price(position.avg_entry_price, rules.instrument),
                     say.price(price, rules.instrument),
                     say.price(levels.stop_loss, rules.instrument),
-                    say.price(levels.take_profit, rules.instrument),
+                    "none"
+                    if levels.take_profit is None
+                    else say.price(levels.take_profit, rules.instrument),
                     f"{pnl:+,.2f}",
                     say.duration(max(0, self._now_ms() - position.opened_ms)),
                 )
@@ -165,7 +168,9 @@ class Views:
                     "entry_price": f"{position.avg_entry_price:f}",
                     "mark_price": f"{price:f}",
                     "stop_loss": f"{levels.stop_loss:f}",
-                    "take_profit": f"{levels.take_profit:f}",
+                    "take_profit": None
+                    if levels.take_profit is None
+                    else f"{levels.take_profit:f}",
                     "unrealized_pnl": f"{pnl:f}",
                     "opened_ms": position.opened_ms,
                     "is_external": position.is_external,
@@ -191,17 +196,16 @@ class Views:
                 data[asset] = None
                 continue
             report, instrument = found.report, self._rules.asset(asset).instrument
-            prices = (report.close, report.ema_short, report.ema_long)
-            shown = [say.price(price, instrument) for price in prices]
-            rows.append((asset, str(report.regime), *shown, say.utc(report.t_ms)))
+            figures = ", ".join(say.values(report.values, instrument))
+            price = say.price(report.close, instrument)
+            rows.append((asset, str(report.regime), price, figures, say.utc(report.t_ms)))
             data[asset] = {
                 "regime": str(report.regime),
                 "close": report.close,
-                "ema_short": report.ema_short,
-                "ema_long": report.ema_long,
+                **{value.name: value.figure for value in report.values},
                 "t_ms": report.t_ms,
             }
-        columns = ("asset", "regime", "price", "EMA short", "EMA long", "close of")
+        columns = ("asset", "regime", "price", "figures", "close of")
         return _table("Regimes", columns, rows, data)
 
     def why(self, asset: str) -> Reply | None:

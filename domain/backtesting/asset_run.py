@@ -1,5 +1,6 @@
 """One asset during a run in leaps: what it holds, and the next close at which it matters."""
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterator
 from decimal import Decimal
@@ -9,13 +10,15 @@ from domain.backtesting.signals import AssetSignals, funding_places
 from domain.backtesting.windows import HistoryWindows
 from domain.market.funding import funding_rate
 from domain.market.indicators import Array, volatility
-from domain.market.instruments import exact
+from domain.market.instruments import Side, exact
 from domain.rules import TradingRules
-from domain.strategies.regime import Regime, regime
-from domain.trading.asset import strategy_exit
+from domain.strategies.base import Regime
+from domain.strategies.ema_cross_short import EmaCrossRules
+from domain.trading.asset import kept_regime, kept_time
 from domain.trading.cooldowns import AssetCooldown
-from domain.trading.decisions import EntrySignal, Report
+from domain.trading.decisions import AssetEvaluation, EntrySignal
 from domain.trading.matching import CandlePrices
+from domain.trading.orders import ExitReason
 from domain.trading.positions import Position, Trade
 from domain.trading.sizing import ProtectiveLevels, protective_levels
 
@@ -36,10 +39,12 @@ class AssetRun:
         self._grid, self._rules, self._windows = market, rules, windows
         self.market = asset
         self.name = asset.asset
-        self.signals = AssetSignals(asset, rules.strategy)
+        self._asset_rules = rules.asset(asset.asset)
+        read = EmaCrossRules.read(self._asset_rules.terms.strategy.parameters)
+        self.signals = AssetSignals(asset, read, rules.candles)
         self.cooldown = AssetCooldown(rules.cooldown)
         self._instrument = rules.asset(asset.asset).instrument
-        self._funding = funding_places(asset, rules.fills.funding_interval_ms)
+        self._funding = funding_places(asset, rules.fills.funding.interval_ms)
         self._never = market.closes
         self._used_cross = -1
         self._position: Position | None = None
@@ -102,16 +107,17 @@ class AssetRun:
             open=exact(float(series.open[place])),
             high=exact(float(series.high[place])),
             low=exact(float(series.low[place])),
+            close=exact(float(series.close[place])),
         )
 
     def funding_rate(self, close: int) -> Decimal | None:
         """Return the rate that is settled at the open of the candle that ends at a close."""
         open_ms = self._grid.time_ms(close) - self._grid.candle_ms
-        return funding_rate(open_ms, self._rules.fills, self.market.series.funding)
+        return funding_rate(open_ms, self._rules.fills.funding, self.market.series.funding)
 
     # Decisions.
 
-    def report(self, close: int, global_cooldown_end_ms: int) -> Report | None:
+    def report(self, close: int, global_cooldown_end_ms: int) -> AssetEvaluation | None:
         """Return what the asset says of a close; None where it neither holds nor wishes."""
         is_known_quiet = self._next > close >= self._next_free_from and self._position is None
         if is_known_quiet or not self.market.is_open(close):
@@ -122,16 +128,27 @@ class AssetRun:
         signal = None if self._position is not None or rests else self._signal(place, t_ms)
         if self._position is None and signal is None:
             return None
-        return Report(
+        return AssetEvaluation(
             asset=self.name,
             t_ms=t_ms,
             close=float(signals.close[place]),
-            ema_short=float(signals.ema_short[place]),
-            ema_long=float(signals.ema_long[place]),
-            regime=regime(market, in_cooldown=rests or t_ms < global_cooldown_end_ms),
-            crosses_today=signals.crosses_today(place),
-            strategy_exit=strategy_exit(self._position, market, t_ms, self._rules.strategy),
+            values=signals.values(place),
+            regime=Regime.COOLDOWN if rests or t_ms < global_cooldown_end_ms else market,
+            strategy_exit=self._strategy_exit(market, t_ms),
             signal=signal,
+        )
+
+    def _strategy_exit(self, market: Regime, t_ms: int) -> ExitReason | None:
+        """Return why the position is let go; the same conditions as `AssetState` judges."""
+        position, most = self._position, self._asset_rules.stops.max_hold_ms
+        if position is None:
+            return None
+        if not kept_regime(market).holds:
+            return ExitReason.REGIME
+        return (
+            ExitReason.TIME
+            if most is not None and not kept_time(position, t_ms, most).holds
+            else None
         )
 
     def _signal(self, place: int, t_ms: int) -> EntrySignal | None:
@@ -143,23 +160,27 @@ class AssetRun:
         returns = self._windows.returns(self.name, t_ms)
         return EntrySignal(
             signal_ms=self._time_ms(cross),
+            side=Side.SELL,
             volatility=0.0 if returns is None else volatility(returns),
-            regime_strength=(ema_long - close) / ema_long,
+            strength=(ema_long - close) / ema_long,
         )
 
     # What happened.
 
     def opened(self, position: Position, close: int) -> None:
         """Hold a position that was opened at a close."""
-        rules, place = self._rules, self._place(close)
+        place = self._place(close)
         self._position = position
         if position.signal_ms is not None:
             self._used_cross = self._place(self._grid.first_close_from(position.signal_ms))
         self.stops = protective_levels(
-            position.avg_entry_price, position.side, rules.risk, self._instrument
+            position.avg_entry_price, position.side, self._asset_rules.stops, self._instrument
         )
         self._qty, self._notional = float(position.qty), float(position.open_notional)
-        held = self._grid.first_close_from(position.opened_ms + rules.strategy.max_hold_ms)
+        most = self._asset_rules.stops.max_hold_ms
+        held = (
+            self._never if most is None else self._grid.first_close_from(position.opened_ms + most)
+        )
         ended = self.market.offset + self.signals.end_of_activity(place)
         self._exit = self._within(max(close + 1, min(held, ended)))
         self.look_for_stop(close + 1)
@@ -185,7 +206,8 @@ class AssetRun:
         series, begin = self.market.series, self._place(first)
         end = self._place(min(self._exit, self.market.end - 1)) + 1
         highest = float(self.stops.stop_loss) * (1.0 - _ROOM)
-        lowest = float(self.stops.take_profit) * (1.0 + _ROOM)
+        target = self.stops.take_profit
+        lowest = -math.inf if target is None else float(target) * (1.0 + _ROOM)
         hit = (series.high[begin:end] >= highest) | (series.low[begin:end] <= lowest)
         if hit.any():
             self._stop = first + int(hit.argmax())

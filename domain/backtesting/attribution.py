@@ -11,7 +11,7 @@ from domain.backtesting.result import BacktestResult, EquitySeries
 from domain.market.candles import Times
 from domain.market.indicators import Array
 from domain.market.instruments import DAY_MS, utc_day
-from domain.strategies.regime import Regime
+from domain.strategies.base import Regime
 from domain.trading.cooldowns import AssetCooldown
 from domain.trading.positions import Trade
 
@@ -94,7 +94,7 @@ def regime_spans(result: BacktestResult, asset: str) -> list[RegimeSpan]:
 
 def pair_correlations(result: BacktestResult) -> list[PairCorrelation]:
     """Return the correlation of log returns of each pair, at each midnight that has a window."""
-    window = result.rules.strategy.volatility_window
+    window = result.rules.candles.volatility_window
     assets = list(result.market.assets.values())
     return [_correlation(left, right, window) for left, right in combinations(assets, 2)]
 

@@ -215,7 +215,7 @@ def warm_ups(
         run: what is checked.
         on_run: called after each run.
     """
-    usual, market = rules.strategy.warmup_candles, Market(candles)
+    usual, market = rules.candles.warmup_candles, Market(candles)
     firsts = {asset: int(series.open_time_ms[0]) for asset, series in candles.items()}
     late_ms = market.first_open_ms + market.closes // 4 * market.candle_ms
     first_ms = max(first for first in firsts.values() if first <= late_ms)
@@ -251,15 +251,15 @@ def _begun(
         )
         for asset, series in candles.items()
     }
-    strategy = replace(rules.strategy, warmup_candles=warmup)
-    return run(Market(parts), replace(rules, strategy=strategy))
+    candle_rules = replace(rules.candles, warmup_candles=warmup)
+    return run(Market(parts), replace(rules, candles=candle_rules))
 
 
 def _compared(candles: int, found: BacktestResult, longest: BacktestResult) -> WarmUp:
     error, regimes = 0.0, 0
     for asset, signals in found.signals.items():
         known = longest.signals[asset]
-        traded = len(signals.close) - found.rules.strategy.warmup_candles
+        traded = len(signals.close) - found.rules.candles.warmup_candles
         if traded <= 0:
             continue
         for name in ("ema_short", "ema_long"):

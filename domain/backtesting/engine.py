@@ -23,7 +23,8 @@ from domain.market.instruments import DAY_MS, Side, utc_day
 from domain.portfolio.protection import initial_state, sample
 from domain.portfolio.state import PortfolioState
 from domain.rules import TradingRules
-from domain.trading.decisions import Approval, Decision, DenialReason, Protection, Report
+from domain.strategies.ema_cross_short import EmaCrossRules
+from domain.trading.decisions import Approval, AssetEvaluation, Decision, DenialReason, Protection
 from domain.trading.matching import funding_execution, reached_stop, taker_fee, worsened
 from domain.trading.orders import ExitReason
 from domain.trading.positions import Booked, Execution, ExecutionKind, Trade
@@ -44,9 +45,9 @@ class _Run:
 
     def __init__(self, market: Market, rules: TradingRules) -> None:
         self._market, self._rules = market, rules
-        strategy = rules.strategy
-        market.prepare([strategy.ema_short_period, strategy.ema_long_period])
-        windows = HistoryWindows(market, strategy.volatility_window)
+        window = rules.candles.volatility_window
+        market.prepare(average_periods(rules))
+        windows = HistoryWindows(market, window)
         self._assets = [
             AssetRun(market, market.assets[asset.asset], rules, windows)
             for asset in rules.assets
@@ -57,7 +58,7 @@ class _Run:
         state = initial_state(balance, market.first_open_ms)
         self._portfolio = PortfolioState(rules, state, balance, windows)
         self._limits = Limits(rules.protection)
-        self._rough = RoughCorrelations(strategy.volatility_window)
+        self._rough = RoughCorrelations(window)
         self._done = -1
         """The newest close that is dealt with."""
         self._is_settled = False
@@ -193,10 +194,9 @@ class _Run:
         if not is_quiet(float(equity.min()), float(equity.max()), found):
             flags = loud(equity, found)
         open_markets = [asset.market for asset in self._open_assets()]
-        if len(open_markets) > 1 and rules.high_correlation_threshold < 1.0:
-            moved = self._rough.may_exceed(
-                open_markets, first, first + len(equity), rules.high_correlation_threshold
-            )
+        limit = rules.high_correlation_threshold
+        if len(open_markets) > 1 and limit is not None and limit < 1.0:
+            moved = self._rough.may_exceed(open_markets, first, first + len(equity), limit)
             flags = moved if flags is None else flags | moved
         return len(equity) if flags is None or not flags.any() else int(flags.argmax())
 
@@ -255,7 +255,7 @@ class _Run:
         self._book(funding_execution(position, price, rate, open_ms, exec_id=""))
         asset.funded(self._portfolio.positions[asset.name], close)
 
-    def _decide(self, close: int, reports: list[Report]) -> Decision:
+    def _decide(self, close: int, reports: list[AssetEvaluation]) -> Decision:
         portfolio, t_ms = self._portfolio, self._market.time_ms(close)
         self._price_open(close)
         before = portfolio.protection
@@ -281,7 +281,9 @@ class _Run:
         for asset in self._open_assets():
             self._portfolio.remember_price(asset.name, asset.price(close))
 
-    def _fill_at_close(self, close: int, reports: list[Report], decision: Decision | None) -> None:
+    def _fill_at_close(
+        self, close: int, reports: list[AssetEvaluation], decision: Decision | None
+    ) -> None:
         t_ms = self._market.time_ms(close)
         for report in reports:
             if report.strategy_exit is not None:
@@ -357,3 +359,9 @@ class _Run:
     def _open_assets(self) -> Iterator[AssetRun]:
         for name in self._portfolio.positions:
             yield self._by_name[name]
+
+
+def average_periods(rules: TradingRules) -> list[int]:
+    """Return the periods of all averages that a run over these rules needs."""
+    read = [EmaCrossRules.read(asset.terms.strategy.parameters) for asset in rules.assets]
+    return sorted({period for r in read for period in (r.ema_short_period, r.ema_long_period)})

@@ -65,10 +65,10 @@ def _series(name: str, table: Any, rules: TradingRules) -> CandleSeries:
         return table
     times = _times(name, table)
     prices = {column: _floats(name, table, column) for column in _PRICES}
-    _check(name, times, prices, rules.strategy.candle_ms)
+    _check(name, times, prices, rules.candles.candle_ms)
     try:
         return carry_forward(
-            times, **prices, volume=np.zeros(len(times)), candle_ms=rules.strategy.candle_ms
+            times, **prices, volume=np.zeros(len(times)), candle_ms=rules.candles.candle_ms
         )
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from domain.facts import Order
 from domain.market.candles import CandleSeries
 from domain.market.instruments import Candle, Side, exact
 from domain.portfolio.protection import ProtectionState
@@ -16,7 +15,8 @@ from domain.portfolio.state import PortfolioState
 from domain.rules import TradingRules
 from domain.trading.asset import AssetState
 from domain.trading.booking_order import counts_before
-from domain.trading.decisions import Approval, Decision, Denial, DenialReason, Report
+from domain.trading.decisions import Approval, AssetEvaluation, Decision, Denial, DenialReason
+from domain.trading.order import Order
 from domain.trading.orders import ExitReason, Purpose
 from domain.trading.positions import ZERO, Execution, ExecutionKind, Position, Trade
 from domain.trading.sizing import protective_levels
@@ -106,7 +106,7 @@ def compare(record: Record, rules: TradingRules, from_ms: int, until_ms: int) ->
     """
     shadow = _Shadow(record, rules, from_ms)
     parity = Parity(from_ms=from_ms, until_ms=until_ms)
-    candle_ms = rules.strategy.candle_ms
+    candle_ms = rules.candles.candle_ms
     for t_ms in range(from_ms + candle_ms, until_ms + 1, candle_ms):
         shadow.close(t_ms, parity)
     _add_costs(parity, record, candle_ms)
@@ -119,7 +119,7 @@ class _Shadow:
     def __init__(self, record: Record, rules: TradingRules, from_ms: int) -> None:
         self._record = record
         self._rules = rules
-        self._candle_ms = rules.strategy.candle_ms
+        self._candle_ms = rules.candles.candle_ms
         self._waiting = list(record.executions)
         self._transfers = sorted(record.transfers, key=lambda transfer: transfer.ts_ms)
         self._states = list(record.states)
@@ -155,7 +155,7 @@ class _Shadow:
             candle = self._record.candles[name].candle(place)
             self._judge_stop(before[name], candle, ended.get(name), parity)
             state.global_cooldown_end_ms = self._portfolio.global_cooldown_end_ms
-            state.apply_candle(t_ms, candle.close)
+            state.apply_candle(candle)
             report = state.report(may_enter=True)
             if report is not None:
                 reports.append(report)
@@ -220,13 +220,14 @@ class _Shadow:
         levels = protective_levels(
             position.avg_entry_price,
             position.side,
-            self._rules.risk,
+            self._rules.asset(position.asset).stops,
             self._rules.asset(position.asset).instrument,
         )
         high, low = exact(candle.high), exact(candle.low)
         is_short = position.side is Side.SELL
         lost = high >= levels.stop_loss if is_short else low <= levels.stop_loss
-        won = low <= levels.take_profit if is_short else high >= levels.take_profit
+        target = levels.take_profit
+        won = target is not None and (low <= target if is_short else high >= target)
         wanted = ExitReason.STOP_LOSS if lost else ExitReason.TAKE_PROFIT if won else None
         if wanted is None and done not in {ExitReason.STOP_LOSS, ExitReason.TAKE_PROFIT}:
             return
@@ -234,7 +235,7 @@ class _Shadow:
         self._note(candle.close_time_ms, position.asset, wanted, done, cause, parity)
 
     def _judge(
-        self, t_ms: int, reports: Sequence[Report], decision: Decision, parity: Parity
+        self, t_ms: int, reports: Sequence[AssetEvaluation], decision: Decision, parity: Parity
     ) -> None:
         done = self._record.decisions.get(t_ms, Decision(t_ms=t_ms))
         fired = None if decision.protection is None else decision.protection.reason
@@ -252,7 +253,7 @@ class _Shadow:
             self._judge_signal(report, decision, done, parity)
 
     def _judge_signal(
-        self, report: Report, decision: Decision, done: Decision, parity: Parity
+        self, report: AssetEvaluation, decision: Decision, done: Decision, parity: Parity
     ) -> None:
         wanted = decision.answer_to(report.asset)
         found = done.answer_to(report.asset) or self._record.denials.get(
@@ -264,7 +265,7 @@ class _Shadow:
         if isinstance(found, Approval):
             self._judge_fill(report, found, parity)
 
-    def _cause(self, report: Report, found: Approval | Denial | None) -> str:
+    def _cause(self, report: AssetEvaluation, found: Approval | Denial | None) -> str:
         if isinstance(found, Denial) and found.reason in _LIVE_ONLY:
             return found.figures
         late = self._why_late(report.asset, report.t_ms)
@@ -292,11 +293,11 @@ class _Shadow:
 
     def _why_late(self, asset: str, t_ms: int) -> str:
         late_ms = self._record.late_ms.get((asset, t_ms), 0)
-        if late_ms <= self._rules.strategy.entry_max_age_ms:
+        if late_ms <= self._rules.candles.entry_max_age_ms:
             return ""
         return f"its candle was there {late_ms / 1000:.0f} s after the close"
 
-    def _judge_fill(self, report: Report, approval: Approval, parity: Parity) -> None:
+    def _judge_fill(self, report: AssetEvaluation, approval: Approval, parity: Parity) -> None:
         order = self._orders.get(approval.client_order_id)
         if order is None or not order.state.filled_qty:
             status = "no order" if order is None else str(order.state.status)

@@ -6,20 +6,20 @@ Each close goes through the steps (a) to (e) of strategy 10.3.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from domain.facts import Order
 from domain.market.candles import CandleSeries
 from domain.market.funding import FundingHistory, funding_rate
 from domain.market.instruments import Candle, exact
 from domain.portfolio.protection import initial_state
 from domain.portfolio.state import PortfolioState
-from domain.rules import TradingRules
+from domain.rules import StopPolicy, TradingRules
 from domain.trading.asset import AssetState
-from domain.trading.decisions import Approval, Close, Decision, Report
+from domain.trading.decisions import Approval, AssetEvaluation, Close, Decision
 from domain.trading.intents import close_intent, entry_intent
 from domain.trading.matching import CandlePrices, Event, MatchingEngine
+from domain.trading.order import Order
 from domain.trading.orders import Intent, Purpose
-from domain.trading.positions import Execution, Trade
-from domain.trading.sizing import protective_levels
+from domain.trading.positions import Execution, Position, Trade
+from domain.trading.trailing import StopState, first_stop, follow, policy_of
 
 
 @dataclass(kw_only=True)
@@ -44,6 +44,8 @@ class Backtest:
         self.engine = MatchingEngine(rules.fills)
         balance = rules.fills.initial_balance
         self.portfolio = PortfolioState(rules, initial_state(balance, start_ms), balance)
+        self.stops: dict[str, StopState] = {}
+        """Of each open position."""
         self.result = Result()
 
     def run(self) -> Result:
@@ -56,7 +58,13 @@ class Backtest:
 
     def _inside(self, name: str, candle: Candle) -> None:
         history = self._candles[name].funding
-        for event in inside_candle(self.engine, self._rules, name, candle, history):
+        position = self._assets[name].position
+        if position is None:
+            return
+        inside = InsideCandle(self.engine, self._rules, candle, history)
+        events, stop = inside.events(position, self.stops[name])
+        self.stops[name] = stop
+        for event in events:
             self._apply(event)
 
     def _at_close(self, t_ms: int, candles: Mapping[str, Candle]) -> None:
@@ -65,7 +73,7 @@ class Backtest:
         for name, candle in candles.items():
             asset = self._assets[name]
             asset.global_cooldown_end_ms = self.portfolio.global_cooldown_end_ms
-            asset.apply_candle(candle.close_time_ms, candle.close)
+            asset.apply_candle(candle)
             report = asset.report(may_enter=True)
             if report is not None:
                 reports.append(report)
@@ -74,7 +82,7 @@ class Backtest:
             self.result.decisions.append(decision)
         self._fill(reports, decision)
 
-    def _fill(self, reports: list[Report], decision: Decision) -> None:
+    def _fill(self, reports: list[AssetEvaluation], decision: Decision) -> None:
         closes = [
             Close(asset=report.asset, purpose=Purpose.EXIT, reason=report.strategy_exit)
             for report in reports
@@ -102,12 +110,10 @@ class Backtest:
 
     def _open(self, approval: Approval) -> None:
         self._trade(entry_intent(approval, self._rules))
-        position = self.engine.positions[approval.asset]
-        instrument = self._rules.asset(approval.asset).instrument
-        levels = protective_levels(
-            position.avg_entry_price, position.side, self._rules.risk, instrument
-        )
-        self.engine.set_stops(approval.asset, levels)
+        position = self._assets[approval.asset].position
+        if position is not None:
+            self.stops[approval.asset] = first_stop(position, self._rules)
+            self.engine.set_stops(approval.asset, self.stops[approval.asset].levels)
 
     def _trade(self, intent: Intent) -> None:
         request, t_ms, order = intent.request, intent.decided_ms, Order(intent=intent)
@@ -122,25 +128,67 @@ class Backtest:
             booked = self._assets[event.asset].apply_execution(event)
             self.portfolio.hear(event)
             if booked.trade is not None:
+                self.stops.pop(event.asset, None)
                 self.result.trades.append(booked.trade)
 
 
-def inside_candle(
-    engine: MatchingEngine,
-    rules: TradingRules,
-    asset: str,
-    candle: Candle,
-    funding: FundingHistory | None = None,
-) -> list[Event]:
-    """Let the exchange act inside one candle: funding at its open, then the stops (10.2)."""
-    if asset not in engine.positions:
-        return []
-    prices = CandlePrices(open=exact(candle.open), high=exact(candle.high), low=exact(candle.low))
-    events: list[Event] = []
-    rate = funding_rate(candle.open_time_ms, rules.fills, funding)
-    if rate is not None:
-        events += engine.settle_funding(asset, prices.open, rate, candle.open_time_ms)
-    return events + engine.trade_through(asset, prices, candle.close_time_ms)
+class InsideCandle:
+    """What the exchange does to one asset inside a candle: funding, stops, the trail (10.2, 5)."""
+
+    def __init__(
+        self,
+        engine: MatchingEngine,
+        rules: TradingRules,
+        candle: Candle,
+        funding: FundingHistory | None = None,
+    ) -> None:
+        """Look at one candle."""
+        self._engine, self._rules, self._candle, self._funding = engine, rules, candle, funding
+        self._prices = CandlePrices(
+            open=exact(candle.open),
+            high=exact(candle.high),
+            low=exact(candle.low),
+            close=exact(candle.close),
+        )
+
+    def events(self, position: Position, stop: StopState) -> tuple[list[Event], StopState]:
+        """Return what happens to an open position, and where its stop then stands."""
+        events: list[Event] = []
+        fills, candle = self._rules.fills, self._candle
+        rate = funding_rate(candle.open_time_ms, fills.funding, self._funding)
+        if rate is not None:
+            events += self._engine.settle_funding(
+                position.asset, self._prices.open, rate, candle.open_time_ms
+            )
+        policy = policy_of(position, self._rules)
+        if policy.trail_fraction is None:
+            ended = self._engine.trade_through(
+                position.asset, self._prices, candle.close_time_ms, stop.reason
+            )
+            return [*events, *ended], stop
+        ended, stop = self._along_the_path(position, stop, policy)
+        return [*events, *ended], stop
+
+    def _along_the_path(
+        self, position: Position, stop: StopState, policy: StopPolicy
+    ) -> tuple[list[Event], StopState]:
+        instrument = self._rules.asset(position.asset).instrument
+        for index, price in enumerate(self._prices.path):
+            ended = self._engine.touch(
+                position.asset,
+                price,
+                self._prices,
+                self._candle.close_time_ms,
+                is_open=index == 0,
+                stop_reason=stop.reason,
+            )
+            if ended:
+                return ended, stop
+            moved = follow(stop, price, policy, instrument)
+            if moved.levels != stop.levels:
+                self._engine.set_stops(position.asset, moved.levels)
+            stop = moved
+        return [], stop
 
 
 def candles_by_close(

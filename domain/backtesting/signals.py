@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from domain.backtesting.market import AssetMarket
 from domain.market.instruments import DAY_MS, utc_day
-from domain.rules import StrategyRules
-from domain.strategies.crosses import CrossKind
+from domain.strategies.base import CandleRules, Value
+from domain.strategies.ema_cross_short import CrossKind, EmaCrossRules
 
 Places = NDArray[np.int64]
 
@@ -21,20 +21,20 @@ Places = NDArray[np.int64]
 class AssetSignals:
     """What the candles alone say. Places count the asset's own closes, from 0."""
 
-    def __init__(self, market: AssetMarket, rules: StrategyRules) -> None:
+    def __init__(self, market: AssetMarket, rules: EmaCrossRules, candles: CandleRules) -> None:
         """Compute everything; the market must be prepared for both averages."""
         self.close = market.series.close
         self.ema_short = market.average(rules.ema_short_period)
         self.ema_long = market.average(rules.ema_long_period)
-        self._first_close_ms = int(market.series.open_time_ms[0]) + rules.candle_ms
-        self._rules = rules
+        self._first_close_ms = int(market.series.open_time_ms[0]) + candles.candle_ms
+        self._rules, self._candles = rules, candles
         self.is_active = (
             (self.close < self.ema_short)
             & (self.close < self.ema_long)
             & (self.ema_short < self.ema_long)
         )
         """(n,) regime ACTIVE (3.3), cooldowns left out."""
-        self.is_active[: rules.warmup_candles] = False
+        self.is_active[: candles.warmup_candles] = False
         self.crosses, self._counts = self._crosses()
         """(m,) places of the closes with crosses that can open a position."""
         self._cross_places: list[int] = self.crosses.tolist()
@@ -67,6 +67,36 @@ class AssetSignals:
             return 0
         return int(self._count_today[at])
 
+    def lines(self) -> list[tuple[str, NDArray[np.float64]]]:
+        """Return the averages as lines to be drawn: name and (n,) values."""
+        rules = self._rules
+        return [
+            (f"EMA {rules.ema_short_period}", self.ema_short),
+            (f"EMA {rules.ema_long_period}", self.ema_long),
+        ]
+
+    def values(self, place: int) -> tuple[Value, ...]:
+        """Return the figures of a close, as the strategy names them."""
+        rules = self._rules
+        return (
+            Value(
+                name="ema_short",
+                label=f"EMA {rules.ema_short_period}",
+                figure=float(self.ema_short[place]),
+            ),
+            Value(
+                name="ema_long",
+                label=f"EMA {rules.ema_long_period}",
+                figure=float(self.ema_long[place]),
+            ),
+            Value(
+                name="crosses_today",
+                label="crosses today",
+                figure=self.crosses_today(place),
+                is_price=False,
+            ),
+        )
+
     def wishes_between(self, first: int, end: int, used_cross: int) -> range:
         """Return which of the wishes lie in [first, end) and use a later cross than one used."""
         begin = max(bisect_left(self.signals, first), bisect_right(self.wish_crosses, used_cross))
@@ -75,7 +105,7 @@ class AssetSignals:
     def _crosses(self) -> tuple[Places, Places]:
         places = [self._crosses_of(kind) for kind in self._rules.entry_crosses]
         every = np.concatenate(places) if places else np.zeros(0, dtype=np.int64)
-        found, counts = np.unique(every[every >= self._rules.warmup_candles], return_counts=True)
+        found, counts = np.unique(every[every >= self._candles.warmup_candles], return_counts=True)
         return found, counts
 
     def _crosses_of(self, kind: CrossKind) -> Places:
@@ -87,10 +117,11 @@ class AssetSignals:
         return 1 + np.flatnonzero((upper[:-1] > lower[:-1]) & (upper[1:] < lower[1:]))
 
     def _day(self, place: int) -> int:
-        return utc_day(self._first_close_ms + place * self._rules.candle_ms)
+        return utc_day(self._first_close_ms + place * self._candles.candle_ms)
 
     def _days(self, places: Places) -> Places:
-        return (self._first_close_ms + places * self._rules.candle_ms) // DAY_MS
+        days: Places = (self._first_close_ms + places * self._candles.candle_ms) // DAY_MS
+        return days
 
     def _counts_of_day(self) -> Places:
         """Return, for each close with crosses, the day's count with them (2.3)."""
@@ -102,7 +133,7 @@ class AssetSignals:
         # From the cross that is too many on, the rest of its day is inactive (3.2).
         for place in self.crosses[self._count_today > self._rules.cross_threshold].tolist():
             midnight_ms = (self._day(place) + 1) * DAY_MS
-            end = -((self._first_close_ms - midnight_ms) // self._rules.candle_ms)
+            end = -((self._first_close_ms - midnight_ms) // self._candles.candle_ms)
             self.is_active[place:end] = False
 
     def _ends_of_activity(self) -> list[int]:
@@ -111,7 +142,7 @@ class AssetSignals:
 
     def _signals(self) -> tuple[list[int], list[int]]:
         rules = self._rules
-        longest = rules.entry_window_ms // rules.candle_ms
+        longest = rules.entry_window_ms // self._candles.candle_ms
         # A cross is the newest one until the next.
         until = np.append(self.crosses[1:], len(self.close))
         found = [np.zeros(0, dtype=np.int64)]

@@ -143,7 +143,7 @@ def play(market: Market, batch: Batch) -> list[Score]:
     cuts: dict[int, Market] = {}
     scores = []
     for rules in batch.rules:
-        warmup = rules.strategy.warmup_candles
+        warmup = rules.candles.warmup_candles
         if warmup not in cuts:
             cuts[warmup] = market if batch.span is None else cut(market, warmup, batch.span)
         scores.append(_score(cuts[warmup], rules, batch.span))

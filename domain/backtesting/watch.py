@@ -7,6 +7,7 @@ reached, in floats, with room to spare. What is not surely quiet is left to be j
 
 import math
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 
@@ -31,6 +32,8 @@ class Levels:
     """At a drawdown up to this something may happen."""
     daily_loss: float
     """At a daily loss from this on something may happen."""
+    least_equity: float
+    """At an equity up to this the entry capital is lost."""
 
 
 class Limits:
@@ -38,21 +41,23 @@ class Limits:
 
     def __init__(self, rules: ProtectionRules) -> None:
         """Take the rules."""
-        self._reduce = float(rules.drawdown_reduce_fraction)
+        self._steps = [float(level) for level, _ in rules.drawdown_steps]
         self._restore = float(rules.drawdown_restore_fraction)
-        self._emergency = float(rules.drawdown_emergency_fraction)
+        self._emergency = _or_never(rules.drawdown_emergency_fraction)
         self._rearm = float(rules.drawdown_rearm_fraction)
-        self._halt = float(rules.drawdown_halt_fraction)
-        self._daily_loss = float(rules.max_daily_loss_fraction)
+        self._halt = _or_never(rules.drawdown_halt_fraction)
+        self._daily_loss = _or_never(rules.max_daily_loss_fraction)
+        self._capital_loss = _or_never(rules.capital_loss_fraction)
 
     def acting_on(self, state: ProtectionState) -> Levels:
         """Return what can act on a state."""
         above = math.inf if state.is_halted else self._halt
         below = -math.inf
-        if state.is_reduced:
-            below = self._restore
-        else:
-            above = min(above, self._reduce)
+        step = state.reduction_step
+        if step:
+            below = [self._restore, *self._steps][step - 1]
+        if step < len(self._steps):
+            above = min(above, self._steps[step])
         if state.is_emergency_armed:
             above = min(above, self._emergency)
         else:
@@ -64,6 +69,9 @@ class Limits:
             above=above - MARGIN,
             below=below + MARGIN,
             daily_loss=math.inf if has_fired_today else self._daily_loss - MARGIN,
+            least_equity=float(state.entry_capital) * (1.0 - self._capital_loss + MARGIN)
+            if state.is_capital_armed
+            else -math.inf,
         )
 
 
@@ -76,6 +84,7 @@ def is_quiet(lowest: float, highest: float, found: Levels) -> bool:
         (top - lowest) / top < found.above
         and (found.peak - highest) / found.peak > found.below
         and (found.day_start - lowest) / found.day_start < found.daily_loss
+        and lowest > found.least_equity
     )
 
 
@@ -87,4 +96,8 @@ def loud(equity: Array, found: Levels) -> Flags:
         return np.ones(len(equity), dtype=np.bool_)
     lost = (found.day_start - equity) / found.day_start
     flags: Flags = (drawdown >= found.above) | (drawdown <= found.below)
-    return flags | (lost >= found.daily_loss)
+    return flags | (lost >= found.daily_loss) | (equity <= found.least_equity)
+
+
+def _or_never(limit: Decimal | None) -> float:
+    return math.inf if limit is None else float(limit)

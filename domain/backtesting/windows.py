@@ -3,7 +3,7 @@
 from domain.backtesting.market import Market
 from domain.market.candles import CandleSeries
 from domain.market.indicators import Array
-from domain.trading.decisions import Report
+from domain.trading.decisions import AssetEvaluation
 
 
 class HistoryWindows:
@@ -14,7 +14,7 @@ class HistoryWindows:
         self._market = market
         self._length = length
 
-    def append(self, report: Report) -> None:
+    def append(self, report: AssetEvaluation) -> None:
         """Do nothing: the close is known."""
 
     def remember(self, asset: str, series: CandleSeries) -> None:

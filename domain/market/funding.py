@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from domain.rules import FillRules
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FundingHistory:
@@ -21,10 +19,20 @@ class FundingHistory:
     last_ms: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FundingRule:
+    """What is settled where no history says otherwise."""
+
+    rate: Decimal
+    """Fraction of the notional; positive: shorts receive."""
+    interval_ms: int
+    """Settlements lie on multiples of it."""
+
+
 def funding_rate(
-    open_time_ms: int, rules: FillRules, history: FundingHistory | None = None
+    open_time_ms: int, rule: FundingRule, history: FundingHistory | None = None
 ) -> Decimal | None:
     """Return the rate that is settled where a candle opens; None where none is."""
     if history is not None and history.first_ms <= open_time_ms <= history.last_ms:
         return history.rates.get(open_time_ms)
-    return rules.funding_rate if open_time_ms % rules.funding_interval_ms == 0 else None
+    return rule.rate if open_time_ms % rule.interval_ms == 0 else None

@@ -85,3 +85,48 @@ def correlation(left: Array | None, right: Array | None) -> float | None:
         return None
     found = float(np.add.reduce(left_off * right_off)) / math.sqrt(left_sum * right_sum)
     return max(-1.0, min(1.0, found))
+
+
+class Rsi:
+    """The fold of Wilder's relative strength index.
+
+    Source: Wilder, New Concepts in Technical Trading Systems (1978). The first averages are plain
+    means of `period` changes; from then on each is (avg * (period - 1) + x) / period.
+    """
+
+    __slots__ = ("_changes", "_close", "_gain", "_loss", "_period")
+
+    def __init__(self, period: int) -> None:
+        """Start before the first close; `period` in candles."""
+        self._period = period
+        self._changes = 0
+        self._close: float | None = None
+        self._gain = self._loss = 0.0
+        """Sums until `period` changes are known, then averages, quote."""
+
+    def apply(self, close: float) -> None:
+        """Fold one more close."""
+        before, self._close = self._close, close
+        if before is None:
+            return
+        change, period = close - before, self._period
+        gain, loss = max(change, 0.0), max(-change, 0.0)
+        self._changes += 1
+        if self._changes <= period:
+            self._gain += gain
+            self._loss += loss
+            if self._changes == period:
+                self._gain /= period
+                self._loss /= period
+            return
+        self._gain = (self._gain * (period - 1) + gain) / period
+        self._loss = (self._loss * (period - 1) + loss) / period
+
+    @property
+    def value(self) -> float | None:
+        """The index, 0 to 100; None before `period` changes are known."""
+        if self._changes < self._period:
+            return None
+        if self._loss == 0:
+            return 100.0 if self._gain > 0 else 50.0
+        return 100.0 - 100.0 / (1.0 + self._gain / self._loss)

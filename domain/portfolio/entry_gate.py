@@ -38,7 +38,7 @@ def blocked_before(entry_gate: EntryGate, rules: TradingRules) -> Blocked | None
     if entry_gate.t_ms < entry_gate.cooldown_end_ms:
         figures = f"until_ms={entry_gate.cooldown_end_ms} cooldown={entry_gate.cooldown_reason}"
         return DenialReason.GLOBAL_COOLDOWN, figures
-    limit_ms = rules.strategy.entry_max_age_ms
+    limit_ms = rules.candles.entry_max_age_ms
     if entry_gate.age_ms > limit_ms:
         return DenialReason.STALE, f"age_ms={entry_gate.age_ms} limit_ms={limit_ms}"
     if entry_gate.malfunctions:
@@ -61,7 +61,7 @@ def blocked_now(
 def kept_limits(entry_gate: EntryGate, rules: TradingRules) -> list[Blocked]:
     """Return the limits of the whole portfolio, where none of them blocks, with figures."""
     state, halt = entry_gate.protection, rules.protection.drawdown_halt_fraction
-    lost, limit_ms = rules.protection.max_daily_loss_fraction, rules.strategy.entry_max_age_ms
+    lost, limit_ms = rules.protection.max_daily_loss_fraction, rules.candles.entry_max_age_ms
     return [
         (DenialReason.HALTED, f"drawdown={state.drawdown:.4f} limit={halt}"),
         (DenialReason.GLOBAL_COOLDOWN, f"until_ms={entry_gate.cooldown_end_ms}"),

@@ -27,8 +27,8 @@ class ProtectionState:
     day: int
     """Number of the UTC day that `day_start_equity` belongs to."""
     day_start_equity: Decimal
-    is_reduced: bool = False
-    """New entries at reduced size."""
+    reduction_step: int = 0
+    """Which of the drawdown steps sizes new entries, from 1; 0: they have their full size."""
     is_emergency_armed: bool = True
     is_halted: bool = False
     daily_loss_day: int | None = None
@@ -36,6 +36,15 @@ class ProtectionState:
     cooldown_end_ms: int = 0
     """End of the cooldown that the last emergency started."""
     epoch: int = 0
+    entry_capital: Decimal = Decimal(0)
+    """What `capital_loss_fraction` is measured against: the starting balance, with transfers."""
+    is_capital_armed: bool = True
+    """The loss of entry capital can fire; it does once until the operator's rearm."""
+
+    @property
+    def is_reduced(self) -> bool:
+        """Tell whether new entries have a reduced size."""
+        return self.reduction_step > 0
 
     @property
     def drawdown(self) -> Decimal:
@@ -81,6 +90,7 @@ def initial_state(balance: Decimal, t_ms: int, *, is_halted: bool = False) -> Pr
         day=utc_day(t_ms),
         day_start_equity=balance,
         is_halted=is_halted,
+        entry_capital=balance,
     )
 
 
@@ -138,19 +148,31 @@ def _valued(
         peak_equity=peak_equity,
         day=begun.day,
         day_start_equity=begun.day_start_equity,
-        is_reduced=_is_reduced(drawdown, rules, was_reduced=state.is_reduced),
+        reduction_step=_reduction_step(drawdown, rules, before=state.reduction_step),
         is_emergency_armed=state.is_emergency_armed or drawdown < rules.drawdown_rearm_fraction,
         is_halted=state.is_halted,
         daily_loss_day=state.daily_loss_day,
         cooldown_end_ms=state.cooldown_end_ms,
         epoch=state.epoch,
+        entry_capital=state.entry_capital,
+        is_capital_armed=state.is_capital_armed,
     )
 
 
-def _is_reduced(drawdown: Decimal, rules: ProtectionRules, *, was_reduced: bool) -> bool:
-    if was_reduced:
-        return drawdown >= rules.drawdown_restore_fraction
-    return drawdown >= rules.drawdown_reduce_fraction
+def _reduction_step(drawdown: Decimal, rules: ProtectionRules, *, before: int) -> int:
+    """Return the deepest step reached; a step is left below the next shallower level."""
+    levels = [level for level, _ in rules.drawdown_steps]
+    reached = sum(drawdown >= level for level in levels)
+    left_below = [rules.drawdown_restore_fraction, *levels]
+    while before > reached and drawdown < left_below[before - 1]:
+        before -= 1
+    return max(before, reached)
+
+
+def drawdown_multiplier(state: ProtectionState, rules: ProtectionRules) -> Decimal:
+    """Return the factor on the size of new entries that the drawdown asks for."""
+    step = min(state.reduction_step, len(rules.drawdown_steps))
+    return rules.drawdown_steps[step - 1][1] if step else Decimal(1)
 
 
 def fire(
@@ -166,12 +188,13 @@ def fire(
     fired = _firing(state, open_correlation, rules)
     if not fired:
         return state, None
-    is_halt = ExitReason.HALT in fired
+    is_halt = ExitReason.HALT in fired or ExitReason.CAPITAL_LOSS in fired
     spends_drawdown = is_halt or ExitReason.DRAWDOWN in fired
     state = replace(
         state,
         is_halted=state.is_halted or is_halt,
         is_emergency_armed=state.is_emergency_armed and not spends_drawdown,
+        is_capital_armed=state.is_capital_armed and not _has_lost_capital(state, rules),
         daily_loss_day=state.day if ExitReason.DAILY_LOSS in fired else state.daily_loss_day,
         cooldown_end_ms=max(state.cooldown_end_ms, state.t_ms + rules.emergency_cooldown_ms),
         epoch=state.epoch + 1,
@@ -183,16 +206,20 @@ def _firing(
     state: ProtectionState, open_correlation: float | None, rules: ProtectionRules
 ) -> list[ExitReason]:
     drawdown, fired = state.drawdown, []
-    if drawdown >= rules.drawdown_halt_fraction and not state.is_halted:
+    if _reaches(drawdown, rules.drawdown_halt_fraction) and not state.is_halted:
         fired.append(ExitReason.HALT)
-    elif drawdown >= rules.drawdown_emergency_fraction and state.is_emergency_armed:
+    if state.is_capital_armed and _has_lost_capital(state, rules):
+        fired.append(ExitReason.CAPITAL_LOSS)
+    is_emergency = _reaches(drawdown, rules.drawdown_emergency_fraction)
+    if is_emergency and state.is_emergency_armed and not fired:
         fired.append(ExitReason.DRAWDOWN)
     # Between midnight and the first close nobody knows yet what the day began with.
     is_of_today = utc_day(state.t_ms) == state.day
-    lost_today = is_of_today and state.daily_loss >= rules.max_daily_loss_fraction
+    lost_today = is_of_today and _reaches(state.daily_loss, rules.max_daily_loss_fraction)
     if lost_today and state.daily_loss_day != state.day:
         fired.append(ExitReason.DAILY_LOSS)
-    if open_correlation is not None and open_correlation > rules.high_correlation_threshold:
+    limit = rules.high_correlation_threshold
+    if limit is not None and open_correlation is not None and open_correlation > limit:
         fired.append(ExitReason.CORRELATION)
     return fired
 
@@ -202,14 +229,25 @@ def halt(state: ProtectionState) -> ProtectionState:
     return replace(state, is_halted=True, epoch=state.epoch + 1)
 
 
+def _reaches(value: Decimal, limit: Decimal | None) -> bool:
+    return limit is not None and value >= limit
+
+
+def _has_lost_capital(state: ProtectionState, rules: ProtectionRules) -> bool:
+    limit = rules.capital_loss_fraction
+    return limit is not None and state.equity <= state.entry_capital * (1 - limit)
+
+
 def rearm(state: ProtectionState) -> ProtectionState:
     """Return the state after the operator has ended a halt (8.4): the peak is the equity."""
     return replace(
         state,
         is_halted=False,
-        is_reduced=False,
+        reduction_step=0,
         is_emergency_armed=True,
         peak_equity=state.equity,
+        entry_capital=state.equity,
+        is_capital_armed=True,
         epoch=state.epoch + 1,
     )
 
@@ -222,4 +260,5 @@ def transfer(state: ProtectionState, amount: Decimal) -> ProtectionState:
         balance=state.balance + amount,
         peak_equity=state.peak_equity + amount,
         day_start_equity=state.day_start_equity + amount,
+        entry_capital=state.entry_capital + amount,
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from domain.strategies.explanation import Explanation
-from domain.trading.decisions import Denial, Report
+from domain.trading.decisions import AssetEvaluation, Denial
 from domain.trading.positions import Position
 
 
@@ -14,7 +14,7 @@ class AssetSnapshot:
     """One asset as its actor sees it."""
 
     asset: str
-    report: Report | None
+    report: AssetEvaluation | None
     """Of the newest close; None before the first."""
     position: Position | None
     closes_seen: int

@@ -5,7 +5,7 @@ that its decision of a close does not depend on which message came first.
 """
 
 from bisect import insort
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from decimal import Decimal
@@ -14,9 +14,17 @@ from itertools import combinations, product
 from domain.market.candles import CandleSeries
 from domain.market.indicators import correlation
 from domain.market.instruments import exact
-from domain.portfolio.approvals import Blocked, RiskSnapshot, decide_entries
+from domain.portfolio.approvals import Blocked, Held, RiskSnapshot, decide_entries
 from domain.portfolio.entry_gate import EntryGate, blocked_before, blocked_now, kept_limits
-from domain.portfolio.protection import ProtectionState, fire, halt, rearm, sample, watch
+from domain.portfolio.protection import (
+    ProtectionState,
+    drawdown_multiplier,
+    fire,
+    halt,
+    rearm,
+    sample,
+    watch,
+)
 from domain.portfolio.protection import transfer as shifted
 from domain.portfolio.snapshots import PortfolioSnapshot
 from domain.portfolio.windows import ReportedWindows, Windows
@@ -25,12 +33,12 @@ from domain.trading.booking_order import DECISION_PHASE, BookingKey, booking_key
 from domain.trading.cooldowns import CooldownReason
 from domain.trading.decisions import (
     Approval,
+    AssetEvaluation,
     Close,
     Decision,
     Denial,
     DenialReason,
     Protection,
-    Report,
 )
 from domain.trading.orders import ExitReason, Purpose
 from domain.trading.positions import ZERO, Booked, Execution, Position, book
@@ -84,8 +92,16 @@ class PortfolioState:
         self.streak = LossStreak()
         self.trades = 0
         self.realized_pnl = ZERO
+        self._cash = ZERO
+        """Moved by executions: what was earned or lost, quote."""
         self.prices: dict[str, Decimal] = {}
         """Newest known price of each asset: its close, or the exchange's mark price."""
+
+    @property
+    def capital(self) -> Decimal:
+        """What sizing and limits use as the balance (multi-pair 10)."""
+        limit = self._rules.total_capital
+        return self.balance if limit is None else min(self.balance, limit + self._cash)
 
     @property
     def global_cooldown_end_ms(self) -> int:
@@ -101,15 +117,15 @@ class PortfolioState:
 
     def hear(self, execution: Execution) -> None:
         """Take note of an execution; it is folded in its turn."""
-        place, candle_ms = self._rules.order_of(execution.asset), self._rules.strategy.candle_ms
+        place, candle_ms = self._rules.order_of(execution.asset), self._rules.candles.candle_ms
         self._arrivals += 1
         key = booking_key(execution, place, self._arrivals, candle_ms)
         insort(self._pending, (key, execution), key=lambda pair: pair[0])
 
-    def follows(self, report: Report) -> bool:
+    def follows(self, report: AssetEvaluation) -> bool:
         """Tell whether no close is missing between the newest one known and a report's."""
         newest_ms = self._windows.newest_ms(report.asset)
-        return report.t_ms <= newest_ms + self._rules.strategy.candle_ms
+        return report.t_ms <= newest_ms + self._rules.candles.candle_ms
 
     def remember_closes(self, asset: str, series: CandleSeries) -> None:
         """Fill an asset's window with closes that were not heard as reports.
@@ -151,7 +167,7 @@ class PortfolioState:
         )
         return replace(decision, approvals=(), denials=(*decision.denials, *denied))
 
-    def decide(self, t_ms: int, reports: Sequence[Report], *, now_ms: int) -> Decision:
+    def decide(self, t_ms: int, reports: Sequence[AssetEvaluation], *, now_ms: int) -> Decision:
         """Return what is decided at a close, reserve its grants, and remember its sample.
 
         Deciding a t again from the facts before its decisions gives the same decision.
@@ -209,7 +225,7 @@ class PortfolioState:
     def between_closes(self, now_ms: int) -> int:
         """Return the present; a decision at a very close would take the name of that close's."""
         t_ms = max(now_ms, self.protection.t_ms + 1)
-        return t_ms + (t_ms % self._rules.strategy.candle_ms == 0)
+        return t_ms + (t_ms % self._rules.candles.candle_ms == 0)
 
     def close_all(self, t_ms: int) -> Protection:
         """Return the close of all positions on a malfunction; no cooldown follows from it."""
@@ -296,6 +312,7 @@ class PortfolioState:
         """Fold an execution at once, where none can come before it, and return what it did."""
         booked = book(self.positions.get(execution.asset), execution)
         self.balance += booked.cash
+        self._cash += booked.cash
         approval = self.reserved.get(execution.asset)
         if approval is not None and execution.decided_ms == approval.t_ms:
             del self.reserved[execution.asset]
@@ -312,12 +329,12 @@ class PortfolioState:
             )
         return booked
 
-    def _apply_close(self, report: Report) -> None:
+    def _apply_close(self, report: AssetEvaluation) -> None:
         self._windows.append(report)
         self.prices[report.asset] = exact(report.close)
 
     def _protection(
-        self, reason: ExitReason, held: "PortfolioState", reports: Sequence[Report]
+        self, reason: ExitReason, held: "PortfolioState", reports: Sequence[AssetEvaluation]
     ) -> Protection:
         state = self.protection
         if reason not in _WITHOUT_COOLDOWN:
@@ -331,7 +348,7 @@ class PortfolioState:
             figures=f"drawdown={state.drawdown:.4f} daily_loss={state.daily_loss:.4f}",
         )
 
-    def closes(self, reason: ExitReason, reports: Sequence[Report]) -> Iterator[Close]:
+    def closes(self, reason: ExitReason, reports: Sequence[AssetEvaluation]) -> Iterator[Close]:
         """Return what has to be closed, each under the reason of whoever closes it first."""
         own = {report.asset: report.strategy_exit for report in reports}
         # An entry that is still under way may fill after all: it is closed like the others.
@@ -356,17 +373,14 @@ class PortfolioState:
         )
 
     def _risk_snapshot(self, present: EntryGate, blocked: Blocked | None) -> RiskSnapshot:
-        reduced = self._rules.protection.drawdown_size_multiplier
         held: dict[str, Approval | Position] = {**self.reserved, **self.positions}
         return RiskSnapshot(
             t_ms=present.t_ms,
-            balance=self.balance,
-            notionals={
-                asset: approval_or_position.notional for asset, approval_or_position in held.items()
-            },
+            balance=self.capital,
+            held={asset: Held(side=one.side, notional=one.notional) for asset, one in held.items()},
             suspended=frozenset(self.suspended),
             paused=self.paused,
-            size_multiplier=reduced if self.protection.is_reduced else Decimal(1),
+            size_multiplier=self._size_multiplier(present.t_ms),
             protection_epoch=self.protection.epoch,
             blocked=blocked,
             kept=lambda: kept_limits(present, self._rules),
@@ -376,9 +390,9 @@ class PortfolioState:
     def _in_order(self, assets: Collection[str]) -> tuple[str, ...]:
         return tuple(rule.asset for rule in self._rules.assets if rule.asset in assets)
 
-    def _open_correlation(self, t_ms: int, held: Collection[str]) -> float | None:
+    def _open_correlation(self, t_ms: int, held: Mapping[str, Position]) -> float | None:
         pairs = combinations(sorted(held, key=self._rules.order_of), 2)
-        judged = [self._correlation(t_ms, left, right) for left, right in pairs]
+        judged = [self._signed_correlation(t_ms, held[left], held[right]) for left, right in pairs]
         found = [value for value in judged if value is not None]
         return sum(found) / len(found) if found else None
 
@@ -388,6 +402,20 @@ class PortfolioState:
         for rules, other in product(self._rules.assets, held):
             if rules.asset != other:
                 yield (rules.asset, other), self._correlation(t_ms, rules.asset, other)
+
+    def _size_multiplier(self, t_ms: int) -> Decimal:
+        rules = self._rules.protection
+        multiplier = drawdown_multiplier(self.protection, rules)
+        if rules.high_correlation_size_level is None:
+            return multiplier
+        found = self._open_correlation(t_ms, self.positions)
+        is_high = found is not None and found > rules.high_correlation_size_level
+        return multiplier * rules.high_correlation_size_multiplier if is_high else multiplier
+
+    def _signed_correlation(self, t_ms: int, left: Position, right: Position) -> float | None:
+        """Return the correlation of two positions, negated where one is a hedge of the other."""
+        found = self._correlation(t_ms, left.asset, right.asset)
+        return found if found is None or left.side is right.side else -found
 
     def _correlation(self, t_ms: int, left: str, right: str) -> float | None:
         return correlation(self._windows.returns(left, t_ms), self._windows.returns(right, t_ms))

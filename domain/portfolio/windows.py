@@ -5,13 +5,13 @@ from typing import Protocol
 from domain.market.candles import CandleSeries
 from domain.market.indicators import Array, CloseWindow
 from domain.rules import TradingRules
-from domain.trading.decisions import Report
+from domain.trading.decisions import AssetEvaluation
 
 
 class Windows(Protocol):
     """The newest log returns of each asset."""
 
-    def append(self, report: Report) -> None:
+    def append(self, report: AssetEvaluation) -> None:
         """Take a reported close; one that is known changes nothing."""
 
     def remember(self, asset: str, series: CandleSeries) -> None:
@@ -29,11 +29,11 @@ class ReportedWindows:
 
     def __init__(self, rules: TradingRules) -> None:
         """Start before the first close of each asset."""
-        self._returns = rules.strategy.volatility_window
+        self._returns = rules.candles.volatility_window
         self._windows = {asset.asset: CloseWindow(self._returns) for asset in rules.assets}
         self._newest_ms = dict.fromkeys(self._windows, 0)
 
-    def append(self, report: Report) -> None:
+    def append(self, report: AssetEvaluation) -> None:
         """Take a reported close; one that is known changes nothing."""
         if report.t_ms > self._newest_ms[report.asset]:
             self._windows[report.asset].append(report.close)

@@ -1,4 +1,4 @@
-"""All that decides for one asset: its signals, position and cooldown, folded into reports.
+"""All that decides for one asset: its strategy, position and cooldown, folded into evaluations.
 
 A running actor, a replay and a backtest hold the same `AssetState` and so decide the same.
 """
@@ -6,15 +6,14 @@ A running actor, a replay and a backtest hold the same `AssetState` and so decid
 from collections.abc import Iterator
 
 from domain.market.candles import CandleSeries
-from domain.market.indicators import volatility
-from domain.market.instruments import HOUR_MS, MINUTE_MS
-from domain.rules import StrategyRules, TradingRules
-from domain.strategies.crosses import CrossKind, Levels
+from domain.market.indicators import CloseWindow, volatility
+from domain.market.instruments import HOUR_MS, MINUTE_MS, Candle
+from domain.rules import TradingRules
+from domain.strategies.base import Evaluation, Regime, Signal, Strategy
 from domain.strategies.explanation import Condition, Explanation
-from domain.strategies.regime import Regime, market_regime, regime, regime_conditions
-from domain.strategies.signals import Signals
+from domain.strategies.registry import make_strategy
 from domain.trading.cooldowns import AssetCooldown
-from domain.trading.decisions import EntrySignal, Report
+from domain.trading.decisions import AssetEvaluation, EntrySignal
 from domain.trading.orders import ExitReason
 from domain.trading.positions import Booked, Execution, Position, book
 
@@ -22,34 +21,61 @@ from domain.trading.positions import Booked, Execution, Position, book
 class AssetState:
     """The fold of one asset's candles and executions."""
 
-    __slots__ = (
-        "_rules",
-        "asset",
-        "cooldown",
-        "global_cooldown_end_ms",
-        "position",
-        "signals",
-        "used_signal_ms",
-    )
-
     def __init__(self, asset: str, rules: TradingRules) -> None:
         """Start with no candle and no position."""
         self._rules = rules
+        self._asset_rules = rules.asset(asset)
         self.asset = asset
-        self.signals = Signals(rules.strategy)
+        self.strategy = make_strategy(self._asset_rules.terms.strategy, rules.candles)
+        self._opener: Strategy | None = None
+        """The strategy that opened the position, where it is no longer the asset's own."""
+        self._series: CandleSeries | None = None
+        """Candles that were folded at once."""
+        self.window = CloseWindow(rules.candles.volatility_window)
+        self.close: float | None = None
+        """Of the newest candle."""
         self.cooldown = AssetCooldown(rules.cooldown)
         self.position: Position | None = None
         self.used_signal_ms: int | None = None
-        """The newest cross that opened a position."""
+        """The newest signal that opened a position."""
         self.global_cooldown_end_ms = 0
+
+    @property
+    def t_ms(self) -> int | None:
+        """Close time of the newest candle; None before the first."""
+        return self.strategy.t_ms
+
+    @property
+    def closes_seen(self) -> int:
+        """Candles that were folded."""
+        return self.strategy.closes_seen
+
+    @property
+    def newest_signal_ms(self) -> int | None:
+        """Close time of the newest signal; None before the first."""
+        if self.t_ms is None:
+            return None
+        signal = self.strategy.evaluate().signal
+        return None if signal is None else signal.signal_ms
 
     def apply_candles(self, series: CandleSeries) -> None:
         """Fold all candles of a series, which replace those folded before."""
-        self.signals = Signals.refold(self._rules.strategy, series)
+        self._series = series
+        self.strategy = make_strategy(self._asset_rules.terms.strategy, self._rules.candles)
+        self.strategy.refold(series)
+        self._opener = None
+        self._follow_opener()
+        newest = series.close[-self._rules.candles.volatility_window - 1 :].tolist()
+        self.window = CloseWindow(self._rules.candles.volatility_window, newest)
+        self.close = newest[-1] if newest else None
 
-    def apply_candle(self, close_time_ms: int, close: float) -> tuple[CrossKind, ...]:
-        """Fold one more closed candle and return the crosses it made."""
-        return self.signals.apply(close_time_ms, close)
+    def apply_candle(self, candle: Candle) -> tuple[str, ...]:
+        """Fold one more closed candle and return what it signaled."""
+        self.window.append(candle.close)
+        self.close = candle.close
+        if self._opener is not None:
+            self._opener.apply(candle)
+        return self.strategy.apply(candle)
 
     def apply_execution(self, execution: Execution) -> Booked:
         """Fold one execution of this asset and return what it did."""
@@ -59,9 +85,10 @@ class AssetState:
             self.used_signal_ms = execution.signal_ms
         if booked.trade is not None:
             self.cooldown.apply(booked.trade)
+        self._follow_opener()
         return booked
 
-    def report(self, *, may_enter: bool) -> Report | None:
+    def report(self, *, may_enter: bool) -> AssetEvaluation | None:
         """Return what the asset says of its newest close.
 
         Args:
@@ -69,71 +96,54 @@ class AssetState:
 
         Returns:
             None before the first candle. While the asset warms up it is inactive, neither
-            wishes nor exits.
+            asks to enter nor exits.
         """
-        signals = self.signals
-        levels, t_ms = signals.levels, signals.t_ms
-        if levels is None or t_ms is None:
+        close, t_ms = self.close, self.t_ms
+        if close is None or t_ms is None:
             return None
-        market = self._market_regime(levels)
-        rests = self.cooldown.is_active(t_ms)
+        found = self.strategy.evaluate()
+        market = found.market_regime if self.strategy.is_warm else Regime.INACTIVE
+        rests = self.cooldown.is_active(t_ms) or t_ms < self.global_cooldown_end_ms
         # An inactive regime is among the conditions: most closes need none of the others.
         may_ask = market is Regime.ACTIVE and all(
-            each.holds for each in self._entry_conditions(levels, t_ms, may_enter=may_enter)
+            each.holds for each in self._entry_conditions(found, t_ms, may_enter=may_enter)
         )
-        return Report(
+        return AssetEvaluation(
             asset=self.asset,
             t_ms=t_ms,
-            close=levels.close,
-            ema_short=levels.ema_short,
-            ema_long=levels.ema_long,
-            regime=regime(market, in_cooldown=rests or t_ms < self.global_cooldown_end_ms),
-            crosses_today=signals.crosses_today,
-            strategy_exit=strategy_exit(self.position, market, t_ms, self._rules.strategy)
-            if signals.is_warm
-            else None,
-            signal=self._signal(levels) if may_ask else None,
+            close=close,
+            values=found.values,
+            note=found.note,
+            regime=Regime.COOLDOWN if rests else market,
+            strategy_exit=self._exit(found, t_ms),
+            signal=self._signal(found.signal) if may_ask else None,
         )
 
     def explain(self, *, may_enter: bool) -> Explanation | None:
         """Return every condition that `report` judges the newest close by, with its figures."""
-        levels, t_ms = self.signals.levels, self.signals.t_ms
-        if levels is None or t_ms is None:
+        t_ms = self.t_ms
+        if t_ms is None:
             return None
-        stay = stay_conditions(
-            self.position, self._market_regime(levels), t_ms, self._rules.strategy
-        )
+        found = self.strategy.evaluate()
         return Explanation(
             t_ms=t_ms,
-            entry=tuple(self._entry_conditions(levels, t_ms, may_enter=may_enter)),
-            stay=tuple(condition for _, condition in stay) if self.signals.is_warm else (),
-        )
-
-    def _market_regime(self, levels: Levels) -> Regime:
-        if not self.signals.is_warm:
-            return Regime.INACTIVE
-        return market_regime(
-            levels,
-            self.signals.crosses_today,
-            cross_threshold=self._rules.strategy.cross_threshold,
+            entry=tuple(self._entry_conditions(found, t_ms, may_enter=may_enter)),
+            stay=tuple(condition for _, condition in self._stay_conditions(found, t_ms)),
         )
 
     def _entry_conditions(
-        self, levels: Levels, t_ms: int, *, may_enter: bool
+        self, found: Evaluation, t_ms: int, *, may_enter: bool
     ) -> Iterator[Condition]:
-        """Yield what must hold for a wish to enter (section 4), the portfolio's grant left out."""
-        rules, signals = self._rules.strategy, self.signals
+        """Yield what must hold to ask for an entry (section 4), the portfolio's limits left out."""
         yield Condition(
             name="candles seen",
-            figure=signals.closes_seen,
+            figure=self.closes_seen,
             needs=">",
-            limit=rules.warmup_candles,
-            holds=signals.is_warm,
+            limit=self._rules.candles.warmup_candles,
+            holds=self.strategy.is_warm,
         )
-        yield from regime_conditions(
-            levels, signals.crosses_today, cross_threshold=rules.cross_threshold
-        )
-        yield from self._cross_conditions(t_ms)
+        yield from found.regime
+        yield from self._signal_conditions(found.signal, t_ms)
         yield Condition(
             name="position",
             figure="none" if self.position is None else "open",
@@ -154,88 +164,91 @@ class AssetState:
             holds=not rests,
             at_ms=self.cooldown.end_ms if rests else None,
         )
-        yield Condition(
-            name="crosses today",
-            figure=signals.crosses_today,
-            needs="<",
-            limit=rules.cross_threshold,
-            holds=signals.crosses_today < rules.cross_threshold,
-        )
+        yield from found.entry
 
-    def _cross_conditions(self, t_ms: int) -> Iterator[Condition]:
-        signal_ms, window_ms = self.signals.newest_signal_ms, self._rules.strategy.entry_window_ms
-        age_ms = None if signal_ms is None else t_ms - signal_ms
+    def _signal_conditions(self, signal: Signal | None, t_ms: int) -> Iterator[Condition]:
+        age_ms = None if signal is None else t_ms - signal.signal_ms
+        limit_ms = 0 if signal is None else signal.max_age_ms
         yield Condition(
-            name="minutes since the newest cross",
+            name="minutes since the newest signal",
             figure="none" if age_ms is None else age_ms / MINUTE_MS,
             needs="<=",
-            limit=window_ms / MINUTE_MS,
-            holds=age_ms is not None and age_ms <= window_ms,
+            limit=limit_ms / MINUTE_MS,
+            holds=age_ms is not None and age_ms <= limit_ms,
         )
-        is_used = signal_ms == self.used_signal_ms
-        how = f"{'used' if is_used else 'unused'} {self.signals.newest_crosses} of"
+        is_used = signal is not None and signal.signal_ms == self.used_signal_ms
         yield Condition(
-            name="newest cross",
-            figure="none" if signal_ms is None else how,
+            name="newest signal",
+            figure="none"
+            if signal is None
+            else f"{'used' if is_used else 'unused'} {signal.kinds} of",
             limit="unused",
-            holds=signal_ms is not None and not is_used,
-            at_ms=signal_ms,
+            holds=signal is not None and not is_used,
+            at_ms=None if signal is None else signal.signal_ms,
         )
 
-    def _signal(self, levels: Levels) -> EntrySignal | None:
-        signal_ms = self.signals.newest_signal_ms
-        if signal_ms is None:
+    def _signal(self, signal: Signal | None) -> EntrySignal | None:
+        if signal is None:
             return None
-        returns = self.signals.window.log_returns()
+        returns = self.window.log_returns()
         return EntrySignal(
-            signal_ms=signal_ms,
-            crosses=self.signals.newest_crosses,
+            signal_ms=signal.signal_ms,
+            kinds=signal.kinds,
+            side=signal.side,
             volatility=0.0 if returns is None else volatility(returns),
-            regime_strength=(levels.ema_long - levels.close) / levels.ema_long,
+            strength=signal.strength,
         )
 
+    def _exit(self, found: Evaluation, t_ms: int) -> ExitReason | None:
+        conditions = self._stay_conditions(found, t_ms)
+        return next((reason for reason, condition in conditions if not condition.holds), None)
 
-def strategy_exit(
-    position: Position | None, market: Regime, t_ms: int, rules: StrategyRules
-) -> ExitReason | None:
-    """Return why an asset lets its position go at a close (6.2); None where it does not.
+    def _stay_conditions(
+        self, found: Evaluation, t_ms: int
+    ) -> Iterator[tuple[ExitReason, Condition]]:
+        """Yield what must hold to keep the open position (6.2), with the exit that follows.
 
-    Args:
-        position: what is open.
-        market: the regime, cooldowns left out.
-        t_ms: the close.
-        rules: when a position was held for long enough.
-    """
-    conditions = stay_conditions(position, market, t_ms, rules)
-    return next((reason for reason, condition in conditions if not condition.holds), None)
+        It is judged by the strategy that opened it. Nothing where none is open, or in the warm-up.
+        """
+        opener = self._opener or self.strategy
+        position = self.position
+        if position is None or not opener.is_warm:
+            return
+        if opener.exits_when_inactive:
+            market = (found if opener is self.strategy else opener.evaluate()).market_regime
+            yield ExitReason.REGIME, kept_regime(market)
+        stops = self._asset_rules.stops if position.terms is None else position.terms.stops
+        if stops.max_hold_ms is not None:
+            yield ExitReason.TIME, kept_time(position, t_ms, stops.max_hold_ms)
+
+    def _follow_opener(self) -> None:
+        """Keep the strategy that opened the position, where the settings name another by now."""
+        terms = None if self.position is None else self.position.terms
+        if terms is None or terms.strategy == self._asset_rules.terms.strategy:
+            self._opener = None
+        elif self._opener is None:
+            self._opener = make_strategy(terms.strategy, self._rules.candles)
+            if self._series is not None:
+                self._opener.refold(self._series)
 
 
-def stay_conditions(
-    position: Position | None, market: Regime, t_ms: int, rules: StrategyRules
-) -> Iterator[tuple[ExitReason, Condition]]:
-    """Yield what must hold for a position to be kept at a close, with the exit that follows.
-
-    Nothing where none is open. The arguments are those of `strategy_exit`.
-    """
-    if position is None:
-        return
-    yield (
-        ExitReason.REGIME,
-        Condition(
-            name="regime",
-            figure=market.value,
-            limit=Regime.ACTIVE.value,
-            holds=market is Regime.ACTIVE,
-        ),
+def kept_regime(market: Regime) -> Condition:
+    """Return the condition of a position that is closed once the regime is INACTIVE."""
+    return Condition(
+        name="regime",
+        figure=market.value,
+        limit=Regime.ACTIVE.value,
+        holds=market is Regime.ACTIVE,
     )
+
+
+def kept_time(position: Position, t_ms: int, max_hold_ms: int) -> Condition:
+    """Return the condition of a position that is held for so long at most."""
     held_ms = t_ms - position.opened_ms
-    yield (
-        ExitReason.TIME,
-        Condition(
-            name="hours held",
-            figure=held_ms / HOUR_MS,
-            needs="<",
-            limit=rules.max_hold_ms / HOUR_MS,
-            holds=held_ms < rules.max_hold_ms,
-        ),
+    return Condition(
+        name="hours held",
+        figure=held_ms / HOUR_MS,
+        needs="<",
+        limit=max_hold_ms / HOUR_MS,
+        holds=held_ms < max_hold_ms,
     )

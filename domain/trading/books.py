@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from domain.facts import Fact, Order
-from domain.trading.orders import is_our_id
+from domain.trading.order import Order
+from domain.trading.orders import OrderUpdate, is_our_id
 from domain.trading.positions import ZERO, Execution, ExecutionKind, Position, Trade, book
 
 LOOK_BACK_MS = 86_400_000
@@ -18,7 +18,7 @@ class Posting:
 
     execution: Execution
     """With what our intent knows of it."""
-    facts: tuple[Fact, ...]
+    facts: tuple[Execution | Trade | OrderUpdate, ...]
     """To be stored, all or none; the execution is the first."""
     before: Position | None
     after: Position | None
@@ -113,7 +113,7 @@ class Books:
         if order is not None:
             execution = order.explain(execution)
         booked = book(self.position, execution)
-        facts: list[Fact] = [execution]
+        facts: list[Execution | Trade | OrderUpdate] = [execution]
         if booked.trade is not None:
             facts.append(booked.trade)
         if order is not None:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from domain.facts import Order
 from domain.trading.decisions import Close, Protection
+from domain.trading.order import Order
 from domain.trading.orders import OrderStatus, Purpose
 from domain.trading.positions import Position
 

@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
-from domain.strategies.regime import Regime
+from domain.market.instruments import Side
+from domain.rules import EntryTerms
+from domain.strategies.base import Regime, Value
 from domain.trading.orders import ExitReason, Purpose, client_order_id
 
 
@@ -18,7 +20,9 @@ class DenialReason(StrEnum):
     MAX_POSITIONS = "MAX_POSITIONS"
     MAX_SIMULTANEOUS = "MAX_SIMULTANEOUS"
     CORRELATION = "CORRELATION"
+    POSITION_SIZE = "POSITION_SIZE"
     GROUP = "GROUP"
+    CONCENTRATION = "CONCENTRATION"
     EXPOSURE = "EXPOSURE"
     SIZE = "SIZE"
     STALE = "STALE"
@@ -29,28 +33,29 @@ class DenialReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntrySignal:
-    """An asset's wish to open a short at a close, with what orders it among others."""
+    """An asset that asks to open a position at a close, with what orders it among others."""
 
     signal_ms: int
-    """Close time of the cross that the entry would use."""
-    crosses: str = ""
-    """Which averages were crossed then, as names of `CrossKind` joined by +."""
+    """Close time of the candle that made the signal."""
+    kinds: str = ""
+    """What made it, as names of the strategy joined by +."""
+    side: Side
     volatility: float
-    regime_strength: float
-    """(long average - close) / long average."""
+    strength: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class AssetEvaluation:
     """What one asset says of a close t."""
 
     asset: str
     t_ms: int
     close: float
-    ema_short: float
-    ema_long: float
+    values: tuple[Value, ...] = ()
+    """Figures of the strategy."""
+    note: str = ""
+    """What they mean, in a few words."""
     regime: Regime
-    crosses_today: int
     strategy_exit: ExitReason | None = None
     signal: EntrySignal | None = None
 
@@ -64,15 +69,17 @@ class Approval:
     qty: Decimal
     price: Decimal
     """The close it was sized at."""
+    side: Side = Side.SELL
+    """An older program stored none: it sold alone."""
     signal_ms: int
     protection_epoch: int
-    crosses: str = ""
-    """What was crossed at `signal_ms`; empty where an older program granted it, likewise below."""
-    ema_short: float | None = None
-    """At t, as is the long one."""
-    ema_long: float | None = None
+    kinds: str = ""
+    """What made the signal; empty where an older program approved it, likewise below."""
+    values: tuple[Value, ...] = ()
+    """Figures of the strategy at t."""
+    terms: EntryTerms | None = None
     judged: str = field(default="", compare=False)
-    """Each limit that the wish kept, in the order of judging, one a line: its name and figures."""
+    """Each limit that was kept, in the order of judging, one a line: its name and figures."""
 
     @property
     def notional(self) -> Decimal:

@@ -1,6 +1,5 @@
-"""Orders as they are decided: what a grant, or a close, asks of the venue."""
+"""Orders as they are decided: what an approval, or a close, asks of the venue."""
 
-from domain.market.instruments import Side
 from domain.rules import TradingRules
 from domain.trading.decisions import Approval
 from domain.trading.orders import ExitReason, Intent, OrderRequest, Purpose, client_order_id
@@ -9,13 +8,14 @@ from domain.trading.sizing import protective_levels
 
 
 def entry_intent(approval: Approval, rules: TradingRules) -> Intent:
-    """Return the one order that may use a grant, with both stops around its last price (5.3)."""
-    instrument = rules.asset(approval.asset).instrument
-    levels = protective_levels(approval.price, Side.SELL, rules.risk, instrument)
+    """Return the one order that may use an approval, with its stops around its last price (5.3)."""
+    asset = rules.asset(approval.asset)
+    terms = asset.terms if approval.terms is None else approval.terms
+    levels = protective_levels(approval.price, approval.side, terms.stops, asset.instrument)
     request = OrderRequest(
         client_order_id=approval.client_order_id,
         asset=approval.asset,
-        side=Side.SELL,
+        side=approval.side,
         qty=approval.qty,
         reduce_only=False,
         stop_loss=levels.stop_loss,
@@ -29,6 +29,7 @@ def entry_intent(approval: Approval, rules: TradingRules) -> Intent:
         reason=None,
         signal_ms=approval.signal_ms,
         protection_epoch=approval.protection_epoch,
+        terms=terms,
     )
 
 

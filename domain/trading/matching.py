@@ -12,6 +12,7 @@ from domain.rules import FillRules
 from domain.trading.orders import ExitReason, OrderRequest, OrderStatus, OrderUpdate
 from domain.trading.positions import ZERO, Execution, ExecutionKind, Position, book
 from domain.trading.sizing import ProtectiveLevels
+from domain.trading.trailing import is_passed
 
 Event = OrderUpdate | Execution
 
@@ -23,6 +24,18 @@ class CandlePrices:
     open: Decimal
     high: Decimal
     low: Decimal
+    close: Decimal
+
+    @property
+    def path(self) -> tuple[Decimal, Decimal, Decimal, Decimal]:
+        """The four prices in the order in which a trailing stop meets them (multi-pair 5)."""
+        if self.close >= self.open:
+            return self.open, self.low, self.high, self.close
+        return self.open, self.high, self.low, self.close
+
+    def extreme_against(self, side: Side) -> Decimal:
+        """Return the price at which a position of this side stood worst."""
+        return self.low if side is Side.BUY else self.high
 
 
 class MatchingEngine:
@@ -90,7 +103,7 @@ class MatchingEngine:
             order.asset, order.side, qty, price, ts_ms, client_order_id=client_order_id
         )
         is_open = order.asset in self.positions
-        if is_open and order.stop_loss is not None and order.take_profit is not None:
+        if is_open and order.stop_loss is not None:
             self.stops[order.asset] = ProtectiveLevels(
                 stop_loss=order.stop_loss, take_profit=order.take_profit
             )
@@ -104,17 +117,64 @@ class MatchingEngine:
         execution = funding_execution(position, price, rate, ts_ms, exec_id=self._exec_id(asset))
         return [self.book_execution(execution)]
 
-    def trade_through(self, asset: str, prices: CandlePrices, ts_ms: int) -> list[Event]:
+    def trade_through(
+        self,
+        asset: str,
+        prices: CandlePrices,
+        ts_ms: int,
+        stop_reason: ExitReason = ExitReason.STOP_LOSS,
+    ) -> list[Event]:
         """Let a candle's prices reach the stops of the open position, the stop loss first."""
         position, stops = self.positions.get(asset), self.stops.get(asset)
         if position is None or stops is None:
             return []
-        reached = reached_stop(stops, position.side, prices)
+        reached = reached_stop(stops, position.side, prices, self._rules.stop_gap_fraction)
+        return self._end_at(position, reached, ts_ms, stop_reason)
+
+    def touch(
+        self,
+        asset: str,
+        price: Decimal,
+        prices: CandlePrices,
+        ts_ms: int,
+        *,
+        is_open: bool,
+        stop_reason: ExitReason = ExitReason.STOP_LOSS,
+    ) -> list[Event]:
+        """Let one price of a candle reach the stops of the open position, the stop loss first.
+
+        Args:
+            asset: whose position.
+            price: one of the candle's path.
+            prices: the candle's, for how far a stop fills past its trigger.
+            ts_ms: time of the fill.
+            is_open: it is the candle's open, at which stops fill.
+            stop_reason: of an exit at the stop loss.
+        """
+        position, stops = self.positions.get(asset), self.stops.get(asset)
+        if position is None or stops is None:
+            return []
+        reached = _touched(stops, position.side, price, is_open=is_open)
+        if reached is not None and not is_open and reached[1] is ExitReason.STOP_LOSS:
+            extreme = prices.extreme_against(position.side)
+            slipped = _gapped(stops.stop_loss, extreme, self._rules.stop_gap_fraction)
+            reached = slipped, ExitReason.STOP_LOSS
+        return self._end_at(position, reached, ts_ms, stop_reason)
+
+    def _end_at(
+        self,
+        position: Position,
+        reached: tuple[Decimal, ExitReason] | None,
+        ts_ms: int,
+        stop_reason: ExitReason,
+    ) -> list[Event]:
         if reached is None:
             return []
         price, reason = reached
+        if reason is ExitReason.STOP_LOSS:
+            reason = stop_reason
         side = position.side.opposite
-        return [self._trade(asset, side, position.qty, price, ts_ms, reason=reason)]
+        return [self._trade(position.asset, side, position.qty, price, ts_ms, reason=reason)]
 
     def book_execution(self, execution: Execution) -> Execution:
         """Book an execution made elsewhere: a limit order's, a forced one, or a restored one."""
@@ -215,26 +275,52 @@ def funding_execution(
 
 
 def reached_stop(
-    stops: ProtectiveLevels, side: Side, prices: CandlePrices
+    stops: ProtectiveLevels,
+    side: Side,
+    prices: CandlePrices,
+    stop_gap_fraction: Decimal = ZERO,
 ) -> tuple[Decimal, ExitReason] | None:
     """Return at what price, slippage left out, a candle ends a position; the stop loss is first.
 
     A gap through the level fills at the open: worse for the stop, better for the target.
+
+    Args:
+        stops: that stand.
+        side: of the position.
+        prices: of the candle.
+        stop_gap_fraction: how far a stop fills past its trigger, of the way to the extreme.
     """
-    is_short = side is Side.SELL
-    against, along = (prices.high, prices.low) if is_short else (prices.low, prices.high)
-    if _reaches(against, stops.stop_loss, upward=is_short):
-        price = _further(prices.open, stops.stop_loss, upward=is_short)
-        return price, ExitReason.STOP_LOSS
-    if _reaches(along, stops.take_profit, upward=not is_short):
-        price = _further(prices.open, stops.take_profit, upward=not is_short)
-        return price, ExitReason.TAKE_PROFIT
+    at_open = _touched(stops, side, prices.open, is_open=True)
+    if at_open is not None and at_open[1] is ExitReason.STOP_LOSS:
+        return at_open
+    against = prices.extreme_against(side)
+    if is_passed(against, stops.stop_loss, side):
+        return _gapped(stops.stop_loss, against, stop_gap_fraction), ExitReason.STOP_LOSS
+    if at_open is not None:
+        return at_open
+    along = prices.high if side is Side.BUY else prices.low
+    target = stops.take_profit
+    if target is not None and is_reached(along, target, side):
+        return target, ExitReason.TAKE_PROFIT
     return None
 
 
-def _reaches(price: Decimal, trigger: Decimal, *, upward: bool) -> bool:
-    return price >= trigger if upward else price <= trigger
+def is_reached(price: Decimal, take_profit: Decimal, side: Side) -> bool:
+    """Tell whether a price has reached the target of a long, or of a short."""
+    return price >= take_profit if side is Side.BUY else price <= take_profit
 
 
-def _further(left: Decimal, right: Decimal, *, upward: bool) -> Decimal:
-    return max(left, right) if upward else min(left, right)
+def _touched(
+    stops: ProtectiveLevels, side: Side, price: Decimal, *, is_open: bool
+) -> tuple[Decimal, ExitReason] | None:
+    """Return what one price ends a position at: the price itself at an open, else the level."""
+    target = stops.take_profit
+    if is_passed(price, stops.stop_loss, side):
+        return (price if is_open else stops.stop_loss), ExitReason.STOP_LOSS
+    if target is not None and is_reached(price, target, side):
+        return (price if is_open else target), ExitReason.TAKE_PROFIT
+    return None
+
+
+def _gapped(trigger: Decimal, extreme: Decimal, fraction: Decimal) -> Decimal:
+    return trigger + fraction * (extreme - trigger) if fraction else trigger

@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from domain.market.instruments import Side
+from domain.rules import EntryTerms
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
 
@@ -33,6 +34,7 @@ class ExitReason(StrEnum):
     HALT = "HALT"
     DAILY_LOSS = "DAILY_LOSS"
     CORRELATION = "CORRELATION"
+    CAPITAL_LOSS = "CAPITAL_LOSS"
     MALFUNCTION = "MALFUNCTION"
     NAKED = "NAKED"
     LIQUIDATION = "LIQUIDATION"
@@ -89,10 +91,12 @@ class Intent:
     reason: ExitReason | None
     """Why the position is closed; None for an entry."""
     signal_ms: int | None
-    """Close time of the cross that an entry uses."""
+    """Close time of the signal that an entry uses."""
     protection_epoch: int | None
     """The epoch of an entry's grant; None where no epoch stops the order: a close, or an entry
     that is only stored as void."""
+    terms: EntryTerms | None = None
+    """Of an entry; None where an older program decided it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

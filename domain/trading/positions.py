@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from domain.market.instruments import Side
+from domain.rules import EntryTerms
 from domain.trading.orders import ExitReason
 
 ZERO = Decimal(0)
@@ -41,7 +42,9 @@ class Execution:
     reason: ExitReason | None = None
     """Why a position is reduced; None for an entry."""
     signal_ms: int | None = None
-    """The cross that an entry uses."""
+    """The signal that an entry uses."""
+    terms: EntryTerms | None = None
+    """Of an entry; None where an older program sent it, or where the venue acted by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +92,8 @@ class Position:
     reason: ExitReason | None = None
     """Of the first exit."""
     exit_decided_ms: int | None = None
+    terms: EntryTerms | None = None
+    """Under what it was opened; None for a position of nobody's decision."""
 
     @property
     def signed_qty(self) -> Decimal:
@@ -197,6 +202,7 @@ def _book_entry(position: Position | None, execution: Execution) -> Booked:
             entry_qty=execution.qty,
             entry_notional=cost,
             fees=execution.fee,
+            terms=execution.terms,
         )
     else:
         larger = replace(

@@ -27,7 +27,7 @@ def _lost_order(execution: Execution, books: Books) -> OrderId | None:
     return read_order_id(execution.asset, execution.client_order_id)
 
 
-def recognized(execution: Execution, books: Books, *, max_hold_ms: int) -> Execution:
+def recognized(execution: Execution, books: Books, *, max_hold_ms: int | None) -> Execution:
     """Return an execution with the decision that the id of its lost order tells.
 
     Args:
@@ -49,10 +49,13 @@ def lost_executions(listed: Iterable[Execution], books: Books) -> Iterator[Execu
             yield execution
 
 
-def _reason(found: OrderId, position: Position | None, max_hold_ms: int) -> ExitReason | None:
+def _reason(
+    found: OrderId, position: Position | None, max_hold_ms: int | None
+) -> ExitReason | None:
     if found.purpose is Purpose.ENTRY:
         return None
     if found.purpose in _CLOSES:
         return _CLOSES[found.purpose]
-    is_time = position is not None and found.decided_ms - position.opened_ms >= max_hold_ms
+    held_ms = 0 if position is None else found.decided_ms - position.opened_ms
+    is_time = max_hold_ms is not None and held_ms >= max_hold_ms
     return ExitReason.TIME if is_time else ExitReason.REGIME

@@ -1,10 +1,10 @@
-"""How much is sold, and where its stops lie (strategy section 5)."""
+"""How much is traded, and where its first stops lie (strategy section 5)."""
 
 from dataclasses import dataclass
 from decimal import Decimal
 
 from domain.market.instruments import Instrument, Side, exact
-from domain.rules import AssetRules, RiskRules
+from domain.rules import AssetRules, RiskRules, StopPolicy
 
 ONE = Decimal(1)
 
@@ -14,7 +14,8 @@ class ProtectiveLevels:
     """Trigger prices of a position's full stop loss and take profit."""
 
     stop_loss: Decimal
-    take_profit: Decimal
+    take_profit: Decimal | None
+    """None where the position has no target."""
 
 
 def volatility_multiplier(volatility: float, rules: RiskRules) -> Decimal:
@@ -43,19 +44,24 @@ def order_qty(notional: Decimal, price: Decimal, instrument: Instrument) -> Deci
 
 
 def protective_levels(
-    price: Decimal, side: Side, rules: RiskRules, instrument: Instrument
+    price: Decimal, side: Side, stops: StopPolicy, instrument: Instrument
 ) -> ProtectiveLevels:
-    """Return the levels around an entry price, which itself need not be on the tick (5.3).
+    """Return the first levels around an entry price, which itself need not be on the tick (5.3).
 
     Each is rounded to the tick toward the entry, so that the loss is never larger than asked.
     """
-    up, down = instrument.round_price_up, instrument.round_price_down
-    if side is Side.SELL:
-        return ProtectiveLevels(
-            stop_loss=down(price * (ONE + rules.stop_loss_fraction)),
-            take_profit=up(price * (ONE - rules.take_profit_fraction)),
-        )
+    lose, win = (-ONE, ONE) if side is Side.BUY else (ONE, -ONE)
+    target = stops.take_profit_fraction
     return ProtectiveLevels(
-        stop_loss=up(price * (ONE - rules.stop_loss_fraction)),
-        take_profit=down(price * (ONE + rules.take_profit_fraction)),
+        stop_loss=rounded_toward(price, price * (ONE + lose * stops.first_distance), instrument),
+        take_profit=None
+        if target is None
+        else rounded_toward(price, price * (ONE + win * target), instrument),
     )
+
+
+def rounded_toward(price: Decimal, level: Decimal, instrument: Instrument) -> Decimal:
+    """Return a level on the tick, rounded toward a price."""
+    if level > price:
+        return instrument.round_price_down(level)
+    return instrument.round_price_up(level)

@@ -41,7 +41,7 @@ def run_bias_command(
     """
     rules = load_settings(settings, environ=os.environ, dotenv=default_dotenv()).trading_rules()
     market = read_market(candles, rules, from_time, to_time)
-    longest, usual = max(map(len, market.values())), rules.strategy.warmup_candles
+    longest, usual = max(map(len, market.values())), rules.candles.warmup_candles
     if longest < 2 * usual:
         raise ConfigError(
             f"--check-bias: expected {2 * usual:,} candles or more, twice the warm-up "

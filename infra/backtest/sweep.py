@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from domain.backtesting.engine import run_backtest
+from domain.backtesting.engine import average_periods, run_backtest
 from domain.backtesting.market import Market
 from domain.backtesting.sweep import (
     FIGURES,
@@ -112,7 +112,7 @@ def _read_walk_forward(text: str | None) -> tuple[int, int] | None:
 
 def _market(options: SweepOptions, tried: list[Combination]) -> Market:
     rules = tried[0].rules
-    if any(one.rules.strategy.candle_ms != rules.strategy.candle_ms for one in tried):
+    if any(one.rules.candles.candle_ms != rules.candles.candle_ms for one in tried):
         raise ConfigError("--sweep strategy.candle_minutes: the files hold candles of one length")
     assets = {asset.asset: asset for one in tried for asset in one.rules.assets}
     every = replace(rules, assets=tuple(assets.values()))
@@ -123,7 +123,7 @@ def _windows(
     market: Market, tried: list[Combination], train_ms: int, test_ms: int
 ) -> tuple[Window, ...]:
     candle_ms = market.candle_ms
-    warmup_ms = max(one.rules.strategy.warmup_candles for one in tried) * candle_ms
+    warmup_ms = max(one.rules.candles.warmup_candles for one in tried) * candle_ms
     first_ms, end_ms = market.first_open_ms + warmup_ms, market.time_ms(market.closes - 1)
     found = windows(first_ms, end_ms, train_ms=train_ms, test_ms=test_ms)
     if not found:
@@ -143,8 +143,7 @@ def _batches(tried: list[Combination], found: tuple[Window, ...], at_once: int) 
 
 def _prepare(market: Market, tried: list[Combination]) -> None:
     """Make the averages of all combinations once, for all processes."""
-    strategies = [one.rules.strategy for one in tried]
-    periods = {period for s in strategies for period in (s.ema_short_period, s.ema_long_period)}
+    periods = {period for one in tried for period in average_periods(one.rules)}
     if len(periods) * market.candles * _FLOAT_BYTES <= _SHARED_AVERAGES:
         market.prepare(sorted(periods))
 

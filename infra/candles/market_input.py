@@ -26,7 +26,7 @@ def read_market(
     by_symbol = read_candles(
         directory,
         [asset.instrument.symbol for asset in rules.assets],
-        candle_ms=rules.strategy.candle_ms,
+        candle_ms=rules.candles.candle_ms,
         from_ms=None if from_time is None else read_time("--from", from_time),
         to_ms=None if to_time is None else read_time("--to", to_time),
     )

@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 from peewee import SQL, SqliteDatabase
 
 from domain.errors import ConfigError, JournalError, StaleApprovalError
-from domain.facts import ClosedCandle, Fact, KeptFact, Order, StoredExecution
+from domain.facts import ClosedCandle, Fact, KeptFact, StoredExecution
 from domain.market.instruments import Candle
 from domain.operator.commands import BINDING, OUTDATED, OperatorCommand, SettingsChanged
 from domain.portfolio.protection import ProtectionState
 from domain.rules import AssetRules
 from domain.trading.decisions import Approval, Close, Decision, Denial, Protection
+from domain.trading.order import Order
 from domain.trading.orders import Intent, OrderUpdate
 from domain.trading.positions import Execution, Trade
+from domain.trading.trailing import StopMoved
 from domain.trading.transfers import Transfer
 from infra.store import rows, schema
 from infra.store.pen import Pen
@@ -53,6 +55,7 @@ _SAMPLE = schema.table("equity_sample")
 _TRANSFER = schema.table("transfer")
 _COMMAND = schema.table("operator_command")
 _SETTINGS = schema.table("settings_change")
+_STOP_MOVE = schema.table("stop_move")
 
 _SAMPLED_EPOCH = schema.Prepared(
     _SAMPLE.select(_SAMPLE.c.epoch).order_by(_SAMPLE.c.fact_id.desc()).limit(schema.ONE)
@@ -70,6 +73,7 @@ _FLAT: dict[type, peewee.Table] = {
     OrderUpdate: _UPDATE,
     ProtectionState: _SAMPLE,
     SettingsChanged: _SETTINGS,
+    StopMoved: _STOP_MOVE,
     Trade: _TRADE,
     Transfer: _TRANSFER,
 }
@@ -474,6 +478,16 @@ class SqliteJournal(Records):
         found = [row["epoch"] for query in queries for row in query.rows(self._database)]
         return int(max([*found, self._reserve.newest_epoch]))
 
+    def newest_stop_move(self, asset: str) -> StopMoved | None:
+        """Return the newest move of an asset's stop."""
+        query = (
+            _STOP_MOVE.select(SQL("*"))
+            .where(_STOP_MOVE.c.asset == asset)
+            .order_by(_STOP_MOVE.c.fact_id.desc())
+            .limit(1)
+        )
+        return next((value_of(StopMoved, row) for row in self._rows(query)), None)
+
     def commands(self) -> list[OperatorCommand]:
         """Return the commands that bind until others end them, oldest first."""
         query = (
@@ -539,6 +553,7 @@ class SqliteJournal(Records):
                 | Transfer()
                 | OperatorCommand()
                 | SettingsChanged()
+                | StopMoved()
             ):
                 return insert(_FLAT[type(fact)], None, row_of(fact))
 

@@ -7,10 +7,11 @@ from functools import cache
 import peewee
 from peewee import SQL, SqliteDatabase
 
-from domain.facts import Order, StateChange, StoredNews
+from domain.facts import StateChange, StoredNews
 from domain.operator.commands import SettingsChanged
 from domain.portfolio.protection import ProtectionState
 from domain.trading.decisions import Approval, Decision, DenialReason
+from domain.trading.order import Order
 from domain.trading.orders import OrderUpdate
 from domain.trading.positions import Execution, Trade
 from infra.store import rows, schema

@@ -1,12 +1,14 @@
 """Facts as rows, and back: each field is a column of the same name."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
 
 from domain.facts import ClosedCandle
 from domain.market.instruments import Candle
@@ -91,6 +93,8 @@ def _protection_of(row: Mapping[str, Any], closes: list[Row]) -> Protection | No
 
 
 def _column(value: Any) -> Any:
+    if isinstance(value, tuple) or is_dataclass(value):
+        return msgspec.json.encode(value).decode()
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, StrEnum):
@@ -106,6 +110,12 @@ def _readers(kind: Any) -> dict[str, Callable[[Any], Any]]:
 
 def _reader(hint: Any) -> Callable[[Any], Any]:
     if not isinstance(hint, UnionType):
-        return hint  # type: ignore[no-any-return]
-    inner = next(part for part in get_args(hint) if part is not NoneType)
+        return _plain_reader(hint)
+    inner = _plain_reader(next(part for part in get_args(hint) if part is not NoneType))
     return lambda column: None if column is None else inner(column)
+
+
+def _plain_reader(hint: Any) -> Callable[[Any], Any]:
+    if get_origin(hint) is tuple or is_dataclass(hint):
+        return msgspec.json.Decoder(hint).decode
+    return hint  # type: ignore[no-any-return]

@@ -264,7 +264,30 @@ _SIGNALS = "".join(
     for table in ("decision_grant", "decision_refusal", "intent", "execution")
 )
 
-FACT_TABLES = (*_FIRST_FACTS, "settings_change")
+_STRATEGIES = """
+ALTER TABLE decision_grant ADD COLUMN side TEXT NOT NULL DEFAULT 'SELL';
+ALTER TABLE decision_grant RENAME COLUMN crosses TO kinds;
+ALTER TABLE decision_grant ADD COLUMN "values" TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE decision_grant ADD COLUMN terms TEXT;
+ALTER TABLE asset ADD COLUMN terms TEXT;
+ALTER TABLE asset ADD COLUMN correlation_group TEXT;
+ALTER TABLE intent ADD COLUMN terms TEXT;
+ALTER TABLE execution ADD COLUMN terms TEXT;
+ALTER TABLE equity_sample RENAME COLUMN is_reduced TO reduction_step;
+ALTER TABLE equity_sample ADD COLUMN entry_capital TEXT NOT NULL DEFAULT '0';
+ALTER TABLE equity_sample ADD COLUMN is_capital_armed INTEGER NOT NULL DEFAULT 1;
+CREATE TABLE stop_move (
+    fact_id INTEGER PRIMARY KEY REFERENCES fact (id),
+    asset TEXT NOT NULL,
+    opened_ms INTEGER NOT NULL,
+    best TEXT NOT NULL,
+    stop_loss TEXT NOT NULL,
+    ts_ms INTEGER NOT NULL
+);
+CREATE INDEX stop_move_by_asset ON stop_move (asset);
+"""
+
+FACT_TABLES = (*_FIRST_FACTS, "settings_change", "stop_move")
 """What is stored there is neither changed nor deleted, by nobody."""
 
 MIGRATIONS: tuple[str, ...] = (
@@ -277,6 +300,7 @@ MIGRATIONS: tuple[str, ...] = (
     _append_only(*_FIRST_FACTS),
     _SETTINGS + _append_only("settings_change"),
     _SIGNALS,
+    _STRATEGIES + _append_only("stop_move"),
 )
 """Each makes the next version of the database of the one before; none is ever changed."""
 

@@ -38,7 +38,7 @@ from domain.operator.notices import NoticeKind, NoticeRules
 from domain.portfolio.protection import initial_state
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.rules import TradingRules
-from domain.strategies.regime import Regime
+from domain.strategies.base import Regime
 from domain.trading.decisions import (
     Approval,
     Close,
@@ -46,7 +46,7 @@ from domain.trading.decisions import (
     Denial,
     DenialReason,
     Protection,
-    Report,
+    AssetEvaluation,
 )
 from domain.trading.intents import entry_intent
 from domain.trading.orders import ExitReason, OrderStatus, OrderUpdate, Purpose
@@ -72,7 +72,7 @@ GRANT = Approval(
     ema_short=84120.5,
     ema_long=84310.25,
 )
-REPORT = Report(
+REPORT = AssetEvaluation(
     asset="BTC",
     t_ms=T_MS,
     close=84000.0,

@@ -16,7 +16,7 @@ from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from domain.errors import OrderRefusedError, OutcomeUnknownError
-from domain.facts import Order
+from domain.trading.order import Order
 from domain.market.instruments import Side
 from domain.trading.orders import ExitReason, OrderRequest, OrderStatus, OrderUpdate
 from domain.trading.positions import Execution, ExecutionKind, book

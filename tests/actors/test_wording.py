@@ -23,9 +23,9 @@ from domain.market.instruments import HOUR_MS, MINUTE_MS, Side
 from domain.operator.notices import Notice, ReportPeriod
 from domain.portfolio.protection import initial_state
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
-from domain.strategies.regime import Regime
+from domain.strategies.base import Regime
 from domain.trading.cooldowns import AssetCooldown
-from domain.trading.decisions import Close, Denial, DenialReason, Protection, Report
+from domain.trading.decisions import Close, Denial, DenialReason, Protection, AssetEvaluation
 from domain.trading.orders import ExitReason, Purpose
 from domain.trading.positions import Position, Trade
 from infra.settings import load_settings
@@ -33,7 +33,7 @@ from infra.settings import load_settings
 T_MS = 1_744_802_700_000
 RULES = load_settings(None, environ={}, dotenv=None).trading_rules()
 RUN = RunInfo(mode="live", account="https://api.bybit.com", started_ms=T_MS)
-REPORT = Report(
+REPORT = AssetEvaluation(
     asset="BTC",
     t_ms=T_MS,
     close=84000.0,

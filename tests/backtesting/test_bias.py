@@ -132,7 +132,7 @@ def test_all_runs_trade_from_the_same_close_on():
     warm_ups(CANDLES, RULES, remembered)
 
     starts = {
-        int(result.market.first_open_ms) + result.rules.strategy.warmup_candles * 300_000
+        int(result.market.first_open_ms) + result.rules.candles.warmup_candles * 300_000
         for result in found
     }
     assert len(starts) == 1

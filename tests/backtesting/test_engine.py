@@ -16,7 +16,7 @@ from domain.market.candles import CandleSeries
 from domain.market.instruments import DAY_MS, HOUR_MS, utc_day
 from domain.portfolio.protection import ProtectionState
 from domain.rules import TradingRules
-from domain.strategies.crosses import CrossKind
+from domain.strategies.ema_cross_short import CrossKind
 from tests.backtesting.markets import Observed, Recipe, lively_rules, random_market
 from tests.domain.builders import series
 

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from domain.backtesting.market import Market
 from domain.backtesting.signals import AssetSignals
 from domain.market.instruments import DAY_MS
-from domain.strategies.crosses import CrossKind
-from domain.strategies.regime import Regime
+from domain.strategies.ema_cross_short import CrossKind
+from domain.strategies.base import Regime
 from domain.trading.asset import AssetState
-from domain.trading.decisions import Report
+from domain.trading.decisions import AssetEvaluation
 from tests.backtesting.markets import Recipe, lively_rules, random_market
 
 recipes = st.builds(
@@ -45,7 +45,7 @@ def test_signals_of_a_history_are_those_of_the_fold(
     for place, close in enumerate(asset.series.close.tolist()):
         fold.apply_candle(market.time_ms(place), close)
         report = fold.report(may_enter=True)
-        assert isinstance(report, Report)
+        assert isinstance(report, AssetEvaluation)
         reports.append(report)
 
     assert signals.is_active.tolist() == [one.regime is Regime.ACTIVE for one in reports]

@@ -240,14 +240,14 @@ def running(
         lambda address: journals.open(address, lambda: None),
         journals.recent_candles,
         symbols=symbols,
-        candle_ms=rules.strategy.candle_ms,
+        candle_ms=rules.candles.candle_ms,
         history=WARM_UP,
         now_ms=now_ms,
     )
     clock = LiveClock(now_ms)
     run.ports = replace(run.ports, feed=feed, clock=clock)
     # Once a second, at this pace.
-    every_ms = int(rules.strategy.candle_ms / PERIOD_S)
+    every_ms = int(rules.candles.candle_ms / PERIOD_S)
     run.checks = LiveChecks(every_ms=every_ms, stale_ms=_FOREVER_MS)
     run.start()
     lines.connect(symbols)

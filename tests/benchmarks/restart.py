@@ -19,7 +19,7 @@ def measure(candles: Path) -> Iterator[tuple[str, str, str]]:
     settings = load_settings(None, environ={}, dotenv=None)
     rules = settings.trading_rules()
     symbols = {asset.instrument.symbol: asset.asset for asset in rules.assets}
-    read = read_candles(candles, list(symbols), candle_ms=rules.strategy.candle_ms)
+    read = read_candles(candles, list(symbols), candle_ms=rules.candles.candle_ms)
     series = {symbols[symbol]: found for symbol, found in read.items()}
     starts: dict[str, float] = {}
     taken: dict[str, list[float]] = {"asset/BTC": [], "portfolio": []}

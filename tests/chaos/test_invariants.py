@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from domain.facts import Order
+from domain.trading.order import Order
 from domain.market.instruments import Side
 from domain.operator.commands import CommandName, OperatorCommand
 from domain.portfolio.protection import initial_state

@@ -10,8 +10,8 @@ import numpy as np
 from domain.market.candles import CandleSeries, carry_forward
 from domain.market.instruments import DAY_MS, MINUTE_MS, Side
 from domain.rules import TradingRules
-from domain.strategies.regime import Regime
-from domain.trading.decisions import EntrySignal, Report
+from domain.strategies.base import Regime
+from domain.trading.decisions import EntrySignal, AssetEvaluation
 from domain.trading.orders import ExitReason
 from domain.trading.positions import Execution, ExecutionKind, Position, Trade
 from infra.settings import load_settings
@@ -137,8 +137,8 @@ def report(
     t_ms: int = NOON_MS,
     signal: EntrySignal | None = None,
     strategy_exit: ExitReason | None = None,
-) -> Report:
-    return Report(
+) -> AssetEvaluation:
+    return AssetEvaluation(
         asset=asset,
         t_ms=t_ms,
         close=close,

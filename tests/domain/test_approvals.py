@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.facts import Order
+from domain.trading.order import Order
 from domain.portfolio.approvals import RiskSnapshot, decide_entries, is_on_its_way
 from domain.rules import TradingRules
-from domain.trading.decisions import Approval, Decision, Denial, DenialReason, Report
+from domain.trading.decisions import Approval, Decision, Denial, DenialReason, AssetEvaluation
 from domain.trading.intents import entry_intent
 from domain.trading.orders import OrderStatus, OrderUpdate
 from tests.domain.builders import NOON_MS, RULES, changed, dec, report, signal
@@ -40,11 +40,13 @@ def snapshot(**changes: Any) -> RiskSnapshot:
     return RiskSnapshot(**values | changes)
 
 
-def signaling(*names: str, close: float = 100.0) -> list[Report]:
+def signaling(*names: str, close: float = 100.0) -> list[AssetEvaluation]:
     return [report(name, close, signal=signal()) for name in names]
 
 
-def reasons(reports: list[Report], seen: RiskSnapshot, rules: TradingRules) -> dict[str, str]:
+def reasons(
+    reports: list[AssetEvaluation], seen: RiskSnapshot, rules: TradingRules
+) -> dict[str, str]:
     _, denials = decide_entries(reports, seen, rules)
     return {denial.asset: denial.reason for denial in denials}
 
@@ -102,7 +104,7 @@ pictures = st.builds(
 
 
 @st.composite
-def reports_beside(draw: Any, seen: RiskSnapshot) -> list[Report]:
+def reports_beside(draw: Any, seen: RiskSnapshot) -> list[AssetEvaluation]:
     free = [name for name in NAMES if name not in seen.notionals]
     return [
         report(name, draw(st.sampled_from([0.5, 9.87, 150.25, 84_000.1])), signal=draw(signals))
@@ -110,7 +112,9 @@ def reports_beside(draw: Any, seen: RiskSnapshot) -> list[Report]:
     ]
 
 
-def naive(reports: list[Report], seen: RiskSnapshot, rules: TradingRules) -> dict[str, Any]:
+def naive(
+    reports: list[AssetEvaluation], seen: RiskSnapshot, rules: TradingRules
+) -> dict[str, Any]:
     """Write strategy 5.1, 5.2 and 7.2 to 7.5 down again; the answer to each wish."""
     answers: dict[str, Any] = {}
     held, approved = dict(seen.notionals), 0

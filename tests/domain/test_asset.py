@@ -7,10 +7,10 @@ import pytest
 
 from domain.market.indicators import CloseWindow
 from domain.market.instruments import DAY_MS, HOUR_MS, MINUTE_MS, Side
-from domain.strategies.crosses import CrossKind, Levels
-from domain.strategies.regime import Regime
+from domain.strategies.ema_cross_short import CrossKind, Levels
+from domain.strategies.base import Regime
 from domain.trading.asset import AssetState
-from domain.trading.decisions import EntrySignal, Report
+from domain.trading.decisions import EntrySignal, AssetEvaluation
 from domain.trading.orders import ExitReason
 from tests.domain.builders import (
     CANDLE_MS,
@@ -44,7 +44,7 @@ def asset_at(
     return asset
 
 
-def reported(asset: AssetState, *, may_enter: bool = True) -> Report:
+def reported(asset: AssetState, *, may_enter: bool = True) -> AssetEvaluation:
     report = asset.report(may_enter=may_enter)
     assert report is not None
     return report
@@ -57,7 +57,7 @@ def signals(asset: AssetState) -> bool:
 def test_active_asset_with_a_fresh_cross_wishes_to_enter() -> None:
     report = reported(asset_at())
 
-    assert report == Report(
+    assert report == AssetEvaluation(
         asset="BTC",
         t_ms=NOON_MS,
         close=90.0,

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from domain.backtesting.market import Market
 from domain.backtesting.signals import AssetSignals
 from domain.market.instruments import HOUR_MS, MINUTE_MS, Side
-from domain.strategies.crosses import Levels
+from domain.strategies.ema_cross_short import Levels
 from domain.strategies.explanation import Condition, Explanation
 from domain.trading.asset import AssetState
 from domain.trading.cooldowns import CooldownReason
-from domain.trading.decisions import Report
+from domain.trading.decisions import AssetEvaluation
 from domain.trading.orders import ExitReason
 from tests.backtesting.markets import Recipe, lively_rules, random_market
 from tests.domain.builders import NOON_MS, RULES, entry, fill, short
@@ -47,7 +47,7 @@ def is_so(condition: Condition) -> bool:
     return _HOLDS[needs](float(condition.figure), float(condition.limit))
 
 
-def judged(state: AssetState, *, may_enter: bool) -> tuple[Report, Explanation]:
+def judged(state: AssetState, *, may_enter: bool) -> tuple[AssetEvaluation, Explanation]:
     """Return a close's report and explanation, which must say the same."""
     report, explanation = state.report(may_enter=may_enter), state.explain(may_enter=may_enter)
     assert report is not None

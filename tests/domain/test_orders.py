@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.facts import Order
+from domain.trading.order import Order
 from domain.market.instruments import Side
 from domain.trading.orders import (
     INTENDED,

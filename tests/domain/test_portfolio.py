@@ -13,7 +13,7 @@ from domain.portfolio.protection import initial_state
 from domain.portfolio.state import PortfolioState
 from domain.rules import TradingRules
 from domain.trading.booking_order import BookingKey, booking_key, counts_before
-from domain.trading.decisions import Decision, DenialReason, Report
+from domain.trading.decisions import Decision, DenialReason, AssetEvaluation
 from domain.trading.orders import ExitReason, Purpose
 from domain.trading.positions import Execution
 from domain.trading.streaks import LossStreak
@@ -61,11 +61,11 @@ def venue_position(*names: str, rules: TradingRules = RULES, price: object = 100
     return state
 
 
-def decide(state: PortfolioState, reports: list[Report], t_ms: int = NOON_MS) -> Decision:
+def decide(state: PortfolioState, reports: list[AssetEvaluation], t_ms: int = NOON_MS) -> Decision:
     return state.decide(t_ms, reports, now_ms=t_ms)
 
 
-def signaling(*names: str, t_ms: int = NOON_MS) -> list[Report]:
+def signaling(*names: str, t_ms: int = NOON_MS) -> list[AssetEvaluation]:
     return [report(name, 100.0, t_ms=t_ms, signal=signal()) for name in names]
 
 
@@ -312,7 +312,7 @@ def test_decision_does_not_depend_on_the_order_of_the_reports(order, prices) -> 
     closes = dict(zip(NAMES, prices, strict=True))
     one, other = venue_position("ETH"), venue_position("ETH")
 
-    def reports(names: Any) -> list[Report]:
+    def reports(names: Any) -> list[AssetEvaluation]:
         return [report(name, closes[name], signal=signal()) for name in names if name != "ETH"]
 
     assert decide(one, reports(NAMES)) == decide(other, reports(order))
@@ -522,7 +522,7 @@ def played(closes: dict[str, list[float]], rules: TradingRules = SMALL) -> Portf
     return state
 
 
-def fires(state: PortfolioState, reports: list[Report]) -> ExitReason | None:
+def fires(state: PortfolioState, reports: list[AssetEvaluation]) -> ExitReason | None:
     protection = decide(state, reports).protection
     return None if protection is None else protection.reason
 

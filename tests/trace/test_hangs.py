@@ -57,7 +57,7 @@ def hung(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Iterato
     series = read_candles(
         shared_data / "market" / "bybit_perp_2025-04_2025-07",
         [asset.instrument.symbol for asset in rules.assets],
-        candle_ms=rules.strategy.candle_ms,
+        candle_ms=rules.candles.candle_ms,
         from_ms=None,
         to_ms=read_time("--to", "2025-04-06T15:00"),
     )

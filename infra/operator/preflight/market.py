@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
 
@@ -46,7 +47,7 @@ def check_public_stream(venue: Venue, rules: TradingRules) -> Finding:
     """Return whether market data flows."""
     flows = threading.Event()
     pool = ConnectionPool(venue.public_stream_url, rng=Random())  # noqa: S311 (jitter)
-    stream = PublicStream(pool, candle_minutes=rules.strategy.candle_ms // 60_000)
+    stream = PublicStream(pool, candle_minutes=rules.candles.candle_ms // 60_000)
     began_s = time.monotonic()
     try:
         stream.tickers(rules.assets[0].instrument.symbol, lambda _: flows.set())
@@ -85,12 +86,7 @@ def check_assets(
         except (ConfigError, NotTradableError) as error:
             yield fail(symbol, str(error), "a perpetual in trade", "change portfolio.assets")
             continue
-        asset_rules = AssetRules(
-            asset=asset.asset,
-            allocation_fraction=asset.allocation_fraction,
-            leverage=asset.leverage,
-            instrument=listing.instrument,
-        )
+        asset_rules = replace(asset, instrument=listing.instrument)
         if balance is not None:
             yield _size(asset_rules, rules, rest.ticker(symbol).last_price, balance)
         yield _liquidation(rest, asset_rules, rules, balance)
@@ -105,22 +101,27 @@ def _size(asset: AssetRules, rules: TradingRules, price: Decimal, balance: Decim
     expected = f"at least {least:,.2f} USDT, the smallest order"
     if order_qty(full, price, asset.instrument) is None:
         return fail(name, found, expected, "more balance, allocation_pct or leverage")
-    reduced = full * rules.protection.drawdown_size_multiplier * rules.approval.min_entry_fraction
+    reduced = full * _smallest(rules) * rules.approval.min_entry_fraction
     if order_qty(reduced, price, asset.instrument) is None:
         found = f"a reduced entry of {reduced:,.2f} USDT"
         return warn(name, found, expected, "none is made when entries are smallest")
     return ok(name, found, expected)
 
 
+def _smallest(rules: TradingRules) -> Decimal:
+    """Return the smallest factor that a drawdown puts on entries."""
+    return min((multiplier for _, multiplier in rules.protection.drawdown_steps), default=ONE)
+
+
 def _liquidation(
     rest: BybitRest, asset: AssetRules, rules: TradingRules, balance: Decimal | None
 ) -> Finding:
-    """Return whether the stop lies before the price at which a short is liquidated."""
+    """Return whether the stop lies before the price at which a position is liquidated."""
     symbol = asset.instrument.symbol
     notional = target_notional(balance or Decimal(0), asset, ONE)
     rate = rest.maintenance_rate(symbol, notional)
     distance = 1 / asset.leverage - rate - 2 * rules.fills.taker_fee_rate
-    stop = rules.risk.stop_loss_fraction + rules.fills.slippage_fraction
+    stop = asset.stops.first_distance + rules.fills.slippage_fraction
     name, found = f"{symbol} stop", f"{stop:.2%} from the entry"
     expected = f"inside liquidation at {distance:.2%} (leverage {asset.leverage:f}, {rate:.2%})"
     if stop >= distance:

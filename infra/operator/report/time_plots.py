@@ -10,10 +10,13 @@ from plotly.subplots import make_subplots
 from domain.backtesting.attribution import pair_correlations, regime_spans
 from domain.backtesting.result import BacktestResult
 from domain.market.instruments import Side
-from domain.strategies.regime import Regime
+from domain.strategies.base import Regime
 from domain.trading.positions import Trade
 from infra.operator.report.detail import add_line
 from infra.operator.report.style import BLUE, GRAY, INK, ORANGE, PURPLE, RED, sign_color, styled
+
+LINES = (BLUE, ORANGE, PURPLE)
+"""Colors of a strategy's lines."""
 
 _REGIME_LEVEL = {Regime.INACTIVE: 0, Regime.ACTIVE: 1, Regime.COOLDOWN: 2}
 _DIRECTION = {Side.SELL: "short", Side.BUY: "long"}
@@ -60,13 +63,14 @@ def market_plot(result: BacktestResult, asset: str) -> go.Figure:
     """Return an asset's price and averages over its regime, with every trade."""
     series, signals = result.market.assets[asset].series, result.signals[asset]
     begin_ms = int(series.open_time_ms[0]) + series.candle_ms
-    strategy = result.rules.strategy
     figure = make_subplots(specs=[[{"secondary_y": True}]])
     figure.add_trace(_regimes(result, asset), secondary_y=True)
     for name, values, color, width in (
         ("close", series.close, INK, 1.0),
-        (f"EMA {strategy.ema_short_period}", signals.ema_short, BLUE, 1.5),
-        (f"EMA {strategy.ema_long_period}", signals.ema_long, ORANGE, 1.5),
+        *(
+            (name, line, color, 1.5)
+            for (name, line), color in zip(signals.lines(), LINES, strict=False)
+        ),
     ):
         add_line(
             figure,
@@ -105,7 +109,7 @@ def correlations_plot(result: BacktestResult) -> go.Figure:
     limit = result.rules.approval.correlation_limit
     figure.add_hline(y=limit, line={"color": GRAY, "dash": "dash"}, annotation_text="entry limit")
     figure.update_xaxes(type="date")
-    window = result.rules.strategy.volatility_window
+    window = result.rules.candles.volatility_window
     figure.update_yaxes(title="Pearson")
     title = f"Correlations at midnight, over {window} candles"
     return styled(figure, title, hovermode="x unified")

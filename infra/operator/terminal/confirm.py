@@ -1,7 +1,7 @@
 """What is shown before real money is traded, and the time to think again."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
@@ -9,7 +9,8 @@ from decimal import Decimal
 from rich.table import Table
 
 from domain.errors import ConfigError
-from domain.rules import TradingRules
+from domain.market.instruments import HOUR_MS
+from domain.rules import StopPolicy, TradingRules
 from domain.text import counted
 from infra.operator.terminal.screen import Screen
 from infra.process.signals import call_at_signals
@@ -90,40 +91,20 @@ def limits(rules: TradingRules, wallet: Wallet) -> Iterator[str]:
             f"{asset.asset}: margin {asset.allocation_fraction:.2%} of the balance x leverage "
             f"{asset.leverage:f} = {money(notional)} at most"
         )
-    approval, risk, protection = rules.approval, rules.risk, rules.protection
+        yield f"{asset.asset}: {stops_text(asset.stops)}"
+    approval = rules.approval
     yield (
         f"exposure {approval.max_total_exposure:.0%} of the balance = "
         f"{money(approval.max_total_exposure)}; "
         f"{counted(approval.max_positions, 'position')}, "
-        f"{counted(approval.max_simultaneous_entries, 'entry', 'entries')} at a close"
+        f"{_entries(approval.max_simultaneous_entries)} at a close"
     )
-    yield (
-        f"stop loss {risk.stop_loss_fraction:.2%}, take profit {risk.take_profit_fraction:.2%}, "
-        f"held at most {rules.strategy.max_hold_ms / 3_600_000:g} h"
-    )
-    yield (
-        f"daily loss {protection.max_daily_loss_fraction:.2%} = "
-        f"{money(protection.max_daily_loss_fraction)}: closes all"
-    )
-    yield (
-        f"drawdown {protection.drawdown_reduce_fraction:.0%}: smaller entries, "
-        f"{protection.drawdown_emergency_fraction:.0%}: closes all, "
-        f"{protection.drawdown_halt_fraction:.0%}: closes all and halts"
-    )
-    yield (
-        f"correlation above {approval.correlation_limit:g}: no entry beside it; mean above "
-        f"{protection.high_correlation_threshold:g}: closes all"
-    )
+    yield from _protections(rules, money)
     if approval.max_correlated_exposure is not None:
         yield (
             f"exposure of a correlated group {approval.max_correlated_exposure:.0%} = "
             f"{money(approval.max_correlated_exposure)}"
         )
-    yield (
-        f"{counted(protection.loss_streak, 'loss', 'losses')} in a row: no entries for "
-        f"{protection.loss_streak_cooldown_ms / 3_600_000:g} h; after an emergency for "
-        f"{protection.emergency_cooldown_ms / 3_600_000:g} h"
-    )
 
 
 def account_words(account: AccountInfo) -> str:
@@ -146,3 +127,46 @@ def _balance_text(wallet: Wallet) -> str:
 def _positions_text(positions: tuple[PositionRow, ...]) -> str:
     shown = [f"{row.side} {row.qty:f} {row.symbol}" for row in positions]
     return ", ".join(shown) or "no position"
+
+
+def stops_text(stops: StopPolicy) -> str:
+    """Return how a position is protected, and when it ends by itself."""
+    parts = [f"stop {stops.first_distance:.2%}"]
+    if stops.trail_fraction is not None:
+        parts.append(f"trailing {stops.trail_fraction:.2%} behind the best price")
+    if stops.take_profit_fraction is not None:
+        parts.append(f"take profit {stops.take_profit_fraction:.2%}")
+    if stops.max_hold_ms is not None:
+        parts.append(f"held at most {stops.max_hold_ms / HOUR_MS:g} h")
+    return ", ".join(parts)
+
+
+def _protections(rules: TradingRules, money: Callable[[Decimal], str]) -> Iterator[str]:
+    approval, protection = rules.approval, rules.protection
+    if protection.max_daily_loss_fraction is not None:
+        yield (
+            f"daily loss {protection.max_daily_loss_fraction:.2%} = "
+            f"{money(protection.max_daily_loss_fraction)}: closes all"
+        )
+    for level, multiplier in protection.drawdown_steps:
+        yield f"drawdown {level:.0%}: entries at {multiplier:.0%} of their size"
+    if protection.drawdown_emergency_fraction is not None:
+        yield f"drawdown {protection.drawdown_emergency_fraction:.0%}: closes all"
+    if protection.drawdown_halt_fraction is not None:
+        yield f"drawdown {protection.drawdown_halt_fraction:.0%}: closes all and halts"
+    if protection.capital_loss_fraction is not None:
+        yield f"entry capital {-protection.capital_loss_fraction:.0%}: closes all and halts"
+    if approval.correlation_limit is not None:
+        yield f"correlation above {approval.correlation_limit:g}: no entry beside it"
+    if protection.high_correlation_threshold is not None:
+        yield f"mean correlation above {protection.high_correlation_threshold:g}: closes all"
+    if protection.loss_streak is not None:
+        yield (
+            f"{counted(protection.loss_streak, 'loss', 'losses')} in a row: no entries for "
+            f"{protection.loss_streak_cooldown_ms / HOUR_MS:g} h"
+        )
+    yield f"after an emergency: no entries for {protection.emergency_cooldown_ms / HOUR_MS:g} h"
+
+
+def _entries(most: int | None) -> str:
+    return "any number of entries" if most is None else counted(most, "entry", "entries")

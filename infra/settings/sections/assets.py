@@ -1,10 +1,12 @@
 """What is traded, and how much of it."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated
 
 from domain.market.instruments import Instrument
-from domain.rules import ApprovalRules, AssetRules
+from domain.rules import ApprovalRules
+from domain.strategies.registry import BUILT_IN, EMA_CROSS_SHORT
 from infra.settings import fields
 from infra.settings.sections.values import (
     SECOND_MS,
@@ -12,8 +14,11 @@ from infra.settings.sections.values import (
     Count,
     Exposure,
     Flag,
+    Fraction,
+    HoldHours,
     Ms,
     Positive,
+    Ratchet,
     Seconds,
     Section,
     Share,
@@ -21,7 +26,13 @@ from infra.settings.sections.values import (
     ms,
 )
 
-_QUOTE = "USDT"
+StrategyName = Annotated[
+    str,
+    fields.text(
+        "|".join([*BUILT_IN, r"[A-Za-z_][\w.]*:[A-Za-z_]\w*"]),
+        f"{', '.join(BUILT_IN)}, or module:Class",
+    ),
+]
 
 
 class InstrumentSettings(Section):
@@ -46,21 +57,25 @@ class InstrumentSettings(Section):
 
 
 class AssetSettings(Section):
-    """One asset's share of the balance."""
+    """One asset's strategy and share; what is left out comes from the strategy's section."""
 
     symbol: Symbol
-    allocation_pct: Share
-    leverage: Annotated[Decimal, fields.leverage("100")]
-    enabled: Flag
-
-    def rules(self, instrument: InstrumentSettings) -> AssetRules:
-        """Return the rules of the asset, named after its base coin."""
-        return AssetRules(
-            asset=self.symbol.removesuffix(_QUOTE),
-            allocation_fraction=self.allocation_pct,
-            leverage=self.leverage,
-            instrument=instrument.instrument(self.symbol),
-        )
+    enabled: Flag = True
+    strategy: StrategyName = EMA_CROSS_SHORT
+    correlation_group: Annotated[str, fields.text(r"[a-z0-9_]{1,40}", "a group's name")] | None = (
+        None
+    )
+    allocation_pct: Share | None = None
+    leverage: Annotated[Decimal, fields.leverage("100")] | None = None
+    trail_pct: Fraction | None = None
+    min_ratchet_pct: Ratchet | None = None
+    stop_loss_pct: Fraction | None = None
+    take_profit_pct: Fraction | None = None
+    max_hold_hours: HoldHours | None = None
+    entry_confirmation_level: Annotated[int, fields.whole("of 3 confirmations", 1, 3)] | None = None
+    max_entry_wait_candles: Annotated[int, fields.whole("candles", 0, 1000)] | None = None
+    parameters: Mapping[str, str] = {}
+    """Of a strategy that is named `module:Class`."""
 
 
 class PortfolioSettings(Section):
@@ -68,12 +83,19 @@ class PortfolioSettings(Section):
 
     total_allocation_pct: Share
     assets: tuple[AssetSettings, ...]
+    total_capital: Annotated[Decimal, fields.number("USDT, or null", "1", "1000000000000")] | None
     max_total_exposure_pct: Exposure
     max_positions: Annotated[int, fields.whole("positions, or null", 1, 1000)] | None
-    max_simultaneous_entries: Count
-    correlation_limit: Correlation
+    max_simultaneous_entries: Count | None
+    max_concurrent_submissions: Count
+    correlation_limit: Correlation | None
+    max_position_size_pct: Share | None
     max_correlated_exposure_pct: Exposure | None
     correlation_group_threshold: Correlation
+    max_concentration_pct: Exposure | None
+    concentration_top_n: Count
+    emergency_liquidation_loss_pct: Annotated[Decimal, fields.fraction("-0.999", "-0.001")] | None
+    rebalance_threshold_pct: Fraction | None
     min_entry_fraction: Share
     coordination_window_ms: Ms
     reservation_seconds: Seconds
@@ -85,14 +107,19 @@ class PortfolioSettings(Section):
 
     def grant_rules(self) -> ApprovalRules:
         """Return what the portfolio grants."""
-        limit = self.max_positions
+        limit, correlation = self.max_positions, self.correlation_limit
         return ApprovalRules(
             max_total_exposure=self.max_total_exposure_pct,
             max_positions=len(self.enabled_assets) if limit is None else limit,
             max_simultaneous_entries=self.max_simultaneous_entries,
-            correlation_limit=float(self.correlation_limit),
+            max_concurrent_submissions=self.max_concurrent_submissions,
+            correlation_limit=None if correlation is None else float(correlation),
+            max_position_size=self.max_position_size_pct,
             max_correlated_exposure=self.max_correlated_exposure_pct,
             correlation_group_threshold=float(self.correlation_group_threshold),
+            max_concentration=self.max_concentration_pct,
+            concentration_top_n=self.concentration_top_n,
+            rebalance_threshold=self.rebalance_threshold_pct,
             min_entry_fraction=self.min_entry_fraction,
             coordination_window_ms=self.coordination_window_ms,
             reservation_ms=ms(self.reservation_seconds, SECOND_MS),

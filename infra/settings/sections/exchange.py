@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Annotated
 
+from domain.market.funding import FundingRule
 from domain.market.instruments import HOUR_MS
 from domain.rules import FillRules
 from infra.settings import fields
@@ -69,6 +70,7 @@ class ReplaySettings(Section):
     taker_fee_rate: Annotated[Decimal, fields.fraction("0", "0.01")]
     funding_rate: Annotated[Decimal, fields.fraction("-0.05", "0.05")]
     funding_interval_hours: Annotated[int, fields.whole("hours", 1, 24)]
+    stop_gap_fraction: Annotated[Decimal, fields.fraction("0", "1")]
 
     def rules(self) -> FillRules:
         """Return what the matching engine charges."""
@@ -76,6 +78,8 @@ class ReplaySettings(Section):
             initial_balance=self.initial_balance,
             slippage_fraction=self.slippage_bps * _ONE_BPS,
             taker_fee_rate=self.taker_fee_rate,
-            funding_rate=self.funding_rate,
-            funding_interval_ms=self.funding_interval_hours * HOUR_MS,
+            funding=FundingRule(
+                rate=self.funding_rate, interval_ms=self.funding_interval_hours * HOUR_MS
+            ),
+            stop_gap_fraction=self.stop_gap_fraction,
         )

@@ -4,8 +4,9 @@ from decimal import Decimal
 from typing import Annotated
 
 from domain.market.instruments import HOUR_MS, MINUTE_MS
-from domain.rules import CooldownRules, ProtectionRules, RiskRules, StrategyRules
-from domain.strategies.crosses import CrossKind
+from domain.rules import CooldownRules, ProtectionRules, RiskRules
+from domain.strategies.base import CandleRules, Parameters
+from domain.strategies.ema_cross_short import CrossKind
 from infra.settings import fields
 from infra.settings.sections.values import (
     SECOND_MS,
@@ -14,9 +15,11 @@ from infra.settings.sections.values import (
     Count,
     Flag,
     Fraction,
+    HoldHours,
     Hours,
     Minutes,
     Ms,
+    Ratchet,
     Seconds,
     Section,
     Share,
@@ -25,7 +28,7 @@ from infra.settings.sections.values import (
 
 
 class StrategySettings(Section):
-    """When an asset enters and leaves."""
+    """When an asset of ema_cross_short enters and leaves, and what all strategies share."""
 
     candle_minutes: Annotated[
         int, fields.one_of(("1", "3", "5", "15", "30", "60", "120", "240", "360", "720"))
@@ -37,41 +40,68 @@ class StrategySettings(Section):
     cross_threshold: Count
     entry_window_minutes: Minutes
     entry_max_age_ms: Ms
-    max_hold_hours: Annotated[Decimal, fields.number("hours", "0.01", "8760")]
+    max_hold_hours: HoldHours | None
     volatility_window: Candles
 
-    def rules(self) -> StrategyRules:
-        """Return the rules of entry and exit."""
-        return StrategyRules(
+    def candle_rules(self) -> CandleRules:
+        """Return what all strategies share of candles."""
+        return CandleRules(
             candle_ms=self.candle_minutes * MINUTE_MS,
-            ema_short_period=self.ema_short_period,
-            ema_long_period=self.ema_long_period,
             warmup_candles=self.warmup_candles,
-            entry_crosses=tuple(dict.fromkeys(self.entry_crosses)),
-            cross_threshold=self.cross_threshold,
-            entry_window_ms=self.entry_window_minutes * MINUTE_MS,
             entry_max_age_ms=self.entry_max_age_ms,
-            max_hold_ms=ms(self.max_hold_hours, HOUR_MS),
             volatility_window=self.volatility_window,
         )
+
+    def parameters(self) -> Parameters:
+        """Return the parameters of ema_cross_short."""
+        return {
+            "ema_short_period": self.ema_short_period,
+            "ema_long_period": self.ema_long_period,
+            "entry_crosses": tuple(dict.fromkeys(str(kind) for kind in self.entry_crosses)),
+            "cross_threshold": self.cross_threshold,
+            "entry_window_minutes": self.entry_window_minutes,
+        }
+
+
+class ConfirmedTrendSettings(Section):
+    """When an asset of confirmed_trend_long enters and leaves, unless the asset says otherwise."""
+
+    allocation_pct: Share
+    leverage: Annotated[Decimal, fields.leverage("100")]
+    ema_trigger_period: Candles
+    ema_trend_period: Candles
+    macd_fast_period: Candles
+    macd_slow_period: Candles
+    macd_signal_period: Candles
+    rsi_period: Candles
+    rsi_level: Annotated[Decimal, fields.number("RSI", "0", "100")]
+    entry_confirmation_level: Annotated[int, fields.whole("of 3 confirmations", 1, 3)]
+    max_entry_wait_candles: Annotated[int, fields.whole("candles", 0, 1000)]
+    trail_pct: Fraction | None
+    min_ratchet_pct: Ratchet
+    stop_loss_pct: Fraction | None
+    take_profit_pct: Fraction | None
+    max_hold_hours: HoldHours | None
 
 
 class AssetCooldownSettings(Section):
     """How long an asset rests after a trade."""
 
-    short_hold_hours: Hours
+    short_hold_hours: Hours | None
     short_hold_cooldown_hours: Hours
-    loss_streak: Count
+    loss_streak: Count | None
     loss_streak_cooldown_hours: Hours
-    trades_per_hour: Count
+    trades_per_hour: Count | None
     trades_per_hour_cooldown_minutes: Minutes
-    trades_per_day: Count
+    trades_per_day: Count | None
     trades_per_day_cooldown_hours: Hours
 
     def rules(self) -> CooldownRules:
         """Return the rules of an asset's cooldowns."""
         return CooldownRules(
-            short_hold_ms=ms(self.short_hold_hours, HOUR_MS),
+            short_hold_ms=None
+            if self.short_hold_hours is None
+            else ms(self.short_hold_hours, HOUR_MS),
             short_hold_cooldown_ms=ms(self.short_hold_cooldown_hours, HOUR_MS),
             loss_streak=self.loss_streak,
             loss_streak_cooldown_ms=ms(self.loss_streak_cooldown_hours, HOUR_MS),
@@ -101,50 +131,61 @@ class ExecutionSettings(Section):
 
     reconcile_seconds: Seconds
     naked_position_seconds: Seconds
+    trail_min_interval_ms: Ms
 
 
 class RiskSettings(Section):
     """What a position and the portfolio may lose."""
 
-    stop_loss_pct: Fraction
-    take_profit_pct: Fraction
+    stop_loss_pct: Fraction | None
+    take_profit_pct: Fraction | None
     volatility_sizing: Flag
     volatility_target: Annotated[Decimal, fields.fraction("0.00001", "0.05")]
     volatility_min_multiplier: Share
-    drawdown_levels: tuple[Fraction, Fraction]
+    drawdown_levels: tuple[Fraction, Fraction] | tuple[()] | None
+    drawdown_steps: tuple[tuple[Fraction, Share], ...] | None
     drawdown_size_multiplier: Share
     drawdown_restore_pct: Fraction
     drawdown_rearm_pct: Fraction
-    max_portfolio_drawdown_pct: Fraction
-    max_daily_loss_pct: Fraction
-    high_correlation_threshold: Correlation
-    portfolio_loss_streak: Count
+    max_portfolio_drawdown_pct: Fraction | None
+    max_daily_loss_pct: Fraction | None
+    high_correlation_threshold: Correlation | None
+    high_correlation_size_level: Correlation | None
+    high_correlation_size_multiplier: Share
+    portfolio_loss_streak: Count | None
     stale_data_seconds: Seconds
     malfunction_closes_all: Flag
 
     def rules(self, execution: ExecutionSettings) -> RiskRules:
         """Return what one position may lose."""
         return RiskRules(
-            stop_loss_fraction=self.stop_loss_pct,
-            take_profit_fraction=self.take_profit_pct,
+            trail_interval_ms=execution.trail_min_interval_ms,
             unprotected_position_ms=ms(execution.naked_position_seconds, SECOND_MS),
             volatility_sizing=self.volatility_sizing,
             volatility_target=float(self.volatility_target),
             volatility_min_multiplier=float(self.volatility_min_multiplier),
         )
 
-    def protection_rules(self, cooldown: GlobalCooldownSettings) -> ProtectionRules:
+    def protection_rules(
+        self, cooldown: GlobalCooldownSettings, capital_loss: Decimal | None
+    ) -> ProtectionRules:
         """Return what the whole portfolio may lose, and how long it then rests."""
-        reduce, emergency = self.drawdown_levels
+        reduce, emergency = self.drawdown_levels or (None, None)
+        steps = self.drawdown_steps or ()
+        if self.drawdown_steps is None and reduce is not None:
+            steps = ((reduce, self.drawdown_size_multiplier),)
+        threshold, level = self.high_correlation_threshold, self.high_correlation_size_level
         return ProtectionRules(
-            drawdown_reduce_fraction=reduce,
+            drawdown_steps=steps,
             drawdown_restore_fraction=self.drawdown_restore_pct,
-            drawdown_size_multiplier=self.drawdown_size_multiplier,
             drawdown_emergency_fraction=emergency,
             drawdown_rearm_fraction=self.drawdown_rearm_pct,
             drawdown_halt_fraction=self.max_portfolio_drawdown_pct,
             max_daily_loss_fraction=self.max_daily_loss_pct,
-            high_correlation_threshold=float(self.high_correlation_threshold),
+            capital_loss_fraction=capital_loss,
+            high_correlation_threshold=None if threshold is None else float(threshold),
+            high_correlation_size_level=None if level is None else float(level),
+            high_correlation_size_multiplier=self.high_correlation_size_multiplier,
             loss_streak=self.portfolio_loss_streak,
             loss_streak_cooldown_ms=ms(cooldown.loss_streak_cooldown_hours, HOUR_MS),
             emergency_cooldown_ms=ms(cooldown.emergency_cooldown_hours, HOUR_MS),

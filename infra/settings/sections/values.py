@@ -17,7 +17,9 @@ Candles = Annotated[int, fields.whole("candles", 2, 100_000)]
 Ms = Annotated[int, fields.whole("milliseconds", 1, 600_000)]
 Seconds = Annotated[Decimal, fields.number("seconds", "0.01", "3600")]
 Minutes = Annotated[int, fields.whole("minutes", 0, 10_080)]
+HoldHours = Annotated[Decimal, fields.number("hours", "0.01", "8760")]
 Hours = Annotated[Decimal, fields.number("hours", "0", "8760")]
+Ratchet = Annotated[Decimal, fields.fraction("0", "0.5")]
 Positive = Annotated[Decimal, fields.number("above zero", "0.00000001", "1000000000")]
 Symbol = Annotated[
     str, fields.text(r"[A-Z0-9]{1,20}USDT", "a USDT perpetual in capitals, like BTCUSDT")

@@ -1,6 +1,7 @@
 """All settings of a run."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from domain.rules import TradingRules
 from infra.settings.sections.assets import InstrumentSettings, PortfolioSettings
@@ -20,11 +21,13 @@ from infra.settings.sections.running import (
     TraceSettings,
 )
 from infra.settings.sections.strategy import (
+    ConfirmedTrendSettings,
     CooldownSettings,
     ExecutionSettings,
     RiskSettings,
     StrategySettings,
 )
+from infra.settings.sections.terms import asset_rules
 from infra.settings.sections.values import Section, Symbol
 
 
@@ -37,6 +40,7 @@ class Settings(Section):
 
     portfolio: PortfolioSettings
     strategy: StrategySettings
+    confirmed_trend_long: ConfirmedTrendSettings
     risk: RiskSettings
     cooldown: CooldownSettings
     supervision: SupervisionSettings
@@ -56,13 +60,27 @@ class Settings(Section):
 
     def trading_rules(self) -> TradingRules:
         """Return the numbers of the strategy as the domain uses them; enabled assets only."""
-        assets = self.portfolio.enabled_assets
+        portfolio = self.portfolio
+        loss, capital = portfolio.emergency_liquidation_loss_pct, portfolio.total_capital
+        fills = self.replay.rules()
         return TradingRules(
-            strategy=self.strategy.rules(),
+            candles=self.strategy.candle_rules(),
             risk=self.risk.rules(self.execution),
-            protection=self.risk.protection_rules(self.cooldown.global_settings),
+            protection=self.risk.protection_rules(
+                self.cooldown.global_settings, None if loss is None else -loss
+            ),
             cooldown=self.cooldown.per_asset_settings.rules(),
-            approval=self.portfolio.grant_rules(),
-            fills=self.replay.rules(),
-            assets=tuple(asset.rules(self.instruments[asset.symbol]) for asset in assets),
+            approval=portfolio.grant_rules(),
+            fills=fills if capital is None else replace(fills, initial_balance=capital),
+            assets=tuple(
+                asset_rules(
+                    asset,
+                    self.instruments[asset.symbol].instrument(asset.symbol),
+                    self.strategy,
+                    self.confirmed_trend_long,
+                    self.risk,
+                )
+                for asset in portfolio.enabled_assets
+            ),
+            total_capital=capital,
         )

@@ -122,7 +122,7 @@ class MarketConnection:
             timing=venue.timing,
             limiter=self.connect_limiter,
         )
-        self.stream = PublicStream(self._pool, candle_minutes=rules.strategy.candle_ms // 60_000)
+        self.stream = PublicStream(self._pool, candle_minutes=rules.candles.candle_ms // 60_000)
         self.symbols = {asset.asset: asset.instrument.symbol for asset in rules.assets}
         self.feed = BybitFeed(
             self.rest,
@@ -130,8 +130,8 @@ class MarketConnection:
             open_pen,
             read_recent,
             symbols=self.symbols,
-            candle_ms=rules.strategy.candle_ms,
-            history=rules.strategy.warmup_candles + _SPARE_CANDLES,
+            candle_ms=rules.candles.candle_ms,
+            history=rules.candles.warmup_candles + _SPARE_CANDLES,
             now_ms=self.server_clock.now_ms,
         )
 

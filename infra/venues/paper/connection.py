@@ -38,7 +38,7 @@ class PaperConnection:
         """
         self._market = market
         self._account = PaperAccount(rules, Memory(file))
-        self._candle_ms = rules.strategy.candle_ms
+        self._candle_ms = rules.candles.candle_ms
         self._unseen: OfflineCatchUp | None = None
         self._subscriptions: list[Subscription] = []
         self.wallet = None
@@ -64,7 +64,7 @@ class PaperConnection:
             symbols=self._market.symbols,
             candle_ms=self._candle_ms,
             funding_interval_ms={
-                asset: listing.funding_interval_ms or rules.fills.funding_interval_ms
+                asset: listing.funding_interval_ms or rules.fills.funding.interval_ms
                 for asset, listing in listings.items()
             },
             now_ms=self._market.server_clock.now_ms,

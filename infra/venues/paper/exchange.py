@@ -140,7 +140,7 @@ class PaperExchange:
         now_s, price = time.monotonic(), ticker.last_price
         with self._lock:
             events = self._account.meet(
-                asset, CandlePrices(open=price, high=price, low=price), ticker.ts_ms
+                asset, CandlePrices(open=price, high=price, low=price, close=price), ticker.ts_ms
             )
             known = self._quotes.get(asset)
             marked_s = now_s - _MARK_EVERY_S if known is None else known.marked_s

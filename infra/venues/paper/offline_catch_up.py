@@ -167,7 +167,10 @@ class OfflineCatchUp:
 
     def _trade_through(self, asset: str, candle: Candle) -> None:
         prices = CandlePrices(
-            open=exact(candle.open), high=exact(candle.high), low=exact(candle.low)
+            open=exact(candle.open),
+            high=exact(candle.high),
+            low=exact(candle.low),
+            close=exact(candle.close),
         )
 
         def deed(account: PaperAccount) -> list[Event]:

@@ -2,10 +2,11 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Protocol
 
-from domain.backtesting.plain_loop import inside_candle
+from domain.backtesting.plain_loop import InsideCandle
 from domain.errors import FencedError
 from domain.market.funding import FundingHistory
 from domain.market.instruments import Candle, exact
@@ -14,6 +15,7 @@ from domain.trading.matching import Event, MatchingEngine
 from domain.trading.orders import OrderRequest, OrderUpdate, Purpose, RestingOrder
 from domain.trading.positions import FLAT, Execution, VenuePosition
 from domain.trading.sizing import ProtectiveLevels
+from domain.trading.trailing import StopState, is_tighter
 from infra.venues.replay.clock import ReplayClock
 from infra.venues.replay.subscribers import Seat, Subscribers
 
@@ -29,6 +31,9 @@ class Listener(Protocol):
 
     def on_mark_price(self, ts_ms: int, mark_price: Decimal) -> None:
         """Take the mark price."""
+
+    def on_stop_moved(self, ts_ms: int, best: Decimal, stop_loss: Decimal) -> None:
+        """Learn that the stop was moved behind the best price."""
 
 
 _AT_CLOSE = (Purpose.EXIT, Purpose.EMERGENCY, Purpose.OPERATOR, Purpose.NAKED, Purpose.ENTRY)
@@ -51,6 +56,8 @@ class ReplayExchange:
         self._lock = threading.Lock()
         self._subscribers: Subscribers[Listener] = Subscribers()
         self.engine = MatchingEngine(rules.fills)
+        self._stops: dict[str, StopState] = {}
+        """Of the open positions; the exchange of a replay trails them itself, price by price."""
 
     # The port.
 
@@ -93,7 +100,7 @@ class ReplayExchange:
         """Move the stops of the open position."""
         with self._lock:
             _check(is_ours)
-            self.engine.set_stops(asset, levels)
+            self._set_stops(asset, levels)
 
     def subscribe(self, asset: str, listener: Listener) -> Seat:
         """Tell a listener what happens to the asset from now on."""
@@ -110,14 +117,18 @@ class ReplayExchange:
         has_told = False
         for asset, candle in candles:
             with self._lock:
-                was_open = asset in self.engine.positions
-                events = inside_candle(
-                    self.engine, self._rules, asset, candle, self._funding.get(asset)
-                )
+                position = self.engine.positions.get(asset)
+                before = self._stops.get(asset)
+                if position is None or before is None:
+                    continue
+                inside = InsideCandle(self.engine, self._rules, candle, self._funding.get(asset))
+                events, after = inside.events(position, before)
+                self._stops[asset] = after
+            if after.levels != before.levels:
+                self._tell_stop(asset, candle.close_time_ms, after)
             self._tell(asset, events)
-            if was_open:
-                self._tell_mark(asset, candle)
-                has_told = True
+            self._tell_mark(asset, candle)
+            has_told = True
         return has_told
 
     def fill_at_close(self, closes: Mapping[str, float], t_ms: int) -> bool:
@@ -135,8 +146,31 @@ class ReplayExchange:
             with self._lock:
                 price = exact(closes[order.asset])
                 events = self.engine.fill(order.client_order_id, price, t_ms)
+                self._follow_position(order.asset)
             self._tell(order.asset, events)
         return bool(orders)
+
+    def _set_stops(self, asset: str, levels: ProtectiveLevels) -> None:
+        """Move both stops; one that was moved behind the best price is never loosened."""
+        state = self._stops.get(asset)
+        if state is None:
+            return
+        is_loosening = state.is_moved and not is_tighter(
+            levels.stop_loss, state.levels.stop_loss, state.side
+        )
+        if is_loosening:
+            levels = replace(levels, stop_loss=state.levels.stop_loss)
+        self._stops[asset] = replace(state, levels=levels)
+        self.engine.set_stops(asset, levels)
+
+    def _follow_position(self, asset: str) -> None:
+        position, levels = self.engine.positions.get(asset), self.engine.stops.get(asset)
+        if position is None or levels is None:
+            self._stops.pop(asset, None)
+            return
+        self._stops[asset] = StopState(
+            side=position.side, levels=levels, best=position.avg_entry_price
+        )
 
     def _turn(self, order: OrderRequest) -> tuple[int, int]:
         purpose = Purpose(order.client_order_id.rsplit("-", 2)[1])
@@ -151,6 +185,11 @@ class ReplayExchange:
                 listener.on_execution(event)
             else:
                 listener.on_order(event)
+
+    def _tell_stop(self, asset: str, t_ms: int, stop: StopState) -> None:
+        listener = self._subscribers.get(asset)
+        if listener is not None:
+            listener.on_stop_moved(t_ms, stop.best, stop.levels.stop_loss)
 
     def _tell_mark(self, asset: str, candle: Candle) -> None:
         listener = self._subscribers.get(asset)

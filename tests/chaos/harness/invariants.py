@@ -124,7 +124,7 @@ def _unlike_positions(
             yield f"{asset.asset}: {theirs} at the exchange, {ours} in the books"
         elif position is not None and row is not None:
             wanted = protective_levels(
-                position.avg_entry_price, position.side, rules.risk, asset.instrument
+                position.avg_entry_price, position.side, asset.stops, asset.instrument
             )
             found = (Decimal(row["stopLoss"]), Decimal(row["takeProfit"]))
             if found != (wanted.stop_loss, wanted.take_profit):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from domain.facts import Order
+from domain.trading.order import Order
 from domain.operator.commands import OperatorCommand
 from domain.portfolio.protection import ProtectionState
 from domain.trading.decisions import Approval

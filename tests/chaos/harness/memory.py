@@ -70,7 +70,7 @@ def _forgotten_cooldowns(journal: JournalView, rules: TradingRules) -> Iterator[
     for _, approval in journal.approvals:
         cooldown = AssetCooldown(rules.cooldown)
         for trade in trades[approval.asset]:
-            if trade.exit_ms < approval.t_ms - rules.strategy.candle_ms:
+            if trade.exit_ms < approval.t_ms - rules.candles.candle_ms:
                 cooldown.apply(trade)
         if cooldown.is_active(approval.t_ms):
             yield f"{approval.client_order_id} was granted in a cooldown"

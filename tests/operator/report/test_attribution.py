@@ -17,7 +17,7 @@ from domain.backtesting.engine import run_backtest
 from domain.backtesting.market import Market
 from domain.backtesting.result import BacktestResult, EquitySeries
 from domain.market.instruments import DAY_MS
-from domain.strategies.regime import Regime
+from domain.strategies.base import Regime
 from tests.backtesting.markets import Recipe, lively_rules, random_market
 
 
@@ -94,7 +94,7 @@ def test_days_hold_the_pnl_of_all_trades(result: BacktestResult) -> None:
 
 
 def test_correlations_are_those_of_the_window_before_each_midnight(result: BacktestResult) -> None:
-    window = result.rules.strategy.volatility_window
+    window = result.rules.candles.volatility_window
     pairs = pair_correlations(result)
 
     assert [pair.assets for pair in pairs] == [("BTC", "ETH"), ("BTC", "SOL"), ("ETH", "SOL")]

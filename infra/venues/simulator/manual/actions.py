@@ -66,7 +66,7 @@ class ManualActions:
         if position is None:
             return
         if spec.kind is Kind.FUNDING:
-            rate = venue.account.rules.funding_rate if spec.rate is None else spec.rate
+            rate = venue.account.rules.funding.rate if spec.rate is None else spec.rate
             price = self._market.mark_price(symbol)
             venue.bookings.settle_funding(key, price, rate, venue.ledger.now_ms())
         elif spec.kind is Kind.STOP_REMOVED:

@@ -17,4 +17,4 @@ class Funding:
 
     def rate(self, symbol: str, time_ms: int) -> Decimal | None:
         """Return the rate that is settled at a time on the candle grid; None where none is."""
-        return funding_rate(time_ms, self._rules, self._source.funding.get(symbol))
+        return funding_rate(time_ms, self._rules.funding, self._source.funding.get(symbol))

@@ -79,7 +79,7 @@ class Tickers:
         high, low, volume, turnover = self._over_a_day(symbol)
         size = self._books.size(symbol)
         interest = self.open_interest(symbol)
-        interval_ms = self._fills.funding_interval_ms
+        interval_ms = self._fills.funding.interval_ms
         next_funding_ms = (market.open_time_ms // interval_ms + 1) * interval_ms
         return {
             "tickDirection": "PlusTick",

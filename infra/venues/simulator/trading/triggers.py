@@ -53,7 +53,7 @@ class Triggers:
 
     def _reach_stops(self, key: str, tick: Tick) -> None:
         before = self._account.engine.positions[key]
-        prices = CandlePrices(open=tick.open, high=tick.high, low=tick.low)
+        prices = CandlePrices(open=tick.open, high=tick.high, low=tick.low, close=tick.last)
         for event in self._account.engine.trade_through(key, prices, tick.time_ms):
             if isinstance(event, Execution):
                 kind = "StopLoss" if event.reason is ExitReason.STOP_LOSS else "TakeProfit"

@@ -1,0 +1,53 @@
+"""Strategies by name; others by `module:Class`, from wherever Python finds the module."""
+
+import importlib
+
+from domain.errors import ConfigError
+from domain.strategies.base import CandleRules, Strategy, StrategySpec
+from domain.strategies.confirmed_trend_long import ConfirmedTrendLong
+from domain.strategies.ema_cross_short import EmaCrossShort
+
+EMA_CROSS_SHORT = "ema_cross_short"
+CONFIRMED_TREND_LONG = "confirmed_trend_long"
+BUILT_IN: dict[str, type[Strategy]] = {
+    EMA_CROSS_SHORT: EmaCrossShort,
+    CONFIRMED_TREND_LONG: ConfirmedTrendLong,
+}
+
+
+def strategy_class(name: str) -> type[Strategy]:
+    """Return the class of a strategy.
+
+    Raises:
+        ConfigError: there is none of this name.
+    """
+    built_in = BUILT_IN.get(name)
+    if built_in is not None:
+        return built_in
+    module, separator, kind = name.partition(":")
+    if not separator:
+        known = ", ".join(BUILT_IN)
+        message = f"expected a strategy ({known}) or module:Class, found {name!r}"
+        raise ConfigError(message)
+    return _imported(module, kind)
+
+
+def _imported(module: str, kind: str) -> type[Strategy]:
+    try:
+        found = getattr(importlib.import_module(module), kind, None)
+    except ImportError as error:
+        message = f"the strategy {module}:{kind} cannot be imported: {error}"
+        raise ConfigError(message) from error
+    if not (isinstance(found, type) and issubclass(found, Strategy)):
+        message = f"expected {module}:{kind} to be a subclass of Strategy, found {found!r}"
+        raise ConfigError(message)
+    return found
+
+
+def make_strategy(spec: StrategySpec, candles: CandleRules) -> Strategy:
+    """Return a strategy before its first candle.
+
+    Raises:
+        ConfigError: there is none of this name.
+    """
+    return strategy_class(spec.name)(spec.parameters, candles)

@@ -1,0 +1,105 @@
+"""How one asset is traded: its own settings, else those of its strategy's section."""
+
+from decimal import Decimal, InvalidOperation
+from typing import TypeVar
+
+from domain.market.instruments import HOUR_MS, Instrument
+from domain.rules import AssetRules, EntryTerms, StopPolicy
+from domain.strategies.base import Parameter, Parameters, StrategySpec
+from domain.strategies.registry import CONFIRMED_TREND_LONG, EMA_CROSS_SHORT
+from infra.settings.sections.assets import AssetSettings
+from infra.settings.sections.strategy import ConfirmedTrendSettings, RiskSettings, StrategySettings
+from infra.settings.sections.values import ms
+
+_QUOTE = "USDT"
+_DEFAULT_ALLOCATION, _DEFAULT_LEVERAGE = Decimal("0.07"), Decimal(10)
+"""Of an asset that is not of confirmed_trend_long and says nothing (5.1)."""
+_DEFAULT_RATCHET = Decimal("0.01")
+
+Value = TypeVar("Value")
+
+
+def asset_rules(
+    asset: AssetSettings,
+    instrument: Instrument,
+    strategy: StrategySettings,
+    trend: ConfirmedTrendSettings,
+    risk: RiskSettings,
+) -> AssetRules:
+    """Return the rules of an asset, named after its base coin."""
+    is_trend = asset.strategy == CONFIRMED_TREND_LONG
+    allocation = trend.allocation_pct if is_trend else _DEFAULT_ALLOCATION
+    leverage = trend.leverage if is_trend else _DEFAULT_LEVERAGE
+    return AssetRules(
+        asset=asset.symbol.removesuffix(_QUOTE),
+        allocation_fraction=_own(asset.allocation_pct, allocation),
+        leverage=_own(asset.leverage, leverage),
+        instrument=instrument,
+        terms=EntryTerms(
+            strategy=_spec(asset, strategy, trend),
+            stops=_trend_stops(asset, trend) if is_trend else _stops(asset, strategy, risk),
+        ),
+        correlation_group=asset.correlation_group,
+    )
+
+
+def _own(value: Value | None, default: Value) -> Value:
+    return default if value is None else value
+
+
+def _spec(
+    asset: AssetSettings, strategy: StrategySettings, trend: ConfirmedTrendSettings
+) -> StrategySpec:
+    if asset.strategy == EMA_CROSS_SHORT:
+        return StrategySpec(name=EMA_CROSS_SHORT, parameters=strategy.parameters())
+    if asset.strategy == CONFIRMED_TREND_LONG:
+        return StrategySpec(name=CONFIRMED_TREND_LONG, parameters=_trend_parameters(asset, trend))
+    parameters = {name: _parsed(text) for name, text in asset.parameters.items()}
+    return StrategySpec(name=asset.strategy, parameters=parameters)
+
+
+def _trend_parameters(asset: AssetSettings, trend: ConfirmedTrendSettings) -> Parameters:
+    return {
+        "ema_trigger_period": trend.ema_trigger_period,
+        "ema_trend_period": trend.ema_trend_period,
+        "macd_fast_period": trend.macd_fast_period,
+        "macd_slow_period": trend.macd_slow_period,
+        "macd_signal_period": trend.macd_signal_period,
+        "rsi_period": trend.rsi_period,
+        "rsi_level": float(trend.rsi_level),
+        "entry_confirmation_level": _own(
+            asset.entry_confirmation_level, trend.entry_confirmation_level
+        ),
+        "max_entry_wait_candles": _own(asset.max_entry_wait_candles, trend.max_entry_wait_candles),
+    }
+
+
+def _parsed(text: str) -> Parameter:
+    """Return a parameter of a strategy of the user's own as the number that it looks like."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return text
+    return int(number) if "." not in text and "e" not in text.lower() else float(number)
+
+
+def _trend_stops(asset: AssetSettings, trend: ConfirmedTrendSettings) -> StopPolicy:
+    hours = _own(asset.max_hold_hours, trend.max_hold_hours)
+    return StopPolicy(
+        stop_loss_fraction=_own(asset.stop_loss_pct, trend.stop_loss_pct),
+        take_profit_fraction=_own(asset.take_profit_pct, trend.take_profit_pct),
+        trail_fraction=_own(asset.trail_pct, trend.trail_pct),
+        min_ratchet_fraction=_own(asset.min_ratchet_pct, trend.min_ratchet_pct),
+        max_hold_ms=None if hours is None else ms(hours, HOUR_MS),
+    )
+
+
+def _stops(asset: AssetSettings, strategy: StrategySettings, risk: RiskSettings) -> StopPolicy:
+    hours = _own(asset.max_hold_hours, strategy.max_hold_hours)
+    return StopPolicy(
+        stop_loss_fraction=_own(asset.stop_loss_pct, risk.stop_loss_pct),
+        take_profit_fraction=_own(asset.take_profit_pct, risk.take_profit_pct),
+        trail_fraction=asset.trail_pct,
+        min_ratchet_fraction=_own(asset.min_ratchet_pct, _DEFAULT_RATCHET),
+        max_hold_ms=None if hours is None else ms(hours, HOUR_MS),
+    )

@@ -41,12 +41,12 @@ from domain.rules import TradingRules
 from domain.strategies.base import Regime
 from domain.trading.decisions import (
     Approval,
+    AssetEvaluation,
     Close,
     Decision,
     Denial,
     DenialReason,
     Protection,
-    AssetEvaluation,
 )
 from domain.trading.intents import entry_intent
 from domain.trading.orders import ExitReason, OrderStatus, OrderUpdate, Purpose

@@ -16,8 +16,8 @@ from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from domain.errors import OrderRefusedError, OutcomeUnknownError
-from domain.trading.order import Order
 from domain.market.instruments import Side
+from domain.trading.order import Order
 from domain.trading.orders import ExitReason, OrderRequest, OrderStatus, OrderUpdate
 from domain.trading.positions import Execution, ExecutionKind, book
 from domain.trading.sizing import ProtectiveLevels

@@ -25,7 +25,7 @@ from domain.portfolio.protection import initial_state
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.strategies.base import Regime
 from domain.trading.cooldowns import AssetCooldown
-from domain.trading.decisions import Close, Denial, DenialReason, Protection, AssetEvaluation
+from domain.trading.decisions import AssetEvaluation, Close, Denial, DenialReason, Protection
 from domain.trading.orders import ExitReason, Purpose
 from domain.trading.positions import Position, Trade
 from infra.settings import load_settings

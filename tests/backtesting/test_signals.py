@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from domain.backtesting.market import Market
 from domain.backtesting.signals import AssetSignals
 from domain.market.instruments import DAY_MS
-from domain.strategies.ema_cross_short import CrossKind
 from domain.strategies.base import Regime
+from domain.strategies.ema_cross_short import CrossKind
 from domain.trading.asset import AssetState
 from domain.trading.decisions import AssetEvaluation
 from tests.backtesting.markets import Recipe, lively_rules, random_market

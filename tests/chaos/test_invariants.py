@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from domain.trading.order import Order
 from domain.market.instruments import Side
 from domain.operator.commands import CommandName, OperatorCommand
 from domain.portfolio.protection import initial_state
 from domain.rules import TradingRules
 from domain.trading.decisions import Approval
 from domain.trading.intents import close_intent, entry_intent
+from domain.trading.order import Order
 from domain.trading.orders import ExitReason, OrderStatus, OrderUpdate, Purpose
 from domain.trading.positions import Execution, ExecutionKind, Trade, book
 from infra.settings import load_settings

@@ -11,7 +11,7 @@ from domain.market.candles import CandleSeries, carry_forward
 from domain.market.instruments import DAY_MS, MINUTE_MS, Side
 from domain.rules import TradingRules
 from domain.strategies.base import Regime
-from domain.trading.decisions import EntrySignal, AssetEvaluation
+from domain.trading.decisions import AssetEvaluation, EntrySignal
 from domain.trading.orders import ExitReason
 from domain.trading.positions import Execution, ExecutionKind, Position, Trade
 from infra.settings import load_settings

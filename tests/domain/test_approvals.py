@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.trading.order import Order
 from domain.portfolio.approvals import RiskSnapshot, decide_entries, is_on_its_way
 from domain.rules import TradingRules
-from domain.trading.decisions import Approval, Decision, Denial, DenialReason, AssetEvaluation
+from domain.trading.decisions import Approval, AssetEvaluation, Decision, Denial, DenialReason
 from domain.trading.intents import entry_intent
+from domain.trading.order import Order
 from domain.trading.orders import OrderStatus, OrderUpdate
 from tests.domain.builders import NOON_MS, RULES, changed, dec, report, signal
 

@@ -7,10 +7,10 @@ import pytest
 
 from domain.market.indicators import CloseWindow
 from domain.market.instruments import DAY_MS, HOUR_MS, MINUTE_MS, Side
-from domain.strategies.ema_cross_short import CrossKind, Levels
 from domain.strategies.base import Regime
+from domain.strategies.ema_cross_short import CrossKind, Levels
 from domain.trading.asset import AssetState
-from domain.trading.decisions import EntrySignal, AssetEvaluation
+from domain.trading.decisions import AssetEvaluation, EntrySignal
 from domain.trading.orders import ExitReason
 from tests.domain.builders import (
     CANDLE_MS,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.trading.order import Order
 from domain.market.instruments import Side
+from domain.trading.order import Order
 from domain.trading.orders import (
     INTENDED,
     Intent,

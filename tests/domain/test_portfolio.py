@@ -13,7 +13,7 @@ from domain.portfolio.protection import initial_state
 from domain.portfolio.state import PortfolioState
 from domain.rules import TradingRules
 from domain.trading.booking_order import BookingKey, booking_key, counts_before
-from domain.trading.decisions import Decision, DenialReason, AssetEvaluation
+from domain.trading.decisions import AssetEvaluation, Decision, DenialReason
 from domain.trading.orders import ExitReason, Purpose
 from domain.trading.positions import Execution
 from domain.trading.streaks import LossStreak

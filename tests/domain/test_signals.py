@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from domain.market.instruments import DAY_MS, HOUR_MS, MINUTE_MS
 from domain.rules import StrategyRules
-from domain.strategies.ema_cross_short import CrossKind, Levels, bearish_crosses
 from domain.strategies.base import Regime, market_regime, regime
+from domain.strategies.ema_cross_short import CrossKind, Levels, bearish_crosses
 from domain.strategies.signals import Signals
 from tests.domain.builders import CANDLE_MS, RULES, series
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from domain.trading.order import Order
 from domain.operator.commands import OperatorCommand
 from domain.portfolio.protection import ProtectionState
 from domain.trading.decisions import Approval
+from domain.trading.order import Order
 from domain.trading.orders import OrderUpdate
 from domain.trading.positions import Execution, Trade
 from domain.trading.transfers import Transfer

@@ -460,6 +460,8 @@ class RiskRaised(Message):
     """What was closed, and what is blocked until when."""
     advice: str
     """What the operator can do."""
+    group: str = ""
+    """Dangers of one group within seconds are one message; empty: it stands alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -535,3 +537,10 @@ class OutageDue(Message):
     """Timer, from the notifier to itself: it is time to tell of what is lost, or back."""
 
     what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupDue(Message):
+    """Timer, from the notifier to itself: the dangers of a group were waited for long enough."""
+
+    group: str

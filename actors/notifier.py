@@ -1,7 +1,7 @@
 """The actor that tells people: puts facts and events into words and stores them for the channels.
 
 Receives: every event a person should hear of; StateTold from the assets and the portfolio;
-ReportDue, CooldownEnded, OutageDue from its own timers; Restarted, GivenUp.
+ReportDue, CooldownEnded, OutageDue, GroupDue from its own timers; Restarted, GivenUp.
 Publishes: StateWanted to the assets and the portfolio. No channel can delay trading: nobody waits
 for this actor, and it waits for no channel.
 Owns: the words, their limits on repetition, the reports.
@@ -21,6 +21,7 @@ from actors.messages import (
     CooldownEnded,
     EntryDenied,
     GivenUp,
+    GroupDue,
     LossStreakReached,
     Message,
     OutageDue,
@@ -103,6 +104,8 @@ class NotifierActor(SupervisedActor):
         self._gather_ms = gather_ms
         self._outages: dict[str, Outage] = {}
         """By what is lost."""
+        self._gathered: dict[str, dict[str, RiskRaised]] = {}
+        """Dangers that wait for others of their group, by their keys."""
         self._portfolio: PortfolioSnapshot | None = None
         self._assets: dict[str, AssetSnapshot] = {}
         self._deadline_ms: int | None = None
@@ -164,6 +167,10 @@ class NotifierActor(SupervisedActor):
             case PositionUnprotected():
                 limit_ms = self._rules.risk.unprotected_position_ms
                 self._say(risk.position_unprotected(message, limit_ms))
+            case RiskRaised(group=group) if group:
+                self._gather(message)
+            case GroupDue(group=group):
+                self._on_group_due(group)
             case RiskRaised():
                 self._say(risk.risk_raised(message, self.now_ms))
             case Restarted(address=address):
@@ -189,6 +196,27 @@ class NotifierActor(SupervisedActor):
                 self._on_due()
             case _:
                 self.refuse(message)
+
+    def _gather(self, message: RiskRaised) -> None:
+        """Wait for others of its group; whoever raised it tells it again to a next life."""
+        waiting = self._gathered.setdefault(message.group, {})
+        if not waiting:
+            due = GroupDue(group=message.group)
+            self._remind(f"group/{message.group}", self.now_ms + self._gather_ms, due)
+        waiting[message.key] = message
+
+    def _on_group_due(self, group: str) -> None:
+        alone = {
+            message: risk.risk_raised(message, self.now_ms)
+            for message in self._gathered.pop(group, {}).values()
+        }
+        news = [message for message, notice in alone.items() if not self._post.knows(notice.key)]
+        if len(news) == 1:
+            self._post.put(alone[news[0]])
+        elif news:
+            self._post.put(risk.risks_raised(news, self.now_ms))
+            for message in news:
+                self._post.hold_back(alone[message])
 
     def _outage(self, what: str) -> Outage:
         return self._outages.setdefault(what, Outage(gather_ms=self._gather_ms))

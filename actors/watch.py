@@ -69,6 +69,7 @@ class MalfunctionWatch:
             figures=f"source={source}",
             effect=f"nothing is opened until it works again; open positions {positions}",
             advice="check the network and the exchange's status page",
+            group="malfunction",
         )
 
     def _ended(self, source: str, now_ms: int) -> RiskRaised:
@@ -80,6 +81,7 @@ class MalfunctionWatch:
             figures=f"lasted_s={(now_ms - since_ms) // 1000}",
             effect="it keeps no entry back any more",
             advice="nothing to do",
+            group="malfunction over",
         )
 
 

@@ -1,5 +1,7 @@
 """Words of danger: protections, streaks, positions that are not as they should be."""
 
+from collections.abc import Sequence
+
 from actors.messages import PositionDiffers, PositionUnprotected, RiskRaised
 from actors.wording import figures as say
 from domain.operator.notices import Notice, NoticeKind
@@ -162,6 +164,19 @@ def risk_raised(message: RiskRaised, t_ms: int) -> Notice:
         say.utc(t_ms),
     ]
     return _risk(f"risk/{message.key}", message.asset, message.what, t_ms, lines)
+
+
+def risks_raised(messages: Sequence[RiskRaised], t_ms: int) -> Notice:
+    """Return the notice of dangers of one group, at least two."""
+    first, *others = messages
+    advice = first.advice and f"You can: {first.advice}"
+    lines = [
+        f"{say.SIREN} {say.words(first.what)}",
+        *(say.sentence(each.what) for each in others),
+        *(say.sentence(line) for line in (first.effect, advice) if line),
+        say.utc(t_ms),
+    ]
+    return _risk(f"group/{first.group}/{first.key}/{t_ms}", None, first.group, t_ms, lines)
 
 
 def _risk(key: str, asset: str | None, cause: str, t_ms: int, lines: list[str]) -> Notice:

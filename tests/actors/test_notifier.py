@@ -690,3 +690,39 @@ def test_another_asset_that_is_lost_later_is_told_at_once(room: Newsroom) -> Non
     room.wait(T_MS + 2 * MINUTE_MS)
 
     assert heads(room) == ["🔌 BTC: feed lost", "🔌 BTC, ETH: feed lost"]
+
+
+def broken(source: str) -> RiskRaised:
+    return RiskRaised(
+        key=f"malfunction/{source}/1",
+        asset=None,
+        what=f"malfunction: {source} does not answer",
+        figures="",
+        effect="nothing is opened",
+        advice="wait",
+        group="malfunction",
+    )
+
+
+def test_dangers_of_one_group_within_seconds_are_one_message_and_are_not_told_again(
+    room: Newsroom,
+) -> None:
+    room.tell(broken("BTC"))
+    room.wait(T_MS + 2000)
+    room.tell(broken("ETH"), broken("SOL"))
+    room.wait(T_MS + MINUTE_MS)
+    room.tell(broken("BTC"), broken("ETH"))
+    room.wait(T_MS + 2 * MINUTE_MS)
+    room.tell(broken("BTC"), broken("DOGE"))
+    room.wait(T_MS + 3 * MINUTE_MS)
+
+    together, last = room.notices("risk")
+    assert together.splitlines() == [
+        "🚨 malfunction: BTC does not answer",
+        "Malfunction: ETH does not answer",
+        "Malfunction: SOL does not answer",
+        "Nothing is opened",
+        "You can: wait",
+        "2025-04-16 11:25 UTC",
+    ]
+    assert last.startswith("🚨 malfunction: DOGE does not answer")

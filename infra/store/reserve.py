@@ -30,6 +30,7 @@ from pathlib import Path
 
 from loguru import logger
 
+from domain.errors import ConfigError
 from domain.facts import Fact
 from domain.portfolio.protection import ProtectionState
 from domain.trading.decisions import Decision
@@ -285,7 +286,14 @@ def headers_in(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
 def _records_in(data: bytes) -> Iterator[Record]:
     for offset, booked, number, body in headers_in(data):
         if not booked:
-            address, recorded_ms, facts = unpack(body)
+            try:
+                address, recorded_ms, facts = unpack(body)
+            except (KeyError, TypeError, ValueError) as error:
+                message = (
+                    "journal.reserve: was written by another version of this program; start that "
+                    f"one once more, with room on the disk ({type(error).__name__}: {error})"
+                )
+                raise ConfigError(message) from error
             yield Record(
                 number=number,
                 address=address,

@@ -119,7 +119,7 @@ def _unreadable(database: sqlite3.Connection, table: str) -> Iterator[str]:
     if not _broken(database, table, "1", " AND ".join(rules.values())):
         return
     for column, rule in rules.items():
-        for row, value in _broken(database, table, column, rule):
+        for row, value in _broken(database, table, _quoted(column), rule):
             yield f"table {table}, row {row}, column {column}: holds {value}"
 
 
@@ -146,13 +146,19 @@ def _misfiled(database: sqlite3.Connection, table: str) -> Iterator[str]:
 def _rule(table: str, column: str, declared: str, *, is_needed: bool) -> str:
     """Return what a column keeps, as a condition of SQL that is never NULL."""
     types = ", ".join(f"'{name}'" for name in _TYPES[declared])
-    rules = [f"typeof({column}) IN ({types})"]
+    name = _quoted(column)
+    rules = [f"typeof({name}) IN ({types})"]
     if column.endswith("_ms"):
-        rules.append(f"{column} BETWEEN 0 AND {_LATEST_MS}")
-    rules += _rules_of(column, _hint(table, _FIELDS.get(column, column)))
+        rules.append(f"{name} BETWEEN 0 AND {_LATEST_MS}")
+    rules += _rules_of(name, _hint(table, _FIELDS.get(column, column)))
     whole = f"({' AND '.join(rules)})"
-    kept = whole if is_needed else f"({column} IS NULL OR {whole})"
+    kept = whole if is_needed else f"({name} IS NULL OR {whole})"
     return f"{kept} AND ({_MORE.get(table, {}).get(column, 'TRUE')})"
+
+
+def _quoted(name: str) -> str:
+    """Return a name that may be a word of SQL."""
+    return f'"{name}"'
 
 
 def _hint(table: str, field: str) -> Any:

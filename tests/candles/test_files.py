@@ -332,7 +332,10 @@ def test_file_that_cannot_be_opened_is_refused(tmp_path: Path, suffix: str) -> N
     path = tmp_path / f"BTCUSDT{suffix}"
     path.mkdir()
 
-    assert bad_request(tmp_path) == f"{path}: cannot be opened: Is a directory"
+    assert (
+        bad_request(tmp_path)
+        == f"{path}: cannot be opened: found a folder, expected a regular file"
+    )
 
 
 # Columns.

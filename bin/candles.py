@@ -17,13 +17,13 @@ from bin.command import start
 from domain.errors import BadDataError, ConfigError, UnavailableError
 from domain.market.instruments import MINUTE_MS
 from infra.candles.checks import FileReport, Limits, check_folder
-from infra.candles.download import Download, Part, Wanted
 from infra.candles.history_files import held
-from infra.net.rate_limiter import Limiter
 from infra.net.server_clock import ServerClock
 from infra.operator.terminal.screen import Screen
 from infra.process.times import read_time, show_time
+from infra.venues.bybit.download import Download, Part, Wanted
 from infra.venues.bybit.http.client import PATIENCE
+from infra.venues.bybit.limits import bybit_limiter
 from infra.venues.bybit.rest import BybitRest
 from infra.venues.bybit.shapes.queries import interval_of
 from infra.venues.bybit.venues import mainnet
@@ -146,7 +146,7 @@ def _rest(url: str) -> BybitRest:
     return BybitRest(
         None,
         url,
-        limiter=Limiter(),
+        limiter=bybit_limiter(),
         clock=ServerClock(),
         rng=random.Random(),  # noqa: S311 - spreads retries
         patience=_PATIENCE,

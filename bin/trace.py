@@ -19,8 +19,8 @@ from domain.errors import BadDataError, ConfigError
 from domain.text import counted
 from infra.operator.terminal.screen import Screen
 from infra.process.times import read_time
+from infra.store.trace_ids import read_id
 from infra.trace.facts import Facts
-from infra.trace.ids import read_id
 from infra.trace.query.diff import differ
 from infra.trace.query.export import write_otlp, write_perfetto
 from infra.trace.query.figures import slow_table, stats_table

@@ -64,20 +64,80 @@ def test_bootstrap_alone_knows_both_wings() -> None:
     assert all(name.startswith("bin.bootstrap.") for name in knowing)
 
 
+def reached_from(graph: dict[str, set[str]], start: str) -> set[str]:
+    seen: set[str] = set()
+    waiting = list(graph[start])
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            waiting += graph[name]
+    return seen
+
+
 def test_there_are_no_circles() -> None:
     graph = our_imports()
 
-    def reaches(start: str) -> set[str]:
-        seen: set[str] = set()
-        waiting = list(graph[start])
-        while waiting:
-            name = waiting.pop()
-            if name not in seen:
-                seen.add(name)
-                waiting += graph[name]
-        return seen
+    assert [name for name in graph if name in reached_from(graph, name)] == []
 
-    assert [name for name in graph if name in reaches(name)] == []
+
+def nodes_between(graph: dict[str, set[str]], folder: tuple[str, ...]) -> dict[str, set[str]]:
+    """Return what the files and folders directly in a folder import of one another."""
+    depth = len(folder)
+
+    def node(name: str) -> str | None:
+        parts = name.split(".")
+        inside = tuple(parts[:depth]) == folder and len(parts) > depth
+        return parts[depth] if inside else None
+
+    found: dict[str, set[str]] = {}
+    for name, others in graph.items():
+        here = node(name)
+        if here is not None:
+            there = {other for other in map(node, others) if other not in (None, here)}
+            found.setdefault(here, set()).update(there)
+    return found
+
+
+def test_no_folder_imports_itself_by_way_of_another() -> None:
+    graph = our_imports()
+    folders = {
+        tuple(name.split(".")[:depth]) for name in graph for depth in range(name.count(".") + 1)
+    }
+
+    circles = []
+    for folder in sorted(folders):
+        nodes = nodes_between(graph, folder)
+        circles += [(folder, node) for node in nodes if node in reached_from(nodes, node)]
+
+    assert circles == []
+
+
+def test_no_file_imports_its_own_package_by_its_face() -> None:
+    offenders = [
+        name
+        for name, found in our_imports().items()
+        for other in found
+        if name.startswith(f"{other}.")
+        and (ROOT / other.replace(".", "/") / "__init__.py").exists()
+    ]
+
+    assert offenders == []
+
+
+DOMAIN_LAYERS = ("market", "strategies", "rules", "trading", "portfolio", "backtesting")
+
+
+def test_inside_the_domain_imports_go_downwards_only() -> None:
+    for name, found in our_imports().items():
+        layers = [DOMAIN_LAYERS.index(n.split(".")[1]) for n in (name, *found) if is_layered(n)]
+        if is_layered(name):
+            assert max(layers) == layers[0], name
+
+
+def is_layered(name: str) -> bool:
+    parts = name.split(".")
+    return len(parts) > 1 and parts[0] == "domain" and parts[1] in DOMAIN_LAYERS
 
 
 def test_the_supervision_core_knows_nothing_of_trading() -> None:

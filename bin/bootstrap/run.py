@@ -49,9 +49,9 @@ from infra.settings.secrets import hiding, secrets_of
 from infra.settings.sections.running import SupervisionSettings
 from infra.store.journal import SqliteJournals
 from infra.store.reserve import Reserve
+from infra.store.trace_ids import first_id, id_text
 from infra.trace.decode import TraceDecoder, TraceTypes, exception_of
 from infra.trace.encode import pack, tagged, unpack
-from infra.trace.ids import first_id, id_text
 from infra.trace.recorder import TraceRecorder
 from infra.trace.recording import OPENS, describe, new_recorder
 from infra.venues.bybit.connection import BybitConnection, MarketConnection

@@ -14,7 +14,7 @@ from rich.text import Text
 from actors.rerunning import Codec, rerun
 from domain.errors import ConfigError
 from domain.text import counted, plain
-from infra.trace.ids import id_text
+from infra.store.trace_ids import id_text
 from infra.trace.query.text import duration_text, fields_of, line, payload_text, time_text
 from infra.trace.reader import Found
 from infra.trace.records import StoredHandling, StoredTold

@@ -13,7 +13,7 @@ from actors.rerunning import Codec, Difference, Step, rerun
 from domain.errors import ConfigError
 from domain.text import counted, plain
 from infra.operator.terminal.screen import Screen
-from infra.trace.ids import id_text
+from infra.store.trace_ids import id_text
 from infra.trace.query.text import line
 from infra.trace.reader import Found
 

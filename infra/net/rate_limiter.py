@@ -1,8 +1,6 @@
-"""The venue's rate limits, kept before the venue has to say so.
+"""A venue's rate limits, kept before the venue has to say so.
 
 Each kind of request has a window of its own, so that a close never waits behind reads or entries.
-The windows are sized so that all of them together stay below the limit per IP address, which needs
-no window of its own then.
 """
 
 import threading
@@ -11,30 +9,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Generic, TypeVar
 
-from infra.venues.bybit.errors import UnansweredError
-
-IP_REQUESTS = 600
-"""Of one IP address in `IP_WINDOW_S`; more are answered by HTTP 403."""
-IP_WINDOW_S = 5.0
-IP_PENALTY_S = 600.0
-"""How long everything must stop after a 403 that does not say."""
-
-
-class Kind(StrEnum):
-    """What a request is for, as far as limits go."""
-
-    CLOSE = "CLOSE"
-    """Reduce-only orders."""
-    ENTRY = "ENTRY"
-    CANCEL = "CANCEL"
-    STOPS = "STOPS"
-    SETTING = "SETTING"
-    """Leverage and modes, and the fee rate, a read that is limited as they are."""
-    READ = "READ"
-    """Of the account."""
-    PUBLIC = "PUBLIC"
-    """Of the market."""
+from infra.net.errors import UnansweredError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,27 +22,16 @@ class Rate:
     per_s: float
 
 
-_SECOND_S = 1.1
-"""The venue's rolling second, with room for requests that the network pushes together."""
-
-BYBIT_RATES: Mapping[Kind, Rate] = {
-    # The venue has one limit of 10 for creating orders; closes get the larger part of it.
-    Kind.CLOSE: Rate(requests=7, per_s=_SECOND_S),
-    Kind.ENTRY: Rate(requests=3, per_s=_SECOND_S),
-    Kind.CANCEL: Rate(requests=10, per_s=_SECOND_S),
-    Kind.STOPS: Rate(requests=10, per_s=_SECOND_S),
-    Kind.SETTING: Rate(requests=5, per_s=_SECOND_S),
-    Kind.READ: Rate(requests=50, per_s=_SECOND_S),
-    Kind.PUBLIC: Rate(requests=30, per_s=_SECOND_S),
-}
+Kind = TypeVar("Kind", bound=StrEnum)
+"""What a request is for, as far as a venue's limits go."""
 
 
-class Limiter:
+class Limiter(Generic[Kind]):
     """One account's and one IP address's limits, shared by all clients; safe from any thread."""
 
     def __init__(
         self,
-        rates: Mapping[Kind, Rate] = BYBIT_RATES,
+        rates: Mapping[Kind, Rate],
         *,
         monotonic_s: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,

@@ -10,7 +10,7 @@ from typing import Any
 from domain.errors import ConfigError
 from domain.operator.commands import ALL
 from domain.text import plain
-from infra.trace.ids import id_text
+from infra.store.trace_ids import id_text
 
 _WHAT = {
     "decision": "SELECT fact_id, 'all' AS asset, protection_reason || ' epoch ' || epoch || ' ' || "

@@ -7,8 +7,8 @@ as they are; nothing is decoded while the system trades.
 from collections.abc import Sequence
 from pathlib import Path
 
+from infra.store.trace_ids import id_text
 from infra.trace.frames import frame_places
-from infra.trace.ids import id_text
 from infra.trace.records import SERIES_KEY, SESSION_KEY
 
 CRASHES = "*.crash"

@@ -14,9 +14,10 @@ import websocket
 
 from domain.errors import UnavailableError
 from domain.market.candles import CandleSeries
-from infra.net.rate_limiter import Kind, Limiter, Rate
+from infra.net.rate_limiter import Limiter, Rate
 from infra.net.server_clock import ServerClock
 from infra.venues.bybit.connection import Pace
+from infra.venues.bybit.limits import Kind
 from infra.venues.bybit.private_stream import TOPICS
 from infra.venues.replay.clock import ReplayClock
 from infra.venues.replay.lockstep import WaitQuiet
@@ -60,7 +61,7 @@ class SteppedServerClock(ServerClock):
         return True
 
 
-class CountingLimiter(Limiter):
+class CountingLimiter(Limiter[Kind]):
     """No limits, but a count of the requests: an exchange in lock-step acts on nothing else."""
 
     def __init__(self) -> None:

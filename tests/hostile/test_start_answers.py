@@ -17,10 +17,11 @@ from domain.errors import (
     TradingError,
     UnavailableError,
 )
+from infra.net.errors import UnansweredError
 from infra.operator.terminal.confirm import read_summary
 from infra.venues.bybit.account import AccountReport, prepare_account
 from infra.venues.bybit.api_key import read_key
-from infra.venues.bybit.errors import KeyRefusedError, ReadRefusedError, UnansweredError
+from infra.venues.bybit.errors import KeyRefusedError, ReadRefusedError
 from infra.venues.bybit.rest import BybitRest
 from infra.venues.bybit.shapes.account import MarginMode
 from infra.venues.bybit.starting import Ban, StartQuestions, StartWait

@@ -20,7 +20,7 @@ from domain.errors import BadDataError
 from infra.candles.files import read_candles
 from infra.process.times import read_time
 from infra.settings import load_settings
-from infra.trace.ids import id_text
+from infra.store.trace_ids import id_text
 from infra.trace.reader import TraceReader
 from tests.replay.runs import finish
 from tests.trace.debugging import debug

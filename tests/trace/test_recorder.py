@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.core.trace import Call
+from infra.store.trace_ids import SESSION, first_id, id_text, read_id
 from infra.trace.frames import read_frames
-from infra.trace.ids import SESSION, first_id, id_text, read_id
 from infra.trace.reader import TraceReader
 from infra.trace.recorder import TraceRecorder, TraceRules, next_session
 from infra.trace.records import Session

@@ -21,10 +21,10 @@ from prometheus_client.registry import Collector
 from domain.portfolio.snapshots import PortfolioSnapshot
 from domain.trading.decisions import DenialReason
 from domain.trading.orders import Purpose
-from infra.net.rate_limiter import Kind
 from infra.operator.health.figures import Figures
 from infra.operator.health.readiness import why_not_ready
 from infra.venues.bybit.http.meter import BUCKETS_S, Result
+from infra.venues.bybit.limits import Kind
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _MS_PER_S = 1000

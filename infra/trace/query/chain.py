@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from domain.text import plain
-from infra.trace.ids import id_text
+from infra.store.trace_ids import id_text
 from infra.trace.reader import Found
 
 

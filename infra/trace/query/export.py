@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import ConfigError
-from infra.trace.ids import id_text, session_of
+from infra.store.trace_ids import id_text, session_of
 from infra.trace.perfetto import slice_begin, slice_end, track
 from infra.trace.query.text import fields_of, payload_text
 from infra.trace.reader import Found

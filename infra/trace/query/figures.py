@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from domain.text import counted
-from infra.trace.ids import id_text
+from infra.store.trace_ids import id_text
 from infra.trace.query.text import duration_text, time_text
 from infra.trace.reader import Found
 

@@ -11,8 +11,8 @@ from rich.text import Text
 from domain.text import plain
 from domain.trading.orders import Purpose
 from infra.process.times import show_time
+from infra.store.trace_ids import id_text
 from infra.trace.facts import Facts
-from infra.trace.ids import id_text
 
 
 def orders_of(facts: Facts) -> list[dict[str, Any]]:

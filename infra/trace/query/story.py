@@ -14,8 +14,8 @@ from domain.trading.decisions import Denial
 from domain.trading.orders import OrderStatus, Purpose, client_order_id
 from domain.trading.positions import Execution
 from infra.process.times import show_time
+from infra.store.trace_ids import id_text, read_id
 from infra.trace.facts import Facts, StoredOrder
-from infra.trace.ids import id_text, read_id
 from infra.trace.query.case import Case, case_of
 from infra.trace.query.chain import Step, Story
 from infra.trace.query.closes import CLOSE, close_story

@@ -7,7 +7,7 @@ import msgspec
 from rich.text import Text
 
 from domain.text import plain
-from infra.trace.ids import id_text
+from infra.store.trace_ids import id_text
 from infra.trace.reader import Found
 from infra.trace.records import StoredHandling
 

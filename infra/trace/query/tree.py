@@ -8,7 +8,7 @@ from rich.tree import Tree
 
 from domain.errors import ConfigError
 from domain.text import counted, plain
-from infra.trace.ids import id_text
+from infra.store.trace_ids import id_text
 from infra.trace.query.text import duration_text, fields_of, outcome_text, payload_text, time_text
 from infra.trace.reader import Found
 

@@ -11,12 +11,12 @@ from domain.market.instruments import Candle
 from domain.rules import TradingRules
 from infra.net.live_clock import LiveClock
 from infra.net.pool import ConnectionPool, ConnectLimiter
-from infra.net.rate_limiter import Limiter
 from infra.net.server_clock import ServerClock
 from infra.net.stream_stats import StreamStats
 from infra.venues.bybit.account import prepare_account
 from infra.venues.bybit.exchange import BybitExchange
 from infra.venues.bybit.feed import BybitFeed, CandlePen
+from infra.venues.bybit.limits import BybitLimiter, bybit_limiter
 from infra.venues.bybit.private_stream import PrivateStream
 from infra.venues.bybit.public_stream import PublicStream
 from infra.venues.bybit.rest import BybitRest
@@ -32,7 +32,7 @@ def account_reader(venue: Venue) -> BybitRest:
     return BybitRest(
         venue.credentials,
         venue.rest_url,
-        limiter=Limiter(),
+        limiter=bybit_limiter(),
         clock=ServerClock(speed=venue.speed),
         rng=Random(),  # noqa: S311 (jitter)
         is_demo=venue.is_demo,
@@ -65,7 +65,7 @@ class Pace:
 
     server_clock: ServerClock
     clock: TradingClock
-    limiter: Limiter
+    limiter: BybitLimiter
 
 
 def real_pace(speed: float = 1.0) -> Pace:
@@ -74,7 +74,7 @@ def real_pace(speed: float = 1.0) -> Pace:
     return Pace(
         server_clock=server_clock,
         clock=LiveClock(server_clock.now_ms, speed=speed),
-        limiter=Limiter(),
+        limiter=bybit_limiter(),
     )
 
 

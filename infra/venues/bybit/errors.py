@@ -56,16 +56,6 @@ class KeyRefusedError(AccessDeniedError):
         self.code = code
 
 
-class UnansweredError(UnavailableError):
-    """The venue did not answer, or not yet: try again later."""
-
-    def __init__(self, message: str, *, retry_after_s: float = 0.0) -> None:
-        """Keep when the next try makes sense."""
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
-        """Seconds from now; 0 where the venue did not say."""
-
-
 class ReadRefusedError(UnavailableError):
     """The venue refused a read for certain: the same question gets the same answer."""
 

@@ -8,7 +8,6 @@ import random
 import time
 from collections.abc import Callable, Mapping
 
-from infra.net.rate_limiter import Limiter
 from infra.net.server_clock import ServerClock
 from infra.venues.bybit.endpoints.account import AccountCalls
 from infra.venues.bybit.endpoints.market import MarketCalls
@@ -17,6 +16,7 @@ from infra.venues.bybit.endpoints.positions import PositionCalls
 from infra.venues.bybit.http.client import PATIENCE, Credentials, Patience
 from infra.venues.bybit.http.meter import RequestStats
 from infra.venues.bybit.http.transport import RestTransport
+from infra.venues.bybit.limits import BybitLimiter
 
 
 class BybitRest(MarketCalls, OrderCalls, PositionCalls, AccountCalls):
@@ -27,7 +27,7 @@ class BybitRest(MarketCalls, OrderCalls, PositionCalls, AccountCalls):
         credentials: Credentials | None,
         base_url: str,
         *,
-        limiter: Limiter,
+        limiter: BybitLimiter,
         clock: ServerClock,
         rng: random.Random,
         is_demo: bool = False,

@@ -2,6 +2,7 @@
 
 from infra.venues.simulator.books.account import Account
 from infra.venues.simulator.clock import Clock, wall_ms
+from infra.venues.simulator.disconnect_protection import DisconnectProtection
 from infra.venues.simulator.entry import OrderEntry
 from infra.venues.simulator.faults.book import FaultBook
 from infra.venues.simulator.faults.of_venue import VenueFaults
@@ -19,7 +20,6 @@ from infra.venues.simulator.prices.market import Market, tick_ms
 from infra.venues.simulator.shapes.kline_rows import KlineRows
 from infra.venues.simulator.streams.books import OrderBooks
 from infra.venues.simulator.streams.client_session import ClientSession
-from infra.venues.simulator.streams.dcp import DisconnectProtection
 from infra.venues.simulator.streams.hub import Hub
 from infra.venues.simulator.streams.market_publisher import MarketPublisher
 from infra.venues.simulator.streams.tickers import Tickers

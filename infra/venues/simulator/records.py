@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from domain.market.instruments import Side
 from domain.trading.positions import ZERO, Execution, Position
-from infra.venues.simulator.books.keys import position_key, symbol_of
+from infra.venues.simulator.position_keys import position_key, symbol_of
 
 
 class Status(StrEnum):

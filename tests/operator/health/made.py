@@ -7,12 +7,12 @@ from typing import Any
 from domain.market.instruments import Side
 from domain.portfolio.snapshots import PortfolioSnapshot
 from domain.trading.positions import Position
-from infra.net.rate_limiter import Kind
 from infra.net.stream_stats import Tally
 from infra.operator.health.books import Books
 from infra.operator.health.figures import ActorFigures, AssetFigures, Figures
 from infra.operator.health.machine import Machine
 from infra.venues.bybit.http.meter import RequestMeter, Result
+from infra.venues.bybit.limits import Kind
 
 MACHINE = Machine(
     cpu_fraction=0.25,

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.net.rate_limiter import IP_PENALTY_S, IP_WINDOW_S
 from infra.settings import load_settings
+from infra.venues.bybit.limits import IP_PENALTY_S, IP_WINDOW_S
 from tests.operator.health.tools import DEPLOY, judged, tool
 
 UNIT = (DEPLOY / "systemd" / "short-trading.service").read_text(encoding="utf-8")

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 from infra.net.rate_limiter import Limiter
 from infra.net.server_clock import ServerClock
 from infra.venues.bybit.http.client import Credentials, Patience
+from infra.venues.bybit.limits import BYBIT_RATES
 from infra.venues.bybit.rest import BybitRest
 
 KEY, SECRET = "the-api-key-of-the-tests", "the-api-secret-of-the-tests"
@@ -219,7 +220,7 @@ def client_of(venue: RestServer, **other: object) -> Iterator[BybitRest]:
     arguments: dict[str, object] = {
         "credentials": Credentials(api_key=KEY, api_secret=SECRET),
         "base_url": venue.url,
-        "limiter": Limiter(monotonic_s=fake.monotonic_s, sleep=fake.sleep),
+        "limiter": Limiter(BYBIT_RATES, monotonic_s=fake.monotonic_s, sleep=fake.sleep),
         "clock": ServerClock(
             monotonic_s=fake.monotonic_s, wall_s=lambda: START_MS / 1000 + fake.now_s
         ),

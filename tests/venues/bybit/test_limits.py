@@ -8,14 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import UnavailableError
-from infra.net.rate_limiter import BYBIT_RATES, IP_REQUESTS, IP_WINDOW_S, Kind, Limiter, Rate
+from infra.net.errors import UnansweredError
+from infra.net.rate_limiter import Limiter, Rate
 from infra.net.server_clock import ServerClock
-from infra.venues.bybit.errors import UnansweredError
+from infra.venues.bybit.limits import BYBIT_RATES, IP_REQUESTS, IP_WINDOW_S, Kind
 from tests.venues.bybit.rest_server import FakeTime
 
 
 def limiter_on(fake: FakeTime) -> Limiter:
-    return Limiter(monotonic_s=fake.monotonic_s, sleep=fake.sleep)
+    return Limiter(BYBIT_RATES, monotonic_s=fake.monotonic_s, sleep=fake.sleep)
 
 
 @given(

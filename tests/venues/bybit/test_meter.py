@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.net.rate_limiter import Kind
 from infra.venues.bybit.http.meter import BUCKETS_S, RECENT_S, RequestMeter, Result
+from infra.venues.bybit.limits import Kind
 from tests.venues.bybit.rest_server import FakeTime
 
 

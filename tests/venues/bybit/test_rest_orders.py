@@ -17,15 +17,15 @@ from domain.errors import (
 from domain.market.instruments import Side
 from domain.trading.orders import OrderRequest, OrderStatus
 from domain.trading.sizing import ProtectiveLevels
-from infra.net.rate_limiter import Kind
+from infra.net.errors import UnansweredError
 from infra.venues.bybit.errors import (
     AlreadyAcceptedError,
     NeverSentError,
     RefusedError,
-    UnansweredError,
     UnknownOutcomeError,
 )
 from infra.venues.bybit.http.client import PATIENCE
+from infra.venues.bybit.limits import Kind
 from tests.venues.bybit.rest_server import CREATE, START_MS, Fault, client_of, running_server
 
 ENTRY = OrderRequest(

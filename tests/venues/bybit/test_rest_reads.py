@@ -21,10 +21,11 @@ from domain.errors import (
 )
 from domain.trading.orders import ExitReason
 from domain.trading.positions import ExecutionKind
-from infra.net.rate_limiter import Kind
-from infra.venues.bybit.errors import ReadRefusedError, UnansweredError
+from infra.net.errors import UnansweredError
+from infra.venues.bybit.errors import ReadRefusedError
 from infra.venues.bybit.http.client import PATIENCE
 from infra.venues.bybit.http.meter import Result
+from infra.venues.bybit.limits import Kind
 from infra.venues.bybit.shapes.account import MarginMode
 from tests.venues.bybit.rest_server import (
     CREATE,

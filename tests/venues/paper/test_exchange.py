@@ -9,10 +9,10 @@ import pytest
 from domain.errors import FencedError
 from domain.trading.orders import ExitReason, OrderStatus, OrderUpdate
 from domain.trading.positions import FLAT, Execution
-from infra.net.rate_limiter import Limiter
 from infra.net.server_clock import ServerClock
 from infra.venues.bybit.errors import AlreadyAcceptedError, NeverSentError
 from infra.venues.bybit.http.client import Patience
+from infra.venues.bybit.limits import bybit_limiter
 from infra.venues.bybit.rest import BybitRest
 from infra.venues.bybit.shapes.market import Ticker
 from infra.venues.paper.account import PaperAccount
@@ -53,7 +53,7 @@ def exchange(tmp_path: Path) -> PaperExchange:
     rest = BybitRest(
         None,
         "http://127.0.0.1:9",
-        limiter=Limiter(),
+        limiter=bybit_limiter(),
         clock=ServerClock(),
         rng=Random(1),
         patience=Patience(read_budget_s=0.2),

@@ -10,8 +10,8 @@ import pytest
 from domain.market.instruments import HOUR_MS, Candle, Side, exact
 from domain.trading.orders import ExitReason, OrderRequest
 from domain.trading.positions import Execution, ExecutionKind
-from infra.net.rate_limiter import Limiter
 from infra.net.server_clock import ServerClock
+from infra.venues.bybit.limits import bybit_limiter
 from infra.venues.bybit.rest import BybitRest
 from infra.venues.paper.account import PaperAccount
 from infra.venues.paper.exchange import PaperExchange
@@ -33,7 +33,7 @@ def market() -> Iterator[Client]:
 @pytest.fixture
 def rest(market: Client) -> Iterator[BybitRest]:
     made = BybitRest(
-        None, market.sim.base_url, limiter=Limiter(), clock=ServerClock(), rng=Random(1)
+        None, market.sim.base_url, limiter=bybit_limiter(), clock=ServerClock(), rng=Random(1)
     )
     made.sync_clock()
     yield made

@@ -5,10 +5,10 @@ from functools import partial
 
 from pybit.unified_trading import HTTP  # type: ignore[import-untyped]
 
-from infra.net.rate_limiter import Kind
 from infra.venues.bybit.endpoints.base import RestEndpoints
 from infra.venues.bybit.http.outcome import Answer
 from infra.venues.bybit.http.send_fence import always
+from infra.venues.bybit.limits import Kind
 from infra.venues.bybit.shapes.account import (
     AccountInfo,
     ApiKeyInfo,

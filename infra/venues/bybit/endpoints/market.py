@@ -8,10 +8,10 @@ from pybit.unified_trading import HTTP  # type: ignore[import-untyped]
 
 from domain.errors import BadDataError
 from domain.market.instruments import Candle
-from infra.net.rate_limiter import Kind
 from infra.venues.bybit.endpoints.base import RestEndpoints
 from infra.venues.bybit.http.outcome import Answer
 from infra.venues.bybit.http.transport import server_time
+from infra.venues.bybit.limits import Kind
 from infra.venues.bybit.shapes.market import (
     Listing,
     Ticker,

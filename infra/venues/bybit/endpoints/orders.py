@@ -8,12 +8,12 @@ from pybit.unified_trading import HTTP  # type: ignore[import-untyped]
 from domain.errors import BadDataError
 from domain.trading.orders import INTENDED, OrderRequest, OrderState, OrderStatus, OrderUpdate
 from domain.trading.positions import ZERO, ExecutionKind
-from infra.net.rate_limiter import Kind
 from infra.venues.bybit.endpoints.base import RestEndpoints
 from infra.venues.bybit.errors import UnknownOutcomeError
 from infra.venues.bybit.http.outcome import Answer
 from infra.venues.bybit.http.send_fence import IsOurs
 from infra.venues.bybit.http.transport import Call
+from infra.venues.bybit.limits import Kind
 from infra.venues.bybit.shapes.executions import Executions, VenueExecution, execution_of
 from infra.venues.bybit.shapes.orders import VenueOrder, order_of
 from infra.venues.bybit.shapes.queries import CATEGORY, order_query

@@ -7,11 +7,11 @@ from pybit.unified_trading import HTTP  # type: ignore[import-untyped]
 
 from domain.errors import BadDataError, OrderRefusedError, OutcomeUnknownError
 from domain.trading.sizing import ProtectiveLevels
-from infra.net.rate_limiter import Kind
 from infra.venues.bybit.endpoints.base import RestEndpoints
 from infra.venues.bybit.errors import UnknownOutcomeError
 from infra.venues.bybit.http.outcome import Answer
 from infra.venues.bybit.http.send_fence import IsOurs, always
+from infra.venues.bybit.limits import Kind
 from infra.venues.bybit.shapes.positions import PositionRow, position_of
 from infra.venues.bybit.shapes.queries import CATEGORY, QUOTE, plain, stops_query
 from infra.venues.bybit.shapes.row import Row

@@ -7,6 +7,7 @@ from typing import Never
 import requests
 
 from domain.errors import AccessDeniedError
+from infra.net.errors import UnansweredError
 from infra.venues.bybit.errors import (
     AlreadyAcceptedError,
     KeyRefusedError,
@@ -14,7 +15,6 @@ from infra.venues.bybit.errors import (
     NotProcessedError,
     ReadRefusedError,
     RefusedError,
-    UnansweredError,
     UnknownOutcomeError,
 )
 from infra.venues.bybit.http.send_fence import SendFence

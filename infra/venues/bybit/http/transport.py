@@ -22,9 +22,9 @@ from urllib3.exceptions import HTTPError
 from domain.errors import AccessDeniedError, BadDataError, UnavailableError
 from domain.market.instruments import DAY_MS
 from domain.text import plain
-from infra.net.rate_limiter import IP_PENALTY_S, Kind, Limiter
+from infra.net.errors import UnansweredError
 from infra.net.server_clock import ServerClock
-from infra.venues.bybit.errors import NeverSentError, UnansweredError
+from infra.venues.bybit.errors import NeverSentError
 from infra.venues.bybit.http.causes import cause_words
 from infra.venues.bybit.http.client import Client, Credentials, Patience
 from infra.venues.bybit.http.meter import RequestMeter, Result
@@ -42,6 +42,7 @@ from infra.venues.bybit.http.outcome import (
     why_unanswered,
 )
 from infra.venues.bybit.http.send_fence import DEPARTURE, IsOurs, SendFence, always
+from infra.venues.bybit.limits import IP_PENALTY_S, BybitLimiter, Kind
 from infra.venues.bybit.shapes.market import server_time_ms
 from infra.venues.bybit.shapes.messages import Refusals
 from infra.venues.bybit.shapes.row import Row
@@ -67,7 +68,7 @@ class RestTransport:
         credentials: Credentials | None,
         base_url: str,
         *,
-        limiter: Limiter,
+        limiter: BybitLimiter,
         clock: ServerClock,
         rng: random.Random,
         patience: Patience,

@@ -7,8 +7,8 @@ from domain.market.instruments import Side
 from domain.rules import FillRules
 from domain.trading.matching import MatchingEngine
 from domain.trading.positions import ZERO, Position
-from infra.venues.simulator.books.keys import LONG, SHORT, position_key
 from infra.venues.simulator.books.tiers import MarginMode
+from infra.venues.simulator.position_keys import LONG, SHORT, position_key
 from infra.venues.simulator.records import (
     AccountState,
     ClosedPnl,

@@ -5,7 +5,6 @@ from decimal import Decimal
 
 from domain.trading.positions import ZERO
 from infra.venues.simulator.books.account import Account
-from infra.venues.simulator.books.keys import symbol_of
 from infra.venues.simulator.books.tiers import (
     MarginMode,
     bankruptcy_price,
@@ -13,6 +12,7 @@ from infra.venues.simulator.books.tiers import (
     isolated_liquidation_price,
     maintenance_margin,
 )
+from infra.venues.simulator.position_keys import symbol_of
 from infra.venues.simulator.prices.market import Market
 from infra.venues.simulator.records import Status, VenueOrder
 

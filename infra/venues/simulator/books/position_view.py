@@ -6,9 +6,9 @@ from decimal import Decimal
 from domain.market.instruments import Side
 from domain.trading.positions import ZERO, Position
 from infra.venues.simulator.books.account import Account
-from infra.venues.simulator.books.keys import idx_of, symbol_of
 from infra.venues.simulator.books.margins import Margins
 from infra.venues.simulator.books.tiers import bankruptcy_price, tier_of
+from infra.venues.simulator.position_keys import idx_of, symbol_of
 from infra.venues.simulator.prices.market import Market
 from infra.venues.simulator.records import SymbolBook
 

@@ -4,10 +4,10 @@ from decimal import Decimal
 
 from domain.market.instruments import Side
 from domain.trading.positions import Position
-from infra.venues.simulator.books.keys import symbol_of
 from infra.venues.simulator.faults.kinds import Kind
 from infra.venues.simulator.faults.spec import FaultSpec
 from infra.venues.simulator.memory.event_log import EventLog
+from infra.venues.simulator.position_keys import symbol_of
 from infra.venues.simulator.prices.market import Market
 from infra.venues.simulator.streams.market_publisher import MarketPublisher
 from infra.venues.simulator.trading.venue import Venue

@@ -5,9 +5,9 @@ from operator import itemgetter
 
 from infra.venues.simulator import refusals
 from infra.venues.simulator.books.account import MAKER_FEE_RATE
-from infra.venues.simulator.books.keys import position_key, symbol_of
 from infra.venues.simulator.books.tiers import MarginMode
 from infra.venues.simulator.core import Simulator
+from infra.venues.simulator.position_keys import position_key, symbol_of
 from infra.venues.simulator.rest.paging import page, window
 from infra.venues.simulator.rest.params import Params
 from infra.venues.simulator.rest.stops import limit_of_stop, read_tpsl_mode

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from domain.trading.positions import ZERO, Execution, ExecutionKind, Position
 from infra.venues.simulator.books.account import closed_qty
-from infra.venues.simulator.books.keys import symbol_of
+from infra.venues.simulator.position_keys import symbol_of
 from infra.venues.simulator.records import ExecType, VenueExecution, VenueOrder
 from infra.venues.simulator.trading.context import VenueContext
 from infra.venues.simulator.trading.requests import PartialStops

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from domain.market.instruments import Side
 from domain.trading.positions import Position
-from infra.venues.simulator.books.keys import LONG, ONE_WAY, SHORT, position_key, symbol_of
+from infra.venues.simulator.position_keys import LONG, ONE_WAY, SHORT, position_key, symbol_of
 from infra.venues.simulator.records import ExecType, Status
 from infra.venues.simulator.trading.bookings import Bookings
 from infra.venues.simulator.trading.context import VenueContext

@@ -8,7 +8,7 @@ from decimal import Decimal
 from domain.market.instruments import Instrument, Side
 from domain.trading.positions import ZERO
 from infra.venues.simulator import refusals
-from infra.venues.simulator.books.keys import idx_of, symbol_of
+from infra.venues.simulator.position_keys import idx_of, symbol_of
 from infra.venues.simulator.prices.market import Market
 from infra.venues.simulator.records import Status, VenueOrder
 from infra.venues.simulator.trading.ports import Sink

@@ -5,7 +5,7 @@ from decimal import Decimal
 from domain.market.instruments import Side
 from domain.trading.positions import ZERO, Position
 from infra.venues.simulator import refusals
-from infra.venues.simulator.books.keys import symbol_of
+from infra.venues.simulator.position_keys import symbol_of
 from infra.venues.simulator.trading.checks import OrderChecks
 from infra.venues.simulator.trading.context import VenueContext
 from infra.venues.simulator.trading.requests import PartialStops, StopRequest

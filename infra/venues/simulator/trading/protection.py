@@ -6,7 +6,7 @@ from domain.market.instruments import Side
 from domain.trading.positions import ZERO
 from domain.trading.sizing import ProtectiveLevels
 from infra.venues.simulator.books.account import Account
-from infra.venues.simulator.books.keys import idx_of, symbol_of
+from infra.venues.simulator.position_keys import idx_of, symbol_of
 from infra.venues.simulator.records import Status, StopRecord, VenueOrder
 from infra.venues.simulator.trading.ledger import OrderLedger
 from infra.venues.simulator.trading.ports import Sink

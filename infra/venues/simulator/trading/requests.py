@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from domain.market.instruments import Side
-from infra.venues.simulator.books.keys import position_key
+from infra.venues.simulator.position_keys import position_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 from infra.venues.simulator import refusals
 from infra.venues.simulator.books.account import Account
-from infra.venues.simulator.books.keys import LONG, ONE_WAY, SHORT, position_key
 from infra.venues.simulator.books.margins import Margins
 from infra.venues.simulator.books.tiers import TIERS, MarginMode
+from infra.venues.simulator.position_keys import LONG, ONE_WAY, SHORT, position_key
 from infra.venues.simulator.trading.ledger import OrderLedger
 from infra.venues.simulator.trading.ports import Sink
 

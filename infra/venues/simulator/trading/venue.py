@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from infra.venues.simulator import refusals
 from infra.venues.simulator.books.account import Account
-from infra.venues.simulator.books.keys import opening_side
 from infra.venues.simulator.books.margins import Margins
 from infra.venues.simulator.books.position_view import PositionView, position_view
+from infra.venues.simulator.position_keys import opening_side
 from infra.venues.simulator.prices.market import Market
 from infra.venues.simulator.records import VenueOrder
 from infra.venues.simulator.trading.bookings import Bookings

@@ -24,10 +24,10 @@ from bin import candles
 from bin.candles import app
 from domain.errors import UnavailableError
 from domain.market.instruments import Candle
-from infra.candles.download import Download, Wanted
 from infra.candles.files import read_candles
 from infra.candles.history_files import held
 from infra.process.times import read_time, show_time
+from infra.venues.bybit.download import Download, Wanted
 from infra.venues.bybit.http.client import PATIENCE
 from tests.venues.simulator.clients import BTC, eventually, running
 

@@ -220,6 +220,12 @@ class Reserve:
             logger.critical("{} cannot be read: {}", self._file, error.strerror)
 
 
+def count_waiting(file: Path) -> int:
+    """Return how many records wait in a reserve's file, which may be in use; 0: there is none."""
+    data = file.read_bytes() if file.exists() else b""
+    return sum(not booked for _, booked, _, _ in _headers_in(data))
+
+
 def _allocated(file: Path, size_bytes: int) -> int:
     """Return the descriptor of a file that has all its blocks.
 
@@ -274,7 +280,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def headers_in(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+def _headers_in(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
     """Yield of each whole record its offset, whether it is booked, its number and its body."""
     for offset in range(0, len(data) - _HEADER.size, _SECTOR_BYTES):
         magic, booked, number, length, checksum = _HEADER.unpack_from(data, offset)
@@ -284,7 +290,7 @@ def headers_in(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
 
 
 def _records_in(data: bytes) -> Iterator[Record]:
-    for offset, booked, number, body in headers_in(data):
+    for offset, booked, number, body in _headers_in(data):
         if not booked:
             try:
                 address, recorded_ms, facts = unpack(body)
@@ -304,7 +310,7 @@ def _records_in(data: bytes) -> Iterator[Record]:
 
 
 def _newest_number(data: bytes) -> int:
-    return max((number for _, _, number, _ in headers_in(data)), default=0)
+    return max((number for _, _, number, _ in _headers_in(data)), default=0)
 
 
 def _end_of(data: bytes, offset: int) -> int:

@@ -20,7 +20,7 @@ import pytest
 from domain.operator.commands import CommandName
 from infra.settings import load_settings
 from infra.store.journal import SqliteJournals
-from infra.store.reserve import Reserve, headers_in
+from infra.store.reserve import Reserve, count_waiting
 from infra.venues.simulator.exchange import SimulatedExchange
 from infra.venues.simulator.options import SimulatorOptions
 from tests.chaos.harness.journal_view import JournalView, read_journal
@@ -185,7 +185,7 @@ def test_with_a_position_it_opens_nothing_and_a_panic_ends_flat(
         lambda: any(c.command == CommandName.PANIC for _, c in journal(disk).commands),
         "the panic is booked",
     )
-    wait_until(lambda: not records(run), "the reserve is empty")
+    wait_until(lambda: not count_waiting(run / "journal.reserve"), "the reserve is empty")
     assert entries(sim) == before
     wait_until(
         lambda: len(journal(disk).executions) == len(state(sim, "records")["executions"]),
@@ -225,8 +225,3 @@ def journal(disk: SmallDisk) -> JournalView:
         with suppress(FileNotFoundError):
             shutil.copyfile(disk.path / "run" / name, copy / name)
     return read_journal(copy / "journal.sqlite")
-
-
-def records(run: Path) -> bool:
-    """Tell whether the reserve holds any, read from a copy: the file belongs to the system."""
-    return any(not booked for _, booked, _, _ in headers_in((run / "journal.reserve").read_bytes()))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.rules import TradingRules
+from infra.store.reserve import count_waiting
 from tests.chaos.harness.invariants import differences, violations
 from tests.chaos.harness.journal_view import execution_pen, read_journal, read_pens
 from tests.chaos.harness.processes import ChaosError, ExchangeProcess, Process, wait_until
@@ -212,6 +213,9 @@ class ChaosScenario:
                 read_journal(self.journal),
                 self._commands.rules,
             )
+            waiting = count_waiting(self.run_dir / "journal.reserve")
+            if waiting:
+                found.append(f"{waiting} records wait in the reserve")
             if self._panic_file.exists():
                 found.append("the panic that was asked for is not stored yet")
             return not found

@@ -75,13 +75,17 @@ class Wire:
         }
         self._transports[transport.get_extra_info("peername")[:2]] = transport
 
-    def ping(self, peer: Peer | None, payload: bytes) -> None:
-        """Ping one client's WebSocket, behind all that was written to it before."""
+    def write(self, peer: Peer | None, frames: bytes) -> int:
+        """Write whole frames to one client's WebSocket.
+
+        Returns:
+            How many bytes wait for the client to read.
+        """
         transport = self._transports.get(peer) if peer else None
-        protocol = None if transport is None else transport.get_protocol()
-        if isinstance(protocol, WebSocketsSansIOProtocol) and transport is not None:
-            protocol.conn.send_ping(payload)
-            transport.write(b"".join(protocol.conn.data_to_send()))
+        if transport is None or transport.is_closing():
+            return 0
+        transport.write(frames)
+        return transport.get_write_buffer_size()
 
     def drop(self, peer: Peer | None) -> None:
         """Cut one client's connection."""

@@ -88,6 +88,8 @@ class FaultBook:
         self, kind: Kind, *, path: str = "", symbol: str = "", topic: str = ""
     ) -> FaultSpec | None:
         """Return the fault that happens here and now, and count it; None where none does."""
+        if not self._faults:
+            return None
         now_s = self._now_s()
         for fault in self._faults:
             if fault.spec.kind is not kind or not fault.is_active(now_s):

@@ -4,7 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from infra.venues.simulator.core import Simulator
-from infra.venues.simulator.rest import account, batch, klines, margin, market, statistics, trade
+from infra.venues.simulator.rest import (
+    account,
+    batch,
+    elsewhere,
+    klines,
+    margin,
+    market,
+    statistics,
+    trade,
+)
+from infra.venues.simulator.rest.elsewhere import nothing
 from infra.venues.simulator.rest.outcome import Outcome
 from infra.venues.simulator.rest.params import Params
 from infra.venues.simulator.shapes.text import Json
@@ -36,6 +46,40 @@ def _post(handle: Handler, limit: int) -> Endpoint:
     return Endpoint(method="POST", handle=handle, limit=limit)
 
 
+_ELSEWHERE = {
+    "/v5/market/rpi_orderbook": _get(elsewhere.rpi_orderbook),
+    "/v5/market/index-price-components": _get(elsewhere.index_components),
+    "/v5/market/historical-volatility": _get(nothing(category="", list=[])),
+    "/v5/market/delivery-price": _get(nothing(category="", list=[], nextPageCursor="")),
+    "/v5/market/new-delivery-price": _get(nothing(category="", list=[])),
+    "/v5/market/fee-group-info": _get(nothing(list=[])),
+    "/v5/position/move-history": _get(nothing(list=[], nextPageCursor=""), 10),
+    "/v5/position/get-closed-positions": _get(nothing(category="", list=[], nextPageCursor=""), 10),
+    "/v5/account/withdrawal": _get(elsewhere.transferable, 10),
+    "/v5/account/collateral-info": _get(elsewhere.collateral, 10),
+    "/v5/account/smp-group": _get(nothing(smpGroup=0), 10),
+    "/v5/account/user-setting-config": _get(
+        nothing(lpaSpot=False, lpaPerp=False, smsef=False, fmsef=False), 10
+    ),
+    "/v5/account/instruments-info": _get(market.instruments_info, 10),
+    "/v5/account/mmp-state": _get(nothing(result=[]), 10),
+    "/v5/account/borrow-history": _get(nothing(list=[], nextPageCursor=""), 10),
+    "/v5/account/demo-apply-money": _post(elsewhere.apply_money, 1),
+    "/v5/asset/coin-greeks": _get(nothing(list=[]), 10),
+    "/v5/asset/transfer/query-account-coins-balance": _get(elsewhere.coin_balances, 5),
+    "/v5/asset/transfer/query-account-coin-balance": _get(elsewhere.coin_balance, 5),
+    "/v5/asset/transfer/query-inter-transfer-list": _get(nothing(list=[], nextPageCursor=""), 5),
+    "/v5/asset/transfer/query-universal-transfer-list": _get(
+        nothing(list=[], nextPageCursor=""), 5
+    ),
+    "/v5/asset/delivery-record": _get(nothing(category="", list=[], nextPageCursor=""), 5),
+    "/v5/asset/settlement-record": _get(nothing(category="", list=[], nextPageCursor=""), 5),
+    "/v5/asset/deposit/query-record": _get(nothing(rows=[], nextPageCursor=""), 5),
+    "/v5/asset/withdraw/query-record": _get(nothing(rows=[], nextPageCursor=""), 5),
+    "/v5/user/query-sub-members": _get(nothing(subMembers=[]), 10),
+    "/v5/user/get-member-type": _get(nothing(accounts=[]), 10),
+}
+"""Mostly what is not simulated, of which an account here has nothing."""
 ENDPOINTS = {
     "/v5/market/time": _get(market.server_time),
     "/v5/market/instruments-info": _get(market.instruments_info),
@@ -81,5 +125,6 @@ ENDPOINTS = {
     "/v5/account/set-margin-mode": _post(account.set_margin_mode, 5),
     "/v5/account/transaction-log": _get(account.transaction_log, 50),
     "/v5/user/query-api": _get(account.query_api, 10),
+    **_ELSEWHERE,
     "/v5/asset/coin/query-info": _get(market.coin_info, 5),
 }

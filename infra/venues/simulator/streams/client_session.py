@@ -54,15 +54,12 @@ class ClientSession:
             await socket.send_denial_response(Response(status_code=refused.status))
             return
         await socket.accept()
-        stream = Stream(socket, next(self._numbers))
+        stream = Stream(socket, next(self._numbers), self._wire)
         self._hub.join(stream)
-        sender = asyncio.create_task(stream.send_waiting(self._wire.ping))
         try:
             await self._listen(stream)
         finally:
             self._hub.leave(stream)
-            sender.cancel()
-            await asyncio.gather(sender, return_exceptions=True)
 
     async def _listen(self, stream: Stream) -> None:
         idle_s = _idle_s(stream.socket.query_params.get("max_active_time", ""))

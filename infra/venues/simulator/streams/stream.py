@@ -1,23 +1,28 @@
-"""One client's WebSocket: what waits for it, and what it has dealt with."""
+"""One client's WebSocket: what is written to it, and what it has dealt with."""
 
 import asyncio
-import contextlib
-from collections.abc import Callable
 
 from starlette.websockets import WebSocket
 
-from infra.venues.simulator.wire import Peer
+from infra.venues.simulator.wire import Wire
 
 PUBLIC, PRIVATE = "/v5/public/linear", "/v5/private"
-_WAITING_AT_MOST = 5_000
-"""Messages that wait for a client; one that reads no more is cut."""
+_WAITING_AT_MOST = 32 * 1024 * 1024
+"""Bytes that wait for a client; one that reads no more is cut."""
+_TEXT, _PING = 0x81, 0x89
+_SHORT, _MEDIUM = 126, 1 << 16
+"""Lengths of a message from which on its frame has two or eight more bytes of length."""
 
 
 class Stream:
-    """One client's WebSocket."""
+    """One client's WebSocket.
 
-    def __init__(self, socket: WebSocket, number: int) -> None:
-        """Accept nothing yet."""
+    All that is told in one turn of the event loop is written at once: with hundreds of symbols
+    there are thousands of messages in it.
+    """
+
+    def __init__(self, socket: WebSocket, number: int, wire: Wire) -> None:
+        """Write to a socket that was accepted."""
         self.socket = socket
         self.path = socket.url.path
         self.peer = (socket.client.host, socket.client.port) if socket.client else None
@@ -28,29 +33,32 @@ class Stream:
         self.is_frozen = False
         self.held: bytes | None = None
         """A message that a fault lets come after the next one."""
-        self._waiting: asyncio.Queue[bytes | int] = asyncio.Queue(_WAITING_AT_MOST)
+        self._wire = wire
+        self._frames: list[bytes] = []
+        self._unread = 0
         self._sent = 0
         self._asked = 0
         self._taken = 0
 
     def put(self, message: bytes) -> bool:
-        """Let a message wait for the socket; False where the client reads no more."""
+        """Write a message at the end of this turn; False where the client reads no more."""
         if self.is_frozen:
             return True
-        with contextlib.suppress(asyncio.QueueFull):
-            self._waiting.put_nowait(message)
-            self._sent += 1
-            return True
-        return False
+        if self._unread > _WAITING_AT_MOST:
+            return False
+        self._write(_TEXT, message)
+        self._sent += 1
+        return True
 
-    async def send_waiting(self, ping: Callable[[Peer | None, bytes], None]) -> None:
-        """Send what waits, for ever."""
-        while True:
-            message = await self._waiting.get()
-            if isinstance(message, int):
-                ping(self.peer, str(message).encode())
-            else:
-                await self.socket.send_text(message.decode())
+    def _write(self, opcode: int, payload: bytes) -> None:
+        if not self._frames:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._frames.append(_header(opcode, len(payload)) + payload)
+
+    def _flush(self) -> None:
+        frames, self._frames = b"".join(self._frames), []
+        if not self.is_frozen:
+            self._unread = self._wire.write(self.peer, frames)
 
     # What the client has dealt with.
 
@@ -65,11 +73,19 @@ class Stream:
         So does each that reads and works in one thread, as websocket-client does.
         """
         if not self.is_taken and self._asked != self._sent:
-            with contextlib.suppress(asyncio.QueueFull):
-                self._waiting.put_nowait(self._sent)
-                self._asked = self._sent
+            self._write(_PING, str(self._sent).encode())
+            self._asked = self._sent
 
     def on_pong(self, payload: bytes) -> None:
         """Take note of what the client has dealt with."""
         if payload.isdigit():
             self._taken = max(self._taken, int(payload))
+
+
+def _header(opcode: int, length: int) -> bytes:
+    """Return the head of an unmasked frame, as servers send them."""
+    if length < _SHORT:
+        return bytes((opcode, length))
+    if length < _MEDIUM:
+        return bytes((opcode, _SHORT)) + length.to_bytes(2, "big")
+    return bytes((opcode, _SHORT + 1)) + length.to_bytes(8, "big")

@@ -132,7 +132,7 @@ class Health:
             try:
                 self.figures = figures = self._look()
                 for alert in self._limits.look(figures, time.monotonic()):
-                    self._run.tell_people(
+                    self._run.tell_operator(
                         f"health/{alert.source}/{time.time_ns()}", alert.title, alert.detail
                     )
             except Exception:  # noqa: BLE001 (who watches must not end because a look failed)

@@ -153,7 +153,7 @@ def _run(options: LiveOptions, screen: Screen) -> int:
             options.settings,
             notices=settings.notifications.rules(),
             clock=run.ports.clock,
-            tell=run.tell_people,
+            tell=run.tell_operator,
         )
         held.callback(daily.close)
         daily.start()

@@ -7,15 +7,18 @@ from pathlib import Path
 
 from starlette.routing import BaseRoute
 
-from bin.bootstrap.command_service import CommandService, Handler
+from actors.operator.command_service import CommandService, Handler, Reloader
+from actors.operator.views import Views
 from bin.bootstrap.run import Run
 from domain.operator.commands import CommandName
 from infra.operator.control.server import ControlServer
 from infra.operator.control.tally import Tally
 from infra.operator.log_level import change_level
 from infra.operator.notices.telegram_commands import by_telegram
+from infra.operator.panic_file import PanicFile
 from infra.operator.reload import Reload
 from infra.operator.story import tell_why
+from infra.process.version import program_version
 from infra.settings import Settings
 
 
@@ -46,7 +49,7 @@ def open_office(
         CommandName.LOG: change_level,
         CommandName.WHY: partial(tell_why, journal),
     }
-    commands = CommandService(run, directory, reload, more)
+    commands = make_commands(run, directory, reload, more)
     with ExitStack() as held:
         held.callback(commands.close)
         commands.panic_file.start()
@@ -66,3 +69,16 @@ def open_office(
             )
             held.callback(server.close)
         yield commands
+
+
+def make_commands(
+    run: Run, directory: Path, reload: Reloader, more: Mapping[CommandName, Handler]
+) -> CommandService:
+    """Return what takes the commands of a run, by whichever way they come."""
+    store = run.ports.journals
+    views = Views(
+        run, store, run.channels, program_version(), lambda: run.health() if run.health else {}
+    )
+    return CommandService(
+        run, views, store, run.channels, partial(PanicFile, directory), reload, more
+    )

@@ -1,8 +1,6 @@
 """Puts a run together: the only file that knows both wings."""
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,20 +10,20 @@ from typing import Any, cast
 from loguru import logger
 
 from actors.core.actor import whose_thread
-from actors.core.envelope import Origin
 from actors.core.supervisor import ChildStatus, RestartPolicy, Supervisor
-from actors.core.system import ActorCrashedError, ActorSystem, DeadLetterError, Probe
-from actors.messages import Describe, Noted, ReportDue, SystemChanged, SystemStopping
-from actors.names import NOTIFIER, PORTFOLIO, asset_name, execution_name
+from actors.core.system import ActorSystem, Probe
+from actors.messages import ReportDue, SystemChanged, SystemStopping
+from actors.names import NOTIFIER
 from actors.outages import GATHER_MS
+from actors.outdated import halt_if_outdated
 from actors.ports import Clock, Exchange, Feed, Wallet
 from actors.rerunning import Codec
+from actors.runtime import Runtime
 from actors.trace_types import ACTORS, PORTS, VALUES, messages
 from actors.watch import LiveChecks
 from actors.wording.system import RunInfo
 from bin.bootstrap.children import Parts, child_specs
 from bin.bootstrap.drills import Drills
-from bin.bootstrap.outdated import halt_if_outdated
 from bin.bootstrap.run_files import (
     claim_journals,
     demand_room,
@@ -35,7 +33,6 @@ from bin.bootstrap.run_files import (
 from domain.errors import JournalError
 from domain.market.candles import CandleSeries
 from domain.market.instruments import DAY_MS
-from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.rules import TradingRules
 from infra.drills.broken_database import BrokenDatabase
 from infra.drills.kill_points import Killer
@@ -116,15 +113,11 @@ class Ports:
 
 
 @dataclass(kw_only=True)
-class Run:
-    """The actors of one run, and the roof's hold on them."""
+class Run(Runtime):
+    """The actors of one run with the outer world that they were given."""
 
-    rules: TradingRules
     ports: Ports
-    system: ActorSystem
-    supervisor: Supervisor
     recorder: TraceRecorder | None
-    info: RunInfo
     channels: Channels
     asking: Mapping[str, int] = field(default_factory=dict)
     """How often an execution asks the exchange; nothing in a replay, which hides nothing."""
@@ -142,7 +135,6 @@ class Run:
     """Figures of the process and its surroundings, by name; None: nobody looks."""
     warnings: tuple[str, ...] = ()
     """What the operator should know of the account; people are told at the start."""
-    stop_requested: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
         """Start all actors and channels."""
@@ -174,25 +166,12 @@ class Run:
 
     def _warn(self, warning: str) -> None:
         key = f"account/{warning}/{self.info.started_ms}"
-        self.tell_people(key, "The account needs a look", warning)
-
-    def note(self, what: str, detail: str, sender: str) -> Origin:
-        """Note in the trace what is done without an actor, as the cause of what is stored."""
-        return self.system.note(Noted(what=what, detail=detail), sender=sender)
-
-    def tell_people(self, key: str, title: str, detail: str) -> None:
-        """Tell people something of the system, once a key."""
-        message = SystemChanged(key=key, title=title, detail=detail)
-        self.system.address(NOTIFIER).tell(message, sender="roof")
+        self.tell_operator(key, "The account needs a look", warning)
 
     def change(self, settings: Settings) -> None:
         """Let other kinds and times of notices hold, and look whether a report is due by them."""
         self.channels.change(settings.notifications)
-        self.system.address(NOTIFIER).tell(ReportDue(), sender="roof")
-
-    def suspend(self, address: str, cause: str) -> None:
-        """Give an actor up, as if it had crashed too often."""
-        self.supervisor.give_up(address, cause)
+        self.system.address(NOTIFIER).tell(ReportDue(), sender="runtime")
 
     def stop(self, timeout_s: float) -> None:
         """Stop all actors in order, and leave behind those that hang.
@@ -202,7 +181,7 @@ class Run:
         """
         escalated = self.supervisor.escalated.is_set()
         why = "an actor that all need was given up" if escalated else "asked to stop"
-        self.system.address(NOTIFIER).tell(SystemStopping(why=why), sender="roof")
+        self.system.address(NOTIFIER).tell(SystemStopping(why=why), sender="runtime")
         late = self.supervisor.stop(timeout_s * _ACTORS_SHARE)
         if late:
             logger.warning("did not stop in time and were abandoned: {}", ", ".join(late))
@@ -210,56 +189,6 @@ class Run:
             self.recorder.close()
         self.channels.close(timeout_s * _LAST_WORDS_SHARE)
         self.ports.journals.reserve.close()
-
-    def restarts(self) -> dict[str, int]:
-        """Return how often each actor was restarted."""
-        return {child.spec.address: child.restarts for child in self.supervisor.children()}
-
-    def given_up(self) -> dict[str, str]:
-        """Return which actors were given up, and why."""
-        return {
-            child.spec.address: child.given_up_because
-            for child in self.supervisor.children()
-            if child.given_up_because is not None
-        }
-
-    def asset_snapshot(self, asset: str) -> AssetSnapshot | None:
-        """Return what an asset's actor sees; None where it does not answer."""
-        return self._ask(asset_name(asset))  # type: ignore[no-any-return]
-
-    def portfolio_snapshot(self) -> PortfolioSnapshot | None:
-        """Return what the portfolio sees; None where it does not answer."""
-        return self._ask(PORTFOLIO)  # type: ignore[no-any-return]
-
-    def depths(self) -> dict[str, int]:
-        """Return how many messages wait at each address."""
-        return {a.name: a.mailbox.depth for a in self.system.addresses()}
-
-    def describable(self) -> list[str]:
-        """Return the addresses that answer with a snapshot."""
-        assets = [asset.asset for asset in self.rules.assets]
-        return [PORTFOLIO, *map(asset_name, assets), *map(execution_name, assets)]
-
-    def question(self, address: str) -> Future[Any]:
-        """Ask for an actor's snapshot, and return where its answer will be."""
-        return self.system.address(address).question(Describe(), sender="roof")
-
-    def _ask(self, address: str) -> Any:
-        try:
-            return self.system.address(address).ask(Describe(), sender="roof", timeout_s=_ANSWER_S)
-        except (TimeoutError, ActorCrashedError, DeadLetterError):
-            return None
-
-    def is_to_end(self) -> bool:
-        """Tell whether the run is to end."""
-        return self.stop_requested.is_set() or self.supervisor.escalated.is_set()
-
-    def wait_quiet(self) -> bool:
-        """Wait until no message is on its way; False where the run is to end."""
-        while not self.system.work.wait_quiet(_QUIET_CHECK_S):
-            if self.is_to_end():
-                return False
-        return not self.is_to_end()
 
 
 def build_replay(
@@ -294,6 +223,7 @@ def build_replay(
     supervisor = Supervisor(system, policy, Random())  # noqa: S311 (jitter)
     run = Run(
         rules=rules,
+        clock=ports.clock,
         ports=ports,
         system=system,
         supervisor=supervisor,
@@ -455,6 +385,7 @@ def build_stepped(
     )
     run = Run(
         rules=rules,
+        clock=ports.clock,
         ports=ports,
         system=system,
         supervisor=supervisor,
@@ -492,7 +423,7 @@ def _notices(
 
     def tell(key: str, title: str, detail: str) -> None:
         message = SystemChanged(key=f"{key}/{info.started_ms}", title=title, detail=detail)
-        system.address(NOTIFIER).tell(message, sender="roof")
+        system.address(NOTIFIER).tell(message, sender="runtime")
 
     def is_well() -> bool:
         running = all(c.status is ChildStatus.RUNNING for c in supervisor.children())

@@ -232,6 +232,11 @@ class SqliteJournals:
         """
         check_facts(self._database.connection(), file)  # type: ignore[no-untyped-call]
 
+    @property
+    def is_kept(self) -> bool:
+        """Tell whether what was kept in the reserve is on the disk."""
+        return self.reserve.is_kept
+
     def records(self) -> Records:
         """Return what reads facts for people; in a thread that is connected."""
         return Records(self._database)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from actors.core.envelope import Origin
-from bin.bootstrap.command_service import CommandService
+from actors.operator.command_service import CommandService
 from domain.operator.commands import fold
 from domain.operator.replies import Reply, ReplyCode
 from tests.chaos.harness.journal_view import read_journal

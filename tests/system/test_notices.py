@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bin.bootstrap.command_service import CommandService
+from actors.operator.command_service import CommandService
 from bin.bootstrap.live_view import LiveView
 from domain.operator.replies import Reply, ReplyCode
 from infra.operator.health.view import health_figures

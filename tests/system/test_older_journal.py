@@ -11,7 +11,7 @@ import pytest
 
 from actors.core.envelope import Origin
 from actors.messages import Describe
-from bin.bootstrap.command_service import CommandService
+from actors.operator.command_service import CommandService
 from domain.operator.commands import Command, CommandName
 from domain.operator.replies import Reply, ReplyCode
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot

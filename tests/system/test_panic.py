@@ -12,7 +12,7 @@ import pytest
 
 from actors.core.envelope import Origin
 from actors.messages import Describe, OperatorAsked
-from bin.bootstrap.command_service import CommandService
+from actors.operator.command_service import CommandService
 from bin.bootstrap.live_view import LiveView
 from domain.operator.commands import MANUALS, Command, CommandName, OperatorCommand
 from domain.operator.replies import Reply, ReplyCode

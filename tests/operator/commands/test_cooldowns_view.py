@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from actors.operator.risk_view import Present, limits
-from bin.bootstrap.views import Views
+from actors.operator.views import Views
 from domain.market.instruments import MINUTE_MS
 from domain.operator.commands import CommandName
 from domain.operator.replies import Reply
@@ -20,9 +20,7 @@ class FakeRun:
     portfolio: PortfolioSnapshot
     rules: Any = RULES
     assets: dict[str, AssetSnapshot] = field(default_factory=lambda: dict(ASSETS))
-    ports: Any = field(
-        default_factory=lambda: SimpleNamespace(clock=SimpleNamespace(now_ms=lambda: T_MS))
-    )
+    clock: Any = field(default_factory=lambda: SimpleNamespace(now_ms=lambda: T_MS))
 
     def portfolio_snapshot(self) -> PortfolioSnapshot:
         return self.portfolio
@@ -32,7 +30,7 @@ class FakeRun:
 
 
 def cooldowns(run: Any) -> Reply:
-    return Views(run).handlers()[CommandName.COOLDOWNS]("")
+    return Views(run, Any, Any, "1", dict).handlers()[CommandName.COOLDOWNS]("")
 
 
 def test_cooldowns_have_reason_end_and_minutes_in_text_and_for_programs() -> None:

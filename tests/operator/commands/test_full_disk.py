@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from actors.core.envelope import Origin
-from bin.bootstrap.command_service import CommandService
+from actors.operator.command_service import CommandService
+from bin.bootstrap.operator_ways import make_commands
 from domain.errors import JournalError, TradingError
 from domain.operator.commands import CommandName
 from domain.operator.replies import Reply, ReplyCode
@@ -46,7 +47,7 @@ def commands(here: Floor, tmp_path: Path, done: list[str]) -> Iterator[CommandSe
         done.append(level)
         return Reply(code=ReplyCode.DONE, title="logging")
 
-    made = CommandService(here.run, tmp_path, reload, {CommandName.LOG: log})
+    made = make_commands(here.run, tmp_path, reload, {CommandName.LOG: log})
     with ExitStack() as held:
         held.callback(setattr, journals, "before_write", usual)
         held.callback(made.close)

@@ -3,6 +3,7 @@
 from loguru import logger
 
 from actors.names import PORTFOLIO, execution_name
+from actors.operator.ports import FactStore
 from actors.ports import Exchange
 from actors.watch import journal_outdated
 from domain.errors import JournalError
@@ -13,11 +14,10 @@ from domain.trading.order import Order
 from domain.trading.orders import Intent
 from domain.trading.positions import Execution
 from domain.trading.recovery import lost_executions
-from infra.store.journal import SqliteJournals
 
 
 def halt_if_outdated(
-    journals: SqliteJournals,
+    journals: FactStore,
     exchange: Exchange,
     rules: TradingRules,
     facts_until_ms: int | None,
@@ -60,7 +60,7 @@ def halt_if_outdated(
 
 
 def _lost(
-    journals: SqliteJournals, exchange: Exchange, asset: str, known_ms: int, now_ms: int
+    journals: FactStore, exchange: Exchange, asset: str, known_ms: int, now_ms: int
 ) -> list[Execution]:
     journal = journals.open(execution_name(asset), lambda: None)
     stored = [fact.execution for fact in journal.executions(asset)]

@@ -10,10 +10,11 @@ from importlib.metadata import version
 from typing import Any
 
 from actors.core.supervisor import Child
+from actors.operator.ports import FactStore, NoticeChannels
 from actors.operator.risk_view import Present, limits
+from actors.runtime import Runtime
 from actors.wording import figures as say
 from actors.wording import market, reports
-from bin.bootstrap.run import Run
 from domain.backtesting.summary import figures
 from domain.market.instruments import DAY_MS, MINUTE_MS
 from domain.operator.commands import MANUALS, CommandName, explained
@@ -22,7 +23,6 @@ from domain.operator.replies import Reply, ReplyCode, ReplyTable
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.trading.positions import Trade
 from domain.trading.sizing import protective_levels
-from infra.process.version import program_version
 
 _TRADES = 10
 _WEEK_DAYS = 7
@@ -47,11 +47,27 @@ Handler = Callable[[str], Reply]
 class Views:
     """Reads a run; changes nothing."""
 
-    def __init__(self, run: Run) -> None:
-        """Read a run."""
-        self._run = run
-        self._rules = run.rules
-        self._program = program_version()
+    def __init__(
+        self,
+        runtime: Runtime,
+        store: FactStore,
+        channels: NoticeChannels,
+        program: str,
+        health: Callable[[], Mapping[str, str]],
+    ) -> None:
+        """Read a run.
+
+        Args:
+            runtime: the actors.
+            store: the facts.
+            channels: of the notifications.
+            program: its version.
+            health: returns figures of the process and its surroundings, by name.
+        """
+        self._runtime, self._store, self._channels = runtime, store, channels
+        self._rules = runtime.rules
+        self._program = program
+        self._process_figures = health
 
     def handlers(self) -> dict[CommandName, Handler]:
         """Return what answers each question."""
@@ -75,10 +91,10 @@ class Views:
     # The present.
 
     def _status(self, _: str) -> Reply:
-        portfolio, info = self._portfolio(), self._run.info
+        portfolio, info = self._portfolio(), self._runtime.info
         keeps = list(self._keeps_back(portfolio))
         held = ", ".join(portfolio.positions) or "none"
-        troubles = self._run.channels.troubles()
+        troubles = self._channels.troubles()
         return Reply(
             code=ReplyCode.DONE,
             title=f"{info.mode}, {say.utc(self._now_ms())}",
@@ -109,7 +125,7 @@ class Views:
                 "global_cooldown_end_ms": portfolio.global_cooldown_end_ms,
                 "global_cooldown_reason": portfolio.global_cooldown_reason,
                 "malfunctions": dict(portfolio.malfunctions),
-                "given_up": self._run.given_up(),
+                "given_up": self._runtime.given_up(),
                 "channels_in_trouble": troubles,
             },
         )
@@ -212,7 +228,7 @@ class Views:
         """Return why an asset does now what it does; None where no asset is called so."""
         if asset not in {rules.asset for rules in self._rules.assets}:
             return None
-        found = self._run.asset_snapshot(asset)
+        found = self._runtime.asset_snapshot(asset)
         if found is None:
             raise TimeoutError
         explanation = found.explanation
@@ -259,18 +275,18 @@ class Views:
         reports = [seen.report for seen in assets.values() if seen and seen.report]
         close_ms = max((report.t_ms for report in reports), default=None)
         approved = None
-        journals = self._run.ports.journals
-        with journals.connected():
-            trades = journals.trades()
+        store = self._store
+        with store.connected():
+            trades = store.trades()
             if close_ms is not None:
-                approved = journals.records().approvals(close_ms, close_ms + 1)
+                approved = store.records().approvals(close_ms, close_ms + 1)
         present = Present(
             now_ms=self._now_ms(),
             portfolio=found,
             assets=assets,
             trades=trades,
             approved=approved,
-            health=dict(self._run.health() if self._run.health else {}),
+            health=dict(self._process_figures()),
         )
         rows = list(limits(present, self._rules))
         data = {name: {"now": now, "limit": limit} for name, now, limit in rows}
@@ -280,20 +296,20 @@ class Views:
     # The process.
 
     def _health(self, _: str) -> Reply:
-        found = dict(self._run.health() if self._run.health else {})
-        children = self._run.supervisor.children()
+        found = dict(self._process_figures())
+        children = self._runtime.supervisor.children()
         running = sum(child.status == "RUNNING" for child in children)
-        portfolio = self._run.portfolio_snapshot()
+        portfolio = self._runtime.portfolio_snapshot()
         keeps = ["not known"] if portfolio is None else list(self._keeps_back(portfolio))
         found["entries"] = "; ".join(keeps) or "allowed"
         found["actors running"] = f"{running} of {len(children)}"
-        found["messages waiting"] = str(sum(self._run.depths().values()))
-        found["dead letters"] = str(self._run.system.dead_letter_count)
+        found["messages waiting"] = str(sum(self._runtime.depths().values()))
+        found["dead letters"] = str(self._runtime.system.dead_letter_count)
         return _table("Health", ("what", "now"), list(found.items()), found)
 
     def _actors(self, _: str) -> Reply:
-        depths = self._run.depths()
-        rows = [_actor_row(child, depths) for child in self._run.supervisor.children()]
+        depths = self._runtime.depths()
+        rows = [_actor_row(child, depths) for child in self._runtime.supervisor.children()]
         names = ("actor", "status", "generation", "restarts", "waiting", "last failure")
         data = {row[0]: dict(zip(names[1:], row[1:], strict=True)) for row in rows}
         return _table("Actors", names, rows, data)
@@ -350,39 +366,39 @@ class Views:
         now_ms = self._now_ms()
         from_ms = (now_ms // DAY_MS - days + 1) * DAY_MS
         period = ReportPeriod(name=name, from_ms=from_ms, until_ms=now_ms + 1, due_ms=now_ms)
-        journals = self._run.ports.journals
-        with journals.connected():
-            records = journals.records()
+        store = self._store
+        with store.connected():
+            records = store.records()
             facts = reports.PeriodFacts(
                 period=period,
                 trades=records.trades(from_ms, now_ms + 1),
                 denials=records.denials(from_ms, now_ms + 1),
-                restarts={name: count for name, count in self._run.restarts().items() if count},
+                restarts={name: count for name, count in self._runtime.restarts().items() if count},
                 balance_before=records.balance_at(from_ms),
             )
         assets = {asset: found for asset, found in self._assets() if found is not None}
-        portfolio = self._run.portfolio_snapshot()
+        portfolio = self._runtime.portfolio_snapshot()
         text = reports.report(facts, portfolio, assets, now_ms, self._rules).text
         title, *lines = text.split("\n")
         return Reply(code=ReplyCode.DONE, title=title, lines=tuple(lines), data={"text": text})
 
     def _stored_trades(self) -> list[Trade]:
-        journals = self._run.ports.journals
-        with journals.connected():
-            return journals.trades()
+        store = self._store
+        with store.connected():
+            return store.trades()
 
     def _portfolio(self) -> PortfolioSnapshot:
-        found = self._run.portfolio_snapshot()
+        found = self._runtime.portfolio_snapshot()
         if found is None:
             raise TimeoutError
         return found
 
     def _assets(self) -> Iterator[tuple[str, AssetSnapshot | None]]:
         for rules in self._rules.assets:
-            yield rules.asset, self._run.asset_snapshot(rules.asset)
+            yield rules.asset, self._runtime.asset_snapshot(rules.asset)
 
     def _now_ms(self) -> int:
-        return self._run.ports.clock.now_ms()
+        return self._runtime.clock.now_ms()
 
 
 def performance(trades: list[Trade]) -> dict[str, str]:

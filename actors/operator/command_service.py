@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from loguru import logger
@@ -13,10 +12,11 @@ from actors.core.envelope import Origin
 from actors.core.system import ActorCrashedError, DeadLetterError
 from actors.messages import OperatorAsked, SystemChanged
 from actors.names import NOTIFIER, PORTFOLIO
+from actors.operator.ports import FactStore, NoticeChannels, PanicFile
 from actors.operator.repeats import ACCESS, Asked, Repeats
+from actors.operator.views import Views
+from actors.runtime import Runtime
 from actors.wording.figures import SIREN
-from bin.bootstrap.run import Run
-from bin.bootstrap.views import Views
 from domain.errors import ConfigError, JournalError
 from domain.operator.commands import (
     BINDING,
@@ -28,7 +28,6 @@ from domain.operator.commands import (
     parse,
 )
 from domain.operator.replies import Reply, ReplyCode
-from infra.operator.panic_file import PanicFile
 
 _CHANGE_S = 10.0
 """How long the portfolio may take to store a command."""
@@ -54,23 +53,29 @@ class CommandService:
 
     def __init__(
         self,
-        run: Run,
-        directory: Path,
+        runtime: Runtime,
+        views: Views,
+        store: FactStore,
+        channels: NoticeChannels,
+        make_panic_file: Callable[[Callable[[str], bool]], PanicFile],
         reload: Reloader,
         more: Mapping[CommandName, Handler],
     ) -> None:
-        """Sit down at a run that was put together.
+        """Take commands for a run that was put together.
 
         Args:
-            run: the actors.
-            directory: of the run.
+            runtime: the actors.
+            views: answer questions.
+            store: where commands are stored.
+            channels: of the notifications.
+            make_panic_file: makes the file of what latches a panic.
             reload: does the command of that name.
             more: handlers of commands that need more than actors.
         """
-        self._run = run
+        self._runtime, self._store, self._channels = runtime, store, channels
         self._reload = reload
-        self.panic_file = PanicFile(directory, self._latch_panic)
-        self._views = Views(run)
+        self.panic_file = make_panic_file(self._latch_panic)
+        self._views = views
         self._more = more
         self._handlers = {
             **self._views.handlers(),
@@ -78,7 +83,7 @@ class CommandService:
             CommandName.WHY: self._why,
             CommandName.RESTART: self._restart,
         }
-        self._repeats = Repeats(self._store_asked, run.ports.clock.now_ms)
+        self._repeats = Repeats(self._store_asked, runtime.clock.now_ms)
         self._lock = threading.Lock()
         """Of the pen, and of what waits for its confirmation."""
         self._unconfirmed: dict[tuple[str, str], float] = {}
@@ -127,7 +132,7 @@ class CommandService:
         access = Asked(
             operator=operator, command=ACCESS, arguments=what, result=result, is_done=False
         )
-        self._repeats.note(access, lambda: self._run.note(what, result, operator))
+        self._repeats.note(access, lambda: self._runtime.note(what, result, operator))
 
     def close(self) -> None:
         """Store what is still to be stored."""
@@ -151,7 +156,7 @@ class CommandService:
 
     def _note(self, operator: str, command: Command) -> Origin:
         message = OperatorAsked(command=command, operator=operator)
-        return self._run.system.note(message, sender=operator)
+        return self._runtime.system.note(message, sender=operator)
 
     def _do(self, command: Command, cause: Callable[[], Origin], operator: str) -> Reply:
         try:
@@ -177,7 +182,7 @@ class CommandService:
 
     def _asks_before_rearm(self) -> str:
         """Return what has to be known of a journal that lacks facts; nothing of any other."""
-        found = self._run.portfolio_snapshot()
+        found = self._runtime.portfolio_snapshot()
         if found is None or not found.outdated:
             return ""
         return (
@@ -216,7 +221,7 @@ class CommandService:
             return False
         logger.warning("{}", answer.result)
         # Where even the reserve has failed, the file is what the next process finds.
-        return self._run.ports.journals.reserve.is_kept
+        return self._store.is_kept
 
     def _change(self, asked: _Asked) -> Reply:
         command = asked.command
@@ -235,7 +240,7 @@ class CommandService:
 
     def _ask(self, asked: _Asked) -> OperatorCommand:
         message = OperatorAsked(command=asked.command, operator=asked.operator)
-        found: OperatorCommand = self._run.system.address(PORTFOLIO).ask(
+        found: OperatorCommand = self._runtime.system.address(PORTFOLIO).ask(
             message, sender="operator", timeout_s=_CHANGE_S, origin=asked.origin
         )
         return found
@@ -252,9 +257,9 @@ class CommandService:
                 title=f"no actor {address}; expected one of {', '.join(before)}",
             )
         if address == NOTIFIER:
-            self._run.channels.start_over()
+            self._channels.start_over()
         began_s = time.monotonic()
-        is_ready = self._run.supervisor.restart(address, _CHANGE_S)
+        is_ready = self._runtime.supervisor.restart(address, _CHANGE_S)
         took_ms = round((time.monotonic() - began_s) * 1000)
         after = self._lives()
         others = {name: life for name, life in after.items() if name != address}
@@ -277,7 +282,9 @@ class CommandService:
         return Reply(code=ReplyCode.DONE, title=f"{address} restarted", lines=lines, data=data)
 
     def _lives(self) -> dict[str, int]:
-        return {child.spec.address: child.generation for child in self._run.supervisor.children()}
+        return {
+            child.spec.address: child.generation for child in self._runtime.supervisor.children()
+        }
 
     # The audit trail.
 
@@ -301,12 +308,12 @@ class CommandService:
         self._store_asked(done, asked.origin)
 
     def _tell_people(self, asked: _Asked, reply: Reply) -> None:
-        key = f"operator/{self._run.ports.clock.now_ms()}/{asked.command.name}"
+        key = f"operator/{self._runtime.clock.now_ms()}/{asked.command.name}"
         detail = f"{reply.title} (by {asked.operator})"
         message = SystemChanged(
             key=key, title=str(asked.command), detail=detail, answered=asked.operator
         )
-        address = self._run.system.address(NOTIFIER)
+        address = self._runtime.system.address(NOTIFIER)
         address.tell(message, sender="operator", origin=asked.origin)
 
     def _store_asked(self, asked: Asked, origin: Origin) -> None:
@@ -315,12 +322,11 @@ class CommandService:
             arguments=asked.arguments[:_LONGEST_RESULT],
             operator=asked.operator,
             result=asked.result[:_LONGEST_RESULT],
-            ts_ms=self._run.ports.clock.now_ms(),
+            ts_ms=self._runtime.clock.now_ms(),
             is_done=asked.is_done,
         )
-        journals = self._run.ports.journals
-        with self._lock, journals.connected():
-            journals.open("operator", lambda: origin).append(fact)
+        with self._lock, self._store.connected():
+            self._store.open("operator", lambda: origin).append(fact)
 
 
 def _unnoted(reply: Reply, error: JournalError) -> Reply:

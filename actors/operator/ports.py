@@ -1,0 +1,76 @@
+"""What the operator's commands need of the outer world, besides what the actors need."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from decimal import Decimal
+from pathlib import Path
+from typing import Protocol
+
+from actors.ports import Journals
+from domain.trading.decisions import DenialReason
+from domain.trading.positions import Trade
+
+
+class Records(Protocol):
+    """Facts as the operator is told of them."""
+
+    def trades(self, from_ms: int, until_ms: int) -> Sequence[Trade]:
+        """Return the trades that were closed at or after a time and before another."""
+
+    def denials(self, from_ms: int, until_ms: int) -> Mapping[DenialReason, int]:
+        """Return how many signals of these closes were denied, by reason."""
+
+    def approvals(self, from_ms: int, until_ms: int) -> int:
+        """Return how many signals of these closes were approved."""
+
+    def balance_at(self, t_ms: int) -> Decimal | None:
+        """Return the wallet balance of the newest equity sample that is not later."""
+
+
+class FactStore(Journals, Protocol):
+    """The facts of a run, for whoever is no actor."""
+
+    @property
+    def is_kept(self) -> bool:
+        """Tell whether what was kept in the reserve is on the disk."""
+
+    def connected(self) -> AbstractContextManager[None]:
+        """Hold a connection for this thread.
+
+        Raises:
+            JournalError: it cannot be used.
+        """
+
+    def records(self) -> Records:
+        """Return what reads facts; in a thread that is connected."""
+
+    def trades(self) -> list[Trade]:
+        """Return all trades, in the order in which they were booked."""
+
+
+class NoticeChannels(Protocol):
+    """The ways on which notifications leave."""
+
+    def troubles(self) -> Mapping[str, str]:
+        """Return why each channel does not work that does not."""
+
+    def start_over(self) -> None:
+        """Try every channel again at once."""
+
+
+class PanicFile(Protocol):
+    """The file that asks for a panic, and outlives everybody."""
+
+    path: Path
+
+    def start(self) -> None:
+        """Begin to watch the file."""
+
+    def close(self) -> None:
+        """Watch it no more."""
+
+    def request(self, operator: str) -> None:
+        """Ask for a panic."""
+
+    def wait_taken(self, timeout_s: float) -> bool:
+        """Wait until it is latched; False where that takes longer."""

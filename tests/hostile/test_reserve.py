@@ -16,7 +16,7 @@ from domain.facts import Fact
 from domain.market.instruments import Side
 from domain.operator.commands import OperatorCommand
 from domain.portfolio.protection import initial_state
-from domain.trading.decisions import Close, Decision, Protection
+from domain.trading.decisions import Close, Decision, Denial, DenialReason, Protection
 from domain.trading.orders import ExitReason, Intent, OrderRequest, Purpose
 from infra.store.journal import SqliteJournals
 from infra.store.reserve import BALLAST_BYTES, SIZE_BYTES, Reserve
@@ -61,7 +61,14 @@ def panic(epoch: int) -> tuple[Fact, ...]:
         command="panic", arguments="", operator="ü", result="panic", ts_ms=epoch, is_done=True
     )
     state = replace(initial_state(Decimal("10000.50"), epoch), epoch=epoch)
-    return state, Decision(t_ms=epoch, protection=fired), command
+    denied = Denial(
+        asset="ETH",
+        t_ms=epoch,
+        reason=DenialReason.EMERGENCY,
+        signal_ms=epoch,
+        figures="reason=DRAWDOWN",
+    )
+    return state, Decision(t_ms=epoch, denials=(denied,), protection=fired), command
 
 
 @given(data=st.data())

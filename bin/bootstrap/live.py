@@ -13,7 +13,6 @@ from loguru import logger
 from rich.live import Live
 from rich.text import Text
 
-from bin.bootstrap.daily_parity import DailyParity
 from bin.bootstrap.drills import read_sim_drills
 from bin.bootstrap.health import Health
 from bin.bootstrap.live_view import LiveView
@@ -28,6 +27,7 @@ from infra.operator.control.tally import Tally
 from infra.operator.health.view import health_figures
 from infra.operator.notices.channels import check_addresses
 from infra.operator.panic_file import request_panic
+from infra.operator.parity.daily import DailyParity
 from infra.operator.reload import Reload
 from infra.operator.terminal.confirm import confirm_live, read_summary
 from infra.operator.terminal.screen import Screen

@@ -13,7 +13,7 @@ RUNS = 7
 
 def chaos(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "bin.chaos", *words],
+        [sys.executable, "-m", "tests.chaos.harness.command", *words],
         cwd=folder,
         env={"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", "COLUMNS": "200"},
         capture_output=True,

@@ -9,14 +9,14 @@ import pytest
 from tests.command.test_run_actors import environment
 
 COMMANDS = {
-    "backtest": "backtest",
-    "candles": "candles",
-    "chaos": "chaos",
-    "check": "check",
-    "ctl": "ctl",
-    "run_actors": "run-actors",
-    "sim_exchange": "sim-exchange",
-    "trace": "trace",
+    "bin.backtest": "backtest",
+    "bin.candles": "candles",
+    "tests.chaos.harness.command": "chaos",
+    "bin.check": "check",
+    "bin.ctl": "ctl",
+    "bin.run_actors": "run-actors",
+    "bin.sim_exchange": "sim-exchange",
+    "bin.trace": "trace",
 }
 
 
@@ -25,7 +25,7 @@ def test_a_wrong_option_is_answered_with_the_commands_own_name(
     tmp_path: Path, module: str, name: str
 ) -> None:
     end = subprocess.run(
-        [sys.executable, "-m", f"bin.{module}", "--no-such-option"],
+        [sys.executable, "-m", module, "--no-such-option"],
         cwd=tmp_path,
         env=environment(),
         capture_output=True,

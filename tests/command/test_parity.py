@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from bin.bootstrap.daily_parity import DailyParity
 from bin.parity import ALIKE, DIFFERS, WRONG_USE
 from domain.market.instruments import DAY_MS
 from domain.operator.notices import NoticeRules
+from infra.operator.parity.daily import DailyParity
 from tests.command.test_sim_max import DAY, over_sockets, run, write_candles
 from tests.replay.runs import LIVELY, lively_settings, made_up_market, replay
 

@@ -14,12 +14,14 @@ from typing import Any, Protocol
 
 from loguru import logger
 
-from bin.parity import WRONG_USE, day_before
 from domain.operator.notices import NoticeRules, next_due_ms
 from domain.text import counted
+from infra.operator.parity.day import day_before
 
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = Path(__file__).resolve().parents[3]
 _PATIENCE_S = 900.0
+_COMPARED = (0, 1)
+"""Exit codes of `bin/parity`: alike, differs."""
 _SHOWN = 2
 """Differences that fit into a notice; the command shows all."""
 
@@ -132,7 +134,7 @@ class DailyParity:
             self._child = None
         if self._is_closing:
             return
-        if child.returncode not in range(WRONG_USE):
+        if child.returncode not in _COMPARED:
             logger.info("live and backtest could not be compared: {}", printed.strip()[:300])
             return
         self._report(day, json.loads(printed))

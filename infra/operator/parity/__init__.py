@@ -1,0 +1,1 @@
+"""What a run did on a day, held against what the rules decide."""

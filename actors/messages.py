@@ -65,6 +65,7 @@ __all__ = [
     "RiskRaised",
     "StateTold",
     "StateWanted",
+    "StopDue",
     "StopSeen",
     "StoreAgain",
     "SystemChanged",
@@ -309,6 +310,11 @@ class StopSeen(Message):
     ts_ms: int
     best: Decimal
     stop_loss: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopDue(Message):
+    """Timer, from an execution to itself: move the stop to the newest level that has waited."""
 
 
 # From the execution to the asset, the portfolio and the notifier.

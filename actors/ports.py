@@ -149,11 +149,15 @@ class Exchange(Protocol):
             OutcomeUnknownError: it may or may not be canceled.
         """
 
-    def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> None:
-        """Move the stops of the open position in place; nothing where it is gone.
+    def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> bool:
+        """Move the stops of the open position in place, and read them back.
+
+        Returns:
+            Whether they stand; False where the position is gone, and nothing was moved.
 
         Raises:
             FencedError: the caller was replaced; nothing was sent.
+            StopPassedError: the price has passed the stop loss; nothing moved.
             OrderRefusedError: the exchange refuses these levels; nothing moved.
             UnavailableError: they may or may not have moved.
         """

@@ -21,6 +21,10 @@ class OrderNotProcessedError(OrderRefusedError):
     """The venue did not even look at the order: it may be sent again as it is."""
 
 
+class StopPassedError(OrderRefusedError):
+    """The venue refused a stop because the price has passed its level: nothing moved."""
+
+
 class OutcomeUnknownError(TradingError):
     """The order may have been accepted: look up its id before anything else."""
 

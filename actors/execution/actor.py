@@ -1,8 +1,8 @@
 """The actor that trades one asset: intents on disk first, then the exchange, then the news.
 
 Receives: OpenPosition, ClosePosition, ResolveEntry, Flatten; ExecutionSeen, OrderSeen,
-PositionMarked from the exchange; Reconcile, StoreAgain from its timers, ContinueReconcile from
-itself; Describe from the runtime; Restarted, GivenUp.
+PositionMarked, PriceSeen, StopSeen from the exchange; Reconcile, StopDue, StoreAgain from its
+timers, ContinueReconcile from itself; Describe from the runtime; Restarted, GivenUp.
 Publishes: PositionChanged, OrderRejected to the asset and the portfolio; PositionMarked to the
 portfolio, and AssetFlat, ReconcileMismatch, ReconcileMatch, JournalOutdated, MalfunctionBegan,
 MalfunctionEnded; PositionOpened, TradeClosed, PositionDiffers, PositionUnprotected, ConnectionLost,
@@ -49,6 +49,7 @@ from actors.messages import (
     Reconcile,
     ResolveEntry,
     Restarted,
+    StopDue,
     StopSeen,
     StoreAgain,
 )
@@ -103,6 +104,7 @@ class ExecutionActor(SupervisedActor):
         self._facts_until_ms = facts_until_ms
         self._alarms = Alarms(self)
         self._prices = PriceSpan()
+        self._is_trailing = False
         self._reach = VenueConnectivity(self, asset, self._alarms, stale_ms=stale_ms)
         self._rounds = ReconcileLoop(
             self,
@@ -125,7 +127,7 @@ class ExecutionActor(SupervisedActor):
         self._entries = Entries(context, self._orders)
         self._flattening = Flattening(context, self._closes)
         self._comparison = Comparison(context)
-        self._stops = Stops(context, self._closes, self._comparison)
+        self._stops = self.hold(Stops(context, self._closes, self._comparison, self._clock))
         self._questions = Reconciler(
             context,
             booking=Booking(context),
@@ -138,6 +140,7 @@ class ExecutionActor(SupervisedActor):
         self._questions.tell_lost()
         self._rounds.begin()
         self._rounds.finish()
+        self._note_trailing()
 
     def _open_desk(self) -> ExecutionContext:
         journal = self.hold(self._journals.open(self.name, lambda: self.origin))
@@ -168,7 +171,9 @@ class ExecutionActor(SupervisedActor):
         match message:
             case Describe():
                 return ExecutionSnapshot(
-                    asset=self._asset, is_unprotected=self._stops.is_unprotected
+                    asset=self._asset,
+                    is_unprotected=self._stops.is_unprotected,
+                    stop=self._stops.snapshot(),
                 )
             case OpenPosition(approval=approval):
                 self._entries.open(approval)
@@ -196,13 +201,22 @@ class ExecutionActor(SupervisedActor):
                 self._stops.follow(message)
             case StopSeen():
                 self._stops.adopt(message)
+            case StopDue():
+                self._stops.move()
             case Restarted(address=address):
                 self._on_restarted(address)
             case GivenUp():
                 pass
             case _:
                 self.refuse(message)
+        self._note_trailing()
         return None
+
+    def _note_trailing(self) -> None:
+        """Let prices in only while a stop follows them: they come ten times a second."""
+        self._is_trailing = self._stops.is_trailing
+        if not self._is_trailing:
+            self._prices.forget()
 
     def _store_again(self) -> None:
         if self._backlog.flush():
@@ -251,7 +265,9 @@ class ExecutionActor(SupervisedActor):
         self.hand_in(message, sender=f"exchange/{self._asset}", latest="mark")
 
     def on_price(self, ts_ms: int, last_price: Decimal) -> None:
-        """Take the newest price; what still waits is spanned by one message."""
+        """Take the newest price, if a stop follows it; what waits is spanned by one message."""
+        if not self._is_trailing or self._prices.is_newest(last_price):
+            return
         message = self._prices.spanned(self._asset, ts_ms, last_price)
         self.hand_in(message, sender=f"exchange/{self._asset}", latest="price")
 

@@ -6,6 +6,7 @@ from actors.core.actor import SupervisedActor
 from actors.messages import Message, RiskRaised
 from actors.names import NOTIFIER
 from domain.trading.orders import Intent, RestingOrder
+from domain.trading.positions import Position
 
 
 class Alarms:
@@ -68,6 +69,19 @@ def stop_is_passed(
         figures=f"mark={mark_price:f} stop={stop_loss:f}",
         effect="the exchange is asked; a stop that is missing is set again, or the position closed",
         advice=f"look at the order at the exchange, or send close {asset}",
+    )
+
+
+def stop_is_tightened(position: Position, was: Decimal, stop_loss: Decimal) -> RiskRaised:
+    """Return the words for a trailing stop that somebody has tightened at the exchange."""
+    asset = position.asset
+    return RiskRaised(
+        key=f"tightened/{asset}/{position.opened_ms}/{stop_loss:f}",
+        asset=asset,
+        what=f"the stop of {asset} was tightened at the exchange",
+        figures=f"stop={stop_loss:f} was={was:f}",
+        effect="it is kept, and goes on behind the best price; it is never loosened",
+        advice="nothing, where this was you; otherwise look at who has access to the account",
     )
 
 

@@ -35,6 +35,11 @@ class Closes:
         """Tell whether an order may still close something."""
         return any(map(is_close_under_way, self._context.books.orders.values()))
 
+    @property
+    def is_wanted(self) -> bool:
+        """Tell whether something is to be closed and may still be open."""
+        return self._unfinished is not None or self.is_under_way
+
     def close(self, command: ClosePosition) -> None:
         """Close what is open, if an earlier decision than the command's has opened it."""
         position = self._context.books.position

@@ -13,11 +13,21 @@ class PriceSpan:
         """Begin with no price."""
         self._lock = threading.Lock()
         self._newest: PriceSeen | None = None
+        self._last_price: Decimal | None = None
+
+    def is_newest(self, last_price: Decimal) -> bool:
+        """Tell whether a price is the newest one already."""
+        return last_price == self._last_price
+
+    def forget(self) -> None:
+        """Begin anew: what came before the next price does not count."""
+        with self._lock:
+            self._newest = self._last_price = None
 
     def spanned(self, asset: str, ts_ms: int, last_price: Decimal) -> PriceSeen:
         """Return a message that spans a price and those that were not taken yet."""
         with self._lock:
-            before = self._newest
+            before, self._last_price = self._newest, last_price
             self._newest = PriceSeen(
                 asset=asset,
                 ts_ms=ts_ms,

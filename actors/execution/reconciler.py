@@ -113,7 +113,8 @@ class Reconciler:
 
     def _recognized(self, execution: Execution) -> Execution:
         stops = self._context.rules.asset(self._context.asset).stops
-        return recognized(execution, self._context.books, max_hold_ms=stops.max_hold_ms)
+        found = recognized(execution, self._context.books, max_hold_ms=stops.max_hold_ms)
+        return self._stops.named(found)
 
     def _ask_stops(self) -> None:
         self._stops.protect(self._context.exchange.venue_position(self._context.asset))

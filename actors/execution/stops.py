@@ -3,45 +3,79 @@
 from decimal import Decimal
 from functools import partial
 
-from actors.execution.alarms import stop_is_passed
+from actors.execution.alarms import stop_is_passed, stop_is_tightened
 from actors.execution.closes import Closes
 from actors.execution.comparison import Comparison
 from actors.execution.context import ExecutionContext
 from actors.execution.reconcile_loop import NO_ANSWER
 from actors.execution.trail import Trail
-from actors.messages import ClosePosition, PositionUnprotected, PriceSeen, StopSeen
-from domain.errors import OrderRefusedError, OutcomeUnknownError
+from actors.messages import ClosePosition, PositionUnprotected, PriceSeen, StopDue, StopSeen
+from actors.ports import Clock, Timer
+from domain.errors import OrderRefusedError, OutcomeUnknownError, StopPassedError
 from domain.market.instruments import Side
+from domain.portfolio.snapshots import StopSnapshot
 from domain.trading.orders import ExitReason, Purpose
-from domain.trading.positions import VenuePosition
+from domain.trading.positions import Execution, Position, VenuePosition
 from domain.trading.sizing import ProtectiveLevels, protective_levels
-from domain.trading.trailing import is_passed, is_tighter
+from domain.trading.trailing import StopState, is_passed, is_tighter
 
 
 class Stops:
-    """Sets what is missing, and closes what cannot be protected."""
+    """Sets what is missing, moves what trails, and closes what cannot be protected."""
 
-    def __init__(self, context: ExecutionContext, closes: Closes, comparison: Comparison) -> None:
+    def __init__(
+        self, context: ExecutionContext, closes: Closes, comparison: Comparison, clock: Clock
+    ) -> None:
         """Begin with a protected position."""
         self._context = context
         self._closes = closes
         self._comparison = comparison
+        self._clock = clock
+        self._trail = Trail(context)
         self._unprotected_since_ms: int | None = None
         """Since when the open position has no stop loss at the exchange."""
         self._stop_loss: Decimal | None = None
-        """Where it stands, as far as is known."""
+        """Where the exchange said last that it stands."""
+        self._confirmed_ms: int | None = None
+        """When it said so."""
+        self._last_price: Decimal | None = None
+        """The newest price while a trailing stop stands."""
         self._beyond_since_ms: int | None = None
         """Since when the price is beyond it while the position stands."""
         self._is_beyond_told = False
         self._limit_ms = context.rules.risk.unprotected_position_ms
-        self._trail = Trail(context)
         self._amended_ms = 0
-        """When the stop was moved last at the exchange."""
+        """When a trailing stop was moved last at the exchange."""
+        self._due: Timer | None = None
+        """Moves the stop to a level that came too early after the one before."""
 
     @property
     def is_unprotected(self) -> bool:
         """Tell whether the open position had no stop at the exchange when it was looked at."""
         return self._unprotected_since_ms is not None
+
+    @property
+    def is_trailing(self) -> bool:
+        """Tell whether a position is open whose stop trails."""
+        return self._trailing() is not None
+
+    def snapshot(self) -> StopSnapshot | None:
+        """Return what is known of the stop; None where nothing is open."""
+        position = self._context.books.position
+        if position is None:
+            return None
+        state = self._trail.state(position)
+        return StopSnapshot(
+            stop_loss=state.levels.stop_loss,
+            best=state.best if self._trail.is_trailing(position) else None,
+            is_armed=state.is_moved,
+            confirmed_stop_loss=self._stop_loss,
+            confirmed_ms=self._confirmed_ms,
+        )
+
+    def named(self, execution: Execution) -> Execution:
+        """Return a fill at the stop loss with the reason that the facts give it."""
+        return self._trail.named(execution)
 
     def protect(self, venue_position: VenuePosition) -> None:
         """Have both stops stand at the exchange where they belong.
@@ -49,7 +83,7 @@ class Stops:
         They belong where the average entry price puts them; a trailing stop where it was moved
         to since. One that somebody tightened at the exchange is kept.
         """
-        self._stop_loss = venue_position.stop_loss
+        self._see(venue_position.stop_loss)
         if not venue_position.signed_qty:
             self._unprotected_since_ms = None
             return
@@ -62,18 +96,43 @@ class Stops:
         ):
             if venue_position.stop_loss is None and self._unprotected_since_ms is None:
                 self._unprotected_since_ms = self._context.now_ms
-            self._context.rounds.ask_first([partial(self._set, wanted)])
+            is_raise = venue_position.take_profit == wanted.take_profit and self._is_raise(wanted)
+            question = self.move if is_raise else partial(self._set, wanted)
+            self._context.rounds.ask_first([question])
+
+    def _see(self, stop_loss: Decimal | None) -> None:
+        """Take note of where the exchange says that the stop stands."""
+        self._stop_loss = stop_loss
+        self._confirmed_ms = None if stop_loss is None else self._context.now_ms
+        position = self._trailing()
+        if position is not None and stop_loss is not None:
+            self._trail.confirm(position, stop_loss)
+
+    def _trailing(self) -> Position | None:
+        """Return the open position, if its stop trails."""
+        position = self._context.books.position
+        return position if position is not None and self._trail.is_trailing(position) else None
 
     def _wanted(self, venue_position: VenuePosition) -> ProtectiveLevels | None:
         """Return where the stops belong; None where nobody can know."""
         position = self._context.books.position
         if position is None:
             return self._wanted_unexplained(venue_position)
-        state = self._trail.state(position)
         standing = venue_position.stop_loss
-        if standing is not None and self._trail.is_trailing(position):
-            state = self._trail.adopt(position, standing)
-        return state.levels
+        if standing is None or not self._trail.is_trailing(position):
+            return self._trail.state(position).levels
+        return self._kept(position, standing, venue_position.trailed_best).levels
+
+    def _kept(self, position: Position, standing: Decimal, best: Decimal | None) -> StopState:
+        """Return the state of a trailing stop that keeps what is tighter at the exchange."""
+        state = self._trail.state(position)
+        is_ours = self._trail.is_known(position, standing)
+        if is_ours or not is_tighter(standing, state.levels.stop_loss, position.side):
+            return state
+        if best is None:
+            was = state.levels.stop_loss
+            self._context.alarms.tell(stop_is_tightened(position, was, standing))
+        return self._trail.adopt(position, standing, best=best)
 
     def _wanted_unexplained(self, venue_position: VenuePosition) -> ProtectiveLevels | None:
         """Return where the stops of a position belong that the books do not explain.
@@ -99,7 +158,7 @@ class Stops:
         is_beyond = (
             position is not None
             and level is not None
-            and (mark_price > level if position.side is Side.SELL else mark_price < level)
+            and is_tighter(level, mark_price, position.side)
         )
         if not is_beyond:
             self._beyond_since_ms, self._is_beyond_told = None, False
@@ -115,30 +174,66 @@ class Stops:
             self._context.rounds.begin()
 
     def follow(self, seen: PriceSeen) -> None:
-        """Move the stop behind the best price, at most so often (multi-pair 4.4)."""
-        position = self._context.books.position
-        if position is None or not self._trail.is_trailing(position):
+        """Move the stop behind the best price (multi-pair 4.4)."""
+        position = self._trailing()
+        if position is None or seen.ts_ms < position.opened_ms:
             return
-        state = self._trail.follow(position, seen)
-        level, standing = state.levels.stop_loss, self._stop_loss
-        if standing is None or not is_tighter(level, standing, position.side):
-            return
-        if is_passed(seen.last_price, level, position.side):
-            self._close_passed()
-        elif self._context.now_ms - self._amended_ms >= self._context.rules.risk.trail_interval_ms:
-            self._amended_ms = self._context.now_ms
-            self._set(state.levels)
+        self._last_price = seen.last_price
+        self._trail.follow(position, seen)
+        self.move()
 
     def adopt(self, seen: StopSeen) -> None:
         """Take over a stop that the exchange itself has moved behind the best price."""
-        position = self._context.books.position
+        position = self._trailing()
         if position is not None:
             self._trail.adopt(position, seen.stop_loss, best=seen.best, ts_ms=seen.ts_ms)
-            self._stop_loss = seen.stop_loss
+            self._see(seen.stop_loss)
+
+    def move(self) -> None:
+        """Move a trailing stop to its newest level, at most so often, or close what has passed it.
+
+        One that is missing at the exchange is set by the next round.
+        """
+        position = self._trailing()
+        if position is None or self._closes.is_wanted:
+            return
+        wanted = self._trail.state(position).levels
+        if not self._is_raise(wanted):
+            return
+        due_ms = self._amended_ms + self._context.rules.risk.trail_interval_ms
+        if self._last_price and is_passed(self._last_price, wanted.stop_loss, position.side):
+            self._close_passed()
+        elif self._context.now_ms < due_ms:
+            self._wait_until(due_ms)
+        else:
+            self._amended_ms = self._context.now_ms
+            self._set(wanted)
+
+    def _is_raise(self, wanted: ProtectiveLevels) -> bool:
+        """Tell whether levels tighten a trailing stop that stands."""
+        position, standing = self._trailing(), self._stop_loss
+        return (
+            position is not None
+            and standing is not None
+            and self._trail.state(position).is_moved
+            and is_tighter(wanted.stop_loss, standing, position.side)
+        )
+
+    def _wait_until(self, due_ms: int) -> None:
+        self.close()
+        self._due = self._clock.call_at(
+            due_ms,
+            lambda: self._context.actor.hand_in(StopDue(), sender="clock", latest="stop"),
+        )
+
+    def close(self) -> None:
+        """Let go of the timer."""
+        if self._due is not None:
+            self._due.cancel()
 
     def _close_passed(self) -> None:
         """Close a position whose stop the price has passed before it could stand there."""
-        if self._closes.is_under_way:
+        if self._closes.is_wanted:
             return
         self._closes.close(
             ClosePosition(
@@ -151,32 +246,32 @@ class Stops:
 
     def _set(self, wanted: ProtectiveLevels) -> None:
         try:
-            self._context.exchange.set_stops(self._context.asset, wanted, self._context.is_ours)
-        except OrderRefusedError as error:
-            if self._is_passed_raise(wanted):
-                # The price has passed the raised level: the exchange takes no such stop any more.
+            stands = self._context.exchange.set_stops(
+                self._context.asset, wanted, self._context.is_ours
+            )
+        except StopPassedError as error:
+            if self._is_raise(wanted):
                 self._close_passed()
-                return
-            self._context.rounds.doubt(f"the stops could not be set: {error}")
-            self._close_if_unprotected()
-        except (*NO_ANSWER, OutcomeUnknownError) as error:
-            self._context.rounds.doubt(f"the stops could not be set: {error}")
-            self._close_if_unprotected()
+            else:
+                self._fail(error)
+        except (OrderRefusedError, *NO_ANSWER, OutcomeUnknownError) as error:
+            self._fail(error)
         else:
-            # A stop that is not seen yet right after its entry is no danger, and no news.
-            if self._stands_long():
-                self._tell_unprotected(is_set_again=True)
-            self._unprotected_since_ms = None
-            self._stop_loss = wanted.stop_loss
+            if stands:
+                self._note_set(wanted)
+            else:
+                self._context.rounds.ask_again()  # its end is not told yet
 
-    def _is_passed_raise(self, wanted: ProtectiveLevels) -> bool:
-        position, standing = self._context.books.position, self._stop_loss
-        return (
-            position is not None
-            and standing is not None
-            and self._trail.is_trailing(position)
-            and is_tighter(wanted.stop_loss, standing, position.side)
-        )
+    def _fail(self, error: Exception) -> None:
+        self._context.rounds.doubt(f"the stops could not be set: {error}")
+        self._close_if_unprotected()
+
+    def _note_set(self, levels: ProtectiveLevels) -> None:
+        # A stop that is not seen yet right after its entry is no danger, and no news.
+        if self._stands_long():
+            self._tell_unprotected(is_set_again=True)
+        self._unprotected_since_ms = None
+        self._see(levels.stop_loss)
 
     def _stands_long(self) -> bool:
         position, now_ms = self._context.books.position, self._context.now_ms

@@ -1,4 +1,4 @@
-"""The trailing stop of the open position: where it stands, and each move as a stored fact."""
+"""The trailing stop of the open position: where it belongs, and each move as a stored fact."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -6,7 +6,8 @@ from decimal import Decimal
 from actors.execution.context import ExecutionContext
 from actors.messages import PriceSeen
 from domain.market.instruments import Side
-from domain.trading.positions import Position
+from domain.trading.orders import ExitReason, Purpose, client_order_id
+from domain.trading.positions import Execution, Position
 from domain.trading.trailing import (
     StopMoved,
     StopState,
@@ -18,7 +19,11 @@ from domain.trading.trailing import (
 
 
 class Trail:
-    """The stop state of one asset; it belongs to the position, and is rebuilt from facts."""
+    """The stop state of one asset; it belongs to the position, and is rebuilt from facts.
+
+    A move is stored before the exchange is asked for it, and again once the exchange has confirmed
+    it: only then a fill at the stop is named after it.
+    """
 
     def __init__(self, context: ExecutionContext) -> None:
         """Know of no position yet."""
@@ -26,47 +31,61 @@ class Trail:
         self._state: StopState | None = None
         self._position: Position | None = None
         """Whose state it is."""
+        self._moved: StopMoved | None = None
+        """Its newest stored move."""
+        self._placed: set[Decimal] = set()
+        """First levels that this life has set for the position."""
 
     def is_trailing(self, position: Position) -> bool:
-        """Tell whether a position was opened under a trailing stop."""
-        return policy_of(position, self._context.rules).trail_fraction is not None
+        """Tell whether a position was opened by us under a trailing stop."""
+        return position.terms is not None and position.terms.stops.trail_fraction is not None
 
     def state(self, position: Position) -> StopState:
         """Return where the stop of the open position belongs."""
         before, state = self._position, self._state
         self._position = position
         if state is None or before is None or before.opened_ms != position.opened_ms:
-            self._state = state = self._rebuilt(position)
-        elif not state.is_moved and before.avg_entry_price != position.avg_entry_price:
-            # A further fill of the entry: its average price puts the stop.
-            first = first_stop(position, self._context.rules)
-            self._state = state = replace(first, best=_better(state, first.best))
+            self._placed.clear()
+            state = self._rebuilt(position)
+        elif before.avg_entry_price != position.avg_entry_price:
+            state = state.refilled(first_stop(position, self._context.rules))
+        self._state = state
         return state
 
     def _rebuilt(self, position: Position) -> StopState:
         state = first_stop(position, self._context.rules)
-        moved = self._context.journal.newest_stop_move(position.asset)
+        waiting = self._context.backlog.waiting(StopMoved)
+        moved = waiting[-1] if waiting else self._context.journal.newest_stop_move(position.asset)
         if moved is None or moved.opened_ms != position.opened_ms:
+            self._moved = None
             return state
+        self._moved = moved
         return replace(state.tightened(moved.stop_loss), best=moved.best)
 
     def follow(self, position: Position, seen: PriceSeen) -> StopState:
         """Return the state after prices of the asset; a move is stored before it is returned."""
         before = self.state(position)
-        asset, policy = (
-            self._context.rules.asset(position.asset),
-            policy_of(position, self._context.rules),
-        )
+        if seen.ts_ms < position.opened_ms:
+            return before
+        instrument = self._context.rules.asset(position.asset).instrument
         favourable = seen.high if position.side is Side.BUY else seen.low
-        # Prices from before the entry do not count.
+        # A span that began before the entry counts with its end alone.
         price = favourable if seen.since_ms >= position.opened_ms else seen.last_price
-        state = before
-        for one in (price, seen.last_price):
-            state = follow(state, one, policy, asset.instrument)
-        self._state = state
-        if state.levels != before.levels:
+        self._state = follow(before, price, policy_of(position, self._context.rules), instrument)
+        if self._state.levels != before.levels:
             self._store(position, seen.ts_ms)
-        return state
+        return self._state
+
+    def is_known(self, position: Position, stop_loss: Decimal) -> bool:
+        """Tell whether a level that stands at the exchange may be one that we have put there."""
+        state = self.state(position)
+        if stop_loss == state.levels.stop_loss or stop_loss in self._placed:
+            return True
+        if position.decided_ms is None:
+            return False
+        order_id = client_order_id(position.asset, position.decided_ms, Purpose.ENTRY, 1)
+        entry = self._context.books.orders.get(order_id)
+        return entry is not None and entry.intent.request.stop_loss == stop_loss
 
     def adopt(
         self,
@@ -84,19 +103,59 @@ class Trail:
         if best is not None:
             state = replace(state, best=_better(state, best))
         self._state = state
-        self._store(position, self._context.now_ms if ts_ms is None else ts_ms)
+        moved_ms = self._context.now_ms if ts_ms is None else ts_ms
+        self._store(position, moved_ms, confirmed_ms=moved_ms)
         return state
 
-    def _store(self, position: Position, ts_ms: int) -> None:
-        state = self.state(position)
-        moved = StopMoved(
+    def confirm(self, position: Position, stop_loss: Decimal) -> None:
+        """Take note that the exchange has a level; a moved one is stored as confirmed."""
+        state, moved = self.state(position), self._moved
+        if not state.is_moved:
+            self._placed.add(stop_loss)
+        elif (
+            moved is not None
+            and moved.confirmed_stop_loss != stop_loss
+            and state.levels.stop_loss == stop_loss
+        ):
+            self._store(position, moved.ts_ms, confirmed_ms=self._context.now_ms)
+
+    def named(self, execution: Execution) -> Execution:
+        """Return a fill at the stop loss with the reason that the facts give it (4.3).
+
+        Whether a move that was asked for stood at the fill, its price tells: it lies nearer to the
+        level at which the stop stood.
+        """
+        position = self._context.books.position
+        is_stop = execution.reason is ExitReason.STOP_LOSS and execution.client_order_id is None
+        if not is_stop or position is None or execution.side is position.side:
+            return execution
+        state, moved = self.state(position), self._moved
+        if moved is None:
+            return execution
+        if moved.confirmed_stop_loss is None:
+            first = first_stop(position, self._context.rules).levels.stop_loss
+            between = (first + state.levels.stop_loss) / 2
+            if not is_tighter(execution.price, between, position.side):
+                return execution
+        return replace(execution, reason=ExitReason.TRAILING_STOP)
+
+    def _store(self, position: Position, ts_ms: int, confirmed_ms: int | None = None) -> None:
+        state, before = self.state(position), self._moved
+        confirmed = None if before is None else before.confirmed_stop_loss
+        if confirmed_ms is None:
+            confirmed_ms = None if before is None else before.confirmed_ms
+        else:
+            confirmed = state.levels.stop_loss
+        self._moved = StopMoved(
             asset=position.asset,
             opened_ms=position.opened_ms,
             best=state.best,
             stop_loss=state.levels.stop_loss,
             ts_ms=ts_ms,
+            confirmed_stop_loss=confirmed,
+            confirmed_ms=confirmed_ms,
         )
-        self._context.backlog.store(moved)
+        self._context.backlog.store(self._moved)
 
 
 def _better(state: StopState, price: Decimal) -> Decimal:

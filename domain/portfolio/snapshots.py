@@ -74,9 +74,27 @@ class PortfolioSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StopSnapshot:
+    """The stop of an open position as its execution knows it."""
+
+    stop_loss: Decimal
+    """Where it belongs."""
+    best: Decimal | None
+    """The most favourable price since the entry; None where the stop does not trail."""
+    is_armed: bool
+    """A trailing stop was moved from where the entry put it."""
+    confirmed_stop_loss: Decimal | None
+    """Where the exchange said last that it stands; None where it has said of none."""
+    confirmed_ms: int | None
+    """When it said so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionSnapshot:
     """One asset's orders and stops as its execution sees them."""
 
     asset: str
     is_unprotected: bool
     """The open position had no stop at the exchange when it was looked at last."""
+    stop: StopSnapshot | None = None
+    """None where nothing is open."""

@@ -131,6 +131,8 @@ class VenuePosition:
     take_profit: Decimal | None
     avg_entry_price: Decimal | None = None
     """Quote per base; None where flat, or where nobody can be without books of it."""
+    trailed_best: Decimal | None = None
+    """The most favourable price since the entry, of a stop that the exchange itself trails."""
 
 
 FLAT = VenuePosition(signed_qty=ZERO, stop_loss=None, take_profit=None)

@@ -34,6 +34,20 @@ class StopState:
         """The reason of an exit at the stop (4.3)."""
         return ExitReason.TRAILING_STOP if self.is_moved else ExitReason.STOP_LOSS
 
+    def refilled(self, first: "StopState") -> "StopState":
+        """Return the state after a further fill of the entry, whose average puts `first`.
+
+        Until the stop has moved it follows the average entry price; from then on nothing loosens
+        it.
+        """
+        is_long = self.side is Side.BUY
+        best = max(self.best, first.best) if is_long else min(self.best, first.best)
+        moved = self.levels.stop_loss
+        if not self.is_moved or is_tighter(first.levels.stop_loss, moved, self.side):
+            moved = first.levels.stop_loss
+        levels = replace(first.levels, stop_loss=moved)
+        return replace(self, levels=levels, best=best)
+
     def tightened(self, stop_loss: Decimal) -> "StopState":
         """Return the state with the stop at a level, unless that would loosen it."""
         if not is_tighter(stop_loss, self.levels.stop_loss, self.side):
@@ -51,6 +65,10 @@ class StopMoved:
     best: Decimal
     stop_loss: Decimal
     ts_ms: int
+    confirmed_stop_loss: Decimal | None = None
+    """The newest moved level that the exchange has confirmed; None: none yet."""
+    confirmed_ms: int | None = None
+    """When it did."""
 
 
 def is_tighter(level: Decimal, standing: Decimal, side: Side) -> bool:

@@ -73,10 +73,10 @@ class DrilledExchange:
         self._killer.pass_by(f"{Step.ANSWER_RECEIVED}.after")
         return update
 
-    def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> None:
-        """Move the stops of the open position."""
+    def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> bool:
+        """Move the stops of the open position; False where it is gone."""
         with self._killer.around(Step.STOP_MOVED):
-            self._exchange.set_stops(asset, levels, is_ours)
+            return self._exchange.set_stops(asset, levels, is_ours)
 
     def subscribe(self, asset: str, listener: Any) -> Any:
         """Tell a listener what happens to the asset."""

@@ -282,7 +282,9 @@ CREATE TABLE stop_move (
     opened_ms INTEGER NOT NULL,
     best TEXT NOT NULL,
     stop_loss TEXT NOT NULL,
-    ts_ms INTEGER NOT NULL
+    ts_ms INTEGER NOT NULL,
+    confirmed_stop_loss TEXT,
+    confirmed_ms INTEGER
 );
 CREATE INDEX stop_move_by_asset ON stop_move (asset);
 """

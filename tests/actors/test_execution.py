@@ -157,10 +157,11 @@ class FakeExchange:
         assert is_ours()
         self.canceled.append(order.client_order_id or order.venue_order_id)
 
-    def set_stops(self, _asset: str, levels: ProtectiveLevels, _is_ours: object) -> None:
+    def set_stops(self, _asset: str, levels: ProtectiveLevels, _is_ours: object) -> bool:
         if self.refuses_stops:
             raise OrderRefusedError("10001 the stop is on the wrong side")
         self.levels = levels
+        return True
 
     def subscribe(self, _asset: str, listener: object) -> "FakeExchange":
         self.listener = listener

@@ -64,10 +64,9 @@ class ModelExchange(FakeExchange):
             raise OutcomeUnknownError(trouble)
         return self.orders[order.client_order_id]
 
-    def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: object) -> None:
+    def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: object) -> bool:
         self._answer()
-        if self.signed_qty:
-            super().set_stops(asset, levels, is_ours)
+        return bool(self.signed_qty) and super().set_stops(asset, levels, is_ours)
 
     def open_ids(self) -> list[str]:
         return [name for name, update in self.orders.items() if update.status in OPEN]

@@ -8,6 +8,8 @@ from domain.errors import (
     UnavailableError,
 )
 
+_TRIGGER_PASSED = frozenset({110092, 110093})
+
 
 class RefusedError(OrderRefusedError):
     """The venue refused an order or a setting for certain: nothing was done."""
@@ -18,6 +20,12 @@ class RefusedError(OrderRefusedError):
         self.code = code
         """The venue's retCode."""
         self.text = text
+
+    @property
+    def is_stop_passed(self) -> bool:
+        """Tell whether a stop loss was refused because the price has passed its level."""
+        is_wrong_side = self.text.startswith("StopLoss:") and "base_price" in self.text
+        return self.code in _TRIGGER_PASSED or is_wrong_side
 
 
 class NotProcessedError(RefusedError, OrderNotProcessedError):

@@ -9,7 +9,12 @@ from typing import Protocol
 
 from loguru import logger
 
-from domain.errors import AccessDeniedError, OrderRefusedError, UnavailableError
+from domain.errors import (
+    AccessDeniedError,
+    OrderRefusedError,
+    StopPassedError,
+    UnavailableError,
+)
 from domain.market.instruments import Side
 from domain.trading.orders import OrderRequest, OrderStatus, OrderUpdate, RestingOrder
 from domain.trading.positions import ZERO, Execution, UnmanagedPosition, VenuePosition
@@ -17,7 +22,7 @@ from domain.trading.sizing import ProtectiveLevels
 from domain.trading.transfers import Transfer
 from infra.net.pool import Subscription
 from infra.venues.bybit.endpoints.orders import VENUE_ID
-from infra.venues.bybit.errors import UnknownOutcomeError
+from infra.venues.bybit.errors import RefusedError, UnknownOutcomeError
 from infra.venues.bybit.public_stream import PublicStream
 from infra.venues.bybit.rest import BybitRest
 from infra.venues.bybit.shapes.market import Ticker
@@ -42,6 +47,9 @@ class Listener(Protocol):
     def on_mark_price(self, ts_ms: int, mark_price: Decimal) -> None:
         """Take the mark price."""
 
+    def on_price(self, ts_ms: int, last_price: Decimal) -> None:
+        """Take the price of the newest trade."""
+
     def on_doubt(self, why: str) -> None:
         """Learn that news may have been missed."""
 
@@ -62,7 +70,7 @@ class BybitExchange:
 
         Args:
             rest: the account.
-            market: tells of mark prices; None: nobody is told of any.
+            market: tells of prices; None: nobody is told of any.
             symbols: by asset.
             now_ms: the exchange's time.
             monotonic_s: real time, by which the account's stream may be down for a moment.
@@ -159,9 +167,15 @@ class BybitExchange:
         else:
             self._rest.cancel(symbol, order_id, is_ours)
 
-    def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> None:
-        """Move the stops of the open position in place."""
-        self._rest.set_stops(self._symbols[asset], levels, is_ours)
+    def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> bool:
+        """Move the stops of the open position in place; False where it is gone."""
+        try:
+            position = self._rest.set_stops(self._symbols[asset], levels, is_ours)
+        except RefusedError as error:
+            if error.is_stop_passed:
+                raise StopPassedError(str(error)) from error
+            raise
+        return not position.is_flat
 
     def subscribe(self, asset: str, listener: Listener) -> "_Seat":
         """Tell a listener what happens to the asset, in the place of whoever was told before."""
@@ -169,7 +183,7 @@ class BybitExchange:
             self._listeners[asset] = listener
         marks = None
         if self._market is not None:
-            marks = self._market.tickers(self._symbols[asset], _Marks(listener))
+            marks = self._market.tickers(self._symbols[asset], _Prices(listener))
         return _Seat(self, asset, listener, marks)
 
     def leave(self, asset: str, listener: Listener) -> None:
@@ -279,14 +293,15 @@ class _Seat:
         self._exchange.leave(self._asset, self._listener)
 
 
-class _Marks:
-    """Passes on mark prices, one in a while: they come ten times a second."""
+class _Prices:
+    """Passes on last prices, and mark prices one in a while: they come ten times a second."""
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
         self._told_s = 0.0
 
     def __call__(self, ticker: Ticker) -> None:
+        self._listener.on_price(ticker.ts_ms, ticker.last_price)
         now_s = time.monotonic()
         if now_s - self._told_s >= MARK_EVERY_S:
             self._told_s = now_s

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-from domain.errors import BadDataError, FencedError, UnavailableError
+from domain.errors import BadDataError, FencedError, StopPassedError, UnavailableError
 from domain.trading.matching import CandlePrices, Event
 from domain.trading.orders import OrderRequest, OrderStatus, OrderUpdate, RestingOrder
 from domain.trading.positions import FLAT, ZERO, Execution, Position, VenuePosition
 from domain.trading.sizing import ProtectiveLevels
+from domain.trading.trailing import is_passed
 from infra.venues.bybit.errors import AlreadyAcceptedError, NeverSentError
 from infra.venues.bybit.rest import BybitRest
 from infra.venues.bybit.shapes.market import Ticker
@@ -34,6 +35,9 @@ class Listener(Protocol):
 
     def on_mark_price(self, ts_ms: int, mark_price: Decimal) -> None:
         """Take the mark price."""
+
+    def on_price(self, ts_ms: int, last_price: Decimal) -> None:
+        """Take the price of the newest trade."""
 
 
 @dataclass(slots=True)
@@ -122,12 +126,19 @@ class PaperExchange:
     def cancel(self, asset: str, order: RestingOrder, is_ours: Callable[[], bool]) -> None:
         """Cancel nothing: no order is unknown here."""
 
-    def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> None:
-        """Move the stops of the open position."""
+    def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> bool:
+        """Move the stops of the open position; False where it is gone."""
         with self._lock:
             if not is_ours():
                 raise FencedError("a replaced incarnation tried to act at the exchange")
+            position, quote = self._account.position(asset), self._quotes.get(asset)
+            if position is None:
+                return False
+            level = levels.stop_loss
+            if quote is not None and is_passed(quote.last_price, level, position.side):
+                raise StopPassedError(f"the price {quote.last_price:f} has passed {level:f}")
             self._account.set_stops(asset, levels)
+            return True
 
     def subscribe(self, asset: str, listener: Listener) -> Seat:
         """Tell a listener what happens to the asset from now on."""
@@ -136,7 +147,7 @@ class PaperExchange:
     # What the market does.
 
     def on_ticker(self, asset: str, ticker: Ticker) -> None:
-        """Let a price reach the stops, and pass on the mark price, one in a while."""
+        """Let a price reach the stops, and pass it on; the mark price one in a while."""
         now_s, price = time.monotonic(), ticker.last_price
         with self._lock:
             events = self._account.meet(
@@ -148,7 +159,10 @@ class PaperExchange:
             self._quotes[asset] = _Quote(price, now_s, now_s if is_mark_due else marked_s)
         self._tell(asset, events)
         listener = self._subscribers.get(asset)
-        if is_mark_due and listener is not None:
+        if listener is None:
+            return
+        listener.on_price(ticker.ts_ms, price)
+        if is_mark_due:
             listener.on_mark_price(ticker.ts_ms, ticker.mark_price)
 
     def forget_price(self, asset: str) -> None:

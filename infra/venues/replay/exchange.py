@@ -81,12 +81,14 @@ class ReplayExchange:
         """Return the open position and its stops."""
         with self._lock:
             position, stops = self.engine.positions.get(asset), self.engine.stops.get(asset)
+            state = self._stops.get(asset)
         if position is None:
             return FLAT
         return VenuePosition(
             signed_qty=position.signed_qty,
             stop_loss=None if stops is None else stops.stop_loss,
             take_profit=None if stops is None else stops.take_profit,
+            trailed_best=None if state is None else state.best,
         )
 
     def open_orders(self, asset: str) -> Sequence[RestingOrder]:  # noqa: ARG002
@@ -96,11 +98,12 @@ class ReplayExchange:
     def cancel(self, asset: str, order: RestingOrder, is_ours: Callable[[], bool]) -> None:
         """Cancel nothing: no order is unknown here."""
 
-    def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> None:
-        """Move the stops of the open position."""
+    def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> bool:
+        """Move the stops of the open position; False where it is gone."""
         with self._lock:
             _check(is_ours)
             self._set_stops(asset, levels)
+            return asset in self.engine.positions
 
     def subscribe(self, asset: str, listener: Listener) -> Seat:
         """Tell a listener what happens to the asset from now on."""

@@ -40,8 +40,8 @@ class PositionRow:
 
     @property
     def stops(self) -> ProtectiveLevels | None:
-        """Both full-position stops, None where one is missing."""
-        if self.stop_loss is None or self.take_profit is None:
+        """Both full-position stops; None where there is no stop loss."""
+        if self.stop_loss is None:
             return None
         return ProtectiveLevels(stop_loss=self.stop_loss, take_profit=self.take_profit)
 

@@ -58,7 +58,10 @@ def order_query(order: OrderRequest) -> dict[str, object]:
 def stops_query(symbol: str, levels: ProtectiveLevels) -> dict[str, object]:
     """Return full-position stops as the venue wants them."""
     query: dict[str, object] = {"category": CATEGORY, "symbol": symbol, "positionIdx": 0}
-    return query | _stops_query(levels.stop_loss, levels.take_profit)
+    query |= _stops_query(levels.stop_loss, levels.take_profit)
+    if levels.take_profit is None:
+        query["takeProfit"] = "0"  # what stands there is canceled
+    return query
 
 
 def _stops_query(stop_loss: Decimal | None, take_profit: Decimal | None) -> dict[str, object]:

@@ -215,6 +215,8 @@ def _full_life(random: Random, names: Sequence[str]) -> Life:
     if random.random() < 0.3:
         drills.append(random.choice(ACTOR_DRILLS))
     chosen = random.choices(names, k=random.randint(0, 1)) if names else []
+    if "position_opened" in names:
+        chosen.append("position_opened")  # else there is often nothing to close
     return Life(
         drills=tuple(drills),
         faults=tuple((name, random.uniform(0.0, 2.0)) for name in chosen),

@@ -35,7 +35,7 @@ def strategy_class(name: str) -> type[Strategy]:
 def _imported(module: str, kind: str) -> type[Strategy]:
     try:
         found = getattr(importlib.import_module(module), kind, None)
-    except ImportError as error:
+    except Exception as error:  # the module is somebody else's, and may raise anything
         message = f"the strategy {module}:{kind} cannot be imported: {error}"
         raise ConfigError(message) from error
     if not (isinstance(found, type) and issubclass(found, Strategy)):

@@ -8,6 +8,7 @@ from pathlib import Path
 from dotenv.parser import Binding, parse_stream
 from pydantic_core import PydanticCustomError
 
+from domain.strategies.registry import CONFIRMED_TREND_LONG
 from infra.settings.fields import ALLOWED_FLAGS, flag
 from infra.settings.problems import Key, Place, Problem, show
 from infra.settings.tree import EVERY, Node, UnreadableError, put, read_text
@@ -37,6 +38,11 @@ VARIABLES: Mapping[str, Key] = {
     "LOG_LEVEL": ("logging", "level"),
 }
 _DEBUG = "DEBUG_MODE"
+_STRATEGIES: Mapping[str, str] = {
+    "STOP_LOSS_PCT": "stop_loss_pct",
+    "TAKE_PROFIT_PCT": "take_profit_pct",
+}
+"""Variables that hold for each asset, whichever its strategy, and the key of it."""
 
 
 def read_variables(environ: Mapping[str, str], dotenv: Path | None) -> dict[str, Node]:
@@ -58,6 +64,9 @@ def override(tree: Node, variables: Mapping[str, Node]) -> tuple[Node, list[Prob
     for name, key in VARIABLES.items():
         if name in variables:
             tree = put(tree, key, _marked(variables[name], key))
+    for name, setting in _STRATEGIES.items():
+        if name in variables:
+            tree = _for_each_strategy(tree, setting, variables[name])
     if _DEBUG not in variables:
         return tree, []
     node = variables[_DEBUG]
@@ -67,6 +76,21 @@ def override(tree: Node, variables: Mapping[str, Node]) -> tuple[Node, list[Prob
         text = f"found {show(str(node.content))}; allowed: {ALLOWED_FLAGS}"
         return tree, [Problem(place=node.place, text=text)]
     return (put(tree, VARIABLES["LOG_LEVEL"], Node("DEBUG", node.place)) if wanted else tree), []
+
+
+def _for_each_strategy(tree: Node, setting: str, node: Node) -> Node:
+    """Return the tree with a value also where assets find it that say it or are of another one."""
+    assets: Key = ("portfolio", "assets")
+    found = tree.nearest(assets).content
+    for index, asset in enumerate(found) if isinstance(found, list) else ():
+        strategy, own = asset.child("strategy"), asset.child(setting)
+        if strategy is not None and strategy.content == CONFIRMED_TREND_LONG:
+            key: Key = (CONFIRMED_TREND_LONG, setting)
+            tree = put(tree, key, _marked(node, key))
+        if own is not None and own.content is not None:
+            place = _marked(node, (*assets, EVERY, setting))
+            tree = put(tree, (*assets, index, setting), place)
+    return tree
 
 
 def _read_dotenv(file: Path) -> dict[str, Node]:

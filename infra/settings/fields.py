@@ -88,6 +88,22 @@ class _OneOf:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _NameOrForm:
+    """One of a few names exactly, or text of one form."""
+
+    names: tuple[str, ...]
+    form: re.Pattern[str]
+    form_in_words: str
+
+    def __call__(self, value: object) -> str:
+        if isinstance(value, str) and (value in self.names or self.form.fullmatch(value)):
+            return value
+        near = get_close_matches(str(value)[:_LONGEST_NUMBER].lower(), self.names, n=1, cutoff=0.5)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise _refused(f"{', '.join(self.names)}, or {self.form_in_words}{hint}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Text:
     """Text of one form."""
 
@@ -135,6 +151,14 @@ def basis_points(low: str, high: str) -> BeforeValidator:
 def one_of(names: Iterable[str]) -> BeforeValidator:
     """Return a check for one of a few names."""
     return BeforeValidator(_OneOf(names=tuple(names)))
+
+
+def name_or(names: Iterable[str], form: str, form_in_words: str) -> BeforeValidator:
+    """Return a check for one of a few names, or text of the form of a regular expression."""
+    check = _NameOrForm(
+        names=tuple(names), form=re.compile(form, re.ASCII), form_in_words=form_in_words
+    )
+    return BeforeValidator(check)
 
 
 def text(form: str, allowed: str, *, shown: bool = True) -> BeforeValidator:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from domain.errors import ConfigError
+from infra.settings.asset_checks import foreign_strategies
 from infra.settings.checks import contradictions
 from infra.settings.environment import override, read_variables
 from infra.settings.fields import REFUSED, REFUSED_SECRET
@@ -23,6 +24,7 @@ _KEY_OF_MAPPING = "[key]"  # pydantic's last step where the key itself is wrong
 _KINDS = {
     "mapping_type": "a mapping (key: value)",
     "model_type": "a mapping (key: value)",
+    "string_type": "text",
     "too_long": "fewer items",
     "tuple_type": "a list",
 }
@@ -93,14 +95,20 @@ class SettingsSource:
         wrong = {_key(error) for error in errors}
         problems += [_problem(tree, error) for error in errors]
         problems += contradictions(tree, wrong)
+        if settings is not None:
+            problems += foreign_strategies(settings, tree)
         if settings is None or problems:
             raise ConfigError(report(problems))
         return settings
 
     def _has(self, key: Key) -> bool:
         node: Node | None = self._tree
-        for step in key:
-            node = None if node is None else node.child(0 if step == EVERY else step)
+        for depth, step in enumerate(key):
+            below = None if node is None else node.child(0 if step == EVERY else step)
+            if below is None and node is not None:
+                # What an asset may say and does not is no node yet.
+                return depth == len(key) - 1 and step in _names(key[:-1])
+            node = below
         return node is not None
 
 

@@ -53,9 +53,9 @@ def read_key(text: str) -> Key:
     return tuple(int(number) if number else every or name for number, every, name in steps)
 
 
-def show(text: str) -> str:
+def show(text: str, longest: int = _LONGEST_SHOWN) -> str:
     """Return a value on one line, shortened; in quotes unless it is plainly a number or a word."""
-    short = text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "..."
+    short = text if len(text) <= longest else text[:longest] + "..."
     return short if re.fullmatch(r"[\w.+-]+", short, re.ASCII) else repr(short)
 
 

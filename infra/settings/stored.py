@@ -82,5 +82,7 @@ def _plain(text: str) -> Any:
     if text == "null":
         return None
     if text.startswith("[") and text.endswith("]"):
+        if text.startswith("[["):
+            return [inner.split(", ") for inner in text[2:-2].split("], [")]
         return [item for item in text[1:-1].split(", ") if item]
     return text

@@ -27,11 +27,7 @@ from infra.settings.sections.values import (
 )
 
 StrategyName = Annotated[
-    str,
-    fields.text(
-        "|".join([*BUILT_IN, r"[A-Za-z_][\w.]*:[A-Za-z_]\w*"]),
-        f"{', '.join(BUILT_IN)}, or module:Class",
-    ),
+    str, fields.name_or(BUILT_IN, r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", "module:Class")
 ]
 
 

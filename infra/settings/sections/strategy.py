@@ -3,6 +3,8 @@
 from decimal import Decimal
 from typing import Annotated
 
+from pydantic import BeforeValidator
+
 from domain.market.instruments import HOUR_MS, MINUTE_MS
 from domain.rules import CooldownRules, ProtectionRules, RiskRules
 from domain.strategies.base import CandleRules, Parameters
@@ -142,7 +144,10 @@ class RiskSettings(Section):
     volatility_sizing: Flag
     volatility_target: Annotated[Decimal, fields.fraction("0.00001", "0.05")]
     volatility_min_multiplier: Share
-    drawdown_levels: tuple[Fraction, Fraction] | tuple[()] | None
+    drawdown_levels: Annotated[
+        tuple[Fraction, Fraction] | None, BeforeValidator(lambda found: found or None)
+    ]
+    """Null and an empty list are one."""
     drawdown_steps: tuple[tuple[Fraction, Share], ...] | None
     drawdown_size_multiplier: Share
     drawdown_restore_pct: Fraction

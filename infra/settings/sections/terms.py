@@ -12,9 +12,12 @@ from infra.settings.sections.strategy import ConfirmedTrendSettings, RiskSetting
 from infra.settings.sections.values import ms
 
 _QUOTE = "USDT"
-_DEFAULT_ALLOCATION, _DEFAULT_LEVERAGE = Decimal("0.07"), Decimal(10)
-"""Of an asset that is not of confirmed_trend_long and says nothing (5.1)."""
-_DEFAULT_RATCHET = Decimal("0.01")
+DEFAULTS = {
+    "allocation_pct": Decimal("0.07"),
+    "leverage": Decimal(10),
+    "min_ratchet_pct": Decimal("0.01"),
+}
+"""Of an asset that is not of confirmed_trend_long and says nothing, where no section does (5.1)."""
 
 Value = TypeVar("Value")
 
@@ -28,15 +31,15 @@ def asset_rules(
 ) -> AssetRules:
     """Return the rules of an asset, named after its base coin."""
     is_trend = asset.strategy == CONFIRMED_TREND_LONG
-    allocation = trend.allocation_pct if is_trend else _DEFAULT_ALLOCATION
-    leverage = trend.leverage if is_trend else _DEFAULT_LEVERAGE
+    allocation = trend.allocation_pct if is_trend else DEFAULTS["allocation_pct"]
+    leverage = trend.leverage if is_trend else DEFAULTS["leverage"]
     return AssetRules(
         asset=asset.symbol.removesuffix(_QUOTE),
         allocation_fraction=_own(asset.allocation_pct, allocation),
         leverage=_own(asset.leverage, leverage),
         instrument=instrument,
         terms=EntryTerms(
-            strategy=_spec(asset, strategy, trend),
+            strategy=strategy_spec(asset, strategy, trend),
             stops=_trend_stops(asset, trend) if is_trend else _stops(asset, strategy, risk),
         ),
         correlation_group=asset.correlation_group,
@@ -47,9 +50,10 @@ def _own(value: Value | None, default: Value) -> Value:
     return default if value is None else value
 
 
-def _spec(
+def strategy_spec(
     asset: AssetSettings, strategy: StrategySettings, trend: ConfirmedTrendSettings
 ) -> StrategySpec:
+    """Return which strategy decides for an asset, and by what."""
     if asset.strategy == EMA_CROSS_SHORT:
         return StrategySpec(name=EMA_CROSS_SHORT, parameters=strategy.parameters())
     if asset.strategy == CONFIRMED_TREND_LONG:
@@ -100,6 +104,6 @@ def _stops(asset: AssetSettings, strategy: StrategySettings, risk: RiskSettings)
         stop_loss_fraction=_own(asset.stop_loss_pct, risk.stop_loss_pct),
         take_profit_fraction=_own(asset.take_profit_pct, risk.take_profit_pct),
         trail_fraction=asset.trail_pct,
-        min_ratchet_fraction=_own(asset.min_ratchet_pct, _DEFAULT_RATCHET),
+        min_ratchet_fraction=_own(asset.min_ratchet_pct, DEFAULTS["min_ratchet_pct"]),
         max_hold_ms=None if hours is None else ms(hours, HOUR_MS),
     )

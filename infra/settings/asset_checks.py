@@ -1,0 +1,176 @@
+"""Contradictions of what one asset is traded by: its own settings, else its strategy's section."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from decimal import Decimal
+
+from domain.errors import ConfigError
+from domain.market.instruments import Side
+from domain.strategies.registry import (
+    BUILT_IN,
+    CONFIRMED_TREND_LONG,
+    EMA_CROSS_SHORT,
+    make_strategy,
+)
+from infra.settings.fields import flag
+from infra.settings.merged import Effective, Facts, UnjudgedError
+from infra.settings.problems import Key, Problem, show
+from infra.settings.sections.terms import strategy_spec
+from infra.settings.sections.whole import Settings
+from infra.settings.tree import Node
+
+_MAINTENANCE_MARGIN_RATE = Decimal("0.005")
+"""Bybit's lowest (BTCUSDT, first tier); where it is higher, liquidation is nearer still."""
+
+_WARMUP: Key = ("strategy", "warmup_candles")
+_ORDER_OF: dict[str, tuple[tuple[tuple[Key, Key], ...], tuple[tuple[Key, Key], ...]]] = {
+    EMA_CROSS_SHORT: (
+        ((("strategy", "ema_short_period"), ("strategy", "ema_long_period")),),
+        ((("strategy", "ema_long_period"), _WARMUP),),
+    ),
+    CONFIRMED_TREND_LONG: (
+        (
+            (
+                (CONFIRMED_TREND_LONG, "macd_fast_period"),
+                (CONFIRMED_TREND_LONG, "macd_slow_period"),
+            ),
+        ),
+        tuple(
+            ((CONFIRMED_TREND_LONG, name), _WARMUP)
+            for name in (
+                "ema_trigger_period",
+                "ema_trend_period",
+                "macd_slow_period",
+                "macd_signal_period",
+                "rsi_period",
+            )
+        ),
+    ),
+}
+"""By strategy: pairs of which the first must be smaller, and pairs of which it may be equal too."""
+
+
+def order_of_strategies(facts: Facts) -> Iterator[Problem]:
+    """Find periods of a strategy that some enabled asset has which are out of order."""
+    for name, (rising, not_falling) in _ORDER_OF.items():
+        if facts.enabled_assets_of(name):
+            yield from facts.out_of_order(rising, not_falling)
+
+
+def of_each_asset(facts: Facts) -> Iterator[Problem]:
+    """Find what contradicts in each enabled asset."""
+    for asset in facts.enabled_assets():
+        for check in _OF_AN_ASSET:
+            with suppress(UnjudgedError):
+                yield from check(facts, asset)
+
+
+def _some_stop(facts: Facts, asset: Key) -> Iterator[Problem]:
+    stop, trail = facts.effective(asset, "stop_loss_pct"), facts.effective(asset, "trail_pct")
+    if stop.value is None and trail.value is None:
+        symbol = facts.text((*asset, "symbol"))
+        text = f"found no stop for {symbol}; allowed: {stop.name} or {trail.name}, or both"
+        yield facts.problem(asset, text)
+
+
+def _stop_before_liquidation(facts: Facts, asset: Key) -> Iterator[Problem]:
+    stop, leverage = _first_stop(facts, asset), facts.effective(asset, "leverage")
+    if stop is None or stop.value is None or leverage.value is None:
+        return
+    fees = 2 * facts.number(("replay", "taker_fee_rate"))
+    distance = 1 / leverage.value - _MAINTENANCE_MARGIN_RATE - fees
+    if stop.value >= distance:
+        whose = _position_of(facts.strategy(asset))
+        limit = f"below {distance:.4f}, where a {whose} is liquidated with {leverage.named}"
+        yield facts.conflict(stop.key, limit)
+
+
+def _first_stop(facts: Facts, asset: Key) -> Effective | None:
+    """Return the nearer one of the fixed and the trailing stop."""
+    names = ("stop_loss_pct", "trail_pct")
+    found = [e for e in (facts.effective(asset, name) for name in names) if e.value is not None]
+    return min(found, key=lambda each: each.value or Decimal(0), default=None)
+
+
+def _position_of(strategy: str) -> str:
+    kind = BUILT_IN.get(strategy)
+    return "position" if kind is None else "long" if kind.side is Side.BUY else "short"
+
+
+def _entry_fits_limits(facts: Facts, asset: Key) -> Iterator[Problem]:
+    share, leverage = facts.effective(asset, "allocation_pct"), facts.effective(asset, "leverage")
+    least = facts.number(("portfolio", "min_entry_fraction"))
+    if share.value is None or leverage.value is None:
+        return
+    notional = share.value * leverage.value * least
+    why = f"else {share.named} and {leverage.named} can never enter"
+    for name, needed in (
+        ("max_total_exposure_pct", notional),
+        ("max_correlated_exposure_pct", notional),
+        ("max_concentration_pct", share.value * least),
+    ):
+        with suppress(UnjudgedError):
+            limit: Key = ("portfolio", name)
+            if facts.optional(limit) is not None and needed > facts.number(limit):
+                yield facts.conflict(limit, f"at least {needed:f}, {why}")
+
+
+def _allocation_fits_size(facts: Facts, asset: Key) -> Iterator[Problem]:
+    limit: Key = ("portfolio", "max_position_size_pct")
+    # By volatility an entry can be smaller than its share, and then it fits.
+    if facts.optional(limit) is None or flag(facts.text(("risk", "volatility_sizing"))):
+        return
+    share = facts.effective(asset, "allocation_pct")
+    if share.value is not None and share.value > facts.number(limit):
+        yield facts.conflict(limit, f"at least {share.value}, else {share.named} can never enter")
+
+
+def _group_has_a_cap(facts: Facts, asset: Key) -> Iterator[Problem]:
+    group: Key = (*asset, "correlation_group")
+    caps: tuple[Key, ...] = (
+        ("portfolio", "max_correlated_exposure_pct"),
+        ("portfolio", "max_concentration_pct"),
+    )
+    if facts.optional(group) is not None and not any(map(facts.optional, caps)):
+        names = " or ".join(".".join(map(str, cap)) for cap in caps)
+        yield facts.conflict(group, f"a group only with {names}, else it limits nothing")
+
+
+def _own_parameters(facts: Facts, asset: Key) -> Iterator[Problem]:
+    parameters: Key = (*asset, "parameters")
+    if facts.strategy(asset) in BUILT_IN and facts.has_entries(parameters):
+        text = f"found values; allowed: only for a strategy named module:Class, not for \
+{facts.strategy(asset)}, which has its section"
+        yield facts.problem(parameters, text)
+
+
+def foreign_strategies(settings: Settings, tree: Node) -> Iterator[Problem]:
+    """Find strategies named module:Class that cannot be made with their parameters."""
+    facts = Facts(tree, ())
+    for index, asset in enumerate(settings.portfolio.assets):
+        if not asset.enabled or asset.strategy in BUILT_IN:
+            continue
+        spec = strategy_spec(asset, settings.strategy, settings.confirmed_trend_long)
+        key: Key = ("portfolio", "assets", index, "strategy")
+        try:
+            make_strategy(spec, settings.strategy.candle_rules())
+        except ConfigError as error:
+            yield facts.conflict(key, f"a strategy that can be imported: {_one_line(error)}")
+        except Exception as error:  # noqa: BLE001 - whatever somebody else's code raises
+            given = ", ".join(spec.parameters) or "none"
+            cause = f"{type(error).__name__}: {_one_line(error)}"
+            yield facts.conflict(key, f"a strategy that takes its parameters ({given}): {cause}")
+
+
+def _one_line(error: Exception) -> str:
+    return show(" ".join(str(error).split()), longest=200)
+
+
+_OF_AN_ASSET: tuple[Callable[[Facts, Key], Iterator[Problem]], ...] = (
+    _some_stop,
+    _stop_before_liquidation,
+    _entry_fits_limits,
+    _allocation_fits_size,
+    _group_has_a_cap,
+    _own_parameters,
+)

@@ -1,0 +1,159 @@
+"""The values of the merged settings that are allowed by themselves, for checks between them."""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from decimal import Decimal
+
+from domain.strategies.registry import CONFIRMED_TREND_LONG, EMA_CROSS_SHORT
+from infra.settings.fields import flag
+from infra.settings.problems import Key, Place, Problem, show, show_key
+from infra.settings.sections.terms import DEFAULTS
+from infra.settings.tree import Node
+
+ASSETS: Key = ("portfolio", "assets")
+_SECTIONS = {
+    "stop_loss_pct": "risk",
+    "take_profit_pct": "risk",
+    "max_hold_hours": "strategy",
+}
+"""Where an asset finds what it does not say, unless it is of confirmed_trend_long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """What holds for an asset, whoever says it."""
+
+    key: Key
+    value: Decimal | None
+    named: str
+    """With its key and place, for a text about another setting."""
+
+    @property
+    def name(self) -> str:
+        """The key as people write it."""
+        return show_key(self.key)
+
+
+class UnjudgedError(Exception):
+    """A check needs a value that is wrong or not there."""
+
+
+class Facts:
+    """The values that are allowed by themselves, by key."""
+
+    def __init__(self, tree: Node, wrong: Collection[Key]) -> None:
+        self._tree = tree
+        self._wrong = wrong
+
+    def text(self, key: Key) -> str:
+        """Return a text, or raise UnjudgedError."""
+        content = self._judged(key).content
+        if not isinstance(content, str):
+            raise UnjudgedError
+        return content
+
+    def number(self, key: Key) -> Decimal:
+        """Return a number, or raise UnjudgedError."""
+        return Decimal(self.text(key))
+
+    def flag(self, key: Key) -> bool:
+        """Return a flag, or raise UnjudgedError."""
+        return flag(self.text(key))
+
+    def place_of_text(self, key: Key) -> Place | None:
+        """Return where a text was written; None where there is none."""
+        found = self._judged(key)
+        return found.place if isinstance(found.content, str) else None
+
+    def keys(self, key: Key) -> list[Key]:
+        """Return the keys below a list or a mapping."""
+        match self._judged(key).content:
+            case list(items):
+                return [(*key, i) for i in range(len(items))]
+            case dict(entries):
+                return [(*key, name) for name in entries]
+            case _:
+                raise UnjudgedError
+
+    def enabled_assets(self) -> list[Key]:
+        """Return the assets that are traded."""
+        return [key for key in self.keys(ASSETS) if self.is_enabled(key)]
+
+    def is_enabled(self, asset: Key) -> bool:
+        """Tell whether an asset is traded."""
+        return self.optional((*asset, "enabled")) is None or self.flag((*asset, "enabled"))
+
+    def strategy(self, asset: Key) -> str:
+        """Return the name of an asset's strategy."""
+        return self.optional((*asset, "strategy")) or EMA_CROSS_SHORT
+
+    def enabled_assets_of(self, strategy: str) -> list[Key]:
+        """Return the assets that one strategy trades."""
+        return [key for key in self.enabled_assets() if self.strategy(key) == strategy]
+
+    def effective(self, asset: Key, name: str) -> Effective:
+        """Return an asset's own value, else that of its strategy's section, else the default."""
+        own = (*asset, name)
+        if self.optional(own) is not None:
+            return self._said(own)
+        is_trend = self.strategy(asset) == CONFIRMED_TREND_LONG
+        section = CONFIRMED_TREND_LONG if is_trend else _SECTIONS.get(name)
+        if section is not None:
+            return self._said((section, name))
+        value = DEFAULTS.get(name)
+        return Effective(own, value, f"{show_key(own)} = {value} (the default)")
+
+    def _said(self, key: Key) -> Effective:
+        if self.optional(key) is None:
+            return Effective(key, None, f"{show_key(key)} = null")
+        return Effective(key, self.number(key), self.named(key))
+
+    def optional(self, key: Key) -> str | None:
+        """Return a text; None where it is null or not there."""
+        above = self._judged(key[:-1])
+        if not isinstance(above.content, dict):
+            raise UnjudgedError
+        if str(key[-1]) not in above.content:
+            return None
+        content = self._judged(key).content
+        if content is not None and not isinstance(content, str):
+            raise UnjudgedError
+        return content
+
+    def has_entries(self, key: Key) -> bool:
+        """Tell whether a mapping is there and not empty."""
+        above = self._judged(key[:-1]).content
+        node = above.get(str(key[-1])) if isinstance(above, dict) else None
+        return node is not None and bool(node.content)
+
+    def out_of_order(
+        self, rising: Sequence[tuple[Key, Key]], not_falling: Sequence[tuple[Key, Key]]
+    ) -> Iterator[Problem]:
+        """Find pairs of which the first is not smaller, or is greater, than the second."""
+        for small, large in rising:
+            with suppress(UnjudgedError):
+                if self.number(small) >= self.number(large):
+                    yield self.conflict(small, f"below {self.named(large)}")
+        for small, large in not_falling:
+            with suppress(UnjudgedError):
+                if self.number(small) > self.number(large):
+                    yield self.conflict(small, f"at most {self.named(large)}")
+
+    def conflict(self, key: Key, allowed: str) -> Problem:
+        """Return a problem with the value at a key, which is there."""
+        return self.problem(key, f"found {show(self.text(key))}; allowed: {allowed}")
+
+    def problem(self, key: Key, text: str) -> Problem:
+        """Return a problem at a key, or at the nearest one above."""
+        return Problem(place=self._tree.nearest(key).place, key=key, text=text)
+
+    def named(self, key: Key) -> str:
+        """Return a setting with its value and place, for a text about another setting."""
+        place = self._tree.nearest(key).place
+        return f"{place.setting or show_key(key)} = {show(self.text(key))} ({place})"
+
+    def _judged(self, key: Key) -> Node:
+        if any(key[: len(wrong)] == wrong for wrong in self._wrong):
+            raise UnjudgedError
+        return self._tree.nearest(key)

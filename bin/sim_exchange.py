@@ -21,6 +21,7 @@ from infra.venues.simulator.faults.reading import read_file
 from infra.venues.simulator.gate import DEFAULT_KEYS, IP_LIMIT, Keys
 from infra.venues.simulator.keys import read_keys
 from infra.venues.simulator.options import SimulatorOptions
+from infra.venues.simulator.profiles import ProfileName, with_profile
 
 WRONG_USE = 2
 _FASTEST = 1000.0
@@ -53,6 +54,9 @@ def main(
     with_parent: Annotated[
         bool, typer.Option("--with-parent", help="End when the standard input closes.")
     ] = False,
+    profile: Annotated[
+        ProfileName | None, typer.Option(help="A market day to test bots with.")
+    ] = None,
     ip_limit: Annotated[
         int,
         typer.Option(
@@ -73,25 +77,22 @@ def main(
         traded = [asset.instrument for asset in rules.assets]
         # A market knows more than what is traded in it today: a position may stand in the rest.
         listed = traded if candles is not None else _listed(found, traded)
-        simulator = Simulator(
-            SimulatorOptions(
-                instruments=listed,
-                fills=rules.fills,
-                port=port,
-                speed=_speed(speed),
-                seed=seed,
-                candles=candles,
-                from_ms=None if from_time is None else read_time("--from", from_time),
-                to_ms=None if to_time is None else read_time("--to", to_time),
-                history=history,
-                faults=() if faults is None else read_file(faults),
-                keys=Keys(api_key=api_key, api_secret=api_secret)
-                if keys is None
-                else read_keys(keys),
-                state=state,
-                ip_limit=ip_limit,
-            )
+        options = SimulatorOptions(
+            instruments=listed,
+            fills=rules.fills,
+            port=port,
+            speed=_speed(speed),
+            seed=seed,
+            candles=candles,
+            from_ms=None if from_time is None else read_time("--from", from_time),
+            to_ms=None if to_time is None else read_time("--to", to_time),
+            history=history,
+            faults=() if faults is None else read_file(faults),
+            keys=Keys(api_key=api_key, api_secret=api_secret) if keys is None else read_keys(keys),
+            state=state,
+            ip_limit=ip_limit,
         )
+        simulator = Simulator(options if profile is None else with_profile(options, profile))
     except (ConfigError, BadDataError) as error:
         screen.print(str(error), style="red", highlight=False, soft_wrap=True)
         raise typer.Exit(WRONG_USE) from error

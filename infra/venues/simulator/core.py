@@ -62,7 +62,7 @@ class Simulator:
         self.gate = Gate(options.keys, self.clock, checks_time=self._checks_time())
         self.limits = RateLimits(ip_limit=options.ip_limit)
         self.hub = Hub(self.clock, self.faults, self.wire, self.seed)
-        self.books = OrderBooks(self.market)
+        self.books = OrderBooks(self.market, options.book_size)
         self.tickers = Tickers(self.market, self.books, options.fills, self.funding)
         publisher = MarketPublisher(
             self.market, self.bars, self.books, self.tickers, self.hub, self.clock, self.faults

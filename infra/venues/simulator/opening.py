@@ -7,6 +7,7 @@ from infra.candles.files import read_candles
 from infra.venues.simulator.clock import wall_ms
 from infra.venues.simulator.memory.state_file import Memory
 from infra.venues.simulator.options import SimulatorOptions
+from infra.venues.simulator.prices.crash import CrashSource
 from infra.venues.simulator.prices.generator import CANDLE_MS
 from infra.venues.simulator.prices.sources import GeneratedSource, Mark, RecordedSource, Source
 
@@ -31,10 +32,18 @@ def opening(options: SimulatorOptions, seed: int, memory: Memory | None) -> Open
         ConfigError: the candle files cannot be used.
     """
     if options.candles is not None:
-        return _recorded(options, options.candles, memory)
-    if memory is not None:
-        return _generated_again(options, seed, memory)
-    return _generated(options, seed)
+        found = _recorded(options, options.candles, memory)
+    elif memory is not None:
+        found = _generated_again(options, seed, memory)
+    else:
+        found = _generated(options, seed)
+    return found if options.crash_after is None else _crashing(options, seed, found)
+
+
+def _crashing(options: SimulatorOptions, seed: int, found: Opening) -> Opening:
+    number = options.history + (options.crash_after or 0)
+    instruments = {instrument.symbol: instrument for instrument in options.instruments}
+    return found._replace(source=CrashSource(found.source, instruments, seed, number))
 
 
 def _recorded(options: SimulatorOptions, folder: Path, memory: Memory | None) -> Opening:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 from domain.market.instruments import Instrument
@@ -37,6 +38,10 @@ class SimulatorOptions:
     kept: int = 5_000
     """Closed orders, transactions and records of stops that the file keeps; it is rewritten once
     it has eight times as many lines."""
+    book_size: Decimal = Decimal(20)
+    """At each level of the book, in smallest orders."""
+    crash_after: int | None = None
+    """Candles after the start in which every price crashes; None: none does."""
     ip_limit: int = IP_LIMIT
     """Requests of one address in five seconds before it is shut out; 0: never."""
     checks_time: bool | None = None

@@ -22,8 +22,10 @@ class Source(Protocol):
     """Lowest number of a candle that it still has."""
     funding: Mapping[str, FundingHistory | None]
     """Settlements as they happened, by symbol; without them the constant rate is settled."""
-    mark: Mark | None
-    """The newest, one in `MARK_EVERY` candles; None where candles are not generated."""
+
+    @property
+    def mark(self) -> Mark | None:
+        """The newest, one in `MARK_EVERY` candles; None where candles are not generated."""
 
     def plans(self, number: int) -> Mapping[str, Plan] | None:
         """Return the candles of one open time by symbol; None after the last."""

@@ -39,7 +39,8 @@ def instruments_info(core: Simulator, params: Params) -> Json:
         raise refusals.invalid("limit")
     first = _first(params.text("cursor"))
     cursor = quote(f"first={first + limit}&", safe="") if len(found) > first + limit else ""
-    rows = [instrument_row(instrument) for instrument in found[first : first + limit]]
+    interval_ms = core.options.fills.funding.interval_ms
+    rows = [instrument_row(one, interval_ms) for one in found[first : first + limit]]
     return {"category": category, "list": rows, "nextPageCursor": cursor}
 
 

@@ -12,7 +12,7 @@ from infra.venues.simulator.shapes.text import Json, side_word, text
 _INSURANCE = "100000000"
 
 
-def instrument_row(of: Instrument) -> Json:
+def instrument_row(of: Instrument, funding_interval_ms: int) -> Json:
     """Return a row of instruments-info."""
     base = of.symbol.removesuffix("USDT")
     decimals = max(0, -int(of.tick_size.normalize().as_tuple().exponent))
@@ -46,7 +46,7 @@ def instrument_row(of: Instrument) -> Json:
             "minNotionalValue": str(of.min_notional),
         },
         "unifiedMarginTrade": True,
-        "fundingInterval": 480,
+        "fundingInterval": funding_interval_ms // 60_000,
         "settleCoin": "USDT",
         "copyTrading": "both",
         "upperFundingRate": "0.00375",

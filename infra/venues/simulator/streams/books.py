@@ -5,8 +5,6 @@ from decimal import Decimal
 from infra.venues.simulator.prices.market import Market
 from infra.venues.simulator.shapes.text import Json, text
 
-_SIZE = Decimal(20)
-"""At each level, in smallest orders."""
 _FIRST_UPDATE = 100
 """1 would tell clients that the service was restarted."""
 Levels = dict[Decimal, str]
@@ -15,15 +13,16 @@ Levels = dict[Decimal, str]
 class OrderBooks:
     """The books of all symbols, of each depth that somebody listens to."""
 
-    def __init__(self, market: Market) -> None:
-        """Look at a market."""
+    def __init__(self, market: Market, size: Decimal) -> None:
+        """Look at a market; at each level stands a size, in smallest orders."""
         self._market = market
+        self._size = size
         self._told: dict[tuple[str, int], tuple[Levels, Levels]] = {}
         self._updates: dict[tuple[str, int], int] = {}
 
     def size(self, symbol: str) -> Decimal:
         """Return what stands at each level, base units."""
-        return self._market.instruments[symbol].min_order_qty * _SIZE
+        return self._market.instruments[symbol].min_order_qty * self._size
 
     def view(self, symbol: str, depth: int) -> Json:
         """Return both sides, best first, without the time."""

@@ -325,6 +325,7 @@ def build_live(
     supervisor = Supervisor(system, _policy(settings.supervision), rng)
     run = Run(
         rules=listed,
+        clock=market.clock,
         ports=ports,
         system=system,
         supervisor=supervisor,

@@ -47,3 +47,7 @@ class StaleApprovalError(TradingError):
 
 class JournalError(TradingError):
     """The journal cannot be used: it is locked, full, damaged or not writable."""
+
+
+class StrategyError(TradingError):
+    """A strategy of the user's own failed, or broke its contract: trade its assets no more."""

@@ -9,7 +9,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
 
 from domain.market.candles import CandleSeries
 from domain.market.instruments import Candle, Side
@@ -103,11 +102,11 @@ class Strategy(ABC):
     Signals of the warm-up are not recorded.
     """
 
-    side: ClassVar[Side]
+    side: Side
     """Of the positions that it opens."""
-    version: ClassVar[str] = "1"
+    version: str = "1"
     """Changes whenever the same candles can give other decisions."""
-    exits_when_inactive: ClassVar[bool] = True
+    exits_when_inactive: bool = True
     """Whether a position is closed once the regime is INACTIVE."""
 
     def __init__(self, parameters: Parameters, candles: CandleRules) -> None:

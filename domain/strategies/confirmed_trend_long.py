@@ -7,7 +7,6 @@ agree. An INACTIVE regime closes nothing: the position is left to its trailing s
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 from domain.market.indicators import Rsi, ema_alpha, ema_next
 from domain.market.instruments import Candle, Side
@@ -86,8 +85,8 @@ class _Macd:
 class ConfirmedTrendLong(Strategy):
     """The strategy of the multi-pair system."""
 
-    side: ClassVar[Side] = Side.BUY
-    exits_when_inactive: ClassVar[bool] = False
+    side = Side.BUY
+    exits_when_inactive = False
 
     def __init__(self, parameters: Parameters, candles: CandleRules) -> None:
         """Start before the first candle."""

@@ -7,7 +7,6 @@ EMA and the day had few crosses; an entry uses the newest cross within its windo
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
 
 import numpy as np
 
@@ -88,7 +87,7 @@ def bearish_crosses(before: Levels, now: Levels) -> tuple[CrossKind, ...]:
 class EmaCrossShort(Strategy):
     """The strategy of the short system."""
 
-    side: ClassVar[Side] = Side.SELL
+    side = Side.SELL
 
     def __init__(self, parameters: Parameters, candles: CandleRules) -> None:
         """Start before the first candle."""

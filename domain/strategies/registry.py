@@ -6,6 +6,8 @@ from domain.errors import ConfigError
 from domain.strategies.base import CandleRules, Strategy, StrategySpec
 from domain.strategies.confirmed_trend_long import ConfirmedTrendLong
 from domain.strategies.ema_cross_short import EmaCrossShort
+from domain.strategies.guarded import Guarded
+from domain.text import plain
 
 EMA_CROSS_SHORT = "ema_cross_short"
 CONFIRMED_TREND_LONG = "confirmed_trend_long"
@@ -13,6 +15,11 @@ BUILT_IN: dict[str, type[Strategy]] = {
     EMA_CROSS_SHORT: EmaCrossShort,
     CONFIRMED_TREND_LONG: ConfirmedTrendLong,
 }
+
+
+def is_built_in(name: str) -> bool:
+    """Tell whether a strategy is one of ours."""
+    return name in BUILT_IN
 
 
 def strategy_class(name: str) -> type[Strategy]:
@@ -35,8 +42,9 @@ def strategy_class(name: str) -> type[Strategy]:
 def _imported(module: str, kind: str) -> type[Strategy]:
     try:
         found = getattr(importlib.import_module(module), kind, None)
-    except Exception as error:  # the module is somebody else's, and may raise anything
-        message = f"the strategy {module}:{kind} cannot be imported: {error}"
+    except (Exception, SystemExit) as error:  # the module is somebody else's
+        cause = plain(f"{type(error).__name__}: {error}")
+        message = f"the strategy {module}:{kind} cannot be imported: {cause}"
         raise ConfigError(message) from error
     if not (isinstance(found, type) and issubclass(found, Strategy)):
         message = f"expected {module}:{kind} to be a subclass of Strategy, found {found!r}"
@@ -45,9 +53,13 @@ def _imported(module: str, kind: str) -> type[Strategy]:
 
 
 def make_strategy(spec: StrategySpec, candles: CandleRules) -> Strategy:
-    """Return a strategy before its first candle.
+    """Return a strategy before its first candle; one of the user's own is guarded.
 
     Raises:
         ConfigError: there is none of this name.
+        StrategyError: it cannot be made with its parameters.
     """
-    return strategy_class(spec.name)(spec.parameters, candles)
+    kind = strategy_class(spec.name)
+    if is_built_in(spec.name):
+        return kind(spec.parameters, candles)
+    return Guarded(kind, spec, candles)

@@ -25,6 +25,7 @@ from infra.operator.terminal.screen import Screen
 from infra.process.locks import RUN_LOCK
 from infra.process.times import read_time
 from infra.store.audit import AuditEntry, read_audit
+from infra.store.location import find_journal
 from infra.venues.modes import read_run_name
 
 DONE, REFUSED, WRONG_USE, NOT_RUNNING, UNCONFIRMED, LATE = range(6)
@@ -103,7 +104,7 @@ def audit(
     """Show every decision, order, protection, command and access in one timeline."""
     try:
         from_ms = 0 if since is None else read_time("--since", since)
-        found = read_audit(_options.directory / "journal.sqlite", from_ms, asset)[-last:]
+        found = read_audit(find_journal(_options.directory), from_ms, asset)[-last:]
     except ConfigError as error:
         raise _failed(str(error), WRONG_USE) from None
     if _options.is_json:

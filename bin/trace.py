@@ -19,8 +19,9 @@ from domain.errors import BadDataError, ConfigError
 from domain.text import counted
 from infra.operator.terminal.screen import Screen
 from infra.process.times import read_time
+from infra.store.location import find_journal
+from infra.store.reader import FactReader
 from infra.store.trace_ids import read_id
-from infra.trace.facts import Facts
 from infra.trace.query.diff import differ
 from infra.trace.query.export import write_otlp, write_perfetto
 from infra.trace.query.figures import slow_table, stats_table
@@ -279,11 +280,11 @@ def _reader() -> TraceReader:
     return TraceReader(run if run.is_file() else trace_directory(run))
 
 
-def _facts(run: Path | None = None) -> Facts:
+def _facts(run: Path | None = None) -> FactReader:
     where = run or _where()
     if where.is_file():
         raise ConfigError(f"{where}: a crash file has no journal; this command needs the run's")
-    return Facts(where / "journal.sqlite")
+    return FactReader(find_journal(where))
 
 
 def _id(text: str) -> int:

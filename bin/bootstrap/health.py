@@ -1,6 +1,5 @@
 """Looks after a running system, in a thread of its own: figures, alerts, and what HTTP shows."""
 
-import sqlite3
 import threading
 import time
 from collections import deque
@@ -12,8 +11,8 @@ from typing import Any
 from loguru import logger
 
 from bin.bootstrap.run import Run
+from domain.errors import ConfigError, JournalError
 from domain.portfolio.snapshots import AssetSnapshot, ExecutionSnapshot, PortfolioSnapshot
-from infra.operator.health.books import Books, BooksReader
 from infra.operator.health.figures import ActorFigures, AssetFigures, Figures
 from infra.operator.health.limits import LimitWatch
 from infra.operator.health.machine import MachineWatch, size_bytes
@@ -21,6 +20,8 @@ from infra.operator.health.metrics import MetricsPage
 from infra.operator.health.pages import Pages
 from infra.operator.health.readiness import why_degraded, why_not_ready
 from infra.settings import Settings
+from infra.store.books import Books, BooksReader
+from infra.store.location import journal_file
 from infra.venues.connection import Connection
 
 _ANSWER_S = 1.0
@@ -59,7 +60,7 @@ class Health:
         self._accesses = accesses
         self._every_s = float(settings.health.every_seconds)
         self._limits = LimitWatch(settings.health, again_s=_again_s(settings))
-        self._journal = directory / (settings.database.file or "journal.sqlite")
+        self._journal = journal_file(directory, settings.database.file)
         self._machine = MachineWatch(directory)
         self._books = BooksReader(self._journal)
         self._known_books = Books()
@@ -178,7 +179,7 @@ class Health:
     def _read_books(self) -> Books:
         try:
             self._known_books = self._books.read()
-        except sqlite3.Error as error:
+        except (ConfigError, JournalError) as error:
             # What was read stands; the connection may not.
             logger.warning("the journal could not be read for the health figures: {}", error)
             self._books.close()

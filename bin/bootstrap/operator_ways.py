@@ -20,6 +20,7 @@ from infra.operator.reload import Reload
 from infra.operator.story import tell_why
 from infra.process.version import program_version
 from infra.settings import Settings
+from infra.store.location import journal_file
 
 
 @contextmanager
@@ -44,7 +45,7 @@ def open_office(
     Raises:
         ConfigError: the HTTP interface cannot be opened.
     """
-    journal = directory / (settings.database.file or "journal.sqlite")
+    journal = journal_file(directory, settings.database.file)
     more: Mapping[CommandName, Handler] = {
         CommandName.LOG: change_level,
         CommandName.WHY: partial(tell_why, journal),

@@ -45,6 +45,7 @@ from infra.settings import Settings
 from infra.settings.secrets import hiding, secrets_of
 from infra.settings.sections.running import SupervisionSettings
 from infra.store.journal import SqliteJournals
+from infra.store.location import journal_file, note_journal
 from infra.store.reserve import Reserve
 from infra.store.trace_ids import first_id, id_text
 from infra.trace.decode import TraceDecoder, TraceTypes, exception_of
@@ -263,7 +264,8 @@ def build_live(
     killer = process_drills.make_killer()
     rng = Random()  # noqa: S311 (jitter)
     rules = settings.trading_rules()
-    file = directory / (settings.database.file or "journal.sqlite")
+    note_journal(directory, settings.database.file)
+    file = journal_file(directory, settings.database.file)
     reserve = Reserve(file.with_suffix(".reserve"))
     reserve.make_room()
     journals = _drilled(

@@ -13,6 +13,7 @@ from infra.operator.panic_file import FILE as PANIC_FILE
 from infra.process.locks import RUN_LOCK, FileLock
 from infra.settings import Settings
 from infra.store.journal import JournalFullError, SqliteJournals
+from infra.store.location import journal_file, note_journal
 from infra.store.settings_record import SettingsRecord
 from infra.trace.recording import forget_traces
 
@@ -45,7 +46,8 @@ def open_fresh_journals(
     Raises:
         ConfigError: the journal there is not of this mode, and would be lost.
     """
-    file = directory / (settings.database.file or "journal.sqlite")
+    note_journal(directory, settings.database.file)
+    file = journal_file(directory, settings.database.file)
     busy_timeout_ms = settings.database.busy_timeout_ms
     if file.exists():
         old = SqliteJournals(file, now_ms, busy_timeout_ms=busy_timeout_ms)

@@ -23,6 +23,7 @@ from infra.operator.terminal.screen import Screen
 from infra.process.systemd import ServiceManager
 from infra.settings import Settings
 from infra.store.journal import SqliteJournals
+from infra.store.location import journal_file
 from infra.venues.bybit.starting import StartWait
 
 _TOLD_AGAIN_MS = HOUR_MS
@@ -113,7 +114,7 @@ class StartWaitRoom:
     # People.
 
     def _tell_people(self, wait: StartWait) -> None:
-        file = self._directory / (self._settings.database.file or "journal.sqlite")
+        file = journal_file(self._directory, self._settings.database.file)
         busy_timeout_ms = self._settings.database.busy_timeout_ms
         journals = SqliteJournals(file, _now_ms, busy_timeout_ms=busy_timeout_ms)
         with journals.connected():

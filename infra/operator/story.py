@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from domain.operator.replies import Reply, ReplyCode
-from infra.trace.facts import Facts
+from infra.store.reader import FactReader
 from infra.trace.query.chain import Step
 from infra.trace.query.closes import CLOSE
 from infra.trace.query.story import story_of
@@ -27,7 +27,7 @@ def tell_why(journal: Path, wanted: str) -> Reply:
     Raises:
         ConfigError: nothing has this id.
     """
-    facts = Facts(journal)
+    facts = FactReader(journal)
     try:
         story = story_of(wanted, facts, TraceReader(trace_directory(journal.parent)))
     finally:

@@ -1,15 +1,15 @@
 """The audit trail: every fact that is a decision, an order, money or a command, in one timeline."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from domain.errors import ConfigError
+from domain.errors import ConfigError, JournalError
 from domain.operator.commands import ALL
 from domain.text import plain
+from infra.store.connection import ReadOnlyJournal
 from infra.store.trace_ids import id_text
 
 _WHAT = {
@@ -71,24 +71,24 @@ def read_audit(file: Path, from_ms: int = 0, asset: str | None = None) -> list[A
     Raises:
         ConfigError: there is no journal, or it cannot be read.
     """
-    if not file.is_file():
-        raise ConfigError(f"{file}: no journal there; name the run with --run-dir or --mode")
     try:
-        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as database:
-            found = [entry for kind in _WHAT for entry in _entries(database, kind, from_ms)]
-    except sqlite3.Error as error:
-        raise ConfigError(f"{file}: cannot be read ({error}); is it of this program?") from error
+        with closing(ReadOnlyJournal(file)) as journal:
+            found = [entry for kind in _WHAT for entry in _entries(journal, kind, from_ms)]
+    except JournalError as error:
+        raise ConfigError(f"{error}; is it of this program?") from error
     meant = (asset, ALL)
     wanted = [entry for entry in found if asset is None or entry.asset in meant]
     return sorted(wanted, key=lambda entry: entry.fact_id)
 
 
-def _entries(database: sqlite3.Connection, kind: str, from_ms: int) -> Iterator[AuditEntry]:
+def _entries(journal: ReadOnlyJournal, kind: str, from_ms: int) -> Iterator[AuditEntry]:
     query = (
-        "SELECT f.id, f.recorded_ms, f.writer, f.trace_id, COALESCE(w.asset, f.asset), w.what "  # noqa: S608 (our own text)
+        "SELECT f.id, f.recorded_ms, f.writer, f.trace_id, "  # noqa: S608 (our own text)
+        "COALESCE(w.asset, f.asset) AS asset, w.what "
         f"FROM fact f JOIN ({_WHAT[kind]}) w ON w.fact_id = f.id WHERE f.recorded_ms >= ?"
     )
-    for fact_id, recorded_ms, writer, trace_id, asset, what in database.execute(query, (from_ms,)):
+    for row in journal.rows(query, from_ms):
+        fact_id, recorded_ms, writer, trace_id, asset, what = row.values()
         yield AuditEntry(
             fact_id=fact_id,
             recorded_ms=recorded_ms,

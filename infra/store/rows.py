@@ -36,8 +36,24 @@ def value_of(kind: type[Value], row: Mapping[str, Any], **known: object) -> Valu
         known: fields that are not in the row.
     """
     readers = _readers(kind)  # type: ignore[arg-type]  # a class is hashable
-    read = {name: reader(row[name]) for name, reader in readers.items() if name not in known}
+    read = {
+        name: reader(row[column])
+        for name, reader in readers.items()
+        if name not in known and (column := _column_of(name, row)) is not None
+    }
     return kind(**read, **known)
+
+
+_OLD_COLUMNS = {"signal_ms": "cross_ms", "kinds": "crosses", "reduction_step": "is_reduced"}
+"""What older programs called a column. A journal that nobody writes any more is not migrated."""
+
+
+def _column_of(name: str, row: Mapping[str, Any]) -> str | None:
+    """Return the column of a field; None where an older program had no such field."""
+    if name in row:
+        return name
+    old = _OLD_COLUMNS.get(name)
+    return old if old in row else None
 
 
 def intent_row(intent: Intent) -> Row:

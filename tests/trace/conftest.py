@@ -11,7 +11,7 @@ from bin.bootstrap.run import build_replay
 from infra.candles.files import read_candles
 from infra.process.times import read_time
 from infra.settings import load_settings
-from infra.trace.facts import Facts
+from infra.store.reader import FactReader
 from infra.trace.reader import TraceReader
 from tests.replay.runs import finish
 
@@ -33,8 +33,8 @@ class Traced:
     def reader(self) -> TraceReader:
         return TraceReader(self.trace)
 
-    def facts(self) -> Facts:
-        return Facts(self.folder / "journal.sqlite")
+    def facts(self) -> FactReader:
+        return FactReader(self.folder / "journal.sqlite")
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from bin.bootstrap.run import build_replay
 from bin.bootstrap.trace_replay import _differing
 from domain.trading.orders import ExitReason
 from infra.process.times import show_time
-from infra.trace.facts import Facts
+from infra.store.reader import FactReader
 from infra.trace.query.chain import Story
 from infra.trace.query.closes import close_story
 from infra.trace.query.decision import readable
@@ -25,7 +25,7 @@ def test_every_trade_of_a_lively_market_has_its_exit_fill_also_where_the_exchang
 ) -> None:
     run, lockstep = build_replay(lively_settings(tmp_path), made_up_market(3, 500), tmp_path)
     finish(run, lockstep)
-    facts, reader = Facts(tmp_path / "journal.sqlite"), TraceReader(tmp_path / "trace")
+    facts, reader = FactReader(tmp_path / "journal.sqlite"), TraceReader(tmp_path / "trace")
 
     trades = dict(facts.trades())
     stories = {number: story_of(f"trade/{number}", facts, reader) for number in trades}
@@ -52,7 +52,7 @@ def test_every_close_of_a_lively_market_is_explained_as_it_was_decided(tmp_path:
     settings = lively_settings(tmp_path, risk=far)
     run, lockstep = build_replay(settings, made_up_market(3, 300), tmp_path)
     finish(run, lockstep)
-    facts, reader = Facts(tmp_path / "journal.sqlite"), TraceReader(tmp_path / "trace")
+    facts, reader = FactReader(tmp_path / "journal.sqlite"), TraceReader(tmp_path / "trace")
     answers = {(approval.asset, approval.t_ms): ": granted" for _, approval in facts.approvals()}
     answers |= {(r.asset, r.t_ms): f": refused, {r.reason}" for _, r in facts.denials()}
     exits = {

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from domain.portfolio.snapshots import PortfolioSnapshot
 from infra.net.stream_stats import StreamStats
-from infra.operator.health.books import Books
 from infra.operator.health.machine import Machine
+from infra.store.books import Books
 from infra.venues.bybit.http.meter import RequestStats
 
 

@@ -16,7 +16,7 @@ from domain.rules import TradingRules
 from domain.trading.order import Order
 from infra.process.times import show_time
 from infra.settings.stored import settings_before, settings_of
-from infra.trace.facts import Facts, Source
+from infra.store.reader import FactReader, Source
 
 
 def parity_of(journal: Path, given: TradingRules | None, day: str | None) -> Parity:
@@ -30,7 +30,7 @@ def parity_of(journal: Path, given: TradingRules | None, day: str | None) -> Par
     Raises:
         ConfigError: there is no such journal or day, or it cannot be judged.
     """
-    with closing(Facts(journal)) as facts:
+    with closing(FactReader(journal)) as facts:
         newest_ms = max((candle.close_time_ms for _, _, candle in facts.candles()), default=None)
         if newest_ms is None:
             raise ConfigError(f"{journal}: {_why_not_judged(facts)}")
@@ -49,7 +49,7 @@ def parity_of(journal: Path, given: TradingRules | None, day: str | None) -> Par
     return compare(record, rules, from_ms, until_ms)
 
 
-def _why_not_judged(facts: Facts) -> str:
+def _why_not_judged(facts: FactReader) -> str:
     if facts.mode() == "replay":
         return (
             "a replay's journal cannot be judged: it holds no candles, which its files have; "
@@ -58,7 +58,7 @@ def _why_not_judged(facts: Facts) -> str:
     return "holds no candles that a run has decided on"
 
 
-def _rules_of(facts: Facts, journal: Path, until_ms: int) -> TradingRules:
+def _rules_of(facts: FactReader, journal: Path, until_ms: int) -> TradingRules:
     """Return the rules of the settings that held at the end of a day."""
     noted = facts.settings()
     if noted is None:
@@ -75,7 +75,7 @@ def _day_ms(text: str) -> int:
     return round(day.timestamp() * 1000)
 
 
-def _with_instruments(rules: TradingRules, facts: Facts) -> TradingRules:
+def _with_instruments(rules: TradingRules, facts: FactReader) -> TradingRules:
     """Return the rules with the filters that the exchange had."""
     stored = facts.instruments()
     assets = (
@@ -84,7 +84,7 @@ def _with_instruments(rules: TradingRules, facts: Facts) -> TradingRules:
     return replace(rules, assets=tuple(assets))
 
 
-def _record(facts: Facts, rules: TradingRules) -> Record:
+def _record(facts: FactReader, rules: TradingRules) -> Record:
     by_asset: defaultdict[str, list[Candle]] = defaultdict(list)
     late_ms: dict[tuple[str, int], int] = {}
     for source, asset, candle in facts.candles():

@@ -10,6 +10,7 @@ from infra.operator.notices.channels import check_addresses
 from infra.operator.preflight.finding import Finding, fail, ok, warn
 from infra.settings import Settings
 from infra.store.inspection import inspect_journal
+from infra.store.location import journal_file
 
 _GIB = 1 << 30
 _LITTLE_GIB, _TOO_LITTLE_GIB = 1.0, 0.1
@@ -21,7 +22,7 @@ def check_machine(
     """Yield what was found on this machine."""
     yield _dotenv(dotenv)
     yield from _directory(directory)
-    yield _database(directory / (settings.database.file or "journal.sqlite"), mode)
+    yield _database(journal_file(directory, settings.database.file), mode)
     yield from _wrong_addresses(settings)
     yield _notifications(settings)
 

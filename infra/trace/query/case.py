@@ -7,7 +7,7 @@ from domain.trading.decisions import Approval, Denial
 from domain.trading.orders import Purpose
 from domain.trading.positions import Execution, ExecutionKind, Trade
 from infra.process.times import read_time
-from infra.trace.facts import Facts, StoredOrder
+from infra.store.reader import FactReader, StoredOrder
 
 _OPEN_END_MS = 1 << 60
 """Of a position that is still open."""
@@ -35,7 +35,7 @@ class Case:
         return _OPEN_END_MS if executions else self.t_ms
 
 
-def case_of(wanted: str, facts: Facts) -> Case | None:
+def case_of(wanted: str, facts: FactReader) -> Case | None:
     """Return the case of an order's or a wish's id, of trade/N or ASSET@ISO; None where none is."""
     orders = facts.orders()
     answers: dict[str, Approval | Denial] = {r.client_order_id: r for _, r in facts.denials()}

@@ -7,7 +7,7 @@ from domain.strategies.explanation import Condition, Explanation
 from domain.trading.decisions import Denial
 from domain.trading.orders import Purpose, client_order_id
 from infra.process.times import read_time, show_time
-from infra.trace.facts import Facts
+from infra.store.reader import FactReader
 from infra.trace.query.case import case_of
 from infra.trace.query.chain import Story
 from infra.trace.query.decision import tell_answer, tell_candle
@@ -18,7 +18,7 @@ CLOSE = "close/"
 """Before ASSET@ISO: the close, whether or not there is a trade."""
 
 
-def close_story(named: str, facts: Facts, reader: TraceReader) -> Story:
+def close_story(named: str, facts: FactReader, reader: TraceReader) -> Story:
     """Return the story of ASSET@ISO as a close: the newest one that was decided by then.
 
     Raises:

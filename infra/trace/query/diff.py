@@ -10,13 +10,13 @@ from domain.text import counted, plain
 from domain.trading.orders import Purpose, client_order_id
 from infra.process.times import show_time
 from infra.settings.comparison import differences_of_runs
-from infra.trace.facts import Facts
+from infra.store.reader import FactReader
 from infra.trace.query.decision import levels_text
 from infra.trace.query.evidence import Evidence
 from infra.trace.query.story import story_of, story_view
 from infra.trace.reader import TraceReader
 
-Side = tuple[str, Facts, TraceReader]
+Side = tuple[str, FactReader, TraceReader]
 """A run's name, its facts and its trace."""
 
 
@@ -59,7 +59,7 @@ Decision = tuple[int, str, str, str]
 """When, of which asset, what, and its figures."""
 
 
-def _decisions(facts: Facts) -> list[Decision]:
+def _decisions(facts: FactReader) -> list[Decision]:
     approved = [
         (g.t_ms, g.asset, "granted", f"{g.qty:f} at {g.price:f}") for _, g in facts.approvals()
     ]

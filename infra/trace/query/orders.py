@@ -11,11 +11,11 @@ from rich.text import Text
 from domain.text import plain
 from domain.trading.orders import Purpose
 from infra.process.times import show_time
+from infra.store.reader import FactReader
 from infra.store.trace_ids import id_text
-from infra.trace.facts import Facts
 
 
-def orders_of(facts: Facts) -> list[dict[str, Any]]:
+def orders_of(facts: FactReader) -> list[dict[str, Any]]:
     """Return a row for each order, each refused wish and each exit of the exchange's own.
 
     In the order of their facts.
@@ -49,7 +49,7 @@ def orders_of(facts: Facts) -> list[dict[str, Any]]:
     return sorted([*orders, *refused, *_exits_by_exchange(facts)], key=lambda row: row["fact_id"])
 
 
-def _exits_by_exchange(facts: Facts) -> Iterator[dict[str, Any]]:
+def _exits_by_exchange(facts: FactReader) -> Iterator[dict[str, Any]]:
     """Yield a row for each trade that no order of ours ended: by a stop, by hand."""
     for source, trade in facts.exits_by_exchange():
         yield {
@@ -68,12 +68,12 @@ def _message(message_id: int | None) -> str | None:
     return None if message_id is None else id_text(message_id)
 
 
-def orders_json(facts: Facts) -> str:
+def orders_json(facts: FactReader) -> str:
     """Return all orders and refused wishes as one JSON list."""
     return json.dumps(orders_of(facts), indent=2)
 
 
-def orders_table(facts: Facts) -> Table:
+def orders_table(facts: FactReader) -> Table:
     """Return the rows for a terminal; ids are whole, so that they can be copied."""
     whole = (Column(name, no_wrap=True) for name in ("id", "asset", "purpose", "candle", "outcome"))
     table = Table(*whole, "detail", Column("message", no_wrap=True), box=SIMPLE_HEAD)

@@ -14,8 +14,8 @@ from domain.trading.decisions import Denial
 from domain.trading.orders import OrderStatus, Purpose, client_order_id
 from domain.trading.positions import Execution
 from infra.process.times import show_time
+from infra.store.reader import FactReader, StoredOrder
 from infra.store.trace_ids import id_text, read_id
-from infra.trace.facts import Facts, StoredOrder
 from infra.trace.query.case import Case, case_of
 from infra.trace.query.chain import Step, Story
 from infra.trace.query.closes import CLOSE, close_story
@@ -28,7 +28,7 @@ _CRASHES_SHOWN = 4
 _ANCESTORS_SHOWN = 25
 
 
-def story_of(wanted: str, facts: Facts, reader: TraceReader) -> Story:
+def story_of(wanted: str, facts: FactReader, reader: TraceReader) -> Story:
     """Return the story of an order, a refused wish, a trade, a close or a message.
 
     Args:
@@ -60,7 +60,7 @@ def story_of(wanted: str, facts: Facts, reader: TraceReader) -> Story:
     )
 
 
-def _add_close(story: Story, wanted: str, facts: Facts, reader: TraceReader) -> None:
+def _add_close(story: Story, wanted: str, facts: FactReader, reader: TraceReader) -> None:
     """End a trade's story with the close at which it was asked for."""
     try:
         close = close_story(wanted, facts, reader)
@@ -71,7 +71,7 @@ def _add_close(story: Story, wanted: str, facts: Facts, reader: TraceReader) -> 
     story.steps += close.steps
 
 
-def _named_by(message_id: int | None, facts: Facts) -> str | None:
+def _named_by(message_id: int | None, facts: FactReader) -> str | None:
     """Return what was stored over a message, by its id as `bin/trace orders` shows it."""
     if message_id is None:
         return None
@@ -237,7 +237,7 @@ def _tell_crashes(story: Story, case: Case, evidence: Evidence) -> None:
         story.add_in_time("restart", text, found.handling.now_ms, found)
 
 
-def _ancestry(message_id: int, facts: Facts, reader: TraceReader) -> Story:
+def _ancestry(message_id: int, facts: FactReader, reader: TraceReader) -> Story:
     """Return what led to a message; the story of its order where it belongs to one."""
     known = {found.handling.message_id: found for found in reader.read()}
     chain: list[Found] = []

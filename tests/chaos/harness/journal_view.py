@@ -1,11 +1,10 @@
 """A finished or running journal, read from outside without touching it."""
 
-import sqlite3
-from collections.abc import Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from domain.errors import ConfigError, JournalError
 from domain.operator.commands import OperatorCommand
 from domain.portfolio.protection import ProtectionState
 from domain.trading.decisions import Approval
@@ -14,6 +13,7 @@ from domain.trading.orders import OrderUpdate
 from domain.trading.positions import Execution, Trade
 from domain.trading.transfers import Transfer
 from infra.store import rows
+from infra.store.connection import ReadOnlyJournal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,27 +39,19 @@ def read_journal(file: Path) -> JournalView:
     """Return what a journal holds.
 
     Raises:
-        sqlite3.Error: there is none, or it cannot be read.
+        ConfigError: there is none.
+        JournalError: it cannot be read.
     """
-    database = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
-    database.row_factory = sqlite3.Row
-    try:
-        with database:  # one snapshot for all queries
-            database.execute("BEGIN")
-            return _read(database)
-    finally:
-        database.close()
+    with closing(ReadOnlyJournal(file)) as journal, journal.snapshot():
+        return _read(journal)
 
 
 def read_pens(file: Path) -> dict[str, int]:
     """Return by address how many incarnations have written, as far as the file is made yet."""
-    database = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
-    try:
-        return dict(database.execute("SELECT address, holder FROM pen"))
-    except sqlite3.OperationalError:
-        return {}
-    finally:
-        database.close()
+    with suppress(ConfigError, JournalError), closing(ReadOnlyJournal(file)) as journal:
+        found = journal.rows("SELECT address, holder FROM pen")
+        return {row["address"]: row["holder"] for row in found}
+    return {}
 
 
 def execution_pen(asset: str) -> str:
@@ -67,10 +59,8 @@ def execution_pen(asset: str) -> str:
     return f"execution/{asset}"
 
 
-def _read(database: sqlite3.Connection) -> JournalView:
-    def ask(query: str) -> list[Mapping[str, Any]]:
-        return [dict(row) for row in database.execute(query)]
-
+def _read(journal: ReadOnlyJournal) -> JournalView:
+    ask = journal.rows
     intents = ask("SELECT * FROM intent JOIN fact ON fact.id = fact_id ORDER BY fact_id")
     orders = {row["client_order_id"]: Order(intent=rows.intent_of(row)) for row in intents}
     updates = [

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from domain.errors import TradingError
 from domain.operator.commands import CommandName
 from infra.drills.clock_jump import JUMPED
 from tests.chaos.harness.journal_view import read_journal
@@ -70,7 +71,7 @@ def play(plan: Plan, folder: Path, commands: Commands) -> Outcome:
             stage.settle_and_stop(system)
             _count_events(stage)
             stage.judge(_disturbed_s(plan.lives))
-    except (ChaosError, OSError, sqlite3.Error) as error:
+    except (ChaosError, OSError, TradingError) as error:
         outcome.problems.append(str(error))
     outcome.planned = frozenset(plan.names())
     outcome.seconds = time.monotonic() - began_s

@@ -8,9 +8,9 @@ from domain.market.instruments import Side
 from domain.portfolio.snapshots import PortfolioSnapshot
 from domain.trading.positions import Position
 from infra.net.stream_stats import Tally
-from infra.operator.health.books import Books
 from infra.operator.health.figures import ActorFigures, AssetFigures, Figures
 from infra.operator.health.machine import Machine
+from infra.store.books import Books
 from infra.venues.bybit.http.meter import RequestMeter, Result
 from infra.venues.bybit.limits import Kind
 

@@ -20,7 +20,7 @@ from domain.trading.orders import (
     client_order_id,
 )
 from domain.trading.positions import Trade
-from infra.operator.health.books import Books, BooksReader
+from infra.store.books import Books, BooksReader
 from infra.store.journal import SqliteJournal, SqliteJournals
 
 T_MS = 1_744_802_700_000

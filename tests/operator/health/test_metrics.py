@@ -14,8 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from domain.trading.decisions import DenialReason
 from domain.trading.orders import Purpose
-from infra.operator.health.books import Books
 from infra.operator.health.metrics import MetricsPage
+from infra.store.books import Books
 from infra.venues.bybit.http.meter import RequestMeter, Result
 from infra.venues.bybit.limits import Kind
 from tests.operator.health.made import ASSET, figures

@@ -1,6 +1,5 @@
 """What the journal says of trades, orders and refusals, without disturbing who writes it."""
 
-import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from domain.trading.orders import INTENDED, OrderState, OrderStatus, OrderUpdate
+from infra.store.connection import ReadOnlyJournal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class BooksReader:
             file: the journal.
         """
         self._file = file
-        self._database: sqlite3.Connection | None = None
+        self._journal: ReadOnlyJournal | None = None
         self._through = 0
         self._trades: Counter[tuple[str, bool]] = Counter()
         self._orders: Counter[tuple[str, str]] = Counter()
@@ -47,7 +47,7 @@ class BooksReader:
         """Return the sums; always from the same thread.
 
         Raises:
-            sqlite3.Error: the journal cannot be read.
+            JournalError: the journal cannot be read.
         """
         newest = int(self._rows("SELECT COALESCE(MAX(id), 0) FROM fact")[0][0])
         if newest > self._through:
@@ -67,9 +67,9 @@ class BooksReader:
 
     def close(self) -> None:
         """Let go of the journal; the next reading opens it again."""
-        if self._database is not None:
-            self._database.close()
-            self._database = None
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
 
     def _read_until(self, span: tuple[int, int]) -> None:
         intents = self._new("client_order_id, asset, purpose", "intent", span)
@@ -103,7 +103,6 @@ class BooksReader:
         return self._rows(f"SELECT {columns} FROM {table} {where}", span)  # noqa: S608 (our own names)
 
     def _rows(self, query: str, span: tuple[int, ...] = ()) -> list[tuple[str, ...]]:
-        if self._database is None:
-            uri = f"{self._file.resolve().as_uri()}?mode=ro"
-            self._database = sqlite3.connect(uri, uri=True)
-        return self._database.execute(query, span).fetchall()
+        if self._journal is None:
+            self._journal = ReadOnlyJournal(self._file)
+        return [tuple(row.values()) for row in self._journal.rows(query, *span)]

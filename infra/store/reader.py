@@ -1,6 +1,5 @@
-"""Reads what a run has stored, beside its trace, without ever writing."""
+"""The facts of a run as typed values, read without ever writing."""
 
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from domain.errors import ConfigError
+from domain.errors import ConfigError, JournalError
 from domain.market.instruments import Candle, Instrument
 from domain.portfolio.protection import ProtectionState
 from domain.trading.decisions import Approval, Decision, Denial
@@ -17,6 +16,7 @@ from domain.trading.orders import INTENDED, Intent, OrderState, OrderUpdate
 from domain.trading.positions import Execution, Trade
 from domain.trading.transfers import Transfer
 from infra.store import rows
+from infra.store.connection import ReadOnlyJournal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,39 +57,32 @@ class StoredOrder:
         return next((u.detail for u in reversed(self.updates) if u.detail), "")
 
 
-class Facts:
-    """The facts of one run."""
+class FactReader:
+    """The facts of one run, in the order in which they were stored."""
 
     def __init__(self, file: Path) -> None:
         """Open the journal for reading.
 
         Raises:
-            ConfigError: there is none, or it is of another version.
+            ConfigError: there is none.
         """
-        if not file.is_file():
-            raise ConfigError(f"{file}: no journal there; name the run with --run-dir")
-        self._connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
-        self._connection.row_factory = sqlite3.Row
-        self._file = file
+        self._journal = ReadOnlyJournal(file)
 
     def close(self) -> None:
         """Let go of the file."""
-        self._connection.close()
+        self._journal.close()
 
     def settings(self) -> dict[str, str] | None:
         """Return the settings that were noted last, as `infra.settings.comparison.flat` has them.
 
         None where the run noted none.
         """
-        query = "SELECT value FROM meta WHERE key = 'settings'"
-        row = next(iter(self._connection.execute(query)), None)
-        return None if row is None else msgspec.json.decode(row["value"], type=dict[str, str])
+        noted = self._meta("settings")
+        return None if noted is None else msgspec.json.decode(noted, type=dict[str, str])
 
     def mode(self) -> str | None:
         """Return whose facts these are; None where the run did not say."""
-        query = "SELECT value FROM meta WHERE key = 'mode'"
-        row = next(iter(self._connection.execute(query)), None)
-        return None if row is None else str(row["value"])
+        return self._meta("mode")
 
     def settings_changes(self) -> list[tuple[int, str]]:
         """Return when settings changed, and a line for each that did; oldest first."""
@@ -172,17 +165,19 @@ class Facts:
             found[row["id"]].append(row)
         return found
 
-    def _facts(self, table: str, then: str = "fact_id") -> Iterator[dict[str, Any]]:
+    def _meta(self, key: str) -> str | None:
+        found = self._journal.rows("SELECT value FROM meta WHERE key = ?", key)
+        return str(found[0]["value"]) if found else None
+
+    def _facts(self, table: str, then: str = "fact_id") -> list[dict[str, Any]]:
         query = (
             f"SELECT {table}.*, fact.* FROM fact JOIN {table} ON fact.id = {table}.fact_id "  # noqa: S608 (ours)
             f"ORDER BY fact.id, {table}.{then}"
         )
         try:
-            for row in self._connection.execute(query):
-                yield dict(row)
-        except sqlite3.Error as error:
-            message = f"{self._file}: cannot be read by this program: {error}"
-            raise ConfigError(message) from error
+            return self._journal.rows(query)
+        except JournalError as error:
+            raise ConfigError(str(error)) from error
 
 
 def _source(row: dict[str, Any]) -> Source:

@@ -1,0 +1,49 @@
+"""A connection to a journal that cannot write, and disturbs nobody who does."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from domain.errors import ConfigError, JournalError
+
+
+class ReadOnlyJournal:
+    """Rows of one journal, of a run that is over or goes on."""
+
+    def __init__(self, file: Path) -> None:
+        """Open the file; may be used in this thread alone.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if not file.is_file():
+            raise ConfigError(f"{file}: no journal there; name the run with --run-dir or --mode")
+        self.file = file
+        self._connection = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)
+        self._connection.row_factory = sqlite3.Row
+
+    def close(self) -> None:
+        """Let go of the file; may be called twice."""
+        self._connection.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all queries inside see the facts of one moment."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("ROLLBACK")
+
+    def rows(self, query: str, *given: object) -> list[dict[str, Any]]:
+        """Return the rows of a query, columns by name.
+
+        Raises:
+            JournalError: the journal cannot be read by this program.
+        """
+        try:
+            return [dict(row) for row in self._connection.execute(query, given)]
+        except sqlite3.Error as error:
+            raise JournalError(f"{self.file}: cannot be read by this program: {error}") from error

@@ -8,6 +8,7 @@ import pytest
 
 from actors.core.envelope import Origin
 from actors.operator.command_service import CommandService
+from bin.bootstrap.operator_ways import make_commands
 from domain.operator.commands import fold
 from domain.operator.replies import Reply, ReplyCode
 from tests.chaos.harness.journal_view import read_journal
@@ -27,7 +28,7 @@ def desk(here: Floor) -> Iterator[CommandService]:
     def no_reload(operator: str, origin: Callable[[], Origin]) -> Reply:
         raise AssertionError((operator, origin))
 
-    made = CommandService(here.run, here.folder, no_reload, {})
+    made = make_commands(here.run, here.folder, no_reload, {})
     with ExitStack() as held:
         held.callback(made.close)
         made.panic_file.start()

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from domain.market.instruments import Side, exact
+from domain.market.instruments import exact
+from domain.portfolio.groups import Correlate, Held, group_of, largest_deployed, signed
 from domain.rules import TradingRules
 from domain.trading.decisions import (
     Approval,
@@ -19,20 +20,10 @@ from domain.trading.decisions import (
 from domain.trading.order import Order
 from domain.trading.sizing import order_qty, target_notional, volatility_multiplier
 
-Correlate = Callable[[str, str], float | None]
 Blocked = tuple[DenialReason, str]
 """A limit, and its figures for one signal."""
 _HAIR = Decimal("1.000000001")
 """By how much a size may be above its limit, against rounding in the settings' own fractions."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """An open position, or an approval that is still under way, as the limits see it."""
-
-    side: Side
-    notional: Decimal
-    """At its entry, quote."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,14 +212,20 @@ class _Judgement:
     def _rooms(self) -> Iterator[tuple[DenialReason, Decimal, str]]:
         """Yield what each limit leaves for this entry, quote notional, with its figures."""
         limits, balance = self._rules.approval, self._snapshot.balance
-        group = self._group()
+        group = group_of(
+            self._asset.asset,
+            self._signal.side,
+            self._held,
+            self._rules,
+            self._snapshot.correlate,
+        )
         if limits.max_correlated_exposure is not None:
             exposure = sum((held.notional for held in group.values()), Decimal(0))
             cap = balance * limits.max_correlated_exposure
             figures = f"group={exposure:f} target={self._target:f} cap={cap:f}"
             yield DenialReason.GROUP, cap - exposure, figures
         if limits.max_concentration is not None:
-            largest = self._largest_deployed(group, limits.concentration_top_n - 1)
+            largest = largest_deployed(group, limits.concentration_top_n - 1, self._rules)
             cap = balance * limits.max_concentration
             room = (cap - largest) * self._asset.leverage
             figures = f"largest={largest:f} target={self._target:f} cap={cap:f}"
@@ -238,33 +235,10 @@ class _Judgement:
         figures = f"target={self._target:f} capacity={capacity:f}"
         yield DenialReason.EXPOSURE, capacity, figures
 
-    def _group(self) -> dict[str, Held]:
-        """Return what is held in the asset's correlation group (6.2)."""
-        name = self._asset.correlation_group
-        if name is not None:
-            return {
-                other: held
-                for other, held in self._held.items()
-                if self._rules.asset(other).correlation_group == name
-            }
-        threshold = self._rules.approval.correlation_group_threshold
-        return {
-            other: held
-            for other, held in self._held.items()
-            if (self._signed_correlation(other) or 0.0) > threshold
-        }
-
-    def _largest_deployed(self, group: Mapping[str, Held], count: int) -> Decimal:
-        deployed = sorted(
-            (held.notional / self._rules.asset(other).leverage for other, held in group.items()),
-            reverse=True,
-        )
-        return sum(deployed[:count], Decimal(0))
-
     def _signed_correlation(self, other: str) -> float | None:
         """Return the correlation, negated where the sides differ: a hedge is no concentration."""
         found = self._snapshot.correlate(self._report.asset, other)
-        return found if found is None or self._held[other].side is self._signal.side else -found
+        return signed(found, self._signal.side, self._held[other].side)
 
 
 def _lines(kept: Iterable[Blocked]) -> str:

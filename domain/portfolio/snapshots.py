@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from domain.portfolio.rebalancing import Advice
 from domain.strategies.explanation import Explanation
 from domain.trading.decisions import AssetEvaluation, Denial
-from domain.trading.positions import Position
+from domain.trading.positions import ZERO, Position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,16 @@ class AssetSnapshot:
     """Why the newest close was decided as it was."""
     denial: Denial | None = None
     """Of the wish of the newest close."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairTally:
+    """What all executions of an asset have come to."""
+
+    cash: Decimal = ZERO
+    """Change of the balance, quote: PnL of what was closed, all fees, all funding."""
+    trades: int = 0
+    wins: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +82,15 @@ class PortfolioSnapshot:
     """What is broken, by its source."""
     suspended: tuple[str, ...] = ()
     """Assets that get no new positions: given up, or frozen."""
+    capital: Decimal = ZERO
+    """What sizing and limits use as the balance."""
+    cash: Decimal = ZERO
+    """Earned or lost by all executions: the balance without what was paid in."""
+    entry_capital: Decimal = ZERO
+    """What the loss of capital is measured against; 0: not known."""
+    tallies: Mapping[str, PairTally] = field(default_factory=dict)
+    advice: tuple[Advice, ...] = ()
+    """Of each open position, at the newest closes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,9 @@ from itertools import combinations, product
 from domain.market.candles import CandleSeries
 from domain.market.indicators import correlation
 from domain.market.instruments import exact
-from domain.portfolio.approvals import Blocked, Held, RiskSnapshot, decide_entries
+from domain.portfolio.approvals import Blocked, RiskSnapshot, decide_entries
 from domain.portfolio.entry_gate import EntryGate, blocked_before, blocked_now, kept_limits
+from domain.portfolio.groups import Held, signed
 from domain.portfolio.protection import (
     ProtectionState,
     drawdown_multiplier,
@@ -26,7 +27,8 @@ from domain.portfolio.protection import (
     watch,
 )
 from domain.portfolio.protection import transfer as shifted
-from domain.portfolio.snapshots import PortfolioSnapshot
+from domain.portfolio.rebalancing import Advice, advise
+from domain.portfolio.snapshots import PairTally, PortfolioSnapshot
 from domain.portfolio.windows import ReportedWindows, Windows
 from domain.rules import TradingRules
 from domain.trading.booking_order import DECISION_PHASE, BookingKey, booking_key
@@ -45,6 +47,7 @@ from domain.trading.positions import ZERO, Booked, Execution, Position, book
 from domain.trading.streaks import LossStreak
 from domain.trading.transfers import Transfer
 
+_NO_TALLY = PairTally()
 _WITHOUT_COOLDOWN = frozenset({ExitReason.MALFUNCTION, ExitReason.OPERATOR})
 
 
@@ -96,6 +99,8 @@ class PortfolioState:
         """Moved by executions: what was earned or lost, quote."""
         self.prices: dict[str, Decimal] = {}
         """Newest known price of each asset: its close, or the exchange's mark price."""
+        self._closes: dict[str, Decimal] = {}
+        self._tallies: dict[str, PairTally] = {}
 
     @property
     def capital(self) -> Decimal:
@@ -134,7 +139,7 @@ class PortfolioState:
         """
         self._windows.remember(asset, series)
         if len(series):
-            self.prices[asset] = exact(float(series.close[-1]))
+            self.prices[asset] = self._closes[asset] = exact(float(series.close[-1]))
 
     def remember_price(self, asset: str, price: Decimal) -> None:
         """Take the price at which an asset is valued until its next close."""
@@ -277,6 +282,7 @@ class PortfolioState:
             positions=dict(self.positions),
             reserved=dict(self.reserved),
             _pending=list(self._pending),
+            _tallies=dict(self._tallies),
         )
         now.fold_all()
         return now
@@ -306,7 +312,21 @@ class PortfolioState:
             panic_since_ms=self.panic_since_ms,
             malfunctions=dict(self.malfunctions),
             suspended=self._in_order(self.suspended),
+            capital=now.capital,
+            cash=now._cash,  # noqa: SLF001 (a copy of itself)
+            entry_capital=state.entry_capital,
+            tallies=now._tallies,  # noqa: SLF001
+            advice=now.advice(),
         )
+
+    def advice(self) -> tuple[Advice, ...]:
+        """Return the rebalancing advice for what is open, at the newest closes."""
+        unrealized = (
+            position.unrealized_pnl(self._closes.get(asset, position.avg_entry_price))
+            for asset, position in self.positions.items()
+        )
+        equity = self.balance + sum(unrealized, ZERO)
+        return tuple(advise(self.positions, self._closes, equity, self._rules))
 
     def book(self, execution: Execution) -> Booked:
         """Fold an execution at once, where none can come before it, and return what it did."""
@@ -320,6 +340,7 @@ class PortfolioState:
             self.positions.pop(execution.asset, None)
         else:
             self.positions[execution.asset] = booked.position
+        self._count(execution.asset, booked)
         if booked.trade is not None:
             self.trades += 1
             self.realized_pnl += booked.trade.pnl
@@ -329,9 +350,17 @@ class PortfolioState:
             )
         return booked
 
+    def _count(self, asset: str, booked: Booked) -> None:
+        before, trade = self._tallies.get(asset, _NO_TALLY), booked.trade
+        self._tallies[asset] = PairTally(
+            cash=before.cash + booked.cash,
+            trades=before.trades + (trade is not None),
+            wins=before.wins + (trade is not None and trade.pnl > 0),
+        )
+
     def _apply_close(self, report: AssetEvaluation) -> None:
         self._windows.append(report)
-        self.prices[report.asset] = exact(report.close)
+        self.prices[report.asset] = self._closes[report.asset] = exact(report.close)
 
     def _protection(
         self, reason: ExitReason, held: "PortfolioState", reports: Sequence[AssetEvaluation]
@@ -414,8 +443,7 @@ class PortfolioState:
 
     def _signed_correlation(self, t_ms: int, left: Position, right: Position) -> float | None:
         """Return the correlation of two positions, negated where one is a hedge of the other."""
-        found = self._correlation(t_ms, left.asset, right.asset)
-        return found if found is None or left.side is right.side else -found
+        return signed(self._correlation(t_ms, left.asset, right.asset), left.side, right.side)
 
     def _correlation(self, t_ms: int, left: str, right: str) -> float | None:
         return correlation(self._windows.returns(left, t_ms), self._windows.returns(right, t_ms))

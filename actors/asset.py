@@ -78,7 +78,6 @@ class AssetActor(SupervisedActor):
         self._clock = clock
         self._journals = journals
         self._execution = execution_name(asset)
-        self._state = AssetState(asset, rules)
         self._applied_through = 0
         self._entry: OpenPosition | None = None
         """Asked of the execution and not answered yet."""
@@ -97,8 +96,10 @@ class AssetActor(SupervisedActor):
         """Fold the facts, and decide the newest close once more.
 
         It is decided on what stood before its own decisions: on the present, an asset that has
-        exited at this close would enter again.
+        exited at this close would enter again. The strategy is made here, in the actor's own
+        thread: one of the user's own may raise or hang.
         """
+        self._state = AssetState(self._asset, self._rules)
         self._journal = self.hold(self._journals.open(self.name, lambda: self.origin))
         self.hold(self._subscribe())
         self._fetch_candles()

@@ -22,6 +22,7 @@ from loguru import logger
 from actors.core.actor import CrashReport, Failure, Incarnation, SupervisedActor, start_of
 from actors.core.calls import cause_of
 from actors.core.envelope import Envelope
+from actors.core.interrupt import interrupt
 from actors.core.messages import GivenUp
 from actors.core.system import ActorSystem, Address
 from actors.core.trace import Handling, Outcome, Raised
@@ -66,6 +67,9 @@ class ChildSpec:
     is_kept: bool = False
     """Being given up suspends what it serves, but it is started again all the same, after the
     longest back-off: something outside must still be looked after."""
+    may_end_in: Callable[..., object] | None = None
+    """A function in which a life that hangs is ended by an exception; see `interrupt`. Elsewhere
+    its thread is left to itself."""
 
 
 class ChildStatus(StrEnum):
@@ -355,6 +359,9 @@ class Supervisor:
         work = "one message" if incarnation.is_ready else "its start"
         cause = f"worked on {work} for {busy_s:.1f} s, {limit_s} s are allowed"
         self._crashed(incarnation, self._report(incarnation, cause, poison, is_hang=True))
+        may_end_in = self._children[incarnation.address.name].spec.may_end_in
+        if may_end_in is not None and incarnation.thread_id is not None:
+            interrupt(incarnation.thread_id, may_end_in)
 
     def _report(
         self,

@@ -15,6 +15,7 @@ from actors.ports import Clock, Exchange, Feed, Journals, Outboxes, Wallet
 from actors.watch import LiveChecks
 from actors.wording.system import RunInfo
 from domain.rules import TradingRules
+from domain.strategies.guarded import Guarded
 from infra.trace.recording import OPENS, PORTS
 
 
@@ -90,6 +91,7 @@ def _specs(parts: Parts) -> list[ChildSpec]:
                 address=asset_name(asset),
                 actor=AssetActor,
                 arguments=common | {"feed": parts.feed, "clock": parts.clock, "asset": asset},
+                may_end_in=Guarded.call,
             )
             for asset in assets
         ),

@@ -81,7 +81,7 @@ class Guarded(Strategy):
             )
 
     def call(self, ask: Callable[[], Answer]) -> Answer:
-        """Return what the strategy answers.
+        """Return what the strategy answers; all of its code runs in here.
 
         Raises:
             StrategyError: it raised instead.

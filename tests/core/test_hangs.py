@@ -1,6 +1,7 @@
 """An actor that hangs is abandoned and replaced; when it wakes up it can do no harm."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -266,3 +267,40 @@ def test_many_may_hang_at_once(build):
     house.wait_quiet()
     assert [house.values(name) for name in names] == [[name] for name in names]
     assert threading.active_count() > 2 * len(names)
+
+
+def test_a_loop_without_end_is_ended_where_it_may_be(build):
+    def loop():
+        while True:
+            try:
+                sum(range(100))
+            except Exception:  # noqa: BLE001 (as careless loops do)
+                continue
+
+    house = build("a", hang_s=HANG_S, is_started=False)
+    house.specs[0] = replace(house.specs[0], may_end_in=loop)
+    house.start()
+    house.tell("a", Do(act=lambda _actor: loop()))
+
+    assert house.wait_event("hung").is_hang
+    assert house.life("a", 1).ended.wait(PATIENCE_S)
+
+    house.wait_quiet()
+    assert house.ask("a") == 2
+    assert [report.is_hang for report in house.reports] == [True]
+
+
+def test_who_hangs_elsewhere_is_left_to_itself(build):
+    house = build("a", hang_s=HANG_S, is_started=False)
+    house.specs[0] = replace(house.specs[0], may_end_in=registered)
+    house.start()
+    gate = house.hold("a")
+    house.wait_event("hung")
+    house.wait_quiet()
+    ended_before = house.life("a", 1).ended.is_set()
+
+    gate.opened.set()
+
+    assert not ended_before
+    assert house.life("a", 1).ended.wait(PATIENCE_S)
+    assert house.ask("a") == 2

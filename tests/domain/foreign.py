@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 
 from domain.market.instruments import Side
-from domain.strategies.base import Evaluation, Strategy
+from domain.strategies.base import Evaluation, Strategy, Value
 from domain.strategies.explanation import Condition
 from examples.own_strategy import Breakout
 
@@ -172,3 +172,49 @@ class NeedsMore(Strategy):
 
     def evaluate(self):
         return Evaluation(regime=(HOLDS,), values=())
+
+
+class Quiet(Strategy):
+    """Signals nothing, and comes to `at_trouble` at close number 100."""
+
+    side = Side.BUY
+    is_in_trouble = False
+
+    def fold(self, candle, before_ms):
+        if self.closes_seen >= 100:
+            self.at_trouble()
+        return ()
+
+    def evaluate(self):
+        figure = float("nan") if self.is_in_trouble else 1.0
+        return Evaluation(
+            regime=(HOLDS._replace(holds=False),),
+            values=(Value(name="one", label="one", figure=figure),),
+        )
+
+    def at_trouble(self):
+        pass
+
+
+class QuietRaises(Quiet):
+    def at_trouble(self):
+        raise ZeroDivisionError("a made failure")
+
+
+class QuietExits(Quiet):
+    def at_trouble(self):
+        raise SystemExit(3)
+
+
+class QuietLoops(Quiet):
+    def at_trouble(self):
+        while True:
+            try:
+                sum(range(100))
+            except Exception:  # noqa: BLE001 (as careless loops do)
+                continue
+
+
+class QuietNan(Quiet):
+    def at_trouble(self):
+        self.is_in_trouble = True

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from loguru import logger
 
-from bin.bootstrap.run import trace_codec
+from bin.bootstrap.trace_codec import trace_codec
 from bin.bootstrap.trace_crashes import crash_view, crashes_in, crashes_table, find_crash
 from bin.bootstrap.trace_replay import replay_actor
 from bin.command import start

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.core.system import Moment
-from bin.bootstrap.run import build_replay, start_run_logging
+from bin.bootstrap.recorded import build_replay
+from bin.bootstrap.run import start_run_logging
 from infra.settings import load_settings
 from infra.settings.secrets import hiding, secrets_of
 from infra.trace.frames import read_frames

@@ -1,6 +1,5 @@
 """Which actors a run has, and what each is made with."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from actors.account import AccountActor
@@ -10,6 +9,7 @@ from actors.core.supervisor import ChildSpec
 from actors.execution.actor import ExecutionActor
 from actors.names import ACCOUNT, NOTIFIER, PORTFOLIO, asset_name, execution_name
 from actors.notifier import NotifierActor
+from actors.pace import NoticePace, ReconcilePace
 from actors.portfolio.actor import PortfolioActor
 from actors.ports import Clock, Exchange, Feed, Journals, Outboxes, Wallet
 from actors.watch import LiveChecks
@@ -32,16 +32,14 @@ class Parts:
     outboxes: Outboxes
     wallet: Wallet | None
     """None in a replay, where no money comes or goes."""
-    asking: Mapping[str, int]
-    """How often an execution asks the exchange; nothing in a replay, which hides nothing."""
+    asking: ReconcilePace
     unknown: tuple[str, ...]
     """Assets that were open at the exchange while the journal knew of nothing."""
     facts_until_ms: int | None
     """When the newest fact was stored before this process; None: none was."""
     checks: LiveChecks | None
     """What the portfolio looks at between closes; nothing in a replay."""
-    patience: Mapping[str, int]
-    """How long the notifier waits for the answers that a report needs."""
+    telling: NoticePace
 
 
 def child_specs(parts: Parts) -> list[ChildSpec]:
@@ -56,7 +54,8 @@ def _specs(parts: Parts) -> list[ChildSpec]:
         "run": parts.info,
         "clock": parts.clock,
         "outboxes": parts.outboxes,
-        **parts.patience,
+        "patience_ms": parts.telling.patience_ms,
+        "gather_ms": parts.telling.gather_ms,
     }
     portfolio = common | {
         "feed": parts.feed,
@@ -69,7 +68,9 @@ def _specs(parts: Parts) -> list[ChildSpec]:
         "exchange": parts.exchange,
         "clock": parts.clock,
         "facts_until_ms": parts.facts_until_ms,
-        **parts.asking,
+        "ask_again_ms": parts.asking.ask_again_ms,
+        "reconcile_ms": parts.asking.reconcile_ms,
+        "stale_ms": parts.asking.stale_ms,
     }
     return [
         # Kept: a system that trades must not fall silent.
@@ -115,6 +116,6 @@ def _account_spec(parts: Parts) -> list[ChildSpec]:
         "wallet": parts.wallet,
         "clock": parts.clock,
         "journals": parts.journals,
-        "ask_every_ms": parts.asking["reconcile_ms"],
+        "ask_every_ms": parts.asking.reconcile_ms,
     }
     return [ChildSpec(address=ACCOUNT, actor=AccountActor, arguments=account, is_kept=True)]

@@ -17,7 +17,8 @@ from bin.bootstrap.drills import read_sim_drills
 from bin.bootstrap.health import Health
 from bin.bootstrap.live_view import LiveView
 from bin.bootstrap.operator_ways import open_office
-from bin.bootstrap.run import Run, build_live, start_run_logging
+from bin.bootstrap.present import build_live
+from bin.bootstrap.run import Run, start_run_logging
 from bin.bootstrap.run_files import RunDirectory
 from bin.bootstrap.session_view import SessionView
 from bin.bootstrap.start_wait import StartWaitRoom

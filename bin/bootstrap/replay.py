@@ -11,14 +11,10 @@ from typing import Protocol
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from bin.bootstrap.assembly import REPLAY
 from bin.bootstrap.drills import Drills, read_replay_drills
-from bin.bootstrap.run import (
-    REPLAY,
-    Run,
-    build_replay,
-    build_stepped,
-    start_run_logging,
-)
+from bin.bootstrap.recorded import build_replay, build_stepped
+from bin.bootstrap.run import Run, start_run_logging
 from bin.bootstrap.run_files import RunDirectory
 from domain.backtesting.summary import in_order, max_drawdown
 from domain.errors import ConfigError, UnavailableError

@@ -16,7 +16,8 @@ from typing import Any
 
 from actors.core.system import Probe
 from actors.watch import LiveChecks
-from bin.bootstrap.run import Run, build_replay
+from bin.bootstrap.recorded import build_replay
+from bin.bootstrap.run import Run
 from domain.market.candles import CandleSeries
 from domain.market.instruments import Candle
 from domain.trading.orders import OrderRequest, Purpose

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import quantiles
 
 from actors.core.system import Moment
-from bin.bootstrap.run import build_replay
+from bin.bootstrap.recorded import build_replay
 from infra.candles.files import read_candles
 from infra.settings import load_settings
 

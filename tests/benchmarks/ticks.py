@@ -14,7 +14,8 @@ from actors.core.supervisor import ChildSpec
 from actors.execution.actor import ExecutionActor
 from actors.messages import Message, PositionMarked
 from actors.names import execution_name
-from bin.bootstrap.run import Run, build_replay
+from bin.bootstrap.recorded import build_replay
+from bin.bootstrap.run import Run
 from domain.rules import TradingRules
 from domain.trading.positions import FLAT, VenuePosition
 from infra.net.pool import MAX_CONNECTIONS, ConnectionPool

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 
 import bin.ctl
-from bin.bootstrap.run import build_replay
+from bin.bootstrap.recorded import build_replay
 from domain.operator.commands import OperatorCommand
 from infra.operator.notices.authority import Authority
 from infra.operator.notices.commands import Answer

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from actors.core.system import Probe
-from bin.bootstrap.run import Run, build_replay
+from bin.bootstrap.recorded import build_replay
+from bin.bootstrap.run import Run
 from domain.backtesting.plain_loop import Backtest
 from domain.backtesting.summary import in_order
 from domain.market.candles import CandleSeries, carry_forward

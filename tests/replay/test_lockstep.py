@@ -9,7 +9,7 @@ import pytest
 
 from actors.core.system import Moment
 from actors.drill import CrashDrill, PoisonDrill
-from bin.bootstrap.run import build_replay
+from bin.bootstrap.recorded import build_replay
 from domain.backtesting.summary import in_order
 from domain.market.funding import FundingHistory
 from domain.trading.orders import ExitReason

@@ -12,7 +12,8 @@ from typing import Any
 
 from actors.core.messages import Ping
 from actors.core.system import ActorCrashedError
-from bin.bootstrap.run import Run, build_live
+from bin.bootstrap.present import build_live
+from bin.bootstrap.run import Run
 from domain.trading.positions import Trade
 from infra.net.timing import StreamTiming
 from infra.settings import Settings, load_settings

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from actors.drill import CrashDrill
-from bin.bootstrap.run import build_replay
+from bin.bootstrap.recorded import build_replay
 from infra.candles.files import read_candles
 from infra.process.times import read_time
 from infra.settings import load_settings

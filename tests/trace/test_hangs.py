@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 import bin.trace
 from actors.core.system import Moment
 from actors.rerunning import HUNG, rerun
-from bin.bootstrap.run import build_replay, trace_codec
+from bin.bootstrap.recorded import build_replay
+from bin.bootstrap.trace_codec import trace_codec
 from bin.bootstrap.trace_crashes import crashes_in
 from bin.trace import app
 from domain.errors import BadDataError

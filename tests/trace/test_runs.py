@@ -15,7 +15,7 @@ from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
 
 import domain.trading.asset
 from actors.rerunning import DAMAGED, rerun
-from bin.bootstrap.run import trace_codec
+from bin.bootstrap.trace_codec import trace_codec
 from bin.bootstrap.trace_crashes import crashes_in, state_before
 from domain.errors import ConfigError
 from domain.trading.orders import ExitReason

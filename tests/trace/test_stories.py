@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bin.bootstrap.run import build_replay
+from bin.bootstrap.recorded import build_replay
 from bin.bootstrap.trace_replay import _differing
 from domain.trading.orders import ExitReason
 from infra.process.times import show_time

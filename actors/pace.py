@@ -1,0 +1,32 @@
+"""How often actors ask and how long they wait; real time, whatever the speed of the clock."""
+
+from dataclasses import dataclass
+
+from actors.outages import GATHER_MS
+from domain.market.instruments import MINUTE_MS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconcilePace:
+    """How often an execution asks the exchange what is true."""
+
+    ask_again_ms: int = 1_000
+    """Pause before it is asked again what it did not answer."""
+    reconcile_ms: int | None = None
+    """How often it is asked, come what may; None: never, in a replay, which hides nothing."""
+    stale_ms: int | None = None
+    """How long it may be silent before that is a malfunction; None: for ever."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticePace:
+    """How long the notifier waits before it tells."""
+
+    patience_ms: int = MINUTE_MS
+    """For the answers that a report needs."""
+    gather_ms: int = GATHER_MS
+    """For losses and returns that belong together."""
+
+
+REPLAY_PACE = ReconcilePace()
+USUAL_PACE = NoticePace()

@@ -1,0 +1,175 @@
+"""Runs in the present: at an exchange, real or simulated, or on paper at a real market."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+from typing import Any, cast
+
+from actors.outages import GATHER_MS
+from actors.outdated import halt_if_outdated
+from actors.pace import NoticePace, ReconcilePace
+from actors.ports import Exchange
+from actors.watch import LiveChecks
+from bin.bootstrap.assembly import Place, Present, assemble
+from bin.bootstrap.drills import Drills
+from bin.bootstrap.run import Ports, Run
+from bin.bootstrap.run_files import claim_journals, demand_room, record_assets
+from domain.errors import JournalError
+from domain.rules import TradingRules
+from infra.drills.broken_database import BrokenDatabase
+from infra.drills.kill_points import Killer
+from infra.drills.ports import DrilledExchange, DrilledJournals
+from infra.drills.process import ProcessDrills
+from infra.settings import Settings
+from infra.store.journal import SqliteJournals
+from infra.store.location import journal_file, note_journal
+from infra.store.reserve import Reserve
+from infra.venues.bybit.connection import BybitConnection, MarketConnection
+from infra.venues.bybit.starting import Ask, ask_once
+from infra.venues.bybit.venues import Venue
+from infra.venues.connection import Connection
+from infra.venues.paper.connection import PaperConnection
+
+_ASK_AGAIN_S = 1.0
+"""Real time, whatever the speed of the exchange's clock; likewise below."""
+_WATCH_S = 1.0
+_PATIENCE_S = 60.0
+_NO_DRILLS = Drills()
+_NO_PROCESS_DRILLS = ProcessDrills()
+
+
+def build_live(
+    settings: Settings,
+    venue: Venue,
+    directory: Path,
+    mode: str,
+    drills: Drills = _NO_DRILLS,
+    process_drills: ProcessDrills = _NO_PROCESS_DRILLS,
+    *,
+    has_live_checks: bool = True,
+    ask: Ask = ask_once,
+) -> tuple[Run, Connection]:
+    """Return a run at an exchange that is ready to start, and its connection.
+
+    Args:
+        settings: of the run.
+        venue: where the account is.
+        directory: the run's own.
+        mode: whose facts the journal holds.
+        drills: what is made to fail of the actors.
+        process_drills: what is made to happen to the process.
+        has_live_checks: whether the portfolio looks at the present between closes.
+        ask: puts each question to the exchange, and decides what to do about an odd answer.
+
+    Raises:
+        ConfigError: the run directory or the account cannot be used.
+        UnavailableError: the exchange does not answer.
+    """
+    killer = process_drills.make_killer()
+    rng = Random()  # noqa: S311 (jitter)
+    rules = settings.trading_rules()
+    note_journal(directory, settings.database.file)
+    file = journal_file(directory, settings.database.file)
+    reserve = Reserve(file.with_suffix(".reserve"))
+    reserve.make_room()
+    journals = _drilled(
+        SqliteJournals(
+            file,
+            lambda: market.clock.now_ms(),  # noqa: PLW0108 (made below)
+            busy_timeout_ms=settings.database.busy_timeout_ms,
+            reserve=reserve,
+        ),
+        killer,
+        process_drills.make_broken_database(),
+    )
+    market = MarketConnection(
+        venue,
+        rules,
+        lambda address: journals.open(address, lambda: None),
+        journals.recent_candles,
+        max_connections=settings.feed.max_connections,
+        rng=rng,
+    )
+    account: BybitConnection | PaperConnection
+    if venue.credentials is None:
+        account = PaperConnection(market, rules, directory / "paper.state")
+    else:
+        account = BybitConnection(market, venue, rng=rng)
+    connection = Connection(market=market, account=account)
+    now_ms = market.clock.now_ms
+    ask(market.measure_clock)
+    with journals.connected():
+        facts_until_ms = journals.records().newest_recorded_ms()
+        refused = claim_journals(journals, file, mode)
+        journals.check(file)
+    listed = ask(lambda: connection.account.prepare(rules))
+    exchange = connection.account.exchange
+    if refused is None and not reserve.is_allocated:
+        refused = "no space for the reserve"
+    if refused is not None:
+        held = ask(lambda: tuple(_open_assets(exchange, listed)))
+        demand_room(journals, file, refused, held)
+    with suppress(*([] if refused is None else [JournalError])), journals.connected():
+        record_assets(journals, listed)
+    with journals.connected():
+        is_new = not journals.has_samples()
+    unknown = ask(lambda: tuple(_open_assets(exchange, listed))) if is_new else ()
+    if not is_new:
+        ask(lambda: halt_if_outdated(journals, exchange, listed, facts_until_ms, now_ms()))
+    ports = Ports(
+        feed=market.feed,
+        exchange=cast("Exchange", DrilledExchange(cast("Any", exchange), killer))
+        if killer
+        else exchange,
+        clock=market.clock,
+        journals=journals,
+        wallet=connection.account.wallet,
+    )
+    process_drills.start_timed()
+    place = Place(settings=settings, directory=directory, mode=mode, account=venue.rest_url)
+    present = Present(
+        asking=_asking(settings, listed, venue.speed),
+        telling=NoticePace(
+            patience_ms=int(_PATIENCE_S * 1000 * venue.speed),
+            gather_ms=int(GATHER_MS * venue.speed),
+        ),
+        checks=_live_checks(listed, venue.speed) if has_live_checks else None,
+        unknown=unknown,
+        facts_until_ms=facts_until_ms,
+    )
+    probe = drills.make_probe(now_ms)
+    return assemble(place, listed, ports, probe=probe, present=present), connection
+
+
+def _asking(settings: Settings, rules: TradingRules, speed: float) -> ReconcilePace:
+    """Return how often the exchange is asked, in real time whatever its clock's speed."""
+    return ReconcilePace(
+        ask_again_ms=int(_ASK_AGAIN_S * 1000 * speed),
+        reconcile_ms=int(float(settings.execution.reconcile_seconds) * 1000 * speed),
+        stale_ms=int(rules.protection.stale_data_ms * speed),
+    )
+
+
+def _open_assets(exchange: Exchange, rules: TradingRules) -> Iterator[str]:
+    """Yield which assets the exchange shows to be open."""
+    for asset in rules.assets:
+        if exchange.venue_position(asset.asset).signed_qty:
+            yield asset.asset
+
+
+def _live_checks(rules: TradingRules, speed: float) -> LiveChecks:
+    """Return the checks between closes, in real time whatever the speed of the exchange's clock."""
+    return LiveChecks(
+        every_ms=int(_WATCH_S * 1000 * speed), stale_ms=int(rules.protection.stale_data_ms * speed)
+    )
+
+
+def _drilled(
+    journals: SqliteJournals, killer: Killer | None, broken: BrokenDatabase | None
+) -> SqliteJournals:
+    if broken is not None:
+        journals.before_write = broken.before_write
+    if killer is None:
+        return journals
+    return cast("SqliteJournals", DrilledJournals(journals, killer))

@@ -1,29 +1,25 @@
 """One asset during a run in leaps: what it holds, and the next close at which it matters."""
 
-import math
-from bisect import bisect_left
 from collections.abc import Iterator
 from decimal import Decimal
 
+import numpy as np
+
 from domain.backtesting.market import AssetMarket, Market
-from domain.backtesting.signals import AssetSignals, funding_places
+from domain.backtesting.stop_search import StopFill, StopSearch
 from domain.backtesting.windows import HistoryWindows
 from domain.market.funding import funding_rate
 from domain.market.indicators import Array, volatility
 from domain.market.instruments import Side, exact
 from domain.rules import TradingRules
-from domain.strategies.base import Regime
-from domain.strategies.ema_cross_short import EmaCrossRules
+from domain.strategies.base import Regime, Strategy
+from domain.strategies.history import History, Places
 from domain.trading.asset import kept_regime, kept_time
 from domain.trading.cooldowns import AssetCooldown
 from domain.trading.decisions import AssetEvaluation, EntrySignal
-from domain.trading.matching import CandlePrices
 from domain.trading.orders import ExitReason
 from domain.trading.positions import Position, Trade
-from domain.trading.sizing import ProtectiveLevels, protective_levels
-
-_ROOM = 1e-12
-"""A stop is looked at exactly where a price comes so near to it, as a fraction of it."""
+from domain.trading.trailing import first_stop
 
 
 class AssetRun:
@@ -33,25 +29,36 @@ class AssetRun:
     """
 
     def __init__(
-        self, market: Market, asset: AssetMarket, rules: TradingRules, windows: HistoryWindows
+        self,
+        market: Market,
+        asset: AssetMarket,
+        rules: TradingRules,
+        windows: HistoryWindows,
+        strategy: type[Strategy],
+        history: History,
     ) -> None:
         """Start flat, before the first candle."""
         self._grid, self._rules, self._windows = market, rules, windows
         self.market = asset
         self.name = asset.asset
         self._asset_rules = rules.asset(asset.asset)
-        read = EmaCrossRules.read(self._asset_rules.terms.strategy.parameters)
-        self.signals = AssetSignals(asset, read, rules.candles)
+        self._stops = self._asset_rules.stops
+        self._strategy = strategy
+        self.history = history
+        self._ends = _activity_ends(history)
         self.cooldown = AssetCooldown(rules.cooldown)
-        self._instrument = rules.asset(asset.asset).instrument
-        self._funding = funding_places(asset, rules.fills.funding.interval_ms)
+        self._search = StopSearch(
+            asset.series, self._asset_rules.instrument, self._stops, rules.fills.stop_gap_fraction
+        )
+        self._close = asset.series.close
         self._never = market.closes
-        self._used_cross = -1
+        self._used = -1
+        """Place of the newest signal that opened a position."""
         self._position: Position | None = None
         self._qty = self._notional = 0.0
-        self.stops: ProtectiveLevels | None = None
-        """Of the open position."""
-        self._exit = self._stop = self._paid = self._never
+        """Of the open position, negative for a short."""
+        self._fill: StopFill | None = None
+        self._exit = self._stopped = self._paid = self._never
         self._next = -1
         self._next_free_from = 0
 
@@ -67,48 +74,44 @@ class AssetRun:
         if self._next < first or self._next_free_from != free_from:
             self._next_free_from = free_from
             if self._position is not None:
-                self._next = min(self._exit, self._stop, self._paid)
+                self._next = min(self._exit, self._stopped, self._paid)
             else:
-                self._next = self._next_signal(max(first, free_from))
+                self._next = self._next_wish(max(first, free_from))
         return self._next
 
     def has_fill(self, close: int) -> bool:
-        """Tell whether the exchange may act inside the candle that ends at this close."""
-        return self._position is not None and close in (self._stop, self._paid)
+        """Tell whether the exchange acts inside the candle that ends at this close."""
+        return self._position is not None and close in (self._stopped, self._paid)
+
+    def fill_inside(self, close: int) -> StopFill | None:
+        """Return how the candle that ends at a close ends the open position."""
+        return self._fill if close == self._stopped else None
 
     def wishes_between(self, first: int, end: int) -> Iterator[tuple[int, int]]:
-        """Yield the times of the wishes of the flat asset in [first, end), with their crosses."""
-        signals = self.signals
+        """Yield the times of the wishes of the flat asset in [first, end), with their signals."""
+        history = self.history
         rested = self._grid.first_close_from(self.cooldown.end_ms)
         offset = self.market.offset
-        for at in signals.wishes_between(
-            max(first, rested) - offset, end - offset, self._used_cross
-        ):
-            yield self._time_ms(signals.signals[at]), self._time_ms(signals.wish_crosses[at])
+        for at in history.wishes_between(max(first, rested) - offset, end - offset, self._used):
+            yield self._time_ms(history.wishes[at]), self._time_ms(history.origins[at])
 
     # Prices.
 
     def price(self, close: int) -> Decimal:
         """Return the price at a close, after the asset's last candle that of its last."""
-        return exact(float(self.signals.close[self._place(min(close, self.market.end - 1))]))
+        return exact(float(self._close[self._place(min(close, self.market.end - 1))]))
+
+    def open_price(self, close: int) -> Decimal:
+        """Return the price at which the candle that ends at a close opens."""
+        return exact(float(self.market.series.open[self._place(close)]))
 
     def add_unrealized(self, equity: Array, first: int, end: int) -> None:
         """Add the open position's unrealized PnL at the closes [first, end)."""
         known = max(first, min(end, self.market.end))
-        closes = self.signals.close[self._place(first) : self._place(known)]
-        equity[: known - first] += self._notional - self._qty * closes
+        closes = self._close[self._place(first) : self._place(known)]
+        equity[: known - first] += self._qty * closes - self._notional
         if known < end:
-            equity[known - first :] += self._notional - self._qty * float(self.signals.close[-1])
-
-    def prices_inside(self, close: int) -> CandlePrices:
-        """Return the exact prices of the candle that ends at a close."""
-        series, place = self.market.series, self._place(close)
-        return CandlePrices(
-            open=exact(float(series.open[place])),
-            high=exact(float(series.high[place])),
-            low=exact(float(series.low[place])),
-            close=exact(float(series.close[place])),
-        )
+            equity[known - first :] += self._qty * float(self._close[-1]) - self._notional
 
     def funding_rate(self, close: int) -> Decimal | None:
         """Return the rate that is settled at the open of the candle that ends at a close."""
@@ -123,16 +126,15 @@ class AssetRun:
         if is_known_quiet or not self.market.is_open(close):
             return None
         t_ms, place = self._grid.time_ms(close), self._place(close)
-        signals, rests = self.signals, self.cooldown.is_active(t_ms)
-        market = Regime.ACTIVE if signals.is_active[place] else Regime.INACTIVE
+        rests = self.cooldown.is_active(t_ms)
+        market = Regime.ACTIVE if self.history.is_active[place] else Regime.INACTIVE
         signal = None if self._position is not None or rests else self._signal(place, t_ms)
         if self._position is None and signal is None:
             return None
         return AssetEvaluation(
             asset=self.name,
             t_ms=t_ms,
-            close=float(signals.close[place]),
-            values=signals.values(place),
+            close=float(self._close[place]),
             regime=Regime.COOLDOWN if rests or t_ms < global_cooldown_end_ms else market,
             strategy_exit=self._strategy_exit(market, t_ms),
             signal=signal,
@@ -140,52 +142,58 @@ class AssetRun:
 
     def _strategy_exit(self, market: Regime, t_ms: int) -> ExitReason | None:
         """Return why the position is let go; the same conditions as `AssetState` judges."""
-        position, most = self._position, self._asset_rules.stops.max_hold_ms
+        position, most = self._position, self._stops.max_hold_ms
         if position is None:
             return None
-        if not kept_regime(market).holds:
+        if self._strategy.exits_when_inactive and not kept_regime(market).holds:
             return ExitReason.REGIME
-        return (
-            ExitReason.TIME
-            if most is not None and not kept_time(position, t_ms, most).holds
-            else None
-        )
+        if most is not None and not kept_time(position, t_ms, most).holds:
+            return ExitReason.TIME
+        return None
 
     def _signal(self, place: int, t_ms: int) -> EntrySignal | None:
-        signals = self.signals
-        cross = signals.signal_at(place)
-        if cross is None or cross <= self._used_cross:
+        origin = self.history.wish_at(place)
+        if origin is None or origin <= self._used:
             return None
-        close, ema_long = float(signals.close[place]), float(signals.ema_long[place])
         returns = self._windows.returns(self.name, t_ms)
         return EntrySignal(
-            signal_ms=self._time_ms(cross),
-            side=Side.SELL,
+            signal_ms=self._time_ms(origin),
+            side=self._strategy.side,
             volatility=0.0 if returns is None else volatility(returns),
-            strength=(ema_long - close) / ema_long,
+            strength=self.history.strength(place),
         )
 
     # What happened.
 
     def opened(self, position: Position, close: int) -> None:
         """Hold a position that was opened at a close."""
-        place = self._place(close)
         self._position = position
         if position.signal_ms is not None:
-            self._used_cross = self._place(self._grid.first_close_from(position.signal_ms))
-        self.stops = protective_levels(
-            position.avg_entry_price, position.side, self._asset_rules.stops, self._instrument
+            self._used = self._place(self._grid.first_close_from(position.signal_ms))
+        sign = 1.0 if position.side is Side.BUY else -1.0
+        self._qty, self._notional = (
+            sign * float(position.qty),
+            sign * float(position.open_notional),
         )
-        self._qty, self._notional = float(position.qty), float(position.open_notional)
-        most = self._asset_rules.stops.max_hold_ms
-        held = (
-            self._never if most is None else self._grid.first_close_from(position.opened_ms + most)
-        )
-        ended = self.market.offset + self.signals.end_of_activity(place)
-        self._exit = self._within(max(close + 1, min(held, ended)))
-        self.look_for_stop(close + 1)
+        self._exit = self._own_exit(position, close)
+        begin, end = self._place(close + 1), self._place(min(self._exit, self.market.end - 1)) + 1
+        self._fill = self._search.first_fill(first_stop(position, self._rules), begin, end)
+        self._stopped = self._never if self._fill is None else self.market.offset + self._fill.place
         self._look_for_funding(close + 1)
-        self._next = -1
+
+    def _own_exit(self, position: Position, close: int) -> int:
+        """Return the close at which the strategy itself lets the position go."""
+        found, most = self._never, self._stops.max_hold_ms
+        if most is not None:
+            found = self._grid.first_close_from(position.opened_ms + most)
+        if self._strategy.exits_when_inactive:
+            found = min(found, self.market.offset + self._end_of_activity(self._place(close)))
+        found = max(close + 1, found)
+        return found if found < self.market.end else self._never
+
+    def _end_of_activity(self, place: int) -> int:
+        at = int(np.searchsorted(self._ends, place, side="right"))
+        return int(self._ends[at]) if at < len(self._ends) else len(self._close)
 
     def funded(self, position: Position, close: int) -> None:
         """Hold what a settlement, inside the candle that ends at a close, left."""
@@ -194,40 +202,31 @@ class AssetRun:
 
     def closed(self, trade: Trade) -> None:
         """Be flat, and rest as the trade demands."""
-        self._position = self.stops = None
+        self._position = self._fill = None
         self._next = -1
         self.cooldown.apply(trade)
 
-    def look_for_stop(self, first: int) -> None:
-        """Find the first candle, from one on, that may reach a stop."""
-        self._stop, self._next = self._never, -1
-        if self.stops is None:
-            return
-        series, begin = self.market.series, self._place(first)
-        end = self._place(min(self._exit, self.market.end - 1)) + 1
-        highest = float(self.stops.stop_loss) * (1.0 - _ROOM)
-        target = self.stops.take_profit
-        lowest = -math.inf if target is None else float(target) * (1.0 + _ROOM)
-        hit = (series.high[begin:end] >= highest) | (series.low[begin:end] <= lowest)
-        if hit.any():
-            self._stop = first + int(hit.argmax())
-
     def _look_for_funding(self, first: int) -> None:
-        at, self._next = bisect_left(self._funding, self._place(first)), -1
-        is_known = at < len(self._funding)
-        self._paid = self.market.offset + self._funding[at] if is_known else self._never
+        self._next = -1
+        interval_ms = self._rules.fills.funding.interval_ms
+        found = self.market.first_funding(self._place(first), interval_ms)
+        self._paid = self._never if found is None else self.market.offset + found
 
-    def _next_signal(self, first: int) -> int:
+    def _next_wish(self, first: int) -> int:
         rested = self._grid.first_close_from(self.cooldown.end_ms)
-        offset, signals = self.market.offset, self.signals
-        begin = signals.first_signal(max(first, rested) - offset, self._used_cross)
-        return self._never if begin is None else offset + begin
-
-    def _within(self, close: int) -> int:
-        return close if close < self.market.end else self._never
+        offset = self.market.offset
+        found = self.history.first_wish(max(first, rested) - offset, self._used)
+        return self._never if found is None else offset + found
 
     def _place(self, close: int) -> int:
         return close - self.market.offset
 
     def _time_ms(self, place: int) -> int:
         return self._grid.time_ms(self.market.offset + place)
+
+
+def _activity_ends(history: History) -> Places:
+    """Return the places of the first closes after an active one that are not active."""
+    active = history.is_active
+    found: Places = 1 + np.flatnonzero(active[:-1] & ~active[1:])
+    return found

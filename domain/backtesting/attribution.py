@@ -77,7 +77,7 @@ def regime_spans(result: BacktestResult, asset: str) -> list[RegimeSpan]:
     """Return an asset's regimes over its whole history, its own cooldowns included."""
     series = result.market.assets[asset].series
     close_ms = series.open_time_ms + series.candle_ms
-    state = np.where(result.signals[asset].is_active, 1, 0)
+    state = np.where(result.histories[asset].is_active, 1, 0)
     cooldown = AssetCooldown(result.rules.cooldown)
     for trade in (trade for trade in result.trades if trade.asset == asset):
         cooldown.apply(trade)
@@ -103,7 +103,7 @@ def daily_pnl(result: BacktestResult) -> tuple[Times, dict[str, Array]]:
     """Return the days (ms of their begin) and by asset the (days,) PnL of trades that ended."""
     first = utc_day(int(result.equity.time_ms[0]))
     count = utc_day(int(result.equity.time_ms[-1])) - first + 1
-    booked = {asset: np.zeros(count) for asset in result.signals}
+    booked = {asset: np.zeros(count) for asset in result.histories}
     for trade in result.trades:
         booked[trade.asset][utc_day(trade.exit_ms) - first] += float(trade.pnl)
     return (first + np.arange(count, dtype=np.int64)) * DAY_MS, booked

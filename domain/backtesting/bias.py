@@ -11,8 +11,9 @@ from itertools import zip_longest
 import numpy as np
 
 from domain.backtesting.market import Market
-from domain.backtesting.result import BacktestResult
+from domain.backtesting.result import AssetHistory, BacktestResult
 from domain.market.candles import CandleSeries
+from domain.market.indicators import Array
 from domain.rules import TradingRules
 from domain.trading.positions import Position, Trade
 
@@ -60,8 +61,8 @@ class WarmUp:
     """A run with another number of candles before its first decision, against the longest."""
 
     candles: int
-    average_error: float
-    """Largest |average / average of the longest run - 1|, of both averages, while trading."""
+    price_error: float
+    """Largest |value / value of the longest run - 1| of the strategy's prices, while trading."""
     regimes: int
     """Closes of all assets at which the regime differs."""
     entries: int
@@ -150,19 +151,27 @@ def _first_leak(
     for left, right in zip_longest(expected, found):
         if left != right:
             return Leak(cut_ms=cut_ms, with_future=_shown(left), without=_shown(right))
-    for asset, signals in part.signals.items():
-        known = whole.signals[asset]
-        for name in ("ema_short", "ema_long", "is_active"):
-            ours, theirs = getattr(signals, name), getattr(known, name)[: len(signals.close)]
-            if not np.array_equal(ours, theirs):
-                place = int(np.argmax(ours != theirs))
-                where = f"{asset}: {name} at close {place}"
+    for asset, history in part.histories.items():
+        known = dict(_figures(whole.histories[asset]))
+        for label, ours in _figures(history):
+            theirs = known[label][: len(ours)] if label in known else np.full(len(ours), np.nan)
+            if not np.array_equal(ours, theirs, equal_nan=True):
+                is_other = (ours != theirs) & ~(np.isnan(ours) & np.isnan(theirs))
+                place = int(np.argmax(is_other))
+                where = f"{asset}: {label} at close {place}"
                 return Leak(
                     cut_ms=cut_ms,
                     with_future=f"{where}: {theirs[place]}",
                     without=f"{where}: {ours[place]}",
                 )
     return None
+
+
+def _figures(history: AssetHistory) -> Iterator[tuple[str, Array]]:
+    """Yield all that the strategy said of each close, by its label."""
+    yield "regime", history.is_active.astype(np.float64)
+    for line in history.lines():
+        yield line.label, line.figures
 
 
 def _shown(decided: Decided | None) -> str:
@@ -257,24 +266,32 @@ def _begun(
 
 def _compared(candles: int, found: BacktestResult, longest: BacktestResult) -> WarmUp:
     error, regimes = 0.0, 0
-    for asset, signals in found.signals.items():
-        known = longest.signals[asset]
-        traded = len(signals.close) - found.rules.candles.warmup_candles
+    for asset, history in found.histories.items():
+        known = longest.histories[asset]
+        traded = len(history.is_active) - found.rules.candles.warmup_candles
         if traded <= 0:
             continue
-        for name in ("ema_short", "ema_long"):
-            ours, theirs = getattr(signals, name)[-traded:], getattr(known, name)[-traded:]
-            error = max(error, float(np.max(np.abs(ours / theirs - 1.0))))
-        regimes += int(np.sum(signals.is_active[-traded:] != known.is_active[-traded:]))
+        error = max(error, _price_error(history, known, traded))
+        regimes += int(np.sum(history.is_active[-traded:] != known.is_active[-traded:]))
     ours, theirs = _entries(found), _entries(longest)
     return WarmUp(
         candles=candles,
-        average_error=error,
+        price_error=error,
         regimes=regimes,
         entries=len(ours ^ theirs),
         of_entries=len(ours | theirs),
         pnl=float(found.equity.equity[-1] - longest.equity.equity[-1]),
     )
+
+
+def _price_error(history: AssetHistory, longest: AssetHistory, traded: int) -> float:
+    known = {line.name: line.figures for line in longest.lines()}
+    errors = [
+        np.abs(line.figures[-traded:] / known[line.name][-traded:] - 1.0)
+        for line in history.lines()
+        if line.is_price and line.name in known
+    ]
+    return max((float(np.nanmax(error, initial=0.0)) for error in errors), default=0.0)
 
 
 def _entries(result: BacktestResult) -> set[tuple[str, int]]:

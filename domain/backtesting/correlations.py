@@ -3,6 +3,7 @@
 It only tells which closes cannot fire a correlation emergency; those that may are judged exactly.
 """
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from domain.backtesting.market import AssetMarket
 from domain.market.candles import Flags
 from domain.market.indicators import Array
+from domain.market.instruments import Side
 
 MARGIN = 1e-5
 """How far a rough correlation may be off, at most."""
@@ -30,13 +32,21 @@ class RoughCorrelations:
         self._window = window
         self._blocks: dict[tuple[str, str, int], Array] = {}
 
-    def may_exceed(self, assets: list[AssetMarket], first: int, end: int, limit: float) -> Flags:
-        """Return for each close in [first, end) whether the mean over all pairs may exceed."""
+    def may_exceed(
+        self, held: Sequence[tuple[AssetMarket, Side]], first: int, end: int, limit: float
+    ) -> Flags:
+        """Return for each close in [first, end) whether the mean over all pairs may exceed.
+
+        Between a long and a short the correlation counts with the other sign.
+        """
         total, judged = np.zeros(end - first), np.zeros(end - first)
-        for left, right in combinations(assets, 2):
+        for (left, its_side), (right, other_side) in combinations(held, 2):
             values = self._between(left, right, first, end)
             known = ~np.isnan(values)
-            total[known] += values[known]
+            found = values[known]
+            if its_side is not other_side:
+                found = np.where(np.isinf(found), found, -found)
+            total[known] += found
             judged += known
         with np.errstate(invalid="ignore", divide="ignore"):
             flags: Flags = np.nan_to_num(total / judged, nan=-1.0) > limit - MARGIN

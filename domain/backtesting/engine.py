@@ -5,7 +5,7 @@ What it adds is only to know which closes need none: no wish is possible,
 no position ends or is funded, and no protection can fire. Tests hold it against the plain loop.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -22,20 +22,21 @@ from domain.market.indicators import Array
 from domain.market.instruments import DAY_MS, Side, utc_day
 from domain.portfolio.protection import initial_state, sample
 from domain.portfolio.state import PortfolioState
-from domain.rules import TradingRules
-from domain.strategies.ema_cross_short import EmaCrossRules
+from domain.rules import AssetRules, TradingRules
+from domain.strategies.history import History
+from domain.strategies.registry import strategy_class
 from domain.trading.decisions import Approval, AssetEvaluation, Decision, DenialReason, Protection
-from domain.trading.matching import funding_execution, reached_stop, taker_fee, worsened
+from domain.trading.matching import funding_execution, taker_fee, worsened
 from domain.trading.orders import ExitReason
 from domain.trading.positions import Booked, Execution, ExecutionKind, Trade
 
 
-def run_backtest(market: Market, rules: TradingRules) -> BacktestResult:
+def play_in_leaps(market: Market, rules: TradingRules) -> BacktestResult:
     """Return what the rules make of the candles.
 
     Args:
         market: candles by asset; others than those of the rules take no part.
-        rules: which assets, limits and costs.
+        rules: which assets, limits and costs; each strategy offers a history.
     """
     return _Run(market, rules).result()
 
@@ -49,7 +50,14 @@ class _Run:
         market.prepare(average_periods(rules))
         windows = HistoryWindows(market, window)
         self._assets = [
-            AssetRun(market, market.assets[asset.asset], rules, windows)
+            AssetRun(
+                market,
+                market.assets[asset.asset],
+                rules,
+                windows,
+                strategy_class(asset.terms.strategy.name),
+                history_of(market, asset.asset, rules),
+            )
             for asset in rules.assets
             if asset.asset in market.assets
         ]
@@ -81,7 +89,7 @@ class _Run:
         return BacktestResult(
             rules=self._rules,
             market=self._market,
-            signals={asset.name: asset.signals for asset in self._assets},
+            histories={asset.name: asset.history for asset in self._assets},
             trades=in_order(self._trades, [asset.asset for asset in self._rules.assets]),
             open_positions=list(portfolio.positions.values()),
             refused=sorted(self._refused, key=lambda one: (one.t_ms, places[one.asset])),
@@ -193,10 +201,13 @@ class _Run:
         found = self._limits.acting_on(self._portfolio.protection)
         if not is_quiet(float(equity.min()), float(equity.max()), found):
             flags = loud(equity, found)
-        open_markets = [asset.market for asset in self._open_assets()]
+        held = [
+            (self._by_name[name].market, position.side)
+            for name, position in self._portfolio.positions.items()
+        ]
         limit = rules.high_correlation_threshold
-        if len(open_markets) > 1 and limit is not None and limit < 1.0:
-            moved = self._rough.may_exceed(open_markets, first, first + len(equity), limit)
+        if len(held) > 1 and limit is not None and limit < 1.0:
+            moved = self._rough.may_exceed(held, first, first + len(equity), limit)
             flags = moved if flags is None else flags | moved
         return len(equity) if flags is None or not flags.any() else int(flags.argmax())
 
@@ -236,18 +247,12 @@ class _Run:
         for asset in self._assets:
             if not asset.has_fill(close):
                 continue
-            prices, rate = asset.prices_inside(close), asset.funding_rate(close)
+            rate = asset.funding_rate(close)
             if rate is not None:
-                self._fund(asset, prices.open, rate, close)
-            position = self._portfolio.positions[asset.name]
-            reached = None
-            if asset.stops is not None:
-                reached = reached_stop(asset.stops, position.side, prices)
-            if reached is None:
-                asset.look_for_stop(close + 1)
-                continue
-            price, reason = reached
-            self._end(asset, price, t_ms, reason, decided_ms=None)
+                self._fund(asset, asset.open_price(close), rate, close)
+            fill = asset.fill_inside(close)
+            if fill is not None:
+                self._end(asset, fill.price, t_ms, fill.reason, decided_ms=None)
 
     def _fund(self, asset: AssetRun, price: Decimal, rate: Decimal, close: int) -> None:
         position = self._portfolio.positions[asset.name]
@@ -324,12 +329,13 @@ class _Run:
     def _enter(self, approval: Approval, close: int, t_ms: int) -> None:
         execution = self._execution(
             approval.asset,
-            Side.SELL,
+            approval.side,
             approval.qty,
             approval.price,
             t_ms,
             decided_ms=t_ms,
             signal_ms=approval.signal_ms,
+            terms=approval.terms,
         )
         position = self._book(execution).position
         if position is not None:
@@ -361,7 +367,34 @@ class _Run:
             yield self._by_name[name]
 
 
-def average_periods(rules: TradingRules) -> list[int]:
-    """Return the periods of all averages that a run over these rules needs."""
-    read = [EmaCrossRules.read(asset.terms.strategy.parameters) for asset in rules.assets]
-    return sorted({period for r in read for period in (r.ema_short_period, r.ema_long_period)})
+def history_of(market: Market, asset: str, rules: TradingRules) -> History:
+    """Return what an asset's strategy says of all its closes.
+
+    Raises:
+        ValueError: the strategy offers no history.
+    """
+    spec = rules.asset(asset).terms.strategy
+    history = strategy_class(spec.name).history
+    if history is None:
+        raise ValueError(f"expected a strategy with a history, found {spec.name}")
+    market.prepare({asset: history.periods(spec.parameters)})
+    return history(market.assets[asset], spec.parameters, rules.candles)
+
+
+def can_leap(rules: TradingRules) -> bool:
+    """Tell whether each strategy says what it does of a whole history at once."""
+    return all(_history_class(asset) is not None for asset in rules.assets)
+
+
+def average_periods(rules: TradingRules) -> Mapping[str, Collection[int]]:
+    """Return the periods of the averages that a run over these rules needs, by asset."""
+    found = {}
+    for asset in rules.assets:
+        history = _history_class(asset)
+        if history is not None:
+            found[asset.asset] = history.periods(asset.terms.strategy.parameters)
+    return found
+
+
+def _history_class(asset: AssetRules) -> type[History] | None:
+    return strategy_class(asset.terms.strategy.name).history

@@ -106,7 +106,7 @@ def backtest_figures(result: BacktestResult, start_ms: int | None = None) -> Bac
         total=trade_figures(result.trades),
         per_asset={
             asset: trade_figures([trade for trade in result.trades if trade.asset == asset])
-            for asset in result.signals
+            for asset in result.histories
         },
         refusals_by_reason=result.refusals_by_reason,
         final_balance=float(equity.balance[-1]),

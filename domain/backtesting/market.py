@@ -1,10 +1,11 @@
 """The candles of all assets on one grid of closes, with what every run over them shares."""
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 
 import numpy as np
 
-from domain.backtesting.averages import ema_arrays
+from domain.market.averages import ema_arrays
 from domain.market.candles import CandleSeries
 from domain.market.indicators import Array
 
@@ -21,6 +22,8 @@ class AssetMarket:
         """The first close after its last."""
         self._log_returns: Array | None = None
         self._averages: dict[int, Array] = {}
+        self._computed: dict[Hashable, Array] = {}
+        self._funded: dict[int, list[int]] = {}
 
     @property
     def log_returns(self) -> Array:
@@ -32,6 +35,20 @@ class AssetMarket:
     def average(self, period: int) -> Array:
         """Return the (n,) average after each close; see `Market.prepare`."""
         return self._averages[period]
+
+    def computed(self, key: Hashable, make: Callable[[], Array]) -> Array:
+        """Return what `make` returned for this key when it was asked for first."""
+        if key not in self._computed:
+            self._computed[key] = make()
+        return self._computed[key]
+
+    def first_funding(self, place: int, interval_ms: int) -> int | None:
+        """Return the first of the candles from a place on that opens at a settlement."""
+        if interval_ms not in self._funded:
+            self._funded[interval_ms] = sorted(set(_funding_places(self.series, interval_ms)))
+        places = self._funded[interval_ms]
+        at = bisect_left(places, place)
+        return places[at] if at < len(places) else None
 
     def is_open(self, close: int) -> bool:
         """Tell whether the asset has a candle that ends at this close of the grid."""
@@ -75,12 +92,12 @@ class Market:
         """Return the number of the first close at a time or after it."""
         return -((self.first_close_ms - time_ms) // self.candle_ms)
 
-    def prepare(self, periods: Iterable[int]) -> None:
-        """Compute the averages of these periods, where that is still to be done."""
+    def prepare(self, periods: Mapping[str, Collection[int]]) -> None:
+        """Compute the averages of these periods, by asset, where that is still to be done."""
         wanted = [
             (asset, period)
-            for asset in self.assets.values()
-            for period in dict.fromkeys(periods)
+            for name, asset in self.assets.items()
+            for period in dict.fromkeys(periods.get(name, ()))
             if period not in asset._averages  # noqa: SLF001 - filled here, for all at once
         ]
         found = ema_arrays([(asset.series.close, period) for asset, period in wanted])
@@ -94,3 +111,16 @@ class Market:
                 f"{asset}: expected candles of {self.candle_ms} ms on the grid of the others"
             )
         return AssetMarket(asset, series, offset)
+
+
+def _funding_places(series: CandleSeries, interval_ms: int) -> Iterator[int]:
+    first_ms, last_ms = int(series.open_time_ms[0]), int(series.open_time_ms[-1])
+    history = series.funding
+    times = [*range(-(-first_ms // interval_ms) * interval_ms, last_ms + 1, interval_ms)]
+    if history is not None:
+        times = [time for time in times if not history.first_ms <= time <= history.last_ms]
+        times += [time for time in history.rates if first_ms <= time <= last_ms]
+    for time_ms in times:
+        place, rest = divmod(time_ms - first_ms, series.candle_ms)
+        if not rest:
+            yield place

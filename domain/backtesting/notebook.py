@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from domain.backtesting.engine import run_backtest
 from domain.backtesting.figures import BacktestFigures, backtest_figures
 from domain.backtesting.market import Market
 from domain.backtesting.result import BacktestResult, EquitySeries
+from domain.backtesting.run import run_backtest
 from domain.market.candles import CandleSeries, Floats, Times, carry_forward
 from domain.rules import TradingRules
 from domain.trading.positions import Trade

@@ -3,15 +3,16 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from domain.backtesting.market import Market
-from domain.backtesting.signals import AssetSignals
-from domain.market.candles import Times
+from domain.market.candles import Flags, Times
 from domain.market.indicators import Array
 from domain.portfolio.protection import ProtectionState
 from domain.rules import TradingRules
+from domain.strategies.history import Line
 from domain.trading.decisions import DenialReason, Protection
 from domain.trading.positions import Position, Trade
 
@@ -47,7 +48,17 @@ class Refused:
     t_ms: int
     reason: DenialReason
     signal_ms: int
-    """Close time of the cross that the entry would have used."""
+    """Close time of the signal that the entry would have used."""
+
+
+class AssetHistory(Protocol):
+    """What the strategy said of one asset's closes."""
+
+    is_active: Flags
+    """(n,) regime ACTIVE, cooldowns left out."""
+
+    def lines(self) -> list[Line]:
+        """Return the figures of all closes, as the strategy names them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -57,8 +68,8 @@ class BacktestResult:
     rules: TradingRules
     market: Market
     """Candles and averages, by asset."""
-    signals: Mapping[str, AssetSignals]
-    """Regimes and crosses, by asset."""
+    histories: Mapping[str, AssetHistory]
+    """Regimes and figures of the strategy, by asset."""
     trades: list[Trade]
     """By exit time, then by the order of assets in the settings."""
     open_positions: list[Position]

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from statistics import fmean
 
-from domain.backtesting.engine import run_backtest
 from domain.backtesting.figures import backtest_figures
 from domain.backtesting.market import Market
+from domain.backtesting.run import run_backtest
 from domain.rules import TradingRules
 
 

@@ -6,55 +6,15 @@ agree. An INACTIVE regime closes nothing: the position is left to its trailing s
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from domain.market.indicators import Rsi, ema_alpha, ema_next
 from domain.market.instruments import Candle, Side
-from domain.strategies.base import (
-    CandleRules,
-    Evaluation,
-    Parameters,
-    Signal,
-    Strategy,
-    Value,
-    fraction,
-    number,
-)
+from domain.strategies.base import CandleRules, Evaluation, Parameters, Signal, Strategy, Value
+from domain.strategies.confirmed_trend_history import ConfirmedTrendHistory
+from domain.strategies.confirmed_trend_rules import ConfirmedTrendRules
 from domain.strategies.explanation import Condition
 
 _TRIGGER = "PRICE_ABOVE_TRIGGER"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfirmedTrendRules:
-    """The parameters, by the names of the settings' section `confirmed_trend_long`."""
-
-    ema_trigger_period: int
-    ema_trend_period: int
-    macd_fast_period: int
-    macd_slow_period: int
-    macd_signal_period: int
-    rsi_period: int
-    rsi_level: float
-    entry_confirmation_level: int
-    """How many of the three must agree."""
-    max_entry_wait_candles: int
-    """Age of the trigger at entry, at most."""
-
-    @classmethod
-    def read(cls, parameters: Parameters) -> "ConfirmedTrendRules":
-        """Return the parameters with their types."""
-        return cls(
-            ema_trigger_period=number(parameters, "ema_trigger_period"),
-            ema_trend_period=number(parameters, "ema_trend_period"),
-            macd_fast_period=number(parameters, "macd_fast_period"),
-            macd_slow_period=number(parameters, "macd_slow_period"),
-            macd_signal_period=number(parameters, "macd_signal_period"),
-            rsi_period=number(parameters, "rsi_period"),
-            rsi_level=fraction(parameters, "rsi_level"),
-            entry_confirmation_level=number(parameters, "entry_confirmation_level"),
-            max_entry_wait_candles=number(parameters, "max_entry_wait_candles"),
-        )
 
 
 class _Macd:
@@ -87,6 +47,7 @@ class ConfirmedTrendLong(Strategy):
 
     side = Side.BUY
     exits_when_inactive = False
+    history = ConfirmedTrendHistory
 
     def __init__(self, parameters: Parameters, candles: CandleRules) -> None:
         """Start before the first candle."""

@@ -4,33 +4,18 @@ The rules are sections 1 to 4 and 6 of the strategy: regime ACTIVE where close <
 EMA and the day had few crosses; an entry uses the newest cross within its window, once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 
 from domain.market.candles import CandleSeries
 from domain.market.indicators import ema_alpha, ema_next, ema_series
-from domain.market.instruments import DAY_MS, MINUTE_MS, Candle, Side, utc_day
-from domain.strategies.base import (
-    CandleRules,
-    Evaluation,
-    Parameters,
-    Signal,
-    Strategy,
-    Value,
-    number,
-)
+from domain.market.instruments import DAY_MS, Candle, Side, utc_day
+from domain.strategies.base import CandleRules, Evaluation, Parameters, Signal, Strategy, Value
+from domain.strategies.ema_cross_history import EmaCrossHistory, cross_counts
+from domain.strategies.ema_cross_rules import CrossKind, EmaCrossRules
 from domain.strategies.explanation import Condition
-
-
-class CrossKind(StrEnum):
-    """What fell below what."""
-
-    PRICE_BELOW_SHORT = "PRICE_BELOW_SHORT"
-    PRICE_BELOW_LONG = "PRICE_BELOW_LONG"
-    SHORT_BELOW_LONG = "SHORT_BELOW_LONG"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,33 +25,6 @@ class Levels:
     close: float
     ema_short: float
     ema_long: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EmaCrossRules:
-    """The parameters, by the names of the settings' section `strategy`."""
-
-    ema_short_period: int
-    ema_long_period: int
-    entry_crosses: tuple[CrossKind, ...]
-    """Kinds that can open a position; all of them count toward the day's number."""
-    cross_threshold: int
-    """Crosses a UTC day: at this count nothing is opened, above it a position is closed."""
-    entry_window_ms: int
-
-    @classmethod
-    def read(cls, parameters: Parameters) -> "EmaCrossRules":
-        """Return the parameters with their types."""
-        kinds = parameters["entry_crosses"]
-        return cls(
-            ema_short_period=number(parameters, "ema_short_period"),
-            ema_long_period=number(parameters, "ema_long_period"),
-            entry_crosses=tuple(CrossKind(kind) for kind in kinds)  # type: ignore[union-attr]
-            if not isinstance(kinds, str)
-            else (CrossKind(kinds),),
-            cross_threshold=number(parameters, "cross_threshold"),
-            entry_window_ms=number(parameters, "entry_window_minutes") * MINUTE_MS,
-        )
 
 
 def bearish_crosses(before: Levels, now: Levels) -> tuple[CrossKind, ...]:
@@ -88,6 +46,7 @@ class EmaCrossShort(Strategy):
     """The strategy of the short system."""
 
     side = Side.SELL
+    history = EmaCrossHistory
 
     def __init__(self, parameters: Parameters, candles: CandleRules) -> None:
         """Start before the first candle."""
@@ -203,7 +162,9 @@ class EmaCrossShort(Strategy):
         self.t_ms = int(series.open_time_ms[-1]) + series.candle_ms
         self.closes_seen = len(closes)
         self.levels = Levels(close=closes[-1], ema_short=short[-1], ema_long=long[-1])
-        made = _cross_counts(rules, self.candles.warmup_candles, closes, short, long)
+        made = cross_counts(
+            rules, self.candles.warmup_candles, series.close, np.array(short), np.array(long)
+        )
         times = series.open_time_ms + series.candle_ms
         crossed = np.flatnonzero(made)
         if crossed.size:
@@ -225,25 +186,3 @@ def _position_note(levels: Levels) -> str:
         return "below both EMAs"
     above = (levels.close > levels.ema_short, levels.close > levels.ema_long)
     return "above both EMAs" if all(above) else "between the EMAs"
-
-
-def _cross_counts(
-    rules: EmaCrossRules,
-    warmup_candles: int,
-    closes: Sequence[float],
-    short: Sequence[float],
-    long: Sequence[float],
-) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
-    """Return how many crosses that can open a position each close made."""
-    close_a, short_a, long_a = np.array(closes), np.array(short), np.array(long)
-    pairs = {
-        CrossKind.PRICE_BELOW_SHORT: (close_a, short_a),
-        CrossKind.PRICE_BELOW_LONG: (close_a, long_a),
-        CrossKind.SHORT_BELOW_LONG: (short_a, long_a),
-    }
-    made = np.zeros(len(closes), dtype=np.int64)
-    for kind in rules.entry_crosses:
-        upper, lower = pairs[kind]
-        made[1:] += (upper[:-1] > lower[:-1]) & (upper[1:] < lower[1:])
-    made[:warmup_candles] = 0
-    return made

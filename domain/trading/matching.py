@@ -154,11 +154,8 @@ class MatchingEngine:
         position, stops = self.positions.get(asset), self.stops.get(asset)
         if position is None or stops is None:
             return []
-        reached = _touched(stops, position.side, price, is_open=is_open)
-        if reached is not None and not is_open and reached[1] is ExitReason.STOP_LOSS:
-            extreme = prices.extreme_against(position.side)
-            slipped = _gapped(stops.stop_loss, extreme, self._rules.stop_gap_fraction)
-            reached = slipped, ExitReason.STOP_LOSS
+        gap = self._rules.stop_gap_fraction
+        reached = touched_stop(stops, position.side, price, prices, gap, is_open=is_open)
         return self._end_at(position, reached, ts_ms, stop_reason)
 
     def _end_at(
@@ -303,6 +300,32 @@ def reached_stop(
     if target is not None and is_reached(along, target, side):
         return target, ExitReason.TAKE_PROFIT
     return None
+
+
+def touched_stop(
+    stops: ProtectiveLevels,
+    side: Side,
+    price: Decimal,
+    prices: CandlePrices,
+    stop_gap_fraction: Decimal = ZERO,
+    *,
+    is_open: bool,
+) -> tuple[Decimal, ExitReason] | None:
+    """Return at what price, slippage left out, one price of a candle's path ends a position.
+
+    Args:
+        stops: that stand.
+        side: of the position.
+        price: one of the path.
+        prices: of the candle, for how far a stop fills past its trigger.
+        stop_gap_fraction: how far that is, of the way to the extreme.
+        is_open: it is the candle's open, at which stops fill.
+    """
+    reached = _touched(stops, side, price, is_open=is_open)
+    if reached is None or is_open or reached[1] is not ExitReason.STOP_LOSS:
+        return reached
+    extreme = prices.extreme_against(side)
+    return _gapped(stops.stop_loss, extreme, stop_gap_fraction), ExitReason.STOP_LOSS
 
 
 def is_reached(price: Decimal, take_profit: Decimal, side: Side) -> bool:

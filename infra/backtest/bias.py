@@ -17,7 +17,7 @@ from domain.backtesting.bias import (
     look_ahead,
     warm_ups,
 )
-from domain.backtesting.engine import run_backtest
+from domain.backtesting.run import run_backtest
 from domain.errors import ConfigError
 from infra.candles.market_input import read_market
 from infra.operator.terminal.screen import Screen, headed
@@ -102,7 +102,7 @@ def _warm_verdict(found: WarmUps) -> Text:
             "Warm-up settled.",
             "bold green",
             f" {against}, to the last entry and regime; averages differ by "
-            f"{usual.average_error:.1e} at most.",
+            f"{usual.price_error:.1e} at most.",
         )
     return headed(
         "Warm-up too short.",
@@ -120,7 +120,7 @@ def _warm_table(found: WarmUps) -> Table:
         is_usual = " *" if run.candles == found.usual else "  "
         table.add_row(
             f"{run.candles:,}{is_usual}",
-            f"{run.average_error:.1e}",
+            f"{run.price_error:.1e}",
             f"{run.regimes:,}",
             f"{run.entries:,} of {run.of_entries:,}",
             f"{run.pnl:+,.2f}",

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from domain.backtesting.engine import run_backtest
 from domain.backtesting.market import Market
 from domain.backtesting.result import BacktestResult
+from domain.backtesting.run import run_backtest
 from domain.backtesting.sweep import SweepResult
 from domain.errors import ConfigError
 from domain.rules import TradingRules

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from domain.backtesting.engine import average_periods, run_backtest
+from domain.backtesting.engine import average_periods
 from domain.backtesting.market import Market
+from domain.backtesting.run import run_backtest
 from domain.backtesting.sweep import (
     FIGURES,
     Batch,
@@ -143,9 +144,13 @@ def _batches(tried: list[Combination], found: tuple[Window, ...], at_once: int) 
 
 def _prepare(market: Market, tried: list[Combination]) -> None:
     """Make the averages of all combinations once, for all processes."""
-    periods = {period for one in tried for period in average_periods(one.rules)}
-    if len(periods) * market.candles * _FLOAT_BYTES <= _SHARED_AVERAGES:
-        market.prepare(sorted(periods))
+    periods: dict[str, set[int]] = {}
+    for one in tried:
+        for asset, needed in average_periods(one.rules).items():
+            periods.setdefault(asset, set()).update(needed)
+    most = max(map(len, periods.values()), default=0)
+    if most * market.candles * _FLOAT_BYTES <= _SHARED_AVERAGES:
+        market.prepare(periods)
 
 
 @contextmanager

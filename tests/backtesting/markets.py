@@ -1,6 +1,7 @@
 """Random markets and rules under which everything happens that a backtest must get right."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +11,9 @@ from domain.backtesting.plain_loop import Backtest
 from domain.market.candles import CandleSeries, carry_forward
 from domain.market.funding import FundingHistory
 from domain.market.instruments import DAY_MS, HOUR_MS, MINUTE_MS, exact
-from domain.rules import TradingRules
+from domain.rules import EntryTerms, StopPolicy, TradingRules
+from domain.strategies.base import StrategySpec
+from domain.strategies.registry import CONFIRMED_TREND_LONG, EMA_CROSS_SHORT
 from tests.domain.builders import CANDLE_MS, NOON_MS, RULES, changed
 
 NAMES = ("BTC", "ETH", "SOL")
@@ -105,20 +108,13 @@ def _funding(random: np.random.Generator, first_open_ms: int, candles: int) -> F
 
 
 def lively_rules(**sections: dict[str, Any]) -> TradingRules:
-    """Return rules under which a few hundred candles hold dozens of trades and protections."""
+    """Return rules under which a few hundred candles hold dozens of trades and protections.
+
+    Beside the sections of the rules: `strategy` and `stops` of every asset of ema_cross_short,
+    `trend` and `trend_stops` of confirmed_trend_long, and `kinds`, which of both each asset has.
+    """
     lively: dict[str, dict[str, Any]] = {
-        "strategy": {
-            "ema_short_period": 5,
-            "ema_long_period": 12,
-            "warmup_candles": 30,
-            "volatility_window": 20,
-            "cross_threshold": 30,
-            "max_hold_ms": 6 * HOUR_MS,
-        },
-        "risk": {
-            "stop_loss_fraction": Decimal("0.006"),
-            "take_profit_fraction": Decimal("0.012"),
-        },
+        "candles": {"warmup_candles": 30, "volatility_window": 20},
         "approval": {"correlation_limit": 0.9, "max_total_exposure": Decimal(7)},
         "protection": {
             "high_correlation_threshold": 0.8,
@@ -131,9 +127,71 @@ def lively_rules(**sections: dict[str, Any]) -> TradingRules:
             "trades_per_day": 30,
         },
     }
+    own = {name: sections.pop(name, {}) for name in ("strategy", "stops", "trend", "trend_stops")}
+    kinds = dict(zip(NAMES, sections.pop("kinds", ()), strict=False))
+    shared = sections.pop("shared", {})
+    per_asset = sections.pop("per_asset", {})
     for name, values in sections.items():
         lively[name] = lively.get(name, {}) | values
-    return changed(RULES, **lively)
+    terms = {EMA_CROSS_SHORT: _short_terms(own), CONFIRMED_TREND_LONG: _trend_terms(own)}
+    assets = tuple(
+        replace(
+            asset,
+            terms=terms[kinds.get(asset.asset, EMA_CROSS_SHORT)],
+            **per_asset.get(asset.asset, {}),
+        )
+        for asset in RULES.assets
+    )
+    return replace(changed(RULES, **lively), assets=assets, **shared)
+
+
+def _short_terms(own: Mapping[str, Mapping[str, Any]]) -> EntryTerms:
+    parameters = {
+        **RULES.assets[0].terms.strategy.parameters,
+        "ema_short_period": 5,
+        "ema_long_period": 12,
+        "cross_threshold": 30,
+        **own["strategy"],
+    }
+    stops = {
+        "stop_loss_fraction": Decimal("0.006"),
+        "take_profit_fraction": Decimal("0.012"),
+        "trail_fraction": None,
+        "min_ratchet_fraction": Decimal("0.002"),
+        "max_hold_ms": 6 * HOUR_MS,
+        **own["stops"],
+    }
+    return EntryTerms(
+        strategy=StrategySpec(name=EMA_CROSS_SHORT, parameters=parameters),
+        stops=StopPolicy(**stops),
+    )
+
+
+def _trend_terms(own: Mapping[str, Mapping[str, Any]]) -> EntryTerms:
+    parameters = {
+        "ema_trigger_period": 4,
+        "ema_trend_period": 11,
+        "macd_fast_period": 5,
+        "macd_slow_period": 9,
+        "macd_signal_period": 3,
+        "rsi_period": 5,
+        "rsi_level": 50.0,
+        "entry_confirmation_level": 2,
+        "max_entry_wait_candles": 3,
+        **own["trend"],
+    }
+    stops = {
+        "stop_loss_fraction": None,
+        "take_profit_fraction": None,
+        "trail_fraction": Decimal("0.01"),
+        "min_ratchet_fraction": Decimal("0.002"),
+        "max_hold_ms": None,
+        **own["trend_stops"],
+    }
+    return EntryTerms(
+        strategy=StrategySpec(name=CONFIRMED_TREND_LONG, parameters=parameters),
+        stops=StopPolicy(**stops),
+    )
 
 
 class Observed(Backtest):

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.backtesting import averages
-from domain.backtesting.averages import ema_arrays
+from domain.market import averages
+from domain.market.averages import ema_arrays
 from domain.market.indicators import Array, ema_series
 
 

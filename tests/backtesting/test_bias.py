@@ -15,12 +15,12 @@ from typer.testing import CliRunner
 
 from bin.backtest import main
 from domain.backtesting.bias import CUTS, WARM_UPS, look_ahead, warm_ups
-from domain.backtesting.engine import run_backtest
 from domain.backtesting.market import Market
+from domain.backtesting.run import run_backtest
 from infra.backtest.bias import render
 from tests.backtesting.markets import Recipe, lively_rules, random_market
 
-RULES = lively_rules(strategy={"warmup_candles": 150})
+RULES = lively_rules(candles={"warmup_candles": 150})
 CANDLES = random_market(Recipe(seed=8, candles=1_500, jumps=0.01, late=True, has_funding=True))
 
 
@@ -52,8 +52,12 @@ def knows_how_far_the_whole_history_goes(market, rules):
     """Take the stop from the range of all candles."""
     closes = next(iter(market.assets.values())).series.close
     spread = Decimal(repr(round(float(closes.std() / closes.mean()), 6)))
-    risk = replace(rules.risk, stop_loss_fraction=Decimal("0.004") + spread / 100)
-    return run_backtest(market, replace(rules, risk=risk))
+    distance = Decimal("0.004") + spread / 100
+    assets = []
+    for asset in rules.assets:
+        stops = replace(asset.stops, stop_loss_fraction=distance)
+        assets.append(replace(asset, terms=replace(asset.terms, stops=stops)))
+    return run_backtest(market, replace(rules, assets=tuple(assets)))
 
 
 def forgets_what_lost(market, rules):
@@ -65,8 +69,8 @@ def forgets_what_lost(market, rules):
 def paints_its_averages(market, rules):
     """Show averages that were smoothed in both directions."""
     result = run_backtest(market, rules)
-    for signals in result.signals.values():
-        signals.ema_long = (signals.ema_long + signals.ema_long.mean()) / 2
+    for history in result.histories.values():
+        history.ema_long = (history.ema_long + history.ema_long.mean()) / 2
     return result
 
 
@@ -99,7 +103,7 @@ def test_an_average_forgets_what_came_before_its_warm_up():
 
     assert [run.candles for run in found.runs] == [int(150 * part) for part in WARM_UPS]
     assert len(runs) == len(WARM_UPS)
-    errors = [run.average_error for run in found.runs]
+    errors = [run.price_error for run in found.runs]
     assert errors == sorted(errors, reverse=True)
     assert errors[-1] == 0.0
     assert found.at_usual.is_settled
@@ -109,7 +113,7 @@ def test_an_average_forgets_what_came_before_its_warm_up():
 
 def test_a_warm_up_that_is_too_short_is_told():
     hasty = lively_rules(
-        strategy={"ema_short_period": 40, "ema_long_period": 90, "warmup_candles": 90}
+        candles={"warmup_candles": 90}, strategy={"ema_short_period": 40, "ema_long_period": 90}
     )
     candles = random_market(Recipe(seed=4, candles=3_000, volatility=0.004))
 
@@ -118,7 +122,7 @@ def test_a_warm_up_that_is_too_short_is_told():
     usual = found.at_usual
     assert not usual.is_settled
     assert usual.regimes > 0
-    assert usual.average_error > 1e-4
+    assert usual.price_error > 1e-4
     assert "Warm-up too short." in _shown(look_ahead(candles, hasty, run_backtest), found)
 
 

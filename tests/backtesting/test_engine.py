@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.backtesting.engine import run_backtest
+from domain.backtesting.engine import play_in_leaps
 from domain.backtesting.market import Market
 from domain.backtesting.result import BacktestResult
 from domain.backtesting.summary import in_order
@@ -16,8 +16,9 @@ from domain.market.candles import CandleSeries
 from domain.market.instruments import DAY_MS, HOUR_MS, utc_day
 from domain.portfolio.protection import ProtectionState
 from domain.rules import TradingRules
-from domain.strategies.ema_cross_short import CrossKind
-from tests.backtesting.markets import Observed, Recipe, lively_rules, random_market
+from domain.strategies.ema_cross_rules import CrossKind
+from domain.strategies.registry import CONFIRMED_TREND_LONG, EMA_CROSS_SHORT
+from tests.backtesting.markets import NAMES, Observed, Recipe, lively_rules, random_market
 from tests.domain.builders import series
 
 recipes = st.builds(
@@ -36,51 +37,105 @@ recipes = st.builds(
     has_funding=st.booleans(),
 )
 FREE = {"slippage_fraction": Decimal(0), "taker_fee_rate": Decimal(0)}
+FRACTIONS = [Decimal("0.003"), Decimal("0.015"), Decimal("0.06")]
+stops = st.fixed_dictionaries(
+    {
+        "stop_loss_fraction": st.sampled_from([None, *FRACTIONS]),
+        "take_profit_fraction": st.sampled_from([None, *FRACTIONS]),
+        "trail_fraction": st.sampled_from([None, *FRACTIONS]),
+        "min_ratchet_fraction": st.sampled_from([Decimal(0), Decimal("0.001"), Decimal("0.01")]),
+        "max_hold_ms": st.sampled_from([None, HOUR_MS, 24 * HOUR_MS]),
+    }
+).filter(lambda found: found["stop_loss_fraction"] or found["trail_fraction"])
+groups = st.fixed_dictionaries(
+    {
+        name: st.fixed_dictionaries(
+            {
+                "correlation_group": st.sampled_from([None, "a", "b"]),
+                "leverage": st.sampled_from([Decimal(1), Decimal(10)]),
+                "allocation_fraction": st.sampled_from([Decimal("0.05"), Decimal("0.6")]),
+            }
+        )
+        for name in NAMES
+    }
+)
 rule_sets = st.builds(
     lively_rules,
+    kinds=st.lists(
+        st.sampled_from([EMA_CROSS_SHORT, CONFIRMED_TREND_LONG]), min_size=3, max_size=3
+    ),
+    shared=st.fixed_dictionaries(
+        {"total_capital": st.sampled_from([None, Decimal(500), Decimal(20_000)])}
+    ),
+    per_asset=st.one_of(st.just({}), groups),
     strategy=st.fixed_dictionaries(
         {
             "cross_threshold": st.sampled_from([2, 5, 30]),
-            "max_hold_ms": st.sampled_from([HOUR_MS, 24 * HOUR_MS]),
-            "entry_window_ms": st.sampled_from([0, 900_000, 3_600_000]),
+            "entry_window_minutes": st.sampled_from([0, 15, 60]),
         }
     ),
-    risk=st.fixed_dictionaries(
+    stops=stops,
+    trend=st.fixed_dictionaries(
         {
-            "stop_loss_fraction": st.sampled_from([Decimal("0.003"), Decimal("0.015")]),
-            "take_profit_fraction": st.sampled_from([Decimal("0.004"), Decimal("0.06")]),
-            "volatility_sizing": st.booleans(),
+            "entry_confirmation_level": st.integers(1, 3),
+            "max_entry_wait_candles": st.sampled_from([0, 3, 20]),
+            "rsi_level": st.sampled_from([30.0, 50.0, 70.0]),
         }
     ),
+    trend_stops=stops,
+    risk=st.fixed_dictionaries({"volatility_sizing": st.booleans()}),
     approval=st.fixed_dictionaries(
         {
-            "correlation_limit": st.sampled_from([0.5, 0.9, 1.1]),
+            "correlation_limit": st.sampled_from([None, 0.5, 0.9, 1.1]),
             "max_total_exposure": st.sampled_from([Decimal("1.2"), Decimal("2.1"), Decimal(7)]),
-            "max_correlated_exposure": st.sampled_from([None, Decimal("1.3")]),
-            "max_simultaneous_entries": st.integers(1, 3),
+            "max_correlated_exposure": st.sampled_from([None, Decimal("0.3"), Decimal("1.3")]),
+            "correlation_group_threshold": st.sampled_from([0.0, 0.7]),
+            "max_position_size": st.sampled_from([None, Decimal("0.05"), Decimal("0.2")]),
+            "max_concentration": st.sampled_from([None, Decimal("0.1")]),
+            "concentration_top_n": st.integers(1, 3),
+            "max_simultaneous_entries": st.sampled_from([None, 1, 2, 3]),
         }
     ),
     protection=st.fixed_dictionaries(
         {
-            "high_correlation_threshold": st.sampled_from([0.3, 0.8, 1.0]),
-            "max_daily_loss_fraction": st.sampled_from([Decimal("0.01"), Decimal("0.05")]),
-            "drawdown_reduce_fraction": st.sampled_from([Decimal("0.02"), Decimal("0.1")]),
-            "drawdown_emergency_fraction": st.sampled_from([Decimal("0.03"), Decimal("0.15")]),
-            "drawdown_halt_fraction": st.sampled_from([Decimal("0.05"), Decimal("0.5")]),
+            "high_correlation_threshold": st.sampled_from([None, 0.3, 0.8, 1.0]),
+            "high_correlation_size_level": st.sampled_from([None, 0.2]),
+            "max_daily_loss_fraction": st.sampled_from([None, Decimal("0.01"), Decimal("0.05")]),
+            "drawdown_steps": st.sampled_from(
+                [
+                    (),
+                    ((Decimal("0.02"), Decimal("0.5")),),
+                    ((Decimal("0.02"), Decimal("0.5")), (Decimal("0.04"), Decimal("0.2"))),
+                ]
+            ),
+            "drawdown_emergency_fraction": st.sampled_from(
+                [None, Decimal("0.03"), Decimal("0.15")]
+            ),
+            "drawdown_halt_fraction": st.sampled_from([None, Decimal("0.05"), Decimal("0.5")]),
             "drawdown_restore_fraction": st.just(Decimal("0.01")),
             "drawdown_rearm_fraction": st.sampled_from([Decimal("0.02"), Decimal("0.1")]),
-            "loss_streak": st.integers(2, 5),
+            "capital_loss_fraction": st.sampled_from([None, Decimal("0.02"), Decimal("0.1")]),
+            "loss_streak": st.sampled_from([None, 2, 5]),
         }
     ),
-    cooldown=st.fixed_dictionaries({"short_hold_cooldown_ms": st.sampled_from([0, 360_000])}),
-    fills=st.sampled_from([{}, FREE]),
+    cooldown=st.one_of(
+        st.fixed_dictionaries({"short_hold_cooldown_ms": st.sampled_from([0, 360_000])}),
+        st.just(
+            dict.fromkeys(("short_hold_ms", "loss_streak", "trades_per_hour", "trades_per_day"))
+        ),
+    ),
+    fills=st.builds(
+        lambda free, gap: free | {"stop_gap_fraction": gap},
+        st.sampled_from([{}, FREE]),
+        st.sampled_from([Decimal(0), Decimal("0.1"), Decimal("0.5")]),
+    ),
 )
 
 
 def both(market: dict[str, CandleSeries], rules: TradingRules) -> tuple[BacktestResult, Observed]:
     plain = Observed(market, rules)
     plain.run()
-    return run_backtest(Market(market), rules), plain
+    return play_in_leaps(Market(market), rules), plain
 
 
 def hold_against_each_other(leapt: BacktestResult, plain: Observed) -> None:
@@ -125,7 +180,6 @@ def test_leaps_decide_as_the_plain_loop_on_any_market(recipe: Recipe, rules: Tra
 
 
 LEVELS = (
-    "drawdown_reduce_fraction",
     "drawdown_emergency_fraction",
     "drawdown_halt_fraction",
     "max_daily_loss_fraction",
@@ -148,15 +202,15 @@ def test_the_markets_reach_what_can_go_wrong() -> None:
                 seed=seed, candles=700, common=common, volatility=volatility, jumps=0.003, late=True
             )
             rules = lively_rules(
-                protection=dict(zip(LEVELS, map(Decimal, levels), strict=True))
+                protection=dict(zip(LEVELS, map(Decimal, levels[1:]), strict=True))
                 | {
+                    "drawdown_steps": ((Decimal(levels[0]), Decimal("0.5")),),
                     "high_correlation_threshold": limit,
                     "drawdown_restore_fraction": Decimal("0.005"),
                     "drawdown_rearm_fraction": Decimal("0.015"),
                 },
-                risk={"stop_loss_fraction": Decimal("0.03")},
+                stops={"stop_loss_fraction": Decimal("0.03"), "max_hold_ms": HOUR_MS},
                 approval={"max_total_exposure": Decimal("1.2")},
-                strategy={"max_hold_ms": HOUR_MS},
             )
 
             leapt, plain = both(random_market(recipe), rules)
@@ -194,10 +248,13 @@ def test_a_short_held_over_midnight_is_judged_by_what_the_new_day_began_with() -
         strategy={
             "ema_short_period": 40,
             "ema_long_period": 80,
-            "max_hold_ms": DAY_MS,
             "entry_crosses": tuple(CrossKind),
         },
-        risk={"stop_loss_fraction": Decimal("0.3"), "take_profit_fraction": Decimal("0.3")},
+        stops={
+            "stop_loss_fraction": Decimal("0.3"),
+            "take_profit_fraction": Decimal("0.3"),
+            "max_hold_ms": DAY_MS,
+        },
         protection={"max_daily_loss_fraction": Decimal("0.003")},
     )
 

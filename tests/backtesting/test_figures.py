@@ -5,7 +5,6 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from domain.backtesting.engine import run_backtest
 from domain.backtesting.figures import (
     backtest_figures,
     daily_returns,
@@ -16,6 +15,7 @@ from domain.backtesting.figures import (
 )
 from domain.backtesting.market import Market
 from domain.backtesting.result import EquitySeries
+from domain.backtesting.run import run_backtest
 from domain.market.instruments import DAY_MS
 from tests.backtesting.library_figures import LIBRARY_FIGURES, LibraryFigures, daily_walk
 from tests.backtesting.markets import Recipe, lively_rules, random_market

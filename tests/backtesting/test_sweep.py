@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from bin.backtest import main
-from domain.backtesting.engine import run_backtest
 from domain.backtesting.figures import backtest_figures
 from domain.backtesting.heat_map import heat_map
 from domain.backtesting.market import Market
+from domain.backtesting.run import run_backtest
 from domain.backtesting.sweep import (
     FIGURES,
     Combination,
@@ -167,7 +167,7 @@ def test_windows_are_always_judged_on_what_comes_after(days, train, test):
 
 
 def test_a_window_trades_as_a_run_that_began_a_warm_up_before_it():
-    candle_ms, warmup = MARKET.candle_ms, RULES_TRIED[0].strategy.warmup_candles
+    candle_ms, warmup = MARKET.candle_ms, RULES_TRIED[0].candles.warmup_candles
     start_ms = MARKET.first_open_ms + 1_000 * candle_ms
     found = windows(
         start_ms,

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from domain.backtesting.engine import run_backtest
 from domain.backtesting.market import Market
+from domain.backtesting.run import run_backtest
 from domain.market.candles import CandleSeries
 from infra.settings import load_settings
 from tests.benchmarks.backtest import ROOT, write_market

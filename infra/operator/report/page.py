@@ -80,13 +80,13 @@ def render(
     plots = [
         equity_plot(result),
         *more,
-        *(market_plot(result, asset) for asset in result.signals),
+        *(market_plot(result, asset) for asset in result.histories),
         months_plot(result),
         reasons_plot(result),
         trades_plot(result),
         assets_plot(result),
         risk_plot(result),
-        *([correlations_plot(result)] if len(result.signals) > 1 else []),
+        *([correlations_plot(result)] if len(result.histories) > 1 else []),
     ]
     return "\n".join(
         [
@@ -119,9 +119,8 @@ def _span(result: BacktestResult) -> str:
         str(time.astype("datetime64[ms]"))[:16].replace("T", " ") for time in (first, last)
     )
     halted = " The portfolio ended halted." if result.is_halted else ""
-    return (
-        f"{begin} to {end} UTC, {result.candles:,} candles of {', '.join(result.signals)}.{halted}"
-    )
+    assets = ", ".join(result.histories)
+    return f"{begin} to {end} UTC, {result.candles:,} candles of {assets}.{halted}"
 
 
 def _tiles(found: BacktestFigures) -> str:

@@ -95,7 +95,7 @@ def trades_plot(result: BacktestResult) -> go.Figure:
 
 def assets_plot(result: BacktestResult) -> go.Figure:
     """Return what each asset gave: in sum, of what parts, and over time."""
-    names = list(result.signals)
+    names = list(result.histories)
     figures = [
         trade_figures([trade for trade in result.trades if trade.asset == name]) for name in names
     ]

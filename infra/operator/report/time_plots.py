@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import cycle
 
 import numpy as np
 import plotly.graph_objects as go
@@ -20,6 +21,7 @@ LINES = (BLUE, ORANGE, PURPLE)
 
 _REGIME_LEVEL = {Regime.INACTIVE: 0, Regime.ACTIVE: 1, Regime.COOLDOWN: 2}
 _DIRECTION = {Side.SELL: "short", Side.BUY: "long"}
+_SYMBOL = {Side.SELL: "triangle-down", Side.BUY: "triangle-up"}
 _REGIME_COLORS = [
     [0.0, "rgba(255,255,255,0)"],
     [0.33, "rgba(255,255,255,0)"],
@@ -61,15 +63,16 @@ def equity_plot(result: BacktestResult) -> go.Figure:
 
 def market_plot(result: BacktestResult, asset: str) -> go.Figure:
     """Return an asset's price and averages over its regime, with every trade."""
-    series, signals = result.market.assets[asset].series, result.signals[asset]
+    series, history = result.market.assets[asset].series, result.histories[asset]
     begin_ms = int(series.open_time_ms[0]) + series.candle_ms
+    prices = [line for line in history.lines() if line.is_price]
     figure = make_subplots(specs=[[{"secondary_y": True}]])
     figure.add_trace(_regimes(result, asset), secondary_y=True)
     for name, values, color, width in (
         ("close", series.close, INK, 1.0),
         *(
-            (name, line, color, 1.5)
-            for (name, line), color in zip(signals.lines(), LINES, strict=False)
+            (line.label, line.figures, color, 1.5)
+            for line, color in zip(prices, cycle(LINES), strict=False)
         ),
     ):
         add_line(
@@ -90,7 +93,8 @@ def market_plot(result: BacktestResult, asset: str) -> go.Figure:
     figure.update_yaxes(title="USDT", tickformat=",~f", secondary_y=False)
     figure.update_yaxes(visible=False, range=[0, 1], fixedrange=True, secondary_y=True)
     title = (
-        f"{asset}: price, averages, regime (red: may be short, gray: cooldown), "
+        f"{', '.join([f'{asset}: price', *(line.label for line in prices)])}, "
+        "regime (red: may enter, gray: cooldown), "
         "trades (exit green: won, red: lost)"
     )
     return styled(figure, title, height=560, hovermode="closest")
@@ -107,7 +111,9 @@ def correlations_plot(result: BacktestResult) -> go.Figure:
             mode="lines",
         )
     limit = result.rules.approval.correlation_limit
-    figure.add_hline(y=limit, line={"color": GRAY, "dash": "dash"}, annotation_text="entry limit")
+    if limit is not None:
+        dashed = {"color": GRAY, "dash": "dash"}
+        figure.add_hline(y=limit, line=dashed, annotation_text="entry limit")
     figure.update_xaxes(type="date")
     window = result.rules.candles.volatility_window
     figure.update_yaxes(title="Pearson")
@@ -136,7 +142,11 @@ def _trades(trades: Sequence[Trade]) -> list[go.Scatter]:
         y=[float(trade.entry_price) for trade in trades],
         mode="markers",
         name="entry",
-        marker={"symbol": "triangle-down", "size": 11, "color": PURPLE},
+        marker={
+            "symbol": [_SYMBOL[trade.side] for trade in trades],
+            "size": 11,
+            "color": PURPLE,
+        },
         text=[_told(trade) for trade in trades],
         hoverinfo="text",
     )

@@ -49,7 +49,7 @@ def render(result: BacktestResult, engine_seconds: float) -> RenderableType:
     parts: list[RenderableType] = [
         _headline(result, found, engine_seconds),
         _figures_table(found),
-        trades_table(list(result.signals), result.trades),
+        trades_table(list(result.histories), result.trades),
         counts_text("Refusals", _sorted(found.refusals_by_reason)),
         counts_text("Protections", _protections(result)),
         counts_text("Carried forward", carried),

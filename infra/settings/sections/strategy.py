@@ -8,7 +8,7 @@ from pydantic import BeforeValidator
 from domain.market.instruments import HOUR_MS, MINUTE_MS
 from domain.rules import CooldownRules, ProtectionRules, RiskRules
 from domain.strategies.base import CandleRules, Parameters
-from domain.strategies.ema_cross_short import CrossKind
+from domain.strategies.ema_cross_rules import CrossKind
 from infra.settings import fields
 from infra.settings.sections.values import (
     SECOND_MS,

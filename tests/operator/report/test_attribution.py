@@ -13,9 +13,9 @@ from domain.backtesting.attribution import (
     regime_spans,
     risk_shares,
 )
-from domain.backtesting.engine import run_backtest
 from domain.backtesting.market import Market
 from domain.backtesting.result import BacktestResult, EquitySeries
+from domain.backtesting.run import run_backtest
 from domain.market.instruments import DAY_MS
 from domain.strategies.base import Regime
 from tests.backtesting.markets import Recipe, lively_rules, random_market
@@ -62,7 +62,7 @@ def test_months_compound_to_the_total_return(result: BacktestResult) -> None:
 
 
 def test_regimes_cover_every_close_once_and_agree_with_the_signals(result: BacktestResult) -> None:
-    for asset, signals in result.signals.items():
+    for asset, history in result.histories.items():
         spans, market = regime_spans(result, asset), result.market.assets[asset]
         first_ms = int(market.series.open_time_ms[0]) + market.series.candle_ms
         assert spans[0].begin_ms == first_ms
@@ -71,7 +71,7 @@ def test_regimes_cover_every_close_once_and_agree_with_the_signals(result: Backt
         for span in spans:
             place = (span.begin_ms - first_ms) // market.series.candle_ms
             if span.regime is not Regime.COOLDOWN:
-                assert signals.is_active[place] == (span.regime is Regime.ACTIVE)
+                assert history.is_active[place] == (span.regime is Regime.ACTIVE)
         assert {span.regime for span in spans} == set(Regime)
 
 

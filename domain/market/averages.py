@@ -1,4 +1,4 @@
-"""Averages over whole histories at once, bit for bit those of `domain/market/indicators`.
+"""Averages over whole histories at once, bit for bit those of `indicators.py`.
 
 A fold cannot be done in parallel, but it forgets: two folds over the same closes that begin at
 different values soon give the very same bits. So the histories are cut into chunks that are folded

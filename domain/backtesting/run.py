@@ -1,0 +1,109 @@
+"""One backtest, by whichever way its strategies allow: in leaps, or close by close."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from domain.backtesting.engine import can_leap, play_in_leaps
+from domain.backtesting.market import Market
+from domain.backtesting.plain_loop import Backtest
+from domain.backtesting.result import BacktestResult, EquitySeries, Refused
+from domain.backtesting.summary import in_order
+from domain.market.candles import Flags
+from domain.market.instruments import Candle
+from domain.rules import TradingRules
+from domain.strategies.base import Evaluation, Regime
+from domain.strategies.history import Line
+
+
+def run_backtest(market: Market, rules: TradingRules) -> BacktestResult:
+    """Return what the rules make of the candles.
+
+    Args:
+        market: candles by asset; others than those of the rules take no part.
+        rules: which assets, limits and costs.
+
+    Raises:
+        ConfigError: there is no strategy of some name.
+    """
+    return play_in_leaps(market, rules) if can_leap(rules) else play_close_by_close(market, rules)
+
+
+def play_close_by_close(market: Market, rules: TradingRules) -> BacktestResult:
+    """Return the same as `run_backtest` by the plain loop, which any strategy can be played by."""
+    return _Noted(market, rules).noted()
+
+
+class _Noted(Backtest):
+    """The plain loop, which also notes each close."""
+
+    def __init__(self, market: Market, rules: TradingRules) -> None:
+        known = {asset.asset for asset in rules.assets}
+        candles = {name: one.series for name, one in market.assets.items() if name in known}
+        super().__init__(candles, rules)
+        self._market = market
+        self._histories = {name: NotedHistory(len(candles[name])) for name in self._names}
+        self._balances = np.full(market.closes, float(rules.fills.initial_balance))
+        self._equities = self._balances.copy()
+
+    def noted(self) -> BacktestResult:
+        """Return what the run left behind."""
+        result, portfolio, order = self.run(), self.portfolio, [a.asset for a in self._rules.assets]
+        portfolio.fold_all()
+        self._balances[-1], self._equities[-1] = portfolio.balance, portfolio.equity()
+        denials = (denial for decision in result.decisions for denial in decision.denials)
+        refused = [
+            Refused(asset=one.asset, t_ms=one.t_ms, reason=one.reason, signal_ms=one.signal_ms)
+            for one in denials
+        ]
+        return BacktestResult(
+            rules=self._rules,
+            market=self._market,
+            histories=self._histories,
+            trades=in_order(result.trades, order),
+            open_positions=list(portfolio.positions.values()),
+            refused=sorted(refused, key=lambda one: (one.t_ms, order.index(one.asset))),
+            protections=[one.protection for one in result.decisions if one.protection],
+            equity=EquitySeries(
+                time_ms=self._market.time_ms(0)
+                + self._market.candle_ms * np.arange(self._market.closes),
+                balance=self._balances,
+                equity=self._equities,
+            ),
+            protection=portfolio.protection,
+        )
+
+    def _at_close(self, t_ms: int, candles: Mapping[str, Candle]) -> None:
+        super()._at_close(t_ms, candles)
+        close, state = self._market.first_close_from(t_ms), self.portfolio.protection
+        self._balances[close:], self._equities[close:] = state.balance, state.equity
+        for name in candles:
+            strategy, place = self._assets[name].strategy, close - self._market.assets[name].offset
+            self._histories[name].note(place, strategy.evaluate(), is_warm=strategy.is_warm)
+
+
+class NotedHistory:
+    """What a strategy said of each close, noted as it was said."""
+
+    def __init__(self, closes: int) -> None:
+        """Start before the first of so many closes."""
+        self.is_active: Flags = np.zeros(closes, dtype=np.bool_)
+        self._lines: dict[str, Line] = {}
+
+    def lines(self) -> list[Line]:
+        """Return the figures of all closes, as the strategy names them."""
+        return list(self._lines.values())
+
+    def note(self, place: int, found: Evaluation, *, is_warm: bool) -> None:
+        """Note what was said of a close."""
+        self.is_active[place] = is_warm and found.market_regime is Regime.ACTIVE
+        for value in found.values:
+            line = self._lines.get(value.name)
+            if line is None:
+                line = self._lines[value.name] = Line(
+                    name=value.name,
+                    label=value.label,
+                    figures=np.full(len(self.is_active), np.nan),
+                    is_price=value.is_price,
+                )
+            line.figures[place] = value.figure

@@ -1,0 +1,115 @@
+"""The confirmations and the triggers of a whole history, computed at once."""
+
+from collections.abc import Collection
+from itertools import accumulate
+
+import numpy as np
+
+from domain.market.averages import ema_arrays
+from domain.market.indicators import Array
+from domain.strategies.base import CandleRules, Parameters
+from domain.strategies.confirmed_trend_rules import ConfirmedTrendRules
+from domain.strategies.history import Closes, History, Line, wishes_after
+
+
+class ConfirmedTrendHistory(History):
+    """What `ConfirmedTrendLong` says of every close."""
+
+    @staticmethod
+    def periods(parameters: Parameters) -> Collection[int]:
+        """Return the periods of trigger, trend and MACD line."""
+        rules = ConfirmedTrendRules.read(parameters)
+        return (
+            rules.ema_trigger_period,
+            rules.ema_trend_period,
+            rules.macd_fast_period,
+            rules.macd_slow_period,
+        )
+
+    def __init__(self, closes: Closes, parameters: Parameters, candles: CandleRules) -> None:
+        """Compute everything."""
+        self._rules = rules = ConfirmedTrendRules.read(parameters)
+        self.close = close = closes.series.close
+        self.trigger = closes.average(rules.ema_trigger_period)
+        self.trend = closes.average(rules.ema_trend_period)
+        self._compute_oscillators(closes)
+        self.is_active = self._confirmations() >= rules.entry_confirmation_level
+        self.is_active[: candles.warmup_candles] = False
+        crossed = (close[:-1] < self.trigger[:-1]) & (close[1:] > self.trigger[1:])
+        triggers = 1 + np.flatnonzero(crossed)
+        self.wishes, self.origins = wishes_after(
+            triggers[triggers >= candles.warmup_candles],
+            self.is_active,
+            rules.max_entry_wait_candles,
+        )
+
+    def strength(self, place: int) -> float:
+        """Return how far the close lies above the trend average, a fraction of it."""
+        close, trend = float(self.close[place]), float(self.trend[place])
+        return (close - trend) / trend
+
+    def lines(self) -> list[Line]:
+        """Return the averages, MACD, RSI and the number of confirmations."""
+        rules = self._rules
+        trigger, trend = rules.ema_trigger_period, rules.ema_trend_period
+        plain = {
+            ("macd", "MACD"): self._macd,
+            ("macd_signal", "MACD signal"): self._macd_signal,
+            ("rsi", f"RSI {rules.rsi_period}"): self._rsi,
+            ("confirmations", "confirmations"): self._confirmations().astype(np.float64),
+        }
+        return [
+            Line(name="ema_trigger", label=f"EMA {trigger}", figures=self.trigger),
+            Line(name="ema_trend", label=f"EMA {trend}", figures=self.trend),
+            *(
+                Line(name=name, label=label, figures=figures, is_price=False)
+                for (name, label), figures in plain.items()
+            ),
+        ]
+
+    def _compute_oscillators(self, closes: Closes) -> None:
+        rules = self._rules
+        fast, slow, signal = (
+            rules.macd_fast_period,
+            rules.macd_slow_period,
+            rules.macd_signal_period,
+        )
+        self._macd = line = closes.computed(
+            ("macd", fast, slow), lambda: closes.average(fast) - closes.average(slow)
+        )
+        self._macd_signal = closes.computed(
+            ("macd signal", fast, slow, signal), lambda: ema_arrays([(line, signal)])[0]
+        )
+        self._rsi = closes.computed(
+            ("rsi", rules.rsi_period), lambda: rsi_array(self.close, rules.rsi_period)
+        )
+
+    def _confirmations(self) -> "np.ndarray[tuple[int], np.dtype[np.int8]]":
+        agree = (self.close > self.trend).astype(np.int8)
+        agree += self._macd > self._macd_signal
+        agree += self._rsi > self._rules.rsi_level
+        return agree
+
+
+def rsi_array(closes: Array, period: int) -> Array:
+    """Return the index after each of (n,) closes, the bits of `Rsi`; NaN before the first."""
+    found = np.full(len(closes), np.nan)
+    if len(closes) <= period:
+        return found
+    change = np.diff(closes)
+    gain = _wilder(np.maximum(change, 0.0), period)
+    loss = _wilder(np.maximum(-change, 0.0), period)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = 100.0 - 100.0 / (1.0 + gain / loss)
+    found[period:] = np.where(loss == 0.0, np.where(gain > 0.0, 100.0, 50.0), value)
+    return found
+
+
+def _wilder(values: Array, period: int) -> Array:
+    """Return the (n - period + 1,) averages, from that of the first `period` values on."""
+    first, rest = values[:period].tolist(), values[period:].tolist()
+    *_, total = accumulate(first, initial=0.0)
+    kept = period - 1
+    return np.array(
+        list(accumulate(rest, lambda mean, x: (mean * kept + x) / period, initial=total / period))
+    )

@@ -1,0 +1,121 @@
+"""The regime and the crosses of a whole history of the short system, computed at once."""
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from domain.market.indicators import Array
+from domain.market.instruments import DAY_MS
+from domain.strategies.base import CandleRules, Parameters
+from domain.strategies.ema_cross_rules import CrossKind, EmaCrossRules
+from domain.strategies.history import Closes, History, Line, Places, wishes_after
+
+
+class EmaCrossHistory(History):
+    """What `EmaCrossShort` says of every close."""
+
+    @staticmethod
+    def periods(parameters: Parameters) -> Collection[int]:
+        """Return the periods of both averages."""
+        rules = EmaCrossRules.read(parameters)
+        return rules.ema_short_period, rules.ema_long_period
+
+    def __init__(self, closes: Closes, parameters: Parameters, candles: CandleRules) -> None:
+        """Compute everything."""
+        self._rules, self._candles = EmaCrossRules.read(parameters), candles
+        self.close = closes.series.close
+        self.ema_short = closes.average(self._rules.ema_short_period)
+        self.ema_long = closes.average(self._rules.ema_long_period)
+        self._first_close_ms = int(closes.series.open_time_ms[0]) + candles.candle_ms
+        self.is_active = (
+            (self.close < self.ema_short)
+            & (self.close < self.ema_long)
+            & (self.ema_short < self.ema_long)
+        )
+        self.is_active[: candles.warmup_candles] = False
+        made = cross_counts(
+            self._rules, candles.warmup_candles, self.close, self.ema_short, self.ema_long
+        )
+        self.crosses: Places = np.flatnonzero(made)
+        """(m,) places of the closes with crosses that can open a position."""
+        self._count_today = self._counts_of_day(made[self.crosses])
+        self._end_days_of_too_many()
+        self.wishes, self.origins = self._wishes()
+
+    def strength(self, place: int) -> float:
+        """Return how far the close lies below the long average, a fraction of it."""
+        close, long = float(self.close[place]), float(self.ema_long[place])
+        return (long - close) / long
+
+    def lines(self) -> list[Line]:
+        """Return both averages and the crosses of the day."""
+        rules = self._rules
+        short, long = rules.ema_short_period, rules.ema_long_period
+        return [
+            Line(name="ema_short", label=f"EMA {short}", figures=self.ema_short),
+            Line(name="ema_long", label=f"EMA {long}", figures=self.ema_long),
+            Line(
+                name="crosses_today",
+                label="crosses today",
+                figures=self.crosses_today().astype(np.float64),
+                is_price=False,
+            ),
+        ]
+
+    def crosses_today(self) -> Places:
+        """Return the (n,) count of the day up to each close, its own crosses included (2.3)."""
+        places = np.arange(len(self.close))
+        newest = np.searchsorted(self.crosses, places, side="right") - 1
+        known = newest >= 0
+        found = np.zeros(len(places), dtype=np.int64)
+        cross = self.crosses[newest[known]]
+        is_same_day = self._days(cross) == self._days(places[known])
+        found[known] = np.where(is_same_day, self._count_today[newest[known]], 0)
+        return found
+
+    def _days(self, places: Places) -> Places:
+        days: Places = (self._first_close_ms + places * self._candles.candle_ms) // DAY_MS
+        return days
+
+    def _counts_of_day(self, counts: Places) -> Places:
+        """Return, for each close with crosses, the day's count with them (2.3)."""
+        so_far, days = np.cumsum(counts), self._days(self.crosses)
+        firsts = np.searchsorted(days, days)
+        found: Places = so_far - (so_far - counts)[firsts]
+        return found
+
+    def _end_of_day(self, place: int) -> int:
+        """Return the place of the next day's first close."""
+        candle_ms = self._candles.candle_ms
+        midnight_ms = ((self._first_close_ms + place * candle_ms) // DAY_MS + 1) * DAY_MS
+        return -((self._first_close_ms - midnight_ms) // candle_ms)
+
+    def _end_days_of_too_many(self) -> None:
+        # From the cross that is too many on, the rest of its day is inactive (3.2).
+        for place in self.crosses[self._count_today > self._rules.cross_threshold].tolist():
+            self.is_active[place : self._end_of_day(place)] = False
+
+    def _wishes(self) -> tuple[Sequence[int], Sequence[int]]:
+        may_enter = self.is_active.copy()
+        # From the cross that makes the day full on, the rest of it opens nothing (4.6).
+        for place in self.crosses[self._count_today >= self._rules.cross_threshold].tolist():
+            may_enter[place : self._end_of_day(place)] = False
+        longest = self._rules.entry_window_ms // self._candles.candle_ms
+        return wishes_after(self.crosses, may_enter, longest)
+
+
+def cross_counts(
+    rules: EmaCrossRules, warmup_candles: int, close: Array, short: Array, long: Array
+) -> Places:
+    """Return how many crosses that can open a position each of (n,) closes made."""
+    pairs = {
+        CrossKind.PRICE_BELOW_SHORT: (close, short),
+        CrossKind.PRICE_BELOW_LONG: (close, long),
+        CrossKind.SHORT_BELOW_LONG: (short, long),
+    }
+    made = np.zeros(len(close), dtype=np.int64)
+    for kind in rules.entry_crosses:
+        upper, lower = pairs[kind]
+        made[1:] += (upper[:-1] > lower[:-1]) & (upper[1:] < lower[1:])
+    made[:warmup_candles] = 0
+    return made

@@ -1,0 +1,124 @@
+"""What a strategy says of all closes of one asset at once: optional, and much faster than a fold.
+
+A strategy that offers it is played in leaps from one event to the next; any other close by close.
+"""
+
+from abc import ABC, abstractmethod
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.market.candles import CandleSeries, Flags
+from domain.market.indicators import Array
+from domain.strategies.base import CandleRules, Parameters
+
+Places = NDArray[np.int64]
+"""Numbers of closes of one asset, from 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Line:
+    """A figure of the strategy at every close."""
+
+    name: str
+    """For programs: ema_short."""
+    label: str
+    """For people: EMA 240."""
+    figures: Array
+    """(n,), NaN where there is none."""
+    is_price: bool = True
+    """Quote per base; a plain number else."""
+
+
+class Closes(Protocol):
+    """The candles of one asset, with what is computed of them once for all runs."""
+
+    @property
+    def series(self) -> CandleSeries:
+        """The candles."""
+
+    def average(self, period: int) -> Array:
+        """Return the (n,) exponential average after each close."""
+
+    def computed(self, key: Hashable, make: Callable[[], Array]) -> Array:
+        """Return what `make` returned for this key when it was asked for first."""
+
+
+class History(ABC):
+    """All that a strategy says of one asset's closes, as far as the candles alone decide.
+
+    Always true: each close has the regime and the signal that `Strategy.evaluate` gives there.
+    """
+
+    is_active: Flags
+    """(n,) regime ACTIVE; false in the warm-up."""
+    wishes: Sequence[int]
+    """Places, rising, of the closes at which a flat asset may ask to enter."""
+    origins: Sequence[int]
+    """Places of the signals that these wishes would use, rising."""
+
+    @staticmethod
+    @abstractmethod
+    def periods(parameters: Parameters) -> Collection[int]:
+        """Return the periods of the averages that a history needs."""
+
+    @abstractmethod
+    def __init__(self, closes: Closes, parameters: Parameters, candles: CandleRules) -> None:
+        """Compute everything.
+
+        Args:
+            closes: of one asset, with the averages of `periods`.
+            parameters: of the strategy.
+            candles: what all strategies share.
+        """
+
+    @abstractmethod
+    def strength(self, place: int) -> float:
+        """Return the strength of a wish."""
+
+    @abstractmethod
+    def lines(self) -> list[Line]:
+        """Return the figures of all closes, as the strategy names them."""
+
+    def wish_at(self, place: int) -> int | None:
+        """Return the place of the signal that a wish at this close would use."""
+        at = bisect_left(self.wishes, place)
+        found = at < len(self.wishes) and self.wishes[at] == place
+        return self.origins[at] if found else None
+
+    def first_wish(self, first: int, used: int) -> int | None:
+        """Return the first wish from a place on that uses a later signal than the one used."""
+        at = max(bisect_left(self.wishes, first), bisect_right(self.origins, used))
+        return self.wishes[at] if at < len(self.wishes) else None
+
+    def wishes_between(self, first: int, end: int, used: int) -> range:
+        """Return which of the wishes lie in [first, end) and use a later signal than one used."""
+        begin = max(bisect_left(self.wishes, first), bisect_right(self.origins, used))
+        return range(begin, max(begin, bisect_left(self.wishes, end)))
+
+
+def wishes_after(
+    signals: Places, may_enter: Flags, longest: int
+) -> tuple[Sequence[int], Sequence[int]]:
+    """Return the wishes that signals lead to, and the signals that these use.
+
+    Args:
+        signals: places; each is the newest one until the next.
+        may_enter: (n,) whether all else holds at a close.
+        longest: how many closes after it a signal may be used.
+    """
+    until = np.append(signals[1:], len(may_enter))
+    found = [np.zeros(0, dtype=np.int64)]
+    origins = [np.zeros(0, dtype=np.int64)]
+    for age in range(longest + 1):
+        at = signals + age
+        is_wish = at < until
+        is_wish[is_wish] = may_enter[at[is_wish]]
+        found.append(at[is_wish])
+        origins.append(signals[is_wish])
+    order = np.argsort(places := np.concatenate(found), kind="stable")
+    return places[order].tolist(), np.concatenate(origins)[order].tolist()

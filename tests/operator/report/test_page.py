@@ -111,7 +111,7 @@ def test_the_page_names_its_data_and_parameters(report: Path) -> None:
     text = report.read_text()
 
     assert "BTCUSDT.parquet" in text
-    assert "strategy.ema_short_period" in text
+    assert "strategy.parameters.ema_short_period" in text
     assert "77,757 candles of BTC, ETH, SOL" in text
     assert "8,341.58" in text
 

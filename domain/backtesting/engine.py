@@ -22,9 +22,9 @@ from domain.market.indicators import Array
 from domain.market.instruments import DAY_MS, Side, utc_day
 from domain.portfolio.protection import initial_state, sample
 from domain.portfolio.state import PortfolioState
-from domain.rules import AssetRules, TradingRules
+from domain.rules import TradingRules
 from domain.strategies.history import History
-from domain.strategies.registry import strategy_class
+from domain.strategies.registry import history_class, strategy_class
 from domain.trading.decisions import Approval, AssetEvaluation, Decision, DenialReason, Protection
 from domain.trading.matching import funding_execution, taker_fee, worsened
 from domain.trading.orders import ExitReason
@@ -374,7 +374,7 @@ def history_of(market: Market, asset: str, rules: TradingRules) -> History:
         ValueError: the strategy offers no history.
     """
     spec = rules.asset(asset).terms.strategy
-    history = strategy_class(spec.name).history
+    history = history_class(spec.name)
     if history is None:
         raise ValueError(f"expected a strategy with a history, found {spec.name}")
     market.prepare({asset: history.periods(spec.parameters)})
@@ -383,18 +383,14 @@ def history_of(market: Market, asset: str, rules: TradingRules) -> History:
 
 def can_leap(rules: TradingRules) -> bool:
     """Tell whether each strategy says what it does of a whole history at once."""
-    return all(_history_class(asset) is not None for asset in rules.assets)
+    return all(history_class(asset.terms.strategy.name) for asset in rules.assets)
 
 
 def average_periods(rules: TradingRules) -> Mapping[str, Collection[int]]:
     """Return the periods of the averages that a run over these rules needs, by asset."""
     found = {}
     for asset in rules.assets:
-        history = _history_class(asset)
+        history = history_class(asset.terms.strategy.name)
         if history is not None:
             found[asset.asset] = history.periods(asset.terms.strategy.parameters)
     return found
-
-
-def _history_class(asset: AssetRules) -> type[History] | None:
-    return strategy_class(asset.terms.strategy.name).history

@@ -9,14 +9,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from domain.market.candles import CandleSeries
 from domain.market.instruments import Candle, Side
 from domain.strategies.explanation import Condition
-
-if TYPE_CHECKING:
-    from domain.strategies.history import History
 
 Parameter = bool | int | float | str | tuple[str, ...]
 Parameters = Mapping[str, Parameter]
@@ -112,8 +108,6 @@ class Strategy(ABC):
     """Changes whenever the same candles can give other decisions."""
     exits_when_inactive: bool = True
     """Whether a position is closed once the regime is INACTIVE."""
-    history: "type[History] | None" = None
-    """Says the same of a whole history at once; None: backtests play every close in turn."""
 
     def __init__(self, parameters: Parameters, candles: CandleRules) -> None:
         """Start before the first candle.

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from domain.market.indicators import Rsi, ema_alpha, ema_next
 from domain.market.instruments import Candle, Side
 from domain.strategies.base import CandleRules, Evaluation, Parameters, Signal, Strategy, Value
-from domain.strategies.confirmed_trend_history import ConfirmedTrendHistory
 from domain.strategies.confirmed_trend_rules import ConfirmedTrendRules
 from domain.strategies.explanation import Condition
 
@@ -47,7 +46,6 @@ class ConfirmedTrendLong(Strategy):
 
     side = Side.BUY
     exits_when_inactive = False
-    history = ConfirmedTrendHistory
 
     def __init__(self, parameters: Parameters, candles: CandleRules) -> None:
         """Start before the first candle."""

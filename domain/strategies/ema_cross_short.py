@@ -13,7 +13,7 @@ from domain.market.candles import CandleSeries
 from domain.market.indicators import ema_alpha, ema_next, ema_series
 from domain.market.instruments import DAY_MS, Candle, Side, utc_day
 from domain.strategies.base import CandleRules, Evaluation, Parameters, Signal, Strategy, Value
-from domain.strategies.ema_cross_history import EmaCrossHistory, cross_counts
+from domain.strategies.ema_cross_history import cross_counts
 from domain.strategies.ema_cross_rules import CrossKind, EmaCrossRules
 from domain.strategies.explanation import Condition
 
@@ -46,7 +46,6 @@ class EmaCrossShort(Strategy):
     """The strategy of the short system."""
 
     side = Side.SELL
-    history = EmaCrossHistory
 
     def __init__(self, parameters: Parameters, candles: CandleRules) -> None:
         """Start before the first candle."""

@@ -4,9 +4,12 @@ import importlib
 
 from domain.errors import ConfigError
 from domain.strategies.base import CandleRules, Strategy, StrategySpec
+from domain.strategies.confirmed_trend_history import ConfirmedTrendHistory
 from domain.strategies.confirmed_trend_long import ConfirmedTrendLong
+from domain.strategies.ema_cross_history import EmaCrossHistory
 from domain.strategies.ema_cross_short import EmaCrossShort
 from domain.strategies.guarded import Guarded
+from domain.strategies.history import History
 from domain.text import plain
 
 EMA_CROSS_SHORT = "ema_cross_short"
@@ -14,6 +17,11 @@ CONFIRMED_TREND_LONG = "confirmed_trend_long"
 BUILT_IN: dict[str, type[Strategy]] = {
     EMA_CROSS_SHORT: EmaCrossShort,
     CONFIRMED_TREND_LONG: ConfirmedTrendLong,
+}
+
+_HISTORIES: dict[str, type[History]] = {
+    EMA_CROSS_SHORT: EmaCrossHistory,
+    CONFIRMED_TREND_LONG: ConfirmedTrendHistory,
 }
 
 
@@ -37,6 +45,14 @@ def strategy_class(name: str) -> type[Strategy]:
         message = f"expected a strategy ({known}) or module:Class, found {name!r}"
         raise ConfigError(message)
     return _imported(module, kind)
+
+
+def history_class(name: str) -> type[History] | None:
+    """Return what computes a strategy's whole history at once; None: it is folded close by close.
+
+    One of the user's own offers none: nothing would hold it to what its fold says.
+    """
+    return _HISTORIES.get(name)
 
 
 def _imported(module: str, kind: str) -> type[Strategy]:

@@ -18,7 +18,7 @@ from domain.rules import (
     StrategyRules,
     TradingRules,
 )
-from domain.strategies.ema_cross_rules import CrossKind
+from domain.strategies.ema_cross_short import CrossKind
 from infra.settings import Settings, load_settings
 
 

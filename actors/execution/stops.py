@@ -195,7 +195,7 @@ class Stops:
         One that is missing at the exchange is set by the next round.
         """
         position = self._trailing()
-        if position is None or self._closes.is_wanted:
+        if position is None:
             return
         wanted = self._trail.state(position).levels
         if not self._is_raise(wanted):
@@ -271,6 +271,9 @@ class Stops:
         if self._stands_long():
             self._tell_unprotected(is_set_again=True)
         self._unprotected_since_ms = None
+        position = self._trailing()
+        if position is not None:
+            self._trail.place(position, levels.stop_loss)
         self._see(levels.stop_loss)
 
     def _stands_long(self) -> bool:

@@ -34,7 +34,7 @@ class Trail:
         self._moved: StopMoved | None = None
         """Its newest stored move."""
         self._placed: set[Decimal] = set()
-        """First levels that this life has set for the position."""
+        """Levels at which this life has put the stop of the position."""
 
     def is_trailing(self, position: Position) -> bool:
         """Tell whether a position was opened by us under a trailing stop."""
@@ -65,8 +65,6 @@ class Trail:
     def follow(self, position: Position, seen: PriceSeen) -> StopState:
         """Return the state after prices of the asset; a move is stored before it is returned."""
         before = self.state(position)
-        if seen.ts_ms < position.opened_ms:
-            return before
         instrument = self._context.rules.asset(position.asset).instrument
         favourable = seen.high if position.side is Side.BUY else seen.low
         # A span that began before the entry counts with its end alone.
@@ -77,15 +75,20 @@ class Trail:
         return self._state
 
     def is_known(self, position: Position, stop_loss: Decimal) -> bool:
-        """Tell whether a level that stands at the exchange may be one that we have put there."""
-        state = self.state(position)
-        if stop_loss == state.levels.stop_loss or stop_loss in self._placed:
+        """Tell whether a level that stands at the exchange is one that we have put there."""
+        self.state(position)
+        if stop_loss in self._placed:
             return True
         if position.decided_ms is None:
             return False
         order_id = client_order_id(position.asset, position.decided_ms, Purpose.ENTRY, 1)
         entry = self._context.books.orders.get(order_id)
         return entry is not None and entry.intent.request.stop_loss == stop_loss
+
+    def place(self, position: Position, stop_loss: Decimal) -> None:
+        """Take note that we have put the stop there."""
+        self.state(position)
+        self._placed.add(stop_loss)
 
     def adopt(
         self,
@@ -108,11 +111,9 @@ class Trail:
         return state
 
     def confirm(self, position: Position, stop_loss: Decimal) -> None:
-        """Take note that the exchange has a level; a moved one is stored as confirmed."""
+        """Take note that a level stands at the exchange; a moved one is stored as confirmed."""
         state, moved = self.state(position), self._moved
-        if not state.is_moved:
-            self._placed.add(stop_loss)
-        elif (
+        if (
             moved is not None
             and moved.confirmed_stop_loss != stop_loss
             and state.levels.stop_loss == stop_loss

@@ -47,6 +47,7 @@ from domain.errors import (
     UnavailableError,
 )
 from domain.market.instruments import Side
+from domain.rules import TradingRules
 from domain.trading.decisions import Approval, Decision, Protection
 from domain.trading.orders import (
     ExitReason,
@@ -271,6 +272,7 @@ def desk_in(
     now_ms: int = T_MS,
     reserve: Reserve | None = None,
     busy_timeout_ms: int = 5_000,
+    rules: TradingRules = RULES,
     **asking: int,
 ) -> Iterator[ExecutionContext]:
     clock = ReplayClock(now_ms)
@@ -291,7 +293,7 @@ def desk_in(
     heard: dict[str, list[Message]] = {"asset/BTC": [], "portfolio": [], "notifier": []}
     arguments = {
         "asset": "BTC",
-        "rules": RULES,
+        "rules": rules,
         "exchange": exchange,
         "clock": clock,
         "journals": journals,

@@ -20,7 +20,8 @@ from infra.operator.preflight.machine import check_machine
 from infra.operator.preflight.market import check_assets, check_network, check_public_stream
 from infra.operator.preflight.notices import send_tests
 from infra.operator.terminal.screen import Screen
-from infra.settings import Settings, default_dotenv, load_settings
+from infra.settings import Settings, SettingsSource, default_dotenv, load_settings
+from infra.settings.explanation import explain as explained
 from infra.venues.bybit.connection import account_reader
 from infra.venues.bybit.rest import BybitRest
 from infra.venues.bybit.venues import Venue
@@ -42,6 +43,14 @@ def main(
     send_test: Annotated[
         bool, typer.Option("--send-test", help="Send one message by each channel.")
     ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="First show what holds for each pair and where it is written, and under which "
+            "names settings were read that the file calls otherwise.",
+        ),
+    ] = False,
 ) -> None:
     """Check what a run needs, a line each. Nothing is changed, here or at the exchange."""
     logger.remove()
@@ -51,6 +60,8 @@ def main(
     except ConfigError as error:
         Screen(stderr=True).print(str(error), style="red", highlight=False, soft_wrap=True)
         raise typer.Exit(WRONG_USE) from None
+    if explain:
+        _explain(settings, screen)
     for finding in check(chosen, settings, run_dir or _VAR / chosen, sends_test=send_test):
         screen.print(_line(finding), soft_wrap=True)
         if finding.level is Level.FAIL and finding.name not in failed:
@@ -58,6 +69,16 @@ def main(
     if failed:
         screen.print(f"--mode {mode} should not start: {', '.join(failed)}", soft_wrap=True)
     raise typer.Exit(FAILED if failed else PASSED)
+
+
+def _explain(settings_file: Path | None, screen: Screen) -> None:
+    try:
+        source = SettingsSource(settings_file, environ=os.environ, dotenv=default_dotenv())
+        source.settings()
+    except ConfigError:  # the check tells it
+        return
+    for line in explained(source):
+        screen.print(line, soft_wrap=True, markup=False)
 
 
 def check(

@@ -9,10 +9,12 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from domain.errors import ConfigError
+from infra.settings.aliases import Translation
 from infra.settings.asset_checks import foreign_strategies
 from infra.settings.checks import contradictions
 from infra.settings.environment import override, read_variables
 from infra.settings.fields import REFUSED, REFUSED_SECRET
+from infra.settings.merged import Facts
 from infra.settings.problems import Key, Place, Problem, read_key, report, show, show_key
 from infra.settings.sections.whole import Settings
 from infra.settings.tree import EVERY, Node, UnreadableError, merge, put, read_tree
@@ -67,10 +69,13 @@ class SettingsSource:
         trees, variables, problems = _read_all(path, environ, dotenv)
         if problems:
             raise ConfigError(report(problems))
-        tree = trees[0]
-        for over in trees[1:]:
-            tree = merge(tree, over)
+        tree, translations = trees[0], [Translation(over) for over in trees[1:]]
+        for over in translations:
+            tree = over.finish(merge(tree, over.tree))
+        self.aliases = tuple(alias for over in translations for alias in over.aliases)
+        """What the file has under other names."""
         self._tree, self._problems = override(tree, variables)
+        self._problems += [problem for over in translations for problem in over.problems]
 
     def settings(self, values: Mapping[str, str] | None = None, *, source: str = "") -> Settings:
         """Return the checked settings.
@@ -100,6 +105,10 @@ class SettingsSource:
         if settings is None or problems:
             raise ConfigError(report(problems))
         return settings
+
+    def merged(self) -> Facts:
+        """Return the values as they were written, with the place of each."""
+        return Facts(self._tree, ())
 
     def _has(self, key: Key) -> bool:
         node: Node | None = self._tree

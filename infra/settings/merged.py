@@ -25,14 +25,25 @@ class Effective:
     """What holds for an asset, whoever says it."""
 
     key: Key
-    value: Decimal | None
-    named: str
-    """With its key and place, for a text about another setting."""
+    text: str | None
+    place: Place | None = None
+    """Where it was written; None: it is a default of the program."""
+
+    @property
+    def value(self) -> Decimal | None:
+        """As a number."""
+        return None if self.text is None else Decimal(self.text)
+
+    @property
+    def named(self) -> str:
+        """With its key and place, for a text about another setting."""
+        where = "the default" if self.place is None else self.place
+        return f"{self.name} = {show(self.text or 'null')} ({where})"
 
     @property
     def name(self) -> str:
-        """The key as people write it."""
-        return show_key(self.key)
+        """The key as people write it, in the file or for a variable."""
+        return (self.place.setting if self.place else "") or show_key(self.key)
 
 
 class UnjudgedError(Exception):
@@ -96,18 +107,20 @@ class Facts:
         """Return an asset's own value, else that of its strategy's section, else the default."""
         own = (*asset, name)
         if self.optional(own) is not None:
-            return self._said(own)
+            return self.said(own)
         is_trend = self.strategy(asset) == CONFIRMED_TREND_LONG
         section = CONFIRMED_TREND_LONG if is_trend else _SECTIONS.get(name)
-        if section is not None:
-            return self._said((section, name))
+        if section is not None and self.knows((section, name)):
+            return self.said((section, name))
         value = DEFAULTS.get(name)
-        return Effective(own, value, f"{show_key(own)} = {value} (the default)")
+        return Effective(own, None if value is None else str(value))
 
-    def _said(self, key: Key) -> Effective:
-        if self.optional(key) is None:
-            return Effective(key, None, f"{show_key(key)} = null")
-        return Effective(key, self.number(key), self.named(key))
+    def said(self, key: Key) -> Effective:
+        """Return what is written at a key; lists as people write them."""
+        node = self._judged(key)
+        found = node.plain() if isinstance(node.content, list) else self.optional(key)
+        text = f"[{', '.join(map(str, found))}]" if isinstance(found, list) else found
+        return Effective(key, text, node.place)
 
     def optional(self, key: Key) -> str | None:
         """Return a text; None where it is null or not there."""
@@ -120,6 +133,11 @@ class Facts:
         if content is not None and not isinstance(content, str):
             raise UnjudgedError
         return content
+
+    def knows(self, key: Key) -> bool:
+        """Tell whether something, be it null, is written at a key."""
+        above = self._judged(key[:-1]).content
+        return isinstance(above, dict) and key[-1] in above
 
     def has_entries(self, key: Key) -> bool:
         """Tell whether a mapping is there and not empty."""
@@ -150,8 +168,7 @@ class Facts:
 
     def named(self, key: Key) -> str:
         """Return a setting with its value and place, for a text about another setting."""
-        place = self._tree.nearest(key).place
-        return f"{place.setting or show_key(key)} = {show(self.text(key))} ({place})"
+        return Effective(key, self.text(key), self._tree.nearest(key).place).named
 
     def _judged(self, key: Key) -> Node:
         if any(key[: len(wrong)] == wrong for wrong in self._wrong):

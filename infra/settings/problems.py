@@ -43,7 +43,10 @@ class Problem:
 
 def show_key(key: Key) -> str:
     """Return a setting's path as people write it: portfolio.assets[0].leverage."""
-    steps = (f"[{step}]" if isinstance(step, int) else f".{_show_step(step)}" for step in key)
+    steps = (
+        f"[{step}]" if isinstance(step, int) or step == "*" else f".{_show_step(step)}"
+        for step in key
+    )
     return "".join(steps).removeprefix(".")
 
 

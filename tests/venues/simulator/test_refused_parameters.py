@@ -7,7 +7,6 @@ from tests.venues.simulator.clients import BTC, Client, eventually
 CREATE, AMEND, STOP = "/v5/order/create", "/v5/order/amend", "/v5/position/trading-stop"
 LIMITED = {"tpLimitPrice": "1", "slLimitPrice": "1", "tpOrderType": "Limit", "slOrderType": "Limit"}
 BEST = {"bboSideType": "Queue", "bboLevel": "1", "timeInForce": "RPI"}
-SIZES = {"tpSize": "1", "slSize": "1"}
 
 
 @pytest.mark.parametrize(("name", "value"), [*LIMITED.items(), *BEST.items()])
@@ -20,7 +19,7 @@ def test_an_order_that_asks_for_more_than_is_simulated_is_refused(
     assert client.records()["orders"] == []
 
 
-@pytest.mark.parametrize(("name", "value"), [*LIMITED.items(), *SIZES.items()])
+@pytest.mark.parametrize(("name", "value"), [*LIMITED.items()])
 def test_a_stop_that_asks_for_more_than_is_simulated_changes_nothing(
     client: Client, name: str, value: str
 ) -> None:
@@ -32,6 +31,13 @@ def test_a_stop_that_asks_for_more_than_is_simulated_changes_nothing(
 
     assert (answer["retCode"], name in answer["retMsg"]) == (10001, True)
     assert client.position()["stopLoss"] == before
+
+
+def test_a_direction_without_a_trigger_is_no_order_at_once(client: Client) -> None:
+    answer = client.order("Sell", "0.01", triggerDirection=2)
+
+    assert (answer["retCode"], "triggerPrice" in answer["retMsg"]) == (10001, True)
+    assert client.records()["orders"] == []
 
 
 def test_what_asks_for_nothing_and_names_that_nobody_knows_are_accepted(client: Client) -> None:

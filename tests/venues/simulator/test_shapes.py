@@ -125,6 +125,10 @@ def _rest(client: Client) -> dict[str, dict]:
         positionIdx=0,
         takeProfit=client.at("0.95"),
     )
+    body = {"symbol": BTC, "side": "Buy", "orderType": "Market", "qty": "0.01"}
+    answers["order-pre-check"] = client.post("/v5/order/pre-check", **body)
+    answers["order-price-limit"] = client.public("/v5/market/price-limit", symbol=BTC)
+    answers["mark-kline"] = client.public("/v5/market/mark-price-kline", symbol=BTC, interval="5")
     answers["order-cancel-all"] = client.post("/v5/order/cancel-all", symbol=BTC)
     client.order("Buy", "0.01", reduceOnly=True, orderLinkId="d")
     client.done("d")
@@ -162,13 +166,20 @@ def _streams(client: Client) -> dict[str, dict]:
         heard[key] = found[0] if found else public.next(lambda m, t=topic: m.get("topic") == t)
     heard["ws-connect.11"] = next(m for m in public.heard if m.get("op") == "subscribe")
     private = Listener(client, "/v5/private", "order", "execution", "position", "wallet")
+    fast = Listener(client, "/v5/private", "execution.fast")
     heard["ws-connect.1"] = private.heard[0]
     heard["ws-connect.5"] = _answer(private, "pong")
     client.order("Sell", "0.01", orderLinkId="w")
     for name in ("execution", "order", "position", "wallet"):
         heard[f"ws-{name}.1"] = private.next(lambda m, n=name: m.get("topic") == n)
+    heard["ws-execution-fast.1"] = fast.next(lambda m: m.get("topic") == "execution.fast")
+    fast.close()
     public.close()
     private.close()
+    alarms = Listener(client, "/v5/public/linear", f"allLiquidation.{BTC}")
+    client.control("position", symbol=BTC, action="liquidate")
+    heard["ws-allLiquidation"] = alarms.next(lambda m: m.get("topic") == f"allLiquidation.{BTC}")
+    alarms.close()
     return heard
 
 
@@ -185,7 +196,10 @@ REST = (
     "funding-history",
     "instruments-info",
     "kline",
+    "mark-kline",
     "order-amend",
+    "order-pre-check",
+    "order-price-limit",
     "order-cancel",
     "order-cancel-all",
     "order-create",
@@ -207,6 +221,8 @@ STREAMS = (
     "ws-connect.3",
     "ws-connect.5",
     "ws-connect.11",
+    "ws-allLiquidation",
+    "ws-execution-fast.1",
     "ws-execution.1",
     "ws-kline",
     "ws-order.1",
@@ -241,6 +257,7 @@ def test_numbers_in_results_are_strings(talk: dict) -> None:
         *("seq", "smpGroup", "fundingInterval", "symbolId", "tradeMode", "unifiedMarginStatus"),
         *("timeWindow", "ts", "u", "cts", "readOnly", "type", "deadlineDay", "unified", "uta"),
         *("userID", "inviterID", "affiliateID", "openTime"),
+        *("preImrE4", "preMmrE4", "postImrE4", "postMmrE4"),
     }
 
     for name, answer in talk["rest"].items():

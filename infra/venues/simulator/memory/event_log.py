@@ -15,11 +15,18 @@ from infra.venues.simulator.memory.state_file import (
 from infra.venues.simulator.memory.summary import summary
 from infra.venues.simulator.prices.candles import CandleClosed
 from infra.venues.simulator.prices.market import Market
-from infra.venues.simulator.records import Deposit, Status, StopRecord, VenueExecution, VenueOrder
-from infra.venues.simulator.shapes.orders import execution_push, order_push
+from infra.venues.simulator.records import (
+    Deposit,
+    ExecType,
+    Status,
+    StopRecord,
+    VenueExecution,
+    VenueOrder,
+)
+from infra.venues.simulator.shapes.orders import execution_push, fast_execution_push, order_push
 from infra.venues.simulator.shapes.positions import position_push
 from infra.venues.simulator.shapes.wallet import wallet_row
-from infra.venues.simulator.streams.hub import Hub
+from infra.venues.simulator.streams.hub import FAST, Hub
 from infra.venues.simulator.streams.market_publisher import MarketPublisher
 from infra.venues.simulator.trading.venue import Venue
 
@@ -95,6 +102,8 @@ class EventLog:
         self._is_wallet_touched = True
         pnl = self._account.transactions[-1].cash_flow
         self._hub.publish_private("execution", [execution_push(execution, pnl)])
+        if execution.exec_type is ExecType.TRADE:
+            self._hub.publish_private(FAST, [fast_execution_push(execution)])
 
     def position(self, key: str) -> None:
         """Tell of a position at the end of what is being done."""

@@ -67,7 +67,7 @@ def trading_stop(core: Simulator, params: Params) -> Json:
     stop_loss, take_profit = params.number("stopLoss"), params.number("takeProfit")
     by_stop, by_target = (params.trigger_by(name) for name in ("slTriggerBy", "tpTriggerBy"))
     if mode == "Full":
-        params.refuse("tpSize", "slSize")
+        # Sizes count in the other mode alone, as documented; clients send them all the same.
         wanted = StopRequest(
             stop_loss=stop_loss,
             take_profit=take_profit,

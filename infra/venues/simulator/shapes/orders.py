@@ -136,3 +136,13 @@ def execution_push(execution: VenueExecution, pnl: Decimal) -> Json:
         "execPnl": money(pnl),
         "extraFees": [],
     }
+
+
+def fast_execution_push(execution: VenueExecution) -> Json:
+    """Return an execution as the fast stream shows it: what a client must know."""
+    row = execution_row(execution)
+    names = ("symbol", "execId", "execPrice", "execQty", "orderId", "isMaker", "orderLinkId")
+    return {
+        "category": "linear",
+        **{name: row[name] for name in (*names, "side", "execTime", "seq")},
+    }

@@ -19,7 +19,7 @@ from infra.venues.simulator.streams.market_publisher import MarketPublisher
 from infra.venues.simulator.streams.stream import Stream
 from infra.venues.simulator.wire import Wire
 
-_PRIVATE_TOPICS = ("order", "execution", "position", "wallet")
+_PRIVATE_TOPICS = ("order", "execution", "execution.fast", "position", "wallet", "greeks")
 _WATCHED = frozenset({"dcp.future", "dcp.spot", "dcp.option"})
 _IDLE_S = 600.0
 
@@ -116,7 +116,6 @@ class ClientSession:
         self._acknowledge(stream, request, error=error)
         if error:
             return
-        await self._pause()
         for topic in topics:
             first = self._publisher.first(topic, self._clock.told_ms())
             if first is not None:

@@ -55,6 +55,8 @@ class OrderChecks:
         for level in (wanted.stop_loss, wanted.take_profit, wanted.trigger_price):
             if level is not None and level % instrument.tick_size:
                 raise refusals.invalid("price")
+        if wanted.trigger_price is None and wanted.trigger_direction:
+            raise refusals.invalid("triggerPrice")
         if wanted.trigger_price is not None:
             self._check_trigger(wanted.symbol, wanted.trigger_price, wanted.trigger_direction)
         self._check_slippage(wanted)

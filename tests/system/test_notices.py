@@ -9,8 +9,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from actors.operator.command_service import CommandService
 from bin.bootstrap.live_view import LiveView
+from bin.bootstrap.operator_ways import make_commands
 from domain.operator.replies import Reply, ReplyCode
 from infra.operator.health.view import health_figures
 from tests.operator.health.served import asked, serving
@@ -62,7 +62,7 @@ def test_a_revoked_token_shows_everywhere_and_restart_notifier_starts_over(tmp_p
         api.is_refusing = True
         environ["TELEGRAM_SERVER"] = api.url
         with floor(tmp_path / "run", environ=environ) as here:
-            commands = CommandService(here.run, here.folder, lambda *_: _NO_REPLY, {})
+            commands = make_commands(here.run, here.folder, lambda *_: _NO_REPLY, {})
             health = health_of(here)
             here.run.health = lambda: health_figures(health.figures)
             here.run.supervisor.on_turn = health.turn

@@ -11,7 +11,7 @@ import pytest
 
 from actors.core.envelope import Origin
 from actors.messages import Describe
-from actors.operator.command_service import CommandService
+from bin.bootstrap.operator_ways import make_commands
 from domain.operator.commands import Command, CommandName
 from domain.operator.replies import Reply, ReplyCode
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
@@ -131,7 +131,7 @@ def test_what_an_older_copy_lacks_is_booked_once_managed_and_followed_by_nothing
 
     here.restart(lambda: None)
     assert portfolio(here).is_halted
-    commands = CommandService(here.run, here.folder, no_reload, {})
+    commands = make_commands(here.run, here.folder, no_reload, {})
     asked = commands.answer("test", REARM)
     assert asked.code is ReplyCode.CONFIRM
     assert "its facts end" in asked.title

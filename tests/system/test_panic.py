@@ -14,6 +14,7 @@ from actors.core.envelope import Origin
 from actors.messages import Describe, OperatorAsked
 from actors.operator.command_service import CommandService
 from bin.bootstrap.live_view import LiveView
+from bin.bootstrap.operator_ways import make_commands
 from domain.operator.commands import MANUALS, Command, CommandName, OperatorCommand
 from domain.operator.replies import Reply, ReplyCode
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
@@ -195,7 +196,7 @@ class TestPause:
 
 @pytest.fixture
 def commands(here: Floor, tmp_path: Path) -> Iterator[CommandService]:
-    made = CommandService(here.run, tmp_path, no_reload, {})
+    made = make_commands(here.run, tmp_path, no_reload, {})
     made.panic_file.start()
     yield made
     made.panic_file.close()
@@ -272,6 +273,6 @@ class TestDesk:
         traded = {trade["asset"] for trade in commands.answer_text("cli", "trades").data["trades"]}
         assert any(found[f"{asset} trades today"]["now"] != "0" for asset in traded)
         assert found["entries at a close"]["now"].isdigit()
-        for name in ("crosses today", "newest cross", "newest close", "losses in a row"):
+        for name in ("newest signal", "newest close", "losses in a row"):
             assert found[f"BTC {name}"]["now"][0].isdigit()
         assert all(figure["now"] and figure["limit"] for figure in found.values())

@@ -33,7 +33,7 @@ def test_a_limit_without_a_figure_says_why() -> None:
     assert not [name for name, now in found.items() if now in {"", "?", "-"}]
     assert found["correlation of an entry"] == found["BTC margin"] == "nothing open"
     assert found["entries at a close"] == "no close yet"
-    assert found["BTC newest cross"] == "no answer"
+    assert found["BTC newest signal"] == "no answer"
     assert found["BTC data"] == found["positions without a stop"] == "not looked yet"
 
 
@@ -52,7 +52,7 @@ def test_what_is_open_is_shown_as_its_share_of_each_limit() -> None:
     assert found["SOL margin"] == "nothing open"
 
 
-def test_the_ages_of_the_newest_close_and_cross_stand_beside_their_limits() -> None:
+def test_the_ages_of_the_newest_close_and_signal_stand_beside_their_limits() -> None:
     btc = AssetSnapshot(
         asset="BTC",
         report=report("BTC", 100.0),
@@ -68,5 +68,5 @@ def test_the_ages_of_the_newest_close_and_cross_stand_beside_their_limits() -> N
     found = {name: (now, limit) for name, now, limit in limits(present, RULES)}
 
     assert found["BTC newest close"] == ("12m", "30.0s to enter")
-    assert found["BTC newest cross"] == ("12m", "15m to enter")
+    assert found["BTC newest signal"] == ("12m", "young enough to enter")
     assert found["BTC held"][0] == "12m"

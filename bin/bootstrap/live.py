@@ -14,7 +14,6 @@ from rich.live import Live
 from rich.text import Text
 
 from bin.bootstrap.drills import read_sim_drills
-from bin.bootstrap.health import Health
 from bin.bootstrap.live_view import LiveView
 from bin.bootstrap.operator_ways import open_office
 from bin.bootstrap.present import build_live
@@ -22,10 +21,12 @@ from bin.bootstrap.run import Run, start_run_logging
 from bin.bootstrap.run_files import RunDirectory
 from bin.bootstrap.session_view import SessionView
 from bin.bootstrap.start_wait import StartWaitRoom
+from bin.bootstrap.watching import sources_of
 from domain.errors import ConfigError, JournalError, UnavailableError
 from infra.drills.process import read_process_drills
 from infra.operator.control.tally import Tally
 from infra.operator.health.view import health_figures
+from infra.operator.health.watch import Health
 from infra.operator.notices.channels import check_addresses
 from infra.operator.panic_file import request_panic
 from infra.operator.parity.daily import DailyParity
@@ -135,7 +136,7 @@ def _run(options: LiveOptions, screen: Screen) -> int:
         connection.start()
         tally = Tally()
         health = Health(
-            run,
+            sources_of(run),
             connection,
             settings,
             directory.path,

@@ -8,8 +8,9 @@ from decimal import Decimal
 import pytest
 from starlette.applications import Starlette
 
-from bin.bootstrap.health import Health
+from bin.bootstrap.watching import sources_of
 from infra.operator.health.view import health_figures
+from infra.operator.health.watch import Health
 from tests.operator.health.served import asked, serving
 from tests.operator.health.test_metrics import documented, samples, shown
 from tests.system.floor import Floor, floor
@@ -22,7 +23,7 @@ def health_of(here: Floor, turn_s: float = 60.0, **limits: Decimal) -> Health:
     changed = {"every_seconds": Decimal(EVERY_S), "for_seconds": Decimal(0), **limits}
     changed_health = here.settings.health.model_copy(update=changed)
     settings = here.settings.model_copy(update={"health": changed_health})
-    return Health(here.run, here.connection, settings, here.folder, turn_s=turn_s)
+    return Health(sources_of(here.run), here.connection, settings, here.folder, turn_s=turn_s)
 
 
 def pages_of(health: Health) -> Starlette:

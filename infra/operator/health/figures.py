@@ -3,25 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from domain.operator.system import ActorState
 from domain.portfolio.snapshots import PortfolioSnapshot
 from infra.net.stream_stats import StreamStats
 from infra.operator.health.machine import Machine
 from infra.store.books import Books
 from infra.venues.bybit.http.meter import RequestStats
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActorFigures:
-    """One actor and its mailbox."""
-
-    address: str
-    is_running: bool
-    is_given_up: bool
-    restarts: int
-    depth: int
-    """Messages that wait."""
-    oldest_s: float
-    """How long the oldest of them has waited; 0 where none waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +36,7 @@ class Figures:
     machine: Machine
     journal_bytes: int
     trace_bytes: int
-    actors: Sequence[ActorFigures]
+    actors: Sequence[ActorState]
     dead_letters: int
     assets: Sequence[AssetFigures]
     portfolio: PortfolioSnapshot | None

@@ -5,10 +5,11 @@ from decimal import Decimal
 from typing import Any
 
 from domain.market.instruments import Side
+from domain.operator.system import ActorState
 from domain.portfolio.snapshots import PortfolioSnapshot
 from domain.trading.positions import Position
 from infra.net.stream_stats import Tally
-from infra.operator.health.figures import ActorFigures, AssetFigures, Figures
+from infra.operator.health.figures import AssetFigures, Figures
 from infra.operator.health.machine import Machine
 from infra.store.books import Books
 from infra.venues.bybit.http.meter import RequestMeter, Result
@@ -23,7 +24,7 @@ MACHINE = Machine(
     disk_free_bytes=60,
     disk_size_bytes=100,
 )
-ACTOR = ActorFigures(
+ACTOR = ActorState(
     address="asset/BTC", is_running=True, is_given_up=False, restarts=2, depth=3, oldest_s=0.25
 )
 ASSET = AssetFigures(

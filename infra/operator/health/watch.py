@@ -4,24 +4,25 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, wait
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from loguru import logger
 
-from bin.bootstrap.run import Run
 from domain.errors import ConfigError, JournalError
-from domain.portfolio.snapshots import AssetSnapshot, ExecutionSnapshot, PortfolioSnapshot
-from infra.operator.health.figures import ActorFigures, AssetFigures, Figures
+from domain.operator.system import SystemSnapshot
+from infra.operator.health.figures import AssetFigures, Figures
 from infra.operator.health.limits import LimitWatch
 from infra.operator.health.machine import MachineWatch, size_bytes
 from infra.operator.health.metrics import MetricsPage
 from infra.operator.health.pages import Pages
 from infra.operator.health.readiness import why_degraded, why_not_ready
+from infra.operator.notices.channels import Channels
 from infra.settings import Settings
 from infra.store.books import Books, BooksReader
 from infra.store.location import journal_file
+from infra.trace.recorder import TraceRecorder
 from infra.venues.connection import Connection
 
 _ANSWER_S = 1.0
@@ -29,7 +30,26 @@ _ANSWER_S = 1.0
 TURN_S = 15.0
 """The supervisor turns at least once a second; much later it hangs."""
 _RATE_S = 60.0
-_RUNNING = "RUNNING"
+
+
+class Tell(Protocol):
+    """Takes what the operator should hear."""
+
+    def __call__(self, key: str, title: str, detail: str) -> None:
+        """Tell it, once a key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Where the figures of a run come from, and where alerts go."""
+
+    mode: str
+    inspect: Callable[[float], SystemSnapshot]
+    """Returns the actors as they are now; takes how long their answers are waited for, s."""
+    channels: Channels
+    recorder: TraceRecorder | None
+    """None where nothing is traced."""
+    tell: Tell
 
 
 class Health:
@@ -37,7 +57,7 @@ class Health:
 
     def __init__(
         self,
-        run: Run,
+        sources: Sources,
         connection: Connection,
         settings: Settings,
         directory: Path,
@@ -48,14 +68,14 @@ class Health:
         """Look at nothing yet.
 
         Args:
-            run: what is looked at.
+            sources: what is looked at.
             connection: its ties to the exchange.
             settings: limits and the journal's name.
             directory: of the run.
             turn_s: how long the supervisor may take for a turn.
             accesses: returns how many requests to the control interface there were, by status.
         """
-        self._run, self._connection, self._directory = run, connection, directory
+        self._sources, self._connection = sources, connection
         self._turn_s = turn_s
         self._accesses = accesses
         self._every_s = float(settings.health.every_seconds)
@@ -64,7 +84,6 @@ class Health:
         self._machine = MachineWatch(directory)
         self._books = BooksReader(self._journal)
         self._known_books = Books()
-        self._questions = _Questions(run)
         self._sent: deque[tuple[float, int]] = deque()
         self._turned_s: float | None = None
         self._stop = threading.Event()
@@ -133,7 +152,7 @@ class Health:
             try:
                 self.figures = figures = self._look()
                 for alert in self._limits.look(figures, time.monotonic()):
-                    self._run.tell_operator(
+                    self._sources.tell(
                         f"health/{alert.source}/{time.time_ns()}", alert.title, alert.detail
                     )
             except Exception:  # noqa: BLE001 (who watches must not end because a look failed)
@@ -142,24 +161,22 @@ class Health:
         self._books.close()
 
     def _look(self) -> Figures:
-        run, market = self._run, self._connection.market
-        self._questions.ask(_ANSWER_S)
+        sources, market = self._sources, self._connection.market
+        seen = sources.inspect(_ANSWER_S)
         books = self._read_books()
         streams = [*market.stream_stats(), *self._connection.account.stream_stats()]
-        actors, assets = self._actors(), self._assets()
-        portfolio = self._questions.portfolio
         offset_ms = market.server_clock.offset_ms
-        recorder = run.recorder
+        recorder = sources.recorder
         return Figures(
-            mode=run.info.mode,
+            mode=sources.mode,
             at_s=time.time(),
             machine=self._machine.look(),
             journal_bytes=size_bytes(self._journal.parent.glob(f"{self._journal.name}*")),
             trace_bytes=0 if recorder is None else size_bytes(recorder.directory.glob("*.trace")),
-            actors=actors,
-            dead_letters=run.system.dead_letter_count,
-            assets=assets,
-            portfolio=portfolio,
+            actors=seen.actors,
+            dead_letters=seen.dead_letters,
+            assets=self._assets(seen),
+            portfolio=seen.portfolio,
             books=books,
             orders_per_minute=self._orders_per_minute(sum(books.orders.values())),
             requests=market.rest.stats(),
@@ -168,13 +185,13 @@ class Health:
             is_clock_known=market.server_clock.is_usable,
             clock_offset_s=None if offset_ms is None else offset_ms / 1000,
             accesses=self._accesses(),
-            troubles=run.channels.troubles(),
+            troubles=sources.channels.troubles(),
         )
 
     def _refused(self) -> dict[tuple[str, str], int]:
         connection = self._connection
         exchange = connection.market.refused() | connection.account.refused()
-        return exchange | self._run.channels.refused()
+        return exchange | self._sources.channels.refused()
 
     def _read_books(self) -> Books:
         try:
@@ -185,32 +202,13 @@ class Health:
             self._books.close()
         return self._known_books
 
-    def _actors(self) -> list[ActorFigures]:
-        now_ns = time.perf_counter_ns()
-        found = []
-        for child in self._run.supervisor.children():
-            mailbox = child.address.mailbox
-            sent_ns = mailbox.oldest_sent_ns()
-            found.append(
-                ActorFigures(
-                    address=child.spec.address,
-                    is_running=child.status == _RUNNING,
-                    is_given_up=child.given_up_because is not None,
-                    restarts=child.restarts,
-                    depth=mailbox.depth,
-                    oldest_s=0.0 if sent_ns is None else max(0.0, (now_ns - sent_ns) / 1e9),
-                )
-            )
-        return found
-
-    def _assets(self) -> list[AssetFigures]:
+    def _assets(self, seen: SystemSnapshot) -> list[AssetFigures]:
         market, now_s = self._connection.market, time.monotonic()
         found = []
         for asset, symbol in market.symbols.items():
             heard_s = market.stream.heard_s(symbol)
-            seen = self._questions.assets.get(asset)
-            execution = self._questions.executions.get(asset)
-            report = None if seen is None else seen.report
+            told, execution = seen.assets.get(asset), seen.executions.get(asset)
+            report = None if told is None else told.report
             found.append(
                 AssetFigures(
                     asset=asset,
@@ -237,37 +235,3 @@ class Health:
 
 def _again_s(settings: Settings) -> float:
     return settings.notifications.alert_cooldown_minutes * 60.0
-
-
-class _Questions:
-    """Asks the actors for their snapshots; one that has not answered is not asked again."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._open: dict[str, Future[Any]] = {}
-        self.assets: dict[str, AssetSnapshot] = {}
-        self.executions: dict[str, ExecutionSnapshot] = {}
-        """The newest answers, by asset."""
-        self.portfolio: PortfolioSnapshot | None = None
-        """None where it did not answer this time."""
-
-    def ask(self, timeout_s: float) -> None:
-        """Take the answers that come in time, and those that came since the look before."""
-        self.portfolio = None
-        for address in self._run.describable():
-            if address not in self._open:
-                self._open[address] = self._run.question(address)
-        done, _ = wait(self._open.values(), timeout_s)
-        for address, future in list(self._open.items()):
-            if future in done:
-                del self._open[address]
-                if future.exception() is None:
-                    self._take(future.result())
-
-    def _take(self, snapshot: Any) -> None:
-        if isinstance(snapshot, PortfolioSnapshot):
-            self.portfolio = snapshot
-        elif isinstance(snapshot, AssetSnapshot):
-            self.assets[snapshot.asset] = snapshot
-        elif isinstance(snapshot, ExecutionSnapshot):
-            self.executions[snapshot.asset] = snapshot

@@ -1,6 +1,5 @@
 """What the health figures read of a journal that somebody writes."""
 
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.errors import ConfigError
 from domain.market.instruments import Side
 from domain.trading.decisions import Denial, DenialReason
 from domain.trading.orders import (
@@ -124,7 +124,7 @@ def test_an_intent_without_news_is_unknown_once_it_cannot_be_under_way_any_more(
 def test_a_journal_that_is_not_there_is_an_error_and_is_not_made(tmp_path: Path) -> None:
     reader = BooksReader(tmp_path / "none.sqlite")
 
-    with pytest.raises(sqlite3.Error):
+    with pytest.raises(ConfigError, match="no journal there"):
         reader.read()
 
     assert list(tmp_path.iterdir()) == []

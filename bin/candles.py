@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -21,9 +22,11 @@ from infra.candles.history_files import held
 from infra.net.server_clock import ServerClock
 from infra.operator.terminal.screen import Screen
 from infra.process.times import read_time, show_time
+from infra.settings import instruments_section
 from infra.venues.bybit.download import Download, Part, Wanted
 from infra.venues.bybit.http.client import PATIENCE
 from infra.venues.bybit.limits import bybit_limiter
+from infra.venues.bybit.listings import NotTradableError, find_listing
 from infra.venues.bybit.rest import BybitRest
 from infra.venues.bybit.shapes.queries import interval_of
 from infra.venues.bybit.venues import mainnet
@@ -116,6 +119,55 @@ def verify(
     for report in reports:
         _tell_findings(report)
     raise typer.Exit(FOUND_OR_GAVE_UP if any(report.findings for report in reports) else DONE)
+
+
+@app.command()
+def instruments(
+    *,
+    symbols: Annotated[
+        str | None,
+        typer.Option(help="USDT perpetuals: BTCUSDT,ETHUSDT; else all that --settings names."),
+    ] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(help="Settings file to write them into; else they are printed."),
+    ] = None,
+    url: Annotated[
+        str, typer.Option(help="Where the exchange is; public data, no key is used.")
+    ] = mainnet(None).rest_url,
+) -> None:
+    """Fetch the order filters of perpetuals, as the section `instruments` of the settings."""
+    rest = None
+    try:
+        wanted = _wanted_symbols(symbols, settings)
+        rest = _rest(url)
+        found = [find_listing(rest, symbol, Decimal(1)).instrument for symbol in wanted]
+        if settings is None:
+            typer.echo(instruments_section.section(found), nl=False)
+        else:
+            instruments_section.write(settings, found)
+            _screen.print(f"{settings}: {', '.join(wanted)}", highlight=False, soft_wrap=True)
+        code = DONE
+    except (ConfigError, BadDataError) as error:
+        code = _tell(str(error), WRONG_USE)
+    except NotTradableError as error:
+        code = _tell(f"{error}; nothing was written", FOUND_OR_GAVE_UP)
+    except UnavailableError as error:
+        code = _tell(f"{url}: {error}; nothing was written", FOUND_OR_GAVE_UP)
+    except KeyboardInterrupt:
+        code = _tell("stopped; nothing was written", INTERRUPTED)
+    finally:
+        if rest is not None:
+            rest.close()
+    raise typer.Exit(code)
+
+
+def _wanted_symbols(text: str | None, settings: Path | None) -> Sequence[str]:
+    if text is not None:
+        return _symbols(text)
+    if settings is None:
+        raise ConfigError("expected --symbols BTCUSDT,ETHUSDT, or --settings FILE that names them")
+    return instruments_section.symbols_of(settings)
 
 
 def _symbols(text: str) -> Sequence[str]:

@@ -45,11 +45,16 @@ class _Noted(Backtest):
         self._histories = {name: NotedHistory(len(candles[name])) for name in self._names}
         self._balances = np.full(market.closes, float(rules.fills.initial_balance))
         self._equities = self._balances.copy()
+        self._newest = 0
+        """The newest close of the grid that was played."""
 
     def noted(self) -> BacktestResult:
         """Return what the run left behind."""
         result, portfolio, order = self.run(), self.portfolio, [a.asset for a in self._rules.assets]
         portfolio.fold_all()
+        # The grid may go on with candles of assets that take no part.
+        self._balances[self._newest + 1 :] = portfolio.balance
+        self._equities[self._newest + 1 :] = portfolio.equity()
         self._balances[-1], self._equities[-1] = portfolio.balance, portfolio.equity()
         denials = (denial for decision in result.decisions for denial in decision.denials)
         refused = [
@@ -76,7 +81,8 @@ class _Noted(Backtest):
     def _at_close(self, t_ms: int, candles: Mapping[str, Candle]) -> None:
         super()._at_close(t_ms, candles)
         close, state = self._market.first_close_from(t_ms), self.portfolio.protection
-        self._balances[close:], self._equities[close:] = state.balance, state.equity
+        self._balances[close], self._equities[close] = state.balance, state.equity
+        self._newest = close
         for name in candles:
             strategy, place = self._assets[name].strategy, close - self._market.assets[name].offset
             self._histories[name].note(place, strategy.evaluate(), is_warm=strategy.is_warm)

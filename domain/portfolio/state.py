@@ -196,7 +196,7 @@ class PortfolioState:
         already = blocked_before(present, self._rules)
         self.protection, reason = fire(
             self.protection,
-            open_correlation=self._open_correlation(t_ms, self.positions),
+            open_correlation=self._firing_correlation(t_ms),
             rules=self._rules.protection,
         )
         protection = None if reason is None else self._protection(reason, self, reports)
@@ -418,6 +418,13 @@ class PortfolioState:
 
     def _in_order(self, assets: Collection[str]) -> tuple[str, ...]:
         return tuple(rule.asset for rule in self._rules.assets if rule.asset in assets)
+
+    def _firing_correlation(self, t_ms: int) -> float | None:
+        """Return the correlation of the open positions, where one can fire."""
+        # Ten positions are 45 pairs, and this is asked at every close.
+        if self._rules.protection.high_correlation_threshold is None:
+            return None
+        return self._open_correlation(t_ms, self.positions)
 
     def _open_correlation(self, t_ms: int, held: Mapping[str, Position]) -> float | None:
         pairs = combinations(sorted(held, key=self._rules.order_of), 2)

@@ -22,6 +22,7 @@ from infra.venues.simulator.gate import DEFAULT_KEYS, IP_LIMIT, Keys
 from infra.venues.simulator.keys import read_keys
 from infra.venues.simulator.options import SimulatorOptions
 from infra.venues.simulator.profiles import ProfileName, with_profile
+from infra.venues.simulator.recording.player import Player
 
 WRONG_USE = 2
 _FASTEST = 1000.0
@@ -57,6 +58,12 @@ def main(
     profile: Annotated[
         ProfileName | None, typer.Option(help="A market day to test bots with.")
     ] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="File that takes all traffic, without keys.")
+    ] = None,
+    replay: Annotated[
+        Path | None, typer.Option(help="Recorded traffic to answer from, instead of all else.")
+    ] = None,
     ip_limit: Annotated[
         int,
         typer.Option(
@@ -91,27 +98,50 @@ def main(
             keys=Keys(api_key=api_key, api_secret=api_secret) if keys is None else read_keys(keys),
             state=state,
             ip_limit=ip_limit,
+            record=record,
         )
+        if replay is not None:
+            asyncio.run(_play(Player(replay), port, is_bound=with_parent))
+            return
         simulator = Simulator(options if profile is None else with_profile(options, profile))
+        asyncio.run(_serve(simulator, is_bound=with_parent))
     except (ConfigError, BadDataError) as error:
         screen.print(str(error), style="red", highlight=False, soft_wrap=True)
         raise typer.Exit(WRONG_USE) from error
-    asyncio.run(_serve(simulator, is_bound=with_parent))
 
 
 async def _serve(simulator: Simulator, *, is_bound: bool) -> None:
+    stopped = _stopped(is_bound=is_bound)
+
+    async def until() -> None:
+        _tell(simulator.wire.port)
+        await stopped.wait()
+
+    await serve(simulator, until)
+
+
+async def _play(player: Player, port: int, *, is_bound: bool) -> None:
+    stopped = _stopped(is_bound=is_bound)
+
+    async def until(port: int) -> None:
+        _tell(port)
+        await stopped.wait()
+
+    await player.serve(port, until)
+
+
+def _stopped(*, is_bound: bool) -> asyncio.Event:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     if is_bound:
         # The pipe closes when whoever started this has died, however it died.
         loop.add_reader(sys.stdin.fileno(), stop.set)
+    return stop
 
-    async def until() -> None:
-        print(f"listening on http://127.0.0.1:{simulator.wire.port}", flush=True)
-        await stop.wait()
 
-    await serve(simulator, until)
+def _tell(port: int) -> None:
+    print(f"listening on http://127.0.0.1:{port}", flush=True)
 
 
 def _listed(settings: Settings, traded: Sequence[Instrument]) -> list[Instrument]:

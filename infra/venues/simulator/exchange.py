@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket
 from infra.venues.simulator.control import Control
 from infra.venues.simulator.core import Simulator
 from infra.venues.simulator.options import SimulatorOptions
+from infra.venues.simulator.recording.recorder import Recorder
 from infra.venues.simulator.rest.answers import Rest
 from infra.venues.simulator.rest.trade_stream import PATH as TRADE
 from infra.venues.simulator.rest.trade_stream import TradeStream
@@ -36,7 +37,8 @@ async def serve(simulator: Simulator, until: Callable[[], Awaitable[object]]) ->
             Route("/{path:path}", rest.answer, methods=["GET", "POST"]),
         ]
     )
-    await simulator.wire.open(app)
+    recorder = Recorder(app, path) if (path := simulator.options.record) else None
+    await simulator.wire.open(recorder or app)
     simulator.start()
     ends = [asyncio.ensure_future(until()), asyncio.ensure_future(simulator.tasks.failed.wait())]
     try:
@@ -45,6 +47,8 @@ async def serve(simulator: Simulator, until: Callable[[], Awaitable[object]]) ->
         for end in ends:
             end.cancel()
         await simulator.close()
+        if recorder is not None:
+            recorder.close()
     if simulator.tasks.failure is not None:
         raise simulator.tasks.failure
 

@@ -42,6 +42,8 @@ class SimulatorOptions:
     """At each level of the book, in smallest orders."""
     crash_after: int | None = None
     """Candles after the start in which every price crashes; None: none does."""
+    record: Path | None = None
+    """File that takes all traffic."""
     ip_limit: int = IP_LIMIT
     """Requests of one address in five seconds before it is shut out; 0: never."""
     checks_time: bool | None = None

@@ -4,6 +4,7 @@ import asyncio
 
 from starlette.websockets import WebSocket
 
+from infra.venues.simulator.recording.recorder import NOTE
 from infra.venues.simulator.wire import Wire
 
 PUBLIC, PRIVATE = "/v5/public/linear", "/v5/private"
@@ -33,6 +34,7 @@ class Stream:
         self.is_frozen = False
         self.held: bytes | None = None
         """A message that a fault lets come after the next one."""
+        self._note = socket.scope.get(NOTE, lambda _message: None)
         self._wire = wire
         self._frames: list[bytes] = []
         self._unread = 0
@@ -47,6 +49,7 @@ class Stream:
         if self._unread > _WAITING_AT_MOST:
             return False
         self._write(_TEXT, message)
+        self._note(message)
         self._sent += 1
         return True
 

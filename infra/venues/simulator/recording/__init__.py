@@ -1,0 +1,1 @@
+"""All traffic of an exchange, written to a file and played back from it."""

@@ -13,7 +13,7 @@ from rich.text import Text
 from domain.backtesting.figures import AssetFigures, BacktestFigures, backtest_figures
 from domain.backtesting.result import BacktestResult
 from infra.operator.terminal.screen import headed
-from infra.operator.terminal.summary import counts_text, open_text, trades_table
+from infra.operator.terminal.summary import counts_text, halted_text, open_text, trades_table
 
 
 def as_json(result: BacktestResult, engine_seconds: float) -> str:
@@ -56,7 +56,7 @@ def render(result: BacktestResult, engine_seconds: float) -> RenderableType:
         *map(open_text, result.open_positions),
     ]
     if result.is_halted:
-        parts.append(Text("The portfolio is halted: its drawdown reached the limit.", "red"))
+        parts.append(halted_text())
     return Group(*parts)
 
 

@@ -15,6 +15,9 @@ from domain.text import plain
 from domain.trading.positions import Position, Trade
 from infra.operator.terminal.screen import headed
 
+_SIDE_BY_SIDE = 5
+"""Assets whose figures fit beside each other on a narrow screen."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
@@ -55,7 +58,7 @@ def render(summary: RunSummary) -> RenderableType:
         for name, why in summary.given_up.items()
     ]
     if summary.is_halted:
-        parts.append(Text("The portfolio is halted: its drawdown reached the limit.", "red"))
+        parts.append(halted_text())
     return Group(*(part for part in parts if part != ""))
 
 
@@ -74,17 +77,41 @@ def _headline(summary: RunSummary) -> Text:
 
 
 def trades_table(assets: Sequence[str], trades: Sequence[Trade]) -> Table:
-    """Return the figures over trades, a column for each asset and one for all."""
+    """Return the figures over trades for each asset and for all: few side by side, many in rows."""
+    columns = {
+        asset: figures([trade for trade in trades if trade.asset == asset]) for asset in assets
+    }
+    columns["Total"] = figures(trades)
+    return _side_by_side(columns) if len(assets) <= _SIDE_BY_SIDE else _in_rows(columns)
+
+
+def _side_by_side(columns: Mapping[str, TradeFigures]) -> Table:
     table = Table("", title="Trades", title_justify="left")
-    for asset in (*assets, "Total"):
-        table.add_column(asset, justify="right")
-    columns = [figures([trade for trade in trades if trade.asset == asset]) for asset in assets]
-    columns.append(figures(trades))
+    for name in columns:
+        table.add_column(name, justify="right")
     for name, cell in _ROWS.items():
-        table.add_row(name, *(cell(column) for column in columns))
-    for reason in columns[-1].exits:
-        table.add_row(f"exits {reason}", *(str(column.exits.get(reason, 0)) for column in columns))
+        table.add_row(name, *(cell(column) for column in columns.values()))
+    for reason in columns["Total"].exits:
+        counts = (str(column.exits.get(reason, 0)) for column in columns.values())
+        table.add_row(f"exits {reason}", *counts)
     return table
+
+
+def _in_rows(columns: Mapping[str, TradeFigures]) -> Table:
+    table = Table("", title="Trades", title_justify="left")
+    for name in _ROWS:
+        table.add_column(name.removesuffix(" USDT"), justify="right")
+    for name, column in columns.items():
+        table.add_row(name, *(cell(column) for cell in _ROWS.values()))
+    exits = columns["Total"].exits
+    table.caption = counts_text("Exits", {str(reason): exits[reason] for reason in exits})
+    table.caption_justify = "left"
+    return table
+
+
+def halted_text() -> Text:
+    """Return that nothing is opened any more."""
+    return Text("The portfolio is halted: it opens nothing until the operator's rearm.", "red")
 
 
 def _share(column: TradeFigures) -> str:

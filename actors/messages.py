@@ -229,6 +229,20 @@ class ClosePosition(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReducePosition(Message):
+    """Command, from the portfolio to an execution: close a part of what is open.
+
+    Told again, it is not done again: its orders are found by its time.
+    """
+
+    asset: str
+    t_ms: int
+    """When it was decided; a position of a later decision is left alone."""
+    qty: Decimal
+    """Base units in all, on the step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Flatten(Message):
     """Command, from the portfolio to an execution: let nothing be open or rest at the exchange.
 

@@ -1,8 +1,8 @@
 """The actor that trades one asset: intents on disk first, then the exchange, then the news.
 
-Receives: OpenPosition, ClosePosition, ResolveEntry, Flatten; ExecutionSeen, OrderSeen,
-PositionMarked, PriceSeen, StopSeen from the exchange; Reconcile, StopDue, StoreAgain from its
-timers, ContinueReconcile from itself; Describe from the runtime; Restarted, GivenUp.
+Receives: OpenPosition, ClosePosition, ReducePosition, ResolveEntry, Flatten; ExecutionSeen,
+OrderSeen, PositionMarked, PriceSeen, StopSeen from the exchange; Reconcile, StopDue, StoreAgain
+from its timers, ContinueReconcile from itself; Describe from the runtime; Restarted, GivenUp.
 Publishes: PositionChanged, OrderRejected to the asset and the portfolio; PositionMarked to the
 portfolio, and AssetFlat, ReconcileMismatch, ReconcileMatch, JournalOutdated, MalfunctionBegan,
 MalfunctionEnded; PositionOpened, TradeClosed, PositionDiffers, PositionUnprotected, ConnectionLost,
@@ -33,6 +33,7 @@ from actors.execution.orders import Orders
 from actors.execution.price_span import PriceSpan
 from actors.execution.reconcile_loop import Question, ReconcileLoop
 from actors.execution.reconciler import Reconciler
+from actors.execution.reductions import Reductions
 from actors.execution.stops import Stops
 from actors.messages import (
     ClosePosition,
@@ -47,6 +48,7 @@ from actors.messages import (
     PositionMarked,
     PriceSeen,
     Reconcile,
+    ReducePosition,
     ResolveEntry,
     Restarted,
     StopDue,
@@ -59,7 +61,7 @@ from domain.portfolio.snapshots import ExecutionSnapshot
 from domain.rules import TradingRules
 from domain.trading.books import Books
 from domain.trading.order import Order
-from domain.trading.orders import Intent, OrderUpdate
+from domain.trading.orders import Intent, OrderUpdate, Purpose
 from domain.trading.positions import Execution
 
 
@@ -125,6 +127,7 @@ class ExecutionActor(SupervisedActor):
         self._orders = Orders(context, on_ended=self._on_ended)
         self._closes = Closes(context, self._orders)
         self._entries = Entries(context, self._orders)
+        self._reductions = Reductions(context, self._orders)
         self._flattening = Flattening(context, self._closes)
         self._comparison = Comparison(context)
         self._stops = self.hold(Stops(context, self._closes, self._comparison, self._clock))
@@ -167,7 +170,13 @@ class ExecutionActor(SupervisedActor):
         )
 
     def handle(self, message: Message) -> ExecutionSnapshot | None:
-        """Do what a message says."""
+        """Do what a message says, then what has waited for it."""
+        answer = self._on_message(message)
+        self._closes.go_on_after_reduce()
+        self._reductions.go_on()
+        return answer
+
+    def _on_message(self, message: Message) -> ExecutionSnapshot | None:
         match message:
             case Describe():
                 return ExecutionSnapshot(
@@ -179,6 +188,8 @@ class ExecutionActor(SupervisedActor):
                 self._entries.open(approval)
             case ClosePosition():
                 self._closes.close(message)
+            case ReducePosition():
+                self._reductions.reduce(message)
             case ResolveEntry(approval=approval):
                 self._entries.resolve(approval)
             case Flatten():
@@ -242,7 +253,11 @@ class ExecutionActor(SupervisedActor):
         self._flattening.go_on()
 
     def _on_ended(self, order: Order) -> None:
-        self._closes.go_on_after(order)
+        if order.intent.purpose is Purpose.REDUCE:
+            self._closes.go_on_after_reduce()
+            self._reductions.go_on_after(order)
+        else:
+            self._closes.go_on_after(order)
 
     # Called by the exchange, from its own thread.
 

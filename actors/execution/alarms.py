@@ -5,6 +5,7 @@ from decimal import Decimal
 from actors.core.actor import SupervisedActor
 from actors.messages import Message, RiskRaised
 from actors.names import NOTIFIER
+from domain.trading.order import Order
 from domain.trading.orders import Intent, RestingOrder
 from domain.trading.positions import Position
 
@@ -82,6 +83,19 @@ def stop_is_tightened(position: Position, was: Decimal, stop_loss: Decimal) -> R
         figures=f"stop={stop_loss:f} was={was:f}",
         effect="it is kept, and goes on behind the best price; it is never loosened",
         advice="nothing, where this was you; otherwise look at who has access to the account",
+    )
+
+
+def not_reduced(order: Order) -> RiskRaised:
+    """Return the words for a partial close that the exchange has refused."""
+    asset = order.intent.request.asset
+    return RiskRaised(
+        key=f"reduce/{asset}/{order.intent.decided_ms}",
+        asset=asset,
+        what=f"{asset} was not reduced",
+        figures=f"qty={order.intent.request.qty:f} filled={order.state.filled_qty:f}",
+        effect="the position stays as it is, under its stop; it is not tried again",
+        advice=f"look at the exchange, then send reduce {asset} again",
     )
 
 

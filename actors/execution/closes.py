@@ -29,6 +29,8 @@ class Closes:
         unfinished = unfinished_close(context.books.orders.values(), context.books.position)
         self._unfinished = None if unfinished is None else _command_of(unfinished)
         """A close whose order ended before the position did."""
+        self._after_reduce: ClosePosition | None = None
+        """A close that was asked for during a reduce, which leaves the rest open."""
 
     @property
     def is_under_way(self) -> bool:
@@ -38,7 +40,13 @@ class Closes:
     @property
     def is_wanted(self) -> bool:
         """Tell whether something is to be closed and may still be open."""
-        return self._unfinished is not None or self.is_under_way
+        waits = self._unfinished is not None or self._after_reduce is not None
+        return waits or self.is_under_way
+
+    @property
+    def _is_reduced_now(self) -> bool:
+        under_way = self._context.books.under_way()
+        return any(order.intent.purpose is Purpose.REDUCE for order in under_way)
 
     def close(self, command: ClosePosition) -> None:
         """Close what is open, if an earlier decision than the command's has opened it."""
@@ -59,6 +67,8 @@ class Closes:
             )
             self._orders.intend(intent)
             self._orders.send(intent)
+        elif self._is_reduced_now:
+            self._after_reduce = command
         elif not self._context.rounds.is_certain:
             self._context.rounds.begin()
 
@@ -85,6 +95,12 @@ class Closes:
         if attempt >= CLOSE_ATTEMPTS:
             self._context.alarms.tell(not_closed(order.intent))
         self._context.rounds.ask_again(min(attempt, CLOSE_ATTEMPTS) - 1)
+
+    def go_on_after_reduce(self) -> None:
+        """Close what a reduce has left, where that was asked for meanwhile."""
+        if self._after_reduce is not None and not self._is_reduced_now:
+            command, self._after_reduce = self._after_reduce, None
+            self.close(command)
 
     def go_on(self) -> None:
         """Make the next attempt at a close, now that the exchange has said what is open."""

@@ -1,11 +1,12 @@
 """What a close may close, and what its order has left open."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 
 from domain.trading.decisions import Close, Protection
 from domain.trading.order import Order
 from domain.trading.orders import OrderStatus, Purpose
-from domain.trading.positions import Position
+from domain.trading.positions import ZERO, Position
 
 
 def is_close_under_way(order: Order) -> bool:
@@ -43,8 +44,29 @@ def unfinished_close(orders: Iterable[Order], position: Position | None) -> Orde
         orders: of the asset, oldest first.
         position: what is open.
     """
-    closes = [order for order in orders if order.intent.reason is not None]
+    closes = [order for order in orders if _is_whole_close(order)]
     return closes[-1] if closes and has_left_open(closes[-1], position) else None
+
+
+def _is_whole_close(order: Order) -> bool:
+    return order.intent.purpose not in (Purpose.ENTRY, Purpose.REDUCE)
+
+
+def left_to_reduce(qty: Decimal, sent: Sequence[Order]) -> Decimal:
+    """Return what a partial close has still to send: 0 while it is under way, or was refused.
+
+    Only what was filled in part goes on; what the exchange has refused is for the operator.
+
+    Args:
+        qty: base units in all.
+        sent: its orders so far, oldest first.
+    """
+    if not sent:
+        return qty
+    last = sent[-1].state
+    if last.status is not OrderStatus.CANCELED or not last.filled_qty:
+        return ZERO
+    return max(ZERO, qty - sum((order.state.filled_qty for order in sent), ZERO))
 
 
 def next_attempt(orders: Iterable[Order], decided_ms: int, purpose: Purpose) -> int:

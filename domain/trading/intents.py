@@ -1,5 +1,7 @@
 """Orders as they are decided: what an approval, or a close, asks of the venue."""
 
+from decimal import Decimal
+
 from domain.rules import TradingRules
 from domain.trading.decisions import Approval
 from domain.trading.orders import ExitReason, Intent, OrderRequest, Purpose, client_order_id
@@ -34,9 +36,15 @@ def entry_intent(approval: Approval, rules: TradingRules) -> Intent:
 
 
 def close_intent(
-    position: Position, *, decided_ms: int, purpose: Purpose, reason: ExitReason, attempt: int
+    position: Position,
+    *,
+    decided_ms: int,
+    purpose: Purpose,
+    reason: ExitReason,
+    attempt: int,
+    qty: Decimal | None = None,
 ) -> Intent:
-    """Return the order that closes the whole of a position, and can never open one.
+    """Return the order that closes a position, or a part of it, and can never open one.
 
     Args:
         position: what is open.
@@ -44,12 +52,13 @@ def close_intent(
         purpose: who decided it; part of the order's id.
         reason: why.
         attempt: 1, and one more for each that ended before all was closed.
+        qty: base units at most; None: all of it.
     """
     request = OrderRequest(
         client_order_id=client_order_id(position.asset, decided_ms, purpose, attempt),
         asset=position.asset,
         side=position.side.opposite,
-        qty=position.qty,
+        qty=position.qty if qty is None else min(qty, position.qty),
         reduce_only=True,
     )
     return Intent(

@@ -18,6 +18,8 @@ class Purpose(StrEnum):
     EXIT = "exit"
     EMERGENCY = "emerg"
     OPERATOR = "oper"
+    REDUCE = "reduc"
+    """The operator's partial close; the position goes on with the rest."""
     NAKED = "naked"
 
 
@@ -30,6 +32,8 @@ class ExitReason(StrEnum):
     REGIME = "REGIME"
     TIME = "TIME"
     OPERATOR = "OPERATOR"
+    REDUCE = "REDUCE"
+    """Of an execution alone: a trade is never named after what has left it open."""
     DRAWDOWN = "DRAWDOWN"
     HALT = "HALT"
     DAILY_LOSS = "DAILY_LOSS"

@@ -90,7 +90,7 @@ class Position:
     fees: Decimal = ZERO
     funding: Decimal = ZERO
     reason: ExitReason | None = None
-    """Of the first exit."""
+    """Of the first exit that was not the operator's reduce."""
     exit_decided_ms: int | None = None
     terms: EntryTerms | None = None
     """Under what it was opened; None for a position of nobody's decision."""
@@ -219,16 +219,16 @@ def _book_entry(position: Position | None, execution: Execution) -> Booked:
 
 
 def _book_exit(position: Position, execution: Execution) -> Booked:
-    is_first = not position.exit_qty
     is_last = execution.qty == position.qty
+    names = position.reason is None and (is_last or execution.reason is not ExitReason.REDUCE)
     cost = position.open_notional if is_last else execution.qty * position.avg_entry_price
     proceeds = execution.qty * execution.price
     exits = _Exits(
         qty=position.exit_qty + execution.qty,
         notional=position.exit_notional + proceeds,
         fees=position.fees + execution.fee,
-        reason=execution.reason or ExitReason.EXTERNAL if is_first else position.reason,
-        decided_ms=execution.decided_ms if is_first else position.exit_decided_ms,
+        reason=_exit_reason(execution) if names else position.reason,
+        decided_ms=execution.decided_ms if names else position.exit_decided_ms,
     )
     cash = _gain(position.side, cost, proceeds) - execution.fee
     if is_last:
@@ -244,6 +244,13 @@ def _book_exit(position: Position, execution: Execution) -> Booked:
         exit_decided_ms=exits.decided_ms,
     )
     return Booked(position=smaller, cash=cash)
+
+
+def _exit_reason(execution: Execution) -> ExitReason:
+    """Return the reason that an exit gives its trade; a reduce that leaves nothing is a close."""
+    if execution.reason is ExitReason.REDUCE:
+        return ExitReason.OPERATOR
+    return execution.reason or ExitReason.EXTERNAL
 
 
 def _book_through_flat(position: Position, execution: Execution) -> Booked:

@@ -14,6 +14,7 @@ from domain.trading.positions import Execution, Position
 
 _CLOSES = {
     Purpose.OPERATOR: ExitReason.OPERATOR,
+    Purpose.REDUCE: ExitReason.REDUCE,
     Purpose.NAKED: ExitReason.NAKED,
     # Which of them fired, only the lost decision said.
     Purpose.EMERGENCY: ExitReason.MALFUNCTION,

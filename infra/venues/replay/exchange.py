@@ -36,7 +36,14 @@ class Listener(Protocol):
         """Learn that the stop was moved behind the best price."""
 
 
-_AT_CLOSE = (Purpose.EXIT, Purpose.EMERGENCY, Purpose.OPERATOR, Purpose.NAKED, Purpose.ENTRY)
+_AT_CLOSE = (
+    Purpose.EXIT,
+    Purpose.EMERGENCY,
+    Purpose.OPERATOR,
+    Purpose.REDUCE,
+    Purpose.NAKED,
+    Purpose.ENTRY,
+)
 """In which order the orders of one close fill (strategy 10.3 e)."""
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from actors.core.messages import GivenUp, Message, Ping, Restarted
-from domain.market.instruments import Candle
+from domain.market.instruments import Candle, Side
 from domain.operator.commands import Command
+from domain.portfolio.rebalancing import Advice
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.strategies.base import Regime
 from domain.strategies.explanation import Explanation
@@ -464,6 +465,21 @@ class LossStreakReached(Message):
     """Event, from the portfolio: too many losing trades in a row began a cooldown (8.7)."""
 
     end_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RebalanceAdvised(Message):
+    """Event, from the portfolio: a position has drifted from its target; no trade follows.
+
+    It may be repeated; people hear of a position and a direction once a UTC day.
+    """
+
+    advice: Advice
+    side: Side
+    opened_ms: int
+    """Of the position."""
+    t_ms: int
+    """The close."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

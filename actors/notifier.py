@@ -29,6 +29,7 @@ from actors.messages import (
     PositionOpened,
     PositionUnprotected,
     ProtectionFired,
+    RebalanceAdvised,
     RegimeChanged,
     ReportDue,
     Restarted,
@@ -44,6 +45,7 @@ from actors.news import Newsreader
 from actors.outages import GATHER_MS, Outage
 from actors.ports import Clock, Journals, Outboxes, Timer
 from actors.wording import figures, market, reports, risk, system
+from actors.wording.rebalancing import rebalance_advised
 from actors.wording.system import RunInfo
 from domain.errors import JournalError
 from domain.market.instruments import MINUTE_MS
@@ -162,6 +164,8 @@ class NotifierActor(SupervisedActor):
                 self._on_cooldown_ended(asset, end_ms)
             case LossStreakReached(end_ms=end_ms):
                 self._on_loss_streak(end_ms)
+            case RebalanceAdvised(advice=advice, side=side, opened_ms=opened_ms, t_ms=t_ms):
+                self._say(rebalance_advised(advice, side, opened_ms, t_ms))
             case PositionDiffers():
                 self._say(risk.position_differs(message))
             case PositionUnprotected():

@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 
 from bin.command import start
 from domain.errors import ConfigError
-from domain.operator.commands import MANUALS, CommandName, UnknownCommandError, checked
+from domain.operator.commands import MANUALS, CommandName, Parameter, UnknownCommandError, checked
 from domain.operator.replies import ReplyCode
 from infra.operator.control.client import LateAnswerError, NoAnswerError, NotRunningError, ask
 from infra.operator.panic_file import FILE, request_panic
@@ -137,8 +137,18 @@ def _register(name: CommandName) -> None:
     def with_optional(argument: needed = "", *, yes: _Yes = False) -> None:
         _send(name, argument, is_confirmed=yes)
 
+    def with_part(
+        asset: Annotated[str, typer.Argument(metavar="ASSET")],
+        fraction: Annotated[str, typer.Argument(metavar="[FRACTION]")] = "",
+        *,
+        yes: _Yes = False,
+    ) -> None:
+        _send(name, f"{asset} {fraction}".rstrip(), is_confirmed=yes)
+
     function: Callable[..., None] = plain
-    if manual.parameter is not None:
+    if manual.parameter is Parameter.PART:
+        function = with_part
+    elif manual.parameter is not None:
         function = with_optional if manual.is_optional else with_argument
     app.command(name.value, help=f"{manual.does[0].upper()}{manual.does[1:]}.")(function)
 
@@ -148,11 +158,16 @@ for _name in CommandName:
 
 
 def _send(name: CommandName, argument: str, *, is_confirmed: bool) -> None:
-    by_file = name is CommandName.PANIC and is_confirmed
+    by_file = False
     try:
-        checked(name, argument)
+        asked = checked(name, argument)
+        by_file = asked.name is CommandName.PANIC and is_confirmed
         answer = ask(
-            _options.directory, name, argument, f"ctl-{_user()}", is_confirmed=is_confirmed
+            _options.directory,
+            asked.name,
+            asked.argument,
+            f"ctl-{_user()}",
+            is_confirmed=is_confirmed,
         )
     except UnknownCommandError as error:
         raise _failed(str(error), WRONG_USE) from None

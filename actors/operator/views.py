@@ -10,16 +10,19 @@ from importlib.metadata import version
 from typing import Any
 
 from actors.core.supervisor import Child
+from actors.operator.performance_view import performance_view
+from actors.operator.portfolio_view import advice_data, portfolio_view
 from actors.operator.ports import FactStore, NoticeChannels
 from actors.operator.risk_view import Present, limits
+from actors.operator.tables import Row, table_reply
 from actors.runtime import Runtime
 from actors.wording import figures as say
 from actors.wording import market, reports
-from domain.backtesting.summary import figures
+from actors.wording.rebalancing import advice_line
 from domain.market.instruments import DAY_MS, MINUTE_MS
 from domain.operator.commands import MANUALS, CommandName, explained
 from domain.operator.notices import ReportPeriod
-from domain.operator.replies import Reply, ReplyCode, ReplyTable
+from domain.operator.replies import Reply, ReplyCode
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.trading.positions import Trade
 from domain.trading.sizing import protective_levels
@@ -40,7 +43,6 @@ _PACKAGES = (
     "python-telegram-bot",
     "apprise",
 )
-Row = tuple[str, ...]
 Handler = Callable[[str], Reply]
 
 
@@ -81,6 +83,7 @@ class Views:
             CommandName.DAILY: lambda _: self._report("Daily", 1),
             CommandName.WEEKLY: lambda _: self._report("Weekly", _WEEK_DAYS),
             CommandName.PERFORMANCE: self._performance,
+            CommandName.PORTFOLIO: self._portfolio_view,
             CommandName.RISK: self._risk,
             CommandName.HEALTH: self._health,
             CommandName.ACTORS: self._actors,
@@ -152,6 +155,7 @@ class Views:
 
     def _positions(self, _: str) -> Reply:
         portfolio = self._portfolio()
+        advice = {one.asset: one for one in portfolio.advice}
         rows, data = [], []
         for asset, position in portfolio.positions.items():
             rules = self._rules.asset(asset)
@@ -190,10 +194,15 @@ class Views:
                     "unrealized_pnl": f"{pnl:f}",
                     "opened_ms": position.opened_ms,
                     "is_external": position.is_external,
+                    "advice": advice_data(advice.get(asset)),
                 }
             )
         columns = ("asset", "side", "qty", "entry", "price", "stop", "target", "PnL", "held")
-        return _table("Positions", columns, rows, {"positions": data}, "Nothing is open")
+        reply = table_reply("Positions", columns, rows, {"positions": data}, "Nothing is open")
+        return replace(reply, lines=tuple(filter(None, map(advice_line, portfolio.advice))))
+
+    def _portfolio_view(self, which: str) -> Reply:
+        return portfolio_view(which, self._portfolio(), self._rules)
 
     def _balance(self, _: str) -> Reply:
         portfolio = self._portfolio()
@@ -201,7 +210,7 @@ class Views:
             (name.replace("_", " "), f"{Decimal(value):,.2f}")
             for name, value in _money(portfolio).items()
         ]
-        return _table("Balance", ("what", "USDT"), rows, _money(portfolio))
+        return table_reply("Balance", ("what", "USDT"), rows, _money(portfolio))
 
     def _regimes(self, _: str) -> Reply:
         rows: list[Row] = []
@@ -222,7 +231,7 @@ class Views:
                 "t_ms": report.t_ms,
             }
         columns = ("asset", "regime", "price", "figures", "close of")
-        return _table("Regimes", columns, rows, data)
+        return table_reply("Regimes", columns, rows, data)
 
     def why(self, asset: str) -> Reply | None:
         """Return why an asset does now what it does; None where no asset is called so."""
@@ -268,7 +277,7 @@ class Views:
                 rows.append((who, f"{minutes} min", say.utc(end_ms), reason))
         data["details"] = details
         columns = ("who", "left", "until", "reason")
-        return _table("Cooldowns", columns, rows, data, "Nobody rests")
+        return table_reply("Cooldowns", columns, rows, data, "Nobody rests")
 
     def _risk(self, _: str) -> Reply:
         found, assets = self._portfolio(), dict(self._assets())
@@ -290,7 +299,7 @@ class Views:
         )
         rows = list(limits(present, self._rules))
         data = {name: {"now": now, "limit": limit} for name, now, limit in rows}
-        reply = _table("Risk", ("limit of", "now", "limit"), rows, data)
+        reply = table_reply("Risk", ("limit of", "now", "limit"), rows, data)
         return replace(reply, lines=tuple(self._keeps_back(found)))
 
     # The process.
@@ -305,14 +314,14 @@ class Views:
         found["actors running"] = f"{running} of {len(children)}"
         found["messages waiting"] = str(sum(self._runtime.depths().values()))
         found["dead letters"] = str(self._runtime.system.dead_letter_count)
-        return _table("Health", ("what", "now"), list(found.items()), found)
+        return table_reply("Health", ("what", "now"), list(found.items()), found)
 
     def _actors(self, _: str) -> Reply:
         depths = self._runtime.depths()
         rows = [_actor_row(child, depths) for child in self._runtime.supervisor.children()]
         names = ("actor", "status", "generation", "restarts", "waiting", "last failure")
         data = {row[0]: dict(zip(names[1:], row[1:], strict=True)) for row in rows}
-        return _table("Actors", names, rows, data)
+        return table_reply("Actors", names, rows, data)
 
     def _version(self, _: str) -> Reply:
         found = {
@@ -322,7 +331,7 @@ class Views:
             "SQLite": sqlite3.sqlite_version,
             **{name: version(name) for name in _PACKAGES},
         }
-        return _table("Version", ("what", "version"), list(found.items()), found)
+        return table_reply("Version", ("what", "version"), list(found.items()), found)
 
     def _help(self, about: str) -> Reply:
         if about:
@@ -330,7 +339,7 @@ class Views:
             data = {"commands": {title: MANUALS[CommandName(about)].does}}
             return Reply(code=ReplyCode.DONE, title=title, lines=tuple(lines), data=data)
         does = {f"{name} {manual.usage}".rstrip(): manual.does for name, manual in MANUALS.items()}
-        return _table("Commands", ("command", "does"), list(does.items()), {"commands": does})
+        return table_reply("Commands", ("command", "does"), list(does.items()), {"commands": does})
 
     # The facts.
 
@@ -340,7 +349,7 @@ class Views:
         rows = [self._trade_row(trade) for trade in reversed(newest)]
         columns = ("closed, UTC", "asset", "side", "qty", "entry", "exit", "PnL", "reason")
         data = [{name: str(getattr(t, name)) for name in t.__slots__} for t in newest]
-        return _table("Trades", columns, rows, {"trades": data}, "No trades yet")
+        return table_reply("Trades", columns, rows, {"trades": data}, "No trades yet")
 
     def _trade_row(self, trade: Trade) -> Row:
         # An asset that is traded no more has no digits of its own here.
@@ -357,9 +366,9 @@ class Views:
             str(trade.reason),
         )
 
-    def _performance(self, _: str) -> Reply:
-        found = performance(self._stored_trades())
-        return _table("Performance", ("what", "value"), list(found.items()), found)
+    def _performance(self, period: str) -> Reply:
+        assets = [rules.asset for rules in self._rules.assets]
+        return performance_view(self._stored_trades(), assets, period.lower(), self._now_ms())
 
     def _report(self, name: str, days: int) -> Reply:
         """Return the report of the time up to now, in the words of the one that is sent."""
@@ -401,21 +410,6 @@ class Views:
         return self._runtime.clock.now_ms()
 
 
-def performance(trades: list[Trade]) -> dict[str, str]:
-    """Return all trades in figures; where there is none, why."""
-    sums = figures(trades)
-    no_factor = "no loss" if trades else "no trades"
-    return {
-        "trades": str(sums.trades),
-        "won": "no trades" if sums.win_rate is None else say.percent(sums.win_rate),
-        "profit factor": no_factor if sums.profit_factor is None else f"{sums.profit_factor:.2f}",
-        "PnL": f"{sums.pnl:+,.2f}",
-        "fees": f"{sums.fees:,.2f}",
-        "funding": f"{sums.funding:+,.2f}",
-        **{f"ended by {reason}": str(count) for reason, count in sums.exits.items()},
-    }
-
-
 def _global_rest(portfolio: PortfolioSnapshot) -> tuple[str, int]:
     return portfolio.global_cooldown_reason, portfolio.global_cooldown_end_ms
 
@@ -435,17 +429,3 @@ def _actor_row(child: Child, depths: Mapping[str, int]) -> Row:
         str(depths.get(child.spec.address, 0)),
         say.words(child.given_up_because or failure)[:60],
     )
-
-
-def _table(
-    title: str,
-    columns: Row,
-    rows: list[Any],
-    data: Mapping[str, Any],
-    empty: str = "",
-) -> Reply:
-    if not rows:
-        return Reply(code=ReplyCode.DONE, title=empty or title, data=data)
-    filled = [(*row, *[""] * (len(columns) - len(row))) for row in rows]
-    table = ReplyTable(columns=columns, rows=filled)
-    return Reply(code=ReplyCode.DONE, title=title, table=table, data=data)

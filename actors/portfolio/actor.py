@@ -5,9 +5,9 @@ executions, and AssetFlat, ReconcileMismatch, ReconcileMatch, JournalOutdated, M
 MalfunctionEnded; TransferSeen, WalletSeen from the account; OperatorAsked from the roof;
 CoordinationEnded, ReservationExpired, WatchDue, StoreAgain from its own timers; StateWanted from
 the notifier; Restarted, GivenUp.
-Publishes: EntryApproved, EntryDenied, GlobalCooldownStarted to the assets; ClosePosition, Flatten
-and ResolveEntry to the executions; ProtectionFired, LossStreakReached, RiskRaised, SystemChanged,
-StateTold to the notifier.
+Publishes: EntryApproved, EntryDenied, GlobalCooldownStarted to the assets; ClosePosition,
+ReducePosition, Flatten and ResolveEntry to the executions; ProtectionFired, LossStreakReached,
+RiskRaised, RebalanceAdvised, SystemChanged, StateTold to the notifier.
 Owns: balance, exposure, reservations, drawdown, daily loss, correlations, the global cooldown, the
 operator's pauses and panic.
 """
@@ -285,6 +285,8 @@ class PortfolioActor(SupervisedActor):
         """Tell what the operator has asked for and what is not so yet."""
         for close in self._operations.closes():
             self.tell(execution_name(close.asset), close)
+        for reduction in self._operations.reductions():
+            self.tell(execution_name(reduction.asset), reduction)
         for flatten in self._operations.flattenings():
             self.tell(execution_name(flatten.asset), flatten)
 

@@ -1,11 +1,12 @@
 """Closes: their reports are collected, then decided over all of them at once."""
 
-from actors.messages import CoordinationEnded, EntryApproved, EntryDenied
-from actors.names import asset_name
+from actors.messages import CoordinationEnded, EntryApproved, EntryDenied, RebalanceAdvised
+from actors.names import NOTIFIER, asset_name
 from actors.portfolio.context import PortfolioContext
 from actors.portfolio.protections import Protections
 from actors.portfolio.recent import RecentCloses
 from actors.portfolio.reservations import Reservations
+from domain.market.instruments import utc_day
 from domain.trading.decisions import Approval, AssetEvaluation, Denial, DenialReason
 
 
@@ -26,6 +27,8 @@ class Decisions:
         self._protections = protections
         self._reports: dict[int, dict[str, AssetEvaluation]] = {}
         """By close and asset."""
+        self._advised: dict[str, tuple[object, ...]] = {}
+        """Of which position, in which direction, and on which day people were told last."""
         self._newest = context.journal.newest_decision(context.rules.candles.candle_ms)
         # A close whose sample is stored was decided, if only to do nothing.
         decided_ms = 0 if self._newest is None else self._newest.t_ms
@@ -78,6 +81,21 @@ class Decisions:
             self._protections.fire(decision.protection)
         self._protections.tell_closes()
         self._protections.tell_cooldown()
+        if decision.protection is None:
+            self._advise(t_ms)
+
+    def _advise(self, t_ms: int) -> None:
+        """Tell people of each position that has drifted, if they have not heard of it today."""
+        held = self._context.books.positions
+        for advice in self._context.books.advice():
+            position = held[advice.asset]
+            told = advice.asset, position.opened_ms, advice.action, utc_day(t_ms)
+            if advice.is_worth_telling and self._advised.get(advice.asset) != told:
+                self._advised[advice.asset] = told
+                advised = RebalanceAdvised(
+                    advice=advice, side=position.side, opened_ms=position.opened_ms, t_ms=t_ms
+                )
+                self._context.tell(NOTIFIER, advised)
 
     def _answer(self, asset: str, t_ms: int) -> bool:
         """Tell an asset what was decided about its wish; False where nothing was."""

@@ -6,26 +6,41 @@ so that neither a crash nor a restart forgets it.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from actors.messages import (
     AssetFlat,
     ClosePosition,
     Flatten,
     JournalOutdated,
+    ReducePosition,
     RiskRaised,
     SystemChanged,
 )
 from actors.watch import WalletAudit, journal_outdated
 from domain.facts import Fact
-from domain.operator.commands import ALL, Command, CommandName, OperatorCommand, OperatorState, fold
+from domain.operator.commands import (
+    ALL,
+    Command,
+    CommandName,
+    OperatorCommand,
+    OperatorState,
+    Reduction,
+    fold,
+    fraction_of,
+)
+from domain.portfolio.rebalancing import Rebalance
 from domain.portfolio.state import PortfolioState
 from domain.rules import TradingRules
 from domain.trading.closing import is_younger
 from domain.trading.decisions import Decision, Protection
 from domain.trading.orders import ExitReason, Purpose
+from domain.trading.positions import ZERO, Position
 from domain.trading.transfers import Transfer
 
 _SECOND_MS = 1000
+_REPEAT_MS = 30_000
+"""In which a second reduce of an asset is taken for the first one, sent again."""
 _Verdict = tuple[bool, str]
 """Whether a command is done, and what is answered."""
 
@@ -92,7 +107,10 @@ class Operations:
         """
         argument = self._known(command.argument)
         t_ms = self._own_second(t_ms)
-        is_done, result = self._judge(command.name, argument)
+        if command.name is CommandName.REDUCE:
+            (is_done, result), argument = self._judge_reduce(command.argument, t_ms)
+        else:
+            is_done, result = self._judge(command.name, argument)
         answer = OperatorCommand(
             command=command.name.value,
             arguments=argument,
@@ -104,6 +122,8 @@ class Operations:
         facts: list[Fact] = []
         if is_done:
             facts = self._change(command.name, t_ms)
+            if command.name is CommandName.LIQUIDATE:
+                self.flat.discard(argument)
             self._take(self.state.apply(answer, self._assets))
         return Done(answer=answer, facts=(*facts, answer))
 
@@ -147,6 +167,8 @@ class Operations:
             return False, f"unknown asset {asset}; expected {', '.join(self._assets)} or {ALL}"
         if name is CommandName.CLOSE:
             return self._judge_close(meant)
+        if name is CommandName.LIQUIDATE:
+            return True, _sentence(meant, "closed, canceled, and paused until resume")
         return self._judge_pause(meant, is_pause=name is CommandName.PAUSE)
 
     def _judge_pause(self, meant: frozenset[str], *, is_pause: bool) -> _Verdict:
@@ -165,6 +187,36 @@ class Operations:
         if not held:
             return False, _sentence(meant, "nothing is open")
         return True, _sentence(held, "being closed")
+
+    def _judge_reduce(self, argument: str, t_ms: int) -> tuple[_Verdict, str]:
+        """Return the verdict, and the arguments to store: the asset with the qty."""
+        name, _, written = argument.partition(" ")
+        asset = self._known(name)
+        if asset not in self._assets:
+            return self._judge(CommandName.CLOSE, asset), argument
+        position = self.books.present().positions.get(asset)
+        if position is None:
+            return (False, f"{asset}: nothing is open"), argument
+        before = self.state.reductions.get(asset)
+        if before is not None and t_ms - before.t_ms < _REPEAT_MS:
+            return (False, f"{asset}: a reduce was asked for a moment ago; look first"), argument
+        qty = self._part(position, fraction_of(written))
+        if not qty:
+            why = "less than one step of quantity" if written else "no reduce is advised"
+            return (False, f"{asset}: {why}"), argument
+        left = f"{position.qty:f}"
+        verdict = True, f"{asset}: being reduced by {qty:f} of {left}; the trade goes on"
+        return verdict, Reduction(qty=qty, t_ms=t_ms).written(asset)
+
+    def _part(self, position: Position, fraction: Decimal | None) -> Decimal:
+        """Return a fraction of a position on the step, or what is advised; 0: nothing."""
+        if fraction is not None:
+            instrument = self.rules.asset(position.asset).instrument
+            return instrument.round_qty(position.qty * fraction)
+        advised = {one.asset: one for one in self.books.present().advice()}
+        found = advised.get(position.asset)
+        is_reduce = found is not None and found.action is Rebalance.REDUCE
+        return found.qty if found is not None and is_reduce else ZERO
 
     def _judge_panic(self) -> _Verdict:
         if self.state.panic is not None:
@@ -197,7 +249,7 @@ class Operations:
                 return [self.books.protection, Decision(t_ms=t_ms, protection=protection)]
             case CommandName.REARM:
                 return self._rearm(t_ms)
-            case CommandName.PAUSE:
+            case CommandName.PAUSE | CommandName.LIQUIDATE:
                 self.books.begin_epoch()
                 return [self.books.protection]
             case _:
@@ -238,24 +290,41 @@ class Operations:
                     asset=asset, t_ms=t_ms, purpose=Purpose.OPERATOR, reason=ExitReason.OPERATOR
                 )
 
+    def reductions(self) -> Iterator[ReducePosition]:
+        """Return the partial closes that were asked for; those that are done do nothing again."""
+        positions = self.books.present().positions
+        for asset, wanted in self.state.reductions.items():
+            position = positions.get(asset)
+            if position is not None and not is_younger(position, wanted.t_ms):
+                yield ReducePosition(asset=asset, t_ms=wanted.t_ms, qty=wanted.qty)
+
     def wants_closed(self, asset: str) -> bool:
         """Tell whether an entry that fills now comes too late; in a panic it is not flat again."""
         self.flat.discard(asset)
-        return self.state.panic is not None or asset in self.state.closes
+        wanted = {*self.state.closes, *self.state.liquidations}
+        return self.state.panic is not None or asset in wanted
 
     def flattenings(self) -> Iterator[Flatten]:
-        """Return what a panic still wants of the executions."""
-        if self.state.panic is not None:
-            for asset in self._assets:
-                if asset not in self.flat:
-                    yield Flatten(asset=asset, t_ms=self.state.panic.ts_ms)
+        """Return what a panic, or a liquidation, still wants of the executions."""
+        for asset in self._assets:
+            t_ms = self._flat_since_ms(asset)
+            if t_ms is not None and asset not in self.flat:
+                yield Flatten(asset=asset, t_ms=t_ms)
+
+    def _flat_since_ms(self, asset: str) -> int | None:
+        """Return since when an asset must be flat; None where it need not be."""
+        panic = self.state.panic
+        return self.state.liquidations.get(asset) if panic is None else panic.ts_ms
 
     def on_flat(self, message: AssetFlat) -> Iterator[RiskRaised]:
         """Take note that an asset is flat, and return what people hear of it."""
-        panic = self.state.panic
-        if panic is None or message.t_ms != panic.ts_ms or message.asset in self.flat:
+        asset, panic = message.asset, self.state.panic
+        if message.t_ms != self._flat_since_ms(asset) or asset in self.flat:
             return
-        self.flat.add(message.asset)
+        self.flat.add(asset)
+        if panic is None:
+            yield _liquidated(message)
+            return
         left = ", ".join(sorted(self.not_flat))
         yield RiskRaised(
             key=f"panic/{panic.ts_ms}/{message.asset}",
@@ -265,6 +334,17 @@ class Operations:
             effect="No entries until rearm",
             advice="" if left else "check, then send rearm",
         )
+
+
+def _liquidated(message: AssetFlat) -> RiskRaised:
+    return RiskRaised(
+        key=f"liquidate/{message.t_ms}/{message.asset}",
+        asset=message.asset,
+        what=f"{message.asset} liquidated: flat at the exchange",
+        figures="Nothing is open or rests there any more.",
+        effect=f"No entries in {message.asset} until resume",
+        advice=f"check, then send resume {message.asset}",
+    )
 
 
 def told_of(answer: OperatorCommand) -> SystemChanged:

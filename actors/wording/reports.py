@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from actors.wording import figures as say
+from actors.wording.rebalancing import advice_line
 from actors.wording.system import position_line
 from domain.backtesting.summary import figures
 from domain.market.instruments import MINUTE_MS
@@ -131,7 +132,9 @@ def _present(portfolio: PortfolioSnapshot, now_ms: int, rules: TradingRules) -> 
 def _open(position: Position, portfolio: PortfolioSnapshot, rules: TradingRules) -> str:
     price = portfolio.prices.get(position.asset)
     pnl = "" if price is None else f", {position.unrealized_pnl(price):+,.2f}"
-    return f"{position_line(position, rules)}{pnl}"
+    advice = next((one for one in portfolio.advice if one.asset == position.asset), None)
+    advised = "" if advice is None else advice_line(advice)
+    return f"{position_line(position, rules)}{pnl}" + (f"\n  {advised}" if advised else "")
 
 
 def _asset(asset: str, snapshot: AssetSnapshot | None) -> str:

@@ -12,6 +12,7 @@ from rich.text import Text
 from actors.wording import figures as say
 from actors.wording.figures import asker, rest, utc
 from actors.wording.market import decided
+from actors.wording.rebalancing import advice_line
 from bin.bootstrap.run import Run
 from domain.market.instruments import Side
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
@@ -84,13 +85,15 @@ class LiveView:
         until = f"until {utc(snapshot.cooldown_end_ms)}"
         cooldown = f"cooldown {snapshot.cooldown_reason} {until}, {rests} min" if rests else ""
         position = _position_text(snapshot.position, rules.asset(snapshot.asset))
+        advice = [] if portfolio is None else portfolio.advice
+        advised = [advice_line(each) for each in advice if each.asset == snapshot.asset]
         return [
             snapshot.asset,
             f"{report.close:,.2f}",
             "\n".join(say.values(report.values, instrument)),
             Text(report.regime, style),
             _pnl_text(snapshot, portfolio),
-            "\n".join(filter(None, (position, cooldown, decided(snapshot)))),
+            "\n".join(filter(None, (position, *advised, cooldown, decided(snapshot)))),
         ]
 
     def _actors(self) -> Text:

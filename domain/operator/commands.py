@@ -1,11 +1,14 @@
 """What the operator can ask of the system, and what follows from all that was asked."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from enum import StrEnum
 
 ALL = "all"
 """In the place of an asset: every one of them."""
+_FRACTION = re.compile(r"[0-9]{0,3}\.?[0-9]{0,12}(?<=[0-9])", re.ASCII)
 CONFIRM_S = 30.0
 """How long a command that needs it waits to be confirmed."""
 
@@ -22,6 +25,7 @@ class CommandName(StrEnum):
     DAILY = "daily"
     WEEKLY = "weekly"
     PERFORMANCE = "performance"
+    PORTFOLIO = "portfolio"
     RISK = "risk"
     HEALTH = "health"
     ACTORS = "actors"
@@ -29,6 +33,8 @@ class CommandName(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     CLOSE = "close"
+    REDUCE = "reduce"
+    LIQUIDATE = "liquidate"
     RESTART = "restart"
     PANIC = "panic"
     REARM = "rearm"
@@ -47,6 +53,9 @@ class Parameter(StrEnum):
     ID = "ID"
     LEVEL = "LEVEL"
     COMMAND = "COMMAND"
+    PART = "ASSET [FRACTION]"
+    VIEW = "summary|concentration|pairs"
+    PERIOD = "all|DAYSd"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +87,16 @@ MANUALS: Mapping[CommandName, Manual] = {
     ),
     CommandName.DAILY: Manual(does="the report of this UTC day so far"),
     CommandName.WEEKLY: Manual(does="the report of the last seven days"),
-    CommandName.PERFORMANCE: Manual(does="all trades in figures"),
+    CommandName.PERFORMANCE: Manual(
+        does="all trades in figures, or those of so many days (30d), and of each asset",
+        parameter=Parameter.PERIOD,
+        is_optional=True,
+    ),
+    CommandName.PORTFOLIO: Manual(
+        does="capital and returns, the ranked positions, or each pair",
+        parameter=Parameter.VIEW,
+        is_optional=True,
+    ),
     CommandName.RISK: Manual(does="every limit with its present figure"),
     CommandName.HEALTH: Manual(does="actors, mailboxes, feeds, process"),
     CommandName.ACTORS: Manual(does="all actors with restarts and waiting messages"),
@@ -92,6 +110,14 @@ MANUALS: Mapping[CommandName, Manual] = {
     CommandName.RESUME: Manual(does="end a pause", parameter=Parameter.ASSET, changes=True),
     CommandName.CLOSE: Manual(
         does="close what is open there", parameter=Parameter.ASSET, changes=True
+    ),
+    CommandName.REDUCE: Manual(
+        does="close a part: a fraction of the position, or what is advised",
+        parameter=Parameter.PART,
+        changes=True,
+    ),
+    CommandName.LIQUIDATE: Manual(
+        does="close, cancel and pause it; all is a panic", parameter=Parameter.ASSET, changes=True
     ),
     CommandName.RESTART: Manual(
         does="replace an actor by a new life", parameter=Parameter.ACTOR, changes=True
@@ -117,14 +143,19 @@ BINDING = (
     CommandName.PAUSE,
     CommandName.RESUME,
     CommandName.CLOSE,
+    CommandName.REDUCE,
+    CommandName.LIQUIDATE,
     CommandName.PANIC,
     CommandName.REARM,
 )
-"""What holds over restarts, until another command ends it."""
+"""What holds over restarts, until it is done, or another command ends it."""
 
 
-PROTECTING = (CommandName.PAUSE, CommandName.CLOSE, CommandName.PANIC)
+PROTECTING = (CommandName.PAUSE, CommandName.CLOSE, CommandName.LIQUIDATE, CommandName.PANIC)
 """What can open nothing: it is done also while it cannot be stored."""
+
+
+_CONFIRMED = (CommandName.REDUCE, CommandName.PANIC, CommandName.REARM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +169,7 @@ class Command:
     def needs_confirmation(self) -> bool:
         """Tell whether it is done only once it was asked for twice."""
         is_close_all = self.name is CommandName.CLOSE and self.argument.lower() == ALL
-        return is_close_all or self.name in (CommandName.PANIC, CommandName.REARM)
+        return is_close_all or self.name in _CONFIRMED
 
     @property
     def changes(self) -> bool:
@@ -167,21 +198,25 @@ def parse(text: str) -> Command:
 
 
 def checked(name: CommandName, argument: str) -> Command:
-    """Return a command with the argument that it needs.
+    """Return a command with the argument that it needs; `liquidate all` is a panic.
 
     Raises:
-        UnknownCommandError: the argument is missing, too much, or no count.
+        UnknownCommandError: the argument is missing, too much, or not what it should be.
     """
-    manual = MANUALS[name]
+    manual, words = MANUALS[name], argument.split()
     usage = f"{name} {manual.usage}".rstrip()
     is_missing = not argument and manual.parameter is not None and not manual.is_optional
-    if is_missing or (argument and manual.parameter is None) or len(argument.split()) > 1:
+    most = 2 if manual.parameter is Parameter.PART else 1
+    if is_missing or (argument and manual.parameter is None) or len(words) > most:
         raise UnknownCommandError(f"expected: {usage}, found: {name} {argument[:40]}".rstrip())
-    if argument and manual.parameter is Parameter.COUNT and not _is_count(argument):
-        raise UnknownCommandError(f"expected: {usage} from 1 to 1000, found: {argument[:40]!r}")
     if argument and manual.parameter is Parameter.COMMAND and argument not in MANUALS:
         raise _unknown(argument)
-    return Command(name=name, argument=argument)
+    is_fit, meaning = _FIT.get(manual.parameter, (lambda _: True, ""))
+    if words and not is_fit(words):
+        raise UnknownCommandError(f"expected: {usage}{meaning}, found: {argument[:40]!r}")
+    if name is CommandName.LIQUIDATE and argument.lower() == ALL:
+        return Command(name=CommandName.PANIC)
+    return Command(name=name, argument=" ".join(words))
 
 
 def explained(name: CommandName) -> tuple[str, ...]:
@@ -202,6 +237,31 @@ def _unknown(text: str) -> UnknownCommandError:
 
 def _is_count(text: str) -> bool:
     return text.isascii() and text.isdigit() and 1 <= int(text[:5]) <= 1000  # noqa: PLR2004
+
+
+def _is_part(words: Sequence[str]) -> bool:
+    return len(words) == 1 or fraction_of(words[1]) is not None
+
+
+def _is_period(text: str) -> bool:
+    return text.lower() == ALL or (text[-1:] == "d" and _is_count(text[:-1]))
+
+
+_FIT: Mapping[Parameter | None, tuple[Callable[[Sequence[str]], bool], str]] = {
+    Parameter.COUNT: (lambda words: _is_count(words[0]), " from 1 to 1000"),
+    Parameter.PART: (_is_part, " with a fraction above 0 and up to 1, as 0.25"),
+    Parameter.VIEW: (lambda words: words[0] in Parameter.VIEW.split("|"), ""),
+    Parameter.PERIOD: (lambda words: _is_period(words[0]), " with days from 1 to 1000, as 30d"),
+}
+"""Whether the words of an argument fit, and what more is said of those that would."""
+
+
+def fraction_of(text: str) -> Decimal | None:
+    """Return a written fraction above 0 and up to 1; None where it is none."""
+    if not _FRACTION.fullmatch(text):
+        return None
+    found = Decimal(text)
+    return found if 0 < found <= 1 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +289,20 @@ class SettingsChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reduction:
+    """A part of a position that the operator wants closed."""
+
+    qty: Decimal
+    """Base units, on the step."""
+    t_ms: int
+    """When it was asked for."""
+
+    def written(self, asset: str) -> str:
+        """Return the arguments under which the command is stored."""
+        return f"{asset} {self.qty:f}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorState:
     """What follows from all commands so far.
 
@@ -240,6 +314,10 @@ class OperatorState:
     """The one that is still latched."""
     closes: Mapping[str, int] = field(default_factory=dict)
     """When each asset's newest `close` was asked for."""
+    reductions: Mapping[str, Reduction] = field(default_factory=dict)
+    """Each asset's newest `reduce`."""
+    liquidations: Mapping[str, int] = field(default_factory=dict)
+    """When each asset's newest `liquidate` was asked for that no resume has ended."""
     newest_ms: int = 0
     outdated: OperatorCommand | None = None
     """The journal was found to lack facts, and no rearm has come since."""
@@ -255,31 +333,16 @@ class OperatorState:
         """
         if not fact.is_done:
             return self
+        after = replace(self, newest_ms=max(self.newest_ms, fact.ts_ms))
+        if fact.command == OUTDATED:
+            newest_ms = max(self.outdated_ms, fact.ts_ms)
+            return replace(after, outdated=fact, outdated_ms=newest_ms)
+        if fact.command == CommandName.PANIC:
+            return replace(after, panic=self.panic or fact)
+        if fact.command == CommandName.REARM:
+            return replace(after, panic=None, outdated=None)
         meant = tuple(assets) if fact.arguments == ALL else (fact.arguments,)
-        paused, panic, closes = self.paused, self.panic, dict(self.closes)
-        outdated, outdated_ms = self.outdated, self.outdated_ms
-        match fact.command:
-            case CommandName.PAUSE:
-                paused |= frozenset(meant)
-            case CommandName.RESUME:
-                paused -= frozenset(meant)
-            case CommandName.CLOSE:
-                closes |= dict.fromkeys(meant, fact.ts_ms)
-            case CommandName.PANIC:
-                panic = panic or fact
-            case CommandName.REARM:
-                panic, outdated = None, None
-            case _ if fact.command == OUTDATED:
-                outdated, outdated_ms = fact, max(outdated_ms, fact.ts_ms)
-        newest_ms = max(self.newest_ms, fact.ts_ms)
-        return OperatorState(
-            paused=paused,
-            panic=panic,
-            closes=closes,
-            newest_ms=newest_ms,
-            outdated=outdated,
-            outdated_ms=outdated_ms,
-        )
+        return _of_assets(after, fact, meant)
 
 
 def fold(facts: Iterable[OperatorCommand], assets: Sequence[str]) -> OperatorState:
@@ -287,4 +350,26 @@ def fold(facts: Iterable[OperatorCommand], assets: Sequence[str]) -> OperatorSta
     state = OperatorState()
     for fact in facts:
         state = state.apply(fact, assets)
+    return state
+
+
+def _of_assets(state: OperatorState, fact: OperatorCommand, meant: Sequence[str]) -> OperatorState:
+    """Return the state after a command that concerns single assets."""
+    named = frozenset(meant)
+    times = dict.fromkeys(meant, fact.ts_ms)
+    match fact.command:
+        case CommandName.PAUSE:
+            return replace(state, paused=state.paused | named)
+        case CommandName.RESUME:
+            left = {a: t for a, t in state.liquidations.items() if a not in named}
+            return replace(state, paused=state.paused - named, liquidations=left)
+        case CommandName.CLOSE:
+            return replace(state, closes={**state.closes, **times})
+        case CommandName.LIQUIDATE:
+            liquidations = {**state.liquidations, **times}
+            return replace(state, paused=state.paused | named, liquidations=liquidations)
+        case CommandName.REDUCE:
+            asset, qty = fact.arguments.split()
+            wanted = Reduction(qty=Decimal(qty), t_ms=fact.ts_ms)
+            return replace(state, reductions={**state.reductions, asset: wanted})
     return state

@@ -189,6 +189,9 @@ def _ordering(name: CommandName, answer: AnswerCommand) -> Callable[..., Told]:
 _PATTERNS: Mapping[Parameter | None, str] = {
     Parameter.COUNT: r"^([1-9][0-9]{0,2}|1000)$",
     Parameter.COMMAND: f"^({'|'.join(CommandName)})$",
+    Parameter.PART: "^[!-~\u3400-\u9fff]+( [0-9.]{1,16})?$",
+    Parameter.VIEW: f"^({Parameter.VIEW})$",
+    Parameter.PERIOD: "^(all|([1-9][0-9]{0,2}|1000)d)$",
 }
 
 

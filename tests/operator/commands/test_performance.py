@@ -1,6 +1,6 @@
 """The figures of all trades."""
 
-from actors.operator.views import performance
+from actors.operator.performance_view import performance
 
 
 def test_a_figure_that_there_is_not_says_why() -> None:

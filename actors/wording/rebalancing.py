@@ -1,0 +1,45 @@
+"""Words of the rebalancing advice."""
+
+from actors.wording import figures as say
+from domain.market.instruments import Side, utc_day
+from domain.operator.notices import Notice, NoticeKind
+from domain.portfolio.rebalancing import Advice, Rebalance
+
+
+def advice_line(advice: Advice) -> str:
+    """Return what is advised for one position; empty where nothing is."""
+    if not advice.is_worth_telling:
+        return ""
+    says = [] if advice.action is None else [f"{advice.action} by {advice.qty:f}"]
+    says += ["OVERSIZE"] if advice.is_oversize else []
+    weight = f"weight {say.percent(advice.weight)}, target {say.percent(advice.target)}"
+    return f"{advice.asset}: {', '.join(says)} ({weight})"
+
+
+def rebalance_advised(advice: Advice, side: Side, opened_ms: int, t_ms: int) -> Notice:
+    """Return the notice of an advice; of a position and a direction one a UTC day.
+
+    Args:
+        advice: that is worth telling.
+        side: of the position.
+        opened_ms: when it was opened; names it.
+        t_ms: the close.
+    """
+    asset = advice.asset
+    direction = "OVERSIZE" if advice.action is None else str(advice.action)
+    lines = [
+        f"⚖️ {asset} {say.direction(side)}: rebalancing",
+        advice_line(advice),
+        f"Drift {say.signed_percent(advice.drift)}",
+        "Advice alone: nothing is traded by it.",
+    ]
+    if advice.action is Rebalance.REDUCE:
+        lines.append(f"You can: reduce {asset}")
+    return Notice(
+        key=f"rebalance/{asset}/{opened_ms}/{direction}/{utc_day(t_ms)}",
+        kind=NoticeKind.REPORT,
+        asset=asset,
+        cause=f"rebalance {direction}",
+        t_ms=t_ms,
+        text="\n".join([*lines, say.utc(t_ms)]),
+    )

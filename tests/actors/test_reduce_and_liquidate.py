@@ -181,6 +181,16 @@ def test_a_resume_ends_a_liquidation(desk: Desk) -> None:
     assert len(flat_since(desk)) == count
 
 
+def test_a_pair_can_be_liquidated_again_after_a_resume(desk: Desk) -> None:
+    first = asked(desk, "liquidate BTC")
+    desk.tell(AssetFlat(asset="BTC", t_ms=first.ts_ms))
+    asked(desk, "resume BTC")
+
+    again = asked(desk, "liquidate BTC")
+
+    assert flat_since(desk) == [first.ts_ms, again.ts_ms]
+
+
 def test_to_liquidate_all_is_a_panic() -> None:
     assert parse("liquidate all") == Command(name=CommandName.PANIC)
     assert parse("liquidate ALL").needs_confirmation

@@ -115,8 +115,10 @@ class PortfolioActor(SupervisedActor):
         state, transfers = self._read_state(journal), journal.transfers()
         oldest = journal.oldest_state() or state
         self._began_ms = oldest.t_ms
-        moved = sum((transfer.amount for transfer in transfers), ZERO)
-        books = PortfolioState(self._rules, state, oldest.balance + moved)
+        begun_with = oldest.balance + sum((transfer.amount for transfer in transfers), ZERO)
+        if not state.entry_capital:  # An older program stored none.
+            state = replace(state, entry_capital=begun_with)
+        books = PortfolioState(self._rules, state, begun_with)
         self._make_parts(journal, books, transfers)
         for asset in self._context.assets:
             stored = self._context.journal.executions(asset)

@@ -174,7 +174,8 @@ def trade_name(asset: str, exit_ms: int) -> str:
 
 def values(found: Iterable[Value], instrument: Instrument) -> list[str]:
     """Return the figures of a strategy, one a line."""
-    return [
-        f"{one.label} {price(one.figure, instrument) if one.is_price else f'{one.figure:.4g}'}"
-        for one in found
-    ]
+    return [f"{one.label[:1].upper()}{one.label[1:]} {_figure(one, instrument)}" for one in found]
+
+
+def _figure(one: Value, instrument: Instrument) -> str:
+    return price(one.figure, instrument) if one.is_price else f"{one.figure:.4g}"

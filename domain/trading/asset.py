@@ -30,7 +30,8 @@ class AssetState:
         self._opener: Strategy | None = None
         """The strategy that opened the position, where it is no longer the asset's own."""
         self._series: CandleSeries | None = None
-        """Candles that were folded at once."""
+        """Candles that were folded at once; `_later` are those since."""
+        self._later: list[Candle] = []
         self.window = CloseWindow(rules.candles.volatility_window)
         self.close: float | None = None
         """Of the newest candle."""
@@ -60,7 +61,7 @@ class AssetState:
 
     def apply_candles(self, series: CandleSeries) -> None:
         """Fold all candles of a series, which replace those folded before."""
-        self._series = series
+        self._series, self._later = series, []
         self.strategy = make_strategy(self._asset_rules.terms.strategy, self._rules.candles)
         self.strategy.refold(series)
         self._opener = None
@@ -73,6 +74,8 @@ class AssetState:
         """Fold one more closed candle and return what it signaled."""
         self.window.append(candle.close)
         self.close = candle.close
+        if self._series is not None:
+            self._later.append(candle)
         if self._opener is not None:
             self._opener.apply(candle)
         return self.strategy.apply(candle)
@@ -230,6 +233,8 @@ class AssetState:
             self._opener = make_strategy(terms.strategy, self._rules.candles)
             if self._series is not None:
                 self._opener.refold(self._series)
+            for candle in self._later:
+                self._opener.apply(candle)
 
 
 def kept_regime(market: Regime) -> Condition:

@@ -53,7 +53,7 @@ _ORDER_OF: dict[str, tuple[tuple[tuple[Key, Key], ...], tuple[tuple[Key, Key], .
 def order_of_strategies(facts: Facts) -> Iterator[Problem]:
     """Find periods of a strategy that some enabled asset has which are out of order."""
     for name, (rising, not_falling) in _ORDER_OF.items():
-        if facts.enabled_assets_of(name):
+        if facts.may_trade(name):
             yield from facts.out_of_order(rising, not_falling)
 
 

@@ -96,7 +96,7 @@ def _some_asset(facts: Facts) -> Iterator[Problem]:
 
 def _some_cross(facts: Facts) -> Iterator[Problem]:
     key = ("strategy", "entry_crosses")
-    if facts.enabled_assets_of(EMA_CROSS_SHORT) and not facts.keys(key):
+    if facts.may_trade(EMA_CROSS_SHORT) and not facts.keys(key):
         yield facts.problem(key, "found an empty list, so nothing is ever opened; allowed: a cross")
 
 

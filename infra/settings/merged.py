@@ -99,9 +99,16 @@ class Facts:
         """Return the name of an asset's strategy."""
         return self.optional((*asset, "strategy")) or EMA_CROSS_SHORT
 
-    def enabled_assets_of(self, strategy: str) -> list[Key]:
-        """Return the assets that one strategy trades."""
-        return [key for key in self.enabled_assets() if self.strategy(key) == strategy]
+    def may_trade(self, strategy: str) -> bool:
+        """Tell whether some asset that is not known to be off has a strategy."""
+        return any(self._may_be_of(key, strategy) for key in self.keys(ASSETS))
+
+    def _may_be_of(self, asset: Key, strategy: str) -> bool:
+        with suppress(UnjudgedError):
+            if self.strategy(asset) != strategy:
+                return False
+            return self.is_enabled(asset)
+        return True
 
     def effective(self, asset: Key, name: str) -> Effective:
         """Return an asset's own value, else that of its strategy's section, else the default."""

@@ -132,6 +132,11 @@ def _reader(hint: Any) -> Callable[[Any], Any]:
 
 
 def _plain_reader(hint: Any) -> Callable[[Any], Any]:
-    if get_origin(hint) is tuple or is_dataclass(hint):
+    if is_json(hint):
         return msgspec.json.Decoder(hint).decode
     return hint  # type: ignore[no-any-return]
+
+
+def is_json(hint: Any) -> bool:
+    """Tell whether a field of this type is stored as JSON."""
+    return get_origin(hint) is tuple or is_dataclass(hint)

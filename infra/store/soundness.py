@@ -5,13 +5,16 @@ what a column may hold follows from its declaration and from the field that it i
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from itertools import islice
 from pathlib import Path
-from types import MappingProxyType, NoneType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Any, get_args, get_type_hints
+
+import msgspec
 
 from domain.errors import ConfigError
 from domain.market.instruments import Candle, Instrument
@@ -21,7 +24,9 @@ from domain.rules import AssetRules
 from domain.trading.decisions import Approval, Close, Denial, Protection
 from domain.trading.orders import Intent, OrderRequest, OrderUpdate
 from domain.trading.positions import Execution, Trade
+from domain.trading.trailing import StopMoved
 from domain.trading.transfers import Transfer
+from infra.store.rows import is_json
 from infra.store.schema import FACT_TABLES
 
 _MOST_TOLD = 10
@@ -39,6 +44,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = MappingProxyType(
         "intent": (Intent, OrderRequest),
         "notice": (Notice,),
         "order_update": (OrderUpdate,),
+        "stop_move": (StopMoved,),
         "trade": (Trade,),
         "transfer": (Transfer,),
     }
@@ -83,6 +89,7 @@ def check_facts(database: sqlite3.Connection, file: Path) -> None:
     Raises:
         ConfigError: so it is.
     """
+    database.create_function("reads_as", 3, _reads_as, deterministic=True)
     try:
         (state,) = database.execute("PRAGMA quick_check(1)").fetchone()
         found = [state] if state != "ok" else list(islice(_problems(database), _MOST_TOLD))
@@ -150,7 +157,10 @@ def _rule(table: str, column: str, declared: str, *, is_needed: bool) -> str:
     rules = [f"typeof({name}) IN ({types})"]
     if column.endswith("_ms"):
         rules.append(f"{name} BETWEEN 0 AND {_LATEST_MS}")
-    rules += _rules_of(name, _hint(table, _FIELDS.get(column, column)))
+    field = _FIELDS.get(column, column)
+    hint = _hint(table, field)
+    rules += [f"reads_as({name}, '{table}', '{field}')"] if is_json(hint) else []
+    rules += _rules_of(name, hint)
     whole = f"({' AND '.join(rules)})"
     kept = whole if is_needed else f"({name} IS NULL OR {whole})"
     return f"{kept} AND ({_MORE.get(table, {}).get(column, 'TRUE')})"
@@ -165,10 +175,25 @@ def _hint(table: str, field: str) -> Any:
     for kind in _KINDS.get(table, ()):
         hints = get_type_hints(kind)
         if field in hints:
-            return next(
-                (part for part in get_args(hints[field]) if part is not NoneType), hints[field]
-            )
+            hint = hints[field]
+            if not isinstance(hint, UnionType):
+                return hint
+            return next(part for part in get_args(hint) if part is not NoneType)
     return None
+
+
+def _reads_as(found: object, table: str, field: str) -> bool:
+    """Tell whether the text of a column can be read; SQL calls it."""
+    try:
+        _decoder(table, field)(found)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+@cache
+def _decoder(table: str, field: str) -> Callable[[Any], Any]:
+    return msgspec.json.Decoder(_hint(table, field)).decode
 
 
 def _rules_of(column: str, hint: Any) -> list[str]:

@@ -364,7 +364,7 @@ def test_an_entry_that_never_arrived_is_void_once_it_is_old(desk: ExecutionConte
     desk.exchange.answers = [OutcomeUnknownError("connection cut")]
     desk.exchange.is_down = True
     desk.tell(OpenPosition(approval=GRANT))
-    desk.wait(RULES.strategy.entry_max_age_ms)
+    desk.wait(RULES.candles.entry_max_age_ms)
     assert desk.order_status(GRANT.client_order_id) is OrderStatus.UNKNOWN
 
     desk.exchange.is_down = False
@@ -409,7 +409,7 @@ def test_a_grant_of_an_older_epoch_is_never_sent(desk: ExecutionContext) -> None
 
 
 def test_an_old_grant_is_never_sent(desk: ExecutionContext) -> None:
-    desk.wait(RULES.strategy.entry_max_age_ms + 1)
+    desk.wait(RULES.candles.entry_max_age_ms + 1)
 
     desk.tell(OpenPosition(approval=GRANT))
 

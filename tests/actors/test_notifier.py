@@ -55,6 +55,7 @@ from infra.operator.notices.outbox import PostRules, SqliteOutboxes
 from infra.settings import load_settings
 from infra.store.journal import SqliteJournals
 from infra.venues.replay.clock import ReplayClock
+from tests.domain.builders import averages
 
 T_MS = 1_744_802_700_000
 """2025-04-16 11:25 UTC, a Wednesday."""
@@ -68,18 +69,16 @@ GRANT = Approval(
     price=Decimal(84000),
     signal_ms=T_MS - 5 * MINUTE_MS,
     protection_epoch=0,
-    crosses="PRICE_BELOW_LONG",
-    ema_short=84120.5,
-    ema_long=84310.25,
+    kinds="PRICE_BELOW_LONG",
+    values=averages(84120.5, 84310.25),
 )
 REPORT = AssetEvaluation(
     asset="BTC",
     t_ms=T_MS,
     close=84000.0,
-    ema_short=84120.5,
-    ema_long=84310.25,
+    values=averages(84120.5, 84310.25),
+    note="below both EMAs",
     regime=Regime.ACTIVE,
-    crosses_today=1,
 )
 
 
@@ -262,8 +261,9 @@ def test_an_entry_is_told_with_what_led_to_it(room: Newsroom) -> None:
             "🟢 Regime ACTIVE\n"
             "EMA 240 $84,120.5\n"
             "EMA 600 $84,310.2\n"
-            "Cross: price fell below EMA 600\n"
-            "Cross 5 min old\n"
+            "Crosses today 1\n"
+            "Signal: price below long\n"
+            "Signal 5 min old\n"
             "Stop loss $85,260.0 (1.5%)\n"
             "Take profit $78,960.0 (6.0%)\n"
             "Risk/reward 1:4.0\n"

@@ -29,6 +29,7 @@ from domain.trading.decisions import AssetEvaluation, Close, Denial, DenialReaso
 from domain.trading.orders import ExitReason, Purpose
 from domain.trading.positions import Position, Trade
 from infra.settings import load_settings
+from tests.domain.builders import averages
 
 T_MS = 1_744_802_700_000
 RULES = load_settings(None, environ={}, dotenv=None).trading_rules()
@@ -37,10 +38,9 @@ REPORT = AssetEvaluation(
     asset="BTC",
     t_ms=T_MS,
     close=84000.0,
-    ema_short=84120.56,
-    ema_long=84310.21,
+    values=averages(84120.56, 84310.21),
+    note="below both EMAs",
     regime=Regime.ACTIVE,
-    crosses_today=1,
 )
 POSITION = Position(
     asset="SOL",
@@ -79,7 +79,7 @@ PROTECTION = Protection(
     figures="drawdown=0.1512 daily_loss=0.0310",
 )
 STATE = replace(
-    initial_state(Decimal(10_000), T_MS), equity=Decimal(8_980), is_reduced=True, epoch=3
+    initial_state(Decimal(10_000), T_MS), equity=Decimal(8_980), reduction_step=1, epoch=3
 )
 ENDING = Ending(
     crash_id="execution/BTC#1",
@@ -146,27 +146,35 @@ NOTICES: dict[str, tuple[Notice, str]] = {
     "regime, nothing open": (
         market.regime_changed(REPORT, Regime.INACTIVE, None, RULES),
         """
-🟢 BTC: favorable for shorting
+🟢 BTC: favorable for entries
 Regime INACTIVE → ACTIVE
 Price $84,000.0, below both EMAs
 EMA 240 $84,120.6
 EMA 600 $84,310.2
-A fresh bearish cross may open a short.
+Crosses today 1
+A fresh signal may open a position.
 2025-04-16 11:25 UTC""",
     ),
     "regime, a short is closed": (
         market.regime_changed(
-            replace(REPORT, close=84200.0, regime=Regime.INACTIVE, strategy_exit=ExitReason.REGIME),
+            replace(
+                REPORT,
+                close=84200.0,
+                note="between the EMAs",
+                regime=Regime.INACTIVE,
+                strategy_exit=ExitReason.REGIME,
+            ),
             Regime.ACTIVE,
             POSITION,
             RULES,
         ),
         """
-🔴 BTC: not favorable for shorting
+🔴 BTC: not favorable for entries
 Regime ACTIVE → INACTIVE
 Price $84,200.0, between the EMAs
 EMA 240 $84,120.6
 EMA 600 $84,310.2
+Crosses today 1
 The open SHORT is closed now.
 2025-04-16 11:25 UTC""",
     ),
@@ -184,7 +192,7 @@ The open SHORT is closed now.
 ✋ BTC: entry refused
 Reason: the daily loss is at its limit
 Daily loss 5.6%, limit 5.0%
-Cross 5 min old
+Signal 5 min old
 2025-04-16 11:25 UTC
 why BTC-1744802700-entry-1""",
     ),

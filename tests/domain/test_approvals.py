@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.portfolio.approvals import RiskSnapshot, decide_entries, is_on_its_way
+from domain.market.instruments import Side
+from domain.portfolio.approvals import Held, RiskSnapshot, decide_entries, is_on_its_way
 from domain.rules import TradingRules
 from domain.trading.decisions import Approval, AssetEvaluation, Decision, Denial, DenialReason
 from domain.trading.intents import entry_intent
@@ -29,7 +30,7 @@ def snapshot(**changes: Any) -> RiskSnapshot:
     values: dict[str, Any] = {
         "t_ms": NOON_MS,
         "balance": Decimal(10_000),
-        "notionals": {},
+        "held": {},
         "size_multiplier": Decimal(1),
         "protection_epoch": 3,
         "blocked": None,
@@ -38,6 +39,10 @@ def snapshot(**changes: Any) -> RiskSnapshot:
         "correlate": lambda _left, _right: None,
     }
     return RiskSnapshot(**values | changes)
+
+
+def shorts(**notionals: object) -> dict[str, Held]:
+    return {name: Held(side=Side.SELL, notional=dec(one)) for name, one in notionals.items()}
 
 
 def signaling(*names: str, close: float = 100.0) -> list[AssetEvaluation]:
@@ -86,7 +91,7 @@ limits = st.builds(
 pictures = st.builds(
     lambda balance, held, multiplier, blocked, suspended, matrix: snapshot(
         balance=balance,
-        notionals={name: balance * share for name, share in held.items()},
+        held=shorts(**{name: balance * share for name, share in held.items()}),
         size_multiplier=multiplier,
         blocked=(DenialReason.HALTED, "") if blocked else None,
         suspended=frozenset(suspended),
@@ -105,7 +110,7 @@ pictures = st.builds(
 
 @st.composite
 def reports_beside(draw: Any, seen: RiskSnapshot) -> list[AssetEvaluation]:
-    free = [name for name in NAMES if name not in seen.notionals]
+    free = [name for name in NAMES if name not in seen.held]
     return [
         report(name, draw(st.sampled_from([0.5, 9.87, 150.25, 84_000.1])), signal=draw(signals))
         for name in draw(st.permutations(free))
@@ -115,11 +120,11 @@ def reports_beside(draw: Any, seen: RiskSnapshot) -> list[AssetEvaluation]:
 def naive(
     reports: list[AssetEvaluation], seen: RiskSnapshot, rules: TradingRules
 ) -> dict[str, Any]:
-    """Write strategy 5.1, 5.2 and 7.2 to 7.5 down again; the answer to each wish."""
+    """Write 5.1, 5.2, 7.2 to 7.5 and the cut to a group's room down again."""
     answers: dict[str, Any] = {}
-    held, approved = dict(seen.notionals), 0
+    held, approved = {name: one.notional for name, one in seen.held.items()}, 0
     ranked = sorted(reports, key=lambda one: NAMES.index(one.asset))
-    for key in ("regime_strength", "signal_ms", "volatility"):  # the last sort counts most
+    for key in ("strength", "signal_ms", "volatility"):  # the last sort counts most
         ranked.sort(key=lambda one, key=key: getattr(one.signal, key), reverse=True)
     for one in ranked:
         name, limit = one.asset, rules.approval
@@ -128,20 +133,22 @@ def naive(
         if rules.risk.volatility_sizing and sigma > 0:
             multiplier *= dec(min(max(0.002 / sigma, 0.25), 1.0))
         target = seen.balance * Decimal("0.7") * multiplier
-        notional = min(target, seen.balance * limit.max_total_exposure - sum(held.values()))
+        capacity = seen.balance * limit.max_total_exposure - sum(held.values())
+        alike = {other: seen.correlate(name, other) for other in held}
+        group = sum(held[other] for other, value in alike.items() if value and value > 0.6)
+        cap = limit.max_correlated_exposure
+        room = capacity if cap is None else cap * seen.balance - group
+        notional = min(target, capacity, room)
         steps = (notional / price / instrument.qty_step).to_integral_value(ROUND_FLOOR)
         qty = min(steps * instrument.qty_step, instrument.max_market_order_qty)
-        alike = {other: seen.correlate(name, other) for other in held}
-        group = [held[other] for other, value in alike.items() if value and value > 0.6]
-        cap = limit.max_correlated_exposure
         for reason, denied in (
             ("HALTED", seen.blocked is not None),
             ("MALFUNCTION", name in seen.suspended),
             ("MAX_POSITIONS", len(held) >= limit.max_positions),
             ("MAX_SIMULTANEOUS", approved >= limit.max_simultaneous_entries),
             ("CORRELATION", any(value is not None and value > 0.8 for value in alike.values())),
-            ("GROUP", cap is not None and sum(group) + target > cap * seen.balance),
-            ("EXPOSURE", notional < target / 2),
+            ("GROUP", cap is not None and room < target / 2),
+            ("EXPOSURE", capacity < target / 2),
             ("SIZE", qty < instrument.min_order_qty or qty * price < instrument.min_notional),
         ):
             if denied:
@@ -174,7 +181,7 @@ def test_no_grant_breaches_a_limit(rules, seen, data) -> None:
 
     approvals, _ = decide_entries(reports, seen, rules)
 
-    held = dict(seen.notionals)
+    held = {name: one.notional for name, one in seen.held.items()}
     for approval in approvals:
         instrument = rules.asset(approval.asset).instrument
         assert approval.qty % instrument.qty_step == 0
@@ -236,9 +243,10 @@ def test_grant_carries_what_the_order_needs() -> None:
         price=Decimal("84000.1"),
         signal_ms=NOON_MS - 1,
         protection_epoch=3,
-        crosses="PRICE_BELOW_LONG",
-        ema_short=asked.ema_short,
-        ema_long=asked.ema_long,
+        side=Side.SELL,
+        kinds="PRICE_BELOW_LONG",
+        values=asked.values,
+        terms=RULES.asset("BTC").terms,
     )
     assert approval.notional == Decimal("6972.0083")
 
@@ -247,7 +255,7 @@ def test_grant_carries_what_the_order_needs() -> None:
     ("used", "approved"), [("17499.99", True), ("17500", True), ("17500.01", False)]
 )
 def test_entry_cut_below_half_of_its_target_is_refused_at_half_it_is_not(used, approved) -> None:
-    seen = snapshot(notionals={"ETH": Decimal(used)})
+    seen = snapshot(held=shorts(ETH=used))
 
     approvals, denials = decide_entries(signaling("BTC", close=1.0), seen, RULES)
 
@@ -256,7 +264,7 @@ def test_entry_cut_below_half_of_its_target_is_refused_at_half_it_is_not(used, a
 
 
 def test_half_of_the_target_is_measured_with_its_multipliers() -> None:
-    seen = snapshot(notionals={"ETH": Decimal(19_250)}, size_multiplier=Decimal("0.5"))
+    seen = snapshot(held=shorts(ETH=19_250), size_multiplier=Decimal("0.5"))
 
     (approval,), _ = decide_entries(signaling("SOL", close=1.0), seen, RULES)
 
@@ -267,9 +275,7 @@ def test_half_of_the_target_is_measured_with_its_multipliers() -> None:
     ("found", "denied"), [(0.8, False), (0.8001, True), (-1.0, False), (None, False)]
 )
 def test_correlation_is_signed_and_refuses_strictly_above_its_limit(found, denied) -> None:
-    seen = snapshot(
-        notionals={"ETH": Decimal(1)}, correlate=correlations({frozenset({"BTC", "ETH"}): found})
-    )
+    seen = snapshot(held=shorts(ETH=1), correlate=correlations({frozenset({"BTC", "ETH"}): found}))
 
     expected = {"BTC": "CORRELATION"} if denied else {}
     assert reasons(signaling("BTC"), seen, RULES) == expected
@@ -282,16 +288,20 @@ def test_asset_granted_at_this_close_counts_for_correlation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("others", "denied"), [("7999.99", False), ("8000", False), ("8001", True)]
+    ("others", "granted"),
+    [("7999", 70), ("8000", 70), ("8001", "69.99"), ("11500", 35), ("11500.01", None)],
 )
-def test_group_of_correlated_assets_stays_within_its_cap(others, denied) -> None:
+def test_entry_is_cut_to_its_groups_room_and_refused_under_half_of_its_target(
+    others, granted
+) -> None:
     rules = changed(WIDE, approval={"max_correlated_exposure": Decimal("1.5")})
     alike = {frozenset({"BTC", "ETH"}): 0.61, frozenset({"BTC", "SOL"}): 0.6}
-    seen = snapshot(
-        notionals={"ETH": Decimal(others), "SOL": Decimal(9000)}, correlate=correlations(alike)
-    )
+    seen = snapshot(held=shorts(ETH=others, SOL=9000), correlate=correlations(alike))
 
-    assert reasons(signaling("BTC"), seen, rules) == ({"BTC": "GROUP"} if denied else {})
+    approvals, denials = decide_entries(signaling("BTC", close=100.0), seen, rules)
+
+    assert [approval.qty for approval in approvals] == ([] if granted is None else [dec(granted)])
+    assert [denial.reason for denial in denials] == (["GROUP"] if granted is None else [])
 
 
 def test_reasons_come_in_their_order_as_one_limit_after_another_is_lifted() -> None:
@@ -306,7 +316,7 @@ def test_reasons_come_in_their_order_as_one_limit_after_another_is_lifted() -> N
     )
     seen = snapshot(
         balance=Decimal(9),
-        notionals={"ETH": Decimal(1)},
+        held=shorts(ETH=1),
         blocked=(DenialReason.DAILY_LOSS, ""),
         suspended=frozenset({"BTC"}),
         correlate=lambda _left, _right: 0.9,
@@ -356,7 +366,7 @@ def test_decision_tells_each_asset_its_answer() -> None:
 
 def test_an_answer_holds_the_figures_of_every_limit_that_was_judged() -> None:
     seen = snapshot(
-        notionals={"ETH": Decimal(1000)},
+        held=shorts(ETH=1000),
         kept=lambda: [(DenialReason.HALTED, "drawdown=0.0100 limit=0.2")],
         correlate=lambda _left, _right: 0.5,
     )
@@ -376,7 +386,7 @@ def test_an_answer_holds_the_figures_of_every_limit_that_was_judged() -> None:
 
 
 def test_a_refusal_holds_the_limits_that_were_kept_before_its_own() -> None:
-    seen = snapshot(notionals={"ETH": Decimal(1000)}, correlate=lambda _left, _right: 0.95)
+    seen = snapshot(held=shorts(ETH=1000), correlate=lambda _left, _right: 0.95)
 
     _, (denial,) = decide_entries(signaling("BTC"), seen, RULES)
 

@@ -8,7 +8,7 @@ import pytest
 from domain.market.indicators import CloseWindow
 from domain.market.instruments import DAY_MS, HOUR_MS, MINUTE_MS, Side
 from domain.strategies.base import Regime
-from domain.strategies.ema_cross_short import CrossKind, Levels
+from domain.strategies.ema_cross_short import CrossKind, EmaCrossShort, Levels
 from domain.trading.asset import AssetState
 from domain.trading.decisions import AssetEvaluation, EntrySignal
 from domain.trading.orders import ExitReason
@@ -16,6 +16,8 @@ from tests.domain.builders import (
     CANDLE_MS,
     NOON_MS,
     RULES,
+    averages,
+    candle,
     changed,
     entry,
     fill,
@@ -38,10 +40,16 @@ def asset_at(
 ) -> AssetState:
     """Return an asset that stands at a close at noon."""
     asset = AssetState("BTC", RULES)
-    asset.signals.t_ms, asset.signals.levels = NOON_MS, levels
-    asset.signals.closes_seen = closes_seen
-    asset.signals.crosses_today, asset.signals.newest_signal_ms = crosses_today, signal_ms
+    strategy = strategy_of(asset)
+    strategy.t_ms, strategy.levels, asset.close = NOON_MS, levels, levels.close
+    strategy.closes_seen = closes_seen
+    strategy.crosses_today, strategy.newest_signal_ms = crosses_today, signal_ms
     return asset
+
+
+def strategy_of(asset: AssetState) -> EmaCrossShort:
+    assert isinstance(asset.strategy, EmaCrossShort)
+    return asset.strategy
 
 
 def reported(asset: AssetState, *, may_enter: bool = True) -> AssetEvaluation:
@@ -61,18 +69,17 @@ def test_active_asset_with_a_fresh_cross_wishes_to_enter() -> None:
         asset="BTC",
         t_ms=NOON_MS,
         close=90.0,
-        ema_short=95.0,
-        ema_long=100.0,
+        values=averages(95.0, 100.0),
+        note="below both EMAs",
         regime=Regime.ACTIVE,
-        crosses_today=1,
         strategy_exit=None,
-        signal=EntrySignal(signal_ms=NOON_MS, volatility=0.0, regime_strength=0.1),
+        signal=EntrySignal(signal_ms=NOON_MS, side=Side.SELL, volatility=0.0, strength=0.1),
     )
 
 
 def test_wish_carries_the_volatility_of_the_window() -> None:
     asset = asset_at()
-    asset.signals.window = CloseWindow(2, [1.0, 2.0, 1.0])
+    asset.window = CloseWindow(2, [1.0, 2.0, 1.0])
 
     signal = reported(asset).signal
 
@@ -117,7 +124,7 @@ def test_cross_that_opened_a_position_opens_no_other_but_a_newer_one_does() -> N
     asset.apply_execution(fill(Side.BUY, 1, 90, ts_ms=NOON_MS + 2 * HOUR_MS))
     asset.cooldown.end_ms = 0
     again = signals(asset)
-    asset.signals.newest_signal_ms = NOON_MS + 1
+    strategy_of(asset).newest_signal_ms = NOON_MS + 1
 
     assert asset.used_signal_ms == NOON_MS
     assert not again
@@ -127,9 +134,9 @@ def test_cross_that_opened_a_position_opens_no_other_but_a_newer_one_does() -> N
 def test_wish_that_was_not_granted_is_repeated_while_the_cross_is_young() -> None:
     asset = asset_at()
     first = reported(asset).signal
-    asset.signals.t_ms = NOON_MS + 15 * MINUTE_MS
+    asset.strategy.t_ms = NOON_MS + 15 * MINUTE_MS
     later = reported(asset).signal
-    asset.signals.t_ms = NOON_MS + 15 * MINUTE_MS + CANDLE_MS
+    asset.strategy.t_ms = NOON_MS + 15 * MINUTE_MS + CANDLE_MS
 
     assert first == later
     assert not signals(asset)
@@ -189,7 +196,7 @@ def test_at_twelve_crosses_nothing_is_opened_and_above_a_position_is_closed(
     asset, holder = asset_at(crosses_today=count), asset_at(crosses_today=count)
     holder.position = short("BTC", 1, 100)
 
-    assert reported(asset).crosses_today == count
+    assert reported(asset).values == averages(95.0, 100.0, count)
     assert signals(asset) == signaled
     assert reported(asset).regime is regime
     assert reported(holder).strategy_exit is (ExitReason.REGIME if count == 13 else None)
@@ -274,9 +281,8 @@ def test_candles_folded_at_once_and_one_by_one_report_the_same() -> None:
         strategy={
             "ema_short_period": 2,
             "ema_long_period": 4,
-            "warmup_candles": 3,
-            "volatility_window": 3,
-        }
+        },
+        candles={"warmup_candles": 3, "volatility_window": 3},
     )
     closes = [100.0, 101.0, 102.0, 103.0, 104.0, 99.0, 98.0]
     one, other = AssetState("BTC", rules), AssetState("BTC", rules)
@@ -285,7 +291,7 @@ def test_candles_folded_at_once_and_one_by_one_report_the_same() -> None:
     one.apply_candles(series([1.0]))
     one.apply_candles(series(closes))
     for place, close in enumerate(closes):
-        crosses += other.apply_candle(NOON_MS + place * CANDLE_MS, close)
+        crosses += other.apply_candle(candle(NOON_MS + place * CANDLE_MS, close))
 
     assert one.report(may_enter=True) == other.report(may_enter=True)
     assert signals(one)

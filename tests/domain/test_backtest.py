@@ -31,7 +31,7 @@ def recorded(shared_data: Path) -> tuple[Backtest, list[Trade], list[dict[str, s
     by_symbol = read_candles(
         shared_data / "market" / MARKET,
         [asset.instrument.symbol for asset in RULES.assets],
-        candle_ms=RULES.strategy.candle_ms,
+        candle_ms=RULES.candles.candle_ms,
     )
     run = Backtest(
         {asset.asset: by_symbol[asset.instrument.symbol] for asset in RULES.assets}, RULES
@@ -82,10 +82,9 @@ QUICK = changed(
     strategy={
         "ema_short_period": 2,
         "ema_long_period": 4,
-        "warmup_candles": 4,
-        "volatility_window": 4,
         "cross_threshold": 40,
     },
+    candles={"warmup_candles": 4, "volatility_window": 4},
     approval={"correlation_limit": 1.1},
     protection={"high_correlation_threshold": 1.1},
     cooldown={"short_hold_cooldown_ms": 0, "trades_per_hour": 99, "loss_streak": 99},
@@ -172,7 +171,7 @@ def test_emergency_closes_those_that_take_part_and_leaves_those_that_do_not() ->
     rules = changed(
         FREE,
         protection={"max_daily_loss_fraction": Decimal("0.001")},
-        risk={"stop_loss_fraction": Decimal("0.5")},
+        stops={"stop_loss_fraction": Decimal("0.5")},
     )
     candles = {"BTC": market(), "ETH": market(99.3), "SOL": market(99.3)}
 
@@ -190,7 +189,7 @@ def test_own_exits_fill_before_emergency_exits_and_each_in_the_order_of_the_sett
     rules = changed(
         FREE,
         protection={"max_daily_loss_fraction": Decimal("0.001")},
-        risk={"stop_loss_fraction": Decimal("0.5")},
+        stops={"stop_loss_fraction": Decimal("0.5")},
     )
     candles = {"SOL": market(101.5), "ETH": market(99.3), "BTC": market(99.3)}
 
@@ -237,9 +236,8 @@ BUSY = changed(
     strategy={
         "ema_short_period": 3,
         "ema_long_period": 9,
-        "warmup_candles": 10,
-        "volatility_window": 20,
     },
+    candles={"warmup_candles": 10, "volatility_window": 20},
     protection={"loss_streak_cooldown_ms": HOUR_MS, "emergency_cooldown_ms": HOUR_MS},
     cooldown={"short_hold_cooldown_ms": 0, "loss_streak_cooldown_ms": HOUR_MS},
 )

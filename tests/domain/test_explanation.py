@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from domain.backtesting.market import Market
 from domain.backtesting.signals import AssetSignals
 from domain.market.instruments import HOUR_MS, MINUTE_MS, Side
-from domain.strategies.ema_cross_short import Levels
+from domain.strategies.ema_cross_short import EmaCrossRules, EmaCrossShort, Levels
 from domain.strategies.explanation import Condition, Explanation
 from domain.trading.asset import AssetState
 from domain.trading.cooldowns import CooldownReason
@@ -62,20 +62,21 @@ def judged(state: AssetState, *, may_enter: bool) -> tuple[AssetEvaluation, Expl
 
 
 @settings(max_examples=60, deadline=None)
-@given(recipes, st.sampled_from([1, 4, 12]), st.sampled_from([0, 300_000, 2_000_000]))
+@given(recipes, st.sampled_from([1, 4, 12]), st.sampled_from([0, 5, 33]))
 def test_the_explanation_of_each_close_is_its_decision(
-    recipe: Recipe, threshold: int, window_ms: int
+    recipe: Recipe, threshold: int, window_minutes: int
 ) -> None:
-    hold = {"max_hold_ms": 7_200_000}
     rules = lively_rules(
-        strategy={"cross_threshold": threshold, "entry_window_ms": window_ms, **hold}
+        strategy={"cross_threshold": threshold, "entry_window_minutes": window_minutes},
+        stops={"max_hold_ms": 7_200_000},
     )
     market = Market(random_market(recipe))
     state, chance = AssetState("BTC", rules), Random(recipe.seed)
 
-    for place, close in enumerate(market.assets["BTC"].series.close.tolist()):
+    series = market.assets["BTC"].series
+    for place, close in enumerate(series.close.tolist()):
         t_ms = market.time_ms(place)
-        state.apply_candle(t_ms, close)
+        state.apply_candle(series.candle(place))
         may_enter = chance.random() < 0.9
         report, _ = judged(state, may_enter=may_enter)
         if report.strategy_exit is not None:
@@ -93,42 +94,45 @@ def test_the_explanation_agrees_with_the_signals_of_a_whole_history(
     """The fast engine finds its signals in arrays, by other code than the fold."""
     rules = lively_rules(strategy={"cross_threshold": threshold})
     market = Market(random_market(recipe))
-    market.prepare([rules.strategy.ema_short_period, rules.strategy.ema_long_period])
-    signals = AssetSignals(market.assets["BTC"], rules.strategy)
-    state = AssetState("BTC", rules)
+    read = EmaCrossRules.read(rules.asset("BTC").terms.strategy.parameters)
+    market.prepare([read.ema_short_period, read.ema_long_period])
+    signals = AssetSignals(market.assets["BTC"], read, rules.candles)
+    state, series = AssetState("BTC", rules), market.assets["BTC"].series
 
-    for place, close in enumerate(market.assets["BTC"].series.close.tolist()):
-        state.apply_candle(market.time_ms(place), close)
+    for place in range(len(series)):
+        state.apply_candle(series.candle(place))
         _, explanation = judged(state, may_enter=True)
         assert (signals.signal_at(place) is not None) == (explanation.failed_entry is None)
 
 
 def test_the_first_condition_that_failed_is_named_with_its_figures() -> None:
     state = AssetState("BTC", RULES)
-    state.signals.t_ms = NOON_MS
-    state.signals.levels = Levels(close=90.0, ema_short=95.0, ema_long=100.0)
-    state.signals.closes_seen, state.signals.crosses_today = 3001, 12
-    state.signals.newest_signal_ms = NOON_MS - 20 * MINUTE_MS
-    state.signals.newest_crosses = "PRICE_BELOW_LONG"
+    strategy = state.strategy
+    assert isinstance(strategy, EmaCrossShort)
+    strategy.t_ms, state.close = NOON_MS, 90.0
+    strategy.levels = Levels(close=90.0, ema_short=95.0, ema_long=100.0)
+    strategy.closes_seen, strategy.crosses_today = 3001, 12
+    strategy.newest_signal_ms = NOON_MS - 20 * MINUTE_MS
+    strategy.newest_crosses = "PRICE_BELOW_LONG"
 
     def outcome() -> str:
         return judged(state, may_enter=True)[1].outcome(lambda ms: f"at {ms}")
 
-    assert outcome() == "no entry: minutes since the newest cross 20, needs <= 15"
-    state.signals.newest_signal_ms = state.used_signal_ms = NOON_MS
+    assert outcome() == "no entry: minutes since the newest signal 20, needs <= 15"
+    strategy.newest_signal_ms = state.used_signal_ms = NOON_MS
     used = f"used PRICE_BELOW_LONG of at {NOON_MS}"
-    assert outcome() == f"no entry: newest cross {used}, needs unused"
+    assert outcome() == f"no entry: newest signal {used}, needs unused"
     state.used_signal_ms = None
     state.cooldown.end_ms, state.cooldown.reason = NOON_MS + 1, CooldownReason.SHORT_HOLD
     until = f"SHORT_HOLD until at {NOON_MS + 1}"
     assert outcome() == f"no entry: cooldown {until}, needs none"
     state.cooldown.end_ms = 0
     assert outcome() == "no entry: crosses today 12, needs < 12"
-    state.signals.crosses_today = 11
+    strategy.crosses_today = 11
     assert outcome() == "asks to enter"
     state.position = short("BTC", 1, 90, opened_ms=NOON_MS - 24 * HOUR_MS)
     assert outcome() == "exit: hours held 24, needs < 24"
-    state.signals.levels = Levels(close=96.0, ema_short=95.0, ema_long=100.0)
+    strategy.levels = Levels(close=96.0, ema_short=95.0, ema_long=100.0)
     assert outcome() == "exit: regime INACTIVE, needs ACTIVE"
     state.position = None
     assert outcome() == "no entry: close 96, needs < EMA short 95"

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.backtesting.plain_loop import inside_candle
+from domain.backtesting.plain_loop import InsideCandle
 from domain.market.funding import funding_rate
 from domain.market.instruments import HOUR_MS, Candle, Side
 from domain.trading.matching import CandlePrices, MatchingEngine
 from domain.trading.orders import ExitReason, OrderRequest, OrderStatus
 from domain.trading.positions import Execution, ExecutionKind
 from domain.trading.sizing import ProtectiveLevels
+from domain.trading.trailing import first_stop
 from tests.domain.builders import CANDLE_MS, NOON_MS, RULES, changed, dec
 
 FREE = changed(fills={"slippage_fraction": Decimal(0), "taker_fee_rate": Decimal(0)}).fills
@@ -35,8 +36,10 @@ def with_short(qty: object = 1, price: object = 100, rules: Any = FREE) -> Match
     return engine
 
 
-def candle(open_: object, high: object, low: object) -> CandlePrices:
-    return CandlePrices(open=dec(open_), high=dec(high), low=dec(low))
+def candle(open_: object, high: object, low: object, close: object | None = None) -> CandlePrices:
+    return CandlePrices(
+        open=dec(open_), high=dec(high), low=dec(low), close=dec(open_ if close is None else close)
+    )
 
 
 @pytest.mark.parametrize(
@@ -147,7 +150,7 @@ def test_flat_asset_pays_no_funding_and_has_no_stops() -> None:
     ],
 )
 def test_funding_is_due_at_0_8_and_16_o_clock(open_time_ms: int, due: bool) -> None:
-    assert (funding_rate(open_time_ms, RULES.fills) is not None) == due
+    assert (funding_rate(open_time_ms, RULES.fills.funding) is not None) == due
 
 
 def candle_at(open_time_ms: int, high: float) -> Candle:
@@ -168,7 +171,8 @@ def test_position_filled_at_a_candles_open_gets_its_funding_and_then_its_stop() 
     engine.fill("id-1", Decimal(100), FUNDING_MS)
     engine.set_stops("BTC", STOPS)
 
-    events = inside_candle(engine, RULES, "BTC", candle_at(FUNDING_MS, 103))
+    inside = InsideCandle(engine, RULES, candle_at(FUNDING_MS, 103))
+    events, _ = inside.events(engine.positions["BTC"], first_stop(engine.positions["BTC"], RULES))
 
     assert [event.kind for event in events] == [ExecutionKind.FUNDING, ExecutionKind.TRADE]
     assert [event.ts_ms for event in events] == [FUNDING_MS, FUNDING_MS + CANDLE_MS]
@@ -179,8 +183,12 @@ def test_position_filled_at_a_candles_open_gets_its_funding_and_then_its_stop() 
 def test_candle_that_opens_at_no_settlement_brings_no_funding() -> None:
     engine = with_short()
 
-    assert inside_candle(engine, RULES, "BTC", candle_at(NOON_MS, 101)) == []
-    assert inside_candle(engine, RULES, "ETH", candle_at(FUNDING_MS, 103)) == []
+    position = engine.positions["BTC"]
+    inside = InsideCandle(engine, RULES, candle_at(NOON_MS, 101))
+    assert inside.events(position, first_stop(position, RULES)) == (
+        [],
+        first_stop(position, RULES),
+    )
 
 
 def test_order_rests_until_it_is_filled_whole() -> None:

@@ -32,7 +32,7 @@ from tests.domain.builders import (
 )
 
 NAMES = ("BTC", "ETH", "SOL")
-SMALL = changed(strategy={"volatility_window": 3})
+SMALL = changed(candles={"volatility_window": 3})
 START = Decimal(10_000)
 
 

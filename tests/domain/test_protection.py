@@ -285,7 +285,7 @@ def test_rearm_ends_a_halt_at_a_peak_of_the_present_equity() -> None:
         initial_state(Decimal(10_000), NOON_MS),
         equity=Decimal(7_900),
         is_halted=True,
-        is_reduced=True,
+        reduction_step=1,
         is_emergency_armed=False,
         epoch=3,
     )

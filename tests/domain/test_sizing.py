@@ -85,7 +85,7 @@ def test_stop_of_a_short_loses_at_most_what_was_asked_and_lies_within_a_tick_of_
 ) -> None:
     asked_stop, asked_target = price * Decimal("1.015"), price * Decimal("0.94")
 
-    levels = protective_levels(price, Side.SELL, RULES.risk, instrument)
+    levels = protective_levels(price, Side.SELL, RULES.asset("BTC").stops, instrument)
 
     tick = instrument.tick_size
     assert levels.stop_loss % tick == levels.take_profit % tick == 0
@@ -97,7 +97,7 @@ def test_stop_of_a_short_loses_at_most_what_was_asked_and_lies_within_a_tick_of_
 def test_stop_of_a_long_loses_at_most_what_was_asked(price, instrument) -> None:
     asked_stop, asked_target = price * Decimal("0.985"), price * Decimal("1.06")
 
-    levels = protective_levels(price, Side.BUY, RULES.risk, instrument)
+    levels = protective_levels(price, Side.BUY, RULES.asset("BTC").stops, instrument)
 
     tick = instrument.tick_size
     assert asked_stop <= levels.stop_loss < asked_stop + tick
@@ -106,7 +106,7 @@ def test_stop_of_a_long_loses_at_most_what_was_asked(price, instrument) -> None:
 
 def test_levels_around_an_entry_that_is_not_on_the_tick() -> None:
     levels = protective_levels(
-        Decimal("83832.23017"), Side.SELL, RULES.risk, RULES.asset("BTC").instrument
+        Decimal("83832.23017"), Side.SELL, RULES.asset("BTC").stops, RULES.asset("BTC").instrument
     )
 
     # 85089.713622... and 78802.296359...

@@ -6,19 +6,21 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from domain.market.funding import FundingRule
 from domain.market.instruments import HOUR_MS, MINUTE_MS, Instrument
 from domain.operator.notices import NoticeKind
 from domain.rules import (
     ApprovalRules,
     AssetRules,
     CooldownRules,
+    EntryTerms,
     FillRules,
     ProtectionRules,
     RiskRules,
-    StrategyRules,
+    StopPolicy,
     TradingRules,
 )
-from domain.strategies.ema_cross_short import CrossKind
+from domain.strategies.base import CandleRules, StrategySpec
 from infra.settings import Settings, load_settings
 
 
@@ -40,39 +42,53 @@ def asset(base: str, step: str, least: str, tick: str, most: str) -> AssetRules:
             min_notional=Decimal(5),
             max_market_order_qty=Decimal(most),
         ),
+        terms=EntryTerms(
+            strategy=StrategySpec(
+                name="ema_cross_short",
+                parameters={
+                    "ema_short_period": 240,  # 1.2
+                    "ema_long_period": 600,
+                    "entry_crosses": ("PRICE_BELOW_SHORT", "PRICE_BELOW_LONG"),  # 2.2
+                    "cross_threshold": 12,  # 3.2
+                    "entry_window_minutes": 15,  # 4.2
+                },
+            ),
+            stops=StopPolicy(
+                stop_loss_fraction=Decimal("0.015"),  # 5.3: entry * 1.015
+                take_profit_fraction=Decimal("0.06"),  # 5.3: entry * 0.94
+                trail_fraction=None,
+                min_ratchet_fraction=Decimal("0.01"),
+                max_hold_ms=24 * HOUR_MS,  # 6.2
+            ),
+        ),
     )
 
 
 STRATEGY = TradingRules(
-    strategy=StrategyRules(
+    candles=CandleRules(
         candle_ms=5 * MINUTE_MS,  # 1.1
-        ema_short_period=240,  # 1.2
-        ema_long_period=600,
         warmup_candles=3000,  # 1.3
-        entry_crosses=(CrossKind.PRICE_BELOW_SHORT, CrossKind.PRICE_BELOW_LONG),  # 2.2
-        cross_threshold=12,  # 3.2
-        entry_window_ms=15 * MINUTE_MS,  # 4.2
         entry_max_age_ms=30_000,  # 1.4
-        max_hold_ms=24 * HOUR_MS,  # 6.2
         volatility_window=288,  # 5.1
     ),
     risk=RiskRules(
-        stop_loss_fraction=Decimal("0.015"),  # 5.3: entry * 1.015
-        take_profit_fraction=Decimal("0.06"),  # 5.3: entry * 0.94
         unprotected_position_ms=5_000,  # 5.4
+        trail_interval_ms=1000,
         volatility_sizing=False,  # 5.1
         volatility_target=0.002,
         volatility_min_multiplier=0.25,  # 5.1
     ),
     protection=ProtectionRules(
-        drawdown_reduce_fraction=Decimal("0.10"),  # 8.2
+        drawdown_steps=((Decimal("0.10"), Decimal("0.5")),),  # 8.2
         drawdown_restore_fraction=Decimal("0.05"),
-        drawdown_size_multiplier=Decimal("0.5"),
         drawdown_emergency_fraction=Decimal("0.15"),  # 8.3
         drawdown_rearm_fraction=Decimal("0.10"),
         drawdown_halt_fraction=Decimal("0.20"),  # 8.4
         max_daily_loss_fraction=Decimal("0.05"),  # 8.5
+        capital_loss_fraction=None,
         high_correlation_threshold=0.9,  # 8.6
+        high_correlation_size_level=None,
+        high_correlation_size_multiplier=Decimal("0.5"),
         loss_streak=5,  # 8.7
         loss_streak_cooldown_ms=4 * HOUR_MS,
         emergency_cooldown_ms=4 * HOUR_MS,  # 8.9
@@ -94,18 +110,23 @@ STRATEGY = TradingRules(
         max_positions=3,  # 7.3: number of assets
         max_simultaneous_entries=3,
         correlation_limit=0.8,
+        max_position_size=None,
         max_correlated_exposure=None,
         correlation_group_threshold=0.6,
+        max_concentration=None,
+        concentration_top_n=3,
         min_entry_fraction=Decimal("0.5"),  # 7.4
         coordination_window_ms=2_000,  # 7.1
         reservation_ms=30_000,  # 7.6
+        max_concurrent_submissions=3,
+        rebalance_threshold=Decimal("0.10"),
     ),
     fills=FillRules(
         initial_balance=Decimal(10_000),  # 10.6
         slippage_fraction=Decimal("0.0002"),  # 10.1: 2 bps
         taker_fee_rate=Decimal("0.00055"),
-        funding_rate=Decimal("0.0001"),  # 10.2
-        funding_interval_ms=8 * HOUR_MS,
+        funding=FundingRule(rate=Decimal("0.0001"), interval_ms=8 * HOUR_MS),  # 10.2
+        stop_gap_fraction=Decimal(0),
     ),
     assets=(  # 10.6
         asset("BTC", "0.001", "0.001", "0.1", "119"),
@@ -121,7 +142,26 @@ TRADES_AND_DANGERS = (
     NoticeKind.SYSTEM,
     NoticeKind.REPORT,
 )
+TREND = {
+    "allocation_pct": Decimal("0.05"),
+    "leverage": 1,
+    "ema_trigger_period": 50,
+    "ema_trend_period": 200,
+    "macd_fast_period": 12,
+    "macd_slow_period": 26,
+    "macd_signal_period": 9,
+    "rsi_period": 14,
+    "rsi_level": 50,
+    "entry_confirmation_level": 2,
+    "max_entry_wait_candles": 5,
+    "trail_pct": Decimal("0.02"),
+    "min_ratchet_pct": Decimal("0.01"),
+    "stop_loss_pct": None,
+    "take_profit_pct": None,
+    "max_hold_hours": None,
+}
 OURS = {
+    "confirmed_trend_long": TREND,
     "supervision": {
         "max_restarts": 5,
         "within_seconds": 60,

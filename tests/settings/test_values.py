@@ -7,15 +7,19 @@ import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from domain.errors import ConfigError
+from domain.rules import TradingRules
 from infra.settings import Settings, load_settings
+from infra.settings.sections.assets import AssetSettings
 
 Errors = Callable[[str], list[str]]
 SHIPPED = Path(__file__).parents[2] / "settings.yaml"
@@ -102,9 +106,9 @@ WRONG_VALUES = [
         "risk.take_profit_pct: found a mapping; allowed: a fraction from 0.001 to 0.999",
     ),
     (
-        "risk:\n  take_profit_pct:",
+        "risk:\n  volatility_target:",
         2,
-        "risk.take_profit_pct: found nothing; allowed: a fraction from 0.001 to 0.999",
+        "risk.volatility_target: found nothing; allowed: a fraction from 0.00001 to 0.05",
     ),
     ("risk: {volatility_sizing: 3}", 1, "risk.volatility_sizing: found 3; allowed: true or false"),
     (
@@ -182,7 +186,11 @@ WRONG_VALUES = [
         "risk.stop_los_pct: unknown key; did you mean stop_loss_pct?",
     ),
     ("portfolo: {}", 1, "portfolo: unknown key; did you mean portfolio?"),
-    ("leverage: 5", 1, "leverage: unknown key; did you mean portfolio.assets.leverage?"),
+    (
+        "leverage: 5",
+        1,
+        "leverage: unknown key; did you mean portfolio.assets.leverage or confirmed_trend_long.leverage?",
+    ),
     ("database: {xyz: 5}", 1, "database.xyz: unknown key; allowed here: file, busy_timeout_ms"),
     ('risk: {"a\\nb": 1}', 1, "risk.'a\\nb': unknown key; allowed here: "),
 ]
@@ -218,8 +226,9 @@ WRONG_ASSETS = [
         "portfolio.assets[1].symbol: found btc; allowed: a USDT perpetual in capitals, like BTCUSDT",
     ),
     (
-        BTC.replace(", leverage: 10", ""),
-        "portfolio.assets[1].leverage: is missing; needed here: symbol, allocation_pct, leverage, enabled",
+        BTC.replace("symbol: BTCUSDT, ", ""),
+        "portfolio.assets[1].symbol: is missing; needed here: "
+        + ", ".join(AssetSettings.model_fields),
     ),
     (
         BTC.replace("BTC", "DOGE"),
@@ -470,6 +479,7 @@ def test_property_below_reaches_every_section_with_numbers() -> None:
         "start",
         "portfolio",
         "strategy",
+        "confirmed_trend_long",
         "risk",
         "cooldown",
         "supervision",
@@ -487,6 +497,49 @@ def test_property_below_reaches_every_section_with_numbers() -> None:
     }
 
 
+def may_be_null(key: tuple[str | int, ...]) -> bool:
+    """Tell whether null is a value of a setting, by the declaration of its section."""
+    hint: Any = Settings
+    for step in key:
+        if isinstance(step, str) and isinstance(hint, type) and issubclass(hint, BaseModel):
+            hint = hint.model_fields[step].annotation
+        else:  # an item of a list, an entry of a mapping
+            hint = get_args(hint)[-1 if isinstance(step, str) else 0]
+    return NoneType in get_args(hint)
+
+
+@pytest.mark.parametrize(
+    "key", [key for key in NUMBERS if may_be_null(key) and key != ("risk", "stop_loss_pct")]
+)
+def test_a_limit_that_may_be_null_is_off(tmp_path: Path, key: tuple[str | int, ...]) -> None:
+    settings = load(tmp_path / "null.yaml", replaced(key, "null"))
+
+    assert isinstance(settings.trading_rules(), TradingRules)
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "field"),
+    [
+        ("portfolio: {max_simultaneous_entries: null}", "approval", "max_simultaneous_entries"),
+        ("portfolio: {correlation_limit: null}", "approval", "correlation_limit"),
+        ("risk: {max_daily_loss_pct: null}", "protection", "max_daily_loss_fraction"),
+        ("risk: {max_portfolio_drawdown_pct: null}", "protection", "drawdown_halt_fraction"),
+        ("risk: {drawdown_levels: null}", "protection", "drawdown_emergency_fraction"),
+        ("risk: {drawdown_levels: []}", "protection", "drawdown_emergency_fraction"),
+        ("risk: {high_correlation_threshold: null}", "protection", "high_correlation_threshold"),
+        ("risk: {portfolio_loss_streak: null}", "protection", "loss_streak"),
+        ("cooldown: {per_asset_settings: {short_hold_hours: null}}", "cooldown", "short_hold_ms"),
+        ("cooldown: {per_asset_settings: {loss_streak: null}}", "cooldown", "loss_streak"),
+        ("cooldown: {per_asset_settings: {trades_per_hour: null}}", "cooldown", "trades_per_hour"),
+        ("cooldown: {per_asset_settings: {trades_per_day: null}}", "cooldown", "trades_per_day"),
+    ],
+)
+def test_null_switches_one_rule_off(tmp_path: Path, text: str, part: str, field: str) -> None:
+    rules = load(tmp_path / "null.yaml", text).trading_rules()
+
+    assert getattr(getattr(rules, part), field) is None
+
+
 @given(key=st.sampled_from(NUMBERS), raw=GARBAGE)
 def test_garbage_in_place_of_any_number_is_always_a_config_error_that_names_the_key(
     tmp_path_factory: pytest.TempPathFactory, key: tuple[str | int, ...], raw: str
@@ -494,6 +547,7 @@ def test_garbage_in_place_of_any_number_is_always_a_config_error_that_names_the_
     file = tmp_path_factory.getbasetemp() / "garbage.yaml"
     name = str(key[-1]) if isinstance(key[-1], str) else f"{key[-2]}[{key[-1]}]"
 
+    assume(raw != "~" or not may_be_null(key))
     with pytest.raises(ConfigError) as caught:
         load(file, replaced(key, raw))
 

@@ -33,10 +33,12 @@ from domain.trading.orders import (
     client_order_id,
 )
 from domain.trading.positions import Execution, ExecutionKind, Trade
+from domain.trading.trailing import StopMoved
 from domain.trading.transfers import Transfer
 from infra.settings import load_settings
 from infra.store import schema
 from infra.store.journal import JournalBusyError, SqliteJournal, SqliteJournals
+from tests.domain.builders import RULES, averages
 
 COLUMNS = ("open", "high", "low", "close", "volume")
 T_MS = 1_744_802_700_000
@@ -130,9 +132,9 @@ def protection(epoch: int, t_ms: int = T_MS) -> Decision:
 def decision(t_ms: int = T_MS) -> Decision:
     approvals = tuple(
         Approval(
-            crosses="PRICE_BELOW_SHORT",
-            ema_short=83900.25,
-            ema_long=84001.5,
+            kinds="PRICE_BELOW_SHORT",
+            values=averages(83900.25, 84001.5),
+            terms=RULES.asset(asset).terms,
             asset=asset,
             t_ms=t_ms,
             qty=Decimal("1.5"),
@@ -183,6 +185,13 @@ def store_one_of_each(journal: SqliteJournal) -> None:
         execution(1),
         trade,
         initial_state(Decimal(10_000), T_MS),
+        StopMoved(
+            asset="BTC",
+            opened_ms=T_MS,
+            best=Decimal("80000.1"),
+            stop_loss=Decimal("81600.1"),
+            ts_ms=T_MS + 1,
+        ),
         Transfer(transfer_id="1", ts_ms=T_MS, kind="TRANSFER_IN", amount=Decimal(5)),
         SettingsChanged(operator="cli", changes="a: 1 -> 2", ts_ms=T_MS),
         OperatorCommand(
@@ -515,8 +524,12 @@ def test_a_journal_that_another_program_holds_may_be_free_later(tmp_path: Path) 
     other = sqlite3.connect(tmp_path / "journal.sqlite", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
 
-    with pytest.raises(JournalBusyError, match=r"journal\.sqlite: another program holds"):
-        journals_in(tmp_path, busy_timeout_ms=1)
+    second = journals_in(tmp_path, busy_timeout_ms=1)
+    with (
+        pytest.raises(JournalBusyError, match=r"journal\.sqlite: another program holds"),
+        second.connected(),
+    ):
+        second.write_meta("mode", "sim")
 
     other.execute("ROLLBACK")
     other.close()

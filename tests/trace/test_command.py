@@ -117,7 +117,7 @@ def test_a_crash_is_listed_shown_and_run_again(traced: Traced) -> None:
     again = run(traced.folder, "replay", "asset/BTC", "--until", crash_id)
 
     assert "DrillError: crash drill" in shown
-    assert "state.signals.closes_seen" in shown
+    assert "state.strategy.closes_seen" in shown
     assert "recovery: life" in shown
     assert re.search(r"from the facts up to \d+, asked journals.open, feed", shown)
     assert "all equal" in again

@@ -150,7 +150,7 @@ def test_the_state_before_a_crash_is_found_by_running_its_life_again(traced: Tra
     state = state_before(message_id, traced.reader().read(keys=["asset/BTC"]), trace_codec())
 
     assert state["_asset"] == "'BTC'"
-    assert int(state["_state.signals.closes_seen"]) > 0
+    assert int(state["_state.strategy.closes_seen"]) > 0
 
 
 def test_planted_secrets_are_in_no_segment_and_in_no_crash_file(traced: Traced) -> None:

@@ -1,37 +1,41 @@
 """Crosses, the daily count and their causality, held against a plain second formulation."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.market.candles import CandleSeries
 from domain.market.instruments import DAY_MS, HOUR_MS, MINUTE_MS
-from domain.rules import StrategyRules
-from domain.strategies.base import Regime, market_regime, regime
-from domain.strategies.ema_cross_short import CrossKind, Levels, bearish_crosses
-from domain.strategies.signals import Signals
-from tests.domain.builders import CANDLE_MS, RULES, series
+from domain.rules import TradingRules
+from domain.strategies.base import Regime
+from domain.strategies.ema_cross_short import (
+    CrossKind,
+    EmaCrossRules,
+    EmaCrossShort,
+    Levels,
+    bearish_crosses,
+)
+from domain.trading.asset import AssetState
+from tests.domain.builders import CANDLE_MS, RULES, candle, changed, ema_cross, series
 
 MIDNIGHT_MS = 20_000 * DAY_MS
 SHORT, LONG, BOTH = CrossKind
 
 rules_of_markets = st.builds(
-    lambda short, long, warmup, crosses, window, candle_ms: replace(
-        RULES.strategy,
-        ema_short_period=short,
-        ema_long_period=long,
-        warmup_candles=warmup,
-        entry_crosses=tuple(crosses),
-        volatility_window=window,
-        candle_ms=candle_ms,
+    lambda short, long, warmup, crosses, candle_ms: changed(
+        strategy={
+            "ema_short_period": short,
+            "ema_long_period": long,
+            "entry_crosses": tuple(crosses),
+        },
+        candles={"warmup_candles": warmup, "candle_ms": candle_ms},
     ),
     st.integers(1, 8),
     st.integers(1, 15),
     st.integers(0, 12),
     st.sets(st.sampled_from(CrossKind)),
-    st.integers(1, 10),
     st.sampled_from([5 * MINUTE_MS, HOUR_MS, 8 * HOUR_MS]),
 )
 # Few prices make touches; many make crosses of every kind.
@@ -41,8 +45,13 @@ closes_of_markets = st.one_of(
 )
 
 
-def naive(rules: StrategyRules, closes: list[float], times: list[int]) -> dict[str, Any]:
+def read(rules: TradingRules) -> EmaCrossRules:
+    return EmaCrossRules.read(rules.assets[0].terms.strategy.parameters)
+
+
+def naive(whole: TradingRules, closes: list[float], times: list[int]) -> dict[str, Any]:
     """Write strategy 1.2, 1.3, 2.1 and 2.3 down again, from the first close to the last."""
+    rules, warmup = read(whole), whole.candles.warmup_candles
     short = long = closes[0]
     found: list[tuple[int, str]] = []
     here: list[str] = []
@@ -53,7 +62,7 @@ def naive(rules: StrategyRules, closes: list[float], times: list[int]) -> dict[s
         p0, short0, long0 = closes[number - 2], short, long
         short = short0 + 2 / (rules.ema_short_period + 1) * (p1 - short0)
         long = long0 + 2 / (rules.ema_long_period + 1) * (p1 - long0)
-        if number > rules.warmup_candles:
+        if number > warmup:
             if p0 > short0 and p1 < short:
                 here.append("PRICE_BELOW_SHORT")
             if p0 > long0 and p1 < long:
@@ -68,14 +77,13 @@ def naive(rules: StrategyRules, closes: list[float], times: list[int]) -> dict[s
         "newest_signal_ms": found[-1][0] if found else None,
         "newest_crosses": "+".join(kind for t_ms, kind in found if t_ms == found[-1][0]),
         "crosses_today": len([t_ms for t_ms, _ in found if t_ms >= today]),
-        "is_warm": len(closes) > rules.warmup_candles,
+        "is_warm": len(closes) > warmup,
     }
 
 
-def state(signals: Signals) -> tuple[Any, ...]:
-    """Return all that the signals know, floats as their bits."""
+def state(signals: EmaCrossShort) -> tuple[Any, ...]:
+    """Return all that the strategy knows, floats as their bits."""
     assert signals.levels is not None
-    returns = signals.window.log_returns()
     return (
         signals.t_ms,
         signals.closes_seen,
@@ -87,12 +95,17 @@ def state(signals: Signals) -> tuple[Any, ...]:
             value.hex()
             for value in (signals.levels.close, signals.levels.ema_short, signals.levels.ema_long)
         ),
-        None if returns is None else returns.tobytes(),
     )
 
 
-def times_of(rules: StrategyRules, closes: list[float], first_ms: int) -> list[int]:
-    return [first_ms + place * rules.candle_ms for place in range(len(closes))]
+def refolded(rules: TradingRules, known: CandleSeries) -> EmaCrossShort:
+    signals = ema_cross(rules)
+    signals.refold(known)
+    return signals
+
+
+def times_of(rules: TradingRules, closes: list[float], first_ms: int) -> list[int]:
+    return [first_ms + place * rules.candles.candle_ms for place in range(len(closes))]
 
 
 candles_before_midnight = st.integers(min_value=0, max_value=40)
@@ -103,11 +116,11 @@ candles_before_midnight = st.integers(min_value=0, max_value=40)
 def test_each_close_gives_what_the_rules_give_when_recomputed_from_scratch(
     rules, closes, before
 ) -> None:
-    times = times_of(rules, closes, MIDNIGHT_MS - before * rules.candle_ms)
-    signals = Signals(rules)
+    times = times_of(rules, closes, MIDNIGHT_MS - before * rules.candles.candle_ms)
+    signals = ema_cross(rules)
 
     for known, (close, t_ms) in enumerate(zip(closes, times, strict=True), start=1):
-        crosses = signals.apply(t_ms, close)
+        crosses = signals.apply(candle(t_ms, close, rules.candles.candle_ms))
 
         expected = naive(rules, closes[:known], times[:known])
         assert signals.levels is not None
@@ -126,40 +139,41 @@ def test_each_close_gives_what_the_rules_give_when_recomputed_from_scratch(
 def test_refolding_any_prefix_gives_bit_for_bit_the_signals_of_that_moment(
     rules, closes, before
 ) -> None:
-    first_ms = MIDNIGHT_MS - before * rules.candle_ms
-    whole = series(closes, first_ms, candle_ms=rules.candle_ms)
-    signals = Signals(rules)
+    first_ms = MIDNIGHT_MS - before * rules.candles.candle_ms
+    whole = series(closes, first_ms, candle_ms=rules.candles.candle_ms)
+    signals = ema_cross(rules)
 
     for t_ms, close in zip(times_of(rules, closes, first_ms), closes, strict=True):
-        signals.apply(t_ms, close)
+        signals.apply(candle(t_ms, close, rules.candles.candle_ms))
 
-        assert state(Signals.refold(rules, whole.until(t_ms))) == state(signals)
+        assert state(refolded(rules, whole.until(t_ms))) == state(signals)
 
 
 @given(rules_of_markets, closes_of_markets, candles_before_midnight, st.data())
 def test_refolded_signals_go_on_like_those_that_never_stopped(rules, closes, before, data) -> None:
-    first_ms = MIDNIGHT_MS - before * rules.candle_ms
+    first_ms = MIDNIGHT_MS - before * rules.candles.candle_ms
     known = data.draw(st.integers(min_value=0, max_value=len(closes)))
-    never_stopped = Signals(rules)
-    restarted = Signals.refold(
+    never_stopped = ema_cross(rules)
+    restarted = refolded(
         rules,
-        series(closes, first_ms, candle_ms=rules.candle_ms).until(
-            first_ms + (known - 1) * rules.candle_ms
+        series(closes, first_ms, candle_ms=rules.candles.candle_ms).until(
+            first_ms + (known - 1) * rules.candles.candle_ms
         ),
     )
 
     for place, (t_ms, close) in enumerate(
         zip(times_of(rules, closes, first_ms), closes, strict=True)
     ):
-        crosses = never_stopped.apply(t_ms, close)
+        newest = candle(t_ms, close, rules.candles.candle_ms)
+        crosses = never_stopped.apply(newest)
         if place >= known:
-            assert restarted.apply(t_ms, close) == crosses
+            assert restarted.apply(newest) == crosses
 
     assert state(restarted) == state(never_stopped)
 
 
 def test_folding_no_candle_gives_signals_that_know_nothing() -> None:
-    signals = Signals.refold(RULES.strategy, series([1.0]).until(0))
+    signals = refolded(RULES, series([1.0]).until(0))
 
     assert (signals.t_ms, signals.levels, signals.closes_seen) == (None, None, 0)
 
@@ -167,10 +181,10 @@ def test_folding_no_candle_gives_signals_that_know_nothing() -> None:
 @pytest.mark.parametrize(("number", "counted"), [(3000, 0), (3001, 2)])
 def test_first_close_that_may_record_a_cross_is_number_3001(number: int, counted: int) -> None:
     closes = [*(100.0 for _ in range(number - 2)), 101.0, 90.0]
-    one_by_one = Signals(RULES.strategy)
+    one_by_one = ema_cross(RULES)
     for place, close in enumerate(closes):
-        crosses = one_by_one.apply(MIDNIGHT_MS + place * CANDLE_MS, close)
-    at_once = Signals.refold(RULES.strategy, series(closes, MIDNIGHT_MS))
+        crosses = one_by_one.apply(candle(MIDNIGHT_MS + place * CANDLE_MS, close))
+    at_once = refolded(RULES, series(closes, MIDNIGHT_MS))
 
     assert bool(crosses) == bool(counted)
     for signals in (one_by_one, at_once):
@@ -179,22 +193,17 @@ def test_first_close_that_may_record_a_cross_is_number_3001(number: int, counted
         assert signals.is_warm == bool(counted)
 
 
-def flat_rules(**changes: Any) -> StrategyRules:
+def flat_rules(**parameters: Any) -> TradingRules:
     """Return rules whose averages hardly move, so that prices alone cross them."""
-    return replace(
-        RULES.strategy,
-        ema_short_period=10**9,
-        ema_long_period=10**9 + 1,
-        warmup_candles=0,
-        **changes,
-    )
+    periods = {"ema_short_period": 10**9, "ema_long_period": 10**9 + 1}
+    return changed(strategy={**periods, **parameters}, candles={"warmup_candles": 0})
 
 
 def test_two_crosses_at_one_close_count_as_two() -> None:
-    signals = Signals(flat_rules())
+    signals = ema_cross(flat_rules())
 
     for place, close in enumerate([100.0, 101.0, 99.0]):
-        crosses = signals.apply(MIDNIGHT_MS + place * CANDLE_MS, close)
+        crosses = signals.apply(candle(MIDNIGHT_MS + place * CANDLE_MS, close))
 
     assert crosses == (SHORT, LONG)
     assert signals.crosses_today == 2
@@ -205,30 +214,30 @@ def test_two_crosses_at_one_close_count_as_two() -> None:
 def test_cross_at_midnight_belongs_to_the_new_day(last_ms: int, today: int) -> None:
     closes = [100.0, 101.0, 99.0, 101.0, 99.0]
     first_ms = last_ms - 4 * CANDLE_MS
-    one_by_one = Signals(flat_rules())
+    one_by_one = ema_cross(flat_rules())
     for place, close in enumerate(closes):
-        one_by_one.apply(first_ms + place * CANDLE_MS, close)
+        one_by_one.apply(candle(first_ms + place * CANDLE_MS, close))
 
     assert one_by_one.crosses_today == today
-    assert Signals.refold(flat_rules(), series(closes, first_ms)).crosses_today == today
+    assert refolded(flat_rules(), series(closes, first_ms)).crosses_today == today
 
 
 def test_count_of_yesterday_is_gone_at_midnight_but_its_newest_cross_is_not() -> None:
-    signals = Signals(flat_rules())
+    signals = ema_cross(flat_rules())
     closes = [100.0, 101.0, 99.0, 99.0]
 
     for place, close in enumerate(closes):
-        signals.apply(MIDNIGHT_MS + (place - 3) * CANDLE_MS, close)
+        signals.apply(candle(MIDNIGHT_MS + (place - 3) * CANDLE_MS, close))
 
     assert signals.crosses_today == 0
     assert signals.newest_signal_ms == MIDNIGHT_MS - CANDLE_MS
 
 
 def test_cross_that_cannot_open_is_told_but_neither_counted_nor_remembered() -> None:
-    signals = Signals(flat_rules(entry_crosses=tuple({BOTH})))
+    signals = ema_cross(flat_rules(entry_crosses=(BOTH,)))
 
     for place, close in enumerate([100.0, 101.0, 99.0]):
-        crosses = signals.apply(MIDNIGHT_MS + place * CANDLE_MS, close)
+        crosses = signals.apply(candle(MIDNIGHT_MS + place * CANDLE_MS, close))
 
     assert crosses == (SHORT, LONG)
     assert (signals.crosses_today, signals.newest_signal_ms) == (0, None)
@@ -263,10 +272,25 @@ def test_market_is_active_below_both_averages_in_order_up_to_the_threshold(
     else:
         expected = Regime.INACTIVE
 
-    assert market_regime(now, crosses, cross_threshold=threshold) is expected
+    strategy = ema_cross(changed(strategy={"cross_threshold": threshold}))
+    strategy.levels, strategy.crosses_today = now, crosses
+
+    assert strategy.evaluate().market_regime is expected
 
 
 @pytest.mark.parametrize("market", [Regime.ACTIVE, Regime.INACTIVE])
 def test_cooldown_goes_before_what_the_market_says(market: Regime) -> None:
-    assert regime(market, in_cooldown=True) is Regime.COOLDOWN
-    assert regime(market, in_cooldown=False) is market
+    asset = AssetState("BTC", flat_rules())
+    asset.apply_candle(candle(MIDNIGHT_MS, 100.0))
+    assert isinstance(asset.strategy, EmaCrossShort)
+    close = 98.0 if market is Regime.ACTIVE else 102.0
+    asset.strategy.levels = Levels(close=close, ema_short=99.0, ema_long=100.0)
+
+    found = []
+    for end_ms in (0, MIDNIGHT_MS + 1):
+        asset.cooldown.end_ms = end_ms
+        report = asset.report(may_enter=True)
+        assert report is not None
+        found.append(report.regime)
+
+    assert found == [market, Regime.COOLDOWN]

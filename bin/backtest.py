@@ -9,6 +9,7 @@ from bin.command import start
 from domain.backtesting.sweep import FIGURES
 from domain.errors import BadDataError, ConfigError, TradingError
 from infra.backtest.bias import run_bias_command
+from infra.backtest.gap import run_gap_command
 from infra.backtest.run import BacktestOptions, run_backtest_command
 from infra.backtest.sweep import SweepOptions, run_sweep_command
 from infra.operator.terminal.screen import Screen
@@ -53,6 +54,13 @@ def main(
         typer.Option(
             "--check-bias",
             help="Check for look-ahead (exit code 1), and whether the warm-up is long enough.",
+        ),
+    ] = False,
+    gap_check: Annotated[
+        bool,
+        typer.Option(
+            "--gap-check",
+            help="Run with stops that fill past their triggers: stop_gap_fraction 0, 0.1 and 0.5.",
         ),
     ] = False,
     sweep: Annotated[
@@ -113,10 +121,12 @@ def main(
         to_time=to_time,
     )
     try:
-        _check_together(plain, swept, is_sweep=sweep is not None, is_check=check_bias)
+        _check_together(plain, swept, _mode(sweep, is_bias=check_bias, is_gap=gap_check))
         if check_bias:
             if not run_bias_command(candles, settings, from_time, to_time, screen):
                 raise typer.Exit(GAVE_UP)
+        elif gap_check:
+            run_gap_command(candles, settings, from_time, to_time)
         elif sweep is not None:
             run_sweep_command(swept, screen)
         else:
@@ -127,9 +137,16 @@ def main(
         raise typer.Exit(WRONG_USE if is_wrong_use else GAVE_UP) from error
 
 
-def _check_together(
-    plain: BacktestOptions, swept: SweepOptions, *, is_sweep: bool, is_check: bool
-) -> None:
+def _mode(sweep: str | None, *, is_bias: bool, is_gap: bool) -> str | None:
+    """Return which option makes more than one backtest; None where none does."""
+    asked = {"--check-bias": is_bias, "--gap-check": is_gap, "--sweep": sweep is not None}
+    found = [name for name, is_asked in asked.items() if is_asked]
+    if len(found) > 1:
+        raise ConfigError(f"{found[0]} does not go with {found[1]}")
+    return found[0] if found else None
+
+
+def _check_together(plain: BacktestOptions, swept: SweepOptions, mode: str | None) -> None:
     of_one: dict[str, object] = {
         "--balance": plain.balance,
         "--trades": plain.trades,
@@ -143,16 +160,13 @@ def _check_together(
         "--scheduler": swept.scheduler,
         "--sweep-csv": swept.csv,
     }
-    if is_sweep and is_check:
-        raise ConfigError("--check-bias does not go with --sweep")
-    mode = "--sweep" if is_sweep else "--check-bias"
     for name, value in of_one.items():
-        if value and (is_sweep or is_check):
+        if value and mode is not None:
             raise ConfigError(f"{name} does not go with {mode}")
-    if is_check and plain.report:
-        raise ConfigError("--report does not go with --check-bias")
+    if plain.report and mode in {"--check-bias", "--gap-check"}:
+        raise ConfigError(f"--report does not go with {mode}")
     for name, value in of_many.items():
-        if value and not is_sweep:
+        if value and mode != "--sweep":
             raise ConfigError(f"{name} needs --sweep")
 
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+from domain.backtesting.figures import BacktestFigures
 from domain.backtesting.market import Market
 from domain.backtesting.result import BacktestResult
 from domain.backtesting.run import run_backtest
+from domain.backtesting.stop_gaps import without_gaps
 from domain.backtesting.sweep import SweepResult
 from domain.errors import ConfigError
 from domain.rules import TradingRules
@@ -51,26 +53,40 @@ def run_backtest_command(options: BacktestOptions) -> None:
     began_s = time.perf_counter()
     result = run_backtest(Market(candles), rules)
     engine_s = time.perf_counter() - began_s
-    _write(options, result)
+    no_gaps = without_gaps(result.market, rules)
+    _write(options, result, no_gaps)
     if options.as_json:
-        sys.stdout.write(as_json(result, engine_s) + "\n")
+        sys.stdout.write(as_json(result, engine_s, no_gaps) + "\n")
     else:
-        Screen().print(render(result, engine_s))
+        Screen().print(render(result, engine_s, no_gaps))
 
 
-def _write(options: BacktestOptions, result: BacktestResult) -> None:
+def _write(
+    options: BacktestOptions, result: BacktestResult, no_gaps: BacktestFigures | None
+) -> None:
     if options.trades is not None:
         write_trades(options.trades, result.trades)
     if options.equity is not None:
         write_equity(options.equity, result.equity)
     if options.report is not None:
-        write_page(options.report, options.candles, result)
+        write_page(options.report, options.candles, result, no_gaps=no_gaps)
 
 
 def write_page(
-    file: Path, candles: Path, result: BacktestResult, sweep: SweepResult | None = None
+    file: Path,
+    candles: Path,
+    result: BacktestResult,
+    sweep: SweepResult | None = None,
+    no_gaps: BacktestFigures | None = None,
 ) -> None:
     """Write the report of a backtest, and of the sweep that it is the best of.
+
+    Args:
+        file: the page.
+        candles: folder of the files that the candles come from.
+        result: of the backtest.
+        sweep: None: there was none.
+        no_gaps: the same with stops that fill at their triggers; None: they do.
 
     Raises:
         ConfigError: it cannot be written.
@@ -82,7 +98,7 @@ def write_page(
     symbols = [asset.instrument.symbol for asset in result.rules.assets]
     try:
         more = [] if sweep is None else sweep_plots(sweep)
-        write_report(file, result, sources_of(candles, symbols), more)
+        write_report(file, result, sources_of(candles, symbols), more, no_gaps)
     except OSError as error:
         raise ConfigError(f"--report {file}: cannot be written: {error.strerror}") from error
 

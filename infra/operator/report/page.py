@@ -48,7 +48,11 @@ class Source:
 
 
 def write_report(
-    file: Path, result: BacktestResult, sources: Sequence[Source], more: Sequence[go.Figure] = ()
+    file: Path,
+    result: BacktestResult,
+    sources: Sequence[Source],
+    more: Sequence[go.Figure] = (),
+    no_gaps: BacktestFigures | None = None,
 ) -> None:
     """Write a backtest as one page.
 
@@ -57,11 +61,12 @@ def write_report(
         result: what is shown.
         sources: the files of the candles.
         more: further plots, of a sweep for one; after the equity.
+        no_gaps: the same with stops that fill at their triggers; None: they do.
 
     Raises:
         OSError: it cannot be written.
     """
-    file.write_text(render(result, sources, more), encoding="utf-8")
+    file.write_text(render(result, sources, more, no_gaps), encoding="utf-8")
 
 
 def sources_of(directory: Path, symbols: Sequence[str]) -> list[Source]:
@@ -74,9 +79,12 @@ def sources_of(directory: Path, symbols: Sequence[str]) -> list[Source]:
 
 
 def render(
-    result: BacktestResult, sources: Sequence[Source], more: Sequence[go.Figure] = ()
+    result: BacktestResult,
+    sources: Sequence[Source],
+    more: Sequence[go.Figure] = (),
+    no_gaps: BacktestFigures | None = None,
 ) -> str:
-    """Return the page."""
+    """Return the page; the arguments are those of `write_report`."""
     plots = [
         equity_plot(result),
         *more,
@@ -95,7 +103,7 @@ def render(
             f"<link rel=icon href='data:,'><title>Backtest</title><style>{_STYLE}</style>",
             f"<script>{get_plotlyjs()}</script></head><body>",
             f"<h1>Backtest</h1><p class=span>{_span(result)}</p>",
-            _tiles(backtest_figures(result)),
+            _tiles(backtest_figures(result), no_gaps),
             *map(_plot, plots),
             _data(result, sources),
             _parameters(result.rules),
@@ -123,7 +131,7 @@ def _span(result: BacktestResult) -> str:
     return f"{begin} to {end} UTC, {result.candles:,} candles of {assets}.{halted}"
 
 
-def _tiles(found: BacktestFigures) -> str:
+def _tiles(found: BacktestFigures, no_gaps: BacktestFigures | None) -> str:
     shown = {
         "final balance, USDT": f"{found.final_balance:,.2f}",
         "total return": f"{found.total_return:+.2%}",
@@ -141,6 +149,8 @@ def _tiles(found: BacktestFigures) -> str:
         "fees, USDT": f"{found.total.fees:,.2f}",
         "funding, USDT": f"{found.total.funding:+,.2f}",
     }
+    if no_gaps is not None:
+        shown["final balance with stops at their triggers, USDT"] = f"{no_gaps.final_balance:,.2f}"
     tiles = (
         f"<div class=tile><b>{text}</b><span>{name}</span></div>" for name, text in shown.items()
     )

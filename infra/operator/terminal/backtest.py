@@ -16,8 +16,16 @@ from infra.operator.terminal.screen import headed
 from infra.operator.terminal.summary import counts_text, halted_text, open_text, trades_table
 
 
-def as_json(result: BacktestResult, engine_seconds: float) -> str:
-    """Return one JSON object; times are ISO, UTC; what is not defined is null."""
+def as_json(
+    result: BacktestResult, engine_seconds: float, no_gaps: BacktestFigures | None = None
+) -> str:
+    """Return one JSON object; times are ISO, UTC; what is not defined is null.
+
+    Args:
+        result: of the backtest.
+        engine_seconds: that it took.
+        no_gaps: the same with stops that fill at their triggers; None: they do.
+    """
     found = backtest_figures(result)
     shown = {
         **_trades(found.total),
@@ -37,18 +45,26 @@ def as_json(result: BacktestResult, engine_seconds: float) -> str:
         "engine_seconds": engine_seconds,
         "candles": result.candles,
     }
+    if no_gaps is not None:
+        shown["without_stop_gaps"] = {
+            "final_balance": no_gaps.final_balance,
+            "total_return": no_gaps.total_return,
+            "max_drawdown": no_gaps.drawdown.fraction,
+        }
     return json.dumps(shown, indent=2, allow_nan=False)
 
 
-def render(result: BacktestResult, engine_seconds: float) -> RenderableType:
-    """Return the summary for a terminal."""
+def render(
+    result: BacktestResult, engine_seconds: float, no_gaps: BacktestFigures | None = None
+) -> RenderableType:
+    """Return the summary for a terminal; the arguments are those of `as_json`."""
     found = backtest_figures(result)
     carried = {
         asset: int(market.series.carried.sum()) for asset, market in result.market.assets.items()
     }
     parts: list[RenderableType] = [
         _headline(result, found, engine_seconds),
-        _figures_table(found),
+        _figures_table(found, no_gaps),
         trades_table(list(result.histories), result.trades),
         counts_text("Refusals", _sorted(found.refusals_by_reason)),
         counts_text("Protections", _protections(result)),
@@ -73,7 +89,7 @@ def _headline(result: BacktestResult, found: BacktestFigures, engine_seconds: fl
     )
 
 
-def _figures_table(found: BacktestFigures) -> Table:
+def _figures_table(found: BacktestFigures, no_gaps: BacktestFigures | None) -> Table:
     fall = found.drawdown
     span = "" if fall.start_ms is None else f" ({_minute(fall.start_ms)} to {_minute(fall.end_ms)})"
     table = Table(show_header=False, title="Figures", title_justify="left")
@@ -89,7 +105,17 @@ def _figures_table(found: BacktestFigures) -> Table:
         "time with a position": f"{found.exposure_time:.1%}",
     }.items():
         table.add_row(name, text)
+    if no_gaps is not None:
+        table.add_row("with stops at their triggers", _without_gaps(no_gaps))
     return table
+
+
+def _without_gaps(found: BacktestFigures) -> str:
+    """Return what a backtest would come to if its stops filled at their triggers."""
+    return (
+        f"balance {found.final_balance:,.2f}, return {found.total_return:+.2%}, "
+        f"drawdown {found.drawdown.fraction:.2%}"
+    )
 
 
 def _trades(found: AssetFigures) -> dict[str, Any]:

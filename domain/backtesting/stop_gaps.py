@@ -1,0 +1,49 @@
+"""What a backtest comes to where stops fill past their triggers, as they do in a crash."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from domain.backtesting.figures import BacktestFigures, backtest_figures
+from domain.backtesting.market import Market
+from domain.backtesting.run import run_backtest
+from domain.rules import TradingRules
+from domain.trading.orders import ExitReason
+from domain.trading.positions import ZERO
+
+FRACTIONS = (ZERO, Decimal("0.1"), Decimal("0.5"))
+"""That a check tries: of the way from the trigger to the candle's extreme."""
+_STOPS = (ExitReason.STOP_LOSS, ExitReason.TRAILING_STOP)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GapRun:
+    """One run, and how far its stops filled past their triggers."""
+
+    fraction: Decimal
+    figures: BacktestFigures
+
+    @property
+    def stops(self) -> int:
+        """Trades that ended at a stop."""
+        exits = self.figures.total.exits_by_reason
+        return sum(exits.get(reason, 0) for reason in _STOPS)
+
+
+def with_gap(rules: TradingRules, fraction: Decimal) -> TradingRules:
+    """Return the rules with another fraction."""
+    return replace(rules, fills=replace(rules.fills, stop_gap_fraction=fraction))
+
+
+def gap_runs(market: Market, rules: TradingRules) -> Iterator[GapRun]:
+    """Yield a run at each of FRACTIONS, and at that of the rules where it is another."""
+    for fraction in sorted({*FRACTIONS, rules.fills.stop_gap_fraction}):
+        result = run_backtest(market, with_gap(rules, fraction))
+        yield GapRun(fraction=fraction, figures=backtest_figures(result))
+
+
+def without_gaps(market: Market, rules: TradingRules) -> BacktestFigures | None:
+    """Return what the rules come to where stops fill at their triggers; None where they do."""
+    if not rules.fills.stop_gap_fraction:
+        return None
+    return backtest_figures(run_backtest(market, with_gap(rules, ZERO)))

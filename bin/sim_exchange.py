@@ -86,7 +86,8 @@ def main(
         listed = traded if candles is not None else _listed(found, traded)
         options = SimulatorOptions(
             instruments=listed,
-            fills=rules.fills,
+            # The account may hold more than the system may use of it.
+            fills=found.replay.rules(),
             port=port,
             speed=_speed(speed),
             seed=seed,

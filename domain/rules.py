@@ -159,6 +159,15 @@ class FillRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CapitalChange:
+    """That other capital than before may be used, from a time on. Quote; None: the whole wallet."""
+
+    ts_ms: int
+    before: Decimal | None
+    limit: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TradingRules:
     """All rules of one run. `assets` is in the order of the settings, which breaks every tie."""
 
@@ -171,6 +180,8 @@ class TradingRules:
     assets: tuple[AssetRules, ...]
     total_capital: Decimal | None = None
     """Quote; what sizing and limits use at most, with what was earned or lost since."""
+    capital_changes: tuple[CapitalChange, ...] = ()
+    """Of the capital in the run so far, oldest first; none: it was set before the first trade."""
 
     def order_of(self, asset: str) -> int:
         """Return the asset's place in the settings."""

@@ -126,6 +126,7 @@ class PortfolioActor(SupervisedActor):
             self._reservations.recover(asset, executed)
             self._executions.hear(stored)
             self._recent.remember(asset)
+        self._context.books.take_up_capital()
         self._context.books.fold_before(self._decisions.decided_ms)
         self._protections.tell_closes()
         self._tell_operations()
@@ -144,7 +145,12 @@ class PortfolioActor(SupervisedActor):
             return stored
         balance = self._rules.fills.initial_balance
         # Whoever opened them, the facts behind them are lost: a person has to look.
-        first = initial_state(balance, self.now_ms, is_halted=bool(self._unknown))
+        first = initial_state(
+            balance,
+            self.now_ms,
+            limit=self._rules.total_capital,
+            is_halted=bool(self._unknown),
+        )
         self._backlog.store(first)
         return first
 

@@ -5,7 +5,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -39,6 +39,7 @@ from infra.process.signals import call_at_signals, interrupted_by_every_end
 from infra.process.systemd import ServiceManager
 from infra.process.watchdog import Watchdog
 from infra.settings import Settings, default_dotenv, load_settings
+from infra.settings.stored import capital_changes
 from infra.store.settings_record import SettingsRecord
 from infra.venues.bybit.account_lock import AccountLock
 from infra.venues.bybit.api_key import read_key
@@ -145,6 +146,9 @@ def _run(options: LiveOptions, screen: Screen) -> int:
         run.health = lambda: health_figures(health.figures)
         routes = health.pages().routes()
         reload = _reload(run, health, settings, options.settings)
+        with run.ports.journals.connected():
+            changes = capital_changes(run.ports.journals.records().settings_changes())
+        run.rules = replace(run.rules, capital_changes=changes)
         office = open_office(run, settings, reload, directory.path, routes, tally)
         commands = held.enter_context(office)
         # From here on a panic needs no file that can be made.

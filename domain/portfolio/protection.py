@@ -79,18 +79,28 @@ _LASTING = tuple(
 )
 
 
-def initial_state(balance: Decimal, t_ms: int, *, is_halted: bool = False) -> ProtectionState:
-    """Return the state at the start: peak and day start are the starting balance."""
+def initial_state(
+    balance: Decimal, t_ms: int, *, limit: Decimal | None = None, is_halted: bool = False
+) -> ProtectionState:
+    """Return the state at the start: peak and day start are what may be used of the balance.
+
+    Args:
+        balance: of the wallet.
+        t_ms: the present.
+        limit: of the capital; None: the whole wallet.
+        is_halted: whether nothing may be opened.
+    """
+    capital = balance if limit is None else min(balance, limit)
     return ProtectionState(
         t_ms=t_ms,
         close_ms=t_ms,
-        equity=balance,
+        equity=capital,
         balance=balance,
-        peak_equity=balance,
+        peak_equity=capital,
         day=utc_day(t_ms),
-        day_start_equity=balance,
+        day_start_equity=capital,
         is_halted=is_halted,
-        entry_capital=balance,
+        entry_capital=capital,
     )
 
 
@@ -252,13 +262,22 @@ def rearm(state: ProtectionState) -> ProtectionState:
     )
 
 
-def transfer(state: ProtectionState, amount: Decimal) -> ProtectionState:
-    """Return the state after money came in (positive) or went out: neither gain nor loss (8.1)."""
+def transfer(
+    state: ProtectionState, amount: Decimal, *, capital: Decimal | None = None
+) -> ProtectionState:
+    """Return the state after money came in (positive) or went out: neither gain nor loss (8.1).
+
+    Args:
+        state: before.
+        amount: of the wallet.
+        capital: how far what the system may use has changed by it; None: as far.
+    """
+    capital = amount if capital is None else capital
     return replace(
         state,
-        equity=state.equity + amount,
+        equity=state.equity + capital,
         balance=state.balance + amount,
-        peak_equity=state.peak_equity + amount,
-        day_start_equity=state.day_start_equity + amount,
-        entry_capital=state.entry_capital + amount,
+        peak_equity=state.peak_equity + capital,
+        day_start_equity=state.day_start_equity + capital,
+        entry_capital=state.entry_capital + capital,
     )

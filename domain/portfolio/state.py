@@ -15,6 +15,7 @@ from domain.market.candles import CandleSeries
 from domain.market.indicators import correlation
 from domain.market.instruments import exact
 from domain.portfolio.approvals import Blocked, RiskSnapshot, decide_entries
+from domain.portfolio.capital import Capital
 from domain.portfolio.entry_gate import EntryGate, blocked_before, blocked_now, kept_limits
 from domain.portfolio.groups import Held, signed
 from domain.portfolio.protection import (
@@ -79,6 +80,7 @@ class PortfolioState:
         self._arrivals = 0
         self.protection = state
         self.balance = initial_balance
+        self.capital_limit = Capital(rules.total_capital, rules.capital_changes)
         self.positions: dict[str, Position] = {}
         self.reserved: dict[str, Approval] = {}
         """Grants that neither filled nor failed yet."""
@@ -105,8 +107,7 @@ class PortfolioState:
     @property
     def capital(self) -> Decimal:
         """What sizing and limits use as the balance (multi-pair 10)."""
-        limit = self._rules.total_capital
-        return self.balance if limit is None else min(self.balance, limit + self._cash)
+        return self.capital_limit.of(self.balance)
 
     @property
     def global_cooldown_end_ms(self) -> int:
@@ -146,9 +147,20 @@ class PortfolioState:
         self.prices[asset] = price
 
     def apply_transfer(self, transfer: Transfer) -> None:
-        """Shift balance, peak and day start by what came in or went out."""
+        """Shift the balance, and peak and day start as far as the capital changes by it."""
+        now = self.present()
+        moved = now.capital_limit.of(now.balance + transfer.amount) - now.capital
         self.balance += transfer.amount
-        self.protection = shifted(self.protection, transfer.amount)
+        self.protection = shifted(self.protection, transfer.amount, capital=moved)
+
+    def take_up_capital(self) -> None:
+        """Shift peak and day start by changes of the capital that the stored state knows not of.
+
+        To be called at a start, once all executions were heard: other capital is no gain or loss.
+        """
+        now = self.present()
+        moved = now.capital_limit.moved_after(self.protection.t_ms, now.balance)
+        self.protection = shifted(self.protection, ZERO, capital=moved)
 
     def release(self, approval: Approval) -> None:
         """Free what a grant reserved, because it will never fill."""
@@ -268,12 +280,12 @@ class PortfolioState:
             self.book(self._pending.pop(0)[1])
 
     def equity(self) -> Decimal:
-        """Return the balance plus unrealized PnL at the newest prices, quote."""
+        """Return the capital plus unrealized PnL at the newest prices, quote."""
         unrealized = (
             position.unrealized_pnl(self.prices.get(asset, position.avg_entry_price))
             for asset, position in self.positions.items()
         )
-        return self.balance + sum(unrealized, ZERO)
+        return self.capital + sum(unrealized, ZERO)
 
     def present(self) -> "PortfolioState":
         """Return a copy that has folded everything heard so far."""
@@ -333,6 +345,7 @@ class PortfolioState:
         booked = book(self.positions.get(execution.asset), execution)
         self.balance += booked.cash
         self._cash += booked.cash
+        self.capital_limit = self.capital_limit.booked(execution.ts_ms, booked.cash)
         approval = self.reserved.get(execution.asset)
         if approval is not None and execution.decided_ms == approval.t_ms:
             del self.reserved[execution.asset]

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from pydantic import ValidationError
 
 from domain.errors import ConfigError
+from domain.rules import CapitalChange
 from infra.settings.comparison import ABSENT, flat, is_hidden
 from infra.settings.load import load_settings
 from infra.settings.sections.whole import Settings
@@ -39,6 +41,24 @@ def settings_before(
             else:
                 found[change["key"]] = change["was"]
     return found
+
+
+def capital_changes(changes: Iterable[tuple[int, str]]) -> tuple[CapitalChange, ...]:
+    """Return the changes of `portfolio.total_capital` among stored ones, oldest first.
+
+    Args:
+        changes: time and lines of each stored change, oldest first.
+    """
+    return tuple(
+        CapitalChange(ts_ms=ts_ms, before=_money(change["was"]), limit=_money(change["now"]))
+        for ts_ms, lines in changes
+        for change in map(_CHANGE.fullmatch, lines.splitlines())
+        if change is not None and change["key"] == "portfolio.total_capital"
+    )
+
+
+def _money(text: str) -> Decimal | None:
+    return None if text in {"null", ABSENT} else Decimal(text)
 
 
 def settings_of(noted: Mapping[str, str], where: str) -> Settings:

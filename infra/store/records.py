@@ -25,6 +25,7 @@ _INTENT = schema.table("intent")
 _UPDATE = schema.table("order_update")
 _TRADE = schema.table("trade")
 _SAMPLE = schema.table("equity_sample")
+_CHANGE = schema.table("settings_change")
 _DECISION = schema.table("decision")
 _FLAT: dict[str, type[Execution | OrderUpdate | SettingsChanged | Trade]] = {
     "execution": Execution,
@@ -133,6 +134,11 @@ class Records:
         """Return the wallet balance of the first equity sample."""
         query = _SAMPLE.select(_SAMPLE.c.balance).order_by(_SAMPLE.c.fact_id).limit(1)
         return next((Decimal(row["balance"]) for row in self._rows(query)), None)
+
+    def settings_changes(self) -> list[tuple[int, str]]:
+        """Return when settings changed, and a line for each that did; oldest first."""
+        query = _CHANGE.select(SQL("*")).order_by(_CHANGE.c.fact_id)
+        return [(row["ts_ms"], row["changes"]) for row in self._rows(query)]
 
     def newest_recorded_ms(self) -> int | None:
         """Return when the newest fact was stored."""

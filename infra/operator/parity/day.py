@@ -15,7 +15,7 @@ from domain.market.instruments import DAY_MS, Candle
 from domain.rules import TradingRules
 from domain.trading.order import Order
 from infra.process.times import show_time
-from infra.settings.stored import settings_before, settings_of
+from infra.settings.stored import capital_changes, settings_before, settings_of
 from infra.store.reader import FactReader, Source
 
 
@@ -63,8 +63,10 @@ def _rules_of(facts: FactReader, journal: Path, until_ms: int) -> TradingRules:
     noted = facts.settings()
     if noted is None:
         raise ConfigError(f"{journal}: notes no settings; name the run's own by --settings")
+    changes = [change for change in facts.settings_changes() if change[0] < until_ms]
     held = settings_before(noted, facts.settings_changes(), until_ms)
-    return settings_of(held, str(journal)).trading_rules()
+    rules = settings_of(held, str(journal)).trading_rules()
+    return replace(rules, capital_changes=capital_changes(changes))
 
 
 def _day_ms(text: str) -> int:

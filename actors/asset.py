@@ -5,7 +5,7 @@ portfolio; PositionChanged, OrderRejected from its execution; StateWanted from t
 Restarted, GivenUp from supervision.
 Publishes: AssetReported to the portfolio; OpenPosition, ClosePosition to its execution;
 RegimeChanged, EntryDenied, ConnectionLost, ConnectionRestored, StateTold to the notifier.
-Owns: the asset's feed, averages, crosses, regime and cooldown. The position is the exchange's; the
+Owns: the asset's feed, strategy, regime and cooldown. The position is the exchange's; the
 actor folds what its execution tells of it.
 """
 

@@ -1,6 +1,7 @@
 """The floors of the house: who may import whom."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,21 @@ def test_the_domain_has_no_clock_no_chance_no_threads_and_no_files() -> None:
     for file in (ROOT / "domain").rglob("*.py"):
         found = {name.partition(".")[0] for name in imports_of(file.read_text(encoding="utf-8"))}
         assert found & banned == set(), file
+
+
+INDICATORS = re.compile(
+    r"\b(ema_short|ema_long|ema_trigger|ema_trend|cross_ms|crosses_today|bearish|EMA|MACD|RSI)\w*"
+)
+KNOW_INDICATORS = ("infra/settings/", "infra/store/schema.py", "infra/store/rows.py")
+"""The strategies' own sections, the history of the tables, and the names of older columns."""
+
+
+def test_nobody_but_a_strategy_and_its_settings_knows_its_indicators() -> None:
+    knowing = [
+        str(file.relative_to(ROOT))
+        for floor in ("actors", "infra", "bin")
+        for file in (ROOT / floor).rglob("*.py")
+        if INDICATORS.search(file.read_text(encoding="utf-8"))
+    ]
+
+    assert [name for name in knowing if not name.startswith(KNOW_INDICATORS)] == []

@@ -60,7 +60,7 @@ class LiveView:
 
     def _assets(self, portfolio: PortfolioSnapshot | None) -> Table:
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
-        for name in ("asset", "price", "EMA short", "EMA long", "regime", "crosses", "PnL"):
+        for name in ("asset", "price", "indicators", "regime", "PnL"):
             # A number without its end is another number: a narrow terminal wraps words alone.
             table.add_column(name, no_wrap=True)
         table.add_column("position, cooldown, why", overflow="fold")

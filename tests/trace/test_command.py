@@ -60,7 +60,7 @@ def test_why_explains_an_order_in_lines_and_as_json(traced: Traced) -> None:
     assert [step["name"] for step in story["steps"]][:4] == [
         "candle",
         "indicators",
-        "cross",
+        "signal",
         "wish",
     ]
 

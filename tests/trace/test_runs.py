@@ -43,7 +43,7 @@ def test_why_gives_a_complete_chain_for_every_order_and_every_refusal(traced: Tr
     assert {"FILLED", "REFUSED"} <= outcomes
     for story in stories.values():
         names = [step.name for step in story.steps]
-        chain = ("candle", "indicators", "cross", "wish")
+        chain = ("candle", "indicators", "signal", "wish")
         assert all(name in names for name in chain), story.title
         assert names.index("wish") < len(names) - 1
         assert all(step.message for step in story.steps if step.name in chain)

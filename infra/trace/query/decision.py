@@ -3,7 +3,6 @@
 import re
 from typing import Any
 
-from domain.text import counted
 from domain.trading.decisions import Approval, Denial
 from infra.process.times import show_time
 from infra.trace.query.chain import Story
@@ -30,11 +29,7 @@ def tell_candle(story: Story, t_ms: int, evidence: Evidence) -> None:
     if report is None:
         story.missing.append("indicators")
         return
-    values = (
-        f"close {report['close']:g}, EMA short {report['ema_short']:.6g}, EMA long "
-        f"{report['ema_long']:.6g}; regime {report['regime']}, "
-        f"{counted(report['crosses_today'], 'cross', 'crosses')} today"
-    )
+    values = f"{levels_text(report)}; regime {report['regime']}"
     story.add("indicators", values, t_ms, reporter)
 
 
@@ -55,8 +50,12 @@ def tell_answer(story: Story, answer: Approval | Denial, evidence: Evidence) -> 
 
 
 def levels_text(report: dict[str, Any]) -> str:
-    """Return the close and both averages of a report."""
-    return f"close {report['close']:g} / EMA {report['ema_short']:.6g} / {report['ema_long']:.6g}"
+    """Return a report's close and the values that its strategy names."""
+    # A trace of an older version has none.
+    found = ((one["label"], one["figure"]) for one in report.get("values", ()))
+    return ", ".join(
+        f"{name} {figure:.6g}" for name, figure in (("close", report["close"]), *found)
+    )
 
 
 def readable(figures: str) -> str:

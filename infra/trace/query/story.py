@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.errors import ConfigError
+from domain.market.instruments import Side
 from domain.trading.decisions import Denial
 from domain.trading.orders import OrderStatus, Purpose, client_order_id
 from domain.trading.positions import Execution
@@ -24,6 +25,7 @@ from infra.trace.query.evidence import Evidence
 from infra.trace.query.text import duration_text, fields_of, outcome_text, payload_text, time_text
 from infra.trace.reader import Found, TraceReader
 
+_DIRECTIONS = {Side.BUY: "long", Side.SELL: "short"}
 _CRASHES_SHOWN = 4
 _ANCESTORS_SHOWN = 25
 
@@ -102,17 +104,24 @@ def _title(case: Case) -> str:
         return (
             f"{case.asset}: wish to enter at {show_time(case.t_ms)} refused: {case.answer.reason}"
         )
-    qty = "" if case.entry is None else f" {case.entry.intent.request.qty:f}"
+    position = _position(case)
     if case.trade is not None:
         return (
-            f"{case.asset} short{qty}, {show_time(case.trade.entry_ms)} to "
+            f"{case.asset} {position}, {show_time(case.trade.entry_ms)} to "
             f"{show_time(case.trade.exit_ms)}: {case.trade.pnl:+.2f} USDT by {case.trade.reason}"
         )
     if case.entry is None:
         return f"{case.asset}: granted at {show_time(case.t_ms)}, no order yet"
     state = case.entry.state.status
     what = "still open" if case.entry.executions else f"order {state}"
-    return f"{case.asset} short{qty} at {show_time(case.t_ms)}: {what}"
+    return f"{case.asset} {position} at {show_time(case.t_ms)}: {what}"
+
+
+def _position(case: Case) -> str:
+    if case.entry is None:
+        return "position" if case.trade is None else _DIRECTIONS[case.trade.side]
+    request = case.entry.intent.request
+    return f"{_DIRECTIONS[request.side]} {request.qty:f}"
 
 
 def _tell_market(story: Story, case: Case, evidence: Evidence) -> None:
@@ -120,23 +129,22 @@ def _tell_market(story: Story, case: Case, evidence: Evidence) -> None:
     report, reporter = evidence.report(case.t_ms)
     signal = None if report is None else report["signal"]
     if signal is None:
-        story.missing += ["cross", "wish"]
+        story.missing += ["signal", "wish"]
         return
-    _tell_cross(story, case, signal, evidence)
-    text = f"volatility {signal['volatility']:.5f}, strength {signal['regime_strength']:.5f}"
+    _tell_signal(story, case, signal, evidence)
+    text = f"volatility {signal['volatility']:.5f}, strength {signal['strength']:.5f}"
     story.add("wish", text, case.t_ms, reporter)
 
 
-def _tell_cross(story: Story, case: Case, signal: dict[str, Any], evidence: Evidence) -> None:
+def _tell_signal(story: Story, case: Case, signal: dict[str, Any], evidence: Evidence) -> None:
     signal_ms = signal["signal_ms"]
     age_min = (case.t_ms - signal_ms) // 60_000
-    what = signal.get("crosses") or "a bearish cross"
-    text = f"{what} at {show_time(signal_ms)}, {age_min} min old"
-    after, crossed = evidence.report(signal_ms)
+    text = f"{signal['kinds']} at {show_time(signal_ms)}, {age_min} min old"
+    after, made = evidence.report(signal_ms)
     before, _ = evidence.report_before(signal_ms)
     if before is not None and after is not None:
         text += f"; {levels_text(before)} became {levels_text(after)}"
-    story.add("cross", text, signal_ms, crossed)
+    story.add("signal", text, signal_ms, made)
 
 
 def _tell_order(story: Story, order: StoredOrder, evidence: Evidence) -> None:

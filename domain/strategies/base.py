@@ -56,7 +56,7 @@ class Value:
     """For programs: ema_short."""
     label: str
     """For people: EMA 240."""
-    figure: float
+    figure: int | float
     is_price: bool = True
     """Quote per base; a plain number else."""
 

@@ -1,14 +1,17 @@
 """What the answers of any strategy must be, whoever wrote it: finite, typed, of the past."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
+from typing import TypeVar
 
 import numpy as np
 
 from domain.market.instruments import Side
 from domain.strategies.base import Evaluation, Signal, Value
-from domain.strategies.explanation import Condition
+from domain.strategies.explanation import Condition, Figure
+
+Plain = TypeVar("Plain", int | float, Figure)
 
 _LONGEST_TEXT = 200
 """Characters of a name or a note."""
@@ -41,6 +44,21 @@ def problems(found: object, at: At) -> Iterator[str]:
         yield f"note to be a short text, found {found.note!r}"
     if found.signal is not None:
         yield from _signal_problems(found.signal, at)
+
+
+def with_plain_numbers(found: Evaluation) -> Evaluation:
+    """Return an evaluation without problems in Python's own numbers, which all can store.
+
+    NumPy's floats count as floats, and are none to whoever writes them.
+    """
+    signal = found.signal
+    return replace(
+        found,
+        regime=tuple(_plain_condition(each) for each in found.regime),
+        entry=tuple(_plain_condition(each) for each in found.entry),
+        values=tuple(replace(each, figure=_plain(each.figure)) for each in found.values),
+        signal=None if signal is None else replace(signal, strength=float(signal.strength)),
+    )
 
 
 def is_tuple_of(found: object, kind: type) -> bool:
@@ -113,6 +131,14 @@ def _time_problems(signal_ms: int, at: At) -> Iterator[str]:
         )
     if signal_ms < at.newest_signal_ms:
         yield f"the newest signal, found the one of {show_close(signal_ms)} after a newer one"
+
+
+def _plain_condition(found: Condition) -> Condition:
+    return found._replace(figure=_plain(found.figure), limit=_plain(found.limit))
+
+
+def _plain(found: Plain) -> Plain:
+    return float(found) if isinstance(found, float) else found
 
 
 def _is_figure(found: object) -> bool:

@@ -11,7 +11,7 @@ from domain.errors import StrategyError
 from domain.market.candles import CandleSeries
 from domain.market.instruments import Candle, Side
 from domain.strategies.base import CandleRules, Evaluation, Strategy, StrategySpec
-from domain.strategies.contract import At, is_tuple_of, problems, show_close
+from domain.strategies.contract import At, is_tuple_of, problems, show_close, with_plain_numbers
 from domain.text import plain
 
 _LONGEST_CAUSE = 300
@@ -56,7 +56,7 @@ class Guarded(Strategy):
                 raise self._broken(problem)
             if found.signal is not None:
                 self._newest_signal_ms = found.signal.signal_ms
-            self._found = found
+            self._found = with_plain_numbers(found)
         return self._found
 
     def refold(self, series: CandleSeries) -> None:

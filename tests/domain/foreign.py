@@ -5,6 +5,8 @@ import itertools
 import random
 from dataclasses import replace
 
+import numpy as np
+
 from domain.market.instruments import Side
 from domain.strategies.base import Evaluation, Strategy, Value
 from domain.strategies.explanation import Condition
@@ -115,6 +117,15 @@ class Raises(Breakout):
 class Exits(Breakout):
     def evaluate(self):
         raise SystemExit(0)
+
+
+class NumpyNumbers(Breakout):
+    def evaluate(self):
+        found = super().evaluate()
+        regime = tuple(each._replace(figure=np.float64(each.figure)) for each in found.regime)
+        values = tuple(replace(each, figure=np.float64(each.figure)) for each in found.values)
+        signal = found.signal and replace(found.signal, strength=np.float64(found.signal.strength))
+        return replace(found, regime=regime, values=values, signal=signal)
 
 
 class RaisesWhenShown(Breakout):

@@ -127,6 +127,17 @@ def test_an_answer_against_the_contract_is_one_line_that_names_it(kind: type, wo
     assert "\n" not in str(caught.value)
 
 
+def test_numbers_of_numpy_become_plain_ones() -> None:
+    one, _ = folded(BREAKOUT, *FLAT, 12.0)
+    other, _ = folded(of(foreign.NumpyNumbers), *FLAT, 12.0)
+
+    found = other.evaluate()
+
+    assert found == one.evaluate()
+    numbers = [found.signal.strength, found.regime[0].figure, found.values[0].figure]
+    assert [type(number) for number in numbers] == [float, float, float]
+
+
 @pytest.mark.parametrize("kind", [foreign.Remembers, foreign.Guesses, foreign.OtherRefold])
 def test_a_strategy_that_answers_otherwise_when_folded_again_is_found_at_the_start(
     kind: type,

@@ -13,12 +13,11 @@ from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
 
-import domain.trading.asset
 from actors.rerunning import DAMAGED, rerun
 from bin.bootstrap.trace_codec import trace_codec
 from bin.bootstrap.trace_crashes import crashes_in, state_before
 from domain.errors import ConfigError
-from domain.trading.orders import ExitReason
+from domain.strategies.ema_cross_short import EmaCrossShort
 from infra.trace.crash_files import CRASHES
 from infra.trace.frames import read_frames
 from infra.trace.query.export import write_otlp, write_perfetto
@@ -100,12 +99,7 @@ def test_a_changed_rule_is_found_at_the_first_message_that_it_touches(
         if any(told.kind == "ClosePosition" for told in found.handling.told)
     )
 
-    def lets_run(*arguments: object, **named: object) -> ExitReason | None:
-        exit_reason = original(*arguments, **named)
-        return None if exit_reason is ExitReason.REGIME else exit_reason
-
-    original = domain.trading.asset.strategy_exit
-    monkeypatch.setattr(domain.trading.asset, "strategy_exit", lets_run)
+    monkeypatch.setattr(EmaCrossShort, "exits_when_inactive", False)
     found = [s for s in rerun(records, trace_codec()) if s.difference is not None]
 
     assert found[0].found.handling.message_id == first

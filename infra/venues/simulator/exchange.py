@@ -18,7 +18,7 @@ from infra.venues.simulator.recording.recorder import Recorder
 from infra.venues.simulator.rest.answers import Rest
 from infra.venues.simulator.rest.trade_stream import PATH as TRADE
 from infra.venues.simulator.rest.trade_stream import TradeStream
-from infra.venues.simulator.streams.stream import PRIVATE, PUBLIC
+from infra.venues.simulator.streams.stream import PRIVATE, PUBLIC, STATUS
 
 _START_S = 60.0
 _STOP_S = 15.0
@@ -32,6 +32,7 @@ async def serve(simulator: Simulator, until: Callable[[], Awaitable[object]]) ->
             *Control(simulator).routes(),
             WebSocketRoute(PUBLIC, simulator.reception.serve),
             WebSocketRoute(PRIVATE, simulator.reception.serve),
+            WebSocketRoute(STATUS, simulator.reception.serve),
             WebSocketRoute(TRADE, TradeStream(simulator, rest).serve),
             WebSocketRoute("/{path:path}", _refuse_stream),
             Route("/{path:path}", rest.answer, methods=["GET", "POST"]),

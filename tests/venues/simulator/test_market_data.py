@@ -252,3 +252,13 @@ def test_other_categories_are_empty_but_well_formed(client: Client, category: st
 
         assert answer["retCode"] == 0, path
         assert answer["result"]["list"] == []
+
+
+def test_announcements_of_maintenance_have_a_stream_of_their_own(client: Client) -> None:
+    stream = Listener(client, "/v5/public/misc/status", "system.status")
+
+    stream.send(op="subscribe", args=[f"tickers.{BTC}"])
+    other = stream.next(lambda m: m.get("op") == "subscribe")
+    stream.close()
+
+    assert other["ret_msg"] == f"error:handler not found,topic:tickers.{BTC}"

@@ -16,7 +16,7 @@ from infra.venues.simulator.faults.kinds import Kind
 from infra.venues.simulator.gate import Gate
 from infra.venues.simulator.streams.hub import Hub
 from infra.venues.simulator.streams.market_publisher import MarketPublisher
-from infra.venues.simulator.streams.stream import Stream
+from infra.venues.simulator.streams.stream import STATUS, Stream
 from infra.venues.simulator.wire import Wire
 
 _PRIVATE_TOPICS = ("order", "execution", "execution.fast", "position", "wallet", "greeks")
@@ -149,6 +149,8 @@ class ClientSession:
     def _exists(self, stream: Stream, topic: str) -> bool:
         if stream.is_private:
             return topic.removesuffix(".linear") in _PRIVATE_TOPICS or topic in _WATCHED
+        if stream.path == STATUS:
+            return topic == "system.status"
         return self._publisher.topic(topic) is not None
 
     def _acknowledge(self, stream: Stream, request: dict[str, Any], error: str = "") -> None:

@@ -8,6 +8,8 @@ from infra.venues.simulator.recording.recorder import NOTE
 from infra.venues.simulator.wire import Wire
 
 PUBLIC, PRIVATE = "/v5/public/linear", "/v5/private"
+STATUS = "/v5/public/misc/status"
+"""Where maintenance is announced; none ever is."""
 _WAITING_AT_MOST = 32 * 1024 * 1024
 """Bytes that wait for a client; one that reads no more is cut."""
 _TEXT, _PING = 0x81, 0x89

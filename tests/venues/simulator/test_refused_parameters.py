@@ -96,3 +96,32 @@ def test_executions_are_found_by_coin(client: Client) -> None:
     assert client.get("/v5/execution/list", baseCoin="BTC")["result"]["list"]
     assert not client.get("/v5/execution/list", baseCoin="ETH")["result"]["list"]
     assert not client.get("/v5/execution/list", settleCoin="USDC")["result"]["list"]
+
+
+def test_the_transaction_log_is_filtered_as_asked(client: Client) -> None:
+    client.short()
+    client.control("transfer", amount="5")
+
+    def found(**asked: str) -> set[str]:
+        path = "/v5/account/transaction-log"
+        rows = client.get_raw(path, accountType="UNIFIED", **asked).json()["result"]["list"]
+        return {row["type"] for row in rows}
+
+    assert found() == {"TRADE", "TRANSFER_IN"}
+    assert found(category="linear") == found(baseCoin="BTC") == {"TRADE"}
+    assert found(currency="USDC") == found(baseCoin="ETH") == found(transSubType="movePosition")
+    assert found(currency="USDC") == set()
+
+
+def test_positions_come_page_by_page(client: Client) -> None:
+    for symbol, qty in ((BTC, "0.01"), ("ETHUSDT", "0.1"), ("SOLUSDT", "1")):
+        client.order("Buy", qty, symbol=symbol)
+    eventually(client.state, lambda found: len(found["positions"]) == 3)
+
+    first = client.get("/v5/position/list", settleCoin="USDT", limit=2)["result"]
+    cursor = first["nextPageCursor"]
+    second = client.get("/v5/position/list", settleCoin="USDT", limit=2, cursor=cursor)["result"]
+
+    symbols = [row["symbol"] for page in (first, second) for row in page["list"]]
+    assert symbols == [BTC, "ETHUSDT", "SOLUSDT"]
+    assert second["nextPageCursor"] == ""

@@ -8,7 +8,7 @@ from infra.venues.simulator.books.account import MAKER_FEE_RATE
 from infra.venues.simulator.books.tiers import MarginMode
 from infra.venues.simulator.core import Simulator
 from infra.venues.simulator.position_keys import position_key, symbol_of
-from infra.venues.simulator.rest.paging import page, window
+from infra.venues.simulator.rest.paging import page, part, window
 from infra.venues.simulator.rest.params import Params
 from infra.venues.simulator.rest.stops import limit_of_stop, read_tpsl_mode
 from infra.venues.simulator.shapes.history import closed_pnl_row, deposit_row, transaction_row
@@ -33,8 +33,9 @@ def positions(core: Simulator, params: Params) -> Json:
         found = [key for key in keys if not base or symbol_of(key) == f"{base}USDT"]
     else:
         raise refusals.wrong("params error: symbol or settleCoin is required")
-    rows = [position_row(core.venue.view(key)) for key in found]
-    return {"list": rows, "nextPageCursor": "", "category": "linear"}
+    keys, cursor = part(found, params, limit=20, most=200)
+    rows = [position_row(core.venue.view(key)) for key in keys]
+    return {"list": rows, "nextPageCursor": cursor, "category": "linear"}
 
 
 def set_leverage(core: Simulator, params: Params) -> Json:
@@ -207,7 +208,6 @@ def set_margin_mode(core: Simulator, params: Params) -> Json:
 def transaction_log(core: Simulator, params: Params) -> Json:
     """GET /v5/account/transaction-log."""
     begin, end = window(params, core.clock.told_ms())
-    kind = params.text("type")
     lines = [
         *((t.execution.seq, transaction_row(t)) for t in core.account.transactions),
         *((d.seq, deposit_row(d)) for d in core.account.deposits),
@@ -215,11 +215,18 @@ def transaction_log(core: Simulator, params: Params) -> Json:
     rows = [
         (seq, row)
         for seq, row in sorted(lines, key=itemgetter(0))
-        if begin <= int(row["transactionTime"]) <= end and kind in {"", row["type"]}
+        if begin <= int(row["transactionTime"]) <= end and _is_asked_for(row, params)
     ]
     found = page(rows, params, limit=20, most=50, seq=itemgetter(0), shape=itemgetter(1))
     del found["category"]
     return found
+
+
+def _is_asked_for(row: Json, params: Params) -> bool:
+    base = params.text("baseCoin")
+    names = ("type", "category", "currency", "transSubType")
+    is_same = all(params.text(name) in {"", row[name]} for name in names)
+    return is_same and (not base or row["symbol"] == f"{base}USDT")
 
 
 def query_api(core: Simulator, _: Params) -> Json:

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from decimal import Decimal
 from itertools import islice
 from typing import Any
-from urllib.parse import quote, unquote
 
 from infra.venues.simulator import refusals
 from infra.venues.simulator.books.tiers import TIERS
 from infra.venues.simulator.core import Simulator
 from infra.venues.simulator.prices.generator import CANDLE_MS
+from infra.venues.simulator.rest.paging import part
 from infra.venues.simulator.rest.params import Params
 from infra.venues.simulator.shapes.market import instrument_row
 from infra.venues.simulator.shapes.text import Json, text
@@ -34,21 +34,10 @@ def instruments_info(core: Simulator, params: Params) -> Json:
     symbol, base = params.text("symbol"), params.text("baseCoin")
     found = [core.venue.ledger.instrument(symbol)] if symbol else [*core.options.instruments]
     found = [one for one in found if not base or one.symbol == f"{base}USDT"]
-    limit = params.integer("limit", _LISTED) or _LISTED
-    if not 0 < limit <= _MOST_LISTED:
-        raise refusals.invalid("limit")
-    first = _first(params.text("cursor"))
-    cursor = quote(f"first={first + limit}&", safe="") if len(found) > first + limit else ""
+    shown, cursor = part(found, params, limit=_LISTED, most=_MOST_LISTED)
     interval_ms = core.options.fills.funding.interval_ms
-    rows = [instrument_row(one, interval_ms) for one in found[first : first + limit]]
+    rows = [instrument_row(one, interval_ms) for one in shown]
     return {"category": category, "list": rows, "nextPageCursor": cursor}
-
-
-def _first(cursor: str) -> int:
-    number = unquote(unquote(cursor)).removeprefix("first=").rstrip("&")
-    if cursor and not number.isdigit():
-        raise refusals.invalid("cursor")
-    return int(number or 0)
 
 
 def tickers(core: Simulator, params: Params) -> Json:

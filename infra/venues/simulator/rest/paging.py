@@ -45,6 +45,24 @@ def page(
     }
 
 
+def part(rows: Sequence[Row], params: Params, *, limit: int, most: int) -> tuple[list[Row], str]:
+    """Return the rows of one page in their own order, and the cursor of the next, if any.
+
+    Raises:
+        RefusedError: the limit or the cursor is none.
+    """
+    count = params.integer("limit", limit) or limit
+    if not 0 < count <= most:
+        raise refusals.invalid("limit")
+    cursor = params.text("cursor")
+    number = unquote(unquote(cursor)).removeprefix("first=").rstrip("&")
+    if cursor and not number.isdigit():
+        raise refusals.invalid("cursor")
+    first = int(number or 0)
+    after = first + count
+    return list(rows[first:after]), quote(f"first={after}&", safe="") if len(rows) > after else ""
+
+
 def window(params: Params, now_ms: int) -> tuple[int, int]:
     """Return the first and last ms that a client asks for, the last seven days by default.
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 ALL = "all"
 """In the place of an asset: every one of them."""
+_QTY = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 _FRACTION = re.compile(r"[0-9]{0,3}\.?[0-9]{0,12}(?<=[0-9])", re.ASCII)
 CONFIRM_S = 30.0
 """How long a command that needs it waits to be confirmed."""
@@ -369,7 +370,13 @@ def _of_assets(state: OperatorState, fact: OperatorCommand, meant: Sequence[str]
             liquidations = {**state.liquidations, **times}
             return replace(state, paused=state.paused | named, liquidations=liquidations)
         case CommandName.REDUCE:
-            asset, qty = fact.arguments.split()
-            wanted = Reduction(qty=Decimal(qty), t_ms=fact.ts_ms)
-            return replace(state, reductions={**state.reductions, asset: wanted})
+            return replace(state, reductions={**state.reductions, **_stored_reduction(fact)})
     return state
+
+
+def _stored_reduction(fact: OperatorCommand) -> dict[str, Reduction]:
+    """Return what `Reduction.written` has stored; nothing where it is not that."""
+    asset, _, qty = fact.arguments.partition(" ")
+    if not _QTY.fullmatch(qty):
+        return {}
+    return {asset: Reduction(qty=Decimal(qty), t_ms=fact.ts_ms)}

@@ -95,10 +95,11 @@ def test_property_any_text_is_a_command_or_is_refused(text: str) -> None:
 
 def test_what_ends_all_must_be_confirmed() -> None:
     texts = ("panic", "rearm", "close all", "close ALL", "close BTC", "pause all")
+    others = ("reduce BTC", "reduce BTC 0.5", "liquidate all", "liquidate BTC")
 
-    wanting = {text for text in texts if parse(text).needs_confirmation}
+    wanting = {text for text in (*texts, *others) if parse(text).needs_confirmation}
 
-    assert wanting == {"panic", "rearm", "close all", "close ALL"}
+    assert wanting == {"panic", "rearm", "close all", "close ALL", *others[:3]}
 
 
 facts = st.builds(
@@ -123,9 +124,10 @@ def test_property_a_panic_lasts_until_a_rearm_and_a_pause_until_a_resume(
         of_asset = [
             c.command
             for c in done
-            if c.command in {"pause", "resume"} and c.arguments in {asset, ALL}
+            if c.command in {"pause", "liquidate", "resume"} and c.arguments in {asset, ALL}
         ]
-        assert (asset in found.paused) == (of_asset[-1:] == ["pause"])
+        assert (asset in found.paused) == (of_asset[-1:] in (["pause"], ["liquidate"]))
+        assert (asset in found.liquidations) <= (asset in found.paused)
 
 
 def test_a_refused_command_changes_nothing() -> None:

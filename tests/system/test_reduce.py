@@ -1,0 +1,98 @@
+"""A part of a position, or one pair, is closed at the exchange: once, whatever goes wrong."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+
+from actors.messages import OperatorAsked
+from domain.operator.commands import OperatorCommand, parse
+from tests.system.floor import Floor, floor
+
+ORDER = "/v5/order/create"
+PATIENCE_S = 30.0
+TROUBLES = {
+    "nothing else": {},
+    "an answer that is lost": {"kind": "answer_lost", "path": ORDER, "times": 1},
+    "a request that is lost": {"kind": "request_lost", "path": ORDER, "times": 1},
+    "a fill in part": {"kind": "partial_fill", "times": 1},
+}
+
+
+@pytest.fixture(scope="class")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Floor]:
+    with floor(tmp_path_factory.mktemp("run") / "var") as made:
+        made.wait_for_trades(1)
+        yield made
+
+
+def asked(here: Floor, text: str) -> OperatorCommand:
+    message = OperatorAsked(command=parse(text), operator="test")
+    answer = here.run.system.address("portfolio").ask(message, sender="t", timeout_s=PATIENCE_S)
+    assert isinstance(answer, OperatorCommand)
+    return answer
+
+
+def reduces(here: Floor, answer: OperatorCommand) -> list[dict[str, str]]:
+    """Return the orders of a reduce that the exchange has accepted."""
+    asset, _ = answer.arguments.split()
+    name = f"{asset}-{answer.ts_ms // 1000}-reduc-"
+    return [row for row in here.records()["orders"] if row["orderLinkId"].startswith(name)]
+
+
+def filled(here: Floor, answer: OperatorCommand) -> Decimal:
+    return sum((Decimal(row["cumExecQty"]) for row in reduces(here, answer)), Decimal(0))
+
+
+def reduced(here: Floor) -> OperatorCommand:
+    """Reduce whatever is open by half, once anything is."""
+    found: list[OperatorCommand] = []
+
+    def is_done() -> bool:
+        for symbol in here.held():
+            answer = asked(here, f"reduce {symbol} 0.5")
+            if answer.is_done:
+                found.append(answer)
+                return True
+        return False
+
+    here.wait(is_done, "something open is reduced")
+    return found[0]
+
+
+class TestReduce:
+    @pytest.mark.parametrize("trouble", TROUBLES)
+    def test_sends_no_more_than_was_asked_for_with(self, here: Floor, trouble: str) -> None:
+        here.wait(here.held, "an open position")
+        if TROUBLES[trouble]:
+            here.fault(**TROUBLES[trouble])
+
+        answer = reduced(here)
+        asset, written = answer.arguments.split()
+        for address in ("portfolio", f"execution/{asset}"):
+            here.crash(address)
+
+        here.wait(lambda: reduces(here, answer), "the order at the exchange")
+        here.wait_until_agreed()
+        assert filled(here, answer) <= Decimal(written)
+        assert all(row["reduceOnly"] for row in reduces(here, answer))
+        here.heal()
+        here.wait_for_trades(1)
+        here.wait_until_agreed()
+        assert here.broken_promises() == []
+        assert "REDUCE" not in {str(trade.reason) for trade in here.trades()}
+
+    def test_liquidates_one_pair_and_the_others_go_on(self, here: Floor) -> None:
+        here.wait(here.held, "an open position")
+        asset = next(iter(here.held())).removesuffix("USDT")
+        assert asked(here, f"liquidate {asset}").is_done
+        here.crash(f"execution/{asset}")
+
+        here.wait(lambda: f"{asset}USDT" not in here.held(), "the pair is flat")
+        before = len(here.trades())
+        here.wait_for_trades(2)
+        later = [trade for trade in here.trades()[before:] if trade.asset == asset]
+        assert len(later) <= 1
+        assert asked(here, f"resume {asset}").is_done
+        here.wait_until_agreed()
+        assert here.broken_promises() == []

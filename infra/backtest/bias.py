@@ -1,6 +1,7 @@
 """Checks a backtest for bias: does it look ahead, and is its warm-up long enough."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich import box
@@ -17,6 +18,7 @@ from domain.backtesting.bias import (
     look_ahead,
     warm_ups,
 )
+from domain.backtesting.purity import Impurity, foreign_assets, impurities
 from domain.backtesting.run import run_backtest
 from domain.errors import ConfigError
 from infra.candles.market_input import read_market
@@ -33,7 +35,7 @@ def run_bias_command(
     to_time: str | None,
     screen: Screen,
 ) -> bool:
-    """Run the checks, print what they found, and tell whether nothing looks ahead.
+    """Run the checks, print what they found, and tell whether nothing is wrong.
 
     Raises:
         ConfigError: the options or settings are wrong, or there are too few candles.
@@ -55,19 +57,43 @@ def run_bias_command(
         disable=not screen.is_terminal,
     )
     with bar:
-        task = bar.add_task("", total=1 + CUTS + len(WARM_UPS))
+        foreign = [asset for asset in foreign_assets(rules) if asset in market]
+        task = bar.add_task("", total=len(foreign) + 1 + CUTS + len(WARM_UPS))
+        impure = impurities(market, rules, lambda: bar.advance(task))
+        if impure:
+            # What answers by chance, or breaks off, makes no runs that could be compared.
+            bar.update(task, completed=bar.tasks[0].total)
+            Screen().print(render_impure(impure))
+            return False
         ahead = look_ahead(market, rules, run_backtest, lambda: bar.advance(task))
         warm = warm_ups(market, rules, run_backtest, lambda: bar.advance(task))
-        bar.update(task, completed=1 + CUTS + len(WARM_UPS))
-    Screen().print(render(ahead, warm))
+        bar.update(task, completed=bar.tasks[0].total)
+    Screen().print(render(ahead, warm, foreign))
     return not ahead.leaks
 
 
-def render(ahead: LookAhead, warm: WarmUps) -> RenderableType:
-    """Return both verdicts for a terminal, and what they rest on."""
+def render(ahead: LookAhead, warm: WarmUps, foreign: Sequence[str] = ()) -> RenderableType:
+    """Return all verdicts for a terminal, and what they rest on.
+
+    Args:
+        ahead: whether something looks ahead.
+        warm: what more or less history changes.
+        foreign: assets with strategies that are not ours, which were found pure.
+    """
     left_out = f"Not judged, since it began later: {', '.join(warm.left_out)}."
     notes = [left_out] if warm.left_out else []
-    return Group(_ahead(ahead), "", _warm_verdict(warm), _warm_table(warm), *notes)
+    pure: list[RenderableType] = []
+    if foreign:
+        why = f" {', '.join(foreign)}: the same candles give the same answers, however folded."
+        pure = [headed("Pure strategies.", "bold green", why), ""]
+    return Group(*pure, _ahead(ahead), "", _warm_verdict(warm), _warm_table(warm), *notes)
+
+
+def render_impure(found: Sequence[Impurity]) -> RenderableType:
+    """Return what strategies answered in two ways, for a terminal."""
+    lines = "".join(f"\n  {one.asset}: {one.what}" for one in found)
+    why = " The same candles must give the same answers; the results are worth nothing."
+    return headed("Impure strategy!", "bold red", f"{why}{lines}")
 
 
 def _ahead(found: LookAhead) -> Text:

@@ -239,6 +239,53 @@ def test_the_markets_reach_what_can_go_wrong() -> None:
     }
 
 
+def test_mixed_portfolios_reach_what_can_go_wrong() -> None:
+    exits: Counter[str] = Counter()
+    refusals: Counter[str] = Counter()
+    sides: Counter[str] = Counter()
+    for seed in range(6):
+        for capital_loss, group in ((None, Decimal("0.9")), (Decimal("0.01"), None)):
+            recipe = Recipe(seed=seed, candles=700, common=0.3, jumps=0.003, has_funding=True)
+            rules = lively_rules(
+                kinds=[CONFIRMED_TREND_LONG, EMA_CROSS_SHORT, CONFIRMED_TREND_LONG],
+                stops={"trail_fraction": Decimal("0.004"), "min_ratchet_fraction": Decimal(0)},
+                trend_stops={"take_profit_fraction": Decimal("0.03")},
+                approval={
+                    "max_position_size": Decimal("0.08"),
+                    "max_correlated_exposure": group,
+                    "max_concentration": Decimal("0.1") if group is None else None,
+                    "concentration_top_n": 2,
+                    "correlation_limit": None,
+                },
+                protection={
+                    "capital_loss_fraction": capital_loss,
+                    "high_correlation_size_level": 0.0,
+                    "high_correlation_threshold": None,
+                    "max_daily_loss_fraction": None,
+                    "drawdown_steps": (),
+                    "drawdown_emergency_fraction": None,
+                },
+                fills={"stop_gap_fraction": Decimal("0.3")},
+                per_asset={
+                    "BTC": {"correlation_group": "a"},
+                    "ETH": {"allocation_fraction": Decimal("0.1" if seed == 0 else "0.05")},
+                    "SOL": {"correlation_group": "a"},
+                },
+                shared={"total_capital": Decimal(9_000)},
+            )
+
+            leapt, plain = both(random_market(recipe), rules)
+
+            hold_against_each_other(leapt, plain)
+            exits.update(leapt.exits_by_reason)
+            refusals.update(leapt.refusals_by_reason)
+            sides.update(trade.side for trade in leapt.trades)
+
+    assert set(exits) >= {"STOP_LOSS", "TRAILING_STOP", "TAKE_PROFIT", "REGIME", "CAPITAL_LOSS"}
+    assert set(refusals) >= {"POSITION_SIZE", "GROUP", "CONCENTRATION", "HALTED"}
+    assert set(sides) == {"BUY", "SELL"}
+
+
 def test_a_short_held_over_midnight_is_judged_by_what_the_new_day_began_with() -> None:
     # A short earns by a long fall, and after midnight gives back a little of it.
     rise, fall = np.linspace(99, 100, 60), np.linspace(99.9, 94, 84)

@@ -1,0 +1,112 @@
+"""Whether a strategy answers the same whenever it is given the same candles.
+
+A strategy gets its candles one by one, so it can know what comes later only from elsewhere: from a
+file, from a life before this one, from a fold of a whole series. All of that shows where several
+folds of the same candles, at once and one after the other, do not agree.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from domain.errors import StrategyError
+from domain.market.candles import CandleSeries
+from domain.rules import TradingRules
+from domain.strategies.base import CandleRules, Evaluation, StrategySpec
+from domain.strategies.contract import show_close
+from domain.strategies.registry import is_built_in, make_strategy
+
+CUTS = 12
+"""Closes of each asset up to which its candles are folded at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Impurity:
+    """An asset whose strategy answers the same candles in two ways."""
+
+    asset: str
+    what: str
+    """How it was found, and both answers."""
+
+
+def impurities(
+    candles: Mapping[str, CandleSeries],
+    rules: TradingRules,
+    on_asset: Callable[[], None] = lambda: None,
+) -> tuple[Impurity, ...]:
+    """Return what is wrong with the strategies that are not ours, the first of each asset.
+
+    Args:
+        candles: by asset.
+        rules: which strategy each has.
+        on_asset: called after each asset.
+    """
+    found = []
+    for asset in foreign_assets(rules):
+        if asset in candles:
+            spec = rules.asset(asset).terms.strategy
+            what = _impurity(spec, rules.candles, candles[asset])
+            found += [] if what is None else [Impurity(asset=asset, what=what)]
+            on_asset()
+    return tuple(found)
+
+
+def foreign_assets(rules: TradingRules) -> list[str]:
+    """Return the assets whose strategies are not ours, and so are held to their folds."""
+    return [one.asset for one in rules.assets if not is_built_in(one.terms.strategy.name)]
+
+
+def _impurity(spec: StrategySpec, rules: CandleRules, series: CandleSeries) -> str | None:
+    cuts = np.unique(np.linspace(0, len(series) - 1, CUTS).astype(int)).tolist()
+    try:
+        said = _folded_twice(spec, rules, series, cuts)
+        return said if isinstance(said, str) else _folded_again(spec, rules, series, said)
+    except StrategyError as error:
+        return str(error)
+
+
+def _folded_twice(
+    spec: StrategySpec, rules: CandleRules, series: CandleSeries, cuts: list[int]
+) -> dict[int, Evaluation] | str:
+    """Return what two folds beside each other say at some closes, or where they differ."""
+    one, other = make_strategy(spec, rules), make_strategy(spec, rules)
+    said = {}
+    for place in range(len(series)):
+        one.apply(series.candle(place))
+        other.apply(series.candle(place))
+        ours, theirs = one.evaluate(), other.evaluate()
+        if ours != theirs:
+            return _differs("two folds beside each other", series, place, ours, theirs)
+        if place in cuts:
+            said[place] = ours
+    return said
+
+
+def _folded_again(
+    spec: StrategySpec, rules: CandleRules, series: CandleSeries, said: Mapping[int, Evaluation]
+) -> str | None:
+    """Return where a later fold, asked seldom, or a fold at once differs from the first."""
+    seldom = make_strategy(spec, rules)
+    for place in range(len(series)):
+        seldom.apply(series.candle(place))
+        if place in said and (now := seldom.evaluate()) != said[place]:
+            return _differs("a fold and a later one", series, place, said[place], now)
+    for place, before in said.items():
+        at_once = make_strategy(spec, rules)
+        at_once.refold(series.until(int(series.open_time_ms[place]) + series.candle_ms))
+        if (now := at_once.evaluate()) != before:
+            return _differs("a fold and a refold", series, place, before, now)
+    return None
+
+
+def _differs(
+    what: str, series: CandleSeries, place: int, one: Evaluation, other: Evaluation
+) -> str:
+    close = show_close(int(series.open_time_ms[place]) + series.candle_ms)
+    pairs = {
+        name: (getattr(one, name), getattr(other, name))
+        for name in ("regime", "values", "note", "signal", "entry")
+    }
+    name, (left, right) = next((name, pair) for name, pair in pairs.items() if pair[0] != pair[1])
+    return f"{what} differ at the close of {close}: {name} {left} and {right}"

@@ -33,6 +33,7 @@ __all__ = [
     "Describe",
     "EntryApproved",
     "EntryDenied",
+    "EntrySubmitted",
     "ExecutionSeen",
     "FeedConnected",
     "FeedLost",
@@ -341,6 +342,14 @@ class PositionChanged(Message):
 
     fact_id: int
     execution: Execution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntrySubmitted(Message):
+    """Event, from an execution to the portfolio: the exchange has answered an entry order."""
+
+    asset: str
+    client_order_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

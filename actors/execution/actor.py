@@ -4,9 +4,9 @@ Receives: OpenPosition, ClosePosition, ReducePosition, ResolveEntry, Flatten; Ex
 OrderSeen, PositionMarked, PriceSeen, StopSeen from the exchange; Reconcile, StopDue, StoreAgain
 from its timers, ContinueReconcile from itself; Describe from the runtime; Restarted, GivenUp.
 Publishes: PositionChanged, OrderRejected to the asset and the portfolio; PositionMarked to the
-portfolio, and AssetFlat, ReconcileMismatch, ReconcileMatch, JournalOutdated, MalfunctionBegan,
-MalfunctionEnded; PositionOpened, TradeClosed, PositionDiffers, PositionUnprotected, ConnectionLost,
-ConnectionRestored, RiskRaised to the notifier.
+portfolio, and EntrySubmitted, AssetFlat, ReconcileMismatch, ReconcileMatch, JournalOutdated,
+MalfunctionBegan, MalfunctionEnded; PositionOpened, TradeClosed, PositionDiffers,
+PositionUnprotected, ConnectionLost, ConnectionRestored, RiskRaised to the notifier.
 Owns: the asset's orders and stops at the exchange, and the journal of both.
 
 What the exchange tells is a hint. Whenever the actor cannot know (after its start, after an answer

@@ -21,6 +21,7 @@ class Entries:
         """Use a grant; asked again, tell again what became of it."""
         order = self._context.books.orders.get(approval.client_order_id)
         if order is not None:
+            self._orders.tell_submitted(order)
             self._orders.repeat_answer(order)
             return
         intent = entry_intent(approval, self._context.rules)

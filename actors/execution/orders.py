@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from actors.execution.context import ExecutionContext
-from actors.messages import OrderRejected
+from actors.messages import EntrySubmitted, OrderRejected
+from actors.names import PORTFOLIO
 from domain.errors import (
     AccessDeniedError,
     OrderNotProcessedError,
@@ -15,6 +16,7 @@ from domain.trading.order import Order
 from domain.trading.orders import INTENDED, Intent, OrderStatus, OrderUpdate, Purpose
 from domain.trading.positions import ZERO
 
+_UNANSWERED = (OrderStatus.INTENDED, OrderStatus.UNKNOWN)
 UNREAD_SENDS = 5
 """How often a close that the exchange did not look at is sent again under its id."""
 
@@ -80,9 +82,19 @@ class Orders:
             return
         self._context.backlog.store(update)
         self._context.books.orders[order.client_order_id] = after
+        if order.state.status in _UNANSWERED:
+            self.tell_submitted(after)
         if not after.is_under_way:
             self.repeat_answer(after, update.detail)
             self._on_ended(after)
+
+    def tell_submitted(self, order: Order) -> None:
+        """Tell the portfolio that an entry is not on its way to the exchange any more."""
+        if order.intent.purpose is Purpose.ENTRY and order.state.status not in _UNANSWERED:
+            submitted = EntrySubmitted(
+                asset=self._context.asset, client_order_id=order.client_order_id
+            )
+            self._context.actor.tell(PORTFOLIO, submitted)
 
     def was_not_read(self, order: Order) -> bool:
         """Tell whether the exchange did not look at an order, so that it may be sent as it is."""

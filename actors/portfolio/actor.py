@@ -1,10 +1,10 @@
 """The actor of the portfolio: waits for all assets' reports of a close, then decides over them.
 
-Receives: AssetReported from the assets; PositionChanged, OrderRejected, PositionMarked from the
-executions, and AssetFlat, ReconcileMismatch, ReconcileMatch, JournalOutdated, MalfunctionBegan,
-MalfunctionEnded; TransferSeen, WalletSeen from the account; OperatorAsked from the roof;
-CoordinationEnded, ReservationExpired, WatchDue, StoreAgain from its own timers; StateWanted from
-the notifier; Restarted, GivenUp.
+Receives: AssetReported from the assets; PositionChanged, EntrySubmitted, OrderRejected,
+PositionMarked from the executions, and AssetFlat, ReconcileMismatch, ReconcileMatch,
+JournalOutdated, MalfunctionBegan, MalfunctionEnded; TransferSeen, WalletSeen from the account;
+OperatorAsked from the roof; CoordinationEnded, ReservationExpired, WatchDue, StoreAgain from its
+own timers; StateWanted from the notifier; Restarted, GivenUp.
 Publishes: EntryApproved, EntryDenied, GlobalCooldownStarted to the assets; ClosePosition,
 ReducePosition, Flatten and ResolveEntry to the executions; ProtectionFired, LossStreakReached,
 RiskRaised, RebalanceAdvised, SystemChanged, StateTold to the notifier.
@@ -22,6 +22,7 @@ from actors.messages import (
     AssetReported,
     CoordinationEnded,
     Describe,
+    EntrySubmitted,
     GivenUp,
     JournalOutdated,
     MalfunctionBegan,
@@ -51,6 +52,7 @@ from actors.portfolio.operating import Done, Operations, told_of
 from actors.portfolio.protections import Protections
 from actors.portfolio.recent import RecentCloses
 from actors.portfolio.reservations import Reservations
+from actors.portfolio.submissions import Submissions
 from actors.portfolio.suspensions import Suspensions
 from actors.portfolio.timers import Timers
 from actors.portfolio.watching import Watching
@@ -126,6 +128,7 @@ class PortfolioActor(SupervisedActor):
             self._reservations.recover(asset, executed)
             self._executions.hear(stored)
             self._recent.remember(asset)
+        self._submissions.add(self._decisions.ranked(self._context.books.reserved.values()))
         self._context.books.take_up_capital()
         self._context.books.fold_before(self._decisions.decided_ms)
         self._protections.tell_closes()
@@ -171,9 +174,12 @@ class PortfolioActor(SupervisedActor):
         waiting = self._backlog.waiting(OperatorCommand)
         self._operations.read([*context.journal.commands(), *waiting])
         self._protections = Protections(context)
-        self._reservations = Reservations(context)
+        self._submissions = Submissions(context)
+        self._reservations = Reservations(context, self._submissions)
         self._recent = RecentCloses(context, self._feed)
-        self._decisions = Decisions(context, self._recent, self._reservations, self._protections)
+        self._decisions = Decisions(
+            context, self._recent, self._reservations, self._protections, self._submissions
+        )
         self._watching = Watching(context, self._checks, self._protections, wallet)
         self._executions = Executions(context, self._watching)
         self._money = Money(context, transfers, self._protections, self._watching, wallet)
@@ -193,6 +199,8 @@ class PortfolioActor(SupervisedActor):
                 self._decisions.hear(report)
             case PositionChanged():
                 self._on_execution(message)
+            case EntrySubmitted(asset=asset):
+                self._submissions.free(asset)
             case OrderRejected():
                 self._reservations.reject(message)
             case PositionMarked():
@@ -284,6 +292,7 @@ class PortfolioActor(SupervisedActor):
         self._executions.hear([StoredExecution(fact_id=message.fact_id, execution=execution)])
         if execution.decided_ms is None or execution.reason is not None:
             return
+        self._submissions.free(execution.asset)
         if self._protections.came_too_late(execution):
             self._protections.tell_closes()
         if self._operations.wants_closed(execution.asset):
@@ -306,6 +315,7 @@ class PortfolioActor(SupervisedActor):
         asset = asset_of(address)
         if asset is None:
             return
+        self._submissions.free(asset)
         if address == execution_name(asset):
             # It begins without doubts, and tells those that it finds.
             self._suspensions.thaw(asset)
@@ -323,5 +333,6 @@ class PortfolioActor(SupervisedActor):
         if asset is None:
             return
         self._suspensions.look()
+        self._submissions.free(asset)
         self._reservations.resolve(asset)
         self._decisions.decide_complete()

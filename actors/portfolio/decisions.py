@@ -1,11 +1,14 @@
 """Closes: their reports are collected, then decided over all of them at once."""
 
-from actors.messages import CoordinationEnded, EntryApproved, EntryDenied, RebalanceAdvised
+from collections.abc import Iterable
+
+from actors.messages import CoordinationEnded, EntryDenied, RebalanceAdvised
 from actors.names import NOTIFIER, asset_name
 from actors.portfolio.context import PortfolioContext
 from actors.portfolio.protections import Protections
 from actors.portfolio.recent import RecentCloses
 from actors.portfolio.reservations import Reservations
+from actors.portfolio.submissions import Submissions
 from domain.market.instruments import utc_day
 from domain.trading.decisions import Approval, AssetEvaluation, Denial, DenialReason
 
@@ -19,12 +22,14 @@ class Decisions:
         recent: RecentCloses,
         reservations: Reservations,
         protections: Protections,
+        submissions: Submissions,
     ) -> None:
         """Take up what an earlier life has decided last."""
         self._context = context
         self._recent = recent
         self._reservations = reservations
         self._protections = protections
+        self._submissions = submissions
         self._reports: dict[int, dict[str, AssetEvaluation]] = {}
         """By close and asset."""
         self._advised: dict[str, tuple[object, ...]] = {}
@@ -63,6 +68,12 @@ class Decisions:
         if t_ms in self._reports:
             self._decide(t_ms)
 
+    def ranked(self, approvals: Iterable[Approval]) -> list[Approval]:
+        """Return approvals of one close or several in the order in which they were granted."""
+        newest = () if self._newest is None else self._newest.approvals
+        rank = {approval.client_order_id: place for place, approval in enumerate(newest)}
+        return sorted(approvals, key=lambda each: (each.t_ms, rank.get(each.client_order_id, 0)))
+
     def _decide(self, t_ms: int) -> None:
         books, assets, collected = self._context.books, self._context.assets, self._reports[t_ms]
         reports = [collected[asset] for asset in assets if asset in collected]
@@ -75,8 +86,9 @@ class Decisions:
         self._forget(t_ms)
         for approval in decision.approvals:
             self._reservations.expect(approval)
-        for asset in assets:
-            self._answer(asset, t_ms)
+        self._submissions.add(decision.approvals)
+        for denial in decision.denials:
+            self._context.tell(asset_name(denial.asset), EntryDenied(denial=denial))
         if decision.protection is not None:
             self._protections.fire(decision.protection)
         self._protections.tell_closes()
@@ -103,7 +115,7 @@ class Decisions:
             return False
         answer = self._newest.answer_to(asset)
         if isinstance(answer, Approval):
-            self._context.tell(asset_name(asset), EntryApproved(approval=answer))
+            self._submissions.tell_again(answer)
         elif answer is not None:
             self._context.tell(asset_name(asset), EntryDenied(denial=answer))
         return answer is not None

@@ -1,28 +1,30 @@
 """Grants on their way: reserved until they fill, fail, or are asked about."""
 
-from actors.messages import EntryApproved, OrderRejected, ReservationExpired, ResolveEntry
-from actors.names import asset_name, execution_name
+from actors.messages import OrderRejected, ReservationExpired, ResolveEntry
+from actors.names import execution_name
 from actors.portfolio.context import PortfolioContext
+from actors.portfolio.submissions import Submissions
 from domain.portfolio.approvals import is_on_its_way
 from domain.trading.decisions import Approval
+from domain.trading.orders import Purpose
 
 
 class Reservations:
     """What the books have reserved, and until when nobody asks what became of it."""
 
-    def __init__(self, context: PortfolioContext) -> None:
+    def __init__(self, context: PortfolioContext, submissions: Submissions) -> None:
         """Speak for the books of a desk."""
         self._context = context
+        self._submissions = submissions
 
     def recover(self, asset: str, executed: set[str | None]) -> None:
-        """Reserve what was granted and has neither filled nor failed, and tell it again."""
+        """Reserve what was granted and has neither filled nor failed."""
         approval = self._context.journal.newest_approval(asset)
         if approval is None or approval.client_order_id in executed:
             return
         if is_on_its_way(approval, self._context.journal.orders(asset)):
             self._context.books.reserved[asset] = approval
             self.expect(approval)
-            self.tell_again(asset)
 
     def expect(self, approval: Approval) -> None:
         """Ask what became of a grant, once it should have filled."""
@@ -45,12 +47,14 @@ class Reservations:
         approval = self._context.books.reserved.get(message.asset)
         if approval is not None and approval.client_order_id == message.client_order_id:
             self._context.books.release(approval)
+        if message.purpose is Purpose.ENTRY:
+            self._submissions.free(message.asset)
 
     def tell_again(self, asset: str) -> None:
         """Tell an asset what it was granted and has not done yet."""
         approval = self._context.books.reserved.get(asset)
         if approval is not None:
-            self._context.tell(asset_name(asset), EntryApproved(approval=approval))
+            self._submissions.tell_again(approval)
 
     def _ask(self, approval: Approval) -> None:
         self._context.tell(execution_name(approval.asset), ResolveEntry(approval=approval))

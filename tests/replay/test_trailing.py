@@ -11,7 +11,7 @@ from domain.backtesting.summary import in_order
 from domain.trading.orders import ExitReason
 from infra.settings import Settings, load_settings
 from infra.store.journal import SqliteJournals
-from tests.replay.runs import LIVELY, made_up_market, plain_loop, replay
+from tests.replay.runs import LIVELY, lively_settings, made_up_market, plain_loop, replay
 
 DAY = 288
 ASSETS = ["BTC", "ETH", "SOL"]
@@ -70,6 +70,20 @@ def test_crashes_change_no_trade_of_a_trailing_stop(tmp_path: Path, seed: int) -
     assert outcome.restarts > 50
     assert outcome.trades == in_order(expected.result.trades, ASSETS)
     assert outcome.balance == outcome.books == expected.engine.wallet
+
+
+def test_how_many_entries_may_be_on_their_way_changes_no_trade(tmp_path: Path) -> None:
+    market = made_up_market(4, 2 * DAY)
+    settings = lively_settings(
+        tmp_path, portfolio=LIVELY["portfolio"] | {"max_concurrent_submissions": 1}
+    )
+    expected = plain_loop(settings, market)
+    closes = Counter(trade.entry_ms for trade in expected.result.trades)
+    assert max(closes.values()) > 1
+
+    outcome = replay(settings, market, tmp_path / "run", CrashDrill(0.01, 1))
+
+    assert outcome.trades == in_order(expected.result.trades, ASSETS)
 
 
 def test_each_move_of_the_exchange_s_own_trail_is_a_fact(tmp_path: Path) -> None:

@@ -1,0 +1,52 @@
+"""Approvals on their way to the exchange: at most so many at once, the others in rank order."""
+
+from collections import deque
+from collections.abc import Iterable
+
+from actors.messages import EntryApproved
+from actors.names import asset_name
+from actors.portfolio.context import PortfolioContext
+from domain.trading.decisions import Approval
+
+
+class Submissions:
+    """Tells each approval once a place is free (multi-pair 6.5).
+
+    A place is taken until the exchange has answered the order, or the order is proven to be none;
+    a crash of the asset or of its execution frees it. Whoever waits too long is told all the same,
+    and the execution refuses what is too old.
+    """
+
+    def __init__(self, context: PortfolioContext) -> None:
+        """Begin with all places free."""
+        self._context = context
+        self._waiting: deque[Approval] = deque()
+        self._sending: set[str] = set()
+        """Assets whose approval was told, and whose order has no answer yet."""
+
+    def add(self, approvals: Iterable[Approval]) -> None:
+        """Let approvals follow those that wait, in their order."""
+        self._waiting.extend(approvals)
+        self._go_on()
+
+    def tell_again(self, approval: Approval) -> None:
+        """Tell an approval that was told before; one that waits is told in its turn."""
+        if approval not in self._waiting:
+            self._tell(approval)
+
+    def free(self, asset: str) -> None:
+        """Free an asset's place."""
+        self._sending.discard(asset)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        limit = self._context.rules.approval.max_concurrent_submissions
+        self._sending &= self._context.books.reserved.keys()
+        while self._waiting and len(self._sending) < limit:
+            approval = self._waiting.popleft()
+            if self._context.books.reserved.get(approval.asset) == approval:
+                self._sending.add(approval.asset)
+                self._tell(approval)
+
+    def _tell(self, approval: Approval) -> None:
+        self._context.tell(asset_name(approval.asset), EntryApproved(approval=approval))

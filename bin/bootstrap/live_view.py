@@ -1,28 +1,52 @@
 """The live picture of a running system, and the lines that take its place without a terminal."""
 
 from collections import deque
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from actors.operator.inspector import Inspector
 from actors.wording import figures as say
 from actors.wording.figures import asker, rest, utc
 from actors.wording.market import decided
 from actors.wording.rebalancing import advice_line
 from bin.bootstrap.run import Run
 from domain.market.instruments import Side
-from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
+from domain.operator.system import ActorState, SystemSnapshot
+from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot, StopSnapshot
 from domain.rules import AssetRules
 from domain.text import counted, plain
 from domain.trading.positions import Position
-from domain.trading.sizing import protective_levels
 from infra.operator.terminal.screen import headed
 
+_ANSWER_S = 0.3
+"""How long the picture waits for the actors' answers; a later one is shown in the next."""
+_EVENTS_SHOWN = 6
+_FRAME = 4
+"""Columns of a panel's frame."""
+_FEW = 5
+"""Assets that are shown with all their figures."""
+_MANY_WAITING = 20
 _REGIME_STYLE = {"ACTIVE": "green", "INACTIVE": "dim", "COOLDOWN": "yellow"}
+
+
+class _Events:
+    """The newest events, the newest at the bottom, each on two lines at most."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._lines = lines
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw as many as there is room for, however high the rest of the picture is."""
+        shown = [Text.from_ansi(line) for line in self._lines[-_EVENTS_SHOWN:]]
+        for text in shown:
+            text.truncate(2 * (options.max_width - _FRAME) - _FRAME, overflow="ellipsis")
+        yield Panel(Group(*shown), title="last events")
 
 
 class LiveView:
@@ -37,75 +61,73 @@ class LiveView:
             events: the last log lines, colored.
         """
         self._run = run
+        self._inspector = Inspector(run)
         self._mode = mode
         self._events = events
 
     def draw(self) -> RenderableType:
         """Return the picture of this moment."""
-        portfolio = self._run.portfolio_snapshot()
-        now_ms = self._run.ports.clock.now_ms()
+        seen = self._inspector.snapshot(_ANSWER_S)
+        now_ms = self._run.clock.now_ms()
         head = Text(f"{self._mode}  {_time(now_ms)}", style="bold")
         parts: list[RenderableType] = [
             head,
-            self._assets(portfolio),
-            _portfolio_line(portfolio, now_ms),
-            self._actors(),
+            self._assets(seen),
+            _portfolio_line(seen.portfolio, now_ms),
+            _actors_line(seen.actors),
             self._trace(),
             *self._troubles(),
         ]
         if self._events:
-            events = Group(*(Text.from_ansi(line) for line in self._events))
-            parts.append(Panel(events, title="last events"))
+            parts.append(_Events(list(self._events)))
         return Group(*parts)
 
-    def _assets(self, portfolio: PortfolioSnapshot | None) -> Table:
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
-        for name in ("asset", "price", "indicators", "regime", "PnL"):
+    def _assets(self, seen: SystemSnapshot) -> Table:
+        is_many = len(self._run.rules.assets) > _FEW
+        table = Table(
+            box=box.SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
+            show_edge=False,
+            pad_edge=False,
+            expand=is_many,
+        )
+        for name in ("asset", "price", "regime", "PnL"):
             # A number without its end is another number: a narrow terminal wraps words alone.
             table.add_column(name, no_wrap=True)
-        table.add_column("position, cooldown, why", overflow="fold")
+        if not is_many:
+            table.add_column("figures", no_wrap=True)
+        table.add_column(
+            "position, cooldown, why",
+            overflow="ellipsis" if is_many else "fold",
+            no_wrap=is_many,
+            ratio=1 if is_many else None,
+        )
         for rules in self._run.rules.assets:
-            snapshot = self._run.asset_snapshot(rules.asset)
+            snapshot = seen.assets.get(rules.asset)
             if snapshot is None:
                 table.add_row(rules.asset, Text("no answer", "red"))
             else:
-                table.add_row(*self._asset_row(snapshot, portfolio))
+                table.add_row(*self._asset_row(snapshot, rules, seen, is_many=is_many))
         return table
 
     def _asset_row(
-        self, snapshot: AssetSnapshot, portfolio: PortfolioSnapshot | None
+        self, snapshot: AssetSnapshot, rules: AssetRules, seen: SystemSnapshot, *, is_many: bool
     ) -> list[str | Text]:
         report = snapshot.report
         if report is None:
             return [snapshot.asset, "waiting for candles"]
-        rules = self._run.rules
-        instrument = rules.asset(snapshot.asset).instrument
-        style = _REGIME_STYLE[report.regime]
-        rests = snapshot.cooldown_minutes
-        until = f"until {utc(snapshot.cooldown_end_ms)}"
-        cooldown = f"cooldown {snapshot.cooldown_reason} {until}, {rests} min" if rests else ""
-        position = _position_text(snapshot.position, rules.asset(snapshot.asset))
-        advice = [] if portfolio is None else portfolio.advice
-        advised = [advice_line(each) for each in advice if each.asset == snapshot.asset]
-        return [
+        execution = seen.executions.get(snapshot.asset)
+        stop = None if execution is None else execution.stop
+        words = [*_words(snapshot, stop), *_advised(snapshot.asset, seen.portfolio)]
+        row: list[str | Text] = [
             snapshot.asset,
-            f"{report.close:,.2f}",
-            "\n".join(say.values(report.values, instrument)),
-            Text(report.regime, style),
-            _pnl_text(snapshot, portfolio),
-            "\n".join(filter(None, (position, *advised, cooldown, decided(snapshot)))),
+            say.price(report.close, rules.instrument).lstrip("$"),
+            Text(report.regime, _REGIME_STYLE[report.regime]),
+            _pnl_text(snapshot, seen.portfolio),
         ]
-
-    def _actors(self) -> Text:
-        depths, restarts = self._run.depths(), self._run.restarts()
-        given_up = self._run.given_up()
-        shown = [
-            Text(f"{name} given up", "red")
-            if name in given_up
-            else Text(f"{name} {count}r {depths[name]}w")
-            for name, count in restarts.items()
-        ]
-        return Text.assemble(("actors (restarts, waiting): ", "dim"), Text("  ").join(shown))
+        if is_many:
+            return [*row, "; ".join(words)]
+        return [*row, "\n".join(say.values(report.values, rules.instrument)), "\n".join(words)]
 
     def _troubles(self) -> list[Text]:
         found = self._run.channels.troubles()
@@ -126,17 +148,41 @@ class LiveView:
         return Text(f"trace: session {recorder.session.number}, {size}{known}", "dim")
 
 
-def _position_text(position: Position | None, rules: AssetRules) -> str:
-    if position is None:
-        return ""
-    stops = rules.stops if position.terms is None else position.terms.stops
-    levels = protective_levels(position.avg_entry_price, position.side, stops, rules.instrument)
-    target = "" if levels.take_profit is None else f", target {levels.take_profit:,}"
+def _advised(asset: str, portfolio: PortfolioSnapshot | None) -> list[str]:
+    advice = () if portfolio is None else portfolio.advice
+    return [advice_line(each) for each in advice if each.asset == asset]
+
+
+def _words(snapshot: AssetSnapshot, stop: StopSnapshot | None) -> list[str]:
+    """Return position, cooldown and the outcome of the newest close, as far as there are any."""
+    words = []
+    if snapshot.position is not None:
+        words.append(_position_text(snapshot.position, stop))
+    if snapshot.cooldown_minutes:
+        until = f"until {utc(snapshot.cooldown_end_ms)}, {snapshot.cooldown_minutes} min"
+        words.append(f"cooldown {snapshot.cooldown_reason} {until}")
+    return [*words, decided(snapshot)]
+
+
+def _position_text(position: Position, stop: StopSnapshot | None) -> str:
     side = "short" if position.side is Side.SELL else "long"
-    return (
-        f"{side} {position.qty} at {position.avg_entry_price:,.2f}, "
-        f"stop {levels.stop_loss:,}{target}"
-    )
+    text = f"{side} {position.qty} at {position.avg_entry_price:,.6g}"
+    if stop is None:
+        return text
+    kind = "trailing stop" if stop.is_armed else "stop"
+    return f"{text}, {kind} {stop.stop_loss:,f}"
+
+
+def _actors_line(actors: Sequence[ActorState]) -> Text:
+    """Return all actors in a line; by name only those that were restarted, or have much to do."""
+    line = Text.assemble(("actors: ", "dim"), f"{sum(a.is_running for a in actors)} running")
+    for actor in actors:
+        if actor.is_given_up:
+            line.append(f"  {actor.address} given up", "red")
+        elif actor.restarts or actor.depth > _MANY_WAITING or not actor.is_running:
+            state = "" if actor.is_running else " not running"
+            line.append(f"  {actor.address} {actor.restarts}r {actor.depth}w{state}", "yellow")
+    return line
 
 
 def _pnl_text(snapshot: AssetSnapshot, portfolio: PortfolioSnapshot | None) -> Text:

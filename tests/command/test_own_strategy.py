@@ -1,9 +1,16 @@
 """A strategy of the user's own in the default run: real processes and the simulated exchange."""
 
+import re
 import signal
 from pathlib import Path
 
+import pytest
+
+from tests.command.test_sim_max import run, write_candles
 from tests.command.test_sim_run import SimRun, journal
+from tests.replay.runs import made_up_market
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "own_strategy.md"
 
 OWN = """
 simulation: {speed: 240}
@@ -39,3 +46,60 @@ def test_it_trades_longs_at_the_simulated_exchange_while_another_fails(tmp_path:
     assert "Traceback" not in (tmp_path / "out.txt").read_text()
     stored = journal(run.run_dir, "SELECT DISTINCT asset FROM execution")
     assert {asset for (asset,) in stored} <= {"BTC", "ETH"}
+
+
+def documented() -> tuple[str, list[list[str]]]:
+    """Return the settings and the commands of the page."""
+    blocks = re.findall(r"(?ms)^```\w*\n(.*?)^```", PAGE.read_text(encoding="utf-8"))
+    return blocks[0], [line.split() for line in blocks[1].splitlines()]
+
+
+def test_the_commands_of_the_page_work_in_its_order(tmp_path: Path) -> None:
+    settings, commands = documented()
+    quick = "\nstrategy: {warmup_candles: 40, volatility_window: 20}\n"
+    (tmp_path / "my.yaml").write_text(settings + quick)
+    candles = tmp_path / "candles"
+    candles.mkdir()
+    write_candles(candles, {"BTC": made_up_market(3, 400)["BTC"]})
+
+    *over_files, simulated = commands
+    shown = [done(tmp_path, candles, words) for words in over_files]
+
+    assert "No look-ahead" in shown[1]
+    for text in shown[2:]:
+        assert re.search(r"(?i)breakout|trades", text)
+    assert simulated == ["bin/run-actors", "--settings", "my.yaml"]
+
+
+def done(folder: Path, candles: Path, words: list[str]) -> str:
+    command, *options = words
+    module = command.replace("/", ".").replace("-", "_")
+    given = [str(candles) if word == "DIR" else word for word in options]
+    more = ["--run-dir", str(folder / "run")] if module == "bin.run_actors" else []
+    found = run(folder, *given, *more, module=module)
+    assert found.returncode == 0, found.stdout + found.stderr
+    return found.stdout
+
+
+@pytest.mark.parametrize(
+    "more", [(), ("--sweep", "risk.stop_loss_pct=0.01,0.02")], ids=["backtest", "sweep"]
+)
+def test_a_failure_in_a_backtest_or_a_sweep_is_one_line(
+    tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    settings = documented()[0].replace(
+        "examples.own_strategy:Breakout", "tests.domain.foreign:QuietRaises"
+    )
+    (tmp_path / "my.yaml").write_text(settings)
+    candles = tmp_path / "candles"
+    candles.mkdir()
+    write_candles(candles, {"BTC": made_up_market(3, 150)["BTC"]})
+
+    options = ("--candles", candles, "--settings", "my.yaml", *more)
+    found = run(tmp_path, *options, module="bin.backtest")
+
+    told = "strategy tests.domain.foreign:QuietRaises, at the close of "
+    assert found.returncode == 1, found.stderr
+    assert len(found.stderr.splitlines()) == 1, found.stderr
+    assert told in found.stderr
+    assert "raised ZeroDivisionError: a made failure" in found.stderr

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from actors.operator.risk_groups import NOTHING_OPEN, RiskGroups
 from actors.wording import figures as say
 from domain.market.instruments import HOUR_MS, utc_day
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
@@ -12,7 +13,7 @@ from domain.trading.positions import Trade
 
 Limit = tuple[str, str, str]
 """Of what, its figure now, and the limit."""
-_NOTHING_OPEN, _NO_ANSWER, _NO_CLOSE = "nothing open", "no answer", "no close yet"
+_NO_ANSWER, _NO_CLOSE = "no answer", "no close yet"
 _NOT_LOOKED = "not looked yet"
 _ZERO = Decimal(0)
 
@@ -46,16 +47,12 @@ def _of_entries(present: Present, rules: TradingRules) -> Iterator[Limit]:
     found, approval = present.portfolio, rules.approval
     exposure = _share(found.exposure, found.balance)
     approved = _NO_CLOSE if present.approved is None else f"{present.approved}"
-    cap = approval.max_correlated_exposure
     yield "positions", f"{len(found.positions)}", f"{approval.max_positions}"
     yield "exposure", say.percent(exposure), say.percent(approval.max_total_exposure)
     yield "entries at a close", approved, _count(approval.max_simultaneous_entries)
-    yield "correlation of an entry", _highest_correlation(found), _plain(approval.correlation_limit)
-    yield (
-        "exposure of a group",
-        _largest_group(found, approval.correlation_group_threshold),
-        "none" if cap is None else say.percent(cap),
-    )
+    yield from RiskGroups(found, rules).limits()
+    drift = approval.rebalance_threshold
+    yield "drift from the target", _largest_drift(found), _off(drift)
 
 
 def _of_protection(
@@ -65,6 +62,8 @@ def _of_protection(
     no_mean = "under two open" if len(found.positions) < _PAIR else "too few closes"
     daily = _off(rules.max_daily_loss_fraction)
     yield "drawdown", say.percent(found.drawdown), _levels(rules)
+    yield "size of entries", say.percent(found.size_multiplier, 0), _sizes(rules)
+    yield "capital loss", _capital_loss(found), _off(rules.capital_loss_fraction)
     yield "daily loss", say.percent(found.daily_loss), daily
     yield "losses in a row", f"{found.streak}", _count(rules.loss_streak)
     rests = say.rest(found.global_cooldown_reason, found.global_cooldown_end_ms, now_ms)
@@ -105,37 +104,17 @@ def _of_market(present: Present, name: str, rules: TradingRules) -> Iterator[Lim
             close = _age(present, report.t_ms)
         signal_ms = found.newest_signal_ms
         signal = "none yet" if signal_ms is None else _age(present, signal_ms)
-        held = _NOTHING_OPEN if position is None else _age(present, position.opened_ms)
+        held = NOTHING_OPEN if position is None else _age(present, position.opened_ms)
     yield f"{name} newest close", close, f"{say.duration(rules.candles.entry_max_age_ms)} to enter"
     yield f"{name} newest signal", signal, "young enough to enter"
     most = stops.max_hold_ms
     yield f"{name} held", held, _NO_LIMIT if most is None else say.duration(most)
 
 
-def _highest_correlation(found: PortfolioSnapshot) -> str:
-    known = {pair: value for pair, value in found.correlations.items() if value is not None}
-    if not known:
-        return "too few closes" if found.correlations else _NOTHING_OPEN
-    (left, right), highest = max(known.items(), key=lambda item: item[1])
-    return f"{highest:.2f} ({left} with {right})"
-
-
-def _largest_group(found: PortfolioSnapshot, threshold: float) -> str:
-    """Return what is open and goes with one asset, itself included where it is open."""
-    if not found.positions:
-        return _NOTHING_OPEN
-    groups = {asset: held.notional for asset, held in found.positions.items()}
-    for (left, right), value in found.correlations.items():
-        if (value or 0.0) > threshold:
-            groups[left] = groups.get(left, _ZERO) + found.positions[right].notional
-    name, largest = max(groups.items(), key=lambda item: item[1])
-    return f"{say.percent(_share(largest, found.balance))} (with {name})"
-
-
 def _margin(found: PortfolioSnapshot, asset: AssetRules) -> str:
     position = found.positions.get(asset.asset)
     if position is None:
-        return _NOTHING_OPEN
+        return NOTHING_OPEN
     return _percent(_share(position.notional / asset.leverage, found.balance))
 
 
@@ -156,6 +135,32 @@ def _levels(rules: ProtectionRules) -> str:
     emergencies = (rules.drawdown_emergency_fraction, rules.drawdown_halt_fraction)
     levels += [level for level in emergencies if level is not None]
     return ", ".join(say.percent(level, 0) for level in levels) or _NO_LIMIT
+
+
+def _sizes(rules: ProtectionRules) -> str:
+    """Return what makes entries smaller."""
+    sizes = [
+        f"{say.percent(size, 0)} from drawdown {say.percent(level, 0)}"
+        for level, size in rules.drawdown_steps
+    ]
+    if rules.high_correlation_size_level is not None:
+        size = say.percent(rules.high_correlation_size_multiplier, 0)
+        sizes.append(f"{size} above mean correlation {rules.high_correlation_size_level:g}")
+    return ", ".join(sizes) or _NO_LIMIT
+
+
+def _capital_loss(found: PortfolioSnapshot) -> str:
+    if found.entry_capital <= 0:
+        return "not known"
+    lost = 1 - found.equity / found.entry_capital
+    return f"{say.percent(max(_ZERO, lost))} of {say.usdt(found.entry_capital)}"
+
+
+def _largest_drift(found: PortfolioSnapshot) -> str:
+    if not found.advice:
+        return NOTHING_OPEN if not found.positions else _NO_CLOSE
+    most = max(found.advice, key=lambda advice: abs(advice.drift))
+    return f"{say.signed_percent(most.drift)} ({most.asset})"
 
 
 def _count(limit: int | None) -> str:

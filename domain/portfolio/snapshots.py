@@ -88,6 +88,8 @@ class PortfolioSnapshot:
     """Earned or lost by all executions: the balance without what was paid in."""
     entry_capital: Decimal = ZERO
     """What the loss of capital is measured against; 0: not known."""
+    size_multiplier: Decimal = Decimal(1)
+    """On new entries, by drawdown and correlation."""
     tallies: Mapping[str, PairTally] = field(default_factory=dict)
     advice: tuple[Advice, ...] = ()
     """Of each open position, at the newest closes."""

@@ -327,6 +327,7 @@ class PortfolioState:
             capital=now.capital,
             cash=now._cash,  # noqa: SLF001 (a copy of itself)
             entry_capital=state.entry_capital,
+            size_multiplier=now._size_multiplier(self.protection.close_ms),  # noqa: SLF001
             tallies=now._tallies,  # noqa: SLF001
             advice=now.advice(),
         )

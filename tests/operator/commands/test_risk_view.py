@@ -4,9 +4,9 @@ from dataclasses import replace
 from decimal import Decimal
 
 from actors.operator.risk_view import Present, limits
-from domain.market.instruments import MINUTE_MS
+from domain.market.instruments import MINUTE_MS, Side
 from domain.portfolio.snapshots import AssetSnapshot
-from tests.domain.builders import NOON_MS, RULES, changed, report
+from tests.domain.builders import NOON_MS, RULES, changed, report, with_trend
 from tests.operator.health.made import PORTFOLIO, POSITION
 
 HELD = {
@@ -70,3 +70,66 @@ def test_the_ages_of_the_newest_close_and_signal_stand_beside_their_limits() -> 
     assert found["BTC newest close"] == ("12m", "30.0s to enter")
     assert found["BTC newest signal"] == ("12m", "young enough to enter")
     assert found["BTC held"][0] == "12m"
+
+
+def test_correlations_and_groups_are_signed_by_the_sides() -> None:
+    hedge = {"BTC": HELD["BTC"], "ETH": replace(HELD["ETH"], side=Side.BUY)}
+    pairs = {("BTC", "ETH"): 0.9, ("ETH", "BTC"): 0.9, ("SOL", "BTC"): 0.5}
+    held = replace(PORTFOLIO, positions=hedge, correlations=pairs)
+    rules = changed(approval={"correlation_group_threshold": 0.8})
+
+    found = now_of(replace(NOTHING, portfolio=held), rules)
+
+    assert found["correlation of an entry"] == "0.50 (SOL with BTC)"
+    assert found["exposure of a group"] == "80.0% (with BTC)"
+
+
+def test_an_asset_that_is_flat_has_the_side_of_its_strategy() -> None:
+    pairs = {("SOL", "BTC"): 0.95}
+    held = replace(PORTFOLIO, positions={"BTC": HELD["BTC"]}, correlations=pairs)
+
+    assert now_of(replace(NOTHING, portfolio=held))["correlation of an entry"].startswith("0.95")
+    found = now_of(replace(NOTHING, portfolio=held), with_trend("SOL"))
+    assert found["correlation of an entry"] == "-0.95 (SOL with BTC)"
+
+
+def test_each_named_group_the_size_of_entries_and_the_lost_capital_have_their_rows() -> None:
+    named = replace(
+        RULES, assets=tuple(replace(one, correlation_group="majors") for one in RULES.assets)
+    )
+    rules = changed(
+        named,
+        approval={
+            "max_position_size": Decimal("0.3"),
+            "max_correlated_exposure": Decimal(1),
+            "max_concentration": Decimal("0.5"),
+            "concentration_top_n": 1,
+        },
+        protection={
+            "capital_loss_fraction": Decimal("0.1"),
+            "drawdown_steps": ((Decimal("0.1"), Decimal("0.5")),),
+            "high_correlation_size_level": 0.6,
+            "high_correlation_size_multiplier": Decimal("0.7"),
+        },
+    )
+    held = replace(
+        PORTFOLIO,
+        positions=HELD,
+        equity=Decimal(9_500),
+        entry_capital=Decimal(10_000),
+        size_multiplier=Decimal("0.5"),
+    )
+    leverage = RULES.asset("BTC").leverage
+
+    found = {name: row for name, *row in limits(replace(NOTHING, portfolio=held), rules)}
+
+    assert found["exposure of group majors"] == ["90.0%", "100.0%"]
+    deployed = f"{Decimal(80) / leverage:.1f}%"
+    assert found["concentration of majors"] == [deployed, "50.0%"]
+    assert found["position size"] == [f"{deployed} (BTC)", "30.0%"]
+    assert found["capital loss"] == ["5.0% of 10,000.00 USDT", "10.0%"]
+    assert found["size of entries"] == [
+        "50%",
+        "50% from drawdown 10%, 70% above mean correlation 0.6",
+    ]
+    assert found["drift from the target"][0] == "no close yet"

@@ -9,13 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.market.instruments import Side
-from domain.portfolio.approvals import Held, RiskSnapshot, decide_entries, is_on_its_way
+from domain.portfolio.approvals import RiskSnapshot, decide_entries, is_on_its_way
+from domain.portfolio.groups import Held
 from domain.rules import TradingRules
 from domain.trading.decisions import Approval, AssetEvaluation, Decision, Denial, DenialReason
 from domain.trading.intents import entry_intent
 from domain.trading.order import Order
 from domain.trading.orders import OrderStatus, OrderUpdate
-from tests.domain.builders import NOON_MS, RULES, changed, dec, report, signal
+from tests.domain.builders import NOON_MS, RULES, changed, dec, report, signal, with_trend
 
 NAMES = ("BTC", "ETH", "SOL", "XRP", "ADA")
 FIVE = replace(
@@ -427,3 +428,178 @@ def test_a_grant_is_on_its_way_until_its_fill_can_be_booked_or_never_comes(
 
     assert bool(is_on_its_way(approval, [order])) is is_awaited
     assert is_on_its_way(approval, [])
+
+
+# Groups, sides, concentration, the size of one position.
+
+
+def grouped(rules: TradingRules = WIDE, **groups: str) -> TradingRules:
+    """Return the rules with some assets in named groups."""
+    assets = tuple(replace(one, correlation_group=groups.get(one.asset)) for one in rules.assets)
+    return replace(rules, assets=assets)
+
+
+def granted(reports: list[AssetEvaluation], seen: RiskSnapshot, rules: TradingRules) -> Any:
+    """Return the qty of a single wish, or why it is refused."""
+    approvals, denials = decide_entries(reports, seen, rules)
+    (answer,) = [*(one.qty for one in approvals), *(one.reason for one in denials)]
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("limit", "answer"), [("0.07", 70), ("0.0699999", "POSITION_SIZE"), (None, 70)]
+)
+def test_position_that_deploys_more_than_its_limit_is_refused(limit, answer) -> None:
+    most = None if limit is None else Decimal(limit)
+    rules = changed(WIDE, approval={"max_position_size": most})
+
+    assert granted(signaling("BTC"), snapshot(), rules) == answer
+
+
+def test_size_of_a_position_is_judged_with_its_multipliers_and_more_than_a_hair() -> None:
+    third = changed(WIDE, approval={"max_position_size": Decimal("0.035")})
+    hair = changed(WIDE, approval={"max_position_size": Decimal("0.0699999999999")})
+
+    assert granted(signaling("BTC"), snapshot(), third) == "POSITION_SIZE"
+    assert granted(signaling("BTC"), snapshot(size_multiplier=Decimal("0.5")), third) == 35
+    assert granted(signaling("BTC"), snapshot(), hair) == 70
+
+
+def test_named_group_holds_the_assets_of_its_name_alone() -> None:
+    rules = changed(
+        grouped(BTC="coins", ETH="coins", SOL="chains"),
+        approval={"max_correlated_exposure": Decimal(1), "correlation_limit": None},
+    )
+    alike = {"correlate": lambda _left, _right: 0.99}
+
+    of_its_name = snapshot(held=shorts(ETH=5000), **alike)
+    of_another = snapshot(held=shorts(SOL=9000, XRP=9000), **alike)
+
+    assert granted(signaling("BTC"), of_its_name, rules) == 50
+    assert granted(signaling("BTC"), of_another, rules) == 70
+
+
+def test_asset_without_a_name_is_grouped_by_correlation_named_or_not() -> None:
+    rules = changed(grouped(ETH="coins"), approval={"max_correlated_exposure": Decimal(1)})
+    alike = correlations({frozenset({"BTC", "ETH"}): 0.61, frozenset({"BTC", "SOL"}): 0.6})
+
+    seen = snapshot(held=shorts(ETH=6000, SOL=9000), correlate=alike)
+
+    assert granted(signaling("BTC"), seen, rules) == 40
+
+
+def test_entry_granted_at_this_close_counts_in_its_group() -> None:
+    rules = changed(
+        grouped(BTC="coins", ETH="coins"), approval={"max_correlated_exposure": Decimal("1.1")}
+    )
+
+    approvals, _ = decide_entries(signaling("BTC", "ETH"), snapshot(), rules)
+
+    assert [approval.qty for approval in approvals] == [70, 40]
+
+
+def longs(**notionals: object) -> dict[str, Held]:
+    return {name: Held(side=Side.BUY, notional=dec(one)) for name, one in notionals.items()}
+
+
+@pytest.mark.parametrize(
+    ("held", "side", "found", "denied"),
+    [
+        (shorts(ETH=1), Side.SELL, 0.9, True),
+        (longs(ETH=1), Side.BUY, 0.9, True),
+        (longs(ETH=1), Side.SELL, 0.9, False),  # a hedge
+        (longs(ETH=1), Side.SELL, -0.9, True),  # both win, or both lose
+        (shorts(ETH=1), Side.BUY, -0.9, True),
+        (shorts(ETH=1), Side.SELL, -0.9, False),
+    ],
+)
+def test_correlation_is_negated_between_a_long_and_a_short(held, side, found, denied) -> None:
+    seen = snapshot(held=held, correlate=lambda _left, _right: found)
+    reports = [report("BTC", 100.0, signal=signal(side=side))]
+
+    assert granted(reports, seen, WIDE) == ("CORRELATION" if denied else 70)
+
+
+def test_hedge_takes_no_room_of_a_group() -> None:
+    rules = changed(
+        WIDE, approval={"max_correlated_exposure": Decimal(1), "correlation_limit": None}
+    )
+    seen = snapshot(held=longs(ETH=9000), correlate=lambda _left, _right: 0.9)
+
+    long_wish = [report("BTC", 100.0, signal=signal(side=Side.BUY))]
+    assert granted(signaling("BTC"), seen, rules) == 70
+    assert granted(long_wish, seen, rules) == "GROUP"
+
+
+@pytest.mark.parametrize(
+    ("limit", "answer"),
+    [
+        ("0.3", 70),
+        ("0.25", 50),  # (0.25 * 10000 - 1200 - 800) * 10
+        ("0.2349", "CONCENTRATION"),
+        (None, 70),
+    ],
+)
+def test_concentration_leaves_room_beside_the_largest_of_the_group(limit, answer) -> None:
+    most = None if limit is None else Decimal(limit)
+    rules = changed(
+        grouped(BTC="coins", ETH="coins", SOL="coins", XRP="coins"),
+        approval={"max_concentration": most, "concentration_top_n": 3},
+    )
+    # Deployed at 10 times leverage: 1200, 800, 100. The smallest is not among the largest two.
+    seen = snapshot(held=shorts(ETH=12_000, SOL=8000, XRP=1000))
+
+    assert granted(signaling("BTC"), seen, rules) == answer
+
+
+def test_cut_is_to_the_smallest_room_and_the_first_that_is_too_small_names_it() -> None:
+    limits = {
+        "max_correlated_exposure": Decimal("1.6"),
+        "max_concentration": Decimal("0.15"),
+        "max_total_exposure": Decimal("1.45"),
+    }
+    named = grouped(BTC="coins", ETH="coins")
+    seen = snapshot(held=shorts(ETH=10_000))
+
+    def answer(**changes: str) -> Any:
+        changes_ = {name: Decimal(value) for name, value in changes.items()}
+        return granted(signaling("BTC"), seen, changed(named, approval=limits | changes_))
+
+    assert answer() == 45
+    assert answer(max_concentration="0.14") == 40
+    assert answer(max_correlated_exposure="1.38") == 38
+    assert answer(max_total_exposure="1.34") == "EXPOSURE"
+    assert answer(max_total_exposure="1.34", max_concentration="0.134") == "CONCENTRATION"
+    everything = {"max_total_exposure": "1.3", "max_concentration": "0.13"}
+    assert answer(max_correlated_exposure="1.34", **everything) == "GROUP"
+
+
+def test_limits_that_are_null_deny_nothing() -> None:
+    off = dict.fromkeys(
+        (
+            "max_simultaneous_entries",
+            "correlation_limit",
+            "max_position_size",
+            "max_correlated_exposure",
+            "max_concentration",
+        )
+    )
+    seen = snapshot(correlate=lambda _left, _right: 1.0)
+
+    approvals, denials = decide_entries(signaling(*NAMES), seen, changed(WIDE, approval=off))
+
+    assert (len(approvals), denials) == (5, ())
+
+
+def test_approval_carries_the_side_and_the_terms_of_its_asset() -> None:
+    rules = with_trend("BTC")
+    asked = report("BTC", 100.0, signal=signal(side=Side.BUY))
+
+    (approval,), _ = decide_entries([asked], snapshot(), rules)
+
+    intent = entry_intent(approval, rules)
+    assert (approval.side, approval.terms) == (Side.BUY, rules.asset("BTC").terms)
+    assert (intent.request.side, intent.request.stop_loss) == (Side.BUY, Decimal(98))
+    assert intent.request.take_profit is None
+    assert intent.terms == approval.terms
+    assert approval.qty == 5  # 10000 * 0.05, at leverage 1

@@ -8,10 +8,10 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.backtesting.engine import history_of
 from domain.backtesting.market import Market
-from domain.backtesting.signals import AssetSignals
 from domain.market.instruments import HOUR_MS, MINUTE_MS, Side
-from domain.strategies.ema_cross_short import EmaCrossRules, EmaCrossShort, Levels
+from domain.strategies.ema_cross_short import EmaCrossShort, Levels
 from domain.strategies.explanation import Condition, Explanation
 from domain.trading.asset import AssetState
 from domain.trading.cooldowns import CooldownReason
@@ -94,15 +94,13 @@ def test_the_explanation_agrees_with_the_signals_of_a_whole_history(
     """The fast engine finds its signals in arrays, by other code than the fold."""
     rules = lively_rules(strategy={"cross_threshold": threshold})
     market = Market(random_market(recipe))
-    read = EmaCrossRules.read(rules.asset("BTC").terms.strategy.parameters)
-    market.prepare([read.ema_short_period, read.ema_long_period])
-    signals = AssetSignals(market.assets["BTC"], read, rules.candles)
+    history = history_of(market, "BTC", rules)
     state, series = AssetState("BTC", rules), market.assets["BTC"].series
 
     for place in range(len(series)):
         state.apply_candle(series.candle(place))
         _, explanation = judged(state, may_enter=True)
-        assert (signals.signal_at(place) is not None) == (explanation.failed_entry is None)
+        assert (history.wish_at(place) is not None) == (explanation.failed_entry is None)
 
 
 def test_the_first_condition_that_failed_is_named_with_its_figures() -> None:

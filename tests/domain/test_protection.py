@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from domain.market.instruments import DAY_MS, HOUR_MS, MINUTE_MS
 from domain.portfolio.protection import (
     ProtectionState,
+    drawdown_multiplier,
     fire,
     initial_state,
     rearm,
@@ -349,3 +350,138 @@ def test_a_mere_change_of_value_is_not_worth_storing_and_a_higher_peak_is(
 
     assert not lower.is_worth_storing(START)
     assert higher.is_worth_storing(START) is (risen >= 1)
+
+
+# The loss of entry capital.
+
+CAPITAL = replace(NO_DAILY_LOSS, capital_loss_fraction=Decimal("0.10"))
+CAPITAL_LOSS = ExitReason.CAPITAL_LOSS
+
+
+@pytest.mark.parametrize(
+    ("equities", "fires"),
+    [
+        (["9000.01"], [None]),
+        (["9000"], [CAPITAL_LOSS]),
+        (["9000", "8900", "10000", "9000"], [CAPITAL_LOSS, None, None, None]),
+        (["11000", "9350", "9000"], [None, DRAWDOWN, CAPITAL_LOSS]),
+        (["8500"], [CAPITAL_LOSS]),  # before DRAWDOWN
+        (["8000"], [HALT]),
+        (["9000", "8000"], [CAPITAL_LOSS, None]),  # halted already
+    ],
+)
+def test_loss_of_entry_capital_fires_once_and_comes_after_a_halt(equities, fires) -> None:
+    assert walk(equities, CAPITAL) == fires
+
+
+def test_loss_of_entry_capital_halts_and_spends_the_emergency() -> None:
+    state, reason = step(START, 8_400, NOON_MS, rules=CAPITAL)
+    _, again = step(state, 8_400, NOON_MS + CANDLE_MS, rules=CAPITAL)
+
+    assert (reason, again) == (CAPITAL_LOSS, None)
+    assert state.is_halted
+    assert (state.is_capital_armed, state.is_emergency_armed) == (False, False)
+    assert state.cooldown_end_ms == NOON_MS + 4 * HOUR_MS
+
+
+def test_halt_spends_the_loss_of_entry_capital_where_both_fire() -> None:
+    state, reason = step(START, 8_000, NOON_MS, rules=CAPITAL)
+
+    assert reason is HALT
+    assert not state.is_capital_armed
+
+
+def test_rearm_measures_the_entry_capital_anew() -> None:
+    state, _ = step(START, 9_000, NOON_MS, rules=CAPITAL)
+
+    rearmed = rearm(state)
+
+    assert rearmed.entry_capital == 9_000
+    assert step(rearmed, "8100.01", NOON_MS + CANDLE_MS, rules=CAPITAL)[1] is None
+    assert step(rearmed, 8_100, NOON_MS + CANDLE_MS, rules=CAPITAL)[1] is CAPITAL_LOSS
+
+
+def test_withdrawal_is_no_loss_of_entry_capital() -> None:
+    withdrawn = transfer(START, Decimal(-5_000))
+
+    assert withdrawn.entry_capital == 5_000
+    assert step(withdrawn, "4500.01", NOON_MS, rules=CAPITAL)[1] is None
+    assert step(withdrawn, 4_500, NOON_MS, rules=CAPITAL)[1] is CAPITAL_LOSS
+
+
+# Steps of the size, and protections that are off.
+
+STEPS = replace(
+    NO_DAILY_LOSS,
+    drawdown_steps=tuple(
+        (Decimal(level), Decimal(size))
+        for level, size in (("0.05", "0.75"), ("0.10", "0.5"), ("0.13", "0.25"))
+    ),
+    drawdown_restore_fraction=Decimal("0.02"),
+)
+
+
+@pytest.mark.parametrize(
+    ("equities", "sizes"),
+    [
+        (["9500.01", "9500", "9000", "8700"], ["1", "0.75", "0.5", "0.25"]),
+        (["8700", "9000", "9000.01"], ["0.25", "0.25", "0.5"]),  # left below the next level
+        (["8700", "9500", "9500.01"], ["0.25", "0.5", "0.75"]),
+        (["8700", "9800", "9800.01"], ["0.25", "0.75", "1"]),
+        (["9000", "9600", "9000"], ["0.5", "0.75", "0.5"]),
+    ],
+)
+def test_size_of_entries_falls_and_rises_in_steps(equities, sizes) -> None:
+    state, found = START, []
+    for place, equity in enumerate(equities, start=1):
+        state, _ = step(state, equity, NOON_MS + place * CANDLE_MS, rules=STEPS)
+        found.append(drawdown_multiplier(state, STEPS))
+
+    assert found == [Decimal(size) for size in sizes]
+
+
+def test_state_stored_under_more_steps_than_there_are_takes_the_deepest() -> None:
+    state = replace(START, reduction_step=3)
+
+    assert drawdown_multiplier(state, LIMITS) == Decimal("0.5")
+    assert drawdown_multiplier(state, replace(LIMITS, drawdown_steps=())) == 1
+
+
+OFF = replace(
+    LIMITS,
+    drawdown_steps=(),
+    drawdown_emergency_fraction=None,
+    drawdown_halt_fraction=None,
+    max_daily_loss_fraction=None,
+    capital_loss_fraction=None,
+    high_correlation_threshold=None,
+)
+
+
+@settings(max_examples=80)
+@given(samples)
+def test_protections_that_are_off_never_fire(history) -> None:
+    state, t_ms = START, NOON_MS
+
+    for equity, later_ms in history:
+        t_ms += later_ms
+        state, reason = step(state, equity, t_ms, correlation=1.0, rules=OFF)
+
+        assert reason is None
+        assert drawdown_multiplier(state, OFF) == 1
+    assert not state.is_halted
+
+
+@pytest.mark.parametrize(
+    ("name", "equity"),
+    [
+        ("drawdown_emergency_fraction", 8_500),
+        ("drawdown_halt_fraction", 8_000),
+        ("max_daily_loss_fraction", 9_500),
+    ],
+)
+def test_one_protection_alone_can_be_off(name: str, equity: int) -> None:
+    only = replace(OFF, **{name: getattr(LIMITS, name)})
+
+    assert step(START, equity, NOON_MS, rules=only)[1] is not None
+    assert step(START, equity, NOON_MS, rules=OFF)[1] is None

@@ -1,9 +1,9 @@
 """Longs are mirrored shorts: on a market turned upside down, the mirrored strategy trades alike.
 
 Prices are turned around a constant far above them, and the averages with them, so that each
-comparison of the strategy turns exactly. Percentages do not: a stop lies at a fraction of another
-price. The rules of the turned side are therefore those of its own price, scaled, and the markets
-move by little, so that times, quantities and reasons can be compared.
+comparison of the strategy turns exactly. A percentage does not: a stop lies at a part of another
+price. The markets therefore stay near the constant, on a grid that is coarse beside what this makes
+of a stop: times, quantities and reasons are the same, and prices to that little.
 """
 
 from dataclasses import replace
@@ -110,8 +110,8 @@ def random_market(seed: int, length: int = 400) -> CandleSeries:
     step = 8 / 64
     close = MIDDLE + step * np.cumsum(random.integers(-2, 3, size=length))
     opens = np.concatenate([close[:1], close[:-1]])
-    high = np.maximum(opens, close) + step * random.integers(0, 4, size=length)
-    low = np.minimum(opens, close) - step * random.integers(0, 4, size=length)
+    high = np.maximum(opens, close) + step * random.choice([0, 1, 1, 2, 8], size=length)
+    low = np.minimum(opens, close) - step * random.choice([0, 1, 1, 2, 8], size=length)
     # Where open and close are equal a path has no mirror image: the low comes first on both sides.
     close = np.where(close == opens, close + step / 2, close)
     return series(

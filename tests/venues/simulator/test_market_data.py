@@ -190,14 +190,19 @@ def test_recent_trades_are_those_that_were_told(client: Client) -> None:
 
 def test_a_liquidation_is_told_to_all(client: Client) -> None:
     stream = Listener(client, PUBLIC, f"allLiquidation.{BTC}", "insurance.USDT", "adlAlert.USDT")
+    older = Listener(client, PUBLIC, f"liquidation.{BTC}")
     client.order("Buy", "0.01", orderLinkId="e")
     client.done("e")
 
     client.control("position", symbol=BTC, action="liquidate")
 
     row = stream.rows(f"allLiquidation.{BTC}")
+    same = older.rows(f"liquidation.{BTC}")
     assert (row["s"], row["S"], row["v"]) == (BTC, "Buy", "0.01")
+    assert [*same.values()] == [*row.values()]
+    assert {*same} == {"updatedTime", "symbol", "side", "size", "price"}
     stream.close()
+    older.close()
 
 
 def test_price_limits_are_told_as_prices_move(client: Client) -> None:

@@ -18,6 +18,9 @@ from infra.venues.simulator.streams.tickers import Tickers
 from infra.venues.simulator.streams.topics import Topic, read_topic
 from infra.venues.simulator.trading.ledger import price_limits
 
+_OLD_LIQUIDATION = ("updatedTime", "symbol", "side", "size", "price")
+"""Names of the same fields under the topic that older clients ask for."""
+
 
 class MarketPublisher:
     """Tells whoever listens; makes no message in vain."""
@@ -103,13 +106,14 @@ class MarketPublisher:
         self._alert(closed.klines, closed.time_ms)
 
     def execution(self, execution: VenueExecution) -> None:
-        """Tell all of a position that was taken over."""
-        name = f"allLiquidation.{execution.symbol}"
-        if execution.exec_type is ExecType.BUST and self._hub.has_listeners(name):
-            now_ms = self._clock.told_ms()
-            message = {"topic": name, "type": "snapshot", "ts": now_ms}
-            data = [liquidation_push(execution)]
-            self._hub.publish(name, {**message, "data": data}, execution.symbol)
+        """Tell all of a position that was taken over, under the topic of today and the old one."""
+        if execution.exec_type is not ExecType.BUST:
+            return
+        symbol, row = execution.symbol, liquidation_push(execution)
+        old = dict(zip(_OLD_LIQUIDATION, row.values(), strict=True))
+        for name, data in ((f"allLiquidation.{symbol}", [row]), (f"liquidation.{symbol}", old)):
+            message = {"topic": name, "type": "snapshot", "ts": self._clock.told_ms()}
+            self._hub.publish(name, {**message, "data": data}, symbol)
 
     # Messages.
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from infra.venues.simulator.prices.periods import INTERVALS
 
-OF_SYMBOL = frozenset({"tickers", "publicTrade", "allLiquidation", "priceLimit"})
+OF_SYMBOL = frozenset({"tickers", "publicTrade", "allLiquidation", "liquidation", "priceLimit"})
 OF_COIN = frozenset({"insurance", "adlAlert"})
 DEPTHS = frozenset({"1", "50", "200", "1000"})
 _COINS = frozenset({"USDT", "USDC", "inverse"})

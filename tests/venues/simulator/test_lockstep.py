@@ -4,9 +4,10 @@ import random
 from decimal import Decimal
 from pathlib import Path
 
-from domain.backtesting.plain_loop import inside_candle
-from domain.market.instruments import Side
-from domain.trading.matching import MatchingEngine
+from domain.market.candles import Candle
+from domain.market.funding import funding_rate
+from domain.market.instruments import Side, exact
+from domain.trading.matching import CandlePrices, MatchingEngine
 from domain.trading.orders import OrderRequest
 from domain.trading.sizing import ProtectiveLevels
 from infra.candles.files import read_candles
@@ -33,6 +34,20 @@ def walk(count: int) -> list[tuple[float, float, float, float]]:
         rows.append((price, high, low, close))
         price = close
     return rows
+
+
+def live_through(engine: MatchingEngine, candle: Candle) -> None:
+    """Let funding at a candle's open and its prices reach the position that is open."""
+    rate = funding_rate(candle.open_time_ms, RULES.fills.funding)
+    if rate is not None:
+        engine.settle_funding(BTC, exact(candle.open), rate, candle.open_time_ms)
+    prices = CandlePrices(
+        open=exact(candle.open),
+        high=exact(candle.high),
+        low=exact(candle.low),
+        close=exact(candle.close),
+    )
+    engine.trade_through(BTC, prices, candle.close_time_ms)
 
 
 def test_time_stands_still_and_jumps_to_the_next_close(tmp_path: Path) -> None:
@@ -65,7 +80,7 @@ def test_fills_stops_funding_and_wallet_are_those_of_the_replays_engine(tmp_path
         for i in range(100, 400):
             client.control("advance")
             candle = series.candle(i)
-            inside_candle(engine, RULES, BTC, candle)
+            live_through(engine, candle)
             if BTC not in engine.positions:
                 _enter(client, engine, i, Decimal(str(candle.close)))
 

@@ -32,7 +32,7 @@ class Series:
             if self.times and self.times[-1] == start_ms:
                 self.bars[-1] = merged([self.bars[-1], part], start_ms)
             else:
-                self.bars.append(merged([part], start_ms))
+                self.bars.append(_begun(part, start_ms))
                 self.times.append(start_ms)
         self.taken = len(parts)
 
@@ -46,7 +46,7 @@ class Series:
             elif made and made[-1].open_time_ms == start_ms:
                 made[-1] = merged([made[-1], part], start_ms)
             else:
-                made.append(merged([part], start_ms))
+                made.append(_begun(part, start_ms))
         return made
 
 
@@ -133,3 +133,8 @@ class Bars:
         for kline in self._market.closed(symbol)[len(minutes) // 5 :]:
             minutes += self._market.minutes(symbol, kline)
         return minutes
+
+
+def _begun(part: Kline, start_ms: int) -> Kline:
+    """Return the candle that a part begins: mostly the part itself, of which there are many."""
+    return part if part.open_time_ms == start_ms else merged([part], start_ms)

@@ -10,6 +10,8 @@ from domain.market.instruments import Candle, Instrument, exact
 from infra.venues.simulator.prices.generator import CANDLE_MS, CandleGenerator, Plan
 
 MARK_EVERY = 288
+_KEPT = 8
+"""Candles that are asked for more than once are at most so far back."""
 Mark = dict[str, Any]
 """A generator's state before the candle of a `number`, as JSON knows it."""
 
@@ -47,18 +49,21 @@ class GeneratedSource:
         self.funding: Mapping[str, FundingHistory | None] = {}
         self.mark: Mark | None = None
         self._generator = CandleGenerator(instruments, seed)
-        self._made: list[dict[str, Plan]] = []
+        self._made: dict[int, dict[str, Plan]] = {}
+        self._following = 0
         if mark is not None:
-            self.first_number = mark["number"]
+            self.first_number = self._following = mark["number"]
             self._generator.resume(mark["state"])
 
     def plans(self, number: int) -> Mapping[str, Plan] | None:
-        """Return the candles of one open time by symbol."""
-        while (following := self.first_number + len(self._made)) <= number:
-            if following % MARK_EVERY == 0:
-                self.mark = {"number": following, "state": self._generator.state()}
-            self._made.append(self._generator.step())
-        return self._made[number - self.first_number]
+        """Return the candles of one open time by symbol; only the newest can be asked for again."""
+        while self._following <= number:
+            if self._following % MARK_EVERY == 0:
+                self.mark = {"number": self._following, "state": self._generator.state()}
+            self._made[self._following] = self._generator.step()
+            self._made.pop(self._following - _KEPT, None)
+            self._following += 1
+        return self._made[number]
 
 
 class RecordedSource:

@@ -53,7 +53,7 @@ class Triggers:
 
     def _reach_stops(self, key: str, tick: Tick) -> None:
         before = self._account.engine.positions[key]
-        prices = CandlePrices(open=tick.open, high=tick.high, low=tick.low, close=tick.last)
+        prices = _prices(tick)
         for event in self._account.engine.trade_through(key, prices, tick.time_ms):
             if isinstance(event, Execution):
                 kind = "StopLoss" if event.reason is ExitReason.STOP_LOSS else "TakeProfit"
@@ -73,7 +73,7 @@ class Triggers:
             return False
         is_long = order.side is Side.SELL
         stop_loss = self._protection.levels(key).get("StopLoss")
-        for price in _way(tick):
+        for price in _prices(tick).path:
             trigger = order.trigger_price or ZERO
             is_reached = price <= trigger if is_long else price >= trigger
             if order.active_price is None and is_reached:
@@ -156,8 +156,5 @@ def _trades_through(order: VenueOrder, tick: Tick) -> bool:
     return tick.low < order.price if order.side is Side.BUY else tick.high > order.price
 
 
-def _way(tick: Tick) -> tuple[Decimal, ...]:
-    """Return the prices that a move turns at: a rise is taken to have fallen first."""
-    if tick.last >= tick.open:
-        return tick.open, tick.low, tick.high, tick.last
-    return tick.open, tick.high, tick.low, tick.last
+def _prices(tick: Tick) -> CandlePrices:
+    return CandlePrices(open=tick.open, high=tick.high, low=tick.low, close=tick.last)

@@ -8,6 +8,7 @@ from actors.core.envelope import Origin
 from domain.facts import Fact, KeptFact, StoredExecution, StoredNews
 from domain.market.candles import CandleSeries
 from domain.market.instruments import Candle
+from domain.market.order_book import OrderBook
 from domain.operator.commands import OperatorCommand
 from domain.operator.notices import Notice, NoticeKind, NoticeRules, Similar
 from domain.portfolio.protection import ProtectionState
@@ -55,6 +56,14 @@ class Feed(Protocol):
 
     def accept(self, asset: str, candle: Candle) -> None:
         """Keep a closed candle that follows the history: from now on it is part of it."""
+
+    def order_book(self, asset: str) -> OrderBook | None:
+        """Return what waits to be traded now; None where that is not known: the past.
+
+        Raises:
+            BadDataError: the exchange's answer cannot be read.
+            UnavailableError: the exchange did not answer.
+        """
 
     def subscribe(
         self,

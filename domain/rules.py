@@ -125,6 +125,10 @@ class ApprovalRules:
     """Entry orders on their way to the exchange at once, over all assets."""
     rebalance_threshold: Decimal | None
     """Drift of a position's weight from its target above which rebalancing is advised."""
+    max_spread_bps: Decimal | None = None
+    """Between the best prices at the exchange; wider, and nothing is opened. Live alone."""
+    max_depth_share: Decimal | None = None
+    """Of the order book within 10 basis points that an entry may take. Live alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

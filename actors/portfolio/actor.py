@@ -47,6 +47,7 @@ from actors.names import NOTIFIER, asset_of, execution_name
 from actors.portfolio.context import PortfolioContext
 from actors.portfolio.decisions import Decisions
 from actors.portfolio.executions import Executions
+from actors.portfolio.liquidity import Liquidity
 from actors.portfolio.money import Money
 from actors.portfolio.operating import Done, Operations, told_of
 from actors.portfolio.protections import Protections
@@ -178,7 +179,12 @@ class PortfolioActor(SupervisedActor):
         self._reservations = Reservations(context, self._submissions)
         self._recent = RecentCloses(context, self._feed)
         self._decisions = Decisions(
-            context, self._recent, self._reservations, self._protections, self._submissions
+            context,
+            self._recent,
+            self._reservations,
+            self._protections,
+            self._submissions,
+            Liquidity(context, self._feed),
         )
         self._watching = Watching(context, self._checks, self._protections, wallet)
         self._executions = Executions(context, self._watching)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from actors.messages import CoordinationEnded, EntryDenied, RebalanceAdvised
 from actors.names import NOTIFIER, asset_name
 from actors.portfolio.context import PortfolioContext
+from actors.portfolio.liquidity import Liquidity
 from actors.portfolio.protections import Protections
 from actors.portfolio.recent import RecentCloses
 from actors.portfolio.reservations import Reservations
@@ -23,6 +24,7 @@ class Decisions:
         reservations: Reservations,
         protections: Protections,
         submissions: Submissions,
+        liquidity: Liquidity,
     ) -> None:
         """Take up what an earlier life has decided last."""
         self._context = context
@@ -30,6 +32,7 @@ class Decisions:
         self._reservations = reservations
         self._protections = protections
         self._submissions = submissions
+        self._liquidity = liquidity
         self._reports: dict[int, dict[str, AssetEvaluation]] = {}
         """By close and asset."""
         self._advised: dict[str, tuple[object, ...]] = {}
@@ -81,6 +84,7 @@ class Decisions:
             if not books.follows(report):
                 self._recent.fill_gap(report.asset, t_ms)
         decision = books.decide(t_ms, reports, now_ms=self._context.now_ms)
+        decision = self._liquidity.judge(decision)
         decision = self._protections.store_close(decision)
         self._newest, self.decided_ms = decision, t_ms
         self._forget(t_ms)

@@ -92,6 +92,8 @@ class PortfolioSettings(Section):
     concentration_top_n: Count
     emergency_liquidation_loss_pct: Annotated[Decimal, fields.fraction("-0.999", "-0.001")] | None
     rebalance_threshold_pct: Fraction | None
+    max_spread_bps: Annotated[Decimal, fields.basis_points("0.01", "1000")] | None
+    max_depth_share: Share | None
     min_entry_fraction: Share
     coordination_window_ms: Ms
     reservation_seconds: Seconds
@@ -116,6 +118,8 @@ class PortfolioSettings(Section):
             max_concentration=self.max_concentration_pct,
             concentration_top_n=self.concentration_top_n,
             rebalance_threshold=self.rebalance_threshold_pct,
+            max_spread_bps=self.max_spread_bps,
+            max_depth_share=self.max_depth_share,
             min_entry_fraction=self.min_entry_fraction,
             coordination_window_ms=self.coordination_window_ms,
             reservation_ms=ms(self.reservation_seconds, SECOND_MS),

@@ -11,6 +11,7 @@ from domain.errors import JournalError
 from domain.facts import ClosedCandle, Fact
 from domain.market.candles import CandleSeries, carry_forward
 from domain.market.instruments import Candle
+from domain.market.order_book import OrderBook
 from infra.net.pool import Subscription
 from infra.venues.bybit.public_stream import PublicStream
 from infra.venues.bybit.rest import BybitRest
@@ -96,6 +97,15 @@ class BybitFeed:
         unstored = self._unstored.get(asset, [])
         younger = [candle for candle in unstored if candle.open_time_ms > newest_ms]
         return _series(_table([*stored, *younger][-count:]), self._candle_ms)
+
+    def order_book(self, asset: str) -> OrderBook:
+        """Return what waits to be traded now.
+
+        Raises:
+            BadDataError: the answer cannot be read.
+            UnavailableError: no answer within the budget.
+        """
+        return self._rest.order_book(self._symbols[asset])
 
     def accept(self, asset: str, candle: Candle) -> None:
         """Store a closed candle that follows the history."""

@@ -31,6 +31,9 @@ class ReplayFeed:
     def accept(self, asset: str, candle: Candle) -> None:
         """Do nothing: the files are the facts."""
 
+    def order_book(self, asset: str) -> None:
+        """Return nothing: how thin the market was, nobody knows any more."""
+
     def subscribe(
         self,
         asset: str,

@@ -8,6 +8,7 @@ from pybit.unified_trading import HTTP  # type: ignore[import-untyped]
 
 from domain.errors import BadDataError
 from domain.market.instruments import Candle
+from domain.market.order_book import OrderBook
 from infra.venues.bybit.endpoints.base import RestEndpoints
 from infra.venues.bybit.http.outcome import Answer
 from infra.venues.bybit.http.transport import server_time
@@ -19,11 +20,13 @@ from infra.venues.bybit.shapes.market import (
     funding_rates,
     listings,
     maintenance_rate,
+    order_book,
     ticker,
 )
 from infra.venues.bybit.shapes.queries import CATEGORY, interval_of
 
 _KLINE_PAGE, _FUNDING_PAGE = 1000, 200
+_BOOK_LEVELS = 200
 
 
 class MarketCalls(RestEndpoints):
@@ -161,6 +164,22 @@ class MarketCalls(RestEndpoints):
             HTTP.get_tickers,
             query,
             lambda answer: ticker(answer.result, symbol, self._wire.time_of(answer)),
+            is_private=False,
+        )
+
+    def order_book(self, symbol: str) -> OrderBook:
+        """Return both sides of a perpetual's order book, 200 levels deep.
+
+        Raises:
+            BadDataError: a level cannot be read.
+            UnavailableError: no answer within the budget.
+        """
+        query = {"category": CATEGORY, "symbol": symbol, "limit": _BOOK_LEVELS}
+        return self._wire.get(
+            Kind.PUBLIC,
+            HTTP.get_orderbook,
+            query,
+            lambda answer: order_book(answer.result, symbol),
             is_private=False,
         )
 

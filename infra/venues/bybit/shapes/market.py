@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from domain.errors import BadDataError
 from domain.market.instruments import MINUTE_MS, Candle, Instrument
+from domain.market.order_book import OrderBook
 from infra.venues.bybit.shapes.messages import Item, pushed_ms_of
 from infra.venues.bybit.shapes.row import Row, shown
 
@@ -150,6 +151,20 @@ def ticker(result: object, symbol: str, ts_ms: int) -> Ticker:
         mark_price=row.price("markPrice"),
         ts_ms=ts_ms,
     )
+
+
+def order_book(result: object, symbol: str) -> OrderBook:
+    """Return both sides of one perpetual's order book, the best level first."""
+    row = Row(f"order book of {symbol}", result)
+    bids, asks = (tuple(_level(symbol, item) for item in row.items(side)) for side in ("b", "a"))
+    return OrderBook(bids=bids, asks=asks)
+
+
+def _level(symbol: str, item: object) -> tuple[Decimal, Decimal]:
+    if not isinstance(item, list) or len(item) != len(("price", "size")):
+        raise BadDataError(f"order book of {symbol}: expected [price, size], found {shown(item)}")
+    row = Row(f"order book of {symbol}", {"price": item[0], "size": item[1]})
+    return row.price("price"), row.qty("size")
 
 
 def server_time_ms(result: object) -> float:

@@ -64,6 +64,9 @@ class Kind(StrEnum):
     """Order history leaves out what is newer than `seconds` of exchange time."""
     FORGET_CLOSED = "forget_closed"
     """order/realtime knows open orders only."""
+    THIN_BOOK = "thin_book"
+    """Order books that are asked for hold only `fraction` of their usual size, and their sides lie
+    `rate` of the price further apart, where it is given."""
     CLOCK_OFFSET = "clock_offset"
     """The clock that clients see is `ms` ahead; negative: behind."""
 
@@ -101,7 +104,14 @@ ACTS = frozenset(
 )
 """Faults that are done rather than met."""
 LASTING = frozenset(
-    {Kind.MUTE, Kind.INSTANT, Kind.HISTORY_LAG, Kind.FORGET_CLOSED, Kind.CLOCK_OFFSET}
+    {
+        Kind.MUTE,
+        Kind.INSTANT,
+        Kind.HISTORY_LAG,
+        Kind.FORGET_CLOSED,
+        Kind.THIN_BOOK,
+        Kind.CLOCK_OFFSET,
+    }
 )
 """Faults that last until they are cleared, unless something else is asked for."""
 REQUESTS = frozenset(

@@ -8,6 +8,8 @@ from typing import Any
 from infra.venues.simulator import refusals
 from infra.venues.simulator.books.tiers import TIERS
 from infra.venues.simulator.core import Simulator
+from infra.venues.simulator.faults.kinds import Kind
+from infra.venues.simulator.faults.spec import FaultSpec
 from infra.venues.simulator.prices.generator import CANDLE_MS
 from infra.venues.simulator.rest.paging import part
 from infra.venues.simulator.rest.params import Params
@@ -57,7 +59,22 @@ def orderbook(core: Simulator, params: Params) -> Json:
     symbol = core.venue.ledger.instrument(params.text("symbol")).symbol
     levels = max(1, min(params.integer("limit", 25) or 25, 1000))
     now_ms = core.clock.told_ms()
-    return {**core.books.view(symbol, levels), "ts": now_ms, "cts": now_ms}
+    thin = core.faults.take(Kind.THIN_BOOK, symbol=symbol)
+    book = core.books.view(symbol, levels)
+    if thin is not None:
+        book |= _thinned(book, thin)
+    return {**book, "ts": now_ms, "cts": now_ms}
+
+
+def _thinned(book: Json, fault: FaultSpec) -> Json:
+    apart = (fault.rate or Decimal(0)) / 2
+    return {
+        side: [
+            [text(Decimal(price) * (1 + sign * apart)), text(Decimal(size) * fault.fraction)]
+            for price, size in book[side]
+        ]
+        for side, sign in (("b", -1), ("a", 1))
+    }
 
 
 def funding_history(core: Simulator, params: Params) -> Json:

@@ -75,7 +75,7 @@ class Stops:
 
     def named(self, execution: Execution) -> Execution:
         """Return a fill at the stop loss with the reason that the facts give it."""
-        return self._trail.named(execution)
+        return self._trail.named(execution, self._stop_loss)
 
     def protect(self, venue_position: VenuePosition) -> None:
         """Have both stops stand at the exchange where they belong.

@@ -74,16 +74,25 @@ class Trail:
             self._store(position, seen.ts_ms)
         return self._state
 
+    def _unmoved(self, position: Position) -> Decimal:
+        """Return where the stop of a position may have stood at first, the tighter one."""
+        level = first_stop(position, self._context.rules).levels.stop_loss
+        ordered = self._ordered(position)
+        is_tight = ordered is not None and is_tighter(ordered, level, position.side)
+        return ordered if ordered is not None and is_tight else level
+
+    def _ordered(self, position: Position) -> Decimal | None:
+        """Return the stop that the order of the entry brought along."""
+        if position.decided_ms is None:
+            return None
+        order_id = client_order_id(position.asset, position.decided_ms, Purpose.ENTRY, 1)
+        entry = self._context.books.orders.get(order_id)
+        return None if entry is None else entry.intent.request.stop_loss
+
     def is_known(self, position: Position, stop_loss: Decimal) -> bool:
         """Tell whether a level that stands at the exchange is one that we have put there."""
         self.state(position)
-        if stop_loss in self._placed:
-            return True
-        if position.decided_ms is None:
-            return False
-        order_id = client_order_id(position.asset, position.decided_ms, Purpose.ENTRY, 1)
-        entry = self._context.books.orders.get(order_id)
-        return entry is not None and entry.intent.request.stop_loss == stop_loss
+        return stop_loss in self._placed or stop_loss == self._ordered(position)
 
     def place(self, position: Position, stop_loss: Decimal) -> None:
         """Take note that we have put the stop there."""
@@ -120,11 +129,15 @@ class Trail:
         ):
             self._store(position, moved.ts_ms, confirmed_ms=self._context.now_ms)
 
-    def named(self, execution: Execution) -> Execution:
+    def named(self, execution: Execution, standing: Decimal | None) -> Execution:
         """Return a fill at the stop loss with the reason that the facts give it (4.3).
 
         Whether a move that was asked for stood at the fill, its price tells: it lies nearer to the
         level at which the stop stood.
+
+        Args:
+            execution: of the exchange's own.
+            standing: where it said last that the stop stands; None where it did not.
         """
         position = self._context.books.position
         is_stop = execution.reason is ExitReason.STOP_LOSS and execution.client_order_id is None
@@ -134,9 +147,11 @@ class Trail:
         if moved is None:
             return execution
         if moved.confirmed_stop_loss is None:
-            first = first_stop(position, self._context.rules).levels.stop_loss
-            between = (first + state.levels.stop_loss) / 2
-            if not is_tighter(execution.price, between, position.side):
+            unmoved = self._unmoved(position) if standing is None else standing
+            wanted, side = state.levels.stop_loss, position.side
+            between = (unmoved + wanted) / 2
+            was_asked = is_tighter(wanted, unmoved, side)
+            if not was_asked or not is_tighter(execution.price, between, side):
                 return execution
         return replace(execution, reason=ExitReason.TRAILING_STOP)
 

@@ -449,6 +449,28 @@ def test_a_fill_after_a_move_without_an_answer_is_named_by_its_price(
     assert reason_of(desk) is reason
 
 
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize("best", [83_900, 84_900])
+def test_a_fill_at_the_stop_of_the_entry_order_is_a_stop_loss(
+    tmp_path: Path, rules: TradingRules, best: int, *, is_restarted: bool
+) -> None:
+    """Its level is tighter than the average's 81340, and than 98 % of the lower best price."""
+    for desk in desk_in(tmp_path, TrailExchange(), rules=rules):
+        desk.tell(OpenPosition(approval=approval_of(rules)))
+        desk.exchange.levels = ProtectiveLevels(stop_loss=FIRST, take_profit=None)
+        exchange_of(desk).troubles = [OutcomeUnknownError("timeout")] * 9
+        desk.fill(price="83000")
+        tick(desk, best)
+        if is_restarted:
+            desk.exchange.is_down = True
+            desk.restart()
+            desk.exchange.is_down = False
+        stop_fills(desk, "82310")
+        desk.wait(10_000)
+
+        assert reason_of(desk) is ExitReason.STOP_LOSS
+
+
 def test_the_best_price_belongs_to_the_position(
     desk: ExecutionContext, rules: TradingRules
 ) -> None:

@@ -132,6 +132,7 @@ class Case:
     def _order(order: Order, created_ms: int) -> dict[str, Any]:
         return {
             "orderLinkId": order.client_order_id,
+            "side": order.intent.request.side.title(),
             "orderStatus": "Filled",
             "createdTime": str(created_ms),
             "qty": str(order.intent.request.qty),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import yaml
 from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
@@ -64,6 +65,13 @@ SETTINGS: dict[str, Any] = {
     "database": {"busy_timeout_ms": 1000},
 }
 """Settings under which a minute holds dozens of trades, and under which failures heal fast."""
+_LIVELY: dict[str, Any] = {"trail_pct": 0.003, "min_ratchet_pct": 0.0005}
+TREND: dict[str, Any] = _LIVELY | {
+    "ema_trigger_period": 2,
+    "ema_trend_period": 3,
+    "entry_confirmation_level": 1,
+}
+"""The second strategy at the same pace: its stops move several times in a position's life."""
 SOAK_SETTINGS: dict[str, Any] = SETTINGS | {
     "risk": SETTINGS["risk"]
     | {
@@ -97,6 +105,10 @@ def main(
         str | None,
         typer.Option("--soak", metavar="TIME", help="One long run instead: 30s, 5m or 2h."),
     ] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(help="Assets, strategies and limits of the systems; their pace stays ours."),
+    ] = None,
     keep: Annotated[
         Path | None, typer.Option(help="Keep the run directories here; else those of failed runs.")
     ] = None,
@@ -106,16 +118,18 @@ def main(
     try:
         names = read_faults(faults)
         soak_s = None if soak_for is None else _seconds(soak_for)
+        commands = _commands(with_file(SOAK_SETTINGS if soak_s else SETTINGS, settings))
     except ConfigError as error:
         Screen(stderr=True).print(str(error), style="red", highlight=False)
         raise typer.Exit(WRONG_USE) from error
     folder = keep or Path(tempfile.mkdtemp(prefix="chaos-"))
     if soak_s is not None:
-        raise typer.Exit(_soak(screen, soak_s, seed, folder / "soak", report))
+        raise typer.Exit(_soak(screen, soak_s, seed, folder / "soak", report, commands))
     repeat = f"bin/chaos --runs 1 --seed {{seed}} --faults {faults}"
+    repeat += "" if settings is None else f" --settings {settings}"
     outcomes = []
     deadline_s = None if minutes is None else time.monotonic() + minutes * 60
-    for outcome in _play_all(range(seed, seed + runs), names, folder, jobs, deadline_s):
+    for outcome in _play_all(range(seed, seed + runs), names, folder, jobs, deadline_s, commands):
         outcomes.append(outcome)
         _show(screen, outcome, repeat, folder)
         if not outcome.problems and keep is None:
@@ -128,9 +142,13 @@ def main(
 
 
 def _play_all(
-    seeds: range, faults: Sequence[str] | None, folder: Path, jobs: int, deadline_s: float | None
+    seeds: range,
+    faults: Sequence[str] | None,
+    folder: Path,
+    jobs: int,
+    deadline_s: float | None,
+    commands: Commands,
 ) -> Iterator[Outcome]:
-    commands = _commands(SETTINGS)
     waiting = iter(seeds)
     running: set[Future[Outcome]] = set()
     with ThreadPoolExecutor(jobs) as pool:
@@ -148,7 +166,14 @@ def _play_all(
             yield from (future.result() for future in done)
 
 
-def _soak(screen: Screen, length_s: float, seed: int, folder: Path, report: Path | None) -> int:
+def _soak(
+    screen: Screen,
+    length_s: float,
+    seed: int,
+    folder: Path,
+    report: Path | None,
+    commands: Commands,
+) -> int:
     with Progress(console=screen) as progress:
         task = progress.add_task("soak", total=length_s)
         try:
@@ -156,7 +181,7 @@ def _soak(screen: Screen, length_s: float, seed: int, folder: Path, report: Path
                 length_s,
                 seed,
                 folder,
-                _commands(SOAK_SETTINGS),
+                commands,
                 lambda sample: progress.update(task, completed=sample.at_s),
                 trace_mb=SOAK_SETTINGS["trace"]["kept_mb"]
                 + 2 * SOAK_SETTINGS["trace"]["segment_mb"],
@@ -203,6 +228,31 @@ def _seconds(text: str) -> float:
     if found is None:
         raise ConfigError(f"--soak {text}: expected a time like 30s, 5m or 2h")
     return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+
+
+def with_file(pace: Mapping[str, Any], file: Path | None) -> dict[str, Any]:
+    """Return the settings of a file, at the pace of a chaos run.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    if file is None:
+        return dict(pace)
+    try:
+        found = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"--settings {file}: cannot be read: {error}") from error
+    for asset in found.get("portfolio", {}).get("assets", []):
+        asset.update({name: _LIVELY[name] for name in _LIVELY.keys() & asset.keys()})
+    return _merged(found, {**pace, "confirmed_trend_long": TREND})
+
+
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {**under, **over}
+    for name in under.keys() & over.keys():
+        if isinstance(under[name], Mapping) and isinstance(over[name], Mapping):
+            merged[name] = _merged(under[name], over[name])
+    return merged
 
 
 def _commands(settings: Mapping[str, Any]) -> Commands:

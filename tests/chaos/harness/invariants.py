@@ -10,9 +10,9 @@ from domain.operator.commands import fold
 from domain.rules import TradingRules
 from domain.trading.orders import OrderStatus, Purpose
 from domain.trading.positions import ZERO, Execution, ExecutionKind, Position, Trade, book
-from domain.trading.sizing import protective_levels
 from tests.chaos.harness.journal_view import JournalView
 from tests.chaos.harness.memory import forgotten
+from tests.chaos.harness.stops import levels_of, loosened, misnamed, wanted_levels
 
 Records = Mapping[str, Any]
 _CENT = Decimal("0.000001")
@@ -58,6 +58,8 @@ def violations(
         *_accepted_after_all(records, journal),
         *_without_intent_or_grant(records, journal),
         *_unprotected(records, unprotected_limit_ms),
+        *loosened(records, rules),
+        *misnamed(records, journal, rules),
         *_over_exposed(journal, rules),
         *_unlike_trades(journal),
         *forgotten(accepted(records), journal, rules),
@@ -123,10 +125,8 @@ def _unlike_positions(
         if ours != theirs:
             yield f"{asset.asset}: {theirs} at the exchange, {ours} in the books"
         elif position is not None and row is not None:
-            wanted = protective_levels(
-                position.avg_entry_price, position.side, asset.stops, asset.instrument
-            )
-            found = (Decimal(row["stopLoss"]), Decimal(row["takeProfit"]))
+            wanted = wanted_levels(position, journal, rules)
+            found = levels_of(row)
             if found != (wanted.stop_loss, wanted.take_profit):
                 yield f"{asset.asset}: the stops stand at {found[0]} and {found[1]}"
 
@@ -177,6 +177,8 @@ def _without_intent_or_grant(records: Records, journal: JournalView) -> Iterator
         if order.intent.purpose is Purpose.ENTRY and link_id not in approved:
             yield f"{link_id} was sent without a grant"
         request, sent = order.intent.request, Decimal(row["qty"])
+        if row["side"].upper() != request.side:
+            yield f"{link_id} was sent as {row['side']}, intended {request.side}"
         # A position may shrink while its close is under way, and the exchange then cuts the close.
         is_cut = request.reduce_only and sent < request.qty
         if sent != request.qty and not is_cut:
@@ -217,6 +219,17 @@ def _over_exposed(journal: JournalView, rules: TradingRules) -> Iterator[str]:
         exposure = sum(held.values(), ZERO) + approval.notional
         if exposure > balance * rules.approval.max_total_exposure * _IN_FLIGHT:
             yield f"{approval.client_order_id} was granted at an exposure of {exposure:.0f}"
+        limit, group = rules.approval.max_correlated_exposure, _group(approval.asset, rules)
+        together = approval.notional + sum((held.get(one, ZERO) for one in group), ZERO)
+        if limit is not None and group and together > balance * limit * _IN_FLIGHT:
+            yield f"{approval.client_order_id} was granted at its group's {together:.0f}"
+
+
+def _group(asset: str, rules: TradingRules) -> list[str]:
+    """Return the other assets of an asset's named group; none where it has no name."""
+    name = rules.asset(asset).correlation_group
+    others = (other for other in rules.assets if other.asset != asset)
+    return [other.asset for other in others if name and other.correlation_group == name]
 
 
 def _unlike_trades(journal: JournalView) -> Iterator[str]:

@@ -11,6 +11,7 @@ from domain.trading.decisions import Approval
 from domain.trading.order import Order
 from domain.trading.orders import OrderUpdate
 from domain.trading.positions import Execution, Trade
+from domain.trading.trailing import StopMoved
 from domain.trading.transfers import Transfer
 from infra.store import rows
 from infra.store.connection import ReadOnlyJournal
@@ -33,6 +34,7 @@ class JournalView:
     trades: list[Trade]
     transfers: tuple[Transfer, ...] = ()
     commands: tuple[tuple[int, OperatorCommand], ...] = ()
+    stop_moves: tuple[StopMoved, ...] = ()
 
 
 def read_journal(file: Path) -> JournalView:
@@ -93,5 +95,8 @@ def _read(journal: ReadOnlyJournal) -> JournalView:
         commands=tuple(
             (row["fact_id"], rows.value_of(OperatorCommand, row))
             for row in ask("SELECT * FROM operator_command ORDER BY fact_id")
+        ),
+        stop_moves=tuple(
+            rows.value_of(StopMoved, row) for row in ask("SELECT * FROM stop_move ORDER BY fact_id")
         ),
     )

@@ -4,7 +4,7 @@ import getpass
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -38,6 +38,8 @@ _EXIT = {
 }
 _FLAGS, _VALUED = ("--json",), ("--run-dir", "--mode")
 """Options of all commands: alone, and with a value."""
+_OF_FACTS = (CommandName.PORTFOLIO, CommandName.PERFORMANCE)
+"""What is answered from the journal where nothing runs any more."""
 _VAR = Path(__file__).resolve().parents[1] / "var"
 
 
@@ -174,14 +176,35 @@ def _send(name: CommandName, argument: str, *, is_confirmed: bool) -> None:
     except ConfigError as error:
         raise (_panicked(str(error)) if by_file else _failed(str(error), WRONG_USE)) from None
     except NoAnswerError as error:
+        if name in _OF_FACTS and isinstance(error, NotRunningError):
+            raise _answer_of_ended(name, argument) from None
         if name is CommandName.HELP and isinstance(error, NotRunningError):
             app([*argument.split(), "--help"], prog_name="bin/ctl")
         raise (_panicked(str(error)) if by_file else _unanswered(error)) from None
+    raise _told(answer)
+
+
+def _told(answer: Any) -> typer.Exit:
     if _options.is_json:
         print(json.dumps(answer, indent=1))
     else:
         _show(answer)
-    raise typer.Exit(_EXIT[ReplyCode(answer["code"])])
+    return typer.Exit(_EXIT[ReplyCode(answer["code"])])
+
+
+def _answer_of_ended(name: CommandName, argument: str) -> typer.Exit:
+    """Answer from the journal of a run that is over, if there is one."""
+    # It brings half of the program with it, which no other command needs.
+    from bin.bootstrap.finished_run import answer_of_ended  # noqa: PLC0415
+
+    directory = _options.directory
+    if not find_journal(directory).is_file():
+        return _not_running()
+    try:
+        reply = answer_of_ended(directory, name, argument)
+    except ConfigError as error:
+        return _failed(f"Nothing takes commands there, and {error}", NOT_RUNNING)
+    return _told(asdict(reply))
 
 
 def _unanswered(error: NoAnswerError) -> typer.Exit:

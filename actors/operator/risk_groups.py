@@ -86,8 +86,7 @@ class RiskGroups:
             asset, side = rules.asset, self._side(rules.asset) or Side.BUY
             group = group_of(asset, side, held, self.rules, self._correlation)
             group |= {asset: held[asset]} if asset in held else {}
-            name = rules.correlation_group or f"with {asset}"
-            found[name] = {**found.get(name, {}), **group}
+            found[rules.correlation_group or f"with {asset}"] = group
         return found
 
     def _correlation(self, left: str, right: str) -> float | None:

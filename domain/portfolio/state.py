@@ -142,6 +142,10 @@ class PortfolioState:
         if len(series):
             self.prices[asset] = self._closes[asset] = exact(float(series.close[-1]))
 
+    def remember_close(self, asset: str, price: Decimal) -> None:
+        """Take an asset's newest close, without the returns before it."""
+        self.prices[asset] = self._closes[asset] = price
+
     def remember_price(self, asset: str, price: Decimal) -> None:
         """Take the price at which an asset is valued until its next close."""
         self.prices[asset] = price

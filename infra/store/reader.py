@@ -10,6 +10,7 @@ import msgspec
 
 from domain.errors import ConfigError, JournalError
 from domain.market.instruments import Candle, Instrument
+from domain.operator.commands import OperatorCommand
 from domain.portfolio.protection import ProtectionState
 from domain.trading.decisions import Approval, Decision, Denial
 from domain.trading.orders import INTENDED, Intent, OrderState, OrderUpdate
@@ -135,6 +136,18 @@ class FactReader:
     def candles(self) -> list[tuple[Source, str, Candle]]:
         """Return all closed candles with their asset, oldest first."""
         return [(_source(row), row["asset"], rows.candle_of(row)) for row in self._facts("candle")]
+
+    def newest_closes(self) -> dict[str, float]:
+        """Return each asset's newest closing price that was stored; nothing of a replay's."""
+        query = (
+            "SELECT asset, close FROM candle WHERE (asset, open_time_ms) IN "
+            "(SELECT asset, max(open_time_ms) FROM candle GROUP BY asset)"
+        )
+        return {row["asset"]: row["close"] for row in self._journal.rows(query)}
+
+    def commands(self) -> list[OperatorCommand]:
+        """Return all commands and accesses, oldest first."""
+        return [rows.value_of(OperatorCommand, row) for row in self._facts("operator_command")]
 
     def decisions(self) -> list[Decision]:
         """Return all decisions, oldest first; what a protection closes is left out.

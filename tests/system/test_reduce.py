@@ -6,7 +6,11 @@ from decimal import Decimal
 import pytest
 
 from actors.messages import OperatorAsked
-from domain.operator.commands import OperatorCommand, parse
+from actors.operator.portfolio_view import portfolio_view
+from bin.bootstrap.finished_run import answer_of_ended
+from domain.operator.commands import CommandName, OperatorCommand, parse
+from domain.operator.replies import ReplyCode
+from infra.store.settings_record import SettingsRecord
 from tests.system.floor import Floor, floor
 
 ORDER = "/v5/order/create"
@@ -96,3 +100,21 @@ class TestReduce:
         assert asked(here, f"resume {asset}").is_done
         here.wait_until_agreed()
         assert here.broken_promises() == []
+
+    def test_what_is_said_of_the_portfolio_is_said_of_its_journal_too(self, here: Floor) -> None:
+        here.wait_for_trades(1)
+        assert asked(here, "panic").is_done
+        here.wait(lambda: not here.held(), "nothing is open")
+        here.wait_until_agreed()
+        SettingsRecord(here.run.ports.journals).note(here.settings, "test", 1, lambda: None)
+        live = portfolio_view("summary", here.run.portfolio_snapshot(), here.rules).data
+
+        for which in ("summary", "concentration", "pairs", ""):
+            reply = answer_of_ended(here.journal.parent, CommandName.PORTFOLIO, which)
+            assert reply.code is ReplyCode.DONE
+            assert reply.lines[0].startswith("Nothing takes commands there: as of ")
+        stored = answer_of_ended(here.journal.parent, CommandName.PORTFOLIO, "summary").data
+        assert stored["closed_positions"] == live["closed_positions"] > 0
+        assert stored["realized_pnl"] == live["realized_pnl"]
+        performance = answer_of_ended(here.journal.parent, CommandName.PERFORMANCE, "").data
+        assert performance["trades"] == str(live["closed_positions"])

@@ -97,8 +97,16 @@ class Stops:
             if venue_position.stop_loss is None and self._unprotected_since_ms is None:
                 self._unprotected_since_ms = self._context.now_ms
             is_raise = venue_position.take_profit == wanted.take_profit and self._is_raise(wanted)
-            question = self.move if is_raise else partial(self._set, wanted)
+            question = self.move if is_raise else partial(self._set_newest, wanted)
             self._context.rounds.ask_first([question])
+
+    def _set_newest(self, wanted: ProtectiveLevels) -> None:
+        """Set both stops; where the books explain the position, as they are wanted by now.
+
+        A trailing stop may have moved since the question was put: it must not be loosened.
+        """
+        position = self._context.books.position
+        self._set(wanted if position is None else self._trail.state(position).levels)
 
     def _see(self, stop_loss: Decimal | None) -> None:
         """Take note of where the exchange says that the stop stands."""

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -508,6 +509,25 @@ def test_a_further_fill_of_the_entry_does_not_loosen_a_moved_stop(
         assert stop_of(desk).stop_loss == Decimal(84_280)
         assert exchange_of(desk).levels_set[-1] == Decimal(84_280)
         assert desk.people_heard(RiskRaised) == []
+
+
+def test_a_stop_that_moves_while_it_is_being_set_is_not_set_back(
+    tmp_path: Path, rules: TradingRules
+) -> None:
+    for desk in desk_in(tmp_path, TrailExchange(), rules=rules):
+        desk.tell(OpenPosition(approval=approval_of(rules)))
+        desk.exchange.levels = ProtectiveLevels(stop_loss=FIRST, take_profit=None)
+
+        desk.exchange.on_question = partial(rise, desk)
+        desk.fill(price="83000")
+
+        levels = exchange_of(desk).levels_set
+        assert levels[-1] == Decimal(84_280)
+        assert levels == sorted(levels)
+
+
+def rise(desk: ExecutionContext) -> None:
+    desk.exchange.listener.on_price(desk.clock.now_ms(), Decimal(86_000))
 
 
 def test_what_is_known_of_the_stop_is_shown(desk: ExecutionContext) -> None:

@@ -37,6 +37,7 @@ from domain.backtesting.sweep import (
 )
 from domain.errors import ConfigError
 from domain.market.instruments import DAY_MS
+from domain.strategies.registry import CONFIRMED_TREND_LONG
 from infra.backtest import cluster
 from infra.backtest.local import play_locally
 from infra.backtest.plan import combinations, read_sweep
@@ -102,6 +103,21 @@ def test_every_combination_is_tried_once_and_samples_are_the_same_again():
     assert len(set(some)) == 5
     assert set(some) < set(every)
     assert some == again != others
+
+
+def test_settings_of_longs_and_of_every_asset_are_swept():
+    keys = ("confirmed_trend_long.rsi_level", "portfolio.assets[*].trail_pct")
+    parameters = read_sweep(
+        f"portfolio.assets[*].strategy={CONFIRMED_TREND_LONG},{keys[0]}=45,55,{keys[1]}=0.02,0.03"
+    )
+
+    found = combinations(parameters, SOURCE)
+
+    terms = [[asset.terms for asset in one.rules.assets] for one in found]
+    assert [
+        {(term.strategy.parameters["rsi_level"], str(term.stops.trail_fraction)) for term in each}
+        for each in terms
+    ] == [{(level, trail)} for level in (45.0, 55.0) for trail in ("0.02", "0.03")]
 
 
 def test_a_combination_that_settings_refuse_is_told():

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 from domain.backtesting.market import Market
@@ -15,11 +16,13 @@ from domain.backtesting.result import BacktestResult
 from domain.backtesting.run import run_backtest
 from domain.market.candles import CandleSeries
 from domain.rules import TradingRules
-from infra.settings import load_settings
+from domain.strategies.registry import CONFIRMED_TREND_LONG
+from infra.settings import SettingsSource, load_settings
 from tests.benchmarks.made_market import YEAR, made_market
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = 5
+PAIRS = 12
 SHORT_PERIODS = range(120, 320, 20)
 LONG_PERIODS = range(400, 900, 50)
 
@@ -31,6 +34,8 @@ def measure(_candles: Path) -> Iterator[tuple[str, str, str]]:
         yield _row(3, years, "<= 0.5 s" if years == 4 else "linear")
     for assets in (1, 10, 30):
         yield _row(assets, 1, "linear")
+    what = f"backtest engine, {PAIRS} pairs x 1 year, longs with trailing stops"
+    yield _measured(what, long_rules_of(PAIRS), 1, "")
     yield _many_runs()
 
 
@@ -42,6 +47,42 @@ def rules_of(assets: int) -> TradingRules:
         rules,
         assets=tuple(replace(rules.assets[-1], asset=name) for name in names),
         approval=replace(rules.approval, max_positions=assets),
+    )
+
+
+def long_rules_of(assets: int) -> TradingRules:
+    """Return rules of a multi-pair portfolio of longs, in three groups; it is never halted."""
+    source = SettingsSource(None, environ={}, dotenv=None)
+    rules = source.settings({"portfolio.assets[*].strategy": CONFIRMED_TREND_LONG}).trading_rules()
+    pair = replace(rules.assets[-1], allocation_fraction=Decimal("0.05"), leverage=Decimal(1))
+    approval = replace(
+        rules.approval,
+        max_positions=10,
+        max_simultaneous_entries=None,
+        correlation_limit=None,
+        max_total_exposure=Decimal(1),
+        max_position_size=Decimal("0.05"),
+        max_correlated_exposure=Decimal("0.2"),
+    )
+    protection = replace(
+        rules.protection,
+        drawdown_steps=(),
+        drawdown_emergency_fraction=None,
+        drawdown_halt_fraction=None,
+        max_daily_loss_fraction=None,
+        high_correlation_threshold=None,
+        loss_streak=None,
+    )
+    names = [f"A{number}" for number in range(assets)]
+    groups = ("a", "b", "c")
+    return replace(
+        rules,
+        approval=approval,
+        protection=protection,
+        assets=tuple(
+            replace(pair, asset=name, correlation_group=groups[number % len(groups)])
+            for number, name in enumerate(names)
+        ),
     )
 
 
@@ -81,11 +122,13 @@ def run_process(folder: Path) -> tuple[float, dict[str, float], int]:
 
 
 def _row(assets: int, years: int, goal: str) -> tuple[str, str, str]:
-    market = made_market([f"A{number}" for number in range(assets)], years * YEAR)
-    best_s, result = min(
-        (_timed(market, rules_of(assets)) for _ in range(RUNS)), key=lambda run: run[0]
-    )
     what = f"backtest engine, {assets} assets x {years} years"
+    return _measured(what, rules_of(assets), years, goal)
+
+
+def _measured(what: str, rules: TradingRules, years: int, goal: str) -> tuple[str, str, str]:
+    market = made_market([asset.asset for asset in rules.assets], years * YEAR)
+    best_s, result = min((_timed(market, rules) for _ in range(RUNS)), key=lambda run: run[0])
     rate = result.candles / best_s
     measured = f"{best_s:.2f} s, {len(result.trades):,} trades, {rate / 1e6:.1f} M candles/s"
     return what, measured, goal

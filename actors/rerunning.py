@@ -1,6 +1,6 @@
 """Runs recorded lives again and finds the first message that ends otherwise than it did."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -44,6 +44,12 @@ class Codec:
     unpack: Callable[[bytes], Any]
     tagged: Callable[[object], object]
     exception: Callable[[Any], BaseException]
+    format: int
+    """Of what is recorded today."""
+    added_calls: Mapping[tuple[str, str], Any]
+    """Port and method of what programs of older formats never asked, and its answer."""
+    added_messages: frozenset[str]
+    """Kinds that they never told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +72,8 @@ class Step:
     """As it is after the message."""
     outputs: int
     difference: Difference | None
+    unshared: frozenset[str] = frozenset()
+    """Fields that only one of the two versions has, dropped or new; those are not compared."""
 
 
 def rerun(
@@ -116,11 +124,13 @@ def rerun(
             life, why_none = None, HUNG
             continue
         now = life.play(envelope, watch if is_watched else None)
+        unshared: set[str] | None = set() if found.session.format < codec.format else None
         yield Step(
             found=found,
             actor=life.actor,
             outputs=len(stored.told) + len(stored.calls),
-            difference=_difference(stored, now, codec),
+            difference=_difference(stored, now, codec, unshared),
+            unshared=frozenset(unshared or ()),
         )
 
 
@@ -144,13 +154,16 @@ def _new_life(found: Any, codec: Codec) -> Rerun:
         else codec.decode.argument(value)
         for name, (kind, value) in made.arguments.items()
     }
-    return Rerun(
+    life = Rerun(
         codec.actors[made.actor.partition(":")[2]],
         stored.receiver,
         stored.generation,
         [actor.address for actor in session.actors],
         arguments,
     )
+    if session.format < codec.format:
+        life.answers.added = codec.added_calls
+    return life
 
 
 def _envelope(found: Any, codec: Codec) -> Envelope:
@@ -191,23 +204,103 @@ def _result(found: Any, place: int, codec: Codec) -> Any:
     return codec.decode.result(stored.port, stored.method, stored.result)
 
 
-def _difference(then: Any, now: Handling, codec: Codec) -> Difference | None:
+Output = tuple[str, bytes]
+"""What it was, and its values as they are stored."""
+
+
+def _difference(
+    then: Any, now: Handling, codec: Codec, unshared: set[str] | None
+) -> Difference | None:
+    """Return the first output that differs.
+
+    Args:
+        then: what was recorded.
+        now: what is done today.
+        codec: for the types of both.
+        unshared: None where both are of one format: all is compared. Else only what both have is,
+            and what the one or the other lacks is added here.
+    """
+    asked = _asked_then(then), _asked_now(now, codec)
+    told = _told_then(then), _told_now(now, codec)
+    if unshared is not None:
+        calls = {f"{port}.{method}" for port, method in codec.added_calls}
+        asked = _without(asked, calls, unshared)
+        told = _without(told, codec.added_messages, unshared)
     pairs = [
-        ("asked", _asked_then(then), _asked_now(now, codec)),
-        ("told", _told_then(then), _told_now(now, codec)),
+        ("asked", *asked),
+        ("told", *told),
         ("ended", [_end_then(then)], [_end_now(now)]),
     ]
     for what, recorded, today in pairs:
         for place in range(max(len(recorded), len(today))):
             one = recorded[place] if place < len(recorded) else ("nothing more", b"")
             other = today[place] if place < len(today) else ("nothing more", b"")
-            if one != other:
-                return Difference(what=what, then=_open(one, codec), now=_open(other, codec))
+            if one == other:
+                continue
+            left, right = _open(one, codec), _open(other, codec)
+            if unshared is not None:
+                shared = shared_fields(left[1], right[1], _name(one[0]), unshared)
+                left, right = (left[0], shared[0]), (right[0], shared[1])
+            if left != right or unshared is None:
+                return Difference(what=what, then=left, now=right)
     return None
 
 
-Output = tuple[str, bytes]
-"""What it was, and its values as they are stored."""
+def _without(
+    outputs: tuple[list[Output], list[Output]], added: Collection[str], unshared: set[str]
+) -> tuple[list[Output], list[Output]]:
+    """Return what was and is done without what programs of older formats never did."""
+    unshared |= {f"new: {name}" for what, _ in outputs[1] if (name := _name(what)) in added}
+    then, now = (
+        sorted((one for one in side if _name(one[0]) not in added), key=_receiver)
+        for side in outputs
+    )
+    return then, now
+
+
+def _receiver(output: Output) -> str:
+    """Return to whom a message was told: one after the other is the order for each alone."""
+    return output[0].partition(" to ")[2]
+
+
+def _name(what: str) -> str:
+    """Return a port's method, or a message's kind."""
+    return what.partition(" ")[0]
+
+
+def shared_fields(then: Any, now: Any, name: str, unshared: set[str]) -> tuple[Any, Any]:
+    """Return two values without the fields that only one of them has, which are noted.
+
+    Args:
+        then: plain values, as they were stored.
+        now: likewise.
+        name: of both.
+        unshared: where the names of such fields are added.
+    """
+    if isinstance(then, dict) and isinstance(now, dict):
+        unshared |= {f"dropped: {name}.{key}" for key in then if key not in now}
+        unshared |= {f"new: {name}.{key}" for key in now if key not in then}
+        pairs = {
+            key: shared_fields(then[key], now[key], f"{name}.{key}", unshared)
+            for key in then
+            if key in now
+        }
+        return {k: pair[0] for k, pair in pairs.items()}, {k: p[1] for k, p in pairs.items()}
+    if isinstance(then, list) and isinstance(now, list):
+        named = _by_name(then), _by_name(now)
+        if named[0] is not None and named[1] is not None:
+            return shared_fields(*named, name, unshared)
+        if len(then) == len(now):
+            both = [shared_fields(*two, name, unshared) for two in zip(then, now, strict=True)]
+            return [pair[0] for pair in both], [pair[1] for pair in both]
+    return then, now
+
+
+def _by_name(items: list[Any]) -> dict[str, Any] | None:
+    """Return values that have names by them; None where they have none."""
+    if all(isinstance(item, dict) and isinstance(item.get("name"), str) for item in items):
+        return {item["name"]: item for item in items}
+    return None
 
 
 def _asked_then(then: Any) -> list[Output]:

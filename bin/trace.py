@@ -22,6 +22,7 @@ from infra.process.times import read_time
 from infra.store.location import find_journal
 from infra.store.reader import FactReader
 from infra.store.trace_ids import read_id
+from infra.trace.names import message_name
 from infra.trace.query.diff import differ
 from infra.trace.query.export import write_otlp, write_perfetto
 from infra.trace.query.figures import slow_table, stats_table
@@ -104,6 +105,7 @@ def tail(
 ) -> None:
     """Show messages, one a line."""
     keys = None if actor is None else [actor]
+    kind = None if kind is None else message_name(kind)
     from_ms = None if since is None else read_time("--since", since)
 
     def is_wanted(found: Found) -> bool:

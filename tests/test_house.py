@@ -159,8 +159,14 @@ def test_the_domain_has_no_clock_no_chance_no_threads_and_no_files() -> None:
 INDICATORS = re.compile(
     r"\b(ema_short|ema_long|ema_trigger|ema_trend|cross_ms|crosses_today|bearish|EMA|MACD|RSI)\w*"
 )
-KNOW_INDICATORS = ("infra/settings/", "infra/store/schema.py", "infra/store/rows.py")
-"""The strategies' own sections, the history of the tables, and the names of older columns."""
+KNOW_INDICATORS = (
+    "infra/settings/",
+    "infra/store/schema.py",
+    "infra/store/rows.py",
+    "infra/trace/names.py",
+    "infra/trace/old_rules.py",
+)
+"""The strategies' own sections, the history of the tables, and the names of older programs."""
 
 
 def test_nobody_but_a_strategy_and_its_settings_knows_its_indicators() -> None:

@@ -30,6 +30,8 @@ class Answers:
         self._calls: Sequence[Call] = ()
         self._next = 0
         self._error: Callable[[Call], BaseException] = lambda call: Exception(call.raised)
+        self.added: Mapping[tuple[str, str], Any] = {}
+        """What is answered to calls that no program asked when this was recorded."""
 
     def begin(self, calls: Sequence[Call], error: Callable[[Call], BaseException]) -> None:
         """Answer like this from now on.
@@ -44,6 +46,8 @@ class Answers:
         """Return, or raise, what was answered."""
         call = self._calls[self._next] if self._next < len(self._calls) else None
         if call is None or (call.port, call.method) != (port, method):
+            if (port, method) in self.added:
+                return self.added[port, method]
             then = "nothing more" if call is None else f"{call.port}.{call.method}"
             raise DivergedError(f"{port}.{method} is asked where {then} was asked")
         self._next += 1

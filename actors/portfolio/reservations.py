@@ -33,7 +33,8 @@ class Reservations:
 
     def expire(self, approval: Approval) -> None:
         """Ask the execution what became of a grant that neither filled nor failed."""
-        if self._context.books.reserved.get(approval.asset) == approval:
+        reserved = self._context.books.reserved.get(approval.asset)
+        if reserved is not None and reserved.client_order_id == approval.client_order_id:
             self._ask(approval)
 
     def resolve(self, asset: str) -> None:

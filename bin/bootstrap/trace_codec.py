@@ -4,6 +4,7 @@ from actors.rerunning import Codec
 from actors.trace_types import ACTORS, PORTS, VALUES, messages
 from infra.trace.decode import TraceDecoder, TraceTypes, exception_of
 from infra.trace.encode import pack, tagged, unpack
+from infra.trace.names import ADDED_CALLS, ADDED_MESSAGES, FORMAT
 from infra.trace.recording import OPENS
 
 
@@ -18,4 +19,7 @@ def trace_codec() -> Codec:
         unpack=unpack,
         tagged=tagged,
         exception=exception_of,
+        format=FORMAT,
+        added_calls=ADDED_CALLS,
+        added_messages=ADDED_MESSAGES,
     )

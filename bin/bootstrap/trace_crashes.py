@@ -162,12 +162,11 @@ def _inside(name: str, value: Any) -> Iterator[tuple[str, str]]:
     module = type(value).__module__
     if module in ("actors.core.calls", "domain.rules") or name == "_actor_ref":
         return
-    slots = getattr(type(value), "__slots__", None)
-    is_fold = slots and module.startswith("domain") and "object at 0x" in repr(value)
-    if is_fold and slots is not None:
-        for slot in slots:
-            if slot != "_rules":
-                yield from _inside(f"{name}.{slot}", getattr(value, slot, None))
+    if module.startswith("domain") and "object at 0x" in repr(value):
+        inner = (*getattr(type(value), "__slots__", ()), *getattr(value, "__dict__", ()))
+        for attribute in inner:
+            if attribute != "_rules":
+                yield from _inside(f"{name}.{attribute}", getattr(value, attribute, None))
         return
     text = repr(value)
     yield name, text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."

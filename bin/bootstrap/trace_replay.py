@@ -49,6 +49,7 @@ def replay_actor(
     messages = outputs = 0
     crashes: list[str] = []
     left_out: list[tuple[Found, str]] = []
+    unshared: set[str] = set()
     is_counting = from_id is None
     for step in rerun(
         known,
@@ -63,6 +64,7 @@ def replay_actor(
             continue
         messages += 1
         outputs += step.outputs
+        unshared |= step.unshared
         if step.difference is not None:
             screen.print(_difference_view(step, step.difference, messages))
             return DIFFERENT
@@ -72,6 +74,8 @@ def replay_actor(
             break
     for text in _left_out_texts(left_out):
         screen.print(text, style="yellow")
+    for text in sorted(unshared):
+        screen.print(f"not compared, {plain(text)}", style="yellow")
     verdict = ("all equal", "green") if messages else ("nothing was run again", "yellow")
     run = f"{counted(messages, 'message')}, {counted(outputs, 'output')}"
     screen.print(Text.assemble(f"{run}, ", verdict))

@@ -10,6 +10,7 @@ import msgspec
 from domain.errors import BadDataError, ConfigError
 from domain.market.candles import CandleSeries
 from infra.trace.frames import Frame, read_frames
+from infra.trace.names import FORMAT, Renamer
 from infra.trace.recorder import SEGMENTS
 from infra.trace.records import (
     NOTE_KEY,
@@ -57,6 +58,7 @@ class TraceReader:
             raise ConfigError(f"{path}: neither a run directory nor a crash file")
         self._followed: dict[Path, int] = {}
         self._session: Session | None = None
+        self._renamers: dict[int, Renamer] = {}
         self._noted: dict[str, int] = {}
         """How many notes there were at the newest records of each address."""
         self.notes: list[str] = []
@@ -68,7 +70,7 @@ class TraceReader:
         for file in self.files:
             frame = next(iter(read_frames(file, self.notes)), None)
             if frame is not None and frame.head.key == SESSION_KEY:
-                session = _session.decode(frame.payload())
+                session = self._session_of(frame)
                 found.setdefault(session.number, session)
         return list(found.values())
 
@@ -101,9 +103,9 @@ class TraceReader:
             for frame in read_frames(file, torn, self._followed.get(file, 0)):
                 self._followed[file] = frame.end
                 if frame.head.key == SESSION_KEY:
-                    self._session = _session.decode(frame.payload())
+                    self._session = self._session_of(frame)
                 elif self._session is not None and _is_wanted(frame.head.key, keys):
-                    yield from _records(frame, self._session, SeriesReader(), None, None)
+                    yield from self._records(frame, self._session, SeriesReader(), None, None)
 
     def _read_file(
         self, file: Path, keys: Collection[str] | None, from_ms: int | None, to_ms: int | None
@@ -115,7 +117,7 @@ class TraceReader:
         for frame in read_frames(file, self.notes):
             head = frame.head
             if head.key == SESSION_KEY:
-                session = _session.decode(frame.payload())
+                session = self._session_of(frame)
             elif head.key.startswith(SERIES_KEY):
                 known = series.setdefault(head.key.removeprefix(SERIES_KEY), SeriesReader())
                 if keys is None or head.key.removeprefix(SERIES_KEY) in keys:
@@ -134,7 +136,7 @@ class TraceReader:
                     yield from merge(*batch, key=_ended)
                     batch, number = [], head.batch
                 known = series.setdefault(head.key, SeriesReader())
-                records = _records(frame, session, known, from_ms, to_ms)
+                records = self._records(frame, session, known, from_ms, to_ms)
                 self._mark_gap(head.key, records)
                 batch.append(records)
         yield from merge(*batch, key=_ended)
@@ -143,6 +145,37 @@ class TraceReader:
         if records:
             records[0].is_after_gap = self._noted.get(key, 0) != len(self.notes)
             self._noted[key] = len(self.notes)
+
+    def _session_of(self, frame: Frame) -> Session:
+        """Return a session as today's program would have described it."""
+        session = _session.decode(frame.payload())
+        if session.format < FORMAT:
+            self._renamers[session.number] = Renamer(session)
+        return session
+
+    def _records(
+        self,
+        frame: Frame,
+        session: Session,
+        series: SeriesReader,
+        from_ms: int | None,
+        to_ms: int | None,
+    ) -> list[Found]:
+        renamer = self._renamers.get(session.number)
+        return [
+            Found(
+                handling=stored if renamer is None else renamer.handling(stored),
+                session=session,
+                series={
+                    place: series.resolve(call.series)
+                    for place, call in enumerate(stored.calls)
+                    if call.series is not None
+                },
+            )
+            for stored in _stored(frame)
+            if (from_ms is None or stored.now_ms >= from_ms)
+            and (to_ms is None or stored.now_ms <= to_ms)
+        ]
 
 
 def _is_wanted(key: str, keys: Collection[str] | None) -> bool:
@@ -158,25 +191,10 @@ def _ended(found: Found) -> int:
     return found.handling.done_ns
 
 
-def _records(
-    frame: Frame, session: Session, series: SeriesReader, from_ms: int | None, to_ms: int | None
-) -> list[Found]:
-    records = []
+def _stored(frame: Frame) -> list[StoredHandling]:
     try:
-        handlings = _handlings.decode(_as_list(frame))
+        return _handlings.decode(_as_list(frame))
     except msgspec.ValidationError as error:
         raise BadDataError(
             f"the trace was written by another version of this program, which can read it ({error})"
         ) from error
-    for handling in handlings:
-        if (from_ms is not None and handling.now_ms < from_ms) or (
-            to_ms is not None and handling.now_ms > to_ms
-        ):
-            continue
-        resolved = {
-            place: series.resolve(call.series)
-            for place, call in enumerate(handling.calls)
-            if call.series is not None
-        }
-        records.append(Found(handling=handling, session=session, series=resolved))
-    return records

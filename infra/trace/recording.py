@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from infra.settings import Settings
 from infra.settings.secrets import secrets_of
 from infra.trace.encode import tagged
+from infra.trace.names import FORMAT
 from infra.trace.recorder import TraceRecorder, TraceRules, next_session
 from infra.trace.records import ActorDescription, Session
 
@@ -72,6 +73,7 @@ def new_recorder(run_dir: Path, mode: str, whole: Settings) -> TraceRecorder | N
         python=platform.python_version(),
         actors=[],
         tick_every=settings.tick_every,
+        format=FORMAT,
     )
     return TraceRecorder(trace_directory(run_dir), session, rules)
 

@@ -112,6 +112,8 @@ class Session(msgspec.Struct, array_like=True):
     actors: list[ActorDescription]
     tick_every: int = 1
     """Of the messages that are no more than a newer price, each n-th is there."""
+    format: int = 0
+    """Of names and shapes in the records; see `infra.trace.names`."""
 
     def wall_ns(self, monotonic_ns: int) -> int:
         """Return the wall clock's time of a monotonic one; two boots share no other."""

@@ -29,12 +29,16 @@ def close_story(named: str, facts: FactReader, reader: TraceReader) -> Story:
     evidence = Evidence(reader, asset, at_ms, at_ms)
     t_ms = evidence.newest_close(at_ms)
     stored = None if t_ms is None else evidence.explanation(t_ms)
-    if t_ms is None or stored is None:
+    if t_ms is None:
         raise ConfigError(
             f"{CLOSE}{named}: no such close in the trace (deleted after trace.kept_mb? of candles "
             "that come late, only the newest is decided); expected an asset and a close like "
             f"{CLOSE}BTC@2025-05-01T12:05"
         )
+    if stored is None:
+        story = Story(title=f"{asset}, close of {show_time(t_ms)}", missing=["conditions"])
+        tell_candle(story, t_ms, evidence)
+        return story
     explanation = msgspec.convert(stored, Explanation)
     case = case_of(client_order_id(asset, t_ms, Purpose.ENTRY, 1), facts)
     outcome = explanation.outcome(show_time)

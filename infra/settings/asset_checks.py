@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from decimal import Decimal
 
-from domain.errors import ConfigError
+from domain.errors import ConfigError, StrategyError
 from domain.market.instruments import Side
 from domain.strategies.registry import (
     BUILT_IN,
@@ -156,10 +156,10 @@ def foreign_strategies(settings: Settings, tree: Node) -> Iterator[Problem]:
             make_strategy(spec, settings.strategy.candle_rules())
         except ConfigError as error:
             yield facts.conflict(key, f"a strategy that can be imported: {_one_line(error)}")
-        except Exception as error:  # noqa: BLE001 - whatever somebody else's code raises
+        except StrategyError as error:
             given = ", ".join(spec.parameters) or "none"
-            cause = f"{type(error).__name__}: {_one_line(error)}"
-            yield facts.conflict(key, f"a strategy that takes its parameters ({given}): {cause}")
+            allowed = f"a strategy that takes its parameters ({given}): {_one_line(error)}"
+            yield facts.conflict(key, allowed)
 
 
 def _one_line(error: Exception) -> str:

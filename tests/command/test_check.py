@@ -200,3 +200,18 @@ def test_a_group_in_which_nobody_is_obeyed_is_named(tmp_path: Path) -> None:
 
     assert (code, levels["notifications"]) == (0, ["warn"])
     assert "set TELEGRAM_USER_IDS" in shown
+
+
+def test_what_holds_for_each_pair_is_explained_before_the_checks(tmp_path: Path) -> None:
+    more = {"risk": {"leverage_per_asset": "5"}}
+
+    code, levels, shown = check(tmp_path, "sim", more, "--explain")
+
+    lines = shown.splitlines()
+    assert code == 0, shown
+    assert levels["settings"] == ["ok"]
+    assert lines[0].endswith("risk.leverage_per_asset: read as portfolio.assets[*].leverage")
+    assert "BTCUSDT: ema_cross_short" in lines
+    row = next(line for line in lines if line.startswith("  leverage "))
+    assert row.split()[1] == "5"
+    assert row.endswith("settings.yaml:1 (risk.leverage_per_asset)")

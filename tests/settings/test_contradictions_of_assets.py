@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import ConfigError
+from domain.market.instruments import Side
 from domain.strategies.base import Evaluation, Strategy
 from infra.settings import Settings, SettingsSource, load_settings
 
@@ -18,6 +19,8 @@ SHORT = "symbol: ETHUSDT"
 
 class Narrow(Strategy):
     """A strategy that needs a parameter, and never signals."""
+
+    side = Side.BUY
 
     def __init__(self, parameters, candles):
         super().__init__(parameters, candles)
@@ -111,15 +114,15 @@ CONTRADICTIONS = [
     ),
     (
         assets('symbol: BTCUSDT, strategy: "no.such:Thing"'),
-        "my.yaml:3: portfolio.assets[0].strategy: found 'no.such:Thing'; allowed: a strategy that can be imported: \"the strategy no.such:Thing cannot be imported: No module named 'no'\"",
+        "my.yaml:3: portfolio.assets[0].strategy: found 'no.such:Thing'; allowed: a strategy that can be imported: \"the strategy no.such:Thing cannot be imported: ModuleNotFoundError: No module named 'no'\"",
     ),
     (
         assets(f'symbol: BTCUSDT, strategy: "{__name__}:Narrow"'),
-        f"my.yaml:3: portfolio.assets[0].strategy: found '{__name__}:Narrow'; allowed: a strategy that takes its parameters (none): KeyError: \"'width'\"",
+        f"my.yaml:3: portfolio.assets[0].strategy: found '{__name__}:Narrow'; allowed: a strategy that takes its parameters (none): \"strategy {__name__}:Narrow, at its start: raised KeyError: 'width'\"",
     ),
     (
         assets(f'symbol: BTCUSDT, strategy: "{__name__}:Narrow", parameters: {{width: wide}}'),
-        f"my.yaml:3: portfolio.assets[0].strategy: found '{__name__}:Narrow'; allowed: a strategy that takes its parameters (width): ValueError: ",
+        f"my.yaml:3: portfolio.assets[0].strategy: found '{__name__}:Narrow'; allowed: a strategy that takes its parameters (width): \"strategy {__name__}:Narrow, at its start: raised ValueError: ",
     ),
     (
         assets(f"{TREND}, parameters: {{width: 3}}"),

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,9 +17,10 @@ from bin.bootstrap.trace_crashes import crash_view, crashes_in, crashes_table, f
 from bin.bootstrap.trace_replay import replay_actor
 from bin.command import start
 from domain.errors import BadDataError, ConfigError
-from domain.text import counted
+from domain.text import counted, plain
 from infra.operator.terminal.screen import Screen
 from infra.process.times import read_time
+from infra.settings.strategy_versions import changed_since
 from infra.store.location import find_journal
 from infra.store.reader import FactReader
 from infra.store.trace_ids import read_id
@@ -235,6 +237,7 @@ def replay(
             "made of the others is missing, and shows as a difference",
             style="yellow",
         )
+    _say_changed_strategies()
     code = replay_actor(
         reader.read(keys=[actor]),
         trace_codec(),
@@ -287,6 +290,12 @@ def _facts(run: Path | None = None) -> FactReader:
     if where.is_file():
         raise ConfigError(f"{where}: a crash file has no journal; this command needs the run's")
     return FactReader(find_journal(where))
+
+
+def _say_changed_strategies() -> None:
+    with suppress(ConfigError):  # a crash file has no journal
+        for changed in changed_since(_facts().settings() or {}):
+            screen.print(f"note: {plain(changed)}", style="yellow", highlight=False)
 
 
 def _id(text: str) -> int:

@@ -12,9 +12,11 @@ from domain.rules import CapitalChange
 from infra.settings.comparison import ABSENT, flat, is_hidden
 from infra.settings.load import load_settings
 from infra.settings.sections.whole import Settings
+from infra.settings.strategy_versions import PREFIX
 
 _PRIVATE = ("exchange.", "notifications.", "control.")
 """Sections that hold secrets, of which no value is noted; no rule of trading is among them."""
+_LEFT_OUT = (*_PRIVATE, PREFIX)
 _STEP = re.compile(r"([^.\[\]]+)|\[([^\]]*)\]")
 _CHANGE = re.compile(r"(?P<key>\S+): (?P<was>.*?) -> (?P<now>.*)")
 
@@ -74,7 +76,7 @@ def settings_of(noted: Mapping[str, str], where: str) -> Settings:
     default = flat(load_settings(None, environ={}, dotenv=None), "")
     lists = ("portfolio.assets[", "instruments[")
     values = {key: text for key, text in default.items() if not key.startswith(lists)}
-    values |= {key: text for key, text in noted.items() if not key.startswith(_PRIVATE)}
+    values |= {key: text for key, text in noted.items() if not key.startswith(_LEFT_OUT)}
     tree: dict[str, Any] = {}
     for key, text in values.items():
         if not is_hidden(text):

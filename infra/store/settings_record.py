@@ -6,6 +6,7 @@ import secrets
 from domain.operator.commands import SettingsChanged
 from infra.settings import Settings
 from infra.settings.comparison import differences, flat
+from infra.settings.strategy_versions import strategy_versions
 from infra.store.journal import Origin, SqliteJournals
 
 _SALT, _SETTINGS = "settings.salt", "settings"
@@ -37,7 +38,8 @@ class SettingsRecord:
             if salt is None:
                 salt = secrets.token_hex(16)
                 self._journals.write_meta(_SALT, salt)
-            stored, now = self._journals.read_meta(_SETTINGS), flat(settings, salt)
+            stored = self._journals.read_meta(_SETTINGS)
+            now = flat(settings, salt) | strategy_versions(settings)
             found = {} if stored is None else differences(json.loads(stored), now)
             if found:
                 lines = "\n".join(f"{key}: {change}" for key, change in found.items())

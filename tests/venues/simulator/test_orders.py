@@ -233,7 +233,7 @@ def test_money_brought_in_and_taken_out_is_in_the_wallet_and_in_the_log():
         client.control("transfer", amount="250.5")
         client.control("transfer", amount="-100")
 
-        rows = client.get("/v5/account/transaction-log")["result"]["list"]
+        rows = client.get_raw("/v5/account/transaction-log").json()["result"]["list"]
         found = [(row["type"], row["change"], row["cashBalance"]) for row in rows]
 
         assert [kind for kind, _, _ in found] == ["TRANSFER_OUT", "TRANSFER_IN"]

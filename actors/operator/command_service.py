@@ -12,6 +12,7 @@ from actors.core.envelope import Origin
 from actors.core.system import ActorCrashedError, DeadLetterError
 from actors.messages import OperatorAsked, SystemChanged
 from actors.names import NOTIFIER, PORTFOLIO
+from actors.operator.portfolio_view import before_reduce
 from actors.operator.ports import FactStore, NoticeChannels, PanicFile
 from actors.operator.repeats import ACCESS, Asked, Repeats
 from actors.operator.views import Views
@@ -114,9 +115,8 @@ class CommandService:
             and not self._confirms(operator, command)
         ):
             title = f"Really {command}? Send it again within {CONFIRM_S:.0f} s."
-            if command.name is CommandName.REARM:
-                title = f"{self._asks_before_rearm()}{title}"
-            return self._stored(asked, Reply(code=ReplyCode.CONFIRM, title=title))
+            reply = Reply(code=ReplyCode.CONFIRM, title=f"{self._asks_before(command)}{title}")
+            return self._stored(asked, reply)
         if command.name is CommandName.PANIC:
             return self._panic(operator)
         if command.name in BINDING:
@@ -180,9 +180,12 @@ class CommandService:
             self._unconfirmed[key] = now_s + CONFIRM_S
             return False
 
-    def _asks_before_rearm(self) -> str:
-        """Return what has to be known of a journal that lacks facts; nothing of any other."""
-        found = self._runtime.portfolio_snapshot()
+    def _asks_before(self, command: Command) -> str:
+        """Return what has to be known before a command: of its position, or the journal."""
+        is_asked = command.name in (CommandName.REARM, CommandName.REDUCE)
+        found = self._runtime.portfolio_snapshot() if is_asked else None
+        if found is not None and command.name is CommandName.REDUCE:
+            return before_reduce(command.argument, found, self._runtime.rules)
         if found is None or not found.outdated:
             return ""
         return (

@@ -35,6 +35,19 @@ def portfolio_view(which: str, found: PortfolioSnapshot, rules: TradingRules) ->
     return _summary(found, rules)
 
 
+def before_reduce(argument: str, found: PortfolioSnapshot, rules: TradingRules) -> str:
+    """Return what is open and advised of the asset that a reduce names; empty where nothing is."""
+    words = argument.upper().split()
+    names = {asset.instrument.symbol: asset.asset for asset in rules.assets}
+    asset = names.get(words[0], words[0]) if words else ""
+    position = found.positions.get(asset)
+    if position is None:
+        return ""
+    advised = next((advice_line(each) for each in found.advice if each.asset == asset), "")
+    says = f"{asset} {say.direction(position.side)} {position.qty:f} is open"
+    return f"{says}; {advised}. " if advised else f"{says}. "
+
+
 def advice_data(advice: Advice | None) -> dict[str, Any] | None:
     """Return an advice for programs; None where there is none."""
     if advice is None:

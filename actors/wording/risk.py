@@ -12,6 +12,7 @@ from domain.trading.orders import ExitReason
 
 _FIRED = {
     ExitReason.HALT: "HALT: drawdown",
+    ExitReason.CAPITAL_LOSS: "HALT: entry capital lost",
     ExitReason.DRAWDOWN: "EMERGENCY: drawdown",
     ExitReason.DAILY_LOSS: "EMERGENCY: daily loss",
     ExitReason.CORRELATION: "EMERGENCY: correlation",
@@ -28,7 +29,7 @@ def protection_fired(protection: Protection, rules: ProtectionRules, asker: str 
         rules: its limits.
         asker: of a panic: who asked for it, and by which way.
     """
-    is_halt = protection.reason is ExitReason.HALT
+    is_halt = protection.reason in (ExitReason.HALT, ExitReason.CAPITAL_LOSS)
     closing = ", ".join(close.asset for close in protection.closes)
     blocked = []
     if protection.cooldown_end_ms > protection.t_ms:
@@ -71,6 +72,8 @@ def _figures(protection: Protection, rules: ProtectionRules) -> list[str]:
         lines.append(f"{say.pairs(pair)}{limit}")
     if protection.reason is ExitReason.CORRELATION:
         lines.append(f"Mean correlation above {rules.high_correlation_threshold:g}")
+    if protection.reason is ExitReason.CAPITAL_LOSS and rules.capital_loss_fraction is not None:
+        lines.append(f"Limit of the loss {say.percent(rules.capital_loss_fraction)}")
     return lines
 
 

@@ -21,6 +21,7 @@ from actors.messages import (
     PositionDiffers,
     PositionOpened,
     ProtectionFired,
+    RebalanceAdvised,
     RegimeChanged,
     RiskRaised,
     StateTold,
@@ -36,6 +37,7 @@ from domain.market.instruments import DAY_MS, HOUR_MS, MINUTE_MS, Side
 from domain.operator.commands import CommandName, OperatorCommand
 from domain.operator.notices import NoticeKind, NoticeRules
 from domain.portfolio.protection import initial_state
+from domain.portfolio.rebalancing import Advice, Rebalance
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.rules import TradingRules
 from domain.strategies.base import Regime
@@ -726,3 +728,30 @@ def test_dangers_of_one_group_within_seconds_are_one_message_and_are_not_told_ag
         "2025-04-16 11:25 UTC",
     ]
     assert last.startswith("🚨 malfunction: DOGE does not answer")
+
+
+def advice(action: Rebalance, t_ms: int) -> RebalanceAdvised:
+    made = Advice(
+        asset="BTC",
+        weight=Decimal("0.3"),
+        target=Decimal("0.2"),
+        drift=Decimal("0.5"),
+        action=action,
+        qty=Decimal("0.01"),
+        is_oversize=False,
+    )
+    return RebalanceAdvised(advice=made, side=Side.SELL, opened_ms=T_MS, t_ms=t_ms)
+
+
+def test_advice_is_told_once_a_direction_and_day_over_restarts(tmp_path: Path) -> None:
+    for _ in range(2):
+        for room in newsroom_in(tmp_path):
+            room.tell(
+                advice(Rebalance.REDUCE, T_MS),
+                advice(Rebalance.REDUCE, T_MS + 3_600_000),
+                advice(Rebalance.ADD, T_MS),
+                advice(Rebalance.REDUCE, T_MS + DAY_MS),
+            )
+            told = [text for text in room.notices("report") if "rebalancing" in text]
+
+            assert len(told) == 3

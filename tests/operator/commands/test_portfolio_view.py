@@ -7,14 +7,17 @@ from typing import Any
 import pytest
 
 from actors.operator.performance_view import performance_view
-from actors.operator.portfolio_view import portfolio_view
+from actors.operator.portfolio_view import before_reduce, portfolio_view
 from actors.wording.rebalancing import advice_line, rebalance_advised
+from actors.wording.risk import protection_fired
 from domain.market.instruments import DAY_MS, Side
 from domain.operator.commands import UnknownCommandError, parse
 from domain.operator.replies import Reply
 from domain.portfolio.protection import initial_state
 from domain.portfolio.snapshots import PortfolioSnapshot
 from domain.portfolio.state import PortfolioState
+from domain.trading.decisions import Protection
+from domain.trading.orders import ExitReason
 from tests.domain.builders import NOON_MS, changed, entry, long, report, series, short, trade
 
 START = Decimal(10_000)
@@ -147,3 +150,28 @@ def test_a_close_is_what_advice_is_made_on_not_a_later_price() -> None:
     books.remember_price("BTC", Decimal(500))
 
     assert books.advice() == before
+
+
+def test_before_a_reduce_the_operator_reads_what_is_open_and_advised() -> None:
+    asks = before_reduce("btcusdt 0.5", snapshot(), RULES)
+
+    assert asks.startswith("BTC SHORT 20 is open; BTC: ADD by ")
+    assert before_reduce("SOL", snapshot(), RULES) == ""
+
+
+def test_a_lost_capital_is_told_as_a_halt_with_its_limit() -> None:
+    fired = Protection(
+        t_ms=NOON_MS,
+        reason=ExitReason.CAPITAL_LOSS,
+        closes=(),
+        epoch=1,
+        cooldown_end_ms=0,
+        figures="",
+    )
+    rules = changed(protection={"capital_loss_fraction": Decimal("0.1")}).protection
+
+    text = protection_fired(fired, rules).text
+
+    assert "HALT: entry capital lost" in text
+    assert "Limit of the loss 10.0%" in text
+    assert "No entries until rearm" in text

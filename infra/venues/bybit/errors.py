@@ -24,7 +24,7 @@ class RefusedError(OrderRefusedError):
     @property
     def is_stop_passed(self) -> bool:
         """Tell whether a stop loss was refused because the price has passed its level."""
-        is_wrong_side = self.text.startswith("StopLoss:") and "base_price" in self.text
+        is_wrong_side = self.text.startswith("StopLoss") and " set for " in self.text
         return self.code in _TRIGGER_PASSED or is_wrong_side
 
 

@@ -10,6 +10,7 @@ from domain.market.instruments import Side
 from domain.trading.orders import OrderRequest, OrderStatus
 from infra.venues.bybit.exchange import BybitExchange
 from infra.venues.bybit.shapes.executions import Executions, execution_of
+from infra.venues.bybit.shapes.market import Ticker
 from infra.venues.bybit.shapes.positions import position_of
 from infra.venues.bybit.shapes.row import Row
 from tests.venues.bybit.rest_server import CREATE, START_MS, FakeTime, client_of, running_server
@@ -60,6 +61,28 @@ CLOSE = replace(
 
 
 ROW = {"symbol": "BTCUSDT", "side": "Sell", "size": "0.1", "avgPrice": "100", "markPrice": "100"}
+
+
+def test_each_last_price_is_told_and_a_mark_price_now_and_then():
+    told, listener, listened = [], Listener(), []
+    listener.on_price = lambda ts_ms, price: told.append(("last", ts_ms, price))
+    listener.on_mark_price = lambda ts_ms, price: told.append(("mark", ts_ms, price))
+    market = Market()
+    market.tickers = lambda _symbol, on_ticker: listened.append(on_ticker)
+    exchange = BybitExchange(Rest(None), market, symbols={"BTC": "BTCUSDT"}, now_ms=lambda: 0)
+    exchange.subscribe("BTC", listener)
+
+    for ts_ms, price in ((1, 100), (2, 101)):
+        listened[0](
+            Ticker(
+                symbol="BTCUSDT",
+                last_price=Decimal(price),
+                mark_price=Decimal(price - 1),
+                ts_ms=ts_ms,
+            )
+        )
+
+    assert told == [("last", 1, 100), ("mark", 1, 99), ("last", 2, 101)]
 
 
 @pytest.mark.parametrize(

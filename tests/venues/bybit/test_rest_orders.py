@@ -1,6 +1,7 @@
 """Requests that change something: how often they reach the venue, and what came of it."""
 
 import socket
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -12,6 +13,7 @@ from domain.errors import (
     OrderNotProcessedError,
     OrderRefusedError,
     OutcomeUnknownError,
+    StopPassedError,
     UnavailableError,
 )
 from domain.market.instruments import Side
@@ -24,6 +26,7 @@ from infra.venues.bybit.errors import (
     RefusedError,
     UnknownOutcomeError,
 )
+from infra.venues.bybit.exchange import BybitExchange
 from infra.venues.bybit.http.client import PATIENCE
 from infra.venues.bybit.limits import Kind
 from tests.venues.bybit.rest_server import CREATE, START_MS, Fault, client_of, running_server
@@ -395,6 +398,36 @@ def test_refused_stops_of_an_open_position_are_refused(venue, rest):
 
     with pytest.raises(RefusedError):
         rest.set_stops("BTCUSDT", LEVELS, yes)
+
+
+def test_a_stop_without_a_target_cancels_the_target_and_stands(venue, rest):
+    levels = replace(LEVELS, take_profit=None)
+    venue.answer(POSITIONS, position(takeProfit=""))
+
+    assert rest.set_stops("BTCUSDT", levels, yes).stops == levels
+    assert venue.last(STOP)["takeProfit"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "is_passed"),
+    [
+        (110092, "expect Rising, but trigger_price[1] <= current[2]??LastPrice", True),
+        (110093, "expect Falling, but trigger_price[2] >= current[1]??LastPrice", True),
+        (10001, "StopLoss:2 set for Buy position should be lower than base_price:1", True),
+        (10001, "TakeProfit:1 set for Buy position should be higher than base_price:2", False),
+        (10001, "position idx not match position mode", False),
+        (110017, "current position is zero", False),
+    ],
+)
+def test_a_refusal_says_whether_the_price_has_passed_the_stop(venue, rest, code, text, is_passed):
+    venue.fail(STOP, Fault(code=code, text=text))
+    venue.answer(POSITIONS, position(stopLoss="44000"))
+    exchange = BybitExchange(rest, None, symbols={"BTC": "BTCUSDT"}, now_ms=lambda: START_MS)
+
+    with pytest.raises(OrderRefusedError) as caught:
+        exchange.set_stops("BTC", LEVELS, yes)
+
+    assert isinstance(caught.value, StopPassedError) is is_passed
 
 
 def test_stops_that_were_taken_but_do_not_stand_are_unknown(venue, rest):

@@ -1,14 +1,16 @@
 """The exchange of paper trading: orders and stops at prices that streams tell, or nobody."""
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from domain.errors import FencedError
+from domain.errors import FencedError, StopPassedError
 from domain.trading.orders import ExitReason, OrderStatus, OrderUpdate
 from domain.trading.positions import FLAT, Execution
+from domain.trading.sizing import ProtectiveLevels
 from infra.net.server_clock import ServerClock
 from infra.venues.bybit.errors import AlreadyAcceptedError, NeverSentError
 from infra.venues.bybit.http.client import Patience
@@ -26,12 +28,16 @@ NOW_MS = 1_750_000_000_000
 class Ear:
     def __init__(self) -> None:
         self.heard: list[object] = []
+        self.prices: list[tuple[int, Decimal]] = []
 
     def on_execution(self, execution: Execution) -> None:
         self.heard.append(execution)
 
     def on_order(self, update: OrderUpdate) -> None:
         self.heard.append(update)
+
+    def on_price(self, ts_ms: int, last_price: Decimal) -> None:
+        self.prices.append((ts_ms, last_price))
 
     def on_mark_price(self, ts_ms: int, mark_price: Decimal) -> None:
         self.heard.append((ts_ms, mark_price))
@@ -102,6 +108,22 @@ def test_a_price_beyond_the_stop_closes_the_position_there(exchange: PaperExchan
     last = exchange.executions("BTC", 0)[-1]
     assert last.reason is ExitReason.STOP_LOSS
     assert last.price == 61_500 * (1 + RULES.fills.slippage_fraction)
+
+
+def test_a_stop_moves_in_place_unless_the_price_has_passed_it(exchange: PaperExchange) -> None:
+    ear = Ear()
+    exchange.subscribe("BTC", ear)
+    assert not exchange.set_stops("BTC", LEVELS, ours)
+    exchange.on_ticker("BTC", ticker(60_000))
+    exchange.submit(order(1), ours)
+
+    tighter = ProtectiveLevels(stop_loss=Decimal(60_100), take_profit=None)
+    assert exchange.set_stops("BTC", tighter, ours)
+    with pytest.raises(StopPassedError):
+        exchange.set_stops("BTC", replace(tighter, stop_loss=Decimal(59_000)), ours)
+
+    assert exchange.venue_position("BTC").stop_loss == 60_100
+    assert ear.prices == [(NOW_MS, 60_000)]
 
 
 def test_no_order_id_is_taken_twice(exchange: PaperExchange) -> None:

@@ -39,6 +39,7 @@ from domain.errors import UnavailableError
 from domain.market.candles import CandleSeries, carry_forward
 from domain.market.instruments import DAY_MS
 from domain.operator.commands import Command, CommandName, OperatorCommand
+from domain.portfolio.protection import initial_state
 from domain.portfolio.snapshots import PortfolioSnapshot
 from domain.rules import TradingRules
 from domain.trading.decisions import DenialReason
@@ -628,3 +629,26 @@ def test_a_frozen_asset_gets_nothing_and_the_others_do(desk: Desk) -> None:
     desk.tell(ReconcileMatch(asset="BTC"))
 
     assert desk.denial(NOON_MS + 2 * CANDLE_MS) is None
+
+
+def test_state_of_an_older_program_gets_the_capital_that_it_began_with(tmp_path: Path) -> None:
+    """An older program stored none: measured against 0, nothing would ever be lost."""
+    rules = changed(
+        protection={
+            "capital_loss_fraction": Decimal("0.02"),
+            "max_daily_loss_fraction": None,
+        }
+    )
+    with opened(tmp_path, rules) as desk:
+        journals, clock_ms = desk.journals, desk.clock.now_ms()
+        first = initial_state(Decimal(10_000), clock_ms)
+        pen = journals.open("portfolio", lambda: None)
+        pen.append(replace(first, entry_capital=Decimal(0), epoch=1))
+        pen.close()
+
+    with opened(tmp_path, rules) as desk:
+        desk.open_short("BTC", 1_000)
+        desk.mark("BTC", 1_300)
+        desk.until(desk.clock.now_ms() + 5_000)
+
+        assert desk.fired() == [ExitReason.CAPITAL_LOSS]

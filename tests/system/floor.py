@@ -256,8 +256,17 @@ def floor(
     seed: int = 1,
     environ: Mapping[str, str] | None = None,
     changes: Mapping[str, object] | None = None,
+    state: Path | None = None,
 ) -> Iterator[Floor]:
-    """Start an exchange and the system at it, and stop both."""
+    """Start an exchange and the system at it, and stop both.
+
+    Args:
+        folder: of the run.
+        seed: of the exchange's market.
+        environ: variables that the run has.
+        changes: of the settings.
+        state: file that the exchange goes on from.
+    """
     folder.mkdir(exist_ok=True)
     (folder / "settings.yaml").write_text(json.dumps({**SETTINGS, **(changes or {})}))
     settings = load_settings(folder / "settings.yaml", environ=environ or {}, dotenv=None)
@@ -267,6 +276,7 @@ def floor(
         fills=rules.fills,
         speed=SPEED,
         seed=seed,
+        state=state,
     )
     with SimulatedExchange(options) as sim:
         run, connection = build_live(settings, venue_of(sim), folder, "sim")

@@ -47,6 +47,18 @@ def test_a_question_and_a_change_reach_the_desk_with_who_asks(house: House) -> N
     ]
 
 
+def test_a_reduce_has_two_words_and_liquidate_all_is_a_panic(house: House) -> None:
+    assert house.post("reduce", argument="BTC 0.25", confirm=True)[0] == 200
+    assert house.post("liquidate", argument="all", confirm=True)[0] == 200
+    assert house.post("reduce", argument="BTC 1.5")[0] == 422
+    assert house.post("reduce", argument="BTC 0.5 0.5")[0] == 422
+
+    assert house.commands.asked == [
+        ("http/api", Command(name=CommandName.REDUCE, argument="BTC 0.25"), True),
+        ("http/api", Command(name=CommandName.PANIC), True),
+    ]
+
+
 @pytest.mark.parametrize(
     ("code", "status"),
     [("refused", 409), ("confirm", 202), ("late", 504), ("wrong", 422)],

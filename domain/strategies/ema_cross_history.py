@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.market.indicators import Array
 from domain.market.instruments import DAY_MS
@@ -38,7 +39,7 @@ class EmaCrossHistory(History):
         )
         self.crosses: Places = np.flatnonzero(made)
         """(m,) places of the closes with crosses that can open a position."""
-        self._count_today = self._counts_of_day(made[self.crosses])
+        self._count_today = self._counts_of_day(made[self.crosses].astype(np.int64))
         self._end_days_of_too_many()
         self.wishes, self.origins = self._wishes()
 
@@ -106,14 +107,14 @@ class EmaCrossHistory(History):
 
 def cross_counts(
     rules: EmaCrossRules, warmup_candles: int, close: Array, short: Array, long: Array
-) -> Places:
+) -> NDArray[np.int8]:
     """Return how many crosses that can open a position each of (n,) closes made."""
     pairs = {
         CrossKind.PRICE_BELOW_SHORT: (close, short),
         CrossKind.PRICE_BELOW_LONG: (close, long),
         CrossKind.SHORT_BELOW_LONG: (short, long),
     }
-    made = np.zeros(len(close), dtype=np.int64)
+    made = np.zeros(len(close), dtype=np.int8)
     for kind in rules.entry_crosses:
         upper, lower = pairs[kind]
         made[1:] += (upper[:-1] > lower[:-1]) & (upper[1:] < lower[1:])

@@ -10,7 +10,7 @@ from loguru import logger
 TESTS = Path(__file__).resolve().parent
 SHARED_DATA = TESTS.parents[1] / "shared" / "data"
 
-QUICK = ("actors", "candles", "core", "domain", "journal", "settings")
+QUICK = ("actors", "candles", "core", "domain", "settings", "store")
 """Folders whose tests start no process of the system: with the files beside them, a minute."""
 
 # The same examples on each run, and no verdict on time.

@@ -15,6 +15,7 @@ from domain.portfolio.protection import ProtectionState
 from domain.trading.decisions import Approval, Decision, Denial
 from domain.trading.orders import INTENDED, Intent, OrderState, OrderUpdate
 from domain.trading.positions import Execution, Trade
+from domain.trading.trailing import StopMoved
 from domain.trading.transfers import Transfer
 from infra.store import rows
 from infra.store.connection import ReadOnlyJournal
@@ -118,6 +119,14 @@ class FactReader:
             trade = rows.value_of(Trade, row)
             if trade.decided_ms is None:
                 yield _source(row), trade
+
+    def stop_moves(self) -> list[tuple[Source, StopMoved]]:
+        """Return all moves of stops, oldest first; a confirmed one a second time."""
+        try:
+            found = self._facts("stop_move")
+        except ConfigError:  # An older program's journal has no such table.
+            return []
+        return [(_source(row), rows.value_of(StopMoved, row)) for row in found]
 
     def approvals(self) -> list[tuple[Source, Approval]]:
         """Return all grants, oldest first."""

@@ -6,8 +6,9 @@ from domain.errors import ConfigError
 from domain.trading.decisions import Approval, Denial
 from domain.trading.orders import Purpose
 from domain.trading.positions import Execution, ExecutionKind, Trade
+from domain.trading.trailing import StopMoved
 from infra.process.times import read_time
-from infra.store.reader import FactReader, StoredOrder
+from infra.store.reader import FactReader, Source, StoredOrder
 
 _OPEN_END_MS = 1 << 60
 """Of a position that is still open."""
@@ -25,6 +26,8 @@ class Case:
     trade: Trade | None
     by_exchange: list[Execution]
     """What the exchange itself closed of it: by a stop, a liquidation."""
+    moves: list[tuple[Source, StopMoved]]
+    """Of its stop, oldest first; a confirmed one a second time."""
 
     @property
     def end_ms(self) -> int:
@@ -76,7 +79,21 @@ def case_of(wanted: str, facts: FactReader) -> Case | None:
         exits=_exits(order, orders, trade),
         trade=trade,
         by_exchange=[] if trade is None else _by_exchange(trade, facts.executions()),
+        moves=_moves(asset, order, facts),
     )
+
+
+def _moves(
+    asset: str, entry: StoredOrder | None, facts: FactReader
+) -> list[tuple[Source, StopMoved]]:
+    if entry is None or not entry.executions:
+        return []
+    opened_ms = entry.executions[0].ts_ms
+    return [
+        (source, moved)
+        for source, moved in facts.stop_moves()
+        if (moved.asset, moved.opened_ms) == (asset, opened_ms)
+    ]
 
 
 def _by_exchange(trade: Trade, executions: list[Execution]) -> list[Execution]:

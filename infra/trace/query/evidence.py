@@ -105,9 +105,18 @@ class Evidence:
                     return found
         return None
 
-    def stops(self, *, is_over: bool) -> tuple[Found | None, Fields | None]:
-        """Return the newest levels that the exchange was told; not those of a next position."""
+    def stops(
+        self, *, is_over: bool, before_ms: int | None = None
+    ) -> tuple[Found | None, Fields | None]:
+        """Return the newest levels that the exchange was told; not those of a next position.
+
+        Args:
+            is_over: the position is closed.
+            before_ms: when its stop was moved first behind the best price; None: never.
+        """
         until_ms = self._span[1] + (0 if is_over else _MARGIN_MS)
+        if before_ms is not None:
+            until_ms = before_ms
         newest: tuple[Found | None, Fields | None] = (None, None)
         for found in self._records:
             for call in found.handling.calls:

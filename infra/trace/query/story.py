@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -93,7 +94,8 @@ def _tell(case: Case, reader: TraceReader) -> Story:
         story.missing.append("grant")
     if case.entry is not None:
         _tell_order(story, case.entry, evidence)
-        _tell_stop(story, case.entry, evidence, is_over=case.trade is not None)
+        _tell_stop(story, case, case.entry, evidence)
+        _tell_moves(story, case)
     _tell_exit(story, case, evidence)
     _tell_crashes(story, case, evidence)
     return story
@@ -151,7 +153,8 @@ def _tell_order(story: Story, order: StoredOrder, evidence: Evidence) -> None:
     request, intent = order.intent.request, order.intent
     stops = ""
     if request.stop_loss is not None:
-        stops = f", stop loss {request.stop_loss:f}, take profit {request.take_profit:f}"
+        target = _target(request.take_profit)
+        stops = f", stop loss {request.stop_loss:f}, take profit {target}"
     why = "" if intent.reason is None else f" because of {intent.reason}"
     sent = evidence.submitted(order.client_order_id)
     text = f"{order.client_order_id}: {request.side} {request.qty:f}{stops}{why}"
@@ -186,19 +189,41 @@ def _tell_fill(story: Story, execution: Execution, evidence: Evidence) -> None:
     story.add("fill", text, execution.ts_ms, evidence.execution(execution.exec_id))
 
 
-def _tell_stop(story: Story, order: StoredOrder, evidence: Evidence, *, is_over: bool) -> None:
+def _tell_stop(story: Story, case: Case, order: StoredOrder, evidence: Evidence) -> None:
     if not order.executions:
         return
-    found, levels = evidence.stops(is_over=is_over)
+    before_ms = case.moves[0][1].ts_ms if case.moves else None
+    found, levels = evidence.stops(is_over=case.trade is not None, before_ms=before_ms)
     request = order.intent.request
     if levels is not None and found is not None:
-        text = f"moved to stop loss {levels['stop_loss']}, take profit {levels['take_profit']}"
+        target = _target(levels["take_profit"])
+        text = f"moved to stop loss {levels['stop_loss']}, take profit {target}"
         story.add("stop", text, found.handling.now_ms, found)
     elif request.stop_loss is None:
         story.missing.append("stop")
     else:
-        text = f"stands with the position: {request.stop_loss:f} and {request.take_profit}"
+        text = f"stands with the position: {request.stop_loss:f} and {_target(request.take_profit)}"
         story.add("stop", text, order.executions[0].ts_ms)
+
+
+def _target(take_profit: object) -> str:
+    return "none" if take_profit is None else str(take_profit)
+
+
+def _tell_moves(story: Story, case: Case) -> None:
+    """Tell each level to which the trailing stop was moved, and whether the exchange had it."""
+    confirmed = {moved.confirmed_stop_loss: moved.confirmed_ms for _, moved in case.moves}
+    told: set[Decimal] = set()
+    for source, moved in case.moves:
+        level = moved.stop_loss
+        if level in told:
+            continue
+        told.add(level)
+        at_ms = confirmed.get(level)
+        by = "not confirmed" if at_ms is None else f"confirmed at {time_text(at_ms)}"
+        message = None if source.message_id is None else id_text(source.message_id)
+        text = f"best price {moved.best:f}, stop loss {level:f}, {by}"
+        story.steps.append(Step(name="trail", text=text, at_ms=moved.ts_ms, message=message))
 
 
 def _tell_exit(story: Story, case: Case, evidence: Evidence) -> None:

@@ -141,7 +141,7 @@ def _register(name: CommandName) -> None:
 
     def with_part(
         asset: Annotated[str, typer.Argument(metavar="ASSET")],
-        fraction: Annotated[str, typer.Argument(metavar="[FRACTION]")] = "",
+        fraction: Annotated[str, typer.Argument(metavar="FRACTION")] = "",
         *,
         yes: _Yes = False,
     ) -> None:

@@ -26,6 +26,7 @@ from infra.venues.simulator.recording.player import Player
 
 WRONG_USE = 2
 _FASTEST = 1000.0
+_PROFILES = f"A market day to test bots with: {', '.join(ProfileName)}."
 
 
 def main(
@@ -55,9 +56,7 @@ def main(
     with_parent: Annotated[
         bool, typer.Option("--with-parent", help="End when the standard input closes.")
     ] = False,
-    profile: Annotated[
-        ProfileName | None, typer.Option(help="A market day to test bots with.")
-    ] = None,
+    profile: Annotated[ProfileName | None, typer.Option(metavar="NAME", help=_PROFILES)] = None,
     record: Annotated[
         Path | None, typer.Option(help="File that takes all traffic, without keys.")
     ] = None,

@@ -21,6 +21,7 @@ _EXITS = {
     ExitReason.REGIME: "regime turned inactive",
     ExitReason.TIME: "held for the longest time",
     ExitReason.OPERATOR: "closed by the operator",
+    ExitReason.REDUCE: "reduced by the operator",
     ExitReason.DRAWDOWN: "emergency: drawdown",
     ExitReason.HALT: "emergency: drawdown, trading halted",
     ExitReason.DAILY_LOSS: "emergency: daily loss",

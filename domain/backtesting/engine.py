@@ -63,7 +63,7 @@ class _Run:
         ]
         self._by_name = {asset.name: asset for asset in self._assets}
         balance = rules.fills.initial_balance
-        state = initial_state(balance, market.first_open_ms)
+        state = initial_state(balance, market.first_open_ms, limit=rules.total_capital)
         self._portfolio = PortfolioState(rules, state, balance, windows)
         self._limits = Limits(rules.protection)
         self._rough = RoughCorrelations(window)
@@ -159,25 +159,25 @@ class _Run:
         if first >= end:
             return end
         portfolio = self._portfolio
-        balance = float(portfolio.balance)
-        self._balances[first:end] = balance
+        capital = float(portfolio.capital)
+        self._balances[first:end] = float(portfolio.balance)
         if not portfolio.positions:
-            self._equities[first:end] = balance
-            return self._watch_flat(first, end, balance)
+            self._equities[first:end] = capital
+            return self._watch_flat(first, end, capital)
         equity = self._equities[first:end]
-        equity[:] = balance
+        equity[:] = capital
         for asset in self._open_assets():
             asset.add_unrealized(equity, first, end)
         quiet_end = first + self._quiet(equity, first)
         self._raise_peak(equity[: quiet_end - first], first)
         return quiet_end
 
-    def _watch_flat(self, first: int, end: int, balance: float) -> int:
+    def _watch_flat(self, first: int, end: int, capital: float) -> int:
         portfolio = self._portfolio
         found = self._limits.acting_on(portfolio.protection)
-        if not self._is_settled and not is_quiet(balance, balance, found):
+        if not self._is_settled and not is_quiet(capital, capital, found):
             return first
-        if balance > found.peak * (1 - MARGIN) or self._is_past_midnight(end - 1):
+        if capital > found.peak * (1 - MARGIN) or self._is_past_midnight(end - 1):
             # Every close of the span would make the same sample, but for its day.
             self._sample(self._market.time_ms(end - 1))
         return end

@@ -43,7 +43,8 @@ class Backtest:
         start_ms = min(int(series.open_time_ms[0]) for series in candles.values())
         self.engine = MatchingEngine(rules.fills)
         balance = rules.fills.initial_balance
-        self.portfolio = PortfolioState(rules, initial_state(balance, start_ms), balance)
+        state = initial_state(balance, start_ms, limit=rules.total_capital)
+        self.portfolio = PortfolioState(rules, state, balance)
         self.stops: dict[str, StopState] = {}
         """Of each open position."""
         self.result = Result()

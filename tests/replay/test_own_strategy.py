@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bin.bootstrap.run import build_replay
+from bin.bootstrap.recorded import build_replay
 from domain.backtesting.summary import in_order
 from infra.settings import Settings, load_settings
 from tests.replay.runs import LIVELY, finish, made_up_market, plain_loop, replay

@@ -43,6 +43,9 @@ class LockStep:
         Ends early where the run is to end.
         """
         self._wait_quiet = wait_quiet
+        # No time passes before all have started, or what a start does depends on the threads.
+        if not wait_quiet():
+            return
         names = [asset.asset for asset in self._rules.assets]
         for t_ms, candles in candles_by_close(self.candles, names):
             yield t_ms, len(candles)

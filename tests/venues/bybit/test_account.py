@@ -6,7 +6,8 @@ import pytest
 
 from domain.errors import ConfigError, UnavailableError
 from domain.market.instruments import Instrument
-from domain.rules import AssetRules
+from domain.rules import AssetRules, EntryTerms, StopPolicy
+from domain.strategies.base import StrategySpec
 from infra.venues.bybit.account import prepare_account
 from infra.venues.bybit.shapes.account import MarginMode
 from tests.venues.bybit.rest_server import Fault, client_of, running_server
@@ -45,6 +46,16 @@ BTC = AssetRules(
         tick_size=Decimal("0.1"),
         min_notional=Decimal(5),
         max_market_order_qty=Decimal(500),
+    ),
+    terms=EntryTerms(
+        strategy=StrategySpec(name="ema_cross_short", parameters={}),
+        stops=StopPolicy(
+            stop_loss_fraction=Decimal("0.015"),
+            take_profit_fraction=None,
+            trail_fraction=None,
+            min_ratchet_fraction=Decimal("0.01"),
+            max_hold_ms=None,
+        ),
     ),
 )
 

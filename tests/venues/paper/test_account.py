@@ -47,7 +47,8 @@ def state(of: PaperAccount) -> tuple[object, ...]:
 
 
 def at(price: int) -> CandlePrices:
-    return CandlePrices(open=Decimal(price), high=Decimal(price), low=Decimal(price))
+    value = Decimal(price)
+    return CandlePrices(open=value, high=value, low=value, close=value)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from infra.venues.paper.memory import Memory
 from infra.venues.paper.offline_catch_up import OfflineCatchUp
 from tests.venues.simulator.clients import BTC, RULES, Client, running
 
-CANDLE_MS = RULES.strategy.candle_ms
+CANDLE_MS = RULES.candles.candle_ms
 FAR, NEAR = Decimal(2), Decimal("1.002")
 SLIPPED = 1 + RULES.fills.slippage_fraction
 
@@ -110,7 +110,7 @@ def test_funding_is_settled_once_for_each_time_that_was_missed(
     assert len(due) >= 2
     assert [e.ts_ms for e in here.since_entry()] == [c.open_time_ms for c in due]
     assert all(e.kind is ExecutionKind.FUNDING for e in here.since_entry())
-    rate = RULES.fills.funding_rate
+    rate = RULES.fills.funding.rate
     assert [e.funding for e in here.since_entry()] == [
         Decimal("0.01") * exact(before.close) * rate
         for before in found

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from rich import box
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich import console as rich_console
+from rich.console import ConsoleOptions, Group, RenderableType, RenderResult
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -41,7 +42,7 @@ class _Events:
     def __init__(self, lines: Sequence[str]) -> None:
         self._lines = lines
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+    def __rich_console__(self, console: rich_console.Console, options: ConsoleOptions) -> RenderResult:
         """Draw as many as there is room for, however high the rest of the picture is."""
         shown = [Text.from_ansi(line) for line in self._lines[-_EVENTS_SHOWN:]]
         for text in shown:

@@ -12,7 +12,7 @@ from domain.rules import TradingRules
 from infra.operator.panic_file import FILE as PANIC_FILE
 from infra.process.locks import RUN_LOCK, FileLock
 from infra.settings import Settings
-from infra.store.journal import JournalFullError, SqliteJournals
+from infra.store.journal import JournalFullError, SqliteJournals, is_busy
 from infra.store.location import journal_file, note_journal
 from infra.store.settings_record import SettingsRecord
 from infra.trace.recording import forget_traces
@@ -90,7 +90,7 @@ def claim_journals(journals: SqliteJournals, file: Path, mode: str) -> str | Non
     try:
         journals.write_meta("mode", mode)
     except (peewee.OperationalError, sqlite3.OperationalError) as error:
-        if known is None:
+        if known is None or is_busy(error):
             raise
         return str(error)
     return None

@@ -190,7 +190,7 @@ class SqliteJournals:
             self._database.connect(reuse_if_open=True)
             yield
         except (peewee.OperationalError, sqlite3.OperationalError) as error:
-            if _is_busy(error):
+            if is_busy(error):
                 message = f"{self._file}: another program holds the journal; end it, or wait for it"
                 raise JournalBusyError(message) from error
             if _is_full(error):
@@ -635,7 +635,8 @@ def _cause(error: BaseException) -> BaseException:
     return first
 
 
-def _is_busy(error: BaseException) -> bool:
+def is_busy(error: BaseException) -> bool:
+    """Tell whether another program holds the database."""
     return _code(error.__cause__ or error.__context__ or error) in (
         sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_LOCKED,

@@ -62,7 +62,7 @@ def test_live_shows_account_balance_and_limits_waits_and_then_trades(
         "uid 592324",
         "10,000.00 USDT",
         "500.00 USDT: closes all",
-        "mean above 0.9",
+        "mean correlation above 0.9",
     ):
         assert words in shown
     assert "not bound to an IP address" in shown

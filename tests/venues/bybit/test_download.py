@@ -31,7 +31,7 @@ from infra.venues.bybit.download import Download, Wanted
 from infra.venues.bybit.http.client import PATIENCE
 from tests.venues.simulator.clients import BTC, eventually, running
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 MINUTES_5 = 300_000
 HOURS_8 = 28_800_000
 START_MS = read_time("", "2026-03-01T00:02:30")

@@ -117,7 +117,7 @@ class Client:
         return self.get("/v5/order/realtime", symbol=BTC, **more)["result"]["list"]
 
     def history(self, **more) -> list[dict]:
-        return self.get("/v5/order/history", symbol=BTC, **more)["result"]["list"]
+        return self.get("/v5/order/history", symbol=BTC, **more)["result"].get("list", [])
 
     def executions(self, **more) -> list[dict]:
         return self.get("/v5/execution/list", symbol=BTC, **more)["result"]["list"]

@@ -42,7 +42,9 @@ class _Events:
     def __init__(self, lines: Sequence[str]) -> None:
         self._lines = lines
 
-    def __rich_console__(self, console: rich_console.Console, options: ConsoleOptions) -> RenderResult:
+    def __rich_console__(
+        self, console: rich_console.Console, options: ConsoleOptions
+    ) -> RenderResult:
         """Draw as many as there is room for, however high the rest of the picture is."""
         shown = [Text.from_ansi(line) for line in self._lines[-_EVENTS_SHOWN:]]
         for text in shown:

@@ -63,7 +63,9 @@ def test_the_constant_stands_in_outside_of_what_the_file_spans_and_nowhere_else(
         last_ms=START_MS + 2 * EIGHT_MS,
     )
 
-    found = [funding_rate(START_MS + n * EIGHT_MS, RULES.fills.funding, history) for n in range(-1, 4)]
+    found = [
+        funding_rate(START_MS + n * EIGHT_MS, RULES.fills.funding, history) for n in range(-1, 4)
+    ]
 
     constant = RULES.fills.funding.rate
     assert found == [constant, Decimal("0.0003"), None, Decimal(0), constant]

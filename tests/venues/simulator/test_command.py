@@ -58,6 +58,12 @@ def wrong_use(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[st
 KEYS = ("--api-key", "k", "--api-secret", "s")
 
 
+def has_met_the_book(rows: list[dict]) -> bool:
+    """Tell whether both stops rest, and the limit order is more than acknowledged."""
+    limits = [row for row in rows if row["orderLinkId"] == "l"]
+    return len(rows) == 3 and all(row["updatedTime"] > row["createdTime"] for row in limits)
+
+
 def test_orders_positions_stops_and_money_survive_a_kill(tmp_path: Path) -> None:
     state = tmp_path / "state.jsonl"
     names = ("wallet", "positions", "seed", "margin_mode")
@@ -66,7 +72,7 @@ def test_orders_positions_stops_and_money_survive_a_kill(tmp_path: Path) -> None
         client.control("transfer", amount="250")
         client.short("0.02")
         client.order("Buy", "0.01", orderType="Limit", price=client.at("0.97"), orderLinkId="l")
-        eventually(client.open_orders, lambda rows: len(rows) == 3)
+        eventually(client.open_orders, has_met_the_book)
         before, records = client.state(), client.records()
         stops = sorted(o["triggerPrice"] for o in client.open_orders())
         running.send_signal(signal.SIGKILL)

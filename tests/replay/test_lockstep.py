@@ -49,6 +49,21 @@ def test_actors_trade_as_the_plain_loop_does(lively: Settings, tmp_path: Path, s
     assert outcome.restarts == 0
 
 
+def test_no_time_passes_before_all_have_started(lively: Settings, tmp_path: Path) -> None:
+    _, lockstep = build_replay(lively, made_up_market(0, DAY), tmp_path)
+    asked_ms: list[int] = []
+
+    def is_quiet() -> bool:
+        asked_ms.append(lockstep.clock.now_ms())
+        return False
+
+    steps = list(lockstep.steps(is_quiet))
+
+    assert steps == []
+    assert asked_ms == [START_MS]
+    assert lockstep.clock.now_ms() == START_MS
+
+
 def test_the_made_up_markets_reach_most_rules(lively: Settings) -> None:
     exits: Counter[str] = Counter()
     refusals: Counter[str] = Counter()

@@ -5,7 +5,7 @@ Once there are many the file is rewritten with what still counts, and so never g
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -60,6 +60,16 @@ class Start:
 
 _START, _TIME = TypeAdapter(Start), TypeAdapter(_Time)
 _COUNT = TypeAdapter(Annotated[int, Field(ge=0, strict=True)])
+_KEPT: Mapping[str, tuple[str, TypeAdapter[Any]]] = {
+    "order": ("orders", ORDERS),
+    "execution": ("executions", EXECUTIONS),
+    "stops": ("stops", STOPS),
+    "deposit": ("deposits", DEPOSITS),
+    "transaction": ("transactions", TRANSACTIONS),
+    "closed": ("closed", CLOSED),
+    "past_deposit": ("past_deposits", DEPOSITS),
+}
+"""The list of the memory that each kind of record goes to."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -255,27 +265,11 @@ def _remember(memory: Memory, kind: str, value: Any) -> None:
         memory.margins[str(value[0])] = Decimal(value[1]), int(value[2])
     elif kind == "account":
         memory.account = ACCOUNTS.validate_python(value)
-    else:
-        _remember_one_more(memory, kind, value)
-
-
-def _remember_one_more(memory: Memory, kind: str, value: Any) -> None:
-    if kind == "order":
-        memory.orders.append(ORDERS.validate_python(value))
-    elif kind == "execution":
-        memory.executions.append(EXECUTIONS.validate_python(value))
-    elif kind == "stops":
-        memory.stops.append(STOPS.validate_python(value))
-    elif kind == "deposit":
-        memory.deposits.append(DEPOSITS.validate_python(value))
-    elif kind == "transaction":
-        memory.transactions.append(TRANSACTIONS.validate_python(value))
-    elif kind == "closed":
-        memory.closed.append(CLOSED.validate_python(value))
-    elif kind == "past_deposit":
-        memory.past_deposits.append(DEPOSITS.validate_python(value))
     elif kind == "klines":
         memory.klines.append(value)
     elif kind == "mark":
         _COUNT.validate_python(value["number"])
         memory.marks.append(value)
+    elif kind in _KEPT:
+        name, adapter = _KEPT[kind]
+        getattr(memory, name).append(adapter.validate_python(value))

@@ -35,7 +35,7 @@ class Closes:
     @property
     def is_under_way(self) -> bool:
         """Tell whether an order may still close something."""
-        return any(map(is_close_under_way, self._context.books.orders.values()))
+        return is_close_under_way(self._context.books.orders.values())
 
     @property
     def is_wanted(self) -> bool:

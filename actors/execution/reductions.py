@@ -60,7 +60,7 @@ class Reductions:
 
     @property
     def _is_closing(self) -> bool:
-        return any(map(is_close_under_way, self._context.books.orders.values()))
+        return is_close_under_way(self._context.books.orders.values())
 
     def _sent(self, t_ms: int) -> list[Order]:
         return [

@@ -12,7 +12,7 @@ def advice_line(advice: Advice) -> str:
         return ""
     says = [] if advice.action is None else [f"{advice.action} by {advice.qty:f}"]
     says += ["OVERSIZE"] if advice.is_oversize else []
-    weight = f"weight {say.percent(advice.weight)}, target {say.percent(advice.target)}"
+    weight = f"weight {say.percent(advice.weight, 2)}, target {say.percent(advice.target, 2)}"
     return f"{advice.asset}: {', '.join(says)} ({weight})"
 
 

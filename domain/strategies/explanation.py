@@ -10,6 +10,8 @@ from typing import NamedTuple
 Figure = float | int | str
 ShowTime = Callable[[int], str]
 """Writes a time, ms, for people."""
+OPEN_POSITION = "position"
+"""Name of the condition of an entry that nothing is open yet."""
 
 
 class Condition(NamedTuple):
@@ -46,7 +48,13 @@ class Explanation:
     entry: tuple[Condition, ...]
     """All must hold for an entry to be asked for."""
     stay: tuple[Condition, ...] = ()
-    """All must hold for the open position to be kept; empty where none is open."""
+    """All must hold for the open position to be kept; empty where none is open, or its strategy
+    leaves the exit to the stops."""
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether a position was open at the close."""
+        return any(each.name == OPEN_POSITION and not each.holds for each in self.entry)
 
     @property
     def failed_entry(self) -> Condition | None:
@@ -60,10 +68,11 @@ class Explanation:
 
     def outcome(self, show_time: ShowTime) -> str:
         """Return what came of it, with the condition that decided."""
-        failed = self.failed_stay if self.stay else self.failed_entry
+        is_open = self.is_open
+        failed = self.failed_stay if is_open else self.failed_entry
         if failed is None:
-            return "stays open" if self.stay else "asks to enter"
-        return f"{'exit' if self.stay else 'no entry'}: {failed.words(show_time)}"
+            return "stays open" if is_open else "asks to enter"
+        return f"{'exit' if is_open else 'no entry'}: {failed.words(show_time)}"
 
 
 def _first_failed(conditions: Iterable[Condition]) -> Condition | None:

@@ -10,7 +10,7 @@ from domain.market.indicators import CloseWindow, volatility
 from domain.market.instruments import HOUR_MS, MINUTE_MS, Candle
 from domain.rules import TradingRules
 from domain.strategies.base import Evaluation, Regime, Signal, Strategy
-from domain.strategies.explanation import Condition, Explanation
+from domain.strategies.explanation import OPEN_POSITION, Condition, Explanation
 from domain.strategies.registry import make_strategy
 from domain.trading.cooldowns import AssetCooldown
 from domain.trading.decisions import AssetEvaluation, EntrySignal
@@ -148,7 +148,7 @@ class AssetState:
         yield from found.regime
         yield from self._signal_conditions(found.signal, t_ms)
         yield Condition(
-            name="position",
+            name=OPEN_POSITION,
             figure="none" if self.position is None else "open",
             limit="none",
             holds=self.position is None,

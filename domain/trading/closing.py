@@ -9,9 +9,9 @@ from domain.trading.orders import OrderStatus, Purpose
 from domain.trading.positions import ZERO, Position
 
 
-def is_close_under_way(order: Order) -> bool:
-    """Tell whether an order may still close something."""
-    return order.is_under_way and order.intent.purpose is not Purpose.ENTRY
+def is_close_under_way(orders: Iterable[Order]) -> bool:
+    """Tell whether one of an asset's orders may still close something."""
+    return any(order.is_under_way and order.intent.purpose is not Purpose.ENTRY for order in orders)
 
 
 def is_younger(position: Position, t_ms: int) -> bool:

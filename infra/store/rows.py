@@ -18,8 +18,6 @@ from domain.trading.orders import Intent, OrderRequest
 Row = dict[str, Any]
 Value = TypeVar("Value")
 
-_REQUEST = frozenset(field.name for field in fields(OrderRequest))
-
 
 def row_of(value: object, *, without: Iterable[str] = ()) -> Row:
     """Return a dataclass's fields as columns."""

@@ -13,6 +13,7 @@ from domain.backtesting.market import Market
 from domain.market.instruments import HOUR_MS, MINUTE_MS, Side
 from domain.strategies.ema_cross_short import EmaCrossShort, Levels
 from domain.strategies.explanation import Condition, Explanation
+from domain.strategies.registry import CONFIRMED_TREND_LONG
 from domain.trading.asset import AssetState
 from domain.trading.cooldowns import CooldownReason
 from domain.trading.decisions import AssetEvaluation
@@ -134,3 +135,19 @@ def test_the_first_condition_that_failed_is_named_with_its_figures() -> None:
     assert outcome() == "exit: regime INACTIVE, needs ACTIVE"
     state.position = None
     assert outcome() == "no entry: close 96, needs < EMA short 95"
+
+
+def test_a_position_that_only_its_stops_end_is_said_to_stay_open() -> None:
+    rules = lively_rules(kinds=[CONFIRMED_TREND_LONG], stops={"max_hold_ms": None})
+    state = AssetState("BTC", rules)
+    series = Market(random_market(Recipe(seed=1, candles=300, assets=1))).assets["BTC"].series
+    for place in range(len(series)):
+        state.apply_candle(series.candle(place))
+    _, before = judged(state, may_enter=True)
+    state.position = short("BTC", 1, 90, opened_ms=NOON_MS)
+
+    _, held = judged(state, may_enter=True)
+
+    assert not before.is_open
+    assert held.stay == ()
+    assert held.outcome(str) == "stays open"

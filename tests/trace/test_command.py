@@ -150,15 +150,17 @@ def without_places(text: str) -> str:
 def test_the_debugger_does_what_the_readme_shows(traced: Traced) -> None:
     told = without_places((ROOT / "README.md").read_text(encoding="utf-8"))
     (block,) = re.findall(r"```\n(\$ bin/trace crashes\n.*?)```", told, re.DOTALL)
-    _, listed, asked, *shown = block.splitlines()
-    *row, _ = re.split(r"\s{2,}", listed)
+    named, *row = re.split(r"\s{2,}", block.splitlines()[1])[:-1]
+    crashes = run(traced.folder, "crashes").splitlines()
+    cells = [re.split(r"\s{2,}", line.strip())[:-1] for line in crashes]
+    # Which of the messages of one close has which number is up to the threads.
+    (number,) = (found for found, *crash in filter(None, cells) if crash == row)
+    _, _, asked, *shown = block.replace(named, number).splitlines()
     typed = [line.removeprefix("(Pdb) ") for line in shown if line.startswith("(Pdb) ")]
 
-    crashes = run(traced.folder, "crashes")
     text = debug(traced.folder, *asked.split()[2:-1], typed="".join(f"{one}\n" for one in typed))
 
-    assert row in [re.split(r"\s{2,}", line.strip())[:-1] for line in crashes.splitlines()]
-    assert asked == f"$ bin/trace replay {row[2]} --until {row[0]} --pdb"
+    assert asked == f"$ bin/trace replay {row[1]} --until {number} --pdb"
     lines = [line.removeprefix("(Pdb) ") for line in without_places(text).splitlines()]
     answers = [line for line in shown if not line.startswith("(Pdb) ")]
     assert [line for line in lines if line in answers] == answers

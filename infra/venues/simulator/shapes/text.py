@@ -21,9 +21,9 @@ def money(number: Decimal) -> str:
     return text(number.quantize(Decimal("1e-8")))
 
 
-def optional(number: Decimal | None, absent: str = "") -> str:
-    """Return a number, or what stands where there is none."""
-    return absent if number is None else text(number)
+def optional(number: Decimal | None) -> str:
+    """Return a number; nothing where there is none."""
+    return "" if number is None else text(number)
 
 
 def side_word(side: Side | None) -> str:

@@ -99,6 +99,8 @@ class BybitExchange:
         is_deaf = deaf_since_s is not None and self._monotonic_s() - deaf_since_s > _DEAF_S
         if is_deaf and not order.reduce_only:
             raise OrderRefusedError("the account's stream is down, so nothing is opened")
+        # What proved an earlier send of this id absent proves nothing of this one.
+        self._forget_proof(order.client_order_id)
         try:
             self._rest.place_order(order, is_ours)
         except UnknownOutcomeError as error:
@@ -106,6 +108,7 @@ class BybitExchange:
             with self._lock:
                 self._absent[order.client_order_id] = (proves_from_ms, 0)
             raise
+        self._forget_proof(order.client_order_id)
         return OrderUpdate(
             client_order_id=order.client_order_id,
             status=OrderStatus.ACCEPTED,
@@ -121,9 +124,10 @@ class BybitExchange:
             if update is not None:
                 self._absent.pop(client_order_id, None)
                 return update
-            # Unknown here: sent by an earlier process, at the latest just before it died.
+            # Unknown here: sent by an earlier process, at the latest just before it died, or by a
+            # life whose send hangs, at the latest by now.
             proves_from_ms, proofs = self._absent.get(
-                client_order_id, (asked_ms + RECV_WINDOW_MS, 0)
+                client_order_id, (self._now_ms() + RECV_WINDOW_MS, 0)
             )
             proofs += asked_ms > proves_from_ms
             self._absent[client_order_id] = (proves_from_ms, proofs)
@@ -263,6 +267,10 @@ class BybitExchange:
     def on_denied(self, error: AccessDeniedError) -> None:
         """Note that the login is refused."""
         logger.error("the account's stream refuses the login: {}", error)
+
+    def _forget_proof(self, client_order_id: str) -> None:
+        with self._lock:
+            self._absent.pop(client_order_id, None)
 
     def _doubt(self, why: str) -> None:
         with self._lock:

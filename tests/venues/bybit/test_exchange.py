@@ -1,19 +1,30 @@
 """What the account's stream tells reaches the asset's listener as news, or as a doubt."""
 
+import threading
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from domain.errors import OrderRefusedError
+from domain.errors import OrderRefusedError, OutcomeUnknownError, UnavailableError
 from domain.market.instruments import Side
 from domain.trading.orders import OrderRequest, OrderStatus
 from infra.venues.bybit.exchange import BybitExchange
+from infra.venues.bybit.http.client import Patience
 from infra.venues.bybit.shapes.executions import Executions, execution_of
 from infra.venues.bybit.shapes.market import Ticker
 from infra.venues.bybit.shapes.positions import position_of
 from infra.venues.bybit.shapes.row import Row
-from tests.venues.bybit.rest_server import CREATE, START_MS, FakeTime, client_of, running_server
+from tests.venues.bybit.rest_server import (
+    CREATE,
+    START_MS,
+    FakeTime,
+    Fault,
+    client_of,
+    running_server,
+    wait_until,
+)
 
 
 class Market:
@@ -160,6 +171,39 @@ def test_nothing_is_opened_while_the_account_s_stream_is_down_and_nothing_is_sen
         exchange.on_lost("a short cut")
         real_time.sleep(9)
         assert exchange.submit(ENTRY, lambda: True).status is OrderStatus.ACCEPTED
+
+
+@pytest.mark.parametrize("second_answer", [(), (Fault(waits=True),)], ids=["accepted", "hanging"])
+def test_an_order_that_is_sent_again_is_not_absent_by_the_proof_of_its_first_send(second_answer):
+    with running_server() as venue, client_of(venue, patience=Patience()) as rest:
+        symbols = {"BTC": "BTCUSDT"}
+        exchange = BybitExchange(rest, Market(), symbols=symbols, now_ms=venue.now_ms)
+
+        def look_up():
+            return exchange.order("BTC", CLOSE.client_order_id)
+
+        def send_again():
+            with suppress(OutcomeUnknownError):
+                exchange.submit(CLOSE, lambda: True)
+
+        venue.fail(CREATE, Fault(accepts=False, cuts=True), *second_answer)
+        with pytest.raises(OutcomeUnknownError):
+            exchange.submit(CLOSE, lambda: True)
+        venue.time.sleep(6)
+        with pytest.raises(UnavailableError, match="proves nothing yet"):
+            look_up()
+        assert look_up() is None
+
+        sending = threading.Thread(target=send_again)
+        sending.start()
+        if second_answer:
+            wait_until(lambda: venue.accepted == 1)
+        else:
+            sending.join()
+        with pytest.raises(UnavailableError, match="proves nothing yet"):
+            look_up()  # the venue's lists lag behind what it accepted
+        venue.over.set()
+        sending.join()
 
 
 def test_positions_of_symbols_that_are_not_traded_here_are_strays():

@@ -68,8 +68,15 @@ class Memory:
     def _append(self, line: bytes) -> None:
         file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
-            os.write(file, line + b"\n")
-            os.fsync(file)
+            old_size, rest = os.fstat(file).st_size, line + b"\n"
+            try:
+                while rest:
+                    rest = rest[os.write(file, rest) :]
+                os.fsync(file)
+            except OSError:
+                # A full disk takes half a line, to which the next act would be appended.
+                os.ftruncate(file, old_size)
+                raise
         finally:
             os.close(file)
 

@@ -1,5 +1,7 @@
 """The paper account: its money, and that a kill at any moment changes nothing."""
 
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,11 +16,27 @@ from domain.trading.orders import OrderRequest
 from domain.trading.sizing import ProtectiveLevels
 from infra.settings import load_settings
 from infra.venues.paper.account import PaperAccount
-from infra.venues.paper.memory import Memory
+from infra.venues.paper.memory import Act, Memory
 
 RULES = load_settings(None, environ={}, dotenv=None).trading_rules()
 PRICE = Decimal(60_000)
 LEVELS = ProtectiveLevels(stop_loss=Decimal(60_900), take_profit=Decimal(56_400))
+
+FULL_FOR_A_WHILE = """
+import resource, sys
+from pathlib import Path
+from infra.venues.paper.memory import Act, Memory
+
+file = Path(sys.argv[1])
+room, hard = file.stat().st_size + 20, resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+try:
+    Memory(file).add(Act(asset="BTC"))
+except OSError:
+    print("refused")
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+Memory(file).add(Act(asset="ETH"))
+"""
 
 
 def order(number: int, qty: str = "0.01", **more: object) -> OrderRequest:
@@ -108,6 +126,23 @@ def test_half_a_line_was_never_told_and_is_forgotten(tmp_path: Path) -> None:
     again.submit(order(2), PRICE, 2_000)
 
     assert len(account(tmp_path).engine.executions("BTC")) == 2
+
+
+def test_an_act_that_a_full_disk_takes_by_half_is_refused_and_leaves_nothing(
+    tmp_path: Path,
+) -> None:
+    account(tmp_path)
+    file = tmp_path / "paper.state"
+
+    run = subprocess.run(
+        [sys.executable, "-c", FULL_FOR_A_WHILE, str(file)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert run.stdout == "refused\n"
+    assert Memory(file).read()[1] == [Act(asset="ETH")]
 
 
 def test_a_file_of_something_else_is_refused_in_a_line(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ class ExecutionActor(SupervisedActor):
             self._reach,
             clock,
             plan=self._plan,
-            on_certain=self._on_certain,
+            on_answered=self._on_answered,
             on_settled=self._on_settled,
             ask_again_ms=ask_again_ms,
             reconcile_ms=reconcile_ms,
@@ -246,7 +246,7 @@ class ExecutionActor(SupervisedActor):
     def _plan(self, number: int, *, is_routine: bool) -> Sequence[Question]:
         return self._questions.plan(number, is_routine=is_routine)
 
-    def _on_certain(self) -> None:
+    def _on_answered(self) -> None:
         self._closes.go_on()
 
     def _on_settled(self) -> None:

@@ -29,6 +29,8 @@ class Closes:
         unfinished = unfinished_close(context.books.orders.values(), context.books.position)
         self._unfinished = None if unfinished is None else _command_of(unfinished)
         """A close whose order ended before the position did."""
+        self._due_ms = 0
+        """When that may be tried again in any case."""
         self._after_reduce: ClosePosition | None = None
         """A close that was asked for during a reduce, which leaves the rest open."""
 
@@ -69,7 +71,7 @@ class Closes:
             self._orders.send(intent)
         elif self._is_reduced_now:
             self._after_reduce = command
-        elif not self._context.rounds.is_certain:
+        elif not self._context.rounds.is_answered:
             self._context.rounds.begin()
 
     def go_on_after(self, order: Order) -> None:
@@ -94,7 +96,7 @@ class Closes:
         attempt = order.intent.attempt
         if attempt >= CLOSE_ATTEMPTS:
             self._context.alarms.tell(not_closed(order.intent))
-        self._context.rounds.ask_again(min(attempt, CLOSE_ATTEMPTS) - 1)
+        self._due_ms = self._context.rounds.ask_again(min(attempt, CLOSE_ATTEMPTS) - 1)
 
     def go_on_after_reduce(self) -> None:
         """Close what a reduce has left, where that was asked for meanwhile."""
@@ -103,7 +105,12 @@ class Closes:
             self.close(command)
 
     def go_on(self) -> None:
-        """Make the next attempt at a close, now that the exchange has said what is open."""
+        """Make the next attempt at a close, now that the exchange has said what is open.
+
+        While rounds follow each other quickly, because stops cannot be set, it waits its own time.
+        """
+        if not self._context.rounds.is_certain and self._context.now_ms < self._due_ms:
+            return
         command, self._unfinished = self._unfinished, None
         if command is not None:
             self.close(command)

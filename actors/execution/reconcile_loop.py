@@ -42,7 +42,7 @@ class ReconcileLoop:
         clock: Clock,
         *,
         plan: Plan,
-        on_certain: Callable[[], None],
+        on_answered: Callable[[], None],
         on_settled: Callable[[], None],
         ask_again_ms: int,
         reconcile_ms: int | None,
@@ -55,12 +55,14 @@ class ReconcileLoop:
             reach: hears of answers and silences.
             clock: for the next round.
             plan: names the questions of a round.
-            on_certain: called at the end of a round without a doubt.
+            on_answered: called at the end of a round without a doubt of what is held.
             on_settled: called after it, where the round has asked everything.
             ask_again_ms: pause before the exchange is asked again what it did not answer.
             reconcile_ms: how often it is asked what is true, come what may; None: never.
         """
         self.is_certain = False
+        """Nothing is in doubt, and all that was to be set is set."""
+        self.is_answered = False
         """The exchange has answered every question since the last doubt."""
         self.is_urgent = False
         """In a panic no round waits for a whole period."""
@@ -69,7 +71,7 @@ class ReconcileLoop:
         self._reach = reach
         self._clock = clock
         self._plan = plan
-        self._on_certain = on_certain
+        self._on_answered = on_answered
         self._on_settled = on_settled
         self._ask_again_ms = ask_again_ms
         self._reconcile_ms = reconcile_ms
@@ -80,6 +82,8 @@ class ReconcileLoop:
         """A message to the actor is on its way that puts the next question."""
         self._has_doubted = False
         """The round under way has found something that is not as it should be."""
+        self._has_failed = False
+        """In the newest round something could not be set, whatever the exchange has answered."""
         self._is_whole = False
         """The round under way asks everything: only then the next may wait a whole period."""
         self._is_to_repeat = False
@@ -94,7 +98,8 @@ class ReconcileLoop:
             self._is_to_repeat = True
             return
         self._number += 1
-        self._has_doubted, self._is_whole, self._is_to_repeat = False, True, False
+        self._has_doubted, self._has_failed = False, False
+        self._is_whole, self._is_to_repeat = True, False
         self._agenda.extend(self._plan(self._number, is_routine=is_routine))
         self._last = self._agenda[-1]
         self._go_on_asking()
@@ -121,16 +126,26 @@ class ReconcileLoop:
 
     def doubt(self, why: str) -> None:
         """Open nothing, and ask again in a while."""
-        logger.bind(actor=self._actor.name, asset=self._asset).warning(
-            "{}: {}", self._actor.name, why
-        )
-        self.is_certain = False
+        self.is_answered = False
         self._has_doubted = True
-        self.ask_again()
+        self._warn(why)
 
-    def ask_again(self, doublings: int = 0) -> None:
-        """Begin a round after a pause that grows with the attempts."""
-        self._ask_again_in(self._ask_again_ms << doublings)
+    def fail(self, why: str) -> None:
+        """Open nothing, and try again in a while; what was answered holds, so closes go on."""
+        self._has_failed = True
+        self._warn(why)
+
+    def ask_again(self, doublings: int = 0) -> int:
+        """Begin a round after a pause that grows with the attempts.
+
+        It does not grow while something could not be set: that is tried again soon.
+
+        Returns:
+            When the grown pause ends, ms.
+        """
+        pause_ms = self._ask_again_ms << doublings
+        self._ask_again_in(self._ask_again_ms if self._has_failed else pause_ms)
+        return self._actor.now_ms + pause_ms
 
     def slow_down(self) -> None:
         """Ask again only after a whole period: what quick questions do not change."""
@@ -140,6 +155,13 @@ class ReconcileLoop:
         """Let go of the timer."""
         if self._timer is not None:
             self._timer.cancel()
+
+    def _warn(self, why: str) -> None:
+        logger.bind(actor=self._actor.name, asset=self._asset).warning(
+            "{}: {}", self._actor.name, why
+        )
+        self.is_certain = False
+        self.ask_again()
 
     def _go_on_asking(self) -> None:
         if self._agenda and not self._is_asked:
@@ -162,6 +184,7 @@ class ReconcileLoop:
             self._end_round()
 
     def _on_silence(self, error: Exception) -> None:
+        self._has_failed = False  # nothing can be set: the pauses may grow
         self.doubt(str(error))
         self._reach.on_silence(error)
         if isinstance(error, AccessDeniedError):
@@ -176,12 +199,12 @@ class ReconcileLoop:
             return
         if self._has_doubted:
             return
-        self.is_certain = True
+        self.is_answered, self.is_certain = True, not self._has_failed
         is_whole, self._is_whole = self._is_whole, False
-        self._on_certain()
-        if is_whole and self.is_certain:
+        self._on_answered()
+        if is_whole and not self._has_doubted:
             self._on_settled()
-        is_at_rest = is_whole and not self._has_doubted and not self.is_urgent
+        is_at_rest = is_whole and self.is_certain and not self.is_urgent
         if self._reconcile_ms is not None and is_at_rest:
             self._ask_again_in(self._reconcile_ms, is_routine=True)
 

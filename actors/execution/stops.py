@@ -271,7 +271,7 @@ class Stops:
                 self._context.rounds.ask_again()  # its end is not told yet
 
     def _fail(self, error: Exception) -> None:
-        self._context.rounds.doubt(f"the stops could not be set: {error}")
+        self._context.rounds.fail(f"the stops could not be set: {error}")
         self._close_if_unprotected()
 
     def _note_set(self, levels: ProtectiveLevels) -> None:
@@ -294,7 +294,9 @@ class Stops:
         since_ms = self._unprotected_since_ms
         if since_ms is None or self._context.now_ms - since_ms < self._limit_ms:
             return
-        if not self._closes.is_under_way:
+        if self._closes.is_wanted:
+            self._closes.go_on()
+        else:
             self._tell_unprotected(is_set_again=False)
             command = ClosePosition(
                 asset=self._context.asset,

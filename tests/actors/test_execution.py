@@ -1054,6 +1054,53 @@ def test_a_refused_close_is_tried_again_further_and_further_apart_until_a_person
     assert risks(desk) == ["BTC cannot be closed"]
 
 
+def test_a_refused_close_goes_on_while_the_stops_cannot_be_set(desk: ExecutionContext) -> None:
+    opened(desk)
+    assert desk.exchange.levels is not None
+    desk.exchange.levels = replace(desk.exchange.levels, take_profit=Decimal(79_000))
+    desk.exchange.refuses_stops = True
+    desk.exchange.answers = [OrderRefusedError("110074 the contract is not live")] * 20
+    desk.tell(CLOSE)
+
+    desk.wait(200 * ASK_AGAIN_MS)
+
+    attempts = len(desk.sent_ids) - 1
+    assert CLOSE_ATTEMPTS < attempts < 2 * CLOSE_ATTEMPTS
+    assert "BTC cannot be closed" in risks(desk)
+
+
+def test_a_panic_goes_on_while_the_stops_cannot_be_set(desk: ExecutionContext) -> None:
+    opened(desk)
+    assert desk.exchange.levels is not None
+    desk.exchange.levels = replace(desk.exchange.levels, take_profit=Decimal(79_000))
+    desk.exchange.refuses_stops = True
+    desk.exchange.answers = [OrderRefusedError("110074 the contract is not live")]
+    desk.tell(Flatten(asset="BTC", t_ms=CLOSE.t_ms))
+
+    desk.wait(20 * ASK_AGAIN_MS)
+
+    assert len(desk.sent_ids) == len(set(desk.sent_ids)) == 3
+
+
+def test_a_naked_position_that_cannot_be_closed_is_tried_again_and_told(
+    desk: ExecutionContext,
+) -> None:
+    desk.tell(OpenPosition(approval=GRANT))
+    desk.exchange.refuses_stops = True
+    desk.fill()
+    desk.exchange.answers = [OrderRefusedError("110074 the contract is not live")] * 60
+    # An answer takes a moment, so that a round asks more than once within a second.
+    desk.exchange.on_question = lambda: desk.clock.step(desk.clock.now_ms() + 100)
+
+    desk.wait(200 * ASK_AGAIN_MS)
+
+    attempts = len(desk.sent_ids) - 1
+    assert CLOSE_ATTEMPTS < attempts < 2 * CLOSE_ATTEMPTS
+    assert len(set(desk.sent_ids)) == len(desk.sent_ids)
+    assert risks(desk) == ["BTC cannot be closed"]
+    assert desk.supervisor.children()[-1].restarts == 0
+
+
 def test_a_close_refused_because_the_stop_was_first_is_not_repeated(desk: ExecutionContext) -> None:
     opened(desk)
     desk.exchange.answers = [OrderRefusedError("110017 current position is zero")]

@@ -143,11 +143,13 @@ def test_a_position_that_only_its_stops_end_is_said_to_stay_open() -> None:
     series = Market(random_market(Recipe(seed=1, candles=300, assets=1))).assets["BTC"].series
     for place in range(len(series)):
         state.apply_candle(series.candle(place))
-    _, before = judged(state, may_enter=True)
+    before = state.explain(may_enter=True)
     state.position = short("BTC", 1, 90, opened_ms=NOON_MS)
 
-    _, held = judged(state, may_enter=True)
+    held = state.explain(may_enter=True)
 
+    assert before is not None
+    assert held is not None
     assert not before.is_open
     assert held.stay == ()
     assert held.outcome(str) == "stays open"

@@ -290,8 +290,11 @@ class PortfolioActor(SupervisedActor):
             self.tell(NOTIFIER, outdated_risk(found))
 
     def _on_flat(self, message: AssetFlat) -> None:
-        for risk in self._operations.on_flat(message):
-            self.tell(NOTIFIER, risk)
+        for found in self._operations.on_flat(message, self._context.between_closes()):
+            if isinstance(found, OperatorCommand):
+                self._protections.store(found, protects=True)
+            else:
+                self.tell(NOTIFIER, found)
 
     def _on_execution(self, message: PositionChanged) -> None:
         execution = message.execution

@@ -21,6 +21,7 @@ from actors.watch import WalletAudit, journal_outdated
 from domain.facts import Fact
 from domain.operator.commands import (
     ALL,
+    FLAT,
     Command,
     CommandName,
     OperatorCommand,
@@ -68,11 +69,13 @@ class Operations:
     wallet: WalletAudit
     state: OperatorState = field(default_factory=OperatorState)
     flat: set[str] = field(default_factory=set)
-    """In a panic: assets of which the exchange has said that nothing is open any more."""
+    """Assets of which the exchange has said that nothing is open any more, since a panic or, where
+    there is none, their liquidation."""
 
     def read(self, commands: Iterable[OperatorCommand]) -> None:
         """Fold what was stored, and what waits to be."""
         self._take(fold(commands, self._assets))
+        self.flat = set() if self.state.panic else set(self.state.flat)
 
     def undo(self) -> Callable[[], None]:
         """Return what makes everything as it is now, for a command that then cannot be stored."""
@@ -306,9 +309,14 @@ class Operations:
 
     def flattenings(self) -> Iterator[Flatten]:
         """Return what a panic, or a liquidation, still wants of the executions."""
+        positions = self.books.present().positions
         for asset in self._assets:
-            t_ms = self._flat_since_ms(asset)
-            if t_ms is not None and asset not in self.flat:
+            t_ms, position = self._flat_since_ms(asset), positions.get(asset)
+            if t_ms is None:
+                continue
+            # An entry that filled too late may have been booked before this life.
+            is_held = position is not None and not is_younger(position, t_ms)
+            if is_held or asset not in self.flat:
                 yield Flatten(asset=asset, t_ms=t_ms)
 
     def _flat_since_ms(self, asset: str) -> int | None:
@@ -316,13 +324,23 @@ class Operations:
         panic = self.state.panic
         return self.state.liquidations.get(asset) if panic is None else panic.ts_ms
 
-    def on_flat(self, message: AssetFlat) -> Iterator[RiskRaised]:
-        """Take note that an asset is flat, and return what people hear of it."""
+    def on_flat(self, message: AssetFlat, t_ms: int) -> Iterator[OperatorCommand | RiskRaised]:
+        """Take note that an asset is flat; return what is to be stored, and what people hear.
+
+        A liquidation that is over is told to no later life: by then people trade there by hand.
+
+        Args:
+            message: what the exchange has shown.
+            t_ms: the present.
+        """
         asset, panic = message.asset, self.state.panic
         if message.t_ms != self._flat_since_ms(asset) or asset in self.flat:
             return
         self.flat.add(asset)
         if panic is None:
+            found = _shown_flat(asset, self._own_second(t_ms))
+            self._take(self.state.apply(found, self._assets))
+            yield found
             yield _liquidated(message)
             return
         left = ", ".join(sorted(self.not_flat))
@@ -334,6 +352,17 @@ class Operations:
             effect="No entries until rearm",
             advice="" if left else "check, then send rearm",
         )
+
+
+def _shown_flat(asset: str, t_ms: int) -> OperatorCommand:
+    return OperatorCommand(
+        command=FLAT,
+        arguments=asset,
+        operator="reconciliation",
+        result=f"{asset}: its liquidation is over",
+        ts_ms=t_ms,
+        is_done=True,
+    )
 
 
 def _liquidated(message: AssetFlat) -> RiskRaised:

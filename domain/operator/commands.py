@@ -140,6 +140,8 @@ MANUALS: Mapping[CommandName, Manual] = {
 
 OUTDATED = "outdated"
 """No command, but stored as one: the journal was found to be an older copy of itself."""
+FLAT = "flat"
+"""No command, but stored as one: the exchange has shown an asset's liquidation to be over."""
 BINDING = (
     CommandName.PAUSE,
     CommandName.RESUME,
@@ -319,6 +321,8 @@ class OperatorState:
     """Each asset's newest `reduce`."""
     liquidations: Mapping[str, int] = field(default_factory=dict)
     """When each asset's newest `liquidate` was asked for that no resume has ended."""
+    flat: frozenset[str] = frozenset()
+    """Those of the liquidations that are over: what is there now, somebody else put there."""
     newest_ms: int = 0
     outdated: OperatorCommand | None = None
     """The journal was found to lack facts, and no rearm has come since."""
@@ -341,7 +345,9 @@ class OperatorState:
         if fact.command == CommandName.PANIC:
             return replace(after, panic=self.panic or fact)
         if fact.command == CommandName.REARM:
-            return replace(after, panic=None, outdated=None)
+            # A panic is rearmed only where all has been shown flat.
+            flat = self.flat if self.panic is None else frozenset(self.liquidations)
+            return replace(after, panic=None, outdated=None, flat=flat)
         meant = tuple(assets) if fact.arguments == ALL else (fact.arguments,)
         return _of_assets(after, fact, meant)
 
@@ -356,22 +362,26 @@ def fold(facts: Iterable[OperatorCommand], assets: Sequence[str]) -> OperatorSta
 
 def _of_assets(state: OperatorState, fact: OperatorCommand, meant: Sequence[str]) -> OperatorState:
     """Return the state after a command that concerns single assets."""
-    named = frozenset(meant)
+    named, after = frozenset(meant), state
     times = dict.fromkeys(meant, fact.ts_ms)
     match fact.command:
         case CommandName.PAUSE:
-            return replace(state, paused=state.paused | named)
+            after = replace(state, paused=state.paused | named)
         case CommandName.RESUME:
             left = {a: t for a, t in state.liquidations.items() if a not in named}
-            return replace(state, paused=state.paused - named, liquidations=left)
+            paused, flat = state.paused - named, state.flat - named
+            after = replace(state, paused=paused, liquidations=left, flat=flat)
         case CommandName.CLOSE:
-            return replace(state, closes={**state.closes, **times})
+            after = replace(state, closes={**state.closes, **times})
         case CommandName.LIQUIDATE:
             liquidations = {**state.liquidations, **times}
-            return replace(state, paused=state.paused | named, liquidations=liquidations)
+            paused, flat = state.paused | named, state.flat - named
+            after = replace(state, paused=paused, liquidations=liquidations, flat=flat)
         case CommandName.REDUCE:
-            return replace(state, reductions={**state.reductions, **_stored_reduction(fact)})
-    return state
+            after = replace(state, reductions={**state.reductions, **_stored_reduction(fact)})
+        case _ if fact.command == FLAT:
+            after = replace(state, flat=state.flat | (named & state.liquidations.keys()))
+    return after
 
 
 def _stored_reduction(fact: OperatorCommand) -> dict[str, Reduction]:

@@ -30,7 +30,7 @@ _WHAT = {
     "trade": "SELECT fact_id, asset, reason || ' pnl ' || pnl AS what FROM trade",
     "transfer": "SELECT fact_id, NULL AS asset, kind || ' ' || amount AS what FROM transfer",
     "operator_command": "SELECT fact_id, CASE "
-    "WHEN command IN ('pause', 'resume', 'close', 'liquidate') THEN arguments "
+    "WHEN command IN ('pause', 'resume', 'close', 'liquidate', 'flat') THEN arguments "
     "WHEN command = 'reduce' THEN substr(arguments, 1, instr(arguments || ' ', ' ') - 1) "
     "WHEN command IN ('panic', 'rearm') THEN 'all' END AS asset, "
     "operator || ': ' || command || ' ' || "

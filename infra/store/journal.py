@@ -16,7 +16,7 @@ from peewee import SQL, SqliteDatabase
 from domain.errors import ConfigError, JournalError, StaleApprovalError
 from domain.facts import ClosedCandle, Fact, KeptFact, StoredExecution
 from domain.market.instruments import Candle
-from domain.operator.commands import BINDING, OUTDATED, OperatorCommand, SettingsChanged
+from domain.operator.commands import BINDING, FLAT, OUTDATED, OperatorCommand, SettingsChanged
 from domain.portfolio.protection import ProtectionState
 from domain.rules import AssetRules
 from domain.trading.decisions import Approval, Close, Decision, Denial, Protection
@@ -494,10 +494,10 @@ class SqliteJournal(Records):
         return next((value_of(StopMoved, row) for row in self._rows(query)), None)
 
     def commands(self) -> list[OperatorCommand]:
-        """Return the commands that bind until others end them, oldest first."""
+        """Return the commands that bind until others end them, and what ends them, oldest first."""
         query = (
             _COMMAND.select(SQL("*"))
-            .where(_COMMAND.c.command.in_([*(name.value for name in BINDING), OUTDATED]))
+            .where(_COMMAND.c.command.in_([*(name.value for name in BINDING), OUTDATED, FLAT]))
             .order_by(_COMMAND.c.fact_id)
         )
         return [value_of(OperatorCommand, row) for row in self._rows(query)]

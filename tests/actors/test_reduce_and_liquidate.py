@@ -14,13 +14,13 @@ from actors.messages import (
     RebalanceAdvised,
     ReducePosition,
 )
-from domain.market.instruments import DAY_MS
+from domain.market.instruments import DAY_MS, Side
 from domain.operator.commands import Command, CommandName, OperatorCommand, parse
 from domain.portfolio.rebalancing import Rebalance
 from domain.trading.decisions import DenialReason
 from infra.store.audit import read_audit
 from tests.actors.test_portfolio import ASSETS, START_MS, Desk, opened
-from tests.domain.builders import CANDLE_MS, NOON_MS, RULES, changed, entry, report
+from tests.domain.builders import CANDLE_MS, NOON_MS, RULES, changed, entry, fill, report
 
 FREE = changed(
     approval={"rebalance_threshold": Decimal("0.10"), "max_position_size": None},
@@ -160,7 +160,7 @@ def test_a_liquidation_flattens_and_pauses_its_asset_alone_over_restarts(desk: D
     assert desk.denial(CLOSE_MS) is DenialReason.PAUSED
 
 
-def test_a_liquidation_that_is_shown_flat_is_told_and_over_until_a_restart(desk: Desk) -> None:
+def test_a_liquidation_that_is_shown_flat_is_told_once(desk: Desk) -> None:
     answer = asked(desk, "liquidate BTC")
     flat = AssetFlat(asset="BTC", t_ms=answer.ts_ms)
     desk.tell(flat, flat)
@@ -168,6 +168,74 @@ def test_a_liquidation_that_is_shown_flat_is_told_and_over_until_a_restart(desk:
 
     assert flat_since(desk) == [answer.ts_ms]
     assert desk.risks() == ["BTC liquidated: flat at the exchange"]
+
+
+def test_a_liquidation_that_was_shown_flat_is_over_for_every_later_life(tmp_path: Path) -> None:
+    with opened(tmp_path, FREE, None) as desk:
+        hold(desk, STEP)
+        answer = asked(desk, "liquidate BTC")
+        desk.store(fill(Side.BUY, STEP, 100, asset="BTC", ts_ms=answer.ts_ms + 1))
+        desk.tell(AssetFlat(asset="BTC", t_ms=answer.ts_ms))
+        desk.tell(Message())
+        assert flat_since(desk) == [answer.ts_ms]
+        desk.store(fill(Side.SELL, STEP, 100, asset="BTC", ts_ms=answer.ts_ms + DAY_MS))  # by hand
+
+    with opened(tmp_path, FREE, None, START_MS + 3 * DAY_MS) as desk:
+        assert flat_since(desk) == []
+        assert desk.snapshot().paused == ("BTC",)
+
+        desk.tell(AssetFlat(asset="BTC", t_ms=answer.ts_ms))
+        assert desk.risks() == []
+
+        again = asked(desk, "liquidate BTC")
+        assert flat_since(desk) == [again.ts_ms]
+
+    with opened(tmp_path, FREE, None, START_MS + 4 * DAY_MS) as desk:
+        assert flat_since(desk) == [again.ts_ms]
+
+
+def test_a_liquidation_that_ended_in_a_panic_is_over_for_every_later_life(desk: Desk) -> None:
+    asked(desk, "liquidate BTC")
+    panic = asked(desk, "panic")
+    desk.tell(*(AssetFlat(asset=asset, t_ms=panic.ts_ms) for asset in ASSETS))
+    assert asked(desk, "rearm").is_done
+    count = len(flat_since(desk))
+
+    desk.tell(Message())
+
+    assert len(flat_since(desk)) == count
+    assert desk.snapshot().paused == ("BTC",)
+
+
+def test_a_panic_asks_again_what_a_liquidation_has_shown_flat(desk: Desk) -> None:
+    first = asked(desk, "liquidate BTC")
+    desk.tell(AssetFlat(asset="BTC", t_ms=first.ts_ms))
+    panic = asked(desk, "panic")
+    desk.tell(Message())
+
+    assert flat_since(desk) == [first.ts_ms, panic.ts_ms, panic.ts_ms]
+    assert not asked(desk, "rearm").is_done
+
+
+def test_an_entry_that_fills_after_the_flat_is_flattened_by_the_next_life_too(desk: Desk) -> None:
+    answer = asked(desk, "liquidate BTC")
+    desk.tell(AssetFlat(asset="BTC", t_ms=answer.ts_ms))
+    hold(desk, STEP)
+    count = len(flat_since(desk))
+
+    desk.tell(Message())
+
+    assert flat_since(desk) == [answer.ts_ms] * (count + 1)
+    assert count == 2
+
+
+def test_that_a_liquidation_is_over_stands_in_the_audit_trail(desk: Desk, tmp_path: Path) -> None:
+    answer = asked(desk, "liquidate BTC")
+    desk.tell(AssetFlat(asset="BTC", t_ms=answer.ts_ms))
+
+    (found,) = [e for e in read_audit(tmp_path / "j.sqlite") if " flat " in e.what]
+    assert found.asset == "BTC"
+    assert found.what == "reconciliation: flat BTC -> BTC: its liquidation is over"
 
 
 def test_a_resume_ends_a_liquidation(desk: Desk) -> None:

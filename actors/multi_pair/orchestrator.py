@@ -13,6 +13,8 @@ from actors.multi_pair.config import PairConfig
 from actors.multi_pair.manager import PortfolioFigures, PortfolioManager
 from actors.ports import Exchange
 from domain.errors import (
+    AccessDeniedError,
+    BadDataError,
     OrderRefusedError,
     OutcomeUnknownError,
     StopPassedError,
@@ -31,6 +33,14 @@ from domain.trading.trailing import StopState, first_stop, follow, policy_of
 _LOOKS = 100
 """How often an order is looked up until it has ended."""
 _LOOK_EVERY_S = 0.05
+_REFUSALS = (
+    AccessDeniedError,
+    BadDataError,
+    OrderRefusedError,
+    OutcomeUnknownError,
+    UnavailableError,
+)
+"""What an exchange may answer; anything else is a mistake of the program."""
 _ENDS = (OrderStatus.FILLED, OrderStatus.REJECTED, OrderStatus.CANCELED)
 
 
@@ -188,6 +198,10 @@ class MultiPairOrchestrator:
             if isinstance(one, BaseException):
                 self._pair(symbol).trouble = f"not liquidated: {one}"
             trades[symbol] = None if isinstance(one, BaseException) else one
+        # A mistake of ours is told as one, but not before all were tried.
+        for one in found:
+            if isinstance(one, BaseException) and not isinstance(one, _REFUSALS):
+                raise one
         return trades
 
     def get_portfolio_status(self) -> PortfolioStatus:

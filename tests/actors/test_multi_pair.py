@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,10 +14,13 @@ from actors.multi_pair.config import PairConfig, PortfolioConfig
 from actors.multi_pair.manager import PortfolioManager
 from actors.multi_pair.orchestrator import MultiPairOrchestrator
 from domain.errors import ConfigError
+from domain.market.candles import CandleSeries
+from domain.market.instruments import Candle
 from domain.portfolio.rebalancing import Rebalance
 from domain.strategies.base import StrategySpec
-from domain.trading.decisions import DenialReason
+from domain.trading.decisions import Approval, DenialReason
 from examples import demo_multi_pair as demo
+from tests.backtesting.markets import Recipe, random_market
 from tests.domain.builders import NOON_MS, RULES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -131,6 +135,28 @@ def test_entries_stops_and_emergencies_are_what_the_exchange_has() -> None:
             assert await trader.check_all_entries() == []
 
     asyncio.run(trade())
+
+
+def test_a_candle_more_is_as_good_as_a_longer_history() -> None:
+    async def entries(history: CandleSeries, *more: Candle) -> list[Approval]:
+        made = PortfolioManager(PortfolioConfig(total_capital=Decimal(9_000)), rules, now_ms=0)
+        trader = MultiPairOrchestrator(made, None, lambda: 0)  # asks no exchange
+        trader.register_pair(pair(), history)
+        for candle in more:
+            trader.handle_candle("BTC", candle)
+        return await trader.check_all_entries()
+
+    rules = replace(RULES, candles=replace(RULES.candles, warmup_candles=50))
+    series = random_market(Recipe(seed=1, candles=300, assets=1))["BTC"]
+    found = []
+    for count in range(200, len(series)):
+        before = series.until(series.candle(count - 2).close_time_ms)
+        now = series.until(series.candle(count - 1).close_time_ms)
+        whole = asyncio.run(entries(now))
+        assert asyncio.run(entries(before, series.candle(count - 1))) == whole
+        found += whole
+
+    assert found
 
 
 def test_the_demo_shows_all_six_points(tmp_path: Path) -> None:

@@ -78,7 +78,8 @@ def test_each_reader_refuses_it_in_one_line(tmp_path: Path, name: str, kind: str
     with pytest.raises(ConfigError, match=f"found {kind}, expected a regular file") as caught:
         READERS[name](tmp_path / name)
 
-    assert len(str(caught.value).splitlines()) == 1 or "settings" in str(caught.value)
+    *headline, _ = str(caught.value).splitlines()
+    assert headline == (["1 error in the settings:"] if name in {"settings.yaml", ".env"} else [])
 
 
 @pytest.mark.parametrize("name", ["run_actors", "check", "backtest"])
@@ -92,7 +93,7 @@ def test_no_command_hangs_at_settings_that_are_no_file(
     code, said = command(tmp_path, name, "--settings", tmp_path / "mine", *more)
 
     assert code in {1, 2}
-    assert name == "check" or f"mine: cannot be read: found {kind}" in said
+    assert f"mine: cannot be read: found {kind}" in said
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet", ".funding.parquet"])
@@ -232,7 +233,7 @@ DRILLS = {
     "poison=asset/XRP@2025-04-01": "ACTOR@ISO with one of BTC, ETH, SOL, asset/BTC",
     "poison=asset/ETH": "a time after the actor, like poison=asset/ETH@2025-05-01T12:00",
     "poison=ETH": "a time after the actor, like poison=ETH@",
-    "suspend=execution/BTC": "a time after the actor, like suspend=execution/BTC@",
+    "suspend=execution/BTC": "--drill suspend=execution/BTC: unknown drill; allowed: crash=P, ",
     "poison=": "ACTOR@ISO with one of BTC",
 }
 
@@ -242,5 +243,5 @@ def test_a_drill_that_lacks_something_is_one_line(tmp_path: Path, drill: str) ->
     code, said = command(tmp_path, "run_actors", "--run-dir", tmp_path / "run", "--drill", drill)
 
     assert code == 2
-    assert DRILLS[drill] in said or (drill.startswith("suspend") and "unknown drill" in said)
+    assert DRILLS[drill] in said
     assert len(said.splitlines()) == 1

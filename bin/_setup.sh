@@ -12,6 +12,8 @@ set -u
 
 root=${BASH_SOURCE[0]%/bin/_setup.sh}
 me=${0##*/}
+# Installs four times as fast as pip; used where its wheel can be had.
+uv=uv==0.13.9
 network_trouble='^(Could not fetch URL|WARNING: Retrying|ERROR: |pip\._vendor\.).*([Cc]onnection|[Tt]imed? ?out|unreachable'
 network_trouble+='|NameResolution|ProxyError|SSLError|ProtocolError|IncompleteRead|incomplete-download|Server Error)'
 
@@ -90,8 +92,50 @@ make_venv() {
     output=$("$base" -I -m venv "$venv" 2>&1 </dev/null) || fail "cannot make $venv: ${output##*$'\n'}"
 }
 
+# Tells a terminal that the install goes on, until it is killed.
+show_seconds() {
+    local seconds=0
+    [[ -t 2 ]] || return 0
+    trap 'printf "\r\e[K" >&2; exit 0' TERM
+    while sleep 1; do
+        printf '\r%s: %d s ...' "$me" $((++seconds)) >&2
+    done
+}
+
+stop_ticker() {
+    kill "$ticker" 2>/dev/null
+    wait "$ticker" 2>/dev/null
+}
+
+# Fails wherever pip may fare better or, at least, say why: no wheel, an index that only pip knows, no network.
+install_by_uv() {
+    local log=$1 tools=$venv/.uv status place places=()
+    shift
+    "$python" -I -m pip install -q --no-input --disable-pip-version-check --no-compile --no-deps --only-binary :all: \
+        --target "$tools" "$uv" >"$log" 2>&1 </dev/null || return
+    # uv does not read pip's settings.
+    [[ -z ${PIP_NO_INDEX:-} ]] || places+=(--no-index)
+    [[ -z ${PIP_INDEX_URL:-} ]] || places+=(--default-index "$PIP_INDEX_URL")
+    for place in ${PIP_FIND_LINKS:-}; do
+        places+=(--find-links "$place")
+    done
+    SSL_CERT_FILE=${PIP_CERT:-${SSL_CERT_FILE:-}} "$tools/bin/uv" pip install --no-config --compile-bytecode \
+        --python "$python" "${places[@]}" "$@" >>"$log" 2>&1 </dev/null
+    status=$?
+    rm -rf "$tools"
+    return "$status"
+}
+
+install_by_pip() {
+    local log=$1
+    shift
+    # Only a talkative pip tells a connection that failed from a package that is not there.
+    "$python" -I -m pip install -vv --no-input --disable-pip-version-check --progress-bar off "$@" \
+        >"$log" 2>&1 </dev/null
+}
+
 install() {
-    local file status reason log=$venv/pip.log stamps=$venv/.installed arguments=()
+    local file status reason ticker log=$venv/pip.log stamps=$venv/.installed arguments=()
     # The stamps are copied before the install: what is edited meanwhile is seen by the next start. Without .whole,
     # an install that is killed half-way leads to a new .venv, since pip would trust what lies about in this one.
     { rm -rf "$venv/.whole" "$stamps" "$stamps.new" && mkdir "$stamps.new"; } || fail "cannot write in $venv"
@@ -99,10 +143,11 @@ install() {
         cp "$root/$file" "$stamps.new/$file" || fail "cannot write in $venv"
         arguments+=(-r "$root/$file")
     done
-    # Only a talkative pip tells a connection that failed from a package that is not there.
-    "$python" -I -m pip install -vv --no-input --disable-pip-version-check --progress-bar off \
-        "${arguments[@]}" >"$log" 2>&1 </dev/null
+    show_seconds &
+    ticker=$!
+    install_by_uv "$log" "${arguments[@]}" || install_by_pip "$log" "${arguments[@]}"
     status=$?
+    stop_ticker
     if ((status == 0)); then
         { rm "$log" && mv "$stamps.new" "$stamps"; } || fail "cannot write in $venv"
         mark_whole

@@ -4,6 +4,7 @@ Each test starts bin/run-actors in a small project of its own, with one small pa
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -146,6 +147,22 @@ def slow_package(project, tmp_path) -> Iterator[dict[str, str]]:
     return pipes
 
 
+def make_uv(wheels, script):
+    """Make a wheel of the pinned uv, whose program is `script` in bash."""
+    (version,) = re.findall(r"^uv=uv==(.+)$", (BIN / "_setup.sh").read_text(), re.MULTILINE)
+    wheels.mkdir(exist_ok=True)
+    info = f"uv-{version}.dist-info"
+    with zipfile.ZipFile(wheels / f"uv-{version}-py3-none-any.whl", "w") as wheel:
+        program = zipfile.ZipInfo(f"uv-{version}.data/scripts/uv")
+        program.external_attr = 0o100755 << 16
+        wheel.writestr(program, f"#!/bin/bash\n{script}\n")
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: uv\nVersion: {version}\n")
+        wheel.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{info}/RECORD", "")
+
+
 def make_interpreter(directory, sitecustomize):
     """Return the bin directory of an interpreter that runs `sitecustomize` first, by all names."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", directory], check=True)
@@ -269,6 +286,27 @@ def test_unreachable_index_is_one_line_that_names_the_log_and_the_next_start_men
 
     assert_one_line(failed, "cannot reach the package index", str(project.venv / "pip.log"))
     assert (repaired.returncode, repaired.stdout[:2], repaired.stderr) == (0, "1 ", ANNOUNCEMENT)
+
+
+def test_uv_installs_where_its_wheel_can_be_had_and_leaves_nothing_behind(project, tmp_path):
+    into = '"$(dirname "$0")"/../../lib/python3*/site-packages'
+    make_uv(project.wheels, f'echo "$@" >"{tmp_path}/words"; cd {into}; echo VERSION = 7 >tiny.py')
+
+    done = project.start()
+
+    assert (done.returncode, done.stdout[:2], done.stderr) == (0, "7 ", ANNOUNCEMENT)
+    words = (tmp_path / "words").read_text()
+    assert words.startswith("pip install ")
+    assert f"--no-index --find-links {project.wheels} -r {project.requirements}" in words
+    assert sorted(path.name for path in project.venv.glob(".*")) == [".installed", ".whole"]
+
+
+def test_pip_installs_where_uv_fails(project):
+    make_uv(project.wheels, "echo broken >&2; exit 2")
+
+    done = project.start()
+
+    assert (done.returncode, done.stdout[:2], done.stderr) == (0, "1 ", ANNOUNCEMENT)
 
 
 def test_missing_package_is_not_blamed_on_the_network_and_spoils_nothing(project):

@@ -267,3 +267,31 @@ def test_announcements_of_maintenance_have_a_stream_of_their_own(client: Client)
     stream.close()
 
     assert other["ret_msg"] == f"error:handler not found,topic:tickers.{BTC}"
+
+
+def test_all_depths_of_the_book_begin_with_a_snapshot_of_that_depth(client: Client) -> None:
+    for depth in (50, 200, 500, 1000):
+        stream = Listener(client, "/v5/public/linear", f"orderbook.{depth}.{BTC}")
+        first = stream.next(lambda message: "data" in message)
+        stream.close()
+
+        assert (first["type"], len(first["data"]["b"]), len(first["data"]["a"])) == (
+            "snapshot",
+            depth,
+            depth,
+        )
+
+
+def test_leverages_are_told_of_flat_symbols_and_risk_limits_follow_by_themselves(
+    client: Client,
+) -> None:
+    client.post("/v5/position/set-leverage", symbol=BTC, buyLeverage="7", sellLeverage="7")
+
+    (row,) = client.get("/v5/position/symbol-info", symbol=BTC)["result"]["list"]
+    limit = client.post("/v5/position/set-risk-limit", symbol=BTC, riskId=1)
+    none = client.post("/v5/position/set-risk-limit", symbol=BTC, riskId=10_000)
+    book = client.public("/v5/market/full_orderbook", category="linear", symbol=BTC)["result"]
+
+    assert (row["leverage"], row["positionIdx"]) == ("7", 0)
+    assert (limit["result"]["riskId"], none["retCode"]) == (1, 10001)
+    assert len(book["b"]) == len(book["a"]) == 1000

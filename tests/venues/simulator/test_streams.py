@@ -43,11 +43,11 @@ def test_a_ticker_begins_with_a_snapshot_and_goes_on_with_what_changed(client: C
 def test_one_unknown_topic_rejects_the_whole_request(client: Client) -> None:
     stream = Listener(client, PUBLIC)
 
-    stream.send(op="subscribe", args=[f"kline.5.{BTC}", f"orderbook.500.{BTC}"], req_id=7)
+    stream.send(op="subscribe", args=[f"kline.5.{BTC}", f"orderbook.300.{BTC}"], req_id=7)
     answer = stream.next(lambda m: m.get("op") == "subscribe")
 
     assert not answer["success"]
-    assert answer["ret_msg"] == f"error:handler not found,topic:orderbook.500.{BTC}"
+    assert answer["ret_msg"] == f"error:handler not found,topic:orderbook.300.{BTC}"
     assert answer["req_id"] == 7
     assert client.state()["streams"][0]["topics"] == []
     stream.close()

@@ -71,12 +71,16 @@ class Rest:
             after_s = fault.retry_after_s
             headers = {} if after_s is None else {"Retry-After": str(after_s)}
             return Response(text, fault.status, headers=headers)
+        return self._envelope(self.outcome_of(fault))
+
+    def outcome_of(self, fault: FaultSpec) -> Outcome:
+        """Return the refusal that a fault puts in an answer's place."""
         headers = {}
         if fault.code == _TOO_MANY:
             reset_ms = self._core.clock.told_ms() + int(fault.seconds * 1000)
             headers = self._limit_headers(10, 0, reset_ms)
         text = fault.text or _TEXTS.get(fault.code, "System error. Please try again later.")
-        return self._envelope(Outcome({}, code=fault.code, text=text, headers=headers))
+        return Outcome({}, code=fault.code, text=text, headers=headers)
 
     async def _send(self, answer: Response, path: str, peer: tuple[str, int] | None) -> Response:
         """Return the answer of a request that was done, late, spoiled or not at all."""

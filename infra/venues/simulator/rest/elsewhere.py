@@ -4,7 +4,9 @@ from decimal import Decimal
 from typing import Any
 
 from infra.venues.simulator import refusals
+from infra.venues.simulator.books.tiers import TIERS
 from infra.venues.simulator.core import Simulator
+from infra.venues.simulator.position_keys import idx_of
 from infra.venues.simulator.rest.params import Params
 from infra.venues.simulator.shapes.text import Json, money, text
 
@@ -31,6 +33,47 @@ def rpi_orderbook(core: Simulator, params: Params) -> Json:
     book, now_ms = core.books.view(symbol, limit), core.clock.told_ms()
     sides = {side: [[*level, "0"] for level in book[side]] for side in ("a", "b")}
     return {**book, **sides, "ts": now_ms, "cts": now_ms}
+
+
+def full_orderbook(core: Simulator, params: Params) -> Json:
+    """GET /v5/market/full_orderbook: as deep as the deepest book that is streamed."""
+    params.one_of("category", "linear")
+    symbol = core.venue.ledger.instrument(params.text("symbol")).symbol
+    now_ms = core.clock.told_ms()
+    return {**core.books.view(symbol, 1000), "ts": now_ms, "cts": now_ms}
+
+
+def leverages(core: Simulator, params: Params) -> Json:
+    """GET /v5/position/symbol-info: each symbol's leverage, also of flat ones."""
+    params.one_of("category", "linear")
+    named = params.text("symbol")
+    symbols = [core.venue.ledger.instrument(named).symbol] if named else core.market.instruments
+    rows = [
+        {
+            "symbol": symbol,
+            "leverage": text(core.account.books[key].leverage),
+            "side": "",
+            "positionIdx": idx_of(key),
+        }
+        for symbol in symbols
+        for key in core.account.keys(symbol)
+    ]
+    return {"category": "linear", "list": rows}
+
+
+def set_risk_limit(core: Simulator, params: Params) -> Json:
+    """POST /v5/position/set-risk-limit: it follows the position by itself, whatever is asked."""
+    params.one_of("category", "linear")
+    core.venue.ledger.instrument(params.text("symbol"))
+    number = params.integer("riskId")
+    for tier in TIERS:
+        if tier.number == number:
+            return {
+                "category": "linear",
+                "riskId": tier.number,
+                "riskLimitValue": text(tier.limit),
+            }
+    raise refusals.invalid("riskId")
 
 
 def index_components(core: Simulator, params: Params) -> Json:

@@ -48,6 +48,9 @@ def _post(handle: Handler, limit: int) -> Endpoint:
 
 _ELSEWHERE = {
     "/v5/market/rpi_orderbook": _get(elsewhere.rpi_orderbook),
+    "/v5/market/full_orderbook": _get(elsewhere.full_orderbook),
+    "/v5/position/symbol-info": _get(elsewhere.leverages, 10),
+    "/v5/position/set-risk-limit": _post(elsewhere.set_risk_limit, 10),
     "/v5/market/index-price-components": _get(elsewhere.index_components),
     "/v5/market/historical-volatility": _get(nothing(category="", list=[])),
     "/v5/market/delivery-price": _get(nothing(category="", list=[], nextPageCursor="")),

@@ -4,15 +4,19 @@ import itertools
 from typing import Any
 
 import orjson
+from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from infra.venues.simulator.core import Simulator
+from infra.venues.simulator.faults.kinds import Kind
+from infra.venues.simulator.faults.spec import FaultSpec
 from infra.venues.simulator.refusals import RefusedError
 from infra.venues.simulator.rest.answers import Rest
 from infra.venues.simulator.rest.endpoints import ENDPOINTS
 from infra.venues.simulator.rest.outcome import Outcome
 from infra.venues.simulator.rest.params import Params
 from infra.venues.simulator.shapes.text import Json
+from infra.venues.simulator.wire import Peer
 
 PATH = "/v5/trade"
 _PATHS = {
@@ -34,14 +38,61 @@ class TradeStream:
 
     async def serve(self, socket: WebSocket) -> None:
         """Talk with a client until it leaves."""
+        refused = self._core.faults.take(Kind.HTTP_STATUS, path=PATH)
+        if refused is not None:
+            await socket.send_denial_response(Response(status_code=refused.status))
+            return
         await socket.accept()
+        peer = (socket.client.host, socket.client.port) if socket.client else None
+        self._core.hub.order_entries[peer] = PATH
+        try:
+            await self._listen(socket, peer)
+        finally:
+            del self._core.hub.order_entries[peer]
+
+    async def _listen(self, socket: WebSocket, peer: Peer | None) -> None:
         session = _Session(self._core, self._rest, f"sim-trade-{next(self._numbers)}")
         while True:
             try:
-                text = await socket.receive_text()
+                request = _read(await socket.receive_text())
+                answer = await self._reply(session, request)
+                if answer is None:
+                    self._core.wire.drop(peer)
+                else:
+                    await socket.send_text(answer.decode())
             except (WebSocketDisconnect, RuntimeError, KeyError):
                 return
-            await socket.send_text(orjson.dumps(session.answer(text)).decode())
+
+    async def _reply(self, session: "_Session", request: Json | None) -> bytes | None:
+        """Return what is sent for a request, spoiled by faults; None: the connection drops."""
+        path = _PATHS.get(str((request or {}).get("op")))
+        if path is None or request is None:
+            return orjson.dumps(session.answer(request))
+        if self._take(Kind.REQUEST_LOST, path):
+            return None
+        broken = self._take(Kind.RET_CODE, path)
+        answer = session.answer(request) if broken is None or broken.processed else {}
+        if broken is not None:
+            return orjson.dumps(session.done(request, self._rest.outcome_of(broken)))
+        return await self._sent(answer, path)
+
+    async def _sent(self, answer: Json, path: str) -> bytes | None:
+        lost, faults = self._take(Kind.ANSWER_LOST, path), self._core.faults
+        if lost is not None:
+            await self._core.tasks.pause(lost.hang_s)
+            return None
+        late = self._take(Kind.ANSWER_LATE, path)
+        if late is not None:
+            await self._core.tasks.pause(late.seconds)
+        if self._take(Kind.UNREADABLE_BODY, path):
+            return b"<html><body>upstream error</body></html>"
+        is_odd = self._take(Kind.ODD_ANSWER, path) is not None
+        return orjson.dumps(faults.with_an_oddity(answer) if is_odd else answer)
+
+    def _take(self, kind: Kind, path: str) -> FaultSpec | None:
+        # A fault may name the stream, or the request, by whichever way it comes.
+        faults = self._core.faults
+        return faults.take(kind, path=PATH) or faults.take(kind, path=path)
 
 
 class _Session:
@@ -54,12 +105,8 @@ class _Session:
         self._is_authentic = False
         self._used: set[str] = set()
 
-    def answer(self, text: str) -> Json:
-        try:
-            request = orjson.loads(text)
-        except ValueError:
-            request = None
-        if not isinstance(request, dict):
+    def answer(self, request: Json | None) -> Json:
+        if request is None:
             return self._envelope({}, 10001, "Request parameter error")
         op = str(request.get("op"))
         if op == "ping":
@@ -71,7 +118,7 @@ class _Session:
             outcome = self._run(op, request)
         except RefusedError as refused:
             outcome = Outcome({}, code=refused.code, text=refused.text)
-        return self._done(request, outcome)
+        return self.done(request, outcome)
 
     def _authenticate(self, request: Json) -> Json:
         if self._is_authentic:
@@ -114,7 +161,7 @@ class _Session:
         )
         self._core.gate.check_time(stamp, window)
 
-    def _done(self, request: Json, outcome: Outcome) -> Json:
+    def done(self, request: Json, outcome: Outcome) -> Json:
         made = self._envelope(request, outcome.code, outcome.text)
         now = str(self._core.clock.told_ms())
         return {
@@ -129,3 +176,11 @@ class _Session:
         if "reqId" in request:
             made = {"reqId": request["reqId"], **made}
         return {**made, "connId": self._number}
+
+
+def _read(text: str) -> Json | None:
+    try:
+        found = orjson.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None

@@ -30,6 +30,8 @@ class Hub:
         """Set at each new topic, at each answered ping and at the end of a stream."""
         self.on_leave: Callable[[set[str]], None] = lambda _topics: None
         """Told what a client has listened to that has gone."""
+        self.order_entries: dict[Peer | None, str] = {}
+        """Path by client of the streams that take orders, which hear of nothing."""
         self._listeners: dict[str, dict[Stream, None]] = {}
         self._heard: dict[str, dict[str, None]] = {}
         """By the last part of topics, mostly a symbol: those that have listeners."""
@@ -141,14 +143,23 @@ class Hub:
         for stream in found:
             stream.is_frozen = True
             self._wire.freeze(stream.peer)
-        return bool(found)
+        entries = self._entries_at(path)
+        for peer in entries:
+            self._wire.freeze(peer)
+        return bool(found or entries)
 
     def cut(self, path: str) -> bool:
         """Cut streams; tells whether there was one."""
         found = self._at(path)
         for stream in found:
             self._wire.drop(stream.peer)
-        return bool(found)
+        entries = self._entries_at(path)
+        for peer in entries:
+            self._wire.drop(peer)
+        return bool(found or entries)
+
+    def _entries_at(self, path: str) -> list[Peer | None]:
+        return [peer for peer, entry in self.order_entries.items() if entry.startswith(path)]
 
     def _at(self, path: str) -> list[Stream]:
         return [stream for stream in self.streams if stream.path.startswith(path)]

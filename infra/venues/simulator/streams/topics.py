@@ -7,7 +7,7 @@ from infra.venues.simulator.prices.periods import INTERVALS
 
 OF_SYMBOL = frozenset({"tickers", "publicTrade", "allLiquidation", "liquidation", "priceLimit"})
 OF_COIN = frozenset({"insurance", "adlAlert"})
-DEPTHS = frozenset({"1", "50", "200", "1000"})
+DEPTHS = frozenset({"1", "50", "200", "500", "1000"})
 _COINS = frozenset({"USDT", "USDC", "inverse"})
 
 

@@ -1,39 +1,91 @@
-"""What whoever watches the system is told of its actors, in one value."""
+"""What whoever watches the system is told of it, in one value that all of them share."""
 
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
 from typing import Any
 
+from actors.core.supervisor import Child
+from actors.operator.meter import Meter
 from actors.runtime import Runtime
-from domain.operator.system import ActorState, SystemSnapshot
+from domain.operator.system import ActorState, FeedState, SystemSnapshot
 from domain.portfolio.snapshots import AssetSnapshot, ExecutionSnapshot, PortfolioSnapshot
 
 _RUNNING = "RUNNING"
 
 
-class Inspector:
-    """Asks the actors for their snapshots; one that has not answered is not asked again."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a snapshot tells that no actor knows; see `SystemSnapshot`."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        """Ask nobody yet."""
+    feeds: Mapping[str, FeedState] = field(default_factory=dict)
+    unknown_orders: int = 0
+    troubles: Mapping[str, str] = field(default_factory=dict)
+    health: Mapping[str, str] = field(default_factory=dict)
+
+
+class Inspector:
+    """Asks the actors for their snapshots; one that has not answered is not asked again.
+
+    May be used in any thread; those that come together share one look.
+    """
+
+    def __init__(self, runtime: Runtime, meter: Meter | None = None) -> None:
+        """Ask nobody yet.
+
+        Args:
+            runtime: the actors.
+            meter: has counted their messages; None: nobody has.
+        """
         self._runtime = runtime
+        self._meter = meter
+        self.look_around: Callable[[], Surroundings] = Surroundings
+        """Returns what is known outside of the actors."""
+        self._lock = threading.Lock()
         self._open: dict[str, Future[Any]] = {}
         self._assets: dict[str, AssetSnapshot] = {}
         self._executions: dict[str, ExecutionSnapshot] = {}
         """The newest answers, by asset."""
         self._portfolio: PortfolioSnapshot | None = None
         """None where it did not answer this time."""
+        self._newest: SystemSnapshot | None = None
+        self._looked_s = 0.0
+        """Monotonic."""
 
-    def snapshot(self, timeout_s: float) -> SystemSnapshot:
-        """Return the system with the answers that come in time, or came since the look before."""
+    def snapshot(self, timeout_s: float, max_age_s: float = 0.0) -> SystemSnapshot:
+        """Return the system with the answers that come in time, or came since the look before.
+
+        Args:
+            timeout_s: how long answers are waited for.
+            max_age_s: a snapshot that is no older is returned as it is.
+        """
+        with self._lock:
+            if self._newest is not None and time.monotonic() - self._looked_s <= max_age_s:
+                return self._newest
+            self._newest = self._look(timeout_s)
+            self._looked_s = time.monotonic()
+            return self._newest
+
+    def _look(self, timeout_s: float) -> SystemSnapshot:
         self._ask(timeout_s)
+        runtime, around = self._runtime, self.look_around()
         return SystemSnapshot(
             actors=tuple(self._actors()),
-            dead_letters=self._runtime.system.dead_letter_count,
+            dead_letters=runtime.system.dead_letter_count,
             portfolio=self._portfolio,
             assets=dict(self._assets),
             executions=dict(self._executions),
+            mode=runtime.info.mode,
+            account=runtime.info.account,
+            started_ms=runtime.info.started_ms,
+            now_ms=runtime.clock.now_ms(),
+            machine_ms=time.time_ns() // 1_000_000,
+            feeds=around.feeds,
+            unknown_orders=around.unknown_orders,
+            troubles=around.troubles,
+            health=around.health,
         )
 
     def _ask(self, timeout_s: float) -> None:
@@ -51,16 +103,29 @@ class Inspector:
     def _actors(self) -> Iterator[ActorState]:
         now_ns = time.perf_counter_ns()
         for child in self._runtime.supervisor.children():
-            mailbox = child.address.mailbox
-            sent_ns = mailbox.oldest_sent_ns()
-            yield ActorState(
-                address=child.spec.address,
-                is_running=child.status == _RUNNING,
-                is_given_up=child.given_up_because is not None,
-                restarts=child.restarts,
-                depth=mailbox.depth,
-                oldest_s=0.0 if sent_ns is None else max(0.0, (now_ns - sent_ns) / 1e9),
-            )
+            yield self._actor(child, now_ns)
+
+    def _actor(self, child: Child, now_ns: int) -> ActorState:
+        mailbox, address = child.address.mailbox, child.spec.address
+        sent_ns = mailbox.oldest_sent_ns()
+        meter = self._meter
+        latency_ms = None if meter is None else meter.latency_ms(address)
+        report = child.reports[-1] if child.reports else None
+        return ActorState(
+            address=address,
+            is_running=child.status == _RUNNING,
+            is_given_up=child.given_up_because is not None,
+            restarts=child.restarts,
+            depth=mailbox.depth,
+            oldest_s=0.0 if sent_ns is None else max(0.0, (now_ns - sent_ns) / 1e9),
+            status=str(child.status),
+            generation=child.generation,
+            last_failure=child.given_up_because or ("" if report is None else report.cause),
+            crash_id="" if report is None else report.crash_id,
+            handled=0 if meter is None else meter.handled(address),
+            p50_ms=None if latency_ms is None else latency_ms[0],
+            p99_ms=None if latency_ms is None else latency_ms[1],
+        )
 
     def _take(self, snapshot: Any) -> None:
         if isinstance(snapshot, PortfolioSnapshot):

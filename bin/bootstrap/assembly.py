@@ -7,8 +7,10 @@ from random import Random
 
 from actors.core.supervisor import ChildStatus, RestartPolicy, Supervisor
 from actors.core.system import ActorSystem, Probe
+from actors.core.trace import Record
 from actors.messages import SystemChanged
 from actors.names import NOTIFIER
+from actors.operator.meter import Meter
 from actors.pace import REPLAY_PACE, USUAL_PACE, NoticePace, ReconcilePace
 from actors.watch import LiveChecks
 from actors.wording.system import RunInfo
@@ -20,7 +22,6 @@ from infra.settings import Settings
 from infra.settings.secrets import hiding, secrets_of
 from infra.settings.sections.running import SupervisionSettings
 from infra.store.trace_ids import first_id, id_text
-from infra.trace.recorder import TraceRecorder
 from infra.trace.recording import new_recorder
 from infra.venues.modes import STEPPED
 
@@ -79,7 +80,10 @@ def assemble(
     """
     supervision = place.settings.supervision
     recorder = new_recorder(place.directory, place.mode, place.settings)
-    system = _system(ports.clock.now_ms, probe, recorder, place.settings)
+    meter = None if place.mode in (REPLAY, STEPPED) else Meter(recorder)
+    record = recorder if meter is None else meter
+    session = 1 if recorder is None else recorder.session.number
+    system = _system(ports.clock.now_ms, probe, record, session, place.settings)
     policy = _lenient(supervision) if is_lenient else _policy(supervision)
     supervisor = Supervisor(system, policy, Random())  # noqa: S311 (jitter)
     info = RunInfo(mode=place.mode, account=place.account, started_ms=ports.clock.now_ms())
@@ -99,6 +103,7 @@ def assemble(
         checks=present.checks,
         unknown=present.unknown,
         facts_until_ms=present.facts_until_ms,
+        meter=meter,
     )
 
 
@@ -134,13 +139,13 @@ def _channels(
 def _system(
     now_ms: Callable[[], int],
     probe: Probe | None,
-    recorder: TraceRecorder | None,
+    record: Record | None,
+    session: int,
     settings: Settings,
 ) -> ActorSystem:
     """Return the addresses of this process; without a trace nobody compares ids of two."""
-    session = 1 if recorder is None else recorder.session.number
     hide = hiding(secrets_of(settings))
-    return ActorSystem(now_ms, probe, recorder, first_id(session), id_text, hide)
+    return ActorSystem(now_ms, probe, record, first_id(session), id_text, hide)
 
 
 def _policy(settings: SupervisionSettings) -> RestartPolicy:

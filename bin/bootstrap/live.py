@@ -21,7 +21,7 @@ from bin.bootstrap.run import Run, start_run_logging
 from bin.bootstrap.run_files import RunDirectory
 from bin.bootstrap.session_view import SessionView
 from bin.bootstrap.start_wait import StartWaitRoom
-from bin.bootstrap.watching import sources_of
+from bin.bootstrap.watching import sources_of, surroundings_of
 from domain.errors import ConfigError, JournalError, UnavailableError
 from infra.drills.process import read_process_drills
 from infra.operator.control.tally import Tally
@@ -144,6 +144,7 @@ def _run(options: LiveOptions, screen: Screen) -> int:
             accesses=tally.counts,
         )
         run.health = lambda: health_figures(health.figures)
+        run.inspector.look_around = partial(surroundings_of, run, connection.market, health)
         routes = health.pages().routes()
         reload = _reload(run, health, settings, options.settings)
         with run.ports.journals.connected():

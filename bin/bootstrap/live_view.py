@@ -11,12 +11,12 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from actors.operator.inspector import Inspector
 from actors.wording import figures as say
 from actors.wording.figures import asker, rest, utc
 from actors.wording.market import decided
 from actors.wording.rebalancing import advice_line
 from bin.bootstrap.run import Run
+from bin.bootstrap.watching import FRESH_S
 from domain.market.instruments import Side
 from domain.operator.system import ActorState, SystemSnapshot
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot, StopSnapshot
@@ -64,13 +64,12 @@ class LiveView:
             events: the last log lines, colored.
         """
         self._run = run
-        self._inspector = Inspector(run)
         self._mode = mode
         self._events = events
 
     def draw(self) -> RenderableType:
         """Return the picture of this moment."""
-        seen = self._inspector.snapshot(_ANSWER_S)
+        seen = self._run.inspector.snapshot(_ANSWER_S, FRESH_S)
         now_ms = self._run.clock.now_ms()
         head = Text(f"{self._mode}  {_time(now_ms)}", style="bold")
         parts: list[RenderableType] = [

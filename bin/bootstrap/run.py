@@ -1,7 +1,7 @@
 """A run that was put together: its actors, and the outer world that they were given."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from loguru import logger
@@ -9,6 +9,8 @@ from loguru import logger
 from actors.core.actor import whose_thread
 from actors.messages import ReportDue, SystemStopping
 from actors.names import NOTIFIER
+from actors.operator.inspector import Inspector
+from actors.operator.meter import Meter
 from actors.pace import REPLAY_PACE, USUAL_PACE, NoticePace, ReconcilePace
 from actors.ports import Clock, Exchange, Feed, Wallet
 from actors.runtime import Runtime
@@ -82,6 +84,14 @@ class Run(Runtime):
     """Figures of the process and its surroundings, by name; None: nobody looks."""
     warnings: tuple[str, ...] = ()
     """What the operator should know of the account; told at the start."""
+    meter: Meter | None = None
+    """Counts the messages; None: nobody does."""
+    inspector: Inspector = field(init=False)
+    """What all who watch the run see of it."""
+
+    def __post_init__(self) -> None:
+        """Let those who watch look at it."""
+        self.inspector = Inspector(self, self.meter)
 
     def start(self) -> None:
         """Start all actors and channels."""

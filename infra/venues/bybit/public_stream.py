@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from domain.errors import BadDataError
 from domain.market.instruments import MINUTE_MS, Candle
 from infra.net.callbacks import Message
 from infra.net.pool import ConnectionPool, Subscription
-from infra.venues.bybit.shapes.market import CandleReader, Ticker, TickerReader
+from infra.venues.bybit.shapes.market import CandleReader, Ticker, TickerReader, candle_of
 from infra.venues.bybit.shapes.messages import Refusals, items_of, pushed_ms_of
+from infra.venues.bybit.shapes.row import Row
 
 
 class PublicStream:
@@ -19,8 +21,10 @@ class PublicStream:
         """Read the market through a pool, which stays its owner's to close."""
         self._pool = pool
         self._candle_minutes = candle_minutes
+        self._candle_ms = candle_minutes * MINUTE_MS
         self._refusals = Refusals()
         self._heard_s: dict[str, float] = {}
+        self._forming: dict[str, Any] = {}
 
     def candles(
         self,
@@ -47,6 +51,7 @@ class PublicStream:
             self._heard_s[symbol] = time.monotonic()
             items = self._refusals.attempt("kline", partial(_sent_items, message), otherwise)
             for item, sent_ms in items or ():
+                self._forming[symbol] = item
                 reading = partial(reader.read, item, sent_ms)
                 candle = self._refusals.attempt("kline", reading, otherwise)
                 if candle is not None:
@@ -84,6 +89,20 @@ class PublicStream:
     def heard_s(self, symbol: str) -> float | None:
         """Return when a symbol's candles were last heard of, finished or not (monotonic)."""
         return self._heard_s.get(symbol)
+
+    def forming(self, symbol: str) -> tuple[int, float, float, float, float] | None:
+        """Return the newest candle heard, finished or not: open time (ms), open, high, low, close.
+
+        None where none was, or where what came is no candle.
+        """
+        item = self._forming.get(symbol)
+        try:
+            candle = None if item is None else candle_of(Row("kline", item), self._candle_ms)
+        except BadDataError:
+            return None
+        if candle is None:
+            return None
+        return candle.open_time_ms, candle.open, candle.high, candle.low, candle.close
 
     def refused(self) -> Mapping[str, int]:
         """Return how many messages broke their contract, by kind; from any thread."""

@@ -44,11 +44,12 @@ from actors.names import PORTFOLIO, asset_name
 from actors.news import Newsreader
 from actors.outages import GATHER_MS, Outage
 from actors.ports import Clock, Journals, Outboxes, Timer
-from actors.wording import figures, market, reports, risk, system
+from actors.wording import market, reports, risk, system
 from actors.wording.rebalancing import rebalance_advised
 from actors.wording.system import RunInfo
 from domain.errors import JournalError
 from domain.market.instruments import MINUTE_MS
+from domain.operator import wording as say
 from domain.operator.commands import fold
 from domain.operator.notices import (
     Notice,
@@ -358,7 +359,7 @@ class NotifierActor(SupervisedActor):
         if is_held_back(notice, before, cooldown_minutes=minutes):
             self._post.hold_back(notice)
         elif before is not None and before.held_back:
-            self._post.put(figures.with_held_back(notice, before))
+            self._post.put(say.with_held_back(notice, before))
         else:
             self._post.put(notice)
 

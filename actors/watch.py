@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from actors.messages import RiskRaised
-from actors.wording.figures import utc
 from domain.market.instruments import DAY_MS
 from domain.operator.commands import OUTDATED, OperatorCommand
+from domain.operator.wording import utc
 from domain.portfolio.malfunctions import Malfunctions
 from domain.rules import TradingRules
 from domain.trading.positions import ZERO, UnmanagedPosition

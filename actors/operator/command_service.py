@@ -17,7 +17,6 @@ from actors.operator.ports import FactStore, NoticeChannels, PanicFile
 from actors.operator.repeats import ACCESS, Asked, Repeats
 from actors.operator.views import Views
 from actors.runtime import Runtime
-from actors.wording.figures import SIREN
 from domain.errors import ConfigError, JournalError
 from domain.operator.commands import (
     BINDING,
@@ -29,6 +28,7 @@ from domain.operator.commands import (
     parse,
 )
 from domain.operator.replies import Reply, ReplyCode
+from domain.operator.wording import SIREN
 
 _CHANGE_S = 10.0
 """How long the portfolio may take to store a command."""

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from actors.operator.tables import Row, table_reply
-from actors.wording import figures as say
 from domain.backtesting.summary import figures
 from domain.market.instruments import DAY_MS
+from domain.operator import wording as say
 from domain.operator.replies import Reply
 from domain.trading.positions import Trade
 

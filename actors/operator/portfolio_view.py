@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from actors.operator.tables import Row, table_reply
-from actors.wording import figures as say
-from actors.wording.rebalancing import advice_line
+from domain.operator import wording as say
 from domain.operator.replies import Reply
+from domain.operator.wording import advice_line
 from domain.portfolio.concentration import ranked
 from domain.portfolio.metrics import PairMetrics, PortfolioMetrics, metrics
 from domain.portfolio.rebalancing import Advice

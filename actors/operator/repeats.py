@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from loguru import logger
 
 from actors.core.envelope import Origin
-from actors.wording import figures as say
+from domain.operator import wording as say
 
 WINDOW_S = 60.0
 _CLOSE_S = 10.0

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from actors.wording import figures as say
 from domain.market.instruments import Side
+from domain.operator import wording as say
 from domain.portfolio.groups import Held, deployed_of, group_of, largest_deployed, signed
 from domain.portfolio.snapshots import PortfolioSnapshot
 from domain.rules import TradingRules

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from actors.operator.risk_groups import NOTHING_OPEN, RiskGroups
-from actors.wording import figures as say
 from domain.market.instruments import HOUR_MS, utc_day
+from domain.operator import wording as say
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.rules import AssetRules, ProtectionRules, TradingRules
 from domain.trading.positions import Trade

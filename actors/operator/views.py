@@ -16,13 +16,13 @@ from actors.operator.ports import FactStore, NoticeChannels
 from actors.operator.risk_view import Present, limits
 from actors.operator.tables import Row, table_reply
 from actors.runtime import Runtime
-from actors.wording import figures as say
 from actors.wording import market, reports
-from actors.wording.rebalancing import advice_line
 from domain.market.instruments import DAY_MS, MINUTE_MS
+from domain.operator import wording as say
 from domain.operator.commands import MANUALS, CommandName, explained
 from domain.operator.notices import ReportPeriod
 from domain.operator.replies import Reply, ReplyCode
+from domain.operator.wording import advice_line
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.trading.positions import Trade
 from domain.trading.sizing import protective_levels
@@ -242,15 +242,15 @@ class Views:
             raise TimeoutError
         explanation = found.explanation
         if explanation is None:
-            return Reply(code=ReplyCode.DONE, title=f"{asset}: {market.decided(found)}")
+            return Reply(code=ReplyCode.DONE, title=f"{asset}: {say.decided(found)}")
         keeps = self._keeps_back(self._portfolio())
         return Reply(
             code=ReplyCode.DONE,
-            title=f"{asset}, close of {say.utc(explanation.t_ms)}: {market.decided(found)}",
+            title=f"{asset}, close of {say.utc(explanation.t_ms)}: {say.decided(found)}",
             lines=(*market.conditions(explanation), *keeps),
             data={
                 "asset": asset,
-                "outcome": market.decided(found),
+                "outcome": say.decided(found),
                 "t_ms": explanation.t_ms,
                 "entry": [each._asdict() for each in explanation.entry],
                 "stay": [each._asdict() for each in explanation.stay],

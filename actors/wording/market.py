@@ -1,8 +1,7 @@
 """Words of the market's side: regimes, refused entries, cooldowns."""
 
-from actors.wording import figures as say
+from domain.operator import wording as say
 from domain.operator.notices import Notice, NoticeKind
-from domain.portfolio.snapshots import AssetSnapshot
 from domain.rules import CooldownRules, TradingRules
 from domain.strategies.base import Regime
 from domain.strategies.explanation import Explanation
@@ -99,16 +98,6 @@ def entry_denied(denial: Denial) -> Notice:
         t_ms=denial.t_ms,
         text="\n".join(lines),
     )
-
-
-def decided(snapshot: AssetSnapshot) -> str:
-    """Return why an asset did, or did not do, anything at its newest close."""
-    if snapshot.explanation is None:
-        return "no close is decided yet"
-    outcome = snapshot.explanation.outcome(say.utc)
-    if snapshot.denial is None:
-        return outcome
-    return f"{outcome}: refused, {snapshot.denial.reason} {say.words(snapshot.denial.figures)}"
 
 
 def conditions(explanation: Explanation) -> list[str]:

@@ -1,19 +1,9 @@
 """Words of the rebalancing advice."""
 
-from actors.wording import figures as say
 from domain.market.instruments import Side, utc_day
+from domain.operator import wording as say
 from domain.operator.notices import Notice, NoticeKind
 from domain.portfolio.rebalancing import Advice, Rebalance
-
-
-def advice_line(advice: Advice) -> str:
-    """Return what is advised for one position; empty where nothing is."""
-    if not advice.is_worth_telling:
-        return ""
-    says = [] if advice.action is None else [f"{advice.action} by {advice.qty:f}"]
-    says += ["OVERSIZE"] if advice.is_oversize else []
-    weight = f"weight {say.percent(advice.weight, 2)}, target {say.percent(advice.target, 2)}"
-    return f"{advice.asset}: {', '.join(says)} ({weight})"
 
 
 def rebalance_advised(advice: Advice, side: Side, opened_ms: int, t_ms: int) -> Notice:
@@ -29,7 +19,7 @@ def rebalance_advised(advice: Advice, side: Side, opened_ms: int, t_ms: int) -> 
     direction = "OVERSIZE" if advice.action is None else str(advice.action)
     lines = [
         f"⚖️ {asset} {say.direction(side)}: rebalancing",
-        advice_line(advice),
+        say.advice_line(advice),
         f"Drift {say.signed_percent(advice.drift)}",
         "Advice alone: nothing is traded by it.",
     ]

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from actors.wording import figures as say
-from actors.wording.rebalancing import advice_line
 from actors.wording.system import position_line
 from domain.backtesting.summary import figures
 from domain.market.instruments import MINUTE_MS
+from domain.operator import wording as say
 from domain.operator.notices import Notice, NoticeKind, ReportPeriod
+from domain.operator.wording import advice_line
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.rules import TradingRules
 from domain.strategies.base import Regime

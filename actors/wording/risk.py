@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from actors.messages import PositionDiffers, PositionUnprotected, RiskRaised
-from actors.wording import figures as say
+from domain.operator import wording as say
 from domain.operator.notices import Notice, NoticeKind
 from domain.portfolio.protection import ProtectionState
 from domain.rules import ProtectionRules

@@ -7,7 +7,7 @@ from decimal import Decimal
 from actors.core.messages import Ending, GivenUp
 from actors.messages import ConnectionLost, ConnectionRestored, SystemChanged
 from actors.names import PORTFOLIO, asset_of
-from actors.wording import figures as say
+from domain.operator import wording as say
 from domain.operator.commands import SettingsChanged
 from domain.operator.notices import Notice, NoticeKind
 from domain.rules import TradingRules

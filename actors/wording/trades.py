@@ -2,9 +2,9 @@
 
 from decimal import Decimal
 
-from actors.wording import figures as say
 from actors.wording.market import cooldown_words
 from domain.market.instruments import Instrument
+from domain.operator import wording as say
 from domain.operator.notices import Notice, NoticeKind
 from domain.rules import StopPolicy, TradingRules
 from domain.strategies.base import Regime

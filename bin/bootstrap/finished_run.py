@@ -6,9 +6,9 @@ from pathlib import Path
 
 from actors.operator.performance_view import performance_view
 from actors.operator.portfolio_view import portfolio_view
-from actors.wording import figures as say
 from domain.errors import ConfigError
 from domain.market.instruments import exact
+from domain.operator import wording as say
 from domain.operator.commands import CommandName, fold
 from domain.operator.replies import Reply
 from domain.portfolio.snapshots import PortfolioSnapshot

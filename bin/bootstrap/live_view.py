@@ -11,14 +11,12 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from actors.wording import figures as say
-from actors.wording.figures import asker, rest, utc
-from actors.wording.market import decided
-from actors.wording.rebalancing import advice_line
 from bin.bootstrap.run import Run
 from bin.bootstrap.watching import FRESH_S
 from domain.market.instruments import Side
+from domain.operator import wording as say
 from domain.operator.system import ActorState, SystemSnapshot
+from domain.operator.wording import advice_line, asker, decided, rest, utc
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot, StopSnapshot
 from domain.rules import AssetRules
 from domain.text import counted, plain

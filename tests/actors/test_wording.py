@@ -17,9 +17,10 @@ from actors.messages import (
     RiskRaised,
     SystemChanged,
 )
-from actors.wording import figures, market, reports, risk, system, trades
+from actors.wording import market, reports, risk, system, trades
 from actors.wording.system import RunInfo
 from domain.market.instruments import HOUR_MS, MINUTE_MS, Side
+from domain.operator import wording as say
 from domain.operator.notices import Notice, ReportPeriod
 from domain.portfolio.protection import initial_state
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
@@ -466,7 +467,7 @@ def test_every_line_fits_a_phone(name: str) -> None:
     def width(line: str) -> int:
         return sum(2 if unicodedata.east_asian_width(sign) == "W" else 1 for sign in line)
 
-    assert max(map(width, NOTICES[name][0].text.splitlines())) <= figures.LINE
+    assert max(map(width, NOTICES[name][0].text.splitlines())) <= say.LINE
 
 
 def test_an_exit_names_the_cooldown_it_started() -> None:
@@ -484,7 +485,7 @@ def test_every_exit_has_words(reason: ExitReason) -> None:
 def test_every_refusal_has_words_that_fit(reason: DenialReason) -> None:
     denial = Denial(asset="BTC", t_ms=T_MS, reason=reason, signal_ms=T_MS, figures="")
 
-    assert max(map(len, market.entry_denied(denial).text.splitlines())) <= figures.LINE
+    assert max(map(len, market.entry_denied(denial).text.splitlines())) <= say.LINE
 
 
 @given(st.text(), st.text())
@@ -520,9 +521,9 @@ def test_a_danger_with_figures_as_pairs_is_written_out() -> None:
 
 @given(st.integers(min_value=0, max_value=10**12))
 def test_a_duration_has_at_most_two_units(length_ms: int) -> None:
-    assert 1 <= len(figures.duration(length_ms).split()) <= 2
+    assert 1 <= len(say.duration(length_ms).split()) <= 2
 
 
 @given(st.text())
 def test_any_figures_can_be_said(text: str) -> None:
-    assert "\n" not in figures.pairs(text)
+    assert "\n" not in say.pairs(text)

@@ -1,14 +1,18 @@
-"""How single figures are written: prices, money, shares, times."""
+"""How people read single figures: prices, money, shares, times; and single lines made of them."""
 
 import re
 import textwrap
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Literal
+
+import numpy as np
 
 from domain.market.instruments import DAY_MS, HOUR_MS, MINUTE_MS, Instrument, Side
 from domain.operator.notices import Notice, Similar
+from domain.portfolio.rebalancing import Advice
+from domain.portfolio.snapshots import AssetSnapshot
 from domain.strategies.base import Value
 from domain.text import plain
 
@@ -79,12 +83,16 @@ def rest(reason: str, end_ms: int, now_ms: int) -> str:
 
 def utc(time_ms: int) -> str:
     """Return a time in UTC, to the minute."""
-    return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{_iso(time_ms, 'm')} UTC".replace("T", " ")
 
 
 def day(time_ms: int) -> str:
     """Return the UTC day of a time."""
-    return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%d}"
+    return _iso(time_ms, "D")
+
+
+def _iso(time_ms: int, unit: Literal["D", "m", "s"]) -> str:
+    return str(np.datetime64(time_ms, "ms").astype(f"datetime64[{unit}]"))
 
 
 def direction(side: Side) -> str:
@@ -169,7 +177,7 @@ def why(wanted: str) -> str:
 
 def trade_name(asset: str, exit_ms: int) -> str:
     """Return a name of a trade, the same however often its actors had to start anew."""
-    return f"{asset}@{datetime.fromtimestamp(exit_ms // 1000, UTC):%Y-%m-%dT%H:%M:%S}"
+    return f"{asset}@{_iso(exit_ms, 's')}"
 
 
 def values(found: Iterable[Value], instrument: Instrument) -> list[str]:
@@ -179,3 +187,23 @@ def values(found: Iterable[Value], instrument: Instrument) -> list[str]:
 
 def _figure(one: Value, instrument: Instrument) -> str:
     return price(one.figure, instrument) if one.is_price else f"{one.figure:.4g}"
+
+
+def decided(snapshot: AssetSnapshot) -> str:
+    """Return why an asset did, or did not do, anything at its newest close."""
+    if snapshot.explanation is None:
+        return "no close is decided yet"
+    outcome = snapshot.explanation.outcome(utc)
+    if snapshot.denial is None:
+        return outcome
+    return f"{outcome}: refused, {snapshot.denial.reason} {words(snapshot.denial.figures)}"
+
+
+def advice_line(advice: Advice) -> str:
+    """Return what is advised for one position; empty where nothing is."""
+    if not advice.is_worth_telling:
+        return ""
+    says = [] if advice.action is None else [f"{advice.action} by {advice.qty:f}"]
+    says += ["OVERSIZE"] if advice.is_oversize else []
+    weight = f"weight {percent(advice.weight, 2)}, target {percent(advice.target, 2)}"
+    return f"{advice.asset}: {', '.join(says)} ({weight})"

@@ -40,14 +40,18 @@ class Force:
         self._sink.position(key)
 
     def liquidate(self, key: str, price: Decimal | None = None) -> None:
-        """Take a position over, at the bankruptcy price unless another is given."""
+        """Take a position over, at the bankruptcy price unless another is given.
+
+        A long without leverage is bankrupt at 0 only, where nothing trades: one tick then.
+        """
         position = self._account.position(key)
         if position is None:
             return
         for order in self._ledger.open_orders(symbol_of(key)):
             if order.key == key and not order.is_protective:
                 self._ledger.cancel(order, "CancelByPrepareLiq")
-        taken_at = price or self._margins.takeover_price(key)
+        tick_size = self._ledger.instrument(symbol_of(key)).tick_size
+        taken_at = max(price or self._margins.takeover_price(key), tick_size)
         self._take(position, position.qty, taken_at, "CreateByTakeOver_PassThrough", ExecType.BUST)
 
     def deleverage(self, key: str, fraction: Decimal) -> None:

@@ -83,7 +83,7 @@ def rest(reason: str, end_ms: int, now_ms: int) -> str:
 
 def utc(time_ms: int) -> str:
     """Return a time in UTC, to the minute."""
-    return f"{_iso(time_ms, 'm')} UTC".replace("T", " ")
+    return f"{_iso(time_ms, 'm').replace('T', ' ')} UTC"
 
 
 def day(time_ms: int) -> str:

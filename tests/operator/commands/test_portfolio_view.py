@@ -8,11 +8,12 @@ import pytest
 
 from actors.operator.performance_view import performance_view
 from actors.operator.portfolio_view import before_reduce, portfolio_view
+from actors.wording.rebalancing import rebalance_advised
 from actors.wording.risk import protection_fired
 from domain.market.instruments import DAY_MS, Side
 from domain.operator.commands import UnknownCommandError, parse
 from domain.operator.replies import Reply
-from domain.operator.wording import advice_line, rebalance_advised
+from domain.operator.wording import advice_line
 from domain.portfolio.protection import initial_state
 from domain.portfolio.snapshots import PortfolioSnapshot
 from domain.portfolio.state import PortfolioState

@@ -246,7 +246,9 @@ class SymbolBook:
     """Since the position was opened, fees and funding included."""
     realized_ever: Decimal = ZERO
     added_margin: Decimal = ZERO
-    """What was added to an isolated position by hand, until it is closed."""
+    """What was added to an isolated position, until it is closed."""
+    adds_margin: bool = False
+    """Whether an isolated position takes margin from the account before it is taken over."""
     opened_ms: int = 0
     updated_ms: int = 0
     seq: int = 0

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
+from domain.market.instruments import Side
 from domain.trading.positions import ZERO
 from infra.venues.simulator.books.account import Account
 from infra.venues.simulator.books.tiers import (
@@ -120,8 +121,29 @@ class Margins:
         position = self._account.engine.positions[key]
         if self._account.margin_mode is not MarginMode.ISOLATED:
             return self._market.mark_price(symbol_of(key))
+        book = self._account.books[key]
+        price = bankruptcy_price(position.side, position.avg_entry_price, book.leverage)
+        added = book.added_margin / position.qty
+        return max(ZERO, price - added) if position.side is Side.BUY else price + added
+
+    def wanted_margin(self, key: str, mark_price: Decimal, free: Decimal) -> Decimal:
+        """Return what an isolated position takes to be as far from its end as when it was opened.
+
+        Args:
+            key: of an open position, whose liquidation price the mark price has reached.
+            mark_price: that it meets.
+            free: what the account can give, USDT.
+
+        Returns:
+            0 where that would not save it.
+        """
+        position = self._account.engine.positions[key]
+        price = self.liquidation_price(key)
+        beyond = ZERO if price is None else position.qty * abs(mark_price - price)
         leverage = self._account.books[key].leverage
-        return bankruptcy_price(position.side, position.avg_entry_price, leverage)
+        usual = position.notional / leverage - maintenance_margin(position.notional)
+        wanted = min(beyond + usual, free)
+        return wanted if wanted > beyond else ZERO
 
     def _notional(self, key: str) -> Decimal:
         position = self._account.position(key)

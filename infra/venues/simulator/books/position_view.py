@@ -29,6 +29,7 @@ class PositionView:
     mark_price: Decimal
     unrealized_pnl: Decimal
     leverage: Decimal
+    adds_margin: bool
     initial_margin: Decimal
     maintenance_margin: Decimal
     liquidation_price: Decimal | None
@@ -71,6 +72,7 @@ def position_view(
         mark_price=mark_price,
         unrealized_pnl=ZERO if position is None else position.unrealized_pnl(mark_price),
         leverage=book.leverage,
+        adds_margin=book.adds_margin,
         initial_margin=margins.initial(key),
         maintenance_margin=margins.maintenance(key),
         liquidation_price=margins.liquidation_price(key),

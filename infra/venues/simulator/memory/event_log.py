@@ -155,6 +155,7 @@ class EventLog:
         return {
             "margin_mode": self._account.margin_mode.value,
             "hedged": sorted(self._account.hedged),
+            "adds_margin": [s for s, book in self._account.books.items() if book.adds_margin],
             "leverage": {s: str(book.leverage) for s, book in self._account.books.items()},
         }
 

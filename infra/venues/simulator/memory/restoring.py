@@ -72,6 +72,9 @@ def _restore_account(memory: Memory, state: AccountState, venue: Venue) -> None:
 def _restore_settings(memory: Memory, account: Account) -> None:
     account.margin_mode = MarginMode(memory.settings["margin_mode"])
     account.hedged |= {*memory.settings.get("hedged", ())}
+    adding = {*memory.settings.get("adds_margin", ())}
+    for key, book in account.books.items():
+        book.adds_margin = key in adding
     for symbol, leverage in memory.settings["leverage"].items():
         if symbol in account.books:
             account.books[symbol].leverage = Decimal(leverage)

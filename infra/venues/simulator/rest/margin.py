@@ -51,11 +51,12 @@ def add(core: Simulator, params: Params) -> Json:
 
 
 def set_auto_add(core: Simulator, params: Params) -> Json:
-    """POST /v5/position/set-auto-add-margin; it can be off alone."""
+    """POST /v5/position/set-auto-add-margin."""
     params.one_of("category", "linear")
-    position_key_of(core, params, default=0)
-    if params.one_of("autoAddMargin", "0", "1") == "1":
-        raise refusals.not_simulated("autoAddMargin")
+    key = position_key_of(core, params, default=0)
+    # The documentation's own example writes the name with a small m.
+    name = "autoAddMargin" if params.text("autoAddMargin") else "autoAddmargin"
+    core.venue.settings.set_auto_add(key, is_on=params.one_of(name, "0", "1") == "1")
     return {}
 
 

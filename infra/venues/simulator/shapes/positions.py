@@ -18,7 +18,7 @@ def position_row(view: PositionView) -> Json:
         "positionValue": money(view.notional) if not is_flat else "",
         "tradeMode": 0,
         "positionStatus": "Normal",
-        "autoAddMargin": 0,
+        "autoAddMargin": int(view.adds_margin),
         "adlRankIndicator": 0 if is_flat else 2,
         "leverage": text(view.leverage),
         "breakEvenPrice": "" if is_flat else money(view.break_even_price),

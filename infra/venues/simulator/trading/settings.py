@@ -83,6 +83,18 @@ class AccountSettings:
         self._sink.margin(key)
         self._sink.position(key)
 
+    def set_auto_add(self, key: str, *, is_on: bool) -> None:
+        """Let an isolated position take margin by itself before it is taken over, or not.
+
+        Raises:
+            RefusedError: it is to do so while margin is not isolated.
+        """
+        if is_on and self._account.margin_mode is not MarginMode.ISOLATED:
+            raise refusals.RefusedError(110015, "The position is in cross margin mode")
+        self._account.books[key].adds_margin = is_on
+        self._sink.settings()
+        self._sink.position(key)
+
     def _has_position(self, symbol: str) -> bool:
         return any(self._account.position(key) for key in self._account.keys(symbol))
 

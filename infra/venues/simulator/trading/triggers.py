@@ -149,7 +149,23 @@ class Triggers:
         worst = self._market.mark_of(tick.symbol, tick.high if is_short else tick.low)
         if worst >= price if is_short else worst <= price:
             is_isolated = self._account.margin_mode is MarginMode.ISOLATED
+            if is_isolated and self._add_margin(key, worst):
+                return
             self._force.liquidate(key, None if is_isolated else worst)
+
+    def _add_margin(self, key: str, worst: Decimal) -> bool:
+        """Give a position margin of the account, where that is on and is enough to save it."""
+        book = self._account.books[key]
+        if not book.adds_margin:
+            return False
+        free = self._margins.available(self._ledger.open_orders())
+        wanted = self._margins.wanted_margin(key, worst, free)
+        if not wanted:
+            return False
+        book.added_margin += wanted
+        self._sink.margin(key)
+        self._sink.position(key)
+        return True
 
 
 def _trades_through(order: VenueOrder, tick: Tick) -> bool:

@@ -270,6 +270,9 @@ class Journal(Protocol):
     def newest_stop_move(self, asset: str) -> StopMoved | None:
         """Return the newest move of an asset's stop."""
 
+    def stop_moves(self, asset: str, opened_ms: int) -> Sequence[StopMoved]:
+        """Return the moves of the stop of the position that was opened then, oldest first."""
+
     def commands(self) -> list[OperatorCommand]:
         """Return the commands that bind until others end them, oldest first."""
 

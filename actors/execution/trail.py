@@ -132,8 +132,8 @@ class Trail:
     def named(self, execution: Execution, standing: Decimal | None) -> Execution:
         """Return a fill at the stop loss with the reason that the facts give it (4.3).
 
-        Whether a move that was asked for stood at the fill, its price tells: it lies nearer to the
-        level at which the stop stood.
+        Whether any move that was asked for stood at the fill, its price tells: it lies nearer to
+        the first of them than to where the stop stood before.
 
         Args:
             execution: of the exchange's own.
@@ -143,17 +143,25 @@ class Trail:
         is_stop = execution.reason is ExitReason.STOP_LOSS and execution.client_order_id is None
         if not is_stop or position is None or execution.side is position.side:
             return execution
-        state, moved = self.state(position), self._moved
-        if moved is None:
+        self.state(position)
+        if self._moved is None:
             return execution
-        if moved.confirmed_stop_loss is None:
-            unmoved = self._unmoved(position) if standing is None else standing
-            wanted, side = state.levels.stop_loss, position.side
-            between = (unmoved + wanted) / 2
-            was_asked = is_tighter(wanted, unmoved, side)
-            if not was_asked or not is_tighter(execution.price, between, side):
+        if self._moved.confirmed_stop_loss is None:
+            asked, side = self._asked(position), position.side
+            is_before = standing is not None and all(
+                is_tighter(level, standing, side) for level in asked
+            )
+            unmoved = standing if standing is not None and is_before else self._unmoved(position)
+            first = next((level for level in asked if is_tighter(level, unmoved, side)), None)
+            if first is None or not is_tighter(execution.price, (unmoved + first) / 2, side):
                 return execution
         return replace(execution, reason=ExitReason.TRAILING_STOP)
+
+    def _asked(self, position: Position) -> list[Decimal]:
+        """Return each level that the stop of a position was to move to, in their order."""
+        stored = self._context.journal.stop_moves(position.asset, position.opened_ms)
+        moves = [*stored, *self._context.backlog.waiting(StopMoved)]
+        return [moved.stop_loss for moved in moves if moved.opened_ms == position.opened_ms]
 
     def _store(self, position: Position, ts_ms: int, confirmed_ms: int | None = None) -> None:
         state, before = self.state(position), self._moved

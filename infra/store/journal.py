@@ -493,6 +493,15 @@ class SqliteJournal(Records):
         )
         return next((value_of(StopMoved, row) for row in self._rows(query)), None)
 
+    def stop_moves(self, asset: str, opened_ms: int) -> Sequence[StopMoved]:
+        """Return the moves of the stop of the position that was opened then, oldest first."""
+        query = (
+            _STOP_MOVE.select(SQL("*"))
+            .where((_STOP_MOVE.c.asset == asset) & (_STOP_MOVE.c.opened_ms == opened_ms))
+            .order_by(_STOP_MOVE.c.fact_id)
+        )
+        return [value_of(StopMoved, row) for row in self._rows(query)]
+
     def commands(self) -> list[OperatorCommand]:
         """Return the commands that bind until others end them, and what ends them, oldest first."""
         query = (

@@ -451,6 +451,27 @@ def test_a_fill_after_a_move_without_an_answer_is_named_by_its_price(
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize(
+    ("price", "reason"),
+    [("82310", ExitReason.STOP_LOSS), ("84270", ExitReason.TRAILING_STOP)],
+)
+def test_a_fill_at_the_first_of_several_moves_without_an_answer_is_named_by_its_price(
+    desk: ExecutionContext, price: str, reason: ExitReason, *, is_restarted: bool
+) -> None:
+    """The newest level is 87220, which never arrived."""
+    desk.exchange.is_down = True
+    tick(desk, 86_000)
+    if is_restarted:
+        desk.restart()
+    tick(desk, 89_000)
+    desk.exchange.is_down = False
+    stop_fills(desk, price)
+    desk.wait(10_000)
+
+    assert reason_of(desk) is reason
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
 @pytest.mark.parametrize("best", [83_900, 84_900])
 def test_a_fill_at_the_stop_of_the_entry_order_is_a_stop_loss(
     tmp_path: Path, rules: TradingRules, best: int, *, is_restarted: bool

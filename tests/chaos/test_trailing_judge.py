@@ -64,6 +64,7 @@ def test_a_stop_that_went_back_is_found(
         (("82320", "83300"), ExitReason.STOP_LOSS, True),
         (("82400", "82320"), ExitReason.STOP_LOSS, False),
         (("82400", "82320", "82390"), ExitReason.TRAILING_STOP, False),
+        (("82400", "82320", "82400"), ExitReason.TRAILING_STOP, False),
         (("82320",), ExitReason.TRAILING_STOP, True),
         (("82320",), ExitReason.TAKE_PROFIT, False),
     ],

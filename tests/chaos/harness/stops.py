@@ -66,7 +66,9 @@ def misnamed(records: Records, journal: JournalView, rules: TradingRules) -> Ite
         average = protective_levels(
             trade.entry_price, trade.side, asset.stops, asset.instrument
         ).stop_loss
-        has_moved = bool(levels) and levels[-1] not in (levels[0], average)
+        # First it stands where the order of the entry had it, then where the average puts it.
+        still = average if average in levels else next(iter(levels), None)
+        has_moved = bool(levels) and levels[-1] != still
         if has_moved != (trade.reason is ExitReason.TRAILING_STOP):
             yield f"{trade.asset}: {trade.reason}, the stop stood at {levels[:1]} to {levels[-1:]}"
 

@@ -92,12 +92,12 @@ make_venv() {
     output=$("$base" -I -m venv "$venv" 2>&1 </dev/null) || fail "cannot make $venv: ${output##*$'\n'}"
 }
 
-# Tells a terminal that the install goes on, until it is killed.
+# Tells a terminal that the install goes on, until it is killed or the start itself has ended, whichever way.
 show_seconds() {
     local seconds=0
     [[ -t 2 ]] || return 0
     trap 'printf "\r\e[K" >&2; exit 0' TERM
-    while sleep 1; do
+    while sleep 1 && kill -0 $$ 2>/dev/null; do
         printf '\r%s: %d s ...' "$me" $((++seconds)) >&2
     done
 }
@@ -119,8 +119,8 @@ install_by_uv() {
     for place in ${PIP_FIND_LINKS:-}; do
         places+=(--find-links "$place")
     done
-    SSL_CERT_FILE=${PIP_CERT:-${SSL_CERT_FILE:-}} "$tools/bin/uv" pip install --no-config --compile-bytecode \
-        --python "$python" "${places[@]}" "$@" >>"$log" 2>&1 </dev/null
+    [[ -z ${PIP_CERT:-} ]] || local -x SSL_CERT_FILE=$PIP_CERT
+    "$tools/bin/uv" pip install --no-config --compile-bytecode --python "$python" "${places[@]}" "$@" >>"$log" 2>&1 </dev/null
     status=$?
     rm -rf "$tools"
     return "$status"
@@ -143,7 +143,7 @@ install() {
         cp "$root/$file" "$stamps.new/$file" || fail "cannot write in $venv"
         arguments+=(-r "$root/$file")
     done
-    show_seconds &
+    show_seconds 9<&- & # without the lock, which would outlive a start that was killed
     ticker=$!
     install_by_uv "$log" "${arguments[@]}" || install_by_pip "$log" "${arguments[@]}"
     status=$?

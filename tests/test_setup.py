@@ -339,6 +339,31 @@ def test_killed_install_is_repeated_in_a_new_venv(project, slow_package):
     assert not (project.venv / "left over").exists()
 
 
+def test_a_terminal_sees_that_the_install_goes_on_and_a_killed_start_leaves_no_lock(
+    project, slow_package
+):
+    terminal, its_end = os.openpty()
+    environment = project.environment(**slow_package)
+    start = subprocess.Popen(
+        project.command, cwd=project.root, env=environment, stderr=its_end, start_new_session=True
+    )
+    os.close(its_end)
+    seen = b""
+    while b"run-actors: 1 s ..." not in seen:
+        seen += os.read(terminal, 1000)
+    with Path(slow_package["TEST_BUILDING"]).open():
+        pass
+
+    start.kill()
+    start.wait()
+    with Path(slow_package["TEST_GO_ON"]).open("w"):  # pip outlives its start, and then ends
+        pass
+    repeated = project.start()
+
+    assert (repeated.returncode, repeated.stdout[:2]) == (0, "1 ")
+    os.close(terminal)
+
+
 @pytest.mark.skipif(shutil.which("flock") is None, reason="two starts are parted by flock")
 def test_start_during_an_install_waits_and_finds_it_done(project, slow_package):
     first = project.begin(**slow_package)

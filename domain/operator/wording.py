@@ -92,6 +92,7 @@ def day(time_ms: int) -> str:
 
 
 def _iso(time_ms: int, unit: Literal["D", "m", "s"]) -> str:
+    # By numpy: the domain does without datetime, which has a clock.
     return str(np.datetime64(time_ms, "ms").astype(f"datetime64[{unit}]"))
 
 

@@ -48,7 +48,7 @@ class TradeStream:
         try:
             await self._listen(socket, peer)
         finally:
-            del self._core.hub.order_entries[peer]
+            self._core.hub.order_entries.pop(peer, None)
 
     async def _listen(self, socket: WebSocket, peer: Peer | None) -> None:
         session = _Session(self._core, self._rest, f"sim-trade-{next(self._numbers)}")

@@ -55,7 +55,7 @@ def test_an_orderly_stop_ends_in_its_time_whatever_hangs(begin: Begin, drill: st
         telegram = f"http://127.0.0.1:{deaf_telegram.getsockname()[1]}"
         run = begin(
             drill,
-            "hang_seconds: 600, start_seconds: 600, shutdown_seconds: 10",
+            "hang_seconds: 600, start_seconds: 600, shutdown_seconds: 20",
             TELEGRAM_BOT_TOKEN="123456:nobody-reads-this",
             TELEGRAM_ADMIN_CHAT_ID="77",
             TELEGRAM_SERVER=telegram,

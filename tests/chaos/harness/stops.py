@@ -67,8 +67,10 @@ def misnamed(records: Records, journal: JournalView, rules: TradingRules) -> Ite
             trade.entry_price, trade.side, asset.stops, asset.instrument
         ).stop_loss
         # First it stands where the order of the entry had it, then where the average puts it.
-        still = average if average in levels else next(iter(levels), None)
+        still = average if average in levels or not levels else levels[0]
         has_moved = bool(levels) and levels[-1] != still
+        if has_moved and _is_near(levels[-1], still, asset.stops):
+            continue  # the price of the fill cannot tell the two apart
         if has_moved != (trade.reason is ExitReason.TRAILING_STOP):
             yield f"{trade.asset}: {trade.reason}, the stop stood at {levels[:1]} to {levels[-1:]}"
 
@@ -95,6 +97,10 @@ def _gone_back(asset: str, side: Side, levels: list[Decimal], stops: StopPolicy)
             best = level
         elif level != best and _has_moved(levels[0], best, side, stops):
             yield f"{asset}: the stop went back from {best} to {level}"
+
+
+def _is_near(level: Decimal, other: Decimal, stops: StopPolicy) -> bool:
+    return abs(level - other) < other * stops.min_ratchet_fraction / 2
 
 
 def _has_moved(first: Decimal, level: Decimal, side: Side, stops: StopPolicy) -> bool:

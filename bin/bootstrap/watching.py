@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from decimal import Decimal
 
 from actors.operator.inspector import Surroundings
 from bin.bootstrap.run import Run
@@ -44,13 +43,11 @@ def _feeds(run: Run, market: MarketConnection) -> Mapping[str, FeedState]:
     for asset, symbol in market.symbols.items():
         heard_s = market.stream.heard_s(symbol)
         age_s = None if heard_s is None else now_s - heard_s
-        forming = market.stream.forming(symbol)
-        price: Decimal | None = None if forming is None else exact(forming[-1])
+        close = market.stream.newest_close(symbol)
         found[asset] = FeedState(
             asset=asset,
             age_s=age_s,
             is_stale=age_s is not None and age_s >= stale_s,
-            price=price,
-            forming=forming,
+            price=None if close is None else exact(close),
         )
     return found

@@ -77,8 +77,6 @@ class FeedState:
     """Older than the settings allow."""
     price: Decimal | None = None
     """The newest heard, quote per base; None: none since the start."""
-    forming: tuple[int, float, float, float, float] | None = None
-    """The candle that is not finished yet: open time (ms), open, high, low, close."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

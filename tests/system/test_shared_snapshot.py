@@ -39,15 +39,3 @@ def test_it_names_the_run_its_feeds_and_what_its_actors_have_handled(here: Floor
     assert (portfolio.status, portfolio.generation) == ("RUNNING", 1)
     assert portfolio.handled > 0
     assert portfolio.p50_ms is not None
-
-
-def test_the_newest_messages_are_kept_without_those_of_whoever_looks(here: Floor) -> None:
-    here.run.inspector.snapshot(5.0)
-
-    lines = here.run.meter.lines(after=0)
-
-    assert lines
-    assert [line.number for line in lines] == sorted({line.number for line in lines})
-    assert "Describe" not in {line.kind for line in lines}
-    last = lines[-1].number
-    assert all(line.number > last for line in here.run.meter.lines(last))

@@ -24,7 +24,7 @@ class PublicStream:
         self._candle_ms = candle_minutes * MINUTE_MS
         self._refusals = Refusals()
         self._heard_s: dict[str, float] = {}
-        self._forming: dict[str, Any] = {}
+        self._newest: dict[str, Any] = {}
 
     def candles(
         self,
@@ -51,7 +51,7 @@ class PublicStream:
             self._heard_s[symbol] = time.monotonic()
             items = self._refusals.attempt("kline", partial(_sent_items, message), otherwise)
             for item, sent_ms in items or ():
-                self._forming[symbol] = item
+                self._newest[symbol] = item
                 reading = partial(reader.read, item, sent_ms)
                 candle = self._refusals.attempt("kline", reading, otherwise)
                 if candle is not None:
@@ -90,19 +90,16 @@ class PublicStream:
         """Return when a symbol's candles were last heard of, finished or not (monotonic)."""
         return self._heard_s.get(symbol)
 
-    def forming(self, symbol: str) -> tuple[int, float, float, float, float] | None:
-        """Return the newest candle heard, finished or not: open time (ms), open, high, low, close.
+    def newest_close(self, symbol: str) -> float | None:
+        """Return the close of the newest candle heard, finished or not.
 
         None where none was, or where what came is no candle.
         """
-        item = self._forming.get(symbol)
+        item = self._newest.get(symbol)
         try:
-            candle = None if item is None else candle_of(Row("kline", item), self._candle_ms)
+            return None if item is None else candle_of(Row("kline", item), self._candle_ms).close
         except BadDataError:
             return None
-        if candle is None:
-            return None
-        return candle.open_time_ms, candle.open, candle.high, candle.low, candle.close
 
     def refused(self) -> Mapping[str, int]:
         """Return how many messages broke their contract, by kind; from any thread."""

@@ -74,13 +74,6 @@ class Trail:
             self._store(position, seen.ts_ms)
         return self._state
 
-    def _unmoved(self, position: Position) -> Decimal:
-        """Return where the stop of a position may have stood at first, the tighter one."""
-        level = first_stop(position, self._context.rules).levels.stop_loss
-        ordered = self._ordered(position)
-        is_tight = ordered is not None and is_tighter(ordered, level, position.side)
-        return ordered if ordered is not None and is_tight else level
-
     def _ordered(self, position: Position) -> Decimal | None:
         """Return the stop that the order of the entry brought along."""
         if position.decided_ms is None:
@@ -132,8 +125,8 @@ class Trail:
     def named(self, execution: Execution, standing: Decimal | None) -> Execution:
         """Return a fill at the stop loss with the reason that the facts give it (4.3).
 
-        Whether any move that was asked for stood at the fill, its price tells: it lies nearer to
-        the first of them than to where the stop stood before.
+        Whether any move that was asked for stood at the fill, its price tells: it lies nearest to
+        that one, and not to where the stop stood unmoved.
 
         Args:
             execution: of the exchange's own.
@@ -146,16 +139,19 @@ class Trail:
         self.state(position)
         if self._moved is None:
             return execution
-        if self._moved.confirmed_stop_loss is None:
-            asked, side = self._asked(position), position.side
-            is_before = standing is not None and all(
-                is_tighter(level, standing, side) for level in asked
-            )
-            unmoved = standing if standing is not None and is_before else self._unmoved(position)
-            first = next((level for level in asked if is_tighter(level, unmoved, side)), None)
-            if first is None or not is_tighter(execution.price, (unmoved + first) / 2, side):
-                return execution
+        if self._moved.confirmed_stop_loss is None and not self._is_at_a_move(
+            position, execution.price, standing
+        ):
+            return execution
         return replace(execution, reason=ExitReason.TRAILING_STOP)
+
+    def _is_at_a_move(self, position: Position, price: Decimal, standing: Decimal | None) -> bool:
+        asked = self._asked(position)
+        # Where it stood unmoved: by the average entry price, by the entry's order, by the exchange.
+        first = first_stop(position, self._context.rules).levels.stop_loss
+        unmoved = [level for level in (first, self._ordered(position), standing) if level]
+        nearest = min((*asked, *unmoved), key=lambda level: abs(price - level))
+        return nearest in asked
 
     def _asked(self, position: Position) -> list[Decimal]:
         """Return each level that the stop of a position was to move to, in their order."""

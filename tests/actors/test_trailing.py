@@ -471,6 +471,25 @@ def test_a_fill_at_the_first_of_several_moves_without_an_answer_is_named_by_its_
     assert reason_of(desk) is reason
 
 
+def test_a_fill_at_a_move_that_is_looser_than_the_stop_of_the_entry_order_is_a_trailing_stop(
+    tmp_path: Path, rules: TradingRules
+) -> None:
+    """The average's 81340 gave way to 82222, while the order had brought 82320 along."""
+    for desk in desk_in(tmp_path, TrailExchange(), rules=rules):
+        desk.tell(OpenPosition(approval=approval_of(rules)))
+        desk.exchange.levels = ProtectiveLevels(stop_loss=FIRST, take_profit=None)
+        exchange_of(desk).troubles = [OutcomeUnknownError("timeout")] * 9
+        desk.fill(price="83000")
+        tick(desk, 83_900)
+        desk.exchange.is_down = True
+        desk.restart()
+        desk.exchange.is_down = False
+        stop_fills(desk, "82215")
+        desk.wait(10_000)
+
+        assert reason_of(desk) is ExitReason.TRAILING_STOP
+
+
 @pytest.mark.parametrize("is_restarted", [False, True])
 @pytest.mark.parametrize("best", [83_900, 84_900])
 def test_a_fill_at_the_stop_of_the_entry_order_is_a_stop_loss(

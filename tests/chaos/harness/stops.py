@@ -69,6 +69,9 @@ def misnamed(records: Records, journal: JournalView, rules: TradingRules) -> Ite
         # First it stands where the order of the entry had it, then where the average puts it.
         still = average if average in levels or not levels else levels[0]
         has_moved = bool(levels) and levels[-1] != still
+        asked = {m.stop_loss for m in journal.stop_moves if m.opened_ms == trade.entry_ms}
+        if not has_moved and still in asked - {average}:
+            continue  # it was to move to just where it stood by the order of the entry
         if has_moved and _is_near(levels[-1], still, asset.stops):
             continue  # the price of the fill cannot tell the two apart
         if has_moved != (trade.reason is ExitReason.TRAILING_STOP):

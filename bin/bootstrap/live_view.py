@@ -15,8 +15,8 @@ from bin.bootstrap.run import Run
 from bin.bootstrap.watching import FRESH_S
 from domain.market.instruments import Side
 from domain.operator import wording as say
-from domain.operator.system import ActorState, SystemSnapshot
-from domain.operator.wording import advice_line, asker, decided, rest, utc
+from domain.operator.system import ActorState, Reason, SystemSnapshot, SystemState
+from domain.operator.wording import advice_line, decided, rest, utc
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot, StopSnapshot
 from domain.rules import AssetRules
 from domain.text import counted, plain
@@ -31,6 +31,12 @@ _FRAME = 4
 _FEW = 5
 """Assets that are shown with all their figures."""
 _MANY_WAITING = 20
+_STATE_STYLE = {
+    SystemState.RUNNING: "yellow",
+    SystemState.PAUSED: "yellow",
+    SystemState.COOLDOWN: "yellow",
+}
+"""Of what keeps the system back; the more serious states are red."""
 _REGIME_STYLE = {"ACTIVE": "green", "INACTIVE": "dim", "COOLDOWN": "yellow"}
 
 
@@ -69,14 +75,15 @@ class LiveView:
         """Return the picture of this moment."""
         seen = self._run.inspector.snapshot(_ANSWER_S, FRESH_S)
         now_ms = self._run.clock.now_ms()
-        head = Text(f"{self._mode}  {_time(now_ms)}", style="bold")
+        is_well = seen.state is SystemState.RUNNING
+        style = "green" if is_well else _STATE_STYLE.get(seen.state, "bold red")
         parts: list[RenderableType] = [
-            head,
+            Text.assemble((f"{self._mode}  {_time(now_ms)}  ", "bold"), (seen.state, style)),
+            *(_reason_line(reason, now_ms) for reason in seen.reasons),
             self._assets(seen),
-            _portfolio_line(seen.portfolio, now_ms),
+            _portfolio_line(seen.portfolio),
             _actors_line(seen.actors),
             self._trace(),
-            *self._troubles(),
         ]
         if self._events:
             parts.append(_Events(list(self._events)))
@@ -128,10 +135,6 @@ class LiveView:
         if is_many:
             return [*row, "; ".join(words)]
         return [*row, "\n".join(say.values(report.values, rules.instrument)), "\n".join(words)]
-
-    def _troubles(self) -> list[Text]:
-        found = self._run.channels.troubles()
-        return [headed(f"{c} does not work:", "red", f" {plain(why)}") for c, why in found.items()]
 
     def _trace(self) -> Text:
         """Return whether a trace is written, and the last crash that `bin/trace crash` shows."""
@@ -193,10 +196,16 @@ def _pnl_text(snapshot: AssetSnapshot, portfolio: PortfolioSnapshot | None) -> T
     return Text(f"{pnl:+,.2f}", "green" if pnl >= 0 else "red")
 
 
-def _portfolio_line(portfolio: PortfolioSnapshot | None, now_ms: int) -> Text:
+def _reason_line(reason: Reason, now_ms: int) -> Text:
+    style = _STATE_STYLE.get(reason.state, "red")
+    if reason.until_ms is None:
+        return Text(plain(reason.text), style)
+    return Text(f"global cooldown {rest(plain(reason.text), reason.until_ms, now_ms)}", style)
+
+
+def _portfolio_line(portfolio: PortfolioSnapshot | None) -> Text:
     if portfolio is None:
         return Text("portfolio: no answer", "red")
-    rests = rest(portfolio.global_cooldown_reason, portfolio.global_cooldown_end_ms, now_ms)
     parts = [
         f"equity {portfolio.equity:,.2f}",
         f"balance {portfolio.balance:,.2f}",
@@ -205,14 +214,7 @@ def _portfolio_line(portfolio: PortfolioSnapshot | None, now_ms: int) -> Text:
         f"today {-portfolio.daily_loss:+.2%}",
         f"{counted(portfolio.trades, 'trade')} {portfolio.realized_pnl:+,.2f}",
     ]
-    line = headed("", "", "  ".join(parts))
-    if rests:
-        line.append(f"  global cooldown {rests}", "yellow")
-    if portfolio.is_halted:
-        line.append("  HALTED", "red")
-    if portfolio.panic_since_ms is not None:
-        line.append(f"  PANIC by {asker(portfolio.panic_by)}", "red")
-    return line
+    return headed("", "", "  ".join(parts))
 
 
 def _time(ms: int) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
+from domain.operator.wording import asker
 from domain.portfolio.snapshots import AssetSnapshot, ExecutionSnapshot, PortfolioSnapshot
 
 
@@ -127,16 +128,16 @@ def _portfolio_reasons(seen: SystemSnapshot) -> Iterator[Reason]:
     if portfolio.panic_since_ms is not None:
         waits = ", ".join(sorted(portfolio.not_flat))
         flat = f"not shown flat yet: {waits}" if waits else "all flat at the exchange"
-        text = f"panic by {portfolio.panic_by or 'the operator'} until rearm; {flat}"
+        text = f"PANIC by {asker(portfolio.panic_by)} until rearm; {flat}"
         yield Reason(state=SystemState.PANIC, text=text)
     if portfolio.is_halted:
-        yield Reason(state=SystemState.HALTED, text="halted until rearm")
+        yield Reason(state=SystemState.HALTED, text="HALTED until rearm")
     if portfolio.outdated:
         yield Reason(state=SystemState.MALFUNCTION, text=f"older journal: {portfolio.outdated}")
     for detail in portfolio.malfunctions.values():
         yield Reason(state=SystemState.MALFUNCTION, text=detail)
     if portfolio.global_cooldown_end_ms > seen.now_ms:
-        text = portfolio.global_cooldown_reason or "cooldown"
+        text = portfolio.global_cooldown_reason
         until_ms = portfolio.global_cooldown_end_ms
         yield Reason(state=SystemState.COOLDOWN, text=text, until_ms=until_ms)
     if portfolio.paused:

@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections import deque
 from contextlib import closing
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from bin.bootstrap.live_view import LiveView
 from bin.bootstrap.operator_ways import make_commands
+from bin.bootstrap.watching import surroundings_of
 from domain.operator.replies import Reply, ReplyCode
 from infra.operator.health.view import health_figures
 from tests.operator.health.served import asked, serving
@@ -64,6 +66,8 @@ def test_a_revoked_token_shows_everywhere_and_restart_notifier_starts_over(tmp_p
         with floor(tmp_path / "run", environ=environ) as here:
             commands = make_commands(here.run, here.folder, lambda *_: _NO_REPLY, {})
             health = health_of(here)
+            look_around = partial(surroundings_of, here.run, here.connection.market, health)
+            here.run.inspector.look_around = look_around
             here.run.health = lambda: health_figures(health.figures)
             here.run.supervisor.on_turn = health.turn
             health.start()

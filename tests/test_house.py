@@ -162,7 +162,7 @@ INDICATORS = re.compile(
 KNOW_INDICATORS = (
     "infra/settings/",
     "infra/store/schema.py",
-    "infra/store/rows.py",
+    "infra/store/codec.py",
     "infra/trace/names.py",
     "infra/trace/old_rules.py",
 )

@@ -26,10 +26,10 @@ from domain.trading.positions import Execution, Trade
 from domain.trading.trailing import StopMoved
 from domain.trading.transfers import Transfer
 from infra.store import rows, schema
+from infra.store.codec import Row, row_of, value_of
 from infra.store.pen import Pen
 from infra.store.records import Records
 from infra.store.reserve import Record, Reserve
-from infra.store.rows import Row, row_of, value_of
 from infra.store.soundness import check_facts
 
 Origin = Callable[[], tuple[int, int] | None]
@@ -524,7 +524,7 @@ class SqliteJournal(Records):
     def record_asset(self, asset: AssetRules) -> None:
         """Store an asset's share and instrument, where they differ from the newest stored."""
         instrument = asset.instrument
-        row = row_of(asset, without=["instrument"]) | row_of(instrument)
+        row = row_of(asset, without=("instrument",)) | row_of(instrument)
         stored = self._newest(_ASSET, _ASSET.c.asset == asset.asset)
         if stored is not None and all(stored[name] == value for name, value in row.items()):
             return

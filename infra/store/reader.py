@@ -18,6 +18,7 @@ from domain.trading.positions import Execution, Trade
 from domain.trading.trailing import StopMoved
 from domain.trading.transfers import Transfer
 from infra.store import rows
+from infra.store.codec import value_of
 from infra.store.connection import ReadOnlyJournal
 
 
@@ -97,7 +98,7 @@ class FactReader:
             for row in self._facts("intent")
         }
         for row in self._facts("order_update"):
-            update = rows.value_of(OrderUpdate, row)
+            update = value_of(OrderUpdate, row)
             found[update.client_order_id].updates.append(update)
         for execution in self.executions():
             order = found.get(execution.client_order_id or "")
@@ -107,16 +108,16 @@ class FactReader:
 
     def executions(self) -> list[Execution]:
         """Return all executions, oldest first."""
-        return [rows.value_of(Execution, row) for row in self._facts("execution")]
+        return [value_of(Execution, row) for row in self._facts("execution")]
 
     def trades(self) -> list[tuple[int, Trade]]:
         """Return all trades with their fact ids, oldest first."""
-        return [(row["id"], rows.value_of(Trade, row)) for row in self._facts("trade")]
+        return [(row["id"], value_of(Trade, row)) for row in self._facts("trade")]
 
     def exits_by_exchange(self) -> Iterator[tuple[Source, Trade]]:
         """Yield the trades that no order of ours ended: a stop did, a liquidation, or a hand."""
         for row in self._facts("trade"):
-            trade = rows.value_of(Trade, row)
+            trade = value_of(Trade, row)
             if trade.decided_ms is None:
                 yield _source(row), trade
 
@@ -126,19 +127,19 @@ class FactReader:
             found = self._facts("stop_move")
         except ConfigError:  # An older program's journal has no such table.
             return []
-        return [(_source(row), rows.value_of(StopMoved, row)) for row in found]
+        return [(_source(row), value_of(StopMoved, row)) for row in found]
 
     def approvals(self) -> list[tuple[Source, Approval]]:
         """Return all grants, oldest first."""
         return [
-            (_source(row), rows.value_of(Approval, row))
+            (_source(row), value_of(Approval, row))
             for row in self._facts("decision_grant", "place")
         ]
 
     def denials(self) -> list[tuple[Source, Denial]]:
         """Return all refused wishes, oldest first."""
         return [
-            (_source(row), rows.value_of(Denial, row))
+            (_source(row), value_of(Denial, row))
             for row in self._facts("decision_refusal", "place")
         ]
 
@@ -156,7 +157,7 @@ class FactReader:
 
     def commands(self) -> list[OperatorCommand]:
         """Return all commands and accesses, oldest first."""
-        return [rows.value_of(OperatorCommand, row) for row in self._facts("operator_command")]
+        return [value_of(OperatorCommand, row) for row in self._facts("operator_command")]
 
     def decisions(self) -> list[Decision]:
         """Return all decisions, oldest first; what a protection closes is left out.
@@ -171,15 +172,15 @@ class FactReader:
 
     def states(self) -> list[ProtectionState]:
         """Return all equity samples, oldest first."""
-        return [rows.value_of(ProtectionState, row) for row in self._facts("equity_sample")]
+        return [value_of(ProtectionState, row) for row in self._facts("equity_sample")]
 
     def transfers(self) -> list[Transfer]:
         """Return what came in and went out, oldest first."""
-        return [rows.value_of(Transfer, row) for row in self._facts("transfer")]
+        return [value_of(Transfer, row) for row in self._facts("transfer")]
 
     def instruments(self) -> dict[str, Instrument]:
         """Return the instrument of each asset, as it was stored last."""
-        return {row["asset"]: rows.value_of(Instrument, row) for row in self._facts("asset")}
+        return {row["asset"]: value_of(Instrument, row) for row in self._facts("asset")}
 
     def _by_fact(self, table: str) -> defaultdict[int, list[dict[str, Any]]]:
         found: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)

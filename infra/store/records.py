@@ -15,7 +15,7 @@ from domain.trading.order import Order
 from domain.trading.orders import OrderUpdate
 from domain.trading.positions import Execution, Trade
 from infra.store import rows, schema
-from infra.store.rows import Row, value_of
+from infra.store.codec import Row, value_of
 
 _FACT = schema.table("fact")
 _GRANT = schema.table("decision_grant")

@@ -11,7 +11,7 @@ from domain.portfolio.protection import ProtectionState
 from domain.trading.decisions import Decision
 from domain.trading.orders import Intent
 from infra.store import rows
-from infra.store.rows import Row, row_of, value_of
+from infra.store.codec import Row, row_of, value_of
 
 
 def pack(address: str, recorded_ms: int, facts: Sequence[Fact]) -> bytes:

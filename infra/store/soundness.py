@@ -26,7 +26,7 @@ from domain.trading.orders import Intent, OrderRequest, OrderUpdate
 from domain.trading.positions import Execution, Trade
 from domain.trading.trailing import StopMoved
 from domain.trading.transfers import Transfer
-from infra.store.rows import is_json
+from infra.store.codec import is_json
 from infra.store.schema import FACT_TABLES
 
 _MOST_TOLD = 10

@@ -10,8 +10,8 @@ from peewee import SQL, SqliteDatabase
 from domain.operator.notices import Notice, NoticeKind, NoticeRules, Similar
 from infra.operator.notices.deliveries import DROPPED, WAITING
 from infra.store import schema
+from infra.store.codec import row_of, value_of
 from infra.store.journal import SqliteJournal, SqliteJournals
-from infra.store.rows import row_of, value_of
 
 _NOTICE = schema.table("notice")
 _DELIVERY = schema.table("delivery")

@@ -14,6 +14,7 @@ from domain.trading.positions import Execution, Trade
 from domain.trading.trailing import StopMoved
 from domain.trading.transfers import Transfer
 from infra.store import rows
+from infra.store.codec import value_of
 from infra.store.connection import ReadOnlyJournal
 
 
@@ -66,14 +67,14 @@ def _read(journal: ReadOnlyJournal) -> JournalView:
     intents = ask("SELECT * FROM intent JOIN fact ON fact.id = fact_id ORDER BY fact_id")
     orders = {row["client_order_id"]: Order(intent=rows.intent_of(row)) for row in intents}
     updates = [
-        (row["fact_id"], rows.value_of(OrderUpdate, row))
+        (row["fact_id"], value_of(OrderUpdate, row))
         for row in ask("SELECT * FROM order_update ORDER BY fact_id")
     ]
     for _, update in updates:
         orders[update.client_order_id] = orders[update.client_order_id].apply(update)
     return JournalView(
         executions=[
-            (row["fact_id"], rows.value_of(Execution, row))
+            (row["fact_id"], value_of(Execution, row))
             for row in ask("SELECT * FROM execution ORDER BY fact_id")
         ],
         orders=orders,
@@ -81,22 +82,22 @@ def _read(journal: ReadOnlyJournal) -> JournalView:
         intended_ms={row["client_order_id"]: row["recorded_ms"] for row in intents},
         intended_at={row["client_order_id"]: row["fact_id"] for row in intents},
         approvals=[
-            (row["fact_id"], rows.value_of(Approval, row))
+            (row["fact_id"], value_of(Approval, row))
             for row in ask("SELECT * FROM decision_grant ORDER BY fact_id, place")
         ],
         samples=[
-            (row["fact_id"], rows.value_of(ProtectionState, row))
+            (row["fact_id"], value_of(ProtectionState, row))
             for row in ask("SELECT * FROM equity_sample ORDER BY fact_id")
         ],
-        trades=[rows.value_of(Trade, row) for row in ask("SELECT * FROM trade ORDER BY fact_id")],
+        trades=[value_of(Trade, row) for row in ask("SELECT * FROM trade ORDER BY fact_id")],
         transfers=tuple(
-            rows.value_of(Transfer, row) for row in ask("SELECT * FROM transfer ORDER BY fact_id")
+            value_of(Transfer, row) for row in ask("SELECT * FROM transfer ORDER BY fact_id")
         ),
         commands=tuple(
-            (row["fact_id"], rows.value_of(OperatorCommand, row))
+            (row["fact_id"], value_of(OperatorCommand, row))
             for row in ask("SELECT * FROM operator_command ORDER BY fact_id")
         ),
         stop_moves=tuple(
-            rows.value_of(StopMoved, row) for row in ask("SELECT * FROM stop_move ORDER BY fact_id")
+            value_of(StopMoved, row) for row in ask("SELECT * FROM stop_move ORDER BY fact_id")
         ),
     )

@@ -4,25 +4,25 @@ import threading
 import time
 import traceback
 from concurrent.futures import InvalidStateError
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import pykka
 from loguru import logger
 
 from actors.core.calls import begin, cause_of, note, noted, raised
+from actors.core.concurrency import Flag
 from actors.core.envelope import Envelope, Origin
 from actors.core.mailbox import EndOfLease, Lease
 from actors.core.messages import Ending, Message, Ping, Restarted, Start
 from actors.core.system import OUTSIDE, ActorCrashedError, ActorSystem, Address, Moment
 from actors.core.trace import Call, Handling, Outcome, unhandled
 
-_here = threading.local()
-
 
 def whose_thread() -> tuple[str, int | None] | None:
     """Return the address that this thread works for, and the trace it works on."""
-    actor: SupervisedActor | None = getattr(_here, "actor", None)
+    actor = _here.get()
     if actor is None:
         return None
     return actor.name, None if actor.origin is None else actor.origin.trace_id
@@ -59,15 +59,15 @@ class Failure:
     allowed: int
     """Restarts within that time."""
 
-    def ending(self) -> Ending:
-        """Return what is told of it, now that the next life begins to speak."""
+    def ending(self, now_s: float) -> Ending:
+        """Return what is told of it, now (monotonic) that the next life begins to speak."""
         return Ending(
             crash_id=self.report.crash_id,
             cause=self.report.cause,
             is_hang=self.report.is_hang,
             failures=self.failures,
             allowed=self.allowed,
-            down_ms=int((time.monotonic() - self.at_s) * 1000),
+            down_ms=int((now_s - self.at_s) * 1000),
         )
 
 
@@ -92,7 +92,8 @@ class Incarnation:
     is_restart: bool
     failure: Failure | None = None
     """How the life before it ended."""
-    ended: threading.Event = field(default_factory=threading.Event)
+    ended: Flag = field(init=False)
+    """Its loop has returned."""
     busy_since_s: float | None = None
     """Monotonic: since when it has worked on one message, or on its start."""
     handling: Handling | None = None
@@ -104,6 +105,10 @@ class Incarnation:
     is_ready: bool = False
     is_reported: bool = False
     """Its failure was told to the guardian, or is nobody's business any more."""
+
+    def __post_init__(self) -> None:
+        """Begin."""
+        self.ended = self.system.concurrency.flag()
 
     @property
     def generation(self) -> int:
@@ -133,7 +138,8 @@ class Around:
     def ending(self) -> Ending | None:
         """Return how the life before ended; None for the first."""
         failure = self._incarnation.failure
-        return None if failure is None else failure.ending()
+        now_s = self._incarnation.system.concurrency.now_s()
+        return None if failure is None else failure.ending(now_s)
 
 
 class Closable(Protocol):
@@ -152,9 +158,6 @@ class SupervisedActor(pykka.ThreadingActor):
     A subclass writes `on_start` (become ready from facts) and `handle`. What they tell leaves only
     when they have returned, so a crash tells nothing half.
     """
-
-    # An actor that hangs cannot be ended from Python; it must not keep the process alive.
-    use_daemon_thread: ClassVar[bool] = True
 
     def __init__(self, incarnation: Incarnation) -> None:
         """Take over an address. Runs in the supervisor's thread: no I/O here."""
@@ -234,7 +237,8 @@ class SupervisedActor(pykka.ThreadingActor):
 
     def _start_actor_loop(self) -> None:
         try:
-            super()._start_actor_loop()
+            # An actor that hangs cannot be ended from Python; it keeps no process alive.
+            self.incarnation.system.concurrency.start(self._actor_loop, self.name)
         except BaseException:
             # Pykka has registered it already, and no thread will ever take it out again.
             pykka.ActorRegistry.unregister(self.actor_ref)
@@ -247,14 +251,14 @@ class SupervisedActor(pykka.ThreadingActor):
             self.incarnation.ended.set()
 
     def _actor_loop_setup(self) -> None:
-        _here.actor = self
+        _here.set(self)
         self.incarnation.thread_id = threading.get_ident()
         self.begin_life()
 
     def begin_life(self) -> None:
         """Become ready, in the actor's own thread (or in a rerun's)."""
         incarnation = self.incarnation
-        incarnation.busy_since_s = time.monotonic()
+        incarnation.busy_since_s = incarnation.system.concurrency.now_s()
         handling = self._begin(start_of(incarnation))
         try:
             handling.envelope.now_ms = self.now_ms = incarnation.system.now_ms()
@@ -288,7 +292,7 @@ class SupervisedActor(pykka.ThreadingActor):
     def work_on(self, envelope: Envelope) -> None:
         """Handle one message to its end, in the actor's own thread (or in a rerun's)."""
         incarnation = self.incarnation
-        incarnation.busy_since_s = time.monotonic()
+        incarnation.busy_since_s = incarnation.system.concurrency.now_s()
         self._begin(envelope)
         self._current = envelope
         try:
@@ -437,6 +441,10 @@ class SupervisedActor(pykka.ThreadingActor):
         except BaseException as error:
             note(Call("probe", moment.name, (), None, raised(error)))
             raise
+
+
+_here: ContextVar[SupervisedActor | None] = ContextVar("here", default=None)
+"""Of the thread that runs."""
 
 
 def start_of(incarnation: Incarnation) -> Envelope:

@@ -3,26 +3,27 @@
 A message alone does not say why an actor did something: what its ports answered does.
 """
 
-import threading
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from time import perf_counter_ns
 from typing import Any, TypeVar, cast
 
 from actors.core.trace import Call, Handling, Raised
 
-_at_work = threading.local()
+_at_work: ContextVar[Handling | None] = ContextVar("at_work", default=None)
+"""Of the thread that runs."""
 
 Port = TypeVar("Port")
 
 
 def begin(handling: Handling | None) -> None:
     """Let the calls of this thread belong to a handling; None: to nobody."""
-    _at_work.handling = handling
+    _at_work.set(handling)
 
 
 def note(call: Call) -> None:
     """Add a call to the handling at work in this thread."""
-    handling: Handling | None = getattr(_at_work, "handling", None)
+    handling = _at_work.get()
     if handling is not None:
         handling.calls.append(call)
 
@@ -66,7 +67,7 @@ class _NotedPort:
         name, opened = self._name, self._opens.get(method)
 
         def call(*arguments: Any) -> Any:
-            handling: Handling | None = getattr(_at_work, "handling", None)
+            handling = _at_work.get()
             if handling is None:
                 return function(*arguments)
             began_ns = perf_counter_ns()

@@ -9,9 +9,9 @@ incarnation that hung and wakes up cannot eat its successor's messages, nor its 
 import threading
 from collections import deque
 from dataclasses import dataclass
-from queue import SimpleQueue
 from typing import Any
 
+from actors.core.concurrency import THREADS, Concurrency
 from actors.core.envelope import Envelope
 
 
@@ -37,8 +37,9 @@ _MAIL, _OWN = _Signal(), _Signal()
 class Mailbox:
     """First in, first out; never full, never lost. Safe from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, concurrency: Concurrency = THREADS) -> None:
         """Start empty and without a lease."""
+        self._concurrency = concurrency
         self._lock = threading.Lock()
         self._waiting: deque[list[Envelope]] = deque()
         self._latest: dict[str, list[Envelope]] = {}
@@ -72,7 +73,7 @@ class Mailbox:
         if self._lease is not None:
             self._lease.revoke()
         with self._lock:
-            self._lease = Lease(self, generation)
+            self._lease = Lease(self, generation, self._concurrency)
             for _ in self._waiting:
                 self._lease.signal(_MAIL)
             return self._lease
@@ -135,10 +136,10 @@ class Lease:
     drains its inbox finds nothing but that.
     """
 
-    def __init__(self, mailbox: Mailbox, generation: int) -> None:
+    def __init__(self, mailbox: Mailbox, generation: int, concurrency: Concurrency) -> None:
         """Give one incarnation the mailbox."""
         self._mailbox = mailbox
-        self._signals: SimpleQueue[_Signal] = SimpleQueue()
+        self._signals = concurrency.queue()
         self._own: deque[Any] = deque()
         self.generation = generation
         self.fence = threading.RLock()

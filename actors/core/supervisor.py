@@ -7,8 +7,6 @@ for the very restart that would wait for it.
 
 import queue
 import sys
-import threading
-import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +19,7 @@ from loguru import logger
 
 from actors.core.actor import CrashReport, Failure, Incarnation, SupervisedActor, start_of
 from actors.core.calls import cause_of
+from actors.core.concurrency import Loop
 from actors.core.envelope import Envelope
 from actors.core.interrupt import interrupt
 from actors.core.messages import GivenUp
@@ -135,12 +134,14 @@ class Supervisor:
         self._random = random
         self._on_event = on_event
         self._children: dict[str, Child] = {}
-        self._tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name=SUPERVISOR, daemon=True)
+        self._concurrency = system.concurrency
+        self._now_s = system.concurrency.now_s
+        self._tasks = self._concurrency.queue()
+        self._loop: Loop | None = None
         self._is_stopping = False
-        self._turned = threading.Condition()
+        self._turned = self._concurrency.condition()
         """Notified whenever a life is ready."""
-        self.escalated = threading.Event()
+        self.escalated = self._concurrency.flag()
         """Set once a vital child was given up."""
         self.on_turn: Callable[[], None] = lambda: None
         """Called in the supervisor's thread at least once a second while it watches."""
@@ -154,7 +155,7 @@ class Supervisor:
             self._children[spec.address] = child
         for child in self._children.values():
             self._launch(child)
-        self._thread.start()
+        self._loop = self._concurrency.start(self._run, SUPERVISOR)
 
     def on_ready(self, incarnation: Incarnation) -> None:
         """Take note that an incarnation is ready."""
@@ -167,7 +168,7 @@ class Supervisor:
     def give_up(self, address: str, cause: str) -> None:
         """Suspend a child by order, as if its limit were reached, and wait until that is done."""
         child = self._children[address]
-        done = threading.Event()
+        done = self._concurrency.flag()
 
         def suspend() -> None:
             try:
@@ -176,7 +177,7 @@ class Supervisor:
                 done.set()
 
         self._tasks.put(suspend)
-        while not done.wait(_LOOK_AGAIN_S) and self._thread.is_alive():
+        while not done.wait(_LOOK_AGAIN_S) and self._is_watching():
             pass
 
     def restart(self, address: str, timeout_s: float) -> bool:
@@ -190,9 +191,9 @@ class Supervisor:
         child = self._children[address]
         before = child.generation
         self._tasks.put(lambda: self._begin_restart(child))
-        deadline_s = time.monotonic() + timeout_s
+        deadline_s = self._now_s() + timeout_s
         with self._turned:
-            return self._turned.wait_for(lambda: child.ready > before, _until(deadline_s))
+            return self._turned.wait_for(lambda: child.ready > before, self._until(deadline_s))
 
     def children(self) -> list[Child]:
         """Return all children, in the order of their start."""
@@ -204,15 +205,18 @@ class Supervisor:
         Returns:
             The addresses of those that did not end in time, and were abandoned.
         """
-        deadline_s = time.monotonic() + timeout_s
+        deadline_s = self._now_s() + timeout_s
         self._tasks.put(self._begin_to_stop)
-        if self._thread.is_alive():
+        if self._loop is not None:
             # To its end: it could else launch a child that nobody stops any more.
-            self._thread.join(timeout_s / 2)
+            self._loop.join(timeout_s / 2)
         late = self._stop_children(deadline_s)
-        if not self._thread.is_alive():
+        if not self._is_watching():
             self._finish_tasks()
         return late
+
+    def _is_watching(self) -> bool:
+        return self._loop is not None and self._loop.is_alive()
 
     # In the supervisor's own thread.
 
@@ -220,7 +224,7 @@ class Supervisor:
         while not self._is_stopping:
             try:
                 self._run_task()
-                now_s = time.monotonic()
+                now_s = self._now_s()
                 for child in self._children.values():
                     self._watch(child, now_s)
                 self.on_turn()
@@ -236,7 +240,7 @@ class Supervisor:
 
     def _pause_s(self) -> float:
         due = [c.restart_at_s for c in self._children.values() if c.restart_at_s is not None]
-        until_due_s = max(0.0, min(due) - time.monotonic()) if due else 1.0
+        until_due_s = max(0.0, min(due) - self._now_s()) if due else 1.0
         if any(child.is_to_restart for child in self._children.values()):
             return _ENDS_SOON_S
         return min(until_due_s, self._policy.hang_s / 4, 1.0)
@@ -272,7 +276,7 @@ class Supervisor:
             child.address.mailbox.reopen()
             self._relaunch(child)
         elif child.status is ChildStatus.WAITING:
-            child.restart_at_s = time.monotonic()
+            child.restart_at_s = self._now_s()
         elif child.ref is not None and not child.is_to_restart:
             child.is_to_restart = True
             child.ref.stop(block=False)
@@ -355,7 +359,7 @@ class Supervisor:
             if incarnation.busy_since_s != busy_since_s:
                 return  # It came to its end just now; what it works on by now is innocent.
             poison = incarnation.lease.revoke()
-        busy_s = time.monotonic() - busy_since_s
+        busy_s = self._now_s() - busy_since_s
         work = "one message" if incarnation.is_ready else "its start"
         cause = f"worked on {work} for {busy_s:.1f} s, {limit_s} s are allowed"
         self._crashed(incarnation, self._report(incarnation, cause, poison, is_hang=True))
@@ -389,7 +393,7 @@ class Supervisor:
         )
 
     def _restart_or_give_up(self, child: Child, report: CrashReport) -> None:
-        now_s = time.monotonic()
+        now_s = self._now_s()
         child.failures_s.append(now_s)
         while child.failures_s and now_s - child.failures_s[0] > self._policy.within_s:
             child.failures_s.popleft()
@@ -477,11 +481,14 @@ class Supervisor:
             if child.ref is not None and child.ref.is_alive():
                 child.ref.stop(block=False)
             # Half of what is left: one that hangs must not cost the others their time.
-            incarnation.ended.wait(_until(deadline_s) / 2)
-        late = [(c, i) for c, i in alive if not i.ended.wait(_until(deadline_s))]
+            incarnation.ended.wait(self._until(deadline_s) / 2)
+        late = [(c, i) for c, i in alive if not i.ended.wait(self._until(deadline_s))]
         for _, incarnation in late:
             incarnation.lease.revoke()
         return [child.spec.address for child, _ in late]
+
+    def _until(self, deadline_s: float) -> float:
+        return max(0.0, deadline_s - self._now_s())
 
     def _finish_tasks(self) -> None:
         while not self._tasks.empty():
@@ -492,7 +499,3 @@ def _stack_of(incarnation: Incarnation) -> str:
     """Return where a life's thread stands."""
     frame = sys._current_frames().get(incarnation.thread_id or 0)  # noqa: SLF001 (documented)
     return "" if frame is None else "".join(traceback.format_stack(frame))
-
-
-def _until(deadline_s: float) -> float:
-    return max(0.0, deadline_s - time.monotonic())

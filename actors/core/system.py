@@ -9,6 +9,7 @@ from itertools import count
 from time import perf_counter_ns
 from typing import Any
 
+from actors.core.concurrency import THREADS, Concurrency
 from actors.core.envelope import Envelope, Origin
 from actors.core.mailbox import Mailbox
 from actors.core.messages import Message
@@ -52,7 +53,7 @@ class Address:
     def __init__(self, name: str, system: "ActorSystem") -> None:
         """Made by `ActorSystem.address` alone."""
         self.name = name
-        self.mailbox = Mailbox()
+        self.mailbox = Mailbox(system.concurrency)
         self._system = system
 
     def tell(
@@ -119,6 +120,7 @@ class ActorSystem:
         first_id: int = 1,
         id_text: Callable[[int], str] = str,
         hide: Callable[[str], str] = str,
+        concurrency: Concurrency = THREADS,
     ) -> None:
         """Start without an address.
 
@@ -129,8 +131,10 @@ class ActorSystem:
             first_id: of the messages; higher than all that an earlier process has used.
             id_text: how people write an id.
             hide: takes secrets out of the words of an exception.
+            concurrency: runs the actors and their supervisor.
         """
         self.now_ms = now_ms
+        self.concurrency = concurrency
         self.probe = probe
         self._record = record
         self.id_text = id_text

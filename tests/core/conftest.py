@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from actors.core.concurrency import THREADS, Concurrency
 from actors.core.system import Probe
 from tests.core.helpers import Gates, Hooks, House, Worker, registered
 
@@ -31,6 +32,7 @@ def build(gates: Gates) -> Iterator[Build]:
         probe: Probe | None = None,
         now_ms: Callable[[], int] = lambda: 0,
         is_started: bool = True,
+        concurrency: Concurrency = THREADS,
         **policy: Any,
     ) -> House:
         house = House(
@@ -43,6 +45,7 @@ def build(gates: Gates) -> Iterator[Build]:
             now_ms=now_ms,
             policy=policy,
             gates=gates,
+            concurrency=concurrency,
         )
         houses.append(house)
         if is_started:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pykka
 
 from actors.core.actor import CrashReport, Incarnation, SupervisedActor
+from actors.core.concurrency import THREADS, Concurrency
 from actors.core.envelope import Envelope
 from actors.core.messages import GivenUp, Message, Ping, Restarted
 from actors.core.supervisor import Child, ChildSpec, RestartPolicy, Supervisor
@@ -151,8 +152,9 @@ class House:
         now_ms: Callable[[], int],
         policy: Mapping[str, Any],
         gates: Gates,
+        concurrency: Concurrency = THREADS,
     ) -> None:
-        self.system = ActorSystem(now_ms, probe)
+        self.system = ActorSystem(now_ms, probe, concurrency=concurrency)
         self.policy = RestartPolicy(**{**POLICY, **policy})
         self.supervisor = Supervisor(self.system, self.policy, Random(1), self._on_event)
         self.on_event: Callable[[str, CrashReport | None], None] = lambda _what, _report: None

@@ -2,12 +2,14 @@
 
 import threading
 import traceback
+from collections.abc import Callable
 from itertools import count
 
 import pykka
 import pytest
 
 from actors.core.actor import whose_thread
+from actors.core.concurrency import Loop, Threads
 from actors.core.supervisor import ChildStatus
 from actors.core.system import ActorCrashedError, Moment
 from tests.core.helpers import (
@@ -295,29 +297,23 @@ def test_actors_stopped_behind_the_supervisors_back_are_replaced(build):
     assert [house.ask(name) for name in "abc"] == [2, 2, 2]
 
 
-class Threadless(pykka.ThreadingActor):
-    """Stands for a machine that has no more threads."""
+class FewThreads(Threads):
+    """Stands for a machine that has no more threads for an actor, at first."""
 
-    left = 0
+    left = 2
 
-    def _start_actor_loop(self) -> None:
-        if Threadless.left:
-            Threadless.left -= 1
+    def start(self, run: Callable[[], None], name: str) -> Loop:
+        if name == "a" and self.left:
+            self.left -= 1
             raise RuntimeError("can't start new thread")
-        super()._start_actor_loop()
-
-
-class WorkerWithoutThread(Worker, Threadless):
-    """Finds no thread at first."""
+        return super().start(run, name)
 
 
 def test_an_actor_that_finds_no_thread_is_started_again_and_leaves_no_zombie(build):
-    Threadless.left = 2
-
-    house = build("a", "b", "c", classes={"a": WorkerWithoutThread})
+    house = build("a", "b", "c", concurrency=FewThreads())
 
     assert house.ask("a") == 3
-    assert registered() == ["Worker", "Worker", "WorkerWithoutThread"]
+    assert registered() == ["Worker", "Worker", "Worker"]
     assert [report.cause for report in house.reports] == [
         "RuntimeError: can't start new thread"
     ] * 2

@@ -12,7 +12,6 @@ from tests.core.helpers import (
     Do,
     Hooks,
     Note,
-    Worker,
     failing,
     only_in,
     raising,
@@ -194,7 +193,7 @@ def test_a_crash_during_the_stop_is_a_dead_letter_and_starts_nobody(build):
     house.tell("a", poison)
     stopper = threading.Thread(target=house.supervisor.stop, args=(PATIENCE_S,), daemon=True)
     stopper.start()
-    house.supervisor._thread.join(PATIENCE_S)
+    house.supervisor._loop.join(PATIENCE_S)
     gate.opened.set()
     stopper.join(PATIENCE_S)
 
@@ -208,7 +207,7 @@ def test_an_order_to_give_up_that_comes_during_the_stop_changes_nothing(build):
     gate = house.hold("a")
     stopper = threading.Thread(target=house.supervisor.stop, args=(PATIENCE_S,), daemon=True)
     stopper.start()
-    house.supervisor._thread.join(PATIENCE_S)
+    house.supervisor._loop.join(PATIENCE_S)
 
     house.supervisor.give_up("a", "too late")
     gate.opened.set()
@@ -236,7 +235,7 @@ def test_the_supervisors_thread_ends_with_the_stop(build):
 
     house.supervisor.stop(PATIENCE_S)
 
-    assert not house.supervisor._thread.is_alive()
+    assert not house.supervisor._loop.is_alive()
 
 
 def test_a_constructor_that_hangs_keeps_no_stop_from_its_end(build, gates):
@@ -249,8 +248,8 @@ def test_a_constructor_that_hangs_keeps_no_stop_from_its_end(build, gates):
 
     assert late == ["a"]
     gate.opened.set()
-    house.supervisor._thread.join(PATIENCE_S)
-    assert not house.supervisor._thread.is_alive()
+    house.supervisor._loop.join(PATIENCE_S)
+    assert not house.supervisor._loop.is_alive()
 
 
 def test_no_thread_of_ours_keeps_the_process_alive(build):
@@ -259,7 +258,7 @@ def test_no_thread_of_ours_keeps_the_process_alive(build):
     house.wait_event("hung")
     house.wait_quiet()
 
-    threads = [t for t in threading.enumerate() if t.name.startswith((Worker.__name__, "superv"))]
+    threads = [t for t in threading.enumerate() if t.name in ("a", "b", "supervisor")]
 
     assert len(threads) >= 4  # two of "a", one of "b", the supervisor's
     assert all(thread.daemon for thread in threads)

@@ -18,6 +18,8 @@ from domain.rules import TradingRules
 _QUIET_CHECK_S = 0.2
 _ANSWER_S = 0.5
 """How long an actor's answer is waited for."""
+_PORTFOLIO_ANSWER_S = 5.0
+"""A portfolio that cannot store is held up for a second at a time, and still has to answer."""
 
 
 @dataclass(kw_only=True)
@@ -58,11 +60,11 @@ class Runtime:
 
     def asset_snapshot(self, asset: str) -> AssetSnapshot | None:
         """Return what an asset's actor sees; None where it does not answer."""
-        return self._ask(asset_name(asset))  # type: ignore[no-any-return]
+        return self._ask(asset_name(asset), _ANSWER_S)  # type: ignore[no-any-return]
 
     def portfolio_snapshot(self) -> PortfolioSnapshot | None:
         """Return what the portfolio sees; None where it does not answer."""
-        return self._ask(PORTFOLIO)  # type: ignore[no-any-return]
+        return self._ask(PORTFOLIO, _PORTFOLIO_ANSWER_S)  # type: ignore[no-any-return]
 
     def depths(self) -> dict[str, int]:
         """Return how many messages wait at each address."""
@@ -77,10 +79,10 @@ class Runtime:
         """Ask for an actor's snapshot, and return where its answer will be."""
         return self.system.address(address).question(Describe(), sender="runtime")
 
-    def _ask(self, address: str) -> Any:
+    def _ask(self, address: str, timeout_s: float) -> Any:
         try:
             return self.system.address(address).ask(
-                Describe(), sender="runtime", timeout_s=_ANSWER_S
+                Describe(), sender="runtime", timeout_s=timeout_s
             )
         except (TimeoutError, ActorCrashedError, DeadLetterError):
             return None

@@ -342,7 +342,8 @@ class SqliteJournal(Records):
         facts are safe from a death of the process, and from a power cut once the next intent was
         stored.
         """
-        waited = [record for record in self._waiting() if set(record.facts) & set(facts)]
+        # Compared, not hashed: a decision's facts hold mappings.
+        waited = [r for r in self._waiting() if all(fact in facts for fact in r.facts)]
         is_urgent = bool(waited) or any(isinstance(fact, Intent) for fact in facts)
         recorded_ms = min((record.recorded_ms for record in waited), default=None)
         try:

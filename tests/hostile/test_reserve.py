@@ -20,6 +20,7 @@ from domain.trading.decisions import Close, Decision, Denial, DenialReason, Prot
 from domain.trading.orders import ExitReason, Intent, OrderRequest, Purpose
 from infra.store.journal import SqliteJournals
 from infra.store.reserve import BALLAST_BYTES, SIZE_BYTES, Reserve
+from tests.domain.builders import RULES
 
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESS = "execution/BTC"
@@ -152,6 +153,20 @@ def test_a_late_booking_says_when_it_was_recorded(tmp_path: Path) -> None:
         found = journals.database.execute_sql("SELECT recorded_ms FROM fact").fetchall()
     assert found == [(5,)]
     journals.reserve.close()
+
+
+def test_a_fact_that_cannot_be_hashed_is_stored_while_another_waits(tmp_path: Path) -> None:
+    reserve = Reserve(tmp_path / "r")
+    journals = SqliteJournals(tmp_path / "j", lambda: 7, busy_timeout_ms=100, reserve=reserve)
+    opened = replace(close(2), terms=RULES.asset("BTC").terms)
+    with journals.connected():
+        pen = journals.open(ADDRESS, lambda: None)
+        pen.keep(close(1))
+        pen.append(opened)
+        assert [record.facts for record in reserve.records()] == [(close(1),)]
+        pen.append(close(1))
+        assert reserve.records() == []
+    reserve.close()
 
 
 def test_where_it_cannot_be_written_a_record_is_kept_in_memory_and_written_once_it_can_be(

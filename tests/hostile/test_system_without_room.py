@@ -36,8 +36,12 @@ def desk(here: Floor) -> Iterator[CommandService]:
         yield made
 
 
-def generations(here: Floor) -> dict[str, int]:
-    return {child.spec.address: child.generation for child in here.run.supervisor.children()}
+def generations(here: Floor) -> dict[str, tuple[int, list[str]]]:
+    """Return each actor's life, and what ended those before it."""
+    return {
+        child.spec.address: (child.generation, [report.cause for report in child.reports])
+        for child in here.run.supervisor.children()
+    }
 
 
 def is_shown_flat(here: Floor) -> bool:

@@ -54,7 +54,7 @@ def main(
         list[str] | None,
         typer.Option(
             help="Let something fail, in the simulation or a replay; may be repeated: "
-            "crash=P, poison=ASSET@ISO; README.md has all."
+            "crash=P, poison=ASSET@ISO; docs/reliability.md has all."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the drills.")] = 0,

@@ -1,6 +1,6 @@
 """A third strategy: long on a close above the highest close of the candles before it.
 
-`docs/own_strategy.md` tells how it is set up, checked, backtested and simulated.
+`docs/own-strategy.md` tells how it is set up, checked, backtested and simulated.
 """
 
 from collections import deque

@@ -19,7 +19,7 @@ import pytest
 
 BIN = Path(__file__).resolve().parents[1] / "bin"
 NOBODY = 65534
-TEST_REQUIREMENTS = ("requirements-cluster.txt", "requirements-dev.txt")
+TEST_REQUIREMENTS = ("requirements-cluster.txt", "requirements-dev.txt", "requirements-docs.txt")
 ANNOUNCEMENT = "run-actors: installing requirements.txt into .venv, once\n"
 
 # Stands in for bin/run_actors.py: shows its package, directory, arguments and path.
@@ -202,6 +202,7 @@ def test_tests_install_into_an_environment_of_their_own(project):
     (project.root / "requirements-dev.txt").write_text("tiny==2\n")
     (project.root / "requirements.txt").write_text("tiny\n")
     (project.root / "requirements-cluster.txt").write_text("")
+    (project.root / "requirements-docs.txt").write_text("")
     make_wheel(project.wheels, 2)
     project.venv.mkdir()
     (project.venv / "of a running system").touch()
@@ -209,7 +210,7 @@ def test_tests_install_into_an_environment_of_their_own(project):
     tested = project.test("-k", "NAME")
     again = project.test("tests")
 
-    files = "requirements.txt requirements-cluster.txt requirements-dev.txt"
+    files = " ".join(("requirements.txt", *TEST_REQUIREMENTS))
     assert tested.stderr == f"test: installing {files} into .venv-dev, once\n"
     assert tested.stdout == f"2 {project.root} ['-k', 'NAME'] True\n"
     assert (again.returncode, again.stderr) == (0, "")

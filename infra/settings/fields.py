@@ -1,7 +1,7 @@
 """The kinds of single values: each turns text into a value, or says what is allowed."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
@@ -27,6 +27,26 @@ Guess = Callable[[Decimal], tuple[str, Decimal] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """What a field takes, for the configuration reference."""
+
+    unit: str
+    allowed: str
+
+
+_UNITS = {
+    "a fraction": "fraction",
+    "a multiple of the balance": "times the balance",
+    "a leverage": "notional / margin",
+    "a number of basis points": "basis points",
+    "above zero": "",
+    "count": "",
+    "seed": "",
+}
+"""By the kind of a number, or by what its brackets name, where that is no unit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Number:
     """A number in a range."""
 
@@ -43,6 +63,15 @@ class _Number:
         if number is None or not self._allows(number):
             raise _refused(self._allowed() + self._likely_cause(value))
         return int(number) if self.whole else Decimal(f"{number:f}")
+
+    def described(self) -> Described:
+        """Return unit and range."""
+        kind, _, bracket = self.kind.partition(" (")
+        unit = bracket.removesuffix(")").removesuffix(", or null")
+        unit = _UNITS.get(kind) or _UNITS.get(unit, unit)
+        whole = "whole, " if self.whole else ""
+        zero = "0, or " if self.zero else ""
+        return Described(unit=unit, allowed=f"{whole}{zero}{self.low:f} to {self.high:f}")
 
     def _allows(self, number: Decimal) -> bool:
         if not self.low <= number <= self.high:
@@ -77,6 +106,10 @@ class _OneOf:
 
     names: tuple[str, ...]
 
+    def described(self) -> Described:
+        """Return the names."""
+        return Described(unit="", allowed=", ".join(map(str, self.names)))
+
     def __call__(self, value: object) -> str:
         name = value.upper() if isinstance(value, str) else ""
         if name in self.names:
@@ -95,6 +128,10 @@ class _NameOrForm:
     form: re.Pattern[str]
     form_in_words: str
 
+    def described(self) -> Described:
+        """Return the names and the form."""
+        return Described(unit="", allowed=f"{', '.join(self.names)}, or {self.form_in_words}")
+
     def __call__(self, value: object) -> str:
         if isinstance(value, str) and (value in self.names or self.form.fullmatch(value)):
             return value
@@ -110,6 +147,10 @@ class _Text:
     form: re.Pattern[str]
     allowed: str
     shown: bool
+
+    def described(self) -> Described:
+        """Return the form."""
+        return Described(unit="", allowed=self.allowed.removesuffix(", or null"))
 
     def __call__(self, value: object) -> str:
         if not isinstance(value, str) or not self.form.fullmatch(value):
@@ -193,6 +234,22 @@ def secret_url(value: object) -> SecretStr:
     if isinstance(value, str) and re.fullmatch(r"https?://[!-~]+", value):
         return SecretStr(value)
     raise _refused("an http(s) address, or null", shown=False)
+
+
+def described(check: object) -> Described | None:
+    """Return what a field's check takes; None where it is none of those made here."""
+    if check in _FUNCTIONS:
+        return Described(unit="", allowed=_FUNCTIONS[check])
+    if isinstance(check, _Number | _OneOf | _NameOrForm | _Text):
+        return check.described()
+    return None
+
+
+_FUNCTIONS: Mapping[object, str] = {
+    flag: ALLOWED_FLAGS,
+    secret: "printable text without spaces",
+    secret_url: "an http(s) address",
+}
 
 
 def _guessing(

@@ -11,7 +11,7 @@ import pytest
 from domain.backtesting.notebook import backtest
 from tests.backtesting.markets import Recipe, lively_rules, random_market
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "backtest.md"
 MARKET = random_market(Recipe(seed=3, candles=600))
 RULES = lively_rules()
 
@@ -118,8 +118,8 @@ def test_wrong_data_is_told_in_one_line(data: dict[str, Any], words: str) -> Non
     assert "\n" not in str(caught.value)
 
 
-def test_the_example_of_the_readme_runs() -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+def test_the_example_of_the_page_runs() -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     names = {"btc": table("BTC"), "eth": table("ETH")}
 
     exec(example, names)

@@ -20,7 +20,7 @@ from infra.backtest.cluster import Cluster
 from tests.backtesting.markets import Recipe, lively_rules, random_market
 
 ROOT = Path(__file__).resolve().parents[2]
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "backtest.md"
 PATIENCE_S = 60
 MARKET = Market(random_market(Recipe(seed=3, candles=6_000, assets=2)))
 TRIED = [
@@ -32,8 +32,8 @@ TRIED = [
 
 
 def start(command: str, *options: object, folder: Path = ROOT) -> subprocess.Popen:
-    """Start what README says, in the project's folder, with options that keep it to itself."""
-    told = README.read_text(encoding="utf-8")
+    """Start what the page says, in the project's folder, with options that keep it to itself."""
+    told = PAGE.read_text(encoding="utf-8")
     (words,) = re.findall(rf"`([^`]*dask {command}[^`]*)`", told)
     path, *words = words.replace(" tcp://HOST:PORT", "").split()
     name, value = path.split("=")

@@ -10,7 +10,7 @@ from tests.command.test_sim_max import run, write_candles
 from tests.command.test_sim_run import SimRun, journal
 from tests.replay.runs import made_up_market
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "own_strategy.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "own-strategy.md"
 
 OWN = """
 simulation: {speed: 240}

@@ -147,8 +147,8 @@ def without_places(text: str) -> str:
     return re.sub(r"(\.py[(:])\d+", r"\1", text.replace(f"{ROOT}/", ""))
 
 
-def test_the_debugger_does_what_the_readme_shows(traced: Traced) -> None:
-    told = without_places((ROOT / "README.md").read_text(encoding="utf-8"))
+def test_the_debugger_does_what_its_page_shows(traced: Traced) -> None:
+    told = without_places((ROOT / "docs" / "debug.md").read_text(encoding="utf-8"))
     (block,) = re.findall(r"```\n(\$ bin/trace crashes\n.*?)```", told, re.DOTALL)
     named, *row = re.split(r"\s{2,}", block.splitlines()[1])[:-1]
     crashes = run(traced.folder, "crashes").splitlines()

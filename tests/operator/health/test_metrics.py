@@ -56,7 +56,7 @@ def samples(text: str) -> dict[tuple[str, ...], float]:
 
 
 def documented() -> dict[str, tuple[str, str, str]]:
-    table = (DEPLOY / "README.md").read_text(encoding="utf-8")
+    table = (DEPLOY.parent / "docs" / "metrics.md").read_text(encoding="utf-8")
     return {name: (kind, labels, words) for name, kind, labels, words in ROW.findall(table)}
 
 

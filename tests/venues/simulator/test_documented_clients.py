@@ -11,7 +11,7 @@ import pytest
 from infra.venues.simulator.gate import DEFAULT_KEYS
 from tests.venues.simulator.clients import running
 
-PAGE = Path(__file__).resolve().parents[3] / "docs/simulator.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs/simulated-exchange.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
 
 

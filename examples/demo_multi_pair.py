@@ -19,7 +19,7 @@ from domain.rules import TradingRules
 from domain.strategies.base import Evaluation, StrategySpec
 from examples.own_strategy import Breakout
 from infra.settings import load_settings
-from infra.store.journal import SqliteJournals
+from infra.store.opening import open_store
 from infra.venues.bybit.connection import BybitConnection, MarketConnection
 from infra.venues.bybit.http.client import Credentials
 from infra.venues.bybit.venues import Venue
@@ -60,7 +60,7 @@ def simulated() -> Iterator[tuple[MarketConnection, BybitConnection, TradingRule
             credentials=Credentials(api_key=sim.keys.api_key, api_secret=sim.keys.api_secret),
         )
         folder = Path(stack.enter_context(TemporaryDirectory()))
-        journals = SqliteJournals(folder / "candles.sqlite", lambda: 0, busy_timeout_ms=1000)
+        journals = open_store(folder / "candles.sqlite", lambda: 0, busy_timeout_ms=1000)
         rng = Random()  # noqa: S311 (jitter)
         market = MarketConnection(
             venue,

@@ -22,8 +22,9 @@ from infra.drills.kill_points import Killer
 from infra.drills.ports import DrilledExchange, DrilledJournals
 from infra.drills.process import ProcessDrills
 from infra.settings import Settings
-from infra.store.journal import SqliteJournals
+from infra.store.journal import JournalStore
 from infra.store.location import journal_file, note_journal
+from infra.store.opening import open_store
 from infra.store.reserve import Reserve
 from infra.venues.bybit.connection import BybitConnection, MarketConnection
 from infra.venues.bybit.starting import Ask, ask_once
@@ -74,7 +75,7 @@ def build_live(
     reserve = Reserve(file.with_suffix(".reserve"))
     reserve.make_room()
     journals = _drilled(
-        SqliteJournals(
+        open_store(
             file,
             lambda: market.clock.now_ms(),  # noqa: PLW0108 (made below)
             busy_timeout_ms=settings.database.busy_timeout_ms,
@@ -102,7 +103,7 @@ def build_live(
     with journals.connected():
         facts_until_ms = journals.records().newest_recorded_ms()
         refused = claim_journals(journals, file, mode)
-        journals.check(file)
+        journals.check()
     listed = ask(lambda: connection.account.prepare(rules))
     exchange = connection.account.exchange
     if refused is None and not reserve.is_allocated:
@@ -166,10 +167,10 @@ def _live_checks(rules: TradingRules, speed: float) -> LiveChecks:
 
 
 def _drilled(
-    journals: SqliteJournals, killer: Killer | None, broken: BrokenDatabase | None
-) -> SqliteJournals:
+    journals: JournalStore, killer: Killer | None, broken: BrokenDatabase | None
+) -> JournalStore:
     if broken is not None:
         journals.before_write = broken.before_write
     if killer is None:
         return journals
-    return cast("SqliteJournals", DrilledJournals(journals, killer))
+    return cast("JournalStore", DrilledJournals(journals, killer))

@@ -21,7 +21,7 @@ from infra.operator.notices.inbox import Inbox
 from infra.process.logs import start_logging
 from infra.settings import Settings
 from infra.settings.secrets import hiding, secrets_of
-from infra.store.journal import SqliteJournals
+from infra.store.journal import JournalStore
 from infra.trace.recorder import TraceRecorder
 from infra.trace.recording import describe
 
@@ -58,7 +58,7 @@ class Ports:
     feed: Feed
     exchange: Exchange
     clock: Clock
-    journals: SqliteJournals
+    journals: JournalStore
     wallet: Wallet | None = None
     """None in a replay, where no money comes or goes."""
 

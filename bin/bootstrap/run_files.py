@@ -1,19 +1,19 @@
 """A run's directory and the journal in it: whose they are, and for how long."""
 
-import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import peewee
 from loguru import logger
 
-from domain.errors import ConfigError
+from domain.errors import ConfigError, JournalError
 from domain.rules import TradingRules
 from infra.operator.panic_file import FILE as PANIC_FILE
 from infra.process.locks import RUN_LOCK, FileLock
 from infra.settings import Settings
-from infra.store.journal import JournalFullError, SqliteJournals, is_busy
+from infra.store.engine import JournalBusyError, JournalFullError
+from infra.store.journal import JournalStore
 from infra.store.location import journal_file, note_journal
+from infra.store.opening import open_store
 from infra.store.settings_record import SettingsRecord
 from infra.trace.recording import forget_traces
 
@@ -40,7 +40,7 @@ class RunDirectory:
 
 def open_fresh_journals(
     settings: Settings, directory: Path, mode: str, now_ms: Callable[[], int]
-) -> SqliteJournals:
+) -> JournalStore:
     """Open a fresh journal for a run over candle files; the one of an earlier run is replaced.
 
     Raises:
@@ -50,7 +50,7 @@ def open_fresh_journals(
     file = journal_file(directory, settings.database.file)
     busy_timeout_ms = settings.database.busy_timeout_ms
     if file.exists():
-        old = SqliteJournals(file, now_ms, busy_timeout_ms=busy_timeout_ms)
+        old = open_store(file, now_ms, busy_timeout_ms=busy_timeout_ms)
         with old.connected():
             found = old.read_meta("mode")
         if found != mode:
@@ -61,7 +61,7 @@ def open_fresh_journals(
         for part in ("", "-wal", "-shm"):
             file.with_name(file.name + part).unlink(missing_ok=True)
     forget_traces(directory)
-    journals = SqliteJournals(file, now_ms, busy_timeout_ms=busy_timeout_ms)
+    journals = open_store(file, now_ms, busy_timeout_ms=busy_timeout_ms)
     with journals.connected():
         journals.write_meta("mode", mode)
         record_assets(journals, settings.trading_rules())
@@ -69,14 +69,14 @@ def open_fresh_journals(
     return journals
 
 
-def record_assets(journals: SqliteJournals, rules: TradingRules) -> None:
+def record_assets(journals: JournalStore, rules: TradingRules) -> None:
     """Store shares and instruments where they differ from those stored; while connected."""
     roof = journals.open("roof", lambda: None)
     for asset in rules.assets:
         roof.record_asset(asset)
 
 
-def claim_journals(journals: SqliteJournals, file: Path, mode: str) -> str | None:
+def claim_journals(journals: JournalStore, file: Path, mode: str) -> str | None:
     """Make a journal a mode's own, for ever; while connected.
 
     Returns:
@@ -89,14 +89,16 @@ def claim_journals(journals: SqliteJournals, file: Path, mode: str) -> str | Non
         )
     try:
         journals.write_meta("mode", mode)
-    except (peewee.OperationalError, sqlite3.OperationalError) as error:
-        if known is None or is_busy(error):
+    except JournalBusyError:
+        raise
+    except JournalError as error:
+        if known is None:
             raise
-        return str(error)
+        return str(error.__cause__ or error)
     return None
 
 
-def demand_room(journals: SqliteJournals, file: Path, why: str, held: Iterable[str]) -> None:
+def demand_room(journals: JournalStore, file: Path, why: str, held: Iterable[str]) -> None:
     """Let a start without room on the disk go on only where something is to be protected.
 
     It opens nothing then: no grant and no entry can be stored, and none is allowed while the

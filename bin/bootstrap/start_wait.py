@@ -22,8 +22,8 @@ from infra.operator.panic_file import request_panic
 from infra.operator.terminal.screen import Screen
 from infra.process.systemd import ServiceManager
 from infra.settings import Settings
-from infra.store.journal import SqliteJournals
 from infra.store.location import journal_file
+from infra.store.opening import open_store
 from infra.venues.bybit.starting import StartWait
 
 _TOLD_AGAIN_MS = HOUR_MS
@@ -116,7 +116,7 @@ class StartWaitRoom:
     def _tell_people(self, wait: StartWait) -> None:
         file = journal_file(self._directory, self._settings.database.file)
         busy_timeout_ms = self._settings.database.busy_timeout_ms
-        journals = SqliteJournals(file, _now_ms, busy_timeout_ms=busy_timeout_ms)
+        journals = open_store(file, _now_ms, busy_timeout_ms=busy_timeout_ms)
         with journals.connected():
             claim_journals(journals, file, self._mode)
         channels = Channels(

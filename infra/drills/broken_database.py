@@ -5,7 +5,7 @@ import threading
 from dataclasses import dataclass
 from enum import StrEnum
 
-from peewee import SqliteDatabase
+from peewee import Database, SqliteDatabase
 
 from domain.errors import ConfigError
 
@@ -56,7 +56,7 @@ class BrokenDatabase:
         self._writes = 0
         self._lock = threading.Lock()
 
-    def before_write(self, database: SqliteDatabase) -> None:
+    def before_write(self, database: Database) -> None:
         """Let the transaction at hand fail, where it is one of the chosen."""
         with self._lock:
             self._writes += 1
@@ -65,12 +65,15 @@ class BrokenDatabase:
             refuse(database, self._breakage.damage)
 
 
-def refuse(database: SqliteDatabase, damage: Damage) -> None:
+def refuse(database: Database, damage: Damage) -> None:
     """Have SQLite refuse to write, whatever room there is.
 
     Raises:
         peewee.OperationalError: as it does.
+        ConfigError: it is another database.
     """
+    if not isinstance(database, SqliteDatabase):
+        raise ConfigError(f"--drill {damage}: SQLite alone refuses like that")
     # A limit below the present size is taken as the present size.
     name, broken, usual = ("query_only", 1, 0)
     if damage is Damage.FULL:

@@ -8,14 +8,15 @@ from domain.trading.orders import Intent, OrderRequest, OrderUpdate
 from domain.trading.positions import Execution
 from domain.trading.sizing import ProtectiveLevels
 from infra.drills.kill_points import Killer, Step
-from infra.store.journal import Origin, SqliteJournal, SqliteJournals
+from infra.store.journal import JournalStore
+from infra.store.writer import JournalWriter, Origin
 from infra.venues.bybit.exchange import BybitExchange
 
 
 class DrilledJournals:
     """A journal whose appends can kill the process."""
 
-    def __init__(self, journals: SqliteJournals, killer: Killer) -> None:
+    def __init__(self, journals: JournalStore, killer: Killer) -> None:
         """Watch a journal."""
         self._journals = journals
         self._killer = killer
@@ -31,7 +32,7 @@ class DrilledJournals:
 class DrilledJournal:
     """One actor's watched pen."""
 
-    def __init__(self, journal: SqliteJournal, killer: Killer) -> None:
+    def __init__(self, journal: JournalWriter, killer: Killer) -> None:
         """Made by `DrilledJournals.open` alone."""
         self._journal = journal
         self._killer = killer

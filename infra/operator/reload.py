@@ -7,8 +7,8 @@ from pathlib import Path
 from domain.operator.replies import Reply, ReplyCode
 from infra.settings import Settings, default_dotenv, load_settings
 from infra.settings.comparison import differences, flat
-from infra.store.journal import Origin
 from infra.store.settings_record import SettingsRecord
+from infra.store.writer import Origin
 
 _OF_NOTICES = (
     "alert_cooldown_minutes",

@@ -9,7 +9,7 @@ from typing import Any
 from domain.errors import ConfigError, JournalError
 from domain.operator.commands import ALL
 from domain.text import plain
-from infra.store.connection import ReadOnlyJournal
+from infra.store.sqlite.connection import ReadOnlyJournal
 from infra.store.trace_ids import id_text
 
 _WHAT = {

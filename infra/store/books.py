@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from domain.trading.orders import INTENDED, OrderState, OrderStatus, OrderUpdate
-from infra.store.connection import ReadOnlyJournal
+from infra.store.sqlite.connection import ReadOnlyJournal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

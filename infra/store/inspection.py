@@ -7,7 +7,7 @@ from pathlib import Path
 
 from domain.errors import ConfigError
 from infra.store.schema import MIGRATIONS
-from infra.store.soundness import check_facts
+from infra.store.sqlite.soundness import check_facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

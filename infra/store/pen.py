@@ -7,11 +7,10 @@ database, unless another process has taken it since it was read. One process at 
 run directory (`bin.bootstrap.run_files.RunDirectory`), so that this leaves no gap.
 """
 
-import sqlite3
 from collections import Counter
 
 import peewee
-from peewee import SqliteDatabase
+from peewee import Database
 
 from domain.errors import FencedError
 from infra.store import schema
@@ -37,29 +36,31 @@ class Pen:
         self._holder = 0
         """In the database: this pen's, or whose was found there where it is not taken yet."""
         self._is_taken = False
+        self._entered = 0
+        """Number of the pen in the newest transaction."""
 
-    def look(self, database: SqliteDatabase) -> None:
+    def look(self, database: Database) -> None:
         """Note who holds the pen in the database, before it is taken there."""
         self._holder = self._found(database)
 
-    def enter(self, database: SqliteDatabase) -> int:
-        """Check the pen inside a writing transaction, or take it there; returns its number.
+    def enter(self, database: Database) -> None:
+        """Check the pen inside a writing transaction, or take it there.
 
         Raises:
             FencedError: another incarnation has taken it.
         """
         self._check(self._found(database))
-        if self._is_taken:
-            return self._holder
-        row = {"address": self.address, "holder": self._holder + 1}
-        schema.insert(_PEN, row).on_conflict_replace().execute(database)
-        return self._holder + 1
+        self._entered = self._holder
+        if not self._is_taken:
+            self._entered += 1
+            row = {"address": self.address, "holder": self._entered}
+            schema.replace_row(database, _PEN, row)
 
-    def note_entered(self, holder: int) -> None:
-        """Note that the transaction was committed in which the pen had this number."""
-        self._holder, self._is_taken = holder, True
+    def note_entered(self) -> None:
+        """Note that the transaction was committed which has entered last."""
+        self._holder, self._is_taken = self._entered, True
 
-    def check(self, database: SqliteDatabase) -> None:
+    def check(self, database: Database) -> None:
         """Check the pen where nothing can be written; what cannot even be read proves nothing.
 
         Raises:
@@ -67,7 +68,7 @@ class Pen:
         """
         try:
             found = self._found(database)
-        except (peewee.DatabaseError, sqlite3.DatabaseError):
+        except peewee.DatabaseError:
             found = self._holder
         self._check(found)
 
@@ -77,6 +78,6 @@ class Pen:
         if found != self._holder:
             raise FencedError(f"{self.address} was replaced: its pen is held by life {found}")
 
-    def _found(self, database: SqliteDatabase) -> int:
+    def _found(self, database: Database) -> int:
         rows = _HOLDER.rows(database, self.address)
         return int(rows[0]["holder"]) if rows else 0

@@ -5,7 +5,7 @@ from decimal import Decimal
 from functools import cache
 
 import peewee
-from peewee import SQL, SqliteDatabase
+from peewee import SQL, Database
 
 from domain.facts import StateChange, StoredNews
 from domain.operator.commands import SettingsChanged
@@ -68,7 +68,7 @@ def _after(table_name: str, *, has_fired: bool = False) -> schema.Prepared:
 class Records:
     """Reads facts; in a thread that is connected. See `actors.ports.Journal`."""
 
-    def __init__(self, database: SqliteDatabase) -> None:
+    def __init__(self, database: Database) -> None:
         """Read a database."""
         self._database = database
 

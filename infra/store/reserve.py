@@ -7,7 +7,7 @@ overwrites, like btrfs or zfs, gives no such promise; there a record may be kept
 A record begins at a sector: magic, whether it is booked, its number, length and checksum, then
 address, time and facts as JSON. It is synced before `add` returns. Once its facts are committed to
 the journal it is marked as booked, one byte in place; a kill between the two leaves a record whose
-facts are stored already, which the journal finds out when it reads it (`SqliteJournal.kept`). Space
+facts are stored already, which the journal finds out when it reads it (`JournalWriter.kept`). Space
 is used again from the front once every record is booked. Reading looks at each sector: a record
 counts where magic and checksum hold and it is not booked, so a torn one is as if it had never been
 begun, and hides no other.

@@ -5,13 +5,12 @@ has a row in `fact`, whose id is the one sequence over all kinds; the fact's own
 that row under the same id.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from peewee import SQL, Insert, Query, SqliteDatabase, Table
-
-from domain.errors import ConfigError
+from peewee import SQL, Context, Database, Node, Query, Table
 
 _FIRST = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -241,15 +240,6 @@ _FIRST_FACTS = (
 )
 
 
-def _append_only(*tables: str) -> str:
-    return "".join(
-        f"CREATE TRIGGER {name}_refuses_{verb} BEFORE {verb} ON {name} BEGIN "
-        f"SELECT RAISE(ABORT, 'facts are append-only: {verb} on {name} is refused'); END;\n"
-        for name in tables
-        for verb in ("update", "delete")
-    )
-
-
 _SETTINGS = """
 CREATE TABLE settings_change (
     fact_id INTEGER PRIMARY KEY REFERENCES fact (id),
@@ -291,43 +281,36 @@ CREATE INDEX stop_move_by_asset ON stop_move (asset);
 
 FACT_TABLES = (*_FIRST_FACTS, "settings_change", "stop_move")
 """What is stored there is neither changed nor deleted, by nobody."""
+_NUMBERED = ("fact", "notice")
 
-MIGRATIONS: tuple[str, ...] = (
-    _FIRST,
-    _NOTICES,
-    _BETWEEN_CLOSES,
-    _JUDGED,
-    _OPERATOR,
-    _FIRED,
-    _append_only(*_FIRST_FACTS),
-    _SETTINGS + _append_only("settings_change"),
-    _SIGNALS,
-    _STRATEGIES + _append_only("stop_move"),
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """What makes the next version of the database of the one before."""
+
+    script: str
+    """In SQLite's words for types."""
+    append_only: tuple[str, ...] = ()
+    """Tables whose rows are neither changed nor deleted from here on."""
+
+    def statements(self) -> Iterator[str]:
+        """Yield its statements, one by one."""
+        return (text for text in self.script.split(";\n") if text.strip())
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(_FIRST),
+    Migration(_NOTICES),
+    Migration(_BETWEEN_CLOSES),
+    Migration(_JUDGED),
+    Migration(_OPERATOR),
+    Migration(_FIRED),
+    Migration("", append_only=_FIRST_FACTS),
+    Migration(_SETTINGS, append_only=("settings_change",)),
+    Migration(_SIGNALS),
+    Migration(_STRATEGIES, append_only=("stop_move",)),
 )
 """Each makes the next version of the database of the one before; none is ever changed."""
-
-
-def migrate(database: SqliteDatabase, file: str) -> None:
-    """Bring a database to the newest version, all steps or none.
-
-    Raises:
-        ConfigError: the database was made by a newer program.
-    """
-    if database.user_version == len(MIGRATIONS):
-        return  # a look, which a full disk allows
-    with database.atomic("IMMEDIATE"):
-        version = database.user_version
-        if version > len(MIGRATIONS):
-            message = (
-                f"{file}: the journal is of version {version}, this program knows up to "
-                f"{len(MIGRATIONS)}; use a newer program or another run directory"
-            )
-            raise ConfigError(message)
-        for script in MIGRATIONS[version:]:
-            for statement in script.split(";\n"):
-                if statement.strip():
-                    database.execute_sql(statement)  # type: ignore[no-untyped-call]
-        database.user_version = len(MIGRATIONS)
 
 
 def table(name: str) -> Table:
@@ -335,26 +318,43 @@ def table(name: str) -> Table:
     return Table(name)
 
 
-def insert(into: Table, row: Mapping[str, Any]) -> Insert:
-    """Return the query that adds a row, its columns by name."""
-    return into.insert({getattr(into.c, name): value for name, value in row.items()})
+def replace_row(database: Database, into: Table, row: Mapping[str, Any]) -> None:
+    """Store a row by its first column: in the place of the one that has the same, or anew."""
+    key, *others = row
+    changed = ", ".join(f'"{name}" = excluded."{name}"' for name in others)
+    text = _insert_text(into.__name__, tuple(row), database.param)
+    text = f'{text} ON CONFLICT ("{key}") DO UPDATE SET {changed}'
+    database.execute_sql(text, tuple(row.values()))  # type: ignore[no-untyped-call]
 
 
-def insert_row(database: SqliteDatabase, into: Table, row: Mapping[str, Any]) -> int:
-    """Add a row, its columns by name, and return its number."""
-    text = _insert_text(into.__name__, tuple(row))
+def insert_row(database: Database, into: Table, row: Mapping[str, Any]) -> int:
+    """Add a row, its columns by name, and return its number, where its table numbers them."""
+    text = _insert_text(into.__name__, tuple(row), database.param)
+    if not database.sequences:
+        cursor = database.execute_sql(text, tuple(row.values()))  # type: ignore[no-untyped-call]
+        return int(cursor.lastrowid)
+    is_numbered = into.__name__ in _NUMBERED
+    text += ' RETURNING "id"' if is_numbered else ""
     cursor = database.execute_sql(text, tuple(row.values()))  # type: ignore[no-untyped-call]
-    return int(cursor.lastrowid)
+    return int(cursor.fetchone()[0]) if is_numbered else 0
 
 
 @cache
-def _insert_text(table_name: str, columns: tuple[str, ...]) -> str:
-    """Return what `insert` would write each time anew, which costs more than the row itself."""
-    names, places = ", ".join(f'"{name}"' for name in columns), ", ".join("?" * len(columns))
+def _insert_text(table_name: str, columns: tuple[str, ...], param: str) -> str:
+    """Return what peewee would write each time anew, which costs more than the row itself."""
+    names, places = ", ".join(f'"{name}"' for name in columns), ", ".join([param] * len(columns))
     return f'INSERT INTO "{table_name}" ({names}) VALUES ({places})'  # noqa: S608 (our own names)
 
 
-GIVEN = SQL("?")
+class _Given(Node):
+    """A parameter, as the database writes it."""
+
+    def __sql__(self, context: Context) -> Context:
+        written: Context = context.literal(context.state.param or Database.param)
+        return written
+
+
+GIVEN = _Given()
 """In a `Prepared` query: a value that is given each time it is asked."""
 ONE, ZERO = SQL("1"), SQL("0")
 """Numbers that are part of its text."""
@@ -364,18 +364,33 @@ class Prepared:
     """A query whose text is made once: to make it costs several times what its answer does."""
 
     def __init__(self, query: Query) -> None:
-        """Make the text.
+        """Note the query.
 
         Raises:
             ValueError: the query holds a value that is neither `GIVEN` nor part of its text.
         """
-        self._text, held = query.sql()
+        text, held = query.sql()
         if held:
-            message = f"expected GIVEN in the place of each value, found {held} in {self._text}"
+            message = f"expected GIVEN in the place of each value, found {held} in {text}"
             raise ValueError(message)
+        self._query = query
+        self._texts: dict[str, str] = {}
+        """By how a database writes parameters."""
 
-    def rows(self, database: SqliteDatabase, *given: object) -> list[dict[str, Any]]:
+    def rows(self, database: Database, *given: object) -> list[dict[str, Any]]:
         """Return the rows for these values, in the order in which the text has them."""
-        cursor = database.execute_sql(self._text, given)  # type: ignore[no-untyped-call]
+        cursor = self.cursor(database, *given)
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def cursor(self, database: Database, *given: object) -> Any:
+        """Return what yields the rows as tuples."""
+        return database.execute_sql(self._text(database), given)  # type: ignore[no-untyped-call]
+
+    def _text(self, database: Database) -> str:
+        text = self._texts.get(database.param)
+        if text is None:
+            context = database.get_sql_context()
+            text, _ = context.sql(self._query).query()  # type: ignore[no-untyped-call]
+            self._texts[database.param] = text
+        return text

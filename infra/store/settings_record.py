@@ -7,7 +7,8 @@ from domain.operator.commands import SettingsChanged
 from infra.settings import Settings
 from infra.settings.comparison import differences, flat
 from infra.settings.strategy_versions import strategy_versions
-from infra.store.journal import Origin, SqliteJournals
+from infra.store.journal import JournalStore
+from infra.store.writer import Origin
 
 _SALT, _SETTINGS = "settings.salt", "settings"
 _WRITER = "settings"
@@ -16,7 +17,7 @@ _WRITER = "settings"
 class SettingsRecord:
     """Notes the settings of a run, and stores what changed."""
 
-    def __init__(self, journals: SqliteJournals) -> None:
+    def __init__(self, journals: JournalStore) -> None:
         """Note nothing yet."""
         self._journals = journals
 

@@ -17,7 +17,7 @@ from domain.errors import AccessDeniedError, BadDataError, UnavailableError
 from domain.market.candles import CandleSeries, carry_forward
 from domain.market.instruments import Candle
 from infra.settings import load_settings
-from infra.store.journal import SqliteJournals
+from infra.store.opening import open_store
 from infra.venues.replay.clock import ReplayClock
 
 START_MS = 1_744_802_400_000
@@ -99,7 +99,7 @@ class Desk:
         self.clock = ReplayClock(START_MS + 3 * CANDLE_MS)
         self.heard: list[Message] = []
         self.people_heard: list[Message] = []
-        journals = SqliteJournals(folder / "j.sqlite", self.clock.now_ms, busy_timeout_ms=5000)
+        journals = open_store(folder / "j.sqlite", self.clock.now_ms, busy_timeout_ms=5000)
         self.system = ActorSystem(self.clock.now_ms)
         policy = RestartPolicy(
             max_restarts=0,

@@ -60,7 +60,8 @@ from domain.trading.orders import (
 from domain.trading.positions import Execution, ExecutionKind, VenuePosition
 from domain.trading.sizing import ProtectiveLevels
 from infra.settings import load_settings
-from infra.store.journal import SqliteJournals
+from infra.store.journal import JournalStore
+from infra.store.opening import open_store
 from infra.store.reserve import Reserve
 from infra.venues.replay.clock import ReplayClock
 
@@ -194,7 +195,7 @@ class ExecutionContext:
     clock: ReplayClock
     system: ActorSystem
     supervisor: Supervisor
-    journals: SqliteJournals
+    journals: JournalStore
     heard: dict[str, list[Message]]
 
     def tell(self, *messages: Message) -> None:
@@ -276,7 +277,7 @@ def desk_in(
     **asking: int,
 ) -> Iterator[ExecutionContext]:
     clock = ReplayClock(now_ms)
-    journals = SqliteJournals(
+    journals = open_store(
         folder / "j.sqlite", clock.now_ms, busy_timeout_ms=busy_timeout_ms, reserve=reserve
     )
     system = ActorSystem(clock.now_ms)

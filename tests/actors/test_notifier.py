@@ -55,7 +55,8 @@ from domain.trading.orders import ExitReason, OrderStatus, OrderUpdate, Purpose
 from domain.trading.positions import Execution, ExecutionKind, book
 from infra.operator.notices.outbox import PostRules, SqliteOutboxes
 from infra.settings import load_settings
-from infra.store.journal import SqliteJournals
+from infra.store.journal import JournalStore
+from infra.store.opening import open_store
 from infra.venues.replay.clock import ReplayClock
 from tests.domain.builders import averages
 
@@ -101,7 +102,7 @@ class Newsroom:
     """A notifier with its journal, and actors that answer it."""
 
     clock: ReplayClock
-    journals: SqliteJournals
+    journals: JournalStore
     system: ActorSystem
     supervisor: Supervisor
 
@@ -164,7 +165,7 @@ def newsroom_in(
     post: PostRules = POST,
 ) -> Iterator[Newsroom]:
     clock = ReplayClock(now_ms)
-    journals = SqliteJournals(folder / "j.sqlite", clock.now_ms, busy_timeout_ms=5000)
+    journals = open_store(folder / "j.sqlite", clock.now_ms, busy_timeout_ms=5000)
     system = ActorSystem(clock.now_ms, probe)
     policy = RestartPolicy(
         max_restarts=100,

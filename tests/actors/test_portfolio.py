@@ -46,7 +46,7 @@ from domain.trading.decisions import DenialReason
 from domain.trading.orders import ExitReason, Purpose
 from domain.trading.positions import Execution, UnmanagedPosition
 from domain.trading.transfers import Transfer
-from infra.store.journal import SqliteJournals
+from infra.store.opening import open_store
 from infra.store.reserve import Reserve
 from infra.venues.replay.clock import ReplayClock
 from tests.domain.builders import CANDLE_MS, NOON_MS, RULES, changed, entry, report, signal
@@ -113,7 +113,7 @@ class Desk:
         busy_timeout_ms: int = 5_000,
     ) -> None:
         self.clock = ReplayClock(now_ms)
-        self.journals = SqliteJournals(
+        self.journals = open_store(
             folder / "j.sqlite",
             self.clock.now_ms,
             busy_timeout_ms=busy_timeout_ms,

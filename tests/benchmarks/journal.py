@@ -11,7 +11,8 @@ from statistics import quantiles
 from domain.market.instruments import Side
 from domain.trading.orders import Intent, OrderRequest, Purpose
 from domain.trading.positions import Execution, ExecutionKind
-from infra.store.journal import SqliteJournal, SqliteJournals
+from infra.store.opening import open_store
+from infra.store.writer import JournalWriter
 
 FACTS = 500
 
@@ -19,14 +20,14 @@ FACTS = 500
 def measure(_candles: Path) -> Iterator[tuple[str, str, str]]:
     """Yield the time of one intent (on the disk itself) and of one execution."""
     with tempfile.TemporaryDirectory() as folder:
-        journals = SqliteJournals(Path(folder) / "j.sqlite", lambda: 0, busy_timeout_ms=5000)
+        journals = open_store(Path(folder) / "j.sqlite", lambda: 0, busy_timeout_ms=5000)
         pen = journals.open("execution/BTC", lambda: None)
         yield "intent to disk (fsync)", _intents(pen), ""
         yield "execution to the journal", _executions(pen), ""
         pen.close()
 
 
-def _intents(pen: SqliteJournal) -> str:
+def _intents(pen: JournalWriter) -> str:
     request = OrderRequest(
         client_order_id="", asset="BTC", side=Side.SELL, qty=Decimal(1), reduce_only=False
     )
@@ -48,7 +49,7 @@ def _intents(pen: SqliteJournal) -> str:
     return _shown(times)
 
 
-def _executions(pen: SqliteJournal) -> str:
+def _executions(pen: JournalWriter) -> str:
     times = []
     for number in range(FACTS):
         fact = Execution(

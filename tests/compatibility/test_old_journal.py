@@ -15,8 +15,8 @@ import bin.parity
 from domain.trading.decisions import Approval
 from infra.store.audit import read_audit
 from infra.store.books import BooksReader
-from infra.store.connection import ReadOnlyJournal
 from infra.store.reader import FactReader
+from infra.store.sqlite.connection import ReadOnlyJournal
 from tests.system.floor import floor
 
 OLD_VERSION = 8

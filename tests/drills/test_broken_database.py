@@ -8,12 +8,13 @@ import pytest
 from domain.errors import ConfigError, JournalError
 from domain.portfolio.protection import ProtectionState, initial_state
 from infra.drills.broken_database import Breakage, BrokenDatabase, Damage, read_breakage
-from infra.store.journal import SqliteJournals
+from infra.store.journal import JournalStore
+from infra.store.opening import open_store
 
 
 @pytest.fixture
-def journals(tmp_path: Path) -> SqliteJournals:
-    return SqliteJournals(tmp_path / "journal.sqlite", lambda: 0, busy_timeout_ms=1000)
+def journals(tmp_path: Path) -> JournalStore:
+    return open_store(tmp_path / "journal.sqlite", lambda: 0, busy_timeout_ms=1000)
 
 
 def sample(number: int) -> ProtectionState:
@@ -24,7 +25,7 @@ def sample(number: int) -> ProtectionState:
     ("damage", "words"), [(Damage.FULL, "disk is full"), (Damage.READ_ONLY, "readonly")]
 )
 def test_the_chosen_appends_fail_and_the_others_are_kept(
-    journals: SqliteJournals, damage: Damage, words: str
+    journals: JournalStore, damage: Damage, words: str
 ) -> None:
     broken = BrokenDatabase(Breakage(damage=damage, first=3, count=400))
     pen = journals.open("portfolio", lambda: None)

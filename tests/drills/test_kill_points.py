@@ -9,7 +9,7 @@ import pytest
 from domain.errors import ConfigError
 from infra.drills.kill_points import POINTS, Killer, KillPoint, Step, read_kill_point
 from infra.drills.ports import DrilledJournals
-from infra.store.journal import SqliteJournals
+from infra.store.opening import open_store
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -92,7 +92,7 @@ print("answered", flush=True)
 def test_an_append_of_nothing_is_no_step(tmp_path: Path) -> None:
     passed: list[str] = []
     killer = Killer(KillPoint(point="facts_committed.before"), kill=lambda: passed.append("killed"))
-    journals = SqliteJournals(tmp_path / "journal.sqlite", lambda: 0, busy_timeout_ms=1000)
+    journals = open_store(tmp_path / "journal.sqlite", lambda: 0, busy_timeout_ms=1000)
     pen = DrilledJournals(journals, killer).open("asset/BTC", lambda: None)
 
     ids = pen.append()

@@ -18,7 +18,7 @@ from domain.trading.books import Books
 from domain.trading.positions import ExecutionKind
 from infra.store.audit import read_audit
 from infra.store.inspection import inspect_journal
-from infra.store.journal import SqliteJournals
+from infra.store.opening import open_store
 from infra.store.schema import FACT_TABLES
 from tests.fuzzing.campaign import examples
 from tests.fuzzing.mutations import damaged
@@ -38,7 +38,7 @@ def whole() -> bytes:
     """Return the file of a journal that holds a fact of each kind."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "journal.sqlite"
-        made = SqliteJournals(file, lambda: T_MS, busy_timeout_ms=5000)
+        made = open_store(file, lambda: T_MS, busy_timeout_ms=5000)
         pen = made.open("execution/BTC", lambda: (7, 8))
         store_one_of_each(pen)
         pen.close()
@@ -74,7 +74,7 @@ def folder(tmp_path: Path) -> Path:
 
 def read_all(file: Path) -> None:
     """Read everything that actors and commands read, and check that it can be so."""
-    journals = SqliteJournals(file, lambda: T_MS, busy_timeout_ms=5000)
+    journals = open_store(file, lambda: T_MS, busy_timeout_ms=5000)
     pen = journals.open("portfolio", lambda: None)
     try:
         orders, stored = pen.orders("BTC"), pen.executions("BTC")
@@ -107,9 +107,9 @@ def read_all(file: Path) -> None:
 def is_refused(file: Path) -> bool:
     """Tell whether a start refuses a journal, and `bin/check` with it."""
     try:
-        journals = SqliteJournals(file, lambda: T_MS, busy_timeout_ms=5000)
+        journals = open_store(file, lambda: T_MS, busy_timeout_ms=5000)
         with journals.connected():
-            journals.check(file)
+            journals.check()
     except ConfigError:
         with pytest.raises(ConfigError):
             inspect_journal(file)

@@ -7,13 +7,13 @@ from functools import partial
 from pathlib import Path
 
 from infra.drills.broken_database import Damage, refuse
-from infra.store.journal import SqliteJournals
+from infra.store.journal import JournalStore
 
 REFUSALS = ("full", "readonly", "locked")
 
 
 @contextmanager
-def refusing(journals: SqliteJournals, file: Path, how: str) -> Iterator[None]:
+def refusing(journals: JournalStore, file: Path, how: str) -> Iterator[None]:
     """Have a journal refuse every writing transaction.
 
     Args:

@@ -18,7 +18,7 @@ from infra.operator.notices.authority import Authority
 from infra.operator.notices.commands import Answer
 from infra.operator.notices.telegram import TelegramBot
 from infra.operator.notices.telegram_inbox import TelegramInbox
-from infra.store.journal import SqliteJournals
+from infra.store.opening import open_store
 from tests.fuzzing.campaign import examples
 from tests.hostile.texts import ESCAPES, hostile, unprintable
 from tests.operator.control.house import House, served
@@ -94,7 +94,7 @@ def test_a_text_to_the_bot_is_a_command_of_printable_words() -> None:
 
 
 def test_the_audit_trail_shows_an_attack_in_one_printable_line(tmp_path: Path) -> None:
-    journals = SqliteJournals(tmp_path / "journal.sqlite", lambda: 1_000, busy_timeout_ms=5_000)
+    journals = open_store(tmp_path / "journal.sqlite", lambda: 1_000, busy_timeout_ms=5_000)
     fact = OperatorCommand(
         command="access",
         arguments=f"GET /{ATTACK}",

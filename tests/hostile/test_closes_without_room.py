@@ -26,6 +26,7 @@ from domain.trading.intents import entry_intent
 from domain.trading.orders import ExitReason, OrderStatus, Purpose, RestingOrder
 from domain.trading.positions import Execution
 from domain.trading.sizing import ProtectiveLevels
+from infra.store.opening import open_store
 from infra.store.reserve import Reserve
 from tests.actors.test_execution import (
     ASK_AGAIN_MS,
@@ -254,7 +255,7 @@ def filled(exchange: FakeExchange, order_id: str, ts_ms: int) -> None:
 
 def test_without_its_writer_right_it_sends_nothing(desk: ExecutionContext, tmp_path: Path) -> None:
     file = tmp_path / "j.sqlite"
-    other = type(desk.journals)(file, lambda: 0, busy_timeout_ms=20)
+    other = open_store(file, lambda: 0, busy_timeout_ms=20)
     with other.connected():
         other.open("execution/BTC", lambda: None).close()
 

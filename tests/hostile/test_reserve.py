@@ -18,7 +18,7 @@ from domain.operator.commands import OperatorCommand
 from domain.portfolio.protection import initial_state
 from domain.trading.decisions import Close, Decision, Denial, DenialReason, Protection
 from domain.trading.orders import ExitReason, Intent, OrderRequest, Purpose
-from infra.store.journal import SqliteJournals
+from infra.store.opening import open_store
 from infra.store.reserve import BALLAST_BYTES, SIZE_BYTES, Reserve
 from tests.domain.builders import RULES
 
@@ -123,7 +123,7 @@ def test_a_torn_record_is_as_if_it_had_never_begun_and_hides_no_other(
 
 def test_a_kill_between_booking_and_marking_books_nothing_twice(tmp_path: Path) -> None:
     reserve = Reserve(tmp_path / "r")
-    journals = SqliteJournals(tmp_path / "j", lambda: 7, busy_timeout_ms=100, reserve=reserve)
+    journals = open_store(tmp_path / "j", lambda: 7, busy_timeout_ms=100, reserve=reserve)
     with journals.connected():
         pen = journals.open(ADDRESS, lambda: None)
         assert pen.keep(close(1))
@@ -133,7 +133,7 @@ def test_a_kill_between_booking_and_marking_books_nothing_twice(tmp_path: Path) 
         reserve.close()
 
         killed = Reserve(tmp_path / "as-it-was")
-        again = SqliteJournals(tmp_path / "j", lambda: 7, busy_timeout_ms=100, reserve=killed)
+        again = open_store(tmp_path / "j", lambda: 7, busy_timeout_ms=100, reserve=killed)
         assert len(killed.records()) == 1
         assert again.open(ADDRESS, lambda: None).kept() == []
         assert killed.records() == []
@@ -142,7 +142,7 @@ def test_a_kill_between_booking_and_marking_books_nothing_twice(tmp_path: Path) 
 
 def test_a_late_booking_says_when_it_was_recorded(tmp_path: Path) -> None:
     now_ms = [5]
-    journals = SqliteJournals(
+    journals = open_store(
         tmp_path / "j", lambda: now_ms[0], busy_timeout_ms=100, reserve=Reserve(tmp_path / "r")
     )
     with journals.connected():
@@ -157,7 +157,7 @@ def test_a_late_booking_says_when_it_was_recorded(tmp_path: Path) -> None:
 
 def test_a_fact_that_cannot_be_hashed_is_stored_while_another_waits(tmp_path: Path) -> None:
     reserve = Reserve(tmp_path / "r")
-    journals = SqliteJournals(tmp_path / "j", lambda: 7, busy_timeout_ms=100, reserve=reserve)
+    journals = open_store(tmp_path / "j", lambda: 7, busy_timeout_ms=100, reserve=reserve)
     opened = replace(close(2), terms=RULES.asset("BTC").terms)
     with journals.connected():
         pen = journals.open(ADDRESS, lambda: None)

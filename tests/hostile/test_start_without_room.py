@@ -19,7 +19,7 @@ import pytest
 
 from domain.operator.commands import CommandName
 from infra.settings import load_settings
-from infra.store.journal import SqliteJournals
+from infra.store.opening import open_store
 from infra.store.reserve import Reserve, count_waiting
 from infra.venues.simulator.exchange import SimulatedExchange
 from infra.venues.simulator.options import SimulatorOptions
@@ -199,7 +199,7 @@ def test_with_nothing_to_protect_it_ends_in_one_line(
     disk: SmallDisk, settings: Path, tmp_path: Path
 ) -> None:
     # SQLite does not follow a path into a namespace.
-    journals = SqliteJournals(tmp_path / "journal.sqlite", lambda: 0, busy_timeout_ms=100)
+    journals = open_store(tmp_path / "journal.sqlite", lambda: 0, busy_timeout_ms=100)
     with journals.connected():
         journals.write_meta("mode", "sim")
     shutil.copy(tmp_path / "journal.sqlite", disk.path / "run")

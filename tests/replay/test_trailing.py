@@ -10,7 +10,7 @@ from actors.drill import CrashDrill
 from domain.backtesting.summary import in_order
 from domain.trading.orders import ExitReason
 from infra.settings import Settings, load_settings
-from infra.store.journal import SqliteJournals
+from infra.store.opening import open_store
 from tests.replay.runs import LIVELY, lively_settings, made_up_market, plain_loop, replay
 
 DAY = 288
@@ -91,7 +91,7 @@ def test_each_move_of_the_exchange_s_own_trail_is_a_fact(tmp_path: Path) -> None
 
     outcome = replay(settings, market, tmp_path / "run")
 
-    journals = SqliteJournals(tmp_path / "run" / "journal.sqlite", lambda: 0, busy_timeout_ms=5_000)
+    journals = open_store(tmp_path / "run" / "journal.sqlite", lambda: 0, busy_timeout_ms=5_000)
     journal = journals.open("reader", lambda: None)
     trailed = {t.asset for t in outcome.trades if t.reason is ExitReason.TRAILING_STOP}
     assert trailed

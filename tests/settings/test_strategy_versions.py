@@ -10,7 +10,7 @@ import pytest
 from infra.settings import Settings, load_settings
 from infra.settings.stored import settings_of
 from infra.settings.strategy_versions import _version, changed_since
-from infra.store.journal import SqliteJournals
+from infra.store.opening import open_store
 from infra.store.reader import FactReader
 from infra.store.settings_record import SettingsRecord
 
@@ -39,7 +39,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_another_version_is_a_stored_change_and_is_told_to_who_replays(
     written, tmp_path: Path
 ) -> None:
-    journals = SqliteJournals(tmp_path / "journal.sqlite", lambda: 5, busy_timeout_ms=1000)
+    journals = open_store(tmp_path / "journal.sqlite", lambda: 5, busy_timeout_ms=1000)
     record = SettingsRecord(journals)
 
     assert record.note(written("one"), "at the start", 1, lambda: None) == {}

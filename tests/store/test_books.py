@@ -21,14 +21,15 @@ from domain.trading.orders import (
 )
 from domain.trading.positions import Trade
 from infra.store.books import Books, BooksReader
-from infra.store.journal import SqliteJournal, SqliteJournals
+from infra.store.opening import open_store
+from infra.store.writer import JournalWriter
 
 T_MS = 1_744_802_700_000
 
 
 @pytest.fixture
-def pen(tmp_path: Path) -> Iterator[SqliteJournal]:
-    journals = SqliteJournals(tmp_path / "journal.sqlite", lambda: T_MS, busy_timeout_ms=5000)
+def pen(tmp_path: Path) -> Iterator[JournalWriter]:
+    journals = open_store(tmp_path / "journal.sqlite", lambda: T_MS, busy_timeout_ms=5000)
     with journals.connected():
         yield journals.open("execution/BTC", lambda: None)
 
@@ -80,7 +81,7 @@ TRADE = Trade(
 
 
 def test_trades_orders_and_refusals_are_counted_once_however_often_it_is_read(
-    pen: SqliteJournal, reader: BooksReader
+    pen: JournalWriter, reader: BooksReader
 ) -> None:
     refusal = Denial(asset="BTC", t_ms=T_MS, reason=DenialReason.STALE, signal_ms=T_MS, figures="")
     pen.append(intent(1), news(1, OrderStatus.FILLED), TRADE)
@@ -97,7 +98,7 @@ def test_trades_orders_and_refusals_are_counted_once_however_often_it_is_read(
 
 
 def test_an_order_is_unknown_from_its_lost_answer_to_its_proof(
-    pen: SqliteJournal, reader: BooksReader
+    pen: JournalWriter, reader: BooksReader
 ) -> None:
     seen = []
     for fact in (
@@ -114,7 +115,7 @@ def test_an_order_is_unknown_from_its_lost_answer_to_its_proof(
 
 
 def test_an_intent_without_news_is_unknown_once_it_cannot_be_under_way_any_more(
-    pen: SqliteJournal, reader: BooksReader
+    pen: JournalWriter, reader: BooksReader
 ) -> None:
     pen.append(intent(1))
 

@@ -37,7 +37,10 @@ from domain.trading.trailing import StopMoved
 from domain.trading.transfers import Transfer
 from infra.settings import load_settings
 from infra.store import schema
-from infra.store.journal import JournalBusyError, SqliteJournal, SqliteJournals
+from infra.store.engine import JournalBusyError
+from infra.store.journal import JournalStore
+from infra.store.opening import open_store
+from infra.store.writer import JournalWriter
 from tests.domain.builders import RULES, averages
 
 COLUMNS = ("open", "high", "low", "close", "volume")
@@ -45,12 +48,12 @@ T_MS = 1_744_802_700_000
 ROOT = Path(__file__).resolve().parents[2]
 
 
-MADE: list[SqliteJournals] = []
+MADE: list[JournalStore] = []
 
 
-def journals_in(folder: Path, busy_timeout_ms: int = 5000) -> SqliteJournals:
+def journals_in(folder: Path, busy_timeout_ms: int = 5000) -> JournalStore:
     file = folder / "journal.sqlite"
-    MADE.append(SqliteJournals(file, lambda: T_MS, busy_timeout_ms=busy_timeout_ms))
+    MADE.append(open_store(file, lambda: T_MS, busy_timeout_ms=busy_timeout_ms))
     return MADE[-1]
 
 
@@ -63,12 +66,12 @@ def _no_connection_is_left() -> Iterator[None]:
 
 
 @pytest.fixture
-def journals(tmp_path: Path) -> SqliteJournals:
+def journals(tmp_path: Path) -> JournalStore:
     return journals_in(tmp_path)
 
 
 @pytest.fixture
-def journal(journals: SqliteJournals) -> Iterator[SqliteJournal]:
+def journal(journals: JournalStore) -> Iterator[JournalWriter]:
     pen = journals.open("execution/BTC", lambda: (7, 8))
     yield pen
     pen.close()
@@ -150,7 +153,7 @@ def decision(t_ms: int = T_MS) -> Decision:
     return Decision(t_ms=t_ms, approvals=approvals, denials=(denial,))
 
 
-def store_one_of_each(journal: SqliteJournal) -> None:
+def store_one_of_each(journal: JournalWriter) -> None:
     (btc, *_) = load_settings(None, environ={}, dotenv=None).trading_rules().assets
     journal.record_asset(btc)
     candle = Candle(
@@ -206,7 +209,7 @@ def store_one_of_each(journal: SqliteJournal) -> None:
 
 
 def test_an_intent_comes_back_with_its_newest_state_and_what_caused_it(
-    journal: SqliteJournal,
+    journal: JournalWriter,
 ) -> None:
     intent = entry()
 
@@ -240,7 +243,7 @@ def test_money_comes_back_to_the_last_digit(
     journal.close()
 
 
-def test_a_decision_comes_back_with_its_parts_in_their_order(journal: SqliteJournal) -> None:
+def test_a_decision_comes_back_with_its_parts_in_their_order(journal: JournalWriter) -> None:
     journal.append(decision(T_MS))
     assert journal.newest_decision(1) == decision(T_MS)
 
@@ -251,7 +254,7 @@ def test_a_decision_comes_back_with_its_parts_in_their_order(journal: SqliteJour
     assert journal.newest_approval("ETH") is None
 
 
-def test_a_later_decision_does_not_hide_the_newest_protection(journal: SqliteJournal) -> None:
+def test_a_later_decision_does_not_hide_the_newest_protection(journal: JournalWriter) -> None:
     journal.append(protection(1, T_MS))
     journal.append(decision(T_MS + 1))
 
@@ -259,7 +262,7 @@ def test_a_later_decision_does_not_hide_the_newest_protection(journal: SqliteJou
     assert journal.newest_protection() == protection(1, T_MS).protection
 
 
-def test_what_was_decided_between_closes_hides_no_close(journal: SqliteJournal) -> None:
+def test_what_was_decided_between_closes_hides_no_close(journal: JournalWriter) -> None:
     close_ms = T_MS // 300_000 * 300_000
     journal.append(decision(close_ms))
     journal.append(protection(1, close_ms + 1))
@@ -269,7 +272,7 @@ def test_what_was_decided_between_closes_hides_no_close(journal: SqliteJournal) 
 
 
 def test_transfers_come_back_in_their_order_and_each_is_stored_once(
-    journal: SqliteJournal,
+    journal: JournalWriter,
 ) -> None:
     made = [
         Transfer(transfer_id=name, ts_ms=T_MS, kind="TRANSFER_IN", amount=Decimal("-0.10"))
@@ -282,7 +285,7 @@ def test_transfers_come_back_in_their_order_and_each_is_stored_once(
         journal.append(made[0])
 
 
-def test_the_newest_equity_sample_comes_back(journal: SqliteJournal) -> None:
+def test_the_newest_equity_sample_comes_back(journal: JournalWriter) -> None:
     first = initial_state(Decimal("10000.10"), T_MS)
     second = replace(first, t_ms=T_MS + 1, is_halted=True, daily_loss_day=20194, epoch=2)
 
@@ -292,7 +295,7 @@ def test_the_newest_equity_sample_comes_back(journal: SqliteJournal) -> None:
     assert journal.newest_state() == second
 
 
-def test_candles_and_trades_come_back(journals: SqliteJournals, journal: SqliteJournal) -> None:
+def test_candles_and_trades_come_back(journals: JournalStore, journal: JournalWriter) -> None:
     candle = Candle(
         open_time_ms=T_MS,
         close_time_ms=T_MS + 300_000,
@@ -326,7 +329,7 @@ def test_candles_and_trades_come_back(journals: SqliteJournals, journal: SqliteJ
 
 
 def test_facts_of_all_kinds_have_one_rising_sequence(
-    journals: SqliteJournals, journal: SqliteJournal
+    journals: JournalStore, journal: JournalWriter
 ) -> None:
     other = journals.open("portfolio", lambda: None)
 
@@ -338,7 +341,7 @@ def test_facts_of_all_kinds_have_one_rising_sequence(
     assert [s.fact_id for s in journal.executions("BTC", after=ids[1])] == [ids[3]]
 
 
-def test_an_append_stores_all_its_facts_or_none(journal: SqliteJournal) -> None:
+def test_an_append_stores_all_its_facts_or_none(journal: JournalWriter) -> None:
     journal.append(execution(1))
 
     with pytest.raises(Exception, match="UNIQUE"):
@@ -350,7 +353,7 @@ def test_an_append_stores_all_its_facts_or_none(journal: SqliteJournal) -> None:
 @pytest.mark.parametrize(
     "again", [(execution(1),), (entry(),), (decision(),)], ids=["execution", "intent", "decision"]
 )
-def test_what_happens_once_is_stored_once(journal: SqliteJournal, again: tuple[Fact, ...]) -> None:
+def test_what_happens_once_is_stored_once(journal: JournalWriter, again: tuple[Fact, ...]) -> None:
     journal.append(execution(1), entry(), decision())
 
     with pytest.raises(Exception, match="UNIQUE"):
@@ -359,7 +362,7 @@ def test_what_happens_once_is_stored_once(journal: SqliteJournal, again: tuple[F
 
 @pytest.mark.parametrize("table", schema.FACT_TABLES)
 def test_no_fact_is_ever_changed_or_deleted_not_even_by_another_program(
-    journals: SqliteJournals, journal: SqliteJournal, tmp_path: Path, table: str
+    journals: JournalStore, journal: JournalWriter, tmp_path: Path, table: str
 ) -> None:
     store_one_of_each(journal)
     with contextlib.closing(sqlite3.connect(tmp_path / "journal.sqlite")) as database:
@@ -375,7 +378,7 @@ def test_no_fact_is_ever_changed_or_deleted_not_even_by_another_program(
         journals.database.execute_sql(f"REPLACE INTO {table} SELECT * FROM {table}")
 
 
-def test_every_table_that_continues_a_fact_is_append_only(journals: SqliteJournals) -> None:
+def test_every_table_that_continues_a_fact_is_append_only(journals: JournalStore) -> None:
     with journals.connected():
         tables = journals.database.get_tables()
         continued = {
@@ -387,7 +390,7 @@ def test_every_table_that_continues_a_fact_is_append_only(journals: SqliteJourna
     assert continued | {"fact"} == set(schema.FACT_TABLES)
 
 
-def test_a_replaced_pen_stores_nothing_more(journals: SqliteJournals) -> None:
+def test_a_replaced_pen_stores_nothing_more(journals: JournalStore) -> None:
     old = journals.open("execution/BTC", lambda: None)
     new = journals.open("execution/BTC", lambda: None)
 
@@ -398,14 +401,14 @@ def test_a_replaced_pen_stores_nothing_more(journals: SqliteJournals) -> None:
     assert [s.execution.exec_id for s in new.executions("BTC")] == ["BTC-1"]
 
 
-def test_pens_of_other_addresses_go_on(journals: SqliteJournals) -> None:
+def test_pens_of_other_addresses_go_on(journals: JournalStore) -> None:
     bitcoin = journals.open("execution/BTC", lambda: None)
     journals.open("execution/ETH", lambda: None)
 
     assert bitcoin.append(execution(1))
 
 
-def test_an_entry_granted_before_a_protection_is_refused(journal: SqliteJournal) -> None:
+def test_an_entry_granted_before_a_protection_is_refused(journal: JournalWriter) -> None:
     journal.append(protection(1))
 
     with pytest.raises(StaleApprovalError, match=r"epoch 0.*epoch 1 has begun"):
@@ -415,7 +418,7 @@ def test_an_entry_granted_before_a_protection_is_refused(journal: SqliteJournal)
     assert [order.intent.protection_epoch for order in journal.orders("BTC")] == [1]
 
 
-def test_a_close_is_stored_whatever_the_epoch(journal: SqliteJournal) -> None:
+def test_a_close_is_stored_whatever_the_epoch(journal: JournalWriter) -> None:
     journal.append(protection(1))
 
     assert journal.append(entry(epoch=None))
@@ -437,16 +440,16 @@ def test_a_locked_database_is_an_error_of_the_journal(tmp_path: Path) -> None:
 
 
 def test_a_pen_that_cannot_be_written_is_held_and_taken_with_the_first_facts_that_can_be(
-    journals: SqliteJournals,
+    journals: JournalStore,
 ) -> None:
     first = journals.open("portfolio", lambda: None)
-    journals.pragma("query_only", 1)
+    journals.database.pragma("query_only", 1)
 
     second = journals.open("portfolio", lambda: None)
 
     with pytest.raises(JournalError, match=r"could not store its facts: .*readonly"):
         second.append(execution(1))
-    journals.pragma("query_only", 0)
+    journals.database.pragma("query_only", 0)
     with pytest.raises(FencedError):
         first.append(execution(1))
     assert second.append(execution(1))
@@ -455,9 +458,9 @@ def test_a_pen_that_cannot_be_written_is_held_and_taken_with_the_first_facts_tha
 
 def test_a_pen_that_another_process_has_taken_meanwhile_is_lost(tmp_path: Path) -> None:
     file = tmp_path / "j.sqlite"
-    ours, theirs = (SqliteJournals(file, lambda: 0, busy_timeout_ms=100) for _ in range(2))
+    ours, theirs = (open_store(file, lambda: 0, busy_timeout_ms=100) for _ in range(2))
     with ours.connected():
-        ours.pragma("query_only", 1)
+        ours.database.pragma("query_only", 1)
         pen = ours.open("portfolio", lambda: None)
 
         with theirs.connected():
@@ -465,7 +468,7 @@ def test_a_pen_that_another_process_has_taken_meanwhile_is_lost(tmp_path: Path) 
 
         with pytest.raises(FencedError):
             pen.keep(fired())
-        ours.pragma("query_only", 0)
+        ours.database.pragma("query_only", 0)
         with pytest.raises(FencedError):
             pen.append(fired())
 
@@ -477,7 +480,7 @@ def fired() -> Decision:
     return Decision(t_ms=1, protection=found)
 
 
-def test_threads_write_at_once_and_lose_nothing(journals: SqliteJournals) -> None:
+def test_threads_write_at_once_and_lose_nothing(journals: JournalStore) -> None:
     assets = [f"A{number}" for number in range(4)]
 
     def write(asset: str) -> None:
@@ -577,7 +580,7 @@ def test_facts_survive_a_kill_of_the_process_that_wrote_them(tmp_path: Path) -> 
     reader.close()
 
 
-def test_an_asset_is_stored_again_only_where_it_differs(journal: SqliteJournal) -> None:
+def test_an_asset_is_stored_again_only_where_it_differs(journal: JournalWriter) -> None:
     rules = load_settings(None, environ={}, dotenv=None).trading_rules()
     bitcoin = rules.asset("BTC")
 
@@ -589,18 +592,18 @@ def test_an_asset_is_stored_again_only_where_it_differs(journal: SqliteJournal) 
 
 
 def test_a_fact_that_cannot_be_what_was_stored_is_named_and_the_journal_is_refused(
-    tmp_path: Path, journals: SqliteJournals, journal: SqliteJournal
+    tmp_path: Path, journals: JournalStore, journal: JournalWriter
 ) -> None:
     file = tmp_path / "journal.sqlite"
     store_one_of_each(journal)
-    journals.check(file)
+    journals.check()
     with contextlib.closing(sqlite3.connect(file)) as database:
         database.execute("DROP TRIGGER execution_refuses_update")
         database.execute("UPDATE execution SET qty = 'NaN', side = 'SHORT'")
         database.commit()
 
     with pytest.raises(ConfigError) as caught:
-        journals.check(file)
+        journals.check()
 
     found = [line.partition(", ")[0::2] for line in str(caught.value).splitlines()[1:3]]
     assert [(table, cell.partition(", ")[2]) for table, cell in found] == [

@@ -4,6 +4,7 @@ import pytest
 from peewee import SQL, SqliteDatabase
 
 from infra.store import schema
+from infra.store.sqlite.engine import migrate
 
 _META = schema.table("meta")
 
@@ -11,7 +12,7 @@ _META = schema.table("meta")
 def test_a_prepared_query_returns_the_rows_for_what_is_given() -> None:
     database = SqliteDatabase(":memory:")
     database.connect()
-    schema.migrate(database, "memory")
+    migrate(database, "memory")
     for key in ("a", "b"):
         schema.insert_row(database, _META, {"key": key, "value": key * 2})
     by_key = schema.Prepared(_META.select(SQL("*")).where(_META.c.key == schema.GIVEN))

@@ -12,7 +12,7 @@ from domain.errors import JournalError
 from domain.operator.notices import NoticeKind
 from domain.text import plain_lines
 from infra.operator.notices.deliveries import Deliveries, Delivery
-from infra.store.journal import SqliteJournals
+from infra.store.journal import JournalStore
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
 _ALARMING_FAILURES = 8
@@ -64,7 +64,7 @@ class Carrier:
         self,
         channel: str,
         sender: Sender,
-        journals: SqliteJournals,
+        journals: JournalStore,
         *,
         rng: Random,
         instance: str = "",

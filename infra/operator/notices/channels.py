@@ -17,7 +17,7 @@ from infra.operator.notices.commands import HandleCommand
 from infra.operator.notices.heartbeat import Heartbeat
 from infra.operator.notices.outbox import PostRules, SqliteOutboxes
 from infra.settings.sections.people import NotificationSettings
-from infra.store.journal import SqliteJournals
+from infra.store.journal import JournalStore
 
 if TYPE_CHECKING:
     from infra.operator.notices.telegram import TelegramBot
@@ -47,7 +47,7 @@ class Channels:
     def __init__(
         self,
         settings: NotificationSettings,
-        journals: SqliteJournals,
+        journals: JournalStore,
         *,
         mode: str,
         rng: Random,

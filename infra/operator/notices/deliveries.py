@@ -12,7 +12,7 @@ from peewee import SQL
 from domain.errors import JournalError
 from domain.operator.notices import CRITICAL, NoticeKind
 from infra.store import schema
-from infra.store.journal import SqliteJournals
+from infra.store.journal import JournalStore
 
 WAITING, DELIVERED, REFUSED = "WAITING", "DELIVERED", "REFUSED"
 DROPPED, COUNTED = "DROPPED", "COUNTED"
@@ -39,7 +39,7 @@ class Delivery:
 class Deliveries:
     """Reads and marks one channel's deliveries, in a thread that is connected."""
 
-    def __init__(self, journals: SqliteJournals, channel: str) -> None:
+    def __init__(self, journals: JournalStore, channel: str) -> None:
         """Belong to one channel."""
         self._journals = journals
         self._channel = channel

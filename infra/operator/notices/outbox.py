@@ -5,13 +5,14 @@ from dataclasses import dataclass, fields
 
 import peewee
 from loguru import logger
-from peewee import SQL, SqliteDatabase
+from peewee import SQL, Database
 
 from domain.operator.notices import Notice, NoticeKind, NoticeRules, Similar
 from infra.operator.notices.deliveries import DROPPED, WAITING
 from infra.store import schema
 from infra.store.codec import row_of, value_of
-from infra.store.journal import SqliteJournal, SqliteJournals
+from infra.store.journal import JournalStore
+from infra.store.writer import JournalWriter
 
 _NOTICE = schema.table("notice")
 _DELIVERY = schema.table("delivery")
@@ -19,7 +20,6 @@ _META = schema.table("meta")
 _READ_THROUGH = "notifier.read_through"
 _ADDRESS = "outbox"
 
-_READ_ON = 'INSERT OR REPLACE INTO "meta" ("key", "value") VALUES (?, ?)'
 _BY_KEY = schema.Prepared(_NOTICE.select(_NOTICE.c.id).where(_NOTICE.c.key == schema.GIVEN))
 _TOLD_BEFORE = schema.Prepared(
     _NOTICE.select(_NOTICE.c.id, _NOTICE.c.t_ms)
@@ -61,7 +61,7 @@ class SqliteOutboxes:
 
     def __init__(
         self,
-        journals: SqliteJournals,
+        journals: JournalStore,
         rules: PostRules,
         *,
         on_stored: Callable[[str], None] = lambda _channel: None,
@@ -88,8 +88,8 @@ class SqliteOutbox:
 
     def __init__(
         self,
-        database: SqliteDatabase,
-        pen: SqliteJournal,
+        database: Database,
+        pen: JournalWriter,
         rules: Callable[[], PostRules],
         on_stored: Callable[[str], None],
     ) -> None:
@@ -115,8 +115,8 @@ class SqliteOutbox:
     def read_on(self, fact_id: int) -> None:
         """Store that the facts were put into words up to this one."""
         with self._pen.writing():
-            given = (_READ_THROUGH, str(fact_id))
-            self._database.execute_sql(_READ_ON, given)  # type: ignore[no-untyped-call]
+            note = {"key": _READ_THROUGH, "value": str(fact_id)}
+            schema.replace_row(self._database, _META, note)
 
     def put(self, notice: Notice) -> None:
         """Store a notice for its channels, unless its key is stored already."""

@@ -15,7 +15,7 @@ from domain.trading.trailing import StopMoved
 from domain.trading.transfers import Transfer
 from infra.store import rows
 from infra.store.codec import value_of
-from infra.store.connection import ReadOnlyJournal
+from infra.store.sqlite.connection import ReadOnlyJournal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

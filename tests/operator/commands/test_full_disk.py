@@ -134,7 +134,7 @@ def test_a_journal_that_cannot_be_opened_is_one_error(here: Floor) -> None:
 
     def use() -> None:
         with journals.connected():
-            journals.pragma("query_only", 1)
+            journals.database.pragma("query_only", 1)
             journals.write_meta("x", "y")
 
     with pytest.raises(JournalError, match="readonly") as found:

@@ -9,15 +9,16 @@ from domain.operator.notices import Notice, NoticeKind, NoticeRules
 from infra.operator.notices.carrier import Carrier, Sender
 from infra.operator.notices.deliveries import Deliveries
 from infra.operator.notices.outbox import PostRules, SqliteOutbox, SqliteOutboxes
-from infra.store.journal import SqliteJournals
+from infra.store.journal import JournalStore
+from infra.store.opening import open_store
 
 T_MS = 1_744_802_700_000
 NOTICES = NoticeRules(alert_cooldown_minutes=15, report_minute=5, weekly_report_weekday=0)
 ALL = frozenset(NoticeKind)
 
 
-def journals_in(folder: Path) -> SqliteJournals:
-    return SqliteJournals(folder / "journal.sqlite", lambda: T_MS, busy_timeout_ms=5000)
+def journals_in(folder: Path) -> JournalStore:
+    return open_store(folder / "journal.sqlite", lambda: T_MS, busy_timeout_ms=5000)
 
 
 def notice(
@@ -29,7 +30,7 @@ def notice(
 
 @contextmanager
 def outbox_in(
-    journals: SqliteJournals,
+    journals: JournalStore,
     kinds: Mapping[str, frozenset[NoticeKind]],
     max_waiting: int = 1000,
     carrier: Carrier | None = None,
@@ -47,7 +48,7 @@ def outbox_in(
 
 
 @contextmanager
-def carried(journals: SqliteJournals, sender: Sender) -> Iterator[tuple[Carrier, SqliteOutbox]]:
+def carried(journals: JournalStore, sender: Sender) -> Iterator[tuple[Carrier, SqliteOutbox]]:
     """Run a channel that carries all that is put into the outbox."""
     carrier = Carrier("telegram", sender, journals, rng=Random(1), first_pause_s=0.01)
     carrier.start()
@@ -58,6 +59,6 @@ def carried(journals: SqliteJournals, sender: Sender) -> Iterator[tuple[Carrier,
             carrier.close(10.0)
 
 
-def statuses(journals: SqliteJournals, status: str) -> int:
+def statuses(journals: JournalStore, status: str) -> int:
     with journals.connected():
         return Deliveries(journals, "telegram").count(status)

@@ -24,7 +24,7 @@ from infra.operator.notices.channels import Channels
 from infra.operator.notices.heartbeat import Heartbeat
 from infra.operator.notices.services import ServiceSender
 from infra.settings import load_settings
-from infra.store.journal import SqliteJournals
+from infra.store.journal import JournalStore
 from tests.operator.notices.helpers import (
     ALL,
     T_MS,
@@ -62,12 +62,12 @@ class Remembers:
 
 
 @pytest.fixture
-def journals(tmp_path: Path) -> SqliteJournals:
+def journals(tmp_path: Path) -> JournalStore:
     return journals_in(tmp_path)
 
 
 def test_a_place_that_hangs_delays_nobody_and_gets_all_in_order_at_last(
-    journals: SqliteJournals,
+    journals: JournalStore,
 ) -> None:
     place = Remembers()
     place.is_open.clear()
@@ -82,7 +82,7 @@ def test_a_place_that_hangs_delays_nobody_and_gets_all_in_order_at_last(
 
 
 def test_the_oldest_routine_notices_are_dropped_and_counted_but_never_a_sure_one(
-    journals: SqliteJournals,
+    journals: JournalStore,
 ) -> None:
     with outbox_in(journals, {"telegram": ALL}, max_waiting=3) as outbox:
         outbox.put(notice("exit"))
@@ -107,7 +107,7 @@ def test_the_oldest_routine_notices_are_dropped_and_counted_but_never_a_sure_one
     assert statuses(journals, "DROPPED") == 0
 
 
-def test_each_kind_goes_where_the_settings_send_it(journals: SqliteJournals) -> None:
+def test_each_kind_goes_where_the_settings_send_it(journals: JournalStore) -> None:
     kinds = {"telegram": frozenset({NoticeKind.RISK}), "email": frozenset({NoticeKind.EXIT})}
     with outbox_in(journals, kinds) as outbox:
         outbox.put(notice("a", NoticeKind.RISK))
@@ -117,7 +117,7 @@ def test_each_kind_goes_where_the_settings_send_it(journals: SqliteJournals) -> 
     assert statuses(journals, "WAITING") == 1
 
 
-def test_what_was_held_back_is_counted_and_not_sent(journals: SqliteJournals) -> None:
+def test_what_was_held_back_is_counted_and_not_sent(journals: JournalStore) -> None:
     with outbox_in(journals, {"telegram": ALL}) as outbox:
         outbox.put(notice("a", NoticeKind.REGIME, t_ms=T_MS))
         outbox.hold_back(notice("b", NoticeKind.REGIME, t_ms=T_MS + 1))
@@ -132,7 +132,7 @@ def test_what_was_held_back_is_counted_and_not_sent(journals: SqliteJournals) ->
 @pytest.mark.parametrize("kind", [NoticeKind.REGIME, NoticeKind.REFUSED, NoticeKind.COOLDOWN])
 @pytest.mark.parametrize("kinds", [{}, {"email": frozenset({NoticeKind.RISK})}, {"telegram": ALL}])
 def test_what_no_channel_takes_is_in_the_log_of_a_default_run(
-    journals: SqliteJournals, kind: NoticeKind, kinds: dict[str, frozenset[NoticeKind]]
+    journals: JournalStore, kind: NoticeKind, kinds: dict[str, frozenset[NoticeKind]]
 ) -> None:
     lines: list[str] = []
     sink = logger.add(lines.append, level="INFO", format="{message}")
@@ -146,12 +146,12 @@ def test_what_no_channel_takes_is_in_the_log_of_a_default_run(
     assert lines == (["title a; body a\n", "title b; body b\n"] if is_shown else [])
 
 
-def test_only_the_newest_holder_of_the_outbox_can_write(journals: SqliteJournals) -> None:
+def test_only_the_newest_holder_of_the_outbox_can_write(journals: JournalStore) -> None:
     with outbox_in(journals, {}) as old, outbox_in(journals, {}), pytest.raises(FencedError):
         old.put(notice("a"))
 
 
-def test_a_place_that_fails_oddly_is_tried_again(journals: SqliteJournals) -> None:
+def test_a_place_that_fails_oddly_is_tried_again(journals: JournalStore) -> None:
     place = Remembers()
     place.failures = [ValueError("odd"), NotDeliveredError("down", may_have_arrived=False)]
 
@@ -162,7 +162,7 @@ def test_a_place_that_fails_oddly_is_tried_again(journals: SqliteJournals) -> No
     assert place.texts == ["title a\nbody a\n(again: it may have arrived before)"]
 
 
-def test_an_outage_that_stays_is_told_once_and_so_is_its_end(journals: SqliteJournals) -> None:
+def test_an_outage_that_stays_is_told_once_and_so_is_its_end(journals: JournalStore) -> None:
     place, told = Remembers(), []
     place.failures = [NotDeliveredError("down", may_have_arrived=False) for _ in range(10)]
 
@@ -174,7 +174,7 @@ def test_an_outage_that_stays_is_told_once_and_so_is_its_end(journals: SqliteJou
     assert told == [("telegram", "down", 2), ("telegram", None, 0)]
 
 
-def test_a_short_outage_is_not_told(journals: SqliteJournals) -> None:
+def test_a_short_outage_is_not_told(journals: JournalStore) -> None:
     place, told = Remembers(), []
     place.failures = [NotDeliveredError("down", may_have_arrived=False) for _ in range(7)]
 
@@ -188,7 +188,7 @@ def test_a_short_outage_is_not_told(journals: SqliteJournals) -> None:
 
 
 def test_a_channel_that_waits_for_its_next_try_starts_over_at_once(
-    journals: SqliteJournals,
+    journals: JournalStore,
 ) -> None:
     place, failed = Remembers(), threading.Event()
     place.failures = [ChannelClosedError("refused")]
@@ -291,7 +291,7 @@ def running_hook(*codes: int) -> Iterator[ThreadingHTTPServer]:
         thread.join()
 
 
-def test_a_service_gets_title_and_body_and_is_tried_again(journals: SqliteJournals) -> None:
+def test_a_service_gets_title_and_body_and_is_tried_again(journals: JournalStore) -> None:
     with running_hook(500) as hook:
         sender = ServiceSender("test", f"json://127.0.0.1:{hook.server_port}/")
         with carried(journals, sender) as (_, outbox):
@@ -326,7 +326,7 @@ def test_a_service_marks_a_notice_as_what_it_is(
 
 
 def test_critical_notices_overtake_the_others_and_each_severity_keeps_its_order(
-    journals: SqliteJournals,
+    journals: JournalStore,
 ) -> None:
     kinds = [
         NoticeKind.REGIME,
@@ -428,7 +428,7 @@ def test_a_default_start_imports_no_library_of_a_channel() -> None:
 
 
 def test_a_carrier_that_is_closed_leaves_what_waits_for_the_next_run(
-    journals: SqliteJournals,
+    journals: JournalStore,
 ) -> None:
     place = Remembers()
     carrier = Carrier("telegram", place, journals, rng=Random(1), first_pause_s=60)

@@ -1,0 +1,124 @@
+"""What a database must offer, so that the journal can stand on it."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+from peewee import Database
+
+from domain.errors import JournalError
+
+QUICK_MS, QUICK_TURN_MS = 100, 1_000
+"""How long a database, and another thread's turn, are waited for after a refusal."""
+
+
+class JournalFullError(JournalError):
+    """The disk has no room for a start."""
+
+
+class JournalBusyError(JournalError):
+    """Another program holds the database for longer than we wait; it may be free in a while."""
+
+
+class CommitUnknownError(JournalError):
+    """Nobody knows whether the transaction was committed; `Engine.outcome` will say so."""
+
+    def __init__(self, message: str, transaction: str) -> None:
+        """Name the transaction."""
+        super().__init__(message)
+        self.transaction = transaction
+
+
+class Engine(Protocol):
+    """One database; each thread has a connection of its own to read by."""
+
+    @property
+    def location(self) -> object:
+        """Where it is, as people are told."""
+
+    @property
+    def database(self) -> Database:
+        """For queries in a thread that is connected."""
+
+    @property
+    def refusals(self) -> tuple[type[Exception], ...]:
+        """The exceptions by which it says that it cannot be used."""
+
+    def refusal(self, error: Exception) -> JournalError:
+        """Return what one of them means."""
+
+    def cause(self, error: Exception) -> BaseException:
+        """Return what failed first."""
+
+    def migrate(self) -> None:
+        """Make the tables, or bring them to the newest version, all steps or none.
+
+        Raises:
+            ConfigError: it was made by a newer program.
+        """
+
+    def connect(self) -> None:
+        """Give this thread a connection, unless it has one."""
+
+    def close(self) -> None:
+        """Let go of this thread's connection; may be called twice."""
+
+    def writing(self, *, is_durable: bool = False) -> AbstractContextManager[Database]:
+        """Hold one transaction, in its turn; in a thread that is connected.
+
+        Args:
+            is_durable: it is on the disk itself once it is committed.
+
+        Raises:
+            JournalError: there is no turn to be had.
+            CommitUnknownError: it may have been committed or not.
+            FencedError: another process may write, and this one may not any more.
+        """
+
+    def outcome(self, transaction: str) -> bool:
+        """Tell whether a transaction was committed whose outcome was unknown.
+
+        Raises:
+            JournalError: it is still unknown.
+        """
+
+    def check_right(self) -> None:
+        """Check that this process may write, as far as it can be known without waiting.
+
+        Raises:
+            JournalError: it cannot be known.
+            FencedError: another process may write, and this one may not any more.
+        """
+
+    def check_facts(self) -> None:
+        """Refuse facts that cannot be what was stored; in a thread that is connected.
+
+        Raises:
+            ConfigError: there are some.
+        """
+
+
+class Turns:
+    """Lets the threads of this process write one after the other.
+
+    A database itself would let them sleep and try again, which costs milliseconds at each close.
+    """
+
+    def __init__(self) -> None:
+        """Let anybody begin."""
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def take(self, patience_ms: int) -> Iterator[None]:
+        """Wait for the turn.
+
+        Raises:
+            JournalError: it did not come.
+        """
+        if not self._lock.acquire(timeout=patience_ms / 1000):
+            raise JournalError(f"another thread has written for more than {patience_ms} ms")
+        try:
+            yield
+        finally:
+            self._lock.release()

@@ -1,0 +1,186 @@
+"""A file of SQLite as the journal's database."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import peewee
+from peewee import SqliteDatabase
+
+from domain.errors import ConfigError, JournalError
+from infra.store.engine import (
+    QUICK_MS,
+    QUICK_TURN_MS,
+    JournalBusyError,
+    JournalFullError,
+    Turns,
+)
+from infra.store.schema import MIGRATIONS, Migration
+from infra.store.sqlite.soundness import check_facts
+
+_REFUSALS = (peewee.OperationalError, sqlite3.OperationalError)
+
+
+class SqliteEngine:
+    """One file. See `infra.store.engine.Engine`."""
+
+    refusals = _REFUSALS
+
+    def __init__(self, file: Path, *, busy_timeout_ms: int, is_short_of_room: bool = False) -> None:
+        """Open nothing yet.
+
+        Args:
+            file: the database.
+            busy_timeout_ms: how long a database that others hold is waited for.
+            is_short_of_room: the disk is full.
+        """
+        self.location = file
+        self._turns = Turns()
+        self._busy_timeout_ms = busy_timeout_ms
+        self._is_refused = False
+        """The newest transaction could not be written."""
+        self.database = SqliteDatabase(
+            str(file),
+            autoconnect=False,
+            pragmas={
+                "journal_mode": "wal",
+                "synchronous": "normal",
+                "foreign_keys": 1,
+                "recursive_triggers": 1,  # else what replaces a row deletes it unseen
+                "busy_timeout": busy_timeout_ms,
+            },
+        )
+        self._kept_open = _kept_open(file) if is_short_of_room else None
+
+    def migrate(self) -> None:
+        """Make the tables, or bring them to the newest version. See `Engine`."""
+        migrate(self.database, str(self.location))
+
+    def connect(self) -> None:
+        """Give this thread a connection, unless it has one."""
+        self.database.connect(reuse_if_open=True)
+
+    def close(self) -> None:
+        """Let go of this thread's connection; may be called twice."""
+        self.database.close()
+
+    @contextmanager
+    def writing(self, *, is_durable: bool = False) -> Iterator[SqliteDatabase]:
+        """Hold one transaction, in its turn. See `Engine`.
+
+        Once one was refused, the next ones wait but for a moment, until one is not: whoever tries
+        again and again must not be held up each time.
+        """
+        with (
+            self._turns.take(QUICK_TURN_MS if self._is_refused else self._busy_timeout_ms),
+            self._pragma("synchronous", "full", "normal", is_set=is_durable),
+            self._pragma("busy_timeout", QUICK_MS, self._busy_timeout_ms, is_set=self._is_refused),
+        ):
+            try:
+                with self.database.atomic("IMMEDIATE"):
+                    yield self.database
+                self._is_refused = False
+            except _REFUSALS:
+                self._is_refused = True
+                raise
+
+    def outcome(self, transaction: str) -> bool:
+        """Say nothing: SQLite tells at once what became of a transaction."""
+        raise JournalError(f"{self.location}: knows nothing of transaction {transaction}")
+
+    def check_right(self) -> None:
+        """Allow it: whoever holds the run directory may write."""
+
+    def check_facts(self) -> None:
+        """Refuse facts that cannot be what was stored. See `Engine`."""
+        check_facts(self.database.connection(), self.location)  # type: ignore[no-untyped-call]
+
+    def refusal(self, error: Exception) -> JournalError:
+        """Return what a refusal means."""
+        if _is_busy(error):
+            message = f"{self.location}: another program holds the journal; end it, or wait for it"
+            return JournalBusyError(message)
+        cause = self.cause(error)
+        if _code(cause) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+            # Pages could not be had, for the file itself or for its shared memory.
+            return JournalFullError(f"{self.location}: the disk has no room, or fails: {cause}")
+        return JournalError(f"{self.location}: the journal cannot be used: {cause}")
+
+    def cause(self, error: BaseException) -> BaseException:
+        """Return what failed first: a full disk ends the transaction, whose rollback then fails."""
+        first = error
+        while isinstance(first.__context__, (peewee.DatabaseError, sqlite3.DatabaseError)):
+            first = first.__context__
+        return first
+
+    @contextmanager
+    def _pragma(self, name: str, value: object, usual: object, *, is_set: bool) -> Iterator[None]:
+        if not is_set:
+            yield
+            return
+        self.database.pragma(name, value)
+        try:
+            yield
+        finally:
+            self.database.pragma(name, usual)
+
+
+def migrate(database: SqliteDatabase, file: str) -> None:
+    """Bring a database to the newest version, all steps or none.
+
+    Raises:
+        ConfigError: the database was made by a newer program.
+    """
+    if database.user_version == len(MIGRATIONS):
+        return  # a look, which a full disk allows
+    with database.atomic("IMMEDIATE"):
+        version = database.user_version
+        if version > len(MIGRATIONS):
+            message = (
+                f"{file}: the journal is of version {version}, this program knows up to "
+                f"{len(MIGRATIONS)}; use a newer program or another run directory"
+            )
+            raise ConfigError(message)
+        for migration in MIGRATIONS[version:]:
+            for statement in _statements(migration):
+                database.execute_sql(statement)  # type: ignore[no-untyped-call]
+        database.user_version = len(MIGRATIONS)
+
+
+def _statements(migration: Migration) -> Iterator[str]:
+    yield from migration.statements()
+    for table in migration.append_only:
+        for verb in ("update", "delete"):
+            yield (
+                f"CREATE TRIGGER {table}_refuses_{verb} BEFORE {verb} ON {table} BEGIN "
+                f"SELECT RAISE(ABORT, 'facts are append-only: {verb} on {table} is refused'); END"
+            )
+
+
+def _kept_open(file: Path) -> sqlite3.Connection | None:
+    """Return a connection that is never closed, so that on a full disk no other one is the last.
+
+    The last one moves the write-ahead log into the database, for which there is no room, and takes
+    what is left for others.
+    """
+    if not file.exists():
+        return None
+    database = sqlite3.connect(file, check_same_thread=False)
+    with suppress(sqlite3.Error):
+        database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+    return database
+
+
+def _is_busy(error: BaseException) -> bool:
+    """Tell whether another program holds the database."""
+    return _code(error.__cause__ or error.__context__ or error) in (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+    )
+
+
+def _code(error: BaseException) -> int | None:
+    """Return SQLite's primary code."""
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF

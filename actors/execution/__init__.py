@@ -1,5 +1,6 @@
 """The execution of one asset: `actor.py` is its table of contents, the rest are its parts.
 
-Parts know each other in one direction only: closes and entries -> orders; stops and flattening ->
-closes; reconciler -> all of these. What must go the other way, the actor passes on.
+In the order of an order's life, each part knows those before it: `orders.py` (the transitions of
+an order), `entries.py`, `exits.py`, `stops/`, `reconciliation/`. They share `context.py`, ask for
+rounds of questions by `agenda.py`, and tell people by `alarms.py`.
 """

@@ -14,27 +14,25 @@ that never came), it asks the exchange what is true, and asks again until it is 
 it opens nothing.
 """
 
-from collections.abc import Sequence
 from decimal import Decimal
 
 from loguru import logger
 
 from actors.backlog import Backlog
 from actors.core.actor import Incarnation, SupervisedActor
+from actors.execution.agenda import Agenda
 from actors.execution.alarms import Alarms
-from actors.execution.booking import Booking
-from actors.execution.closes import Closes
-from actors.execution.comparison import Comparison
-from actors.execution.connectivity import VenueConnectivity
 from actors.execution.context import ExecutionContext
 from actors.execution.entries import Entries
-from actors.execution.flattening import Flattening
+from actors.execution.exits import Exits
 from actors.execution.orders import Orders
-from actors.execution.price_span import PriceSpan
-from actors.execution.reconcile_loop import Question, ReconcileLoop
-from actors.execution.reconciler import Reconciler
-from actors.execution.reductions import Reductions
-from actors.execution.stops import Stops
+from actors.execution.reconciliation.comparison import Comparison
+from actors.execution.reconciliation.connectivity import VenueConnectivity
+from actors.execution.reconciliation.flattening import Flattening
+from actors.execution.reconciliation.loop import ReconcileLoop
+from actors.execution.reconciliation.reconciler import Reconciler
+from actors.execution.stops.price_span import PriceSpan
+from actors.execution.stops.stops import Stops
 from actors.messages import (
     ClosePosition,
     ContinueReconcile,
@@ -61,7 +59,7 @@ from domain.portfolio.snapshots import ExecutionSnapshot
 from domain.rules import TradingRules
 from domain.trading.books import Books
 from domain.trading.order import Order
-from domain.trading.orders import Intent, OrderUpdate, Purpose
+from domain.trading.orders import Intent, OrderUpdate
 from domain.trading.positions import Execution
 
 
@@ -104,59 +102,58 @@ class ExecutionActor(SupervisedActor):
         self._clock = clock
         self._ask_again_ms = ask_again_ms
         self._facts_until_ms = facts_until_ms
-        self._alarms = Alarms(self)
+        self._stale_ms = stale_ms
         self._prices = PriceSpan()
         self._is_trailing = False
-        self._reach = VenueConnectivity(self, asset, self._alarms, stale_ms=stale_ms)
-        self._rounds = ReconcileLoop(
-            self,
-            asset,
-            self._reach,
-            clock,
-            plan=self._plan,
-            on_answered=self._on_answered,
-            on_settled=self._on_settled,
-            ask_again_ms=ask_again_ms,
-            reconcile_ms=reconcile_ms,
+        self._alarms = Alarms(self)
+        self._agenda = Agenda(
+            self, asset, clock, ask_again_ms=ask_again_ms, reconcile_ms=reconcile_ms
         )
 
     def on_start(self) -> None:
         """Fold the facts, then ask the exchange what has happened since."""
-        context = self._open_desk()
+        context = self._open_context()
         self._books = context.books
-        self._orders = Orders(context, on_ended=self._on_ended)
-        self._closes = Closes(context, self._orders)
+        self._orders = Orders(context)
         self._entries = Entries(context, self._orders)
-        self._reductions = Reductions(context, self._orders)
-        self._flattening = Flattening(context, self._closes)
+        self._exits = Exits(context, self._orders)
+        self._stops = self.hold(Stops(context, self._exits, self._clock))
+        self._flattening = Flattening(context, self._exits)
         self._comparison = Comparison(context)
-        self._stops = self.hold(Stops(context, self._closes, self._comparison, self._clock))
-        self._questions = Reconciler(
+        self._connectivity = VenueConnectivity(context, stale_ms=self._stale_ms)
+        self._reconciler = Reconciler(
             context,
-            booking=Booking(context),
             orders=self._orders,
             entries=self._entries,
+            exits=self._exits,
             stops=self._stops,
             comparison=self._comparison,
             flattening=self._flattening,
         )
-        self._questions.tell_lost()
-        self._rounds.begin()
-        self._rounds.finish()
+        self._loop = ReconcileLoop(
+            self._agenda,
+            self._reconciler,
+            connectivity=self._connectivity,
+            exits=self._exits,
+            flattening=self._flattening,
+        )
+        self._reconciler.tell_lost()
+        self._agenda.begin()
+        self._loop.finish()
         self._note_trailing()
 
-    def _open_desk(self) -> ExecutionContext:
+    def _open_context(self) -> ExecutionContext:
         journal = self.hold(self._journals.open(self.name, lambda: self.origin))
         self.hold(self._exchange.subscribe(self._asset, self))
-        self.hold(self._rounds)
-        backlog = Backlog(self, journal, self._clock, again_ms=self._ask_again_ms)
-        self._backlog = self.hold(backlog)
+        self.hold(self._agenda)
+        backlog = self.hold(Backlog(self, journal, self._clock, again_ms=self._ask_again_ms))
         waiting = [Order(intent=intent) for intent in backlog.waiting(Intent)]
         orders = [*journal.orders(self._asset), *waiting]
         stored = journal.executions(self._asset)
         known_ms = self.now_ms
         if self._facts_until_ms is not None:
             known_ms = min(known_ms, self._facts_until_ms)
+        self._backlog = backlog
         return ExecutionContext(
             actor=self,
             asset=self._asset,
@@ -165,15 +162,14 @@ class ExecutionActor(SupervisedActor):
             journal=journal,
             backlog=backlog,
             books=Books(orders, [fact.execution for fact in stored], known_ms),
-            rounds=self._rounds,
+            agenda=self._agenda,
             alarms=self._alarms,
         )
 
     def handle(self, message: Message) -> ExecutionSnapshot | None:
         """Do what a message says, then what has waited for it."""
         answer = self._on_message(message)
-        self._closes.go_on_after_reduce()
-        self._reductions.go_on()
+        self._exits.go_on()
         return answer
 
     def _on_message(self, message: Message) -> ExecutionSnapshot | None:
@@ -187,25 +183,25 @@ class ExecutionActor(SupervisedActor):
             case OpenPosition(approval=approval):
                 self._entries.open(approval)
             case ClosePosition():
-                self._closes.close(message)
+                self._exits.close(message)
             case ReducePosition():
-                self._reductions.reduce(message)
+                self._exits.reduce(message)
             case ResolveEntry(approval=approval):
                 self._entries.resolve(approval)
             case Flatten():
                 self._flattening.begin(message)
             case ExecutionSeen(execution=execution):
-                self._questions.hear(execution)
+                self._reconciler.hear(execution)
             case OrderSeen(update=update):
-                self._orders.hear(update)
+                self._exits.go_on_after(self._orders.hear(update))
             case Reconcile(is_routine=is_routine):
-                self._rounds.begin(is_routine=is_routine)
+                self._agenda.begin(is_routine=is_routine)
             case ContinueReconcile():
-                self._rounds.go_on()
+                self._loop.go_on()
             case StoreAgain():
                 self._store_again()
             case PositionMarked(mark_price=mark_price):
-                self._reach.pass_on(message, is_open=self._books.position is not None)
+                self._connectivity.pass_on(message, is_open=self._books.position is not None)
                 self._stops.watch(mark_price)
             case PriceSeen():
                 self._prices.taken(message)
@@ -231,33 +227,15 @@ class ExecutionActor(SupervisedActor):
 
     def _store_again(self) -> None:
         if self._backlog.flush():
-            self._rounds.begin()  # what became of the orders that were sent meanwhile
+            self._agenda.begin()  # what became of the orders that were sent meanwhile
 
     def _on_restarted(self, address: str) -> None:
         if address == NOTIFIER:
             self._alarms.tell_again()
         if address == PORTFOLIO:
             self._comparison.tell_again()
-            self._questions.tell_lost()
-            self._reach.tell_again()
-
-    # What one part has to know of another that was made after it.
-
-    def _plan(self, number: int, *, is_routine: bool) -> Sequence[Question]:
-        return self._questions.plan(number, is_routine=is_routine)
-
-    def _on_answered(self) -> None:
-        self._closes.go_on()
-
-    def _on_settled(self) -> None:
-        self._flattening.go_on()
-
-    def _on_ended(self, order: Order) -> None:
-        if order.intent.purpose is Purpose.REDUCE:
-            self._closes.go_on_after_reduce()
-            self._reductions.go_on_after(order)
-        else:
-            self._closes.go_on_after(order)
+            self._reconciler.tell_lost()
+            self._connectivity.tell_again()
 
     # Called by the exchange, from its own thread.
 

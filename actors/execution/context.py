@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from actors.backlog import Backlog
 from actors.core.actor import SupervisedActor
 from actors.core.envelope import Origin
+from actors.execution.agenda import Agenda
 from actors.execution.alarms import Alarms
-from actors.execution.reconcile_loop import ReconcileLoop
 from actors.messages import Message
 from actors.names import PORTFOLIO, asset_name
 from actors.ports import Exchange, Journal
@@ -26,7 +26,7 @@ class ExecutionContext:
     journal: Journal
     backlog: Backlog
     books: Books
-    rounds: ReconcileLoop
+    agenda: Agenda
     alarms: Alarms
 
     @property

@@ -43,7 +43,7 @@ class Entries:
             intent = entry_intent(approval, self._context.rules)
             self._orders.void(intent, "the grant was never used")
         elif order.is_under_way:
-            self._context.rounds.begin()
+            self._context.agenda.begin()
         else:
             self._orders.repeat_answer(order)
 
@@ -60,7 +60,7 @@ class Entries:
             return "a position is open"
         if self._context.books.under_way():
             return "an order is under way"
-        if not self._context.rounds.is_certain:
+        if not self._context.agenda.is_certain:
             return "the exchange has not said yet what is true"
         return self._context.backlog.shortage() or self._why_too_old(approval.t_ms)
 

@@ -1,20 +1,30 @@
-"""The life of an order: its intent on disk, its way to the exchange, its proven end."""
+"""The life of an order: its intent on disk, its way to the exchange, its executions, its end.
 
-from collections.abc import Callable
+@@TABLE@@
+"""
+
 from dataclasses import replace
+from functools import partial
 
 from actors.execution.context import ExecutionContext
-from actors.messages import EntrySubmitted, OrderRejected
-from actors.names import PORTFOLIO
+from actors.messages import (
+    EntrySubmitted,
+    OrderRejected,
+    PositionChanged,
+    PositionOpened,
+    TradeClosed,
+)
+from actors.names import NOTIFIER, PORTFOLIO
 from domain.errors import (
     AccessDeniedError,
     OrderNotProcessedError,
     OrderRefusedError,
     OutcomeUnknownError,
 )
+from domain.trading.books import Posting
 from domain.trading.order import Order
 from domain.trading.orders import INTENDED, Intent, OrderStatus, OrderUpdate, Purpose
-from domain.trading.positions import ZERO
+from domain.trading.positions import ZERO, Execution
 
 _UNANSWERED = (OrderStatus.INTENDED, OrderStatus.UNKNOWN)
 UNREAD_SENDS = 5
@@ -24,15 +34,9 @@ UNREAD_SENDS = 5
 class Orders:
     """Sends what is stored (see `Backlog` for closes), and stores what becomes of it."""
 
-    def __init__(self, context: ExecutionContext, *, on_ended: Callable[[Order], None]) -> None:
-        """Begin with the orders of the books.
-
-        Args:
-            context: shared.
-            on_ended: called with each order that has just ended.
-        """
+    def __init__(self, context: ExecutionContext) -> None:
+        """Begin with the orders of the books."""
         self._context = context
-        self._on_ended = on_ended
         self._unread: dict[str, int] = {}
         """How often each close was sent that the exchange did not look at."""
 
@@ -51,8 +55,8 @@ class Orders:
         order = Order(intent=intent, origin=self._context.actor.origin)
         self._context.books.orders[order.client_order_id] = order
 
-    def send(self, intent: Intent) -> None:
-        """Send what is stored, once, and store the answer."""
+    def send(self, intent: Intent) -> Order | None:
+        """Send what is stored, once, and store the answer; return the order if that ends it."""
         order_id = intent.request.client_order_id
         try:
             update = self._context.exchange.submit(intent.request, self._context.is_ours)
@@ -63,30 +67,56 @@ class Orders:
         except OutcomeUnknownError as error:
             self._unread.pop(order_id, None)
             update = self._news(order_id, OrderStatus.UNKNOWN, str(error))
-            self._context.rounds.doubt(f"{order_id} may or may not have been accepted: {error}")
+            self._context.agenda.doubt(f"{order_id} may or may not have been accepted: {error}")
         else:
             self._unread.pop(order_id, None)
-        self.apply(self._context.books.orders[order_id], update)
+        return self.apply(self._context.books.orders[order_id], update)
 
-    def hear(self, update: OrderUpdate) -> None:
-        """Take news of an order from the exchange."""
+    def hear(self, update: OrderUpdate) -> Order | None:
+        """Take news of an order from the exchange; return the order if they end it."""
         order = self._context.books.orders.get(update.client_order_id)
-        if order is not None:
-            self._context.go_on_with(order)
-            self.apply(order, update)
+        if order is None:
+            return None
+        self._context.go_on_with(order)
+        return self.apply(order, update)
 
-    def apply(self, order: Order, update: OrderUpdate) -> None:
-        """Store news that say more than was known."""
+    def apply(self, order: Order, update: OrderUpdate) -> Order | None:
+        """Store news that say more than was known; return the order if they end it."""
         after = order.apply(update)
         if after.state == order.state:
-            return
+            return None
         self._context.backlog.store(update)
         self._context.books.orders[order.client_order_id] = after
         if order.state.status in _UNANSWERED:
             self.tell_submitted(after)
-        if not after.is_under_way:
-            self.repeat_answer(after, update.detail)
-            self._on_ended(after)
+        if after.is_under_way:
+            return None
+        self.repeat_answer(after, update.detail)
+        return after
+
+    def book(self, execution: Execution) -> bool:
+        """Book an execution that is new, and tell whether more is open than before."""
+        books = self._context.books
+        if books.has_booked(execution.exec_id):
+            return False
+        order = books.order_of(execution)
+        if order is not None:
+            self._context.go_on_with(order)
+        posting = books.posting(execution)
+        self._context.backlog.store(*posting.facts, on_stored=partial(self._tell, posting))
+        books.post(posting)
+        return posting.has_grown
+
+    def _tell(self, posting: Posting, fact_ids: list[int]) -> None:
+        changed = PositionChanged(fact_id=fact_ids[0], execution=posting.execution)
+        self._context.tell_deciders(changed)
+        if posting.trade is not None:
+            self._context.actor.tell(NOTIFIER, TradeClosed(trade=posting.trade))
+        if posting.after is not None and posting.has_grown:
+            opened = PositionOpened(
+                position=posting.after, client_order_id=posting.execution.client_order_id
+            )
+            self._context.actor.tell(NOTIFIER, opened)
 
     def tell_submitted(self, order: Order) -> None:
         """Tell the portfolio that an entry is not on its way to the exchange any more."""
@@ -137,7 +167,7 @@ class Orders:
         self._unread[order_id] = self._unread.get(order_id, 0) + 1
         if intent.purpose is Purpose.ENTRY or self._unread[order_id] > UNREAD_SENDS:
             return self._news(order_id, OrderStatus.REJECTED, why)
-        self._context.rounds.doubt(f"{order_id} was not looked at, and is sent again: {why}")
+        self._context.agenda.doubt(f"{order_id} was not looked at, and is sent again: {why}")
         return self._news(order_id, OrderStatus.UNKNOWN, why)
 
     def _news(self, order_id: str, status: OrderStatus, detail: str) -> OrderUpdate:

@@ -14,9 +14,9 @@ from actors.core.messages import Message
 from actors.core.supervisor import ChildSpec, RestartPolicy, Supervisor
 from actors.core.system import ActorSystem
 from actors.execution.actor import ExecutionActor
-from actors.execution.closes import CLOSE_ATTEMPTS
+from actors.execution.exits import CLOSE_ATTEMPTS
 from actors.execution.orders import UNREAD_SENDS
-from actors.execution.reorder_buffer import MOST_ROUNDS
+from actors.execution.reconciliation.reorder_buffer import MOST_ROUNDS
 from actors.messages import (
     AssetFlat,
     ClosePosition,

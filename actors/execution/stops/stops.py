@@ -1,14 +1,12 @@
 """The stops of the open position: at the exchange, where its average entry price puts them."""
 
 from decimal import Decimal
-from functools import partial
 
+from actors.execution.agenda import NO_ANSWER, Ask, SetStops
 from actors.execution.alarms import stop_is_passed, stop_is_tightened
-from actors.execution.closes import Closes
-from actors.execution.comparison import Comparison
 from actors.execution.context import ExecutionContext
-from actors.execution.reconcile_loop import NO_ANSWER
-from actors.execution.trail import Trail
+from actors.execution.exits import Exits
+from actors.execution.stops.trail import Trail
 from actors.messages import ClosePosition, PositionUnprotected, PriceSeen, StopDue, StopSeen
 from actors.ports import Clock, Timer
 from domain.errors import OrderRefusedError, OutcomeUnknownError, StopPassedError
@@ -23,13 +21,10 @@ from domain.trading.trailing import StopState, is_passed, is_tighter
 class Stops:
     """Sets what is missing, moves what trails, and closes what cannot be protected."""
 
-    def __init__(
-        self, context: ExecutionContext, closes: Closes, comparison: Comparison, clock: Clock
-    ) -> None:
+    def __init__(self, context: ExecutionContext, exits: Exits, clock: Clock) -> None:
         """Begin with a protected position."""
         self._context = context
-        self._closes = closes
-        self._comparison = comparison
+        self._exits = exits
         self._clock = clock
         self._trail = Trail(context)
         self._unprotected_since_ms: int | None = None
@@ -77,17 +72,21 @@ class Stops:
         """Return a fill at the stop loss with the reason that the facts give it."""
         return self._trail.named(execution, self._stop_loss)
 
-    def protect(self, venue_position: VenuePosition) -> None:
+    def protect(self, venue_position: VenuePosition, *, is_explained: bool) -> None:
         """Have both stops stand at the exchange where they belong.
 
         They belong where the average entry price puts them; a trailing stop where it was moved
         to since. One that somebody tightened at the exchange is kept.
+
+        Args:
+            venue_position: what the exchange holds.
+            is_explained: the books hold the same, or may soon; else it stays a difference.
         """
         self._see(venue_position.stop_loss)
         if not venue_position.signed_qty:
             self._unprotected_since_ms = None
             return
-        wanted = self._wanted(venue_position)
+        wanted = self._wanted(venue_position, is_explained=is_explained)
         if wanted is None:
             return
         if (venue_position.stop_loss, venue_position.take_profit) != (
@@ -97,10 +96,9 @@ class Stops:
             if venue_position.stop_loss is None and self._unprotected_since_ms is None:
                 self._unprotected_since_ms = self._context.now_ms
             is_raise = venue_position.take_profit == wanted.take_profit and self._is_raise(wanted)
-            question = self.move if is_raise else partial(self._set_newest, wanted)
-            self._context.rounds.ask_first([question])
+            self._context.agenda.ask_first(Ask.MOVE_STOP if is_raise else SetStops(wanted))
 
-    def _set_newest(self, wanted: ProtectiveLevels) -> None:
+    def set_newest(self, wanted: ProtectiveLevels) -> None:
         """Set both stops; where the books explain the position, as they are wanted by now.
 
         A trailing stop may have moved since the question was put: it must not be loosened.
@@ -121,11 +119,13 @@ class Stops:
         position = self._context.books.position
         return position if position is not None and self._trail.is_trailing(position) else None
 
-    def _wanted(self, venue_position: VenuePosition) -> ProtectiveLevels | None:
+    def _wanted(
+        self, venue_position: VenuePosition, *, is_explained: bool
+    ) -> ProtectiveLevels | None:
         """Return where the stops belong; None where nobody can know."""
         position = self._context.books.position
         if position is None:
-            return self._wanted_unexplained(venue_position)
+            return None if is_explained else self._wanted_unexplained(venue_position)
         standing = venue_position.stop_loss
         if standing is None or not self._trail.is_trailing(position):
             return self._trail.state(position).levels
@@ -148,9 +148,8 @@ class Stops:
         It gets a stop like any other, once its stop is missing; a stop that somebody set for it
         is left alone.
         """
-        is_unexplained = self._comparison.has_stayed and venue_position.stop_loss is None
         entry_price = venue_position.avg_entry_price
-        if not is_unexplained or entry_price is None:
+        if venue_position.stop_loss is not None or entry_price is None:
             return None
         asset = self._context.rules.asset(self._context.asset)
         side = Side.BUY if venue_position.signed_qty > 0 else Side.SELL
@@ -179,7 +178,7 @@ class Stops:
             self._context.alarms.tell(
                 stop_is_passed(self._context.asset, level, mark_price, since_ms)
             )
-            self._context.rounds.begin()
+            self._context.agenda.begin()
 
     def follow(self, seen: PriceSeen) -> None:
         """Move the stop behind the best price (multi-pair 4.4)."""
@@ -241,9 +240,9 @@ class Stops:
 
     def _close_passed(self) -> None:
         """Close a position whose stop the price has passed before it could stand there."""
-        if self._closes.is_wanted:
+        if self._exits.is_wanted:
             return
-        self._closes.close(
+        self._exits.close(
             ClosePosition(
                 asset=self._context.asset,
                 t_ms=self._context.now_ms,
@@ -268,10 +267,10 @@ class Stops:
             if stands:
                 self._note_set(wanted)
             else:
-                self._context.rounds.ask_again()  # its end is not told yet
+                self._context.agenda.ask_again()  # its end is not told yet
 
     def _fail(self, error: Exception) -> None:
-        self._context.rounds.fail(f"the stops could not be set: {error}")
+        self._context.agenda.fail(f"the stops could not be set: {error}")
         self._close_if_unprotected()
 
     def _note_set(self, levels: ProtectiveLevels) -> None:
@@ -294,8 +293,8 @@ class Stops:
         since_ms = self._unprotected_since_ms
         if since_ms is None or self._context.now_ms - since_ms < self._limit_ms:
             return
-        if self._closes.is_wanted:
-            self._closes.go_on()
+        if self._exits.is_wanted:
+            self._exits.retry()
         else:
             self._tell_unprotected(is_set_again=False)
             command = ClosePosition(
@@ -304,7 +303,7 @@ class Stops:
                 purpose=Purpose.NAKED,
                 reason=ExitReason.NAKED,
             )
-            self._closes.close(command)
+            self._exits.close(command)
 
     def _tell_unprotected(self, *, is_set_again: bool) -> None:
         if self._unprotected_since_ms is not None:

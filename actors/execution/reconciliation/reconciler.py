@@ -1,21 +1,19 @@
 """What the exchange is asked, and what follows from its answers."""
 
 from collections import Counter
-from collections.abc import Sequence
-from functools import partial
 
 from loguru import logger
 
+from actors.execution.agenda import Ask, Begin, LookUp, Question, SetStops
 from actors.execution.alarms import foreign_order
-from actors.execution.booking import Booking
-from actors.execution.comparison import Comparison
 from actors.execution.context import ExecutionContext
 from actors.execution.entries import Entries
-from actors.execution.flattening import Flattening
+from actors.execution.exits import Exits
 from actors.execution.orders import Orders
-from actors.execution.reconcile_loop import Question
-from actors.execution.reorder_buffer import ReorderBuffer
-from actors.execution.stops import Stops
+from actors.execution.reconciliation.comparison import Comparison
+from actors.execution.reconciliation.flattening import Flattening
+from actors.execution.reconciliation.reorder_buffer import ReorderBuffer
+from actors.execution.stops.stops import Stops
 from actors.messages import JournalOutdated
 from actors.names import NOTIFIER, PORTFOLIO
 from domain.errors import OrderRefusedError, OutcomeUnknownError
@@ -37,18 +35,18 @@ class Reconciler:
         self,
         context: ExecutionContext,
         *,
-        booking: Booking,
         orders: Orders,
         entries: Entries,
+        exits: Exits,
         stops: Stops,
         comparison: Comparison,
         flattening: Flattening,
     ) -> None:
         """Begin with nobody's orders told."""
         self._context = context
-        self._booking = booking
         self._orders = orders
         self._entries = entries
+        self._exits = exits
         self._stops = stops
         self._comparison = comparison
         self._flattening = flattening
@@ -58,22 +56,46 @@ class Reconciler:
         self._missed: Counter[str] = Counter()
         """How often the executions of an order that has filled were not there to be read."""
 
-    def plan(self, number: int, *, is_routine: bool) -> Sequence[Question]:
-        """Return the questions of a round: what happened, what rests, what is held.
+    def put(self, question: Question) -> None:
+        """Put a question, and do what follows from its answer.
 
-        Args:
-            number: of the round, from 1.
-            is_routine: nothing is in doubt, so what seldom changes need not be asked each time.
+        Raises:
+            UnavailableError, AccessDeniedError, BadDataError: it has to be asked again.
         """
+        match question:
+            case Begin():
+                self._begin(question)
+            case Ask.STOPS:
+                self._ask_stops()
+            case Ask.EXECUTIONS:
+                self._ask_executions()
+            case Ask.LISTED:
+                self._book_unseen()
+            case LookUp(client_order_id=order_id):
+                self._look_up(order_id)
+            case Ask.RESTING:
+                self._ask_resting()
+            case Ask.POSITION:
+                self._ask_position()
+            case Ask.MOVE_STOP:
+                self._stops.move()
+            case SetStops(levels=levels):
+                self._stops.set_newest(levels)
+
+    def _begin(self, begun: Begin) -> None:
+        """Plan a round: what happened, what rests, what is held; then put its first question."""
         for execution in self._arrivals.overdue():
             self.book(execution)
+        is_listed = begun.number % ORDERS_EVERY == 0
         questions: list[Question] = []
-        if self._context.books.position is not None and not is_routine:
-            questions.append(self._ask_stops)  # a missing stop is what cannot wait
-        questions.append(self._ask_executions)
-        if self._flattening.is_wanted or not is_routine or number % ORDERS_EVERY == 0:
-            questions.append(self._ask_orders)
-        return [*questions, self._ask_venue_position]
+        if self._context.books.position is not None and not begun.is_routine:
+            questions.append(Ask.STOPS)  # a missing stop is what cannot wait
+        questions.append(Ask.EXECUTIONS)
+        if self._flattening.is_wanted or not begun.is_routine or is_listed:
+            questions.append(Ask.RESTING)
+        first, *others = [*self._context.agenda.take_all(), *questions, Ask.POSITION]
+        self._context.agenda.ask_first(*others)
+        self.put(first)
 
     def hear(self, execution: Execution) -> None:
         """Book an execution that was told, or ask, where it says of no order why it was.
@@ -92,13 +114,13 @@ class Reconciler:
         if self._arrivals.take(execution, is_explained=is_explained):
             self.book(execution)
         else:
-            self._context.rounds.begin()
+            self._context.agenda.begin()
 
     def book(self, execution: Execution) -> None:
         """Book an execution, and see to the stops of what it has opened."""
         is_lost = self._context.books.lacks_order(execution)
-        if self._booking.take(self._recognized(execution)):
-            self._context.rounds.ask(self._ask_stops)
+        if self._orders.book(self._recognized(execution)):
+            self._context.agenda.ask(Ask.STOPS)
         if is_lost:
             self.tell_lost()
 
@@ -117,17 +139,14 @@ class Reconciler:
         return self._stops.named(found)
 
     def _ask_stops(self) -> None:
-        self._stops.protect(self._context.exchange.venue_position(self._context.asset))
+        venue_position = self._context.exchange.venue_position(self._context.asset)
+        self._stops.protect(venue_position, is_explained=not self._comparison.has_stayed)
 
     def _ask_executions(self) -> None:
         """Book what happened unseen, then ask what became of each order that it does not end."""
         self._book_unseen()
-        self._context.rounds.ask_first(
-            [
-                partial(self._look_up, order.client_order_id)
-                for order in self._context.books.under_way()
-            ]
-        )
+        under_way = self._context.books.under_way()
+        self._context.agenda.ask_first(*(LookUp(order.client_order_id) for order in under_way))
 
     def _book_unseen(self) -> None:
         """Book what the exchange lists, and doubt a list that lacks what an order has filled."""
@@ -136,7 +155,7 @@ class Reconciler:
         for execution in self._arrivals.merge(listed):
             self.book(execution)
         if self._arrivals.are_waiting:
-            context.rounds.doubt("an execution was told that is not listed yet")
+            context.agenda.doubt("an execution was told that is not listed yet")
         # Else an asset that rests for weeks would be asked about all of them each time.
         context.books.note_heard(context.now_ms)
         for order in context.books.unexplained():
@@ -144,26 +163,26 @@ class Reconciler:
             self._missed[order_id] += 1
             # A list may lag; one that never shows it must not hold the asset for ever.
             if self._missed[order_id] <= MOST_MISSES:
-                context.rounds.doubt(f"{order_id} has filled, its executions are not listed yet")
+                context.agenda.doubt(f"{order_id} has filled, its executions are not listed yet")
 
     def _look_up(self, order_id: str) -> None:
         order = self._context.books.orders[order_id]
         if not order.is_under_way:
             return
         if self._orders.was_not_read(order):
-            self._orders.send(order.intent)
+            self._exits.go_on_after(self._orders.send(order.intent))
             return
         update = self._context.exchange.order(self._context.asset, order_id)
         if update is not None:
-            self._orders.apply(order, update)
+            self._exits.go_on_after(self._orders.apply(order, update))
             if self._context.books.lacks_executions(self._context.books.orders[order_id]):
-                self._context.rounds.ask_first([self._book_unseen])
+                self._context.agenda.ask_first(Ask.LISTED)
         elif order.intent.purpose is Purpose.ENTRY:
             self._entries.send_again(order)
         else:
-            self._orders.send(order.intent)
+            self._exits.go_on_after(self._orders.send(order.intent))
 
-    def _ask_orders(self) -> None:
+    def _ask_resting(self) -> None:
         """Cancel what rests under an id of ours and is not ours to rest; leave others alone.
 
         In a panic nothing is left: what rests could open a position after it.
@@ -191,19 +210,19 @@ class Reconciler:
         try:
             self._context.exchange.cancel(asset, resting, self._context.is_ours)
         except (OrderRefusedError, OutcomeUnknownError) as error:
-            self._context.rounds.doubt(f"{order_id} could not be canceled: {error}")
+            self._context.agenda.doubt(f"{order_id} could not be canceled: {error}")
 
     def _tell_foreign(self, resting: RestingOrder) -> None:
         if resting.venue_order_id not in self._foreign:
             self._foreign.add(resting.venue_order_id)
             self._context.actor.tell(NOTIFIER, foreign_order(self._context.asset, resting))
 
-    def _ask_venue_position(self) -> None:
+    def _ask_position(self) -> None:
         venue_position = self._context.exchange.venue_position(self._context.asset)
         self._comparison.compare(venue_position)
         if self._comparison.is_frozen:
             self._take_over(venue_position)
-        self._stops.protect(venue_position)
+        self._stops.protect(venue_position, is_explained=not self._comparison.has_stayed)
 
     def _take_over(self, venue_position: VenuePosition) -> None:
         """In a panic, book what the exchange holds and no execution explains, so that it closes."""
@@ -215,4 +234,4 @@ class Reconciler:
                 "the exchange's quantity is taken over: {} {:f}", taken.side, taken.qty
             )
             self.book(taken)
-            self._context.rounds.ask_again()
+            self._context.agenda.ask_again()

@@ -1,7 +1,7 @@
 """Whether the exchange is in reach, and the signs of life that the portfolio gets of it."""
 
-from actors.core.actor import SupervisedActor
-from actors.execution.alarms import Alarms, access_denied
+from actors.execution.alarms import access_denied
+from actors.execution.context import ExecutionContext
 from actors.messages import (
     ConnectionLost,
     ConnectionRestored,
@@ -21,20 +21,16 @@ SIGNS_OF_LIFE = 6
 class VenueConnectivity:
     """How long the exchange has been silent, and who knows of it."""
 
-    def __init__(
-        self, actor: SupervisedActor, asset: str, alarms: Alarms, *, stale_ms: int | None
-    ) -> None:
+    def __init__(self, context: ExecutionContext, *, stale_ms: int | None) -> None:
         """Begin with an exchange in reach.
 
         Args:
-            actor: who speaks.
-            asset: whose execution it is.
-            alarms: for people.
+            context: shared.
             stale_ms: how long it may be silent before that is a malfunction; None: for ever.
         """
-        self._actor = actor
-        self._asset = asset
-        self._alarms = alarms
+        self._context = context
+        self._actor = context.actor
+        self._asset = context.asset
         self._stale_ms = stale_ms
         self.silences = 0
         """How often in a row it did not answer."""
@@ -49,7 +45,7 @@ class VenueConnectivity:
         if self.silences == 1:
             self._since_ms = self._actor.now_ms
         if isinstance(error, AccessDeniedError):
-            self._alarms.tell(access_denied(self._asset, str(error), self._since_ms))
+            self._context.alarms.tell(access_denied(self._asset, str(error), self._since_ms))
         # A single answer may get lost; only a silence that stays is worth a word.
         if self.silences == ALARMING_SILENCES:
             lost = ConnectionLost(asset=self._asset, what=_EXCHANGE, detail=str(error))

@@ -49,12 +49,12 @@ class Comparison:
         text = (
             f"the exchange holds {venue_position.signed_qty:f}, the books say {self._booked_qty:f}"
         )
-        self._context.rounds.doubt(text)
+        self._context.agenda.doubt(text)
         # An execution may be on its way; only a difference that stays is worth an alarm.
         if self._differences == ALARMING_DIFFERENCES:
             self._freeze(text)
         if self._is_frozen:
-            self._context.rounds.slow_down()
+            self._context.agenda.slow_down()
 
     def tell_again(self) -> None:
         """Tell the portfolio where the asset is frozen."""

@@ -2,8 +2,8 @@
 
 from decimal import Decimal
 
-from actors.execution.closes import Closes
 from actors.execution.context import ExecutionContext
+from actors.execution.exits import Exits
 from actors.messages import AssetFlat, ClosePosition, Flatten
 from actors.names import PORTFOLIO
 from domain.market.instruments import Side
@@ -15,10 +15,10 @@ from domain.trading.positions import Execution, ExecutionKind, VenuePosition
 class Flattening:
     """What is still missing until an asset is flat."""
 
-    def __init__(self, context: ExecutionContext, closes: Closes) -> None:
+    def __init__(self, context: ExecutionContext, exits: Exits) -> None:
         """Begin with nothing wanted."""
         self._context = context
-        self._closes = closes
+        self._exits = exits
         self._wanted: Flatten | None = None
         """Nothing may be open or rest, and the exchange has not said yet that nothing does."""
         self._resting: int | None = None
@@ -59,8 +59,8 @@ class Flattening:
     def begin(self, wanted: Flatten) -> None:
         """Ask the exchange what is there, and go on from its answers."""
         self._wanted, self._resting, self._has_seen_flat = wanted, None, False
-        self._context.rounds.is_urgent = True
-        self._context.rounds.begin()
+        self._context.agenda.is_urgent = True
+        self._context.agenda.begin()
 
     def count_resting(self, resting: int) -> None:
         """Take note of how many orders rest."""
@@ -80,15 +80,15 @@ class Flattening:
         if is_closed and not self._context.books.under_way() and self._resting == 0:
             if not seen_before:
                 self._has_seen_flat = True
-                self._context.rounds.ask_again()
+                self._context.agenda.ask_again()
                 return
             self._wanted = None
-            self._context.rounds.is_urgent = False
+            self._context.agenda.is_urgent = False
             self._context.actor.tell(
                 PORTFOLIO, AssetFlat(asset=self._context.asset, t_ms=wanted.t_ms)
             )
             return
-        self._closes.close(
+        self._exits.close(
             ClosePosition(
                 asset=self._context.asset,
                 t_ms=wanted.t_ms,
@@ -96,4 +96,4 @@ class Flattening:
                 reason=ExitReason.OPERATOR,
             )
         )
-        self._context.rounds.ask_again()
+        self._context.agenda.ask_again()

@@ -1,0 +1,1 @@
+"""What the exchange is asked, and what follows where its answers differ from the books."""

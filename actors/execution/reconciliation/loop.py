@@ -1,0 +1,79 @@
+"""Rounds of questions to the exchange, until it has said what is true.
+
+A round books what happened unseen, settles what is open, and sets the stops right. Its questions
+are asked again where nobody answers; once all are, closes are tried again and a panic goes on.
+"""
+
+from actors.execution.agenda import NO_ANSWER, Agenda
+from actors.execution.exits import Exits
+from actors.execution.reconciliation.connectivity import VenueConnectivity
+from actors.execution.reconciliation.flattening import Flattening
+from actors.execution.reconciliation.reconciler import Reconciler
+from domain.errors import AccessDeniedError
+
+MOST_DOUBLINGS = 3
+"""Of the pause between attempts to reach an exchange that does not answer, in a panic."""
+
+
+class ReconcileLoop:
+    """Puts one question after the other, and ends the round."""
+
+    def __init__(
+        self,
+        agenda: Agenda,
+        reconciler: Reconciler,
+        *,
+        connectivity: VenueConnectivity,
+        exits: Exits,
+        flattening: Flattening,
+    ) -> None:
+        """Take over the questions of one asset."""
+        self._agenda = agenda
+        self._reconciler = reconciler
+        self._connectivity = connectivity
+        self._exits = exits
+        self._flattening = flattening
+
+    def finish(self) -> None:
+        """Put all questions at once, where no message can come in between."""
+        while self._agenda:
+            self._put_next()
+
+    def go_on(self) -> None:
+        """Put the question that the message at hand stands for."""
+        self._agenda.is_called = False
+        self._put_next()
+
+    def _put_next(self) -> None:
+        """Put the next question; the round ends with the last, or where nobody answers."""
+        question = self._agenda.take()
+        if question is None:
+            return
+        try:
+            self._reconciler.put(question)
+        except NO_ANSWER as error:
+            self._on_silence(error)
+            return
+        if self._agenda:
+            self._agenda.call_for_next()
+        else:
+            self._end_round()
+
+    def _on_silence(self, error: Exception) -> None:
+        self._agenda.drop(str(error))
+        self._connectivity.on_silence(error)
+        if isinstance(error, AccessDeniedError):
+            self._agenda.slow_down()  # a denial may pass, and asking often can prolong it
+        elif self._agenda.is_urgent:
+            self._agenda.ask_again(min(self._connectivity.silences - 1, MOST_DOUBLINGS))
+
+    def _end_round(self) -> None:
+        self._connectivity.on_answer()
+        if not self._agenda.end_round():
+            return
+        is_whole = self._agenda.take_whole()
+        self._exits.retry()
+        if is_whole and not self._agenda.has_doubted:
+            self._flattening.go_on()
+        if is_whole:
+            self._agenda.rest()

@@ -1,0 +1,1 @@
+"""The stops of the open position, static and trailing."""

@@ -69,19 +69,16 @@ class Exits:
     def reduce(self, command: ReducePosition) -> None:
         """Reduce once the exchange has said what is open, and nothing else is under way."""
         self._reduction = command
-        if not self._context.agenda.is_answered:
+        if not self._context.agenda.is_certain:
             self._context.agenda.begin()
         self.go_on()
 
     def go_on(self) -> None:
-        """Do what has waited for an order to end, or for an answer, where it need not any longer.
-
-        A reduce needs to know what is open; that stops cannot be set is no reason to keep more.
-        """
+        """Do what has waited for an order to end, or for an answer, and need not any longer."""
         self._close_rest()
         if (
             self._reduction is not None
-            and self._context.agenda.is_answered
+            and self._context.agenda.is_certain
             and not self._is_under_way
         ):
             command, self._reduction = self._reduction, None

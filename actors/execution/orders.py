@@ -1,6 +1,29 @@
 """The life of an order: its intent on disk, its way to the exchange, its executions, its end.
 
-@@TABLE@@
+Where an order stands after each event; "-" where that says no more than was known before:
+
+stands at         no answer  void  accepted  partly filled     refused   canceled  filled
+INTENDED          UNKNOWN    VOID  ACCEPTED  PARTIALLY_FILLED  REJECTED  CANCELED  FILLED
+UNKNOWN           -          VOID  ACCEPTED  PARTIALLY_FILLED  REJECTED  CANCELED  FILLED
+VOID              -          -     ACCEPTED  PARTIALLY_FILLED  REJECTED  CANCELED  FILLED
+ACCEPTED          -          -     -         PARTIALLY_FILLED  REJECTED  CANCELED  FILLED
+PARTIALLY_FILLED  -          -     -         -                 REJECTED  CANCELED  FILLED
+REJECTED          -          -     -         -                 -         CANCELED  FILLED
+CANCELED          -          -     -         -                 -         -         FILLED
+FILLED            -          -     -         -                 -         -         -
+
+event             comes by
+no answer         send
+void              give_up
+accepted          send, hear
+partly filled     hear, book
+refused           send, hear
+canceled          hear
+filled            hear, book
+
+An order begins as INTENDED (`intend`), or as VOID where it is never sent (`void`). VOID, REJECTED,
+CANCELED and FILLED end it, and whoever sent it goes on from there (`Exits.go_on_after`). A close
+that the exchange did not look at is UNKNOWN until it is sent again, an entry REJECTED.
 """
 
 from dataclasses import replace

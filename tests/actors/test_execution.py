@@ -274,6 +274,7 @@ def desk_in(
     reserve: Reserve | None = None,
     busy_timeout_ms: int = 5_000,
     rules: TradingRules = RULES,
+    actor: type[ExecutionActor] = ExecutionActor,
     **asking: int,
 ) -> Iterator[ExecutionContext]:
     clock = ReplayClock(now_ms)
@@ -306,7 +307,7 @@ def desk_in(
                 ChildSpec(address=a, actor=Listener, arguments={"heard": h})
                 for a, h in heard.items()
             ),
-            ChildSpec(address="execution/BTC", actor=ExecutionActor, arguments=arguments),
+            ChildSpec(address="execution/BTC", actor=actor, arguments=arguments),
         ]
     )
     desk = ExecutionContext(exchange, clock, system, supervisor, journals, heard)

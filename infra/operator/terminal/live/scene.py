@@ -1,0 +1,89 @@
+"""All that one picture shows, as one value."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from rich.text import Text
+
+from domain.operator.system import SystemSnapshot
+from domain.rules import TradingRules
+from domain.trading.positions import Position, Trade
+from infra.store.reader import StoredOrder
+
+
+class Panel(StrEnum):
+    """What fills the room under the money, in the order in which TAB shows them."""
+
+    ASSETS = "assets"
+    TRADES = "trades"
+    ORDERS = "orders"
+    ACTORS = "actors"
+    LOG = "log"
+    HELP = "help"
+
+    @property
+    def following(self) -> "Panel":
+        """The panel that TAB shows next; help is shown by its own key."""
+        round_trip = [panel for panel in Panel if panel is not Panel.HELP]
+        place = round_trip.index(self) if self in round_trip else -1
+        return round_trip[(place + 1) % len(round_trip)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """One moment of a run."""
+
+    seen: SystemSnapshot
+    rules: TradingRules
+    events: Sequence[Text] = ()
+    """Lines of the log, oldest first."""
+    trades: Sequence[Trade] = ()
+    """Closed ones, newest first; read for their panel alone, as are the orders."""
+    orders: Sequence[StoredOrder] = ()
+    """Newest first."""
+    trace: Text = field(default_factory=Text)
+    """Whether a trace is written."""
+    panel: Panel = Panel.ASSETS
+    note: str = ""
+    """In the place of the keys: a question, or the answer to a key."""
+    has_keys: bool = True
+    """Whether keys are read."""
+
+    def position(self, asset: str) -> Position | None:
+        """Return what is open of an asset, as far as anybody answers."""
+        portfolio = self.seen.portfolio
+        if portfolio is not None:
+            return portfolio.positions.get(asset)
+        found = self.seen.assets.get(asset)
+        return None if found is None else found.position
+
+    def price(self, asset: str) -> Decimal | float | None:
+        """Return the newest price that came in; else the newest close; None: neither is known."""
+        feed, found = self.seen.feeds.get(asset), self.seen.assets.get(asset)
+        if feed is not None and feed.price is not None:
+            return feed.price
+        return None if found is None or found.report is None else found.report.close
+
+    def pnl(self, asset: str) -> Decimal | None:
+        """Return the unrealized PnL of an asset's position; None: no position, or no price."""
+        position, portfolio = self.position(asset), self.seen.portfolio
+        price = None if portfolio is None else portfolio.prices.get(asset)
+        if price is None:
+            known = self.price(asset)
+            price = None if known is None else Decimal(str(known))
+        return None if position is None or price is None else position.unrealized_pnl(price)
+
+    @property
+    def assets(self) -> list[str]:
+        """All assets: those of the settings in their order, then others that are open."""
+        names = [rules.asset for rules in self.rules.assets]
+        portfolio = self.seen.portfolio
+        held = () if portfolio is None else portfolio.positions
+        return [*names, *(name for name in held if name not in names)]
+
+    @property
+    def held(self) -> list[str]:
+        """Assets of which something is open."""
+        return [asset for asset in self.assets if self.position(asset) is not None]

@@ -10,11 +10,10 @@ from functools import partial
 from pathlib import Path
 
 from loguru import logger
-from rich.live import Live
 from rich.text import Text
 
 from bin.bootstrap.drills import read_sim_drills
-from bin.bootstrap.live_view import LiveView
+from bin.bootstrap.live_view import SteeredRun
 from bin.bootstrap.operator_ways import open_office
 from bin.bootstrap.present import build_live
 from bin.bootstrap.run import Run, start_run_logging
@@ -32,6 +31,7 @@ from infra.operator.panic_file import request_panic
 from infra.operator.parity.daily import DailyParity
 from infra.operator.reload import Reload
 from infra.operator.terminal.confirm import confirm_live, read_summary
+from infra.operator.terminal.live.view import LiveView
 from infra.operator.terminal.screen import Screen
 from infra.process.garbage import spare_the_old
 from infra.process.logs import set_level
@@ -40,6 +40,7 @@ from infra.process.systemd import ServiceManager
 from infra.process.watchdog import Watchdog
 from infra.settings import Settings, default_dotenv, load_settings
 from infra.settings.stored import capital_changes
+from infra.store.location import journal_file
 from infra.store.settings_record import SettingsRecord
 from infra.venues.bybit.account_lock import AccountLock
 from infra.venues.bybit.api_key import read_key
@@ -51,8 +52,8 @@ from infra.venues.simulator.process import SimulatedVenue, generated_market
 
 DONE, GAVE_UP = 0, 1
 _VAR = Path(__file__).resolve().parents[2] / "var"
-_DRAW_EVERY_S = 0.5
-_EVENTS_SHOWN = 10
+_LOOK_EVERY_S = 0.5
+_EVENTS_KEPT = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,7 @@ def _run(options: LiveOptions, screen: Screen) -> int:
         panic = partial(request_panic, directory.path, "SIGUSR2")
         held.callback(call_at_signals(panic, [signal.SIGUSR2]))
         logs = _VAR / "logs" if options.run_dir is None else options.run_dir / "logs"
-        events: deque[str] = deque(maxlen=_EVENTS_SHOWN)
+        events: deque[str] = deque(maxlen=_EVENTS_KEPT)
         start_run_logging(
             logs,
             mode,
@@ -164,8 +165,19 @@ def _run(options: LiveOptions, screen: Screen) -> int:
         )
         held.callback(daily.close)
         daily.start()
-        keepers = Keepers(watchdog=watchdog, health=health, service=service)
-        return _trade(run, LiveView(run, mode, events), screen, _stop_s(settings), keepers)
+        steered = SteeredRun(
+            run=run,
+            commands=commands,
+            journal=journal_file(directory.path, settings.database.file),
+            events=events,
+        )
+        return _trade(
+            run,
+            steered,
+            screen,
+            _stop_s(settings),
+            Keepers(watchdog=watchdog, health=health, service=service),
+        )
 
 
 @contextmanager
@@ -232,7 +244,7 @@ def _reload(run: Run, health: Health, settings: Settings, file: Path | None) -> 
     return Reload(settings, file, record, apply, now_ms)
 
 
-def _trade(run: Run, view: LiveView, screen: Screen, stop_s: float, keepers: Keepers) -> int:
+def _trade(run: Run, steered: SteeredRun, screen: Screen, stop_s: float, keepers: Keepers) -> int:
     run.supervisor.on_turn = keepers.turn
     call_at_signals(run.stop_requested.set)
     run.start()
@@ -241,9 +253,8 @@ def _trade(run: Run, view: LiveView, screen: Screen, stop_s: float, keepers: Kee
     keepers.service.ready(f"trades in mode {run.info.mode}")
     session = SessionView(run, run.info.mode)
     if screen.is_terminal:
-        with Live(view.draw(), console=screen, auto_refresh=False, screen=False) as live:
-            while not _is_over(run):
-                live.update(view.draw(), refresh=True)
+        LiveView(steered, screen).show()
+        screen.print("Stops in order; positions stay under their stops at the exchange.")
     else:
         while not _is_over(run):
             pass
@@ -258,7 +269,7 @@ def _trade(run: Run, view: LiveView, screen: Screen, stop_s: float, keepers: Kee
 
 
 def _is_over(run: Run) -> bool:
-    return run.stop_requested.wait(_DRAW_EVERY_S) or run.is_to_end()
+    return run.stop_requested.wait(_LOOK_EVERY_S) or run.is_to_end()
 
 
 def _stop_s(settings: Settings) -> float:

@@ -114,6 +114,23 @@ class FactReader:
         """Return all trades with their fact ids, oldest first."""
         return [(row["id"], value_of(Trade, row)) for row in self._facts("trade")]
 
+    def newest_trades(self, count: int) -> list[Trade]:
+        """Return the newest trades, the newest first."""
+        return [rows.value_of(Trade, row) for row in self._newest("trade", count)]
+
+    def newest_orders(self, count: int) -> list[StoredOrder]:
+        """Return the newest orders with their updates, without executions; the newest first."""
+        found = {
+            row["client_order_id"]: StoredOrder(intent=rows.intent_of(row), source=_source(row))
+            for row in self._newest("intent", count)
+        }
+        marks = ", ".join("?" * len(found))
+        query = f"SELECT * FROM order_update WHERE client_order_id IN ({marks}) ORDER BY fact_id"  # noqa: S608 (marks alone)
+        for row in self._journal.rows(query, *found):
+            update = rows.value_of(OrderUpdate, row)
+            found[update.client_order_id].updates.append(update)
+        return list(found.values())
+
     def exits_by_exchange(self) -> Iterator[tuple[Source, Trade]]:
         """Yield the trades that no order of ours ended: a stop did, a liquidation, or a hand."""
         for row in self._facts("trade"):
@@ -191,6 +208,13 @@ class FactReader:
     def _meta(self, key: str) -> str | None:
         found = self._journal.rows("SELECT value FROM meta WHERE key = ?", key)
         return str(found[0]["value"]) if found else None
+
+    def _newest(self, table: str, count: int) -> list[dict[str, Any]]:
+        query = (
+            f"SELECT {table}.*, fact.* FROM fact JOIN {table} ON fact.id = {table}.fact_id "  # noqa: S608 (ours)
+            "ORDER BY fact.id DESC LIMIT ?"
+        )
+        return self._journal.rows(query, count)
 
     def _facts(self, table: str, then: str = "fact_id") -> list[dict[str, Any]]:
         query = (

@@ -26,6 +26,8 @@ _LINE = {
     SystemState.STALE: "bold dark_orange",
 }
 _ALARM = "bold red"
+_WIDE = 120
+"""Cells from which on the head has dates."""
 _PARTED_MS = 2_000
 """Between the two clocks, from which on it is shown in colour."""
 _ORDER = (0, 3, 1, 2, 4, 5)
@@ -37,8 +39,10 @@ def head(scene: Scene, width: int) -> Text:
     seen = scene.seen
     state = Text(f" {seen.state} ", _BADGE[seen.state])
     mode = Text(seen.mode or "replay", "bold")
-    exchange = Text.assemble(("exchange ", "dim"), _clock(seen.now_ms))
-    parts = [state, mode, exchange, _feed(scene), _machine(scene), safe(seen.account, "dim")]
+    clock = _clock if width >= _WIDE else _time
+    exchange = Text.assemble(("exchange ", "dim"), clock(seen.now_ms))
+    machine = _machine(scene, clock(seen.machine_ms))
+    parts = [state, mode, exchange, _feed(scene), machine, safe(seen.account, "dim")]
     return joined(parts, width, _ORDER)
 
 
@@ -63,7 +67,8 @@ def reasons(scene: Scene, width: int, room: int) -> list[Text]:
 
 def _reason(reason: Reason, scene: Scene) -> Text:
     style = _LINE.get(reason.state, _ALARM)
-    state = "" if reason.state is SystemState.RUNNING else f"{reason.state} "
+    is_said = reason.text.lower().startswith(reason.state.lower())
+    state = "" if is_said or reason.state is SystemState.RUNNING else f"{reason.state} "
     line = Text.assemble(("! ", style), (state, style), safe(reason.text, style))
     if reason.until_ms is not None:
         left = max(0, reason.until_ms - scene.seen.now_ms) // MINUTE_MS
@@ -84,11 +89,11 @@ def _feed(scene: Scene) -> Text:
     return Text.assemble(("prices ", "dim"), (f"{max(known):.1f} s old{words}", style))
 
 
-def _machine(scene: Scene) -> Text:
+def _machine(scene: Scene, clock: str) -> Text:
     seen = scene.seen
     apart_ms = seen.now_ms - seen.machine_ms
     is_simulated = seen.mode == "sim"
-    text = Text.assemble(("machine ", "dim"), _clock(seen.machine_ms))
+    text = Text.assemble(("machine ", "dim"), clock)
     if not is_simulated and abs(apart_ms) >= _PARTED_MS:
         text.append(f" ({-apart_ms / 1000:+.1f} s)", "bold yellow")
     return text
@@ -96,3 +101,7 @@ def _machine(scene: Scene) -> Text:
 
 def _clock(time_ms: int) -> str:
     return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _time(time_ms: int) -> str:
+    return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%H:%M:%S}"

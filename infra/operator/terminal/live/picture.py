@@ -19,7 +19,6 @@ from infra.operator.terminal.live.money import bars, money
 from infra.operator.terminal.live.rows import fitted, joined, ruled, safe
 from infra.operator.terminal.live.scene import Panel, Scene
 
-LEAST_WIDTH, LEAST_HEIGHT = 60, 15
 _TALL = 16
 """Lines under the money from which on each limit has its bar."""
 _WIDE = 150

@@ -26,7 +26,9 @@ def wrapped(line: Text, width: int, most: int) -> list[Text]:
     lines = list(line.wrap(_WRAPPER, width, overflow="fold"))
     if len(lines) <= most:
         return [fitted(each, width) for each in lines]
-    rest = Text(" ").join(each for each in lines[most - 1 :])
+    for each in lines:
+        each.rstrip()
+    rest = Text(" ").join(lines[most - 1 :])
     return [*(fitted(each, width) for each in lines[: most - 1]), fitted(rest, width)]
 
 

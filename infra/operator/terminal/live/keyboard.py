@@ -1,0 +1,99 @@
+"""Single keys of the terminal that the process was started from."""
+
+import os
+import select
+import signal
+import sys
+import termios
+import time
+import tty
+from types import TracebackType
+from typing import Any, Self
+
+TAB, ESCAPE = "\t", "\x1b"
+_LONGEST = 64
+"""Bytes read at once: what is pasted is more, and no key."""
+
+
+class Keyboard:
+    """Reads keys as they are pressed; Ctrl-C and the other signals go on working.
+
+    Without a terminal, and while the process is in the background, no key comes.
+    """
+
+    def __init__(self) -> None:
+        """Change nothing yet."""
+        self._file = _terminal()
+        self._before: list[Any] | None = None
+        self._signals: dict[int, Any] = {}
+
+    @property
+    def is_there(self) -> bool:
+        """Tell whether keys can come."""
+        return self._file is not None
+
+    def __enter__(self) -> Self:
+        """Let keys come one by one, unseen."""
+        if self._file is None:
+            return self
+        # Either would stop the whole process, trading with it, once it is in the background.
+        for number in (signal.SIGTTOU, signal.SIGTTIN):
+            self._signals[number] = signal.signal(number, signal.SIG_IGN)
+        if self.is_in_front():
+            self._take()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the terminal as it was found."""
+        try:
+            if self._file is not None and self._before is not None and self.is_in_front():
+                termios.tcsetattr(self._file, termios.TCSADRAIN, self._before)
+        except (OSError, termios.error):
+            pass  # it is gone, and with it what was to be put back
+        for number, handler in self._signals.items():
+            signal.signal(number, handler)
+
+    def is_in_front(self) -> bool:
+        """Tell whether the terminal belongs to this process now."""
+        try:
+            return self._file is not None and os.tcgetpgrp(self._file) == os.getpgrp()
+        except OSError:
+            return False
+
+    def read(self, timeout_s: float) -> str:
+        """Return the next key, or an escape sequence as a whole; empty: none came in time."""
+        if self._file is None or not self.is_in_front():
+            time.sleep(timeout_s)
+            return ""
+        try:
+            if self._before is None:
+                self._take()
+            if not select.select([self._file], [], [], timeout_s)[0]:
+                return ""
+            found = os.read(self._file, _LONGEST)
+        except (OSError, termios.error):
+            found = b""
+        if not found:  # the terminal is gone
+            self._file = None
+            return ""
+        text = found.decode(errors="replace")
+        # Several characters at once were pasted, or are the sequence of one key.
+        return text if len(text) == 1 or text.startswith(ESCAPE) else ""
+
+    def _take(self) -> None:
+        if self._file is not None:
+            self._before = termios.tcgetattr(self._file)
+            tty.setcbreak(self._file, termios.TCSADRAIN)
+
+
+def _terminal() -> int | None:
+    try:
+        file = sys.stdin.fileno()
+    except (AttributeError, OSError, ValueError):
+        return None
+    return file if os.isatty(file) else None

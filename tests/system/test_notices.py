@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-from collections import deque
 from contextlib import closing
 from functools import partial
 from io import StringIO
@@ -10,11 +9,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bin.bootstrap.live_view import LiveView
+from bin.bootstrap.live_view import SteeredRun
 from bin.bootstrap.operator_ways import make_commands
 from bin.bootstrap.watching import surroundings_of
 from domain.operator.replies import Reply, ReplyCode
 from infra.operator.health.view import health_figures
+from infra.operator.terminal.live.picture import Picture
+from infra.operator.terminal.live.scene import Panel
 from tests.operator.health.served import asked, serving
 from tests.operator.notices.bot_api import TOKEN, running_bot_api
 from tests.system.floor import floor
@@ -81,8 +82,11 @@ def test_a_revoked_token_shows_everywhere_and_restart_notifier_starts_over(tmp_p
                 status, body = asked(f"{url}/readyz")
             lines = commands.answer_text("test", "status").lines
             found = commands.answer_text("test", "health").data
+            market = here.connection.market
+            here.run.inspector.look_around = partial(surroundings_of, here.run, market, health)
+            steered = SteeredRun(run=here.run, commands=commands, journal=here.journal, events=())
             picture = Console(width=200, record=True, file=StringIO())
-            picture.print(LiveView(here.run, "sim", deque()).draw())
+            picture.print(Picture(steered.scene(Panel.ASSETS)))
             api.is_refusing = False
             reply = commands.answer_text("test", "restart notifier")
             api.wait_for(lambda: api.sent)

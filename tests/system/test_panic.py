@@ -3,7 +3,6 @@
 import io
 import json
 import re
-from collections import deque
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -13,12 +12,14 @@ import pytest
 from actors.core.envelope import Origin
 from actors.messages import Describe, OperatorAsked
 from actors.operator.command_service import CommandService
-from bin.bootstrap.live_view import LiveView
+from bin.bootstrap.live_view import SteeredRun
 from bin.bootstrap.operator_ways import make_commands
 from domain.operator.commands import MANUALS, Command, CommandName, OperatorCommand
 from domain.operator.replies import Reply, ReplyCode
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from infra.operator.notices.telegram_commands import by_telegram
+from infra.operator.terminal.live.picture import Picture
+from infra.operator.terminal.live.scene import Panel
 from infra.operator.terminal.screen import Screen
 from infra.store.audit import read_audit
 from tests.system.floor import Floor, floor
@@ -244,7 +245,8 @@ class TestDesk:
 
         reply = commands.answer_text("cli", "why btc")
         screen = Screen(file=io.StringIO(), width=400)
-        screen.print(LiveView(here.run, "sim", deque()).draw())
+        steered = SteeredRun(run=here.run, commands=commands, journal=here.journal, events=())
+        screen.print(Picture(steered.scene(Panel.ASSETS)))
 
         assert reply.code is ReplyCode.DONE, reply
         assert reply.title.startswith("BTC, close of 20")

@@ -12,6 +12,8 @@ from infra.operator.terminal.live.scene import Scene
 _BAR = 10
 _WARN, _DANGER = Decimal("0.5"), Decimal("0.8")
 _ORDER = (0, 1, 3, 2, 4)
+_USED = ("exposure", "positions")
+_CALM = ("cyan", "green")
 
 
 def money(scene: Scene, width: int) -> Text:
@@ -82,13 +84,21 @@ def _share(now: Decimal, limit: Decimal) -> Decimal:
 def _bar(name: str, now: Decimal, limit: Decimal, words: str) -> Text:
     share = _share(now, limit)
     filled = int(share * _BAR + Decimal("0.5"))
-    style = "green" if share < _WARN else "yellow" if share < _DANGER else "bold red"
+    style = _style(name, now, limit)
     return Text.assemble(
         (f"{name} ", "dim"),
         ("█" * filled, style),
         ("░" * (_BAR - filled), "dim"),
-        (f" {words or f'{now:.1%} of {limit:.0%}'}", style if share >= _WARN else ""),
+        (f" {words or f'{now:.1%} of {limit:.0%}'}", "" if style in _CALM else style),
     )
+
+
+def _style(name: str, now: Decimal, limit: Decimal) -> str:
+    """Return how near a limit is: to use up what may be used is no danger, to lose is."""
+    if name in _USED:
+        return "bold red" if now > limit else "cyan"
+    share = _share(now, limit)
+    return "green" if share < _WARN else "yellow" if share < _DANGER else "bold red"
 
 
 def _signed(value: Decimal) -> tuple[str, str]:

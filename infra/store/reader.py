@@ -116,7 +116,7 @@ class FactReader:
 
     def newest_trades(self, count: int) -> list[Trade]:
         """Return the newest trades, the newest first."""
-        return [rows.value_of(Trade, row) for row in self._newest("trade", count)]
+        return [value_of(Trade, row) for row in self._newest("trade", count)]
 
     def newest_orders(self, count: int) -> list[StoredOrder]:
         """Return the newest orders with their updates, without executions; the newest first."""
@@ -127,7 +127,7 @@ class FactReader:
         marks = ", ".join("?" * len(found))
         query = f"SELECT * FROM order_update WHERE client_order_id IN ({marks}) ORDER BY fact_id"  # noqa: S608 (marks alone)
         for row in self._journal.rows(query, *found):
-            update = rows.value_of(OrderUpdate, row)
+            update = value_of(OrderUpdate, row)
             found[update.client_order_id].updates.append(update)
         return list(found.values())
 

@@ -13,7 +13,7 @@ from domain.portfolio.snapshots import (
     PortfolioSnapshot,
     StopSnapshot,
 )
-from domain.rules import TradingRules
+from domain.rules import AssetRules, TradingRules
 from domain.strategies.base import Regime, Value
 from domain.strategies.explanation import Condition, Explanation
 from domain.trading.decisions import AssetEvaluation
@@ -48,8 +48,14 @@ def rules_of(count: int) -> TradingRules:
     first = rules.assets[0]
     names = list(PRICES)[:count]
     known = {one.asset: one for one in rules.assets}
-    made = tuple(known.get(name, replace(first, asset=name)) for name in names)
+    made = tuple(known.get(name) or _like(first, name) for name in names)
     return replace(rules, assets=made)
+
+
+def _like(first: AssetRules, name: str) -> AssetRules:
+    tick_size = Decimal(1).scaleb(PRICES[name].as_tuple().exponent)
+    instrument = replace(first.instrument, symbol=f"{name}USDT", tick_size=tick_size)
+    return replace(first, asset=name, instrument=instrument)
 
 
 def position_of(asset: str, *, side: Side = Side.SELL, qty: str = "0.125") -> Position:
@@ -226,6 +232,19 @@ def unprotected(found: Scene) -> Scene:
     """Return a scene in which a position has no stop."""
     bare = ExecutionSnapshot(asset="BTC", is_unprotected=True)
     return with_seen(found, executions={**found.seen.executions, "BTC": bare})
+
+
+def crowded(count: int) -> Scene:
+    """Return a run in all trouble at once, each of whose positions needs a line of its own."""
+    found = scene(count=12, held=())
+    names = [*PRICES, *(f"NEW{number}" for number in range(count - len(PRICES)))]
+    positions = {
+        name: replace(position_of("BTC", qty="999999.999"), asset=name) for name in names[:count]
+    }
+    found = with_portfolio(
+        found, positions=positions, panic_since_ms=NOW_MS, panic_by="terminal", is_halted=True
+    )
+    return stale(unprotected(with_seen(found, unknown_orders=2)))
 
 
 WELL = scene()

@@ -1,5 +1,6 @@
 """The live terminal at every size and in every state: what matters is always on the screen."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -23,6 +24,7 @@ from tests.operator.terminal.scenes import (
     SIZES,
     STATES,
     WELL,
+    crowded,
     position_of,
     scene,
     stale,
@@ -87,11 +89,31 @@ def test_state_pnl_and_every_position_are_always_on_the_screen(
     for asset in found.held:
         position, pnl = found.position(asset), found.pnl(asset)
         side = "SHORT" if position.side is Side.SELL else "LONG"
-        row = next(line.plain for line in lines if f"{side} {position.qty:f}" in line.plain)
-        assert asset in row
-        assert f"{pnl:+,.2f}" in row
+        words = rf"\b{asset}\b.* {side} {position.qty:f} .*{re.escape(f'{pnl:+,.2f}')}"
+        assert re.search(words, text), words
     total = sum((found.pnl(asset) for asset in found.held), Decimal(0))
     assert f"open PnL {total:+,.2f}" in text
+
+
+@pytest.mark.parametrize("panel", Panel)
+def test_twelve_positions_in_all_trouble_are_on_the_smallest_screen(panel: Panel) -> None:
+    lines = [line.plain for line in drawn(replace(crowded(12), panel=panel), 60, 15)]
+
+    assert lines[0].startswith(" PANIC ")
+    assert lines[1].endswith("+4 more")
+    assert lines[2].startswith("equity ")
+    assert [line.split()[0] for line in lines[3:]] == list(PRICES)
+    assert "NO STOP" in lines[3]
+
+
+@pytest.mark.parametrize("panel", Panel)
+def test_positions_for_which_there_is_no_room_are_counted(panel: Panel) -> None:
+    found = replace(crowded(20), panel=panel, note="the answer to a key")
+    lines = [line.plain for line in drawn(found, 60, 15)]
+
+    assert "NO STOP" in lines[3]
+    assert lines[-2].endswith("+9 more open")
+    assert lines[-1] == "the answer to a key"
 
 
 @given(scenes(), WIDTHS, HEIGHTS)
@@ -111,8 +133,8 @@ def test_the_worst_reason_is_said_and_what_is_left_out_is_counted(
 
 
 def states() -> Iterator[tuple[str, str, SystemState]]:
-    yield "panic", "panic by telegram/7 until rearm; not shown flat yet", SystemState.PANIC
-    yield "halted", "halted until rearm", SystemState.HALTED
+    yield "panic", "PANIC by 7 by Telegram until rearm; not shown flat yet", SystemState.PANIC
+    yield "halted", "HALTED until rearm", SystemState.HALTED
     yield "paused", "paused: BTC, ETH, SOL", SystemState.PAUSED
     yield "cooldown", "LOSS_STREAK, 60 min left", SystemState.COOLDOWN
     yield "malfunction", "journal: the disk is full", SystemState.MALFUNCTION

@@ -31,7 +31,7 @@ class AssetRow:
         self._found: AssetSnapshot | None = scene.seen.assets.get(asset)
         execution = scene.seen.executions.get(asset)
         self._stop: StopSnapshot | None = None if execution is None else execution.stop
-        self._is_unprotected = execution is not None and execution.is_unprotected
+        self.is_unprotected = execution is not None and execution.is_unprotected
         self.held: Position | None = scene.position(asset)
 
     def name(self) -> Text:
@@ -79,8 +79,8 @@ class AssetRow:
         """Return the stop with its distance from the price."""
         if self.held is None:
             return Text()
-        if self._is_unprotected or self._stop is None:
-            is_bare = self._is_unprotected
+        if self.is_unprotected or self._stop is None:
+            is_bare = self.is_unprotected
             return Text("NO STOP" if is_bare else "stop ?", "bold red" if is_bare else "yellow")
         level, price = self._stop.stop_loss, self._scene.price(self.asset)
         away = "" if not price else f" {abs(float(level) / float(price) - 1):.2%}"
@@ -139,7 +139,7 @@ class AssetRow:
     def short(self) -> Text:
         """Return what must never be missing: asset, position, PnL, and whether it has a stop."""
         parts = [self.name(), self.position(), self.pnl()]
-        if self._is_unprotected:
+        if self.is_unprotected:
             parts.append(self.stop())
         return Text(" ").join(part for part in parts if part.cell_len)
 
@@ -183,9 +183,25 @@ def asset_table(rows: list[AssetRow], width: int, *, has_why: bool) -> list[Text
     return table(columns, width)
 
 
-def short_lines(rows: list[AssetRow], width: int) -> list[Text]:
-    """Return all open positions in as little room as they take; none: no line."""
-    return flowing([row.short() for row in rows if row.held is not None], width)
+def short_lines(rows: list[AssetRow], width: int, room: int | None = None) -> list[Text]:
+    """Return all open positions in as little room as they take; none: no line.
+
+    Args:
+        rows: of all assets.
+        width: cells.
+        room: lines; those left out are counted, and those without a stop come first then.
+    """
+    held = [row for row in rows if row.held is not None]
+    lines = flowing([row.short() for row in held], width)
+    if room is None or len(lines) <= room:
+        return lines
+    held.sort(key=lambda row: not row.is_unprotected)
+    for kept in reversed(range(len(held))):
+        more = Text(f"+{len(held) - kept} more open", "bold red")
+        lines = flowing([*(row.short() for row in held[:kept]), more], width)
+        if len(lines) <= room:
+            return lines
+    return []
 
 
 def flat_line(rows: list[AssetRow], width: int) -> Text:

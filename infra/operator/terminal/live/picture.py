@@ -71,10 +71,12 @@ def drawn(scene: Scene, width: int, height: int) -> list[Text]:
     least = len(short_lines(rows, width))
     most = max(1, min(body - least, height // 4))
     top = [head(scene, width), *reasons(scene, width, most), money(scene, width)]
-    room = max(0, height - len(top) - 1)
+    room = max(0, height - len(top))
+    last = [keys(scene, width)] if scene.note or least < room else []
+    room -= len(last)
     middle = _panel(scene, rows, width, room)[:room]
     middle += [Text()] * (room - len(middle))
-    return [fitted(line, width) for line in [*top, *middle, keys(scene, width)]][:height]
+    return [fitted(line, width) for line in [*top, *middle, *last]][:height]
 
 
 def keys(scene: Scene, width: int) -> Text:
@@ -91,7 +93,7 @@ def keys(scene: Scene, width: int) -> Text:
 def _panel(scene: Scene, rows: list[AssetRow], width: int, room: int) -> list[Text]:
     if scene.panel is Panel.ASSETS:
         return _assets(scene, rows, width, room)
-    held = short_lines(rows, width)
+    held = short_lines(rows, width, room)
     left = max(0, room - len(held) - 1)
     lines = _PANELS[scene.panel](scene, width, left)[:left]
     return [*held, ruled(scene.panel, width), *lines]
@@ -171,4 +173,4 @@ def _table(rows: list[AssetRow], width: int, room: _Room) -> list[Text]:
     for form, spare in zip(forms, (_FEW_EVENTS, _FEW_EVENTS, 1, 0), strict=False):
         if len(form) + spare <= room.left:
             return room.take(form)
-    return room.take(short[: room.left])
+    return room.take(short_lines(rows, width, room.left))

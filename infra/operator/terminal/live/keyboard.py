@@ -66,7 +66,11 @@ class Keyboard:
             return False
 
     def read(self, timeout_s: float) -> str:
-        """Return the next key, or an escape sequence as a whole; empty: none came in time."""
+        """Return the next key, as often as it was pressed; empty: none came in time.
+
+        An escape sequence, of an arrow for instance, is ESCAPE. Different keys at once were pasted:
+        they are none.
+        """
         if self._file is None or not self.is_in_front():
             time.sleep(timeout_s)
             return ""
@@ -82,8 +86,9 @@ class Keyboard:
             self._file = None
             return ""
         text = found.decode(errors="replace")
-        # Several characters at once were pasted, or are the sequence of one key.
-        return text if len(text) == 1 or text.startswith(ESCAPE) else ""
+        if text.startswith(ESCAPE):
+            return ESCAPE
+        return text if len(set(text)) == 1 else ""
 
     def _take(self) -> None:
         if self._file is not None:

@@ -68,8 +68,7 @@ class LiveView:
                 if time.monotonic() >= due_s or self._is_resized():
                     self._draw_safely()
                     due_s = time.monotonic() + _DRAW_EVERY_S
-                key = self._keyboard.read(_POLL_S)
-                if key:
+                for key in self._keyboard.read(_POLL_S):
                     self._press(key)
                     due_s = 0.0
 

@@ -1,0 +1,87 @@
+"""The live terminal of a real process in a real terminal: what its keys do, and what is seen."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from infra.operator.terminal.live.scene import Panel
+from infra.store.reader import FactReader
+from tests.command.terminal_run import TerminalRun
+
+TAB = "\t"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[TerminalRun]:
+    begun = TerminalRun(tmp_path)
+    yield begun
+    begun.end()
+
+
+def stored_commands(run: TerminalRun) -> list[str]:
+    with closing(FactReader(run.run_dir / "journal.sqlite")) as facts:
+        done = [one for one in facts.commands() if one.is_done]
+        return [f"{one.operator} {one.command} {one.arguments}".rstrip() for one in done]
+
+
+def is_whole(lines: list[str]) -> bool:
+    return lines[0].startswith(" RUNNING   sim ") and lines[-1].startswith("q stop")
+
+
+def test_each_key_does_what_the_last_line_says(run: TerminalRun) -> None:
+    run.wait_for(lambda lines: lines[0].startswith(" RUNNING   sim "), "the first picture")
+    run.wait_for(lambda lines: any(line.startswith("BTC ") for line in lines), "the assets")
+
+    for panel in [Panel.TRADES, Panel.ORDERS, Panel.ACTORS, Panel.LOG]:
+        run.press(TAB)
+        lines = run.wait_for(lambda lines: any(f"── {panel} ──" in each for each in lines), panel)
+        assert lines[-1].startswith("q stop  p pause all  ! panic  tab ")
+    run.press(TAB)
+    run.wait_for(lambda lines: any(each.startswith("asset ") for each in lines), "the assets again")
+    run.press("?")
+    run.wait_for(lambda lines: any("── help ──" in each for each in lines), "the help")
+    run.press("?")
+    run.wait_for(lambda lines: any(each.startswith("asset ") for each in lines), "no help any more")
+
+    for width, height in [(60, 15), (120, 40)]:
+        run.resize(width, height)
+        lines = run.wait_for(is_whole, "a picture of another size")
+        for once in ("equity ", "actors ", "q stop"):
+            assert sum(line.startswith(once) for line in lines) == 1, "\n".join(lines)
+
+    run.press("p")
+    run.wait_for(lambda lines: lines[0].startswith(" PAUSED "), "a pause")
+    run.press("!")
+    run.wait_for(lambda lines: "y: do it" in lines[-1], "the question")
+    run.press("n")
+    run.wait_for(lambda lines: "nothing was done" in lines[-1], "no panic")
+    assert stored_commands(run) == ["terminal pause all"]
+    run.press("!")
+    run.wait_for(lambda lines: "y: do it" in lines[-1], "the question again")
+    run.press("y")
+    lines = run.wait_for(lambda lines: lines[0].startswith(" PANIC "), "a panic")
+    assert lines[1].startswith("! PANIC by terminal until rearm")
+    assert stored_commands(run) == ["terminal pause all", "terminal panic"]
+
+    run.press("q")
+
+    assert run.code() == 0
+    assert run.modes() == run.modes_before
+    assert run.raw.rindex(b"\x1b[?1049l") > run.raw.rindex(b"\x1b[?1049h")
+    assert run.raw.rindex(b"\x1b[?25h") > run.raw.rindex(b"\x1b[?25l")
+
+
+def test_pasted_text_and_the_keys_of_a_question_that_nobody_asked_do_nothing(
+    run: TerminalRun,
+) -> None:
+    run.wait_for(lambda lines: lines[0].startswith(" RUNNING   sim "), "the first picture")
+
+    for keys in ["pq!y", "\x1b[A", "y", "\t\t", "?"]:
+        run.press(keys)
+        run.wait_until_read()
+
+    run.wait_for(lambda lines: any("── help ──" in each for each in lines), "the help")
+    assert run.lines[0].startswith(" RUNNING ")
+    assert stored_commands(run) == []

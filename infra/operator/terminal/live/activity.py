@@ -39,12 +39,12 @@ def _seriousness(actor: ActorState) -> tuple[bool, bool, int]:
 
 def _odd(actor: ActorState) -> Text:
     if actor.is_given_up:
-        return safe(f"{actor.address} GIVEN UP", "bold red")
+        return safe(f"{actor.address} GIVEN UP", "bold bright_red")
     words = [actor.address]
     words += [] if actor.is_running else ["not running"]
     words += [f"restarted {actor.restarts}x"] if actor.restarts else []
     words += [f"{actor.depth} waiting"] if actor.depth > _MANY_WAITING else []
-    return safe(" ".join(words), "yellow" if actor.is_running else "bold red")
+    return safe(" ".join(words), "yellow" if actor.is_running else "bold bright_red")
 
 
 def actors_table(scene: Scene, width: int) -> list[Text]:
@@ -70,8 +70,8 @@ def actors_table(scene: Scene, width: int) -> list[Text]:
 
 def _actor_state(actor: ActorState) -> Text:
     if actor.is_given_up:
-        return Text("GIVEN UP", "bold red")
-    return Text("running", "green") if actor.is_running else Text("not running", "bold red")
+        return Text("GIVEN UP", "bold bright_red")
+    return Text("running", "green") if actor.is_running else Text("not running", "bold bright_red")
 
 
 def _count(number: int) -> Text:
@@ -160,7 +160,7 @@ def orders_table(scene: Scene, width: int) -> list[Text]:
 
 _STATUS = {
     OrderStatus.UNKNOWN: "bold white on red",
-    OrderStatus.REJECTED: "bold red",
+    OrderStatus.REJECTED: "bold bright_red",
     OrderStatus.FILLED: "green",
 }
 

@@ -51,7 +51,7 @@ class AssetRow:
         pnl = self._scene.pnl(self.asset)
         if pnl is None:
             return Text("PnL ?", "yellow")
-        return Text(f"{pnl:+,.2f}", "bold green" if pnl >= 0 else "bold red")
+        return Text(f"{pnl:+,.2f}", "bold green" if pnl >= 0 else "bold bright_red")
 
     def price(self) -> Text:
         """Return the newest price, gray where it is too old."""
@@ -65,7 +65,7 @@ class AssetRow:
     def regime(self) -> Text:
         """Return the regime, or why there is none."""
         if self._found is None:
-            return Text("no answer", "bold red")
+            return Text("no answer", "bold bright_red")
         if self._found.report is None:
             return Text("no candles", "yellow")
         regime = self._found.report.regime
@@ -81,7 +81,9 @@ class AssetRow:
             return Text()
         if self.is_unprotected or self._stop is None:
             is_bare = self.is_unprotected
-            return Text("NO STOP" if is_bare else "stop ?", "bold red" if is_bare else "yellow")
+            return Text(
+                "NO STOP" if is_bare else "stop ?", "bold white on red" if is_bare else "yellow"
+            )
         level, price = self._stop.stop_loss, self._scene.price(self.asset)
         away = "" if not price else f" {abs(float(level) / float(price) - 1):.2%}"
         return Text(f"{'trail ' if self._stop.is_armed else ''}{self._price(level)}{away}")
@@ -111,9 +113,9 @@ class AssetRow:
     def _standing(self) -> Iterator[Text]:
         portfolio, found = self._scene.seen.portfolio, self._found
         if portfolio is not None and self.asset in portfolio.suspended:
-            yield Text("SUSPENDED", "bold red")
+            yield Text("SUSPENDED", "bold bright_red")
         if portfolio is not None and self.asset in portfolio.not_flat:
-            yield Text("NOT FLAT YET", "bold red")
+            yield Text("NOT FLAT YET", "bold bright_red")
         if portfolio is not None and self.asset in portfolio.paused:
             yield Text("PAUSED", "yellow")
         if found is not None and found.cooldown_minutes:
@@ -197,7 +199,7 @@ def short_lines(rows: list[AssetRow], width: int, room: int | None = None) -> li
         return lines
     held.sort(key=lambda row: not row.is_unprotected)
     for kept in reversed(range(len(held))):
-        more = Text(f"+{len(held) - kept} more open", "bold red")
+        more = Text(f"+{len(held) - kept} more open", "bold bright_red")
         lines = flowing([*(row.short() for row in held[:kept]), more], width)
         if len(lines) <= room:
             return lines

@@ -25,7 +25,7 @@ _LINE = {
     SystemState.COOLDOWN: "yellow",
     SystemState.STALE: "bold dark_orange",
 }
-_ALARM = "bold red"
+_ALARM = "bold bright_red"
 _WIDE = 120
 """Cells from which on the head has dates."""
 _PARTED_MS = 2_000

@@ -22,7 +22,9 @@ def money(scene: Scene, width: int) -> Text:
     if portfolio is None:
         known = [pnl for asset in scene.held if (pnl := scene.pnl(asset)) is not None]
         total = Text.assemble("open PnL ", _signed(sum(known, Decimal(0))))
-        return joined([Text("the portfolio does not answer", "bold red"), total], width, (1, 0))
+        return joined(
+            [Text("the portfolio does not answer", "bold bright_red"), total], width, (1, 0)
+        )
     known = [pnl for asset in scene.held if (pnl := scene.pnl(asset)) is not None]
     parts = [
         Text.assemble("equity ", (f"{portfolio.equity:,.2f}", "bold")),
@@ -96,13 +98,13 @@ def _bar(name: str, now: Decimal, limit: Decimal, words: str) -> Text:
 def _style(name: str, now: Decimal, limit: Decimal) -> str:
     """Return how near a limit is: to use up what may be used is no danger, to lose is."""
     if name in _USED:
-        return "bold red" if now > limit else "cyan"
+        return "bold bright_red" if now > limit else "cyan"
     share = _share(now, limit)
-    return "green" if share < _WARN else "yellow" if share < _DANGER else "bold red"
+    return "green" if share < _WARN else "yellow" if share < _DANGER else "bold bright_red"
 
 
 def _signed(value: Decimal) -> tuple[str, str]:
-    return f"{value:+,.2f}", "bold green" if value >= 0 else "bold red"
+    return f"{value:+,.2f}", "bold green" if value >= 0 else "bold bright_red"
 
 
 def _signed_share(value: Decimal) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,10 @@ def stored_commands(run: TerminalRun) -> list[str]:
         return [f"{one.operator} {one.command} {one.arguments}".rstrip() for one in done]
 
 
+def is_panel(panel: Panel, lines: list[str]) -> bool:
+    return any(f"── {panel} ──" in line for line in lines)
+
+
 def is_whole(lines: list[str]) -> bool:
     return lines[0].startswith(" RUNNING   sim ") and lines[-1].startswith("q stop")
 
@@ -36,12 +41,12 @@ def test_each_key_does_what_the_last_line_says(run: TerminalRun) -> None:
 
     for panel in [Panel.TRADES, Panel.ORDERS, Panel.ACTORS, Panel.LOG]:
         run.press(TAB)
-        lines = run.wait_for(lambda lines: any(f"── {panel} ──" in each for each in lines), panel)
+        lines = run.wait_for(partial(is_panel, panel), panel)
         assert lines[-1].startswith("q stop  p pause all  ! panic  tab ")
     run.press(TAB)
     run.wait_for(lambda lines: any(each.startswith("asset ") for each in lines), "the assets again")
     run.press("?")
-    run.wait_for(lambda lines: any("── help ──" in each for each in lines), "the help")
+    run.wait_for(partial(is_panel, Panel.HELP), "the help")
     run.press("?")
     run.wait_for(lambda lines: any(each.startswith("asset ") for each in lines), "no help any more")
 
@@ -82,6 +87,6 @@ def test_pasted_text_and_the_keys_of_a_question_that_nobody_asked_do_nothing(
         run.press(keys)
         run.wait_until_read()
 
-    run.wait_for(lambda lines: any("── help ──" in each for each in lines), "the help")
+    run.wait_for(partial(is_panel, Panel.HELP), "the help")
     assert run.lines[0].startswith(" RUNNING ")
     assert stored_commands(run) == []

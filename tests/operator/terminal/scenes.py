@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from functools import cache
 
 from rich.text import Text
 
@@ -42,6 +43,7 @@ PRICES = {
 }
 
 
+@cache
 def rules_of(count: int) -> TradingRules:
     """Return the usual rules for so many assets."""
     rules = load_settings(None, environ={}, dotenv=None).trading_rules()

@@ -123,13 +123,14 @@ def test_the_worst_reason_is_said_and_what_is_left_out_is_counted(
     lines = [line.plain for line in drawn(found, width, height)]
     reasons = found.seen.reasons
 
-    marked = [line for line in lines[1:] if line.startswith("! ")]
-    if reasons:
-        assert marked[0]
-        left_out = len(reasons) - len(marked)
-        assert left_out <= 0 or f"+{left_out} more" in marked[-1]
+    money = next(place for place, line in enumerate(lines) if line.startswith("equity "))
+    said = lines[1:money]
+    if len(said) < len(reasons):
+        assert said[-1].endswith(f"+{len(reasons) - len(said)} more")
     else:
-        assert not marked
+        assert sum(line.startswith("! ") for line in said) >= len(reasons)
+    assert all(each.startswith("! ") for each in said[:1])
+    assert bool(said) == bool(reasons)
 
 
 def states() -> Iterator[tuple[str, str, SystemState]]:

@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from domain.text import plain
+from infra.operator.terminal.examples import example_of
 from infra.operator.terminal.screen import Screen
 
 WRONG_USE = 2
@@ -23,7 +24,19 @@ def start(main: Callable[..., Any] | typer.Typer, name: str) -> None:
             text = f"expected arguments of printable characters, found {plain(argument)}"
             Screen(stderr=True).print(text, style="red", highlight=False, soft_wrap=True)
             raise SystemExit(WRONG_USE)
+    application(main, name)(prog_name=f"bin/{name}")
+
+
+def application(main: Callable[..., Any] | typer.Typer, name: str) -> typer.Typer:
+    """Return a command as Typer runs it, an example at the end of each help."""
     if not isinstance(main, typer.Typer):
-        function, main = main, typer.Typer(add_completion=False)
-        main.command()(function)
-    main(prog_name=f"bin/{name}")
+        made = typer.Typer(add_completion=False)
+        made.command(epilog=example_of(name))(main)
+        return made
+    for inside in main.registered_commands:
+        word = inside.name or getattr(inside.callback, "__name__", "").replace("_", "-")
+        inside.epilog = example_of(name, word)
+    said = main.info.epilog
+    texts = (said if isinstance(said, str) else None, example_of(name))
+    main.info.epilog = "\n\n".join(text for text in texts if text)
+    return main

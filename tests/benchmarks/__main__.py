@@ -62,7 +62,9 @@ class Machine:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="bin/bench", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="bin/bench", description=__doc__, epilog="Example: bin/bench backtest close"
+    )
     parser.add_argument("names", nargs="*", choices=[*MEASURES, []], help="all by default")
     parser.add_argument(
         "--candles",

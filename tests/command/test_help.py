@@ -1,33 +1,14 @@
 """Every command's help, as a terminal of 80 columns shows it."""
 
-from collections.abc import Iterator
-from importlib import import_module
-from pathlib import Path
+import shlex
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
-BIN = Path(__file__).resolve().parents[2] / "bin"
+from infra.operator.terminal.examples import EXAMPLES
+from tests.command.commands import OTHERS, application, every, names, wrong_in
+
 FRAME = "│╭╮╰╯─"
-
-
-def commands() -> Iterator[tuple[str, ...]]:
-    """Yield each command of bin/ as words, and each command inside it."""
-    for file in sorted(BIN.glob("*.py")):
-        if (BIN / file.stem.replace("_", "-")).exists():
-            yield (file.stem,)
-            inside = getattr(typer.main.get_command(application(file.stem)), "commands", {})
-            yield from ((file.stem, word) for word in inside)
-
-
-def application(name: str) -> typer.Typer:
-    module = import_module(f"bin.{name}")
-    if hasattr(module, "app"):
-        return module.app
-    made = typer.Typer(add_completion=False)
-    made.command()(module.main)
-    return made
 
 
 def help_of(words: tuple[str, ...], columns: int) -> str:
@@ -39,7 +20,7 @@ def help_of(words: tuple[str, ...], columns: int) -> str:
     return end.output
 
 
-@pytest.mark.parametrize("words", list(commands()), ids=" ".join)
+@pytest.mark.parametrize("words", list(every()), ids=" ".join)
 def test_help_fits_into_80_columns_and_breaks_no_word(words: tuple[str, ...]) -> None:
     wide, narrow = (help_of(words, columns).split("\n") for columns in (400, 80))
 
@@ -48,14 +29,20 @@ def test_help_fits_into_80_columns_and_breaks_no_word(words: tuple[str, ...]) ->
     assert {word for line in narrow for word in line.strip(FRAME).split()} <= whole
 
 
-def test_all_commands_are_looked_at() -> None:
-    found = {words[0].replace("_", "-") for words in commands()}
+@pytest.mark.parametrize("words", list(every()), ids=" ".join)
+def test_help_ends_with_one_example_on_one_line(words: tuple[str, ...]) -> None:
+    lines = [line.strip() for line in help_of(words, 80).splitlines() if line.strip()]
 
-    others = {
-        "test",
-        "docs",
-        "bench",
-        "chaos",
-    }  # no Python of bin/; the first two have their own tests
-    scripts = {file.name for file in BIN.iterdir() if file.is_file() and not file.suffix}
-    assert found == scripts - others
+    assert [line for line in lines if "Example: " in line] == lines[-1:]
+    assert lines[-1] == f"Example: {EXAMPLES[' '.join(words)]}"
+
+
+def test_every_example_is_of_a_command_that_exists_with_its_options() -> None:
+    given = {words: list(wrong_in(shlex.split(line))) for words, line in EXAMPLES.items()}
+
+    assert set(given) == {" ".join(words) for words in every()}
+    assert {words: wrong for words, wrong in given.items() if wrong} == {}
+
+
+def test_all_commands_are_looked_at() -> None:
+    assert {words[0] for words in every()} == set(names()) - set(OTHERS)

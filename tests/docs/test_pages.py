@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
 from infra.settings import load_settings
-from tests.command.test_help import BIN, application
+from tests.command.commands import wrong_in
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
@@ -22,14 +21,6 @@ PAGES = sorted(
 FENCE = re.compile(r"(?ms)^ *```(\w*)\n(.*?)^ *```")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 LINES_OF_THE_README = 120
-OTHERS = {
-    "test": set[str](),
-    "chaos": {"--runs", "--seed", "--minutes", "--faults", "--report", "--jobs", "--soak"}
-    | {"--settings", "--keep"},
-    "bench": {"--candles", "--peers"},
-    "docs": set[str](),
-}
-"""Commands without a file of their own in bin/."""
 
 
 def named(pages: list[Path]) -> dict[str, Any]:
@@ -79,48 +70,6 @@ def shown(page: Path) -> Iterator[list[str]]:
     for line in (*lines, *(" ".join(found.split()) for found in inline)):
         if match := re.match(r"(?:[A-Z_]+=\S+ )*((?:/\S+/)?bin/[a-z][a-z-]*(?: .*)?)$", line):
             yield shlex.split(match[1], comments=True)
-
-
-@cache
-def parameters(name: str, *inside: str) -> set[str]:
-    """Return the options of a command, or of a command inside it."""
-    if name in OTHERS:
-        return OTHERS[name]
-    command: Any = typer.main.get_command(application(name.replace("-", "_")))
-    for word in inside:
-        command = command.commands[word]
-    return {
-        option
-        for parameter in command.params
-        if parameter.param_type_name == "option"
-        for option in (*parameter.opts, *parameter.secondary_opts)
-    } | {"--help"}
-
-
-@cache
-def commands_in(name: str) -> set[str]:
-    if name in OTHERS:
-        return set()
-    command = typer.main.get_command(application(name.replace("-", "_")))
-    return set(getattr(command, "commands", ()))
-
-
-def wrong_in(words: list[str]) -> Iterator[str]:
-    """Yield what a shown command has and the real one has not."""
-    name = words[0].rpartition("/")[2]
-    if not (BIN / name).is_file():
-        yield f"no command {words[0]}"
-        return
-    inside = [word for word in words[1:] if word in commands_in(name)][:1]
-    if commands_in(name) and not inside and not all(word.startswith("-") for word in words[1:2]):
-        yield f"no command {words[1]} in {name}"
-    known = parameters(name) | parameters(name, *inside)
-    if name == "test":  # its options are pytest's
-        return
-    for word in words[1:]:
-        option = word.partition("=")[0]
-        if re.fullmatch(r"-[a-zA-Z]|--[a-z][a-z-]*", option) and option not in known:
-            yield f"no option {option} of {' '.join([name, *inside])}"
 
 
 @pytest.mark.parametrize("page", **named(PAGES))

@@ -83,6 +83,7 @@ def test_a_panic_ends_flat_at_the_exchange_and_is_booked_once_there_is_room(
     here.wait(lambda: not here.run.ports.journals.reserve.records(), "the reserve is empty")
     assert generations(here) == before
     assert entries(here) == opened
+    here.wait(lambda: is_shown_flat(here), "all were shown to be flat, by the stored panic too")
     assert desk.answer_text("cli", "rearm").code is ReplyCode.CONFIRM
     assert desk.answer_text("cli", "rearm").code is ReplyCode.DONE
     here.wait_for_trades(1)

@@ -10,6 +10,7 @@ EXAMPLES: Mapping[str, str] = {
     "candles instruments": "bin/candles instruments --symbols NEARUSDT --settings my.yaml",
     "chaos": "bin/chaos --runs 40 --report OUT.html",
     "check": "bin/check --mode live --settings my.yaml",
+    "completion": "bin/completion bash >>~/.bashrc",
     "ctl": "bin/ctl status",
     "ctl audit": "bin/ctl audit --since 2025-05-01 --asset BTC",
     "ctl status": "bin/ctl status --mode live",

@@ -1,102 +1,16 @@
-"""Which actors a run has, and what each is made with."""
+"""The actors of a run; what they ask of their ports is noted for the trace."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from actors.account import AccountActor
-from actors.asset import AssetActor
+from actors.children import Parts, specs_of
 from actors.core.calls import noted
 from actors.core.supervisor import ChildSpec
-from actors.execution.actor import ExecutionActor
-from actors.names import ACCOUNT, NOTIFIER, PORTFOLIO, asset_name, execution_name
-from actors.notifier import NotifierActor
-from actors.pace import NoticePace, ReconcilePace
-from actors.portfolio.actor import PortfolioActor
-from actors.ports import Clock, Exchange, Feed, Journals, Outboxes, Wallet
-from actors.watch import LiveChecks
-from actors.wording.system import RunInfo
-from domain.rules import TradingRules
-from domain.strategies.guarded import Guarded
 from infra.trace.recording import OPENS, PORTS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What the actors of one run are made with."""
-
-    rules: TradingRules
-    info: RunInfo
-    feed: Feed
-    exchange: Exchange
-    clock: Clock
-    journals: Journals
-    outboxes: Outboxes
-    wallet: Wallet | None
-    """None in a replay, where no money comes or goes."""
-    asking: ReconcilePace
-    unknown: tuple[str, ...]
-    """Assets that were open at the exchange while the journal knew of nothing."""
-    facts_until_ms: int | None
-    """When the newest fact was stored before this process; None: none was."""
-    checks: LiveChecks | None
-    """What the portfolio looks at between closes; nothing in a replay."""
-    telling: NoticePace
-
-
 def child_specs(parts: Parts) -> list[ChildSpec]:
-    """Return all actors in the order of their start; what they ask of ports is noted."""
-    return [_noting(spec) for spec in _specs(parts)]
-
-
-def _specs(parts: Parts) -> list[ChildSpec]:
-    common = {"rules": parts.rules, "journals": parts.journals}
-    assets = [asset.asset for asset in parts.rules.assets]
-    notifier = common | {
-        "run": parts.info,
-        "clock": parts.clock,
-        "outboxes": parts.outboxes,
-        "patience_ms": parts.telling.patience_ms,
-        "gather_ms": parts.telling.gather_ms,
-    }
-    portfolio = common | {
-        "feed": parts.feed,
-        "clock": parts.clock,
-        "checks": parts.checks,
-        "unknown": parts.unknown,
-        "facts_until_ms": parts.facts_until_ms,
-    }
-    execution = common | {
-        "exchange": parts.exchange,
-        "clock": parts.clock,
-        "facts_until_ms": parts.facts_until_ms,
-        "ask_again_ms": parts.asking.ask_again_ms,
-        "reconcile_ms": parts.asking.reconcile_ms,
-        "stale_ms": parts.asking.stale_ms,
-    }
-    return [
-        # Kept: a system that trades must not fall silent.
-        ChildSpec(address=NOTIFIER, actor=NotifierActor, arguments=notifier, is_kept=True),
-        ChildSpec(address=PORTFOLIO, actor=PortfolioActor, arguments=portfolio, is_vital=True),
-        *_account_spec(parts),
-        # Kept: a position needs its books, and its emergency closes, also once it is suspended.
-        *(
-            ChildSpec(
-                address=execution_name(asset),
-                actor=ExecutionActor,
-                arguments=execution | {"asset": asset},
-                is_kept=True,
-            )
-            for asset in assets
-        ),
-        *(
-            ChildSpec(
-                address=asset_name(asset),
-                actor=AssetActor,
-                arguments=common | {"feed": parts.feed, "clock": parts.clock, "asset": asset},
-                may_end_in=Guarded.call,
-            )
-            for asset in assets
-        ),
-    ]
+    """Return all actors in the order of their start."""
+    return [_noting(spec) for spec in specs_of(parts)]
 
 
 def _noting(spec: ChildSpec) -> ChildSpec:
@@ -107,15 +21,3 @@ def _noting(spec: ChildSpec) -> ChildSpec:
         if name in PORTS
     }
     return replace(spec, arguments={**spec.arguments, **ports})
-
-
-def _account_spec(parts: Parts) -> list[ChildSpec]:
-    if parts.wallet is None:
-        return []
-    account = {
-        "wallet": parts.wallet,
-        "clock": parts.clock,
-        "journals": parts.journals,
-        "ask_every_ms": parts.asking.reconcile_ms,
-    }
-    return [ChildSpec(address=ACCOUNT, actor=AccountActor, arguments=account, is_kept=True)]

@@ -12,14 +12,12 @@ from pathlib import Path
 from loguru import logger
 from rich.text import Text
 
-from bin.bootstrap.drills import read_sim_drills
+from actors.drills.reading import DrillReader
 from bin.bootstrap.live_view import SteeredRun
 from bin.bootstrap.operator_ways import open_office
 from bin.bootstrap.present import build_live
 from bin.bootstrap.run import Run, start_run_logging
-from bin.bootstrap.run_files import RunDirectory
 from bin.bootstrap.session_view import SessionView
-from bin.bootstrap.start_wait import StartWaitRoom
 from bin.bootstrap.watching import sources_of, surroundings_of
 from domain.errors import ConfigError, JournalError, UnavailableError
 from infra.drills.process import read_process_drills
@@ -37,7 +35,10 @@ from infra.process.garbage import spare_the_old
 from infra.process.logs import set_level
 from infra.process.signals import call_at_signals, interrupted_by_every_end
 from infra.process.systemd import ServiceManager
+from infra.process.times import read_time
 from infra.process.watchdog import Watchdog
+from infra.run.directory import RunDirectory
+from infra.run.start_wait import StartWaitRoom
 from infra.settings import Settings, default_dotenv, load_settings
 from infra.settings.stored import capital_changes
 from infra.store.location import journal_file
@@ -96,7 +97,7 @@ def _run(options: LiveOptions, screen: Screen) -> int:
     assets = [asset.asset for asset in settings.trading_rules().assets]
     service = ServiceManager(os.environ)
     process_drills, texts = read_process_drills(options.drills)
-    drills = read_sim_drills(texts, assets, options.seed)
+    drills = DrillReader(assets=assets, seed=options.seed, read_time=read_time).of_simulation(texts)
     venue = _venue(options, settings)
     directory = RunDirectory(options.run_dir or _VAR / mode)
     watchdog = Watchdog(directory.path / "frozen.txt", float(settings.supervision.freeze_seconds))

@@ -6,21 +6,21 @@ from pathlib import Path
 from random import Random
 from typing import Any, cast
 
+from actors.drills.reading import Drills
 from actors.outages import GATHER_MS
 from actors.outdated import halt_if_outdated
 from actors.pace import NoticePace, ReconcilePace
 from actors.ports import Exchange
 from actors.watch import LiveChecks
 from bin.bootstrap.assembly import Place, Present, assemble
-from bin.bootstrap.drills import Drills
 from bin.bootstrap.run import Ports, Run
-from bin.bootstrap.run_files import claim_journals, demand_room, record_assets
 from domain.errors import JournalError
 from domain.rules import TradingRules
 from infra.drills.broken_database import BrokenDatabase
 from infra.drills.kill_points import Killer
 from infra.drills.ports import DrilledExchange, DrilledJournals
 from infra.drills.process import ProcessDrills
+from infra.run.journals import claim_journals, demand_room, record_assets
 from infra.settings import Settings
 from infra.store.journal import JournalStore
 from infra.store.location import journal_file, note_journal

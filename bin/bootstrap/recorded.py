@@ -8,9 +8,9 @@ from actors.core.system import Probe
 from actors.pace import ReconcilePace
 from bin.bootstrap.assembly import REPLAY, Place, Present, assemble
 from bin.bootstrap.run import Ports, Run
-from bin.bootstrap.run_files import open_fresh_journals
 from domain.market.candles import CandleSeries
 from domain.market.instruments import DAY_MS
+from infra.run.journals import open_fresh_journals
 from infra.settings import Settings
 from infra.venues.bybit.connection import BybitConnection, MarketConnection
 from infra.venues.bybit.venues import Venue

@@ -11,11 +11,10 @@ from typing import Protocol
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from actors.drills.reading import DrillReader, Drills
 from bin.bootstrap.assembly import REPLAY
-from bin.bootstrap.drills import Drills, read_replay_drills
 from bin.bootstrap.recorded import build_replay, build_stepped
 from bin.bootstrap.run import Run, start_run_logging
-from bin.bootstrap.run_files import RunDirectory
 from domain.backtesting.summary import in_order, max_drawdown
 from domain.errors import ConfigError, UnavailableError
 from domain.market.candles import CandleSeries
@@ -26,6 +25,8 @@ from infra.operator.terminal.screen import Screen
 from infra.operator.terminal.summary import RunSummary, render
 from infra.process.garbage import spare_the_old
 from infra.process.signals import call_at_signals
+from infra.process.times import read_time
+from infra.run.directory import RunDirectory
 from infra.settings import Settings, default_dotenv, load_settings
 from infra.venues.modes import STEPPED
 from infra.venues.simulator.process import SimulatedVenue, recorded_market
@@ -74,7 +75,9 @@ def run_replay(options: ReplayOptions, screen: Screen) -> int:
     candles = read_market(
         options.candles, settings.trading_rules(), options.from_time, options.to_time
     )
-    drills = read_replay_drills(options.drills, list(candles), options.seed)
+    drills = DrillReader(assets=list(candles), seed=options.seed, read_time=read_time).of_replay(
+        options.drills
+    )
     mode = STEPPED if options.is_stepped else REPLAY
     directory = RunDirectory(options.run_dir or _VAR / mode)
     try:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from loguru import logger
 
+from actors.children import Parts
 from actors.core.actor import whose_thread
 from actors.messages import ReportDue, SystemStopping
 from actors.names import NOTIFIER
@@ -15,7 +16,7 @@ from actors.pace import REPLAY_PACE, USUAL_PACE, NoticePace, ReconcilePace
 from actors.ports import Clock, Exchange, Feed, Wallet
 from actors.runtime import Runtime
 from actors.watch import LiveChecks
-from bin.bootstrap.children import Parts, child_specs
+from bin.bootstrap.children import child_specs
 from infra.operator.notices.channels import Channels
 from infra.operator.notices.inbox import Inbox
 from infra.process.logs import start_logging

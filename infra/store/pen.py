@@ -4,7 +4,7 @@ A pen is a number in the database, checked inside every writing transaction. Whe
 written, an incarnation holds its pen in this process alone: whoever takes the same pen here after
 it ends its right at once, and its first transaction that can be written takes the pen in the
 database, unless another process has taken it since it was read. One process at a time may use a
-run directory (`bin.bootstrap.run_files.RunDirectory`), so that this leaves no gap.
+run directory (`infra.run.journals.RunDirectory`), so that this leaves no gap.
 """
 
 from collections import Counter

@@ -12,7 +12,7 @@ from threading import Event
 from typing import Any
 
 from actors.core.system import Moment
-from actors.drill import CrashDrill, Fail, HangDrill, crash
+from actors.drills.probes import CrashDrill, Fail, HangDrill, crash
 from tests.benchmarks.close import running, shown
 
 CLOSES = 240

@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bin.bootstrap.drills import read_sim_drills
+from actors.drills.reading import DrillReader
 from domain.errors import ConfigError
 from infra.drills.kill_points import POINTS
 from infra.drills.process import read_process_drills
+from infra.process.times import read_time
 from infra.venues.simulator.faults.reading import read_specs
 from tests.chaos.harness.plan import ACTOR_DRILLS, FAULTS, PROCESS_DRILLS, make_plan, read_faults
 
@@ -66,4 +67,6 @@ def test_every_drill_is_planned_within_two_hundred_seeds(name: str) -> None:
 def test_the_system_understands_every_drill_of_a_plan(seed: int) -> None:
     for life in make_plan(seed).lives:
         _, others = read_process_drills(life.drills)
-        read_sim_drills(others, ["BTC", "ETH", "SOL"], seed)
+        DrillReader(assets=["BTC", "ETH", "SOL"], seed=seed, read_time=read_time).of_simulation(
+            others
+        )

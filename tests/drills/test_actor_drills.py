@@ -3,11 +3,12 @@
 import pytest
 
 from actors.core.system import Moment
-from actors.drill import DrillError
-from bin.bootstrap.drills import read_replay_drills, read_sim_drills
+from actors.drills.probes import DrillError
+from actors.drills.reading import DrillReader
 from domain.errors import ConfigError
+from infra.process.times import read_time
 
-ASSETS = ["BTC", "ETH"]
+READER = DrillReader(assets=["BTC", "ETH"], seed=1, read_time=read_time)
 
 
 @pytest.mark.parametrize(
@@ -19,7 +20,7 @@ ASSETS = ["BTC", "ETH"]
     ],
 )
 def test_each_drill_fails_in_its_own_way(text: str, error: type[BaseException]) -> None:
-    probe = read_sim_drills([text], ASSETS, 1).make_probe(lambda: 0)
+    probe = READER.of_simulation([text]).make_probe(lambda: 0)
 
     assert probe is not None
     with pytest.raises(error, match=text.partition("=")[0]):
@@ -27,8 +28,8 @@ def test_each_drill_fails_in_its_own_way(text: str, error: type[BaseException]) 
 
 
 def test_poison_begins_so_long_after_the_start() -> None:
-    now = read_sim_drills(["poison=execution/ETH@0s"], ASSETS, 1).make_probe(lambda: 0)
-    later = read_sim_drills(["poison=execution/ETH@3600s"], ASSETS, 1).make_probe(lambda: 0)
+    now = READER.of_simulation(["poison=execution/ETH@0s"]).make_probe(lambda: 0)
+    later = READER.of_simulation(["poison=execution/ETH@3600s"]).make_probe(lambda: 0)
 
     assert now is not None
     assert later is not None
@@ -41,9 +42,9 @@ def test_poison_begins_so_long_after_the_start() -> None:
 @pytest.mark.parametrize("text", ["poison=XRP@5s", "poison=BTC@s", "poison=BTC@-5s", "poison=5s"])
 def test_what_is_no_poison_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=f"--drill {text}"):
-        read_sim_drills([text], ASSETS, 1)
+        READER.of_simulation([text])
 
 
 def test_a_replay_has_no_real_time_to_wait() -> None:
     with pytest.raises(ConfigError, match="not an ISO time"):
-        read_replay_drills(["poison=BTC@5s"], ASSETS, 1)
+        READER.of_replay(["poison=BTC@5s"])

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from bin.bootstrap.start_wait import StartWaitRoom
 from infra.operator.terminal.screen import Screen
 from infra.process.systemd import ServiceManager
+from infra.run.start_wait import StartWaitRoom
 from infra.settings import load_settings
 from infra.venues.bybit.starting import StartWait
 from tests.command.conftest import bybit, start

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from actors.core.system import Moment
-from actors.drill import CrashDrill, Fail, HangDrill, crash, exit_thread
+from actors.drills.probes import CrashDrill, Fail, HangDrill, crash, exit_thread
 from infra.settings import Settings
 from tests.replay.runs import Outcome, made_up_market, replay
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from actors.core.system import Moment
-from actors.drill import CrashDrill, PoisonDrill
+from actors.drills.probes import CrashDrill, PoisonDrill
 from bin.bootstrap.recorded import build_replay
 from domain.backtesting.summary import in_order
 from domain.market.funding import FundingHistory

@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from actors.drill import CrashDrill
+from actors.drills.probes import CrashDrill
 from infra.settings import Settings
 from tests.replay.runs import made_up_market, replay
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.drill import CrashDrill
+from actors.drills.probes import CrashDrill
 from domain.backtesting.summary import in_order
 from domain.trading.orders import ExitReason
 from infra.settings import Settings, load_settings

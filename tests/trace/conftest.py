@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.drill import CrashDrill
+from actors.drills.probes import CrashDrill
 from bin.bootstrap.recorded import build_replay
 from infra.candles.files import read_candles
 from infra.process.times import read_time

@@ -1,4 +1,4 @@
-"""A run's directory and the journal in it: whose they are, and for how long."""
+"""The journal of a run: fresh over candle files, else its mode's own, for ever."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -8,7 +8,6 @@ from loguru import logger
 from domain.errors import ConfigError, JournalError
 from domain.rules import TradingRules
 from infra.operator.panic_file import FILE as PANIC_FILE
-from infra.process.locks import RUN_LOCK, FileLock
 from infra.settings import Settings
 from infra.store.engine import JournalBusyError, JournalFullError
 from infra.store.journal import JournalStore
@@ -16,26 +15,6 @@ from infra.store.location import journal_file, note_journal
 from infra.store.opening import open_store
 from infra.store.settings_record import SettingsRecord
 from infra.trace.recording import forget_traces
-
-
-class RunDirectory:
-    """Where one run keeps its journal; held by one process at a time."""
-
-    def __init__(self, path: Path) -> None:
-        """Make the directory and take hold of it.
-
-        Raises:
-            ConfigError: another process holds it, or it cannot be made.
-        """
-        self.path = path
-        try:
-            self._lock = FileLock(path / RUN_LOCK, f"{path}: another run uses this directory")
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be the run directory: {error.strerror}") from error
-
-    def release(self) -> None:
-        """Let another process take it."""
-        self._lock.release()
 
 
 def open_fresh_journals(

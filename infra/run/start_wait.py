@@ -8,7 +8,6 @@ from random import Random
 
 from loguru import logger
 
-from bin.bootstrap.run_files import claim_journals
 from domain.errors import TradingError
 from domain.market.instruments import HOUR_MS
 from domain.operator.commands import Command, CommandName
@@ -21,6 +20,7 @@ from infra.operator.notices.channels import Channels
 from infra.operator.panic_file import request_panic
 from infra.operator.terminal.screen import Screen
 from infra.process.systemd import ServiceManager
+from infra.run.journals import claim_journals
 from infra.settings import Settings
 from infra.store.location import journal_file
 from infra.store.opening import open_store

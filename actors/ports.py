@@ -125,7 +125,8 @@ class Exchange(Protocol):
         """Return what the exchange knows of an order; None where it provably never arrived.
 
         Raises:
-            UnavailableError: the exchange did not answer, or its answers prove nothing yet.
+            UnprovenError: it is not known, and may still arrive.
+            UnavailableError: the exchange did not answer.
         """
 
     def executions(self, asset: str, since_ms: int) -> Sequence[Execution]:

@@ -33,6 +33,10 @@ class UnavailableError(TradingError):
     """The venue did not answer a read, which may be retried."""
 
 
+class UnprovenError(UnavailableError):
+    """The venue does not know an order, which might still arrive: look it up again."""
+
+
 class AccessDeniedError(TradingError):
     """The venue refused our credentials: halt."""
 

@@ -184,6 +184,15 @@ class Agenda:
         self._has_failed = False  # nothing can be set: the pauses may grow
         self.doubt(why)
 
+    def put_off(self, why: str) -> None:
+        """Ask of this round only what became of the other orders.
+
+        Each of them takes several looks over some seconds to be proven absent, so that one after
+        the other would take minutes.
+        """
+        self._waiting = deque(q for q in self._waiting if isinstance(q, LookUp))
+        self.doubt(why)
+
     def end_round(self) -> bool:
         """Take note that all is answered, and tell whether nothing is left in doubt."""
         if self._is_to_repeat:

@@ -1,5 +1,6 @@
 """The execution actor before an exchange that answers late, not at all, or twice."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -45,12 +46,14 @@ from domain.errors import (
     OrderRefusedError,
     OutcomeUnknownError,
     UnavailableError,
+    UnprovenError,
 )
 from domain.market.instruments import Side
 from domain.rules import TradingRules
 from domain.trading.decisions import Approval, Decision, Protection
 from domain.trading.orders import (
     ExitReason,
+    Intent,
     OrderRequest,
     OrderStatus,
     OrderUpdate,
@@ -107,6 +110,8 @@ class FakeExchange:
     levels: ProtectiveLevels | None = None
     by_hand: Decimal = Decimal(0)
     """Held without an execution that we could see."""
+    looks_to_prove: Counter[str] = field(default_factory=Counter)
+    """By client order id: so often a look-up of an unknown order does not prove it absent."""
     asked: int = 0
     on_question: Callable[[], None] = lambda: None
     entry_price: Decimal | None = None
@@ -129,6 +134,9 @@ class FakeExchange:
 
     def order(self, _asset: str, client_order_id: str) -> OrderUpdate | None:
         self._answer()
+        if self.looks_to_prove[client_order_id] > 0:
+            self.looks_to_prove[client_order_id] -= 1
+            raise UnprovenError("is not found, which proves nothing yet")
         return self.orders.get(client_order_id)
 
     def executions(self, _asset: str, since_ms: int) -> list[Execution]:
@@ -314,6 +322,24 @@ def desk_in(
     desk.settle()
     yield desk
     supervisor.stop(10)
+
+
+def close_intent(attempt: int) -> Intent:
+    return Intent(
+        request=OrderRequest(
+            client_order_id=f"BTC-1744803000-exit-{attempt}",
+            asset="BTC",
+            side=Side.BUY,
+            qty=Decimal("0.083"),
+            reduce_only=True,
+        ),
+        decided_ms=CLOSE.t_ms,
+        purpose=Purpose.EXIT,
+        attempt=attempt,
+        reason=ExitReason.REGIME,
+        signal_ms=None,
+        protection_epoch=None,
+    )
 
 
 def test_a_grant_becomes_one_order_with_its_stops_however_often_it_is_told(
@@ -1163,6 +1189,22 @@ def test_a_close_that_an_earlier_life_left_unfinished_is_gone_on_with(
     desk.restart()
 
     assert desk.sent_ids[1:] == ["BTC-1744803000-exit-1", "BTC-1744803000-exit-2"]
+
+
+def test_orders_of_an_earlier_life_are_proven_absent_side_by_side_and_that_is_no_silence(
+    desk: ExecutionContext,
+) -> None:
+    closes = [close_intent(attempt) for attempt in (1, 2, 3)]
+    ids = [close.request.client_order_id for close in closes]
+    with desk.journals.connected():
+        desk.journals.open("execution/BTC", lambda: None).append(*closes)
+    desk.exchange.looks_to_prove = Counter(dict.fromkeys(ids, 4))
+    desk.restart()
+
+    desk.wait(4 * ASK_AGAIN_MS)
+
+    assert desk.sent_ids == ids
+    assert desk.people_heard(ConnectionLost) == []
 
 
 def test_a_close_that_was_not_looked_at_is_sent_again_under_its_id_a_few_times(

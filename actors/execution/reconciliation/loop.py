@@ -9,7 +9,7 @@ from actors.execution.exits import Exits
 from actors.execution.reconciliation.connectivity import VenueConnectivity
 from actors.execution.reconciliation.flattening import Flattening
 from actors.execution.reconciliation.reconciler import Reconciler
-from domain.errors import AccessDeniedError
+from domain.errors import AccessDeniedError, UnprovenError
 
 MOST_DOUBLINGS = 3
 """Of the pause between attempts to reach an exchange that does not answer, in a panic."""
@@ -51,6 +51,8 @@ class ReconcileLoop:
             return
         try:
             self._reconciler.put(question)
+        except UnprovenError as error:
+            self._agenda.put_off(str(error))
         except NO_ANSWER as error:
             self._on_silence(error)
             return

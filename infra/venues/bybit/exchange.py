@@ -13,7 +13,7 @@ from domain.errors import (
     AccessDeniedError,
     OrderRefusedError,
     StopPassedError,
-    UnavailableError,
+    UnprovenError,
 )
 from domain.market.instruments import Side
 from domain.trading.orders import OrderRequest, OrderStatus, OrderUpdate, RestingOrder
@@ -132,7 +132,7 @@ class BybitExchange:
             proofs += asked_ms > proves_from_ms
             self._absent[client_order_id] = (proves_from_ms, proofs)
         if proofs < _PROOFS:
-            raise UnavailableError(f"{client_order_id} is not found, which proves nothing yet")
+            raise UnprovenError(f"{client_order_id} is not found, which proves nothing yet")
         return None
 
     def executions(self, asset: str, since_ms: int) -> Sequence[Execution]:

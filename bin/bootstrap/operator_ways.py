@@ -8,9 +8,12 @@ from pathlib import Path
 from starlette.routing import BaseRoute
 
 from actors.operator.command_service import CommandService, Handler, Reloader
+from actors.operator.page_acts import PageActs
 from actors.operator.views import Views
 from bin.bootstrap.run import Run
+from bin.bootstrap.watching import FRESH_S
 from domain.operator.commands import CommandName
+from infra.operator.control.page_routes import page_routes
 from infra.operator.control.server import ControlServer
 from infra.operator.control.tally import Tally
 from infra.operator.log_level import change_level
@@ -21,6 +24,9 @@ from infra.operator.story import tell_why
 from infra.process.version import program_version
 from infra.settings import Settings
 from infra.store.location import journal_file
+
+_ANSWER_S = 0.3
+"""How long the actors may take for what the page shows; what comes later is in the next."""
 
 
 @contextmanager
@@ -65,11 +71,16 @@ def open_office(
                     who, command, is_confirmed=is_confirmed
                 ),
                 commands.note_access,
-                routes,
+                [*routes, *_page_routes(run, commands)],
                 tally,
             )
             held.callback(server.close)
         yield commands
+
+
+def _page_routes(run: Run, commands: CommandService) -> list[BaseRoute]:
+    acts = PageActs(commands, run.portfolio_snapshot)
+    return page_routes(lambda: run.inspector.snapshot(_ANSWER_S, FRESH_S), acts.do)
 
 
 def make_commands(

@@ -20,7 +20,7 @@ GOOD, BAD, CLOCK, SIREN = "🟢", "🔴", "⏰", "🚨"
 LINE = 40
 """Characters that a phone shows in one line."""
 _LONGEST = 300
-_WAYS = {"telegram": "Telegram", "http": "HTTP"}
+_WAYS = {"telegram": "Telegram", "http": "HTTP", "web": "the web page"}
 _NO_BREAK = "\u00a0"
 
 

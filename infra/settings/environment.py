@@ -35,6 +35,7 @@ VARIABLES: Mapping[str, Key] = {
     "EMAIL_URL": ("notifications", "email_url"),
     "OTHER_URL": ("notifications", "other_url"),
     "HEARTBEAT_URL": ("notifications", "heartbeat_url"),
+    "WEB_ENABLED": ("web", "enabled"),
     "LOG_LEVEL": ("logging", "level"),
 }
 _DEBUG = "DEBUG_MODE"

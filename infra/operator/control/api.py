@@ -73,6 +73,7 @@ def make_app(
     answer: AnswerCommand,
     token: str,
     *,
+    page_token: str | None = None,
     per_second: int,
     hosts: Sequence[str],
     note_access: NoteAccess,
@@ -85,6 +86,7 @@ def make_app(
     Args:
         answer: does commands; may take seconds, and is called in threads.
         token: what each request must bear.
+        page_token: what the page in a browser bears; None: there is none.
         per_second: how many requests may come from one caller.
         hosts: names and addresses by which it may be called.
         note_access: told of what came to no desk.
@@ -113,7 +115,13 @@ def make_app(
     # A page of another site whose name was pointed at this address (DNS rebinding) is refused.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
     app.add_middleware(
-        Gate, token=token, per_second=per_second, note_access=note_access, tally=tally, tell=tell
+        Gate,
+        token=token,
+        page_token=page_token,
+        per_second=per_second,
+        note_access=note_access,
+        tally=tally,
+        tell=tell,
     )
     return app
 

@@ -20,6 +20,8 @@ MOST_NAME_BYTES = 40
 """Of who asks."""
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 """For a service manager and for Prometheus, which carry no token."""
+PAGE_PATHS = frozenset({"/snapshot", "/act"})
+"""All that the token of the page in a browser is good for."""
 REACHED = "control.reached"
 """In a request's scope: set once a desk was asked, which stores the answer itself."""
 
@@ -28,6 +30,9 @@ _NEVER_REFUSED = "/panic"
 """Where a valid token is borne; a client that asks too much must not stand before a panic."""
 _MOST_WAITING_NOTES = 16
 """While the journal is slow; a flood must not fill the memory."""
+
+_PAGE_PER_SECOND = 10
+"""Requests of the page, whoever uses it; nobody else loses a turn by them."""
 
 _Refusal = tuple[int, str]
 """HTTP status, and why."""
@@ -46,6 +51,7 @@ class Gate:
         app: ASGIApp,
         *,
         token: str,
+        page_token: str | None = None,
         per_second: int,
         note_access: NoteAccess,
         tally: Tally,
@@ -56,6 +62,7 @@ class Gate:
         Args:
             app: what takes the requests.
             token: what each must bear.
+            page_token: what the page in a browser bears; None: there is none.
             per_second: how many may come from one caller.
             note_access: told of each that came to no desk, in a thread; may take seconds, and
                 raise `JournalError`.
@@ -63,8 +70,10 @@ class Gate:
             tell: takes what could not be noted; may be called very often.
         """
         self._app = app
-        self._expected = f"Bearer {token}".encode()
+        self._expected = _bearing(token)
+        self._expected_of_page = None if page_token is None else _bearing(page_token)
         self._buckets = Buckets(per_second)
+        self._page_buckets = Buckets(_PAGE_PER_SECOND)
         self._note_access = note_access
         self._noting = CapacityLimiter(1)
         self._tally = tally
@@ -115,6 +124,8 @@ class Gate:
     def _why_not(self, scope: Scope) -> _Refusal | None:
         headers = dict(scope["headers"])
         given = headers.get(b"authorization", b"")
+        if self._is_of_page(scope, given):
+            return self._why_not_page(scope)
         is_bearer = hmac.compare_digest(given, self._expected) and not _is_open(scope)
         connection = _connection(scope)
         if is_bearer and connection is not None and not connection.admit():
@@ -127,10 +138,24 @@ class Gate:
             return None
         if not is_bearer:
             return 401, "a bearer token is needed: RUN_DIR/control.token"
-        length = headers.get(b"content-length", b"0")
-        if not length.isdigit() or int(length[:9]) > MOST_BYTES:
-            return 413, "the body is too large"
-        return None
+        return _why_too_large(headers)
+
+    def _is_of_page(self, scope: Scope, given: bytes) -> bool:
+        expected = self._expected_of_page
+        return (
+            expected is not None
+            and scope["path"] in PAGE_PATHS
+            and hmac.compare_digest(given, expected)
+        )
+
+    def _why_not_page(self, scope: Scope) -> _Refusal | None:
+        """Judge what the page asks; the page itself sees to it that a panic is not one too many."""
+        connection = _connection(scope)
+        if connection is not None and not connection.admit():
+            return 503, "too many connections at once"
+        if not self._page_buckets.take(scope["path"]):
+            return _TOO_MANY
+        return _why_too_large(dict(scope["headers"]))
 
     async def _note(self, scope: Scope, status: int, why: str) -> None:
         """Count what was refused, and store it in a thread: a slow journal must hold up nobody."""
@@ -144,6 +169,17 @@ class Gate:
             await to_thread.run_sync(self._note_access, *access, limiter=self._noting)
         except JournalError as error:
             self._tell(f"refused without a note in the audit trail: {error}")
+
+
+def _bearing(token: str) -> bytes:
+    return f"Bearer {token}".encode()
+
+
+def _why_too_large(headers: dict[bytes, bytes]) -> _Refusal | None:
+    length = headers.get(b"content-length", b"0")
+    if not length.isdigit() or int(length[:9]) > MOST_BYTES:
+        return 413, "the body is too large"
+    return None
 
 
 def _is_open(scope: Scope) -> bool:

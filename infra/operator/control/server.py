@@ -17,6 +17,7 @@ from domain.operator.replies import Reply
 from infra.operator.control.minute_log import MinuteLog
 from infra.operator.control.tally import Tally
 from infra.operator.control.token import (
+    PAGE_TOKEN_FILE,
     ControlAddress,
     check_address_file,
     forget_address,
@@ -63,6 +64,7 @@ class ControlServer:
         self._routes = routes
         self._tally = tally or Tally()
         self._token = own_token(directory)
+        self._page_token = _page_token(directory)
         check_address_file(directory)
         place = (settings.host, settings.port)
         try:
@@ -115,6 +117,7 @@ class ControlServer:
         app = make_app(
             self._answer,
             self._token,
+            page_token=self._page_token,
             per_second=self._settings.requests_per_second,
             hosts=_bracketed(host, self._settings.host, *self._settings.allowed_hosts),
             note_access=self._note_access,
@@ -128,6 +131,15 @@ class ControlServer:
                 return
             self._close = lambda: setattr(server, "should_exit", True)
         asyncio.run(serve(server, self._socket, log))
+
+
+def _page_token(directory: Path) -> str | None:
+    """Return what the page in a browser bears; without it the page says why, and trading goes on."""
+    try:
+        return own_token(directory, PAGE_TOKEN_FILE)
+    except (ConfigError, OSError) as error:
+        logger.warning("the page in a browser cannot ask the system: {}", error)
+        return None
 
 
 def _bracketed(*hosts: str) -> list[str]:

@@ -11,6 +11,8 @@ from domain.errors import ConfigError
 from infra.files import NotAFileError, read_regular
 
 ADDRESS_FILE, TOKEN_FILE = "control.json", "control.token"
+PAGE_TOKEN_FILE = "web.token"
+"""Of the page in a browser, which may ask for the snapshot and pass on what its users press."""
 _TOKEN_BYTES = 32
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -30,28 +32,28 @@ class ControlAddress:
         return f"http://{host}:{self.port}"
 
 
-def own_token(directory: Path) -> str:
-    """Return the run directory's token, made at the first start and readable by its owner alone.
+def own_token(directory: Path, name: str = TOKEN_FILE) -> str:
+    """Return a token of the run directory, made at the first start and readable by its owner alone.
 
     Raises:
         ConfigError: others can read it, or it is none.
     """
-    file = directory / TOKEN_FILE
+    file = directory / name
     if not file.exists():
         _write_private(file, secrets.token_urlsafe(_TOKEN_BYTES))
-    token = read_token(directory)
+    token = read_token(directory, name)
     if file.stat().st_mode & 0o077:
         raise ConfigError(f"{file}: others can read it; chmod 600, or delete it for a new one")
     return token
 
 
-def read_token(directory: Path) -> str:
-    """Return the token of a run directory.
+def read_token(directory: Path, name: str = TOKEN_FILE) -> str:
+    """Return a token of a run directory.
 
     Raises:
         ConfigError: there is none, or it cannot be read.
     """
-    file = directory / TOKEN_FILE
+    file = directory / name
     try:
         token = read_regular(file).decode().strip()
     except OSError as error:

@@ -101,3 +101,14 @@ class ControlSettings(Section):
     allowed_hosts: tuple[_Host, ...]
     port: Annotated[int, fields.whole("port", 0, 65_535)]
     requests_per_second: Annotated[int, fields.whole("requests", 1, 1000)]
+
+
+class WebSettings(Section):
+    """The page in a browser, which is a process of its own."""
+
+    enabled: Flag
+    host: _Host
+    allowed_hosts: tuple[_Host, ...]
+    port: Annotated[int, fields.whole("port", 0, 65_535)]
+    behind_tls: Flag
+    idle_minutes: Minutes

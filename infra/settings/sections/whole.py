@@ -11,7 +11,7 @@ from infra.settings.sections.exchange import (
     ReplaySettings,
     SimulationSettings,
 )
-from infra.settings.sections.people import ControlSettings, NotificationSettings
+from infra.settings.sections.people import ControlSettings, NotificationSettings, WebSettings
 from infra.settings.sections.running import (
     DatabaseSettings,
     HealthSettings,
@@ -57,6 +57,7 @@ class Settings(Section):
     exchange: ExchangeSettings
     notifications: NotificationSettings
     control: ControlSettings
+    web: WebSettings
 
     def trading_rules(self) -> TradingRules:
         """Return the numbers of the strategy as the domain uses them; enabled assets only."""

@@ -1,0 +1,44 @@
+"""What somebody presses on the page: a command with the positions that were shown beside it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from domain.operator.commands import ALL, Command, CommandName
+
+_OF_A_POSITION = (CommandName.CLOSE, CommandName.REDUCE, CommandName.LIQUIDATE)
+"""What is meant for a position as it was seen. A panic is none: it must never be refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageAct:
+    """One press."""
+
+    act_id: str
+    """Unique; the same again is the same press, sent twice."""
+    user: str
+    command: Command
+    is_confirmed: bool
+    shown: Mapping[str, Decimal]
+    """Signed quantity, base units, of each open position that the page showed."""
+
+
+def outdated_by(act: PageAct, found: Mapping[str, Decimal] | None) -> str | None:
+    """Return why an act is not for what is open now; None: it is, or concerns no position.
+
+    Args:
+        act: what was pressed.
+        found: signed quantity of each open position; None: not known.
+    """
+    command = act.command
+    if command.name not in _OF_A_POSITION:
+        return None
+    if found is None:
+        return "the portfolio does not answer, so what is open cannot be compared with what you saw"
+    asset = command.argument.split(" ")[0]
+    meant = {*act.shown, *found} if asset.lower() == ALL else {asset.upper()}
+    for name in sorted(meant):
+        shown, now = act.shown.get(name, Decimal(0)), found.get(name, Decimal(0))
+        if shown != now:
+            return f"{name} is {now:f} now, the page showed {shown:f}; look again"
+    return None

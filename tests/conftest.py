@@ -17,6 +17,8 @@ QUICK = ("actors", "candles", "core", "domain", "settings", "store")
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.load_profile("ci")
 logger.remove()
+# No page beside each system that a test starts; those of the page say otherwise.
+os.environ["WEB_ENABLED"] = "false"
 
 
 def _is_quick(path: Path) -> bool:

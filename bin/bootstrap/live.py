@@ -31,6 +31,7 @@ from infra.operator.reload import Reload
 from infra.operator.terminal.confirm import confirm_live, read_summary
 from infra.operator.terminal.live.view import LiveView
 from infra.operator.terminal.screen import Screen
+from infra.operator.web.child import PageProcess
 from infra.process.garbage import spare_the_old
 from infra.process.logs import set_level
 from infra.process.signals import call_at_signals, interrupted_by_every_end
@@ -55,6 +56,8 @@ DONE, GAVE_UP = 0, 1
 _VAR = Path(__file__).resolve().parents[2] / "var"
 _LOOK_EVERY_S = 0.5
 _EVENTS_KEPT = 300
+_PAGE_S = 3.0
+"""How long a start waits at most for the address of its page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +117,7 @@ def _run(options: LiveOptions, screen: Screen) -> int:
             screen=_keeper(events) if screen.is_terminal else _printer(screen),
             screen_level=settings.logging.level,
         )
+        page = _start_page(options, settings, directory.path, held)
         room = StartWaitRoom(settings, directory.path, mode, screen, service)
         held.callback(room.close)
         questions = StartQuestions(
@@ -147,13 +151,12 @@ def _run(options: LiveOptions, screen: Screen) -> int:
         )
         run.health = lambda: health_figures(health.figures)
         run.inspector.look_around = partial(surroundings_of, run, connection.market, health)
-        routes = health.pages().routes()
         reload = _reload(run, health, settings, options.settings)
-        with run.ports.journals.connected():
-            changes = capital_changes(run.ports.journals.records().settings_changes())
-        run.rules = replace(run.rules, capital_changes=changes)
-        office = open_office(run, settings, reload, directory.path, routes, tally)
-        commands = held.enter_context(office)
+        _take_capital_changes(run)
+        routes = health.pages().routes()
+        commands = held.enter_context(
+            open_office(run, settings, reload, directory.path, routes, tally)
+        )
         # From here on a panic needs no file that can be made.
         panic = partial(commands.panic_file.request, "SIGUSR2")
         held.callback(call_at_signals(panic, [signal.SIGUSR2]))
@@ -172,6 +175,7 @@ def _run(options: LiveOptions, screen: Screen) -> int:
             journal=journal_file(directory.path, settings.database.file),
             events=events,
         )
+        _show_page(page, screen)
         return _trade(
             run,
             steered,
@@ -189,6 +193,30 @@ def _interrupted_in_time(watchdog: Watchdog, stop_s: float) -> Iterator[None]:
     except KeyboardInterrupt:
         watchdog.end_within(stop_s, DONE)
         raise
+
+
+def _take_capital_changes(run: Run) -> None:
+    with run.ports.journals.connected():
+        changes = capital_changes(run.ports.journals.records().settings_changes())
+    run.rules = replace(run.rules, capital_changes=changes)
+
+
+def _start_page(
+    options: LiveOptions, settings: Settings, directory: Path, held: ExitStack
+) -> PageProcess | None:
+    """Start the page in a browser, if it is wanted."""
+    if not settings.web.enabled:
+        return None
+    more = [] if options.settings is None else ["--settings", str(options.settings.resolve())]
+    page = PageProcess(directory, more)
+    held.callback(page.close)
+    return page
+
+
+def _show_page(page: PageProcess | None, screen: Screen) -> None:
+    told = page and page.announcement(_PAGE_S, is_terminal=screen.is_terminal)
+    if told:
+        screen.print(told, highlight=False, soft_wrap=True)
 
 
 def _venue(options: LiveOptions, settings: Settings) -> Venue | None:

@@ -37,7 +37,7 @@ def settings_at(client: Client, speed: float = SPEED, **more: object) -> dict[st
 def environment(folder: Path, **more: str) -> dict[str, str]:
     """Return what a process needs, with a home of its own."""
     kept = {"PATH": os.environ["PATH"], "HOME": str(folder), "COLUMNS": "200"}
-    return kept | {"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"} | more
+    return kept | {"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", "WEB_ENABLED": "false"} | more
 
 
 class ModeRun:

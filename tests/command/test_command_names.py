@@ -17,6 +17,7 @@ COMMANDS = {
     "bin.run_actors": "run-actors",
     "bin.sim_exchange": "sim-exchange",
     "bin.trace": "trace",
+    "bin.web": "web",
 }
 
 

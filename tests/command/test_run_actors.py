@@ -26,7 +26,11 @@ def command(*arguments: object) -> list[str]:
 
 def environment(**more: str) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return kept | {"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", "COLUMNS": "200"} | more
+    return (
+        kept
+        | {"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", "WEB_ENABLED": "false", "COLUMNS": "200"}
+        | more
+    )
 
 
 def run(tmp_path: Path, *arguments: object, **more: str) -> subprocess.CompletedProcess[str]:

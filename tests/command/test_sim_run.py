@@ -56,6 +56,7 @@ class SimRun:
                 **{k: os.environ[k] for k in ("PATH", "HOME") if k in os.environ},
                 "PYTHONPATH": str(ROOT),
                 "PYTHONSAFEPATH": "1",
+                "WEB_ENABLED": "false",
                 **(environ or {}),
             },
             stdout=self.out,

@@ -35,7 +35,12 @@ def run(module: str, *words: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", f"bin.{module}", *words],
         check=False,
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"},
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "PYTHONSAFEPATH": "1",
+            "WEB_ENABLED": "false",
+        },
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,

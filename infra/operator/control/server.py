@@ -134,7 +134,7 @@ class ControlServer:
 
 
 def _page_token(directory: Path) -> str | None:
-    """Return what the page in a browser bears; without it the page says why, and trading goes on."""
+    """Return what the page in a browser bears; None, where it cannot be had: trading goes on."""
     try:
         return own_token(directory, PAGE_TOKEN_FILE)
     except (ConfigError, OSError) as error:

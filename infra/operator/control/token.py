@@ -11,7 +11,7 @@ from domain.errors import ConfigError
 from infra.files import NotAFileError, read_regular
 
 ADDRESS_FILE, TOKEN_FILE = "control.json", "control.token"
-PAGE_TOKEN_FILE = "web.token"
+PAGE_TOKEN_FILE = "web.token"  # noqa: S105 (a file name)
 """Of the page in a browser, which may ask for the snapshot and pass on what its users press."""
 _TOKEN_BYTES = 32
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")

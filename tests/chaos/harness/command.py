@@ -34,6 +34,7 @@ DONE, BROKEN, WRONG_USE = 0, 1, 2
 _IMPORTED_BEFORE = ("bin.bootstrap.live", "bin.bootstrap.replay", "infra.venues.simulator.exchange")
 """What costs the commands most of their start."""
 SETTINGS: dict[str, Any] = {
+    "web": {"enabled": False},
     "strategy": {
         "ema_short_period": 2,
         "ema_long_period": 3,

@@ -1,0 +1,129 @@
+"""Starts the page beside a trading system, and again where it ends; trading never waits for it."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from loguru import logger
+
+from infra.operator.web import links
+from infra.operator.web.files import LOG_FILE, open_private, read_address
+from infra.operator.web.users import read_users
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
+_LONG_LIFE_S = 60.0
+"""After so long it is started again at once."""
+_STOP_S = 3.0
+_LOOK_S = 0.05
+_KEPT = ("PATH", "HOME", "LANG", "TZ", "MALLOC_ARENA_MAX")
+"""Of the environment, beside what is Python's: the page holds no key."""
+
+
+class PageProcess:
+    """The page of a run, as long as it is not closed."""
+
+    def __init__(self, directory: Path, more: Sequence[str]) -> None:
+        """Begin to start it.
+
+        Args:
+            directory: of the run.
+            more: arguments of `bin/web` beside it.
+        """
+        self._directory = directory
+        self._arguments = ["--run-dir", str(directory.resolve()), *more]
+        self._is_closed = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._keep, name="page", daemon=True)
+        self._thread.start()
+
+    def announcement(self, timeout_s: float, *, is_terminal: bool) -> str | None:
+        """Return the line that tells people where the page is; None: it does not listen in time.
+
+        Where nobody has a password yet it holds a login link, or names the file where it lies.
+        """
+        url = self._url(timeout_s)
+        if url is None:
+            return None
+        try:
+            if read_users(self._directory):
+                return f"Dashboard: {url}"
+            link = links.link_of(url, links.make_secret(self._directory))
+            if is_terminal:
+                return f"Dashboard, by this link once: {link}"
+            return f"Dashboard: {url}, login link in {links.leave_link(self._directory, link)}"
+        except Exception as error:  # noqa: BLE001 (whatever it is: who trades must not care)
+            logger.warning("no login link can be made: {}", error)
+            return f"Dashboard: {url}"
+
+    def close(self) -> None:
+        """Stop it."""
+        self._is_closed.set()
+        with self._lock:
+            process = self._process
+        if process is not None and process.poll() is None:
+            process.terminate()
+        self._thread.join(_STOP_S)
+        if process is not None and process.poll() is None:
+            process.kill()
+
+    def _url(self, timeout_s: float) -> str | None:
+        until_s = time.monotonic() + timeout_s
+        while time.monotonic() < until_s:
+            address, process = read_address(self._directory), self._process
+            if address is not None and process is not None and address.pid == process.pid:
+                return address.url
+            if self._is_closed.wait(_LOOK_S):
+                break
+        return None
+
+    def _keep(self) -> None:
+        pause_s = _FIRST_PAUSE_S
+        while not self._is_closed.is_set():
+            began_s = time.monotonic()
+            ended = self._run_once()
+            if self._is_closed.is_set():
+                return
+            lived_s = time.monotonic() - began_s
+            pause_s = _FIRST_PAUSE_S if lived_s > _LONG_LIFE_S else pause_s
+            told = "the page in a browser {}; it is started again in {:.0f} s, see {}"
+            logger.warning(told, ended, pause_s, self._directory / LOG_FILE)
+            self._is_closed.wait(pause_s)
+            pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
+
+    def _run_once(self) -> str:
+        """Run it to its end, and return how it ended."""
+        command = [sys.executable, "-m", "bin.web", *self._arguments, "--of", str(os.getpid())]
+        try:
+            log = open_private(self._directory / LOG_FILE)
+            try:
+                process = subprocess.Popen(  # noqa: S603 (ours)
+                    command,
+                    env=_environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=log,
+                    # Ctrl-C is for the system, which stops it.
+                    start_new_session=True,
+                )
+            finally:
+                os.close(log)
+        except OSError as error:
+            return f"cannot be started: {error.strerror}"
+        with self._lock:
+            self._process = process
+            if self._is_closed.is_set():
+                process.terminate()
+        return f"ended with {process.wait()}"
+
+
+def _environment() -> dict[str, str]:
+    return {
+        name: text
+        for name, text in os.environ.items()
+        if name in _KEPT or name.startswith(("PYTHON", "LC_"))
+    }

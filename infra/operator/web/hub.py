@@ -1,0 +1,118 @@
+"""One run as all browsers see it: looked at once, told to each that waits."""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from anyio import CapacityLimiter, to_thread
+from loguru import logger
+
+from domain.rules import TradingRules
+from infra.operator.web.changes import changes
+from infra.operator.web.facts import NoFactsError, read_facts, read_rules
+from infra.operator.web.overview import overview
+from infra.operator.web.system import System
+
+_LOOKS = 2
+"""Journals read at once: a page must not take the disk from who trades."""
+
+
+class Hub:
+    """The present of one run."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        """Know nothing yet."""
+        self.directory = directory
+        self.name = name
+        self.system = System(directory)
+        self.system.on_look = self._look
+        self.rules: TradingRules | None = None
+        self.version = 0
+        self.view: dict[str, Any] = {}
+        self._before: dict[str, Any] = {}
+        self._sent: dict[int, str] = {}
+        """By the version that a browser has: what it is sent; of the newest version alone."""
+        self._news = asyncio.Event()
+        self._disk = CapacityLimiter(_LOOKS)
+
+    async def run(self) -> None:
+        """Look at it until cancelled."""
+        await self.system.run()
+
+    async def read(self, function: Any, *given: Any) -> Any:
+        """Return what a function of this run's directory and rules reads, in a thread.
+
+        Raises:
+            NoFactsError: it cannot be read.
+        """
+        return await to_thread.run_sync(function, *given, limiter=self._disk)
+
+    async def known_rules(self) -> TradingRules:
+        """Return the rules of the run.
+
+        Raises:
+            NoFactsError: they are not known yet.
+        """
+        if self.rules is None:
+            self.rules = await self.read(read_facts, self.directory, read_rules)
+        return self.rules
+
+    async def next_message(self, version: int) -> tuple[int, str]:
+        """Wait for news beyond a version, and return the newest version and how to get there."""
+        while version == self.version:
+            news = self._news
+            await news.wait()
+        if version not in self._sent:
+            base = self._before if version == self.version - 1 else {}
+            change = changes(base, self.view)
+            is_whole = base == {}
+            body = {"version": self.version, "is_whole": is_whole, "change": change}
+            self._sent[version] = json.dumps(body, separators=(",", ":"))
+        return self.version, self._sent[version]
+
+    def _look(self) -> None:
+        view = self._seen()
+        if view == self.view:
+            return
+        self._before, self.view = self.view, view
+        self.version += 1
+        self._sent = {}
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    def _seen(self) -> dict[str, Any]:
+        system = self.system
+        page = {
+            "run": self.name,
+            "is_alive": system.trouble is None,
+            "trouble": system.trouble,
+            "answered_ms": system.answered_ms,
+        }
+        if system.trouble is not None:
+            return {**self.view, **page} if self.view else page
+        try:
+            rules = self._rules_now()
+            return {**page, "looked_ms": time.time_ns() // 1_000_000} | (
+                {} if rules is None else overview(_taken(system), rules)
+            )
+        except (KeyError, StopIteration) as error:  # an asset that the rules do not have any more
+            logger.debug("the rules are read anew: {!r}", error)
+            self.rules = None
+            return {**self.view, **page}
+
+    def _rules_now(self) -> TradingRules | None:
+        snapshot = self.system.snapshot
+        known = None if self.rules is None else {each.asset for each in self.rules.assets}
+        if known is None or (snapshot is not None and not set(snapshot.assets) <= known):
+            try:
+                self.rules = read_facts(self.directory, read_rules)
+            except NoFactsError as error:
+                logger.debug("{}", error)
+                self.rules = None
+        return self.rules
+
+
+def _taken(system: System) -> Any:
+    return system.snapshot

@@ -1,0 +1,62 @@
+"""Login links that can be used once; the run directory keeps only a hash of the newest."""
+
+import hashlib
+import hmac
+import json
+import secrets
+import time
+from pathlib import Path
+
+from infra.operator.web.files import LINK_FILE, ONCE_FILE, read_json, remove, write_private
+
+_VALID_S = 24 * 3600
+
+
+def make_secret(directory: Path) -> str:
+    """Return the secret of a new link; an older one is void.
+
+    Raises:
+        OSError: its hash cannot be written.
+    """
+    secret = secrets.token_urlsafe(32)
+    noted = {"sha256": _hash(secret), "until_s": int(time.time()) + _VALID_S}
+    remove(directory / LINK_FILE)
+    write_private(directory / ONCE_FILE, json.dumps(noted))
+    return secret
+
+
+def link_of(url: str, secret: str) -> str:
+    """Return the link; behind the # no server, proxy or log ever sees the secret."""
+    return f"{url}/login#{secret}"
+
+
+def leave_link(directory: Path, link: str) -> Path:
+    """Write a link where its owner alone finds it, and return where.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    file = directory / LINK_FILE
+    write_private(file, f"{link}\n")
+    return file
+
+
+def use(directory: Path, secret: str) -> bool:
+    """Tell whether a secret is the newest link's, which is void from now on."""
+    match read_json(directory / ONCE_FILE):
+        case {"sha256": str(noted), "until_s": int(until_s)}:
+            is_valid = hmac.compare_digest(noted, _hash(secret)) and time.time() < until_s
+        case _:
+            return False
+    if is_valid:
+        # Deleted first: what cannot be deleted could be used again.
+        try:
+            (directory / ONCE_FILE).unlink()
+        except OSError:
+            return False
+        remove(directory / LINK_FILE)
+    return is_valid
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,232 @@
+"""The system at this moment, as the browser draws it: texts, and numbers where bars need them."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Any
+
+from domain.operator import wording as say
+from domain.operator.system import ActorState, Reason, SystemSnapshot
+from domain.portfolio.concentration import ranked
+from domain.portfolio.metrics import metrics
+from domain.portfolio.snapshots import ExecutionSnapshot, PortfolioSnapshot
+from domain.rules import AssetRules, TradingRules
+from domain.text import plain
+from domain.trading.positions import Position
+from domain.trading.trailing import first_stop
+
+View = dict[str, Any]
+_DIGITS = 2
+
+
+def overview(seen: SystemSnapshot, rules: TradingRules) -> View:
+    """Return all that the pages show of the present."""
+    return {
+        "state": seen.state,
+        "reasons": [_reason(each, seen.now_ms) for each in seen.reasons],
+        "mode": seen.mode,
+        "account": plain(seen.account),
+        "now_ms": seen.now_ms,
+        "clock_offset_ms": seen.now_ms - seen.machine_ms,
+        "started_ms": seen.started_ms,
+        "portfolio": None if seen.portfolio is None else _portfolio(seen.portfolio, rules),
+        "limits": [] if seen.portfolio is None else list(_limits(seen.portfolio, rules)),
+        "assets": {each.asset: _asset(each, seen, rules) for each in rules.assets},
+        "actors": [_actor(each) for each in seen.actors],
+        "dead_letters": seen.dead_letters,
+        "health": {plain(name): plain(figure) for name, figure in seen.health.items()},
+        "shown": _quantities(seen.portfolio),
+        "risk": None if seen.portfolio is None else _risk(seen.portfolio, rules),
+    }
+
+
+def _quantities(portfolio: PortfolioSnapshot | None) -> dict[str, str]:
+    """Return what a press is compared with: the signed quantity of each open position."""
+    held = {} if portfolio is None else portfolio.positions
+    return {asset: f"{position.signed_qty:f}" for asset, position in held.items()}
+
+
+def _reason(reason: Reason, now_ms: int) -> View:
+    text = plain(reason.text)
+    if reason.until_ms is not None:
+        text = f"portfolio cooldown {say.rest(text, reason.until_ms, now_ms)}"
+    return {"state": reason.state, "text": text}
+
+
+def _portfolio(found: PortfolioSnapshot, rules: TradingRules) -> View:
+    figures = metrics(found, rules)
+    return {
+        "equity": say.usdt(found.equity),
+        "balance": say.usdt(found.balance),
+        "today": say.signed_percent(-found.daily_loss, _DIGITS),
+        "today_sign": _sign(-found.daily_loss),
+        "total_pnl": say.gain(figures.total_pnl),
+        "total_sign": _sign(figures.total_pnl),
+        "total_return": _percent(figures.total_return),
+        "unrealized": say.gain(figures.unrealized_pnl),
+        "deployed": say.usdt(figures.deployed_capital),
+        "available": say.usdt(figures.available_capital),
+        "exposure": say.usdt(found.exposure),
+        "trades": found.trades,
+        "win_rate": _percent(figures.win_rate),
+        "paused": list(found.paused),
+        "is_panic": found.panic_since_ms is not None,
+        "is_halted": found.is_halted,
+        "suspended": list(found.suspended),
+    }
+
+
+def _limits(found: PortfolioSnapshot, rules: TradingRules) -> Iterator[View]:
+    """Yield what has a limit that a bar can show; levels are fractions of the bar's end."""
+    protection, approval = rules.protection, rules.approval
+    steps = [level for level, _ in protection.drawdown_steps]
+    ends = (protection.drawdown_emergency_fraction, protection.drawdown_halt_fraction)
+    levels = sorted({*steps, *(end for end in ends if end is not None)})
+    yield _bar("Drawdown", found.drawdown, levels)
+    if protection.max_daily_loss_fraction is not None:
+        yield _bar("Daily loss", found.daily_loss, [protection.max_daily_loss_fraction])
+    exposure = found.exposure / found.balance if found.balance > 0 else Decimal(0)
+    yield _bar("Exposure", exposure, [approval.max_total_exposure])
+    count, most = len(found.positions), approval.max_positions
+    yield {
+        "name": "Positions",
+        "text": f"{count} of {most}",
+        "fraction": min(1.0, count / most),
+        "levels": [],
+    }
+
+
+def _bar(name: str, figure: Decimal, levels: list[Decimal]) -> View:
+    end = levels[-1] if levels else Decimal(1)
+    shown = ", ".join(say.percent(level, 0) for level in levels)
+    return {
+        "name": name,
+        "text": f"{say.percent(max(figure, Decimal(0)), _DIGITS)} of {shown}",
+        "fraction": float(min(Decimal(1), max(Decimal(0), figure / end))),
+        "levels": [float(level / end) for level in levels[:-1]],
+    }
+
+
+def _asset(asset: AssetRules, seen: SystemSnapshot, rules: TradingRules) -> View:
+    name, digits = asset.asset, asset.instrument
+    feed, snapshot = seen.feeds.get(name), seen.assets.get(name)
+    portfolio = seen.portfolio
+    price = feed.price if feed is not None else None
+    report = None if snapshot is None else snapshot.report
+    if price is None and portfolio is not None:
+        price = portfolio.prices.get(name)
+    view: View = {
+        "strategy": asset.terms.strategy.name,
+        "price": "" if price is None else say.price(price, digits),
+        "price_number": None if price is None else float(price),
+        "is_stale": feed is None or feed.is_stale,
+        "feed_age": "" if feed is None or feed.age_s is None else f"{feed.age_s:.0f} s",
+        "answers": snapshot is not None,
+        "regime": "" if report is None else report.regime,
+        "note": "" if report is None else plain(report.note),
+        "values": [] if report is None else [plain(v) for v in say.values(report.values, digits)],
+        "close_ms": None if report is None else report.t_ms,
+        "is_paused": portfolio is not None and name in portfolio.paused,
+        "is_suspended": portfolio is not None and name in portfolio.suspended,
+        "cooldown": "",
+        "signal_age": "",
+        "decided": "",
+        "position": None,
+    }
+    if snapshot is not None:
+        if snapshot.cooldown_minutes:
+            view["cooldown"] = say.rest(
+                snapshot.cooldown_reason, snapshot.cooldown_end_ms, seen.now_ms
+            )
+        if snapshot.newest_signal_ms is not None:
+            view["signal_age"] = say.duration(max(0, seen.now_ms - snapshot.newest_signal_ms))
+        view["decided"] = plain(say.decided(snapshot))
+    position = None if portfolio is None else portfolio.positions.get(name)
+    if position is not None:
+        view["position"] = _position(position, price, seen, rules)
+    return view
+
+
+def _position(
+    position: Position, price: Decimal | None, seen: SystemSnapshot, rules: TradingRules
+) -> View:
+    asset = rules.asset(position.asset)
+    digits = asset.instrument
+    execution = seen.executions.get(position.asset)
+    stop = None if execution is None else execution.stop
+    first = first_stop(position, rules).levels
+    level = first.stop_loss if stop is None else stop.stop_loss
+    pnl = None if price is None else position.unrealized_pnl(price)
+    target = first.take_profit
+    return {
+        "side": say.direction(position.side),
+        "qty": f"{position.qty:f}",
+        "entry": say.price(position.avg_entry_price, digits),
+        "entry_number": float(position.avg_entry_price),
+        "entry_ms": position.opened_ms,
+        "pnl": "" if pnl is None else say.gain(pnl),
+        "pnl_sign": 0 if pnl is None else _sign(pnl),
+        "pnl_percent": ""
+        if pnl is None
+        else say.signed_percent(pnl / (position.notional / asset.leverage)),
+        "stop": say.price(level, digits),
+        "stop_number": float(level),
+        "stop_distance": "" if price is None else say.percent(abs(level / price - 1), _DIGITS),
+        "stop_state": "unknown" if execution is None else _stop_state(execution),
+        "is_unprotected": execution is not None and execution.is_unprotected,
+        "target": "none" if target is None else say.price(target, digits),
+        "target_number": None if target is None else float(target),
+        "age": say.duration(max(0, seen.now_ms - position.opened_ms)),
+    }
+
+
+def _stop_state(execution: ExecutionSnapshot) -> str:
+    stop = execution.stop
+    if execution.is_unprotected:
+        return "NOT AT THE EXCHANGE"
+    if stop is None or stop.confirmed_stop_loss is None:
+        return "not confirmed yet"
+    return "trailing, armed" if stop.is_armed else "stands at the exchange"
+
+
+def _actor(actor: ActorState) -> View:
+    return {**asdict(actor), "last_failure": plain(actor.last_failure)}
+
+
+def _risk(found: PortfolioSnapshot, rules: TradingRules) -> View:
+    names = [asset.asset for asset in rules.assets]
+    cells = [
+        [
+            1.0
+            if one == other
+            else found.correlations.get((one, other), found.correlations.get((other, one)))
+            for other in names
+        ]
+        for one in names
+    ]
+    return {
+        "assets": names,
+        "correlations": cells,
+        "mean": found.open_correlation,
+        "threshold": rules.protection.high_correlation_threshold,
+        "groups": {asset.asset: asset.correlation_group or "" for asset in rules.assets},
+        "concentration": [
+            {
+                "asset": each.asset,
+                "deployed": say.usdt(each.deployed),
+                "share": float(each.share),
+                "cumulative": float(each.cumulative),
+                "of_equity": _percent(each.of_equity),
+            }
+            for each in ranked(found.positions, found.equity, rules)
+        ],
+        "advice": [say.advice_line(each) for each in found.advice if each.is_worth_telling],
+    }
+
+
+def _percent(fraction: Decimal | None) -> str:
+    return "none yet" if fraction is None else say.percent(fraction)
+
+
+def _sign(amount: Decimal) -> int:
+    return (amount > 0) - (amount < 0)

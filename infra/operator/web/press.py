@@ -1,0 +1,77 @@
+"""What an operator presses, passed on to the system with who, which press, and what was shown."""
+
+from typing import Annotated
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from domain.operator.commands import CommandName
+from domain.text import plain
+from infra.operator.control.buckets import Buckets
+from infra.operator.web.access import AccessLog
+from infra.operator.web.login import TooLargeError, address_of, is_own, read_body, told
+from infra.operator.web.sessions import Session
+from infra.operator.web.system import NoSystemError, System
+from infra.operator.web.users import Role
+
+PRESSABLE = frozenset(
+    {
+        CommandName.PAUSE,
+        CommandName.RESUME,
+        CommandName.CLOSE,
+        CommandName.REDUCE,
+        CommandName.LIQUIDATE,
+        CommandName.RESTART,
+        CommandName.PANIC,
+        CommandName.REARM,
+        CommandName.LOG,
+    }
+)
+_PER_SECOND = 2
+_buckets = Buckets(_PER_SECOND)
+
+
+class Sent(msgspec.Struct, forbid_unknown_fields=True):
+    """A press as a browser sends it; all of it is needed."""
+
+    act_id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
+    command: CommandName
+    argument: Annotated[str, msgspec.Meta(max_length=80)]
+    shown: dict[str, str]
+
+
+async def press(system: System, access: AccessLog, session: Session, request: Request) -> Response:
+    """Answer a press; every one leaves a line, done or refused."""
+    what, answer = "press", told(403, "")
+    try:
+        if not is_own(request, session):
+            answer = told(403, "not asked by this page itself (CSRF token)")
+            return answer
+        sent = msgspec.json.decode(await read_body(request), type=Sent)
+        what = f"{sent.command} {sent.argument}".rstrip()
+        answer = await _pass_on(system, session, sent)
+    except (msgspec.MsgspecError, UnicodeDecodeError, TooLargeError) as error:
+        answer = told(422, plain(str(error))[:200] or "too large")
+    finally:
+        result = f"{answer.status_code} {msgspec.json.decode(answer.body)['title']}"
+        access.note(session.user, address_of(request), what, result)
+    return answer
+
+
+async def _pass_on(system: System, session: Session, sent: Sent) -> JSONResponse:
+    if session.role is not Role.OPERATOR:
+        return told(403, "a viewer may look, and press nothing")
+    if sent.command not in PRESSABLE:
+        return told(422, f"{sent.command} is not done by the page")
+    is_panic = sent.command is CommandName.PANIC
+    if not _buckets.take((session.key, is_panic)):
+        return told(429, "too many commands; wait a second")
+    body = {**msgspec.to_builtins(sent), "user": session.user, "confirm": True}
+    try:
+        status, answer = await system.act(body)
+    except NoSystemError as error:
+        doubt = f"No answer: {error}. It may have been done or not; look before pressing again."
+        return JSONResponse({"code": "late", "title": doubt}, 504)
+    answer.setdefault("title", "")
+    return JSONResponse(answer, status)

@@ -1,0 +1,69 @@
+// Elements, and how an element on the page becomes like a new one without losing focus or scroll.
+
+export function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element[name] = value;
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat(9).filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+// Elements with data-keep are filled by others (charts) and are left as they are.
+export function morph(old, made) {
+  if (old.nodeType !== made.nodeType || old.nodeName !== made.nodeName || old.id !== made.id) {
+    old.replaceWith(made);
+    return;
+  }
+  if (old.nodeType === Node.TEXT_NODE) {
+    if (old.data !== made.data) old.data = made.data;
+    return;
+  }
+  if (old.hasAttribute("data-keep")) return;
+  for (const {name} of [...old.attributes]) if (!made.hasAttribute(name) && name !== "open") old.removeAttribute(name);
+  for (const {name, value} of made.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  old.onclick = made.onclick;
+  morphChildren(old, made);
+}
+
+export function morphChildren(old, made) {
+  const before = [...old.childNodes], after = [...made.childNodes];
+  after.forEach((child, index) => (index < before.length ? morph(before[index], child) : old.append(child)));
+  before.slice(after.length).forEach((child) => child.remove());
+}
+
+// columns: [title, row => cell, class]
+export function table(columns, rows, {caption, empty = "Nothing yet.", rowClass} = {}) {
+  if (!rows.length) return h("p", {class: "empty"}, empty);
+  const head = h("tr", {}, columns.map(([title, , kind]) => h("th", {scope: "col", class: kind}, title)));
+  const body = rows.map((row) =>
+    h("tr", {class: rowClass?.(row)}, columns.map(([title, cell, kind]) => h("td", {class: kind, "data-label": title}, cell(row)))));
+  return h("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": caption},
+    h("table", {}, caption && h("caption", {}, caption), h("thead", {}, head), h("tbody", {}, body)));
+}
+
+const two = (number) => String(number).padStart(2, "0");
+
+export function utcText(ms, {seconds = false} = {}) {
+  const time = new Date(ms);
+  const day = `${time.getUTCFullYear()}-${two(time.getUTCMonth() + 1)}-${two(time.getUTCDate())}`;
+  return `${day} ${two(time.getUTCHours())}:${two(time.getUTCMinutes())}${seconds ? `:${two(time.getUTCSeconds())}` : ""}`;
+}
+
+// A time in UTC, with the user's own zone on hover.
+export function time(ms, options) {
+  if (ms === null || ms === undefined) return "–";
+  return h("time", {datetime: new Date(ms).toISOString(), title: `${new Date(ms).toLocaleString()} (here)`}, utcText(ms, options));
+}
+
+export function signed(text, sign) {
+  const mark = sign > 0 ? "▲ " : sign < 0 ? "▼ " : "";
+  return h("span", {class: sign > 0 ? "gain" : sign < 0 ? "loss" : ""}, mark, text || "–");
+}
+
+export const card = (title, ...children) => h("section", {class: "card"}, h("h2", {}, title), children);
+
+export const facts = (...pairs) =>
+  h("dl", {class: "facts"}, pairs.filter(Boolean).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));

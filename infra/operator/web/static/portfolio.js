@@ -1,0 +1,65 @@
+// The portfolio: money, limits, positions, and each asset in a line.
+
+import {card, facts, h, signed, table, time} from "./dom.js";
+
+const goAsset = (name) => h("a", {href: `/asset/${encodeURIComponent(name)}`, "data-go": true}, name);
+
+function limit(bar) {
+  const fraction = Math.round(bar.fraction * 1000) / 10;
+  const marks = bar.levels.map((level) => h("i", {style: `left:${level * 100}%`}));
+  return h("div", {class: "limit"},
+    h("span", {}, bar.name), h("span", {class: "number"}, bar.text),
+    h("div", {class: `meter ${fraction >= 80 ? "high" : ""}`, role: "meter", "aria-label": bar.name, "aria-valuenow": fraction,
+      "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuetext": bar.text}, h("div", {style: `width:${fraction}%`}), marks));
+}
+
+function money(view) {
+  const found = view.portfolio;
+  if (!found) return card("Money", h("p", {class: "empty"}, "The portfolio does not answer."));
+  return card("Money", facts(
+    ["Equity", found.equity], ["Balance", found.balance],
+    ["Today", signed(found.today, found.today_sign)],
+    ["Total PnL", signed(found.total_pnl, found.total_sign)], ["Return", found.total_return],
+    ["Open PnL", found.unrealized], ["Deployed", found.deployed], ["Available", found.available],
+    ["Exposure", found.exposure], ["Trades", String(found.trades)], ["Win rate", found.win_rate]));
+}
+
+function positions(context, view) {
+  const open = Object.entries(view.assets).filter(([, asset]) => asset.position).map(([name, asset]) => ({name, asset, ...asset.position}));
+  const columns = [
+    ["Asset", (row) => goAsset(row.name)],
+    ["Side", (row) => row.side],
+    ["Qty", (row) => row.qty, "number"],
+    ["Entry", (row) => row.entry, "number"],
+    ["Price", (row) => h("span", {class: row.asset.is_stale ? "old" : ""}, row.asset.price), "number"],
+    ["PnL", (row) => [signed(row.pnl, row.pnl_sign), h("small", {}, ` ${row.pnl_percent}`)], "number"],
+    ["Stop", (row) => [row.stop, h("small", {class: row.is_unprotected ? "alarm" : ""}, ` ${row.stop_distance} away, ${row.stop_state}`)], "number"],
+    ["Target", (row) => row.target, "number"],
+    ["Age", (row) => row.age, "number"],
+  ];
+  if (context.isOperator) columns.push(["", (row) => context.button("close", row.name, "Close", `Closes the ${row.side} position of ${row.qty} ${row.name} at the market.`)]);
+  return card("Open positions", table(columns, open, {caption: "Open positions", empty: "Nothing is open."}));
+}
+
+function assets(view) {
+  const rows = Object.entries(view.assets).map(([name, asset]) => ({name, ...asset}));
+  return card("Assets", table([
+    ["Asset", (row) => goAsset(row.name)],
+    ["Price", (row) => h("span", {class: row.is_stale ? "old" : ""}, row.price || "–"), "number"],
+    ["Regime", (row) => h("span", {class: `regime ${row.regime}`}, row.regime || "–")],
+    ["Last signal", (row) => (row.signal_age ? `${row.signal_age} ago` : "none yet"), "number"],
+    ["State", (row) => [
+      row.is_paused && h("b", {class: "tag"}, "paused"), row.is_suspended && h("b", {class: "tag"}, "suspended"),
+      row.cooldown && h("b", {class: "tag"}, `rests: ${row.cooldown}`), !row.answers && h("b", {class: "tag"}, "no answer")]],
+    ["Newest close", (row) => [time(row.close_ms), " ", h("span", {class: "why"}, row.decided)]],
+  ], rows, {caption: "Assets"}));
+}
+
+export function render(context, view) {
+  return [
+    h("h1", {class: "hidden"}, "Portfolio"),
+    h("div", {class: "columns"}, money(view), card("Against the limits", view.limits.map(limit))),
+    positions(context, view),
+    assets(view),
+  ];
+}

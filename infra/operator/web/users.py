@@ -1,0 +1,93 @@
+"""Who may log in by password: names, roles and argon2 hashes, in the run directory."""
+
+import json
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from domain.errors import ConfigError
+from infra.files import read_regular
+from infra.operator.web.files import USERS_FILE, write_private
+
+LEAST_LETTERS = 12
+_LONGEST = 200
+NAME = re.compile(r"[A-Za-z0-9._@-]{1,40}")
+_hasher = PasswordHasher()
+_NOBODY = _hasher.hash("nobody has this password")
+"""Compared with where there is no such user: that must take as long."""
+
+
+class Role(StrEnum):
+    """What somebody may do."""
+
+    VIEWER = "viewer"
+    """Look."""
+    OPERATOR = "operator"
+    """Look, and press."""
+
+
+class User(msgspec.Struct):
+    """One of them."""
+
+    role: Role
+    password: Annotated[str, msgspec.Meta(max_length=_LONGEST)]
+    """Its argon2 hash."""
+
+
+_users = msgspec.json.Decoder(dict[str, User])
+
+
+def read_users(directory: Path) -> dict[str, User]:
+    """Return who may log in, by name.
+
+    Raises:
+        ConfigError: the file is there and cannot be read.
+    """
+    file = directory / USERS_FILE
+    try:
+        return _users.decode(read_regular(file))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
+    except msgspec.MsgspecError as error:
+        raise ConfigError(f"{file}: is damaged ({error}); set the passwords anew") from error
+
+
+def set_password(directory: Path, name: str, role: Role, password: str) -> None:
+    """Let somebody log in from now on.
+
+    Raises:
+        ConfigError: the name or the password cannot be one, or it cannot be stored.
+    """
+    if not NAME.fullmatch(name):
+        raise ConfigError(f"expected a name of 1 to 40 letters, digits or ._@-, found {name!r}")
+    if not LEAST_LETTERS <= len(password) <= _LONGEST:
+        raise ConfigError(f"expected a password of {LEAST_LETTERS} to {_LONGEST} characters")
+    users = read_users(directory) | {name: User(role=role, password=_hasher.hash(password))}
+    file = directory / USERS_FILE
+    try:
+        write_private(file, json.dumps(msgspec.to_builtins(users), indent=1))
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be written: {error.strerror}") from error
+
+
+def role_of(directory: Path, name: str, password: str) -> Role | None:
+    """Return the role of who knows a password; None: there is no such user, or it is wrong.
+
+    Takes a tenth of a second, whoever asks.
+
+    Raises:
+        ConfigError: the file of users cannot be read.
+    """
+    user = read_users(directory).get(name)
+    try:
+        _hasher.verify(_NOBODY if user is None else user.password, password)
+    except (VerificationError, InvalidHashError):
+        return None
+    return None if user is None else user.role

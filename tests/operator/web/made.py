@@ -1,0 +1,182 @@
+"""A page over a control interface that answers with a made snapshot, and what a browser does."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from domain.operator.acts import PageAct
+from domain.operator.replies import Reply, ReplyCode
+from domain.operator.system import SystemSnapshot
+from domain.portfolio.snapshots import PortfolioSnapshot
+from infra.operator.control.page_routes import page_routes
+from infra.operator.control.server import ControlServer
+from infra.operator.web import links
+from infra.operator.web.files import ACCESS_FILE, PageAddress, read_address
+from infra.settings import load_settings
+
+ROOT = Path(__file__).resolve().parents[3]
+PATIENCE_S = 60.0
+PORTFOLIO = PortfolioSnapshot(
+    balance=Decimal("10000.10"),
+    equity=Decimal(10000),
+    exposure=Decimal(0),
+    drawdown=Decimal("0.01"),
+    daily_loss=Decimal(0),
+    positions={},
+    prices={"BTC": Decimal("83352.1")},
+    global_cooldown_end_ms=0,
+    is_halted=False,
+    is_reduced=False,
+    trades=0,
+    realized_pnl=Decimal(0),
+    correlations={("BTC", "ETH"): 0.8, ("BTC", "SOL"): None},
+)
+SEEN = SystemSnapshot(actors=(), dead_letters=0, portfolio=PORTFOLIO, mode="sim", now_ms=1)
+
+
+@dataclass
+class Desk:
+    """Takes presses, and remembers them."""
+
+    taken: list[PageAct] = field(default_factory=list)
+    seen: SystemSnapshot = SEEN
+
+    def do(self, act: PageAct) -> Reply:
+        self.taken.append(act)
+        return Reply(code=ReplyCode.DONE, title=f"did {act.command}")
+
+
+@dataclass
+class Browser:
+    """One that is logged in, or not."""
+
+    page: "Page"
+    cookie: str = ""
+    csrf: str = ""
+
+    def call(
+        self, method: str, path: str, body: object = None, **headers: str
+    ) -> tuple[int, dict[str, str], str]:
+        address = self.page.address
+        line = http.client.HTTPConnection("127.0.0.1", address.port, timeout=PATIENCE_S)
+        sent = {"Origin": address.url} if method == "POST" else {}
+        if self.cookie:
+            sent |= {"Cookie": self.cookie, "X-CSRF-Token": self.csrf}
+        sent |= {name.replace("_", "-"): text for name, text in headers.items()}
+        text = body if isinstance(body, bytes) else json.dumps(body).encode()
+        try:
+            line.request(method, path, None if body is None else text, sent)
+            answer = line.getresponse()
+            found = {name.lower(): value for name, value in answer.getheaders()}
+            return answer.status, found, answer.read().decode()
+        finally:
+            line.close()
+
+    def log_in(self, **asked: str) -> int:
+        status, headers, _ = self.call("POST", "/login", asked)
+        if status == 200:
+            self.cookie = headers["set-cookie"].partition(";")[0]
+            self.csrf = json.loads(self.call("GET", "/api/me")[2])["csrf"]
+        return status
+
+    def press(self, command: str, argument: str = "", **more: Any) -> tuple[int, str]:
+        act = {
+            "act_id": more.pop("act_id", os.urandom(16).hex()),
+            "command": command,
+            "argument": argument,
+            "shown": more.pop("shown", {}),
+        }
+        status, _, body = self.call("POST", "/api/press", act, **more)
+        return status, json.loads(body)["title"] if status not in (403, 413) else body
+
+
+@dataclass
+class Page:
+    directory: Path
+    desk: Desk
+    process: subprocess.Popen[bytes]
+
+    @property
+    def address(self) -> PageAddress:
+        found = read_address(self.directory)
+        assert found is not None
+        return found
+
+    def by_link(self) -> Browser:
+        browser = Browser(self)
+        status = browser.log_in(once=links.make_secret(self.directory))
+        assert status == 200, status
+        return browser
+
+    def accesses(self) -> list[dict[str, Any]]:
+        lines = (self.directory / ACCESS_FILE).read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+
+def start_page(directory: Path, *more: str) -> subprocess.Popen[bytes]:
+    """Start the command and wait until it listens."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bin.web", "--run-dir", str(directory), "--port", "0", *more],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    until_s = time.monotonic() + PATIENCE_S
+    while (found := read_address(directory)) is None or found.pid != process.pid:
+        assert process.poll() is None
+        assert time.monotonic() < until_s
+        with_timeout(process, 0.05)
+    return process
+
+
+def with_timeout(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Wait for the end of a process, for a while."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return
+
+
+@contextmanager
+def control(directory: Path, desk: Desk) -> Iterator[ControlServer]:
+    """Answer the page's questions."""
+    settings = load_settings(None, environ={}, dotenv=None).control
+    routes = page_routes(lambda: desk.seen, desk.do)
+    server = ControlServer(
+        settings,
+        directory,
+        lambda *_: Reply(code=ReplyCode.DONE, title=""),
+        lambda *_: None,
+        routes,
+    )
+    yield server
+    server.close()
+
+
+@contextmanager
+def served(directory: Path) -> Iterator[Page]:
+    """Serve a page in a process of its own."""
+    desk = Desk()
+    with control(directory, desk):
+        process = start_page(directory)
+        try:
+            yield Page(directory, desk, process)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(PATIENCE_S)
+
+
+def paused(seen: SystemSnapshot, *assets: str) -> SystemSnapshot:
+    """Return a snapshot in which assets are paused."""
+    assert seen.portfolio is not None
+    return replace(seen, portfolio=replace(seen.portfolio, paused=assets))

@@ -175,7 +175,7 @@ def _run(options: LiveOptions, screen: Screen) -> int:
             journal=journal_file(directory.path, settings.database.file),
             events=events,
         )
-        _show_page(page, screen)
+        _show_page(page, screen, events)
         return _trade(
             run,
             steered,
@@ -213,10 +213,12 @@ def _start_page(
     return page
 
 
-def _show_page(page: PageProcess | None, screen: Screen) -> None:
+def _show_page(page: PageProcess | None, screen: Screen, events: deque[str]) -> None:
+    """Say where the page is; also among the events, which a full-screen picture does not cover."""
     told = page and page.announcement(_PAGE_S, is_terminal=screen.is_terminal)
     if told:
         screen.print(told, highlight=False, soft_wrap=True)
+        events.append(told)
 
 
 def _venue(options: LiveOptions, settings: Settings) -> Venue | None:

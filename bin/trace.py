@@ -12,9 +12,7 @@ from typing import Annotated, Any
 import typer
 from loguru import logger
 
-from bin.bootstrap.trace_codec import trace_codec
-from bin.bootstrap.trace_crashes import crash_view, crashes_in, crashes_table, find_crash
-from bin.bootstrap.trace_replay import replay_actor
+from bin.bootstrap.reruns import replay_actor, state_at
 from bin.command import start
 from domain.errors import BadDataError, ConfigError
 from domain.text import counted, plain
@@ -25,6 +23,7 @@ from infra.store.location import find_journal
 from infra.store.reader import FactReader
 from infra.store.trace_ids import read_id
 from infra.trace.names import message_name
+from infra.trace.query.crashes import crash_view, crashes_in, crashes_table, find_crash
 from infra.trace.query.diff import differ
 from infra.trace.query.export import write_otlp, write_perfetto
 from infra.trace.query.figures import slow_table, stats_table
@@ -212,7 +211,7 @@ def crash(wanted: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     reader = _reader()
     found = find_crash(reader.read(), _id(wanted))
     mine = reader.read(keys=[found.found.handling.receiver])
-    screen.print(crash_view(found, mine, trace_codec()))
+    screen.print(crash_view(found, state_at(found, mine)))
 
 
 @command
@@ -240,7 +239,6 @@ def replay(
     _say_changed_strategies()
     code = replay_actor(
         reader.read(keys=[actor]),
-        trace_codec(),
         screen,
         from_id=None if from_ is None else _id(from_),
         until_id=None if until is None else _id(until),

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from actors.messages import OperatorAsked, StateWanted
 from actors.names import NOTIFIER, PORTFOLIO
-from actors.rerunning import rerun
+from actors.reruns.lives import rerun
 from bin.bootstrap.recorded import build_replay
+from bin.bootstrap.reruns import trace_codec
 from bin.bootstrap.run import Run
-from bin.bootstrap.trace_codec import trace_codec
 from domain.operator.commands import Command, CommandName
 from infra.trace.reader import TraceReader
 from tests.replay.runs import finish, lively_settings, made_up_market

@@ -12,16 +12,16 @@ from typer.testing import CliRunner
 
 import bin.trace
 from actors.core.system import Moment
-from actors.rerunning import HUNG, rerun
+from actors.reruns.lives import HUNG, rerun
 from bin.bootstrap.recorded import build_replay
-from bin.bootstrap.trace_codec import trace_codec
-from bin.bootstrap.trace_crashes import crashes_in
+from bin.bootstrap.reruns import trace_codec
 from bin.trace import app
 from domain.errors import BadDataError
 from infra.candles.files import read_candles
 from infra.process.times import read_time
 from infra.settings import load_settings
 from infra.store.trace_ids import id_text
+from infra.trace.query.crashes import crashes_in
 from infra.trace.reader import TraceReader
 from tests.replay.runs import finish
 from tests.trace.debugging import debug

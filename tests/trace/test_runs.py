@@ -13,13 +13,14 @@ from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
 
-from actors.rerunning import DAMAGED, rerun
-from bin.bootstrap.trace_codec import trace_codec
-from bin.bootstrap.trace_crashes import crashes_in, state_before
+from actors.reruns.lives import DAMAGED, rerun
+from actors.reruns.state import state_before
+from bin.bootstrap.reruns import trace_codec
 from domain.errors import ConfigError
 from domain.strategies.ema_cross_short import EmaCrossShort
 from infra.trace.crash_files import CRASHES
 from infra.trace.frames import read_frames
+from infra.trace.query.crashes import crashes_in
 from infra.trace.query.export import write_otlp, write_perfetto
 from infra.trace.query.orders import orders_of
 from infra.trace.query.story import story_of

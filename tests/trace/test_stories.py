@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from bin.bootstrap.recorded import build_replay
-from bin.bootstrap.trace_replay import _differing
 from domain.trading.orders import ExitReason
 from infra.process.times import show_time
 from infra.store.reader import FactReader
@@ -15,6 +14,7 @@ from infra.trace.query.closes import close_story
 from infra.trace.query.decision import readable
 from infra.trace.query.figures import _quantiles
 from infra.trace.query.orders import orders_of
+from infra.trace.query.replayed import differing
 from infra.trace.query.story import story_of
 from infra.trace.reader import TraceReader
 from tests.replay.runs import CANDLE_MS, START_MS, finish, lively_settings, made_up_market
@@ -112,7 +112,7 @@ def test_figures_are_for_people(figures: str, told: str) -> None:
 def test_what_differs_by_its_order_alone_is_shown_too() -> None:
     then, now = {"prices": {"BTC": 1, "SOL": 2}, "t": 3}, {"prices": {"SOL": 2, "BTC": 1}, "t": 4}
 
-    shown = list(_differing(then, now))
+    shown = list(differing(then, now))
 
     assert shown == [("prices, in this order", "BTC, SOL", "SOL, BTC"), ("t", "3", "4")]
 

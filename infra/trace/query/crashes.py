@@ -1,9 +1,8 @@
 """What crashed, over what, in which state, and how it was put right."""
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
@@ -11,7 +10,6 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from actors.rerunning import Codec, rerun
 from domain.errors import ConfigError
 from domain.text import counted, plain
 from infra.store.trace_ids import id_text
@@ -21,12 +19,8 @@ from infra.trace.records import StoredHandling, StoredTold
 
 _ENDED = ("crashed", "hung")
 _LAST = 20
-_LONGEST = 160
 _MANY = 4
 _OPENED = ("journals", "open")
-_PLUMBING = frozenset(
-    {"incarnation", "name", "_around", "_current", "_origin", "_outbox", "_held", "_has_let_go"}
-)
 
 
 @dataclass(slots=True)
@@ -103,13 +97,12 @@ def find_crash(records: Iterable[Found], crash_id: int) -> Crash:
     raise ConfigError(f"{id_text(crash_id)}: no crash of this id; see `bin/trace crashes`")
 
 
-def crash_view(crash: Crash, records: Iterable[Found], codec: Codec) -> RenderableType:
+def crash_view(crash: Crash, state: Mapping[str, str]) -> RenderableType:
     """Return all that is known of a crash.
 
     Args:
         crash: which.
-        records: of its address, from the beginning.
-        codec: to run its life again, for its state before the crash.
+        state: of the actor before it, by name; empty where it is unknown.
     """
     stored = crash.found.handling
     cause = "" if stored.raised is None else plain(stored.raised.cause)
@@ -123,7 +116,7 @@ def crash_view(crash: Crash, records: Iterable[Found], codec: Codec) -> Renderab
         title = "where it stood" if stored.outcome == "hung" else "traceback"
         # As text: a line of code may look like markup.
         parts.append(Panel(Text(stored.raised.details.rstrip()), title=title))
-    parts.append(_state_table(state_before(stored.message_id, records, codec)))
+    parts.append(_state_table(state))
     before = Group(*(line(found) for found in crash.before))
     parts += [
         Panel(before, title=f"its last {counted(len(crash.before), 'message')}"),
@@ -132,47 +125,7 @@ def crash_view(crash: Crash, records: Iterable[Found], codec: Codec) -> Renderab
     return Group(*parts)
 
 
-def state_before(message_id: int, records: Iterable[Found], codec: Codec) -> dict[str, str]:
-    """Return an actor's state before a message, found by running its life again."""
-    state: dict[str, str] = {}
-
-    def look(found: Any, actor: Any) -> None:
-        if found.handling.message_id == message_id:
-            state.update(state_of(actor))
-
-    for step in rerun(records, codec, before=look):
-        if step.found.handling.message_id == message_id:
-            break
-    return state
-
-
-def state_of(actor: Any) -> dict[str, str]:
-    """Return what an actor knows, by the name of the attribute."""
-    return {
-        name: text
-        for name, value in sorted(vars(actor).items())
-        if name not in _PLUMBING
-        and not name.startswith("actor_")
-        and not name.endswith("_actor_ref")
-        for name, text in _inside(name, value)
-    }
-
-
-def _inside(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    module = type(value).__module__
-    if module in ("actors.core.calls", "domain.rules") or name == "_actor_ref":
-        return
-    if module.startswith("domain") and "object at 0x" in repr(value):
-        inner = (*getattr(type(value), "__slots__", ()), *getattr(value, "__dict__", ()))
-        for attribute in inner:
-            if attribute != "_rules":
-                yield from _inside(f"{name}.{attribute}", getattr(value, attribute, None))
-        return
-    text = repr(value)
-    yield name, text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
-
-
-def _state_table(state: dict[str, str]) -> RenderableType:
+def _state_table(state: Mapping[str, str]) -> RenderableType:
     if not state:
         return Text("its state before: unknown, the start of that life is not in the trace", "dim")
     table = Table("its state before", "")

@@ -1,0 +1,103 @@
+"""Runs recorded lives again: the actors' types meet the stored trace."""
+
+from collections.abc import Iterable
+from pdb import Pdb
+from typing import Any
+
+from rich.text import Text
+
+from actors.reruns.lives import Codec
+from actors.reruns.result import RerunResult, rerun_from
+from actors.reruns.state import state_before
+from actors.trace_types import ACTORS, PORTS, VALUES, messages
+from domain.text import counted, plain
+from infra.operator.terminal.screen import Screen
+from infra.store.trace_ids import id_text
+from infra.trace.decode import TraceDecoder, TraceTypes, exception_of
+from infra.trace.encode import pack, tagged, unpack
+from infra.trace.names import ADDED_CALLS, ADDED_MESSAGES, FORMAT
+from infra.trace.query.crashes import Crash
+from infra.trace.query.replayed import difference_view, left_out_texts, stop_at, up_to
+from infra.trace.reader import Found
+from infra.trace.recording import OPENS
+
+EQUAL, DIFFERENT = 0, 1
+
+
+def trace_codec() -> Codec:
+    """Return what turns a stored trace into this program's messages, answers and actors."""
+    types = TraceTypes(messages=messages(), values=VALUES, ports=PORTS, actors=ACTORS)
+    return Codec(
+        decode=TraceDecoder(types),
+        actors=ACTORS,
+        opens=OPENS,
+        pack=pack,
+        unpack=unpack,
+        tagged=tagged,
+        exception=exception_of,
+        format=FORMAT,
+        added_calls=ADDED_CALLS,
+        added_messages=ADDED_MESSAGES,
+    )
+
+
+def state_at(crash: Crash, records: Iterable[Found]) -> dict[str, str]:
+    """Return the state of an actor before a crash; records are its messages from the beginning."""
+    return state_before(crash.found.handling.message_id, records, trace_codec())
+
+
+def replay_actor(
+    records: Iterable[Found],
+    screen: Screen,
+    *,
+    from_id: int | None,
+    until_id: int | None,
+    with_pdb: bool,
+) -> int:
+    """Run an actor's messages again, tell the first difference, and return the exit code.
+
+    What cannot be run is told with its reason; where that is all, nothing is called equal.
+
+    Args:
+        records: of the actor.
+        screen: where it is shown.
+        from_id: messages before it are run, but neither counted nor compared.
+        until_id: the last message that is run; the one before which the debugger stops.
+        with_pdb: stop before it; before the first crash or hang where none is named.
+
+    Raises:
+        ConfigError: the actor took no message of such an id.
+    """
+    known = up_to(list(records), from_id, until_id)
+    stop_id = stop_at(known, until_id) if with_pdb else None
+    result = rerun_from(known, trace_codec(), from_id=from_id, stop_id=stop_id, watch=_debug)
+    different = result.different
+    if different is not None and different.difference is not None:
+        difference = different.difference
+        screen.print(
+            difference_view(
+                different.found, result.messages, difference.what, difference.then, difference.now
+            )
+        )
+        return DIFFERENT
+    _tell(result, screen)
+    return EQUAL if result.messages else DIFFERENT
+
+
+def _tell(result: RerunResult, screen: Screen) -> None:
+    for text in left_out_texts(result.left_out):
+        screen.print(text, style="yellow")
+    for text in sorted(result.unshared):
+        screen.print(f"not compared, {plain(text)}", style="yellow")
+    verdict = ("all equal", "green") if result.messages else ("nothing was run again", "yellow")
+    run = f"{counted(result.messages, 'message')}, {counted(result.outputs, 'output')}"
+    screen.print(Text.assemble(f"{run}, ", verdict))
+    for found in result.crashed[-3:]:
+        stored = found.handling
+        crash = f"{id_text(stored.message_id)} {plain(stored.raised.cause)}"
+        screen.print(f"crashed again as it did: {crash}")
+
+
+def _debug(work: Any, *arguments: Any) -> None:
+    """Run one message under the debugger, which stops before its first line."""
+    Pdb(nosigint=True).runcall(work, *arguments)

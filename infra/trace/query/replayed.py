@@ -1,0 +1,89 @@
+"""How recorded lives fare under today's code, in words."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from domain.errors import ConfigError
+from domain.text import counted, plain
+from infra.store.trace_ids import id_text
+from infra.trace.query.text import line
+from infra.trace.reader import Found
+
+
+def up_to(known: list[Found], from_id: int | None, until_id: int | None) -> list[Found]:
+    """Return the messages up to the last one that is run.
+
+    Raises:
+        ConfigError: the actor took no message of such an id.
+    """
+    ids = [found.handling.message_id for found in known]
+    for name, wanted in (("--from", from_id), ("--until", until_id)):
+        if wanted is not None and wanted not in ids:
+            raise ConfigError(f"{name} {id_text(wanted)}: this actor took no such message")
+    return known if until_id is None else known[: ids.index(until_id) + 1]
+
+
+def stop_at(known: Iterable[Found], until_id: int | None) -> int | None:
+    """Return before which message the debugger stops: the last, else the first crash or hang."""
+    if until_id is not None:
+        return until_id
+    return next(
+        (f.handling.message_id for f in known if f.handling.outcome in ("crashed", "hung")),
+        None,
+    )
+
+
+def left_out_texts(left_out: Iterable[tuple[Found, str]]) -> Iterable[str]:
+    """Yield what could not be run, with its reason."""
+    others: Counter[str] = Counter()
+    for found, why in left_out:
+        stored = found.handling
+        if stored.outcome == "hung":
+            hung = id_text(stored.message_id)
+            yield f"not run: {hung} {stored.kind}: {why}; step into it by --until {hung} --pdb"
+        else:
+            others[why] += 1
+    for why, count in others.items():
+        yield f"not run: {counted(count, 'message')}: {why}"
+
+
+def difference_view(
+    found: Found, messages: int, what: str, then: tuple[str, Any], now: tuple[str, Any]
+) -> RenderableType:
+    """Return how a message ended, and how it ends today.
+
+    Args:
+        found: the message.
+        messages: as many were run, with it.
+        what: asked, told or ended.
+        then: what it was, and its values.
+        now: the same today.
+    """
+    table = Table(what, "recorded", "today")
+    table.add_row("", then[0], now[0])
+    for name, one, other in differing(then[1], now[1]):
+        table.add_row(name, one, other)
+    return Group(
+        Text(f"message {messages:,} ends otherwise than it did:", "bold red"),
+        line(found),
+        table,
+    )
+
+
+def differing(then: Any, now: Any, name: str = "") -> Iterable[tuple[str, str, str]]:
+    """Yield each value that differs: its name, and both."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        for key in {**then, **now}:
+            yield from differing(then.get(key), now.get(key), f"{name}.{key}".lstrip("."))
+        if then == now and list(then) != list(now):
+            yield f"{name}, in this order", ", ".join(then), ", ".join(now)
+    elif isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
+        for place, (one, other) in enumerate(zip(then, now, strict=True)):
+            yield from differing(one, other, f"{name}[{place}]")
+    elif then != now:
+        yield plain(name), plain(str(then)), plain(str(now))

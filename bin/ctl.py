@@ -17,7 +17,14 @@ from typer.core import TyperGroup
 
 from bin.command import start
 from domain.errors import ConfigError
-from domain.operator.commands import MANUALS, CommandName, Parameter, UnknownCommandError, checked
+from domain.operator.commands import (
+    MANUALS,
+    CommandName,
+    Parameter,
+    UnknownCommandError,
+    checked,
+    parse,
+)
 from domain.operator.replies import ReplyCode
 from infra.operator.control.client import LateAnswerError, NoAnswerError, NotRunningError, ask
 from infra.operator.panic_file import FILE, request_panic
@@ -147,8 +154,22 @@ def _register(name: CommandName) -> None:
     ) -> None:
         _send(name, f"{asset} {fraction}".rstrip(), is_confirmed=yes)
 
+    def of_letters(
+        action: Annotated[str, typer.Argument(metavar="[list|show|drop|redeliver]")] = "",
+        letter: Annotated[str, typer.Argument(metavar="[ID]")] = "",
+        *,
+        yes: _Yes = False,
+    ) -> None:
+        try:
+            asked = parse(f"{name} {action} {letter}")
+        except UnknownCommandError as error:
+            raise _failed(str(error), WRONG_USE) from None
+        _send(asked.name, asked.argument, is_confirmed=yes)
+
     function: Callable[..., None] = plain
-    if manual.parameter is Parameter.PART:
+    if name is CommandName.DEADLETTERS:
+        function = of_letters
+    elif manual.parameter is Parameter.PART:
         function = with_part
     elif manual.parameter is not None:
         function = with_optional if manual.is_optional else with_argument

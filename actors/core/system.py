@@ -42,6 +42,8 @@ class DeadLetter:
 
     envelope: Envelope
     cause: str
+    ts_ms: int
+    """When it was set aside, on the trading clock."""
 
 
 class Address:
@@ -229,6 +231,15 @@ class ActorSystem:
         if not is_known:
             self.record(unhandled(envelope, Outcome.DEAD_LETTER, cause))
         self.dead_letter_count += 1
-        self.dead_letters.append(DeadLetter(envelope=envelope, cause=cause))
+        letter = DeadLetter(envelope=envelope, cause=cause, ts_ms=self.now_ms())
+        self.dead_letters.append(letter)
         if envelope.reply is not None and not envelope.reply.done():
             envelope.reply.set_exception(DeadLetterError(cause))
+
+    def exhume(self, letter: DeadLetter) -> bool:
+        """Keep a dead letter no longer; False where somebody else has taken it already."""
+        try:
+            self.dead_letters.remove(letter)
+        except ValueError:
+            return False
+        return True

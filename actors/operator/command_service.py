@@ -12,6 +12,7 @@ from actors.core.envelope import Origin
 from actors.core.system import ActorCrashedError, DeadLetterError
 from actors.messages import OperatorAsked, SystemChanged
 from actors.names import NOTIFIER, PORTFOLIO
+from actors.operator.dead_letters import DeadLetters
 from actors.operator.portfolio_view import before_reduce
 from actors.operator.ports import FactStore, NoticeChannels, PanicFile
 from actors.operator.repeats import ACCESS, Asked, Repeats
@@ -80,6 +81,7 @@ class CommandService:
         self._more = more
         self._handlers = {
             **self._views.handlers(),
+            **DeadLetters(runtime).handlers(),
             **more,
             CommandName.WHY: self._why,
             CommandName.RESTART: self._restart,

@@ -74,6 +74,7 @@ class Inspector:
         return SystemSnapshot(
             actors=tuple(self._actors()),
             dead_letters=runtime.system.dead_letter_count,
+            set_aside=len(runtime.system.dead_letters),
             portfolio=self._portfolio,
             assets=dict(self._assets),
             executions=dict(self._executions),

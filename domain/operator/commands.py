@@ -31,6 +31,9 @@ class CommandName(StrEnum):
     HEALTH = "health"
     ACTORS = "actors"
     WHY = "why"
+    DEADLETTERS = "deadletters"
+    DROP = "drop"
+    REDELIVER = "redeliver"
     PAUSE = "pause"
     RESUME = "resume"
     CLOSE = "close"
@@ -104,6 +107,19 @@ MANUALS: Mapping[CommandName, Manual] = {
     CommandName.WHY: Manual(
         does="why an order or trade came about, or what an asset waits for",
         parameter=Parameter.ID,
+    ),
+    CommandName.DEADLETTERS: Manual(
+        does="messages that were set aside because they crashed an actor, or one of them",
+        parameter=Parameter.ID,
+        is_optional=True,
+    ),
+    CommandName.DROP: Manual(
+        does="forget a message that was set aside", parameter=Parameter.ID, changes=True
+    ),
+    CommandName.REDELIVER: Manual(
+        does="give a message that was set aside to its actor again",
+        parameter=Parameter.ID,
+        changes=True,
     ),
     CommandName.PAUSE: Manual(
         does="open nothing more there", parameter=Parameter.ASSET, changes=True
@@ -187,8 +203,19 @@ class UnknownCommandError(ValueError):
     """What was written is no command; the text says what would be."""
 
 
+_ACTIONS = {
+    "list": CommandName.DEADLETTERS,
+    "show": CommandName.DEADLETTERS,
+    "drop": CommandName.DROP,
+    "redeliver": CommandName.REDELIVER,
+}
+"""What may follow `deadletters`, and the command that is meant."""
+
+
 def parse(text: str) -> Command:
     """Return the command that somebody wrote: a word and perhaps its argument.
+
+    `deadletters drop ID` is `drop ID`, as are its other actions.
 
     Raises:
         UnknownCommandError: it is none.
@@ -197,7 +224,10 @@ def parse(text: str) -> Command:
     word = words[0].lstrip("/").partition("@")[0].lower() if words else ""
     if word not in {name.value for name in CommandName}:
         raise _unknown(text)
-    return checked(CommandName(word), " ".join(words[1:]))
+    name, argument = CommandName(word), words[1:]
+    if name is CommandName.DEADLETTERS and argument and argument[0].lower() in _ACTIONS:
+        name, argument = _ACTIONS[argument[0].lower()], argument[1:]
+    return checked(name, " ".join(argument))
 
 
 def checked(name: CommandName, argument: str) -> Command:

@@ -86,11 +86,14 @@ class SystemSnapshot:
 
     actors: tuple[ActorState, ...]
     dead_letters: int
+    """Messages set aside since the process began."""
     portfolio: PortfolioSnapshot | None
     """None where it did not answer this time."""
     assets: Mapping[str, AssetSnapshot] = field(default_factory=dict)
     """By asset, as are the executions; the newest answer of each, whenever it came."""
     executions: Mapping[str, ExecutionSnapshot] = field(default_factory=dict)
+    set_aside: int = 0
+    """Those of them that were neither dropped nor redelivered."""
     mode: str = ""
     account: str = ""
     """Where orders go, in words."""

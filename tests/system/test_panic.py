@@ -6,17 +6,19 @@ import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from actors.core.envelope import Origin
-from actors.messages import Describe, OperatorAsked
+from actors.messages import Describe, OperatorAsked, OrderRejected
 from actors.operator.command_service import CommandService
 from bin.bootstrap.live_view import SteeredRun
 from bin.bootstrap.operator_ways import make_commands
 from domain.operator.commands import MANUALS, Command, CommandName, OperatorCommand
 from domain.operator.replies import Reply, ReplyCode
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
+from domain.trading.orders import Purpose
 from infra.operator.notices.telegram_commands import by_telegram
 from infra.operator.terminal.live.picture import Picture
 from infra.operator.terminal.live.scene import Panel
@@ -237,6 +239,28 @@ class TestDesk:
             assert reply.code in {ReplyCode.DONE, ReplyCode.LATE}, reply
             assert reply.text
             assert json.dumps(dict(reply.data))
+
+    def test_a_message_that_crashed_an_actor_is_dropped_and_that_is_stored_with_who(
+        self, here: Floor, commands: CommandService
+    ) -> None:
+        broken: Any = ["no text"]
+        poison = OrderRejected(
+            asset="BTC", client_order_id=broken, purpose=Purpose.ENTRY, detail="poison"
+        )
+        envelope = here.run.system.address("asset/BTC").tell(poison, sender="test")
+        wanted = here.run.system.id_text(envelope.message_id)
+
+        def listed() -> list[str]:
+            letters = commands.answer_text("cli", "deadletters").data["letters"]
+            return [letter["id"] for letter in letters if letter["actor"] == "asset/BTC"]
+
+        here.wait(lambda: wanted in listed(), "it is set aside")
+        assert "TypeError" in commands.answer_text("cli", f"deadletters show {wanted}").text
+        assert commands.answer_text("cli-ann", f"deadletters drop {wanted}").code is ReplyCode.DONE
+
+        assert wanted not in listed()
+        stored = [entry.what for entry in read_audit(here.journal)]
+        assert f"cli-ann: drop {wanted} -> dropped: OrderRejected to asset/BTC" in stored
 
     def test_why_of_an_asset_names_each_condition_of_its_newest_close(
         self, here: Floor, commands: CommandService

@@ -194,10 +194,14 @@ def _ordering(name: CommandName, answer: AnswerCommand) -> Callable[..., Told]:
     return plain if manual.parameter is None else needing
 
 
+_FRACTION = (
+    r"(0{0,3}\.([0-9]{0,11}[1-9]|[0-9]{0,5}[1-9]0{1,6})"  # below 1, and not 0
+    r"|0{0,2}1(\.0{1,12})?)"
+)
 _PATTERNS: Mapping[Parameter | None, str] = {
     Parameter.COUNT: r"^([1-9][0-9]{0,2}|1000)$",
     Parameter.COMMAND: f"^({'|'.join(CommandName)})$",
-    Parameter.PART: "^[!-~\u3400-\u9fff]+( [0-9.]{1,16})?$",
+    Parameter.PART: f"^[!-~\u3400-\u9fff]+( {_FRACTION})?$",
     Parameter.VIEW: f"^({Parameter.VIEW})$",
     Parameter.PERIOD: "^(all|([1-9][0-9]{0,2}|1000)d)$",
 }

@@ -230,10 +230,10 @@ def stale(found: Scene) -> Scene:
     return with_seen(found, feeds=old)
 
 
-def unprotected(found: Scene) -> Scene:
+def unprotected(found: Scene, asset: str = "BTC") -> Scene:
     """Return a scene in which a position has no stop."""
-    bare = ExecutionSnapshot(asset="BTC", is_unprotected=True)
-    return with_seen(found, executions={**found.seen.executions, "BTC": bare})
+    bare = ExecutionSnapshot(asset=asset, is_unprotected=True)
+    return with_seen(found, executions={**found.seen.executions, asset: bare})
 
 
 def crowded(count: int) -> Scene:

@@ -108,10 +108,12 @@ def test_twelve_positions_in_all_trouble_are_on_the_smallest_screen(panel: Panel
 
 @pytest.mark.parametrize("panel", Panel)
 def test_positions_for_which_there_is_no_room_are_counted(panel: Panel) -> None:
-    found = replace(crowded(20), panel=panel, note="the answer to a key")
+    found = replace(unprotected(crowded(20), "NEW7"), panel=panel, note="the answer to a key")
     lines = [line.plain for line in drawn(found, 60, 15)]
 
-    assert "NO STOP" in lines[3]
+    assert lines[3].startswith("BTC ")
+    assert lines[4].startswith("NEW7 ")
+    assert all("NO STOP" in line for line in lines[3:5])
     assert lines[-2].endswith("+9 more open")
     assert lines[-1] == "the answer to a key"
 

@@ -23,8 +23,8 @@ def actors_line(scene: Scene, width: int) -> Text:
     line = Text.assemble(("actors ", "dim"), f"{sum(a.is_running for a in actors)} running")
     for actor in sorted(filter(_is_odd, actors), key=_seriousness):
         line.append_text(Text("  ")).append_text(_odd(actor))
-    if scene.seen.dead_letters:
-        line.append(f"  {scene.seen.dead_letters} set aside", "yellow")
+    if scene.seen.set_aside:
+        line.append(f"  {scene.seen.set_aside} set aside: ctl deadletters", "yellow")
     return fitted(line, width)
 
 

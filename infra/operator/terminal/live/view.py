@@ -137,8 +137,6 @@ class LiveView:
     def _paint(self, picture: Picture) -> None:
         screen = self._screen
         with screen:  # all of it is written at once
-            if self._is_resized():
-                screen.control(Control.clear())
             screen.control(Control.home())
             screen.print(picture, end="")
         self._size = (screen.width, screen.height)

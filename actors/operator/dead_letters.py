@@ -1,0 +1,200 @@
+"""Messages that were set aside: looked at, dropped, or given to their actor once more.
+
+A message is set aside where it crashed its actor, or where nobody answers any more. What could act
+on today's position is only ever dropped: commands, approvals, closes, timers, and what says that
+something is well again. So nothing that bears a protection epoch or a grant is redelivered. What
+may be redelivered passes the checks that its actor makes of each message: a repeat changes nothing.
+"""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Any
+
+from actors.core.messages import Message
+from actors.core.supervisor import ChildStatus
+from actors.core.system import ActorCrashedError, DeadLetter, DeadLetterError
+from actors.messages import (
+    CandleClosed,
+    ExecutionSeen,
+    LossStreakReached,
+    OrderRejected,
+    OrderSeen,
+    PositionChanged,
+    PositionOpened,
+    ProtectionFired,
+    RebalanceAdvised,
+    RegimeChanged,
+    RiskRaised,
+    SystemChanged,
+    TradeClosed,
+    TransferSeen,
+)
+from actors.operator.tables import table_reply
+from actors.runtime import Runtime
+from domain.market.instruments import MINUTE_MS
+from domain.operator import wording as say
+from domain.operator.commands import CommandName
+from domain.operator.replies import Reply, ReplyCode
+from domain.text import plain
+
+_FACTS = (PositionChanged, PositionOpened, TradeClosed, ProtectionFired)
+"""Tell that a fact is stored. Every life reads all facts at its start."""
+_SEEN = (CandleClosed, ExecutionSeen, OrderSeen, OrderRejected, TransferSeen)
+"""What was seen outside, under an id or a time of its own by which a repeat is known."""
+_NEWS = (LossStreakReached, RebalanceAdvised, RegimeChanged, RiskRaised, SystemChanged)
+"""For people alone."""
+_YOUNG_MS = 15 * MINUTE_MS
+"""Older ones tell of a world that every actor has asked for anew since."""
+_ANSWER_S = 10.0
+_LONGEST = 400
+
+
+class DeadLetters:
+    """Answers the commands about the messages that were set aside."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        """Look after the messages of a run."""
+        self._runtime = runtime
+
+    def handlers(self) -> Mapping[CommandName, Callable[[str], Reply]]:
+        """Return what answers each command."""
+        return {
+            CommandName.DEADLETTERS: self._look,
+            CommandName.DROP: self._drop,
+            CommandName.REDELIVER: self._redeliver,
+        }
+
+    def _look(self, wanted: str) -> Reply:
+        letters = list(self._runtime.system.dead_letters)
+        if wanted:
+            letter = self._found(wanted)
+            return _none(wanted) if letter is None else self._shown(letter)
+        columns = ("id", "set aside", "actor", "message", "cause", "may be")
+        rows = [self._row(letter) for letter in letters]
+        data = {"letters": [self._data(letter) for letter in letters]}
+        return table_reply("Messages set aside", columns, rows, data, "No message is set aside")
+
+    def _drop(self, wanted: str) -> Reply:
+        letter = self._found(wanted)
+        if letter is None or not self._runtime.system.exhume(letter):
+            return _none(wanted)
+        return Reply(
+            code=ReplyCode.DONE, title=f"dropped: {_what(letter)}", data=self._data(letter)
+        )
+
+    def _redeliver(self, wanted: str) -> Reply:
+        letter = self._found(wanted)
+        if letter is None:
+            return _none(wanted)
+        why_not = self._why_not(letter)
+        if why_not:
+            return Reply(code=ReplyCode.REFUSED, title=f"{_what(letter)} {why_not}")
+        is_applied = self._is_applied(letter)
+        if not self._runtime.system.exhume(letter):
+            return _none(wanted)
+        if is_applied:
+            title = f"already applied: {_what(letter)}"
+            return Reply(code=ReplyCode.DONE, title=title, data=self._data(letter))
+        return self._outcome(letter)
+
+    def _outcome(self, letter: DeadLetter) -> Reply:
+        """Give a message to its actor, and wait for what comes of it."""
+        envelope, what = letter.envelope, _what(letter)
+        address = self._runtime.system.address(envelope.receiver)
+        asked: Future[Any] = address.question(
+            envelope.message, sender="operator", origin=envelope.origin
+        )
+        try:
+            asked.result(_ANSWER_S)
+        except TimeoutError:
+            return Reply(code=ReplyCode.LATE, title=f"redelivered, and still waits: {what}")
+        except (ActorCrashedError, DeadLetterError) as error:
+            title = f"set aside again: {what}: {plain(str(error))}"
+            return Reply(code=ReplyCode.REFUSED, title=title)
+        title = f"redelivered and handled: {what}"
+        return Reply(code=ReplyCode.DONE, title=title, data=self._data(letter))
+
+    def _why_not(self, letter: DeadLetter) -> str:
+        """Return why a message is not redelivered; empty where it may be."""
+        if not isinstance(letter.envelope.message, (*_FACTS, *_SEEN, *_NEWS)):
+            return "can only be dropped: it could act on today's position"
+        if not self._is_running(letter.envelope.receiver):
+            return f"waits: {letter.envelope.receiver} does not run; restart it first"
+        is_young = self._runtime.clock.now_ms() - letter.ts_ms <= _YOUNG_MS
+        if not is_young and not isinstance(letter.envelope.message, _FACTS):
+            return f"is older than {_YOUNG_MS // MINUTE_MS} minutes and can only be dropped"
+        return ""
+
+    def _is_running(self, address: str) -> bool:
+        return any(
+            child.spec.address == address and child.status is ChildStatus.RUNNING
+            for child in self._runtime.supervisor.children()
+        )
+
+    def _is_applied(self, letter: DeadLetter) -> bool:
+        """Tell whether the life that runs now knows already what a message says.
+
+        A fact is stored before it is told, and the life that the message crashed has ended: the
+        present one has read it.
+        """
+        message = letter.envelope.message
+        if isinstance(message, CandleClosed):
+            asset = letter.envelope.receiver.partition("/")[2]
+            seen = self._runtime.asset_snapshot(asset)
+            newest = None if seen is None else seen.report
+            return newest is not None and newest.t_ms >= message.candle.close_time_ms
+        return isinstance(message, _FACTS)
+
+    def _found(self, wanted: str) -> DeadLetter | None:
+        letters = list(self._runtime.system.dead_letters)
+        return next((letter for letter in letters if self._id(letter) == wanted), None)
+
+    def _id(self, letter: DeadLetter) -> str:
+        return self._runtime.system.id_text(letter.envelope.message_id)
+
+    def _row(self, letter: DeadLetter) -> tuple[str, ...]:
+        may_be = "dropped" if self._why_not(letter) else "dropped, redelivered"
+        at = say.utc(letter.ts_ms)
+        name = type(letter.envelope.message).__name__
+        return (self._id(letter), at, letter.envelope.receiver, name, plain(letter.cause), may_be)
+
+    def _data(self, letter: DeadLetter) -> dict[str, Any]:
+        why_not = self._why_not(letter)
+        return {
+            "id": self._id(letter),
+            "ts_ms": letter.ts_ms,
+            "actor": letter.envelope.receiver,
+            "sender": letter.envelope.sender,
+            "message": type(letter.envelope.message).__name__,
+            "cause": plain(letter.cause),
+            "may_redeliver": not why_not,
+            "why_not": why_not,
+        }
+
+    def _shown(self, letter: DeadLetter) -> Reply:
+        envelope = letter.envelope
+        lines = (
+            f"From {envelope.sender} to {envelope.receiver}, set aside {say.utc(letter.ts_ms)}",
+            f"Cause: {plain(letter.cause)}",
+            f"Holds: {self._content(envelope.message)}",
+            f"May be redelivered: {self._why_not(letter) or 'yes'}",
+            f"Its crash, where it made one: bin/trace crash {self._id(letter)}",
+        )
+        return Reply(
+            code=ReplyCode.DONE,
+            title=f"{type(envelope.message).__name__} {self._id(letter)}",
+            lines=lines,
+            data={**self._data(letter), "holds": self._content(envelope.message)},
+        )
+
+    def _content(self, message: Message) -> str:
+        return plain(self._runtime.system.hide(repr(message)))[:_LONGEST]
+
+
+def _what(letter: DeadLetter) -> str:
+    return f"{type(letter.envelope.message).__name__} to {letter.envelope.receiver}"
+
+
+def _none(wanted: str) -> Reply:
+    title = f"no message {wanted} is set aside; deadletters lists those that are"
+    return Reply(code=ReplyCode.REFUSED, title=title)

@@ -222,8 +222,10 @@ class Operations:
         return found.qty if found is not None and is_reduce else ZERO
 
     def _judge_panic(self) -> _Verdict:
-        if self.state.panic is not None:
-            return False, f"panic is latched since {self.state.panic.ts_ms}; rearm ends it"
+        latched, positions = self.state.panic, self.books.present().positions.values()
+        # What was opened by hand since is none of that panic's, and is meant by this one.
+        if latched is not None and not any(is_younger(p, latched.ts_ms) for p in positions):
+            return False, f"panic is latched since {latched.ts_ms}; rearm ends it"
         held = ", ".join(sorted({*self.books.present().positions, *self.books.reserved}))
         return True, f"panic: nothing is opened until rearm; closing {held or 'nothing'}"
 

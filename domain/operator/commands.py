@@ -344,7 +344,7 @@ class OperatorState:
 
     paused: frozenset[str] = frozenset()
     panic: OperatorCommand | None = None
-    """The one that is still latched."""
+    """The newest, where no rearm has come since."""
     closes: Mapping[str, int] = field(default_factory=dict)
     """When each asset's newest `close` was asked for."""
     reductions: Mapping[str, Reduction] = field(default_factory=dict)
@@ -373,7 +373,7 @@ class OperatorState:
             newest_ms = max(self.outdated_ms, fact.ts_ms)
             return replace(after, outdated=fact, outdated_ms=newest_ms)
         if fact.command == CommandName.PANIC:
-            return replace(after, panic=self.panic or fact)
+            return replace(after, panic=fact)
         if fact.command == CommandName.REARM:
             # A panic is rearmed only where all has been shown flat.
             flat = self.flat if self.panic is None else frozenset(self.liquidations)

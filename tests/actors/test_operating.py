@@ -4,12 +4,14 @@ from decimal import Decimal
 
 import pytest
 
+from actors.messages import AssetFlat
 from actors.portfolio.operating import Operations
 from actors.watch import LiveChecks, MalfunctionWatch, WalletAudit
 from domain.operator.commands import ALL, Command, CommandName
 from domain.portfolio.protection import initial_state
 from domain.portfolio.state import PortfolioState
 from infra.settings import load_settings
+from tests.domain.builders import short
 
 T_MS = 1_744_802_700_000
 RULES = load_settings(None, environ={}, dotenv=None).trading_rules()
@@ -35,6 +37,27 @@ def test_a_resume_in_a_panic_says_that_nothing_is_opened(
 
     assert done.answer.result == says
     assert done.answer.is_done
+
+
+def test_a_panic_in_a_panic_closes_what_was_opened_by_hand_since() -> None:
+    books = PortfolioState(RULES, initial_state(Decimal(10_000), T_MS), Decimal(10_000))
+    operations = Operations(rules=RULES, books=books, wallet=WalletAudit())
+    panic = Command(name=CommandName.PANIC)
+    first = operations.do(panic, "x", T_MS).answer
+    assert not operations.do(panic, "x", T_MS + 10_000).answer.is_done
+    for asset in ("BTC", "ETH", "SOL"):
+        list(operations.on_flat(AssetFlat(asset=asset, t_ms=first.ts_ms), T_MS + 15_000))
+    assert list(operations.flattenings()) == []
+
+    books.positions["SOL"] = short("SOL", 5, 120, opened_ms=T_MS + 20_000)
+    assert list(operations.flattenings()) == []
+    second = operations.do(panic, "x", T_MS + 30_000).answer
+
+    assert second.is_done
+    assert [(found.asset, found.t_ms) for found in operations.flattenings()] == [
+        (asset, second.ts_ms) for asset in ("BTC", "ETH", "SOL")
+    ]
+    assert not operations.do(panic, "x", T_MS + 40_000).answer.is_done
 
 
 def test_the_end_of_a_malfunction_allows_nothing_by_itself() -> None:

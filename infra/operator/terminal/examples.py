@@ -41,6 +41,7 @@ EXAMPLES: Mapping[str, str] = {
     "ctl help": "bin/ctl help close",
     "parity": "bin/parity --mode live --day 2025-05-01",
     "run-actors": "bin/run-actors --settings examples/multi_pair.yaml",
+    "setup": "bin/setup --settings my.yaml",
     "sim-exchange": "bin/sim-exchange --speed 60 --profile outage",
     "trace": "bin/trace --run-dir var/live orders",
     "trace orders": "bin/trace orders",

@@ -1,0 +1,1 @@
+"""What `bin/setup` asks and writes: a settings file and `.env`."""

@@ -1,40 +1,37 @@
 """The command `bin/candles`: downloads market history, and checks what lies in a folder."""
 
-import random
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 from loguru import logger
-from rich import box
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from bin.command import start
 from domain.errors import BadDataError, ConfigError, UnavailableError
 from domain.market.instruments import MINUTE_MS
-from infra.candles.checks import FileReport, Limits, check_folder
+from infra.candles.checks import Limits, check_folder
 from infra.candles.history_files import held
-from infra.net.server_clock import ServerClock
+from infra.operator.terminal.candle_files import (
+    downloaded_table,
+    fetch,
+    finding_texts,
+    future_text,
+    missing_texts,
+    report_table,
+)
 from infra.operator.terminal.screen import Screen
-from infra.process.times import read_time, show_time
+from infra.process.times import read_time
 from infra.settings import instruments_section
-from infra.venues.bybit.download import Download, Part, Wanted
-from infra.venues.bybit.http.client import PATIENCE
-from infra.venues.bybit.limits import bybit_limiter
+from infra.venues.bybit.download import Download, Wanted
 from infra.venues.bybit.listings import NotTradableError, find_listing
+from infra.venues.bybit.patient import patient_rest
 from infra.venues.bybit.rest import BybitRest
 from infra.venues.bybit.shapes.queries import interval_of
 from infra.venues.bybit.venues import mainnet
 
 DONE, FOUND_OR_GAVE_UP, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
-
-_PATIENCE = replace(PATIENCE, answer_s=10.0, read_budget_s=20.0)
-"""Nobody trades on these answers: better late than broken off."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Market history in files.")
 _screen = Screen(stderr=True)
@@ -73,9 +70,13 @@ def download(
         with held(directory):
             work = Download(rest, directory, wanted)
             parts = work.parts()
-            _fetch(parts)
-        code = _tell_downloaded(parts)
-        _tell_future(wanted, work.to_ms)
+            fetch(parts, _screen)
+        code = DONE
+        for text in missing_texts(parts):
+            code = _tell(text, FOUND_OR_GAVE_UP)
+        Screen().print(downloaded_table(parts))
+        if work.to_ms is not None and wanted.to_ms is not None and wanted.to_ms > work.to_ms:
+            _screen.print(future_text(wanted, work.to_ms), highlight=False, soft_wrap=True)
     except (ConfigError, BadDataError) as error:
         code = _tell(str(error), WRONG_USE)
     except UnavailableError as error:
@@ -115,9 +116,10 @@ def verify(
         reports = check_folder(directory, limits, candle_ms)
     except ConfigError as error:
         raise typer.Exit(_tell(str(error), WRONG_USE)) from error
-    Screen().print(_report_table(reports))
-    for report in reports:
-        _tell_findings(report)
+    out = Screen()
+    out.print(report_table(reports))
+    for text in (text for report in reports for text in finding_texts(report)):
+        out.print(text, highlight=False, soft_wrap=True)
     raise typer.Exit(FOUND_OR_GAVE_UP if any(report.findings for report in reports) else DONE)
 
 
@@ -191,84 +193,8 @@ def _candle_ms(minutes: int) -> int:
 
 
 def _rest(url: str) -> BybitRest:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
-        raise ConfigError(f"--url {url}: expected an address like https://api.bybit.com")
     logger.configure(handlers=[{"sink": _log, "level": "WARNING", "format": "{message}"}])
-    return BybitRest(
-        None,
-        url,
-        limiter=bybit_limiter(),
-        clock=ServerClock(),
-        rng=random.Random(),  # noqa: S311 - spreads retries
-        patience=_PATIENCE,
-    )
-
-
-def _fetch(parts: list[Part]) -> None:
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TextColumn("requests, left"),
-        TimeRemainingColumn(),
-        console=_screen,
-        disable=not _screen.is_terminal,
-    )
-    with bar:
-        task = bar.add_task("", total=sum(len(part.missing) for part in parts))
-        for part in parts:
-            bar.update(task, description=part.what)
-            part.run(lambda: bar.advance(task))
-
-
-def _tell_downloaded(parts: list[Part]) -> int:
-    table = _table("file", "rows", "from", "to")
-    code = DONE
-    for part in parts:
-        times = part.file.times
-        if len(times):
-            ends = show_time(int(times[0])), show_time(int(times[-1]))
-            table.add_row(part.file.path.name, f"{len(times):,}", *ends)
-            continue
-        wanted = " to ".join(map(show_time, part.wanted))
-        code = _tell(f"{part.what}: the exchange has none from {wanted}", FOUND_OR_GAVE_UP)
-    Screen().print(table)
-    return code
-
-
-def _tell_future(wanted: Wanted, until_ms: int | None) -> None:
-    if wanted.to_ms is None or until_ms is None or wanted.to_ms <= until_ms:
-        return
-    closed_ms = until_ms // wanted.candle_ms * wanted.candle_ms
-    text = f"--to {show_time(wanted.to_ms)} is in the future: the newest closed candle ended"
-    _screen.print(f"{text} {show_time(closed_ms)} UTC", highlight=False, soft_wrap=True)
-
-
-def _report_table(reports: list[FileReport]) -> Table:
-    table = _table("file", "rows", "step", "from", "to", "wrong")
-    for report in reports:
-        step = "-" if report.step_ms is None else f"{report.step_ms / MINUTE_MS:g}m"
-        ends = ["-" if ms is None else show_time(ms) for ms in (report.first_ms, report.last_ms)]
-        count = sum(finding.count for finding in report.findings)
-        table.add_row(report.path.name, f"{report.rows:,}", step, *ends, f"{count:,}")
-    return table
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for column in columns:
-        table.add_column(column, no_wrap=True)
-    return table
-
-
-def _tell_findings(report: FileReport) -> None:
-    out = Screen()
-    for finding in report.findings:
-        more = finding.count - len(finding.examples)
-        examples = "; ".join(finding.examples) + (f"; and {more:,} more" if more else "")
-        line = f"{report.path.name}: {finding.kind}: {examples}"
-        out.print(line, highlight=False, soft_wrap=True)
+    return patient_rest(url)
 
 
 def _log(message: str) -> None:

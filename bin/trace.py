@@ -2,8 +2,7 @@
 
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
@@ -19,7 +18,6 @@ from domain.text import counted, plain
 from infra.operator.terminal.screen import Screen
 from infra.process.times import read_time
 from infra.settings.strategy_versions import changed_since
-from infra.store.location import find_journal
 from infra.store.reader import FactReader
 from infra.store.trace_ids import read_id
 from infra.trace.names import message_name
@@ -28,17 +26,16 @@ from infra.trace.query.diff import differ
 from infra.trace.query.export import write_otlp, write_perfetto
 from infra.trace.query.figures import slow_table, stats_table
 from infra.trace.query.orders import orders_json, orders_table
+from infra.trace.query.runs import check_actor, facts_of, newest_run, reader_of
 from infra.trace.query.story import as_json, story_of, story_view
-from infra.trace.query.text import assets_in, line
+from infra.trace.query.tail import Wanted, followed, newest
+from infra.trace.query.text import line
 from infra.trace.query.tree import trace_tree
-from infra.trace.reader import Found, TraceReader
+from infra.trace.reader import TraceReader
 from infra.trace.recording import trace_directory
 
 WRONG_USE = 2
 _VAR = Path(__file__).resolve().parents[1] / "var"
-_LOOK_AGAIN_S = 0.3
-_QUERIES = ("Describe", "Ping")
-"""Asked by the screen, and told of only when asked for by name."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 _WIDTH_OF_A_FILE = 160
@@ -105,31 +102,25 @@ def tail(
     count: Annotated[int, typer.Option("-n", help="The last messages; 0: all.", min=0)] = 40,
 ) -> None:
     """Show messages, one a line."""
-    keys = None if actor is None else [actor]
-    kind = None if kind is None else message_name(kind)
-    from_ms = None if since is None else read_time("--since", since)
-
-    def is_wanted(found: Found) -> bool:
-        stored = found.handling
-        return (
-            (stored.kind not in _QUERIES if kind is None else stored.kind == kind)
-            and (asset is None or asset in assets_in(stored))
-            and (from_ms is None or stored.now_ms >= from_ms)
-        )
-
+    wanted = Wanted(
+        actor=actor,
+        kind=None if kind is None else message_name(kind),
+        asset=asset,
+        from_ms=None if since is None else read_time("--since", since),
+    )
     reader = _reader()
     if actor is not None:
-        _check_actor(reader, actor)
-    if not follow:
-        found = [f for f in reader.read(keys=keys, from_ms=from_ms) if is_wanted(f)]
-        for one in found[-count:]:
+        check_actor(reader, actor)
+    if follow:
+        for one in followed(reader, trace_directory(_where()), wanted, count):
             screen.print(line(one))
-        if not found:
-            screen.print("no message is like that", style="yellow")
-        _say_notes(reader)
         return
-    for one in _followed(reader, keys, count, is_wanted):
+    found = newest(reader, wanted, count)
+    for one in found:
         screen.print(line(one))
+    if not found:
+        screen.print("no message is like that", style="yellow")
+    _say_notes(reader)
 
 
 @command
@@ -228,7 +219,7 @@ def replay(
 ) -> int:
     """Run an actor again on its recorded messages, and compare what it tells with what it told."""
     reader = _reader()
-    _check_actor(reader, actor)
+    check_actor(reader, actor)
     sampled = max(session.tick_every for session in reader.sessions())
     if sampled > 1:
         screen.print(
@@ -259,35 +250,17 @@ def diff(one: Path, other: Path) -> None:
     )
 
 
-def _check_actor(reader: TraceReader, actor: str) -> None:
-    known = [one.address for session in reader.sessions() for one in session.actors]
-    if actor not in known:
-        names = ", ".join(dict.fromkeys(known))
-        raise ConfigError(f"{actor}: no such actor in the trace; there are {names}")
-
-
 def _where() -> Path:
     """Return the run that was named, or the newest one."""
-    return _run.get("at") or _newest_run()
-
-
-def _newest_run() -> Path:
-    runs = [file.parent for file in _VAR.glob("*/trace") if any(file.iterdir())]
-    if not runs:
-        raise ConfigError(f"no run in {_VAR} has a trace; name one by --run-dir")
-    return max(runs, key=lambda run: trace_directory(run).stat().st_mtime)
+    return _run.get("at") or newest_run(_VAR)
 
 
 def _reader() -> TraceReader:
-    run = _where()
-    return TraceReader(run if run.is_file() else trace_directory(run))
+    return reader_of(_where())
 
 
 def _facts(run: Path | None = None) -> FactReader:
-    where = run or _where()
-    if where.is_file():
-        raise ConfigError(f"{where}: a crash file has no journal; this command needs the run's")
-    return FactReader(find_journal(where))
+    return facts_of(run or _where())
 
 
 def _say_changed_strategies() -> None:
@@ -306,24 +279,6 @@ def _id(text: str) -> int:
 def _say_notes(reader: TraceReader) -> None:
     for note in reader.notes:
         screen.print(f"note: {note}", style="yellow")
-
-
-def _followed(
-    reader: TraceReader,
-    keys: list[str] | None,
-    count: int,
-    is_wanted: Callable[[Found], bool],
-) -> Iterator[Found]:
-    directory = trace_directory(_where())
-
-    def news() -> list[Found]:
-        found = filter(is_wanted, reader.follow(directory, keys))
-        return sorted(found, key=lambda one: one.handling.done_ns)
-
-    yield from news()[-count:]
-    while True:
-        time.sleep(_LOOK_AGAIN_S)
-        yield from news()
 
 
 if __name__ == "__main__":

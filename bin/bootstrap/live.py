@@ -17,9 +17,9 @@ from bin.bootstrap.live_view import SteeredRun
 from bin.bootstrap.operator_ways import open_office
 from bin.bootstrap.present import build_live
 from bin.bootstrap.run import Run, start_run_logging
-from bin.bootstrap.session_view import SessionView
 from bin.bootstrap.watching import sources_of, surroundings_of
 from domain.errors import ConfigError, JournalError, UnavailableError
+from domain.portfolio.snapshots import PortfolioSnapshot
 from infra.drills.process import read_process_drills
 from infra.operator.control.tally import Tally
 from infra.operator.health.view import health_figures
@@ -31,6 +31,7 @@ from infra.operator.reload import Reload
 from infra.operator.terminal.confirm import confirm_live, read_summary
 from infra.operator.terminal.live.view import LiveView
 from infra.operator.terminal.screen import Screen
+from infra.operator.terminal.session import Session
 from infra.operator.web.child import PageProcess
 from infra.process.garbage import spare_the_old
 from infra.process.logs import set_level
@@ -282,7 +283,7 @@ def _trade(run: Run, steered: SteeredRun, screen: Screen, stop_s: float, keepers
     spare_the_old()
     keepers.health.start()
     keepers.service.ready(f"trades in mode {run.info.mode}")
-    session = SessionView(run, run.info.mode)
+    begin_ms = run.ports.clock.now_ms()
     if screen.is_terminal:
         LiveView(steered, screen).show()
         screen.print("Stops in order; positions stay under their stops at the exchange.")
@@ -293,10 +294,25 @@ def _trade(run: Run, steered: SteeredRun, screen: Screen, stop_s: float, keepers
     keepers.watchdog.end_within(stop_s, code)
     keepers.service.stopping("stops in order; positions stay under their stops")
     keepers.health.close()
-    session.note()
+    portfolio = run.portfolio_snapshot()  # only living actors know
     run.stop(stop_s)
-    Screen().print(session.draw())
+    _show_summary(run, begin_ms, portfolio)
     return code
+
+
+def _show_summary(run: Run, begin_ms: int, portfolio: PortfolioSnapshot | None) -> None:
+    session = Session(
+        mode=run.info.mode,
+        begin_ms=begin_ms,
+        end_ms=run.ports.clock.now_ms(),
+        assets=[rules.asset for rules in run.rules.assets],
+        portfolio=portfolio,
+        restarts=run.restarts(),
+        given_up=run.given_up(),
+    )
+    journals = run.ports.journals
+    with journals.connected():
+        Screen().print(session.draw(journals.records()))
 
 
 def _is_over(run: Run) -> bool:

@@ -1,10 +1,10 @@
 """The figures of the newest look at a running system, as the operator reads them."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from infra.operator.health.figures import Figures
 from infra.operator.health.readiness import why_not_ready
+from infra.process.times import show_time
 
 _MIB = 2**20
 
@@ -45,6 +45,4 @@ def _figures(found: Figures) -> Iterator[tuple[str, str]]:
 
 
 def _time(ms: int | None) -> str:
-    return (
-        "none yet" if ms is None else f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
-    )
+    return "none yet" if ms is None else f"{show_time(ms)} UTC"

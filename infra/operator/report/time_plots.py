@@ -1,7 +1,6 @@
 """Plots over time: equity with its drawdown, each asset's market, correlations."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from itertools import cycle
 
 import numpy as np
@@ -15,6 +14,7 @@ from domain.strategies.base import Regime
 from domain.trading.positions import Trade
 from infra.operator.report.detail import add_line
 from infra.operator.report.style import BLUE, GRAY, INK, ORANGE, PURPLE, RED, sign_color, styled
+from infra.process.times import show_time
 
 LINES = (BLUE, ORANGE, PURPLE)
 """Colors of a strategy's lines."""
@@ -181,13 +181,9 @@ def _told(trade: Trade) -> str:
     return "<br>".join(
         [
             f"<b>{trade.asset} {_DIRECTION[trade.side]}</b> {trade.qty}",
-            f"in  {_minute(trade.entry_ms)} at {trade.entry_price:,.4f}",
-            f"out {_minute(trade.exit_ms)} at {trade.exit_price:,.4f}",
+            f"in  {show_time(trade.entry_ms)} at {trade.entry_price:,.4f}",
+            f"out {show_time(trade.exit_ms)} at {trade.exit_price:,.4f}",
             f"{trade.reason}, held {held_minutes // 60}h {held_minutes % 60:02d}m",
             f"PnL {trade.pnl:+,.2f}, fees {trade.fees:,.2f}, funding {trade.funding:+,.2f} USDT",
         ]
     )
-
-
-def _minute(time_ms: int) -> str:
-    return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%d %H:%M}"

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -14,6 +13,7 @@ from domain.backtesting.figures import AssetFigures, BacktestFigures, backtest_f
 from domain.backtesting.result import BacktestResult
 from infra.operator.terminal.screen import headed
 from infra.operator.terminal.summary import counts_text, halted_text, open_text, trades_table
+from infra.process.times import show_time
 
 
 def as_json(
@@ -140,6 +140,4 @@ def _iso(time_ms: int | None) -> str | None:
 
 
 def _minute(time_ms: int | None) -> str:
-    return (
-        "" if time_ms is None else f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%d %H:%M}"
-    )
+    return "" if time_ms is None else show_time(time_ms)

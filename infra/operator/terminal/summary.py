@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 
 from rich.console import Group, RenderableType
@@ -14,6 +13,7 @@ from domain.market.instruments import Side
 from domain.text import plain
 from domain.trading.positions import Position, Trade
 from infra.operator.terminal.screen import headed
+from infra.process.times import show_time
 
 _SIDE_BY_SIDE = 5
 """Assets whose figures fit beside each other on a narrow screen."""
@@ -138,7 +138,7 @@ def open_text(position: Position) -> str:
 
 
 def _time(ms: int) -> str:
-    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{show_time(ms)} UTC"
 
 
 _ROWS: dict[str, Callable[[TradeFigures], str]] = {

@@ -20,13 +20,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from bin import candles
 from bin.candles import app
 from domain.errors import UnavailableError
 from domain.market.instruments import Candle
 from infra.candles.files import read_candles
 from infra.candles.history_files import held
 from infra.process.times import read_time, show_time
+from infra.venues.bybit import patient
 from infra.venues.bybit.download import Download, Wanted
 from infra.venues.bybit.http.client import PATIENCE
 from tests.venues.simulator.clients import BTC, eventually, running
@@ -240,7 +240,7 @@ def test_time_before_the_exchange_had_candles_is_told(exchange, tmp_path):
 
 
 def test_a_silent_exchange_is_told_in_a_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(candles, "_PATIENCE", replace(PATIENCE, read_budget_s=0.1))
+    monkeypatch.setattr(patient, "_PATIENCE", replace(PATIENCE, read_budget_s=0.1))
     url = "http://127.0.0.1:1"
 
     end = invoke("download", "--symbols", BTC, "--from", "2025-01-01", "--url", url, tmp_path)

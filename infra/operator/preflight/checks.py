@@ -1,0 +1,101 @@
+"""All that is looked at before a start, in its order."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+
+from domain.errors import AccessDeniedError, BadDataError, ConfigError, UnavailableError
+from infra.operator.preflight.account import check_account, check_balance, check_private_stream
+from infra.operator.preflight.finding import Finding, fail, ok, warn
+from infra.operator.preflight.machine import check_machine
+from infra.operator.preflight.market import check_assets, check_network, check_public_stream
+from infra.operator.preflight.notices import send_tests
+from infra.settings import Settings, default_dotenv, load_settings
+from infra.venues.bybit.connection import account_reader
+from infra.venues.bybit.rest import BybitRest
+from infra.venues.bybit.venues import Venue
+from infra.venues.modes import LIVE_TRADING, YES, Mode, venue_of
+from infra.venues.paper.account import paper_balance
+
+
+def check(
+    mode: Mode, settings_file: Path | None, directory: Path, *, sends_test: bool
+) -> Iterator[Finding]:
+    """Yield all findings; what cannot be looked at without another is left out."""
+    dotenv = default_dotenv()
+    try:
+        settings = load_settings(settings_file, environ=os.environ, dotenv=dotenv)
+    except ConfigError as error:
+        yield from _each("settings", error, "correct it")
+        return
+    assets = ", ".join(asset.asset for asset in settings.trading_rules().assets)
+    yield ok("settings", f"{assets}; {settings_file or 'settings.yaml alone'}")
+    yield from check_machine(settings, mode, directory, dotenv)
+    if sends_test:
+        yield from send_tests(settings.notifications, mode)
+    if not mode.has_market:
+        yield ok("exchange", "none is needed")
+        return
+    yield from _live_word(mode)
+    try:
+        venue = venue_of(mode, settings, os.environ | {LIVE_TRADING: YES})
+    except ConfigError as error:
+        yield from _each("mode", error, "see .env.example")
+        return
+    with closing(account_reader(venue)) as rest:
+        look = partial(_at_the_venue, mode, venue, rest, settings, directory)
+        yield from _guarded("exchange", look)
+
+
+def _at_the_venue(
+    mode: Mode, venue: Venue, rest: BybitRest, settings: Settings, directory: Path
+) -> Iterator[Finding]:
+    rules = settings.trading_rules()
+    yield from check_network(rest, venue)
+    yield check_public_stream(venue, rules)
+    balance: list[Decimal] = []
+    if mode.has_account:
+        yield from _guarded("account", partial(_of_the_account, rest, venue, settings, balance))
+    else:
+        balance.append(paper_balance(rules, directory / "paper.state"))
+        yield ok("balance", f"{balance[0]:,.2f} USDT on paper")
+    yield from check_assets(rest, rules, balance[0] if balance else None)
+
+
+def _of_the_account(
+    rest: BybitRest, venue: Venue, settings: Settings, balance: list[Decimal]
+) -> Iterator[Finding]:
+    yield from check_account(rest, settings.trading_rules())
+    finding, found = check_balance(rest)
+    balance.append(found)
+    yield finding
+    yield check_private_stream(venue, rest)
+
+
+def _each(name: str, error: ConfigError, advice: str) -> Iterator[Finding]:
+    """Yield a finding for each line below the heading."""
+    lines = str(error).splitlines()
+    for line in lines[1:] or lines:
+        yield fail(name, line.removeprefix("- "), "", advice)
+
+
+def _guarded(name: str, checks: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from checks()
+    except AccessDeniedError as error:
+        yield fail(name, str(error), "a key that is taken", "check the key and its --mode")
+    except (UnavailableError, BadDataError, ConfigError) as error:
+        yield fail(name, str(error), "an answer", "check the network and the addresses")
+
+
+def _live_word(mode: Mode) -> Iterator[Finding]:
+    if mode is not Mode.LIVE:
+        return
+    if os.environ.get(LIVE_TRADING) == YES:
+        yield ok(LIVE_TRADING, YES, YES)
+    else:
+        advice = "set it where the run is started, once all else is right"
+        yield warn(LIVE_TRADING, os.environ.get(LIVE_TRADING) or "not set", YES, advice)

@@ -1,0 +1,84 @@
+"""What a download of candle files, and a check of them, came to."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich import box
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from domain.market.instruments import MINUTE_MS
+from infra.candles.checks import FileReport
+from infra.operator.terminal.screen import Screen
+from infra.process.times import show_time
+from infra.venues.bybit.download import Part, Wanted
+
+
+def fetch(parts: Sequence[Part], screen: Screen) -> None:
+    """Fetch what is missing, and show how far it is."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("requests, left"),
+        TimeRemainingColumn(),
+        console=screen,
+        disable=not screen.is_terminal,
+    )
+    with bar:
+        task = bar.add_task("", total=sum(len(part.missing) for part in parts))
+        for part in parts:
+            bar.update(task, description=part.what)
+            part.run(lambda: bar.advance(task))
+
+
+def downloaded_table(parts: Iterable[Part]) -> Table:
+    """Return a row for each file with the times that it holds by now."""
+    table = _table("file", "rows", "from", "to")
+    for part in parts:
+        times = part.file.times
+        if len(times):
+            ends = show_time(int(times[0])), show_time(int(times[-1]))
+            table.add_row(part.file.path.name, f"{len(times):,}", *ends)
+    return table
+
+
+def missing_texts(parts: Iterable[Part]) -> Iterator[str]:
+    """Yield a line for each file of which the exchange has nothing."""
+    for part in parts:
+        if not len(part.file.times):
+            wanted = " to ".join(map(show_time, part.wanted))
+            yield f"{part.what}: the exchange has none from {wanted}"
+
+
+def future_text(wanted: Wanted, until_ms: int) -> str:
+    """Return the words for a download that is to end in the future; until_ms is the present."""
+    closed_ms = until_ms // wanted.candle_ms * wanted.candle_ms
+    asked = "" if wanted.to_ms is None else show_time(wanted.to_ms)
+    text = f"--to {asked} is in the future: the newest closed candle ended"
+    return f"{text} {show_time(closed_ms)} UTC"
+
+
+def report_table(reports: Iterable[FileReport]) -> Table:
+    """Return a row for each file that was checked."""
+    table = _table("file", "rows", "step", "from", "to", "wrong")
+    for report in reports:
+        step = "-" if report.step_ms is None else f"{report.step_ms / MINUTE_MS:g}m"
+        ends = ["-" if ms is None else show_time(ms) for ms in (report.first_ms, report.last_ms)]
+        count = sum(finding.count for finding in report.findings)
+        table.add_row(report.path.name, f"{report.rows:,}", step, *ends, f"{count:,}")
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    return table
+
+
+def finding_texts(report: FileReport) -> Iterator[str]:
+    """Yield a line for each kind of finding in a file."""
+    for finding in report.findings:
+        more = finding.count - len(finding.examples)
+        examples = "; ".join(finding.examples) + (f"; and {more:,} more" if more else "")
+        yield f"{report.path.name}: {finding.kind}: {examples}"

@@ -1,0 +1,49 @@
+"""The runs that have a trace, and what is read of them."""
+
+from pathlib import Path
+
+from domain.errors import ConfigError
+from infra.store.location import find_journal
+from infra.store.reader import FactReader
+from infra.trace.reader import TraceReader
+from infra.trace.recording import trace_directory
+
+
+def newest_run(var: Path) -> Path:
+    """Return the run directory in a folder whose trace was written last.
+
+    Raises:
+        ConfigError: none has a trace.
+    """
+    runs = [file.parent for file in var.glob("*/trace") if any(file.iterdir())]
+    if not runs:
+        raise ConfigError(f"no run in {var} has a trace; name one by --run-dir")
+    return max(runs, key=lambda run: trace_directory(run).stat().st_mtime)
+
+
+def reader_of(run: Path) -> TraceReader:
+    """Return what reads the trace of a run directory, or a crash file."""
+    return TraceReader(run if run.is_file() else trace_directory(run))
+
+
+def facts_of(run: Path) -> FactReader:
+    """Return what reads the journal of a run directory.
+
+    Raises:
+        ConfigError: it is a crash file.
+    """
+    if run.is_file():
+        raise ConfigError(f"{run}: a crash file has no journal; this command needs the run's")
+    return FactReader(find_journal(run))
+
+
+def check_actor(reader: TraceReader, actor: str) -> None:
+    """Check that a trace has an actor.
+
+    Raises:
+        ConfigError: it has not; the message names those that it has.
+    """
+    known = [one.address for session in reader.sessions() for one in session.actors]
+    if actor not in known:
+        names = ", ".join(dict.fromkeys(known))
+        raise ConfigError(f"{actor}: no such actor in the trace; there are {names}")

@@ -1,0 +1,58 @@
+"""The newest messages of a trace, and those that are written on."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.trace.query.text import assets_in
+from infra.trace.reader import Found, TraceReader
+
+_LOOK_AGAIN_S = 0.3
+_QUERIES = ("Describe", "Ping")
+"""Asked by the screen, and told of only when asked for by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which messages are asked for; None: any."""
+
+    actor: str | None = None
+    """Who received them."""
+    kind: str | None = None
+    asset: str | None = None
+    from_ms: int | None = None
+    """Of the trading clock."""
+
+    @property
+    def keys(self) -> Sequence[str] | None:
+        """The actors whose mail is read."""
+        return None if self.actor is None else [self.actor]
+
+    def fits(self, found: Found) -> bool:
+        """Tell whether a message is wanted."""
+        stored = found.handling
+        return (
+            (stored.kind not in _QUERIES if self.kind is None else stored.kind == self.kind)
+            and (self.asset is None or self.asset in assets_in(stored))
+            and (self.from_ms is None or stored.now_ms >= self.from_ms)
+        )
+
+
+def newest(reader: TraceReader, wanted: Wanted, count: int) -> list[Found]:
+    """Return the last messages that are wanted, oldest first; of 0 all."""
+    found = reader.read(keys=wanted.keys, from_ms=wanted.from_ms)
+    return list(filter(wanted.fits, found))[-count:]
+
+
+def followed(reader: TraceReader, directory: Path, wanted: Wanted, count: int) -> Iterator[Found]:
+    """Yield the last messages that are wanted, then each one as it is written, without an end."""
+
+    def news() -> list[Found]:
+        found = filter(wanted.fits, reader.follow(directory, wanted.keys))
+        return sorted(found, key=lambda one: one.handling.done_ns)
+
+    yield from news()[-count:]
+    while True:
+        time.sleep(_LOOK_AGAIN_S)
+        yield from news()

@@ -73,7 +73,8 @@ class BybitExchange:
             market: tells of prices; None: nobody is told of any.
             symbols: by asset.
             now_ms: the exchange's time.
-            monotonic_s: real time, by which the account's stream may be down for a moment.
+            monotonic_s: real time, by which the account's stream may be down for a moment, and
+                mark prices are told one in a while.
         """
         self._rest = rest
         self._market = market
@@ -187,7 +188,7 @@ class BybitExchange:
             self._listeners[asset] = listener
         marks = None
         if self._market is not None:
-            marks = self._market.tickers(self._symbols[asset], _Prices(listener))
+            marks = self._market.tickers(self._symbols[asset], _Prices(listener, self._monotonic_s))
         return _Seat(self, asset, listener, marks)
 
     def leave(self, asset: str, listener: Listener) -> None:
@@ -304,13 +305,14 @@ class _Seat:
 class _Prices:
     """Passes on last prices, and mark prices one in a while: they come ten times a second."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, monotonic_s: Callable[[], float]) -> None:
         self._listener = listener
-        self._told_s = 0.0
+        self._monotonic_s = monotonic_s
+        self._told_s = -math.inf
 
     def __call__(self, ticker: Ticker) -> None:
         self._listener.on_price(ticker.ts_ms, ticker.last_price)
-        now_s = time.monotonic()
+        now_s = self._monotonic_s()
         if now_s - self._told_s >= MARK_EVERY_S:
             self._told_s = now_s
             self._listener.on_mark_price(ticker.ts_ms, ticker.mark_price)

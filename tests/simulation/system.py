@@ -1,0 +1,314 @@
+"""One life of the whole system's process: put together as a live run is, in virtual time."""
+
+import heapq
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import peewee
+import pykka
+
+from actors.core.supervisor import RestartPolicy, Supervisor
+from actors.core.system import ActorSystem
+from actors.core.trace import Handling
+from actors.names import PORTFOLIO
+from actors.outdated import halt_if_outdated
+from actors.pace import NoticePace
+from actors.watch import LiveChecks
+from actors.wording.system import RunInfo
+from bin.bootstrap.children import Parts, child_specs
+from bin.bootstrap.run_files import claim_journals, record_assets
+from domain.rules import TradingRules
+from infra.net.server_clock import ServerClock
+from infra.operator.notices.outbox import PostRules, SqliteOutboxes
+from infra.settings import Settings
+from infra.store.journal import SqliteJournals
+from infra.store.reserve import Reserve
+from infra.venues.bybit.exchange import BybitExchange
+from infra.venues.bybit.feed import BybitFeed
+from tests.simulation.exchange import START_MS, Exchange
+from tests.simulation.faults import Misfortune
+from tests.simulation.scheduler import (
+    Process,
+    ProcessDiedError,
+    Scheduler,
+    SimulatedThreads,
+    Timer,
+)
+from tests.simulation.streams import Streams
+from tests.simulation.transport import PlayedRest, PlayedTransport
+
+MODE = "sim"
+SPARE_CANDLES = 60
+_RESERVE_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often a process looks at the present."""
+
+    watch_ms: int = 10_000
+    ask_again_ms: int = 1_000
+
+
+class Clock:
+    """The trading clock: the exchange's time as measured, and timers of it."""
+
+    def __init__(self, scheduler: Scheduler, process: Process, now_ms: Callable[[], int]) -> None:
+        self.now_ms = now_ms
+        self._scheduler = scheduler
+        self._process = process
+
+    def call_at(self, due_ms: int, call: Callable[[], None]) -> Timer:
+        """Call once when the clock has reached a time."""
+        timer = Timer(call)
+
+        def look() -> None:
+            if timer.call is None or self._process.is_dead:
+                return
+            left_ms = due_ms - self.now_ms()
+            if left_ms > 0:
+                self._scheduler.call_in(left_ms / 1000, look)
+            else:
+                timer.call()
+
+        self._scheduler.call_in(max(0, due_ms - self.now_ms()) / 1000, look)
+        return timer
+
+
+class PlayedJournals:
+    """The store of one process, whose disk can refuse, and at whose writes it can die."""
+
+    def __init__(self, journals: SqliteJournals, misfortune: Misfortune) -> None:
+        self._journals = journals
+        self._misfortune = misfortune
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._journals, name)
+
+    def open(self, address: str, origin: Any) -> "PlayedJournal":
+        """Take an address's pen."""
+        self._misfortune.at("store", "open", "before")
+        return PlayedJournal(self._journals.open(address, origin), self._misfortune)
+
+
+class PlayedJournal:
+    """One actor's pen. All loops share one connection, so nobody closes it."""
+
+    def __init__(self, journal: Any, misfortune: Misfortune) -> None:
+        self._journal = journal
+        self._misfortune = misfortune
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._journal, name)
+
+    def append(self, *facts: Any) -> list[int]:
+        """Store facts, all or none."""
+        kind = type(facts[0]).__name__ if facts else "nothing"
+        self._misfortune.at("append", kind, "before")
+        made: list[int] = self._journal.append(*facts)
+        self._misfortune.at("append", kind, "after")
+        return made
+
+    def keep(self, *facts: Any) -> bool:
+        """Keep in the reserve what could not be stored."""
+        self._misfortune.at("keep", "facts", "before")
+        kept: bool = self._journal.keep(*facts)
+        self._misfortune.at("keep", "facts", "after")
+        return kept
+
+    def close(self) -> None:
+        """Let go of nothing."""
+
+
+class SystemProcess:
+    """A process that starts on what the disk has kept."""
+
+    def __init__(
+        self,
+        *,
+        scheduler: Scheduler,
+        exchange: Exchange,
+        misfortune: Callable[["SystemProcess"], Misfortune],
+        settings: Settings,
+        folder: Path,
+        rng: Random,
+        record: Callable[[Handling], None],
+        first_id: int,
+        pace: Pace,
+    ) -> None:
+        self.process = Process()
+        self.is_started = False
+        self.is_buried = False
+        self.facts_before = 0
+        self.supervisor: Supervisor | None = None
+        self.system: ActorSystem | None = None
+        self._scheduler = scheduler
+        self._exchange = exchange
+        self._settings = settings
+        self._rng = rng
+        self._record = record
+        self._first_id = first_id
+        self._pace = pace
+        self._file = folder / "journal.sqlite"
+        self.misfortune = misfortune(self)
+        self.rules: TradingRules = settings.trading_rules()
+        self._symbols = {a.asset: a.instrument.symbol for a in self.rules.assets}
+        self._wall_jump_s = rng.uniform(-3600, 3600) if rng.random() < 0.2 else 0.0
+        self.clock = ServerClock(
+            monotonic_s=scheduler.now_s,
+            wall_s=lambda: START_MS / 1000 + scheduler.now_s() + self._wall_jump_s,
+        )
+        self.streams = Streams(
+            scheduler, self.process, exchange, self.misfortune, rng, self._symbols
+        )
+        self._journals: SqliteJournals | None = None
+        self._reserve: Reserve | None = None
+        self.main = scheduler.start(self.process, self._boot)
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether it ended by itself: it did not start, or a vital actor was given up."""
+        escalated = self.supervisor is not None and self.supervisor.escalated.is_set()
+        return escalated or (self.main.is_over and not self.is_started)
+
+    def bury(self) -> None:
+        """Let go of everything, the process being dead."""
+        if self.is_buried:
+            return
+        self.process.is_dead = self.is_buried = True
+        if self.supervisor is not None:
+            self.supervisor.stop(0.0)
+        self._scheduler.bury(self.process)
+        for ref in pykka.ActorRegistry.get_all():
+            pykka.ActorRegistry.unregister(ref)
+        if self._journals is not None:
+            with suppress(peewee.OperationalError):
+                self._journals.database.close()
+        if self._reserve is not None:
+            self._reserve.close()
+
+    # The start, as in `bin.bootstrap.present`.
+
+    def _boot(self) -> None:
+        rng, settings = self._rng, self._settings
+        self._reserve = reserve = Reserve(self._file.with_suffix(".reserve"), _RESERVE_BYTES)
+        self._journals = raw = SqliteJournals(
+            self._file,
+            self.clock.now_ms,
+            busy_timeout_ms=settings.database.busy_timeout_ms,
+            reserve=reserve,
+        )
+        raw.before_write = self._before_write
+        journals: Any = PlayedJournals(raw, self.misfortune)
+        wire = PlayedTransport(
+            self._scheduler, self.process, self._exchange, self.misfortune, self.clock, rng
+        )
+        rest: Any = PlayedRest(wire)
+        market: Any = self.streams.market
+        exchange = BybitExchange(
+            rest,
+            market,
+            symbols=self._symbols,
+            now_ms=self.clock.now_ms,
+            monotonic_s=self._scheduler.now_s,
+        )
+        feed = BybitFeed(
+            rest,
+            market,
+            lambda address: journals.open(address, lambda: None),
+            journals.recent_candles,
+            symbols=self._symbols,
+            candle_ms=self.rules.candles.candle_ms,
+            history=self.rules.candles.warmup_candles + SPARE_CANDLES,
+            now_ms=self.clock.now_ms,
+        )
+        wire.sync_clock()
+        with raw.connected():
+            facts_until_ms = raw.records().newest_recorded_ms()
+            claim_journals(raw, self._file, MODE)
+            raw.check(self._file)
+        balance = rest.wallet().balance
+        self.rules = replace(
+            self.rules, fills=replace(self.rules.fills, initial_balance=balance)
+        )
+        with raw.connected():
+            record_assets(raw, self.rules)
+            is_new = not raw.has_samples()
+        unknown = tuple(self._open_assets(exchange)) if is_new else ()
+        if not is_new:
+            now_ms = self.clock.now_ms()
+            halt_if_outdated(raw, exchange, self.rules, facts_until_ms, now_ms)
+        raw.database.connect(reuse_if_open=True)
+        self._start(journals, exchange, feed, unknown, facts_until_ms)
+
+    def _open_assets(self, exchange: BybitExchange) -> list[str]:
+        assets = [asset.asset for asset in self.rules.assets]
+        return [asset for asset in assets if exchange.venue_position(asset).signed_qty]
+
+    def _start(
+        self,
+        journals: Any,
+        exchange: BybitExchange,
+        feed: BybitFeed,
+        unknown: tuple[str, ...],
+        facts_until_ms: int | None,
+    ) -> None:
+        settings, clock = self._settings, Clock(self._scheduler, self.process, self.clock.now_ms)
+        supervision = settings.supervision
+        policy = RestartPolicy(
+            max_restarts=supervision.max_restarts,
+            within_s=float(supervision.within_seconds),
+            backoff_initial_s=float(supervision.backoff_initial_seconds),
+            backoff_max_s=float(supervision.backoff_max_seconds),
+            backoff_jitter_fraction=float(supervision.backoff_jitter_fraction),
+            hang_s=float(supervision.hang_seconds),
+            start_s=float(supervision.start_seconds),
+        )
+        self.misfortune.hang_s = policy.hang_s
+        self.system = ActorSystem(
+            clock.now_ms,
+            self.misfortune.probe,
+            self._record,
+            self._first_id,
+            concurrency=SimulatedThreads(self._scheduler, self.process),
+        )
+        self.supervisor = Supervisor(self.system, policy, self._rng)
+        notices = settings.notifications.without_channels().rules()
+        post = PostRules(kinds={}, max_waiting=10, notices=notices)
+        stale_ms = int(self.rules.protection.stale_data_ms)
+        parts = Parts(
+            rules=self.rules,
+            info=RunInfo(mode=MODE, account="simulated", started_ms=clock.now_ms()),
+            feed=feed,
+            exchange=exchange,
+            clock=clock,
+            journals=journals,
+            outboxes=SqliteOutboxes(journals, post),
+            wallet=exchange,
+            asking=replace(
+                _pace_of(settings), ask_again_ms=self._pace.ask_again_ms, stale_ms=stale_ms
+            ),
+            unknown=unknown,
+            facts_until_ms=facts_until_ms,
+            checks=LiveChecks(every_ms=self._pace.watch_ms, stale_ms=stale_ms),
+            telling=NoticePace(),
+        )
+        self.streams.open_account(exchange)
+        self.supervisor.start(child_specs(parts))
+        self.is_started = True
+
+    def _before_write(self, database: Any) -> None:
+        if self.process.is_dead:
+            raise ProcessDiedError
+        if self.misfortune.refuses_write():
+            raise peewee.OperationalError("database or disk is full")
+
+
+def _pace_of(settings: Settings) -> Any:
+    from actors.pace import ReconcilePace
+
+    return ReconcilePace(reconcile_ms=int(float(settings.execution.reconcile_seconds) * 1000))

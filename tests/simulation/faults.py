@@ -1,8 +1,8 @@
 """What goes wrong in one world: drawn from its seed, each kind on or off for all of it."""
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, fields, replace
 from random import Random
 
 from actors.core.system import Moment
@@ -59,13 +59,58 @@ class Fate:
 
 
 NONE = Chances()
+_CRITICAL = frozenset(
+    {
+        "Intent",
+        "OrderUpdate",
+        "Execution",
+        "Decision",
+        "StopMoved",
+        "OperatorCommand",
+        "ProtectionState",
+        "/v5/order/create",
+        "/v5/order/cancel",
+        "/v5/position/trading-stop",
+    }
+)
+"""Rare steps, at which much can go wrong."""
+_OFTEN = 20.0
+_FAULT_ON, _DEED_ON = 0.4, 0.35
 
 
-def draw_chances(rng: Random) -> Chances:
-    """Return the chances of one world: each kind of fault is on in about half of them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Which kinds of trouble a world has."""
 
+    chances: Chances = NONE
+    deeds: frozenset[str] = frozenset()
+
+    @staticmethod
+    def all_names(deeds: Collection[str]) -> list[str]:
+        """Return all kinds that there are."""
+        return [*(f.name for f in fields(Chances)), *deeds]
+
+    def names(self) -> list[str]:
+        """Return all kinds that are on."""
+        on = [f.name for f in fields(Chances) if getattr(self.chances, f.name) > 0.0]
+        return [*on, *sorted(self.deeds)]
+
+    def without(self, names: Collection[str]) -> "Plan":
+        """Return the plan with some kinds off."""
+        off = {f.name: 0.0 for f in fields(Chances) if f.name in names}
+        return Plan(chances=replace(self.chances, **off), deeds=self.deeds - frozenset(names))
+
+
+def draw_plan(seed: int, deeds: Collection[str]) -> Plan:
+    """Return the plan of one world: each kind of trouble is on in some of them."""
+    rng = Random(f"{seed}/plan")
+    chances = _draw_chances(rng)
+    return Plan(chances=chances, deeds=frozenset(name for name in deeds if rng.random() < _DEED_ON))
+
+
+def _draw_chances(rng: Random) -> Chances:
     def some(most: float) -> float:
-        return most * rng.random() if rng.random() < 0.5 else 0.0
+        return most * rng.random() if rng.random() < _FAULT_ON else 0.0
 
     return Chances(
         kill=some(0.0015),
@@ -91,7 +136,7 @@ class Misfortune:
     """What goes wrong, and where; one for each process."""
 
     scheduler: Scheduler
-    rng: Random
+    seed: str
     chances: Chances
     is_dead: Callable[[], bool]
     die: Callable[[str], None]
@@ -101,12 +146,19 @@ class Misfortune:
     """Nothing goes wrong any more."""
     hang_s: float = 30.0
     note: Callable[[str], None] = lambda _what: None
+    rng: Random = field(init=False)
+    _rngs: dict[str, Random] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Draw sizes and times from the seed."""
+        self.rng = Random(self.seed)
 
     def at(self, kind: str, what: str, side: str) -> None:
         """Pass a step of a process, before or after its effect; it may be its last."""
         if self.is_dead():
             raise ProcessDiedError
-        if self._strikes(self.chances.kill):
+        often = _OFTEN if what in _CRITICAL else 1.0
+        if self._strikes("kill", often):
             where = f"kill {kind} {what} {side}"
             self.hit(where)
             self.die(where)
@@ -116,38 +168,38 @@ class Misfortune:
         """Pass a step of an actor."""
         kind = address.partition("/")[0]
         self.at("step", kind, moment.value)
-        if self._strikes(self.chances.crash):
+        if self._strikes("crash"):
             self.hit(f"crash {kind} {moment.value}")
             raise CrashError(moment.value)
-        if self._strikes(self.chances.exits):
+        if self._strikes("exits"):
             self.hit(f"exit {kind} {moment.value}")
             raise SystemExit(moment.value)
-        if self._strikes(self.chances.hang):
+        if self._strikes("hang"):
             self.hit(f"hang {kind} {moment.value}")
             self.scheduler.sleep(self.hang_s * self.rng.uniform(1.0, 4.0))
-        if self._strikes(self.chances.stall):
+        if self._strikes("stall"):
             self.hit(f"stall {kind} {moment.value}")
             self.scheduler.sleep(self.hang_s * self.rng.uniform(0.0, 0.5))
 
     def of_request(self, method: str, path: str) -> Fate:
         """Return what becomes of a request."""
-        rng, chances = self.rng, self.chances
+        rng, is_change = self.rng, 3.0 if method == "POST" else 1.0
         connect_s = rng.uniform(0.0, 0.002)
         out_s, back_s = rng.uniform(0.005, 0.05), rng.uniform(0.005, 0.05)
-        if self._strikes(chances.late):
+        if self._strikes("late", is_change):
             self.hit(f"late {method} {path}")
             slow_s = rng.choice((0.5, 2.0, 6.0, 20.0, 60.0)) * rng.random()
             if rng.random() < 0.5:
                 out_s += slow_s
             else:
                 back_s += slow_s
-        if self._strikes(chances.lost):
+        if self._strikes("lost", is_change):
             self.hit(f"lost {method} {path}")
             return Fate(connect_s=connect_s, out_s=out_s, back_s=back_s, is_lost=True)
-        if self._strikes(chances.cut):
+        if self._strikes("cut", is_change):
             self.hit(f"cut {method} {path}")
             return Fate(connect_s=connect_s, out_s=out_s, back_s=back_s, is_cut=True)
-        if self._strikes(chances.refused):
+        if self._strikes("refused", is_change):
             self.hit(f"refused {method} {path}")
             status, code = rng.choice(((502, None), (504, None), (None, 10016), (None, 10000)))
             is_processed = rng.random() < 0.5
@@ -166,21 +218,20 @@ class Misfortune:
         usual_s = self.rng.uniform(0.005, 0.05)
         if kind in ("login", "connect"):
             return [usual_s]
-        chances = self.chances
-        if self._strikes(chances.candle_lost if kind == "candle" else chances.news_lost):
+        if self._strikes("candle_lost" if kind == "candle" else "news_lost"):
             self.hit(f"news lost {kind}")
             return []
-        if self._strikes(chances.news_late):
+        if self._strikes("news_late"):
             self.hit(f"news late {kind}")
             usual_s += self.rng.choice((0.2, 1.0, 5.0, 30.0)) * self.rng.random()
-        if self._strikes(chances.news_doubled):
+        if self._strikes("news_doubled"):
             self.hit(f"news doubled {kind}")
             return [usual_s, usual_s + self.rng.random()]
         return [usual_s]
 
     def refuses_write(self) -> bool:
         """Tell whether the disk refuses a write."""
-        if self._strikes(self.chances.disk):
+        if self._strikes("disk"):
             self.hit("disk")
             return True
         return False
@@ -190,5 +241,11 @@ class Misfortune:
         self.hits[what] += 1
         self.note(what)
 
-    def _strikes(self, chance: float) -> bool:
-        return chance > 0.0 and not self.is_over and self.rng.random() < chance
+    def _strikes(self, kind: str, often: float = 1.0) -> bool:
+        """Toss for one kind, each by numbers of its own: one that is off changes no other."""
+        chance: float = getattr(self.chances, kind)
+        if chance <= 0.0 or self.is_over:
+            return False
+        if kind not in self._rngs:
+            self._rngs[kind] = Random(f"{self.seed}/{kind}")
+        return self._rngs[kind].random() < chance * often

@@ -127,20 +127,20 @@ class Streams:
         if self._account is not None and self._is_up:
             self._is_up = False
             for topic in TOPICS:
-                self._account._on_lost(topic, "connection reset")  # noqa: SLF001 (its wire's part)
+                self._account._on_lost(topic, "connection reset")
             self._deliver(f"again {for_s}", self._login)
 
     def _login(self) -> None:
         self._is_up = True
         for topic in TOPICS:
-            self._account._on_connected(topic, 1.0)  # type: ignore[union-attr]  # noqa: SLF001
+            self._account._on_connected(topic, 1.0)  # type: ignore[union-attr]
 
     def _on_news(self, topic: str, row: dict[str, Any]) -> None:
         message = {"topic": topic, "creationTime": self._exchange.now_ms(), "data": [row]}
 
         def arrive() -> None:
             if self._is_up and self._account is not None:
-                self._account._on_message(topic, message)  # noqa: SLF001
+                self._account._on_message(topic, message)
 
         self._deliver(f"news {topic}", arrive)
 

@@ -1,6 +1,5 @@
 """One life of the whole system's process: put together as a live run is, in virtual time."""
 
-import heapq
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,14 +13,14 @@ import pykka
 from actors.core.supervisor import RestartPolicy, Supervisor
 from actors.core.system import ActorSystem
 from actors.core.trace import Handling
-from actors.names import PORTFOLIO
 from actors.outdated import halt_if_outdated
-from actors.pace import NoticePace
+from actors.pace import NoticePace, ReconcilePace
 from actors.watch import LiveChecks
 from actors.wording.system import RunInfo
 from bin.bootstrap.children import Parts, child_specs
 from bin.bootstrap.run_files import claim_journals, record_assets
 from domain.rules import TradingRules
+from domain.trading.orders import Intent
 from infra.net.server_clock import ServerClock
 from infra.operator.notices.outbox import PostRules, SqliteOutboxes
 from infra.settings import Settings
@@ -33,7 +32,6 @@ from tests.simulation.exchange import START_MS, Exchange
 from tests.simulation.faults import Misfortune
 from tests.simulation.scheduler import (
     Process,
-    ProcessDiedError,
     Scheduler,
     SimulatedThreads,
     Timer,
@@ -143,7 +141,6 @@ class SystemProcess:
         self.process = Process()
         self.is_started = False
         self.is_buried = False
-        self.facts_before = 0
         self.supervisor: Supervisor | None = None
         self.system: ActorSystem | None = None
         self._scheduler = scheduler
@@ -174,6 +171,12 @@ class SystemProcess:
         """Tell whether it ended by itself: it did not start, or a vital actor was given up."""
         escalated = self.supervisor is not None and self.supervisor.escalated.is_set()
         return escalated or (self.main.is_over and not self.is_started)
+
+    def kept_ids(self) -> list[str]:
+        """Return the client order ids of intents that wait in the reserve."""
+        records = () if self._reserve is None else self._reserve.records()
+        intents = (fact for record in records for fact in record.facts if isinstance(fact, Intent))
+        return [intent.request.client_order_id for intent in intents]
 
     def bury(self) -> None:
         """Let go of everything, the process being dead."""
@@ -232,9 +235,7 @@ class SystemProcess:
             claim_journals(raw, self._file, MODE)
             raw.check(self._file)
         balance = rest.wallet().balance
-        self.rules = replace(
-            self.rules, fills=replace(self.rules.fills, initial_balance=balance)
-        )
+        self.rules = replace(self.rules, fills=replace(self.rules.fills, initial_balance=balance))
         with raw.connected():
             record_assets(raw, self.rules)
             is_new = not raw.has_samples()
@@ -289,8 +290,10 @@ class SystemProcess:
             journals=journals,
             outboxes=SqliteOutboxes(journals, post),
             wallet=exchange,
-            asking=replace(
-                _pace_of(settings), ask_again_ms=self._pace.ask_again_ms, stale_ms=stale_ms
+            asking=ReconcilePace(
+                ask_again_ms=self._pace.ask_again_ms,
+                reconcile_ms=int(float(settings.execution.reconcile_seconds) * 1000),
+                stale_ms=stale_ms,
             ),
             unknown=unknown,
             facts_until_ms=facts_until_ms,
@@ -301,14 +304,7 @@ class SystemProcess:
         self.supervisor.start(child_specs(parts))
         self.is_started = True
 
-    def _before_write(self, database: Any) -> None:
-        if self.process.is_dead:
-            raise ProcessDiedError
+    def _before_write(self, _database: Any) -> None:
+        self.misfortune.at("write", "transaction", "inside")
         if self.misfortune.refuses_write():
             raise peewee.OperationalError("database or disk is full")
-
-
-def _pace_of(settings: Settings) -> Any:
-    from actors.pace import ReconcilePace
-
-    return ReconcilePace(reconcile_ms=int(float(settings.execution.reconcile_seconds) * 1000))

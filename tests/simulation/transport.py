@@ -21,7 +21,7 @@ from infra.venues.bybit.http.send_fence import SendFence
 from infra.venues.bybit.http.transport import Call, RestTransport
 from infra.venues.bybit.limits import BYBIT_RATES
 from tests.simulation.exchange import Exchange
-from tests.simulation.faults import Misfortune
+from tests.simulation.faults import Fate, Misfortune
 from tests.simulation.scheduler import Process, Scheduler
 
 KEY = Credentials(api_key="simulated-key", api_secret="simulated-secret")
@@ -43,7 +43,7 @@ class _Catcher:
 
     @staticmethod
     def _submit_request(
-        *, method: str, path: str, query: Mapping[str, Any] | None = None, auth: bool = False
+        *, method: str, path: str, query: Mapping[str, Any] | None = None, **_: Any
     ) -> tuple[str, str, Mapping[str, Any]]:
         return method, path, query or {}
 
@@ -146,7 +146,7 @@ class PlayedTransport(RestTransport):
     def _travel(
         self,
         client: _Lane,
-        fate: Any,
+        fate: Fate,
         path: str,
         asked: Mapping[str, Any],
         sent_ms: int | None,
@@ -169,7 +169,7 @@ class PlayedTransport(RestTransport):
         return found[0] if is_there else NoResponse(why="the answer took too long")
 
     def _done(
-        self, fate: Any, path: str, asked: Mapping[str, Any], sent_ms: int | None
+        self, fate: Fate, path: str, asked: Mapping[str, Any], sent_ms: int | None
     ) -> Answer | NoResponse:
         if fate.status is not None and not fate.is_processed:
             return NoResponse(why=f"HTTP status {fate.status}", status=fate.status)

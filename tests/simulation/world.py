@@ -3,18 +3,28 @@
 import hashlib
 import shutil
 import tempfile
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 
 from actors.core.trace import Handling
+from actors.core.trace import Outcome as Outcome_
+from actors.messages import AssetReported
+from domain.operator.commands import CommandName
 from infra.settings import Settings
-from tests.simulation.exchange import START_MS, Exchange
-from tests.simulation.faults import NONE, Chances, Misfortune, draw_chances
+from infra.venues.simulator.prices.generator import CANDLE_MS
+from tests.simulation.events import DEEDS, command, times_of
+from tests.simulation.exchange import Exchange
+from tests.simulation.faults import Misfortune, Plan
+from tests.simulation.judge import Judge
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.system import SPARE_CANDLES, Pace, SystemProcess
 
+SETTLE_MINUTES = 40
+EVENTS_SHOWN = 25
+MOST_IDLE_STEPS = 20_000
 _MEMORY = Path("/dev/shm")
 
 
@@ -32,19 +42,24 @@ class Outcome:
     minutes: float = 0.0
     orders: int = 0
     trades: int = 0
+    broken_at_s: float | None = None
+    last_events: list[str] = field(default_factory=list)
+    """Before a promise was broken, oldest first."""
+
+
+class BrokenPromiseError(Exception):
+    """What must always be true is not."""
 
 
 class World:
     """All that one seed leads to."""
 
-    def __init__(
-        self, seed: int, settings: Settings, folder: Path, chances: Chances | None = None
-    ) -> None:
+    def __init__(self, seed: int, settings: Settings, folder: Path, plan: Plan) -> None:
         self.outcome = Outcome(seed=seed)
         self.rng = Random(f"{seed}/world")
         self.scheduler = Scheduler(Random(f"{seed}/order"))
-        self.chances = draw_chances(self.rng) if chances is None else chances
-        self.scheduler.lag_s = self.chances.lag_s
+        self.plan = plan
+        self.scheduler.lag_s = plan.chances.lag_s
         self._settings = settings
         self._folder = folder
         self.rules = settings.trading_rules()
@@ -55,19 +70,96 @@ class World:
             seed,
             self.rules.candles.warmup_candles + SPARE_CANDLES + 10,
         )
+        self._newest: deque[str] = deque(maxlen=EVENTS_SHOWN)
         self._hash = hashlib.blake2b(digest_size=8)
         self.lives = 0
         self.is_calm = False
+        self._idle_steps = 0
+        self.alive_since_s: float | None = None
+        self.decided_ms: dict[str, int] = {}
+        self.judge = Judge(self.exchange, self.rules, folder / "journal.sqlite", self._kept_ids)
         self.system = self._new_life()
 
-    def run(self, until_s: float) -> None:
-        """Let time pass."""
-        while self.scheduler.now_us < until_s * 1_000_000:
+    def run(self, troubled_s: float) -> None:
+        """Let trouble come for some seconds, then let all settle; ends at a broken promise."""
+        for name in sorted(self.plan.deeds):
+            rng = Random(f"{self.outcome.seed}/{name}/how")
+            for at_s in times_of(name, self.outcome.seed, troubled_s):
+                self.scheduler.call_in(at_s, partial(self._do, name, rng))
+        try:
+            self._run_until(troubled_s)
+            self._calm_down()
+            self._settle(troubled_s)
+        except BrokenPromiseError as broken:
+            self.outcome.problems += broken.args[0]
+            self.outcome.last_events += self._newest
+            self.outcome.broken_at_s = self.scheduler.now_s()
+
+    def _run_until(self, until_s: float) -> None:
+        until_us = until_s * 1_000_000
+        while self.scheduler.now_us < until_us:
             self.step()
 
+    def _do(self, name: str, rng: Random) -> None:
+        if not self.is_calm and not self.system.process.is_dead:
+            self.note(name)
+            self.outcome.hits[name] += 1
+            DEEDS[name](self, rng)
+
+    def _calm_down(self) -> None:
+        """Let nothing go wrong any more, and end what the operator has ordered."""
+        self.is_calm = True
+        self.scheduler.lag_s = 0.0
+        self.system.misfortune.is_over = True
+        self.exchange.faults.clear()
+
+    def _settle(self, troubled_s: float) -> None:
+        """Wait until books and exchange agree, and every asset decides again.
+
+        Raises:
+            BrokenPromiseError: they do not in time, or something was broken before.
+        """
+        left = ["not looked at yet"]
+        for minute in range(1, SETTLE_MINUTES + 1):
+            self._run_until(troubled_s + minute * 60)
+            if minute == 1:
+                command(self, CommandName.REARM)
+            self._revive()
+            if minute % 2 == 0 and minute > 5:
+                left = [*self._undecided(), *self.judge.settled()]
+                if not left:
+                    break
+        left = [f"not settled after {SETTLE_MINUTES} calm minutes: {text}" for text in left]
+        self._demand([*left, *self.judge.whole()])
+
+    def _revive(self) -> None:
+        """Restart what was given up, as an operator would."""
+        system = self.system
+        if system.supervisor is None or system.process.is_dead:
+            return
+        for address in sorted(system.system.given_up if system.system else ()):
+            self.scheduler.start(system.process, partial(system.supervisor.restart, address, 10.0))
+
+    def _undecided(self) -> list[str]:
+        newest_ms = self.exchange.market.open_time_ms
+        return [
+            f"{asset.asset} has not decided the close of {newest_ms}"
+            for asset in self.rules.assets
+            if self.decided_ms.get(asset.asset, 0) < newest_ms - CANDLE_MS
+        ]
+
+    def _demand(self, problems: list[str]) -> None:
+        if problems:
+            raise BrokenPromiseError(problems)
+
     def step(self) -> None:
-        """Let one thing happen."""
+        """Let one thing happen, and see that it has broken no promise."""
+        before_us = self.scheduler.now_us
         self.scheduler.step()
+        self._idle_steps = 0 if self.scheduler.now_us > before_us else self._idle_steps + 1
+        if self._idle_steps > MOST_IDLE_STEPS:
+            self._demand(["loops go on for ever, and no time passes"])
+        self._demand(self.judge.look(self.scheduler.now_s(), self.alive_since_s))
         system = self.system
         if system.is_over and not system.process.is_dead:
             self.note(f"ended by itself {system.main.error!r}")
@@ -78,11 +170,14 @@ class World:
 
     def note(self, what: str) -> None:
         """Make something part of what equal seeds must have in common."""
-        self._hash.update(f"{self.scheduler.now_us} {what}\n".encode())
+        line = f"{self.scheduler.now_us / 1e6:.6f} {what}"
+        self._hash.update(line.encode())
+        self._newest.append(line)
 
     def finish(self) -> Outcome:
         """End the world, and return what it showed."""
         self.system.bury()
+        self.judge.close()
         outcome = self.outcome
         outcome.steps = self.scheduler.switches
         outcome.minutes = self.scheduler.now_s() / 60
@@ -95,6 +190,7 @@ class World:
 
     def _new_life(self) -> SystemProcess:
         self.lives += 1
+        self.alive_since_s = self.scheduler.now_s()
         return SystemProcess(
             scheduler=self.scheduler,
             exchange=self.exchange,
@@ -114,8 +210,8 @@ class World:
 
         return Misfortune(
             scheduler=self.scheduler,
-            rng=Random(f"{self.outcome.seed}/misfortune/{self.lives}"),
-            chances=self.chances,
+            seed=f"{self.outcome.seed}/misfortune/{self.lives}",
+            chances=self.plan.chances,
             is_dead=lambda: system.process.is_dead,
             die=die,
             hits=self.outcome.hits,
@@ -125,6 +221,7 @@ class World:
 
     def _bury(self) -> None:
         self.system.bury()
+        self.alive_since_s = None
         away_s = self.rng.choice((0.5, 5.0, 60.0, 900.0)) * self.rng.random()
         if self.is_calm:
             away_s = 1.0
@@ -133,23 +230,33 @@ class World:
     def _begin_again(self) -> None:
         self.system = self._new_life()
 
+    def _kept_ids(self) -> list[str]:
+        return self.system.kept_ids()
+
     def _record(self, handling: Handling) -> None:
         self.outcome.messages += 1
         envelope = handling.envelope
-        name = type(envelope.message).__name__
+        message = envelope.message
+        name = type(message).__name__
+        if isinstance(message, AssetReported) and handling.outcome is Outcome_.DONE:
+            asset = message.report.asset
+            self.decided_ms[asset] = max(self.decided_ms.get(asset, 0), message.report.t_ms)
         self.note(
             f"{envelope.message_id} {envelope.sender}>{envelope.receiver} {name} "
             f"{handling.outcome} {envelope.now_ms} {len(handling.calls)} {len(handling.told)}"
         )
 
 
-def play(seed: int, settings: Settings, minutes: float, chances: Chances | None = None) -> Outcome:
-    """Play one world to its end."""
+def play(seed: int, settings: Settings, minutes: float, plan: Plan) -> Outcome:
+    """Play one world: so many minutes of trouble, then calm until all has settled."""
     base = _MEMORY if _MEMORY.is_dir() else None
     folder = Path(tempfile.mkdtemp(prefix="simulate-", dir=base))
     try:
-        world = World(seed, settings, folder, chances)
-        world.run(minutes * 60)
-        return world.finish()
+        world = World(seed, settings, folder, plan)
+        try:
+            world.run(minutes * 60)
+        finally:
+            outcome = world.finish()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    return outcome

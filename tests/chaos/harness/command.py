@@ -245,15 +245,16 @@ def with_file(pace: Mapping[str, Any], file: Path | None) -> dict[str, Any]:
         raise ConfigError(f"--settings {file}: cannot be read: {error}") from error
     for asset in found.get("portfolio", {}).get("assets", []):
         asset.update({name: _LIVELY[name] for name in _LIVELY.keys() & asset.keys()})
-    return _merged(found, {**pace, "confirmed_trend_long": TREND})
+    return merged(found, {**pace, "confirmed_trend_long": TREND})
 
 
-def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = {**under, **over}
+def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what both say; where both say something, `over` counts."""
+    both = {**under, **over}
     for name in under.keys() & over.keys():
         if isinstance(under[name], Mapping) and isinstance(over[name], Mapping):
-            merged[name] = _merged(under[name], over[name])
-    return merged
+            both[name] = merged(under[name], over[name])
+    return both
 
 
 def _commands(settings: Mapping[str, Any]) -> Commands:

@@ -1,0 +1,140 @@
+"""The command `bin/simulate`: plays whole worlds by seed, and judges them after every event."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from loguru import logger
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from bin.command import start
+from domain.errors import ConfigError
+from domain.text import counted
+from infra.operator.terminal.screen import Screen
+from tests.simulation.events import DEEDS
+from tests.simulation.faults import Plan, draw_plan
+from tests.simulation.pace import settings_for
+from tests.simulation.shrinking import shrink
+from tests.simulation.world import Outcome, play
+
+DONE, BROKEN, WRONG_USE = 0, 1, 2
+MINUTES = 60.0
+
+
+def main(
+    *,
+    seeds: Annotated[int, typer.Option(min=1, help="How many, one after the other.")] = 100,
+    seed: Annotated[int, typer.Option(help="The first one.")] = 1,
+    minutes: Annotated[
+        float, typer.Option(min=1.0, help="Of trouble in each world, virtual; then it calms down.")
+    ] = MINUTES,
+    settings: Annotated[
+        Path | None,
+        typer.Option(help="Assets, strategies and limits of the systems; their pace stays ours."),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Worlds at a time.")] = 2,
+    without: Annotated[
+        str, typer.Option(help="Kinds of trouble that are off, with commas between.")
+    ] = "",
+) -> None:
+    """Play the whole system in one thread, by seed: every fault, at any step; judge each event."""
+    screen = Screen()
+    off = [name for name in without.split(",") if name]
+    try:
+        settings_for(seed, settings)
+        _check(off)
+    except ConfigError as error:
+        Screen(stderr=True).print(str(error), style="red", highlight=False)
+        raise typer.Exit(WRONG_USE) from error
+    began_s = time.monotonic()
+    outcomes = []
+    with Progress(console=screen, transient=True) as progress:
+        task = progress.add_task("worlds", total=seeds)
+        for outcome in _play_all(range(seed, seed + seeds), minutes, settings, off, jobs):
+            outcomes.append(outcome)
+            progress.advance(task)
+            if outcome.problems:
+                _show(screen, outcome, minutes, settings, off)
+    if seeds == 1:
+        screen.print(f"event hash {outcomes[0].event_hash}", highlight=False)
+    _summarize(screen, outcomes, time.monotonic() - began_s)
+    raise typer.Exit(BROKEN if any(outcome.problems for outcome in outcomes) else DONE)
+
+
+def _check(names: Sequence[str]) -> None:
+    allowed = Plan.all_names(DEEDS)
+    for name in names:
+        if name not in allowed:
+            raise ConfigError(f"--without: found {name}; allowed: {', '.join(allowed)}")
+
+
+def one(seed: int, minutes: float, settings: Path | None, off: Sequence[str]) -> Outcome:
+    """Play one seed's world; in a process of its own where there are several."""
+    logger.remove()
+    return play(seed, settings_for(seed, settings), minutes, draw_plan(seed, DEEDS).without(off))
+
+
+def _play_all(
+    seeds: range, minutes: float, settings: Path | None, off: Sequence[str], jobs: int
+) -> Iterator[Outcome]:
+    if jobs == 1 or len(seeds) == 1:
+        yield from (one(seed, minutes, settings, off) for seed in seeds)
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        made = [pool.submit(one, seed, minutes, settings, off) for seed in seeds]
+        for future in as_completed(made):
+            yield future.result()
+
+
+def _show(
+    screen: Screen, outcome: Outcome, minutes: float, settings: Path | None, off: Sequence[str]
+) -> None:
+    screen.print(Text.assemble(("BAD", "red"), f"  seed {outcome.seed}"))
+    for problem in outcome.problems:
+        screen.print(f"     {problem}", style="red", highlight=False, soft_wrap=True)
+    for event in outcome.last_events:
+        screen.print(f"     {event}", style="dim", highlight=False, soft_wrap=True)
+    names = shrink(
+        outcome,
+        lambda more: one(outcome.seed, minutes, settings, [*off, *more]),
+        draw_plan(outcome.seed, DEEDS).without(off).names(),
+    )
+    repeat = f"bin/simulate --seeds 1 --seed {outcome.seed} --minutes {minutes:g}"
+    repeat += "" if settings is None else f" --settings {settings}"
+    left_out = ",".join([*off, *names])
+    repeat += f' --without "{left_out}"' if left_out else ""
+    screen.print(f"     {repeat}", highlight=False, soft_wrap=True)
+
+
+def _summarize(screen: Screen, outcomes: Sequence[Outcome], seconds: float) -> None:
+    hits = sum((outcome.hits for outcome in outcomes), Counter[str]())
+    table = Table("trouble", "times", title="What happened")
+    for name, times in sorted(hits.items()):
+        table.add_row(name, f"{times:,}")
+    screen.print(table)
+    minutes = sum(outcome.minutes for outcome in outcomes)
+    deaths = sum(outcome.deaths for outcome in outcomes)
+    failed = sum(bool(outcome.problems) for outcome in outcomes)
+    screen.print(
+        f"{counted(len(outcomes), 'world')}, {minutes / 60:,.1f} virtual hours, "
+        f"{counted(deaths, 'death')}, {sum(o.orders for o in outcomes):,} orders, "
+        f"{sum(o.messages for o in outcomes):,} messages, {sum(o.steps for o in outcomes):,} "
+        f"switches; {failed} with a broken promise",
+        highlight=False,
+        soft_wrap=True,
+    )
+    screen.print(
+        f"{seconds:.1f} s: {minutes / seconds:,.0f} virtual minutes, {deaths / seconds:.1f} deaths "
+        "a second",
+        highlight=False,
+    )
+
+
+if __name__ == "__main__":
+    start(main, "simulate")

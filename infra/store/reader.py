@@ -153,6 +153,10 @@ class FactReader:
             for row in self._facts("decision_grant", "place")
         ]
 
+    def newest_denials(self, count: int) -> list[Denial]:
+        """Return the newest refused wishes, the newest first."""
+        return [value_of(Denial, row) for row in self._newest("decision_refusal", count)]
+
     def denials(self) -> list[tuple[Source, Denial]]:
         """Return all refused wishes, oldest first."""
         return [
@@ -163,6 +167,15 @@ class FactReader:
     def candles(self) -> list[tuple[Source, str, Candle]]:
         """Return all closed candles with their asset, oldest first."""
         return [(_source(row), row["asset"], rows.candle_of(row)) for row in self._facts("candle")]
+
+    def candles_after(self, asset: str, open_time_ms: int, count: int) -> list[Candle]:
+        """Return an asset's newest closed candles that began after a time, oldest first."""
+        query = (
+            "SELECT * FROM candle WHERE asset = ? AND open_time_ms > ? "
+            "ORDER BY open_time_ms DESC LIMIT ?"
+        )
+        found = self._journal.rows(query, asset, open_time_ms, count)
+        return [rows.candle_of(row) for row in reversed(found)]
 
     def newest_closes(self) -> dict[str, float]:
         """Return each asset's newest closing price that was stored; nothing of a replay's."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from loguru import logger
 from domain.rules import TradingRules
 from infra.operator.web.changes import changes
 from infra.operator.web.facts import NoFactsError, read_facts, read_rules
+from infra.operator.web.history import AssetHistory
 from infra.operator.web.overview import overview
 from infra.operator.web.system import System
 
@@ -31,6 +33,9 @@ class Hub:
         self.rules: TradingRules | None = None
         self.version = 0
         self.view: dict[str, Any] = {}
+        self.histories: dict[str, AssetHistory] = {}
+        """By asset; to be used under the lock alone."""
+        self.history_lock = threading.Lock()
         self._before: dict[str, Any] = {}
         self._sent: dict[int, str] = {}
         """By the version that a browser has: what it is sent; of the newest version alone."""

@@ -1,17 +1,84 @@
 """What a page asks beside the live view: one function each."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+from domain.rules import AssetRules
+from domain.text import plain
 from infra.operator.web.access import newest_accesses
+from infra.operator.web.facts import read_facts
+from infra.operator.web.history import READ, AssetHistory
 from infra.operator.web.hub import Hub
+from infra.operator.web.marks import marks
+from infra.store.reader import FactReader
+from infra.trace.query.story import story_of
+from infra.trace.reader import TraceReader
+from infra.trace.recording import trace_directory
 
 Question = Callable[[Hub, Mapping[str, str]], Awaitable[Any]]
 """Takes the run and the query; raises NoFactsError, and ValueError where the query is wrong."""
+
+_LONGEST_ID = 120
 
 
 async def _accesses(hub: Hub, _query: Mapping[str, str]) -> Any:
     return await hub.read(newest_accesses, hub.directory, 200)
 
 
-QUESTIONS: Mapping[str, Question] = {"accesses": _accesses}
+async def _chart(hub: Hub, query: Mapping[str, str]) -> Any:
+    """Return the candles of an asset since a time, and all marks of what is shown."""
+    asset = await _asset(hub, query)
+    since_ms = int(query.get("since", "0"))
+
+    def read(facts: FactReader) -> Any:
+        with hub.history_lock:
+            history = _history(hub, asset)
+            history.add(facts.candles_after(asset.asset, history.newest_ms, READ))
+            shown = history.shown(since_ms)
+            began_ms = history.began_ms
+        return {**shown, **marks(facts, asset, began_ms)}
+
+    await hub.known_rules()
+    return await hub.read(read_facts, hub.directory, read)
+
+
+def _history(hub: Hub, asset: AssetRules) -> AssetHistory:
+    """Return what is known of an asset; nothing, where its rules are not those of before."""
+    history = hub.histories.get(asset.asset)
+    if history is None or history.rules != asset:
+        assert hub.rules is not None  # noqa: S101 (known_rules came before)
+        history = hub.histories[asset.asset] = AssetHistory(asset, hub.rules.candles)
+    return history
+
+
+async def _asset(hub: Hub, query: Mapping[str, str]) -> AssetRules:
+    rules, name = await hub.known_rules(), query.get("asset", "")
+    for asset in rules.assets:
+        if asset.asset == name:
+            return asset
+    raise ValueError("There is no such asset.")
+
+
+async def _why(hub: Hub, query: Mapping[str, str]) -> Any:
+    """Return the chain of causes of an order, a trade, a refused wish or a message."""
+    wanted = query.get("id", "")
+    if not 0 < len(wanted) <= _LONGEST_ID:
+        raise ValueError("expected an id")
+    return await hub.read(read_facts, hub.directory, partial(_story, hub.directory, wanted))
+
+
+def _story(directory: Path, wanted: str, facts: FactReader) -> Any:
+    story = story_of(wanted, facts, TraceReader(trace_directory(directory)))
+    return {
+        "title": plain(story.title),
+        "steps": [
+            {"name": plain(step.name), "text": plain(step.text), "at_ms": step.at_ms}
+            for step in story.steps
+        ],
+        "missing": [plain(each) for each in story.missing],
+    }
+
+
+QUESTIONS: Mapping[str, Question] = {"accesses": _accesses, "chart": _chart, "why": _why}

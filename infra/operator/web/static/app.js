@@ -3,9 +3,10 @@
 import {h, morph, morphChildren, time, utcText} from "./dom.js";
 import {Live, ask} from "./live.js";
 import {press, pressButton} from "./press.js";
+import * as asset from "./asset.js";
 import * as portfolio from "./portfolio.js";
 
-const PAGES = [["", "Portfolio", portfolio]];
+const PAGES = [["", "Portfolio", portfolio], ["asset", "", asset]];
 const me = await fetch("/api/me").then((answer) => (answer.ok ? answer.json() : location.assign("/login")));
 const chosen = new URLSearchParams(location.search).get("run");
 const context = {me, run: me.runs.includes(chosen) ? chosen : me.runs[0], isOperator: me.role === "operator"};

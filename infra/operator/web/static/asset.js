@@ -1,0 +1,175 @@
+// One asset: candles with its strategy's lines, regime, entries, exits, and where its stop stood.
+
+import {card, facts, h, signed, table, time, utcText} from "./dom.js";
+import {colours, draw, iso, layout, plotly} from "./plots.js";
+
+const SHOWN = 300;
+const LINES = ["#b5651d", "#7a4fbf", "#12876f", "#a63d75"];
+let chart = null; // {name, data, newest, trouble, isAsking}
+let side = null; // {title, lines}
+
+export function enter(_context, name) { chart = {name, data: null, newest: null, trouble: null, isAsking: false}; side = null; }
+export function leave() { chart = null; }
+export function restyle() { if (chart) chart.drawn = null; }
+
+function merged(before, news) {
+  if (!before) return news;
+  const at = before.time.indexOf(news.time[0]);
+  if (at < 0) return news;
+  const data = {...news, lines: {}, signals: [...before.signals.filter((s) => s.time < news.time[0]), ...news.signals]};
+  for (const name of ["time", "open", "high", "low", "close", "volume"]) data[name] = [...before[name].slice(0, at), ...news[name]];
+  for (const name of Object.keys(news.lines)) data.lines[name] = [...(before.lines[name] ?? []).slice(0, at), ...news.lines[name]];
+  const cut = news.time[0];
+  data.active = [...before.active.filter(([from]) => from <= cut), ...news.active.filter(([from]) => from > cut)];
+  const last = data.active.at(-1), newest = news.active.at(-1);
+  if (last && newest && newest[0] <= cut + data.candle_ms && last[1] >= newest[0] - data.candle_ms) last[1] = newest[1];
+  return data;
+}
+
+async function look(context, asset) {
+  const mine = chart;
+  if (!mine || mine.isAsking || mine.newest === asset.close_ms) return;
+  mine.isAsking = true;
+  const wanted = asset.close_ms;
+  try {
+    const since = mine.data?.time.at(-1) ?? 0;
+    const news = await context.ask("chart", {asset: mine.name, since});
+    mine.data = since && news.time.length ? merged(mine.data, news) : since ? {...mine.data} : news;
+    mine.newest = wanted;
+    mine.trouble = null;
+    mine.drawn = null;
+  } catch (error) {
+    mine.trouble = error.message;
+    mine.newest = wanted;
+  }
+  mine.isAsking = false;
+  if (chart === mine) context.redraw();
+}
+
+function traces(data, position) {
+  const c = colours(), times = data.time.map(iso);
+  const mark = (list, text) => ({x: list.map((m) => iso(m.time)), y: list.map((m) => m.price), text: list.map(text), customdata: list.map((m) => m.why ?? ""), mode: "markers", type: "scatter", hovertemplate: "%{text}<extra></extra>"});
+  const steps = {x: [], y: []}, targets = {x: [], y: []};
+  const now = iso(data.time.at(-1) + data.candle_ms);
+  for (const step of data.stops) {
+    const to = step.to ? iso(step.to) : now;
+    steps.x.push(iso(step.from), to, null);
+    steps.y.push(step.level, step.level, null);
+    if (step.target !== null) { targets.x.push(iso(step.from), to, null); targets.y.push(step.target, step.target, null); }
+  }
+  const longs = data.entries.filter((e) => e.is_long), shorts = data.entries.filter((e) => !e.is_long);
+  return [
+    {type: "candlestick", name: "price", x: times, open: data.open, high: data.high, low: data.low, close: data.close,
+      increasing: {line: {color: c.gain, width: 1}, fillcolor: c.card}, decreasing: {line: {color: c.loss, width: 1}, fillcolor: c.loss}, showlegend: false},
+    ...Object.entries(data.lines).map(([name, y], place) => ({type: "scatter", mode: "lines", name, x: times, y, line: {width: 1.6, color: LINES[place % 4], dash: ["solid", "dash", "dot", "dashdot"][place % 4]}, hovertemplate: `${name} %{y}<extra></extra>`})),
+    {type: "scatter", mode: "lines", name: "stop", ...steps, line: {color: c.bad, width: 2}, hovertemplate: "stop %{y}<extra></extra>"},
+    {type: "scatter", mode: "lines", name: "target", ...targets, line: {color: c.ok, width: 2, dash: "dash"}, hovertemplate: "target %{y}<extra></extra>"},
+    {...mark(data.signals, (s) => `signal ${s.kinds}`), name: "signal", marker: {symbol: "diamond-open", size: 8, color: c.dim}},
+    {...mark(shorts, (e) => e.text), name: "short entry", marker: {symbol: "triangle-down", size: 13, color: c.loss, line: {width: 1, color: c.ink}}},
+    {...mark(longs, (e) => e.text), name: "long entry", marker: {symbol: "triangle-up", size: 13, color: c.gain, line: {width: 1, color: c.ink}}},
+    {...mark(data.exits, (e) => e.text), name: "exit", marker: {symbol: data.exits.map((e) => (e.is_gain ? "circle" : "x")), size: 10, color: data.exits.map((e) => (e.is_gain ? c.gain : c.loss)), line: {width: 1, color: c.ink}}},
+  ].filter((trace) => trace.type === "candlestick" || trace.x.length || ["stop"].includes(trace.name));
+}
+
+function frame(data, asset) {
+  const c = colours(), last = data.time.length;
+  const from = data.time[Math.max(0, last - SHOWN)] ?? 0, to = (data.time.at(-1) ?? 0) + 12 * data.candle_ms;
+  const shown = (list) => list.slice(Math.max(0, last - SHOWN));
+  const lows = shown(data.low), highs = shown(data.high);
+  const pad = (Math.max(...highs) - Math.min(...lows)) * 0.08;
+  const price = asset.price_number;
+  return layout({
+    xaxis: {range: [iso(from), iso(to)]},
+    yaxis: {range: [Math.min(...lows) - pad, Math.max(...highs) + pad], tickprefix: "$"},
+    uirevision: `${chart.name}`,
+    shapes: [
+      ...data.active.map(([start, end]) => ({type: "rect", xref: "x", yref: "paper", x0: iso(start), x1: iso(end), y0: 0, y1: 1, fillcolor: c["blue-soft"], opacity: 0.55, line: {width: 0}, layer: "below"})),
+      ...(price ? [{type: "line", xref: "paper", x0: 0, x1: 1, y0: price, y1: price, line: {color: c.dim, width: 1, dash: "dot"}}] : []),
+    ],
+    annotations: price ? [{xref: "paper", x: 1, y: price, xanchor: "left", text: asset.price, showarrow: false, bgcolor: c.ink, font: {color: c.card, size: 11}}] : [],
+  });
+}
+
+async function paint(context, asset) {
+  const element = document.getElementById("candles");
+  if (!element || !chart?.data?.time.length || chart.isPainting) return;
+  const key = `${chart.newest}/${asset.price}/${document.documentElement.dataset.theme}/${innerWidth < 700}/${asset.position?.stop}`;
+  if (chart.drawn === key) return;
+  const mine = chart;
+  mine.isPainting = true;
+  mine.drawn = key;
+  try {
+    const isFirst = !element.data;
+    await draw(element, traces(mine.data, asset.position), frame(mine.data, asset));
+    if (isFirst) element.on("plotly_click", (event) => {
+      const why = event.points[0]?.customdata;
+      if (why) explain(context, why);
+    });
+  } catch (error) {
+    mine.trouble = error.message;
+  }
+  mine.isPainting = false;
+}
+
+export async function explain(context, id) {
+  side = {title: `Why ${id}`, lines: ["…"]};
+  context.redraw();
+  try {
+    const found = await context.ask("why", {id});
+    side = {title: found.title, lines: found.steps.map((step) => step.text && `${step.name ? `${step.name}: ` : "  "}${step.text}`)};
+  } catch (error) {
+    side = {title: `Why ${id}`, lines: [error.message]};
+  }
+  context.redraw();
+}
+
+function positionCard(context, name, asset) {
+  const p = asset.position;
+  const acts = context.isOperator && h("div", {class: "acts"},
+    p && context.button("close", name, "Close", `Closes the ${p.side} position of ${p.qty} ${name} at the market.`),
+    p && context.button("reduce", `${name} 0.5`, "Reduce by half", `Closes half of the ${p.side} position of ${p.qty} ${name}.`),
+    asset.is_paused ? context.button("resume", name, "Resume", `Lets ${name} open positions again.`)
+      : context.button("pause", name, "Pause", `Opens nothing more in ${name} until resumed.`),
+    context.button("liquidate", name, "Liquidate", `Closes ${name}, cancels its orders and pauses it.`, "danger"),
+    context.button("restart", `asset/${name}`, "Restart actor", `Replaces asset/${name} by a new life; the others go on.`));
+  return card("Position", p ? facts(
+    ["Side", p.side], ["Qty", p.qty], ["Entry", p.entry], ["PnL", [signed(p.pnl, p.pnl_sign), ` ${p.pnl_percent}`]],
+    ["Stop", p.stop], ["Distance", p.stop_distance], ["State of the stop", h("span", {class: p.is_unprotected ? "alarm" : ""}, p.stop_state)],
+    ["Target", p.target], ["Held", p.age]) : h("p", {class: "empty"}, "Nothing is open."), acts);
+}
+
+function history(context, name) {
+  const exits = [...(chart?.data?.exits ?? [])].reverse().slice(0, 30);
+  return card("Closed trades", table([
+    ["Closed", (row) => time(row.time)],
+    ["What", (row) => row.text],
+    ["", (row) => h("button", {type: "button", onclick: () => explain(context, row.why), "aria-label": `Why the trade of ${utcText(row.time)}`}, "Why?")],
+  ], exits, {caption: `Closed trades of ${name}`}));
+}
+
+function refusals(name) {
+  const rows = (chart?.data?.denials ?? []).slice(0, 20);
+  return card("Refused entries", table([["At", (row) => time(row.time)], ["Reason", (row) => row.text]], rows, {caption: `Refused entries of ${name}`}));
+}
+
+export function render(context, view, name) {
+  const asset = view.assets[name];
+  if (!asset) return [card(name, h("p", {class: "empty"}, "There is no such asset in this run."))];
+  look(context, asset);
+  queueMicrotask(() => paint(context, asset));
+  return [
+    h("h1", {}, `${name} `, h("span", {class: asset.is_stale ? "old" : ""}, asset.price), " ",
+      h("span", {class: `regime ${asset.regime}`}, asset.regime || "–"), " ", h("small", {}, asset.strategy)),
+    h("section", {class: "card", "aria-label": `Chart of ${name}`},
+      chart?.trouble && h("p", {class: "alarm"}, chart.trouble),
+      h("div", {id: "candles", class: "chart", "data-keep": true, role: "img", "aria-label": `Candles of ${name} with ${asset.values.join(", ")}`}),
+      h("p", {class: "why"}, "Shaded: the regime is active. Drag to move, scroll to zoom. Click an exit for its reason.")),
+    side && h("section", {class: "card", id: "why"}, h("h2", {}, side.title),
+      h("pre", {class: "story"}, side.lines.join("\n")), h("button", {type: "button", onclick: () => { side = null; context.redraw(); }}, "Close this")),
+    h("div", {class: "columns"}, positionCard(context, name, asset),
+      card("Now", facts(["Regime", asset.regime || "–"], ["Meaning", asset.note || "–"], ...asset.values.map((text) => ["Figure", text]),
+        ["Newest signal", asset.signal_age ? `${asset.signal_age} ago` : "none yet"], ["Cooldown", asset.cooldown || "none"], ["Prices heard", asset.feed_age ? `${asset.feed_age} ago` : "–"]),
+        h("p", {class: "why"}, asset.decided))),
+    h("div", {class: "columns"}, history(context, name), refusals(name)),
+  ].filter(Boolean);
+}

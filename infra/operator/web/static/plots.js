@@ -1,0 +1,46 @@
+// Plotly, loaded once somebody looks at a chart; what all charts share.
+
+let loading = null;
+
+export function plotly() {
+  loading ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = "/plotly.js";
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => { loading = null; reject(new Error("the charts' library cannot be loaded")); };
+    document.head.append(script);
+  });
+  return loading;
+}
+
+export function colours() {
+  const style = getComputedStyle(document.documentElement);
+  return Object.fromEntries(["page", "card", "ink", "dim", "line", "blue", "blue-soft", "gain", "loss", "bad", "ok", "warn"]
+    .map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+}
+
+export function layout(more = {}) {
+  const c = colours();
+  const axis = {gridcolor: c.line, linecolor: c.line, zerolinecolor: c.line, tickfont: {color: c.dim}};
+  const narrow = innerWidth < 700;
+  const {xaxis, yaxis, ...others} = more;
+  return {
+    paper_bgcolor: c.card, plot_bgcolor: c.card, font: {color: c.ink, family: "system-ui, sans-serif", size: 12},
+    margin: {l: 10, r: narrow ? 50 : 70, t: 10, b: 30}, showlegend: true, legend: {orientation: "h", y: 1.02, yanchor: "bottom", x: 0},
+    hovermode: "closest", hoverlabel: {align: "left"}, dragmode: narrow ? false : "pan", uirevision: "kept",
+    xaxis: {...axis, type: "date", rangeslider: {visible: false}, ...xaxis},
+    yaxis: {...axis, side: "right", fixedrange: false, ...yaxis},
+    ...others,
+  };
+}
+
+export const options = {responsive: true, displaylogo: false, scrollZoom: true, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], toImageButtonOptions: {format: "png"}};
+
+// Draws again only while the element is on the page; one drawing at a time.
+export async function draw(element, traces, made, more = {}) {
+  const library = await plotly();
+  if (!element.isConnected) return;
+  await library.react(element, traces, made, {...options, ...more});
+}
+
+export const iso = (ms) => new Date(ms).toISOString().slice(0, 19);

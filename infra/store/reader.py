@@ -153,6 +153,30 @@ class FactReader:
             for row in self._facts("decision_grant", "place")
         ]
 
+    def newest_states(self, count: int) -> list[ProtectionState]:
+        """Return the newest equity samples, the newest first."""
+        return [value_of(ProtectionState, row) for row in self._newest("equity_sample", count)]
+
+    def newest_commands(self, count: int) -> list[OperatorCommand]:
+        """Return the newest commands and accesses, the newest first."""
+        return [value_of(OperatorCommand, row) for row in self._newest("operator_command", count)]
+
+    def extremes(self, asset: str, from_ms: int, to_ms: int) -> tuple[float, float] | None:
+        """Return the lowest and the highest price of the candles that touch a span of time.
+
+        None where no candle of it is stored.
+        """
+        query = (
+            "SELECT min(low) AS low, max(high) AS high FROM candle "
+            "WHERE asset = ? AND close_time_ms > ? AND open_time_ms <= ?"
+        )
+        (row,) = self._journal.rows(query, asset, from_ms, to_ms)
+        return None if row["low"] is None else (row["low"], row["high"])
+
+    def newest_approvals(self, count: int) -> list[Approval]:
+        """Return the newest grants, the newest first."""
+        return [value_of(Approval, row) for row in self._newest("decision_grant", count)]
+
     def newest_denials(self, count: int) -> list[Denial]:
         """Return the newest refused wishes, the newest first."""
         return [value_of(Denial, row) for row in self._newest("decision_refusal", count)]

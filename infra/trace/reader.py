@@ -107,6 +107,16 @@ class TraceReader:
                 elif self._session is not None and _is_wanted(frame.head.key, keys):
                     yield from self._records(frame, self._session, SeriesReader(), None, None)
 
+    def skip_to_end(self, directory: Path, bytes_before: int) -> None:
+        """Let `follow` begin shortly before the end of what is written now."""
+        files = sorted(directory.glob(SEGMENTS))
+        self._followed |= {file: file.stat().st_size for file in files[:-1]}
+        for newest in files[-1:]:
+            first = next(iter(read_frames(newest, [])), None)
+            if first is not None and first.head.key == SESSION_KEY:
+                self._session = self._session_of(first)
+                self._followed[newest] = max(first.end, newest.stat().st_size - bytes_before)
+
     def _read_file(
         self, file: Path, keys: Collection[str] | None, from_ms: int | None, to_ms: int | None
     ) -> Iterator[Found]:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ from domain.rules import TradingRules
 from infra.operator.web.changes import changes
 from infra.operator.web.facts import NoFactsError, read_facts, read_rules
 from infra.operator.web.history import AssetHistory
+from infra.operator.web.messages import MessageTail
 from infra.operator.web.overview import overview
 from infra.operator.web.system import System
 
+_SAME_S = 2.0
+"""How long one answer does for all browsers."""
 _LOOKS = 2
 """Journals read at once: a page must not take the disk from who trades."""
 
@@ -36,6 +40,8 @@ class Hub:
         self.histories: dict[str, AssetHistory] = {}
         """By asset; to be used under the lock alone."""
         self.history_lock = threading.Lock()
+        self.tail = MessageTail(directory)
+        self._answers: dict[str, tuple[float, asyncio.Task[Any]]] = {}
         self._before: dict[str, Any] = {}
         self._sent: dict[int, str] = {}
         """By the version that a browser has: what it is sent; of the newest version alone."""
@@ -53,6 +59,18 @@ class Hub:
             NoFactsError: it cannot be read.
         """
         return await to_thread.run_sync(function, *given, limiter=self._disk)
+
+    async def once(self, name: str, answer: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Return an answer, or the one of a moment ago, however many browsers ask.
+
+        Raises:
+            NoFactsError: it cannot be read.
+        """
+        asked_s, task = self._answers.get(name, (0.0, None))
+        if task is None or (task.done() and time.monotonic() - asked_s > _SAME_S):
+            task = asyncio.create_task(answer())
+            self._answers[name] = time.monotonic(), task
+        return await asyncio.shield(task)
 
     async def known_rules(self) -> TradingRules:
         """Return the rules of the run.

@@ -1,16 +1,20 @@
 """What a page asks beside the live view: one function each."""
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from domain.rules import AssetRules
+from domain.rules import AssetRules, TradingRules
 from domain.text import plain
+from infra.operator.web import tables
 from infra.operator.web.access import newest_accesses
+from infra.operator.web.equity import equity
 from infra.operator.web.facts import read_facts
 from infra.operator.web.history import READ, AssetHistory
 from infra.operator.web.hub import Hub
+from infra.operator.web.logs import newest_lines
 from infra.operator.web.marks import marks
 from infra.store.reader import FactReader
 from infra.trace.query.story import story_of
@@ -25,6 +29,55 @@ _LONGEST_ID = 120
 
 async def _accesses(hub: Hub, _query: Mapping[str, str]) -> Any:
     return await hub.read(newest_accesses, hub.directory, 200)
+
+
+async def _equity(hub: Hub, _query: Mapping[str, str]) -> Any:
+    return await _of_rules(hub, equity)
+
+
+async def _trades(hub: Hub, _query: Mapping[str, str]) -> Any:
+    return await _of_rules(hub, tables.trades)
+
+
+async def _orders(hub: Hub, _query: Mapping[str, str]) -> Any:
+    def read(facts: FactReader) -> Any:
+        return {"orders": tables.orders(facts), "decisions": tables.decisions(facts)}
+
+    return await hub.once("orders", lambda: hub.read(read_facts, hub.directory, read))
+
+
+async def _audit(hub: Hub, _query: Mapping[str, str]) -> Any:
+    seen = hub.system.snapshot
+    now_ms = time.time_ns() // 1_000_000 if seen is None else seen.now_ms
+
+    def read(_facts: FactReader) -> Any:
+        return tables.audit(hub.directory, now_ms)
+
+    return await hub.once("audit", lambda: hub.read(read_facts, hub.directory, read))
+
+
+async def _logs(hub: Hub, _query: Mapping[str, str]) -> Any:
+    mode = await hub.once(
+        "mode", lambda: hub.read(read_facts, hub.directory, lambda facts: facts.mode() or "")
+    )
+    return await hub.read(newest_lines, hub.directory, mode)
+
+
+async def _messages(hub: Hub, query: Mapping[str, str]) -> Any:
+    def read() -> Any:
+        with hub.history_lock:
+            return hub.tail.newest(query)
+
+    return await hub.read(read)
+
+
+async def _of_rules(hub: Hub, function: Callable[[FactReader, TradingRules], Any]) -> Any:
+    rules = await hub.known_rules()
+
+    def read(facts: FactReader) -> Any:
+        return function(facts, rules)
+
+    return await hub.once(function.__name__, lambda: hub.read(read_facts, hub.directory, read))
 
 
 async def _chart(hub: Hub, query: Mapping[str, str]) -> Any:
@@ -81,4 +134,14 @@ def _story(directory: Path, wanted: str, facts: FactReader) -> Any:
     }
 
 
-QUESTIONS: Mapping[str, Question] = {"accesses": _accesses, "chart": _chart, "why": _why}
+QUESTIONS: Mapping[str, Question] = {
+    "accesses": _accesses,
+    "audit": _audit,
+    "chart": _chart,
+    "equity": _equity,
+    "logs": _logs,
+    "messages": _messages,
+    "orders": _orders,
+    "trades": _trades,
+    "why": _why,
+}

@@ -3,10 +3,20 @@
 import {h, morph, morphChildren, time, utcText} from "./dom.js";
 import {Live, ask} from "./live.js";
 import {press, pressButton} from "./press.js";
+import * as actors from "./actors.js";
 import * as asset from "./asset.js";
+import * as audit from "./audit.js";
+import * as health from "./health.js";
+import * as messages from "./messages.js";
+import * as orders from "./orders.js";
 import * as portfolio from "./portfolio.js";
+import * as risk from "./risk.js";
+import * as trades from "./trades.js";
 
-const PAGES = [["", "Portfolio", portfolio], ["asset", "", asset]];
+const PAGES = [
+  ["", "Portfolio", portfolio], ["asset", "", asset], ["risk", "Risk", risk], ["trades", "Trades", trades], ["orders", "Orders", orders],
+  ["actors", "Actors", actors], ["messages", "Messages", messages], ["health", "Health", health], ["audit", "Audit", audit],
+];
 const me = await fetch("/api/me").then((answer) => (answer.ok ? answer.json() : location.assign("/login")));
 const chosen = new URLSearchParams(location.search).get("run");
 const context = {me, run: me.runs.includes(chosen) ? chosen : me.runs[0], isOperator: me.role === "operator"};

@@ -1,14 +1,14 @@
 // One asset: candles with its strategy's lines, regime, entries, exits, and where its stop stood.
 
 import {card, facts, h, signed, table, time, utcText} from "./dom.js";
-import {colours, draw, iso, layout, plotly} from "./plots.js";
+import {colours, draw, iso, layout} from "./plots.js";
+import {clear, explain, whyCard} from "./why.js";
 
-const SHOWN = 300;
-const LINES = ["#b5651d", "#7a4fbf", "#12876f", "#a63d75"];
+const SHOWN = 300, SHOWN_NARROW = 110;
+const LINES = ["#c0701f", "#9a72e0", "#1f9d80", "#c85a90"];
 let chart = null; // {name, data, newest, trouble, isAsking}
-let side = null; // {title, lines}
 
-export function enter(_context, name) { chart = {name, data: null, newest: null, trouble: null, isAsking: false}; side = null; }
+export function enter(_context, name) { chart = {name, data: null, newest: null, trouble: null, isAsking: false}; clear(); }
 export function leave() { chart = null; }
 export function restyle() { if (chart) chart.drawn = null; }
 
@@ -73,8 +73,9 @@ function traces(data, position) {
 
 function frame(data, asset) {
   const c = colours(), last = data.time.length;
-  const from = data.time[Math.max(0, last - SHOWN)] ?? 0, to = (data.time.at(-1) ?? 0) + 12 * data.candle_ms;
-  const shown = (list) => list.slice(Math.max(0, last - SHOWN));
+  const count = innerWidth < 700 ? SHOWN_NARROW : SHOWN;
+  const from = data.time[Math.max(0, last - count)] ?? 0, to = (data.time.at(-1) ?? 0) + 12 * data.candle_ms;
+  const shown = (list) => list.slice(Math.max(0, last - count));
   const lows = shown(data.low), highs = shown(data.high);
   const pad = (Math.max(...highs) - Math.min(...lows)) * 0.08;
   const price = asset.price_number;
@@ -109,18 +110,6 @@ async function paint(context, asset) {
     mine.trouble = error.message;
   }
   mine.isPainting = false;
-}
-
-export async function explain(context, id) {
-  side = {title: `Why ${id}`, lines: ["…"]};
-  context.redraw();
-  try {
-    const found = await context.ask("why", {id});
-    side = {title: found.title, lines: found.steps.map((step) => step.text && `${step.name ? `${step.name}: ` : "  "}${step.text}`)};
-  } catch (error) {
-    side = {title: `Why ${id}`, lines: [error.message]};
-  }
-  context.redraw();
 }
 
 function positionCard(context, name, asset) {
@@ -164,10 +153,9 @@ export function render(context, view, name) {
       chart?.trouble && h("p", {class: "alarm"}, chart.trouble),
       h("div", {id: "candles", class: "chart", "data-keep": true, role: "img", "aria-label": `Candles of ${name} with ${asset.values.join(", ")}`}),
       h("p", {class: "why"}, "Shaded: the regime is active. Drag to move, scroll to zoom. Click an exit for its reason.")),
-    side && h("section", {class: "card", id: "why"}, h("h2", {}, side.title),
-      h("pre", {class: "story"}, side.lines.join("\n")), h("button", {type: "button", onclick: () => { side = null; context.redraw(); }}, "Close this")),
+    whyCard(context),
     h("div", {class: "columns"}, positionCard(context, name, asset),
-      card("Now", facts(["Regime", asset.regime || "–"], ["Meaning", asset.note || "–"], ...asset.values.map((text) => ["Figure", text]),
+      card("Now", facts(["Regime", asset.regime || "–"], ["Meaning", asset.note || "–"], ["Figures", asset.values.join(", ") || "–"],
         ["Newest signal", asset.signal_age ? `${asset.signal_age} ago` : "none yet"], ["Cooldown", asset.cooldown || "none"], ["Prices heard", asset.feed_age ? `${asset.feed_age} ago` : "–"]),
         h("p", {class: "why"}, asset.decided))),
     h("div", {class: "columns"}, history(context, name), refusals(name)),

@@ -26,7 +26,7 @@ export function layout(more = {}) {
   const {xaxis, yaxis, ...others} = more;
   return {
     paper_bgcolor: c.card, plot_bgcolor: c.card, font: {color: c.ink, family: "system-ui, sans-serif", size: 12},
-    margin: {l: 10, r: narrow ? 50 : 70, t: 10, b: 30}, showlegend: true, legend: {orientation: "h", y: 1.02, yanchor: "bottom", x: 0},
+    margin: {l: 10, r: narrow ? 50 : 70, t: 10, b: 46}, showlegend: true, legend: {orientation: "h", y: 1.02, yanchor: "bottom", x: 0},
     hovermode: "closest", hoverlabel: {align: "left"}, dragmode: narrow ? false : "pan", uirevision: "kept",
     xaxis: {...axis, type: "date", rangeslider: {visible: false}, ...xaxis},
     yaxis: {...axis, side: "right", fixedrange: false, ...yaxis},

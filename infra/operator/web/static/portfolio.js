@@ -1,6 +1,13 @@
 // The portfolio: money, limits, positions, and each asset in a line.
 
 import {card, facts, h, signed, table, time} from "./dom.js";
+import {Loaded} from "./loaded.js";
+import {colours, draw, iso, layout} from "./plots.js";
+
+let curve = null, drawn = null;
+export function enter(context) { drawn = null; curve = new Loaded(context, "equity", 5000); }
+export function leave() { curve?.leave(); curve = null; }
+export function restyle() { drawn = null; }
 
 const goAsset = (name) => h("a", {href: `/asset/${encodeURIComponent(name)}`, "data-go": true}, name);
 
@@ -19,6 +26,7 @@ function money(view) {
   return card("Money", facts(
     ["Equity", found.equity], ["Balance", found.balance],
     ["Today", signed(found.today, found.today_sign)],
+    curve?.data?.week && ["7 days", signed(curve.data.week.text, curve.data.week.sign)],
     ["Total PnL", signed(found.total_pnl, found.total_sign)], ["Return", found.total_return],
     ["Open PnL", found.unrealized], ["Deployed", found.deployed], ["Available", found.available],
     ["Exposure", found.exposure], ["Trades", String(found.trades)], ["Win rate", found.win_rate]));
@@ -55,11 +63,40 @@ function assets(view) {
   ], rows, {caption: "Assets"}));
 }
 
+async function paint() {
+  const element = document.getElementById("equity"), data = curve?.data;
+  if (!element || !data?.time.length) return;
+  const key = `${data.time.at(-1)}/${data.events.length}/${document.documentElement.dataset.theme}/${innerWidth < 700}`;
+  if (drawn === key) return;
+  drawn = key;
+  const c = colours(), x = data.time.map(iso), shades = ["dot", "dash", "longdash"];
+  const at = (ms) => data.equity[Math.max(0, data.time.findLastIndex((each) => each <= ms))];
+  const marks = (kind, symbol, colour) => {
+    const events = data.events.filter((event) => event.kind === kind);
+    return {type: "scatter", mode: "markers", name: kind, x: events.map((e) => iso(e.time)), y: events.map((e) => at(e.time)), text: events.map((e) => e.text), hovertemplate: "%{text}<extra></extra>", marker: {symbol, size: 11, color: colour, line: {width: 1, color: c.ink}}};
+  };
+  await draw(element, [
+    {type: "scatter", mode: "lines", name: "equity", x, y: data.equity, line: {color: c.blue, width: 2}, hovertemplate: "equity %{y:,.2f}<extra></extra>"},
+    {type: "scatter", mode: "lines", name: "balance", x, y: data.balance, line: {color: c.dim, width: 1.5, shape: "hv"}, hovertemplate: "balance %{y:,.2f}<extra></extra>"},
+    ...data.levels.map((level, place) => ({type: "scatter", mode: "lines", name: level.name, x, y: level.value, line: {color: c.bad, width: 1, dash: shades[place % 3]}, visible: "legendonly", hovertemplate: `${level.name} %{y:,.2f}<extra></extra>`})),
+    marks("protection", "star", c.bad), marks("command", "square", c.warn),
+  ], layout({yaxis: {tickformat: ",.0f", ticksuffix: " USDT"}, margin: {l: 10, r: 95, t: 10, b: 46}}));
+}
+
+function events() {
+  const rows = (curve?.data?.events ?? []).slice(0, 12);
+  return card("Protections and commands", table([["At", (row) => time(row.time)], ["What", (row) => row.text]], rows, {caption: "Protections and commands", empty: "None yet."}));
+}
+
 export function render(context, view) {
+  queueMicrotask(() => paint().catch(() => null));
   return [
     h("h1", {class: "hidden"}, "Portfolio"),
     h("div", {class: "columns"}, money(view), card("Against the limits", view.limits.map(limit))),
     positions(context, view),
+    card("Equity and balance", curve?.trouble && h("p", {class: "alarm"}, curve.trouble),
+      h("div", {id: "equity", class: "chart low", "data-keep": true, role: "img", "aria-label": "Curve of equity and balance"})),
     assets(view),
+    events(),
   ];
 }

@@ -1,0 +1,25 @@
+// Figures of the process and its surroundings, the age of the feeds, and the end of the log.
+
+import {card, h, table} from "./dom.js";
+import {Loaded} from "./loaded.js";
+
+let loaded = null;
+const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"];
+export function enter(context) { loaded = new Loaded(context, "logs", 2000); }
+export function leave() { loaded?.leave(); loaded = null; }
+
+export function render(context, view) {
+  const feeds = Object.entries(view.assets).map(([name, asset]) => ({name, ...asset}));
+  const figures = Object.entries(view.health);
+  return [
+    h("h1", {class: "hidden"}, "Health"),
+    h("div", {class: "columns"},
+      card("Process and surroundings", table([["Figure", ([name]) => name], ["Now", ([, figure]) => figure, "number"]], figures, {caption: "Health", empty: "Nobody has looked yet."})),
+      card("Prices", table([["Asset", (r) => r.name], ["Price", (r) => r.price || "–", "number"], ["Heard", (r) => h("span", {class: r.is_stale ? "alarm" : ""}, r.feed_age ? `${r.feed_age} ago` : "not yet"), "number"]], feeds, {caption: "Feeds"}),
+        h("p", {class: "why"}, `Trading clock against this machine: ${(view.clock_offset_ms / 1000).toFixed(1)} s.`))),
+    card("Log, the newest first",
+      context.isOperator && h("div", {class: "acts"}, h("span", {}, "Lowest level that is logged: "), LEVELS.map((level) => context.button("log", level, level, `Logs ${level} and what is more serious, until the next start.`))),
+      loaded?.trouble && h("p", {class: "alarm"}, loaded.trouble),
+      table([["At", (r) => r.time.slice(0, 19).replace("T", " ")], ["Level", (r) => h("span", {class: ["ERROR", "CRITICAL"].includes(r.level) ? "alarm" : ""}, r.level)], ["Actor", (r) => r.actor || "–"], ["Message", (r) => r.message, "wide"]], loaded?.data ?? [], {caption: "Log"})),
+  ];
+}

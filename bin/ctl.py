@@ -166,13 +166,26 @@ def _register(name: CommandName) -> None:
             raise _failed(str(error), WRONG_USE) from None
         _send(asked.name, asked.argument, is_confirmed=yes)
 
+    def with_pair(
+        action: Annotated[str, typer.Argument(metavar="add|remove|list")],
+        symbol: Annotated[str, typer.Argument(metavar="SYMBOL")] = "",
+        *,
+        like: Annotated[str, typer.Option(metavar="SYMBOL", help="Whose settings it has.")] = "",
+        yes: _Yes = False,
+    ) -> None:
+        end = f"--like {like}" if like else ""
+        _send(name, " ".join(f"{action} {symbol} {end}".split()), is_confirmed=yes)
+
     function: Callable[..., None] = plain
+    if manual.parameter is not None:
+        function = with_optional if manual.is_optional else with_argument
+    special: dict[Parameter, Callable[..., None]] = {
+        Parameter.PART: with_part,
+        Parameter.PAIR: with_pair,
+    }
+    function = special.get(manual.parameter or Parameter.ID, function)
     if name is CommandName.DEADLETTERS:
         function = of_letters
-    elif manual.parameter is Parameter.PART:
-        function = with_part
-    elif manual.parameter is not None:
-        function = with_optional if manual.is_optional else with_argument
     app.command(name.value, help=f"{manual.does[0].upper()}{manual.does[1:]}.")(function)
 
 

@@ -21,6 +21,7 @@ from infra.venues.simulator.faults.reading import read_file
 from infra.venues.simulator.gate import DEFAULT_KEYS, IP_LIMIT, Keys
 from infra.venues.simulator.keys import read_keys
 from infra.venues.simulator.options import SimulatorOptions
+from infra.venues.simulator.prices.listed import others_than
 from infra.venues.simulator.profiles import ProfileName, with_profile
 from infra.venues.simulator.recording.player import Player
 
@@ -85,6 +86,7 @@ def main(
         listed = traded if candles is not None else _listed(found, traded)
         options = SimulatorOptions(
             instruments=listed,
+            others=others_than(_symbols(listed)),
             # The account may hold more than the system may use of it.
             fills=found.replay.rules(),
             port=port,

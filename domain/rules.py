@@ -5,7 +5,8 @@ has a default, so that each default stands in one place: `settings.yaml`.
 Fractions are fractions: 0.07 is seven percent. Money and prices are USDT.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from domain.market.funding import FundingRule
@@ -187,13 +188,42 @@ class TradingRules:
     capital_changes: tuple[CapitalChange, ...] = ()
     """Of the capital in the run so far, oldest first; none: it was set before the first trade."""
 
+    order: tuple[str, ...] = ()
+    """All assets that the books may know, also those that left, in the order that breaks every
+    tie; empty: those of `assets`."""
+
+    joins_ms: Mapping[str, int] = field(default_factory=dict)
+    """By asset the first close that it takes part in, where it was added to the run."""
+
+    @property
+    def former(self) -> tuple[str, ...]:
+        """Assets that are traded no more: what they earned or lost stays in the books."""
+        traded = {rules.asset for rules in self.assets}
+        return tuple(asset for asset in self.order if asset not in traded)
+
     def order_of(self, asset: str) -> int:
-        """Return the asset's place in the settings."""
-        for place, rules in enumerate(self.assets):
-            if rules.asset == asset:
+        """Return the asset's place in the order that breaks every tie.
+
+        Raises:
+            KeyError: there is no such asset.
+        """
+        for place, name in enumerate(self.order or (rules.asset for rules in self.assets)):
+            if name == asset:
                 return place
         raise KeyError(asset)
 
     def asset(self, name: str) -> AssetRules:
-        """Return one asset's rules."""
-        return self.assets[self.order_of(name)]
+        """Return the rules of an asset that is traded.
+
+        Raises:
+            KeyError: it is not.
+        """
+        for rules in self.assets:
+            if rules.asset == name:
+                return rules
+        raise KeyError(name)
+
+    def assets_at(self, t_ms: int) -> list[str]:
+        """Return the assets that have joined by a close, in the order of the settings."""
+        joins_ms = self.joins_ms
+        return [r.asset for r in self.assets if joins_ms.get(r.asset, 0) <= t_ms]

@@ -99,6 +99,8 @@ class Child:
     """Generation of the newest life that was ready."""
     is_to_restart: bool = False
     """By order: its life is asked to end, and the next one begins once it has."""
+    is_to_leave: bool = False
+    """By order: its life is asked to end, and none follows it."""
     restarts: int = 0
     failures_s: deque[float] = field(default_factory=deque)
     """When it failed, within the policy's time."""
@@ -134,6 +136,9 @@ class Supervisor:
         self._random = random
         self._on_event = on_event
         self._children: dict[str, Child] = {}
+        """Replaced as a whole, never changed: other threads read it."""
+        self._left: dict[str, int] = {}
+        """Generation of the last life of each address that was removed."""
         self._concurrency = system.concurrency
         self._now_s = system.concurrency.now_s
         self._tasks = self._concurrency.queue()
@@ -150,9 +155,7 @@ class Supervisor:
 
     def start(self, specs: Sequence[ChildSpec]) -> None:
         """Start all children, in this order, and begin to watch."""
-        for spec in specs:
-            child = Child(spec=spec, address=self._system.address(spec.address))
-            self._children[spec.address] = child
+        self._children = {spec.address: self._child(spec) for spec in specs}
         for child in self._children.values():
             self._launch(child)
         self._loop = self._concurrency.start(self._run, SUPERVISOR)
@@ -168,17 +171,36 @@ class Supervisor:
     def give_up(self, address: str, cause: str) -> None:
         """Suspend a child by order, as if its limit were reached, and wait until that is done."""
         child = self._children[address]
-        done = self._concurrency.flag()
+        self._in_turn(lambda: self._give_up(child, cause))
 
-        def suspend() -> None:
-            try:
-                self._give_up(child, cause)
-            finally:
-                done.set()
+    def add(self, specs: Sequence[ChildSpec], timeout_s: float) -> bool:
+        """Start more children, in this order; the others go on as they are.
 
-        self._tasks.put(suspend)
-        while not done.wait(_LOOK_AGAIN_S) and self._is_watching():
-            pass
+        Returns:
+            Whether all were ready in time; if not, they are tried on like any other.
+        """
+        added: list[Child] = []
+        self._in_turn(lambda: added.extend(self._add(specs)))
+        return self._wait_for(lambda: all(child.ready for child in added), timeout_s)
+
+    def revise(self, specs: Sequence[ChildSpec]) -> None:
+        """Let the next lives of children be made with other arguments; present ones go on."""
+
+        def change() -> None:
+            for spec in specs:
+                self._children[spec.address].spec = spec
+
+        self._in_turn(change)
+
+    def remove(self, address: str, timeout_s: float) -> bool:
+        """End a child after what waits for it; nobody answers at its address any more.
+
+        Returns:
+            Whether it has ended in time; if not, it ends once it comes to its end, or hangs.
+        """
+        child = self._children[address]
+        self._in_turn(lambda: self._begin_to_leave(child))
+        return self._wait_for(lambda: address not in self._children, timeout_s)
 
     def restart(self, address: str, timeout_s: float) -> bool:
         """Replace a child's life by order, after the message at hand, and wait until that is done.
@@ -191,9 +213,7 @@ class Supervisor:
         child = self._children[address]
         before = child.generation
         self._tasks.put(lambda: self._begin_restart(child))
-        deadline_s = self._now_s() + timeout_s
-        with self._turned:
-            return self._turned.wait_for(lambda: child.ready > before, self._until(deadline_s))
+        return self._wait_for(lambda: child.ready > before, timeout_s)
 
     def children(self) -> list[Child]:
         """Return all children, in the order of their start."""
@@ -218,6 +238,24 @@ class Supervisor:
     def _is_watching(self) -> bool:
         return self._loop is not None and self._loop.is_alive()
 
+    def _in_turn(self, task: Callable[[], None]) -> None:
+        """Let the supervisor's thread do a task, and wait until that is done."""
+        done = self._concurrency.flag()
+
+        def run() -> None:
+            try:
+                task()
+            finally:
+                done.set()
+
+        self._tasks.put(run)
+        while not done.wait(_LOOK_AGAIN_S) and self._is_watching():
+            pass
+
+    def _wait_for(self, is_so: Callable[[], bool], timeout_s: float) -> bool:
+        with self._turned:
+            return self._turned.wait_for(is_so, timeout_s)
+
     # In the supervisor's own thread.
 
     def _run(self) -> None:
@@ -241,11 +279,14 @@ class Supervisor:
     def _pause_s(self) -> float:
         due = [c.restart_at_s for c in self._children.values() if c.restart_at_s is not None]
         until_due_s = max(0.0, min(due) - self._now_s()) if due else 1.0
-        if any(child.is_to_restart for child in self._children.values()):
+        if any(child.is_to_restart or child.is_to_leave for child in self._children.values()):
             return _ENDS_SOON_S
         return min(until_due_s, self._policy.hang_s / 4, 1.0)
 
     def _watch(self, child: Child, now_s: float) -> None:
+        if child.is_to_leave and self._has_ended(child):
+            self._leave(child)
+            return
         if child.restart_at_s is not None and now_s >= child.restart_at_s:
             self._launch(child)
         incarnation = child.incarnation
@@ -266,8 +307,47 @@ class Supervisor:
         if busy_since_s is not None and now_s - busy_since_s > limit_s:
             self._abandon(incarnation, busy_since_s, limit_s)
 
-    def _begin_restart(self, child: Child) -> None:
+    def _child(self, spec: ChildSpec) -> Child:
+        return Child(spec=spec, address=self._system.address(spec.address))
+
+    def _add(self, specs: Sequence[ChildSpec]) -> list[Child]:
         if self._is_stopping:
+            return []
+        children = [self._child(spec) for spec in specs if spec.address not in self._children]
+        for child in children:
+            name = child.spec.address
+            child.generation = self._left.pop(name, 0)
+            child.address.mailbox.reopen()
+            self._system.removed.discard(name)
+            self._children = {**self._children, name: child}
+            if child.generation:
+                self._owe(child)
+            self._launch(child)
+        return children
+
+    def _begin_to_leave(self, child: Child) -> None:
+        child.is_to_leave = True
+        if child.ref is not None and child.status in _ALIVE:
+            child.ref.stop(block=False)
+
+    def _has_ended(self, child: Child) -> bool:
+        incarnation = child.incarnation
+        return child.status not in _ALIVE or incarnation is None or incarnation.ended.is_set()
+
+    def _leave(self, child: Child) -> None:
+        name = child.spec.address
+        self._system.removed.add(name)
+        self._system.given_up.discard(name)
+        self._abolish(child, "was removed")
+        child.status = ChildStatus.STOPPED
+        self._settle(child)
+        with self._turned:
+            self._left[name] = child.generation
+            self._children = {key: c for key, c in self._children.items() if c is not child}
+            self._turned.notify_all()
+
+    def _begin_restart(self, child: Child) -> None:
+        if self._is_stopping or child.is_to_leave:
             return
         self._system.given_up.discard(child.spec.address)
         child.given_up_because = None
@@ -322,7 +402,9 @@ class Supervisor:
             self._system.work.done(owed)
 
     def _ready(self, incarnation: Incarnation) -> None:
-        child = self._children[incarnation.address.name]
+        child = self._children.get(incarnation.address.name)
+        if child is None:
+            return  # it was removed meanwhile
         if child.incarnation is incarnation and child.status is ChildStatus.STARTING:
             child.status = ChildStatus.RUNNING
             self._settle(child)
@@ -331,7 +413,9 @@ class Supervisor:
                 self._turned.notify_all()
 
     def _crashed(self, incarnation: Incarnation, report: CrashReport) -> None:
-        child = self._children[incarnation.address.name]
+        child = self._children.get(incarnation.address.name)
+        if child is None:
+            return  # it was removed: what it worked on was buried then
         if report.poison is not None:
             # The message's own credit: it counts until the child is ready again.
             child.owed += 1
@@ -363,7 +447,8 @@ class Supervisor:
         work = "one message" if incarnation.is_ready else "its start"
         cause = f"worked on {work} for {busy_s:.1f} s, {limit_s} s are allowed"
         self._crashed(incarnation, self._report(incarnation, cause, poison, is_hang=True))
-        may_end_in = self._children[incarnation.address.name].spec.may_end_in
+        child = self._children.get(incarnation.address.name)
+        may_end_in = None if child is None else child.spec.may_end_in
         if may_end_in is not None and incarnation.thread_id is not None:
             interrupt(incarnation.thread_id, may_end_in)
 
@@ -416,20 +501,21 @@ class Supervisor:
         if child.status in (ChildStatus.GIVEN_UP, ChildStatus.STOPPED):
             return
         if not child.spec.is_kept:
-            self._abolish(child)
+            self._abolish(child, "was given up")
         if child.spec.address not in self._system.given_up:
             self._tell_given_up(child, cause, failure)
         if not child.spec.is_kept:
             self._settle(child)
 
-    def _abolish(self, child: Child) -> None:
+    def _abolish(self, child: Child, why: str) -> None:
+        cause = f"{child.spec.address} {why}"
         unfinished = None if child.incarnation is None else child.incarnation.lease.revoke()
         if unfinished is not None:
             child.owed += 1
-            self._system.bury(unfinished, f"{child.spec.address} was given up while it worked")
+            self._system.bury(unfinished, f"{cause} while it worked")
         child.status = ChildStatus.GIVEN_UP
         child.restart_at_s = None
-        self._bury_all(child.address.mailbox.close(), f"{child.spec.address} was given up")
+        self._bury_all(child.address.mailbox.close(), cause)
 
     def _tell_given_up(self, child: Child, cause: str, failure: Failure | None) -> None:
         name = child.spec.address

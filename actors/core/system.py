@@ -146,6 +146,8 @@ class ActorSystem:
         self.dead_letter_count = 0
         self.given_up: set[str] = set()
         """Addresses whose actors failed too often."""
+        self.removed: set[str] = set()
+        """Addresses at which nobody answers any more, by order."""
         self._ids = count(first_id)
         self._addresses: dict[str, Address] = {}
 
@@ -154,8 +156,8 @@ class ActorSystem:
         return self._addresses.setdefault(name, Address(name, self))
 
     def addresses(self) -> list[Address]:
-        """Return all addresses."""
-        return list(self._addresses.values())
+        """Return all addresses but those that were removed."""
+        return [a for a in list(self._addresses.values()) if a.name not in self.removed]
 
     def tell_all(
         self,
@@ -209,7 +211,8 @@ class ActorSystem:
         else:
             is_taken, displaced = address.mailbox.put_latest(latest, envelope)
         if not is_taken and latest is None:
-            self.bury(envelope, f"{address.name} was given up")
+            why = "removed" if address.name in self.removed else "given up"
+            self.bury(envelope, f"{address.name} was {why}")
         if displaced is not None:
             self.record(unhandled(displaced, Outcome.CONFLATED))
         if not is_taken or displaced is not None:

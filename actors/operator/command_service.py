@@ -39,6 +39,8 @@ Handler = Callable[[str], Reply]
 """Takes a command's argument."""
 Reloader = Callable[[str, Callable[[], Origin]], Reply]
 """Takes who asks, and what returns the message that is the cause of what is stored."""
+PairsHandler = Callable[[str, str, Origin | None], Reply]
+"""Takes who asks, the argument, and the message that is the cause of what is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class CommandService:
         make_panic_file: Callable[[Callable[[str], bool]], PanicFile],
         reload: Reloader,
         more: Mapping[CommandName, Handler],
+        pairs: PairsHandler | None = None,
     ) -> None:
         """Take commands for a run that was put together.
 
@@ -73,9 +76,10 @@ class CommandService:
             make_panic_file: makes the file of what latches a panic.
             reload: does the command of that name.
             more: handlers of commands that need more than actors.
+            pairs: does the command of that name; None: the pairs of the run stay as they are.
         """
         self._runtime, self._store, self._channels = runtime, store, channels
-        self._reload = reload
+        self._reload, self._pairs = reload, pairs or _fixed_pairs
         self.panic_file = make_panic_file(self._latch_panic)
         self._views = views
         self._more = more
@@ -121,6 +125,8 @@ class CommandService:
             return self._stored(asked, reply)
         if command.name is CommandName.PANIC:
             return self._panic(operator)
+        if command.name is CommandName.PAIRS:
+            return self._change_pairs(asked)
         if command.name in BINDING:
             return self._change(asked)
         return self._do_stored(asked)
@@ -164,6 +170,8 @@ class CommandService:
         try:
             if command.name is CommandName.RELOAD:
                 return self._reload(operator, cause)
+            if command.name is CommandName.PAIRS:
+                return self._pairs(operator, command.argument, cause())
             return self._handlers[command.name](command.argument)
         except ConfigError as error:
             return Reply(code=ReplyCode.REFUSED, title=str(error))
@@ -227,6 +235,11 @@ class CommandService:
         logger.warning("{}", answer.result)
         # Where even the reserve has failed, the file is what the next process finds.
         return self._store.is_kept
+
+    def _change_pairs(self, asked: _Asked) -> Reply:
+        """Let a pair join or leave; what is done the portfolio has stored, as a fact."""
+        reply = self._do(asked.command, lambda: asked.origin, asked.operator)
+        return reply if reply.code is ReplyCode.DONE else self._stored(asked, reply)
 
     def _change(self, asked: _Asked) -> Reply:
         command = asked.command
@@ -332,6 +345,10 @@ class CommandService:
         )
         with self._lock, self._store.connected():
             self._store.open("operator", lambda: origin).append(fact)
+
+
+def _fixed_pairs(_operator: str, _argument: str, _origin: Origin | None) -> Reply:
+    return Reply(code=ReplyCode.REFUSED, title="the pairs of this run stay as they are")
 
 
 def _unnoted(reply: Reply, error: JournalError) -> Reply:

@@ -71,13 +71,16 @@ class Inspector:
     def _look(self, timeout_s: float) -> SystemSnapshot:
         self._ask(timeout_s)
         runtime, around = self._runtime, self.look_around()
+        traded = [rules.asset for rules in runtime.rules.assets]
         return SystemSnapshot(
             actors=tuple(self._actors()),
             dead_letters=runtime.system.dead_letter_count,
             set_aside=len(runtime.system.dead_letters),
             portfolio=self._portfolio,
-            assets=dict(self._assets),
-            executions=dict(self._executions),
+            assets={name: self._assets[name] for name in traded if name in self._assets},
+            executions={
+                name: self._executions[name] for name in traded if name in self._executions
+            },
             mode=runtime.info.mode,
             account=runtime.info.account,
             started_ms=runtime.info.started_ms,

@@ -24,6 +24,7 @@ from domain.operator.notices import ReportPeriod
 from domain.operator.replies import Reply, ReplyCode
 from domain.operator.wording import advice_line
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
+from domain.rules import TradingRules
 from domain.trading.positions import Trade
 from domain.trading.sizing import protective_levels
 
@@ -67,9 +68,13 @@ class Views:
             health: returns figures of the process and its surroundings, by name.
         """
         self._runtime, self._store, self._channels = runtime, store, channels
-        self._rules = runtime.rules
         self._program = program
         self._process_figures = health
+
+    @property
+    def _rules(self) -> TradingRules:
+        """Those of the pairs that are traded now."""
+        return self._runtime.rules
 
     def handlers(self) -> dict[CommandName, Handler]:
         """Return what answers each question."""

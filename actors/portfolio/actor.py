@@ -15,6 +15,8 @@ operator's pauses and panic.
 from collections.abc import Sequence
 from dataclasses import replace
 
+from loguru import logger
+
 from actors.backlog import Backlog
 from actors.core.actor import Incarnation, SupervisedActor
 from actors.messages import (
@@ -66,7 +68,7 @@ from domain.portfolio.protection import ProtectionState, initial_state
 from domain.portfolio.snapshots import PortfolioSnapshot
 from domain.portfolio.state import PortfolioState
 from domain.rules import TradingRules
-from domain.trading.positions import ZERO
+from domain.trading.positions import ZERO, book
 from domain.trading.transfers import Transfer
 
 AGAIN_MS = 1_000
@@ -123,6 +125,8 @@ class PortfolioActor(SupervisedActor):
             state = replace(state, entry_capital=begun_with)
         books = PortfolioState(self._rules, state, begun_with)
         self._make_parts(journal, books, transfers)
+        for asset in self._rules.former:
+            self._hear_former(asset)
         for asset in self._context.assets:
             stored = self._context.journal.executions(asset)
             executed = {fact.execution.client_order_id for fact in stored}
@@ -140,6 +144,18 @@ class PortfolioActor(SupervisedActor):
         self._tell_outdated()
         self._protections.tell_fired()
         self._watching.begin()
+
+    def _hear_former(self, asset: str) -> None:
+        """Let the books have what an asset has earned or lost that is traded no more."""
+        stored = self._context.journal.executions(asset)
+        position = None
+        for fact in stored:
+            position = book(position, fact.execution).position
+        if position is None:
+            self._executions.hear(stored)
+        else:
+            text = "{} is not in the settings and was left open: its executions are not counted"
+            logger.bind(actor=self.name, asset=asset).warning(text, asset)
 
     def _read_state(self, journal: Journal) -> ProtectionState:
         # What waits to be stored is younger than all that is.
@@ -192,6 +208,8 @@ class PortfolioActor(SupervisedActor):
 
     def handle(self, message: Message) -> PortfolioSnapshot | OperatorCommand | None:
         """Do what a message says."""
+        if getattr(message, "asset", None) in self._rules.former:
+            return None  # the last words of one that has left
         match message:
             case Describe():
                 return self._snapshot()
@@ -322,7 +340,7 @@ class PortfolioActor(SupervisedActor):
             self._watching.tell_again()
             self._tell_outdated()
         asset = asset_of(address)
-        if asset is None:
+        if asset not in self._context.assets:
             return
         self._submissions.free(asset)
         if address == execution_name(asset):
@@ -339,7 +357,7 @@ class PortfolioActor(SupervisedActor):
 
     def _on_given_up(self, address: str) -> None:
         asset = asset_of(address)
-        if asset is None:
+        if asset not in self._context.assets:
             return
         self._suspensions.look()
         self._submissions.free(asset)

@@ -45,6 +45,8 @@ class Decisions:
 
     def hear(self, report: AssetEvaluation) -> None:
         """Take an asset's report of a close; decide it, once nobody's is missing."""
+        if report.asset not in self._context.rules.assets_at(report.t_ms):
+            return
         newest_ms = max(self._reports, default=0)
         if report.t_ms <= self.decided_ms or report.t_ms < newest_ms:
             self._answer_late(report)
@@ -62,7 +64,7 @@ class Decisions:
         for t_ms in list(self._reports):
             if all(
                 asset in self._reports[t_ms] or self._context.actor.is_given_up(asset_name(asset))
-                for asset in self._context.assets
+                for asset in self._context.rules.assets_at(t_ms)
             ):
                 self._decide(t_ms)
 

@@ -14,13 +14,14 @@ class Executions:
         """Have heard nothing."""
         self._context = context
         self._watching = watching
-        self._applied_through = dict.fromkeys(context.assets, 0)
+        self._applied_through = dict.fromkeys((*context.assets, *context.rules.former), 0)
 
     def hear(self, stored: Sequence[StoredExecution]) -> None:
         """Let the books hear what they have not heard yet."""
         for fact in stored:
             asset = fact.execution.asset
-            if fact.fact_id > self._applied_through[asset]:
+            # Nobody has left with something open: what is heard of others is no business of ours.
+            if fact.fact_id > self._applied_through.get(asset, fact.fact_id):
                 self._applied_through[asset] = fact.fact_id
                 self._context.books.hear(fact.execution)
                 self._watching.note_move()

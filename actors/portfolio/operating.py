@@ -30,6 +30,7 @@ from domain.operator.commands import (
     fold,
     fraction_of,
 )
+from domain.operator.pairs import PairAction, PairChange, read_change
 from domain.portfolio.rebalancing import Rebalance
 from domain.portfolio.state import PortfolioState
 from domain.rules import TradingRules
@@ -110,7 +111,10 @@ class Operations:
         """
         argument = self._known(command.argument)
         t_ms = self._own_second(t_ms)
-        if command.name is CommandName.REDUCE:
+        change = read_change(argument) if command.name is CommandName.PAIRS else None
+        if change is not None:
+            is_done, result = self._judge_pair(change)
+        elif command.name is CommandName.REDUCE:
             (is_done, result), argument = self._judge_reduce(command.argument, t_ms)
         else:
             is_done, result = self._judge(command.name, argument)
@@ -124,7 +128,7 @@ class Operations:
         )
         facts: list[Fact] = []
         if is_done:
-            facts = self._change(command.name, t_ms)
+            facts = self._change(command.name, t_ms, change)
             if command.name is CommandName.LIQUIDATE:
                 self.flat.discard(argument)
             self._take(self.state.apply(answer, self._assets))
@@ -221,6 +225,28 @@ class Operations:
         is_reduce = found is not None and found.action is Rebalance.REDUCE
         return found.qty if found is not None and is_reduce else ZERO
 
+    def _judge_pair(self, change: PairChange) -> _Verdict:
+        """Tell whether a pair may join, be asked to leave, or leave; the others are its asker's."""
+        asset, is_leaving = change.asset, change.asset in self.state.leaving
+        if change.action is PairAction.ADD:
+            if asset in self._assets and not is_leaving:
+                return False, f"{asset} is traded already"
+            return True, f"{asset} {'stays' if is_leaving else 'joins'}"
+        if asset not in self._assets:
+            return False, f"{asset} is not traded; expected one of {', '.join(self._assets)}"
+        if change.action is PairAction.REMOVE:
+            return self._judge_removal(asset)
+        present = self.books.present()
+        is_flat = asset not in present.positions and asset not in present.reserved
+        return is_leaving and is_flat, f"{asset} has {'left' if is_flat else 'a position yet'}"
+
+    def _judge_removal(self, asset: str) -> _Verdict:
+        if asset in self.state.leaving:
+            return False, f"{asset} is being removed already"
+        if len(self.state.leaving) + 1 == len(self._assets):
+            return False, f"{asset} is the last pair; add another first"
+        return True, f"{asset} opens nothing more, and leaves once it is flat"
+
     def _judge_panic(self) -> _Verdict:
         latched, positions = self.state.panic, self.books.present().positions.values()
         # What was opened by hand since is none of that panic's, and is meant by this one.
@@ -245,16 +271,18 @@ class Operations:
         """Tell whether a panic or a halt forbids entries."""
         return self.state.panic is not None or self.books.protection.is_halted
 
-    def _change(self, name: CommandName, t_ms: int) -> list[Fact]:
+    def _change(self, name: CommandName, t_ms: int, pair: PairChange | None) -> list[Fact]:
         """Change the books, and return what is to be stored of that."""
         match name:
+            case CommandName.PAIRS if pair is None or pair.action is not PairAction.REMOVE:
+                return []
             case CommandName.PANIC:
                 self.flat.clear()
                 protection = self.books.panic(t_ms)
                 return [self.books.protection, Decision(t_ms=t_ms, protection=protection)]
             case CommandName.REARM:
                 return self._rearm(t_ms)
-            case CommandName.PAUSE | CommandName.LIQUIDATE:
+            case CommandName.PAUSE | CommandName.LIQUIDATE | CommandName.PAIRS:
                 self.books.begin_epoch()
                 return [self.books.protection]
             case _:
@@ -275,7 +303,7 @@ class Operations:
 
     def _take(self, state: OperatorState) -> None:
         self.state = state
-        self.books.paused = state.paused
+        self.books.paused = state.paused | state.leaving
         self.books.panic_since_ms = None if state.panic is None else state.panic.ts_ms
 
     # What follows, told again until it is so.
@@ -382,7 +410,7 @@ def told_of(answer: OperatorCommand) -> SystemChanged:
     """Return what people hear of a command that was done."""
     return SystemChanged(
         key=f"operator/{answer.ts_ms}/{answer.command}",
-        title=f"{answer.command} {answer.arguments}".strip(),
+        title=f"{answer.command} {answer.arguments.partition(' {')[0]}".strip(),
         detail=f"{answer.result} (by {answer.operator})",
         answered=answer.operator,
     )

@@ -15,10 +15,12 @@ from rich.text import Text
 from actors.drills.reading import DrillReader
 from bin.bootstrap.live_view import SteeredRun
 from bin.bootstrap.operator_ways import open_office
+from bin.bootstrap.pairs import Pairs, stored_changes
 from bin.bootstrap.present import build_live
 from bin.bootstrap.run import Run, start_run_logging
 from bin.bootstrap.watching import sources_of, surroundings_of
 from domain.errors import ConfigError, JournalError, UnavailableError
+from domain.operator.pairs import joined_ms
 from domain.portfolio.snapshots import PortfolioSnapshot
 from infra.drills.process import read_process_drills
 from infra.operator.control.tally import Tally
@@ -41,7 +43,7 @@ from infra.process.times import read_time
 from infra.process.watchdog import Watchdog
 from infra.run.directory import RunDirectory
 from infra.run.start_wait import StartWaitRoom
-from infra.settings import Settings, default_dotenv, load_settings
+from infra.settings import Settings, SettingsSource, default_dotenv
 from infra.settings.stored import capital_changes
 from infra.store.location import journal_file
 from infra.store.settings_record import SettingsRecord
@@ -95,7 +97,8 @@ def run_live(options: LiveOptions, screen: Screen) -> int:
 
 
 def _run(options: LiveOptions, screen: Screen) -> int:
-    settings = load_settings(options.settings, environ=os.environ, dotenv=default_dotenv())
+    source = SettingsSource(options.settings, environ=os.environ, dotenv=default_dotenv())
+    settings = source.settings()
     check_addresses(settings.notifications)
     mode = options.mode
     assets = [asset.asset for asset in settings.trading_rules().assets]
@@ -107,8 +110,9 @@ def _run(options: LiveOptions, screen: Screen) -> int:
     watchdog = Watchdog(directory.path / "frozen.txt", float(settings.supervision.freeze_seconds))
     with ExitStack() as held, _interrupted_in_time(watchdog, _stop_s(settings)):
         held.callback(directory.release)
-        panic = partial(request_panic, directory.path, "SIGUSR2")
-        held.callback(call_at_signals(panic, [signal.SIGUSR2]))
+        changes = stored_changes(journal_file(directory.path, settings.database.file))
+        settings = source.settings(pairs=changes)
+        held.callback(_at_sigusr2(partial(request_panic, directory.path)))
         logs = _VAR / "logs" if options.run_dir is None else options.run_dir / "logs"
         events: deque[str] = deque(maxlen=_EVENTS_KEPT)
         start_run_logging(
@@ -125,10 +129,7 @@ def _run(options: LiveOptions, screen: Screen) -> int:
             float(settings.start.patience_seconds), Ban(directory.path / "not-before"), room
         )
         if venue is None:
-            market = generated_market(settings, directory.path)
-            simulated = SimulatedVenue(settings, directory.path, market, options.settings)
-            held.callback(simulated.close)
-            venue = simulated.venue
+            venue = held.enter_context(_simulated(settings, directory.path, options.settings))
         elif mode.has_account and not _may_trade(
             mode, venue, settings, questions.ask, held, screen
         ):
@@ -154,22 +155,16 @@ def _run(options: LiveOptions, screen: Screen) -> int:
         run.inspector.look_around = partial(surroundings_of, run, connection.market, health)
         reload = _reload(run, health, settings, options.settings)
         _take_capital_changes(run)
+        run.rules = replace(run.rules, joins_ms=joined_ms(changes))
+        pairs = Pairs(run, connection, reload, changes, source, speed=venue.speed)
+        held.enter_context(pairs)
         routes = health.pages().routes()
         commands = held.enter_context(
-            open_office(run, settings, reload, directory.path, routes, tally)
+            open_office(run, settings, reload, pairs, directory.path, routes, tally)
         )
         # From here on a panic needs no file that can be made.
-        panic = partial(commands.panic_file.request, "SIGUSR2")
-        held.callback(call_at_signals(panic, [signal.SIGUSR2]))
-        daily = DailyParity(
-            directory.path,
-            options.settings,
-            notices=settings.notifications.rules(),
-            clock=run.ports.clock,
-            tell=run.tell_operator,
-        )
-        held.callback(daily.close)
-        daily.start()
+        held.callback(_at_sigusr2(commands.panic_file.request))
+        held.enter_context(_daily_parity(run, options, directory.path, settings))
         steered = SteeredRun(
             run=run,
             commands=commands,
@@ -184,6 +179,38 @@ def _run(options: LiveOptions, screen: Screen) -> int:
             _stop_s(settings),
             Keepers(watchdog=watchdog, health=health, service=service),
         )
+
+
+def _at_sigusr2(ask_for_panic: Callable[[str], object]) -> Callable[[], None]:
+    """Let a panic be asked for at the signal, and return what ends that."""
+    return call_at_signals(partial(ask_for_panic, "SIGUSR2"), [signal.SIGUSR2])
+
+
+@contextmanager
+def _simulated(settings: Settings, directory: Path, file: Path | None) -> Iterator[Venue]:
+    """Let an exchange be simulated, and yield where it is."""
+    market = generated_market(settings, directory)
+    with closing(SimulatedVenue(settings, directory, market, file)) as simulated:
+        yield simulated.venue
+
+
+@contextmanager
+def _daily_parity(
+    run: Run, options: LiveOptions, directory: Path, settings: Settings
+) -> Iterator[None]:
+    """Tell people once a day how the day before compares with the rules."""
+    daily = DailyParity(
+        directory,
+        options.settings,
+        notices=settings.notifications.rules(),
+        clock=run.ports.clock,
+        tell=run.tell_operator,
+    )
+    daily.start()
+    try:
+        yield
+    finally:
+        daily.close()
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from starlette.routing import BaseRoute
 
-from actors.operator.command_service import CommandService, Handler, Reloader
+from actors.operator.command_service import CommandService, Handler, PairsHandler, Reloader
 from actors.operator.page_acts import PageActs
 from actors.operator.views import Views
 from bin.bootstrap.run import Run
@@ -34,6 +34,7 @@ def open_office(
     run: Run,
     settings: Settings,
     reload: Reload,
+    pairs: PairsHandler,
     directory: Path,
     routes: Iterable[BaseRoute] = (),
     tally: Tally | None = None,
@@ -44,6 +45,7 @@ def open_office(
         run: whose actors were started.
         settings: of the run.
         reload: does the command of that name.
+        pairs: likewise.
         directory: of the run.
         routes: more routes of the HTTP interface.
         tally: counts its requests.
@@ -56,7 +58,7 @@ def open_office(
         CommandName.LOG: change_level,
         CommandName.WHY: partial(tell_why, journal),
     }
-    commands = make_commands(run, directory, reload, more)
+    commands = make_commands(run, directory, reload, more, pairs)
     with ExitStack() as held:
         held.callback(commands.close)
         commands.panic_file.start()
@@ -84,7 +86,11 @@ def _page_routes(run: Run, commands: CommandService) -> list[BaseRoute]:
 
 
 def make_commands(
-    run: Run, directory: Path, reload: Reloader, more: Mapping[CommandName, Handler]
+    run: Run,
+    directory: Path,
+    reload: Reloader,
+    more: Mapping[CommandName, Handler],
+    pairs: PairsHandler | None = None,
 ) -> CommandService:
     """Return what takes the commands of a run, by whichever way they come."""
     store = run.ports.journals
@@ -92,5 +98,5 @@ def make_commands(
         run, store, run.channels, program_version(), lambda: run.health() if run.health else {}
     )
     return CommandService(
-        run, views, store, run.channels, partial(PanicFile, directory), reload, more
+        run, views, store, run.channels, partial(PanicFile, directory), reload, more, pairs
     )

@@ -8,8 +8,9 @@ from loguru import logger
 
 from actors.children import Parts
 from actors.core.actor import whose_thread
+from actors.core.supervisor import ChildSpec
 from actors.messages import ReportDue, SystemStopping
-from actors.names import NOTIFIER
+from actors.names import NOTIFIER, PORTFOLIO, asset_name, execution_name
 from actors.operator.inspector import Inspector
 from actors.operator.meter import Meter
 from actors.pace import REPLAY_PACE, USUAL_PACE, NoticePace, ReconcilePace
@@ -17,6 +18,7 @@ from actors.ports import Clock, Exchange, Feed, Wallet
 from actors.runtime import Runtime
 from actors.watch import LiveChecks
 from bin.bootstrap.children import child_specs
+from domain.rules import TradingRules
 from infra.operator.notices.channels import Channels
 from infra.operator.notices.inbox import Inbox
 from infra.process.logs import start_logging
@@ -28,6 +30,8 @@ from infra.trace.recording import describe
 
 _ACTORS_SHARE, _LAST_WORDS_SHARE = 0.6, 0.2
 """Of the time of a stop: for the actors, then for what the channels still carry."""
+_MEMBER_S = 5.0
+"""How long a life is waited for where a pair joins or leaves."""
 
 
 def start_run_logging(
@@ -103,6 +107,43 @@ class Run(Runtime):
         self.channels.start()
         for warning in self.warnings:
             self._warn(warning)
+
+    def join(self, rules: TradingRules, asset: str) -> bool:
+        """Start the actors of one asset more; all others but portfolio and notifier live on.
+
+        Args:
+            rules: that have it.
+            asset: that joins.
+
+        Returns:
+            Whether all were ready in time; if not, they are tried on.
+        """
+        added = (execution_name(asset), asset_name(asset))
+        specs = self._take_rules(rules)
+        is_ready = self._renew(PORTFOLIO)
+        is_ready &= self.supervisor.add([specs[name] for name in added], _MEMBER_S)
+        return self._renew(NOTIFIER) and is_ready
+
+    def leave(self, rules: TradingRules, asset: str) -> bool:
+        """End the actors of an asset that is flat; as `join`, with rules that have it no more."""
+        self._take_rules(rules)
+        is_ready = self._renew(PORTFOLIO)
+        for name in (asset_name(asset), execution_name(asset)):
+            is_ready &= self.supervisor.remove(name, _MEMBER_S)
+        return self._renew(NOTIFIER) and is_ready
+
+    def _take_rules(self, rules: TradingRules) -> dict[str, ChildSpec]:
+        """Let all lives that begin from now on have other rules, and return what they are."""
+        self.rules = rules
+        specs = {spec.address: spec for spec in child_specs(self._parts())}
+        if self.recorder is not None:
+            self.recorder.describe(describe(specs.values()), _MEMBER_S)
+        present = {child.spec.address for child in self.supervisor.children()}
+        self.supervisor.revise([spec for name, spec in specs.items() if name in present])
+        return specs
+
+    def _renew(self, address: str) -> bool:
+        return self.supervisor.restart(address, _MEMBER_S)
 
     def _parts(self) -> Parts:
         ports = self.ports

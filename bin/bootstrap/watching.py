@@ -40,7 +40,7 @@ def surroundings_of(run: Run, market: MarketConnection, health: Health) -> Surro
 def _feeds(run: Run, market: MarketConnection) -> Mapping[str, FeedState]:
     now_s, stale_s = time.monotonic(), run.rules.protection.stale_data_ms / 1000
     found = {}
-    for asset, symbol in market.symbols.items():
+    for asset, symbol in list(market.symbols.items()):
         heard_s = market.stream.heard_s(symbol)
         age_s = None if heard_s is None else now_s - heard_s
         close = market.stream.newest_close(symbol)

@@ -5,11 +5,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
+from typing import TypeVar
+
+from domain.operator.pairs import PairAction, PairChange, read_change
 
 ALL = "all"
 """In the place of an asset: every one of them."""
+_Value = TypeVar("_Value")
+LIST = "list"
 _QTY = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 _FRACTION = re.compile(r"[0-9]{0,3}\.?[0-9]{0,12}(?<=[0-9])", re.ASCII)
+SYMBOL = "[A-Za-z0-9]{1,20}"
+"""A pair, as people write it: BTC or BTCUSDT."""
+LIKE = ("--like", "\u2014like", "like")
+"""As it is written; some phones make a long dash of two."""
 CONFIRM_S = 30.0
 """How long a command that needs it waits to be confirmed."""
 
@@ -43,6 +52,7 @@ class CommandName(StrEnum):
     PANIC = "panic"
     REARM = "rearm"
     RELOAD = "reload"
+    PAIRS = "pairs"
     LOG = "log"
     VERSION = "version"
     HELP = "help"
@@ -60,6 +70,7 @@ class Parameter(StrEnum):
     PART = "ASSET [FRACTION]"
     VIEW = "summary|concentration|pairs"
     PERIOD = "all|DAYSd"
+    PAIR = "add SYMBOL [--like SYMBOL] | remove SYMBOL | list"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +155,11 @@ MANUALS: Mapping[CommandName, Manual] = {
         does="end a panic or a halt; take over a balance in doubt", changes=True
     ),
     CommandName.RELOAD: Manual(does="read the settings again", changes=True),
+    CommandName.PAIRS: Manual(
+        does="trade one pair more, with the settings of another; or one less, once it is flat",
+        parameter=Parameter.PAIR,
+        changes=True,
+    ),
     CommandName.LOG: Manual(
         does="lowest level that is logged", parameter=Parameter.LEVEL, changes=True
     ),
@@ -166,6 +182,7 @@ BINDING = (
     CommandName.LIQUIDATE,
     CommandName.PANIC,
     CommandName.REARM,
+    CommandName.PAIRS,
 )
 """What holds over restarts, until it is done, or another command ends it."""
 
@@ -193,7 +210,7 @@ class Command:
     @property
     def changes(self) -> bool:
         """Tell whether it changes anything."""
-        return MANUALS[self.name].changes
+        return MANUALS[self.name].changes and str(self) != f"{CommandName.PAIRS} {LIST}"
 
     def __str__(self) -> str:
         return f"{self.name} {self.argument}".rstrip()
@@ -239,7 +256,7 @@ def checked(name: CommandName, argument: str) -> Command:
     manual, words = MANUALS[name], argument.split()
     usage = f"{name} {manual.usage}".rstrip()
     is_missing = not argument and manual.parameter is not None and not manual.is_optional
-    most = 2 if manual.parameter is Parameter.PART else 1
+    most = _MOST_WORDS.get(manual.parameter, 1)
     if is_missing or (argument and manual.parameter is None) or len(words) > most:
         raise UnknownCommandError(f"expected: {usage}, found: {name} {argument[:40]}".rstrip())
     if argument and manual.parameter is Parameter.COMMAND and argument not in MANUALS:
@@ -250,6 +267,10 @@ def checked(name: CommandName, argument: str) -> Command:
     if name is CommandName.LIQUIDATE and argument.lower() == ALL:
         return Command(name=CommandName.PANIC)
     return Command(name=name, argument=" ".join(words))
+
+
+_MOST_WORDS: Mapping[Parameter | None, int] = {Parameter.PART: 2, Parameter.PAIR: 4}
+"""Of an argument, where there may be more than one."""
 
 
 def explained(name: CommandName) -> tuple[str, ...]:
@@ -276,6 +297,17 @@ def _is_part(words: Sequence[str]) -> bool:
     return len(words) == 1 or fraction_of(words[1]) is not None
 
 
+def _is_pair(words: Sequence[str]) -> bool:
+    """Tell whether it is `add` or `remove` with a symbol, or `list` alone; see `Parameter.PAIR`."""
+    lengths = {"add": (2, 4), "remove": (2,), "list": (1,)}
+    is_like = len(words) <= 2 or words[2] in LIKE  # noqa: PLR2004
+    return (
+        len(words) in lengths.get(words[0], ())
+        and is_like
+        and all(map(re.compile(SYMBOL).fullmatch, words[1::2]))
+    )
+
+
 def _is_period(text: str) -> bool:
     return text.lower() == ALL or (text[-1:] == "d" and _is_count(text[:-1]))
 
@@ -285,6 +317,7 @@ _FIT: Mapping[Parameter | None, tuple[Callable[[Sequence[str]], bool], str]] = {
     Parameter.PART: (_is_part, " with a fraction above 0 and up to 1, as 0.25"),
     Parameter.VIEW: (lambda words: words[0] in Parameter.VIEW.split("|"), ""),
     Parameter.PERIOD: (lambda words: _is_period(words[0]), " with days from 1 to 1000, as 30d"),
+    Parameter.PAIR: (_is_pair, ""),
 }
 """Whether the words of an argument fit, and what more is said of those that would."""
 
@@ -353,6 +386,8 @@ class OperatorState:
     """When each asset's newest `liquidate` was asked for that no resume has ended."""
     flat: frozenset[str] = frozenset()
     """Those of the liquidations that are over: what is there now, somebody else put there."""
+    leaving: frozenset[str] = frozenset()
+    """Assets that open nothing any more, and are traded no more once they are flat."""
     newest_ms: int = 0
     outdated: OperatorCommand | None = None
     """The journal was found to lack facts, and no rearm has come since."""
@@ -378,6 +413,9 @@ class OperatorState:
             # A panic is rearmed only where all has been shown flat.
             flat = self.flat if self.panic is None else frozenset(self.liquidations)
             return replace(after, panic=None, outdated=None, flat=flat)
+        if fact.command == CommandName.PAIRS:
+            change = read_change(fact.arguments)
+            return after if change is None else _of_pair(after, change)
         meant = tuple(assets) if fact.arguments == ALL else (fact.arguments,)
         return _of_assets(after, fact, meant)
 
@@ -388,6 +426,36 @@ def fold(facts: Iterable[OperatorCommand], assets: Sequence[str]) -> OperatorSta
     for fact in facts:
         state = state.apply(fact, assets)
     return state
+
+
+def pair_changes(facts: Iterable[OperatorCommand]) -> list[PairChange]:
+    """Return the changes of pairs among stored commands, oldest first."""
+    done = (f for f in facts if f.is_done and f.command == CommandName.PAIRS)
+    found = (read_change(fact.arguments) for fact in done)
+    return [change for change in found if change is not None]
+
+
+def _of_pair(state: OperatorState, change: PairChange) -> OperatorState:
+    """Return the state after a pair has joined, is to leave, or has left."""
+    asset = frozenset({change.asset})
+    if change.action is PairAction.REMOVE:
+        return replace(state, leaving=state.leaving | asset)
+    if change.action is PairAction.ADD:
+        return replace(state, leaving=state.leaving - asset)
+    # Nothing that was asked of it counts for one that may join later under its name.
+    return replace(
+        state,
+        leaving=state.leaving - asset,
+        paused=state.paused - asset,
+        flat=state.flat - asset,
+        closes=_without(state.closes, change.asset),
+        reductions=_without(state.reductions, change.asset),
+        liquidations=_without(state.liquidations, change.asset),
+    )
+
+
+def _without(found: Mapping[str, _Value], asset: str) -> dict[str, _Value]:
+    return {name: value for name, value in found.items() if name != asset}
 
 
 def _of_assets(state: OperatorState, fact: OperatorCommand, meant: Sequence[str]) -> OperatorState:

@@ -39,7 +39,8 @@ class Reload:
             apply: lets settings hold that differ in what is changeable alone.
             now_ms: the present.
         """
-        self._settings = settings
+        self.settings = settings
+        """Of the run, as they are now."""
         self._file = file
         self._record = record
         self._apply = apply
@@ -52,10 +53,10 @@ class Reload:
             ConfigError: the settings are wrong.
         """
         found = load_settings(self._file, environ=os.environ, dotenv=default_dotenv())
-        taken = _taken_over(self._settings, found)
+        taken = _taken_over(self.settings, found)
         changed = self._record.note(taken, operator, self._now_ms(), origin)
         self._apply(taken)
-        self._settings = taken
+        self.settings = taken
         refused = differences(flat(taken, ""), flat(found, ""))
         lines = [f"changed {key}: {change}" for key, change in changed.items()]
         lines += [f"refused {key}: needs a restart ({change})" for key, change in refused.items()]

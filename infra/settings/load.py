@@ -1,6 +1,6 @@
 """Reads the settings of a run and reports everything that is wrong with them at once."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
@@ -9,12 +9,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from domain.errors import ConfigError
+from domain.operator.pairs import PairChange
 from infra.settings.aliases import Translation
 from infra.settings.asset_checks import foreign_strategies
 from infra.settings.checks import contradictions
 from infra.settings.environment import override, read_variables
 from infra.settings.fields import REFUSED, REFUSED_SECRET
 from infra.settings.merged import Facts
+from infra.settings.pairs import with_pairs
 from infra.settings.problems import Key, Place, Problem, read_key, report, show, show_key
 from infra.settings.sections.whole import Settings
 from infra.settings.tree import EVERY, Node, UnreadableError, merge, put, read_tree
@@ -40,7 +42,11 @@ def default_dotenv() -> Path | None:
 
 
 def load_settings(
-    path: Path | None, *, environ: Mapping[str, str], dotenv: Path | None
+    path: Path | None,
+    *,
+    environ: Mapping[str, str],
+    dotenv: Path | None,
+    pairs: Sequence[PairChange] = (),
 ) -> Settings:
     """Return the checked settings of a run.
 
@@ -48,11 +54,12 @@ def load_settings(
         path: a file with what differs from the project's `settings.yaml`; None: nothing does.
         environ: the process's environment, which overrides both files.
         dotenv: a .env file, which `environ` overrides.
+        pairs: that commands have added and removed; they win over all of it.
 
     Raises:
         ConfigError: something is wrong; its text is the whole report, a line for each error.
     """
-    return SettingsSource(path, environ=environ, dotenv=dotenv).settings()
+    return SettingsSource(path, environ=environ, dotenv=dotenv).settings(pairs=pairs)
 
 
 class SettingsSource:
@@ -77,18 +84,25 @@ class SettingsSource:
         self._tree, self._problems = override(tree, variables)
         self._problems += [problem for over in translations for problem in over.problems]
 
-    def settings(self, values: Mapping[str, str] | None = None, *, source: str = "") -> Settings:
+    def settings(
+        self,
+        values: Mapping[str, str] | None = None,
+        *,
+        source: str = "",
+        pairs: Sequence[PairChange] = (),
+    ) -> Settings:
         """Return the checked settings.
 
         Args:
             values: text by key, over all files and variables; `risk.stop_loss_pct`,
                 `risk.drawdown_levels[0]`, or `portfolio.assets[*].leverage` for each asset's.
             source: names the values' origin in errors, e.g. --sweep.
+            pairs: that commands have added and removed.
 
         Raises:
             ConfigError: something is wrong; its text is the whole report, a line for each error.
         """
-        tree, problems = self._tree, list(self._problems)
+        tree, problems = with_pairs(self._tree, pairs), list(self._problems)
         for name, text in (values or {}).items():
             key, place = read_key(name), Place(file=source, setting=name)
             if not self._has(key):

@@ -92,6 +92,9 @@ class TraceRecorder:
         """Where the newest life of each address begins: segment and offset."""
         self._file: BinaryIO = BytesIO()
         self._closing = threading.Event()
+        self._described: list[ActorDescription] | None = None
+        """Heads the next segment, which begins at the next flush."""
+        self._has_begun = threading.Event()
         self._thread = threading.Thread(target=self._run, name="trace", daemon=True)
 
     def start(self, actors: list[ActorDescription]) -> None:
@@ -102,6 +105,18 @@ class TraceRecorder:
         """
         self.session.actors = actors
         self._thread.start()
+
+    def describe(self, actors: list[ActorDescription], timeout_s: float) -> None:
+        """Begin a segment whose lives are made otherwise, and wait until it has begun.
+
+        Args:
+            actors: what all are made with from now on.
+            timeout_s: how long is waited; a trace is never a condition.
+        """
+        self._described = actors
+        self._has_begun.clear()
+        if self._thread.is_alive():
+            self._has_begun.wait(timeout_s)
 
     def __call__(self, handling: Handling) -> None:
         """Take a message at its end. Never waits, never raises."""
@@ -162,9 +177,13 @@ class TraceRecorder:
             self._write(NOTE_KEY, 1, pack(note), self._last_ms, self._last_ms)
         self._file.flush()
         is_old = time.monotonic() - self._opened_s > self._rules.segment_s
-        if self._written > self._rules.segment_bytes or is_old:
+        described, self._described = self._described, None
+        if described is not None:
+            self.session.actors = described
+        if described is not None or self._written > self._rules.segment_bytes or is_old:
             self._file.close()
             self._open()
+            self._has_begun.set()
 
     def _write_batch(self, most: int) -> int:
         """Write records up to the end of a life, and return how many there were."""

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +14,7 @@ from actors.core.messages import Ping
 from actors.core.system import ActorCrashedError
 from bin.bootstrap.present import build_live
 from bin.bootstrap.run import Run
+from domain.market.instruments import Instrument
 from domain.trading.positions import Trade
 from infra.net.timing import StreamTiming
 from infra.settings import Settings, load_settings
@@ -257,6 +258,7 @@ def floor(
     environ: Mapping[str, str] | None = None,
     changes: Mapping[str, object] | None = None,
     state: Path | None = None,
+    others: Sequence[Instrument] = (),
 ) -> Iterator[Floor]:
     """Start an exchange and the system at it, and stop both.
 
@@ -266,6 +268,7 @@ def floor(
         environ: variables that the run has.
         changes: of the settings.
         state: file that the exchange goes on from.
+        others: more instruments that the exchange lists.
     """
     folder.mkdir(exist_ok=True)
     (folder / "settings.yaml").write_text(json.dumps({**SETTINGS, **(changes or {})}))
@@ -273,6 +276,7 @@ def floor(
     rules = settings.trading_rules()
     options = SimulatorOptions(
         instruments=[asset.instrument for asset in rules.assets],
+        others=others,
         fills=rules.fills,
         speed=SPEED,
         seed=seed,

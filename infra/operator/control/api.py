@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute
 
 from domain.operator.commands import (
     MANUALS,
+    SYMBOL,
     Command,
     CommandName,
     Manual,
@@ -203,6 +204,7 @@ _PATTERNS: Mapping[Parameter | None, str] = {
     Parameter.COMMAND: f"^({'|'.join(CommandName)})$",
     Parameter.PART: f"^[!-~\u3400-\u9fff]+( {_FRACTION})?$",
     Parameter.VIEW: f"^({Parameter.VIEW})$",
+    Parameter.PAIR: f"^(list|remove {SYMBOL}|add {SYMBOL}( (--)?like {SYMBOL})?)$",
     Parameter.PERIOD: "^(all|([1-9][0-9]{0,2}|1000)d)$",
 }
 

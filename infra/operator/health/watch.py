@@ -205,7 +205,7 @@ class Health:
     def _assets(self, seen: SystemSnapshot) -> list[AssetFigures]:
         market, now_s = self._connection.market, time.monotonic()
         found = []
-        for asset, symbol in market.symbols.items():
+        for asset, symbol in list(market.symbols.items()):
             heard_s = market.stream.heard_s(symbol)
             told, execution = seen.assets.get(asset), seen.executions.get(asset)
             report = None if told is None else told.report

@@ -27,6 +27,7 @@ EXAMPLES: Mapping[str, str] = {
     "ctl health": "bin/ctl health",
     "ctl actors": "bin/ctl actors",
     "ctl why": "bin/ctl why BTC",
+    "ctl pairs": "bin/ctl pairs add AVAXUSDT --like SOLUSDT",
     "ctl pause": "bin/ctl pause all",
     "ctl resume": "bin/ctl resume all",
     "ctl close": "bin/ctl close ETH",

@@ -31,6 +31,9 @@ StrategyName = Annotated[
 ]
 
 
+QUOTE = "USDT"
+
+
 class InstrumentSettings(Section):
     """An exchange's filters where no exchange is asked."""
 
@@ -102,6 +105,12 @@ class PortfolioSettings(Section):
     def enabled_assets(self) -> tuple[AssetSettings, ...]:
         """Return the assets that are traded, in the order of the settings."""
         return tuple(asset for asset in self.assets if asset.enabled)
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Return all assets, in the order of the settings, where some are traded no more."""
+        names = tuple(asset.symbol.removesuffix(QUOTE) for asset in self.assets)
+        return names if len(self.enabled_assets) < len(self.assets) else ()
 
     def grant_rules(self) -> ApprovalRules:
         """Return what the portfolio grants."""

@@ -7,11 +7,10 @@ from domain.market.instruments import HOUR_MS, Instrument
 from domain.rules import AssetRules, EntryTerms, StopPolicy
 from domain.strategies.base import Parameter, Parameters, StrategySpec
 from domain.strategies.registry import CONFIRMED_TREND_LONG, EMA_CROSS_SHORT
-from infra.settings.sections.assets import AssetSettings
+from infra.settings.sections.assets import QUOTE, AssetSettings
 from infra.settings.sections.strategy import ConfirmedTrendSettings, RiskSettings, StrategySettings
 from infra.settings.sections.values import ms
 
-_QUOTE = "USDT"
 DEFAULTS = {
     "allocation_pct": Decimal("0.07"),
     "leverage": Decimal(10),
@@ -34,7 +33,7 @@ def asset_rules(
     allocation = trend.allocation_pct if is_trend else DEFAULTS["allocation_pct"]
     leverage = trend.leverage if is_trend else DEFAULTS["leverage"]
     return AssetRules(
-        asset=asset.symbol.removesuffix(_QUOTE),
+        asset=asset.symbol.removesuffix(QUOTE),
         allocation_fraction=_own(asset.allocation_pct, allocation),
         leverage=_own(asset.leverage, leverage),
         instrument=instrument,

@@ -84,4 +84,5 @@ class Settings(Section):
                 for asset in portfolio.enabled_assets
             ),
             total_capital=capital,
+            order=portfolio.order,
         )

@@ -1,7 +1,8 @@
 """All parts of a connection to Bybit, put together: its market, and one account."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from random import Random
 from typing import Protocol
 
@@ -9,6 +10,7 @@ from loguru import logger
 
 from domain.market.instruments import Candle
 from domain.rules import TradingRules
+from domain.text import counted
 from infra.net.live_clock import LiveClock
 from infra.net.pool import ConnectionPool, ConnectLimiter
 from infra.net.server_clock import ServerClock
@@ -17,10 +19,13 @@ from infra.venues.bybit.account import prepare_account
 from infra.venues.bybit.exchange import BybitExchange
 from infra.venues.bybit.feed import BybitFeed, CandlePen
 from infra.venues.bybit.limits import BybitLimiter, bybit_limiter
+from infra.venues.bybit.listings import find_listing
 from infra.venues.bybit.private_stream import PrivateStream
 from infra.venues.bybit.public_stream import PublicStream
 from infra.venues.bybit.rest import BybitRest
 from infra.venues.bybit.shapes.account import MarginMode
+from infra.venues.bybit.shapes.market import Listing
+from infra.venues.bybit.shapes.queries import symbol_of
 from infra.venues.bybit.venues import Venue
 
 _SPARE_CANDLES = 500
@@ -124,6 +129,9 @@ class MarketConnection:
         )
         self.stream = PublicStream(self._pool, candle_minutes=rules.candles.candle_ms // 60_000)
         self.symbols = {asset.asset: asset.instrument.symbol for asset in rules.assets}
+        """By asset; grows and shrinks with the pairs, so that threads go over a copy."""
+        self.former = frozenset(symbol_of(asset) for asset in rules.former)
+        """Symbols that were traded here."""
         self.feed = BybitFeed(
             self.rest,
             self.stream,
@@ -179,11 +187,14 @@ class BybitConnection:
         if venue.credentials is None:
             raise ValueError("expected a venue with a key")
         self._rest = market.rest
+        self._assets = {symbol: asset for asset, symbol in market.symbols.items()}
+        """By symbol."""
         now_ms = market.server_clock.now_ms
         self.exchange = BybitExchange(
             market.rest,
             market.stream if has_marks else None,
             symbols=market.symbols,
+            former=market.former,
             now_ms=now_ms,
         )
         self.wallet = self.exchange
@@ -192,7 +203,7 @@ class BybitConnection:
             venue.private_stream_url,
             api_key=venue.credentials.api_key,
             api_secret=venue.credentials.api_secret,
-            assets=_by_symbol(market.symbols),
+            assets=self._assets,
             listener=self.exchange,
             now_ms=now_ms,
             rng=rng,
@@ -218,6 +229,44 @@ class BybitConnection:
         balance = self._rest.wallet(report.margin_mode).balance
         return replace(rules, assets=assets, fills=replace(rules.fills, initial_balance=balance))
 
+    def listing(self, symbol: str) -> Listing:
+        """Return how the venue lists a perpetual.
+
+        Raises:
+            UnavailableError: it is not listed, or the venue does not answer.
+        """
+        return find_listing(self._rest, symbol, Decimal(1))
+
+    def open_there(self, symbol: str) -> str:
+        """Return what is open or rests in a symbol, in words; empty where nothing does.
+
+        Raises:
+            UnavailableError: the venue does not answer.
+            BadDataError: it answers unreadably.
+        """
+        position, orders = self._rest.position(symbol), self._rest.open_orders(symbol)
+        found = [] if position.is_flat else [f"a position of {position.qty:f}"]
+        return " and ".join(found + ([counted(len(orders), "order")] if orders else []))
+
+    def join(self, rules: TradingRules, asset: str) -> None:
+        """Prepare the account for one asset more, and hear of it from now on.
+
+        Raises:
+            ConfigError: the account is not as it must be.
+            UnavailableError: the venue does not answer, or does not do what it was asked for.
+        """
+        joining = rules.asset(asset)
+        report = prepare_account(self._rest, [joining], MarginMode.ISOLATED)
+        for change in report.changes:
+            logger.info("the account was changed: {}", change)
+        self._assets[joining.instrument.symbol] = asset
+
+    def leave(self, asset: str) -> None:
+        """Hear no more of an asset; what it has earned or lost stays known as our own."""
+        for symbol in [symbol for symbol, name in self._assets.items() if name == asset]:
+            self.exchange.former |= {symbol}
+            self._assets.pop(symbol)
+
     def start(self) -> None:
         """Begin to hear of the account."""
         self._private.start()
@@ -233,7 +282,3 @@ class BybitConnection:
     def close(self) -> None:
         """Hear no more."""
         self._private.close()
-
-
-def _by_symbol(symbols: Mapping[str, str]) -> dict[str, str]:
-    return {symbol: asset for asset, symbol in symbols.items()}

@@ -63,6 +63,7 @@ class BybitExchange:
         market: PublicStream | None,
         *,
         symbols: Mapping[str, str],
+        former: frozenset[str] = frozenset(),
         now_ms: Callable[[], int],
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -72,6 +73,7 @@ class BybitExchange:
             rest: the account.
             market: tells of prices; None: nobody is told of any.
             symbols: by asset.
+            former: symbols that were traded here.
             now_ms: the exchange's time.
             monotonic_s: real time, by which the account's stream may be down for a moment, and
                 mark prices are told one in a while.
@@ -79,6 +81,7 @@ class BybitExchange:
         self._rest = rest
         self._market = market
         self._symbols = symbols
+        self.former = former
         self._now_ms = now_ms
         self._lock = threading.Lock()
         self._listeners: dict[str, Listener] = {}
@@ -201,6 +204,7 @@ class BybitExchange:
 
     def transfers(self, since_ms: int) -> Sequence[Transfer]:
         """Return what came in and went out from a time on, oldest first."""
+        ours = self.former | frozenset(self._symbols.values())
         return [
             Transfer(
                 # The venue does not say that its id is unique over the kinds.
@@ -209,7 +213,7 @@ class BybitExchange:
                 kind=found.kind,
                 amount=found.amount,
             )
-            for found in self._rest.transfers(frozenset(self._symbols.values()), since_ms)
+            for found in self._rest.transfers(ours, since_ms)
         ]
 
     def balance(self) -> Decimal:

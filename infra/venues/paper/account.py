@@ -40,6 +40,10 @@ class PaperAccount:
         for act in acts:
             self._restore(act)
 
+    def change(self, rules: TradingRules) -> None:
+        """Let other assets than before have their leverage."""
+        self._rules = rules
+
     def submit(self, order: OrderRequest, price: Decimal, ts_ms: int) -> list[Event]:
         """Fill a market order at a price, worsened by the slippage.
 

@@ -1,6 +1,7 @@
 """The paper account at the real market, put together."""
 
 from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
@@ -40,7 +41,8 @@ class PaperConnection:
         self._account = PaperAccount(rules, Memory(file))
         self._candle_ms = rules.candles.candle_ms
         self._unseen: OfflineCatchUp | None = None
-        self._subscriptions: list[Subscription] = []
+        self._subscriptions: dict[str, Subscription] = {}
+        self._funding_interval_ms: dict[str, int] = {}
         self.wallet = None
         self.exchange = PaperExchange(
             self._account,
@@ -57,16 +59,16 @@ class PaperConnection:
             UnavailableError: the venue does not answer.
         """
         listings = _listings(self._market, rules)
+        self._funding_interval_ms = {
+            asset: _interval_ms(listing, rules) for asset, listing in listings.items()
+        }
         self._unseen = OfflineCatchUp(
             self._account,
             self.exchange,
             self._market.rest,
             symbols=self._market.symbols,
             candle_ms=self._candle_ms,
-            funding_interval_ms={
-                asset: listing.funding_interval_ms or rules.fills.funding.interval_ms
-                for asset, listing in listings.items()
-            },
+            funding_interval_ms=self._funding_interval_ms,
             now_ms=self._market.server_clock.now_ms,
         )
         assets = tuple(replace(a, instrument=listings[a.asset].instrument) for a in rules.assets)
@@ -77,16 +79,41 @@ class PaperConnection:
         """Let the market's prices reach the account."""
         if self._unseen is None:
             raise ValueError("expected a connection that was prepared")
-        for asset, symbol in self._market.symbols.items():
-            self._subscriptions.append(
-                self._market.stream.tickers(
-                    symbol,
-                    partial(self.exchange.on_ticker, asset),
-                    on_connected=partial(self._on_connected, asset, self._unseen),
-                    on_lost=partial(self._on_lost, asset, self._unseen),
-                )
-            )
+        for asset in list(self._market.symbols):
+            self._hear(asset, self._unseen)
         self._unseen.start()
+
+    def listing(self, symbol: str) -> Listing:
+        """Return how the venue lists a perpetual; as `BybitConnection.listing`."""
+        return find_listing(self._market.rest, symbol, Decimal(1))
+
+    def open_there(self, symbol: str) -> str:
+        """Return what is open in a symbol, in words; empty where nothing is."""
+        names = [name for name, traded in self._market.symbols.items() if traded == symbol]
+        held = [self.exchange.venue_position(name).signed_qty for name in names]
+        return " and ".join(f"a position of {abs(qty):f}" for qty in held if qty)
+
+    def join(self, rules: TradingRules, asset: str) -> None:
+        """Let the prices of one asset more reach the account.
+
+        Raises:
+            ConfigError: it cannot be traded with its leverage.
+            UnavailableError: the venue does not list it, or does not answer.
+        """
+        if self._unseen is None:
+            raise ValueError("expected a connection that was prepared")
+        joining = rules.asset(asset)
+        symbol = joining.instrument.symbol
+        listing = find_listing(self._market.rest, symbol, joining.leverage)
+        self._funding_interval_ms[asset] = _interval_ms(listing, rules)
+        self._account.change(rules)
+        self._hear(asset, self._unseen)
+
+    def leave(self, asset: str) -> None:
+        """Hear no more of an asset's prices."""
+        subscription = self._subscriptions.pop(asset, None)
+        if subscription is not None:
+            subscription.close()
 
     def stream_stats(self) -> list[StreamStats]:
         """Return nothing: the market's own streams tell of this account."""
@@ -98,10 +125,18 @@ class PaperConnection:
 
     def close(self) -> None:
         """Hear no more; may be called twice."""
-        for subscription in self._subscriptions:
+        for subscription in self._subscriptions.values():
             subscription.close()
         if self._unseen is not None:
             self._unseen.close()
+
+    def _hear(self, asset: str, unseen: OfflineCatchUp) -> None:
+        self._subscriptions[asset] = self._market.stream.tickers(
+            self._market.symbols[asset],
+            partial(self.exchange.on_ticker, asset),
+            on_connected=partial(self._on_connected, asset, unseen),
+            on_lost=partial(self._on_lost, asset, unseen),
+        )
 
     def _on_connected(self, asset: str, unseen: OfflineCatchUp, _down_s: float) -> None:
         unseen.on_connected(asset)
@@ -109,6 +144,10 @@ class PaperConnection:
     def _on_lost(self, asset: str, unseen: OfflineCatchUp, _why: str) -> None:
         self.exchange.forget_price(asset)
         unseen.on_lost(asset)
+
+
+def _interval_ms(listing: Listing, rules: TradingRules) -> int:
+    return listing.funding_interval_ms or rules.fills.funding.interval_ms
 
 
 def _listings(market: MarketConnection, rules: TradingRules) -> dict[str, Listing]:

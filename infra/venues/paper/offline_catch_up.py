@@ -116,7 +116,7 @@ class OfflineCatchUp:
         pause_s = _LOOK_S
         while not self._is_over.wait(pause_s):
             pause_s = _LOOK_S
-            for asset in self._symbols:
+            for asset in list(self._symbols):
                 try:
                     self.look(asset)
                 except (UnavailableError, AccessDeniedError, BadDataError) as error:

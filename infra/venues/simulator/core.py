@@ -48,7 +48,7 @@ class Simulator:
         self.clock = Clock(start_ms, options.speed)
         self.market = Market(
             source,
-            options.instruments,
+            options.listed,
             seed=self.seed,
             history=history,
             tick_ms=tick_ms(options.speed),

@@ -67,7 +67,7 @@ def _generated_again(options: SimulatorOptions, seed: int, memory: Memory) -> Op
     first_ms = memory.start.first_open_ms
     closed = (memory.time_ms - first_ms) // CANDLE_MS
     mark = _newest_mark(options, memory, closed - options.history)
-    source = GeneratedSource(options.instruments, seed, first_ms, mark)
+    source = GeneratedSource(options.instruments, seed, first_ms, mark, options.others)
     return Opening(source, closed, _time_now(options, memory))
 
 
@@ -75,13 +75,13 @@ def _generated(options: SimulatorOptions, seed: int) -> Opening:
     start_ms = wall_ms() if options.start_ms is None else options.start_ms
     opened_ms = start_ms // CANDLE_MS * CANDLE_MS
     first_ms = opened_ms - options.history * CANDLE_MS
-    source = GeneratedSource(options.instruments, seed, first_ms)
+    source = GeneratedSource(options.instruments, seed, first_ms, others=options.others)
     return Opening(source, options.history, opened_ms if options.speed is None else start_ms)
 
 
 def _newest_mark(options: SimulatorOptions, memory: Memory, number: int) -> Mark | None:
     """Return the newest mark up to a candle, so that older ones need not be made again."""
-    symbols = {instrument.symbol for instrument in options.instruments}
+    symbols = {instrument.symbol for instrument in options.listed}
     found = [
         mark
         for mark in memory.marks

@@ -16,6 +16,8 @@ class SimulatorOptions:
     """What an exchange is made of."""
 
     instruments: Sequence[Instrument]
+    others: Sequence[Instrument] = ()
+    """More that a market from the seed lists, without any change of what it is without them."""
     fills: FillRules
     port: int = 0
     speed: float | None = 1.0
@@ -48,3 +50,8 @@ class SimulatorOptions:
     """Requests of one address in five seconds before it is shut out; 0: never."""
     checks_time: bool | None = None
     """Whether a request's timestamp must fit; None: only where the clock runs by itself."""
+
+    @property
+    def listed(self) -> Sequence[Instrument]:
+        """All that can be traded there."""
+        return (*self.instruments, *(() if self.candles is not None else self.others))

@@ -98,21 +98,26 @@ class _Walker:
 class CandleGenerator:
     """An endless row of candles per symbol: the same seed gives the same candles.
 
-    Always true: a candle's open is the close before it.
+    Always true: a candle's open is the close before it, and the candles of `instruments` do not
+    depend on which others there are.
     """
 
     instruments: Sequence[Instrument]
     seed: int
+    others: Sequence[Instrument] = ()
+    """More of them, in the same market."""
     _chance: random.Random = field(init=False)
     _regime: _Regime = field(init=False)
     _walkers: dict[str, _Walker] = field(init=False)
+    _others: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         """Stand at the first candle's open."""
         self._chance = random.Random(self.seed)  # noqa: S311 - a market, not a secret
         self._regime = _REGIMES[0]
         self._walkers = {}
-        for instrument in self.instruments:
+        self._others = frozenset(instrument.symbol for instrument in self.others)
+        for instrument in (*self.instruments, *self.others):
             character = _CHARACTERS.get(instrument.symbol, _OTHER)
             price = instrument.round_price_down(Decimal(str(character.price)))
             self._walkers[instrument.symbol] = _Walker(instrument, character, price)
@@ -139,22 +144,32 @@ class CandleGenerator:
         """Return the next candle of each symbol."""
         if self._chance.random() < _SWITCH:
             self._regime = self._chance.choice(_REGIMES)
-        shared = self._shock()
-        return {symbol: self._walk(walker, shared) for symbol, walker in self._walkers.items()}
+        shared = _shock(self._chance)
+        return {
+            symbol: self._walk(walker, shared, self._chance_of(symbol, walker))
+            for symbol, walker in self._walkers.items()
+        }
 
-    def _walk(self, walker: _Walker, shared: float) -> Plan:
-        shock = _SHARED * shared + math.sqrt(1 - _SHARED**2) * self._shock()
+    def _chance_of(self, symbol: str, walker: _Walker) -> random.Random:
+        """Return what decides for a symbol: for one of the others nothing that all share."""
+        if symbol not in self._others:
+            return self._chance
+        where = f"{self.seed}/{symbol}/{walker.price}/{walker.heat}"
+        return random.Random(where)  # noqa: S311 - a market, not a secret
+
+    def _walk(self, walker: _Walker, shared: float, chance: random.Random) -> Plan:
+        shock = _SHARED * shared + math.sqrt(1 - _SHARED**2) * _shock(chance)
         sigma = walker.character.sigma * self._regime.volatility * math.sqrt(walker.heat)
         walker.heat = min(6.0, 0.93 * walker.heat + 0.07 * shock * shock)
         wanted = sigma * shock + walker.character.sigma * self._regime.drift
         moved = math.exp(max(-_FARTHEST, min(_FARTHEST, wanted)))
         opened = walker.price
         closed = self._tick(walker, opened, moved)
-        above, below = (1 + sigma * abs(self._chance.gauss(0, 0.5)) for _ in range(2))
+        above, below = (1 + sigma * abs(chance.gauss(0, 0.5)) for _ in range(2))
         high = max(opened, closed, self._tick(walker, max(opened, closed), above))
         low = min(opened, closed, self._tick(walker, min(opened, closed), 1 / below))
         walker.price = closed
-        busy = math.exp(self._chance.gauss(0, 0.4)) * (0.5 + abs(shock)) * self._regime.volatility
+        busy = math.exp(chance.gauss(0, 0.4)) * (0.5 + abs(shock)) * self._regime.volatility
         volume = Decimal(str(round(walker.character.turnover * busy / float(closed), 6)))
         step = walker.instrument.qty_step
         return Plan(
@@ -165,12 +180,13 @@ class CandleGenerator:
             volume=max(step * 10, walker.instrument.round_qty(volume)),
         )
 
-    def _shock(self) -> float:
-        # Student's t with variance 1.
-        spread = self._chance.gammavariate(_TAIL / 2, 2 / _TAIL)
-        return self._chance.gauss(0, 1) / math.sqrt(spread) * math.sqrt((_TAIL - 2) / _TAIL)
-
     @staticmethod
     def _tick(walker: _Walker, price: Decimal, factor: float) -> Decimal:
         moved = walker.instrument.round_price_down(price * Decimal(str(factor)))
         return max(walker.instrument.tick_size * 10, moved)
+
+
+def _shock(chance: random.Random) -> float:
+    # Student's t with variance 1.
+    spread = chance.gammavariate(_TAIL / 2, 2 / _TAIL)
+    return chance.gauss(0, 1) / math.sqrt(spread) * math.sqrt((_TAIL - 2) / _TAIL)

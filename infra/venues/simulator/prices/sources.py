@@ -42,13 +42,14 @@ class GeneratedSource:
         seed: int,
         first_open_ms: int,
         mark: Mark | None = None,
+        others: Sequence[Instrument] = (),
     ) -> None:
         """Let the first candle open at a time on the candle grid; begin at a mark where given."""
         self.first_open_ms = first_open_ms
         self.first_number = 0
         self.funding: Mapping[str, FundingHistory | None] = {}
         self.mark: Mark | None = None
-        self._generator = CandleGenerator(instruments, seed)
+        self._generator = CandleGenerator(instruments, seed, others)
         self._made: dict[int, dict[str, Plan]] = {}
         self._following = 0
         if mark is not None:

@@ -34,7 +34,7 @@ def instruments_info(core: Simulator, params: Params) -> Json:
     if category != "linear" or not is_trading:
         return {"category": category, "list": [], "nextPageCursor": ""}
     symbol, base = params.text("symbol"), params.text("baseCoin")
-    found = [core.venue.ledger.instrument(symbol)] if symbol else [*core.options.instruments]
+    found = [core.venue.ledger.instrument(symbol)] if symbol else [*core.options.listed]
     found = [one for one in found if not base or one.symbol == f"{base}USDT"]
     shown, cursor = part(found, params, limit=_LISTED, most=_MOST_LISTED)
     interval_ms = core.options.fills.funding.interval_ms

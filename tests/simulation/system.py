@@ -18,13 +18,14 @@ from actors.pace import NoticePace, ReconcilePace
 from actors.watch import LiveChecks
 from actors.wording.system import RunInfo
 from bin.bootstrap.children import Parts, child_specs
-from bin.bootstrap.run_files import claim_journals, record_assets
 from domain.rules import TradingRules
 from domain.trading.orders import Intent
 from infra.net.server_clock import ServerClock
 from infra.operator.notices.outbox import PostRules, SqliteOutboxes
+from infra.run.journals import claim_journals, record_assets
 from infra.settings import Settings
-from infra.store.journal import SqliteJournals
+from infra.store.journal import JournalStore
+from infra.store.opening import open_store
 from infra.store.reserve import Reserve
 from infra.venues.bybit.exchange import BybitExchange
 from infra.venues.bybit.feed import BybitFeed
@@ -80,7 +81,7 @@ class Clock:
 class PlayedJournals:
     """The store of one process, whose disk can refuse, and at whose writes it can die."""
 
-    def __init__(self, journals: SqliteJournals, misfortune: Misfortune) -> None:
+    def __init__(self, journals: JournalStore, misfortune: Misfortune) -> None:
         self._journals = journals
         self._misfortune = misfortune
 
@@ -162,7 +163,7 @@ class SystemProcess:
         self.streams = Streams(
             scheduler, self.process, exchange, self.misfortune, rng, self._symbols
         )
-        self._journals: SqliteJournals | None = None
+        self._journals: JournalStore | None = None
         self._reserve: Reserve | None = None
         self.main = scheduler.start(self.process, self._boot)
 
@@ -199,7 +200,7 @@ class SystemProcess:
     def _boot(self) -> None:
         rng, settings = self._rng, self._settings
         self._reserve = reserve = Reserve(self._file.with_suffix(".reserve"), _RESERVE_BYTES)
-        self._journals = raw = SqliteJournals(
+        self._journals = raw = open_store(
             self._file,
             self.clock.now_ms,
             busy_timeout_ms=settings.database.busy_timeout_ms,
@@ -233,7 +234,7 @@ class SystemProcess:
         with raw.connected():
             facts_until_ms = raw.records().newest_recorded_ms()
             claim_journals(raw, self._file, MODE)
-            raw.check(self._file)
+            raw.check()
         balance = rest.wallet().balance
         self.rules = replace(self.rules, fills=replace(self.rules.fills, initial_balance=balance))
         with raw.connected():

@@ -37,7 +37,7 @@ from tests.core.helpers import PATIENCE_S, POLICY
 NOW_MS = 1_764_374_400_000
 ASSET = "asset/BTC"
 REJECTED = OrderRejected(
-    asset="BTC", client_order_id="BTC-1-entry-1", purpose=Purpose.ENTRY, detail="no"
+    asset="BTC", client_order_id="BTC-1-entry-1", purpose=Purpose.ENTRY, detail="secret-token"
 )
 CANDLE = CandleClosed(
     candle=Candle(

@@ -1,19 +1,20 @@
 """The page: figures first, then the plots, then what it was made of."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import sha256
-from html import escape
 from pathlib import Path
-from typing import Any
 
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from domain.backtesting.figures import BacktestFigures, backtest_figures
 from domain.backtesting.result import BacktestResult
-from domain.rules import TradingRules
+from domain.operator import wording as say
 from infra.operator.report.detail import SCRIPT
+from infra.operator.report.html import table
+from infra.operator.report.parameters import parameters
+from infra.operator.report.style import span_of
 from infra.operator.report.sum_plots import (
     assets_plot,
     months_plot,
@@ -35,6 +36,8 @@ h1 { margin: 0 } .span { color: #5d6d7e; margin: 0 0 1rem }
 table { border-collapse: collapse; font-size: .9rem } details { margin: .6rem 0 }
 td, th { padding: .15rem .8rem .15rem 0; text-align: left; border-bottom: 1px solid #e5e8e8;
   font-variant-numeric: tabular-nums; overflow-wrap: anywhere }
+.groups { columns: 320px } .groups > div { break-inside: avoid }
+.n { text-align: right } h3 { margin: .8rem 0 .2rem; font-size: 1rem }
 """
 
 
@@ -106,7 +109,9 @@ def render(
             _tiles(backtest_figures(result), no_gaps),
             *map(_plot, plots),
             _data(result, sources),
-            _parameters(result.rules),
+            "<details open><summary><b>Parameters</b></summary>",
+            parameters(result.rules),
+            "</details>",
             f"<script>{SCRIPT}</script></body></html>",
         ]
     )
@@ -122,13 +127,10 @@ def _plot(figure: go.Figure) -> str:
 
 
 def _span(result: BacktestResult) -> str:
-    first, last = result.equity.time_ms[0], result.equity.time_ms[-1]
-    begin, end = (
-        str(time.astype("datetime64[ms]"))[:16].replace("T", " ") for time in (first, last)
-    )
+    begin, end = (say.utc(int(time_ms)) for time_ms in span_of(result))
     halted = " The portfolio ended halted." if result.is_halted else ""
     assets = ", ".join(result.histories)
-    return f"{begin} to {end} UTC, {result.candles:,} candles of {assets}.{halted}"
+    return f"{begin} to {end}, {result.candles:,} candles of {assets}.{halted}"
 
 
 def _tiles(found: BacktestFigures, no_gaps: BacktestFigures | None) -> str:
@@ -163,36 +165,7 @@ def _data(result: BacktestResult, sources: Sequence[Source]) -> str:
     }
     rows = [(source.symbol, source.file, f"SHA-256 {source.sha256}") for source in sources]
     rows += [(asset, "candles carried forward", str(count)) for asset, count in carried.items()]
-    return f"<h2>Data</h2>{_table(rows)}"
-
-
-def _parameters(rules: TradingRules) -> str:
-    rows = [(name, _shown(value)) for name, value in _flat("", asdict(rules))]
-    return f"<details open><summary><b>Parameters</b></summary>{_table(rows)}</details>"
-
-
-def _flat(prefix: str, values: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            found += _flat(f"{prefix}{name}.", value)
-        elif isinstance(value, tuple | list) and value and isinstance(value[0], Mapping):
-            for part in value:
-                found += _flat(f"{prefix}{name}.{next(iter(part.values()))}.", part)
-        else:
-            found.append((f"{prefix}{name}", value))
-    return found
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, tuple | list | frozenset):
-        return ", ".join(sorted(map(str, value)))
-    return str(value)
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    lines = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows)
-    return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+    return f"<h2>Data</h2>{table(rows)}"
 
 
 def _optional(value: float | None, form: str) -> str:

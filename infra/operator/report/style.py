@@ -4,6 +4,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from domain.backtesting.result import BacktestResult
+
 RED, GREEN, BLUE, ORANGE, PURPLE, GRAY, INK = (
     "#c0392b",
     "#1e8449",
@@ -31,7 +33,7 @@ def styled(figure: go.Figure, title: str, **layout: Any) -> go.Figure:
         },
         template="plotly_white",
         font={"family": "system-ui, sans-serif", "color": INK, "size": 12},
-        margin={"l": 60, "r": 20, "t": 70, "b": 40},
+        margin={"l": 80, "r": 20, "t": 70, "b": 40},
         height=HEIGHT,
         hoverlabel={"align": "left"},
         # On the left: plotly's own buttons come up on the right.
@@ -39,6 +41,19 @@ def styled(figure: go.Figure, title: str, **layout: Any) -> go.Figure:
     )
     figure.update_layout(**layout)
     return figure
+
+
+def span_of(result: BacktestResult) -> tuple[int, int]:
+    """Return the open of the first candle and the last close, ms: what all axes of time span."""
+    return result.market.first_open_ms, int(result.equity.time_ms[-1])
+
+
+def over_time(figure: go.Figure, result: BacktestResult, title: str, **layout: Any) -> go.Figure:
+    """Return a figure in the page's look, whose axes of time stand under those of the others."""
+    # With a range of its own, a double click shows all again, whatever part is drawn.
+    figure.update_xaxes(type="date", range=list(span_of(result)))
+    # The same margins for all, whatever their labels need.
+    return styled(figure, title, margin={"autoexpand": False}, **layout)
 
 
 def color_of(place: int) -> str:

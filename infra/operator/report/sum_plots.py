@@ -15,7 +15,17 @@ from domain.backtesting.attribution import (
 from domain.backtesting.figures import trade_figures
 from domain.backtesting.result import BacktestResult
 from domain.market.indicators import Array
-from infra.operator.report.style import BLUE, GRAY, GREEN, ORANGE, RED, color_of, sign_color, styled
+from infra.operator.report.style import (
+    BLUE,
+    GRAY,
+    GREEN,
+    HEIGHT,
+    INK,
+    RED,
+    color_of,
+    sign_color,
+    styled,
+)
 
 _BINS = 60
 _MONTHS = [calendar.month_abbr[month] for month in range(1, 13)]
@@ -50,7 +60,9 @@ def months_plot(result: BacktestResult) -> go.Figure:
 
 def reasons_plot(result: BacktestResult) -> go.Figure:
     """Return why trades ended, and why wishes were refused."""
-    figure = make_subplots(rows=1, cols=2, subplot_titles=("Exits", "Refusals"))
+    figure = make_subplots(
+        rows=1, cols=2, subplot_titles=("Exits", "Refusals"), horizontal_spacing=0.2
+    )
     counts: list[list[tuple[str, int]]] = [
         [(str(reason), count) for reason, count in found.items()]
         for found in (result.exits_by_reason, result.refusals_by_reason)
@@ -104,9 +116,9 @@ def assets_plot(result: BacktestResult) -> go.Figure:
     )
     gross = [found.pnl + found.fees - found.funding for found in figures]
     for title, values, color in (
-        ("price moves", gross, BLUE),
-        ("fees", [-found.fees for found in figures], RED),
-        ("funding", [found.funding for found in figures], ORANGE),
+        ("price moves", gross, INK),
+        ("fees", [-found.fees for found in figures], GRAY),
+        ("funding", [found.funding for found in figures], GREEN),
     ):
         figure.add_bar(x=names, y=values, name=title, marker_color=color, row=1, col=1)
     days_ms, booked = daily_pnl(result)
@@ -116,12 +128,22 @@ def assets_plot(result: BacktestResult) -> go.Figure:
             y=np.cumsum(booked[name]),
             name=name,
             line={"color": color_of(place), "shape": "hv"},
+            legend="legend2",
             row=1,
             col=2,
         )
     figure.update_xaxes(type="date", row=1, col=2)
-    below = {"orientation": "h", "y": -0.12, "x": 0.5, "xanchor": "center"}
-    return styled(figure, "What each asset gave", barmode="relative", legend=below)
+    # A legend of its own for each, under its plot: the parts and the assets share no color.
+    below = {"orientation": "h", "yanchor": "top", "y": -0.13, "xanchor": "center"}
+    return styled(
+        figure,
+        "What each asset gave",
+        barmode="relative",
+        height=HEIGHT + 60,
+        margin={"b": 110},
+        legend={**below, "x": 0.22},
+        legend2={**below, "x": 0.78},
+    )
 
 
 def risk_plot(result: BacktestResult) -> go.Figure:

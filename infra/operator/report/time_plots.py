@@ -13,7 +13,16 @@ from domain.market.instruments import Side
 from domain.strategies.base import Regime
 from domain.trading.positions import Trade
 from infra.operator.report.detail import add_line
-from infra.operator.report.style import BLUE, GRAY, INK, ORANGE, PURPLE, RED, sign_color, styled
+from infra.operator.report.style import (
+    BLUE,
+    GRAY,
+    INK,
+    ORANGE,
+    PURPLE,
+    RED,
+    over_time,
+    sign_color,
+)
 from infra.process.times import show_time
 
 LINES = (BLUE, ORANGE, PURPLE)
@@ -54,11 +63,9 @@ def equity_plot(result: BacktestResult) -> go.Figure:
             fill=fill,
             line={"color": color, "width": 1.5},
         )
-    # With a range of its own, a double click shows all again, whatever part is drawn.
-    figure.update_xaxes(type="date", range=[begin_ms, int(series.time_ms[-1])])
     figure.update_yaxes(title="USDT", tickformat=",~f", row=1, col=1)
     figure.update_yaxes(title="%", row=2, col=1)
-    return styled(figure, "Equity and drawdown", height=520, hovermode="x unified")
+    return over_time(figure, result, "Equity and drawdown", height=520, hovermode="x unified")
 
 
 def market_plot(result: BacktestResult, asset: str) -> go.Figure:
@@ -88,8 +95,8 @@ def market_plot(result: BacktestResult, asset: str) -> go.Figure:
     trades = [trade for trade in result.trades if trade.asset == asset]
     for trace in _trades(trades):
         figure.add_trace(trace)
-    end_ms = begin_ms + len(series) * series.candle_ms
-    figure.update_xaxes(type="date", range=[begin_ms, end_ms], rangeslider={"visible": False})
+    # Plotly keeps room for the labels of the second axis, which has none.
+    figure.update_xaxes(domain=[0, 1], rangeslider={"visible": False})
     figure.update_yaxes(title="USDT", tickformat=",~f", secondary_y=False)
     figure.update_yaxes(visible=False, range=[0, 1], fixedrange=True, secondary_y=True)
     title = (
@@ -97,7 +104,7 @@ def market_plot(result: BacktestResult, asset: str) -> go.Figure:
         "regime (red: may enter, gray: cooldown), "
         "trades (exit green: won, red: lost)"
     )
-    return styled(figure, title, height=560, hovermode="closest")
+    return over_time(figure, result, title, height=560, hovermode="closest")
 
 
 def correlations_plot(result: BacktestResult) -> go.Figure:
@@ -114,11 +121,10 @@ def correlations_plot(result: BacktestResult) -> go.Figure:
     if limit is not None:
         dashed = {"color": GRAY, "dash": "dash"}
         figure.add_hline(y=limit, line=dashed, annotation_text="entry limit")
-    figure.update_xaxes(type="date")
     window = result.rules.candles.volatility_window
     figure.update_yaxes(title="Pearson")
     title = f"Correlations at midnight, over {window} candles"
-    return styled(figure, title, hovermode="x unified")
+    return over_time(figure, result, title, hovermode="x unified")
 
 
 def _regimes(result: BacktestResult, asset: str) -> go.Heatmap:
@@ -137,6 +143,22 @@ def _regimes(result: BacktestResult, asset: str) -> go.Heatmap:
 
 
 def _trades(trades: Sequence[Trade]) -> list[go.Scatter]:
+    # Entries are drawn last, and exits hollow: over months they lie on each other.
+    size = max(6, 11 - len(trades) // 20)
+    exits = go.Scatter(
+        x=[trade.exit_ms for trade in trades],
+        y=[float(trade.exit_price) for trade in trades],
+        mode="markers",
+        name="exit",
+        marker={
+            "symbol": "circle-open",
+            "size": size,
+            "color": [sign_color(float(trade.pnl)) for trade in trades],
+            "line": {"width": 2},
+        },
+        text=[_told(trade) for trade in trades],
+        hoverinfo="text",
+    )
     entries = go.Scatter(
         x=[trade.entry_ms for trade in trades],
         y=[float(trade.entry_price) for trade in trades],
@@ -144,26 +166,14 @@ def _trades(trades: Sequence[Trade]) -> list[go.Scatter]:
         name="entry",
         marker={
             "symbol": [_SYMBOL[trade.side] for trade in trades],
-            "size": 11,
+            "size": size + 1,
             "color": PURPLE,
+            "line": {"width": 1, "color": "white"},
         },
         text=[_told(trade) for trade in trades],
         hoverinfo="text",
     )
-    exits = go.Scatter(
-        x=[trade.exit_ms for trade in trades],
-        y=[float(trade.exit_price) for trade in trades],
-        mode="markers",
-        name="exit",
-        marker={
-            "symbol": "circle",
-            "size": 8,
-            "color": [sign_color(float(trade.pnl)) for trade in trades],
-        },
-        text=[_told(trade) for trade in trades],
-        hoverinfo="text",
-    )
-    return [_ways(trades), entries, exits]
+    return [_ways(trades), exits, entries]
 
 
 def _ways(trades: Sequence[Trade]) -> go.Scatter:

@@ -1,6 +1,7 @@
 """The report in a real browser: it opens offline, draws every plot and complains of nothing."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -68,6 +69,19 @@ def page(browser: Browser) -> Iterator[Page]:
     page.close()
 
 
+@pytest.fixture(scope="module")
+def drawn(browser: Browser, report: Path) -> Iterator[Page]:
+    """Yield the page with all plots, for tests that change nothing on it."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(report.as_uri())
+    page.wait_for_function(
+        f"document.querySelectorAll('.js-plotly-plot .main-svg').length >= {3 * PLOTS}"
+    )
+    yield page
+    page.close()
+
+
 def test_the_page_draws_every_plot_offline_and_without_a_complaint(
     page: Page, report: Path
 ) -> None:
@@ -80,7 +94,7 @@ def test_the_page_draws_every_plot_offline_and_without_a_complaint(
     page.wait_for_function(
         f"document.querySelectorAll('.js-plotly-plot .main-svg').length >= {3 * PLOTS}"
     )
-    drawn = page.evaluate(
+    plots = page.evaluate(
         "[...document.querySelectorAll('.js-plotly-plot')].map("
         "plot => [plot.layout.title.text, plot.data.length, plot.clientHeight])"
     )
@@ -90,15 +104,13 @@ def test_the_page_draws_every_plot_offline_and_without_a_complaint(
 
     assert complaints == []
     assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
-    assert len(drawn) == PLOTS
-    assert all(title and traces and height > 100 for title, traces, height in drawn)
+    assert len(plots) == PLOTS
+    assert all(title and traces and height > 100 for title, traces, height in plots)
     assert picture.stat().st_size > 100_000
 
 
-def test_every_trade_is_marked_and_tells_its_details(page: Page, report: Path) -> None:
-    page.goto(report.as_uri())
-    page.wait_for_selector(".js-plotly-plot .main-svg")
-    told = page.evaluate(
+def test_every_trade_is_marked_and_tells_its_details(drawn: Page) -> None:
+    told = drawn.evaluate(
         "[...document.querySelectorAll('.js-plotly-plot')].flatMap(plot => plot.data)"
         ".filter(trace => trace.name === 'exit').flatMap(trace => [...trace.text])"
     )
@@ -111,9 +123,43 @@ def test_the_page_names_its_data_and_parameters(report: Path) -> None:
     text = report.read_text()
 
     assert "BTCUSDT.parquet" in text
-    assert "strategy.parameters.ema_short_period" in text
+    assert "<td>terms: strategy: parameters: ema short period</td><td>240</td>" in text
+    assert "<td>emergency cooldown</td><td>4h</td>" in text
+    assert "<td>drawdown halt</td><td>20 %</td>" in text
+    assert not re.search(r"<td>[^<]*(_ms|_fraction)</td>", text)
+    assert "2025-04-03 17:05 UTC to 2025-07-02 17:00 UTC" in text, "as the terminal says it"
     assert "77,757 candles of BTC, ETH, SOL" in text
     assert "8,341.58" in text
+
+
+def test_axes_of_time_stand_under_each_other(drawn: Page) -> None:
+    axes = drawn.evaluate(
+        "[...document.querySelectorAll('.js-plotly-plot')].slice(0, 4).map(plot => {"
+        "const axis = plot._fullLayout.xaxis;"
+        "return [axis._offset, axis._length, ...axis.range]})"
+    )
+
+    assert len({tuple(axis) for axis in axes}) == 1, axes
+
+
+def test_no_line_of_an_asset_lies_under_its_legend_and_no_color_means_two_things(
+    drawn: Page,
+) -> None:
+    found = drawn.evaluate(
+        """async () => {
+        const plots = [...document.querySelectorAll('.js-plotly-plot')];
+        const plot = plots.find(plot => plot.layout.title.text === 'What each asset gave');
+        const box = name => [...plot.querySelectorAll(name)].map(e => e.getBoundingClientRect());
+        const below = Math.max(...box('.cartesianlayer .plot').map(r => r.bottom));
+        const colors = plot.data.map(trace => (trace.marker || {}).color || trace.line.color);
+        return [below, box('.legend, .legend2').map(r => [r.top, r.width]), colors];
+    }"""
+    )
+    below, legends, colors = found
+
+    assert len(legends) == 2
+    assert all(top >= below and width > 0 for top, width in legends)
+    assert len(set(colors)) == len(colors) == 6
 
 
 def test_zooming_in_shows_every_close(page: Page, report: Path) -> None:

@@ -1,0 +1,34 @@
+"""Tables of the page."""
+
+from collections.abc import Sequence
+from html import escape
+
+
+def table(
+    rows: Sequence[Sequence[str]], head: Sequence[str] = (), *, numbers_from: int | None = None
+) -> str:
+    """Return rows of text as a table.
+
+    Args:
+        rows: of cells.
+        head: names of the columns; empty: none are shown.
+        numbers_from: the column from which on cells are aligned to the right; None: none is.
+    """
+    names = "".join(
+        f"<th{_right(place, numbers_from)}>{escape(n)}</th>" for place, n in enumerate(head)
+    )
+    top = f"<thead><tr>{names}</tr></thead>" if head else ""
+    lines = "".join(
+        "<tr>"
+        + "".join(
+            f"<td{_right(place, numbers_from)}>{escape(cell)}</td>"
+            for place, cell in enumerate(row)
+        )
+        + "</tr>"
+        for row in rows
+    )
+    return f"<table>{top}<tbody>{lines}</tbody></table>"
+
+
+def _right(place: int, numbers_from: int | None) -> str:
+    return " class=n" if numbers_from is not None and place >= numbers_from else ""

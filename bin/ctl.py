@@ -32,7 +32,7 @@ from infra.operator.terminal.screen import Screen
 from infra.process.locks import RUN_LOCK
 from infra.process.times import read_time
 from infra.store.audit import AuditEntry, read_audit
-from infra.store.location import find_journal
+from infra.store.location import find_journal, journal_exists
 from infra.venues.modes import read_run_name
 
 DONE, REFUSED, WRONG_USE, NOT_RUNNING, UNCONFIRMED, LATE = range(6)
@@ -232,7 +232,7 @@ def _answer_of_ended(name: CommandName, argument: str) -> typer.Exit:
     from bin.bootstrap.finished_run import answer_of_ended  # noqa: PLC0415
 
     directory = _options.directory
-    if not find_journal(directory).is_file():
+    if not journal_exists(directory):
         return _not_running()
     try:
         reply = answer_of_ended(directory, name, argument)

@@ -19,7 +19,7 @@ from infra.operator.parity.day import parity_of
 from infra.operator.parity.text import as_object, line_of, summary
 from infra.operator.terminal.screen import Screen
 from infra.settings import default_dotenv, load_settings
-from infra.store.location import journal_file
+from infra.store.location import journal_location
 from infra.venues.modes import read_run_name
 
 ALIKE, DIFFERS, WRONG_USE = range(3)
@@ -46,7 +46,7 @@ def main(
     try:
         directory = run_dir or _VAR / read_run_name(mode)
         loaded = load_settings(settings, environ=os.environ, dotenv=default_dotenv())
-        journal = journal_file(directory, loaded.database.file)
+        journal = journal_location(directory, loaded.database, mode)
         given = None if settings is None else loaded.trading_rules()
         found = parity_of(journal, given, day)
     except ConfigError as error:

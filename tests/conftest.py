@@ -1,11 +1,16 @@
 """What all tests share: hypothesis without chance, and the market data beside the project."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 from loguru import logger
+
+if TYPE_CHECKING:
+    from tests.postgres_cluster import Cluster
 
 TESTS = Path(__file__).resolve().parent
 SHARED_DATA = TESTS.parents[1] / "shared" / "data"
@@ -48,3 +53,12 @@ def shared_data() -> Path:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator["Cluster"]:
+    """Return a server of PostgreSQL that nobody stops; each test makes a database of its own."""
+    from tests.postgres_cluster import running_cluster  # noqa: PLC0415 (not where it is not used)
+
+    with running_cluster() as running:
+        yield running

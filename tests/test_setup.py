@@ -19,7 +19,12 @@ import pytest
 
 BIN = Path(__file__).resolve().parents[1] / "bin"
 NOBODY = 65534
-TEST_REQUIREMENTS = ("requirements-cluster.txt", "requirements-dev.txt", "requirements-docs.txt")
+TEST_REQUIREMENTS = (
+    "requirements-cluster.txt",
+    "requirements-dev.txt",
+    "requirements-docs.txt",
+    "requirements-postgres.txt",
+)
 ANNOUNCEMENT = "run-actors: installing requirements.txt into .venv, once\n"
 
 # Stands in for bin/run_actors.py: shows its package, directory, arguments and path.
@@ -203,6 +208,7 @@ def test_tests_install_into_an_environment_of_their_own(project):
     (project.root / "requirements.txt").write_text("tiny\n")
     (project.root / "requirements-cluster.txt").write_text("")
     (project.root / "requirements-docs.txt").write_text("")
+    (project.root / "requirements-postgres.txt").write_text("")
     make_wheel(project.wheels, 2)
     project.venv.mkdir()
     (project.venv / "of a running system").touch()

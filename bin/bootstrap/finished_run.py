@@ -16,7 +16,7 @@ from domain.portfolio.state import PortfolioState
 from domain.rules import TradingRules
 from domain.trading.positions import ZERO
 from infra.settings.stored import settings_of
-from infra.store.location import find_journal
+from infra.store.location import Location, find_journal
 from infra.store.reader import FactReader
 
 
@@ -42,7 +42,7 @@ def answer_of_ended(directory: Path, name: CommandName, argument: str) -> Reply:
     return replace(reply, lines=(ended, *reply.lines), data={**reply.data, "is_running": False})
 
 
-def _rules(facts: FactReader, journal: Path) -> TradingRules:
+def _rules(facts: FactReader, journal: Location) -> TradingRules:
     noted = facts.settings()
     if noted is None:
         raise ConfigError(f"{journal}: notes no settings")

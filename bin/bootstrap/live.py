@@ -45,7 +45,7 @@ from infra.run.directory import RunDirectory
 from infra.run.start_wait import StartWaitRoom
 from infra.settings import Settings, SettingsSource, default_dotenv
 from infra.settings.stored import capital_changes
-from infra.store.location import journal_file
+from infra.store.location import find_journal, journal_location
 from infra.store.settings_record import SettingsRecord
 from infra.venues.bybit.account_lock import AccountLock
 from infra.venues.bybit.api_key import read_key
@@ -110,7 +110,7 @@ def _run(options: LiveOptions, screen: Screen) -> int:
     watchdog = Watchdog(directory.path / "frozen.txt", float(settings.supervision.freeze_seconds))
     with ExitStack() as held, _interrupted_in_time(watchdog, _stop_s(settings)):
         held.callback(directory.release)
-        changes = stored_changes(journal_file(directory.path, settings.database.file))
+        changes = stored_changes(journal_location(directory.path, settings.database, mode))
         settings = source.settings(pairs=changes)
         held.callback(_at_sigusr2(partial(request_panic, directory.path)))
         logs = _VAR / "logs" if options.run_dir is None else options.run_dir / "logs"
@@ -168,7 +168,7 @@ def _run(options: LiveOptions, screen: Screen) -> int:
         steered = SteeredRun(
             run=run,
             commands=commands,
-            journal=journal_file(directory.path, settings.database.file),
+            journal=find_journal(directory.path),
             events=events,
         )
         _show_page(page, screen, events)

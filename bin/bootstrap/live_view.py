@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.text import Text
 
@@ -15,6 +14,7 @@ from infra.operator.terminal.live.facts import facts_of
 from infra.operator.terminal.live.scene import Panel, Scene
 from infra.operator.terminal.live.trace_line import trace_line
 from infra.operator.terminal.live.view import OPERATOR
+from infra.store.location import Location
 
 _ANSWER_S = 0.3
 """How long the picture waits for the actors' answers; a later one is shown in the next."""
@@ -26,7 +26,7 @@ class SteeredRun:
 
     run: Run
     commands: CommandService
-    journal: Path
+    journal: Location
     events: Sequence[str]
     """The newest log lines, colored, oldest first."""
 

@@ -23,7 +23,7 @@ from infra.operator.reload import Reload
 from infra.operator.story import tell_why
 from infra.process.version import program_version
 from infra.settings import Settings
-from infra.store.location import journal_file
+from infra.store.location import find_journal
 
 _ANSWER_S = 0.3
 """How long the actors may take for what the page shows; what comes later is in the next."""
@@ -53,10 +53,10 @@ def open_office(
     Raises:
         ConfigError: the HTTP interface cannot be opened.
     """
-    journal = journal_file(directory, settings.database.file)
+    journal = find_journal(directory)
     more: Mapping[CommandName, Handler] = {
         CommandName.LOG: change_level,
-        CommandName.WHY: partial(tell_why, journal),
+        CommandName.WHY: partial(tell_why, journal, directory),
     }
     commands = make_commands(run, directory, reload, more, pairs)
     with ExitStack() as held:

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Self
 
 from loguru import logger
@@ -39,6 +38,7 @@ from infra.run.journals import record_assets
 from infra.settings import Settings, SettingsSource
 from infra.settings.pairs import instrument_text, settings_text
 from infra.settings.sections.assets import AssetSettings
+from infra.store.location import Location, NoJournalError
 from infra.store.reader import FactReader
 from infra.store.settings_record import SettingsRecord
 from infra.venues.connection import Connection
@@ -399,17 +399,17 @@ class Pairs:
             record_assets(journals, rules)
 
 
-def stored_changes(journal: Path) -> list[PairChange]:
+def stored_changes(journal: Location) -> list[PairChange]:
     """Return the changes of pairs that a run has stored, oldest first; none without a journal.
 
     Raises:
         ConfigError: the journal cannot be read.
     """
-    if not journal.is_file():
-        return []
     try:
         with closing(FactReader(journal)) as facts:
             return pair_changes(facts.commands())
+    except NoJournalError:
+        return []
     except JournalError as error:
         raise ConfigError(str(error)) from error
 

@@ -23,7 +23,7 @@ from infra.drills.process import ProcessDrills
 from infra.run.journals import claim_journals, demand_room, record_assets
 from infra.settings import Settings
 from infra.store.journal import JournalStore
-from infra.store.location import journal_file, note_journal
+from infra.store.location import journal_file, journal_location, note_journal
 from infra.store.opening import open_store
 from infra.store.reserve import Reserve
 from infra.venues.bybit.connection import BybitConnection, MarketConnection
@@ -70,13 +70,14 @@ def build_live(
     killer = process_drills.make_killer()
     rng = Random()  # noqa: S311 (jitter)
     rules = settings.trading_rules()
-    note_journal(directory, settings.database.file)
-    file = journal_file(directory, settings.database.file)
+    location = journal_location(directory, settings.database, mode)
+    note_journal(directory, location)
+    file = journal_file(directory, settings.database)
     reserve = Reserve(file.with_suffix(".reserve"))
     reserve.make_room()
     journals = _drilled(
         open_store(
-            file,
+            location,
             lambda: market.clock.now_ms(),  # noqa: PLW0108 (made below)
             busy_timeout_ms=settings.database.busy_timeout_ms,
             reserve=reserve,
@@ -102,7 +103,7 @@ def build_live(
     ask(market.measure_clock)
     with journals.connected():
         facts_until_ms = journals.records().newest_recorded_ms()
-        refused = claim_journals(journals, file, mode)
+        refused = claim_journals(journals, location, mode)
         journals.check()
     listed = ask(lambda: connection.account.prepare(rules))
     exchange = connection.account.exchange
@@ -110,7 +111,7 @@ def build_live(
         refused = "no space for the reserve"
     if refused is not None:
         held = ask(lambda: tuple(_open_assets(exchange, listed)))
-        demand_room(journals, file, refused, held)
+        demand_room(journals, directory, refused, held)
     with suppress(*([] if refused is None else [JournalError])), journals.connected():
         record_assets(journals, listed)
     with journals.connected():

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from domain.operator.replies import Reply, ReplyCode
+from infra.store.location import Location
 from infra.store.reader import FactReader
 from infra.trace.query.chain import Step
 from infra.trace.query.closes import CLOSE
@@ -21,7 +22,7 @@ _LEAST: tuple[Callable[[Step], bool], ...] = (
 """What is left out where it is too long, the least of it first: others hold it as well."""
 
 
-def tell_why(journal: Path, wanted: str) -> Reply:
+def tell_why(journal: Location, directory: Path, wanted: str) -> Reply:
     """Return the story of an order, a refused wish, a trade or a message.
 
     Raises:
@@ -29,7 +30,7 @@ def tell_why(journal: Path, wanted: str) -> Reply:
     """
     facts = FactReader(journal)
     try:
-        story = story_of(wanted, facts, TraceReader(trace_directory(journal.parent)))
+        story = story_of(wanted, facts, TraceReader(trace_directory(directory)))
     finally:
         facts.close()
     # Of a close every condition is the answer.

@@ -11,9 +11,10 @@ from infra.operator.panic_file import FILE as PANIC_FILE
 from infra.settings import Settings
 from infra.store.engine import JournalBusyError, JournalFullError
 from infra.store.journal import JournalStore
-from infra.store.location import journal_file, note_journal
+from infra.store.location import Location, journal_file, note_journal
 from infra.store.opening import open_store
 from infra.store.settings_record import SettingsRecord
+from infra.store.sqlite.engine import remove_file
 from infra.trace.recording import forget_traces
 
 
@@ -22,11 +23,13 @@ def open_fresh_journals(
 ) -> JournalStore:
     """Open a fresh journal for a run over candle files; the one of an earlier run is replaced.
 
+    It is a file whatever the settings say: the candles are the facts, and it is made anew.
+
     Raises:
         ConfigError: the journal there is not of this mode, and would be lost.
     """
-    note_journal(directory, settings.database.file)
-    file = journal_file(directory, settings.database.file)
+    file = journal_file(directory, settings.database)
+    note_journal(directory, file)
     busy_timeout_ms = settings.database.busy_timeout_ms
     if file.exists():
         old = open_store(file, now_ms, busy_timeout_ms=busy_timeout_ms)
@@ -37,8 +40,7 @@ def open_fresh_journals(
                 f"{file}: holds the facts of mode {found or 'unknown'}, which mode {mode} would "
                 "replace; choose another --run-dir"
             )
-        for part in ("", "-wal", "-shm"):
-            file.with_name(file.name + part).unlink(missing_ok=True)
+        remove_file(file)
     forget_traces(directory)
     journals = open_store(file, now_ms, busy_timeout_ms=busy_timeout_ms)
     with journals.connected():
@@ -55,7 +57,7 @@ def record_assets(journals: JournalStore, rules: TradingRules) -> None:
         roof.record_asset(asset)
 
 
-def claim_journals(journals: JournalStore, file: Path, mode: str) -> str | None:
+def claim_journals(journals: JournalStore, location: Location, mode: str) -> str | None:
     """Make a journal a mode's own, for ever; while connected.
 
     Returns:
@@ -64,7 +66,7 @@ def claim_journals(journals: JournalStore, file: Path, mode: str) -> str | None:
     known = journals.read_meta("mode")
     if known not in (None, mode):
         raise ConfigError(
-            f"{file}: holds the facts of mode {known}, not of {mode}; choose another --run-dir"
+            f"{location}: holds the facts of mode {known}, not of {mode}; choose another --run-dir"
         )
     try:
         journals.write_meta("mode", mode)
@@ -77,7 +79,7 @@ def claim_journals(journals: JournalStore, file: Path, mode: str) -> str | None:
     return None
 
 
-def demand_room(journals: JournalStore, file: Path, why: str, held: Iterable[str]) -> None:
+def demand_room(journals: JournalStore, directory: Path, why: str, held: Iterable[str]) -> None:
     """Let a start without room on the disk go on only where something is to be protected.
 
     It opens nothing then: no grant and no entry can be stored, and none is allowed while the
@@ -85,7 +87,7 @@ def demand_room(journals: JournalStore, file: Path, why: str, held: Iterable[str
 
     Args:
         journals: of the run.
-        file: their database.
+        directory: of the run.
         why: it has no room.
         held: what is open at the exchange.
 
@@ -94,11 +96,12 @@ def demand_room(journals: JournalStore, file: Path, why: str, held: Iterable[str
     """
     protects = [
         *(["records in the reserve"] if journals.reserve.records() else []),
-        *([PANIC_FILE] if (file.parent / PANIC_FILE).exists() else []),
+        *([PANIC_FILE] if (directory / PANIC_FILE).exists() else []),
         *held,
     ]
     if not protects:
         raise JournalFullError(
-            f"{file}: the disk has no room ({why}), and nothing is open; make room, start again"
+            f"{directory}: the disk has no room ({why}), and nothing is open; "
+            "make room, start again"
         )
     logger.warning("no room on the disk ({}): opens nothing, protects {}", why, protects)

@@ -22,7 +22,7 @@ from infra.operator.terminal.screen import Screen
 from infra.process.systemd import ServiceManager
 from infra.run.journals import claim_journals
 from infra.settings import Settings
-from infra.store.location import journal_file
+from infra.store.location import find_journal
 from infra.store.opening import open_store
 from infra.venues.bybit.starting import StartWait
 
@@ -114,11 +114,11 @@ class StartWaitRoom:
     # People.
 
     def _tell_people(self, wait: StartWait) -> None:
-        file = journal_file(self._directory, self._settings.database.file)
+        location = find_journal(self._directory)
         busy_timeout_ms = self._settings.database.busy_timeout_ms
-        journals = open_store(file, _now_ms, busy_timeout_ms=busy_timeout_ms)
+        journals = open_store(location, _now_ms, busy_timeout_ms=busy_timeout_ms)
         with journals.connected():
-            claim_journals(journals, file, self._mode)
+            claim_journals(journals, location, self._mode)
         channels = Channels(
             self._settings.notifications,
             journals,

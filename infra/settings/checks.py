@@ -31,6 +31,7 @@ _NOT_FALLING: tuple[tuple[Key, Key], ...] = (
 _SECRETS: Mapping[Key, str] = {
     ("exchange", "api_key"): "BYBIT_API_KEY",
     ("exchange", "api_secret"): "BYBIT_API_SECRET",
+    ("database", "password"): "POSTGRES_PASSWORD",
     ("notifications", "telegram_bot_token"): "TELEGRAM_BOT_TOKEN",
     ("notifications", "discord_url"): "DISCORD_URL",
     ("notifications", "slack_url"): "SLACK_URL",

@@ -36,6 +36,11 @@ VARIABLES: Mapping[str, Key] = {
     "OTHER_URL": ("notifications", "other_url"),
     "HEARTBEAT_URL": ("notifications", "heartbeat_url"),
     "WEB_ENABLED": ("web", "enabled"),
+    "POSTGRES_HOST": ("database", "host"),
+    "POSTGRES_PORT": ("database", "port"),
+    "POSTGRES_DB": ("database", "name"),
+    "POSTGRES_USER": ("database", "user"),
+    "POSTGRES_PASSWORD": ("database", "password"),
     "LOG_LEVEL": ("logging", "level"),
 }
 _DEBUG = "DEBUG_MODE"

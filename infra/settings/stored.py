@@ -14,7 +14,7 @@ from infra.settings.load import load_settings
 from infra.settings.sections.whole import Settings
 from infra.settings.strategy_versions import PREFIX
 
-_PRIVATE = ("exchange.", "notifications.", "control.")
+_PRIVATE = ("exchange.", "notifications.", "control.", "database.")
 """Sections that hold secrets, of which no value is noted; no rule of trading is among them."""
 _LEFT_OUT = (*_PRIVATE, PREFIX)
 _STEP = re.compile(r"([^.\[\]]+)|\[([^\]]*)\]")

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from domain.errors import ConfigError, JournalError
 from domain.operator.commands import ALL
 from domain.text import plain
-from infra.store.sqlite.connection import ReadOnlyJournal
+from infra.store.location import Location
+from infra.store.reading import Reading, open_reading
 from infra.store.trace_ids import id_text
 
 _WHAT = {
@@ -30,14 +30,13 @@ _WHAT = {
     "trade": "SELECT fact_id, asset, reason || ' pnl ' || pnl AS what FROM trade",
     "transfer": "SELECT fact_id, NULL AS asset, kind || ' ' || amount AS what FROM transfer",
     "operator_command": "SELECT fact_id, CASE "
-    "WHEN command IN ('pause', 'resume', 'close', 'liquidate', 'flat') THEN arguments "
-    "WHEN command = 'reduce' THEN substr(arguments, 1, instr(arguments || ' ', ' ') - 1) "
+    "WHEN command IN ('pause', 'resume', 'close', 'liquidate', 'flat', 'reduce') THEN arguments "
     "WHEN command IN ('panic', 'rearm') THEN 'all' END AS asset, "
     "operator || ': ' || command || ' ' || "
     "arguments || CASE is_done WHEN 1 THEN ' -> ' ELSE ' -> NOT DONE: ' END || result AS what "
     "FROM operator_command",
-    "settings_change": "SELECT fact_id, 'all' AS asset, operator || ': ' || "
-    "replace(changes, char(10), '; ') AS what FROM settings_change",
+    "settings_change": "SELECT fact_id, 'all' AS asset, operator || ': ' || changes AS what "
+    "FROM settings_change",
     "asset": "SELECT fact_id, asset, 'share ' || allocation_fraction || ' leverage ' || leverage "
     "AS what FROM asset",
 }
@@ -62,7 +61,7 @@ class AuditEntry:
         return asdict(self)
 
 
-def read_audit(file: Path, from_ms: int = 0, asset: str | None = None) -> list[AuditEntry]:
+def read_audit(file: Location, from_ms: int = 0, asset: str | None = None) -> list[AuditEntry]:
     """Return the timeline of a journal, also of one that is being written; it is not touched.
 
     Args:
@@ -74,7 +73,7 @@ def read_audit(file: Path, from_ms: int = 0, asset: str | None = None) -> list[A
         ConfigError: there is no journal, or it cannot be read.
     """
     try:
-        with closing(ReadOnlyJournal(file)) as journal:
+        with closing(open_reading(file)) as journal:
             found = [entry for kind in _WHAT for entry in _entries(journal, kind, from_ms)]
     except JournalError as error:
         raise ConfigError(f"{error}; is it of this program?") from error
@@ -83,20 +82,21 @@ def read_audit(file: Path, from_ms: int = 0, asset: str | None = None) -> list[A
     return sorted(wanted, key=lambda entry: entry.fact_id)
 
 
-def _entries(journal: ReadOnlyJournal, kind: str, from_ms: int) -> Iterator[AuditEntry]:
+def _entries(journal: Reading, kind: str, from_ms: int) -> Iterator[AuditEntry]:
     query = (
         "SELECT f.id, f.recorded_ms, f.writer, f.trace_id, "  # noqa: S608 (our own text)
         "COALESCE(w.asset, f.asset) AS asset, w.what "
-        f"FROM fact f JOIN ({_WHAT[kind]}) w ON w.fact_id = f.id WHERE f.recorded_ms >= ?"
+        f"FROM fact f JOIN ({_WHAT[kind]}) w ON w.fact_id = f.id WHERE f.recorded_ms >= %s"
     )
+    separator = "; " if kind == "settings_change" else " "
     for row in journal.rows(query, from_ms):
         fact_id, recorded_ms, writer, trace_id, asset, what = row.values()
         yield AuditEntry(
             fact_id=fact_id,
             recorded_ms=recorded_ms,
             kind=kind,
-            asset=None if asset is None else plain(asset),
+            asset=None if asset is None else plain(asset.split(" ")[0]),
             writer=plain(writer),
-            what=plain(" ".join((what or "").split())),
+            what=plain(" ".join((what or "").replace("\n", separator).split())),
             trace_id=None if trace_id is None else id_text(trace_id),
         )

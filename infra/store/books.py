@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from pathlib import Path
 
 from domain.trading.orders import INTENDED, OrderState, OrderStatus, OrderUpdate
-from infra.store.sqlite.connection import ReadOnlyJournal
+from infra.store.location import Location
+from infra.store.reading import Reading, open_reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +27,14 @@ class Books:
 class BooksReader:
     """Reads what was stored since it read last, on a connection that cannot write."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Location) -> None:
         """Read nothing yet.
 
         Args:
             file: the journal.
         """
         self._file = file
-        self._journal: ReadOnlyJournal | None = None
+        self._journal: Reading | None = None
         self._through = 0
         self._trades: Counter[tuple[str, bool]] = Counter()
         self._orders: Counter[tuple[str, str]] = Counter()
@@ -99,10 +99,10 @@ class BooksReader:
             self._refusals[reason] += 1
 
     def _new(self, columns: str, table: str, span: tuple[int, int]) -> list[tuple[str, ...]]:
-        where = "WHERE fact_id > ? AND fact_id <= ? ORDER BY fact_id"
+        where = "WHERE fact_id > %s AND fact_id <= %s ORDER BY fact_id"
         return self._rows(f"SELECT {columns} FROM {table} {where}", span)  # noqa: S608 (our own names)
 
     def _rows(self, query: str, span: tuple[int, ...] = ()) -> list[tuple[str, ...]]:
         if self._journal is None:
-            self._journal = ReadOnlyJournal(self._file)
+            self._journal = open_reading(self._file)
         return [tuple(row.values()) for row in self._journal.rows(query, *span)]

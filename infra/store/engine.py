@@ -91,6 +91,9 @@ class Engine(Protocol):
             FencedError: another process may write, and this one may not any more.
         """
 
+    def release(self) -> None:
+        """Let another process write."""
+
     def check_facts(self) -> None:
         """Refuse facts that cannot be what was stored; in a thread that is connected.
 

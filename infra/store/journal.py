@@ -123,6 +123,10 @@ class JournalStore:
             self.before_write(database)
             yield database
 
+    def release(self) -> None:
+        """Let another process write."""
+        self._engine.release()
+
     def check(self) -> None:
         """Refuse facts that cannot be what was stored; in a thread that is connected.
 

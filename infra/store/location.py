@@ -1,34 +1,103 @@
-"""Where a run's journal lies."""
+"""Where a run's journal lies: in a file, or in a database of PostgreSQL."""
 
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from domain.errors import ConfigError
+from infra.settings.sections.running import DatabaseSettings
 
 _NOTE = "journal.path"
 _USUAL = "journal.sqlite"
+_URL = re.compile(r"postgres(ql)?://.+")
+PASSWORD = "POSTGRES_PASSWORD"  # noqa: S105 (the variable's name)
 
 
-def journal_file(directory: Path, named: str | None) -> Path:
-    """Return the journal of a run.
-
-    Args:
-        directory: of the run.
-        named: the setting `database.file`; None: the usual name.
-    """
-    return directory / (named or _USUAL)
+class NoJournalError(ConfigError):
+    """Nothing was ever stored there."""
 
 
-def note_journal(directory: Path, named: str | None) -> None:
+@dataclass(frozen=True, slots=True)
+class PostgresAddress:
+    """A schema in a database of PostgreSQL."""
+
+    url: str
+    """Without a password."""
+    schema: str
+    password: str | None = field(default=None, repr=False, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.url}#{self.schema}"
+
+
+Location = Path | PostgresAddress
+
+
+def journal_location(directory: Path, settings: DatabaseSettings, mode: str) -> Location:
+    """Return where the journal of a run is to be; each mode has a schema of its own."""
+    url = settings.postgres_url()
+    if url is None:
+        return journal_file(directory, settings)
+    password = settings.password
+    return PostgresAddress(
+        url, f"trading_{mode}", None if password is None else password.get_secret_value()
+    )
+
+
+def journal_file(directory: Path, settings: DatabaseSettings) -> Path:
+    """Return the file of a run's journal, for runs whose journal is always one."""
+    return directory / (settings.file or _USUAL)
+
+
+def note_journal(directory: Path, location: Location) -> None:
     """Leave a note in the run directory for those who read no settings."""
     note = directory / _NOTE
-    if named is None:
+    if location == directory / _USUAL:
         note.unlink(missing_ok=True)
     else:
-        note.write_text(f"{named}\n", encoding="utf-8")
+        text = _relative(directory, location) if isinstance(location, Path) else str(location)
+        note.write_text(f"{text}\n", encoding="utf-8")
 
 
-def find_journal(directory: Path) -> Path:
+def find_journal(directory: Path, environ: Mapping[str, str] = os.environ) -> Location:
     """Return the journal of a run, as its own note says where it lies."""
     try:
         named = (directory / _NOTE).read_text(encoding="utf-8").strip()
     except OSError:
         named = ""
-    return journal_file(directory, named or None)
+    return read_location(named, environ) if _URL.match(named) else directory / (named or _USUAL)
+
+
+def read_location(text: str, environ: Mapping[str, str] = os.environ) -> Location:
+    """Return the location that a text names: a file, or `postgresql://USER@HOST/NAME#SCHEMA`.
+
+    Raises:
+        ConfigError: it names no schema.
+    """
+    if not _URL.match(text):
+        return Path(text)
+    url, _, schema = text.partition("#")
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,40}", schema):
+        raise ConfigError(
+            f"expected postgresql://USER@HOST/NAME#SCHEMA with a schema like trading_live, "
+            f"found the schema {schema!r}"
+        )
+    return PostgresAddress(url, schema, environ.get(PASSWORD))
+
+
+def journal_exists(directory: Path) -> bool:
+    """Tell whether a run may have a journal; only asking a server could say more."""
+    location = find_journal(directory)
+    return not isinstance(location, Path) or location.is_file()
+
+
+def journal_files(location: Location) -> Iterator[Path]:
+    """Yield the files of a journal on this machine; a server's are its own."""
+    if isinstance(location, Path):
+        yield from location.parent.glob(f"{location.name}*")
+
+
+def _relative(directory: Path, file: Path) -> str:
+    return str(file.relative_to(directory)) if file.is_relative_to(directory) else str(file)

@@ -3,13 +3,19 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from domain.errors import ConfigError
+from infra.store.engine import Engine
+from infra.store.inspection import Inspection
 from infra.store.journal import JournalStore
+from infra.store.location import Location, PostgresAddress
+from infra.store.reading import PACKAGES
 from infra.store.reserve import Reserve
 from infra.store.sqlite.engine import SqliteEngine
+from infra.store.sqlite.inspection import inspect_file
 
 
 def open_store(
-    location: Path,
+    location: Location,
     now_ms: Callable[[], int],
     *,
     busy_timeout_ms: int,
@@ -28,8 +34,36 @@ def open_store(
         JournalFullError: the disk has no room for what opening it needs.
         ConfigError: it cannot be used, or a newer program made it.
     """
+    if not isinstance(location, Path):
+        return JournalStore(_postgres(location, busy_timeout_ms), now_ms, reserve)
     is_short_of_room = reserve is not None and not reserve.is_allocated
     engine = SqliteEngine(
         location, busy_timeout_ms=busy_timeout_ms, is_short_of_room=is_short_of_room
     )
     return JournalStore(engine, now_ms, reserve)
+
+
+def _postgres(address: PostgresAddress, patience_ms: int) -> Engine:
+    try:
+        from infra.store.postgres.engine import postgres_engine  # noqa: PLC0415 (optional)
+    except ImportError as error:
+        raise ConfigError(f"{address}: {PACKAGES}") from error
+    return postgres_engine(address, patience_ms)
+
+
+def inspect_journal(location: Location) -> Inspection | None:
+    """Return what a journal is like; a run that writes to it is not disturbed.
+
+    Returns:
+        None where there is none yet.
+
+    Raises:
+        ConfigError: it is damaged, no journal, or of a newer version than this program's.
+    """
+    if isinstance(location, Path):
+        return inspect_file(location) if location.exists() else None
+    try:
+        from infra.store.postgres.inspection import inspect_schema  # noqa: PLC0415 (optional)
+    except ImportError as error:
+        raise ConfigError(f"{location}: {PACKAGES}") from error
+    return inspect_schema(location)

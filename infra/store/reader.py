@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,7 +18,8 @@ from domain.trading.trailing import StopMoved
 from domain.trading.transfers import Transfer
 from infra.store import rows
 from infra.store.codec import value_of
-from infra.store.sqlite.connection import ReadOnlyJournal
+from infra.store.location import Location
+from infra.store.reading import open_reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +63,13 @@ class StoredOrder:
 class FactReader:
     """The facts of one run, in the order in which they were stored."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Location) -> None:
         """Open the journal for reading.
 
         Raises:
             ConfigError: there is none.
         """
-        self._journal = ReadOnlyJournal(file)
+        self._journal = open_reading(file)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -243,7 +243,7 @@ class FactReader:
         return found
 
     def _meta(self, key: str) -> str | None:
-        found = self._journal.rows("SELECT value FROM meta WHERE key = ?", key)
+        found = self._journal.rows("SELECT value FROM meta WHERE key = %s", key)
         return str(found[0]["value"]) if found else None
 
     def _newest(self, table: str, count: int) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from domain.trading.decisions import Approval
 from infra.store.audit import read_audit
 from infra.store.books import BooksReader
 from infra.store.reader import FactReader
-from infra.store.sqlite.connection import ReadOnlyJournal
+from infra.store.reading import open_reading
 from tests.system.floor import floor
 
 OLD_VERSION = 8
@@ -25,7 +25,7 @@ BEGAN_WITH = Decimal(10_000)
 
 
 def version(file: Path) -> int:
-    with closing(ReadOnlyJournal(file)) as journal:
+    with closing(open_reading(file)) as journal:
         (found,) = journal.rows("PRAGMA user_version")
         return int(found["user_version"])
 

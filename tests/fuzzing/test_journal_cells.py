@@ -17,8 +17,7 @@ from domain.operator.commands import fold
 from domain.trading.books import Books
 from domain.trading.positions import ExecutionKind
 from infra.store.audit import read_audit
-from infra.store.inspection import inspect_journal
-from infra.store.opening import open_store
+from infra.store.opening import inspect_journal, open_store
 from infra.store.schema import FACT_TABLES
 from tests.fuzzing.campaign import examples
 from tests.fuzzing.mutations import damaged

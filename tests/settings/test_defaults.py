@@ -173,7 +173,16 @@ OURS = {
         "shutdown_seconds": 15,
         "freeze_seconds": 60,
     },
-    "database": {"file": None, "busy_timeout_ms": 5000},
+    "database": {
+        "file": None,
+        "url": None,
+        "host": None,
+        "port": None,
+        "name": None,
+        "user": None,
+        "password": None,
+        "busy_timeout_ms": 5000,
+    },
     "health": {
         "every_seconds": Decimal(5),
         "for_seconds": Decimal(30),

@@ -191,7 +191,11 @@ WRONG_VALUES = [
         1,
         "leverage: unknown key; did you mean portfolio.assets.leverage or confirmed_trend_long.leverage?",
     ),
-    ("database: {xyz: 5}", 1, "database.xyz: unknown key; allowed here: file, busy_timeout_ms"),
+    (
+        "database: {xyz: 5}",
+        1,
+        "database.xyz: unknown key; allowed here: file, url, host, port, name, user, password, busy_timeout_ms",
+    ),
     ('risk: {"a\\nb": 1}', 1, "risk.'a\\nb': unknown key; allowed here: "),
 ]
 

@@ -7,12 +7,13 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import peewee
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,6 +40,7 @@ from infra.settings import load_settings
 from infra.store import schema
 from infra.store.engine import JournalBusyError
 from infra.store.journal import JournalStore
+from infra.store.location import Location, PostgresAddress
 from infra.store.opening import open_store
 from infra.store.writer import JournalWriter
 from tests.domain.builders import RULES, averages
@@ -52,8 +54,11 @@ MADE: list[JournalStore] = []
 
 
 def journals_in(folder: Path, busy_timeout_ms: int = 5000) -> JournalStore:
-    file = folder / "journal.sqlite"
-    MADE.append(open_store(file, lambda: T_MS, busy_timeout_ms=busy_timeout_ms))
+    return journals_at(folder / "journal.sqlite", busy_timeout_ms)
+
+
+def journals_at(location: Location, busy_timeout_ms: int = 5000) -> JournalStore:
+    MADE.append(open_store(location, lambda: T_MS, busy_timeout_ms=busy_timeout_ms))
     return MADE[-1]
 
 
@@ -61,13 +66,23 @@ def journals_in(folder: Path, busy_timeout_ms: int = 5000) -> JournalStore:
 def _no_connection_is_left() -> Iterator[None]:
     yield
     while MADE:
-        with MADE.pop().connected():
+        store = MADE.pop()
+        with store.connected():
             pass
+        store.release()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> Location:
+    if request.param == "sqlite":
+        return tmp_path / "journal.sqlite"
+    address: Location = request.getfixturevalue("cluster").new_address()
+    return address
 
 
 @pytest.fixture
-def journals(tmp_path: Path) -> JournalStore:
-    return journals_in(tmp_path)
+def journals(location: Location) -> JournalStore:
+    return journals_at(location)
 
 
 @pytest.fixture
@@ -344,7 +359,7 @@ def test_facts_of_all_kinds_have_one_rising_sequence(
 def test_an_append_stores_all_its_facts_or_none(journal: JournalWriter) -> None:
     journal.append(execution(1))
 
-    with pytest.raises(Exception, match="UNIQUE"):
+    with pytest.raises(Exception, match=r"(?i)unique"):
         journal.append(entry(), execution(1))
 
     assert journal.orders("BTC") == []
@@ -356,31 +371,62 @@ def test_an_append_stores_all_its_facts_or_none(journal: JournalWriter) -> None:
 def test_what_happens_once_is_stored_once(journal: JournalWriter, again: tuple[Fact, ...]) -> None:
     journal.append(execution(1), entry(), decision())
 
-    with pytest.raises(Exception, match="UNIQUE"):
+    with pytest.raises(Exception, match=r"(?i)unique"):
         journal.append(*again)
 
 
-@pytest.mark.parametrize("table", schema.FACT_TABLES)
 def test_no_fact_is_ever_changed_or_deleted_not_even_by_another_program(
-    journals: JournalStore, journal: JournalWriter, tmp_path: Path, table: str
+    journal: JournalWriter, location: Location
 ) -> None:
     store_one_of_each(journal)
-    with contextlib.closing(sqlite3.connect(tmp_path / "journal.sqlite")) as database:
-        before = database.execute(f"SELECT * FROM {table}").fetchall()
-        column = database.execute(f"SELECT * FROM {table}").description[-1][0]
-        for refused in (f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}"):
-            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-                database.execute(refused)
-        assert before
-        assert database.execute(f"SELECT * FROM {table}").fetchall() == before
+    with another_program(location) as ask:
+        for table in schema.FACT_TABLES:
+            before = ask(f"SELECT * FROM {table}")
+            column = "kind" if table == "fact" else "fact_id"
+            refused = [f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}"]
+            if isinstance(location, PostgresAddress):
+                refused.append(f"TRUNCATE {table} CASCADE")
+            for statement in refused:
+                with pytest.raises(
+                    (sqlite3.IntegrityError, psycopg.IntegrityError), match="append-only"
+                ):
+                    ask(statement)
+            assert before
+            assert ask(f"SELECT * FROM {table}") == before
 
-    with journals.connected(), pytest.raises(peewee.IntegrityError, match="append-only"):
-        journals.database.execute_sql(f"REPLACE INTO {table} SELECT * FROM {table}")
+
+def test_a_fact_is_not_replaced_by_another_one_of_its_id(tmp_path: Path) -> None:
+    journals = journals_in(tmp_path)
+    journal = journals.open("execution/BTC", lambda: None)
+    store_one_of_each(journal)
+
+    for table in schema.FACT_TABLES:
+        with pytest.raises(peewee.IntegrityError, match="append-only"):
+            journals.database.execute_sql(f"REPLACE INTO {table} SELECT * FROM {table}")
+
+    journal.close()
+
+
+@contextlib.contextmanager
+def another_program(location: Location) -> Iterator[Callable[[str], list[tuple[object, ...]]]]:
+    """Ask the database past the store, as its owner may."""
+    if isinstance(location, PostgresAddress):
+        with psycopg.connect(location.url, autocommit=True) as server:
+            server.execute(f"SET search_path = {location.schema}")
+
+            def ask(query: str) -> list[tuple[object, ...]]:
+                cursor = server.execute(query)
+                return [] if cursor.description is None else cursor.fetchall()
+
+            yield ask
+        return
+    with contextlib.closing(sqlite3.connect(location, isolation_level=None)) as database:
+        yield lambda query: database.execute(query).fetchall()
 
 
 def test_every_table_that_continues_a_fact_is_append_only(journals: JournalStore) -> None:
     with journals.connected():
-        tables = journals.database.get_tables()
+        tables = journals.database.get_tables(schema=None)
         continued = {
             table
             for table in tables
@@ -440,8 +486,9 @@ def test_a_locked_database_is_an_error_of_the_journal(tmp_path: Path) -> None:
 
 
 def test_a_pen_that_cannot_be_written_is_held_and_taken_with_the_first_facts_that_can_be(
-    journals: JournalStore,
+    tmp_path: Path,
 ) -> None:
+    journals = journals_in(tmp_path)
     first = journals.open("portfolio", lambda: None)
     journals.database.pragma("query_only", 1)
 
@@ -592,15 +639,15 @@ def test_an_asset_is_stored_again_only_where_it_differs(journal: JournalWriter) 
 
 
 def test_a_fact_that_cannot_be_what_was_stored_is_named_and_the_journal_is_refused(
-    tmp_path: Path, journals: JournalStore, journal: JournalWriter
+    location: Location, journals: JournalStore, journal: JournalWriter
 ) -> None:
-    file = tmp_path / "journal.sqlite"
     store_one_of_each(journal)
     journals.check()
-    with contextlib.closing(sqlite3.connect(file)) as database:
-        database.execute("DROP TRIGGER execution_refuses_update")
-        database.execute("UPDATE execution SET qty = 'NaN', side = 'SHORT'")
-        database.commit()
+    with another_program(location) as ask:
+        is_file = isinstance(location, Path)
+        trigger = "execution_refuses_update" if is_file else "execution_refuses_change"
+        ask(f"DROP TRIGGER {trigger}" if is_file else f"DROP TRIGGER {trigger} ON execution")
+        ask("UPDATE execution SET qty = 'NaN', side = 'SHORT'")
 
     with pytest.raises(ConfigError) as caught:
         journals.check()

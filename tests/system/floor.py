@@ -18,6 +18,7 @@ from domain.market.instruments import Instrument
 from domain.trading.positions import Trade
 from infra.net.timing import StreamTiming
 from infra.settings import Settings, load_settings
+from infra.store.location import find_journal
 from infra.venues.bybit.http.client import Credentials
 from infra.venues.bybit.venues import Venue
 from infra.venues.connection import Connection
@@ -70,7 +71,7 @@ class Floor:
         self, sim: SimulatedExchange, run: Run, connection: Connection, settings: Settings, at: Path
     ) -> None:
         self.sim, self.run, self.connection, self.settings = sim, run, connection, settings
-        self.folder, self.journal = at, at / "journal.sqlite"
+        self.folder, self.journal = at, find_journal(at)
         self.rules = run.rules
         """Of the first start: with the balance that the books began with."""
         self._stirred = threading.Event()

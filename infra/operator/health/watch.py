@@ -21,7 +21,7 @@ from infra.operator.health.readiness import why_degraded, why_not_ready
 from infra.operator.notices.channels import Channels
 from infra.settings import Settings
 from infra.store.books import Books, BooksReader
-from infra.store.location import journal_file
+from infra.store.location import find_journal, journal_files
 from infra.trace.recorder import TraceRecorder
 from infra.venues.connection import Connection
 
@@ -80,7 +80,7 @@ class Health:
         self._accesses = accesses
         self._every_s = float(settings.health.every_seconds)
         self._limits = LimitWatch(settings.health, again_s=_again_s(settings))
-        self._journal = journal_file(directory, settings.database.file)
+        self._journal = find_journal(directory)
         self._machine = MachineWatch(directory)
         self._books = BooksReader(self._journal)
         self._known_books = Books()
@@ -171,7 +171,7 @@ class Health:
             mode=sources.mode,
             at_s=time.time(),
             machine=self._machine.look(),
-            journal_bytes=size_bytes(self._journal.parent.glob(f"{self._journal.name}*")),
+            journal_bytes=size_bytes(journal_files(self._journal)),
             trace_bytes=0 if recorder is None else size_bytes(recorder.directory.glob("*.trace")),
             actors=seen.actors,
             dead_letters=seen.dead_letters,

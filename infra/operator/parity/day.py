@@ -4,7 +4,6 @@ from collections import defaultdict
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 
@@ -16,10 +15,11 @@ from domain.rules import TradingRules
 from domain.trading.order import Order
 from infra.process.times import show_time
 from infra.settings.stored import capital_changes, settings_before, settings_of
+from infra.store.location import Location
 from infra.store.reader import FactReader, Source
 
 
-def parity_of(journal: Path, given: TradingRules | None, day: str | None) -> Parity:
+def parity_of(journal: Location, given: TradingRules | None, day: str | None) -> Parity:
     """Return how a day of a run compares.
 
     Args:
@@ -58,7 +58,7 @@ def _why_not_judged(facts: FactReader) -> str:
     return "holds no candles that a run has decided on"
 
 
-def _rules_of(facts: FactReader, journal: Path, until_ms: int) -> TradingRules:
+def _rules_of(facts: FactReader, journal: Location, until_ms: int) -> TradingRules:
     """Return the rules of the settings that held at the end of a day."""
     noted = facts.settings()
     if noted is None:

@@ -9,8 +9,8 @@ from domain.errors import ConfigError
 from infra.operator.notices.channels import check_addresses
 from infra.operator.preflight.finding import Finding, fail, ok, warn
 from infra.settings import Settings
-from infra.store.inspection import inspect_journal
-from infra.store.location import journal_file
+from infra.store.location import Location, PostgresAddress, journal_location
+from infra.store.opening import inspect_journal
 
 _GIB = 1 << 30
 _LITTLE_GIB, _TOO_LITTLE_GIB = 1.0, 0.1
@@ -22,7 +22,7 @@ def check_machine(
     """Yield what was found on this machine."""
     yield _dotenv(dotenv)
     yield from _directory(directory)
-    yield _database(journal_file(directory, settings.database.file), mode)
+    yield _database(journal_location(directory, settings.database, mode), mode)
     yield from _wrong_addresses(settings)
     yield _notifications(settings)
 
@@ -62,22 +62,23 @@ def _directory(directory: Path) -> Iterator[Finding]:
         yield ok("disk", found, expected)
 
 
-def _database(file: Path, mode: str) -> Finding:
+def _database(location: Location, mode: str) -> Finding:
     expected = f"a sound journal of mode {mode}"
-    if not file.exists():
-        return ok("database", f"{file.name} is made at the first start")
+    name = str(location) if isinstance(location, PostgresAddress) else location.name
     try:
-        journal = inspect_journal(file)
+        journal = inspect_journal(location)
     except ConfigError as error:
         return fail("database", str(error), expected, "restore a backup, or move the file away")
+    if journal is None:
+        return ok("database", f"{name} is made at the first start")
     if journal.mode not in (None, mode):
         return fail(
             "database",
-            f"{file}: holds the facts of mode {journal.mode}",
+            f"{location}: holds the facts of mode {journal.mode}",
             expected,
             "choose another --run-dir, or set database.file to null",
         )
-    return ok("database", f"{file.name}, {journal.size_bytes / 1e6:.1f} MB, sound")
+    return ok("database", f"{name}, {journal.size_bytes / 1e6:.1f} MB, sound")
 
 
 def _wrong_addresses(settings: Settings) -> Iterator[Finding]:

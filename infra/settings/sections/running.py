@@ -3,8 +3,20 @@
 from decimal import Decimal
 from typing import Annotated
 
+from pydantic import BeforeValidator, SecretStr
+
 from infra.settings import fields
 from infra.settings.sections.values import Flag, Ms, Seconds, Section, Share, TimeOfDay
+
+_DatabaseUrl = Annotated[
+    str,
+    fields.text(
+        r"postgres(ql)?://(?!\S*password)([^\s:@/#?]*@)?[^\s@#]+",
+        "postgresql://USER@HOST:PORT/NAME, with the password in POSTGRES_PASSWORD, or null",
+        shown=False,
+    ),
+]
+_DatabaseName = Annotated[str, fields.text(r"[A-Za-z0-9_.-]+", "a name, or null")]
 
 
 class SupervisionSettings(Section):
@@ -31,7 +43,21 @@ class DatabaseSettings(Section):
     """Where the journal is."""
 
     file: Annotated[str, fields.text(r"[^\0]*[^\0\s][^\0]*", "a file name, or null")] | None
+    url: _DatabaseUrl | None
+    host: _DatabaseName | None
+    port: Annotated[int, fields.whole("port", 1, 65_535)] | None
+    name: _DatabaseName | None
+    user: _DatabaseName | None
+    password: Annotated[SecretStr, BeforeValidator(fields.secret)] | None
     busy_timeout_ms: Ms
+
+    def postgres_url(self) -> str | None:
+        """Return the address of a database of PostgreSQL; None: the journal is a file."""
+        if self.url is not None or self.host is None:
+            return self.url
+        user = "" if self.user is None else f"{self.user}@"
+        port = "" if self.port is None else f":{self.port}"
+        return f"postgresql://{user}{self.host}{port}/{self.name or self.user or ''}"
 
 
 class HealthSettings(Section):

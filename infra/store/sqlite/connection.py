@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from domain.errors import ConfigError, JournalError
+from domain.errors import JournalError
+from infra.store.location import NoJournalError
 
 
-class ReadOnlyJournal:
-    """Rows of one journal, of a run that is over or goes on."""
+class SqliteReading:
+    """Rows of one journal, of a run that is over or goes on. See `infra.store.reading.Reading`."""
 
     def __init__(self, file: Path) -> None:
         """Open the file; may be used in this thread alone.
@@ -19,8 +20,8 @@ class ReadOnlyJournal:
             ConfigError: there is none.
         """
         if not file.is_file():
-            raise ConfigError(f"{file}: no journal there; name the run with --run-dir or --mode")
-        self.file = file
+            raise NoJournalError(f"{file}: no journal there; name the run with --run-dir or --mode")
+        self.location = file
         self._connection = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)
         self._connection.row_factory = sqlite3.Row
 
@@ -44,6 +45,8 @@ class ReadOnlyJournal:
             JournalError: the journal cannot be read by this program.
         """
         try:
-            return [dict(row) for row in self._connection.execute(query, given)]
+            return [dict(row) for row in self._connection.execute(query.replace("%s", "?"), given)]
         except sqlite3.Error as error:
-            raise JournalError(f"{self.file}: cannot be read by this program: {error}") from error
+            raise JournalError(
+                f"{self.location}: cannot be read by this program: {error}"
+            ) from error

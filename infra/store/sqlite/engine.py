@@ -92,6 +92,9 @@ class SqliteEngine:
     def check_right(self) -> None:
         """Allow it: whoever holds the run directory may write."""
 
+    def release(self) -> None:
+        """Do nothing: whoever holds the run directory may write."""
+
     def check_facts(self) -> None:
         """Refuse facts that cannot be what was stored. See `Engine`."""
         check_facts(self.database.connection(), self.location)  # type: ignore[no-untyped-call]
@@ -146,6 +149,12 @@ def migrate(database: SqliteDatabase, file: str) -> None:
             for statement in _statements(migration):
                 database.execute_sql(statement)  # type: ignore[no-untyped-call]
         database.user_version = len(MIGRATIONS)
+
+
+def remove_file(file: Path) -> None:
+    """Remove a database that nobody uses."""
+    for part in ("", "-wal", "-shm"):
+        file.with_name(file.name + part).unlink(missing_ok=True)
 
 
 def _statements(migration: Migration) -> Iterator[str]:

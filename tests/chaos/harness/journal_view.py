@@ -2,7 +2,6 @@
 
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from domain.errors import ConfigError, JournalError
 from domain.operator.commands import OperatorCommand
@@ -15,7 +14,8 @@ from domain.trading.trailing import StopMoved
 from domain.trading.transfers import Transfer
 from infra.store import rows
 from infra.store.codec import value_of
-from infra.store.sqlite.connection import ReadOnlyJournal
+from infra.store.location import Location
+from infra.store.reading import Reading, open_reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,20 +38,20 @@ class JournalView:
     stop_moves: tuple[StopMoved, ...] = ()
 
 
-def read_journal(file: Path) -> JournalView:
+def read_journal(file: Location) -> JournalView:
     """Return what a journal holds.
 
     Raises:
         ConfigError: there is none.
         JournalError: it cannot be read.
     """
-    with closing(ReadOnlyJournal(file)) as journal, journal.snapshot():
+    with closing(open_reading(file)) as journal, journal.snapshot():
         return _read(journal)
 
 
-def read_pens(file: Path) -> dict[str, int]:
+def read_pens(file: Location) -> dict[str, int]:
     """Return by address how many incarnations have written, as far as the file is made yet."""
-    with suppress(ConfigError, JournalError), closing(ReadOnlyJournal(file)) as journal:
+    with suppress(ConfigError, JournalError), closing(open_reading(file)) as journal:
         found = journal.rows("SELECT address, holder FROM pen")
         return {row["address"]: row["holder"] for row in found}
     return {}
@@ -62,7 +62,7 @@ def execution_pen(asset: str) -> str:
     return f"execution/{asset}"
 
 
-def _read(journal: ReadOnlyJournal) -> JournalView:
+def _read(journal: Reading) -> JournalView:
     ask = journal.rows
     intents = ask("SELECT * FROM intent JOIN fact ON fact.id = fact_id ORDER BY fact_id")
     orders = {row["client_order_id"]: Order(intent=rows.intent_of(row)) for row in intents}

@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 
 from domain.errors import ConfigError, JournalError
 from domain.trading.positions import Trade
 from infra.operator.terminal.live.scene import Panel
+from infra.store.location import Location
 from infra.store.reader import FactReader, StoredOrder
 
 _SHOWN = 60
 """More than a terminal has lines."""
 
 
-def facts_of(panel: Panel, journal: Path) -> tuple[Sequence[Trade], Sequence[StoredOrder]]:
+def facts_of(panel: Panel, journal: Location) -> tuple[Sequence[Trade], Sequence[StoredOrder]]:
     """Return the newest trades, or orders, as far as the panel shows them and they can be read."""
     if panel not in (Panel.TRADES, Panel.ORDERS):
         return (), ()

@@ -1,0 +1,63 @@
+"""Connections to a server of PostgreSQL, and what they are set to."""
+
+from typing import Any
+
+import psycopg
+
+from infra.store.location import PostgresAddress
+
+_CONNECT_S = 3
+_READ_MS = 60_000
+"""A read of a year's candles may take a while."""
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+def connect(address: PostgresAddress, *, name: str, statement_ms: int = _READ_MS) -> Connection:
+    """Return a connection in which each statement is a transaction of its own.
+
+    Args:
+        address: where to.
+        name: by which the server's administrator sees it.
+        statement_ms: after which the server ends a statement, and a wait for a lock.
+
+    Raises:
+        psycopg.OperationalError: there is none to be had.
+    """
+    connection = psycopg.connect(
+        address.url,
+        password=address.password,
+        autocommit=True,
+        application_name=name,
+        connect_timeout=_CONNECT_S,
+        # A server that vanished is noticed in some ten seconds, also by who only waits for it.
+        keepalives=1,
+        keepalives_idle=4,
+        keepalives_interval=2,
+        keepalives_count=3,
+        tcp_user_timeout=10_000,
+    )
+    execute(
+        connection,
+        f"SET search_path = {address.schema}; SET synchronous_commit = on; "
+        f"SET statement_timeout = {statement_ms}; SET lock_timeout = {statement_ms}; "
+        "SET idle_in_transaction_session_timeout = 60000; SET timezone = 'UTC'",
+    )
+    return connection
+
+
+def execute(connection: Connection, query: str, *given: object) -> psycopg.Cursor[tuple[Any, ...]]:
+    """Execute a query of our own text; several statements where nothing is given."""
+    return connection.execute(query, given or None)
+
+
+def rows_of(cursor: psycopg.Cursor[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Return the rows, columns by name."""
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def one_line(error: BaseException) -> str:
+    """Return what a server or its client said, without what they add to explain it."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,146 @@
+"""A server of PostgreSQL as the journal's database."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+import peewee
+import psycopg
+
+from domain.errors import ConfigError, JournalError
+from infra.store.engine import QUICK_MS, QUICK_TURN_MS, JournalBusyError, JournalFullError, Turns
+from infra.store.location import PostgresAddress
+from infra.store.postgres.connection import one_line
+from infra.store.postgres.database import PostgresDatabase
+from infra.store.postgres.soundness import check_facts
+from infra.store.postgres.writer import Writer
+
+_REFUSALS = (
+    peewee.OperationalError,
+    peewee.InterfaceError,
+    peewee.InternalError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.InternalError,
+)
+
+
+class PostgresEngine:
+    """One schema of a database. See `infra.store.engine.Engine`.
+
+    Every commit is on the server's disk before it is told: a server can be killed as well as a
+    process.
+    """
+
+    refusals = _REFUSALS
+
+    def __init__(self, address: PostgresAddress, *, patience_ms: int) -> None:
+        """Connect nowhere yet; see `postgres_engine`.
+
+        Args:
+            address: where to.
+            patience_ms: how long a server, another program and another thread are waited for.
+        """
+        self.location = address
+        self.database = PostgresDatabase(address, patience_ms=patience_ms)
+        self._patience_ms = patience_ms
+        self._turns = Turns()
+        self._writer = Writer(address, statement_ms=patience_ms)
+        self._is_refused = False
+        """The newest transaction could not be written."""
+
+    def migrate(self) -> None:
+        """Take the right to write, and make the tables or bring them to the newest version."""
+        try:
+            with self._turns.take(self._patience_ms):
+                self._writer.held(self._patience_ms / 1000)
+        except psycopg.Error as error:
+            if isinstance(error, _REFUSALS):
+                raise
+            raise ConfigError(
+                f"{self.location}: cannot hold a journal: {one_line(error)}"
+            ) from error
+
+    def release(self) -> None:
+        """Let another process write."""
+        with self._turns.take(self._patience_ms):
+            self._writer.drop()
+
+    def connect(self) -> None:
+        """Give this thread a connection, unless it has one."""
+        self.database.connect(reuse_if_open=True)
+
+    def close(self) -> None:
+        """Let go of this thread's connection; may be called twice."""
+        self.database.close()
+
+    @contextmanager
+    def writing(self, *, is_durable: bool = False) -> Iterator[PostgresDatabase]:  # noqa: ARG002 (always)
+        """Hold one transaction, in its turn. See `Engine`.
+
+        Once one was refused, the next ones wait but for a moment, until one is not: whoever tries
+        again and again must not be held up each time.
+        """
+        with self._turns.take(QUICK_TURN_MS if self._is_refused else self._patience_ms):
+            try:
+                with (
+                    self._writer.transaction(self._writer_patience_s()) as connection,
+                    self.database.lent(connection),
+                ):
+                    yield self.database
+                self._is_refused = False
+            except (JournalError, *_REFUSALS):
+                self._is_refused = True
+                raise
+
+    def outcome(self, transaction: str) -> bool:
+        """Tell whether a transaction was committed whose outcome was unknown. See `Engine`."""
+        with self._turns.take(QUICK_TURN_MS), self._as_journal_error():
+            return self._writer.outcome(transaction, self._writer_patience_s())
+
+    def check_right(self) -> None:
+        """Check that this process may write. See `Engine`."""
+        try:
+            with self._turns.take(QUICK_TURN_MS):
+                self._writer.check(self._writer_patience_s())
+        except (JournalError, *_REFUSALS) as error:
+            raise JournalError(
+                f"{self.location}: the right to write is lost with the connection "
+                f"({one_line(error)}), so nothing is sent; only the stops at the exchange protect "
+                "until it is back"
+            ) from error
+
+    def check_facts(self) -> None:
+        """Refuse facts that cannot be what was stored. See `Engine`."""
+        check_facts(self.database, self.location)
+
+    def refusal(self, error: Exception) -> JournalError:
+        """Return what a refusal means."""
+        cause = self.cause(error)
+        state = getattr(cause, "sqlstate", None) or ""
+        if state.startswith("53"):
+            return JournalFullError(f"{self.location}: the server has no room: {one_line(cause)}")
+        return JournalBusyError(f"{self.location}: cannot be used: {one_line(cause)}")
+
+    def cause(self, error: BaseException) -> BaseException:
+        """Return what failed first."""
+        first = error
+        while isinstance(first.__context__, (peewee.PeeweeException, psycopg.Error)):
+            first = first.__context__
+        return first
+
+    def _writer_patience_s(self) -> float:
+        return (QUICK_MS if self._is_refused else self._patience_ms) / 1000
+
+    @contextmanager
+    def _as_journal_error(self) -> Iterator[None]:
+        try:
+            yield
+        except _REFUSALS as error:
+            raise self.refusal(error) from error
+
+
+@cache
+def postgres_engine(address: PostgresAddress, patience_ms: int) -> PostgresEngine:
+    """Return the engine of an address: a process takes the right to write once."""
+    return PostgresEngine(address, patience_ms=patience_ms)

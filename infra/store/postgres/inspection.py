@@ -1,0 +1,57 @@
+"""A look at a journal in PostgreSQL from outside, which changes nothing in it."""
+
+from contextlib import closing
+
+import peewee
+import psycopg
+
+from domain.errors import ConfigError
+from infra.store.inspection import Inspection
+from infra.store.location import PostgresAddress
+from infra.store.postgres.connection import connect, execute, one_line
+from infra.store.postgres.database import PostgresDatabase
+from infra.store.postgres.soundness import check_facts
+from infra.store.schema import MIGRATIONS
+
+_SIZE = (
+    "SELECT COALESCE(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_class c "
+    "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relkind = 'r'"
+)
+
+
+def inspect_schema(address: PostgresAddress) -> Inspection | None:
+    """Return what a journal is like; a run that writes to it is not disturbed.
+
+    Returns:
+        None where there is none yet.
+
+    Raises:
+        ConfigError: it is damaged, of a newer version than this program's, or there is no server.
+    """
+    try:
+        with closing(connect(address, name="trading check")) as connection:
+            name = f"{address.schema}.store_state"
+            found = execute(connection, "SELECT to_regclass(%s)", name).fetchone()
+            if found is None or found[0] is None:
+                return None
+            (version,) = execute(connection, "SELECT version FROM store_state").fetchone() or (0,)
+            if version > len(MIGRATIONS):
+                raise ConfigError(
+                    f"{address}: is of version {version}, this program knows up to "
+                    f"{len(MIGRATIONS)}"
+                )
+            mode = execute(connection, "SELECT value FROM meta WHERE key = 'mode'").fetchone()
+            (size,) = execute(connection, _SIZE, address.schema).fetchone() or (0,)
+        _check(address)
+    except (psycopg.Error, peewee.PeeweeException) as error:
+        raise ConfigError(f"{address}: {one_line(error)}") from error
+    return Inspection(mode=None if mode is None else mode[0], size_bytes=size)
+
+
+def _check(address: PostgresAddress) -> None:
+    database = PostgresDatabase(address, patience_ms=0)
+    database.connect()
+    try:
+        check_facts(database, address)
+    finally:
+        database.close()

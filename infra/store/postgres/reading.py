@@ -1,0 +1,61 @@
+"""A journal in PostgreSQL, read without ever writing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from domain.errors import ConfigError, JournalError
+from infra.store.location import NoJournalError, PostgresAddress
+from infra.store.postgres.connection import connect, execute, one_line, rows_of
+
+
+class PostgresReading:
+    """Rows of one journal, of a run that is over or goes on. See `infra.store.reading.Reading`."""
+
+    def __init__(self, address: PostgresAddress) -> None:
+        """Connect; may be used in this thread alone.
+
+        Raises:
+            ConfigError: there is no journal, or no server.
+        """
+        self.location = address
+        try:
+            self._connection = connect(address, name="trading reader")
+            execute(self._connection, "SET default_transaction_read_only = on")
+            found = execute(
+                self._connection, "SELECT to_regclass(%s)", f"{address.schema}.fact"
+            ).fetchone()
+        except psycopg.Error as error:
+            raise ConfigError(f"{address}: cannot be read: {one_line(error)}") from error
+        if found is None or found[0] is None:
+            self._connection.close()
+            raise NoJournalError(
+                f"{address}: no journal there; name the run with --run-dir or --mode"
+            )
+
+    def close(self) -> None:
+        """Let go of the server; may be called twice."""
+        self._connection.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all queries inside see the facts of one moment."""
+        execute(self._connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try:
+            yield
+        finally:
+            execute(self._connection, "ROLLBACK")
+
+    def rows(self, query: str, *given: object) -> list[dict[str, Any]]:
+        """Return the rows of a query, columns by name.
+
+        Raises:
+            JournalError: the journal cannot be read by this program.
+        """
+        try:
+            return rows_of(execute(self._connection, query, *given))
+        except psycopg.Error as error:
+            message = f"{self.location}: cannot be read by this program: {one_line(error)}"
+            raise JournalError(message) from error

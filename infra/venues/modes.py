@@ -94,6 +94,7 @@ def venue_of(mode: Mode, settings: Settings, environ: Mapping[str, str]) -> Venu
         public_stream_url=exchange.public_stream_url,
         private_stream_url=exchange.private_stream_url,
         speed=float(exchange.clock_speed),
+        least_tls=exchange.least_tls,
     )
 
 

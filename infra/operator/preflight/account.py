@@ -71,6 +71,7 @@ def check_private_stream(venue: Venue, rest: BybitRest) -> Finding:
         listener=listener,
         now_ms=rest.clock.now_ms,
         rng=Random(),  # noqa: S311 (jitter)
+        ssl_context=venue.ssl_context,
     )
     stream.start()
     try:

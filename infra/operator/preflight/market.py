@@ -12,6 +12,7 @@ from domain.rules import AssetRules, TradingRules
 from domain.trading.sizing import ONE, order_qty, target_notional
 from infra.net.pool import ConnectionPool
 from infra.operator.preflight.finding import Finding, fail, ok, warn
+from infra.operator.preflight.tls import check_tls
 from infra.venues.bybit.listings import NotTradableError, find_listing
 from infra.venues.bybit.public_stream import PublicStream
 from infra.venues.bybit.rest import BybitRest
@@ -27,6 +28,9 @@ def check_network(rest: BybitRest, venue: Venue) -> Iterator[Finding]:
     Raises:
         UnavailableError: it does not answer.
     """
+    encrypted = check_tls(venue.rest_url, venue.least_tls)
+    if encrypted is not None:
+        yield encrypted
     began_s = time.monotonic()
     rest.sync_clock()
     took_ms = (time.monotonic() - began_s) * 1000 / 3
@@ -46,7 +50,8 @@ def check_network(rest: BybitRest, venue: Venue) -> Iterator[Finding]:
 def check_public_stream(venue: Venue, rules: TradingRules) -> Finding:
     """Return whether market data flows."""
     flows = threading.Event()
-    pool = ConnectionPool(venue.public_stream_url, rng=Random())  # noqa: S311 (jitter)
+    rng = Random()  # noqa: S311 (jitter)
+    pool = ConnectionPool(venue.public_stream_url, rng=rng, ssl_context=venue.ssl_context)
     stream = PublicStream(pool, candle_minutes=rules.candles.candle_ms // 60_000)
     began_s = time.monotonic()
     try:

@@ -40,6 +40,7 @@ class ExchangeSettings(Section):
     )
     public_stream_url: _StreamUrl | None
     private_stream_url: _StreamUrl | None
+    least_tls: Annotated[str, fields.one_of(("1.2", "1.3"))]
     clock_speed: Annotated[Decimal, fields.number("times real time", "1", "1000")]
 
 

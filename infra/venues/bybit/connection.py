@@ -41,6 +41,7 @@ def account_reader(venue: Venue) -> BybitRest:
         clock=ServerClock(speed=venue.speed),
         rng=Random(),  # noqa: S311 (jitter)
         is_demo=venue.is_demo,
+        ssl_context=venue.ssl_context,
     )
 
 
@@ -117,6 +118,7 @@ class MarketConnection:
             clock=self.server_clock,
             rng=rng,
             is_demo=venue.is_demo,
+            ssl_context=venue.ssl_context,
         )
         self.clock = pace.clock
         self.connect_limiter = ConnectLimiter()
@@ -126,6 +128,7 @@ class MarketConnection:
             max_connections=max_connections,
             timing=venue.timing,
             limiter=self.connect_limiter,
+            ssl_context=venue.ssl_context,
         )
         self.stream = PublicStream(self._pool, candle_minutes=rules.candles.candle_ms // 60_000)
         self.symbols = {asset.asset: asset.instrument.symbol for asset in rules.assets}
@@ -209,6 +212,7 @@ class BybitConnection:
             rng=rng,
             timing=venue.timing,
             limiter=market.connect_limiter,
+            ssl_context=venue.ssl_context,
         )
 
     def prepare(self, rules: TradingRules) -> TradingRules:

@@ -5,10 +5,12 @@ back is told apart as refused for certain, accepted before, never sent, or unkno
 """
 
 import random
+import ssl
 import time
 from collections.abc import Callable, Mapping
 
 from infra.net.server_clock import ServerClock
+from infra.net.tls import tls_context
 from infra.venues.bybit.endpoints.account import AccountCalls
 from infra.venues.bybit.endpoints.market import MarketCalls
 from infra.venues.bybit.endpoints.orders import OrderCalls
@@ -32,6 +34,7 @@ class BybitRest(MarketCalls, OrderCalls, PositionCalls, AccountCalls):
         rng: random.Random,
         is_demo: bool = False,
         patience: Patience = PATIENCE,
+        ssl_context: ssl.SSLContext | None = None,
         monotonic_s: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -45,6 +48,7 @@ class BybitRest(MarketCalls, OrderCalls, PositionCalls, AccountCalls):
             rng: spreads the retries.
             is_demo: demo trading, which has no fee rates.
             patience: how long things may take.
+            ssl_context: for https; None: what `tls_context` makes.
             monotonic_s: seconds, for budgets and round trips.
             sleep: waits some seconds.
         """
@@ -55,6 +59,7 @@ class BybitRest(MarketCalls, OrderCalls, PositionCalls, AccountCalls):
             clock=clock,
             rng=rng,
             patience=patience,
+            ssl_context=ssl_context or tls_context(),
             monotonic_s=monotonic_s,
             sleep=sleep,
         )

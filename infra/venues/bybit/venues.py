@@ -1,8 +1,10 @@
 """Where Bybit's three worlds are, and which of them a connection goes to."""
 
+import ssl
 from dataclasses import dataclass, field, replace
 
 from infra.net.timing import StreamTiming
+from infra.net.tls import LEAST, tls_context
 from infra.venues.bybit.http.client import Credentials
 
 
@@ -18,6 +20,8 @@ class Venue:
     is_demo: bool = False
     speed: float = 1.0
     """How much faster than real time its clock runs; 1 but for simulations."""
+    least_tls: str = LEAST
+    """Version of TLS below which no connection is made."""
     timing: StreamTiming = field(default_factory=StreamTiming)
     """How patient its streams are."""
 
@@ -28,6 +32,7 @@ class Venue:
         public_stream_url: str | None,
         private_stream_url: str | None,
         speed: float,
+        least_tls: str,
     ) -> "Venue":
         """Return the same elsewhere; None: there as before."""
         return replace(
@@ -36,7 +41,13 @@ class Venue:
             public_stream_url=public_stream_url or self.public_stream_url,
             private_stream_url=private_stream_url or self.private_stream_url,
             speed=speed,
+            least_tls=least_tls,
         )
+
+    @property
+    def ssl_context(self) -> ssl.SSLContext:
+        """Of its https and wss connections."""
+        return tls_context(self.least_tls)
 
 
 def mainnet(credentials: Credentials | None) -> Venue:

@@ -309,6 +309,7 @@ class Certificate:
         self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.server.load_cert_chain(pem)
         self.client = ssl.create_default_context(cafile=pem)
+        self.pem = made.public_bytes(serialization.Encoding.PEM).decode()
 
 
 @pytest.fixture(scope="module")

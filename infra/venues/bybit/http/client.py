@@ -1,6 +1,7 @@
 """pybit's client with our clock, our connections and our reading of what came back."""
 
 import logging
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +57,7 @@ class Client(HTTP):  # type: ignore[misc]
         base_url: str,
         clock: ServerClock,
         patience: Patience,
+        ssl_context: ssl.SSLContext,
     ) -> None:
         """Connect nothing yet; pybit's own retries are off."""
         with _without_new_handlers():
@@ -67,7 +69,7 @@ class Client(HTTP):  # type: ignore[misc]
                 retry_codes={-999_999},  # an empty set would mean pybit's own
             )
         self.endpoint = base_url
-        self.client: requests.Session = Session()
+        self.client: requests.Session = Session(ssl_context)
         self.logger = _SILENT
         self._clock = clock
         self.used_s = 0.0

@@ -1,5 +1,6 @@
 """The way out: only the newest sender may let a request go, and whether it left is known."""
 
+import ssl
 from collections.abc import Callable, Generator
 from contextvars import ContextVar
 from typing import Any
@@ -77,21 +78,25 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class _Adapter(HTTPAdapter):
+    def __init__(self, ssl_context: ssl.SSLContext) -> None:
+        self._ssl_context = ssl_context
+        super().__init__(pool_connections=1, pool_maxsize=1)
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
+        super().init_poolmanager(*args, ssl_context=self._ssl_context, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
 
 class Session(requests.Session):
     """Requests go straight to the venue: no proxy, no netrc, and never after a redirect."""
 
-    def __init__(self) -> None:
+    def __init__(self, ssl_context: ssl.SSLContext) -> None:
         """Mount connections that ask before they let a request go."""
         super().__init__()
         self.trust_env = False
         self.headers.update({"Content-Type": "application/json", "Accept": "application/json"})
         for scheme in ("http://", "https://"):
-            self.mount(scheme, _Adapter(pool_connections=1, pool_maxsize=1))
+            self.mount(scheme, _Adapter(ssl_context))
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send; a redirect is an answer like any other."""

@@ -4,6 +4,7 @@ No exception of pybit, requests or urllib3 leaves this file, nor any text that h
 """
 
 import random
+import ssl
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -72,6 +73,7 @@ class RestTransport:
         clock: ServerClock,
         rng: random.Random,
         patience: Patience,
+        ssl_context: ssl.SSLContext,
         monotonic_s: Callable[[], float],
         sleep: Callable[[float], None],
     ) -> None:
@@ -82,6 +84,7 @@ class RestTransport:
         self.clock = clock
         self._rng = rng
         self._patience = patience
+        self._ssl_context = ssl_context
         self._monotonic_s = monotonic_s
         self._sleep = sleep
         self._local = threading.local()
@@ -303,7 +306,9 @@ class RestTransport:
         client: Client | None = getattr(self._local, "client", None)
         now_s = self._monotonic_s()
         if client is None:
-            client = Client(self._credentials, self._base_url, self.clock, self._patience)
+            client = Client(
+                self._credentials, self._base_url, self.clock, self._patience, self._ssl_context
+            )
             self._local.client = client
             self._sessions.add(client.client)
         elif now_s - client.used_s > self._patience.idle_s:

@@ -18,10 +18,12 @@ from infra.venues.modes import STEPPED, Mode
 
 _ROOT = Path(__file__).resolve().parents[1]
 _CHAOS = "--runs --seed --minutes --faults --report --jobs --soak --settings --keep --help"
+_SIMULATE = "--seeds --seed --minutes --settings --jobs --without --help"
 _OTHERS = {
     "bench": Completed(options=("--candles", "--peers", "--help")),
     "chaos": Completed(options=_CHAOS.split()),
     "docs": Completed(words=("build", "serve", "configuration"), options=("--help",)),
+    "simulate": Completed(options=_SIMULATE.split()),
     "test": Completed(options=("-m", "-k", "-x", "--lf", "--help")),
 }
 """Commands that are no Python of this folder."""

@@ -18,7 +18,8 @@ OTHERS: dict[str, set[str]] = {
     "test": set(),
 }
 """Commands without a Typer application, and their options; those of tests are pytest's."""
-_MODULES = {"chaos": "tests.chaos.harness.command"}
+_STARTS = re.compile(r"-m ([\w.]+)")
+"""The module that a script of bin/ hands over to."""
 
 
 def names() -> list[str]:
@@ -27,7 +28,8 @@ def names() -> list[str]:
 
 @cache
 def application(name: str) -> typer.Typer:
-    module: Any = import_module(_MODULES.get(name) or f"bin.{name.replace('-', '_')}")
+    (module_name,) = _STARTS.findall((BIN / name).read_text(encoding="utf-8"))
+    module: Any = import_module(module_name)
     return command.application(getattr(module, "app", None) or module.main, name)
 
 

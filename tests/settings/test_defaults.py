@@ -213,6 +213,7 @@ OURS = {
         "rest_url": None,
         "public_stream_url": None,
         "private_stream_url": None,
+        "least_tls": "1.3",
         "clock_speed": 1,
     },
     "notifications": {

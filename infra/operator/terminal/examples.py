@@ -44,6 +44,7 @@ EXAMPLES: Mapping[str, str] = {
     "run-actors": "bin/run-actors --settings examples/multi_pair.yaml",
     "setup": "bin/setup --settings my.yaml",
     "sim-exchange": "bin/sim-exchange --speed 60 --profile outage",
+    "simulate": "bin/simulate --seeds 200 --settings examples/mixed.yaml",
     "trace": "bin/trace --run-dir var/live orders",
     "trace orders": "bin/trace orders",
     "trace tail": "bin/trace tail -f --asset ETH",
@@ -56,6 +57,12 @@ EXAMPLES: Mapping[str, str] = {
     "trace crash": "bin/trace crash 1.2345",
     "trace replay": "bin/trace replay asset/ETH --pdb",
     "trace diff": "bin/trace diff var/sim OTHER",
+    "ctl deadletters": "bin/ctl deadletters",
+    "ctl drop": "bin/ctl drop 1.2345",
+    "ctl redeliver": "bin/ctl redeliver 1.2345",
+    "web": "bin/web --run-dir var/live",
+    "web password": "bin/web password --user admin",
+    "web link": "bin/web link --run-dir var/live",
 }
 """By the command's words, without bin/."""
 

@@ -17,6 +17,8 @@ _KEPT = 3000
 _SENT = 200
 """At once; a browser that asks each second is told no more than these a second."""
 _FIRST_BYTES = 300_000
+_LOOK = "Describe"
+"""What pages and terminals ask actors all the time."""
 
 
 class MessageTail:
@@ -71,7 +73,7 @@ def _message(number: int, found: Found) -> dict[str, Any]:
         "outcome": plain(outcome_text(stored)),
         "is_well": stored.outcome in ("done", "conflated"),
         "waited": duration_text(stored.waited_us) if stored.taken_ns else "",
-        "is_tick": stored.is_tick,
+        "is_tick": stored.is_tick or stored.kind == _LOOK,
     }
 
 

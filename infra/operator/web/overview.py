@@ -57,6 +57,8 @@ def _portfolio(found: PortfolioSnapshot, rules: TradingRules) -> View:
     figures = metrics(found, rules)
     return {
         "equity": say.usdt(found.equity),
+        "equity_number": float(found.equity),
+        "balance_number": float(found.balance),
         "balance": say.usdt(found.balance),
         "today": say.signed_percent(-found.daily_loss, _DIGITS),
         "today_sign": _sign(-found.daily_loss),
@@ -195,18 +197,8 @@ def _actor(actor: ActorState) -> View:
 
 def _risk(found: PortfolioSnapshot, rules: TradingRules) -> View:
     names = [asset.asset for asset in rules.assets]
-    cells = [
-        [
-            1.0
-            if one == other
-            else found.correlations.get((one, other), found.correlations.get((other, one)))
-            for other in names
-        ]
-        for one in names
-    ]
     return {
         "assets": names,
-        "correlations": cells,
         "mean": found.open_correlation,
         "threshold": rules.protection.high_correlation_threshold,
         "groups": {asset.asset: asset.correlation_group or "" for asset in rules.assets},

@@ -10,6 +10,7 @@ from domain.rules import AssetRules, TradingRules
 from domain.text import plain
 from infra.operator.web import tables
 from infra.operator.web.access import newest_accesses
+from infra.operator.web.correlations import correlations
 from infra.operator.web.equity import equity
 from infra.operator.web.facts import read_facts
 from infra.operator.web.history import READ, AssetHistory
@@ -33,6 +34,10 @@ async def _accesses(hub: Hub, _query: Mapping[str, str]) -> Any:
 
 async def _equity(hub: Hub, _query: Mapping[str, str]) -> Any:
     return await _of_rules(hub, equity)
+
+
+async def _correlations(hub: Hub, _query: Mapping[str, str]) -> Any:
+    return await _of_rules(hub, correlations)
 
 
 async def _trades(hub: Hub, _query: Mapping[str, str]) -> Any:
@@ -138,6 +143,7 @@ QUESTIONS: Mapping[str, Question] = {
     "accesses": _accesses,
     "audit": _audit,
     "chart": _chart,
+    "correlations": _correlations,
     "equity": _equity,
     "logs": _logs,
     "messages": _messages,

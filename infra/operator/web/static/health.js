@@ -16,7 +16,7 @@ export function render(context, view) {
     h("div", {class: "columns"},
       card("Process and surroundings", table([["Figure", ([name]) => name], ["Now", ([, figure]) => figure, "number"]], figures, {caption: "Health", empty: "Nobody has looked yet."})),
       card("Prices", table([["Asset", (r) => r.name], ["Price", (r) => r.price || "–", "number"], ["Heard", (r) => h("span", {class: r.is_stale ? "alarm" : ""}, r.feed_age ? `${r.feed_age} ago` : "not yet"), "number"]], feeds, {caption: "Feeds"}),
-        h("p", {class: "why"}, `Trading clock against this machine: ${(view.clock_offset_ms / 1000).toFixed(1)} s.`))),
+        h("p", {class: "why"}, Math.abs(view.clock_offset_ms) > 60000 ? "The trading clock is a simulated one." : `Trading clock against this machine: ${(view.clock_offset_ms / 1000).toFixed(2)} s.`))),
     card("Log, the newest first",
       context.isOperator && h("div", {class: "acts"}, h("span", {}, "Lowest level that is logged: "), LEVELS.map((level) => context.button("log", level, level, `Logs ${level} and what is more serious, until the next start.`))),
       loaded?.trouble && h("p", {class: "alarm"}, loaded.trouble),

@@ -59,25 +59,26 @@ function assets(view) {
     ["State", (row) => [
       row.is_paused && h("b", {class: "tag"}, "paused"), row.is_suspended && h("b", {class: "tag"}, "suspended"),
       row.cooldown && h("b", {class: "tag"}, `rests: ${row.cooldown}`), !row.answers && h("b", {class: "tag"}, "no answer")]],
-    ["Newest close", (row) => [time(row.close_ms), " ", h("span", {class: "why"}, row.decided)]],
+    ["Newest close", (row) => [time(row.close_ms), " ", h("span", {class: "why"}, row.decided)], "wide"],
   ], rows, {caption: "Assets"}));
 }
 
-async function paint() {
+async function paint(view) {
   const element = document.getElementById("equity"), data = curve?.data;
   if (!element || !data?.time.length) return;
-  const key = `${data.time.at(-1)}/${data.events.length}/${document.documentElement.dataset.theme}/${innerWidth < 700}`;
+  const key = `${data.time.at(-1)}/${view.portfolio?.equity}/${data.events.length}/${document.documentElement.dataset.theme}/${innerWidth < 700}`;
   if (drawn === key) return;
   drawn = key;
-  const c = colours(), x = data.time.map(iso), shades = ["dot", "dash", "longdash"];
+  const now = view.portfolio && view.now_ms > data.time.at(-1);
+  const c = colours(), x = [...data.time, ...(now ? [view.now_ms] : [])].map(iso), shades = ["dot", "dash", "longdash"];
   const at = (ms) => data.equity[Math.max(0, data.time.findLastIndex((each) => each <= ms))];
   const marks = (kind, symbol, colour) => {
     const events = data.events.filter((event) => event.kind === kind);
     return {type: "scatter", mode: "markers", name: kind, x: events.map((e) => iso(e.time)), y: events.map((e) => at(e.time)), text: events.map((e) => e.text), hovertemplate: "%{text}<extra></extra>", marker: {symbol, size: 11, color: colour, line: {width: 1, color: c.ink}}};
   };
   await draw(element, [
-    {type: "scatter", mode: "lines", name: "equity", x, y: data.equity, line: {color: c.blue, width: 2}, hovertemplate: "equity %{y:,.2f}<extra></extra>"},
-    {type: "scatter", mode: "lines", name: "balance", x, y: data.balance, line: {color: c.dim, width: 1.5, shape: "hv"}, hovertemplate: "balance %{y:,.2f}<extra></extra>"},
+    {type: "scatter", mode: "lines", name: "equity", x, y: [...data.equity, ...(now ? [view.portfolio.equity_number] : [])], line: {color: c.blue, width: 2}, hovertemplate: "equity %{y:,.2f}<extra></extra>"},
+    {type: "scatter", mode: "lines", name: "balance", x, y: [...data.balance, ...(now ? [view.portfolio.balance_number] : [])], line: {color: c.dim, width: 1.5, shape: "hv"}, hovertemplate: "balance %{y:,.2f}<extra></extra>"},
     ...data.levels.map((level, place) => ({type: "scatter", mode: "lines", name: level.name, x, y: level.value, line: {color: c.bad, width: 1, dash: shades[place % 3]}, visible: "legendonly", hovertemplate: `${level.name} %{y:,.2f}<extra></extra>`})),
     marks("protection", "star", c.bad), marks("command", "square", c.warn),
   ], layout({yaxis: {tickformat: ",.0f", ticksuffix: " USDT"}, margin: {l: 10, r: 95, t: 10, b: 46}}));
@@ -89,7 +90,7 @@ function events() {
 }
 
 export function render(context, view) {
-  queueMicrotask(() => paint().catch(() => null));
+  queueMicrotask(() => paint(view).catch(() => null));
   return [
     h("h1", {class: "hidden"}, "Portfolio"),
     h("div", {class: "columns"}, money(view), card("Against the limits", view.limits.map(limit))),

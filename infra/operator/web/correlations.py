@@ -1,0 +1,56 @@
+"""How alike all assets move, by the candles of the journal: now, and on the way there."""
+
+from typing import Any
+
+import numpy as np
+
+from domain.market.indicators import Array, correlation
+from domain.rules import TradingRules
+from infra.store.reader import FactReader
+
+_HISTORY, _EVERY = 576, 12
+"""Closes that are looked back, and of which how many-th is judged."""
+
+
+def correlations(facts: FactReader, rules: TradingRules) -> dict[str, Any]:
+    """Return the matrix at the newest close that all assets have, and the mean of its pairs before.
+
+    The window is the one by which the portfolio judges.
+    """
+    window = rules.candles.volatility_window
+    names = [asset.asset for asset in rules.assets]
+    times, returns = _returns(facts, names, window + _HISTORY)
+    ends = range(len(times), window - 1, -_EVERY)
+    means = [(int(times[end - 1]), _mean(returns[:, end - window : end])) for end in ends]
+    newest = returns[:, -window:] if len(times) >= window else returns[:0]
+    return {
+        "assets": names,
+        "window": window,
+        "matrix": [[correlation(one, other) for other in newest] for one in newest],
+        "mean": [
+            {"time": time, "value": value} for time, value in reversed(means) if value is not None
+        ],
+    }
+
+
+def _returns(facts: FactReader, names: list[str], count: int) -> tuple[Array, Array]:
+    """Return close times that all assets have, (n,), and the log returns to them, (assets, n)."""
+    closes = []
+    for name in names:
+        candles = facts.candles_after(name, 0, count + 1)
+        closes.append({candle.close_time_ms: candle.close for candle in candles})
+    common = sorted(set.intersection(*(set(each) for each in closes))) if closes else []
+    prices = np.array([[each[time] for time in common] for each in closes], dtype=np.float64)
+    if len(common) <= 1:
+        return np.zeros(0), np.zeros((len(names), 0))
+    return np.array(common[1:], dtype=np.float64), np.diff(np.log(prices), axis=1)
+
+
+def _mean(returns: Array) -> float | None:
+    found = [
+        value
+        for place, one in enumerate(returns)
+        for other in returns[place + 1 :]
+        if (value := correlation(one, other)) is not None
+    ]
+    return sum(found) / len(found) if found else None

@@ -59,7 +59,6 @@ function theme() {
   const next = now === "dark" ? "light" : now === "light" ? "" : "dark";
   localStorage.setItem("theme", next);
   applyTheme(next);
-  current?.module.restyle?.(context);
   draw();
 }
 
@@ -133,6 +132,8 @@ function draw() {
   fill("page", made);
 }
 
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw());
+addEventListener("resize", () => draw());
 applyTheme(localStorage.getItem("theme") ?? "");
 const live = new Live(context.run, draw);
 context.live = live;

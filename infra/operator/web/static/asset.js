@@ -1,7 +1,7 @@
 // One asset: candles with its strategy's lines, regime, entries, exits, and where its stop stood.
 
 import {card, facts, h, signed, table, time, utcText} from "./dom.js";
-import {colours, draw, iso, layout} from "./plots.js";
+import {colours, draw, iso, layout, look} from "./plots.js";
 import {clear, explain, whyCard} from "./why.js";
 
 const SHOWN = 300, SHOWN_NARROW = 110;
@@ -10,7 +10,6 @@ let chart = null; // {name, data, newest, trouble, isAsking}
 
 export function enter(_context, name) { chart = {name, data: null, newest: null, trouble: null, isAsking: false}; clear(); }
 export function leave() { chart = null; }
-export function restyle() { if (chart) chart.drawn = null; }
 
 function merged(before, news) {
   if (!before) return news;
@@ -26,7 +25,7 @@ function merged(before, news) {
   return data;
 }
 
-async function look(context, asset) {
+async function fetchNews(context, asset) {
   const mine = chart;
   if (!mine || mine.isAsking || mine.newest === asset.close_ms) return;
   mine.isAsking = true;
@@ -94,7 +93,7 @@ function frame(data, asset) {
 async function paint(context, asset) {
   const element = document.getElementById("candles");
   if (!element || !chart?.data?.time.length || chart.isPainting) return;
-  const key = `${chart.newest}/${asset.price}/${document.documentElement.dataset.theme}/${innerWidth < 700}/${asset.position?.stop}`;
+  const key = `${chart.newest}/${asset.price}/${look()}/${asset.position?.stop}`;
   if (chart.drawn === key) return;
   const mine = chart;
   mine.isPainting = true;
@@ -144,14 +143,14 @@ function refusals(name) {
 export function render(context, view, name) {
   const asset = view.assets[name];
   if (!asset) return [card(name, h("p", {class: "empty"}, "There is no such asset in this run."))];
-  look(context, asset);
+  fetchNews(context, asset);
   queueMicrotask(() => paint(context, asset));
   return [
     h("h1", {}, `${name} `, h("span", {class: asset.is_stale ? "old" : ""}, asset.price), " ",
       h("span", {class: `regime ${asset.regime}`}, asset.regime || "–"), " ", h("small", {}, asset.strategy)),
     h("section", {class: "card", "aria-label": `Chart of ${name}`},
       chart?.trouble && h("p", {class: "alarm"}, chart.trouble),
-      h("div", {id: "candles", class: "chart", "data-keep": true, role: "img", "aria-label": `Candles of ${name} with ${asset.values.join(", ")}`}),
+      h("div", {id: "candles", class: "chart", "data-keep": true, role: "group", "aria-label": `Candles of ${name} with ${asset.values.join(", ")}`}),
       h("p", {class: "why"}, "Shaded: the regime is active. Drag to move, scroll to zoom. Click an exit for its reason.")),
     whyCard(context),
     h("div", {class: "columns"}, positionCard(context, name, asset),

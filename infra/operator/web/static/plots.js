@@ -19,6 +19,9 @@ export function colours() {
     .map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
 
+// What a drawing depends on beside its data: colours, and whether there is room.
+export const look = () => `${colours().card}/${innerWidth < 700}`;
+
 export function layout(more = {}) {
   const c = colours();
   const axis = {gridcolor: c.line, linecolor: c.line, zerolinecolor: c.line, tickfont: {color: c.dim}};

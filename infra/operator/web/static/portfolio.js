@@ -2,12 +2,11 @@
 
 import {card, facts, h, signed, table, time} from "./dom.js";
 import {Loaded} from "./loaded.js";
-import {colours, draw, iso, layout} from "./plots.js";
+import {colours, draw, iso, layout, look} from "./plots.js";
 
 let curve = null, drawn = null;
 export function enter(context) { drawn = null; curve = new Loaded(context, "equity", 5000); }
 export function leave() { curve?.leave(); curve = null; }
-export function restyle() { drawn = null; }
 
 const goAsset = (name) => h("a", {href: `/asset/${encodeURIComponent(name)}`, "data-go": true}, name);
 
@@ -66,7 +65,7 @@ function assets(view) {
 async function paint(view) {
   const element = document.getElementById("equity"), data = curve?.data;
   if (!element || !data?.time.length) return;
-  const key = `${data.time.at(-1)}/${view.portfolio?.equity}/${data.events.length}/${document.documentElement.dataset.theme}/${innerWidth < 700}`;
+  const key = `${data.time.at(-1)}/${view.portfolio?.equity}/${data.events.length}/${look()}`;
   if (drawn === key) return;
   drawn = key;
   const now = view.portfolio && view.now_ms > data.time.at(-1);
@@ -96,7 +95,7 @@ export function render(context, view) {
     h("div", {class: "columns"}, money(view), card("Against the limits", view.limits.map(limit))),
     positions(context, view),
     card("Equity and balance", curve?.trouble && h("p", {class: "alarm"}, curve.trouble),
-      h("div", {id: "equity", class: "chart low", "data-keep": true, role: "img", "aria-label": "Curve of equity and balance"})),
+      h("div", {id: "equity", class: "chart low", "data-keep": true, role: "group", "aria-label": "Curve of equity and balance"})),
     assets(view),
     events(),
   ];

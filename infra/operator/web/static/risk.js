@@ -2,7 +2,7 @@
 
 import {card, facts, h, table} from "./dom.js";
 import {Loaded} from "./loaded.js";
-import {colours, draw, iso, layout} from "./plots.js";
+import {colours, draw, iso, layout, look} from "./plots.js";
 
 let loaded = null;
 export function enter(context) { loaded = new Loaded(context, "correlations", 5000); }
@@ -12,7 +12,7 @@ const isNew = (element, key) => element && element.drawn !== key && (element.dra
 
 async function heat(found) {
   const element = document.getElementById("heat");
-  if (!found.matrix.length || !isNew(element, JSON.stringify([found.matrix, document.documentElement.dataset.theme]))) return;
+  if (!found.matrix.length || !isNew(element, JSON.stringify([found.matrix, look()]))) return;
   const c = colours();
   const text = found.matrix.map((row) => row.map((value) => (value === null ? "–" : value.toFixed(2))));
   await draw(element, [{
@@ -23,7 +23,7 @@ async function heat(found) {
 
 async function past(found, threshold) {
   const element = document.getElementById("past");
-  if (!isNew(element, JSON.stringify([found.mean.at(-1), document.documentElement.dataset.theme]))) return;
+  if (!isNew(element, JSON.stringify([found.mean.at(-1), look()]))) return;
   const c = colours(), x = found.mean.map((each) => iso(each.time));
   await draw(element, [
     {type: "scatter", mode: "lines", name: "mean of all pairs", x, y: found.mean.map((each) => each.value), line: {color: c.blue, width: 2}, hovertemplate: "%{y:.2f}<extra></extra>"},
@@ -33,7 +33,7 @@ async function past(found, threshold) {
 
 async function concentration(risk) {
   const element = document.getElementById("concentration");
-  const key = JSON.stringify([risk.concentration, document.documentElement.dataset.theme]);
+  const key = JSON.stringify([risk.concentration, look()]);
   if (!isNew(element, key)) return;
   const c = colours(), names = risk.concentration.map((each) => each.asset);
   await draw(element, [
@@ -55,12 +55,12 @@ export function render(_context, view) {
     h("h1", {class: "hidden"}, "Risk"),
     h("div", {class: "columns"},
       card("Correlation now", h("p", {class: loaded?.trouble ? "alarm" : "why"}, loaded?.trouble ?? `Of the log returns of the last ${found?.window ?? "…"} closes.`),
-        h("div", {id: "heat", class: "chart low", "data-keep": true, role: "img", "aria-label": "Correlations of the assets"}),
+        h("div", {id: "heat", class: "chart low", "data-keep": true, role: "group", "aria-label": "Correlations of the assets"}),
         facts(["Mean of the open positions", risk.mean === null ? "not judged" : risk.mean.toFixed(2)], ["Threshold", risk.threshold === null ? "off" : String(risk.threshold)])),
-      card("Correlation over time", h("div", {id: "past", class: "chart low", "data-keep": true, role: "img", "aria-label": "Mean correlation over time"}))),
+      card("Correlation over time", h("div", {id: "past", class: "chart low", "data-keep": true, role: "group", "aria-label": "Mean correlation over time"}))),
     h("div", {class: "columns"},
       card("Concentration", risk.concentration.length
-        ? h("div", {id: "concentration", class: "chart", "data-keep": true, role: "img", "aria-label": "Share of each position"})
+        ? h("div", {id: "concentration", class: "chart", "data-keep": true, role: "group", "aria-label": "Share of each position"})
         : h("p", {class: "empty"}, "Nothing is open."),
         table([["Asset", (row) => row.asset], ["Deployed", (row) => row.deployed, "number"], ["Of equity", (row) => row.of_equity, "number"]], risk.concentration, {caption: "Deployed by asset", empty: ""})),
       card("Rebalancing advice", risk.advice.length ? h("ul", {}, risk.advice.map((text) => h("li", {}, text))) : h("p", {class: "empty"}, "Nothing is advised.")),

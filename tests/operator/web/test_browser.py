@@ -1,0 +1,245 @@
+"""The page in a real browser, beside a real run at the simulated exchange."""
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from infra.operator.web.files import LINK_FILE, read_address
+from tests.command.test_sim_run import QUICK, SimRun, journal
+
+ARTIFACTS = Path(__file__).resolve().parents[3] / "var" / "test-artifacts" / "web"
+PATIENCE_MS = 90_000
+WEB = "web: {port: 0}\n"
+SIZES = {"phone": (390, 844), "tablet": (820, 1180), "wide": (1440, 900)}
+LOOKS = [(size, scheme) for size in SIZES for scheme in ("light", "dark")]
+PAGES = ["", "asset/BTC", "risk", "trades", "orders", "actors", "messages", "health", "audit"]
+CHARTS = {"": "#equity", "asset/BTC": "#candles", "risk": "#heat"}
+SERIOUS = {"serious", "critical"}
+
+
+class Watched:
+    """A browser's page, with what it complained of and what it asked for elsewhere."""
+
+    def __init__(self, context: BrowserContext, url: str) -> None:
+        self.page: Page = context.new_page()
+        self.page.set_default_timeout(PATIENCE_MS)
+        self.complaints: list[str] = []
+        self.elsewhere: list[str] = []
+        near = (url, url.replace("http", "ws", 1), "data:", "blob:")
+        self.page.on("console", lambda told: self.complaints.append(told.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on(
+            "request",
+            lambda asked: None if asked.url.startswith(near) else self.elsewhere.append(asked.url),
+        )
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        reason = "no chromium on this machine (Debian: apt-get install chromium)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def begin(folder: Path) -> SimRun:
+    return SimRun(folder, WEB, QUICK, environ={"WEB_ENABLED": "true"})
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[SimRun]:  # noqa: ARG001 (skips where there is none)
+    folder = tmp_path_factory.mktemp("web")
+    run = begin(folder)
+    run.wait_for(lambda line: "Started: sim" in line)
+    yield run
+    run.process.kill()
+    run.process.wait(60)
+    run.out.close()
+    end_page(run)
+
+
+def end_page(run: SimRun) -> None:
+    """End the page that outlives a system that was killed."""
+    address = read_address(run.run_dir)
+    if address is not None and Path(f"/proc/{address.pid}").exists():
+        os.kill(address.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def logged_in(run: SimRun, browser: Browser) -> Iterator[BrowserContext]:
+    """Come by the link that lies beside the run, once."""
+    context = browser.new_context(color_scheme="light")
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto((run.run_dir / LINK_FILE).read_text().strip())
+    expect(page.locator("#banner .state.RUNNING")).to_be_visible(timeout=PATIENCE_MS)
+    assert not (run.run_dir / LINK_FILE).exists()
+    page.close()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def watched(run: SimRun, logged_in: BrowserContext) -> Iterator[Watched]:
+    found = Watched(logged_in, url_of(run))
+    found.page.goto(url_of(run))
+    yield found
+    found.page.close()
+
+
+def url_of(run: SimRun) -> str:
+    address = read_address(run.run_dir)
+    assert address is not None
+    return address.url
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(
+    "looks",
+    [
+        pytest.param([("wide", "light"), ("phone", "dark")], id="two looks"),
+        pytest.param(LOOKS, marks=pytest.mark.complete, id="all looks"),
+    ],
+)
+def test_each_page_is_drawn_and_fits_its_screen(
+    run: SimRun, watched: Watched, looks: list[tuple[str, str]]
+) -> None:
+    page = watched.page
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    run.wait_for(lambda line: "SHORT opened" in line)
+    for path in PAGES:
+        where = page.locator(f'#nav a[href="/{path}"]')
+        where.click()
+        expect(where).to_have_attribute("aria-current", "page")
+        page.locator("#page .card").first.wait_for()
+        if path in CHARTS:
+            page.locator(f"{CHARTS[path]} .main-svg").first.wait_for()
+        for size, scheme in looks:
+            width, height = SIZES[size]
+            page.set_viewport_size({"width": width, "height": height})
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            name = path.replace("/", "-") or "portfolio"
+            page.screenshot(path=ARTIFACTS / f"{name}-{size}-{scheme}.png")
+            assert fits(page), f"{path} is wider than a {size}"
+
+    assert watched.complaints == []
+    assert watched.elsewhere == []
+
+
+def fits(page: Page) -> bool:
+    """Tell whether nothing has to be looked for beside the screen."""
+    return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.complete)])
+def test_each_page_can_be_used_by_all_people(watched: Watched, scheme: str) -> None:
+    page = watched.page
+    page.emulate_media(color_scheme=scheme)
+    found = {}
+    for path in PAGES:
+        page.locator(f'#nav a[href="/{path}"]').click()
+        page.locator("#page .card").first.wait_for()
+        violations = Axe().run(page).response["violations"]
+        found[path] = [
+            f"{each['id']}: {node['html'][:200]}"
+            for each in violations
+            if each["impact"] in SERIOUS
+            for node in each["nodes"][:3]
+        ]
+
+    assert {path: each for path, each in found.items() if each} == {}
+
+
+@pytest.mark.timeout(240)
+def test_a_trade_appears_without_a_reload(run: SimRun, watched: Watched) -> None:
+    page = watched.page
+    page.evaluate("window.isSame = true")
+    page.locator('#nav a[href="/trades"]').click()
+    run.wait_for(lambda line: "SHORT closed" in line)
+
+    page.locator("#page tbody tr").first.wait_for()
+    page.get_by_role("button", name="Why").first.click()
+    page.locator("#why .sequence li").nth(5).wait_for()
+    page.screenshot(path=ARTIFACTS / "why-wide-light.png")
+
+    assert page.evaluate("window.isSame") is True
+    chain = page.locator("#why .sequence b").all_inner_texts()
+    assert [name.strip() for name in chain][:2] == ["candle", "indicators"]
+    assert {"order", "fill", "trade"} <= {name.strip() for name in chain}
+
+
+@pytest.mark.timeout(240)
+def test_a_pause_holds_and_is_stored_with_who_asked(run: SimRun, watched: Watched) -> None:
+    page = watched.page
+    page.get_by_role("button", name="Pause all").click()
+    page.locator("#confirm").click()
+    expect(page.locator("#banner .state.PAUSED")).to_be_visible(timeout=PATIENCE_MS)
+    page.get_by_role("button", name="Resume all").click()
+    page.locator("#confirm").click()
+    expect(page.locator("#banner .state.PAUSED")).to_be_hidden(timeout=PATIENCE_MS)
+
+    stored = journal(
+        run.run_dir,
+        "SELECT command, operator FROM operator_command WHERE command IN ('pause', 'resume')",
+    )
+    assert {("pause", "web/owner"), ("resume", "web/owner")} <= set(stored)
+
+
+@pytest.mark.timeout(240)
+def test_a_page_and_a_system_that_were_killed_come_back_by_themselves(
+    run: SimRun,
+    watched: Watched,
+    browser: Browser,  # noqa: ARG001
+) -> None:
+    page = watched.page
+    expect(page.locator("#banner .state.RUNNING")).to_be_visible(timeout=PATIENCE_MS)
+    address = read_address(run.run_dir)
+    assert address is not None
+
+    os.kill(address.pid, signal.SIGKILL)
+    expect(page.locator("#banner .DOWN")).to_contain_text("the page does not answer")
+    expect(page.locator("#banner .DOWN")).to_be_hidden(timeout=PATIENCE_MS)
+
+    run.process.kill()
+    run.process.wait(60)
+    expect(page.locator("#banner .DOWN")).to_contain_text("it does not run", timeout=PATIENCE_MS)
+    page.screenshot(path=ARTIFACTS / "down-wide-light.png")
+    again = begin(run.run_dir.parent)
+    try:
+        expect(page.locator("#banner .DOWN")).to_be_hidden(timeout=PATIENCE_MS)
+    finally:
+        run.out.close()
+        vars(run).update(vars(again))
+    assert url_of(run) == address.url
+    assert json.loads(page.request.get(f"{address.url}/api/me").text())["user"] == "owner"
+
+
+@pytest.mark.timeout(240)
+def test_a_panic_by_the_page_ends_flat_and_latched(run: SimRun, watched: Watched) -> None:
+    page = watched.page
+    expect(page.locator("#banner .DOWN")).to_be_hidden(timeout=PATIENCE_MS)
+
+    page.get_by_role("button", name="PANIC").click()
+    expect(page.locator("#dialog")).to_contain_text("closes every position")
+    page.locator("#confirm").click()
+
+    expect(page.locator("#banner .state.PANIC")).to_contain_text(
+        "all flat at the exchange", timeout=PATIENCE_MS
+    )
+    page.screenshot(path=ARTIFACTS / "panic-wide-light.png")
+    positions = run.exchange("/sim/state")["positions"]
+    assert [each for each in positions if float(each["size"])] == []

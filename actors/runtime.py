@@ -8,10 +8,12 @@ from typing import Any
 from actors.core.envelope import Origin
 from actors.core.supervisor import Supervisor
 from actors.core.system import ActorCrashedError, ActorSystem, DeadLetterError
-from actors.messages import Describe, Noted, SystemChanged
+from actors.messages import Describe, Noted, OperatorAsked, SystemChanged
 from actors.names import NOTIFIER, PORTFOLIO, asset_name, execution_name
 from actors.ports import Clock
 from actors.wording.system import RunInfo
+from domain.operator.commands import Command, CommandName, OperatorCommand
+from domain.operator.pairs import PairChange
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.rules import TradingRules
 
@@ -65,6 +67,15 @@ class Runtime:
     def portfolio_snapshot(self) -> PortfolioSnapshot | None:
         """Return what the portfolio sees; None where it does not answer."""
         return self._ask(PORTFOLIO, _PORTFOLIO_ANSWER_S)  # type: ignore[no-any-return]
+
+    def ask_pair(
+        self, change: PairChange, operator: str, origin: Origin | None
+    ) -> Future[OperatorCommand]:
+        """Let the portfolio judge and store a change of pairs; return where its answer will be."""
+        command = Command(name=CommandName.PAIRS, argument=change.written())
+        message = OperatorAsked(command=command, operator=operator)
+        address = self.system.address(PORTFOLIO)
+        return address.question(message, sender="operator", origin=origin)
 
     def depths(self) -> dict[str, int]:
         """Return how many messages wait at each address."""

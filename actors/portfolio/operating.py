@@ -113,7 +113,7 @@ class Operations:
         t_ms = self._own_second(t_ms)
         change = read_change(argument) if command.name is CommandName.PAIRS else None
         if change is not None:
-            is_done, result = self._judge_pair(change)
+            is_done, result = self._judge_pair(change, t_ms)
         elif command.name is CommandName.REDUCE:
             (is_done, result), argument = self._judge_reduce(command.argument, t_ms)
         else:
@@ -225,13 +225,15 @@ class Operations:
         is_reduce = found is not None and found.action is Rebalance.REDUCE
         return found.qty if found is not None and is_reduce else ZERO
 
-    def _judge_pair(self, change: PairChange) -> _Verdict:
+    def _judge_pair(self, change: PairChange, t_ms: int) -> _Verdict:
         """Tell whether a pair may join, be asked to leave, or leave; the others are its asker's."""
         asset, is_leaving = change.asset, change.asset in self.state.leaving
         if change.action is PairAction.ADD:
             if asset in self._assets and not is_leaving:
                 return False, f"{asset} is traded already"
-            return True, f"{asset} {'stays' if is_leaving else 'joins'}"
+            is_late = not is_leaving and change.from_ms <= t_ms
+            says = "stays" if is_leaving else "joins"
+            return not is_late, f"{asset} {'came too late for its close' if is_late else says}"
         if asset not in self._assets:
             return False, f"{asset} is not traded; expected one of {', '.join(self._assets)}"
         if change.action is PairAction.REMOVE:

@@ -15,7 +15,6 @@ from rich.text import Text
 from actors.drills.reading import DrillReader
 from bin.bootstrap.live_view import SteeredRun
 from bin.bootstrap.operator_ways import open_office
-from bin.bootstrap.pairs import Pairs, stored_changes
 from bin.bootstrap.present import build_live
 from bin.bootstrap.run import Run, start_run_logging
 from bin.bootstrap.watching import sources_of, surroundings_of
@@ -42,6 +41,7 @@ from infra.process.systemd import ServiceManager
 from infra.process.times import read_time
 from infra.process.watchdog import Watchdog
 from infra.run.directory import RunDirectory
+from infra.run.pairs import Pairs, stored_changes
 from infra.run.start_wait import StartWaitRoom
 from infra.settings import Settings, SettingsSource, default_dotenv
 from infra.settings.stored import capital_changes
@@ -156,8 +156,10 @@ def _run(options: LiveOptions, screen: Screen) -> int:
         reload = _reload(run, health, settings, options.settings)
         _take_capital_changes(run)
         run.rules = replace(run.rules, joins_ms=joined_ms(changes))
-        pairs = Pairs(run, connection, reload, changes, source, speed=venue.speed)
-        held.enter_context(pairs)
+        pairs = Pairs(
+            run, connection, run.ports.journals, reload, changes, source, speed=venue.speed
+        )
+        reload.pairs = held.enter_context(pairs)
         routes = health.pages().routes()
         commands = held.enter_context(
             open_office(run, settings, reload, pairs, directory.path, routes, tally)

@@ -61,7 +61,7 @@ def newest_changes(changes: Iterable[PairChange]) -> dict[str, PairChange]:
     newest: dict[str, PairChange] = {}
     for change in changes:
         before = newest.get(change.symbol)
-        if change.action is PairAction.ADD or before is None:
+        if change.action is PairAction.ADD or before is None or before.settings is None:
             newest[change.symbol] = change
         else:
             newest[change.symbol] = replace(

@@ -1,11 +1,13 @@
 """The command `reload`: settings that can change while the system runs take effect at once."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
+from domain.operator.pairs import PairChange
 from domain.operator.replies import Reply, ReplyCode
-from infra.settings import Settings, default_dotenv, load_settings
+from infra.settings import Settings, SettingsSource, default_dotenv
 from infra.settings.comparison import differences, flat
 from infra.store.settings_record import SettingsRecord
 from infra.store.writer import Origin
@@ -17,6 +19,17 @@ _OF_NOTICES = (
     "max_waiting",
     "kinds",
 )
+
+
+class FollowingPairs(Protocol):
+    """See `infra.run.pairs.Pairs`."""
+
+    changes: list[PairChange]
+
+    def follow(
+        self, source: SettingsSource, operator: str, origin: tuple[int, int] | None
+    ) -> Mapping[str, Reply]:
+        """Let pairs join and leave as the file has changed; return what came of each."""
 
 
 class Reload:
@@ -45,6 +58,8 @@ class Reload:
         self._record = record
         self._apply = apply
         self._now_ms = now_ms
+        self.pairs: FollowingPairs | None = None
+        """Lets pairs join and leave; None: they stay as they are."""
 
     def __call__(self, operator: str, origin: Origin) -> Reply:
         """Take over what can be changed, and name the rest; all or, where it is wrong, nothing.
@@ -52,20 +67,34 @@ class Reload:
         Raises:
             ConfigError: the settings are wrong.
         """
-        found = load_settings(self._file, environ=os.environ, dotenv=default_dotenv())
+        source = SettingsSource(self._file, environ=os.environ, dotenv=default_dotenv())
+        source.settings()  # all that is wrong with it, before anything is changed
+        replies: Mapping[str, Reply] = {}
+        if self.pairs is not None:
+            replies = self.pairs.follow(source, operator, origin())
+        found = source.settings(pairs=() if self.pairs is None else self.pairs.changes)
         taken = _taken_over(self.settings, found)
         changed = self._record.note(taken, operator, self._now_ms(), origin)
         self._apply(taken)
         self.settings = taken
         refused = differences(flat(taken, ""), flat(found, ""))
-        lines = [f"changed {key}: {change}" for key, change in changed.items()]
+        followed = {name: reply.title for name, reply in replies.items() if _is_done(reply)}
+        failed = {name: reply.title for name, reply in replies.items() if not _is_done(reply)}
+        lines = [f"{name}: {title}" for name, title in followed.items()]
+        lines += [f"changed {key}: {change}" for key, change in changed.items()]
+        lines += [f"refused {name}: {title}" for name, title in failed.items()]
         lines += [f"refused {key}: needs a restart ({change})" for key, change in refused.items()]
+        changed, refused = {**followed, **changed}, {**failed, **refused}
         return Reply(
             code=ReplyCode.REFUSED if refused and not changed else ReplyCode.DONE,
             title=f"{_count(changed)} changed, {_count(refused)} refused",
             lines=tuple(lines),
             data={"changed": changed, "refused": refused},
         )
+
+
+def _is_done(reply: Reply) -> bool:
+    return reply.code is ReplyCode.DONE
 
 
 def _taken_over(old: Settings, new: Settings) -> Settings:

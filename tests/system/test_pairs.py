@@ -7,10 +7,12 @@ from typing import TypeVar
 
 import pytest
 
+from actors.core.system import Moment
 from actors.names import NOTIFIER, PORTFOLIO
-from bin.bootstrap.pairs import Pairs
+from domain.errors import ConfigError
 from domain.operator.replies import Reply, ReplyCode
 from infra.operator.reload import Reload
+from infra.run.pairs import Pairs, stored_changes
 from infra.settings import SettingsSource
 from infra.store.reader import FactReader
 from infra.store.settings_record import SettingsRecord
@@ -26,14 +28,26 @@ class Trading:
 
     def __init__(self, here: Floor) -> None:
         self.here = here
-        source = SettingsSource(here.folder / "settings.yaml", environ={}, dotenv=None)
+        self.source = SettingsSource(here.folder / "settings.yaml", environ={}, dotenv=None)
         record = SettingsRecord(here.run.ports.journals)
         record.note(here.settings, "test", 0, lambda: None)
         reload = Reload(here.settings, None, record, lambda _: None, here.run.clock.now_ms)
-        self.pairs = Pairs(here.run, here.connection, reload, [], source, speed=SPEED)
+        journals = here.run.ports.journals
+        self.pairs = Pairs(
+            here.run, here.connection, journals, reload, [], self.source, speed=SPEED
+        )
 
     def pair(self, text: str) -> Reply:
         return self.pairs("test", text, None)
+
+    def refusal(self, text: str) -> str:
+        """Return why a command is refused."""
+        try:
+            reply = self.pair(text)
+        except ConfigError as error:
+            return str(error)
+        assert reply.code is ReplyCode.REFUSED, reply
+        return reply.title
 
     def assets(self) -> list[str]:
         return [rules.asset for rules in self.here.run.rules.assets]
@@ -69,14 +83,30 @@ def made(tmp_path: Path) -> Iterator[Trading]:
         yield found
 
 
+def dies_after_its_fact(here: Floor) -> list[str]:
+    """Let the portfolio crash once, right after it has stored that a pair joins."""
+    crashes: list[str] = []
+
+    def probe(name: str, moment: Moment) -> None:
+        if (name, moment) == (PORTFOLIO, Moment.AFTER_FACTS) and stored_changes(here.journal):
+            here.run.system.probe = usual
+            crashes.append(name)
+            raise RuntimeError("after the fact")
+
+    usual, here.run.system.probe = here.run.system.probe, probe
+    return crashes
+
+
 def test_a_pair_joins_while_the_others_live_on_and_miss_no_candle(made: Trading) -> None:
     here = made.here
     here.wait_for_trades(1)
     before = made.lives()
+    crashes = dies_after_its_fact(here)
 
-    reply = made.pair("add AVAX")
+    reply = made.pair("add AVAX --like SOL")
 
     assert reply.code is ReplyCode.DONE, reply
+    assert crashes == [PORTFOLIO]
     after, renewed = made.lives(), {PORTFOLIO, NOTIFIER}
     assert {name for name in before if after[name] != before[name]} <= renewed
     assert after.keys() - before.keys() == {"asset/AVAX", "execution/AVAX"}
@@ -90,3 +120,67 @@ def test_a_pair_joins_while_the_others_live_on_and_miss_no_candle(made: Trading)
     for asset in ("BTC", "ETH", "SOL"):
         closes = made.closes(asset)
         assert closes == list(range(closes[0], closes[-1] + 1, candle_ms))
+
+
+def test_a_pair_leaves_once_it_is_flat_and_what_it_earned_stays_in_the_books(
+    made: Trading,
+) -> None:
+    here = made.here
+    here.wait(here.held, "a position")
+    asset = next(iter(here.held())).removesuffix("USDT")
+    others, before = [each for each in made.assets() if each != asset], made.lives()
+    # One that is to leave can stay after all.
+    assert made.pair(f"remove {asset}").code is ReplyCode.DONE
+    assert here.run.portfolio_snapshot().paused == (asset,)
+    assert made.pair(f"add {asset}").code is ReplyCode.DONE
+    assert here.run.portfolio_snapshot().paused == ()
+    assert made.pair("list").data["leaving"] == []
+
+    removed = made.pair(f"remove {asset}")
+
+    assert removed.code is ReplyCode.DONE, removed
+    asked_ms = here.run.clock.now_ms()
+    assert asset in made.assets()
+    here.wait(lambda: asset not in made.assets(), "it has left")
+    here.wait(lambda: made.lives()[NOTIFIER] > before[NOTIFIER], "its actors have ended")
+    assert f"{asset}USDT" not in here.held()
+    after = made.lives()
+    assert before.keys() - after.keys() == {f"asset/{asset}", f"execution/{asset}"}
+    assert {name for name in after if after[name] != before[name]} == {PORTFOLIO, NOTIFIER}
+    approvals = made.facts(lambda facts: [a for _, a in facts.approvals() if a.asset == asset])
+    assert max(approval.t_ms for approval in approvals) <= asked_ms
+    here.wait_until_agreed()
+    assert here.broken_promises() == []
+    # A later process knows what it has earned, and that it has left.
+    here.settings = made.source.settings(pairs=stored_changes(here.journal))
+    here.restart(lambda: None)
+    assert made.assets() == others
+    here.wait_for_trades(1)
+    here.wait_until_agreed()
+    assert here.run.portfolio_snapshot().malfunctions == {}
+
+
+def test_what_cannot_join_changes_nothing_and_the_last_pair_stays(made: Trading) -> None:
+    here, before = made.here, made.lives()
+    here.position(symbol="ADAUSDT", action="open", qty="10", side="Buy")
+    refused = [
+        ("add ADAUSDT", "ADAUSDT has a position of 10 at the exchange; close it first"),
+        ("add BTC", "BTC is traded already"),
+        ("add NONE", "NONEUSDT is not added: "),
+        ("add AVAX --like XRP", "XRPUSDT is not traded; expected BTCUSDT, ETHUSDT, SOLUSDT"),
+        ("remove AVAX", "AVAX is not traded; expected one of BTC, ETH, SOL"),
+    ]
+
+    found = [made.refusal(text) for text, _ in refused]
+    here.fault(kind="ret_code", code=10001, path="/v5/market/kline", times=50)
+    found.append(made.refusal("add AVAX"))
+    here.heal()
+
+    for text, (_, expected) in zip(found, [*refused, ("", "AVAXUSDT is not added: ")], strict=True):
+        assert text.startswith(expected), text
+    assert (made.lives(), made.assets()) == (before, ["BTC", "ETH", "SOL"])
+    assert sorted(here.connection.market.symbols) == ["BTC", "ETH", "SOL"]
+    assert stored_changes(here.journal) == []
+    assert made.pair("remove BTC").code is ReplyCode.DONE
+    assert made.pair("remove ETH").code is ReplyCode.DONE
+    assert made.refusal("remove SOL") == "SOL is the last pair; add another first"

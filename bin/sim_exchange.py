@@ -91,6 +91,7 @@ def main(
             fills=found.replay.rules(),
             port=port,
             speed=_speed(speed),
+            walked=frozenset(asset.instrument.symbol for asset in rules.trailing),
             seed=seed,
             candles=candles,
             from_ms=None if from_time is None else read_time("--from", from_time),

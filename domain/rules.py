@@ -201,6 +201,11 @@ class TradingRules:
         traded = {rules.asset for rules in self.assets}
         return tuple(asset for asset in self.order if asset not in traded)
 
+    @property
+    def trailing(self) -> tuple[AssetRules, ...]:
+        """The assets whose positions open under a trailing stop."""
+        return tuple(asset for asset in self.assets if asset.stops.trail_fraction is not None)
+
     def order_of(self, asset: str) -> int:
         """Return the asset's place in the order that breaks every tie.
 

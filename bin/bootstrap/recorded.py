@@ -1,6 +1,7 @@
 """Runs over recorded candles: in this process, or at a simulated exchange in lock-step."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -77,10 +78,14 @@ def build_stepped(
         rng=rng,
         pace=steps.pace(),
     )
-    account = BybitConnection(market, venue, rng=rng, has_marks=False)
+    trailing = rules.trailing
+    priced = frozenset(asset.asset for asset in trailing)
+    account = BybitConnection(market, venue, rng=rng, priced=priced)
     connection = Connection(market=market, account=account)
     market.measure_clock()
     rules = connection.account.prepare(rules)
+    # All prices of a candle come at its close, and each may move the stop.
+    rules = replace(rules, risk=replace(rules.risk, trail_interval_ms=0))
     ports = Ports(
         feed=market.feed,
         exchange=connection.account.exchange,
@@ -90,5 +95,6 @@ def build_stepped(
     place = Place(settings=settings, directory=directory, mode=STEPPED, account=venue.rest_url)
     present = Present(asking=ReconcilePace(reconcile_ms=DAY_MS))
     run = assemble(place, rules, ports, present=present)
-    symbols = [asset.instrument.symbol for asset in rules.assets]
-    return run, connection, Stepper(venue.rest_url, steps, symbols, candles)
+    topics = [f"kline.5.{asset.instrument.symbol}" for asset in rules.assets]
+    topics += [f"tickers.{asset.instrument.symbol}" for asset in trailing]
+    return run, connection, Stepper(venue.rest_url, steps, topics, candles)

@@ -98,7 +98,7 @@ class Stepper:
         self,
         base_url: str,
         steps: Steps,
-        symbols: Sequence[str],
+        topics: Sequence[str],
         candles: Mapping[str, CandleSeries],
     ) -> None:
         """Connect.
@@ -106,7 +106,7 @@ class Stepper:
         Args:
             base_url: of the exchange, http.
             steps: clock and requests of the system.
-            symbols: time moves only where their candles, and the account's news, are heard.
+            topics: public ones; time moves only where they, and the account's news, are heard.
             candles: what the exchange plays, by asset.
 
         Raises:
@@ -116,7 +116,6 @@ class Stepper:
         self._clock, self._limiter = steps.clock, steps.limiter
         self._settled = -1
         """How many requests had been sent when all that they led to was last dealt with."""
-        topics = [f"kline.5.{symbol}" for symbol in symbols]
         host = base_url.partition("://")[2]
         url = f"ws://{host}/sim/steps?topics={','.join([*topics, *TOPICS])}"
         try:

@@ -169,6 +169,30 @@ def test_a_market_full_of_stops_and_emergencies_makes_the_trades_of_the_replay(
     assert exits.total() > 50
 
 
+def test_trailing_stops_follow_each_price_of_a_candle_as_in_the_replay(tmp_path: Path) -> None:
+    write_candles(tmp_path, made_up_market(7, 3 * DAY))
+    settings = tmp_path / "lively.yaml"
+    trailing = {"trail_pct": 0.006, "min_ratchet_pct": 0.0005}
+    own = ({}, trailing, {**trailing, "strategy": "confirmed_trend_long"})
+    assets = [a | more for a, more in zip(LIVELY["portfolio"]["assets"], own, strict=True)]
+    changed = {
+        "portfolio": LIVELY["portfolio"] | {"assets": assets},
+        "confirmed_trend_long": {"ema_trigger_period": 5, "ema_trend_period": 20},
+        "instruments": {f"{asset}USDT": {"tick_size": "0.01"} for asset in ("BTC", "ETH", "SOL")},
+    }
+    settings.write_text(json.dumps(LIVELY | changed))
+    given = ("--candles", tmp_path, "--settings", settings)
+
+    found, refusals = over_sockets(tmp_path, *given)
+    expected, expected_refusals = trades(tmp_path, "replay", *given)
+
+    assert_same(found, expected)
+    assert refusals == expected_refusals
+    exits = Counter((row["asset"], row["reason"]) for row in found)
+    assert exits["BTC", "STOP_LOSS"]
+    assert min(exits["ETH", "TRAILING_STOP"], exits["SOL", "TRAILING_STOP"]) > 5
+
+
 def test_recorded_funding_is_settled_alike_by_backtest_replay_and_exchange(tmp_path: Path) -> None:
     market = made_up_market(5, 2 * DAY)
     write_candles(tmp_path, market)

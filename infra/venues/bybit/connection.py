@@ -174,7 +174,12 @@ class BybitConnection:
     """One account at a venue: its exchange, and the stream that tells of it."""
 
     def __init__(
-        self, market: MarketConnection, venue: Venue, *, rng: Random, has_marks: bool = True
+        self,
+        market: MarketConnection,
+        venue: Venue,
+        *,
+        rng: Random,
+        priced: frozenset[str] | None = None,
     ) -> None:
         """Connect nothing yet.
 
@@ -182,7 +187,8 @@ class BybitConnection:
             market: of the same venue; stays its owner's to close.
             venue: where the account is.
             rng: for jitter.
-            has_marks: whether mark prices are told of between two closes.
+            priced: assets of which the last price alone is told between two closes; None: all,
+                with mark prices.
 
         Raises:
             ValueError: the venue comes without a key.
@@ -195,10 +201,11 @@ class BybitConnection:
         now_ms = market.server_clock.now_ms
         self.exchange = BybitExchange(
             market.rest,
-            market.stream if has_marks else None,
+            market.stream,
             symbols=market.symbols,
             former=market.former,
             now_ms=now_ms,
+            priced=priced,
         )
         self.wallet = self.exchange
         self.warnings: tuple[str, ...] = ()

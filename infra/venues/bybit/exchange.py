@@ -60,21 +60,23 @@ class BybitExchange:
     def __init__(
         self,
         rest: BybitRest,
-        market: PublicStream | None,
+        market: PublicStream,
         *,
         symbols: Mapping[str, str],
         former: frozenset[str] = frozenset(),
         now_ms: Callable[[], int],
+        priced: frozenset[str] | None = None,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Ask nothing yet.
 
         Args:
             rest: the account.
-            market: tells of prices; None: nobody is told of any.
+            market: tells of prices.
             symbols: by asset.
             former: symbols that were traded here.
             now_ms: the exchange's time.
+            priced: assets of which the last price alone is told; None: all, with mark prices.
             monotonic_s: real time, by which the account's stream may be down for a moment, and
                 mark prices are told one in a while.
         """
@@ -83,6 +85,7 @@ class BybitExchange:
         self._symbols = symbols
         self.former = former
         self._now_ms = now_ms
+        self._priced = priced
         self._lock = threading.Lock()
         self._listeners: dict[str, Listener] = {}
         self._monotonic_s = monotonic_s
@@ -189,10 +192,15 @@ class BybitExchange:
         """Tell a listener what happens to the asset, in the place of whoever was told before."""
         with self._lock:
             self._listeners[asset] = listener
-        marks = None
-        if self._market is not None:
-            marks = self._market.tickers(self._symbols[asset], _Prices(listener, self._monotonic_s))
-        return _Seat(self, asset, listener, marks)
+        return _Seat(self, asset, listener, self._prices(asset, listener))
+
+    def _prices(self, asset: str, listener: Listener) -> Subscription | None:
+        symbol = self._symbols[asset]
+        if self._priced is None:
+            return self._market.tickers(symbol, _Prices(listener, self._monotonic_s))
+        if asset not in self._priced:
+            return None
+        return self._market.tickers(symbol, lambda t: listener.on_price(t.ts_ms, t.last_price))
 
     def leave(self, asset: str, listener: Listener) -> None:
         """End a listener's hearing, unless its successor already listens."""
@@ -292,17 +300,17 @@ class _Seat:
     """One listener's place."""
 
     def __init__(
-        self, exchange: BybitExchange, asset: str, listener: Listener, marks: Subscription | None
+        self, exchange: BybitExchange, asset: str, listener: Listener, prices: Subscription | None
     ) -> None:
         self._exchange = exchange
         self._asset = asset
         self._listener = listener
-        self._marks = marks
+        self._prices = prices
 
     def close(self) -> None:
         """Leave; may be called twice."""
-        if self._marks is not None:
-            self._marks.close()
+        if self._prices is not None:
+            self._prices.close()
         self._exchange.leave(self._asset, self._listener)
 
 

@@ -52,6 +52,7 @@ class Simulator:
             seed=self.seed,
             history=history,
             tick_ms=tick_ms(options.speed),
+            walked=options.walked,
         )
         self.bars = Bars(self.market)
         self.kline_rows = KlineRows()

@@ -22,6 +22,8 @@ class SimulatorOptions:
     port: int = 0
     speed: float | None = 1.0
     """Exchange seconds per real second; None: lock-step."""
+    walked: frozenset[str] = frozenset()
+    """Symbols through whose candles lock-step goes price by price, as trailing stops need."""
     seed: int = 0
     candles: Path | None = None
     """Folder of candle files; None: the market comes from the seed."""

@@ -82,6 +82,8 @@ class Timeline:
     def step(self) -> bool:
         """Let a lock-step clock go to the next event that touches the account, or closes candles.
 
+        Each price of a symbol that is walked is such an event while a position is open there.
+
         Returns:
             Whether there was one.
         """
@@ -92,9 +94,22 @@ class Timeline:
             self._fund()
         self._clock.jump_to(self._market.next_ms())
         self._happen()
-        if not self._market.is_at_open and len(self._venue.account.transactions) == before:
+        while (
+            not self._market.is_at_open
+            and len(self._venue.account.transactions) == before
+            and not self._is_followed()
+        ):
             self._happen()
         return True
+
+    def _is_followed(self) -> bool:
+        """Tell whether somebody may move a stop behind the price that has just been met."""
+        account = self._venue.account
+        return any(
+            key in account.engine.positions
+            for symbol in self._market.walked
+            for key in account.keys(symbol)
+        )
 
     # One event.
 

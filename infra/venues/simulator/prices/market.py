@@ -1,10 +1,11 @@
 """All symbols' prices on their way through time: ticks inside candles, closed candles."""
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from domain.market.instruments import Instrument
+from domain.trading.matching import CandlePrices
 from infra.venues.simulator.prices.candles import CandleClosed, Event, Kline, Tick, Trade, still
 from infra.venues.simulator.prices.generator import CANDLE_MS
 from infra.venues.simulator.prices.minutes import likely_minutes
@@ -12,6 +13,8 @@ from infra.venues.simulator.prices.paths import path
 from infra.venues.simulator.prices.price_path import PricePath
 from infra.venues.simulator.prices.sources import Mark, Source
 
+_PRICES = 4
+"""Of a candle."""
 _TICKS_MS = (1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 60_000, 100_000)
 
 
@@ -26,6 +29,7 @@ class Market:
         seed: int,
         history: int,
         tick_ms: int,
+        walked: Collection[str] = (),
     ) -> None:
         """Stand at the open of the candle after the history.
 
@@ -35,13 +39,17 @@ class Market:
             seed: of the ticks inside candles.
             history: candles that are closed already.
             tick_ms: exchange time between two ticks; a whole candle means lock-step.
+            walked: symbols that lock-step takes through a candle price by price (open, the nearer
+                extreme, the other one, close), all at the candle's close; the others go in one
+                move.
         """
         self.instruments = {instrument.symbol: instrument for instrument in instruments}
         self._source = source
         self._seed = seed
         self._tick_ms = tick_ms
         self._is_lockstep = tick_ms >= CANDLE_MS
-        self._ticks = 1 if self._is_lockstep else CANDLE_MS // tick_ms
+        self.walked = frozenset(walked) if self._is_lockstep else frozenset()
+        self._ticks = self._ticks_inside(tick_ms)
         self._ticks_done = 0
         self._number = history
         self.is_over = False
@@ -136,7 +144,8 @@ class Market:
         """Yield what happens at `next_ms`; each is true when it is yielded."""
         if self._ticks_done < self._ticks:
             for course in self._courses.values():
-                yield self._tick(course)
+                if not self._is_lockstep or self._goes_on(course):
+                    yield self._tick(course)
             self._ticks_done += 1
         else:
             yield self._close()
@@ -187,15 +196,29 @@ class Market:
             course.open(plan, self.open_time_ms, at_plan=self._is_lockstep)
             course.follow(self._path(symbol))
 
-    def _path(self, symbol: str) -> list[Decimal]:
+    def _path(self, symbol: str) -> Sequence[Decimal]:
         if self._is_lockstep:
-            return []
+            plan = self._courses[symbol].plan
+            prices = CandlePrices(open=plan.open, high=plan.high, low=plan.low, close=plan.close)
+            return prices.path
         chance = random.Random(f"{self._seed}/{symbol}/{self.open_time_ms}")  # noqa: S311
         return path(self._courses[symbol].plan, self._ticks, chance)
 
+    def _ticks_inside(self, tick_ms: int) -> int:
+        if self._is_lockstep:
+            return _PRICES if self.walked else 1
+        return CANDLE_MS // tick_ms
+
+    def _goes_on(self, course: PricePath) -> bool:
+        """Tell whether a symbol moves in this part of a candle in lock-step."""
+        is_last = self._ticks_done == self._ticks - 1
+        return is_last or course.instrument.symbol in self.walked
+
     def _tick(self, course: PricePath) -> Tick:
         if self._is_lockstep:
-            return course.move_whole()
+            if course.instrument.symbol not in self.walked:
+                return course.move_whole()
+            return course.walk(self._ticks_done, self._ticks, self.next_ms())
         return course.tick(self._ticks_done, self._ticks, self.next_ms())
 
     def _close(self) -> CandleClosed:

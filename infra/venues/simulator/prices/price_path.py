@@ -85,6 +85,12 @@ class PricePath:
         qty = self._volume(number + 1, ticks) - self._volume(number, ticks)
         return self.move(self._path[number], self.last, time_ms, qty)
 
+    def walk(self, number: int, ticks: int, time_ms: int) -> Tick:
+        """Make one of a candle's moves; the first one is the gap to its open."""
+        price = self._path[number]
+        qty = self._volume(number + 1, ticks) - self._volume(number, ticks)
+        return self.move(price, self.last if number else price, time_ms, qty)
+
     def move(self, price: Decimal, begin: Decimal, time_ms: int, qty: Decimal) -> Tick:
         """Go to a price; `begin` differs from the last one after a gap."""
         self.last = price

@@ -32,3 +32,8 @@ def table(
 
 def _right(place: int, numbers_from: int | None) -> str:
     return " class=n" if numbers_from is not None and place >= numbers_from else ""
+
+
+def optional(value: float | None, form: str) -> str:
+    """Return a number in a format; a dash where there is none."""
+    return "-" if value is None else format(value, form)

@@ -8,20 +8,25 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from domain.backtesting.course import halted_fraction
 from domain.backtesting.figures import BacktestFigures, backtest_figures
 from domain.backtesting.result import BacktestResult
+from domain.backtesting.trade_stats import trade_stats
 from domain.operator import wording as say
+from infra.operator.report.course_plots import benchmark_plot, exposure_plot, rolling_plot
 from infra.operator.report.detail import SCRIPT
-from infra.operator.report.html import table
+from infra.operator.report.html import optional, table
 from infra.operator.report.parameters import parameters
 from infra.operator.report.style import span_of
 from infra.operator.report.sum_plots import (
     assets_plot,
+    excursions_plot,
     months_plot,
     reasons_plot,
     risk_plot,
     trades_plot,
 )
+from infra.operator.report.tables import tables
 from infra.operator.report.time_plots import correlations_plot, equity_plot, market_plot
 
 _STYLE = """
@@ -37,6 +42,8 @@ table { border-collapse: collapse; font-size: .9rem } details { margin: .6rem 0 
 td, th { padding: .15rem .8rem .15rem 0; text-align: left; border-bottom: 1px solid #e5e8e8;
   font-variant-numeric: tabular-nums; overflow-wrap: anywhere }
 .groups { columns: 320px } .groups > div { break-inside: avoid }
+.scroll { max-height: 480px; overflow: auto } .scroll th { position: sticky; top: 0;
+  background: #fff }
 .n { text-align: right } h3 { margin: .8rem 0 .2rem; font-size: 1rem }
 """
 
@@ -91,10 +98,14 @@ def render(
     plots = [
         equity_plot(result),
         *more,
+        benchmark_plot(result),
+        rolling_plot(result),
+        exposure_plot(result),
         *(market_plot(result, asset) for asset in result.histories),
         months_plot(result),
         reasons_plot(result),
         trades_plot(result),
+        excursions_plot(result),
         assets_plot(result),
         risk_plot(result),
         *([correlations_plot(result)] if len(result.histories) > 1 else []),
@@ -106,8 +117,9 @@ def render(
             f"<link rel=icon href='data:,'><title>Backtest</title><style>{_STYLE}</style>",
             f"<script>{get_plotlyjs()}</script></head><body>",
             f"<h1>Backtest</h1><p class=span>{_span(result)}</p>",
-            _tiles(backtest_figures(result), no_gaps),
+            _tiles(result, no_gaps),
             *map(_plot, plots),
+            *tables(result),
             _data(result, sources),
             "<details open><summary><b>Parameters</b></summary>",
             parameters(result.rules),
@@ -133,20 +145,28 @@ def _span(result: BacktestResult) -> str:
     return f"{begin} to {end}, {result.candles:,} candles of {assets}.{halted}"
 
 
-def _tiles(found: BacktestFigures, no_gaps: BacktestFigures | None) -> str:
+def _tiles(result: BacktestResult, no_gaps: BacktestFigures | None) -> str:
+    found, stats = backtest_figures(result), trade_stats(result.trades)
+    halted = halted_fraction(result)
+    after_halt = f" ({halted:.0%} of the time after a halt)" if halted else ""
     shown = {
         "final balance, USDT": f"{found.final_balance:,.2f}",
         "total return": f"{found.total_return:+.2%}",
-        "CAGR": _optional(found.cagr, "+.2%"),
+        "CAGR": optional(found.cagr, "+.2%"),
         "maximum drawdown": f"{found.drawdown.fraction:.2%}",
-        "Sharpe": _optional(found.sharpe, ".2f"),
-        "Sortino": _optional(found.sortino, ".2f"),
-        "Calmar": _optional(found.calmar, ".2f"),
+        f"Sharpe{after_halt}": optional(found.sharpe, ".2f"),
+        "Sortino": optional(found.sortino, ".2f"),
+        "Calmar": optional(found.calmar, ".2f"),
         "trades": f"{found.total.trades:,}",
-        "win rate": _optional(found.total.win_rate, ".1%"),
-        "profit factor": _optional(found.total.profit_factor, ".2f"),
-        "expectancy, USDT": _optional(found.total.expectancy, "+,.2f"),
-        "average hold, minutes": _optional(found.total.average_hold_minutes, ",.0f"),
+        "win rate": optional(found.total.win_rate, ".1%"),
+        "profit factor": optional(found.total.profit_factor, ".2f"),
+        "expectancy, USDT": optional(found.total.expectancy, "+,.2f"),
+        "average win, USDT": optional(stats.average_win, "+,.2f"),
+        "average loss, USDT": optional(stats.average_loss, "+,.2f"),
+        "payoff (average win / loss)": optional(stats.payoff, ".2f"),
+        "most wins in a row": f"{stats.longest_wins}",
+        "most losses in a row": f"{stats.longest_losses}",
+        "average hold, minutes": optional(found.total.average_hold_minutes, ",.0f"),
         "time with a position": f"{found.exposure_time:.1%}",
         "fees, USDT": f"{found.total.fees:,.2f}",
         "funding, USDT": f"{found.total.funding:+,.2f}",
@@ -166,7 +186,3 @@ def _data(result: BacktestResult, sources: Sequence[Source]) -> str:
     rows = [(source.symbol, source.file, f"SHA-256 {source.sha256}") for source in sources]
     rows += [(asset, "candles carried forward", str(count)) for asset, count in carried.items()]
     return f"<h2>Data</h2>{table(rows)}"
-
-
-def _optional(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)

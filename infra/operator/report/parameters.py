@@ -73,4 +73,4 @@ def _item(name: str, value: Any) -> str:
 
 
 def _share(value: object) -> str:
-    return f"{Decimal(str(value)) * 100:f}".rstrip("0").rstrip(".") + " %"
+    return f"{float(str(value)) * 100:,.10g} %"

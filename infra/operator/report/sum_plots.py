@@ -14,6 +14,7 @@ from domain.backtesting.attribution import (
 )
 from domain.backtesting.figures import trade_figures
 from domain.backtesting.result import BacktestResult
+from domain.backtesting.trade_stats import excursions
 from domain.market.indicators import Array
 from infra.operator.report.style import (
     BLUE,
@@ -26,6 +27,7 @@ from infra.operator.report.style import (
     sign_color,
     styled,
 )
+from infra.process.times import show_time
 
 _BINS = 60
 _MONTHS = [calendar.month_abbr[month] for month in range(1, 13)]
@@ -103,6 +105,32 @@ def trades_plot(result: BacktestResult) -> go.Figure:
     )
     figure.update_yaxes(title="trades")
     return styled(figure, "Trades", bargap=0.05)
+
+
+def excursions_plot(result: BacktestResult) -> go.Figure:
+    """Return how far the price went against and for each trade, beside what the trade earned."""
+    found, pnl = excursions(result), [float(trade.pnl) for trade in result.trades]
+    figure = make_subplots(
+        rows=1,
+        cols=2,
+        subplot_titles=("Went against it at most (MAE), %", "Went for it at most (MFE), %"),
+    )
+    for column, moves in enumerate(
+        ([one.adverse for one in found], [one.favorable for one in found]), start=1
+    ):
+        figure.add_scatter(
+            x=[move * 100 for move in moves],
+            y=pnl,
+            mode="markers",
+            marker={"size": 6, "color": [sign_color(value) for value in pnl], "opacity": 0.6},
+            text=[f"{trade.asset} {show_time(trade.exit_ms)}" for trade in result.trades],
+            hovertemplate="%{text}<br>%{x:.2f} %, %{y:+,.2f} USDT<extra></extra>",
+            showlegend=False,
+            row=1,
+            col=column,
+        )
+    figure.update_yaxes(title="PnL, USDT", col=1)
+    return styled(figure, "How far prices went while a trade was open")
 
 
 def assets_plot(result: BacktestResult) -> go.Figure:

@@ -12,6 +12,7 @@ from domain.backtesting.result import BacktestResult
 from domain.market.instruments import Side
 from domain.strategies.base import Regime
 from domain.trading.positions import Trade
+from infra.operator.report.course_plots import rests_traces
 from infra.operator.report.detail import add_line
 from infra.operator.report.style import (
     BLUE,
@@ -42,13 +43,13 @@ _REGIME_COLORS = [
 
 
 def equity_plot(result: BacktestResult) -> go.Figure:
-    """Return equity at every close, with the drawdown below."""
+    """Return equity at every close; below it the drawdown, and when nothing was opened."""
     series = result.equity
     begin_ms, step_ms = int(series.time_ms[0]), result.market.candle_ms
     top = np.maximum(np.maximum.accumulate(series.equity), result.initial_balance)
     drawdown = (series.equity - top) / top * 100
     figure = make_subplots(
-        rows=2, cols=1, shared_xaxes=True, row_heights=[0.7, 0.3], vertical_spacing=0.04
+        rows=3, cols=1, shared_xaxes=True, row_heights=[0.62, 0.23, 0.15], vertical_spacing=0.03
     )
     for row, (name, values, color, fill) in enumerate(
         (("equity", series.equity, BLUE, "none"), ("drawdown", drawdown, RED, "tozeroy")), start=1
@@ -65,7 +66,16 @@ def equity_plot(result: BacktestResult) -> go.Figure:
         )
     figure.update_yaxes(title="USDT", tickformat=",~f", row=1, col=1)
     figure.update_yaxes(title="%", row=2, col=1)
-    return over_time(figure, result, "Equity and drawdown", height=520, hovermode="x unified")
+    for trace in rests_traces(result):
+        figure.add_trace(trace, row=3, col=1)
+    figure.update_yaxes(type="category", row=3, col=1)
+    return over_time(
+        figure,
+        result,
+        "Equity, drawdown, and when nothing was opened",
+        height=620,
+        hovermode="x unified",
+    )
 
 
 def market_plot(result: BacktestResult, asset: str) -> go.Figure:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ ARTIFACTS = ROOT / "var" / "test-artifacts"
 SOFTWARE_GL = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 PATIENCE_MS = 110_000
 """Beside other work, software draws a page with eight megabytes in more than half a minute."""
-PLOTS = 10
-"""Equity, three markets, months, reasons, trades, assets, risk, correlations."""
+PLOTS = 14
+"""Equity, holding, rolling, exposure, three markets, months, reasons, trades, excursions, assets,
+risk, correlations."""
 
 
 @pytest.fixture(scope="module")
@@ -69,48 +71,49 @@ def page(browser: Browser) -> Iterator[Page]:
     page.close()
 
 
+@dataclass
+class Drawn:
+    """The page with all plots, for tests that change nothing on it."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
 @pytest.fixture(scope="module")
-def drawn(browser: Browser, report: Path) -> Iterator[Page]:
-    """Yield the page with all plots, for tests that change nothing on it."""
+def drawn(browser: Browser, report: Path) -> Iterator[Drawn]:
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(PATIENCE_MS)
+    found = Drawn(page)
+    page.on("console", lambda message: found.complaints.append(message.text))
+    page.on("pageerror", lambda error: found.complaints.append(str(error)))
+    page.on("request", lambda request: found.requests.append(request.url))
     page.goto(report.as_uri())
     page.wait_for_function(
         f"document.querySelectorAll('.js-plotly-plot .main-svg').length >= {3 * PLOTS}"
     )
-    yield page
+    yield found
     page.close()
 
 
-def test_the_page_draws_every_plot_offline_and_without_a_complaint(
-    page: Page, report: Path
-) -> None:
-    complaints, requests = [], []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: requests.append(request.url))
-
-    page.goto(report.as_uri())
-    page.wait_for_function(
-        f"document.querySelectorAll('.js-plotly-plot .main-svg').length >= {3 * PLOTS}"
-    )
-    plots = page.evaluate(
+def test_the_page_draws_every_plot_offline_and_without_a_complaint(drawn: Drawn) -> None:
+    plots = drawn.page.evaluate(
         "[...document.querySelectorAll('.js-plotly-plot')].map("
         "plot => [plot.layout.title.text, plot.data.length, plot.clientHeight])"
     )
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
     picture = ARTIFACTS / "report.png"
-    page.screenshot(path=picture, full_page=True)
+    drawn.page.screenshot(path=picture, full_page=True)
 
-    assert complaints == []
-    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert drawn.complaints == []
+    assert [url for url in drawn.requests if not url.startswith(("file:", "data:", "blob:"))] == []
     assert len(plots) == PLOTS
     assert all(title and traces and height > 100 for title, traces, height in plots)
     assert picture.stat().st_size > 100_000
 
 
-def test_every_trade_is_marked_and_tells_its_details(drawn: Page) -> None:
-    told = drawn.evaluate(
+def test_every_trade_is_marked_and_tells_its_details(drawn: Drawn) -> None:
+    told = drawn.page.evaluate(
         "[...document.querySelectorAll('.js-plotly-plot')].flatMap(plot => plot.data)"
         ".filter(trace => trace.name === 'exit').flatMap(trace => [...trace.text])"
     )
@@ -132,9 +135,9 @@ def test_the_page_names_its_data_and_parameters(report: Path) -> None:
     assert "8,341.58" in text
 
 
-def test_axes_of_time_stand_under_each_other(drawn: Page) -> None:
-    axes = drawn.evaluate(
-        "[...document.querySelectorAll('.js-plotly-plot')].slice(0, 4).map(plot => {"
+def test_axes_of_time_stand_under_each_other(drawn: Drawn) -> None:
+    axes = drawn.page.evaluate(
+        "[...document.querySelectorAll('.js-plotly-plot')].slice(0, 7).map(plot => {"
         "const axis = plot._fullLayout.xaxis;"
         "return [axis._offset, axis._length, ...axis.range]})"
     )
@@ -143,9 +146,9 @@ def test_axes_of_time_stand_under_each_other(drawn: Page) -> None:
 
 
 def test_no_line_of_an_asset_lies_under_its_legend_and_no_color_means_two_things(
-    drawn: Page,
+    drawn: Drawn,
 ) -> None:
-    found = drawn.evaluate(
+    found = drawn.page.evaluate(
         """async () => {
         const plots = [...document.querySelectorAll('.js-plotly-plot')];
         const plot = plots.find(plot => plot.layout.title.text === 'What each asset gave');
@@ -164,9 +167,12 @@ def test_no_line_of_an_asset_lies_under_its_legend_and_no_color_means_two_things
 
 def test_zooming_in_shows_every_close(page: Page, report: Path) -> None:
     page.goto(report.as_uri())
-    page.wait_for_function("document.querySelectorAll('.js-plotly-plot .main-svg').length > 3")
+    page.wait_for_function(
+        f"document.querySelectorAll('.js-plotly-plot .main-svg').length >= {3 * PLOTS}"
+    )
     points = """async ([from, to]) => {
-        const plot = document.querySelectorAll('.js-plotly-plot')[1];
+        const plot = [...document.querySelectorAll('.js-plotly-plot')]
+            .find(plot => plot.layout.title.text.startsWith('BTC: price'));
         const redrawn = new Promise(done => plot.once('plotly_update', done));
         Plotly.relayout(plot, {'xaxis.range': [from, to]});
         await redrawn;

@@ -10,12 +10,12 @@ from domain.backtesting.sweep import FIGURES
 from domain.errors import BadDataError, ConfigError, TradingError
 from infra.backtest.bias import run_bias_command
 from infra.backtest.gap import run_gap_command
+from infra.backtest.options import DEFAULT_SORT, check_together
 from infra.backtest.run import BacktestOptions, run_backtest_command
 from infra.backtest.sweep import SweepOptions, run_sweep_command
 from infra.operator.terminal.screen import Screen
 
 GAVE_UP, WRONG_USE = 1, 2
-_SORT = "sharpe"
 
 
 def main(
@@ -77,7 +77,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Sweep: of --samples.")] = 0,
     sort: Annotated[
         str, typer.Option(metavar="FIGURE", help=f"Sweep: {', '.join(FIGURES)}.")
-    ] = _SORT,
+    ] = DEFAULT_SORT,
     walk_forward: Annotated[
         str | None,
         typer.Option(
@@ -121,7 +121,7 @@ def main(
         to_time=to_time,
     )
     try:
-        _check_together(plain, swept, _mode(sweep, is_bias=check_bias, is_gap=gap_check))
+        check_together(plain, swept, is_bias=check_bias, is_gap=gap_check)
         if check_bias:
             if not run_bias_command(candles, settings, from_time, to_time, screen):
                 raise typer.Exit(GAVE_UP)
@@ -135,39 +135,6 @@ def main(
         screen.print(str(error), style="red", highlight=False, soft_wrap=True)
         is_wrong_use = isinstance(error, ConfigError | BadDataError)
         raise typer.Exit(WRONG_USE if is_wrong_use else GAVE_UP) from error
-
-
-def _mode(sweep: str | None, *, is_bias: bool, is_gap: bool) -> str | None:
-    """Return which option makes more than one backtest; None where none does."""
-    asked = {"--check-bias": is_bias, "--gap-check": is_gap, "--sweep": sweep is not None}
-    found = [name for name, is_asked in asked.items() if is_asked]
-    if len(found) > 1:
-        raise ConfigError(f"{found[0]} does not go with {found[1]}")
-    return found[0] if found else None
-
-
-def _check_together(plain: BacktestOptions, swept: SweepOptions, mode: str | None) -> None:
-    of_one: dict[str, object] = {
-        "--balance": plain.balance,
-        "--trades": plain.trades,
-        "--equity": plain.equity,
-        "--json": plain.as_json,
-    }
-    of_many: dict[str, object] = {
-        "--samples": swept.samples,
-        "--sort": swept.sort != _SORT,
-        "--walk-forward": swept.walk_forward,
-        "--scheduler": swept.scheduler,
-        "--sweep-csv": swept.csv,
-    }
-    for name, value in of_one.items():
-        if value and mode is not None:
-            raise ConfigError(f"{name} does not go with {mode}")
-    if plain.report and mode in {"--check-bias", "--gap-check"}:
-        raise ConfigError(f"--report does not go with {mode}")
-    for name, value in of_many.items():
-        if value and mode != "--sweep":
-            raise ConfigError(f"{name} needs --sweep")
 
 
 if __name__ == "__main__":

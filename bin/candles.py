@@ -1,6 +1,7 @@
 """The command `bin/candles`: downloads market history, and checks what lies in a folder."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,6 @@ from loguru import logger
 
 from bin.command import start
 from domain.errors import BadDataError, ConfigError, UnavailableError
-from domain.market.instruments import MINUTE_MS
 from infra.candles.checks import Limits, check_folder
 from infra.candles.history_files import held
 from infra.operator.terminal.candle_files import (
@@ -26,9 +26,9 @@ from infra.process.times import read_time
 from infra.settings import instruments_section
 from infra.venues.bybit.download import Download, Wanted
 from infra.venues.bybit.listings import NotTradableError, find_listing
+from infra.venues.bybit.options import read_candle_ms, read_symbols
 from infra.venues.bybit.patient import patient_rest
 from infra.venues.bybit.rest import BybitRest
-from infra.venues.bybit.shapes.queries import interval_of
 from infra.venues.bybit.venues import mainnet
 
 DONE, FOUND_OR_GAVE_UP, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
@@ -58,34 +58,24 @@ def download(
 
     Only what the files lack is fetched, so a broken download goes on with the same command.
     """
-    rest = None
-    try:
+    with _told(url, "the same command goes on where it was"):
         wanted = Wanted(
-            symbols=_symbols(symbols),
+            symbols=read_symbols(symbols),
             from_ms=read_time("--from", from_time),
             to_ms=None if to_time is None else read_time("--to", to_time),
-            candle_ms=_candle_ms(interval),
+            candle_ms=read_candle_ms(interval),
         )
-        rest = _rest(url)
-        with held(directory):
-            work = Download(rest, directory, wanted)
-            parts = work.parts()
-            fetch(parts, _screen)
-        code = DONE
-        for text in missing_texts(parts):
-            code = _tell(text, FOUND_OR_GAVE_UP)
-        Screen().print(downloaded_table(parts))
-        if work.to_ms is not None and wanted.to_ms is not None and wanted.to_ms > work.to_ms:
-            _screen.print(future_text(wanted, work.to_ms), highlight=False, soft_wrap=True)
-    except (ConfigError, BadDataError) as error:
-        code = _tell(str(error), WRONG_USE)
-    except UnavailableError as error:
-        code = _tell(f"{url}: {error}; the same command goes on where it was", FOUND_OR_GAVE_UP)
-    except KeyboardInterrupt:
-        code = _tell("stopped; the same command goes on where it was", INTERRUPTED)
-    finally:
-        if rest is not None:
-            rest.close()
+        with closing(_rest(url)) as rest:
+            with held(directory):
+                work = Download(rest, directory, wanted)
+                parts = work.parts()
+                fetch(parts, _screen)
+            code = DONE
+            for text in missing_texts(parts):
+                code = _tell(text, FOUND_OR_GAVE_UP)
+            Screen().print(downloaded_table(parts))
+            if work.to_ms is not None and wanted.to_ms is not None and wanted.to_ms > work.to_ms:
+                _screen.print(future_text(wanted, work.to_ms), highlight=False, soft_wrap=True)
     raise typer.Exit(code)
 
 
@@ -112,7 +102,7 @@ def verify(
     """
     limits = Limits(jump=max_jump, range=max_range, funding_rate=max_funding_rate)
     try:
-        candle_ms = None if interval is None else _candle_ms(interval)
+        candle_ms = None if interval is None else read_candle_ms(interval)
         reports = check_folder(directory, limits, candle_ms)
     except ConfigError as error:
         raise typer.Exit(_tell(str(error), WRONG_USE)) from error
@@ -139,57 +129,41 @@ def instruments(
     ] = mainnet(None).rest_url,
 ) -> None:
     """Fetch the order filters of perpetuals, as the section `instruments` of the settings."""
-    rest = None
-    try:
+    with _told(url, "nothing was written"):
         wanted = _wanted_symbols(symbols, settings)
-        rest = _rest(url)
-        found = [find_listing(rest, symbol, Decimal(1)).instrument for symbol in wanted]
+        with closing(_rest(url)) as rest:
+            found = [find_listing(rest, symbol, Decimal(1)).instrument for symbol in wanted]
         if settings is None:
             typer.echo(instruments_section.section(found), nl=False)
         else:
             instruments_section.write(settings, found)
             _screen.print(f"{settings}: {', '.join(wanted)}", highlight=False, soft_wrap=True)
-        code = DONE
+
+
+@contextmanager
+def _told(url: str, and_then: str) -> Iterator[None]:
+    """End with one line where something is wrong; it says what follows of what was not done."""
+    try:
+        yield
     except (ConfigError, BadDataError) as error:
         code = _tell(str(error), WRONG_USE)
     except NotTradableError as error:
-        code = _tell(f"{error}; nothing was written", FOUND_OR_GAVE_UP)
+        code = _tell(f"{error}; {and_then}", FOUND_OR_GAVE_UP)
     except UnavailableError as error:
-        code = _tell(f"{url}: {error}; nothing was written", FOUND_OR_GAVE_UP)
+        code = _tell(f"{url}: {error}; {and_then}", FOUND_OR_GAVE_UP)
     except KeyboardInterrupt:
-        code = _tell("stopped; nothing was written", INTERRUPTED)
-    finally:
-        if rest is not None:
-            rest.close()
+        code = _tell(f"stopped; {and_then}", INTERRUPTED)
+    else:
+        return
     raise typer.Exit(code)
 
 
 def _wanted_symbols(text: str | None, settings: Path | None) -> Sequence[str]:
     if text is not None:
-        return _symbols(text)
+        return read_symbols(text)
     if settings is None:
         raise ConfigError("expected --symbols BTCUSDT,ETHUSDT, or --settings FILE that names them")
     return instruments_section.symbols_of(settings)
-
-
-def _symbols(text: str) -> Sequence[str]:
-    symbols = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    wrong = [s for s in symbols if not (s.isascii() and s.isalnum() and s.isupper())]
-    if wrong or not symbols:
-        raise ConfigError(
-            f"--symbols {text!r}: expected perpetuals as the exchange names them, like "
-            "BTCUSDT,ETHUSDT"
-        )
-    return symbols
-
-
-def _candle_ms(minutes: int) -> int:
-    try:
-        interval_of(minutes * MINUTE_MS)
-    except ValueError as error:
-        allowed = "1, 3, 5, 15, 30, 60, 120, 240, 360 or 720"
-        raise ConfigError(f"--interval {minutes}: expected minutes: {allowed}") from error
-    return minutes * MINUTE_MS
 
 
 def _rest(url: str) -> BybitRest:

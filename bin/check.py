@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 from loguru import logger
-from rich.text import Text
 
 from bin.command import start
 from domain.errors import ConfigError
 from infra.operator.preflight.checks import check
-from infra.operator.preflight.finding import Finding, Level
+from infra.operator.preflight.finding import Level
+from infra.operator.preflight.text import finding_line
 from infra.operator.terminal.screen import Screen
 from infra.settings import SettingsSource, default_dotenv
 from infra.settings.explanation import explain as explained
@@ -19,7 +19,6 @@ from infra.venues.modes import Mode, read_mode
 
 PASSED, FAILED, WRONG_USE = range(3)
 _VAR = Path(__file__).resolve().parents[1] / "var"
-_STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
 
 
 def main(
@@ -52,7 +51,7 @@ def main(
     if explain:
         _explain(settings, screen)
     for finding in check(chosen, settings, run_dir or _VAR / chosen, sends_test=send_test):
-        screen.print(_line(finding), soft_wrap=True)
+        screen.print(finding_line(finding), soft_wrap=True)
         if finding.level is Level.FAIL and finding.name not in failed:
             failed.append(finding.name)
     if failed:
@@ -68,16 +67,6 @@ def _explain(settings_file: Path | None, screen: Screen) -> None:
         return
     for line in explained(source):
         screen.print(line, soft_wrap=True, markup=False)
-
-
-def _line(finding: Finding) -> Text:
-    parts = [finding.found]
-    if finding.expected and finding.found != finding.expected:
-        parts.append(f"expected {finding.expected}")
-    if finding.advice:
-        parts.append(finding.advice)
-    line = Text(f"{finding.level:<5}", style=_STYLES[finding.level])
-    return line.append(f"{finding.name:<24} {'; '.join(parts)}", style="default")
 
 
 if __name__ == "__main__":

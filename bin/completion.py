@@ -1,7 +1,5 @@
 """The command `bin/completion`: completion of all commands, for bash and zsh."""
 
-import os
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,11 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from bin.command import WRONG_USE, application, start
-from domain.errors import ConfigError
-from domain.operator.commands import MANUALS, CommandName, Parameter
+from infra.operator.terminal.command_words import command_words
 from infra.operator.terminal.completion import SHELLS, Completed, script
 from infra.operator.terminal.screen import Screen
-from infra.settings import load_settings
 from infra.venues.modes import STEPPED, Mode
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -49,7 +45,7 @@ def _command(module_name: str) -> Completed:
         application(getattr(module, "app", None) or module.main, name)
     )
     inside = {
-        word: _completed(below, _words(name, word))
+        word: _completed(below, command_words(word) if name == "ctl" else ())
         for word, below in getattr(command, "commands", {}).items()
     }
     words = SHELLS if name == "completion" else ()
@@ -77,36 +73,6 @@ def _known(command: str, option: str) -> tuple[str, ...]:
     if option != "--mode":
         return ()
     return tuple(Mode) if command == "main" else (*Mode, STEPPED)
-
-
-def _words(name: str, word: str) -> tuple[str, ...]:
-    """Return the arguments of a command to a running system that are known beforehand."""
-    if name != "ctl" or word not in set(CommandName):
-        return ()
-    assets = _assets()
-    known: dict[Parameter | None, tuple[str, ...]] = {
-        Parameter.ASSET: ("all", *assets),
-        Parameter.PART: assets,
-        Parameter.ACTOR: ("portfolio", "notifier", *_actors(assets)),
-        Parameter.ID: assets,
-        Parameter.LEVEL: ("DEBUG", "INFO", "WARNING", "ERROR"),
-        Parameter.COMMAND: tuple(CommandName),
-        Parameter.VIEW: tuple(Parameter.VIEW.split("|")),
-        Parameter.PERIOD: ("all", "7d", "30d"),
-    }
-    return known.get(MANUALS[CommandName(word)].parameter, ())
-
-
-def _actors(assets: tuple[str, ...]) -> Iterator[str]:
-    return (f"{kind}/{asset}" for kind in ("asset", "execution") for asset in assets)
-
-
-def _assets() -> tuple[str, ...]:
-    try:
-        rules = load_settings(None, environ=os.environ, dotenv=None).trading_rules()
-    except ConfigError:  # bin/check tells it
-        return ()
-    return tuple(asset.asset for asset in rules.assets)
 
 
 if __name__ == "__main__":

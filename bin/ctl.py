@@ -1,19 +1,12 @@
 """The command `bin/ctl`: commands to a running system, and its audit trail."""
 
-import getpass
 import json
-import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich import box
-from rich.table import Table
-from typer.core import TyperGroup
 
 from bin.command import start
 from domain.errors import ConfigError
@@ -27,11 +20,13 @@ from domain.operator.commands import (
 )
 from domain.operator.replies import ReplyCode
 from infra.operator.control.client import LateAnswerError, NoAnswerError, NotRunningError, ask
-from infra.operator.panic_file import FILE, request_panic
+from infra.operator.panic_file import FILE, is_run_directory, panic_by_file
+from infra.operator.terminal.options_anywhere import OptionsAnywhere
+from infra.operator.terminal.replies import audit_line, show_reply
 from infra.operator.terminal.screen import Screen
-from infra.process.locks import RUN_LOCK
 from infra.process.times import read_time
-from infra.store.audit import AuditEntry, read_audit
+from infra.process.user import user_name
+from infra.store.audit import read_audit
 from infra.store.location import find_journal, journal_exists
 from infra.venues.modes import read_run_name
 
@@ -43,33 +38,13 @@ _EXIT = {
     ReplyCode.CONFIRM: UNCONFIRMED,
     ReplyCode.LATE: LATE,
 }
-_FLAGS, _VALUED = ("--json",), ("--run-dir", "--mode")
-"""Options of all commands: alone, and with a value."""
 _OF_FACTS = (CommandName.PORTFOLIO, CommandName.PERFORMANCE)
 """What is answered from the journal where nothing runs any more."""
 _VAR = Path(__file__).resolve().parents[1] / "var"
 
 
-class _Anywhere(TyperGroup):
-    """Lets the options of all commands stand after the command too."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Bring them to the front."""
-        front: list[str] = []
-        rest: list[str] = []
-        words = iter(args)
-        for word in words:
-            if word in _VALUED:
-                front += [word, *islice(words, 1)]
-            elif word in _FLAGS or word.startswith(tuple(f"{name}=" for name in _VALUED)):
-                front.append(word)
-            else:
-                rest.append(word)
-        return super().parse_args(ctx, front + rest)
-
-
 app = typer.Typer(
-    cls=_Anywhere,
+    cls=OptionsAnywhere,
     no_args_is_help=True,
     add_completion=False,
     help="Commands to a running system, and its audit trail.",
@@ -120,14 +95,7 @@ def audit(
         print(json.dumps([entry.as_dict() for entry in found], indent=1))
         return
     for entry in found:
-        screen.print(_line(entry), highlight=False, soft_wrap=True)
-
-
-def _line(entry: AuditEntry) -> str:
-    at = datetime.fromtimestamp(entry.recorded_ms / 1000, UTC)
-    trace = "" if entry.trace_id is None else f"  [{entry.trace_id}]"
-    head = f"{at:%Y-%m-%d %H:%M:%S}  {entry.fact_id}  {entry.kind:<16} {entry.asset or '-':<5}"
-    return f"{head} {entry.writer}: {entry.what}{trace}"
+        screen.print(audit_line(entry), highlight=False, soft_wrap=True)
 
 
 _Yes = Annotated[bool, typer.Option("--yes", help="Confirmed: do not ask again.")]
@@ -202,7 +170,7 @@ def _send(name: CommandName, argument: str, *, is_confirmed: bool) -> None:
             _options.directory,
             asked.name,
             asked.argument,
-            f"ctl-{_user()}",
+            f"ctl-{user_name()}",
             is_confirmed=is_confirmed,
         )
     except UnknownCommandError as error:
@@ -222,7 +190,7 @@ def _told(answer: Any) -> typer.Exit:
     if _options.is_json:
         print(json.dumps(answer, indent=1))
     else:
-        _show(answer)
+        show_reply(answer, screen)
     return typer.Exit(_EXIT[ReplyCode(answer["code"])])
 
 
@@ -251,51 +219,11 @@ def _unanswered(error: NoAnswerError) -> typer.Exit:
 
 
 def _panicked(why: str) -> typer.Exit:
-    """Ask for a panic by the file, which needs nobody to listen."""
     directory = _options.directory
-    if not (directory / RUN_LOCK).exists():
+    if not is_run_directory(directory):
         return _not_running()
-    why = why or f"nothing takes commands in {directory}"
-    try:
-        request_panic(directory, f"ctl-{_user()}, by the file")
-    except OSError as error:
-        return _failed(
-            f"{why}; and {directory / FILE} cannot be made: {error.strerror}. SIGUSR2 to the "
-            "process asks for a panic too.",
-            REFUSED,
-        )
-    return _failed(
-        f"{why}; so the file {directory / FILE} was made, which asks for the panic: a system that "
-        "runs there acts on it within seconds, else its next start does; the panic is stored once "
-        "the file is gone.",
-        LATE,
-    )
-
-
-def _show(answer: Any) -> None:
-    is_good = answer["code"] == ReplyCode.DONE
-    screen.print(answer["title"], style="bold" if is_good else "yellow")
-    for line in answer.get("lines") or ():
-        screen.print(line, highlight=False)
-    table = answer.get("table")
-    if table:
-        # Whole at 80 columns, and broken rather than cut where it is longer.
-        shown = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), show_edge=False, pad_edge=False)
-        for name in table["columns"]:
-            shown.add_column(name, overflow="fold")
-        for row in table["rows"]:
-            shown.add_row(*row)
-        screen.print(shown)
-    if answer["code"] == ReplyCode.CONFIRM:
-        screen.print("Or at once, with --yes.")
-
-
-def _user() -> str:
-    try:
-        name = getpass.getuser()
-    except (OSError, KeyError):
-        name = ""
-    return re.sub(r"[^A-Za-z0-9._@-]", "_", name)[:30] or "unknown"
+    is_asked, text = panic_by_file(directory, f"ctl-{user_name()}", why)
+    return _failed(text, LATE if is_asked else REFUSED)
 
 
 def _not_running() -> typer.Exit:

@@ -10,7 +10,7 @@ from bin.bootstrap.replay import WRONG_USE, ReplayOptions, run_replay
 from bin.command import start
 from domain.errors import BadDataError, ConfigError, JournalError
 from infra.operator.terminal.screen import Screen
-from infra.venues.modes import Mode, read_mode
+from infra.venues.modes import Mode, is_stepped, read_mode
 
 
 def main(
@@ -63,9 +63,9 @@ def main(
     screen = Screen(stderr=True)
     try:
         said = None if mode is None else read_mode(mode)
-        is_stepped = _is_stepped(said, candles, speed, drill)
+        over_sockets = is_stepped(said, candles, speed, drill)
         chosen = said or (Mode.SIM if candles is None else Mode.REPLAY)
-        if chosen is not Mode.REPLAY and not is_stepped:
+        if chosen is not Mode.REPLAY and not over_sockets:
             code = run_live(
                 LiveOptions(
                     mode=chosen,
@@ -87,7 +87,7 @@ def main(
                 has_progress=progress,
                 drills=tuple(drill or ()),
                 seed=seed,
-                is_stepped=is_stepped,
+                is_stepped=over_sockets,
             )
             code = run_replay(options, screen)
     except (ConfigError, BadDataError) as error:
@@ -98,25 +98,6 @@ def main(
         screen.print(str(error), style="red", highlight=False, soft_wrap=True)
         code = GAVE_UP
     raise typer.Exit(code)
-
-
-def _is_stepped(
-    mode: Mode | None, candles: Path | None, speed: str | None, drills: list[str] | None
-) -> bool:
-    """Tell whether the simulated exchange is to play candle files in lock-step."""
-    if speed not in (None, "max"):
-        raise ConfigError(
-            f"--speed {speed}: expected max; how fast the default run's clock runs is "
-            "simulation.speed in the settings"
-        )
-    wanted = (mode is Mode.SIM, candles is not None, speed is not None)
-    if speed is not None and not all(wanted):
-        raise ConfigError("--speed max needs --mode sim and --candles DIR")
-    if wanted == (True, True, False):
-        raise ConfigError("--mode sim --candles DIR needs --speed max")
-    if all(wanted) and drills:
-        raise ConfigError("--drill is for a replay or the default run, not for --speed max")
-    return all(wanted)
 
 
 def _needed(candles: Path | None) -> Path:

@@ -1,8 +1,6 @@
 """The command `bin/sim-exchange`: the simulated exchange as a process of its own."""
 
 import asyncio
-import signal
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +14,6 @@ from infra.operator.terminal.screen import Screen
 from infra.process.times import read_time
 from infra.settings import Settings, load_settings
 from infra.venues.simulator.core import Simulator
-from infra.venues.simulator.exchange import serve
 from infra.venues.simulator.faults.reading import read_file
 from infra.venues.simulator.gate import DEFAULT_KEYS, IP_LIMIT, Keys
 from infra.venues.simulator.keys import read_keys
@@ -24,6 +21,7 @@ from infra.venues.simulator.options import SimulatorOptions
 from infra.venues.simulator.prices.listed import others_than
 from infra.venues.simulator.profiles import ProfileName, with_profile
 from infra.venues.simulator.recording.player import Player
+from infra.venues.simulator.until_signal import play, serve
 
 WRONG_USE = 2
 _FASTEST = 1000.0
@@ -104,43 +102,13 @@ def main(
             record=record,
         )
         if replay is not None:
-            asyncio.run(_play(Player(replay), port, is_bound=with_parent))
+            asyncio.run(play(Player(replay), port, _tell, is_bound=with_parent))
             return
         simulator = Simulator(options if profile is None else with_profile(options, profile))
-        asyncio.run(_serve(simulator, is_bound=with_parent))
+        asyncio.run(serve(simulator, _tell, is_bound=with_parent))
     except (ConfigError, BadDataError) as error:
         screen.print(str(error), style="red", highlight=False, soft_wrap=True)
         raise typer.Exit(WRONG_USE) from error
-
-
-async def _serve(simulator: Simulator, *, is_bound: bool) -> None:
-    stopped = _stopped(is_bound=is_bound)
-
-    async def until() -> None:
-        _tell(simulator.wire.port)
-        await stopped.wait()
-
-    await serve(simulator, until)
-
-
-async def _play(player: Player, port: int, *, is_bound: bool) -> None:
-    stopped = _stopped(is_bound=is_bound)
-
-    async def until(port: int) -> None:
-        _tell(port)
-        await stopped.wait()
-
-    await player.serve(port, until)
-
-
-def _stopped(*, is_bound: bool) -> asyncio.Event:
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    if is_bound:
-        # The pipe closes when whoever started this has died, however it died.
-        loop.add_reader(sys.stdin.fileno(), stop.set)
-    return stop
 
 
 def _tell(port: int) -> None:

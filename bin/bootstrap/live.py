@@ -23,13 +23,13 @@ from domain.operator.pairs import joined_ms
 from domain.portfolio.snapshots import PortfolioSnapshot
 from infra.drills.process import read_process_drills
 from infra.operator.control.tally import Tally
+from infra.operator.health.keepers import Keepers
 from infra.operator.health.view import health_figures
 from infra.operator.health.watch import Health
 from infra.operator.notices.channels import check_addresses
 from infra.operator.panic_file import request_panic
 from infra.operator.parity.daily import DailyParity
 from infra.operator.reload import Reload
-from infra.operator.terminal.confirm import confirm_live, read_summary
 from infra.operator.terminal.live.view import LiveView
 from infra.operator.terminal.screen import Screen
 from infra.operator.terminal.session import Session
@@ -40,6 +40,7 @@ from infra.process.signals import call_at_signals, interrupted_by_every_end
 from infra.process.systemd import ServiceManager
 from infra.process.times import read_time
 from infra.process.watchdog import Watchdog
+from infra.run.account import may_trade
 from infra.run.directory import RunDirectory
 from infra.run.pairs import Pairs, stored_changes
 from infra.run.start_wait import StartWaitRoom
@@ -47,10 +48,7 @@ from infra.settings import Settings, SettingsSource, default_dotenv
 from infra.settings.stored import capital_changes
 from infra.store.location import find_journal, journal_location
 from infra.store.settings_record import SettingsRecord
-from infra.venues.bybit.account_lock import AccountLock
-from infra.venues.bybit.api_key import read_key
-from infra.venues.bybit.connection import account_reader
-from infra.venues.bybit.starting import Ask, Ban, StartQuestions
+from infra.venues.bybit.starting import Ban, StartQuestions
 from infra.venues.bybit.venues import Venue
 from infra.venues.modes import Mode, venue_of
 from infra.venues.simulator.process import SimulatedVenue, generated_market
@@ -108,7 +106,7 @@ def _run(options: LiveOptions, screen: Screen) -> int:
     venue = _venue(options, settings)
     directory = RunDirectory(options.run_dir or _VAR / mode)
     watchdog = Watchdog(directory.path / "frozen.txt", float(settings.supervision.freeze_seconds))
-    with ExitStack() as held, _interrupted_in_time(watchdog, _stop_s(settings)):
+    with ExitStack() as held, watchdog.ending_in_time(_stop_s(settings), DONE):
         held.callback(directory.release)
         changes = stored_changes(journal_location(directory.path, settings.database, mode))
         settings = source.settings(pairs=changes)
@@ -130,9 +128,7 @@ def _run(options: LiveOptions, screen: Screen) -> int:
         )
         if venue is None:
             venue = held.enter_context(_simulated(settings, directory.path, options.settings))
-        elif mode.has_account and not _may_trade(
-            mode, venue, settings, questions.ask, held, screen
-        ):
+        elif mode.has_account and not may_trade(mode, venue, settings, questions.ask, held, screen):
             screen.print("Stopped; nothing was done.")
             return DONE
         run, connection = build_live(
@@ -215,16 +211,6 @@ def _daily_parity(
         daily.close()
 
 
-@contextmanager
-def _interrupted_in_time(watchdog: Watchdog, stop_s: float) -> Iterator[None]:
-    """Let the process end in its time after an interruption, whatever has to be closed then."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        watchdog.end_within(stop_s, DONE)
-        raise
-
-
 def _take_capital_changes(run: Run) -> None:
     with run.ports.journals.connected():
         changes = capital_changes(run.ports.journals.records().settings_changes())
@@ -258,34 +244,6 @@ def _venue(options: LiveOptions, settings: Settings) -> Venue | None:
     if options.drills:
         raise ConfigError(f"--drill is for the simulation and replays, not for {options.mode}")
     return venue_of(options.mode, settings, os.environ)
-
-
-def _may_trade(
-    mode: Mode, venue: Venue, settings: Settings, ask: Ask, held: ExitStack, screen: Screen
-) -> bool:
-    """Hold the account for this process, and tell whether it may be traded."""
-    with closing(account_reader(venue)) as rest:
-        ask(rest.sync_clock)
-        key = ask(lambda: read_key(rest))
-        held.callback(AccountLock(venue, key.info, os.environ).release)
-        return mode is not Mode.LIVE or confirm_live(
-            ask(lambda: read_summary(rest)), settings.trading_rules(), venue.rest_url, screen
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keepers:
-    """Who watches that the process works; the supervisor's turns are their proof."""
-
-    watchdog: Watchdog
-    health: Health
-    service: ServiceManager
-
-    def turn(self) -> None:
-        """Take note of a turn."""
-        self.watchdog.feed()
-        self.health.turn()
-        self.service.feed()
 
 
 def _reload(run: Run, health: Health, settings: Settings, file: Path | None) -> Reload:

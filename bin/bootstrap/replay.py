@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +17,6 @@ from bin.bootstrap.run import Run, start_run_logging
 from domain.backtesting.summary import in_order, max_drawdown
 from domain.errors import ConfigError, UnavailableError
 from domain.market.candles import CandleSeries
-from domain.trading.positions import Position, book
 from infra.candles.market_input import read_market
 from infra.operator.report.trade_files import write_trades
 from infra.operator.terminal.screen import Screen
@@ -26,6 +24,7 @@ from infra.operator.terminal.summary import RunSummary, render
 from infra.process.garbage import spare_the_old
 from infra.process.signals import call_at_signals
 from infra.process.times import read_time
+from infra.run.books import books_of
 from infra.run.directory import RunDirectory
 from infra.settings import Settings, default_dotenv, load_settings
 from infra.venues.modes import STEPPED
@@ -183,7 +182,7 @@ def _summary(
     seconds: float,
 ) -> RunSummary:
     journals, candles = run.ports.journals, player.candles
-    balance, positions = _books(run)
+    balance, positions = books_of(journals, run.rules)
     samples = journals.samples()
     return RunSummary(
         assets=list(candles),
@@ -207,20 +206,6 @@ def _summary(
 
 def _candle_count(player: Player) -> int:
     return sum(len(series) for series in player.candles.values())
-
-
-def _books(run: Run) -> tuple[Decimal, list[Position]]:
-    """Return balance and open positions, as the stored executions make them."""
-    journal = run.ports.journals.open("roof", lambda: None)
-    balance, positions = run.rules.fills.initial_balance, []
-    for asset in run.rules.assets:
-        position = None
-        for stored in journal.executions(asset.asset):
-            booked = book(position, stored.execution)
-            position, balance = booked.position, balance + booked.cash
-        if position is not None:
-            positions.append(position)
-    return balance, positions
 
 
 def _start_logging(options: ReplayOptions, settings: Settings, mode: str, screen: Screen) -> None:

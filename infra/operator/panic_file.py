@@ -15,6 +15,7 @@ from loguru import logger
 
 from domain.text import plain
 from infra.files import read_regular
+from infra.process.locks import RUN_LOCK
 
 _LOOK_EVERY_S, _LONGEST_PAUSE_S = 0.5, 8.0
 FILE = "PANIC"
@@ -110,3 +111,34 @@ def request_panic(directory: Path, who: str) -> None:
         os.fsync(file)
     finally:
         os.close(file)
+
+
+def is_run_directory(directory: Path) -> bool:
+    """Tell whether a run was ever started in a directory."""
+    return (directory / RUN_LOCK).exists()
+
+
+def panic_by_file(directory: Path, who: str, why: str) -> tuple[bool, str]:
+    """Ask for a panic by the file, which needs nobody to listen.
+
+    Args:
+        directory: of the run.
+        who: asks.
+        why: not otherwise; empty: nothing takes commands there.
+
+    Returns:
+        Whether it is asked for, and the words for it.
+    """
+    why = why or f"nothing takes commands in {directory}"
+    try:
+        request_panic(directory, f"{who}, by the file")
+    except OSError as error:
+        return False, (
+            f"{why}; and {directory / FILE} cannot be made: {error.strerror}. SIGUSR2 to the "
+            "process asks for a panic too."
+        )
+    return True, (
+        f"{why}; so the file {directory / FILE} was made, which asks for the panic: a system that "
+        "runs there acts on it within seconds, else its next start does; the panic is stored once "
+        "the file is gone."
+    )

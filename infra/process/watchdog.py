@@ -8,6 +8,8 @@ import faulthandler
 import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _GRACE_S = 5.0
@@ -50,6 +52,15 @@ class Watchdog:
         timer.daemon = True
         timer.start()
         faulthandler.dump_traceback_later(seconds + _GRACE_S, exit=True, file=self._out)
+
+    @contextmanager
+    def ending_in_time(self, seconds: float, code: int) -> Iterator[None]:
+        """End the process in its time after an interruption, whatever has to be closed then."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.end_within(seconds, code)
+            raise
 
     def _end(self, code: int) -> None:
         # No line of the log: whatever takes it may be what hangs.

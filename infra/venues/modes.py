@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -126,3 +127,26 @@ def _missing(mode: Mode, settings: Settings) -> Iterator[str]:
 
 def _text(secret: SecretStr | None) -> str:
     return "" if secret is None else secret.get_secret_value()
+
+
+def is_stepped(
+    mode: Mode | None, candles: Path | None, speed: str | None, drills: Sequence[str] | None
+) -> bool:
+    """Tell whether the simulated exchange is to play candle files in lock-step.
+
+    Raises:
+        ConfigError: the options `--mode`, `--candles`, `--speed` and `--drill` do not go together.
+    """
+    if speed not in (None, "max"):
+        raise ConfigError(
+            f"--speed {speed}: expected max; how fast the default run's clock runs is "
+            "simulation.speed in the settings"
+        )
+    wanted = (mode is Mode.SIM, candles is not None, speed is not None)
+    if speed is not None and not all(wanted):
+        raise ConfigError("--speed max needs --mode sim and --candles DIR")
+    if wanted == (True, True, False):
+        raise ConfigError("--mode sim --candles DIR needs --speed max")
+    if all(wanted) and drills:
+        raise ConfigError("--drill is for a replay or the default run, not for --speed max")
+    return all(wanted)

@@ -18,6 +18,7 @@ from infra.operator.notices.authority import Authority
 from infra.operator.notices.commands import Answer
 from infra.operator.notices.telegram import TelegramBot
 from infra.operator.notices.telegram_inbox import TelegramInbox
+from infra.operator.terminal.replies import show_reply
 from infra.store.opening import open_store
 from tests.fuzzing.campaign import examples
 from tests.hostile.texts import ESCAPES, hostile, unprintable
@@ -166,7 +167,7 @@ def test_what_another_program_answers_is_shown_in_printable_words() -> None:
     table = {"columns": [ATTACK], "rows": [[ATTACK]]}
 
     with bin.ctl.screen.capture() as captured:
-        bin.ctl._show(answer | {"table": table})
+        show_reply(answer | {"table": table}, bin.ctl.screen)
 
     assert unprintable(captured.get()) == []
     assert "[red]" in captured.get()

@@ -1,0 +1,21 @@
+"""The books of a run, as its stored executions make them."""
+
+from decimal import Decimal
+
+from domain.rules import TradingRules
+from domain.trading.positions import Position, book
+from infra.store.journal import JournalStore
+
+
+def books_of(journals: JournalStore, rules: TradingRules) -> tuple[Decimal, list[Position]]:
+    """Return balance and open positions; while connected."""
+    journal = journals.open("roof", lambda: None)
+    balance, positions = rules.fills.initial_balance, []
+    for asset in rules.assets:
+        position = None
+        for stored in journal.executions(asset.asset):
+            booked = book(position, stored.execution)
+            position, balance = booked.position, balance + booked.cash
+        if position is not None:
+            positions.append(position)
+    return balance, positions

@@ -1,0 +1,44 @@
+"""A run that is over, as its journal has it."""
+
+from dataclasses import replace
+
+from domain.errors import ConfigError
+from domain.market.instruments import exact
+from domain.operator.commands import fold
+from domain.portfolio.snapshots import PortfolioSnapshot
+from domain.portfolio.state import PortfolioState
+from domain.rules import TradingRules
+from domain.trading.positions import ZERO
+from infra.settings.stored import settings_of
+from infra.store.location import Location
+from infra.store.reader import FactReader
+
+
+def rules_of(facts: FactReader, journal: Location) -> TradingRules:
+    """Return the rules that a run had last.
+
+    Raises:
+        ConfigError: its journal notes no settings.
+    """
+    noted = facts.settings()
+    if noted is None:
+        raise ConfigError(f"{journal}: notes no settings")
+    rules, stored = settings_of(noted, str(journal)).trading_rules(), facts.instruments()
+    assets = (
+        replace(rule, instrument=stored.get(rule.asset, rule.instrument)) for rule in rules.assets
+    )
+    return replace(rules, assets=tuple(assets))
+
+
+def snapshot_of(facts: FactReader, rules: TradingRules) -> PortfolioSnapshot:
+    """Return the portfolio after all facts, valued at the newest closes."""
+    states, names = facts.states(), [asset.asset for asset in rules.assets]
+    moved = sum((transfer.amount for transfer in facts.transfers()), ZERO)
+    books = PortfolioState(rules, states[-1], states[0].balance + moved)
+    for execution in facts.executions():
+        if execution.asset in names:
+            books.book(execution)
+    for asset, close in facts.newest_closes().items():
+        books.remember_close(asset, exact(close))
+    books.paused = fold(facts.commands(), names).paused
+    return books.snapshot()

@@ -99,8 +99,6 @@ class Door:
                 for name, value in _HEADERS.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
-                if self._rules.is_behind_tls:
-                    headers["Strict-Transport-Security"] = "max-age=31536000"
             await send(message)
 
         return mark

@@ -67,9 +67,8 @@ class Browser:
     def call(
         self, method: str, path: str, body: object = None, **headers: str
     ) -> tuple[int, dict[str, str], str]:
-        address = self.page.address
-        line = http.client.HTTPConnection("127.0.0.1", address.port, timeout=PATIENCE_S)
-        sent = {"Origin": address.url} if method == "POST" else {}
+        line = self.page.connect()
+        sent = {"Origin": self.page.url} if method == "POST" else {}
         if self.cookie:
             sent |= {"Cookie": self.cookie, "X-CSRF-Token": self.csrf}
         sent |= {name.replace("_", "-"): text for name, text in headers.items()}
@@ -106,6 +105,13 @@ class Page:
     desk: Desk
     process: subprocess.Popen[bytes]
 
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.address.port, timeout=PATIENCE_S)
+
+    @property
+    def url(self) -> str:
+        return self.address.url
+
     @property
     def address(self) -> PageAddress:
         found = read_address(self.directory)
@@ -124,7 +130,7 @@ class Page:
 
 
 def start_page(directory: Path, *more: str) -> subprocess.Popen[bytes]:
-    """Start the command and wait until it listens."""
+    """Start the command, at any free port, and wait until it listens."""
     process = subprocess.Popen(
         [sys.executable, "-m", "bin.web", "--run-dir", str(directory), "--port", "0", *more],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"},

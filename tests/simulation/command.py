@@ -39,6 +39,9 @@ def main(
         typer.Option(help="Assets, strategies and limits of the systems; their pace stays ours."),
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Worlds at a time.")] = 2,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="End at the first broken promise, and show it.")
+    ] = False,
     without: Annotated[
         str, typer.Option(help="Kinds of trouble that are off, with commas between.")
     ] = "",
@@ -60,7 +63,10 @@ def main(
             outcomes.append(outcome)
             progress.advance(task)
             if outcome.problems:
-                _show(screen, outcome, minutes, settings, off)
+                _show(screen, outcome)
+                if fail_fast:
+                    break
+                _show_repeat(screen, outcome, minutes, settings, off)
     if seeds == 1:
         screen.print(f"event hash {outcomes[0].event_hash}", highlight=False)
     _summarize(screen, outcomes, time.monotonic() - began_s)
@@ -88,18 +94,24 @@ def _play_all(
         return
     with ProcessPoolExecutor(jobs) as pool:
         made = [pool.submit(one, seed, minutes, settings, off) for seed in seeds]
-        for future in as_completed(made):
-            yield future.result()
+        try:
+            for future in as_completed(made):
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
-def _show(
-    screen: Screen, outcome: Outcome, minutes: float, settings: Path | None, off: Sequence[str]
-) -> None:
+def _show(screen: Screen, outcome: Outcome) -> None:
     screen.print(Text.assemble(("BAD", "red"), f"  seed {outcome.seed}"))
     for problem in outcome.problems:
         screen.print(f"     {problem}", style="red", highlight=False, soft_wrap=True)
     for event in outcome.last_events:
         screen.print(f"     {event}", style="dim", highlight=False, soft_wrap=True)
+
+
+def _show_repeat(
+    screen: Screen, outcome: Outcome, minutes: float, settings: Path | None, off: Sequence[str]
+) -> None:
     names = shrink(
         outcome,
         lambda more: one(outcome.seed, minutes, settings, [*off, *more]),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 Deed = Callable[["World", Random], None]
-MEAN_PAUSE_S = 900.0
+MEAN_PAUSE_S = 600.0
 """Between two deeds of a kind, where it is on."""
 
 

@@ -113,7 +113,7 @@ def _draw_chances(rng: Random) -> Chances:
         return most * rng.random() if rng.random() < _FAULT_ON else 0.0
 
     return Chances(
-        kill=some(0.0015),
+        kill=some(0.004),
         crash=some(0.003),
         exits=some(0.001),
         hang=some(0.0005),

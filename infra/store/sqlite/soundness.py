@@ -86,6 +86,7 @@ def _misfiled(database: sqlite3.Connection, table: str) -> Iterator[str]:
         yield f"table {table}, fact {fact_id}: is filed under another kind or asset"
 
 
+@cache
 def _rule(table: str, column: str, declared: str, *, is_needed: bool) -> str:
     """Return what a column keeps, as a condition of SQL that is never NULL."""
     types = ", ".join(f"'{name}'" for name in _TYPES[declared])

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType

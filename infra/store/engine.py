@@ -8,6 +8,7 @@ from typing import Protocol
 from peewee import Database
 
 from domain.errors import JournalError
+from infra.store.location import Location
 
 QUICK_MS, QUICK_TURN_MS = 100, 1_000
 """How long a database, and another thread's turn, are waited for after a refusal."""
@@ -34,7 +35,7 @@ class Engine(Protocol):
     """One database; each thread has a connection of its own to read by."""
 
     @property
-    def location(self) -> object:
+    def location(self) -> Location:
         """Where it is, as people are told."""
 
     @property
@@ -90,6 +91,9 @@ class Engine(Protocol):
             JournalError: it cannot be known.
             FencedError: another process may write, and this one may not any more.
         """
+
+    def renumber(self) -> None:
+        """Let new rows be numbered from the highest number on; in a transaction."""
 
     def release(self) -> None:
         """Let another process write."""

@@ -34,13 +34,31 @@ def open_store(
         JournalFullError: the disk has no room for what opening it needs.
         ConfigError: it cannot be used, or a newer program made it.
     """
-    if not isinstance(location, Path):
-        return JournalStore(_postgres(location, busy_timeout_ms), now_ms, reserve)
     is_short_of_room = reserve is not None and not reserve.is_allocated
-    engine = SqliteEngine(
+    engine = open_engine(
         location, busy_timeout_ms=busy_timeout_ms, is_short_of_room=is_short_of_room
     )
     return JournalStore(engine, now_ms, reserve)
+
+
+def open_engine(
+    location: Location, *, busy_timeout_ms: int, is_short_of_room: bool = False
+) -> Engine:
+    """Return the database of a location; nothing is opened yet.
+
+    Args:
+        location: the database.
+        busy_timeout_ms: how long it is waited for.
+        is_short_of_room: the disk of its file is full.
+
+    Raises:
+        ConfigError: the packages for it are not installed.
+    """
+    if isinstance(location, Path):
+        return SqliteEngine(
+            location, busy_timeout_ms=busy_timeout_ms, is_short_of_room=is_short_of_room
+        )
+    return _postgres(location, busy_timeout_ms)
 
 
 def _postgres(address: PostgresAddress, patience_ms: int) -> Engine:

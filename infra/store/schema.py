@@ -281,7 +281,8 @@ CREATE INDEX stop_move_by_asset ON stop_move (asset);
 
 FACT_TABLES = (*_FIRST_FACTS, "settings_change", "stop_move")
 """What is stored there is neither changed nor deleted, by nobody."""
-_NUMBERED = ("fact", "notice")
+NUMBERED = ("fact", "notice")
+"""Tables that number their rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,7 +334,7 @@ def insert_row(database: Database, into: Table, row: Mapping[str, Any]) -> int:
     if not database.sequences:
         cursor = database.execute_sql(text, tuple(row.values()))  # type: ignore[no-untyped-call]
         return int(cursor.lastrowid)
-    is_numbered = into.__name__ in _NUMBERED
+    is_numbered = into.__name__ in NUMBERED
     text += ' RETURNING "id"' if is_numbered else ""
     cursor = database.execute_sql(text, tuple(row.values()))  # type: ignore[no-untyped-call]
     return int(cursor.fetchone()[0]) if is_numbered else 0

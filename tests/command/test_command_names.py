@@ -16,6 +16,7 @@ COMMANDS = {
     "bin.ctl": "ctl",
     "bin.run_actors": "run-actors",
     "bin.sim_exchange": "sim-exchange",
+    "bin.store": "store",
     "bin.trace": "trace",
     "bin.web": "web",
 }

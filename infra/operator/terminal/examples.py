@@ -40,6 +40,7 @@ EXAMPLES: Mapping[str, str] = {
     "ctl log": "bin/ctl log DEBUG",
     "ctl version": "bin/ctl version",
     "ctl help": "bin/ctl help close",
+    "store": "bin/store copy var/live/journal.sqlite postgresql://trader@db/trading#trading_live",
     "parity": "bin/parity --mode live --day 2025-05-01",
     "run-actors": "bin/run-actors --settings examples/multi_pair.yaml",
     "setup": "bin/setup --settings my.yaml",

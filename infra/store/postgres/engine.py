@@ -14,6 +14,7 @@ from infra.store.postgres.connection import one_line
 from infra.store.postgres.database import PostgresDatabase
 from infra.store.postgres.soundness import check_facts
 from infra.store.postgres.writer import Writer
+from infra.store.schema import NUMBERED
 
 _REFUSALS = (
     peewee.OperationalError,
@@ -60,6 +61,13 @@ class PostgresEngine:
             raise ConfigError(
                 f"{self.location}: cannot hold a journal: {one_line(error)}"
             ) from error
+
+    def renumber(self) -> None:
+        """Let new rows be numbered from the highest number on; in a transaction."""
+        for table in NUMBERED:
+            self.database.execute_sql(
+                f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), MAX(id)) FROM {table}"  # noqa: S608 (our own names)
+            )
 
     def release(self) -> None:
         """Let another process write."""

@@ -109,4 +109,5 @@ def _grants(address: PostgresAddress) -> Iterator[str]:
     yield f"GRANT SELECT ON ALL TABLES IN SCHEMA {address.schema} TO {role}"
     yield f"GRANT INSERT ON {', '.join(FACT_TABLES)} TO {role}"
     yield f"GRANT INSERT, UPDATE ON meta, pen, notice, delivery TO {role}"
+    yield f"GRANT UPDATE ON ALL SEQUENCES IN SCHEMA {address.schema} TO {role}"
     yield f"GRANT UPDATE (writer, number) ON store_state TO {role}"

@@ -92,6 +92,9 @@ class SqliteEngine:
     def check_right(self) -> None:
         """Allow it: whoever holds the run directory may write."""
 
+    def renumber(self) -> None:
+        """Do nothing: SQLite has done so with each row."""
+
     def release(self) -> None:
         """Do nothing: whoever holds the run directory may write."""
 

@@ -1,0 +1,109 @@
+"""Copies a journal from one database to another, and proves that it is the same."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from domain.errors import ConfigError
+from infra.store import schema
+from infra.store.engine import Engine
+from infra.store.location import Location
+from infra.store.reading import Reading, open_reading
+
+_CHUNK = 5_000
+"""Rows that are in memory at once, more or less."""
+_MODULUS = 1 << 256
+_TABLES = (
+    "meta",
+    "pen",
+    *schema.FACT_TABLES,
+    "notice",
+    "delivery",
+)
+"""Each behind those that it refers to."""
+_NUMBERED = {"fact": "id", "notice": "id", "delivery": "notice_id"}
+_WHOLE = ("meta", "pen")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSum:
+    """What a table holds."""
+
+    table: str
+    rows: int
+    digest: str
+    """Of all rows, in whatever order they are read."""
+
+
+def copy_journal(source: Location, target: Engine) -> list[TableSum]:
+    """Copy all tables in one transaction, and read both again.
+
+    Args:
+        source: the journal; nobody may write to it meanwhile.
+        target: a database whose tables are made, and empty; in a thread that is connected.
+
+    Returns:
+        What each table holds, on both sides.
+
+    Raises:
+        ConfigError: there is something at the target, or it is not the same afterwards.
+        JournalError: one of the two cannot be used.
+    """
+    with closing(open_reading(source)) as reading, reading.snapshot():
+        with target.writing(is_durable=True) as database:
+            for table in _TABLES:
+                _copy(reading, database, table)
+            target.renumber()
+        copied = sums(reading)
+    with closing(open_reading(target.location)) as again:
+        found = sums(again)
+    wrong = [ours.table for ours, theirs in zip(copied, found, strict=True) if ours != theirs]
+    if wrong:
+        raise ConfigError(f"{target.location}: differs from {source} in {', '.join(wrong)}")
+    return copied
+
+
+def demand_empty(location: Location) -> None:
+    """Refuse a target that holds facts.
+
+    Raises:
+        ConfigError: it does.
+    """
+    with closing(open_reading(location)) as reading:
+        (row,) = reading.rows("SELECT COUNT(*) AS n FROM fact")
+    if row["n"]:
+        raise ConfigError(f"{location}: holds {row['n']} facts; copy to where none are")
+
+
+def sums(reading: Reading) -> list[TableSum]:
+    """Return what each table holds."""
+    return [_sum(table, _rows(reading, table)) for table in _TABLES]
+
+
+def _copy(reading: Reading, database: Any, table: str) -> None:
+    into = schema.table(table)
+    add = schema.replace_row if table in _WHOLE else schema.insert_row
+    for row in _rows(reading, table):
+        add(database, into, row)
+
+
+def _rows(reading: Reading, table: str) -> Iterator[dict[str, Any]]:
+    if table in _WHOLE:
+        yield from reading.rows(f"SELECT * FROM {table}")  # noqa: S608 (our own names)
+        return
+    key = _NUMBERED.get(table, "fact_id")
+    (row,) = reading.rows(f"SELECT COALESCE(MAX({key}), 0) AS newest FROM {table}")  # noqa: S608
+    query = f"SELECT * FROM {table} WHERE {key} > %s AND {key} <= %s ORDER BY {key}"  # noqa: S608
+    for start in range(0, row["newest"], _CHUNK):
+        yield from reading.rows(query, start, start + _CHUNK)
+
+
+def _sum(table: str, rows: Iterable[dict[str, Any]]) -> TableSum:
+    count, total = 0, 0
+    for row in rows:
+        digest = hashlib.sha256(repr(sorted(row.items())).encode()).digest()
+        total = (total + int.from_bytes(digest, "big")) % _MODULUS
+        count += 1
+    return TableSum(table=table, rows=count, digest=f"{total:064x}")

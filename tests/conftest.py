@@ -10,7 +10,7 @@ from hypothesis import settings
 from loguru import logger
 
 if TYPE_CHECKING:
-    from tests.postgres_cluster import Cluster
+    from tests.postgres_server import Cluster
 
 TESTS = Path(__file__).resolve().parent
 SHARED_DATA = TESTS.parents[1] / "shared" / "data"

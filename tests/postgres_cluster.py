@@ -1,130 +1,20 @@
-"""A cluster of PostgreSQL of the tests' own: on a Unix socket, killed and started again at will."""
+"""A server of PostgreSQL for a test."""
 
 import os
-import pwd
-import shutil
-import signal
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from itertools import count
-from pathlib import Path
 
-import psycopg
 import pytest
 
-from infra.store.location import PostgresAddress
-
-_PLACES = ("/usr/lib/postgresql/*/bin",)
-_NUMBERS = count()
-START_S = 60
-
-
-@cache
-def binaries() -> Path | None:
-    """Return where the server's programs are; None where they are not installed."""
-    found = sorted(path for place in _PLACES for path in Path("/").glob(place.lstrip("/")))
-    if found:
-        return found[-1]
-    named = shutil.which("initdb")
-    return None if named is None else Path(named).resolve().parent
-
-
-class Cluster:
-    """One server with its files."""
-
-    def __init__(self, folder: Path, programs: Path) -> None:
-        """Make its files; it does not run yet."""
-        self.folder = folder
-        self._programs = programs
-        self._data = folder / "data"
-        self._server: subprocess.Popen[bytes] | None = None
-        # The server refuses to run as root.
-        self._user = "postgres" if os.geteuid() == 0 else None
-        self.user = self._user or pwd.getpwuid(os.geteuid()).pw_name
-        if self._user is not None:
-            shutil.chown(folder, self._user)
-        self._run("initdb", "-D", str(self._data), "-A", "trust", "-E", "UTF8", "--no-sync")
-        settings = {
-            "listen_addresses": "''",
-            "unix_socket_directories": f"'{folder}'",
-            "shared_buffers": "16MB",
-            "max_connections": "200",
-        }
-        lines = "".join(f"{name} = {value}\n" for name, value in settings.items())
-        with (self._data / "postgresql.conf").open("a") as file:
-            file.write(lines)
-
-    def start(self) -> None:
-        """Run the server, and wait until it answers."""
-        with (self.folder / "server.log").open("ab") as log:
-            self._server = subprocess.Popen(
-                [self._programs / "postgres", "-D", self._data],
-                stdout=log,
-                stderr=log,
-                user=self._user,
-                start_new_session=True,
-                cwd="/",
-            )
-        ready = [self._programs / "pg_isready", "-q", "-h", self.folder, "-t", "1"]
-        for _ in range(START_S * 20):
-            if subprocess.run(ready, check=False).returncode == 0:
-                return
-            try:
-                self._server.wait(0.05)
-            except subprocess.TimeoutExpired:
-                continue
-            break
-        raise AssertionError((self.folder / "server.log").read_text()[-2000:])
-
-    def kill(self) -> None:
-        """Kill the server and all its processes, as a power cut would."""
-        server, self._server = self._server, None
-        if server is not None:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait(START_S)
-
-    def url(self, name: str = "postgres") -> str:
-        """Return the address of a database."""
-        return f"postgresql:///{name}?host={self.folder}&user={self.user}"
-
-    def new_database(self) -> str:
-        """Return the address of a database that nobody has used."""
-        name = f"t{next(_NUMBERS)}"
-        with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        return self.url(name)
-
-    def new_address(self) -> PostgresAddress:
-        """Return where a journal may be made."""
-        return PostgresAddress(self.url(), f"trading_t{next(_NUMBERS)}")
-
-    def _run(self, program: str, *arguments: str) -> None:
-        subprocess.run(
-            [self._programs / program, *arguments],
-            check=True,
-            user=self._user,
-            cwd="/",
-            stdout=subprocess.DEVNULL,
-        )
+from tests.postgres_server import MISSING, Cluster, binaries, made_cluster
 
 
 @contextmanager
 def running_cluster() -> Iterator[Cluster]:
     """Make a cluster and run it; skip the test where there are no programs for it."""
-    programs = binaries()
-    if programs is None:
-        message = "PostgreSQL is not installed (Debian: apt-get install postgresql)"
+    if binaries() is None:
         if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))
-    cluster = Cluster(folder, programs)
-    try:
-        cluster.start()
+            pytest.fail(MISSING)
+        pytest.skip(MISSING)
+    with made_cluster() as cluster:
         yield cluster
-    finally:
-        cluster.kill()
-        shutil.rmtree(folder, ignore_errors=True)

@@ -15,7 +15,7 @@ from infra.store.engine import Engine
 from infra.store.location import Location
 from infra.store.opening import open_engine, open_store
 from infra.store.reading import open_reading
-from tests.postgres_cluster import Cluster
+from tests.postgres_server import Cluster
 from tests.store.test_journal import ROOT, T_MS, execution, store_one_of_each
 
 

@@ -16,8 +16,8 @@ from infra.store.postgres.engine import PostgresEngine
 from infra.store.postgres.migration import writer_role
 from infra.store.schema import FACT_TABLES
 from infra.store.writer import JournalWriter
-from tests.postgres_cluster import Cluster
 from tests.postgres_proxy import Cut, Wire, wire_to
+from tests.postgres_server import Cluster
 from tests.store.test_journal import T_MS, entry, execution
 
 PATIENCE_MS = 1_000

@@ -7,8 +7,9 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,12 +24,13 @@ from domain.errors import ConfigError
 from domain.text import counted
 from infra.operator.terminal.screen import Screen
 from infra.settings import load_settings
-from tests.chaos.harness.plan import make_plan, read_faults
+from tests.chaos.harness.plan import Plan, make_plan, on_postgres, read_faults
 from tests.chaos.harness.processes import ChaosError, import_before
 from tests.chaos.harness.report import coverage, render
 from tests.chaos.harness.run import play
 from tests.chaos.harness.scenario import Commands, Outcome
 from tests.chaos.harness.soak import SoakOutcome, soak
+from tests.postgres_server import MISSING, binaries
 
 DONE, BROKEN, WRONG_USE = 0, 1, 2
 _IMPORTED_BEFORE = ("bin.bootstrap.live", "bin.bootstrap.replay", "infra.venues.simulator.exchange")
@@ -110,6 +112,9 @@ def main(
         Path | None,
         typer.Option(help="Assets, strategies and limits of the systems; their pace stays ours."),
     ] = None,
+    database: Annotated[
+        str, typer.Option(help="Of the journals: sqlite, or postgres, each run with a server.")
+    ] = "sqlite",
     keep: Annotated[
         Path | None, typer.Option(help="Keep the run directories here; else those of failed runs.")
     ] = None,
@@ -118,6 +123,7 @@ def main(
     screen = Screen()
     try:
         names = read_faults(faults)
+        on_server = _read_database(database)
         soak_s = None if soak_for is None else _seconds(soak_for)
         commands = _commands(with_file(SOAK_SETTINGS if soak_s else SETTINGS, settings))
     except ConfigError as error:
@@ -127,10 +133,14 @@ def main(
     if soak_s is not None:
         raise typer.Exit(_soak(screen, soak_s, seed, folder / "soak", report, commands))
     repeat = f"bin/chaos --runs 1 --seed {{seed}} --faults {faults}"
+    repeat += " --database postgres" if on_server else ""
     repeat += "" if settings is None else f" --settings {settings}"
     outcomes = []
     deadline_s = None if minutes is None else time.monotonic() + minutes * 60
-    for outcome in _play_all(range(seed, seed + runs), names, folder, jobs, deadline_s, commands):
+    plans = [make_plan(number, names) for number in range(seed, seed + runs)]
+    plans = [on_postgres(plan) if on_server else plan for plan in plans]
+    playing = partial(play, commands=commands, on_server=on_server)
+    for outcome in _play_all(plans, playing, folder, jobs, deadline_s):
         outcomes.append(outcome)
         _show(screen, outcome, repeat, folder)
         if not outcome.problems and keep is None:
@@ -143,24 +153,22 @@ def main(
 
 
 def _play_all(
-    seeds: range,
-    faults: Sequence[str] | None,
+    plans: Sequence[Plan],
+    playing: Callable[[Plan, Path], Outcome],
     folder: Path,
     jobs: int,
     deadline_s: float | None,
-    commands: Commands,
 ) -> Iterator[Outcome]:
-    waiting = iter(seeds)
+    waiting = iter(plans)
     running: set[Future[Outcome]] = set()
     with ThreadPoolExecutor(jobs) as pool:
         while True:
             is_late = deadline_s is not None and time.monotonic() > deadline_s
             while len(running) < jobs and not is_late:
-                seed = next(waiting, None)
-                if seed is None:
+                plan = next(waiting, None)
+                if plan is None:
                     break
-                plan = make_plan(seed, faults)
-                running.add(pool.submit(play, plan, folder / str(seed), commands))
+                running.add(pool.submit(playing, plan, folder / str(plan.seed)))
             if not running:
                 return
             done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -222,6 +230,19 @@ def _soak_table(found: SoakOutcome) -> Table:
     }.items():
         table.add_row(name, "", text, "")
     return table
+
+
+def _read_database(text: str) -> bool:
+    """Tell whether the journals are in PostgreSQL.
+
+    Raises:
+        ConfigError: they cannot be, or the database is unknown.
+    """
+    if text not in ("sqlite", "postgres"):
+        raise ConfigError(f"--database {text}: expected sqlite or postgres")
+    if text == "postgres" and binaries() is None:
+        raise ConfigError(f"--database postgres: {MISSING}")
+    return text == "postgres"
 
 
 def _seconds(text: str) -> float:

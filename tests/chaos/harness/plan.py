@@ -1,7 +1,7 @@
 """What happens in one run: a pure function of its seed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from types import MappingProxyType
 from typing import Any
@@ -82,6 +82,10 @@ PANIC = "panic"
 """The operator wants all closed and nothing opened."""
 FULL_PANIC = "panic without room"
 """So, while the journal's disk is full: the exchange shows all to be flat before it is stored."""
+SERVER_KILLED = "server killed"
+"""The database's server was killed, all its processes at once, and started again."""
+SERVER_SHARE = 0.35
+"""Of the runs on PostgreSQL, in which that happens."""
 HALTED = "halted"
 """The portfolio has lost so much that nothing is opened any more."""
 GAVE_UP = "gave up in order"
@@ -106,6 +110,10 @@ class Life:
     """After how many seconds the operator panics; None: not at all."""
     length_s: float
     """Real seconds after which it is killed, unless it died before."""
+    server_killed_s: float | None = None
+    """After how many seconds the database's server is killed; None: not at all."""
+    server_down_s: float = 0.0
+    """For how long it then stays away."""
 
     @property
     def is_full_to_the_end(self) -> bool:
@@ -135,6 +143,7 @@ class Plan:
             found += [name for name, _ in life.faults]
             found += [_name_of(drill) for drill in life.drills]
             found += [LOCKED] if life.locked_s else []
+            found += [] if life.server_killed_s is None else [SERVER_KILLED]
             found += [PANIC] if life.panic_s is not None else []
             found += [FULL_PANIC] if life.is_full_to_the_end else []
             found += [] if life.kill_point else [KILL_AT_RANDOM]
@@ -166,6 +175,26 @@ def make_plan(seed: int, faults: Sequence[str] | None = None) -> Plan:
         lives=tuple(lives),
         max_restarts=random.choice([_FEW, _MANY]) if is_strict else _MANY,
     )
+
+
+def on_postgres(plan: Plan) -> Plan:
+    """Return what happens where the journal is in PostgreSQL.
+
+    A file's refusals are left out; instead the server is killed in some runs.
+    """
+    random = Random(f"chaos/{plan.seed}/server")
+    lives = [replace(life, drills=_but_for_files(life.drills)) for life in plan.lives]
+    if random.random() < SERVER_SHARE:
+        lives[0] = replace(
+            lives[0],
+            server_killed_s=random.uniform(0.5, 5.0),
+            server_down_s=random.choice([0.0, 0.5, 3.0]),
+        )
+    return replace(plan, lives=tuple(lives))
+
+
+def _but_for_files(drills: Sequence[str]) -> tuple[str, ...]:
+    return tuple(drill for drill in drills if _name_of(drill) not in ("full", "readonly"))
 
 
 def read_faults(text: str) -> list[str] | None:

@@ -15,6 +15,7 @@ from tests.chaos.harness.plan import (
     PANIC,
     POISON,
     PROCESS_DRILLS,
+    SERVER_KILLED,
     START_FAILED,
 )
 from tests.chaos.harness.scenario import Outcome
@@ -34,6 +35,7 @@ def all_names() -> list[str]:
         *KILLS,
         *dict.fromkeys(drills),
         LOCKED,
+        SERVER_KILLED,
         PANIC,
         FULL_PANIC,
         HALTED,

@@ -14,6 +14,7 @@ from typing import Any
 from domain.errors import TradingError
 from domain.operator.commands import CommandName
 from infra.drills.clock_jump import JUMPED
+from infra.store.location import Location, PostgresAddress
 from tests.chaos.harness.journal_view import read_journal
 from tests.chaos.harness.plan import (
     FAULTS,
@@ -23,18 +24,22 @@ from tests.chaos.harness.plan import (
     KILL_AT_RANDOM,
     LOCKED,
     PANIC,
+    SERVER_KILLED,
     START_FAILED,
     Life,
     Plan,
 )
 from tests.chaos.harness.processes import ChaosError, Process
 from tests.chaos.harness.scenario import STOP_S, ChaosScenario, Commands, Outcome
+from tests.postgres_server import made_cluster
 
 _MEET_S = 8.0
 """For which the last life waits for what has not happened yet, before all is healed."""
 _POLL_S = 0.1
 _FLAT_S = 10.0
 """In which a panic must have ended flat where nothing else disturbs it."""
+_SERVER_S = 5.0
+"""In which a killed server has read its log again, and is found again."""
 _FAULTY_S = 4.0
 """For which one order's fault may keep its asset from its work, where it does not say."""
 _IN_LOGS = {
@@ -51,15 +56,27 @@ _IN_LOGS = {
 """What the system's own log says where a drill has struck."""
 
 
-def play(plan: Plan, folder: Path, commands: Commands) -> Outcome:
-    """Play a plan in a folder that is not there yet, and judge it."""
+def play(plan: Plan, folder: Path, commands: Commands, *, on_server: bool = False) -> Outcome:
+    """Play a plan in a folder that is not there yet, and judge it.
+
+    Args:
+        plan: what is to happen.
+        folder: of the run.
+        commands: how to start the processes.
+        on_server: the journal is in a server of PostgreSQL that the run has to itself.
+    """
     outcome = Outcome(seed=plan.seed)
     began_s = time.monotonic()
     folder.mkdir(parents=True)
     try:
         with contextlib.ExitStack() as stack:
             stage = ChaosScenario(
-                plan.seed, folder, commands, stack, max_restarts=plan.max_restarts
+                plan.seed,
+                folder,
+                commands,
+                stack,
+                max_restarts=plan.max_restarts,
+                server=stack.enter_context(made_cluster()) if on_server else None,
             )
             outcome = stage.outcome
             faults: dict[int, str] = {}
@@ -89,6 +106,7 @@ def _live(stage: ChaosScenario, life: Life, stack: contextlib.ExitStack) -> dict
     if life.locked_s:
         lock = lock_journal(stage.journal, life.locked_s, lambda: hits.update([LOCKED]))
         stack.callback(lock.join)
+    killer = _kill_server(stage, life)
     code = None
     if life.panic_s is not None:
         code = system.wait(life.panic_s)
@@ -102,6 +120,8 @@ def _live(stage: ChaosScenario, life: Life, stack: contextlib.ExitStack) -> dict
     hits[f"kill {life.kill_point}"] += code == -signal.SIGKILL
     if code is None:
         system.end(signal.SIGKILL, STOP_S)
+    if killer is not None:
+        killer.join()
     stage.note_death()
     return faults
 
@@ -121,10 +141,30 @@ def _await_flat(stage: ChaosScenario, system: Process, limit_s: float) -> None:
         time.sleep(_POLL_S)
 
 
-def lock_journal(file: Path, seconds: float, on_locked: Callable[[], object]) -> threading.Thread:
-    """Hold a journal's write lock for a while, as another program would."""
+def _kill_server(stage: ChaosScenario, life: Life) -> threading.Thread | None:
+    """Kill the database's server in the middle of trade, and start it again."""
+    server, after_s = stage.server, life.server_killed_s
+    if server is None or after_s is None:
+        return None
 
-    def hold() -> None:
+    def kill() -> None:
+        time.sleep(after_s)
+        server.kill()
+        time.sleep(life.server_down_s)
+        server.start()
+        stage.outcome.hits.update([SERVER_KILLED])
+
+    thread = threading.Thread(target=kill, daemon=True)
+    thread.start()
+    return thread
+
+
+def lock_journal(
+    journal: Location, seconds: float, on_locked: Callable[[], object]
+) -> threading.Thread:
+    """Keep a journal from being written for a while, as another program would."""
+
+    def hold_file(file: Path) -> None:
         with contextlib.suppress(sqlite3.Error):
             database = sqlite3.connect(file, timeout=5.0, isolation_level=None)
             database.execute("BEGIN IMMEDIATE")
@@ -132,6 +172,17 @@ def lock_journal(file: Path, seconds: float, on_locked: Callable[[], object]) ->
             time.sleep(seconds)
             database.execute("ROLLBACK")
             database.close()
+
+    def hold_schema(address: PostgresAddress) -> None:
+        import psycopg  # noqa: PLC0415 (optional)
+
+        with contextlib.suppress(psycopg.Error), psycopg.connect(address.url) as server:
+            server.execute(f"LOCK TABLE {address.schema}.store_state")
+            on_locked()
+            time.sleep(seconds)
+
+    def hold() -> None:
+        hold_file(journal) if isinstance(journal, Path) else hold_schema(journal)
 
     thread = threading.Thread(target=hold, daemon=True)
     thread.start()
@@ -181,7 +232,8 @@ def _disturbed_s(lives: Sequence[Life]) -> float:
         FAULTS[name].get("for_s", _FAULTY_S) for life in lives for name, _ in life.faults
     )
     drilled_s = sum(_drilled_s(drill, life) for life in lives for drill in life.drills)
-    return float(faulty_s + drilled_s + sum(life.locked_s for life in lives))
+    away_s = sum(life.server_down_s + _SERVER_S for life in lives if life.server_killed_s)
+    return float(faulty_s + drilled_s + away_s + sum(life.locked_s for life in lives))
 
 
 def _drilled_s(drill: str, life: Life) -> float:

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from domain.rules import TradingRules
+from infra.store.location import Location, PostgresAddress
 from infra.store.reserve import count_waiting
 from tests.chaos.harness.invariants import differences, violations
 from tests.chaos.harness.journal_view import execution_pen, read_journal, read_pens
 from tests.chaos.harness.processes import ChaosError, ExchangeProcess, Process, wait_until
+from tests.postgres_server import Cluster
 
 SPEED = 600
 STOP_S = 20.0
@@ -68,6 +70,7 @@ class ChaosScenario:
         commands: Commands,
         stack: contextlib.ExitStack,
         max_restarts: int | None = None,
+        server: Cluster | None = None,
     ) -> None:
         """Start the exchange.
 
@@ -77,15 +80,21 @@ class ChaosScenario:
             commands: how to start the processes.
             stack: closes them.
             max_restarts: of an actor; None: as the commands' settings say.
+            server: holds the journal; None: a file does.
         """
         self.outcome = Outcome(seed=seed)
-        self.journal = folder / "run" / "journal.sqlite"
+        self.server = server
+        self.journal: Location = folder / "run" / "journal.sqlite"
         self._folder, self._commands, self._stack = folder, commands, stack
         self._settings = folder / "settings.yaml"
         settings = dict(commands.settings)
         if max_restarts is not None:
             supervision = settings.get("supervision", {})
             settings["supervision"] = {**supervision, "max_restarts": max_restarts}
+        if server is not None:
+            url = server.url()
+            settings["database"] = {**settings.get("database", {}), "url": url}
+            self.journal = PostgresAddress(url, "trading_sim")
         self._settings.write_text(json.dumps(settings))
         self.run_dir.mkdir()
         (self.run_dir / "sim-keys.json").write_text(json.dumps([_KEY, _SECRET]))
@@ -201,7 +210,7 @@ class ChaosScenario:
         return all(now.get(pen, 0) > before.get(pen, 0) for pen in wanted)
 
     def _lives_of_executions(self) -> dict[str, int]:
-        return read_pens(self.journal) if self.journal.exists() else {}
+        return read_pens(self.journal)
 
     def _settle(self) -> None:
         found: list[str] = ["nothing was compared yet"]

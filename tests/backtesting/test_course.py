@@ -140,6 +140,8 @@ def test_the_time_after_a_halt_is_a_part_of_the_span(result: BacktestResult) -> 
 
     assert result.is_halted
     assert len(halts) == 1
+    (rest,) = [rest for rest in rests(result) if rest.reason == ExitReason.HALT]
+    assert (rest.begin_ms, rest.end_ms) == (halts[0].t_ms, int(result.equity.time_ms[-1]))
     after_ms = int(result.equity.time_ms[-1]) - halts[0].t_ms
     assert halted_fraction(result) == pytest.approx(after_ms / span_ms)
 

@@ -2,7 +2,8 @@
 
 A browser draws some thousand points without lag, and a year has a hundred thousand closes. So the
 page holds all of them, and shows of every so many the lowest and the highest; a script on the page
-does so again for what is in sight, and fits the height to it.
+does so again for what is in sight, and fits the height to it. Where few enough candles are in
+sight, they take the place of the line of their closes.
 """
 
 from base64 import b64encode
@@ -12,8 +13,12 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from domain.market.candles import CandleSeries
 from domain.market.indicators import Array
+from infra.operator.report.style import GREEN, RED
 
+CANDLES = 400
+"""In sight, at most: more are narrower than their outlines."""
 POINTS = 3_000
 """Of one line, at most, about as many as a screen has columns."""
 
@@ -39,6 +44,18 @@ function thinned(line, from, to, points) {
   }
   return [x, y];
 }
+function candlesIn(candles, from, to) {
+  const first = Math.max(0, Math.floor((from - candles.begin_ms) / candles.step_ms));
+  const end = Math.min(candles.close.length,
+    Math.ceil((to - candles.begin_ms) / candles.step_ms) + 1);
+  const shown = {x: [], open: [], high: [], low: [], close: []};
+  if (end - first > candles.most) return shown;
+  for (let i = first; i < end; i++) {
+    shown.x.push(candles.begin_ms + (i - 0.5) * candles.step_ms);
+    for (const part of ['open', 'high', 'low', 'close']) shown[part].push(candles[part][i]);
+  }
+  return shown;
+}
 function heights(plot, places, shown) {
   const ends = {}, ranges = {};
   places.forEach((place, i) => {
@@ -57,7 +74,10 @@ for (const plot of document.querySelectorAll('.js-plotly-plot')) {
   if (!detail) continue;
   const lines = detail.lines.map(line => ({...line, values: decoded(line.values)}));
   const places = lines.map(line => line.trace);
-  plot.on('plotly_relayout', changed => {
+  const candles = detail.candles && {...detail.candles};
+  for (const part of candles ? ['open', 'high', 'low', 'close'] : [])
+    candles[part] = decoded(candles[part]);
+  plot.on('plotly_relayout', async changed => {
     const axis = plot._fullLayout.xaxis, [from, to] = axis.range.map(axis.r2c);
     const shown = lines.map(line => thinned(line, from, to, detail.points));
     // New values of x make plotly guess the axes anew; it must not.
@@ -68,6 +88,19 @@ for (const plot of document.querySelectorAll('.js-plotly-plot')) {
     }
     if (!Object.keys(changed).some(name => name.startsWith('yaxis')))
       Object.assign(axes, heights(plot, places, shown));
+    if (candles) {
+      const all = candlesIn(candles, from, to), range = axes['yaxis.range'];
+      const isShown = all.x.length > 0;
+      if (isShown) {
+        shown[places.indexOf(candles.line)] = [[], []];
+        if (range) axes['yaxis.range'] =
+          [Math.min(range[0], ...all.low), Math.max(range[1], ...all.high)];
+      }
+      if (isShown || plot.data[candles.trace].x.length) {
+        const data = Object.fromEntries(Object.entries(all).map(([part, of]) => [part, [of]]));
+        await Plotly.restyle(plot, data, [candles.trace]);
+      }
+    }
     const data = {x: shown.map(xy => xy[0]), y: shown.map(xy => xy[1])};
     Plotly.update(plot, data, axes, places);
   });
@@ -107,10 +140,44 @@ def add_line(
         "trace": len(figure.data) - 1,
         "begin_ms": begin_ms,
         "step_ms": step_ms,
-        "values": b64encode(values.astype("<f4").tobytes()).decode(),
+        "values": _packed(values),
     }
-    lines = figure.layout.meta["detail"]["lines"] if figure.layout.meta else []
-    figure.update_layout(meta={"detail": {"points": POINTS, "lines": [*lines, line]}})
+    before = figure.layout.meta["detail"] if figure.layout.meta else {"lines": []}
+    detail = {**before, "points": POINTS, "lines": [*before["lines"], line]}
+    figure.update_layout(meta={"detail": detail})
+
+
+def add_candles(figure: go.Figure, series: CandleSeries) -> None:
+    """Let candles take the place of the newest line, that of their closes, when zoomed in."""
+    figure.add_candlestick(
+        x=[],
+        open=[],
+        high=[],
+        low=[],
+        close=[],
+        name="candles",
+        showlegend=False,
+        # Not by their color alone: what rose is hollow.
+        increasing={"line": {"color": GREEN, "width": 1}, "fillcolor": "white"},
+        decreasing={"line": {"color": RED, "width": 1}, "fillcolor": RED},
+    )
+    detail = figure.layout.meta["detail"]
+    candles = {
+        "trace": len(figure.data) - 1,
+        "line": detail["lines"][-1]["trace"],
+        "most": CANDLES,
+        "begin_ms": int(series.open_time_ms[0]) + series.candle_ms,
+        "step_ms": series.candle_ms,
+        "open": _packed(series.open),
+        "high": _packed(series.high),
+        "low": _packed(series.low),
+        "close": _packed(series.close),
+    }
+    figure.update_layout(meta={"detail": {**detail, "candles": candles}})
+
+
+def _packed(values: Array) -> str:
+    return b64encode(values.astype("<f4").tobytes()).decode()
 
 
 def kept(values: Array, points: int) -> NDArray[np.int64]:

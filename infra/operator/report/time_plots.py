@@ -13,7 +13,7 @@ from domain.market.instruments import Side
 from domain.strategies.base import Regime
 from domain.trading.positions import Trade
 from infra.operator.report.course_plots import rests_traces
-from infra.operator.report.detail import add_line
+from infra.operator.report.detail import add_candles, add_line
 from infra.operator.report.style import (
     BLUE,
     GRAY,
@@ -102,6 +102,8 @@ def market_plot(result: BacktestResult, asset: str) -> go.Figure:
             line={"color": color, "width": width},
             hoverinfo="x+y+name",
         )
+        if name == "close":
+            add_candles(figure, series)
     trades = [trade for trade in result.trades if trade.asset == asset]
     for trace in _trades(trades):
         figure.add_trace(trace)

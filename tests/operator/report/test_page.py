@@ -165,7 +165,9 @@ def test_no_line_of_an_asset_lies_under_its_legend_and_no_color_means_two_things
     assert len(set(colors)) == len(colors) == 6
 
 
-def test_zooming_in_shows_every_close(page: Page, report: Path) -> None:
+def test_zooming_in_shows_every_close_and_near_enough_every_candle(
+    page: Page, report: Path
+) -> None:
     page.goto(report.as_uri())
     page.wait_for_function(
         f"document.querySelectorAll('.js-plotly-plot .main-svg').length >= {3 * PLOTS}"
@@ -177,18 +179,32 @@ def test_zooming_in_shows_every_close(page: Page, report: Path) -> None:
         Plotly.relayout(plot, {'xaxis.range': [from, to]});
         await redrawn;
         const close = plot.data.find(trace => trace.name === 'close'), x = close.x;
+        const candles = plot.data.find(trace => trace.name === 'candles');
         const [low, high] = plot._fullLayout.yaxis.range;
-        return [x.length, plot._fullLayout.xaxis.type, x[0] >= new Date(from + 'Z'),
-            (Math.max(...close.y) - Math.min(...close.y)) / (high - low)];
+        const values = [...close.y, ...candles.high, ...candles.low];
+        return [x.length, candles.x.length, plot._fullLayout.xaxis.type,
+            (Math.max(...values) - Math.min(...values)) / (high - low),
+            candles.high.every((high, i) => high >= candles.open[i] && high >= candles.close[i])
+            && candles.low.every((low, i) => low <= candles.open[i] && low <= candles.close[i]),
+            plot.querySelectorAll('.boxlayer path.box').length];
     }"""
 
     a_day = page.evaluate(points, ["2025-05-01 00:00", "2025-05-02 00:00"])
+    picture = ARTIFACTS / "report-candles.png"
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    page.locator(".js-plotly-plot").nth(4).screenshot(path=picture)
+    a_week = page.evaluate(points, ["2025-05-01 00:00", "2025-05-08 00:00"])
     all_of_it = page.evaluate(points, ["2025-04-01 00:00", "2025-07-10 00:00"])
 
-    assert a_day[:3] == [289, "date", True]
+    assert a_day[:2] == [0, 289]
+    assert a_day[5] == 289
+    assert 1_900 < a_week[0] <= 7 * 288 + 1
+    assert a_week[1] == 0
     assert 1_000 < all_of_it[0] <= 3_000
-    assert all_of_it[1:3] == ["date", True]
-    for *_, filled in (a_day, all_of_it):
+    assert all_of_it[1] == 0
+    for _, _, axis, filled, is_whole, _ in (a_day, a_week, all_of_it):
+        assert axis == "date"
+        assert is_whole
         assert 0.5 < filled < 1, "the height fits what is in sight"
 
 

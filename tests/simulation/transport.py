@@ -114,6 +114,7 @@ class PlayedTransport(RestTransport):
             patience=PATIENCE,
             monotonic_s=scheduler.now_s,
             sleep=scheduler.sleep,
+            ssl_context=None,
         )
         self._local = _Local(scheduler)  # type: ignore[assignment]
         self._measuring = _Lock(scheduler)  # type: ignore[assignment]

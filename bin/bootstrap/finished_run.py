@@ -10,7 +10,7 @@ from domain.errors import ConfigError
 from domain.operator import wording as say
 from domain.operator.commands import CommandName
 from domain.operator.replies import Reply
-from infra.run.ended import rules_of, snapshot_of
+from infra.store.ended import rules_of, snapshot_of
 from infra.store.location import find_journal
 from infra.store.reader import FactReader
 

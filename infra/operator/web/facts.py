@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from domain.errors import ConfigError, JournalError
+from domain.operator.system import SystemSnapshot
 from domain.rules import TradingRules
-from infra.settings.stored import settings_of
+from infra.store.ended import rules_of, snapshot_of
 from infra.store.location import find_journal
 from infra.store.reader import FactReader
 
@@ -32,17 +32,34 @@ def read_facts(directory: Path, read: Callable[[FactReader], _T]) -> _T:
         raise NoFactsError(str(error)) from error
 
 
-def read_rules(facts: FactReader) -> TradingRules:
-    """Return the rules of a run, with the instruments that it has found.
+def read_rules(directory: Path) -> TradingRules:
+    """Return the rules that a run had last.
 
     Raises:
-        ConfigError: it notes none.
+        NoFactsError: they cannot be read.
     """
-    noted = facts.settings()
-    if noted is None:
-        raise ConfigError("the journal notes no settings yet")
-    rules, stored = settings_of(noted, "the journal").trading_rules(), facts.instruments()
-    assets = (
-        replace(rule, instrument=stored.get(rule.asset, rule.instrument)) for rule in rules.assets
-    )
-    return replace(rules, assets=tuple(assets))
+    return read_facts(directory, lambda facts: rules_of(facts, find_journal(directory)))
+
+
+def read_ended(directory: Path) -> tuple[TradingRules, SystemSnapshot]:
+    """Return a run of which nobody answers, as it was after its newest fact.
+
+    Raises:
+        NoFactsError: it has traded nothing yet, or cannot be read.
+    """
+
+    def read(facts: FactReader) -> tuple[TradingRules, SystemSnapshot]:
+        rules = rules_of(facts, find_journal(directory))
+        newest = facts.newest_states(1)
+        if not newest:
+            raise ConfigError("the journal holds no facts of trading yet")
+        return rules, SystemSnapshot(
+            actors=(),
+            dead_letters=0,
+            portfolio=snapshot_of(facts, rules),
+            mode=facts.mode() or "",
+            now_ms=newest[0].t_ms,
+            machine_ms=newest[0].t_ms,
+        )
+
+    return read_facts(directory, read)

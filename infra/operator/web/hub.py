@@ -13,7 +13,7 @@ from loguru import logger
 
 from domain.rules import TradingRules
 from infra.operator.web.changes import changes
-from infra.operator.web.facts import NoFactsError, read_facts, read_rules
+from infra.operator.web.facts import NoFactsError, read_ended, read_rules
 from infra.operator.web.history import AssetHistory
 from infra.operator.web.messages import MessageTail
 from infra.operator.web.overview import overview
@@ -21,6 +21,7 @@ from infra.operator.web.system import System
 
 _SAME_S = 2.0
 """How long one answer does for all browsers."""
+_AGAIN_S = 3.0
 _LOOKS = 2
 """Journals read at once: a page must not take the disk from who trades."""
 
@@ -41,6 +42,7 @@ class Hub:
         """By asset; to be used under the lock alone."""
         self.history_lock = threading.Lock()
         self.tail = MessageTail(directory)
+        self._ended: asyncio.Task[None] | None = None
         self._answers: dict[str, tuple[float, asyncio.Task[Any]]] = {}
         self._before: dict[str, Any] = {}
         self._sent: dict[int, str] = {}
@@ -79,7 +81,7 @@ class Hub:
             NoFactsError: they are not known yet.
         """
         if self.rules is None:
-            self.rules = await self.read(read_facts, self.directory, read_rules)
+            self.rules = await self.read(read_rules, self.directory)
         return self.rules
 
     async def next_message(self, version: int) -> tuple[int, str]:
@@ -96,7 +98,9 @@ class Hub:
         return self.version, self._sent[version]
 
     def _look(self) -> None:
-        view = self._seen()
+        self._show(self._seen())
+
+    def _show(self, view: dict[str, Any]) -> None:
         if view == self.view:
             return
         self._before, self.view = self.view, view
@@ -114,7 +118,9 @@ class Hub:
             "answered_ms": system.answered_ms,
         }
         if system.trouble is not None:
-            return {**self.view, **page} if self.view else page
+            if self._ended is None and "state" not in self.view:
+                self._ended = asyncio.create_task(self._read_ended())
+            return {**self.view, **page}
         try:
             rules = self._rules_now()
             return {**page, "looked_ms": time.time_ns() // 1_000_000} | (
@@ -125,12 +131,25 @@ class Hub:
             self.rules = None
             return {**self.view, **page}
 
+    async def _read_ended(self) -> None:
+        """Show what the journal knows of a system that has never answered this page."""
+        try:
+            self.rules, seen = await self.read(read_ended, self.directory)
+            found = {**overview(seen, self.rules), "ended_ms": seen.now_ms}
+        except (NoFactsError, KeyError, StopIteration) as error:
+            logger.debug("{}", error)
+            await asyncio.sleep(_AGAIN_S)
+            self._ended = None
+            return
+        if self.system.snapshot is None:
+            self._show({**found, **self.view})
+
     def _rules_now(self) -> TradingRules | None:
         snapshot = self.system.snapshot
         known = None if self.rules is None else {each.asset for each in self.rules.assets}
         if known is None or (snapshot is not None and not set(snapshot.assets) <= known):
             try:
-                self.rules = read_facts(self.directory, read_rules)
+                self.rules = read_rules(self.directory)
             except NoFactsError as error:
                 logger.debug("{}", error)
                 self.rules = None

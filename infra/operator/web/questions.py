@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.rules import AssetRules, TradingRules
+from domain.strategies.base import CandleRules
 from domain.text import plain
 from infra.operator.web import tables
 from infra.operator.web.access import newest_accesses
@@ -87,27 +88,25 @@ async def _of_rules(hub: Hub, function: Callable[[FactReader, TradingRules], Any
 
 async def _chart(hub: Hub, query: Mapping[str, str]) -> Any:
     """Return the candles of an asset since a time, and all marks of what is shown."""
-    asset = await _asset(hub, query)
+    rules, asset = await hub.known_rules(), await _asset(hub, query)
     since_ms = int(query.get("since", "0"))
 
     def read(facts: FactReader) -> Any:
         with hub.history_lock:
-            history = _history(hub, asset)
+            history = _history(hub, asset, rules.candles)
             history.add(facts.candles_after(asset.asset, history.newest_ms, READ))
             shown = history.shown(since_ms)
             began_ms = history.began_ms
         return {**shown, **marks(facts, asset, began_ms)}
 
-    await hub.known_rules()
     return await hub.read(read_facts, hub.directory, read)
 
 
-def _history(hub: Hub, asset: AssetRules) -> AssetHistory:
+def _history(hub: Hub, asset: AssetRules, candles: CandleRules) -> AssetHistory:
     """Return what is known of an asset; nothing, where its rules are not those of before."""
     history = hub.histories.get(asset.asset)
     if history is None or history.rules != asset:
-        assert hub.rules is not None  # noqa: S101 (known_rules came before)
-        history = hub.histories[asset.asset] = AssetHistory(asset, hub.rules.candles)
+        history = hub.histories[asset.asset] = AssetHistory(asset, candles)
     return history
 
 

@@ -70,8 +70,9 @@ def serve(options: PageOptions, announce: Callable[[str], None]) -> None:
         listening = _listen(options.settings, home)
         port = listening.getsockname()[1]
         url = _url(options.settings, port)
-        _tell_address(home, PageAddress(url=url, port=port, pid=os.getpid()))
+        # Before others learn the address: a link that they make must not be replaced by this one.
         announce(url)
+        _tell_address(home, PageAddress(url=url, port=port, pid=os.getpid()))
         asyncio.run(_serve(options, listening))
     except OSError as error:
         raise ConfigError(f"{home}: the page cannot use it: {error.strerror}") from error

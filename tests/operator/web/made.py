@@ -14,6 +14,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from websockets.sync.client import ClientConnection, connect
+
 from domain.operator.acts import PageAct
 from domain.operator.replies import Reply, ReplyCode
 from domain.operator.system import SystemSnapshot
@@ -186,3 +188,44 @@ def paused(seen: SystemSnapshot, *assets: str) -> SystemSnapshot:
     """Return a snapshot in which assets are paused."""
     assert seen.portfolio is not None
     return replace(seen, portfolio=replace(seen.portfolio, paused=assets))
+
+
+def changed(value: Any, change: dict[str, Any] | None) -> Any:
+    """Do what live.js does."""
+    if change is None:
+        return value
+    if "=" in change:
+        return change["="]
+    after = {key: inner for key, inner in value.items() if key not in change.get("-", [])}
+    for key, inner in change["+"].items():
+        after[key] = changed(after.get(key), inner)
+    return after
+
+
+class Watcher:
+    """A browser's socket, and the view as it stands."""
+
+    def __init__(self, browser: Browser) -> None:
+        url = browser.page.address.url
+        self._socket: ClientConnection = connect(
+            f"{url.replace('http', 'ws', 1)}/live",
+            origin=url,
+            additional_headers={"Cookie": browser.cookie},
+        ).__enter__()
+        self.view: dict[str, Any] = {}
+
+    def wait_for(self, name: str, value: object, patience_s: float = 30.0) -> float:
+        """Return after how many seconds a figure of the view had a value."""
+        began_s = time.monotonic()
+        while self.view.get(name) != value:
+            left_s = patience_s - (time.monotonic() - began_s)
+            assert left_s > 0, self.view
+            self.take(json.loads(self._socket.recv(left_s)))
+        return time.monotonic() - began_s
+
+    def take(self, message: dict[str, Any]) -> None:
+        if "change" in message:
+            self.view = changed({} if message["is_whole"] else self.view, message["change"])
+
+    def close(self) -> None:
+        self._socket.close()

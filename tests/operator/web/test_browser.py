@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from infra.operator.web.files import LINK_FILE, read_address
 from tests.command.test_sim_run import QUICK, SimRun, journal
+from tests.operator.web.made import start_page
 
 ARTIFACTS = Path(__file__).resolve().parents[3] / "var" / "test-artifacts" / "web"
 PATIENCE_MS = 90_000
@@ -203,7 +204,7 @@ def test_a_pause_holds_and_is_stored_with_who_asked(run: SimRun, watched: Watche
 def test_a_page_and_a_system_that_were_killed_come_back_by_themselves(
     run: SimRun,
     watched: Watched,
-    browser: Browser,  # noqa: ARG001
+    browser: Browser,
 ) -> None:
     page = watched.page
     expect(page.locator("#banner .state.RUNNING")).to_be_visible(timeout=PATIENCE_MS)
@@ -218,6 +219,7 @@ def test_a_page_and_a_system_that_were_killed_come_back_by_themselves(
     run.process.wait(60)
     expect(page.locator("#banner .DOWN")).to_contain_text("it does not run", timeout=PATIENCE_MS)
     page.screenshot(path=ARTIFACTS / "down-wide-light.png")
+    look_at_ended(run, browser)
     again = begin(run.run_dir.parent)
     try:
         expect(page.locator("#banner .DOWN")).to_be_hidden(timeout=PATIENCE_MS)
@@ -226,6 +228,28 @@ def test_a_page_and_a_system_that_were_killed_come_back_by_themselves(
         vars(run).update(vars(again))
     assert url_of(run) == address.url
     assert json.loads(page.request.get(f"{address.url}/api/me").text())["user"] == "owner"
+
+
+def look_at_ended(run: SimRun, browser: Browser) -> None:
+    """Look at what a run has left behind by a page of its own, which has never seen it alive."""
+    left = run.run_dir.parent / "left"
+    shutil.copytree(run.run_dir, left, ignore=shutil.ignore_patterns("web.*"))
+    process = start_page(left)
+    try:
+        page = browser.new_context().new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.goto((left / LINK_FILE).read_text().strip())
+        expect(page.locator("#banner .DOWN")).to_contain_text(
+            "from the journal", timeout=PATIENCE_MS
+        )
+        page.locator('#nav a[href="/asset/BTC"]').click()
+        page.locator("#candles .main-svg").first.wait_for()
+        page.locator('#nav a[href="/trades"]').click()
+        page.locator("#page tbody tr").first.wait_for()
+        page.context.close()
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 @pytest.mark.timeout(240)

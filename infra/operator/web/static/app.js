@@ -100,7 +100,8 @@ function banner(live) {
   if (trouble !== null) {
     const since = live.isOpen ? live.answeredMs : live.heardMs;
     const text = since === null || since === undefined ? "no answer yet" : ["no answer since ", h("b", {}, time(since, {seconds: true})), " UTC"];
-    return [h("div", {class: "state DOWN"}, h("b", {}, "DOWN"), " ", text, ` – ${trouble}. What is below is not fresh.`)];
+    const shown = view.ended_ms ? ["What is below is as of ", time(view.ended_ms), " UTC, from the journal."] : "What is below is not fresh.";
+    return [h("div", {class: "state DOWN"}, h("span", {}, h("b", {}, "DOWN"), " ", text, ` – ${trouble}. `, shown))];
   }
   if (!view.state) return [h("div", {class: "state"}, "The system starts …")];
   const portfolio = view.portfolio ?? {};

@@ -8,7 +8,7 @@ const SHOWN = 300, SHOWN_NARROW = 110;
 const LINES = ["#c0701f", "#9a72e0", "#1f9d80", "#c85a90"];
 let chart = null; // {name, data, newest, trouble, isAsking}
 
-export function enter(_context, name) { chart = {name, data: null, newest: null, trouble: null, isAsking: false}; clear(); }
+export function enter(_context, name) { chart = {name, data: null, newest: undefined, trouble: null, isAsking: false}; clear(); }
 export function leave() { chart = null; }
 
 function merged(before, news) {

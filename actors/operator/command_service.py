@@ -81,6 +81,8 @@ class CommandService:
         self._runtime, self._store, self._channels = runtime, store, channels
         self._reload, self._pairs = reload, pairs or _fixed_pairs
         self.panic_file = make_panic_file(self._latch_panic)
+        self._is_panic_latched = False
+        """The portfolio has taken the newest panic, which a kill might still forget."""
         self._views = views
         self._more = more
         self._handlers = {
@@ -226,6 +228,15 @@ class CommandService:
         )
 
     def _latch_panic(self, operator: str) -> bool:
+        if not self._is_panic_latched:
+            self._is_panic_latched = self._ask_panic(operator)
+        if not self._is_panic_latched or not self._store.is_kept:
+            # Where even the reserve has failed, the file is what the next process finds.
+            return False
+        self._is_panic_latched = False
+        return True
+
+    def _ask_panic(self, operator: str) -> bool:
         command = Command(name=CommandName.PANIC)
         try:
             answer = self._ask(_Asked(operator, command, self._note(operator, command)))
@@ -233,8 +244,7 @@ class CommandService:
             logger.warning("panic is not latched yet, and asked again: {}", type(error).__name__)
             return False
         logger.warning("{}", answer.result)
-        # Where even the reserve has failed, the file is what the next process finds.
-        return self._store.is_kept
+        return answer.is_done
 
     def _change_pairs(self, asked: _Asked) -> Reply:
         """Let a pair join or leave; what is done the portfolio has stored, as a fact."""

@@ -250,10 +250,8 @@ class Operations:
         return True, f"{asset} opens nothing more, and leaves once it is flat"
 
     def _judge_panic(self) -> _Verdict:
-        latched, positions = self.state.panic, self.books.present().positions.values()
-        # What was opened by hand since is none of that panic's, and is meant by this one.
-        if latched is not None and not any(is_younger(p, latched.ts_ms) for p in positions):
-            return False, f"panic is latched since {latched.ts_ms}; rearm ends it"
+        # Also in a panic: what was opened by hand since is none of that one's, and it may be known
+        # to the exchange alone.
         held = ", ".join(sorted({*self.books.present().positions, *self.books.reserved}))
         return True, f"panic: nothing is opened until rearm; closing {held or 'nothing'}"
 

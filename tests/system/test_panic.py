@@ -122,7 +122,7 @@ class TestPanic:
         answer = asked(here, CommandName.PANIC)
 
         assert answer.is_done
-        assert not asked(here, CommandName.PANIC).is_done
+        assert asked(here, CommandName.PANIC).is_done  # who asks again means it
         here.wait(lambda: is_shown_flat(here), "the exchange has shown all to be flat")
         assert seen(here) == ({}, [])
         before, closes = entries(here), closes_seen(here)

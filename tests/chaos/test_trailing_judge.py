@@ -74,6 +74,22 @@ def test_a_stop_that_went_back_is_found(
 def test_a_wrong_reason_of_a_fill_at_the_stop_is_found(
     rules: TradingRules, levels: tuple[str, ...], reason: ExitReason, *, is_wrong: bool
 ) -> None:
+    assert is_misnamed(rules, reason, records(*levels)) is is_wrong
+
+
+@pytest.mark.parametrize("reason", [ExitReason.STOP_LOSS, ExitReason.TRAILING_STOP])
+def test_a_stop_that_moved_before_a_tick_dealt_with_late_has_moved(
+    rules: TradingRules, reason: ExitReason
+) -> None:
+    found = records("82320", "83300")["stops"]
+    for record in found[1:]:
+        record["ts_ms"] = T_MS + 200
+    found += records("82320")["stops"]
+
+    assert is_misnamed(rules, reason, {"stops": found}) is (reason is ExitReason.STOP_LOSS)
+
+
+def is_misnamed(rules: TradingRules, reason: ExitReason, found: dict[str, Any]) -> bool:
     trade = Trade(
         asset="BTC",
         side=Side.BUY,
@@ -99,7 +115,7 @@ def test_a_wrong_reason_of_a_fill_at_the_stop_is_found(
         trades=[trade],
     )
 
-    assert bool(list(misnamed(records(*levels), journal, rules))) is is_wrong
+    return bool(list(misnamed(found, journal, rules)))
 
 
 def test_a_position_without_a_target_has_none_at_the_exchange() -> None:

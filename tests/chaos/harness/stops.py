@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from itertools import dropwhile
 from typing import Any
 
 from domain.market.instruments import Side
@@ -55,14 +56,7 @@ def misnamed(records: Records, journal: JournalView, rules: TradingRules) -> Ite
             continue
         if trade.reason not in (ExitReason.STOP_LOSS, ExitReason.TRAILING_STOP):
             continue
-        levels = [
-            Decimal(record["stop_loss"])
-            for record in records["stops"]
-            if record["symbol"] == asset.instrument.symbol
-            and trade.entry_ms <= record["ts_ms"] <= trade.exit_ms
-            and Decimal(record["signed_qty"])
-            and record["stop_loss"] is not None
-        ]
+        levels = list(_levels_since(records, asset.instrument.symbol, trade.entry_ms))
         average = protective_levels(
             trade.entry_price, trade.side, asset.stops, asset.instrument
         ).stop_loss
@@ -91,6 +85,19 @@ def _positions(records: Records, symbol: str) -> Iterator[tuple[Side, list[Decim
         if qty and record["stop_loss"] is not None:
             levels.append(Decimal(record["stop_loss"]))
     yield side, levels
+
+
+def _levels_since(records: Records, symbol: str, entry_ms: int) -> Iterator[Decimal]:
+    """Yield the levels of the position that was opened at a time, until it was flat.
+
+    Not until the time of its exit: a tick that is dealt with late is older than what came before.
+    """
+    since = (r for r in records["stops"] if r["symbol"] == symbol and r["ts_ms"] >= entry_ms)
+    for record in dropwhile(lambda r: not Decimal(r["signed_qty"]), since):
+        if not Decimal(record["signed_qty"]):
+            return
+        if record["stop_loss"] is not None:
+            yield Decimal(record["stop_loss"])
 
 
 def _gone_back(asset: str, side: Side, levels: list[Decimal], stops: StopPolicy) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Self
 
 from actors.messages import RiskRaised
 from domain.market.instruments import DAY_MS
@@ -16,6 +17,7 @@ from domain.trading.transfers import Transfer
 WALLET_TOLERANCE = Decimal("0.01")
 """Quote; venues round."""
 ALARMING_WALLETS = 3
+_EVERY_MS = 1_000
 WALLET = "wallet"
 """The source under which a balance that differs blocks entries."""
 
@@ -28,6 +30,11 @@ class LiveChecks:
     """How often the equity is looked at."""
     stale_ms: int
     """From when on missing data is a malfunction."""
+
+    @classmethod
+    def at_speed(cls, speed: float, stale_ms: int) -> Self:
+        """Return the checks in real time under a clock of a speed; stale_ms is real time."""
+        return cls(every_ms=int(_EVERY_MS * speed), stale_ms=int(stale_ms * speed))
 
 
 class MalfunctionWatch:

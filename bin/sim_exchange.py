@@ -1,7 +1,6 @@
 """The command `bin/sim-exchange`: the simulated exchange as a process of its own."""
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,16 +8,15 @@ import typer
 
 from bin.command import start
 from domain.errors import BadDataError, ConfigError
-from domain.market.instruments import Instrument
 from infra.operator.terminal.screen import Screen
 from infra.process.times import read_time
-from infra.settings import Settings, load_settings
+from infra.settings import load_settings
 from infra.venues.simulator.core import Simulator
 from infra.venues.simulator.faults.reading import read_file
 from infra.venues.simulator.gate import DEFAULT_KEYS, IP_LIMIT, Keys
 from infra.venues.simulator.keys import read_keys
 from infra.venues.simulator.options import SimulatorOptions
-from infra.venues.simulator.prices.listed import others_than
+from infra.venues.simulator.prices.listed import others_than, with_settings
 from infra.venues.simulator.profiles import ProfileName, with_profile
 from infra.venues.simulator.recording.player import Player
 from infra.venues.simulator.until_signal import play, serve
@@ -81,10 +79,10 @@ def main(
         rules = found.trading_rules()
         traded = [asset.instrument for asset in rules.assets]
         # A market knows more than what is traded in it today: a position may stand in the rest.
-        listed = traded if candles is not None else _listed(found, traded)
+        listed = traded if candles is not None else with_settings(found, traded)
         options = SimulatorOptions(
             instruments=listed,
-            others=others_than(_symbols(listed)),
+            others=others_than({instrument.symbol for instrument in listed}),
             # The account may hold more than the system may use of it.
             fills=found.replay.rules(),
             port=port,
@@ -113,15 +111,6 @@ def main(
 
 def _tell(port: int) -> None:
     print(f"listening on http://127.0.0.1:{port}", flush=True)
-
-
-def _listed(settings: Settings, traded: Sequence[Instrument]) -> list[Instrument]:
-    known = {symbol: row.instrument(symbol) for symbol, row in settings.instruments.items()}
-    return [*traded, *(known[symbol] for symbol in sorted(known.keys() - _symbols(traded)))]
-
-
-def _symbols(instruments: Sequence[Instrument]) -> set[str]:
-    return {instrument.symbol for instrument in instruments}
 
 
 def _speed(text: str) -> float | None:

@@ -3,14 +3,13 @@
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from loguru import logger
-from rich.text import Text
 
 from actors.drills.reading import DrillReader
 from bin.bootstrap.live_view import SteeredRun
@@ -31,9 +30,9 @@ from infra.operator.panic_file import request_panic
 from infra.operator.parity.daily import DailyParity
 from infra.operator.reload import Reload
 from infra.operator.terminal.live.view import LiveView
-from infra.operator.terminal.screen import Screen
+from infra.operator.terminal.screen import Screen, line_keeper, line_printer
 from infra.operator.terminal.session import Session
-from infra.operator.web.child import PageProcess
+from infra.operator.web.child import PageProcess, page_beside
 from infra.process.garbage import spare_the_old
 from infra.process.logs import set_level
 from infra.process.signals import call_at_signals, interrupted_by_every_end
@@ -51,7 +50,7 @@ from infra.store.settings_record import SettingsRecord
 from infra.venues.bybit.starting import Ban, StartQuestions
 from infra.venues.bybit.venues import Venue
 from infra.venues.modes import Mode, venue_of
-from infra.venues.simulator.process import SimulatedVenue, generated_market
+from infra.venues.simulator.process import simulated
 
 DONE, GAVE_UP = 0, 1
 _VAR = Path(__file__).resolve().parents[2] / "var"
@@ -117,17 +116,17 @@ def _run(options: LiveOptions, screen: Screen) -> int:
             logs,
             mode,
             settings,
-            screen=_keeper(events) if screen.is_terminal else _printer(screen),
+            screen=line_keeper(events) if screen.is_terminal else line_printer(screen),
             screen_level=settings.logging.level,
         )
-        page = _start_page(options, settings, directory.path, held)
+        page = held.enter_context(page_beside(settings.web, directory.path, options.settings))
         room = StartWaitRoom(settings, directory.path, mode, screen, service)
         held.callback(room.close)
         questions = StartQuestions(
             float(settings.start.patience_seconds), Ban(directory.path / "not-before"), room
         )
         if venue is None:
-            venue = held.enter_context(_simulated(settings, directory.path, options.settings))
+            venue = held.enter_context(simulated(settings, directory.path, options.settings))
         elif mode.has_account and not may_trade(mode, venue, settings, questions.ask, held, screen):
             screen.print("Stopped; nothing was done.")
             return DONE
@@ -162,7 +161,15 @@ def _run(options: LiveOptions, screen: Screen) -> int:
         )
         # From here on a panic needs no file that can be made.
         held.callback(_at_sigusr2(commands.panic_file.request))
-        held.enter_context(_daily_parity(run, options, directory.path, settings))
+        held.enter_context(
+            DailyParity(
+                directory.path,
+                options.settings,
+                notices=settings.notifications.rules(),
+                clock=run.ports.clock,
+                tell=run.tell_operator,
+            )
+        )
         steered = SteeredRun(
             run=run,
             commands=commands,
@@ -184,49 +191,10 @@ def _at_sigusr2(ask_for_panic: Callable[[str], object]) -> Callable[[], None]:
     return call_at_signals(partial(ask_for_panic, "SIGUSR2"), [signal.SIGUSR2])
 
 
-@contextmanager
-def _simulated(settings: Settings, directory: Path, file: Path | None) -> Iterator[Venue]:
-    """Let an exchange be simulated, and yield where it is."""
-    market = generated_market(settings, directory)
-    with closing(SimulatedVenue(settings, directory, market, file)) as simulated:
-        yield simulated.venue
-
-
-@contextmanager
-def _daily_parity(
-    run: Run, options: LiveOptions, directory: Path, settings: Settings
-) -> Iterator[None]:
-    """Tell people once a day how the day before compares with the rules."""
-    daily = DailyParity(
-        directory,
-        options.settings,
-        notices=settings.notifications.rules(),
-        clock=run.ports.clock,
-        tell=run.tell_operator,
-    )
-    daily.start()
-    try:
-        yield
-    finally:
-        daily.close()
-
-
 def _take_capital_changes(run: Run) -> None:
     with run.ports.journals.connected():
         changes = capital_changes(run.ports.journals.records().settings_changes())
     run.rules = replace(run.rules, capital_changes=changes)
-
-
-def _start_page(
-    options: LiveOptions, settings: Settings, directory: Path, held: ExitStack
-) -> PageProcess | None:
-    """Start the page in a browser, if it is wanted."""
-    if not settings.web.enabled:
-        return None
-    more = [] if options.settings is None else ["--settings", str(options.settings.resolve())]
-    page = PageProcess(directory, more)
-    held.callback(page.close)
-    return page
 
 
 def _show_page(page: PageProcess | None, screen: Screen, events: deque[str]) -> None:
@@ -308,11 +276,3 @@ def _is_over(run: Run) -> bool:
 
 def _stop_s(settings: Settings) -> float:
     return float(settings.supervision.shutdown_seconds)
-
-
-def _keeper(events: deque[str]) -> Callable[[str], None]:
-    return lambda line: events.append(line.rstrip("\n"))
-
-
-def _printer(screen: Screen) -> Callable[[str], None]:
-    return lambda line: screen.print(Text.from_ansi(line.rstrip("\n")), soft_wrap=True)

@@ -32,9 +32,6 @@ from infra.venues.bybit.venues import Venue
 from infra.venues.connection import Connection
 from infra.venues.paper.connection import PaperConnection
 
-_ASK_AGAIN_S = 1.0
-"""Real time, whatever the speed of the exchange's clock; likewise below."""
-_WATCH_S = 1.0
 _PATIENCE_S = 60.0
 _NO_DRILLS = Drills()
 _NO_PROCESS_DRILLS = ProcessDrills()
@@ -131,12 +128,18 @@ def build_live(
     process_drills.start_timed()
     place = Place(settings=settings, directory=directory, mode=mode, account=venue.rest_url)
     present = Present(
-        asking=_asking(settings, listed, venue.speed),
+        asking=ReconcilePace.at_speed(
+            venue.speed,
+            float(settings.execution.reconcile_seconds),
+            listed.protection.stale_data_ms,
+        ),
         telling=NoticePace(
             patience_ms=int(_PATIENCE_S * 1000 * venue.speed),
             gather_ms=int(GATHER_MS * venue.speed),
         ),
-        checks=_live_checks(listed, venue.speed) if has_live_checks else None,
+        checks=LiveChecks.at_speed(venue.speed, listed.protection.stale_data_ms)
+        if has_live_checks
+        else None,
         unknown=unknown,
         facts_until_ms=facts_until_ms,
     )
@@ -144,27 +147,11 @@ def build_live(
     return assemble(place, listed, ports, probe=probe, present=present), connection
 
 
-def _asking(settings: Settings, rules: TradingRules, speed: float) -> ReconcilePace:
-    """Return how often the exchange is asked, in real time whatever its clock's speed."""
-    return ReconcilePace(
-        ask_again_ms=int(_ASK_AGAIN_S * 1000 * speed),
-        reconcile_ms=int(float(settings.execution.reconcile_seconds) * 1000 * speed),
-        stale_ms=int(rules.protection.stale_data_ms * speed),
-    )
-
-
 def _open_assets(exchange: Exchange, rules: TradingRules) -> Iterator[str]:
     """Yield which assets the exchange shows to be open."""
     for asset in rules.assets:
         if exchange.venue_position(asset.asset).signed_qty:
             yield asset.asset
-
-
-def _live_checks(rules: TradingRules, speed: float) -> LiveChecks:
-    """Return the checks between closes, in real time whatever the speed of the exchange's clock."""
-    return LiveChecks(
-        every_ms=int(_WATCH_S * 1000 * speed), stale_ms=int(rules.protection.stale_data_ms * speed)
-    )
 
 
 def _drilled(

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.text import Text
-
 from actors.drills.reading import DrillReader, Drills
 from bin.bootstrap.assembly import REPLAY
 from bin.bootstrap.recorded import build_replay, build_stepped
@@ -19,7 +16,8 @@ from domain.errors import ConfigError, UnavailableError
 from domain.market.candles import CandleSeries
 from infra.candles.market_input import read_market
 from infra.operator.report.trade_files import write_trades
-from infra.operator.terminal.screen import Screen
+from infra.operator.terminal.progress import candles_played
+from infra.operator.terminal.screen import Screen, line_printer
 from infra.operator.terminal.summary import RunSummary, render
 from infra.process.garbage import spare_the_old
 from infra.process.signals import call_at_signals
@@ -33,8 +31,6 @@ from infra.venues.simulator.process import SimulatedVenue, recorded_market
 DONE, GAVE_UP, WRONG_USE = 0, 1, 2
 
 _VAR = Path(__file__).resolve().parents[2] / "var"
-_PROGRESS_EVERY = 100
-"""Closes between two steps of the progress bar."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,26 +147,14 @@ def _steps(
 ) -> tuple[int | None, int]:
     """Play all closes and return the last one and the number of candles played."""
     last_ms, played, waiting = None, 0, list(drills.suspensions)
-    bar = Progress(
-        BarColumn(bar_width=None),
-        TextColumn("{task.percentage:3.0f}% {task.fields[rate]} candles/s, left"),
-        TimeRemainingColumn(),
-        console=screen,
-        disable=not (has_progress and screen.is_terminal),
-    )
-    with bar:
-        task = bar.add_task("", total=_candle_count(player), rate="-")
-        began_s = time.monotonic()
-        for place, (t_ms, count) in enumerate(player.steps(run.wait_quiet)):
+    with candles_played(screen, _candle_count(player), is_shown=has_progress) as show:
+        for t_ms, count in player.steps(run.wait_quiet):
             for due in [due for due in waiting if t_ms >= due[1]]:
                 run.suspend(due[0], "suspend drill")
                 waiting.remove(due)
             played += count
             last_ms = t_ms
-            if place % _PROGRESS_EVERY == 0:
-                rate = played / max(time.monotonic() - began_s, 1e-9)
-                bar.update(task, completed=played, rate=f"{rate:,.0f}")
-        bar.update(task, completed=played)
+            show(played)
     return last_ms, played
 
 
@@ -214,7 +198,7 @@ def _start_logging(options: ReplayOptions, settings: Settings, mode: str, screen
         logs,
         mode,
         settings,
-        screen=lambda line: screen.print(Text.from_ansi(line.rstrip("\n")), soft_wrap=True),
+        screen=line_printer(screen),
         # The screen belongs to the progress bar and the summary; the file has the rest.
         screen_level="WARNING",
     )

@@ -4,20 +4,16 @@ from collections.abc import Iterable
 from pdb import Pdb
 from typing import Any
 
-from rich.text import Text
-
 from actors.reruns.lives import Codec
-from actors.reruns.result import RerunResult, rerun_from
+from actors.reruns.result import rerun_from
 from actors.reruns.state import state_before
 from actors.trace_types import ACTORS, PORTS, VALUES, messages
-from domain.text import counted, plain
 from infra.operator.terminal.screen import Screen
-from infra.store.trace_ids import id_text
 from infra.trace.decode import TraceDecoder, TraceTypes, exception_of
 from infra.trace.encode import pack, tagged, unpack
 from infra.trace.names import ADDED_CALLS, ADDED_MESSAGES, FORMAT
 from infra.trace.query.crashes import Crash
-from infra.trace.query.replayed import difference_view, left_out_texts, stop_at, up_to
+from infra.trace.query.replayed import difference_view, result_texts, stop_at, up_to
 from infra.trace.reader import Found
 from infra.trace.recording import OPENS
 
@@ -80,22 +76,15 @@ def replay_actor(
             )
         )
         return DIFFERENT
-    _tell(result, screen)
+    for text in result_texts(
+        result.messages,
+        result.outputs,
+        crashed=result.crashed,
+        left_out=result.left_out,
+        unshared=result.unshared,
+    ):
+        screen.print(text)
     return EQUAL if result.messages else DIFFERENT
-
-
-def _tell(result: RerunResult, screen: Screen) -> None:
-    for text in left_out_texts(result.left_out):
-        screen.print(text, style="yellow")
-    for text in sorted(result.unshared):
-        screen.print(f"not compared, {plain(text)}", style="yellow")
-    verdict = ("all equal", "green") if result.messages else ("nothing was run again", "yellow")
-    run = f"{counted(result.messages, 'message')}, {counted(result.outputs, 'output')}"
-    screen.print(Text.assemble(f"{run}, ", verdict))
-    for found in result.crashed[-3:]:
-        stored = found.handling
-        crash = f"{id_text(stored.message_id)} {plain(stored.raised.cause)}"
-        screen.print(f"crashed again as it did: {crash}")
 
 
 def _debug(work: Any, *arguments: Any) -> None:

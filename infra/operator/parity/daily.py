@@ -10,7 +10,7 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from loguru import logger
 
@@ -81,6 +81,15 @@ class DailyParity:
         self._child: subprocess.Popen[str] | None = None
         self._timer: Timer | None = None
         self._thread = threading.Thread(target=self._run, name="parity", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Begin; once."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+        self.close()
 
     def start(self) -> None:
         """Begin to wait for the first report."""

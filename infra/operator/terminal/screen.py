@@ -1,6 +1,7 @@
 """The terminal: what is shown there changes nothing but itself."""
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -34,3 +35,13 @@ class Screen(Console):
 def headed(head: str, style: str, rest: str = "") -> Text:
     """Return a line that begins in a style, its figures in the colors of all figures."""
     return ReprHighlighter()(Text.assemble((head, style), rest))
+
+
+def line_keeper(lines: deque[str]) -> Callable[[str], None]:
+    """Return what keeps the lines of a log, colored."""
+    return lambda line: lines.append(line.rstrip("\n"))
+
+
+def line_printer(screen: Screen) -> Callable[[str], None]:
+    """Return what prints the lines of a log, colored."""
+    return lambda line: screen.print(Text.from_ansi(line.rstrip("\n")), soft_wrap=True)

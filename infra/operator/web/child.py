@@ -5,7 +5,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from loguru import logger
@@ -13,6 +14,7 @@ from loguru import logger
 from infra.operator.web import links
 from infra.operator.web.files import LOG_FILE, open_private, read_address
 from infra.operator.web.users import read_users
+from infra.settings.sections.people import WebSettings
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
 _LONG_LIFE_S = 60.0
@@ -127,3 +129,22 @@ def _environment() -> dict[str, str]:
         for name, text in os.environ.items()
         if name in _KEPT or name.startswith(("PYTHON", "LC_"))
     }
+
+
+@contextmanager
+def page_beside(
+    web: WebSettings, directory: Path, settings: Path | None
+) -> Iterator[PageProcess | None]:
+    """Have the page of a run beside it, if it is wanted.
+
+    Args:
+        web: the section of the settings.
+        directory: of the run.
+        settings: the file that they come from, besides the project's own.
+    """
+    if not web.enabled:
+        yield None
+        return
+    more = [] if settings is None else ["--settings", str(settings.resolve())]
+    with closing(PageProcess(directory, more)) as page:
+        yield page

@@ -1,7 +1,7 @@
 """How recorded lives fare under today's code, in words."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -38,8 +38,37 @@ def stop_at(known: Iterable[Found], until_id: int | None) -> int | None:
     )
 
 
-def left_out_texts(left_out: Iterable[tuple[Found, str]]) -> Iterable[str]:
-    """Yield what could not be run, with its reason."""
+def result_texts(
+    messages: int,
+    outputs: int,
+    *,
+    crashed: Sequence[Found],
+    left_out: Iterable[tuple[Found, str]],
+    unshared: Iterable[str],
+) -> Iterable[Text]:
+    """Yield what a run without a difference came to.
+
+    Args:
+        messages: as many were run.
+        outputs: as many were compared.
+        crashed: messages over which it crashed again as it did.
+        left_out: messages that could not be run, and why.
+        unshared: fields that only one of the two versions has.
+    """
+    for text in _left_out_texts(left_out):
+        yield Text(text, "yellow")
+    for text in sorted(unshared):
+        yield Text(f"not compared, {plain(text)}", "yellow")
+    verdict = ("all equal", "green") if messages else ("nothing was run again", "yellow")
+    run = f"{counted(messages, 'message')}, {counted(outputs, 'output')}"
+    yield Text.assemble(f"{run}, ", verdict)
+    for found in crashed[-3:]:
+        stored = found.handling
+        cause = "" if stored.raised is None else plain(stored.raised.cause)
+        yield Text(f"crashed again as it did: {id_text(stored.message_id)} {cause}")
+
+
+def _left_out_texts(left_out: Iterable[tuple[Found, str]]) -> Iterable[str]:
     others: Counter[str] = Counter()
     for found, why in left_out:
         stored = found.handling

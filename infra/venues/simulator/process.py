@@ -4,7 +4,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from loguru import logger
@@ -138,3 +139,11 @@ class _Process:
     def _last_words(self) -> str:
         lines = Path(self._log.name).read_text(errors="replace").split("\n")
         return next((line for line in reversed(lines) if line.strip()), "it said nothing")
+
+
+@contextmanager
+def simulated(settings: Settings, directory: Path, file: Path | None) -> Iterator[Venue]:
+    """Let an exchange be simulated, and yield where it is."""
+    market = generated_market(settings, directory)
+    with closing(SimulatedVenue(settings, directory, market, file)) as simulated:
+        yield simulated.venue

@@ -1,9 +1,10 @@
 """Perpetuals that a market from the seed lists beside those of the settings."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 
 from domain.market.instruments import Instrument
+from infra.settings import Settings
 
 _FILTERS = {
     "BTCUSDT": ("0.001", "0.1", "119"),
@@ -38,3 +39,10 @@ def others_than(symbols: Collection[str]) -> list[Instrument]:
         for symbol, (step, tick, largest) in _FILTERS.items()
         if symbol not in symbols
     ]
+
+
+def with_settings(settings: Settings, traded: Sequence[Instrument]) -> list[Instrument]:
+    """Return what is traded, and all else that the settings know."""
+    known = {symbol: row.instrument(symbol) for symbol, row in settings.instruments.items()}
+    others = known.keys() - {instrument.symbol for instrument in traded}
+    return [*traded, *(known[symbol] for symbol in sorted(others))]

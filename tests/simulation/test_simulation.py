@@ -13,8 +13,8 @@ import pytest
 from tests.simulation.command import one
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = range(1, 151)
-MINUTES = 15.0
+SEEDS = range(1, 121)
+MINUTES = 12.0
 
 
 def simulate(*words: str, hash_seed: str = "0") -> subprocess.CompletedProcess[str]:
@@ -49,7 +49,7 @@ def test_equal_seeds_give_equal_events_whatever_the_order_of_sets(seed: str) -> 
     assert hash_of(simulate("--seeds", "1", "--minutes", "20", "--seed", "4")) not in hashes
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(420)
 def test_no_promise_is_broken_in_any_of_many_worlds() -> None:
     play = partial(one, minutes=MINUTES, settings=None, off=())
 

@@ -11,6 +11,7 @@ from bin.bootstrap.watching import FRESH_S
 from domain.operator.commands import Command
 from domain.operator.replies import Reply
 from infra.operator.terminal.live.facts import facts_of
+from infra.operator.terminal.live.rows import WIDE
 from infra.operator.terminal.live.scene import Panel, Scene
 from infra.operator.terminal.live.trace_line import trace_line
 from infra.operator.terminal.live.view import OPERATOR
@@ -36,7 +37,7 @@ class SteeredRun:
         return Scene(
             seen=self.run.inspector.snapshot(_ANSWER_S, FRESH_S),
             rules=self.run.rules,
-            events=[Text.from_ansi(line.partition("\n")[0]) for line in list(self.events)],
+            events=[_event(line) for line in list(self.events)],
             trades=trades,
             orders=orders,
             trace=trace_line(self.run.recorder),
@@ -54,3 +55,7 @@ class SteeredRun:
     def is_over(self) -> bool:
         """Tell whether it is to end."""
         return self.run.is_to_end()
+
+
+def _event(line: str) -> Text:
+    return Text.from_ansi(line.partition("\n")[0].replace(WIDE, ""))

@@ -74,8 +74,9 @@ def test_each_key_does_what_the_last_line_says(run: TerminalRun) -> None:
 
     assert run.code() == 0
     assert run.modes() == run.modes_before
-    assert run.raw.rindex(b"\x1b[?1049l") > run.raw.rindex(b"\x1b[?1049h")
-    assert run.raw.rindex(b"\x1b[?25h") > run.raw.rindex(b"\x1b[?25l")
+    for taken, given_back in ((b"1049h", b"1049l"), (b"25l", b"25h"), (b"7l", b"7h")):
+        assert run.raw.rindex(b"\x1b[?" + given_back) > run.raw.rindex(b"\x1b[?" + taken)
+    assert run.raw.rindex(b"\x1b[?2004l") > run.raw.rindex(b"\x1b[?2004h")
 
 
 def test_pasted_text_and_the_keys_of_a_question_that_nobody_asked_do_nothing(
@@ -83,7 +84,8 @@ def test_pasted_text_and_the_keys_of_a_question_that_nobody_asked_do_nothing(
 ) -> None:
     run.wait_for(lambda lines: lines[0].startswith(" RUNNING   sim "), "the first picture")
 
-    for keys in ["pq!y", "\x1b[A", "y", "\t\t", "?"]:
+    pasted = "pq!y and so on"
+    for keys in [pasted, f"\x1b[200~{pasted}\x1b[201~", "\x1b[A", "y", "!y", "y", "\t\t?"]:
         run.press(keys)
         run.wait_until_read()
 

@@ -185,6 +185,13 @@ def test_a_larger_frame_leaves_nothing_of_itself_under_a_smaller_one() -> None:
         assert {Text(line).cell_len for line in lines} == {width}
 
 
+def test_no_sign_is_shown_whose_width_terminals_do_not_agree_on() -> None:
+    found = with_portfolio(scene(note="\u2696\ufe0f"), malfunctions={"x": "\u26a0\ufe0f journal"})
+
+    assert "\u26a0 journal" in shown(found, 80, 24)
+    assert "\ufe0f" not in shown(found, 80, 24)
+
+
 @given(st.text(max_size=80))
 def test_what_comes_from_outside_reaches_no_terminal_raw(text: str) -> None:
     found = with_portfolio(scene(note=text), malfunctions={"x": f"\x1b[2J{text}"})

@@ -11,8 +11,10 @@ from types import TracebackType
 from typing import Any, Self
 
 TAB, ESCAPE = "\t", "\x1b"
-_LONGEST = 64
-"""Bytes read at once: what is pasted is more, and no key."""
+_LONGEST = 4096
+"""Bytes read at once: what is pasted must not be read in parts."""
+_TYPED = 4
+"""Keys that a person presses, at most, while a picture is drawn."""
 
 
 class Keyboard:
@@ -66,10 +68,10 @@ class Keyboard:
             return False
 
     def read(self, timeout_s: float) -> str:
-        """Return the next key, as often as it was pressed; empty: none came in time.
+        """Return the next keys in their order; empty: none came in time.
 
-        An escape sequence, of an arrow for instance, is ESCAPE. Different keys at once were pasted:
-        they are none.
+        An escape sequence, of an arrow or of what was pasted, is ESCAPE. Many keys at once were
+        pasted into a terminal that does not say so: they are none.
         """
         if self._file is None or not self.is_in_front():
             time.sleep(timeout_s)
@@ -86,9 +88,9 @@ class Keyboard:
             self._file = None
             return ""
         text = found.decode(errors="replace")
-        if text.startswith(ESCAPE):
+        if ESCAPE in text:
             return ESCAPE
-        return text if len(set(text)) == 1 else ""
+        return text if len(text) <= _TYPED else ""
 
     def _take(self) -> None:
         if self._file is not None:

@@ -10,6 +10,8 @@ from rich.text import Text
 from domain.text import plain
 
 _GAP = "  "
+WIDE = "\ufe0f"
+"""Asks for the wide form of a sign; terminals do not agree how many cells that takes."""
 _WRAPPER = Console(file=StringIO(), width=80)
 """Rich asks for one to wrap a text; it writes nothing."""
 
@@ -132,4 +134,4 @@ def ruled(title: str, width: int) -> Text:
 
 def safe(text: str, style: str = "") -> Text:
     """Return a text from outside, which only ever is text."""
-    return Text(plain(text), style)
+    return Text(plain(text).replace(WIDE, ""), style)

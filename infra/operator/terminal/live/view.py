@@ -25,6 +25,8 @@ _DRAW_EVERY_S = 0.5
 _POLL_S = 0.1
 _NOTE_S = 15.0
 _CONFIRM_S = 10.0
+_TAKE, _GIVE_BACK = "\x1b[?7l\x1b[?2004h", "\x1b[?2004l\x1b[?7h"
+"""No line runs on into the next, whatever the terminal makes of a sign; pasted text says so."""
 _ASK = "PANIC closes everything and opens nothing until rearm. y: do it; any other key: do not"
 
 
@@ -55,6 +57,8 @@ class LiveView:
         self._note, self._noted_s = "", 0.0
         self._asked_s: float | None = None
         """Monotonic: since when the panic waits to be confirmed."""
+        self._is_question_seen = False
+        """It is on the screen: what was pressed before was no answer."""
         self._size: tuple[int, int] | None = None
         self._is_gone = False
         """The terminal takes nothing any more."""
@@ -76,7 +80,8 @@ class LiveView:
 
     def _press(self, key: str) -> None:
         if self._asked_s is not None:
-            is_meant = key == "y" and time.monotonic() - self._asked_s <= _CONFIRM_S
+            is_in_time = time.monotonic() - self._asked_s <= _CONFIRM_S
+            is_meant = key == "y" and is_in_time and self._is_question_seen
             self._asked_s = None
             if is_meant:
                 self._command(Command(name=CommandName.PANIC))
@@ -88,7 +93,7 @@ class LiveView:
         elif key == "p":
             self._command(Command(name=CommandName.PAUSE, argument=ALL))
         elif key == "!":
-            self._asked_s = time.monotonic()
+            self._asked_s, self._is_question_seen = time.monotonic(), False
         elif key == TAB:
             self._panel = self._panel.following
         elif key == "?":
@@ -133,6 +138,7 @@ class LiveView:
         if note is self._note and now_s - self._noted_s > _NOTE_S:
             note = ""
         self._paint(Picture(replace(scene, note=note, has_keys=self._keyboard.is_there)))
+        self._is_question_seen = note is _ASK
 
     def _paint(self, picture: Picture) -> None:
         screen = self._screen
@@ -160,10 +166,16 @@ class LiveView:
         if is_alone:
             screen.set_alt_screen(True)
             screen.show_cursor(False)
+            self._write(_TAKE)
         try:
             yield
         finally:
             if is_alone:
                 with suppress(OSError):
+                    self._write(_GIVE_BACK)
                     screen.show_cursor(True)
                     screen.set_alt_screen(False)
+
+    def _write(self, codes: str) -> None:
+        self._screen.file.write(codes)
+        self._screen.file.flush()

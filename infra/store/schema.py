@@ -12,6 +12,8 @@ from typing import Any
 
 from peewee import SQL, Context, Database, Node, Query, Table
 
+from infra.store.views import VIEWS
+
 _FIRST = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE pen (address TEXT PRIMARY KEY, holder INTEGER NOT NULL);
@@ -310,6 +312,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(_SETTINGS, append_only=("settings_change",)),
     Migration(_SIGNALS),
     Migration(_STRATEGIES, append_only=("stop_move",)),
+    Migration(VIEWS),
 )
 """Each makes the next version of the database of the one before; none is ever changed."""
 

@@ -27,8 +27,10 @@ from infra.store.postgres.database import PostgresDatabase
 from infra.store.schema import FACT_TABLES
 
 _COLUMNS = (
-    "SELECT table_name, column_name FROM information_schema.columns "
-    "WHERE table_schema = %s ORDER BY table_name, ordinal_position"
+    "SELECT c.table_name, c.column_name FROM information_schema.columns c "
+    "JOIN information_schema.tables t USING (table_schema, table_name) "
+    "WHERE table_schema = %s AND t.table_type = 'BASE TABLE' "
+    "ORDER BY c.table_name, c.ordinal_position"
 )
 
 

@@ -1,5 +1,6 @@
 """A file of SQLite as the journal's database."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -161,7 +162,11 @@ def remove_file(file: Path) -> None:
 
 
 def _statements(migration: Migration) -> Iterator[str]:
-    yield from migration.statements()
+    for statement in migration.statements():
+        text = statement
+        for word, form in (("UTC_TEXT", "%Y-%m-%d %H:%M:%S"), ("UTC_DAY", "%Y-%m-%d")):
+            text = re.sub(rf"{word}\((.*?)\)", rf"strftime('{form}', \1 / 1000, 'unixepoch')", text)
+        yield text
     for table in migration.append_only:
         for verb in ("update", "delete"):
             yield (

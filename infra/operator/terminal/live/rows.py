@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
 
-from rich.console import Console
 from rich.text import Text
 
 from domain.text import plain
+from infra.operator.terminal.screen import Screen
 
 _GAP = "  "
 WIDE = "\ufe0f"
 """Asks for the wide form of a sign; terminals do not agree how many cells that takes."""
-_WRAPPER = Console(file=StringIO(), width=80)
+_WRAPPER = Screen(file=StringIO(), width=80)
 """Rich asks for one to wrap a text; it writes nothing."""
 
 

@@ -178,3 +178,18 @@ def test_nobody_but_a_strategy_and_its_settings_knows_its_indicators() -> None:
     ]
 
     assert [name for name in knowing if not name.startswith(KNOW_INDICATORS)] == []
+
+
+DATABASES = {"peewee", "sqlite3", "psycopg"}
+
+
+def test_nobody_but_the_store_opens_a_database() -> None:
+    """One drill breaks a database on purpose, and `version` names SQLite's; neither opens one."""
+    opening = [
+        str(file.relative_to(ROOT))
+        for file in FILES
+        if DATABASES & {n.partition(".")[0] for n in imports_of(file.read_text(encoding="utf-8"))}
+    ]
+
+    others = {name for name in opening if not name.startswith("infra/store/")}
+    assert others == {"infra/drills/broken_database.py", "actors/operator/views.py"}

@@ -53,7 +53,7 @@ from domain.trading.decisions import (
 from domain.trading.intents import entry_intent
 from domain.trading.orders import ExitReason, OrderStatus, OrderUpdate, Purpose
 from domain.trading.positions import Execution, ExecutionKind, book
-from infra.operator.notices.outbox import PostRules, SqliteOutboxes
+from infra.operator.notices.outbox import PostRules, StoredOutboxes
 from infra.settings import load_settings
 from infra.store.journal import JournalStore
 from infra.store.opening import open_store
@@ -182,7 +182,7 @@ def newsroom_in(
         "run": RunInfo(mode="sim", account="a simulation", started_ms=now_ms),
         "clock": clock,
         "journals": journals,
-        "outboxes": SqliteOutboxes(journals, post),
+        "outboxes": StoredOutboxes(journals, post),
     }
     answering = {f"asset/{a.asset}": asset_snapshot(a.asset) for a in RULES.assets}
     supervisor.start(

@@ -21,7 +21,7 @@ from bin.bootstrap.children import Parts, child_specs
 from domain.rules import TradingRules
 from domain.trading.orders import Intent
 from infra.net.server_clock import ServerClock
-from infra.operator.notices.outbox import PostRules, SqliteOutboxes
+from infra.operator.notices.outbox import PostRules, StoredOutboxes
 from infra.run.journals import claim_journals, record_assets
 from infra.settings import Settings
 from infra.store.journal import JournalStore
@@ -289,7 +289,7 @@ class SystemProcess:
             exchange=exchange,
             clock=clock,
             journals=journals,
-            outboxes=SqliteOutboxes(journals, post),
+            outboxes=StoredOutboxes(journals, post),
             wallet=exchange,
             asking=ReconcilePace(
                 ask_again_ms=self._pace.ask_again_ms,

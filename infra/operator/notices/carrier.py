@@ -11,7 +11,7 @@ from loguru import logger
 from domain.errors import JournalError
 from domain.operator.notices import NoticeKind
 from domain.text import plain_lines
-from infra.operator.notices.deliveries import Deliveries, Delivery
+from infra.store.deliveries import Deliveries, Delivery
 from infra.store.journal import JournalStore
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0

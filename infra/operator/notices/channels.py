@@ -15,7 +15,7 @@ from domain.errors import ConfigError
 from infra.operator.notices.carrier import Carrier, Sender
 from infra.operator.notices.commands import HandleCommand
 from infra.operator.notices.heartbeat import Heartbeat
-from infra.operator.notices.outbox import PostRules, SqliteOutboxes
+from infra.operator.notices.outbox import PostRules, StoredOutboxes
 from infra.settings.sections.people import NotificationSettings
 from infra.store.journal import JournalStore
 
@@ -93,7 +93,7 @@ class Channels:
             )
             for channel, sender in senders.items()
         }
-        self.outboxes = SqliteOutboxes(
+        self.outboxes = StoredOutboxes(
             journals,
             self._rules(settings),
             on_stored=lambda channel: self._carriers[channel].wake(),

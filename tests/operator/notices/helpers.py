@@ -7,8 +7,8 @@ from random import Random
 
 from domain.operator.notices import Notice, NoticeKind, NoticeRules
 from infra.operator.notices.carrier import Carrier, Sender
-from infra.operator.notices.deliveries import Deliveries
-from infra.operator.notices.outbox import PostRules, SqliteOutbox, SqliteOutboxes
+from infra.operator.notices.outbox import PostRules, StoredOutbox, StoredOutboxes
+from infra.store.deliveries import Deliveries
 from infra.store.journal import JournalStore
 from infra.store.opening import open_store
 
@@ -34,13 +34,13 @@ def outbox_in(
     kinds: Mapping[str, frozenset[NoticeKind]],
     max_waiting: int = 1000,
     carrier: Carrier | None = None,
-) -> Iterator[SqliteOutbox]:
+) -> Iterator[StoredOutbox]:
     def wake(_channel: str) -> None:
         if carrier is not None:
             carrier.wake()
 
     rules = PostRules(kinds=kinds, max_waiting=max_waiting, notices=NOTICES)
-    outbox = SqliteOutboxes(journals, rules, on_stored=wake).open()
+    outbox = StoredOutboxes(journals, rules, on_stored=wake).open()
     try:
         yield outbox
     finally:
@@ -48,7 +48,7 @@ def outbox_in(
 
 
 @contextmanager
-def carried(journals: JournalStore, sender: Sender) -> Iterator[tuple[Carrier, SqliteOutbox]]:
+def carried(journals: JournalStore, sender: Sender) -> Iterator[tuple[Carrier, StoredOutbox]]:
     """Run a channel that carries all that is put into the outbox."""
     carrier = Carrier("telegram", sender, journals, rng=Random(1), first_pause_s=0.01)
     carrier.start()

@@ -224,6 +224,17 @@ class FactReader:
             for row in self._facts("decision")
         ]
 
+    def newest_protections(self, count: int) -> list[tuple[int, str, str]]:
+        """Return when all was closed for protection, why, and by which figures; newest first."""
+        query = (
+            "SELECT t_ms, protection_reason, figures FROM decision "
+            "WHERE protection_reason IS NOT NULL ORDER BY fact_id DESC LIMIT ?"
+        )
+        return [
+            (row["t_ms"], row["protection_reason"], row["figures"] or "")
+            for row in self._journal.rows(query, count)
+        ]
+
     def states(self) -> list[ProtectionState]:
         """Return all equity samples, oldest first."""
         return [value_of(ProtectionState, row) for row in self._facts("equity_sample")]

@@ -29,6 +29,7 @@ from tests.benchmarks import (
     streams,
     sweep,
     ticks,
+    web,
 )
 
 MEASURES: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
@@ -45,6 +46,7 @@ MEASURES: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "isolation": isolation.measure,
     "ticks": ticks.measure,
     "live": live.measure,
+    "web": web.measure,
 }
 
 

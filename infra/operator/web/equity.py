@@ -29,7 +29,8 @@ def equity(facts: FactReader, rules: TradingRules) -> dict[str, Any]:
     since_ms = states[0].t_ms if states else 0
     events = [
         *_changes(states),
-        *(each for each in _commands(facts.newest_commands(_COMMANDS)) if each["time"] >= since_ms),
+        *_protections(facts.newest_protections(_COMMANDS)),
+        *_commands(facts.newest_commands(_COMMANDS)),
     ]
     return {
         "time": [each.t_ms for each in shown],
@@ -42,7 +43,10 @@ def equity(facts: FactReader, rules: TradingRules) -> dict[str, Any]:
             }
             for level in levels
         ],
-        "events": sorted(events, key=lambda event: -event["time"]),
+        "events": sorted(
+            (event for event in events if event["time"] >= since_ms),
+            key=lambda event: -event["time"],
+        ),
         "week": _since(states, 7 * DAY_MS),
         "month": _since(states, 30 * DAY_MS),
     }
@@ -64,8 +68,6 @@ def _changes(states: Sequence[ProtectionState]) -> Iterator[dict[str, Any]]:
         told = []
         if after.is_halted and not before.is_halted:
             told.append("halted until rearm")
-        elif after.epoch > before.epoch:
-            told.append("everything was closed by a protection")
         if before.is_halted and not after.is_halted:
             told.append("rearmed")
         if after.reduction_step > before.reduction_step:
@@ -74,6 +76,12 @@ def _changes(states: Sequence[ProtectionState]) -> Iterator[dict[str, Any]]:
             told.append("the limit of the daily loss was passed")
         for text in told:
             yield {"time": after.t_ms, "kind": "protection", "text": text}
+
+
+def _protections(found: Sequence[tuple[int, str, str]]) -> Iterator[dict[str, Any]]:
+    for t_ms, reason, figures in found:
+        text = f"everything closed, {reason}: {say.pairs(figures)}"
+        yield {"time": t_ms, "kind": "protection", "text": say.words(text)}
 
 
 def _commands(commands: Sequence[OperatorCommand]) -> Iterator[dict[str, Any]]:

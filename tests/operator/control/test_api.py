@@ -17,7 +17,13 @@ from domain.operator.replies import ReplyCode
 from infra.operator.control.buckets import Bucket
 from infra.operator.control.gate import MOST_BYTES
 from infra.operator.control.server import ControlServer
-from infra.operator.control.token import ADDRESS_FILE, TOKEN_FILE, own_token, read_address
+from infra.operator.control.token import (
+    ADDRESS_FILE,
+    PAGE_TOKEN_FILE,
+    TOKEN_FILE,
+    own_token,
+    read_address,
+)
 from infra.settings import load_settings
 from tests.operator.control.house import House, served
 
@@ -262,3 +268,18 @@ def test_a_port_that_is_taken_is_told(house: House, tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match=r"control\.port.*cannot be listened on"):
         ControlServer(taken, tmp_path, house.commands.answer, house.commands.note)
+
+
+def test_the_pages_token_is_good_for_its_two_paths_alone(tmp_path: Path) -> None:
+    house = served(tmp_path, 1000)
+    try:
+        page_token = own_token(tmp_path, PAGE_TOKEN_FILE)
+        found = [
+            house.call(method, path, token=page_token)[0]
+            for method, path in (("GET", "/status"), ("POST", "/panic"), ("GET", "/snapshot"))
+        ]
+    finally:
+        house.server.close()
+
+    assert found == [401, 401, 404], "this desk has no snapshot"
+    assert stat.S_IMODE((tmp_path / PAGE_TOKEN_FILE).stat().st_mode) == 0o600

@@ -1,5 +1,6 @@
 """The command `bin/completion`: completion of all commands, for bash and zsh."""
 
+import re
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,16 +14,14 @@ from infra.operator.terminal.screen import Screen
 from infra.venues.modes import STEPPED, Mode
 
 _ROOT = Path(__file__).resolve().parents[1]
-_CHAOS = "--runs --seed --minutes --faults --report --jobs --soak --settings --keep --help"
-_SIMULATE = "--seeds --seed --minutes --settings --jobs --without --help"
+_STARTS = re.compile(r"-m ([\w.]+)")
+"""The module that a script of bin/ hands over to."""
 _OTHERS = {
     "bench": Completed(options=("--candles", "--peers", "--help")),
-    "chaos": Completed(options=_CHAOS.split()),
     "docs": Completed(words=("build", "serve", "configuration"), options=("--help",)),
-    "simulate": Completed(options=_SIMULATE.split()),
     "test": Completed(options=("-m", "-k", "-x", "--lf", "--help")),
 }
-"""Commands that are no Python of this folder."""
+"""Commands that have no Typer application."""
 
 
 def main(
@@ -33,17 +32,20 @@ def main(
         text = f"expected {' or '.join(SHELLS)}, found {shell}"
         Screen(stderr=True).print(text, style="red", highlight=False, soft_wrap=True)
         raise typer.Exit(WRONG_USE)
-    names = (file.stem for file in Path(__file__).parent.glob("*.py"))
-    found = sorted(name for name in names if (_ROOT / "bin" / name.replace("_", "-")).is_file())
-    made = {name.replace("_", "-"): _command(name) for name in found}
-    print(script(shell, _ROOT, dict(sorted((made | _OTHERS).items()))), end="")
+    folder = _ROOT / "bin"
+    names = sorted(file.name for file in folder.iterdir() if file.is_file() and not file.suffix)
+    made = {name: _OTHERS.get(name) or _command(name) for name in names}
+    print(script(shell, _ROOT, made), end="")
 
 
-def _command(module_name: str) -> Completed:
-    module, name = import_module(f"bin.{module_name}"), module_name.replace("_", "-")
-    command: Any = typer.main.get_command(
-        application(getattr(module, "app", None) or module.main, name)
-    )
+def _command(name: str) -> Completed:
+    (module_name,) = _STARTS.findall((_ROOT / "bin" / name).read_text(encoding="utf-8"))
+    try:
+        module = import_module(module_name)
+    except ImportError:  # what tests alone need is not installed where the system runs
+        return Completed(options=("--help",))
+    main = getattr(module, "app", None) or module.main
+    command: Any = typer.main.get_command(application(main, name))
     inside = {
         word: _completed(below, command_words(word) if name == "ctl" else ())
         for word, below in getattr(command, "commands", {}).items()

@@ -23,7 +23,9 @@ _FAILED, _WRONG_USE = 1, 2
 _PATIENCE_MS = 5_000
 
 app = typer.Typer(
-    help="Move a journal between a file of SQLite and PostgreSQL.", no_args_is_help=True
+    help="Move a journal between a file of SQLite and PostgreSQL.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 
 

@@ -31,6 +31,8 @@ class Chances:
     """A request never arrives."""
     cut: float = 0.0
     """A request is done, the answer never comes."""
+    reset: float = 0.0
+    """The connection breaks while a request is on its way, which arrives all the same."""
     late: float = 0.0
     """A request, or its answer, takes long."""
     refused: float = 0.0
@@ -51,6 +53,8 @@ class Fate:
     connect_s: float
     out_s: float
     back_s: float
+    reset_s: float | None = None
+    """When whoever asked is told that the connection broke; the request travels on."""
     is_lost: bool = False
     is_cut: bool = False
     is_processed: bool = True
@@ -120,6 +124,7 @@ def _draw_chances(rng: Random) -> Chances:
         stall=some(0.002),
         lost=some(0.03),
         cut=some(0.05),
+        reset=some(0.05),
         late=some(0.05),
         refused=some(0.05),
         news_lost=some(0.1),
@@ -199,6 +204,12 @@ class Misfortune:
         if self._strikes("cut", is_change):
             self.hit(f"cut {method} {path}")
             return Fate(connect_s=connect_s, out_s=out_s, back_s=back_s, is_cut=True)
+        if self._strikes("reset", is_change):
+            self.hit(f"reset {method} {path}")
+            out_s = rng.uniform(0.0, 6.0)
+            return Fate(
+                connect_s=connect_s, out_s=out_s, back_s=back_s, reset_s=out_s * rng.random()
+            )
         if self._strikes("refused", is_change):
             self.hit(f"refused {method} {path}")
             status, code = rng.choice(((502, None), (504, None), (None, 10016), (None, 10000)))
@@ -212,6 +223,12 @@ class Misfortune:
                 is_processed=is_processed,
             )
         return Fate(connect_s=connect_s, out_s=out_s, back_s=back_s)
+
+    def hold(self, method: str, path: str) -> None:
+        """Let the loop that has just asked something not run for longer than is allowed."""
+        if self._strikes("hang", _OFTEN if method == "POST" else 1.0):
+            self.hit(f"hang {method} {path}")
+            self.scheduler.sleep(self.hang_s * self.rng.uniform(1.0, 4.0))
 
     def of_news(self, kind: str) -> list[float]:
         """Return after how many seconds something that is told arrives: once, twice or never."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from domain.rules import TradingRules
-from infra.venues.simulator.records import Status
+from infra.venues.simulator.records import Status, VenueOrder
 from tests.chaos.harness.invariants import differences, violations
 from tests.chaos.harness.journal_view import JournalView, read_journal
 from tests.chaos.harness.stops import loosened
@@ -13,6 +13,8 @@ from tests.simulation.exchange import Exchange
 
 UNPROTECTED_S = 300.0
 """A position may stand as long without a stop while a system runs, however troubled."""
+IN_FLIGHT_MS = 7_000
+"""What is signed stays valid for five seconds; our clock may be off, and a loop may wait."""
 _HAS_INTENT = "SELECT 1 FROM intent WHERE client_order_id = ?"
 _FOREVER_MS = 1e15
 
@@ -34,6 +36,7 @@ class Judge:
         self._orders = self._stops = 0
         self._sent: set[str] = set()
         self._unprotected_s: dict[str, float] = {}
+        self._oldest_ms = rules.candles.entry_max_age_ms + IN_FLIGHT_MS
         self._reader: sqlite3.Connection | None = None
 
     def close(self) -> None:
@@ -82,8 +85,15 @@ class Judge:
                 yield f"{link_id} was sent before its intent was stored"
             if not order.reduce_only and not self._has_approval(link_id):
                 yield f"{link_id} was sent before its approval was stored"
+            if not order.reduce_only and self._age_ms(order) > self._oldest_ms:
+                yield f"{link_id} was sent {self._age_ms(order) // 1000} s after its decision"
             if not order.reduce_only and order.stop_loss is None:
                 yield f"{link_id} was sent without a stop"
+
+    @staticmethod
+    def _age_ms(order: VenueOrder) -> int:
+        decided_s = order.link_id.split("-")[1]  # as the id of an entry says
+        return order.created_ms - int(decided_s) * 1000
 
     def _of_stops(self, now_s: float) -> Iterator[str]:
         records = self._exchange.venue.protection.records

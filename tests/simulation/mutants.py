@@ -348,9 +348,8 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         copied(Path(name))
-        for mutant in MUTANTS:
-            if asked.names and mutant.name not in asked.names:
-                continue
+        by_name = {mutant.name: mutant for mutant in MUTANTS}
+        for mutant in map(by_name.__getitem__, asked.names or by_name):
             began_s = time.monotonic()
             try:
                 found = found_by(mutant, Path(name), asked.first, asked.seeds)

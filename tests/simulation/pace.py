@@ -12,6 +12,7 @@ from tests.chaos.harness.command import SETTINGS as CHAOS
 from tests.chaos.harness.command import TREND, merged, with_file
 
 _TIMERS: dict[str, Any] = {
+    "strategy": {"entry_max_age_ms": 60_000},
     "supervision": {"max_restarts": 5, "hang_seconds": 30, "backoff_max_seconds": 10},
     "execution": {"reconcile_seconds": 120},
 }

@@ -142,7 +142,9 @@ class PlayedTransport(RestTransport):
         self._misfortune.at("request", path, "before")
         self._scheduler.sleep(fate.connect_s)  # the answer of others may come first
         departure.leave()
-        return self._travel(client, fate, path, asked, sent_ms)
+        outcome = self._travel(client, fate, path, asked, sent_ms)
+        self._misfortune.hold(method, path)
+        return outcome
 
     def _travel(
         self,
@@ -165,9 +167,12 @@ class PlayedTransport(RestTransport):
 
         if not fate.is_lost:
             self._scheduler.call_in(fate.out_s, arrive)
-        is_there = self._scheduler.wait(lambda: bool(found), client.answer_s)
+        patience_s = client.answer_s
+        if fate.reset_s is not None:
+            patience_s = min(patience_s, fate.reset_s)
+        is_there = self._scheduler.wait(lambda: bool(found), patience_s)
         self._misfortune.at("request", path, "after")
-        return found[0] if is_there else NoResponse(why="the answer took too long")
+        return found[0] if is_there else NoResponse(why="the connection broke, or nobody answered")
 
     def _done(
         self, fate: Fate, path: str, asked: Mapping[str, Any], sent_ms: int | None

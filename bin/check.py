@@ -15,6 +15,8 @@ from infra.operator.preflight.text import finding_line
 from infra.operator.terminal.screen import Screen
 from infra.settings import SettingsSource, default_dotenv
 from infra.settings.explanation import explain as explained
+from infra.store.location import journal_location
+from infra.store.pairs import stored_changes
 from infra.venues.modes import Mode, read_mode
 
 PASSED, FAILED, WRONG_USE = range(3)
@@ -49,7 +51,7 @@ def main(
         Screen(stderr=True).print(str(error), style="red", highlight=False, soft_wrap=True)
         raise typer.Exit(WRONG_USE) from None
     if explain:
-        _explain(settings, screen)
+        _explain(chosen, settings, run_dir or _VAR / chosen, screen)
     for finding in check(chosen, settings, run_dir or _VAR / chosen, sends_test=send_test):
         screen.print(finding_line(finding), soft_wrap=True)
         if finding.level is Level.FAIL and finding.name not in failed:
@@ -59,13 +61,14 @@ def main(
     raise typer.Exit(FAILED if failed else PASSED)
 
 
-def _explain(settings_file: Path | None, screen: Screen) -> None:
+def _explain(mode: Mode, settings_file: Path | None, directory: Path, screen: Screen) -> None:
     try:
         source = SettingsSource(settings_file, environ=os.environ, dotenv=default_dotenv())
-        source.settings()
+        pairs = stored_changes(journal_location(directory, source.settings().database, mode))
+        source.settings(pairs=pairs)
     except ConfigError:  # the check tells it
         return
-    for line in explained(source):
+    for line in explained(source, pairs):
         screen.print(line, soft_wrap=True, markup=False)
 
 

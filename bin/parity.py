@@ -18,7 +18,7 @@ from domain.errors import ConfigError
 from infra.operator.parity.day import parity_of
 from infra.operator.parity.text import as_object, line_of, summary
 from infra.operator.terminal.screen import Screen
-from infra.settings import default_dotenv, load_settings
+from infra.settings import SettingsSource, default_dotenv
 from infra.store.location import journal_location
 from infra.venues.modes import read_run_name
 
@@ -45,9 +45,9 @@ def main(
     screen = Screen(soft_wrap=True)
     try:
         directory = run_dir or _VAR / read_run_name(mode)
-        loaded = load_settings(settings, environ=os.environ, dotenv=default_dotenv())
-        journal = journal_location(directory, loaded.database, mode)
-        given = None if settings is None else loaded.trading_rules()
+        source = SettingsSource(settings, environ=os.environ, dotenv=default_dotenv())
+        journal = journal_location(directory, source.settings().database, mode)
+        given = None if settings is None else lambda pairs: source.settings(pairs=pairs)
         found = parity_of(journal, given, day)
     except ConfigError as error:
         screen.print(str(error), style="red", highlight=False)

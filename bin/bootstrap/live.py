@@ -41,11 +41,12 @@ from infra.process.times import read_time
 from infra.process.watchdog import Watchdog
 from infra.run.account import may_trade
 from infra.run.directory import RunDirectory
-from infra.run.pairs import Pairs, stored_changes
+from infra.run.pairs import Pairs
 from infra.run.start_wait import StartWaitRoom
 from infra.settings import Settings, SettingsSource, default_dotenv
 from infra.settings.stored import capital_changes
 from infra.store.location import find_journal, journal_location
+from infra.store.pairs import stored_changes
 from infra.store.settings_record import SettingsRecord
 from infra.venues.bybit.starting import Ban, StartQuestions
 from infra.venues.bybit.venues import Venue

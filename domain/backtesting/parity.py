@@ -104,12 +104,22 @@ def compare(record: Record, rules: TradingRules, from_ms: int, until_ms: int) ->
         from_ms: on the grid of candles, as is the end.
         until_ms: the last close.
     """
-    shadow = _Shadow(record, rules, from_ms)
-    parity = Parity(from_ms=from_ms, until_ms=until_ms)
-    candle_ms = rules.candles.candle_ms
-    for t_ms in range(from_ms + candle_ms, until_ms + 1, candle_ms):
-        shadow.close(t_ms, parity)
-    _add_costs(parity, record, candle_ms)
+    return compare_spans(record, [(rules, from_ms, until_ms)])
+
+
+def compare_spans(record: Record, spans: Sequence[tuple[TradingRules, int, int]]) -> Parity:
+    """Return how a time compares in which the rules were not the same all along.
+
+    Args:
+        record: all that was stored, from the first candle.
+        spans: rules, and between which times they held; each begins where the one before ends.
+    """
+    parity = Parity(from_ms=spans[0][1], until_ms=spans[-1][2])
+    for rules, from_ms, until_ms in spans:
+        shadow, candle_ms = _Shadow(record, rules, from_ms), rules.candles.candle_ms
+        for t_ms in range(from_ms + candle_ms, until_ms + 1, candle_ms):
+            shadow.close(t_ms, parity)
+    _add_costs(parity, record, spans[0][0].candles.candle_ms)
     return parity
 
 

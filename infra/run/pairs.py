@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol, Self
@@ -14,11 +13,10 @@ from domain.errors import (
     AccessDeniedError,
     BadDataError,
     ConfigError,
-    JournalError,
     UnavailableError,
 )
 from domain.market.instruments import Instrument
-from domain.operator.commands import LIST, OperatorCommand, pair_changes
+from domain.operator.commands import LIST, OperatorCommand
 from domain.operator.pairs import (
     PairAction,
     PairChange,
@@ -37,14 +35,12 @@ from infra.settings import Settings, SettingsSource
 from infra.settings.pairs import instrument_text, settings_text
 from infra.settings.sections.assets import AssetSettings
 from infra.store.journal import JournalStore
-from infra.store.location import Location, NoJournalError
-from infra.store.reader import FactReader
 from infra.store.settings_record import SettingsRecord
 from infra.venues.connection import Connection
 
 _ANSWER_S = 10.0
 """How long the portfolio is waited for; what it stores later is done later."""
-_LEAD_S = 3.0
+_LEAD_S = 5.0
 """Real time between a change and the close from which it holds, at least."""
 _LOOK_S = 1.0
 """Pause between two looks at whether one that is to leave is flat."""
@@ -218,7 +214,7 @@ class Pairs:
             )
             for asset in rules.assets
         )
-        left = [c.asset for c in newest.values() if c.action is PairAction.LEAVE]
+        left = sorted(c.asset for c in newest.values() if c.action is PairAction.LEAVE)
         return Reply(
             code=ReplyCode.DONE,
             title=f"{len(rows)} pairs are traded",
@@ -262,6 +258,9 @@ class Pairs:
             change, settings, rules = self._prepared(entry())
             candles = self._fetch(asset)
             self._connection.account.join(rules, asset)
+            # Last: all this may have taken longer than a candle.
+            change = replace(change, from_ms=self._next_close_ms())
+            rules = replace(rules, joins_ms=joined_ms([*self.changes, change]))
         except (UnavailableError, AccessDeniedError, BadDataError) as error:
             self._forget(asset)
             raise ConfigError(f"{symbol} is not added: {error}") from error
@@ -329,7 +328,7 @@ class Pairs:
         return traded[symbol]
 
     def _prepared(self, entry: AssetSettings) -> tuple[PairChange, Settings, TradingRules]:
-        """Return the change that lets a pair join, and settings and rules with it.
+        """Return the change that lets a pair join at some close, and settings and rules with it.
 
         Raises:
             ConfigError: the settings contradict each other with it.
@@ -338,7 +337,6 @@ class Pairs:
         change = PairChange(
             action=PairAction.ADD,
             symbol=entry.symbol,
-            from_ms=self._next_close_ms(),
             settings=settings_text(entry),
             instrument=instrument_text(instrument),
         )
@@ -503,21 +501,6 @@ class Pairs:
         SettingsRecord(self._journals).note(settings, operator, self._now_ms(), lambda: origin)
         with self._journals.connected():
             record_assets(self._journals, rules)
-
-
-def stored_changes(journal: Location) -> list[PairChange]:
-    """Return the changes of pairs that a run has stored, oldest first; none without a journal.
-
-    Raises:
-        ConfigError: the journal cannot be read.
-    """
-    try:
-        with closing(FactReader(journal)) as facts:
-            return pair_changes(facts.commands())
-    except NoJournalError:
-        return []
-    except JournalError as error:
-        raise ConfigError(str(error)) from error
 
 
 def _enabled(settings: Settings) -> dict[str, AssetSettings]:

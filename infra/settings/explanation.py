@@ -1,7 +1,8 @@
 """What holds for each pair, and where each value was written, for people."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from domain.operator.pairs import PairChange
 from domain.strategies.registry import CONFIRMED_TREND_LONG, EMA_CROSS_SHORT
 from infra.settings.load import PROJECT_ROOT, SettingsSource
 from infra.settings.merged import Effective, Facts
@@ -26,15 +27,16 @@ _SECTIONS: dict[str, tuple[str, type[Section]]] = {
 }
 
 
-def explain(source: SettingsSource) -> Iterator[str]:
+def explain(source: SettingsSource, pairs: Sequence[PairChange] = ()) -> Iterator[str]:
     """Yield a line for each name that was translated and each value of each enabled pair.
 
     Args:
         source: of settings that are right.
+        pairs: that commands have added and removed.
     """
     for alias in source.aliases:
         yield _short(str(alias))
-    facts = source.merged()
+    facts = source.merged(pairs)
     for asset in facts.enabled_assets():
         yield f"{facts.text((*asset, 'symbol'))}: {facts.strategy(asset)}"
         for name, found in _values(facts, asset):

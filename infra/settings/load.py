@@ -120,9 +120,13 @@ class SettingsSource:
             raise ConfigError(report(problems))
         return settings
 
-    def merged(self) -> Facts:
-        """Return the values as they were written, with the place of each."""
-        return Facts(self._tree, ())
+    def merged(self, pairs: Sequence[PairChange] = ()) -> Facts:
+        """Return the values as they were written, with the place of each.
+
+        Args:
+            pairs: that commands have added and removed.
+        """
+        return Facts(with_pairs(self._tree, pairs), ())
 
     def _has(self, key: Key) -> bool:
         node: Node | None = self._tree

@@ -57,7 +57,7 @@ def _with_pair(tree: Node, change: PairChange) -> Node:
     index, entry = _entry(listed.content, change.symbol)
     is_member = change.action is not PairAction.LEAVE
     if entry is None or (is_member and not _is_enabled(entry)):
-        entry = entry if change.settings is None else _node(change.settings, place)
+        entry = entry if change.settings is None else node_of(change.settings, place)
     if entry is None:
         return tree
     if is_member is not _is_enabled(entry):
@@ -71,7 +71,7 @@ def _with_instrument(tree: Node, change: PairChange, place: Place) -> Node:
     instruments = tree.child("instruments")
     if change.instrument is None or instruments is None or instruments.child(change.symbol):
         return tree
-    return put(tree, key, _node(change.instrument, place))
+    return put(tree, key, node_of(change.instrument, place))
 
 
 def _entry(items: Sequence[Node], symbol: str) -> tuple[int | None, Node | None]:
@@ -107,9 +107,12 @@ def _with_enough_allocation(tree: Node) -> Node:
     return tree
 
 
-def _node(value: Any, place: Place) -> Node:
+def node_of(value: Any, place: Place) -> Node:
+    """Return a tree of what was read elsewhere."""
     if isinstance(value, Mapping):
-        return Node({name: _node(inner, place) for name, inner in value.items()}, place)
+        return Node({name: node_of(inner, place) for name, inner in value.items()}, place)
+    if isinstance(value, list):
+        return Node([node_of(inner, place) for inner in value], place)
     return Node(None if value is None else str(value), place)
 
 

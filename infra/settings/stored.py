@@ -1,16 +1,19 @@
 """The settings that a run has noted in its journal, as settings again."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from pydantic import ValidationError
 
 from domain.errors import ConfigError
+from domain.operator.pairs import PairChange
 from domain.rules import CapitalChange
 from infra.settings.comparison import ABSENT, flat, is_hidden
 from infra.settings.load import load_settings
+from infra.settings.pairs import node_of, with_pairs
+from infra.settings.problems import Place
 from infra.settings.sections.whole import Settings
 from infra.settings.strategy_versions import PREFIX
 
@@ -63,12 +66,13 @@ def _money(text: str) -> Decimal | None:
     return None if text in {"null", ABSENT} else Decimal(text)
 
 
-def settings_of(noted: Mapping[str, str], where: str) -> Settings:
+def settings_of(noted: Mapping[str, str], where: str, pairs: Sequence[PairChange] = ()) -> Settings:
     """Return settings from what `flat` made of them; secrets, and their sections, are the defaults.
 
     Args:
         noted: text by key.
         where: names the origin in the error.
+        pairs: other pairs than those noted; see `with_pairs`.
 
     Raises:
         ConfigError: this version knows other settings.
@@ -84,7 +88,7 @@ def settings_of(noted: Mapping[str, str], where: str) -> Settings:
     assets = tree["portfolio"]["assets"]
     tree["portfolio"]["assets"] = list(assets.values())
     try:
-        return Settings.model_validate(tree)
+        return Settings.model_validate(with_pairs(node_of(tree, Place(file=where)), pairs).plain())
     except ValidationError as error:
         first = ".".join(map(str, error.errors(include_url=False)[0]["loc"]))
         raise ConfigError(

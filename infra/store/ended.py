@@ -36,9 +36,10 @@ def snapshot_of(facts: FactReader, rules: TradingRules) -> PortfolioSnapshot:
     moved = sum((transfer.amount for transfer in facts.transfers()), ZERO)
     books = PortfolioState(rules, states[-1], states[0].balance + moved)
     for execution in facts.executions():
-        if execution.asset in names:
+        if execution.asset in names or execution.asset in rules.former:
             books.book(execution)
     for asset, close in facts.newest_closes().items():
         books.remember_close(asset, exact(close))
-    books.paused = fold(facts.commands(), names).paused
+    asked = fold(facts.commands(), names)
+    books.paused = asked.paused | asked.leaving
     return books.snapshot()

@@ -9,11 +9,14 @@ import pytest
 
 from actors.core.system import Moment
 from actors.names import NOTIFIER, PORTFOLIO
+from domain.backtesting.parity import Difference
 from domain.errors import ConfigError
 from domain.operator.replies import Reply, ReplyCode
+from infra.operator.parity.day import parity_of
 from infra.operator.reload import Reload
-from infra.run.pairs import Pairs, stored_changes
+from infra.run.pairs import Pairs
 from infra.settings import SettingsSource
+from infra.store.pairs import stored_changes
 from infra.store.reader import FactReader
 from infra.store.settings_record import SettingsRecord
 from infra.venues.simulator.prices.listed import others_than
@@ -97,6 +100,13 @@ def dies_after_its_fact(here: Floor) -> list[str]:
     return crashes
 
 
+def unexplained(journal: Path) -> list[Difference]:
+    """Return what a run has done otherwise than the rules decide it, without a cause."""
+    found = parity_of(journal, None, None)
+    assert found.alike > 0
+    return [each for each in found.differences if each.cause == "unexplained"]
+
+
 def test_a_pair_joins_while_the_others_live_on_and_miss_no_candle(made: Trading) -> None:
     here = made.here
     here.wait_for_trades(1)
@@ -120,6 +130,8 @@ def test_a_pair_joins_while_the_others_live_on_and_miss_no_candle(made: Trading)
     for asset in ("BTC", "ETH", "SOL"):
         closes = made.closes(asset)
         assert closes == list(range(closes[0], closes[-1] + 1, candle_ms))
+    # Decided once more, each close has the pairs that took part in it.
+    assert unexplained(here.journal) == []
 
 
 def test_a_pair_leaves_once_it_is_flat_and_what_it_earned_stays_in_the_books(

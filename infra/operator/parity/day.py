@@ -1,30 +1,38 @@
 """One day of a run, read from its journal and compared with the rules."""
 
 from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 
-from domain.backtesting.parity import Parity, Record, compare
+from domain.backtesting.parity import Parity, Record, compare_spans
 from domain.errors import ConfigError
 from domain.market.candles import CandleSeries, carry_forward
 from domain.market.instruments import DAY_MS, Candle
-from domain.rules import TradingRules
+from domain.operator.commands import pair_changes
+from domain.operator.pairs import PairAction, PairChange, changes_at
+from domain.rules import CapitalChange, TradingRules
 from domain.trading.order import Order
 from infra.process.times import show_time
+from infra.settings import Settings
 from infra.settings.stored import capital_changes, settings_before, settings_of
 from infra.store.location import Location
 from infra.store.reader import FactReader, Source
 
+Given = Callable[[Sequence[PairChange]], Settings]
+"""Returns settings with changes of pairs."""
 
-def parity_of(journal: Location, given: TradingRules | None, day: str | None) -> Parity:
+
+def parity_of(journal: Location, given: Given | None, day: str | None) -> Parity:
     """Return how a day of a run compares.
 
     Args:
         journal: of the run.
-        given: the rules; None: those of the settings that the journal says held on that day.
+        given: the settings; None: those that the journal says held on that day.
         day: as 2025-05-01; None: the newest.
 
     Raises:
@@ -35,8 +43,13 @@ def parity_of(journal: Location, given: TradingRules | None, day: str | None) ->
         if newest_ms is None:
             raise ConfigError(f"{journal}: {_why_not_judged(facts)}")
         day_ms = _day_ms(day) if day else (newest_ms - 1) // DAY_MS * DAY_MS
-        rules = given or _rules_of(facts, journal, day_ms + DAY_MS)
-        record, rules = _record(facts, rules), _with_instruments(rules, facts)
+        end_ms = day_ms + DAY_MS
+        rules_at = _RulesAt(facts, given or _held_at(facts, journal, end_ms))
+        if given is None:
+            changes = [each for each in facts.settings_changes() if each[0] < end_ms]
+            rules_at.capital = capital_changes(changes)
+        rules = rules_at(end_ms)
+        record = _record(facts, rules)
     if not record.states:
         raise ConfigError(f"{journal}: holds no candles that a run has decided on")
     began_ms = record.states[0].t_ms
@@ -46,7 +59,7 @@ def parity_of(journal: Location, given: TradingRules | None, day: str | None) ->
     if from_ms >= until_ms:
         shown = f"{show_time(began_ms)} to {show_time(newest_ms)}"
         raise ConfigError(f"{journal}: nothing of the day {day}; it holds {shown}")
-    return compare(record, rules, from_ms, until_ms)
+    return compare_spans(record, list(rules_at.spans(from_ms, until_ms)))
 
 
 def _why_not_judged(facts: FactReader) -> str:
@@ -58,15 +71,41 @@ def _why_not_judged(facts: FactReader) -> str:
     return "holds no candles that a run has decided on"
 
 
-def _rules_of(facts: FactReader, journal: Location, until_ms: int) -> TradingRules:
-    """Return the rules of the settings that held at the end of a day."""
+def _held_at(facts: FactReader, journal: Location, until_ms: int) -> Given:
+    """Return the settings that held at the end of a day, with the pairs of any time."""
     noted = facts.settings()
     if noted is None:
         raise ConfigError(f"{journal}: notes no settings; name the run's own by --settings")
-    changes = [change for change in facts.settings_changes() if change[0] < until_ms]
     held = settings_before(noted, facts.settings_changes(), until_ms)
-    rules = settings_of(held, str(journal)).trading_rules()
-    return replace(rules, capital_changes=capital_changes(changes))
+    return lambda pairs: settings_of(held, str(journal), pairs)
+
+
+class _RulesAt:
+    """The rules of each close of a day: pairs have joined and left in it."""
+
+    def __init__(self, facts: FactReader, settings: Given) -> None:
+        self._settings = settings
+        self._pairs = pair_changes(facts.commands())
+        self._instruments = facts.instruments()
+        self.capital: tuple[CapitalChange, ...] = ()
+
+    def __call__(self, t_ms: int) -> TradingRules:
+        """Return the rules of a close, with the filters that the exchange had."""
+        rules = self._settings(changes_at(self._pairs, t_ms)).trading_rules()
+        assets = tuple(
+            replace(rule, instrument=self._instruments.get(rule.asset, rule.instrument))
+            for rule in rules.assets
+        )
+        return replace(rules, assets=assets, capital_changes=self.capital)
+
+    def spans(self, from_ms: int, until_ms: int) -> Iterator[tuple[TradingRules, int, int]]:
+        """Yield the rules, and between which times they held."""
+        candle_ms = self(until_ms).candles.candle_ms
+        # Who joins at a close takes part in the decision of that close.
+        moved = (c.from_ms - candle_ms for c in self._pairs if c.action is not PairAction.REMOVE)
+        inside = sorted({t_ms for t_ms in moved if from_ms < t_ms < until_ms})
+        for begin_ms, end_ms in pairwise([from_ms, *inside, until_ms]):
+            yield self(begin_ms + candle_ms), begin_ms, end_ms
 
 
 def _day_ms(text: str) -> int:
@@ -75,15 +114,6 @@ def _day_ms(text: str) -> int:
     except ValueError:
         raise ConfigError(f"--day {text}: no day; write it like 2025-05-01") from None
     return round(day.timestamp() * 1000)
-
-
-def _with_instruments(rules: TradingRules, facts: FactReader) -> TradingRules:
-    """Return the rules with the filters that the exchange had."""
-    stored = facts.instruments()
-    assets = (
-        replace(rule, instrument=stored.get(rule.asset, rule.instrument)) for rule in rules.assets
-    )
-    return replace(rules, assets=tuple(assets))
 
 
 def _record(facts: FactReader, rules: TradingRules) -> Record:

@@ -8,12 +8,15 @@ from functools import partial
 from pathlib import Path
 
 from domain.errors import AccessDeniedError, BadDataError, ConfigError, UnavailableError
+from domain.operator.pairs import PairAction, PairChange, newest_changes
 from infra.operator.preflight.account import check_account, check_balance, check_private_stream
 from infra.operator.preflight.finding import Finding, fail, ok, warn
 from infra.operator.preflight.machine import check_machine
 from infra.operator.preflight.market import check_assets, check_network, check_public_stream
 from infra.operator.preflight.notices import send_tests
-from infra.settings import Settings, default_dotenv, load_settings
+from infra.settings import Settings, SettingsSource, default_dotenv
+from infra.store.location import journal_location
+from infra.store.pairs import stored_changes
 from infra.venues.bybit.connection import account_reader
 from infra.venues.bybit.rest import BybitRest
 from infra.venues.bybit.venues import Venue
@@ -27,12 +30,16 @@ def check(
     """Yield all findings; what cannot be looked at without another is left out."""
     dotenv = default_dotenv()
     try:
-        settings = load_settings(settings_file, environ=os.environ, dotenv=dotenv)
+        source = SettingsSource(settings_file, environ=os.environ, dotenv=dotenv)
+        settings = of_file = source.settings()
+        changes = _stored_changes(of_file, directory, mode)
+        settings = source.settings(pairs=changes or ())
     except ConfigError as error:
         yield from _each("settings", error, "correct it")
         return
     assets = ", ".join(asset.asset for asset in settings.trading_rules().assets)
     yield ok("settings", f"{assets}; {settings_file or 'settings.yaml alone'}")
+    yield from _of_pairs(of_file, changes)
     yield from check_machine(settings, mode, directory, dotenv)
     if sends_test:
         yield from send_tests(settings.notifications, mode)
@@ -48,6 +55,35 @@ def check(
     with closing(account_reader(venue)) as rest:
         look = partial(_at_the_venue, mode, venue, rest, settings, directory)
         yield from _guarded("exchange", look)
+
+
+def _stored_changes(of_file: Settings, directory: Path, mode: Mode) -> list[PairChange] | None:
+    """Return the changes of pairs that the run has stored; None where they cannot be read."""
+    try:
+        return stored_changes(journal_location(directory, of_file.database, mode))
+    except ConfigError:
+        return None
+
+
+def _of_pairs(of_file: Settings, changes: list[PairChange] | None) -> Iterator[Finding]:
+    """Yield how commands have changed which pairs are traded; they win over the file."""
+    if changes is None:
+        text = "the journal cannot be read, so nobody knows what commands have changed"
+        yield fail("pairs", text, "", "see the findings about the journal")
+        return
+    named = {entry.symbol for entry in of_file.portfolio.enabled_assets}
+    for symbol, change in newest_changes(changes).items():
+        word = f"`bin/ctl pairs {'add' if symbol in named else 'remove'} {symbol}` undoes it"
+        if change.action is PairAction.LEAVE:
+            text = f"{symbol} was removed by a command"
+            is_told = symbol in named
+        else:
+            is_leaving = change.action is PairAction.REMOVE
+            text = f"{symbol} is to leave" if is_leaving else f"{symbol} was added by a command"
+            is_told = is_leaving or symbol not in named
+        if is_told:
+            which = "names it" if symbol in named else "does not name it"
+            yield warn("pairs", f"{text}; the file {which}", "", word)
 
 
 def _at_the_venue(

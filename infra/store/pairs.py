@@ -1,0 +1,24 @@
+"""The changes of pairs that a run has stored, for those who come before or after it."""
+
+from contextlib import closing
+
+from domain.errors import ConfigError, JournalError
+from domain.operator.commands import pair_changes
+from domain.operator.pairs import PairChange
+from infra.store.location import Location, NoJournalError
+from infra.store.reader import FactReader
+
+
+def stored_changes(journal: Location) -> list[PairChange]:
+    """Return the changes of pairs that a run has stored, oldest first; none without a journal.
+
+    Raises:
+        ConfigError: the journal cannot be read.
+    """
+    try:
+        with closing(FactReader(journal)) as facts:
+            return pair_changes(facts.commands())
+    except NoJournalError:
+        return []
+    except JournalError as error:
+        raise ConfigError(str(error)) from error

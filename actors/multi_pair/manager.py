@@ -90,10 +90,10 @@ class PortfolioManager:
         return self.state.positions
 
     async def add_position(
-        self, symbol: str, quantity: Decimal, price: Decimal, *, now_ms: int, side: Side = Side.BUY
+        self, symbol: str, quantity: Decimal, price: Decimal, *, now_ms: int
     ) -> Position:
-        """Book an entry that filled, and return what is open then."""
-        self.book(self._execution(symbol, side, quantity, price, now_ms))
+        """Book a long's entry that filled, and return what is open then."""
+        self.book(self._execution(symbol, Side.BUY, quantity, price, now_ms))
         return self.positions[symbol]
 
     async def update_position(self, symbol: str, price: Decimal) -> Decimal:

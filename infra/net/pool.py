@@ -26,11 +26,10 @@ CONNECTS_WITHIN_S = 300.0
 class ConnectLimiter:
     """Spreads connections over time. Share one among all streams of an address; thread-safe."""
 
-    def __init__(self, connects: int = CONNECTS, within_s: float = CONNECTS_WITHIN_S) -> None:
-        """Allow so many connections in any stretch of so many seconds."""
-        self._within_s = within_s
+    def __init__(self) -> None:
+        """Begin with no connection made."""
         self._lock = threading.Lock()
-        self._made_s: deque[float] = deque(maxlen=connects)
+        self._made_s: deque[float] = deque(maxlen=CONNECTS)
 
     def reserve_s(self) -> float:
         """Take the next place, and return the seconds until it may be used."""
@@ -38,7 +37,7 @@ class ConnectLimiter:
             now_s = time.monotonic()
             at_s = now_s
             if len(self._made_s) == self._made_s.maxlen:
-                at_s = max(now_s, self._made_s[0] + self._within_s)
+                at_s = max(now_s, self._made_s[0] + CONNECTS_WITHIN_S)
             self._made_s.append(at_s)
             return at_s - now_s
 

@@ -75,12 +75,6 @@ class Limiter(Generic[Kind]):
             until_s = self._monotonic_s() + for_s
             self._held_until_s[kind] = max(until_s, self._held_until_s[kind])
 
-    @property
-    def shut_for_s(self) -> float:
-        """Seconds that everything still stays stopped; 0 where nothing is."""
-        with self._lock:
-            return max(0.0, self._shut_until_s - self._monotonic_s())
-
     def _take_turn(self, kind: Kind, at_most_s: float) -> tuple[float, float]:
         with self._lock:
             now_s = self._monotonic_s()

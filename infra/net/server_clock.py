@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 _S = 1000.0
+_MAX_AGE_S = 300.0
+"""When a measurement should be repeated."""
 _DRIFT_MS_PER_S = 0.1
 """How fast a measurement loses its worth; a quartz is far better, a busy virtual machine is not."""
 
@@ -31,7 +33,6 @@ class ServerClock:
         *,
         monotonic_s: Callable[[], float] = time.monotonic,
         wall_s: Callable[[], float] = time.time,
-        max_age_s: float = 300.0,
         speed: float = 1.0,
     ) -> None:
         """Start on the wall clock.
@@ -39,12 +40,10 @@ class ServerClock:
         Args:
             monotonic_s: our clock for durations, seconds.
             wall_s: the machine's time, seconds since 1970 UTC.
-            max_age_s: when a measurement should be repeated.
             speed: how much faster than ours the venue's clock runs; 1 but for simulations.
         """
         self._monotonic_s = monotonic_s
         self._wall_s = wall_s
-        self._max_age_s = max_age_s
         self._lock = threading.Lock()
         self._measured: _Measured | None = None
         self._is_doubted = False
@@ -104,7 +103,7 @@ class ServerClock:
             measured, is_doubted = self._measured, self._is_doubted
         if measured is None or is_doubted:
             return False
-        return self._monotonic_s() - measured.at_s < self._max_age_s
+        return self._monotonic_s() - measured.at_s < _MAX_AGE_S
 
     @property
     def offset_ms(self) -> int | None:

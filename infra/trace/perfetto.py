@@ -12,11 +12,9 @@ _CLEARED = 1
 """SEQ_INCREMENTAL_STATE_CLEARED: the sequence begins."""
 
 
-def track(uuid: int, name: str, parent: int | None = None) -> bytes:
-    """Return the packet that describes a track; its parent groups it."""
+def track(uuid: int, name: str) -> bytes:
+    """Return the packet that describes a track."""
     described = _number(1, uuid) + _text(2, name)
-    if parent is not None:
-        described += _number(5, parent)
     return _packet(_nested(60, described) + _number(13, _CLEARED))
 
 

@@ -17,21 +17,15 @@ from infra.venues.bybit.errors import AlreadyAcceptedError, NeverSentError
 from infra.venues.bybit.rest import BybitRest
 from infra.venues.bybit.shapes.market import Ticker
 from infra.venues.paper.account import PaperAccount
-from infra.venues.replay.subscribers import Seat, Subscribers
+from infra.venues.replay.subscribers import NewsListener, Seat, Subscribers, tell
 
 _FRESH_S = 5.0
 """An older price is asked for anew: nothing fills at a price that nobody offers any more."""
 _MARK_EVERY_S = 0.5
 
 
-class Listener(Protocol):
+class Listener(NewsListener, Protocol):
     """Whom the exchange tells of one asset. The calls must only tell."""
-
-    def on_execution(self, execution: Execution) -> None:
-        """Take an execution."""
-
-    def on_order(self, update: OrderUpdate) -> None:
-        """Take news of an order."""
 
     def on_mark_price(self, ts_ms: int, mark_price: Decimal) -> None:
         """Take the mark price."""
@@ -88,7 +82,7 @@ class PaperExchange:
                 raise AlreadyAcceptedError(f"{order.client_order_id} was sent before")
             ts_ms = self._now_ms()
             events = self._account.submit(order, price, ts_ms)
-        self._tell(order.asset, events)
+        tell(self._subscribers.get(order.asset), events)
         return OrderUpdate(
             client_order_id=order.client_order_id,
             status=OrderStatus.ACCEPTED,
@@ -157,7 +151,7 @@ class PaperExchange:
             marked_s = now_s - _MARK_EVERY_S if known is None else known.marked_s
             is_mark_due = now_s - marked_s >= _MARK_EVERY_S
             self._quotes[asset] = _Quote(price, now_s, now_s if is_mark_due else marked_s)
-        self._tell(asset, events)
+        tell(self._subscribers.get(asset), events)
         listener = self._subscribers.get(asset)
         if listener is None:
             return
@@ -180,7 +174,7 @@ class PaperExchange:
         """Let something happen to the account, and tell what came of it."""
         with self._lock:
             events = list(deed(self._account))
-        self._tell(asset, events)
+        tell(self._subscribers.get(asset), events)
 
     def _price(self, asset: str) -> Decimal:
         with self._lock:
@@ -191,13 +185,3 @@ class PaperExchange:
             return self._rest.ticker(self._symbols[asset]).last_price
         except (UnavailableError, BadDataError) as error:
             raise NeverSentError(f"{asset} has no price to fill at: {error}") from error
-
-    def _tell(self, asset: str, events: Iterable[Event]) -> None:
-        listener = self._subscribers.get(asset)
-        if listener is None:
-            return
-        for event in events:
-            if isinstance(event, Execution):
-                listener.on_execution(event)
-            else:
-                listener.on_order(event)

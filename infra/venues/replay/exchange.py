@@ -11,23 +11,17 @@ from domain.errors import FencedError
 from domain.market.funding import FundingHistory
 from domain.market.instruments import Candle, exact
 from domain.rules import TradingRules
-from domain.trading.matching import Event, MatchingEngine
+from domain.trading.matching import MatchingEngine
 from domain.trading.orders import OrderRequest, OrderUpdate, Purpose, RestingOrder
 from domain.trading.positions import FLAT, Execution, VenuePosition
 from domain.trading.sizing import ProtectiveLevels
 from domain.trading.trailing import StopState, is_tighter
 from infra.venues.replay.clock import ReplayClock
-from infra.venues.replay.subscribers import Seat, Subscribers
+from infra.venues.replay.subscribers import NewsListener, Seat, Subscribers, tell
 
 
-class Listener(Protocol):
+class Listener(NewsListener, Protocol):
     """Whom the exchange tells."""
-
-    def on_execution(self, execution: Execution) -> None:
-        """Take an execution."""
-
-    def on_order(self, update: OrderUpdate) -> None:
-        """Take news of an order."""
 
     def on_mark_price(self, ts_ms: int, mark_price: Decimal) -> None:
         """Take the mark price."""
@@ -136,7 +130,7 @@ class ReplayExchange:
                 self._stops[asset] = after
             if after.levels != before.levels:
                 self._tell_stop(asset, candle.close_time_ms, after)
-            self._tell(asset, events)
+            tell(self._subscribers.get(asset), events)
             self._tell_mark(asset, candle)
             has_told = True
         return has_told
@@ -157,7 +151,7 @@ class ReplayExchange:
                 price = exact(closes[order.asset])
                 events = self.engine.fill(order.client_order_id, price, t_ms)
                 self._follow_position(order.asset)
-            self._tell(order.asset, events)
+            tell(self._subscribers.get(order.asset), events)
         return bool(orders)
 
     def _set_stops(self, asset: str, levels: ProtectiveLevels) -> None:
@@ -185,16 +179,6 @@ class ReplayExchange:
     def _turn(self, order: OrderRequest) -> tuple[int, int]:
         purpose = Purpose(order.client_order_id.rsplit("-", 2)[1])
         return _AT_CLOSE.index(purpose), self._rules.order_of(order.asset)
-
-    def _tell(self, asset: str, events: Iterable[Event]) -> None:
-        listener = self._subscribers.get(asset)
-        if listener is None:
-            return
-        for event in events:
-            if isinstance(event, Execution):
-                listener.on_execution(event)
-            else:
-                listener.on_order(event)
 
     def _tell_stop(self, asset: str, t_ms: int, stop: StopState) -> None:
         listener = self._subscribers.get(asset)

@@ -32,11 +32,6 @@ class LockStep:
             rules, self.clock, {name: series.funding for name, series in candles.items()}
         )
 
-    @property
-    def candle_count(self) -> int:
-        """How many candles of all assets there are."""
-        return sum(len(series) for series in self.candles.values())
-
     def steps(self, wait_quiet: WaitQuiet) -> Iterator[tuple[int, int]]:
         """Yield each close and the number of its candles, and play it when asked to go on.
 

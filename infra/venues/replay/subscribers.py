@@ -1,7 +1,12 @@
 """Who listens to an asset's news."""
 
 import threading
-from typing import Generic, TypeVar
+from collections.abc import Iterable
+from typing import Generic, Protocol, TypeVar
+
+from domain.trading.matching import Event
+from domain.trading.orders import OrderUpdate
+from domain.trading.positions import Execution
 
 Listener = TypeVar("Listener")
 
@@ -46,3 +51,24 @@ class Seat:
     def close(self) -> None:
         """Leave; may be called twice."""
         self._subscribers.leave(self._asset, self)
+
+
+class NewsListener(Protocol):
+    """Whom a matching engine's news are told."""
+
+    def on_execution(self, execution: Execution) -> None:
+        """Take an execution."""
+
+    def on_order(self, update: OrderUpdate) -> None:
+        """Take news of an order."""
+
+
+def tell(listener: NewsListener | None, events: Iterable[Event]) -> None:
+    """Tell what a matching engine has done; nobody where none listens."""
+    if listener is None:
+        return
+    for event in events:
+        if isinstance(event, Execution):
+            listener.on_execution(event)
+        else:
+            listener.on_order(event)

@@ -121,7 +121,7 @@ def test_an_execution_of_a_kind_that_we_do_not_know_is_not_booked_as_another():
     row |= {"execQty": "0.1", "execPrice": "40000", "execFee": "0.01", "orderLinkId": ""}
     kinds = ("Trade", "Funding", "Trad")
     items = [execution_of(Row("it", row | {"execId": kind, "execType": kind})) for kind in kinds]
-    rest = Rest(Executions(items=tuple(items), unknown_types={"Trad": 1}))
+    rest = Rest(Executions(items=tuple(items)))
     exchange = BybitExchange(rest, None, symbols={"BTC": "BTCUSDT"}, now_ms=lambda: 1)
 
     found = exchange.executions("BTC", 0)

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from infra.net.pool import ConnectionPool, ConnectLimiter
+from infra.net.pool import CONNECTS, CONNECTS_WITHIN_S, ConnectionPool, ConnectLimiter
 from infra.net.timing import StreamTiming
 from tests.venues.bybit.stream_server import Ear, StreamServer, kline, ticker, until
 
@@ -209,10 +209,11 @@ def test_a_pool_of_no_connections_is_refused():
 
 
 def test_connections_beyond_the_limit_wait_for_their_turn():
-    limiter = ConnectLimiter(3, 100.0)
+    limiter = ConnectLimiter()
 
-    waits = [limiter.reserve_s() for _ in range(7)]
+    waits = [limiter.reserve_s() for _ in range(2 * CONNECTS + 1)]
 
-    assert waits[:3] == [0.0] * 3
-    assert all(99.0 < wait <= 100.0 for wait in waits[3:6])
-    assert 199.0 < waits[6] <= 200.0
+    assert waits[:CONNECTS] == [0.0] * CONNECTS
+    later_s = waits[CONNECTS:-1]
+    assert all(CONNECTS_WITHIN_S - 10 < wait_s <= CONNECTS_WITHIN_S for wait_s in later_s)
+    assert CONNECTS_WITHIN_S < waits[-1] <= 2 * CONNECTS_WITHIN_S

@@ -141,7 +141,7 @@ class OrderCalls(RestEndpoints):
         unknown = Counter(item.exec_type for item in ordered if not item.is_known_type)
         for exec_type in unknown:
             self._wire.refusals.count("execution of another kind", f"{symbol}: {exec_type}")
-        return Executions(items=tuple(ordered), unknown_types=dict(unknown))
+        return Executions(items=tuple(ordered))
 
     def _orders_of_id(self, call: Call, query: Mapping[str, object]) -> list[OrderUpdate]:
         wanted = str(query["orderLinkId"])

@@ -33,8 +33,6 @@ class Wallet:
     """Balance plus unrealized PnL, USDT."""
     available: Decimal
     """What new positions can use: USD over all coins under cross margin, else USDT."""
-    account_equity: Decimal | None
-    """Over all coins, USD; None where the venue leaves it empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +109,6 @@ def wallet(result: object, ts_ms: int, margin_mode: MarginMode | None) -> Wallet
         balance=balance,
         equity=_equity(account, coins[0], balance),
         available=_available(account, coins[0], balance, margin_mode),
-        account_equity=account.maybe_decimal("totalEquity"),
     )
 
 

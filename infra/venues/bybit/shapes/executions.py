@@ -1,6 +1,5 @@
 """Executions, and why the venue made them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -62,8 +61,6 @@ class Executions:
     """Executions, oldest first, each id once."""
 
     items: tuple[VenueExecution, ...]
-    unknown_types: Mapping[str, int]
-    """How many there were of each type that we do not know; they moved no quantity of ours."""
 
     @property
     def executions(self) -> tuple[Execution, ...]:

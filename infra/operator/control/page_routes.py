@@ -120,5 +120,11 @@ def _act(body: bytes) -> PageAct:
 
 def _reply(reply: Reply) -> Response:
     status = _STATUS.get(reply.code, _WRONG if reply.code is ReplyCode.WRONG else _REFUSED)
-    body = {"code": reply.code, "title": reply.title, "lines": reply.lines}
+    table = reply.table
+    body = {
+        "code": reply.code,
+        "title": reply.title,
+        "lines": reply.lines,
+        "table": None if table is None else {"columns": table.columns, "rows": list(table.rows)},
+    }
     return JSONResponse(body, status)

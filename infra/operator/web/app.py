@@ -28,7 +28,18 @@ _PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 _MOST_SOCKETS = 64
 _SEND_S = 10.0
 _UNAUTHORIZED = 4401
-_PAGES = ("", "asset/{name}", "risk", "trades", "orders", "actors", "messages", "health", "audit")
+_PAGES = (
+    "",
+    "asset/{name}",
+    "compare",
+    "risk",
+    "trades",
+    "orders",
+    "actors",
+    "messages",
+    "health",
+    "audit",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

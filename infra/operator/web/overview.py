@@ -34,6 +34,7 @@ def overview(seen: SystemSnapshot, rules: TradingRules) -> View:
         "assets": {each.asset: _asset(each, seen, rules) for each in rules.assets},
         "actors": [_actor(each) for each in seen.actors],
         "dead_letters": seen.dead_letters,
+        "set_aside": seen.set_aside,
         "health": {plain(name): plain(figure) for name, figure in seen.health.items()},
         "shown": _quantities(seen.portfolio),
         "risk": None if seen.portfolio is None else _risk(seen.portfolio, rules),

@@ -26,6 +26,9 @@ PRESSABLE = frozenset(
         CommandName.PANIC,
         CommandName.REARM,
         CommandName.LOG,
+        CommandName.DEADLETTERS,
+        CommandName.DROP,
+        CommandName.REDELIVER,
     }
 )
 _PER_SECOND = 2

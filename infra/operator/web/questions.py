@@ -11,6 +11,7 @@ from domain.strategies.base import CandleRules
 from domain.text import plain
 from infra.operator.web import tables
 from infra.operator.web.access import newest_accesses
+from infra.operator.web.compare import compare
 from infra.operator.web.correlations import correlations
 from infra.operator.web.equity import equity
 from infra.operator.web.facts import read_facts
@@ -35,6 +36,10 @@ async def _accesses(hub: Hub, _query: Mapping[str, str]) -> Any:
 
 async def _equity(hub: Hub, _query: Mapping[str, str]) -> Any:
     return await _of_rules(hub, equity)
+
+
+async def _compare(hub: Hub, _query: Mapping[str, str]) -> Any:
+    return await _of_rules(hub, compare)
 
 
 async def _correlations(hub: Hub, _query: Mapping[str, str]) -> Any:
@@ -142,6 +147,7 @@ QUESTIONS: Mapping[str, Question] = {
     "accesses": _accesses,
     "audit": _audit,
     "chart": _chart,
+    "compare": _compare,
     "correlations": _correlations,
     "equity": _equity,
     "logs": _logs,

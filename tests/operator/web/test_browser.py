@@ -20,8 +20,19 @@ PATIENCE_MS = 90_000
 WEB = "web: {port: 0}\n"
 SIZES = {"phone": (390, 844), "tablet": (820, 1180), "wide": (1440, 900)}
 LOOKS = [(size, scheme) for size in SIZES for scheme in ("light", "dark")]
-PAGES = ["", "asset/BTC", "risk", "trades", "orders", "actors", "messages", "health", "audit"]
-CHARTS = {"": "#equity", "asset/BTC": "#candles", "risk": "#heat"}
+PAGES = [
+    "",
+    "asset/BTC",
+    "compare",
+    "risk",
+    "trades",
+    "orders",
+    "actors",
+    "messages",
+    "health",
+    "audit",
+]
+CHARTS = {"": "#equity", "asset/BTC": "#candles", "risk": "#heat", "compare": "#prices"}
 SERIOUS = {"serious", "critical"}
 
 

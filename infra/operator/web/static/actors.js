@@ -1,10 +1,38 @@
 // The supervision tree: who lives, how much waits, how fast it is worked off.
 
 import {card, facts, h, table} from "./dom.js";
+import {send} from "./press.js";
 
 const KEPT = 60;
 let series = {}; // address: [{at, handled}]
-export function enter() { series = {}; }
+let aside = null; // {count, table, trouble}: messages that were set aside
+export function enter() { series = {}; aside = null; }
+
+async function lookAside(context, count) {
+  if (aside?.count === count || !context.isOperator || !context.live.isOpen) return;
+  aside = {...aside, count};
+  const mine = aside;
+  try {
+    const [isDone, said] = count ? await send(context, "deadletters", "", {}) : [true, {table: null}];
+    mine.table = said.table;
+    mine.trouble = isDone ? null : said.title;
+  } catch {
+    mine.trouble = "The page does not answer.";
+  }
+  context.redraw();
+}
+
+function asideCard(context, view) {
+  lookAside(context, view.set_aside);
+  const found = aside?.table;
+  if (!view.set_aside) return card("Messages set aside", h("p", {class: "empty"}, "None is set aside."));
+  if (!found) return card("Messages set aside", h("p", {class: aside?.trouble ? "alarm" : "empty"}, aside?.trouble ?? `${view.set_aside} set aside; an operator can look at them.`));
+  const columns = found.columns.map((name, place) => [name, (row) => row[place], place === 4 ? "wide" : ""]);
+  columns.push(["", (row) => h("span", {class: "acts"},
+    context.button("redeliver", row[0], "Redeliver", "Gives the message to its actor once more. It passes all checks of today; one that crashes again is set aside again."),
+    context.button("drop", row[0], "Drop", "Forgets the message for ever."))]);
+  return card("Messages set aside", table(columns, found.rows, {caption: "Messages set aside"}));
+}
 
 function note(view) {
   for (const actor of view.actors) {
@@ -51,5 +79,6 @@ export function render(context, view) {
     card("Supervision", facts(["Actors", String(view.actors.length)], ["Running", String(view.actors.filter((a) => a.is_running).length)], ["Failed since the start", String(failed)],
       ["Dead letters", String(view.dead_letters)], ["Messages handled", view.actors.reduce((sum, a) => sum + a.handled, 0).toLocaleString("en-US")])),
     card("supervisor", table(columns, rows, {caption: "Actors"})),
+    asideCard(context, view),
   ];
 }

@@ -6,6 +6,7 @@ import {press, pressButton} from "./press.js";
 import * as actors from "./actors.js";
 import * as asset from "./asset.js";
 import * as audit from "./audit.js";
+import * as compare from "./compare.js";
 import * as health from "./health.js";
 import * as messages from "./messages.js";
 import * as orders from "./orders.js";
@@ -14,7 +15,7 @@ import * as risk from "./risk.js";
 import * as trades from "./trades.js";
 
 const PAGES = [
-  ["", "Portfolio", portfolio], ["asset", "", asset], ["risk", "Risk", risk], ["trades", "Trades", trades], ["orders", "Orders", orders],
+  ["", "Portfolio", portfolio], ["asset", "", asset], ["compare", "Compare", compare], ["risk", "Risk", risk], ["trades", "Trades", trades], ["orders", "Orders", orders],
   ["actors", "Actors", actors], ["messages", "Messages", messages], ["health", "Health", health], ["audit", "Audit", audit],
 ];
 const me = await fetch("/api/me").then((answer) => (answer.ok ? answer.json() : location.assign("/login")));

@@ -27,17 +27,22 @@ function confirmed(title, words, shown, kind) {
   });
 }
 
+// Returns [whether it was done, what was answered].
+export async function send(context, command, argument, shown) {
+  const body = {act_id: newId(), command, argument, shown};
+  const answer = await fetch(`/api/press?${new URLSearchParams({run: context.run})}`,
+    {method: "POST", headers: {"X-CSRF-Token": context.me.csrf}, body: JSON.stringify(body)});
+  if (answer.status === 401) location.assign("/login");
+  return [answer.ok, await answer.json()];
+}
+
 export async function press(context, command, argument, {title, words, kind}) {
   const shown = {...(context.live.view.shown ?? {})};
   const listed = Object.entries(shown).map(([asset, qty]) => `${asset} ${qty}`).join(", ") || "nothing";
   if (!(await confirmed(title, words, listed, kind))) return;
-  const body = {act_id: newId(), command, argument, shown};
   try {
-    const answer = await fetch(`/api/press?${new URLSearchParams({run: context.run})}`,
-      {method: "POST", headers: {"X-CSRF-Token": context.me.csrf}, body: JSON.stringify(body)});
-    if (answer.status === 401) location.assign("/login");
-    const said = await answer.json();
-    toast(said.title, answer.ok ? "done" : "refused");
+    const [isDone, said] = await send(context, command, argument, shown);
+    toast(said.title, isDone ? "done" : "refused");
   } catch {
     toast("The page does not answer; whether it was done is not known.", "refused");
   }

@@ -1,0 +1,40 @@
+// The assets side by side.
+
+import {card, h, signed, table} from "./dom.js";
+import {Loaded} from "./loaded.js";
+import {colours, draw, iso, layout, look} from "./plots.js";
+
+const LINES = ["#0b7fb8", "#c0701f", "#1f9d80", "#9a72e0", "#c85a90", "#8a8f2a", "#5b6ee1", "#b04848", "#3f8f3f", "#7d7d7d", "#d08a00", "#5aa0a0"];
+const DASHES = ["solid", "dash", "dot", "dashdot"];
+let loaded = null;
+export function enter(context) { loaded = new Loaded(context, "compare", 5000); }
+export function leave() { loaded?.leave(); loaded = null; }
+
+async function paint(found) {
+  const element = document.getElementById("prices");
+  const key = `${found.prices.map((each) => each.time.at(-1)).join()}/${look()}`;
+  if (!element || element.drawn === key) return;
+  element.drawn = key;
+  const c = colours();
+  await draw(element, found.prices.map((each, place) => ({
+    type: "scatter", mode: "lines", name: each.asset, x: each.time.map(iso), y: each.growth, hovertemplate: `${each.asset} %{y:+.2%}<extra></extra>`,
+    line: {color: LINES[place % LINES.length], width: 1.7, dash: DASHES[Math.floor(place / 3) % 4]},
+  })), layout({yaxis: {tickformat: "+.1%", zerolinecolor: c.dim}}));
+}
+
+export function render(context, view) {
+  const found = loaded?.data;
+  if (!found) return [card("Compare", h("p", {class: loaded?.trouble ? "alarm" : "empty"}, loaded?.trouble ?? "Loading …"))];
+  queueMicrotask(() => paint(found).catch(() => null));
+  const risk = Object.fromEntries((view.risk?.concentration ?? []).map((each) => [each.asset, `${(each.share * 100).toFixed(1)}%`]));
+  const position = (row) => view.assets[row.asset]?.position;
+  return [
+    h("h1", {class: "hidden"}, "Compare"),
+    card("Side by side", table([
+      ["Asset", (r) => h("a", {href: `/asset/${encodeURIComponent(r.asset)}`, "data-go": true}, r.asset)], ["Trades", (r) => String(r.trades), "number"], ["PnL", (r) => signed(r.pnl, r.pnl_sign), "number"],
+      ["Win rate", (r) => r.win_rate, "number"], ["Profit factor", (r) => r.profit_factor, "number"], ["Average", (r) => r.average, "number"], ["Hold", (r) => r.held, "number"], ["Share of PnL", (r) => r.share, "number"],
+      ["Fees", (r) => r.fees, "number"], ["Share of what is deployed", (r) => risk[r.asset] ?? "–", "number"], ["Stop distance", (r) => position(r)?.stop_distance ?? "–", "number"],
+    ], found.rows, {caption: "Assets side by side"})),
+    card("Prices from a common start", h("div", {id: "prices", class: "chart", "data-keep": true, role: "group", "aria-label": "Prices of all assets from a common start"})),
+  ];
+}

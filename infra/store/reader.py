@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -282,3 +283,23 @@ def _source(row: dict[str, Any]) -> Source:
         recorded_ms=row["recorded_ms"],
         message_id=row["message_id"],
     )
+
+
+def trades_between(location: Location, from_ms: int, until_ms: int | None) -> list[Trade]:
+    """Return the trades that were closed at or after a time and before another, oldest first.
+
+    Args:
+        location: the journal.
+        from_ms: the first time.
+        until_ms: the other; None: all that follow.
+
+    Raises:
+        ConfigError: there is no journal, or it cannot be read.
+    """
+    with closing(FactReader(location)) as facts:
+        trades = [trade for _, trade in facts.trades()]
+    return [
+        trade
+        for trade in trades
+        if trade.exit_ms >= from_ms and (until_ms is None or trade.exit_ms < until_ms)
+    ]

@@ -2,9 +2,12 @@
 
 import csv
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
+from typing import TextIO
 
 from domain.errors import ConfigError
 from domain.market.instruments import Side
@@ -23,6 +26,18 @@ _COLUMNS = (
     "pnl",
     "reason",
 )
+_TAX_COLUMNS = (
+    "Date",
+    "Sent Amount",
+    "Sent Currency",
+    "Received Amount",
+    "Received Currency",
+    "Label",
+    "Description",
+    "TxHash",
+)
+_CURRENCY = "USDT"
+"""Of the account: what perpetuals are settled in."""
 
 
 def write_trades(file: Path, trades: Iterable[Trade]) -> None:
@@ -34,12 +49,42 @@ def write_trades(file: Path, trades: Iterable[Trade]) -> None:
     unfinished = file.with_name(f"{file.name}.{os.getpid()}.tmp")
     try:
         with unfinished.open("w", newline="", encoding="utf-8") as out:
-            writer = csv.writer(out, lineterminator="\n")
-            writer.writerow(_COLUMNS)
-            writer.writerows(_row(trade) for trade in trades)
+            put_trades(out, trades)
         unfinished.replace(file)
     except OSError as error:
         raise ConfigError(f"{file}: the trades cannot be written: {error.strerror}") from error
+
+
+def put_trades(out: TextIO, trades: Iterable[Trade]) -> None:
+    """Write trades to an open file, one a row."""
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    writer.writerows(_row(trade) for trade in trades)
+
+
+def put_taxable(out: TextIO, trades: Iterable[Trade]) -> None:
+    """Write what each trade has brought, in the columns that tax tools read.
+
+    Args:
+        out: an open file.
+        trades: each is one realized gain or loss, at its exit.
+    """
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(_TAX_COLUMNS)
+    for trade in trades:
+        amount = (_plain(abs(trade.pnl)), _CURRENCY)
+        sent, received = (amount, ("", "")) if trade.pnl < 0 else (("", ""), amount)
+        time = datetime.fromtimestamp(trade.exit_ms / 1000, UTC)
+        direction = "short" if trade.side is Side.SELL else "long"
+        described = (
+            f"{trade.asset} perpetual, {direction} {_plain(trade.qty)} from "
+            f"{_plain(trade.entry_price)} to {_plain(trade.exit_price)}; of it fees "
+            f"{_plain(trade.fees)}, funding {_plain(trade.funding)}"
+        )
+        key = f"{trade.asset}-{trade.entry_ms}-{trade.exit_ms}"
+        writer.writerow(
+            (f"{time:%Y-%m-%d %H:%M:%S} UTC", *sent, *received, "realized gain", described, key)
+        )
 
 
 def _row(trade: Trade) -> tuple[str, ...]:
@@ -58,3 +103,9 @@ def _plain(value: Decimal) -> str:
     """Return a decimal exactly, without exponent or trailing zeros."""
     text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+LAYOUTS: Mapping[str, Callable[[TextIO, Iterable[Trade]], None]] = MappingProxyType(
+    {"plain": put_trades, "tax": put_taxable}
+)
+"""How trades can be written, by name."""

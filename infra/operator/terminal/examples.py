@@ -12,6 +12,7 @@ EXAMPLES: Mapping[str, str] = {
     "check": "bin/check --mode live --settings my.yaml",
     "completion": "bin/completion bash >>~/.bashrc",
     "ctl": "bin/ctl status",
+    "ctl export": "bin/ctl export trades --csv --from 2025-01-01 --layout tax",
     "ctl audit": "bin/ctl audit --since 2025-05-01 --asset BTC",
     "ctl status": "bin/ctl status --mode live",
     "ctl positions": "bin/ctl positions --json",

@@ -491,11 +491,14 @@ def test_a_fill_at_a_move_that_is_looser_than_the_stop_of_the_entry_order_is_a_t
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
-@pytest.mark.parametrize("best", [83_900, 84_900])
+@pytest.mark.parametrize(("best", "price"), [(83_900, 82_310), (84_900, 82_310), (83_900, 82_260)])
 def test_a_fill_at_the_stop_of_the_entry_order_is_a_stop_loss(
-    tmp_path: Path, rules: TradingRules, best: int, *, is_restarted: bool
+    tmp_path: Path, rules: TradingRules, best: int, price: int, *, is_restarted: bool
 ) -> None:
-    """Its level is tighter than the average's 81340, and than 98 % of the lower best price."""
+    """Its level is tighter than the average's 81340, and than 98 % of the lower best price.
+
+    That is 82222, which a price of 82260 is nearer to but has not reached.
+    """
     for desk in desk_in(tmp_path, TrailExchange(), rules=rules):
         desk.tell(OpenPosition(approval=approval_of(rules)))
         desk.exchange.levels = ProtectiveLevels(stop_loss=FIRST, take_profit=None)
@@ -506,7 +509,7 @@ def test_a_fill_at_the_stop_of_the_entry_order_is_a_stop_loss(
             desk.exchange.is_down = True
             desk.restart()
             desk.exchange.is_down = False
-        stop_fills(desk, "82310")
+        stop_fills(desk, str(price))
         desk.wait(10_000)
 
         assert reason_of(desk) is ExitReason.STOP_LOSS

@@ -150,7 +150,10 @@ class Trail:
         # Where it stood unmoved: by the average entry price, by the entry's order, by the exchange.
         first = first_stop(position, self._context.rules).levels.stop_loss
         unmoved = [level for level in (first, self._ordered(position), standing) if level]
-        nearest = min((*asked, *unmoved), key=lambda level: abs(price - level))
+        levels = [*asked, *unmoved]
+        # A stop fills at its level or slips beyond it, so that a level behind the price was not it.
+        reached = [level for level in levels if not is_tighter(price, level, position.side)]
+        nearest = min(reached or levels, key=lambda level: abs(price - level))
         return nearest in asked
 
     def _asked(self, position: Position) -> list[Decimal]:

@@ -154,8 +154,8 @@ def _register(name: CommandName) -> None:
         _send(name, f"{asset} {fraction}".rstrip(), is_confirmed=yes)
 
     def of_letters(
-        action: Annotated[str, typer.Argument(metavar="[list|show|drop|redeliver]")] = "",
-        letter: Annotated[str, typer.Argument(metavar="[ID]")] = "",
+        action: Annotated[str, typer.Argument(metavar="list|show|drop|redeliver")] = "",
+        letter: Annotated[str, typer.Argument(metavar="ID")] = "",
         *,
         yes: _Yes = False,
     ) -> None:

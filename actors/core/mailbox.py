@@ -115,6 +115,11 @@ class Mailbox:
         """How many messages wait."""
         return len(self._waiting)
 
+    def waiting(self) -> list[Envelope]:
+        """Return the messages that wait, the oldest first; they go on waiting."""
+        with self._lock:
+            return [slot[0] for slot in self._waiting]
+
     def oldest_sent_ns(self) -> int | None:
         """Return when the oldest waiting message was sent (monotonic); None where none waits."""
         with self._lock:

@@ -86,10 +86,10 @@ class DeadLetters:
         letter = self._found(wanted)
         if letter is None:
             return _none(wanted)
-        why_not = self._why_not(letter)
+        is_applied = self._is_applied(letter)
+        why_not = self._why_nobody(letter) or ("" if is_applied else self._why_old(letter))
         if why_not:
             return Reply(code=ReplyCode.REFUSED, title=f"{_what(letter)} {why_not}")
-        is_applied = self._is_applied(letter)
         if not self._runtime.system.exhume(letter):
             return _none(wanted)
         if is_applied:
@@ -116,14 +116,20 @@ class DeadLetters:
 
     def _why_not(self, letter: DeadLetter) -> str:
         """Return why a message is not redelivered; empty where it may be."""
+        return self._why_nobody(letter) or self._why_old(letter)
+
+    def _why_nobody(self, letter: DeadLetter) -> str:
         if not isinstance(letter.envelope.message, (*_FACTS, *_SEEN, *_NEWS)):
             return "can only be dropped: it could act on today's position"
         if not self._is_running(letter.envelope.receiver):
             return f"waits: {letter.envelope.receiver} does not run; restart it first"
-        is_young = self._runtime.clock.now_ms() - letter.ts_ms <= _YOUNG_MS
-        if not is_young and not isinstance(letter.envelope.message, _FACTS):
-            return f"is older than {_YOUNG_MS // MINUTE_MS} minutes and can only be dropped"
         return ""
+
+    def _why_old(self, letter: DeadLetter) -> str:
+        is_young = self._runtime.clock.now_ms() - letter.ts_ms <= _YOUNG_MS
+        if is_young or isinstance(letter.envelope.message, _FACTS):
+            return ""
+        return f"is older than {_YOUNG_MS // MINUTE_MS} minutes and can only be dropped"
 
     def _is_running(self, address: str) -> bool:
         return any(

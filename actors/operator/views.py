@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 from actors.core.supervisor import Child
+from actors.operator.actor_view import actor_view
 from actors.operator.performance_view import performance_view
 from actors.operator.portfolio_view import advice_data, portfolio_view
 from actors.operator.ports import FactStore, NoticeChannels
@@ -321,7 +322,9 @@ class Views:
         found["dead letters"] = str(self._runtime.system.dead_letter_count)
         return table_reply("Health", ("what", "now"), list(found.items()), found)
 
-    def _actors(self, _: str) -> Reply:
+    def _actors(self, address: str) -> Reply:
+        if address:
+            return actor_view(self._runtime, address)
         depths = self._runtime.depths()
         rows = [_actor_row(child, depths) for child in self._runtime.supervisor.children()]
         names = ("actor", "status", "generation", "restarts", "waiting", "last failure")

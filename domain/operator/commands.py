@@ -114,7 +114,11 @@ MANUALS: Mapping[CommandName, Manual] = {
     ),
     CommandName.RISK: Manual(does="every limit with its present figure"),
     CommandName.HEALTH: Manual(does="actors, mailboxes, feeds, process"),
-    CommandName.ACTORS: Manual(does="all actors with restarts and waiting messages"),
+    CommandName.ACTORS: Manual(
+        does="all actors with restarts and waiting messages, or one with its state and mailbox",
+        parameter=Parameter.ACTOR,
+        is_optional=True,
+    ),
     CommandName.WHY: Manual(
         does="why an order or trade came about, or what an asset waits for",
         parameter=Parameter.ID,

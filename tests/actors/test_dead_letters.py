@@ -26,6 +26,7 @@ from actors.messages import (
     ReconcileMatch,
     RiskRaised,
 )
+from actors.operator.actor_view import actor_view
 from actors.operator.dead_letters import _FACTS, _NEWS, _SEEN, DeadLetters
 from actors.runtime import Runtime
 from domain.market.instruments import MINUTE_MS, Candle
@@ -88,11 +89,11 @@ class House:
         self.supervisor = Supervisor(self.system, RestartPolicy(**POLICY), Random(0))
         spec = ChildSpec(address=ASSET, actor=Fragile, arguments={"world": self.world})
         self.supervisor.start([spec])
-        self.letters = DeadLetters(
-            Runtime(
-                rules=None, info=None, clock=clock, system=self.system, supervisor=self.supervisor
-            )
-        ).handlers()
+        rules = SimpleNamespace(assets=())
+        self.runtime = Runtime(
+            rules=rules, info=None, clock=clock, system=self.system, supervisor=self.supervisor
+        )
+        self.letters = DeadLetters(self.runtime).handlers()
 
     def set_aside(self, message: Message) -> str:
         """Let a message crash the actor, and return its id once the next life is ready."""
@@ -222,6 +223,8 @@ def test_a_candle_is_redelivered_only_where_its_close_is_not_known(
 ) -> None:
     wanted = house.set_aside(CANDLE)
     house.world.newest_ms = newest_ms
+    if newest_ms > NOW_MS:
+        house.now_ms += 60 * MINUTE_MS  # what is known is known, however old
 
     reply = house.ask(f"redeliver {wanted}")
 
@@ -264,3 +267,16 @@ def test_an_unknown_id_is_said_to_be_unknown(house: House) -> None:
     for text in ("deadletters 99", "deadletters show 99", "drop 99", "redeliver 99"):
         assert house.ask(text).code is ReplyCode.REFUSED
         assert "no message 99 is set aside" in house.ask(text).title
+
+
+def test_what_waits_for_an_actor_is_seen_and_goes_on_waiting(house: House) -> None:
+    house.supervisor.stop(PATIENCE_S)
+    for _ in range(2):
+        house.system.address(ASSET).tell(REJECTED, sender="test")
+    house.system.address(ASSET).tell(CANDLE, sender="test")
+
+    reply = actor_view(house.runtime, ASSET)
+
+    assert reply.data["life"]["waiting"] == "2 OrderRejected, 1 CandleClosed"
+    assert reply.data["life"]["status"] == "STOPPED"
+    assert house.system.address(ASSET).mailbox.depth == 3

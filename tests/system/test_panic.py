@@ -262,6 +262,26 @@ class TestDesk:
         stored = [entry.what for entry in read_audit(here.journal)]
         assert f"cli-ann: drop {wanted} -> dropped: OrderRejected to asset/BTC" in stored
 
+    def test_an_actor_shows_its_life_its_mailbox_and_its_state(
+        self, here: Floor, commands: CommandService
+    ) -> None:
+        here.wait_for_trades(1)
+
+        found = commands.answer_text("cli", "actors portfolio")
+        known = portfolio(here)
+
+        assert found.code is ReplyCode.DONE
+        assert found.data["life"]["status"] == "RUNNING"
+        assert found.data["life"]["waiting"]
+        assert Decimal(found.data["state"]["capital"]) == known.capital or known.capital is None
+        assert int(found.data["state"]["trades"]) <= known.trades
+        assert json.dumps(dict(found.data))
+        asset = commands.answer_text("cli", "actors asset/BTC").data["state"]
+        assert asset["asset"] == "BTC"
+        assert int(asset["closes_seen"]) > 0
+        assert commands.answer_text("cli", "actors notifier").code is ReplyCode.DONE
+        assert commands.answer_text("cli", "actors nobody").code is ReplyCode.REFUSED
+
     def test_why_of_an_asset_names_each_condition_of_its_newest_close(
         self, here: Floor, commands: CommandService
     ) -> None:

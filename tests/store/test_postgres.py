@@ -252,3 +252,17 @@ def test_a_text_with_a_character_that_the_server_cannot_hold_is_stored_without_i
 
     (fact,) = journal.executions("BTC")
     assert fact.execution.client_order_id == "a\ufffdb"
+
+
+def test_a_read_waits_for_a_lost_server_and_then_says_that_there_is_none(
+    journal: JournalWriter, wire: Wire
+) -> None:
+    journal.append(execution(1))
+    wire.is_down = True
+    wire.cut_all()
+
+    with pytest.raises(JournalError, match="cannot be read"):
+        stored(journal)
+
+    wire.is_down = False
+    assert stored(journal) == ["BTC-1"]

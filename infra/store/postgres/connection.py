@@ -52,9 +52,11 @@ def execute(connection: Connection, query: str, *given: object) -> psycopg.Curso
 
 
 def rows_of(cursor: psycopg.Cursor[tuple[Any, ...]]) -> list[dict[str, Any]]:
-    """Return the rows, columns by name."""
-    names = [column.name for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor]
+    """Return the rows, columns by name; of two with one name it is the first, as in SQLite."""
+    places: dict[str, int] = {}
+    for place, column in enumerate(cursor.description or ()):
+        places.setdefault(column.name, place)
+    return [{name: row[place] for name, place in places.items()} for row in cursor]
 
 
 def one_line(error: BaseException) -> str:

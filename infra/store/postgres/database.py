@@ -8,8 +8,9 @@ from typing import Any
 
 import peewee
 
+from domain.errors import JournalError
 from infra.store.location import PostgresAddress
-from infra.store.postgres.connection import Connection, connect, execute
+from infra.store.postgres.connection import Connection, connect, execute, one_line
 
 _PAUSE_S = 0.05
 _LOST = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError)
@@ -48,34 +49,53 @@ class PostgresDatabase(peewee.PostgresqlDatabase):
         return super().cursor(named_cursor) if lent is None else lent.cursor()  # type: ignore[no-untyped-call]
 
     def execute_sql(self, sql: str, params: Sequence[object] | None = None) -> Any:
-        """Execute; a lost connection for reading is made anew."""
+        """Execute; a lost connection for reading is made anew.
+
+        Raises:
+            JournalError: there is none to be had in time.
+        """
         given = tuple(map(_storable, params or ()))
         deadline_s = time.monotonic() + self._patience_ms / 1000
         while True:
             try:
                 return super().execute_sql(sql, given)  # type: ignore[no-untyped-call]
-            except _LOST:
-                if not self._is_lost() or time.monotonic() > deadline_s:
+            except _LOST as error:
+                if not self._is_lost():
                     raise
+                if time.monotonic() > deadline_s:
+                    raise self._unreadable(error) from error
             self._reconnect(deadline_s)
 
+    def _unreadable(self, error: Exception) -> JournalError:
+        return JournalError(f"{self._address}: cannot be read: {one_line(error)}")
+
     def _is_lost(self) -> bool:
-        if getattr(self._lent, "connection", None) is not None or self.is_closed():
+        if getattr(self._lent, "connection", None) is not None:
             return False
+        if self.is_closed():
+            return getattr(self._lent, "is_cut", False)
         return bool(self.connection().closed)  # type: ignore[no-untyped-call]
 
     def _reconnect(self, deadline_s: float) -> None:
+        # Until it is there again, this thread counts as one that has lost its connection.
+        self._lent.is_cut = True
         while True:
             with suppress(peewee.DatabaseError, peewee.InterfaceError):
-                self.close()
+                super().close()
             try:
                 self.connect()
-            except _LOST:
+            except _LOST as error:
                 if time.monotonic() > deadline_s:
-                    raise
+                    raise self._unreadable(error) from error
                 time.sleep(_PAUSE_S)
             else:
+                self._lent.is_cut = False
                 return
+
+    def close(self) -> bool:
+        """Let go of this thread's connection; returns whether there was one."""
+        self._lent.is_cut = False
+        return bool(super().close())
 
     def _connect(self) -> Connection:
         connection = connect(self._address, name="trading reads")

@@ -155,6 +155,11 @@ class ActorSystem:
         """Return the address of a name, made at its first use."""
         return self._addresses.setdefault(name, Address(name, self))
 
+    def expect(self, name: str) -> None:
+        """Let a name be told what all are told, from before somebody answers there."""
+        self.address(name)
+        self.removed.discard(name)
+
     def addresses(self) -> list[Address]:
         """Return all addresses but those that were removed."""
         return [a for a in list(self._addresses.values()) if a.name not in self.removed]

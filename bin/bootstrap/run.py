@@ -119,6 +119,8 @@ class Run(Runtime):
             Whether all were ready in time; if not, they are tried on.
         """
         added = (execution_name(asset), asset_name(asset))
+        for name in added:
+            self.system.expect(name)
         specs = self._take_rules(rules)
         is_ready = self._renew(PORTFOLIO)
         is_ready &= self.supervisor.add([specs[name] for name in added], _MEMBER_S)
@@ -126,9 +128,11 @@ class Run(Runtime):
 
     def leave(self, rules: TradingRules, asset: str) -> bool:
         """End the actors of an asset that is flat; as `join`, with rules that have it no more."""
+        removed = (asset_name(asset), execution_name(asset))
+        self.system.removed.update(removed)
         self._take_rules(rules)
         is_ready = self._renew(PORTFOLIO)
-        for name in (asset_name(asset), execution_name(asset)):
+        for name in removed:
             is_ready &= self.supervisor.remove(name, _MEMBER_S)
         return self._renew(NOTIFIER) and is_ready
 
@@ -137,7 +141,9 @@ class Run(Runtime):
         self.rules = rules
         specs = {spec.address: spec for spec in child_specs(self._parts())}
         if self.recorder is not None:
-            self.recorder.describe(describe(specs.values()), _MEMBER_S)
+            # In the order in which what is told to all is told.
+            known = (each.name for each in self.system.addresses() if each.name in specs)
+            self.recorder.describe(describe(specs[name] for name in known), _MEMBER_S)
         present = {child.spec.address for child in self.supervisor.children()}
         self.supervisor.revise([spec for name, spec in specs.items() if name in present])
         return specs

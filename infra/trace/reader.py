@@ -65,13 +65,17 @@ class TraceReader:
         """What could not be read."""
 
     def sessions(self) -> list[Session]:
-        """Return the processes that have written, oldest first."""
+        """Return the processes that have written, oldest first, each with all actors it had."""
         found: dict[int, Session] = {}
         for file in self.files:
             frame = next(iter(read_frames(file, self.notes)), None)
             if frame is not None and frame.head.key == SESSION_KEY:
                 session = self._session_of(frame)
-                found.setdefault(session.number, session)
+                known = found.get(session.number, session)
+                names = {each.address for each in known.actors}
+                later = [each for each in session.actors if each.address not in names]
+                actors = [*known.actors, *later]
+                found[session.number] = msgspec.structs.replace(known, actors=actors)
         return list(found.values())
 
     def read(

@@ -2,6 +2,8 @@
 
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +19,7 @@ from infra.operator.preflight.checks import check
 from infra.operator.preflight.finding import Level
 from infra.store.pairs import stored_changes
 from infra.venues.modes import Mode
-from tests.command.test_sim_run import LOOK_EVERY_S, PATIENCE_S, QUICK, SimRun
+from tests.command.test_sim_run import LOOK_EVERY_S, PATIENCE_S, QUICK, ROOT, SimRun
 
 FILE = "portfolio:\n  total_allocation_pct: 0.5\n  assets:\n"
 ASSETS = "".join(f"    - symbol: {name}USDT\n" for name in ("BTC", "ETH", "SOL"))
@@ -76,6 +78,16 @@ def kill_once_stored(run: SimRun, argument: str) -> None:
     asking.join(PATIENCE_S)
 
 
+def replayed(run: SimRun, actor: str) -> str:
+    """Return what is said last of an actor that is run again on its recorded messages."""
+    command = [sys.executable, *("-m", "bin.trace", "--run-dir", str(run.run_dir))]
+    ended = subprocess.run(
+        [*command, "replay", actor], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout.strip().splitlines()[-1]
+
+
 def test_pairs_survive_a_kill_follow_the_file_and_are_told_before_a_start(
     start: Callable[[], SimRun],
 ) -> None:
@@ -109,3 +121,7 @@ def test_pairs_survive_a_kill_follow_the_file_and_are_told_before_a_start(
     assert [text.split()[0] for text in told] == ["AVAXUSDT", "ADAUSDT", "ETHUSDT"]
     assert told[0] == "AVAXUSDT was added by a command; the file does not name it"
     assert told[2].endswith("; the file names it")
+
+    # Each life is made again with the pairs that it had.
+    for actor in ("portfolio", "asset/ADA"):
+        assert replayed(run, actor).endswith(", all equal")

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _FOLDERS = ("actors", "bin", "domain", "infra", "tests")
 _FILES = ("settings.yaml", "pyproject.toml")
 SEEDS = 2_000
-_AT_ONCE = 40
+_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -327,7 +327,7 @@ def found_by(mutant: Mutant, folder: Path, first: int, seeds: int) -> tuple[int,
 
 
 def _simulate(folder: Path, first: int, seeds: int) -> str:
-    words = ["--seeds", str(seeds), "--seed", str(first), "--minutes", "60", "--fail-fast"]
+    words = ["--seeds", str(seeds), "--seed", str(first), "--minutes", "40", "--fail-fast"]
     run = subprocess.run(
         [sys.executable, "-m", "tests.simulation.command", *words],
         cwd=folder,

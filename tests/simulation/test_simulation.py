@@ -39,14 +39,13 @@ def hash_of(run: subprocess.CompletedProcess[str]) -> str:
     return run.stdout.partition("event hash ")[2].split()[0]
 
 
-@pytest.mark.parametrize("seed", ["3", "10"])
-def test_equal_seeds_give_equal_events_whatever_the_order_of_sets(seed: str) -> None:
-    words = ("--seeds", "1", "--minutes", "20", "--seed", seed)
+def test_equal_seeds_give_equal_events_whatever_the_order_of_sets() -> None:
+    words = ("--seeds", "1", "--minutes", "12", "--seed")
 
-    hashes = {hash_of(simulate(*words, hash_seed=hash_seed)) for hash_seed in ("1", "2")}
+    hashes = {hash_of(simulate(*words, "10", hash_seed=hash_seed)) for hash_seed in ("1", "2")}
 
     assert len(hashes) == 1
-    assert hash_of(simulate("--seeds", "1", "--minutes", "20", "--seed", "4")) not in hashes
+    assert hash_of(simulate(*words, "4")) not in hashes
 
 
 @pytest.mark.timeout(420)

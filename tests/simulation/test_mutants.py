@@ -1,0 +1,35 @@
+"""Deliberate defects: a simulation that finds none of them would prove nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.mutants import MUTANTS, copied, found_by
+
+FOUND = (
+    "intent after send",
+    "close sent before its intent is stored",
+    "fill booked twice",
+    "stop sent without its level",
+    "crashed actor not started again",
+)
+"""Each by one of the first few seeds."""
+SEEDS = 16
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("program")
+    copied(folder)
+    return folder
+
+
+@pytest.mark.complete
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", FOUND)
+def test_a_deliberate_defect_is_found(program: Path, name: str) -> None:
+    mutant = next(mutant for mutant in MUTANTS if mutant.name == name)
+
+    found = found_by(mutant, program, 1, SEEDS)
+
+    assert found is not None

@@ -3,7 +3,7 @@
 import os
 import signal
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -45,6 +45,7 @@ from infra.run.pairs import Pairs
 from infra.run.start_wait import StartWaitRoom
 from infra.settings import Settings, SettingsSource, default_dotenv
 from infra.settings.stored import capital_changes
+from infra.settings.unread import other_account, unread
 from infra.store.location import find_journal, journal_location
 from infra.store.pairs import stored_changes
 from infra.store.settings_record import SettingsRecord
@@ -120,6 +121,8 @@ def _run(options: LiveOptions, screen: Screen) -> int:
             screen=line_keeper(events) if screen.is_terminal else line_printer(screen),
             screen_level=settings.logging.level,
         )
+        for line in _without_effect(settings, mode):
+            logger.warning("{}", line)
         page = held.enter_context(page_beside(settings.web, directory.path, options.settings))
         room = StartWaitRoom(settings, directory.path, mode, screen, service)
         held.callback(room.close)
@@ -204,6 +207,12 @@ def _show_page(page: PageProcess | None, screen: Screen, events: deque[str]) -> 
     if told:
         screen.print(told, highlight=False, soft_wrap=True)
         events.append(told)
+
+
+def _without_effect(settings: Settings, mode: Mode) -> Iterator[str]:
+    """Yield what was set and changes nothing in this run."""
+    yield from other_account(settings.exchange, mode, has_account=mode.has_account)
+    yield from unread(os.environ, default_dotenv())
 
 
 def _venue(options: LiveOptions, settings: Settings) -> Venue | None:

@@ -51,6 +51,11 @@ _STRATEGIES: Mapping[str, str] = {
 """Variables that hold for each asset, whichever its strategy, and the key of it."""
 
 
+def read_names() -> frozenset[str]:
+    """Return the names of all variables that mean something in .env."""
+    return frozenset((*VARIABLES, _DEBUG))
+
+
 def read_variables(environ: Mapping[str, str], dotenv: Path | None) -> dict[str, Node]:
     """Return the variables that are set; the process's own win over those of the .env file.
 
@@ -60,7 +65,7 @@ def read_variables(environ: Mapping[str, str], dotenv: Path | None) -> dict[str,
         UnreadableError: the .env file cannot be read, or a line of it is no NAME=value.
     """
     known = (*VARIABLES, _DEBUG)
-    found = {} if dotenv is None else _read_dotenv(dotenv)
+    found = {} if dotenv is None else read_dotenv(dotenv)
     found |= {name: Node(text, Place(variable=name)) for name, text in _filled(environ).items()}
     return {name: found[name] for name in known if name in found}
 
@@ -99,7 +104,12 @@ def _for_each_strategy(tree: Node, setting: str, node: Node) -> Node:
     return tree
 
 
-def _read_dotenv(file: Path) -> dict[str, Node]:
+def read_dotenv(file: Path) -> dict[str, Node]:
+    """Return the variables of a .env file, with their places; empty ones are left out.
+
+    Raises:
+        UnreadableError: it cannot be read, or a line of it is no NAME=value.
+    """
     bindings = list(parse_stream(io.StringIO(read_text(file))))
     wrong = [
         Problem(

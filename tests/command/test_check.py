@@ -215,3 +215,21 @@ def test_what_holds_for_each_pair_is_explained_before_the_checks(tmp_path: Path)
     row = next(line for line in lines if line.startswith("  leverage "))
     assert row.split()[1] == "5"
     assert row.endswith("settings.yaml:1 (risk.leverage_per_asset)")
+
+
+def test_variables_without_effect_are_warned_of(tmp_path):
+    found = subprocess.run(
+        [sys.executable, "-m", "bin.check"],
+        cwd=tmp_path,
+        env=environment(tmp_path, BYBIT_DEMO="true", MAX_WORKERS="4"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert found.returncode == 0
+    told = [line for line in found.stdout.splitlines() if line.startswith("warn variables")]
+    assert len(told) == 2
+    assert "--mode demo does" in told[0]
+    assert "nothing reads the variable MAX_WORKERS" in told[1]

@@ -15,6 +15,7 @@ from infra.operator.preflight.machine import check_machine
 from infra.operator.preflight.market import check_assets, check_network, check_public_stream
 from infra.operator.preflight.notices import send_tests
 from infra.settings import Settings, SettingsSource, default_dotenv
+from infra.settings.unread import other_account, unread
 from infra.store.location import journal_location
 from infra.store.pairs import stored_changes
 from infra.venues.bybit.connection import account_reader
@@ -41,6 +42,7 @@ def check(
     yield ok("settings", f"{assets}; {settings_file or 'settings.yaml alone'}")
     yield from _of_pairs(of_file, changes)
     yield from check_machine(settings, mode, directory, dotenv)
+    yield from _variables(settings, mode, dotenv)
     if sends_test:
         yield from send_tests(settings.notifications, mode)
     if not mode.has_market:
@@ -84,6 +86,15 @@ def _of_pairs(of_file: Settings, changes: list[PairChange] | None) -> Iterator[F
         if is_told:
             which = "names it" if symbol in named else "does not name it"
             yield warn("pairs", f"{text}; the file {which}", "", word)
+
+
+def _variables(settings: Settings, mode: Mode, dotenv: Path | None) -> Iterator[Finding]:
+    lines = (
+        *other_account(settings.exchange, mode, has_account=mode.has_account),
+        *unread(os.environ, dotenv),
+    )
+    for line in lines:
+        yield warn("variables", line, "variables that count", "correct it, or take it out")
 
 
 def _at_the_venue(

@@ -29,7 +29,7 @@ function asideCard(context, view) {
   if (!found) return card("Messages set aside", h("p", {class: aside?.trouble ? "alarm" : "empty"}, aside?.trouble ?? `${view.set_aside} set aside; an operator can look at them.`));
   const columns = found.columns.map((name, place) => [name, (row) => row[place], place === 4 ? "wide" : ""]);
   columns.push(["", (row) => h("span", {class: "acts"},
-    context.button("redeliver", row[0], "Redeliver", "Gives the message to its actor once more. It passes all checks of today; one that crashes again is set aside again."),
+    row.at(-1).includes("redeliver") && context.button("redeliver", row[0], "Redeliver", "Gives the message to its actor once more. It passes all checks of today; one that crashes again is set aside again."),
     context.button("drop", row[0], "Drop", "Forgets the message for ever."))]);
   return card("Messages set aside", table(columns, found.rows, {caption: "Messages set aside"}));
 }

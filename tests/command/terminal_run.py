@@ -50,6 +50,7 @@ class TerminalRun:
                 "TERM": "xterm-256color",
                 "PYTHONPATH": str(ROOT),
                 "PYTHONSAFEPATH": "1",
+                "WEB_ENABLED": "false",
             },
             start_new_session=True,
         )

@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,7 +113,7 @@ async def _serve(options: PageOptions, listening: socket.socket) -> None:
     access.close()
 
 
-async def _watch(server: uvicorn.Server, parent: int | None, hubs: Iterable[Hub]) -> None:
+async def _watch(server: uvicorn.Server, parent: int | None, hubs: Collection[Hub]) -> None:
     """End this process where its loop hangs, or where the system that started it is long gone."""
     orphaned_s: float | None = None
     while True:
@@ -124,7 +124,8 @@ async def _watch(server: uvicorn.Server, parent: int | None, hubs: Iterable[Hub]
         now_s = time.monotonic()
         if orphaned_s is None or any(hub.system.watchers for hub in hubs):
             orphaned_s = now_s
-        if _is_followed(parent, hubs) or now_s - orphaned_s > _ALONE_S:
+        is_gone = not all(hub.directory.is_dir() for hub in hubs)
+        if is_gone or _is_followed(parent, hubs) or now_s - orphaned_s > _ALONE_S:
             server.should_exit = True
             return
 

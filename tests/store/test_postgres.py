@@ -1,5 +1,6 @@
 """A journal in PostgreSQL: who may write, and what is known of a COMMIT without an answer."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -266,3 +267,28 @@ def test_a_read_waits_for_a_lost_server_and_then_says_that_there_is_none(
 
     wire.is_down = False
     assert stored(journal) == ["BTC-1"]
+
+
+def test_who_opens_waits_for_a_server_that_is_away(journals: JournalStore, wire: Wire) -> None:
+    journals.open("execution/BTC", lambda: None).append(execution(1))
+    journals.database.close()
+    wire.is_down = True
+    wire.cut_all()
+    back = threading.Timer(0.3, setattr, [wire, "is_down", False])
+    back.start()
+
+    journal = journals.open("execution/BTC", lambda: None)
+
+    assert stored(journal) == ["BTC-1"]
+    assert journal.append(execution(2))
+    journal.close()
+    back.join()
+
+
+def test_a_start_without_a_server_is_to_be_tried_again(
+    address: PostgresAddress, wire: Wire
+) -> None:
+    wire.is_down = True
+
+    with pytest.raises(JournalBusyError, match="cannot be"):
+        another(address)

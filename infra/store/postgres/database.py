@@ -9,6 +9,7 @@ from typing import Any
 import peewee
 
 from domain.errors import JournalError
+from infra.store.engine import JournalBusyError
 from infra.store.location import PostgresAddress
 from infra.store.postgres.connection import Connection, connect, execute, one_line
 
@@ -48,6 +49,15 @@ class PostgresDatabase(peewee.PostgresqlDatabase):
         lent = getattr(self._lent, "connection", None)
         return super().cursor(named_cursor) if lent is None else lent.cursor()  # type: ignore[no-untyped-call]
 
+    def open(self) -> None:
+        """Connect this thread, unless it is; a server that is away is waited for.
+
+        Raises:
+            JournalError: it does not come in time.
+        """
+        if self.is_closed():
+            self._reconnect(time.monotonic() + self._patience_ms / 1000)
+
     def execute_sql(self, sql: str, params: Sequence[object] | None = None) -> Any:
         """Execute; a lost connection for reading is made anew.
 
@@ -67,7 +77,7 @@ class PostgresDatabase(peewee.PostgresqlDatabase):
             self._reconnect(deadline_s)
 
     def _unreadable(self, error: Exception) -> JournalError:
-        return JournalError(f"{self._address}: cannot be read: {one_line(error)}")
+        return JournalBusyError(f"{self._address}: cannot be read: {one_line(error)}")
 
     def _is_lost(self) -> bool:
         if getattr(self._lent, "connection", None) is not None:

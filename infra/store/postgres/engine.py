@@ -76,7 +76,7 @@ class PostgresEngine:
 
     def connect(self) -> None:
         """Give this thread a connection, unless it has one."""
-        self.database.connect(reuse_if_open=True)
+        self.database.open()
 
     def close(self) -> None:
         """Let go of this thread's connection; may be called twice."""

@@ -11,6 +11,9 @@ FOUND = (
     "close sent before its intent is stored",
     "fill booked twice",
     "stop sent without its level",
+    "missing stop not set again",
+    "executions that were missed are not asked for",
+    "orders under way are not looked up",
     "crashed actor not started again",
 )
 """Each by one of the first few seeds."""

@@ -10,6 +10,7 @@ from domain.operator.pairs import PairChange, read_change
 from infra.store.location import Location, NoJournalError
 from infra.store.reader import FactReader
 
+_TABLES = "SELECT 1 FROM sqlite_master WHERE name = 'operator_command'"
 _QUERY = (
     "SELECT arguments FROM operator_command WHERE command = 'pairs' AND is_done ORDER BY fact_id"
 )
@@ -36,7 +37,8 @@ def _read_as_it_lies(file: Path, why: JournalError) -> list[PairChange]:
     """Read a file for which there is no room to be opened; what its log has beside is not seen."""
     try:
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?immutable=1", uri=True)) as found:
-            rows = found.execute(_QUERY).fetchall()
+            is_new = not found.execute(_TABLES).fetchall()
+            rows = [] if is_new else found.execute(_QUERY).fetchall()
     except sqlite3.Error:
         raise ConfigError(str(why)) from why
     changes = [read_change(arguments) for (arguments,) in rows]

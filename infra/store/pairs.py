@@ -27,19 +27,19 @@ def stored_changes(journal: Location) -> list[PairChange]:
             return pair_changes(facts.commands())
     except NoJournalError:
         return []
-    except JournalError as error:
+    except (JournalError, ConfigError) as error:
         if not isinstance(journal, Path):
             raise ConfigError(str(error)) from error
         return _read_as_it_lies(journal, error)
 
 
-def _read_as_it_lies(file: Path, why: JournalError) -> list[PairChange]:
+def _read_as_it_lies(file: Path, why: Exception) -> list[PairChange]:
     """Read a file for which there is no room to be opened; what its log has beside is not seen."""
     try:
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?immutable=1", uri=True)) as found:
             is_new = not found.execute(_TABLES).fetchall()
             rows = [] if is_new else found.execute(_QUERY).fetchall()
-    except sqlite3.Error:
-        raise ConfigError(str(why)) from why
+    except sqlite3.Error as error:
+        raise ConfigError(f"{why} ({error})") from why
     changes = [read_change(arguments) for (arguments,) in rows]
     return [change for change in changes if change is not None]

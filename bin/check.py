@@ -8,7 +8,7 @@ import typer
 from loguru import logger
 
 from bin.command import start
-from domain.errors import ConfigError
+from domain.errors import ConfigError, JournalError
 from infra.operator.preflight.checks import check
 from infra.operator.preflight.finding import Level
 from infra.operator.preflight.text import finding_line
@@ -66,7 +66,7 @@ def _explain(mode: Mode, settings_file: Path | None, directory: Path, screen: Sc
         source = SettingsSource(settings_file, environ=os.environ, dotenv=default_dotenv())
         pairs = stored_changes(journal_location(directory, source.settings().database, mode))
         source.settings(pairs=pairs)
-    except ConfigError:  # the check tells it
+    except (ConfigError, JournalError):  # the check tells it
         return
     for line in explained(source, pairs):
         screen.print(line, soft_wrap=True, markup=False)

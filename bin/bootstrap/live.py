@@ -41,6 +41,7 @@ from infra.process.times import read_time
 from infra.process.watchdog import Watchdog
 from infra.run.account import may_trade
 from infra.run.directory import RunDirectory
+from infra.run.journals import make_room
 from infra.run.pairs import Pairs
 from infra.run.start_wait import StartWaitRoom
 from infra.settings import Settings, SettingsSource, default_dotenv
@@ -109,8 +110,6 @@ def _run(options: LiveOptions, screen: Screen) -> int:
     watchdog = Watchdog(directory.path / "frozen.txt", float(settings.supervision.freeze_seconds))
     with ExitStack() as held, watchdog.ending_in_time(_stop_s(settings), DONE):
         held.callback(directory.release)
-        changes = stored_changes(journal_location(directory.path, settings.database, mode))
-        settings = source.settings(pairs=changes)
         held.callback(_at_sigusr2(partial(request_panic, directory.path)))
         logs = _VAR / "logs" if options.run_dir is None else options.run_dir / "logs"
         events: deque[str] = deque(maxlen=_EVENTS_KEPT)
@@ -121,6 +120,9 @@ def _run(options: LiveOptions, screen: Screen) -> int:
             screen=line_keeper(events) if screen.is_terminal else line_printer(screen),
             screen_level=settings.logging.level,
         )
+        make_room(settings, directory.path)
+        changes = stored_changes(journal_location(directory.path, settings.database, mode))
+        settings = source.settings(pairs=changes)
         for line in _without_effect(settings, mode):
             logger.warning("{}", line)
         page = held.enter_context(page_beside(settings.web, directory.path, options.settings))

@@ -13,6 +13,7 @@ from infra.store.engine import JournalBusyError, JournalFullError
 from infra.store.journal import JournalStore
 from infra.store.location import Location, journal_file, note_journal
 from infra.store.opening import open_store
+from infra.store.reserve import Reserve
 from infra.store.settings_record import SettingsRecord
 from infra.store.sqlite.engine import remove_file
 from infra.trace.recording import forget_traces
@@ -77,6 +78,13 @@ def claim_journals(journals: JournalStore, location: Location, mode: str) -> str
             raise
         return str(error.__cause__ or error)
     return None
+
+
+def make_room(settings: Settings, directory: Path) -> None:
+    """Give up the reserve's ballast where a full disk has no room for reading the journal."""
+    reserve = Reserve(journal_file(directory, settings.database).with_suffix(".reserve"))
+    reserve.make_room()
+    reserve.close()
 
 
 def demand_room(journals: JournalStore, directory: Path, why: str, held: Iterable[str]) -> None:

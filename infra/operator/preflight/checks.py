@@ -7,7 +7,13 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
-from domain.errors import AccessDeniedError, BadDataError, ConfigError, UnavailableError
+from domain.errors import (
+    AccessDeniedError,
+    BadDataError,
+    ConfigError,
+    JournalError,
+    UnavailableError,
+)
 from domain.operator.pairs import PairAction, PairChange, newest_changes
 from infra.operator.preflight.account import check_account, check_balance, check_private_stream
 from infra.operator.preflight.finding import Finding, fail, ok, warn
@@ -63,7 +69,7 @@ def _stored_changes(of_file: Settings, directory: Path, mode: Mode) -> list[Pair
     """Return the changes of pairs that the run has stored; None where they cannot be read."""
     try:
         return stored_changes(journal_location(directory, of_file.database, mode))
-    except ConfigError:
+    except (ConfigError, JournalError):
         return None
 
 

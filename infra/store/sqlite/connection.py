@@ -43,10 +43,19 @@ class SqliteReading:
 
         Raises:
             JournalError: the journal cannot be read by this program.
+            NoJournalError: whoever made the file died before it made the tables.
         """
         try:
             return [dict(row) for row in self._connection.execute(query.replace("%s", "?"), given)]
         except sqlite3.Error as error:
+            if self._is_empty():
+                raise NoJournalError(f"{self.location}: nothing was stored there yet") from error
             raise JournalError(
                 f"{self.location}: cannot be read by this program: {error}"
             ) from error
+
+    def _is_empty(self) -> bool:
+        try:
+            return self._connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+        except sqlite3.Error:
+            return False

@@ -64,9 +64,11 @@ class Runtime:
         """Return what an asset's actor sees; None where it does not answer."""
         return self._ask(asset_name(asset), _ANSWER_S)  # type: ignore[no-any-return]
 
-    def portfolio_snapshot(self) -> PortfolioSnapshot | None:
+    def portfolio_snapshot(
+        self, timeout_s: float = _PORTFOLIO_ANSWER_S
+    ) -> PortfolioSnapshot | None:
         """Return what the portfolio sees; None where it does not answer."""
-        return self._ask(PORTFOLIO, _PORTFOLIO_ANSWER_S)  # type: ignore[no-any-return]
+        return self._ask(PORTFOLIO, timeout_s)  # type: ignore[no-any-return]
 
     def ask_pair(
         self, change: PairChange, operator: str, origin: Origin | None

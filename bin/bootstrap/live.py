@@ -58,6 +58,8 @@ from infra.venues.simulator.process import simulated
 DONE, GAVE_UP = 0, 1
 _VAR = Path(__file__).resolve().parents[2] / "var"
 _LOOK_EVERY_S = 0.5
+_LAST_ANSWER_S = 0.5
+"""Of the time for the stop, what a portfolio may take that hangs."""
 _EVENTS_KEPT = 300
 _PAGE_S = 3.0
 """How long a start waits at most for the address of its page."""
@@ -261,7 +263,7 @@ def _trade(run: Run, steered: SteeredRun, screen: Screen, stop_s: float, keepers
     keepers.watchdog.end_within(stop_s, code)
     keepers.service.stopping("stops in order; positions stay under their stops")
     keepers.health.close()
-    portfolio = run.portfolio_snapshot()  # only living actors know
+    portfolio = run.portfolio_snapshot(_LAST_ANSWER_S)  # only living actors know
     run.stop(stop_s)
     _show_summary(run, begin_ms, portfolio)
     return code

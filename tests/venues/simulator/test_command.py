@@ -132,15 +132,15 @@ def test_what_is_not_traded_any_more_is_still_there(tmp_path: Path) -> None:
 def test_a_state_of_symbols_that_nobody_knows_is_refused_in_a_line(tmp_path: Path) -> None:
     state, settings = tmp_path / "state.jsonl", tmp_path / "settings.yaml"
     instruments = yaml.safe_load((ROOT / "settings.yaml").read_text())["instruments"]
-    settings.write_text(json.dumps({"instruments": {"XRPUSDT": instruments["SOLUSDT"]}}))
+    settings.write_text(json.dumps({"instruments": {"GONEUSDT": instruments["SOLUSDT"]}}))
     with process(tmp_path, *KEYS, "--state", state, "--settings", settings) as (_, client):
-        client.order("Sell", "1000", symbol="XRPUSDT")
+        client.order("Sell", "1000", symbol="GONEUSDT")
         eventually(client.state, lambda found: found["positions"])
 
     done = wrong_use(tmp_path, "--state", str(state))
 
     assert done.returncode == 2
-    assert "was traded in XRPUSDT, which the settings do not have any more" in done.stderr
+    assert "was traded in GONEUSDT, which the settings do not have any more" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -169,7 +169,7 @@ def test_faults_come_from_a_file_and_a_signal_ends_it(tmp_path: Path) -> None:
         (["--candles", "nowhere"], "nowhere"),
         (["--faults", "nowhere.yaml"], "nowhere.yaml"),
         (["--faults", "latin.yaml"], "latin.yaml: is not UTF-8 text"),
-        (["--faults", "elsewhere.yaml"], "symbol: found XRPUSDT, expected of BTCUSDT, ETHUSDT"),
+        (["--faults", "elsewhere.yaml"], "symbol: found GONEUSDT, expected of BTCUSDT, ETHUSDT"),
         (["--faults", "more.yaml"], "fraction: found 7, expected above 0, up to 1"),
         (["--port", "99999"], "'--port'"),
         (["--history", "0"], "'--history'"),
@@ -179,7 +179,7 @@ def test_faults_come_from_a_file_and_a_signal_ends_it(tmp_path: Path) -> None:
 )
 def test_wrong_use_is_told_in_a_line(tmp_path: Path, arguments: list[str], words: str) -> None:
     (tmp_path / "latin.yaml").write_bytes(b"caf\xe9: 1")
-    (tmp_path / "elsewhere.yaml").write_text("- {kind: liquidation, symbol: XRPUSDT}")
+    (tmp_path / "elsewhere.yaml").write_text("- {kind: liquidation, symbol: GONEUSDT}")
     (tmp_path / "more.yaml").write_text("- {kind: adl, fraction: 7}")
     done = wrong_use(tmp_path, *arguments)
 

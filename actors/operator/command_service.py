@@ -83,6 +83,8 @@ class CommandService:
         self.panic_file = make_panic_file(self._latch_panic)
         self._is_panic_latched = False
         """The portfolio has taken the newest panic, which a kill might still forget."""
+        self._panic_asked_ms: int | None = None
+        """When the newest one was asked for that nobody has answered; None: none is."""
         self._views = views
         self._more = more
         self._handlers = {
@@ -233,10 +235,18 @@ class CommandService:
         if not self._is_panic_latched or not self._store.is_kept:
             # Where even the reserve has failed, the file is what the next process finds.
             return False
-        self._is_panic_latched = False
+        self._is_panic_latched, self._panic_asked_ms = False, None
         return True
 
     def _ask_panic(self, operator: str) -> bool:
+        if self._panic_asked_ms is not None:
+            # The one before was done late, or waits in the mailbox: it must not be a second panic.
+            found = self._runtime.portfolio_snapshot()
+            if found is None:
+                return False
+            if (found.panic_since_ms or 0) >= self._panic_asked_ms:
+                return True
+        self._panic_asked_ms = self._runtime.clock.now_ms()
         command = Command(name=CommandName.PANIC)
         try:
             answer = self._ask(_Asked(operator, command, self._note(operator, command)))

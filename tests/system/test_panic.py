@@ -3,15 +3,18 @@
 import io
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from loguru import logger
 
 from actors.core.envelope import Origin
 from actors.messages import Describe, OperatorAsked, OrderRejected
+from actors.operator import command_service
 from actors.operator.command_service import CommandService
 from bin.bootstrap.live_view import SteeredRun
 from bin.bootstrap.operator_ways import make_commands
@@ -24,6 +27,7 @@ from infra.operator.terminal.live.picture import Picture
 from infra.operator.terminal.live.scene import Panel
 from infra.operator.terminal.screen import Screen
 from infra.store.audit import read_audit
+from tests.chaos.harness.journal_view import read_journal
 from tests.system.floor import Floor, floor
 from tests.venues.simulator.clients import Client
 
@@ -206,6 +210,37 @@ def commands(here: Floor, tmp_path: Path) -> Iterator[CommandService]:
 
 
 class TestDesk:
+    def test_a_panic_that_is_answered_late_is_one_panic(
+        self, here: Floor, commands: CommandService, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(command_service, "_CHANGE_S", 0.2)
+        held, asked_again, go_on = threading.Event(), threading.Event(), threading.Event()
+
+        def hold(name: str, _: object) -> None:
+            if name == "portfolio" and not held.is_set():
+                held.set()
+                go_on.wait(PATIENCE_S)
+
+        def panics() -> int:
+            return sum(c.command == "panic" for _, c in read_journal(here.journal).commands)
+
+        before, usual = panics(), here.run.system.probe
+        sink = logger.add(lambda _: asked_again.set(), filter=lambda r: "again" in r["message"])
+        here.run.system.probe = hold
+        try:
+            assert held.wait(PATIENCE_S)
+            commands.panic_file.request("test")
+            assert asked_again.wait(PATIENCE_S)
+        finally:
+            here.run.system.probe = usual
+            go_on.set()
+            logger.remove(sink)
+        assert commands.panic_file.wait_taken(PATIENCE_S)
+
+        here.wait(lambda: is_shown_flat(here), "the exchange has shown all to be flat")
+        assert panics() == before + 1
+        assert asked(here, CommandName.REARM).is_done
+
     def test_a_panic_by_chat_is_confirmed_by_its_button_and_stored_with_who(
         self, here: Floor, commands: CommandService
     ) -> None:

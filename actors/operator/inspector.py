@@ -76,7 +76,7 @@ class Inspector:
             actors=tuple(self._actors()),
             dead_letters=runtime.system.dead_letter_count,
             set_aside=len(runtime.system.dead_letters),
-            portfolio=self._portfolio,
+            portfolio=valued(self._portfolio, around.feeds),
             assets={name: self._assets[name] for name in traded if name in self._assets},
             executions={
                 name: self._executions[name] for name in traded if name in self._executions
@@ -94,12 +94,17 @@ class Inspector:
 
     def _ask(self, timeout_s: float) -> None:
         self._portfolio = None
+        # What was answered since the look before may be older than what was done since.
+        self._take_answers()
         for address in self._runtime.describable():
             if address not in self._open:
                 self._open[address] = self._runtime.question(address)
-        done, _ = wait(self._open.values(), timeout_s)
+        wait(self._open.values(), timeout_s)
+        self._take_answers()
+
+    def _take_answers(self) -> None:
         for address, future in list(self._open.items()):
-            if future in done:
+            if future.done():
                 del self._open[address]
                 if future.exception() is None:
                     self._take(future.result())
@@ -138,3 +143,13 @@ class Inspector:
             self._assets[snapshot.asset] = snapshot
         elif isinstance(snapshot, ExecutionSnapshot):
             self._executions[snapshot.asset] = snapshot
+
+
+def valued(
+    portfolio: PortfolioSnapshot | None, feeds: Mapping[str, FeedState]
+) -> PortfolioSnapshot | None:
+    """Value what is open at the prices that are shown beside it."""
+    if portfolio is None:
+        return None
+    known = ((asset, feed.price) for asset, feed in feeds.items())
+    return portfolio.at({asset: price for asset, price in known if price is not None})

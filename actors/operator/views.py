@@ -23,6 +23,7 @@ from domain.operator import wording as say
 from domain.operator.commands import MANUALS, CommandName, explained
 from domain.operator.notices import ReportPeriod
 from domain.operator.replies import Reply, ReplyCode
+from domain.operator.system import SystemSnapshot
 from domain.operator.wording import advice_line
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.rules import TradingRules
@@ -31,6 +32,8 @@ from domain.trading.sizing import protective_levels
 
 _TRADES = 10
 _WEEK_DAYS = 7
+_ANSWER_S = 0.5
+"""How long a look at all actors may take."""
 _YEAR = len("2026-")
 """Left out of a trade's time, so that its row fits a screen; programs get the whole."""
 _PACKAGES = (
@@ -58,6 +61,7 @@ class Views:
         channels: NoticeChannels,
         program: str,
         health: Callable[[], Mapping[str, str]],
+        inspect: Callable[[float], SystemSnapshot],
     ) -> None:
         """Read a run.
 
@@ -67,10 +71,12 @@ class Views:
             channels: of the notifications.
             program: its version.
             health: returns figures of the process and its surroundings, by name.
+            inspect: returns what all who watch the run see; takes how long it may take, s.
         """
         self._runtime, self._store, self._channels = runtime, store, channels
         self._program = program
         self._process_figures = health
+        self._inspect = inspect
 
     @property
     def _rules(self) -> TradingRules:
@@ -314,7 +320,7 @@ class Views:
         found = dict(self._process_figures())
         children = self._runtime.supervisor.children()
         running = sum(child.status == "RUNNING" for child in children)
-        portfolio = self._runtime.portfolio_snapshot()
+        portfolio = self._seen_portfolio()
         keeps = ["not known"] if portfolio is None else list(self._keeps_back(portfolio))
         found["entries"] = "; ".join(keeps) or "allowed"
         found["actors running"] = f"{running} of {len(children)}"
@@ -394,7 +400,7 @@ class Views:
                 balance_before=records.balance_at(from_ms),
             )
         assets = {asset: found for asset, found in self._assets() if found is not None}
-        portfolio = self._runtime.portfolio_snapshot()
+        portfolio = self._seen_portfolio()
         text = reports.report(facts, portfolio, assets, now_ms, self._rules).text
         title, *lines = text.split("\n")
         return Reply(code=ReplyCode.DONE, title=title, lines=tuple(lines), data={"text": text})
@@ -405,10 +411,15 @@ class Views:
             return store.trades()
 
     def _portfolio(self) -> PortfolioSnapshot:
-        found = self._runtime.portfolio_snapshot()
+        found = self._seen_portfolio()
         if found is None:
             raise TimeoutError
         return found
+
+    def _seen_portfolio(self) -> PortfolioSnapshot | None:
+        found = self._inspect(_ANSWER_S).portfolio
+        # One that is held up is waited for longer, but not while all others wait for the snapshot.
+        return self._runtime.portfolio_snapshot() if found is None else found
 
     def _assets(self) -> Iterator[tuple[str, AssetSnapshot | None]]:
         for rules in self._rules.assets:

@@ -95,7 +95,12 @@ def make_commands(
     """Return what takes the commands of a run, by whichever way they come."""
     store = run.ports.journals
     views = Views(
-        run, store, run.channels, program_version(), lambda: run.health() if run.health else {}
+        run,
+        store,
+        run.channels,
+        program_version(),
+        lambda: run.health() if run.health else {},
+        run.inspector.snapshot,
     )
     return CommandService(
         run, views, store, run.channels, partial(PanicFile, directory), reload, more, pairs

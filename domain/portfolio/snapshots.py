@@ -1,7 +1,7 @@
 """What people are shown of the present."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from domain.portfolio.rebalancing import Advice
@@ -93,6 +93,26 @@ class PortfolioSnapshot:
     tallies: Mapping[str, PairTally] = field(default_factory=dict)
     advice: tuple[Advice, ...] = ()
     """Of each open position, at the newest closes."""
+
+    @property
+    def unrealized_pnl(self) -> Decimal:
+        """PnL of all open positions at the prices, quote; one without a price counts as 0."""
+        return sum(
+            (
+                held.unrealized_pnl(self.prices.get(asset, held.avg_entry_price))
+                for asset, held in self.positions.items()
+            ),
+            ZERO,
+        )
+
+    def at(self, newest: Mapping[str, Decimal]) -> "PortfolioSnapshot":
+        """Return it valued at newer prices, by asset.
+
+        Drawdown and daily loss stay as they were judged at the newest close.
+        """
+        valued = replace(self, prices={**self.prices, **newest})
+        moved = valued.unrealized_pnl - self.unrealized_pnl
+        return replace(valued, equity=self.equity + moved)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -231,7 +231,10 @@ def _money(figures: Figures) -> Iterator[Metric]:
             "Sum of all trades, fees and funding included.",
             float(portfolio.realized_pnl),
         ),
-        "trading_unrealized_pnl_usdt": ("Of the open positions.", _unrealized(portfolio)),
+        "trading_unrealized_pnl_usdt": (
+            "Of the open positions.",
+            float(portfolio.unrealized_pnl),
+        ),
         "trading_halted": ("1 after a halt, until the operator's rearm.", portfolio.is_halted),
         "trading_panicked": (
             "1 in a panic, until the operator's rearm.",
@@ -296,13 +299,6 @@ def _orders(figures: Figures) -> Iterator[Metric]:
         ),
         "reason",
     )
-
-
-def _unrealized(portfolio: PortfolioSnapshot) -> float:
-    priced = (
-        (position, portfolio.prices.get(asset)) for asset, position in portfolio.positions.items()
-    )
-    return float(sum(p.unrealized_pnl(price) for p, price in priced if price is not None))
 
 
 def _notionals(portfolio: PortfolioSnapshot) -> Values:

@@ -9,6 +9,7 @@ from actors.operator.views import Views
 from domain.market.instruments import MINUTE_MS
 from domain.operator.commands import CommandName
 from domain.operator.replies import Reply
+from domain.operator.system import SystemSnapshot
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from tests.actors.test_wording import ASSETS, PORTFOLIO, RULES, T_MS
 
@@ -22,15 +23,14 @@ class FakeRun:
     assets: dict[str, AssetSnapshot] = field(default_factory=lambda: dict(ASSETS))
     clock: Any = field(default_factory=lambda: SimpleNamespace(now_ms=lambda: T_MS))
 
-    def portfolio_snapshot(self) -> PortfolioSnapshot:
-        return self.portfolio
-
     def asset_snapshot(self, asset: str) -> AssetSnapshot | None:
         return self.assets.get(asset)
 
 
 def cooldowns(run: Any) -> Reply:
-    return Views(run, Any, Any, "1", dict).handlers()[CommandName.COOLDOWNS]("")
+    seen = SystemSnapshot(actors=(), dead_letters=0, portfolio=run.portfolio)
+    views = Views(run, Any, Any, "1", dict, lambda _: seen)
+    return views.handlers()[CommandName.COOLDOWNS]("")
 
 
 def test_cooldowns_have_reason_end_and_minutes_in_text_and_for_programs() -> None:

@@ -69,11 +69,11 @@ class Scene:
     def pnl(self, asset: str) -> Decimal | None:
         """Return the unrealized PnL of an asset's position; None: no position, or no price."""
         position, portfolio = self.position(asset), self.seen.portfolio
-        price = None if portfolio is None else portfolio.prices.get(asset)
-        if price is None:
-            known = self.price(asset)
-            price = None if known is None else Decimal(str(known))
-        return None if position is None or price is None else position.unrealized_pnl(price)
+        valued = None if portfolio is None else portfolio.prices.get(asset)
+        price = self.price(asset) if valued is None else valued
+        if position is None or price is None:
+            return None
+        return position.unrealized_pnl(Decimal(str(price)))
 
     @property
     def assets(self) -> list[str]:

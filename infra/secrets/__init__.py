@@ -1,0 +1,1 @@
+"""What is kept secret on the disk: keys, and what is sealed under them."""

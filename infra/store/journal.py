@@ -25,6 +25,14 @@ _CANDLE = schema.table("candle")
 _REFUSAL = schema.table("decision_refusal")
 _TRADE = schema.table("trade")
 _SAMPLE = schema.table("equity_sample")
+_NEWEST_ID = schema.Prepared(_FACT.select(peewee.fn.MAX(_FACT.c.id).alias("id")))
+_RECENT_CANDLES = schema.Prepared(
+    _CANDLE.select(SQL("*"))
+    .where(_CANDLE.c.asset == schema.GIVEN)
+    .order_by(_CANDLE.c.open_time_ms.desc())
+    .limit(schema.GIVEN)
+)
+_VALUE_OF = schema.Prepared(_META.select(_META.c.value).where(_META.c.key == schema.GIVEN))
 
 
 class JournalStore:
@@ -93,8 +101,7 @@ class JournalStore:
             )
             with contextlib.suppress(JournalError), journal.writing():
                 pass
-            newest = _FACT.select(peewee.fn.MAX(_FACT.c.id).alias("id")).execute(self.database)
-            journal.newest_fact_id = next(iter(newest))["id"] or 0
+            journal.newest_fact_id = _NEWEST_ID.rows(self.database)[0]["id"] or 0
         except self._engine.refusals as error:
             cause = self._engine.cause(error)
             raise JournalError(f"{address} could not open the journal: {cause}") from error
@@ -146,8 +153,7 @@ class JournalStore:
 
     def read_meta(self, key: str) -> str | None:
         """Return what the run noted of itself."""
-        found = _META.select(_META.c.value).where(_META.c.key == key)
-        return next((row["value"] for row in found.execute(self.database)), None)
+        return next((row["value"] for row in _VALUE_OF.rows(self.database, key)), None)
 
     def write_meta(self, key: str, value: str) -> None:
         """Note something of the run itself.
@@ -163,13 +169,8 @@ class JournalStore:
 
     def recent_candles(self, asset: str, count: int) -> list[Candle]:
         """Return an asset's newest closed candles, oldest first; in a thread that is connected."""
-        query = (
-            _CANDLE.select(SQL("*"))
-            .where(_CANDLE.c.asset == asset)
-            .order_by(_CANDLE.c.open_time_ms.desc())
-            .limit(count)
-        )
-        return [rows.candle_of(row) for row in reversed(list(query.execute(self.database)))]
+        found = _RECENT_CANDLES.rows(self.database, asset, count)
+        return [rows.candle_of(row) for row in reversed(found)]
 
     def trades(self) -> list[Trade]:
         """Return all trades, in the order in which they were booked."""

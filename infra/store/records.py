@@ -54,6 +54,19 @@ _UPDATES_BY_ID = schema.Prepared(
     .where(_UPDATE.c.client_order_id == schema.GIVEN)
     .order_by(_UPDATE.c.fact_id)
 )
+_FIRST_FACT = schema.Prepared(
+    _FACT.select(_FACT.c.recorded_ms).order_by(_FACT.c.id).limit(schema.ONE)
+)
+_NEWEST_FACT = schema.Prepared(
+    _FACT.select(_FACT.c.recorded_ms).order_by(_FACT.c.id.desc()).limit(schema.ONE)
+)
+_PARTS = tuple(
+    schema.Prepared(
+        table.select(SQL("*")).where(table.c.fact_id == schema.GIVEN).order_by(table.c.place)
+    )
+    for table in (_GRANT, _REFUSAL, _CLOSE)
+)
+"""Of a decision: what was granted, refused and closed."""
 
 
 @cache
@@ -142,13 +155,13 @@ class Records:
 
     def newest_recorded_ms(self) -> int | None:
         """Return when the newest fact was stored."""
-        query = _FACT.select(_FACT.c.recorded_ms).order_by(_FACT.c.id.desc()).limit(1)
-        return next((row["recorded_ms"] for row in self._rows(query)), None)
+        row = self._first(_NEWEST_FACT)
+        return None if row is None else row["recorded_ms"]
 
     def first_recorded_ms(self) -> int | None:
         """Return when the first fact was stored."""
-        query = _FACT.select(_FACT.c.recorded_ms).order_by(_FACT.c.id).limit(1)
-        return next((row["recorded_ms"] for row in self._rows(query)), None)
+        row = self._first(_FIRST_FACT)
+        return None if row is None else row["recorded_ms"]
 
     def _news(self, kind: str, after: int) -> Iterator[StoredNews]:
         if kind == "decision":
@@ -175,12 +188,11 @@ class Records:
             before = state
 
     def _decision(self, row: Row) -> Decision:
-        parts = [self._parts(table, row["fact_id"]) for table in (_GRANT, _REFUSAL, _CLOSE)]
+        parts = [part.rows(self._database, row["fact_id"]) for part in _PARTS]
         return rows.decision_of(row, *parts)
 
-    def _parts(self, table: peewee.Table, fact_id: int) -> list[Row]:
-        query = table.select(SQL("*")).where(table.c.fact_id == fact_id).order_by(table.c.place)
-        return self._rows(query)
+    def _first(self, query: schema.Prepared, *given: object) -> Row | None:
+        return next(iter(query.rows(self._database, *given)), None)
 
     def _rows(self, query: peewee.Query) -> list[Row]:
         return list(query.execute(self._database))

@@ -398,3 +398,9 @@ class Prepared:
             text, _ = context.sql(self._query).query()  # type: ignore[no-untyped-call]
             self._texts[database.param] = text
         return text
+
+
+def newest(of: Table, where: object = None) -> Prepared:
+    """Return the query of a table's newest fact, or of the newest of some."""
+    query = of.select(SQL("*")).order_by(of.c.fact_id.desc()).limit(ONE)
+    return Prepared(query if where is None else query.where(where))

@@ -65,6 +65,39 @@ _FIRED_EPOCH = schema.Prepared(
     .order_by(_DECISION.c.fact_id.desc())
     .limit(schema.ONE)
 )
+_EXECUTIONS_AFTER = schema.Prepared(
+    _EXECUTION.select(SQL("*"))
+    .where((_EXECUTION.c.asset == schema.GIVEN) & (_EXECUTION.c.fact_id > schema.GIVEN))
+    .order_by(_EXECUTION.c.fact_id)
+)
+_INTENTS = schema.Prepared(
+    _INTENT.select(SQL("*"))
+    .join(_FACT, on=(_FACT.c.id == _INTENT.c.fact_id))
+    .where(_INTENT.c.asset == schema.GIVEN)
+    .order_by(_INTENT.c.fact_id)
+)
+_UPDATES = schema.Prepared(
+    _UPDATE.select(SQL("*"))
+    .where(
+        _UPDATE.c.client_order_id.in_(
+            _INTENT.select(_INTENT.c.client_order_id).where(_INTENT.c.asset == schema.GIVEN)
+        )
+    )
+    .order_by(_UPDATE.c.fact_id)
+)
+_OLDEST_SAMPLE = schema.Prepared(
+    _SAMPLE.select(SQL("*")).order_by(_SAMPLE.c.fact_id).limit(schema.ONE)
+)
+_TRANSFERS = schema.Prepared(_TRANSFER.select(SQL("*")).order_by(_TRANSFER.c.fact_id))
+_IS_OF_CLOSE = _DECISION.c.t_ms / schema.GIVEN * schema.GIVEN == _DECISION.c.t_ms
+_DECISION_OF_CLOSE = schema.newest(_DECISION, _IS_OF_CLOSE)
+_FIRED = schema.newest(_DECISION, _DECISION.c.protection_reason.is_null(False))
+_DECISION_AT = schema.newest(_DECISION, _DECISION.c.t_ms == schema.GIVEN)
+_COMMAND_AT = schema.newest(_COMMAND, _COMMAND.c.ts_ms == schema.GIVEN)
+_NEWEST_SAMPLE = schema.newest(_SAMPLE)
+_NEWEST_GRANT = schema.newest(_GRANT, _GRANT.c.asset == schema.GIVEN)
+_NEWEST_ASSET = schema.newest(_ASSET, _ASSET.c.asset == schema.GIVEN)
+_NEWEST_STOP_MOVE = schema.newest(_STOP_MOVE, _STOP_MOVE.c.asset == schema.GIVEN)
 
 _FLAT: dict[type, peewee.Table] = {
     Execution: _EXECUTION,
@@ -228,32 +261,16 @@ class JournalWriter(Records):
 
     def executions(self, asset: str, after: int = 0) -> list[StoredExecution]:
         """Return an asset's executions with a higher fact id, oldest first."""
-        query = (
-            _EXECUTION.select(SQL("*"))
-            .where((_EXECUTION.c.asset == asset) & (_EXECUTION.c.fact_id > after))
-            .order_by(_EXECUTION.c.fact_id)
-        )
         return [
             StoredExecution(fact_id=row["fact_id"], execution=value_of(Execution, row))
-            for row in query.execute(self._database)
+            for row in _EXECUTIONS_AFTER.rows(self._database, asset, after)
         ]
 
     def orders(self, asset: str) -> list[Order]:
         """Return an asset's orders, oldest first."""
-        intents = (
-            _INTENT.select(SQL("*"))
-            .join(_FACT, on=(_FACT.c.id == _INTENT.c.fact_id))
-            .where(_INTENT.c.asset == asset)
-            .order_by(_INTENT.c.fact_id)
-        )
-        orders = {row["client_order_id"]: _order(row) for row in self._rows(intents)}
-        of_asset = _INTENT.select(_INTENT.c.client_order_id).where(_INTENT.c.asset == asset)
-        updates = (
-            _UPDATE.select(SQL("*"))
-            .where(_UPDATE.c.client_order_id.in_(of_asset))
-            .order_by(_UPDATE.c.fact_id)
-        )
-        for row in self._rows(updates):
+        intents = _INTENTS.rows(self._database, asset)
+        orders = {row["client_order_id"]: _order(row) for row in intents}
+        for row in _UPDATES.rows(self._database, asset):
             update = value_of(OrderUpdate, row)
             orders[update.client_order_id] = orders[update.client_order_id].apply(update)
         return list(orders.values())
@@ -270,28 +287,26 @@ class JournalWriter(Records):
 
     def oldest_state(self) -> ProtectionState | None:
         """Return the first equity sample."""
-        query = _SAMPLE.select(SQL("*")).order_by(_SAMPLE.c.fact_id).limit(1)
-        return next((value_of(ProtectionState, row) for row in self._rows(query)), None)
+        row = self._first(_OLDEST_SAMPLE)
+        return None if row is None else value_of(ProtectionState, row)
 
     def newest_state(self) -> ProtectionState | None:
         """Return the newest equity sample."""
-        row = self._newest(_SAMPLE)
+        row = self._first(_NEWEST_SAMPLE)
         return None if row is None else value_of(ProtectionState, row)
 
     def transfers(self) -> list[Transfer]:
         """Return all transfers, oldest first."""
-        query = _TRANSFER.select(SQL("*")).order_by(_TRANSFER.c.fact_id)
-        return [value_of(Transfer, row) for row in self._rows(query)]
+        return [value_of(Transfer, row) for row in _TRANSFERS.rows(self._database)]
 
     def newest_decision(self, candle_ms: int) -> Decision | None:
         """Return the newest stored decision of a close; those between closes are left out."""
-        of_close = _DECISION.c.t_ms / candle_ms * candle_ms == _DECISION.c.t_ms
-        row = self._newest(_DECISION, of_close)
+        row = self._first(_DECISION_OF_CLOSE, candle_ms, candle_ms)
         return None if row is None else self._decision(row)
 
     def newest_protection(self) -> Protection | None:
         """Return the newest protection that fired."""
-        row = self._newest(_DECISION, _DECISION.c.protection_reason.is_null(False))
+        row = self._first(_FIRED)
         return None if row is None else self._decision(row).protection
 
     def protection_resting_until(self, end_ms: int) -> Protection | None:
@@ -310,13 +325,8 @@ class JournalWriter(Records):
 
     def newest_stop_move(self, asset: str) -> StopMoved | None:
         """Return the newest move of an asset's stop."""
-        query = (
-            _STOP_MOVE.select(SQL("*"))
-            .where(_STOP_MOVE.c.asset == asset)
-            .order_by(_STOP_MOVE.c.fact_id.desc())
-            .limit(1)
-        )
-        return next((value_of(StopMoved, row) for row in self._rows(query)), None)
+        row = self._first(_NEWEST_STOP_MOVE, asset)
+        return None if row is None else value_of(StopMoved, row)
 
     def stop_moves(self, asset: str, opened_ms: int) -> Sequence[StopMoved]:
         """Return the moves of the stop of the position that was opened then, oldest first."""
@@ -338,7 +348,7 @@ class JournalWriter(Records):
 
     def newest_approval(self, asset: str) -> Approval | None:
         """Return the newest grant of an asset."""
-        row = self._newest(_GRANT, _GRANT.c.asset == asset)
+        row = self._first(_NEWEST_GRANT, asset)
         return None if row is None else value_of(Approval, row)
 
     def assets(self, asset: str) -> list[Row]:
@@ -350,7 +360,7 @@ class JournalWriter(Records):
         """Store an asset's share and instrument, where they differ from the newest stored."""
         instrument = asset.instrument
         row = row_of(asset, without=("instrument",)) | row_of(instrument)
-        stored = self._newest(_ASSET, _ASSET.c.asset == asset.asset)
+        stored = self._first(_NEWEST_ASSET, asset.asset)
         if stored is not None and all(stored[name] == value for name, value in row.items()):
             return
         with self._engine.writing():
@@ -364,9 +374,9 @@ class JournalWriter(Records):
             case Intent():
                 return self.order(fact.request.client_order_id) is not None
             case Decision(t_ms=t_ms):
-                return self._newest(_DECISION, _DECISION.c.t_ms == t_ms) is not None
+                return self._first(_DECISION_AT, t_ms) is not None
             case OperatorCommand():
-                stored = self._newest(_COMMAND, _COMMAND.c.ts_ms == fact.ts_ms)
+                stored = self._first(_COMMAND_AT, fact.ts_ms)
                 return stored is not None and value_of(OperatorCommand, stored) == fact
             case _:
                 return False
@@ -439,12 +449,6 @@ class JournalWriter(Records):
         fact_id = schema.insert_row(self._database, _FACT, header)
         schema.insert_row(self._database, table, row | {"fact_id": fact_id})
         return fact_id
-
-    def _newest(self, table: peewee.Table, where: object = None) -> Row | None:
-        query = table.select(SQL("*")).order_by(table.c.fact_id.desc()).limit(1)
-        if where is not None:
-            query = query.where(where)
-        return next(iter(self._rows(query)), None)
 
 
 def _order(row: Row) -> Order:

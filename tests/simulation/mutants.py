@@ -305,7 +305,9 @@ def copied(folder: Path) -> None:
         shutil.copy(ROOT / name, folder / name)
 
 
-def found_by(mutant: Mutant, folder: Path, first: int, seeds: int) -> tuple[int, str] | None:
+def found_by(
+    mutant: Mutant, folder: Path, first: int, seeds: int, jobs: int = 1
+) -> tuple[int, str] | None:
     """Return the first seed that finds a defect, and the promise; None where none does."""
     file = folder / mutant.file
     sound = file.read_text(encoding="utf-8")
@@ -315,7 +317,7 @@ def found_by(mutant: Mutant, folder: Path, first: int, seeds: int) -> tuple[int,
     file.write_text(sound.replace(mutant.old, mutant.new), encoding="utf-8")
     try:
         for start in range(first, first + seeds, _AT_ONCE):
-            shown = _simulate(folder, start, min(_AT_ONCE, first + seeds - start))
+            shown = _simulate(folder, start, min(_AT_ONCE, first + seeds - start), jobs)
             bad = re.search(r"BAD\s+seed (\d+)\s+(.*)", shown)
             if bad is not None:
                 return int(bad[1]), bad[2].strip()
@@ -326,8 +328,9 @@ def found_by(mutant: Mutant, folder: Path, first: int, seeds: int) -> tuple[int,
     return None
 
 
-def _simulate(folder: Path, first: int, seeds: int) -> str:
+def _simulate(folder: Path, first: int, seeds: int, jobs: int) -> str:
     words = ["--seeds", str(seeds), "--seed", str(first), "--minutes", "40", "--fail-fast"]
+    words += ["--jobs", str(jobs)]
     run = subprocess.run(
         [sys.executable, "-m", "tests.simulation.command", *words],
         cwd=folder,
@@ -344,6 +347,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--first", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("names", nargs="*")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -352,7 +356,7 @@ def main() -> None:
         for mutant in map(by_name.__getitem__, asked.names or by_name):
             began_s = time.monotonic()
             try:
-                found = found_by(mutant, Path(name), asked.first, asked.seeds)
+                found = found_by(mutant, Path(name), asked.first, asked.seeds, asked.jobs)
             except ValueError as error:
                 print(f"{mutant.name}: {error}", flush=True)
                 continue

@@ -6,10 +6,11 @@ can neither open nor double a position, and its client order id is a pure functi
 and the attempt, so the exchange itself refuses the second of two. So the rule bends for what
 protects, and for nothing else:
 
-- **What protects goes on.** The intent of a close, a risen protection epoch, a panic, a pause and
-  the operator's `close` are kept in the reserve (`Journal.keep`: a small file with disk space of
-  its own), and acted upon. Where even the reserve fails they are acted upon all the same: a close
-  that is forgotten is found at the exchange. Cancelling and moving stops store nothing anyway.
+- **What protects goes on.** The intent of a close, a risen protection epoch, a panic, a pause, the
+  first move of a trailing stop and the operator's `close` are kept in the reserve (`Journal.keep`:
+  a small file with disk space of its own), and acted upon. Where even the reserve fails they are
+  acted upon all the same: a close that is forgotten is found at the exchange. Cancelling, and
+  setting a first stop, store nothing.
 - **What opens does not.** An entry needs its intent in the journal (`Journal.append` itself
   refuses one while `Journal.shortage` names a reason), a grant its decision, `rearm` and `resume`
   their command. They are refused, not queued.

@@ -10,6 +10,7 @@ from domain.operator.commands import OperatorCommand
 from domain.portfolio.protection import ProtectionState
 from domain.trading.decisions import Decision
 from domain.trading.orders import Intent
+from domain.trading.trailing import StopMoved
 from infra.store import rows
 from infra.store.codec import Row, row_of, value_of
 
@@ -40,10 +41,12 @@ def _packed(fact: Fact) -> tuple[str, Row]:
             return "equity_sample", row_of(fact)
         case OperatorCommand():
             return "operator_command", row_of(fact)
+        case StopMoved():
+            return "stop_move", row_of(fact)
         case Decision(approvals=()):
             return "decision", _decision_row(fact)
         case _:
-            message = f"expected a close, a protection or a command, found {fact}"
+            message = f"expected a close, a protection, a stop or a command, found {fact}"
             raise ValueError(message)
 
 
@@ -66,6 +69,7 @@ _READERS: Mapping[str, Callable[[Row], Fact]] = MappingProxyType(
         "intent": rows.intent_of,
         "equity_sample": lambda row: value_of(ProtectionState, row),
         "operator_command": lambda row: value_of(OperatorCommand, row),
+        "stop_move": lambda row: value_of(StopMoved, row),
         "decision": _decision_of,
     }
 )

@@ -378,6 +378,8 @@ class JournalWriter(Records):
             case OperatorCommand():
                 stored = self._first(_COMMAND_AT, fact.ts_ms)
                 return stored is not None and value_of(OperatorCommand, stored) == fact
+            case StopMoved(asset=asset, opened_ms=opened_ms):
+                return fact in self.stop_moves(asset, opened_ms)
             case _:
                 return False
 

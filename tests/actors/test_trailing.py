@@ -25,7 +25,9 @@ from domain.trading.positions import Execution, ExecutionKind
 from domain.trading.sizing import ProtectiveLevels
 from domain.trading.trailing import is_tighter
 from infra.settings import load_settings
+from infra.store.reserve import Reserve
 from tests.actors.test_execution import T_MS, ExecutionContext, FakeExchange, desk_in, news
+from tests.hostile.refusing import REFUSALS, refusing
 
 ENTRY = Decimal(84000)
 FIRST = Decimal(82320)
@@ -118,20 +120,24 @@ def tick(desk: ExecutionContext, *prices: int | str | Decimal, pause_ms: int = 1
 
 def stop_fills(desk: ExecutionContext, price: str, qty: str = "0.083") -> None:
     """Let the exchange fill its stop, which it calls a stop loss however often it was moved."""
-    filled = Execution(
-        exec_id=f"stop-{desk.clock.now_ms()}",
-        asset="BTC",
-        ts_ms=desk.clock.now_ms(),
-        kind=ExecutionKind.TRADE,
-        side=desk.exchange.sent[0].side.opposite,
-        qty=Decimal(qty),
-        price=Decimal(price),
-        reason=ExitReason.STOP_LOSS,
-    )
+    filled = stop_fill(exchange_of(desk), desk.clock.now_ms(), price, qty)
     desk.exchange.fills.append(filled)
     desk.exchange.levels = None
     desk.exchange.listener.on_execution(filled)
     desk.settle()
+
+
+def stop_fill(exchange: TrailExchange, ts_ms: int, price: str, qty: str = "0.083") -> Execution:
+    return Execution(
+        exec_id=f"stop-{ts_ms}",
+        asset="BTC",
+        ts_ms=ts_ms,
+        kind=ExecutionKind.TRADE,
+        side=exchange.sent[0].side.opposite,
+        qty=Decimal(qty),
+        price=Decimal(price),
+        reason=ExitReason.STOP_LOSS,
+    )
 
 
 def reason_of(desk: ExecutionContext) -> ExitReason:
@@ -333,6 +339,32 @@ def test_a_move_that_was_stored_and_never_arrived_is_made_by_the_next_life(
     desk.wait(5_000)
 
     assert exchange_of(desk).levels_set == [FIRST, Decimal(84_280)]
+
+
+@pytest.mark.parametrize("how", REFUSALS)
+def test_a_move_while_nothing_can_be_stored_still_names_the_fill_that_nobody_saw(
+    tmp_path: Path, rules: TradingRules, how: str
+) -> None:
+    exchange, file = TrailExchange(), tmp_path / "j.sqlite"
+    reserve = Reserve(tmp_path / "j.reserve")
+    for desk in desk_in(tmp_path, exchange, rules=rules, reserve=reserve, busy_timeout_ms=20):
+        open_position(desk, rules)
+        with refusing(desk.journals, file, how):
+            tick(desk, 86_000, 90_000)
+            desk.supervisor.stop(10)
+        assert exchange.levels_set == [FIRST, Decimal(84_280), Decimal(88_200)]
+        # One of each position: closes need the room.
+        assert len(reserve.records()) == 1
+        died_ms = desk.clock.now_ms()
+    reserve.close()
+    exchange.fills.append(stop_fill(exchange, died_ms, "88195"))
+    exchange.levels = None
+
+    reserve = Reserve(tmp_path / "j.reserve")
+    for desk in desk_in(tmp_path, exchange, rules=rules, reserve=reserve, now_ms=died_ms + 60_000):
+        assert reason_of(desk) is ExitReason.TRAILING_STOP
+        assert reserve.records() == []
+    reserve.close()
 
 
 def test_other_settings_hold_for_the_next_position_alone(

@@ -178,7 +178,16 @@ class Trail:
             confirmed_stop_loss=confirmed,
             confirmed_ms=confirmed_ms,
         )
-        self._context.backlog.store(self._moved)
+        self._context.backlog.store(self._moved, protects=self._is_first(self._moved))
+
+    def _is_first(self, moved: StopMoved) -> bool:
+        """Tell whether a kill would forget that the stop of the position has moved at all.
+
+        While the journal refuses, the reserve keeps one move of a position, and no more: it has
+        room for closes first. The exchange says where the stop stands by now.
+        """
+        waiting = self._context.backlog.waiting(StopMoved)
+        return all(before.opened_ms != moved.opened_ms for before in waiting)
 
 
 def _better(state: StopState, price: Decimal) -> Decimal:

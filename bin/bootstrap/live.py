@@ -40,6 +40,7 @@ from infra.process.systemd import ServiceManager
 from infra.process.times import read_time
 from infra.process.watchdog import Watchdog
 from infra.run.account import may_trade
+from infra.run.delisted import delisted, told
 from infra.run.directory import RunDirectory
 from infra.run.journals import make_room
 from infra.run.pairs import Pairs
@@ -138,13 +139,23 @@ def _run(options: LiveOptions, screen: Screen) -> int:
         elif mode.has_account and not may_trade(mode, venue, settings, questions.ask, held, screen):
             screen.print("Stopped; nothing was done.")
             return DONE
+        gone = delisted(venue, changes, questions.ask)
         run, connection = build_live(
-            settings, venue, directory.path, mode, drills, process_drills, ask=questions.ask
+            settings,
+            venue,
+            directory.path,
+            mode,
+            drills,
+            process_drills,
+            delisted=gone,
+            ask=questions.ask,
         )
         room.close()
         held.callback(connection.close)
-        if mode.has_account:
-            run.warnings = connection.account.warnings
+        run.warnings = (
+            *(connection.account.warnings if mode.has_account else ()),
+            *map(told, gone.values()),
+        )
         connection.start()
         tally = Tally()
         health = Health(
@@ -160,7 +171,14 @@ def _run(options: LiveOptions, screen: Screen) -> int:
         _take_capital_changes(run)
         run.rules = replace(run.rules, joins_ms=joined_ms(changes))
         pairs = Pairs(
-            run, connection, run.ports.journals, reload, changes, source, speed=venue.speed
+            run,
+            connection,
+            run.ports.journals,
+            reload,
+            changes,
+            source,
+            speed=venue.speed,
+            delisted=gone,
         )
         reload.pairs = held.enter_context(pairs)
         routes = health.pages().routes()

@@ -1,7 +1,8 @@
 """Runs in the present: at an exchange, real or simulated, or on paper at a real market."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any, cast
@@ -46,6 +47,7 @@ def build_live(
     process_drills: ProcessDrills = _NO_PROCESS_DRILLS,
     *,
     has_live_checks: bool = True,
+    delisted: Collection[str] = (),
     ask: Ask = ask_once,
 ) -> tuple[Run, Connection]:
     """Return a run at an exchange that is ready to start, and its connection.
@@ -58,6 +60,7 @@ def build_live(
         drills: what is made to fail of the actors.
         process_drills: what is made to happen to the process.
         has_live_checks: whether the portfolio looks at the present between closes.
+        delisted: symbols that are traded at the exchange no more.
         ask: puts each question to the exchange, and decides what to do about an odd answer.
 
     Raises:
@@ -102,20 +105,23 @@ def build_live(
         facts_until_ms = journals.records().newest_recorded_ms()
         refused = claim_journals(journals, location, mode)
         journals.check()
-    listed = ask(lambda: connection.account.prepare(rules))
+    listed = ask(lambda: connection.account.prepare(rules, delisted))
     exchange = connection.account.exchange
+    # What is listed no more may be refused to be told; its execution asks in its own time.
+    known = tuple(a for a in listed.assets if a.instrument.symbol not in delisted)
+    asked = replace(listed, assets=known, order=listed.order or tuple(a.asset for a in known))
     if refused is None and not reserve.is_allocated:
         refused = "no space for the reserve"
     if refused is not None:
-        held = ask(lambda: tuple(_open_assets(exchange, listed)))
+        held = ask(lambda: tuple(_open_assets(exchange, asked)))
         demand_room(journals, directory, refused, held)
     with suppress(*([] if refused is None else [JournalError])), journals.connected():
         record_assets(journals, listed)
     with journals.connected():
         is_new = not journals.has_samples()
-    unknown = ask(lambda: tuple(_open_assets(exchange, listed))) if is_new else ()
+    unknown = ask(lambda: tuple(_open_assets(exchange, asked))) if is_new else ()
     if not is_new:
-        ask(lambda: halt_if_outdated(journals, exchange, listed, facts_until_ms, now_ms()))
+        ask(lambda: halt_if_outdated(journals, exchange, asked, facts_until_ms, now_ms()))
     ports = Ports(
         feed=market.feed,
         exchange=cast("Exchange", DrilledExchange(cast("Any", exchange), killer))

@@ -70,6 +70,12 @@ def newest_changes(changes: Iterable[PairChange]) -> dict[str, PairChange]:
     return newest
 
 
+def added(changes: Iterable[PairChange]) -> list[str]:
+    """Return the symbols that are traded since a command has added them, those to leave too."""
+    newest = newest_changes(changes).values()
+    return [each.symbol for each in newest if each.action is not PairAction.LEAVE]
+
+
 def changes_at(changes: Iterable[PairChange], t_ms: int) -> list[PairChange]:
     """Return the changes as they stood at a close, those included that began with it.
 

@@ -1,7 +1,7 @@
 """The command `pairs`: pairs join and leave while the others are traded on."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
@@ -45,6 +45,8 @@ _LEAD_S = 5.0
 _LOOK_S = 1.0
 """Pause between two looks at whether one that is to leave is flat."""
 _PATIENCE_S = 5.0
+_START = "the start"
+"""Who removes what the exchange offers no more."""
 Origin = Any
 """The message that is the cause of what is stored, as the actors have it; None: there is none."""
 
@@ -101,6 +103,7 @@ class Pairs:
         source: SettingsSource,
         *,
         speed: float,
+        delisted: Iterable[str] = (),
     ) -> None:
         """Watch nothing yet.
 
@@ -112,13 +115,14 @@ class Pairs:
             changes: that were stored, oldest first.
             source: of the settings, as they were read at the start.
             speed: of the exchange's clock.
+            delisted: symbols that are traded at the exchange no more, and are to leave.
         """
         self.changes = list(changes)
         """All that are stored, oldest first."""
         self._members, self._connection, self._journals = members, connection, journals
         self._reload, self._source = reload, source
         self._of_file = _enabled(source.settings())
-        self._speed = speed
+        self._speed, self._delisted = speed, set(delisted)
         self._pending: _Pending | None = None
         self._lock = threading.Lock()
         """Held while something changes."""
@@ -129,7 +133,7 @@ class Pairs:
 
     def __enter__(self) -> Self:
         """Begin to watch those that are to leave; once."""
-        if self._leaving():
+        if self._leaving() or self._delisted:
             self._is_wanted.set()
         self._thread.start()
         return self
@@ -421,10 +425,21 @@ class Pairs:
             return
         if self._pending is not None:
             logger.info("pairs: {}", self._settle(self._pending).title)
+        self._remove_delisted()
+        if self._pending is not None:
+            return
         for asset in self._leaving():
             self._look_at(asset)
-        if not self._leaving() and self._pending is None:
+        if not self._leaving() and not self._delisted and self._pending is None:
             self._is_wanted.clear()
+
+    def _remove_delisted(self) -> None:
+        """Ask once for each pair that the exchange offers no more, as soon as somebody judges."""
+        self._delisted -= {symbol_of(asset) for asset in self._leaving()}
+        if self._delisted and self._members.portfolio_snapshot() is not None:
+            symbol = self._delisted.pop()
+            origin = self._members.note("pairs", f"{symbol} is listed no more", _START)
+            logger.info("pairs: {}", self._remove(symbol, _START, origin).title)
 
     def _look_at(self, asset: str) -> None:
         """Let an asset leave where it is flat, and nothing of it is under way or unknown."""

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
@@ -77,13 +77,13 @@ class Floor:
         self._stirred = threading.Event()
         run.system.probe = lambda *_: self._stirred.set()
 
-    def restart(self, meanwhile: Callable[[], None]) -> None:
+    def restart(self, meanwhile: Callable[[], None], delisted: Collection[str] = ()) -> None:
         """Stop the system, and start another process's worth of it at the same exchange."""
         self.run.stop(10.0)
         self.connection.close()
         meanwhile()
         self.run, self.connection = build_live(
-            self.settings, venue_of(self.sim), self.folder, "sim"
+            self.settings, venue_of(self.sim), self.folder, "sim", delisted=delisted
         )
         self.run.system.probe = lambda *_: self._stirred.set()
         self.connection.start()

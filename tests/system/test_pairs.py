@@ -11,16 +11,19 @@ from actors.core.system import Moment
 from actors.names import NOTIFIER, PORTFOLIO
 from domain.backtesting.parity import Difference
 from domain.errors import ConfigError
+from domain.operator.pairs import PairAction, PairChange
 from domain.operator.replies import Reply, ReplyCode
 from infra.operator.parity.day import parity_of
 from infra.operator.reload import Reload
+from infra.run.delisted import delisted
 from infra.run.pairs import Pairs
 from infra.settings import SettingsSource
 from infra.store.pairs import stored_changes
 from infra.store.reader import FactReader
 from infra.store.settings_record import SettingsRecord
+from infra.venues.bybit.starting import ask_once
 from infra.venues.simulator.prices.listed import others_than
-from tests.system.floor import SPEED, Floor, floor
+from tests.system.floor import SPEED, Floor, floor, venue_of
 
 Found = TypeVar("Found")
 OTHERS = [each for each in others_than(()) if each.symbol in {"AVAXUSDT", "ADAUSDT"}]
@@ -32,13 +35,32 @@ class Trading:
     def __init__(self, here: Floor) -> None:
         self.here = here
         self.source = SettingsSource(here.folder / "settings.yaml", environ={}, dotenv=None)
-        record = SettingsRecord(here.run.ports.journals)
+        self.pairs = self._pairs([], {})
+
+    def _pairs(self, changes: list[PairChange], gone: dict[str, str]) -> Pairs:
+        here, journals = self.here, self.here.run.ports.journals
+        record = SettingsRecord(journals)
         record.note(here.settings, "test", 0, lambda: None)
         reload = Reload(here.settings, None, record, lambda _: None, here.run.clock.now_ms)
-        journals = here.run.ports.journals
-        self.pairs = Pairs(
-            here.run, here.connection, journals, reload, [], self.source, speed=SPEED
+        return Pairs(
+            here.run,
+            here.connection,
+            journals,
+            reload,
+            changes,
+            self.source,
+            speed=SPEED,
+            delisted=gone,
         )
+
+    def start_again(self) -> dict[str, str]:
+        """Start as the next process would, and return what the exchange offers no more."""
+        here, changes = self.here, stored_changes(self.here.journal)
+        here.settings = self.source.settings(pairs=changes)
+        gone = delisted(venue_of(here.sim), changes, ask_once, sleep=lambda _: None)
+        here.restart(lambda: None, delisted=gone)
+        self.pairs = self._pairs(changes, gone)
+        return gone
 
     def pair(self, text: str) -> Reply:
         return self.pairs("test", text, None)
@@ -196,3 +218,35 @@ def test_what_cannot_join_changes_nothing_and_the_last_pair_stays(made: Trading)
     assert made.pair("remove BTC").code is ReplyCode.DONE
     assert made.pair("remove ETH").code is ReplyCode.DONE
     assert made.refusal("remove SOL") == "SOL is the last pair; add another first"
+
+
+def test_an_added_pair_that_was_delisted_does_not_keep_the_others_from_a_start(
+    made: Trading,
+) -> None:
+    here = made.here
+    assert made.pair("add AVAX --like SOL").code is ReplyCode.DONE
+    here.rules = here.run.rules
+    here.wait(lambda: "AVAXUSDT" in here.held(), "a position in AVAX")
+    here.fault(kind="delisted", symbol="AVAXUSDT")
+
+    gone = made.start_again()
+
+    assert list(gone) == ["AVAXUSDT"]
+    assert "does not list AVAXUSDT" in gone["AVAXUSDT"]
+    held = here.held().get("AVAXUSDT")
+    with made.pairs:
+        # What is open is managed on, until the exchange itself has ended it.
+        here.wait(lambda: made.pair("list").data["leaving"] == ["AVAX"], "it is to leave")
+        assert here.run.portfolio_snapshot().paused == ("AVAX",)
+        here.wait_for_trades(1)
+        if held and "AVAXUSDT" in here.held():
+            here.position(symbol="AVAXUSDT", action="close")
+        here.wait(lambda: made.assets() == ["BTC", "ETH", "SOL"], "it has left")
+        assert "AVAXUSDT" not in here.held()
+        here.wait_for_trades(1)
+        here.wait_until_agreed()
+        assert here.broken_promises() == []
+    (last,) = [each for each in stored_changes(here.journal) if each.action is PairAction.LEAVE]
+    assert last.symbol == "AVAXUSDT"
+    # It is gone for good: the next start has nothing more to say of it.
+    assert made.start_again() == {}

@@ -1,7 +1,7 @@
 """All that is looked at before a start, in its order."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from decimal import Decimal
 from functools import partial
@@ -14,7 +14,7 @@ from domain.errors import (
     JournalError,
     UnavailableError,
 )
-from domain.operator.pairs import PairAction, PairChange, newest_changes
+from domain.operator.pairs import PairAction, PairChange, added, newest_changes
 from infra.operator.preflight.account import check_account, check_balance, check_private_stream
 from infra.operator.preflight.finding import Finding, fail, ok, warn
 from infra.operator.preflight.machine import check_machine
@@ -61,7 +61,7 @@ def check(
         yield from _each("mode", error, "see .env.example")
         return
     with closing(account_reader(venue)) as rest:
-        look = partial(_at_the_venue, mode, venue, rest, settings, directory)
+        look = partial(_at_the_venue, mode, venue, rest, settings, directory, added(changes or ()))
         yield from _guarded("exchange", look)
 
 
@@ -104,7 +104,12 @@ def _variables(settings: Settings, mode: Mode, dotenv: Path | None) -> Iterator[
 
 
 def _at_the_venue(
-    mode: Mode, venue: Venue, rest: BybitRest, settings: Settings, directory: Path
+    mode: Mode,
+    venue: Venue,
+    rest: BybitRest,
+    settings: Settings,
+    directory: Path,
+    by_command: Collection[str],
 ) -> Iterator[Finding]:
     rules = settings.trading_rules()
     yield from check_network(rest, venue)
@@ -115,7 +120,7 @@ def _at_the_venue(
     else:
         balance.append(paper_balance(rules, directory / "paper.state"))
         yield ok("balance", f"{balance[0]:,.2f} USDT on paper")
-    yield from check_assets(rest, rules, balance[0] if balance else None)
+    yield from check_assets(rest, rules, balance[0] if balance else None, by_command)
 
 
 def _of_the_account(

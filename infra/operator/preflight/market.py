@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from random import Random
@@ -13,7 +13,7 @@ from domain.trading.sizing import ONE, order_qty, target_notional
 from infra.net.pool import ConnectionPool
 from infra.operator.preflight.finding import Finding, fail, ok, warn
 from infra.operator.preflight.tls import check_tls
-from infra.venues.bybit.listings import NotTradableError, find_listing
+from infra.venues.bybit.listings import NotListedError, NotTradableError, find_listing
 from infra.venues.bybit.public_stream import PublicStream
 from infra.venues.bybit.rest import BybitRest
 from infra.venues.bybit.venues import Venue
@@ -71,7 +71,10 @@ def check_public_stream(venue: Venue, rules: TradingRules) -> Finding:
 
 
 def check_assets(
-    rest: BybitRest, rules: TradingRules, balance: Decimal | None
+    rest: BybitRest,
+    rules: TradingRules,
+    balance: Decimal | None,
+    added: Collection[str] = (),
 ) -> Iterator[Finding]:
     """Yield for each asset whether it can be traded as the settings want.
 
@@ -79,6 +82,7 @@ def check_assets(
         rest: the venue; no key is needed.
         rules: the settings'.
         balance: USDT; None where it is not known.
+        added: symbols that were added by a command.
 
     Raises:
         UnavailableError: the venue does not answer.
@@ -89,7 +93,11 @@ def check_assets(
         try:
             listing = find_listing(rest, symbol, asset.leverage)
         except (ConfigError, NotTradableError) as error:
-            yield fail(symbol, str(error), "a perpetual in trade", "change portfolio.assets")
+            if symbol in added and isinstance(error, NotListedError):
+                advice = "none: a command has added it, and the start lets it leave"
+                yield warn(symbol, str(error), "a perpetual in trade", advice)
+            else:
+                yield fail(symbol, str(error), "a perpetual in trade", "change portfolio.assets")
             continue
         asset_rules = replace(asset, instrument=listing.instrument)
         if balance is not None:

@@ -4,7 +4,7 @@ Nothing is changed while a position is open. All that is wrong is said at once.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -44,7 +44,7 @@ class AccountReport:
 
     margin_mode: MarginMode
     assets: tuple[PreparedAsset, ...]
-    """In the order asked for."""
+    """In the order asked for, without those that are traded no more."""
     changes: tuple[str, ...]
     """What was set, in words."""
     warnings: tuple[str, ...]
@@ -56,6 +56,7 @@ def prepare_account(
     assets: Sequence[AssetRules],
     margin_mode: MarginMode,
     *,
+    delisted: Collection[str] = (),
     sleep: Callable[[float], None] = time.sleep,
 ) -> AccountReport:
     """Set margin mode, one-way mode and leverage, and return them as read back.
@@ -64,6 +65,7 @@ def prepare_account(
         rest: the account.
         assets: what will be traded.
         margin_mode: what the whole account must be in.
+        delisted: symbols that are traded no more; nothing is set for them.
         sleep: waits some seconds between two reads of the same setting.
 
     Raises:
@@ -72,7 +74,8 @@ def prepare_account(
         UnavailableError: the venue does not answer, or does not do what it was asked for.
         BadDataError: it answers unreadably.
     """
-    return _Preparation(rest, sleep).run(assets, margin_mode)
+    tradable = [rules for rules in assets if symbol_of(rules.asset) not in delisted]
+    return _Preparation(rest, sleep).run(tradable, margin_mode, watched=assets)
 
 
 class _Preparation:
@@ -83,14 +86,20 @@ class _Preparation:
         self._warnings: list[str] = []
         self._changes: list[str] = []
 
-    def run(self, assets: Sequence[AssetRules], margin_mode: MarginMode) -> AccountReport:
+    def run(
+        self,
+        assets: Sequence[AssetRules],
+        margin_mode: MarginMode,
+        *,
+        watched: Sequence[AssetRules],
+    ) -> AccountReport:
         self._check_key()
         # An unsafe key changes nothing.
         self._obstacles.check()
         self._prepare_margin_mode(margin_mode)
         prepared = [self._prepare_asset(rules) for rules in assets]
         self._obstacles.check()
-        self._warnings += unwatched(self._rest.open_positions(), assets)
+        self._warnings += unwatched(self._rest.open_positions(), watched)
         return AccountReport(
             margin_mode=margin_mode,
             assets=tuple(asset for asset in prepared if asset is not None),

@@ -1,6 +1,6 @@
 """All parts of a connection to Bybit, put together: its market, and one account."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from random import Random
@@ -16,6 +16,7 @@ from infra.net.pool import ConnectionPool, ConnectLimiter
 from infra.net.server_clock import ServerClock
 from infra.net.stream_stats import StreamStats
 from infra.venues.bybit.account import prepare_account
+from infra.venues.bybit.errors import ReadRefusedError
 from infra.venues.bybit.exchange import BybitExchange
 from infra.venues.bybit.feed import BybitFeed, CandlePen
 from infra.venues.bybit.limits import BybitLimiter, bybit_limiter
@@ -222,21 +223,27 @@ class BybitConnection:
             ssl_context=venue.ssl_context,
         )
 
-    def prepare(self, rules: TradingRules) -> TradingRules:
+    def prepare(self, rules: TradingRules, delisted: Collection[str] = ()) -> TradingRules:
         """Prepare the account, and return the rules with its own filters and balance.
+
+        Args:
+            rules: the settings'.
+            delisted: symbols that are traded no more; they keep the filters that they have.
 
         Raises:
             ConfigError: the key or the account is not as it must be.
             UnavailableError: the exchange does not answer.
         """
-        report = prepare_account(self._rest, rules.assets, MarginMode.ISOLATED)
+        report = prepare_account(self._rest, rules.assets, MarginMode.ISOLATED, delisted=delisted)
         for change in report.changes:
             logger.info("the account was changed: {}", change)
         self.warnings = report.warnings
         for warning in report.warnings:
             logger.warning("{}", warning)
         listed = {prepared.asset: prepared.listing.instrument for prepared in report.assets}
-        assets = tuple(replace(a, instrument=listed[a.asset]) for a in rules.assets)
+        assets = tuple(
+            replace(a, instrument=listed.get(a.asset, a.instrument)) for a in rules.assets
+        )
         balance = self._rest.wallet(report.margin_mode).balance
         return replace(rules, assets=assets, fills=replace(rules.fills, initial_balance=balance))
 
@@ -255,8 +262,12 @@ class BybitConnection:
             UnavailableError: the venue does not answer.
             BadDataError: it answers unreadably.
         """
-        position, orders = self._rest.position(symbol), self._rest.open_orders(symbol)
-        found = [] if position.is_flat else [f"a position of {position.qty:f}"]
+        opened = [row for row in self._rest.open_positions() if row.symbol == symbol]
+        found = [f"a position of {row.qty:f}" for row in opened if not row.is_flat]
+        try:
+            orders = self._rest.open_orders(symbol)
+        except ReadRefusedError:
+            orders = ()  # there is no such symbol any more
         return " and ".join(found + ([counted(len(orders), "order")] if orders else []))
 
     def join(self, rules: TradingRules, asset: str) -> None:

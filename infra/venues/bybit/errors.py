@@ -2,6 +2,7 @@
 
 from domain.errors import (
     AccessDeniedError,
+    BadDataError,
     OrderNotProcessedError,
     OrderRefusedError,
     OutcomeUnknownError,
@@ -72,3 +73,7 @@ class ReadRefusedError(UnavailableError):
         super().__init__(f"{code}: {text}")
         self.code = code
         self.text = text
+
+
+class UnlistedError(BadDataError):
+    """The venue's list of perpetuals, which can be read, does not have the symbol."""

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from domain.errors import BadDataError, ConfigError, UnavailableError
-from infra.venues.bybit.errors import ReadRefusedError
+from infra.venues.bybit.errors import ReadRefusedError, UnlistedError
 from infra.venues.bybit.rest import BybitRest
 from infra.venues.bybit.shapes.market import Listing
 from infra.venues.bybit.shapes.queries import plain
@@ -11,6 +11,10 @@ from infra.venues.bybit.shapes.queries import plain
 
 class NotTradableError(UnavailableError):
     """The venue does not offer the perpetual, or not now."""
+
+
+class NotListedError(NotTradableError):
+    """The venue answers readably that it does not offer the perpetual."""
 
 
 def find_listing(rest: BybitRest, symbol: str, leverage: Decimal) -> Listing:
@@ -23,15 +27,18 @@ def find_listing(rest: BybitRest, symbol: str, leverage: Decimal) -> Listing:
 
     Raises:
         ConfigError: it cannot be traded with this leverage.
-        NotTradableError: it is not listed, or not in trade.
+        NotListedError: it is not listed, or not in trade.
+        NotTradableError: how it is listed cannot be read.
         UnavailableError: the venue does not answer.
     """
     try:
         listing = rest.instruments([symbol])[symbol]
-    except (BadDataError, ReadRefusedError) as error:
+    except (UnlistedError, ReadRefusedError) as error:
+        raise NotListedError(f"{symbol}: {error}") from error
+    except BadDataError as error:
         raise NotTradableError(f"{symbol}: {error}") from error
     if not listing.is_trading:
-        raise NotTradableError(f"{symbol}: its status is {listing.status}, expected Trading")
+        raise NotListedError(f"{symbol}: its status is {listing.status}, expected Trading")
     if listing.max_leverage is not None and leverage > listing.max_leverage:
         wanted, most = plain(leverage), plain(listing.max_leverage)
         raise ConfigError(f"{symbol}: the leverage of {wanted} is above the venue's {most}")

@@ -1,5 +1,6 @@
 """The paper account at the real market, put together."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -51,16 +52,20 @@ class PaperConnection:
             now_ms=market.server_clock.now_ms,
         )
 
-    def prepare(self, rules: TradingRules) -> TradingRules:
+    def prepare(self, rules: TradingRules, delisted: Collection[str] = ()) -> TradingRules:
         """Return the rules with the venue's filters and the account's balance.
+
+        Args:
+            rules: the settings'.
+            delisted: symbols that are traded no more; they keep the filters that they have.
 
         Raises:
             ConfigError: an asset cannot be traded as the settings want; says all of it.
             UnavailableError: the venue does not answer.
         """
-        listings = _listings(self._market, rules)
+        listings = _listings(self._market, rules, delisted)
         self._funding_interval_ms = {
-            asset: _interval_ms(listing, rules) for asset, listing in listings.items()
+            asset.asset: _interval_ms(listings.get(asset.asset), rules) for asset in rules.assets
         }
         self._unseen = OfflineCatchUp(
             self._account,
@@ -71,7 +76,10 @@ class PaperConnection:
             funding_interval_ms=self._funding_interval_ms,
             now_ms=self._market.server_clock.now_ms,
         )
-        assets = tuple(replace(a, instrument=listings[a.asset].instrument) for a in rules.assets)
+        instruments = {asset: listing.instrument for asset, listing in listings.items()}
+        assets = tuple(
+            replace(a, instrument=instruments.get(a.asset, a.instrument)) for a in rules.assets
+        )
         fills = replace(rules.fills, initial_balance=self._account.engine.wallet)
         return replace(rules, assets=assets, fills=fills)
 
@@ -146,15 +154,20 @@ class PaperConnection:
         unseen.on_lost(asset)
 
 
-def _interval_ms(listing: Listing, rules: TradingRules) -> int:
-    return listing.funding_interval_ms or rules.fills.funding.interval_ms
+def _interval_ms(listing: Listing | None, rules: TradingRules) -> int:
+    told_ms = None if listing is None else listing.funding_interval_ms
+    return told_ms or rules.fills.funding.interval_ms
 
 
-def _listings(market: MarketConnection, rules: TradingRules) -> dict[str, Listing]:
+def _listings(
+    market: MarketConnection, rules: TradingRules, delisted: Collection[str]
+) -> dict[str, Listing]:
     found: dict[str, Listing] = {}
     obstacles = Obstacles("the assets cannot be traded:")
     for asset in rules.assets:
         symbol = asset.instrument.symbol
+        if symbol in delisted:
+            continue
         try:
             found[asset.asset] = find_listing(market.rest, symbol, asset.leverage)
         except (ConfigError, NotTradableError) as error:

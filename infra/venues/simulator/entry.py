@@ -3,6 +3,7 @@
 import asyncio
 import random
 
+from infra.venues.simulator import refusals
 from infra.venues.simulator.clock import Clock
 from infra.venues.simulator.faults.book import FaultBook
 from infra.venues.simulator.faults.kinds import Kind
@@ -41,6 +42,9 @@ class OrderEntry:
         Raises:
             RefusedError: nothing was accepted.
         """
+        is_delisted = self._faults.take(Kind.DELISTED, symbol=wanted.symbol) is not None
+        if is_delisted and not wanted.reduce_only:
+            raise refusals.not_live()
         order = self._venue.create(wanted)
         slow = self._faults.take(Kind.SLOW_MATCHING, symbol=order.symbol)
         order.is_shown = slow is None

@@ -76,6 +76,11 @@ def duplicate_link_id() -> RefusedError:
     return RefusedError(110072, "OrderLinkedID is duplicate")
 
 
+def not_live() -> RefusedError:
+    """Refuse to open in a symbol that is listed no more."""
+    return RefusedError(110074, "This contract is not live")
+
+
 def no_such_order() -> RefusedError:
     """Refuse to touch an order that is not open."""
     return RefusedError(110001, "order not exists or too late to cancel")

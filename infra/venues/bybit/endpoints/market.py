@@ -6,10 +6,10 @@ from functools import partial
 
 from pybit.unified_trading import HTTP  # type: ignore[import-untyped]
 
-from domain.errors import BadDataError
 from domain.market.instruments import Candle
 from domain.market.order_book import OrderBook
 from infra.venues.bybit.endpoints.base import RestEndpoints
+from infra.venues.bybit.errors import UnlistedError
 from infra.venues.bybit.http.outcome import Answer
 from infra.venues.bybit.http.transport import server_time
 from infra.venues.bybit.limits import Kind
@@ -187,5 +187,5 @@ class MarketCalls(RestEndpoints):
 def _listing_of(symbol: str, answer: Answer) -> Listing:
     listed = listings(answer.result).get(symbol)
     if listed is None:
-        raise BadDataError(f"instruments: the venue does not list {symbol}")
+        raise UnlistedError(f"instruments: the venue does not list {symbol}")
     return listed

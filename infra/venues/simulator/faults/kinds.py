@@ -67,6 +67,8 @@ class Kind(StrEnum):
     THIN_BOOK = "thin_book"
     """Order books that are asked for hold only `fraction` of their usual size, and their sides lie
     `rate` of the price further apart, where it is given."""
+    DELISTED = "delisted"
+    """A symbol is listed no more: it opens nothing, has no candles to ask for, and no streams."""
     CLOCK_OFFSET = "clock_offset"
     """The clock that clients see is `ms` ahead; negative: behind."""
 
@@ -110,6 +112,7 @@ LASTING = frozenset(
         Kind.HISTORY_LAG,
         Kind.FORGET_CLOSED,
         Kind.THIN_BOOK,
+        Kind.DELISTED,
         Kind.CLOCK_OFFSET,
     }
 )

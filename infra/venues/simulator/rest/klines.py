@@ -6,6 +6,7 @@ import orjson
 
 from infra.venues.simulator import refusals
 from infra.venues.simulator.core import Simulator
+from infra.venues.simulator.faults.kinds import Kind
 from infra.venues.simulator.prices.bars import Window
 from infra.venues.simulator.prices.candles import Kline
 from infra.venues.simulator.prices.periods import INTERVALS
@@ -46,6 +47,8 @@ def _of_prices(core: Simulator, params: Params, shape: Callable[[Kline], list[st
 def _found(core: Simulator, params: Params) -> tuple[str, Window]:
     params.one_of("category", "linear", default="linear")
     symbol = core.venue.ledger.instrument(params.text("symbol")).symbol
+    if core.faults.take(Kind.DELISTED, symbol=symbol) is not None:
+        raise refusals.wrong("Symbol Is Invalid")
     interval = params.required("interval")
     if interval not in INTERVALS:
         raise refusals.wrong("Invalid period!")

@@ -35,7 +35,12 @@ def instruments_info(core: Simulator, params: Params) -> Json:
         return {"category": category, "list": [], "nextPageCursor": ""}
     symbol, base = params.text("symbol"), params.text("baseCoin")
     found = [core.venue.ledger.instrument(symbol)] if symbol else [*core.options.listed]
-    found = [one for one in found if not base or one.symbol == f"{base}USDT"]
+    found = [
+        one
+        for one in found
+        if (not base or one.symbol == f"{base}USDT")
+        and core.faults.take(Kind.DELISTED, symbol=one.symbol) is None
+    ]
     shown, cursor = part(found, params, limit=_LISTED, most=_MOST_LISTED)
     interval_ms = core.options.fills.funding.interval_ms
     rows = [instrument_row(one, interval_ms) for one in shown]

@@ -151,7 +151,9 @@ class ClientSession:
             return topic.removesuffix(".linear") in _PRIVATE_TOPICS or topic in _WATCHED
         if stream.path == STATUS:
             return topic == "system.status"
-        return self._publisher.topic(topic) is not None
+        found = self._publisher.topic(topic)
+        is_delisted = found and self._faults.take(Kind.DELISTED, symbol=found.symbol) is not None
+        return found is not None and not is_delisted
 
     def _acknowledge(self, stream: Stream, request: dict[str, Any], error: str = "") -> None:
         answer = {

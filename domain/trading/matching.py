@@ -123,12 +123,23 @@ class MatchingEngine:
         prices: CandlePrices,
         ts_ms: int,
         stop_reason: ExitReason = ExitReason.STOP_LOSS,
+        whole: CandlePrices | None = None,
     ) -> list[Event]:
-        """Let a candle's prices reach the stops of the open position, the stop loss first."""
+        """Let a candle's prices reach the stops of the open position, the stop loss first.
+
+        Args:
+            asset: whose position.
+            prices: of a candle, or of a part of one.
+            ts_ms: time of the fill.
+            stop_reason: of an exit at the stop loss.
+            whole: the candle, where `prices` are a part of it; its extreme is what a stop fills
+                toward.
+        """
         position, stops = self.positions.get(asset), self.stops.get(asset)
         if position is None or stops is None:
             return []
-        reached = reached_stop(stops, position.side, prices, self._rules.stop_gap_fraction)
+        gap = self._rules.stop_gap_fraction
+        reached = reached_stop(stops, position.side, prices, gap, whole)
         return self._end_at(position, reached, ts_ms, stop_reason)
 
     def touch(
@@ -276,6 +287,7 @@ def reached_stop(
     side: Side,
     prices: CandlePrices,
     stop_gap_fraction: Decimal = ZERO,
+    whole: CandlePrices | None = None,
 ) -> tuple[Decimal, ExitReason] | None:
     """Return at what price, slippage left out, a candle ends a position; the stop loss is first.
 
@@ -286,13 +298,15 @@ def reached_stop(
         side: of the position.
         prices: of the candle.
         stop_gap_fraction: how far a stop fills past its trigger, of the way to the extreme.
+        whole: the candle that has the extreme, where the prices are a part of it.
     """
     at_open = _touched(stops, side, prices.open, is_open=True)
     if at_open is not None and at_open[1] is ExitReason.STOP_LOSS:
         return at_open
     against = prices.extreme_against(side)
     if is_passed(against, stops.stop_loss, side):
-        return _gapped(stops.stop_loss, against, stop_gap_fraction), ExitReason.STOP_LOSS
+        extreme = against if whole is None else whole.extreme_against(side)
+        return _gapped(stops.stop_loss, extreme, stop_gap_fraction), ExitReason.STOP_LOSS
     if at_open is not None:
         return at_open
     along = prices.high if side is Side.BUY else prices.low

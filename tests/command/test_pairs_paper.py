@@ -75,7 +75,7 @@ def test_a_pair_joins_by_telegram_trades_on_paper_leaves_and_may_be_delisted(
     later = start("paper", settings)
 
     later.wait_for("does not list AVAXUSDT; it was added by a command")
-    later.wait_for("AVAX leaves")
+    later.wait_for("pairs leave AVAXUSDT; AVAX has left")
     later.wait(lambda: not traded(later)(), "AVAX has left again")
     assert pairs(later)["pairs"] == ["BTC", "ETH", "SOL"]
     assert later.end() == 0, later.shown()

@@ -178,6 +178,7 @@ def test_trailing_stops_follow_each_price_of_a_candle_as_in_the_replay(tmp_path:
     changed = {
         "portfolio": LIVELY["portfolio"] | {"assets": assets},
         "confirmed_trend_long": {"ema_trigger_period": 5, "ema_trend_period": 20},
+        "replay": LIVELY.get("replay", {}) | {"stop_gap_fraction": 0.3},
         "instruments": {f"{asset}USDT": {"tick_size": "0.01"} for asset in ("BTC", "ETH", "SOL")},
     }
     settings.write_text(json.dumps(LIVELY | changed))

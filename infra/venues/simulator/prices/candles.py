@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
+from domain.trading.matching import CandlePrices
 from infra.venues.simulator.prices.generator import Plan
 
 _ZERO = Decimal(0)
@@ -52,6 +53,8 @@ class Tick:
     qty: Decimal
     number: int
     """Of its trade."""
+    whole: CandlePrices | None = None
+    """The prices of the whole candle, where lock-step goes through it price by price."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

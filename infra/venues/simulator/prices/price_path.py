@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from domain.market.instruments import Instrument
+from domain.trading.matching import CandlePrices
 from infra.venues.simulator.prices.candles import Kline, Tick, Trade, flat, planned
 from infra.venues.simulator.prices.generator import CANDLE_MS, Plan
 from infra.venues.simulator.prices.minutes import minutes_of_trades
@@ -89,7 +90,10 @@ class PricePath:
         """Make one of a candle's moves; the first one is the gap to its open."""
         price = self._path[number]
         qty = self._volume(number + 1, ticks) - self._volume(number, ticks)
-        return self.move(price, self.last if number else price, time_ms, qty)
+        opened, last = self._path[0], self._path[-1]
+        whole = CandlePrices(open=opened, high=max(self._path), low=min(self._path), close=last)
+        tick = self.move(price, self.last if number else price, time_ms, qty)
+        return replace(tick, whole=whole)
 
     def move(self, price: Decimal, begin: Decimal, time_ms: int, qty: Decimal) -> Tick:
         """Go to a price; `begin` differs from the last one after a gap."""

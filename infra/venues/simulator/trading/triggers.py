@@ -54,7 +54,8 @@ class Triggers:
     def _reach_stops(self, key: str, tick: Tick) -> None:
         before = self._account.engine.positions[key]
         prices = _prices(tick)
-        for event in self._account.engine.trade_through(key, prices, tick.time_ms):
+        events = self._account.engine.trade_through(key, prices, tick.time_ms, whole=tick.whole)
+        for event in events:
             if isinstance(event, Execution):
                 kind = "StopLoss" if event.reason is ExitReason.STOP_LOSS else "TakeProfit"
                 self._trigger_stop(self._protection.pair(key)[kind], before, event)

@@ -172,7 +172,7 @@ def test_a_market_full_of_stops_and_emergencies_makes_the_trades_of_the_replay(
 def test_trailing_stops_follow_each_price_of_a_candle_as_in_the_replay(tmp_path: Path) -> None:
     write_candles(tmp_path, made_up_market(7, 3 * DAY))
     settings = tmp_path / "lively.yaml"
-    trailing = {"trail_pct": 0.006, "min_ratchet_pct": 0.0005}
+    trailing = {"trail_pct": 0.003, "min_ratchet_pct": 0.0001}
     own = ({}, trailing, {**trailing, "strategy": "confirmed_trend_long"})
     assets = [a | more for a, more in zip(LIVELY["portfolio"]["assets"], own, strict=True)]
     changed = {

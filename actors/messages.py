@@ -159,7 +159,7 @@ class EntryApproved(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryDenied(Message):
-    """Event, from the portfolio to an AssetActor, which passes each cross's first on to people."""
+    """Event, from the portfolio to an AssetActor, which passes each signal's first on to people."""
 
     denial: Denial
 

@@ -5,17 +5,15 @@ from typing import Annotated
 
 import typer
 
-from bin.command import start
+from bin.command import FAILED, MISUSED, one_line, start
 from domain.backtesting.sweep import FIGURES
-from domain.errors import BadDataError, ConfigError, TradingError
+from domain.errors import TradingError
 from infra.backtest.bias import run_bias_command
 from infra.backtest.gap import run_gap_command
 from infra.backtest.options import DEFAULT_SORT, check_together
 from infra.backtest.run import BacktestOptions, run_backtest_command
 from infra.backtest.sweep import SweepOptions, run_sweep_command
 from infra.operator.terminal.screen import Screen
-
-GAVE_UP, WRONG_USE = 1, 2
 
 
 def main(
@@ -120,21 +118,17 @@ def main(
         from_time=from_time,
         to_time=to_time,
     )
-    try:
+    with one_line({**MISUSED, TradingError: FAILED}):
         check_together(plain, swept, is_bias=check_bias, is_gap=gap_check)
         if check_bias:
             if not run_bias_command(candles, settings, from_time, to_time, screen):
-                raise typer.Exit(GAVE_UP)
+                raise typer.Exit(FAILED)
         elif gap_check:
             run_gap_command(candles, settings, from_time, to_time)
         elif sweep is not None:
             run_sweep_command(swept, screen)
         else:
             run_backtest_command(plain)
-    except TradingError as error:
-        screen.print(str(error), style="red", highlight=False, soft_wrap=True)
-        is_wrong_use = isinstance(error, ConfigError | BadDataError)
-        raise typer.Exit(WRONG_USE if is_wrong_use else GAVE_UP) from error
 
 
 if __name__ == "__main__":

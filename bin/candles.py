@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 from loguru import logger
 
-from bin.command import start
-from domain.errors import BadDataError, ConfigError, UnavailableError
+from bin.command import DONE, WRONG_USE, one_line, say_error, start
+from domain.errors import ConfigError, UnavailableError
 from infra.candles.checks import Limits, check_folder
 from infra.candles.history_files import held
 from infra.operator.terminal.candle_files import (
@@ -31,7 +31,7 @@ from infra.venues.bybit.patient import patient_rest
 from infra.venues.bybit.rest import BybitRest
 from infra.venues.bybit.venues import mainnet
 
-DONE, FOUND_OR_GAVE_UP, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+FOUND_OR_GAVE_UP, INTERRUPTED = 1, 130
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Market history in files.")
 _screen = Screen(stderr=True)
@@ -72,7 +72,8 @@ def download(
                 fetch(parts, _screen)
             code = DONE
             for text in missing_texts(parts):
-                code = _tell(text, FOUND_OR_GAVE_UP)
+                say_error(text)
+                code = FOUND_OR_GAVE_UP
             Screen().print(downloaded_table(parts))
             if work.to_ms is not None and wanted.to_ms is not None and wanted.to_ms > work.to_ms:
                 _screen.print(future_text(wanted, work.to_ms), highlight=False, soft_wrap=True)
@@ -101,11 +102,9 @@ def verify(
     The exit code is 1 where anything was found.
     """
     limits = Limits(jump=max_jump, range=max_range, funding_rate=max_funding_rate)
-    try:
+    with one_line({ConfigError: WRONG_USE}):
         candle_ms = None if interval is None else read_candle_ms(interval)
         reports = check_folder(directory, limits, candle_ms)
-    except ConfigError as error:
-        raise typer.Exit(_tell(str(error), WRONG_USE)) from error
     out = Screen()
     out.print(report_table(reports))
     for text in (text for report in reports for text in finding_texts(report)):
@@ -143,18 +142,18 @@ def instruments(
 @contextmanager
 def _told(url: str, and_then: str) -> Iterator[None]:
     """End with one line where something is wrong; it says what follows of what was not done."""
+    code, text = FOUND_OR_GAVE_UP, "stopped"
     try:
-        yield
-    except (ConfigError, BadDataError) as error:
-        code = _tell(str(error), WRONG_USE)
+        with one_line():
+            yield
+            return
     except NotTradableError as error:
-        code = _tell(f"{error}; {and_then}", FOUND_OR_GAVE_UP)
+        text = str(error)
     except UnavailableError as error:
-        code = _tell(f"{url}: {error}; {and_then}", FOUND_OR_GAVE_UP)
+        text = f"{url}: {error}"
     except KeyboardInterrupt:
-        code = _tell(f"stopped; {and_then}", INTERRUPTED)
-    else:
-        return
+        code = INTERRUPTED
+    say_error(f"{text}; {and_then}")
     raise typer.Exit(code)
 
 
@@ -173,11 +172,6 @@ def _rest(url: str) -> BybitRest:
 
 def _log(message: str) -> None:
     _screen.print(message.rstrip("\n"), style="yellow", highlight=False)
-
-
-def _tell(text: str, code: int) -> int:
-    _screen.print(text, style="red", highlight=False, soft_wrap=True)
-    return code
 
 
 if __name__ == "__main__":

@@ -1,16 +1,24 @@
 """How a command starts, under the name by which people call it."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import typer
 
+from domain.errors import BadDataError, ConfigError
 from domain.text import plain
 from infra.operator.terminal.examples import example_of
 from infra.operator.terminal.screen import Screen
 
-WRONG_USE = 2
+DONE, FAILED, WRONG_USE = range(3)
+"""Exit codes of most commands."""
+VAR = Path(__file__).resolve().parents[1] / "var"
+"""The run directories of all modes."""
+MISUSED: Mapping[type[Exception], int] = {ConfigError: WRONG_USE, BadDataError: WRONG_USE}
+"""The exit codes of errors that a user can put right."""
 
 
 def start(main: Callable[..., Any] | typer.Typer, name: str) -> None:
@@ -21,10 +29,29 @@ def start(main: Callable[..., Any] | typer.Typer, name: str) -> None:
     """
     for argument in sys.argv[1:]:
         if not argument.isprintable():
-            text = f"expected arguments of printable characters, found {plain(argument)}"
-            Screen(stderr=True).print(text, style="red", highlight=False, soft_wrap=True)
+            say_error(f"expected arguments of printable characters, found {plain(argument)}")
             raise SystemExit(WRONG_USE)
     application(main, name)(prog_name=f"bin/{name}")
+
+
+def say_error(text: str) -> None:
+    """Print what is wrong, as one line."""
+    Screen(stderr=True).print(text, style="red", highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def one_line(codes: Mapping[type[Exception], int] = MISUSED) -> Iterator[None]:
+    """End with one line and an exit code where an error comes out.
+
+    Args:
+        codes: by the error's type; the first that fits is taken, and other errors come out.
+    """
+    try:
+        yield
+    except tuple(codes) as error:
+        say_error(str(error))
+        code = next(code for kind, code in codes.items() if isinstance(error, kind))
+        raise typer.Exit(code) from None
 
 
 def application(main: Callable[..., Any] | typer.Typer, name: str) -> typer.Typer:

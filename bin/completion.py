@@ -3,15 +3,14 @@
 import re
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from bin.command import WRONG_USE, application, start
-from infra.operator.terminal.command_words import command_words
+from bin.command import application, one_line, start
+from domain.errors import ConfigError
+from infra.operator.terminal.command_words import completed
 from infra.operator.terminal.completion import SHELLS, Completed, script
-from infra.operator.terminal.screen import Screen
-from infra.venues.modes import STEPPED, Mode
 
 _ROOT = Path(__file__).resolve().parents[1]
 _STARTS = re.compile(r"-m ([\w.]+)")
@@ -28,10 +27,9 @@ def main(
     shell: Annotated[str, typer.Argument(metavar="bash|zsh", help="Which shell completes.")],
 ) -> None:
     """Print a script that completes the commands of bin/ and their options."""
-    if shell not in SHELLS:
-        text = f"expected {' or '.join(SHELLS)}, found {shell}"
-        Screen(stderr=True).print(text, style="red", highlight=False, soft_wrap=True)
-        raise typer.Exit(WRONG_USE)
+    with one_line():
+        if shell not in SHELLS:
+            raise ConfigError(f"expected {' or '.join(SHELLS)}, found {shell}")
     folder = _ROOT / "bin"
     names = sorted(file.name for file in folder.iterdir() if file.is_file() and not file.suffix)
     made = {name: _OTHERS.get(name) or _command(name) for name in names}
@@ -45,36 +43,7 @@ def _command(name: str) -> Completed:
     except ImportError:  # what tests alone need is not installed where the system runs
         return Completed(options=("--help",))
     main = getattr(module, "app", None) or module.main
-    command: Any = typer.main.get_command(application(main, name))
-    inside = {
-        word: _completed(below, command_words(word) if name == "ctl" else ())
-        for word, below in getattr(command, "commands", {}).items()
-    }
-    words = SHELLS if name == "completion" else ()
-    return _completed(command, words, inside)
-
-
-def _completed(
-    command: Any, words: tuple[str, ...], inside: dict[str, Completed] | None = None
-) -> Completed:
-    options = [one for one in command.params if one.param_type_name == "option"]
-    return Completed(
-        options=[*(name for one in options for name in (*one.opts, *one.secondary_opts)), "--help"],
-        valued={
-            name: _known(command.name, name)
-            for one in options
-            if not one.is_flag
-            for name in one.opts
-        },
-        words=words,
-        inside=inside or {},
-    )
-
-
-def _known(command: str, option: str) -> tuple[str, ...]:
-    if option != "--mode":
-        return ()
-    return tuple(Mode) if command == "main" else (*Mode, STEPPED)
+    return completed(typer.main.get_command(application(main, name)), name)
 
 
 if __name__ == "__main__":

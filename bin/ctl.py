@@ -9,19 +9,18 @@ from typing import Annotated, Any
 
 import typer
 
-from bin.command import start
+from bin.command import VAR, start
 from domain.errors import ConfigError
 from domain.operator.commands import (
     MANUALS,
     CommandName,
     Parameter,
     UnknownCommandError,
-    checked,
     parse,
 )
 from domain.operator.replies import ReplyCode
-from infra.operator.control.client import LateAnswerError, NoAnswerError, NotRunningError, ask
-from infra.operator.panic_file import FILE, is_run_directory, panic_by_file
+from infra.operator.control.client import LateAnswerError, NoAnswerError, NotRunningError
+from infra.operator.control.sending import send
 from infra.operator.report.trade_files import LAYOUTS
 from infra.operator.terminal.options_anywhere import OptionsAnywhere
 from infra.operator.terminal.replies import audit_line, show_reply
@@ -43,8 +42,6 @@ _EXIT = {
 }
 _OF_FACTS = (CommandName.PORTFOLIO, CommandName.PERFORMANCE)
 """What is answered from the journal where nothing runs any more."""
-_VAR = Path(__file__).resolve().parents[1] / "var"
-
 
 app = typer.Typer(
     cls=OptionsAnywhere,
@@ -59,7 +56,7 @@ screen, errors = Screen(), Screen(stderr=True)
 
 @dataclass(slots=True)
 class _Options:
-    directory: Path = _VAR / "sim"
+    directory: Path = VAR / "sim"
     is_json: bool = False
 
 
@@ -76,7 +73,7 @@ def choose(
     """Send commands to a running system."""
     _options.is_json = as_json
     try:
-        _options.directory = run_dir or _VAR / read_run_name(mode)
+        _options.directory = run_dir or VAR / read_run_name(mode)
     except ConfigError as error:
         raise _failed(str(error), WRONG_USE) from None
 
@@ -193,27 +190,19 @@ for _name in CommandName:
 
 
 def _send(name: CommandName, argument: str, *, is_confirmed: bool) -> None:
-    by_file = False
+    who = f"ctl-{user_name()}"
     try:
-        asked = checked(name, argument)
-        by_file = asked.name is CommandName.PANIC and is_confirmed
-        answer = ask(
-            _options.directory,
-            asked.name,
-            asked.argument,
-            f"ctl-{user_name()}",
-            is_confirmed=is_confirmed,
-        )
-    except UnknownCommandError as error:
+        answer = send(_options.directory, name, argument, who, is_confirmed=is_confirmed)
+    except (UnknownCommandError, ConfigError) as error:
         raise _failed(str(error), WRONG_USE) from None
-    except ConfigError as error:
-        raise (_panicked(str(error)) if by_file else _failed(str(error), WRONG_USE)) from None
-    except NoAnswerError as error:
-        if name in _OF_FACTS and isinstance(error, NotRunningError):
+    except NotRunningError as error:
+        if name in _OF_FACTS and journal_exists(_options.directory):
             raise _answer_of_ended(name, argument) from None
-        if name is CommandName.HELP and isinstance(error, NotRunningError):
+        if name is CommandName.HELP:
             app([*argument.split(), "--help"], prog_name="bin/ctl")
-        raise (_panicked(str(error)) if by_file else _unanswered(error)) from None
+        raise _failed(str(error), NOT_RUNNING) from None
+    except NoAnswerError as error:
+        raise _failed(str(error), LATE if isinstance(error, LateAnswerError) else REFUSED) from None
     raise _told(answer)
 
 
@@ -226,45 +215,15 @@ def _told(answer: Any) -> typer.Exit:
 
 
 def _answer_of_ended(name: CommandName, argument: str) -> typer.Exit:
-    """Answer from the journal of a run that is over, if there is one."""
+    """Answer from the journal of a run that is over."""
     # It brings half of the program with it, which no other command needs.
     from bin.bootstrap.finished_run import answer_of_ended  # noqa: PLC0415
 
-    directory = _options.directory
-    if not journal_exists(directory):
-        return _not_running()
     try:
-        reply = answer_of_ended(directory, name, argument)
+        reply = answer_of_ended(_options.directory, name, argument)
     except ConfigError as error:
         return _failed(f"Nothing takes commands there, and {error}", NOT_RUNNING)
     return _told(asdict(reply))
-
-
-def _unanswered(error: NoAnswerError) -> typer.Exit:
-    if isinstance(error, NotRunningError):
-        return _not_running()
-    code = LATE if isinstance(error, LateAnswerError) else REFUSED
-    return _failed(
-        f"{error}; the file {_options.directory / FILE} asks for a panic without it", code
-    )
-
-
-def _panicked(why: str) -> typer.Exit:
-    directory = _options.directory
-    if not is_run_directory(directory):
-        return _not_running()
-    is_asked, text = panic_by_file(directory, f"ctl-{user_name()}", why)
-    return _failed(text, LATE if is_asked else REFUSED)
-
-
-def _not_running() -> typer.Exit:
-    directory = _options.directory
-    return _failed(
-        f"Nothing takes commands in {directory}. Start it with bin/run-actors, or name another "
-        "run by --run-dir or --mode; control.enabled must be true. Without it, the file "
-        f"{directory / FILE} still asks for a panic, and audit still works.",
-        NOT_RUNNING,
-    )
 
 
 def _failed(text: str, code: int) -> typer.Exit:

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from bin.command import start
+from bin.command import VAR, WRONG_USE, start
 from domain.errors import ConfigError
 from infra.operator.parity.day import parity_of
 from infra.operator.parity.text import as_object, line_of, summary
@@ -22,8 +22,7 @@ from infra.settings import SettingsSource, default_dotenv
 from infra.store.location import journal_location
 from infra.venues.modes import read_run_name
 
-ALIKE, DIFFERS, WRONG_USE = range(3)
-_VAR = Path(__file__).resolve().parents[1] / "var"
+ALIKE, DIFFERS = range(2)
 
 
 def main(
@@ -44,7 +43,7 @@ def main(
     """Hold what a run did on a day against what the rules decide."""
     screen = Screen(soft_wrap=True)
     try:
-        directory = run_dir or _VAR / read_run_name(mode)
+        directory = run_dir or VAR / read_run_name(mode)
         source = SettingsSource(settings, environ=os.environ, dotenv=default_dotenv())
         journal = journal_location(directory, source.settings().database, mode)
         given = None if settings is None else lambda pairs: source.settings(pairs=pairs)

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from bin.bootstrap.live import GAVE_UP, LiveOptions, run_live
-from bin.bootstrap.replay import WRONG_USE, ReplayOptions, run_replay
-from bin.command import start
-from domain.errors import BadDataError, ConfigError, JournalError
+from bin.bootstrap.live import LiveOptions, run_live
+from bin.bootstrap.replay import ReplayOptions, run_replay
+from bin.command import FAILED, MISUSED, one_line, start
+from domain.errors import ConfigError, JournalError
 from infra.operator.terminal.screen import Screen
 from infra.venues.modes import Mode, is_stepped, read_mode
 
@@ -61,7 +61,8 @@ def main(
 ) -> None:
     """Run the trading system and show what it does."""
     screen = Screen(stderr=True)
-    try:
+    # After a journal's error the same start may do in a while, and a service manager tries it.
+    with one_line({**MISUSED, JournalError: FAILED}):
         said = None if mode is None else read_mode(mode)
         over_sockets = is_stepped(said, candles, speed, drill)
         chosen = said or (Mode.SIM if candles is None else Mode.REPLAY)
@@ -90,13 +91,6 @@ def main(
                 is_stepped=over_sockets,
             )
             code = run_replay(options, screen)
-    except (ConfigError, BadDataError) as error:
-        screen.print(str(error), style="red", highlight=False, soft_wrap=True)
-        code = WRONG_USE
-    except JournalError as error:
-        # The same start may do in a while, and a service manager tries it.
-        screen.print(str(error), style="red", highlight=False, soft_wrap=True)
-        code = GAVE_UP
     raise typer.Exit(code)
 
 

@@ -1,28 +1,24 @@
 """The command `bin/sim-exchange`: the simulated exchange as a process of its own."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bin.command import start
-from domain.errors import BadDataError, ConfigError
-from infra.operator.terminal.screen import Screen
+from bin.command import one_line, start
 from infra.process.times import read_time
 from infra.settings import load_settings
 from infra.venues.simulator.core import Simulator
 from infra.venues.simulator.faults.reading import read_file
 from infra.venues.simulator.gate import DEFAULT_KEYS, IP_LIMIT, Keys
 from infra.venues.simulator.keys import read_keys
-from infra.venues.simulator.options import SimulatorOptions
-from infra.venues.simulator.prices.listed import others_than, with_settings
 from infra.venues.simulator.profiles import ProfileName, with_profile
+from infra.venues.simulator.reading import options_of, read_speed
 from infra.venues.simulator.recording.player import Player
 from infra.venues.simulator.until_signal import play, serve
 
-WRONG_USE = 2
-_FASTEST = 1000.0
 _PROFILES = f"A market day to test bots with: {', '.join(ProfileName)}."
 
 
@@ -73,23 +69,12 @@ def main(
     api_secret: Annotated[str, typer.Option(help="And its secret.")] = DEFAULT_KEYS.api_secret,
 ) -> None:
     """Simulate the exchange on this machine until a signal comes."""
-    screen = Screen(stderr=True)
-    try:
-        found = load_settings(settings, environ={}, dotenv=None)
-        rules = found.trading_rules()
-        traded = [asset.instrument for asset in rules.assets]
-        # A market knows more than what is traded in it today: a position may stand in the rest.
-        listed = traded if candles is not None else with_settings(found, traded)
-        options = SimulatorOptions(
-            instruments=listed,
-            others=others_than({instrument.symbol for instrument in listed}),
-            # The account may hold more than the system may use of it.
-            fills=found.replay.rules(),
+    with one_line():
+        options = replace(
+            options_of(load_settings(settings, environ={}, dotenv=None), candles),
             port=port,
-            speed=_speed(speed),
-            walked=frozenset(asset.instrument.symbol for asset in rules.trailing),
+            speed=read_speed(speed),
             seed=seed,
-            candles=candles,
             from_ms=None if from_time is None else read_time("--from", from_time),
             to_ms=None if to_time is None else read_time("--to", to_time),
             history=history,
@@ -104,25 +89,10 @@ def main(
             return
         simulator = Simulator(options if profile is None else with_profile(options, profile))
         asyncio.run(serve(simulator, _tell, is_bound=with_parent))
-    except (ConfigError, BadDataError) as error:
-        screen.print(str(error), style="red", highlight=False, soft_wrap=True)
-        raise typer.Exit(WRONG_USE) from error
 
 
 def _tell(port: int) -> None:
     print(f"listening on http://127.0.0.1:{port}", flush=True)
-
-
-def _speed(text: str) -> float | None:
-    if text == "max":
-        return None
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = 0.0
-    if not 0 < speed <= _FASTEST:
-        raise ConfigError(f"--speed {text}: expected a number up to {_FASTEST:g}, or max")
-    return speed
 
 
 if __name__ == "__main__":

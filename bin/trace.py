@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
@@ -12,30 +12,32 @@ import typer
 from loguru import logger
 
 from bin.bootstrap.reruns import replay_actor, state_at
-from bin.command import start
-from domain.errors import BadDataError, ConfigError
-from domain.text import counted, plain
+from bin.command import VAR, one_line, start
+from domain.errors import ConfigError
+from domain.text import counted
 from infra.operator.terminal.screen import Screen
 from infra.process.times import read_time
-from infra.settings.strategy_versions import changed_since
 from infra.store.reader import FactReader
-from infra.store.trace_ids import read_id
 from infra.trace.names import message_name
 from infra.trace.query.crashes import crash_view, crashes_in, crashes_table, find_crash
 from infra.trace.query.diff import differ
 from infra.trace.query.export import write_otlp, write_perfetto
 from infra.trace.query.figures import slow_table, stats_table
 from infra.trace.query.orders import orders_json, orders_table
-from infra.trace.query.runs import check_actor, facts_of, newest_run, reader_of
+from infra.trace.query.runs import (
+    check_actor,
+    facts_of,
+    newest_run,
+    read_message_id,
+    reader_of,
+    replay_notes,
+)
 from infra.trace.query.story import as_json, story_of, story_view
 from infra.trace.query.tail import Wanted, followed, newest
 from infra.trace.query.text import line
 from infra.trace.query.tree import trace_tree
 from infra.trace.reader import TraceReader
 from infra.trace.recording import trace_directory
-
-WRONG_USE = 2
-_VAR = Path(__file__).resolve().parents[1] / "var"
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 _WIDTH_OF_A_FILE = 160
@@ -67,13 +69,9 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def run(*arguments: Any, **options: Any) -> None:
-        try:
+        code = None
+        with one_line(), suppress(KeyboardInterrupt):
             code = function(*arguments, **options)
-        except (ConfigError, BadDataError) as error:
-            Screen(stderr=True).print(str(error), style="red", highlight=False, soft_wrap=True)
-            code = WRONG_USE
-        except KeyboardInterrupt:
-            code = 0
         raise typer.Exit(code or 0)
 
     return app.command()(run)
@@ -120,7 +118,7 @@ def tail(
         screen.print(line(one))
     if not found:
         screen.print("no message is like that", style="yellow")
-    _say_notes(reader)
+    _say(reader.notes)
 
 
 @command
@@ -141,13 +139,13 @@ def why(
         print(as_json(story))
     else:
         screen.print(story_view(story))
-        _say_notes(reader)
+        _say(reader.notes)
 
 
 @command
 def tree(wanted: Annotated[str, typer.Argument(metavar="TRACE")]) -> None:
     """Show all that one message led to, with the time of each hop."""
-    screen.print(trace_tree(_reader().read(), _id(wanted)))
+    screen.print(trace_tree(_reader().read(), read_message_id(wanted)))
 
 
 @command
@@ -181,7 +179,7 @@ def stats() -> None:
     """Show count, rate, waiting and working times of each actor's messages."""
     reader = _reader()
     screen.print(stats_table(reader.read()))
-    _say_notes(reader)
+    _say(reader.notes)
 
 
 @command
@@ -200,7 +198,7 @@ def crashes() -> None:
 def crash(wanted: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Show a crash: its message, the ones before, the state before it, and the recovery."""
     reader = _reader()
-    found = find_crash(reader.read(), _id(wanted))
+    found = find_crash(reader.read(), read_message_id(wanted))
     mine = reader.read(keys=[found.found.handling.receiver])
     screen.print(crash_view(found, state_at(found, mine)))
 
@@ -220,22 +218,15 @@ def replay(
     """Run an actor again on its recorded messages, and compare what it tells with what it told."""
     reader = _reader()
     check_actor(reader, actor)
-    sampled = max(session.tick_every for session in reader.sessions())
-    if sampled > 1:
-        screen.print(
-            f"note: one price tick in {sampled} was recorded (trace.tick_every): what an actor "
-            "made of the others is missing, and shows as a difference",
-            style="yellow",
-        )
-    _say_changed_strategies()
+    _say(replay_notes(_where(), reader))
     code = replay_actor(
         reader.read(keys=[actor]),
         screen,
-        from_id=None if from_ is None else _id(from_),
-        until_id=None if until is None else _id(until),
+        from_id=None if from_ is None else read_message_id(from_),
+        until_id=None if until is None else read_message_id(until),
         with_pdb=with_pdb,
     )
-    _say_notes(reader)
+    _say(reader.notes)
     return code
 
 
@@ -252,7 +243,7 @@ def diff(one: Path, other: Path) -> None:
 
 def _where() -> Path:
     """Return the run that was named, or the newest one."""
-    return _run.get("at") or newest_run(_VAR)
+    return _run.get("at") or newest_run(VAR)
 
 
 def _reader() -> TraceReader:
@@ -263,21 +254,8 @@ def _facts(run: Path | None = None) -> FactReader:
     return facts_of(run or _where())
 
 
-def _say_changed_strategies() -> None:
-    with suppress(ConfigError):  # a crash file has no journal
-        for changed in changed_since(_facts().settings() or {}):
-            screen.print(f"note: {plain(changed)}", style="yellow", highlight=False)
-
-
-def _id(text: str) -> int:
-    found = read_id(text)
-    if found is None:
-        raise ConfigError(f"{text}: not the id of a message; they are written like 1.2345")
-    return found
-
-
-def _say_notes(reader: TraceReader) -> None:
-    for note in reader.notes:
+def _say(notes: Iterable[str]) -> None:
+    for note in notes:
         screen.print(f"note: {note}", style="yellow")
 
 

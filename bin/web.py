@@ -2,23 +2,22 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bin.command import WRONG_USE, start
+from bin.command import MISUSED, VAR, WRONG_USE, one_line, start
 from domain.errors import ConfigError
 from infra.operator.terminal.screen import Screen
 from infra.operator.web import links
 from infra.operator.web.files import read_address
 from infra.operator.web.serve import PageOptions, serve
-from infra.operator.web.users import LEAST_LETTERS, Role, read_users, set_password
+from infra.operator.web.users import LEAST_LETTERS, Role, set_password
 from infra.settings import load_settings
 
-_VAR = Path(__file__).resolve().parents[1] / "var"
 app = typer.Typer(add_completion=False)
+_ERRORS = {**MISUSED, OSError: WRONG_USE}
 _Directory = Annotated[
     Path | None, typer.Option("--run-dir", help="Of the run; var/sim by default.")
 ]
@@ -39,8 +38,8 @@ def main(
     """Show runs in a browser, those that go on and those that are over."""
     if context.invoked_subcommand is not None:
         return
-    directories = run_dir or [_VAR / "sim"]
-    with _told():
+    directories = run_dir or [VAR / "sim"]
+    with one_line(_ERRORS):
         for directory in directories:
             if not directory.is_dir():
                 raise ConfigError(f"{directory}: no such run directory; name it with --run-dir")
@@ -49,7 +48,7 @@ def main(
         if port is not None:
             found = found.model_copy(update={"port": port})
         options = PageOptions(directories=directories, settings=found, parent=of)
-        serve(options, lambda url: None if of else _announce(directories[0], url))
+        serve(options, lambda url: None if of else _say(*_announced(directories[0], url)))
 
 
 @app.command()
@@ -62,53 +61,34 @@ def password(
     ),
 ) -> None:
     """Set the password of a user; read from a pipe, or asked for."""
-    with _told():
+    with one_line(_ERRORS):
         if sys.stdin.isatty():
             text = f"Password of {user} ({LEAST_LETTERS} characters or more)"
             given = typer.prompt(text, hide_input=True, confirmation_prompt=True)
         else:
             given = sys.stdin.readline().rstrip("\n")
-        set_password(run_dir or _VAR / "sim", user, role, given)
+        set_password(run_dir or VAR / "sim", user, role, given)
         Screen().print(f"{user} may log in as {role}.", highlight=False)
 
 
 @app.command()
 def link(*, run_dir: _Directory = None) -> None:
     """Print a login link that can be used once; an older one is void."""
-    with _told():
-        directory = run_dir or _VAR / "sim"
+    with one_line(_ERRORS):
+        directory = run_dir or VAR / "sim"
         address = read_address(directory)
         if address is None:
             raise ConfigError(f"{directory}: no page was started there")
-        _print_link(directory, address.url)
+        _say(links.new_link(directory, address.url))
 
 
-def _announce(directory: Path, url: str) -> None:
-    screen = Screen()
-    screen.print(f"Dashboard: {url}", highlight=False, soft_wrap=True)
-    if read_users(directory):
-        return
-    if sys.stdout.isatty():
-        _print_link(directory, url)
-    else:
-        made = links.link_of(url, links.make_secret(directory))
-        file = links.leave_link(directory, made)
-        screen.print(f"Login link: in {file}", highlight=False, soft_wrap=True)
+def _announced(directory: Path, url: str) -> Iterator[str]:
+    return links.announced(directory, url, is_terminal=sys.stdout.isatty())
 
 
-def _print_link(directory: Path, url: str) -> None:
-    made = links.link_of(url, links.make_secret(directory))
-    Screen().print(made, highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """End with one line where something is wrong."""
-    try:
-        yield
-    except (ConfigError, OSError) as error:
-        Screen(stderr=True).print(str(error), style="red", highlight=False, soft_wrap=True)
-        raise typer.Exit(WRONG_USE) from error
+def _say(*lines: str) -> None:
+    for line in lines:
+        Screen().print(line, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

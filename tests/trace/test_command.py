@@ -280,7 +280,7 @@ def test_a_file_that_is_no_trace_and_a_crash_file_without_a_journal_are_clear_er
 def test_two_named_runs_are_compared_where_no_other_run_is(
     traced: Traced, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bin.trace, "_VAR", tmp_path)
+    monkeypatch.setattr(bin.trace, "VAR", tmp_path)
     bin.trace.screen.file = None
 
     compared = CliRunner().invoke(app, ["diff", str(traced.folder), str(traced.folder)])

@@ -12,6 +12,16 @@ _OWN = 0o600
 """Readable for its owner alone."""
 
 
+def check_free(settings: Path, *, is_replaced: bool) -> None:
+    """Check that no settings file is lost.
+
+    Raises:
+        ConfigError: it would be.
+    """
+    if settings.exists() and not is_replaced:
+        raise ConfigError(f"{settings}: is there already; name another --settings, or --force")
+
+
 def write(answers: Answers, settings: Path, dotenv: Path) -> list[Path]:
     """Write the settings file, and .env where there are secrets; return what was written.
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Protocol
 
-from domain.errors import ConfigError
 from domain.strategies.registry import BUILT_IN
 from infra.operator.setup.answers import Answers, known_instruments
 from infra.settings.sections.assets import AssetSettings
@@ -131,11 +130,3 @@ def _some_text(text: str) -> str:
     if not text:
         raise ValueError("expected a value, found nothing")
     return _any_text(text)
-
-
-def nobody() -> ConfigError:
-    """Return the error where the answers end."""
-    return ConfigError(
-        "setup: the answers ended before the questions; nothing was written. Start it in a "
-        "terminal, or give an answer a line"
-    )

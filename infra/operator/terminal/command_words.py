@@ -1,11 +1,54 @@
-"""What may follow a command to a running system."""
+"""What may follow each command, read from the command itself."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from domain.errors import ConfigError
 from domain.operator.commands import MANUALS, CommandName, Parameter
+from infra.operator.terminal.completion import SHELLS, Completed
 from infra.settings import load_settings
+from infra.venues.modes import STEPPED, Mode
+
+
+def completed(command: Any, name: str) -> Completed:
+    """Return what may follow a command of bin/.
+
+    Args:
+        command: as click has it.
+        name: by which people call it.
+    """
+    inside = {
+        word: _completed(below, command_words(word) if name == "ctl" else ())
+        for word, below in getattr(command, "commands", {}).items()
+    }
+    return _completed(command, SHELLS if name == "completion" else (), inside)
+
+
+_NOTHING: Mapping[str, Completed] = {}
+
+
+def _completed(
+    command: Any, words: Sequence[str], inside: Mapping[str, Completed] = _NOTHING
+) -> Completed:
+    options = [one for one in command.params if one.param_type_name == "option"]
+    return Completed(
+        options=[*(name for one in options for name in (*one.opts, *one.secondary_opts)), "--help"],
+        valued={
+            name: _values(command.name, name)
+            for one in options
+            if not one.is_flag
+            for name in one.opts
+        },
+        words=words,
+        inside=inside,
+    )
+
+
+def _values(command: str, option: str) -> tuple[str, ...]:
+    if option != "--mode":
+        return ()
+    return tuple(Mode) if command == "main" else (*Mode, STEPPED)
 
 
 def command_words(word: str) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ class PageProcess:
         try:
             if read_users(self._directory):
                 return f"Dashboard: {url}"
-            link = links.link_of(url, links.make_secret(self._directory))
+            link = links.new_link(self._directory, url)
             if is_terminal:
                 return f"Dashboard, by this link once: {link}"
             return f"Dashboard: {url}, login link in {links.leave_link(self._directory, link)}"

@@ -5,9 +5,11 @@ import hmac
 import json
 import secrets
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from infra.operator.web.files import LINK_FILE, ONCE_FILE, read_json, remove, write_private
+from infra.operator.web.users import read_users
 
 _VALID_S = 24 * 3600
 
@@ -23,6 +25,29 @@ def make_secret(directory: Path) -> str:
     remove(directory / LINK_FILE)
     write_private(directory / ONCE_FILE, json.dumps(noted))
     return secret
+
+
+def new_link(directory: Path, url: str) -> str:
+    """Return a new link to a page; an older one is void.
+
+    Raises:
+        OSError: its hash cannot be written.
+    """
+    return link_of(url, make_secret(directory))
+
+
+def announced(directory: Path, url: str, *, is_terminal: bool) -> Iterator[str]:
+    """Yield the lines by which people find a page.
+
+    Where nobody has a password yet, a login link is shown on a terminal, and else lies in a file.
+
+    Raises:
+        ConfigError, OSError: no link can be made.
+    """
+    yield f"Dashboard: {url}"
+    if not read_users(directory):
+        link = new_link(directory, url)
+        yield link if is_terminal else f"Login link: in {leave_link(directory, link)}"
 
 
 def link_of(url: str, secret: str) -> str:

@@ -8,7 +8,7 @@ from infra.trace.reader import Found, TraceReader
 from infra.trace.records import StoredTold
 
 _MARGIN_MS = 15 * 60_000
-"""Before and after the span: the candle before the cross, the news after the exit."""
+"""Before and after the span: the candle before the signal, the news after the exit."""
 _ENDED = ("crashed", "hung")
 
 Fields = dict[str, Any]

@@ -1,10 +1,15 @@
 """The runs that have a trace, and what is read of them."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from domain.errors import ConfigError
+from domain.text import plain
+from infra.settings.strategy_versions import changed_since
 from infra.store.location import find_journal
 from infra.store.reader import FactReader
+from infra.store.trace_ids import read_id
 from infra.trace.reader import TraceReader
 from infra.trace.recording import trace_directory
 
@@ -35,6 +40,35 @@ def facts_of(run: Path) -> FactReader:
     if run.is_file():
         raise ConfigError(f"{run}: a crash file has no journal; this command needs the run's")
     return FactReader(find_journal(run))
+
+
+def read_message_id(text: str) -> int:
+    """Return the id of a message, as people write it.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    found = read_id(text)
+    if found is None:
+        raise ConfigError(f"{text}: not the id of a message; they are written like 1.2345")
+    return found
+
+
+def replay_notes(run: Path, reader: TraceReader) -> Iterator[str]:
+    """Yield why an actor that runs again may tell something else.
+
+    Args:
+        run: its directory, or a crash file.
+        reader: of its trace.
+    """
+    sampled = max(session.tick_every for session in reader.sessions())
+    if sampled > 1:
+        yield (
+            f"one price tick in {sampled} was recorded (trace.tick_every): what an actor "
+            "made of the others is missing, and shows as a difference"
+        )
+    with suppress(ConfigError):  # a crash file has no journal
+        yield from map(plain, changed_since(facts_of(run).settings() or {}))
 
 
 def check_actor(reader: TraceReader, actor: str) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 from actors.core.supervisor import Child
 from actors.operator.meter import Meter
 from actors.runtime import Runtime
-from domain.operator.system import ActorState, FeedState, SystemSnapshot
+from domain.operator.system import ActorState, FeedState, SystemSnapshot, VenueLink
+from domain.portfolio.performance import Performances
 from domain.portfolio.snapshots import AssetSnapshot, ExecutionSnapshot, PortfolioSnapshot
 
 _RUNNING = "RUNNING"
@@ -21,6 +22,8 @@ class Surroundings:
     """What a snapshot tells that no actor knows; see `SystemSnapshot`."""
 
     feeds: Mapping[str, FeedState] = field(default_factory=dict)
+    links: Mapping[str, VenueLink] = field(default_factory=dict)
+    performance: Performances = field(default_factory=Performances)
     unknown_orders: int = 0
     troubles: Mapping[str, str] = field(default_factory=dict)
     health: Mapping[str, str] = field(default_factory=dict)
@@ -87,6 +90,8 @@ class Inspector:
             now_ms=runtime.clock.now_ms(),
             machine_ms=time.time_ns() // 1_000_000,
             feeds=around.feeds,
+            links=around.links,
+            performance=around.performance,
             unknown_orders=around.unknown_orders,
             troubles=around.troubles,
             health=around.health,

@@ -1,19 +1,26 @@
 """Trades in figures, of all time or a period, over all assets and of each."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from actors.operator.tables import Row, table_reply
 from domain.backtesting.summary import figures
 from domain.market.instruments import DAY_MS
 from domain.operator import wording as say
+from domain.operator.performance import UNKNOWN, performance_texts
 from domain.operator.replies import Reply
+from domain.portfolio.performance import Performances
 from domain.trading.positions import Trade
 
 _SHOWN = ("trades", "won", "profit factor", "PnL", "fees", "funding")
 
 
 def performance_view(
-    trades: Sequence[Trade], assets: Sequence[str], period: str, now_ms: int
+    trades: Sequence[Trade],
+    assets: Sequence[str],
+    period: str,
+    now_ms: int,
+    whole_run: Performances | None = None,
 ) -> Reply:
     """Return the figures of the trades that were closed in a period.
 
@@ -22,6 +29,7 @@ def performance_view(
         assets: in the order of the settings; others that have trades follow.
         period: `all`, or empty: all time; else the days before now: 30d.
         now_ms: the present.
+        whole_run: what all facts have come to, which no period changes; None: not known.
     """
     days = int(period[:-1]) if period.endswith("d") else None
     from_ms = 0 if days is None else now_ms - days * DAY_MS
@@ -33,7 +41,17 @@ def performance_view(
     rows += [(asset, *(found[name] for name in _SHOWN)) for asset, found in of_asset.items()]
     title = "Performance" if days is None else f"Performance, last {days} d"
     data = {**whole, "assets": of_asset, "from_ms": from_ms}
-    return table_reply(title, ("asset", *_SHOWN), rows, data)
+    reply = table_reply(title, ("asset", *_SHOWN), rows, data)
+    if whole_run is None:
+        return reply
+    found = {"all": whole_run.total, **whole_run.assets}
+    shown = {asset: performance_texts(each) for asset, each in found.items()}
+    lines = [
+        f"{asset}: {', '.join(f'{name} {text}' for name, text in each.items() if text != UNKNOWN)}"
+        for asset, each in shown.items()
+        if set(each.values()) != {UNKNOWN}
+    ]
+    return replace(reply, lines=tuple(lines), data={**data, "whole_run": shown})
 
 
 def performance(trades: Sequence[Trade]) -> dict[str, str]:

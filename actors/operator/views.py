@@ -382,7 +382,9 @@ class Views:
 
     def _performance(self, period: str) -> Reply:
         assets = [rules.asset for rules in self._rules.assets]
-        return performance_view(self._stored_trades(), assets, period.lower(), self._now_ms())
+        done = self._inspect(_ANSWER_S).performance
+        trades, now_ms = self._stored_trades(), self._now_ms()
+        return performance_view(trades, assets, period.lower(), now_ms, done)
 
     def _report(self, name: str, days: int) -> Reply:
         """Return the report of the time up to now, in the words of the one that is sent."""

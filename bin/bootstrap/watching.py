@@ -2,6 +2,7 @@
 
 from actors.operator.inspector import Surroundings
 from bin.bootstrap.run import Run
+from domain.portfolio.performance import Performances
 from infra.operator.health.feeds import feed_states
 from infra.operator.health.view import health_figures
 from infra.operator.health.watch import Health, Sources
@@ -19,6 +20,7 @@ def sources_of(run: Run) -> Sources:
         channels=run.channels,
         recorder=run.recorder,
         tell=run.tell_operator,
+        rules=lambda: run.rules,
     )
 
 
@@ -27,6 +29,8 @@ def surroundings_of(run: Run, market: MarketConnection, health: Health) -> Surro
     figures = health.figures
     return Surroundings(
         feeds=feed_states(market, run.rules.protection.stale_data_ms),
+        links={} if figures is None else figures.links,
+        performance=Performances() if figures is None else figures.performance,
         unknown_orders=0 if figures is None else figures.books.unknown_orders,
         troubles=run.channels.troubles(),
         health=health_figures(figures),

@@ -11,6 +11,8 @@ from domain.backtesting.result import BacktestResult, EquitySeries
 from domain.market.candles import Times
 from domain.market.indicators import Array
 from domain.market.instruments import DAY_MS, utc_day
+from domain.portfolio.performance import diversification
+from domain.portfolio.performance import risk_shares as shares_of
 from domain.strategies.base import Regime
 from domain.trading.cooldowns import AssetCooldown
 from domain.trading.positions import Trade
@@ -112,16 +114,16 @@ def daily_pnl(result: BacktestResult) -> tuple[Times, dict[str, Array]]:
 def risk_shares(result: BacktestResult) -> list[RiskShare]:
     """Return each asset's share of the risk that was really taken."""
     _, booked = daily_pnl(result)
-    total = np.sum(list(booked.values()), axis=0)
-    variance = float(np.var(total))
+    shares = shares_of(booked)
     return [
-        RiskShare(
-            asset=asset,
-            volatility=float(np.std(pnl)),
-            fraction=_covariance(pnl, total) / variance if variance else None,
-        )
+        RiskShare(asset=asset, volatility=float(np.std(pnl)), fraction=shares.get(asset))
         for asset, pnl in booked.items()
     ]
+
+
+def diversification_benefit(result: BacktestResult) -> float | None:
+    """Return how much less the daily PnL of all moves than the sum of its parts, in [0, 1]."""
+    return diversification(daily_pnl(result)[1].values())
 
 
 def hold_minutes(trades: Sequence[Trade]) -> Array:
@@ -151,7 +153,3 @@ def _at(left: AssetMarket, right: AssetMarket, close: int, window: int) -> float
     if not np.ptp(x) or not np.ptp(y):
         return float("nan")
     return float(np.corrcoef(x, y)[0, 1])
-
-
-def _covariance(x: Array, y: Array) -> float:
-    return float(np.mean((x - x.mean()) * (y - y.mean())))

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from domain.backtesting.figures import DAYS_PER_YEAR
 from domain.backtesting.result import BacktestResult, EquitySeries
 from domain.market.candles import Times
 from domain.market.indicators import Array
 from domain.market.instruments import DAY_MS
+from domain.market.ratios import DAYS_PER_YEAR
 from domain.trading.cooldowns import CooldownReason
 from domain.trading.orders import ExitReason
 from domain.trading.streaks import LossStreak

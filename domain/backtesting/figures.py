@@ -13,12 +13,10 @@ from domain.backtesting.result import BacktestResult, EquitySeries
 from domain.backtesting.summary import figures
 from domain.market.indicators import Array
 from domain.market.instruments import DAY_MS, MINUTE_MS
+from domain.market.ratios import DAYS_PER_YEAR, sharpe_ratio
 from domain.trading.decisions import DenialReason
 from domain.trading.orders import ExitReason
 from domain.trading.positions import Trade
-
-DAYS_PER_YEAR = 365
-"""Perpetuals trade every day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,12 +144,6 @@ def daily_returns(equity: EquitySeries, initial: float) -> Array:
     levels = np.concatenate([[initial], equity.equity[is_midnight]])
     returns: Array = levels[1:] / levels[:-1] - 1.0
     return returns
-
-
-def sharpe_ratio(returns: Array) -> float | None:
-    """Return the annual Sharpe ratio of (n,) daily returns; the risk-free rate is 0."""
-    spread = float(np.std(returns, ddof=1)) if len(returns) > 1 else 0.0
-    return float(np.mean(returns)) / spread * math.sqrt(DAYS_PER_YEAR) if spread else None
 
 
 def sortino_ratio(returns: Array) -> float | None:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from domain.operator.wording import asker
+from domain.portfolio.performance import Performances
 from domain.portfolio.snapshots import AssetSnapshot, ExecutionSnapshot, PortfolioSnapshot
 
 
@@ -81,6 +82,20 @@ class FeedState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VenueLink:
+    """One asset's ties to the exchange."""
+
+    asset: str
+    is_streaming: bool
+    """A stream connection carries its candles."""
+    orders_per_minute: float
+    """Over the last minute."""
+    request_p50_ms: float | None
+    """How long the newest requests about it took; None where there were none lately."""
+    request_p99_ms: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SystemSnapshot:
     """All actors, and the newest answers of those that answer with a snapshot."""
 
@@ -104,6 +119,10 @@ class SystemSnapshot:
     """This machine's clock when it was made, since 1970."""
     feeds: Mapping[str, FeedState] = field(default_factory=dict)
     """By asset; none in a replay."""
+    links: Mapping[str, VenueLink] = field(default_factory=dict)
+    """By asset; none in a replay."""
+    performance: Performances = field(default_factory=Performances)
+    """Of all facts of the run; the newest look at them."""
     unknown_orders: int = 0
     """Orders of which nobody knows yet whether the exchange took them."""
     troubles: Mapping[str, str] = field(default_factory=dict)

@@ -36,6 +36,11 @@ class PairMetrics:
     """None before the first closed position."""
 
     @property
+    def unrealized_return(self) -> Decimal | None:
+        """Unrealized PnL against what is deployed; None where nothing is."""
+        return _share(self.unrealized_pnl, self.deployed_capital)
+
+    @property
     def active_positions(self) -> int:
         """0 or 1."""
         return int(self.side is not None)
@@ -66,6 +71,11 @@ class PortfolioMetrics:
     win_rate: Decimal | None
     pairs: Mapping[str, PairMetrics]
     """By asset, in the order of the settings."""
+
+    @property
+    def unrealized_return(self) -> Decimal | None:
+        """Unrealized PnL against what is deployed; None where nothing is."""
+        return _share(self.unrealized_pnl, self.deployed_capital)
 
     @property
     def total_pnl(self) -> Decimal:

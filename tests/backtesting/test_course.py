@@ -19,12 +19,13 @@ from domain.backtesting.course import (
     warm_ms,
     worst_falls,
 )
-from domain.backtesting.figures import daily_returns, max_drawdown, sharpe_ratio
+from domain.backtesting.figures import daily_returns, max_drawdown
 from domain.backtesting.market import Market
 from domain.backtesting.result import BacktestResult, EquitySeries
 from domain.backtesting.run import run_backtest
 from domain.backtesting.trade_stats import excursions, trade_stats
 from domain.market.instruments import DAY_MS, Side
+from domain.market.ratios import sharpe_ratio
 from domain.trading.orders import ExitReason
 from tests.backtesting.markets import Recipe, lively_rules, random_market
 

@@ -10,13 +10,13 @@ from domain.backtesting.figures import (
     daily_returns,
     growth_a_year,
     max_drawdown,
-    sharpe_ratio,
     sortino_ratio,
 )
 from domain.backtesting.market import Market
 from domain.backtesting.result import EquitySeries
 from domain.backtesting.run import run_backtest
 from domain.market.instruments import DAY_MS
+from domain.market.ratios import sharpe_ratio
 from tests.backtesting.library_figures import LIBRARY_FIGURES, LibraryFigures, daily_walk
 from tests.backtesting.markets import Recipe, lively_rules, random_market
 

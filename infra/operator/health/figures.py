@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from domain.operator.system import ActorState
+from domain.operator.system import ActorState, VenueLink
+from domain.portfolio.metrics import PortfolioMetrics
+from domain.portfolio.performance import Performances
 from domain.portfolio.snapshots import PortfolioSnapshot
 from infra.net.stream_stats import StreamStats
 from infra.operator.health.machine import Machine
@@ -41,8 +43,13 @@ class Figures:
     assets: Sequence[AssetFigures]
     portfolio: PortfolioSnapshot | None
     """None where it does not answer."""
+    money: PortfolioMetrics | None
+    """Of it."""
     books: Books
     orders_per_minute: float
+    performance: Performances
+    links: Mapping[str, VenueLink]
+    """By asset."""
     requests: RequestStats
     streams: Sequence[StreamStats]
     refused: Mapping[tuple[str, str], int]

@@ -10,27 +10,21 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.metrics_core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
+from prometheus_client.metrics_core import HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from domain.portfolio.snapshots import PortfolioSnapshot
 from domain.trading.decisions import DenialReason
 from domain.trading.orders import Purpose
+from infra.operator.health.families import Values, counter, gauge, one
 from infra.operator.health.figures import Figures
+from infra.operator.health.performance_metrics import performance_metrics
 from infra.operator.health.readiness import why_not_ready
 from infra.venues.bybit.http.meter import BUCKETS_S, Result
 from infra.venues.bybit.limits import Kind
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _MS_PER_S = 1000
-
-Values = Iterable[tuple[tuple[str, ...], float]]
-"""Label values and the sample."""
 
 
 class MetricsPage:
@@ -63,72 +57,73 @@ class _FiguresCollector(Collector):
             yield from _connections(figures)
             yield from _money(figures)
             yield from _orders(figures)
+            yield from performance_metrics(figures)
 
 
 def _system(figures: Figures) -> Iterator[Metric]:
     machine = figures.machine
-    yield _gauge("trading_info", "The mode, always 1.", [((figures.mode,), 1)], "mode")
-    yield _one("trading_sample_timestamp_seconds", "When these figures were taken.", figures.at_s)
-    yield _one(
+    yield gauge("trading_info", "The mode, always 1.", [((figures.mode,), 1)], "mode")
+    yield one("trading_sample_timestamp_seconds", "When these figures were taken.", figures.at_s)
+    yield one(
         "trading_ready",
         "1 where all assets can be traded, as /readyz says.",
         not why_not_ready(figures),
     )
-    yield _one("trading_threads", "Threads of the process.", machine.threads)
-    yield _one(
+    yield one("trading_threads", "Threads of the process.", machine.threads)
+    yield one(
         "trading_process_cpu_ratio",
         "CPU of this process, of one core.",
         machine.process_cpu_fraction,
     )
-    yield _one(
+    yield one(
         "trading_machine_cpu_ratio", "CPU of the whole machine, of all cores.", machine.cpu_fraction
     )
-    yield _one(
+    yield one(
         "trading_machine_memory_ratio", "Memory in use, of the machine's.", machine.memory_fraction
     )
-    yield _one(
+    yield one(
         "trading_disk_size_bytes",
         "Disk that holds the journal: what is used and free.",
         machine.disk_size_bytes,
     )
-    yield _one("trading_disk_free_bytes", "What is left of it.", machine.disk_free_bytes)
-    yield _one("trading_journal_size_bytes", "Journal, with its log.", figures.journal_bytes)
-    yield _one("trading_trace_size_bytes", "Traces that are kept.", figures.trace_bytes)
+    yield one("trading_disk_free_bytes", "What is left of it.", machine.disk_free_bytes)
+    yield one("trading_journal_size_bytes", "Journal, with its log.", figures.journal_bytes)
+    yield one("trading_trace_size_bytes", "Traces that are kept.", figures.trace_bytes)
 
 
 def _actors(figures: Figures) -> Iterator[Metric]:
     actors = figures.actors
-    yield _gauge(
+    yield gauge(
         "trading_actor_running",
         "1 where an actor works, 0 where it starts, waits for its restart, or was given up.",
         (((a.address,), a.is_running) for a in actors),
         "actor",
     )
-    yield _gauge(
+    yield gauge(
         "trading_actor_given_up",
         "1 where an actor failed too often.",
         (((a.address,), a.is_given_up) for a in actors),
         "actor",
     )
-    yield _counter(
+    yield counter(
         "trading_actor_restarts_total",
         "Restarts of an actor.",
         (((a.address,), a.restarts) for a in actors),
         "actor",
     )
-    yield _gauge(
+    yield gauge(
         "trading_mailbox_messages",
         "Messages that wait for an actor.",
         (((a.address,), a.depth) for a in actors),
         "actor",
     )
-    yield _gauge(
+    yield gauge(
         "trading_mailbox_oldest_age_seconds",
         "How long the oldest of them has waited; 0 where none waits.",
         (((a.address,), a.oldest_s) for a in actors),
         "actor",
     )
-    yield _counter(
+    yield counter(
         "trading_dead_letters_total",
         "Messages that nobody will handle.",
         [((), figures.dead_letters)],
@@ -136,7 +131,7 @@ def _actors(figures: Figures) -> Iterator[Metric]:
 
 
 def _connections(figures: Figures) -> Iterator[Metric]:
-    yield _gauge(
+    yield gauge(
         "trading_feed_last_data_timestamp_seconds",
         "When an asset's candles were last heard of, finished or not.",
         (
@@ -146,7 +141,7 @@ def _connections(figures: Figures) -> Iterator[Metric]:
         ),
         "asset",
     )
-    yield _gauge(
+    yield gauge(
         "trading_last_candle_timestamp_seconds",
         "When the newest candle that was decided on closed, on this machine's clock.",
         (
@@ -156,19 +151,19 @@ def _connections(figures: Figures) -> Iterator[Metric]:
         ),
         "asset",
     )
-    yield _gauge(
+    yield gauge(
         "trading_stream_connected",
         "1 where a stream connection carries a topic.",
         (((s.name,), bool(s.live)) for s in figures.streams),
         "stream",
     )
-    yield _counter(
+    yield counter(
         "trading_stream_connects_total",
         "Connections that a stream has made; all but the first are reconnects.",
         (((s.name,), s.connects) for s in figures.streams),
         "stream",
     )
-    yield _counter(
+    yield counter(
         "trading_refused_total",
         "Data from outside that could not be read, or were not for us, by where they came from.",
         [
@@ -178,7 +173,7 @@ def _connections(figures: Figures) -> Iterator[Metric]:
         "source",
         "kind",
     )
-    yield _counter(
+    yield counter(
         "trading_rest_requests_total",
         "Requests to the exchange by kind and result: ok, refused, or silent (no answer).",
         _with_zeros(
@@ -194,14 +189,14 @@ def _connections(figures: Figures) -> Iterator[Metric]:
         buckets=list(zip([*map(str, BUCKETS_S), "+Inf"], figures.requests.buckets, strict=True)),
         sum_value=figures.requests.sum_s,
     )
-    yield _counter(
+    yield counter(
         "trading_control_requests_total",
         "Requests to the control interface by HTTP status.",
         (((str(status),), n) for status, n in figures.accesses.items()),
         "status",
     )
     if figures.clock_offset_s is not None:
-        yield _one(
+        yield one(
             "trading_clock_offset_seconds",
             "The exchange's time minus the machine's; simulated at another speed, its change.",
             figures.clock_offset_s,
@@ -255,8 +250,8 @@ def _money(figures: Figures) -> Iterator[Metric]:
             portfolio.global_cooldown_end_ms / _MS_PER_S,
         ),
     }
-    yield from starmap(_one, ((name, text, value) for name, (text, value) in texts.items()))
-    yield _gauge(
+    yield from starmap(one, ((name, text, value) for name, (text, value) in texts.items()))
+    yield gauge(
         "trading_position_notional_usdt",
         "Value of an open position at its newest price, negative for a short.",
         _notionals(portfolio),
@@ -267,13 +262,13 @@ def _money(figures: Figures) -> Iterator[Metric]:
 def _orders(figures: Figures) -> Iterator[Metric]:
     books, assets = figures.books, [asset.asset for asset in figures.assets]
     if all(asset.is_unprotected is not None for asset in figures.assets):
-        yield _one("trading_positions_without_stop", "Must be 0.", figures.unprotected)
-    yield _one(
+        yield one("trading_positions_without_stop", "Must be 0.", figures.unprotected)
+    yield one(
         "trading_unknown_orders",
         "Orders of which nobody knows yet whether the exchange took them.",
         books.unknown_orders,
     )
-    yield _counter(
+    yield counter(
         "trading_trades_total",
         "Closed trades by asset and result: won or lost.",
         _with_zeros(
@@ -283,14 +278,14 @@ def _orders(figures: Figures) -> Iterator[Metric]:
         "asset",
         "result",
     )
-    yield _counter(
+    yield counter(
         "trading_orders_total",
         "Orders that were intended, by asset and purpose.",
         _with_zeros(product(assets, Purpose), books.orders),
         "asset",
         "purpose",
     )
-    yield _counter(
+    yield counter(
         "trading_refusals_total",
         "Entries that were refused, by reason.",
         _with_zeros(
@@ -310,21 +305,3 @@ def _notionals(portfolio: PortfolioSnapshot) -> Values:
 def _with_zeros(labels: Iterable[tuple[str, ...]], counts: Mapping[Any, int]) -> Values:
     # `increase` does not see the first event of a counter that appears with it.
     return (dict.fromkeys(labels, 0) | dict(counts)).items()
-
-
-def _one(name: str, text: str, value: float) -> Metric:
-    return GaugeMetricFamily(name, text, value=float(value))
-
-
-def _gauge(name: str, text: str, values: Values, *labels: str) -> Metric:
-    family = GaugeMetricFamily(name, text, labels=labels)
-    for label_values, value in values:
-        family.add_metric(label_values, float(value))
-    return family
-
-
-def _counter(name: str, text: str, values: Values, *labels: str) -> Metric:
-    family = CounterMetricFamily(name, text, labels=labels)
-    for label_values, value in values:
-        family.add_metric(label_values, float(value))
-    return family

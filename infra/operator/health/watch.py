@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,12 @@ from loguru import logger
 
 from domain.errors import ConfigError, JournalError
 from domain.operator.system import SystemSnapshot
+from domain.portfolio.metrics import metrics
+from domain.portfolio.performance import Performances
+from domain.rules import TradingRules
 from infra.operator.health.figures import AssetFigures, Figures
 from infra.operator.health.limits import LimitWatch
+from infra.operator.health.links import OrderRate, links_of
 from infra.operator.health.machine import MachineWatch, size_bytes
 from infra.operator.health.metrics import MetricsPage
 from infra.operator.health.pages import Pages
@@ -22,6 +25,7 @@ from infra.operator.notices.channels import Channels
 from infra.settings import Settings
 from infra.store.books import Books, BooksReader
 from infra.store.location import find_journal, journal_files
+from infra.store.performance import PerformanceReader
 from infra.trace.recorder import TraceRecorder
 from infra.venues.connection import Connection
 
@@ -29,7 +33,6 @@ _ANSWER_S = 1.0
 """How long a look waits for the actors' answers; a later one counts for the next look."""
 TURN_S = 15.0
 """The supervisor turns at least once a second; much later it hangs."""
-_RATE_S = 60.0
 
 
 class Tell(Protocol):
@@ -50,6 +53,8 @@ class Sources:
     recorder: TraceRecorder | None
     """None where nothing is traced."""
     tell: Tell
+    rules: Callable[[], TradingRules]
+    """Returns those of the pairs that are traded now."""
 
 
 class Health:
@@ -84,7 +89,10 @@ class Health:
         self._machine = MachineWatch(directory)
         self._books = BooksReader(self._journal)
         self._known_books = Books()
-        self._sent: deque[tuple[float, int]] = deque()
+        candle_ms = settings.trading_rules().candles.candle_ms
+        self._performance = PerformanceReader(self._journal, candle_ms)
+        self._known_performance = Performances()
+        self._rate = OrderRate()
         self._turned_s: float | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="health", daemon=True)
@@ -159,11 +167,13 @@ class Health:
                 logger.opt(exception=True).error("the health could not be looked at")
             self._stop.wait(self._every_s)
         self._books.close()
+        self._performance.close()
 
     def _look(self) -> Figures:
         sources, market = self._sources, self._connection.market
         seen = sources.inspect(_ANSWER_S)
-        books = self._read_books()
+        books, performance = self._read_books(), self._read_performance()
+        rates = self._rate.look(books.orders, time.monotonic())
         streams = [*market.stream_stats(), *self._connection.account.stream_stats()]
         offset_ms = market.server_clock.offset_ms
         recorder = sources.recorder
@@ -177,8 +187,11 @@ class Health:
             dead_letters=seen.dead_letters,
             assets=self._assets(seen),
             portfolio=seen.portfolio,
+            money=None if seen.portfolio is None else metrics(seen.portfolio, sources.rules()),
             books=books,
-            orders_per_minute=self._orders_per_minute(sum(books.orders.values())),
+            orders_per_minute=sum(rates.values()),
+            performance=performance,
+            links=links_of(market.symbols, market.rest.stats(), streams, rates),
             requests=market.rest.stats(),
             streams=streams,
             refused=self._refused(),
@@ -202,6 +215,14 @@ class Health:
             self._books.close()
         return self._known_books
 
+    def _read_performance(self) -> Performances:
+        try:
+            self._known_performance = self._performance.read()
+        except (ConfigError, JournalError) as error:
+            logger.warning("the journal could not be read for the performance: {}", error)
+            self._performance.close()
+        return self._known_performance
+
     def _assets(self, seen: SystemSnapshot) -> list[AssetFigures]:
         market, now_s = self._connection.market, time.monotonic()
         found = []
@@ -223,14 +244,6 @@ class Health:
     def _age_s(self, venue_ms: int) -> float:
         # A candle may be known here before our measure of the exchange's clock has reached its end.
         return max(0.0, -self._connection.market.server_clock.seconds_until(venue_ms))
-
-    def _orders_per_minute(self, orders: int) -> float:
-        now_s = time.monotonic()
-        self._sent.append((now_s, orders))
-        while len(self._sent) > 2 and now_s - self._sent[1][0] >= _RATE_S:  # noqa: PLR2004 (a span has two ends)
-            self._sent.popleft()
-        since_s, before = self._sent[0]
-        return (orders - before) * 60 / (now_s - since_s) if now_s > since_s else 0.0
 
 
 def _again_s(settings: Settings) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from domain.backtesting.attribution import diversification_benefit
 from domain.backtesting.course import halted_fraction
 from domain.backtesting.figures import BacktestFigures, backtest_figures
 from domain.backtesting.result import BacktestResult
@@ -168,6 +169,7 @@ def _tiles(result: BacktestResult, no_gaps: BacktestFigures | None) -> str:
         "most losses in a row": f"{stats.longest_losses}",
         "average hold, minutes": optional(found.total.average_hold_minutes, ",.0f"),
         "time with a position": f"{found.exposure_time:.1%}",
+        "diversification benefit": optional(diversification_benefit(result), ".0%"),
         "fees, USDT": f"{found.total.fees:,.2f}",
         "funding, USDT": f"{found.total.funding:+,.2f}",
     }

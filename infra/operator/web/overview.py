@@ -6,9 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 from domain.operator import wording as say
-from domain.operator.system import ActorState, Reason, SystemSnapshot
+from domain.operator.performance import UNKNOWN, performance_texts
+from domain.operator.system import ActorState, Reason, SystemSnapshot, VenueLink
 from domain.portfolio.concentration import ranked
-from domain.portfolio.metrics import metrics
+from domain.portfolio.metrics import PairMetrics, PortfolioMetrics, metrics
+from domain.portfolio.performance import Performance
 from domain.portfolio.snapshots import ExecutionSnapshot, PortfolioSnapshot
 from domain.rules import AssetRules, TradingRules
 from domain.text import plain
@@ -31,6 +33,8 @@ def overview(seen: SystemSnapshot, rules: TradingRules) -> View:
         "started_ms": seen.started_ms,
         "portfolio": None if seen.portfolio is None else _portfolio(seen.portfolio, rules),
         "limits": [] if seen.portfolio is None else list(_limits(seen.portfolio, rules)),
+        "performance": _performance(seen, rules),
+        "links": {name: _link(each) for name, each in seen.links.items()},
         "assets": {each.asset: _asset(each, seen, rules) for each in rules.assets},
         "actors": [_actor(each) for each in seen.actors],
         "dead_letters": seen.dead_letters,
@@ -76,6 +80,45 @@ def _portfolio(found: PortfolioSnapshot, rules: TradingRules) -> View:
         "is_panic": found.panic_since_ms is not None,
         "is_halted": found.is_halted,
         "suspended": list(found.suspended),
+    }
+
+
+def _performance(seen: SystemSnapshot, rules: TradingRules) -> View:
+    """Return what each asset, and `all`, have come to: money as of now, the rest of all facts."""
+    if seen.portfolio is None:
+        return {}
+    money, done = metrics(seen.portfolio, rules), seen.performance
+    pairs = {
+        asset: {
+            **_sums(pair),
+            "contribution": _percent(pair.contribution),
+            **performance_texts(done.assets.get(asset, Performance())),
+        }
+        for asset, pair in money.pairs.items()
+    }
+    return {"all": {**_sums(money), "contribution": "", **performance_texts(done.total)}, **pairs}
+
+
+def _sums(found: PortfolioMetrics | PairMetrics) -> View:
+    return {
+        "pnl": say.gain(found.total_pnl),
+        "pnl_sign": _sign(found.total_pnl),
+        "return": UNKNOWN if found.total_return is None else say.signed_percent(found.total_return),
+        "open_return": UNKNOWN
+        if found.unrealized_return is None
+        else say.signed_percent(found.unrealized_return, _DIGITS),
+        "trades": found.closed_positions,
+        "win_rate": _percent(found.win_rate),
+    }
+
+
+def _link(link: VenueLink) -> View:
+    p50_ms, p99_ms = link.request_p50_ms, link.request_p99_ms
+    return {
+        "is_streaming": link.is_streaming,
+        "orders": f"{link.orders_per_minute:.1f}",
+        "p50": UNKNOWN if p50_ms is None else f"{p50_ms:.0f} ms",
+        "p99": UNKNOWN if p99_ms is None else f"{p99_ms:.0f} ms",
     }
 
 
@@ -218,7 +261,7 @@ def _risk(found: PortfolioSnapshot, rules: TradingRules) -> View:
 
 
 def _percent(fraction: Decimal | None) -> str:
-    return "none yet" if fraction is None else say.percent(fraction)
+    return UNKNOWN if fraction is None else say.percent(fraction)
 
 
 def _sign(amount: Decimal) -> int:

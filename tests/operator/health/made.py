@@ -5,12 +5,15 @@ from decimal import Decimal
 from typing import Any
 
 from domain.market.instruments import Side
-from domain.operator.system import ActorState
+from domain.operator.system import ActorState, VenueLink
+from domain.portfolio.metrics import metrics
+from domain.portfolio.performance import Performance, Performances
 from domain.portfolio.snapshots import PortfolioSnapshot
 from domain.trading.positions import Position
 from infra.net.stream_stats import Tally
 from infra.operator.health.figures import AssetFigures, Figures
 from infra.operator.health.machine import Machine
+from infra.settings import load_settings
 from infra.store.books import Books
 from infra.venues.bybit.http.meter import RequestMeter, Result
 from infra.venues.bybit.limits import Kind
@@ -59,6 +62,14 @@ PORTFOLIO = PortfolioSnapshot(
     trades=3,
     realized_pnl=Decimal("-12.5"),
 )
+MONEY = metrics(PORTFOLIO, load_settings(None, environ={}, dotenv=None).trading_rules())
+LINK = VenueLink(
+    asset="BTC",
+    is_streaming=True,
+    orders_per_minute=0.5,
+    request_p50_ms=20.0,
+    request_p99_ms=400.0,
+)
 BOOKS = Books(
     trades={("BTC", True): 1, ("BTC", False): 2},
     orders={("BTC", "entry"): 3, ("BTC", "exit"): 3},
@@ -96,6 +107,22 @@ def figures(**changes: Any) -> Figures:
         dead_letters=5,
         assets=[ASSET],
         portfolio=PORTFOLIO,
+        money=MONEY,
+        performance=Performances(
+            total=Performance(
+                trades=3,
+                wins=1,
+                average_hold_ms=90_000,
+                sharpe=1.5,
+                volatility=0.2,
+                slippage_bps=2.0,
+                fee_bps=5.5,
+                adverse=0.01,
+                favorable=0.02,
+            ),
+            assets={},
+        ),
+        links={"BTC": LINK},
         books=BOOKS,
         orders_per_minute=0.5,
         requests=meter().stats(),

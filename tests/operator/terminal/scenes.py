@@ -8,6 +8,7 @@ from rich.text import Text
 
 from domain.market.instruments import HOUR_MS, MINUTE_MS, Side
 from domain.operator.system import ActorState, FeedState, SystemSnapshot
+from domain.portfolio.performance import Performance, Performances
 from domain.portfolio.snapshots import (
     AssetSnapshot,
     ExecutionSnapshot,
@@ -250,6 +251,19 @@ def crowded(count: int) -> Scene:
 
 
 WELL = scene()
+OF_BTC = Performance(
+    trades=4,
+    wins=3,
+    average_hold_ms=3 * HOUR_MS,
+    sharpe=1.234,
+    volatility=0.181,
+    slippage_bps=1.26,
+    fee_bps=5.5,
+    adverse=0.0041,
+    favorable=0.0212,
+    risk_share=0.62,
+)
+DONE = Performances(total=replace(OF_BTC, risk_share=None), assets={"BTC": OF_BTC})
 STATES: dict[str, Scene] = {
     "running": WELL,
     "running-flat": scene(held=()),
@@ -303,6 +317,7 @@ STATES: dict[str, Scene] = {
         panel=Panel.TRADES,
         trades=tuple(trade_of(name, pnl) for name, pnl in (("BTC", "12.31"), ("SOL", "-41.2"))),
     ),
+    "figures": replace(with_seen(WELL, performance=DONE), panel=Panel.FIGURES),
     "actors": replace(WELL, panel=Panel.ACTORS),
     "log": replace(WELL, panel=Panel.LOG),
     "help": replace(WELL, panel=Panel.HELP),

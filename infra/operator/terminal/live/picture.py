@@ -15,6 +15,7 @@ from infra.operator.terminal.live.activity import (
 )
 from infra.operator.terminal.live.assets import AssetRow, asset_table, flat_line, short_lines
 from infra.operator.terminal.live.banner import head, reasons
+from infra.operator.terminal.live.figures import figures_table
 from infra.operator.terminal.live.money import bars, money
 from infra.operator.terminal.live.rows import fitted, joined, ruled, safe
 from infra.operator.terminal.live.scene import Panel, Scene
@@ -28,7 +29,7 @@ _HELP = (
     ("q", "stop in order; positions stay under their stops at the exchange"),
     ("p", "pause all: open nothing more; `bin/ctl resume all` ends it"),
     ("!", "panic: close everything, open nothing until `bin/ctl rearm`; asks first"),
-    ("tab", "next panel: assets, trades, orders, actors, log"),
+    ("tab", "next panel: assets, trades, figures, orders, actors, log"),
     ("?", "this help, and back"),
     ("", ""),
     ("RUNNING", "trades; lines in yellow say what is kept back"),
@@ -109,6 +110,7 @@ def _help(_scene: Scene, _width: int, _room: int) -> list[Text]:
 
 _PANELS: Mapping[Panel, Callable[[Scene, int, int], list[Text]]] = {
     Panel.TRADES: lambda scene, width, _: trades_table(scene, width),
+    Panel.FIGURES: lambda scene, width, _: figures_table(scene, width),
     Panel.ORDERS: lambda scene, width, _: orders_table(scene, width),
     Panel.ACTORS: lambda scene, width, _: actors_table(scene, width),
     Panel.LOG: _log,

@@ -18,6 +18,7 @@ class Panel(StrEnum):
 
     ASSETS = "assets"
     TRADES = "trades"
+    FIGURES = "figures"
     ORDERS = "orders"
     ACTORS = "actors"
     LOG = "log"

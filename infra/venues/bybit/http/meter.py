@@ -3,7 +3,7 @@
 import math
 import threading
 from bisect import bisect_left
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -37,6 +37,8 @@ class RequestStats:
     p50_s: float | None
     """Of the last `RECENT_S`; None where there was no request."""
     p99_s: float | None
+    symbols: Mapping[str, tuple[float | None, float | None]]
+    """The same two, of the requests about one symbol."""
 
 
 class RequestMeter:
@@ -53,32 +55,41 @@ class RequestMeter:
         self._counts: Counter[tuple[Kind, Result]] = Counter()
         self._buckets = [0] * (len(BUCKETS_S) + 1)
         self._sum_s = 0.0
-        self._recent: deque[tuple[float, float]] = deque(maxlen=_MOST_RECENT)
+        self._recent: deque[tuple[float, float, str]] = deque(maxlen=_MOST_RECENT)
 
-    def note(self, kind: Kind, result: Result, took_s: float) -> None:
-        """Count a request that has ended."""
+    def note(self, kind: Kind, result: Result, took_s: float, symbol: str = "") -> None:
+        """Count a request that has ended; the symbol is the one that it was about, if any."""
         with self._lock:
             self._counts[kind, result] += 1
             self._buckets[bisect_left(BUCKETS_S, took_s)] += 1
             self._sum_s += took_s
-            self._recent.append((self._monotonic_s(), took_s))
+            self._recent.append((self._monotonic_s(), took_s, symbol))
 
     def stats(self) -> RequestStats:
         """Return the counters."""
         oldest_s = self._monotonic_s() - RECENT_S
         with self._lock:
             counts, buckets, sum_s = dict(self._counts), list(self._buckets), self._sum_s
-            recent = [took_s for at_s, took_s in self._recent if at_s >= oldest_s]
-        recent.sort()
+            recent = [each for each in self._recent if each[0] >= oldest_s]
+        by_symbol: defaultdict[str, list[float]] = defaultdict(list)
+        for _, took_s, symbol in recent:
+            by_symbol[symbol].append(took_s)
+        all_s = [took_s for _, took_s, _ in recent]
         return RequestStats(
             counts=counts,
             buckets=[sum(buckets[: place + 1]) for place in range(len(buckets))],
             sum_s=sum_s,
-            p50_s=_quantile(recent, 0.5),
-            p99_s=_quantile(recent, 0.99),
+            p50_s=_quantile(all_s, 0.5),
+            p99_s=_quantile(all_s, 0.99),
+            symbols={
+                symbol: (_quantile(found, 0.5), _quantile(found, 0.99))
+                for symbol, found in by_symbol.items()
+                if symbol
+            },
         )
 
 
-def _quantile(ordered: Sequence[float], fraction: float) -> float | None:
+def _quantile(found: Sequence[float], fraction: float) -> float | None:
     """Return the nearest rank: the smallest value that so large a fraction does not exceed."""
+    ordered = sorted(found)
     return ordered[math.ceil(fraction * len(ordered)) - 1] if ordered else None

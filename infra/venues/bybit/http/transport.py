@@ -272,7 +272,8 @@ class RestTransport:
             result = Result.SILENT
         else:
             result = Result.OK if outcome.code == 0 else Result.REFUSED
-        self.meter.note(kind, result, self._monotonic_s() - asked_s)
+        took_s = self._monotonic_s() - asked_s
+        self.meter.note(kind, result, took_s, str(query.get("symbol", "")))
         return outcome
 
     def _outcome(

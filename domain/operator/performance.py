@@ -1,0 +1,29 @@
+"""The figures of what was done so far, as people read them."""
+
+from collections.abc import Mapping
+
+from domain.operator import wording as say
+from domain.portfolio.performance import Performance
+
+UNKNOWN = "–"  # noqa: RUF001 (a dash, as people write it)
+FIGURES = ("hold", "Sharpe", "volatility", "slippage", "fees", "MAE", "MFE", "risk share")
+
+
+def performance_texts(found: Performance) -> Mapping[str, str]:
+    """Return each of `FIGURES`; a dash where it is not defined."""
+    held_ms = found.average_hold_ms
+    texts = {
+        "hold": None if held_ms is None else say.duration(held_ms),
+        "Sharpe": _number(found.sharpe, ".2f"),
+        "volatility": _number(found.volatility, ".1%"),
+        "slippage": _number(found.slippage_bps, ".1f", " bps"),
+        "fees": _number(found.fee_bps, ".1f", " bps"),
+        "MAE": _number(found.adverse, ".2%"),
+        "MFE": _number(found.favorable, ".2%"),
+        "risk share": _number(found.risk_share, ".0%"),
+    }
+    return {name: UNKNOWN if text is None else text for name, text in texts.items()}
+
+
+def _number(value: float | None, form: str, unit: str = "") -> str | None:
+    return None if value is None else f"{value:{form}}{unit}"

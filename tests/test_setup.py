@@ -24,6 +24,7 @@ TEST_REQUIREMENTS = (
     "requirements-dev.txt",
     "requirements-docs.txt",
     "requirements-encryption.txt",
+    "requirements-events.txt",
     "requirements-postgres.txt",
 )
 ANNOUNCEMENT = "run-actors: installing requirements.txt into .venv, once\n"
@@ -210,6 +211,7 @@ def test_tests_install_into_an_environment_of_their_own(project):
     (project.root / "requirements-cluster.txt").write_text("")
     (project.root / "requirements-docs.txt").write_text("")
     (project.root / "requirements-encryption.txt").write_text("")
+    (project.root / "requirements-events.txt").write_text("")
     (project.root / "requirements-postgres.txt").write_text("")
     make_wheel(project.wheels, 2)
     project.venv.mkdir()

@@ -120,13 +120,16 @@ def _channels(
         running = all(c.status is ChildStatus.RUNNING for c in supervisor.children())
         return running and not system.given_up
 
-    notifications = place.settings.notifications
+    notifications, events = place.settings.notifications, None
     if place.mode in (REPLAY, STEPPED):
         notifications = notifications.without_channels()
+    else:
+        events = place.settings.events
     inbox = Inbox()
     channels = Channels(
         notifications,
         ports.journals,
+        events=events,
         mode=place.mode,
         rng=Random(),  # noqa: S311 (jitter)
         is_well=is_well,

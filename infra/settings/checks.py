@@ -38,6 +38,10 @@ _SECRETS: Mapping[Key, str] = {
     ("notifications", "email_url"): "EMAIL_URL",
     ("notifications", "other_url"): "OTHER_URL",
     ("notifications", "heartbeat_url"): "HEARTBEAT_URL",
+    ("events", "redis_url"): "REDIS_URL",
+    ("events", "redis_password"): "REDIS_PASSWORD",
+    ("events", "webhook_url"): "WEBHOOK_URL",
+    ("events", "webhook_secret"): "WEBHOOK_SECRET",
 }
 """Files are copied, shown and committed: these come from the environment alone."""
 
@@ -142,6 +146,13 @@ def _secrets_from_the_environment(facts: Facts) -> Iterator[Problem]:
             yield facts.problem(key, f"found a value that is not shown; allowed: {allowed}")
 
 
+def _webhook_signed(facts: Facts) -> Iterator[Problem]:
+    url, secret = ("events", "webhook_url"), ("events", "webhook_secret")
+    if facts.place_of_text(url) is not None and facts.place_of_text(secret) is None:
+        allowed = "WEBHOOK_SECRET set beside WEBHOOK_URL, or neither"
+        yield facts.problem(secret, f"found nothing; allowed: {allowed}")
+
+
 def _addresses_together(facts: Facts) -> Iterator[Problem]:
     names = ("rest_url", "public_stream_url", "private_stream_url")
     places = {name: facts.place_of_text(("exchange", name)) for name in names}
@@ -186,6 +197,7 @@ _CHECKS: tuple[Callable[[Facts], Iterator[Problem]], ...] = (
     _funding_on_candles,
     _one_account,
     _secrets_from_the_environment,
+    _webhook_signed,
     _addresses_together,
     _clock_of_a_simulation,
     _telegram_chat,

@@ -41,6 +41,13 @@ VARIABLES: Mapping[str, Key] = {
     "POSTGRES_DB": ("database", "name"),
     "POSTGRES_USER": ("database", "user"),
     "POSTGRES_PASSWORD": ("database", "password"),
+    "REDIS_URL": ("events", "redis_url"),
+    "REDIS_HOST": ("events", "redis_host"),
+    "REDIS_PORT": ("events", "redis_port"),
+    "REDIS_DB": ("events", "redis_db"),
+    "REDIS_PASSWORD": ("events", "redis_password"),
+    "WEBHOOK_URL": ("events", "webhook_url"),
+    "WEBHOOK_SECRET": ("events", "webhook_secret"),
     "LOG_LEVEL": ("logging", "level"),
 }
 _DEBUG = "DEBUG_MODE"

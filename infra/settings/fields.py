@@ -15,6 +15,7 @@ REFUSED_SECRET = "refused_secret"  # noqa: S105 (a type of error)
 """The same where the value must not be shown."""
 
 ALLOWED_FLAGS = "true or false"
+ALLOWED_REDIS = "redis://USER:PASSWORD@HOST:PORT/DB, or rediss:// for TLS"
 _FLAGS = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(
     ("false", "no", "off", "0"), False
 )
@@ -236,6 +237,13 @@ def secret_url(value: object) -> SecretStr:
     raise _refused("an http(s) address, or null", shown=False)
 
 
+def redis_url(value: object) -> SecretStr:
+    """Return an address of Redis, which no error and no `repr` shows."""
+    if isinstance(value, str) and re.fullmatch(r"rediss?://([!-~]+@)?[^\s?#@]+", value):
+        return SecretStr(value)
+    raise _refused(f"{ALLOWED_REDIS}, or null", shown=False)
+
+
 def described(check: object) -> Described | None:
     """Return what a field's check takes; None where it is none of those made here."""
     if check in _FUNCTIONS:
@@ -249,6 +257,7 @@ _FUNCTIONS: Mapping[object, str] = {
     flag: ALLOWED_FLAGS,
     secret: "printable text without spaces",
     secret_url: "an http(s) address",
+    redis_url: ALLOWED_REDIS,
 }
 
 

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Protocol
 from pydantic import SecretStr
 
 from domain.errors import ConfigError
+from infra.operator.delivery import DeliveryThread
+from infra.operator.events.targets import publishers_of
 from infra.operator.notices.carrier import Carrier, Sender
 from infra.operator.notices.commands import HandleCommand
 from infra.operator.notices.heartbeat import Heartbeat
 from infra.operator.notices.outbox import PostRules, StoredOutboxes
 from infra.settings.sections.people import NotificationSettings
+from infra.settings.sections.running import EventSettings
 from infra.store.journal import JournalStore
 
 if TYPE_CHECKING:
@@ -49,6 +52,7 @@ class Channels:
         settings: NotificationSettings,
         journals: JournalStore,
         *,
+        events: EventSettings | None = None,
         mode: str,
         rng: Random,
         is_well: Callable[[], bool],
@@ -60,6 +64,7 @@ class Channels:
         Args:
             settings: where, and with which secrets.
             journals: the database.
+            events: where other programs are told of every fact; None: nowhere.
             mode: of the run; its name where the settings give none.
             rng: for the jitter of pauses.
             is_well: asked before each heartbeat.
@@ -67,7 +72,7 @@ class Channels:
             handle_command: answers the admin's messages; None: nobody reads them.
 
         Raises:
-            ConfigError: an address is of no service that is known.
+            ConfigError: an address is of no service that is known, or events cannot be sent.
         """
         self._held = ExitStack()
         self._instance = settings.instance or mode
@@ -93,6 +98,17 @@ class Channels:
             )
             for channel, sender in senders.items()
         }
+        self._publishers = (
+            {}
+            if events is None
+            else publishers_of(
+                events,
+                journals,
+                source=self._instance,
+                rng=rng,
+                on_trouble=self._tell_lost_events,
+            )
+        )
         self.outboxes = StoredOutboxes(
             journals,
             self._rules(settings),
@@ -123,19 +139,19 @@ class Channels:
 
     def carry(self) -> None:
         """Begin to carry, and nothing else."""
-        for carrier in self._carriers.values():
-            carrier.start()
+        for thread in self._threads():
+            thread.start()
 
     def start_over(self) -> None:
         """Try at once what failed before; from any thread."""
-        for carrier in self._carriers.values():
-            carrier.start_over()
+        for thread in self._threads():
+            thread.start_over()
         if self._inbox is not None:
             self._inbox.start_over()
 
     def troubles(self) -> dict[str, str]:
         """Return why channels take nothing, or give no commands, by channel; those alone."""
-        found = {c: carrier.trouble for c, carrier in self._carriers.items()}
+        found = {thread.channel: thread.trouble for thread in self._threads()}
         if self._inbox is not None:
             found[COMMANDS] = self._inbox.trouble
         return {channel: why for channel, why in found.items() if why is not None}
@@ -154,9 +170,13 @@ class Channels:
         """Carry on for at most this time, then stop all; what still waits stays in the outbox."""
         if self._heartbeat is not None:
             self._heartbeat.close()
-        for place, carrier in enumerate(self._carriers.values()):
-            carrier.close(timeout_s / (len(self._carriers) - place))
+        threads = self._threads()
+        for place, thread in enumerate(threads):
+            thread.close(timeout_s / (len(threads) - place))
         self._held.close()
+
+    def _threads(self) -> list[DeliveryThread]:
+        return [*self._carriers.values(), *self._publishers.values()]
 
     def _read_commands(
         self, settings: NotificationSettings, bot: "TelegramBot", handle: HandleCommand
@@ -182,6 +202,13 @@ class Channels:
         else:
             detail = f"{why}. It is tried again; what is for it waits."
             self._tell_of(channel, f"{channel} takes no notices", detail)
+
+    def _tell_lost_events(self, target: str, why: str | None) -> None:
+        if why is None:
+            self._tell_of(target, f"{target} takes events again", "What waited is being sent.")
+        else:
+            detail = f"{why}. It is tried again; every fact waits in the journal."
+            self._tell_of(target, f"{target} takes no events", detail)
 
     def _tell_of(self, channel: str, title: str, detail: str) -> None:
         self._troubles += 1

@@ -4,7 +4,7 @@ import apprise
 
 from domain.errors import ConfigError
 from domain.operator.notices import NoticeKind
-from infra.operator.notices.carrier import NotDeliveredError
+from infra.operator.delivery import NotDeliveredError
 
 _GOOD = "\N{LARGE GREEN CIRCLE}"
 _BY_SIGN = {

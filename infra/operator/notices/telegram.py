@@ -26,11 +26,8 @@ from telegram.ext import AIORateLimiter, ExtBot
 from telegram.request import HTTPXRequest
 
 from domain.operator.notices import NoticeKind
-from infra.operator.notices.carrier import (
-    ChannelClosedError,
-    NeverDeliverableError,
-    NotDeliveredError,
-)
+from infra.operator.delivery import ChannelClosedError, NotDeliveredError
+from infra.operator.notices.carrier import NeverDeliverableError
 from infra.operator.notices.telegram_updates import UpdatesRequest
 
 Result = TypeVar("Result")

@@ -5,13 +5,8 @@ from contextlib import ExitStack
 
 from domain.errors import ConfigError
 from domain.operator.notices import NoticeKind
-from infra.operator.notices.carrier import (
-    ChannelClosedError,
-    NeverDeliverableError,
-    NotDeliveredError,
-    Sender,
-    named,
-)
+from infra.operator.delivery import ChannelClosedError, NotDeliveredError
+from infra.operator.notices.carrier import NeverDeliverableError, Sender, named
 from infra.operator.notices.channels import senders_of, telegram_bot
 from infra.operator.preflight.finding import Finding, fail, ok
 from infra.settings.sections.people import NotificationSettings

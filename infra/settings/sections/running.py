@@ -6,7 +6,16 @@ from typing import Annotated
 from pydantic import BeforeValidator, SecretStr
 
 from infra.settings import fields
-from infra.settings.sections.values import Flag, Ms, Seconds, Section, Share, TimeOfDay
+from infra.settings.sections.values import (
+    Flag,
+    Ms,
+    Seconds,
+    Secret,
+    SecretUrl,
+    Section,
+    Share,
+    TimeOfDay,
+)
 
 _DatabaseUrl = Annotated[
     str,
@@ -16,6 +25,7 @@ _DatabaseUrl = Annotated[
         shown=False,
     ),
 ]
+_RedisUrl = Annotated[SecretStr, BeforeValidator(fields.redis_url)]
 _DatabaseName = Annotated[str, fields.text(r"[A-Za-z0-9_.-]+", "a name, or null")]
 
 
@@ -58,6 +68,30 @@ class DatabaseSettings(Section):
         user = "" if self.user is None else f"{self.user}@"
         port = "" if self.port is None else f":{self.port}"
         return f"postgresql://{user}{self.host}{port}/{self.name or self.user or ''}"
+
+
+class EventSettings(Section):
+    """Every stored fact for other programs: on Redis Streams, and to a webhook."""
+
+    redis_url: _RedisUrl | None
+    redis_host: _DatabaseName | None
+    redis_port: Annotated[int, fields.whole("port", 1, 65_535)]
+    redis_db: Annotated[int, fields.whole("number", 0, 1_000_000)]
+    redis_password: Secret | None
+    redis_stream: (
+        Annotated[str, fields.text(r"[!-~]{1,200}", "a key without spaces, or null")] | None
+    )
+    redis_max_length: Annotated[int, fields.whole("events", 1000, 1_000_000_000)]
+    webhook_url: SecretUrl | None
+    webhook_secret: Secret | None
+
+    def redis_address(self) -> str | None:
+        """Return the address of Redis, which may hold a password; None: there is none."""
+        if self.redis_url is not None:
+            return self.redis_url.get_secret_value()
+        if self.redis_host is None:
+            return None
+        return f"redis://{self.redis_host}:{self.redis_port}/{self.redis_db}"
 
 
 class HealthSettings(Section):

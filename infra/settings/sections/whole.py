@@ -14,6 +14,7 @@ from infra.settings.sections.exchange import (
 from infra.settings.sections.people import ControlSettings, NotificationSettings, WebSettings
 from infra.settings.sections.running import (
     DatabaseSettings,
+    EventSettings,
     HealthSettings,
     LoggingSettings,
     StartSettings,
@@ -51,6 +52,7 @@ class Settings(Section):
     simulation: SimulationSettings
     instruments: Mapping[Symbol, InstrumentSettings]
     database: DatabaseSettings
+    events: EventSettings
     health: HealthSettings
     logging: LoggingSettings
     trace: TraceSettings

@@ -19,7 +19,8 @@ from loguru import logger
 
 from domain.errors import ConfigError, FencedError
 from domain.operator.notices import NoticeKind
-from infra.operator.notices.carrier import Carrier, ChannelClosedError, NotDeliveredError
+from infra.operator.delivery import ChannelClosedError, NotDeliveredError
+from infra.operator.notices.carrier import Carrier
 from infra.operator.notices.channels import Channels
 from infra.operator.notices.heartbeat import Heartbeat
 from infra.operator.notices.services import ServiceSender

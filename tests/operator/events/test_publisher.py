@@ -22,6 +22,10 @@ from infra.store.journal import JournalStore
 from tests.operator.events.facts import T_MS, Remembers, fact_ids, recorded_journal
 
 ROOT = Path(__file__).resolve().parents[3]
+KINDS = (
+    *("asset", "candle", "decision", "equity_sample"),
+    *("execution", "intent", "order_update", "trade"),
+)
 COMMAND = OperatorCommand(
     command="pause", arguments="all", operator="test", result="", is_done=True, ts_ms=T_MS
 )
@@ -73,7 +77,16 @@ def test_every_fact_of_every_kind_becomes_an_event_of_the_standard(
         assert event["data"]
         assert not {"fact_id", "place"} & event["data"].keys()
     by_kind = {event["type"]: event for event in events}
-    kinds = "asset candle decision equity_sample execution intent order_update trade".split()
+    kinds = [
+        "asset",
+        "candle",
+        "decision",
+        "equity_sample",
+        "execution",
+        "intent",
+        "order_update",
+        "trade",
+    ]
     assert {f"trading.{kind}" for kind in kinds} <= by_kind.keys()
     execution = by_kind["trading.execution"]
     assert execution["subject"] == execution["data"]["asset"]

@@ -16,6 +16,7 @@ import pytest
 from domain.errors import JournalError
 from domain.operator.commands import OperatorCommand
 from infra.operator.delivery import ChannelClosedError, NotDeliveredError
+from infra.operator.events import publisher as publisher_module
 from infra.operator.events.publisher import Publisher, Target
 from infra.store.events import FactFeed
 from infra.store.journal import JournalStore
@@ -103,8 +104,9 @@ def test_a_new_fact_is_sent_without_anybody_saying_so(journals: JournalStore) ->
 
     with publishing(journals, target):
         writer = journals.open("test", lambda: None)
-        (fact_id,) = writer.append(COMMAND)
-        target.wait_for(fact_id)
+        for _ in range(4):  # the last ones surely while it waits
+            (fact_id,) = writer.append(COMMAND)
+            target.wait_for(fact_id)
         writer.close()
 
     newest = json.loads(target.events[-1].body)
@@ -112,6 +114,22 @@ def test_a_new_fact_is_sent_without_anybody_saying_so(journals: JournalStore) ->
     assert newest["type"] == "trading.operator_command"
     assert newest["data"]["is_done"] is True
     assert read_through(journals) == fact_id
+
+
+def test_what_was_stored_just_before_a_stop_is_sent_before_it(
+    journals: JournalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher_module, "_LOOK_EVERY_S", 3600.0)
+    target = Remembers()
+
+    with publishing(journals, target) as publisher:
+        with publisher._changed:
+            assert publisher._changed.wait_for(lambda: publisher._is_idle, 30)
+        writer = journals.open("test", lambda: None)
+        (fact_id,) = writer.append(COMMAND)
+        writer.close()
+
+    assert target.events[-1].fact_id == fact_id
 
 
 def test_what_fails_is_tried_again_and_nothing_is_passed_over(

@@ -459,7 +459,8 @@ class PositionUnprotected(Message):
     asset: str
     since_ms: int
     is_set_again: bool
-    """Else the position is closed."""
+    """Else the position is closed, unless it was opened by hand."""
+    is_by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -145,6 +145,8 @@ def position_unprotected(message: PositionUnprotected, limit_ms: int) -> Notice:
     done = ["The stop was set again.", "Nothing was closed."]
     if not message.is_set_again:
         done = ["No stop could be set.", "The position is closed at market."]
+        if message.is_by_hand:
+            done = ["No stop could be set.", "Opened by hand, it is not closed."]
     lines = [
         f"{say.SIREN} {asset}: position without a stop",
         f"Allowed for {say.duration(limit_ms)}",

@@ -33,6 +33,7 @@ from actors.messages import (
     PositionDiffers,
     PositionMarked,
     PositionUnprotected,
+    Reconcile,
     ReconcileMatch,
     ReconcileMismatch,
     Restarted,
@@ -45,6 +46,7 @@ from domain.errors import (
     OrderNotProcessedError,
     OrderRefusedError,
     OutcomeUnknownError,
+    StopPassedError,
     UnavailableError,
     UnprovenError,
 )
@@ -106,6 +108,8 @@ class FakeExchange:
     """Raised by the next submits."""
     is_down: bool = False
     refuses_stops: bool = False
+    stop_passed_at: Decimal | None = None
+    """The price at which a short's stop below it is refused."""
     silence: Exception | None = None
     levels: ProtectiveLevels | None = None
     by_hand: Decimal = Decimal(0)
@@ -170,6 +174,8 @@ class FakeExchange:
     def set_stops(self, _asset: str, levels: ProtectiveLevels, _is_ours: object) -> bool:
         if self.refuses_stops:
             raise OrderRefusedError("10001 the stop is on the wrong side")
+        if self.stop_passed_at is not None and levels.stop_loss <= self.stop_passed_at:
+            raise StopPassedError("10001 the price has passed it")
         self.levels = levels
         return True
 
@@ -840,7 +846,7 @@ def test_nothing_is_opened_while_the_exchange_holds_another_quantity(
     assert len(desk.exchange.sent) == 1
 
 
-def test_a_position_opened_by_hand_gets_a_stop_and_is_not_closed(desk: ExecutionContext) -> None:
+def open_by_hand(desk: ExecutionContext) -> None:
     by_hand = Execution(
         exec_id="hand",
         asset="BTC",
@@ -854,12 +860,42 @@ def test_a_position_opened_by_hand_gets_a_stop_and_is_not_closed(desk: Execution
     desk.exchange.listener.on_execution(by_hand)
     desk.settle()
 
+
+def test_a_position_opened_by_hand_gets_a_stop_and_is_not_closed(desk: ExecutionContext) -> None:
+    open_by_hand(desk)
+
     desk.tell(CLOSE, replace(CLOSE, purpose=Purpose.EMERGENCY, reason=ExitReason.DRAWDOWN))
 
     assert desk.exchange.sent == []
     assert desk.exchange.levels is not None
     desk.tell(replace(CLOSE, purpose=Purpose.OPERATOR, reason=ExitReason.OPERATOR))
     assert [order.qty for order in desk.exchange.sent] == [Decimal("0.5")]
+
+
+def test_one_whose_stop_the_price_has_passed_gets_it_from_the_mark_price_and_keeps_it(
+    desk: ExecutionContext,
+) -> None:
+    desk.exchange.stop_passed_at = Decimal(86000)
+    open_by_hand(desk)
+    assert desk.exchange.levels is None
+    desk.wait_for_ms(RULES.risk.unprotected_position_ms)
+
+    desk.exchange.listener.on_mark_price(desk.clock.now_ms(), Decimal(86000))
+    desk.settle()
+    desk.wait(2 * ASK_AGAIN_MS)
+
+    set_from_mark = desk.exchange.levels
+    assert set_from_mark is not None
+    assert set_from_mark.stop_loss == Decimal(87290)  # 1.5 % above the mark price
+    # As the price runs away, the stop does not follow it; as it comes back, it is tightened.
+    for mark, stop_loss in ((Decimal(86500), Decimal(87290)), (Decimal(84100), Decimal(85260))):
+        desk.exchange.stop_passed_at = mark
+        desk.exchange.listener.on_mark_price(desk.clock.now_ms(), mark)
+        desk.tell(Reconcile())
+        assert desk.exchange.levels.stop_loss == stop_loss
+    assert desk.exchange.sent == []
+    told = desk.people_heard(PositionUnprotected)
+    assert all(isinstance(one, PositionUnprotected) and one.is_by_hand for one in told)
 
 
 def test_a_stop_that_was_removed_by_hand_is_set_again(desk: ExecutionContext) -> None:

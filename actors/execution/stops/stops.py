@@ -1,5 +1,6 @@
 """The stops of the open position: at the exchange, where its average entry price puts them."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 from actors.execution.agenda import NO_ANSWER, Ask, SetStops
@@ -35,6 +36,8 @@ class Stops:
         """When it said so."""
         self._last_price: Decimal | None = None
         """The newest price while a trailing stop stands."""
+        self._mark_price: Decimal | None = None
+        """The newest while a position is open."""
         self._beyond_since_ms: int | None = None
         """Since when the price is beyond it while the position stands."""
         self._is_beyond_told = False
@@ -104,7 +107,7 @@ class Stops:
         A trailing stop may have moved since the question was put: it must not be loosened.
         """
         position = self._context.books.position
-        self._set(wanted if position is None else self._trail.state(position).levels)
+        self._set(wanted if position is None else self._levels(position, self._stop_loss))
 
     def _see(self, stop_loss: Decimal | None) -> None:
         """Take note of where the exchange says that the stop stands."""
@@ -128,8 +131,25 @@ class Stops:
             return None if is_explained else self._wanted_unexplained(venue_position)
         standing = venue_position.stop_loss
         if standing is None or not self._trail.is_trailing(position):
-            return self._trail.state(position).levels
+            return self._levels(position, standing)
         return self._kept(position, standing, venue_position.trailed_best).levels
+
+    def _levels(self, position: Position, standing: Decimal | None) -> ProtectiveLevels:
+        """Return where both stops belong.
+
+        A position opened by hand is not closed. Where the price has passed its stop already, and
+        none stands, it gets one at the same distance from the mark price.
+        """
+        levels, mark = self._trail.state(position).levels, self._mark_price
+        is_late = mark is not None and is_passed(mark, levels.stop_loss, position.side)
+        if not is_late or mark is None or not position.is_external:
+            return levels
+        if standing is None:
+            asset = self._context.rules.asset(position.asset)
+            standing = protective_levels(
+                mark, position.side, asset.stops, asset.instrument
+            ).stop_loss
+        return replace(levels, stop_loss=standing)
 
     def _kept(self, position: Position, standing: Decimal, best: Decimal | None) -> StopState:
         """Return the state of a trailing stop that keeps what is tighter at the exchange."""
@@ -161,6 +181,7 @@ class Stops:
         It is a market order on the last price, so that moments pass, and the mark price is another
         one. What lasts longer is asked about, and told.
         """
+        self._mark_price = mark_price
         position, level = self._context.books.position, self._stop_loss
         is_beyond = (
             position is not None
@@ -311,5 +332,11 @@ class Stops:
                 asset=self._context.asset,
                 since_ms=self._unprotected_since_ms,
                 is_set_again=is_set_again,
+                is_by_hand=self._is_by_hand,
             )
             self._context.alarms.tell(unprotected)
+
+    @property
+    def _is_by_hand(self) -> bool:
+        position = self._context.books.position
+        return position is not None and position.is_external

@@ -7,6 +7,7 @@ folds of the same candles, at once and one after the other, do not agree.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from domain.rules import TradingRules
 from domain.strategies.base import CandleRules, Evaluation, StrategySpec
 from domain.strategies.contract import show_close
 from domain.strategies.registry import is_built_in, make_strategy
+
+OnClose = Callable[[str, int, int], None]
+"""Takes an asset, the time of a close, ms, and how many candles are folded for it at once."""
 
 CUTS = 12
 """Closes of each asset up to which its candles are folded at once."""
@@ -34,6 +38,7 @@ def impurities(
     candles: Mapping[str, CandleSeries],
     rules: TradingRules,
     on_asset: Callable[[], None] = lambda: None,
+    on_close: OnClose = lambda *_: None,
 ) -> tuple[Impurity, ...]:
     """Return what is wrong with the strategies that are not ours, the first of each asset.
 
@@ -41,12 +46,13 @@ def impurities(
         candles: by asset.
         rules: which strategy each has.
         on_asset: called after each asset.
+        on_close: called before each question to a strategy.
     """
     found = []
     for asset in foreign_assets(rules):
         if asset in candles:
             spec = rules.asset(asset).terms.strategy
-            what = _impurity(spec, rules.candles, candles[asset])
+            what = _impurity(spec, rules.candles, candles[asset], partial(on_close, asset))
             found += [] if what is None else [Impurity(asset=asset, what=what)]
             on_asset()
     return tuple(found)
@@ -57,22 +63,34 @@ def foreign_assets(rules: TradingRules) -> list[str]:
     return [one.asset for one in rules.assets if not is_built_in(one.terms.strategy.name)]
 
 
-def _impurity(spec: StrategySpec, rules: CandleRules, series: CandleSeries) -> str | None:
+def _impurity(
+    spec: StrategySpec,
+    rules: CandleRules,
+    series: CandleSeries,
+    on_close: Callable[[int, int], None],
+) -> str | None:
     cuts = np.unique(np.linspace(0, len(series) - 1, CUTS).astype(int)).tolist()
     try:
-        said = _folded_twice(spec, rules, series, cuts)
-        return said if isinstance(said, str) else _folded_again(spec, rules, series, said)
+        said = _folded_twice(spec, rules, series, cuts, on_close)
+        if isinstance(said, str):
+            return said
+        return _folded_again(spec, rules, series, said, on_close)
     except StrategyError as error:
         return str(error)
 
 
 def _folded_twice(
-    spec: StrategySpec, rules: CandleRules, series: CandleSeries, cuts: list[int]
+    spec: StrategySpec,
+    rules: CandleRules,
+    series: CandleSeries,
+    cuts: list[int],
+    on_close: Callable[[int, int], None],
 ) -> dict[int, Evaluation] | str:
     """Return what two folds beside each other say at some closes, or where they differ."""
     one, other = make_strategy(spec, rules), make_strategy(spec, rules)
     said = {}
     for place in range(len(series)):
+        on_close(_close_ms(series, place), 1)
         one.apply(series.candle(place))
         other.apply(series.candle(place))
         ours, theirs = one.evaluate(), other.evaluate()
@@ -84,26 +102,36 @@ def _folded_twice(
 
 
 def _folded_again(
-    spec: StrategySpec, rules: CandleRules, series: CandleSeries, said: Mapping[int, Evaluation]
+    spec: StrategySpec,
+    rules: CandleRules,
+    series: CandleSeries,
+    said: Mapping[int, Evaluation],
+    on_close: Callable[[int, int], None],
 ) -> str | None:
     """Return where a later fold, asked seldom, or a fold at once differs from the first."""
     seldom = make_strategy(spec, rules)
     for place in range(len(series)):
+        on_close(_close_ms(series, place), 1)
         seldom.apply(series.candle(place))
         if place in said and (now := seldom.evaluate()) != said[place]:
             return _differs("a fold and a later one", series, place, said[place], now)
     for place, before in said.items():
+        on_close(_close_ms(series, place), place + 1)
         at_once = make_strategy(spec, rules)
-        at_once.refold(series.until(int(series.open_time_ms[place]) + series.candle_ms))
+        at_once.refold(series.until(_close_ms(series, place)))
         if (now := at_once.evaluate()) != before:
             return _differs("a fold and a refold", series, place, before, now)
     return None
 
 
+def _close_ms(series: CandleSeries, place: int) -> int:
+    return int(series.open_time_ms[place]) + series.candle_ms
+
+
 def _differs(
     what: str, series: CandleSeries, place: int, one: Evaluation, other: Evaluation
 ) -> str:
-    close = show_close(int(series.open_time_ms[place]) + series.candle_ms)
+    close = show_close(_close_ms(series, place))
     pairs = {
         name: (getattr(one, name), getattr(other, name))
         for name in ("regime", "values", "note", "signal", "entry")

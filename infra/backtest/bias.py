@@ -1,7 +1,7 @@
 """Checks a backtest for bias: does it look ahead, and is its warm-up long enough."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich import box
@@ -21,6 +21,9 @@ from domain.backtesting.bias import (
 from domain.backtesting.purity import Impurity, foreign_assets, impurities
 from domain.backtesting.run import run_backtest
 from domain.errors import ConfigError
+from domain.market.candles import CandleSeries
+from domain.rules import TradingRules
+from infra.backtest.endless import EndlessError, EndlessWatch
 from infra.candles.market_input import read_market
 from infra.operator.terminal.screen import Screen, headed
 from infra.settings import default_dotenv, load_settings
@@ -59,7 +62,7 @@ def run_bias_command(
     with bar:
         foreign = [asset for asset in foreign_assets(rules) if asset in market]
         task = bar.add_task("", total=len(foreign) + 1 + CUTS + len(WARM_UPS))
-        impure = impurities(market, rules, lambda: bar.advance(task))
+        impure = _impurities(market, rules, lambda: bar.advance(task))
         if impure:
             # What answers by chance, or breaks off, makes no runs that could be compared.
             bar.update(task, completed=bar.tasks[0].total)
@@ -70,6 +73,19 @@ def run_bias_command(
         bar.update(task, completed=bar.tasks[0].total)
     Screen().print(render(ahead, warm, foreign))
     return not ahead.leaks
+
+
+def _impurities(
+    market: Mapping[str, CandleSeries], rules: TradingRules, on_asset: Callable[[], None]
+) -> tuple[Impurity, ...]:
+    """Return what is wrong with the strategies that are not ours; one that never ends ends it."""
+    watch = EndlessWatch()
+    try:
+        with watch.watching():
+            return impurities(market, rules, on_asset, watch.on_close)
+    except EndlessError as error:
+        name = rules.asset(watch.asset).terms.strategy.name
+        return (Impurity(asset=watch.asset, what=f"strategy {name}: {error}"),)
 
 
 def render(ahead: LookAhead, warm: WarmUps, foreign: Sequence[str] = ()) -> RenderableType:
@@ -92,7 +108,7 @@ def render(ahead: LookAhead, warm: WarmUps, foreign: Sequence[str] = ()) -> Rend
 def render_impure(found: Sequence[Impurity]) -> RenderableType:
     """Return what strategies answered in two ways, for a terminal."""
     lines = "".join(f"\n  {one.asset}: {one.what}" for one in found)
-    why = " The same candles must give the same answers; the results are worth nothing."
+    why = " The same candles must give the same answers, and soon; the results are worth nothing."
     return headed("Impure strategy!", "bold red", f"{why}{lines}")
 
 

@@ -1,6 +1,7 @@
 """A strategy of the user's own that answers the same candles in two ways is found."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from domain.backtesting.purity import impurities
 from domain.rules import TradingRules
 from domain.strategies.base import StrategySpec
 from examples.own_strategy import Breakout
+from infra.backtest import bias
+from infra.backtest.endless import EndlessWatch
 from tests.backtesting.markets import Recipe, lively_rules, random_market
 from tests.backtesting.test_bias import folder_with
 from tests.domain import foreign
@@ -63,6 +66,7 @@ def rules_with(kind: type) -> TradingRules:
         (CountsQuestions, "a fold and a later one differ at the close of "),
         (foreign.OtherRefold, "the same decision whenever the same candles are folded"),
         (foreign.NanValue, "to be a finite number, found nan"),
+        (foreign.QuietRaises, "raised ZeroDivisionError: a made failure"),
     ],
 )
 def test_what_is_impure_is_found_and_named(kind: type, told: str) -> None:
@@ -100,6 +104,18 @@ def test_the_command_accuses_an_impure_strategy(tmp_path: Path) -> None:
     assert end.exit_code == 1, end.stderr
     assert "Impure strategy!" in end.stdout
     assert "BTC: two folds beside each other differ" in end.stdout
+
+
+def test_the_command_accuses_one_that_never_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bias, "EndlessWatch", partial(EndlessWatch, 0.2))
+
+    end = checked(folder_with(tmp_path, 1_500), foreign.QuietLoops)
+
+    assert end.exit_code == 1, end.stderr
+    said = " ".join(end.stdout.split())
+    assert "BTC: strategy tests.domain.foreign:QuietLoops: no answer in 0.2 s of computing" in said
 
 
 def test_the_command_clears_a_pure_one(tmp_path: Path) -> None:

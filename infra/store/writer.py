@@ -110,6 +110,8 @@ _FLAT: dict[type, peewee.Table] = {
     Transfer: _TRANSFER,
 }
 """Facts whose fields are the columns of one table."""
+_ACTED_UPON = (Intent, OperatorCommand, StopMoved)
+"""What people and the exchange are told to rely on: a power cut must not take it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +161,9 @@ class JournalWriter(Records):
     def append(self, *facts: Fact) -> list[int]:
         """Store facts, all or none, and return their ids; what waited in the reserve leaves it.
 
-        An intent, and what waited in the reserve, is on the disk itself when this returns; other
-        facts are safe from a death of the process, and from a power cut once the next intent was
-        stored.
+        An intent, a command, a move of a stop, and what waited in the reserve, is on the disk
+        itself when this returns; other facts are safe from a death of the process, and from a power
+        cut once the next of these was stored.
 
         Where a connection was lost while facts were committed, and their outcome could not be
         found out, they are refused; the next call finds it out first, so that the same facts,
@@ -173,7 +175,7 @@ class JournalWriter(Records):
         rest = facts[len(fact_ids) :]
         if rest:
             recorded_ms = min((record.recorded_ms for record in waited), default=None)
-            is_durable = bool(waited) or any(isinstance(fact, Intent) for fact in rest)
+            is_durable = bool(waited) or any(isinstance(fact, _ACTED_UPON) for fact in rest)
             fact_ids = [*fact_ids, *self._append(rest, recorded_ms, is_durable=is_durable)]
         for record in waited:
             self._reserve.discard(record)

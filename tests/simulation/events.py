@@ -51,7 +51,7 @@ def _cut_market(world: "World", rng: Random) -> None:
 
 
 def _kill(world: "World", _rng: Random) -> None:
-    world.system.process.is_dead = True
+    world.die("kill between two steps")
 
 
 def _stop(world: "World", _rng: Random) -> None:
@@ -62,7 +62,7 @@ def _stop(world: "World", _rng: Random) -> None:
 
         def stop() -> None:
             supervisor.stop(15.0)
-            system.process.is_dead = True
+            world.die("stopped")
 
         world.scheduler.start(system.process, stop)
 

@@ -1,9 +1,10 @@
 """What goes wrong in one world: drawn from its seed, each kind on or off for all of it."""
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, fields, replace
 from random import Random
+from typing import Any
 
 from actors.core.system import Moment
 from tests.simulation.scheduler import ProcessDiedError, Scheduler
@@ -43,6 +44,8 @@ class Chances:
     candle_lost: float = 0.0
     disk: float = 0.0
     """A write is refused."""
+    power: float = 0.0
+    """A death of the process is one of the machine: what was not synced may be lost."""
     lag_s: float = 0.0
 
 
@@ -79,6 +82,7 @@ _CRITICAL = frozenset(
 )
 """Rare steps, at which much can go wrong."""
 _OFTEN = 20.0
+_CHECKPOINT = 0.01
 _FAULT_ON, _DEED_ON = 0.4, 0.35
 
 
@@ -132,6 +136,7 @@ def _draw_chances(rng: Random) -> Chances:
         news_doubled=some(0.1),
         candle_lost=some(0.1),
         disk=some(0.02),
+        power=some(1.0),
         lag_s=some(0.5),
     )
 
@@ -146,6 +151,10 @@ class Misfortune:
     is_dead: Callable[[], bool]
     die: Callable[[str], None]
     """Takes where: the process is dead when it returns."""
+    stored: Callable[[Sequence[Any]], None] = lambda _facts: None
+    """Is told which facts were stored, or kept in the reserve."""
+    checkpoint: Callable[[], None] = lambda: None
+    """Lets the log of the journal be moved into its database."""
     hits: Counter[str] = field(default_factory=Counter)
     is_over: bool = False
     """Nothing goes wrong any more."""
@@ -245,6 +254,11 @@ class Misfortune:
             self.hit(f"news doubled {kind}")
             return [usual_s, usual_s + self.rng.random()]
         return [usual_s]
+
+    def of_disk(self) -> None:
+        """Pass the end of a transaction, where the log may be moved into the database."""
+        if self.rng.random() < _CHECKPOINT:
+            self.checkpoint()
 
     def refuses_write(self) -> bool:
         """Tell whether the disk refuses a write."""

@@ -40,9 +40,10 @@ class Judge:
         self._reader: sqlite3.Connection | None = None
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file; it is opened again where it is needed."""
         if self._reader is not None:
             self._reader.close()
+            self._reader = None
 
     def look(self, now_s: float, alive_since_s: float | None) -> list[str]:
         """Return which promises the newest event has broken."""

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -25,10 +24,10 @@ from infra.operator.notices.outbox import PostRules, StoredOutboxes
 from infra.run.journals import claim_journals, record_assets
 from infra.settings import Settings
 from infra.store.journal import JournalStore
-from infra.store.opening import open_store
 from infra.store.reserve import Reserve
 from infra.venues.bybit.exchange import BybitExchange
 from infra.venues.bybit.feed import BybitFeed
+from tests.simulation.disk import Disk, PlayedEngine
 from tests.simulation.exchange import START_MS, Exchange
 from tests.simulation.faults import Misfortune
 from tests.simulation.scheduler import (
@@ -109,6 +108,8 @@ class PlayedJournal:
         kind = type(facts[0]).__name__ if facts else "nothing"
         self._misfortune.at("append", kind, "before")
         made: list[int] = self._journal.append(*facts)
+        self._misfortune.stored(facts)
+        self._misfortune.of_disk()
         self._misfortune.at("append", kind, "after")
         return made
 
@@ -116,6 +117,8 @@ class PlayedJournal:
         """Keep in the reserve what could not be stored."""
         self._misfortune.at("keep", "facts", "before")
         kept: bool = self._journal.keep(*facts)
+        if kept:
+            self._misfortune.stored(facts)
         self._misfortune.at("keep", "facts", "after")
         return kept
 
@@ -133,7 +136,7 @@ class SystemProcess:
         exchange: Exchange,
         misfortune: Callable[["SystemProcess"], Misfortune],
         settings: Settings,
-        folder: Path,
+        disk: Disk,
         rng: Random,
         record: Callable[[Handling], None],
         first_id: int,
@@ -151,7 +154,8 @@ class SystemProcess:
         self._record = record
         self._first_id = first_id
         self._pace = pace
-        self._file = folder / "journal.sqlite"
+        self._disk = disk
+        self._file = disk.file
         self.misfortune = misfortune(self)
         self.rules: TradingRules = settings.trading_rules()
         self._symbols = {a.asset: a.instrument.symbol for a in self.rules.assets}
@@ -200,12 +204,11 @@ class SystemProcess:
     def _boot(self) -> None:
         rng, settings = self._rng, self._settings
         self._reserve = reserve = Reserve(self._file.with_suffix(".reserve"), _RESERVE_BYTES)
-        self._journals = raw = open_store(
-            self._file,
-            self.clock.now_ms,
-            busy_timeout_ms=settings.database.busy_timeout_ms,
-            reserve=reserve,
-        )
+        if self._file.exists():
+            self._disk.hold()
+        engine = PlayedEngine(self._disk, busy_timeout_ms=settings.database.busy_timeout_ms)
+        self._journals = raw = JournalStore(engine, self.clock.now_ms, reserve)
+        self._disk.hold()
         raw.before_write = self._before_write
         journals: Any = PlayedJournals(raw, self.misfortune)
         wire = PlayedTransport(

@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import tempfile
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,15 +12,16 @@ from random import Random
 
 from actors.core.trace import Handling
 from actors.core.trace import Outcome as Outcome_
-from actors.messages import AssetReported
-from domain.operator.commands import CommandName
+from actors.messages import AssetReported, OperatorAsked
+from domain.operator.commands import CommandName, OperatorCommand
 from infra.settings import Settings
 from infra.venues.simulator.prices.generator import CANDLE_MS
+from tests.simulation.disk import Disk
 from tests.simulation.events import DEEDS, command, times_of
 from tests.simulation.exchange import Exchange
 from tests.simulation.faults import Misfortune, Plan
 from tests.simulation.judge import Judge
-from tests.simulation.scheduler import Scheduler
+from tests.simulation.scheduler import ProcessDiedError, Scheduler
 from tests.simulation.system import SPARE_CANDLES, Pace, SystemProcess
 
 SETTLE_MINUTES = 40
@@ -61,7 +63,6 @@ class World:
         self.plan = plan
         self.scheduler.lag_s = plan.chances.lag_s
         self._settings = settings
-        self._folder = folder
         self.rules = settings.trading_rules()
         self.exchange = Exchange(
             self.scheduler,
@@ -77,7 +78,12 @@ class World:
         self._idle_steps = 0
         self.alive_since_s: float | None = None
         self.decided_ms: dict[str, int] = {}
-        self.judge = Judge(self.exchange, self.rules, folder / "journal.sqlite", self._kept_ids)
+        self._commands: list[OperatorCommand] = []
+        """That were stored while the message at hand was dealt with."""
+        self._acknowledged: list[OperatorCommand] = []
+        self.disk = Disk(folder / "journal.sqlite", Random(f"{seed}/disk"))
+        self._power = Random(f"{seed}/power")
+        self.judge = Judge(self.exchange, self.rules, self.disk.file, self._kept_ids)
         self.system = self._new_life()
 
     def run(self, troubled_s: float) -> None:
@@ -130,7 +136,7 @@ class World:
                 if not left:
                     break
         left = [f"not settled after {SETTLE_MINUTES} calm minutes: {text}" for text in left]
-        self._demand([*left, *self.judge.whole()])
+        self._demand([*left, *self.judge.whole(), *self._forgotten_commands()])
 
     def _revive(self) -> None:
         """Restart what was given up, as an operator would."""
@@ -178,6 +184,7 @@ class World:
         """End the world, and return what it showed."""
         self.system.bury()
         self.judge.close()
+        self.disk.close()
         outcome = self.outcome
         outcome.steps = self.scheduler.switches
         outcome.minutes = self.scheduler.now_s() / 60
@@ -196,7 +203,7 @@ class World:
             exchange=self.exchange,
             misfortune=self._misfortune,
             settings=self._settings,
-            folder=self._folder,
+            disk=self.disk,
             rng=Random(f"{self.outcome.seed}/life/{self.lives}"),
             record=self._record,
             first_id=self.lives * 1_000_000_000,
@@ -204,24 +211,49 @@ class World:
         )
 
     def _misfortune(self, system: SystemProcess) -> Misfortune:
-        def die(where: str) -> None:
-            self.note(where)
-            system.process.is_dead = True
+        def checkpoint() -> None:
+            is_cut = not self.is_calm and self._loses_power()
+            self.disk.checkpoint(is_cut=is_cut)
+            if is_cut:
+                self._note_death("power cut inside a checkpoint", system)
+                raise ProcessDiedError
 
         return Misfortune(
             scheduler=self.scheduler,
             seed=f"{self.outcome.seed}/misfortune/{self.lives}",
             chances=self.plan.chances,
             is_dead=lambda: system.process.is_dead,
-            die=die,
+            die=self.die,
+            stored=self._note_commands,
+            checkpoint=checkpoint,
             hits=self.outcome.hits,
             is_over=self.is_calm,
             note=self.note,
         )
 
+    def die(self, where: str) -> None:
+        """Let the process be dead, and perhaps the whole machine."""
+        if self._loses_power():
+            self.disk.cut_power()
+        self._note_death(where, self.system)
+
+    def _loses_power(self) -> bool:
+        chance = 0.0 if self.is_calm else self.plan.chances.power
+        return chance > 0.0 and self._power.random() < chance
+
+    def _note_death(self, where: str, system: SystemProcess) -> None:
+        if self.disk.is_cut:
+            self.outcome.hits["power cut"] += 1
+        self.note(f"{where}{', power cut' if self.disk.is_cut else ''}")
+        system.process.is_dead = True
+
     def _bury(self) -> None:
         self.system.bury()
+        if self.disk.is_cut:
+            self.judge.close()
+            self.disk.come_back()
         self.alive_since_s = None
+        self._commands.clear()
         away_s = self.rng.choice((0.5, 5.0, 60.0, 900.0)) * self.rng.random()
         if self.is_calm:
             away_s = 1.0
@@ -233,6 +265,17 @@ class World:
     def _kept_ids(self) -> list[str]:
         return self.system.kept_ids()
 
+    def _note_commands(self, facts: Sequence[object]) -> None:
+        self._commands += (fact for fact in facts if isinstance(fact, OperatorCommand))
+
+    def _forgotten_commands(self) -> list[str]:
+        stored = [command for _, command in self.judge.journal().commands]
+        return [
+            f"{command.command} {command.arguments} was acknowledged, and then forgotten"
+            for command in self._acknowledged
+            if command not in stored
+        ]
+
     def _record(self, handling: Handling) -> None:
         self.outcome.messages += 1
         envelope = handling.envelope
@@ -241,6 +284,10 @@ class World:
         if isinstance(message, AssetReported) and handling.outcome is Outcome_.DONE:
             asset = message.report.asset
             self.decided_ms[asset] = max(self.decided_ms.get(asset, 0), message.report.t_ms)
+        if isinstance(message, OperatorAsked):
+            if handling.outcome is Outcome_.DONE:
+                self._acknowledged += self._commands
+            self._commands.clear()
         self.note(
             f"{envelope.message_id} {envelope.sender}>{envelope.receiver} {name} "
             f"{handling.outcome} {envelope.now_ms} {len(handling.calls)} {len(handling.told)}"

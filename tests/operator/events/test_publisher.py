@@ -55,6 +55,11 @@ def publishing(journals: JournalStore, target: Target, **options: object) -> Ite
         publisher.close(20.0)
 
 
+def wait_until_idle(publisher: Publisher) -> None:
+    with publisher._changed:
+        assert publisher._changed.wait_for(lambda: publisher._is_idle, 30)
+
+
 def read_through(journals: JournalStore) -> int:
     with journals.connected():
         return FactFeed(journals, "redis").read_through()
@@ -102,11 +107,11 @@ def test_every_fact_of_every_kind_becomes_an_event_of_the_standard(
 def test_a_new_fact_is_sent_without_anybody_saying_so(journals: JournalStore) -> None:
     target = Remembers()
 
-    with publishing(journals, target):
+    with publishing(journals, target) as publisher:
+        wait_until_idle(publisher)
         writer = journals.open("test", lambda: None)
-        for _ in range(4):  # the last ones surely while it waits
-            (fact_id,) = writer.append(COMMAND)
-            target.wait_for(fact_id)
+        (fact_id,) = writer.append(COMMAND)
+        target.wait_for(fact_id)
         writer.close()
 
     newest = json.loads(target.events[-1].body)
@@ -123,8 +128,7 @@ def test_what_was_stored_just_before_a_stop_is_sent_before_it(
     target = Remembers()
 
     with publishing(journals, target) as publisher:
-        with publisher._changed:
-            assert publisher._changed.wait_for(lambda: publisher._is_idle, 30)
+        wait_until_idle(publisher)
         writer = journals.open("test", lambda: None)
         (fact_id,) = writer.append(COMMAND)
         writer.close()

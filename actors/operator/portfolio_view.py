@@ -8,14 +8,13 @@ from typing import Any
 from actors.operator.tables import Row, table_reply
 from domain.operator import wording as say
 from domain.operator.replies import Reply
-from domain.operator.wording import advice_line
+from domain.operator.wording import advice_line, violation_line
 from domain.portfolio.concentration import ranked
 from domain.portfolio.metrics import PairMetrics, PortfolioMetrics, metrics
 from domain.portfolio.rebalancing import Advice
 from domain.portfolio.snapshots import PortfolioSnapshot
 from domain.portfolio.violations import Violation, violations
 from domain.rules import TradingRules
-from domain.trading.decisions import DenialReason
 
 SUMMARY, CONCENTRATION, PAIRS = "summary", "concentration", "pairs"
 
@@ -162,21 +161,6 @@ def _figures(made: PortfolioMetrics | PairMetrics) -> dict[str, Any]:
         "concentration_pct": _exact(made.concentration),
         "win_rate_pct": _exact(made.win_rate),
     }
-
-
-def violation_line(violation: Violation) -> str:
-    """Return a limit that is broken, with its figures."""
-    about = f" {violation.about}" if violation.about else ""
-    now, allowed = _measured(violation, violation.now), _measured(violation, violation.allowed)
-    return f"{violation.limit}{about}: {now}, limit {allowed}"
-
-
-def _measured(violation: Violation, figure: Decimal) -> str:
-    if violation.limit is DenialReason.MAX_POSITIONS:
-        return f"{figure:f}"
-    if violation.limit is DenialReason.CORRELATION:
-        return f"{figure:.2f}"
-    return say.usdt(figure)
 
 
 def _violation_data(violation: Violation) -> dict[str, Any]:

@@ -13,8 +13,10 @@ from domain.market.instruments import DAY_MS, HOUR_MS, MINUTE_MS, Instrument, Si
 from domain.operator.notices import Notice, Similar
 from domain.portfolio.rebalancing import Advice
 from domain.portfolio.snapshots import AssetSnapshot
+from domain.portfolio.violations import Violation
 from domain.strategies.base import Value
 from domain.text import plain
+from domain.trading.decisions import DenialReason
 
 GOOD, BAD, CLOCK, SIREN = "🟢", "🔴", "⏰", "🚨"
 LINE = 40
@@ -197,7 +199,7 @@ def decided(snapshot: AssetSnapshot) -> str:
     outcome = snapshot.explanation.outcome(utc)
     if snapshot.denial is None:
         return outcome
-    return f"{outcome}: refused, {snapshot.denial.reason} {words(snapshot.denial.figures)}"
+    return f"{outcome}: refused, {snapshot.denial.reason} {pairs(snapshot.denial.figures)}"
 
 
 def advice_line(advice: Advice) -> str:
@@ -208,3 +210,18 @@ def advice_line(advice: Advice) -> str:
     says += ["OVERSIZE"] if advice.is_oversize else []
     weight = f"weight {percent(advice.weight, 2)}, target {percent(advice.target, 2)}"
     return f"{advice.asset}: {', '.join(says)} ({weight})"
+
+
+def violation_line(violation: Violation) -> str:
+    """Return a limit that is broken, with its figures."""
+    about = f" {violation.about}" if violation.about else ""
+    now, allowed = _measured(violation, violation.now), _measured(violation, violation.allowed)
+    return f"{violation.limit}{about}: {now}, limit {allowed}"
+
+
+def _measured(violation: Violation, figure: Decimal) -> str:
+    if violation.limit is DenialReason.MAX_POSITIONS:
+        return f"{figure:f}"
+    if violation.limit is DenialReason.CORRELATION:
+        return f"{figure:.2f}"
+    return usdt(figure)

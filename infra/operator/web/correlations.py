@@ -1,10 +1,14 @@
 """How alike all assets move, by the candles of the journal: now, and on the way there."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from domain.market.indicators import Array, correlation
+from domain.market.instruments import exact
+from domain.operator import wording as say
+from domain.portfolio.attribution import attribute
 from domain.rules import TradingRules
 from infra.store.reader import FactReader
 
@@ -30,6 +34,40 @@ def correlations(facts: FactReader, rules: TradingRules) -> dict[str, Any]:
         "mean": [
             {"time": time, "value": value} for time, value in reversed(means) if value is not None
         ],
+    }
+
+
+def attribution(
+    facts: FactReader, rules: TradingRules, notionals: Mapping[str, float]
+) -> dict[str, Any] | None:
+    """Return whose part what is open has in the risk of all, by the portfolio's own window.
+
+    Args:
+        facts: of the run.
+        rules: its own.
+        notionals: of what is open, signed, quote.
+    """
+    names = [asset.asset for asset in rules.assets if asset.asset in notionals]
+    _, returns = _returns(facts, names, rules.candles.volatility_window)
+    found = attribute(notionals, dict(zip(names, returns, strict=True)), rules.candles.candle_ms)
+    if found is None:
+        return None
+    saved = found.diversification
+    return {
+        "window": returns.shape[1],
+        "parts": [
+            {
+                "asset": part.asset,
+                "notional": say.usdt(exact(part.notional)),
+                "volatility": f"{part.volatility:.1%}",
+                "alone": say.usdt(exact(part.alone)),
+                "share": part.share,
+            }
+            for part in sorted(found.parts, key=lambda part: -part.share)
+        ],
+        "alone": say.usdt(exact(found.alone)),
+        "volatility": say.usdt(exact(found.volatility)),
+        "diversification": "none" if saved is None else f"{saved:.0%}",
     }
 
 

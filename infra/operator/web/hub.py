@@ -84,6 +84,13 @@ class Hub:
             self.rules = await self.read(read_rules, self.directory)
         return self.rules
 
+    def notionals(self) -> dict[str, float]:
+        """Return what is open as it is shown: signed, quote, at the newest prices."""
+        assets = self.view.get("assets", {})
+        prices = {name: asset["price_number"] for name, asset in assets.items()}
+        shown = self.view.get("shown", {})
+        return {name: float(qty) * prices[name] for name, qty in shown.items() if prices.get(name)}
+
     async def next_message(self, version: int) -> tuple[int, str]:
         """Wait for news beyond a version, and return the newest version and how to get there."""
         while version == self.version:

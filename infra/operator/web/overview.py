@@ -12,6 +12,7 @@ from domain.portfolio.concentration import ranked
 from domain.portfolio.metrics import PairMetrics, PortfolioMetrics, metrics
 from domain.portfolio.performance import Performance
 from domain.portfolio.snapshots import ExecutionSnapshot, PortfolioSnapshot
+from domain.portfolio.violations import violations
 from domain.rules import AssetRules, TradingRules
 from domain.text import plain
 from domain.trading.positions import Position
@@ -256,8 +257,19 @@ def _risk(found: PortfolioSnapshot, rules: TradingRules) -> View:
             }
             for each in ranked(found.positions, found.equity, rules)
         ],
+        "violations": [say.violation_line(each) for each in violations(found, rules)],
+        "liquidation": _to_ruin(found),
         "advice": [say.advice_line(each) for each in found.advice if each.is_worth_telling],
     }
+
+
+def _to_ruin(found: PortfolioSnapshot) -> str:
+    """Return how far all prices may go against what is open until the equity is gone."""
+    notional = sum(
+        (held.qty * found.prices.get(asset, held.avg_entry_price))
+        for asset, held in found.positions.items()
+    )
+    return say.percent(found.equity / notional, 0) if notional else ""
 
 
 def _percent(fraction: Decimal | None) -> str:

@@ -42,6 +42,22 @@ class Sent(msgspec.Struct, forbid_unknown_fields=True):
     command: CommandName
     argument: Annotated[str, msgspec.Meta(max_length=80)]
     shown: dict[str, str]
+    typed: Annotated[str, msgspec.Meta(max_length=80)] = ""
+    """Of a command that is confirmed by typing: what was typed."""
+
+
+def _word_of(sent: Sent) -> str | None:
+    """Return what has to be typed; None: a second press is enough.
+
+    It is for a panic, which must be quick and may be pressed on a phone.
+    """
+    match sent.command:
+        case CommandName.LIQUIDATE:
+            return sent.argument
+        case CommandName.REARM:
+            return str(CommandName.REARM)
+        case _:
+            return None
 
 
 async def press(system: System, access: AccessLog, session: Session, request: Request) -> Response:
@@ -67,10 +83,14 @@ async def _pass_on(system: System, session: Session, sent: Sent) -> JSONResponse
         return told(403, "a viewer may look, and press nothing")
     if sent.command not in PRESSABLE:
         return told(422, f"{sent.command} is not done by the page")
+    word = _word_of(sent)
+    if word is not None and sent.typed.casefold() != word.casefold():
+        return told(422, f"not confirmed: type {word}")
     is_panic = sent.command is CommandName.PANIC
     if not _buckets.take((session.key, is_panic)):
         return told(429, "too many commands; wait a second")
     body = {**msgspec.to_builtins(sent), "user": session.user, "confirm": True}
+    del body["typed"]
     try:
         status, answer = await system.act(body)
     except NoSystemError as error:

@@ -12,7 +12,7 @@ from domain.text import plain
 from infra.operator.web import tables
 from infra.operator.web.access import newest_accesses
 from infra.operator.web.compare import compare
-from infra.operator.web.correlations import correlations
+from infra.operator.web.correlations import attribution, correlations
 from infra.operator.web.equity import equity
 from infra.operator.web.facts import read_facts
 from infra.operator.web.history import READ, AssetHistory
@@ -44,6 +44,15 @@ async def _compare(hub: Hub, _query: Mapping[str, str]) -> Any:
 
 async def _correlations(hub: Hub, _query: Mapping[str, str]) -> Any:
     return await _of_rules(hub, correlations)
+
+
+async def _attribution(hub: Hub, _query: Mapping[str, str]) -> Any:
+    notionals = hub.notionals()
+
+    def read(facts: FactReader, rules: TradingRules) -> Any:
+        return attribution(facts, rules, notionals)
+
+    return await _of_rules(hub, read, "attribution")
 
 
 async def _trades(hub: Hub, _query: Mapping[str, str]) -> Any:
@@ -82,13 +91,18 @@ async def _messages(hub: Hub, query: Mapping[str, str]) -> Any:
     return await hub.read(read)
 
 
-async def _of_rules(hub: Hub, function: Callable[[FactReader, TradingRules], Any]) -> Any:
+async def _of_rules(
+    hub: Hub, function: Callable[[FactReader, TradingRules], Any], name: str = ""
+) -> Any:
+    """Return what a function reads, one answer for all who ask within a moment."""
     rules = await hub.known_rules()
 
     def read(facts: FactReader) -> Any:
         return function(facts, rules)
 
-    return await hub.once(function.__name__, lambda: hub.read(read_facts, hub.directory, read))
+    return await hub.once(
+        name or function.__name__, lambda: hub.read(read_facts, hub.directory, read)
+    )
 
 
 async def _chart(hub: Hub, query: Mapping[str, str]) -> Any:
@@ -145,6 +159,7 @@ def _story(directory: Path, wanted: str, facts: FactReader) -> Any:
 
 QUESTIONS: Mapping[str, Question] = {
     "accesses": _accesses,
+    "attribution": _attribution,
     "audit": _audit,
     "chart": _chart,
     "compare": _compare,

@@ -96,6 +96,7 @@ class Browser:
             "command": command,
             "argument": argument,
             "shown": more.pop("shown", {}),
+            "typed": more.pop("typed", ""),
         }
         status, _, body = self.call("POST", "/api/press", act, **more)
         return status, json.loads(body)["title"] if status not in (403, 413) else body

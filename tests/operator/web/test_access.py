@@ -98,6 +98,21 @@ def test_an_operators_press_comes_with_who_and_what_was_shown(page: Page) -> Non
 
 
 @pytest.mark.parametrize(
+    ("command", "argument", "word"), [("liquidate", "BTC", "btc"), ("rearm", "", "rearm")]
+)
+def test_what_cannot_be_taken_back_needs_its_word_typed(
+    page: Page, command: str, argument: str, word: str
+) -> None:
+    operator = page.by_link()
+
+    assert operator.press(command, argument)[0] == 422
+    assert operator.press(command, argument, typed="panic")[0] == 422
+    assert page.desk.taken == []
+    assert operator.press(command, argument, typed=word)[0] == 200
+    assert [str(act.command.name) for act in page.desk.taken] == [command]
+
+
+@pytest.mark.parametrize(
     ("headers", "status"),
     [
         ({"X_CSRF_Token": ""}, 403),

@@ -154,7 +154,7 @@ export function render(context, view, name) {
       h("p", {class: "why"}, "Shaded: the regime is active. Drag to move, scroll to zoom. Click an exit for its reason.")),
     whyCard(context),
     h("div", {class: "columns"}, positionCard(context, name, asset),
-      card("Now", facts(["Regime", asset.regime || "–"], ["Meaning", asset.note || "–"], ["Figures", asset.values.join(", ") || "–"],
+      card("Now", facts(["Regime", asset.regime || "–"], ["Meaning", asset.note || "–"], ["Figures", asset.values.join(", ") || "–", "wide"],
         ["Newest signal", asset.signal_age ? `${asset.signal_age} ago` : "none yet"], ["Cooldown", asset.cooldown || "none"], ["Prices heard", asset.feed_age ? `${asset.feed_age} ago` : "–"]),
         h("p", {class: "why"}, asset.decided))),
     h("div", {class: "columns"}, history(context, name), refusals(name)),

@@ -66,4 +66,4 @@ export function signed(text, sign) {
 export const card = (title, ...children) => h("section", {class: "card"}, h("h2", {}, title), children);
 
 export const facts = (...pairs) =>
-  h("dl", {class: "facts"}, pairs.filter(Boolean).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+  h("dl", {class: "facts"}, pairs.filter(Boolean).map(([name, value, kind]) => h("div", {class: kind}, h("dt", {}, name), h("dd", {}, value))));

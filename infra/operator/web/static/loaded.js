@@ -2,7 +2,7 @@
 
 export class Loaded {
   constructor(context, question, everyMs, query = () => ({})) {
-    Object.assign(this, {context, question, query, data: null, trouble: null});
+    Object.assign(this, {context, question, query, data: null, trouble: null, isLoaded: false});
     this.timer = setInterval(() => this.load(), everyMs);
     this.load();
   }
@@ -13,6 +13,7 @@ export class Loaded {
     try {
       this.data = await this.context.ask(this.question, this.query());
       this.trouble = null;
+      this.isLoaded = true;
     } catch (error) {
       this.trouble = error.message;
     }

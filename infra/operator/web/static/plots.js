@@ -15,7 +15,7 @@ export function plotly() {
 
 export function colours() {
   const style = getComputedStyle(document.documentElement);
-  return Object.fromEntries(["page", "card", "ink", "dim", "line", "blue", "blue-soft", "gain", "loss", "bad", "ok", "warn"]
+  return Object.fromEntries(["page", "card", "ink", "dim", "line", "blue", "blue-soft", "gain", "loss", "bad", "ok", "warn", "heat-low", "heat-high"]
     .map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
 

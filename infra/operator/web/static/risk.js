@@ -4,9 +4,9 @@ import {card, facts, h, table} from "./dom.js";
 import {Loaded} from "./loaded.js";
 import {colours, draw, iso, layout, look} from "./plots.js";
 
-let loaded = null;
-export function enter(context) { loaded = new Loaded(context, "correlations", 5000); }
-export function leave() { loaded?.leave(); loaded = null; }
+let loaded = null, parts = null;
+export function enter(context) { loaded = new Loaded(context, "correlations", 5000); parts = new Loaded(context, "attribution", 5000); }
+export function leave() { loaded?.leave(); parts?.leave(); loaded = parts = null; }
 
 const isNew = (element, key) => element && element.drawn !== key && (element.drawn = key);
 
@@ -16,9 +16,9 @@ async function heat(found) {
   const c = colours();
   const text = found.matrix.map((row) => row.map((value) => (value === null ? "–" : value.toFixed(2))));
   await draw(element, [{
-    type: "heatmap", x: found.assets, y: found.assets, z: found.matrix, text, texttemplate: "%{text}", zmin: -1, zmax: 1, xgap: 2, ygap: 2,
-    colorscale: [[0, "#d55e00"], [0.5, c.card], [1, "#0072b2"]], hovertemplate: "%{y} with %{x}: %{text}<extra></extra>", colorbar: {thickness: 10, tickfont: {color: c.dim}},
-  }], layout({showlegend: false, dragmode: false, margin: {l: 60, r: 10, t: 10, b: 40}, xaxis: {type: "category"}, yaxis: {type: "category", side: "left", autorange: "reversed"}}), {scrollZoom: false, displayModeBar: false});
+    type: "heatmap", x: found.assets, y: found.assets, z: found.matrix, text, texttemplate: "%{text}", textfont: {color: c.ink}, zmin: -1, zmax: 1, xgap: 2, ygap: 2,
+    colorscale: [[0, c["heat-low"]], [0.5, c.card], [1, c["heat-high"]]], hovertemplate: "%{y} with %{x}: %{text}<extra></extra>", colorbar: {thickness: 10, tickfont: {color: c.dim}},
+  }], layout({showlegend: false, dragmode: false, margin: {l: 52, r: 10, t: 10, b: 40}, xaxis: {type: "category"}, yaxis: {type: "category", side: "left", autorange: "reversed"}}), {scrollZoom: false, displayModeBar: false});
 }
 
 async function past(found, threshold) {
@@ -42,6 +42,20 @@ async function concentration(risk) {
   ], layout({dragmode: false, xaxis: {type: "category"}, yaxis: {tickformat: ".0%", range: [0, 1.05]}}), {scrollZoom: false, displayModeBar: false});
 }
 
+function attribution() {
+  const found = parts?.data, percent = (share) => `${(share * 100).toFixed(1)}%`;
+  if (!found) return card("Where the risk comes from", h("p", {class: parts?.trouble ? "alarm" : "empty"}, parts?.trouble ?? (parts?.isLoaded ? "Nothing is open." : "Loading …")));
+  const rows = [...found.parts, {asset: "All", notional: "", volatility: "", alone: found.alone, share: found.parts.reduce((sum, each) => sum + each.share, 0), isSum: true}];
+  return card("Where the risk comes from",
+    table([
+      ["Asset", (r) => (r.isSum ? h("b", {}, r.asset) : r.asset)], ["Open, USDT", (r) => r.notional.replace(" USDT", ""), "number"], ["Volatility a year", (r) => r.volatility, "number"],
+      ["Alone, USDT a year", (r) => r.alone.replace(" USDT", ""), "number"],
+      ["Share of the risk", (r) => [h("span", {class: "part", "aria-hidden": "true"}, h("i", {style: `width:${Math.max(0, Math.min(1, r.share)) * 100}%`})), ` ${percent(r.share)}`], "number"],
+    ], rows, {caption: "Risk attribution"}),
+    facts(["All together move by", `${found.volatility} a year`], ["Sum of the parts", found.alone], ["Saved by diversification", found.diversification]),
+    h("p", {class: "why"}, `By the returns of the last ${found.window} closes. A hedge has a negative share.`));
+}
+
 export function render(_context, view) {
   const risk = view.risk;
   if (!risk) return [card("Risk", h("p", {class: "empty"}, "The portfolio does not answer."))];
@@ -58,11 +72,14 @@ export function render(_context, view) {
         h("div", {id: "heat", class: "chart low", "data-keep": true, role: "group", "aria-label": "Correlations of the assets"}),
         facts(["Mean of the open positions", risk.mean === null ? "not judged" : risk.mean.toFixed(2)], ["Threshold", risk.threshold === null ? "off" : String(risk.threshold)])),
       card("Correlation over time", h("div", {id: "past", class: "chart low", "data-keep": true, role: "group", "aria-label": "Mean correlation over time"}))),
+    attribution(),
     h("div", {class: "columns"},
       card("Concentration", risk.concentration.length
         ? h("div", {id: "concentration", class: "chart", "data-keep": true, role: "group", "aria-label": "Share of each position"})
         : h("p", {class: "empty"}, "Nothing is open."),
         table([["Asset", (row) => row.asset], ["Deployed", (row) => row.deployed, "number"], ["Of equity", (row) => row.of_equity, "number"]], risk.concentration, {caption: "Deployed by asset", empty: ""})),
+      card("Limits that are broken", risk.violations.length ? h("ul", {}, risk.violations.map((text) => h("li", {class: "alarm"}, text))) : h("p", {class: "empty"}, "None."),
+        facts(["Until the equity is gone", risk.liquidation ? `all prices ${risk.liquidation} against` : "nothing is open"])),
       card("Rebalancing advice", risk.advice.length ? h("ul", {}, risk.advice.map((text) => h("li", {}, text))) : h("p", {class: "empty"}, "Nothing is advised.")),
       card("Groups", table([["Asset", ([name]) => name], ["Group", ([, group]) => group]], groups, {caption: "Correlation groups", empty: "No groups are named in the settings."}))),
   ];

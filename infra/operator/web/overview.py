@@ -70,7 +70,9 @@ def _portfolio(found: PortfolioSnapshot, rules: TradingRules) -> View:
         "today_sign": _sign(-found.daily_loss),
         "total_pnl": say.gain(figures.total_pnl),
         "total_sign": _sign(figures.total_pnl),
-        "total_return": _percent(figures.total_return),
+        "total_return": UNKNOWN
+        if figures.total_return is None
+        else say.signed_percent(figures.total_return, _DIGITS),
         "unrealized": say.gain(figures.unrealized_pnl),
         "deployed": say.usdt(figures.deployed_capital),
         "available": say.usdt(figures.available_capital),

@@ -18,7 +18,7 @@ async function heat(found) {
   await draw(element, [{
     type: "heatmap", x: found.assets, y: found.assets, z: found.matrix, text, texttemplate: "%{text}", textfont: {color: c.ink}, zmin: -1, zmax: 1, xgap: 2, ygap: 2,
     colorscale: [[0, c["heat-low"]], [0.5, c.card], [1, c["heat-high"]]], hovertemplate: "%{y} with %{x}: %{text}<extra></extra>", colorbar: {thickness: 10, tickfont: {color: c.dim}},
-  }], layout({showlegend: false, dragmode: false, margin: {l: 52, r: 10, t: 10, b: 40}, xaxis: {type: "category"}, yaxis: {type: "category", side: "left", autorange: "reversed"}}), {scrollZoom: false, displayModeBar: false});
+  }], layout({showlegend: false, dragmode: false, margin: {l: 52, r: 10, t: 10, b: innerWidth < 700 ? 58 : 40}, xaxis: {type: "category"}, yaxis: {type: "category", side: "left", autorange: "reversed"}}), {scrollZoom: false, displayModeBar: false});
 }
 
 async function past(found, threshold) {
@@ -78,9 +78,9 @@ export function render(_context, view) {
         ? h("div", {id: "concentration", class: "chart", "data-keep": true, role: "group", "aria-label": "Share of each position"})
         : h("p", {class: "empty"}, "Nothing is open."),
         table([["Asset", (row) => row.asset], ["Deployed", (row) => row.deployed, "number"], ["Of equity", (row) => row.of_equity, "number"]], risk.concentration, {caption: "Deployed by asset", empty: ""})),
-      card("Limits that are broken", risk.violations.length ? h("ul", {}, risk.violations.map((text) => h("li", {class: "alarm"}, text))) : h("p", {class: "empty"}, "None."),
-        facts(["Until the equity is gone", risk.liquidation ? `all prices ${risk.liquidation} against` : "nothing is open"])),
-      card("Rebalancing advice", risk.advice.length ? h("ul", {}, risk.advice.map((text) => h("li", {}, text))) : h("p", {class: "empty"}, "Nothing is advised.")),
+      h("div", {class: "stack"}, card("Limits that are broken", risk.violations.length ? h("ul", {}, risk.violations.map((text) => h("li", {class: "alarm"}, text))) : h("p", {class: "empty"}, "None."),
+        facts(["Liquidation distance", risk.liquidation ? `equity gone at ${risk.liquidation} against` : "nothing is open", "wide"])),
+      card("Rebalancing advice", risk.advice.length ? h("ul", {}, risk.advice.map((text) => h("li", {}, text))) : h("p", {class: "empty"}, "Nothing is advised."))),
       card("Groups", table([["Asset", ([name]) => name], ["Group", ([, group]) => group]], groups, {caption: "Correlation groups", empty: "No groups are named in the settings."}))),
   ];
 }

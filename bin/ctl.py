@@ -20,10 +20,11 @@ from domain.operator.commands import (
 )
 from domain.operator.replies import ReplyCode
 from infra.operator.control.client import LateAnswerError, NoAnswerError, NotRunningError
+from infra.operator.control.everywhere import NOTHING_RUNS, SERVICES, ask_everywhere
 from infra.operator.control.sending import send
 from infra.operator.report.trade_files import LAYOUTS
 from infra.operator.terminal.options_anywhere import OptionsAnywhere
-from infra.operator.terminal.replies import audit_line, show_reply
+from infra.operator.terminal.replies import audit_line, show_answers, show_reply
 from infra.operator.terminal.screen import Screen
 from infra.process.times import read_time
 from infra.process.user import user_name
@@ -33,12 +34,13 @@ from infra.store.reader import trades_between
 from infra.venues.modes import read_run_name
 
 DONE, REFUSED, WRONG_USE, NOT_RUNNING, UNCONFIRMED, LATE = range(6)
-_EXIT = {
+_EXIT: dict[str, int] = {
     ReplyCode.DONE: DONE,
     ReplyCode.REFUSED: REFUSED,
     ReplyCode.WRONG: WRONG_USE,
     ReplyCode.CONFIRM: UNCONFIRMED,
     ReplyCode.LATE: LATE,
+    NOTHING_RUNS: NOT_RUNNING,
 }
 _OF_FACTS = (CommandName.PORTFOLIO, CommandName.PERFORMANCE)
 """What is answered from the journal where nothing runs any more."""
@@ -58,6 +60,8 @@ screen, errors = Screen(), Screen(stderr=True)
 class _Options:
     directory: Path = VAR / "sim"
     is_json: bool = False
+    places: tuple[Path, ...] = ()
+    """Where all systems are asked; empty: one is."""
 
 
 _options = _Options()
@@ -65,13 +69,20 @@ _options = _Options()
 
 @app.callback()
 def choose(
+    context: typer.Context,
     *,
     run_dir: Annotated[Path | None, typer.Option(help="Run directory of the system.")] = None,
     mode: Annotated[str, typer.Option(help="Its mode, where it runs in var/MODE.")] = "sim",
+    every: Annotated[
+        bool, typer.Option("--all", help="Ask all systems of this machine, or below --run-dir.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Send commands to a running system."""
     _options.is_json = as_json
+    if every and context.invoked_subcommand in ("audit", "export"):
+        raise _failed(f"--all does not go with {context.invoked_subcommand}", WRONG_USE)
+    _options.places = ((VAR, SERVICES) if run_dir is None else (run_dir,)) if every else ()
     try:
         _options.directory = run_dir or VAR / read_run_name(mode)
     except ConfigError as error:
@@ -191,6 +202,8 @@ for _name in CommandName:
 
 def _send(name: CommandName, argument: str, *, is_confirmed: bool) -> None:
     who = f"ctl-{user_name()}"
+    if _options.places:
+        raise _all_told(name, argument, who)
     try:
         answer = send(_options.directory, name, argument, who, is_confirmed=is_confirmed)
     except (UnknownCommandError, ConfigError) as error:
@@ -204,6 +217,19 @@ def _send(name: CommandName, argument: str, *, is_confirmed: bool) -> None:
     except NoAnswerError as error:
         raise _failed(str(error), LATE if isinstance(error, LateAnswerError) else REFUSED) from None
     raise _told(answer)
+
+
+def _all_told(name: CommandName, argument: str, who: str) -> typer.Exit:
+    try:
+        answers = ask_everywhere(_options.places, name, argument, who)
+    except (UnknownCommandError, ConfigError) as error:
+        return _failed(str(error), WRONG_USE)
+    if _options.is_json:
+        print(json.dumps([one.as_dict() for one in answers], indent=1))
+    else:
+        show_answers(answers, screen)
+    codes = {_EXIT.get(one.answer["code"], REFUSED) for one in answers}
+    return typer.Exit(max(codes - {NOT_RUNNING} or {NOT_RUNNING}))
 
 
 def _told(answer: Any) -> typer.Exit:

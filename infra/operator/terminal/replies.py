@@ -1,5 +1,6 @@
 """Answers to commands, and the audit trail, on a terminal."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,6 +8,7 @@ from rich import box
 from rich.table import Table
 
 from domain.operator.replies import ReplyCode
+from infra.operator.control.everywhere import SystemAnswer
 from infra.operator.terminal.screen import Screen
 from infra.store.audit import AuditEntry
 
@@ -33,6 +35,14 @@ def show_reply(answer: Any, screen: Screen) -> None:
         screen.print(shown)
     if answer["code"] == ReplyCode.CONFIRM:
         screen.print("Or at once, with --yes.")
+
+
+def show_answers(answers: Sequence[SystemAnswer], screen: Screen) -> None:
+    """Show what several systems answered, each below its run directory."""
+    for one in answers:
+        screen.print(str(one.directory), style="cyan", highlight=False, soft_wrap=True)
+        show_reply(one.answer, screen)
+        screen.print()
 
 
 def audit_line(entry: AuditEntry) -> str:

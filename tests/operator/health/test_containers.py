@@ -45,6 +45,18 @@ def test_compose_is_what_its_specification_allows() -> None:
     judged(program("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", file)
 
 
+def test_one_more_system_reads_no_keys_but_its_own() -> None:
+    more = DEPLOY / "container" / "more.yml"
+    service = yaml.safe_load(more.read_text(encoding="utf-8"))["services"]["trading-system"]
+
+    judged(program("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", more)
+    # One list alone: those of several files are joined.
+    assert "env_file" not in service
+    assert service["environment"]["ENV_FILE"].startswith("${ENV_FILE:?")
+    (read,) = COMPOSE["services"]["trading-system"]["env_file"]
+    assert read["path"] == "${ENV_FILE:-.env}"
+
+
 def test_compose_gives_a_stop_its_time_and_publishes_nothing_but_by_choice() -> None:
     services = COMPOSE["services"]
 

@@ -1,0 +1,89 @@
+"""Asks every system of this machine the same, each by its run directory."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from domain.errors import ConfigError
+from domain.operator.commands import MANUALS, CommandName, UnknownCommandError, checked
+from domain.operator.replies import ReplyCode
+from infra.operator.control.client import LateAnswerError, NoAnswerError, NotRunningError
+from infra.operator.control.sending import send
+from infra.operator.panic_file import is_run_directory
+
+SERVICES = Path("/var/lib/short-trading")
+"""Where the units of systemd keep their runs."""
+FAILED, NOTHING_RUNS = "failed", "not_running"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemAnswer:
+    """What one system said."""
+
+    directory: Path
+    answer: dict[str, Any]
+    """As the page of the interface describes it; `code` is FAILED, NOTHING_RUNS or LATE where no
+    system answered, and `title` says why."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for programs."""
+        return {"run_dir": str(self.directory), **self.answer}
+
+
+def run_directories(places: Iterable[Path]) -> list[Path]:
+    """Return the directories in which runs were started: these places, and what is in them."""
+    found = {directory.resolve() for place in places for directory in _below(place)}
+    return sorted(directory for directory in found if is_run_directory(directory))
+
+
+def ask_everywhere(
+    places: Sequence[Path], name: CommandName, argument: str, who: str
+) -> list[SystemAnswer]:
+    """Return what each system answers to a question, in the order of their directories.
+
+    Args:
+        places: run directories, and directories that hold some.
+        name: the question.
+        argument: empty where it has none.
+        who: asks.
+
+    Raises:
+        UnknownCommandError: it is no question, or none that the systems know.
+        ConfigError: no run was ever started there.
+    """
+    checked(name, argument)
+    if MANUALS[name].changes:
+        raise UnknownCommandError(
+            f"expected a question with --all, such as status, found {name}: what changes a system "
+            "is said to one, by --run-dir or --mode"
+        )
+    directories = run_directories(places)
+    if not directories:
+        named = " or ".join(map(str, places))
+        raise ConfigError(f"no run was ever started in {named}; name their directory by --run-dir")
+    ask = partial(_asked, name=name, argument=argument, who=who)
+    with ThreadPoolExecutor(max_workers=len(directories)) as threads:
+        return list(threads.map(ask, directories))
+
+
+def _asked(directory: Path, *, name: CommandName, argument: str, who: str) -> SystemAnswer:
+    try:
+        answer = send(directory, name, argument, who, is_confirmed=False)
+    except NotRunningError:
+        answer = {"code": NOTHING_RUNS, "title": "nothing runs there"}
+    except LateAnswerError as error:
+        answer = {"code": ReplyCode.LATE, "title": str(error)}
+    except (ConfigError, NoAnswerError) as error:
+        answer = {"code": FAILED, "title": str(error)}
+    return SystemAnswer(directory=directory, answer=answer)
+
+
+def _below(place: Path) -> Iterator[Path]:
+    yield place
+    try:
+        yield from (child for child in place.iterdir() if child.is_dir())
+    except OSError:
+        return  # nobody has run there, or it is somebody else's

@@ -1,0 +1,96 @@
+"""bin/ctl --all: several systems on one machine are asked at once, whatever state they are in."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from bin.ctl import app
+from infra.operator.control.token import ADDRESS_FILE
+from infra.process.locks import RUN_LOCK
+from tests.operator.control.house import PER_SECOND, House, served
+
+
+@pytest.fixture
+def systems(tmp_path: Path) -> Iterator[dict[str, House]]:
+    """Run two systems; a third was killed, and what is beside them is no run."""
+    for name in ("first", "killed", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / RUN_LOCK).touch()
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "file").touch()
+    houses = {name: served(tmp_path / name, PER_SECOND) for name in ("first", "second")}
+    yield houses
+    for house in houses.values():
+        house.server.close()
+
+
+def ctl(*words: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_each_system_answers_below_its_directory(systems: dict[str, House], tmp_path: Path) -> None:
+    found = ctl("--all", "--run-dir", tmp_path, "status")
+
+    assert found.exit_code == 0
+    assert found.stdout.split("\n") == [
+        *(str(tmp_path / "first"), "did status", ""),
+        *(str(tmp_path / "killed"), "nothing runs there", ""),
+        *(str(tmp_path / "second"), "did status", ""),
+        "",
+    ]
+    for house in systems.values():
+        ((who, command, is_confirmed),) = house.commands.asked
+        assert who.startswith("http/ctl-")
+        assert (str(command), is_confirmed) == ("status", False)
+
+
+def test_programs_get_a_list_wherever_the_option_stands(
+    systems: dict[str, House], tmp_path: Path
+) -> None:
+    found = ctl("trades", "3", "--run-dir", tmp_path, "--json", "--all")
+
+    told = json.loads(found.stdout)
+    assert [(one["run_dir"], one["code"]) for one in told] == [
+        (str(tmp_path / "first"), "done"),
+        (str(tmp_path / "killed"), "not_running"),
+        (str(tmp_path / "second"), "done"),
+    ]
+    assert told[2]["title"] == "did trades 3"
+    assert len(systems) == 2
+
+
+def test_one_that_cannot_be_asked_hides_no_other_and_is_told_by_the_exit_code(
+    systems: dict[str, House], tmp_path: Path
+) -> None:
+    (tmp_path / "killed" / ADDRESS_FILE).write_text((tmp_path / "first" / ADDRESS_FILE).read_text())
+
+    found = ctl("--all", "--run-dir", tmp_path, "--json", "status")
+
+    assert [one["code"] for one in json.loads(found.stdout)] == ["done", "failed", "done"]
+    assert found.exit_code == 1
+    assert all(len(house.commands.asked) == 1 for house in systems.values())
+
+
+@pytest.mark.parametrize(
+    "words", [["panic", "--yes"], ["pause", "all"], ["audit"], ["export", "t"]]
+)
+def test_nothing_is_changed_by_all_at_once(
+    systems: dict[str, House], tmp_path: Path, words: list[str]
+) -> None:
+    found = ctl("--all", "--run-dir", tmp_path, *words)
+
+    assert found.exit_code == 2
+    assert "--all" in found.stderr
+    assert len(found.stderr.splitlines()) == 1
+    assert [house.commands.asked for house in systems.values()] == [[], []]
+
+
+def test_a_place_without_any_run_is_named(tmp_path: Path) -> None:
+    found = ctl("--all", "--run-dir", tmp_path, "status")
+
+    assert found.exit_code == 2
+    assert f"no run was ever started in {tmp_path}" in found.stderr.replace("\n", " ")

@@ -872,6 +872,26 @@ def test_a_position_opened_by_hand_gets_a_stop_and_is_not_closed(desk: Execution
     assert [order.qty for order in desk.exchange.sent] == [Decimal("0.5")]
 
 
+def test_a_fill_whose_stop_the_price_has_passed_already_is_closed_at_market(
+    desk: ExecutionContext,
+) -> None:
+    desk.tell(OpenPosition(approval=GRANT))
+    # What came with the order stands far from a fill at the other side of a gap.
+    (entry,) = desk.exchange.sent
+    assert entry.stop_loss == Decimal(85260)
+    desk.exchange.levels = ProtectiveLevels(stop_loss=entry.stop_loss, take_profit=None)
+    desk.exchange.stop_passed_at = Decimal(82000)
+    desk.fill(price="80000")
+    desk.wait(2 * ASK_AGAIN_MS)
+
+    (close,) = desk.exchange.sent[1:]
+    assert (close.reduce_only, close.side) == (True, Side.BUY)
+    desk.fill(price="82010")
+    (closed,) = desk.people_heard(TradeClosed)
+    assert isinstance(closed, TradeClosed)
+    assert closed.trade.reason is ExitReason.STOP_LOSS
+
+
 def test_one_whose_stop_the_price_has_passed_gets_it_from_the_mark_price_and_keeps_it(
     desk: ExecutionContext,
 ) -> None:

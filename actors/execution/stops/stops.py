@@ -239,13 +239,21 @@ class Stops:
 
     def _is_raise(self, wanted: ProtectiveLevels) -> bool:
         """Tell whether levels tighten a trailing stop that stands."""
-        position, standing = self._trailing(), self._stop_loss
+        return self._has_moved and self._is_tighter(wanted)
+
+    def _is_tighter(self, wanted: ProtectiveLevels) -> bool:
+        """Tell whether levels tighten the stop that stands."""
+        position, standing = self._context.books.position, self._stop_loss
         return (
             position is not None
             and standing is not None
-            and self._trail.state(position).is_moved
             and is_tighter(wanted.stop_loss, standing, position.side)
         )
+
+    @property
+    def _has_moved(self) -> bool:
+        position = self._trailing()
+        return position is not None and self._trail.state(position).is_moved
 
     def _wait_until(self, due_ms: int) -> None:
         self.close()
@@ -268,7 +276,7 @@ class Stops:
                 asset=self._context.asset,
                 t_ms=self._context.now_ms,
                 purpose=Purpose.NAKED,
-                reason=ExitReason.TRAILING_STOP,
+                reason=ExitReason.TRAILING_STOP if self._has_moved else ExitReason.STOP_LOSS,
             )
         )
 
@@ -278,9 +286,10 @@ class Stops:
                 self._context.asset, wanted, self._context.is_ours
             )
         except StopPassedError as error:
-            if self._is_raise(wanted):
+            # One that came with the order may stand far away, where a gap has filled it.
+            if self._is_tighter(wanted):
                 self._close_passed()
-            else:
+            if not self._exits.is_wanted:
                 self._fail(error)
         except (OrderRefusedError, *NO_ANSWER, OutcomeUnknownError) as error:
             self._fail(error)

@@ -102,13 +102,26 @@ class WalletAudit:
         """Begin without doubt."""
         self._differences = 0
         self._difference = ZERO
+        self._ours: Decimal | None = None
+        """The books' balance when they were compared last."""
         self._since_ms: int | None = None
         """Since when it is known to differ for good."""
 
     @property
-    def difference(self) -> Decimal:
-        """What the exchange has more than the books, for good; 0: they agree."""
-        return ZERO if self._since_ms is None else self._difference
+    def is_in_doubt(self) -> bool:
+        """Tell whether they are known to differ for good."""
+        return self._since_ms is not None
+
+    def difference(self, ours: Decimal) -> Decimal:
+        """Return what the exchange has more than the books, for good; 0: they agree.
+
+        What was booked since they were compared may be what was missing: then it is 0 until they
+        are compared again.
+
+        Args:
+            ours: the books' balance now.
+        """
+        return self._difference if self.is_in_doubt and ours == self._ours else ZERO
 
     @property
     def details(self) -> Mapping[str, str]:
@@ -118,14 +131,16 @@ class WalletAudit:
         text = f"the exchange's balance is {self._difference:+f} from the books'"
         return {WALLET: text}
 
-    def accept(self) -> Decimal:
-        """Return what the exchange has more for good, and take it as explained; 0: they agree."""
-        difference, self._since_ms, self._differences = self.difference, None, 0
+    def accept(self, ours: Decimal) -> Decimal:
+        """Return what the exchange has more for good, and take it as explained; as `difference`."""
+        difference = self.difference(ours)
+        if difference:
+            self._since_ms, self._differences = None, 0
         return difference
 
     def compare(self, ours: Decimal, theirs: Decimal, ts_ms: int) -> RiskRaised | None:
         """Return a danger where they differ by the same amount time and again, and its end."""
-        difference = theirs - ours
+        difference, self._ours = theirs - ours, ours
         if abs(difference) < WALLET_TOLERANCE:
             since_ms, self._since_ms, self._differences = self._since_ms, None, 0
             return None if since_ms is None else _wallet_agrees(since_ms, theirs)

@@ -256,8 +256,10 @@ class Operations:
         return True, f"panic: nothing is opened until rearm; closing {held or 'nothing'}"
 
     def _judge_rearm(self) -> _Verdict:
-        difference = self.wallet.difference
+        difference = self.wallet.difference(self.books.present().balance)
         if not self._is_stopped and not difference:
+            if self.wallet.is_in_doubt:
+                return False, "something was booked since the balances were compared; ask again"
             return False, "nothing to rearm: neither halted, nor in a panic, nor a balance in doubt"
         if self.not_flat:
             waits = ", ".join(sorted(self.not_flat))
@@ -290,7 +292,7 @@ class Operations:
 
     def _rearm(self, t_ms: int) -> list[Fact]:
         facts: list[Fact] = []
-        difference = self.wallet.accept()
+        difference = self.wallet.accept(self.books.present().balance)
         if difference:
             taken = Transfer(
                 transfer_id=f"rearm/{t_ms}", ts_ms=t_ms, kind="ADJUSTMENT", amount=difference

@@ -16,6 +16,7 @@ from actors.core.messages import Message
 from actors.core.supervisor import ChildSpec, RestartPolicy, Supervisor
 from actors.core.system import ActorSystem
 from actors.messages import (
+    AssetFlat,
     AssetReported,
     ClosePosition,
     Describe,
@@ -37,7 +38,7 @@ from actors.portfolio.actor import PortfolioActor
 from actors.watch import ALARMING_WALLETS, LiveChecks
 from domain.errors import UnavailableError
 from domain.market.candles import CandleSeries, carry_forward
-from domain.market.instruments import DAY_MS
+from domain.market.instruments import DAY_MS, Side
 from domain.operator.commands import Command, CommandName, OperatorCommand
 from domain.portfolio.protection import initial_state
 from domain.portfolio.snapshots import PortfolioSnapshot
@@ -49,7 +50,7 @@ from domain.trading.transfers import Transfer
 from infra.store.opening import open_store
 from infra.store.reserve import Reserve
 from infra.venues.replay.clock import ReplayClock
-from tests.domain.builders import CANDLE_MS, NOON_MS, RULES, changed, entry, report, signal
+from tests.domain.builders import CANDLE_MS, NOON_MS, RULES, changed, entry, fill, report, signal
 
 CHECKS = LiveChecks(every_ms=1_000, stale_ms=60_000)
 START_MS = NOON_MS + 1_000
@@ -512,6 +513,33 @@ def test_the_operator_takes_over_a_balance_that_nothing_explains_as_neither_gain
     with opened(tmp_path, RULES, CHECKS, NOON_MS + 2 * CANDLE_MS) as desk:
         present = desk.snapshot()
         assert (present.balance, present.drawdown, present.daily_loss) == (9_000, 0, 0)
+
+
+@pytest.mark.parametrize("is_halted", [False, True])
+def test_what_was_booked_since_the_balances_were_compared_is_not_taken_over_as_well(
+    tmp_path: Path, *, is_halted: bool
+) -> None:
+    rearm = Command(name=CommandName.REARM, argument="")
+    with opened(tmp_path) as desk:
+        desk.open_short("BTC", 5_000)
+        if is_halted:
+            panic = desk.asked(Command(name=CommandName.PANIC, argument=""))
+            desk.tell(*(AssetFlat(asset=asset, t_ms=panic.ts_ms) for asset in ASSETS))
+        # The exchange has closed it; its execution waits, since the journal is locked.
+        desk.account.wallet = desk.snapshot().balance + 800
+        seen = WalletSeen(ts_ms=desk.clock.now_ms(), balance=desk.account.wallet)
+        desk.tell(*[seen] * ALARMING_WALLETS)
+        desk.store(fill(Side.BUY, 1, 4_200, ts_ms=desk.clock.now_ms()))
+        booked = desk.snapshot().balance
+        assert booked == desk.account.wallet
+
+        answer = desk.asked(rearm)
+
+        assert answer.is_done is is_halted
+        assert "taken over" not in answer.result
+        assert desk.snapshot().balance == booked
+        desk.tell(seen)
+        assert "wallet" not in desk.snapshot().malfunctions
 
 
 def test_a_position_that_no_asset_answers_for_is_told_once_as_long_as_it_stands(

@@ -138,6 +138,11 @@ class WalletAudit:
             self._since_ms, self._differences = None, 0
         return difference
 
+    def put_off(self) -> None:
+        """Count anew what differed but not for good, since it cannot be compared now."""
+        if not self.is_in_doubt:
+            self._differences = 0
+
     def compare(self, ours: Decimal, theirs: Decimal, ts_ms: int) -> RiskRaised | None:
         """Return a danger where they differ by the same amount time and again, and its end."""
         difference, self._ours = theirs - ours, ours

@@ -39,7 +39,13 @@ class Money:
         self._context.tell(NOTIFIER, transfer_risk(transfer))
 
     def compare(self, message: WalletSeen) -> None:
-        """Hold the books' balance against the exchange's."""
+        """Hold the books' balance against the exchange's, unless facts wait to be stored.
+
+        Executions that wait are heard once they are stored: until then it must differ.
+        """
+        if self._context.backlog.shortage() is not None:
+            self._wallet.put_off()
+            return
         ours = self._context.books.present().balance
         risk = self._wallet.compare(ours, message.balance, message.ts_ms)
         self._watching.note_broken()

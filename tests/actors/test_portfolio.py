@@ -51,6 +51,7 @@ from infra.store.opening import open_store
 from infra.store.reserve import Reserve
 from infra.venues.replay.clock import ReplayClock
 from tests.domain.builders import CANDLE_MS, NOON_MS, RULES, changed, entry, fill, report, signal
+from tests.hostile.refusing import refusing
 
 CHECKS = LiveChecks(every_ms=1_000, stale_ms=60_000)
 START_MS = NOON_MS + 1_000
@@ -540,6 +541,21 @@ def test_what_was_booked_since_the_balances_were_compared_is_not_taken_over_as_w
         assert desk.snapshot().balance == booked
         desk.tell(seen)
         assert "wallet" not in desk.snapshot().malfunctions
+
+
+def test_balances_are_not_compared_while_facts_wait_to_be_stored(tmp_path: Path) -> None:
+    reserve = Reserve(tmp_path / "j.reserve")
+    with opened(tmp_path, reserve=reserve, busy_timeout_ms=1) as desk:
+        seen = WalletSeen(ts_ms=desk.clock.now_ms(), balance=Decimal(10_800))
+        with refusing(desk.journals, tmp_path / "j.sqlite", "locked"):
+            desk.asked(Command(name=CommandName.PANIC, argument=""))
+            desk.tell(*[seen] * ALARMING_WALLETS)
+            assert "wallet" not in desk.snapshot().malfunctions
+        desk.until(desk.clock.now_ms() + 10_000)
+
+        assert desk.snapshot().malfunctions == {}
+        desk.tell(*[seen] * ALARMING_WALLETS)
+        assert "wallet" in desk.snapshot().malfunctions
 
 
 def test_a_position_that_no_asset_answers_for_is_told_once_as_long_as_it_stands(

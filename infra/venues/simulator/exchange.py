@@ -18,7 +18,7 @@ from infra.venues.simulator.recording.recorder import Recorder
 from infra.venues.simulator.rest.answers import Rest
 from infra.venues.simulator.rest.trade_stream import PATH as TRADE
 from infra.venues.simulator.rest.trade_stream import TradeStream
-from infra.venues.simulator.streams.stream import PRIVATE, PUBLIC, STATUS
+from infra.venues.simulator.streams.stream import ELSEWHERE, PRIVATE, PUBLIC, STATUS
 
 _START_S = 60.0
 _STOP_S = 15.0
@@ -30,9 +30,10 @@ async def serve(simulator: Simulator, until: Callable[[], Awaitable[object]]) ->
     app = Starlette(
         routes=[
             *Control(simulator).routes(),
-            WebSocketRoute(PUBLIC, simulator.reception.serve),
-            WebSocketRoute(PRIVATE, simulator.reception.serve),
-            WebSocketRoute(STATUS, simulator.reception.serve),
+            *(
+                WebSocketRoute(path, simulator.reception.serve)
+                for path in (PUBLIC, PRIVATE, STATUS, *ELSEWHERE)
+            ),
             WebSocketRoute(TRADE, TradeStream(simulator, rest).serve),
             WebSocketRoute("/{path:path}", _refuse_stream),
             Route("/{path:path}", rest.answer, methods=["GET", "POST"]),

@@ -128,6 +128,11 @@ def leverage_not_modified() -> RefusedError:
     return RefusedError(110043, "leverage not modified")
 
 
+def not_for_unified() -> RefusedError:
+    """Refuse a request that unified accounts may not make."""
+    return RefusedError(100028, "The API cannot be accessed by unified account users.")
+
+
 def position_mode_not_modified() -> RefusedError:
     """Refuse a switch-mode that changes nothing."""
     return RefusedError(110025, "Position mode is not modified")

@@ -100,6 +100,24 @@ def test_texts_are_those_that_were_seen(client: Client, shared_data: Path) -> No
     assert all((answer["retCode"], answer["retMsg"]) in seen for answer in made), made
 
 
+def test_what_an_account_has_beside_its_contracts_is_nothing_but_well_formed(
+    client: Client,
+) -> None:
+    def found(path: str, **asked: str) -> dict:
+        answer = client.get_raw(path, **asked).json()
+        assert answer["retCode"] == 0, answer
+        return answer["result"]
+
+    (usdt,) = found("/v5/asset/coin/query-info")["rows"]
+    assert (usdt["coin"], found("/v5/asset/coin/query-info", coin="BTC")["rows"]) == ("USDT", [])
+    assert found("/v5/asset/transfer/query-transfer-coin-list") == {"list": ["USDT"]}
+    assert found("/v5/asset/exchange/order-record") == {"orderBody": [], "nextPageCursor": ""}
+    former = {"list": [], "nextPageCursor": "", "category": "linear"}
+    assert found("/v5/pre-upgrade/order/history", category="linear") == former
+    for path in ("switch-isolated", "set-tpsl-mode"):
+        assert client.post(f"/v5/position/{path}", symbol="BTCUSDT")["retCode"] == 100028
+
+
 def test_unknown_paths_and_methods_are_not_routed() -> None:
     with running(speed=None) as client:
         answer = client.session.get(f"{client.sim.base_url}/v5/market/nothing")

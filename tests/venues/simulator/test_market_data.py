@@ -225,9 +225,32 @@ def test_statistics_are_well_formed(client: Client) -> None:
         assert times == sorted(times, reverse=True)
         assert {left - right for left, right in itertools.pairwise(times)} == {3_600_000}
     assert wrong["retCode"] == 10001
+    assert client.public("/v5/market/historical-volatility", category="option")["result"] == []
     assert BTC in client.public("/v5/market/insurance")["result"]["list"][0]["symbols"]
     assert client.public("/v5/market/adlAlert", symbol=BTC)["result"]["list"][0]["symbol"] == BTC
     assert client.public("/v5/system/status")["result"] == {"list": []}
+
+
+@pytest.mark.parametrize(
+    ("path", "period"), [("open-interest", "intervalTime"), ("account-ratio", "period")]
+)
+def test_statistics_come_page_by_page(client: Client, path: str, period: str) -> None:
+    named = {"category": "linear", "symbol": BTC, period: "1h"}
+    whole = client.public(f"/v5/market/{path}", limit=5, **named)["result"]["list"]
+    first = client.public(f"/v5/market/{path}", limit=2, **named)["result"]
+    oldest_ms, cursor = int(whole[-1]["timestamp"]), first["nextPageCursor"]
+
+    second = client.public(
+        f"/v5/market/{path}", limit=9, startTime=oldest_ms, cursor=cursor, **named
+    )["result"]
+    beyond = client.public(
+        f"/v5/market/{path}", startTime=oldest_ms, cursor=second["nextPageCursor"], **named
+    )["result"]
+
+    assert first["list"] + second["list"] == whole
+    assert (beyond["list"], beyond["nextPageCursor"]) == ([], "")
+    wrong = client.public(f"/v5/market/{path}", cursor="x", **named)
+    assert (wrong["retCode"], "cursor" in wrong["retMsg"]) == (10001, True)
 
 
 def test_instruments_come_page_by_page() -> None:
@@ -250,6 +273,12 @@ def test_instruments_come_page_by_page() -> None:
     assert [row["symbol"] for row in one] == ["S007USDT"]
 
 
+def test_no_instrument_is_of_a_special_type(client: Client) -> None:
+    asked = {"category": "linear", "symbolType": "innovation"}
+
+    assert client.public("/v5/market/instruments-info", **asked)["result"]["list"] == []
+
+
 @pytest.mark.parametrize("category", ["spot", "inverse", "option"])
 def test_other_categories_are_empty_but_well_formed(client: Client, category: str) -> None:
     for path in ("instruments-info", "tickers", "recent-trade"):
@@ -257,6 +286,7 @@ def test_other_categories_are_empty_but_well_formed(client: Client, category: st
 
         assert answer["retCode"] == 0, path
         assert answer["result"]["list"] == []
+    assert client.get_raw("/v5/account/fee-rate", category=category).json()["retCode"] == 0
 
 
 def test_announcements_of_maintenance_have_a_stream_of_their_own(client: Client) -> None:

@@ -95,6 +95,21 @@ def test_a_stop_loss_and_a_trailing_stop_stand_side_by_side(still: Client) -> No
     assert still.open_orders() == []
 
 
+def test_a_stop_that_names_no_index_is_of_the_one_way_position(still: Client) -> None:
+    still.short()
+
+    one_way = still.post("/v5/position/trading-stop", symbol=BTC, trailingStop="900")
+    assert (one_way["retCode"], still.position()["trailingStop"]) == (0, "900")
+    still.order("Buy", "0.01", orderLinkId="end", reduceOnly=True)
+    still.done("end")
+    still.post("/v5/position/switch-mode", symbol=BTC, mode=3)
+    hedged = still.post("/v5/position/trading-stop", symbol=BTC, trailingStop="900")
+    assert (hedged["retCode"], hedged["retMsg"]) == (
+        10001,
+        "position idx not match position mode",
+    )
+
+
 def test_zero_removes_a_trailing_stop(still: Client) -> None:
     opened(still, "Buy")
     stop(still, trailingStop="300")

@@ -122,6 +122,9 @@ def test_positions_come_page_by_page(client: Client) -> None:
     cursor = first["nextPageCursor"]
     second = client.get("/v5/position/list", settleCoin="USDT", limit=2, cursor=cursor)["result"]
 
+    cursor = second["nextPageCursor"]
+    beyond = client.get("/v5/position/list", settleCoin="USDT", limit=2, cursor=cursor)["result"]
+
     symbols = [row["symbol"] for page in (first, second) for row in page["list"]]
     assert symbols == [BTC, "ETHUSDT", "SOLUSDT"]
-    assert second["nextPageCursor"] == ""
+    assert (beyond["list"], beyond["nextPageCursor"]) == ([], "")

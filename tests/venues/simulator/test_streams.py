@@ -40,6 +40,36 @@ def test_a_ticker_begins_with_a_snapshot_and_goes_on_with_what_changed(client: C
     stream.close()
 
 
+@pytest.mark.parametrize("category", ["spot", "inverse", "option"])
+def test_streams_of_other_categories_have_no_topics(client: Client, category: str) -> None:
+    public = Listener(client, f"/v5/public/{category}")
+    private = Listener(client, PRIVATE, f"order.{category}", f"execution.{category}")
+
+    public.send(op="subscribe", args=[f"tickers.{BTC}"])
+    refused = public.next(lambda m: m.get("op") == "subscribe")
+    client.order("Sell", "0.01", orderLinkId="o")
+    client.done("o")
+    private.send(op="ping")
+    private.next(lambda m: m.get("op") == "pong")
+
+    assert refused["ret_msg"] == f"error:handler not found,topic:tickers.{BTC}"
+    assert [m for m in private.heard if "topic" in m] == []
+    public.close()
+    private.close()
+
+
+def test_the_pool_against_losses_is_told_at_once_and_alarms_each_second(client: Client) -> None:
+    stream = Listener(client, PUBLIC, "insurance.USDT", "adlAlert.USDT")
+
+    told = stream.rows("insurance.USDT")
+    alarms = [stream.next(lambda m: m.get("topic") == "adlAlert.USDT") for _ in range(2)]
+
+    assert told.keys() == {"coin", "symbols", "balance", "updateTime"}
+    assert {row["s"] for row in alarms[0]["data"]} >= {BTC, "ETHUSDT"}
+    assert alarms[1]["ts"] - alarms[0]["ts"] > 0
+    stream.close()
+
+
 def test_one_unknown_topic_rejects_the_whole_request(client: Client) -> None:
     stream = Listener(client, PUBLIC)
 

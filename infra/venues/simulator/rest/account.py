@@ -9,7 +9,7 @@ from infra.venues.simulator.books.tiers import MarginMode
 from infra.venues.simulator.core import Simulator
 from infra.venues.simulator.position_keys import position_key, symbol_of
 from infra.venues.simulator.rest.paging import page, part, window
-from infra.venues.simulator.rest.params import Params
+from infra.venues.simulator.rest.params import CATEGORIES, Params
 from infra.venues.simulator.rest.stops import limit_of_stop, read_tpsl_mode
 from infra.venues.simulator.shapes.history import closed_pnl_row, deposit_row, transaction_row
 from infra.venues.simulator.shapes.positions import position_row
@@ -33,7 +33,7 @@ def positions(core: Simulator, params: Params) -> Json:
         found = [key for key in keys if not base or symbol_of(key) == f"{base}USDT"]
     else:
         raise refusals.wrong("params error: symbol or settleCoin is required")
-    keys, cursor = part(found, params, limit=20, most=200)
+    keys, cursor = part(found, params, limit=20, most=200, is_last_named=True)
     rows = [position_row(core.venue.view(key)) for key in keys]
     return {"list": rows, "nextPageCursor": cursor, "category": "linear"}
 
@@ -106,17 +106,14 @@ def _partial_qty(params: Params, stop_loss: Decimal | None, take_profit: Decimal
     return sizes.pop() or Decimal(0)
 
 
-def position_key_of(core: Simulator, params: Params, default: int | None = None) -> str:
-    """Return the key of the position that a request is about.
+def position_key_of(core: Simulator, params: Params) -> str:
+    """Return the key of the position that a request is about; without an index it is one-way.
 
     Raises:
         RefusedError: it names none that the symbol may have.
     """
     symbol = core.venue.ledger.instrument(params.text("symbol")).symbol
-    idx = params.integer("positionIdx", default)
-    if idx is None:
-        raise refusals.invalid("positionIdx")
-    key = position_key(symbol, idx)
+    key = position_key(symbol, params.integer("positionIdx") or 0)
     if key not in core.account.keys(symbol):
         raise refusals.wrong_position_idx()
     return key
@@ -187,7 +184,8 @@ def wallet_balance(core: Simulator, params: Params) -> Json:
 
 def fee_rate(core: Simulator, params: Params) -> Json:
     """GET /v5/account/fee-rate."""
-    params.one_of("category", "linear")
+    if params.one_of("category", *CATEGORIES) != "linear":
+        return {"list": []}
     symbol = params.text("symbol")
     found = (
         [core.venue.ledger.instrument(symbol).symbol] if symbol else list(core.market.instruments)

@@ -7,6 +7,7 @@ from infra.venues.simulator import refusals
 from infra.venues.simulator.books.tiers import TIERS
 from infra.venues.simulator.core import Simulator
 from infra.venues.simulator.position_keys import idx_of
+from infra.venues.simulator.rest.outcome import Outcome
 from infra.venues.simulator.rest.params import Params
 from infra.venues.simulator.shapes.text import Json, money, text
 
@@ -21,6 +22,20 @@ def nothing(**empty: Any) -> Any:
         return {**empty, "category": category} if "category" in empty else dict(empty)
 
     return answer
+
+
+def volatility(_core: Simulator, _params: Params) -> Outcome:
+    """GET /v5/market/historical-volatility, whose result is a list itself: no options exist."""
+    return Outcome([])
+
+
+def not_for_unified(_core: Simulator, _params: Params) -> Json:
+    """Refuse what only accounts of former days may ask.
+
+    Raises:
+        RefusedError: always.
+    """
+    raise refusals.not_for_unified()
 
 
 def rpi_orderbook(core: Simulator, params: Params) -> Json:
@@ -135,7 +150,8 @@ def coin_balance(core: Simulator, params: Params) -> Json:
     """GET /v5/asset/transfer/query-account-coin-balance."""
     kind, coin = params.required("accountType"), params.required("coin")
     balance = {**_coin(core, kind, coin), "transferSafeAmount": "", "ltvTransferSafeAmount": ""}
-    return {"accountId": "592324", "bizType": 1, "accountType": kind, "balance": balance}
+    ids = {"accountId": "592324", "memberId": "592324", "bizType": 1}
+    return {**ids, "accountType": kind, "balance": balance}
 
 
 def apply_money(core: Simulator, params: Params) -> Json:

@@ -52,7 +52,7 @@ _ELSEWHERE = {
     "/v5/position/symbol-info": _get(elsewhere.leverages, 10),
     "/v5/position/set-risk-limit": _post(elsewhere.set_risk_limit, 10),
     "/v5/market/index-price-components": _get(elsewhere.index_components),
-    "/v5/market/historical-volatility": _get(nothing(category="", list=[])),
+    "/v5/market/historical-volatility": _get(elsewhere.volatility),
     "/v5/market/delivery-price": _get(nothing(category="", list=[], nextPageCursor="")),
     "/v5/market/new-delivery-price": _get(nothing(category="", list=[])),
     "/v5/market/fee-group-info": _get(nothing(list=[])),
@@ -81,6 +81,30 @@ _ELSEWHERE = {
     "/v5/asset/withdraw/query-record": _get(nothing(rows=[], nextPageCursor=""), 5),
     "/v5/user/query-sub-members": _get(nothing(subMembers=[]), 10),
     "/v5/user/get-member-type": _get(nothing(accounts=[]), 10),
+    "/v5/user/submembers": _get(nothing(subMembers=[], nextPageCursor="0"), 10),
+    "/v5/asset/exchange/order-record": _get(nothing(orderBody=[], nextPageCursor=""), 5),
+    "/v5/asset/exchange/query-coin-list": _get(nothing(coins=[]), 5),
+    "/v5/asset/deposit/query-internal-record": _get(nothing(rows=[], nextPageCursor=""), 5),
+    "/v5/asset/transfer/query-sub-member-list": _get(
+        nothing(subMemberIds=[], transferableSubMemberIds=[]), 5
+    ),
+    "/v5/asset/transfer/query-transfer-coin-list": _get(nothing(list=["USDT"]), 5),
+    "/v5/spot-margin-trade/state": _get(
+        nothing(spotLeverage="", spotMarginMode="0", effectiveLeverage=""), 10
+    ),
+    **{
+        f"/v5/pre-upgrade/{what}": _get(nothing(list=[], nextPageCursor="", category=""), 10)
+        for what in (
+            "order/history",
+            "execution/list",
+            "position/closed-pnl",
+            "account/transaction-log",
+            "asset/delivery-record",
+            "asset/settlement-record",
+        )
+    },
+    "/v5/position/switch-isolated": _post(elsewhere.not_for_unified, 10),
+    "/v5/position/set-tpsl-mode": _post(elsewhere.not_for_unified, 10),
 }
 """Mostly what is not simulated, of which an account here has nothing."""
 ENDPOINTS = {

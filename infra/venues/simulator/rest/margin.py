@@ -38,7 +38,7 @@ _OF_POSITION = (
 def add(core: Simulator, params: Params) -> Json:
     """POST /v5/position/add-margin; a negative amount takes margin back."""
     params.one_of("category", "linear")
-    key = position_key_of(core, params, default=0)
+    key = position_key_of(core, params)
     try:
         amount = Decimal(params.required("margin"))
     except InvalidOperation as error:
@@ -53,7 +53,7 @@ def add(core: Simulator, params: Params) -> Json:
 def set_auto_add(core: Simulator, params: Params) -> Json:
     """POST /v5/position/set-auto-add-margin."""
     params.one_of("category", "linear")
-    key = position_key_of(core, params, default=0)
+    key = position_key_of(core, params)
     # The documentation's own example writes the name with a small m.
     name = "autoAddMargin" if params.text("autoAddMargin") else "autoAddmargin"
     core.venue.settings.set_auto_add(key, is_on=params.one_of(name, "0", "1") == "1")

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from decimal import Decimal
 from itertools import islice
-from typing import Any
 
 from infra.venues.simulator import refusals
 from infra.venues.simulator.books.tiers import TIERS
@@ -12,13 +11,12 @@ from infra.venues.simulator.faults.kinds import Kind
 from infra.venues.simulator.faults.spec import FaultSpec
 from infra.venues.simulator.prices.generator import CANDLE_MS
 from infra.venues.simulator.rest.paging import part
-from infra.venues.simulator.rest.params import Params
+from infra.venues.simulator.rest.params import CATEGORIES, Params
 from infra.venues.simulator.shapes.market import instrument_row
 from infra.venues.simulator.shapes.text import Json, text
 from infra.venues.simulator.trading.ledger import price_limits
 
 _LISTED, _MOST_LISTED = 500, 1000
-_CATEGORIES = ("spot", "linear", "inverse", "option")
 
 
 def server_time(core: Simulator, _: Params) -> Json:
@@ -29,9 +27,9 @@ def server_time(core: Simulator, _: Params) -> Json:
 
 def instruments_info(core: Simulator, params: Params) -> Json:
     """GET /v5/market/instruments-info; only USDT perpetuals exist here."""
-    category = params.one_of("category", *_CATEGORIES)
+    category = params.one_of("category", *CATEGORIES)
     is_trading = params.text("status", "Trading") == "Trading"
-    if category != "linear" or not is_trading:
+    if category != "linear" or not is_trading or params.text("symbolType"):
         return {"category": category, "list": [], "nextPageCursor": ""}
     symbol, base = params.text("symbol"), params.text("baseCoin")
     found = [core.venue.ledger.instrument(symbol)] if symbol else [*core.options.listed]
@@ -49,7 +47,7 @@ def instruments_info(core: Simulator, params: Params) -> Json:
 
 def tickers(core: Simulator, params: Params) -> Json:
     """GET /v5/market/tickers."""
-    category = params.one_of("category", *_CATEGORIES)
+    category = params.one_of("category", *CATEGORIES)
     symbol = params.text("symbol")
     found = (
         [core.venue.ledger.instrument(symbol).symbol] if symbol else list(core.market.instruments)
@@ -147,7 +145,7 @@ def price_limit(core: Simulator, params: Params) -> Json:
     }
 
 
-def coin_info(_core: Simulator, _params: Params) -> Json:
-    """GET /v5/asset/coin/query-info; ccxt asks for it, and finds no coins."""
-    rows: list[Any] = []
-    return {"rows": rows}
+def coin_info(_core: Simulator, params: Params) -> Json:
+    """GET /v5/asset/coin/query-info: USDT, over no chain."""
+    usdt = {"name": "USDT", "coin": "USDT", "remainAmount": "0", "chains": []}
+    return {"rows": [usdt] if params.text("coin", "USDT") == "USDT" else []}

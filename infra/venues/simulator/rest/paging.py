@@ -45,8 +45,17 @@ def page(
     }
 
 
-def part(rows: Sequence[Row], params: Params, *, limit: int, most: int) -> tuple[list[Row], str]:
+def part(
+    rows: Sequence[Row], params: Params, *, limit: int, most: int, is_last_named: bool = False
+) -> tuple[list[Row], str]:
     """Return the rows of one page in their own order, and the cursor of the next, if any.
+
+    Args:
+        rows: of all pages.
+        params: with `limit` and `cursor`.
+        limit: rows where the client does not say.
+        most: rows at most.
+        is_last_named: whether the last page has a cursor too, to an empty one.
 
     Raises:
         RefusedError: the limit or the cursor is none.
@@ -60,7 +69,9 @@ def part(rows: Sequence[Row], params: Params, *, limit: int, most: int) -> tuple
         raise refusals.invalid("cursor")
     first = int(number or 0)
     after = first + count
-    return list(rows[first:after]), quote(f"first={after}&", safe="") if len(rows) > after else ""
+    shown = list(rows[first:after])
+    has_next = bool(shown) if is_last_named else len(rows) > after
+    return shown, quote(f"first={after}&", safe="") if has_next else ""
 
 
 def window(params: Params, now_ms: int) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from typing import Any
 from domain.market.instruments import Side
 from infra.venues.simulator import refusals
 
+CATEGORIES = ("linear", "spot", "inverse", "option")
 _NOTHING = frozenset({"", "0", "false", "none", "market"})
 """Values by which a client asks for what happens anyway."""
 

@@ -1,11 +1,12 @@
 """What the market is said to be beside its prices: trades, interest, ratios, insurance, status."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from urllib.parse import quote, unquote
 
 from infra.venues.simulator import refusals
 from infra.venues.simulator.core import Simulator
 from infra.venues.simulator.prices.periods import DAY_MS, MINUTE_MS
-from infra.venues.simulator.rest.params import Params
+from infra.venues.simulator.rest.params import CATEGORIES, Params
 from infra.venues.simulator.shapes.market import adl_row, insurance_row, recent_trade_row
 from infra.venues.simulator.shapes.text import Json, text
 
@@ -21,7 +22,7 @@ _PERIODS = {
 
 def recent_trades(core: Simulator, params: Params) -> Json:
     """GET /v5/market/recent-trade; the newest first."""
-    category = params.one_of("category", "linear", "spot", "inverse", "option")
+    category = params.one_of("category", *CATEGORIES)
     if category != "linear":
         return {"category": category, "list": []}
     symbol, limit = _symbol(core, params), _limit(params, 500, 1000)
@@ -43,7 +44,12 @@ def open_interest(core: Simulator, params: Params) -> Json:
         }
         for time_ms in _times(core, params, "intervalTime", _limit(params, 50, 200))
     ]
-    return {"symbol": symbol, "category": "linear", "list": rows, "nextPageCursor": ""}
+    return {
+        "symbol": symbol,
+        "category": "linear",
+        "list": rows,
+        "nextPageCursor": _cursor(rows),
+    }
 
 
 def account_ratio(core: Simulator, params: Params) -> Json:
@@ -54,7 +60,7 @@ def account_ratio(core: Simulator, params: Params) -> Json:
         {"symbol": symbol, "buyRatio": "0.5", "sellRatio": "0.5", "timestamp": str(time_ms)}
         for time_ms in _times(core, params, "period", _limit(params, 50, 500))
     ]
-    return {"list": rows, "nextPageCursor": ""}
+    return {"list": rows, "nextPageCursor": _cursor(rows)}
 
 
 def insurance(core: Simulator, params: Params) -> Json:
@@ -92,8 +98,23 @@ def _times(core: Simulator, params: Params, name: str, limit: int) -> Iterator[i
     now_ms = core.clock.now_ms()
     end_ms = params.integer("endTime")
     newest_ms = min(now_ms, now_ms if end_ms is None else end_ms) // step_ms * step_ms
+    if params.text("cursor"):
+        newest_ms = min(newest_ms, _told_until_ms(params) - step_ms)
     oldest_ms = max(params.integer("startTime") or 0, newest_ms - (limit - 1) * step_ms)
     yield from range(newest_ms, oldest_ms - 1, -step_ms)
+
+
+def _cursor(rows: Sequence[Json]) -> str:
+    """Return where the next page begins; the last one that has rows names one too."""
+    return quote(f"lastid=0&lasttime={int(rows[-1]['timestamp']) // 1000}", safe="") if rows else ""
+
+
+def _told_until_ms(params: Params) -> int:
+    # Clients hand a cursor back quoted once, twice or not at all.
+    found = unquote(unquote(params.text("cursor"))).rpartition("lasttime=")[2]
+    if not found.isdigit():
+        raise refusals.invalid("cursor")
+    return int(found) * 1000
 
 
 def _day_ms(core: Simulator) -> int:

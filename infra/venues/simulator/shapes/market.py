@@ -127,6 +127,12 @@ def insurance_row(symbols: Iterable[str]) -> Json:
     }
 
 
+def insurance_push(symbols: Iterable[str], now_ms: int) -> Json:
+    """Return the data of an insurance message."""
+    row = {name: value for name, value in insurance_row(symbols).items() if name != "value"}
+    return {**row, "updateTime": str(now_ms)}
+
+
 def adl_row(symbol: str) -> Json:
     """Return a row of adlAlert."""
     return {

@@ -16,10 +16,18 @@ from infra.venues.simulator.faults.kinds import Kind
 from infra.venues.simulator.gate import Gate
 from infra.venues.simulator.streams.hub import Hub
 from infra.venues.simulator.streams.market_publisher import MarketPublisher
-from infra.venues.simulator.streams.stream import STATUS, Stream
+from infra.venues.simulator.streams.stream import PUBLIC, STATUS, Stream
 from infra.venues.simulator.wire import Wire
 
-_PRIVATE_TOPICS = ("order", "execution", "execution.fast", "position", "wallet", "greeks")
+_PRIVATE_TOPICS = frozenset(
+    {"wallet", "greeks"}
+    | {
+        f"{topic}{suffix}"
+        for topic in ("order", "execution", "execution.fast", "position")
+        for suffix in ("", ".linear", ".spot", ".inverse", ".option")
+    }
+)
+"""Of other contracts than linear ones nothing is ever told."""
 _WATCHED = frozenset({"dcp.future", "dcp.spot", "dcp.option"})
 _IDLE_S = 600.0
 
@@ -142,16 +150,17 @@ class ClientSession:
         unknown = [topic for topic in topics if not self._exists(stream, topic)]
         if unknown:
             return f"error:handler not found,topic:{unknown[0]}"
-        if {"order", "order.linear"} <= stream.topics | set(topics):
+        wanted = stream.topics | set(topics)
+        if "order" in wanted and any(topic.startswith("order.") for topic in wanted):
             return "error:topics order and order.linear may not be mixed"
         return ""
 
     def _exists(self, stream: Stream, topic: str) -> bool:
         if stream.is_private:
-            return topic.removesuffix(".linear") in _PRIVATE_TOPICS or topic in _WATCHED
+            return topic in _PRIVATE_TOPICS or topic in _WATCHED
         if stream.path == STATUS:
             return topic == "system.status"
-        found = self._publisher.topic(topic)
+        found = self._publisher.topic(topic) if stream.path == PUBLIC else None
         is_delisted = found and self._faults.take(Kind.DELISTED, symbol=found.symbol) is not None
         return found is not None and not is_delisted
 

@@ -1,6 +1,6 @@
 """What the public streams tell of each move and of each candle that has closed."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from infra.venues.simulator.clock import Clock
 from infra.venues.simulator.faults.book import FaultBook
@@ -10,7 +10,13 @@ from infra.venues.simulator.prices.candles import CandleClosed, Kline, Tick
 from infra.venues.simulator.prices.market import Market
 from infra.venues.simulator.prices.periods import period_end_ms, period_start_ms
 from infra.venues.simulator.records import ExecType, VenueExecution
-from infra.venues.simulator.shapes.market import adl_push, kline_push, liquidation_push, trade_push
+from infra.venues.simulator.shapes.market import (
+    adl_push,
+    insurance_push,
+    kline_push,
+    liquidation_push,
+    trade_push,
+)
 from infra.venues.simulator.shapes.text import Json, text
 from infra.venues.simulator.streams.books import OrderBooks
 from infra.venues.simulator.streams.hub import Hub
@@ -18,6 +24,7 @@ from infra.venues.simulator.streams.tickers import Tickers
 from infra.venues.simulator.streams.topics import Topic, read_topic
 from infra.venues.simulator.trading.ledger import price_limits
 
+_ALERT, _ALERT_EVERY_MS = "adlAlert.USDT", 1_000
 _OLD_LIQUIDATION = ("updatedTime", "symbol", "side", "size", "price")
 """Names of the same fields under the topic that older clients ask for."""
 
@@ -52,6 +59,11 @@ class MarketPublisher:
             "orderbook": lambda topic, tick: self._book(topic, tick.time_ms),
             "priceLimit": lambda topic, tick: self._limits(topic.symbol, tick.time_ms),
         }
+        self._pools: dict[str, Callable[[int], list[Json]]] = {
+            "insurance.USDT": lambda now_ms: [insurance_push(market.instruments, now_ms)],
+            _ALERT: lambda _: [adl_push(symbol) for symbol in market.instruments],
+        }
+        self._alerted_ms = 0
 
     # Clients that come.
 
@@ -78,7 +90,7 @@ class MarketPublisher:
             return _book_message(name, "snapshot", book, now_ms)
         if topic.kind == "kline":
             self._bars.begin(topic.symbol, topic.detail)
-        return None
+        return self._pool(name, now_ms) if name in self._pools else None
 
     # What happens.
 
@@ -95,6 +107,8 @@ class MarketPublisher:
                 message = self._makers[topic.kind](topic, tick)
                 if message is not None:
                     self._hub.publish(name, message, tick.symbol)
+        if tick.time_ms - self._alerted_ms >= _ALERT_EVERY_MS:
+            self._alert(tick.time_ms)
 
     def closed(self, closed: CandleClosed) -> None:
         """Tell of candles that are complete."""
@@ -103,7 +117,6 @@ class MarketPublisher:
                 topic = self.topic(name)
                 if topic is not None and topic.kind == "kline":
                     self._end(name, topic, kline, closed.time_ms)
-        self._alert(closed.klines, closed.time_ms)
 
     def execution(self, execution: VenueExecution) -> None:
         """Tell all of a position that was taken over, under the topic of today and the old one."""
@@ -172,11 +185,14 @@ class MarketPublisher:
         message = {"topic": name, "data": [data], "ts": now_ms, "type": "snapshot"}
         self._hub.publish(name, message, symbol)
 
-    def _alert(self, symbols: Collection[str], now_ms: int) -> None:
-        name = "adlAlert.USDT"
-        if self._hub.has_listeners(name):
-            data = [adl_push(symbol) for symbol in symbols]
-            self._hub.publish(name, {"topic": name, "type": "snapshot", "ts": now_ms, "data": data})
+    def _alert(self, now_ms: int) -> None:
+        self._alerted_ms = now_ms
+        if self._hub.has_listeners(_ALERT):
+            self._hub.publish(_ALERT, self._pool(_ALERT, now_ms))
+
+    def _pool(self, name: str, now_ms: int) -> Json:
+        data = self._pools[name](now_ms)
+        return {"topic": name, "type": "snapshot", "ts": now_ms, "data": data}
 
 
 def _book_message(name: str, kind: str, data: Json, now_ms: int) -> Json:

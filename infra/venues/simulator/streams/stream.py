@@ -8,6 +8,8 @@ from infra.venues.simulator.recording.recorder import NOTE
 from infra.venues.simulator.wire import Wire
 
 PUBLIC, PRIVATE = "/v5/public/linear", "/v5/private"
+ELSEWHERE = ("/v5/public/spot", "/v5/public/inverse", "/v5/public/option")
+"""Where nothing is listed, so that there are no topics."""
 STATUS = "/v5/public/misc/status"
 """Where maintenance is announced; none ever is."""
 _WAITING_AT_MOST = 32 * 1024 * 1024

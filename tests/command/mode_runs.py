@@ -4,13 +4,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tests.programs import Program
 from tests.venues.simulator.clients import Client
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,18 +52,13 @@ class ModeRun:
         self._skip = self.log.stat().st_size if self.log.exists() else 0
         self._out = folder / f"{run_dir}.out"
         self._out.write_text("")
-        with self._out.open("w") as out:
-            self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    *("-m", "bin.run_actors", "--mode", mode),
-                    *("--run-dir", str(self.run_dir), "--settings", str(folder / "settings.yaml")),
-                ],
-                cwd=folder,
-                env=environment(folder, **env),
-                stdout=out,
-                stderr=subprocess.STDOUT,
-            )
+        self.process = Program(
+            *("bin.run_actors", "--mode", mode),
+            *("--run-dir", str(self.run_dir), "--settings", str(folder / "settings.yaml")),
+            cwd=folder,
+            env=environment(folder, **env),
+            stdout=self._out,
+        )
 
     def shown(self) -> str:
         """Return what it has shown."""

@@ -3,12 +3,12 @@
 import csv
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.command.test_run_actors import BYBIT, environment, rows
+from tests.programs import run_program
 
 KEYS = {
     "trades",
@@ -38,15 +38,8 @@ START_MS = 1_743_465_600_000
 
 
 def run(tmp_path: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bin.backtest", *map(str, arguments)],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
+    words = ("bin.backtest", *map(str, arguments))
+    return run_program(*words, cwd=tmp_path, env=environment(), timeout_s=110)
 
 
 @pytest.fixture
@@ -66,15 +59,8 @@ def test_trades_and_figures_of_real_candles_are_those_of_the_actors(
 ) -> None:
     span = ("--candles", shared_data / BYBIT, "--to", "2025-05-10", "--trades")
     quiet = ("--no-progress", "--run-dir", "run")
-    actors = subprocess.run(
-        [sys.executable, "-m", "bin.run_actors", *map(str, span), "actors.csv", *quiet],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
+    words = ("bin.run_actors", *map(str, span), "actors.csv", *quiet)
+    actors = run_program(*words, cwd=tmp_path, env=environment(), timeout_s=110)
 
     done = run(tmp_path, *span, "trades.csv", "--equity", "equity.csv")
 

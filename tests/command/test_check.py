@@ -1,8 +1,6 @@
 """`bin/check` as a user meets it: its lines, its exit code, and that it changes nothing."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ import pytest
 
 from tests.command.mode_runs import environment, settings_at
 from tests.operator.notices.bot_api import TOKEN, running_bot_api
+from tests.programs import run_program
 from tests.venues.simulator.clients import Client, running
 
 
@@ -26,18 +25,12 @@ def check(
 ) -> tuple[int, dict[str, list[str]], str]:
     """Return exit code, levels by name, and everything shown."""
     (folder / "settings.yaml").write_text(json.dumps(settings))
-    done = subprocess.run(
-        [
-            sys.executable,
-            *("-m", "bin.check", "--mode", mode, "--run-dir", str(folder / "run")),
-            *("--settings", str(folder / "settings.yaml"), *more),
-        ],
+    done = run_program(
+        *("bin.check", "--mode", mode, "--run-dir", str(folder / "run")),
+        *("--settings", str(folder / "settings.yaml"), *more),
         cwd=folder,
         env=environment(folder, **env),
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
+        timeout_s=100,
     )
     assert done.stderr == ""
     levels: dict[str, list[str]] = {}
@@ -218,15 +211,8 @@ def test_what_holds_for_each_pair_is_explained_before_the_checks(tmp_path: Path)
 
 
 def test_variables_without_effect_are_warned_of(tmp_path):
-    found = subprocess.run(
-        [sys.executable, "-m", "bin.check"],
-        cwd=tmp_path,
-        env=environment(tmp_path, BYBIT_DEMO="true", MAX_WORKERS="4"),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    told = environment(tmp_path, BYBIT_DEMO="true", MAX_WORKERS="4")
+    found = run_program("bin.check", cwd=tmp_path, env=told)
 
     assert found.returncode == 0
     told = [line for line in found.stdout.splitlines() if line.startswith("warn variables")]

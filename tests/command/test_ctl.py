@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import pytest
 
 from infra.operator.control.token import read_address
 from tests.command.test_sim_run import PATIENCE_S, QUICK, ROOT, SimRun, journal
+from tests.programs import run_program
 
 DONE, REFUSED, WRONG_USE, NOT_RUNNING, UNCONFIRMED, LATE = range(6)
 
@@ -25,14 +25,11 @@ Start = Callable[..., SimRun]
 
 
 def ctl(run_dir: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bin.ctl", "--run-dir", str(run_dir), *words],
-        check=False,
+    return run_program(
+        *("bin.ctl", "--run-dir", str(run_dir), *words),
         cwd=run_dir.parent,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
+        timeout_s=PATIENCE_S,
     )
 
 

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +13,7 @@ from domain.trading.orders import ExitReason
 from domain.trading.positions import Trade
 from infra.store.location import Location, note_journal
 from infra.store.opening import open_store
+from tests.programs import run_program
 
 ROOT = Path(__file__).resolve().parents[2]
 NOON_MS = 1_746_100_800_000  # 2025-05-01T12:00
@@ -35,13 +35,9 @@ LOST = replace(WON, asset="ETH", side=Side.BUY, exit_ms=NOON_MS + 1_000, pnl=Dec
 
 
 def export(run_dir: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bin.ctl", "--run-dir", str(run_dir), "export", *words],
-        check=False,
+    return run_program(
+        *("bin.ctl", "--run-dir", str(run_dir), "export", *words),
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"},
-        capture_output=True,
-        text=True,
-        timeout=60,
     )
 
 

@@ -12,22 +12,15 @@ import pytest
 
 from infra.settings import load_settings
 from tests.command.test_run_actors import environment
+from tests.programs import run_program
 
 PATIENCE_S = 60
 SECRET = "made-up-and-never-shown"
 
 
 def setup(folder: Path, answers: str, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bin.setup", "--env", ".env", *options],
-        cwd=folder,
-        env=environment(),
-        input=answers,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    words = ("bin.setup", "--env", ".env", *options)
+    return run_program(*words, cwd=folder, env=environment(), stdin=answers)
 
 
 def test_the_defaults_make_settings_that_are_checked_and_start_nothing(tmp_path: Path) -> None:

@@ -1,9 +1,8 @@
 """Pairs join and leave in a running process, through kills, restarts and changed files."""
 
+import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +18,8 @@ from infra.operator.preflight.checks import check
 from infra.operator.preflight.finding import Level
 from infra.store.pairs import stored_changes
 from infra.venues.modes import Mode
-from tests.command.test_sim_run import LOOK_EVERY_S, PATIENCE_S, QUICK, ROOT, SimRun
+from tests.command.test_sim_run import LOOK_EVERY_S, PATIENCE_S, QUICK, SimRun
+from tests.programs import run_program
 
 FILE = "portfolio:\n  total_allocation_pct: 0.5\n  assets:\n"
 ASSETS = "".join(f"    - symbol: {name}USDT\n" for name in ("BTC", "ETH", "SOL"))
@@ -80,10 +80,8 @@ def kill_once_stored(run: SimRun, argument: str) -> None:
 
 def replayed(run: SimRun, actor: str) -> str:
     """Return what is said last of an actor that is run again on its recorded messages."""
-    command = [sys.executable, *("-m", "bin.trace", "--run-dir", str(run.run_dir))]
-    ended = subprocess.run(
-        [*command, "replay", actor], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    words = ("bin.trace", "--run-dir", str(run.run_dir), "replay", actor)
+    ended = run_program(*words, env=os.environ)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout.strip().splitlines()[-1]
 

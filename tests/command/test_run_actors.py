@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.programs import run_program
+
 ROOT = Path(__file__).resolve().parents[2]
 BYBIT = Path("market") / "bybit_perp_2025-04_2025-07"
 EXACT = ("asset", "side", "entry_time_ms", "exit_time_ms", "reason")
@@ -34,15 +36,8 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def run(tmp_path: Path, *arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments),
-        cwd=tmp_path,
-        env=environment(**more),
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
+    words = ("bin.run_actors", *map(str, arguments))
+    return run_program(*words, cwd=tmp_path, env=environment(**more), timeout_s=110)
 
 
 def replay(tmp_path: Path, candles: Path, *more: object) -> subprocess.CompletedProcess[str]:

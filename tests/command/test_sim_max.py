@@ -8,7 +8,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from pyarrow import parquet
 
 from domain.market.candles import CandleSeries
 from domain.market.instruments import HOUR_MS
+from tests.programs import run_program
 from tests.replay.runs import LIVELY, made_up_market
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,14 +33,11 @@ def run(
     folder: Path, *arguments: object, timeout_s: float = 115, module: str = "bin.run_actors"
 ) -> subprocess.CompletedProcess[str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return subprocess.run(
-        [sys.executable, "-m", module, *map(str, arguments)],
+    return run_program(
+        *(module, *map(str, arguments)),
         cwd=folder,
         env=kept | {"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
+        timeout_s=timeout_s,
     )
 
 

@@ -6,7 +6,6 @@ import re
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.programs import Program
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = """
@@ -44,13 +45,10 @@ class SimRun:
         self.log = self.run_dir / "logs" / "sim.jsonl"
         self._skip = self.log.stat().st_size if self.log.exists() else 0
         self.out = (folder / "out.txt").open("w+")
-        self.process = subprocess.Popen(
-            [
-                sys.executable,
-                *("-m", "bin.run_actors"),
-                *("--run-dir", str(self.run_dir), "--settings", str(folder / "quick.yaml")),
-                *words,
-            ],
+        self.process = Program(
+            "bin.run_actors",
+            *("--run-dir", str(self.run_dir), "--settings", str(folder / "quick.yaml")),
+            *words,
             cwd=folder,
             env={
                 **{k: os.environ[k] for k in ("PATH", "HOME") if k in os.environ},
@@ -59,8 +57,7 @@ class SimRun:
                 "WEB_ENABLED": "false",
                 **(environ or {}),
             },
-            stdout=self.out,
-            stderr=subprocess.STDOUT,
+            stdout=folder / "out.txt",
         )
 
     def lines(self) -> list[str]:

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -24,6 +23,7 @@ from tests.fuzzing.campaign import examples
 from tests.hostile.texts import ESCAPES, hostile, unprintable
 from tests.operator.control.house import House, served
 from tests.operator.notices.bot_api import TOKEN, running_bot_api
+from tests.programs import run_program
 from tests.replay.runs import finish, lively_settings, made_up_market
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,19 +32,14 @@ ATTACK = "\x1b[2J\x1b[31m\nFAKE\u202e[red]"
 
 
 def run(module: str, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", f"bin.{module}", *words],
-        check=False,
-        cwd=ROOT,
+    return run_program(
+        *(f"bin.{module}", *words),
         env={
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
             "PYTHONSAFEPATH": "1",
             "WEB_ENABLED": "false",
         },
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
     )
 
 

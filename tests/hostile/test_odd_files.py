@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from infra.settings import load_settings
 from infra.venues.simulator.keys import own_keys, read_keys
 from infra.venues.simulator.process import SimulatedVenue
 from tests.command.mode_runs import environment
+from tests.programs import run_program
 
 HANGS_S = 60
 KINDS = {
@@ -29,16 +28,8 @@ KINDS = {
 
 def command(folder: Path, name: str, *words: object, **more: str) -> tuple[int, str]:
     """Return the exit code and the error lines of a command that must not hang."""
-    done = subprocess.run(
-        [sys.executable, "-m", f"bin.{name}", *map(str, words)],
-        cwd=folder,
-        env=environment(folder, **more),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=HANGS_S,
-        check=False,
-    )
+    given = (f"bin.{name}", *map(str, words))
+    done = run_program(*given, cwd=folder, env=environment(folder, **more), timeout_s=HANGS_S)
     assert "Traceback" not in done.stderr + done.stdout
     return done.returncode, (done.stderr or done.stdout).strip()
 

@@ -5,7 +5,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -24,6 +23,7 @@ from tests.command.test_modes import keys
 from tests.hostile.front import Front, Odd, front_of
 from tests.operator.health.served import asked
 from tests.operator.notices.bot_api import TOKEN, BotApi, running_bot_api
+from tests.programs import run_program
 from tests.venues.simulator.clients import Client
 
 __all__ = ["bybit", "start"]
@@ -59,14 +59,8 @@ def settings_before(front: Front, client: Client, **more: object) -> dict[str, A
 
 
 def ctl(run: ModeRun, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bin.ctl", "--run-dir", str(run.run_dir), *words],
-        env=environment(run.run_dir),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    given = ("bin.ctl", "--run-dir", str(run.run_dir), *words)
+    return run_program(*given, env=environment(run.run_dir))
 
 
 def test_one_odd_answer_to_each_question_ends_no_start(

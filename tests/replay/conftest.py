@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from infra.settings import Settings
-from tests.replay.runs import lively_settings
+from tests.replay.runs import UNTRACED, lively_settings
 
 
 @pytest.fixture
 def lively(tmp_path: Path) -> Settings:
-    return lively_settings(tmp_path)
+    return lively_settings(tmp_path, **UNTRACED)
 
 
 @pytest.fixture(autouse=True)

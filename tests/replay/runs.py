@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
 from actors.core.system import Probe
 from bin.bootstrap.recorded import build_replay
@@ -46,6 +48,13 @@ LIVELY = {
     "supervision": {"backoff_initial_seconds": 0.01, "backoff_max_seconds": 0.01},
 }
 """Settings under which a day holds dozens of trades, stops and emergencies."""
+UNTRACED = {"trace": {"enabled": False}}
+"""Saves a third of a replay's work; the trace has tests of its own."""
+
+
+def seeds(count: int) -> list[Any]:
+    """Return as many seeds as parameters; all but the first are left to `-m complete`."""
+    return [0, *(pytest.param(seed, marks=pytest.mark.complete) for seed in range(1, count))]
 
 
 def lively_settings(folder: Path, **changes: dict) -> Settings:

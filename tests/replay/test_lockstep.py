@@ -18,12 +18,14 @@ from infra.settings import Settings
 from tests.replay.runs import (
     CANDLE_MS,
     START_MS,
+    UNTRACED,
     Outcome,
     finish,
     lively_settings,
     made_up_market,
     plain_loop,
     replay,
+    seeds,
 )
 
 DAY = 288
@@ -33,7 +35,7 @@ def refusals_of(decisions: list) -> dict[str, int]:
     return dict(Counter(denial.reason for d in decisions for denial in d.denials))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(4))
 def test_actors_trade_as_the_plain_loop_does(lively: Settings, tmp_path: Path, seed: int) -> None:
     market = made_up_market(seed, 5 * DAY)
     expected = plain_loop(lively, market)
@@ -92,7 +94,7 @@ def test_the_made_up_markets_reach_most_rules(lively: Settings) -> None:
 
 
 @pytest.mark.timeout(300)  # hundreds of restarts, each of which reads all facts
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_crashes_change_no_trade_and_no_refusal(
     lively: Settings, tmp_path: Path, seed: int
 ) -> None:
@@ -111,7 +113,7 @@ def test_crashes_change_no_trade_and_no_refusal(
 def undisturbed_day(tmp_path_factory: pytest.TempPathFactory) -> list[Trade]:
     folder = tmp_path_factory.mktemp("undisturbed")
     market = made_up_market(1, DAY)
-    return replay(lively_settings(folder), market, folder / "run").trades
+    return replay(lively_settings(folder, **UNTRACED), market, folder / "run").trades
 
 
 @pytest.mark.parametrize("moment", Moment)
@@ -161,7 +163,7 @@ def suspended_at(
     return finish(run, lockstep, suspend)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_an_asset_that_crashes_on_every_message_is_suspended_and_the_others_trade_on(
     lively: Settings, tmp_path: Path, seed: int
 ) -> None:
@@ -216,7 +218,7 @@ def test_a_suspended_asset_keeps_its_stop_and_its_fill_reaches_the_books(
     assert [t for t in outcome.trades if t.asset == "ETH" and t.entry_ms > stopped.entry_ms] == []
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_an_execution_that_is_given_up_still_books_its_stop_and_opens_nothing(
     lively: Settings, tmp_path: Path, seed: int
 ) -> None:

@@ -11,7 +11,15 @@ from domain.backtesting.summary import in_order
 from domain.trading.orders import ExitReason
 from infra.settings import Settings, load_settings
 from infra.store.opening import open_store
-from tests.replay.runs import LIVELY, lively_settings, made_up_market, plain_loop, replay
+from tests.replay.runs import (
+    LIVELY,
+    UNTRACED,
+    lively_settings,
+    made_up_market,
+    plain_loop,
+    replay,
+    seeds,
+)
 
 DAY = 288
 ASSETS = ["BTC", "ETH", "SOL"]
@@ -39,12 +47,14 @@ def mixed_settings(folder: Path, **changes: object) -> Settings:
     }
     file = folder / "mixed.yaml"
     file.write_text(
-        json.dumps(LIVELY | {"portfolio": portfolio, "confirmed_trend_long": trend} | changes)
+        json.dumps(
+            LIVELY | {"portfolio": portfolio, "confirmed_trend_long": trend} | UNTRACED | changes
+        )
     )
     return load_settings(file, environ={}, dotenv=None)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_trailing_stops_trade_as_in_the_plain_loop(tmp_path: Path, seed: int) -> None:
     settings, market = mixed_settings(tmp_path), made_up_market(seed, 3 * DAY)
     expected = plain_loop(settings, market)
@@ -60,7 +70,7 @@ def test_trailing_stops_trade_as_in_the_plain_loop(tmp_path: Path, seed: int) ->
     }
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_crashes_change_no_trade_of_a_trailing_stop(tmp_path: Path, seed: int) -> None:
     settings, market = mixed_settings(tmp_path), made_up_market(seed, 2 * DAY)
     expected = plain_loop(settings, market)

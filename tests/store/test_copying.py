@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -16,7 +15,8 @@ from infra.store.location import Location
 from infra.store.opening import open_engine, open_store
 from infra.store.reading import open_reading
 from tests.postgres_server import Cluster
-from tests.store.test_journal import ROOT, T_MS, execution, store_one_of_each
+from tests.programs import run_program
+from tests.store.test_journal import T_MS, execution, store_one_of_each
 
 
 def filled(location: Location) -> None:
@@ -102,14 +102,7 @@ def test_a_copy_that_differs_is_refused(here: Path, cluster: Cluster) -> None:
 
 
 def run_store(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bin.store", *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    return run_program(*("bin.store", *map(str, arguments)), env={**os.environ, "COLUMNS": "200"})
 
 
 def test_the_command_copies_and_compares_and_refuses_what_holds_facts(

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from infra.operator.control.server import ControlServer
 from infra.operator.web import links
 from infra.operator.web.files import ACCESS_FILE, PageAddress, read_address
 from infra.settings import load_settings
+from tests.programs import Program
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE_S = 60.0
@@ -106,7 +106,7 @@ class Browser:
 class Page:
     directory: Path
     desk: Desk
-    process: subprocess.Popen[bytes]
+    process: Program
 
     def connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.address.port, timeout=PATIENCE_S)
@@ -132,13 +132,12 @@ class Page:
         return [json.loads(line) for line in lines]
 
 
-def start_page(directory: Path, *more: str) -> subprocess.Popen[bytes]:
+def start_page(directory: Path, *more: str) -> Program:
     """Start the command, at any free port, and wait until it listens."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bin.web", "--run-dir", str(directory), "--port", "0", *more],
+    process = Program(
+        *("bin.web", "--run-dir", str(directory), "--port", "0", *more),
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
+        stdout=Path(os.devnull),
     )
     until_s = time.monotonic() + PATIENCE_S
     while (found := read_address(directory)) is None or found.pid != process.pid:
@@ -148,7 +147,7 @@ def start_page(directory: Path, *more: str) -> subprocess.Popen[bytes]:
     return process
 
 
-def with_timeout(process: subprocess.Popen[bytes], seconds: float) -> None:
+def with_timeout(process: Program, seconds: float) -> None:
     """Wait for the end of a process, for a while."""
     try:
         process.wait(seconds)

@@ -2,8 +2,6 @@
 
 import json
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +11,8 @@ from websockets.sync.client import connect
 
 from infra.operator.web import files, links
 from infra.operator.web.users import Role, set_password
-from tests.operator.web.made import ROOT, Browser, Page, served
+from tests.operator.web.made import Browser, Page, served
+from tests.programs import run_program
 
 PASSWORD = "a long enough password"
 
@@ -214,15 +213,8 @@ def test_what_the_page_keeps_is_for_its_owner_alone(page: Page) -> None:
 
 
 def test_a_password_too_short_is_refused_in_one_line(tmp_path: Path) -> None:
-    end = subprocess.run(
-        [sys.executable, "-m", "bin.web", "password", "--run-dir", str(tmp_path)],
-        env={"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"},
-        input="short\n",
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    words = ("bin.web", "password", "--run-dir", str(tmp_path))
+    end = run_program(*words, env={"PYTHONSAFEPATH": "1"}, stdin="short\n")
 
     assert end.returncode == 2
     assert end.stderr == "expected a password of 12 to 200 characters\n"

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from infra.venues.simulator.gate import Keys
+from tests.programs import run_program
 from tests.venues.simulator.clients import BTC, Client, eventually
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -44,15 +45,8 @@ def process(tmp_path: Path, *arguments: object):
 
 def wrong_use(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Return the end of a command that cannot start."""
-    return subprocess.run(
-        [sys.executable, "-m", "bin.sim_exchange", "--port", "0", *arguments],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    words = ("bin.sim_exchange", "--port", "0", *arguments)
+    return run_program(*words, cwd=tmp_path, env=os.environ | {"COLUMNS": "200"})
 
 
 KEYS = ("--api-key", "k", "--api-secret", "s")

@@ -21,10 +21,11 @@ from tests.programs import Program
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = """
 simulation: {speed: 240}
-strategy: {entry_max_age_ms: 120000}
+strategy: {entry_max_age_ms: 120000, ema_short_period: 5, ema_long_period: 12, warmup_candles: 40,
+           volatility_window: 20, cross_threshold: 200}
 supervision: {shutdown_seconds: 10}
 """
-"""Four candles every five seconds; the age of an entry allows for a slow machine."""
+"""Four candles every five seconds, and a trade within some; an entry may age on a slow machine."""
 PATIENCE_S = 100
 LOOK_EVERY_S = 0.05
 

@@ -30,14 +30,16 @@ import pytest
 
 from actors.messages import OperatorAsked
 from domain.operator.commands import Command, CommandName, OperatorCommand
-from tests.system.floor import BUSY_S, RECONCILE_S, Floor, floor
+from tests.system.floor import BUSY_S, RECONCILE_S, SETTINGS, Floor, floor
 
 ORDER = "/v5/order/create"
 
 
 @pytest.fixture(scope="class")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Floor]:
-    with floor(tmp_path_factory.mktemp("run") / "var") as made:
+    # Most faults wait for orders; so short averages bring three times as many.
+    strategy = SETTINGS["strategy"] | {"ema_short_period": 2, "ema_long_period": 4}
+    with floor(tmp_path_factory.mktemp("run") / "var", changes={"strategy": strategy}) as made:
         made.wait_for_trades(1)
         yield made
 

@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from types import FrameType
 
+from loguru import logger
+
 from tests.system.floor import floor
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -129,6 +131,7 @@ def say(text: str) -> None:
 
 def main() -> None:
     """Print all figures."""
+    logger.remove()
     rooms, lengths = lines_per_room(), function_lengths()
     for room, lines in sorted(rooms.items()):
         say(f"{lines:>7,}  {room}")

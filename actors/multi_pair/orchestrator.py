@@ -172,16 +172,15 @@ class MultiPairOrchestrator:
         self.manager.state.paused |= {symbol}
         for order in await asyncio.to_thread(self._exchange.open_orders, symbol):
             await asyncio.to_thread(self._exchange.cancel, symbol, order, _ours)
+        return await self._close(symbol, Purpose.OPERATOR, ExitReason.OPERATOR)
+
+    async def _close(self, symbol: str, purpose: Purpose, reason: ExitReason) -> Trade | None:
         await self.refresh(symbol)
         position = self.manager.positions.get(symbol)
         if position is None:
             return None
         intent = close_intent(
-            position,
-            decided_ms=self._now_ms(),
-            purpose=Purpose.OPERATOR,
-            reason=ExitReason.OPERATOR,
-            attempt=1,
+            position, decided_ms=self._now_ms(), purpose=purpose, reason=reason, attempt=1
         )
         trades: list[Trade] = []
         await self._send(intent, trades)
@@ -252,7 +251,7 @@ class MultiPairOrchestrator:
         try:
             stands = await asyncio.to_thread(self._exchange.set_stops, symbol, moved.levels, _ours)
         except StopPassedError:
-            await self.emergency_liquidate_pair(symbol)
+            await self._close(symbol, Purpose.NAKED, moved.reason)
             return pair.stop
         except (OrderRefusedError, UnavailableError) as error:
             pair.trouble = f"the stop was not moved: {error}"

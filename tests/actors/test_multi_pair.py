@@ -17,8 +17,11 @@ from domain.errors import ConfigError
 from domain.market.candles import CandleSeries
 from domain.market.instruments import Candle
 from domain.portfolio.rebalancing import Rebalance
+from domain.rules import TradingRules
 from domain.strategies.base import StrategySpec
 from domain.trading.decisions import Approval, DenialReason
+from domain.trading.orders import ExitReason
+from domain.trading.positions import Execution, Trade
 from examples import demo_multi_pair as demo
 from tests.backtesting.markets import Recipe, random_market
 from tests.domain.builders import NOON_MS, RULES
@@ -38,6 +41,20 @@ def manager(*pairs: PairConfig, **limits) -> PortfolioManager:
     for one in pairs:
         made.register_pair(one)
     return made
+
+
+class RememberingManager(PortfolioManager):
+    """Keeps the trades that have ended."""
+
+    def __init__(self, config: PortfolioConfig, base: TradingRules, *, now_ms: int) -> None:
+        super().__init__(config, base, now_ms=now_ms)
+        self.ended: list[Trade] = []
+
+    def book(self, execution: Execution) -> Trade | None:
+        """Book an execution, and keep the trade that it ended."""
+        trade = super().book(execution)
+        self.ended += [] if trade is None else [trade]
+        return trade
 
 
 def test_percent_of_the_face_are_fractions_of_the_rules() -> None:
@@ -101,9 +118,8 @@ def test_entries_stops_and_emergencies_are_what_the_exchange_has() -> None:
     async def trade() -> None:
         with demo.simulated() as (market, account, base):
             now_ms, exchange = market.clock.now_ms, account.exchange
-            made = PortfolioManager(
-                PortfolioConfig(total_capital=Decimal(9_000)), base, now_ms=now_ms()
-            )
+            config = PortfolioConfig(total_capital=Decimal(9_000))
+            made = RememberingManager(config, base, now_ms=now_ms())
             trader = MultiPairOrchestrator(made, exchange, now_ms)
             demo.set_up(trader, market, base)
             await trader.check_all_entries()
@@ -123,6 +139,15 @@ def test_entries_stops_and_emergencies_are_what_the_exchange_has() -> None:
                 stops = {one.symbol: one.stop_loss for one in pair.pairs}
                 assert held.signed_qty == position.qty
                 assert held.stop_loss == stops[symbol]
+
+            # A level that the market is past already: closed at market, as live.
+            passed = opened["SOL"].avg_entry_price * 2
+            assert await trader.handle_price_update("SOL", passed) is None
+            assert exchange.venue_position("SOL").signed_qty == 0
+            ended = [e for e in exchange.executions("SOL", 0) if e.side is not opened["SOL"].side]
+            assert [one.client_order_id.split("-")[2] for one in ended] == ["naked"]
+            assert [one.reason for one in made.ended] == [ExitReason.TRAILING_STOP]
+            assert "SOL" not in made.state.paused
 
             await trader.emergency_liquidate_pair("BTC")
             assert exchange.venue_position("BTC").signed_qty == 0

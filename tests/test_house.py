@@ -196,7 +196,7 @@ def test_nobody_but_a_strategy_and_its_settings_knows_its_indicators() -> None:
     assert knowing == {}
 
 
-DATABASES = {"peewee", "sqlite3", "psycopg"}
+DATABASES = {"peewee", "sqlite3", "sqlcipher3", "psycopg"}
 
 
 def test_nobody_but_the_store_opens_a_database() -> None:

@@ -1,7 +1,6 @@
 """One channel's part of the outbox: what waits for it, and what became of it."""
 
 import contextlib
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from domain.errors import JournalError
 from domain.operator.notices import CRITICAL, NoticeKind
 from infra.store import schema
 from infra.store.journal import JournalStore
+from infra.store.sqlite.driver import errors
 
 WAITING, DELIVERED, REFUSED = "WAITING", "DELIVERED", "REFUSED"
 DROPPED, COUNTED = "DROPPED", "COUNTED"
@@ -110,5 +110,5 @@ class Deliveries:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except (peewee.DatabaseError, sqlite3.DatabaseError) as error:
+        except errors("DatabaseError", peewee.DatabaseError) as error:
             raise JournalError(f"{self._channel}: the outbox cannot be used: {error}") from error

@@ -1,6 +1,5 @@
 """A connection to a journal that cannot write, and disturbs nobody who does."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from domain.errors import JournalError
 from infra.store.location import NoJournalError
+from infra.store.sqlite import driver
 
 
 class SqliteReading:
@@ -17,13 +17,13 @@ class SqliteReading:
         """Open the file; may be used in this thread alone.
 
         Raises:
-            ConfigError: there is none.
+            ConfigError: there is none, or it is encrypted and cannot be opened.
         """
         if not file.is_file():
             raise NoJournalError(f"{file}: no journal there; name the run with --run-dir or --mode")
         self.location = file
-        self._connection = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)
-        self._connection.row_factory = sqlite3.Row
+        self._connection = driver.connect(file, is_read_only=True)
+        driver.name_columns(self._connection)
 
     def close(self) -> None:
         """Let go of the file; may be called twice."""
@@ -47,7 +47,7 @@ class SqliteReading:
         """
         try:
             return [dict(row) for row in self._connection.execute(query.replace("%s", "?"), given)]
-        except sqlite3.Error as error:
+        except driver.errors() as error:
             if self._is_empty():
                 raise NoJournalError(f"{self.location}: nothing was stored there yet") from error
             raise JournalError(
@@ -57,5 +57,5 @@ class SqliteReading:
     def _is_empty(self) -> bool:
         try:
             return self._connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None
-        except sqlite3.Error:
+        except driver.errors():
             return False

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, cast
 
 import peewee
 from peewee import SqliteDatabase
@@ -18,15 +19,12 @@ from infra.store.engine import (
     Turns,
 )
 from infra.store.schema import MIGRATIONS, Migration
+from infra.store.sqlite import driver
 from infra.store.sqlite.soundness import check_facts
-
-_REFUSALS = (peewee.OperationalError, sqlite3.OperationalError)
 
 
 class SqliteEngine:
     """One file. See `infra.store.engine.Engine`."""
-
-    refusals = _REFUSALS
 
     def __init__(self, file: Path, *, busy_timeout_ms: int, is_short_of_room: bool = False) -> None:
         """Open nothing yet.
@@ -41,7 +39,7 @@ class SqliteEngine:
         self._busy_timeout_ms = busy_timeout_ms
         self._is_refused = False
         """The newest transaction could not be written."""
-        self.database = SqliteDatabase(
+        self.database = _Database(
             str(file),
             autoconnect=False,
             pragmas={
@@ -53,6 +51,11 @@ class SqliteEngine:
             },
         )
         self._kept_open = _kept_open(file) if is_short_of_room else None
+
+    @property
+    def refusals(self) -> tuple[type[Exception], ...]:
+        """The exceptions by which it says that it cannot be used."""
+        return driver.errors("OperationalError", peewee.OperationalError)
 
     def migrate(self) -> None:
         """Make the tables, or bring them to the newest version. See `Engine`."""
@@ -82,7 +85,7 @@ class SqliteEngine:
                 with self.database.atomic("IMMEDIATE"):
                     yield self.database
                 self._is_refused = False
-            except _REFUSALS:
+            except self.refusals:
                 self._is_refused = True
                 raise
 
@@ -116,8 +119,9 @@ class SqliteEngine:
 
     def cause(self, error: BaseException) -> BaseException:
         """Return what failed first: a full disk ends the transaction, whose rollback then fails."""
-        first = error
-        while isinstance(first.__context__, (peewee.DatabaseError, sqlite3.DatabaseError)):
+        kinds = driver.errors("DatabaseError", peewee.DatabaseError)
+        first: BaseException = error
+        while isinstance(first.__context__, kinds):
             first = first.__context__
         return first
 
@@ -131,6 +135,19 @@ class SqliteEngine:
             yield
         finally:
             self.database.pragma(name, usual)
+
+
+class _Database(SqliteDatabase):
+    """Connects by our driver, which knows whether the file is encrypted."""
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = driver.connect(Path(str(self.database)))
+        try:
+            cast("Any", self)._add_conn_hooks(connection)  # noqa: SLF001 (of its base)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 def migrate(database: SqliteDatabase, file: str) -> None:
@@ -183,8 +200,8 @@ def _kept_open(file: Path) -> sqlite3.Connection | None:
     """
     if not file.exists():
         return None
-    database = sqlite3.connect(file, check_same_thread=False)
-    with suppress(sqlite3.Error):
+    database = driver.connect(file, check_same_thread=False)
+    with suppress(*driver.errors()):
         database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
     return database
 

@@ -1,12 +1,12 @@
 """A look at a file of SQLite from outside, which changes nothing in it."""
 
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 from domain.errors import ConfigError
 from infra.store.inspection import Inspection
 from infra.store.schema import MIGRATIONS
+from infra.store.sqlite import driver
 from infra.store.sqlite.soundness import check_facts
 
 
@@ -17,7 +17,7 @@ def inspect_file(file: Path) -> Inspection:
         ConfigError: it is damaged, no journal, or of a newer version than this program's.
     """
     try:
-        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as database:
+        with closing(driver.connect(file, is_read_only=True)) as database:
             version = database.execute("PRAGMA user_version").fetchone()[0]
             query = "SELECT value FROM meta WHERE key = 'mode'"
             row = database.execute(query).fetchone()
@@ -26,6 +26,6 @@ def inspect_file(file: Path) -> Inspection:
                     f"{file}: is of version {version}, this program knows up to {len(MIGRATIONS)}"
                 )
             check_facts(database, file)
-    except sqlite3.Error as error:
+    except driver.errors() as error:
         raise ConfigError(f"{file}: {error}") from error
     return Inspection(mode=None if row is None else row[0], size_bytes=file.stat().st_size)

@@ -25,6 +25,7 @@ from infra.store.columns import (
     refuse_damaged,
 )
 from infra.store.schema import FACT_TABLES
+from infra.store.sqlite import driver
 
 _TYPES = MappingProxyType({"INTEGER": ("integer",), "TEXT": ("text",), "REAL": ("real", "integer")})
 _META = (
@@ -43,7 +44,7 @@ def check_facts(database: sqlite3.Connection, file: Path) -> None:
     try:
         (state,) = database.execute("PRAGMA quick_check(1)").fetchone()
         found = [state] if state != "ok" else list(islice(_problems(database), MOST_TOLD))
-    except sqlite3.Error as error:
+    except driver.errors() as error:
         found = [str(error)]
     refuse_damaged(file, found)
 

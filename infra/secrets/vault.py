@@ -1,0 +1,175 @@
+"""The data key of a run directory, in a file that opens with any one of several other keys.
+
+Everything in the directory is encrypted under keys that are derived from the data key; `FILE` holds
+it sealed once for each source of a key. So a service starts by a credential of systemd, and people
+read what it has stored by a passphrase. While the directory is encrypted anew the file holds the
+former data key too.
+"""
+
+import base64
+import os
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from domain.errors import BadDataError, ConfigError
+from infra.secrets.sealing import derived_key, new_key, new_salt, seal, unseal
+from infra.secrets.sources import PASSPHRASE, KeyMissingError, key_of, new_passphrase
+
+FILE: Final = "encryption.json"
+_FORMAT: Final = 1
+_FORMER: Final = b"former"
+
+
+class Slot(msgspec.Struct, frozen=True, kw_only=True):
+    """The data key, sealed under one other key."""
+
+    source: str
+    salt: str = ""
+    """Of a passphrase, hex."""
+    sealed: str
+    """Base64."""
+
+
+class _Content(msgspec.Struct, frozen=True, kw_only=True):
+    format: int
+    slots: tuple[Slot, ...]
+    former: str | None = None
+    """The former data key, sealed under this one; empty: nothing was encrypted."""
+
+
+class Vault:
+    """An open data key."""
+
+    def __init__(self, file: Path, data_key: bytes, content: _Content) -> None:
+        """Take what `read_vault` and `new_vault` have."""
+        self._file, self._data_key, self._content = file, data_key, content
+
+    @property
+    def sources(self) -> list[str]:
+        """Of the keys that open it."""
+        return [slot.source for slot in self._content.slots]
+
+    @property
+    def is_changing(self) -> bool:
+        """Tell whether some files may still be under the former key, or not encrypted at all."""
+        return self._content.former is not None
+
+    def key(self, purpose: str) -> bytes:
+        """Return the key of 32 bytes for one purpose."""
+        return derived_key(self._data_key, purpose)
+
+    def former_key(self, purpose: str) -> bytes | None:
+        """Return what `key` was before; None: nothing was encrypted."""
+        if not self._content.former:
+            return None
+        sealed = base64.b64decode(self._content.former)
+        return derived_key(unseal(self._data_key, sealed, _FORMER), purpose)
+
+    def with_source(self, source: str) -> "Vault":
+        """Return a vault that this key opens too; on disk with `write`.
+
+        Raises:
+            ConfigError: there is no key, or it opens it already.
+        """
+        if source in self.sources:
+            raise ConfigError(f"{self._file}: {source} opens it already")
+        slots = (*self._content.slots, _slot(source, self._data_key))
+        return self._changed(msgspec.structs.replace(self._content, slots=slots))
+
+    def renewed(self, sources: Sequence[str]) -> "Vault":
+        """Return one with another data key, which knows this one as its former; as above."""
+        made = new_vault(self._file.parent, sources)
+        former = seal(made._data_key, self._data_key, _FORMER)  # noqa: SLF001 (of this class)
+        return made.changing(base64.b64encode(former).decode())
+
+    def changing(self, former: str = "") -> "Vault":
+        """Return one whose files are still to be encrypted under it."""
+        return self._changed(msgspec.structs.replace(self._content, former=former))
+
+    def finished(self) -> "Vault":
+        """Return one that knows no former key."""
+        return self._changed(msgspec.structs.replace(self._content, former=None))
+
+    def write(self) -> None:
+        """Put it on the disk, whole or not at all."""
+        part = self._file.with_name(f"{self._file.name}.part")
+        part.unlink(missing_ok=True)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            out.write(msgspec.json.format(msgspec.json.encode(self._content)) + b"\n")
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(self._file)
+
+    def _changed(self, content: _Content) -> "Vault":
+        return Vault(self._file, self._data_key, content)
+
+
+def new_vault(directory: Path, sources: Sequence[str]) -> Vault:
+    """Return a vault with a new data key, on disk with `Vault.write`.
+
+    Raises:
+        ConfigError: a source has no key, or a passphrase is the only one: no restart could type it.
+    """
+    if not set(sources) - {PASSPHRASE}:
+        raise ConfigError(
+            "expected another source of a key beside the passphrase: a restart types none"
+        )
+    data_key = new_key()
+    slots = tuple(_slot(source, data_key) for source in sources)
+    return Vault(directory / FILE, data_key, _Content(format=_FORMAT, slots=slots))
+
+
+def vault_of(directory: Path) -> Vault | None:
+    """Return the vault of a run directory; None: nothing in it is encrypted.
+
+    Raises:
+        ConfigError: it does not open, or the directory is being encrypted anew.
+    """
+    vault = read_vault(directory)
+    if vault is not None and vault.is_changing:
+        raise ConfigError(
+            f"{directory}: a change of its key was interrupted; finish it by `bin/keys rekey`"
+        )
+    return vault
+
+
+def read_vault(directory: Path) -> Vault | None:
+    """Return it, even where the directory is being encrypted anew. See `vault_of`."""
+    file = directory / FILE
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return _opened(file.absolute(), found.st_mtime_ns, found.st_ino)
+
+
+@lru_cache(maxsize=64)
+def _opened(file: Path, _mtime_ns: int, _inode: int) -> Vault:
+    """Open a file, once as long as it is the same: a passphrase is asked for once."""
+    try:
+        content = msgspec.json.decode(file.read_bytes(), type=_Content)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigError(f"{file}: is no file of `bin/keys`, or cannot be read") from error
+    if content.format != _FORMAT:
+        raise ConfigError(f"{file}: was made by a newer program")
+    reasons = []
+    for slot in sorted(content.slots, key=lambda slot: slot.source == PASSPHRASE):
+        try:
+            key = key_of(slot.source, bytes.fromhex(slot.salt))
+            return Vault(file, unseal(key, base64.b64decode(slot.sealed)), content)
+        except KeyMissingError as error:
+            reasons.append(str(error))
+        except (BadDataError, ValueError):
+            reasons.append(f"{slot.source}: holds another key")
+    raise ConfigError(f"{file}: cannot be opened: {'; '.join(reasons)}")
+
+
+def _slot(source: str, data_key: bytes) -> Slot:
+    salt = new_salt() if source == PASSPHRASE else b""
+    key = new_passphrase(salt) if source == PASSPHRASE else key_of(source)
+    sealed = base64.b64encode(seal(key, data_key)).decode()
+    return Slot(source=source, salt=salt.hex(), sealed=sealed)

@@ -1,0 +1,112 @@
+"""Connections to files of SQLite, which are SQLCipher's where their run directory is encrypted."""
+
+import sqlite3
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final, cast
+
+from domain.errors import ConfigError
+from infra.secrets.sealing import PACKAGES
+from infra.secrets.vault import FILE, vault_of
+
+JOURNAL: Final = "journal"
+"""The purpose of the key of SQLCipher's files."""
+_SQLCIPHER: Final = "sqlcipher3.dbapi2"
+_PLAIN: Final = b"SQLite format 3\0"
+
+
+def key_of(file: Path) -> bytes | None:
+    """Return the key of a database; None: it is an ordinary one, or is to be.
+
+    Raises:
+        ConfigError: the key cannot be had.
+    """
+    vault = vault_of(file.parent)
+    return None if vault is None else vault.key(JOURNAL)
+
+
+def connect(
+    file: Path, *, is_read_only: bool = False, check_same_thread: bool = True
+) -> sqlite3.Connection:
+    """Return a connection, which is in autocommit; SQLCipher's behaves as sqlite3's.
+
+    Raises:
+        ConfigError: the database is encrypted and cannot be opened, or is not and should be.
+        sqlite3.Error: it cannot be opened.
+    """
+    name = f"{file.resolve().as_uri()}?mode=ro" if is_read_only else str(file)
+    options: dict[str, Any] = {
+        "uri": is_read_only,
+        "isolation_level": None,
+        "check_same_thread": check_same_thread,
+    }
+    key = key_of(file)
+    if key is None:
+        return cast("sqlite3.Connection", sqlite3.connect(name, **options))
+    if is_plain(file):
+        raise ConfigError(
+            f"{file}: is not encrypted, while {FILE} beside it says so; `bin/keys rekey` does it"
+        )
+    connection = cast("sqlite3.Connection", _sqlcipher().connect(name, **options))
+    try:
+        unlock(connection, key, file)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def name_columns(connection: sqlite3.Connection) -> None:
+    """Let the rows of a connection be read by the names of their columns."""
+    connection.row_factory = sys.modules[type(connection).__module__].Row
+
+
+def errors(name: str = "Error", *more: type[Exception]) -> tuple[type[Exception], ...]:
+    """Return more, and the classes of a name: SQLite, and SQLCipher where it is loaded."""
+    modules = (sqlite3, sys.modules.get(_SQLCIPHER))
+    return (*more, *(getattr(module, name) for module in modules if module is not None))
+
+
+def _sqlcipher() -> ModuleType:
+    """Return SQLCipher's module; it takes a while to load, and most runs need none.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    try:
+        return import_module(_SQLCIPHER)
+    except ImportError as error:
+        raise ConfigError(PACKAGES) from error
+
+
+def unlock(connection: sqlite3.Connection, key: bytes, file: Path) -> None:
+    """Give a new connection its key.
+
+    Raises:
+        ConfigError: it is no SQLCipher, or the database is under another key.
+    """
+    connection.execute("PRAGMA cipher_log_level = NONE")  # it writes to the terminal otherwise
+    connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+    found = connection.execute("PRAGMA cipher_version").fetchone()
+    if not found or not found[0]:
+        raise ConfigError(f"{file}: the SQLite here is an ordinary one, which encrypts nothing")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    try:
+        connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+    except errors("DatabaseError") as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            raise ConfigError(
+                f"{file}: is encrypted under another key than {file.parent / FILE} has, or damaged"
+            ) from error
+        raise
+
+
+def is_plain(file: Path) -> bool:
+    """Tell whether a file is an ordinary database of SQLite."""
+    try:
+        with file.open("rb") as opened:
+            return opened.read(len(_PLAIN)) == _PLAIN
+    except OSError:
+        return False

@@ -42,6 +42,7 @@ from infra.process.watchdog import Watchdog
 from infra.run.account import may_trade
 from infra.run.delisted import delisted, told
 from infra.run.directory import RunDirectory
+from infra.run.encryption import not_encrypted
 from infra.run.journals import make_room
 from infra.run.pairs import Pairs
 from infra.run.start_wait import StartWaitRoom
@@ -109,7 +110,7 @@ def _run(options: LiveOptions, screen: Screen) -> int:
     process_drills, texts = read_process_drills(options.drills)
     drills = DrillReader(assets=assets, seed=options.seed, read_time=read_time).of_simulation(texts)
     venue = _venue(options, settings)
-    directory = RunDirectory(options.run_dir or _VAR / mode)
+    directory = RunDirectory(options.run_dir or _VAR / mode, settings)
     watchdog = Watchdog(directory.path / "frozen.txt", float(settings.supervision.freeze_seconds))
     with ExitStack() as held, watchdog.ending_in_time(_stop_s(settings), DONE):
         held.callback(directory.release)
@@ -234,6 +235,7 @@ def _show_page(page: PageProcess | None, screen: Screen, events: deque[str]) -> 
 def _without_effect(settings: Settings, mode: Mode) -> Iterator[str]:
     """Yield what was set and changes nothing in this run."""
     yield from other_account(settings.exchange, mode, has_account=mode.has_account)
+    yield from not_encrypted(settings)
     yield from unread(os.environ, default_dotenv())
 
 

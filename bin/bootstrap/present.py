@@ -21,12 +21,11 @@ from infra.drills.broken_database import BrokenDatabase
 from infra.drills.kill_points import Killer
 from infra.drills.ports import DrilledExchange, DrilledJournals
 from infra.drills.process import ProcessDrills
-from infra.run.journals import claim_journals, demand_room, record_assets
+from infra.run.journals import claim_journals, demand_room, record_assets, reserve_of
 from infra.settings import Settings
 from infra.store.journal import JournalStore
-from infra.store.location import journal_file, journal_location, note_journal
+from infra.store.location import journal_location, note_journal
 from infra.store.opening import open_store
-from infra.store.reserve import Reserve
 from infra.venues.bybit.connection import BybitConnection, MarketConnection
 from infra.venues.bybit.starting import Ask, ask_once
 from infra.venues.bybit.venues import Venue
@@ -72,8 +71,7 @@ def build_live(
     rules = settings.trading_rules()
     location = journal_location(directory, settings.database, mode)
     note_journal(directory, location)
-    file = journal_file(directory, settings.database)
-    reserve = Reserve(file.with_suffix(".reserve"))
+    reserve = reserve_of(settings, directory)
     reserve.make_room()
     journals = _drilled(
         open_store(

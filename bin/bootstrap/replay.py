@@ -74,7 +74,7 @@ def run_replay(options: ReplayOptions, screen: Screen) -> int:
         options.drills
     )
     mode = STEPPED if options.is_stepped else REPLAY
-    directory = RunDirectory(options.run_dir or _VAR / mode)
+    directory = RunDirectory(options.run_dir or _VAR / mode, settings)
     try:
         _start_logging(options, settings, mode, screen)
         if options.is_stepped:

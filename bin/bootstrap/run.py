@@ -42,10 +42,10 @@ def start_run_logging(
     screen: Callable[[str], None],
     screen_level: str,
 ) -> None:
-    """Log to the screen and to the mode's own file among the logs, naming the actor at work."""
+    """Log to the screen, and to the mode's own file among the logs unless storage is encrypted."""
     settings = whole.logging
     start_logging(
-        file=logs / f"{mode}.jsonl",
+        file=None if whole.storage.encryption else logs / f"{mode}.jsonl",
         level=settings.level,
         rotation=settings.rotation,
         retention_days=settings.retention_days,

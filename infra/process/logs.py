@@ -31,7 +31,7 @@ _INDENT = "    "
 
 def start_logging(
     *,
-    file: Path,
+    file: Path | None,
     level: str,
     rotation: str,
     retention_days: int,
@@ -43,7 +43,8 @@ def start_logging(
     """Send all logs to the screen and to a file of JSON lines.
 
     Args:
-        file: where the JSON lines go; a new one begins at the rotation time.
+        file: where the JSON lines go; a new one begins at the rotation time. None: to the screen
+            alone.
         level: lowest level of the file.
         rotation: UTC time of day, HH:MM.
         retention_days: how many files of earlier days are kept.
@@ -63,6 +64,8 @@ def start_logging(
         colorize=True,
         diagnose=False,
     )
+    if file is None:
+        return
     hour, minute = (int(part) for part in rotation.split(":"))
     lines = LogFile(file, rotation=time(hour, minute), retention_days=retention_days, screen=screen)
     _add(lines, level, format=lambda record: _json_line(record, hide), diagnose=False)

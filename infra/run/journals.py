@@ -8,12 +8,13 @@ from loguru import logger
 from domain.errors import ConfigError, JournalError
 from domain.rules import TradingRules
 from infra.operator.panic_file import FILE as PANIC_FILE
+from infra.secrets.cipher import cipher_of
 from infra.settings import Settings
 from infra.store.engine import JournalBusyError, JournalFullError
 from infra.store.journal import JournalStore
 from infra.store.location import Location, journal_file, note_journal
 from infra.store.opening import open_store
-from infra.store.reserve import Reserve
+from infra.store.reserve import RESERVE, Reserve
 from infra.store.settings_record import SettingsRecord
 from infra.store.sqlite.engine import remove_file
 from infra.trace.recording import forget_traces
@@ -80,9 +81,15 @@ def claim_journals(journals: JournalStore, location: Location, mode: str) -> str
     return None
 
 
+def reserve_of(settings: Settings, directory: Path) -> Reserve:
+    """Return the reserve of a run's journal; one process at a time may have it."""
+    file = journal_file(directory, settings.database).with_suffix(".reserve")
+    return Reserve(file, cipher=cipher_of(directory, RESERVE))
+
+
 def make_room(settings: Settings, directory: Path) -> None:
     """Give up the reserve's ballast where a full disk has no room for reading the journal."""
-    reserve = Reserve(journal_file(directory, settings.database).with_suffix(".reserve"))
+    reserve = reserve_of(settings, directory)
     reserve.make_room()
     reserve.close()
 

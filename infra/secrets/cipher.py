@@ -3,6 +3,7 @@
 import base64
 from binascii import Error as NotBase64Error
 from pathlib import Path
+from typing import Final
 
 from domain.errors import BadDataError
 from infra.secrets.sealing import seal, unseal
@@ -46,6 +47,12 @@ class Cipher:
         except NotBase64Error as error:
             raise BadDataError("it is not encrypted, or damaged") from error
         return unseal(self._key, sealed)
+
+
+STATE: Final = "state"
+"""The purpose of the key of what an exchange on this machine remembers."""
+PLAIN: Final = Cipher(None)
+"""Changes nothing."""
 
 
 def cipher_of(directory: Path, purpose: str) -> Cipher:

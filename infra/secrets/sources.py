@@ -6,6 +6,7 @@ What lies there is the key as 64 hexadecimal digits; a passphrase is whatever pe
 import os
 import re
 import stat
+import sys
 from collections.abc import Callable, Mapping
 from getpass import getpass
 from pathlib import Path
@@ -80,11 +81,12 @@ def write_new_key(file: Path) -> None:
 
 
 def _asked(prompt: str) -> str:
+    if not sys.stdin.isatty():
+        raise KeyMissingError("a passphrase is asked for at a terminal, and here is none")
     try:
         return getpass(prompt)
-    except (EOFError, OSError) as error:
-        text = "a passphrase is asked for at a terminal, and here is none"
-        raise KeyMissingError(text) from error
+    except EOFError as error:
+        raise KeyMissingError("no passphrase was typed") from error
 
 
 def _of_credential(name: str, environ: Mapping[str, str] = os.environ) -> str:

@@ -30,12 +30,15 @@ from pathlib import Path
 
 from loguru import logger
 
-from domain.errors import ConfigError
+from domain.errors import BadDataError, ConfigError
 from domain.facts import Fact
 from domain.portfolio.protection import ProtectionState
 from domain.trading.decisions import Decision
+from infra.secrets.cipher import PLAIN, Cipher
 from infra.store.reserve_records import pack, unpack
 
+RESERVE = "reserve"
+"""The purpose of the key of its records."""
 SIZE_BYTES = 1 << 20
 """For some two thousand closes."""
 BALLAST_BYTES = 512 << 10
@@ -64,15 +67,18 @@ class Record:
 class Reserve:
     """All records that are not booked; safe from any thread."""
 
-    def __init__(self, file: Path | None, size_bytes: int = SIZE_BYTES) -> None:
+    def __init__(
+        self, file: Path | None, size_bytes: int = SIZE_BYTES, cipher: Cipher = PLAIN
+    ) -> None:
         """Read what an earlier process has left, and allocate what is missing.
 
         Args:
             file: made where it is not there; None: in memory alone, for runs that nobody kills.
             size_bytes: of a new file.
+            cipher: seals the records in it.
         """
         self._file = file
-        self._size_bytes = size_bytes
+        self._size_bytes, self._cipher = size_bytes, cipher
         self._lock = threading.Lock()
         self._descriptor: int | None = None
         self._has_ballast = False
@@ -176,6 +182,7 @@ class Reserve:
         if self._file is None:
             return None
         offset = self._end
+        body = self._cipher.seal(body)
         header = _HEADER.pack(_MAGIC, 0, number, len(body), _checksum(number, body))
         end = offset + _sectors(len(header) + len(body))
         if self._descriptor is None or end > self._size_bytes:
@@ -198,7 +205,7 @@ class Reserve:
     def _read(self, descriptor: int) -> None:
         """Find the records of an earlier process, and write those of this one behind them."""
         data = os.pread(descriptor, self._size_bytes, 0)
-        in_file = sorted(_records_in(data), key=lambda record: record.number)
+        in_file = sorted(_records_in(data, self._cipher), key=lambda record: record.number)
         found = [record for record in in_file if record.number not in self._booked]
         of_ours = [record for record in self._records if record.offset is None]
         self._number = max(self._number, _newest_number(data))
@@ -215,7 +222,8 @@ class Reserve:
         if self._file is None or self._descriptor is not None or not self._file.exists():
             return
         try:
-            self._records = sorted(_records_in(self._file.read_bytes()), key=lambda r: r.number)
+            data = self._file.read_bytes()
+            self._records = sorted(_records_in(data, self._cipher), key=lambda r: r.number)
         except OSError as error:
             logger.critical("{} cannot be read: {}", self._file, error.strerror)
 
@@ -289,12 +297,12 @@ def _headers_in(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
             yield offset, booked, number, body
 
 
-def _records_in(data: bytes) -> Iterator[Record]:
+def _records_in(data: bytes, cipher: Cipher) -> Iterator[Record]:
     for offset, booked, number, body in _headers_in(data):
         if not booked:
             try:
-                address, recorded_ms, facts = unpack(body)
-            except (KeyError, TypeError, ValueError) as error:
+                address, recorded_ms, facts = unpack(cipher.unseal(body))
+            except (BadDataError, KeyError, TypeError, ValueError) as error:
                 message = (
                     "journal.reserve: was written by another version of this program; start that "
                     f"one once more, with room on the disk ({type(error).__name__}: {error})"

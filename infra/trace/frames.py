@@ -3,7 +3,8 @@
     magic (4) | payload length (4) | crc32 of the rest (4) | head length (2) | head | payload
 
 The head says what the payload holds, so that a reader skips what it does not look for. The payload
-is the records of one address, one after the other, compressed.
+is the records of one address, one after the other, compressed, and sealed where the run directory
+is encrypted.
 """
 
 import struct
@@ -13,13 +14,18 @@ from pathlib import Path
 
 import msgspec
 
+from domain.errors import BadDataError, ConfigError
 from domain.text import counted
+from infra.secrets.cipher import PLAIN, Cipher, cipher_of
 
-MAGIC = b"\xf7TRC"
+MAGIC, SEALED_MAGIC = b"\xf7TRC", b"\xf7TRE"
+TRACE = "trace"
+"""The purpose of the key of traces and crash files."""
 _FIXED = struct.Struct("<4sIIH")
 _LEVEL = 1
 """Fast: the disk is not the bottleneck, and compression releases the interpreter's lock."""
 _LONGEST = 1 << 30
+_COMMON = b"\xf7TR"
 
 
 class Head(msgspec.Struct, array_like=True):
@@ -41,21 +47,30 @@ class Frame(msgspec.Struct):
     offset: int
     end: int
     packed: bytes
+    cipher: Cipher
 
     def payload(self) -> bytes:
-        """Return the records."""
-        return zlib.decompress(self.packed)
+        """Return the records.
+
+        Raises:
+            ConfigError: they are sealed under a key that is not there.
+        """
+        try:
+            return zlib.decompress(self.cipher.unseal(self.packed))
+        except BadDataError as error:
+            raise ConfigError(f"a frame of the trace cannot be read: {error}") from error
 
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Head)
 
 
-def frame_bytes(head: Head, payload: bytes | bytearray) -> bytes:
+def frame_bytes(head: Head, payload: bytes | bytearray, cipher: Cipher) -> bytes:
     """Return a frame as it lies in a file."""
-    packed, encoded = zlib.compress(payload, _LEVEL), _encoder.encode(head)
+    packed, encoded = cipher.seal(zlib.compress(payload, _LEVEL)), _encoder.encode(head)
     crc = zlib.crc32(packed, zlib.crc32(encoded))
-    return _FIXED.pack(MAGIC, len(packed), crc, len(encoded)) + encoded + packed
+    magic = SEALED_MAGIC if cipher.is_on else MAGIC
+    return _FIXED.pack(magic, len(packed), crc, len(encoded)) + encoded + packed
 
 
 def read_frames(file: Path, notes: list[str], offset: int = 0) -> Iterator[Frame]:
@@ -65,18 +80,21 @@ def read_frames(file: Path, notes: list[str], offset: int = 0) -> Iterator[Frame
         file: a segment.
         notes: takes a line for each part that cannot be read.
         offset: where to begin.
+
+    Raises:
+        ConfigError: its run directory is encrypted, and the key cannot be had.
     """
     with file.open("rb") as opened:
         opened.seek(offset)
         data = opened.read()
-    base, offset = offset, 0
+    base, offset, cipher = offset, 0, _cipher_beside(file)
     while offset < len(data):
-        frame = _frame_at(data, offset)
+        frame = _frame_at(data, offset, cipher)
         if frame is not None:
             offset = frame.end
             yield msgspec.structs.replace(frame, offset=base + frame.offset, end=base + offset)
             continue
-        found = data.find(MAGIC, offset + 1)
+        found = data.find(_COMMON, offset + 1)
         if found < 0:
             notes.append(
                 f"{file.name}: skipped {counted(len(data) - offset, 'byte')} of a torn end"
@@ -95,22 +113,30 @@ def frame_places(file: Path, offset: int = 0) -> Iterator[tuple[Head, int, int]]
             if len(fixed) < _FIXED.size:
                 return
             magic, length, _, head_length = _FIXED.unpack(fixed)
-            if magic != MAGIC:
+            if magic not in (MAGIC, SEALED_MAGIC):
                 return
             end = offset + _FIXED.size + head_length + length
             yield _decoder.decode(data.read(head_length)), offset, end
             offset = end
 
 
-def _frame_at(data: bytes, offset: int) -> Frame | None:
+def _frame_at(data: bytes, offset: int, cipher: Cipher) -> Frame | None:
     start = offset + _FIXED.size
     if start > len(data):
         return None
     magic, length, crc, head_length = _FIXED.unpack_from(data, offset)
     end = start + head_length + length
-    if magic != MAGIC or length > _LONGEST or end > len(data):
+    if magic not in (MAGIC, SEALED_MAGIC) or length > _LONGEST or end > len(data):
         return None
     encoded, packed = data[start : start + head_length], data[start + head_length : end]
     if zlib.crc32(packed, zlib.crc32(encoded)) != crc:
         return None
-    return Frame(head=_decoder.decode(encoded), offset=offset, end=end, packed=packed)
+    head = _decoder.decode(encoded)
+    used = cipher if magic == SEALED_MAGIC else PLAIN
+    return Frame(head=head, offset=offset, end=end, packed=packed, cipher=used)
+
+
+def _cipher_beside(file: Path) -> Cipher:
+    """Return the cipher of a segment or crash file: its run directory's, or of its own folder."""
+    ciphers = (cipher_of(folder, TRACE) for folder in (file.absolute().parent.parent, file.parent))
+    return next((cipher for cipher in ciphers if cipher.is_on), PLAIN)

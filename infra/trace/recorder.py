@@ -17,6 +17,7 @@ from typing import BinaryIO
 from loguru import logger
 
 from domain.text import counted
+from infra.secrets.cipher import PLAIN, Cipher
 from infra.trace.crash_files import write_crash_file
 from infra.trace.encode import Handling, HandlingEncoder, pack
 from infra.trace.frames import Head, frame_bytes
@@ -66,8 +67,10 @@ def next_session(directory: Path) -> int:
 class TraceRecorder:
     """The pen of one process. Called at the end of every message, from any thread."""
 
-    def __init__(self, directory: Path, session: Session, rules: TraceRules) -> None:
-        """Take notes from now on; `start` begins to write them.
+    def __init__(
+        self, directory: Path, session: Session, rules: TraceRules, cipher: Cipher = PLAIN
+    ) -> None:
+        """Take notes from now on; `start` begins to write them, through the cipher.
 
         A directory that cannot be written is no error: nothing is traced then, and it is said.
         """
@@ -77,7 +80,7 @@ class TraceRecorder:
         """The newest messages. Once written they hold no more what they read: a start reads all."""
         self.stopped_because: str | None = None
         self.bytes_written = 0
-        self._rules = rules
+        self._rules, self._cipher = rules, cipher
         self._queue: deque[Handling] = deque()
         self._dropped = 0
         self._ticks = 0
@@ -248,7 +251,7 @@ class TraceRecorder:
         for secret in self._secrets:
             # As long as before: the lengths in the records stay true.
             payload = payload.replace(secret, b"*" * len(secret))
-        frame = frame_bytes(Head(key, self._batch, count, first_ms, last_ms), payload)
+        frame = frame_bytes(Head(key, self._batch, count, first_ms, last_ms), payload, self._cipher)
         self._file.write(frame)
         self._written += len(frame)
         self.bytes_written += len(frame)

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from infra.secrets.cipher import cipher_of
 from infra.settings import Settings
 from infra.settings.secrets import secrets_of
 from infra.trace.encode import tagged
+from infra.trace.frames import TRACE
 from infra.trace.names import FORMAT
 from infra.trace.recorder import TraceRecorder, TraceRules, next_session
 from infra.trace.records import ActorDescription, Session
@@ -75,7 +77,8 @@ def new_recorder(run_dir: Path, mode: str, whole: Settings) -> TraceRecorder | N
         tick_every=settings.tick_every,
         format=FORMAT,
     )
-    return TraceRecorder(trace_directory(run_dir), session, rules)
+    cipher = cipher_of(run_dir, TRACE)
+    return TraceRecorder(trace_directory(run_dir), session, rules, cipher)
 
 
 def describe(specs: Iterable[Spec]) -> list[ActorDescription]:

@@ -21,8 +21,12 @@ _LONG_LIFE_S = 60.0
 """After so long it is started again at once."""
 _STOP_S = 3.0
 _LOOK_S = 0.05
-_KEPT = ("PATH", "HOME", "LANG", "TZ", "MALLOC_ARENA_MAX")
-"""Of the environment, beside what is Python's: the page holds no key."""
+_KEPT = (
+    *("PATH", "HOME", "LANG", "TZ", "MALLOC_ARENA_MAX"),
+    *("CREDENTIALS_DIRECTORY", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"),
+)
+"""Of the environment, beside what is Python's: the page holds no key of the exchange. By the second
+row it finds the key of an encrypted run directory, which it reads."""
 
 
 class PageProcess:

@@ -94,6 +94,19 @@ class EventSettings(Section):
         return f"redis://{self.redis_host}:{self.redis_port}/{self.redis_db}"
 
 
+class StorageSettings(Section):
+    """Whether what a run stores is encrypted."""
+
+    encryption: Flag
+    key: Annotated[
+        str,
+        fields.text(
+            r"(credential:[A-Za-z0-9_.-]+|file:/[^\0]+|keyring:[^/\0]+/[^\0]+)",
+            "credential:NAME, file:/PATH or keyring:SERVICE/USER",
+        ),
+    ]
+
+
 class HealthSettings(Section):
     """When people are told of the machine, the connections and the mailboxes."""
 

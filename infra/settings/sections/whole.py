@@ -18,6 +18,7 @@ from infra.settings.sections.running import (
     HealthSettings,
     LoggingSettings,
     StartSettings,
+    StorageSettings,
     SupervisionSettings,
     TraceSettings,
 )
@@ -53,6 +54,7 @@ class Settings(Section):
     instruments: Mapping[Symbol, InstrumentSettings]
     database: DatabaseSettings
     events: EventSettings
+    storage: StorageSettings
     health: HealthSettings
     logging: LoggingSettings
     trace: TraceSettings

@@ -2,6 +2,7 @@
 
 import sqlite3
 import sys
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -69,6 +70,16 @@ def errors(name: str = "Error", *more: type[Exception]) -> tuple[type[Exception]
     return (*more, *(getattr(module, name) for module in modules if module is not None))
 
 
+def demand_sqlcipher() -> None:
+    """Check that what encrypts can be loaded, and is what it says it is.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    with closing(_sqlcipher().connect(":memory:")) as connection:
+        _demand_version(connection, "storage.encryption")
+
+
 def _sqlcipher() -> ModuleType:
     """Return SQLCipher's module; it takes a while to load, and most runs need none.
 
@@ -89,9 +100,7 @@ def unlock(connection: sqlite3.Connection, key: bytes, file: Path) -> None:
     """
     connection.execute("PRAGMA cipher_log_level = NONE")  # it writes to the terminal otherwise
     connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
-    found = connection.execute("PRAGMA cipher_version").fetchone()
-    if not found or not found[0]:
-        raise ConfigError(f"{file}: the SQLite here is an ordinary one, which encrypts nothing")
+    _demand_version(connection, file)
     connection.execute("PRAGMA temp_store = MEMORY")
     try:
         connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
@@ -101,6 +110,12 @@ def unlock(connection: sqlite3.Connection, key: bytes, file: Path) -> None:
                 f"{file}: is encrypted under another key than {file.parent / FILE} has, or damaged"
             ) from error
         raise
+
+
+def _demand_version(connection: sqlite3.Connection, what: object) -> None:
+    found = connection.execute("PRAGMA cipher_version").fetchone()
+    if not found or not found[0]:
+        raise ConfigError(f"{what}: the SQLite here is an ordinary one, which encrypts nothing")
 
 
 def is_plain(file: Path) -> bool:

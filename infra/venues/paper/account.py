@@ -11,6 +11,7 @@ from domain.trading.matching import CandlePrices, Event, MatchingEngine
 from domain.trading.orders import OrderRequest, OrderStatus, OrderUpdate
 from domain.trading.positions import ZERO, Execution, ExecutionKind, Position
 from domain.trading.sizing import ProtectiveLevels
+from infra.secrets.cipher import STATE, cipher_of
 from infra.venues.paper.memory import Act, Memory, Opening
 
 
@@ -126,7 +127,7 @@ def paper_balance(rules: TradingRules, file: Path) -> Decimal:
     Raises:
         ConfigError: the file cannot be read.
     """
-    opening, acts = Memory(file).read()
+    opening, acts = Memory(file, cipher_of(file.parent, STATE)).read()
     if opening is None:
         return rules.fills.initial_balance
     engine = MatchingEngine(replace(rules.fills, initial_balance=opening.initial_balance))

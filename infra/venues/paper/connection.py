@@ -10,6 +10,7 @@ from domain.errors import ConfigError
 from domain.rules import TradingRules
 from infra.net.pool import Subscription
 from infra.net.stream_stats import StreamStats
+from infra.secrets.cipher import STATE, cipher_of
 from infra.venues.bybit.connection import MarketConnection
 from infra.venues.bybit.listings import NotTradableError, find_listing
 from infra.venues.bybit.obstacles import Obstacles
@@ -39,7 +40,7 @@ class PaperConnection:
             ConfigError: the file cannot be read.
         """
         self._market = market
-        self._account = PaperAccount(rules, Memory(file))
+        self._account = PaperAccount(rules, Memory(file, cipher_of(file.parent, STATE)))
         self._candle_ms = rules.candles.candle_ms
         self._unseen: OfflineCatchUp | None = None
         self._subscriptions: dict[str, Subscription] = {}

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from domain.errors import ConfigError
+from domain.errors import BadDataError, ConfigError
 from domain.trading.orders import OrderUpdate
 from domain.trading.positions import Execution
 from domain.trading.sizing import ProtectiveLevels
+from infra.secrets.cipher import PLAIN, Cipher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +39,9 @@ _ACTS, _OPENINGS = TypeAdapter(Act), TypeAdapter(Opening)
 class Memory:
     """An account's file, appended to; a killed process loses nothing that it has told."""
 
-    def __init__(self, file: Path) -> None:
-        """Name the file; it may not exist yet."""
-        self._path = file
+    def __init__(self, file: Path, cipher: Cipher = PLAIN) -> None:
+        """Name the file, which may not exist yet, and what seals its lines."""
+        self._path, self._cipher = file, cipher
 
     def read(self) -> tuple[Opening | None, list[Act]]:
         """Return what was stored, oldest first.
@@ -54,7 +55,7 @@ class Memory:
                 return None, []
             opening = _OPENINGS.validate_json(lines[0])
             return opening, [_ACTS.validate_json(line) for line in lines[1:]]
-        except (OSError, ValidationError) as error:
+        except (OSError, ValidationError, BadDataError) as error:
             raise ConfigError(f"{self._path}: is no readable paper account") from error
 
     def begin(self, opening: Opening) -> None:
@@ -68,7 +69,7 @@ class Memory:
     def _append(self, line: bytes) -> None:
         file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
-            old_size, rest = os.fstat(file).st_size, line + b"\n"
+            old_size, rest = os.fstat(file).st_size, self._cipher.line(line) + b"\n"
             try:
                 while rest:
                     rest = rest[os.write(file, rest) :]
@@ -87,4 +88,4 @@ class Memory:
         if whole < len(content):
             with self._path.open("r+b") as file:
                 file.truncate(whole)
-        yield from content[:whole].splitlines()
+        yield from map(self._cipher.read_line, content[:whole].splitlines())

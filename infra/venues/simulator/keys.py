@@ -7,8 +7,9 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from domain.errors import ConfigError
+from domain.errors import BadDataError, ConfigError
 from infra.files import read_regular
+from infra.secrets.cipher import STATE, cipher_of
 from infra.venues.simulator.gate import DEFAULT_KEYS, Keys
 
 _PAIR = TypeAdapter(tuple[str, str])
@@ -26,9 +27,9 @@ def own_keys(file: Path, *, is_ours: bool) -> Keys:
     if not file.exists():
         if not is_ours:
             return DEFAULT_KEYS
-        made = json.dumps([secrets.token_hex(9), secrets.token_hex(18)])
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as out:
-            out.write(made)
+        made = json.dumps([secrets.token_hex(9), secrets.token_hex(18)]).encode()
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as out:
+            out.write(cipher_of(file.parent, STATE).line(made))
     return read_keys(file)
 
 
@@ -39,10 +40,12 @@ def read_keys(file: Path) -> Keys:
         ConfigError: there is none.
     """
     try:
-        key, secret = _PAIR.validate_json(read_regular(file))
+        key, secret = _PAIR.validate_json(
+            cipher_of(file.parent, STATE).read_line(read_regular(file))
+        )
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
-    except ValidationError:
+    except (ValidationError, BadDataError):
         text = f"{file}: found no key of the simulated account: delete it, and another is made"
         raise ConfigError(text) from None
     return Keys(api_key=key, api_secret=secret)

@@ -11,6 +11,7 @@ from pathlib import Path
 from loguru import logger
 
 from domain.errors import ConfigError
+from infra.secrets.vault import vault_of
 from infra.settings import Settings
 from infra.venues.bybit.http.client import Credentials
 from infra.venues.bybit.venues import Venue
@@ -99,7 +100,8 @@ class _Process:
     """The exchange as a child."""
 
     def __init__(self, directory: Path, arguments: Mapping[str, str]) -> None:
-        self._log = (directory / "sim-exchange.log").open("a")
+        # An encrypted directory holds no log: the exchange's lines go where the system's own do.
+        self._log = None if vault_of(directory) else (directory / "sim-exchange.log").open("a")
         self._process = subprocess.Popen(  # noqa: S603 (our own command)
             [
                 sys.executable,
@@ -137,6 +139,8 @@ class _Process:
         return found[1]
 
     def _last_words(self) -> str:
+        if self._log is None:
+            return "its last words are on the screen"
         lines = Path(self._log.name).read_text(errors="replace").split("\n")
         return next((line for line in reversed(lines) if line.strip()), "it said nothing")
 

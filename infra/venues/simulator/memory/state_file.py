@@ -15,7 +15,8 @@ from typing import Annotated, Any
 import orjson
 from pydantic import Field, TypeAdapter
 
-from domain.errors import ConfigError
+from domain.errors import BadDataError, ConfigError
+from infra.secrets.cipher import PLAIN, STATE, cipher_of
 from infra.venues.simulator.prices.candles import Kline
 from infra.venues.simulator.prices.sources import MARK_EVERY, Mark
 from infra.venues.simulator.records import (
@@ -112,6 +113,7 @@ class StateFile:
         """
         self.kept = kept
         self._path = path
+        self._cipher = PLAIN if path is None else cipher_of(path.parent, STATE)
         self._file: int | None = None
         self._waiting: list[bytes] = []
         self._lines = 0
@@ -148,7 +150,14 @@ class StateFile:
         """
         try:
             yield
-        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        except (
+            BadDataError,
+            LookupError,
+            TypeError,
+            ValueError,
+            ArithmeticError,
+            AttributeError,
+        ) as error:
             text = f"{self._path}: is no state of an exchange: delete it, or name another file"
             raise ConfigError(text) from error
 
@@ -176,7 +185,7 @@ class StateFile:
     def flush(self) -> None:
         """Hand what waits to the operating system in one write."""
         if self._file is not None and self._waiting:
-            os.write(self._file, b"".join(self._waiting))
+            os.write(self._file, b"".join(map(self._stored, self._waiting)))
             self._waiting.clear()
 
     @property
@@ -196,9 +205,9 @@ class StateFile:
         made = self._path.with_name(f"{self._path.name}.new")
         try:
             with made.open("wb") as file:
-                file.write(_line("start", start))
-                file.writelines((*self._klines, *self._marks))
-                file.writelines(_line(kind, value) for kind, value in lines)
+                file.write(self._stored(_line("start", start)))
+                file.writelines(map(self._stored, (*self._klines, *self._marks)))
+                file.writelines(self._stored(_line(kind, value)) for kind, value in lines)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError:
@@ -223,20 +232,22 @@ class StateFile:
         elif kind == "klines":
             self._klines.append(line)
 
-    @staticmethod
-    def _whole_lines(path: Path) -> Iterator[bytes]:
+    def _stored(self, line: bytes) -> bytes:
+        return self._cipher.line(line[:-1]) + b"\n"
+
+    def _whole_lines(self, path: Path) -> Iterator[bytes]:
         # A machine that lost its power may have left half a line; it was never acknowledged.
         try:
             content = path.read_bytes()
         except OSError as error:
             raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-        if content[: len(_BEGIN)] != _BEGIN[: len(content)]:
+        if not self._cipher.is_on and content[: len(_BEGIN)] != _BEGIN[: len(content)]:
             raise ValueError("the beginning of a state is missing")
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
             with path.open("r+b") as file:
                 file.truncate(whole)
-        yield from content[:whole].splitlines()
+        yield from map(self._cipher.read_line, content[:whole].splitlines())
 
 
 def _line(kind: str, value: Any) -> bytes:

@@ -10,6 +10,7 @@ from infra.store.engine import Engine
 from infra.store.location import Location
 from infra.store.opening import open_engine
 from infra.store.reserve import count_waiting
+from infra.store.sqlite.driver import key_of
 
 _PATIENCE_MS = 5_000
 
@@ -27,6 +28,7 @@ def copied(source: Location, target: Location) -> list[TableSum]:
             raise ConfigError(f"{source}: no journal there")
         if isinstance(target, Path) and target.exists():
             raise ConfigError(f"{target}: is there already; copy to where nothing is")
+        _demand_as_secret(source, target)
         _open(source, held)
         engine = _open(target, held)
         demand_empty(target)
@@ -44,6 +46,17 @@ def _open(location: Location, held: ExitStack) -> Engine:
     except engine.refusals as error:
         raise engine.refusal(error) from error
     return engine
+
+
+def _demand_as_secret(source: Location, target: Location) -> None:
+    """Let no readable file be made of one that is encrypted; a server's disk is its own."""
+    if not isinstance(source, Path) or not isinstance(target, Path):
+        return
+    if key_of(source) and not key_of(target):
+        raise ConfigError(
+            f"{target}: the copy would not be encrypted; `bin/keys rekey --run-dir "
+            f"{target.parent} --to SOURCE` first"
+        )
 
 
 def _hold(locations: list[Location], held: ExitStack) -> None:

@@ -67,10 +67,7 @@ _decoder = msgspec.msgpack.Decoder(Head)
 
 def frame_bytes(head: Head, payload: bytes | bytearray, cipher: Cipher) -> bytes:
     """Return a frame as it lies in a file."""
-    packed, encoded = cipher.seal(zlib.compress(payload, _LEVEL)), _encoder.encode(head)
-    crc = zlib.crc32(packed, zlib.crc32(encoded))
-    magic = SEALED_MAGIC if cipher.is_on else MAGIC
-    return _FIXED.pack(magic, len(packed), crc, len(encoded)) + encoded + packed
+    return _packed(head, zlib.compress(payload, _LEVEL), cipher)
 
 
 def read_frames(file: Path, notes: list[str], offset: int = 0) -> Iterator[Frame]:
@@ -118,6 +115,32 @@ def frame_places(file: Path, offset: int = 0) -> Iterator[tuple[Head, int, int]]
             end = offset + _FIXED.size + head_length + length
             yield _decoder.decode(data.read(head_length)), offset, end
             offset = end
+
+
+def rewrite_frames(content: bytes, old: Cipher, new: Cipher) -> bytes:
+    """Return a segment under another key; what is torn is left out. See `secrets.change.Rewrite`.
+
+    Raises:
+        BadDataError: a frame is not of the old one.
+    """
+    changed, offset = [], 0
+    while 0 <= offset < len(content):
+        frame = _frame_at(content, offset, old)
+        if frame is None:
+            offset = content.find(_COMMON, offset + 1)
+            continue
+        if (content[offset : offset + len(MAGIC)] == SEALED_MAGIC) != old.is_on:
+            raise BadDataError("it is not encrypted" if old.is_on else "it is encrypted")
+        changed.append(_packed(frame.head, old.unseal(frame.packed), new))
+        offset = frame.end
+    return b"".join(changed)
+
+
+def _packed(head: Head, compressed: bytes, cipher: Cipher) -> bytes:
+    packed, encoded = cipher.seal(compressed), _encoder.encode(head)
+    crc = zlib.crc32(packed, zlib.crc32(encoded))
+    magic = SEALED_MAGIC if cipher.is_on else MAGIC
+    return _FIXED.pack(magic, len(packed), crc, len(encoded)) + encoded + packed
 
 
 def _frame_at(data: bytes, offset: int, cipher: Cipher) -> Frame | None:

@@ -92,6 +92,30 @@ def _sqlcipher() -> ModuleType:
         raise ConfigError(PACKAGES) from error
 
 
+def connect_under(file: Path, key: bytes | None) -> sqlite3.Connection:
+    """Return a connection of SQLCipher to a database of any key; None: an ordinary one.
+
+    Raises:
+        ConfigError: it is under another key, or SQLCipher is not there.
+        sqlite3.Error: it cannot be opened.
+    """
+    connection = cast(
+        "sqlite3.Connection", _sqlcipher().connect(str(file), isolation_level=None, timeout=1)
+    )
+    try:
+        if key is not None:
+            unlock(connection, key, file)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def sql_key(key: bytes | None) -> str:
+    """Return a key as SQLCipher's statements have it: as it is, with nothing derived from it."""
+    return "''" if key is None else f"\"x'{key.hex()}'\""
+
+
 def unlock(connection: sqlite3.Connection, key: bytes, file: Path) -> None:
     """Give a new connection its key.
 
@@ -99,7 +123,7 @@ def unlock(connection: sqlite3.Connection, key: bytes, file: Path) -> None:
         ConfigError: it is no SQLCipher, or the database is under another key.
     """
     connection.execute("PRAGMA cipher_log_level = NONE")  # it writes to the terminal otherwise
-    connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+    connection.execute(f"PRAGMA key = {sql_key(key)}")
     _demand_version(connection, file)
     connection.execute("PRAGMA temp_store = MEMORY")
     try:

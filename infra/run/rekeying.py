@@ -1,0 +1,104 @@
+"""A run directory under another key: all that a run has stored is encrypted anew.
+
+The vault holds both data keys until all files are done, so that an interrupted change goes on where
+it was, and no file is ever left that nothing opens.
+"""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from domain.errors import ConfigError
+from infra.process.locks import RUN_LOCK, FileLock
+from infra.secrets.change import Rewrite, rewrite_file, rewrite_line, rewrite_lines
+from infra.secrets.cipher import STATE, Cipher
+from infra.secrets.vault import FILE, Vault, new_vault, read_vault
+from infra.store.location import find_journal
+from infra.store.reserve import count_waiting
+from infra.store.sqlite.driver import JOURNAL
+from infra.store.sqlite.rekeying import rekey_file
+from infra.trace.frames import TRACE, rewrite_frames
+
+_FILES: tuple[tuple[str, str, Rewrite], ...] = (
+    ("trace/*.trace", TRACE, rewrite_frames),
+    ("crashes/*.crash", TRACE, rewrite_frames),
+    ("*.state", STATE, rewrite_lines),
+    ("sim-keys.json", STATE, rewrite_line),
+)
+_RESERVES = "*.reserve"
+_LOGS = ("logs/*.jsonl*", "sim-exchange.log", "web.log")
+
+
+def rekey(directory: Path, sources: Sequence[str]) -> list[Path]:
+    """Encrypt a run directory under a new data key, which any one of the sources opens.
+
+    Args:
+        directory: of a run that is not running; it may be one that is not encrypted, or none yet.
+        sources: of keys; without any it is decrypted.
+
+    Returns:
+        Logs of before, which are not encrypted and for people to delete.
+
+    Raises:
+        ConfigError: a run uses it, a key cannot be had, or the disk has no room. The same again
+            finishes what was begun.
+    """
+    with ExitStack() as held:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(directory / RUN_LOCK, f"{directory}: a run uses this directory")
+        held.callback(lock.release)
+        _demand_inside(directory)
+        _demand_no_waiting(directory)
+        known = read_vault(directory)
+        if known is not None and known.is_changing:
+            _change(directory, known)
+        elif sources and known is not None:
+            _change(directory, known.renewed(sources))
+        elif sources:
+            _change(directory, new_vault(directory, sources).changing())
+        elif known is not None:
+            _convert(directory, known, None)
+            (directory / FILE).unlink()
+    return [file for pattern in _LOGS for file in sorted(directory.glob(pattern)) if sources]
+
+
+def _change(directory: Path, vault: Vault) -> None:
+    vault.write()
+    _convert(directory, None, vault)
+    vault.finished().write()
+
+
+def _convert(directory: Path, old: Vault | None, new: Vault | None) -> None:
+    def keys(purpose: str) -> tuple[bytes | None, bytes | None]:
+        if new is not None:
+            return new.former_key(purpose), new.key(purpose)
+        return None if old is None else old.key(purpose), None
+
+    journal = find_journal(directory)
+    if isinstance(journal, Path) and journal.is_file():
+        rekey_file(journal, *keys(JOURNAL))
+    for reserve in directory.glob(_RESERVES):  # nothing waits in it, and the next start makes one
+        reserve.unlink()
+    for pattern, purpose, rewrite in _FILES:
+        before, after = (Cipher(key) for key in keys(purpose))
+        for file in sorted(directory.glob(pattern)):
+            rewrite_file(file, rewrite, before, after)
+
+
+def _demand_no_waiting(directory: Path) -> None:
+    for reserve in directory.glob(_RESERVES):
+        waiting = count_waiting(reserve)
+        if waiting:
+            raise ConfigError(
+                f"{reserve}: {waiting} records wait in it to be stored; start the run once more, "
+                "with room on the disk"
+            )
+
+
+def _demand_inside(directory: Path) -> None:
+    journal = find_journal(directory)
+    if isinstance(journal, Path) and journal.parent.resolve() != directory.resolve():
+        raise ConfigError(
+            f"{journal}: lies outside of {directory}; `bin/store copy` it there first, and take "
+            "database.file out of the settings"
+        )

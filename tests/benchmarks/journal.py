@@ -11,6 +11,8 @@ from statistics import quantiles
 from domain.market.instruments import Side
 from domain.trading.orders import Intent, OrderRequest, Purpose
 from domain.trading.positions import Execution, ExecutionKind
+from infra.secrets.sources import write_new_key
+from infra.secrets.vault import new_vault
 from infra.store.opening import open_store
 from infra.store.writer import JournalWriter
 
@@ -19,11 +21,19 @@ FACTS = 500
 
 def measure(_candles: Path) -> Iterator[tuple[str, str, str]]:
     """Yield the time of one intent (on the disk itself) and of one execution."""
-    with tempfile.TemporaryDirectory() as folder:
+    yield from _of_a_journal("")
+    yield from _of_a_journal(", encrypted")
+
+
+def _of_a_journal(how: str) -> Iterator[tuple[str, str, str]]:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as keys:
+        if how:
+            write_new_key(Path(keys) / "key")
+            new_vault(Path(folder), [f"file:{keys}/key"]).write()
         journals = open_store(Path(folder) / "j.sqlite", lambda: 0, busy_timeout_ms=5000)
         pen = journals.open("execution/BTC", lambda: None)
-        yield "intent to disk (fsync)", _intents(pen), ""
-        yield "execution to the journal", _executions(pen), ""
+        yield f"intent to disk (fsync){how}", _intents(pen), ""
+        yield f"execution to the journal{how}", _executions(pen), ""
         pen.close()
 
 

@@ -8,9 +8,12 @@ from pathlib import Path
 from domain.errors import ConfigError
 from infra.operator.notices.channels import check_addresses
 from infra.operator.preflight.finding import Finding, fail, ok, warn
+from infra.secrets.sources import key_of
+from infra.secrets.vault import vault_of
 from infra.settings import Settings
 from infra.store.location import Location, PostgresAddress, journal_location
 from infra.store.opening import inspect_journal
+from infra.store.sqlite.driver import demand_sqlcipher
 
 _GIB = 1 << 30
 _LITTLE_GIB, _TOO_LITTLE_GIB = 1.0, 0.1
@@ -23,6 +26,7 @@ def check_machine(
     yield _dotenv(dotenv)
     yield from _directory(directory)
     yield _database(journal_location(directory, settings.database, mode), mode)
+    yield from _encryption(settings, directory)
     yield from _wrong_addresses(settings)
     yield _notifications(settings)
 
@@ -79,6 +83,22 @@ def _database(location: Location, mode: str) -> Finding:
             "choose another --run-dir, or set database.file to null",
         )
     return ok("database", f"{name}, {journal.size_bytes / 1e6:.1f} MB, sound")
+
+
+def _encryption(settings: Settings, directory: Path) -> Iterator[Finding]:
+    if not settings.storage.encryption:
+        return
+    try:
+        demand_sqlcipher()
+        vault = vault_of(directory)
+        if vault is None:
+            key_of(settings.storage.key)
+    except ConfigError as error:
+        advice = "see docs/encryption.md: nothing starts without it"
+        yield fail("encryption", str(error), "a key, and SQLCipher", advice)
+        return
+    sources = [settings.storage.key] if vault is None else vault.sources
+    yield ok("encryption", f"opens by {', '.join(sources)}")
 
 
 def _wrong_addresses(settings: Settings) -> Iterator[Finding]:

@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from domain.errors import ConfigError
+from infra.run.directory import RunDirectory
+from infra.run.rekeying import rekey
 from infra.secrets.sources import write_new_key
+from infra.settings import Settings, load_settings
 from infra.store.reader import FactReader
 from infra.venues.simulator.keys import read_keys
 from tests.chaos.harness.journal_view import read_journal
@@ -21,8 +25,8 @@ from tests.system.floor import SETTINGS
 class SecretRun(SimRun):
     """One start of the default run; all that it says goes to its output."""
 
-    def __init__(self, folder: Path, encryption: str = "on") -> None:
-        storage = {"encryption": encryption, "key": f"file:{folder / 'key'}"}
+    def __init__(self, folder: Path) -> None:
+        storage = {"encryption": "on", "key": f"file:{folder / 'key'}"}
         quick = {**SETTINGS, "simulation": {"speed": 300}, "storage": storage}
         super().__init__(folder, quick=json.dumps(quick))
 
@@ -106,35 +110,40 @@ def test_an_encrypted_run_trades_is_killed_and_read_and_leaves_nothing_readable(
         assert facts.executions()
 
 
+def settings_of(folder: Path, encryption: str) -> Settings:
+    file = folder / "my.yaml"
+    file.write_text(f"storage: {{encryption: {encryption}, key: 'file:{folder / 'key'}'}}\n")
+    return load_settings(file, environ={}, dotenv=None)
+
+
 def test_encryption_is_neither_forgotten_nor_begun_over_readable_files(tmp_path: Path) -> None:
     write_new_key(tmp_path / "key")
     run_dir = tmp_path / "run"
     run_dir.mkdir()
-    (run_dir / "sim-exchange.state").write_text("")
+    (run_dir / "paper.state").write_text('{"initial_balance":"1"}\n')
+    on, off = settings_of(tmp_path, "on"), settings_of(tmp_path, "off")
 
-    begun = SecretRun(tmp_path)
-    assert begun.process.wait(60) == 2
-    assert "was stored before storage.encryption was on" in "\n".join(begun.lines())
-    where = ("--run-dir", str(run_dir))
-    command("keys", "rekey", *where, "--to", f"file:{tmp_path / 'key'}")
-    forgotten = SecretRun(tmp_path, encryption="off")
-    assert forgotten.process.wait(60) == 2
-    assert "is encrypted; set storage.encryption: on" in "\n".join(forgotten.lines())
+    with pytest.raises(ConfigError, match="was stored before storage.encryption was on"):
+        RunDirectory(run_dir, on)
+    rekey(run_dir, [on.storage.key])
+    RunDirectory(run_dir, on).release()
+    with pytest.raises(ConfigError, match="is encrypted; set storage.encryption: on"):
+        RunDirectory(run_dir, off)
     (tmp_path / "key").unlink()
-    lost = SecretRun(tmp_path)
+    with pytest.raises(ConfigError, match="cannot be opened: ") as lost:
+        RunDirectory(run_dir, on)
 
-    assert lost.process.wait(60) == 2
-    (line,) = lost.lines()
-    assert "cannot be opened" in line
-    assert command("ctl", *where, "audit").returncode == 2
+    assert "\n" not in str(lost.value)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        RunDirectory(tmp_path / "new", on)
+    assert not (tmp_path / "new" / "encryption.json").exists()
 
 
-@pytest.mark.parametrize("words", [("--to", "env:KEY"), ("--to", "passphrase")])
+@pytest.mark.parametrize("source", ["env:KEY", "passphrase"])
 def test_a_directory_is_not_encrypted_under_what_no_restart_could_read(
-    tmp_path: Path, words: tuple[str, str]
+    tmp_path: Path, source: str
 ) -> None:
-    end = command("keys", "rekey", "--run-dir", str(tmp_path), *words)
+    with pytest.raises(ConfigError, match="expected a"):
+        rekey(tmp_path, [source])
 
-    assert end.returncode == 2
-    assert "expected a" in end.stderr
     assert not (tmp_path / "encryption.json").exists()

@@ -7,9 +7,10 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.core.actor import whose_thread
 from actors.core.system import Moment
 from bin.bootstrap.recorded import build_replay
-from bin.bootstrap.run import start_run_logging
+from infra.run.logs import start_run_logging
 from infra.settings import load_settings
 from infra.settings.secrets import hiding, secrets_of
 from infra.trace.frames import read_frames
@@ -31,7 +32,12 @@ def test_secrets_in_the_words_of_crashes_reach_no_file_and_no_screen(tmp_path: P
     settings = load_settings(file, environ=SECRETS, dotenv=None)
     said: list[str] = []
     start_run_logging(
-        tmp_path / "logs", "replay", settings, screen=said.append, screen_level="TRACE"
+        tmp_path / "logs",
+        "replay",
+        settings,
+        whose_thread,
+        screen=said.append,
+        screen_level="TRACE",
     )
     crashes = dict.fromkeys(("asset/BTC", "execution/ETH", "portfolio", "notifier"), 30)
 

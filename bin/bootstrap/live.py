@@ -3,7 +3,7 @@
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,13 +11,14 @@ from pathlib import Path
 
 from loguru import logger
 
+from actors.core.actor import whose_thread
 from actors.drills.reading import DrillReader
 from bin.bootstrap.live_view import SteeredRun
 from bin.bootstrap.operator_ways import open_office
 from bin.bootstrap.present import build_live
-from bin.bootstrap.run import Run, start_run_logging
+from bin.bootstrap.run import Run
 from bin.bootstrap.watching import sources_of, surroundings_of
-from domain.errors import ConfigError, JournalError, UnavailableError
+from domain.errors import JournalError, UnavailableError
 from domain.operator.pairs import joined_ms
 from domain.portfolio.snapshots import PortfolioSnapshot
 from infra.drills.process import read_process_drills
@@ -32,7 +33,7 @@ from infra.operator.reload import Reload
 from infra.operator.terminal.live.view import LiveView
 from infra.operator.terminal.screen import Screen, line_keeper, line_printer
 from infra.operator.terminal.session import Session
-from infra.operator.web.child import PageProcess, page_beside
+from infra.operator.web.child import page_beside, show_page
 from infra.process.garbage import spare_the_old
 from infra.process.logs import set_level
 from infra.process.signals import call_at_signals, interrupted_by_every_end
@@ -42,19 +43,18 @@ from infra.process.watchdog import Watchdog
 from infra.run.account import may_trade
 from infra.run.delisted import delisted, told
 from infra.run.directory import RunDirectory
-from infra.run.encryption import not_encrypted
+from infra.run.effects import without_effect
 from infra.run.journals import make_room
+from infra.run.logs import start_run_logging
 from infra.run.pairs import Pairs
 from infra.run.start_wait import StartWaitRoom
 from infra.settings import Settings, SettingsSource, default_dotenv
 from infra.settings.stored import capital_changes
-from infra.settings.unread import other_account, unread
 from infra.store.location import find_journal, journal_location
 from infra.store.pairs import stored_changes
 from infra.store.settings_record import SettingsRecord
 from infra.venues.bybit.starting import Ban, StartQuestions
-from infra.venues.bybit.venues import Venue
-from infra.venues.modes import Mode, venue_of
+from infra.venues.modes import Mode, market_of
 from infra.venues.simulator.process import simulated
 
 DONE, GAVE_UP = 0, 1
@@ -63,8 +63,6 @@ _LOOK_EVERY_S = 0.5
 _LAST_ANSWER_S = 0.5
 """Of the time for the stop, what a portfolio may take that hangs."""
 _EVENTS_KEPT = 300
-_PAGE_S = 3.0
-"""How long a start waits at most for the address of its page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,25 +107,25 @@ def _run(options: LiveOptions, screen: Screen) -> int:
     service = ServiceManager(os.environ)
     process_drills, texts = read_process_drills(options.drills)
     drills = DrillReader(assets=assets, seed=options.seed, read_time=read_time).of_simulation(texts)
-    venue = _venue(options, settings)
+    venue = market_of(mode, settings, os.environ, options.drills)
     directory = RunDirectory(options.run_dir or _VAR / mode, settings)
     watchdog = Watchdog(directory.path / "frozen.txt", float(settings.supervision.freeze_seconds))
     with ExitStack() as held, watchdog.ending_in_time(_stop_s(settings), DONE):
         held.callback(directory.release)
         held.callback(_at_sigusr2(partial(request_panic, directory.path)))
-        logs = _VAR / "logs" if options.run_dir is None else options.run_dir / "logs"
         events: deque[str] = deque(maxlen=_EVENTS_KEPT)
         start_run_logging(
-            logs,
+            (options.run_dir or _VAR) / "logs",
             mode,
             settings,
+            whose_thread,
             screen=line_keeper(events) if screen.is_terminal else line_printer(screen),
             screen_level=settings.logging.level,
         )
         make_room(settings, directory.path)
         changes = stored_changes(journal_location(directory.path, settings.database, mode))
         settings = source.settings(pairs=changes)
-        for line in _without_effect(settings, mode):
+        for line in without_effect(settings, mode):
             logger.warning("{}", line)
         page = held.enter_context(page_beside(settings.web, directory.path, options.settings))
         room = StartWaitRoom(settings, directory.path, mode, screen, service)
@@ -203,7 +201,7 @@ def _run(options: LiveOptions, screen: Screen) -> int:
             journal=find_journal(directory.path),
             events=events,
         )
-        _show_page(page, screen, events)
+        show_page(page, screen, events)
         return _trade(
             run,
             steered,
@@ -222,30 +220,6 @@ def _take_capital_changes(run: Run) -> None:
     with run.ports.journals.connected():
         changes = capital_changes(run.ports.journals.records().settings_changes())
     run.rules = replace(run.rules, capital_changes=changes)
-
-
-def _show_page(page: PageProcess | None, screen: Screen, events: deque[str]) -> None:
-    """Say where the page is; also among the events, which a full-screen picture does not cover."""
-    told = page and page.announcement(_PAGE_S, is_terminal=screen.is_terminal)
-    if told:
-        screen.print(told, highlight=False, soft_wrap=True)
-        events.append(told)
-
-
-def _without_effect(settings: Settings, mode: Mode) -> Iterator[str]:
-    """Yield what was set and changes nothing in this run."""
-    yield from other_account(settings.exchange, mode, has_account=mode.has_account)
-    yield from not_encrypted(settings)
-    yield from unread(os.environ, default_dotenv())
-
-
-def _venue(options: LiveOptions, settings: Settings) -> Venue | None:
-    """Return where it trades; None: at a simulation that is still to be started."""
-    if not options.mode.has_market:
-        return None
-    if options.drills:
-        raise ConfigError(f"--drill is for the simulation and replays, not for {options.mode}")
-    return venue_of(options.mode, settings, os.environ)
 
 
 def _reload(run: Run, health: Health, settings: Settings, file: Path | None) -> Reload:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from actors.core.actor import whose_thread
 from actors.drills.reading import DrillReader, Drills
 from bin.bootstrap.assembly import REPLAY
 from bin.bootstrap.recorded import build_replay, build_stepped
-from bin.bootstrap.run import Run, start_run_logging
-from domain.backtesting.summary import in_order, max_drawdown
+from bin.bootstrap.run import Run
 from domain.errors import ConfigError, UnavailableError
 from domain.market.candles import CandleSeries
 from infra.candles.market_input import read_market
@@ -22,8 +22,9 @@ from infra.operator.terminal.summary import RunSummary, render
 from infra.process.garbage import spare_the_old
 from infra.process.signals import call_at_signals
 from infra.process.times import read_time
-from infra.run.books import books_of
 from infra.run.directory import RunDirectory
+from infra.run.logs import start_run_logging
+from infra.run.summary import replay_summary
 from infra.settings import Settings, default_dotenv, load_settings
 from infra.venues.modes import STEPPED
 from infra.venues.simulator.process import SimulatedVenue, recorded_market
@@ -76,7 +77,15 @@ def run_replay(options: ReplayOptions, screen: Screen) -> int:
     mode = STEPPED if options.is_stepped else REPLAY
     directory = RunDirectory(options.run_dir or _VAR / mode, settings)
     try:
-        _start_logging(options, settings, mode, screen)
+        start_run_logging(
+            (options.run_dir or _VAR) / "logs",
+            mode,
+            settings,
+            whose_thread,
+            screen=line_printer(screen),
+            # The screen belongs to the progress bar and the summary; the file has the rest.
+            screen_level="WARNING",
+        )
         if options.is_stepped:
             return _play_over_sockets(candles, directory.path, options, settings, screen)
         run, lockstep = build_replay(
@@ -159,46 +168,20 @@ def _steps(
 
 
 def _summary(
-    run: Run,
-    player: Player,
-    last_ms: int | None,
-    played: int,
-    seconds: float,
+    run: Run, player: Player, last_ms: int | None, played: int, seconds: float
 ) -> RunSummary:
-    journals, candles = run.ports.journals, player.candles
-    balance, positions = books_of(journals, run.rules)
-    samples = journals.samples()
-    return RunSummary(
-        assets=list(candles),
-        trades=in_order(journals.trades(), [asset.asset for asset in run.rules.assets]),
-        refusals=journals.refusals_by_reason(),
-        max_drawdown=max_drawdown(samples),
-        initial_balance=run.rules.fills.initial_balance,
-        final_balance=balance,
-        open_positions=positions,
+    return replay_summary(
+        run.ports.journals,
+        run.rules,
+        player.candles,
         restarts=run.restarts(),
         given_up=run.given_up(),
-        is_halted=bool(samples) and samples[-1].is_halted,
-        carried_forward={name: int(series.carried.sum()) for name, series in candles.items()},
-        first_ms=min(int(series.open_time_ms[0]) for series in candles.values()),
         last_ms=last_ms,
         is_complete=played == _candle_count(player) and not run.is_to_end(),
         seconds=seconds,
-        candles=played,
+        candles_played=played,
     )
 
 
 def _candle_count(player: Player) -> int:
     return sum(len(series) for series in player.candles.values())
-
-
-def _start_logging(options: ReplayOptions, settings: Settings, mode: str, screen: Screen) -> None:
-    logs = _VAR / "logs" if options.run_dir is None else options.run_dir / "logs"
-    start_run_logging(
-        logs,
-        mode,
-        settings,
-        screen=line_printer(screen),
-        # The screen belongs to the progress bar and the summary; the file has the rest.
-        screen_level="WARNING",
-    )

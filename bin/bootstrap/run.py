@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from loguru import logger
 
 from actors.children import Parts
-from actors.core.actor import whose_thread
 from actors.core.supervisor import ChildSpec
 from actors.messages import ReportDue, SystemStopping
 from actors.names import NOTIFIER, PORTFOLIO, asset_name, execution_name
@@ -21,9 +19,7 @@ from bin.bootstrap.children import child_specs
 from domain.rules import TradingRules
 from infra.operator.notices.channels import Channels
 from infra.operator.notices.inbox import Inbox
-from infra.process.logs import start_logging
 from infra.settings import Settings
-from infra.settings.secrets import hiding, secrets_of
 from infra.store.journal import JournalStore
 from infra.trace.recorder import TraceRecorder
 from infra.trace.recording import describe
@@ -32,28 +28,6 @@ _ACTORS_SHARE, _LAST_WORDS_SHARE = 0.6, 0.2
 """Of the time of a stop: for the actors, then for what the channels still carry."""
 _MEMBER_S = 5.0
 """How long a life is waited for where a pair joins or leaves."""
-
-
-def start_run_logging(
-    logs: Path,
-    mode: str,
-    whole: Settings,
-    *,
-    screen: Callable[[str], None],
-    screen_level: str,
-) -> None:
-    """Log to the screen, and to the mode's own file among the logs unless storage is encrypted."""
-    settings = whole.logging
-    start_logging(
-        file=None if whole.storage.encryption else logs / f"{mode}.jsonl",
-        level=settings.level,
-        rotation=settings.rotation,
-        retention_days=settings.retention_days,
-        screen=screen,
-        screen_level=screen_level,
-        context=whose_thread,
-        hide=hiding(secrets_of(whole)),
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,5 @@
 """Whether a run directory is encrypted as the settings want it, before anything is stored in it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from domain.errors import ConfigError
@@ -42,12 +41,6 @@ def prepare_encryption(settings: Settings, directory: Path) -> None:
             f"`bin/keys rekey --run-dir {directory} --to {settings.storage.key}`, or name another"
         )
     new_vault(directory, [settings.storage.key]).write()
-
-
-def not_encrypted(settings: Settings) -> Iterator[str]:
-    """Yield what storage.encryption does not reach."""
-    if settings.storage.encryption and settings.database.postgres_url() is not None:
-        yield "storage.encryption: the journal is in PostgreSQL; encrypt that server's disk"
 
 
 def _plain_files(directory: Path, journal: Path) -> list[Path]:

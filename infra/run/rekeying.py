@@ -12,7 +12,7 @@ from domain.errors import ConfigError
 from infra.process.locks import RUN_LOCK, FileLock
 from infra.secrets.change import Rewrite, rewrite_file, rewrite_line, rewrite_lines
 from infra.secrets.cipher import STATE, Cipher
-from infra.secrets.vault import FILE, Vault, new_vault, read_vault
+from infra.secrets.vault import FILE, Vault, new_vault, read_vault, vault_of
 from infra.store.location import find_journal
 from infra.store.reserve import count_waiting
 from infra.store.sqlite.driver import JOURNAL
@@ -60,6 +60,18 @@ def rekey(directory: Path, sources: Sequence[str]) -> list[Path]:
             _convert(directory, known, None)
             (directory / FILE).unlink()
     return [file for pattern in _LOGS for file in sorted(directory.glob(pattern)) if sources]
+
+
+def allow(directory: Path, source: str) -> None:
+    """Let another key, or a passphrase, open a run directory too.
+
+    Raises:
+        ConfigError: it is not encrypted, cannot be opened, or the source has no key.
+    """
+    vault = vault_of(directory)
+    if vault is None:
+        raise ConfigError(f"{directory}: is not encrypted")
+    vault.with_source(source).write()
 
 
 def _change(directory: Path, vault: Vault) -> None:

@@ -72,6 +72,21 @@ _ACCOUNTS: Mapping[Mode, Callable[[Credentials], Venue]] = {
 }
 
 
+def market_of(
+    mode: Mode, settings: Settings, environ: Mapping[str, str], drills: Sequence[str]
+) -> Venue | None:
+    """Return where a mode trades; None: at a simulation that is still to be started.
+
+    Raises:
+        ConfigError: as `venue_of`, or the drills are for a simulation.
+    """
+    if not mode.has_market:
+        return None
+    if drills:
+        raise ConfigError(f"--drill is for the simulation and replays, not for {mode}")
+    return venue_of(mode, settings, environ)
+
+
 def venue_of(mode: Mode, settings: Settings, environ: Mapping[str, str]) -> Venue:
     """Return the venue of a mode that reads a market of Bybit's.
 

@@ -5,12 +5,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from loguru import logger
 
+from infra.operator.terminal.screen import Screen
 from infra.operator.web import links
 from infra.operator.web.files import LOG_FILE, open_private, read_address
 from infra.operator.web.users import read_users
@@ -21,6 +23,8 @@ _LONG_LIFE_S = 60.0
 """After so long it is started again at once."""
 _STOP_S = 3.0
 _LOOK_S = 0.05
+_PAGE_S = 3.0
+"""How long a start waits at most for the address of its page."""
 _KEPT = (
     *("PATH", "HOME", "LANG", "TZ", "MALLOC_ARENA_MAX"),
     *("CREDENTIALS_DIRECTORY", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"),
@@ -125,6 +129,14 @@ class PageProcess:
             if self._is_closed.is_set():
                 process.terminate()
         return f"ended with {process.wait()}"
+
+
+def show_page(page: PageProcess | None, screen: Screen, events: deque[str]) -> None:
+    """Say where the page is; also among the events, which a full-screen picture does not cover."""
+    told = page and page.announcement(_PAGE_S, is_terminal=screen.is_terminal)
+    if told:
+        screen.print(told, highlight=False, soft_wrap=True)
+        events.append(told)
 
 
 def _environment() -> dict[str, str]:

@@ -1,0 +1,20 @@
+"""What was set and changes nothing in a run, or less than its name says."""
+
+import os
+from collections.abc import Iterator
+
+from infra.settings import Settings, default_dotenv
+from infra.settings.unread import other_account, unread
+from infra.venues.modes import Mode
+
+
+def without_effect(settings: Settings, mode: Mode) -> Iterator[str]:
+    """Yield a line for each such setting and variable."""
+    yield from other_account(settings.exchange, mode, has_account=mode.has_account)
+    yield from _not_encrypted(settings)
+    yield from unread(os.environ, default_dotenv())
+
+
+def _not_encrypted(settings: Settings) -> Iterator[str]:
+    if settings.storage.encryption and settings.database.postgres_url() is not None:
+        yield "storage.encryption: the journal is in PostgreSQL; encrypt that server's disk"

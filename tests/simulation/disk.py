@@ -37,6 +37,15 @@ class Disk:
         """The database, where it was written by a checkpoint that is not synced yet."""
         self._left: tuple[bytes, bytes] | None = None
         self._held: sqlite3.Connection | None = None
+        self._refusal, self._refuses_until_s = "", 0.0
+
+    def refuses(self, why: str, until_s: float) -> None:
+        """Refuse all writes until a time."""
+        self._refusal, self._refuses_until_s = why, until_s
+
+    def refusal(self, now_s: float) -> str | None:
+        """Return why writes are refused; None: they are not."""
+        return self._refusal if now_s < self._refuses_until_s else None
 
     def hold(self) -> None:
         """Keep a connection, so that no other one is the last, whose end is a checkpoint."""

@@ -10,6 +10,7 @@ from actors.names import NOTIFIER, PORTFOLIO, asset_name, execution_name
 from domain.operator.commands import Command, CommandName
 from infra.venues.simulator.faults.kinds import Kind
 from infra.venues.simulator.faults.spec import FaultSpec
+from tests.simulation.faults import REFUSALS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -67,6 +68,17 @@ def _stop(world: "World", _rng: Random) -> None:
         world.scheduler.start(system.process, stop)
 
 
+def _jump(world: "World", rng: Random) -> None:
+    """Let the machine's clock be set to another time."""
+    world.system.wall_jump_s = rng.uniform(-3600.0, 3600.0)
+
+
+def _refuse_writes(world: "World", rng: Random) -> None:
+    """Let the disk refuse all writes for a while, over deaths of the process."""
+    until_s = world.scheduler.now_s() + rng.choice((5.0, 60.0, 400.0))
+    world.disk.refuses(rng.choice(REFUSALS), until_s)
+
+
 def _restart(world: "World", rng: Random) -> None:
     supervisor = world.system.supervisor
     if supervisor is None or not world.system.is_started:
@@ -110,6 +122,8 @@ DEEDS: dict[str, Deed] = {
     "closed orders forgotten": _fault(kind=Kind.FORGET_CLOSED, times=4),
     "account stream cut": _cut_account,
     "market stream cut": _cut_market,
+    "disk refuses": _refuse_writes,
+    "clock jumps": _jump,
     "process killed": _kill,
     "process stopped": _stop,
     "actor restarted": _restart,

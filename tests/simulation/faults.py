@@ -44,6 +44,8 @@ class Chances:
     candle_lost: float = 0.0
     disk: float = 0.0
     """A write is refused."""
+    slow: float = 0.0
+    """A write takes long, for whoever waits for it."""
     power: float = 0.0
     """A death of the process is one of the machine: what was not synced may be lost."""
     lag_s: float = 0.0
@@ -81,8 +83,13 @@ _CRITICAL = frozenset(
     }
 )
 """Rare steps, at which much can go wrong."""
-_OFTEN = 20.0
+_OFTEN = 50.0
 _CHECKPOINT = 0.01
+REFUSALS = (
+    "database or disk is full",
+    "attempt to write a readonly database",
+    "database is locked",
+)
 _FAULT_ON, _DEED_ON = 0.4, 0.35
 
 
@@ -121,7 +128,7 @@ def _draw_chances(rng: Random) -> Chances:
         return most * rng.random() if rng.random() < _FAULT_ON else 0.0
 
     return Chances(
-        kill=some(0.004),
+        kill=some(rng.choice((0.003, 0.003, 0.02))),
         crash=some(0.003),
         exits=some(0.001),
         hang=some(0.0005),
@@ -136,6 +143,7 @@ def _draw_chances(rng: Random) -> Chances:
         news_doubled=some(0.1),
         candle_lost=some(0.1),
         disk=some(0.02),
+        slow=some(0.05),
         power=some(1.0),
         lag_s=some(0.5),
     )
@@ -153,6 +161,8 @@ class Misfortune:
     """Takes where: the process is dead when it returns."""
     stored: Callable[[Sequence[Any]], None] = lambda _facts: None
     """Is told which facts were stored, or kept in the reserve."""
+    refusal: Callable[[], str | None] = lambda: None
+    """Returns why the disk refuses writes for a while; None: it does not."""
     checkpoint: Callable[[], None] = lambda: None
     """Lets the log of the journal be moved into its database."""
     hits: Counter[str] = field(default_factory=Counter)
@@ -260,12 +270,23 @@ class Misfortune:
         if self.rng.random() < _CHECKPOINT:
             self.checkpoint()
 
-    def refuses_write(self) -> bool:
-        """Tell whether the disk refuses a write."""
+    def refusal_of_write(self) -> str | None:
+        """Return why the disk refuses a write; None: it does not."""
+        lasting = None if self.is_over else self.refusal()
+        if lasting is not None:
+            self.hit(f"disk, for a while: {lasting}")
+            return lasting
         if self._strikes("disk"):
-            self.hit("disk")
-            return True
-        return False
+            why = self.rng.choice(REFUSALS)
+            self.hit(f"disk: {why}")
+            return why
+        return None
+
+    def wait_for_disk(self) -> None:
+        """Let whoever writes wait."""
+        if self._strikes("slow"):
+            self.hit("disk: slow")
+            self.scheduler.sleep(self.hang_s * self.rng.choice((0.01, 0.1, 0.6)))
 
     def hit(self, what: str) -> None:
         """Count what has happened."""

@@ -175,13 +175,13 @@ MUTANTS = (
     Mutant(
         name="stop move not stored",
         file=_TRAIL,
-        old="self._context.backlog.store(self._moved)",
+        old="self._context.backlog.store(self._moved, protects=self._is_first(self._moved))",
         new="pass",
     ),
     Mutant(
         name="stop loosened to what was wanted earlier",
         file=_STOPS,
-        old="self._set(wanted if position is None else self._trail.state(position).levels)",
+        old="self._set(wanted if position is None else self._levels(position, self._stop_loss))",
         new="del position\n        self._set(wanted)",
     ),
     Mutant(
@@ -293,6 +293,42 @@ MUTANTS = (
         file="infra/venues/bybit/feed.py",
         old="            self._pens[asset].append(*(ClosedCandle(asset=asset, candle=c) for c in waiting))",
         new="            pass",
+    ),
+    Mutant(
+        name="intent not synced",
+        file=_WRITER,
+        old="is_durable = bool(waited) or any(isinstance(fact, _ACTED_UPON) for fact in rest)",
+        new="is_durable = False",
+    ),
+    Mutant(
+        name="command not synced",
+        file=_WRITER,
+        old="_ACTED_UPON = (Intent, OperatorCommand, StopMoved)",
+        new="_ACTED_UPON = (Intent, StopMoved)",
+    ),
+    Mutant(
+        name="stop move not synced",
+        file=_WRITER,
+        old="_ACTED_UPON = (Intent, OperatorCommand, StopMoved)",
+        new="_ACTED_UPON = (Intent, OperatorCommand)",
+    ),
+    Mutant(
+        name="what protects is not kept in the reserve",
+        file=_BACKLOG,
+        old="        if protects:\n            self._journal.keep(*facts)",
+        new="",
+    ),
+    Mutant(
+        name="reserve forgotten by a restart",
+        file="infra/store/reserve.py",
+        old="self._records = [*found, *map(self._rewritten, of_ours)]",
+        new="self._records = [*map(self._rewritten, of_ours)]",
+    ),
+    Mutant(
+        name="commands forgotten by a restart",
+        file="actors/portfolio/operating.py",
+        old="        self._take(fold(commands, self._assets))\n        self.flat = set()",
+        new="        self.flat = set()",
     ),
 )
 

@@ -107,9 +107,11 @@ class PlayedJournal:
         """Store facts, all or none."""
         kind = type(facts[0]).__name__ if facts else "nothing"
         self._misfortune.at("append", kind, "before")
+        self._misfortune.wait_for_disk()
         made: list[int] = self._journal.append(*facts)
         self._misfortune.stored(facts)
         self._misfortune.of_disk()
+        self._misfortune.wait_for_disk()
         self._misfortune.at("append", kind, "after")
         return made
 
@@ -159,10 +161,10 @@ class SystemProcess:
         self.misfortune = misfortune(self)
         self.rules: TradingRules = settings.trading_rules()
         self._symbols = {a.asset: a.instrument.symbol for a in self.rules.assets}
-        self._wall_jump_s = rng.uniform(-3600, 3600) if rng.random() < 0.2 else 0.0
+        self.wall_jump_s = rng.uniform(-3600, 3600) if rng.random() < 0.2 else 0.0
         self.clock = ServerClock(
             monotonic_s=scheduler.now_s,
-            wall_s=lambda: START_MS / 1000 + scheduler.now_s() + self._wall_jump_s,
+            wall_s=lambda: START_MS / 1000 + scheduler.now_s() + self.wall_jump_s,
         )
         self.streams = Streams(
             scheduler, self.process, exchange, self.misfortune, rng, self._symbols
@@ -310,5 +312,6 @@ class SystemProcess:
 
     def _before_write(self, _database: Any) -> None:
         self.misfortune.at("write", "transaction", "inside")
-        if self.misfortune.refuses_write():
-            raise peewee.OperationalError("database or disk is full")
+        why = self.misfortune.refusal_of_write()
+        if why is not None:
+            raise peewee.OperationalError(why)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.mutants import MUTANTS, copied, found_by
+from tests.simulation.mutants import MUTANTS, ROOT, Mutant, copied, found_by
 
 FOUND = (
     "intent after send",
@@ -25,6 +25,11 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("program")
     copied(folder)
     return folder
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_deliberate_defect_fits_the_program_as_it_is(mutant: Mutant) -> None:
+    assert (ROOT / mutant.file).read_text(encoding="utf-8").count(mutant.old) == 1
 
 
 @pytest.mark.complete

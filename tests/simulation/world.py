@@ -225,6 +225,7 @@ class World:
             is_dead=lambda: system.process.is_dead,
             die=self.die,
             stored=self._note_commands,
+            refusal=lambda: self.disk.refusal(self.scheduler.now_s()),
             checkpoint=checkpoint,
             hits=self.outcome.hits,
             is_over=self.is_calm,

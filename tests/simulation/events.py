@@ -103,7 +103,7 @@ def _command(name: CommandName, end: CommandName | None, *, of_asset: bool = Tru
         part = f" {rng.choice(('0.25', '0.5'))}" if name is CommandName.REDUCE else ""
         command(world, name, f"{asset}{part}")
         if end is not None:
-            later_s = rng.uniform(1.0, 1200.0)
+            later_s = rng.choice((10.0, 100.0, 600.0)) * rng.random()
             world.scheduler.call_in(later_s, lambda: command(world, end, asset))
 
     return do

@@ -84,6 +84,8 @@ _CRITICAL = frozenset(
 )
 """Rare steps, at which much can go wrong."""
 _OFTEN = 50.0
+_OF_CHANGE = 8.0
+"""For one request that changes something there are dozens that only ask."""
 _CHECKPOINT = 0.01
 REFUSALS = (
     "database or disk is full",
@@ -207,7 +209,7 @@ class Misfortune:
 
     def of_request(self, method: str, path: str) -> Fate:
         """Return what becomes of a request."""
-        rng, is_change = self.rng, 3.0 if method == "POST" else 1.0
+        rng, is_change = self.rng, _OF_CHANGE if method == "POST" else 1.0
         connect_s = rng.uniform(0.0, 0.002)
         out_s, back_s = rng.uniform(0.005, 0.05), rng.uniform(0.005, 0.05)
         if self._strikes("late", is_change):

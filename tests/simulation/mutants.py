@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _FOLDERS = ("actors", "bin", "domain", "infra", "tests")
 _FILES = ("settings.yaml", "pyproject.toml")
 SEEDS = 2_000
-_AT_ONCE = 16
+_AT_ONCE = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

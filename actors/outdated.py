@@ -1,5 +1,7 @@
 """Looks at the start whether the journal lacks orders of ours, before anybody decides anything."""
 
+from collections.abc import Iterator
+
 from loguru import logger
 
 from actors.names import PORTFOLIO, execution_name
@@ -67,3 +69,10 @@ def _lost(
     waiting = [Order(intent=kept.fact) for kept in journal.kept() if isinstance(kept.fact, Intent)]
     books = Books([*journal.orders(asset), *waiting], stored, known_ms)
     return list(lost_executions(exchange.executions(asset, books.since_ms(now_ms)), books))
+
+
+def open_assets(exchange: Exchange, rules: TradingRules) -> Iterator[str]:
+    """Yield which assets the exchange shows to be open."""
+    for asset in rules.assets:
+        if exchange.venue_position(asset.asset).signed_qty:
+            yield asset.asset

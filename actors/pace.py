@@ -39,6 +39,11 @@ class NoticePace:
     gather_ms: int = GATHER_MS
     """For losses and returns that belong together."""
 
+    @classmethod
+    def at_speed(cls, speed: float) -> Self:
+        """Return the usual pace in real time under a clock of a speed."""
+        return cls(patience_ms=int(MINUTE_MS * speed), gather_ms=int(GATHER_MS * speed))
+
 
 REPLAY_PACE = ReconcilePace()
 USUAL_PACE = NoticePace()

@@ -1,13 +1,12 @@
 """What replays, stepped and live runs have in common: addresses, supervisor, channels, trace."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
+from actors.core.host import Host
 from actors.core.supervisor import ChildStatus, RestartPolicy, Supervisor
 from actors.core.system import ActorSystem, Probe
-from actors.core.trace import Record
 from actors.messages import SystemChanged
 from actors.names import NOTIFIER
 from actors.operator.meter import Meter
@@ -67,6 +66,7 @@ def assemble(
     probe: Probe | None = None,
     is_lenient: bool = False,
     present: Present = IN_THE_PAST,
+    host: Host | None = None,
 ) -> Run:
     """Return a run that is ready to start.
 
@@ -77,15 +77,25 @@ def assemble(
         probe: what is made to fail of the actors.
         is_lenient: restart at once and without limit.
         present: what a run in the present has beside.
+        host: what it runs on; None: threads.
     """
+    host = host or Host()
     supervision = place.settings.supervision
     recorder = new_recorder(place.directory, place.mode, place.settings)
-    meter = None if place.mode in (REPLAY, STEPPED) else Meter(recorder)
-    record = recorder if meter is None else meter
-    session = 1 if recorder is None else recorder.session.number
-    system = _system(ports.clock.now_ms, probe, record, session, place.settings)
+    watch = recorder or host.watch
+    meter = None if place.mode in (REPLAY, STEPPED) else Meter(watch)
+    session = host.session if recorder is None else recorder.session.number
+    system = ActorSystem(
+        ports.clock.now_ms,
+        probe,
+        watch if meter is None else meter,
+        first_id(session),
+        id_text,
+        hiding(secrets_of(place.settings)),
+        host.concurrency,
+    )
     policy = _lenient(supervision) if is_lenient else _policy(supervision)
-    supervisor = Supervisor(system, policy, Random())  # noqa: S311 (jitter)
+    supervisor = Supervisor(system, policy, host.rng)
     info = RunInfo(mode=place.mode, account=place.account, started_ms=ports.clock.now_ms())
     channels, inbox = _channels(place, ports, system, supervisor, info)
     return Run(
@@ -137,18 +147,6 @@ def _channels(
         handle_command=inbox,
     )
     return channels, inbox
-
-
-def _system(
-    now_ms: Callable[[], int],
-    probe: Probe | None,
-    record: Record | None,
-    session: int,
-    settings: Settings,
-) -> ActorSystem:
-    """Return the addresses of this process; without a trace nobody compares ids of two."""
-    hide = hiding(secrets_of(settings))
-    return ActorSystem(now_ms, probe, record, first_id(session), id_text, hide)
 
 
 def _policy(settings: SupervisionSettings) -> RestartPolicy:

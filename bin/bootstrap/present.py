@@ -1,25 +1,22 @@
 """Runs in the present: at an exchange, real or simulated, or on paper at a real market."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Any, cast
 
+from actors.core.host import Host
+from actors.core.system import Probe
 from actors.drills.reading import Drills
-from actors.outages import GATHER_MS
-from actors.outdated import halt_if_outdated
+from actors.outdated import halt_if_outdated, open_assets
 from actors.pace import NoticePace, ReconcilePace
-from actors.ports import Exchange
 from actors.watch import LiveChecks
 from bin.bootstrap.assembly import Place, Present, assemble
 from bin.bootstrap.run import Ports, Run
 from domain.errors import JournalError
-from domain.rules import TradingRules
-from infra.drills.broken_database import BrokenDatabase
 from infra.drills.kill_points import Killer
-from infra.drills.ports import DrilledExchange, DrilledJournals
+from infra.drills.ports import drilled_exchange, drilled_journals
 from infra.drills.process import ProcessDrills
 from infra.run.journals import claim_journals, demand_room, record_assets, reserve_of
 from infra.settings import Settings
@@ -32,7 +29,6 @@ from infra.venues.bybit.venues import Venue
 from infra.venues.connection import Connection
 from infra.venues.paper.connection import PaperConnection
 
-_PATIENCE_S = 60.0
 _NO_DRILLS = Drills()
 _NO_PROCESS_DRILLS = ProcessDrills()
 
@@ -73,7 +69,7 @@ def build_live(
     note_journal(directory, location)
     reserve = reserve_of(settings, directory)
     reserve.make_room()
-    journals = _drilled(
+    journals = drilled_journals(
         open_store(
             location,
             lambda: market.clock.now_ms(),  # noqa: PLW0108 (made below)
@@ -97,72 +93,86 @@ def build_live(
     else:
         account = BybitConnection(market, venue, rng=rng)
     connection = Connection(market=market, account=account)
-    now_ms = market.clock.now_ms
+    stale_ms = rules.protection.stale_data_ms
+    reconcile_s = float(settings.execution.reconcile_seconds)
+    present = Present(
+        asking=ReconcilePace.at_speed(venue.speed, reconcile_s, stale_ms),
+        telling=NoticePace.at_speed(venue.speed),
+        checks=LiveChecks.at_speed(venue.speed, stale_ms) if has_live_checks else None,
+    )
+    run = compose(
+        Place(settings=settings, directory=directory, mode=mode, account=venue.rest_url),
+        journals,
+        connection,
+        present,
+        killer=killer,
+        probe=drills.make_probe(market.clock.now_ms),
+        delisted=delisted,
+        ask=ask,
+    )
+    process_drills.start_timed()
+    return run, connection
+
+
+def compose(
+    place: Place,
+    journals: JournalStore,
+    connection: Connection,
+    present: Present,
+    *,
+    killer: Killer | None = None,
+    probe: Probe | None = None,
+    delisted: Collection[str] = (),
+    ask: Ask = ask_once,
+    host: Host | None = None,
+) -> Run:
+    """Return a run that goes on from what journal and account hold, ready to start.
+
+    Args:
+        place: settings, directory and mode.
+        journals: of the run.
+        connection: to the market and the account.
+        present: how often it looks at the present.
+        killer: watches what is asked of the exchange; None: nobody does.
+        probe: what is made to fail of the actors.
+        delisted: symbols that are traded at the exchange no more.
+        ask: puts each question to the exchange.
+        host: what it runs on; None: threads.
+
+    Raises: as `build_live`.
+    """
+    market, account = connection.market, connection.account
     ask(market.measure_clock)
+    location = journal_location(place.directory, place.settings.database, place.mode)
     with journals.connected():
         facts_until_ms = journals.records().newest_recorded_ms()
-        refused = claim_journals(journals, location, mode)
+        refused = claim_journals(journals, location, place.mode)
         journals.check()
-    listed = ask(lambda: connection.account.prepare(rules, delisted))
-    exchange = connection.account.exchange
+    rules = place.settings.trading_rules()
+    listed = ask(lambda: account.prepare(rules, delisted))
+    exchange = account.exchange
     # What is listed no more may be refused to be told; its execution asks in its own time.
     known = tuple(a for a in listed.assets if a.instrument.symbol not in delisted)
     asked = replace(listed, assets=known, order=listed.order or tuple(a.asset for a in known))
-    if refused is None and not reserve.is_allocated:
+    if refused is None and not journals.reserve.is_allocated:
         refused = "no space for the reserve"
     if refused is not None:
-        held = ask(lambda: tuple(_open_assets(exchange, asked)))
-        demand_room(journals, directory, refused, held)
+        held = ask(lambda: tuple(open_assets(exchange, asked)))
+        demand_room(journals, place.directory, refused, held)
     with suppress(*([] if refused is None else [JournalError])), journals.connected():
         record_assets(journals, listed)
     with journals.connected():
         is_new = not journals.has_samples()
-    unknown = ask(lambda: tuple(_open_assets(exchange, asked))) if is_new else ()
+    unknown = ask(lambda: tuple(open_assets(exchange, asked))) if is_new else ()
     if not is_new:
+        now_ms = market.clock.now_ms
         ask(lambda: halt_if_outdated(journals, exchange, asked, facts_until_ms, now_ms()))
     ports = Ports(
         feed=market.feed,
-        exchange=cast("Exchange", DrilledExchange(cast("Any", exchange), killer))
-        if killer
-        else exchange,
+        exchange=drilled_exchange(exchange, killer),
         clock=market.clock,
         journals=journals,
-        wallet=connection.account.wallet,
+        wallet=account.wallet,
     )
-    process_drills.start_timed()
-    place = Place(settings=settings, directory=directory, mode=mode, account=venue.rest_url)
-    present = Present(
-        asking=ReconcilePace.at_speed(
-            venue.speed,
-            float(settings.execution.reconcile_seconds),
-            listed.protection.stale_data_ms,
-        ),
-        telling=NoticePace(
-            patience_ms=int(_PATIENCE_S * 1000 * venue.speed),
-            gather_ms=int(GATHER_MS * venue.speed),
-        ),
-        checks=LiveChecks.at_speed(venue.speed, listed.protection.stale_data_ms)
-        if has_live_checks
-        else None,
-        unknown=unknown,
-        facts_until_ms=facts_until_ms,
-    )
-    probe = drills.make_probe(now_ms)
-    return assemble(place, listed, ports, probe=probe, present=present), connection
-
-
-def _open_assets(exchange: Exchange, rules: TradingRules) -> Iterator[str]:
-    """Yield which assets the exchange shows to be open."""
-    for asset in rules.assets:
-        if exchange.venue_position(asset.asset).signed_qty:
-            yield asset.asset
-
-
-def _drilled(
-    journals: JournalStore, killer: Killer | None, broken: BrokenDatabase | None
-) -> JournalStore:
-    if broken is not None:
-        journals.before_write = broken.before_write
-    if killer is None:
-        return journals
-    return cast("JournalStore", DrilledJournals(journals, killer))
+    present = replace(present, unknown=unknown, facts_until_ms=facts_until_ms)
+    return assemble(place, listed, ports, probe=probe, present=present, host=host)

@@ -1,16 +1,19 @@
 """The ports of a run with drills inside: what is not watched goes straight through."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from domain.facts import ClosedCandle, Fact
 from domain.trading.orders import Intent, OrderRequest, OrderUpdate
 from domain.trading.positions import Execution
 from domain.trading.sizing import ProtectiveLevels
+from infra.drills.broken_database import BrokenDatabase
 from infra.drills.kill_points import Killer, Step
 from infra.store.journal import JournalStore
 from infra.store.writer import JournalWriter, Origin
 from infra.venues.bybit.exchange import BybitExchange
+
+AnyExchange = TypeVar("AnyExchange")
 
 
 class DrilledJournals:
@@ -104,3 +107,19 @@ def _step_of(facts: tuple[Fact, ...]) -> Step | None:
         return Step.INTENT_WRITTEN
     is_of_candles = all(isinstance(fact, ClosedCandle) for fact in facts)
     return None if is_of_candles else Step.FACTS_COMMITTED
+
+
+def drilled_exchange(exchange: AnyExchange, killer: Killer | None) -> AnyExchange:
+    """Return an exchange as the actors are given it."""
+    if killer is None:
+        return exchange
+    return cast("AnyExchange", DrilledExchange(cast("BybitExchange", exchange), killer))
+
+
+def drilled_journals(
+    journals: JournalStore, killer: Killer | None, broken: BrokenDatabase | None
+) -> JournalStore:
+    """Return a journal as the run is given it."""
+    if broken is not None:
+        journals.before_write = broken.before_write
+    return journals if killer is None else cast("JournalStore", DrilledJournals(journals, killer))

@@ -58,11 +58,11 @@ def _kill(world: "World", _rng: Random) -> None:
 def _stop(world: "World", _rng: Random) -> None:
     """Stop in order, as a signal asks for it."""
     system = world.system
-    if system.supervisor is not None and system.is_started:
-        supervisor = system.supervisor
+    run = system.run
+    if run is not None and system.is_started:
 
         def stop() -> None:
-            supervisor.stop(15.0)
+            run.stop(15.0)
             world.die("stopped")
 
         world.scheduler.start(system.process, stop)

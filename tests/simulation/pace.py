@@ -15,6 +15,7 @@ _TIMERS: dict[str, Any] = {
     "strategy": {"entry_max_age_ms": 60_000},
     "supervision": {"max_restarts": 5, "hang_seconds": 30, "backoff_max_seconds": 10},
     "execution": {"reconcile_seconds": 120},
+    "trace": {"enabled": False},
 }
 _PACE = merged({name: CHAOS[name] for name in CHAOS if name != "supervision"}, _TIMERS)
 _RISKY: dict[str, Any] = {

@@ -1,27 +1,27 @@
 """One life of the whole system's process: put together as a live run is, in virtual time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import peewee
 import pykka
 
-from actors.core.supervisor import RestartPolicy, Supervisor
+from actors.core.host import Host
+from actors.core.supervisor import Supervisor
 from actors.core.system import ActorSystem
 from actors.core.trace import Handling
-from actors.outdated import halt_if_outdated
-from actors.pace import NoticePace, ReconcilePace
+from actors.pace import ReconcilePace
 from actors.watch import LiveChecks
-from actors.wording.system import RunInfo
-from bin.bootstrap.children import Parts, child_specs
+from bin.bootstrap.assembly import Place, Present
+from bin.bootstrap.present import compose
+from bin.bootstrap.run import Run
 from domain.rules import TradingRules
 from domain.trading.orders import Intent
 from infra.net.server_clock import ServerClock
-from infra.operator.notices.outbox import PostRules, StoredOutboxes
-from infra.run.journals import claim_journals, record_assets
 from infra.settings import Settings
 from infra.store.journal import JournalStore
 from infra.store.reserve import Reserve
@@ -49,7 +49,6 @@ class Pace:
     """How often a process looks at the present."""
 
     watch_ms: int = 10_000
-    ask_again_ms: int = 1_000
 
 
 class Clock:
@@ -141,12 +140,13 @@ class SystemProcess:
         disk: Disk,
         rng: Random,
         record: Callable[[Handling], None],
-        first_id: int,
+        life: int,
         pace: Pace,
     ) -> None:
         self.process = Process()
         self.is_started = False
         self.is_buried = False
+        self.run: Run | None = None
         self.supervisor: Supervisor | None = None
         self.system: ActorSystem | None = None
         self._scheduler = scheduler
@@ -154,7 +154,7 @@ class SystemProcess:
         self._settings = settings
         self._rng = rng
         self._record = record
-        self._first_id = first_id
+        self._life = life
         self._pace = pace
         self._disk = disk
         self._file = disk.file
@@ -201,10 +201,8 @@ class SystemProcess:
         if self._reserve is not None:
             self._reserve.close()
 
-    # The start, as in `bin.bootstrap.present`.
-
     def _boot(self) -> None:
-        rng, settings = self._rng, self._settings
+        settings = self._settings
         self._reserve = reserve = Reserve(self._file.with_suffix(".reserve"), _RESERVE_BYTES)
         if self._file.exists():
             self._disk.hold()
@@ -213,102 +211,73 @@ class SystemProcess:
         self._disk.hold()
         raw.before_write = self._before_write
         journals: Any = PlayedJournals(raw, self.misfortune)
+        self.misfortune.hang_s = float(settings.supervision.hang_seconds)
+        self.run = run = compose(
+            Place(settings=settings, directory=self._file.parent, mode=MODE, account="simulated"),
+            journals,
+            self._connected(journals),
+            self._present(),
+            probe=self.misfortune.probe,
+            host=Host(
+                concurrency=SimulatedThreads(self._scheduler, self.process),
+                rng=self._rng,
+                session=self._life,
+                watch=self._record,
+            ),
+        )
+        self.system, self.supervisor = run.system, run.supervisor
+        raw.database.connect(reuse_if_open=True)
+        self.streams.open_account(run.ports.exchange)
+        run.start()
+        self.is_started = True
+
+    def _connected(self, journals: Any) -> Any:
+        """Return what stands for a `Connection`: the real client over a played wire."""
+        rules, now_ms = self.rules, self.clock.now_ms
         wire = PlayedTransport(
-            self._scheduler, self.process, self._exchange, self.misfortune, self.clock, rng
+            self._scheduler, self.process, self._exchange, self.misfortune, self.clock, self._rng
         )
         rest: Any = PlayedRest(wire)
-        market: Any = self.streams.market
+        stream: Any = self.streams.market
         exchange = BybitExchange(
             rest,
-            market,
+            stream,
             symbols=self._symbols,
-            now_ms=self.clock.now_ms,
+            now_ms=now_ms,
             monotonic_s=self._scheduler.now_s,
         )
         feed = BybitFeed(
             rest,
-            market,
+            stream,
             lambda address: journals.open(address, lambda: None),
             journals.recent_candles,
             symbols=self._symbols,
-            candle_ms=self.rules.candles.candle_ms,
-            history=self.rules.candles.warmup_candles + SPARE_CANDLES,
-            now_ms=self.clock.now_ms,
+            candle_ms=rules.candles.candle_ms,
+            history=rules.candles.warmup_candles + SPARE_CANDLES,
+            now_ms=now_ms,
         )
-        wire.sync_clock()
-        with raw.connected():
-            facts_until_ms = raw.records().newest_recorded_ms()
-            claim_journals(raw, self._file, MODE)
-            raw.check()
-        balance = rest.wallet().balance
-        self.rules = replace(self.rules, fills=replace(self.rules.fills, initial_balance=balance))
-        with raw.connected():
-            record_assets(raw, self.rules)
-            is_new = not raw.has_samples()
-        unknown = tuple(self._open_assets(exchange)) if is_new else ()
-        if not is_new:
-            now_ms = self.clock.now_ms()
-            halt_if_outdated(raw, exchange, self.rules, facts_until_ms, now_ms)
-        raw.database.connect(reuse_if_open=True)
-        self._start(journals, exchange, feed, unknown, facts_until_ms)
 
-    def _open_assets(self, exchange: BybitExchange) -> list[str]:
-        assets = [asset.asset for asset in self.rules.assets]
-        return [asset for asset in assets if exchange.venue_position(asset).signed_qty]
+        def prepare(rules: TradingRules, _delisted: Collection[str]) -> TradingRules:
+            fills = replace(rules.fills, initial_balance=rest.wallet().balance)
+            self.rules = replace(rules, fills=fills)
+            return self.rules
 
-    def _start(
-        self,
-        journals: Any,
-        exchange: BybitExchange,
-        feed: BybitFeed,
-        unknown: tuple[str, ...],
-        facts_until_ms: int | None,
-    ) -> None:
-        settings, clock = self._settings, Clock(self._scheduler, self.process, self.clock.now_ms)
-        supervision = settings.supervision
-        policy = RestartPolicy(
-            max_restarts=supervision.max_restarts,
-            within_s=float(supervision.within_seconds),
-            backoff_initial_s=float(supervision.backoff_initial_seconds),
-            backoff_max_s=float(supervision.backoff_max_seconds),
-            backoff_jitter_fraction=float(supervision.backoff_jitter_fraction),
-            hang_s=float(supervision.hang_seconds),
-            start_s=float(supervision.start_seconds),
-        )
-        self.misfortune.hang_s = policy.hang_s
-        self.system = ActorSystem(
-            clock.now_ms,
-            self.misfortune.probe,
-            self._record,
-            self._first_id,
-            concurrency=SimulatedThreads(self._scheduler, self.process),
-        )
-        self.supervisor = Supervisor(self.system, policy, self._rng)
-        notices = settings.notifications.without_channels().rules()
-        post = PostRules(kinds={}, max_waiting=10, notices=notices)
-        stale_ms = int(self.rules.protection.stale_data_ms)
-        parts = Parts(
-            rules=self.rules,
-            info=RunInfo(mode=MODE, account="simulated", started_ms=clock.now_ms()),
-            feed=feed,
-            exchange=exchange,
-            clock=clock,
-            journals=journals,
-            outboxes=StoredOutboxes(journals, post),
-            wallet=exchange,
-            asking=ReconcilePace(
-                ask_again_ms=self._pace.ask_again_ms,
-                reconcile_ms=int(float(settings.execution.reconcile_seconds) * 1000),
-                stale_ms=stale_ms,
+        return SimpleNamespace(
+            market=SimpleNamespace(
+                clock=Clock(self._scheduler, self.process, now_ms),
+                feed=feed,
+                measure_clock=wire.sync_clock,
             ),
-            unknown=unknown,
-            facts_until_ms=facts_until_ms,
-            checks=LiveChecks(every_ms=self._pace.watch_ms, stale_ms=stale_ms),
-            telling=NoticePace(),
+            account=SimpleNamespace(exchange=exchange, wallet=exchange, prepare=prepare),
         )
-        self.streams.open_account(exchange)
-        self.supervisor.start(child_specs(parts))
-        self.is_started = True
+
+    def _present(self) -> Present:
+        stale_ms = int(self.rules.protection.stale_data_ms)
+        reconcile_s = float(self._settings.execution.reconcile_seconds)
+        return Present(
+            asking=ReconcilePace.at_speed(1.0, reconcile_s, stale_ms),
+            checks=LiveChecks(every_ms=self._pace.watch_ms, stale_ms=stale_ms),
+        )
 
     def _before_write(self, _database: Any) -> None:
         self.misfortune.at("write", "transaction", "inside")

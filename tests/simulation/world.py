@@ -206,7 +206,7 @@ class World:
             disk=self.disk,
             rng=Random(f"{self.outcome.seed}/life/{self.lives}"),
             record=self._record,
-            first_id=self.lives * 1_000_000_000,
+            life=self.lives,
             pace=Pace(),
         )
 

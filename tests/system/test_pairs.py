@@ -143,6 +143,7 @@ def test_a_pair_joins_while_the_others_live_on_and_miss_no_candle(made: Trading)
     assert {name for name in before if after[name] != before[name]} <= renewed
     assert after.keys() - before.keys() == {"asset/AVAX", "execution/AVAX"}
     here.rules = here.run.rules
+    assert here.rules.approval.max_positions == 4  # as many as pairs
     here.wait(lambda: here.executions(symbol="AVAXUSDT"), "a fill in AVAX")
     approvals = made.facts(lambda facts: [a for _, a in facts.approvals() if a.asset == "AVAX"])
     assert min(approval.t_ms for approval in approvals) >= reply.data["from_ms"]

@@ -498,3 +498,19 @@ def test_a_gap_goes_through_the_stop(client: Client) -> None:
     fill = eventually(lambda: [r for r in client.executions() if r["stopOrderType"] == "StopLoss"])
 
     assert Decimal(fill[0]["execPrice"]) > stop * Decimal("1.04")
+
+
+def test_a_symbol_that_is_delisted_opens_nothing_and_what_is_open_can_be_closed(
+    client: Client,
+) -> None:
+    client.short()
+    fault(client, "delisted", symbol=BTC)
+
+    listed = client.public("/v5/market/instruments-info", category="linear")["result"]["list"]
+    refused = client.order("Sell", "0.01")
+    candles = client.public("/v5/market/kline", symbol=BTC, interval="5", category="linear")
+
+    assert {row["symbol"] for row in listed} == {"ETHUSDT", "SOLUSDT"}
+    assert (refused["retCode"], candles["retCode"]) == (110074, 10001)
+    client.order("Buy", "0.01", reduceOnly=True, orderLinkId="out")
+    assert client.done("out")["orderStatus"] == "Filled"

@@ -17,7 +17,7 @@ from tests.command.test_run_actors import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 30
-GLOBAL = ["--run-dir", "--mode", "--json"]
+GLOBAL = ["--run-dir", "--mode", "--all", "--json"]
 """Options of all commands of bin/ctl."""
 ASK = """source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _bin_words
 printf "%s\\n" "${COMPREPLY[@]}"

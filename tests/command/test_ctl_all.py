@@ -22,7 +22,12 @@ def systems(tmp_path: Path) -> Iterator[dict[str, House]]:
         (tmp_path / name / RUN_LOCK).touch()
     (tmp_path / "logs").mkdir()
     (tmp_path / "file").touch()
-    houses = {name: served(tmp_path / name, PER_SECOND) for name in ("first", "second")}
+    houses: dict[str, House] = {}
+    for name in ("first", "second"):
+        houses[name] = served(tmp_path / name, PER_SECOND)
+        # Each loads what it needs beside its caller: in one process not both at the same time.
+        houses[name].call("GET", "/status")
+        houses[name].commands.asked.clear()
     yield houses
     for house in houses.values():
         house.server.close()

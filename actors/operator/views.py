@@ -18,6 +18,7 @@ from actors.operator.risk_view import Present, limits
 from actors.operator.tables import Row, table_reply
 from actors.runtime import Runtime
 from actors.wording import market, reports
+from actors.wording.outlook import opportunity
 from domain.market.instruments import DAY_MS, MINUTE_MS
 from domain.operator import wording as say
 from domain.operator.commands import MANUALS, CommandName, explained
@@ -227,7 +228,8 @@ class Views:
     def _regimes(self, _: str) -> Reply:
         rows: list[Row] = []
         data: dict[str, Any] = {}
-        for asset, found in self._assets():
+        snapshots = dict(self._assets())
+        for asset, found in snapshots.items():
             if found is None or found.report is None:
                 rows.append((asset, "no answer" if found is None else "waiting for candles"))
                 data[asset] = None
@@ -243,7 +245,8 @@ class Views:
                 "t_ms": report.t_ms,
             }
         columns = ("asset", "regime", "price", "figures", "close of")
-        return table_reply("Regimes", columns, rows, data)
+        reply = table_reply("Regimes", columns, rows, data)
+        return replace(reply, lines=(opportunity(snapshots.values()),))
 
     def why(self, asset: str) -> Reply | None:
         """Return why an asset does now what it does; None where no asset is called so."""
@@ -289,7 +292,7 @@ class Views:
                 rows.append((who, f"{minutes} min", say.utc(end_ms), reason))
         data["details"] = details
         columns = ("who", "left", "until", "reason")
-        return table_reply("Cooldowns", columns, rows, data, "Nobody rests")
+        return table_reply("Cooldowns", columns, rows, data, "No cooldown is running")
 
     def _risk(self, _: str) -> Reply:
         found, assets = self._portfolio(), dict(self._assets())

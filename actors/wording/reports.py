@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from actors.wording.outlook import opportunity, waiting
 from actors.wording.system import position_line
 from domain.backtesting.summary import figures
 from domain.market.instruments import MINUTE_MS
@@ -64,6 +65,8 @@ def report(
         f"Now, {say.utc(now_ms)}:",
         *(["Portfolio: no answer"] if portfolio is None else _present(portfolio, now_ms, rules)),
         *(_asset(rules_.asset, assets.get(rules_.asset)) for rules_ in rules.assets),
+        opportunity(assets.get(rules_.asset) for rules_ in rules.assets),
+        *waiting(assets),
     ]
     return Notice(
         key=period.key,

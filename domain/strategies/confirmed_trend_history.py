@@ -52,11 +52,13 @@ class ConfirmedTrendHistory(History):
         """Return the averages, MACD, RSI and the number of confirmations."""
         rules = self._rules
         trigger, trend = rules.ema_trigger_period, rules.ema_trend_period
+        confirmations = self._confirmations().astype(np.float64)
         plain = {
             ("macd", "MACD"): self._macd,
             ("macd_signal", "MACD signal"): self._macd_signal,
             ("rsi", f"RSI {rules.rsi_period}"): self._rsi,
-            ("confirmations", "confirmations"): self._confirmations().astype(np.float64),
+            ("confirmations", "confirmations"): confirmations,
+            ("confidence", "confidence"): confirmations / 3,
         }
         return [
             Line(name="ema_trigger", label=f"EMA {trigger}", figures=self.trigger),

@@ -119,6 +119,7 @@ class ConfirmedTrendLong(Strategy):
         yield Value(
             name="confirmations", label="confirmations", figure=confirmations, is_price=False
         )
+        yield Value(name="confidence", label="confidence", figure=confirmations / 3, is_price=False)
 
     def _newest_signal(self, close: float) -> Signal | None:
         if self.newest_signal_ms is None:

@@ -39,7 +39,8 @@ class EmaCrossHistory(History):
         )
         self.crosses: Places = np.flatnonzero(made)
         """(m,) places of the closes with crosses that can open a position."""
-        self._count_today = self._counts_of_day(made[self.crosses].astype(np.int64))
+        self._made = made[self.crosses].astype(np.int64)
+        self._count_today = self._counts_of_day(self._made)
         self._end_days_of_too_many()
         self.wishes, self.origins = self._wishes()
 
@@ -49,7 +50,7 @@ class EmaCrossHistory(History):
         return (long - close) / long
 
     def lines(self) -> list[Line]:
-        """Return both averages and the crosses of the day."""
+        """Return both averages, the crosses of the day and the newest signal's confidence."""
         rules = self._rules
         short, long = rules.ema_short_period, rules.ema_long_period
         return [
@@ -61,16 +62,32 @@ class EmaCrossHistory(History):
                 figures=self.crosses_today().astype(np.float64),
                 is_price=False,
             ),
+            Line(
+                name="confidence",
+                label="confidence",
+                figures=self._confidence(),
+                is_price=False,
+            ),
         ]
+
+    def _confidence(self) -> Array:
+        """Return the newest signal's share of the crosses that can open a position; (n,)."""
+        newest, known = self._newest_crosses()
+        found = np.full(len(self.close), np.nan)
+        found[known] = self._made[newest[known]] / len(self._rules.entry_crosses)
+        return found
+
+    def _newest_crosses(self) -> tuple[Places, NDArray[np.bool_]]:
+        """Return for (n,) closes the newest of `crosses` up to each, and whether there is one."""
+        newest = np.searchsorted(self.crosses, np.arange(len(self.close)), side="right") - 1
+        return newest, newest >= 0
 
     def crosses_today(self) -> Places:
         """Return the (n,) count of the day up to each close, its own crosses included (2.3)."""
-        places = np.arange(len(self.close))
-        newest = np.searchsorted(self.crosses, places, side="right") - 1
-        known = newest >= 0
-        found = np.zeros(len(places), dtype=np.int64)
+        newest, known = self._newest_crosses()
+        found = np.zeros(len(self.close), dtype=np.int64)
         cross = self.crosses[newest[known]]
-        is_same_day = self._days(cross) == self._days(places[known])
+        is_same_day = self._days(cross) == self._days(np.flatnonzero(known))
         found[known] = np.where(is_same_day, self._count_today[newest[known]], 0)
         return found
 

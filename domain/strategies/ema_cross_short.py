@@ -138,7 +138,14 @@ class EmaCrossShort(Strategy):
                 figure=self.crosses_today,
                 is_price=False,
             ),
+            *self._confidence(),
         )
+
+    def _confidence(self) -> Iterator[Value]:
+        """Yield which share of the crosses that can open a position made the newest signal."""
+        if self.newest_signal_ms is not None:
+            share = len(self.newest_crosses.split("+")) / len(self.rules.entry_crosses)
+            yield Value(name="confidence", label="confidence", figure=share, is_price=False)
 
     def _newest_signal(self, levels: Levels) -> Signal | None:
         if self.newest_signal_ms is None:

@@ -25,6 +25,7 @@ from domain.operator.notices import Notice, ReportPeriod
 from domain.portfolio.protection import initial_state
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.strategies.base import Regime
+from domain.strategies.explanation import Condition, Explanation
 from domain.trading.cooldowns import AssetCooldown
 from domain.trading.decisions import AssetEvaluation, Close, Denial, DenialReason, Protection
 from domain.trading.orders import ExitReason, Purpose
@@ -99,6 +100,13 @@ ASSETS = {
         cooldown_minutes=0,
         cooldown_reason="",
         loss_streak=0,
+        explanation=Explanation(
+            t_ms=T_MS,
+            entry=(
+                Condition(name="candles seen", figure=900, needs=">", limit=600, holds=True),
+                Condition(name="confirmations", figure=1, needs=">=", limit=2, holds=False),
+            ),
+        ),
     ),
     "ETH": AssetSnapshot(
         asset="ETH",
@@ -450,7 +458,10 @@ Open positions: 1
 ⏰ ETH COOLDOWN, cooldown 42 min left
   SHORT_HOLD
   until 2025-04-16 12:07 UTC
-⚪ SOL no answer""",
+⚪ SOL no answer
+ACTIVE 1 of 3, 33%
+Entries wait for:
+- confirmations: BTC""",
     ),
 }
 

@@ -111,6 +111,18 @@ def times_of(rules: TradingRules, closes: list[float], first_ms: int) -> list[in
 candles_before_midnight = st.integers(min_value=0, max_value=40)
 
 
+def confidence(signals: EmaCrossShort) -> float | None:
+    values = {value.name: value.figure for value in signals.evaluate().values}
+    return values.get("confidence")
+
+
+def share_of(newest_crosses: str, rules: Any) -> float | None:
+    """Return what of the kinds that can open a position the newest signal consists of."""
+    kinds = [kind for kind in newest_crosses.split("+") if kind]
+    of_all = dict(ema_cross(rules).parameters)["entry_crosses"]
+    return len(kinds) / len(of_all) if kinds else None
+
+
 @settings(max_examples=150)
 @given(rules_of_markets, closes_of_markets, candles_before_midnight)
 def test_each_close_gives_what_the_rules_give_when_recomputed_from_scratch(
@@ -132,6 +144,7 @@ def test_each_close_gives_what_the_rules_give_when_recomputed_from_scratch(
             "crosses_today": signals.crosses_today,
             "is_warm": signals.is_warm,
         } == expected
+        assert confidence(signals) == share_of(expected["newest_crosses"], rules)
 
 
 @settings(max_examples=150)

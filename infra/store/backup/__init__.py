@@ -1,1 +1,1 @@
-"""Copies of the facts elsewhere: encrypted segments, each bound to the one before."""
+"""Backups of a journal: chains of sealed segments in a folder or at a URL, and the way back."""

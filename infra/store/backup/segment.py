@@ -1,8 +1,7 @@
 """One segment of a backup: facts in their order, compressed, encrypted, bound to its predecessor.
 
 A file is one line of JSON, which tells what is inside without the key, then the sealed rows. The
-line is authenticated with them, and holds the hash of the file before: what was changed, left out
-or put elsewhere in the middle of a chain does not open. A chain that lacks its end looks whole.
+line is authenticated with them, and holds the hash of the file before.
 """
 
 import hashlib
@@ -28,15 +27,17 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     after_fact: int
     """Facts above it are inside ..."""
     through_fact: int
-    """... up to this one."""
+    """... up to this one, with which a transaction ends."""
     recorded_ms: int
     """When the newest of them was stored."""
     schema_version: int
+    key_id: str
     previous: str
     """SHA-256 of the segment before, hex."""
 
 
-Rows = Mapping[str, Sequence[Mapping[str, str | int | float | None]]]
+Row = Mapping[str, str | int | float | None]
+Rows = Mapping[str, Sequence[Row]]
 """Rows by table, columns by name."""
 
 
@@ -49,16 +50,11 @@ def seal(header: Header, rows: Rows, key: bytes) -> bytes:
     return line + b"\n" + nonce + AESGCM(key).encrypt(nonce, packed, line)
 
 
-def unseal(file: bytes, key: bytes, previous: str) -> tuple[Header, Rows]:
+def unseal(file: bytes, key: bytes) -> tuple[Header, Rows]:
     """Return what a segment holds.
 
-    Args:
-        file: of the segment.
-        key: 32 bytes.
-        previous: `digest` of the segment before, or `FIRST_PREVIOUS`.
-
     Raises:
-        BadDataError: it is of another key, damaged, or does not follow that segment.
+        BadDataError: it is sealed under another key, or damaged.
     """
     from cryptography.exceptions import InvalidTag  # noqa: PLC0415 (optional)
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 (optional)
@@ -66,15 +62,24 @@ def unseal(file: bytes, key: bytes, previous: str) -> tuple[Header, Rows]:
     line, _, sealed = file.partition(b"\n")
     try:
         header = msgspec.json.decode(line, type=Header)
+    except (ValueError, msgspec.ValidationError) as error:
+        raise BadDataError("is damaged: its header cannot be read") from error
+    if header.key_id != key_id(key):
+        raise BadDataError(
+            f"is sealed under the key {header.key_id[:8]!r}, found the key {key_id(key)!r}"
+        )
+    try:
         packed = AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], line)
-        rows = msgspec.msgpack.decode(zlib.decompress(packed), type=Rows)
+        return header, msgspec.msgpack.decode(zlib.decompress(packed), type=Rows)
     except (InvalidTag, ValueError, zlib.error) as error:
-        raise BadDataError("expected a whole segment under this key, found another") from error
-    if header.previous != previous:
-        raise BadDataError(f"segment {header.number} of {header.chain}: its predecessor is missing")
-    return header, rows
+        raise BadDataError("is damaged: it is not what was sealed") from error
 
 
 def digest(file: bytes) -> str:
     """Return the hash by which the next segment names this one."""
     return hashlib.sha256(file).hexdigest()
+
+
+def key_id(key: bytes) -> str:
+    """Return what tells one key from another, and nothing more of it."""
+    return hashlib.sha256(b"backup key\0" + key).hexdigest()[:8]

@@ -1,0 +1,213 @@
+"""Keeps a backup of a journal that grows: a chain that is begun anew now and then."""
+
+import os
+import secrets
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from domain.errors import BadDataError
+from infra.store.backup.chain import END, End, find_chains, read_end, segment_name
+from infra.store.backup.facts import Piece, Point, read_piece
+from infra.store.backup.places import BackupPlace
+from infra.store.backup.segment import FIRST_PREVIOUS, Header, digest, key_id, seal
+from infra.store.location import Location
+from infra.store.reading import Reading, open_reading
+from infra.store.schema import MIGRATIONS
+
+STATE_FILE = "backup.json"
+"""In the run directory."""
+_NAME = "%Y%m%dT%H%M%SZ"
+
+
+class BackupState(msgspec.Struct, kw_only=True):
+    """What a run directory knows of its backup."""
+
+    chain: str = ""
+    """Empty: none is begun."""
+    number: int = 0
+    """Of its newest segment."""
+    digest: str = FIRST_PREVIOUS
+    fact: int = 0
+    recorded_ms: int = 0
+    notice: int = 0
+    waiting: Sequence[tuple[str, int]] = ()
+    schema_version: int = 0
+    complete_ms: int = 0
+    """When all facts were last seen to be in it, the machine's time."""
+    trouble: str = ""
+    """Why it does not get on."""
+
+    @property
+    def point(self) -> Point:
+        """How far the journal is in it."""
+        return Point(fact=self.fact, notice=self.notice, waiting=self.waiting)
+
+
+def read_state(directory: Path) -> BackupState:
+    """Return what a run directory knows of its backup; nothing, where there is none."""
+    try:
+        data = (directory / STATE_FILE).read_bytes()
+        return msgspec.json.decode(data, type=BackupState)
+    except (OSError, ValueError):
+        return BackupState()
+
+
+def write_state(directory: Path, state: BackupState) -> None:
+    """Store it, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    unfinished = directory / f".{STATE_FILE}.{os.getpid()}"
+    unfinished.write_bytes(msgspec.json.encode(state))
+    unfinished.replace(directory / STATE_FILE)
+
+
+class BackupKeeper:
+    """Adds what is new in a journal to a chain; in one thread."""
+
+    def __init__(self, place: BackupPlace, key: bytes, journal: Location) -> None:
+        """Touch nothing yet.
+
+        Args:
+            place: where the backups lie.
+            key: 32 bytes.
+            journal: of a run that goes on or is over.
+        """
+        self._place, self._key, self._journal = place, key, journal
+        self._reading: Reading | None = None
+        self._is_known = False
+        """The chain is at the place as the state says."""
+
+    def close(self) -> None:
+        """Let go of the journal; the next step opens it again."""
+        if self._reading is not None:
+            self._reading.close()
+            self._reading = None
+
+    def step(self, state: BackupState, now: datetime, full_every: timedelta) -> BackupState:
+        """Bring a backup up to date, and return what it is then.
+
+        Args:
+            state: as the last step left it.
+            now: the machine's time, UTC.
+            full_every: after which a chain is followed by another one.
+
+        Raises:
+            ConfigError: there is no journal.
+            JournalError: the journal or the place cannot be reached.
+        """
+        if not self._goes_on(state, now, full_every):
+            name = f"{now.strftime(_NAME)}-{secrets.token_hex(3)}"
+            state = BackupState(chain=name, schema_version=len(MIGRATIONS))
+        try:
+            state = self._add_all(state)
+        except FileExistsError:
+            # Another process goes on with this chain: it is the other one's from here on.
+            return self.step(BackupState(), now, full_every)
+        self._is_known = True
+        return msgspec.structs.replace(state, complete_ms=round(now.timestamp() * 1000), trouble="")
+
+    def _goes_on(self, state: BackupState, now: datetime, full_every: timedelta) -> bool:
+        """Tell whether a chain can be gone on with; a copy of the directory may be behind it."""
+        if not state.chain or state.schema_version != len(MIGRATIONS):
+            return False
+        if now - began_at(state.chain) >= full_every:
+            return False
+        return self._is_known or self._is_as_known(state)
+
+    def _is_as_known(self, state: BackupState) -> bool:
+        found = [chain for chain in find_chains(self._place) if chain.name == state.chain]
+        if not found or not found[0].numbers or found[0].numbers[-1] != state.number:
+            return False
+        try:
+            return read_end(self._place, found[0]).digest == state.digest
+        except BadDataError:
+            return False
+
+    def _add_all(self, state: BackupState) -> BackupState:
+        try:
+            if self._reading is None:
+                self._reading = open_reading(self._journal)
+            while (piece := read_piece(self._reading, state.point)) is not None:
+                state = self._add(state, piece)
+                if piece.is_last:
+                    break
+        except BaseException:
+            self.close()
+            raise
+        return state
+
+    def _add(self, state: BackupState, piece: Piece) -> BackupState:
+        header = Header(
+            chain=state.chain,
+            number=state.number + 1,
+            after_fact=state.fact,
+            through_fact=piece.through.fact,
+            recorded_ms=piece.recorded_ms or state.recorded_ms,
+            schema_version=state.schema_version,
+            key_id=key_id(self._key),
+            previous=state.digest,
+        )
+        file = seal(header, piece.rows, self._key)
+        self._is_known = False
+        self._place.add(segment_name(header.chain, header.number), file)
+        state = msgspec.structs.replace(
+            state,
+            number=header.number,
+            digest=digest(file),
+            fact=header.through_fact,
+            recorded_ms=header.recorded_ms,
+            notice=piece.through.notice,
+            waiting=piece.through.waiting,
+        )
+        if piece.is_last:
+            end = End(
+                number=state.number,
+                digest=state.digest,
+                through_fact=state.fact,
+                recorded_ms=state.recorded_ms,
+            )
+            self._place.put(f"{state.chain}/{END}", msgspec.json.encode(end))
+        return state
+
+
+def back_up(place: BackupPlace, key: bytes, journal: Location, now: datetime) -> BackupState:
+    """Begin a chain with all facts of a journal, and return what it is.
+
+    Raises:
+        ConfigError: there is no journal.
+        JournalError: the journal or the place cannot be reached.
+    """
+    with closing(BackupKeeper(place, key, journal)) as keeper:
+        return keeper.step(BackupState(), now, timedelta(days=1))
+
+
+def began_at(chain: str) -> datetime:
+    """Return when a chain was begun; long ago, where its name does not say it."""
+    try:
+        return datetime.strptime(chain.partition("-")[0], _NAME).replace(tzinfo=UTC)
+    except ValueError:
+        return datetime.fromtimestamp(0, UTC)
+
+
+def remove_old(place: BackupPlace, now: datetime, keep: timedelta) -> list[str]:
+    """Remove the chains that are older, but never the newest one that is whole.
+
+    Returns:
+        Their names.
+
+    Raises:
+        JournalError: the place cannot be reached.
+    """
+    chains = find_chains(place)
+    newest = max((chain.name for chain in chains if chain.has_end), default=None)
+    old = [each for each in chains if newest and each.name < newest]
+    old = [each for each in old if now - began_at(each.name) > keep]
+    for chain in old:
+        place.remove(chain.files)
+    return [chain.name for chain in old]

@@ -1,7 +1,7 @@
 """Copies a journal from one database to another, and proves that it is the same."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ from infra.store.reading import Reading, open_reading
 _CHUNK = 5_000
 """Rows that are in memory at once, more or less."""
 _MODULUS = 1 << 256
-_TABLES = (
+TABLES = (
     "meta",
     "pen",
     *schema.FACT_TABLES,
@@ -53,7 +53,7 @@ def copy_journal(source: Location, target: Engine) -> list[TableSum]:
     """
     with closing(open_reading(source)) as reading, reading.snapshot():
         with target.writing(is_durable=True) as database:
-            for table in _TABLES:
+            for table in TABLES:
                 _copy(reading, database, table)
             target.renumber()
         copied = sums(reading)
@@ -77,9 +77,36 @@ def demand_empty(location: Location) -> None:
         raise ConfigError(f"{location}: holds {row['n']} facts; copy to where none are")
 
 
-def sums(reading: Reading) -> list[TableSum]:
-    """Return what each table holds."""
-    return [_sum(table, _rows(reading, table)) for table in _TABLES]
+def sums(reading: Reading, through_fact: int | None = None) -> list[TableSum]:
+    """Return what each table holds; of facts up to one of them, if it is named."""
+    return [table_sum(table, _rows(reading, table, through_fact)) for table in TABLES]
+
+
+def table_sum(table: str, rows: Iterable[Mapping[str, Any]]) -> TableSum:
+    """Return the sum of rows, in whatever order they come."""
+    summing = Summing(table)
+    for row in rows:
+        summing.add(row)
+    return summing.result()
+
+
+class Summing:
+    """Sums the rows of a table up, one after the other."""
+
+    def __init__(self, table: str) -> None:
+        """Begin with none."""
+        self._table = table
+        self._rows, self._total = 0, 0
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Take one more row."""
+        digest = hashlib.sha256(repr(sorted(row.items())).encode()).digest()
+        self._total = (self._total + int.from_bytes(digest, "big")) % _MODULUS
+        self._rows += 1
+
+    def result(self) -> TableSum:
+        """Return what they are."""
+        return TableSum(table=self._table, rows=self._rows, digest=f"{self._total:064x}")
 
 
 def _copy(reading: Reading, database: Any, table: str) -> None:
@@ -89,21 +116,17 @@ def _copy(reading: Reading, database: Any, table: str) -> None:
         add(database, into, row)
 
 
-def _rows(reading: Reading, table: str) -> Iterator[dict[str, Any]]:
+def _rows(
+    reading: Reading, table: str, through_fact: int | None = None
+) -> Iterator[dict[str, Any]]:
     if table in _WHOLE:
         yield from reading.rows(f"SELECT * FROM {table}")  # noqa: S608 (our own names)
         return
     key = _NUMBERED.get(table, "fact_id")
     (row,) = reading.rows(f"SELECT COALESCE(MAX({key}), 0) AS newest FROM {table}")  # noqa: S608
+    newest = row["newest"]
+    if through_fact is not None and table in schema.FACT_TABLES:
+        newest = min(newest, through_fact)
     query = f"SELECT * FROM {table} WHERE {key} > %s AND {key} <= %s ORDER BY {key}"  # noqa: S608
-    for start in range(0, row["newest"], _CHUNK):
-        yield from reading.rows(query, start, start + _CHUNK)
-
-
-def _sum(table: str, rows: Iterable[dict[str, Any]]) -> TableSum:
-    count, total = 0, 0
-    for row in rows:
-        digest = hashlib.sha256(repr(sorted(row.items())).encode()).digest()
-        total = (total + int.from_bytes(digest, "big")) % _MODULUS
-        count += 1
-    return TableSum(table=table, rows=count, digest=f"{total:064x}")
+    for start in range(0, newest, _CHUNK):
+        yield from reading.rows(query, start, min(start + _CHUNK, newest))

@@ -15,7 +15,7 @@ from infra.store.journal import JournalStore
 _NOTICE = schema.table("notice")
 _DELIVERY = schema.table("delivery")
 _META = schema.table("meta")
-_READ_THROUGH = "notifier.read_through"
+READ_THROUGH = "notifier.read_through"
 _ADDRESS = "outbox"
 
 _BY_KEY = schema.Prepared(_NOTICE.select(_NOTICE.c.id).where(_NOTICE.c.key == schema.GIVEN))
@@ -52,13 +52,13 @@ class StoredNotices:
 
     def read_through(self) -> int:
         """Return the fact id up to which the facts were put into words."""
-        found = _META.select(_META.c.value).where(_META.c.key == _READ_THROUGH)
+        found = _META.select(_META.c.value).where(_META.c.key == READ_THROUGH)
         return next((int(row["value"]) for row in found.execute(self._database)), 0)
 
     def read_on(self, fact_id: int) -> None:
         """Store that the facts were put into words up to this one."""
         with self._pen.writing():
-            note = {"key": _READ_THROUGH, "value": str(fact_id)}
+            note = {"key": READ_THROUGH, "value": str(fact_id)}
             schema.replace_row(self._database, _META, note)
 
     def knows(self, key: str) -> bool:

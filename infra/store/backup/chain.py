@@ -142,9 +142,7 @@ def _judge(
     return header, rows
 
 
-def _wrong_at_end(
-    place: BackupPlace, chain: Chain, last: int, newest: str | None
-) -> Iterator[str]:
+def _wrong_at_end(place: BackupPlace, chain: Chain, last: int, newest: str | None) -> Iterator[str]:
     """Yield what is wrong with the end of a chain.
 
     Args:

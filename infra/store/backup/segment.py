@@ -5,17 +5,16 @@ line is authenticated with them, and holds the hash of the file before.
 """
 
 import hashlib
-import os
 import zlib
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from domain.errors import BadDataError
+from infra.secrets import sealing
 
 FIRST_PREVIOUS = "0" * 64
 """In the place of a predecessor's hash, in the first segment of a chain."""
-_NONCE_BYTES = 12
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,12 +41,13 @@ Rows = Mapping[str, Sequence[Row]]
 
 
 def seal(header: Header, rows: Rows, key: bytes) -> bytes:
-    """Return the file of a segment; the key has 32 bytes."""
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 (optional)
+    """Return the file of a segment; the key has 32 bytes.
 
-    line, nonce = msgspec.json.encode(header), os.urandom(_NONCE_BYTES)
-    packed = zlib.compress(msgspec.msgpack.encode(rows))
-    return line + b"\n" + nonce + AESGCM(key).encrypt(nonce, packed, line)
+    Raises:
+        ConfigError: the packages for it are not installed.
+    """
+    line = msgspec.json.encode(header)
+    return line + b"\n" + sealing.seal(key, zlib.compress(msgspec.msgpack.encode(rows)), line)
 
 
 def unseal(file: bytes, key: bytes) -> tuple[Header, Rows]:
@@ -55,10 +55,8 @@ def unseal(file: bytes, key: bytes) -> tuple[Header, Rows]:
 
     Raises:
         BadDataError: it is sealed under another key, or damaged.
+        ConfigError: the packages for it are not installed.
     """
-    from cryptography.exceptions import InvalidTag  # noqa: PLC0415 (optional)
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 (optional)
-
     line, _, sealed = file.partition(b"\n")
     try:
         header = msgspec.json.decode(line, type=Header)
@@ -69,9 +67,9 @@ def unseal(file: bytes, key: bytes) -> tuple[Header, Rows]:
             f"is sealed under the key {header.key_id[:8]!r}, found the key {key_id(key)!r}"
         )
     try:
-        packed = AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], line)
+        packed = sealing.unseal(key, sealed, line)
         return header, msgspec.msgpack.decode(zlib.decompress(packed), type=Rows)
-    except (InvalidTag, ValueError, zlib.error) as error:
+    except (BadDataError, ValueError, zlib.error) as error:
         raise BadDataError("is damaged: it is not what was sealed") from error
 
 

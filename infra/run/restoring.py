@@ -1,0 +1,92 @@
+"""The journal of a run, made of a backup where none is."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from domain.errors import ConfigError
+from infra.process.locks import RUN_LOCK, FileLock
+from infra.store.backup.chain import Chain, find_chains, segments
+from infra.store.backup.places import BackupPlace
+from infra.store.backup.restore import ALL, Restored, Until, restore
+from infra.store.copying import demand_empty
+from infra.store.location import Location, note_journal
+from infra.store.opening import open_engine
+from infra.store.sqlite.engine import remove_file
+
+_PATIENCE_MS = 5_000
+
+
+def restored(
+    place: BackupPlace,
+    key: bytes,
+    chain: Chain,
+    directory: Path,
+    target: Location,
+    until: Until = ALL,
+) -> Restored:
+    """Make the journal of a run directory from a chain; no run may use it meanwhile.
+
+    Args:
+        place: where the chain lies.
+        key: 32 bytes.
+        chain: which.
+        directory: of the run that is to go on; made, where it is not there.
+        target: where its journal is to be.
+        until: which facts are wanted.
+
+    Raises:
+        BadDataError: the chain is not whole; nothing is left at the target then.
+        ConfigError: there is a journal already, or no such fact, or the journal differs.
+        JournalError: the place or the database cannot be reached.
+    """
+    with ExitStack() as held:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(directory / RUN_LOCK, f"{directory}: a run uses this directory")
+        held.callback(lock.release)
+        _demand_none(directory, target)
+        try:
+            found = _restored(place, key, chain, target, until)
+        except BaseException:
+            if isinstance(target, Path):
+                remove_file(target)
+            raise
+        note_journal(directory, target)
+        return found
+
+
+def _demand_none(directory: Path, target: Location) -> None:
+    found = target if isinstance(target, Path) else directory / "journal.reserve"
+    if found.exists():
+        raise ConfigError(f"{found}: is there already; restore to where nothing is")
+
+
+def _restored(
+    place: BackupPlace, key: bytes, chain: Chain, target: Location, until: Until
+) -> Restored:
+    engine = open_engine(target, busy_timeout_ms=_PATIENCE_MS)
+    try:
+        engine.connect()
+        engine.migrate()
+        demand_empty(target)
+        return restore(segments(place, chain, key), engine, until)
+    except engine.refusals as error:
+        raise engine.refusal(error) from error
+    finally:
+        engine.close()
+        engine.release()
+
+
+def choose_chain(place: BackupPlace, name: str | None = None) -> Chain:
+    """Return the newest chain that is whole, or the one of a name.
+
+    Raises:
+        ConfigError: there is none.
+        JournalError: the place cannot be reached.
+    """
+    chains: Sequence[Chain] = [chain for chain in find_chains(place) if chain.has_end]
+    if name is not None:
+        chains = [chain for chain in chains if chain.name == name]
+    if not chains:
+        raise ConfigError(f"{place}: holds no backup{f' {name}' if name else ''} that is whole")
+    return chains[-1]

@@ -171,6 +171,13 @@ def _clock_of_a_simulation(facts: Facts) -> Iterator[Problem]:
         yield facts.conflict(speed, "1, unless exchange.rest_url is on this machine")
 
 
+def _backup_key(facts: Facts) -> Iterator[Problem]:
+    url, key = ("backup", "url"), ("backup", "key")
+    if facts.place_of_text(url) is not None and facts.place_of_text(key) is None:
+        allowed = "the key that backups are sealed under, because backup.url is set"
+        yield facts.problem(key, f"found nothing; allowed: {allowed}")
+
+
 def _telegram_chat(facts: Facts) -> Iterator[Problem]:
     token, *chats = (
         ("notifications", f"telegram_{name}")
@@ -200,5 +207,6 @@ _CHECKS: tuple[Callable[[Facts], Iterator[Problem]], ...] = (
     _webhook_signed,
     _addresses_together,
     _clock_of_a_simulation,
+    _backup_key,
     _telegram_chat,
 )

@@ -183,6 +183,13 @@ OURS = {
         "password": None,
         "busy_timeout_ms": 5000,
     },
+    "backup": {
+        "url": None,
+        "key": None,
+        "every_seconds": Decimal(5),
+        "full_every_hours": 24,
+        "keep_days": 14,
+    },
     "health": {
         "every_seconds": Decimal(5),
         "for_seconds": Decimal(30),
@@ -193,6 +200,7 @@ OURS = {
         "max_feed_age_seconds": Decimal(60),
         "max_message_age_seconds": Decimal(10),
         "max_clock_offset_ms": 1000,
+        "max_backup_age_seconds": Decimal(60),
     },
     "logging": {"level": "INFO", "rotation": "00:00", "retention_days": 30},
     "trace": {

@@ -4,6 +4,11 @@ from collections.abc import Mapping
 
 EXAMPLES: Mapping[str, str] = {
     "backtest": "bin/backtest --candles DIR --report OUT.html",
+    "backup": "bin/backup verify --mode live --settings my.yaml",
+    "backup run": "bin/backup run --mode live --settings my.yaml",
+    "backup list": "bin/backup list --mode live --settings my.yaml",
+    "backup verify": "bin/backup verify --mode live --settings my.yaml",
+    "backup restore": "bin/backup restore --mode live --settings my.yaml --to-dir DIR",
     "candles": "bin/candles verify DIR",
     "candles download": "bin/candles download --symbols BTCUSDT --from 2025-01-01 DIR",
     "candles verify": "bin/candles verify DIR",

@@ -107,6 +107,34 @@ class StorageSettings(Section):
     ]
 
 
+class BackupSettings(Section):
+    """Where backups of the journal go."""
+
+    url: (
+        Annotated[
+            str,
+            fields.text(
+                r"(?!\w+://[^/]*@)[^\0]*[^\0\s][^\0]*",
+                "a folder, a URL without user and password, or null",
+            ),
+        ]
+        | None
+    )
+    key: (
+        Annotated[
+            str,
+            fields.text(
+                r"(file|credential|keyring):[^\0]*[^\0\s][^\0]*",
+                "file:PATH, credential:NAME, keyring:SERVICE/USER, or null",
+            ),
+        ]
+        | None
+    )
+    every_seconds: Annotated[Decimal, fields.number("seconds", "0.1", "3600")]
+    full_every_hours: Annotated[int, fields.whole("hours", 1, 8760)]
+    keep_days: Annotated[int, fields.whole("days", 1, 3650)]
+
+
 class HealthSettings(Section):
     """When people are told of the machine, the connections and the mailboxes."""
 
@@ -119,6 +147,7 @@ class HealthSettings(Section):
     max_feed_age_seconds: Seconds
     max_message_age_seconds: Seconds
     max_clock_offset_ms: Ms
+    max_backup_age_seconds: Seconds
 
 
 class LoggingSettings(Section):

@@ -13,6 +13,7 @@ from infra.settings.sections.exchange import (
 )
 from infra.settings.sections.people import ControlSettings, NotificationSettings, WebSettings
 from infra.settings.sections.running import (
+    BackupSettings,
     DatabaseSettings,
     EventSettings,
     HealthSettings,
@@ -55,6 +56,7 @@ class Settings(Section):
     database: DatabaseSettings
     events: EventSettings
     storage: StorageSettings
+    backup: BackupSettings
     health: HealthSettings
     logging: LoggingSettings
     trace: TraceSettings

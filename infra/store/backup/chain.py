@@ -13,7 +13,7 @@ import msgspec
 from domain.errors import BadDataError
 from domain.text import plain
 from infra.store.backup.places import BackupPlace
-from infra.store.backup.segment import FIRST_PREVIOUS, Header, Rows, digest, unseal
+from infra.store.backup.segment import FIRST_PREVIOUS, Header, Rows, WrongKeyError, digest, unseal
 
 END = "end.json"
 _SEGMENT = ".segment"
@@ -106,11 +106,18 @@ def problems(place: BackupPlace, chain: Chain, key: bytes) -> list[str]:
     Raises:
         JournalError: the place cannot be reached.
     """
-    return [found for found in _walk(place, chain, key) if isinstance(found, str)]
+    try:
+        return [each for each in _walk(place, chain, key) if isinstance(each, str)]
+    except WrongKeyError as error:
+        return [str(error)]  # of all the others it would be the same
 
 
 def _walk(place: BackupPlace, chain: Chain, key: bytes) -> Iterator[tuple[Header, Rows] | str]:
-    """Yield each segment, or what is wrong in its place."""
+    """Yield each segment, or what is wrong in its place.
+
+    Raises:
+        WrongKeyError: it is sealed under another key.
+    """
     name = plain(chain.name)
     previous: str | None = FIRST_PREVIOUS
     """Of the next segment; None: nobody knows."""
@@ -134,6 +141,8 @@ def _judge(
     try:
         header, rows = unseal(file, key)
     except BadDataError as error:
+        if isinstance(error, WrongKeyError):
+            raise WrongKeyError(f"{plain(chain)}, segment {number}: {error}") from error
         return str(error)
     if (header.chain, header.number) != (chain, number):
         return f"segment {header.number} of {plain(header.chain)} lies in its place"

@@ -39,7 +39,7 @@ class Piece:
     """It has all that there was, and also what is no fact."""
 
 
-def read_piece(reading: Reading, after: Point, most: int = PIECE_FACTS) -> Piece | None:
+def read_piece(reading: Reading, after: Point, most: int) -> Piece | None:
     """Return what is new since a point, or the first of it; None: nothing is.
 
     Args:

@@ -11,7 +11,7 @@ import msgspec
 
 from domain.errors import BadDataError
 from infra.store.backup.chain import END, End, find_chains, read_end, segment_name
-from infra.store.backup.facts import Piece, Point, read_piece
+from infra.store.backup.facts import PIECE_FACTS, Piece, Point, read_piece
 from infra.store.backup.places import BackupPlace
 from infra.store.backup.segment import FIRST_PREVIOUS, Header, digest, key_id, seal
 from infra.store.location import Location
@@ -70,15 +70,24 @@ def write_state(directory: Path, state: BackupState) -> None:
 class BackupKeeper:
     """Adds what is new in a journal to a chain; in one thread."""
 
-    def __init__(self, place: BackupPlace, key: bytes, journal: Location) -> None:
+    def __init__(
+        self,
+        place: BackupPlace,
+        key: bytes,
+        journal: Location,
+        *,
+        most_facts: int = PIECE_FACTS,
+    ) -> None:
         """Touch nothing yet.
 
         Args:
             place: where the backups lie.
             key: 32 bytes.
             journal: of a run that goes on or is over.
+            most_facts: in one segment.
         """
         self._place, self._key, self._journal = place, key, journal
+        self._most_facts = most_facts
         self._reading: Reading | None = None
         self._is_known = False
         """The chain is at the place as the state says."""
@@ -133,7 +142,7 @@ class BackupKeeper:
         try:
             if self._reading is None:
                 self._reading = open_reading(self._journal)
-            while (piece := read_piece(self._reading, state.point)) is not None:
+            while (piece := read_piece(self._reading, state.point, self._most_facts)) is not None:
                 state = self._add(state, piece)
                 if piece.is_last:
                     break

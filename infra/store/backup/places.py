@@ -4,6 +4,7 @@ Names have the form CHAIN/FILE. A segment is never written over another one.
 """
 
 import importlib
+import importlib.util
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence

@@ -88,6 +88,7 @@ def restore(
             content.take(rows)
         content.finish()
         target.renumber()
+        content.halt()
     with closing(open_reading(target.location)) as reading:
         found = sums(reading, content.through_fact)
     if found != content.tables:
@@ -156,17 +157,13 @@ class _Content:
             self._sample = sample
 
     def finish(self) -> None:
-        """Store what is no fact, and what lets the journal open nothing.
+        """Store what is no fact.
 
         Raises:
             ConfigError: there is nothing.
         """
         if not self.through_fact:
             raise ConfigError("the backup holds no fact of that time; name a later one")
-        self._store_others()
-        self._halt()
-
-    def _store_others(self) -> None:
         read_through = (READ_THROUGH,)
         note = self._others["meta"].get(read_through)
         if note is not None:
@@ -182,7 +179,8 @@ class _Content:
                 add(self._database, schema.table(table), row)
             self.tables.append(table_sum(table, rows))
 
-    def _halt(self) -> None:
+    def halt(self) -> None:
+        """Store what lets a run open nothing; new facts are numbered from the highest on."""
         found = OperatorCommand(
             command=OUTDATED,
             arguments="",

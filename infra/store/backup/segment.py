@@ -35,6 +35,10 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     """SHA-256 of the segment before, hex."""
 
 
+class WrongKeyError(BadDataError):
+    """It is sealed under another key."""
+
+
 Row = Mapping[str, str | int | float | None]
 Rows = Mapping[str, Sequence[Row]]
 """Rows by table, columns by name."""
@@ -54,7 +58,8 @@ def unseal(file: bytes, key: bytes) -> tuple[Header, Rows]:
     """Return what a segment holds.
 
     Raises:
-        BadDataError: it is sealed under another key, or damaged.
+        WrongKeyError: it is sealed under another key.
+        BadDataError: it is damaged.
         ConfigError: the packages for it are not installed.
     """
     line, _, sealed = file.partition(b"\n")
@@ -63,7 +68,7 @@ def unseal(file: bytes, key: bytes) -> tuple[Header, Rows]:
     except (ValueError, msgspec.ValidationError) as error:
         raise BadDataError("is damaged: its header cannot be read") from error
     if header.key_id != key_id(key):
-        raise BadDataError(
+        raise WrongKeyError(
             f"is sealed under the key {header.key_id[:8]!r}, found the key {key_id(key)!r}"
         )
     try:

@@ -8,12 +8,12 @@ FROM ${BASE}
 
 # The same folder as with systemd; root owns it, and nothing in it is written to later.
 WORKDIR /opt/short-trading
-COPY requirements.txt requirements-cluster.txt requirements-encryption.txt requirements-events.txt requirements-postgres.txt ./
+COPY requirements.txt requirements-backup.txt requirements-cluster.txt requirements-encryption.txt requirements-events.txt requirements-postgres.txt ./
 COPY bin/_setup.sh bin/run-actors bin/
 # The set-up of every machine; its program is not there yet, so only the packages are.
 RUN bash -c 'source bin/_setup.sh && set_up .venv requirements.txt' \
     && .venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check \
-        -r requirements.txt -r requirements-cluster.txt -r requirements-encryption.txt \
+        -r requirements.txt -r requirements-backup.txt -r requirements-cluster.txt -r requirements-encryption.txt \
         -r requirements-events.txt -r requirements-postgres.txt
 COPY . .
 

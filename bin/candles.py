@@ -1,13 +1,12 @@
 """The command `bin/candles`: downloads market history, and checks what lies in a folder."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from loguru import logger
 
 from bin.command import DONE, WRONG_USE, one_line, say_error, start
 from domain.errors import ConfigError, UnavailableError
@@ -19,7 +18,9 @@ from infra.operator.terminal.candle_files import (
     finding_texts,
     future_text,
     missing_texts,
+    public_rest,
     report_table,
+    wanted_symbols,
 )
 from infra.operator.terminal.screen import Screen
 from infra.process.times import read_time
@@ -27,8 +28,6 @@ from infra.settings import instruments_section
 from infra.venues.bybit.download import Download, Wanted
 from infra.venues.bybit.listings import NotTradableError, find_listing
 from infra.venues.bybit.options import read_candle_ms, read_symbols
-from infra.venues.bybit.patient import patient_rest
-from infra.venues.bybit.rest import BybitRest
 from infra.venues.bybit.venues import mainnet
 
 FOUND_OR_GAVE_UP, INTERRUPTED = 1, 130
@@ -65,7 +64,7 @@ def download(
             to_ms=None if to_time is None else read_time("--to", to_time),
             candle_ms=read_candle_ms(interval),
         )
-        with closing(_rest(url)) as rest:
+        with closing(public_rest(url, _screen)) as rest:
             with held(directory):
                 work = Download(rest, directory, wanted)
                 parts = work.parts()
@@ -129,8 +128,8 @@ def instruments(
 ) -> None:
     """Fetch the order filters of perpetuals, as the section `instruments` of the settings."""
     with _told(url, "nothing was written"):
-        wanted = _wanted_symbols(symbols, settings)
-        with closing(_rest(url)) as rest:
+        wanted = wanted_symbols(symbols, settings)
+        with closing(public_rest(url, _screen)) as rest:
             found = [find_listing(rest, symbol, Decimal(1)).instrument for symbol in wanted]
         if settings is None:
             typer.echo(instruments_section.section(found), nl=False)
@@ -155,23 +154,6 @@ def _told(url: str, and_then: str) -> Iterator[None]:
         code = INTERRUPTED
     say_error(f"{text}; {and_then}")
     raise typer.Exit(code)
-
-
-def _wanted_symbols(text: str | None, settings: Path | None) -> Sequence[str]:
-    if text is not None:
-        return read_symbols(text)
-    if settings is None:
-        raise ConfigError("expected --symbols BTCUSDT,ETHUSDT, or --settings FILE that names them")
-    return instruments_section.symbols_of(settings)
-
-
-def _rest(url: str) -> BybitRest:
-    logger.configure(handlers=[{"sink": _log, "level": "WARNING", "format": "{message}"}])
-    return patient_rest(url)
-
-
-def _log(message: str) -> None:
-    _screen.print(message.rstrip("\n"), style="yellow", highlight=False)
 
 
 if __name__ == "__main__":

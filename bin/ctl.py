@@ -1,7 +1,6 @@
 """The command `bin/ctl`: commands to a running system, and its audit trail."""
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from domain.operator.replies import ReplyCode
 from infra.operator.control.client import LateAnswerError, NoAnswerError, NotRunningError
 from infra.operator.control.everywhere import NOTHING_RUNS, SERVICES, ask_everywhere
 from infra.operator.control.sending import send
-from infra.operator.report.trade_files import LAYOUTS
+from infra.operator.report.exports import export as export_trades
 from infra.operator.terminal.options_anywhere import OptionsAnywhere
 from infra.operator.terminal.replies import audit_line, show_answers, show_reply
 from infra.operator.terminal.screen import Screen
@@ -30,7 +29,6 @@ from infra.process.times import read_time
 from infra.process.user import user_name
 from infra.store.audit import read_audit
 from infra.store.location import find_journal, journal_exists
-from infra.store.reader import trades_between
 from infra.venues.modes import read_run_name
 
 DONE, REFUSED, WRONG_USE, NOT_RUNNING, UNCONFIRMED, LATE = range(6)
@@ -114,6 +112,7 @@ def export(
     what: Annotated[str, typer.Argument(metavar="trades", help="What is written.")],
     *,
     as_csv: Annotated[bool, typer.Option("--csv", help="As CSV to stdout.")] = False,
+    parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="For notebooks.")] = None,
     from_time: Annotated[
         str | None, typer.Option("--from", metavar="ISO", help="Closed at this time or later.")
     ] = None,
@@ -125,16 +124,18 @@ def export(
     ] = "plain",
 ) -> None:
     """Write the trades of a run, also of one that is over."""
-    if (what, as_csv, layout in LAYOUTS) != ("trades", True, True):
-        expected = f"expected: export trades --csv [--layout {' | '.join(LAYOUTS)}]"
-        raise _failed(expected, WRONG_USE)
     try:
-        from_ms = 0 if from_time is None else read_time("--from", from_time)
-        until_ms = None if to_time is None else read_time("--to", to_time)
-        trades = trades_between(find_journal(_options.directory), from_ms, until_ms)
+        export_trades(
+            what,
+            find_journal(_options.directory),
+            as_csv=as_csv,
+            parquet=parquet,
+            layout=layout,
+            from_time=from_time,
+            to_time=to_time,
+        )
     except ConfigError as error:
         raise _failed(str(error), WRONG_USE) from None
-    LAYOUTS[layout](sys.stdout, trades)
 
 
 _Yes = Annotated[bool, typer.Option("--yes", help="Confirmed: do not ask again.")]

@@ -13,15 +13,13 @@ from loguru import logger
 
 from bin.bootstrap.reruns import replay_actor, state_at
 from bin.command import VAR, one_line, start
-from domain.errors import ConfigError
-from domain.text import counted
 from infra.operator.terminal.screen import Screen
 from infra.process.times import read_time
 from infra.store.reader import FactReader
 from infra.trace.names import message_name
 from infra.trace.query.crashes import crash_view, crashes_in, crashes_table, find_crash
 from infra.trace.query.diff import differ
-from infra.trace.query.export import write_otlp, write_perfetto
+from infra.trace.query.export import write_trace
 from infra.trace.query.figures import slow_table, stats_table
 from infra.trace.query.orders import orders_json, orders_table
 from infra.trace.query.runs import (
@@ -161,17 +159,7 @@ def export(
     until: Annotated[str | None, typer.Option(metavar="ISO", help="Up to this time.")] = None,
 ) -> None:
     """Write the trace for other tools."""
-    if (perfetto is None) == (otlp is None):
-        raise ConfigError("export: needs either --perfetto FILE or --otlp URL|FILE")
-    from_ms = None if since is None else read_time("--since", since)
-    to_ms = None if until is None else read_time("--until", until)
-    reader = _reader()
-    sessions = reader.sessions()
-    records = reader.read(from_ms=from_ms, to_ms=to_ms)
-    if perfetto is not None:
-        screen.print(f"{counted(write_perfetto(perfetto, records), 'message')} in {perfetto}")
-    elif otlp is not None:
-        screen.print(f"{counted(write_otlp(otlp, records, sessions), 'span')} to {otlp}")
+    screen.print(write_trace(_reader, perfetto, otlp, since=since, until=until))
 
 
 @command

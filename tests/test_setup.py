@@ -20,6 +20,7 @@ import pytest
 BIN = Path(__file__).resolve().parents[1] / "bin"
 NOBODY = 65534
 TEST_REQUIREMENTS = (
+    "requirements-backup.txt",
     "requirements-cluster.txt",
     "requirements-dev.txt",
     "requirements-docs.txt",
@@ -208,6 +209,7 @@ def test_first_start_installs_and_leaves_directory_and_arguments_to_the_user(pro
 def test_tests_install_into_an_environment_of_their_own(project):
     (project.root / "requirements-dev.txt").write_text("tiny==2\n")
     (project.root / "requirements.txt").write_text("tiny\n")
+    (project.root / "requirements-backup.txt").write_text("")
     (project.root / "requirements-cluster.txt").write_text("")
     (project.root / "requirements-docs.txt").write_text("")
     (project.root / "requirements-encryption.txt").write_text("")

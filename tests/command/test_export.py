@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from domain.market.instruments import Side
@@ -41,6 +42,22 @@ def export(run_dir: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def in_a_notebook(trade: Trade) -> dict[str, object]:
+    return {
+        "asset": trade.asset,
+        "side": "short" if trade is WON else "long",
+        "entry_time": pd.Timestamp(trade.entry_ms, unit="ms", tz="UTC"),
+        "exit_time": pd.Timestamp(trade.exit_ms, unit="ms", tz="UTC"),
+        "qty": 0.1,
+        "entry_price": 100.0,
+        "exit_price": 99.5,
+        "fees": 0.01,
+        "funding": -0.005,
+        "pnl": float(trade.pnl),
+        "reason": "TIME",
+    }
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_the_trades_of_a_time_are_written_for_people_and_for_tax_tools(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str
@@ -56,6 +73,10 @@ def test_the_trades_of_a_time_are_written_for_people_and_for_tax_tools(
 
     plain = export(tmp_path, "trades", "--csv", "--to", "2025-05-01T12:00:01")
     tax = export(tmp_path, "trades", "--csv", "--layout", "tax", "--from", "2025-05-01T12:00:01")
+    file = tmp_path / "trades.parquet"
+    written = export(tmp_path, "trades", "--parquet", str(file))
+    both = export(tmp_path, "trades", "--csv", "--parquet", str(file))
+    nowhere = export(tmp_path, "trades", "--parquet", str(tmp_path / "none" / "trades.parquet"))
     wrong = export(tmp_path, "orders", "--csv")
     store.release()
 
@@ -69,5 +90,11 @@ def test_the_trades_of_a_time_are_written_for_people_and_for_tax_tools(
             f'99.5; of it fees 0.01, funding -0.005",ETH-{NOON_MS - 60_000}-{NOON_MS + 1_000}'
         ),
     ]
+    frame = pd.read_parquet(file)
+    assert (written.returncode, written.stdout) == (0, ""), written.stderr
+    assert frame.to_dict("records") == [in_a_notebook(WON), in_a_notebook(LOST)]
+    assert (both.returncode, both.stdout) == (2, "")
+    assert "none/trades.parquet: the trades cannot be written: " in nowhere.stderr
+    assert nowhere.stderr.count("\n") == 1
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert "expected: export trades --csv" in wrong.stderr

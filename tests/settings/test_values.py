@@ -479,6 +479,7 @@ def replaced(key: tuple[str | int, ...], raw: str) -> str:
 def test_property_below_reaches_every_section_with_numbers() -> None:
     assert len(NUMBERS) > 70
     assert {key[0] for key in NUMBERS} == {
+        "backup",
         "control",
         "web",
         "start",

@@ -13,8 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from bin.backup import app
-from bin.command import application
 from domain.errors import BadDataError, ConfigError
 from domain.operator.commands import OUTDATED
 from domain.operator.notices import Notice, NoticeKind
@@ -32,6 +30,7 @@ from infra.store.location import Location
 from infra.store.notices import StoredNotices
 from infra.store.opening import open_store
 from infra.store.reading import open_reading
+from tests.command.commands import application
 from tests.store.test_journal import T_MS, entry, execution, store_one_of_each
 
 KEY = bytes(range(32))
@@ -376,8 +375,7 @@ def test_nothing_is_written_where_nothing_is_new(place: Folder, growing: Growing
 
 def command(*words: object) -> Result:
     """Run the command in this process, whose start would take longer than all that it does."""
-    made = application(app, "backup")
-    return CliRunner().invoke(made, [*map(str, words)], env={"COLUMNS": "200"})
+    return CliRunner().invoke(application("backup"), [*map(str, words)], env={"COLUMNS": "200"})
 
 
 def test_the_command_backs_up_lists_verifies_and_restores(tmp_path: Path, growing: Growing) -> None:
@@ -401,7 +399,7 @@ def test_the_command_backs_up_lists_verifies_and_restores(tmp_path: Path, growin
     damaged = command("verify", *of)
     none = command("list")
 
-    assert ran.stdout == f"{name}: 4 facts in 1 segments\n", ran.stderr
+    assert ran.stdout == f"{name}: through fact 4 in 1 segment\n", ran.stderr
     assert listed.stdout.splitlines()[1].split() == [name, "1", "4", "2025-04-16", "11:25"]
     assert (sound.exit_code, sound.stdout) == (0, f"{name}: whole\n")
     assert f"{to}/journal.sqlite: restored through fact 4, stored" in done.stdout, done.stderr

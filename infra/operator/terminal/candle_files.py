@@ -1,16 +1,50 @@
 """What a download of candle files, and a check of them, came to."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
+from loguru import logger
 from rich import box
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from domain.errors import ConfigError
 from domain.market.instruments import MINUTE_MS
 from infra.candles.checks import FileReport
 from infra.operator.terminal.screen import Screen
 from infra.process.times import show_time
+from infra.settings.instruments_section import symbols_of
 from infra.venues.bybit.download import Part, Wanted
+from infra.venues.bybit.options import read_symbols
+from infra.venues.bybit.patient import patient_rest
+from infra.venues.bybit.rest import BybitRest
+
+
+def wanted_symbols(text: str | None, settings: Path | None) -> Sequence[str]:
+    """Return the perpetuals that are named, or that a settings file names.
+
+    Raises:
+        ConfigError: neither is given, or cannot be read.
+    """
+    if text is not None:
+        return read_symbols(text)
+    if settings is None:
+        raise ConfigError("expected --symbols BTCUSDT,ETHUSDT, or --settings FILE that names them")
+    return symbols_of(settings)
+
+
+def public_rest(url: str, screen: Screen) -> BybitRest:
+    """Return what asks for public data; its warnings go to the screen.
+
+    Raises:
+        ConfigError: the address is none of HTTP.
+    """
+
+    def show(message: str) -> None:
+        screen.print(message.rstrip("\n"), style="yellow", highlight=False)
+
+    logger.configure(handlers=[{"sink": show, "level": "WARNING", "format": "{message}"}])
+    return patient_rest(url)
 
 
 def fetch(parts: Sequence[Part], screen: Screen) -> None:

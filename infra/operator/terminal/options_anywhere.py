@@ -5,7 +5,7 @@ from typing import Any
 
 from typer.core import TyperGroup
 
-_FLAGS, _VALUED = ("--json", "--all"), ("--run-dir", "--mode")
+_FLAGS, _VALUED = ("--json", "--all"), ("--run-dir", "--mode", "--settings")
 """Options of all commands: alone, and with a value."""
 
 

@@ -87,6 +87,30 @@ def read_end(place: BackupPlace, chain: Chain) -> End:
         raise BadDataError(f"{plain(chain.name)}: {END} is damaged") from error
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """What people see of a chain."""
+
+    name: str
+    segments: int
+    end: End | None
+    """None: it is unfinished, or its end cannot be read."""
+
+
+def list_chains(place: BackupPlace) -> Iterator[Listed]:
+    """Yield what there is, oldest first.
+
+    Raises:
+        JournalError: the place cannot be reached.
+    """
+    for chain in find_chains(place):
+        try:
+            end = read_end(place, chain)
+        except BadDataError:
+            end = None
+        yield Listed(name=chain.name, segments=len(chain.numbers), end=end)
+
+
 def segments(place: BackupPlace, chain: Chain, key: bytes) -> Iterator[tuple[Header, Rows]]:
     """Yield the segments of a chain, each proven to follow the one before.
 

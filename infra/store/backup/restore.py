@@ -17,6 +17,7 @@ from infra.store.backup.segment import Header, Row, Rows
 from infra.store.codec import row_of, value_of
 from infra.store.copying import TABLES, Summing, TableSum, sums, table_sum
 from infra.store.engine import Engine
+from infra.store.location import Location
 from infra.store.notices import READ_THROUGH
 from infra.store.reading import open_reading
 
@@ -58,6 +59,7 @@ ALL = Until()
 class Restored:
     """What was restored."""
 
+    location: Location
     through_fact: int
     recorded_ms: int
     """When that one was stored."""
@@ -95,7 +97,10 @@ def restore(
         wrong = [a.table for a, b in zip(found, content.tables, strict=True) if a != b]
         raise ConfigError(f"{target.location}: differs from the backup in {', '.join(wrong)}")
     return Restored(
-        through_fact=content.through_fact, recorded_ms=content.recorded_ms, tables=found
+        location=target.location,
+        through_fact=content.through_fact,
+        recorded_ms=content.recorded_ms,
+        tables=found,
     )
 
 

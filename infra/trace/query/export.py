@@ -3,16 +3,18 @@
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from domain.errors import ConfigError
+from domain.text import counted
+from infra.process.times import read_time
 from infra.store.trace_ids import id_text, session_of
 from infra.trace.perfetto import slice_begin, slice_end, track
 from infra.trace.query.text import fields_of, payload_text
-from infra.trace.reader import Found
+from infra.trace.reader import Found, TraceReader
 from infra.trace.records import Session
 
 _BATCH = 1_000
@@ -20,6 +22,37 @@ _TIMEOUT_S = 10.0
 _UNTAKEN = ("conflated", "dead letter", "fenced")
 _INTERNAL, _FAILED = 1, 2
 _FAILURES = ("crashed", "hung", "dead letter")
+
+
+def write_trace(
+    open_reader: Callable[[], TraceReader],
+    perfetto: Path | None,
+    otlp: str | None,
+    *,
+    since: str | None,
+    until: str | None,
+) -> str:
+    """Write a trace for one of the two tools, and say what was written.
+
+    Args:
+        open_reader: returns what reads the trace.
+        perfetto: file for the viewer.
+        otlp: URL or file for spans.
+        since: ISO; from this time on.
+        until: ISO; up to this time.
+
+    Raises:
+        ConfigError: both tools are named, or none, or nothing can be read or written.
+    """
+    if (perfetto is None) == (otlp is None):
+        raise ConfigError("export: needs either --perfetto FILE or --otlp URL|FILE")
+    from_ms = None if since is None else read_time("--since", since)
+    to_ms = None if until is None else read_time("--until", until)
+    reader = open_reader()
+    records = reader.read(from_ms=from_ms, to_ms=to_ms)
+    if perfetto is not None:
+        return f"{counted(write_perfetto(perfetto, records), 'message')} in {perfetto}"
+    return f"{counted(write_otlp(otlp or '', records, reader.sessions()), 'span')} to {otlp}"
 
 
 def write_perfetto(file: Path, records: Iterable[Found]) -> int:

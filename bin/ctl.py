@@ -1,7 +1,6 @@
 """The command `bin/ctl`: commands to a running system, and its audit trail."""
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,18 +9,13 @@ import typer
 
 from bin.command import VAR, start
 from domain.errors import ConfigError
-from domain.operator.commands import (
-    MANUALS,
-    CommandName,
-    Parameter,
-    UnknownCommandError,
-    parse,
-)
+from domain.operator.commands import MANUALS, CommandName, UnknownCommandError, parse
 from domain.operator.replies import ReplyCode
 from infra.operator.control.client import LateAnswerError, NoAnswerError, NotRunningError
 from infra.operator.control.everywhere import NOTHING_RUNS, SERVICES, ask_everywhere
 from infra.operator.control.sending import send
 from infra.operator.report.exports import export as export_trades
+from infra.operator.terminal.command_functions import function_of
 from infra.operator.terminal.options_anywhere import OptionsAnywhere
 from infra.operator.terminal.replies import audit_line, show_answers, show_reply
 from infra.operator.terminal.screen import Screen
@@ -138,76 +132,18 @@ def export(
         raise _failed(str(error), WRONG_USE) from None
 
 
-_Yes = Annotated[bool, typer.Option("--yes", help="Confirmed: do not ask again.")]
-
-
-def _register(name: CommandName) -> None:
-    manual = MANUALS[name]
-    needed = Annotated[str, typer.Argument(metavar=str(manual.parameter))]
-
-    def plain(*, yes: _Yes = False) -> None:
-        _send(name, "", is_confirmed=yes)
-
-    def with_argument(argument: needed, *, yes: _Yes = False) -> None:
-        _send(name, argument, is_confirmed=yes)
-
-    def with_optional(argument: needed = "", *, yes: _Yes = False) -> None:
-        _send(name, argument, is_confirmed=yes)
-
-    def with_part(
-        asset: Annotated[str, typer.Argument(metavar="ASSET")],
-        fraction: Annotated[str, typer.Argument(metavar="FRACTION")] = "",
-        *,
-        yes: _Yes = False,
-    ) -> None:
-        _send(name, f"{asset} {fraction}".rstrip(), is_confirmed=yes)
-
-    def of_letters(
-        action: Annotated[str, typer.Argument(metavar="list|show|drop|redeliver")] = "",
-        letter: Annotated[str, typer.Argument(metavar="ID")] = "",
-        *,
-        yes: _Yes = False,
-    ) -> None:
-        try:
-            asked = parse(f"{name} {action} {letter}")
-        except UnknownCommandError as error:
-            raise _failed(str(error), WRONG_USE) from None
-        _send(asked.name, asked.argument, is_confirmed=yes)
-
-    def with_pair(
-        action: Annotated[str, typer.Argument(metavar="add|remove|list")],
-        symbol: Annotated[str, typer.Argument(metavar="SYMBOL")] = "",
-        *,
-        like: Annotated[str, typer.Option(metavar="SYMBOL", help="Whose settings it has.")] = "",
-        yes: _Yes = False,
-    ) -> None:
-        end = f"--like {like}" if like else ""
-        _send(name, " ".join(f"{action} {symbol} {end}".split()), is_confirmed=yes)
-
-    function: Callable[..., None] = plain
-    if manual.parameter is not None:
-        function = with_optional if manual.is_optional else with_argument
-    special: dict[Parameter, Callable[..., None]] = {
-        Parameter.PART: with_part,
-        Parameter.PAIR: with_pair,
-    }
-    function = special.get(manual.parameter or Parameter.ID, function)
-    if name is CommandName.DEADLETTERS:
-        function = of_letters
-    app.command(name.value, help=f"{manual.does[0].upper()}{manual.does[1:]}.")(function)
-
-
-for _name in CommandName:
-    _register(_name)
-
-
 def _send(name: CommandName, argument: str, *, is_confirmed: bool) -> None:
     who = f"ctl-{user_name()}"
+    try:
+        asked = parse(f"{name} {argument}")
+    except UnknownCommandError as error:
+        raise _failed(str(error), WRONG_USE) from None
+    name, argument = asked.name, asked.argument
     if _options.places:
         raise _all_told(name, argument, who)
     try:
         answer = send(_options.directory, name, argument, who, is_confirmed=is_confirmed)
-    except (UnknownCommandError, ConfigError) as error:
+    except ConfigError as error:
         raise _failed(str(error), WRONG_USE) from None
     except NotRunningError as error:
         if name in _OF_FACTS and journal_exists(_options.directory):
@@ -218,6 +154,11 @@ def _send(name: CommandName, argument: str, *, is_confirmed: bool) -> None:
     except NoAnswerError as error:
         raise _failed(str(error), LATE if isinstance(error, LateAnswerError) else REFUSED) from None
     raise _told(answer)
+
+
+for _name in CommandName:
+    _does = MANUALS[_name].does
+    app.command(_name.value, help=f"{_does[0].upper()}{_does[1:]}.")(function_of(_name, _send))
 
 
 def _all_told(name: CommandName, argument: str, who: str) -> typer.Exit:

@@ -480,6 +480,7 @@ def test_property_below_reaches_every_section_with_numbers() -> None:
     assert len(NUMBERS) > 70
     assert {key[0] for key in NUMBERS} == {
         "backup",
+        "events",
         "control",
         "web",
         "start",

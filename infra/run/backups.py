@@ -7,8 +7,10 @@ from pathlib import Path
 
 from domain.errors import BadDataError, ConfigError
 from infra.process.times import read_time
+from infra.run.encryption import prepare_encryption
 from infra.run.restoring import choose_chain, restored
 from infra.secrets.sealing import derived_key
+from infra.secrets.sources import key_of
 from infra.settings import Settings, SettingsSource, default_dotenv
 from infra.settings.sections.running import BackupSettings
 from infra.store.backup.chain import Listed, find_chains, list_chains, problems
@@ -19,16 +21,6 @@ from infra.store.location import find_journal, journal_location
 from infra.venues.modes import read_run_name
 
 _PURPOSE = "backup"
-
-
-def key_of(source: str) -> bytes:
-    """Return the key of a source."""
-    _, _, name = source.partition(":")
-    try:
-        key = bytes.fromhex(Path(name).read_text(encoding="ascii"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{source}: expected a key of 64 hexadecimal digits") from error
-    return key
 
 
 class Backups:
@@ -83,6 +75,8 @@ class Backups:
         """
         settings, path = self._settings(), self._directory(directory)
         place, key = opened(settings.backup, self._mode)
+        path.mkdir(parents=True, exist_ok=True)
+        prepare_encryption(settings, path)
         target = journal_location(path, settings.database, self._mode)
         try:
             return restored(place, key, choose_chain(place, name), path, target, until)

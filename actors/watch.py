@@ -139,7 +139,7 @@ class WalletAudit:
         return difference
 
     def put_off(self) -> None:
-        """Count anew what differed but not for good, since it cannot be compared now."""
+        """Count anew what differed, but not for good: it cannot be compared now."""
         if not self.is_in_doubt:
             self._differences = 0
 

@@ -280,7 +280,7 @@ class PortfolioActor(SupervisedActor):
                 undo()
                 result = f"not done, because it cannot be stored: {error}"
                 return replace(done.answer, is_done=False, result=result)
-        self._watching.note_broken()
+        self._watching.note_broken(self._backlog.shortage())
         if done.answer.is_done:
             self._tell_done(done)
         return done.answer

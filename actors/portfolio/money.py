@@ -43,11 +43,13 @@ class Money:
 
         Executions that wait are heard once they are stored: until then it must differ.
         """
-        if self._context.backlog.shortage() is not None:
+        shortage = self._context.backlog.shortage()
+        if shortage is None:
+            ours = self._context.books.present().balance
+            risk = self._wallet.compare(ours, message.balance, message.ts_ms)
+        else:
+            risk = None
             self._wallet.put_off()
-            return
-        ours = self._context.books.present().balance
-        risk = self._wallet.compare(ours, message.balance, message.ts_ms)
-        self._watching.note_broken()
+        self._watching.note_broken(shortage)
         if risk is not None:
             self._context.tell(NOTIFIER, risk)

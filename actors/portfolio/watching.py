@@ -75,10 +75,13 @@ class Watching:
             self._protections.protect(self._context.books.watch(self._context.between_closes()))
         self._look_again(self._checks)
 
-    def note_broken(self) -> None:
-        """Let nothing be opened while anything is broken, or the balance is in doubt."""
+    def note_broken(self, shortage: str | None) -> None:
+        """Let nothing be opened while anything is broken, or the balance is in doubt.
+
+        Args:
+            shortage: why facts cannot be stored now; None: they can.
+        """
         watched = {} if self._malfunctions is None else self._malfunctions.details
-        shortage = self._context.backlog.shortage()
         short = {} if shortage is None else {JOURNAL: shortage}
         self._context.books.malfunctions = {**watched, **self._wallet.details, **short}
 
@@ -91,7 +94,7 @@ class Watching:
         books = self._context.books
         held = books.present().positions
         risks, is_new = malfunctions.look(self._context.now_ms, held)
-        self.note_broken()
+        self.note_broken(self._context.backlog.shortage())
         for risk in risks:
             self._context.tell(NOTIFIER, risk)
         if is_new and held and self._context.rules.protection.malfunction_closes_all:

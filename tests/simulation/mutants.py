@@ -365,7 +365,7 @@ def found_by(
 
 
 def _simulate(folder: Path, first: int, seeds: int, jobs: int) -> str:
-    words = ["--seeds", str(seeds), "--seed", str(first), "--minutes", "40", "--fail-fast"]
+    words = ["--seeds", str(seeds), "--seed", str(first), "--minutes", "25", "--fail-fast"]
     words += ["--jobs", str(jobs)]
     run = subprocess.run(
         [sys.executable, "-m", "tests.simulation.command", *words],

@@ -1,10 +1,11 @@
 """The command `bin/simulate`: plays whole worlds by seed, and judges them after every event."""
 
+import sys
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
+from pdb import Pdb
 from typing import Annotated
 
 import typer
@@ -17,11 +18,13 @@ from bin.command import start
 from domain.errors import ConfigError
 from domain.text import counted
 from infra.operator.terminal.screen import Screen
+from tests.simulation.coverage import never_met
 from tests.simulation.events import DEEDS
 from tests.simulation.faults import Plan, draw_plan
 from tests.simulation.pace import settings_for
+from tests.simulation.report import render, summed
 from tests.simulation.shrinking import shrink
-from tests.simulation.world import Outcome, play
+from tests.simulation.world import Outcome, World, play
 
 DONE, BROKEN, WRONG_USE = 0, 1, 2
 MINUTES = 60.0
@@ -45,6 +48,12 @@ def main(
     without: Annotated[
         str, typer.Option(help="Kinds of trouble that are off, with commas between.")
     ] = "",
+    report: Annotated[
+        Path | None, typer.Option(help="An HTML page of what was met, and what was not.")
+    ] = None,
+    pdb: Annotated[
+        bool, typer.Option("--pdb", help="Stop in a debugger where a promise breaks.")
+    ] = False,
 ) -> None:
     """Play the whole system in one thread, by seed: every fault, at any step; judge each event."""
     screen = Screen()
@@ -59,7 +68,13 @@ def main(
     outcomes = []
     with Progress(console=screen, transient=True) as progress:
         task = progress.add_task("worlds", total=seeds)
-        for outcome in _play_all(range(seed, seed + seeds), minutes, settings, off, jobs):
+        worlds = range(seed, seed + seeds)
+        if pdb:
+            progress.stop()
+            played = (one(each, minutes, settings, off, _debug) for each in worlds)
+        else:
+            played = _play_all(worlds, minutes, settings, off, jobs)
+        for outcome in played:
             outcomes.append(outcome)
             progress.advance(task)
             if outcome.problems:
@@ -67,6 +82,9 @@ def main(
                 if fail_fast:
                     break
                 _show_repeat(screen, outcome, minutes, settings, off)
+    if report is not None:
+        page = render(outcomes, lambda each: _repeat(each, minutes, settings, off))
+        report.write_text(page, encoding="utf-8")
     if seeds == 1:
         screen.print(f"event hash {outcomes[0].event_hash}", highlight=False)
     _summarize(screen, outcomes, time.monotonic() - began_s)
@@ -80,10 +98,23 @@ def _check(names: Sequence[str]) -> None:
             raise ConfigError(f"--without: found {name}; allowed: {', '.join(allowed)}")
 
 
-def one(seed: int, minutes: float, settings: Path | None, off: Sequence[str]) -> Outcome:
+def one(
+    seed: int,
+    minutes: float,
+    settings: Path | None,
+    off: Sequence[str],
+    on_broken: Callable[[World], None] = lambda _world: None,
+) -> Outcome:
     """Play one seed's world; in a process of its own where there are several."""
     logger.remove()
-    return play(seed, settings_for(seed, settings), minutes, draw_plan(seed, DEEDS).without(off))
+    plan = draw_plan(seed, DEEDS).without(off)
+    return play(seed, settings_for(seed, settings), minutes, plan, on_broken)
+
+
+def _debug(world: World) -> None:
+    """Let a person look at `world`: its exchange, its system, its judge."""
+    sys.stdout.write("".join(f"{problem}\n" for problem in world.outcome.problems))
+    Pdb().set_trace()
 
 
 def _play_all(
@@ -117,15 +148,18 @@ def _show_repeat(
         lambda more: one(outcome.seed, minutes, settings, [*off, *more]),
         draw_plan(outcome.seed, DEEDS).without(off).names(),
     )
-    repeat = f"bin/simulate --seeds 1 --seed {outcome.seed} --minutes {minutes:g}"
-    repeat += "" if settings is None else f" --settings {settings}"
-    left_out = ",".join([*off, *names])
-    repeat += f' --without "{left_out}"' if left_out else ""
+    repeat = _repeat(outcome.seed, minutes, settings, [*off, *names])
     screen.print(f"     {repeat}", highlight=False, soft_wrap=True)
 
 
+def _repeat(seed: int, minutes: float, settings: Path | None, off: Sequence[str]) -> str:
+    repeat = f"bin/simulate --seeds 1 --seed {seed} --minutes {minutes:g}"
+    repeat += "" if settings is None else f" --settings {settings}"
+    return f'{repeat} --without "{",".join(off)}"' if off else repeat
+
+
 def _summarize(screen: Screen, outcomes: Sequence[Outcome], seconds: float) -> None:
-    hits = sum((outcome.hits for outcome in outcomes), Counter[str]())
+    hits, pairs = summed(outcomes)
     table = Table("trouble", "times", title="What happened")
     for name, times in sorted(hits.items()):
         table.add_row(name, f"{times:,}")
@@ -137,7 +171,8 @@ def _summarize(screen: Screen, outcomes: Sequence[Outcome], seconds: float) -> N
         f"{counted(len(outcomes), 'world')}, {minutes / 60:,.1f} virtual hours, "
         f"{counted(deaths, 'death')}, {sum(o.orders for o in outcomes):,} orders, "
         f"{sum(o.messages for o in outcomes):,} messages, {sum(o.steps for o in outcomes):,} "
-        f"switches; {failed} with a broken promise",
+        f"switches; {len(pairs)} pairs of a death and a state of orders, {len(never_met(pairs))} "
+        f"not met; {failed} with a broken promise",
         highlight=False,
         soft_wrap=True,
     )

@@ -67,3 +67,14 @@ def test_a_kind_of_trouble_that_does_not_exist_is_one_clear_error() -> None:
     assert run.returncode == 2
     assert "found earthquake; allowed: kill, crash" in " ".join(run.stderr.split())
     assert "Traceback" not in run.stderr
+
+
+def test_a_report_says_what_was_met_and_what_was_not(tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+
+    run = simulate("--seeds", "2", "--seed", "5", "--minutes", "5", "--report", str(page))
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    text = page.read_text(encoding="utf-8")
+    assert "2 worlds, no promise broken" in text
+    assert "pairs of the table were not met" in text

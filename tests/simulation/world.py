@@ -4,7 +4,7 @@ import hashlib
 import shutil
 import tempfile
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from actors.messages import AssetReported, OperatorAsked
 from domain.operator.commands import CommandName, OperatorCommand
 from infra.settings import Settings
 from infra.venues.simulator.prices.generator import CANDLE_MS
+from tests.simulation.coverage import Pairs, states_of
 from tests.simulation.disk import Disk
 from tests.simulation.events import DEEDS, command, times_of
 from tests.simulation.exchange import Exchange
@@ -38,6 +39,7 @@ class Outcome:
     event_hash: str = ""
     problems: list[str] = field(default_factory=list)
     hits: Counter[str] = field(default_factory=Counter)
+    pairs: Pairs = field(default_factory=Pairs)
     deaths: int = 0
     messages: int = 0
     steps: int = 0
@@ -56,7 +58,24 @@ class BrokenPromiseError(Exception):
 class World:
     """All that one seed leads to."""
 
-    def __init__(self, seed: int, settings: Settings, folder: Path, plan: Plan) -> None:
+    def __init__(
+        self,
+        seed: int,
+        settings: Settings,
+        folder: Path,
+        plan: Plan,
+        on_broken: Callable[["World"], None] = lambda _world: None,
+    ) -> None:
+        """Begin the world.
+
+        Args:
+            seed: all follows from it.
+            settings: of the system.
+            folder: empty, for its files.
+            plan: which kinds of trouble there are.
+            on_broken: called while all stands still that has broken a promise.
+        """
+        self._on_broken = on_broken
         self.outcome = Outcome(seed=seed)
         self.rng = Random(f"{seed}/world")
         self.scheduler = Scheduler(Random(f"{seed}/order"))
@@ -96,8 +115,7 @@ class World:
             self._run_until(troubled_s)
             self._calm_down()
             self._settle(troubled_s)
-        except BrokenPromiseError as broken:
-            self.outcome.problems += broken.args[0]
+        except BrokenPromiseError:
             self.outcome.last_events += self._newest
             self.outcome.broken_at_s = self.scheduler.now_s()
 
@@ -156,7 +174,9 @@ class World:
 
     def _demand(self, problems: list[str]) -> None:
         if problems:
-            raise BrokenPromiseError(problems)
+            self.outcome.problems = problems
+            self._on_broken(self)
+            raise BrokenPromiseError
 
     def step(self) -> None:
         """Let one thing happen, and see that it has broken no promise."""
@@ -245,8 +265,14 @@ class World:
     def _note_death(self, where: str, system: SystemProcess) -> None:
         if self.disk.is_cut:
             self.outcome.hits["power cut"] += 1
+        self._note_states(where)
         self.note(f"{where}{', power cut' if self.disk.is_cut else ''}")
         system.process.is_dead = True
+
+    def _note_states(self, where: str) -> None:
+        if not self.is_calm and self.disk.file.exists():
+            for state in set(states_of(self.exchange, self.judge.journal())):
+                self.outcome.pairs[where.removeprefix("kill "), state] += 1
 
     def _bury(self) -> None:
         self.system.bury()
@@ -295,12 +321,18 @@ class World:
         )
 
 
-def play(seed: int, settings: Settings, minutes: float, plan: Plan) -> Outcome:
+def play(
+    seed: int,
+    settings: Settings,
+    minutes: float,
+    plan: Plan,
+    on_broken: Callable[[World], None] = lambda _world: None,
+) -> Outcome:
     """Play one world: so many minutes of trouble, then calm until all has settled."""
     base = _MEMORY if _MEMORY.is_dir() else None
     folder = Path(tempfile.mkdtemp(prefix="simulate-", dir=base))
     try:
-        world = World(seed, settings, folder, plan)
+        world = World(seed, settings, folder, plan, on_broken)
         try:
             world.run(minutes * 60)
         finally:

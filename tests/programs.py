@@ -1,7 +1,8 @@
 """Commands of bin/ as processes of their own, forked from one that has imported their libraries.
 
 A start costs a second of work in a new interpreter, most of it imports; the tests start hundreds.
-What an interpreter reads when it starts (-X, PYTHONHASHSEED) needs a real one, and so do terminals.
+What an interpreter reads when it starts (-X, PYTHONHASHSEED) needs a real one, and so do terminals,
+and sweeps, whose processes joblib ends by `atexit`: here that is not run.
 """
 
 import atexit

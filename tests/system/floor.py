@@ -30,6 +30,7 @@ from tests.chaos.harness.journal_view import read_journal
 
 SPEED = 600.0
 PATIENCE_S = 60
+LOOK_EVERY_S = 0.05
 RECONCILE_S = 1
 BUSY_S = 4
 """What a look-up and a busy machine may add to a reconcile period."""
@@ -200,8 +201,13 @@ class Floor:
     # Waiting.
 
     def wait(self, wanted: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
-        """Wait until something is so; it is looked at whenever an actor has done something."""
+        """Wait until something is so; it is looked at after an actor has done something.
+
+        A look reads all that both sides have: without a pause it would take the time of what it
+        waits for.
+        """
         deadline_s = time.monotonic() + patience_s
+        pause = threading.Event()
         while True:
             self._stirred.clear()
             with suppress(OSError):  # the exchange may be down
@@ -210,6 +216,7 @@ class Floor:
             left_s = deadline_s - time.monotonic()
             assert left_s > 0, f"not in {patience_s} s: {what}"
             self._stirred.wait(left_s)
+            pause.wait(LOOK_EVERY_S)
 
     def wait_for_trades(self, more: int) -> None:
         """Wait until so many more trades were booked."""

@@ -29,6 +29,7 @@ from infra.process.times import read_time, show_time
 from infra.venues.bybit import patient
 from infra.venues.bybit.download import Download, Wanted
 from infra.venues.bybit.http.client import PATIENCE
+from tests.programs import run_program
 from tests.venues.simulator.clients import BTC, eventually, running
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -67,9 +68,8 @@ def process(arguments):
 
 
 def done(arguments) -> SimpleNamespace:
-    running_process = process(arguments)
-    out, err = running_process.communicate(timeout=60)
-    return SimpleNamespace(code=running_process.returncode, out=out, err=err)
+    end = run_program("bin.candles", *arguments, env={"PYTHONPATH": str(ROOT)})
+    return SimpleNamespace(code=end.returncode, out=end.stdout, err=end.stderr)
 
 
 def rows(file: Path) -> list[tuple]:

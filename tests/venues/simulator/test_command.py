@@ -4,8 +4,8 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,34 +13,40 @@ import pytest
 import yaml
 
 from infra.venues.simulator.gate import Keys
-from tests.programs import run_program
+from tests.programs import Program, run_program
 from tests.venues.simulator.clients import BTC, Client, eventually
 
 ROOT = Path(__file__).resolve().parents[3]
+_NUMBERS = count()
 
 
 @contextmanager
 def process(tmp_path: Path, *arguments: object):
     """Yield the running command and a client of it."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    running = subprocess.Popen(
-        [sys.executable, "-m", "bin.sim_exchange", "--port", "0", *map(str, arguments)],
+    shown = tmp_path / f"exchange-{next(_NUMBERS)}.txt"
+    running = Program(
+        *("bin.sim_exchange", "--port", "0", *map(str, arguments)),
         cwd=tmp_path,
         env=kept | {"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        stdout=shown,
     )
     try:
-        line = running.stdout.readline()
-        assert line.startswith("listening on http://127.0.0.1:"), running.stderr.read()
-        url = line.removeprefix("listening on ").strip()
+        url = eventually(lambda: listening(running, shown), bool)
         keys = Keys(api_key="k", api_secret="s")
         sim = SimpleNamespace(base_url=url, ws_url=url.replace("http", "ws"), keys=keys)
         yield running, Client(sim)
     finally:
         running.kill()
-        running.communicate(timeout=10)
+        running.wait(10)
+
+
+def listening(running: Program, shown: Path) -> str:
+    """Return where it listens; empty where it does not yet."""
+    text = shown.read_text() if shown.exists() else ""
+    assert running.poll() is None, text
+    line, end, _ = text.partition("\n")
+    return line.removeprefix("listening on ") if end else ""
 
 
 def wrong_use(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -89,8 +89,9 @@ class TestReduce:
         assert "REDUCE" not in {str(trade.reason) for trade in here.trades()}
 
     def test_liquidates_one_pair_and_the_others_go_on(self, here: Floor) -> None:
-        here.wait(here.held, "an open position")
-        asset = next(iter(here.held())).removesuffix("USDT")
+        found: dict[str, Decimal] = {}
+        here.wait(lambda: found.update(here.held()) or found, "an open position")
+        asset = next(iter(found)).removesuffix("USDT")
         assert asked(here, f"liquidate {asset}").is_done
         here.crash(f"execution/{asset}")
 

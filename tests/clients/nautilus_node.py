@@ -1,17 +1,19 @@
 """A live node of nautilus_trader at a simulated exchange; prints what it saw as JSON.
 
-Arguments: the exchange's address, its streams' address, key, secret, `enter` or `leave`, and `ws`
-where orders go by WebSocket.
+Arguments: the exchange's address, its streams' address, key, secret, a file with the documented
+lines, `enter` or `leave`, and `ws` where orders go by WebSocket. Newer versions have other
+clients, which know environments: orders go by WebSocket in all but that of the demo. They set no
+trailing stops.
 """
 
 import json
+import runpy
 import sys
 from datetime import timedelta
 from decimal import Decimal
 from threading import Timer
 
 from nautilus_trader.adapters.bybit import factories
-from nautilus_trader.adapters.bybit.common.enums import BybitProductType
 from nautilus_trader.adapters.bybit.config import BybitDataClientConfig, BybitExecClientConfig
 from nautilus_trader.config import (
     InstrumentProviderConfig,
@@ -24,13 +26,21 @@ from nautilus_trader.model.enums import OrderSide, TrailingOffsetType, TriggerTy
 from nautilus_trader.model.identifiers import InstrumentId, TraderId
 from nautilus_trader.trading.strategy import Strategy
 
-REST, STREAMS, KEY, SECRET, TASK, *MORE = sys.argv[1:]
+try:
+    from nautilus_trader.adapters.bybit.common.enums import BybitProductType
+except ImportError:
+    from nautilus_trader.core.nautilus_pyo3 import BybitEnvironment, BybitProductType
+
+    IS_NEWER = True
+else:
+    IS_NEWER = False
+
+REST, STREAMS, KEY, SECRET, DOCUMENTED, TASK, *MORE = sys.argv[1:]
 INSTRUMENT = InstrumentId.from_str("BTCUSDT-LINEAR.BYBIT")
 PATIENCE_S = 60
 SEEN: dict = {"quotes": 0, "filled": [], "denied": []}
-factories.get_ws_base_url_public = lambda product_type, **_: (
-    f"{STREAMS}/v5/public/{product_type.value}"
-)
+STREAMS_FROM = runpy.run_path(DOCUMENTED)
+"""What the documentation says of the address of public streams."""
 
 
 class Trader(Strategy):
@@ -69,19 +79,31 @@ class Trader(Strategy):
             return
         if event.order_side == OrderSide.SELL:
             return
-        self.submit_order(
-            self.order_factory.trailing_stop_market(
-                INSTRUMENT,
-                OrderSide.SELL,
-                self.instrument.make_qty(Decimal("0.01")),
-                trailing_offset=Decimal(900),
-                trailing_offset_type=TrailingOffsetType.PRICE,
-                trigger_type=TriggerType.LAST_PRICE,
-                reduce_only=True,
-            )
-        )
+        self.submit_order(self.stop_order())
         self.clock.set_time_alert(
             "end", self.clock.utc_now() + timedelta(seconds=1), lambda _: stop()
+        )
+
+    def stop_order(self):
+        """Return what protects the position."""
+        qty, trigger = self.instrument.make_qty(Decimal("0.01")), TriggerType.LAST_PRICE
+        if IS_NEWER:
+            return self.order_factory.stop_market(
+                INSTRUMENT,
+                OrderSide.SELL,
+                qty,
+                trigger_price=self.instrument.make_price(self.price - 900),
+                trigger_type=trigger,
+                reduce_only=True,
+            )
+        return self.order_factory.trailing_stop_market(
+            INSTRUMENT,
+            OrderSide.SELL,
+            qty,
+            trailing_offset=Decimal(900),
+            trailing_offset_type=TrailingOffsetType.PRICE,
+            trigger_type=trigger,
+            reduce_only=True,
         )
 
     def on_order_rejected(self, event) -> None:
@@ -101,6 +123,10 @@ ACCOUNT = {
     "base_url_http": REST,
     "instrument_provider": InstrumentProviderConfig(load_all=True),
 }
+WAY = {"use_ws_trade_api": "ws" in MORE}
+if IS_NEWER:
+    ACCOUNT["environment"] = BybitEnvironment.TESTNET if "ws" in MORE else BybitEnvironment.DEMO
+    WAY = {}
 node = TradingNode(
     TradingNodeConfig(
         trader_id=TraderId("TESTER-001"),
@@ -112,7 +138,7 @@ node = TradingNode(
                 **ACCOUNT,
                 base_url_ws_private=f"{STREAMS}/v5/private",
                 base_url_ws_trade=f"{STREAMS}/v5/trade",
-                use_ws_trade_api="ws" in MORE,
+                **WAY,
                 use_ws_execution_fast="ws" in MORE,
             )
         },
@@ -121,7 +147,10 @@ node = TradingNode(
     )
 )
 node.trader.add_strategy(Trader())
-node.add_data_client_factory("BYBIT", factories.BybitLiveDataClientFactory)
+node.add_data_client_factory(
+    "BYBIT",
+    STREAMS_FROM.get("SimulatedDataClientFactory", factories.BybitLiveDataClientFactory),
+)
 node.add_exec_client_factory("BYBIT", factories.BybitLiveExecClientFactory)
 node.build()
 watchdog = Timer(PATIENCE_S, stop)

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from infra.venues.simulator.gate import DEFAULT_KEYS
 from tests.clients.cache import cached
+from tests.clients.documented import documented
 from tests.venues.simulator.clients import BTC, Client, eventually, running
 
 PACKAGES = ("freqtrade==2026.9",)
@@ -46,28 +48,8 @@ def program() -> Path:
 
 
 def configuration(client: Client, folder: Path) -> dict:
-    kinds = ("spot", "futures", "v2", "public", "private")
-    address = {"urls": {"api": dict.fromkeys(kinds, client.sim.base_url)}}
-    prices = {"price_side": "other", "use_order_book": False}
-    return {
-        "initial_state": "running",
-        "max_open_trades": 1,
-        "stake_currency": "USDT",
-        "stake_amount": 100,
-        "dry_run": False,
-        "trading_mode": "futures",
-        "margin_mode": "isolated",
-        "entry_pricing": prices,
-        "exit_pricing": prices,
-        "exchange": {
-            "name": "bybit",
-            "key": client.sim.keys.api_key,
-            "secret": client.sim.keys.api_secret,
-            "ccxt_config": address,
-            "enable_ws": False,
-            "pair_whitelist": ["BTC/USDT:USDT"],
-        },
-        "pairlists": [{"method": "StaticPairList"}],
+    """Return the documented one, with what it does not say of files and pace."""
+    return json.loads(documented("json", "ccxt_config", client)) | {
         "internals": {"process_throttle_secs": 1},
         "db_url": f"sqlite:///{folder}/trades.sqlite",
         "user_data_dir": str(folder),
@@ -108,7 +90,7 @@ def test_it_trades_for_ten_minutes_and_its_stops_are_on_the_exchange(
     program: Path, tmp_path: Path
 ) -> None:
     ends_s, stops = time.monotonic() + RUN_S, 0
-    with running() as client, trading(program, client, tmp_path) as bot:
+    with running(keys=DEFAULT_KEYS) as client, trading(program, client, tmp_path) as bot:
         while time.monotonic() < ends_s:
             # Each of its entries gets a stop, is stopped out, and is followed by another.
             stop = _wait_for_stop(client, bot)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from infra.venues.simulator.gate import DEFAULT_KEYS
 from tests.clients.cache import cached
+from tests.clients.documented import documented
 from tests.venues.simulator.clients import Client, running
 
 HERE = Path(__file__).parent
@@ -28,10 +30,16 @@ def packages() -> Path:
 
 def seen_by(script: str, packages: Path, client: Client) -> dict:
     """Return what a script saw of a fresh exchange."""
-    copy = packages / script  # packages are found from where a script lies
-    shutil.copyfile(HERE / script, copy)
     keys = client.sim.keys
     arguments = (client.sim.base_url, client.sim.ws_url, keys.api_key, keys.api_secret)
+    done = run((HERE / script).read_text(), packages, *arguments)
+    return json.loads(done[-1])
+
+
+def run(code: str, packages: Path, *arguments: str) -> list[str]:
+    """Return the lines that a script prints."""
+    copy = packages / "script.mjs"  # packages are found from where a script lies
+    copy.write_text(code)
     direct = {name: v for name, v in os.environ.items() if not name.lower().endswith("_proxy")}
     done = subprocess.run(
         ["node", str(copy), *arguments],
@@ -42,7 +50,16 @@ def seen_by(script: str, packages: Path, client: Client) -> dict:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    return done.stdout.splitlines()
+
+
+def test_bybit_api_is_pointed_at_the_exchange_as_documented(packages: Path) -> None:
+    with running(keys=DEFAULT_KEYS) as client:
+        block = documented("js", "bybit-api", client)
+        lines = run(block + 'stream.on("response", () => process.exit(0));', packages)
+
+    assert float(lines[0] if lines[0][0].isdigit() else lines[-1]) > 0
+    assert "subscribe true" in lines
 
 
 def test_bybit_api_trades_with_its_stop_and_hears_of_it(packages: Path) -> None:

@@ -30,6 +30,9 @@ def main(
         str | None,
         typer.Option("--to", metavar="ISO", help="Last candle's close time, UTC."),
     ] = None,
+    assets: Annotated[
+        str | None, typer.Option(metavar="BTC,ETH", help="Of the settings'; all by default.")
+    ] = None,
     balance: Annotated[
         str | None,
         typer.Option(metavar="USDT", help="Starting balance; replay.initial_balance by default."),
@@ -95,6 +98,7 @@ def main(
     screen = Screen(stderr=True)
     plain = BacktestOptions(
         candles=candles,
+        assets=assets,
         settings=settings,
         from_time=from_time,
         to_time=to_time,

@@ -16,6 +16,7 @@ import typer
 from bin.command import VAR, WRONG_USE, start
 from domain.errors import ConfigError
 from infra.operator.parity.day import parity_of
+from infra.operator.parity.period_report import PeriodOptions, write_period_report
 from infra.operator.parity.text import as_object, line_of, summary
 from infra.operator.terminal.screen import Screen
 from infra.settings import SettingsSource, default_dotenv
@@ -38,6 +39,16 @@ def main(
         Path | None,
         typer.Option(help="What differs from settings.yaml; the run's own of that day by default."),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write a page: the run, and the backtest of its candles beside it."),
+    ] = None,
+    from_time: Annotated[
+        str | None, typer.Option("--from", metavar="ISO", help="Of --report: first close, UTC.")
+    ] = None,
+    to_time: Annotated[
+        str | None, typer.Option("--to", metavar="ISO", help="Of --report: last close, UTC.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Hold what a run did on a day against what the rules decide."""
@@ -46,6 +57,12 @@ def main(
         directory = run_dir or VAR / read_run_name(mode)
         source = SettingsSource(settings, environ=os.environ, dotenv=default_dotenv())
         journal = journal_location(directory, source.settings().database, mode)
+        if report is not None:
+            options = PeriodOptions(
+                report=report, from_time=from_time, to_time=to_time, as_json=as_json
+            )
+            write_period_report(journal, options)
+            return
         given = None if settings is None else lambda pairs: source.settings(pairs=pairs)
         found = parity_of(journal, given, day)
     except ConfigError as error:

@@ -17,6 +17,7 @@ def check_together(
     """
     mode = _mode(swept.sweep or None, is_bias=is_bias, is_gap=is_gap)
     of_one: dict[str, object] = {
+        "--assets": plain.assets,
         "--balance": plain.balance,
         "--trades": plain.trades,
         "--equity": plain.equity,

@@ -30,6 +30,8 @@ class BacktestOptions:
     """What the command line says."""
 
     candles: Path
+    assets: str | None
+    """Which of the settings', after commas; None: all."""
     settings: Path | None
     from_time: str | None
     to_time: str | None
@@ -48,7 +50,7 @@ def run_backtest_command(options: BacktestOptions) -> None:
         BadDataError: the candle files are wrong.
     """
     settings = load_settings(options.settings, environ=os.environ, dotenv=default_dotenv())
-    rules = _with_balance(settings.trading_rules(), options.balance)
+    rules = _with_assets(_with_balance(settings.trading_rules(), options.balance), options.assets)
     candles = read_market(options.candles, rules, options.from_time, options.to_time)
     began_s = time.perf_counter()
     result = run_backtest(Market(candles), rules)
@@ -59,6 +61,17 @@ def run_backtest_command(options: BacktestOptions) -> None:
         sys.stdout.write(as_json(result, engine_s, no_gaps) + "\n")
     else:
         Screen().print(render(result, engine_s, no_gaps))
+
+
+def _with_assets(rules: TradingRules, text: str | None) -> TradingRules:
+    if text is None:
+        return rules
+    wanted = [name.strip() for name in text.split(",")]
+    known = {asset.asset: asset for asset in rules.assets}
+    for name in wanted:
+        if name not in known:
+            raise ConfigError(f"--assets {text}: {name} is none of {', '.join(known)}")
+    return replace(rules, assets=tuple(known[name] for name in known if name in wanted))
 
 
 def _write(

@@ -72,6 +72,33 @@ def test_each_day_of_a_live_run_was_decided_as_the_rules_do(traded: Path, day: s
     assert float(found["fee_rate"]) == pytest.approx(0.00055, rel=0.01)
 
 
+def test_the_page_of_a_run_has_each_trade_beside_that_of_the_backtest(
+    traded: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "run.html"
+
+    code, printed = compared(traded, traded / "sockets", "--report", str(page), "--json")
+
+    found, text = json.loads(printed), page.read_text(encoding="utf-8")
+    assert code == ALIKE
+    assert found["trades"] > 10
+    assert f"{found['trades']} trades were made by both, 0 by the run alone, 0 by the" in text
+    assert "<h1>Run</h1>" in text
+    for title in ("Equity of the run and of the backtest", "Every fill of both", "Worst drawdowns"):
+        assert title in text
+
+
+def test_a_period_without_candles_is_one_clear_line(traded: Path, tmp_path: Path) -> None:
+    given = ("--run-dir", traded / "sockets", "--settings", traded / "lively.yaml")
+    span = ("--report", tmp_path / "run.html", "--to", "2024-01-01")
+
+    done = run(traded, *given, *span, module="bin.parity")
+
+    assert done.returncode == WRONG_USE
+    assert "holds no candles of this period" in (done.stdout + done.stderr).replace("\n", " ")
+    assert not (tmp_path / "run.html").exists()
+
+
 _FIRST_GRANT = "(SELECT MIN(fact_id) FROM decision_grant)"
 _REFUSAL = "fact_id = (SELECT MIN(fact_id) FROM decision_refusal)"
 _EXIT = "(SELECT MIN(fact_id) FROM intent WHERE reason = 'REGIME')"

@@ -7,16 +7,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-import numpy as np
-
 from domain.backtesting.parity import Parity, Record, compare_spans
 from domain.errors import ConfigError
-from domain.market.candles import CandleSeries, carry_forward
 from domain.market.instruments import DAY_MS, Candle
 from domain.operator.commands import pair_changes
 from domain.operator.pairs import PairAction, PairChange, changes_at
 from domain.rules import CapitalChange, TradingRules
 from domain.trading.order import Order
+from infra.candles.stored import series_of
 from infra.process.times import show_time
 from infra.settings import Settings
 from infra.settings.stored import capital_changes, settings_before, settings_of
@@ -124,7 +122,7 @@ def _record(facts: FactReader, rules: TradingRules) -> Record:
         late_ms[asset, candle.close_time_ms] = _late_ms(source, candle)
     candle_ms = rules.candles.candle_ms
     return Record(
-        candles={asset: _series(found, candle_ms) for asset, found in by_asset.items()},
+        candles={asset: series_of(found, candle_ms) for asset, found in by_asset.items()},
         late_ms=late_ms,
         decisions={found.t_ms: found for found in facts.decisions() if found.t_ms % candle_ms == 0},
         denials={(found.asset, found.t_ms): found for _, found in facts.denials()},
@@ -137,19 +135,6 @@ def _record(facts: FactReader, rules: TradingRules) -> Record:
 
 def _late_ms(source: Source, candle: Candle) -> int:
     return max(0, source.recorded_ms - candle.close_time_ms)
-
-
-def _series(candles: list[Candle], candle_ms: int) -> CandleSeries:
-    candles.sort(key=lambda candle: candle.open_time_ms)
-    return carry_forward(
-        open_time_ms=np.array([c.open_time_ms for c in candles], dtype=np.int64),
-        open=np.array([c.open for c in candles]),
-        high=np.array([c.high for c in candles]),
-        low=np.array([c.low for c in candles]),
-        close=np.array([c.close for c in candles]),
-        volume=np.array([c.volume for c in candles]),
-        candle_ms=candle_ms,
-    )
 
 
 def day_before(t_ms: int) -> str:

@@ -1,6 +1,7 @@
 """Tables of the page."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from html import escape
 
 
@@ -37,3 +38,9 @@ def _right(place: int, numbers_from: int | None) -> str:
 def optional(value: float | None, form: str) -> str:
     """Return a number in a format; a dash where there is none."""
     return "-" if value is None else format(value, form)
+
+
+def price_text(price: Decimal) -> str:
+    """Return a price with as many digits as tell one from the next."""
+    text = f"{price:,.6g}" if price < 1 else f"{price:,.4f}"
+    return text.rstrip("0").rstrip(".")

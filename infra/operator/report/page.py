@@ -14,11 +14,12 @@ from domain.backtesting.figures import BacktestFigures, backtest_figures
 from domain.backtesting.result import BacktestResult
 from domain.backtesting.trade_stats import trade_stats
 from domain.operator import wording as say
+from infra.operator.report.beside import beside_plot, beside_tables
 from infra.operator.report.course_plots import benchmark_plot, exposure_plot, rolling_plot
 from infra.operator.report.detail import SCRIPT
 from infra.operator.report.html import optional, table
 from infra.operator.report.parameters import parameters
-from infra.operator.report.style import span_of
+from infra.operator.report.style import TITLE_PX, span_of
 from infra.operator.report.sum_plots import (
     assets_plot,
     excursions_plot,
@@ -45,7 +46,8 @@ td, th { padding: .15rem .8rem .15rem 0; text-align: left; border-bottom: 1px so
 .groups { columns: 320px } .groups > div { break-inside: avoid }
 .scroll { max-height: 480px; overflow: auto } .scroll th { position: sticky; top: 0;
   background: #fff }
-.n { text-align: right } h3 { margin: .8rem 0 .2rem; font-size: 1rem }
+.scroll td, .scroll th { overflow-wrap: normal; white-space: nowrap }
+.n { text-align: right; white-space: nowrap } h3 { margin: .8rem 0 .2rem; font-size: 1rem }
 """
 
 
@@ -94,10 +96,22 @@ def render(
     sources: Sequence[Source],
     more: Sequence[go.Figure] = (),
     no_gaps: BacktestFigures | None = None,
+    *,
+    beside: BacktestResult | None = None,
 ) -> str:
-    """Return the page; the arguments are those of `write_report`."""
+    """Return the page.
+
+    Args:
+        result: as are the others, see `write_report`.
+        sources: likewise.
+        more: likewise.
+        no_gaps: likewise.
+        beside: the backtest of the same candles, where the result is what a run did.
+    """
+    title = "Backtest" if beside is None else "Run"
     plots = [
         equity_plot(result),
+        *([] if beside is None else [beside_plot(result, beside)]),
         *more,
         benchmark_plot(result),
         rolling_plot(result),
@@ -115,10 +129,11 @@ def render(
         [
             "<!doctype html><html lang=en><head><meta charset=utf-8>",
             "<meta name=viewport content='width=device-width, initial-scale=1'>",
-            f"<link rel=icon href='data:,'><title>Backtest</title><style>{_STYLE}</style>",
+            f"<link rel=icon href='data:,'><title>{title}</title><style>{_STYLE}</style>",
             f"<script>{get_plotlyjs()}</script></head><body>",
-            f"<h1>Backtest</h1><p class=span>{_span(result)}</p>",
+            f"<h1>{title}</h1><p class=span>{_span(result)}</p>",
             _tiles(result, no_gaps),
+            *([] if beside is None else [beside_tables(result, beside)]),
             *map(_plot, plots),
             *tables(result),
             _data(result, sources),
@@ -131,12 +146,19 @@ def render(
 
 
 def _plot(figure: go.Figure) -> str:
+    # As a heading: plotly breaks no lines, and cuts what a phone has no room for.
+    title = figure.layout.title.text
+    figure.update_layout(
+        title=None,
+        meta={**(figure.layout.meta or {}), "title": title},
+        margin={"t": figure.layout.margin.t - TITLE_PX},
+    )
     html = figure.to_html(
         full_html=False,
         include_plotlyjs=False,
         config={"responsive": True, "displaylogo": False, "scrollZoom": True},
     )
-    return f"<div class=plot>{html}</div>"
+    return f"<div class=plot><h3>{title}</h3>{html}</div>"
 
 
 def _span(result: BacktestResult) -> str:

@@ -17,6 +17,8 @@ RED, GREEN, BLUE, ORANGE, PURPLE, GRAY, INK = (
 )
 ASSET_COLORS = (BLUE, ORANGE, PURPLE, "#117864", "#b03a2e", "#5d6d7e", "#9a7d0a", "#1f618d")
 HEIGHT = 380
+TITLE_PX = 30
+"""Of the margin above a plot, for its title."""
 
 
 def styled(figure: go.Figure, title: str, **layout: Any) -> go.Figure:

@@ -1,7 +1,6 @@
 """The page's tables: by asset, by exit reason, worst falls, rivals, rests, and every trade."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from decimal import Decimal
 
 from domain.backtesting.course import Fall, benchmark, rests, worst_falls
 from domain.backtesting.figures import backtest_figures, max_drawdown, trade_figures
@@ -10,7 +9,7 @@ from domain.backtesting.trade_stats import Excursion, excursions, trade_stats
 from domain.market.indicators import Array
 from domain.operator import wording as say
 from domain.trading.positions import Trade
-from infra.operator.report.html import optional, table
+from infra.operator.report.html import optional, price_text, table
 from infra.process.times import show_time
 
 _WORST = 5
@@ -175,16 +174,11 @@ def _trade(trade: Trade, excursion: Excursion) -> tuple[str, ...]:
         str(trade.reason),
         say.duration(trade.exit_ms - trade.entry_ms),
         f"{trade.qty:f}",
-        _price(trade.entry_price),
-        _price(trade.exit_price),
+        price_text(trade.entry_price),
+        price_text(trade.exit_price),
         f"{trade.pnl:+,.2f}",
         f"{trade.fees:,.2f}",
         f"{trade.funding:+,.2f}",
         f"{excursion.adverse:.2%}",
         f"{excursion.favorable:.2%}",
     )
-
-
-def _price(price: Decimal) -> str:
-    text = f"{price:,.6g}" if price < 1 else f"{price:,.4f}"
-    return text.rstrip("0").rstrip(".")

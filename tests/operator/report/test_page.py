@@ -99,7 +99,7 @@ def drawn(browser: Browser, report: Path) -> Iterator[Drawn]:
 def test_the_page_draws_every_plot_offline_and_without_a_complaint(drawn: Drawn) -> None:
     plots = drawn.page.evaluate(
         "[...document.querySelectorAll('.js-plotly-plot')].map("
-        "plot => [plot.layout.title.text, plot.data.length, plot.clientHeight])"
+        "plot => [plot.layout.meta.title, plot.data.length, plot.clientHeight])"
     )
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
     picture = ARTIFACTS / "report.png"
@@ -151,7 +151,7 @@ def test_no_line_of_an_asset_lies_under_its_legend_and_no_color_means_two_things
     found = drawn.page.evaluate(
         """async () => {
         const plots = [...document.querySelectorAll('.js-plotly-plot')];
-        const plot = plots.find(plot => plot.layout.title.text === 'What each asset gave');
+        const plot = plots.find(plot => plot.layout.meta.title === 'What each asset gave');
         const box = name => [...plot.querySelectorAll(name)].map(e => e.getBoundingClientRect());
         const below = Math.max(...box('.cartesianlayer .plot').map(r => r.bottom));
         const colors = plot.data.map(trace => (trace.marker || {}).color || trace.line.color);
@@ -174,7 +174,7 @@ def test_zooming_in_shows_every_close_and_near_enough_every_candle(
     )
     points = """async ([from, to]) => {
         const plot = [...document.querySelectorAll('.js-plotly-plot')]
-            .find(plot => plot.layout.title.text.startsWith('BTC: price'));
+            .find(plot => plot.layout.meta.title.startsWith('BTC: price'));
         const redrawn = new Promise(done => plot.once('plotly_update', done));
         Plotly.relayout(plot, {'xaxis.range': [from, to]});
         await redrawn;
@@ -219,7 +219,7 @@ def test_a_sweeps_page_draws_its_heat_maps_with_a_number_in_each_cell(
 
     maps = page.evaluate(
         "[...document.querySelectorAll('.js-plotly-plot')].slice(1, 3).map(plot => "
-        "[plot.layout.title.text, plot.layout.xaxis.title.text, plot.layout.yaxis.title.text,"
+        "[plot.layout.meta.title, plot.layout.xaxis.title.text, plot.layout.yaxis.title.text,"
         "[...plot.querySelectorAll('.heatmap-label')].map(cell => cell.textContent)])"
     )
     picture = ARTIFACTS / "sweep-report.png"

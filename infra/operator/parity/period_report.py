@@ -1,0 +1,49 @@
+"""The report of a period of a run, beside the backtest of the same candles."""
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from domain.errors import ConfigError
+from infra.operator.parity.period import read_period
+from infra.operator.terminal.backtest import as_json, render
+from infra.operator.terminal.screen import Screen
+from infra.process.times import read_time
+from infra.store.location import Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodOptions:
+    """What the command line says."""
+
+    report: Path
+    """The page."""
+    from_time: str | None
+    to_time: str | None
+    as_json: bool
+
+
+def write_period_report(journal: Location, options: PeriodOptions) -> None:
+    """Write the page, and print what the run came to in the period.
+
+    Raises:
+        ConfigError: an option is wrong, or there is nothing of the period.
+    """
+    # Plotly costs a third of a second: only who wants the page waits for it.
+    from infra.operator.report.page import render as page  # noqa: PLC0415
+
+    from_ms = None if options.from_time is None else read_time("--from", options.from_time)
+    to_ms = None if options.to_time is None else read_time("--to", options.to_time)
+    began_s = time.perf_counter()
+    found = read_period(journal, from_ms, to_ms)
+    took_s = time.perf_counter() - began_s
+    try:
+        options.report.write_text(page(found.run, (), beside=found.backtest), encoding="utf-8")
+    except OSError as error:
+        text = f"--report {options.report}: cannot be written: {error.strerror}"
+        raise ConfigError(text) from error
+    if options.as_json:
+        sys.stdout.write(as_json(found.run, took_s) + "\n")
+    else:
+        Screen().print(render(found.run, took_s))

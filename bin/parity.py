@@ -6,8 +6,6 @@ slippage and fees that a backtest assumes. It only reads. Exit codes: 0 all alik
 differs, 2 wrong use.
 """
 
-import json
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -15,12 +13,8 @@ import typer
 
 from bin.command import VAR, WRONG_USE, start
 from domain.errors import ConfigError
-from infra.operator.parity.day import parity_of
-from infra.operator.parity.period_report import PeriodOptions, write_period_report
-from infra.operator.parity.text import as_object, line_of, summary
+from infra.operator.parity.command import ParityOptions, run_parity_command
 from infra.operator.terminal.screen import Screen
-from infra.settings import SettingsSource, default_dotenv
-from infra.store.location import journal_location
 from infra.venues.modes import read_run_name
 
 ALIKE, DIFFERS = range(2)
@@ -52,28 +46,22 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Hold what a run did on a day against what the rules decide."""
-    screen = Screen(soft_wrap=True)
     try:
-        directory = run_dir or VAR / read_run_name(mode)
-        source = SettingsSource(settings, environ=os.environ, dotenv=default_dotenv())
-        journal = journal_location(directory, source.settings().database, mode)
-        if report is not None:
-            options = PeriodOptions(
-                report=report, from_time=from_time, to_time=to_time, as_json=as_json
-            )
-            write_period_report(journal, options)
-            return
-        given = None if settings is None else lambda pairs: source.settings(pairs=pairs)
-        found = parity_of(journal, given, day)
+        options = ParityOptions(
+            directory=run_dir or VAR / read_run_name(mode),
+            mode=mode,
+            day=day,
+            settings=settings,
+            report=report,
+            from_time=from_time,
+            to_time=to_time,
+            as_json=as_json,
+        )
+        is_alike = run_parity_command(options)
     except ConfigError as error:
-        screen.print(str(error), style="red", highlight=False)
+        Screen(soft_wrap=True).print(str(error), style="red", highlight=False)
         raise typer.Exit(WRONG_USE) from None
-    if as_json:
-        print(json.dumps(as_object(found), default=str))
-    else:
-        for line in (*summary(found), *map(line_of, found.differences)):
-            screen.print(line, highlight=False)
-    raise typer.Exit(DIFFERS if found.differences else ALIKE)
+    raise typer.Exit(ALIKE if is_alike else DIFFERS)
 
 
 if __name__ == "__main__":

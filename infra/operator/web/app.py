@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import plotly
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
@@ -15,9 +16,11 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from infra.operator.web.access import AccessLog
-from infra.operator.web.door import Door, DoorRules
+from infra.operator.web.door import POLICY, REPORT_POLICY, Door, DoorRules
 from infra.operator.web.facts import NoFactsError
 from infra.operator.web.hub import Hub
+from infra.operator.web.jobs import Jobs
+from infra.operator.web.jobs_asked import ask_for_job
 from infra.operator.web.login import Logins, address_of, told
 from infra.operator.web.press import press
 from infra.operator.web.questions import QUESTIONS
@@ -39,6 +42,7 @@ _PAGES = (
     "messages",
     "health",
     "audit",
+    "backtest",
 )
 
 
@@ -51,6 +55,7 @@ class Page:
     sessions: Sessions
     logins: Logins
     access: AccessLog
+    jobs: Jobs
 
     def hub(self, name: str | None) -> Hub | None:
         """Return a run, the first one where none is named."""
@@ -66,6 +71,9 @@ def make_app(page: Page, rules: DoorRules) -> Door:
         Route("/logout", page.logins.log_out, methods=["POST"]),
         Route("/api/me", _behind(page, _me)),
         Route("/api/press", _pressing(page), methods=["POST"]),
+        Route("/api/jobs", _behind(page, _jobs)),
+        Route("/api/job", _behind(page, _ask_job), methods=["POST"]),
+        Route("/report/{job}", _behind(page, _report)),
         Route("/api/{question}", _behind(page, _question)),
         Route("/plotly.js", _plotly),
         Mount("/static", StaticFiles(directory=_STATIC)),
@@ -75,9 +83,11 @@ def make_app(page: Page, rules: DoorRules) -> Door:
     @contextlib.asynccontextmanager
     async def life(_app: Starlette) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(hub.run()) for hub in page.hubs.values()]
+        tasks.append(asyncio.create_task(page.jobs.run()))
         yield
         for task in tasks:
             task.cancel()
+        await asyncio.wait(tasks)
 
     app = Starlette(routes=routes, lifespan=life)
     return Door(
@@ -152,6 +162,30 @@ def _pressing(page: Page) -> Callable[[Request], Awaitable[Response]]:
         return await press(hub.system, page.access, session, request)
 
     return _behind(page, answer)
+
+
+async def _jobs(page: Page, _session: Session, _request: Request) -> Response:
+    jobs = page.jobs
+    body = {
+        "jobs": await to_thread.run_sync(jobs.listed),
+        "candles": list(jobs.candle_folders()),
+        "settings": list(jobs.settings_files()),
+    }
+    return JSONResponse(body)
+
+
+async def _ask_job(page: Page, session: Session, request: Request) -> Response:
+    hub = page.hub(request.query_params.get("run"))
+    if hub is None:
+        return told(404, "There is no such run.")
+    return await ask_for_job(page.jobs, page.access, session, hub.name, request)
+
+
+async def _report(page: Page, _session: Session, request: Request) -> Response:
+    file = page.jobs.report(request.path_params["job"])
+    if file is None:
+        return told(404, "There is no such report.")
+    return FileResponse(file, media_type="text/html", headers={POLICY: REPORT_POLICY})
 
 
 def _live(page: Page) -> Callable[[WebSocket], Awaitable[None]]:

@@ -20,8 +20,13 @@ _CSP = (
     "img-src 'self' data: blob:; connect-src 'self'; font-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
+POLICY = "Content-Security-Policy"
+REPORT_POLICY = (
+    "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; "
+    "style-src 'unsafe-inline'; img-src data: blob:; frame-ancestors 'none'"
+)
+"""Of a report, which holds its scripts: it runs as a foreign page, and can ask for nothing here."""
 _HEADERS = {
-    "Content-Security-Policy": _CSP,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -99,6 +104,7 @@ class Door:
                 for name, value in _HEADERS.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
+                headers.setdefault(POLICY, _CSP)
             await send(message)
 
         return mark

@@ -28,6 +28,7 @@ from infra.operator.web.files import (
     write_address,
 )
 from infra.operator.web.hub import Hub
+from infra.operator.web.jobs import Jobs
 from infra.operator.web.login import Logins
 from infra.operator.web.sessions import Sessions
 from infra.process.locks import FileLock
@@ -90,6 +91,7 @@ async def _serve(options: PageOptions, listening: socket.socket) -> None:
         sessions=sessions,
         logins=Logins(home, sessions, access, is_secure=settings.behind_tls),
         access=access,
+        jobs=Jobs(home, {name: hub.directory for name, hub in hubs.items()}),
     )
     hosts = [host.lower() for host in (settings.host, *settings.allowed_hosts)]
     app = make_app(page, DoorRules(hosts=hosts, is_behind_tls=settings.behind_tls))

@@ -31,6 +31,7 @@ PAGES = [
     "messages",
     "health",
     "audit",
+    "backtest",
 ]
 CHARTS = {"": "#equity", "asset/BTC": "#candles", "risk": "#heat", "compare": "#prices"}
 SERIOUS = {"serious", "critical"}

@@ -6,6 +6,7 @@ import {press, pressButton} from "./press.js";
 import * as actors from "./actors.js";
 import * as asset from "./asset.js";
 import * as audit from "./audit.js";
+import * as backtest from "./backtest.js";
 import * as compare from "./compare.js";
 import * as health from "./health.js";
 import * as messages from "./messages.js";
@@ -16,7 +17,7 @@ import * as trades from "./trades.js";
 
 const PAGES = [
   ["", "Portfolio", portfolio], ["asset", "", asset], ["compare", "Compare", compare], ["risk", "Risk", risk], ["trades", "Trades", trades], ["orders", "Orders", orders],
-  ["actors", "Actors", actors], ["messages", "Messages", messages], ["health", "Health", health], ["audit", "Audit", audit],
+  ["actors", "Actors", actors], ["messages", "Messages", messages], ["health", "Health", health], ["audit", "Audit", audit], ["backtest", "Backtest", backtest],
 ];
 const me = await fetch("/api/me").then((answer) => (answer.ok ? answer.json() : location.assign("/login")));
 const chosen = new URLSearchParams(location.search).get("run");

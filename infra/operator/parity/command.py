@@ -1,0 +1,57 @@
+"""The comparison of a run with its rules, from its options to what it prints."""
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.operator.parity.day import parity_of
+from infra.operator.parity.period_report import PeriodOptions, write_period_report
+from infra.operator.parity.text import as_object, line_of, summary
+from infra.operator.terminal.screen import Screen
+from infra.settings import SettingsSource, default_dotenv
+from infra.store.location import journal_location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParityOptions:
+    """What the command line says."""
+
+    directory: Path
+    """Of the run."""
+    mode: str
+    day: str | None
+    settings: Path | None
+    report: Path | None
+    from_time: str | None
+    to_time: str | None
+    as_json: bool
+
+
+def run_parity_command(options: ParityOptions) -> bool:
+    """Print how a run compares, or write its report, and tell whether nothing differs.
+
+    Raises:
+        ConfigError: an option is wrong, or there is nothing to compare.
+    """
+    source = SettingsSource(options.settings, environ=os.environ, dotenv=default_dotenv())
+    journal = journal_location(options.directory, source.settings().database, options.mode)
+    if options.report is not None:
+        period = PeriodOptions(
+            report=options.report,
+            from_time=options.from_time,
+            to_time=options.to_time,
+            as_json=options.as_json,
+        )
+        write_period_report(journal, period)
+        return True
+    given = None if options.settings is None else lambda pairs: source.settings(pairs=pairs)
+    found = parity_of(journal, given, options.day)
+    if options.as_json:
+        sys.stdout.write(f"{json.dumps(as_object(found), default=str)}\n")
+    else:
+        screen = Screen(soft_wrap=True)
+        for line in (*summary(found), *map(line_of, found.differences)):
+            screen.print(line, highlight=False)
+    return not found.differences

@@ -1,0 +1,91 @@
+// Backtests and reports: a form, the jobs with their progress, their figures, and two of them compared.
+
+import {card, h, table, time} from "./dom.js";
+import {Loaded} from "./loaded.js";
+import {toast} from "./press.js";
+
+let loaded = null, kind = "run", chosen = [];
+export function enter(context) { loaded = new Loaded(context, "jobs", 1000); chosen = []; }
+export function leave() { loaded?.leave(); loaded = null; }
+
+const percent = (value) => (value === null || value === undefined ? "–" : `${value >= 0 ? "+" : ""}${(value * 100).toFixed(2)}%`);
+const number = (value, digits = 2) => (value === null || value === undefined ? "–" : value.toLocaleString("en-US", {minimumFractionDigits: digits, maximumFractionDigits: digits}));
+const FIGURES = [
+  ["Final equity, USDT", (f) => number(f.final_equity)], ["Return", (f) => percent(f.total_return)], ["CAGR", (f) => percent(f.cagr)], ["Maximum drawdown", (f) => percent(-f.max_drawdown)],
+  ["Sharpe", (f) => number(f.sharpe)], ["Sortino", (f) => number(f.sortino)], ["Calmar", (f) => number(f.calmar)], ["Trades", (f) => String(f.trades)], ["Win rate", (f) => (f.win_rate === null ? "–" : `${(f.win_rate * 100).toFixed(1)}%`)],
+  ["Profit factor", (f) => number(f.profit_factor)], ["Expectancy, USDT", (f) => number(f.expectancy)], ["Average hold, minutes", (f) => number(f.average_hold_minutes, 0)],
+  ["Time with a position", (f) => (f.exposure_time === null ? "–" : `${(f.exposure_time * 100).toFixed(1)}%`)], ["Fees, USDT", (f) => number(f.fees)], ["Funding, USDT", (f) => number(f.funding)],
+];
+
+async function start(context, event) {
+  event.preventDefault();
+  const form = event.target, body = {kind};
+  for (const [name, value] of new FormData(form)) if (name !== "kind") body[name] = value;
+  const answer = await fetch(`/api/job?${new URLSearchParams({run: context.run})}`,
+    {method: "POST", headers: {"X-CSRF-Token": context.me.csrf}, body: JSON.stringify(body)});
+  if (answer.status === 401) location.assign("/login");
+  const said = await answer.json();
+  toast(said.title, answer.ok ? "done" : "refused");
+  loaded?.load();
+}
+
+const field = (title, name, input) => h("label", {}, title, h(input.tag ?? "input", {name, ...input}, input.options ?? []));
+
+function form(context, found) {
+  if (!context.isOperator) return card("New report", h("p", {class: "empty"}, "An operator can start one."));
+  const kinds = [["run", "What this run did, beside the backtest of its candles"], ["backtest", "A backtest of recorded candles"]];
+  const choice = h("div", {class: "choices", role: "radiogroup", "aria-label": "What to make"}, kinds.map(([value, text]) =>
+    h("label", {class: "choice"}, h("input", {type: "radio", name: "kind", value, checked: kind === value, onchange: () => { kind = value; context.redraw(); }}), text)));
+  const day = {type: "date"};
+  const option = (name, text = name) => h("option", {value: name}, text);
+  const more = kind === "backtest" ? [
+    field("Candles", "candles", {tag: "select", required: true, options: found.candles.map((name) => option(name))}),
+    field("Settings", "settings", {tag: "select", options: [option("", "settings.yaml"), ...found.settings.map((name) => option(name))]}),
+    field("Assets (all if empty)", "assets", {type: "text", placeholder: "BTC, ETH", pattern: "[A-Za-z0-9, ]*"}),
+    field("Starting balance, USDT", "balance", {type: "text", inputmode: "decimal", pattern: "[0-9]*([.][0-9]{1,2})?"}),
+  ] : [];
+  const lacks = kind === "backtest" && !found.candles.length;
+  return card("New report", h("form", {id: `form-${kind}`, onsubmit: (event) => start(context, event)}, choice,
+    lacks && h("p", {class: "empty"}, "There are no candles in var/candles. bin/candles download fetches some."),
+    h("div", {class: "filters"}, more, field("From, UTC", "from_time", day), field("To, UTC", "to_time", day),
+      h("button", {type: "submit", class: "primary", disabled: lacks}, "Start"))),
+    h("p", {class: "why"}, "One runs at a time, niced: trading does not wait for it."));
+}
+
+const title = (job) => (job.asked.kind === "run" ? `Run ${job.asked.run}` : `Backtest of ${job.asked.candles}`);
+const span = (job) => [job.asked.from_time || "begin", " to ", job.asked.to_time || "end"].join("");
+
+function pick(context, id) {
+  chosen = chosen.includes(id) ? chosen.filter((each) => each !== id) : [...chosen, id].slice(-2);
+  context.redraw();
+}
+
+function progress(job) {
+  if (job.state === "running") return [h("progress", {"aria-label": "running"}), ` ${job.took_s} s`];
+  if (job.state === "failed") return h("span", {class: "alarm"}, `failed: ${job.words}`);
+  return job.state === "done" ? `done in ${job.took_s} s` : job.state;
+}
+
+function jobs(context, found) {
+  return card("Reports", table([
+    ["Asked for", (job) => time(job.asked.asked_ms)], ["What", (job) => title(job)], ["Period", span], ["Settings", (job) => job.asked.settings || (job.asked.kind === "run" ? "its own" : "settings.yaml")],
+    ["By", (job) => job.asked.user], ["State", progress, "wide"],
+    ["Return", (job) => (job.figures ? percent(job.figures.total_return) : ""), "number"], ["Sharpe", (job) => (job.figures ? number(job.figures.sharpe) : ""), "number"],
+    ["Report", (job) => job.state === "done" && h("a", {href: `/report/${job.id}`, target: "_blank", rel: "noopener"}, "Open")],
+    ["Compare", (job) => job.state === "done" && h("button", {type: "button", "aria-pressed": String(chosen.includes(job.id)), "aria-label": `Compare ${title(job)} ${job.id}`, onclick: () => pick(context, job.id)}, chosen.includes(job.id) ? "Chosen" : "Choose")],
+  ], found.jobs, {caption: "Reports", empty: "None was made yet."}));
+}
+
+function compared(found) {
+  const two = chosen.map((id) => found.jobs.find((job) => job.id === id)).filter((job) => job?.figures);
+  if (two.length < 2) return card("Two compared", h("p", {class: "empty"}, "Choose two of the reports."));
+  return card("Two compared", table([
+    ["Figure", ([name]) => name], ...two.map((job) => [`${title(job)}, ${job.asked.asked_ms ? new Date(job.asked.asked_ms).toISOString().slice(5, 16).replace("T", " ") : job.id}`, ([, figure]) => figure(job.figures), "number"]),
+  ], FIGURES, {caption: "Two reports compared"}));
+}
+
+export function render(context) {
+  const found = loaded?.data;
+  if (!found) return [card("Backtest", h("p", {class: loaded?.trouble ? "alarm" : "empty"}, loaded?.trouble ?? "Loading …"))];
+  return [h("h1", {class: "hidden"}, "Backtest"), form(context, found), jobs(context, found), compared(found)];
+}

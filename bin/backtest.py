@@ -116,11 +116,7 @@ def main(
         walk_forward=walk_forward,
         scheduler=scheduler,
         csv=sweep_csv,
-        report=report,
-        candles=candles,
-        settings=settings,
-        from_time=from_time,
-        to_time=to_time,
+        plain=plain,
     )
     with one_line({**MISUSED, TradingError: FAILED}):
         check_together(plain, swept, is_bias=check_bias, is_gap=gap_check)

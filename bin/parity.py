@@ -1,10 +1,4 @@
-"""The command `bin/parity`: what a run did on a day, held against what the rules decide.
-
-Every close of the day is decided once more by the functions of the backtest, on the books that the
-facts had then. What was not done so is told with its cause; so is what fills cost against the
-slippage and fees that a backtest assumes. It only reads. Exit codes: 0 all alike, 1 something
-differs, 2 wrong use.
-"""
+"""The command `bin/parity`: what a run did on a day, held against what the rules decide."""
 
 from pathlib import Path
 from typing import Annotated
@@ -47,15 +41,9 @@ def main(
 ) -> None:
     """Hold what a run did on a day against what the rules decide."""
     try:
+        directory = run_dir or VAR / read_run_name(mode)
         options = ParityOptions(
-            directory=run_dir or VAR / read_run_name(mode),
-            mode=mode,
-            day=day,
-            settings=settings,
-            report=report,
-            from_time=from_time,
-            to_time=to_time,
-            as_json=as_json,
+            directory, mode, day, settings, report, from_time, to_time, as_json=as_json
         )
         is_alike = run_parity_command(options)
     except ConfigError as error:

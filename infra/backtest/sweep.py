@@ -28,7 +28,7 @@ from domain.market.instruments import DAY_MS
 from infra.backtest.cluster import Cluster
 from infra.backtest.local import cores, play_locally
 from infra.backtest.plan import combinations, read_sweep
-from infra.backtest.run import write_page
+from infra.backtest.run import BacktestOptions, write_page
 from infra.backtest.sweep_files import write_sweep
 from infra.candles.market_input import read_market
 from infra.operator.terminal.screen import Screen
@@ -57,11 +57,8 @@ class SweepOptions:
     walk_forward: str | None
     scheduler: str | None
     csv: Path | None
-    report: Path | None
-    candles: Path
-    settings: Path | None
-    from_time: str | None
-    to_time: str | None
+    plain: BacktestOptions
+    """What a single backtest takes as well."""
 
 
 def run_sweep_command(options: SweepOptions, screen: Screen) -> None:
@@ -77,9 +74,9 @@ def run_sweep_command(options: SweepOptions, screen: Screen) -> None:
     market, result = sweep(options, screen)
     if options.csv is not None:
         write_sweep(options.csv, result)
-    if options.report is not None:
+    if options.plain.report is not None:
         best = run_backtest(market, result.rows[0].combination.rules)
-        write_page(options.report, options.candles, best, result)
+        write_page(options.plain.report, options.plain.candles, best, result)
     Screen().print(render(result, time.monotonic() - began_s))
 
 
@@ -88,7 +85,7 @@ def sweep(options: SweepOptions, screen: Screen) -> tuple[Market, SweepResult]:
     if options.sort not in FIGURES:
         raise ConfigError(f"--sort {options.sort}: expected one of {', '.join(FIGURES)}")
     train_test = _read_walk_forward(options.walk_forward)
-    source = SettingsSource(options.settings, environ=os.environ, dotenv=default_dotenv())
+    source = SettingsSource(options.plain.settings, environ=os.environ, dotenv=default_dotenv())
     tried = combinations(
         read_sweep(options.sweep), source, samples=options.samples, seed=options.seed
     )
@@ -117,7 +114,9 @@ def _market(options: SweepOptions, tried: list[Combination]) -> Market:
         raise ConfigError("--sweep strategy.candle_minutes: the files hold candles of one length")
     assets = {asset.asset: asset for one in tried for asset in one.rules.assets}
     every = replace(rules, assets=tuple(assets.values()))
-    return Market(read_market(options.candles, every, options.from_time, options.to_time))
+    return Market(
+        read_market(options.plain.candles, every, options.plain.from_time, options.plain.to_time)
+    )
 
 
 def _windows(

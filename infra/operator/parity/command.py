@@ -1,4 +1,9 @@
-"""The comparison of a run with its rules, from its options to what it prints."""
+"""The comparison of a run with its rules, from its options to what it prints.
+
+Every close of the day is decided once more by the functions of the backtest, on the books that the
+facts had then. What was not done so is told with its cause; so is what fills cost against the
+slippage and fees that a backtest assumes. It only reads.
+"""
 
 import json
 import os
@@ -14,7 +19,7 @@ from infra.settings import SettingsSource, default_dotenv
 from infra.store.location import journal_location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class ParityOptions:
     """What the command line says."""
 

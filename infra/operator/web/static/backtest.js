@@ -72,7 +72,7 @@ function jobs(context, found) {
     ["By", (job) => job.asked.user], ["State", progress, "wide"],
     ["Return", (job) => (job.figures ? percent(job.figures.total_return) : ""), "number"], ["Sharpe", (job) => (job.figures ? number(job.figures.sharpe) : ""), "number"],
     ["Report", (job) => job.state === "done" && h("a", {href: `/report/${job.id}`, target: "_blank", rel: "noopener"}, "Open")],
-    ["Compare", (job) => job.state === "done" && h("button", {type: "button", "aria-pressed": String(chosen.includes(job.id)), "aria-label": `Compare ${title(job)} ${job.id}`, onclick: () => pick(context, job.id)}, chosen.includes(job.id) ? "Chosen" : "Choose")],
+    ["Compare", (job) => job.state === "done" && h("button", {type: "button", "aria-pressed": String(chosen.includes(job.id)), "aria-label": `${chosen.includes(job.id) ? "Chosen" : "Choose"}: ${title(job)} ${job.id}`, onclick: () => pick(context, job.id)}, chosen.includes(job.id) ? "Chosen" : "Choose")],
   ], found.jobs, {caption: "Reports", empty: "None was made yet."}));
 }
 

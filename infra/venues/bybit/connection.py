@@ -1,6 +1,8 @@
 """All parts of a connection to Bybit, put together: its market, and one account."""
 
+import time
 from collections.abc import Callable, Collection
+from contextlib import closing
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from random import Random
@@ -8,6 +10,7 @@ from typing import Protocol
 
 from loguru import logger
 
+from domain.errors import AccessDeniedError, ConfigError
 from domain.market.instruments import Candle
 from domain.rules import TradingRules
 from domain.text import counted
@@ -16,9 +19,11 @@ from infra.net.pool import ConnectionPool, ConnectLimiter
 from infra.net.server_clock import ServerClock
 from infra.net.stream_stats import StreamStats
 from infra.venues.bybit.account import prepare_account
+from infra.venues.bybit.api_key import read_key
 from infra.venues.bybit.errors import ReadRefusedError
 from infra.venues.bybit.exchange import BybitExchange
 from infra.venues.bybit.feed import BybitFeed, CandlePen
+from infra.venues.bybit.http.client import Credentials
 from infra.venues.bybit.limits import BybitLimiter, bybit_limiter
 from infra.venues.bybit.listings import find_listing
 from infra.venues.bybit.private_stream import PrivateStream
@@ -29,6 +34,8 @@ from infra.venues.bybit.shapes.market import Listing
 from infra.venues.bybit.shapes.queries import symbol_of
 from infra.venues.bybit.venues import Venue
 
+_LOOK_S = 0.2
+"""Between two looks at whether a new key is good."""
 _SPARE_CANDLES = 500
 """Fetched beyond the warm-up, so that an average has forgotten how it was seeded."""
 
@@ -44,6 +51,35 @@ def account_reader(venue: Venue) -> BybitRest:
         is_demo=venue.is_demo,
         ssl_context=venue.ssl_context,
     )
+
+
+def check_key(rest: BybitRest, venue: Venue, ips: Collection[str]) -> None:
+    """Refuse a key that cannot take the place of the one in use.
+
+    Args:
+        rest: of the key in use.
+        venue: with the new one.
+        ips: addresses that it must allow.
+
+    Raises:
+        ConfigError: it is of another account, may do too much or too little, or lacks an address.
+        UnavailableError: the venue does not answer.
+    """
+    with closing(account_reader(venue)) as other:
+        other.sync_clock()
+        try:
+            report = read_key(other)
+        except AccessDeniedError as error:
+            raise ConfigError(f"the new key is not used: the venue refuses it: {error}") from error
+    problems = list(report.problems)
+    known, new = read_key(rest).info, report.info
+    if known is not None and new is not None:
+        if known.uid != new.uid:
+            problems.append("it is of another account: balance and limits are those of one")
+        missing = sorted(set(ips) - set(new.ips)) if new.ips else []
+        problems += [f"it does not allow the address {address}" for address in missing]
+    if problems:
+        raise ConfigError(f"the new key is not used: {'; '.join(problems)}")
 
 
 class Timer(Protocol):
@@ -210,18 +246,65 @@ class BybitConnection:
         )
         self.wallet = self.exchange
         self.warnings: tuple[str, ...] = ()
-        self._private = PrivateStream(
+        self._venue, self._market, self._rng = venue, market, rng
+        self._private = self._stream_of(venue.credentials)
+
+    def _stream_of(self, credentials: Credentials) -> PrivateStream:
+        venue = self._venue
+        return PrivateStream(
             venue.private_stream_url,
-            api_key=venue.credentials.api_key,
-            api_secret=venue.credentials.api_secret,
+            api_key=credentials.api_key,
+            api_secret=credentials.api_secret,
             assets=self._assets,
             listener=self.exchange,
-            now_ms=now_ms,
-            rng=rng,
+            now_ms=self._market.server_clock.now_ms,
+            rng=self._rng,
             timing=venue.timing,
-            limiter=market.connect_limiter,
+            limiter=self._market.connect_limiter,
             ssl_context=venue.ssl_context,
         )
+
+    def change_key(
+        self,
+        credentials: Credentials,
+        ips: Collection[str],
+        is_settled: Callable[[], bool],
+        *,
+        patience_s: float = 60.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Trade by another key of the account from now on.
+
+        The stream of the new key runs beside that of the old one until everything is settled under
+        the new one; what both tell is booked once. Nothing that was sent is sent again.
+
+        Args:
+            credentials: the new key.
+            ips: addresses that it must allow.
+            is_settled: tells whether no order is unanswered, and the books are the exchange's.
+            patience_s: how long the new stream, and then the settling, is waited for.
+            sleep: waits some seconds.
+
+        Raises:
+            ConfigError: the new key cannot be used; the old one is in use as before.
+            UnavailableError: the venue does not answer; the same.
+        """
+        check_key(self._rest, replace(self._venue, credentials=credentials), ips)
+        old, keys = self._rest.keys.now, self._rest.keys
+        stream = self._stream_of(credentials)
+        try:
+            stream.start()
+            _wait(lambda: stream.is_live, "its stream was not confirmed", patience_s, sleep)
+            keys.change(credentials)
+            self.exchange.reconcile_all("asks what is so under the new key")
+            _wait(is_settled, "not everything was settled under it", patience_s, sleep)
+        except BaseException:
+            if old is not None:
+                keys.change(old)
+            stream.close()
+            raise
+        self._private, former = stream, self._private
+        former.close()
 
     def prepare(self, rules: TradingRules, delisted: Collection[str] = ()) -> TradingRules:
         """Prepare the account, and return the rules with its own filters and balance.
@@ -304,3 +387,13 @@ class BybitConnection:
     def close(self) -> None:
         """Hear no more."""
         self._private.close()
+
+
+def _wait(
+    is_so: Callable[[], bool], otherwise: str, patience_s: float, sleep: Callable[[float], None]
+) -> None:
+    deadline_s = time.monotonic() + patience_s
+    while not is_so():
+        if time.monotonic() > deadline_s:
+            raise ConfigError(f"the new key is not used: {otherwise} in {patience_s:.0f} s")
+        sleep(_LOOK_S)

@@ -272,6 +272,10 @@ class BybitExchange:
         logger.info("the account's stream works, after {:.1f} s", down_s)
         self._doubt("asks what happened while the account's stream was down")
 
+    def reconcile_all(self, why: str) -> None:
+        """Let everybody ask what is so."""
+        self._doubt(why)
+
     def on_lost(self, reason: str) -> None:
         """Note that news will be missed."""
         self._deaf_since_s = self._monotonic_s()

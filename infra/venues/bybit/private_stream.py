@@ -128,6 +128,11 @@ class PrivateStream:
         self._stream.close()
         return self._stream.join(timeout_s)
 
+    @property
+    def is_live(self) -> bool:
+        """Tell whether the venue has confirmed the login and all topics; from any thread."""
+        return len(self._live) == len(TOPICS)
+
     def stats(self) -> StreamStats:
         """Return the connection's counters; from any thread."""
         return self._stream.stats()

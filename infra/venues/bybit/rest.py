@@ -15,7 +15,7 @@ from infra.venues.bybit.endpoints.account import AccountCalls
 from infra.venues.bybit.endpoints.market import MarketCalls
 from infra.venues.bybit.endpoints.orders import OrderCalls
 from infra.venues.bybit.endpoints.positions import PositionCalls
-from infra.venues.bybit.http.client import PATIENCE, Credentials, Patience
+from infra.venues.bybit.http.client import PATIENCE, Credentials, KeyInUse, Patience
 from infra.venues.bybit.http.meter import RequestStats
 from infra.venues.bybit.http.transport import RestTransport
 from infra.venues.bybit.limits import BybitLimiter
@@ -65,6 +65,11 @@ class BybitRest(MarketCalls, OrderCalls, PositionCalls, AccountCalls):
         )
         super().__init__(wire, is_demo=is_demo)
         self.clock = clock
+
+    @property
+    def keys(self) -> KeyInUse:
+        """The key that signs; another one of the account may take its place."""
+        return self._wire.keys
 
     def stats(self) -> RequestStats:
         """Return how many requests there were, and how long they took; from any thread."""

@@ -16,6 +16,7 @@ from domain.errors import ConfigError
 from infra.venues.simulator.core import Simulator
 from infra.venues.simulator.faults.kinds import Kind
 from infra.venues.simulator.faults.reading import read_specs
+from infra.venues.simulator.gate import Keys
 from infra.venues.simulator.refusals import RefusedError
 from infra.venues.simulator.shapes.orders import execution_push, order_push
 from infra.venues.simulator.shapes.positions import position_push
@@ -47,6 +48,8 @@ class Control:
             ("POST", "/sim/price"): self.price,
             ("POST", "/sim/position"): self.position,
             ("POST", "/sim/transfer"): self.transfer,
+            ("POST", "/sim/keys"): self.add_key,
+            ("DELETE", "/sim/keys"): self.remove_key,
             ("POST", "/sim/advance"): self.advance,
         }
         return [
@@ -152,6 +155,18 @@ class Control:
         """Bring money in: {amount}; negative: take it out."""
         self._core.hand.deposit(Decimal(str(found["amount"])))
         return {"wallet": str(self._core.account.engine.wallet)}
+
+    def add_key(self, found: Any) -> Any:
+        """Let another key in: {api_key, api_secret, uid, ips, days_left, is_read_only}."""
+        given = {**found, "ips": tuple(found["ips"])} if "ips" in found else dict(found)
+        key = Keys(**given)
+        self._core.gate.known[key.api_key] = key
+        return {"keys": len(self._core.gate.known)}
+
+    def remove_key(self, found: Any) -> Any:
+        """Refuse a key from now on: {api_key}."""
+        del self._core.gate.known[str(found["api_key"])]
+        return {"keys": len(self._core.gate.known)}
 
     def advance(self, found: Any) -> Any:
         """Let a lock-step clock jump over `candles` closes, one by default."""

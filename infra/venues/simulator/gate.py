@@ -19,10 +19,15 @@ _IP_SPAN_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
-    """The one pair that the exchange knows."""
+    """A key of the account that the exchange knows."""
 
     api_key: str
     api_secret: str
+    uid: int = 592_324
+    """Of the account, as it is told; another one than the first key's is of a stranger."""
+    ips: tuple[str, ...] = ("*",)
+    days_left: int = 90
+    is_read_only: bool = False
 
     def sign(self, message: str) -> str:
         """Return the signature of a message."""
@@ -38,7 +43,9 @@ class Gate:
 
     def __init__(self, keys: Keys, clock: Clock, *, checks_time: bool) -> None:
         """Watch by a clock; without `checks_time` any timestamp will do."""
-        self.keys = keys
+        self.known = {keys.api_key: keys}
+        self.asking = keys
+        """The key of the newest request that was let pass."""
         self._clock = clock
         self._checks_time = checks_time
 
@@ -57,23 +64,26 @@ class Gate:
         window = headers.get("x-bapi-recv-window", "")
         if not key or not sign or not stamp:
             raise RefusedError(10001, "Request parameter error")
-        if key != self.keys.api_key:
+        known = self.known.get(key)
+        if known is None:
             raise RefusedError(10003, "API key is invalid.")
         self.check_time(stamp, window)
-        if not hmac.compare_digest(self.keys.sign(f"{stamp}{key}{window}{payload}"), sign):
+        if not hmac.compare_digest(known.sign(f"{stamp}{key}{window}{payload}"), sign):
             raise RefusedError(
                 10004,
                 "Error sign, please check your signature generation algorithm. "
                 f"origin_string[{stamp}{key}{window}{payload}]",
             )
+        self.asking = known
 
     def is_authentic(self, key: str, expires: str, sign: str) -> bool:
         """Tell whether a stream may see private topics."""
-        if not expires.isdigit() or key != self.keys.api_key:
+        known = self.known.get(key)
+        if not expires.isdigit() or known is None:
             return False
         if self._checks_time and all(int(expires) <= now_ms for now_ms, _ in self._clocks()):
             return False
-        return hmac.compare_digest(self.keys.sign(f"GET/realtime{expires}"), sign)
+        return hmac.compare_digest(known.sign(f"GET/realtime{expires}"), sign)
 
     def check_time(self, stamp: str, window: str) -> None:
         """Let a request pass that is neither too old nor of the future; both are texts, in ms.

@@ -26,6 +26,27 @@ class Credentials:
     api_secret: str = field(repr=False)
 
 
+class KeyInUse:
+    """The key that signs from now on; each request takes it once, and whole. Any thread may."""
+
+    def __init__(self, credentials: Credentials | None) -> None:
+        """Begin with a key; None: nothing is signed."""
+        self.now = credentials
+        self._known = [] if credentials is None else [credentials]
+
+    def change(self, credentials: Credentials) -> None:
+        """Sign by another key of the same account; what is on its way stays as it is."""
+        self._known.append(credentials)
+        self.now = credentials
+
+    def hidden(self, text: str) -> str:
+        """Return a text without any key that was ever used here."""
+        for known in self._known:
+            for secret in (known.api_key, known.api_secret):
+                text = text.replace(secret, "***") if secret else text
+        return text
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
     """How long things may take."""
@@ -53,7 +74,7 @@ class Client(HTTP):  # type: ignore[misc]
 
     def __init__(
         self,
-        credentials: Credentials | None,
+        keys: KeyInUse,
         base_url: str,
         clock: ServerClock,
         patience: Patience,
@@ -62,8 +83,8 @@ class Client(HTTP):  # type: ignore[misc]
         """Connect nothing yet; pybit's own retries are off."""
         with _without_new_handlers():
             super().__init__(
-                api_key=None if credentials is None else credentials.api_key,
-                api_secret=None if credentials is None else credentials.api_secret,
+                api_key=None if keys.now is None else keys.now.api_key,
+                api_secret=None if keys.now is None else keys.now.api_secret,
                 recv_window=patience.recv_window_ms,
                 max_retries=1,
                 retry_codes={-999_999},  # an empty set would mean pybit's own
@@ -71,7 +92,7 @@ class Client(HTTP):  # type: ignore[misc]
         self.endpoint = base_url
         self.client: requests.Session = Session(ssl_context)
         self.logger = _SILENT
-        self._clock = clock
+        self._keys, self._clock = keys, clock
         self.used_s = 0.0
 
     def __repr__(self) -> str:
@@ -90,7 +111,9 @@ class Client(HTTP):  # type: ignore[misc]
     def _prepare_headers(
         self, payload: str, recv_window: int, content_type: str = "application/json"
     ) -> dict[str, str]:
-        departure, timestamp = DEPARTURE.get(), self._clock.now_ms()
+        departure, timestamp, key = DEPARTURE.get(), self._clock.now_ms(), self._keys.now
+        if key is not None:  # a client belongs to one thread: nobody reads half of a key
+            self.api_key, self.api_secret = key.api_key, key.api_secret
         if departure is not None:
             departure.check()
             departure.dead_after_ms = timestamp + recv_window

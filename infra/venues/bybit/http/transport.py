@@ -27,7 +27,7 @@ from infra.net.errors import UnansweredError
 from infra.net.server_clock import ServerClock
 from infra.venues.bybit.errors import NeverSentError
 from infra.venues.bybit.http.causes import cause_words
-from infra.venues.bybit.http.client import Client, Credentials, Patience
+from infra.venues.bybit.http.client import Client, Credentials, KeyInUse, Patience
 from infra.venues.bybit.http.meter import RequestMeter, Result
 from infra.venues.bybit.http.outcome import (
     HTTP_FORBIDDEN,
@@ -78,7 +78,7 @@ class RestTransport:
         sleep: Callable[[float], None],
     ) -> None:
         """Connect nothing yet; the arguments are those of `BybitRest`."""
-        self._credentials = credentials
+        self.keys = KeyInUse(credentials)
         self._base_url = base_url.rstrip("/")
         self._limiter = limiter
         self.clock = clock
@@ -308,7 +308,7 @@ class RestTransport:
         now_s = self._monotonic_s()
         if client is None:
             client = Client(
-                self._credentials, self._base_url, self.clock, self._patience, self._ssl_context
+                self.keys, self._base_url, self.clock, self._patience, self._ssl_context
             )
             self._local.client = client
             self._sessions.add(client.client)
@@ -363,15 +363,12 @@ class RestTransport:
         return longest_s * self._rng.uniform(0.5, 1.0)
 
     def _check_keys(self) -> None:
-        if self._credentials is None:
+        if self.keys.now is None:
             raise AccessDeniedError("this needs an API key, and none is set")
 
     def _without_keys(self, text: str) -> str:
         # The venue's error about a wrong signature repeats what was signed, key included.
-        if self._credentials is not None:
-            for secret in (self._credentials.api_key, self._credentials.api_secret):
-                text = text.replace(secret, "***") if secret else text
-        return " ".join(text.split())[:_LONGEST_TEXT]
+        return " ".join(self.keys.hidden(text).split())[:_LONGEST_TEXT]
 
 
 def server_time(answer: Answer) -> float:

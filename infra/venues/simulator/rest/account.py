@@ -229,6 +229,7 @@ def _is_asked_for(row: Json, params: Params) -> bool:
 
 def query_api(core: Simulator, _: Params) -> Json:
     """GET /v5/user/query-api: a key that may trade contracts, and not withdraw."""
+    key = core.gate.asking
     zeros = dict.fromkeys(("userIDInt64", "inviterIDInt64", "affiliateIDInt64"), "0")
     nothing = (
         "Options",
@@ -253,18 +254,18 @@ def query_api(core: Simulator, _: Params) -> Json:
     return {
         "id": "1",
         "note": "simulated",
-        "apiKey": core.gate.keys.api_key,
-        "readOnly": 0,
+        "apiKey": key.api_key,
+        "readOnly": int(key.is_read_only),
         "secret": "",
         "permissions": permissions,
-        "ips": ["*"],
+        "ips": list(key.ips),
         "type": 1,
-        "deadlineDay": 90,
+        "deadlineDay": key.days_left,
         "expiredAt": "2099-01-01T00:00:00Z",
         "createdAt": "2025-01-01T00:00:00Z",
         "unified": 0,
         "uta": 1,
-        "userID": 592324,
+        "userID": key.uid,
         "inviterID": 0,
         "vipLevel": "No VIP",
         "mktMakerLevel": "0",

@@ -1,0 +1,113 @@
+"""Another key of the account takes over while the system trades."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from domain.errors import ConfigError
+from domain.trading.orders import OrderStatus
+from infra.store.reading import open_reading
+from infra.store.unanswered import unanswered_orders
+from infra.venues.bybit.connection import BybitConnection
+from infra.venues.bybit.http.client import Credentials
+from tests.chaos.harness.journal_view import read_journal
+from tests.system.floor import Floor, floor
+
+OLD, NEW = "sim-key", "second-key"
+SECOND = Credentials(api_key=NEW, api_secret="second-secret")
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Floor]:
+    with floor(tmp_path_factory.mktemp("keys") / "run") as running:
+        running.wait_for_trades(1)
+        yield running
+
+
+def account_of(here: Floor) -> BybitConnection:
+    account = here.connection.account
+    assert isinstance(account, BybitConnection)
+    return account
+
+
+def add(here: Floor, **more: Any) -> None:
+    key = {"api_key": NEW, "api_secret": "second-secret", **more}
+    here._call("POST", "/sim/keys", key)
+
+
+def is_settled(here: Floor) -> Callable[[], bool]:
+    return lambda: not unanswered_orders(here.journal) and not here.differences()
+
+
+def key_in_use(here: Floor) -> str:
+    key = account_of(here)._rest.keys.now
+    assert key is not None
+    return key.api_key
+
+
+def private_streams(here: Floor) -> int:
+    return sum("private" in stream["path"] for stream in here.state()["streams"])
+
+
+@pytest.mark.parametrize(
+    ("more", "ips", "why"),
+    [
+        ({"uid": 7}, (), "it is of another account"),
+        ({"is_read_only": True}, (), "the API key may only read"),
+        ({"ips": ["10.0.0.1"]}, ("10.0.0.1", "10.0.0.2"), "does not allow the address 10.0.0.2"),
+        ({"api_secret": "wrong"}, (), "the venue refuses it"),
+    ],
+)
+def test_a_key_that_cannot_take_over_is_refused_and_the_old_one_stays(
+    here: Floor, more: dict[str, Any], ips: tuple[str, ...], why: str
+) -> None:
+    add(here, **more)
+
+    with pytest.raises(ConfigError, match=why) as refused:
+        account_of(here).change_key(SECOND, ips, lambda: True)
+
+    assert "second-secret" not in str(refused.value)
+    assert key_in_use(here) == OLD
+    assert private_streams(here) == 1
+
+
+def test_the_old_key_stays_where_not_everything_is_settled_under_the_new_one(here: Floor) -> None:
+    add(here)
+
+    with pytest.raises(ConfigError, match="not everything was settled under it"):
+        account_of(here).change_key(SECOND, (), lambda: False, patience_s=1.0)
+
+    assert key_in_use(here) == OLD
+    here.wait(lambda: private_streams(here) == 1, "the new stream ends")
+
+
+def test_a_new_key_takes_over_amid_trades_without_a_lost_order_candle_or_booking(
+    here: Floor,
+) -> None:
+    add(here)
+    streams: list[int] = []
+
+    def settled() -> bool:
+        streams.append(private_streams(here))
+        return is_settled(here)()
+
+    account_of(here).change_key(SECOND, (), settled)
+    here._call("DELETE", "/sim/keys", {"api_key": OLD})
+    here.wait_for_trades(2)
+    here.wait_until_agreed()
+
+    assert max(streams) == 2
+    assert key_in_use(here) == NEW
+    view = read_journal(here.journal)
+    assert not [u for _, u in view.updates if u.status is OrderStatus.REJECTED]
+    ids = [execution.exec_id for _, execution in view.executions]
+    assert len(ids) == len(set(ids))
+    assert here.broken_promises() == []
+    with closing(open_reading(here.journal)) as reading:
+        rows = reading.rows("SELECT asset, open_time_ms FROM candle ORDER BY asset, open_time_ms")
+    for asset in {row["asset"] for row in rows}:
+        opens = [row["open_time_ms"] for row in rows if row["asset"] == asset]
+        assert {later - earlier for earlier, later in pairwise(opens)} == {300_000}

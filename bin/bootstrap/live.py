@@ -41,6 +41,7 @@ from infra.process.systemd import ServiceManager
 from infra.process.times import read_time
 from infra.process.watchdog import Watchdog
 from infra.run.account import may_trade
+from infra.run.backup_beside import backup_beside
 from infra.run.delisted import delisted, told
 from infra.run.directory import RunDirectory
 from infra.run.effects import without_effect
@@ -127,6 +128,7 @@ def _run(options: LiveOptions, screen: Screen) -> int:
         settings = source.settings(pairs=changes)
         for line in without_effect(settings, mode):
             logger.warning("{}", line)
+        held.enter_context(backup_beside(settings, directory.path, mode))
         page = held.enter_context(page_beside(settings.web, directory.path, options.settings))
         room = StartWaitRoom(settings, directory.path, mode, screen, service)
         held.callback(room.close)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from domain.errors import BadDataError, ConfigError
 from infra.process.times import read_time
+from infra.run.backup_process import PURPOSE
 from infra.run.encryption import prepare_encryption
 from infra.run.restoring import choose_chain, restored
 from infra.secrets.sealing import derived_key
@@ -19,8 +20,6 @@ from infra.store.backup.places import BackupPlace, open_place
 from infra.store.backup.restore import ALL, Restored, Until
 from infra.store.location import find_journal, journal_location
 from infra.venues.modes import read_run_name
-
-_PURPOSE = "backup"
 
 
 class Backups:
@@ -100,7 +99,7 @@ def opened(settings: BackupSettings, mode: str) -> tuple[BackupPlace, bytes]:
     if settings.url is None or settings.key is None:
         raise ConfigError("backup.url: expected where the backups are, found null")
     place = open_place(f"{settings.url.rstrip('/')}/{read_run_name(mode)}")
-    return place, derived_key(key_of(settings.key), _PURPOSE)
+    return place, derived_key(key_of(settings.key), PURPOSE)
 
 
 def read_until(text: str | None) -> Until:

@@ -29,6 +29,16 @@ class AssetFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackupFigures:
+    """The backup of the journal."""
+
+    complete_s: float
+    """When it had all facts last, seconds since 1970; the start, where it never had."""
+    trouble: str
+    """Why it does not get on; empty where nothing is known to be wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """One look. Money is quote."""
 
@@ -64,6 +74,8 @@ class Figures:
     """Requests to the control interface by HTTP status."""
     troubles: Mapping[str, str] = field(default_factory=dict)
     """Why channels take no notices or give no commands, by channel."""
+    backup: BackupFigures | None = None
+    """None: there is to be no backup."""
 
     @property
     def unprotected(self) -> int:

@@ -168,6 +168,16 @@ def _connections(figures: Figures, limits: HealthSettings) -> Iterator[Reading]:
         unit="ms",
         advice="let NTP set the machine's clock",
     )
+    backup = figures.backup
+    if backup is not None:
+        yield Reading(
+            source="backup",
+            title="Age of what the backup lacks",
+            value=figures.at_s - backup.complete_s,
+            limit=float(limits.max_backup_age_seconds),
+            unit="s",
+            advice=f"see docs/backup.md; {backup.trouble or 'nothing is known to be wrong'}",
+        )
     for asset in figures.assets:
         yield Reading(
             source=f"feed/{asset.asset}",

@@ -89,6 +89,12 @@ def _system(figures: Figures) -> Iterator[Metric]:
     yield one("trading_disk_free_bytes", "What is left of it.", machine.disk_free_bytes)
     yield one("trading_journal_size_bytes", "Journal, with its log.", figures.journal_bytes)
     yield one("trading_trace_size_bytes", "Traces that are kept.", figures.trace_bytes)
+    if figures.backup is not None:
+        yield one(
+            "trading_backup_complete_timestamp_seconds",
+            "When the backup had all facts last; the start, where it never had.",
+            figures.backup.complete_s,
+        )
 
 
 def _actors(figures: Figures) -> Iterator[Metric]:

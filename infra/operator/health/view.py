@@ -27,6 +27,10 @@ def _figures(found: Figures) -> Iterator[tuple[str, str]]:
     yield "threads", str(machine.threads)
     yield "journal", f"{found.journal_bytes / _MIB:.1f} MiB"
     yield "trace", f"{found.trace_bytes / _MIB:.1f} MiB"
+    backup = found.backup
+    if backup is not None:
+        trouble = f"; {backup.trouble}" if backup.trouble else ""
+        yield "backup", f"complete {found.at_s - backup.complete_s:.0f} s ago{trouble}"
     for asset in found.assets:
         age = "nothing yet" if asset.feed_age_s is None else f"{asset.feed_age_s:.1f} s ago"
         yield f"feed of {asset.asset}", age

@@ -14,7 +14,7 @@ from domain.operator.system import SystemSnapshot
 from domain.portfolio.metrics import metrics
 from domain.portfolio.performance import Performances
 from domain.rules import TradingRules
-from infra.operator.health.figures import AssetFigures, Figures
+from infra.operator.health.figures import AssetFigures, BackupFigures, Figures
 from infra.operator.health.limits import LimitWatch
 from infra.operator.health.links import OrderRate, links_of
 from infra.operator.health.machine import MachineWatch, size_bytes
@@ -23,12 +23,14 @@ from infra.operator.health.pages import Pages
 from infra.operator.health.readiness import why_degraded, why_not_ready
 from infra.operator.notices.channels import Channels
 from infra.settings import Settings
+from infra.store.backup.keeper import read_state
 from infra.store.books import Books, BooksReader
 from infra.store.location import find_journal, journal_files
 from infra.store.performance import PerformanceReader
 from infra.trace.recorder import TraceRecorder
 from infra.venues.connection import Connection
 
+_MS_PER_S = 1000
 _ANSWER_S = 1.0
 """How long a look waits for the actors' answers; a later one counts for the next look."""
 TURN_S = 15.0
@@ -86,6 +88,8 @@ class Health:
         self._every_s = float(settings.health.every_seconds)
         self._limits = LimitWatch(settings.health, again_s=_again_s(settings))
         self._journal = find_journal(directory)
+        self._has_backup = settings.backup.url is not None
+        self._directory, self._began_s = directory, time.time()
         self._machine = MachineWatch(directory)
         self._books = BooksReader(self._journal)
         self._known_books = Books()
@@ -199,7 +203,15 @@ class Health:
             clock_offset_s=None if offset_ms is None else offset_ms / 1000,
             accesses=self._accesses(),
             troubles=sources.channels.troubles(),
+            backup=self._backup(),
         )
+
+    def _backup(self) -> BackupFigures | None:
+        if not self._has_backup:
+            return None
+        state = read_state(self._directory)
+        complete_s = state.complete_ms / _MS_PER_S if state.complete_ms else self._began_s
+        return BackupFigures(complete_s=complete_s, trouble=state.trouble)
 
     def _refused(self) -> dict[tuple[str, str], int]:
         connection = self._connection

@@ -1,7 +1,6 @@
 """Starts the page beside a trading system, and again where it ends; trading never waits for it."""
 
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -14,13 +13,11 @@ from loguru import logger
 
 from infra.operator.terminal.screen import Screen
 from infra.operator.web import links
-from infra.operator.web.files import LOG_FILE, open_private, read_address
+from infra.operator.web.files import LOG_FILE, read_address
 from infra.operator.web.users import read_users
+from infra.process.kept import KeptProcess
 from infra.settings.sections.people import WebSettings
 
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
-_LONG_LIFE_S = 60.0
-"""After so long it is started again at once."""
 _STOP_S = 3.0
 _LOOK_S = 0.05
 _PAGE_S = 3.0
@@ -44,12 +41,15 @@ class PageProcess:
             more: arguments of `bin/web` beside it.
         """
         self._directory = directory
-        self._arguments = ["--run-dir", str(directory.resolve()), *more]
+        words = ["-m", "bin.web", "--run-dir", str(directory.resolve()), *more]
         self._is_closed = threading.Event()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._keep, name="page", daemon=True)
-        self._thread.start()
+        self._kept = KeptProcess(
+            "the page in a browser",
+            [sys.executable, *words, "--of", str(os.getpid())],
+            _environment(),
+            stop_s=_STOP_S,
+            log=directory / LOG_FILE,
+        )
 
     def announcement(self, timeout_s: float, *, is_terminal: bool) -> str | None:
         """Return the line that tells people where the page is; None: it does not listen in time.
@@ -73,62 +73,17 @@ class PageProcess:
     def close(self) -> None:
         """Stop it."""
         self._is_closed.set()
-        with self._lock:
-            process = self._process
-        if process is not None and process.poll() is None:
-            process.terminate()
-        self._thread.join(_STOP_S)
-        if process is not None and process.poll() is None:
-            process.kill()
+        self._kept.close()
 
     def _url(self, timeout_s: float) -> str | None:
         until_s = time.monotonic() + timeout_s
         while time.monotonic() < until_s:
-            address, process = read_address(self._directory), self._process
-            if address is not None and process is not None and address.pid == process.pid:
+            address = read_address(self._directory)
+            if address is not None and address.pid == self._kept.pid:
                 return address.url
             if self._is_closed.wait(_LOOK_S):
                 break
         return None
-
-    def _keep(self) -> None:
-        pause_s = _FIRST_PAUSE_S
-        while not self._is_closed.is_set():
-            began_s = time.monotonic()
-            ended = self._run_once()
-            if self._is_closed.is_set():
-                return
-            lived_s = time.monotonic() - began_s
-            pause_s = _FIRST_PAUSE_S if lived_s > _LONG_LIFE_S else pause_s
-            told = "the page in a browser {}; it is started again in {:.0f} s, see {}"
-            logger.warning(told, ended, pause_s, self._directory / LOG_FILE)
-            self._is_closed.wait(pause_s)
-            pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
-
-    def _run_once(self) -> str:
-        """Run it to its end, and return how it ended."""
-        command = [sys.executable, "-m", "bin.web", *self._arguments, "--of", str(os.getpid())]
-        try:
-            log = open_private(self._directory / LOG_FILE)
-            try:
-                process = subprocess.Popen(  # noqa: S603 (ours)
-                    command,
-                    env=_environment(),
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=log,
-                    # Ctrl-C is for the system, which stops it.
-                    start_new_session=True,
-                )
-            finally:
-                os.close(log)
-        except OSError as error:
-            return f"cannot be started: {error.strerror}"
-        with self._lock:
-            self._process = process
-            if self._is_closed.is_set():
-                process.terminate()
-        return f"ended with {process.wait()}"
 
 
 def show_page(page: PageProcess | None, screen: Screen, events: deque[str]) -> None:

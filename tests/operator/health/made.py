@@ -11,7 +11,7 @@ from domain.portfolio.performance import Performance, Performances
 from domain.portfolio.snapshots import PortfolioSnapshot
 from domain.trading.positions import Position
 from infra.net.stream_stats import Tally
-from infra.operator.health.figures import AssetFigures, Figures
+from infra.operator.health.figures import AssetFigures, BackupFigures, Figures
 from infra.operator.health.machine import Machine
 from infra.settings import load_settings
 from infra.store.books import Books
@@ -106,6 +106,7 @@ def figures(**changes: Any) -> Figures:
         actors=[ACTOR],
         dead_letters=5,
         assets=[ASSET],
+        backup=BackupFigures(complete_s=1_744_802_700.5, trouble="no room"),
         portfolio=PORTFOLIO,
         money=MONEY,
         performance=Performances(

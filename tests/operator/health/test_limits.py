@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from infra.operator.health.figures import Figures
+from infra.operator.health.figures import BackupFigures, Figures
 from infra.operator.health.limits import LimitWatch
 from infra.operator.health.readiness import why_not_ready
 from infra.settings import load_settings
@@ -46,6 +46,7 @@ def slow() -> Figures:
         (figures(machine=replace(MACHINE, disk_free_bytes=9)), "disk"),
         (slow(), "latency"),
         (figures(clock_offset_s=-1.2), "clock"),
+        (figures(backup=BackupFigures(complete_s=CALM.at_s - 61, trouble="x")), "backup"),
         (figures(assets=[replace(ASSET, feed_age_s=61.0)]), "feed/BTC"),
         (figures(actors=[replace(ACTOR, oldest_s=11.0)]), "mailbox/asset/BTC"),
     ],

@@ -11,7 +11,7 @@ WORKDIR /opt/short-trading
 COPY requirements.txt requirements-backup.txt requirements-cluster.txt requirements-encryption.txt requirements-events.txt requirements-postgres.txt ./
 COPY bin/_setup.sh bin/run-actors bin/
 # The set-up of every machine; its program is not there yet, so only the packages are.
-RUN bash -c 'source bin/_setup.sh && set_up .venv requirements.txt' \
+RUN bash -c 'source "$PWD/bin/_setup.sh" && set_up .venv requirements.txt' \
     && .venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check \
         -r requirements.txt -r requirements-backup.txt -r requirements-cluster.txt -r requirements-encryption.txt \
         -r requirements-events.txt -r requirements-postgres.txt

@@ -17,20 +17,32 @@ def cores() -> int:
     return int(_joblib().cpu_count())
 
 
+def processes(most: int | None) -> int:
+    """Return how many processes a sweep may have: one a core, and no more than is allowed."""
+    return cores() if most is None else min(cores(), most)
+
+
 def _joblib() -> Any:
     # Imported here: most backtests are not swept, and it costs them a tenth of a second.
     return import_module("joblib")
 
 
-def play_locally(market: Market, batches: Sequence[Batch]) -> Iterator[tuple[int, list[Score]]]:
+def play_locally(
+    market: Market, batches: Sequence[Batch], *, at_once: int | None = None
+) -> Iterator[tuple[int, list[Score]]]:
     """Yield each batch's number and scores, as they come.
+
+    Args:
+        market: the candles.
+        batches: what to play.
+        at_once: processes; None: one a core.
 
     Raises:
         TradingError: a process was killed, mostly for want of memory.
     """
     joblib = _joblib()
     parallel = joblib.Parallel(
-        n_jobs=min(cores(), len(batches)),
+        n_jobs=min(at_once or cores(), len(batches)),
         return_as="generator_unordered",
         max_nbytes=_SHARED_FROM,
         mmap_mode="r",

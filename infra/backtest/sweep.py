@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -26,7 +27,7 @@ from domain.backtesting.sweep import (
 from domain.errors import ConfigError
 from domain.market.instruments import DAY_MS
 from infra.backtest.cluster import Cluster
-from infra.backtest.local import cores, play_locally
+from infra.backtest.local import play_locally, processes
 from infra.backtest.plan import combinations, read_sweep
 from infra.backtest.run import BacktestOptions, write_page
 from infra.backtest.sweep_files import write_sweep
@@ -91,7 +92,8 @@ def sweep(options: SweepOptions, screen: Screen) -> tuple[Market, SweepResult]:
     )
     market = _market(options, tried)
     found = () if train_test is None else _windows(market, tried, *train_test)
-    with _player(options.scheduler) as (at_once, play):
+    most = source.settings().replay.max_workers
+    with _player(options.scheduler, most) as (at_once, play):
         made = _batches(tried, found, at_once)
         if not found:
             _prepare(market, tried)
@@ -153,10 +155,16 @@ def _prepare(market: Market, tried: list[Combination]) -> None:
 
 
 @contextmanager
-def _player(scheduler: str | None) -> Iterator[tuple[int, _Play]]:
-    """Yield how many batches can be played at once, and what plays them."""
+def _player(scheduler: str | None, most: int | None) -> Iterator[tuple[int, _Play]]:
+    """Yield how many batches can be played at once, and what plays them.
+
+    Args:
+        scheduler: address of a cluster; None: this machine.
+        most: processes of this machine at once; None: one a core.
+    """
     if scheduler is None:
-        yield cores(), play_locally
+        at_once = processes(most)
+        yield at_once, partial(play_locally, at_once=at_once)
         return
     with Cluster(scheduler) as cluster:
         yield max(1, cluster.cores()), cluster.play

@@ -36,6 +36,7 @@ VARIABLES: Mapping[str, Key] = {
     "OTHER_URL": ("notifications", "other_url"),
     "HEARTBEAT_URL": ("notifications", "heartbeat_url"),
     "WEB_ENABLED": ("web", "enabled"),
+    "MAX_WORKERS": ("replay", "max_workers"),
     "POSTGRES_HOST": ("database", "host"),
     "POSTGRES_PORT": ("database", "port"),
     "POSTGRES_DB": ("database", "name"),

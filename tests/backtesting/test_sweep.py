@@ -39,10 +39,10 @@ from domain.errors import ConfigError
 from domain.market.instruments import DAY_MS
 from domain.strategies.registry import CONFIRMED_TREND_LONG
 from infra.backtest import cluster
-from infra.backtest.local import play_locally
+from infra.backtest.local import cores, play_locally, processes
 from infra.backtest.plan import combinations, read_sweep
 from infra.operator.report.sweep_plots import sweep_plots
-from infra.settings import SettingsSource
+from infra.settings import SettingsSource, load_settings
 from tests.backtesting.markets import Recipe, lively_rules, random_market
 from tests.domain.builders import RULES
 
@@ -165,9 +165,16 @@ def test_each_score_is_that_of_the_plain_backtest():
 def test_processes_find_what_one_process_finds():
     made = batches(TRIED, (), size=2)
 
-    apart = dict(play_locally(MARKET, made))
+    apart = dict(play_locally(MARKET, made, at_once=processes(2)))
 
     assert apart == {batch.number: play(MARKET, batch) for batch in made}
+
+
+def test_a_sweep_has_a_process_for_each_core_and_no_more_than_is_allowed():
+    settings = load_settings(None, environ={"MAX_WORKERS": "1"}, dotenv=None)
+
+    assert processes(settings.replay.max_workers) == 1
+    assert processes(None) == processes(cores() + 1) == cores()
 
 
 @given(days=st.integers(0, 400), train=st.integers(1, 90), test=st.integers(1, 60))

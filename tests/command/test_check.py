@@ -211,11 +211,11 @@ def test_what_holds_for_each_pair_is_explained_before_the_checks(tmp_path: Path)
 
 
 def test_variables_without_effect_are_warned_of(tmp_path):
-    told = environment(tmp_path, BYBIT_DEMO="true", MAX_WORKERS="4")
+    told = environment(tmp_path, BYBIT_DEMO="true", MAX_PATIENCE="4")
     found = run_program("bin.check", cwd=tmp_path, env=told)
 
     assert found.returncode == 0
     told = [line for line in found.stdout.splitlines() if line.startswith("warn variables")]
     assert len(told) == 2
     assert "--mode demo does" in told[0]
-    assert "nothing reads the variable MAX_WORKERS" in told[1]
+    assert "nothing reads the variable MAX_PATIENCE" in told[1]

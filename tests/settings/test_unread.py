@@ -11,14 +11,14 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_every_name_that_nothing_reads_is_told_with_its_place(tmp_path: Path) -> None:
     dotenv = tmp_path / ".env"
     dotenv.write_text("# keys\nBYBIT_API_KEY=k\nREDIS_SENTINEL=localhost\nLIVE_TRADING=yes\n")
-    environ = {"MAX_WORKERS": "4", "PATH": "/bin", "BYBIT_API_SECRET": "s", "REDIS_PORT": ""}
+    environ = {"MAX_PATIENCE": "4", "PATH": "/bin", "BYBIT_API_SECRET": "s", "REDIS_PORT": ""}
 
     found = list(unread(environ, dotenv))
 
     assert found == [
         f"{dotenv}:3: nothing reads REDIS_SENTINEL; .env.example has all names",
         f"{dotenv}:4: LIVE_TRADING does not count there: set it where the run is started",
-        "nothing reads the variable MAX_WORKERS; .env.example has all names",
+        "nothing reads the variable MAX_PATIENCE; .env.example has all names",
     ]
 
 

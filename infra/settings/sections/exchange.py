@@ -72,6 +72,7 @@ class ReplaySettings(Section):
     funding_rate: Annotated[Decimal, fields.fraction("-0.05", "0.05")]
     funding_interval_hours: Annotated[int, fields.whole("hours", 1, 24)]
     stop_gap_fraction: Annotated[Decimal, fields.fraction("0", "1")]
+    max_workers: Annotated[int, fields.whole("processes", 1, 1024)] | None
 
     def rules(self) -> FillRules:
         """Return what the matching engine charges."""

@@ -482,7 +482,6 @@ def test_property_below_reaches_every_section_with_numbers() -> None:
         "backup",
         "events",
         "control",
-        "events",
         "web",
         "start",
         "portfolio",

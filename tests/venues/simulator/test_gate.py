@@ -108,10 +108,13 @@ def test_what_an_account_has_beside_its_contracts_is_nothing_but_well_formed(
         assert answer["retCode"] == 0, answer
         return answer["result"]
 
-    (usdt,) = found("/v5/asset/coin/query-info")["rows"]
-    assert (usdt["coin"], found("/v5/asset/coin/query-info", coin="BTC")["rows"]) == ("USDT", [])
+    coins = [row["coin"] for row in found("/v5/asset/coin/query-info")["rows"]]
+    assert coins == ["USDT", "BTC", "ETH", "SOL"]
+    (one,) = found("/v5/asset/coin/query-info", coin="BTC")["rows"]
+    assert (one["coin"], found("/v5/asset/coin/query-info", coin="XYZ")["rows"]) == ("BTC", [])
     assert found("/v5/asset/transfer/query-transfer-coin-list") == {"list": ["USDT"]}
     assert found("/v5/asset/exchange/order-record") == {"orderBody": [], "nextPageCursor": ""}
+    assert len(found("/v5/account/fee-rate")["list"]) == 3
     former = {"list": [], "nextPageCursor": "", "category": "linear"}
     assert found("/v5/pre-upgrade/order/history", category="linear") == former
     for path in ("switch-isolated", "set-tpsl-mode"):

@@ -184,7 +184,7 @@ def wallet_balance(core: Simulator, params: Params) -> Json:
 
 def fee_rate(core: Simulator, params: Params) -> Json:
     """GET /v5/account/fee-rate."""
-    if params.one_of("category", *CATEGORIES) != "linear":
+    if params.one_of("category", *CATEGORIES, default="linear") != "linear":
         return {"list": []}
     symbol = params.text("symbol")
     found = (

@@ -145,7 +145,13 @@ def price_limit(core: Simulator, params: Params) -> Json:
     }
 
 
-def coin_info(_core: Simulator, params: Params) -> Json:
-    """GET /v5/asset/coin/query-info: USDT, over no chain."""
-    usdt = {"name": "USDT", "coin": "USDT", "remainAmount": "0", "chains": []}
-    return {"rows": [usdt] if params.text("coin", "USDT") == "USDT" else []}
+def coin_info(core: Simulator, params: Params) -> Json:
+    """GET /v5/asset/coin/query-info: USDT and the coins that contracts are of, over no chain."""
+    coins = ["USDT", *(one.symbol.removesuffix("USDT") for one in core.options.listed)]
+    asked = params.text("coin")
+    rows = [
+        {"name": coin, "coin": coin, "remainAmount": "0", "chains": []}
+        for coin in coins
+        if asked in {"", coin}
+    ]
+    return {"rows": rows}

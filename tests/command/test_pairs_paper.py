@@ -12,13 +12,14 @@ from infra.operator.preflight.checks import check
 from infra.operator.preflight.finding import Level
 from infra.venues.modes import Mode
 from infra.venues.simulator.prices.listed import others_than
-from tests.command.mode_runs import SPEED, ModeRun, settings_at
+from tests.command.mode_runs import ModeRun, settings_at
 from tests.command.test_paper_run import EAGER, Start, acts
 from tests.operator.notices.bot_api import TOKEN, BotApi, running_bot_api
 from tests.venues.simulator.clients import Client, running
 
 AVAX = [each for each in others_than(()) if each.symbol == "AVAXUSDT"]
-MORE = {"strategy": EAGER, "supervision": {"shutdown_seconds": 10}}
+SPEED = 600
+MORE = {"strategy": EAGER | {"entry_max_age_ms": 600_000}}
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def traded(run: ModeRun) -> Callable[[], bool]:
 def test_a_pair_joins_by_telegram_trades_on_paper_leaves_and_may_be_delisted(
     start: Start, bybit: Client, telegram: BotApi
 ) -> None:
-    settings = settings_at(bybit, **MORE)
+    settings = settings_at(bybit, SPEED, **MORE)
     chat = {
         "TELEGRAM_BOT_TOKEN": TOKEN,
         "TELEGRAM_ADMIN_CHAT_ID": "77",

@@ -135,7 +135,7 @@ class Remote:
             raise ConfigError(f"{_shown(url)}: {PACKAGES}") from error
         _register(url.partition("://")[0])
         try:
-            files, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
+            files, root = fsspec.core.url_to_fs(url)
         except (ImportError, ValueError, TypeError) as error:
             raise ConfigError(f"{_shown(url)}: no such URL is known: {_short(error)}") from error
         self._files: Any = files
@@ -146,6 +146,7 @@ class Remote:
 
     def names(self) -> list[str]:
         """Return the names of all files. See `BackupPlace`."""
+        self._files.invalidate_cache()
         found = self._ask(self._files.find, self._root, missing=[])
         inside = (path[len(self._root) :].lstrip("/") for path in found)
         return sorted(name for name in inside if name.count("/") == 1)

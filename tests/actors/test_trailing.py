@@ -482,6 +482,21 @@ def test_a_fill_after_a_move_without_an_answer_is_named_by_its_price(
     assert reason_of(desk) is reason
 
 
+def test_a_fill_before_a_move_without_an_answer_is_not_named_by_it(
+    desk: ExecutionContext,
+) -> None:
+    filled_ms = desk.clock.now_ms()
+    exchange_of(desk).troubles = [OutcomeUnknownError("timeout")]
+    tick(desk, 86_000)
+    late = stop_fill(exchange_of(desk), filled_ms, "84270")
+    desk.exchange.fills.append(late)
+    desk.exchange.levels = None
+    desk.exchange.listener.on_execution(late)
+    desk.settle()
+
+    assert reason_of(desk) is ExitReason.STOP_LOSS
+
+
 @pytest.mark.parametrize("is_restarted", [False, True])
 @pytest.mark.parametrize(
     ("price", "reason"),

@@ -140,13 +140,15 @@ class Trail:
         if self._moved is None:
             return execution
         if self._moved.confirmed_stop_loss is None and not self._is_at_a_move(
-            position, execution.price, standing
+            position, execution, standing
         ):
             return execution
         return replace(execution, reason=ExitReason.TRAILING_STOP)
 
-    def _is_at_a_move(self, position: Position, price: Decimal, standing: Decimal | None) -> bool:
-        asked = self._asked(position)
+    def _is_at_a_move(
+        self, position: Position, execution: Execution, standing: Decimal | None
+    ) -> bool:
+        price, asked = execution.price, self._asked(position, execution.ts_ms)
         # Where it stood unmoved: by the average entry price, by the entry's order, by the exchange.
         first = first_stop(position, self._context.rules).levels.stop_loss
         unmoved = [level for level in (first, self._ordered(position), standing) if level]
@@ -156,11 +158,13 @@ class Trail:
         nearest = min(reached or levels, key=lambda level: abs(price - level))
         return nearest in asked
 
-    def _asked(self, position: Position) -> list[Decimal]:
-        """Return each level that the stop of a position was to move to, in their order."""
+    def _asked(self, position: Position, until_ms: int) -> list[Decimal]:
+        """Return each level that the stop of a position was to move to by then, in their order."""
         stored = self._context.journal.stop_moves(position.asset, position.opened_ms)
         moves = [*stored, *self._context.backlog.waiting(StopMoved)]
-        return [moved.stop_loss for moved in moves if moved.opened_ms == position.opened_ms]
+        of_position = [moved for moved in moves if moved.opened_ms == position.opened_ms]
+        # News of a fill may come after prices that moved what was gone already.
+        return [moved.stop_loss for moved in of_position if moved.ts_ms <= until_ms]
 
     def _store(self, position: Position, ts_ms: int, confirmed_ms: int | None = None) -> None:
         state, before = self.state(position), self._moved

@@ -1,28 +1,23 @@
-"""The command `bin/keys`: the keys under which a run directory is encrypted."""
+"""Keys of the exchange, and keys under which a run directory is encrypted."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from loguru import logger
 
 from bin.command import VAR, one_line, start
+from infra.operator.terminal.credentials import ACTIONS, credentials_act
 from infra.operator.terminal.screen import Screen
 from infra.run import rekeying
 from infra.secrets.sources import write_new_key
 from infra.venues.modes import read_run_name
 
 _SOURCES = "credential:NAME, file:/PATH, keyring:SERVICE/USER or passphrase"
+_Source = Annotated[str, typer.Argument(help=_SOURCES)]
 _RunDir = Annotated[Path | None, typer.Option(help="Run directory; its mode's by default.")]
 _Mode = Annotated[str, typer.Option(help="Whose run, where it is in var/MODE.")]
 
-app = typer.Typer(no_args_is_help=True, add_completion=False)
-
-
-@app.callback()
-def options() -> None:
-    """Keys under which a run directory is encrypted."""
-    logger.remove()
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
 
 @app.command()
@@ -34,12 +29,7 @@ def new(file: Annotated[Path, typer.Argument(help="Where none is yet.")]) -> Non
 
 
 @app.command()
-def allow(
-    source: Annotated[str, typer.Argument(help=_SOURCES)],
-    *,
-    run_dir: _RunDir = None,
-    mode: _Mode = "live",
-) -> None:
+def allow(source: _Source, *, run_dir: _RunDir = None, mode: _Mode = "live") -> None:
     """Let another key, or a passphrase, open a run directory too."""
     with one_line():
         directory = run_dir or VAR / read_run_name(mode)
@@ -58,8 +48,26 @@ def rekey(
     with one_line():
         directory = run_dir or VAR / read_run_name(mode)
         logs = rekeying.rekey(directory, [] if to == ["none"] else to)
-        told = (f"{log}: is not encrypted; delete it" for log in logs)
-        _say(*told, f"{directory}: opens by {', '.join(to)} from now on")
+        _say(*(f"{log}: is not encrypted; delete it" for log in logs))
+        _say(f"{directory}: opens by {', '.join(to)} from now on")
+
+
+def _register(action: str) -> None:
+    def act(
+        mode: Annotated[str, typer.Argument(metavar="live|testnet|demo")] = "live",
+        *,
+        store: Annotated[Path, typer.Option(help="Folder; exchange.keystore names it.")],
+        ip: Annotated[list[str] | None, typer.Option(help="That the key must allow.")] = None,
+        source: Annotated[str | None, typer.Option(help="Of a new keystore's key.")] = None,
+    ) -> None:
+        with one_line():
+            _say(*credentials_act(action, store, mode, ip or [], source))
+
+    app.command(action, help=ACTIONS[action])(act)
+
+
+for _action in ACTIONS:
+    _register(_action)
 
 
 def _say(*lines: str) -> None:

@@ -48,6 +48,7 @@ from infra.run.effects import without_effect
 from infra.run.journals import make_room
 from infra.run.logs import start_run_logging
 from infra.run.pairs import Pairs
+from infra.run.rotation import key_rotation
 from infra.run.start_wait import StartWaitRoom
 from infra.settings import Settings, SettingsSource, default_dotenv
 from infra.settings.stored import capital_changes
@@ -188,6 +189,9 @@ def _run(options: LiveOptions, screen: Screen) -> int:
         )
         # From here on a panic needs no file that can be made.
         held.callback(_at_sigusr2(commands.panic_file.request))
+        held.enter_context(
+            key_rotation(settings, mode, connection.account, directory.path, run.tell_operator)
+        )
         held.enter_context(
             DailyParity(
                 directory.path,

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from domain.errors import ConfigError
+from infra.secrets.keystore import entry_of
 from infra.settings import Settings
 from infra.venues.bybit import venues
 from infra.venues.bybit.http.client import Credentials
@@ -98,13 +99,7 @@ def venue_of(mode: Mode, settings: Settings, environ: Mapping[str, str]) -> Venu
         raise ConfigError("\n".join([f"--mode {mode} cannot start:", *problems]))
     exchange = settings.exchange
     make = _ACCOUNTS.get(mode)
-    if make is None:
-        venue = venues.mainnet(None)
-    else:
-        credentials = Credentials(
-            api_key=_text(exchange.api_key), api_secret=_text(exchange.api_secret)
-        )
-        venue = make(credentials)
+    venue = venues.mainnet(None) if make is None else make(_credentials(mode, settings))
     return venue.at(
         rest_url=exchange.rest_url,
         public_stream_url=exchange.public_stream_url,
@@ -112,6 +107,14 @@ def venue_of(mode: Mode, settings: Settings, environ: Mapping[str, str]) -> Venu
         speed=float(exchange.clock_speed),
         least_tls=exchange.least_tls,
     )
+
+
+def _credentials(mode: Mode, settings: Settings) -> Credentials:
+    exchange = settings.exchange
+    if exchange.keystore is None or exchange.api_key is not None:
+        return Credentials(api_key=_text(exchange.api_key), api_secret=_text(exchange.api_secret))
+    used = entry_of(Path(exchange.keystore), mode).used
+    return Credentials(api_key=used.api_key, api_secret=used.api_secret)
 
 
 def _forbidden(mode: Mode, settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
@@ -132,7 +135,7 @@ def _forbidden(mode: Mode, settings: Settings, environ: Mapping[str, str]) -> It
 
 
 def _missing(mode: Mode, settings: Settings) -> Iterator[str]:
-    if not mode.has_account:
+    if not mode.has_account or settings.exchange.keystore is not None:
         return
     keys = {_KEY: settings.exchange.api_key, _SECRET: settings.exchange.api_secret}
     names = [name for name, value in keys.items() if value is None]

@@ -3,12 +3,16 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from domain.errors import ConfigError
 from domain.trading.orders import OrderStatus
+from infra.run.rotation import KeyRotation
+from infra.secrets.keystore import Entry, Keystore, Pair
+from infra.secrets.sources import write_new_key
 from infra.store.reading import open_reading
 from infra.store.unanswered import unanswered_orders
 from infra.venues.bybit.connection import BybitConnection
@@ -111,3 +115,35 @@ def test_a_new_key_takes_over_amid_trades_without_a_lost_order_candle_or_booking
     for asset in {row["asset"] for row in rows}:
         opens = [row["open_time_ms"] for row in rows if row["asset"] == asset]
         assert {later - earlier for earlier, later in pairwise(opens)} == {300_000}
+
+
+def test_a_run_takes_the_next_key_of_its_keystore_and_says_what_became_of_it(
+    here: Floor, tmp_path: Path
+) -> None:
+    write_new_key(tmp_path / "key")
+    store, told = Keystore(tmp_path / "store"), list[str]()
+    store.begin(f"file:{tmp_path / 'key'}")
+    used = Pair(api_key=key_in_use(here), api_secret="known there")
+    third, stranger = (Pair(api_key=f"{n}-key", api_secret=f"{n}-secret") for n in ("third", "no"))
+    here._call("POST", "/sim/keys", {"api_key": "third-key", "api_secret": "third-secret"})
+    rotation = KeyRotation(
+        tmp_path / "store",
+        "sim",
+        account_of(here),
+        here.folder,
+        lambda _key, title, _detail: told.append(title),
+    )
+
+    store.change("sim", Entry(used=used, next=third))
+    rotation.try_next()
+    taken = store.entries()["sim"]
+    store.change("sim", Entry(used=third, next=stranger))
+    rotation.try_next()
+
+    assert (taken.used, taken.next, taken.refused) == (third, None, "")
+    refused = store.entries()["sim"]
+    assert (refused.used, refused.next) == (third, None)
+    assert "the new key is not used" in refused.refused
+    assert key_in_use(here) == "third-key"
+    assert told == ["Another key of the account trades now", "The key was not changed"]
+    here.wait_until_agreed()

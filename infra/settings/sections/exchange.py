@@ -27,6 +27,7 @@ class ExchangeSettings(Section):
 
     api_key: Secret | None
     api_secret: Secret | None
+    keystore: Annotated[str, fields.text(r"/[^\0]+", "/FOLDER of `bin/keys`, or null")] | None
     testnet: Flag | None
     demo: Flag | None
     rest_url: (

@@ -306,6 +306,16 @@ class BybitConnection:
         self._private, former = stream, self._private
         former.close()
 
+    @property
+    def rest(self) -> BybitRest:
+        """The account's requests, by the key in use."""
+        return self._rest
+
+    @property
+    def assets(self) -> dict[str, str]:
+        """Return the asset of each symbol that is traded."""
+        return dict(self._assets)
+
     def prepare(self, rules: TradingRules, delisted: Collection[str] = ()) -> TradingRules:
         """Prepare the account, and return the rules with its own filters and balance.
 

@@ -1,0 +1,155 @@
+"""Lets another key of the account take over while a run trades, once the keystore has one."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from decimal import Decimal
+from pathlib import Path
+
+from loguru import logger
+from msgspec.structs import replace
+
+from domain.errors import TradingError
+from domain.market.instruments import Side
+from domain.trading.positions import ZERO, Position, book
+from infra.secrets.keystore import Keystore
+from infra.settings import Settings
+from infra.store.location import find_journal
+from infra.store.reader import FactReader
+from infra.store.unanswered import unanswered_orders
+from infra.venues.bybit.api_key import read_key
+from infra.venues.bybit.connection import BybitConnection
+from infra.venues.bybit.http.client import Credentials
+from infra.venues.bybit.shapes.positions import PositionRow
+from infra.venues.paper.connection import PaperConnection
+
+_LOOK_S = 1.0
+_DAY_S = 86_400.0
+_WARNED_DAYS = 14
+"""Before a key expires, each day is told."""
+Tell = Callable[[str, str, str], None]
+
+
+class KeyRotation:
+    """Looks at the keystore, and at the exchange's own word on when the key expires."""
+
+    def __init__(
+        self, folder: Path | None, mode: str, account: BybitConnection, journal: Path, tell: Tell
+    ) -> None:
+        """Look at nothing yet.
+
+        Args:
+            folder: of the keystore; None: keys come from the environment.
+            mode: whose key.
+            account: that trades by it.
+            journal: run directory, whose journal says what is settled.
+            tell: tells the operator, by key, title and detail.
+        """
+        self._folder, self._mode, self._account = folder, mode, account
+        self._directory, self._tell = journal, tell
+        self._seen_ns = 0
+        self._days_told = 0.0
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="keys", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look; once."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Look no more; a key that is being tried is tried again at the next start."""
+        self._is_over.set()
+        self._thread.join(_LOOK_S)
+
+    def try_next(self) -> None:
+        """Let the key take over that waits for it, if there is one; told and stored either way."""
+        if self._folder is None:
+            return
+        store = Keystore(self._folder)
+        entry = store.entries().get(self._mode)
+        if entry is None or entry.next is None:
+            return
+        new = Credentials(api_key=entry.next.api_key, api_secret=entry.next.api_secret)
+        stamp = f"key/{time.time_ns() // 1_000_000}"
+        try:
+            self._account.change_key(new, entry.next.ips, self._is_settled)
+        except TradingError as error:
+            store.change(self._mode, replace(entry, next=None, refused=str(error)))
+            self._tell(stamp, "The key was not changed", f"{error}; the old one trades on")
+            return
+        store.change(self._mode, replace(entry, used=entry.next, next=None, refused=""))
+        told = f"it ends in {entry.next.api_key[-4:]}; remove the old one at the exchange"
+        self._tell(stamp, "Another key of the account trades now", told)
+
+    def _watch(self) -> None:
+        while not self._is_over.wait(_LOOK_S):
+            try:
+                if self._has_changed():
+                    self.try_next()
+                self._warn()
+            except Exception as error:  # noqa: BLE001 (trading must not hear of it)
+                logger.warning("the keys cannot be looked at: {}", error)
+
+    def _has_changed(self) -> bool:
+        if self._folder is None:
+            return False
+        seen_ns = 0
+        with suppress(OSError):
+            seen_ns = Keystore(self._folder).file.stat().st_mtime_ns
+        before, self._seen_ns = self._seen_ns, seen_ns
+        return seen_ns != before
+
+    def _warn(self) -> None:
+        if self._days_told and time.monotonic() - self._days_told < _DAY_S:
+            return
+        self._days_told = time.monotonic()
+        info = read_key(self._account.rest).info
+        days = None if info is None else info.days_left
+        if days is not None and 0 <= days <= _WARNED_DAYS:
+            title = f"The API key expires in {days} days"
+            self._tell(f"key-expiry/{days}", title, "make another, and bin/keys rotate")
+
+    def _is_settled(self) -> bool:
+        """Tell whether no order is unanswered, and all assets are as the exchange has them."""
+        location = find_journal(self._directory)
+        if unanswered_orders(location):
+            return False
+        booked: dict[str, Position | None] = {}
+        with closing(FactReader(location)) as facts:
+            for execution in facts.executions():
+                booked[execution.asset] = book(booked.get(execution.asset), execution).position
+        there = {row.symbol: row for row in self._account.rest.open_positions()}
+        return all(
+            _quantity(booked.get(asset)) == _there(there.get(symbol))
+            for symbol, asset in self._account.assets.items()
+        )
+
+
+def _quantity(position: Position | None) -> Decimal:
+    return ZERO if position is None else position.signed_qty
+
+
+def _there(row: PositionRow | None) -> Decimal:
+    if row is None:
+        return ZERO
+    return row.qty if row.side is Side.BUY else -row.qty
+
+
+@contextmanager
+def key_rotation(
+    settings: Settings,
+    mode: str,
+    account: BybitConnection | PaperConnection,
+    directory: Path,
+    tell: Tell,
+) -> Iterator[None]:
+    """Have the keys looked after, where the run trades an account by one."""
+    if not isinstance(account, BybitConnection):
+        yield
+        return
+    folder = settings.exchange.keystore
+    found = None if folder is None else Path(folder)
+    with closing(KeyRotation(found, mode, account, directory, tell)) as rotation:
+        rotation.start()
+        yield

@@ -1,0 +1,115 @@
+"""Keys of exchanges in a folder of their own: encrypted, each under the mode that trades by it.
+
+The folder has a vault as an encrypted run directory has. A key that is to take over lies beside the
+one in use until the run has tried it, which alone makes it the one in use.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from domain.errors import BadDataError, ConfigError
+from infra.process.locks import FileLock
+from infra.secrets.sealing import seal, unseal
+from infra.secrets.vault import Vault, new_vault, vault_of
+
+FILE: Final = "credentials.sealed"
+_PURPOSE: Final = "credentials"
+
+
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """A key of an account; never shown."""
+
+    api_key: str
+    api_secret: str
+    ips: tuple[str, ...] = ()
+    """Addresses that it must allow, those of reserves included."""
+
+    def __repr__(self) -> str:
+        return "<a key>"
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """What a mode trades by."""
+
+    used: Pair
+    next: Pair | None = None
+    """Is to take over."""
+    refused: str = ""
+    """Why the newest one that was to take over did not; empty: it did."""
+
+
+class Keystore:
+    """The keys in a folder; safe from several processes."""
+
+    def __init__(self, folder: Path) -> None:
+        """Name the folder; it may not exist yet."""
+        self._folder, self.file = folder, folder / FILE
+
+    def entries(self) -> dict[str, Entry]:
+        """Return what there is, by mode.
+
+        Raises:
+            ConfigError: it cannot be opened, or is damaged.
+        """
+        if not self.file.exists():
+            return {}
+        try:
+            sealed = self.file.read_bytes()
+            text = unseal(self._vault().key(_PURPOSE), sealed)
+            return msgspec.json.decode(text, type=dict[str, Entry])
+        except (OSError, BadDataError, msgspec.DecodeError) as error:
+            raise ConfigError(f"{self.file}: is no keystore, or damaged ({error})") from error
+
+    def change(self, mode: str, entry: Entry | None) -> None:
+        """Store an entry; None: remove it.
+
+        Raises:
+            ConfigError: it cannot be opened or written.
+        """
+        lock = FileLock(self._folder / "lock", f"{self._folder}: another program changes it")
+        try:
+            entries = self.entries()
+            entries.pop(mode, None)
+            if entry is not None:
+                entries[mode] = entry
+            self._write(msgspec.json.encode(entries))
+        except OSError as error:
+            raise ConfigError(f"{self.file}: cannot be written: {error.strerror}") from error
+        finally:
+            lock.release()
+
+    def begin(self, source: str) -> None:
+        """Make the folder, encrypted under the key of a source, unless there is one."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if vault_of(self._folder) is None:
+            new_vault(self._folder, [source]).write()
+
+    def _vault(self) -> Vault:
+        vault = vault_of(self._folder)
+        if vault is None:
+            raise ConfigError(f"{self._folder}: is no keystore; `bin/keys add` makes one")
+        return vault
+
+    def _write(self, text: bytes) -> None:
+        part = self.file.with_name(f"{FILE}.part")
+        part.unlink(missing_ok=True)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            out.write(seal(self._vault().key(_PURPOSE), text))
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(self.file)
+
+
+def entry_of(folder: Path, mode: str) -> Entry:
+    """Return what a mode trades by.
+
+    Raises:
+        ConfigError: there is none, or the keystore cannot be opened.
+    """
+    entry = Keystore(folder).entries().get(mode)
+    if entry is None:
+        raise ConfigError(f"{folder}: has no key for {mode}; `bin/keys add {mode}` takes one")
+    return entry

@@ -17,6 +17,9 @@ class Cut(StrEnum):
     """Its answer does not reach the client."""
 
 
+_PATIENCE_S = 30.0
+
+
 class Wire:
     """Passes bytes on, both ways, for any number of connections."""
 
@@ -29,6 +32,8 @@ class Wire:
         """New connections are refused."""
         self.stays_down = False
         """A cut takes the wire down as well."""
+        self._muted: dict[tuple[socket.socket, socket.socket], threading.Event] = {}
+        """Whose answers are kept back, and whether there was one."""
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -64,17 +69,22 @@ class Wire:
                 if source is pair[0] and b"COMMIT" in data and self.cut is not None:
                     self._cut_commit(pair, data)
                     return
+                answered = self._muted.get(pair)
+                if answered is not None and target is pair[0]:
+                    answered.set()
+                    continue
                 target.sendall(data)
         self._close(pair)
 
     def _cut_commit(self, pair: tuple[socket.socket, socket.socket], data: bytes) -> None:
         cut, self.cut = self.cut, None
         self.is_down = self.stays_down
-        client, server = pair
+        _, server = pair
         if cut is Cut.AFTER:
-            client.shutdown(socket.SHUT_RDWR)
+            # The client must not connect again before it is committed.
+            answered = self._muted.setdefault(pair, threading.Event())
             server.sendall(data)
-            server.recv(1)  # the answer: it is committed
+            answered.wait(_PATIENCE_S)
         self._close(pair)
 
     def _close(self, pair: tuple[socket.socket, socket.socket]) -> None:

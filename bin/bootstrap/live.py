@@ -183,9 +183,10 @@ def _run(options: LiveOptions, screen: Screen) -> int:
             delisted=gone,
         )
         reload.pairs = held.enter_context(pairs)
-        routes = health.pages().routes()
         commands = held.enter_context(
-            open_office(run, settings, reload, pairs, directory.path, routes, tally)
+            open_office(
+                run, settings, reload, pairs, directory.path, health.pages().routes(), tally
+            )
         )
         # From here on a panic needs no file that can be made.
         held.callback(_at_sigusr2(commands.panic_file.request))

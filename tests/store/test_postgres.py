@@ -1,7 +1,10 @@
 """A journal in PostgreSQL: who may write, and what is known of a COMMIT without an answer."""
 
+import os
+import signal
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 
 import psycopg
@@ -68,6 +71,20 @@ def test_a_commit_whose_answer_was_lost_is_found_out(journal: JournalWriter, wir
 
     assert [fact.fact_id for fact in journal.executions("BTC")] == [fact_id]
     assert journal.append(execution(2)) == [fact_id + 1]
+
+
+def test_a_server_that_hangs_is_given_up_in_time(address: PostgresAddress) -> None:
+    with closing(connect(address, name="test", statement_ms=200)) as connection:
+        found = execute(connection, "SELECT pg_backend_pid()").fetchone()
+        assert found is not None
+        os.kill(found[0], signal.SIGSTOP)
+        try:
+            with pytest.raises(psycopg.OperationalError, match="has not answered for 2 s"):
+                execute(connection, "SELECT 1")
+        finally:
+            os.kill(found[0], signal.SIGCONT)
+
+        assert connection.closed
 
 
 def test_a_commit_that_was_lost_itself_stores_nothing(journal: JournalWriter, wire: Wire) -> None:

@@ -1,16 +1,45 @@
 """Connections to a server of PostgreSQL, and what they are set to."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
+from psycopg import errors
+from psycopg.abc import PQGen
 
 from infra.store.location import PostgresAddress
 
 _CONNECT_S = 3
+_LOOK_S = 0.1
+_Result = TypeVar("_Result")
 _READ_MS = 60_000
 """A read of a year's candles may take a while."""
 
-Connection = psycopg.Connection[tuple[Any, ...]]
+_SLACK_S = 2.0
+"""Beyond the server's own limit; a server that keeps to it answers before."""
+
+
+class Connection(psycopg.Connection[tuple[Any, ...]]):
+    """Waits for no answer longer than the server may take: one that hangs ends no statement."""
+
+    limit_s = _READ_MS / 1000 + _SLACK_S
+
+    def wait(
+        self,
+        gen: PQGen[_Result],
+        interval: float = _LOOK_S,
+        timeout: float | None = None,
+    ) -> _Result:
+        """Wait for what comes of a statement.
+
+        Raises:
+            psycopg.OperationalError: nothing came in time; the connection is closed.
+        """
+        try:
+            return super().wait(gen, interval, timeout or self.limit_s)
+        except errors._WaitTimeout as error:  # noqa: SLF001 (what `wait` raises has no other name)
+            self.close()
+            text = f"the server has not answered for {self.limit_s:.0f} s"
+            raise psycopg.OperationalError(text) from error
 
 
 def connect(address: PostgresAddress, *, name: str, statement_ms: int = _READ_MS) -> Connection:
@@ -24,7 +53,7 @@ def connect(address: PostgresAddress, *, name: str, statement_ms: int = _READ_MS
     Raises:
         psycopg.OperationalError: there is none to be had.
     """
-    connection = psycopg.connect(
+    connection = Connection.connect(
         address.url,
         password=address.password,
         autocommit=True,
@@ -37,6 +66,7 @@ def connect(address: PostgresAddress, *, name: str, statement_ms: int = _READ_MS
         keepalives_count=3,
         tcp_user_timeout=10_000,
     )
+    connection.limit_s = statement_ms / 1000 + _SLACK_S
     execute(
         connection,
         f"SET search_path = {address.schema}; SET synchronous_commit = on; "

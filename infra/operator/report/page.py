@@ -18,6 +18,7 @@ from infra.operator.report.beside import beside_plot, beside_tables
 from infra.operator.report.course_plots import benchmark_plot, exposure_plot, rolling_plot
 from infra.operator.report.detail import SCRIPT
 from infra.operator.report.html import optional, table
+from infra.operator.report.narrow import STACK_SCRIPT
 from infra.operator.report.parameters import parameters
 from infra.operator.report.style import TITLE_PX, span_of
 from infra.operator.report.sum_plots import (
@@ -140,7 +141,7 @@ def render(
             "<details open><summary><b>Parameters</b></summary>",
             parameters(result.rules),
             "</details>",
-            f"<script>{SCRIPT}</script></body></html>",
+            f"<script>{STACK_SCRIPT}{SCRIPT}</script></body></html>",
         ]
     )
 

@@ -119,10 +119,13 @@ def market_plot(result: BacktestResult, asset: str) -> go.Figure:
     return over_time(figure, result, title, height=560, hovermode="closest")
 
 
+_NAMED_PAIRS = 10
+
+
 def correlations_plot(result: BacktestResult) -> go.Figure:
     """Return how each pair moved together, and above which level entries are refused."""
-    figure = go.Figure()
-    for pair in pair_correlations(result):
+    figure, pairs = go.Figure(), pair_correlations(result)
+    for pair in pairs:
         figure.add_scatter(
             x=pair.time_ms,
             y=pair.correlation,
@@ -136,7 +139,10 @@ def correlations_plot(result: BacktestResult) -> go.Figure:
     window = result.rules.candles.volatility_window
     figure.update_yaxes(title="Pearson")
     title = f"Correlations at midnight, over {window} candles"
-    return over_time(figure, result, title, hovermode="x unified")
+    # The names of more would cover the plot; a line tells its own where one points.
+    is_few = len(pairs) <= _NAMED_PAIRS
+    hover = "x unified" if is_few else "closest"
+    return over_time(figure, result, title, hovermode=hover, showlegend=is_few)
 
 
 def _regimes(result: BacktestResult, asset: str) -> go.Heatmap:

@@ -19,6 +19,7 @@ from infra.operator.web.history import READ, AssetHistory
 from infra.operator.web.hub import Hub
 from infra.operator.web.logs import newest_lines
 from infra.operator.web.marks import marks
+from infra.operator.web.rebuilt import rebuilt
 from infra.store.reader import FactReader
 from infra.trace.query.story import story_of
 from infra.trace.reader import TraceReader
@@ -157,8 +158,21 @@ def _story(directory: Path, wanted: str, facts: FactReader) -> Any:
     }
 
 
+async def _actor(hub: Hub, query: Mapping[str, str]) -> Any:
+    rules, seen = await hub.known_rules(), hub.system.snapshot
+    address = query.get("address", "")
+    if seen is None or address not in {actor.address for actor in seen.actors}:
+        raise ValueError("There is no such actor.")
+
+    def read(facts: FactReader) -> Any:
+        return rebuilt(facts, rules, seen, address)
+
+    return await hub.once(f"actor {address}", lambda: hub.read(read_facts, hub.directory, read))
+
+
 QUESTIONS: Mapping[str, Question] = {
     "accesses": _accesses,
+    "actor": _actor,
     "attribution": _attribution,
     "audit": _audit,
     "chart": _chart,

@@ -5,6 +5,7 @@ import http.client
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +60,13 @@ class System:
             began_s = time.monotonic()
             await self._look()
             self.on_look()
-            pause_s = _EVERY_S if self.watchers else _UNWATCHED_S
             await asyncio.sleep(max(0.0, _EVERY_S - (time.monotonic() - began_s)))
+            # Who has begun to watch meanwhile waits no longer than the others.
+            if self.watchers:
+                continue
             self._wanted.clear()
-            if pause_s > _EVERY_S:
-                try:
-                    await asyncio.wait_for(self._wanted.wait(), pause_s - _EVERY_S)
-                except TimeoutError:
-                    continue
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), _UNWATCHED_S - _EVERY_S)
 
     async def act(self, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         """Pass on a press; return the HTTP status and the answer.

@@ -196,6 +196,35 @@ def test_a_trade_appears_without_a_reload(run: SimRun, watched: Watched) -> None
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.parametrize("address", ["portfolio", "asset/BTC", "execution/BTC"])
+def test_an_actor_s_state_is_what_the_facts_would_rebuild(watched: Watched, address: str) -> None:
+    page = watched.page
+    page.locator('#nav a[href="/actors"]').click()
+    page.get_by_role("button", name=f"Look at {address}").click()
+
+    page.locator("#looked tbody tr").first.wait_for()
+    # A message may be on its way while both are read.
+    expect(page.locator("#looked tbody .alarm")).to_have_count(0, timeout=PATIENCE_MS)
+    page.screenshot(path=ARTIFACTS / f"looked-{address.replace('/', '-')}.png")
+
+
+@pytest.mark.timeout(240)
+def test_a_report_of_the_run_is_made_by_the_page(watched: Watched) -> None:
+    page = watched.page
+    page.locator('#nav a[href="/backtest"]').click()
+    page.get_by_role("button", name="Start").click()
+
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Open").first.click()
+    report = opened.value
+    report.set_default_timeout(PATIENCE_MS)
+    report.locator(".js-plotly-plot .main-svg").first.wait_for()
+
+    assert "Beside the backtest of the same candles" in report.content()
+    report.close()
+
+
+@pytest.mark.timeout(240)
 def test_a_pause_holds_and_is_stored_with_who_asked(run: SimRun, watched: Watched) -> None:
     page = watched.page
     page.get_by_role("button", name="Pause all").click()

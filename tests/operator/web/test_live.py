@@ -1,14 +1,17 @@
 """What the page tells browsers of the present, and when it is not fresh any more."""
 
+import asyncio
 import os
 import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.operator.control.page_routes import read_snapshot, write_snapshot
+from infra.operator.web import system
 from infra.operator.web.changes import changes
 from infra.operator.web.serve import named
 from tests.operator.web.made import SEEN, Desk, Page, Watcher, changed, control, start_page
@@ -44,6 +47,28 @@ def test_runs_of_the_same_name_are_told_apart() -> None:
         "sim-2",
         "paper",
     ]
+
+
+@pytest.mark.timeout(60)
+def test_who_comes_between_two_looks_has_not_to_wait_for_those_that_nobody_watches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(system, "_EVERY_S", 0.05)
+    monkeypatch.setattr(system, "_UNWATCHED_S", 3600.0)
+
+    async def look_twice() -> int:
+        found, looked = system.System(tmp_path), asyncio.Event()
+        found.on_look = looked.set
+        task = asyncio.create_task(found.run())
+        for _ in range(2):
+            await asyncio.wait_for(looked.wait(), 30)
+            looked.clear()
+            found.watchers = 1
+            found.want()
+        task.cancel()
+        return found.watchers
+
+    assert asyncio.run(look_twice()) == 1
 
 
 def test_the_page_says_that_the_system_is_gone_and_recovers(tmp_path: Path) -> None:

@@ -1,12 +1,36 @@
 // The supervision tree: who lives, how much waits, how fast it is worked off.
 
 import {card, facts, h, table} from "./dom.js";
+import {Loaded} from "./loaded.js";
 import {send} from "./press.js";
 
 const KEPT = 60;
 let series = {}; // address: [{at, handled}]
+let looked = null; // {address, loaded}: the actor that is looked at
 let aside = null; // {count, table, trouble}: messages that were set aside
-export function enter() { series = {}; aside = null; }
+export function enter() { series = {}; aside = null; leave(); }
+export function leave() { looked?.loaded.leave(); looked = null; }
+
+function lookAt(context, address) {
+  leave();
+  looked = {address, loaded: new Loaded(context, "actor", 3000, () => ({address}))};
+  context.redraw();
+}
+
+function lookedCard(context, view) {
+  const actor = looked && view.actors.find((each) => each.address === looked.address);
+  if (!actor) return null;
+  const {data, trouble} = looked.loaded;
+  const rows = data ?? [];
+  return h("section", {class: "card", id: "looked"}, h("h2", {}, `State of ${actor.address}`),
+    facts(["State", state(actor)], ["Life", String(actor.generation)], ["Mailbox", `${actor.depth} waiting`], ["Oldest waits", `${actor.oldest_s.toFixed(1)} s`],
+      ["Handled", actor.handled.toLocaleString("en-US")], ["p50", ms(actor.p50_ms)], ["p99", ms(actor.p99_ms)]),
+    trouble && h("p", {class: "alarm"}, trouble),
+    data && table([["Figure", (r) => r.figure], ["As it answers", (r) => r.live, "wide"], ["As the facts have it", (r) => r.stored, "wide"], ["", (r) => (r.is_alike ? "alike" : h("span", {class: "alarm"}, "differs"))]],
+      rows, {caption: `State of ${actor.address}`, empty: "It keeps nothing that facts would rebuild."}),
+    h("p", {class: "why"}, "The facts are what a new life begins with. A figure may differ for a moment, while a message is on its way."),
+    h("button", {type: "button", onclick: () => { leave(); context.redraw(); }}, "Close this"));
+}
 
 async function lookAside(context, count) {
   if (aside?.count === count || !context.isOperator || !context.live.isOpen) return;
@@ -31,7 +55,8 @@ function asideCard(context, view) {
   columns.push(["", (row) => h("span", {class: "acts"},
     row.at(-1).includes("redeliver") && context.button("redeliver", row[0], "Redeliver", "Gives the message to its actor once more. It passes all checks of today; one that crashes again is set aside again."),
     context.button("drop", row[0], "Drop", "Forgets the message for ever."))]);
-  return card("Messages set aside", table(columns, found.rows, {caption: "Messages set aside"}));
+  return card("Messages set aside", table(columns, found.rows, {caption: "Messages set aside"}),
+    h("p", {class: "why"}, "Since this process began. A new process begins with the facts; bin/trace keeps the messages."));
 }
 
 function note(view) {
@@ -72,13 +97,15 @@ export function render(context, view) {
     ["p50", (a) => ms(a.p50_ms), "number"], ["p99", (a) => ms(a.p99_ms), "number"],
     ["Last failure", (a) => (a.last_failure ? [a.last_failure, a.crash_id && h("code", {}, ` bin/trace crash ${a.crash_id}`)] : "–")],
   ];
+  columns.push(["", (a) => h("button", {type: "button", "aria-label": `Look at ${a.address}`, onclick: () => lookAt(context, a.address)}, "Look")]);
   if (context.isOperator) columns.push(["", (a) => context.button("restart", a.address, "Restart", `Replaces ${a.address} by a new life; the others go on.`)]);
   const failed = view.actors.filter((a) => a.restarts || !a.is_running).length;
   return [
     h("h1", {class: "hidden"}, "Actors"),
     card("Supervision", facts(["Actors", String(view.actors.length)], ["Running", String(view.actors.filter((a) => a.is_running).length)], ["Failed since the start", String(failed)],
       ["Dead letters", String(view.dead_letters)], ["Messages handled", view.actors.reduce((sum, a) => sum + a.handled, 0).toLocaleString("en-US")])),
+    lookedCard(context, view),
     card("supervisor", table(columns, rows, {caption: "Actors"})),
     asideCard(context, view),
-  ];
+  ].filter(Boolean);
 }

@@ -1,0 +1,20 @@
+"""Plots that stand beside each other, one above the other where a screen has no room for both."""
+
+STACK_SCRIPT = """
+for (const plot of innerWidth < 700 ? document.querySelectorAll('.js-plotly-plot') : []) {
+  const layout = plot.layout, {xaxis, xaxis2, yaxis2, xaxis3} = layout;
+  if (!xaxis2 || !yaxis2 || xaxis3 || xaxis.domain[1] > xaxis2.domain[0]) continue;
+  const change = {
+    height: 1.9 * layout.height, 'xaxis.domain': [0, 1], 'xaxis2.domain': [0, 1],
+    'yaxis.domain': [0.6, 1], 'yaxis2.domain': [0, 0.38],
+  };
+  (layout.annotations || []).slice(0, 2).forEach((_, place) => {
+    change[`annotations[${place}].x`] = 0.5;
+    change[`annotations[${place}].y`] = place ? 0.38 : 1;
+  });
+  if (layout.legend2) Object.assign(change,
+    {'legend.x': 0.5, 'legend.y': 0.54, 'legend2.x': 0.5, 'legend2.y': -0.06});
+  Plotly.relayout(plot, change);
+}
+"""
+"""Runs at the end of the page, when all plots are there."""

@@ -4,6 +4,7 @@ STACK_SCRIPT = """
 for (const plot of innerWidth < 700 ? document.querySelectorAll('.js-plotly-plot') : []) {
   const layout = plot.layout, {xaxis, xaxis2, yaxis2, xaxis3} = layout;
   if (!xaxis2 || !yaxis2 || xaxis3 || xaxis.domain[1] > xaxis2.domain[0]) continue;
+  plot.parentElement.style.height = `${1.9 * layout.height}px`;
   const change = {
     height: 1.9 * layout.height, 'xaxis.domain': [0, 1], 'xaxis2.domain': [0, 1],
     'yaxis.domain': [0.6, 1], 'yaxis2.domain': [0, 0.38],

@@ -21,6 +21,8 @@ from loguru import logger
 from tests.system.floor import floor
 
 ROOT = Path(__file__).resolve().parents[1]
+PATIENCE_S = 600
+"""A profiler makes a system slow, and a close that comes late opens nothing."""
 ROOMS = ("actors", "domain", "infra", "bin")
 
 
@@ -118,7 +120,7 @@ def files_to_an_order() -> list[str]:
     threading.setprofile(passed)
     try:
         with tempfile.TemporaryDirectory() as folder, floor(Path(folder) / "var") as running:
-            running.wait(passed.is_over.is_set, "an order is sent")
+            running.wait(passed.is_over.is_set, "an order is sent", PATIENCE_S)
     finally:
         threading.setprofile(None)
     return passed.files

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
@@ -161,8 +162,9 @@ def test_a_pair_leaves_once_it_is_flat_and_what_it_earned_stays_in_the_books(
     made: Trading,
 ) -> None:
     here = made.here
-    here.wait(here.held, "a position")
-    asset = next(iter(here.held())).removesuffix("USDT")
+    held: dict[str, Decimal] = {}
+    here.wait(lambda: held.update(here.held()) or held, "a position")
+    asset = next(iter(held)).removesuffix("USDT")
     others, before = [each for each in made.assets() if each != asset], made.lives()
     # One that is to leave can stay after all.
     assert made.pair(f"remove {asset}").code is ReplyCode.DONE

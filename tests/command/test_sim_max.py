@@ -120,7 +120,7 @@ def balance_of(printed: str) -> float:
 
 def test_recorded_candles_make_the_trades_of_the_replay(tmp_path: Path, shared_data: Path) -> None:
     candles = shared_data / "market" / BYBIT
-    end = "2025-04-25"
+    end = "2025-04-22"
 
     found, refusals = over_sockets(tmp_path, "--candles", candles, "--to", end)
     expected, expected_refusals = trades(tmp_path, "replay", "--candles", candles, "--to", end)

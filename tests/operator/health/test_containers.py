@@ -67,6 +67,28 @@ def test_compose_gives_a_stop_its_time_and_publishes_nothing_but_by_choice() -> 
     assert [name for name, one in services.items() if "profiles" not in one] == ["trading-system"]
 
 
+def test_compose_has_the_services_and_profiles_of_the_documented_commands() -> None:
+    services = COMPOSE["services"]
+    by_profile: dict[str, list[str]] = {}
+    for name in sorted(services):
+        for profile in services[name].get("profiles", ()):
+            by_profile.setdefault(profile, []).append(name)
+
+    assert by_profile == {
+        "logs": ["loki", "vector"],
+        "monitoring": ["alertmanager", "grafana", "prometheus"],
+        "nginx": ["nginx"],
+        "postgres": ["postgres"],
+        "redis": ["redis"],
+        "workers": ["scheduler", "worker"],
+    }
+    for name in ("loki.yml", "vector.yml", "prometheus.yml", "alertmanager.yml"):
+        text = (DEPLOY / "container" / name).read_text(encoding="utf-8")
+        assert yaml.safe_load(text)
+        called = set(re.findall(r"(?:http://|\[\")([a-z][a-z-]*):[0-9]+", text))
+        assert called <= services.keys(), name
+
+
 def test_every_file_that_compose_mounts_is_there() -> None:
     mounted = {
         volume.partition(":")[0]

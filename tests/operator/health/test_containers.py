@@ -89,6 +89,12 @@ def test_compose_has_the_services_and_profiles_of_the_documented_commands() -> N
         assert called <= services.keys(), name
 
 
+def test_compose_waits_for_the_journals_server_and_for_no_redis() -> None:
+    waited = COMPOSE["services"]["trading-system"]["depends_on"]
+
+    assert waited == {"postgres": {"condition": "service_healthy", "required": False}}
+
+
 def test_every_file_that_compose_mounts_is_there() -> None:
     mounted = {
         volume.partition(":")[0]

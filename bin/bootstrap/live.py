@@ -103,7 +103,7 @@ def run_live(options: LiveOptions, screen: Screen) -> int:
 def _run(options: LiveOptions, screen: Screen) -> int:
     source = SettingsSource(options.settings, environ=os.environ, dotenv=default_dotenv())
     settings = source.settings()
-    check_addresses(settings.notifications)
+    check_addresses(settings.notifications, settings.events)
     mode = options.mode
     assets = [asset.asset for asset in settings.trading_rules().assets]
     service = ServiceManager(os.environ)

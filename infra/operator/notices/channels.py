@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from domain.errors import ConfigError
 from infra.operator.delivery import DeliveryThread
-from infra.operator.events.targets import publishers_of
+from infra.operator.events.targets import publishers_of, targets_of
 from infra.operator.notices.carrier import Carrier, Sender
 from infra.operator.notices.commands import HandleCommand
 from infra.operator.notices.heartbeat import Heartbeat
@@ -219,8 +219,8 @@ class Channels:
         self._on_system("stranger", "A stranger wrote to the bot", detail)
 
 
-def check_addresses(settings: NotificationSettings) -> None:
-    """Refuse addresses that no service is known for, before anything is connected.
+def check_addresses(settings: NotificationSettings, events: EventSettings) -> None:
+    """Refuse addresses that nothing can be sent to, before anything is connected.
 
     Raises:
         ConfigError: there are some; says all of them.
@@ -231,6 +231,10 @@ def check_addresses(settings: NotificationSettings) -> None:
             _service(settings, name)
         except ConfigError as error:
             problems.append(str(error))
+    try:
+        targets_of(events, source="")
+    except ConfigError as error:
+        problems.append(str(error))
     if problems:
         raise ConfigError("\n".join(problems))
 

@@ -103,9 +103,9 @@ def _encryption(settings: Settings, directory: Path) -> Iterator[Finding]:
 
 def _wrong_addresses(settings: Settings) -> Iterator[Finding]:
     try:
-        check_addresses(settings.notifications)
+        check_addresses(settings.notifications, settings.events)
     except ConfigError as error:
-        found, expected = "; ".join(str(error).splitlines()), "addresses that apprise knows"
+        found, expected = "; ".join(str(error).splitlines()), "addresses that can be sent to"
         yield fail("notifications", found, expected, "correct them (.env.example)")
 
 

@@ -4,6 +4,9 @@ import base64
 import hashlib
 import hmac
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +22,7 @@ from infra.operator.events.publisher import Publisher
 from infra.operator.events.webhook import Webhook, read_secret, signature
 from tests.operator.events.facts import fact_ids, recorded_journal
 
+ROOT = Path(__file__).resolve().parents[3]
 KEY = bytes(range(32))
 SECRET = f"whsec_{base64.b64encode(KEY).decode()}"
 EVENT = Event(fact_id=1, event_id="1-2", kind="trading.trade", body=b"{}")
@@ -130,6 +134,25 @@ def test_a_secret_that_is_none_is_refused_and_not_shown(secret: str) -> None:
         Webhook("http://127.0.0.1:1", secret)
 
     assert secret in ("", "whsec_") or secret not in str(refused.value)
+
+
+def test_a_start_refuses_a_wrong_secret_before_anything_is_connected(tmp_path: Path) -> None:
+    words = ["--run-dir", str(tmp_path / "run")]
+    environ = {"WEBHOOK_URL": "http://127.0.0.1:1/", "WEBHOOK_SECRET": "whsec_short"}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "bin.run_actors", *words],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+
+    assert done.returncode == 2
+    assert "WEBHOOK_SECRET: expected whsec_" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("url", ["http://", "http://u:hidden@h/", "http://h:99999/", "http://h:0"])

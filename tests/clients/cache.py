@@ -37,6 +37,21 @@ def cached(
     return folder
 
 
+def interpreter(packages: Sequence[str], *names: str) -> str:
+    """Return the first of some interpreters that is there; skip where none is.
+
+    Some are only names of what could be there, so each is tried.
+    """
+    for name in names:
+        found = shutil.which(name)
+        if (
+            found
+            and not subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode
+        ):
+            return found
+    pytest.skip(f"{', '.join(packages)} needs one of {', '.join(names)}, and none is there")
+
+
 def _run(command: Sequence[str], packages: Sequence[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=800, check=False)
     if done.returncode:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.venues.simulator.gate import DEFAULT_KEYS
-from tests.clients.cache import cached
+from tests.clients.cache import cached, interpreter
 from tests.clients.documented import documented
 from tests.venues.simulator.clients import Client, eventually, running
 
@@ -25,21 +24,13 @@ def installed(request: pytest.FixtureRequest) -> tuple[str, Path]:
     """Return a version and the interpreter that has it, installed once."""
     version = request.param
     packages = (f"nautilus_trader=={version}",)
-    found = [name for name in VERSIONS[version] if runs(name)]
-    if not found:
-        pytest.skip(f"{packages[0]} needs one of {', '.join(VERSIONS[version])}, and none is there")
+    found = interpreter(packages, *VERSIONS[version])
 
     def commands(folder: Path) -> list[list[str]]:
-        make = [found[0], "-m", "venv", str(folder / "venv")]
+        make = [found, "-m", "venv", str(folder / "venv")]
         return [make, [str(folder / "venv/bin/pip"), "install", "--quiet", *packages]]
 
     return version, cached("nautilus", packages, commands) / "venv/bin/python"
-
-
-def runs(name: str) -> bool:
-    """Tell whether an interpreter is there; some are only names of what could be."""
-    found = shutil.which(name)
-    return found is not None and not subprocess.run([found, "-c", ""], check=False).returncode
 
 
 def node(python: Path, client: Client, lines: Path, *task: str) -> dict:

@@ -30,6 +30,7 @@ from infra.store.location import Location
 from infra.store.notices import StoredNotices
 from infra.store.opening import open_store
 from infra.store.reading import open_reading
+from infra.store.schema import MIGRATIONS
 from tests.command.commands import application
 from tests.store.test_journal import T_MS, entry, execution, store_one_of_each
 
@@ -325,6 +326,27 @@ def test_a_copy_of_the_run_directory_that_is_behind_never_writes_over_a_backup(
     for chain in find_chains(place):
         assert problems(place, chain, KEY) == []
         assert read_end(place, chain).through_fact == 3 * UNIT
+
+
+def test_a_chain_that_has_lost_its_newest_segment_is_not_gone_on_with(
+    place: Folder, growing: Growing
+) -> None:
+    chain = chain_of(place, growing, 2)
+    state = BackupState(
+        chain=chain.name,
+        number=2,
+        digest=read_end(place, chain).digest,
+        fact=2 * UNIT,
+        schema_version=len(MIGRATIONS),
+    )
+    place.remove([segment_name(chain.name, 2)])
+    growing.grow()
+
+    with closing(keeper(place, growing.location)) as made:
+        after = made.step(state, NOW, DAY)
+
+    assert after.chain != chain.name
+    assert problems(place, choose_chain(place, after.chain), KEY) == []
 
 
 def test_two_systems_never_write_one_segment(place: Folder, growing: Growing) -> None:

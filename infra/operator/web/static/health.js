@@ -22,6 +22,6 @@ export function render(context, view) {
     card("Log, the newest first",
       context.isOperator && h("div", {class: "acts"}, h("span", {}, "Lowest level that is logged: "), LEVELS.map((level) => context.button("log", level, level, `Logs ${level} and what is more serious, until the next start.`))),
       loaded?.trouble && h("p", {class: "alarm"}, loaded.trouble),
-      table([["At", (r) => r.time.slice(0, 19).replace("T", " ")], ["Level", (r) => h("span", {class: ["ERROR", "CRITICAL"].includes(r.level) ? "alarm" : ""}, r.level)], ["Actor", (r) => r.actor || "–"], ["Message", (r) => r.message, "wide"]], loaded?.data ?? [], {caption: "Log"})),
+      h("div", {class: "tall"}, table([["At", (r) => r.time.slice(0, 19).replace("T", " ")], ["Level", (r) => h("span", {class: ["ERROR", "CRITICAL"].includes(r.level) ? "alarm" : ""}, r.level)], ["Actor", (r) => r.actor || "–"], ["Message", (r) => r.message, "wide"]], loaded?.data ?? [], {caption: "Log"}))),
   ];
 }

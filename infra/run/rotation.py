@@ -75,6 +75,8 @@ class KeyRotation:
         try:
             self._account.change_key(new, entry.next.ips, self._is_settled)
         except TradingError as error:
+            if self._is_over.is_set():
+                return  # the next start tries it again
             store.change(self._mode, replace(entry, next=None, refused=str(error)))
             self._tell(stamp, "The key was not changed", f"{error}; the old one trades on")
             return

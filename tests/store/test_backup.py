@@ -432,3 +432,30 @@ def test_the_command_backs_up_lists_verifies_and_restores(tmp_path: Path, growin
     assert "is damaged" in damaged.stdout
     assert "backup.url: expected" in none.stderr
     assert "Traceback" not in done.stderr + again.stderr + damaged.stderr + none.stderr
+
+
+def test_what_is_restored_is_encrypted_where_the_settings_want_it(
+    tmp_path: Path, growing: Growing
+) -> None:
+    key = tmp_path / "key"
+    key.write_text(KEY.hex())
+    key.chmod(0o600)
+    settings = tmp_path / "settings.yaml"
+    lines = (
+        f"backup: {{url: {tmp_path}/b, key: 'file:{key}'}}",
+        f"storage: {{encryption: on, key: 'file:{key}'}}",
+    )
+    settings.write_text("\n".join(lines))
+    growing.grow()
+    of, to = ("--settings", settings), tmp_path / "to"
+
+    command("run", *of, "--run-dir", tmp_path / "run")
+    done = command("restore", *of, "--to-dir", to)
+    again = command("run", *of, "--run-dir", to)
+
+    assert done.exit_code == 0, done.output
+    assert not (to / "journal.sqlite").read_bytes().startswith(b"SQLite format 3")
+    assert (
+        len(rows(to / "journal.sqlite", "SELECT id FROM execution JOIN fact ON id = fact_id")) == 3
+    )
+    assert "through fact 4 in 1 segment" in again.stdout, again.output

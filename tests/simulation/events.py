@@ -34,6 +34,18 @@ def _gap(world: "World", rng: Random) -> None:
     world.exchange.act(symbol, FaultSpec(kind=Kind.PRICE_GAP, fraction=fraction))
 
 
+def _run(world: "World", rng: Random) -> None:
+    """Let a price go one way for some minutes, so that trailing stops follow."""
+    symbol = rng.choice(list(world.exchange.market.instruments))
+    step = Decimal(rng.choice(("-0.004", "0.004")))
+
+    def gap() -> None:
+        world.exchange.act(symbol, FaultSpec(kind=Kind.PRICE_GAP, fraction=step))
+
+    for number in range(rng.randint(3, 12)):
+        world.scheduler.call_in(number * rng.uniform(2.0, 30.0), gap)
+
+
 def _fault(**spec: Any) -> Deed:
     return lambda world, _rng: world.exchange.faults.add(FaultSpec(**spec)) and None
 
@@ -115,6 +127,7 @@ DEEDS: dict[str, Deed] = {
     "deleveraged": _act(Kind.ADL, fraction=Decimal("0.5")),
     "funding": _act(Kind.FUNDING),
     "price gap": _gap,
+    "price runs": _run,
     "partial fill": _fault(kind=Kind.PARTIAL_FILL, times=1),
     "order rejected": _fault(kind=Kind.REJECT, times=1),
     "slow matching": _slow_matching,

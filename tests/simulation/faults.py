@@ -87,6 +87,7 @@ _OFTEN = 50.0
 _OF_CHANGE = 8.0
 """For one request that changes something there are dozens that only ask."""
 _CHECKPOINT = 0.01
+_FOR_EVER = 10_000.0
 REFUSALS = (
     "database or disk is full",
     "attempt to write a readonly database",
@@ -202,7 +203,7 @@ class Misfortune:
             raise SystemExit(moment.value)
         if self._strikes("hang"):
             self.hit(f"hang {kind} {moment.value}")
-            self.scheduler.sleep(self.hang_s * self.rng.uniform(1.0, 4.0))
+            self._hang()
         if self._strikes("stall"):
             self.hit(f"stall {kind} {moment.value}")
             self.scheduler.sleep(self.hang_s * self.rng.uniform(0.0, 0.5))
@@ -249,7 +250,13 @@ class Misfortune:
         """Let the loop that has just asked something not run for longer than is allowed."""
         if self._strikes("hang", _OFTEN if method == "POST" else 1.0):
             self.hit(f"hang {method} {path}")
-            self.scheduler.sleep(self.hang_s * self.rng.uniform(1.0, 4.0))
+            self._hang()
+
+    def _hang(self) -> None:
+        """Sleep for longer than is allowed; now and then for ever."""
+        is_for_ever = self.rng.random() < 0.3
+        times = _FOR_EVER if is_for_ever else self.rng.uniform(1.0, 4.0)
+        self.scheduler.sleep(self.hang_s * times)
 
     def of_news(self, kind: str) -> list[float]:
         """Return after how many seconds something that is told arrives: once, twice or never."""

@@ -43,6 +43,7 @@ VARIANTS: tuple[Mapping[str, Any], ...] = (
     merged(merged(_PACE, _RISKY), _assets(_LONG, _LONG, _LONG)),
     merged(merged(_PACE, _RISKY), _assets(_SHORT, _LONG, _LONG)),
     _PACE,
+    merged(merged(_PACE, _RISKY), {"portfolio": {"max_total_exposure_pct": 1.5}}),
 )
 
 

@@ -134,7 +134,7 @@ def _draw_chances(rng: Random) -> Chances:
         kill=some(rng.choice((0.003, 0.003, 0.02))),
         crash=some(0.003),
         exits=some(0.001),
-        hang=some(0.0005),
+        hang=some(0.003),
         stall=some(0.002),
         lost=some(0.03),
         cut=some(0.05),

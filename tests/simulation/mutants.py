@@ -330,6 +330,46 @@ MUTANTS = (
         old="        self._take(fold(commands, self._assets))\n        self.flat = set()",
         new="        self.flat = set()",
     ),
+    Mutant(
+        name="commands stored and not done",
+        file="actors/portfolio/operating.py",
+        old="            self._take(self.state.apply(answer, self._assets))",
+        new="            pass",
+    ),
+    Mutant(
+        name="reserve emptied before its facts are stored",
+        file=_WRITER,
+        old="""        fact_ids = self._settle(facts)
+        rest""",
+        new="""        for record in waited:
+            self._reserve.discard(record)
+        fact_ids, waited = self._settle(facts), []
+        rest""",
+    ),
+    Mutant(
+        name="close is not reduce-only",
+        file="domain/trading/intents.py",
+        old="        reduce_only=True,",
+        new="        reduce_only=False,",
+    ),
+    Mutant(
+        name="trade not stored",
+        file="domain/trading/books.py",
+        old="            facts.append(booked.trade)",
+        new="            pass",
+    ),
+    Mutant(
+        name="funding not booked",
+        file="infra/venues/bybit/shapes/executions.py",
+        old="return self.exec_type in _TRADES or self.exec_type == _FUNDING",
+        new="return self.exec_type in _TRADES",
+    ),
+    Mutant(
+        name="second attempt at a close under the first one's id",
+        file=_EXITS,
+        old="attempt=next_attempt(self._context.books.orders.values(), decided_ms, purpose)",
+        new="attempt=1",
+    ),
 )
 
 

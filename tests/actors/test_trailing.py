@@ -291,6 +291,21 @@ def test_another_refusal_leaves_the_stop_and_is_tried_again(desk: ExecutionConte
     assert len(desk.exchange.sent) == 1
 
 
+def test_no_newer_level_is_sent_while_one_without_an_answer_may_still_arrive(
+    desk: ExecutionContext, rules: TradingRules
+) -> None:
+    exchange_of(desk).are_lost_after = False
+    exchange_of(desk).troubles = [OutcomeUnknownError("timeout")]
+    tick(desk, 86_000)
+    asked = len(exchange_of(desk).moves)
+
+    tick(desk, 88_000, pause_ms=rules.risk.trail_interval_ms + 1)
+
+    assert len(exchange_of(desk).moves) == asked
+    desk.wait(10_000)
+    assert exchange_of(desk).levels_set[-1] == Decimal(86_240)
+
+
 @pytest.mark.parametrize("has_moved", [True, False])
 def test_a_move_without_an_answer_is_looked_up(desk: ExecutionContext, *, has_moved: bool) -> None:
     exchange_of(desk).are_lost_after = has_moved

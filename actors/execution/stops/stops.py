@@ -18,6 +18,9 @@ from domain.trading.positions import Execution, Position, VenuePosition
 from domain.trading.sizing import ProtectiveLevels, protective_levels
 from domain.trading.trailing import StopState, is_passed, is_tighter
 
+_LATEST_ARRIVAL_MS = 6_000
+"""A request is signed for five seconds, and the clocks may differ a little."""
+
 
 class Stops:
     """Sets what is missing, moves what trails, and closes what cannot be protected."""
@@ -44,6 +47,8 @@ class Stops:
         self._limit_ms = context.rules.risk.unprotected_position_ms
         self._amended_ms = 0
         """When a trailing stop was moved last at the exchange."""
+        self._unanswered_until_ms = 0
+        """Until then a request to set them that had no answer may still arrive."""
         self._due: Timer | None = None
         """Moves the stop to a level that came too early after the one before."""
 
@@ -229,6 +234,8 @@ class Stops:
         if not self._is_raise(wanted):
             return
         due_ms = self._amended_ms + self._context.rules.risk.trail_interval_ms
+        # An older level that arrives after a newer one would loosen the stop.
+        due_ms = max(due_ms, self._unanswered_until_ms)
         if self._last_price and is_passed(self._last_price, wanted.stop_loss, position.side):
             self._close_passed()
         elif self._context.now_ms < due_ms:
@@ -291,7 +298,10 @@ class Stops:
                 self._close_passed()
             if not self._exits.is_wanted:
                 self._fail(error)
-        except (OrderRefusedError, *NO_ANSWER, OutcomeUnknownError) as error:
+        except OrderRefusedError as error:
+            self._fail(error)
+        except (*NO_ANSWER, OutcomeUnknownError) as error:
+            self._unanswered_until_ms = self._context.now_ms + _LATEST_ARRIVAL_MS
             self._fail(error)
         else:
             if stands:

@@ -9,15 +9,30 @@ from tests.simulation.mutants import MUTANTS, ROOT, Mutant, copied, found_by
 FOUND = (
     "intent after send",
     "close sent before its intent is stored",
+    "approval told before it is stored",
+    "entry sent again however old",
     "fill booked twice",
+    "fill not booked where its order is not known",
+    "funding not booked",
+    "trade not stored",
     "stop sent without its level",
     "missing stop not set again",
+    "stop move not stored",
     "executions that were missed are not asked for",
     "orders under way are not looked up",
+    "candles that were missed are not fetched",
     "crashed actor not started again",
+    "hang not noticed",
+    "close is not reduce-only",
+    "commands forgotten by a restart",
+    "facts that were refused are dropped",
+    "what protects is not kept in the reserve",
+    "reserve forgotten by a restart",
+    "intent not synced",
+    "command not synced",
 )
 """Each by one of the first few seeds."""
-SEEDS = 16
+SEEDS = 50
 
 
 @pytest.fixture(scope="module")

@@ -79,7 +79,9 @@ class Follower:
         try:
             self._state = self._stepped(keeper, before)
         except NoJournalError:
-            return  # the run has not begun to store
+            # The run has not begun to store, and has not noted yet where it will.
+            keeper.look_at(find_journal(self._directory))
+            return
         except Exception as error:  # noqa: BLE001 (whatever it is: the next look may succeed)
             kind = "" if isinstance(error, TradingError) else f"{type(error).__name__}: "
             self._state = msgspec.structs.replace(before, trouble=plain(f"{kind}{error}"))

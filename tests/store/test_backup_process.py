@@ -87,6 +87,19 @@ def test_what_is_stored_is_in_the_backup_whoever_kills_its_process_or_takes_its_
     assert KEY.hex() not in (run / "backup.json").read_text()
 
 
+def test_a_run_that_makes_its_journal_elsewhere_after_the_process_began_has_a_backup(
+    tmp_path: Path, settings: Settings
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    with backup_beside(settings, run, "sim"):
+        eventually(lambda: child().num_threads() and child().nice() > 0)
+        with closing(Growing(tmp_path / "elsewhere.sqlite")) as growing:
+            newest = growing.grow()
+            note_journal(run, growing.location)
+            eventually(lambda: read_state(run).fact == newest)
+
+
 def test_a_process_is_started_again_until_it_is_not_wanted_any_more(tmp_path: Path) -> None:
     log = tmp_path / "log"
     words = ["/bin/sh", "-c", "echo begun >&2; sleep 60"]

@@ -92,6 +92,11 @@ class BackupKeeper:
         self._is_known = False
         """The chain is at the place as the state says."""
 
+    def look_at(self, journal: Location) -> None:
+        """Look at another journal from now on: the run has made its own elsewhere."""
+        self.close()
+        self._journal = journal
+
     def close(self) -> None:
         """Let go of the journal; the next step opens it again."""
         if self._reading is not None:

@@ -58,6 +58,7 @@ class Follower:
         self._place: BackupPlace = open_place(options.url)
         self._key = derived_key(key_of(options.key), PURPOSE)
         self._is_asked_to_end = threading.Event()
+        self._journal = find_journal(self._directory)
         self._state = read_state(self._directory)
 
     def end(self, *_: object) -> None:
@@ -66,8 +67,7 @@ class Follower:
 
     def run(self) -> None:
         """Look until it is asked to end, or the system is gone."""
-        journal = find_journal(self._directory)
-        with closing(BackupKeeper(self._place, self._key, journal)) as keeper:
+        with closing(BackupKeeper(self._place, self._key, self._journal)) as keeper:
             is_over = False
             while not is_over:
                 is_over = self._is_asked_to_end.wait(self._options.every_s)
@@ -75,13 +75,16 @@ class Follower:
                 self._look(keeper)
 
     def _look(self, keeper: BackupKeeper) -> None:
-        before = self._state
+        # The run may note only now where its journal lies: what lay elsewhere is another one.
+        journal = find_journal(self._directory)
+        if journal != self._journal:
+            keeper.look_at(journal)
+            self._journal = journal
+        before = self._state if self._state.journal == str(journal) else BackupState()
         try:
             self._state = self._stepped(keeper, before)
         except NoJournalError:
-            # The run has not begun to store, and has not noted yet where it will.
-            keeper.look_at(find_journal(self._directory))
-            return
+            return  # the run has not begun to store
         except Exception as error:  # noqa: BLE001 (whatever it is: the next look may succeed)
             kind = "" if isinstance(error, TradingError) else f"{type(error).__name__}: "
             self._state = msgspec.structs.replace(before, trouble=plain(f"{kind}{error}"))
@@ -93,7 +96,7 @@ class Follower:
         state = keeper.step(before, now, timedelta(seconds=options.full_every_s))
         if state.chain != before.chain:
             remove_old(self._place, now, timedelta(seconds=options.keep_s))
-        return state
+        return msgspec.structs.replace(state, journal=str(self._journal))
 
 
 def main() -> None:

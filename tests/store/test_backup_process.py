@@ -98,6 +98,11 @@ def test_a_run_that_makes_its_journal_elsewhere_after_the_process_began_has_a_ba
             newest = growing.grow()
             note_journal(run, growing.location)
             eventually(lambda: read_state(run).fact == newest)
+            with closing(Growing(tmp_path / "moved.sqlite")) as moved:
+                newest = [moved.grow() for _ in range(3)][-1]
+                note_journal(run, moved.location)
+                eventually(lambda: read_state(run).fact == newest)
+    assert len(find_chains(Folder(tmp_path / "backups" / "sim"))) == 2
 
 
 def test_a_process_is_started_again_until_it_is_not_wanted_any_more(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ _NAME = "%Y%m%dT%H%M%SZ"
 class BackupState(msgspec.Struct, kw_only=True):
     """What a run directory knows of its backup."""
 
+    journal: str = ""
+    """Where that one lies."""
     chain: str = ""
     """Empty: none is begun."""
     number: int = 0

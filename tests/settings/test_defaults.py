@@ -218,6 +218,7 @@ OURS = {
         "api_secret": None,
         "testnet": None,
         "demo": None,
+        "keystore": None,
         "rest_url": None,
         "public_stream_url": None,
         "private_stream_url": None,

@@ -50,7 +50,7 @@ EXAMPLES: Mapping[str, str] = {
     "store copy": "bin/store copy var/live/journal.sqlite NEW.sqlite",
     "keys": "bin/keys new ~/trading.key",
     "keys new": "bin/keys new ~/trading.key",
-    "keys add": "bin/keys add live --store ~/keys --source file:/etc/trading/storage.key",
+    "keys add": "bin/keys add live --store ~/keys --source file:/etc/storage.key",
     "keys list": "bin/keys list --store ~/keys",
     "keys rotate": "bin/keys rotate live --store ~/keys --ip 203.0.113.7",
     "keys remove": "bin/keys remove testnet --store ~/keys",

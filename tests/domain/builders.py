@@ -236,7 +236,7 @@ def signal(
 
 
 def averages(short: float, long: float, crosses_today: int = 1) -> tuple[Value, ...]:
-    """Return the figures of ema_cross_short."""
+    """Return the figures of ema_cross_short before its first signal."""
     return (
         Value(name="ema_short", label="EMA 240", figure=short),
         Value(name="ema_long", label="EMA 600", figure=long),

@@ -7,7 +7,7 @@ import pytest
 
 from domain.market.indicators import CloseWindow
 from domain.market.instruments import DAY_MS, HOUR_MS, MINUTE_MS, Side
-from domain.strategies.base import Regime
+from domain.strategies.base import Regime, Value
 from domain.strategies.ema_cross_short import CrossKind, EmaCrossShort, Levels
 from domain.trading.asset import AssetState
 from domain.trading.decisions import AssetEvaluation, EntrySignal
@@ -31,6 +31,10 @@ FALLING = Levels(close=90.0, ema_short=95.0, ema_long=100.0)
 RISING = Levels(close=110.0, ema_short=105.0, ema_long=100.0)
 
 
+CONFIDENCE = Value(name="confidence", label="confidence", figure=0.5, is_price=False)
+"""Of a signal by one of the two kinds of crosses that can open a position."""
+
+
 def asset_at(
     levels: Levels = FALLING,
     *,
@@ -44,6 +48,7 @@ def asset_at(
     strategy.t_ms, strategy.levels, asset.close = NOON_MS, levels, levels.close
     strategy.closes_seen = closes_seen
     strategy.crosses_today, strategy.newest_signal_ms = crosses_today, signal_ms
+    strategy.newest_crosses = "PRICE_BELOW_LONG"
     return asset
 
 
@@ -69,11 +74,17 @@ def test_active_asset_with_a_fresh_cross_wishes_to_enter() -> None:
         asset="BTC",
         t_ms=NOON_MS,
         close=90.0,
-        values=averages(95.0, 100.0),
+        values=(*averages(95.0, 100.0), CONFIDENCE),
         note="below both EMAs",
         regime=Regime.ACTIVE,
         strategy_exit=None,
-        signal=EntrySignal(signal_ms=NOON_MS, side=Side.SELL, volatility=0.0, strength=0.1),
+        signal=EntrySignal(
+            signal_ms=NOON_MS,
+            kinds="PRICE_BELOW_LONG",
+            side=Side.SELL,
+            volatility=0.0,
+            strength=0.1,
+        ),
     )
 
 
@@ -196,7 +207,7 @@ def test_at_twelve_crosses_nothing_is_opened_and_above_a_position_is_closed(
     asset, holder = asset_at(crosses_today=count), asset_at(crosses_today=count)
     holder.position = short("BTC", 1, 100)
 
-    assert reported(asset).values == averages(95.0, 100.0, count)
+    assert reported(asset).values == (*averages(95.0, 100.0, count), CONFIDENCE)
     assert signals(asset) == signaled
     assert reported(asset).regime is regime
     assert reported(holder).strategy_exit is (ExitReason.REGIME if count == 13 else None)

@@ -101,7 +101,7 @@ class AssetActor(SupervisedActor):
         """
         self._state = AssetState(self._asset, self._rules)
         self._journal = self.hold(self._journals.open(self.name, lambda: self.origin))
-        self.hold(self._subscribe())
+        self.hold_if_ours(self._subscribe)
         self._fetch_candles()
         newest_ms = self._state.t_ms or 0
         self._under_way = {

@@ -3,6 +3,7 @@
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from concurrent.futures import InvalidStateError
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -152,6 +153,10 @@ class Closable(Protocol):
 Held = TypeVar("Held", bound=Closable)
 
 
+class ReplacedError(Exception):
+    """A life that was abandoned would take something from its successor."""
+
+
 class SupervisedActor(pykka.ThreadingActor):
     """An actor whose failures, of any kind, end this incarnation and nothing else.
 
@@ -197,6 +202,22 @@ class SupervisedActor(pykka.ThreadingActor):
         """Return what was given, and close it at the end of this life, a failure's too."""
         self._held.append(held)
         return held
+
+    def hold_if_ours(self, take: Callable[[], Held]) -> Held:
+        """Hold what the lives at an address take over from each other, such as a flow of news.
+
+        An abandoned life that wakes up late would take it from its successor, and then close it.
+
+        Args:
+            take: must not wait: the supervisor cannot abandon this life meanwhile.
+
+        Raises:
+            ReplacedError: this life was abandoned.
+        """
+        with self.incarnation.lease.fence:
+            if not self.incarnation.is_ours():
+                raise ReplacedError(f"{self.name} was replaced")
+            return self.hold(take())
 
     def refuse(self, message: Message) -> None:
         """Raise for a message that the actor does not know: to ignore it would hide a bug."""

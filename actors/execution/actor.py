@@ -144,7 +144,7 @@ class ExecutionActor(SupervisedActor):
 
     def _open_context(self) -> ExecutionContext:
         journal = self.hold(self._journals.open(self.name, lambda: self.origin))
-        self.hold(self._exchange.subscribe(self._asset, self))
+        self.hold_if_ours(lambda: self._exchange.subscribe(self._asset, self))
         self.hold(self._agenda)
         backlog = self.hold(Backlog(self, journal, self._clock, again_ms=self._ask_again_ms))
         waiting = [Order(intent=intent) for intent in backlog.waiting(Intent)]

@@ -7,6 +7,7 @@ import pytest
 
 from actors.core.supervisor import ChildStatus
 from actors.core.system import DeadLetterError
+from infra.venues.replay.subscribers import Subscribers
 from tests.core.helpers import HANG_S, PATIENCE_S, BoomError, Do, Hooks, Note, only_in, registered
 
 
@@ -226,6 +227,36 @@ def test_an_abandoned_life_lets_go_when_it_wakes_up(build):
     assert house.life("a", 1).ended.wait(PATIENCE_S)
 
     assert released == [1]
+
+
+def test_an_abandoned_start_that_goes_on_takes_no_place_from_its_successor(build, gates):
+    gate, places = gates.new(), Subscribers()
+
+    def start(actor):
+        if actor.generation == 1:
+            gate()
+        actor.hold_if_ours(lambda: places.add("news", actor.generation))
+
+    house = build("a", hooks={"a": Hooks(start=start)}, start_s=HANG_S, hang_s=HANG_S)
+    assert places.get("news") == 2
+    gate.opened.set()
+    assert house.life("a", 1).ended.wait(PATIENCE_S)
+
+    assert places.get("news") == 2
+    assert (house.ask("a"), len(house.reports)) == (2, 1)
+
+
+def test_a_place_is_left_at_the_end_of_a_life(build):
+    places = Subscribers()
+
+    def start(actor):
+        actor.hold_if_ours(lambda: places.add("news", actor.generation))
+
+    house = build("a", hooks={"a": Hooks(start=start)})
+    assert places.get("news") == 1
+    house.close()
+
+    assert places.get("news") is None
 
 
 def test_a_chain_of_hangs_is_replaced_each_time(build, gates):

@@ -254,10 +254,10 @@ class AssetActor(SupervisedActor):
         self.hand_in(CandleClosed(candle=candle), sender=f"feed/{self._asset}")
 
     def _decide(self) -> None:
-        report = self._state.report(may_enter=not self._under_way)
-        if report is None:
+        decided = self._state.decide(may_enter=not self._under_way)
+        if decided is None:
             return
-        self._explanation = self._state.explain(may_enter=not self._under_way)
+        report, self._explanation = decided
         self._refusal = None
         if self._report is not None and report.regime is not self._report.regime:
             self.tell(NOTIFIER, RegimeChanged(report=report, previous=self._report.regime))

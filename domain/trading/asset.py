@@ -3,7 +3,7 @@
 A running actor, a replay and a backtest hold the same `AssetState` and so decide the same.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from domain.market.candles import CandleSeries
 from domain.market.indicators import CloseWindow, volatility
@@ -105,33 +105,53 @@ class AssetState:
         if close is None or t_ms is None:
             return None
         found = self.strategy.evaluate()
-        market = found.market_regime if self.strategy.is_warm else Regime.INACTIVE
-        rests = self.cooldown.is_active(t_ms) or t_ms < self.global_cooldown_end_ms
         # An inactive regime is among the conditions: most closes need none of the others.
-        may_ask = market is Regime.ACTIVE and all(
+        may_ask = self._market(found) is Regime.ACTIVE and all(
             each.holds for each in self._entry_conditions(found, t_ms, may_enter=may_enter)
         )
+        strategy_exit = _first_exit(self._stay_conditions(found, t_ms))
+        return self._told(found, close, t_ms, strategy_exit, may_ask=may_ask)
+
+    def decide(self, *, may_enter: bool) -> tuple[AssetEvaluation, Explanation] | None:
+        """Return what `report` returns, and every condition that it follows from.
+
+        The strategy is asked once and each condition judged once.
+        """
+        close, t_ms = self.close, self.t_ms
+        if close is None or t_ms is None:
+            return None
+        found = self.strategy.evaluate()
+        stay = tuple(self._stay_conditions(found, t_ms))
+        explanation = Explanation(
+            t_ms=t_ms,
+            entry=tuple(self._entry_conditions(found, t_ms, may_enter=may_enter)),
+            stay=tuple(condition for _, condition in stay),
+        )
+        may_ask = explanation.failed_entry is None
+        return self._told(found, close, t_ms, _first_exit(stay), may_ask=may_ask), explanation
+
+    def _market(self, found: Evaluation) -> Regime:
+        return found.market_regime if self.strategy.is_warm else Regime.INACTIVE
+
+    def _told(
+        self,
+        found: Evaluation,
+        close: float,
+        t_ms: int,
+        strategy_exit: ExitReason | None,
+        *,
+        may_ask: bool,
+    ) -> AssetEvaluation:
+        rests = self.cooldown.is_active(t_ms) or t_ms < self.global_cooldown_end_ms
         return AssetEvaluation(
             asset=self.asset,
             t_ms=t_ms,
             close=close,
             values=found.values,
             note=found.note,
-            regime=Regime.COOLDOWN if rests else market,
-            strategy_exit=self._exit(found, t_ms),
+            regime=Regime.COOLDOWN if rests else self._market(found),
+            strategy_exit=strategy_exit,
             signal=self._signal(found.signal) if may_ask else None,
-        )
-
-    def explain(self, *, may_enter: bool) -> Explanation | None:
-        """Return every condition that `report` judges the newest close by, with its figures."""
-        t_ms = self.t_ms
-        if t_ms is None:
-            return None
-        found = self.strategy.evaluate()
-        return Explanation(
-            t_ms=t_ms,
-            entry=tuple(self._entry_conditions(found, t_ms, may_enter=may_enter)),
-            stay=tuple(condition for _, condition in self._stay_conditions(found, t_ms)),
         )
 
     def _entry_conditions(
@@ -202,10 +222,6 @@ class AssetState:
             strength=signal.strength,
         )
 
-    def _exit(self, found: Evaluation, t_ms: int) -> ExitReason | None:
-        conditions = self._stay_conditions(found, t_ms)
-        return next((reason for reason, condition in conditions if not condition.holds), None)
-
     def _stay_conditions(
         self, found: Evaluation, t_ms: int
     ) -> Iterator[tuple[ExitReason, Condition]]:
@@ -235,6 +251,10 @@ class AssetState:
                 self._opener.refold(self._series)
             for candle in self._later:
                 self._opener.apply(candle)
+
+
+def _first_exit(stay: Iterable[tuple[ExitReason, Condition]]) -> ExitReason | None:
+    return next((reason for reason, condition in stay if not condition.holds), None)
 
 
 def kept_regime(market: Regime) -> Condition:

@@ -50,9 +50,10 @@ def is_so(condition: Condition) -> bool:
 
 def judged(state: AssetState, *, may_enter: bool) -> tuple[AssetEvaluation, Explanation]:
     """Return a close's report and explanation, which must say the same."""
-    report, explanation = state.report(may_enter=may_enter), state.explain(may_enter=may_enter)
-    assert report is not None
-    assert explanation is not None
+    decided = state.decide(may_enter=may_enter)
+    assert decided is not None
+    report, explanation = decided
+    assert report == state.report(may_enter=may_enter)
     for condition in (*explanation.entry, *explanation.stay):
         assert condition.holds == is_so(condition), condition
     assert (report.signal is not None) == (explanation.failed_entry is None)
@@ -143,13 +144,13 @@ def test_a_position_that_only_its_stops_end_is_said_to_stay_open() -> None:
     series = Market(random_market(Recipe(seed=1, candles=300, assets=1))).assets["BTC"].series
     for place in range(len(series)):
         state.apply_candle(series.candle(place))
-    before = state.explain(may_enter=True)
+    before = state.decide(may_enter=True)
     state.position = short("BTC", 1, 90, opened_ms=NOON_MS)
 
-    held = state.explain(may_enter=True)
+    held = state.decide(may_enter=True)
 
     assert before is not None
     assert held is not None
-    assert not before.is_open
-    assert held.stay == ()
-    assert held.outcome(str) == "stays open"
+    assert not before[1].is_open
+    assert held[1].stay == ()
+    assert held[1].outcome(str) == "stays open"

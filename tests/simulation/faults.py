@@ -166,6 +166,8 @@ class Misfortune:
     """Is told which facts were stored, or kept in the reserve."""
     refusal: Callable[[], str | None] = lambda: None
     """Returns why the disk refuses writes for a while; None: it does not."""
+    is_supervised: Callable[[], bool] = lambda: True
+    """Tells whether the loop that runs is replaced where it hangs."""
     checkpoint: Callable[[], None] = lambda: None
     """Lets the log of the journal be moved into its database."""
     hits: Counter[str] = field(default_factory=Counter)
@@ -253,8 +255,8 @@ class Misfortune:
             self._hang()
 
     def _hang(self) -> None:
-        """Sleep for longer than is allowed; now and then for ever."""
-        is_for_ever = self.rng.random() < 0.3
+        """Sleep for longer than is allowed; now and then for ever, where somebody ends that."""
+        is_for_ever = self.rng.random() < 0.3 and self.is_supervised()
         times = _FOR_EVER if is_for_ever else self.rng.uniform(1.0, 4.0)
         self.scheduler.sleep(self.hang_s * times)
 

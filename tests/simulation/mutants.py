@@ -277,6 +277,12 @@ MUTANTS = (
         new="if False and busy_since_s is not None and now_s - busy_since_s > limit_s:",
     ),
     Mutant(
+        name="abandoned start takes its successor's news",
+        file=_ACTOR,
+        old="            if not self.incarnation.is_ours():",
+        new="            if False:",
+    ),
+    Mutant(
         name="restart not told",
         file=_ACTOR,
         old="if incarnation.is_restart and not incarnation.lease.is_revoked:",

@@ -246,6 +246,8 @@ class World:
             die=self.die,
             stored=self._note_commands,
             refusal=lambda: self.disk.refusal(self.scheduler.now_s()),
+            # The start of a process is in its requests, each of which has a time-out.
+            is_supervised=lambda: self.scheduler.task is not system.main,
             checkpoint=checkpoint,
             hits=self.outcome.hits,
             is_over=self.is_calm,

@@ -39,7 +39,7 @@ def test_each_key_does_what_the_last_line_says(run: TerminalRun) -> None:
     run.wait_for(lambda lines: lines[0].startswith(" RUNNING   sim "), "the first picture")
     run.wait_for(lambda lines: any(line.startswith("BTC ") for line in lines), "the assets")
 
-    for panel in [Panel.TRADES, Panel.ORDERS, Panel.ACTORS, Panel.LOG]:
+    for panel in [Panel.TRADES, Panel.FIGURES, Panel.ORDERS, Panel.ACTORS, Panel.LOG]:
         run.press(TAB)
         lines = run.wait_for(partial(is_panel, panel), panel)
         assert lines[-1].startswith("q stop  p pause all  ! panic  tab ")

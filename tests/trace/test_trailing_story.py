@@ -14,7 +14,8 @@ from tests.replay.test_trailing import mixed_settings
 def test_a_trailing_exit_is_told_from_the_trigger_over_each_move_to_the_fill(
     tmp_path: Path,
 ) -> None:
-    run, lockstep = build_replay(mixed_settings(tmp_path), made_up_market(1, 288), tmp_path)
+    settings = mixed_settings(tmp_path, trace={"enabled": True})
+    run, lockstep = build_replay(settings, made_up_market(1, 288), tmp_path)
     finish(run, lockstep)
     facts, reader = FactReader(tmp_path / "journal.sqlite"), TraceReader(tmp_path / "trace")
     trailed = [

@@ -32,7 +32,7 @@ FOUND = (
     "command not synced",
 )
 """Each by one of the first few seeds."""
-SEEDS = 50
+SEEDS = 100
 
 
 @pytest.fixture(scope="module")

@@ -198,6 +198,8 @@ class TradingRules:
     @property
     def former(self) -> tuple[str, ...]:
         """Assets that are traded no more: what they earned or lost stays in the books."""
+        if not self.order:
+            return ()
         traded = {rules.asset for rules in self.assets}
         return tuple(asset for asset in self.order if asset not in traded)
 

@@ -153,7 +153,9 @@ class ActorSystem:
 
     def address(self, name: str) -> Address:
         """Return the address of a name, made at its first use."""
-        return self._addresses.setdefault(name, Address(name, self))
+        found = self._addresses.get(name)
+        # Looked up at every tell: a mailbox is made only where there is none.
+        return found or self._addresses.setdefault(name, Address(name, self))
 
     def expect(self, name: str) -> None:
         """Let a name be told what all are told, from before somebody answers there."""

@@ -13,17 +13,18 @@ class WorkCounter:
 
     def __init__(self) -> None:
         """Start quiet."""
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._count = 0
 
     def add(self, count: int = 1) -> None:
         """Count messages that are about to be put."""
-        with self._changed:
+        with self._lock:
             self._count += count
 
     def done(self, count: int = 1) -> None:
         """Count messages as done."""
-        with self._changed:
+        with self._lock:
             self._count -= count
             if not self._count:
                 self._changed.notify_all()

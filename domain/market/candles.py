@@ -49,15 +49,15 @@ class CandleSeries:
 
     def candle(self, i: int) -> Candle:
         """Return candle i; as in a list, -1 is the newest."""
-        open_time_ms = int(self.open_time_ms[i])
+        open_time_ms: int = self.open_time_ms.item(i)
         return Candle(
             open_time_ms=open_time_ms,
             close_time_ms=open_time_ms + self.candle_ms,
-            open=float(self.open[i]),
-            high=float(self.high[i]),
-            low=float(self.low[i]),
-            close=float(self.close[i]),
-            volume=float(self.volume[i]),
+            open=self.open.item(i),
+            high=self.high.item(i),
+            low=self.low.item(i),
+            close=self.close.item(i),
+            volume=self.volume.item(i),
         )
 
     def index_at_close(self, close_time_ms: int) -> int | None:

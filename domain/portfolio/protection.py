@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
+from operator import attrgetter
 from typing import NamedTuple
 
 from domain.market.instruments import utc_day
@@ -58,7 +59,7 @@ class ProtectionState:
 
     def equals_but_for_time(self, other: "ProtectionState") -> bool:
         """Tell whether nothing but the time differs."""
-        return all(getattr(self, name) == getattr(other, name) for name in _LASTING)
+        return bool(_lasting(self) == _lasting(other))
 
     def is_worth_storing(self, stored: "ProtectionState") -> bool:
         """Tell whether more than the value has changed between closes, or the peak by a hair.
@@ -74,8 +75,8 @@ class ProtectionState:
         return is_higher or not valued.equals_but_for_time(stored)
 
 
-_LASTING = tuple(
-    field.name for field in fields(ProtectionState) if field.name not in {"t_ms", "close_ms"}
+_lasting = attrgetter(
+    *(field.name for field in fields(ProtectionState) if field.name not in {"t_ms", "close_ms"})
 )
 
 

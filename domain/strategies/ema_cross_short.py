@@ -6,6 +6,7 @@ EMA and the day had few crosses; an entry uses the newest cross within its windo
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from domain.strategies.base import CandleRules, Evaluation, Parameters, Signal, 
 from domain.strategies.ema_cross_history import cross_counts
 from domain.strategies.ema_cross_rules import CrossKind, EmaCrossRules
 from domain.strategies.explanation import Condition
+
+_CROSSES = "crosses today"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,19 +98,13 @@ class EmaCrossShort(Strategy):
             values=self._values(levels),
             note=_position_note(levels),
             signal=self._newest_signal(levels),
-            entry=(self._fewer_crosses(),),
+            entry=(_fewer(self.crosses_today, self.rules.cross_threshold),),
         )
 
     def _regime_conditions(self, levels: Levels) -> Iterator[Condition]:
         close, short, long = levels.close, levels.ema_short, levels.ema_long
         threshold = self.rules.cross_threshold
-        yield Condition(
-            name="crosses today",
-            figure=self.crosses_today,
-            needs="<=",
-            limit=threshold,
-            holds=self.crosses_today <= threshold,
-        )
+        yield _at_most(self.crosses_today, threshold)
         yield Condition(
             name="close", figure=close, needs="< EMA short", limit=short, holds=close < short
         )
@@ -118,34 +115,21 @@ class EmaCrossShort(Strategy):
             name="EMA short", figure=short, needs="< EMA long", limit=long, holds=short < long
         )
 
-    def _fewer_crosses(self) -> Condition:
-        return Condition(
-            name="crosses today",
-            figure=self.crosses_today,
-            needs="<",
-            limit=self.rules.cross_threshold,
-            holds=self.crosses_today < self.rules.cross_threshold,
-        )
-
     def _values(self, levels: Levels) -> tuple[Value, ...]:
         short, long = self.rules.ema_short_period, self.rules.ema_long_period
         return (
             Value(name="ema_short", label=f"EMA {short}", figure=levels.ema_short),
             Value(name="ema_long", label=f"EMA {long}", figure=levels.ema_long),
-            Value(
-                name="crosses_today",
-                label="crosses today",
-                figure=self.crosses_today,
-                is_price=False,
-            ),
+            _crosses_value(self.crosses_today),
             *self._confidence(),
         )
 
-    def _confidence(self) -> Iterator[Value]:
-        """Yield which share of the crosses that can open a position made the newest signal."""
-        if self.newest_signal_ms is not None:
-            share = len(self.newest_crosses.split("+")) / len(self.rules.entry_crosses)
-            yield Value(name="confidence", label="confidence", figure=share, is_price=False)
+    def _confidence(self) -> tuple[Value, ...]:
+        """Return which share of the crosses that can open a position made the newest signal."""
+        if self.newest_signal_ms is None:
+            return ()
+        made = self.newest_crosses.count("+") + 1
+        return (_confidence_value(made, len(self.rules.entry_crosses)),)
 
     def _newest_signal(self, levels: Levels) -> Signal | None:
         if self.newest_signal_ms is None:
@@ -184,6 +168,31 @@ class EmaCrossShort(Strategy):
             self.newest_crosses = "+".join(k for k in kinds if k in rules.entry_crosses)
         midnight = utc_day(self.t_ms) * DAY_MS
         self.crosses_today = int(made[times >= midnight].sum())
+
+
+# Small counts, the same for hours: what says them is made once for each.
+
+
+@lru_cache(maxsize=256, typed=True)
+def _at_most(crosses: int, limit: int) -> Condition:
+    holds = crosses <= limit
+    return Condition(name=_CROSSES, figure=crosses, needs="<=", limit=limit, holds=holds)
+
+
+@lru_cache(maxsize=256, typed=True)
+def _fewer(crosses: int, limit: int) -> Condition:
+    holds = crosses < limit
+    return Condition(name=_CROSSES, figure=crosses, needs="<", limit=limit, holds=holds)
+
+
+@lru_cache(maxsize=256, typed=True)
+def _crosses_value(crosses: int) -> Value:
+    return Value(name="crosses_today", label=_CROSSES, figure=crosses, is_price=False)
+
+
+@lru_cache(maxsize=256, typed=True)
+def _confidence_value(made: int, admitted: int) -> Value:
+    return Value(name="confidence", label="confidence", figure=made / admitted, is_price=False)
 
 
 def _position_note(levels: Levels) -> str:

@@ -17,6 +17,14 @@ from domain.trading.decisions import AssetEvaluation, EntrySignal
 from domain.trading.orders import ExitReason
 from domain.trading.positions import Booked, Execution, Position, book
 
+_ORDER, _COOLDOWN = "order under way", "cooldown"
+# Made once: every close of every asset is judged by them.
+_NO_POSITION = Condition(name=OPEN_POSITION, figure="none", limit="none", holds=True)
+_A_POSITION = Condition(name=OPEN_POSITION, figure="open", limit="none", holds=False)
+_NO_ORDER = Condition(name=_ORDER, figure="none", limit="none", holds=True)
+_AN_ORDER = Condition(name=_ORDER, figure="one", limit="none", holds=False)
+_NO_COOLDOWN = Condition(name=_COOLDOWN, figure="none", limit="none", holds=True)
+
 
 class AssetState:
     """The fold of one asset's candles and executions."""
@@ -167,27 +175,19 @@ class AssetState:
         )
         yield from found.regime
         yield from self._signal_conditions(found.signal, t_ms)
-        yield Condition(
-            name=OPEN_POSITION,
-            figure="none" if self.position is None else "open",
-            limit="none",
-            holds=self.position is None,
-        )
-        yield Condition(
-            name="order under way",
-            figure="none" if may_enter else "one",
-            limit="none",
-            holds=may_enter,
-        )
-        rests = self.cooldown.is_active(t_ms)
-        yield Condition(
-            name="cooldown",
-            figure=f"{self.cooldown.reason} until" if rests else "none",
-            limit="none",
-            holds=not rests,
-            at_ms=self.cooldown.end_ms if rests else None,
-        )
+        yield _NO_POSITION if self.position is None else _A_POSITION
+        yield _NO_ORDER if may_enter else _AN_ORDER
+        yield self._cooldown_condition() if self.cooldown.is_active(t_ms) else _NO_COOLDOWN
         yield from found.entry
+
+    def _cooldown_condition(self) -> Condition:
+        return Condition(
+            name=_COOLDOWN,
+            figure=f"{self.cooldown.reason} until",
+            limit="none",
+            holds=False,
+            at_ms=self.cooldown.end_ms,
+        )
 
     def _signal_conditions(self, signal: Signal | None, t_ms: int) -> Iterator[Condition]:
         age_ms = None if signal is None else t_ms - signal.signal_ms

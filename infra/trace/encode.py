@@ -6,6 +6,7 @@ order of each tuple here is the order of the fields in `records`.
 
 from collections.abc import MutableSequence, Sequence
 from dataclasses import is_dataclass
+from functools import cache
 from typing import Any, Protocol
 
 import msgspec
@@ -79,10 +80,16 @@ def unpack(packed: bytes) -> Any:
     return msgspec.msgpack.decode(packed)
 
 
+@cache
+def _has_fields(kind: Any) -> bool:
+    return is_dataclass(kind)
+
+
 def tagged(value: object) -> object:
     """Return an argument as it is stored: a dataclass with the name of its type."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return (type(value).__name__, storable(value))
+    kind: Any = type(value)
+    if _has_fields(kind):
+        return (kind.__name__, storable(value))
     return value
 
 

@@ -17,14 +17,17 @@ _NAME, _VALUE = "=", "value"
 
 def storable(value: Any) -> Any:
     """Return a value as the encoder may take it."""
+    kind: Any = type(value)
+    if kind in _plain:
+        return value
     if isinstance(value, tuple):
         return [storable(item) for item in value]
     if isinstance(value, list):
         # Of one type: what the first needs, all need.
         return [storable(item) for item in value] if _is_rich(value[:1]) else value
-    if not is_ambiguous(type(value)):
+    if not is_ambiguous(kind):
+        _plain.add(kind)
         return value
-    kind: Any = type(value)
     unions = _unions(kind)
     return {
         field.name: _named(getattr(value, field.name))
@@ -75,6 +78,8 @@ def is_ambiguous(kind: Any) -> bool:
 
 
 _ambiguous: dict[Any, bool] = {}
+_plain: set[Any] = set()
+"""Types whose values the encoder takes as they are: asked for with every message."""
 
 
 def _look_at(kind: Any) -> bool:

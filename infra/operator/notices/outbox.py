@@ -105,4 +105,5 @@ def _log(notice: Notice, *, is_carried: bool) -> None:
 
 
 def _in_one_line(text: str) -> str:
-    return "; ".join(line.strip() for line in text.splitlines()).replace(":; ", ": ")
+    line = "; ".join(map(str.strip, text.splitlines()))
+    return line.replace(":; ", ": ").replace(".; ", ". ")

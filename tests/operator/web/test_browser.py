@@ -197,9 +197,12 @@ def test_a_trade_appears_without_a_reload(run: SimRun, watched: Watched) -> None
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("address", ["portfolio", "asset/BTC", "execution/BTC"])
-def test_an_actor_s_state_is_what_the_facts_would_rebuild(watched: Watched, address: str) -> None:
+def test_an_actor_s_state_is_what_the_facts_would_rebuild(
+    run: SimRun, watched: Watched, address: str
+) -> None:
     page = watched.page
-    page.locator('#nav a[href="/actors"]').click()
+    # By its address: the links of the assets, as they come, move what is to be clicked.
+    page.goto(f"{url_of(run)}/actors")
     page.get_by_role("button", name=f"Look at {address}").click()
 
     page.locator("#looked tbody tr").first.wait_for()
@@ -209,9 +212,9 @@ def test_an_actor_s_state_is_what_the_facts_would_rebuild(watched: Watched, addr
 
 
 @pytest.mark.timeout(240)
-def test_a_report_of_the_run_is_made_by_the_page(watched: Watched) -> None:
+def test_a_report_of_the_run_is_made_by_the_page(run: SimRun, watched: Watched) -> None:
     page = watched.page
-    page.locator('#nav a[href="/backtest"]').click()
+    page.goto(f"{url_of(run)}/backtest")
     page.get_by_role("button", name="Start").click()
 
     with page.context.expect_page() as opened:

@@ -325,14 +325,11 @@ class PortfolioActor(SupervisedActor):
         if self._operations.wants_closed(execution.asset):
             self._tell_operations()
 
-    def _tell_operations(self) -> None:
-        """Tell what the operator has asked for and what is not so yet."""
-        for close in self._operations.closes():
-            self.tell(execution_name(close.asset), close)
-        for reduction in self._operations.reductions():
-            self.tell(execution_name(reduction.asset), reduction)
-        for flatten in self._operations.flattenings():
-            self.tell(execution_name(flatten.asset), flatten)
+    def _tell_operations(self, only: str | None = None) -> None:
+        """Tell what the operator has asked for and what is not so yet; of one asset, or of all."""
+        for wanted in self._operations.wanted():
+            if only in {None, wanted.asset}:
+                self.tell(execution_name(wanted.asset), wanted)
 
     def _on_restarted(self, address: str) -> None:
         if address == NOTIFIER:
@@ -349,7 +346,7 @@ class PortfolioActor(SupervisedActor):
             self._watching.malfunction(MalfunctionEnded(source=address))
             self._executions.catch_up(asset)
             self._protections.tell_closes()
-            self._tell_operations()
+            self._tell_operations(asset)
         else:
             self._suspensions.look()  # it may have been given up, and was taken back
             self._reservations.tell_again(asset)

@@ -315,8 +315,13 @@ class Operations:
         """What the journal was found to lack; empty where a rearm has come since."""
         return "" if self.state.outdated is None else self.state.outdated.result
 
-    def closes(self) -> Iterator[ClosePosition]:
-        """Return the closes that were asked for and are not over."""
+    def wanted(self) -> Iterator[ClosePosition | ReducePosition | Flatten]:
+        """Return all that the executions were asked for and that is not over."""
+        yield from self._closes()
+        yield from self._reductions()
+        yield from self._flattenings()
+
+    def _closes(self) -> Iterator[ClosePosition]:
         positions = self.books.present().positions
         for asset, t_ms in self.state.closes.items():
             position = positions.get(asset)
@@ -325,7 +330,7 @@ class Operations:
                     asset=asset, t_ms=t_ms, purpose=Purpose.OPERATOR, reason=ExitReason.OPERATOR
                 )
 
-    def reductions(self) -> Iterator[ReducePosition]:
+    def _reductions(self) -> Iterator[ReducePosition]:
         """Return the partial closes that were asked for; those that are done do nothing again."""
         positions = self.books.present().positions
         for asset, wanted in self.state.reductions.items():
@@ -339,7 +344,7 @@ class Operations:
         wanted = {*self.state.closes, *self.state.liquidations}
         return self.state.panic is not None or asset in wanted
 
-    def flattenings(self) -> Iterator[Flatten]:
+    def _flattenings(self) -> Iterator[Flatten]:
         """Return what a panic, or a liquidation, still wants of the executions."""
         positions = self.books.present().positions
         for asset in self._assets:

@@ -1166,6 +1166,24 @@ def test_a_panic_goes_on_while_the_stops_cannot_be_set(desk: ExecutionContext) -
     assert len(desk.sent_ids) == len(set(desk.sent_ids)) == 3
 
 
+def test_a_panic_that_is_told_again_and_again_closes_all_the_same(desk: ExecutionContext) -> None:
+    opened(desk)
+    panic = Flatten(asset="BTC", t_ms=CLOSE.t_ms)
+    left = 100
+
+    def tell_again() -> None:
+        nonlocal left
+        if left and len(desk.exchange.sent) == 1:
+            left -= 1
+            desk.system.address("execution/BTC").tell(panic, sender="test")
+
+    desk.exchange.on_question = tell_again
+    desk.tell(panic)
+
+    assert [order.reduce_only for order in desk.exchange.sent] == [False, True]
+    assert left > 50
+
+
 def test_a_naked_position_that_cannot_be_closed_is_tried_again_and_told(
     desk: ExecutionContext,
 ) -> None:

@@ -46,14 +46,14 @@ def test_a_panic_in_a_panic_closes_what_was_opened_by_hand_since() -> None:
     first = operations.do(panic, "x", T_MS).answer
     for asset in ("BTC", "ETH", "SOL"):
         list(operations.on_flat(AssetFlat(asset=asset, t_ms=first.ts_ms), T_MS + 15_000))
-    assert list(operations.flattenings()) == []
+    assert list(operations.wanted()) == []
 
     books.positions["SOL"] = short("SOL", 5, 120, opened_ms=T_MS + 20_000)
-    assert list(operations.flattenings()) == []
+    assert list(operations.wanted()) == []
     second = operations.do(panic, "x", T_MS + 30_000).answer
 
     assert second.is_done
-    assert [(found.asset, found.t_ms) for found in operations.flattenings()] == [
+    assert [(found.asset, found.t_ms) for found in operations.wanted()] == [
         (asset, second.ts_ms) for asset in ("BTC", "ETH", "SOL")
     ]
 

@@ -57,7 +57,13 @@ class Flattening:
         )
 
     def begin(self, wanted: Flatten) -> None:
-        """Ask the exchange what is there, and go on from its answers."""
+        """Ask the exchange what is there, and go on from its answers.
+
+        What is wanted already goes on by itself: told again, as after each restart of anybody, it
+        must not keep the rounds from their end.
+        """
+        if wanted == self._wanted:
+            return
         self._wanted, self._resting, self._has_seen_flat = wanted, None, False
         self._context.agenda.is_urgent = True
         self._context.agenda.begin()

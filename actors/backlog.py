@@ -37,6 +37,7 @@ life.
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -126,6 +127,7 @@ class Backlog:
         self,
         *facts: Fact,
         protects: bool = False,
+        outlives: bool = False,
         on_stored: OnStored = _say_nothing,
     ) -> None:
         """Store facts, or let them wait.
@@ -134,16 +136,21 @@ class Backlog:
             facts: all or none.
             protects: what follows from them is done before they are stored, so that a kill must
                 not forget them either.
+            outlives: a kill should not forget them, and nothing is held up where it would.
             on_stored: called once they are stored, at once or later, with their fact ids.
 
         Raises:
             FencedError: another incarnation has taken the pen.
+            JournalError: they protect, and nobody knows whether this process may still write.
         """
         batch = _Batch(facts, on_stored)
         if not self._waiting and self._try(batch):
             return
         if protects:
             self._journal.keep(*facts)
+        elif outlives:
+            with suppress(JournalError):
+                self._journal.keep(*facts)
         if batch.is_sample and self._waiting and self._waiting[-1].is_sample:
             self._waiting.pop()
         self._waiting.append(batch)

@@ -15,7 +15,7 @@ from random import Random
 import pytest
 
 from actors.messages import Describe, OpenPosition, PriceSeen, Reconcile, RiskRaised, TradeClosed
-from domain.errors import OrderRefusedError, OutcomeUnknownError, StopPassedError
+from domain.errors import JournalError, OrderRefusedError, OutcomeUnknownError, StopPassedError
 from domain.market.instruments import Side
 from domain.portfolio.snapshots import StopSnapshot
 from domain.rules import TradingRules
@@ -26,6 +26,7 @@ from domain.trading.sizing import ProtectiveLevels
 from domain.trading.trailing import is_tighter
 from infra.settings import load_settings
 from infra.store.reserve import Reserve
+from infra.store.sqlite.engine import SqliteEngine
 from tests.actors.test_execution import T_MS, ExecutionContext, FakeExchange, desk_in, news
 from tests.hostile.refusing import REFUSALS, refusing
 
@@ -380,6 +381,20 @@ def test_a_move_while_nothing_can_be_stored_still_names_the_fill_that_nobody_saw
         assert reason_of(desk) is ExitReason.TRAILING_STOP
         assert reserve.records() == []
     reserve.close()
+
+
+def test_a_stop_follows_while_nobody_knows_whether_this_process_may_still_write(
+    desk: ExecutionContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(_engine: SqliteEngine) -> None:
+        raise JournalError("the right to write is lost with the connection")
+
+    monkeypatch.setattr(SqliteEngine, "check_right", lost)
+    with refusing(desk.journals, tmp_path / "j.sqlite", "full"):
+        tick(desk, 86_000, 90_000)
+
+    assert exchange_of(desk).levels_set == [FIRST, Decimal(84_280), Decimal(88_200)]
+    assert desk.supervisor.children()[-1].restarts == 0
 
 
 def test_other_settings_hold_for_the_next_position_alone(

@@ -40,7 +40,6 @@ class Stops:
         self._last_price: Decimal | None = None
         """The newest price while a trailing stop stands."""
         self._mark_price: Decimal | None = None
-        """The newest while a position is open."""
         self._beyond_since_ms: int | None = None
         """Since when the price is beyond it while the position stands."""
         self._is_beyond_told = False

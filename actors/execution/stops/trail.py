@@ -182,7 +182,7 @@ class Trail:
             confirmed_stop_loss=confirmed,
             confirmed_ms=confirmed_ms,
         )
-        self._context.backlog.store(self._moved, protects=self._is_first(self._moved))
+        self._context.backlog.store(self._moved, outlives=self._is_first(self._moved))
 
     def _is_first(self, moved: StopMoved) -> bool:
         """Tell whether a kill would forget that the stop of the position has moved at all.

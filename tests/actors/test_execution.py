@@ -1166,18 +1166,25 @@ def test_a_panic_goes_on_while_the_stops_cannot_be_set(desk: ExecutionContext) -
     assert len(desk.sent_ids) == len(set(desk.sent_ids)) == 3
 
 
-def test_a_panic_that_is_told_again_and_again_closes_all_the_same(desk: ExecutionContext) -> None:
+@pytest.mark.parametrize("news", ["the panic again", "a doubt of the stream"])
+def test_news_that_keep_coming_do_not_keep_a_panic_from_its_close(
+    desk: ExecutionContext, news: str
+) -> None:
     opened(desk)
     panic = Flatten(asset="BTC", t_ms=CLOSE.t_ms)
     left = 100
 
-    def tell_again() -> None:
+    def tell_news() -> None:
         nonlocal left
-        if left and len(desk.exchange.sent) == 1:
-            left -= 1
+        if not left or len(desk.exchange.sent) > 1:
+            return
+        left -= 1
+        if news == "the panic again":
             desk.system.address("execution/BTC").tell(panic, sender="test")
+        else:
+            desk.exchange.listener.on_doubt(news)
 
-    desk.exchange.on_question = tell_again
+    desk.exchange.on_question = tell_news
     desk.tell(panic)
 
     assert [order.reduce_only for order in desk.exchange.sent] == [False, True]

@@ -94,6 +94,15 @@ class Flattening:
                 PORTFOLIO, AssetFlat(asset=self._context.asset, t_ms=wanted.t_ms)
             )
             return
+        self._close(wanted)
+        self._context.agenda.ask_again()
+
+    def close(self) -> None:
+        """Close what is open, if a panic wants it and no close is under way."""
+        if self._wanted is not None and not self._exits.is_wanted:
+            self._close(self._wanted)
+
+    def _close(self, wanted: Flatten) -> None:
         self._exits.close(
             ClosePosition(
                 asset=self._context.asset,
@@ -102,4 +111,3 @@ class Flattening:
                 reason=ExitReason.OPERATOR,
             )
         )
-        self._context.agenda.ask_again()

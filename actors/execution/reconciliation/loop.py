@@ -71,9 +71,11 @@ class ReconcileLoop:
 
     def _end_round(self) -> None:
         self._connectivity.on_answer()
+        is_whole, has_doubted = self._agenda.take_whole(), self._agenda.has_doubted
         if not self._agenda.end_round():
+            if is_whole and not has_doubted:
+                self._flattening.close()  # as long as news come, another round follows each
             return
-        is_whole = self._agenda.take_whole()
         self._exits.retry()
         if is_whole and not self._agenda.has_doubted:
             self._flattening.go_on()

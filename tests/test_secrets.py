@@ -1,4 +1,4 @@
-"""Secrets of the settings stay out of what is stored, told and shown, also where actors crash."""
+"""Secrets of settings and keystores stay out of what is stored, told and shown, also in crashes."""
 
 import json
 import sqlite3
@@ -11,6 +11,8 @@ from actors.core.actor import whose_thread
 from actors.core.system import Moment
 from bin.bootstrap.recorded import build_replay
 from infra.run.logs import start_run_logging
+from infra.secrets.keystore import Entry, Keystore, Pair, entry_of
+from infra.secrets.sources import write_new_key
 from infra.settings import load_settings
 from infra.settings.secrets import hiding, secrets_of
 from infra.trace.frames import read_frames
@@ -24,6 +26,18 @@ SECRETS = {
     "DISCORD_URL": "discord://planted-webhook-8314/planted-discord-token-8314",
 }
 WORDS = f"{' and '.join(SECRETS.values())}; alone: planted-discord-token-8314"
+STORED = Pair(api_key="planted-stored-8314", api_secret="planted-stored-8314-secret")
+NEXT = Pair(api_key="planted-next-8314", api_secret="planted-next-8314-secret")
+WORDS += f"; stored: {STORED.api_key} {STORED.api_secret}, {NEXT.api_key} {NEXT.api_secret}"
+
+
+def read_keystore(folder: Path) -> None:
+    """Read keys as a run does: one that it trades by, and one that is to take over."""
+    write_new_key(folder / "key")
+    store = Keystore(folder / "store")
+    store.begin(f"file:{folder / 'key'}")
+    store.change("live", Entry(used=STORED, next=NEXT))
+    entry_of(folder / "store", "live")
 
 
 def test_secrets_in_the_words_of_crashes_reach_no_file_and_no_screen(tmp_path: Path) -> None:
@@ -50,6 +64,7 @@ def test_secrets_in_the_words_of_crashes_reach_no_file_and_no_screen(tmp_path: P
     run, lockstep = build_replay(
         settings, made_up_market(3, 200), tmp_path, make_probe=lambda _: crash, is_lenient=True
     )
+    read_keystore(tmp_path)  # amid the run, as keys are that take over
     finish(run, lockstep)
 
     stored = {path: contents(path) for path in tmp_path.rglob("*") if path.is_file()}

@@ -17,6 +17,7 @@ from infra.secrets.vault import Vault, new_vault, vault_of
 
 FILE: Final = "credentials.sealed"
 _PURPOSE: Final = "credentials"
+_opened: Final[set[str]] = set()
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,9 +60,12 @@ class Keystore:
         try:
             sealed = self.file.read_bytes()
             text = unseal(self._vault().key(_PURPOSE), sealed)
-            return msgspec.json.decode(text, type=dict[str, Entry])
+            found = msgspec.json.decode(text, type=dict[str, Entry])
         except (OSError, BadDataError, msgspec.DecodeError) as error:
             raise ConfigError(f"{self.file}: is no keystore, or damaged ({error})") from error
+        pairs = (pair for entry in found.values() for pair in (entry.used, entry.next) if pair)
+        _opened.update(text for pair in pairs for text in (pair.api_key, pair.api_secret))
+        return found
 
     def change(self, mode: str, entry: Entry | None) -> None:
         """Store an entry; None: remove it.
@@ -101,6 +105,11 @@ class Keystore:
             out.flush()
             os.fsync(out.fileno())
         part.replace(self.file)
+
+
+def opened_keys() -> tuple[str, ...]:
+    """Return each key and secret that this process has read, which it must never show."""
+    return tuple(_opened)
 
 
 def entry_of(folder: Path, mode: str) -> Entry:

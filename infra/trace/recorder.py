@@ -18,6 +18,7 @@ from loguru import logger
 
 from domain.text import counted
 from infra.secrets.cipher import PLAIN, Cipher
+from infra.settings.secrets import with_opened
 from infra.trace.crash_files import write_crash_file
 from infra.trace.encode import Handling, HandlingEncoder, pack
 from infra.trace.frames import Head, frame_bytes
@@ -55,7 +56,7 @@ class TraceRules:
     crash_files: int
     """Newest crash files that are kept."""
     secrets: tuple[str, ...] = ()
-    """Texts that never enter a trace."""
+    """Texts that never enter a trace; what is read from keystores does not either."""
 
 
 def next_session(directory: Path) -> int:
@@ -90,7 +91,6 @@ class TraceRecorder:
         self._written = 0
         self._opened_s = 0.0
         self._encoder = HandlingEncoder()
-        self._secrets = [secret.encode() for secret in rules.secrets]
         self._lives: dict[str, tuple[int, int]] = {}
         """Where the newest life of each address begins: segment and offset."""
         self._file: BinaryIO = BytesIO()
@@ -248,7 +248,7 @@ class TraceRecorder:
     def _write(
         self, key: str, count: int, payload: bytes | bytearray, first_ms: int, last_ms: int
     ) -> None:
-        for secret in self._secrets:
+        for secret in map(str.encode, with_opened(self._rules.secrets)):
             # As long as before: the lengths in the records stay true.
             payload = payload.replace(secret, b"*" * len(secret))
         frame = frame_bytes(Head(key, self._batch, count, first_ms, last_ms), payload, self._cipher)

@@ -18,11 +18,15 @@ class Reservations:
         self._submissions = submissions
 
     def recover(self, asset: str, executed: set[str | None]) -> None:
-        """Reserve what was granted and has neither filled nor failed."""
+        """Reserve what was granted and has not failed; folding its fill frees it.
+
+        A fill may be known that no close has counted yet.
+        """
         approval = self._context.journal.newest_approval(asset)
-        if approval is None or approval.client_order_id in executed:
+        if approval is None:
             return
-        if is_on_its_way(approval, self._context.journal.orders(asset)):
+        is_filled = approval.client_order_id in executed
+        if is_filled or is_on_its_way(approval, self._context.journal.orders(asset)):
             self._context.books.reserved[asset] = approval
             self.expect(approval)
 

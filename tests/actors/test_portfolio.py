@@ -377,6 +377,31 @@ def test_an_entry_that_fills_after_an_emergency_is_closed_too(desk: Desk) -> Non
     assert close.reason is ExitReason.DRAWDOWN
 
 
+def test_an_entry_that_fills_in_the_next_candle_counts_at_its_close_after_a_restart_too(
+    tmp_path: Path,
+) -> None:
+    t_ms, next_ms = NOON_MS + CANDLE_MS, NOON_MS + 2 * CANDLE_MS
+    with opened(tmp_path, changed(RULES, approval={"max_positions": 1})) as desk:
+        desk.until(t_ms)
+        wish = report("ETH", 100.0, t_ms=t_ms, signal=signal(signal_ms=t_ms))
+        others = (report(name, 100.0, t_ms=t_ms) for name in ASSETS if name != "ETH")
+        desk.tell(*(AssetReported(report=found) for found in (wish, *others)))
+        desk.until(next_ms + 500)
+        # It counts from that candle's close on; until then its notional is reserved.
+        told = desk.told("asset/ETH", EntryApproved)
+        (order_id,) = (each.approval.client_order_id for each in told)
+        filled = entry("ETH", 1, 100, t_ms)
+        desk.store(replace(filled, ts_ms=next_ms + 500, client_order_id=order_id))
+
+        desk.tell(Message())
+
+        assert desk.denial(next_ms) is DenialReason.MAX_POSITIONS
+        assert desk.told("asset/ETH", EntryApproved) == told
+        desk.until(next_ms + CANDLE_MS)
+        assert desk.denial(next_ms + CANDLE_MS) is DenialReason.MAX_POSITIONS
+        assert desk.snapshot().positions.keys() == {"ETH"}
+
+
 def test_a_restart_after_an_emergency_between_closes_tells_its_closes_again(desk: Desk) -> None:
     desk.open_short("BTC", 20_000)
     desk.mark("BTC", 21_500)

@@ -9,7 +9,7 @@ import typer
 
 from bin.command import VAR, start
 from domain.errors import ConfigError
-from domain.operator.commands import MANUALS, CommandName, UnknownCommandError, parse
+from domain.operator.commands import MANUALS, Command, CommandName, UnknownCommandError, parse
 from domain.operator.replies import ReplyCode
 from infra.operator.control.client import LateAnswerError, NoAnswerError, NotRunningError
 from infra.operator.control.everywhere import NOTHING_RUNS, SERVICES, ask_everywhere
@@ -138,18 +138,17 @@ def _send(name: CommandName, argument: str, *, is_confirmed: bool) -> None:
         asked = parse(f"{name} {argument}")
     except UnknownCommandError as error:
         raise _failed(str(error), WRONG_USE) from None
-    name, argument = asked.name, asked.argument
     if _options.places:
-        raise _all_told(name, argument, who)
+        raise _all_told(asked, who)
     try:
-        answer = send(_options.directory, name, argument, who, is_confirmed=is_confirmed)
+        answer = send(_options.directory, asked, who, is_confirmed=is_confirmed)
     except ConfigError as error:
         raise _failed(str(error), WRONG_USE) from None
     except NotRunningError as error:
-        if name in _OF_FACTS and journal_exists(_options.directory):
-            raise _answer_of_ended(name, argument) from None
-        if name is CommandName.HELP:
-            app([*argument.split(), "--help"], prog_name="bin/ctl")
+        if asked.name in _OF_FACTS and journal_exists(_options.directory):
+            raise _answer_of_ended(asked.name, asked.argument) from None
+        if asked.name is CommandName.HELP:
+            app([*asked.argument.split(), "--help"], prog_name="bin/ctl")
         raise _failed(str(error), NOT_RUNNING) from None
     except NoAnswerError as error:
         raise _failed(str(error), LATE if isinstance(error, LateAnswerError) else REFUSED) from None
@@ -161,9 +160,9 @@ for _name in CommandName:
     app.command(_name.value, help=f"{_does[0].upper()}{_does[1:]}.")(function_of(_name, _send))
 
 
-def _all_told(name: CommandName, argument: str, who: str) -> typer.Exit:
+def _all_told(asked: Command, who: str) -> typer.Exit:
     try:
-        answers = ask_everywhere(_options.places, name, argument, who)
+        answers = ask_everywhere(_options.places, asked, who)
     except (UnknownCommandError, ConfigError) as error:
         return _failed(str(error), WRONG_USE)
     if _options.is_json:

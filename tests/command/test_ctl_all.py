@@ -94,6 +94,17 @@ def test_nothing_is_changed_by_all_at_once(
     assert [house.commands.asked for house in systems.values()] == [[], []]
 
 
+def test_a_list_is_a_question_though_other_words_of_its_command_change_something(
+    systems: dict[str, House], tmp_path: Path
+) -> None:
+    found = ctl("--all", "--run-dir", tmp_path, "pairs", "list")
+
+    assert found.exit_code == 0
+    for house in systems.values():
+        ((_, command, _),) = house.commands.asked
+        assert str(command) == "pairs list"
+
+
 def test_a_place_without_any_run_is_named(tmp_path: Path) -> None:
     found = ctl("--all", "--run-dir", tmp_path, "status")
 

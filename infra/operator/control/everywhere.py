@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import ConfigError
-from domain.operator.commands import MANUALS, CommandName, UnknownCommandError, checked
+from domain.operator.commands import Command, UnknownCommandError
 from domain.operator.replies import ReplyCode
 from infra.operator.control.client import LateAnswerError, NoAnswerError, NotRunningError
 from infra.operator.control.sending import send
@@ -39,39 +39,35 @@ def run_directories(places: Iterable[Path]) -> list[Path]:
     return sorted(directory for directory in found if is_run_directory(directory))
 
 
-def ask_everywhere(
-    places: Sequence[Path], name: CommandName, argument: str, who: str
-) -> list[SystemAnswer]:
+def ask_everywhere(places: Sequence[Path], asked: Command, who: str) -> list[SystemAnswer]:
     """Return what each system answers to a question, in the order of their directories.
 
     Args:
         places: run directories, and directories that hold some.
-        name: the question.
-        argument: empty where it has none.
+        asked: the question.
         who: asks.
 
     Raises:
-        UnknownCommandError: it is no question, or none that the systems know.
+        UnknownCommandError: it is no question.
         ConfigError: no run was ever started there.
     """
-    checked(name, argument)
-    if MANUALS[name].changes:
+    if asked.changes:
         raise UnknownCommandError(
-            f"expected a question with --all, such as status, found {name}: what changes a system "
-            "is said to one, by --run-dir or --mode"
+            f"expected a question with --all, such as status, found {asked.name}: what changes a "
+            "system is said to one, by --run-dir or --mode"
         )
     directories = run_directories(places)
     if not directories:
         named = " or ".join(map(str, places))
         raise ConfigError(f"no run was ever started in {named}; name their directory by --run-dir")
-    ask = partial(_asked, name=name, argument=argument, who=who)
+    ask = partial(_answered, asked=asked, who=who)
     with ThreadPoolExecutor(max_workers=len(directories)) as threads:
         return list(threads.map(ask, directories))
 
 
-def _asked(directory: Path, *, name: CommandName, argument: str, who: str) -> SystemAnswer:
+def _answered(directory: Path, *, asked: Command, who: str) -> SystemAnswer:
     try:
-        answer = send(directory, name, argument, who, is_confirmed=False)
+        answer = send(directory, asked, who, is_confirmed=False)
     except NotRunningError:
         answer = {"code": NOTHING_RUNS, "title": "nothing runs there"}
     except LateAnswerError as error:

@@ -4,29 +4,17 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import ConfigError
-from domain.operator.commands import CommandName, checked
+from domain.operator.commands import Command, CommandName
 from infra.operator.control.client import LateAnswerError, NoAnswerError, NotRunningError, ask
 from infra.operator.panic_file import FILE, is_run_directory, panic_by_file
 
 
-def send(directory: Path, name: CommandName, argument: str, who: str, *, is_confirmed: bool) -> Any:
-    """Return the answer to a command, as the page of the interface describes it.
-
-    Args:
-        directory: of the run.
-        name: the command.
-        argument: empty where it has none.
-        who: asks.
-        is_confirmed: do at once what would have to be asked for twice.
+def send(directory: Path, asked: Command, who: str, *, is_confirmed: bool) -> Any:
+    """Return the answer to a command. See `infra.operator.control.client.ask`.
 
     Raises:
-        UnknownCommandError: there is no such command or argument.
-        ConfigError: the token cannot be read.
-        NotRunningError: nobody listens.
-        LateAnswerError: no answer came in time, or the file asks for the panic.
-        NoAnswerError: no answer of the system came.
+        LateAnswerError: also where the file asks for the panic instead.
     """
-    asked = checked(name, argument)
     is_urgent = asked.name is CommandName.PANIC and is_confirmed
     try:
         return ask(directory, asked.name, asked.argument, who, is_confirmed=is_confirmed)

@@ -64,7 +64,7 @@ class EmaCrossHistory(History):
             ),
             Line(
                 name="confidence",
-                label="confidence",
+                label="signal confidence",
                 figures=self._confidence(),
                 is_price=False,
             ),

@@ -192,7 +192,9 @@ def _crosses_value(crosses: int) -> Value:
 
 @lru_cache(maxsize=256, typed=True)
 def _confidence_value(made: int, admitted: int) -> Value:
-    return Value(name="confidence", label="confidence", figure=made / admitted, is_price=False)
+    return Value(
+        name="confidence", label="signal confidence", figure=made / admitted, is_price=False
+    )
 
 
 def _position_note(levels: Levels) -> str:

@@ -31,7 +31,7 @@ FALLING = Levels(close=90.0, ema_short=95.0, ema_long=100.0)
 RISING = Levels(close=110.0, ema_short=105.0, ema_long=100.0)
 
 
-CONFIDENCE = Value(name="confidence", label="confidence", figure=0.5, is_price=False)
+CONFIDENCE = Value(name="confidence", label="signal confidence", figure=0.5, is_price=False)
 """Of a signal by one of the two kinds of crosses that can open a position."""
 
 

@@ -114,8 +114,11 @@ def request_panic(directory: Path, who: str) -> None:
 
 
 def is_run_directory(directory: Path) -> bool:
-    """Tell whether a run was ever started in a directory."""
-    return (directory / RUN_LOCK).exists()
+    """Tell whether a run was ever started in a directory, as far as this user may look into it."""
+    try:
+        return (directory / RUN_LOCK).exists()
+    except PermissionError:
+        return True
 
 
 def panic_by_file(directory: Path, who: str, why: str) -> tuple[bool, str]:

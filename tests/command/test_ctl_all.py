@@ -1,6 +1,9 @@
 """bin/ctl --all: several systems on one machine are asked at once, whatever state they are in."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +15,8 @@ from bin.ctl import app
 from infra.operator.control.token import ADDRESS_FILE
 from infra.process.locks import RUN_LOCK
 from tests.operator.control.house import PER_SECOND, House, served
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -78,6 +83,45 @@ def test_one_that_cannot_be_asked_hides_no_other_and_is_told_by_the_exit_code(
     assert [one["code"] for one in json.loads(found.stdout)] == ["done", "failed", "done"]
     assert found.exit_code == 1
     assert all(len(house.commands.asked) == 1 for house in systems.values())
+
+
+def test_one_that_this_user_may_not_look_into_hides_no_other(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / RUN_LOCK).touch()
+    (tmp_path / "other").mkdir(mode=0)
+
+    done = as_user("--all", "--run-dir", tmp_path, "--json", "status")
+
+    assert [one["code"] for one in json.loads(done.stdout)] == ["not_running", "failed"]
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_panic_of_a_run_that_this_user_may_not_look_into_is_told_to_be_none(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "other").mkdir(mode=0)
+
+    done = as_user("--run-dir", tmp_path / "other" / "run", "panic", "--yes")
+
+    assert done.returncode == 1
+    assert "PANIC cannot be made: Permission denied" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def as_user(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run it without root's right to look into everything."""
+    held_back = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+    return subprocess.run(
+        [
+            *(held_back if os.geteuid() == 0 else ()),
+            *(sys.executable, "-m", "bin.ctl", *words),
+        ],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
 
 @pytest.mark.parametrize(

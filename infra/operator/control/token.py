@@ -94,11 +94,13 @@ def read_address(directory: Path) -> ControlAddress | None:
     """Return where the system of a run directory listens; None where none does, or none says so.
 
     Raises:
-        ConfigError: what should say so is no file.
+        ConfigError: what should say so is no file, or another user's.
     """
     file = directory / ADDRESS_FILE
     try:
         found = json.loads(read_regular(file))
+    except PermissionError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}; it is its user's") from error
     except NotAFileError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}; move it away") from error
     except (OSError, ValueError, RecursionError):

@@ -178,6 +178,40 @@ def test_each_page_can_be_used_by_all_people(watched: Watched, scheme: str) -> N
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.parametrize("size", SIZES)
+def test_no_link_moves_when_the_first_figures_come(
+    run: SimRun, logged_in: BrowserContext, size: str
+) -> None:
+    width, height = SIZES[size]
+    page = logged_in.new_page()
+    page.set_viewport_size({"width": width, "height": height})
+    page.route_web_socket("**/live*", lambda _socket: None)
+    page.goto(url_of(run))
+    page.locator('#nav a[href="/risk"]').wait_for()
+    before = places_of_links(page)
+    page.close()
+
+    page = logged_in.new_page()
+    page.set_viewport_size({"width": width, "height": height})
+    page.goto(url_of(run))
+    page.locator('#nav a[href="/asset/BTC"]').wait_for()
+    after = places_of_links(page)
+    page.close()
+
+    assert before == {path: place for path, place in after.items() if path in before}
+    assert len(after) > len(before)
+
+
+def places_of_links(page: Page) -> dict[str, list[float]]:
+    """Return where each link of the navigation is, by its address."""
+    found = page.evaluate(
+        "[...document.querySelectorAll('#nav a')].map(a => [a.getAttribute('href'),"
+        " [a.getBoundingClientRect().x, a.getBoundingClientRect().y]])"
+    )
+    return dict(found)
+
+
+@pytest.mark.timeout(240)
 def test_a_trade_appears_without_a_reload(run: SimRun, watched: Watched) -> None:
     page = watched.page
     page.evaluate("window.isSame = true")
@@ -197,12 +231,9 @@ def test_a_trade_appears_without_a_reload(run: SimRun, watched: Watched) -> None
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("address", ["portfolio", "asset/BTC", "execution/BTC"])
-def test_an_actor_s_state_is_what_the_facts_would_rebuild(
-    run: SimRun, watched: Watched, address: str
-) -> None:
+def test_an_actor_s_state_is_what_the_facts_would_rebuild(watched: Watched, address: str) -> None:
     page = watched.page
-    # By its address: the links of the assets, as they come, move what is to be clicked.
-    page.goto(f"{url_of(run)}/actors")
+    page.locator('#nav a[href="/actors"]').click()
     page.get_by_role("button", name=f"Look at {address}").click()
 
     page.locator("#looked tbody tr").first.wait_for()
@@ -212,9 +243,9 @@ def test_an_actor_s_state_is_what_the_facts_would_rebuild(
 
 
 @pytest.mark.timeout(240)
-def test_a_report_of_the_run_is_made_by_the_page(run: SimRun, watched: Watched) -> None:
+def test_a_report_of_the_run_is_made_by_the_page(watched: Watched) -> None:
     page = watched.page
-    page.goto(f"{url_of(run)}/backtest")
+    page.locator('#nav a[href="/backtest"]').click()
     page.get_by_role("button", name="Start").click()
 
     with page.context.expect_page() as opened:

@@ -90,11 +90,12 @@ function bar(view) {
   ];
 }
 
+// The assets come with the first view: in a row of their own, they move no other link.
 function nav(view) {
+  const pages = PAGES.filter(([where]) => where !== "asset").map(([where, title]) => link(`/${where}`, title, current.where === where));
   const assets = Object.keys(view.assets ?? {}).map((name) =>
     link(`/asset/${encodeURIComponent(name)}`, name, current.where === "asset" && current.name === name));
-  return PAGES.flatMap(([where, title]) =>
-    where === "asset" ? assets : [link(`/${where}`, title, current.where === where)]);
+  return [h("div", {class: "row"}, pages), h("div", {class: "row assets"}, assets)];
 }
 
 function banner(live) {

@@ -5,7 +5,7 @@ one difference does not lead to a hundred others, and each can be told with its 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from domain.market.candles import CandleSeries
@@ -152,6 +152,13 @@ class _Shadow:
             self._portfolio.remember_closes(name, before)
         for execution in self._due(from_ms):
             self._fold(execution)
+        self._portfolio.reserved.update(self._on_their_way(from_ms))
+
+    def _on_their_way(self, from_ms: int) -> dict[str, Approval]:
+        """Return by asset what was granted up to a time and filled too late to count at it."""
+        filled = {(each.asset, each.decided_ms) for each in self._waiting if each.reason is None}
+        granted = (a for decision in self._record.decisions.values() for a in decision.approvals)
+        return {a.asset: a for a in granted if a.t_ms <= from_ms and (a.asset, a.t_ms) in filled}
 
     def close(self, t_ms: int, parity: Parity) -> None:
         """Decide one close, and hold it against what was done."""
@@ -170,8 +177,11 @@ class _Shadow:
             if report is not None:
                 reports.append(report)
         parity.closes += len(reports)
-        decision = self._portfolio.decide(t_ms, reports, now_ms=t_ms)
-        self._judge(t_ms, reports, decision, parity)
+        done = self._record.decisions.get(t_ms, Decision(t_ms=t_ms))
+        # As if every wish had come in time; the books then get only what took room from others.
+        wanted = self._portfolio.present().decide(t_ms, reports, now_ms=t_ms)
+        decision = self._portfolio.decide(t_ms, _in_time(reports, done), now_ms=t_ms)
+        self._judge(t_ms, reports, (decision, wanted), done, parity)
         for approval in decision.approvals:
             if not self._has_filled(approval):
                 self._portfolio.release(approval)
@@ -245,9 +255,15 @@ class _Shadow:
         self._note(candle.close_time_ms, position.asset, wanted, done, cause, parity)
 
     def _judge(
-        self, t_ms: int, reports: Sequence[AssetEvaluation], decision: Decision, parity: Parity
+        self,
+        t_ms: int,
+        reports: Sequence[AssetEvaluation],
+        decisions: tuple[Decision, Decision],
+        done: Decision,
+        parity: Parity,
     ) -> None:
-        done = self._record.decisions.get(t_ms, Decision(t_ms=t_ms))
+        """Judge a close by the decision over the wishes in time, and that over all of them."""
+        decision, wanted = decisions
         fired = None if decision.protection is None else decision.protection.reason
         was_fired = None if done.protection is None else done.protection.reason
         if fired or was_fired:
@@ -260,12 +276,16 @@ class _Shadow:
                     cause = self._closed_otherwise(report.asset, t_ms) or cause
                 cause = cause or "unexplained"
                 self._note(t_ms, report.asset, report.strategy_exit, exited, cause, parity)
-            self._judge_signal(report, decision, done, parity)
+            answer = decision.answer_to(report.asset) or wanted.answer_to(report.asset)
+            self._judge_signal(report, answer, done, parity)
 
     def _judge_signal(
-        self, report: AssetEvaluation, decision: Decision, done: Decision, parity: Parity
+        self,
+        report: AssetEvaluation,
+        wanted: Approval | Denial | None,
+        done: Decision,
+        parity: Parity,
     ) -> None:
-        wanted = decision.answer_to(report.asset)
         found = done.answer_to(report.asset) or self._record.denials.get(
             (report.asset, report.t_ms)
         )
@@ -334,6 +354,20 @@ class _Shadow:
                 cause=cause,
             )
         )
+
+
+def _in_time(reports: Sequence[AssetEvaluation], done: Decision) -> list[AssetEvaluation]:
+    """Return reports without the wishes that were not decided with the others'.
+
+    They came too late, or their asset was paused, and took no room from anybody.
+    """
+    found = []
+    for report in reports:
+        answer = done.answer_to(report.asset)
+        is_paused = isinstance(answer, Denial) and answer.reason is DenialReason.PAUSED
+        took_part = answer is not None and not is_paused
+        found.append(report if took_part else replace(report, signal=None))
+    return found
 
 
 def _text(answer: Approval | Denial | None) -> str | None:

@@ -83,17 +83,7 @@ def test_every_fact_of_every_kind_becomes_an_event_of_the_standard(
         assert event["data"]
         assert not {"fact_id", "place"} & event["data"].keys()
     by_kind = {event["type"]: event for event in events}
-    kinds = [
-        "asset",
-        "candle",
-        "decision",
-        "equity_sample",
-        "execution",
-        "intent",
-        "order_update",
-        "trade",
-    ]
-    assert {f"trading.{kind}" for kind in kinds} <= by_kind.keys()
+    assert {f"trading.{kind}" for kind in KINDS} <= by_kind.keys()
     execution = by_kind["trading.execution"]
     assert execution["subject"] == execution["data"]["asset"]
     assert isinstance(execution["data"]["price"], str)

@@ -12,7 +12,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -256,5 +255,6 @@ def wait_for_a_trade(journal: Path, process: subprocess.Popen[bytes], shown: Pat
         with suppress(ConfigError, JournalError):  # not made yet
             if read_journal(journal).trades:
                 return
-        threading.Event().wait(0.25)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.25)
     raise AssertionError(shown.read_text())

@@ -29,28 +29,19 @@ from actors.messages import (
 from actors.operator.actor_view import actor_view
 from actors.operator.dead_letters import _FACTS, _NEWS, _SEEN, DeadLetters
 from actors.runtime import Runtime
-from domain.market.instruments import MINUTE_MS, Candle
+from domain.market.instruments import MINUTE_MS
 from domain.operator.commands import Command, CommandName, parse
 from domain.operator.replies import Reply, ReplyCode
 from domain.trading.orders import ExitReason, Purpose
 from tests.core.helpers import PATIENCE_S, POLICY
+from tests.domain.builders import candle
 
 NOW_MS = 1_764_374_400_000
 ASSET = "asset/BTC"
 REJECTED = OrderRejected(
     asset="BTC", client_order_id="BTC-1-entry-1", purpose=Purpose.ENTRY, detail="secret-token"
 )
-CANDLE = CandleClosed(
-    candle=Candle(
-        open_time_ms=NOW_MS - MINUTE_MS,
-        close_time_ms=NOW_MS,
-        open=1.0,
-        high=2.0,
-        low=0.5,
-        close=1.5,
-        volume=1.0,
-    )
-)
+CANDLE = CandleClosed(candle=candle(NOW_MS, 1.5, MINUTE_MS, open=1.0, high=2.0, low=0.5))
 
 
 @dataclass

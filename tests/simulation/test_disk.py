@@ -8,22 +8,19 @@ from random import Random
 import pytest
 
 from domain.facts import ClosedCandle, Fact
-from domain.market.instruments import Candle
 from domain.operator.commands import CommandName, OperatorCommand
 from domain.trading.trailing import StopMoved
 from infra.store.journal import JournalStore
 from infra.store.writer import JournalWriter
+from tests.domain.builders import CANDLE_MS, candle
 from tests.simulation.disk import Disk, PlayedEngine
 
 T_MS = 1_744_802_700_000
 SEEDS = range(40)
 
 
-def candle(number: int) -> ClosedCandle:
-    open_ms = T_MS + number * 300_000
-    values = {"open": 1.0, "high": 1.0, "low": 1.0, "close": 1.0, "volume": 1.0}
-    times = {"open_time_ms": open_ms, "close_time_ms": open_ms + 300_000}
-    return ClosedCandle(asset="BTC", candle=Candle(**times, **values))
+def closed(number: int) -> ClosedCandle:
+    return ClosedCandle(asset="BTC", candle=candle(T_MS + (number + 1) * CANDLE_MS, 1.0))
 
 
 def command() -> OperatorCommand:
@@ -64,9 +61,9 @@ def opened(disk: Disk) -> JournalStore:
 @pytest.mark.parametrize("fact", [command(), stop_move()], ids=["command", "stop move"])
 def test_a_power_cut_takes_back_nothing_that_was_acted_upon(tmp_path: Path, fact: Fact) -> None:
     def write(journal: JournalWriter, _disk: Disk) -> None:
-        journal.append(candle(0))
+        journal.append(closed(0))
         journal.append(fact)
-        journal.append(candle(1))
+        journal.append(closed(1))
 
     for seed in SEEDS:
         left = stored_through(tmp_path, seed, write)
@@ -79,13 +76,13 @@ def test_a_power_cut_leaves_some_of_what_was_written_last_and_never_a_gap(tmp_pa
     def write(journal: JournalWriter, _disk: Disk) -> None:
         journal.append(command())
         for number in range(6):
-            journal.append(candle(number))
+            journal.append(closed(number))
 
     counts = set()
     for seed in SEEDS:
         found = stored_through(tmp_path, seed, write).candles("BTC")
         counts.add(len(found))
-        assert [(row[0] - T_MS) / 300_000 for row in found] == list(range(len(found)))
+        assert [(row[0] - T_MS) / CANDLE_MS for row in found] == list(range(len(found)))
 
     assert {0, 6} < counts
 
@@ -93,7 +90,7 @@ def test_a_power_cut_leaves_some_of_what_was_written_last_and_never_a_gap(tmp_pa
 def test_a_power_cut_inside_a_checkpoint_loses_nothing(tmp_path: Path) -> None:
     def write(journal: JournalWriter, disk: Disk) -> None:
         for number in range(200):
-            journal.append(candle(number))
+            journal.append(closed(number))
             if number == 100:
                 disk.checkpoint(is_cut=False)
         disk.checkpoint(is_cut=True)

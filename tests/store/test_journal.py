@@ -43,7 +43,7 @@ from infra.store.journal import JournalStore
 from infra.store.location import Location, PostgresAddress
 from infra.store.opening import open_store
 from infra.store.writer import JournalWriter
-from tests.domain.builders import RULES, averages
+from tests.domain.builders import RULES, averages, candle
 
 COLUMNS = ("open", "high", "low", "close", "volume")
 T_MS = 1_744_802_700_000
@@ -171,15 +171,7 @@ def decision(t_ms: int = T_MS) -> Decision:
 def store_one_of_each(journal: JournalWriter) -> None:
     (btc, *_) = load_settings(None, environ={}, dotenv=None).trading_rules().assets
     journal.record_asset(btc)
-    candle = Candle(
-        open_time_ms=T_MS,
-        close_time_ms=T_MS + 300_000,
-        open=1.0,
-        high=2.0,
-        low=0.5,
-        close=1.5,
-        volume=3.0,
-    )
+    closed = candle(T_MS + 300_000, 1.5, open=1.0, high=2.0, low=0.5)
     trade = Trade(
         asset="BTC",
         side=Side.SELL,
@@ -195,7 +187,7 @@ def store_one_of_each(journal: JournalWriter) -> None:
         decided_ms=T_MS,
     )
     journal.append(
-        ClosedCandle(asset="BTC", candle=candle),
+        ClosedCandle(asset="BTC", candle=closed),
         decision(),
         protection(1, T_MS + 1),
         entry(epoch=None),
@@ -311,7 +303,7 @@ def test_the_newest_equity_sample_comes_back(journal: JournalWriter) -> None:
 
 
 def test_candles_and_trades_come_back(journals: JournalStore, journal: JournalWriter) -> None:
-    candle = Candle(
+    closed = Candle(
         open_time_ms=T_MS,
         close_time_ms=T_MS + 300_000,
         open=0.1,
@@ -335,9 +327,9 @@ def test_candles_and_trades_come_back(journals: JournalStore, journal: JournalWr
         decided_ms=None,
     )
 
-    journal.append(ClosedCandle(asset="BTC", candle=candle), trade)
+    journal.append(ClosedCandle(asset="BTC", candle=closed), trade)
 
-    kept = (candle.open_time_ms, *(getattr(candle, name) for name in COLUMNS))
+    kept = (closed.open_time_ms, *(getattr(closed, name) for name in COLUMNS))
     assert journal.candles("BTC").tolist() == [list(kept)]
     assert journal.candles("ETH").shape == (0, 6)
     assert journals.trades() == [trade]

@@ -8,23 +8,16 @@ import pytest
 
 from domain.errors import ConfigError
 from domain.facts import ClosedCandle
-from domain.market.instruments import Candle, Side
+from domain.market.instruments import Side
 from domain.trading.orders import ExitReason
 from domain.trading.positions import Execution, ExecutionKind, Trade
 from infra.store.opening import open_store
 from infra.store.performance import PerformanceReader
+from tests.domain.builders import candle
 
 CANDLE_MS = 300_000
 T_MS = 1_744_802_700_000
-CANDLE = Candle(
-    open_time_ms=T_MS - CANDLE_MS,
-    close_time_ms=T_MS,
-    open=100.0,
-    high=103.0,
-    low=99.0,
-    close=100.0,
-    volume=1.0,
-)
+CANDLE = candle(T_MS, 100.0, CANDLE_MS, high=103.0, low=99.0)
 ENTRY = Execution(
     exec_id="1",
     asset="BTC",

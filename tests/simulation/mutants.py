@@ -175,7 +175,7 @@ MUTANTS = (
     Mutant(
         name="stop move not stored",
         file=_TRAIL,
-        old="self._context.backlog.store(self._moved, protects=self._is_first(self._moved))",
+        old="self._context.backlog.store(self._moved, outlives=self._is_first(self._moved))",
         new="pass",
     ),
     Mutant(

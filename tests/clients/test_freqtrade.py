@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -114,5 +114,6 @@ def _wait_for_stop(client: Client, bot: subprocess.Popen) -> dict:
         found = [row for row in client.state()["open_orders"] if row["stopOrderType"] == "Stop"]
         if found:
             return found[0]
-        time.sleep(0.5)
+        with suppress(subprocess.TimeoutExpired):
+            bot.wait(0.5)
     raise AssertionError("the bot set no stop")

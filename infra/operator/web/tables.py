@@ -6,8 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from domain.market.instruments import Side
 from domain.operator import wording as say
+from domain.portfolio.performance import excursion
 from domain.rules import AssetRules, TradingRules
 from domain.text import plain
 from domain.trading.orders import OrderStatus
@@ -65,9 +65,8 @@ def _excursions(trade: Trade, facts: FactReader) -> tuple[str, str]:
     found = facts.extremes(trade.asset, trade.entry_ms, trade.exit_ms)
     if found is None or not trade.entry_price:
         return "", ""
-    low, high = (price / float(trade.entry_price) - 1 for price in found)
-    against, toward = (low, high) if trade.side is Side.BUY else (-high, -low)
-    return say.signed_percent(min(against, 0.0), 2), say.signed_percent(max(toward, 0.0), 2)
+    against, toward = excursion(trade, *found)
+    return say.signed_percent(0.0 - against, 2), say.signed_percent(toward, 2)
 
 
 def orders(facts: FactReader) -> list[Row]:

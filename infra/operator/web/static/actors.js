@@ -97,8 +97,9 @@ export function render(context, view) {
     ["p50", (a) => ms(a.p50_ms), "number"], ["p99", (a) => ms(a.p99_ms), "number"],
     ["Last failure", (a) => (a.last_failure ? [a.last_failure, a.crash_id && h("code", {}, ` bin/trace crash ${a.crash_id}`)] : "–")],
   ];
-  columns.push(["", (a) => h("button", {type: "button", "aria-label": `Look at ${a.address}`, onclick: () => lookAt(context, a.address)}, "Look")]);
-  if (context.isOperator) columns.push(["", (a) => context.button("restart", a.address, "Restart", `Replaces ${a.address} by a new life; the others go on.`)]);
+  columns.push(["", (a) => h("span", {class: "acts"},
+    h("button", {type: "button", "aria-label": `Look at ${a.address}`, onclick: () => lookAt(context, a.address)}, "Look"),
+    context.isOperator && context.button("restart", a.address, "Restart", `Replaces ${a.address} by a new life; the others go on.`))]);
   const failed = view.actors.filter((a) => a.restarts || !a.is_running).length;
   return [
     h("h1", {class: "hidden"}, "Actors"),

@@ -75,12 +75,12 @@ function frame(data, asset) {
   const count = innerWidth < 700 ? SHOWN_NARROW : SHOWN;
   const from = data.time[Math.max(0, last - count)] ?? 0, to = (data.time.at(-1) ?? 0) + 12 * data.candle_ms;
   const shown = (list) => list.slice(Math.max(0, last - count));
-  const lows = shown(data.low), highs = shown(data.high);
-  const pad = (Math.max(...highs) - Math.min(...lows)) * 0.08;
-  const price = asset.price_number;
+  const price = asset.price_number, newest = price ? [price] : [];
+  const low = Math.min(...shown(data.low), ...newest), high = Math.max(...shown(data.high), ...newest);
+  const pad = (high - low) * 0.08;
   return layout({
     xaxis: {range: [iso(from), iso(to)]},
-    yaxis: {range: [Math.min(...lows) - pad, Math.max(...highs) + pad], tickprefix: "$"},
+    yaxis: {range: [low - pad, high + pad], tickprefix: "$"},
     uirevision: `${chart.name}`,
     shapes: [
       ...data.active.map(([start, end]) => ({type: "rect", xref: "x", yref: "paper", x0: iso(start), x1: iso(end), y0: 0, y1: 1, fillcolor: c["blue-soft"], opacity: 0.55, line: {width: 0}, layer: "below"})),

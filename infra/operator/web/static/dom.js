@@ -52,6 +52,15 @@ export function utcText(ms, {seconds = false} = {}) {
   return `${day} ${two(time.getUTCHours())}:${two(time.getUTCMinutes())}${seconds ? `:${two(time.getUTCSeconds())}` : ""}`;
 }
 
+// A length in its two greatest units, as the server writes it: 5h 37m.
+export function lasting(ms) {
+  if (ms < 60000) return `${(ms / 1000).toFixed(1)}s`;
+  const minutes = Math.floor(ms / 60000);
+  const parts = [[Math.floor(minutes / 1440), "d"], [Math.floor(minutes / 60) % 24, "h"], [minutes % 60, "m"]];
+  const first = parts.findIndex(([count]) => count);
+  return parts.slice(first, first + 2).filter(([count]) => count).map(([count, unit]) => `${count}${unit}`).join(" ");
+}
+
 // A time in UTC, with the user's own zone on hover.
 export function time(ms, options) {
   if (ms === null || ms === undefined) return "–";

@@ -1,6 +1,6 @@
 // Closed trades with filters, totals of what is selected, and a file for the tax office.
 
-import {card, facts, h, signed, table, time} from "./dom.js";
+import {card, facts, h, lasting, signed, table, time} from "./dom.js";
 import {Loaded} from "./loaded.js";
 import {clear, explain, whyCard} from "./why.js";
 
@@ -28,7 +28,7 @@ function totals(rows) {
   const pnl = sum("pnl");
   return facts(["Trades", String(rows.length)], ["PnL", signed(usdt(pnl), Math.sign(pnl))], ["Win rate", rows.length ? `${(wins.length / rows.length * 100).toFixed(1)}%` : "–"],
     ["Profit factor", lost ? (won / lost).toFixed(2) : "–"], ["Average win", wins.length ? usdt(won / wins.length) : "–"], ["Average loss", losses.length ? usdt(lost / losses.length) : "–"],
-    ["Fees", usdt(sum("fees"))], ["Funding", usdt(sum("funding"))], ["Average hold", rows.length ? `${Math.round(sum("held_ms") / rows.length / 60000)} min` : "–"]);
+    ["Fees", usdt(sum("fees"))], ["Funding", usdt(sum("funding"))], ["Average hold", rows.length ? lasting(sum("held_ms") / rows.length) : "–"]);
 }
 
 function download(rows, run) {

@@ -26,7 +26,7 @@ function totals(rows) {
   const won = wins.reduce((t, r) => t + Number(r.pnl), 0), lost = -losses.reduce((t, r) => t + Number(r.pnl), 0);
   const usdt = (value) => `${value.toLocaleString("en-US", {minimumFractionDigits: 2, maximumFractionDigits: 2})} USDT`;
   const pnl = sum("pnl");
-  return facts(["Trades", String(rows.length)], ["PnL", signed(usdt(pnl), Math.sign(pnl))], ["Win rate", rows.length ? `${(wins.length / rows.length * 100).toFixed(1)}%` : "–"],
+  return facts(["Trades", String(rows.length)], ["PnL", signed(`${pnl >= 0 ? "+" : ""}${usdt(pnl)}`, Math.sign(pnl))], ["Win rate", rows.length ? `${(wins.length / rows.length * 100).toFixed(1)}%` : "–"],
     ["Profit factor", lost ? (won / lost).toFixed(2) : "–"], ["Average win", wins.length ? usdt(won / wins.length) : "–"], ["Average loss", losses.length ? usdt(lost / losses.length) : "–"],
     ["Fees", usdt(sum("fees"))], ["Funding", usdt(sum("funding"))], ["Average hold", rows.length ? lasting(sum("held_ms") / rows.length) : "–"]);
 }

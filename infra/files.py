@@ -1,4 +1,4 @@
-"""Reads files that people name, and never waits for a pipe or reads a device without an end."""
+"""Reads files that people name, and never waits for a pipe; writes files whole or not at all."""
 
 import os
 import stat
@@ -29,6 +29,40 @@ def read_regular(file: Path) -> bytes:
     """Return what a regular file holds. Raises as `open_regular`."""
     with open_regular(file) as opened:
         return opened.read()
+
+
+def write_whole(file: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Put content in the place of a file's; it is on the disk itself when this returns.
+
+    Raises:
+        OSError: the disk has no room, or fails; the file is as it was.
+    """
+    part = file.with_name(f"{file.name}.part")
+    part.unlink(missing_ok=True)
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            os.fchmod(out.fileno(), mode)
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(file)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    sync_folder(file.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have what was made, renamed or removed in a folder on the disk itself.
+
+    Raises:
+        OSError: the disk fails.
+    """
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def _kind(mode: int) -> str | None:

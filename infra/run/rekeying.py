@@ -10,8 +10,10 @@ from pathlib import Path
 
 from domain.errors import ConfigError
 from infra.process.locks import RUN_LOCK, FileLock
-from infra.secrets.change import Rewrite, rewrite_file, rewrite_line, rewrite_lines
+from infra.secrets.change import Rewrite, rewrite_file, rewrite_line, rewrite_lines, rewrite_whole
 from infra.secrets.cipher import STATE, Cipher
+from infra.secrets.keystore import CREDENTIALS
+from infra.secrets.keystore import FILE as KEYSTORE
 from infra.secrets.vault import FILE, Vault, new_vault, read_vault, vault_of
 from infra.store.location import find_journal
 from infra.store.reserve import count_waiting
@@ -24,6 +26,7 @@ _FILES: tuple[tuple[str, str, Rewrite], ...] = (
     ("crashes/*.crash", TRACE, rewrite_frames),
     ("*.state", STATE, rewrite_lines),
     ("sim-keys.json", STATE, rewrite_line),
+    (KEYSTORE, CREDENTIALS, rewrite_whole),
 )
 _RESERVES = "*.reserve"
 _LOGS = ("logs/*.jsonl*", "sim-exchange.log", "web.log")
@@ -41,7 +44,7 @@ def rekey(directory: Path, sources: Sequence[str]) -> list[Path]:
 
     Raises:
         ConfigError: a run uses it, a key cannot be had, or the disk has no room. The same again
-            finishes what was begun.
+            finishes what was begun; with other sources that is finished first.
     """
     with ExitStack() as held:
         directory.mkdir(parents=True, exist_ok=True)
@@ -49,16 +52,7 @@ def rekey(directory: Path, sources: Sequence[str]) -> list[Path]:
         held.callback(lock.release)
         _demand_inside(directory)
         _demand_no_waiting(directory)
-        known = read_vault(directory)
-        if known is not None and known.is_changing:
-            _change(directory, known)
-        elif sources and known is not None:
-            _change(directory, known.renewed(sources))
-        elif sources:
-            _change(directory, new_vault(directory, sources).changing())
-        elif known is not None:
-            _convert(directory, known, None)
-            (directory / FILE).unlink()
+        _rekey(directory, sources)
     return [file for pattern in _LOGS for file in sorted(directory.glob(pattern)) if sources]
 
 
@@ -74,10 +68,32 @@ def allow(directory: Path, source: str) -> None:
     vault.with_source(source).write()
 
 
-def _change(directory: Path, vault: Vault) -> None:
+def _rekey(directory: Path, sources: Sequence[str]) -> None:
+    known = read_vault(directory)
+    if known is not None and known.is_changing:
+        known = _change(directory, known)
+        if known.sources == list(sources):
+            return
+    if sources:
+        made = new_vault(directory, sources).changing() if known is None else known.renewed(sources)
+        _change(directory, made)
+    elif known is not None:
+        _decrypt(directory, known)
+
+
+def _decrypt(directory: Path, known: Vault) -> None:
+    if (directory / KEYSTORE).exists():
+        raise ConfigError(f"{directory}: is a keystore, which is always encrypted")
+    _convert(directory, known, None)
+    (directory / FILE).unlink()
+
+
+def _change(directory: Path, vault: Vault) -> Vault:
     vault.write()
     _convert(directory, None, vault)
-    vault.finished().write()
+    finished = vault.finished()
+    finished.write()
+    return finished
 
 
 def _convert(directory: Path, old: Vault | None, new: Vault | None) -> None:

@@ -1,11 +1,11 @@
 """Files of a run directory, written anew under another key, each whole or not at all."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from domain.errors import BadDataError, ConfigError
-from infra.secrets.cipher import Cipher
+from infra.files import write_whole
+from infra.secrets.cipher import PLAIN, Cipher
 
 Rewrite = Callable[[bytes, Cipher, Cipher], bytes]
 """Returns what a file holds, of the first cipher, under the second.
@@ -16,41 +16,27 @@ Raises:
 
 
 def rewrite_file(file: Path, rewrite: Rewrite, old: Cipher, new: Cipher) -> None:
-    """Put a file under another key, unless it is under it already.
+    """Put a file under another key, unless it is under it already; one in the open is taken too.
 
     Raises:
         ConfigError: it is under neither, or the disk has no room.
     """
     content = file.read_bytes()
-    try:
-        rewrite(content, new, new)
-    except BadDataError:
-        pass
-    else:
+    for cipher in (new, old, PLAIN):
+        try:
+            changed = rewrite(content, cipher, new)
+        except BadDataError:
+            continue
+        if cipher is not new:
+            _replace(file, changed)
         return
+    raise ConfigError(f"{file}: is under neither the old key nor the new one")
+
+
+def _replace(file: Path, content: bytes) -> None:
     try:
-        changed = rewrite(content, old, new)
-    except BadDataError as error:
-        raise ConfigError(f"{file}: is under neither the old key nor the new one") from error
-    replace_file(file, changed)
-
-
-def replace_file(file: Path, content: bytes) -> None:
-    """Put other content in the place of a file's, with its mode.
-
-    Raises:
-        ConfigError: the disk has no room, or fails; the file is as it was.
-    """
-    part = file.with_name(f"{file.name}.part")
-    try:
-        with part.open("wb") as out:
-            os.fchmod(out.fileno(), file.stat().st_mode & 0o777)
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        part.replace(file)
+        write_whole(file, content, mode=file.stat().st_mode & 0o777)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise ConfigError(f"{file}: cannot be written anew: {error.strerror}") from error
 
 
@@ -65,8 +51,16 @@ def rewrite_line(content: bytes, old: Cipher, new: Cipher) -> bytes:
     return new.line(_plain_line(content, old))
 
 
+def rewrite_whole(content: bytes, old: Cipher, new: Cipher) -> bytes:
+    """Return what is sealed as a whole. See `Rewrite`."""
+    return new.seal(_plain(old.unseal(content)))
+
+
 def _plain_line(line: bytes, cipher: Cipher) -> bytes:
-    found = cipher.read_line(line)
+    return _plain(cipher.read_line(line))
+
+
+def _plain(found: bytes) -> bytes:
     if not found.startswith((b"{", b"[")):
         raise BadDataError("it is encrypted")
     return found

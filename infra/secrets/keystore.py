@@ -4,19 +4,20 @@ The folder has a vault as an encrypted run directory has. A key that is to take 
 one in use until the run has tried it, which alone makes it the one in use.
 """
 
-import os
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from domain.errors import BadDataError, ConfigError
+from infra.files import write_whole
 from infra.process.locks import FileLock
 from infra.secrets.sealing import seal, unseal
 from infra.secrets.vault import Vault, new_vault, vault_of
 
 FILE: Final = "credentials.sealed"
-_PURPOSE: Final = "credentials"
+CREDENTIALS: Final = "credentials"
+"""The purpose of their key."""
 _opened: Final[set[str]] = set()
 
 
@@ -59,7 +60,7 @@ class Keystore:
             return {}
         try:
             sealed = self.file.read_bytes()
-            text = unseal(self._vault().key(_PURPOSE), sealed)
+            text = unseal(self._vault().key(CREDENTIALS), sealed)
             found = msgspec.json.decode(text, type=dict[str, Entry])
         except (OSError, BadDataError, msgspec.DecodeError) as error:
             raise ConfigError(f"{self.file}: is no keystore, or damaged ({error})") from error
@@ -79,7 +80,8 @@ class Keystore:
             entries.pop(mode, None)
             if entry is not None:
                 entries[mode] = entry
-            self._write(msgspec.json.encode(entries))
+            text = msgspec.json.encode(entries)
+            write_whole(self.file, seal(self._vault().key(CREDENTIALS), text))
         except OSError as error:
             raise ConfigError(f"{self.file}: cannot be written: {error.strerror}") from error
         finally:
@@ -96,15 +98,6 @@ class Keystore:
         if vault is None:
             raise ConfigError(f"{self._folder}: is no keystore; `bin/keys add` makes one")
         return vault
-
-    def _write(self, text: bytes) -> None:
-        part = self.file.with_name(f"{FILE}.part")
-        part.unlink(missing_ok=True)
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-            out.write(seal(self._vault().key(_PURPOSE), text))
-            out.flush()
-            os.fsync(out.fileno())
-        part.replace(self.file)
 
 
 def opened_keys() -> tuple[str, ...]:

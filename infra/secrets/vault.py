@@ -7,7 +7,6 @@ former data key too.
 """
 
 import base64
-import os
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Final
 import msgspec
 
 from domain.errors import BadDataError, ConfigError
+from infra.files import write_whole
 from infra.secrets.sealing import derived_key, new_key, new_salt, seal, unseal
 from infra.secrets.sources import PASSPHRASE, KeyMissingError, key_of, new_passphrase
 
@@ -95,14 +95,16 @@ class Vault:
         return self._changed(msgspec.structs.replace(self._content, former=None))
 
     def write(self) -> None:
-        """Put it on the disk, whole or not at all."""
-        part = self._file.with_name(f"{self._file.name}.part")
-        part.unlink(missing_ok=True)
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-            out.write(msgspec.json.format(msgspec.json.encode(self._content)) + b"\n")
-            out.flush()
-            os.fsync(out.fileno())
-        part.replace(self._file)
+        """Put it on the disk, whole or not at all.
+
+        Raises:
+            ConfigError: the disk has no room, or fails.
+        """
+        content = msgspec.json.format(msgspec.json.encode(self._content)) + b"\n"
+        try:
+            write_whole(self._file, content)
+        except OSError as error:
+            raise ConfigError(f"{self._file}: cannot be written: {error.strerror}") from error
 
     def _changed(self, content: _Content) -> "Vault":
         return Vault(self._file, self._data_key, content)

@@ -7,6 +7,7 @@ import pytest
 
 from domain.errors import ConfigError
 from infra.operator.terminal.credentials import credentials_act
+from infra.run.rekeying import rekey
 from infra.secrets.keystore import Entry, Keystore, Pair, entry_of
 from infra.secrets.sources import write_new_key
 from infra.settings import load_settings
@@ -85,3 +86,16 @@ def test_a_folder_that_is_no_keystore_takes_no_key_in_the_open(tmp_path: Path) -
         Keystore(tmp_path / "plain").change("live", Entry(used=Pair(api_key="a", api_secret="b")))
 
     assert not (tmp_path / "plain" / "credentials.sealed").exists()
+
+
+def test_a_keystore_opens_by_another_key_after_a_rekey_and_is_never_decrypted(folder: Path) -> None:
+    write_new_key(folder.parent / "other")
+    before = entry_of(folder, "testnet")
+
+    rekey(folder, [f"file:{folder.parent / 'other'}"])
+    (folder.parent / "key").unlink()
+
+    assert entry_of(folder, "testnet") == before
+    with pytest.raises(ConfigError, match="is a keystore, which is always encrypted"):
+        rekey(folder, [])
+    assert entry_of(folder, "testnet") == before

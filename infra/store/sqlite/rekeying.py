@@ -6,17 +6,21 @@ from contextlib import closing
 from pathlib import Path
 
 from domain.errors import ConfigError
+from infra.files import sync_folder
 from infra.store.sqlite import driver
 
 
 def rekey_file(file: Path, old: bytes | None, new: bytes | None) -> None:
     """Put a database under another key, unless it is under it already; None: not encrypted.
 
+    One that is not encrypted is taken whatever the old key is.
+
     Raises:
         ConfigError: it is under neither, another program uses it, or the disk has no room.
     """
     if _is_under(file, new):
         return
+    old = None if driver.is_plain(file) else old
     part = file.with_name(f"{file.name}.part")
     part.unlink(missing_ok=True)
     try:
@@ -30,6 +34,7 @@ def rekey_file(file: Path, old: bytes | None, new: bytes | None) -> None:
             os.fchmod(made.fileno(), file.stat().st_mode & 0o777)
             os.fsync(made.fileno())
         part.replace(file)
+        sync_folder(file.parent)
     except driver.errors("Error", OSError) as error:
         raise ConfigError(f"{file}: cannot be written anew: {error}") from error
     finally:

@@ -185,9 +185,10 @@ def test_the_books_agree_with_the_exchange(start: Callable[[], SimRun]) -> None:
     records = run.exchange("/sim/records")["executions"]
     run.end(signal.SIGINT)
 
-    stored = journal(run.run_dir, "SELECT exec_id, qty, price, fee FROM execution")
+    stored = journal(run.run_dir, "SELECT exec_id, qty, price, fee, funding FROM execution")
     booked = {row[0]: tuple(map(Decimal, row[1:])) for row in stored}
     assert len(records) >= 2
     for execution in records:
-        money = (execution["execQty"], execution["execPrice"], execution["execFee"])
-        assert booked[execution["execId"]] == tuple(map(Decimal, money))
+        names = ("execQty", "execPrice", "execFee")
+        qty, price, fee, funding = booked[execution["execId"]]
+        assert (qty, price, fee - funding) == tuple(Decimal(execution[name]) for name in names)

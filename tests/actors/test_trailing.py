@@ -121,6 +121,7 @@ def tick(desk: ExecutionContext, *prices: int | str | Decimal, pause_ms: int = 1
 
 def stop_fills(desk: ExecutionContext, price: str, qty: str = "0.083") -> None:
     """Let the exchange fill its stop, which it calls a stop loss however often it was moved."""
+    desk.wait_for_ms(1)
     filled = stop_fill(exchange_of(desk), desk.clock.now_ms(), price, qty)
     desk.exchange.fills.append(filled)
     desk.exchange.levels = None
@@ -512,13 +513,14 @@ def test_a_fill_after_a_move_without_an_answer_is_named_by_its_price(
     assert reason_of(desk) is reason
 
 
+@pytest.mark.parametrize("early_ms", [0, 1_000])
 def test_a_fill_before_a_move_without_an_answer_is_not_named_by_it(
-    desk: ExecutionContext,
+    desk: ExecutionContext, early_ms: int
 ) -> None:
-    filled_ms = desk.clock.now_ms()
+    """The price that asks for the move may be the price of the fill itself."""
     exchange_of(desk).troubles = [OutcomeUnknownError("timeout")]
     tick(desk, 86_000)
-    late = stop_fill(exchange_of(desk), filled_ms, "84270")
+    late = stop_fill(exchange_of(desk), exchange_of(desk).now_ms - early_ms, "84270")
     desk.exchange.fills.append(late)
     desk.exchange.levels = None
     desk.exchange.listener.on_execution(late)

@@ -158,13 +158,13 @@ class Trail:
         nearest = min(reached or levels, key=lambda level: abs(price - level))
         return nearest in asked
 
-    def _asked(self, position: Position, until_ms: int) -> list[Decimal]:
-        """Return each level that the stop of a position was to move to by then, in their order."""
+    def _asked(self, position: Position, before_ms: int) -> list[Decimal]:
+        """Return each level that the stop of a position was to move to before, in their order."""
         stored = self._context.journal.stop_moves(position.asset, position.opened_ms)
         moves = [*stored, *self._context.backlog.waiting(StopMoved)]
         of_position = [moved for moved in moves if moved.opened_ms == position.opened_ms]
         # News of a fill may come after prices that moved what was gone already.
-        return [moved.stop_loss for moved in of_position if moved.ts_ms <= until_ms]
+        return [moved.stop_loss for moved in of_position if moved.ts_ms < before_ms]
 
     def _store(self, position: Position, ts_ms: int, confirmed_ms: int | None = None) -> None:
         state, before = self.state(position), self._moved

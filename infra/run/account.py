@@ -3,6 +3,7 @@
 import os
 from contextlib import ExitStack, closing
 
+from infra.operator.preflight.capital import small_capital
 from infra.operator.terminal.confirm import confirm_live, read_summary
 from infra.operator.terminal.screen import Screen
 from infra.settings import Settings
@@ -22,6 +23,8 @@ def may_trade(
         ask(rest.sync_clock)
         key = ask(lambda: read_key(rest))
         held.callback(AccountLock(venue, key.info, os.environ).release)
-        return mode is not Mode.LIVE or confirm_live(
-            ask(lambda: read_summary(rest)), settings.trading_rules(), venue.rest_url, screen
-        )
+        if mode is not Mode.LIVE:
+            return True
+        rules, found = settings.trading_rules(), ask(lambda: read_summary(rest))
+        warning = small_capital(rest, rules, found.wallet.balance)
+        return confirm_live(found, rules, venue.rest_url, screen, [warning] if warning else [])

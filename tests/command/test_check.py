@@ -116,6 +116,21 @@ def test_a_balance_too_small_for_the_smallest_order_fails(tmp_path: Path, bybit:
     assert "API key" not in levels
 
 
+def test_a_capital_below_what_is_recommended_is_warned_of_in_figures(
+    tmp_path: Path, bybit: Client
+) -> None:
+    limited = settings(bybit, portfolio={"total_capital": 150})
+
+    code, levels, shown = check(tmp_path, "testnet", limited, **keys(bybit))
+
+    (line,) = (line for line in shown.splitlines() if line[5:].startswith("capital "))
+    assert (code, levels["capital"]) == (0, ["warn"]), shown
+    assert "150.00 USDT: " in line
+    assert "expected at least 10,000 USDT" in line
+    assert "too small for reduced entries of BTCUSDT (" in line
+    assert "ETHUSDT" not in line
+
+
 def test_missing_keys_and_a_damaged_database_are_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "journal.sqlite").write_text("this is no database, but long enough" * 9)

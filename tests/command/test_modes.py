@@ -50,18 +50,21 @@ def test_an_account_of_play_money_is_traded_at_once(start: Start, bybit: Client,
 def test_live_shows_account_balance_and_limits_waits_and_then_trades(
     start: Start, bybit: Client
 ) -> None:
-    run = start("live", settings_at(bybit), LIVE_TRADING="yes", **keys(bybit))
+    limited = settings_at(bybit, portfolio={"total_capital": 50})
+    run = start("live", limited, LIVE_TRADING="yes", **keys(bybit))
 
     run.wait_for("the account's stream works")
     code = run.end()
 
     assert code == 0
-    shown = run.shown()
+    shown = " ".join(run.shown().split())
     for words in (
         "REAL MONEY",
         "uid 592324",
         "10,000.00 USDT",
-        "500.00 USDT: closes all",
+        "2.50 USDT: closes all",
+        "capital 50.00 USDT: too small for BTCUSDT (an entry is 35.00, the smallest order",
+        "expected at least 10,000 USDT",
         "mean correlation above 0.9",
     ):
         assert words in shown

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.market.instruments import Instrument, Side
+from domain.trading.entry_sizes import entry_size, smallest_order
 from domain.trading.sizing import (
     ProtectiveLevels,
     order_qty,
@@ -137,3 +138,26 @@ def test_volatility_shrinks_a_position_to_a_quarter_at_most(sigma: float, multip
 
     assert volatility_multiplier(sigma, on) == dec(multiplier)
     assert volatility_multiplier(sigma, off) == 1
+
+
+@settings(max_examples=200)
+@given(prices, instruments)
+def test_the_smallest_order_is_the_least_notional_that_buys_a_qty(price, instrument) -> None:
+    least = smallest_order(instrument, price)
+    hair = Decimal("1e-12")
+
+    if least <= instrument.max_market_order_qty * price:
+        assert order_qty(least + hair, price, instrument) is not None
+    assert order_qty(least - hair, price, instrument) is None
+
+
+def test_an_entry_with_the_least_capital_is_the_smallest_order() -> None:
+    asset, price = RULES.assets[0], Decimal(83_849)
+
+    found = entry_size(asset, asset.instrument, RULES, price, Decimal(100))
+    again = entry_size(asset, asset.instrument, RULES, price, found.least_capital)
+
+    assert found.full == Decimal(70)
+    assert found.least == Decimal("83.849")
+    assert abs(again.full - found.least) < Decimal("1e-20")
+    assert found.reduced < found.full

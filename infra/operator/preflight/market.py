@@ -3,14 +3,15 @@
 import threading
 import time
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 from decimal import Decimal
 from random import Random
 
 from domain.errors import ConfigError
 from domain.rules import AssetRules, TradingRules
-from domain.trading.sizing import ONE, order_qty, target_notional
+from domain.trading.entry_sizes import EntrySize, entry_size
+from domain.trading.sizing import ONE, target_notional
 from infra.net.pool import ConnectionPool
+from infra.operator.preflight.capital import capital_of, check_capital
 from infra.operator.preflight.finding import Finding, fail, ok, warn
 from infra.operator.preflight.tls import check_tls
 from infra.venues.bybit.listings import NotListedError, NotTradableError, find_listing
@@ -88,6 +89,8 @@ def check_assets(
         UnavailableError: the venue does not answer.
         BadDataError: it answers unreadably.
     """
+    capital = None if balance is None else capital_of(balance, rules)
+    sizes = []
     for asset in rules.assets:
         symbol = asset.instrument.symbol
         try:
@@ -99,39 +102,34 @@ def check_assets(
             else:
                 yield fail(symbol, str(error), "a perpetual in trade", "change portfolio.assets")
             continue
-        asset_rules = replace(asset, instrument=listing.instrument)
-        if balance is not None:
-            yield _size(asset_rules, rules, rest.ticker(symbol).last_price, balance)
-        yield _liquidation(rest, asset_rules, rules, balance)
+        if capital is not None:
+            price = rest.ticker(symbol).last_price
+            sizes.append(entry_size(asset, listing.instrument, rules, price, capital))
+            yield _size(sizes[-1])
+        yield _liquidation(rest, asset, rules, capital)
+    if capital is not None:
+        yield check_capital(capital, sizes)
 
 
-def _size(asset: AssetRules, rules: TradingRules, price: Decimal, balance: Decimal) -> Finding:
+def _size(size: EntrySize) -> Finding:
     """Return whether entries reach the venue's smallest order, also where they are reduced."""
-    name = f"{asset.instrument.symbol} size"
-    full = target_notional(balance, asset, ONE)
-    least = max(asset.instrument.min_notional, asset.instrument.min_order_qty * price)
-    found = f"an entry of {full:,.2f} USDT"
-    expected = f"at least {least:,.2f} USDT, the smallest order"
-    if order_qty(full, price, asset.instrument) is None:
+    name = f"{size.symbol} size"
+    found = f"an entry of {size.full:,.2f} USDT"
+    expected = f"at least {size.least:,.2f} USDT, the smallest order"
+    if size.full < size.least:
         return fail(name, found, expected, "more balance, allocation_pct or leverage")
-    reduced = full * _smallest(rules) * rules.approval.min_entry_fraction
-    if order_qty(reduced, price, asset.instrument) is None:
-        found = f"a reduced entry of {reduced:,.2f} USDT"
+    if size.reduced < size.least:
+        found = f"a reduced entry of {size.reduced:,.2f} USDT"
         return warn(name, found, expected, "none is made when entries are smallest")
     return ok(name, found, expected)
 
 
-def _smallest(rules: TradingRules) -> Decimal:
-    """Return the smallest factor that a drawdown puts on entries."""
-    return min((multiplier for _, multiplier in rules.protection.drawdown_steps), default=ONE)
-
-
 def _liquidation(
-    rest: BybitRest, asset: AssetRules, rules: TradingRules, balance: Decimal | None
+    rest: BybitRest, asset: AssetRules, rules: TradingRules, capital: Decimal | None
 ) -> Finding:
     """Return whether the stop lies before the price at which a position is liquidated."""
     symbol = asset.instrument.symbol
-    notional = target_notional(balance or Decimal(0), asset, ONE)
+    notional = target_notional(capital or Decimal(0), asset, ONE)
     rate = rest.maintenance_rate(symbol, notional)
     distance = 1 / asset.leverage - rate - 2 * rules.fills.taker_fee_rate
     stop = asset.stops.first_distance + rules.fills.slippage_fraction

@@ -1,7 +1,7 @@
 """What is shown before real money is traded, and the time to think again."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,6 +10,7 @@ from rich.table import Table
 
 from domain.errors import ConfigError
 from domain.market.instruments import HOUR_MS
+from domain.portfolio.capital import Capital
 from domain.rules import StopPolicy, TradingRules
 from domain.text import counted
 from infra.operator.terminal.screen import Screen
@@ -52,7 +53,13 @@ def read_summary(rest: BybitRest) -> AccountSummary:
     )
 
 
-def confirm_live(found: AccountSummary, rules: TradingRules, place: str, screen: Screen) -> bool:
+def confirm_live(
+    found: AccountSummary,
+    rules: TradingRules,
+    place: str,
+    screen: Screen,
+    warnings: Sequence[str] = (),
+) -> bool:
     """Show account, balance and limits, wait, and tell whether nobody has stopped it.
 
     Args:
@@ -60,14 +67,18 @@ def confirm_live(found: AccountSummary, rules: TradingRules, place: str, screen:
         rules: the limits.
         place: where the account is.
         screen: shows it.
+        warnings: more than the key's.
     """
     table = Table(box=None, show_header=False)
     for name, text in (
         ("account", _account_text(found.key.info, found.account)),
         ("balance", _balance_text(found.wallet)),
         ("open", _positions_text(found.positions)),
-        *(("limit", line) for line in limits(rules, found.wallet)),
-        *(("warning", warning) for warning in found.key.warnings),
+        *(
+            ("limit", line)
+            for line in limits(rules, Capital(rules.total_capital).of(found.wallet.balance))
+        ),
+        *(("warning", warning) for warning in (*found.key.warnings, *warnings)),
     ):
         table.add_row(name, text)
     stopped = threading.Event()
@@ -79,11 +90,11 @@ def confirm_live(found: AccountSummary, rules: TradingRules, place: str, screen:
         return not stopped.wait(THINK_S)
 
 
-def limits(rules: TradingRules, wallet: Wallet) -> Iterator[str]:
-    """Yield all risk limits, in figures of the balance."""
+def limits(rules: TradingRules, capital: Decimal) -> Iterator[str]:
+    """Yield all risk limits, in figures of what sizing may use of the balance, USDT."""
 
     def money(fraction: Decimal) -> str:
-        return f"{wallet.balance * fraction:,.2f} USDT"
+        return f"{capital * fraction:,.2f} USDT"
 
     for asset in rules.assets:
         notional = asset.allocation_fraction * asset.leverage

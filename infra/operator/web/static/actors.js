@@ -86,10 +86,18 @@ function spark(values) {
 const ms = (value) => (value === null ? "–" : value >= 1000 ? `${(value / 1000).toFixed(2)} s` : `${value.toFixed(value < 10 ? 2 : 0)} ms`);
 const state = (actor) => h("span", {class: actor.is_running ? "" : "alarm"}, actor.is_running ? "● " : "○ ", actor.is_given_up ? "GIVEN UP" : actor.status);
 
+// Those that are alike stand under a line that sums them up.
+function grouped(kind, actors) {
+  const running = actors.filter((a) => a.is_running).length, sum = (figure) => actors.reduce((total, a) => total + figure(a), 0);
+  const rate = sum((a) => rates(a.address).at(-1) ?? 0).toFixed(1);
+  return [{heading: `${kind}: ${running} of ${actors.length} running, ${sum((a) => a.restarts)} restarts, ${sum((a) => a.depth)} messages waiting, ${rate} messages/s`}, ...actors];
+}
+
 export function render(context, view) {
   note(view);
-  const parents = ["", ...new Set(view.actors.filter((a) => a.address.includes("/")).map((a) => a.address.split("/")[0]))];
-  const rows = parents.flatMap((parent) => view.actors.filter((a) => (parent ? a.address.startsWith(`${parent}/`) : !a.address.includes("/"))));
+  const single = view.actors.filter((a) => !a.address.includes("/"));
+  const kinds = [...new Set(view.actors.filter((a) => a.address.includes("/")).map((a) => a.address.split("/")[0]))];
+  const rows = [...single, ...kinds.flatMap((kind) => grouped(kind, view.actors.filter((a) => a.address.startsWith(`${kind}/`))))];
   const columns = [
     ["Actor", (a) => h("span", {class: a.address.includes("/") ? "child" : ""}, a.address)], ["State", state], ["Life", (a) => String(a.generation), "number"], ["Restarts", (a) => String(a.restarts), "number"],
     ["Waiting", (a) => h("span", {class: a.depth > 20 || a.oldest_s > 5 ? "alarm" : ""}, a.depth ? `${a.depth}, oldest ${a.oldest_s.toFixed(1)} s` : "0"), "number"],

@@ -26,7 +26,7 @@ context.ask = (question, query) => ask(question, context.run, query);
 context.press = (command, argument, words) => press(context, command, argument, words);
 context.button = (...given) => pressButton(context, ...given);
 context.redraw = () => draw();
-let current = null;
+let current = null, linked = null;
 
 function pageOf(path) {
   const [first, name] = path.replace(/^\/+/, "").split("/");
@@ -40,7 +40,19 @@ function go(path, isBack = false) {
   current = pageOf(location.pathname);
   document.getElementById("page").replaceChildren();
   current.module.enter?.(context, current.name);
+  linked = null;
   draw();
+}
+
+// On a phone the links are wider than the screen: the one of this page is brought into sight, and again once the assets are known.
+function showWhere(view) {
+  const links = `${Object.keys(view.assets ?? {})}`;
+  if (linked === links) return;
+  linked = links;
+  for (const row of document.querySelectorAll("#nav .row")) {
+    const here = row.querySelector(".here");
+    if (here) row.scrollLeft = here.offsetLeft - row.offsetLeft - (row.clientWidth - here.offsetWidth) / 2;
+  }
 }
 
 document.addEventListener("click", (event) => {
@@ -129,6 +141,7 @@ function draw() {
   const fill = (id, children) => morphChildren(document.getElementById(id), h("div", {}, children));
   fill("bar", bar(view));
   fill("nav", nav(view));
+  showWhere(view);
   fill("banner", banner(live));
   const made = view.state
     ? current.module.render(context, view, current.name)

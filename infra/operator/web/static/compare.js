@@ -36,12 +36,12 @@ export function render(context, view) {
       ["Asset", name], ["PnL", (r) => signed(r.pnl, r.pnl_sign), "number"], ["Return", (r) => r.return, "number"], ["Open return", (r) => r.open_return, "number"], ["Share of PnL", (r) => r.contribution || "–", "number"],
       ["Trades", (r) => String(r.trades ?? 0), "number"], ["Win rate", (r) => r.win_rate, "number"], ["Profit factor", (r) => r.profit_factor, "number"], ["Average", (r) => r.average, "number"],
       ["Deployed", (r) => deployed[r.asset] ?? "–", "number"], ["Stop distance", (r) => position(r)?.stop_distance ?? "–", "number"],
-    ], rows, {caption: "Assets side by side"}),
+    ], rows, {caption: "Assets side by side", isSide: true}),
       h("p", {class: "why"}, "PnL and returns hold what is open; the open return is of what is deployed. All since the first fact of the run.")),
     card("How they trade", table([
       ["Asset", name], ["Sharpe", (r) => r.Sharpe, "number"], ["Volatility", (r) => r.volatility, "number"], ["Share of risk", (r) => r["risk share"], "number"], ["Hold", (r) => r.hold, "number"],
       ["MAE", (r) => r.MAE, "number"], ["MFE", (r) => r.MFE, "number"], ["Slippage", (r) => r.slippage, "number"], ["Fees", (r) => r.fees, "number"],
-    ], rows, {caption: "How the assets trade"}),
+    ], rows, {caption: "How the assets trade", isSide: true}),
       h("p", {class: "why"}, "Sharpe, volatility and share of risk: annual, of the daily returns of the last 30 days, from the third day on. Hold, MAE and MFE: means of closed trades. Slippage: of fills against the close of the decision.")),
     card("Prices from a common start", h("div", {id: "prices", class: "chart", "data-keep": true, role: "group", "aria-label": "Prices of all assets from a common start"})),
   ];

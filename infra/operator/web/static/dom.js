@@ -34,13 +34,15 @@ export function morphChildren(old, made) {
   before.slice(after.length).forEach((child) => child.remove());
 }
 
-// columns: [title, row => cell, class]
-export function table(columns, rows, {caption, empty = "Nothing yet.", rowClass} = {}) {
+// columns: [title, row => cell, class]; a row with a heading is a line over those below it. Where there is no room each row becomes a card, but in narrow tables, and where
+// rows are compared with one another (isSide): those keep their first column in sight.
+export function table(columns, rows, {caption, empty = "Nothing yet.", rowClass, isSide = columns.length < 4} = {}) {
   if (!rows.length) return h("p", {class: "empty"}, empty);
   const head = h("tr", {}, columns.map(([title, , kind]) => h("th", {scope: "col", class: kind}, title)));
-  const body = rows.map((row) =>
+  const body = rows.map((row) => row.heading ? h("tr", {class: "heading"}, h("th", {scope: "rowgroup", colspan: columns.length}, row.heading)) :
     h("tr", {class: rowClass?.(row)}, columns.map(([title, cell, kind]) => h("td", {class: kind, "data-label": title}, cell(row)))));
-  return h("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": caption},
+  const kind = isSide ? "side" : columns.length > 9 ? "stacks many" : "stacks";
+  return h("div", {class: `scroll ${kind}`, tabindex: "0", role: "region", "aria-label": caption},
     h("table", {}, caption && h("caption", {}, caption), h("thead", {}, head), h("tbody", {}, body)));
 }
 
@@ -64,7 +66,9 @@ export function lasting(ms) {
 // A time in UTC, with the user's own zone on hover.
 export function time(ms, options) {
   if (ms === null || ms === undefined) return "–";
-  return h("time", {datetime: new Date(ms).toISOString(), title: `${new Date(ms).toLocaleString()} (here)`}, utcText(ms, options));
+  const [day, clock] = utcText(ms, options).split(" ");
+  return h("time", {datetime: new Date(ms).toISOString(), title: `${new Date(ms).toLocaleString()} (here)`},
+    h("span", {class: "tight"}, day), " ", h("span", {class: "tight"}, clock));
 }
 
 export function signed(text, sign) {

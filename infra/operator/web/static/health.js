@@ -17,7 +17,7 @@ export function render(context, view) {
       card("Process and surroundings", table([["Figure", ([name]) => name], ["Now", ([, figure]) => figure, "number"]], figures, {caption: "Health", empty: "Nobody has looked yet."})),
       card("Prices", table([["Asset", (r) => r.name], ["Price", (r) => r.price || "–", "number"], ["Heard", (r) => h("span", {class: r.is_stale ? "alarm" : ""}, r.feed_age ? `${r.feed_age} ago` : "not yet"), "number"]], feeds, {caption: "Feeds"}),
         table([["Asset", ([name]) => name], ["Stream", ([, link]) => h("span", {class: link.is_streaming ? "" : "alarm"}, link.is_streaming ? "connected" : "NOT CONNECTED")], ["Orders a minute", ([, link]) => link.orders, "number"],
-          ["Requests p50", ([, link]) => link.p50, "number"], ["p99", ([, link]) => link.p99, "number"]], Object.entries(view.links ?? {}), {caption: "Ties to the exchange", empty: ""}),
+          ["Requests p50", ([, link]) => link.p50, "number"], ["p99", ([, link]) => link.p99, "number"]], Object.entries(view.links ?? {}), {caption: "Ties to the exchange", empty: "", isSide: true}),
         h("p", {class: "why"}, Math.abs(view.clock_offset_ms) > 60000 ? "The trading clock is a simulated one." : `Trading clock against this machine: ${(view.clock_offset_ms / 1000).toFixed(2)} s.`))),
     card("Log, the newest first",
       context.isOperator && h("div", {class: "acts"}, h("span", {}, "Lowest level that is logged: "), LEVELS.map((level) => context.button("log", level, level, `Logs ${level} and what is more serious, until the next start.`))),

@@ -47,7 +47,7 @@ export function render(context) {
       loaded.trouble && h("p", {class: "alarm"}, loaded.trouble),
       leftOut ? h("p", {class: "why"}, `${leftOut.toLocaleString("en-US")} messages came too fast and are not shown; bin/trace tail has all.`) : null,
       table([
-        ["At", (m) => utcText(m.time, {seconds: true}).slice(5), "tight"], ["From > to", (m) => `${m.sender} > ${m.receiver}`, "tight"], ["Message", (m) => h("b", {}, m.kind)], ["Holds", (m) => h("span", {class: "why"}, m.text), "wide"],
+        ["At", (m) => utcText(m.time, {seconds: true}).slice(5), "tight"], ["From > to", (m) => `${m.sender} > ${m.receiver}`], ["Message", (m) => h("b", {}, m.kind)], ["Holds", (m) => h("span", {class: "why"}, m.text), "wide"],
         ["Waited", (m) => m.waited, "number"], ["Outcome", (m) => h("span", {class: m.is_well ? "" : "alarm"}, m.outcome)],
         ["", (m) => h("button", {type: "button", onclick: () => explain(context, m.id), "aria-label": `Why message ${m.id}`}, "Why?")],
       ], kept.slice(0, 100), {caption: "Messages", empty: "None yet."})),

@@ -27,10 +27,10 @@ export function layout(more = {}) {
   const axis = {gridcolor: c.line, linecolor: c.line, zerolinecolor: c.line, tickfont: {color: c.dim}};
   const narrow = innerWidth < 700;
   const {xaxis, yaxis, ...others} = more;
-  const times = narrow && !xaxis?.type && {tickangle: 0, nticks: 4}; // Turned ones are cut off.
+  const times = narrow && !xaxis?.type && {tickangle: 0, nticks: 3}; // Turned ones are cut off.
   return {
     paper_bgcolor: c.card, plot_bgcolor: c.card, font: {color: c.ink, family: "system-ui, sans-serif", size: 12},
-    margin: {l: 10, r: narrow ? 50 : 70, t: 10, b: 46}, showlegend: true, legend: {orientation: "h", y: 1.02, yanchor: "bottom", x: 0},
+    margin: {l: 10, r: narrow ? 62 : 70, t: 10, b: 46}, showlegend: true, legend: {orientation: "h", y: 1.02, yanchor: "bottom", x: 0},
     hovermode: "closest", hoverlabel: {align: "left"}, dragmode: narrow ? false : "pan", uirevision: "kept",
     xaxis: {...axis, type: "date", rangeslider: {visible: false}, ...times, ...xaxis},
     yaxis: {...axis, side: "right", fixedrange: false, ...yaxis},

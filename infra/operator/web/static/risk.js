@@ -13,12 +13,12 @@ const isNew = (element, key) => element && element.drawn !== key && (element.dra
 async function heat(found) {
   const element = document.getElementById("heat");
   if (!found.matrix.length || !isNew(element, JSON.stringify([found.matrix, look()]))) return;
-  const c = colours();
+  const c = colours(), isTight = element.clientWidth < 48 * found.assets.length;
   const text = found.matrix.map((row) => row.map((value) => (value === null ? "–" : value.toFixed(2))));
   await draw(element, [{
-    type: "heatmap", x: found.assets, y: found.assets, z: found.matrix, text, texttemplate: "%{text}", textfont: {color: c.ink}, zmin: -1, zmax: 1, xgap: 2, ygap: 2,
+    type: "heatmap", x: found.assets, y: found.assets, z: found.matrix, text, texttemplate: isTight ? "" : "%{text}", textfont: {color: c.ink}, zmin: -1, zmax: 1, xgap: 2, ygap: 2,
     colorscale: [[0, c["heat-low"]], [0.5, c.card], [1, c["heat-high"]]], hovertemplate: "%{y} with %{x}: %{text}<extra></extra>", colorbar: {thickness: 10, tickfont: {color: c.dim}},
-  }], layout({showlegend: false, dragmode: false, margin: {l: 52, r: 10, t: 10, b: innerWidth < 700 ? 58 : 40}, xaxis: {type: "category"}, yaxis: {type: "category", side: "left", autorange: "reversed"}}), {scrollZoom: false, displayModeBar: false});
+  }], layout({showlegend: false, dragmode: false, margin: {l: 52, r: 10, t: 10, b: isTight ? 62 : 40}, xaxis: {type: "category"}, yaxis: {type: "category", side: "left", autorange: "reversed"}}), {scrollZoom: false, displayModeBar: false});
 }
 
 async function past(found, threshold) {

@@ -41,6 +41,8 @@ function download(rows, run) {
   setTimeout(() => URL.revokeObjectURL(url), 10000);
 }
 
+const round = (text) => Number(text).toLocaleString("en-US", {minimumFractionDigits: 2, maximumFractionDigits: 2});
+
 export function render(context, view) {
   if (!loaded) return [];
   if (!loaded.data) return [card("Trades", h("p", {class: loaded.trouble ? "alarm" : "empty"}, loaded.trouble ?? "Loading …"))];
@@ -55,7 +57,7 @@ export function render(context, view) {
       totals(rows),
       table([
         ["Closed", (r) => time(r.exit_ms)], ["Asset", (r) => r.asset], ["Side", (r) => r.side], ["Qty", (r) => r.qty, "number"], ["Entry", (r) => r.entry, "number"], ["Exit", (r) => r.exit, "number"],
-        ["PnL", (r) => signed(r.pnl_text, r.pnl_sign), "number"], ["Of margin", (r) => r.of_margin, "number"], ["Worst", (r) => r.adverse || "–", "number"], ["Best", (r) => r.favourable || "–", "number"],
+        ["PnL", (r) => [signed(r.pnl_text, r.pnl_sign), h("small", {class: "below"}, `fees ${round(r.fees)}, funding ${round(r.funding)}`)], "number"], ["Of margin", (r) => r.of_margin, "number"], ["Worst", (r) => r.adverse || "–", "number"], ["Best", (r) => r.favourable || "–", "number"],
         ["Held", (r) => r.held, "number"], ["Reason", (r) => r.reason],
         ["", (r) => h("button", {type: "button", onclick: () => explain(context, r.why), "aria-label": `Why ${r.why}`}, "Why?")],
       ], rows.slice(0, 300), {caption: "Closed trades", empty: "No trade fits."}),

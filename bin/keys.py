@@ -54,14 +54,15 @@ def rekey(
 
 def _register(action: str) -> None:
     def act(
-        mode: Annotated[str, typer.Argument(metavar="live|testnet|demo")] = "live",
+        mode: Annotated[str | None, typer.Argument(metavar="live|testnet|demo")] = None,
         *,
         store: Annotated[Path, typer.Option(help="Folder; exchange.keystore names it.")],
         ip: Annotated[list[str] | None, typer.Option(help="That the key must allow.")] = None,
         source: Annotated[str | None, typer.Option(help="Of a new keystore's key.")] = None,
+        asset: Annotated[str | None, typer.Option(help="Trades by it alone; like BTC.")] = None,
     ) -> None:
         with one_line():
-            _say(*credentials_act(action, store, mode, ip or [], source))
+            _say(*credentials_act(action, store, mode, ip or [], source, asset))
 
     app.command(action, help=ACTIONS[action])(act)
 

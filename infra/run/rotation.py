@@ -13,15 +13,15 @@ from msgspec.structs import replace
 from domain.errors import TradingError
 from domain.market.instruments import Side
 from domain.trading.positions import ZERO, Position, book
-from infra.secrets.keystore import Keystore
+from infra.secrets.keystore import Entry, Keystore, Pair, asset_of
 from infra.settings import Settings
 from infra.store.location import find_journal
 from infra.store.reader import FactReader
 from infra.store.unanswered import unanswered_orders
 from infra.venues.bybit.api_key import read_key
 from infra.venues.bybit.connection import BybitConnection
-from infra.venues.bybit.http.client import Credentials
 from infra.venues.bybit.shapes.positions import PositionRow
+from infra.venues.modes import credentials_of
 from infra.venues.paper.connection import PaperConnection
 
 _LOOK_S = 1.0
@@ -63,26 +63,32 @@ class KeyRotation:
         self._thread.join(_LOOK_S)
 
     def try_next(self) -> None:
-        """Let the key take over that waits for it, if there is one; told and stored either way."""
+        """Let each key take over that waits for it; told and stored either way."""
         if self._folder is None:
             return
         store = Keystore(self._folder)
-        entry = store.entries().get(self._mode)
-        if entry is None or entry.next is None:
-            return
-        new = Credentials(api_key=entry.next.api_key, api_secret=entry.next.api_secret)
+        for name, entry in store.entries().items():
+            mode, asset = asset_of(name)
+            # A key for an asset that had none at the start is taken by the next one.
+            is_used = not asset or asset in self._account.asset_rests
+            if mode == self._mode and is_used and entry.next is not None:
+                self._try(store, name, entry, entry.next)
+
+    def _try(self, store: Keystore, name: str, entry: Entry, new: Pair) -> None:
+        _, asset = asset_of(name)
+        whose = f" of {asset}" if asset else ""
         stamp = f"key/{time.time_ns() // 1_000_000}"
         try:
-            self._account.change_key(new, entry.next.ips, self._is_settled)
+            self._account.change_key(credentials_of(new), self._is_settled, asset=asset or None)
         except TradingError as error:
             if self._is_over.is_set():
                 return  # the next start tries it again
-            store.change(self._mode, replace(entry, next=None, refused=str(error)))
-            self._tell(stamp, "The key was not changed", f"{error}; the old one trades on")
+            store.change(name, replace(entry, next=None, refused=str(error)))
+            self._tell(stamp, f"The key{whose} was not changed", f"{error}; the old one trades on")
             return
-        store.change(self._mode, replace(entry, used=entry.next, next=None, refused=""))
-        told = f"it ends in {entry.next.api_key[-4:]}; remove the old one at the exchange"
-        self._tell(stamp, "Another key of the account trades now", told)
+        store.change(name, replace(entry, used=new, next=None, refused=""))
+        told = f"it ends in {new.api_key[-4:]}; remove the old one at the exchange"
+        self._tell(stamp, f"Another key{whose or ' of the account'} trades now", told)
 
     def _watch(self) -> None:
         while not self._is_over.wait(_LOOK_S):
@@ -106,11 +112,12 @@ class KeyRotation:
         if self._days_told and time.monotonic() - self._days_told < _DAY_S:
             return
         self._days_told = time.monotonic()
-        info = read_key(self._account.rest).info
-        days = None if info is None else info.days_left
-        if days is not None and 0 <= days <= _WARNED_DAYS:
-            title = f"The API key expires in {days} days"
-            self._tell(f"key-expiry/{days}", title, "make another, and bin/keys rotate")
+        for asset, rest in {"": self._account.rest, **self._account.asset_rests}.items():
+            info = read_key(rest).info
+            days = None if info is None else info.days_left
+            if days is not None and 0 <= days <= _WARNED_DAYS:
+                title = f"The API key{' of ' if asset else ''}{asset} expires in {days} days"
+                self._tell(f"key-expiry/{asset}{days}", title, "make another, and bin/keys rotate")
 
     def _is_settled(self) -> bool:
         """Tell whether no order is unanswered, and all assets are as the exchange has them."""

@@ -1,5 +1,7 @@
 """Keys of exchanges in a folder of their own: encrypted, each under the mode that trades by it.
 
+An asset of a mode may have a key of its own, under MODE/ASSET.
+
 The folder has a vault as an encrypted run directory has. A key that is to take over lies beside the
 one in use until the run has tried it, which alone makes it the one in use.
 """
@@ -51,7 +53,7 @@ class Keystore:
         self._folder, self.file = folder, folder / FILE
 
     def entries(self) -> dict[str, Entry]:
-        """Return what there is, by mode.
+        """Return what there is, by mode, or mode and asset.
 
         Raises:
             ConfigError: it cannot be opened, or is damaged.
@@ -105,13 +107,25 @@ def opened_keys() -> tuple[str, ...]:
     return tuple(_opened)
 
 
-def entry_of(folder: Path, mode: str) -> Entry:
-    """Return what a mode trades by.
+def name_of(mode: str, asset: str | None) -> str:
+    """Return the name of an entry; None: for all assets that have no key of their own."""
+    return mode if asset is None else f"{mode}/{asset}"
+
+
+def asset_of(name: str) -> tuple[str, str]:
+    """Return mode and asset of an entry; no asset: it is for all."""
+    mode, _, asset = name.partition("/")
+    return mode, asset
+
+
+def entry_of(folder: Path, name: str) -> Entry:
+    """Return what a mode, or an asset of it, trades by.
 
     Raises:
         ConfigError: there is none, or the keystore cannot be opened.
     """
-    entry = Keystore(folder).entries().get(mode)
+    entry = Keystore(folder).entries().get(name)
     if entry is None:
-        raise ConfigError(f"{folder}: has no key for {mode}; `bin/keys add {mode}` takes one")
+        words = name.replace("/", " --asset ")
+        raise ConfigError(f"{folder}: has no key for {name}; `bin/keys add {words}` takes one")
     return entry

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from domain.errors import ConfigError
-from infra.secrets.keystore import entry_of
+from infra.secrets.keystore import Keystore, Pair, asset_of, entry_of
 from infra.settings import Settings
 from infra.venues.bybit import venues
 from infra.venues.bybit.http.client import Credentials
@@ -106,15 +106,35 @@ def venue_of(mode: Mode, settings: Settings, environ: Mapping[str, str]) -> Venu
         private_stream_url=exchange.private_stream_url,
         speed=float(exchange.clock_speed),
         least_tls=exchange.least_tls,
+        of_assets={} if make is None else _of_assets(mode, settings),
     )
 
 
 def _credentials(mode: Mode, settings: Settings) -> Credentials:
+    exchange, keystore = settings.exchange, _keystore(settings)
+    if keystore is None:
+        return Credentials(api_key=_text(exchange.api_key), api_secret=_text(exchange.api_secret))
+    return credentials_of(entry_of(keystore, mode).used)
+
+
+def _of_assets(mode: Mode, settings: Settings) -> dict[str, Credentials]:
+    keystore = _keystore(settings)
+    found = {} if keystore is None else Keystore(keystore).entries()
+    known = ((*asset_of(name), entry.used) for name, entry in found.items())
+    return {asset: credentials_of(used) for of, asset, used in known if of == mode and asset}
+
+
+def _keystore(settings: Settings) -> Path | None:
+    """Return where the keys are; None: the environment has them, which comes first."""
     exchange = settings.exchange
     if exchange.keystore is None or exchange.api_key is not None:
-        return Credentials(api_key=_text(exchange.api_key), api_secret=_text(exchange.api_secret))
-    used = entry_of(Path(exchange.keystore), mode).used
-    return Credentials(api_key=used.api_key, api_secret=used.api_secret)
+        return None
+    return Path(exchange.keystore)
+
+
+def credentials_of(pair: Pair) -> Credentials:
+    """Return a stored key as requests are signed by it."""
+    return Credentials(api_key=pair.api_key, api_secret=pair.api_secret, ips=pair.ips)
 
 
 def _forbidden(mode: Mode, settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:

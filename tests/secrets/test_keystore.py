@@ -30,7 +30,7 @@ def folder(tmp_path: Path, source: str, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 def test_a_key_is_stored_encrypted_and_listed_without_being_shown(folder: Path) -> None:
-    shown = credentials_act("list", folder, "", [], None)
+    shown = credentials_act("list", folder, None, [], None)
 
     assert shown == ["testnet: a key that ends in 1234, 203.0.113.7"]
     assert not [f for f in folder.iterdir() if b"planted" in f.read_bytes()]
@@ -52,6 +52,34 @@ def test_a_mode_trades_by_its_key_unless_the_environment_has_one(folder: Path) -
     assert given.credentials.api_key == "other"
     with pytest.raises(ConfigError, match="has no key for demo"):
         venue_of(Mode.DEMO, load_settings(file, environ={}, dotenv=None), {})
+
+
+def test_an_asset_may_have_a_key_of_its_own_beside_the_one_of_its_mode(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = folder.parent / "my.yaml"
+    file.write_text(f"exchange: {{keystore: '{folder}'}}\n")
+    monkeypatch.setattr("sys.stdin", io.StringIO("key-of-btc\nsecret-of-btc\n"))
+
+    credentials_act("add", folder, "testnet", [], None, "BTC")
+
+    venue = venue_of(Mode.TESTNET, load_settings(file, environ={}, dotenv=None), {})
+    assert {asset: key.api_key for asset, key in venue.of_assets.items()} == {"BTC": "key-of-btc"}
+    assert venue.credentials is not None
+    assert venue.credentials.api_key == "planted-key-1234"
+    assert credentials_act("list", folder, "testnet", [], None) == [
+        "testnet: a key that ends in 1234, 203.0.113.7",
+        "testnet/BTC: a key that ends in -btc, any address",
+    ]
+    assert credentials_act("list", folder, "live", [], None) == []
+    with pytest.raises(ConfigError, match="`bin/keys rotate testnet --asset BTC` changes it"):
+        credentials_act("add", folder, "testnet", [], None, "BTC")
+    with pytest.raises(ConfigError, match="has no key for live"):
+        credentials_act("add", folder, None, [], None, "BTC")
+    with pytest.raises(ConfigError, match="expected one of live, testnet, demo"):
+        credentials_act("add", folder, "sim", [], None)
+    with pytest.raises(ConfigError, match="expected an asset of the settings"):
+        credentials_act("add", folder, "testnet", [], None, "BTC/USDT")
 
 
 def test_a_key_is_added_once_and_removed(

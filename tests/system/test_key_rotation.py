@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from infra.secrets.keystore import Entry, Keystore, Pair
 from infra.secrets.sources import write_new_key
 from infra.store.reading import open_reading
 from infra.store.unanswered import unanswered_orders
+from infra.venues.bybit.api_key import check_asset_keys
 from infra.venues.bybit.connection import BybitConnection
 from infra.venues.bybit.http.client import Credentials
+from infra.venues.modes import credentials_of
 from tests.chaos.harness.journal_view import read_journal
 from tests.system.floor import Floor, floor
 
@@ -71,18 +74,49 @@ def test_a_key_that_cannot_take_over_is_refused_and_the_old_one_stays(
     add(here, **more)
 
     with pytest.raises(ConfigError, match=why) as refused:
-        account_of(here).change_key(SECOND, ips, lambda: True)
+        account_of(here).change_key(replace(SECOND, ips=ips), lambda: True)
 
     assert "second-secret" not in str(refused.value)
     assert key_in_use(here) == OLD
     assert private_streams(here) == 1
 
 
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"uid": 7}, "ETH: it is of another account"),
+        ({"is_read_only": True}, "ETH: the API key may only read"),
+        ({"api_secret": "wrong"}, "ETH: the venue refuses it"),
+    ],
+)
+def test_a_key_of_one_asset_that_cannot_trade_the_account_stops_a_start(
+    here: Floor, more: dict[str, Any], why: str
+) -> None:
+    add(here, **more)
+    rest = account_of(here).rest
+
+    with pytest.raises(ConfigError, match=why) as refused:
+        check_asset_keys(rest, {"BTC": rest, "ETH": rest.beside(SECOND)})
+
+    assert "\n" not in str(refused.value)
+    assert "BTC" not in str(refused.value)
+
+
+def test_a_backup_address_that_a_key_does_not_allow_is_a_warning_at_the_start(here: Floor) -> None:
+    add(here, ips=["10.0.0.1"])
+    rest = account_of(here).rest
+    other = rest.beside(replace(SECOND, ips=("10.0.0.1", "10.0.0.2")))
+
+    assert check_asset_keys(rest, {"BTC": other}) == (
+        "BTC: it does not allow the address 10.0.0.2",
+    )
+
+
 def test_the_old_key_stays_where_not_everything_is_settled_under_the_new_one(here: Floor) -> None:
     add(here)
 
     with pytest.raises(ConfigError, match="not everything was settled under it"):
-        account_of(here).change_key(SECOND, (), lambda: False, patience_s=1.0)
+        account_of(here).change_key(SECOND, lambda: False, patience_s=1.0)
 
     assert key_in_use(here) == OLD
     here.wait(lambda: private_streams(here) == 1, "the new stream ends")
@@ -98,7 +132,7 @@ def test_a_new_key_takes_over_amid_trades_without_a_lost_order_candle_or_booking
         streams.append(private_streams(here))
         return is_settled(here)()
 
-    account_of(here).change_key(SECOND, (), settled)
+    account_of(here).change_key(SECOND, settled)
     here._call("DELETE", "/sim/keys", {"api_key": OLD})
     here.wait_for_trades(2)
     here.wait_until_agreed()
@@ -139,11 +173,25 @@ def test_a_run_takes_the_next_key_of_its_keystore_and_says_what_became_of_it(
     taken = store.entries()["sim"]
     store.change("sim", Entry(used=third, next=stranger))
     rotation.try_next()
+    rest = account_of(here).rest
+    account_of(here).asset_rests["BTC"] = rest.beside(credentials_of(third))
+    here._call("POST", "/sim/keys", {"api_key": "btc-key", "api_secret": "btc-secret"})
+    of_btc = Pair(api_key="btc-key", api_secret="btc-secret")
+    for name in ("sim/BTC", "sim/ETH", "other/BTC"):
+        store.change(name, Entry(used=third, next=of_btc))
+    rotation.try_next()
 
     assert (taken.used, taken.next, taken.refused) == (third, None, "")
     refused = store.entries()["sim"]
     assert (refused.used, refused.next) == (third, None)
     assert "the new key is not used" in refused.refused
     assert key_in_use(here) == "third-key"
-    assert told == ["Another key of the account trades now", "The key was not changed"]
+    assert told == [
+        "Another key of the account trades now",
+        "The key was not changed",
+        "Another key of BTC trades now",
+    ]
+    entries = store.entries()
+    assert (entries["sim/BTC"].used, entries["sim/BTC"].next) == (of_btc, None)
+    assert entries["sim/ETH"].next == entries["other/BTC"].next == of_btc
     here.wait_until_agreed()

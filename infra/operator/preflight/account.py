@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from random import Random
 
-from domain.errors import AccessDeniedError
+from domain.errors import AccessDeniedError, ConfigError
 from domain.market.instruments import Side
 from domain.rules import TradingRules
 from domain.trading.orders import OrderUpdate
@@ -13,7 +13,7 @@ from domain.trading.positions import Execution
 from infra.operator.preflight.finding import Finding, fail, ok, warn
 from infra.operator.terminal.confirm import account_words
 from infra.venues.bybit.account import unwatched
-from infra.venues.bybit.api_key import read_key
+from infra.venues.bybit.api_key import check_asset_keys, read_key
 from infra.venues.bybit.private_stream import PrivateStream
 from infra.venues.bybit.rest import BybitRest
 from infra.venues.bybit.shapes.account import AccountInfo, MarginMode
@@ -56,6 +56,26 @@ def check_balance(rest: BybitRest) -> tuple[Finding, Decimal]:
     if wallet.balance <= 0:
         return fail("balance", found, "some USDT", "transfer USDT to the account"), wallet.balance
     return ok("balance", found), wallet.balance
+
+
+def check_keys_of_assets(venue: Venue, rest: BybitRest) -> Iterator[Finding]:
+    """Yield whether the keys of single assets can trade the account, where there are such."""
+    name, expected = "keys of assets", "keys that trade the same account"
+    if not venue.of_assets:
+        return
+    others = {asset: rest.beside(credentials) for asset, credentials in venue.of_assets.items()}
+    try:
+        warnings = check_asset_keys(rest, others)
+    except ConfigError as error:
+        yield fail(name, str(error), expected, "bin/keys remove MODE --asset ASSET")
+        return
+    finally:
+        for other in others.values():
+            other.close()
+    for warning in warnings:
+        yield warn(name, warning, expected, "make a key that is, before it matters")
+    if not warnings:
+        yield ok(name, ", ".join(others))
 
 
 def check_private_stream(venue: Venue, rest: BybitRest) -> Finding:

@@ -15,7 +15,12 @@ from domain.errors import (
     UnavailableError,
 )
 from domain.operator.pairs import PairAction, PairChange, added, newest_changes
-from infra.operator.preflight.account import check_account, check_balance, check_private_stream
+from infra.operator.preflight.account import (
+    check_account,
+    check_balance,
+    check_keys_of_assets,
+    check_private_stream,
+)
 from infra.operator.preflight.finding import Finding, fail, ok, warn
 from infra.operator.preflight.machine import check_machine
 from infra.operator.preflight.market import check_assets, check_network, check_public_stream
@@ -130,6 +135,7 @@ def _of_the_account(
     finding, found = check_balance(rest)
     balance.append(found)
     yield finding
+    yield from check_keys_of_assets(venue, rest)
     yield check_private_stream(venue, rest)
 
 

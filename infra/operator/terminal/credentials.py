@@ -1,5 +1,6 @@
 """What `bin/keys` does with the keys of an exchange."""
 
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,57 +11,82 @@ from types import MappingProxyType
 from msgspec.structs import replace
 
 from domain.errors import ConfigError
-from infra.secrets.keystore import Entry, Keystore, Pair, entry_of
+from infra.secrets.keystore import Entry, Keystore, Pair, asset_of, entry_of, name_of
+from infra.venues.modes import Mode
 
 _PATIENCE_S, _LOOK_S = 180.0, 0.5
+_MODES = (Mode.LIVE, Mode.TESTNET, Mode.DEMO, None)
+_ASSET = re.compile("[A-Z0-9]{1,20}")
 
 
 def credentials_act(
-    action: str, folder: Path, mode: str, ips: Sequence[str], source: str | None
+    action: str,
+    folder: Path,
+    mode: str | None,
+    ips: Sequence[str],
+    source: str | None,
+    asset: str | None = None,
 ) -> list[str]:
     """Do it, and return what there is to say.
+
+    Args:
+        action: one of `ACTIONS`.
+        folder: of the keystore.
+        mode: whose key; None: live, and all in a list.
+        ips: addresses that a new key must allow.
+        source: of a new keystore's key.
+        asset: that trades by the key alone; None: all that have none of their own.
 
     Raises:
         ConfigError: it cannot be done; nothing was changed.
     """
-    return _ACTS[action](Keystore(folder), folder, mode, tuple(ips), source)
+    if mode not in _MODES:
+        raise ConfigError(f"{mode}: expected one of {', '.join(filter(None, _MODES))}")
+    if asset is not None and not _ASSET.fullmatch(asset):
+        raise ConfigError(f"--asset {asset}: expected an asset of the settings, like BTC")
+    named = mode if action == "list" else name_of(mode or Mode.LIVE, asset)
+    return _ACTS[action](Keystore(folder), folder, named, tuple(ips), source)
 
 
 def _add(
-    store: Keystore, folder: Path, mode: str, ips: tuple[str, ...], source: str | None
+    store: Keystore, folder: Path, name: str, ips: tuple[str, ...], source: str | None
 ) -> list[str]:
     if source is not None:
         store.begin(source)
-    if mode in store.entries():
-        raise ConfigError(f"{folder}: has a key for {mode}; `bin/keys rotate {mode}` changes it")
-    store.change(mode, Entry(used=_typed(ips)))
-    return [f"{folder}: {mode} trades by it from the next start on"]
+    entries, (mode, asset) = store.entries(), asset_of(name)
+    if name in entries:
+        words = name.replace("/", " --asset ")
+        raise ConfigError(f"{folder}: has a key for {name}; `bin/keys rotate {words}` changes it")
+    if asset and mode not in entries:
+        entry_of(folder, mode)
+    store.change(name, Entry(used=_typed(ips)))
+    return [f"{folder}: {name} trades by it from the next start on"]
 
 
-def _list(store: Keystore, _folder: Path, mode: str, *_: object) -> list[str]:
-    found = store.entries()
-    return [_shown(name, entry) for name, entry in found.items() if mode in {"", name}]
+def _list(store: Keystore, _folder: Path, mode: str | None, *_: object) -> list[str]:
+    found = store.entries().items()
+    return [_shown(name, entry) for name, entry in found if mode in {None, asset_of(name)[0]}]
 
 
 def _rotate(
-    store: Keystore, folder: Path, mode: str, ips: tuple[str, ...], _source: str | None
+    store: Keystore, folder: Path, name: str, ips: tuple[str, ...], _source: str | None
 ) -> list[str]:
-    known = entry_of(folder, mode)
-    store.change(mode, replace(known, next=_typed(ips or known.used.ips), refused=""))
+    known = entry_of(folder, name)
+    store.change(name, replace(known, next=_typed(ips or known.used.ips), refused=""))
     deadline_s = time.monotonic() + _PATIENCE_S
-    while (entry := entry_of(folder, mode)).next is not None:
+    while (entry := entry_of(folder, name)).next is not None:
         if time.monotonic() > deadline_s:
-            return [f"no run of {mode} has tried the new key yet; one does when it starts"]
+            return [f"no run of {name} has tried the new key yet; one does when it starts"]
         time.sleep(_LOOK_S)
     if entry.refused:
         raise ConfigError(entry.refused)
-    return [f"{mode} trades by the new key; remove the old one at the exchange"]
+    return [f"{name} trades by the new key; remove the old one at the exchange"]
 
 
-def _remove(store: Keystore, folder: Path, mode: str, *_: object) -> list[str]:
-    entry_of(folder, mode)
-    store.change(mode, None)
-    return [f"{folder}: {mode} has no key any more; remove it at the exchange too"]
+def _remove(store: Keystore, folder: Path, name: str, *_: object) -> list[str]:
+    entry_of(folder, name)
+    store.change(name, None)
+    return [f"{folder}: {name} has no key any more; remove it at the exchange too"]
 
 
 def _typed(ips: tuple[str, ...]) -> Pair:
@@ -71,11 +97,11 @@ def _typed(ips: tuple[str, ...]) -> Pair:
     return Pair(api_key=found[0], api_secret=found[1], ips=ips)
 
 
-def _shown(mode: str, entry: Entry) -> str:
+def _shown(name: str, entry: Entry) -> str:
     allowed = ", ".join(entry.used.ips) or "any address"
     more = "; another one is to take over" if entry.next is not None else ""
     refused = f"; {entry.refused}" if entry.refused else ""
-    return f"{mode}: a key that ends in {entry.used.api_key[-4:]}, {allowed}{more}{refused}"
+    return f"{name}: a key that ends in {entry.used.api_key[-4:]}, {allowed}{more}{refused}"
 
 
 _ACTS: Mapping[str, Callable[..., list[str]]] = MappingProxyType(
@@ -86,6 +112,6 @@ ACTIONS = MappingProxyType(
         "add": "Take a key of the exchange into the keystore; typed, or two lines of a pipe.",
         "list": "List the keys without showing them.",
         "rotate": "Let another key of the account take over, while the run trades on.",
-        "remove": "Forget the key of a mode.",
+        "remove": "Forget the key of a mode, or of one asset of it.",
     }
 )

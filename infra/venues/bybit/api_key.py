@@ -1,8 +1,9 @@
-"""What the API key may do, and whether that is safe."""
+"""What an API key may do, and whether that is safe, and enough beside another one."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from domain.errors import AccessDeniedError
+from domain.errors import AccessDeniedError, ConfigError
 from infra.venues.bybit.errors import ReadRefusedError
 from infra.venues.bybit.rest import BybitRest
 from infra.venues.bybit.shapes.account import ApiKeyInfo
@@ -20,6 +21,8 @@ class KeyReport:
     """Why it cannot be used."""
     warnings: tuple[str, ...]
     """What the operator should know."""
+    missing_ips: tuple[str, ...] = ()
+    """Addresses that it was said to allow, and does not."""
 
 
 def read_key(rest: BybitRest) -> KeyReport:
@@ -37,7 +40,70 @@ def read_key(rest: BybitRest) -> KeyReport:
             raise
         text = "demo trading does not tell what the API key may do"
         return KeyReport(info=None, problems=(), warnings=(text,))
-    return KeyReport(info=info, problems=_problems(info), warnings=_warnings(info))
+    expected = () if rest.keys.now is None else rest.keys.now.ips
+    missing = tuple(sorted(set(expected) - set(info.ips))) if info.ips else ()
+    return KeyReport(
+        info=info,
+        problems=_problems(info),
+        warnings=(*_warnings(info), *_without(missing)),
+        missing_ips=missing,
+    )
+
+
+def check_beside(rest: BybitRest, other: BybitRest) -> None:
+    """Refuse a key that cannot take the place of the one in use.
+
+    Args:
+        rest: by the key in use.
+        other: by the new one.
+
+    Raises:
+        ConfigError: it is of another account, may do too much or too little, or lacks an address.
+        UnavailableError: the venue does not answer.
+    """
+    report, problems = _beside(rest, other)
+    if report is not None:
+        problems = (*problems, *_without(report.missing_ips))
+    if problems:
+        raise ConfigError(f"the new key is not used: {'; '.join(problems)}")
+
+
+def check_asset_keys(rest: BybitRest, others: Mapping[str, BybitRest]) -> tuple[str, ...]:
+    """Refuse keys of single assets that cannot trade the account, and return warnings.
+
+    Args:
+        rest: by the key of the account.
+        others: by the key of each asset that has its own.
+
+    Raises:
+        ConfigError: one is of another account, or may do too much or too little; says all of it.
+        UnavailableError: the venue does not answer.
+    """
+    problems, warnings = [], []
+    for asset, other in others.items():
+        report, found = _beside(rest, other)
+        problems += [f"{asset}: {problem}" for problem in found]
+        warnings += [] if report is None else [f"{asset}: {text}" for text in report.warnings]
+    if problems:
+        raise ConfigError(f"the keys of single assets cannot be used: {'; '.join(problems)}")
+    return tuple(warnings)
+
+
+def _beside(rest: BybitRest, other: BybitRest) -> tuple[KeyReport | None, tuple[str, ...]]:
+    """Return a key, judged, and why it cannot trade the account of another one."""
+    try:
+        report = read_key(other)
+    except AccessDeniedError as error:
+        return None, (f"the venue refuses it: {error}",)
+    known, new = read_key(rest).info, report.info
+    if known is None or new is None or known.uid == new.uid:
+        return report, report.problems
+    stranger = "it is of another account: balance and limits are those of one"
+    return report, (*report.problems, stranger)
+
+
+def _without(ips: Collection[str]) -> tuple[str, ...]:
+    return tuple(f"it does not allow the address {address}" for address in ips)
 
 
 def _problems(key: ApiKeyInfo) -> tuple[str, ...]:

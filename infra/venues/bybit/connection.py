@@ -10,7 +10,7 @@ from typing import Protocol
 
 from loguru import logger
 
-from domain.errors import AccessDeniedError, ConfigError
+from domain.errors import ConfigError
 from domain.market.instruments import Candle
 from domain.rules import TradingRules
 from domain.text import counted
@@ -19,11 +19,11 @@ from infra.net.pool import ConnectionPool, ConnectLimiter
 from infra.net.server_clock import ServerClock
 from infra.net.stream_stats import StreamStats
 from infra.venues.bybit.account import prepare_account
-from infra.venues.bybit.api_key import read_key
+from infra.venues.bybit.api_key import check_asset_keys, check_beside
 from infra.venues.bybit.errors import ReadRefusedError
 from infra.venues.bybit.exchange import BybitExchange
 from infra.venues.bybit.feed import BybitFeed, CandlePen
-from infra.venues.bybit.http.client import Credentials
+from infra.venues.bybit.http.client import Credentials, KeyInUse
 from infra.venues.bybit.limits import BybitLimiter, bybit_limiter
 from infra.venues.bybit.listings import find_listing
 from infra.venues.bybit.private_stream import PrivateStream
@@ -51,35 +51,6 @@ def account_reader(venue: Venue) -> BybitRest:
         is_demo=venue.is_demo,
         ssl_context=venue.ssl_context,
     )
-
-
-def check_key(rest: BybitRest, venue: Venue, ips: Collection[str]) -> None:
-    """Refuse a key that cannot take the place of the one in use.
-
-    Args:
-        rest: of the key in use.
-        venue: with the new one.
-        ips: addresses that it must allow.
-
-    Raises:
-        ConfigError: it is of another account, may do too much or too little, or lacks an address.
-        UnavailableError: the venue does not answer.
-    """
-    with closing(account_reader(venue)) as other:
-        other.sync_clock()
-        try:
-            report = read_key(other)
-        except AccessDeniedError as error:
-            raise ConfigError(f"the new key is not used: the venue refuses it: {error}") from error
-    problems = list(report.problems)
-    known, new = read_key(rest).info, report.info
-    if known is not None and new is not None:
-        if known.uid != new.uid:
-            problems.append("it is of another account: balance and limits are those of one")
-        missing = sorted(set(ips) - set(new.ips)) if new.ips else []
-        problems += [f"it does not allow the address {address}" for address in missing]
-    if problems:
-        raise ConfigError(f"the new key is not used: {'; '.join(problems)}")
 
 
 class Timer(Protocol):
@@ -233,6 +204,10 @@ class BybitConnection:
         if venue.credentials is None:
             raise ValueError("expected a venue with a key")
         self._rest = market.rest
+        self.asset_rests = {
+            asset: market.rest.beside(credentials) for asset, credentials in venue.of_assets.items()
+        }
+        """By the key of each asset that has its own."""
         self._assets = {symbol: asset for asset, symbol in market.symbols.items()}
         """By symbol."""
         now_ms = market.server_clock.now_ms
@@ -240,6 +215,7 @@ class BybitConnection:
             market.rest,
             market.stream,
             symbols=market.symbols,
+            rests=self.asset_rests,
             former=market.former,
             now_ms=now_ms,
             priced=priced,
@@ -267,21 +243,22 @@ class BybitConnection:
     def change_key(
         self,
         credentials: Credentials,
-        ips: Collection[str],
         is_settled: Callable[[], bool],
         *,
+        asset: str | None = None,
         patience_s: float = 60.0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Trade by another key of the account from now on.
 
         The stream of the new key runs beside that of the old one until everything is settled under
-        the new one; what both tell is booked once. Nothing that was sent is sent again.
+        the new one; what both tell is booked once. Nothing that was sent is sent again. A key of
+        one asset has no stream of its own.
 
         Args:
             credentials: the new key.
-            ips: addresses that it must allow.
             is_settled: tells whether no order is unanswered, and the books are the exchange's.
+            asset: whose key it is, one of `asset_rests`; None: of all that have none.
             patience_s: how long the new stream, and then the settling, is waited for.
             sleep: waits some seconds.
 
@@ -289,22 +266,41 @@ class BybitConnection:
             ConfigError: the new key cannot be used; the old one is in use as before.
             UnavailableError: the venue does not answer; the same.
         """
-        check_key(self._rest, replace(self._venue, credentials=credentials), ips)
-        old, keys = self._rest.keys.now, self._rest.keys
+        with closing(self._rest.beside(credentials)) as other:
+            check_beside(self._rest, other)
+        if asset is not None:
+            keys = self.asset_rests[asset].keys
+            self._sign_by(credentials, keys, is_settled, patience_s, sleep)
+            return
         stream = self._stream_of(credentials)
         try:
             stream.start()
             _wait(lambda: stream.is_live, "its stream was not confirmed", patience_s, sleep)
+            self._sign_by(credentials, self._rest.keys, is_settled, patience_s, sleep)
+        except BaseException:
+            stream.close()
+            raise
+        self._private, former = stream, self._private
+        former.close()
+
+    def _sign_by(
+        self,
+        credentials: Credentials,
+        keys: KeyInUse,
+        is_settled: Callable[[], bool],
+        patience_s: float,
+        sleep: Callable[[float], None],
+    ) -> None:
+        """Sign by a new key, and by the old one again where not everything is settled under it."""
+        old = keys.now
+        try:
             keys.change(credentials)
             self.exchange.reconcile_all("asks what is so under the new key")
             _wait(is_settled, "not everything was settled under it", patience_s, sleep)
         except BaseException:
             if old is not None:
                 keys.change(old)
-            stream.close()
             raise
-        self._private, former = stream, self._private
-        former.close()
 
     @property
     def rest(self) -> BybitRest:
@@ -327,11 +323,12 @@ class BybitConnection:
             ConfigError: the key or the account is not as it must be.
             UnavailableError: the exchange does not answer.
         """
+        of_keys = check_asset_keys(self._rest, self.asset_rests)
         report = prepare_account(self._rest, rules.assets, MarginMode.ISOLATED, delisted=delisted)
         for change in report.changes:
             logger.info("the account was changed: {}", change)
-        self.warnings = report.warnings
-        for warning in report.warnings:
+        self.warnings = (*report.warnings, *of_keys)
+        for warning in self.warnings:
             logger.warning("{}", warning)
         listed = {prepared.asset: prepared.listing.instrument for prepared in report.assets}
         assets = tuple(
@@ -397,6 +394,8 @@ class BybitConnection:
     def close(self) -> None:
         """Hear no more."""
         self._private.close()
+        for rest in self.asset_rests.values():
+            rest.close()
 
 
 def _wait(

@@ -4,7 +4,9 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Protocol
 
 from loguru import logger
@@ -63,6 +65,7 @@ class BybitExchange:
         market: PublicStream,
         *,
         symbols: Mapping[str, str],
+        rests: Mapping[str, BybitRest] = MappingProxyType({}),
         former: frozenset[str] = frozenset(),
         now_ms: Callable[[], int],
         priced: frozenset[str] | None = None,
@@ -74,13 +77,14 @@ class BybitExchange:
             rest: the account.
             market: tells of prices.
             symbols: by asset.
+            rests: by the key of each asset that has its own.
             former: symbols that were traded here.
             now_ms: the exchange's time.
             priced: assets of which the last price alone is told; None: all, with mark prices.
             monotonic_s: real time, by which the account's stream may be down for a moment, and
                 mark prices are told one in a while.
         """
-        self._rest = rest
+        self._rest, self._rests = rest, rests
         self._market = market
         self._symbols = symbols
         self.former = former
@@ -109,7 +113,7 @@ class BybitExchange:
         # What proved an earlier send of this id absent proves nothing of this one.
         self._forget_proof(order.client_order_id)
         try:
-            self._rest.place_order(order, is_ours)
+            self._rest_of(order.asset).place_order(order, is_ours)
         except UnknownOutcomeError as error:
             proves_from_ms = self._now_ms() if error.dead_after_ms is None else error.dead_after_ms
             with self._lock:
@@ -126,11 +130,11 @@ class BybitExchange:
     def order(self, asset: str, client_order_id: str) -> OrderUpdate | None:
         """Return what the exchange knows of an order; None where it provably never arrived."""
         asked_ms = self._now_ms()
-        update = self._rest.find_order(self._symbols[asset], client_order_id)
+        update = self._rest_of(asset).find_order(self._symbols[asset], client_order_id)
         with self._lock:
             if update is not None:
                 self._absent.pop(client_order_id, None)
-                return update
+                return self._told(update)
             # Unknown here: sent by an earlier process, at the latest just before it died, or by a
             # life whose send hangs, at the latest by now.
             proves_from_ms, proofs = self._absent.get(
@@ -144,12 +148,12 @@ class BybitExchange:
 
     def executions(self, asset: str, since_ms: int) -> Sequence[Execution]:
         """Return the asset's executions from a time on, oldest first."""
-        found = self._rest.executions(self._symbols[asset], since_ms)
+        found = self._rest_of(asset).executions(self._symbols[asset], since_ms)
         return sorted(found.executions, key=lambda execution: execution.ts_ms)
 
     def venue_position(self, asset: str) -> VenuePosition:
         """Return the open position and its stops."""
-        position = self._rest.position(self._symbols[asset])
+        position = self._rest_of(asset).position(self._symbols[asset])
         return VenuePosition(
             signed_qty=-position.qty if position.side is Side.SELL else position.qty,
             stop_loss=position.stop_loss,
@@ -166,22 +170,22 @@ class BybitExchange:
                 side=order.side,
                 qty=order.qty,
             )
-            for order in self._rest.open_orders(self._symbols[asset])
+            for order in self._rest_of(asset).open_orders(self._symbols[asset])
             if not order.is_protective
         ]
 
     def cancel(self, asset: str, order: RestingOrder, is_ours: Callable[[], bool]) -> None:
         """Ask for an order to be canceled; nothing where it is gone."""
-        symbol, order_id = self._symbols[asset], order.client_order_id
+        rest, symbol, order_id = self._rest_of(asset), self._symbols[asset], order.client_order_id
         if order_id is None:
-            self._rest.cancel(symbol, order.venue_order_id, is_ours, id_name=VENUE_ID)
+            rest.cancel(symbol, order.venue_order_id, is_ours, id_name=VENUE_ID)
         else:
-            self._rest.cancel(symbol, order_id, is_ours)
+            rest.cancel(symbol, order_id, is_ours)
 
     def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> bool:
         """Move the stops of the open position in place; False where it is gone."""
         try:
-            position = self._rest.set_stops(self._symbols[asset], levels, is_ours)
+            position = self._rest_of(asset).set_stops(self._symbols[asset], levels, is_ours)
         except RefusedError as error:
             if error.is_stop_passed:
                 raise StopPassedError(str(error)) from error
@@ -248,7 +252,7 @@ class BybitExchange:
         """Pass on news of an order."""
         listener = self._listener(asset)
         if listener is not None:
-            listener.on_order(update)
+            listener.on_order(self._told(update))
 
     def on_execution(self, execution: Execution) -> None:
         """Pass on an execution."""
@@ -284,6 +288,13 @@ class BybitExchange:
     def on_denied(self, error: AccessDeniedError) -> None:
         """Note that the login is refused."""
         logger.error("the account's stream refuses the login: {}", error)
+
+    def _rest_of(self, asset: str) -> BybitRest:
+        return self._rests.get(asset, self._rest)
+
+    def _told(self, update: OrderUpdate) -> OrderUpdate:
+        """Return news whose words can be stored and shown: the venue's may repeat a key."""
+        return replace(update, detail=self._rest.keys.hidden(update.detail))
 
     def _forget_proof(self, client_order_id: str) -> None:
         with self._lock:

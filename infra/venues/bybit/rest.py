@@ -8,6 +8,7 @@ import random
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from copy import copy
 
 from infra.net.server_clock import ServerClock
 from infra.net.tls import tls_context
@@ -65,6 +66,12 @@ class BybitRest(MarketCalls, OrderCalls, PositionCalls, AccountCalls):
         )
         super().__init__(wire, is_demo=is_demo)
         self.clock = clock
+
+    def beside(self, credentials: Credentials) -> "BybitRest":
+        """Return one that signs by another key of the account; limiter, clock and meter are one."""
+        other = copy(self)
+        other._wire = self._wire.beside(credentials)  # noqa: SLF001 (of this class)
+        return other
 
     @property
     def keys(self) -> KeyInUse:

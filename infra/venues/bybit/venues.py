@@ -1,6 +1,7 @@
 """Where Bybit's three worlds are, and which of them a connection goes to."""
 
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from infra.net.timing import StreamTiming
@@ -17,6 +18,8 @@ class Venue:
     private_stream_url: str
     credentials: Credentials | None
     """None where only the market is read."""
+    of_assets: Mapping[str, Credentials] = field(default_factory=dict)
+    """Keys of the same account by which single assets trade, in the place of the one for all."""
     is_demo: bool = False
     speed: float = 1.0
     """How much faster than real time its clock runs; 1 but for simulations."""
@@ -33,6 +36,7 @@ class Venue:
         private_stream_url: str | None,
         speed: float,
         least_tls: str,
+        of_assets: Mapping[str, Credentials],
     ) -> "Venue":
         """Return the same elsewhere; None: there as before."""
         return replace(
@@ -42,6 +46,7 @@ class Venue:
             private_stream_url=private_stream_url or self.private_stream_url,
             speed=speed,
             least_tls=least_tls,
+            of_assets=of_assets,
         )
 
     @property

@@ -65,6 +65,10 @@ class Request:
     query: dict[str, object]
     headers: dict[str, str]
 
+    @property
+    def is_private(self) -> bool:
+        return "x-bapi-sign" in self.headers and not self.path.startswith("/v5/market/")
+
 
 class RestServer:
     """The venue's state, and what is to go wrong."""

@@ -9,15 +9,17 @@ import pytest
 
 from domain.errors import OrderRefusedError, OutcomeUnknownError, UnavailableError
 from domain.market.instruments import Side
-from domain.trading.orders import OrderRequest, OrderStatus
+from domain.trading.orders import OrderRequest, OrderStatus, OrderUpdate
 from infra.venues.bybit.exchange import BybitExchange
-from infra.venues.bybit.http.client import Patience
+from infra.venues.bybit.http.client import Credentials, Patience
 from infra.venues.bybit.shapes.executions import Executions, execution_of
 from infra.venues.bybit.shapes.market import Ticker
 from infra.venues.bybit.shapes.positions import position_of
 from infra.venues.bybit.shapes.row import Row
 from tests.venues.bybit.rest_server import (
     CREATE,
+    KEY,
+    SECRET,
     START_MS,
     FakeTime,
     Fault,
@@ -137,6 +139,56 @@ def test_news_that_nobody_could_read_are_asked_for_at_once():
     exchange.on_unreadable("execution")
 
     assert len(listener.doubts) == 1
+
+
+def test_an_asset_with_a_key_of_its_own_signs_by_it_and_shares_all_else():
+    with running_server() as venue, client_of(venue) as rest:
+        own = rest.beside(Credentials(api_key="key-of-btc", api_secret=SECRET))
+        exchange = BybitExchange(
+            rest,
+            Market(),
+            symbols={"BTC": "BTCUSDT", "ETH": "ETHUSDT"},
+            rests={"BTC": own},
+            now_ms=lambda: START_MS,
+        )
+        exchange.on_connected(0.0)
+
+        for asset in ("BTC", "ETH"):
+            sent = replace(ENTRY, asset=asset, client_order_id=f"{asset}-1700000100-entry-1")
+            exchange.submit(sent, lambda: True)
+            exchange.open_orders(asset)
+
+        private = [request for request in venue.requests if request.is_private]
+        signed = {(r.method, r.query["symbol"], r.headers["x-bapi-api-key"]) for r in private}
+        assert signed == {
+            (method, symbol, key)
+            for method in ("POST", "GET")
+            for symbol, key in (("BTCUSDT", "key-of-btc"), ("ETHUSDT", KEY))
+        }
+        assert rest.stats() == own.stats()
+
+
+def test_a_key_that_the_venue_repeats_in_news_of_an_order_is_not_passed_on():
+    with running_server() as venue, client_of(venue) as rest:
+        exchange = BybitExchange(
+            rest, Market(), symbols={"BTC": "BTCUSDT"}, now_ms=lambda: START_MS
+        )
+        listener, told = Listener(), []
+        listener.on_order = told.append
+        exchange.subscribe("BTC", listener)
+
+        exchange.on_order(
+            "BTC",
+            OrderUpdate(
+                client_order_id=ENTRY.client_order_id,
+                status=OrderStatus.REJECTED,
+                filled_qty=Decimal(0),
+                ts_ms=1,
+                detail=f"EC_{KEY}, {SECRET}",
+            ),
+        )
+
+        assert [update.detail for update in told] == ["EC_***, ***"]
 
 
 def test_nothing_is_opened_while_the_account_s_stream_is_down_and_nothing_is_sent_later():

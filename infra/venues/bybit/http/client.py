@@ -12,6 +12,7 @@ from pybit.unified_trading import HTTP  # type: ignore[import-untyped]
 from urllib3.util import parse_url
 
 from infra.net.server_clock import ServerClock
+from infra.secrets.keystore import opened_keys
 from infra.venues.bybit.http.outcome import Answer, read
 from infra.venues.bybit.http.send_fence import DEPARTURE, Session
 
@@ -24,6 +25,8 @@ class Credentials:
 
     api_key: str = field(repr=False)
     api_secret: str = field(repr=False)
+    ips: tuple[str, ...] = ()
+    """Addresses that it must allow, those of reserves included."""
 
 
 class KeyInUse:
@@ -40,10 +43,10 @@ class KeyInUse:
         self.now = credentials
 
     def hidden(self, text: str) -> str:
-        """Return a text without any key that was ever used here."""
-        for known in self._known:
-            for secret in (known.api_key, known.api_secret):
-                text = text.replace(secret, "***") if secret else text
+        """Return a text without any key that was ever used here, or read from a keystore."""
+        used = (text for known in self._known for text in (known.api_key, known.api_secret) if text)
+        for secret in sorted({*used, *opened_keys()}, key=len, reverse=True):
+            text = text.replace(secret, "***")
         return text
 
 

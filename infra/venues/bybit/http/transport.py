@@ -9,6 +9,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 from itertools import count, pairwise
 from typing import TypeVar
@@ -93,6 +94,14 @@ class RestTransport:
         self.meter = RequestMeter(monotonic_s)
         self.refusals = Refusals()
         """Answers that held something else than they should, by the call."""
+
+    def beside(self, credentials: Credentials) -> "RestTransport":
+        """Return one that signs by another key of the account; limiter, clock and meter are one."""
+        other = copy(self)
+        other.keys = KeyInUse(credentials)
+        other._local = threading.local()  # noqa: SLF001 (of this class)
+        other._sessions = weakref.WeakSet()  # noqa: SLF001
+        return other
 
     def close(self) -> None:
         """Close the connections of all threads; the next call opens new ones."""

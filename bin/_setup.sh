@@ -14,6 +14,10 @@ root=${BASH_SOURCE[0]%/bin/_setup.sh}
 me=${0##*/}
 # Installs four times as fast as pip; used where its wheel can be had.
 uv=uv==0.13.9
+# Modules that the system seldom imports, and their packages' own tests: two thirds of all there is to compile.
+seldom='/(tests?|testing|SelfTest|lexers|styles|formatters|i18n|legacy|trio|v1|f2py|distutils|polynomial|plugins|playhouse'
+seldom+='|apprise|graph_objs|validators|express|figure_factory|matplotlylib|narwhals|pyarrow|joblib|telegram|oauthlib'
+seldom+='|markdown|Cipher|Hash|PublicKey|babel|material|mypy|mypyc|pip|setuptools|pkg_resources)/'
 network_trouble='^(Could not fetch URL|WARNING: Retrying|ERROR: |pip\._vendor\.).*([Cc]onnection|[Tt]imed? ?out|unreachable'
 network_trouble+='|NameResolution|ProxyError|SSLError|ProtocolError|IncompleteRead|incomplete-download|Server Error)'
 
@@ -89,7 +93,19 @@ mark_whole() {
 make_venv() {
     local output
     rm -rf "$venv" 2>/dev/null || fail "cannot remove $venv; remove it and start again"
-    output=$("$base" -I -m venv "$venv" 2>&1 </dev/null) || fail "cannot make $venv: ${output##*$'\n'}"
+    output=$("$base" -I -m venv --without-pip "$venv" 2>&1 </dev/null) || fail "cannot make $venv: ${output##*$'\n'}"
+    unpack_pip 2>/dev/null || output=$("$python" -I -m ensurepip 2>&1 </dev/null) ||
+        fail "cannot make $venv: ${output##*$'\n'}"
+}
+
+# Puts pip's wheel where it is imported from, as ensurepip does, which takes seconds: it compiles all of pip first.
+unpack_pip() {
+    "$python" -I -c '
+import ensurepip, pathlib, sysconfig, zipfile
+places = [sysconfig.get_config_var("WHEEL_PKG_DIR"), pathlib.Path(ensurepip.__file__).parent / "_bundled"]
+(wheel,) = [wheel for place in places if place for wheel in pathlib.Path(place).glob("pip-*.whl")][:1]
+zipfile.ZipFile(wheel).extractall(sysconfig.get_path("purelib"))
+' </dev/null
 }
 
 # Tells a terminal that the install goes on, until it is killed or the start itself has ended, whichever way.
@@ -120,7 +136,7 @@ install_by_uv() {
         places+=(--find-links "$place")
     done
     [[ -z ${PIP_CERT:-} ]] || local -x SSL_CERT_FILE=$PIP_CERT
-    "$tools/bin/uv" pip install --no-config --compile-bytecode --python "$python" "${places[@]}" "$@" >>"$log" 2>&1 </dev/null
+    "$tools/bin/uv" pip install --no-config --python "$python" "${places[@]}" "$@" >>"$log" 2>&1 </dev/null
     status=$?
     rm -rf "$tools"
     return "$status"
@@ -130,8 +146,14 @@ install_by_pip() {
     local log=$1
     shift
     # Only a talkative pip tells a connection that failed from a package that is not there.
-    "$python" -I -m pip install -vv --no-input --disable-pip-version-check --progress-bar off "$@" \
+    "$python" -I -m pip install -vv --no-input --disable-pip-version-check --progress-bar off --no-compile "$@" \
         >"$log" 2>&1 </dev/null
+}
+
+# All cores at once, and also for users who may not write in $venv later.
+compile_modules() {
+    "$python" -I -m compileall -q -j 0 -x "$seldom" "$venv/lib" >/dev/null 2>&1 </dev/null
+    true # a file that is no Python of this version is none of ours
 }
 
 install() {
@@ -147,6 +169,7 @@ install() {
     ticker=$!
     install_by_uv "$log" "${arguments[@]}" || install_by_pip "$log" "${arguments[@]}"
     status=$?
+    ((status)) || compile_modules
     stop_ticker
     if ((status == 0)); then
         { rm "$log" && mv "$stamps.new" "$stamps"; } || fail "cannot write in $venv"

@@ -229,6 +229,24 @@ def test_tests_install_into_an_environment_of_their_own(project):
     assert [path.name for path in project.venv.iterdir()] == ["of a running system"]
 
 
+def test_modules_are_compiled_whether_or_not_the_start_may_write_any(project):
+    done = project.start(PYTHONDONTWRITEBYTECODE="1")
+
+    assert (done.returncode, done.stdout[:2]) == (0, "1 ")
+    assert list(project.venv.glob("lib/python3*/site-packages/__pycache__/tiny.*.pyc"))
+
+
+def test_the_environment_has_a_pip_for_what_is_optional(project):
+    project.start()
+    make_wheel(project.wheels, 2)
+
+    words = [project.venv / "bin" / "python", "-m", "pip", "install", "-q", "tiny==2"]
+    done = subprocess.run(words, env=project.environment(), capture_output=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert project.start().stdout[:2] == "2 "
+
+
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_the_help_of_tests_is_their_own_and_sets_nothing_up(project, option):
     done = project.test(option)

@@ -35,7 +35,7 @@ class Cluster:
         except ImportError as error:
             raise ConfigError(
                 "--scheduler: Dask is not installed; "
-                ".venv/bin/pip install -r requirements.txt -r requirements-cluster.txt"
+                ".venv/bin/python -m pip install -r requirements.txt -r requirements-cluster.txt"
             ) from error
         for name in _TALKATIVE:
             # What goes wrong is told once, by the errors of `play`.

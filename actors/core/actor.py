@@ -18,7 +18,7 @@ from actors.core.envelope import Envelope, Origin
 from actors.core.mailbox import EndOfLease, Lease
 from actors.core.messages import Ending, Message, Ping, Restarted, Start
 from actors.core.system import OUTSIDE, ActorCrashedError, ActorSystem, Address, Moment
-from actors.core.trace import Call, Handling, Outcome, unhandled
+from actors.core.trace import Call, Handling, Outcome, Raised, unhandled
 
 
 def whose_thread() -> tuple[str, int | None] | None:
@@ -336,11 +336,10 @@ class SupervisedActor(pykka.ThreadingActor):
         begin(handling)
         return handling
 
-    def _end(self, outcome: Outcome, error: BaseException | None = None) -> None:
+    def _end(self, outcome: Outcome, why: Raised | None = None) -> None:
         begin(None)
         handling, self.incarnation.handling = self.incarnation.handling, None
         if handling is not None:
-            why = None if error is None else raised(error, _details(error))
             self.incarnation.system.record(handling.end(outcome, why))
 
     def _dispatch(self, message: Message) -> Any:
@@ -418,15 +417,15 @@ class SupervisedActor(pykka.ThreadingActor):
             incarnation.busy_since_s = None
             was_revoked = incarnation.lease.is_revoked
             poison = incarnation.lease.end()
-        origin = self._origin_of_crash()
+        origin, details = self._origin_of_crash(), _details(error)
         if not was_revoked:
-            self._end(Outcome.CRASHED, error)
+            self._end(Outcome.CRASHED, raised(error, details))
         begin(None)
         report = CrashReport(
             address=self.name,
             generation=incarnation.generation,
             cause=incarnation.system.hide(cause_of(error)),
-            details=incarnation.system.hide(_details(error)),
+            details=incarnation.system.hide(details),
             poison=poison,
             origin=origin,
             crash_id=incarnation.system.id_text(origin.message_id),

@@ -1,5 +1,6 @@
 """The command `bin/simulate`: plays whole worlds by seed, and judges them after every event."""
 
+import gc
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,8 @@ from tests.simulation.world import Outcome, World, play
 
 DONE, BROKEN, WRONG_USE = 0, 1, 2
 MINUTES = 60.0
+_SELDOM = (100_000, 20, 100)
+"""Each life leaves a circle of actors behind; to look for it more often costs a tenth."""
 
 
 def main(
@@ -107,6 +110,7 @@ def one(
 ) -> Outcome:
     """Play one seed's world; in a process of its own where there are several."""
     logger.remove()
+    gc.set_threshold(*_SELDOM)
     plan = draw_plan(seed, DEEDS).without(off)
     return play(seed, settings_for(seed, settings), minutes, plan, on_broken)
 

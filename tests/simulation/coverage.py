@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Sequence
 from domain.trading.order import Order
 from domain.trading.orders import OrderStatus
 from infra.venues.simulator.records import Status, VenueOrder
-from tests.chaos.harness.journal_view import JournalView
 from tests.simulation.exchange import Exchange
+from tests.simulation.stored import Stored
 
 STATES = (
     "nothing open",
@@ -24,17 +24,16 @@ STATES = (
 _ENDED = (Status.REJECTED, Status.CANCELLED, Status.DEACTIVATED)
 
 
-def states_of(exchange: Exchange, journal: JournalView) -> Iterator[str]:
+def states_of(exchange: Exchange, stored: Stored) -> Iterator[str]:
     """Yield in which states the orders and positions of an account are at a moment."""
-    open_now = [row for row in exchange.state()["positions"] if float(row["size"])]
+    open_now = [row for row in exchange.positions() if float(row["size"])]
     yield "position open" if open_now else "nothing open"
     if any(not float(row["stopLoss"] or 0) for row in open_now):
         yield "position without a stop"
-    booked = {execution.exec_id for _, execution in journal.executions}
-    if any(row["execId"] not in booked for row in exchange.records()["executions"]):
+    if not stored.booked.issuperset(e.exec_id for e in exchange.account.executions):
         yield "filled, not booked"
     there = {order.link_id: order for order in exchange.venue.ledger.orders.values()}
-    for order in journal.orders.values():
+    for order in stored.orders.values():
         if order.is_under_way:
             yield from _under_way(order, there.get(order.client_order_id))
 

@@ -37,6 +37,10 @@ class Disk:
         """The database, where it was written by a checkpoint that is not synced yet."""
         self._left: tuple[bytes, bytes] | None = None
         self._held: sqlite3.Connection | None = None
+        self.database: SqliteDatabase | None = None
+        """Connected once for all lives: to connect takes longer than all that a start asks."""
+        self.is_checked = False
+        """All facts were looked at since they could be damaged."""
         self._refusal, self._refuses_until_s = "", 0.0
 
     def refuses(self, why: str, until_s: float) -> None:
@@ -91,9 +95,7 @@ class Disk:
 
     def come_back(self) -> None:
         """Let the files be what was left, once nobody has them open."""
-        if self._held is not None:
-            self._held.close()
-            self._held = None
+        self.close()
         if self._left is None:
             return
         database, log = self._left
@@ -103,9 +105,12 @@ class Disk:
         self.file.write_bytes(database)
         self._log.write_bytes(log)
         self._synced_bytes = len(log)
+        self.is_checked = False
 
     def close(self) -> None:
         """Let go of the file."""
+        if self.database is not None:
+            self.database.close()
         if self._held is not None:
             self._held.close()
             self._held = None
@@ -139,12 +144,28 @@ class Disk:
 
 
 class PlayedEngine(SqliteEngine):
-    """The real engine, whose disk is told of each transaction that was synced."""
+    """The real engine, whose disk is told of each transaction that was synced.
+
+    All lives of a world have one connection: there is one thread, and a process that dies leaves
+    no transaction open.
+    """
 
     def __init__(self, disk: Disk, *, busy_timeout_ms: int) -> None:
         super().__init__(disk.file, busy_timeout_ms=busy_timeout_ms)
         self.database._pragmas.append(("wal_autocheckpoint", 0))
         self._disk = disk
+        if disk.database is None:
+            disk.database = self.database
+        self.database = disk.database  # type: ignore[assignment]
+
+    def close(self) -> None:
+        """Let go of nothing."""
+
+    def check_facts(self) -> None:
+        """Look at all facts, unless nothing has happened since that could damage one."""
+        if not self._disk.is_checked:
+            super().check_facts()
+            self._disk.is_checked = True
 
     @contextmanager
     def writing(self, *, is_durable: bool = False) -> Iterator[SqliteDatabase]:

@@ -140,6 +140,10 @@ class Exchange:
         """Return money and positions now."""
         return self._control.state(None)
 
+    def positions(self) -> list[Any]:
+        """Return the positions as the stream shows them, also those that are closed."""
+        return [position_push(self.venue.view(key)) for key in self.account.engine.positions]
+
     def records(self) -> Any:
         """Return every order ever accepted, every execution, and the stops over time."""
         return self._control.records(None)

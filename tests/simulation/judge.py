@@ -1,6 +1,5 @@
 """What must be true after every event, and once all has settled: the exchange's records judge."""
 
-import sqlite3
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
@@ -10,12 +9,12 @@ from tests.chaos.harness.invariants import differences, violations
 from tests.chaos.harness.journal_view import JournalView, read_journal
 from tests.chaos.harness.stops import loosened
 from tests.simulation.exchange import Exchange
+from tests.simulation.stored import Stored
 
 UNPROTECTED_S = 300.0
 """A position may stand as long without a stop while a system runs, however troubled."""
 IN_FLIGHT_MS = 7_000
 """What is signed stays valid for five seconds; our clock may be off, and a loop may wait."""
-_HAS_INTENT = "SELECT 1 FROM intent WHERE client_order_id = ?"
 _FOREVER_MS = 1e15
 
 
@@ -37,13 +36,11 @@ class Judge:
         self._sent: set[str] = set()
         self._unprotected_s: dict[str, float] = {}
         self._oldest_ms = rules.candles.entry_max_age_ms + IN_FLIGHT_MS
-        self._reader: sqlite3.Connection | None = None
+        self.stored = Stored(file)
 
     def close(self) -> None:
         """Let go of the file; it is opened again where it is needed."""
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
+        self.stored.forget()
 
     def look(self, now_s: float, alive_since_s: float | None) -> list[str]:
         """Return which promises the newest event has broken."""
@@ -75,6 +72,7 @@ class Judge:
     def _of_orders(self) -> Iterator[str]:
         orders = list(self._exchange.venue.ledger.orders.values())
         fresh, self._orders = orders[self._orders :], len(orders)
+        self.stored.read_on()
         for order in fresh:
             link_id = order.link_id
             if not link_id or order.status is Status.REJECTED:
@@ -84,7 +82,7 @@ class Judge:
             self._sent.add(link_id)
             if not self._has_intent(link_id, may_be_kept=order.reduce_only):
                 yield f"{link_id} was sent before its intent was stored"
-            if not order.reduce_only and not self._has_approval(link_id):
+            if not order.reduce_only and link_id not in self.stored.granted:
                 yield f"{link_id} was sent before its approval was stored"
             if not order.reduce_only and self._age_ms(order) > self._oldest_ms:
                 yield f"{link_id} was sent {self._age_ms(order) // 1000} s after its decision"
@@ -108,11 +106,4 @@ class Judge:
             yield from loosened(self._exchange.records(), self._rules)
 
     def _has_intent(self, link_id: str, *, may_be_kept: bool) -> bool:
-        if may_be_kept and link_id in self._kept_ids():
-            return True
-        if self._reader is None:
-            self._reader = sqlite3.connect(f"file:{self._file}?mode=ro", uri=True)
-        return self._reader.execute(_HAS_INTENT, (link_id,)).fetchone() is not None
-
-    def _has_approval(self, link_id: str) -> bool:
-        return any(approval.client_order_id == link_id for _, approval in self.journal().approvals)
+        return link_id in self.stored.orders or (may_be_kept and link_id in self._kept_ids())

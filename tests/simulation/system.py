@@ -1,7 +1,6 @@
 """One life of the whole system's process: put together as a live run is, in virtual time."""
 
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from random import Random
 from types import SimpleNamespace
@@ -195,9 +194,6 @@ class SystemProcess:
         self._scheduler.bury(self.process)
         for ref in pykka.ActorRegistry.get_all():
             pykka.ActorRegistry.unregister(ref)
-        if self._journals is not None:
-            with suppress(peewee.OperationalError):
-                self._journals.database.close()
         if self._reserve is not None:
             self._reserve.close()
 

@@ -272,8 +272,9 @@ class World:
         system.process.is_dead = True
 
     def _note_states(self, where: str) -> None:
-        if not self.is_calm and self.disk.file.exists():
-            for state in set(states_of(self.exchange, self.judge.journal())):
+        stored = self.judge.stored
+        if not self.is_calm and stored.read_on():
+            for state in set(states_of(self.exchange, stored)):
                 self.outcome.pairs[where.removeprefix("kill "), state] += 1
 
     def _bury(self) -> None:

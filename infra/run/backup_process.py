@@ -67,7 +67,9 @@ class Follower:
 
     def run(self) -> None:
         """Look until it is asked to end, or the system is gone."""
-        with closing(BackupKeeper(self._place, self._key, self._journal)) as keeper:
+        with closing(
+            BackupKeeper(self._place, self._key, self._journal, directory=self._directory)
+        ) as keeper:
             is_over = False
             while not is_over:
                 is_over = self._is_asked_to_end.wait(self._options.every_s)

@@ -46,7 +46,8 @@ class Backups:
         """
         settings, now = self._settings(), datetime.now(UTC)
         place, key = opened(settings.backup, self._mode)
-        made = back_up(place, key, find_journal(self._directory(None)), now)
+        directory = self._directory(None)
+        made = back_up(place, key, find_journal(directory), directory, now)
         return made, remove_old(place, now, timedelta(days=settings.backup.keep_days))
 
     def listed(self) -> Iterator[Listed]:

@@ -9,6 +9,7 @@ from infra.process.locks import RUN_LOCK, FileLock
 from infra.store.backup.chain import Chain, find_chains, segments
 from infra.store.backup.places import BackupPlace
 from infra.store.backup.restore import ALL, Restored, Until, restore
+from infra.store.backup.state_files import STATE_FILES
 from infra.store.copying import demand_empty
 from infra.store.location import Location, note_journal
 from infra.store.opening import open_engine
@@ -46,30 +47,38 @@ def restored(
         held.callback(lock.release)
         _demand_none(directory, target)
         try:
-            found = _restored(place, key, chain, target, until)
+            found = _restored(place, key, chain, directory, target, until)
         except BaseException:
             if isinstance(target, Path):
                 remove_file(target)
+            for name in STATE_FILES:
+                (directory / name).unlink(missing_ok=True)
             raise
         note_journal(directory, target)
         return found
 
 
 def _demand_none(directory: Path, target: Location) -> None:
-    found = target if isinstance(target, Path) else directory / "journal.reserve"
-    if found.exists():
-        raise ConfigError(f"{found}: is there already; restore to where nothing is")
+    journal = target if isinstance(target, Path) else directory / "journal.reserve"
+    for found in (journal, *(directory / name for name in STATE_FILES)):
+        if found.exists():
+            raise ConfigError(f"{found}: is there already; restore to where nothing is")
 
 
 def _restored(
-    place: BackupPlace, key: bytes, chain: Chain, target: Location, until: Until
+    place: BackupPlace,
+    key: bytes,
+    chain: Chain,
+    directory: Path,
+    target: Location,
+    until: Until,
 ) -> Restored:
     engine = open_engine(target, busy_timeout_ms=_PATIENCE_MS)
     try:
         engine.connect()
         engine.migrate()
         demand_empty(target)
-        return restore(segments(place, chain, key), engine, until)
+        return restore(segments(place, chain, key), engine, directory, until)
     except engine.refusals as error:
         raise engine.refusal(error) from error
     finally:

@@ -96,6 +96,34 @@ def agrees(exchange: Client, run: ModeRun, rules: TradingRules) -> bool:
     return booked == executed and differences(state, records, journal, rules) == []
 
 
+def test_a_paper_run_that_is_lost_goes_on_with_its_account_and_what_was_open(
+    tmp_path: Path, exchange: Client
+) -> None:
+    settings = settings_of(tmp_path, exchange)
+    run = ModeRun(tmp_path, "paper", settings)
+    run.wait_for("SHORT opened")
+    run.wait(lambda: read_state(run.run_dir).fact == newest_fact(run), "the whole backup")
+    account = (run.run_dir / "paper.state").read_text()
+    lose(run)
+
+    again = tmp_path / "again"
+    words = ["--mode", "paper", "--settings", tmp_path / "settings.yaml", "--to-dir", again]
+    done = command("backup", "restore", *words)
+    assert done.exit_code == 0, done.output
+    restored = (again / "paper.state").read_text()
+    after = ModeRun(tmp_path, "paper", settings, run_dir="again")
+    try:
+        after.wait_for("SHORT closed")
+    finally:
+        after.end()
+
+    assert account.startswith(restored)
+    assert (again / "paper.state").read_text().startswith(restored)
+    executed = [execution.exec_id for _, execution in journal_of(after).executions]
+    assert sorted(executed) == sorted(set(executed))
+    assert len(executed) >= 2
+
+
 def test_a_lost_machine_is_followed_by_another_that_manages_and_opens_nothing_until_rearm(
     tmp_path: Path, exchange: Client
 ) -> None:

@@ -18,11 +18,23 @@ from domain.operator.commands import OUTDATED
 from domain.operator.notices import Notice, NoticeKind
 from domain.portfolio.protection import initial_state
 from infra.run.restoring import choose_chain, restored
-from infra.store.backup.chain import END, Chain, find_chains, problems, read_end, segment_name
+from infra.secrets.cipher import STATE, cipher_of
+from infra.secrets.sources import write_new_key
+from infra.secrets.vault import new_vault
+from infra.store.backup.chain import (
+    END,
+    Chain,
+    find_chains,
+    problems,
+    read_end,
+    segment_name,
+    segments,
+)
 from infra.store.backup.facts import last_of_unit
 from infra.store.backup.keeper import BackupKeeper, BackupState, back_up, remove_old
 from infra.store.backup.places import Folder
-from infra.store.backup.restore import Until
+from infra.store.backup.restore import ALL, Until
+from infra.store.backup.state_files import STATE_FILES, STATE_ROWS
 from infra.store.copying import TableSum, sums
 from infra.store.deliveries import Deliveries
 from infra.store.journal import JournalStore
@@ -143,6 +155,52 @@ def test_a_journal_comes_back_from_the_segments_of_its_growth_with_all_that_is_n
         ("DELIVERED", 1),
         ("WAITING", 2),
     ]
+
+
+def test_what_an_exchange_on_this_machine_remembers_comes_back_as_it_was_last(
+    tmp_path: Path, place: Folder, growing: Growing
+) -> None:
+    file, sim = (tmp_path / "run" / name for name in STATE_FILES)
+    state, facts = BackupState(), list[int]()
+    with closing(BackupKeeper(place, KEY, growing.location, directory=file.parent)) as made:
+        for content in ("a\nb\n", "a\nb\nc\nhalf", "a\nb\nc\n", "new\n", "new\nand\nmore\n"):
+            growing.grow()
+            file.write_text(content)
+            state = made.step(state, NOW, DAY)
+            facts.append(state.fact)
+            sim.write_text("{}\n")
+
+    chain, held = choose_chain(place), []
+    for to, until in ((tmp_path / "all", ALL), (tmp_path / "cut", Until(fact=facts[1]))):
+        restored(place, KEY, chain, to, to / "journal.sqlite", until)
+        held.append([(to / name).read_text() for name in STATE_FILES])
+        (to / "journal.sqlite").unlink()
+        with pytest.raises(ConfigError, match=r"paper\.state: is there already"):
+            restored(place, KEY, chain, to, to / "journal.sqlite", until)
+
+    assert held == [["new\nand\nmore\n", "{}\n"]] * 2
+    added = [len(r.get(STATE_ROWS, ())) for _, r in segments(place, chain, KEY)]
+    assert added == [2, 2, 0, 1, 2]
+
+
+def test_what_an_exchange_remembers_is_encrypted_where_its_directory_is(
+    tmp_path: Path, place: Folder
+) -> None:
+    write_new_key(tmp_path / "key")
+    (tmp_path / "to").mkdir()
+    for name in ("run", "to"):
+        new_vault(tmp_path / name, [f"file:{tmp_path / 'key'}"]).write()
+    sealed = cipher_of(tmp_path / "run", STATE).line(b'{"initial_balance":"1000"}')
+    (tmp_path / "run" / STATE_FILES[0]).write_bytes(sealed + b"\n")
+    with closing(Growing(tmp_path / "run" / "journal.sqlite")) as growing:
+        growing.grow()
+        back_up(place, KEY, growing.location, tmp_path / "run", NOW)
+
+    restored(place, KEY, choose_chain(place), tmp_path / "to", tmp_path / "to" / "journal.sqlite")
+
+    (line,) = (tmp_path / "to" / STATE_FILES[0]).read_bytes().splitlines()
+    assert line != sealed
+    assert cipher_of(tmp_path / "to", STATE).read_line(line) == b'{"initial_balance":"1000"}'
 
 
 def test_a_restored_journal_opens_nothing_and_is_called_an_older_copy_of_itself(
@@ -272,7 +330,7 @@ def test_whatever_is_wrong_with_a_backup_is_one_clear_line_and_nothing_is_restor
 def place_of_another(tmp_path: Path, growing: Growing) -> Path:
     """Return the first segment of another chain of the same journal."""
     other = Folder(tmp_path / "other")
-    name = back_up(other, KEY, growing.location, NOW).chain
+    name = back_up(other, KEY, growing.location, tmp_path / "run", NOW).chain
     return tmp_path / "other" / segment_name(name, 1)
 
 

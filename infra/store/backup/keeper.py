@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from infra.store.backup.chain import END, End, find_chains, read_end, segment_na
 from infra.store.backup.facts import PIECE_FACTS, Piece, Point, read_piece
 from infra.store.backup.places import BackupPlace
 from infra.store.backup.segment import FIRST_PREVIOUS, Header, digest, key_id, seal
+from infra.store.backup.state_files import STATE_ROWS, Mark, read_state_lines
 from infra.store.location import Location
 from infra.store.reading import Reading, open_reading
 from infra.store.schema import MIGRATIONS
@@ -37,6 +38,8 @@ class BackupState(msgspec.Struct, kw_only=True):
     recorded_ms: int = 0
     notice: int = 0
     waiting: Sequence[tuple[str, int]] = ()
+    files: Mapping[str, Mark] = msgspec.field(default_factory=dict)
+    """How far the files of an exchange on this machine are in it."""
     schema_version: int = 0
     complete_ms: int = 0
     """When all facts were last seen to be in it, the machine's time."""
@@ -78,6 +81,7 @@ class BackupKeeper:
         key: bytes,
         journal: Location,
         *,
+        directory: Path | None = None,
         most_facts: int = PIECE_FACTS,
     ) -> None:
         """Touch nothing yet.
@@ -86,10 +90,11 @@ class BackupKeeper:
             place: where the backups lie.
             key: 32 bytes.
             journal: of a run that goes on or is over.
+            directory: of the run, whose exchange may be on this machine; None: it is elsewhere.
             most_facts: in one segment.
         """
         self._place, self._key, self._journal = place, key, journal
-        self._most_facts = most_facts
+        self._directory, self._most_facts = directory, most_facts
         self._reading: Reading | None = None
         self._is_known = False
         """The chain is at the place as the state says."""
@@ -169,7 +174,12 @@ class BackupKeeper:
             key_id=key_id(self._key),
             previous=state.digest,
         )
-        file = seal(header, piece.rows, self._key)
+        rows, marks = piece.rows, state.files
+        if piece.is_last and self._directory is not None:
+            # After the facts: an exchange knows each execution that is booked, or more.
+            found, marks = read_state_lines(self._directory, state.files)
+            rows = {**rows, STATE_ROWS: found} if found else rows
+        file = seal(header, rows, self._key)
         self._is_known = False
         self._place.add(segment_name(header.chain, header.number), file)
         state = msgspec.structs.replace(
@@ -180,6 +190,7 @@ class BackupKeeper:
             recorded_ms=header.recorded_ms,
             notice=piece.through.notice,
             waiting=piece.through.waiting,
+            files=marks,
         )
         if piece.is_last:
             end = End(
@@ -192,14 +203,16 @@ class BackupKeeper:
         return state
 
 
-def back_up(place: BackupPlace, key: bytes, journal: Location, now: datetime) -> BackupState:
+def back_up(
+    place: BackupPlace, key: bytes, journal: Location, directory: Path, now: datetime
+) -> BackupState:
     """Begin a chain with all facts of a journal, and return what it is.
 
     Raises:
         ConfigError: there is no journal.
         JournalError: the journal or the place cannot be reached.
     """
-    with closing(BackupKeeper(place, key, journal)) as keeper:
+    with closing(BackupKeeper(place, key, journal, directory=directory)) as keeper:
         return keeper.step(BackupState(), now, timedelta(days=1))
 
 

@@ -3,17 +3,19 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from peewee import Database
 
-from domain.errors import ConfigError
+from domain.errors import BadDataError, ConfigError
 from domain.operator.commands import OUTDATED, OperatorCommand
 from domain.operator.wording import utc
 from domain.portfolio.protection import ProtectionState, halt
 from infra.store import schema
 from infra.store.backup.facts import WHOLE, last_of_unit
 from infra.store.backup.segment import Header, Row, Rows
+from infra.store.backup.state_files import STATE_ROWS, StateFiles
 from infra.store.codec import row_of, value_of
 from infra.store.copying import TABLES, Summing, TableSum, sums, table_sum
 from infra.store.engine import Engine
@@ -67,7 +69,10 @@ class Restored:
 
 
 def restore(
-    segments: Iterable[tuple[Header, Rows]], target: Engine, until: Until = ALL
+    segments: Iterable[tuple[Header, Rows]],
+    target: Engine,
+    directory: Path,
+    until: Until = ALL,
 ) -> Restored:
     """Store what segments hold in one transaction, read it again, and compare.
 
@@ -77,6 +82,7 @@ def restore(
     Args:
         segments: of one chain, from its first on.
         target: a database whose tables are made, and empty; in a thread that is connected.
+        directory: of the run; gets what an exchange on this machine remembered.
         until: which facts are wanted.
 
     Raises:
@@ -91,6 +97,7 @@ def restore(
         content.finish()
         target.renumber()
         content.halt()
+        content.files.write(directory)
     with closing(open_reading(target.location)) as reading:
         found = sums(reading, content.through_fact)
     if found != content.tables:
@@ -105,24 +112,41 @@ def restore(
 
 
 def _wanted(segments: Iterable[tuple[Header, Rows]], until: Until) -> Iterator[Rows]:
-    """Yield the rows of segments up to where they are wanted."""
-    newest = 0
-    for header, rows in segments:
-        if header.schema_version != len(schema.MIGRATIONS):
-            raise ConfigError(
-                f"the backup is of a journal of version {header.schema_version}, this program "
-                f"has {len(schema.MIGRATIONS)}; restore it with the program that wrote it"
-            )
-        facts = list(rows.get("fact", ()))
-        taken = until.taken(facts)
-        if taken < len(facts):
-            last = facts[taken - 1]["id"] if taken else header.after_fact
-            yield {table: _up_to(last, table, held) for table, held in rows.items()}
-            return
-        yield rows
-        newest = header.through_fact
-    if until.fact is not None and until.fact > newest:
+    """Yield the rows of segments up to where they are wanted.
+
+    Of later ones what an exchange on this machine remembers is wanted too: it has gone on, as any
+    exchange has, and tells a journal that is behind what has happened.
+    """
+    newest, is_over = 0, False
+    try:
+        for header, rows in segments:
+            if is_over:
+                yield {STATE_ROWS: rows.get(STATE_ROWS, ())}
+                continue
+            found = _cut(header, rows, until)
+            is_over = found is not rows
+            newest = header.through_fact
+            yield found
+    except BadDataError:
+        if not is_over:
+            raise
+    if not is_over and until.fact is not None and until.fact > newest:
         raise ConfigError(f"the backup ends with fact {newest}, before fact {until.fact}")
+
+
+def _cut(header: Header, rows: Rows, until: Until) -> Rows:
+    """Return the rows of a segment, or of its facts those alone that are wanted."""
+    if header.schema_version != len(schema.MIGRATIONS):
+        raise ConfigError(
+            f"the backup is of a journal of version {header.schema_version}, this program "
+            f"has {len(schema.MIGRATIONS)}; restore it with the program that wrote it"
+        )
+    facts = list(rows.get("fact", ()))
+    taken = until.taken(facts)
+    if taken == len(facts):
+        return rows
+    last = facts[taken - 1]["id"] if taken else header.after_fact
+    return {table: _up_to(last, table, held) for table, held in rows.items()}
 
 
 def _up_to(last: Any, table: str, rows: Sequence[Row]) -> Sequence[Row]:
@@ -139,6 +163,7 @@ class _Content:
         self._database = database
         self._others: dict[str, dict[tuple[Any, ...], Row]] = {table: {} for table in _KEYS}
         self._sums = {table: Summing(table) for table in schema.FACT_TABLES}
+        self.files = StateFiles()
         self._sample: Row | None = None
         """The newest state of the portfolio."""
         self.through_fact = 0
@@ -147,6 +172,7 @@ class _Content:
 
     def take(self, rows: Rows) -> None:
         """Store the facts of a segment, and note what is no fact."""
+        self.files.take(rows.get(STATE_ROWS, ()))
         for table in schema.FACT_TABLES:
             into = schema.table(table)
             for row in rows.get(table, ()):

@@ -1,16 +1,14 @@
 """The command `bin/simulate`: plays whole worlds by seed, and judges them after every event."""
 
-import gc
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from pdb import Pdb
 from typing import Annotated
 
 import typer
-from loguru import logger
 from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
@@ -21,16 +19,15 @@ from domain.text import counted
 from infra.operator.terminal.screen import Screen
 from tests.simulation.coverage import never_met
 from tests.simulation.events import DEEDS
-from tests.simulation.faults import Plan, draw_plan
+from tests.simulation.faults import Plan
 from tests.simulation.pace import settings_for
 from tests.simulation.report import render, summed
 from tests.simulation.shrinking import shrink
-from tests.simulation.world import Outcome, World, play
+from tests.simulation.terms import Terms
+from tests.simulation.world import Outcome, World
 
 DONE, BROKEN, WRONG_USE = 0, 1, 2
 MINUTES = 60.0
-_SELDOM = (100_000, 20, 100)
-"""Each life leaves a circle of actors behind; to look for it more often costs a tenth."""
 
 
 def main(
@@ -51,6 +48,12 @@ def main(
     without: Annotated[
         str, typer.Option(help="Kinds of trouble that are off, with commas between.")
     ] = "",
+    kills: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, max=1.0, help="Chance of a death at each step, in the place of what is drawn."
+        ),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(help="An HTML page of what was met, and what was not.")
     ] = None,
@@ -60,10 +63,15 @@ def main(
 ) -> None:
     """Play the whole system in one thread, by seed: every fault, at any step; judge each event."""
     screen = Screen()
-    off = [name for name in without.split(",") if name]
+    terms = Terms(
+        minutes=minutes,
+        settings=settings,
+        off=tuple(name for name in without.split(",") if name),
+        kills=kills,
+    )
     try:
         settings_for(seed, settings)
-        _check(off)
+        _check(terms.off)
     except ConfigError as error:
         Screen(stderr=True).print(str(error), style="red", highlight=False)
         raise typer.Exit(WRONG_USE) from error
@@ -74,9 +82,9 @@ def main(
         worlds = range(seed, seed + seeds)
         if pdb:
             progress.stop()
-            played = (one(each, minutes, settings, off, _debug) for each in worlds)
+            played = (terms.play(each, _debug) for each in worlds)
         else:
-            played = _play_all(worlds, minutes, settings, off, jobs)
+            played = _play_all(worlds, terms, jobs)
         for outcome in played:
             outcomes.append(outcome)
             progress.advance(task)
@@ -84,10 +92,13 @@ def main(
                 _show(screen, outcome)
                 if fail_fast:
                     break
-                _show_repeat(screen, outcome, minutes, settings, off)
+                screen.print(
+                    f"     {_shrunk(outcome, terms).command(outcome.seed)}",
+                    highlight=False,
+                    soft_wrap=True,
+                )
     if report is not None:
-        page = render(outcomes, lambda each: _repeat(each, minutes, settings, off))
-        report.write_text(page, encoding="utf-8")
+        report.write_text(render(outcomes, terms.command), encoding="utf-8")
     if seeds == 1:
         screen.print(f"event hash {outcomes[0].event_hash}", highlight=False)
     _summarize(screen, outcomes, time.monotonic() - began_s)
@@ -101,34 +112,18 @@ def _check(names: Sequence[str]) -> None:
             raise ConfigError(f"--without: found {name}; allowed: {', '.join(allowed)}")
 
 
-def one(
-    seed: int,
-    minutes: float,
-    settings: Path | None,
-    off: Sequence[str],
-    on_broken: Callable[[World], None] = lambda _world: None,
-) -> Outcome:
-    """Play one seed's world; in a process of its own where there are several."""
-    logger.remove()
-    gc.set_threshold(*_SELDOM)
-    plan = draw_plan(seed, DEEDS).without(off)
-    return play(seed, settings_for(seed, settings), minutes, plan, on_broken)
-
-
 def _debug(world: World) -> None:
     """Let a person look at `world`: its exchange, its system, its judge."""
     sys.stdout.write("".join(f"{problem}\n" for problem in world.outcome.problems))
     Pdb().set_trace()
 
 
-def _play_all(
-    seeds: range, minutes: float, settings: Path | None, off: Sequence[str], jobs: int
-) -> Iterator[Outcome]:
+def _play_all(seeds: range, terms: Terms, jobs: int) -> Iterator[Outcome]:
     if jobs == 1 or len(seeds) == 1:
-        yield from (one(seed, minutes, settings, off) for seed in seeds)
+        yield from map(terms.play, seeds)
         return
     with ProcessPoolExecutor(jobs) as pool:
-        made = [pool.submit(one, seed, minutes, settings, off) for seed in seeds]
+        made = [pool.submit(terms.play, seed) for seed in seeds]
         try:
             for future in as_completed(made):
                 yield future.result()
@@ -144,22 +139,10 @@ def _show(screen: Screen, outcome: Outcome) -> None:
         screen.print(f"     {event}", style="dim", highlight=False, soft_wrap=True)
 
 
-def _show_repeat(
-    screen: Screen, outcome: Outcome, minutes: float, settings: Path | None, off: Sequence[str]
-) -> None:
-    names = shrink(
-        outcome,
-        lambda more: one(outcome.seed, minutes, settings, [*off, *more]),
-        draw_plan(outcome.seed, DEEDS).without(off).names(),
-    )
-    repeat = _repeat(outcome.seed, minutes, settings, [*off, *names])
-    screen.print(f"     {repeat}", highlight=False, soft_wrap=True)
-
-
-def _repeat(seed: int, minutes: float, settings: Path | None, off: Sequence[str]) -> str:
-    repeat = f"bin/simulate --seeds 1 --seed {seed} --minutes {minutes:g}"
-    repeat += "" if settings is None else f" --settings {settings}"
-    return f'{repeat} --without "{",".join(off)}"' if off else repeat
+def _shrunk(outcome: Outcome, terms: Terms) -> Terms:
+    seed = outcome.seed
+    off = shrink(outcome, lambda more: terms.without(*more).play(seed), terms.plan(seed).names())
+    return terms.without(*off)
 
 
 def _summarize(screen: Screen, outcomes: Sequence[Outcome], seconds: float) -> None:

@@ -4,13 +4,12 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 
-from tests.simulation.command import one
+from tests.simulation.terms import Terms
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = range(1, 121)
@@ -51,7 +50,7 @@ def test_equal_seeds_give_equal_events_whatever_the_order_of_sets() -> None:
 
 @pytest.mark.timeout(600)
 def test_no_promise_is_broken_in_any_of_many_worlds() -> None:
-    play = partial(one, minutes=MINUTES, settings=None, off=())
+    play = Terms(minutes=MINUTES).play
 
     with ProcessPoolExecutor(os.cpu_count(), get_context("forkserver")) as pool:
         outcomes = list(pool.map(play, SEEDS, chunksize=5))

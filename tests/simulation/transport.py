@@ -33,7 +33,7 @@ class PlayedRest(MarketCalls, OrderCalls, PositionCalls, AccountCalls):
 
     def __init__(self, wire: "PlayedTransport") -> None:
         super().__init__(wire)
-        self.clock = wire.clock
+        self.clock, self.keys = wire.clock, wire.keys
 
 
 class _Catcher:

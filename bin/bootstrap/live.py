@@ -47,7 +47,7 @@ from infra.run.directory import RunDirectory
 from infra.run.effects import without_effect
 from infra.run.journals import make_room
 from infra.run.logs import start_run_logging
-from infra.run.pairs import Pairs
+from infra.run.pairs.command import Pairs
 from infra.run.rotation import key_rotation
 from infra.run.start_wait import StartWaitRoom
 from infra.settings import Settings, SettingsSource, default_dotenv

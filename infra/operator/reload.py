@@ -1,7 +1,7 @@
 """The command `reload`: settings that can change while the system runs take effect at once."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -22,9 +22,11 @@ _OF_NOTICES = (
 
 
 class FollowingPairs(Protocol):
-    """See `infra.run.pairs.Pairs`."""
+    """See `infra.run.pairs.command.Pairs`."""
 
-    changes: list[PairChange]
+    @property
+    def changes(self) -> Sequence[PairChange]:
+        """All that are stored, oldest first."""
 
     def follow(
         self, source: SettingsSource, operator: str, origin: tuple[int, int] | None

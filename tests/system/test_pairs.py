@@ -17,7 +17,7 @@ from domain.operator.replies import Reply, ReplyCode
 from infra.operator.parity.day import parity_of
 from infra.operator.reload import Reload
 from infra.run.delisted import delisted
-from infra.run.pairs import Pairs
+from infra.run.pairs.command import Pairs
 from infra.settings import SettingsSource
 from infra.store.pairs import stored_changes
 from infra.store.reader import FactReader

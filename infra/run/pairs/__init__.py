@@ -1,0 +1,1 @@
+"""Pairs join and leave while the others are traded on."""

@@ -49,6 +49,8 @@ class Record:
     orders: Sequence[Order]
     executions: Sequence[Execution]
     """In the order in which they were booked."""
+    booked_ms: Mapping[str, int]
+    """By execution id: when it was booked."""
     states: Sequence[ProtectionState]
     """Equity samples, oldest first."""
     transfers: Sequence[Transfer]
@@ -273,7 +275,7 @@ class _Shadow:
             if report.strategy_exit or exited:
                 cause = self._why_late(report.asset, t_ms)
                 if exited is None:
-                    cause = self._closed_otherwise(report.asset, t_ms) or cause
+                    cause = self._why_not_closed(report.asset, t_ms) or cause
                 cause = cause or "unexplained"
                 self._note(t_ms, report.asset, report.strategy_exit, exited, cause, parity)
             answer = decision.answer_to(report.asset) or wanted.answer_to(report.asset)
@@ -303,23 +305,36 @@ class _Shadow:
             return late
         return "the close was not decided" if found is None else "unexplained"
 
-    def _closed_otherwise(self, asset: str, t_ms: int) -> str:
-        """Tell of a close across t that was asked for between closes; empty where there is none.
-
-        It was under way when the asset decided, so that its own exit found nothing left to do.
-        """
-        decides_ms = self._record.late_ms.get((asset, t_ms), 0)
-        decides_ms += t_ms + self._rules.approval.coordination_window_ms
+    def _why_not_closed(self, asset: str, t_ms: int) -> str:
+        """Tell why an asset found nothing to close at t; empty where there is no cause."""
         for execution in self._record.executions:
-            asked_ms, reason = execution.decided_ms, execution.reason
-            if execution.asset != asset or reason is None or asked_ms is None:
+            asked_ms = execution.decided_ms
+            if execution.asset != asset or asked_ms is None or asked_ms == t_ms:
                 continue
-            if asked_ms % self._candle_ms and asked_ms <= decides_ms and execution.ts_ms >= t_ms:
-                before_s = (t_ms - asked_ms) / 1000
-                when = f"{abs(before_s):.1f} s {'before' if before_s > 0 else 'after'} the close"
-                who = "the operator" if reason is ExitReason.OPERATOR else f"{reason}"
-                return f"it was being closed by {who}, asked for {when}"
+            is_entry = execution.reason is None
+            told = (self._booked_late if is_entry else self._under_way)(execution, asked_ms, t_ms)
+            if told:
+                return told
         return ""
+
+    def _under_way(self, close: Execution, asked_ms: int, t_ms: int) -> str:
+        """Tell of a close across t that was asked for at another time, before the asset decided."""
+        decides_ms = self._record.late_ms.get((close.asset, t_ms), 0)
+        decides_ms += t_ms + self._rules.approval.coordination_window_ms
+        if not (asked_ms <= decides_ms and close.ts_ms >= t_ms):
+            return ""
+        before_s = (t_ms - asked_ms) / 1000
+        when = f"{abs(before_s):.1f} s {'before' if before_s > 0 else 'after'} the close"
+        who = "the operator" if close.reason is ExitReason.OPERATOR else f"{close.reason}"
+        return f"it was being closed by {who}, asked for {when}"
+
+    def _booked_late(self, entry: Execution, _: int, t_ms: int) -> str:
+        """Tell of a fill before t that was booked after it, where the asset decided before."""
+        booked_ms = self._record.booked_ms.get(entry.exec_id, 0)
+        if not entry.ts_ms < t_ms <= booked_ms:
+            return ""
+        before_s, after_s = (t_ms - entry.ts_ms) / 1000, (booked_ms - t_ms) / 1000
+        return f"its fill {before_s:.1f} s before the close was booked {after_s:.1f} s after it"
 
     def _why_late(self, asset: str, t_ms: int) -> str:
         late_ms = self._record.late_ms.get((asset, t_ms), 0)

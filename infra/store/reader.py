@@ -111,6 +111,10 @@ class FactReader:
         """Return all executions, oldest first."""
         return [value_of(Execution, row) for row in self._facts("execution")]
 
+    def booked_ms(self) -> dict[str, int]:
+        """Return by execution id when it was stored, by the clock of the run."""
+        return {row["exec_id"]: row["recorded_ms"] for row in self._facts("execution")}
+
     def trades(self) -> list[tuple[int, Trade]]:
         """Return all trades with their fact ids, oldest first."""
         return [(row["id"], value_of(Trade, row)) for row in self._facts("trade")]

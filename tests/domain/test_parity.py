@@ -1,15 +1,17 @@
 """What a run did, held close by close against what the rules decide on its facts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 from domain.backtesting.parity import Record, compare
+from domain.market.instruments import Side
 from domain.portfolio.protection import initial_state
 from domain.portfolio.state import PortfolioState
 from domain.trading.decisions import Approval, Decision, Denial, DenialReason
+from domain.trading.orders import ExitReason
 from domain.trading.positions import Execution
-from tests.domain.builders import entry, report, signal
+from tests.domain.builders import entry, fill, report, signal
 from tests.domain.test_explanation import lively_rules
 from tests.replay.runs import START_MS, made_up_market
 
@@ -23,6 +25,7 @@ def record(
     decisions: Sequence[Decision] = (),
     late: Sequence[Denial] = (),
     executions: Sequence[Execution] = (),
+    booked_ms: Mapping[str, int] | None = None,
 ) -> Record:
     """Return what a run has stored in which all assets had the same candles, and so wishes."""
     return Record(
@@ -32,6 +35,7 @@ def record(
         denials={(denial.asset, denial.t_ms): denial for denial in late},
         orders=(),
         executions=executions,
+        booked_ms=booked_ms or {},
         states=[initial_state(Decimal(10_000), START_MS)],
         transfers=(),
     )
@@ -96,3 +100,32 @@ def test_an_entry_that_fills_after_the_next_close_counts_there_where_a_span_begi
 
     assert [each for each in found.differences if each.asset != "ETH"] == []
     assert found.alike == 2
+
+
+def not_exited(executions: Sequence[Execution], booked_ms: Mapping[str, int]) -> dict[int, str]:
+    """Return why ETH was not closed where the rules close it, by close."""
+    found = compare(record((), (), executions, booked_ms), RULES, START_MS, END_MS)
+    return {each.t_ms: each.cause for each in found.differences if each.rules == ExitReason.REGIME}
+
+
+def test_an_exit_that_could_not_be_made_has_its_cause() -> None:
+    t_ms = wishes_ms()[0]
+    approval = granted("ETH", t_ms)
+    opened = replace(entry("ETH", approval.qty, approval.price, t_ms + 500), decided_ms=t_ms)
+    exit_ms, *_ = not_exited([opened], {})
+    late = replace(opened, ts_ms=exit_ms - 1_500)
+    earlier_ms = exit_ms - CANDLE_MS
+    closed = fill(
+        Side.BUY, opened.qty, opened.price, asset="ETH", ts_ms=exit_ms + 900,
+        decided_ms=earlier_ms, reason=ExitReason.REGIME,
+    )  # fmt: skip
+
+    assert not_exited([opened], {opened.exec_id: t_ms + 600})[exit_ms] == "unexplained"
+    assert not_exited([late], {late.exec_id: exit_ms - 1_400})[exit_ms] == "unexplained"
+    assert not_exited([late], {late.exec_id: exit_ms + 100})[exit_ms] == (
+        "its fill 1.5 s before the close was booked 0.1 s after it"
+    )
+    assert not_exited([opened, closed], {})[exit_ms] == (
+        "it was being closed by REGIME, asked for 300.0 s before the close"
+    )
+    assert exit_ms not in not_exited([opened, replace(closed, ts_ms=exit_ms - 900)], {})

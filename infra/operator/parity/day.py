@@ -128,6 +128,7 @@ def _record(facts: FactReader, rules: TradingRules) -> Record:
         denials={(found.asset, found.t_ms): found for _, found in facts.denials()},
         orders=[Order(intent=order.intent, state=order.state) for order in facts.orders()],
         executions=facts.executions(),
+        booked_ms=facts.booked_ms(),
         states=facts.states(),
         transfers=facts.transfers(),
     )

@@ -50,6 +50,7 @@ def specs_of(parts: Parts) -> list[ChildSpec]:
         "outboxes": parts.outboxes,
         "patience_ms": parts.telling.patience_ms,
         "gather_ms": parts.telling.gather_ms,
+        "yields_s": parts.telling.yields_s,
     }
     portfolio = common | {
         "feed": parts.feed,

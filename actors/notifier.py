@@ -84,6 +84,7 @@ class NotifierActor(SupervisedActor):
         outboxes: Outboxes,
         patience_ms: int = MINUTE_MS,
         gather_ms: int = GATHER_MS,
+        yields_s: float = 0.0,
     ) -> None:
         """Take over `notifier`.
 
@@ -96,6 +97,7 @@ class NotifierActor(SupervisedActor):
             outboxes: where the words go.
             patience_ms: how long a report waits for the actors' answers.
             gather_ms: how long a lost connection waits for those of other assets.
+            yields_s: real time, how long after a pause others work first.
         """
         super().__init__(incarnation)
         self._rules = rules
@@ -105,6 +107,7 @@ class NotifierActor(SupervisedActor):
         self._outboxes = outboxes
         self._patience_ms = patience_ms
         self._gather_ms = gather_ms
+        self.yields_s = yields_s
         self._outages: dict[str, Outage] = {}
         """By what is lost."""
         self._gathered: dict[str, dict[str, RiskRaised]] = {}

@@ -7,6 +7,8 @@ from actors.outages import GATHER_MS
 from domain.market.instruments import MINUTE_MS
 
 _ASK_AGAIN_MS = 1_000
+_YIELDS_S = 0.02
+"""Several times what a close takes to become an order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +40,17 @@ class NoticePace:
     """For the answers that a report needs."""
     gather_ms: int = GATHER_MS
     """For losses and returns that belong together."""
+    yields_s: float = 0.0
+    """For those who trade, after a pause: they share its processor and its database."""
 
     @classmethod
     def at_speed(cls, speed: float) -> Self:
         """Return the usual pace in real time under a clock of a speed."""
-        return cls(patience_ms=int(MINUTE_MS * speed), gather_ms=int(GATHER_MS * speed))
+        return cls(
+            patience_ms=int(MINUTE_MS * speed),
+            gather_ms=int(GATHER_MS * speed),
+            yields_s=_YIELDS_S,
+        )
 
 
 REPLAY_PACE = ReconcilePace()

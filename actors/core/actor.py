@@ -173,6 +173,9 @@ class SupervisedActor(pykka.ThreadingActor):
         self._around = noted(incarnation.around or Around(incarnation), "around")
         self.now_ms = 0
         """The time of the message at hand."""
+        self.yields_s = 0.0
+        """How long the first message after a pause is left to wait, so that others work first."""
+        self._worked_s = 0.0
         self._current: Envelope | None = None
         self._origin: Origin | None = None
         self._outbox: list[tuple[Address, Message, Origin | None, str | None]] = []
@@ -313,6 +316,8 @@ class SupervisedActor(pykka.ThreadingActor):
     def work_on(self, envelope: Envelope) -> None:
         """Handle one message to its end, in the actor's own thread (or in a rerun's)."""
         incarnation = self.incarnation
+        if self.yields_s:
+            self._yield()
         incarnation.busy_since_s = incarnation.system.concurrency.now_s()
         self._begin(envelope)
         self._current = envelope
@@ -327,6 +332,12 @@ class SupervisedActor(pykka.ThreadingActor):
             self._crash(error)
         else:
             self._done(envelope, answer)
+
+    def _yield(self) -> None:
+        now_s = self.incarnation.system.concurrency.now_s
+        if now_s() - self._worked_s > self.yields_s:
+            self.incarnation.ended.wait(self.yields_s)  # a pause: it ends after this
+        self._worked_s = now_s()
 
     def _begin(self, envelope: Envelope) -> Handling:
         envelope.taken_ns = time.perf_counter_ns()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.core.system import Probe
+from actors.pace import NoticePace
 from actors.watch import LiveChecks
 from bin.bootstrap.recorded import build_replay
 from bin.bootstrap.run import Run
@@ -250,6 +251,7 @@ def running(
     # Once a second, at this pace.
     every_ms = int(rules.candles.candle_ms / PERIOD_S)
     run.checks = LiveChecks(every_ms=every_ms, stale_ms=_FOREVER_MS)
+    run.telling = NoticePace.at_speed(1.0)
     run.start()
     lines.connect(symbols)
     run.wait_quiet()

@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from actors.core.concurrency import Threads
 from actors.core.system import DeadLetterError, Moment
 from tests.core.helpers import (
     PATIENCE_S,
@@ -463,3 +464,50 @@ def test_telling_and_asking_where_nobody_answers_makes_dead_letters(build):
 
     assert house.dead_values() == ["told", "asked"]
     assert house.system.work.count == 0
+
+
+YIELDS_S = 7.5
+
+
+class _Yields(Threads):
+    """Stands still, and passes at once the time that an actor leaves to others."""
+
+    def __init__(self):
+        self.present_s = 1_000.0
+        self.waits = 0
+
+    def now_s(self):
+        return self.present_s
+
+    def flag(self):
+        outer = self
+
+        class Flag(threading.Event):
+            def wait(self, timeout=None):
+                if timeout != YIELDS_S:
+                    return super().wait(timeout)
+                outer.waits += 1
+                outer.present_s += timeout
+                return False
+
+        return Flag()
+
+
+def test_the_first_message_after_a_pause_is_left_to_wait_and_those_behind_it_are_not(build):
+    def yielding(actor):
+        actor.yields_s = YIELDS_S
+
+    concurrency = _Yields()
+    house = build("a", "b", hooks={"a": Hooks(start=yielding)}, concurrency=concurrency)
+
+    for value in range(3):
+        house.tell("a", Note(value=value))
+        house.tell("b", Note(value=value))
+        house.wait_quiet()
+    assert concurrency.waits == 1
+
+    concurrency.present_s += YIELDS_S + 0.1
+    house.tell("a", Note(value=3))
+    house.wait_quiet()
+    assert concurrency.waits == 2
+    assert house.values("a") == [0, 1, 2, 3]

@@ -2,7 +2,7 @@
 
 Receives: CandleClosed from its feed; EntryApproved, EntryDenied, GlobalCooldownStarted from the
 portfolio; PositionChanged, OrderRejected from its execution; StateWanted from the notifier;
-Restarted, GivenUp from supervision.
+Restarted, GivenUp from supervision; StoreDue from its timer.
 Publishes: AssetReported to the portfolio; OpenPosition, ClosePosition to its execution;
 RegimeChanged, EntryDenied, ConnectionLost, ConnectionRestored, StateTold to the notifier.
 Owns: the asset's feed, strategy, regime and cooldown. The position is the exchange's; the
@@ -36,6 +36,7 @@ from actors.messages import (
     Restarted,
     StateTold,
     StateWanted,
+    StoreDue,
 )
 from actors.names import NOTIFIER, PORTFOLIO, execution_name
 from actors.ports import Clock, Feed, Journals, Subscription
@@ -55,6 +56,8 @@ from domain.trading.positions import Execution
 _FEED = "feed"
 FETCH_AGAIN_MS = 5_000
 """Pause before candles that could not be fetched are asked for again."""
+STORE_AFTER_MS = 20
+"""From a close to the storing of its candle: entries are on their way by then."""
 
 
 class AssetActor(SupervisedActor):
@@ -91,6 +94,8 @@ class AssetActor(SupervisedActor):
         self._denied_signal_ms: int | None = None
         self._lost_ms: int | None = None
         """Since when the feed is lost; None while it works."""
+        self._has_unstored = False
+        """A candle that was accepted is to be stored in a while."""
 
     def on_start(self) -> None:
         """Fold the facts, and decide the newest close once more.
@@ -128,6 +133,8 @@ class AssetActor(SupervisedActor):
                 self._on_connected()
             case FeedLost(reason=reason):
                 self._on_lost(reason)
+            case StoreDue():
+                self._store_candles()
             case StateWanted():
                 self.tell(NOTIFIER, StateTold(snapshot=self._snapshot()))
             case EntryApproved():
@@ -172,9 +179,31 @@ class AssetActor(SupervisedActor):
         if newest_ms is not None and candle.open_time_ms != newest_ms:
             self._catch_up()
             return
-        self._feed.accept(self._asset, candle)
+        self._has_unstored |= bool(self._feed.accept(self._asset, candle))
         self._state.apply_candle(candle)
         self._decide()
+        if self._has_unstored:
+            self._store_in_time()
+
+    def _store_in_time(self) -> None:
+        """Store the candle before an exit leaves, and else once an entry has.
+
+        A grant holds the figures that it was decided on, a close does not.
+        """
+        if self._report is not None and self._report.strategy_exit is not None:
+            self._store_candles()
+        else:
+            self._clock.call_at(self.now_ms + STORE_AFTER_MS, self._hand_in_store)
+
+    def _store_candles(self) -> None:
+        if self._has_unstored:
+            self._has_unstored = False
+            self._feed.store(self._asset)
+
+    def release(self) -> None:
+        """Store what was to be stored in a while, unless a later life does."""
+        if self.incarnation.is_ours():
+            self._store_candles()
 
     def _on_connected(self) -> None:
         seen = self._state.closes_seen
@@ -249,6 +278,9 @@ class AssetActor(SupervisedActor):
 
     def _hand_in_connection(self) -> None:
         self.hand_in(FeedConnected(), sender=f"feed/{self._asset}", latest="connected")
+
+    def _hand_in_store(self) -> None:
+        self.hand_in(StoreDue(), sender="clock", latest="store")
 
     def _hand_in_candle(self, candle: Candle) -> None:
         self.hand_in(CandleClosed(candle=candle), sender=f"feed/{self._asset}")

@@ -70,6 +70,7 @@ __all__ = [
     "StopDue",
     "StopSeen",
     "StoreAgain",
+    "StoreDue",
     "SystemChanged",
     "SystemStopping",
     "TradeClosed",
@@ -141,6 +142,11 @@ class AssetReported(Message):
     report: AssetEvaluation
     explanation: Explanation | None = None
     """Why it says so: for people, by the trace."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreDue(Message):
+    """Timer, from an AssetActor to itself: store the candles that were accepted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,8 +54,15 @@ class Feed(Protocol):
     def recent(self, asset: str, count: int) -> CandleSeries:
         """Return the newest closed candles that were accepted; nothing is fetched."""
 
-    def accept(self, asset: str, candle: Candle) -> None:
-        """Keep a closed candle that follows the history: from now on it is part of it."""
+    def accept(self, asset: str, candle: Candle) -> bool:
+        """Keep a closed candle that follows the history: from now on it is part of it.
+
+        Returns:
+            Whether it still has to be stored, by `store`.
+        """
+
+    def store(self, asset: str) -> None:
+        """Store the candles that were accepted; those that the journal refuses wait on."""
 
     def order_book(self, asset: str) -> OrderBook | None:
         """Return what waits to be traded now; None where that is not known: the past.

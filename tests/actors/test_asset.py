@@ -1,21 +1,31 @@
 """The asset actor before a feed that does not always answer."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 
 import numpy as np
 import pytest
 
-from actors.asset import FETCH_AGAIN_MS, AssetActor
+from actors.asset import FETCH_AGAIN_MS, STORE_AFTER_MS, AssetActor
 from actors.core.actor import Incarnation, SupervisedActor
 from actors.core.messages import Message
 from actors.core.supervisor import ChildSpec, RestartPolicy, Supervisor
 from actors.core.system import ActorSystem
-from actors.messages import AssetReported, ConnectionLost, ConnectionRestored
+from actors.messages import (
+    AssetReported,
+    ClosePosition,
+    ConnectionLost,
+    ConnectionRestored,
+    PositionChanged,
+)
 from domain.errors import AccessDeniedError, BadDataError, UnavailableError
 from domain.market.candles import CandleSeries, carry_forward
-from domain.market.instruments import Candle
+from domain.market.instruments import DAY_MS, Candle, Side
+from domain.rules import TradingRules
+from domain.trading.positions import Execution, ExecutionKind
 from infra.settings import load_settings
 from infra.store.opening import open_store
 from infra.venues.replay.clock import ReplayClock
@@ -44,6 +54,8 @@ class FakeFeed:
         self.is_down = False
         self.error: Exception = UnavailableError("the exchange does not answer")
         self.accepted: list[Candle] = []
+        self.stored: list[Candle] = []
+        self.before_store: Callable[[], None] = lambda: None
         self.on_candle: Callable[[Candle], None] = lambda _candle: None
         self.on_connected: Callable[[], None] = lambda: None
         self.on_lost: Callable[[str], None] = lambda _reason: None
@@ -62,8 +74,13 @@ class FakeFeed:
             candle_ms=CANDLE_MS,
         )
 
-    def accept(self, _asset: str, candle: Candle) -> None:
+    def accept(self, _asset: str, candle: Candle) -> bool:
         self.accepted.append(candle)
+        return True
+
+    def store(self, _asset: str) -> None:
+        self.before_store()
+        self.stored = list(self.accepted)
 
     def subscribe(
         self,
@@ -94,11 +111,12 @@ class FakeFeed:
 class Desk:
     """An asset actor at a feed, and what it reports."""
 
-    def __init__(self, folder: Path, feed: FakeFeed) -> None:
+    def __init__(self, folder: Path, feed: FakeFeed, rules: TradingRules = RULES) -> None:
         self.feed = feed
         self.clock = ReplayClock(START_MS + 3 * CANDLE_MS)
         self.heard: list[Message] = []
         self.people_heard: list[Message] = []
+        self.ordered: list[Message] = []
         journals = open_store(folder / "j.sqlite", self.clock.now_ms, busy_timeout_ms=5000)
         self.system = ActorSystem(self.clock.now_ms)
         policy = RestartPolicy(
@@ -113,7 +131,7 @@ class Desk:
         self.supervisor = Supervisor(self.system, policy, Random(0))
         arguments = {
             "asset": "BTC",
-            "rules": RULES,
+            "rules": rules,
             "feed": feed,
             "clock": self.clock,
             "journals": journals,
@@ -125,7 +143,9 @@ class Desk:
                 ChildSpec(
                     address="notifier", actor=Listener, arguments={"heard": self.people_heard}
                 ),
-                ChildSpec(address="execution/BTC", actor=Listener, arguments={"heard": []}),
+                ChildSpec(
+                    address="execution/BTC", actor=Listener, arguments={"heard": self.ordered}
+                ),
                 ChildSpec(address="asset/BTC", actor=AssetActor, arguments=arguments),
             ]
         )
@@ -218,3 +238,60 @@ def test_candles_missed_while_the_feed_was_lost_are_fetched_when_it_works_again(
         ConnectionRestored(asset="BTC", what="feed", down_ms=17_000, candles=5),
     ]
     desk.supervisor.stop(10)
+
+
+def test_a_candle_is_stored_once_what_it_led_to_is_on_its_way(tmp_path: Path) -> None:
+    feed = FakeFeed()
+    desk = Desk(tmp_path, feed)
+
+    feed.on_candle(feed.candle(3))
+    desk.settle()
+    assert (desk.reported(), feed.stored) == ([3, 4], [])
+
+    assert desk.clock.step(desk.clock.now_ms() + STORE_AFTER_MS)
+    desk.settle()
+    assert feed.stored == [feed.candle(3)]
+    desk.supervisor.stop(10)
+
+
+def test_a_candle_that_leads_to_an_exit_is_stored_before_the_exit_leaves(tmp_path: Path) -> None:
+    feed = FakeFeed()
+    desk = Desk(tmp_path, feed, replace(RULES, candles=replace(RULES.candles, warmup_candles=1)))
+    opened = Execution(
+        exec_id="1",
+        asset="BTC",
+        ts_ms=START_MS - 2 * DAY_MS,
+        kind=ExecutionKind.TRADE,
+        side=Side.SELL,
+        qty=Decimal("0.1"),
+        price=Decimal(100),
+        client_order_id="BTC-1-ENTRY-1",
+        decided_ms=START_MS - 2 * DAY_MS,
+    )
+    desk.system.address("asset/BTC").tell(
+        PositionChanged(fact_id=1, execution=opened), sender="execution/BTC"
+    )
+    desk.settle()
+    ordered: list[int] = []
+    feed.before_store = lambda: ordered.append(len(desk.ordered))
+
+    feed.on_candle(feed.candle(3))
+    desk.settle()
+
+    assert ordered == [0]
+    assert feed.stored == [feed.candle(3)]
+    assert isinstance(desk.ordered[0], ClosePosition)
+    desk.supervisor.stop(10)
+
+
+def test_a_life_that_ends_stores_the_candle_that_was_to_be_stored_in_a_while(
+    tmp_path: Path,
+) -> None:
+    feed = FakeFeed()
+    desk = Desk(tmp_path, feed)
+
+    feed.on_candle(feed.candle(3))
+    desk.settle()
+    desk.supervisor.stop(10)
+
+    assert feed.stored == [feed.candle(3)]

@@ -37,8 +37,8 @@ class CandlePen(Protocol):
 class BybitFeed:
     """Candles by asset. The first accepted version of a candle is a stored fact and stays.
 
-    A candle that the journal refuses waits here, and is stored with the next one: exits are decided
-    on it all the same. A kill forgets it, and the next process fetches it again.
+    A candle waits here until its actor has it stored, or the journal takes it: what is decided on
+    it need not wait for the disk. A kill forgets it, and the next process fetches it again.
     """
 
     def __init__(
@@ -75,6 +75,9 @@ class BybitFeed:
         self._now_ms = now_ms
         self._pens: dict[str, CandlePen] = {}
         self._unstored: dict[str, list[Candle]] = {}
+        """By asset. Read by the portfolio's thread: replaced as a whole, never changed."""
+        self._refused: set[str] = set()
+        """Assets whose candles the journal has refused, as the log says."""
 
     def history(self, asset: str) -> CandleSeries:
         """Return all closed candles up to now; what was missing is fetched and stored.
@@ -85,9 +88,10 @@ class BybitFeed:
         pen = self._pens[asset] = self._open_pen(f"feed/{asset}")
         stored = pen.candles(asset)
         from_ms = int(stored[-1, 0]) + self._candle_ms if len(stored) else self._first_ms()
-        missing = self._fetch(asset, from_ms)
-        self._unstored[asset] = []
-        self._store(asset, missing)
+        waiting = self._following(asset, from_ms)
+        missing = [*waiting, *self._fetch(asset, waiting[-1].close_time_ms if waiting else from_ms)]
+        self._unstored[asset] = missing
+        self.store(asset)
         return _series(np.concatenate([stored, _table(missing)]), self._candle_ms)
 
     def recent(self, asset: str, count: int) -> CandleSeries:
@@ -107,9 +111,25 @@ class BybitFeed:
         """
         return self._rest.order_book(self._symbols[asset])
 
-    def accept(self, asset: str, candle: Candle) -> None:
-        """Store a closed candle that follows the history."""
-        self._store(asset, [candle])
+    def accept(self, asset: str, candle: Candle) -> bool:
+        """Let a closed candle wait that follows the history, and return that it does."""
+        self._unstored[asset] = [*self._unstored[asset], candle]
+        return True
+
+    def store(self, asset: str) -> None:
+        """Store what waits."""
+        waiting = self._unstored[asset]
+        if not waiting:
+            return
+        try:
+            self._pens[asset].append(*(ClosedCandle(asset=asset, candle=c) for c in waiting))
+        except JournalError as error:
+            if asset not in self._refused:  # the first; the others follow at each close
+                self._refused.add(asset)
+                logger.bind(asset=asset).warning("{}: candles wait to be stored: {}", asset, error)
+        else:
+            self._unstored[asset] = []
+            self._refused.discard(asset)
 
     def subscribe(
         self,
@@ -126,16 +146,11 @@ class BybitFeed:
             on_lost=on_lost,
         )
 
-    def _store(self, asset: str, candles: Sequence[Candle]) -> None:
-        # Read by the portfolio's thread: replaced as a whole, never changed.
-        self._unstored[asset] = waiting = [*self._unstored[asset], *candles]
-        try:
-            self._pens[asset].append(*(ClosedCandle(asset=asset, candle=c) for c in waiting))
-        except JournalError as error:
-            if len(waiting) == len(candles):  # the first; the others follow at each close
-                logger.bind(asset=asset).warning("{}: candles wait to be stored: {}", asset, error)
-        else:
-            self._unstored[asset] = []
+    def _following(self, asset: str, from_ms: int) -> list[Candle]:
+        """Return what waits, where it begins then: an earlier life has decided on it."""
+        waiting = self._unstored.get(asset, [])
+        younger = [candle for candle in waiting if candle.open_time_ms >= from_ms]
+        return younger if younger and younger[0].open_time_ms == from_ms else []
 
     def _fetch(self, asset: str, from_ms: int) -> list[Candle]:
         until_ms = self._now_ms()

@@ -28,8 +28,12 @@ class ReplayFeed:
         newest_ms = int(known.open_time_ms[-1])
         return known.between(newest_ms - (count - 1) * known.candle_ms, newest_ms + 1)
 
-    def accept(self, asset: str, candle: Candle) -> None:
-        """Do nothing: the files are the facts."""
+    def accept(self, asset: str, candle: Candle) -> bool:  # noqa: ARG002 (the files are the facts)
+        """Return that nothing has to be stored."""
+        return False
+
+    def store(self, asset: str) -> None:
+        """Do nothing."""
 
     def order_book(self, asset: str) -> None:
         """Return nothing: how thin the market was, nobody knows any more."""

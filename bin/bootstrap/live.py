@@ -127,7 +127,7 @@ def _run(options: LiveOptions, screen: Screen) -> int:
         make_room(settings, directory.path)
         changes = stored_changes(journal_location(directory.path, settings.database, mode))
         settings = source.settings(pairs=changes)
-        for line in without_effect(settings, mode):
+        for line in without_effect(settings, mode, source.merged(changes)):
             logger.warning("{}", line)
         held.enter_context(backup_beside(settings, directory.path, mode))
         page = held.enter_context(page_beside(settings.web, directory.path, options.settings))

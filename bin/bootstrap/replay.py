@@ -23,9 +23,10 @@ from infra.process.garbage import spare_the_old
 from infra.process.signals import call_at_signals
 from infra.process.times import read_time
 from infra.run.directory import RunDirectory
+from infra.run.effects import warn_of_doubts
 from infra.run.logs import start_run_logging
 from infra.run.summary import replay_summary
-from infra.settings import Settings, default_dotenv, load_settings
+from infra.settings import Settings, SettingsSource, default_dotenv
 from infra.venues.modes import STEPPED
 from infra.venues.simulator.process import SimulatedVenue, recorded_market
 
@@ -67,7 +68,8 @@ def run_replay(options: ReplayOptions, screen: Screen) -> int:
         ConfigError: the options or settings are wrong.
         BadDataError: the candle files are wrong.
     """
-    settings = load_settings(options.settings, environ=os.environ, dotenv=default_dotenv())
+    source = SettingsSource(options.settings, environ=os.environ, dotenv=default_dotenv())
+    settings = source.settings()
     candles = read_market(
         options.candles, settings.trading_rules(), options.from_time, options.to_time
     )
@@ -86,6 +88,7 @@ def run_replay(options: ReplayOptions, screen: Screen) -> int:
             # The screen belongs to the progress bar and the summary; the file has the rest.
             screen_level="WARNING",
         )
+        warn_of_doubts(source)
         if options.is_stepped:
             return _play_over_sockets(candles, directory.path, options, settings, screen)
         run, lockstep = build_replay(

@@ -20,7 +20,8 @@ from infra.operator.report.equity_files import write_equity
 from infra.operator.report.trade_files import write_trades
 from infra.operator.terminal.backtest import as_json, render
 from infra.operator.terminal.screen import Screen
-from infra.settings import default_dotenv, load_settings
+from infra.settings import SettingsSource, default_dotenv
+from infra.settings.doubts import doubts
 
 _LARGEST_BALANCE = Decimal("1E12")
 
@@ -49,8 +50,11 @@ def run_backtest_command(options: BacktestOptions) -> None:
         ConfigError: the options or settings are wrong.
         BadDataError: the candle files are wrong.
     """
-    settings = load_settings(options.settings, environ=os.environ, dotenv=default_dotenv())
-    rules = _with_assets(_with_balance(settings.trading_rules(), options.balance), options.assets)
+    source = SettingsSource(options.settings, environ=os.environ, dotenv=default_dotenv())
+    rules = source.settings().trading_rules()
+    for line in doubts(source.merged()):
+        Screen(stderr=True).print(line, soft_wrap=True)
+    rules = _with_assets(_with_balance(rules, options.balance), options.assets)
     candles = read_market(options.candles, rules, options.from_time, options.to_time)
     began_s = time.perf_counter()
     result = run_backtest(Market(candles), rules)

@@ -3,13 +3,24 @@
 import os
 from collections.abc import Iterator
 
-from infra.settings import Settings, default_dotenv
+from loguru import logger
+
+from infra.settings import Settings, SettingsSource, default_dotenv
+from infra.settings.doubts import doubts
+from infra.settings.merged import Facts
 from infra.settings.unread import other_account, unread
 from infra.venues.modes import Mode
 
 
-def without_effect(settings: Settings, mode: Mode) -> Iterator[str]:
-    """Yield a line for each such setting and variable."""
+def warn_of_doubts(source: SettingsSource) -> None:
+    """Log which settings hardly do what was meant."""
+    for line in doubts(source.merged()):
+        logger.warning("{}", line)
+
+
+def without_effect(settings: Settings, mode: Mode, facts: Facts) -> Iterator[str]:
+    """Yield a line for each such setting and variable; `facts` are the settings as written."""
+    yield from doubts(facts)
     yield from other_account(settings.exchange, mode, has_account=mode.has_account)
     yield from _not_encrypted(settings)
     yield from unread(os.environ, default_dotenv())

@@ -12,7 +12,6 @@ from domain.strategies.registry import (
     EMA_CROSS_SHORT,
     make_strategy,
 )
-from infra.settings.fields import flag
 from infra.settings.merged import Effective, Facts, UnjudgedError
 from infra.settings.problems import Key, Problem, show
 from infra.settings.sections.terms import strategy_spec
@@ -22,39 +21,21 @@ from infra.settings.tree import Node
 _MAINTENANCE_MARGIN_RATE = Decimal("0.005")
 """Bybit's lowest (BTCUSDT, first tier); where it is higher, liquidation is nearer still."""
 
-_WARMUP: Key = ("strategy", "warmup_candles")
-_ORDER_OF: dict[str, tuple[tuple[tuple[Key, Key], ...], tuple[tuple[Key, Key], ...]]] = {
-    EMA_CROSS_SHORT: (
-        ((("strategy", "ema_short_period"), ("strategy", "ema_long_period")),),
-        ((("strategy", "ema_long_period"), _WARMUP),),
-    ),
+_ORDER_OF: dict[str, tuple[Key, Key]] = {
+    EMA_CROSS_SHORT: (("strategy", "ema_short_period"), ("strategy", "ema_long_period")),
     CONFIRMED_TREND_LONG: (
-        (
-            (
-                (CONFIRMED_TREND_LONG, "macd_fast_period"),
-                (CONFIRMED_TREND_LONG, "macd_slow_period"),
-            ),
-        ),
-        tuple(
-            ((CONFIRMED_TREND_LONG, name), _WARMUP)
-            for name in (
-                "ema_trigger_period",
-                "ema_trend_period",
-                "macd_slow_period",
-                "macd_signal_period",
-                "rsi_period",
-            )
-        ),
+        (CONFIRMED_TREND_LONG, "macd_fast_period"),
+        (CONFIRMED_TREND_LONG, "macd_slow_period"),
     ),
 }
-"""By strategy: pairs of which the first must be smaller, and pairs of which it may be equal too."""
+"""By strategy: periods of which the first must be smaller."""
 
 
 def order_of_strategies(facts: Facts) -> Iterator[Problem]:
     """Find periods of a strategy that some enabled asset has which are out of order."""
-    for name, (rising, not_falling) in _ORDER_OF.items():
+    for name, rising in _ORDER_OF.items():
         if facts.may_trade(name):
-            yield from facts.out_of_order(rising, not_falling)
+            yield from facts.out_of_order((rising,), ())
 
 
 def of_each_asset(facts: Facts) -> Iterator[Problem]:
@@ -97,45 +78,6 @@ def _position_of(strategy: str) -> str:
     return "position" if kind is None else "long" if kind.side is Side.BUY else "short"
 
 
-def _entry_fits_limits(facts: Facts, asset: Key) -> Iterator[Problem]:
-    share, leverage = facts.effective(asset, "allocation_pct"), facts.effective(asset, "leverage")
-    least = facts.number(("portfolio", "min_entry_fraction"))
-    if share.value is None or leverage.value is None:
-        return
-    notional = share.value * leverage.value * least
-    why = f"else {share.named} and {leverage.named} can never enter"
-    for name, needed in (
-        ("max_total_exposure_pct", notional),
-        ("max_correlated_exposure_pct", notional),
-        ("max_concentration_pct", share.value * least),
-    ):
-        with suppress(UnjudgedError):
-            limit: Key = ("portfolio", name)
-            if facts.optional(limit) is not None and needed > facts.number(limit):
-                yield facts.conflict(limit, f"at least {needed:f}, {why}")
-
-
-def _allocation_fits_size(facts: Facts, asset: Key) -> Iterator[Problem]:
-    limit: Key = ("portfolio", "max_position_size_pct")
-    # By volatility an entry can be smaller than its share, and then it fits.
-    if facts.optional(limit) is None or flag(facts.text(("risk", "volatility_sizing"))):
-        return
-    share = facts.effective(asset, "allocation_pct")
-    if share.value is not None and share.value > facts.number(limit):
-        yield facts.conflict(limit, f"at least {share.value}, else {share.named} can never enter")
-
-
-def _group_has_a_cap(facts: Facts, asset: Key) -> Iterator[Problem]:
-    group: Key = (*asset, "correlation_group")
-    caps: tuple[Key, ...] = (
-        ("portfolio", "max_correlated_exposure_pct"),
-        ("portfolio", "max_concentration_pct"),
-    )
-    if facts.optional(group) is not None and not any(map(facts.optional, caps)):
-        names = " or ".join(".".join(map(str, cap)) for cap in caps)
-        yield facts.conflict(group, f"a group only with {names}, else it limits nothing")
-
-
 def _own_parameters(facts: Facts, asset: Key) -> Iterator[Problem]:
     parameters: Key = (*asset, "parameters")
     if facts.strategy(asset) in BUILT_IN and facts.has_entries(parameters):
@@ -169,8 +111,5 @@ def _one_line(error: Exception) -> str:
 _OF_AN_ASSET: tuple[Callable[[Facts, Key], Iterator[Problem]], ...] = (
     _some_stop,
     _stop_before_liquidation,
-    _entry_fits_limits,
-    _allocation_fits_size,
-    _group_has_a_cap,
     _own_parameters,
 )

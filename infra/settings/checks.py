@@ -17,9 +17,6 @@ from infra.settings.tree import Node
 
 _RISING: tuple[tuple[Key, Key], ...] = (
     (("risk", "drawdown_levels", 0), ("risk", "drawdown_levels", 1)),
-    (("risk", "drawdown_levels", 1), ("risk", "max_portfolio_drawdown_pct")),
-    (("risk", "drawdown_restore_pct"), ("risk", "drawdown_levels", 0)),
-    (("risk", "drawdown_rearm_pct"), ("risk", "drawdown_levels", 1)),
     (("portfolio", "coordination_window_ms"), ("strategy", "entry_max_age_ms")),
 )
 """Pairs of which the first must be smaller."""
@@ -76,12 +73,6 @@ def _instrument_order(facts: Facts) -> Iterator[Problem]:
         with suppress(UnjudgedError):
             if facts.number(small) > facts.number(large):
                 yield facts.conflict(small, f"at most {facts.named(large)}")
-
-
-def _volatility_warm_up(facts: Facts) -> Iterator[Problem]:
-    window, warmup = ("strategy", "volatility_window"), ("strategy", "warmup_candles")
-    if facts.number(window) + 1 > facts.number(warmup):
-        yield facts.conflict(window, f"below {facts.named(warmup)}")
 
 
 def _total_allocation(facts: Facts) -> Iterator[Problem]:
@@ -193,7 +184,6 @@ _CHECKS: tuple[Callable[[Facts], Iterator[Problem]], ...] = (
     _order,
     _drawdown_steps,
     _instrument_order,
-    _volatility_warm_up,
     _total_allocation,
     order_of_strategies,
     of_each_asset,

@@ -138,3 +138,15 @@ def test_a_folder_without_candles_is_named(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "BTCUSDT.parquet" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_settings_that_hardly_do_what_was_meant_run_and_are_told(
+    tmp_path: Path, candles: Path
+) -> None:
+    settings = tmp_path / "my.yaml"
+    settings.write_text("portfolio: {max_position_size_pct: 0.05}\n")
+
+    done = run(tmp_path, "--candles", candles, "--settings", settings)
+
+    assert done.returncode == 0
+    assert "my.yaml:1: portfolio.max_position_size_pct: found 0.05; probably meant" in done.stderr

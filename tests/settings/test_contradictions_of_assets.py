@@ -69,32 +69,12 @@ CONTRADICTIONS = [
         "my.yaml:3: portfolio.assets[0].stop_loss_pct: found 0.3; allowed: below 0.0939, where a short is liquidated with portfolio.assets[0].leverage = 10 (the default)",
     ),
     (
-        assets(TREND, portfolio="max_position_size_pct: 0.04"),
-        "my.yaml:2: portfolio.max_position_size_pct: found 0.04; allowed: at least 0.05, else confirmed_trend_long.allocation_pct = 0.05 (settings.yaml) can never enter",
-    ),
-    (
-        assets(f"{TREND}, correlation_group: majors"),
-        "my.yaml:3: portfolio.assets[0].correlation_group: found majors; allowed: a group only with portfolio.max_correlated_exposure_pct or portfolio.max_concentration_pct, else it limits nothing",
-    ),
-    (
-        assets(TREND, portfolio="max_correlated_exposure_pct: 0.02"),
-        "my.yaml:2: portfolio.max_correlated_exposure_pct: found 0.02; allowed: at least 0.025",
-    ),
-    (
-        assets(TREND, portfolio="max_concentration_pct: 0.02"),
-        "my.yaml:2: portfolio.max_concentration_pct: found 0.02; allowed: at least 0.025",
-    ),
-    (
         assets(f"{TREND}, allocation_pct: 0.3"),
         "settings.yaml: portfolio.total_allocation_pct: found 0.21; allowed: at least 0.3, the sum of the enabled assets' portfolio.assets[0].allocation_pct = 0.3 (my.yaml:3)",
     ),
     (
         assets(TREND) + "confirmed_trend_long: {macd_fast_period: 26}",
         "my.yaml:4: confirmed_trend_long.macd_fast_period: found 26; allowed: below confirmed_trend_long.macd_slow_period = 26 (settings.yaml)",
-    ),
-    (
-        assets(TREND) + "confirmed_trend_long: {ema_trend_period: 3001}",
-        "my.yaml:4: confirmed_trend_long.ema_trend_period: found 3001; allowed: at most strategy.warmup_candles = 3000 (settings.yaml)",
     ),
     (
         "risk: {drawdown_steps: [[0.10, 0.5], [0.08, 0.75]]}",
@@ -144,11 +124,7 @@ AT_THE_LIMIT = [
     # The nearer one of two stops counts.
     assets(f"{SHORT}, stop_loss_pct: 0.3, trail_pct: 0.02"),
     assets(f"{TREND}, leverage: 36", portfolio="max_total_exposure_pct: 2.1"),
-    assets(TREND, portfolio="max_position_size_pct: 0.05"),
-    assets(TREND, portfolio="max_position_size_pct: 0.04") + "risk: {volatility_sizing: true}",
-    assets(f"{TREND}, correlation_group: a", portfolio="max_correlated_exposure_pct: 0.025"),
-    assets(f"{TREND}, correlation_group: a", portfolio="max_concentration_pct: 0.025"),
-    "confirmed_trend_long: {macd_fast_period: 26, ema_trend_period: 3001}",
+    "confirmed_trend_long: {macd_fast_period: 26}",
     assets(TREND) + "strategy: {ema_short_period: 600, entry_crosses: []}",
     "risk: {drawdown_steps: [[0.06, 0.75], [0.10, 0.5]]}",
     "risk: {drawdown_levels: null, drawdown_steps: null, max_portfolio_drawdown_pct: null}",

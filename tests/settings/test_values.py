@@ -258,14 +258,6 @@ CONTRADICTIONS = [
         "my.yaml:1: strategy.ema_short_period: found 600; allowed: below strategy.ema_long_period = 600 (settings.yaml)",
     ),
     (
-        "strategy: {warmup_candles: 599}",
-        "settings.yaml: strategy.ema_long_period: found 600; allowed: at most strategy.warmup_candles = 599 (my.yaml:1)",
-    ),
-    (
-        "strategy: {volatility_window: 3000}",
-        "my.yaml:1: strategy.volatility_window: found 3000; allowed: below strategy.warmup_candles = 3000 (settings.yaml)",
-    ),
-    (
         "strategy: {entry_crosses: []}",
         "my.yaml:1: strategy.entry_crosses: found an empty list, so nothing is ever opened; allowed: a cross",
     ),
@@ -278,24 +270,8 @@ CONTRADICTIONS = [
         "my.yaml:1: risk.drawdown_levels[0]: found 0.15; allowed: below risk.drawdown_levels[1] = 0.15 (my.yaml:1)",
     ),
     (
-        "risk: {max_portfolio_drawdown_pct: 0.15}",
-        "settings.yaml: risk.drawdown_levels[1]: found 0.15; allowed: below risk.max_portfolio_drawdown_pct = 0.15 (my.yaml:1)",
-    ),
-    (
-        "risk: {drawdown_restore_pct: 0.10}",
-        "my.yaml:1: risk.drawdown_restore_pct: found 0.10; allowed: below risk.drawdown_levels[0] = 0.10 (settings.yaml)",
-    ),
-    (
-        "risk: {drawdown_rearm_pct: 0.15}",
-        "my.yaml:1: risk.drawdown_rearm_pct: found 0.15; allowed: below risk.drawdown_levels[1] = 0.15 (settings.yaml)",
-    ),
-    (
         "portfolio: {total_allocation_pct: 0.2}",
         "my.yaml:1: portfolio.total_allocation_pct: found 0.2; allowed: at least 0.21, the sum of the enabled assets' portfolio.assets[0].allocation_pct",
-    ),
-    (
-        "portfolio: {max_total_exposure_pct: 0.34, assets: [{" + BTC + "}]}",
-        "my.yaml:1: portfolio.max_total_exposure_pct: found 0.34; allowed: at least 0.350, else portfolio.assets[0].allocation_pct = 0.07 (my.yaml:1)",
     ),
     (
         assets(BTC.replace("true", "false")),
@@ -355,16 +331,10 @@ def test_contradiction_is_named_with_both_settings_and_where_each_stands(
 
 AT_THE_LIMIT = [
     "strategy: {ema_short_period: 599}",
-    "strategy: {warmup_candles: 600}",
-    "strategy: {volatility_window: 2999}",
     "strategy: {entry_max_age_ms: 2001}",
     "risk: {drawdown_levels: [0.149, 0.15]}",
-    "risk: {max_portfolio_drawdown_pct: 0.151}",
-    "risk: {drawdown_restore_pct: 0.099}",
-    "risk: {drawdown_rearm_pct: 0.149}",
     "risk: {stop_loss_pct: 0.0938}",
     "portfolio: {total_allocation_pct: 0.21}",
-    "portfolio: {max_total_exposure_pct: 0.35}",
     "supervision: {backoff_max_seconds: 0.1}",
     'instruments: {BTCUSDT: {min_order_qty: "119"}}',
     assets(BTC, BTC.replace("BTC", "DOGE").replace("true", "false")),

@@ -26,6 +26,7 @@ from infra.operator.preflight.machine import check_machine
 from infra.operator.preflight.market import check_assets, check_network, check_public_stream
 from infra.operator.preflight.notices import send_tests
 from infra.settings import Settings, SettingsSource, default_dotenv
+from infra.settings.doubts import doubts
 from infra.settings.unread import other_account, unread
 from infra.store.location import journal_location
 from infra.store.pairs import stored_changes
@@ -51,6 +52,8 @@ def check(
         return
     assets = ", ".join(asset.asset for asset in settings.trading_rules().assets)
     yield ok("settings", f"{assets}; {settings_file or 'settings.yaml alone'}")
+    for line in doubts(source.merged(changes or ())):
+        yield warn("settings", line, "", "change one of them, or leave it so")
     yield from _of_pairs(of_file, changes)
     yield from check_machine(settings, mode, directory, dotenv)
     yield from _variables(settings, mode, dotenv)

@@ -49,6 +49,8 @@ class Chances:
     power: float = 0.0
     """A death of the process is one of the machine: what was not synced may be lost."""
     lag_s: float = 0.0
+    channel: float = 0.0
+    """A channel of notices refuses one, closes, hangs, raises or keeps silent; 0: there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +95,15 @@ REFUSALS = (
     "attempt to write a readonly database",
     "database is locked",
 )
+CHANNEL_FATES = (
+    "closes",
+    "refuses",
+    "refuses for ever",
+    "raises",
+    "hangs",
+    "keeps silent",
+    "is lost",
+)
 _FAULT_ON, _DEED_ON = 0.4, 0.35
 
 
@@ -123,6 +134,9 @@ def draw_plan(seed: int, deeds: Collection[str]) -> Plan:
     """Return the plan of one world: each kind of trouble is on in some of them."""
     rng = Random(f"{seed}/plan")
     chances = _draw_chances(rng)
+    channel = Random(f"{seed}/plan/channel")
+    if channel.random() < _FAULT_ON:
+        chances = replace(chances, channel=0.5 * channel.random())
     return Plan(chances=chances, deeds=frozenset(name for name in deeds if rng.random() < _DEED_ON))
 
 
@@ -275,6 +289,14 @@ class Misfortune:
             self.hit(f"news doubled {kind}")
             return [usual_s, usual_s + self.rng.random()]
         return [usual_s]
+
+    def of_channel(self, name: str) -> str:
+        """Return what becomes of a notice."""
+        if not self._strikes("channel"):
+            return "arrives"
+        fate = self.rng.choice(CHANNEL_FATES)
+        self.hit(f"channel {name} {fate}")
+        return fate
 
     def of_disk(self) -> None:
         """Pass the end of a transaction, where the log may be moved into the database."""

@@ -15,7 +15,8 @@ from actors.core.system import ActorSystem
 from actors.core.trace import Handling
 from actors.pace import ReconcilePace
 from actors.watch import LiveChecks
-from bin.bootstrap.assembly import Place, Present
+from bin.bootstrap.assembly import Place as RunPlace
+from bin.bootstrap.assembly import Present
 from bin.bootstrap.present import compose
 from bin.bootstrap.run import Run
 from domain.rules import TradingRules
@@ -26,6 +27,7 @@ from infra.store.journal import JournalStore
 from infra.store.reserve import Reserve
 from infra.venues.bybit.exchange import BybitExchange
 from infra.venues.bybit.feed import BybitFeed
+from tests.simulation.channels import Place, connect
 from tests.simulation.disk import Disk, PlayedEngine
 from tests.simulation.exchange import START_MS, Exchange
 from tests.simulation.faults import Misfortune
@@ -141,6 +143,7 @@ class SystemProcess:
         record: Callable[[Handling], None],
         life: int,
         pace: Pace,
+        places: tuple[Place, ...] = (),
     ) -> None:
         self.process = Process()
         self.is_started = False
@@ -155,6 +158,7 @@ class SystemProcess:
         self._record = record
         self._life = life
         self._pace = pace
+        self._places = places
         self._disk = disk
         self._file = disk.file
         self.misfortune = misfortune(self)
@@ -209,7 +213,9 @@ class SystemProcess:
         journals: Any = PlayedJournals(raw, self.misfortune)
         self.misfortune.hang_s = float(settings.supervision.hang_seconds)
         self.run = run = compose(
-            Place(settings=settings, directory=self._file.parent, mode=MODE, account="simulated"),
+            RunPlace(
+                settings=settings, directory=self._file.parent, mode=MODE, account="simulated"
+            ),
             journals,
             self._connected(journals),
             self._present(),
@@ -221,6 +227,17 @@ class SystemProcess:
                 watch=self._record,
             ),
         )
+        if self._places:
+            connect(
+                run.channels,
+                self._places,
+                settings,
+                self._scheduler,
+                self.process,
+                self.misfortune,
+                journals,
+                self._rng,
+            )
         self.system, self.supervisor = run.system, run.supervisor
         raw.database.connect(reuse_if_open=True)
         self.streams.open_account(run.ports.exchange)

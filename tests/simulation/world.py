@@ -16,6 +16,7 @@ from actors.messages import AssetReported, OperatorAsked
 from domain.operator.commands import CommandName, OperatorCommand
 from infra.settings import Settings
 from infra.venues.simulator.prices.generator import CANDLE_MS
+from tests.simulation import channels
 from tests.simulation.coverage import Pairs, states_of
 from tests.simulation.disk import Disk
 from tests.simulation.events import DEEDS, command, times_of
@@ -100,6 +101,8 @@ class World:
         self._commands: list[OperatorCommand] = []
         """That were stored while the message at hand was dealt with."""
         self._acknowledged: list[OperatorCommand] = []
+        has_channels = plan.chances.channel > 0.0
+        self.places = tuple(map(channels.Place, channels.NAMES if has_channels else ()))
         self.disk = Disk(folder / "journal.sqlite", Random(f"{seed}/disk"))
         self._power = Random(f"{seed}/power")
         self.judge = Judge(self.exchange, self.rules, self.disk.file, self._kept_ids)
@@ -150,11 +153,18 @@ class World:
                 command(self, CommandName.REARM)
             self._revive()
             if minute % 2 == 0 and minute > 5:
-                left = [*self._undecided(), *self.judge.settled()]
+                left = [
+                    *self._undecided(),
+                    *self.judge.settled(),
+                    *channels.waiting(self.disk.file),
+                ]
                 if not left:
                     break
         left = [f"not settled after {SETTLE_MINUTES} calm minutes: {text}" for text in left]
-        self._demand([*left, *self.judge.whole(), *self._forgotten_commands()])
+        told = channels.broken(
+            self.disk.file, self.places, has_power_cuts=self.outcome.hits["power cut"] > 0
+        )
+        self._demand([*left, *self.judge.whole(), *self._forgotten_commands(), *told])
 
     def _revive(self) -> None:
         """Restart what was given up, as an operator would."""
@@ -228,6 +238,7 @@ class World:
             record=self._record,
             life=self.lives,
             pace=Pace(),
+            places=self.places,
         )
 
     def _misfortune(self, system: SystemProcess) -> Misfortune:

@@ -111,10 +111,10 @@ def test_a_process_is_started_again_until_it_is_not_wanted_any_more(tmp_path: Pa
     kept = KeptProcess("a sleeper", words, dict(os.environ), stop_s=5.0, log=log)
     with closing(kept):
         eventually(lambda: log.exists() and log.read_text() == "begun\n")
-        first = psutil.Process(kept.pid)
+        first = psutil.Process(eventually(lambda: kept.pid))
         first.kill()
         eventually(lambda: log.read_text() == "begun\nbegun\n")
-        second = psutil.Process(kept.pid)
+        second = psutil.Process(eventually(lambda: kept.pid, lambda pid: pid != first.pid))
 
     assert not second.is_running()
     assert log.stat().st_mode & 0o777 == 0o600

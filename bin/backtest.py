@@ -93,6 +93,7 @@ def main(
     sweep_csv: Annotated[
         Path | None, typer.Option(help="Sweep: write all combinations as csv.")
     ] = None,
+    progress: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Trade recorded candles by the rules of the live system, and tell what came of it."""
     screen = Screen(stderr=True)
@@ -107,6 +108,7 @@ def main(
         equity=equity,
         report=report,
         as_json=as_json,
+        progress=progress,
     )
     swept = SweepOptions(
         sweep=sweep or "",

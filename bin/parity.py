@@ -8,6 +8,7 @@ import typer
 from bin.command import VAR, WRONG_USE, start
 from domain.errors import ConfigError
 from infra.operator.parity.command import ParityOptions, run_parity_command
+from infra.operator.parity.period_report import PeriodOptions
 from infra.operator.terminal.screen import Screen
 from infra.venues.modes import read_run_name
 
@@ -37,14 +38,15 @@ def main(
     to_time: Annotated[
         str | None, typer.Option("--to", metavar="ISO", help="Of --report: last close, UTC.")
     ] = None,
+    equity: Annotated[Path | None, typer.Option(help="Of --report: its equity, as csv.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    progress: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Hold what a run did on a day against what the rules decide."""
     try:
         directory = run_dir or VAR / read_run_name(mode)
-        options = ParityOptions(
-            directory, mode, day, settings, report, from_time, to_time, as_json=as_json
-        )
+        period = PeriodOptions(from_time, to_time, equity, progress)
+        options = ParityOptions(directory, mode, day, settings, report, period, as_json)
         is_alike = run_parity_command(options)
     except ConfigError as error:
         Screen(soft_wrap=True).print(str(error), style="red", highlight=False)

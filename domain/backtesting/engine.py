@@ -5,7 +5,7 @@ What it adds is only to know which closes need none: no wish is possible,
 no position ends or is funded, and no protection can fire. Tests hold it against the plain loop.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -31,14 +31,17 @@ from domain.trading.orders import ExitReason
 from domain.trading.positions import Booked, Execution, ExecutionKind, Trade
 
 
-def play_in_leaps(market: Market, rules: TradingRules) -> BacktestResult:
+def play_in_leaps(
+    market: Market, rules: TradingRules, tell: Callable[[int], None] | None = None
+) -> BacktestResult:
     """Return what the rules make of the candles.
 
     Args:
         market: candles by asset; others than those of the rules take no part.
         rules: which assets, limits and costs; each strategy offers a history.
+        tell: called after each leap with how many closes of the grid are played.
     """
-    return _Run(market, rules).result()
+    return _Run(market, rules).result(tell)
 
 
 class _Run:
@@ -77,11 +80,13 @@ class _Run:
         self._balances = np.empty(market.closes)
         self._equities = np.empty(market.closes)
 
-    def result(self) -> BacktestResult:
+    def result(self, tell: Callable[[int], None] | None) -> BacktestResult:
         """Play all closes and return what they left behind."""
         last = self._market.closes - 1
         while self._done < last:
             self._leap()
+            if tell is not None:
+                tell(self._done + 1)
         portfolio = self._portfolio
         self._price_open(last)
         places = {asset.name: place for place, asset in enumerate(self._assets)}

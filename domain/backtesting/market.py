@@ -84,6 +84,10 @@ class Market:
         """How many candles of all assets there are, those carried forward included."""
         return sum(len(asset.series) for asset in self.assets.values())
 
+    def candles_before(self, close: int) -> int:
+        """Return how many candles of all assets end before this close of the grid."""
+        return sum(max(0, min(close, one.end) - one.offset) for one in self.assets.values())
+
     def time_ms(self, close: int) -> int:
         """Return the time of a close."""
         return self.first_close_ms + close * self.candle_ms

@@ -1,6 +1,6 @@
 """One backtest, by whichever way its strategies allow: in leaps, or close by close."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -16,32 +16,40 @@ from domain.strategies.base import Evaluation, Regime
 from domain.strategies.history import Line
 
 
-def run_backtest(market: Market, rules: TradingRules) -> BacktestResult:
+def run_backtest(
+    market: Market, rules: TradingRules, tell: Callable[[int], None] | None = None
+) -> BacktestResult:
     """Return what the rules make of the candles.
 
     Args:
         market: candles by asset; others than those of the rules take no part.
         rules: which assets, limits and costs.
+        tell: called now and then with how many closes of the grid are played.
 
     Raises:
         ConfigError: there is no strategy of some name.
     """
-    return play_in_leaps(market, rules) if can_leap(rules) else play_close_by_close(market, rules)
+    play = play_in_leaps if can_leap(rules) else play_close_by_close
+    return play(market, rules, tell)
 
 
-def play_close_by_close(market: Market, rules: TradingRules) -> BacktestResult:
+def play_close_by_close(
+    market: Market, rules: TradingRules, tell: Callable[[int], None] | None = None
+) -> BacktestResult:
     """Return the same as `run_backtest` by the plain loop, which any strategy can be played by."""
-    return _Noted(market, rules).noted()
+    return _Noted(market, rules, tell).noted()
 
 
 class _Noted(Backtest):
     """The plain loop, which also notes each close."""
 
-    def __init__(self, market: Market, rules: TradingRules) -> None:
+    def __init__(
+        self, market: Market, rules: TradingRules, tell: Callable[[int], None] | None
+    ) -> None:
         known = {asset.asset for asset in rules.assets}
         candles = {name: one.series for name, one in market.assets.items() if name in known}
         super().__init__(candles, rules)
-        self._market = market
+        self._market, self._tell = market, tell
         self._histories = {name: NotedHistory(len(candles[name])) for name in self._names}
         self._balances = np.full(market.closes, float(rules.fills.initial_balance))
         self._equities = self._balances.copy()
@@ -86,6 +94,8 @@ class _Noted(Backtest):
         for name in candles:
             strategy, place = self._assets[name].strategy, close - self._market.assets[name].offset
             self._histories[name].note(place, strategy.evaluate(), is_warm=strategy.is_warm)
+        if self._tell is not None:
+            self._tell(close + 1)
 
 
 class NotedHistory:

@@ -1,6 +1,6 @@
 """What a backtest comes to where stops fill past their triggers, as they do in a crash."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -42,8 +42,13 @@ def gap_runs(market: Market, rules: TradingRules) -> Iterator[GapRun]:
         yield GapRun(fraction=fraction, figures=backtest_figures(result))
 
 
-def without_gaps(market: Market, rules: TradingRules) -> BacktestFigures | None:
-    """Return what the rules come to where stops fill at their triggers; None where they do."""
+def without_gaps(
+    market: Market, rules: TradingRules, tell: Callable[[int], None] | None = None
+) -> BacktestFigures | None:
+    """Return what the rules come to where stops fill at their triggers; None where they do.
+
+    The arguments are those of `run_backtest`.
+    """
     if not rules.fills.stop_gap_fraction:
         return None
-    return backtest_figures(run_backtest(market, with_gap(rules, ZERO)))
+    return backtest_figures(run_backtest(market, with_gap(rules, ZERO), tell))

@@ -20,6 +20,7 @@ from infra.operator.report.equity_files import write_equity
 from infra.operator.report.trade_files import write_trades
 from infra.operator.terminal.backtest import as_json, render
 from infra.operator.terminal.screen import Screen
+from infra.process.progress_file import ProgressFile
 from infra.settings import SettingsSource, default_dotenv
 from infra.settings.doubts import doubts
 
@@ -41,6 +42,8 @@ class BacktestOptions:
     equity: Path | None
     report: Path | None
     as_json: bool
+    progress: Path | None = None
+    """File that tells how far it is; None: nobody asks."""
 
 
 def run_backtest_command(options: BacktestOptions) -> None:
@@ -55,11 +58,16 @@ def run_backtest_command(options: BacktestOptions) -> None:
     for line in doubts(source.merged()):
         Screen(stderr=True).print(line, soft_wrap=True)
     rules = _with_assets(_with_balance(rules, options.balance), options.assets)
-    candles = read_market(options.candles, rules, options.from_time, options.to_time)
+    progress = ProgressFile(options.progress)
+    progress.tell("reading")
+    market = Market(read_market(options.candles, rules, options.from_time, options.to_time))
+    told = progress.counter("playing", market.candles, market.candles_before)
     began_s = time.perf_counter()
-    result = run_backtest(Market(candles), rules)
+    result = run_backtest(market, rules, told)
     engine_s = time.perf_counter() - began_s
-    no_gaps = without_gaps(result.market, rules)
+    told = progress.counter("playing without gaps", market.candles, market.candles_before)
+    no_gaps = without_gaps(market, rules, told)
+    progress.tell("writing")
     _write(options, result, no_gaps)
     if options.as_json:
         sys.stdout.write(as_json(result, engine_s, no_gaps) + "\n")

@@ -1,6 +1,7 @@
 """A backtest by whichever way its strategies allow comes to the same."""
 
 import csv
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -24,6 +25,7 @@ from tests.backtesting.markets import NAMES, Recipe, lively_rules, random_market
 
 LONGS = "binance_perp_2025-07_2025-09_12pairs"
 MIXED = [CONFIRMED_TREND_LONG, EMA_CROSS_SHORT, CONFIRMED_TREND_LONG]
+Play = Callable[[Market, TradingRules, Callable[[int], None]], BacktestResult]
 app = typer.Typer()
 app.command()(main)
 
@@ -31,6 +33,18 @@ app.command()(main)
 def of_both_ways(recipe: Recipe, rules: TradingRules) -> tuple[BacktestResult, BacktestResult]:
     candles = random_market(recipe)
     return run_backtest(Market(candles), rules), play_close_by_close(Market(candles), rules)
+
+
+@pytest.mark.parametrize("play", [run_backtest, play_close_by_close])
+def test_a_backtest_tells_how_far_it_is_up_to_its_last_candle(play: Play) -> None:
+    market = Market(random_market(Recipe(seed=3, candles=300, late=True)))
+    told: list[int] = []
+
+    play(market, lively_rules(), told.append)
+
+    candles = [market.candles_before(closes) for closes in told]
+    assert candles == sorted(candles)
+    assert (candles[0] < candles[-1], candles[-1]) == (True, market.candles)
 
 
 @settings(max_examples=25)

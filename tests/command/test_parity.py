@@ -75,13 +75,15 @@ def test_each_day_of_a_live_run_was_decided_as_the_rules_do(traded: Path, day: s
 def test_the_page_of_a_run_has_each_trade_beside_that_of_the_backtest(
     traded: Path, tmp_path: Path
 ) -> None:
-    page = tmp_path / "run.html"
+    page, curve = tmp_path / "run.html", tmp_path / "run.csv"
 
-    code, printed = compared(traded, traded / "sockets", "--report", str(page), "--json")
+    files = ("--report", str(page), "--equity", str(curve))
+    code, printed = compared(traded, traded / "sockets", *files, "--json")
 
     found, text = json.loads(printed), page.read_text(encoding="utf-8")
     assert code == ALIKE
     assert found["trades"] > 10
+    assert float(curve.read_text().split(",")[-1]) == pytest.approx(found["final_equity"])
     assert f"{found['trades']} trades were made by both, 0 by the run alone, 0 by the" in text
     assert "<h1>Run</h1>" in text
     for title in ("Equity of the run and of the backtest", "Every fill of both", "Worst drawdowns"):

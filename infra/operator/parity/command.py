@@ -29,8 +29,9 @@ class ParityOptions:
     day: str | None
     settings: Path | None
     report: Path | None
-    from_time: str | None
-    to_time: str | None
+    """The page; None: the day is compared."""
+    period: PeriodOptions
+    """Of the report."""
     as_json: bool
 
 
@@ -43,13 +44,7 @@ def run_parity_command(options: ParityOptions) -> bool:
     source = SettingsSource(options.settings, environ=os.environ, dotenv=default_dotenv())
     journal = journal_location(options.directory, source.settings().database, options.mode)
     if options.report is not None:
-        period = PeriodOptions(
-            report=options.report,
-            from_time=options.from_time,
-            to_time=options.to_time,
-            as_json=options.as_json,
-        )
-        write_period_report(journal, period)
+        write_period_report(journal, options.report, options.period, as_json=options.as_json)
         return True
     given = None if options.settings is None else lambda pairs: source.settings(pairs=pairs)
     found = parity_of(journal, given, options.day)

@@ -1,7 +1,7 @@
 """What a run did in a period, in the form of a backtest, and the backtest of the same candles."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -33,13 +33,19 @@ class RunPeriod:
     """What the rules that the run had last make of its candles."""
 
 
-def read_period(journal: Location, from_ms: int | None, to_ms: int | None) -> RunPeriod:
+def read_period(
+    journal: Location,
+    from_ms: int | None,
+    to_ms: int | None,
+    counter: Callable[[Market], Callable[[int], None] | None] = lambda _market: None,
+) -> RunPeriod:
     """Return a period of a run.
 
     Args:
         journal: of the run, which may go on.
         from_ms: from which close on; None: from the first that the run decided on.
         to_ms: the last close; None: the newest.
+        counter: makes of the candles what is told how many closes are played.
 
     Raises:
         ConfigError: there is nothing of such a period.
@@ -56,7 +62,8 @@ def read_period(journal: Location, from_ms: int | None, to_ms: int | None) -> Ru
         before = next((s for s in reversed(states) if s.t_ms <= begin_ms), states[0])
         fills = replace(rules.fills, initial_balance=before.balance)
         rules = replace(rules, assets=assets, fills=fills)
-        made = run_backtest(Market(candles), rules)
+        market = Market(candles)
+        made = run_backtest(market, rules, counter(market))
         return RunPeriod(run=_as_run(made, facts, states, begin_ms), backtest=made)
 
 

@@ -7,24 +7,30 @@ from pathlib import Path
 
 from domain.errors import ConfigError
 from infra.operator.parity.period import read_period
-from infra.operator.terminal.backtest import as_json, render
+from infra.operator.report.equity_files import write_equity
+from infra.operator.terminal.backtest import as_json as json_text
+from infra.operator.terminal.backtest import render
 from infra.operator.terminal.screen import Screen
+from infra.process.progress_file import ProgressFile
 from infra.process.times import read_time
 from infra.store.location import Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class PeriodOptions:
     """What the command line says."""
 
-    report: Path
-    """The page."""
     from_time: str | None
     to_time: str | None
-    as_json: bool
+    equity: Path | None
+    """File for balance and equity at every close."""
+    progress: Path | None
+    """File that tells how far it is."""
 
 
-def write_period_report(journal: Location, options: PeriodOptions) -> None:
+def write_period_report(
+    journal: Location, report: Path, options: PeriodOptions, *, as_json: bool
+) -> None:
     """Write the page, and print what the run came to in the period.
 
     Raises:
@@ -35,15 +41,25 @@ def write_period_report(journal: Location, options: PeriodOptions) -> None:
 
     from_ms = None if options.from_time is None else read_time("--from", options.from_time)
     to_ms = None if options.to_time is None else read_time("--to", options.to_time)
+    progress = ProgressFile(options.progress)
+    progress.tell("reading")
     began_s = time.perf_counter()
-    found = read_period(journal, from_ms, to_ms)
+    found = read_period(
+        journal,
+        from_ms,
+        to_ms,
+        lambda market: progress.counter("playing", market.candles, market.candles_before),
+    )
     took_s = time.perf_counter() - began_s
+    progress.tell("writing")
+    if options.equity is not None:
+        write_equity(options.equity, found.run.equity)
     try:
-        options.report.write_text(page(found.run, (), beside=found.backtest), encoding="utf-8")
+        report.write_text(page(found.run, (), beside=found.backtest), encoding="utf-8")
     except OSError as error:
-        text = f"--report {options.report}: cannot be written: {error.strerror}"
+        text = f"--report {report}: cannot be written: {error.strerror}"
         raise ConfigError(text) from error
-    if options.as_json:
-        sys.stdout.write(as_json(found.run, took_s) + "\n")
+    if as_json:
+        sys.stdout.write(json_text(found.run, took_s) + "\n")
     else:
         Screen().print(render(found.run, took_s))

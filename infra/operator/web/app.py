@@ -15,7 +15,9 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from domain.errors import BadDataError
 from infra.operator.web.access import AccessLog
+from infra.operator.web.curves import read_curve
 from infra.operator.web.door import POLICY, REPORT_POLICY, Door, DoorRules
 from infra.operator.web.facts import NoFactsError
 from infra.operator.web.hub import Hub
@@ -72,6 +74,7 @@ def make_app(page: Page, rules: DoorRules) -> Door:
         Route("/api/me", _behind(page, _me)),
         Route("/api/press", _pressing(page), methods=["POST"]),
         Route("/api/jobs", _behind(page, _jobs)),
+        Route("/api/curve/{job}", _behind(page, _curve)),
         Route("/api/job", _behind(page, _ask_job), methods=["POST"]),
         Route("/report/{job}", _behind(page, _report)),
         Route("/api/{question}", _behind(page, _question)),
@@ -172,6 +175,16 @@ async def _jobs(page: Page, _session: Session, _request: Request) -> Response:
         "settings": list(jobs.settings_files()),
     }
     return JSONResponse(body)
+
+
+async def _curve(page: Page, _session: Session, request: Request) -> Response:
+    file = page.jobs.curve(request.path_params["job"])
+    if file is None:
+        return told(404, "There is no such curve.")
+    try:
+        return JSONResponse(await to_thread.run_sync(read_curve, file))
+    except (OSError, ValueError, BadDataError):
+        return told(503, "The curve of this report cannot be read; make it anew.")
 
 
 async def _ask_job(page: Page, session: Session, request: Request) -> Response:

@@ -25,7 +25,9 @@ from infra.operator.web.files import read_json, write_private
 
 DIRECTORY = "web.jobs"
 REPORT_FILE = "report.html"
+EQUITY_FILE = "equity.csv"
 _FIGURES_FILE, _ASKED_FILE, _END_FILE = "figures.json", "asked.json", "end.json"
+_PROGRESS_FILE = "progress.json"
 _NICENESS = "19"
 _MOST_KEPT, _MOST_WAITING = 40, 5
 _LONGEST_S = 900.0
@@ -118,9 +120,16 @@ class Jobs:
 
     def report(self, job_id: str) -> Path | None:
         """Return the page that a job has written; None: there is none."""
+        return self._made(job_id, REPORT_FILE)
+
+    def curve(self, job_id: str) -> Path | None:
+        """Return the equity at every close that a job has written; None: there is none."""
+        return self._made(job_id, EQUITY_FILE)
+
+    def _made(self, job_id: str, name: str) -> Path | None:
         if not JOB_ID.fullmatch(job_id):
             return None
-        file = self._home / job_id / REPORT_FILE
+        file = self._home / job_id / name
         return file if file.is_file() and self._state(job_id) == "done" else None
 
     def listed(self) -> list[dict[str, Any]]:
@@ -157,7 +166,8 @@ class Jobs:
                 "--settings": "" if settings is None else str(settings),
             }
         given = [word for name, value in options.items() if value for word in (name, value)]
-        return [*begin, *given, "--json", "--report", REPORT_FILE]
+        files = ["--report", REPORT_FILE, "--equity", EQUITY_FILE, "--progress", _PROGRESS_FILE]
+        return [*begin, *given, "--json", *files]
 
     async def _do(self, job_id: str) -> None:
         folder = self._home / job_id
@@ -207,6 +217,7 @@ class Jobs:
             "took_s": round(time.monotonic() - self._began_s)
             if state == "running"
             else end.get("took_s"),
+            "progress": read_json(folder / _PROGRESS_FILE) if state == "running" else None,
             "figures": read_json(folder / _FIGURES_FILE) if state == "done" else None,
         }
 

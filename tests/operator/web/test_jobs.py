@@ -35,16 +35,17 @@ def jobs(browser: Browser) -> list[dict[str, Any]]:
 
 
 def ended(browser: Browser, job_id: str) -> dict[str, Any]:
-    """Wait for the end of a job, in which no two run at once."""
-    until_s = time.monotonic() + PATIENCE_S
+    """Wait for the end of a job, in which no two run at once; return it, and how far it was."""
+    until_s, seen = time.monotonic() + PATIENCE_S, []
     while True:
         found = jobs(browser)
         assert sum(each["state"] == "running" for each in found) <= 1
         job = next(each for each in found if each["id"] == job_id)
         if job["state"] not in ("waits", "running"):
-            return job
+            return {**job, "seen": seen}
+        seen.append(job["progress"])
         assert time.monotonic() < until_s, job
-        with_timeout(browser.page.process, 0.2)
+        with_timeout(browser.page.process, 0.05)
 
 
 def ask(browser: Browser, body: object, **headers: str) -> tuple[int, dict[str, Any]]:
@@ -72,6 +73,11 @@ def test_two_backtests_run_one_after_the_other_and_their_reports_cannot_act(page
     )
     assert Browser(page).call("GET", f"/report/{done[0]['id']}")[0] == 401
     assert page.accesses()[-1]["what"] == "report"
+    assert {"phase": "writing", "done": 0, "total": 0} in done[0]["seen"]
+    curve = json.loads(operator.call("GET", f"/api/curve/{done[1]['id']}")[2])
+    assert (curve["time"][0], set(curve["growth"])) == (START_MS + 300_000, {0.0})
+    assert Browser(page).call("GET", f"/api/curve/{done[1]['id']}")[0] == 401
+    assert operator.call("GET", "/api/curve/..")[0] == 404
 
 
 def test_a_job_that_fails_says_why(page: Page) -> None:

@@ -2,10 +2,12 @@
 
 import {card, h, table, time} from "./dom.js";
 import {Loaded} from "./loaded.js";
+import {colours, draw, iso, layout, look} from "./plots.js";
 import {toast} from "./press.js";
 
-let loaded = null, kind = "run", chosen = [];
-export function enter(context) { loaded = new Loaded(context, "jobs", 1000); chosen = []; }
+const PHASES = {reading: "reads candles", playing: "plays", "playing without gaps": "plays again, stops at their triggers", writing: "writes the report"};
+let loaded = null, kind = "run", chosen = [], curves = {}; // curves: by job, {time, growth} or {trouble}
+export function enter(context) { loaded = new Loaded(context, "jobs", 1000); chosen = []; curves = {}; }
 export function leave() { loaded?.leave(); loaded = null; }
 
 const percent = (value) => (value === null || value === undefined ? "–" : `${value >= 0 ? "+" : ""}${(value * 100).toFixed(2)}%`);
@@ -53,15 +55,33 @@ function form(context, found) {
 }
 
 const title = (job) => (job.asked.kind === "run" ? `Run ${job.asked.run}` : `Backtest of ${job.asked.candles}`);
+const asked = (job) => (job.asked.asked_ms ? new Date(job.asked.asked_ms).toISOString().slice(5, 16).replace("T", " ") : job.id);
 const span = (job) => [job.asked.from_time || "begin", " to ", job.asked.to_time || "end"].join("");
 
 function pick(context, id) {
   chosen = chosen.includes(id) ? chosen.filter((each) => each !== id) : [...chosen, id].slice(-2);
+  fetchCurve(context, id);
+  context.redraw();
+}
+
+async function fetchCurve(context, id) {
+  if (curves[id]?.time) return;
+  const mine = curves;
+  try {
+    mine[id] = await context.ask(`curve/${id}`);
+  } catch (error) {
+    mine[id] = {trouble: error.message};
+  }
   context.redraw();
 }
 
 function progress(job) {
-  if (job.state === "running") return [h("progress", {"aria-label": "running"}), ` ${job.took_s} s`];
+  if (job.state === "running") {
+    const {phase, done, total} = job.progress ?? {};
+    const count = (figure) => figure.toLocaleString("en-US");
+    return [h("progress", {"aria-label": "running", value: total ? done : null, max: total || null}),
+      ` ${PHASES[phase] ?? "starts"}${total ? `: ${count(done)} of ${count(total)} candles, ${Math.floor(100 * done / total)}%` : ""}; ${job.took_s} s`];
+  }
   if (job.state === "failed") return h("span", {class: "alarm"}, `failed: ${job.words}`);
   return job.state === "done" ? `done in ${job.took_s} s` : job.state;
 }
@@ -79,9 +99,27 @@ function jobs(context, found) {
 function compared(found) {
   const two = chosen.map((id) => found.jobs.find((job) => job.id === id)).filter((job) => job?.figures);
   if (two.length < 2) return card("Two compared", h("p", {class: "empty"}, "Choose two of the reports."));
-  return card("Two compared", table([
-    ["Figure", ([name]) => name], ...two.map((job) => [`${title(job)}, ${job.asked.asked_ms ? new Date(job.asked.asked_ms).toISOString().slice(5, 16).replace("T", " ") : job.id}`, ([, figure]) => figure(job.figures), "number"]),
+  const trouble = two.map((job) => curves[job.id]?.trouble).find(Boolean);
+  queueMicrotask(() => paint(two).catch(() => null));
+  return card("Two compared", trouble && h("p", {class: "alarm"}, trouble),
+    h("div", {id: "curves", class: "chart low", "data-keep": true, role: "group", "aria-label": "Equity of both, as gain since the start of each"}),
+    table([
+    ["Figure", ([name]) => name], ...two.map((job) => [`${title(job)}, ${asked(job)}`, ([, figure]) => figure(job.figures), "number"]),
   ], FIGURES, {caption: "Two reports compared"}));
+}
+
+// Each against its own start; reports of other times are laid over one another, by days since the start.
+async function paint(two) {
+  const element = document.getElementById("curves"), found = two.map((job) => curves[job.id]);
+  const key = `${two.map((job) => job.id)}/${look()}`;
+  if (!element || !found.every((each) => each?.time) || element.drawn === key) return;
+  element.drawn = key;
+  const c = colours(), [a, b] = found, isApart = a.time[0] > b.time.at(-1) || b.time[0] > a.time.at(-1);
+  const days = (each) => each.time.map((ms) => (ms - each.time[0]) / 86400000);
+  await draw(element, found.map((each, place) => ({
+    type: "scatter", mode: "lines", name: `${title(two[place])}, ${asked(two[place])}`, x: isApart ? days(each) : each.time.map(iso), y: each.growth,
+    hovertemplate: "%{y:+.2%}<extra></extra>", line: {width: 1.8, color: place ? c.loss : c.blue, dash: place ? "dash" : "solid"},
+  })), layout({...(isApart && {xaxis: {type: "linear", ticksuffix: " d"}}), yaxis: {tickformat: "+.1%", zerolinecolor: c.dim}}));
 }
 
 export function render(context) {

@@ -249,10 +249,11 @@ def test_an_actor_s_state_is_what_the_facts_would_rebuild(watched: Watched, addr
 
 
 @pytest.mark.timeout(240)
-def test_a_report_of_the_run_is_made_by_the_page(watched: Watched) -> None:
+def test_two_reports_of_the_run_are_made_by_the_page_and_compared(watched: Watched) -> None:
     page = watched.page
     page.locator('#nav a[href="/backtest"]').click()
-    page.get_by_role("button", name="Start").click()
+    for _ in range(2):
+        page.get_by_role("button", name="Start").click()
 
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="Open").first.click()
@@ -262,6 +263,11 @@ def test_a_report_of_the_run_is_made_by_the_page(watched: Watched) -> None:
 
     assert "Beside the backtest of the same candles" in report.content()
     report.close()
+    for _ in range(2):
+        page.get_by_role("button", name="Choose:").first.click()
+    page.locator("#curves .main-svg").first.wait_for()
+    page.screenshot(path=ARTIFACTS / "compared-wide-light.png")
+    assert watched.complaints == []
 
 
 @pytest.mark.timeout(240)

@@ -1,6 +1,6 @@
 // Backtests and reports: a form, the jobs with their progress, their figures, and two of them compared.
 
-import {card, h, table, time} from "./dom.js";
+import {card, facts, h, table, time} from "./dom.js";
 import {Loaded} from "./loaded.js";
 import {colours, draw, iso, layout, look} from "./plots.js";
 import {toast} from "./press.js";
@@ -54,8 +54,11 @@ function form(context, found) {
     h("p", {class: "why"}, "One runs at a time, niced: trading does not wait for it."));
 }
 
-const title = (job) => (job.asked.kind === "run" ? `Run ${job.asked.run}` : `Backtest of ${job.asked.candles}`);
+const title = (job) => (job.asked.kind === "run" ? `Run ${job.asked.run}` : `Backtest of ${[job.asked.candles, job.asked.assets].filter(Boolean).join(": ")}`);
+const LETTERS = ["A", "B"];
+const chosenAs = (id) => (chosen.includes(id) ? `Chosen, ${LETTERS[chosen.indexOf(id)]}` : "Choose");
 const asked = (job) => (job.asked.asked_ms ? new Date(job.asked.asked_ms).toISOString().slice(5, 16).replace("T", " ") : job.id);
+const settingsOf = (job) => job.asked.settings || (job.asked.kind === "run" ? "its own settings" : "settings.yaml");
 const span = (job) => [job.asked.from_time || "begin", " to ", job.asked.to_time || "end"].join("");
 
 function pick(context, id) {
@@ -88,11 +91,11 @@ function progress(job) {
 
 function jobs(context, found) {
   return card("Reports", table([
-    ["Asked for", (job) => time(job.asked.asked_ms)], ["What", (job) => title(job)], ["Period", span], ["Settings", (job) => job.asked.settings || (job.asked.kind === "run" ? "its own" : "settings.yaml")],
+    ["Asked for", (job) => time(job.asked.asked_ms)], ["What", (job) => title(job)], ["Period", span], ["Settings", settingsOf],
     ["By", (job) => job.asked.user], ["State", progress, "wide"],
     ["Return", (job) => (job.figures ? percent(job.figures.total_return) : ""), "number"], ["Sharpe", (job) => (job.figures ? number(job.figures.sharpe) : ""), "number"],
     ["Report", (job) => job.state === "done" && h("a", {href: `/report/${job.id}`, target: "_blank", rel: "noopener"}, "Open")],
-    ["Compare", (job) => job.state === "done" && h("button", {type: "button", "aria-pressed": String(chosen.includes(job.id)), "aria-label": `${chosen.includes(job.id) ? "Chosen" : "Choose"}: ${title(job)} ${job.id}`, onclick: () => pick(context, job.id)}, chosen.includes(job.id) ? "Chosen" : "Choose")],
+    ["Compare", (job) => job.state === "done" && h("button", {type: "button", "aria-pressed": String(chosen.includes(job.id)), "aria-label": `${chosenAs(job.id)}: ${title(job)} ${job.id}`, onclick: () => pick(context, job.id)}, chosenAs(job.id))],
   ], found.jobs, {caption: "Reports", empty: "None was made yet."}));
 }
 
@@ -102,9 +105,10 @@ function compared(found) {
   const trouble = two.map((job) => curves[job.id]?.trouble).find(Boolean);
   queueMicrotask(() => paint(two).catch(() => null));
   return card("Two compared", trouble && h("p", {class: "alarm"}, trouble),
+    facts(...two.map((job, place) => [LETTERS[place], `${title(job)}, ${settingsOf(job)}, ${span(job)}, asked for ${asked(job)}`, "wide"])),
     h("div", {id: "curves", class: "chart low", "data-keep": true, role: "group", "aria-label": "Equity of both, as gain since the start of each"}),
     table([
-    ["Figure", ([name]) => name], ...two.map((job) => [`${title(job)}, ${asked(job)}`, ([, figure]) => figure(job.figures), "number"]),
+    ["Figure", ([name]) => name], ...two.map((job, place) => [LETTERS[place], ([, figure]) => figure(job.figures), "number"]),
   ], FIGURES, {caption: "Two reports compared"}));
 }
 
@@ -117,8 +121,8 @@ async function paint(two) {
   const c = colours(), [a, b] = found, isApart = a.time[0] > b.time.at(-1) || b.time[0] > a.time.at(-1);
   const days = (each) => each.time.map((ms) => (ms - each.time[0]) / 86400000);
   await draw(element, found.map((each, place) => ({
-    type: "scatter", mode: "lines", name: `${title(two[place])}, ${asked(two[place])}`, x: isApart ? days(each) : each.time.map(iso), y: each.growth,
-    hovertemplate: "%{y:+.2%}<extra></extra>", line: {width: 1.8, color: place ? c.loss : c.blue, dash: place ? "dash" : "solid"},
+    type: "scatter", mode: "lines", name: LETTERS[place], x: isApart ? days(each) : each.time.map(iso), y: each.growth,
+    hovertemplate: `${LETTERS[place]} %{y:+.2%}<extra></extra>`, line: {width: 1.8, color: place ? c.loss : c.blue, dash: place ? "dash" : "solid"},
   })), layout({...(isApart && {xaxis: {type: "linear", ticksuffix: " d"}}), yaxis: {tickformat: "+.1%", zerolinecolor: c.dim}}));
 }
 

@@ -5,11 +5,9 @@ from typing import Annotated
 
 import typer
 
-from bin.command import VAR, WRONG_USE, start
-from domain.errors import ConfigError
+from bin.command import VAR, one_line, start
 from infra.operator.parity.command import ParityOptions, run_parity_command
 from infra.operator.parity.period_report import PeriodOptions
-from infra.operator.terminal.screen import Screen
 from infra.venues.modes import read_run_name
 
 ALIKE, DIFFERS = range(2)
@@ -43,14 +41,11 @@ def main(
     progress: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Hold what a run did on a day against what the rules decide."""
-    try:
+    with one_line():
         directory = run_dir or VAR / read_run_name(mode)
         period = PeriodOptions(from_time, to_time, equity, progress)
         options = ParityOptions(directory, mode, day, settings, report, period, as_json)
         is_alike = run_parity_command(options)
-    except ConfigError as error:
-        Screen(soft_wrap=True).print(str(error), style="red", highlight=False)
-        raise typer.Exit(WRONG_USE) from None
     raise typer.Exit(ALIKE if is_alike else DIFFERS)
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bin.parity import ALIKE, DIFFERS, WRONG_USE
+from bin.command import WRONG_USE
+from bin.parity import ALIKE, DIFFERS
 from domain.market.instruments import DAY_MS
 from domain.operator.notices import NoticeRules
 from infra.operator.parity.daily import DailyParity

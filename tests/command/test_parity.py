@@ -39,7 +39,7 @@ def compared(folder: Path, journal: Path, *arguments: str) -> tuple[int, str]:
     given = ("--run-dir", journal, "--settings", folder / "lively.yaml", *arguments)
     done = run(folder, *given, module="bin.parity")
     assert "Traceback" not in done.stderr
-    return done.returncode, done.stdout
+    return done.returncode, done.stdout or done.stderr
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_a_replay_says_why_it_cannot_be_judged(tmp_path: Path) -> None:
     done = run(tmp_path, "--run-dir", tmp_path / "replayed", module="bin.parity")
 
     assert done.returncode == WRONG_USE
-    assert "a replay's journal cannot be judged: it holds no candles" in done.stdout
+    assert "a replay's journal cannot be judged: it holds no candles" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -132,19 +132,23 @@ class DailyParity:
         if self._settings is not None:
             command += ["--settings", self._settings.resolve()]
         self._child = child = subprocess.Popen(  # noqa: S603 (ourselves)
-            [*polite, *map(str, command)], cwd=_ROOT, stdout=subprocess.PIPE, text=True
+            [*polite, *map(str, command)],
+            cwd=_ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         try:
-            printed, _ = child.communicate(timeout=_PATIENCE_S)
+            printed, said = child.communicate(timeout=_PATIENCE_S)
         except subprocess.TimeoutExpired:
             child.kill()
-            printed, _ = child.communicate()
+            printed, said = child.communicate()
         finally:
             self._child = None
         if self._is_closing:
             return
         if child.returncode not in _COMPARED:
-            logger.info("live and backtest could not be compared: {}", printed.strip()[:300])
+            logger.info("live and backtest could not be compared: {}", said.strip()[-300:])
             return
         self._report(day, json.loads(printed))
 

@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import tempfile
+import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -121,6 +122,9 @@ class World:
         except BrokenPromiseError:
             self.outcome.last_events += self._newest
             self.outcome.broken_at_s = self.scheduler.now_s()
+        except Exception:  # noqa: BLE001 (the other worlds are still to be played)
+            self.outcome.problems = [f"the world itself failed: {traceback.format_exc()}"]
+            self._on_broken(self)
 
     def _run_until(self, until_s: float) -> None:
         until_us = until_s * 1_000_000
@@ -153,18 +157,20 @@ class World:
                 command(self, CommandName.REARM)
             self._revive()
             if minute % 2 == 0 and minute > 5:
-                left = [
-                    *self._undecided(),
-                    *self.judge.settled(),
-                    *channels.waiting(self.disk.file),
-                ]
+                left = self._unsettled()
                 if not left:
                     break
-        left = [f"not settled after {SETTLE_MINUTES} calm minutes: {text}" for text in left]
+        self._demand([f"not settled after {SETTLE_MINUTES} calm minutes: {one}" for one in left])
         told = channels.broken(
             self.disk.file, self.places, has_power_cuts=self.outcome.hits["power cut"] > 0
         )
-        self._demand([*left, *self.judge.whole(), *self._forgotten_commands(), *told])
+        self._demand([*self.judge.whole(), *self._forgotten_commands(), *told])
+
+    def _unsettled(self) -> list[str]:
+        if not self.judge.stored.read_on():
+            return ["nothing is stored"]
+        waiting = channels.waiting(self.disk.file)
+        return [*self._undecided(), *self.judge.settled(), *waiting]
 
     def _revive(self) -> None:
         """Restart what was given up, as an operator would."""

@@ -1,24 +1,27 @@
 """Whole systems, killed and misled: real processes, real sockets, real SIGKILLs."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from infra.secrets.sources import write_new_key
+
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = 7
 """Each meets another kill point; with its neighbour, all of them."""
 
 
-def chaos(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def chaos(folder: Path, *words: str, timeout_s: float = 800.0) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "tests.chaos.harness.command", *words],
         cwd=folder,
         env={"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", "COLUMNS": "200"},
         capture_output=True,
         text=True,
-        timeout=800,
+        timeout=timeout_s,
         check=False,
     )
 
@@ -35,6 +38,36 @@ def test_no_promise_is_broken_whatever_dies(tmp_path: Path, first: int) -> None:
     assert f"{RUNS} runs, " in run.stdout
     assert run.stdout.count("kill ") > RUNS
     assert "no promise broken" in page.read_text()
+
+
+@pytest.mark.complete
+@pytest.mark.timeout(5_400)
+@pytest.mark.usefixtures("cluster")
+def test_no_promise_is_broken_where_a_server_holds_the_journal_and_is_killed(
+    tmp_path: Path,
+) -> None:
+    words = ("--database", "postgres", "--runs", "100", "--jobs", "2")
+
+    run = chaos(tmp_path, *words, "--keep", str(tmp_path / "runs"), timeout_s=5_000)
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    (row,) = (line for line in run.stdout.splitlines() if line.startswith("│ server killed"))
+    assert int(row.split("│")[3]) >= 30
+
+
+@pytest.mark.complete
+@pytest.mark.timeout(900)
+def test_no_promise_is_broken_where_all_that_is_stored_is_encrypted(tmp_path: Path) -> None:
+    write_new_key(tmp_path / "key")
+    settings = {"storage": {"encryption": "on", "key": f"file:{tmp_path / 'key'}"}}
+    (tmp_path / "my.yaml").write_text(json.dumps(settings))
+    words = ("--settings", "my.yaml", "--runs", str(2 * RUNS), "--jobs", "2")
+
+    run = chaos(tmp_path, *words, "--keep", str(tmp_path / "runs"))
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert list((tmp_path / "runs").glob("*/run/encryption.json"))
+    assert not list((tmp_path / "runs").rglob("*.jsonl"))
 
 
 def test_a_soak_writes_its_figures_to_the_report(tmp_path: Path) -> None:

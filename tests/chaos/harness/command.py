@@ -24,6 +24,7 @@ from domain.errors import ConfigError
 from domain.text import counted
 from infra.operator.terminal.screen import Screen
 from infra.settings import load_settings
+from infra.store.sqlite.driver import demand_sqlcipher
 from tests.chaos.harness.plan import Plan, make_plan, on_postgres, read_faults
 from tests.chaos.harness.processes import ChaosError, import_before
 from tests.chaos.harness.report import coverage, render
@@ -283,7 +284,10 @@ def _commands(settings: Mapping[str, Any]) -> Commands:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "settings.yaml"
         file.write_text(json.dumps(settings))
-        rules = load_settings(file, environ={}, dotenv=None).trading_rules()
+        read = load_settings(file, environ={}, dotenv=None)
+        rules = read.trading_rules()
+    if read.storage.encryption:
+        demand_sqlcipher()
     return Commands(
         exchange=["bin.sim_exchange"],
         system=["bin.run_actors"],

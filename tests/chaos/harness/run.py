@@ -3,7 +3,6 @@
 import contextlib
 import re
 import signal
-import sqlite3
 import threading
 import time
 from collections import Counter
@@ -15,6 +14,7 @@ from domain.errors import TradingError
 from domain.operator.commands import CommandName
 from infra.drills.clock_jump import JUMPED
 from infra.store.location import Location, PostgresAddress
+from infra.store.sqlite.driver import connect, errors
 from tests.chaos.harness.journal_view import read_journal
 from tests.chaos.harness.plan import (
     FAULTS,
@@ -51,7 +51,7 @@ _IN_LOGS = {
     "full": r"wait to be stored.*database or disk is full",
     "readonly": r"wait to be stored.*attempt to write a readonly database",
     "clock": JUMPED,
-    START_FAILED: r"message\": \"the start waits for the exchange",
+    START_FAILED: r"(?:message\": \"|[A-Z] +)the start waits for the exchange",
 }
 """What the system's own log says where a drill has struck."""
 
@@ -165,8 +165,9 @@ def lock_journal(
     """Keep a journal from being written for a while, as another program would."""
 
     def hold_file(file: Path) -> None:
-        with contextlib.suppress(sqlite3.Error):
-            database = sqlite3.connect(file, timeout=5.0, isolation_level=None)
+        with contextlib.suppress(*errors()):
+            database = connect(file)
+            database.execute("PRAGMA busy_timeout = 5000")
             database.execute("BEGIN IMMEDIATE")
             on_locked()
             time.sleep(seconds)

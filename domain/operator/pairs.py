@@ -31,8 +31,8 @@ class PairChange:
     """As BTCUSDT."""
     from_ms: int = 0
     """The first close that it takes part in, or no more; of one that is to leave, since when."""
-    settings: Mapping[str, str | Mapping[str, str]] | None = None
-    """Of a pair that joins: its entry under `portfolio.assets`, as text by key."""
+    settings: Mapping[str, str | Mapping[str, str] | None] | None = None
+    """Of a pair that joins: its entry under `portfolio.assets`, as text by key; null as None."""
     instrument: Mapping[str, str] | None = None
     """Of a pair that joins: its entry under `instruments`."""
 

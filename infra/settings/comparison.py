@@ -6,11 +6,15 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
+from infra.settings.sections.assets import AssetSettings
+
 _HIDDEN = "secret "
 _PRIVATE = frozenset({"telegram_channel_id", "telegram_admin_chat_id", "telegram_user_ids"})
 """No secrets, but nobody's business."""
 ABSENT = "nothing"
 """In place of a value that one of the two has not."""
+NONE = "none"
+"""In place of the null of a pair by which it has no such thing; without one, its section counts."""
 
 
 def flat(settings: BaseModel, salt: str) -> dict[str, str]:
@@ -61,6 +65,9 @@ def _flat(value: Any, key: str, salt: str) -> Iterator[tuple[str, str]]:
     match value:
         case BaseModel():
             for name, inner in value:
+                if inner is None and isinstance(value, AssetSettings) and value.says(name):
+                    yield _below(key, name), NONE
+                    continue
                 is_private = name in _PRIVATE and inner is not None
                 yield from _flat(SecretStr(inner) if is_private else inner, _below(key, name), salt)
         case Mapping():

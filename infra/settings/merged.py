@@ -8,6 +8,7 @@ from decimal import Decimal
 from domain.strategies.registry import CONFIRMED_TREND_LONG, EMA_CROSS_SHORT
 from infra.settings.fields import flag
 from infra.settings.problems import Key, Place, Problem, show, show_key
+from infra.settings.sections.assets import MAY_BE_NONE
 from infra.settings.sections.terms import DEFAULTS
 from infra.settings.tree import Node
 
@@ -113,7 +114,7 @@ class Facts:
     def effective(self, asset: Key, name: str) -> Effective:
         """Return an asset's own value, else that of its strategy's section, else the default."""
         own = (*asset, name)
-        if self.optional(own) is not None:
+        if self.optional(own) is not None or (name in MAY_BE_NONE and self.knows(own)):
             return self.said(own)
         is_trend = self.strategy(asset) == CONFIRMED_TREND_LONG
         section = CONFIRMED_TREND_LONG if is_trend else _SECTIONS.get(name)

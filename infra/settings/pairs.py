@@ -14,15 +14,16 @@ from domain.market.instruments import Instrument
 from domain.operator.pairs import PairAction, PairChange, newest_changes
 from infra.settings.merged import ASSETS, Facts, UnjudgedError
 from infra.settings.problems import Key, Place
-from infra.settings.sections.assets import AssetSettings
+from infra.settings.sections.assets import MAY_BE_NONE, AssetSettings
 from infra.settings.tree import Node, put
 
 _TOTAL: Key = ("portfolio", "total_allocation_pct")
 
 
-def settings_text(asset: AssetSettings) -> dict[str, str | Mapping[str, str]]:
-    """Return what an entry under `portfolio.assets` says, as text by key."""
+def settings_text(asset: AssetSettings) -> dict[str, str | Mapping[str, str] | None]:
+    """Return what an entry under `portfolio.assets` says, as text by key; None: null."""
     said = asset.model_dump(exclude_none=True, exclude_defaults=True)
+    said |= {name: None for name in MAY_BE_NONE if name not in said and asset.says(name)}
     return {
         name: dict(value) if isinstance(value, Mapping) else _text(value)
         for name, value in {"symbol": asset.symbol, **said}.items()
@@ -116,5 +117,7 @@ def node_of(value: Any, place: Place) -> Node:
     return Node(None if value is None else str(value), place)
 
 
-def _text(value: object) -> str:
+def _text(value: object) -> str | None:
+    if value is None:
+        return None
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from domain.errors import ConfigError
 from domain.operator.pairs import PairChange
 from domain.rules import CapitalChange
-from infra.settings.comparison import ABSENT, flat, is_hidden
+from infra.settings.comparison import ABSENT, NONE, flat, is_hidden
 from infra.settings.load import load_settings
 from infra.settings.pairs import node_of, with_pairs
 from infra.settings.problems import Place
@@ -83,7 +83,8 @@ def settings_of(noted: Mapping[str, str], where: str, pairs: Sequence[PairChange
     values |= {key: text for key, text in noted.items() if not key.startswith(_LEFT_OUT)}
     tree: dict[str, Any] = {}
     for key, text in values.items():
-        if not is_hidden(text):
+        is_unsaid = text == "null" and key.startswith("portfolio.assets[")
+        if not (is_hidden(text) or is_unsaid):
             _put(tree, key, text)
     assets = tree["portfolio"]["assets"]
     tree["portfolio"]["assets"] = list(assets.values())
@@ -105,7 +106,7 @@ def _put(tree: dict[str, Any], key: str, text: str) -> None:
 
 
 def _plain(text: str) -> Any:
-    if text == "null":
+    if text in {"null", NONE}:
         return None
     if text.startswith("[") and text.endswith("]"):
         if text.startswith("[["):

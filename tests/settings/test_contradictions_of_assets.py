@@ -11,6 +11,9 @@ from domain.errors import ConfigError
 from domain.market.instruments import Side
 from domain.strategies.base import Evaluation, Strategy
 from infra.settings import Settings, SettingsSource, load_settings
+from infra.settings.pairs import node_of, settings_text
+from infra.settings.problems import Place
+from infra.settings.sections.assets import AssetSettings
 
 SHIPPED = Path(__file__).parents[2] / "settings.yaml"
 TREND = "symbol: BTCUSDT, strategy: confirmed_trend_long"
@@ -53,8 +56,12 @@ def errors(tmp_path: Path, text: str, **environ: str) -> list[str]:
 
 CONTRADICTIONS = [
     (
-        assets(f"{TREND}, trail_pct: null") + "confirmed_trend_long: {trail_pct: null}",
+        assets(TREND) + "confirmed_trend_long: {trail_pct: null}",
         "my.yaml:3: portfolio.assets[0]: found no stop for BTCUSDT; allowed: confirmed_trend_long.stop_loss_pct or confirmed_trend_long.trail_pct, or both",
+    ),
+    (
+        assets(f"{TREND}, trail_pct: null"),
+        "my.yaml:3: portfolio.assets[0]: found no stop for BTCUSDT; allowed: confirmed_trend_long.stop_loss_pct or portfolio.assets[0].trail_pct, or both",
     ),
     (
         assets(SHORT) + "risk: {stop_loss_pct: null}",
@@ -136,6 +143,31 @@ AT_THE_LIMIT = [
 @pytest.mark.parametrize("text", AT_THE_LIMIT)
 def test_settings_just_short_of_a_contradiction_in_an_asset_are_accepted(tmp_path, text):
     assert isinstance(load(tmp_path, text), Settings)
+
+
+def test_null_of_a_pair_means_none_and_what_it_leaves_out_is_its_sections(tmp_path):
+    text = assets(
+        f"{TREND}, trail_pct: null, max_hold_hours: null",
+        "symbol: SOLUSDT, strategy: confirmed_trend_long",
+        f"{SHORT}, take_profit_pct: null",
+    )
+    settings = load(
+        tmp_path, text + "confirmed_trend_long: {stop_loss_pct: 0.03, max_hold_hours: 5}"
+    )
+
+    bare, plain, short = (asset.stops for asset in settings.trading_rules().assets)
+    assert (bare.trail_fraction, bare.max_hold_ms, str(bare.stop_loss_fraction)) == (
+        None,
+        None,
+        "0.03",
+    )
+    assert (str(plain.trail_fraction), plain.max_hold_ms) == ("0.02", 18_000_000)
+    assert (short.take_profit_fraction, str(short.stop_loss_fraction)) == (None, "0.015")
+    for asset in settings.portfolio.assets:
+        node = node_of(settings_text(asset), Place())
+        assert AssetSettings.model_validate(node.plain()).says("trail_pct") is asset.says(
+            "trail_pct"
+        )
 
 
 def test_variables_hold_for_each_asset_whatever_its_strategy_and_whatever_it_says(tmp_path):

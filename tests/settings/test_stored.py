@@ -22,6 +22,20 @@ OTHERS = {
         ],
     },
 }
+WITHOUT = {
+    "confirmed_trend_long": {"max_hold_hours": 5, "stop_loss_pct": 0.03},
+    "portfolio": {
+        "assets": [
+            {
+                "symbol": "ETHUSDT",
+                "strategy": "confirmed_trend_long",
+                "trail_pct": None,
+                "max_hold_hours": None,
+            },
+            {"symbol": "BTCUSDT", "take_profit_pct": None, "trail_pct": 0.01},
+        ],
+    },
+}
 SECRETS = {"BYBIT_API_KEY": "planted-key-1", "BYBIT_API_SECRET": "planted-secret-2"}
 
 
@@ -31,7 +45,7 @@ def loaded(folder: Path, content: object) -> Settings:
     return load_settings(file, environ=SECRETS, dotenv=None)
 
 
-@pytest.mark.parametrize("content", [{}, OTHERS], ids=["defaults", "others"])
+@pytest.mark.parametrize("content", [{}, OTHERS, WITHOUT], ids=["defaults", "others", "without"])
 def test_what_was_noted_makes_the_same_rules(tmp_path: Path, content: object) -> None:
     settings = loaded(tmp_path, content)
 

@@ -33,6 +33,9 @@ StrategyName = Annotated[
 
 QUOTE = "USDT"
 
+MAY_BE_NONE = frozenset({"stop_loss_pct", "take_profit_pct", "trail_pct", "max_hold_hours"})
+"""Of an asset: where null is said there is none, whatever its strategy's section says."""
+
 
 class InstrumentSettings(Section):
     """An exchange's filters where no exchange is asked."""
@@ -61,9 +64,9 @@ class AssetSettings(Section):
     symbol: Symbol
     enabled: Flag = True
     strategy: StrategyName = EMA_CROSS_SHORT
-    correlation_group: Annotated[str, fields.text(r"[a-z0-9_]{1,40}", "a group's name")] | None = (
-        None
-    )
+    correlation_group: (
+        Annotated[str, fields.text(r"[A-Za-z0-9_][A-Za-z0-9_ .-]{0,39}", "a group's name")] | None
+    ) = None
     allocation_pct: Share | None = None
     leverage: Annotated[Decimal, fields.leverage("100")] | None = None
     trail_pct: Fraction | None = None
@@ -75,6 +78,12 @@ class AssetSettings(Section):
     max_entry_wait_candles: Annotated[int, fields.whole("candles", 0, 1000)] | None = None
     parameters: Mapping[str, str] = {}
     """Of a strategy that is named `module:Class`."""
+
+    def says(self, name: str) -> bool:
+        """Tell whether the section does not count: a value is there, or null that means none."""
+        return getattr(self, name) is not None or (
+            name in MAY_BE_NONE and name in self.model_fields_set
+        )
 
 
 class PortfolioSettings(Section):

@@ -49,6 +49,11 @@ def _own(value: Value | None, default: Value) -> Value:
     return default if value is None else value
 
 
+def _said(asset: AssetSettings, name: str, default: Decimal | None) -> Decimal | None:
+    said: Decimal | None = getattr(asset, name)
+    return said if asset.says(name) else default
+
+
 def strategy_spec(
     asset: AssetSettings, strategy: StrategySettings, trend: ConfirmedTrendSettings
 ) -> StrategySpec:
@@ -87,21 +92,21 @@ def _parsed(text: str) -> Parameter:
 
 
 def _trend_stops(asset: AssetSettings, trend: ConfirmedTrendSettings) -> StopPolicy:
-    hours = _own(asset.max_hold_hours, trend.max_hold_hours)
+    hours = _said(asset, "max_hold_hours", trend.max_hold_hours)
     return StopPolicy(
-        stop_loss_fraction=_own(asset.stop_loss_pct, trend.stop_loss_pct),
-        take_profit_fraction=_own(asset.take_profit_pct, trend.take_profit_pct),
-        trail_fraction=_own(asset.trail_pct, trend.trail_pct),
+        stop_loss_fraction=_said(asset, "stop_loss_pct", trend.stop_loss_pct),
+        take_profit_fraction=_said(asset, "take_profit_pct", trend.take_profit_pct),
+        trail_fraction=_said(asset, "trail_pct", trend.trail_pct),
         min_ratchet_fraction=_own(asset.min_ratchet_pct, trend.min_ratchet_pct),
         max_hold_ms=None if hours is None else ms(hours, HOUR_MS),
     )
 
 
 def _stops(asset: AssetSettings, strategy: StrategySettings, risk: RiskSettings) -> StopPolicy:
-    hours = _own(asset.max_hold_hours, strategy.max_hold_hours)
+    hours = _said(asset, "max_hold_hours", strategy.max_hold_hours)
     return StopPolicy(
-        stop_loss_fraction=_own(asset.stop_loss_pct, risk.stop_loss_pct),
-        take_profit_fraction=_own(asset.take_profit_pct, risk.take_profit_pct),
+        stop_loss_fraction=_said(asset, "stop_loss_pct", risk.stop_loss_pct),
+        take_profit_fraction=_said(asset, "take_profit_pct", risk.take_profit_pct),
         trail_fraction=asset.trail_pct,
         min_ratchet_fraction=_own(asset.min_ratchet_pct, DEFAULTS["min_ratchet_pct"]),
         max_hold_ms=None if hours is None else ms(hours, HOUR_MS),

@@ -21,6 +21,7 @@ from rich.text import Text
 
 LINES, COLUMNS, PATIENCE_S = 32, 104, 900
 TRADED = ("SHORT opened", "SHORT closed")
+KEPT_BYTES = 200_000
 HOME = "\x1b[H"
 PICTURE = Path(__file__).with_suffix(".svg")
 
@@ -36,7 +37,7 @@ def whole_frame(folder: str) -> str:
     shown, frame, ends_s = b"", "", time.monotonic() + PATIENCE_S
     while time.monotonic() < ends_s and not all(words in frame for words in TRADED):
         if select.select([terminal], [], [], 0.5)[0]:
-            shown += os.read(terminal, 65536)
+            shown = (shown + os.read(terminal, 65536))[-KEPT_BYTES:]
             frame = shown.decode(errors="replace").split(HOME)[-2:][0]
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)

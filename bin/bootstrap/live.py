@@ -36,6 +36,7 @@ from infra.operator.terminal.session import Session
 from infra.operator.web.child import page_beside, show_page
 from infra.process.garbage import spare_the_old
 from infra.process.logs import set_level
+from infra.process.processor import on_one_processor
 from infra.process.signals import call_at_signals, interrupted_by_every_end
 from infra.process.systemd import ServiceManager
 from infra.process.times import read_time
@@ -100,6 +101,7 @@ def run_live(options: LiveOptions, screen: Screen) -> int:
         return GAVE_UP
 
 
+@on_one_processor()
 def _run(options: LiveOptions, screen: Screen) -> int:
     source = SettingsSource(options.settings, environ=os.environ, dotenv=default_dotenv())
     settings = source.settings()

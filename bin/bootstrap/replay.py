@@ -18,8 +18,9 @@ from infra.candles.market_input import read_market
 from infra.operator.report.trade_files import write_trades
 from infra.operator.terminal.progress import candles_played
 from infra.operator.terminal.screen import Screen, line_printer
-from infra.operator.terminal.summary import RunSummary, render
+from infra.operator.terminal.summary import render
 from infra.process.garbage import spare_the_old
+from infra.process.processor import on_one_processor
 from infra.process.signals import call_at_signals
 from infra.process.times import read_time
 from infra.run.directory import RunDirectory
@@ -131,6 +132,7 @@ def _play_over_sockets(
         simulated.close()
 
 
+@on_one_processor()
 def _play(
     run: Run,
     player: Player,
@@ -147,7 +149,17 @@ def _play(
     seconds = time.monotonic() - began_s
     run.stop(float(settings.supervision.shutdown_seconds))
     with run.ports.journals.connected():
-        summary = _summary(run, player, last_ms, played, seconds)
+        summary = replay_summary(
+            run.ports.journals,
+            run.rules,
+            player.candles,
+            restarts=run.restarts(),
+            given_up=run.given_up(),
+            last_ms=last_ms,
+            is_complete=played == _candle_count(player) and not run.is_to_end(),
+            seconds=seconds,
+            candles_played=played,
+        )
     if options.trades is not None:
         write_trades(options.trades, summary.trades)
     Screen().print(render(summary))
@@ -164,26 +176,9 @@ def _steps(
             for due in [due for due in waiting if t_ms >= due[1]]:
                 run.suspend(due[0], "suspend drill")
                 waiting.remove(due)
-            played += count
-            last_ms = t_ms
+            last_ms, played = t_ms, played + count
             show(played)
     return last_ms, played
-
-
-def _summary(
-    run: Run, player: Player, last_ms: int | None, played: int, seconds: float
-) -> RunSummary:
-    return replay_summary(
-        run.ports.journals,
-        run.rules,
-        player.candles,
-        restarts=run.restarts(),
-        given_up=run.given_up(),
-        last_ms=last_ms,
-        is_complete=played == _candle_count(player) and not run.is_to_end(),
-        seconds=seconds,
-        candles_played=played,
-    )
 
 
 def _candle_count(player: Player) -> int:

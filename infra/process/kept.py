@@ -10,6 +10,8 @@ from pathlib import Path
 
 from loguru import logger
 
+from infra.process.processor import on_any_processor
+
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
 _LONG_LIFE_S = 60.0
 """After so long it is started again at once."""
@@ -79,7 +81,7 @@ class KeptProcess:
     def _run_once(self) -> str:
         """Run it to its end, and return how it ended."""
         try:
-            with _opened(self._log) as log:
+            with _opened(self._log) as log, on_any_processor():
                 process = subprocess.Popen(  # noqa: S603 (ours)
                     self._command,
                     env=self._environment,

@@ -24,6 +24,7 @@ from domain.market.instruments import Candle
 from domain.trading.orders import OrderRequest, Purpose
 from infra.net.live_clock import LiveClock
 from infra.process.garbage import spare_the_old
+from infra.process.processor import on_one_processor
 from infra.settings import Settings, load_settings
 from infra.venues.bybit.feed import BybitFeed
 from infra.venues.bybit.public_stream import PublicStream
@@ -252,15 +253,16 @@ def running(
     every_ms = int(rules.candles.candle_ms / PERIOD_S)
     run.checks = LiveChecks(every_ms=every_ms, stale_ms=_FOREVER_MS)
     run.telling = NoticePace.at_speed(1.0)
-    run.start()
-    lines.connect(symbols)
-    run.wait_quiet()
-    spare_the_old()
-    floor = Floor(folder / "floor.sqlite")
-    watch.floor_ms = floor.taken_ms
-    try:
-        yield _Market(run, settings, lockstep, lines, floor), watch
-    finally:
-        floor.close()
-        run.stop(30.0)
-        clock.close()
+    with on_one_processor():
+        run.start()
+        lines.connect(symbols)
+        run.wait_quiet()
+        spare_the_old()
+        floor = Floor(folder / "floor.sqlite")
+        watch.floor_ms = floor.taken_ms
+        try:
+            yield _Market(run, settings, lockstep, lines, floor), watch
+        finally:
+            floor.close()
+            run.stop(30.0)
+            clock.close()

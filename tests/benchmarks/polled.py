@@ -17,6 +17,7 @@ from infra.operator.control.token import own_token, read_address
 from infra.operator.health.metrics import MetricsPage
 from infra.operator.health.pages import Pages
 from infra.operator.reload import Reload
+from infra.process.processor import on_any_processor
 from infra.settings import Settings
 from infra.store.settings_record import SettingsRecord
 from tests.benchmarks.close import best, one_run, shown
@@ -64,13 +65,14 @@ def _client(folder: Path) -> subprocess.Popen[str]:
     while (address := read_address(folder)) is None:
         time.sleep(0.01)
     given = json.dumps({"host": address.host, "port": address.port, "token": own_token(folder)})
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.polled", given],
-        cwd=_ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    with on_any_processor():
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.benchmarks.polled", given],
+            cwd=_ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from statistics import quantiles
 from actors.core.system import Moment
 from bin.bootstrap.recorded import build_replay
 from infra.candles.files import read_candles
+from infra.process.processor import on_one_processor
 from infra.settings import load_settings
 
 CRASHES = 100
@@ -36,7 +37,7 @@ def measure(candles: Path) -> Iterator[tuple[str, str, str]]:
             if len(taken[address]) < CRASHES:
                 raise RuntimeError("benchmark")
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, on_one_processor():
         run, lockstep = build_replay(
             settings, series, Path(folder), make_probe=lambda _now_ms: probe, is_lenient=True
         )

@@ -19,6 +19,7 @@ from bin.bootstrap.run import Run
 from domain.rules import TradingRules
 from domain.trading.positions import FLAT, VenuePosition
 from infra.net.pool import MAX_CONNECTIONS, ConnectionPool
+from infra.process.processor import on_one_processor
 from infra.settings import Settings, load_settings
 from infra.venues.bybit.public_stream import PublicStream
 from infra.venues.bybit.shapes.market import Ticker
@@ -31,7 +32,7 @@ _SETTINGS = {"trace": {"tick_every": 100}, "supervision": {"start_seconds": STAR
 
 def measure(_candles: Path) -> Iterator[tuple[str, str, str]]:
     """Yield how old prices are when their actors are done with them, and the load of all that."""
-    with tempfile.TemporaryDirectory() as folder, Server("pace") as url:
+    with tempfile.TemporaryDirectory() as folder, Server("pace") as url, on_one_processor():
         file = Path(folder) / "settings.yaml"
         file.write_text(json.dumps(_SETTINGS))
         settings = load_settings(file, environ={}, dotenv=None)

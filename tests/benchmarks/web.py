@@ -21,6 +21,7 @@ from domain.operator.acts import PageAct
 from domain.operator.replies import Reply, ReplyCode
 from infra.operator.control.page_routes import page_routes
 from infra.operator.control.server import ControlServer
+from infra.process.processor import on_any_processor
 from infra.settings import Settings
 from tests.benchmarks.close import RUNS, best, one_run, shown
 from tests.operator.web.made import Desk, Page, start_page
@@ -57,12 +58,13 @@ def _page(browsers: int, run: Run, settings: Settings, folder: Path) -> Iterator
     routes = page_routes(lambda: run.inspector.snapshot(_FRESH_S, _FRESH_S), refuse)
     done = Reply(code=ReplyCode.DONE, title="")
     server = ControlServer(settings.control, folder, lambda *_: done, lambda *_: None, routes)
-    process = start_page(folder)
-    page = Page(folder, Desk(), process)
-    clients = None
-    if browsers:
-        words = [page.address.url, page.by_link().cookie, str(browsers)]
-        clients = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.web", *words])
+    with on_any_processor():
+        process = start_page(folder)
+        page = Page(folder, Desk(), process)
+        clients = None
+        if browsers:
+            words = [page.address.url, page.by_link().cookie, str(browsers)]
+            clients = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.web", *words])
     try:
         yield
     finally:

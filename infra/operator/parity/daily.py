@@ -17,6 +17,7 @@ from loguru import logger
 from domain.operator.notices import NoticeRules, next_due_ms
 from domain.text import counted
 from infra.operator.parity.day import day_before
+from infra.process.processor import on_any_processor
 
 _ROOT = Path(__file__).resolve().parents[3]
 _PATIENCE_S = 900.0
@@ -131,13 +132,14 @@ class DailyParity:
         command += ["--day", day, "--json"]
         if self._settings is not None:
             command += ["--settings", self._settings.resolve()]
-        self._child = child = subprocess.Popen(  # noqa: S603 (ourselves)
-            [*polite, *map(str, command)],
-            cwd=_ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        with on_any_processor():
+            self._child = child = subprocess.Popen(  # noqa: S603 (ourselves)
+                [*polite, *map(str, command)],
+                cwd=_ROOT,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
         try:
             printed, said = child.communicate(timeout=_PATIENCE_S)
         except subprocess.TimeoutExpired:

@@ -11,6 +11,7 @@ from pathlib import Path
 from loguru import logger
 
 from domain.errors import ConfigError
+from infra.process.processor import on_any_processor
 from infra.secrets.vault import vault_of
 from infra.settings import Settings
 from infra.venues.bybit.http.client import Credentials
@@ -102,22 +103,23 @@ class _Process:
     def __init__(self, directory: Path, arguments: Mapping[str, str]) -> None:
         # An encrypted directory holds no log: the exchange's lines go where the system's own do.
         self._log = None if vault_of(directory) else (directory / "sim-exchange.log").open("a")
-        self._process = subprocess.Popen(  # noqa: S603 (our own command)
-            [
-                sys.executable,
-                "-m",
-                "bin.sim_exchange",
-                *("--with-parent", "--port", "0"),
-                *(w for pair in arguments.items() for w in pair),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-            env=os.environ | {"PYTHONPATH": str(_ROOT), "PYTHONSAFEPATH": "1"},
-            # A Ctrl-C is for the system, which stops its exchange last.
-            start_new_session=True,
-        )
+        with on_any_processor():
+            self._process = subprocess.Popen(  # noqa: S603 (our own command)
+                [
+                    sys.executable,
+                    "-m",
+                    "bin.sim_exchange",
+                    *("--with-parent", "--port", "0"),
+                    *(w for pair in arguments.items() for w in pair),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                text=True,
+                env=os.environ | {"PYTHONPATH": str(_ROOT), "PYTHONSAFEPATH": "1"},
+                # A Ctrl-C is for the system, which stops its exchange last.
+                start_new_session=True,
+            )
         self.host = self._wait()
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from actors.messages import OperatorAsked, SystemChanged
 from actors.names import NOTIFIER, PORTFOLIO
 from actors.operator.dead_letters import DeadLetters
 from actors.operator.portfolio_view import before_reduce
-from actors.operator.ports import FactStore, NoticeChannels, PanicFile
+from actors.operator.ports import FactStore, NoticeChannels, PanicFile, PoisonStore
 from actors.operator.repeats import ACCESS, Asked, Repeats
 from actors.operator.views import Views
 from actors.runtime import Runtime
@@ -87,9 +87,10 @@ class CommandService:
         """When the newest one was asked for that nobody has answered; None: none is."""
         self._views = views
         self._more = more
+        self._dead_letters = DeadLetters(runtime)
         self._handlers = {
             **self._views.handlers(),
-            **DeadLetters(runtime).handlers(),
+            **self._dead_letters.handlers(),
             **more,
             CommandName.WHY: self._why,
             CommandName.RESTART: self._restart,
@@ -145,6 +146,10 @@ class CommandService:
             operator=operator, command=ACCESS, arguments=what, result=result, is_done=False
         )
         self._repeats.note(access, lambda: self._runtime.note(what, result, operator))
+
+    def recall(self, kept: PoisonStore) -> None:
+        """Set aside too what crashed an actor in an earlier process, and is not dealt with."""
+        self._dead_letters.recall(kept)
 
     def close(self) -> None:
         """Store what is still to be stored."""

@@ -4,12 +4,14 @@ A message is set aside where it crashed its actor, or where nobody answers any m
 on today's position is only ever dropped: commands, approvals, closes, timers, and what says that
 something is well again. So nothing that bears a protection epoch or a grant is redelivered. What
 may be redelivered passes the checks that its actor makes of each message: a repeat changes nothing.
+Those that crashed an actor are kept over the end of the process, until they are dealt with.
 """
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
+from actors.core.envelope import Envelope
 from actors.core.messages import Message
 from actors.core.supervisor import ChildStatus
 from actors.core.system import ActorCrashedError, DeadLetter, DeadLetterError
@@ -29,6 +31,7 @@ from actors.messages import (
     TradeClosed,
     TransferSeen,
 )
+from actors.operator.ports import Poison, PoisonStore
 from actors.operator.tables import table_reply
 from actors.runtime import Runtime
 from domain.market.instruments import MINUTE_MS
@@ -55,6 +58,34 @@ class DeadLetters:
     def __init__(self, runtime: Runtime) -> None:
         """Look after the messages of a run."""
         self._runtime = runtime
+        self._kept: PoisonStore | None = None
+
+    def recall(self, kept: PoisonStore) -> None:
+        """Take those of earlier processes too, and forget them there once they are dealt with."""
+        self._kept = kept
+        kept.read_soon(self._take)
+
+    def _take(self, poison: Poison) -> None:
+        envelope = Envelope(
+            message=poison.message,
+            message_id=poison.message_id,
+            parent_id=poison.parent_id,
+            trace_id=poison.trace_id,
+            sender=poison.sender,
+            sender_generation=poison.sender_generation,
+            receiver=poison.receiver,
+            sent_ns=0,
+        )
+        cause = self._runtime.system.hide(poison.cause)
+        letter = DeadLetter(envelope=envelope, cause=cause, ts_ms=poison.now_ms)
+        self._runtime.system.dead_letters.append(letter)
+
+    def _exhume(self, letter: DeadLetter) -> bool:
+        if not self._runtime.system.exhume(letter):
+            return False
+        if self._kept is not None:
+            self._kept.settle(letter.envelope.receiver, letter.envelope.message_id)
+        return True
 
     def handlers(self) -> Mapping[CommandName, Callable[[str], Reply]]:
         """Return what answers each command."""
@@ -65,7 +96,7 @@ class DeadLetters:
         }
 
     def _look(self, wanted: str) -> Reply:
-        letters = list(self._runtime.system.dead_letters)
+        letters = sorted(self._runtime.system.dead_letters, key=lambda letter: letter.ts_ms)
         if wanted:
             letter = self._found(wanted)
             return _none(wanted) if letter is None else self._shown(letter)
@@ -76,7 +107,7 @@ class DeadLetters:
 
     def _drop(self, wanted: str) -> Reply:
         letter = self._found(wanted)
-        if letter is None or not self._runtime.system.exhume(letter):
+        if letter is None or not self._exhume(letter):
             return _none(wanted)
         return Reply(
             code=ReplyCode.DONE, title=f"dropped: {_what(letter)}", data=self._data(letter)
@@ -90,7 +121,7 @@ class DeadLetters:
         why_not = self._why_nobody(letter) or ("" if is_applied else self._why_old(letter))
         if why_not:
             return Reply(code=ReplyCode.REFUSED, title=f"{_what(letter)} {why_not}")
-        if not self._runtime.system.exhume(letter):
+        if not self._exhume(letter):
             return _none(wanted)
         if is_applied:
             title = f"already applied: {_what(letter)}"
@@ -126,7 +157,8 @@ class DeadLetters:
         return ""
 
     def _why_old(self, letter: DeadLetter) -> str:
-        is_young = self._runtime.clock.now_ms() - letter.ts_ms <= _YOUNG_MS
+        # A clock that went back tells nothing of an age.
+        is_young = 0 <= self._runtime.clock.now_ms() - letter.ts_ms <= _YOUNG_MS
         if is_young or isinstance(letter.envelope.message, _FACTS):
             return ""
         return f"is older than {_YOUNG_MS // MINUTE_MS} minutes and can only be dropped"

@@ -1,10 +1,10 @@
 """What the operator's commands need of the outer world, besides what the actors need."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from actors.ports import Journals
 from domain.trading.decisions import DenialReason
@@ -74,3 +74,53 @@ class PanicFile(Protocol):
 
     def wait_taken(self, timeout_s: float) -> bool:
         """Wait until it is latched; False where that takes longer."""
+
+
+class Poison(Protocol):
+    """A message that crashed an actor in an earlier process; the fields are an envelope's."""
+
+    @property
+    def message(self) -> Any:
+        """What was told."""
+
+    @property
+    def message_id(self) -> int:
+        """No other message has it, of whichever process."""
+
+    @property
+    def parent_id(self) -> int | None:
+        """What caused it."""
+
+    @property
+    def trace_id(self) -> int:
+        """With what all began."""
+
+    @property
+    def sender(self) -> str:
+        """An address, or an outer part."""
+
+    @property
+    def sender_generation(self) -> int:
+        """0 for senders that are no actors."""
+
+    @property
+    def receiver(self) -> str:
+        """The actor that it crashed."""
+
+    @property
+    def now_ms(self) -> int:
+        """When, on the trading clock."""
+
+    @property
+    def cause(self) -> str:
+        """What was raised."""
+
+
+class PoisonStore(Protocol):
+    """What keeps the messages that crashed an actor over the end of a process."""
+
+    def read_soon(self, take: Callable[[Poison], None]) -> None:
+        """Hand over those of earlier processes, oldest first, from a thread of its own."""
+
+    def settle(self, receiver: str, message_id: int) -> None:
+        """Hand over a message no more; one that is not kept is let be."""

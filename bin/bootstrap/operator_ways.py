@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 from actors.operator.command_service import CommandService, Handler, PairsHandler, Reloader
 from actors.operator.page_acts import PageActs
 from actors.operator.views import Views
+from actors.trace_types import messages
 from bin.bootstrap.run import Run
 from bin.bootstrap.watching import FRESH_S
 from domain.operator.commands import CommandName
@@ -24,6 +25,7 @@ from infra.operator.story import tell_why
 from infra.process.version import program_version
 from infra.settings import Settings
 from infra.store.location import find_journal
+from infra.trace.poison_files import PoisonFiles
 
 _ANSWER_S = 0.3
 """How long the actors may take for what the page shows; what comes later is in the next."""
@@ -59,6 +61,8 @@ def open_office(
         CommandName.WHY: partial(tell_why, journal, directory),
     }
     commands = make_commands(run, directory, reload, more, pairs)
+    session = 0 if run.recorder is None else run.recorder.session.number
+    commands.recall(PoisonFiles(directory, messages(), session))
     with ExitStack() as held:
         held.callback(commands.close)
         commands.panic_file.start()
@@ -66,6 +70,7 @@ def open_office(
         if run.inbox is not None:
             run.inbox.handle = by_telegram(commands.answer_text)
         if settings.control.enabled:
+            seen = partial(run.inspector.snapshot, _ANSWER_S, FRESH_S)
             server = ControlServer(
                 settings.control,
                 directory,
@@ -73,16 +78,11 @@ def open_office(
                     who, command, is_confirmed=is_confirmed
                 ),
                 commands.note_access,
-                [*routes, *_page_routes(run, commands)],
+                [*routes, *page_routes(seen, PageActs(commands, run.portfolio_snapshot).do)],
                 tally,
             )
             held.callback(server.close)
         yield commands
-
-
-def _page_routes(run: Run, commands: CommandService) -> list[BaseRoute]:
-    acts = PageActs(commands, run.portfolio_snapshot)
-    return page_routes(lambda: run.inspector.snapshot(_ANSWER_S, FRESH_S), acts.do)
 
 
 def make_commands(

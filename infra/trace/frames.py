@@ -101,6 +101,21 @@ def read_frames(file: Path, notes: list[str], offset: int = 0) -> Iterator[Frame
         offset = found
 
 
+def read_frame(file: Path, offset: int, end: int) -> Frame:
+    """Return one frame, as `frame_places` found it.
+
+    Raises:
+        BadDataError: it is damaged.
+        ConfigError: its run directory is encrypted, and the key cannot be had.
+    """
+    with file.open("rb") as opened:
+        opened.seek(offset)
+        found = _frame_at(opened.read(end - offset), 0, _cipher_beside(file))
+    if found is None:
+        raise BadDataError(f"{file.name}: damaged at {offset}")
+    return found
+
+
 def frame_places(file: Path, offset: int = 0) -> Iterator[tuple[Head, int, int]]:
     """Yield head, offset and end of the frames of a file that is whole, without their payload."""
     with file.open("rb") as data:

@@ -11,6 +11,7 @@ from actors.core.actor import Incarnation, SupervisedActor
 from actors.core.messages import Message
 from actors.core.supervisor import ChildSpec, RestartPolicy, Supervisor
 from actors.core.system import ActorSystem
+from actors.core.trace import Record
 from actors.messages import (
     CandleClosed,
     ClosePosition,
@@ -33,6 +34,7 @@ from domain.market.instruments import MINUTE_MS
 from domain.operator.commands import Command, CommandName, parse
 from domain.operator.replies import Reply, ReplyCode
 from domain.trading.orders import ExitReason, Purpose
+from infra.store.trace_ids import first_id, id_text
 from tests.core.helpers import PATIENCE_S, POLICY
 from tests.domain.builders import candle
 
@@ -70,12 +72,16 @@ class Fragile(SupervisedActor):
 class House:
     """One actor, supervised, and what answers the commands about its dead letters."""
 
-    def __init__(self) -> None:
+    def __init__(self, record: Record | None = None, session: int = 0) -> None:
         self.now_ms = NOW_MS
         self.world = World()
         clock = SimpleNamespace(now_ms=lambda: self.now_ms)
         self.system = ActorSystem(
-            clock.now_ms, hide=lambda text: text.replace("secret-token", "***")
+            clock.now_ms,
+            record=record,
+            first_id=first_id(session),
+            id_text=id_text,
+            hide=lambda text: text.replace("secret-token", "***"),
         )
         self.supervisor = Supervisor(self.system, RestartPolicy(**POLICY), Random(0))
         spec = ChildSpec(address=ASSET, actor=Fragile, arguments={"world": self.world})
@@ -84,7 +90,8 @@ class House:
         self.runtime = Runtime(
             rules=rules, info=None, clock=clock, system=self.system, supervisor=self.supervisor
         )
-        self.letters = DeadLetters(self.runtime).handlers()
+        self.dead_letters = DeadLetters(self.runtime)
+        self.letters = self.dead_letters.handlers()
 
     def set_aside(self, message: Message) -> str:
         """Let a message crash the actor, and return its id once the next life is ready."""
@@ -92,7 +99,7 @@ class House:
         envelope = self.system.address(ASSET).tell(message, sender="exchange/BTC")
         self.wait()
         self.world.crashes = False
-        return str(envelope.message_id)
+        return id_text(envelope.message_id)
 
     def wait(self) -> None:
         assert self.system.work.wait_quiet(PATIENCE_S)
@@ -242,7 +249,7 @@ def test_a_message_for_an_actor_that_was_given_up_waits_until_it_is_restarted(
     house.supervisor.give_up(ASSET, "test")
     house.world.crashes = False
     envelope = house.system.address(ASSET).tell(REJECTED, sender="exchange/BTC")
-    wanted = str(envelope.message_id)
+    wanted = id_text(envelope.message_id)
 
     before = house.ask(f"redeliver {wanted}")
     house.supervisor.restart(ASSET, PATIENCE_S)

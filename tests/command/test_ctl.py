@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from infra.operator.control.token import read_address
+from tests.actors.test_dead_letters import CANDLE, REJECTED
+from tests.actors.test_kept_dead_letters import crash_over
 from tests.command.test_sim_run import PATIENCE_S, QUICK, ROOT, SimRun, journal
 from tests.programs import run_program
 
@@ -58,6 +60,10 @@ def is_in_panic(run: SimRun) -> bool:
     return data["panic_since_ms"] is not None and not data["not_flat"]
 
 
+def set_aside(run_dir: Path) -> list[str]:
+    return [each["id"] for each in told(run_dir, "deadletters")["data"]["letters"]]
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     runs: list[SimRun] = []
@@ -75,8 +81,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def test_pauses_and_panics_outlive_kills_and_come_by_file_and_signal(
-    start: Start,
+    start: Start, tmp_path: Path
 ) -> None:
+    dropped, left = crash_over(tmp_path / "run", REJECTED, CANDLE)
     run = start()
     run_dir = run.run_dir
     wait_for_commands(run)
@@ -88,6 +95,8 @@ def test_pauses_and_panics_outlive_kills_and_come_by_file_and_signal(
     assert ctl(run_dir, "rearm", "--yes").returncode == REFUSED
     assert ctl(run_dir, "restart", "asset/DOGE").returncode == REFUSED
     assert ctl(run_dir, "log", "loud").returncode == WRONG_USE
+    wait(lambda: set_aside(run_dir) == [dropped, left], run)
+    told(run_dir, "drop", dropped)
     run.end(signal.SIGKILL)
     # Nobody is there to answer; the next start does what is asked.
     assert ctl(run_dir, "panic", "--yes").returncode == LATE
@@ -95,6 +104,7 @@ def test_pauses_and_panics_outlive_kills_and_come_by_file_and_signal(
     run = start()
     wait_for_commands(run)
     wait(lambda: is_in_panic(run), run)
+    wait(lambda: set_aside(run_dir) == [left], run)
     assert not (run_dir / "PANIC").exists()
     run.end(signal.SIGKILL)
 

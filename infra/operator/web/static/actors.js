@@ -56,7 +56,7 @@ function asideCard(context, view) {
     row.at(-1).includes("redeliver") && context.button("redeliver", row[0], "Redeliver", "Gives the message to its actor once more. It passes all checks of today; one that crashes again is set aside again."),
     context.button("drop", row[0], "Drop", "Forgets the message for ever."))]);
   return card("Messages set aside", table(columns, found.rows, {caption: "Messages set aside"}),
-    h("p", {class: "why"}, "Since this process began. A new process begins with the facts; bin/trace keeps the messages."));
+    h("p", {class: "why"}, "Those that crashed an actor stay over a restart, with its crash file, until they are dropped or redelivered."));
 }
 
 function note(view) {

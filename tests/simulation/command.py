@@ -19,8 +19,8 @@ from domain.text import counted
 from infra.operator.terminal.screen import Screen
 from tests.simulation.coverage import never_met
 from tests.simulation.events import DEEDS
-from tests.simulation.faults import Plan
 from tests.simulation.pace import settings_for
+from tests.simulation.plan import Plan
 from tests.simulation.report import render, summed
 from tests.simulation.shrinking import shrink
 from tests.simulation.terms import Terms
@@ -54,6 +54,10 @@ def main(
             min=0.0, max=1.0, help="Chance of a death at each step, in the place of what is drawn."
         ),
     ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(help="What alone may go wrong, as a broken promise was told with it."),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(help="An HTML page of what was met, and what was not.")
     ] = None,
@@ -68,6 +72,7 @@ def main(
         settings=settings,
         off=tuple(name for name in without.split(",") if name),
         kills=kills,
+        only=None if only is None else tuple(key for key in only.split(",") if key),
     )
     try:
         settings_for(seed, settings)
@@ -92,11 +97,9 @@ def main(
                 _show(screen, outcome)
                 if fail_fast:
                     break
-                screen.print(
-                    f"     {_shrunk(outcome, terms).command(outcome.seed)}",
-                    highlight=False,
-                    soft_wrap=True,
-                )
+                progress.update(task, description=f"worlds (looks for less of {outcome.seed})")
+                _show_shrunk(screen, outcome, terms)
+                progress.update(task, description="worlds")
     if report is not None:
         report.write_text(render(outcomes, terms.command), encoding="utf-8")
     if seeds == 1:
@@ -139,10 +142,14 @@ def _show(screen: Screen, outcome: Outcome) -> None:
         screen.print(f"     {event}", style="dim", highlight=False, soft_wrap=True)
 
 
-def _shrunk(outcome: Outcome, terms: Terms) -> Terms:
-    seed = outcome.seed
-    off = shrink(outcome, lambda more: terms.without(*more).play(seed), terms.plan(seed).names())
-    return terms.without(*off)
+def _show_shrunk(screen: Screen, outcome: Outcome, terms: Terms) -> None:
+    """Show the least trouble that breaks the same promise, how, and what repeats it."""
+    shrunk = shrink(outcome, terms)
+    least = shrunk.terms.play(outcome.seed, is_traced=True)
+    head = f"{counted(len(least.strikes), 'event')} of {len(outcome.strikes)} do it as well:"
+    lines = [head, *(f"{each.at_s:10.3f} s  {each.what}" for each in least.strikes)]
+    for line in (*lines, *least.problems, *least.why, shrunk.terms.command(outcome.seed)):
+        screen.print(f"     {line}", highlight=False, soft_wrap=True)
 
 
 def _summarize(screen: Screen, outcomes: Sequence[Outcome], seconds: float) -> None:

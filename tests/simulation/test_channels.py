@@ -6,8 +6,9 @@ import pytest
 
 from infra.operator.notices.carrier import Carrier
 from infra.store.deliveries import Deliveries
-from tests.simulation.faults import CHANNEL_FATES, Chances, Plan
+from tests.simulation.faults import CHANNEL_FATES
 from tests.simulation.pace import settings_of
+from tests.simulation.plan import Chances, Plan
 from tests.simulation.world import Outcome, play
 
 SEEDS = range(3)

@@ -1,9 +1,9 @@
 """What was met, and where a debugger stops."""
 
 from tests.simulation.coverage import STATES, Pairs, never_met
-from tests.simulation.faults import Plan
 from tests.simulation.judge import Judge
 from tests.simulation.pace import settings_of
+from tests.simulation.plan import Plan
 from tests.simulation.report import render
 from tests.simulation.world import Outcome, World, play
 

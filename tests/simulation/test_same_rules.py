@@ -12,7 +12,8 @@ from infra.run.journals import open_fresh_journals
 from infra.venues.replay.lockstep import LockStep
 from tests.chaos.harness.journal_view import read_journal
 from tests.replay.runs import UNTRACED, lively_settings, made_up_market, replay
-from tests.simulation.faults import NONE, Misfortune
+from tests.simulation.faults import Misfortune
+from tests.simulation.plan import NONE
 from tests.simulation.scheduler import Process, Scheduler, SimulatedThreads
 from tests.simulation.system import PlayedJournals
 

@@ -22,10 +22,13 @@ from tests.simulation.coverage import Pairs, states_of
 from tests.simulation.disk import Disk
 from tests.simulation.events import DEEDS, command, times_of
 from tests.simulation.exchange import Exchange
-from tests.simulation.faults import Misfortune, Plan
+from tests.simulation.faults import Misfortune
 from tests.simulation.judge import Judge
+from tests.simulation.plan import Plan
+from tests.simulation.schedule import Schedule, Strike
 from tests.simulation.scheduler import ProcessDiedError, Scheduler
-from tests.simulation.system import SPARE_CANDLES, Pace, SystemProcess
+from tests.simulation.system import MODE, SPARE_CANDLES, Pace, SystemProcess
+from tests.simulation.why import Traces
 
 SETTLE_MINUTES = 40
 EVENTS_SHOWN = 25
@@ -51,6 +54,10 @@ class Outcome:
     broken_at_s: float | None = None
     last_events: list[str] = field(default_factory=list)
     """Before a promise was broken, oldest first."""
+    strikes: list[Strike] = field(default_factory=list)
+    """All that went wrong; empty where no promise was broken."""
+    why: list[str] = field(default_factory=list)
+    """How it came to that, as `bin/trace why` tells it; empty where nobody has asked."""
 
 
 class BrokenPromiseError(Exception):
@@ -67,6 +74,8 @@ class World:
         folder: Path,
         plan: Plan,
         on_broken: Callable[["World"], None] = lambda _world: None,
+        *,
+        is_traced: bool = False,
     ) -> None:
         """Begin the world.
 
@@ -76,13 +85,17 @@ class World:
             folder: empty, for its files.
             plan: which kinds of trouble there are.
             on_broken: called while all stands still that has broken a promise.
+            is_traced: what led to a broken promise is told; takes time and memory.
         """
         self._on_broken = on_broken
+        self._traces = Traces(folder, MODE) if is_traced else None
         self.outcome = Outcome(seed=seed)
         self.rng = Random(f"{seed}/world")
         self.scheduler = Scheduler(Random(f"{seed}/order"))
         self.plan = plan
         self.scheduler.lag_s = plan.chances.lag_s
+        self.schedule = Schedule(plan.only, self.scheduler.now_s)
+        self._power_tosses = 0
         self._settings = settings
         self.rules = settings.trading_rules()
         self.exchange = Exchange(
@@ -112,9 +125,8 @@ class World:
     def run(self, troubled_s: float) -> None:
         """Let trouble come for some seconds, then let all settle; ends at a broken promise."""
         for name in sorted(self.plan.deeds):
-            rng = Random(f"{self.outcome.seed}/{name}/how")
-            for at_s in times_of(name, self.outcome.seed, troubled_s):
-                self.scheduler.call_in(at_s, partial(self._do, name, rng))
+            for place, at_s in enumerate(times_of(name, self.outcome.seed, troubled_s), 1):
+                self.scheduler.call_in(at_s, partial(self._do, name, place))
         try:
             self._run_until(troubled_s)
             self._calm_down()
@@ -131,11 +143,13 @@ class World:
         while self.scheduler.now_us < until_us:
             self.step()
 
-    def _do(self, name: str, rng: Random) -> None:
-        if not self.is_calm and not self.system.process.is_dead:
+    def _do(self, name: str, place: int) -> None:
+        is_possible = not self.is_calm and not self.system.process.is_dead
+        if is_possible and self.schedule.lets(f"{name}.{place}"):
+            self.schedule.note(name)
             self.note(name)
             self.outcome.hits[name] += 1
-            DEEDS[name](self, rng)
+            DEEDS[name](self, Random(f"{self.outcome.seed}/{name}/{place}"))
 
     def _calm_down(self) -> None:
         """Let nothing go wrong any more, and end what the operator has ordered."""
@@ -219,9 +233,13 @@ class World:
     def finish(self) -> Outcome:
         """End the world, and return what it showed."""
         self.system.bury()
+        outcome = self.outcome
+        if outcome.problems:
+            outcome.strikes = self.schedule.strikes
+            if self._traces is not None and self.judge.stored.read_on():
+                outcome.why = self._traces.story(self.disk.file, outcome.problems)
         self.judge.close()
         self.disk.close()
-        outcome = self.outcome
         outcome.steps = self.scheduler.switches
         outcome.minutes = self.scheduler.now_s() / 60
         outcome.event_hash = self._hash.hexdigest()
@@ -267,6 +285,8 @@ class World:
             is_supervised=lambda: self.scheduler.task is not system.main,
             checkpoint=checkpoint,
             hits=self.outcome.hits,
+            life=self.lives,
+            schedule=self.schedule,
             is_over=self.is_calm,
             note=self.note,
         )
@@ -279,7 +299,13 @@ class World:
 
     def _loses_power(self) -> bool:
         chance = 0.0 if self.is_calm else self.plan.chances.power
-        return chance > 0.0 and self._power.random() < chance
+        if chance <= 0.0:
+            return False
+        self._power_tosses += 1
+        is_cut = self._power.random() < chance and self.schedule.lets(f"power.{self._power_tosses}")
+        if is_cut:
+            self.schedule.note("power cut")
+        return is_cut
 
     def _note_death(self, where: str, system: SystemProcess) -> None:
         if self.disk.is_cut:
@@ -325,6 +351,8 @@ class World:
 
     def _record(self, handling: Handling) -> None:
         self.outcome.messages += 1
+        if self._traces is not None:
+            self._traces.take(self.lives, self.system.supervisor, handling)
         envelope = handling.envelope
         message = envelope.message
         name = type(message).__name__
@@ -347,12 +375,14 @@ def play(
     minutes: float,
     plan: Plan,
     on_broken: Callable[[World], None] = lambda _world: None,
+    *,
+    is_traced: bool = False,
 ) -> Outcome:
     """Play one world: so many minutes of trouble, then calm until all has settled."""
     base = _MEMORY if _MEMORY.is_dir() else None
     folder = Path(tempfile.mkdtemp(prefix="simulate-", dir=base))
     try:
-        world = World(seed, settings, folder, plan, on_broken)
+        world = World(seed, settings, folder, plan, on_broken, is_traced=is_traced)
         try:
             world.run(minutes * 60)
         finally:

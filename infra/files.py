@@ -5,6 +5,8 @@ import stat
 from pathlib import Path
 from typing import IO
 
+from domain.errors import ConfigError
+
 
 class NotAFileError(OSError):
     """What lies at a path is no regular file."""
@@ -29,6 +31,23 @@ def read_regular(file: Path) -> bytes:
     """Return what a regular file holds. Raises as `open_regular`."""
     with open_regular(file) as opened:
         return opened.read()
+
+
+def make_folder(folder: Path, *, mode: int = 0o777) -> None:
+    """Make a folder, and those above it, unless it is there.
+
+    Raises:
+        ConfigError: it cannot be made, or not be written to.
+    """
+    why: str | None = None
+    try:
+        folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    except OSError as error:
+        why = error.strerror
+    if why is None and not os.access(folder, os.W_OK | os.X_OK):
+        why = "no permission"
+    if why is not None:
+        raise ConfigError(f"{folder}: is no folder to write to: {why}")
 
 
 def write_whole(file: Path, content: bytes, *, mode: int = 0o600) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from domain.errors import BadDataError, ConfigError
+from infra.files import make_folder
 from infra.process.times import read_time
 from infra.run.backup_process import PURPOSE
 from infra.run.encryption import prepare_encryption
@@ -75,7 +76,7 @@ class Backups:
         """
         settings, path = self._settings(), self._directory(directory)
         place, key = opened(settings.backup, self._mode)
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
         prepare_encryption(settings, path)
         target = journal_location(path, settings.database, self._mode)
         try:

@@ -4,6 +4,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from domain.errors import ConfigError
+from infra.files import make_folder
 from infra.process.locks import RUN_LOCK, FileLock
 from infra.store.copying import TableSum, copy_journal, demand_empty
 from infra.store.engine import Engine
@@ -23,9 +24,11 @@ def copied(source: Location, target: Location) -> list[TableSum]:
         JournalError: one of the databases cannot be used, or they differ.
     """
     with ExitStack() as held:
-        _hold([source, target], held)
         if isinstance(source, Path) and not source.is_file():
             raise ConfigError(f"{source}: no journal there")
+        if isinstance(target, Path):
+            make_folder(target.parent)
+        _hold([source, target], held)
         if isinstance(target, Path) and target.exists():
             raise ConfigError(f"{target}: is there already; copy to where nothing is")
         _demand_as_secret(source, target)

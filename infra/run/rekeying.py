@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from domain.errors import ConfigError
+from infra.files import make_folder
 from infra.process.locks import RUN_LOCK, FileLock
 from infra.secrets.change import Rewrite, rewrite_file, rewrite_line, rewrite_lines, rewrite_whole
 from infra.secrets.cipher import STATE, Cipher
@@ -47,7 +48,7 @@ def rekey(directory: Path, sources: Sequence[str]) -> list[Path]:
             finishes what was begun; with other sources that is finished first.
     """
     with ExitStack() as held:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_folder(directory)
         lock = FileLock(directory / RUN_LOCK, f"{directory}: a run uses this directory")
         held.callback(lock.release)
         _demand_inside(directory)

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from domain.errors import ConfigError
+from infra.files import make_folder
 from infra.process.locks import RUN_LOCK, FileLock
 from infra.store.backup.chain import Chain, find_chains, segments
 from infra.store.backup.places import BackupPlace
@@ -42,7 +43,7 @@ def restored(
         JournalError: the place or the database cannot be reached.
     """
     with ExitStack() as held:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_folder(directory)
         lock = FileLock(directory / RUN_LOCK, f"{directory}: a run uses this directory")
         held.callback(lock.release)
         _demand_none(directory, target)

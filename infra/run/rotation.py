@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 from loguru import logger
@@ -72,9 +73,9 @@ class KeyRotation:
             # A key for an asset that had none at the start is taken by the next one.
             is_used = not asset or asset in self._account.asset_rests
             if mode == self._mode and is_used and entry.next is not None:
-                self._try(store, name, entry, entry.next)
+                self._try(store, name, entry.next)
 
-    def _try(self, store: Keystore, name: str, entry: Entry, new: Pair) -> None:
+    def _try(self, store: Keystore, name: str, new: Pair) -> None:
         _, asset = asset_of(name)
         whose = f" of {asset}" if asset else ""
         stamp = f"key/{time.time_ns() // 1_000_000}"
@@ -83,10 +84,10 @@ class KeyRotation:
         except TradingError as error:
             if self._is_over.is_set():
                 return  # the next start tries it again
-            store.change(name, replace(entry, next=None, refused=str(error)))
+            store.update(name, partial(_after, new, None, str(error)))
             self._tell(stamp, f"The key{whose} was not changed", f"{error}; the old one trades on")
             return
-        store.change(name, replace(entry, used=new, next=None, refused=""))
+        store.update(name, partial(_after, new, new, ""))
         told = f"it ends in {new.api_key[-4:]}; remove the old one at the exchange"
         self._tell(stamp, f"Another key{whose or ' of the account'} trades now", told)
 
@@ -133,6 +134,14 @@ class KeyRotation:
             _quantity(booked.get(asset)) == _there(there.get(symbol))
             for symbol, asset in self._account.assets.items()
         )
+
+
+def _after(tried: Pair, used: Pair | None, refused: str, entry: Entry | None) -> Entry | None:
+    """Return what an entry is after a key was tried; meanwhile it may have been changed again."""
+    if entry is None:
+        return None
+    following = None if entry.next == tried else entry.next
+    return replace(entry, used=used or entry.used, next=following, refused=refused)
 
 
 def _quantity(position: Position | None) -> Decimal:

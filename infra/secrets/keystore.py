@@ -6,13 +6,15 @@ The folder has a vault as an encrypted run directory has. A key that is to take 
 one in use until the run has tried it, which alone makes it the one in use.
 """
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from domain.errors import BadDataError, ConfigError
-from infra.files import write_whole
+from infra.files import make_folder, write_whole
 from infra.process.locks import FileLock
 from infra.secrets.sealing import seal, unseal
 from infra.secrets.vault import Vault, new_vault, vault_of
@@ -20,6 +22,8 @@ from infra.secrets.vault import Vault, new_vault, vault_of
 FILE: Final = "credentials.sealed"
 CREDENTIALS: Final = "credentials"
 """The purpose of their key."""
+_PATIENCE_S, _LOOK_S = 5.0, 0.05
+"""A change takes milliseconds, whoever makes it."""
 _opened: Final[set[str]] = set()
 
 
@@ -70,18 +74,22 @@ class Keystore:
         _opened.update(text for pair in pairs for text in (pair.api_key, pair.api_secret))
         return found
 
-    def change(self, mode: str, entry: Entry | None) -> None:
-        """Store an entry; None: remove it.
+    def change(self, name: str, entry: Entry | None) -> None:
+        """Store an entry; None: remove it. Raises as `update`."""
+        self.update(name, lambda _: entry)
+
+    def update(self, name: str, change: Callable[[Entry | None], Entry | None]) -> None:
+        """Store what is made of an entry, as it is while nobody else changes it.
 
         Raises:
-            ConfigError: it cannot be opened or written.
+            ConfigError: it cannot be opened or written, or another program does not let it go.
         """
-        lock = FileLock(self._folder / "lock", f"{self._folder}: another program changes it")
+        lock = self._lock()
         try:
             entries = self.entries()
-            entries.pop(mode, None)
+            entry = change(entries.pop(name, None))
             if entry is not None:
-                entries[mode] = entry
+                entries[name] = entry
             text = msgspec.json.encode(entries)
             write_whole(self.file, seal(self._vault().key(CREDENTIALS), text))
         except OSError as error:
@@ -89,9 +97,25 @@ class Keystore:
         finally:
             lock.release()
 
+    def _lock(self) -> FileLock:
+        deadline_s = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                return FileLock(
+                    self._folder / "lock", f"{self._folder}: another program changes it"
+                )
+            except ConfigError:
+                if time.monotonic() > deadline_s:
+                    raise
+                time.sleep(_LOOK_S)
+
     def begin(self, source: str) -> None:
-        """Make the folder, encrypted under the key of a source, unless there is one."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Make the folder, encrypted under the key of a source, unless there is one.
+
+        Raises:
+            ConfigError: it cannot be made, or there is no key.
+        """
+        make_folder(self._folder, mode=0o700)
         if vault_of(self._folder) is None:
             new_vault(self._folder, [source]).write()
 

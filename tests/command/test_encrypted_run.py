@@ -28,7 +28,9 @@ class SecretRun(SimRun):
 
     def __init__(self, folder: Path) -> None:
         storage = {"encryption": "on", "key": f"file:{folder / 'key'}"}
+        backup = {"url": str(folder / "run" / "backups"), "key": storage["key"]}
         quick = {**SETTINGS, "simulation": {"speed": 300}, "storage": storage}
+        quick["backup"] = {**backup, "every_seconds": 0.2}
         super().__init__(folder, quick=json.dumps(quick))
 
     def lines(self) -> list[str]:
@@ -89,6 +91,7 @@ def test_an_encrypted_run_trades_is_killed_and_read_and_leaves_nothing_readable(
 
     assert len(values) > 5
     assert (run.run_dir / "journal.sqlite-wal").stat().st_size > 0
+    assert list(run.run_dir.glob("backups/sim/*/*.segment"))
     assert hits(run.run_dir, values) == []
     assert not list(run.run_dir.rglob("*.jsonl")) + list(run.run_dir.rglob("*.log"))
     order = next(iter(read_journal(run.run_dir / "journal.sqlite").orders))

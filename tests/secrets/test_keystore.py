@@ -1,12 +1,15 @@
 """Keys of exchanges in a keystore: encrypted, listed without being shown, used by their mode."""
 
 import io
+import threading
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from domain.errors import ConfigError
 from infra.operator.terminal.credentials import credentials_act
+from infra.process.locks import FileLock
 from infra.run.rekeying import rekey
 from infra.secrets.keystore import Entry, Keystore, Pair, entry_of
 from infra.secrets.sources import write_new_key
@@ -71,7 +74,7 @@ def test_an_asset_may_have_a_key_of_its_own_beside_the_one_of_its_mode(
         "testnet: a key that ends in 1234, 203.0.113.7",
         "testnet/BTC: a key that ends in -btc, any address",
     ]
-    assert credentials_act("list", folder, "live", [], None) == []
+    assert credentials_act("list", folder, "live", [], None) == [f"{folder}: has no key for live"]
     with pytest.raises(ConfigError, match="`bin/keys rotate testnet --asset BTC` changes it"):
         credentials_act("add", folder, "testnet", [], None, "BTC")
     with pytest.raises(ConfigError, match="has no key for live"):
@@ -98,11 +101,40 @@ def test_a_key_is_added_once_and_removed(
         credentials_act("rotate", folder, "testnet", [], None)
 
 
+def test_a_change_waits_for_another_one_and_sees_what_it_made(folder: Path) -> None:
+    store, more = Keystore(folder), Pair(api_key="more", api_secret="more")
+    lock = FileLock(folder / "lock", "held by the test")
+    held = threading.Event()
+
+    def change(entry: Entry | None) -> Entry | None:
+        assert held.is_set()
+        return None if entry is None else replace(entry, next=more)
+
+    thread = threading.Thread(target=store.update, args=("testnet", change))
+    thread.start()
+    thread.join(0.2)
+    assert thread.is_alive()
+    held.set()
+    lock.release()
+    thread.join(10)
+
+    assert entry_of(folder, "testnet").next == more
+
+
 def test_a_damaged_keystore_is_one_line(folder: Path) -> None:
     (folder / "credentials.sealed").write_bytes(b"x" * 100)
 
     with pytest.raises(ConfigError, match="is no keystore, or damaged") as refused:
         entry_of(folder, "testnet")
+
+    assert "\n" not in str(refused.value)
+
+
+def test_a_keystore_that_cannot_be_made_there_is_one_line(tmp_path: Path, source: str) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(ConfigError, match="is no folder to write to: ") as refused:
+        credentials_act("add", tmp_path / "file", "live", [], source)
 
     assert "\n" not in str(refused.value)
 

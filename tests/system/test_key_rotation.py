@@ -11,7 +11,7 @@ import pytest
 
 from domain.errors import ConfigError
 from domain.trading.orders import OrderStatus
-from infra.run.rotation import KeyRotation
+from infra.run.rotation import KeyRotation, _after
 from infra.secrets.keystore import Entry, Keystore, Pair
 from infra.secrets.sources import write_new_key
 from infra.store.reading import open_reading
@@ -170,6 +170,10 @@ def test_a_run_takes_the_next_key_of_its_keystore_and_says_what_became_of_it(
 
     store.change("sim", Entry(used=used, next=third))
     rotation.try_next()
+    assert [_after(third, third, "", e) for e in (None, Entry(used=used, next=stranger))] == [
+        None,
+        Entry(used=third, next=stranger),
+    ]
     taken = store.entries()["sim"]
     store.change("sim", Entry(used=third, next=stranger))
     rotation.try_next()

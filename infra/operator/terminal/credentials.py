@@ -63,9 +63,10 @@ def _add(
     return [f"{folder}: {name} trades by it from the next start on"]
 
 
-def _list(store: Keystore, _folder: Path, mode: str | None, *_: object) -> list[str]:
+def _list(store: Keystore, folder: Path, mode: str | None, *_: object) -> list[str]:
     found = store.entries().items()
-    return [_shown(name, entry) for name, entry in found if mode in {None, asset_of(name)[0]}]
+    shown = [_shown(name, entry) for name, entry in found if mode in {None, asset_of(name)[0]}]
+    return shown or [f"{folder}: has no key{'' if mode is None else f' for {mode}'}"]
 
 
 def _rotate(

@@ -138,6 +138,7 @@ class SystemProcess:
         exchange: Exchange,
         misfortune: Callable[["SystemProcess"], Misfortune],
         settings: Settings,
+        rules: TradingRules,
         disk: Disk,
         rng: Random,
         record: Callable[[Handling], None],
@@ -162,7 +163,7 @@ class SystemProcess:
         self._disk = disk
         self._file = disk.file
         self.misfortune = misfortune(self)
-        self.rules: TradingRules = settings.trading_rules()
+        self.rules = rules
         self._symbols = {a.asset: a.instrument.symbol for a in self.rules.assets}
         self.wall_jump_s = rng.uniform(-3600, 3600) if rng.random() < 0.2 else 0.0
         self.clock = ServerClock(

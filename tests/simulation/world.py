@@ -257,6 +257,7 @@ class World:
             exchange=self.exchange,
             misfortune=self._misfortune,
             settings=self._settings,
+            rules=self.rules,
             disk=self.disk,
             rng=Random(f"{self.outcome.seed}/life/{self.lives}"),
             record=self._record,

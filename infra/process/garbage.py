@@ -2,6 +2,10 @@
 
 import gc
 
+_YOUNG, _ROUNDS = 20_000, (20, 50)
+"""Objects that are made before the youngest are looked at, and how often before the older ones are.
+Most of ours end by themselves: the trace holds messages for a while, and looked at them in vain."""
+
 
 def spare_the_old() -> None:
     """Never look again at what is there now: libraries, settings, actors.
@@ -11,3 +15,4 @@ def spare_the_old() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(_YOUNG, *_ROUNDS)

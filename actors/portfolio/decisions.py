@@ -1,6 +1,6 @@
 """Closes: their reports are collected, then decided over all of them at once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from actors.messages import CoordinationEnded, EntryDenied, RebalanceAdvised
 from actors.names import NOTIFIER, asset_name
@@ -35,6 +35,7 @@ class Decisions:
         self._liquidity = liquidity
         self._reports: dict[int, dict[str, AssetEvaluation]] = {}
         """By close and asset."""
+        self._names = tuple(asset.asset for asset in context.rules.assets)
         self._advised: dict[str, tuple[object, ...]] = {}
         """Of which position, in which direction, and on which day people were told last."""
         self._newest = context.journal.newest_decision(context.rules.candles.candle_ms)
@@ -45,7 +46,7 @@ class Decisions:
 
     def hear(self, report: AssetEvaluation) -> None:
         """Take an asset's report of a close; decide it, once nobody's is missing."""
-        if report.asset not in self._context.rules.assets_at(report.t_ms):
+        if report.asset not in self._taking_part(report.t_ms):
             return
         newest_ms = max(self._reports, default=0)
         if report.t_ms <= self.decided_ms or report.t_ms < newest_ms:
@@ -62,11 +63,20 @@ class Decisions:
     def decide_complete(self) -> None:
         """Decide the close that waits, once nobody's report is missing."""
         for t_ms in list(self._reports):
-            if all(
-                asset in self._reports[t_ms] or self._context.actor.is_given_up(asset_name(asset))
-                for asset in self._context.rules.assets_at(t_ms)
-            ):
+            if self._is_complete(t_ms):
                 self._decide(t_ms)
+
+    def _is_complete(self, t_ms: int) -> bool:
+        # A plain loop: it is gone through with each report.
+        reports = self._reports[t_ms]
+        for asset in self._taking_part(t_ms):
+            if asset not in reports and not self._context.actor.is_given_up(asset_name(asset)):
+                return False
+        return True
+
+    def _taking_part(self, t_ms: int) -> Sequence[str]:
+        rules = self._context.rules
+        return rules.assets_at(t_ms) if rules.joins_ms else self._names
 
     def decide_incomplete(self, t_ms: int) -> None:
         """Decide a close that has waited long enough."""

@@ -199,6 +199,14 @@ def candles_by_close(
     first_ms = min(int(series.open_time_ms[0]) + series.candle_ms for series in candles.values())
     last_ms = max(int(series.open_time_ms[-1]) + series.candle_ms for series in candles.values())
     step_ms = next(iter(candles.values())).candle_ms
+    coming = {name: candles[name].candles() for name in names}
+    heads = {name: next(candles_of, None) for name, candles_of in coming.items()}
     for t_ms in range(first_ms, last_ms + 1, step_ms):
-        places = {name: candles[name].index_at_close(t_ms) for name in names}
-        yield t_ms, {name: candles[name].candle(i) for name, i in places.items() if i is not None}
+        closing = {
+            name: candle
+            for name, candle in heads.items()
+            if candle is not None and candle.close_time_ms == t_ms
+        }
+        for name in closing:
+            heads[name] = next(coming[name], None)
+        yield t_ms, closing

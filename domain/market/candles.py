@@ -1,5 +1,6 @@
 """One asset's closed candles as an unbroken grid (strategy 1.1, 1.4, 10.5)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from domain.market.instruments import Candle
 Times = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+_BLOCK = 1_024
+"""Candles that are made plain numbers at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,6 +62,27 @@ class CandleSeries:
             close=self.close.item(i),
             volume=self.volume.item(i),
         )
+
+    def candles(self) -> Iterator[Candle]:
+        """Yield all candles, oldest first: several times as fast as one by one."""
+        for first in range(0, len(self), _BLOCK):
+            part = slice(first, first + _BLOCK)
+            columns = (self.open, self.high, self.low, self.close, self.volume)
+            rows = zip(
+                self.open_time_ms[part].tolist(),
+                *(column[part].tolist() for column in columns),
+                strict=True,
+            )
+            for open_time_ms, open_, high, low, close, volume in rows:
+                yield Candle(
+                    open_time_ms=open_time_ms,
+                    close_time_ms=open_time_ms + self.candle_ms,
+                    open=open_,
+                    high=high,
+                    low=low,
+                    close=close,
+                    volume=volume,
+                )
 
     def index_at_close(self, close_time_ms: int) -> int | None:
         """Return the index of the candle that closes at this very time, None where none does."""

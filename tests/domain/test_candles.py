@@ -144,6 +144,21 @@ def test_candle_has_python_numbers_and_closes_one_candle_after_its_open() -> Non
     assert {type(getattr(candle, name)) for name in COLUMNS} == {float}
 
 
+@pytest.mark.parametrize("block", [1, 2, 1_024])
+def test_all_candles_are_those_asked_for_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr("domain.market.candles._BLOCK", block)
+    series = filled([1, 3, 1, 1])
+
+    found = list(series.candles())
+
+    assert found == [series.candle(i) for i in range(len(series))]
+    assert {type(getattr(found[0], name)) for name in COLUMNS} == {float}
+    assert type(found[0].open_time_ms) is int
+    assert list(filled([]).candles()) == []
+
+
 @given(gaps, st.integers(min_value=-3, max_value=40), st.sampled_from([-1, 0, 1]))
 def test_index_at_close_is_that_of_the_candle_with_this_very_close_time(
     steps: list[int], candles: int, shift_ms: int

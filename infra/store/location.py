@@ -74,9 +74,14 @@ def read_location(text: str, environ: Mapping[str, str] = os.environ) -> Locatio
     """Return the location that a text names: a file, or `postgresql://USER@HOST/NAME#SCHEMA`.
 
     Raises:
-        ConfigError: it names no schema.
+        ConfigError: it names no schema, or another kind of database.
     """
     if not _URL.match(text):
+        scheme, is_url, _ = text.partition("://")
+        if is_url:
+            raise ConfigError(
+                f"expected a file or postgresql://USER@HOST/NAME#SCHEMA, found {scheme}://"
+            )
         return Path(text)
     url, _, schema = text.partition("#")
     if not re.fullmatch(r"[a-z_][a-z0-9_]{0,40}", schema):

@@ -71,3 +71,10 @@ def test_a_password_in_the_settings_is_refused_and_not_shown(tmp_path: Path) -> 
 def test_a_database_without_a_schema_is_refused() -> None:
     with pytest.raises(ConfigError, match="schema"):
         read_location("postgresql://db/x#a;b")
+
+
+def test_another_kind_of_database_is_refused_and_its_password_is_not_repeated() -> None:
+    with pytest.raises(ConfigError, match=r"found mysql://$") as refused:
+        read_location("mysql://trader:sesame@db.local/trading")
+
+    assert "sesame" not in str(refused.value)

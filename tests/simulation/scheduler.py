@@ -7,7 +7,7 @@ run, and then jumps to the next thing that is due: nothing ever sleeps.
 import heapq
 import queue
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from math import ceil
 from random import Random
@@ -50,8 +50,11 @@ class Process:
 class Task:
     """One loop."""
 
-    def __init__(self, scheduler: "Scheduler", process: Process, run: Callable[[], None]) -> None:
+    def __init__(
+        self, scheduler: "Scheduler", process: Process, run: Callable[[], None], name: str
+    ) -> None:
         self.process = process
+        self.name = name
         self.is_ready = False
         self.is_over = False
         self.error: BaseException | None = None
@@ -85,7 +88,16 @@ class Task:
 class Scheduler:
     """All loops and timers of one world."""
 
-    def __init__(self, rng: Random) -> None:
+    def __init__(
+        self, rng: Random, choose: Callable[[Sequence["Task"]], int] | None = None
+    ) -> None:
+        """Begin at time 0.
+
+        Args:
+            rng: draws who runs next.
+            choose: returns the place of who runs next among those that can; None: it is drawn.
+        """
+        self._choose = choose or (lambda ready: rng.randrange(len(ready)))
         self.hub = getcurrent()
         self.now_us = 0
         self.switches = 0
@@ -112,9 +124,9 @@ class Scheduler:
         heapq.heappush(self._timers, (due_us, self._made, timer))
         return timer
 
-    def start(self, process: Process, run: Callable[[], None]) -> Task:
+    def start(self, process: Process, run: Callable[[], None], name: str = "") -> Task:
         """Let a function run as a loop of a process."""
-        task = Task(self, process, run)
+        task = Task(self, process, run, name)
         self._tasks[task.greenlet] = task
         process.tasks.append(task)
         self.wake(task)
@@ -188,7 +200,7 @@ class Scheduler:
             if timer.call is not None:
                 timer.call()
                 return
-        place = self._rng.randrange(len(ready)) if len(ready) > 1 else 0
+        place = self._choose(ready) if len(ready) > 1 else 0
         task = ready[place]
         ready[place] = ready[-1]
         ready.pop()
@@ -224,11 +236,11 @@ class SimulatedThreads:
         self._process = process
         self.now_s = scheduler.now_s
 
-    def start(self, run: Callable[[], None], name: str) -> Task:  # noqa: ARG002 (for people)
+    def start(self, run: Callable[[], None], name: str) -> Task:
         """Run a function beside the caller."""
         if self._process.is_dead:
             raise ProcessDiedError
-        return self._scheduler.start(self._process, run)
+        return self._scheduler.start(self._process, run, name)
 
     def queue(self) -> "SimulatedQueue":
         """Return an empty queue."""

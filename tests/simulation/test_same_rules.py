@@ -1,24 +1,31 @@
 """A recorded market by threads, and the same again by the scheduler: equal facts."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from actors.core.host import Host
+from actors.core.trace import Handling
 from bin.bootstrap.assembly import REPLAY, Place, assemble
 from bin.bootstrap.run import Ports, Run
 from infra.run.journals import open_fresh_journals
+from infra.store.journal import JournalStore
+from infra.store.sqlite.connection import SqliteReading
 from infra.venues.replay.lockstep import LockStep
 from tests.chaos.harness.journal_view import read_journal
-from tests.replay.runs import UNTRACED, lively_settings, made_up_market, replay
+from tests.replay.runs import UNTRACED, finish, lively_settings, made_up_market
 from tests.simulation.faults import Misfortune
 from tests.simulation.plan import NONE
-from tests.simulation.scheduler import Process, Scheduler, SimulatedThreads
+from tests.simulation.scheduler import Process, Scheduler, SimulatedThreads, Task
 from tests.simulation.system import PlayedJournals
 
 CANDLES = 200
 SEEDS = (1, 2, 3)
+Order = list[tuple[str, str]]
+"""Who dealt with which kind of message, one after the other."""
 
 
 def facts(folder: Path) -> dict[str, Any]:
@@ -33,19 +40,31 @@ def facts(folder: Path) -> dict[str, Any]:
     }
 
 
-def by_scheduler(folder: Path, seed: int) -> tuple[str, ...]:
-    """Play the replay in one thread, and return who dealt with messages, in their order."""
+def written(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """Return of what kind the facts of each writer are, one after the other."""
+    by_writer = defaultdict(list)
+    with closing(SqliteReading(folder / "journal.sqlite")) as journal:
+        for row in journal.rows("SELECT * FROM fact ORDER BY id"):
+            by_writer[row["writer"]].append((row["kind"], row["asset"], row["recorded_ms"]))
+    return by_writer
+
+
+def assembled(folder: Path, host: Host) -> tuple[Run, LockStep, JournalStore]:
+    """Return a replay of the market that is ready to start."""
     folder.mkdir()
     settings = lively_settings(folder, **UNTRACED)
-    scheduler, process = Scheduler(Random(seed)), Process()
-    order: list[str] = []
     lockstep = LockStep(made_up_market(0, CANDLES), settings.trading_rules())
     now_ms = lockstep.clock.now_ms
     raw = open_fresh_journals(settings, folder, REPLAY, now_ms)
     calm = Misfortune(
-        scheduler=scheduler, seed="", chances=NONE, is_dead=lambda: False, die=lambda _where: None
+        scheduler=Scheduler(Random(0)),
+        seed="",
+        chances=NONE,
+        is_dead=lambda: False,
+        die=lambda _where: None,
     )
-    journals: Any = PlayedJournals(raw, calm)
+    is_played = isinstance(host.concurrency, SimulatedThreads)
+    journals: Any = PlayedJournals(raw, calm) if is_played else raw
     run = assemble(
         Place(settings=settings, directory=folder, mode=REPLAY, account="candle files"),
         settings.trading_rules(),
@@ -55,11 +74,30 @@ def by_scheduler(folder: Path, seed: int) -> tuple[str, ...]:
             clock=lockstep.clock,
             journals=journals,
         ),
-        host=Host(
-            concurrency=SimulatedThreads(scheduler, process),
-            watch=lambda handling: order.append(handling.envelope.receiver),
-        ),
+        host=host,
     )
+    return run, lockstep, raw
+
+
+def by_threads(folder: Path) -> Order:
+    """Play the replay in threads, and return in which order they took their messages."""
+    taken: list[tuple[int, str, str]] = []
+    run, lockstep, _ = assembled(folder, Host(watch=lambda handling: taken.append(seen(handling))))
+    finish(run, lockstep)
+    return [(receiver, kind) for _, receiver, kind in sorted(taken)]
+
+
+def by_scheduler(
+    folder: Path, seed: int, choose: Callable[[Sequence[Task]], int] | None = None
+) -> Order:
+    """Play the replay in one thread, and return who dealt with messages, in their order."""
+    scheduler, process = Scheduler(Random(seed), choose), Process()
+    order: Order = [] if not isinstance(choose, Follows) else choose.done
+    host = Host(
+        concurrency=SimulatedThreads(scheduler, process),
+        watch=lambda handling: order.append(seen(handling)[1:]),
+    )
+    run, lockstep, raw = assembled(folder, host)
     raw.database.connect()
     try:
         run.start()
@@ -71,7 +109,29 @@ def by_scheduler(folder: Path, seed: int) -> tuple[str, ...]:
         process.is_dead = True
         scheduler.bury(process)
         raw.database.close()
-    return tuple(order)
+    return order
+
+
+class Follows:
+    """Chooses who runs next so that messages are dealt with in an order that was recorded."""
+
+    def __init__(self, recorded: Order) -> None:
+        self.done: Order = []
+        self._recorded = recorded
+        self._actors = {receiver for receiver, _ in recorded}
+
+    def __call__(self, ready: Sequence[Task]) -> int:
+        """Return whose turn it is; else who is no actor, and may cause that turn."""
+        names = [task.name for task in ready]
+        wanted = self._recorded[len(self.done)][0] if len(self.done) < len(self._recorded) else ""
+        if wanted in names:
+            return names.index(wanted)
+        return next((n for n, name in enumerate(names) if name not in self._actors), 0)
+
+
+def seen(handling: Handling) -> tuple[int, str, str]:
+    envelope = handling.envelope
+    return envelope.taken_ns, envelope.receiver, type(envelope.message).__name__
 
 
 def is_quiet(scheduler: Scheduler, run: Run) -> bool:
@@ -85,13 +145,23 @@ def step_until(scheduler: Scheduler, is_done: Callable[[], bool]) -> None:
 
 
 def test_a_recorded_market_gives_the_same_facts_by_threads_and_in_any_order(tmp_path: Path) -> None:
-    settings = lively_settings(tmp_path, **UNTRACED)
-    traded = replay(settings, made_up_market(0, CANDLES), tmp_path / "threads").trades
-    orders = {by_scheduler(tmp_path / str(seed), seed) for seed in SEEDS}
+    by_threads(tmp_path / "threads")
+    orders = {tuple(by_scheduler(tmp_path / str(seed), seed)) for seed in SEEDS}
 
     expected = facts(tmp_path / "threads")
 
-    assert len(traded) > 5
+    assert len(expected["trades"]) > 5
     assert len(orders) == len(SEEDS)
     for seed in SEEDS:
         assert facts(tmp_path / str(seed)) == expected
+
+
+def test_a_run_of_threads_is_driven_again_in_its_order_with_equal_facts(tmp_path: Path) -> None:
+    recorded = by_threads(tmp_path / "threads")
+
+    driven = by_scheduler(tmp_path / "again", 1, Follows(recorded))
+
+    assert driven == recorded
+    assert len(recorded) > CANDLES
+    assert facts(tmp_path / "again") == facts(tmp_path / "threads")
+    assert written(tmp_path / "again") == written(tmp_path / "threads")

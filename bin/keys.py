@@ -62,7 +62,7 @@ def _register(action: str) -> None:
         asset: Annotated[str | None, typer.Option(help="Trades by it alone; like BTC.")] = None,
     ) -> None:
         with one_line():
-            _say(*credentials_act(action, store, mode, ip or [], source, asset))
+            _say(*credentials_act(action, store, mode, ip or [], source, asset, _say))
 
     app.command(action, help=ACTIONS[action])(act)
 

@@ -26,6 +26,7 @@ def credentials_act(
     ips: Sequence[str],
     source: str | None,
     asset: str | None = None,
+    say: Callable[[str], object] = str,
 ) -> list[str]:
     """Do it, and return what there is to say.
 
@@ -36,6 +37,7 @@ def credentials_act(
         ips: addresses that a new key must allow.
         source: of a new keystore's key.
         asset: that trades by the key alone; None: all that have none of their own.
+        say: takes what there is to say before it is done.
 
     Raises:
         ConfigError: it cannot be done; nothing was changed.
@@ -45,11 +47,11 @@ def credentials_act(
     if asset is not None and not _ASSET.fullmatch(asset):
         raise ConfigError(f"--asset {asset}: expected an asset of the settings, like BTC")
     named = mode if action == "list" else name_of(mode or Mode.LIVE, asset)
-    return _ACTS[action](Keystore(folder), folder, named, tuple(ips), source)
+    return _ACTS[action](Keystore(folder), folder, named, tuple(ips), source, say)
 
 
 def _add(
-    store: Keystore, folder: Path, name: str, ips: tuple[str, ...], source: str | None
+    store: Keystore, folder: Path, name: str, ips: tuple[str, ...], source: str | None, *_: object
 ) -> list[str]:
     if source is not None:
         store.begin(source)
@@ -70,10 +72,16 @@ def _list(store: Keystore, folder: Path, mode: str | None, *_: object) -> list[s
 
 
 def _rotate(
-    store: Keystore, folder: Path, name: str, ips: tuple[str, ...], _source: str | None
+    store: Keystore,
+    folder: Path,
+    name: str,
+    ips: tuple[str, ...],
+    _source: str | None,
+    say: Callable[[str], object],
 ) -> list[str]:
     known = entry_of(folder, name)
     store.change(name, replace(known, next=_typed(ips or known.used.ips), refused=""))
+    say(f"waits until the run of {name} has tried it, {_PATIENCE_S:.0f} s at most")
     deadline_s = time.monotonic() + _PATIENCE_S
     while (entry := entry_of(folder, name)).next is not None:
         if time.monotonic() > deadline_s:

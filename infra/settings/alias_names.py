@@ -34,7 +34,7 @@ _TREND_OTHERWISE = {
 }
 
 ASSET: Mapping[str, str] = {
-    **{name: to for name, to in _TREND_OTHERWISE.items() if to != "rsi_level" and "macd" not in to},
+    **_TREND_OTHERWISE,
     "position_size_pct": "allocation_pct",
     "per_asset_allocation_pct": "allocation_pct",
     "asset_allocation_pct": "allocation_pct",

@@ -21,21 +21,13 @@ from infra.settings.tree import Node
 _MAINTENANCE_MARGIN_RATE = Decimal("0.005")
 """Bybit's lowest (BTCUSDT, first tier); where it is higher, liquidation is nearer still."""
 
-_ORDER_OF: dict[str, tuple[Key, Key]] = {
-    EMA_CROSS_SHORT: (("strategy", "ema_short_period"), ("strategy", "ema_long_period")),
-    CONFIRMED_TREND_LONG: (
-        (CONFIRMED_TREND_LONG, "macd_fast_period"),
-        (CONFIRMED_TREND_LONG, "macd_slow_period"),
-    ),
-}
-"""By strategy: periods of which the first must be smaller."""
+_EMA_CROSS_ORDER = (("strategy", "ema_short_period"), ("strategy", "ema_long_period"))
 
 
 def order_of_strategies(facts: Facts) -> Iterator[Problem]:
     """Find periods of a strategy that some enabled asset has which are out of order."""
-    for name, rising in _ORDER_OF.items():
-        if facts.may_trade(name):
-            yield from facts.out_of_order((rising,), ())
+    if facts.may_trade(EMA_CROSS_SHORT):
+        yield from facts.out_of_order((_EMA_CROSS_ORDER,), ())
 
 
 def of_each_asset(facts: Facts) -> Iterator[Problem]:
@@ -52,6 +44,14 @@ def _some_stop(facts: Facts, asset: Key) -> Iterator[Problem]:
         symbol = facts.text((*asset, "symbol"))
         text = f"found no stop for {symbol}; allowed: {stop.name} or {trail.name}, or both"
         yield facts.problem(asset, text)
+
+
+def _macd_order(facts: Facts, asset: Key) -> Iterator[Problem]:
+    if facts.strategy(asset) != CONFIRMED_TREND_LONG:
+        return
+    fast, slow = (facts.effective(asset, f"macd_{name}_period") for name in ("fast", "slow"))
+    if fast.value is not None and slow.value is not None and fast.value >= slow.value:
+        yield facts.conflict(fast.key, f"below {slow.named}")
 
 
 def _stop_before_liquidation(facts: Facts, asset: Key) -> Iterator[Problem]:
@@ -110,6 +110,7 @@ def _one_line(error: Exception) -> str:
 
 _OF_AN_ASSET: tuple[Callable[[Facts, Key], Iterator[Problem]], ...] = (
     _some_stop,
+    _macd_order,
     _stop_before_liquidation,
     _own_parameters,
 )

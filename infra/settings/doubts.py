@@ -16,20 +16,13 @@ _LIMITS_ORDER: tuple[tuple[Key, Key], ...] = (
 """Pairs of which the first had better be smaller."""
 
 _WARMUP: Key = ("strategy", "warmup_candles")
-_WARMED_UP: dict[str, tuple[Key, ...]] = {
-    EMA_CROSS_SHORT: (("strategy", "ema_long_period"),),
-    CONFIRMED_TREND_LONG: tuple(
-        (CONFIRMED_TREND_LONG, name)
-        for name in (
-            "ema_trigger_period",
-            "ema_trend_period",
-            "macd_slow_period",
-            "macd_signal_period",
-            "rsi_period",
-        )
-    ),
-}
-"""By strategy: periods that had better not be longer than the warm-up."""
+_TREND_PERIODS = (
+    "ema_trigger_period",
+    "ema_trend_period",
+    "macd_slow_period",
+    "macd_signal_period",
+    "rsi_period",
+)
 
 
 def doubts(facts: Facts) -> list[str]:
@@ -53,11 +46,16 @@ def _order(facts: Facts) -> Iterator[str]:
 
 
 def _warm_up(facts: Facts) -> Iterator[str]:
-    for strategy, periods in _WARMED_UP.items():
-        for key in periods if facts.may_trade(strategy) else ():
-            with suppress(UnjudgedError):
-                if facts.number(key) > facts.number(_WARMUP):
-                    yield _line(facts, key, f"at most {facts.named(_WARMUP)}")
+    key: Key = ("strategy", "ema_long_period")
+    if facts.may_trade(EMA_CROSS_SHORT) and facts.number(key) > facts.number(_WARMUP):
+        yield _line(facts, key, f"at most {facts.named(_WARMUP)}")
+
+
+def _warm_up_of_trend(facts: Facts, asset: Key) -> Iterator[str]:
+    for name in _TREND_PERIODS if facts.strategy(asset) == CONFIRMED_TREND_LONG else ():
+        period = facts.effective(asset, name)
+        if period.value is not None and period.value > facts.number(_WARMUP):
+            yield _line(facts, period.key, f"at most {facts.named(_WARMUP)}")
 
 
 def _volatility_warm_up(facts: Facts) -> Iterator[str]:
@@ -112,6 +110,7 @@ def _line(facts: Facts, key: Key, meant: str) -> str:
 
 _CHECKS: tuple[Callable[[Facts], Iterator[str]], ...] = (_order, _warm_up, _volatility_warm_up)
 _OF_AN_ASSET: tuple[Callable[[Facts, Key], Iterator[str]], ...] = (
+    _warm_up_of_trend,
     _entry_fits_limits,
     _allocation_fits_size,
     _group_has_a_cap,

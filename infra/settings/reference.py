@@ -43,6 +43,13 @@ _ONLY_ASSETS: Mapping[str, str] = {
     "max_hold_hours": "a position held as long is closed; null = never, unset = strategy's",
     "entry_confirmation_level": "of the three confirmations, at least; null = its strategy's",
     "max_entry_wait_candles": "age of the trigger at entry, at most; null = its strategy's",
+    "ema_trigger_period": "a close above this average is a trigger; null = its strategy's",
+    "ema_trend_period": "a close above this average confirms; null = its strategy's",
+    "macd_fast_period": "of the MACD's faster average; null = its strategy's",
+    "macd_slow_period": "of the MACD's slower average; null = its strategy's",
+    "macd_signal_period": "of the MACD's signal; null = its strategy's",
+    "rsi_period": "of the RSI; null = its strategy's",
+    "rsi_level": "above it the RSI confirms; null = its strategy's",
 }
 """What an asset may say and the file of defaults does not show."""
 

@@ -84,6 +84,10 @@ CONTRADICTIONS = [
         "my.yaml:4: confirmed_trend_long.macd_fast_period: found 26; allowed: below confirmed_trend_long.macd_slow_period = 26 (settings.yaml)",
     ),
     (
+        assets(f"{TREND}, macd_slow_period: 12"),
+        "settings.yaml: confirmed_trend_long.macd_fast_period: found 12; allowed: below portfolio.assets[0].macd_slow_period = 12 (my.yaml:3)",
+    ),
+    (
         "risk: {drawdown_steps: [[0.10, 0.5], [0.08, 0.75]]}",
         "my.yaml:1: risk.drawdown_steps[0][0]: found 0.10; allowed: below risk.drawdown_steps[1][0] = 0.08 (my.yaml:1)",
     ),
@@ -168,6 +172,24 @@ def test_null_of_a_pair_means_none_and_what_it_leaves_out_is_its_sections(tmp_pa
         assert AssetSettings.model_validate(node.plain()).says("trail_pct") is asset.says(
             "trail_pct"
         )
+
+
+def test_a_pair_may_have_periods_of_its_own(tmp_path):
+    own = {"ema_trigger_period": 7, "ema_trend_period": 30, "macd_fast_period": 3}
+    own |= {"macd_slow_period": 8, "macd_signal_period": 4, "rsi_period": 5, "rsi_level": 45}
+    said = ", ".join(f"{name}: {value}" for name, value in own.items())
+    settings = load(
+        tmp_path,
+        assets(
+            f"{TREND}, {said}",
+            "symbol: SOLUSDT, strategy: confirmed_trend_long, macd_fast: 9, rsi_threshold: 55",
+        ),
+    )
+
+    first, second = (asset.terms.strategy for asset in settings.trading_rules().assets)
+    assert {name: first.parameters[name] for name in own} == own
+    assert second.parameters["ema_trigger_period"] == 50
+    assert (second.parameters["macd_fast_period"], second.parameters["rsi_level"]) == (9, 55.0)
 
 
 def test_variables_hold_for_each_asset_whatever_its_strategy_and_whatever_it_says(tmp_path):

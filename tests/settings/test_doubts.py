@@ -41,6 +41,10 @@ DOUBTS = [
         "my.yaml:5: confirmed_trend_long.ema_trend_period: found 3001; probably meant: at most strategy.warmup_candles = 3000 (settings.yaml)",
     ),
     (
+        of_one(f"{TREND}, rsi_period: 3001"),
+        "my.yaml:4: portfolio.assets[0].rsi_period: found 3001; probably meant: at most strategy.warmup_candles = 3000 (settings.yaml)",
+    ),
+    (
         "risk: {max_portfolio_drawdown_pct: 0.15}",
         "settings.yaml: risk.drawdown_levels[1]: found 0.15; probably meant: below risk.max_portfolio_drawdown_pct = 0.15 (my.yaml:1)",
     ),

@@ -10,6 +10,7 @@ from domain.strategies.registry import BUILT_IN, EMA_CROSS_SHORT
 from infra.settings import fields
 from infra.settings.sections.values import (
     SECOND_MS,
+    Candles,
     Correlation,
     Count,
     Exposure,
@@ -19,6 +20,7 @@ from infra.settings.sections.values import (
     Ms,
     Positive,
     Ratchet,
+    RsiLevel,
     Seconds,
     Section,
     Share,
@@ -76,6 +78,13 @@ class AssetSettings(Section):
     max_hold_hours: HoldHours | None = None
     entry_confirmation_level: Annotated[int, fields.whole("of 3 confirmations", 1, 3)] | None = None
     max_entry_wait_candles: Annotated[int, fields.whole("candles", 0, 1000)] | None = None
+    ema_trigger_period: Candles | None = None
+    ema_trend_period: Candles | None = None
+    macd_fast_period: Candles | None = None
+    macd_slow_period: Candles | None = None
+    macd_signal_period: Candles | None = None
+    rsi_period: Candles | None = None
+    rsi_level: RsiLevel | None = None
     parameters: Mapping[str, str] = {}
     """Of a strategy that is named `module:Class`."""
 

@@ -22,6 +22,7 @@ from infra.settings.sections.values import (
     Minutes,
     Ms,
     Ratchet,
+    RsiLevel,
     Seconds,
     Section,
     Share,
@@ -76,7 +77,7 @@ class ConfirmedTrendSettings(Section):
     macd_slow_period: Candles
     macd_signal_period: Candles
     rsi_period: Candles
-    rsi_level: Annotated[Decimal, fields.number("RSI", "0", "100")]
+    rsi_level: RsiLevel
     entry_confirmation_level: Annotated[int, fields.whole("of 3 confirmations", 1, 3)]
     max_entry_wait_candles: Annotated[int, fields.whole("candles", 0, 1000)]
     trail_pct: Fraction | None

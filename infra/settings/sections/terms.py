@@ -18,6 +18,18 @@ DEFAULTS = {
 }
 """Of an asset that is not of confirmed_trend_long and says nothing, where no section does (5.1)."""
 
+_TREND = (
+    "ema_trigger_period",
+    "ema_trend_period",
+    "macd_fast_period",
+    "macd_slow_period",
+    "macd_signal_period",
+    "rsi_period",
+    "entry_confirmation_level",
+    "max_entry_wait_candles",
+)
+"""Whole numbers that confirmed_trend_long reads."""
+
 Value = TypeVar("Value")
 
 
@@ -67,19 +79,8 @@ def strategy_spec(
 
 
 def _trend_parameters(asset: AssetSettings, trend: ConfirmedTrendSettings) -> Parameters:
-    return {
-        "ema_trigger_period": trend.ema_trigger_period,
-        "ema_trend_period": trend.ema_trend_period,
-        "macd_fast_period": trend.macd_fast_period,
-        "macd_slow_period": trend.macd_slow_period,
-        "macd_signal_period": trend.macd_signal_period,
-        "rsi_period": trend.rsi_period,
-        "rsi_level": float(trend.rsi_level),
-        "entry_confirmation_level": _own(
-            asset.entry_confirmation_level, trend.entry_confirmation_level
-        ),
-        "max_entry_wait_candles": _own(asset.max_entry_wait_candles, trend.max_entry_wait_candles),
-    }
+    said = {name: _own(getattr(asset, name), getattr(trend, name)) for name in _TREND}
+    return said | {"rsi_level": float(_own(asset.rsi_level, trend.rsi_level))}
 
 
 def _parsed(text: str) -> Parameter:

@@ -20,6 +20,7 @@ Minutes = Annotated[int, fields.whole("minutes", 0, 10_080)]
 HoldHours = Annotated[Decimal, fields.number("hours", "0.01", "8760")]
 Hours = Annotated[Decimal, fields.number("hours", "0", "8760")]
 Ratchet = Annotated[Decimal, fields.fraction("0", "0.5")]
+RsiLevel = Annotated[Decimal, fields.number("RSI", "0", "100")]
 Positive = Annotated[Decimal, fields.number("above zero", "0.00000001", "1000000000")]
 Symbol = Annotated[
     str, fields.text(r"[A-Z0-9]{1,20}USDT", "a USDT perpetual in capitals, like BTCUSDT")

@@ -49,7 +49,7 @@ _Judged = tuple[DenialReason | ExitReason, str, Decimal, Decimal, bool]
 
 
 def _judged(found: PortfolioSnapshot, rules: TradingRules) -> Iterator[_Judged]:
-    held = {asset: Held(side=p.side, notional=p.notional) for asset, p in found.positions.items()}
+    held = _held(found)
     limits, balance = rules.approval, found.capital
     now, allowed = Decimal(len(held)), Decimal(limits.max_positions)
     yield DenialReason.MAX_POSITIONS, "", now, allowed, now > allowed
@@ -66,6 +66,15 @@ def _judged(found: PortfolioSnapshot, rules: TradingRules) -> Iterator[_Judged]:
     if loss is not None and found.entry_capital:
         now, allowed = found.equity, found.entry_capital * (1 - loss)
         yield ExitReason.CAPITAL_LOSS, "", now, allowed, now <= allowed
+
+
+def open_groups(found: PortfolioSnapshot, rules: TradingRules) -> dict[str, dict[str, Held]]:
+    """Return what is open in each group in which something is open; as `groups`."""
+    return groups(_held(found), rules, _correlate(found))
+
+
+def _held(found: PortfolioSnapshot) -> dict[str, Held]:
+    return {asset: Held(side=p.side, notional=p.notional) for asset, p in found.positions.items()}
 
 
 def _correlate(found: PortfolioSnapshot) -> Callable[[str, str], float | None]:

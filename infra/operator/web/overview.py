@@ -8,15 +8,14 @@ from typing import Any
 from domain.operator import wording as say
 from domain.operator.performance import UNKNOWN, performance_texts
 from domain.operator.system import ActorState, Reason, SystemSnapshot, VenueLink
-from domain.portfolio.concentration import ranked
 from domain.portfolio.metrics import PairMetrics, PortfolioMetrics, metrics
 from domain.portfolio.performance import Performance
 from domain.portfolio.snapshots import ExecutionSnapshot, PortfolioSnapshot
-from domain.portfolio.violations import violations
 from domain.rules import AssetRules, TradingRules
 from domain.text import plain
 from domain.trading.positions import Position
 from domain.trading.trailing import first_stop
+from infra.operator.web.risk import percent_or_unknown, risk
 
 View = dict[str, Any]
 _DIGITS = 2
@@ -42,7 +41,7 @@ def overview(seen: SystemSnapshot, rules: TradingRules) -> View:
         "set_aside": seen.set_aside,
         "health": {plain(name): plain(figure) for name, figure in seen.health.items()},
         "shown": _quantities(seen.portfolio),
-        "risk": None if seen.portfolio is None else _risk(seen.portfolio, rules),
+        "risk": None if seen.portfolio is None else risk(seen.portfolio, rules),
     }
 
 
@@ -78,7 +77,7 @@ def _portfolio(found: PortfolioSnapshot, rules: TradingRules) -> View:
         "available": say.usdt(figures.available_capital),
         "exposure": say.usdt(found.exposure),
         "trades": found.trades,
-        "win_rate": _percent(figures.win_rate),
+        "win_rate": percent_or_unknown(figures.win_rate),
         "paused": list(found.paused),
         "is_panic": found.panic_since_ms is not None,
         "is_halted": found.is_halted,
@@ -94,7 +93,7 @@ def _performance(seen: SystemSnapshot, rules: TradingRules) -> View:
     pairs = {
         asset: {
             **_sums(pair),
-            "contribution": _percent(pair.contribution),
+            "contribution": percent_or_unknown(pair.contribution),
             **performance_texts(done.assets.get(asset, Performance())),
         }
         for asset, pair in money.pairs.items()
@@ -106,12 +105,14 @@ def _sums(found: PortfolioMetrics | PairMetrics) -> View:
     return {
         "pnl": say.gain(found.total_pnl),
         "pnl_sign": _sign(found.total_pnl),
-        "return": UNKNOWN if found.total_return is None else say.signed_percent(found.total_return),
+        "return": UNKNOWN
+        if found.total_return is None
+        else say.signed_percent(found.total_return, _DIGITS),
         "open_return": UNKNOWN
         if found.unrealized_return is None
         else say.signed_percent(found.unrealized_return, _DIGITS),
         "trades": found.closed_positions,
-        "win_rate": _percent(found.win_rate),
+        "win_rate": percent_or_unknown(found.win_rate),
     }
 
 
@@ -240,42 +241,6 @@ def _stop_state(execution: ExecutionSnapshot) -> str:
 
 def _actor(actor: ActorState) -> View:
     return {**asdict(actor), "last_failure": plain(actor.last_failure)}
-
-
-def _risk(found: PortfolioSnapshot, rules: TradingRules) -> View:
-    names = [asset.asset for asset in rules.assets]
-    return {
-        "assets": names,
-        "mean": found.open_correlation,
-        "threshold": rules.protection.high_correlation_threshold,
-        "groups": {asset.asset: asset.correlation_group or "" for asset in rules.assets},
-        "concentration": [
-            {
-                "asset": each.asset,
-                "deployed": say.usdt(each.deployed),
-                "share": float(each.share),
-                "cumulative": float(each.cumulative),
-                "of_equity": _percent(each.of_equity),
-            }
-            for each in ranked(found.positions, found.equity, rules)
-        ],
-        "violations": [say.violation_line(each) for each in violations(found, rules)],
-        "liquidation": _to_ruin(found),
-        "advice": [say.advice_line(each) for each in found.advice if each.is_worth_telling],
-    }
-
-
-def _to_ruin(found: PortfolioSnapshot) -> str:
-    """Return how far all prices may go against what is open until the equity is gone."""
-    notional = sum(
-        (held.qty * found.prices.get(asset, held.avg_entry_price))
-        for asset, held in found.positions.items()
-    )
-    return say.percent(found.equity / notional, 0) if notional else ""
-
-
-def _percent(fraction: Decimal | None) -> str:
-    return UNKNOWN if fraction is None else say.percent(fraction)
 
 
 def _sign(amount: Decimal) -> int:

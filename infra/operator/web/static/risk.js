@@ -56,7 +56,7 @@ function attribution() {
     h("p", {class: "why"}, `By the returns of the last ${found.window} closes. A hedge has a negative share.`));
 }
 
-export function render(_context, view) {
+export function render(context, view) {
   const risk = view.risk;
   if (!risk) return [card("Risk", h("p", {class: "empty"}, "The portfolio does not answer."))];
   const found = loaded?.data;
@@ -64,7 +64,6 @@ export function render(_context, view) {
     if (found) { heat(found).catch(() => null); past(found, risk.threshold).catch(() => null); }
     concentration(risk).catch(() => null);
   });
-  const groups = Object.entries(risk.groups).filter(([, group]) => group);
   return [
     h("h1", {class: "hidden"}, "Risk"),
     h("div", {class: "columns"},
@@ -80,7 +79,10 @@ export function render(_context, view) {
         table([["Asset", (row) => row.asset], ["Deployed", (row) => row.deployed, "number"], ["Of equity", (row) => row.of_equity, "number"]], risk.concentration, {caption: "Deployed by asset", empty: ""})),
       h("div", {class: "stack"}, card("Limits that are broken", risk.violations.length ? h("ul", {}, risk.violations.map((text) => h("li", {class: "alarm"}, text))) : h("p", {class: "empty"}, "None."),
         facts(["Liquidation distance", risk.liquidation ? `equity gone at ${risk.liquidation} against` : "nothing is open", "wide"])),
-      card("Rebalancing advice", risk.advice.length ? h("ul", {}, risk.advice.map((text) => h("li", {}, text))) : h("p", {class: "empty"}, "Nothing is advised."))),
-      card("Groups", table([["Asset", ([name]) => name], ["Group", ([, group]) => group]], groups, {caption: "Correlation groups", empty: "No groups are named in the settings."}))),
+      card("Rebalancing advice", risk.advice.length ? h("ul", {}, risk.advice.map((each) => h("li", {}, each.text, " ", each.may_reduce && context.isOperator && context.button("reduce", each.asset, "Reduce", `Closes as much of ${each.asset} as is advised: ${each.text}.`)))) : h("p", {class: "empty"}, "Nothing is advised."))),
+      card("Groups", table([
+        ["Group", (g) => g.name], ["Assets", (g) => g.assets, "wide"], ["Exposure", (g) => [g.exposure, h("small", {}, ` of ${g.exposure_cap}`)], "number"], [`Largest ${risk.largest}`, (g) => [g.largest, h("small", {}, ` of ${g.largest_cap}`)], "number"],
+      ], risk.groups, {caption: "Correlation groups", empty: "No groups are named in the settings, and nothing is open."}),
+        h("p", {class: "why"}, "Of the balance, against the cap. Assets without a named group are grouped as measured, once they are open."))),
   ];
 }

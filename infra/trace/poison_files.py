@@ -10,26 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from loguru import logger
 
-from domain.errors import BadDataError, ConfigError
-from infra.secrets.cipher import cipher_of
+from infra.trace.crash_ends import UNREADABLE, mark_settled, read_crash_end
 from infra.trace.crash_files import CRASHES, crash_file_name
 from infra.trace.decode import TraceDecoder, TraceTypes
-from infra.trace.encode import pack
-from infra.trace.frames import TRACE, Frame, Head, frame_bytes, frame_places, read_frame
-from infra.trace.names import FORMAT, Renamer
-from infra.trace.records import NOTE_KEY, SESSION_KEY, Session, StoredHandling
 
-_SETTLED = "set aside no longer: an operator has dealt with it"
-_ENDED = ("crashed", "hung")
-_RECORDS = "records"
 _START = "Start"
-_BROKEN = (OSError, KeyError, ValueError, msgspec.MsgspecError, ConfigError, BadDataError)
-_session = msgspec.msgpack.Decoder(Session)
-_handling = msgspec.msgpack.Decoder(list[StoredHandling])
-_text = msgspec.msgpack.Decoder(str)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +64,8 @@ class PoisonFiles:
     def settle(self, receiver: str, message_id: int) -> None:
         """Mark a message as dealt with; one without a crash file needs no mark."""
         file = self._directory / crash_file_name(receiver, message_id)
-        payload = pack(_SETTLED)
-        note = frame_bytes(Head(NOTE_KEY, 0, 1, 0, 0), payload, cipher_of(self._run_dir, TRACE))
         try:
-            with file.open("r+b") as out:
-                out.seek(0, 2)
-                out.write(note)
+            mark_settled(self._run_dir, file)
         except FileNotFoundError:
             return
         except OSError as error:
@@ -95,19 +78,15 @@ class PoisonFiles:
                 try:
                     for poison in self._poison(file):
                         self._take(poison)
-                except _BROKEN as error:
+                except UNREADABLE as error:
                     logger.debug("{} holds no message to set aside: {}", file.name, error)
 
     def _poison(self, file: Path) -> Iterator[Poison]:
         """Yield the message of a crash file; none where a start ended, or it is dealt with."""
-        session, last = _ends(file)
-        if session is None or last is None or session.number == self._session:
-            return
-        stored = _handling.decode(b"\xdd" + last.head.count.to_bytes(4, "big") + last.payload())[-1]
-        if session.format < FORMAT:
-            stored = Renamer(session).handling(stored)
+        found = read_crash_end(file)
+        stored, is_own = found.handling, found.session.number == self._session
         is_known = stored.kind != _START and stored.kind in self._messages
-        if stored.outcome in _ENDED and is_known:
+        if is_known and not is_own and not found.is_settled:
             yield Poison(
                 message=self._decoder.message(stored.kind, stored.payload),
                 message_id=stored.message_id,
@@ -119,16 +98,3 @@ class PoisonFiles:
                 now_ms=stored.now_ms,
                 cause="" if stored.raised is None else stored.raised.cause,
             )
-
-
-def _ends(file: Path) -> tuple[Session | None, Frame | None]:
-    """Return the newest session and the newest records; no records where they are dealt with."""
-    newest: dict[str, tuple[int, int]] = {}
-    for head, offset, end in frame_places(file):
-        newest[head.key if head.key.startswith("=") else _RECORDS] = offset, end
-    session, records, note = (newest.get(key) for key in (SESSION_KEY, _RECORDS, NOTE_KEY))
-    if session is None or records is None:
-        return None, None
-    if note is not None and _text.decode(read_frame(file, *note).payload()) == _SETTLED:
-        return None, None
-    return _session.decode(read_frame(file, *session).payload()), read_frame(file, *records)

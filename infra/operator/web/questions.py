@@ -13,10 +13,12 @@ from infra.operator.web import tables
 from infra.operator.web.access import newest_accesses
 from infra.operator.web.compare import compare
 from infra.operator.web.correlations import attribution, correlations
+from infra.operator.web.crashes import newest_crashes
 from infra.operator.web.equity import equity
 from infra.operator.web.facts import read_facts
 from infra.operator.web.history import READ, AssetHistory
 from infra.operator.web.hub import Hub
+from infra.operator.web.limits import health_limits
 from infra.operator.web.logs import newest_lines
 from infra.operator.web.marks import marks
 from infra.operator.web.rebuilt import rebuilt
@@ -82,6 +84,14 @@ async def _logs(hub: Hub, _query: Mapping[str, str]) -> Any:
         "mode", lambda: hub.read(read_facts, hub.directory, lambda facts: facts.mode() or "")
     )
     return await hub.read(newest_lines, hub.directory, mode)
+
+
+async def _crashes(hub: Hub, _query: Mapping[str, str]) -> Any:
+    return await hub.once("crashes", lambda: hub.read(newest_crashes, hub.directory))
+
+
+async def _limits(hub: Hub, _query: Mapping[str, str]) -> Any:
+    return await hub.once("limits", lambda: hub.read(health_limits, hub.directory))
 
 
 async def _messages(hub: Hub, query: Mapping[str, str]) -> Any:
@@ -178,7 +188,9 @@ QUESTIONS: Mapping[str, Question] = {
     "chart": _chart,
     "compare": _compare,
     "correlations": _correlations,
+    "crashes": _crashes,
     "equity": _equity,
+    "limits": _limits,
     "logs": _logs,
     "messages": _messages,
     "orders": _orders,

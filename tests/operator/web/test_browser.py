@@ -12,6 +12,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from infra.operator.web.files import LINK_FILE, read_address
+from tests.actors.test_dead_letters import REJECTED
+from tests.actors.test_kept_dead_letters import crash_over
 from tests.command.test_sim_run import QUICK, SimRun, journal
 from tests.operator.web.made import start_page
 
@@ -75,6 +77,7 @@ def begin(folder: Path) -> SimRun:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[SimRun]:  # noqa: ARG001 (skips where there is none)
     folder = tmp_path_factory.mktemp("web")
+    crash_over(folder / "run", REJECTED)
     run = begin(folder)
     run.wait_for(lambda line: "Started: sim" in line)
     yield run
@@ -247,6 +250,31 @@ def test_an_actor_s_state_is_what_the_facts_would_rebuild(watched: Watched, addr
     different = page.locator("#looked tbody tr:has(.alarm)")
     expect(different).to_have_text([], timeout=PATIENCE_MS)  # unlike a count it is told which
     page.screenshot(path=ARTIFACTS / f"looked-{address.replace('/', '-')}.png")
+
+
+@pytest.mark.timeout(240)
+def test_a_crash_is_shown_with_the_command_that_replays_it_and_its_message_dropped(
+    watched: Watched,
+) -> None:
+    page = watched.page
+    page.locator('#nav a[href="/actors"]').click()
+    crash = page.get_by_role("region", name="Crashes").locator("tbody tr").first
+    crash.locator("summary").click()
+
+    expect(crash).to_contain_text("poison with secret-token")
+    expect(crash).to_contain_text("replay asset/BTC --pdb")
+    page.get_by_role("button", name="Drop").click()
+    page.locator("#confirm").click()
+    expect(page.locator("#page")).to_contain_text("None is set aside", timeout=PATIENCE_MS)
+
+
+@pytest.mark.timeout(240)
+def test_the_health_is_shown_against_its_limits(watched: Watched) -> None:
+    page = watched.page
+    page.locator('#nav a[href="/health"]').click()
+
+    disk = page.get_by_role("region", name="Health").locator("tr", has_text="disk")
+    expect(disk).to_contain_text("90% full")
 
 
 @pytest.mark.timeout(240)

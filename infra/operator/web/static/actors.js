@@ -1,6 +1,6 @@
 // The supervision tree: who lives, how much waits, how fast it is worked off.
 
-import {card, facts, h, table} from "./dom.js";
+import {card, facts, h, table, time} from "./dom.js";
 import {Loaded} from "./loaded.js";
 import {send} from "./press.js";
 
@@ -8,11 +8,13 @@ const KEPT = 60;
 let series = {}; // address: [{at, handled}]
 let looked = null; // {address, loaded}: the actor that is looked at
 let aside = null; // {count, table, trouble}: messages that were set aside
-export function enter() { series = {}; aside = null; leave(); }
-export function leave() { looked?.loaded.leave(); looked = null; }
+let crashes = null;
+export function enter(context) { leave(); series = {}; aside = null; crashes = new Loaded(context, "crashes", 5000); }
+export function leave() { lookAway(); crashes?.leave(); crashes = null; }
+function lookAway() { looked?.loaded.leave(); looked = null; }
 
 function lookAt(context, address) {
-  leave();
+  lookAway();
   looked = {address, loaded: new Loaded(context, "actor", 3000, () => ({address}))};
   context.redraw();
 }
@@ -29,7 +31,7 @@ function lookedCard(context, view) {
     data && table([["Figure", (r) => r.figure], ["As it answers", (r) => r.live, "wide"], ["As the facts have it", (r) => r.stored, "wide"], ["", (r) => (r.is_alike ? "alike" : h("span", {class: "alarm"}, "differs"))]],
       rows, {caption: `State of ${actor.address}`, empty: "It keeps nothing that facts would rebuild."}),
     h("p", {class: "why"}, "The facts are what a new life begins with. A figure may differ for a moment, while a message is on its way."),
-    h("button", {type: "button", onclick: () => { leave(); context.redraw(); }}, "Close this"));
+    h("button", {type: "button", onclick: () => { lookAway(); context.redraw(); }}, "Close this"));
 }
 
 async function lookAside(context, count) {
@@ -57,6 +59,16 @@ function asideCard(context, view) {
     context.button("drop", row[0], "Drop", "Forgets the message for ever."))]);
   return card("Messages set aside", table(columns, found.rows, {caption: "Messages set aside"}),
     h("p", {class: "why"}, "Those that crashed an actor stay over a restart, with its crash file, until they are dropped or redelivered."));
+}
+
+function crashesCard() {
+  const rows = crashes?.data ?? [];
+  return card("Crashes, the newest first", crashes?.trouble && h("p", {class: "alarm"}, crashes.trouble),
+    table([
+      ["At", (c) => time(c.time, {seconds: true})], ["Actor", (c) => `${c.actor}, life ${c.life}`], ["Over", (c) => c.kind], ["Cause", (c) => (c.outcome === "hung" ? `hung: ${c.cause}` : c.cause), "wide"],
+      ["Report", (c) => h("details", {id: `crash-${c.id}`}, h("summary", {}, c.id), h("p", {class: "why"}, c.holds), c.details && h("pre", {class: "story"}, c.details),
+        h("p", {class: "why"}, "All that is known of it, and the actor run again in a debugger:"), h("pre", {class: "story"}, `${c.show}\n${c.replay}`)), "wide"],
+    ], rows, {caption: "Crashes", empty: crashes?.isLoaded ? "None has crashed." : "Loading …"}));
 }
 
 function note(view) {
@@ -115,6 +127,7 @@ export function render(context, view) {
       ["Dead letters", String(view.dead_letters)], ["Messages handled", view.actors.reduce((sum, a) => sum + a.handled, 0).toLocaleString("en-US")])),
     lookedCard(context, view),
     card("supervisor", table(columns, rows, {caption: "Actors"})),
+    crashesCard(),
     asideCard(context, view),
   ].filter(Boolean);
 }

@@ -1,27 +1,34 @@
 // Figures of the process and its surroundings, the age of the feeds, and the end of the log.
 
-import {card, h, table} from "./dom.js";
+import {card, h, table, time} from "./dom.js";
 import {Loaded} from "./loaded.js";
 
-let loaded = null;
+let loaded = null, limits = null;
 const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"];
-export function enter(context) { loaded = new Loaded(context, "logs", 2000); }
-export function leave() { loaded?.leave(); loaded = null; }
+export function enter(context) { loaded = new Loaded(context, "logs", 2000); limits = new Loaded(context, "limits", 30000); }
+export function leave() { loaded?.leave(); limits?.leave(); loaded = limits = null; }
+
+// Both bear the same unit.
+function isPassed(figure, limit) {
+  if (limit === "yes") return figure !== limit;
+  return limit !== undefined && Math.abs(parseFloat(figure)) > parseFloat(limit);
+}
 
 export function render(context, view) {
   const feeds = Object.entries(view.assets).map(([name, asset]) => ({name, ...asset}));
-  const figures = Object.entries(view.health);
+  const figures = Object.entries(view.health).filter(([name]) => !/^(feed|last candle) of /.test(name)), allowed = limits?.data ?? {};
   return [
     h("h1", {class: "hidden"}, "Health"),
     h("div", {class: "columns"},
-      card("Process and surroundings", table([["Figure", ([name]) => name], ["Now", ([, figure]) => figure, "number"]], figures, {caption: "Health", empty: "Nobody has looked yet."})),
-      card("Prices", table([["Asset", (r) => r.name], ["Price", (r) => r.price || "–", "number"], ["Heard", (r) => h("span", {class: r.is_stale ? "alarm" : ""}, r.feed_age ? `${r.feed_age} ago` : "not yet"), "number"]], feeds, {caption: "Feeds"}),
+      card("Process and surroundings", table([["Figure", ([name]) => name], ["Now", ([name, figure]) => h("span", {class: isPassed(figure, allowed[name]) ? "alarm" : ""}, figure), "number"], ["Limit", ([name]) => allowed[name] ?? "", "number"]], figures, {caption: "Health", empty: "Nobody has looked yet."})),
+      card("Prices", table([["Asset", (r) => r.name], ["Price", (r) => r.price || "–", "number"], ["Heard", (r) => h("span", {class: r.is_stale ? "alarm" : ""}, r.feed_age ? `${r.feed_age} ago` : "not yet"), "number"], ["Newest candle", (r) => time(r.close_ms), "number"]], feeds, {caption: "Feeds", isSide: true}),
+        allowed.feed && h("p", {class: "why"}, `People are told where nothing is heard for ${allowed.feed}.`),
         table([["Asset", ([name]) => name], ["Stream", ([, link]) => h("span", {class: link.is_streaming ? "" : "alarm"}, link.is_streaming ? "connected" : "NOT CONNECTED")], ["Orders a minute", ([, link]) => link.orders, "number"],
           ["Requests p50", ([, link]) => link.p50, "number"], ["p99", ([, link]) => link.p99, "number"]], Object.entries(view.links ?? {}), {caption: "Ties to the exchange", empty: "", isSide: true}),
         h("p", {class: "why"}, Math.abs(view.clock_offset_ms) > 60000 ? "The trading clock is a simulated one." : `Trading clock against this machine: ${(view.clock_offset_ms / 1000).toFixed(2)} s.`))),
     card("Log, the newest first",
       context.isOperator && h("div", {class: "acts"}, h("span", {}, "Lowest level that is logged: "), LEVELS.map((level) => context.button("log", level, level, `Logs ${level} and what is more serious, until the next start.`))),
       loaded?.trouble && h("p", {class: "alarm"}, loaded.trouble),
-      h("div", {class: "tall"}, table([["At", (r) => r.time.slice(0, 19).replace("T", " ")], ["Level", (r) => h("span", {class: ["ERROR", "CRITICAL"].includes(r.level) ? "alarm" : ""}, r.level)], ["Actor", (r) => r.actor || "–"], ["Message", (r) => r.message, "wide"]], loaded?.data ?? [], {caption: "Log"}))),
+      h("div", {class: "tall"}, table([["At", (r) => [h("span", {class: "tight"}, r.time.slice(0, 10)), " ", r.time.slice(11, 19)]], ["Level", (r) => h("span", {class: ["ERROR", "CRITICAL"].includes(r.level) ? "alarm" : ""}, r.level)], ["Actor", (r) => r.actor || "–"], ["Message", (r) => r.message, "wide"]], loaded?.data ?? [], {caption: "Log"}))),
   ];
 }

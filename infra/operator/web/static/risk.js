@@ -37,7 +37,7 @@ async function concentration(risk) {
   if (!isNew(element, key)) return;
   const c = colours(), names = risk.concentration.map((each) => each.asset);
   await draw(element, [
-    {type: "bar", name: "share of what is deployed", x: names, y: risk.concentration.map((each) => each.share), marker: {color: c.blue}, hovertemplate: "%{x}: %{y:.1%}<extra></extra>"},
+    {type: "bar", name: "share of what is deployed", x: names, y: risk.concentration.map((each) => each.share), marker: {color: c.blue}, width: Math.min(0.8, 0.25 * names.length), hovertemplate: "%{x}: %{y:.1%}<extra></extra>"},
     {type: "scatter", mode: "lines+markers", name: "cumulative", x: names, y: risk.concentration.map((each) => each.cumulative), line: {color: c.loss, dash: "dot"}, hovertemplate: "up to %{x}: %{y:.1%}<extra></extra>"},
   ], layout({dragmode: false, xaxis: {type: "category"}, yaxis: {tickformat: ".0%", range: [0, 1.05]}}), {scrollZoom: false, displayModeBar: false});
 }

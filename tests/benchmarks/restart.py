@@ -9,6 +9,7 @@ from statistics import quantiles
 from actors.core.system import Moment
 from bin.bootstrap.recorded import build_replay
 from infra.candles.files import read_candles
+from infra.process.garbage import spare_the_old
 from infra.process.processor import on_one_processor
 from infra.settings import load_settings
 
@@ -42,6 +43,7 @@ def measure(candles: Path) -> Iterator[tuple[str, str, str]]:
             settings, series, Path(folder), make_probe=lambda _now_ms: probe, is_lenient=True
         )
         run.start()
+        spare_the_old()
         for t_ms, _ in lockstep.steps(run.wait_quiet):
             if t_ms >= int(series["BTC"].open_time_ms[-CRASHES]):
                 is_on[0] = True

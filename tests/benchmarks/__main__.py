@@ -4,16 +4,15 @@ Nothing here is asserted: times belong to the reader, not to the tests.
 """
 
 import argparse
-import platform
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-import psutil
 from loguru import logger
 from rich.console import Console
 from rich.table import Table
 
+from domain.errors import ConfigError
 from tests.benchmarks import (
     backtest,
     close,
@@ -30,6 +29,15 @@ from tests.benchmarks import (
     sweep,
     ticks,
     web,
+)
+from tests.benchmarks.others import Others, warning
+from tests.benchmarks.results import (
+    Machine,
+    Results,
+    Row,
+    compared,
+    read_results,
+    this_machine,
 )
 
 MEASURES: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
@@ -50,22 +58,34 @@ MEASURES: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
 }
 
 
-@dataclass(frozen=True)
-class Machine:
-    """Where the figures were taken."""
-
-    def __str__(self) -> str:
-        memory_gib = psutil.virtual_memory().total / 2**30
-        return (
-            f"{psutil.cpu_count()} cores, {memory_gib:.0f} GiB, {platform.system()} "
-            f"{platform.machine()}, Python {platform.python_version()}, "
-            f"load {psutil.getloadavg()[0]:.1f}"
-        )
-
-
 def main() -> None:
+    options = _parser().parse_args()
+    logger.remove()
+    try:
+        old = None if options.compare is None else read_results(options.compare)
+    except ConfigError as error:
+        sys.exit(str(error))
+    console, machine, others = Console(), this_machine(), Others()
+    if options.peers:
+        _print(console, machine, ("what", "measured", "ratio"), peers.measure())
+    else:
+        rows = list(_measured(options.names or list(MEASURES), options.candles))
+        results = Results(machine, others.cores(), rows)
+        if options.json is not None:
+            results.write(options.json)
+        table = ((row.what, row.measured, row.goal) for row in rows)
+        _print(console, machine, ("what", "measured", "goal"), table)
+        if old is not None:
+            columns = ("what", f"then, load {old.machine.load:.1f}", "now", "ratio")
+            _print(console, old.machine, columns, compared(old.rows, rows))
+    console.print(warning(others.cores(), machine.cores))
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="bin/bench", description=__doc__, epilog="Example: bin/bench backtest close"
+        prog="bin/bench",
+        description=__doc__,
+        epilog="Example: bin/bench backtest close --json before.json",
     )
     parser.add_argument("names", nargs="*", choices=[*MEASURES, []], help="all by default")
     parser.add_argument(
@@ -75,24 +95,34 @@ def main() -> None:
         / "shared/data/market/bybit_perp_2025-04_2025-07",
         help="folder of BTCUSDT, ETHUSDT and SOLUSDT candles",
     )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the figures, and where")
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        metavar="OLD.json",
+        help="print each figure beside that of an earlier run, and their ratio, new to old",
+    )
     parser.add_argument(
         "--peers",
         action="store_true",
         help="measure our backtest beside other libraries', in an environment of their own",
     )
-    options = parser.parse_args()
-    logger.remove()
-    if options.peers:
-        table = Table("what", "measured", "ratio", title=str(Machine()), title_justify="left")
-        for row in peers.measure():
-            table.add_row(*row)
-        Console().print(table)
-        return
-    table = Table("what", "measured", "goal", title=str(Machine()), title_justify="left")
-    for name in options.names or MEASURES:
-        for what, measured, goal in MEASURES[name](options.candles):
-            table.add_row(what, measured, goal)
-    Console().print(table)
+    return parser
+
+
+def _measured(names: Sequence[str], candles: Path) -> Iterator[Row]:
+    for name in names:
+        for what, measured, goal in MEASURES[name](candles):
+            yield Row(name, what, measured, goal)
+
+
+def _print(
+    console: Console, machine: Machine, columns: Sequence[str], rows: Iterable[Sequence[str]]
+) -> None:
+    table = Table(*columns, title=str(machine), title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
 
 
 if __name__ == "__main__":

@@ -376,6 +376,18 @@ MUTANTS = (
         old="attempt=next_attempt(self._context.books.orders.values(), decided_ms, purpose)",
         new="attempt=1",
     ),
+    Mutant(
+        name="notice that may have arrived does not say so",
+        file="infra/operator/notices/carrier.py",
+        old="        self._deliveries.mark_sending(delivery)\n",
+        new="",
+    ),
+    Mutant(
+        name="notice marked as delivered before it is sent",
+        file="infra/operator/notices/carrier.py",
+        old="        self._deliveries.mark_sending(delivery)\n",
+        new="        self._deliveries.mark_delivered(delivery)\n",
+    ),
 )
 
 

@@ -101,6 +101,13 @@ def _restart(world: "World", rng: Random) -> None:
     world.scheduler.start(world.system.process, lambda: supervisor.restart(address, 10.0) and None)
 
 
+def _reload(world: "World", rng: Random) -> None:
+    """Let the settings be read anew, in which others stand now."""
+    system = world.system
+    if system.is_started:
+        world.scheduler.start(system.process, lambda: system.reload(rng), "reload")
+
+
 def command(world: "World", name: CommandName, argument: str = "") -> None:
     """Let the operator command something, where the system listens."""
     if world.system.system is None or not world.system.is_started:
@@ -145,6 +152,7 @@ DEEDS: dict[str, Deed] = {
     "reduce": _command(CommandName.REDUCE, None),
     "liquidate": _command(CommandName.LIQUIDATE, CommandName.RESUME),
     "panic": _command(CommandName.PANIC, CommandName.REARM, of_asset=False),
+    "settings reloaded": _reload,
 }
 
 

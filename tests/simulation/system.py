@@ -25,6 +25,7 @@ from infra.net.server_clock import ServerClock
 from infra.settings import Settings
 from infra.store.journal import JournalStore
 from infra.store.reserve import Reserve
+from infra.store.settings_record import SettingsRecord
 from infra.venues.bybit.exchange import BybitExchange
 from infra.venues.bybit.feed import BybitFeed
 from tests.simulation.channels import Place, connect
@@ -188,6 +189,20 @@ class SystemProcess:
         records = () if self._reserve is None else self._reserve.records()
         intents = (fact for record in records for fact in record.facts if isinstance(fact, Intent))
         return [intent.request.client_order_id for intent in intents]
+
+    def reload(self, rng: Random) -> None:
+        """Let other settings hold, as the command of that name does; in a loop of the process."""
+        notices = {
+            "alert_cooldown_minutes": rng.choice((1, 30)),
+            "max_waiting": rng.choice((10, 1000)),
+        }
+        notifications = self._settings.notifications.model_copy(update=notices)
+        self._settings = self._settings.model_copy(update={"notifications": notifications})
+        run = self.run
+        if run is not None:
+            record = SettingsRecord(run.ports.journals)
+            record.note(self._settings, "simulated", self.clock.now_ms(), lambda: None)
+            run.change(self._settings)
 
     def bury(self) -> None:
         """Let go of everything, the process being dead."""

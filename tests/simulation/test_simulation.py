@@ -12,8 +12,8 @@ import pytest
 from tests.simulation.terms import Terms
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = range(1, 121)
-MINUTES = 12.0
+SEEDS = range(1, 201)
+MINUTES = 8.0
 
 
 def simulate(*words: str, hash_seed: str = "0") -> subprocess.CompletedProcess[str]:

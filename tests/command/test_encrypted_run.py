@@ -31,7 +31,8 @@ class SecretRun(SimRun):
         backup = {"url": str(folder / "run" / "backups"), "key": storage["key"]}
         quick = {**SETTINGS, "simulation": {"speed": 300}, "storage": storage}
         quick["backup"] = {**backup, "every_seconds": 0.2}
-        super().__init__(folder, quick=json.dumps(quick))
+        quick["web"] = {"port": 0}
+        super().__init__(folder, quick=json.dumps(quick), environ={"WEB_ENABLED": "true"})
 
     def lines(self) -> list[str]:
         # By a file of its own: the process writes where the other one reads.
@@ -81,6 +82,7 @@ def test_an_encrypted_run_trades_is_killed_and_read_and_leaves_nothing_readable(
     key = f"file:{tmp_path / 'key'}"
     run = SecretRun(tmp_path)
     try:
+        run.wait_for(lambda line: "Dashboard: " in line)
         run.wait_for(lambda line: "SHORT opened" in line)
         refused = command("keys", "rekey", "--run-dir", str(run.run_dir), "--to", key)
         assert refused.returncode == 2
@@ -93,7 +95,8 @@ def test_an_encrypted_run_trades_is_killed_and_read_and_leaves_nothing_readable(
     assert (run.run_dir / "journal.sqlite-wal").stat().st_size > 0
     assert list(run.run_dir.glob("backups/sim/*/*.segment"))
     assert hits(run.run_dir, values) == []
-    assert not list(run.run_dir.rglob("*.jsonl")) + list(run.run_dir.rglob("*.log"))
+    logs = [*run.run_dir.rglob("*.jsonl"), *run.run_dir.rglob("*.log")]
+    assert [log.name for log in logs] == ["web.access.jsonl"]
     order = next(iter(read_journal(run.run_dir / "journal.sqlite").orders))
     where = ("--run-dir", str(run.run_dir))
     assert order in command("ctl", *where, "audit").stdout

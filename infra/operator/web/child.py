@@ -16,6 +16,7 @@ from infra.operator.web import links
 from infra.operator.web.files import LOG_FILE, read_address
 from infra.operator.web.users import read_users
 from infra.process.kept import KeptProcess
+from infra.secrets.vault import FILE as VAULT_FILE
 from infra.settings.sections.people import WebSettings
 
 _STOP_S = 3.0
@@ -48,7 +49,7 @@ class PageProcess:
             [sys.executable, *words, "--of", str(os.getpid())],
             _environment(),
             stop_s=_STOP_S,
-            log=directory / LOG_FILE,
+            log=None if (directory / VAULT_FILE).exists() else directory / LOG_FILE,
         )
 
     def announcement(self, timeout_s: float, *, is_terminal: bool) -> str | None:

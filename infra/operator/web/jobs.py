@@ -22,6 +22,7 @@ import msgspec
 
 from domain.text import plain
 from infra.operator.web.files import read_json, write_private
+from infra.secrets.vault import FILE as VAULT_FILE
 
 DIRECTORY = "web.jobs"
 REPORT_FILE = "report.html"
@@ -151,6 +152,8 @@ class Jobs:
     def _command(self, wanted: Wanted, run: str) -> list[str]:
         options = {"--from": wanted.from_time, "--to": wanted.to_time}
         if wanted.kind is Kind.RUN:
+            if (self._runs[run] / VAULT_FILE).exists():
+                raise ValueError(f"{run} is encrypted, and a report would lie readable beside it")
             begin = ["-m", "bin.parity", "--run-dir", str(self._runs[run].resolve())]
         else:
             candles = self.candle_folders().get(wanted.candles)

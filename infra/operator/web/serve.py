@@ -32,6 +32,7 @@ from infra.operator.web.jobs import Jobs
 from infra.operator.web.login import Logins
 from infra.operator.web.sessions import Sessions
 from infra.process.locks import FileLock
+from infra.secrets.vault import FILE as VAULT_FILE
 from infra.settings.sections.people import WebSettings
 
 _NICENESS = 10
@@ -199,7 +200,11 @@ def _tell_address(home: Path, address: PageAddress) -> None:
 
 
 def _log_to(file: Path) -> None:
+    """Log to a file, or to the screen beside an encrypted run: its directory holds no logs."""
     logger.remove()
+    if (file.parent / VAULT_FILE).exists():
+        logger.add(sys.stderr, level="INFO", diagnose=False)
+        return
     os.close(open_private(file))
     logger.add(file, level="INFO", rotation="5 MB", retention=2, diagnose=False, encoding="utf-8")
 

@@ -3,10 +3,12 @@
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from infra.operator.web.jobs import Jobs, Kind, Wanted
 from infra.operator.web.users import Role, set_password
 from tests.operator.web.made import PATIENCE_S, Browser, Page, served, with_timeout
 
@@ -89,6 +91,16 @@ def test_a_job_that_fails_says_why(page: Page) -> None:
     assert job["state"] == "failed"
     assert "journal" in job["words"]
     assert operator.call("GET", f"/report/{said['id']}")[0] == 404
+
+
+def test_no_report_of_an_encrypted_run_is_left_readable(tmp_path: Path) -> None:
+    (tmp_path / "encryption.json").touch()
+    jobs = Jobs(tmp_path, {"live": tmp_path})
+
+    with pytest.raises(ValueError, match="live is encrypted"):
+        jobs.ask(Wanted(kind=Kind.RUN), "ann", "live")
+
+    assert [file.name for file in tmp_path.iterdir()] == ["encryption.json"]
 
 
 @pytest.mark.parametrize(

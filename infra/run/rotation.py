@@ -22,7 +22,7 @@ from infra.store.unanswered import unanswered_orders
 from infra.venues.bybit.api_key import read_key
 from infra.venues.bybit.connection import BybitConnection
 from infra.venues.bybit.shapes.positions import PositionRow
-from infra.venues.modes import credentials_of
+from infra.venues.modes import credentials_of, keystore_of
 from infra.venues.paper.connection import PaperConnection
 
 _LOOK_S = 1.0
@@ -166,8 +166,7 @@ def key_rotation(
     if not isinstance(account, BybitConnection):
         yield
         return
-    folder = settings.exchange.keystore
-    found = None if folder is None else Path(folder)
-    with closing(KeyRotation(found, mode, account, directory, tell)) as rotation:
+    folder = keystore_of(settings)
+    with closing(KeyRotation(folder, mode, account, directory, tell)) as rotation:
         rotation.start()
         yield

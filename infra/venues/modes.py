@@ -111,20 +111,20 @@ def venue_of(mode: Mode, settings: Settings, environ: Mapping[str, str]) -> Venu
 
 
 def _credentials(mode: Mode, settings: Settings) -> Credentials:
-    exchange, keystore = settings.exchange, _keystore(settings)
+    exchange, keystore = settings.exchange, keystore_of(settings)
     if keystore is None:
         return Credentials(api_key=_text(exchange.api_key), api_secret=_text(exchange.api_secret))
     return credentials_of(entry_of(keystore, mode).used)
 
 
 def _of_assets(mode: Mode, settings: Settings) -> dict[str, Credentials]:
-    keystore = _keystore(settings)
+    keystore = keystore_of(settings)
     found = {} if keystore is None else Keystore(keystore).entries()
     known = ((*asset_of(name), entry.used) for name, entry in found.items())
     return {asset: credentials_of(used) for of, asset, used in known if of == mode and asset}
 
 
-def _keystore(settings: Settings) -> Path | None:
+def keystore_of(settings: Settings) -> Path | None:
     """Return where the keys are; None: the environment has them, which comes first."""
     exchange = settings.exchange
     if exchange.keystore is None or exchange.api_key is not None:

@@ -14,7 +14,7 @@ from infra.run.rekeying import rekey
 from infra.secrets.keystore import Entry, Keystore, Pair, entry_of
 from infra.secrets.sources import write_new_key
 from infra.settings import load_settings
-from infra.venues.modes import Mode, venue_of
+from infra.venues.modes import Mode, keystore_of, venue_of
 
 
 @pytest.fixture
@@ -53,6 +53,8 @@ def test_a_mode_trades_by_its_key_unless_the_environment_has_one(folder: Path) -
     assert stored.credentials.api_secret == "planted-secret"
     assert given.credentials is not None
     assert given.credentials.api_key == "other"
+    assert keystore_of(load_settings(file, environ={}, dotenv=None)) == folder
+    assert keystore_of(load_settings(file, environ=environ, dotenv=None)) is None  # nor rotated
     with pytest.raises(ConfigError, match="has no key for demo"):
         venue_of(Mode.DEMO, load_settings(file, environ={}, dotenv=None), {})
 

@@ -32,6 +32,8 @@ from tests.simulation.why import Traces
 
 SETTLE_MINUTES = 40
 EVENTS_SHOWN = 25
+_AWAY_S = (0.5, 0.5, 0.5, 2.0, 2.0, 2.0, 5.0, 5.0, 30.0, 600.0)
+"""At most, between two lives of a process."""
 MOST_IDLE_STEPS = 20_000
 _MEMORY = Path("/dev/shm")
 
@@ -328,7 +330,7 @@ class World:
             self.disk.come_back()
         self.alive_since_s = None
         self._commands.clear()
-        away_s = self.rng.choice((0.5, 5.0, 60.0, 900.0)) * self.rng.random()
+        away_s = self.rng.choice(_AWAY_S) * self.rng.random()
         if self.is_calm:
             away_s = 1.0
         self.scheduler.call_in(away_s, self._begin_again)

@@ -55,7 +55,7 @@ def regime_changed(
         f"Price {say.price(report.close, instrument)}{f', {report.note}' if report.note else ''}",
         *say.values(report.values, instrument),
         _meaning(report, position, stopped_by),
-        say.utc(report.t_ms),
+        say.utc_second(report.t_ms),
     ]
     return Notice(
         key=f"regime/{report.asset}/{report.t_ms}",
@@ -87,7 +87,7 @@ def entry_denied(denial: Denial) -> Notice:
         f"Reason: {_REFUSALS[denial.reason]}",
         *_some(say.pairs(denial.figures)),
         f"Signal {say.minutes(denial.t_ms - denial.signal_ms)} old",
-        say.utc(denial.t_ms),
+        say.utc_second(denial.t_ms),
         say.why(denial.client_order_id),
     ]
     return Notice(
@@ -125,7 +125,7 @@ def cooldown_started(asset: str | None, why: str, from_ms: int, end_ms: int) -> 
         f"{say.CLOCK} {asset or 'Portfolio'}: cooldown {say.minutes(end_ms - from_ms)}",
         f"Reason: {why}",
         f"Until {say.utc(end_ms)}",
-        say.utc(from_ms),
+        say.utc_second(from_ms),
     ]
     return _cooldown(asset, "start", from_ms, end_ms, lines)
 
@@ -144,7 +144,7 @@ def cooldown_ended(asset: str | None, end_ms: int, stopped_by: str = "") -> Noti
     lines = [
         f"{say.CLOCK} {asset or 'Portfolio'}: cooldown over",
         *left,
-        say.utc(end_ms),
+        say.utc_second(end_ms),
     ]
     return _cooldown(asset, "end", end_ms, end_ms, lines)
 

@@ -31,5 +31,5 @@ def rebalance_advised(advice: Advice, side: Side, opened_ms: int, t_ms: int) -> 
         asset=asset,
         cause=f"rebalance {direction}",
         t_ms=t_ms,
-        text="\n".join([*lines, say.utc(t_ms)]),
+        text="\n".join([*lines, say.utc_second(t_ms)]),
     )

@@ -62,7 +62,7 @@ def report(
         *_trading(facts),
         *say.listed("Refused:", _counts(facts.denials)),
         *say.listed("Restarts:", _counts(facts.restarts)),
-        f"Now, {say.utc(now_ms)}:",
+        f"Now, {say.utc_second(now_ms)}:",
         *(["Portfolio: no answer"] if portfolio is None else _present(portfolio, now_ms, rules)),
         *(_asset(rules_.asset, assets.get(rules_.asset)) for rules_ in rules.assets),
         opportunity(assets.get(rules_.asset) for rules_ in rules.assets),

@@ -52,7 +52,7 @@ def protection_fired(protection: Protection, rules: ProtectionRules, asker: str 
         f"Closing: {closing or 'nothing is open'}",
         *blocked,
         advice,
-        say.utc(protection.t_ms),
+        say.utc_second(protection.t_ms),
     ]
     return _risk(f"protection/{protection.epoch}", None, protection.reason, protection.t_ms, lines)
 
@@ -97,7 +97,7 @@ def size_changed(state: ProtectionState, rules: ProtectionRules) -> Notice:
             f"Drawdown {drawdown}, limit {say.percent(rules.drawdown_restore_fraction)}",
         ]
     key = f"size/{state.is_reduced}/{state.t_ms}"
-    return _risk(key, None, "reduced size", state.t_ms, [*lines, say.utc(state.t_ms)])
+    return _risk(key, None, "reduced size", state.t_ms, [*lines, say.utc_second(state.t_ms)])
 
 
 def rearmed(state: ProtectionState) -> Notice:
@@ -105,7 +105,7 @@ def rearmed(state: ProtectionState) -> Notice:
     lines = [
         f"{say.GOOD} Halt ended: trading again",
         f"Peak equity is now {say.usdt(state.peak_equity)}",
-        say.utc(state.t_ms),
+        say.utc_second(state.t_ms),
     ]
     return _risk(f"rearmed/{state.epoch}", None, "rearm", state.t_ms, lines)
 
@@ -119,7 +119,7 @@ def loss_streak_reached(end_ms: int, rules: ProtectionRules) -> Notice:
         "Nothing was closed.",
         f"No entries until {say.utc(end_ms)}" if end_ms > from_ms else "No cooldown follows.",
         "You can: wait, or pause all.",
-        say.utc(from_ms),
+        say.utc_second(from_ms),
     ]
     return _risk(f"streak/{end_ms}", None, "loss streak", from_ms, lines)
 
@@ -133,7 +133,7 @@ def position_differs(message: PositionDiffers) -> Notice:
         "Nothing was closed.",
         f"{asset} opens nothing until they agree.",
         "You can: look at the exchange.",
-        say.utc(message.since_ms),
+        say.utc_second(message.since_ms),
     ]
     key = f"differs/{asset}/{message.since_ms}"
     return _risk(key, asset, "differs", message.since_ms, lines)
@@ -152,7 +152,7 @@ def position_unprotected(message: PositionUnprotected, limit_ms: int) -> Notice:
         f"Allowed for {say.duration(limit_ms)}",
         *done,
         "You can: look at the exchange.",
-        say.utc(message.since_ms),
+        say.utc_second(message.since_ms),
     ]
     key = f"naked/{asset}/{message.since_ms}/{message.is_set_again}"
     return _risk(key, asset, "naked", message.since_ms, lines)
@@ -166,7 +166,7 @@ def risk_raised(message: RiskRaised, t_ms: int) -> Notice:
     lines = [
         f"{say.SIREN} {about}{say.words(message.what)}",
         *(say.sentence(line) for line in (message.figures, message.effect, advice) if line),
-        say.utc(t_ms),
+        say.utc_second(t_ms),
     ]
     return _risk(f"risk/{message.key}", message.asset, message.what, t_ms, lines)
 
@@ -179,7 +179,7 @@ def risks_raised(messages: Sequence[RiskRaised], t_ms: int) -> Notice:
         f"{say.SIREN} {say.words(first.what)}",
         *(say.sentence(each.what) for each in others),
         *(say.sentence(line) for line in (first.effect, advice) if line),
-        say.utc(t_ms),
+        say.utc_second(t_ms),
     ]
     return _risk(f"group/{first.group}/{first.key}/{t_ms}", None, first.group, t_ms, lines)
 

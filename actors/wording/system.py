@@ -49,7 +49,7 @@ def restarted(address: str, ending: Ending, generation: int, t_ms: int) -> Notic
         *count,
         f"Back after {say.duration(ending.down_ms)}",
         f"Crash id {ending.crash_id}",
-        say.utc(t_ms),
+        say.utc_second(t_ms),
     ]
     return Notice(
         key=f"restart/{address}/{generation}/{t_ms}",
@@ -90,7 +90,7 @@ def given_up(message: GivenUp, run: RunInfo, t_ms: int) -> Notice:
         *([] if crash is None else [f"Crash id {crash}"]),
         *suspended,
         "You can: restart it, or the system.",
-        say.utc(t_ms),
+        say.utc_second(t_ms),
     ]
     return Notice(
         key=f"given up/{address}/{run.started_ms}/{crash or ''}",
@@ -122,7 +122,7 @@ def connection_lost(lost: Sequence[ConnectionLost], lasting_ms: int | None, t_ms
         *([] if lasting_ms is None else [f"For {say.duration(lasting_ms)} now"]),
         f"Cause: {cause}",
         "It is connected again without your help.",
-        say.utc(t_ms),
+        say.utc_second(t_ms),
     ]
     return _connection([each.asset for each in lost], f"{what} lost", t_ms, lines)
 
@@ -135,7 +135,7 @@ def connection_restored(back: Sequence[ConnectionRestored], t_ms: int) -> Notice
         f"🔌 {_assets(each.asset for each in back)}: {what} is back",
         f"It was lost for {say.duration(down_ms)}",
         *([f"Candles fetched: {sum(candles)}"] if candles else []),
-        say.utc(t_ms),
+        say.utc_second(t_ms),
     ]
     return _connection([each.asset for each in back], f"{what} back", t_ms, lines)
 
@@ -183,7 +183,7 @@ def started(
         f"Open positions found: {len(positions) or 'none'}",
         *(position_line(position, rules) for position in positions),
         *([] if was_ended else ["The run before did not end in order."]),
-        say.utc(run.started_ms),
+        say.utc_second(run.started_ms),
     ]
     return _system(run.start_key, START, run.started_ms, lines)
 
@@ -194,14 +194,14 @@ def stopping(run: RunInfo, why: str, positions: Sequence[Position], t_ms: int) -
         f"🛑 Stopping: {run.mode}",
         f"Reason: {say.words(why)}",
         f"Open, under their stops: {len(positions) or 'none'}",
-        say.utc(t_ms),
+        say.utc_second(t_ms),
     ]
     return _system(f"stop/{run.started_ms}", STOP, t_ms, lines)
 
 
 def system_changed(message: SystemChanged, t_ms: int) -> Notice:
     """Return the notice of a change that brings its own words."""
-    lines = [f"⚙️ {say.words(message.title)}", say.words(message.detail), say.utc(t_ms)]
+    lines = [f"⚙️ {say.words(message.title)}", say.words(message.detail), say.utc_second(t_ms)]
     return _system(f"system/{message.key}", message.title, t_ms, [line for line in lines if line])
 
 
@@ -213,7 +213,7 @@ def settings_changed(fact_id: int, changed: SettingsChanged) -> Notice:
         f"⚙️ Settings changed ({say.words(changed.operator)})",
         *map(say.words, changes[:_CHANGES]),
         *([f"and {more} more: bin/ctl audit"] if more > 0 else []),
-        say.utc(changed.ts_ms),
+        say.utc_second(changed.ts_ms),
     ]
     return _system(f"settings/{fact_id}", "settings changed", changed.ts_ms, lines)
 

@@ -63,7 +63,7 @@ def entered(
         *([] if approval is None else _why(approval, position.opened_ms, instrument)),
         *_levels(position, instrument, stops),
         _exposure(exposure, balance),
-        say.utc(position.opened_ms),
+        say.utc_second(position.opened_ms),
         say.why(order_id),
     ]
     return Notice(
@@ -129,7 +129,7 @@ def exited(fact_id: int, trade: Trade, rest: AssetCooldown | None, rules: Tradin
         f"Fees {say.usdt(trade.fees)}",
         f"Funding {say.gain(trade.funding)}",
         *_rest(trade, rest, rules),
-        say.utc(trade.exit_ms),
+        say.utc_second(trade.exit_ms),
         say.why(say.trade_name(trade.asset, trade.exit_ms)),
     ]
     return Notice(
@@ -161,7 +161,7 @@ def opened_by_hand(exec_id: str, position: Position, rules: TradingRules) -> Not
         f"{position.asset} opens nothing while it stands.",
         "It gets a stop and is not closed.",
         "You can: close it at the exchange.",
-        say.utc(position.opened_ms),
+        say.utc_second(position.opened_ms),
     ]
     return Notice(
         key=f"hand/{exec_id}",

@@ -88,6 +88,11 @@ def utc(time_ms: int) -> str:
     return f"{_iso(time_ms, 'm').replace('T', ' ')} UTC"
 
 
+def utc_second(time_ms: int) -> str:
+    """Return a time in UTC, to the second: when something happened."""
+    return f"{_iso(time_ms, 's').replace('T', ' ')} UTC"
+
+
 def day(time_ms: int) -> str:
     """Return the UTC day of a time."""
     return _iso(time_ms, "D")

@@ -271,7 +271,7 @@ def test_an_entry_is_told_with_what_led_to_it(room: Newsroom) -> None:
             "Take profit $78,960.0 (6.0%)\n"
             "Risk/reward 1:4.0\n"
             "Exposure now $6,972.00 (69.7%)\n"
-            "2025-04-16 11:25 UTC\nwhy BTC-1744802700-entry-1"
+            "2025-04-16 11:25:01 UTC\nwhy BTC-1744802700-entry-1"
         )
     ]
 
@@ -395,7 +395,7 @@ def test_an_exit_is_told_with_its_result_and_its_cooldown(room: Newsroom) -> Non
             "Funding +0.00 USDT\n"
             "⏰ Cooldown 60 min:\n"
             "  trade held under 1h\n"
-            "2025-04-16 11:45 UTC\nwhy BTC@2025-04-16T11:45:00"
+            "2025-04-16 11:45:00 UTC\nwhy BTC@2025-04-16T11:45:00"
         )
     ]
     room.wait(EXIT.ts_ms + HOUR_MS)
@@ -634,11 +634,11 @@ def test_assets_lost_and_back_within_seconds_are_one_message_each(room: Newsroom
     assert room.notices("connection") == [
         (
             "🔌 BTC, ETH, SOL: feed lost\nCause: closed\n"
-            "It is connected again without your help.\n2025-04-16 11:25 UTC"
+            "It is connected again without your help.\n2025-04-16 11:25:05 UTC"
         ),
         (
             "🔌 BTC, ETH, SOL: feed is back\nIt was lost for 2m\n"
-            "Candles fetched: 3\n2025-04-16 11:27 UTC"
+            "Candles fetched: 3\n2025-04-16 11:27:05 UTC"
         ),
     ]
 
@@ -726,7 +726,7 @@ def test_dangers_of_one_group_within_seconds_are_one_message_and_are_not_told_ag
         "Malfunction: SOL does not answer",
         "Nothing is opened",
         "You can: wait",
-        "2025-04-16 11:25 UTC",
+        "2025-04-16 11:25:05 UTC",
     ]
     assert last.startswith("🚨 malfunction: DOGE does not answer")
 

@@ -162,7 +162,7 @@ EMA 240 $84,120.6
 EMA 600 $84,310.2
 Crosses today 1
 A fresh signal may open a position.
-2025-04-16 11:25 UTC""",
+2025-04-16 11:25:00 UTC""",
     ),
     "regime, a short is closed": (
         market.regime_changed(
@@ -185,7 +185,7 @@ EMA 240 $84,120.6
 EMA 600 $84,310.2
 Crosses today 1
 The open SHORT is closed now.
-2025-04-16 11:25 UTC""",
+2025-04-16 11:25:00 UTC""",
     ),
     "refused": (
         market.entry_denied(
@@ -202,7 +202,7 @@ The open SHORT is closed now.
 Reason: the daily loss is at its limit
 Daily loss 5.6%, limit 5.0%
 Signal 5 min old
-2025-04-16 11:25 UTC
+2025-04-16 11:25:00 UTC
 why BTC-1744802700-entry-1""",
     ),
     "profit": (
@@ -218,7 +218,7 @@ PnL +412.60 USDT
 Fees 7.46 USDT
 Funding +0.70 USDT
 No new cooldown
-2025-04-16 17:02 UTC
+2025-04-16 17:02:00 UTC
 why ETH@2025-04-16T17:02:00""",
     ),
     "by hand": (
@@ -229,7 +229,7 @@ SHORT 12.3 at $130.25
 SOL opens nothing while it stands.
 It gets a stop and is not closed.
 You can: close it at the exchange.
-2025-04-16 11:25 UTC""",
+2025-04-16 11:25:00 UTC""",
     ),
     "cooldown": (
         market.cooldown_started(None, "emergency, DRAWDOWN", T_MS, T_MS + 4 * HOUR_MS),
@@ -237,14 +237,14 @@ You can: close it at the exchange.
 ⏰ Portfolio: cooldown 240 min
 Reason: emergency, DRAWDOWN
 Until 2025-04-16 15:25 UTC
-2025-04-16 11:25 UTC""",
+2025-04-16 11:25:00 UTC""",
     ),
     "cooldown over": (
         market.cooldown_ended("SOL", T_MS),
         """
 ⏰ SOL: cooldown over
 0 min left, entries are allowed again
-2025-04-16 11:25 UTC""",
+2025-04-16 11:25:00 UTC""",
     ),
     "cooldown over in a panic": (
         market.cooldown_ended(None, T_MS, "panic, until rearm"),
@@ -252,7 +252,7 @@ Until 2025-04-16 15:25 UTC
 ⏰ Portfolio: cooldown over
 0 min left
 No entries: panic, until rearm
-2025-04-16 11:25 UTC""",
+2025-04-16 11:25:00 UTC""",
     ),
     "panic": (
         risk.protection_fired(
@@ -266,7 +266,7 @@ Asked for by 7 by Telegram
 Closing: BTC, ETH
 No entries until rearm
 You can: wait until all is told flat.
-2025-04-16 11:25 UTC""",
+2025-04-16 11:25:00 UTC""",
     ),
     "emergency": (
         risk.protection_fired(PROTECTION, RULES.protection),
@@ -277,7 +277,7 @@ Daily loss 3.1%, limit 5.0%
 Closing: BTC, ETH
 No entries until 2025-04-16 15:25 UTC
 You can: check the account.
-2025-04-16 11:25 UTC""",
+2025-04-16 11:25:00 UTC""",
     ),
     "halt": (
         risk.protection_fired(
@@ -290,7 +290,7 @@ Daily loss 3.1%, limit 5.0%
 Closing: nothing is open
 No entries until rearm
 You can: check, then send rearm.
-2025-04-16 11:25 UTC""",
+2025-04-16 11:25:00 UTC""",
     ),
     "first drawdown level": (
         risk.size_changed(STATE, RULES.protection),
@@ -301,7 +301,7 @@ Nothing was closed.
 New entries at 50% of their size
 until it is below 5.0%.
 You can: wait, or pause all.
-2025-04-16 11:25 UTC""",
+2025-04-16 11:25:00 UTC""",
     ),
     "loss streak": (
         risk.loss_streak_reached(T_MS + 4 * HOUR_MS, RULES.protection),
@@ -311,7 +311,7 @@ Limit 5 over all assets
 Nothing was closed.
 No entries until 2025-04-16 15:25 UTC
 You can: wait, or pause all.
-2025-04-16 11:25 UTC""",
+2025-04-16 11:25:00 UTC""",
     ),
     "naked": (
         risk.position_unprotected(
@@ -323,7 +323,7 @@ Allowed for 5.0s
 No stop could be set.
 The position is closed at market.
 You can: look at the exchange.
-2025-04-16 11:25 UTC""",
+2025-04-16 11:25:00 UTC""",
     ),
     "malfunction": (
         risk.risk_raised(
@@ -342,7 +342,7 @@ You can: look at the exchange.
 62 s without data, limit 60 s
 No new entries
 You can: look at the exchange.
-2025-04-16 11:25 UTC""",
+2025-04-16 11:25:00 UTC""",
     ),
     "restarted": (
         system.restarted("execution/BTC", ENDING, 2, T_MS),
@@ -352,7 +352,7 @@ Cause: RuntimeError: boom
 Restart 1 of 5 allowed
 Back after 0.1s
 Crash id execution/BTC#1
-2025-04-16 11:25 UTC""",
+2025-04-16 11:25:00 UTC""",
     ),
     "restarted though given up": (
         system.restarted("execution/BTC", replace(ENDING, failures=6), 7, T_MS),
@@ -363,7 +363,7 @@ Failures 6, restarts allowed 5
 Given up, and started all the same
 Back after 0.1s
 Crash id execution/BTC#1
-2025-04-16 11:25 UTC""",
+2025-04-16 11:25:00 UTC""",
     ),
     "given up": (
         system.given_up(
@@ -385,7 +385,7 @@ Crash id 1.23230
 BTC opens nothing.
 A position stays under its stop.
 You can: restart it, or the system.
-2025-04-16 11:25 UTC""",
+2025-04-16 11:25:00 UTC""",
     ),
     "connection lost": (
         system.connection_lost(
@@ -395,7 +395,7 @@ You can: restart it, or the system.
 🔌 BTC: feed lost
 Cause: closed
 It is connected again without your help.
-2025-04-16 11:25 UTC""",
+2025-04-16 11:25:00 UTC""",
     ),
     "connection back": (
         system.connection_restored(
@@ -405,7 +405,7 @@ It is connected again without your help.
 🔌 BTC: feed is back
 It was lost for 17m
 Candles fetched: 3
-2025-04-16 11:25 UTC""",
+2025-04-16 11:25:00 UTC""",
     ),
     "started": (
         system.started(
@@ -419,7 +419,7 @@ Balance 10,412.60 USDT
 Open positions found: 1
   SOL SHORT 12.3 at $130.25
 The run before did not end in order.
-2025-04-16 11:25 UTC""",
+2025-04-16 11:25:00 UTC""",
     ),
     "stopping": (
         system.stopping(RUN, "asked to stop", [POSITION], T_MS),
@@ -427,7 +427,7 @@ The run before did not end in order.
 🛑 Stopping: live
 Reason: asked to stop
 Open, under their stops: 1
-2025-04-16 11:25 UTC""",
+2025-04-16 11:25:00 UTC""",
     ),
     "report": (
         reports.report(WEEK, PORTFOLIO, ASSETS, T_MS, RULES),
@@ -444,7 +444,7 @@ Worst BTC -112.18 USDT
 Refused: CORRELATION 12,
   GLOBAL_COOLDOWN 3
 Restarts: asset/BTC 1
-Now, 2025-04-16 11:25 UTC:
+Now, 2025-04-16 11:25:00 UTC:
 Balance 10,412.60 USDT
 Equity 10,423.05 USDT
 Drawdown 2.1%
@@ -510,7 +510,7 @@ def test_foreign_text_is_one_bounded_line_whatever_it_holds(what: str, detail: s
     ):
         lines = notice.text.split("\n")
         assert len(lines) <= most
-        assert lines[-1] == "2025-04-16 11:25 UTC"
+        assert lines[-1] == "2025-04-16 11:25:00 UTC"
         assert len(notice.text) < 1000
         assert not any(unicodedata.category(sign) == "Cc" for line in lines for sign in line)
 
@@ -526,7 +526,7 @@ def test_a_danger_with_figures_as_pairs_is_written_out() -> None:
     )
 
     assert risk.risk_raised(raised, T_MS).text == (
-        "🚨 BTC cannot be closed\nAttempts 3, lasted 1m, age 1.2s\n2025-04-16 11:25 UTC"
+        "🚨 BTC cannot be closed\nAttempts 3, lasted 1m, age 1.2s\n2025-04-16 11:25:00 UTC"
     )
 
 

@@ -19,6 +19,7 @@ from tests.benchmarks import (
     isolation,
     journal,
     live,
+    many,
     messages,
     peers,
     polled,
@@ -54,6 +55,7 @@ MEASURES: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "isolation": isolation.measure,
     "ticks": ticks.measure,
     "live": live.measure,
+    "many": many.measure,
     "web": web.measure,
 }
 

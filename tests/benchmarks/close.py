@@ -69,7 +69,12 @@ def two_strategies() -> Mapping[str, Any]:
     """Return the settings of three shorts and nine longs in one account, which trade often."""
     example = yaml.safe_load(_MIXED.read_text(encoding="utf-8"))
     portfolio = example["portfolio"] | SETTINGS["portfolio"]
-    return {name: example[name] for name in ("replay", "instruments")} | {"portfolio": portfolio}
+    return {
+        "replay": example["replay"],
+        "instruments": example["instruments"],
+        "portfolio": portfolio,
+        "strategy": SETTINGS["strategy"] | {"warmup_candles": 220},
+    }
 
 
 Beside = Callable[[Run, Settings, Path], AbstractContextManager[object]]
@@ -119,6 +124,8 @@ class Stopwatch:
     """An asset whose orders are not counted."""
     floor_ms: list[float] = field(default_factory=list)
     """Of rows that were synced to the same disk half a period after each close."""
+    start_s: float = 0.0
+    """Of all actors, with their history stored."""
     heard_s: dict[int, dict[str, float]] = field(default_factory=dict)
     """By close, ms, and asset."""
 
@@ -205,7 +212,7 @@ class _Market:
         due_s = time.perf_counter()
         for place in range(WARM_UP, WARM_UP + closes):
             closing = {asset: series.candle(place) for asset, series in candles.items()}
-            t_ms = closing["BTC"].close_time_ms
+            t_ms = next(iter(closing.values())).close_time_ms
             self.lockstep.clock.step(t_ms)
             self.lockstep.exchange.trade_inside(closing.items())
             messages = {asset: _message(asset, candle) for asset, candle in closing.items()}
@@ -258,7 +265,7 @@ def running(
     pool: Any = lines
     past: Any = _Past(series)
     journals, now_ms = run.ports.journals, lockstep.clock.now_ms
-    lockstep.clock.step(int(series["BTC"].open_time_ms[WARM_UP]))
+    lockstep.clock.step(int(next(iter(series.values())).open_time_ms[WARM_UP]))
     feed = BybitFeed(
         past,
         PublicStream(pool, candle_minutes=5),
@@ -276,9 +283,14 @@ def running(
     run.checks = LiveChecks(every_ms=every_ms, stale_ms=_FOREVER_MS)
     run.telling = NoticePace.at_speed(1.0)
     with on_one_processor():
+        with journals.connected():
+            for asset in symbols:
+                feed.history(asset)
+        began_s = time.perf_counter()
         run.start()
         lines.connect(symbols)
         run.wait_quiet()
+        watch.start_s = time.perf_counter() - began_s
         spare_the_old()
         floor = Floor(folder / "floor.sqlite")
         watch.floor_ms = floor.taken_ms

@@ -63,7 +63,7 @@ def main(
         ),
     ] = IP_LIMIT,
     keys: Annotated[
-        Path | None, typer.Option(help="JSON file [key, secret], in place of the next two.")
+        Path | None, typer.Option(help="JSON file with key and secret, in place of the next two.")
     ] = None,
     api_key: Annotated[str, typer.Option(help="The key that it knows.")] = DEFAULT_KEYS.api_key,
     api_secret: Annotated[str, typer.Option(help="And its secret.")] = DEFAULT_KEYS.api_secret,

@@ -4,6 +4,7 @@ The checks read the merged tree, not the finished settings, so that a contradict
 same run as a wrong value elsewhere; what involves a wrong value is not judged.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from decimal import Decimal
@@ -80,7 +81,8 @@ def _total_allocation(facts: Facts) -> Iterator[Problem]:
     shares = [facts.effective(key, "allocation_pct") for key in facts.enabled_assets()]
     used = sum((share.value or Decimal(0) for share in shares), Decimal(0))
     if used > facts.number(total):
-        parts = ", ".join(share.named for share in shares)
+        counts = Counter(share.named for share in shares)
+        parts = ", ".join(f"{n} x {name}" if n > 1 else name for name, n in counts.items())
         allowed = f"at least {used}, the sum of the enabled assets' {parts}"
         yield facts.conflict(total, allowed)
 

@@ -76,6 +76,10 @@ CONTRADICTIONS = [
         "my.yaml:3: portfolio.assets[0].stop_loss_pct: found 0.3; allowed: below 0.0939, where a short is liquidated with portfolio.assets[0].leverage = 10 (the default)",
     ),
     (
+        assets(TREND, TREND.replace("BTC", "ETH")) + "confirmed_trend_long: {allocation_pct: 0.2}",
+        "settings.yaml: portfolio.total_allocation_pct: found 0.21; allowed: at least 0.4, the sum of the enabled assets' 2 x confirmed_trend_long.allocation_pct = 0.2 (my.yaml:5)",
+    ),
+    (
         assets(f"{TREND}, allocation_pct: 0.3"),
         "settings.yaml: portfolio.total_allocation_pct: found 0.21; allowed: at least 0.3, the sum of the enabled assets' portfolio.assets[0].allocation_pct = 0.3 (my.yaml:3)",
     ),

@@ -200,7 +200,7 @@ class _Preparation:
             why = f"it was set, the answer was lost ({error}), and it still reads so"
         for read in range(_READS):
             if stands():
-                self._changes.append(f"{difference}: changed")
+                self._changes.append(difference)
                 return True
             if read < _READS - 1:
                 self._sleep(_PAUSE_S)

@@ -326,7 +326,7 @@ class BybitConnection:
         of_keys = check_asset_keys(self._rest, self.asset_rests)
         report = prepare_account(self._rest, rules.assets, MarginMode.ISOLATED, delisted=delisted)
         for change in report.changes:
-            logger.info("the account was changed: {}", change)
+            logger.info("corrected at the exchange: {}", change)
         self.warnings = (*report.warnings, *of_keys)
         for warning in self.warnings:
             logger.warning("{}", warning)
@@ -370,7 +370,7 @@ class BybitConnection:
         joining = rules.asset(asset)
         report = prepare_account(self._rest, [joining], MarginMode.ISOLATED)
         for change in report.changes:
-            logger.info("the account was changed: {}", change)
+            logger.info("corrected at the exchange: {}", change)
         self._assets[joining.instrument.symbol] = asset
 
     def leave(self, asset: str) -> None:

@@ -108,7 +108,7 @@ class SystemSnapshot:
     """By asset, as are the executions; the newest answer of each, whenever it came."""
     executions: Mapping[str, ExecutionSnapshot] = field(default_factory=dict)
     set_aside: int = 0
-    """Those of them that were neither dropped nor redelivered."""
+    """Those that wait for the operator, also of earlier processes."""
     mode: str = ""
     account: str = ""
     """Where orders go, in words."""

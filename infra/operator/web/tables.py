@@ -1,5 +1,6 @@
 """The tables of facts: trades, orders, decisions, the audit trail."""
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from decimal import Decimal
@@ -18,6 +19,9 @@ from infra.store.reader import FactReader, StoredOrder
 
 _TRADES, _ORDERS, _DENIALS, _ENTRIES = 1000, 200, 200, 500
 _AUDITED_MS = 30 * 24 * 3_600_000
+_WITH_FIGURES = ("refusal", "decision")
+"""Kinds of audit entries that end with `key=value` pairs."""
+_FIGURES = re.compile(r"([^=]+) (\S+=.*)")
 _UNDECIDED = frozenset({OrderStatus.INTENDED, OrderStatus.UNKNOWN})
 
 Row = dict[str, Any]
@@ -132,4 +136,12 @@ def audit(directory: Path, now_ms: int) -> list[Row]:
     entries: list[Any] = []
     with suppress(FileNotFoundError):
         entries = read_audit(find_journal(directory), now_ms - _AUDITED_MS)
-    return [each.as_dict() for each in reversed(entries[-_ENTRIES:])]
+    return [_readable(each.as_dict()) for each in reversed(entries[-_ENTRIES:])]
+
+
+def _readable(entry: Row) -> Row:
+    """Return an entry with the figures of a limit or a protection as people read them."""
+    found = _FIGURES.fullmatch(entry["what"]) if entry["kind"] in _WITH_FIGURES else None
+    if found is not None:
+        entry["what"] = f"{found[1]}: {say.pairs(found[2])}"
+    return entry

@@ -25,7 +25,7 @@ function money(view) {
   return card("Money", facts(
     ["Equity", found.equity], ["Balance", found.balance],
     ["Today", signed(found.today, found.today_sign)],
-    curve?.data?.week && ["7 days", signed(curve.data.week.text, curve.data.week.sign)],
+    ["7 days", curve?.data?.week ? signed(curve.data.week.text, curve.data.week.sign) : "–"],
     ["Total PnL", signed(found.total_pnl, found.total_sign)], ["Return", found.total_return],
     ["Open PnL", found.unrealized], ["Deployed", found.deployed], ["Available", found.available],
     ["Exposure", found.exposure], ["Trades", String(found.trades)], ["Win rate", found.win_rate]));
@@ -44,7 +44,9 @@ function positions(context, view) {
     ["Target", (row) => row.target, "number"],
     ["Age", (row) => row.age, "number"],
   ];
-  if (context.isOperator) columns.push(["", (row) => context.button("close", row.name, "Close", `Closes the ${row.side} position of ${row.qty} ${row.name} at the market.`)]);
+  if (context.isOperator) columns.push(["", (row) => h("span", {class: "acts"},
+    context.button("close", row.name, "Close", `Closes the ${row.side} position of ${row.qty} ${row.name} at the market.`),
+    context.button("liquidate", row.name, "Liquidate", `Closes ${row.name}, cancels its orders and pauses it.`, "danger"))]);
   return card("Open positions", table(columns, open, {caption: "Open positions", empty: "Nothing is open."}));
 }
 

@@ -53,7 +53,8 @@ export function render(context, view) {
     card("Closed trades",
       h("div", {class: "filters"}, choice(context, "asset", "Asset", distinct(loaded.data, "asset")), choice(context, "side", "Side", distinct(loaded.data, "side")),
         choice(context, "reason", "Reason", distinct(loaded.data, "reason")), choice(context, "days", "Period", [["1", "24 hours"], ["7", "7 days"], ["30", "30 days"], ["365", "a year"]]),
-        h("button", {type: "button", onclick: () => download(rows, context.run)}, "Download CSV")),
+        h("button", {type: "button", onclick: () => download(rows, context.run)}, "Download CSV"),
+        h("a", {href: "/backtest", "data-go": true}, "Report of a period, beside its backtest")),
       totals(rows),
       table([
         ["Closed", (r) => time(r.exit_ms)], ["Asset", (r) => r.asset], ["Side", (r) => r.side], ["Qty", (r) => r.qty, "number"], ["Entry", (r) => r.entry, "number"], ["Exit", (r) => r.exit, "number"],

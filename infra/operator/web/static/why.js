@@ -14,8 +14,14 @@ let shown = null; // {id, found, trouble}
 
 export function clear() { shown = null; }
 
+function shut(context) {
+  shown = null;
+  context.redraw();
+}
+
 export async function explain(context, id) {
   shown = {id, found: null, trouble: null};
+  document.onkeydown = (event) => { if (event.key === "Escape" && shown) shut(context); };
   context.redraw();
   document.getElementById("why")?.scrollIntoView({block: "nearest"});
   const mine = shown;
@@ -53,7 +59,7 @@ function arrow(step) {
 
 export function whyCard(context) {
   if (!shown) return null;
-  const close = h("button", {type: "button", onclick: () => { shown = null; context.redraw(); }}, "Close this");
+  const close = h("button", {type: "button", onclick: () => shut(context)}, "Close this");
   if (!shown.found) return h("section", {class: "card", id: "why"}, h("h2", {}, `Why ${shown.id}`), h("p", {class: shown.trouble ? "alarm" : "empty"}, shown.trouble ?? "Looking it up …"), close);
   const steps = shown.found.steps;
   let before = null;

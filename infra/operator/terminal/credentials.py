@@ -95,7 +95,10 @@ def _rotate(
 def _remove(store: Keystore, folder: Path, name: str, *_: object) -> list[str]:
     entry_of(folder, name)
     store.change(name, None)
-    return [f"{folder}: {name} has no key any more; remove it at the exchange too"]
+    return [
+        f"{folder}: {name} has no key any more",
+        "a run that goes on uses it still: let it end before you remove the key at the exchange",
+    ]
 
 
 def _typed(ips: tuple[str, ...]) -> Pair:

@@ -1,6 +1,6 @@
 // The present as the page's process tells it: a whole view first, then what changes.
 
-const SILENT_MS = 2500;
+const SILENT_MS = 2000; // The page says something each second.
 const LONGEST_MS = 5000;
 
 function changed(value, change) {

@@ -9,7 +9,6 @@ from pdb import Pdb
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +20,7 @@ from tests.simulation.coverage import never_met
 from tests.simulation.events import DEEDS
 from tests.simulation.pace import settings_for
 from tests.simulation.plan import Plan
+from tests.simulation.progress import ProgressLine
 from tests.simulation.report import render, summed
 from tests.simulation.shrinking import shrink
 from tests.simulation.terms import Terms
@@ -81,25 +81,11 @@ def main(
         Screen(stderr=True).print(str(error), style="red", highlight=False)
         raise typer.Exit(WRONG_USE) from error
     began_s = time.monotonic()
-    outcomes = []
-    with Progress(console=screen, transient=True) as progress:
-        task = progress.add_task("worlds", total=seeds)
-        worlds = range(seed, seed + seeds)
-        if pdb:
-            progress.stop()
-            played = (terms.play(each, _debug) for each in worlds)
-        else:
-            played = _play_all(worlds, terms, jobs)
-        for outcome in played:
-            outcomes.append(outcome)
-            progress.advance(task)
-            if outcome.problems:
-                _show(screen, outcome)
-                if fail_fast:
-                    break
-                progress.update(task, description=f"worlds (looks for less of {outcome.seed})")
-                _show_shrunk(screen, outcome, terms)
-                progress.update(task, description="worlds")
+    worlds = range(seed, seed + seeds)
+    if pdb:
+        outcomes = [terms.play(each, _debug) for each in worlds]
+    else:
+        outcomes = _play_and_show(screen, worlds, terms, jobs, fail_fast=fail_fast)
     if report is not None:
         report.write_text(render(outcomes, terms.command), encoding="utf-8")
     if seeds == 1:
@@ -132,6 +118,25 @@ def _play_all(seeds: range, terms: Terms, jobs: int) -> Iterator[Outcome]:
                 yield future.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _play_and_show(
+    screen: Screen, worlds: range, terms: Terms, jobs: int, *, fail_fast: bool
+) -> list[Outcome]:
+    outcomes = []
+    line = ProgressLine(screen, len(worlds))
+    with line.bar:
+        for outcome in _play_all(worlds, terms, jobs):
+            outcomes.append(outcome)
+            line.add(outcome)
+            if not outcome.problems:
+                continue
+            _show(screen, outcome)
+            if fail_fast:
+                break
+            with line.looking_for_less(outcome.seed):
+                _show_shrunk(screen, outcome, terms)
+    return outcomes
 
 
 def _show(screen: Screen, outcome: Outcome) -> None:

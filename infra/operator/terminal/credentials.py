@@ -66,7 +66,7 @@ def _add(
 
 
 def _list(store: Keystore, folder: Path, mode: str | None, *_: object) -> list[str]:
-    found = store.entries().items()
+    found = sorted(store.entries().items())
     shown = [_shown(name, entry) for name, entry in found if mode in {None, asset_of(name)[0]}]
     return shown or [f"{folder}: has no key{'' if mode is None else f' for {mode}'}"]
 

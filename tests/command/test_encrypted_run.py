@@ -26,13 +26,13 @@ from tests.system.floor import SETTINGS
 class SecretRun(SimRun):
     """One start of the default run; all that it says goes to its output."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, has_page: bool = False) -> None:
         storage = {"encryption": "on", "key": f"file:{folder / 'key'}"}
         backup = {"url": str(folder / "run" / "backups"), "key": storage["key"]}
         quick = {**SETTINGS, "simulation": {"speed": 300}, "storage": storage}
         quick["backup"] = {**backup, "every_seconds": 0.2}
         quick["web"] = {"port": 0}
-        super().__init__(folder, quick=json.dumps(quick), environ={"WEB_ENABLED": "true"})
+        super().__init__(folder, quick=json.dumps(quick), environ={"WEB_ENABLED": str(has_page)})
 
     def lines(self) -> list[str]:
         # By a file of its own: the process writes where the other one reads.
@@ -80,7 +80,7 @@ def test_an_encrypted_run_trades_is_killed_and_read_and_leaves_nothing_readable(
 ) -> None:
     write_new_key(tmp_path / "key")
     key = f"file:{tmp_path / 'key'}"
-    run = SecretRun(tmp_path)
+    run = SecretRun(tmp_path, has_page=True)
     try:
         run.wait_for(lambda line: "Dashboard: " in line)
         run.wait_for(lambda line: "SHORT opened" in line)

@@ -40,7 +40,6 @@ _CRITICAL = frozenset(
         "Decision",
         "StopMoved",
         "OperatorCommand",
-        "ProtectionState",
         "/v5/order/create",
         "/v5/order/cancel",
         "/v5/position/trading-stop",
@@ -48,6 +47,8 @@ _CRITICAL = frozenset(
 )
 """Rare steps, at which much can go wrong."""
 _OFTEN = 50.0
+_MOST = 0.2
+"""Else no process would come any further, however often it is begun again."""
 _OF_CHANGE = 8.0
 """For one request that changes something there are dozens that only ask."""
 _CHECKPOINT = 0.01
@@ -240,6 +241,7 @@ class Misfortune:
         if kind not in self._rngs:
             self._rngs[kind] = Random(f"{self.seed}/{kind}")
         self._tosses[kind] += 1
-        return self._rngs[kind].random() < chance * often and self.schedule.lets(
+        most = max(chance, _MOST)
+        return self._rngs[kind].random() < min(most, chance * often) and self.schedule.lets(
             f"{self.life}.{kind}.{self._tosses[kind]}"
         )

@@ -59,6 +59,10 @@ class Engine(Protocol):
             ConfigError: it was made by a newer program.
         """
 
+    @property
+    def connections(self) -> int:
+        """How many threads have a connection."""
+
     def connect(self) -> None:
         """Give this thread a connection, unless it has one."""
 
@@ -104,6 +108,26 @@ class Engine(Protocol):
         Raises:
             ConfigError: there are some.
         """
+
+
+class Holders:
+    """The threads that have a connection."""
+
+    def __init__(self) -> None:
+        """Nobody has one."""
+        self._threads: set[int] = set()
+
+    def add(self) -> None:
+        """Note that this thread has one."""
+        self._threads.add(threading.get_ident())
+
+    def discard(self) -> None:
+        """Note that this thread has none."""
+        self._threads.discard(threading.get_ident())
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self._threads)
 
 
 class Turns:

@@ -78,6 +78,11 @@ class JournalStore:
         """The database, for queries in a thread that is connected."""
         return self._engine.database
 
+    @property
+    def connections(self) -> int:
+        """How many threads of this process have a connection."""
+        return self._engine.connections
+
     def open(self, address: str, origin: Origin) -> JournalWriter:
         """Take an address's pen, in the thread that will use it.
 

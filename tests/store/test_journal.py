@@ -416,6 +416,22 @@ def another_program(location: Location) -> Iterator[Callable[[str], list[tuple[o
         yield lambda query: database.execute(query).fetchall()
 
 
+def test_connections_are_counted_by_thread_until_they_are_closed(journals: JournalStore) -> None:
+    found: list[int] = []
+
+    def beside() -> None:
+        with journals.connected():
+            found.append(journals.connections)
+        found.append(journals.connections)
+
+    with journals.connected():
+        thread = threading.Thread(target=beside)
+        thread.start()
+        thread.join()
+
+    assert [*found, journals.connections] == [2, 1, 0]
+
+
 def test_every_table_that_continues_a_fact_is_append_only(journals: JournalStore) -> None:
     with journals.connected():
         tables = journals.database.get_tables(schema=None)

@@ -47,6 +47,8 @@ class Figures:
     """When, seconds since 1970 on this machine's clock."""
     machine: Machine
     journal_bytes: int
+    connections: int
+    """To the journal, of this process."""
     trace_bytes: int
     actors: Sequence[ActorState]
     dead_letters: int

@@ -88,6 +88,9 @@ def _system(figures: Figures) -> Iterator[Metric]:
     )
     yield one("trading_disk_free_bytes", "What is left of it.", machine.disk_free_bytes)
     yield one("trading_journal_size_bytes", "Journal, with its log.", figures.journal_bytes)
+    yield one(
+        "trading_journal_connections", "Open connections to the journal.", figures.connections
+    )
     yield one("trading_trace_size_bytes", "Traces that are kept.", figures.trace_bytes)
     if figures.backup is not None:
         yield one(

@@ -26,6 +26,7 @@ def _figures(found: Figures) -> Iterator[tuple[str, str]]:
     yield "disk", f"{machine.disk_fraction:.0%} full"
     yield "threads", str(machine.threads)
     yield "journal", f"{found.journal_bytes / _MIB:.1f} MiB"
+    yield "journal connections", str(found.connections)
     yield "trace", f"{found.trace_bytes / _MIB:.1f} MiB"
     backup = found.backup
     if backup is not None:

@@ -55,6 +55,8 @@ class Sources:
     recorder: TraceRecorder | None
     """None where nothing is traced."""
     tell: Tell
+    connections: Callable[[], int]
+    """Returns how many connections to the journal are open."""
     rules: Callable[[], TradingRules]
     """Returns those of the pairs that are traded now."""
 
@@ -186,6 +188,7 @@ class Health:
             at_s=time.time(),
             machine=self._machine.look(),
             journal_bytes=size_bytes(journal_files(self._journal)),
+            connections=sources.connections(),
             trace_bytes=0 if recorder is None else size_bytes(recorder.directory.glob("*.trace")),
             actors=seen.actors,
             dead_letters=seen.dead_letters,

@@ -106,4 +106,6 @@ def _log(notice: Notice, *, is_carried: bool) -> None:
 
 def _in_one_line(text: str) -> str:
     line = "; ".join(map(str.strip, text.splitlines()))
-    return line.replace(":; ", ": ").replace(".; ", ". ")
+    for end in ":.,":  # a line that goes on, or ends a sentence
+        line = line.replace(f"{end}; ", f"{end} ")
+    return line

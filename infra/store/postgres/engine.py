@@ -8,7 +8,14 @@ import peewee
 import psycopg
 
 from domain.errors import ConfigError, JournalError
-from infra.store.engine import QUICK_MS, QUICK_TURN_MS, JournalBusyError, JournalFullError, Turns
+from infra.store.engine import (
+    QUICK_MS,
+    QUICK_TURN_MS,
+    Holders,
+    JournalBusyError,
+    JournalFullError,
+    Turns,
+)
 from infra.store.location import PostgresAddress
 from infra.store.postgres.connection import one_line
 from infra.store.postgres.database import PostgresDatabase
@@ -45,7 +52,7 @@ class PostgresEngine:
         self.location = address
         self.database = PostgresDatabase(address, patience_ms=patience_ms)
         self._patience_ms = patience_ms
-        self._turns = Turns()
+        self._turns, self._holders = Turns(), Holders()
         self._writer = Writer(address, statement_ms=patience_ms)
         self._is_refused = False
         """The newest transaction could not be written."""
@@ -74,13 +81,20 @@ class PostgresEngine:
         with self._turns.take(self._patience_ms):
             self._writer.drop()
 
+    @property
+    def connections(self) -> int:
+        """How many threads have a connection."""
+        return len(self._holders)
+
     def connect(self) -> None:
         """Give this thread a connection, unless it has one."""
         self.database.open()
+        self._holders.add()
 
     def close(self) -> None:
         """Let go of this thread's connection; may be called twice."""
         self.database.close()
+        self._holders.discard()
 
     @contextmanager
     def writing(self, *, is_durable: bool = False) -> Iterator[PostgresDatabase]:  # noqa: ARG002 (always)

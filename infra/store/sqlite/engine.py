@@ -14,6 +14,7 @@ from domain.errors import ConfigError, JournalError
 from infra.store.engine import (
     QUICK_MS,
     QUICK_TURN_MS,
+    Holders,
     JournalBusyError,
     JournalFullError,
     Turns,
@@ -35,7 +36,7 @@ class SqliteEngine:
             is_short_of_room: the disk is full.
         """
         self.location = file
-        self._turns = Turns()
+        self._turns, self._holders = Turns(), Holders()
         self._busy_timeout_ms = busy_timeout_ms
         self._is_refused = False
         """The newest transaction could not be written."""
@@ -61,13 +62,20 @@ class SqliteEngine:
         """Make the tables, or bring them to the newest version. See `Engine`."""
         migrate(self.database, str(self.location))
 
+    @property
+    def connections(self) -> int:
+        """How many threads have a connection."""
+        return len(self._holders)
+
     def connect(self) -> None:
         """Give this thread a connection, unless it has one."""
         self.database.connect(reuse_if_open=True)
+        self._holders.add()
 
     def close(self) -> None:
         """Let go of this thread's connection; may be called twice."""
         self.database.close()
+        self._holders.discard()
 
     @contextmanager
     def writing(self, *, is_durable: bool = False) -> Iterator[SqliteDatabase]:

@@ -102,6 +102,7 @@ def figures(**changes: Any) -> Figures:
         at_s=1_744_802_701.5,
         machine=MACHINE,
         journal_bytes=4096,
+        connections=7,
         trace_bytes=8192,
         actors=[ACTOR],
         dead_letters=5,

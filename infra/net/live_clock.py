@@ -49,7 +49,8 @@ class LiveClock:
             self._made += 1
             timer = LiveTimer(due_ms, self._made, call)
             heapq.heappush(self._timers, timer)
-            self._changed.notify()
+            if self._timers[0] is timer:  # else the thread waits for an earlier one
+                self._changed.notify()
             return timer
 
     def close(self) -> None:

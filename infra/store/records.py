@@ -60,6 +60,17 @@ _FIRST_FACT = schema.Prepared(
 _NEWEST_FACT = schema.Prepared(
     _FACT.select(_FACT.c.recorded_ms).order_by(_FACT.c.id.desc()).limit(schema.ONE)
 )
+_GRANTED = schema.Prepared(
+    _GRANT.select(SQL("*")).where(
+        (_GRANT.c.asset == schema.GIVEN) & (_GRANT.c.t_ms == schema.GIVEN)
+    )
+)
+_BALANCE_AT = schema.Prepared(
+    _SAMPLE.select(_SAMPLE.c.balance)
+    .where(_SAMPLE.c.t_ms <= schema.GIVEN)
+    .order_by(_SAMPLE.c.fact_id.desc())
+    .limit(schema.ONE)
+)
 _PARTS = tuple(
     schema.Prepared(
         table.select(SQL("*")).where(table.c.fact_id == schema.GIVEN).order_by(table.c.place)
@@ -108,8 +119,8 @@ class Records:
 
     def approval(self, asset: str, t_ms: int) -> Approval | None:
         """Return what an asset was granted at a close."""
-        query = _GRANT.select(SQL("*")).where((_GRANT.c.asset == asset) & (_GRANT.c.t_ms == t_ms))
-        return next((value_of(Approval, row) for row in self._rows(query)), None)
+        row = self._first(_GRANTED, asset, t_ms)
+        return None if row is None else value_of(Approval, row)
 
     def approvals(self, from_ms: int, until_ms: int) -> int:
         """Return how many entries were granted at these closes."""
@@ -135,13 +146,8 @@ class Records:
 
     def balance_at(self, t_ms: int) -> Decimal | None:
         """Return the wallet balance of the newest equity sample that is not later."""
-        query = (
-            _SAMPLE.select(_SAMPLE.c.balance)
-            .where(_SAMPLE.c.t_ms <= t_ms)
-            .order_by(_SAMPLE.c.fact_id.desc())
-            .limit(1)
-        )
-        return next((Decimal(row["balance"]) for row in self._rows(query)), None)
+        row = self._first(_BALANCE_AT, t_ms)
+        return None if row is None else Decimal(row["balance"])
 
     def first_balance(self) -> Decimal | None:
         """Return the wallet balance of the first equity sample."""

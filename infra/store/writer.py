@@ -99,6 +99,19 @@ _NEWEST_GRANT = schema.newest(_GRANT, _GRANT.c.asset == schema.GIVEN)
 _NEWEST_ASSET = schema.newest(_ASSET, _ASSET.c.asset == schema.GIVEN)
 _NEWEST_STOP_MOVE = schema.newest(_STOP_MOVE, _STOP_MOVE.c.asset == schema.GIVEN)
 
+_STOP_MOVES = schema.Prepared(
+    _STOP_MOVE.select(SQL("*"))
+    .where((_STOP_MOVE.c.asset == schema.GIVEN) & (_STOP_MOVE.c.opened_ms == schema.GIVEN))
+    .order_by(_STOP_MOVE.c.fact_id)
+)
+_STANDING = (*(name.value for name in BINDING), OUTDATED, FLAT)
+"""Commands that bind until others end them, and what ends them."""
+_COMMANDS = schema.Prepared(
+    _COMMAND.select(SQL("*"))
+    .where(_COMMAND.c.command.in_([schema.GIVEN for _ in _STANDING]))
+    .order_by(_COMMAND.c.fact_id)
+)
+
 _FLAT: dict[type, peewee.Table] = {
     Execution: _EXECUTION,
     OperatorCommand: _COMMAND,
@@ -332,21 +345,13 @@ class JournalWriter(Records):
 
     def stop_moves(self, asset: str, opened_ms: int) -> Sequence[StopMoved]:
         """Return the moves of the stop of the position that was opened then, oldest first."""
-        query = (
-            _STOP_MOVE.select(SQL("*"))
-            .where((_STOP_MOVE.c.asset == asset) & (_STOP_MOVE.c.opened_ms == opened_ms))
-            .order_by(_STOP_MOVE.c.fact_id)
-        )
-        return [value_of(StopMoved, row) for row in self._rows(query)]
+        found = _STOP_MOVES.rows(self._database, asset, opened_ms)
+        return [value_of(StopMoved, row) for row in found]
 
     def commands(self) -> list[OperatorCommand]:
         """Return the commands that bind until others end them, and what ends them, oldest first."""
-        query = (
-            _COMMAND.select(SQL("*"))
-            .where(_COMMAND.c.command.in_([*(name.value for name in BINDING), OUTDATED, FLAT]))
-            .order_by(_COMMAND.c.fact_id)
-        )
-        return [value_of(OperatorCommand, row) for row in self._rows(query)]
+        found = _COMMANDS.rows(self._database, *_STANDING)
+        return [value_of(OperatorCommand, row) for row in found]
 
     def newest_approval(self, asset: str) -> Approval | None:
         """Return the newest grant of an asset."""

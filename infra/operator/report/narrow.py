@@ -1,8 +1,15 @@
-"""Plots that stand beside each other, one above the other where a screen has no room for both."""
+"""What is otherwise on a narrow screen: plots stand one above the other, and legends have room."""
 
 STACK_SCRIPT = """
 for (const plot of innerWidth < 700 ? document.querySelectorAll('.js-plotly-plot') : []) {
   const layout = plot.layout, {xaxis, xaxis2, yaxis2, xaxis3} = layout;
+  const legend = plot.querySelector('.legend .bg');
+  const lacks = legend ? legend.getBoundingClientRect().height + 8 - layout.margin.t : 0;
+  if (lacks > 0) {
+    plot.parentElement.style.height = `${layout.height + lacks}px`;
+    Plotly.relayout(plot, {height: layout.height + lacks, 'margin.t': layout.margin.t + lacks});
+  }
+  if (layout.meta?.title?.startsWith('Monthly')) Plotly.restyle(plot, {texttemplate: '%{z:.0f}'});
   if (!xaxis2 || !yaxis2 || xaxis3 || xaxis.domain[1] > xaxis2.domain[0]) continue;
   plot.parentElement.style.height = `${1.9 * layout.height}px`;
   const change = {

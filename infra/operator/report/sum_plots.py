@@ -57,7 +57,7 @@ def months_plot(result: BacktestResult) -> go.Figure:
         )
     )
     figure.update_yaxes(type="category", autorange="reversed")
-    return styled(figure, "Monthly returns", height=140 + 60 * len(years))
+    return styled(figure, "Monthly returns, %", height=140 + 60 * len(years))
 
 
 def reasons_plot(result: BacktestResult) -> go.Figure:

@@ -101,7 +101,8 @@ def _falls(result: BacktestResult) -> str:
     begin_ms, end_ms = result.market.first_open_ms, int(result.equity.time_ms[-1])
     found = worst_falls(result.equity, result.initial_balance, begin_ms, _WORST)
     head = ("depth", "from", "deepest", "recovered", "to the deepest", "in all")
-    return table([_fall(fall, end_ms) for fall in found], head, numbers_from=4)
+    rows = table([_fall(fall, end_ms) for fall in found], head, numbers_from=4)
+    return f"<div class=scroll>{rows}</div>"
 
 
 def _fall(fall: Fall, end_ms: int) -> tuple[str, ...]:
@@ -129,7 +130,8 @@ def _rivals(result: BacktestResult) -> str:
         _rival(result, "sold short and held", found.short),
     ]
     since = f"<p class=span>All assets in equal parts from {say.utc(found.start_ms)} on.</p>"
-    return since + table(rows, ("", "at the end, USDT", "return", "worst drawdown"), numbers_from=1)
+    head = ("", "at the end, USDT", "return", "worst drawdown")
+    return f"{since}<div class=scroll>{table(rows, head, numbers_from=1)}</div>"
 
 
 def _rival(result: BacktestResult, name: str, levels: Array) -> tuple[str, ...]:

@@ -118,8 +118,9 @@ def test_entries_stops_and_emergencies_are_what_the_exchange_has() -> None:
     async def trade() -> None:
         with demo.simulated() as (market, account, base):
             now_ms, exchange = market.clock.now_ms, account.exchange
+            began_ms = now_ms()
             config = PortfolioConfig(total_capital=Decimal(9_000))
-            made = RememberingManager(config, base, now_ms=now_ms())
+            made = RememberingManager(config, base, now_ms=began_ms)
             trader = MultiPairOrchestrator(made, exchange, now_ms)
             demo.set_up(trader, market, base)
             await trader.check_all_entries()
@@ -144,7 +145,8 @@ def test_entries_stops_and_emergencies_are_what_the_exchange_has() -> None:
             passed = opened["SOL"].avg_entry_price * 2
             assert await trader.handle_price_update("SOL", passed) is None
             assert exchange.venue_position("SOL").signed_qty == 0
-            ended = [e for e in exchange.executions("SOL", 0) if e.side is not opened["SOL"].side]
+            booked = exchange.executions("SOL", began_ms)
+            ended = [one for one in booked if one.side is not opened["SOL"].side]
             assert [one.client_order_id.split("-")[2] for one in ended] == ["naked"]
             assert [one.reason for one in made.ended] == [ExitReason.TRAILING_STOP]
             assert "SOL" not in made.state.paused

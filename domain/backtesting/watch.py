@@ -6,8 +6,8 @@ reached, in floats, with room to spare. What is not surely quiet is left to be j
 """
 
 import math
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,8 +20,7 @@ MARGIN = 1e-9
 """Room for the difference of floats and decimals, as a fraction of the peak or the day's start."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Levels:
+class Levels(NamedTuple):
     """The limits, as floats, and which of them can act on a state."""
 
     peak: float

@@ -32,6 +32,9 @@ class Capital:
 
     def of(self, balance: Decimal) -> Decimal:
         """Return what sizing and limits use of a wallet balance."""
+        # Asked several times a close, nearly always without a limit.
+        if self.limit is None:
+            return balance
         return _capped(balance, self.limit, self._earned()[-1])
 
     def moved_after(self, t_ms: int, balance: Decimal) -> Decimal:

@@ -20,7 +20,17 @@ def _busy_s() -> float:
 
 def _ours_s() -> float:
     used = (getrusage(RUSAGE_SELF), getrusage(RUSAGE_CHILDREN))
-    return sum(each.ru_utime + each.ru_stime for each in used)
+    ended = sum(each.ru_utime + each.ru_stime for each in used)
+    return ended + sum(_running_s(child) for child in psutil.Process().children(recursive=True))
+
+
+def _running_s(child: psutil.Process) -> float:
+    """Return the processor time of a process that has not ended: workers of a sweep stay."""
+    try:
+        times = child.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system)
 
 
 @dataclass
@@ -32,10 +42,7 @@ class Others:
     ours_s: float = field(default_factory=_ours_s)
 
     def cores(self) -> float:
-        """Return how many cores others have kept busy since.
-
-        Children of ours count as ours once they have ended.
-        """
+        """Return how many cores others have kept busy since."""
         passed_s = max(time.monotonic() - self.began_s, 0.01)
         return max(0.0, (_busy_s() - self.busy_s - (_ours_s() - self.ours_s)) / passed_s)
 

@@ -31,13 +31,16 @@ def rules_of(facts: FactReader, journal: Location) -> TradingRules:
 
 
 def snapshot_of(facts: FactReader, rules: TradingRules) -> PortfolioSnapshot:
-    """Return the portfolio after all facts, valued at the newest closes."""
+    """Return the portfolio after all facts, valued at the newest closes.
+
+    Executions count in the order of the portfolio, which is not that in which they were stored.
+    """
     states, names = facts.states(), [asset.asset for asset in rules.assets]
     moved = sum((transfer.amount for transfer in facts.transfers()), ZERO)
     books = PortfolioState(rules, states[-1], states[0].balance + moved)
     for execution in facts.executions():
         if execution.asset in names or execution.asset in rules.former:
-            books.book(execution)
+            books.hear(execution)
     for asset, close in facts.newest_closes().items():
         books.remember_close(asset, exact(close))
     asked = fold(facts.commands(), names)

@@ -45,6 +45,14 @@ def test_the_pages_load_nothing_from_another_host(site: Path) -> None:
     assert [found for page in pages for found in LOADED.findall(page)] == []
 
 
+def test_every_block_of_code_is_one_on_its_page(site: Path) -> None:
+    pages = [page for page in (ROOT / "docs").glob("*.md") if "```" in page.read_text("utf-8")]
+    blocks = {page.stem: len(re.findall(r"(?m)^ *```", page.read_text("utf-8"))) for page in pages}
+
+    built = {name: (site / f"{name}.html").read_text("utf-8").count("<pre") for name in blocks}
+    assert built == {name: marks / 2 for name, marks in blocks.items()}
+
+
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_the_help_of_docs_fits_into_80_columns(option: str) -> None:
     done = subprocess.run(

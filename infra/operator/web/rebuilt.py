@@ -9,6 +9,7 @@ from domain.portfolio.snapshots import PortfolioSnapshot
 from domain.rules import TradingRules
 from domain.text import plain
 from domain.trading.positions import Position, book
+from domain.trading.trailing import first_stop
 from infra.store.ended import snapshot_of
 from infra.store.reader import FactReader
 
@@ -37,7 +38,7 @@ def rebuilt(
     make = _OF_ASSET.get(kind)
     if make is None or asset not in {each.asset for each in rules.assets}:
         return []
-    return _rows(None if seen is None else make(seen, asset), _stored(facts, kind, asset))
+    return _rows(None if seen is None else make(seen, asset), _stored(facts, rules, kind, asset))
 
 
 def _rows(live: Figures | None, stored: Figures) -> list[dict[str, Any]]:
@@ -81,7 +82,7 @@ def _execution(seen: SystemSnapshot, asset: str) -> Figures:
     return {"stop": stop}
 
 
-def _stored(facts: FactReader, kind: str, asset: str) -> Figures:
+def _stored(facts: FactReader, rules: TradingRules, kind: str, asset: str) -> Figures:
     position: Position | None = None
     for execution in facts.executions():
         if execution.asset == asset:
@@ -90,24 +91,21 @@ def _stored(facts: FactReader, kind: str, asset: str) -> Figures:
         candles = facts.candles_after(asset, 0, _CLOSES)
         close = say.utc(candles[-1].close_time_ms) if candles else "none"
         return {"position": _position(position), "newest close": close}
-    return {"stop": "none"} if position is None else {"stop": _stop(facts, position)}
+    return {"stop": "none"} if position is None else {"stop": _stop(facts, position, rules)}
 
 
-def _stop(facts: FactReader, position: Position) -> str:
+def _stop(facts: FactReader, position: Position, rules: TradingRules) -> str:
+    """Return where the stop stands: the newest move, or around the average entry of the fills.
+
+    The level of the entry's order is around the price of the signal, and no answer.
+    """
     moves = [
-        move
+        move.stop_loss
         for _, move in facts.stop_moves()
         if move.asset == position.asset and move.opened_ms == position.opened_ms
     ]
-    if moves:
-        return f"{moves[-1].stop_loss.normalize():f}"
-    entered = (
-        order.intent.request.stop_loss
-        for order in reversed(facts.orders())
-        if order.intent.request.asset == position.asset and order.intent.reason is None
-    )
-    first = next(entered, None)
-    return "none" if first is None else f"{first.normalize():f}"
+    level = moves[-1] if moves else first_stop(position, rules).levels.stop_loss
+    return f"{level.normalize():f}"
 
 
 def _position(position: Position | None) -> str:

@@ -124,7 +124,7 @@ class FactReader:
         return [value_of(Trade, row) for row in self._newest("trade", count)]
 
     def newest_orders(self, count: int) -> list[StoredOrder]:
-        """Return the newest orders with their updates, without executions; the newest first."""
+        """Return the newest orders with what was stored of them, the newest first."""
         found = {
             row["client_order_id"]: StoredOrder(intent=rows.intent_of(row), source=_source(row))
             for row in self._newest("intent", count)
@@ -134,6 +134,11 @@ class FactReader:
         for row in self._journal.rows(query, *found):
             update = value_of(OrderUpdate, row)
             found[update.client_order_id].updates.append(update)
+        # No index leads from an order to its executions, but none is older than its order.
+        oldest = min((order.source.fact_id for order in found.values()), default=0)
+        for row in self._journal.rows("SELECT * FROM execution WHERE fact_id > ?", oldest):
+            if row["client_order_id"] in found:
+                found[row["client_order_id"]].executions.append(value_of(Execution, row))
         return list(found.values())
 
     def exits_by_exchange(self) -> Iterator[tuple[Source, Trade]]:

@@ -1,12 +1,14 @@
-"""How alike all assets move, by the candles of the journal: now, and on the way there."""
+"""How much and how alike all assets move, by the journal's candles: now, and on the way there."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from domain.market.indicators import Array, correlation
-from domain.market.instruments import exact
+from domain.market.indicators import Array, correlation, volatility
+from domain.market.instruments import DAY_MS, exact
+from domain.market.ratios import DAYS_PER_YEAR
 from domain.operator import wording as say
 from domain.portfolio.attribution import attribute
 from domain.rules import TradingRules
@@ -17,23 +19,27 @@ _HISTORY, _EVERY = 576, 12
 
 
 def correlations(facts: FactReader, rules: TradingRules) -> dict[str, Any]:
-    """Return the matrix at the newest close that all assets have, and the mean of its pairs before.
+    """Return the matrix at the newest close that all assets have; over time its mean, volatilities.
 
-    The window is the one by which the portfolio judges.
+    The window is the one by which the portfolio judges. Volatilities are annual, fractions.
     """
     window = rules.candles.volatility_window
     names = [asset.asset for asset in rules.assets]
     times, returns = _returns(facts, names, window + _HISTORY)
-    ends = range(len(times), window - 1, -_EVERY)
-    means = [(int(times[end - 1]), _mean(returns[:, end - window : end])) for end in ends]
     newest = returns[:, -window:] if len(times) >= window else returns[:0]
+    ends = list(range(len(times), window - 1, -_EVERY))[::-1]
+    spans = [returns[:, end - window : end] for end in ends]
+    year = math.sqrt(DAYS_PER_YEAR * DAY_MS / rules.candles.candle_ms)
     return {
         "assets": names,
         "window": window,
         "matrix": [[correlation(one, other) for other in newest] for one in newest],
-        "mean": [
-            {"time": time, "value": value} for time, value in reversed(means) if value is not None
-        ],
+        "time": [int(times[end - 1]) for end in ends],
+        "mean": [_mean(span) for span in spans],
+        "volatility": {
+            name: [volatility(span[place]) * year for span in spans]
+            for place, name in enumerate(names)
+        },
     }
 
 
@@ -85,10 +91,9 @@ def _returns(facts: FactReader, names: list[str], count: int) -> tuple[Array, Ar
 
 
 def _mean(returns: Array) -> float | None:
-    found = [
-        value
-        for place, one in enumerate(returns)
-        for other in returns[place + 1 :]
-        if (value := correlation(one, other)) is not None
-    ]
-    return sum(found) / len(found) if found else None
+    """Return the mean correlation of all pairs that can be judged; None: none can."""
+    moving = returns[np.ptp(returns, axis=1) > 0.0]
+    if len(moving) <= 1:
+        return None
+    found = np.corrcoef(moving)[np.triu_indices(len(moving), k=1)]
+    return float(found.mean())

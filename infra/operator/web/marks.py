@@ -24,11 +24,15 @@ def marks(facts: FactReader, asset: AssetRules, since_ms: int) -> dict[str, list
     open_now = _open(executions)
     entered: list[Trade | Position] = [*trades, *([] if open_now is None else [open_now])]
     return {
-        "entries": [_entry(each, asset) for each in entered],
+        "entries": [_entry(each, asset, executions) for each in entered],
         "exits": [_exit(trade, asset) for trade in trades],
         "stops": [step for each in entered for step in _steps(each, asset, executions, moves)],
         "denials": [
-            {"time": each.t_ms, "text": f"{each.reason}: {say.pairs(each.figures)}"}
+            {
+                "time": each.t_ms,
+                "text": f"{each.reason}: {say.pairs(each.figures)}",
+                "why": each.client_order_id,
+            }
             for each in facts.newest_denials(_DENIALS)
             if each.asset == name and each.t_ms >= since_ms
         ],
@@ -46,15 +50,17 @@ def _began_ms(entered: Trade | Position) -> int:
     return entered.entry_ms if isinstance(entered, Trade) else entered.opened_ms
 
 
-def _entry(entered: Trade | Position, asset: AssetRules) -> Mark:
+def _entry(entered: Trade | Position, asset: AssetRules, executions: Sequence[Execution]) -> Mark:
     price = entered.entry_price if isinstance(entered, Trade) else entered.avg_entry_price
     way = say.direction(entered.side)
-    shown = say.price(price, asset.instrument)
+    shown, began_ms = say.price(price, asset.instrument), _began_ms(entered)
+    orders = (each.client_order_id for each in executions if each.ts_ms == began_ms)
     return {
-        "time": _began_ms(entered),
+        "time": began_ms,
         "price": float(price),
         "is_long": entered.side is Side.BUY,
         "text": f"{way} {entered.qty:f} at {shown}",
+        "why": next(orders, None) or "",
     }
 
 
@@ -65,6 +71,14 @@ def _exit(trade: Trade, asset: AssetRules) -> Mark:
         "time": trade.exit_ms,
         "price": float(trade.exit_price),
         "is_gain": trade.pnl > 0,
+        "side": say.direction(trade.side),
+        "qty": f"{trade.qty:f}",
+        "entry": say.price(trade.entry_price, asset.instrument),
+        "exit": shown,
+        "pnl": say.gain(trade.pnl),
+        "pnl_sign": (trade.pnl > 0) - (trade.pnl < 0),
+        "held": held,
+        "reason": say.words(trade.reason),
         "text": f"{say.direction(trade.side)} closed at {shown}: {say.words(trade.reason)}, "
         f"{say.gain(trade.pnl)}, held {held}",
         "why": say.trade_name(trade.asset, trade.exit_ms),

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
+from domain.market.instruments import Instrument
 from domain.operator import wording as say
 from domain.operator.performance import UNKNOWN, performance_texts
 from domain.operator.system import ActorState, Reason, SystemSnapshot, VenueLink
@@ -13,9 +14,9 @@ from domain.portfolio.performance import Performance
 from domain.portfolio.snapshots import ExecutionSnapshot, PortfolioSnapshot
 from domain.rules import AssetRules, TradingRules
 from domain.text import plain
-from domain.trading.positions import Position
+from domain.trading.positions import ZERO, Position
 from domain.trading.trailing import first_stop
-from infra.operator.web.risk import percent_or_unknown, risk
+from infra.operator.web.risk import percent_or_unknown, risk, room, standing_stop
 
 View = dict[str, Any]
 _DIGITS = 2
@@ -42,6 +43,7 @@ def overview(seen: SystemSnapshot, rules: TradingRules) -> View:
         "health": {plain(name): plain(figure) for name, figure in seen.health.items()},
         "shown": _quantities(seen.portfolio),
         "risk": None if seen.portfolio is None else risk(seen.portfolio, rules),
+        "room": room(seen, rules),
     }
 
 
@@ -65,7 +67,8 @@ def _portfolio(found: PortfolioSnapshot, rules: TradingRules) -> View:
         "equity_number": float(found.equity),
         "balance_number": float(found.balance),
         "balance": say.usdt(found.balance),
-        "today": say.signed_percent(-found.daily_loss, _DIGITS),
+        "today": say.gain(_today(found)),
+        "today_percent": say.signed_percent(-found.daily_loss, _DIGITS),
         "today_sign": _sign(-found.daily_loss),
         "total_pnl": say.gain(figures.total_pnl),
         "total_sign": _sign(figures.total_pnl),
@@ -83,6 +86,12 @@ def _portfolio(found: PortfolioSnapshot, rules: TradingRules) -> View:
         "is_halted": found.is_halted,
         "suspended": list(found.suspended),
     }
+
+
+def _today(found: PortfolioSnapshot) -> Decimal:
+    """Return what the equity has changed by since the day began, quote."""
+    began_share = 1 - found.daily_loss
+    return found.equity - found.equity / began_share if began_share else Decimal(0)
 
 
 def _performance(seen: SystemSnapshot, rules: TradingRules) -> View:
@@ -137,6 +146,11 @@ def _limits(found: PortfolioSnapshot, rules: TradingRules) -> Iterator[View]:
         yield _bar("Daily loss", found.daily_loss, [protection.max_daily_loss_fraction])
     exposure = found.exposure / found.balance if found.balance > 0 else Decimal(0)
     yield _bar("Exposure", exposure, [approval.max_total_exposure])
+    figures = metrics(found, rules)
+    share = figures.deployed_capital / found.capital if found.capital > 0 else Decimal(0)
+    deployed = _bar("Deployed", share, [sum((a.allocation_fraction for a in rules.assets), ZERO)])
+    available = say.usdt(figures.available_capital)
+    yield {**deployed, "text": f"{deployed['text']}, {available} available"}
     count, most = len(found.positions), approval.max_positions
     yield {
         "name": "Positions",
@@ -203,11 +217,9 @@ def _position(
     asset = rules.asset(position.asset)
     digits = asset.instrument
     execution = seen.executions.get(position.asset)
-    stop = None if execution is None else execution.stop
-    first = first_stop(position, rules).levels
-    level = first.stop_loss if stop is None else stop.stop_loss
+    level = standing_stop(position, seen, rules)
     pnl = None if price is None else position.unrealized_pnl(price)
-    target = first.take_profit
+    target = first_stop(position, rules).levels.take_profit
     return {
         "side": say.direction(position.side),
         "qty": f"{position.qty:f}",
@@ -222,7 +234,7 @@ def _position(
         "stop": say.price(level, digits),
         "stop_number": float(level),
         "stop_distance": "" if price is None else say.percent(abs(level / price - 1), _DIGITS),
-        "stop_state": "unknown" if execution is None else _stop_state(execution),
+        "stop_state": "unknown" if execution is None else _stop_state(execution, digits),
         "is_unprotected": execution is not None and execution.is_unprotected,
         "target": "none" if target is None else say.price(target, digits),
         "target_number": None if target is None else float(target),
@@ -230,13 +242,19 @@ def _position(
     }
 
 
-def _stop_state(execution: ExecutionSnapshot) -> str:
+def _stop_state(execution: ExecutionSnapshot, digits: Instrument) -> str:
     stop = execution.stop
     if execution.is_unprotected:
         return "NOT AT THE EXCHANGE"
     if stop is None or stop.confirmed_stop_loss is None:
         return "not confirmed yet"
-    return "trailing, armed" if stop.is_armed else "stands at the exchange"
+    if stop.best is None:
+        trail = "does not trail"
+    else:
+        trail = "trail armed" if stop.is_armed else "trail not armed yet"
+    if stop.confirmed_stop_loss != stop.stop_loss:
+        return f"at the exchange still {say.price(stop.confirmed_stop_loss, digits)}, {trail}"
+    return f"at the exchange, {trail}"
 
 
 def _actor(actor: ActorState) -> View:

@@ -63,20 +63,18 @@ async def _trades(hub: Hub, _query: Mapping[str, str]) -> Any:
 
 
 async def _orders(hub: Hub, _query: Mapping[str, str]) -> Any:
-    def read(facts: FactReader) -> Any:
-        return {"orders": tables.orders(facts), "decisions": tables.decisions(facts)}
-
-    return await hub.once("orders", lambda: hub.read(read_facts, hub.directory, read))
+    return await _of_rules(hub, tables.orders)
 
 
-async def _audit(hub: Hub, _query: Mapping[str, str]) -> Any:
+async def _audit(hub: Hub, query: Mapping[str, str]) -> Any:
     seen = hub.system.snapshot
     now_ms = time.time_ns() // 1_000_000 if seen is None else seen.now_ms
 
     def read(_facts: FactReader) -> Any:
         return tables.audit(hub.directory, now_ms)
 
-    return await hub.once("audit", lambda: hub.read(read_facts, hub.directory, read))
+    entries = await hub.once("audit", lambda: hub.read(read_facts, hub.directory, read))
+    return await hub.read(tables.audited, entries, query)
 
 
 async def _logs(hub: Hub, _query: Mapping[str, str]) -> Any:

@@ -1,4 +1,4 @@
-"""The risk of what is open, as the browser draws it: groups, broken limits, advice."""
+"""The risk of what is open, as the browser draws it: room, groups, broken limits, advice."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -6,12 +6,16 @@ from typing import Any
 
 from domain.operator import wording as say
 from domain.operator.performance import UNKNOWN
+from domain.operator.system import SystemSnapshot
 from domain.portfolio.concentration import ranked
 from domain.portfolio.groups import largest_deployed
 from domain.portfolio.rebalancing import Advice, Rebalance
+from domain.portfolio.room import Room, rooms
 from domain.portfolio.snapshots import PortfolioSnapshot
 from domain.portfolio.violations import open_groups, violations
 from domain.rules import TradingRules
+from domain.trading.positions import ZERO, Position
+from domain.trading.trailing import first_stop
 
 View = dict[str, Any]
 
@@ -36,9 +40,51 @@ def risk(found: PortfolioSnapshot, rules: TradingRules) -> View:
             for each in ranked(found.positions, found.equity, rules)
         ],
         "violations": [say.violation_line(each) for each in violations(found, rules)],
-        "liquidation": _to_ruin(found),
         "advice": [_advice(each) for each in found.advice if each.is_worth_telling],
     }
+
+
+def room(seen: SystemSnapshot, rules: TradingRules) -> View | None:
+    """Return how far prices may go against what is open; None while nobody knows."""
+    found = seen.portfolio
+    if found is None:
+        return None
+    stops = {name: standing_stop(held, seen, rules) for name, held in found.positions.items()}
+    rows = sorted(rooms(found.positions, found.prices, stops, rules), key=lambda row: row.to_stop)
+    total = sum((row.to_stop for row in rows), ZERO)
+    return {
+        "rows": [_room(row, found, rules) for row in rows],
+        "to_stops": say.gain(total),
+        "of_equity": _of_equity(total, found),
+    }
+
+
+def standing_stop(position: Position, seen: SystemSnapshot, rules: TradingRules) -> Decimal:
+    """Return where the stop of a position stands, by who watches it; else where it begins."""
+    execution = seen.executions.get(position.asset)
+    if execution is None or execution.stop is None:
+        return first_stop(position, rules).levels.stop_loss
+    return execution.stop.stop_loss
+
+
+def _room(row: Room, found: PortfolioSnapshot, rules: TradingRules) -> View:
+    digits = rules.asset(row.asset).instrument
+    return {
+        "asset": row.asset,
+        "side": say.direction(found.positions[row.asset].side),
+        "price": say.price(row.price, digits),
+        "stop": say.price(row.stop_loss, digits),
+        "stop_distance": say.percent(row.stop_distance, 2),
+        "liquidation": say.price(row.liquidation, digits) if row.liquidation else "none",
+        "liquidation_distance": say.percent(row.liquidation_distance, 2) if row.liquidation else "",
+        "is_behind_stop": row.stop_distance < row.liquidation_distance,
+        "to_stop": say.gain(row.to_stop),
+        "of_equity": _of_equity(row.to_stop, found),
+    }
+
+
+def _of_equity(amount: Decimal, found: PortfolioSnapshot) -> str:
+    return say.signed_percent(amount / found.equity, 2) if found.equity > 0 else UNKNOWN
 
 
 def _advice(advice: Advice) -> View:
@@ -73,16 +119,7 @@ def _of_capital(amount: Decimal, found: PortfolioSnapshot) -> str:
 
 
 def _cap(limit: Decimal | None) -> str:
-    return "none" if limit is None else say.percent(limit)
-
-
-def _to_ruin(found: PortfolioSnapshot) -> str:
-    """Return how far all prices may go against what is open until the equity is gone."""
-    notional = sum(
-        (held.qty * found.prices.get(asset, held.avg_entry_price))
-        for asset, held in found.positions.items()
-    )
-    return say.percent(found.equity / notional, 0) if notional else ""
+    return "no cap" if limit is None else f"of {say.percent(limit)}"
 
 
 def percent_or_unknown(fraction: Decimal | None) -> str:

@@ -278,6 +278,39 @@ def test_the_health_is_shown_against_its_limits(watched: Watched) -> None:
 
 
 @pytest.mark.timeout(240)
+def test_the_audit_trail_is_filtered_on_the_page(run: SimRun, watched: Watched) -> None:
+    page = watched.page
+    run.wait_for(lambda line: "SHORT closed" in line)
+    page.locator('#nav a[href="/audit"]').click()
+    kinds = page.get_by_role("region", name="Audit trail").locator("tbody td:nth-child(2)")
+    kinds.nth(5).wait_for()
+
+    page.locator("#filter-kind").select_option("trade")
+    page.locator("#filter-words").fill("pnl")
+
+    expect(kinds.filter(has_not_text="trade")).to_have_count(0, timeout=PATIENCE_MS)
+    expect(kinds.first).to_have_text("trade")
+    expect(page.get_by_role("region", name="Accesses")).to_contain_text("by link")
+    assert watched.complaints == []
+
+
+@pytest.mark.timeout(240)
+def test_what_was_opened_in_a_row_stays_open_when_a_row_comes_above_it(watched: Watched) -> None:
+    page = watched.page
+    page.locator('#nav a[href="/orders"]').click()
+    rows = page.get_by_role("region", name="Decisions").locator("tbody tr")
+    rows.first.locator("summary").click()
+    name = rows.first.get_attribute("id")
+    assert name is not None
+
+    expect(rows.first).not_to_have_id(name, timeout=PATIENCE_MS)
+
+    opened = page.locator("#page tr:has(details[open])")
+    expect(opened).to_have_count(1)
+    expect(opened).to_have_id(name)
+
+
+@pytest.mark.timeout(240)
 def test_two_reports_of_the_run_are_made_by_the_page_and_compared(watched: Watched) -> None:
     page = watched.page
     page.locator('#nav a[href="/backtest"]').click()

@@ -33,8 +33,8 @@ def test_named_groups_and_measured_ones_stand_against_their_caps() -> None:
     majors, measured = found["groups"]
     assert (majors["assets"], majors["exposure"]) == ("BTC, ETH", "0.0%")
     assert (measured["assets"], measured["exposure"]) == ("SOL", f"{share:.1%}")
-    assert {each["exposure_cap"] for each in found["groups"]} == {"50.0%"}
-    assert {each["largest_cap"] for each in found["groups"]} == {"none"}
+    assert {each["exposure_cap"] for each in found["groups"]} == {"of 50.0%"}
+    assert {each["largest_cap"] for each in found["groups"]} == {"no cap"}
     assert found["largest"] == 2
 
 

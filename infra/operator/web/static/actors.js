@@ -2,6 +2,7 @@
 
 import {card, facts, h, table, time} from "./dom.js";
 import {Loaded} from "./loaded.js";
+import {only} from "./messages.js";
 import {send} from "./press.js";
 
 const KEPT = 60;
@@ -66,9 +67,9 @@ function crashesCard() {
   return card("Crashes, the newest first", crashes?.trouble && h("p", {class: "alarm"}, crashes.trouble),
     table([
       ["At", (c) => time(c.time, {seconds: true})], ["Actor", (c) => `${c.actor}, life ${c.life}`], ["Over", (c) => c.kind], ["Cause", (c) => (c.outcome === "hung" ? `hung: ${c.cause}` : c.cause), "wide"],
-      ["Report", (c) => h("details", {id: `crash-${c.id}`}, h("summary", {}, c.id), h("p", {class: "why"}, c.holds), c.details && h("pre", {class: "story"}, c.details),
+      ["Report", (c) => h("details", {}, h("summary", {}, c.id), h("p", {class: "why"}, c.holds), c.details && h("pre", {class: "story"}, c.details),
         h("p", {class: "why"}, "All that is known of it, and the actor run again in a debugger:"), h("pre", {class: "story"}, `${c.show}\n${c.replay}`)), "wide"],
-    ], rows, {caption: "Crashes", empty: crashes?.isLoaded ? "None has crashed." : "Loading …"}));
+    ], rows, {caption: "Crashes", empty: crashes?.isLoaded ? "None has crashed." : "Loading …", rowId: (c) => `crash-${c.id}`}));
 }
 
 function note(view) {
@@ -119,6 +120,7 @@ export function render(context, view) {
   ];
   columns.push(["", (a) => h("span", {class: "acts"},
     h("button", {type: "button", "aria-label": `Look at ${a.address}`, onclick: () => lookAt(context, a.address)}, "Look"),
+    h("a", {class: "button", href: "/messages", "data-go": true, "aria-label": `Messages of ${a.address}`, onclick: () => only(a.address)}, "Messages"),
     context.isOperator && context.button("restart", a.address, "Restart", `Replaces ${a.address} by a new life; the others go on.`))]);
   const failed = view.actors.filter((a) => a.restarts || !a.is_running).length;
   return [

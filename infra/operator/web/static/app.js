@@ -1,6 +1,6 @@
 // The frame around all pages: who, which run, where to, and above all the state of the system.
 
-import {h, morph, morphChildren, time, utcText} from "./dom.js";
+import {h, here, morphChildren, time, utcText} from "./dom.js";
 import {Live, ask} from "./live.js";
 import {press, pressButton} from "./press.js";
 import * as actors from "./actors.js";
@@ -95,7 +95,7 @@ function bar(view) {
   return [
     h("strong", {class: "mode"}, (view.mode ?? "").toUpperCase() || "–"), runs,
     h("span", {class: "account", title: "Where orders go"}, view.account ?? ""),
-    h("span", {class: "clock", title: "Trading clock, UTC"}, view.now_ms ? `${utcText(view.now_ms, {seconds: true})} UTC` : ""),
+    h("span", {class: "clock", title: view.now_ms ? `Trading clock; ${here(view.now_ms)}` : "Trading clock"}, view.now_ms ? `${utcText(view.now_ms, {seconds: true})} UTC` : ""),
     h("span", {class: "who"}, `${me.user} (${me.role})`),
     h("button", {type: "button", class: "quiet", onclick: theme, "aria-label": `Colours: ${name}; change`}, `◐ ${name}`),
     h("button", {type: "button", class: "quiet", onclick: logOut}, "Log out"),

@@ -75,8 +75,10 @@ function frame(data, asset) {
   const count = innerWidth < 700 ? SHOWN_NARROW : SHOWN;
   const from = data.time[Math.max(0, last - count)] ?? 0, to = (data.time.at(-1) ?? 0) + 12 * data.candle_ms;
   const shown = (list) => list.slice(Math.max(0, last - count));
-  const price = asset.price_number, newest = price ? [price] : [];
-  const low = Math.min(...shown(data.low), ...newest), high = Math.max(...shown(data.high), ...newest);
+  const price = asset.price_number;
+  const {stop_number: stop, target_number: target} = asset.position ?? {};
+  const standing = [price, stop, target].filter((level) => level); // They stay in sight.
+  const low = Math.min(...shown(data.low), ...standing), high = Math.max(...shown(data.high), ...standing);
   const pad = (high - low) * 0.08;
   return layout({
     xaxis: {range: [iso(from), iso(to)]},
@@ -111,33 +113,37 @@ async function paint(context, asset) {
   mine.isPainting = false;
 }
 
-function positionCard(context, name, asset) {
+function positionCard(context, name, asset, room) {
   const p = asset.position;
-  const acts = context.isOperator && h("div", {class: "acts"},
+  const entry = p && chart?.data?.entries.find((each) => each.time === p.entry_ms && each.why);
+  const acts = h("div", {class: "acts"}, entry && whyButton(context, entry.why, "this position"), context.isOperator && [
     p && context.button("close", name, "Close", `Closes the ${p.side} position of ${p.qty} ${name} at the market.`),
     p && context.button("reduce", `${name} 0.5`, "Reduce by half", `Closes half of the ${p.side} position of ${p.qty} ${name}.`),
     asset.is_paused ? context.button("resume", name, "Resume", `Lets ${name} open positions again.`)
       : context.button("pause", name, "Pause", `Opens nothing more in ${name} until resumed.`),
     context.button("liquidate", name, "Liquidate", `Closes ${name}, cancels its orders and pauses it.`, "danger"),
-    context.button("restart", `asset/${name}`, "Restart actor", `Replaces asset/${name} by a new life; the others go on.`));
+    context.button("restart", `asset/${name}`, "Restart actor", `Replaces asset/${name} by a new life; the others go on.`)]);
   return card("Position", p ? facts(
     ["Side", p.side], ["Qty", p.qty], ["Entry", p.entry], ["PnL", [signed(p.pnl, p.pnl_sign), ` ${p.pnl_percent}`]],
     ["Stop", p.stop], ["Distance", p.stop_distance], ["State of the stop", h("span", {class: p.is_unprotected ? "alarm" : ""}, p.stop_state)],
-    ["Target", p.target], ["Held", p.age]) : h("p", {class: "empty"}, "Nothing is open."), acts);
+    ["Target", p.target], ["Liquidation", room ? [room.liquidation, room.liquidation_distance && h("small", {class: "below"}, `${room.liquidation_distance} away`)] : "–"], ["Held", p.age]) : h("p", {class: "empty"}, "Nothing is open."), acts);
 }
+
+const whyButton = (context, id, about) => h("button", {type: "button", onclick: () => explain(context, id), "aria-label": `Why ${about}`}, "Why?");
 
 function history(context, name) {
   const exits = [...(chart?.data?.exits ?? [])].reverse().slice(0, 30);
   return card("Closed trades", table([
-    ["Closed", (row) => time(row.time)],
-    ["What", (row) => row.text],
-    ["", (row) => h("button", {type: "button", onclick: () => explain(context, row.why), "aria-label": `Why the trade of ${utcText(row.time)}`}, "Why?")],
-  ], exits, {caption: `Closed trades of ${name}`}));
+    ["Closed", (row) => time(row.time)], ["Side", (row) => row.side], ["Qty", (row) => row.qty, "number"], ["Entry", (row) => row.entry, "number"], ["Exit", (row) => row.exit, "number"],
+    ["PnL", (row) => signed(row.pnl, row.pnl_sign), "number"], ["Held", (row) => row.held, "number"], ["Reason", (row) => row.reason],
+    ["", (row) => whyButton(context, row.why, `the trade of ${utcText(row.time)}`)],
+  ], exits, {caption: `Closed trades of ${name}`, empty: chart?.data ? "Nothing yet." : "Loading …"}));
 }
 
-function refusals(name) {
+function refusals(context, name) {
   const rows = (chart?.data?.denials ?? []).slice(0, 20);
-  return card("Refused entries", table([["At", (row) => time(row.time)], ["Reason", (row) => row.text]], rows, {caption: `Refused entries of ${name}`}));
+  return card("Refused entries", table([["At", (row) => time(row.time)], ["Reason", (row) => row.text, "wide"], ["", (row) => whyButton(context, row.why, `the refusal of ${utcText(row.time)}`)]],
+    rows, {caption: `Refused entries of ${name}`, empty: chart?.data ? "None in the candles shown." : "Loading …"}));
 }
 
 export function render(context, view, name) {
@@ -151,12 +157,13 @@ export function render(context, view, name) {
     h("section", {class: "card", "aria-label": `Chart of ${name}`},
       chart?.trouble && h("p", {class: "alarm"}, chart.trouble),
       h("div", {id: "candles", class: "chart", "data-keep": true, role: "group", "aria-label": `Candles of ${name} with ${asset.values.join(", ")}`}),
-      h("p", {class: "why"}, "Shaded: the regime is active. Drag to move, scroll to zoom. Click an exit for its reason.")),
+      h("p", {class: "why"}, "Shaded: the regime is active. Drag to move, scroll to zoom. Click an entry or an exit for its reason.")),
     whyCard(context),
-    h("div", {class: "columns"}, positionCard(context, name, asset),
+    h("div", {class: "columns"}, positionCard(context, name, asset, view.room?.rows.find((row) => row.asset === name)),
       card("Now", facts(["Regime", asset.regime || "–"], ["Meaning", asset.note || "–"], ["Figures", asset.values.join(", ") || "–", "wide"],
         ["Newest signal", asset.signal_age ? `${asset.signal_age} ago` : "none yet"], ["Cooldown", asset.cooldown || "none"], ["Prices heard", asset.feed_age ? `${asset.feed_age} ago` : "–"]),
-        h("p", {class: "why"}, asset.decided))),
-    h("div", {class: "columns"}, history(context, name), refusals(name)),
+        h("div", {class: "acts decided"}, h("span", {class: "why"}, asset.decided), asset.close_ms && h("button", {type: "button", onclick: () => explain(context, `close/${name}@${iso(asset.close_ms)}`), "aria-label": "Why the newest close was decided so"}, "Why?")))),
+    history(context, name),
+    refusals(context, name),
   ].filter(Boolean);
 }

@@ -1,24 +1,42 @@
 // Every decision, order, command and changed setting; and who used this page.
 
-import {card, h, table, time} from "./dom.js";
+import {card, choice, h, input, table, time} from "./dom.js";
 import {Loaded} from "./loaded.js";
 
-let audit = null, accesses = null, filters = {kind: "", words: ""};
-export function enter(context) { audit = new Loaded(context, "audit", 5000); accesses = new Loaded(context, "accesses", 5000); }
+const DAY_MS = 86400000;
+let audit = null, accesses = null;
+const filters = {kind: "", asset: "", by: "", words: "", from: "", to: ""}, used = {who: "", words: ""};
+export function enter(context) { audit = new Loaded(context, "audit", 5000, query); accesses = new Loaded(context, "accesses", 5000); }
 export function leave() { audit?.leave(); accesses?.leave(); audit = accesses = null; }
 
+function query() {
+  const {from, to, ...others} = filters;
+  return {...others, from_ms: from ? Date.parse(from) : "", to_ms: to ? Date.parse(to) + DAY_MS : ""};
+}
+
+function trail(context) {
+  const found = audit?.data;
+  const change = (name) => (value) => { filters[name] = value; audit.again(); context.redraw(); };
+  return card("Audit trail, the newest first",
+    h("div", {class: "filters"},
+      choice("filter-kind", "Kind", filters.kind, found?.kinds ?? [], change("kind")), choice("filter-asset", "Asset", filters.asset, found?.assets ?? [], change("asset")), choice("filter-by", "By", filters.by, found?.writers ?? [], change("by")),
+      input("filter-words", "Holds", filters.words, change("words"), {type: "search"}),
+      input("filter-from", "From, UTC", filters.from, change("from"), {type: "date"}), input("filter-to", "To and with, UTC", filters.to, change("to"), {type: "date"})),
+    audit?.note(),
+    found && h("p", {class: "why"}, found.found > found.rows.length ? `The newest ${found.rows.length} of ${found.found.toLocaleString("en-US")} that fit, of the last 30 days.` : `${found.found.toLocaleString("en-US")} fit, of the last 30 days.`),
+    found && table([["Stored", (r) => time(r.recorded_ms, {seconds: true})], ["Kind", (r) => r.kind], ["Asset", (r) => r.asset ?? "–"], ["By", (r) => r.writer], ["What", (r) => r.what, "wide"], ["Trace", (r) => r.trace_id ?? "–"]],
+      found.rows, {caption: "Audit trail", empty: "Nothing fits.", rowId: (r) => `fact-${r.kind}-${r.fact_id}-${r.asset}`}));
+}
+
+function accessed(context) {
+  const all = accesses?.data ?? [], change = (name) => (value) => { used[name] = value; context.redraw(); };
+  const rows = all.filter((r) => (!used.who || r.who === used.who) && `${r.what} ${r.result} ${r.address}`.toLowerCase().includes(used.words.toLowerCase()));
+  return card("Use of this page, by this machine's clock",
+    h("div", {class: "filters"}, choice("filter-who", "Who", used.who, [...new Set(all.map((r) => r.who))].sort(), change("who")), input("filter-access", "Holds", used.words, change("words"), {type: "search", placeholder: "refused"})),
+    accesses?.note(),
+    accesses?.data && table([["At", (r) => time(r.ts_ms, {seconds: true})], ["Who", (r) => r.who], ["From", (r) => r.address], ["What", (r) => r.what], ["Result", (r) => r.result, "wide"]], rows.slice(0, 100), {caption: "Accesses", empty: "Nothing fits."}));
+}
+
 export function render(context) {
-  const all = audit?.data ?? [];
-  const rows = all.filter((r) => (!filters.kind || r.kind === filters.kind) && `${r.what} ${r.asset ?? ""} ${r.writer}`.toLowerCase().includes(filters.words.toLowerCase()));
-  const kinds = [...new Set(all.map((r) => r.kind))].sort();
-  return [
-    h("h1", {class: "hidden"}, "Audit"),
-    card("Audit trail, the newest first",
-      h("div", {class: "filters"},
-        h("label", {}, "Kind", h("select", {id: "filter-kind", onchange: (e) => { filters.kind = e.target.value; context.redraw(); }}, h("option", {value: ""}, "all"), kinds.map((kind) => h("option", {value: kind, selected: kind === filters.kind}, kind)))),
-        h("label", {}, "Holds", h("input", {id: "filter-words", type: "search", value: filters.words, oninput: (e) => { filters.words = e.target.value; context.redraw(); }}))),
-      audit?.trouble && h("p", {class: "alarm"}, audit.trouble),
-      table([["Stored", (r) => time(r.recorded_ms, {seconds: true})], ["Kind", (r) => r.kind], ["Asset", (r) => r.asset ?? "–"], ["By", (r) => r.writer], ["What", (r) => r.what, "wide"], ["Trace", (r) => r.trace_id ?? "–"]], rows.slice(0, 200), {caption: "Audit trail"})),
-    card("Use of this page", table([["At", (r) => time(r.ts_ms, {seconds: true})], ["Who", (r) => r.who], ["From", (r) => r.address], ["What", (r) => r.what], ["Result", (r) => r.result, "wide"]], (accesses?.data ?? []).slice(0, 100), {caption: "Accesses"})),
-  ];
+  return [h("h1", {class: "hidden"}, "Audit"), trail(context), accessed(context)];
 }

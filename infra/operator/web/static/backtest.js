@@ -21,14 +21,19 @@ const FIGURES = [
 
 async function start(context, event) {
   event.preventDefault();
-  const form = event.target, body = {kind};
-  for (const [name, value] of new FormData(form)) if (name !== "kind") body[name] = value;
+  const body = {kind};
+  for (const [name, value] of new FormData(event.target)) if (name !== "kind") body[name] = value;
+  await askFor(context, body);
+  loaded?.load();
+}
+
+// Says by a toast whether the job was taken.
+export async function askFor(context, body) {
   const answer = await fetch(`/api/job?${new URLSearchParams({run: context.run})}`,
     {method: "POST", headers: {"X-CSRF-Token": context.me.csrf}, body: JSON.stringify(body)});
   if (answer.status === 401) location.assign("/login");
   const said = await answer.json();
   toast(said.title, answer.ok ? "done" : "refused");
-  loaded?.load();
 }
 
 const field = (title, name, input) => h("label", {}, title, h(input.tag ?? "input", {name, ...input}, input.options ?? []));
@@ -59,7 +64,7 @@ const LETTERS = ["A", "B"];
 const chosenAs = (id) => (chosen.includes(id) ? `Chosen, ${LETTERS[chosen.indexOf(id)]}` : "Choose");
 const asked = (job) => (job.asked.asked_ms ? new Date(job.asked.asked_ms).toISOString().slice(5, 16).replace("T", " ") : job.id);
 const settingsOf = (job) => job.asked.settings || (job.asked.kind === "run" ? "its own settings" : "settings.yaml");
-const span = (job) => [job.asked.from_time || "begin", " to ", job.asked.to_time || "end"].join("");
+export const span = (job) => [job.asked.from_time || "begin", " to ", job.asked.to_time || "end"].join("");
 
 function pick(context, id) {
   chosen = chosen.includes(id) ? chosen.filter((each) => each !== id) : [...chosen, id].slice(-2);
@@ -78,7 +83,7 @@ async function fetchCurve(context, id) {
   context.redraw();
 }
 
-function progress(job) {
+export function progress(job) {
   if (job.state === "running") {
     const {phase, done, total} = job.progress ?? {};
     const count = (figure) => figure.toLocaleString("en-US");
@@ -96,7 +101,7 @@ function jobs(context, found) {
     ["Return", (job) => (job.figures ? percent(job.figures.total_return) : ""), "number"], ["Sharpe", (job) => (job.figures ? number(job.figures.sharpe) : ""), "number"],
     ["Report", (job) => job.state === "done" && h("a", {href: `/report/${job.id}`, target: "_blank", rel: "noopener"}, "Open")],
     ["Compare", (job) => job.state === "done" && h("button", {type: "button", "aria-pressed": String(chosen.includes(job.id)), "aria-label": `${chosenAs(job.id)}: ${title(job)} ${job.id}`, onclick: () => pick(context, job.id)}, chosenAs(job.id))],
-  ], found.jobs, {caption: "Reports", empty: "None was made yet."}));
+  ], found.jobs, {caption: "Reports", empty: "None was made yet.", rowId: (job) => `job-${job.id}`}));
 }
 
 function compared(found) {
@@ -128,6 +133,6 @@ async function paint(two) {
 
 export function render(context) {
   const found = loaded?.data;
-  if (!found) return [card("Backtest", h("p", {class: loaded?.trouble ? "alarm" : "empty"}, loaded?.trouble ?? "Loading …"))];
-  return [h("h1", {class: "hidden"}, "Backtest"), form(context, found), jobs(context, found), compared(found)];
+  if (!found) return [card("Backtest", loaded?.note())];
+  return [h("h1", {class: "hidden"}, "Backtest"), loaded.note(), form(context, found), jobs(context, found), compared(found)].filter(Boolean);
 }

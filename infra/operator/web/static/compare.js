@@ -2,10 +2,8 @@
 
 import {card, h, signed, table} from "./dom.js";
 import {Loaded} from "./loaded.js";
-import {colours, draw, iso, layout, look} from "./plots.js";
+import {colours, draw, iso, layout, lineOf, look} from "./plots.js";
 
-const LINES = ["#0b7fb8", "#c0701f", "#1f9d80", "#9a72e0", "#c85a90", "#8a8f2a", "#5b6ee1", "#b04848", "#3f8f3f", "#7d7d7d", "#d08a00", "#5aa0a0"];
-const DASHES = ["solid", "dash", "dot", "dashdot"];
 let loaded = null;
 export function enter(context) { loaded = new Loaded(context, "compare", 5000); }
 export function leave() { loaded?.leave(); loaded = null; }
@@ -17,14 +15,13 @@ async function paint(found) {
   element.drawn = key;
   const c = colours();
   await draw(element, found.prices.map((each, place) => ({
-    type: "scatter", mode: "lines", name: each.asset, x: each.time.map(iso), y: each.growth, hovertemplate: `${each.asset} %{y:+.2%}<extra></extra>`,
-    line: {color: LINES[place % LINES.length], width: 1.7, dash: DASHES[Math.floor(place / 3) % 4]},
+    type: "scatter", mode: "lines", name: each.asset, x: each.time.map(iso), y: each.growth, hovertemplate: `${each.asset} %{y:+.2%}<extra></extra>`, ...lineOf(place),
   })), layout({yaxis: {tickformat: "+.1%", zerolinecolor: c.dim}}));
 }
 
 export function render(context, view) {
   const found = loaded?.data;
-  if (!found) return [card("Compare", h("p", {class: loaded?.trouble ? "alarm" : "empty"}, loaded?.trouble ?? "Loading …"))];
+  if (!found) return [card("Compare", loaded?.note())];
   queueMicrotask(() => paint(found).catch(() => null));
   const deployed = Object.fromEntries((view.risk?.concentration ?? []).map((each) => [each.asset, `${(each.share * 100).toFixed(1)}%`]));
   const rows = found.rows.map((row) => ({...row, ...(view.performance[row.asset] ?? {})}));
@@ -32,6 +29,7 @@ export function render(context, view) {
   const position = (row) => view.assets[row.asset]?.position;
   return [
     h("h1", {class: "hidden"}, "Compare"),
+    loaded.note(),
     card("What they have brought", table([
       ["Asset", name], ["PnL", (r) => signed(r.pnl, r.pnl_sign), "number"], ["Return", (r) => r.return, "number"], ["Open return", (r) => r.open_return, "number"], ["Share of PnL", (r) => r.contribution || "–", "number"],
       ["Trades", (r) => String(r.trades ?? 0), "number"], ["Win rate", (r) => r.win_rate, "number"], ["Profit factor", (r) => r.profit_factor, "number"], ["Average", (r) => r.average, "number"],
@@ -44,5 +42,5 @@ export function render(context, view) {
     ], rows, {caption: "How the assets trade", isSide: true}),
       h("p", {class: "why"}, "Sharpe, volatility and share of risk: annual, of the daily returns of the last 30 days, from the third day on. Hold, MAE and MFE: means of closed trades. Slippage: of fills against the close of the decision.")),
     card("Prices from a common start", h("div", {id: "prices", class: "chart", "data-keep": true, role: "group", "aria-label": "Prices of all assets from a common start"})),
-  ];
+  ].filter(Boolean);
 }

@@ -28,19 +28,34 @@ export function morph(old, made) {
   morphChildren(old, made);
 }
 
+// A child with an id stays the same element wherever it goes: what is opened in it stays open.
 export function morphChildren(old, made) {
-  const before = [...old.childNodes], after = [...made.childNodes];
-  after.forEach((child, index) => (index < before.length ? morph(before[index], child) : old.append(child)));
-  before.slice(after.length).forEach((child) => child.remove());
+  const known = new Map([...old.children].filter((child) => child.id).map((child) => [child.id, child]));
+  const after = [...made.childNodes], wanted = new Set(after.map((child) => child.id).filter(Boolean));
+  after.forEach((child, index) => {
+    const place = old.childNodes[index] ?? null, mine = child.id ? known.get(child.id) : null;
+    if (mine) {
+      if (mine !== place) old.insertBefore(mine, place);
+      morph(mine, child);
+    } else if (!place || child.id || wanted.has(place.id)) old.insertBefore(child, place);
+    else morph(place, child);
+  });
+  while (old.childNodes.length > after.length) old.lastChild.remove();
 }
+
+// A choice among values, [value, text] or a word alone; the first one lets all pass.
+export const choice = (id, title, chosen, values, onchange) => h("label", {}, title,
+  h("select", {id, onchange: (event) => onchange(event.target.value)}, [["", "all"], ...values.map((value) => (Array.isArray(value) ? value : [value, value]))].map(([value, text]) => h("option", {value, selected: chosen === value}, text))));
+
+export const input = (id, title, value, onchange, more = {}) => h("label", {}, title, h("input", {id, value, oninput: (event) => onchange(event.target.value), ...more}));
 
 // columns: [title, row => cell, class]; a row with a heading is a line over those below it. Where there is no room each row becomes a card, but in narrow tables, and where
 // rows are compared with one another (isSide): those keep their first column in sight.
-export function table(columns, rows, {caption, empty = "Nothing yet.", rowClass, isSide = columns.length < 4} = {}) {
+export function table(columns, rows, {caption, empty = "Nothing yet.", rowClass, rowId, isSide = columns.length < 4} = {}) {
   if (!rows.length) return h("p", {class: "empty"}, empty);
   const head = h("tr", {}, columns.map(([title, , kind]) => h("th", {scope: "col", class: kind}, title)));
   const body = rows.map((row) => row.heading ? h("tr", {class: "heading"}, h("th", {scope: "rowgroup", colspan: columns.length}, row.heading)) :
-    h("tr", {class: rowClass?.(row)}, columns.map(([title, cell, kind]) => h("td", {class: kind, "data-label": title}, cell(row)))));
+    h("tr", {class: rowClass?.(row), id: rowId?.(row)}, columns.map(([title, cell, kind]) => h("td", {class: kind, "data-label": title}, cell(row)))));
   const kind = isSide ? "side" : columns.length > 9 ? "stacks many" : "stacks";
   return h("div", {class: `scroll ${kind}`, tabindex: "0", role: "region", "aria-label": caption},
     h("table", {}, caption && h("caption", {}, caption), h("thead", {}, head), h("tbody", {}, body)));
@@ -63,11 +78,15 @@ export function lasting(ms) {
   return parts.slice(first, first + 2).filter(([count]) => count).map(([count, unit]) => `${count}${unit}`).join(" ");
 }
 
+// A time in the user's own zone, for a hover.
+export const here = (ms) => new Date(ms).toLocaleString([], {dateStyle: "medium", timeStyle: "medium"}) + ` ${zone(ms)}`;
+const zone = (ms) => new Intl.DateTimeFormat([], {timeZoneName: "short"}).formatToParts(ms).find((part) => part.type === "timeZoneName").value;
+
 // A time in UTC, with the user's own zone on hover.
 export function time(ms, options) {
   if (ms === null || ms === undefined) return "–";
   const [day, clock] = utcText(ms, options).split(" ");
-  return h("time", {datetime: new Date(ms).toISOString(), title: `${new Date(ms).toLocaleString()} (here)`},
+  return h("time", {datetime: new Date(ms).toISOString(), title: here(ms)},
     h("span", {class: "tight"}, day), " ", h("span", {class: "tight"}, clock));
 }
 

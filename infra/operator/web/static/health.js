@@ -1,10 +1,10 @@
 // Figures of the process and its surroundings, the age of the feeds, and the end of the log.
 
-import {card, h, table, time} from "./dom.js";
+import {card, choice, h, input, table, time} from "./dom.js";
 import {Loaded} from "./loaded.js";
 
 let loaded = null, limits = null;
-const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"];
+const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"], filters = {level: "", words: ""};
 export function enter(context) { loaded = new Loaded(context, "logs", 2000); limits = new Loaded(context, "limits", 30000); }
 export function leave() { loaded?.leave(); limits?.leave(); loaded = limits = null; }
 
@@ -17,6 +17,8 @@ function isPassed(figure, limit) {
 export function render(context, view) {
   const feeds = Object.entries(view.assets).map(([name, asset]) => ({name, ...asset}));
   const figures = Object.entries(view.health).filter(([name]) => !/^(feed|last candle) of /.test(name)), allowed = limits?.data ?? {};
+  const change = (name) => (value) => { filters[name] = value; context.redraw(); };
+  const lines = (loaded?.data ?? []).filter((r) => (!filters.level || r.level === filters.level) && `${r.actor} ${r.message}`.toLowerCase().includes(filters.words.toLowerCase()));
   return [
     h("h1", {class: "hidden"}, "Health"),
     h("div", {class: "columns"},
@@ -26,9 +28,10 @@ export function render(context, view) {
         table([["Asset", ([name]) => name], ["Stream", ([, link]) => h("span", {class: link.is_streaming ? "" : "alarm"}, link.is_streaming ? "connected" : "NOT CONNECTED")], ["Orders a minute", ([, link]) => link.orders, "number"],
           ["Requests p50", ([, link]) => link.p50, "number"], ["p99", ([, link]) => link.p99, "number"]], Object.entries(view.links ?? {}), {caption: "Ties to the exchange", empty: "", isSide: true}),
         h("p", {class: "why"}, Math.abs(view.clock_offset_ms) > 60000 ? "The trading clock is a simulated one." : `Trading clock against this machine: ${(view.clock_offset_ms / 1000).toFixed(2)} s.`))),
-    card("Log, the newest first",
+    card("Log, the newest first, by this machine's clock",
       context.isOperator && h("div", {class: "acts"}, h("span", {}, "Lowest level that is logged: "), LEVELS.map((level) => context.button("log", level, level, `Logs ${level} and what is more serious, until the next start.`))),
-      loaded?.trouble && h("p", {class: "alarm"}, loaded.trouble),
-      h("div", {class: "tall"}, table([["At", (r) => [h("span", {class: "tight"}, r.time.slice(0, 10)), " ", r.time.slice(11, 19)]], ["Level", (r) => h("span", {class: ["ERROR", "CRITICAL"].includes(r.level) ? "alarm" : ""}, r.level)], ["Actor", (r) => r.actor || "–"], ["Message", (r) => r.message, "wide"]], loaded?.data ?? [], {caption: "Log"}))),
+      h("div", {class: "filters"}, choice("filter-level", "Level", filters.level, LEVELS, change("level")), input("filter-words", "Holds", filters.words, change("words"), {type: "search"})),
+      loaded?.note(),
+      h("div", {class: "tall"}, table([["At", (r) => [h("span", {class: "tight"}, r.time.slice(0, 10)), " ", r.time.slice(11, 19)]], ["Level", (r) => h("span", {class: ["ERROR", "CRITICAL"].includes(r.level) ? "alarm" : ""}, r.level)], ["Actor", (r) => r.actor || "–"], ["Message", (r) => r.message, "wide"]], lines, {caption: "Log", empty: "Nothing fits."}))),
   ];
 }

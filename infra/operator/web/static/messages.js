@@ -1,12 +1,15 @@
 // The newest messages between actors, with filters, and a pause.
 
-import {card, h, table, utcText} from "./dom.js";
+import {card, h, here, table, utcText} from "./dom.js";
 import {Loaded} from "./loaded.js";
 import {clear, explain, whyCard} from "./why.js";
 
 const KEPT = 300;
 let loaded = null, kept = [], last = 0, isPaused = false, leftOut = 0;
 const filters = {actor: "", kind: "", words: "", ticks: ""};
+
+// What the page shows when it is entered next: the messages of one actor.
+export function only(address) { Object.assign(filters, {actor: address, kind: "", words: ""}); }
 
 export function enter(context) {
   clear();
@@ -44,12 +47,12 @@ export function render(context) {
       h("div", {class: "filters"}, field(context, "actor", "Actor", "asset/BTC"), field(context, "kind", "Message", "CandleClosed"), field(context, "words", "Holds", "crashed"),
         h("label", {}, "Prices and looks", h("select", {id: "filter-ticks", onchange: (event) => changed(context, "ticks", event.target.value)}, h("option", {value: "", selected: !filters.ticks}, "left out"), h("option", {value: "1", selected: !!filters.ticks}, "shown"))),
         h("button", {type: "button", "aria-pressed": String(isPaused), onclick: () => { isPaused = !isPaused; context.redraw(); }}, isPaused ? "Go on" : "Pause")),
-      loaded.trouble && h("p", {class: "alarm"}, loaded.trouble),
+      loaded.note(),
       leftOut ? h("p", {class: "why"}, `${leftOut.toLocaleString("en-US")} messages came too fast and are not shown; bin/trace tail has all.`) : null,
       table([
-        ["At", (m) => utcText(m.time, {seconds: true}).slice(5), "tight"], ["From > to", (m) => `${m.sender} > ${m.receiver}`], ["Message", (m) => h("b", {}, m.kind)], ["Holds", (m) => h("span", {class: "why"}, m.text), "wide"],
-        ["Waited", (m) => m.waited, "number"], ["Outcome", (m) => h("span", {class: m.is_well ? "" : "alarm"}, m.outcome)],
+        ["At", (m) => h("time", {title: here(m.time)}, utcText(m.time, {seconds: true}).slice(5)), "tight"], ["From > to", (m) => `${m.sender} > ${m.receiver}`], ["Message", (m) => h("b", {}, m.kind)], ["Holds", (m) => h("span", {class: "why"}, m.text), "wide"],
+        ["Waited", (m) => m.waited, "number"], ["Outcome", (m) => h("span", {class: m.is_well ? "" : "alarm"}, m.outcome), "outcome"],
         ["", (m) => h("button", {type: "button", onclick: () => explain(context, m.id), "aria-label": `Why message ${m.id}`}, "Why?")],
-      ], kept.slice(0, 100), {caption: "Messages", empty: "None yet."})),
+      ], kept.slice(0, 100), {caption: "Messages", empty: "None yet that fits.", rowId: (m) => `message-${m.number}`})),
   ];
 }

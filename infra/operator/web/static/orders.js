@@ -10,20 +10,28 @@ export function leave() { loaded?.leave(); loaded = null; }
 
 const why = (context, id) => h("button", {type: "button", onclick: () => explain(context, id), "aria-label": `Why ${id}`}, "Why?");
 
+// The figures of each limit that was kept, and of the one that was not.
+function limits(row) {
+  const kept = row.judged.map((text) => h("li", {}, "✓ ", text));
+  const broken = row.is_denied && h("li", {class: "alarm"}, "✗ ", `${row.what.replace("denied: ", "")}: ${row.figures}`);
+  return h("details", {}, h("summary", {}, row.is_denied ? `${kept.length} kept, 1 not` : `${kept.length} kept`), h("ul", {class: "limits"}, kept, broken));
+}
+
 export function render(context) {
-  if (!loaded?.data) return [card("Orders", h("p", {class: loaded?.trouble ? "alarm" : "empty"}, loaded?.trouble ?? "Loading …"))];
-  const {orders, decisions} = loaded.data;
+  if (!loaded?.data) return [card("Orders", loaded?.note())];
+  const {orders, decisions} = loaded.data, unknown = orders.filter((r) => r.is_unknown).length;
   return [
     h("h1", {class: "hidden"}, "Orders and decisions"),
+    loaded.note(),
     whyCard(context) ?? h("section", {id: "why", class: "none"}),
-    card("Orders", table([
-      ["Sent", (r) => time(r.time, {seconds: true})], ["Order", (r) => r.id], ["Side", (r) => r.side], ["Qty", (r) => r.qty, "number"], ["Filled", (r) => r.filled, "number"],
-      ["Purpose", (r) => [r.purpose, r.reason && h("small", {}, ` ${r.reason}`)]], ["Stop", (r) => r.stop || "–", "number"], ["Target", (r) => r.target || "–", "number"],
+    card("Orders", unknown ? h("p", {class: "alarm"}, `${unknown} with an unknown end, on top: the exchange has not said yet what became of them.`) : null, table([
+      ["Sent", (r) => time(r.time, {seconds: true})], ["Asset", (r) => r.asset], ["Order", (r) => r.id, "wide"], ["Side", (r) => r.side], ["Qty", (r) => r.qty, "number"], ["Filled", (r) => [r.filled, r.fill_price && h("small", {class: "below"}, `at ${r.fill_price}`)], "number"],
+      ["Purpose", (r) => [r.purpose, r.reason && h("small", {}, ` ${r.reason}`)]], ["Stop, target", (r) => (r.stop ? [r.stop, r.target && h("span", {class: "below"}, r.target)] : "–"), "number"],
       ["State", (r) => h("span", {class: r.is_unknown ? "alarm" : ""}, r.status, r.detail && h("small", {}, ` ${r.detail}`))], ["", (r) => why(context, r.id)],
-    ], orders, {caption: "Orders"})),
+    ], orders, {caption: "Orders", empty: "None was sent yet.", rowId: (r) => `order-${r.id}`})),
     card("Wishes and decisions", table([
-      ["At", (r) => time(r.time)], ["Asset", (r) => r.asset], ["Decision", (r) => [r.what, r.figures && h("small", {}, ` ${r.figures}`)]],
-      ["Limits kept", (r) => h("details", {}, h("summary", {}, `${r.judged.length} limits`), h("ul", {}, r.judged.map((text) => h("li", {}, text))))], ["", (r) => why(context, r.why)],
-    ], decisions, {caption: "Decisions"})),
-  ];
+      ["At", (r) => time(r.time)], ["Asset", (r) => r.asset], ["Decision", (r) => [h("span", {class: r.is_denied ? "loss" : ""}, r.what), r.figures && h("small", {class: "below"}, r.figures)], "wide"],
+      ["Limits", limits, "wide"], ["", (r) => why(context, r.why)],
+    ], decisions, {caption: "Decisions", empty: "Nothing was asked for yet.", rowId: (r) => `decision-${r.why}-${r.is_denied}`})),
+  ].filter(Boolean);
 }

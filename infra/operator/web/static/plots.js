@@ -19,6 +19,11 @@ export function colours() {
     .map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
 
+// Many lines are told apart by colour and, for who sees few colours, by their dashes.
+const LINES = ["#0b7fb8", "#c0701f", "#1f9d80", "#9a72e0", "#c85a90", "#8a8f2a", "#5b6ee1", "#b04848", "#3f8f3f", "#7d7d7d", "#d08a00", "#5aa0a0"];
+const DASHES = ["solid", "dash", "dot", "dashdot"];
+export const lineOf = (place) => ({line: {color: LINES[place % LINES.length], width: 1.7, dash: DASHES[place % 4]}});
+
 // What a drawing depends on beside its data: colours, and whether there is room.
 export const look = () => `${colours().card}/${innerWidth < 700}`;
 

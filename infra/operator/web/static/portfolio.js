@@ -24,9 +24,9 @@ function money(view) {
   if (!found) return card("Money", h("p", {class: "empty"}, "The portfolio does not answer."));
   return card("Money", facts(
     ["Equity", found.equity], ["Balance", found.balance],
-    ["Today", signed(found.today, found.today_sign)],
+    ["Today", [signed(found.today, found.today_sign), h("small", {class: "below"}, found.today_percent)]],
     ["7 days", curve?.data?.week ? signed(curve.data.week.text, curve.data.week.sign) : "–"],
-    ["Total PnL", signed(found.total_pnl, found.total_sign)], ["Return", found.total_return],
+    ["Total PnL", [signed(found.total_pnl, found.total_sign), h("small", {class: "below"}, found.total_return)]],
     ["Open PnL", found.unrealized], ["Deployed", found.deployed], ["Available", found.available],
     ["Exposure", found.exposure], ["Trades", String(found.trades)], ["Win rate", found.win_rate]));
 }
@@ -80,7 +80,7 @@ async function paint(view) {
   await draw(element, [
     {type: "scatter", mode: "lines", name: "equity", x, y: [...data.equity, ...(now ? [view.portfolio.equity_number] : [])], line: {color: c.blue, width: 2}, hovertemplate: "equity %{y:,.2f}<extra></extra>"},
     {type: "scatter", mode: "lines", name: "balance", x, y: [...data.balance, ...(now ? [view.portfolio.balance_number] : [])], line: {color: c.dim, width: 1.5, shape: "hv"}, hovertemplate: "balance %{y:,.2f}<extra></extra>"},
-    ...data.levels.map((level, place) => ({type: "scatter", mode: "lines", name: level.name, x, y: level.value, line: {color: c.bad, width: 1, dash: shades[place % 3]}, visible: "legendonly", hovertemplate: `${level.name} %{y:,.2f}<extra></extra>`})),
+    ...data.levels.map((level, place) => ({type: "scatter", mode: "lines", name: level.name, x, y: level.value, line: {color: c.bad, width: 1, dash: shades[place % 3]}, visible: level.value.at(-1) > 0.95 * data.equity.at(-1) || "legendonly", hovertemplate: `${level.name} %{y:,.2f}<extra></extra>`})),
     marks("protection", "star", c.bad), marks("command", "square", c.warn),
   ], layout({yaxis: {tickformat: ",.0f", ticksuffix: " USDT"}, margin: {l: 10, r: 95, t: 10, b: 46}}));
 }
@@ -96,7 +96,7 @@ export function render(context, view) {
     h("h1", {class: "hidden"}, "Portfolio"),
     h("div", {class: "columns"}, money(view), card("Against the limits", view.limits.map(limit))),
     positions(context, view),
-    card("Equity and balance", curve?.trouble && h("p", {class: "alarm"}, curve.trouble),
+    card("Equity and balance", curve?.trouble && curve.note(),
       h("div", {id: "equity", class: "chart low", "data-keep": true, role: "group", "aria-label": "Curve of equity and balance"})),
     assets(view),
     events(),

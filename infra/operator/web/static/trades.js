@@ -1,23 +1,35 @@
 // Closed trades with filters, totals of what is selected, and a file for the tax office.
 
-import {card, facts, h, lasting, signed, table, time} from "./dom.js";
+import {askFor, progress, span} from "./backtest.js";
+import {card, choice, facts, h, input, lasting, signed, table, time} from "./dom.js";
 import {Loaded} from "./loaded.js";
 import {clear, explain, whyCard} from "./why.js";
 
-let loaded = null, filters = {asset: "", side: "", reason: "", days: ""};
-export function enter(context) { loaded = new Loaded(context, "trades", 5000); clear(); }
-export function leave() { loaded?.leave(); loaded = null; }
+const DAY_MS = 86400000, SPANS = [["1", "24 hours"], ["7", "7 days"], ["30", "30 days"], ["365", "a year"]];
+let loaded = null, jobs = null;
+const filters = {asset: "", side: "", reason: "", days: "", from: "", to: ""};
+export function enter(context) { loaded = new Loaded(context, "trades", 5000); jobs = new Loaded(context, "jobs", 1000); clear(); }
+export function leave() { loaded?.leave(); jobs?.leave(); loaded = jobs = null; }
 
-const choice = (context, name, title, values) => h("label", {}, title,
-  h("select", {id: `filter-${name}`, onchange: (event) => { filters[name] = event.target.value; context.redraw(); }},
-    [["", "all"], ...values].map(([value, text]) => h("option", {value, selected: filters[name] === value}, text))));
-
-const distinct = (rows, name) => [...new Set(rows.map((row) => row[name]))].sort().map((value) => [value, value]);
+const distinct = (rows, name) => [...new Set(rows.map((row) => row[name]))].sort();
 
 function selected(rows, nowMs) {
-  const days = Number(filters.days);
-  return rows.filter((row) => (!filters.asset || row.asset === filters.asset) && (!filters.side || row.side === filters.side)
-    && (!filters.reason || row.reason === filters.reason) && (!days || row.exit_ms >= nowMs - days * 86400000));
+  const from = Math.max(filters.days ? nowMs - Number(filters.days) * DAY_MS : 0, filters.from ? Date.parse(filters.from) : 0);
+  const to = filters.to ? Date.parse(filters.to) + DAY_MS : Infinity;
+  return rows.filter((row) => ["asset", "side", "reason"].every((name) => !filters[name] || row[name] === filters[name]) && row.exit_ms >= from && row.exit_ms < to);
+}
+
+const utcDay = (ms) => new Date(ms).toISOString().slice(0, 16);
+
+// The same page as a backtest's, of what was traded: beside the backtest of the same candles, with every fill.
+function report(context, view) {
+  const rows = (jobs?.data?.jobs ?? []).filter((job) => job.asked.kind === "run" && job.asked.run === context.run).slice(0, 3);
+  const from = filters.from ? filters.from : filters.days ? utcDay(view.now_ms - Number(filters.days) * DAY_MS) : "", to = filters.to ? utcDay(Date.parse(filters.to) + DAY_MS) : "";
+  return card("Report of the period, beside its backtest",
+    h("p", {class: "why"}, "What this run did in the period chosen above, as a backtest's report, and where a backtest of the same candles differs, with every fill."),
+    context.isOperator && h("div", {class: "acts"}, h("button", {type: "button", class: "primary", onclick: () => askFor(context, {kind: "run", from_time: from, to_time: to}).then(() => jobs?.load())}, "Make the report")),
+    jobs?.note(),
+    rows.length ? table([["Asked for", (job) => time(job.asked.asked_ms)], ["Period", span], ["State", progress, "wide"], ["Report", (job) => job.state === "done" && h("a", {href: `/report/${job.id}`, target: "_blank", rel: "noopener"}, "Open")]], rows, {caption: "Reports of this run"}) : null);
 }
 
 function totals(rows) {
@@ -45,23 +57,26 @@ const round = (text) => Number(text).toLocaleString("en-US", {minimumFractionDig
 
 export function render(context, view) {
   if (!loaded) return [];
-  if (!loaded.data) return [card("Trades", h("p", {class: loaded.trouble ? "alarm" : "empty"}, loaded.trouble ?? "Loading …"))];
+  if (!loaded.data) return [card("Trades", loaded.note())];
+  const change = (name) => (value) => { filters[name] = value; context.redraw(); };
   const rows = selected(loaded.data, view.now_ms);
   return [
     h("h1", {class: "hidden"}, "Trades"),
     whyCard(context) ?? h("section", {id: "why", class: "none"}),
     card("Closed trades",
-      h("div", {class: "filters"}, choice(context, "asset", "Asset", distinct(loaded.data, "asset")), choice(context, "side", "Side", distinct(loaded.data, "side")),
-        choice(context, "reason", "Reason", distinct(loaded.data, "reason")), choice(context, "days", "Period", [["1", "24 hours"], ["7", "7 days"], ["30", "30 days"], ["365", "a year"]]),
-        h("button", {type: "button", onclick: () => download(rows, context.run)}, "Download CSV"),
-        h("a", {href: "/backtest", "data-go": true}, "Report of a period, beside its backtest")),
+      h("div", {class: "filters"}, choice("filter-asset", "Asset", filters.asset, distinct(loaded.data, "asset"), change("asset")), choice("filter-side", "Side", filters.side, distinct(loaded.data, "side"), change("side")),
+        choice("filter-reason", "Reason", filters.reason, distinct(loaded.data, "reason"), change("reason")), choice("filter-days", "Period", filters.days, SPANS, change("days")),
+        input("filter-from", "From, UTC", filters.from, change("from"), {type: "date"}), input("filter-to", "To and with, UTC", filters.to, change("to"), {type: "date"}),
+        h("button", {type: "button", onclick: () => download(rows, context.run)}, "Download CSV")),
+      loaded.note(),
       totals(rows),
       table([
         ["Closed", (r) => time(r.exit_ms)], ["Asset", (r) => r.asset], ["Side", (r) => r.side], ["Qty", (r) => r.qty, "number"], ["Entry", (r) => r.entry, "number"], ["Exit", (r) => r.exit, "number"],
         ["PnL", (r) => [signed(r.pnl_text, r.pnl_sign), h("small", {class: "below"}, `fees ${round(r.fees)}, funding ${round(r.funding)}`)], "number"], ["Of margin", (r) => r.of_margin, "number"], ["Worst", (r) => r.adverse || "–", "number"], ["Best", (r) => r.favourable || "–", "number"],
         ["Held", (r) => r.held, "number"], ["Reason", (r) => r.reason],
         ["", (r) => h("button", {type: "button", onclick: () => explain(context, r.why), "aria-label": `Why ${r.why}`}, "Why?")],
-      ], rows.slice(0, 300), {caption: "Closed trades", empty: "No trade fits."}),
+      ], rows.slice(0, 300), {caption: "Closed trades", empty: loaded.data.length ? "No trade fits." : "Nothing was closed yet.", rowId: (r) => `trade-${r.why}`}),
       h("p", {class: "why"}, "Worst and best: how far the price went against and for the position while it was open, of the entry price, by closed candles.")),
+    report(context, view),
   ];
 }

@@ -1,6 +1,6 @@
 """The whole running system at one moment, as whoever watches it sees it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -28,6 +28,8 @@ class SystemState(StrEnum):
 
 
 _SERIOUS = {state: rank for rank, state in enumerate(SystemState)}
+_NAMED = 3
+"""Actors that one line names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +180,15 @@ def _feed_reasons(seen: SystemSnapshot) -> Iterator[Reason]:
         yield Reason(state=SystemState.STALE, text=f"no prices of {names} for {oldest_s:.0f} s")
 
 
+def _not_running(addresses: Sequence[str]) -> str:
+    """Return one line, however many there are: a start has all of them for a moment."""
+    if len(addresses) == 1:
+        return f"{addresses[0]} does not run"
+    named, left = addresses[:_NAMED], len(addresses) - _NAMED
+    more = f" and {left} more" if left > 0 else ""
+    return f"{len(addresses)} actors do not run: {', '.join(named)}{more}"
+
+
 def _danger_reasons(seen: SystemSnapshot) -> Iterator[Reason]:
     bare = [asset for asset, one in seen.executions.items() if one.is_unprotected]
     if bare:
@@ -192,7 +203,7 @@ def _danger_reasons(seen: SystemSnapshot) -> Iterator[Reason]:
         if actor.is_given_up:
             text = f"{actor.address} was given up: {actor.last_failure}"
             yield Reason(state=SystemState.RUNNING, text=text)
-        elif not actor.is_running:
-            yield Reason(state=SystemState.RUNNING, text=f"{actor.address} does not run")
+    if resting := [a.address for a in seen.actors if not (a.is_running or a.is_given_up)]:
+        yield Reason(state=SystemState.RUNNING, text=_not_running(resting))
     for channel, why in seen.troubles.items():
         yield Reason(state=SystemState.RUNNING, text=f"{channel} does not work: {why}")

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
+
 from domain.operator.system import ActorState, FeedState, SystemSnapshot, SystemState
 from domain.portfolio.snapshots import AssetSnapshot, ExecutionSnapshot, PortfolioSnapshot
 
@@ -42,6 +44,17 @@ WELL = SystemSnapshot(
     portfolio=PORTFOLIO,
     assets={name: asset(name) for name in ("BTC", "ETH")},
     now_ms=NOW_MS,
+)
+
+
+LOST = ActorState(
+    address="asset/BTC",
+    is_running=False,
+    is_given_up=True,
+    restarts=4,
+    depth=0,
+    oldest_s=0.0,
+    last_failure="Boom",
 )
 
 
@@ -91,21 +104,12 @@ def test_only_the_pause_of_every_asset_pauses_the_system():
 
 def test_stale_prices_bare_positions_unknown_orders_and_lost_actors_are_said():
     feed = FeedState(asset="BTC", age_s=98.4, is_stale=True)
-    actor = ActorState(
-        address="asset/BTC",
-        is_running=False,
-        is_given_up=True,
-        restarts=4,
-        depth=0,
-        oldest_s=0.0,
-        last_failure="Boom",
-    )
     seen = replace(
         WELL,
         feeds={"BTC": feed},
         executions={"ETH": ExecutionSnapshot(asset="ETH", is_unprotected=True)},
         unknown_orders=2,
-        actors=(actor,),
+        actors=(LOST,),
         troubles={"telegram": "401"},
     )
 
@@ -117,3 +121,19 @@ def test_stale_prices_bare_positions_unknown_orders_and_lost_actors_are_said():
         "asset/BTC was given up: Boom",
         "telegram does not work: 401",
     ]
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ("A", "A does not run"),
+        ("A B C", "3 actors do not run: A, B, C"),
+        ("A B C D E", "5 actors do not run: A, B, C and 2 more"),
+    ],
+)
+def test_actors_that_start_are_said_in_one_line(names: str, told: str):
+    starting = tuple(replace(LOST, address=name, is_given_up=False) for name in names.split())
+
+    (reason,) = replace(WELL, actors=starting).reasons
+
+    assert (reason.state, reason.text) == (SystemState.RUNNING, told)

@@ -128,7 +128,7 @@ function banner(live) {
     (portfolio.paused ?? []).length ? context.button("resume", "all", "Resume all", "Ends all pauses.") : null,
     context.button("panic", "", "PANIC", "Cancels orders, closes every position, and opens nothing until rearmed.", "danger"));
   return [
-    h("div", {class: `state ${view.state}`}, h("b", {}, view.state), " ",
+    h("div", {class: `state ${view.state} ${view.reasons.length ? "noted" : ""}`}, h("b", {}, view.state), " ",
       view.reasons.length ? h("ul", {}, view.reasons.map((reason) => h("li", {}, reason.text))) : "all as it should be", acts),
   ];
 }

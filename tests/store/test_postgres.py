@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 
 import psycopg
@@ -227,27 +227,75 @@ def test_the_role_that_writes_may_neither_change_nor_delete_a_fact(
     assert found == {(table, "INSERT") for table in FACT_TABLES}
 
 
+def test_a_user_who_may_create_roles_needs_no_administrator(cluster: Cluster) -> None:
+    address = cluster.new_address()
+    with psycopg.connect(cluster.url(), autocommit=True) as administrator:
+        execute(administrator, f"CREATE USER {address.schema} CREATEROLE")
+        execute(administrator, f"GRANT CREATE ON DATABASE postgres TO {address.schema}")
+    own = replace(
+        address, url=f"postgresql:///postgres?host={cluster.folder}&user={address.schema}"
+    )
+    journals = another(own)
+    writer = journals.open("execution/BTC", lambda: None)
+
+    assert writer.append(execution(1))
+
+    writer.close()
+    journals.release()
+
+
 def test_a_server_that_may_forget_what_it_confirms_is_refused(
     cluster: Cluster, address: PostgresAddress
 ) -> None:
+    with (
+        set_to(cluster, "full_page_writes", "off"),
+        pytest.raises(ConfigError, match="full_page_writes"),
+    ):
+        another(address)
+
+
+def test_what_no_synchronous_standby_has_confirmed_is_not_stored_until_one_has(
+    cluster: Cluster, journal: JournalWriter
+) -> None:
+    with set_to(cluster, "synchronous_standby_names", "nobody"):
+        wait_for_standbys(cluster)
+        with pytest.raises(CommitUnknownError, match="has not answered"):
+            journal.append(execution(1))
+        with pytest.raises(JournalError, match="only the stops at the exchange protect"):
+            journal.keep(entry())
+
+    assert journal.append(execution(1))
+    assert stored(journal) == ["BTC-1"]
+
+
+def wait_for_standbys(cluster: Cluster) -> None:
+    """Wait until the server lets a commit wait for its standbys."""
+    with connect(cluster.new_address(), name="test") as probe:
+        probe.limit_s = 0.1
+        with suppress(psycopg.OperationalError):
+            while True:
+                execute(probe, "SELECT pg_logical_emit_message(TRUE, 'test', 'written')")
+
+
+@contextmanager
+def set_to(cluster: Cluster, name: str, value: str) -> Iterator[None]:
+    """Change a setting of the server for a while."""
     with psycopg.connect(cluster.url(), autocommit=True) as owner:
+        (before,) = execute(owner, f"SHOW {name}").fetchone() or ("",)
         try:
-            execute(owner, "ALTER SYSTEM SET full_page_writes = off")
-            execute(owner, "SELECT pg_reload_conf()")
-            _wait_for(cluster, "off")
-
-            with pytest.raises(ConfigError, match="full_page_writes"):
-                another(address)
+            execute(owner, f"ALTER SYSTEM SET {name} = '{value}'")
+            _reload(cluster, owner, name, value)
+            yield
         finally:
-            execute(owner, "ALTER SYSTEM RESET full_page_writes")
-            execute(owner, "SELECT pg_reload_conf()")
-            _wait_for(cluster, "on")
+            execute(owner, f"ALTER SYSTEM RESET {name}")
+            _reload(cluster, owner, name, before)
 
 
-def _wait_for(cluster: Cluster, value: str) -> None:
+def _reload(cluster: Cluster, owner: psycopg.Connection, name: str, value: str) -> None:
+    execute(owner, "SELECT pg_reload_conf()")
     for _ in range(200):
         with psycopg.connect(cluster.url(), autocommit=True) as fresh:
-            if execute(fresh, "SHOW full_page_writes").fetchone() == (value,):
+            if execute(fresh, f"SHOW {name}").fetchone() == (value,):
                 return
     raise AssertionError(value)
 

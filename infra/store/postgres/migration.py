@@ -91,7 +91,8 @@ def _make_role(connection: Connection, role: str) -> None:
     if found is None:
         execute(connection, f"CREATE ROLE {role} NOLOGIN")
     member = execute(connection, "SELECT pg_has_role(current_user, %s, 'MEMBER')", role).fetchone()
-    if member is None or not member[0]:
+    # Who has made a role counts as its member from PostgreSQL 16 on, and still may not take it.
+    if found is None or member is None or not member[0]:
         execute(connection, f"GRANT {role} TO CURRENT_USER")
 
 

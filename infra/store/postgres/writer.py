@@ -235,6 +235,9 @@ class Writer:
         if self._lost:
             raise FencedError(self._lost)
         if self._pending is not None:
+            # It may be on this server alone. A standby confirms in order: once it has this write,
+            # it has all that was committed before.
+            execute(connection, "UPDATE store_state SET writer = writer")
             self._outcomes[str(self._pending)] = number == self._pending
         self._number, self._pending = number, None
         logger.warning("{}: connected again, the right to write is held", self._address)

@@ -194,6 +194,6 @@ def _streak_rests(result: BacktestResult) -> Iterator[Rest]:
 
 def halted_fraction(result: BacktestResult) -> float:
     """Return the part of the span that lies after a halt, in [0, 1]."""
-    begin_ms, end_ms = result.market.first_open_ms, int(result.equity.time_ms[-1])
+    begin_ms, end_ms = result.begin_ms, int(result.equity.time_ms[-1])
     halts = [fired.t_ms for fired in result.protections if fired.reason is ExitReason.HALT]
     return (end_ms - min(halts)) / (end_ms - begin_ms) if halts else 0.0

@@ -91,10 +91,10 @@ def backtest_figures(result: BacktestResult, start_ms: int | None = None) -> Bac
     Args:
         result: of the run.
         start_ms: what lies before is warm-up, in which nothing was traded, and does not count;
-            None: all counts.
+            None: as the result itself says.
     """
-    equity = result.equity if start_ms is None else result.equity.since(start_ms)
-    start_ms = result.market.first_open_ms if start_ms is None else start_ms
+    start_ms = result.begin_ms if start_ms is None else start_ms
+    equity = result.equity.since(start_ms)
     end_ms = int(equity.time_ms[-1])
     final = float(equity.equity[-1])
     returns = daily_returns(equity, result.initial_balance)

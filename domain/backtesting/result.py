@@ -81,6 +81,13 @@ class BacktestResult:
     equity: EquitySeries
     protection: ProtectionState
     """At the end: peak, start of the day, what has fired; equity as of its newest change."""
+    counts_from_ms: int | None = None
+    """What lies before was not traded, and does not count; None: all counts."""
+
+    @property
+    def begin_ms(self) -> int:
+        """From when on it counts."""
+        return self.market.first_open_ms if self.counts_from_ms is None else self.counts_from_ms
 
     @property
     def is_halted(self) -> bool:

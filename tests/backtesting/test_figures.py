@@ -1,5 +1,6 @@
 """Figures against empyrical-reloaded's on the same series, and against hand-made numbers."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -107,3 +108,15 @@ def test_figures_of_a_run_add_up() -> None:
         end = getattr(one, "exit_ms", market.time_ms(market.closes - 1))
         held[market.first_close_from(begin) + 1 : market.first_close_from(end) + 1] = True
     assert found.exposure_time == pytest.approx(held.sum() / market.closes)
+
+
+def test_what_lies_before_the_time_from_which_a_result_counts_is_no_part_of_its_figures() -> None:
+    market = Market(random_market(Recipe(seed=5, candles=900, volatility=0.004)))
+    result = run_backtest(market, lively_rules())
+    half_ms = market.time_ms(market.closes // 2)
+
+    late = replace(result, counts_from_ms=half_ms)
+
+    assert backtest_figures(late) == backtest_figures(result, half_ms)
+    assert backtest_figures(late).cagr != backtest_figures(result).cagr
+    assert (result.begin_ms, late.begin_ms) == (market.first_open_ms, half_ms)

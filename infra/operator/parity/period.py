@@ -64,6 +64,7 @@ def read_period(
         rules = replace(rules, assets=assets, fills=fills)
         market = Market(candles)
         made = run_backtest(market, rules, counter(market))
+        made = replace(made, counts_from_ms=begin_ms)
         return RunPeriod(run=_as_run(made, facts, states, begin_ms), backtest=made)
 
 

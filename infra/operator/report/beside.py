@@ -126,4 +126,5 @@ def _worse(run: Trade | None, backtest: Trade | None, price: str, sign: int) -> 
     if run is None or backtest is None:
         return ""
     made, expected = float(getattr(run, price)), float(getattr(backtest, price))
-    return f"{sign * (made / expected - 1) * _BPS:+.1f}"
+    worse = round(sign * (made / expected - 1) * _BPS, 1)
+    return f"{worse:+.1f}" if worse else "0.0"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from domain.market.candles import CandleSeries
 from domain.market.indicators import Array
-from infra.operator.report.style import GREEN, RED
+from infra.operator.report.style import GAIN, LOSS
 
 CANDLES = 400
 """In sight, at most: more are narrower than their outlines."""
@@ -158,8 +158,8 @@ def add_candles(figure: go.Figure, series: CandleSeries) -> None:
         name="candles",
         showlegend=False,
         # Not by their color alone: what rose is hollow.
-        increasing={"line": {"color": GREEN, "width": 1}, "fillcolor": "white"},
-        decreasing={"line": {"color": RED, "width": 1}, "fillcolor": RED},
+        increasing={"line": {"color": GAIN, "width": 1}, "fillcolor": "white"},
+        decreasing={"line": {"color": LOSS, "width": 1}, "fillcolor": LOSS},
     )
     detail = figure.layout.meta["detail"]
     candles = {

@@ -6,6 +6,8 @@ import plotly.graph_objects as go
 
 from domain.backtesting.result import BacktestResult
 
+GAIN, LOSS = "#2166ac", "#c85a11"
+"""Told apart also by who does not see red and green apart."""
 RED, GREEN, BLUE, ORANGE, PURPLE, GRAY, INK = (
     "#c0392b",
     "#1e8449",
@@ -46,8 +48,8 @@ def styled(figure: go.Figure, title: str, **layout: Any) -> go.Figure:
 
 
 def span_of(result: BacktestResult) -> tuple[int, int]:
-    """Return the open of the first candle and the last close, ms: what all axes of time span."""
-    return result.market.first_open_ms, int(result.equity.time_ms[-1])
+    """Return from when on it counts and the last close, ms: what all axes of time show at first."""
+    return result.begin_ms, int(result.equity.time_ms[-1])
 
 
 def over_time(figure: go.Figure, result: BacktestResult, title: str, **layout: Any) -> go.Figure:
@@ -64,5 +66,5 @@ def color_of(place: int) -> str:
 
 
 def sign_color(value: float) -> str:
-    """Return green for a gain, red for a loss."""
-    return GREEN if value >= 0 else RED
+    """Return the color of a gain, or of a loss."""
+    return GAIN if value >= 0 else LOSS

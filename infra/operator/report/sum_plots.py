@@ -18,11 +18,12 @@ from domain.backtesting.trade_stats import excursions
 from domain.market.indicators import Array
 from infra.operator.report.style import (
     BLUE,
+    GAIN,
     GRAY,
     GREEN,
     HEIGHT,
     INK,
-    RED,
+    LOSS,
     color_of,
     sign_color,
     styled,
@@ -49,7 +50,7 @@ def months_plot(result: BacktestResult) -> go.Figure:
             y=[str(year) for year in years],
             text=texts,
             texttemplate="%{text}",
-            colorscale=[[0, RED], [0.5, "#ffffff"], [1, GREEN]],
+            colorscale=[[0, LOSS], [0.5, "#ffffff"], [1, GAIN]],
             zmin=-largest,
             zmax=largest,
             showscale=False,

@@ -7,14 +7,14 @@ import plotly.graph_objects as go
 
 from domain.backtesting.heat_map import HeatMap, heat_map
 from domain.backtesting.sweep import SweepResult, less_is_better
-from infra.operator.report.style import GREEN, RED, styled
+from infra.operator.report.style import GAIN, LOSS, styled
 
 _MOST_PAIRS = 6
 _NEUTRAL = {
     **dict.fromkeys(("pnl", "total_return", "sharpe", "sortino", "calmar", "expectancy"), 0.0),
     "profit_factor": 1.0,
 }
-"""White, between red and green; other figures have no such value."""
+"""White, between the colors of a loss and of a gain; other figures have no such value."""
 
 
 def sweep_plots(result: SweepResult) -> list[go.Figure]:
@@ -32,7 +32,7 @@ def sweep_plots(result: SweepResult) -> list[go.Figure]:
 
 def _plot(found: HeatMap, result: SweepResult, is_out_of_sample: bool) -> go.Figure:  # noqa: FBT001
     texts = [["" if np.isnan(cell) else f"{cell:.3g}" for cell in row] for row in found.cells]
-    colors = [GREEN, "#ffffff", RED] if less_is_better(result.sort) else [RED, "#ffffff", GREEN]
+    colors = [GAIN, "#ffffff", LOSS] if less_is_better(result.sort) else [LOSS, "#ffffff", GAIN]
     figure = go.Figure(
         go.Heatmap(
             z=found.cells,

@@ -98,8 +98,8 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _falls(result: BacktestResult) -> str:
-    begin_ms, end_ms = result.market.first_open_ms, int(result.equity.time_ms[-1])
-    found = worst_falls(result.equity, result.initial_balance, begin_ms, _WORST)
+    begin_ms, end_ms = result.begin_ms, int(result.equity.time_ms[-1])
+    found = worst_falls(result.equity.since(begin_ms), result.initial_balance, begin_ms, _WORST)
     head = ("depth", "from", "deepest", "recovered", "to the deepest", "in all")
     rows = table([_fall(fall, end_ms) for fall in found], head, numbers_from=4)
     return f"<div class=scroll>{rows}</div>"

@@ -109,14 +109,29 @@ def market_plot(result: BacktestResult, asset: str) -> go.Figure:
         figure.add_trace(trace)
     # Plotly keeps room for the labels of the second axis, which has none.
     figure.update_xaxes(domain=[0, 1], rangeslider={"visible": False})
-    figure.update_yaxes(title="USDT", tickformat=",~f", secondary_y=False)
+    levels = _levels(result, asset)
+    figure.update_yaxes(title="USDT", tickformat=",~f", range=levels, secondary_y=False)
     figure.update_yaxes(visible=False, range=[0, 1], fixedrange=True, secondary_y=True)
     title = (
         f"{', '.join([f'{asset}: price', *(line.label for line in prices)])}, "
         "regime (red: may enter, gray: cooldown), "
-        "trades (exit green: won, red: lost)"
+        "trades (exit blue circle: won, orange x: lost)"
     )
     return over_time(figure, result, title, height=560, hovermode="closest")
+
+
+def _levels(result: BacktestResult, asset: str) -> list[float] | None:
+    """Return from where to where the price goes in what counts; None: all counts, plotly finds it.
+
+    Prices of a warm-up would flatten those that were traded.
+    """
+    series = result.market.assets[asset].series
+    counts = series.open_time_ms >= result.begin_ms
+    if counts.all() or not counts.any():
+        return None
+    low, high = float(series.low[counts].min()), float(series.high[counts].max())
+    room = 0.08 * (high - low)
+    return [low - room, high + room]
 
 
 _NAMED_PAIRS = 10
@@ -169,7 +184,7 @@ def _trades(trades: Sequence[Trade]) -> list[go.Scatter]:
         mode="markers",
         name="exit",
         marker={
-            "symbol": "circle-open",
+            "symbol": ["circle-open" if trade.pnl > 0 else "x-open" for trade in trades],
             "size": size,
             "color": [sign_color(float(trade.pnl)) for trade in trades],
             "line": {"width": 2},

@@ -77,7 +77,7 @@ def render(
 
 
 def _headline(result: BacktestResult, found: BacktestFigures, engine_seconds: float) -> Text:
-    begin, end = result.market.first_open_ms, int(result.equity.time_ms[-1])
+    begin, end = result.begin_ms, int(result.equity.time_ms[-1])
     rate = result.candles / engine_seconds if engine_seconds else 0.0
     return headed(
         f"{_minute(begin)} to {_minute(end)} UTC",

@@ -228,7 +228,10 @@ class CommandService:
         """Ask by the file, which outlives everybody, and wait for a while that it is stored."""
         self.panic_file.request(operator)
         if not self.panic_file.wait_taken(_CHANGE_S):
-            title = "panic is asked for, and is latched as soon as the portfolio answers"
+            title = (
+                "panic is asked for, and is latched as soon as the portfolio answers; until then "
+                "nothing is closed, and only the stops at the exchange protect"
+            )
             return Reply(code=ReplyCode.LATE, title=title)
         return Reply(
             code=ReplyCode.DONE, title="panic: closing everything, nothing is opened until rearm"

@@ -143,6 +143,16 @@ def test_missing_keys_and_a_damaged_database_are_told_at_once(tmp_path: Path) ->
     assert "BYBIT_API_KEY and BYBIT_API_SECRET must be set" in shown
 
 
+def test_a_server_of_the_journal_that_is_not_there_fails_with_what_to_do(tmp_path: Path) -> None:
+    nowhere = {"url": f"postgresql:///trading?host={tmp_path}"}
+
+    code, levels, shown = check(tmp_path, "sim", {"database": nowhere})
+
+    assert code == 1
+    assert levels["database"] == ["FAIL"]
+    assert "see to the server and docs/postgresql.md" in shown
+
+
 def test_wrong_settings_are_all_told_and_end_the_check(tmp_path: Path) -> None:
     code, levels, shown = check(tmp_path, "sim", {"risk": {"stop_loss_pct": 7, "nonsense": 1}})
 

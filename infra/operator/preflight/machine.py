@@ -68,11 +68,14 @@ def _directory(directory: Path) -> Iterator[Finding]:
 
 def _database(location: Location, mode: str) -> Finding:
     expected = f"a sound journal of mode {mode}"
-    name = str(location) if isinstance(location, PostgresAddress) else location.name
+    if isinstance(location, PostgresAddress):
+        name, advice = str(location), "see to the server and docs/postgresql.md, or restore a backup"
+    else:
+        name, advice = location.name, "restore a backup, or move the file away"
     try:
         journal = inspect_journal(location)
     except ConfigError as error:
-        return fail("database", str(error), expected, "restore a backup, or move the file away")
+        return fail("database", str(error), expected, advice)
     if journal is None:
         return ok("database", f"{name} is made at the first start")
     if journal.mode not in (None, mode):

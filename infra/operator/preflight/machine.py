@@ -69,7 +69,10 @@ def _directory(directory: Path) -> Iterator[Finding]:
 def _database(location: Location, mode: str) -> Finding:
     expected = f"a sound journal of mode {mode}"
     if isinstance(location, PostgresAddress):
-        name, advice = str(location), "see to the server and docs/postgresql.md, or restore a backup"
+        name, advice = (
+            str(location),
+            "see to the server and docs/postgresql.md, or restore a backup",
+        )
     else:
         name, advice = location.name, "restore a backup, or move the file away"
     try:

@@ -1,4 +1,4 @@
-"""The actor of one asset: follows its candles and wishes, exits and reports at each close.
+"""The actor of one asset: follows its candles; signals entries and exits at each close.
 
 Receives: CandleClosed from its feed; EntryApproved, EntryDenied, GlobalCooldownStarted from the
 portfolio; PositionChanged, OrderRejected from its execution; StateWanted from the notifier;
@@ -61,7 +61,7 @@ STORE_AFTER_MS = 20
 
 
 class AssetActor(SupervisedActor):
-    """One asset, from its candles to its wishes."""
+    """One asset, from its candles to its entry signals."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class AssetActor(SupervisedActor):
         self._explanation: Explanation | None = None
         """Of the close that was reported."""
         self._refusal: Denial | None = None
-        """Of the wish of that close."""
+        """Of the entry signal of that close."""
         self._denied_signal_ms: int | None = None
         self._lost_ms: int | None = None
         """Since when the feed is lost; None while it works."""

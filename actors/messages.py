@@ -80,17 +80,17 @@ __all__ = [
 ]
 
 
-# From the roof.
+# From the runtime.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Describe(Message):
-    """Query, from the roof to an asset, an execution or the portfolio: answered by its snapshot."""
+    """Query, from the runtime to an asset, execution or portfolio: answered by its snapshot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorAsked(Message):
-    """Command, from the roof to the portfolio: answered by the OperatorCommand that it stored."""
+    """Command, from the runtime to the portfolio: answered by the stored OperatorCommand."""
 
     command: Command
     operator: str
@@ -158,7 +158,7 @@ class CoordinationEnded(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryApproved(Message):
-    """Event, from the portfolio to an AssetActor: its wish is granted and its notional reserved."""
+    """Event, from the portfolio to an AssetActor: its entry is approved, its notional reserved."""
 
     approval: Approval
 
@@ -539,7 +539,7 @@ class ConnectionRestored(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemChanged(Message):
-    """Event, from the roof or the portfolio: something was changed, or a channel has ended."""
+    """Event, from the runtime or the portfolio: something was changed, or a channel has ended."""
 
     key: str
     title: str
@@ -550,7 +550,7 @@ class SystemChanged(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemStopping(Message):
-    """Event, from the roof: all actors are about to be stopped."""
+    """Event, from the runtime: all actors are about to be stopped."""
 
     why: str
 

@@ -303,7 +303,7 @@ class Journal(Protocol):
         """Return the trades that were closed at or after a time and before another."""
 
     def denials(self, from_ms: int, until_ms: int) -> Mapping[DenialReason, int]:
-        """Return how many wishes of these closes were refused, by reason."""
+        """Return how many entries of these closes were denied, by reason."""
 
     def balance_at(self, t_ms: int) -> Decimal | None:
         """Return the wallet balance of the newest equity sample that is not later."""

@@ -1,1 +1,1 @@
-"""The roof: commands, and `bootstrap`, where both wings meet."""
+"""The runtime: commands, and `bootstrap`, where both wings meet."""

@@ -77,7 +77,7 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @command
 def orders(*, json: Annotated[bool, typer.Option("--json", help="One JSON list.")] = False) -> None:
-    """Show every order, every refused wish with its reason, and the exchange's own exits."""
+    """Show every order, every denied entry with its reason, and the exchange's own exits."""
     facts = _facts()
     if json:
         print(orders_json(facts))
@@ -124,7 +124,7 @@ def why(
     wanted: Annotated[
         str,
         typer.Argument(
-            metavar="ID", help="Of an order, a refused wish, a trade, a close or a message."
+            metavar="ID", help="Of an order, a denied entry, a trade, a close or a message."
         ),
     ],
     *,

@@ -32,7 +32,7 @@ class Envelope:
     is_tick: bool = False
     """A newer one of its kind may take its place while it waits."""
     reply: "Future[Any] | None" = None
-    """Where the answer goes; only the roof asks."""
+    """Where the answer goes; only the runtime asks."""
 
     taken_ns: int = 0
     now_ms: int = 0

@@ -26,7 +26,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ping(Message):
-    """Query, from the roof: answered once all earlier messages are done."""
+    """Query, from the runtime: answered once all earlier messages are done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

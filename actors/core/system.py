@@ -17,7 +17,7 @@ from actors.core.trace import Handling, Outcome, Record, unhandled
 from actors.core.work import WorkCounter
 
 _DEAD_LETTERS_KEPT = 1_000
-ROOF = "roof"
+RUNTIME = "runtime"
 """Receiver of what no actor takes."""
 OUTSIDE = 0
 """Generation of senders that are no actors."""
@@ -84,7 +84,7 @@ class Address:
     def ask(
         self, message: Message, *, sender: str, timeout_s: float, origin: Origin | None = None
     ) -> Any:
-        """Return the answer to a message. For the roof alone: an actor that asks can deadlock.
+        """Return the answer to a message. For the runtime alone: an actor that asks can deadlock.
 
         Raises:
             TimeoutError: no answer came in time.
@@ -204,7 +204,7 @@ class ActorSystem:
 
     def note(self, message: Message, *, sender: str) -> Origin:
         """Record a message that no actor takes, and return it as the cause of what follows."""
-        envelope = self.envelope(ROOF, message, sender, OUTSIDE, None)
+        envelope = self.envelope(RUNTIME, message, sender, OUTSIDE, None)
         envelope.taken_ns, envelope.now_ms = envelope.sent_ns, self.now_ms()
         self.record(Handling(envelope, OUTSIDE).end(Outcome.DONE))
         return envelope.origin

@@ -12,7 +12,7 @@ class WorkCounter:
     """
 
     def __init__(self) -> None:
-        """Start quiet."""
+        """Start idle."""
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._count = 0

@@ -3,7 +3,7 @@
 Receives: AssetReported from the assets; PositionChanged, EntrySubmitted, OrderRejected,
 PositionMarked from the executions, and AssetFlat, ReconcileMismatch, ReconcileMatch,
 JournalOutdated, MalfunctionBegan, MalfunctionEnded; TransferSeen, WalletSeen from the account;
-OperatorAsked from the roof; CoordinationEnded, ReservationExpired, WatchDue, StoreAgain from its
+OperatorAsked from the runtime; CoordinationEnded, ReservationExpired, WatchDue, StoreAgain from its
 own timers; StateWanted from the notifier; Restarted, GivenUp.
 Publishes: EntryApproved, EntryDenied, GlobalCooldownStarted to the assets; ClosePosition,
 ReducePosition, Flatten and ResolveEntry to the executions; ProtectionFired, LossStreakReached,

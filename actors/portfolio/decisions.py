@@ -126,7 +126,7 @@ class Decisions:
                 self._context.tell(NOTIFIER, advised)
 
     def _answer(self, asset: str, t_ms: int) -> bool:
-        """Tell an asset what was decided about its wish; False where nothing was."""
+        """Tell an asset what was decided about its entry signal; False where nothing was."""
         if self._newest is None or self._newest.t_ms != t_ms:
             return False
         answer = self._newest.answer_to(asset)
@@ -137,7 +137,7 @@ class Decisions:
         return answer is not None
 
     def _answer_late(self, report: AssetEvaluation) -> None:
-        """Repeat the answer to a report, or refuse a wish that no decision knows."""
+        """Repeat the answer to a report, or deny an entry signal that no decision knows."""
         if self._answer(report.asset, report.t_ms) or report.signal is None:
             return
         denial = Denial(

@@ -54,7 +54,7 @@ class Protections:
     def store_close(self, decision: Decision) -> Decision:
         """Store what was decided at a close, if that is anything, and return what holds.
 
-        A grant holds only where it is stored; else its wish is refused, and nothing is reserved.
+        An approval holds only once it is stored; else the entry is denied, and nothing is reserved.
         """
         state = self._context.books.protection
         samples: list[Fact] = [] if state.equals_but_for_time(self._stored) else [state]

@@ -81,7 +81,7 @@ def _meaning(report: AssetEvaluation, position: Position | None, stopped_by: str
 
 
 def entry_denied(denial: Denial) -> Notice:
-    """Return the notice of a wish to enter that was refused."""
+    """Return the notice of an entry that was denied."""
     lines = [
         f"✋ {denial.asset}: entry refused",
         f"Reason: {_REFUSALS[denial.reason]}",

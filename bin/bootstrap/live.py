@@ -234,7 +234,7 @@ def _take_capital_changes(run: Run) -> None:
 def _reload(run: Run, health: Health, settings: Settings, file: Path | None) -> Reload:
     """Note the settings that hold from the start on, and return what changes them later."""
     now_ms, record = run.ports.clock.now_ms, SettingsRecord(run.ports.journals)
-    origin = run.note("settings", "read at the start", "roof")
+    origin = run.note("settings", "read at the start", "runtime")
     try:
         record.note(settings, "at the start", now_ms(), lambda: origin)
     except JournalError as error:

@@ -69,14 +69,14 @@ class AssetRun:
 
         Args:
             first: a close; all before it are dealt with.
-            free_from: wishes at closes before this are refused without a look.
+            free_from: entries at closes before this are denied unseen.
         """
         if self._next < first or self._next_free_from != free_from:
             self._next_free_from = free_from
             if self._position is not None:
                 self._next = min(self._exit, self._stopped, self._paid)
             else:
-                self._next = self._next_wish(max(first, free_from))
+                self._next = self._next_entry(max(first, free_from))
         return self._next
 
     def has_fill(self, close: int) -> bool:
@@ -87,13 +87,13 @@ class AssetRun:
         """Return how the candle that ends at a close ends the open position."""
         return self._fill if close == self._stopped else None
 
-    def wishes_between(self, first: int, end: int) -> Iterator[tuple[int, int]]:
-        """Yield the times of the wishes of the flat asset in [first, end), with their signals."""
+    def entries_between(self, first: int, end: int) -> Iterator[tuple[int, int]]:
+        """Yield the times of the flat asset's entries in [first, end), with their signals."""
         history = self.history
         rested = self._grid.first_close_from(self.cooldown.end_ms)
         offset = self.market.offset
-        for at in history.wishes_between(max(first, rested) - offset, end - offset, self._used):
-            yield self._time_ms(history.wishes[at]), self._time_ms(history.origins[at])
+        for at in history.entries_between(max(first, rested) - offset, end - offset, self._used):
+            yield self._time_ms(history.entries[at]), self._time_ms(history.origins[at])
 
     # Prices.
 
@@ -121,9 +121,9 @@ class AssetRun:
     # Decisions.
 
     def report(self, close: int, global_cooldown_end_ms: int) -> AssetEvaluation | None:
-        """Return what the asset says of a close; None where it neither holds nor wishes."""
-        is_known_quiet = self._next > close >= self._next_free_from and self._position is None
-        if is_known_quiet or not self.market.is_open(close):
+        """Return what the asset says of a close; None without position and signal."""
+        is_known_idle = self._next > close >= self._next_free_from and self._position is None
+        if is_known_idle or not self.market.is_open(close):
             return None
         t_ms, place = self._grid.time_ms(close), self._place(close)
         rests = self.cooldown.is_active(t_ms)
@@ -152,7 +152,7 @@ class AssetRun:
         return None
 
     def _signal(self, place: int, t_ms: int) -> EntrySignal | None:
-        origin = self.history.wish_at(place)
+        origin = self.history.entry_at(place)
         if origin is None or origin <= self._used:
             return None
         returns = self._windows.returns(self.name, t_ms)
@@ -212,10 +212,10 @@ class AssetRun:
         found = self.market.first_funding(self._place(first), interval_ms)
         self._paid = self._never if found is None else self.market.offset + found
 
-    def _next_wish(self, first: int) -> int:
+    def _next_entry(self, first: int) -> int:
         rested = self._grid.first_close_from(self.cooldown.end_ms)
         offset = self.market.offset
-        found = self.history.first_wish(max(first, rested) - offset, self._used)
+        found = self.history.first_entry(max(first, rested) - offset, self._used)
         return self._never if found is None else offset + found
 
     def _place(self, close: int) -> int:

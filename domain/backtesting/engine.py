@@ -1,7 +1,7 @@
 """The rules run over candles in leaps, from one close at which something can happen to the next.
 
 It decides as `plain_loop.py` does: every decision is made by the same functions of the domain.
-What it adds is only to know which closes need none: no wish is possible,
+What it adds is only to know which closes need none: no entry is possible,
 no position ends or is funded, and no protection can fire. Tests hold it against the plain loop.
 """
 
@@ -16,7 +16,7 @@ from domain.backtesting.correlations import RoughCorrelations
 from domain.backtesting.market import Market
 from domain.backtesting.result import BacktestResult, EquitySeries, Refused
 from domain.backtesting.summary import in_order
-from domain.backtesting.watch import MARGIN, Limits, is_quiet, loud
+from domain.backtesting.watch import MARGIN, Limits, is_idle, needs_check
 from domain.backtesting.windows import HistoryWindows
 from domain.market.indicators import Array
 from domain.market.instruments import DAY_MS, Side, utc_day
@@ -122,12 +122,12 @@ class _Run:
         has_fill = any(asset.has_fill(event) for asset in self._assets)
         # What happens inside the event's own candle comes before its equity is looked at.
         end = event if has_fill else event + 1
-        loud_at = self._watch(first, end)
-        self._refuse_blocked(first, min(event, loud_at), free_from)
-        self._play(min(event, loud_at), is_loud=has_fill or loud_at < end)
+        check_at = self._watch(first, end)
+        self._refuse_blocked(first, min(event, check_at), free_from)
+        self._play(min(event, check_at), must_decide=has_fill or check_at < end)
 
     def _free_from(self) -> int:
-        """Return the first close at which not every wish is refused without a look."""
+        """Return the first close at which not every entry is denied unseen."""
         if self._portfolio.protection.is_halted:
             return self._market.closes
         return self._market.first_close_from(self._portfolio.global_cooldown_end_ms)
@@ -140,7 +140,7 @@ class _Run:
         return max(first, self._market.first_close_from(next_ms))
 
     def _refuse_blocked(self, first: int, end: int, free_from: int) -> None:
-        """Count the wishes of the closes in [first, end), which are all blocked."""
+        """Count the entries of the closes in [first, end), which are all blocked."""
         end = min(end, free_from)
         if first >= end:
             return
@@ -149,7 +149,7 @@ class _Run:
         for asset in self._assets:
             if asset.name in self._portfolio.positions:
                 continue
-            for t_ms, signal_ms in asset.wishes_between(first, end):
+            for t_ms, signal_ms in asset.entries_between(first, end):
                 self._refused.append(
                     Refused(asset=asset.name, t_ms=t_ms, reason=reason, signal_ms=signal_ms)
                 )
@@ -157,9 +157,9 @@ class _Run:
     # The protection between events.
 
     def _watch(self, first: int, end: int) -> int:
-        """Return the first close in [first, end) that is not surely quiet, `end` without one.
+        """Return the first close in [first, end) that is not surely idle, `end` without one.
 
-        The quiet ones are dealt with: their equity is noted and the peak follows it.
+        The idle ones are dealt with: their equity is noted and the peak follows it.
         """
         if first >= end:
             return end
@@ -173,14 +173,14 @@ class _Run:
         equity[:] = capital
         for asset in self._open_assets():
             asset.add_unrealized(equity, first, end)
-        quiet_end = first + self._quiet(equity, first)
-        self._raise_peak(equity[: quiet_end - first], first)
-        return quiet_end
+        idle_end = first + self._idle_closes(equity, first)
+        self._raise_peak(equity[: idle_end - first], first)
+        return idle_end
 
     def _watch_flat(self, first: int, end: int, capital: float) -> int:
         portfolio = self._portfolio
         found = self._limits.acting_on(portfolio.protection)
-        if not self._is_settled and not is_quiet(capital, capital, found):
+        if not self._is_settled and not is_idle(capital, capital, found):
             return first
         if capital > found.peak * (1 - MARGIN) or self._is_past_midnight(end - 1):
             # Every close of the span would make the same sample, but for its day.
@@ -200,12 +200,12 @@ class _Run:
             rules=self._rules.protection,
         )
 
-    def _quiet(self, equity: Array, first: int) -> int:
-        """Return how many closes from the first on are surely quiet."""
+    def _idle_closes(self, equity: Array, first: int) -> int:
+        """Return how many closes from the first on are surely idle."""
         rules, flags = self._rules.protection, None
         found = self._limits.acting_on(self._portfolio.protection)
-        if not is_quiet(float(equity.min()), float(equity.max()), found):
-            flags = loud(equity, found)
+        if not is_idle(float(equity.min()), float(equity.max()), found):
+            flags = needs_check(equity, found)
         held = [
             (self._by_name[name].market, position.side)
             for name, position in self._portfolio.positions.items()
@@ -217,7 +217,7 @@ class _Run:
         return len(equity) if flags is None or not flags.any() else int(flags.argmax())
 
     def _raise_peak(self, equity: Array, first: int) -> None:
-        """Let the peak follow the equity of quiet closes, exactly."""
+        """Let the peak follow the equity of idle closes, exactly."""
         portfolio = self._portfolio
         if not len(equity):
             return
@@ -232,7 +232,7 @@ class _Run:
 
     # One close.
 
-    def _play(self, close: int, *, is_loud: bool) -> None:
+    def _play(self, close: int, *, must_decide: bool) -> None:
         """Deal with one close in the order of strategy 10.3."""
         self._done = close
         self._fill_inside(close)
@@ -240,7 +240,7 @@ class _Run:
         found = (asset.report(close, cooldown_end_ms) for asset in self._assets)
         reports = [report for report in found if report is not None]
         decision = None
-        if is_loud or any(report.signal is not None for report in reports):
+        if must_decide or any(report.signal is not None for report in reports):
             decision = self._decide(close, reports)
         elif self._portfolio.positions and self._is_past_midnight(close):
             self._price_open(close)

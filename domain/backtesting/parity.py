@@ -43,9 +43,9 @@ class Record:
     late_ms: Mapping[tuple[str, int], int]
     """By asset and close: how long after it the candle was there."""
     decisions: Mapping[int, Decision]
-    """By close; those in which something was wished or protected."""
+    """By close; those in which an entry was signalled or a protection fired."""
     denials: Mapping[tuple[str, int], Denial]
-    """By asset and close; also of wishes that came after the decision."""
+    """By asset and close; also of signals that came after the decision."""
     orders: Sequence[Order]
     executions: Sequence[Execution]
     """In the order in which they were booked."""
@@ -180,7 +180,7 @@ class _Shadow:
                 reports.append(report)
         parity.closes += len(reports)
         done = self._record.decisions.get(t_ms, Decision(t_ms=t_ms))
-        # As if every wish had come in time; the books then get only what took room from others.
+        # As if every signal had come in time; the books then get only what took room from others.
         wanted = self._portfolio.present().decide(t_ms, reports, now_ms=t_ms)
         decision = self._portfolio.decide(t_ms, _in_time(reports, done), now_ms=t_ms)
         self._judge(t_ms, reports, (decision, wanted), done, parity)
@@ -264,7 +264,7 @@ class _Shadow:
         done: Decision,
         parity: Parity,
     ) -> None:
-        """Judge a close by the decision over the wishes in time, and that over all of them."""
+        """Judge a close by the decision over the signals in time, and that over all of them."""
         decision, wanted = decisions
         fired = None if decision.protection is None else decision.protection.reason
         was_fired = None if done.protection is None else done.protection.reason
@@ -372,7 +372,7 @@ class _Shadow:
 
 
 def _in_time(reports: Sequence[AssetEvaluation], done: Decision) -> list[AssetEvaluation]:
-    """Return reports without the wishes that were not decided with the others'.
+    """Return reports without the signals that were not decided with the others'.
 
     They came too late, or their asset was paused, and took no room from anybody.
     """

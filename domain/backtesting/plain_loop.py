@@ -28,7 +28,7 @@ class Result:
 
     trades: list[Trade] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
-    """Those in which something was wished or protected."""
+    """Those in which an entry was signalled or a protection fired."""
 
 
 class Backtest:

@@ -42,7 +42,7 @@ class EquitySeries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A wish at a close that was not granted."""
+    """An entry signal that was denied at a close."""
 
     asset: str
     t_ms: int
@@ -106,7 +106,7 @@ class BacktestResult:
 
     @property
     def refusals_by_reason(self) -> Mapping[DenialReason, int]:
-        """One count a wish and close (7.5)."""
+        """One count per signal and close (7.5)."""
         return Counter(refused.reason for refused in self.refused)
 
     @property

@@ -1,8 +1,8 @@
 """Finds the first of many closes at which the portfolio's protection could change anything.
 
 Between two events the positions and the balance stand still and only prices move. So equity is a
-line of sums, and most spans of closes are seen at a glance to be quiet: no level of section 8 is
-reached, in floats, with room to spare. What is not surely quiet is left to be judged exactly.
+line of sums, and most spans of closes are seen at a glance to be idle: no level of section 8 is
+reached, in floats, with room to spare. What is not surely idle is left to be judged exactly.
 """
 
 import math
@@ -74,7 +74,7 @@ class Limits:
         )
 
 
-def is_quiet(lowest: float, highest: float, found: Levels) -> bool:
+def is_idle(lowest: float, highest: float, found: Levels) -> bool:
     """Tell whether no equity between two, in any order, reaches a level."""
     if found.day_start <= 0.0:
         return False
@@ -87,7 +87,7 @@ def is_quiet(lowest: float, highest: float, found: Levels) -> bool:
     )
 
 
-def loud(equity: Array, found: Levels) -> Flags:
+def needs_check(equity: Array, found: Levels) -> Flags:
     """Return at which of (n,) equities a level may be reached."""
     top = np.maximum(np.maximum.accumulate(equity), found.peak)
     drawdown = (top - equity) / top

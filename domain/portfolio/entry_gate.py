@@ -1,4 +1,4 @@
-"""What forbids every entry of a close, whichever asset wishes for it."""
+"""What forbids every entry of a close, whichever asset asks for it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

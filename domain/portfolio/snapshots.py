@@ -29,7 +29,7 @@ class AssetSnapshot:
     explanation: Explanation | None = None
     """Why the newest close was decided as it was."""
     denial: Denial | None = None
-    """Of the wish of the newest close."""
+    """Of the entry signal of the newest close."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

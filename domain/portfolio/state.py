@@ -196,7 +196,7 @@ class PortfolioState:
         Args:
             t_ms: the close.
             reports: of that close, in the order of the settings.
-            now_ms: the present; wishes of a close long past are stale.
+            now_ms: the present; signals of a close long past are stale.
         """
         self.fold_before(t_ms)
         for report in reports:

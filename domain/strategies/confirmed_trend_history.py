@@ -9,7 +9,7 @@ from domain.market.averages import ema_arrays
 from domain.market.indicators import Array
 from domain.strategies.base import CandleRules, Parameters
 from domain.strategies.confirmed_trend_rules import ConfirmedTrendRules
-from domain.strategies.history import Closes, History, Line, wishes_after
+from domain.strategies.history import Closes, History, Line, entries_after
 
 
 class ConfirmedTrendHistory(History):
@@ -37,7 +37,7 @@ class ConfirmedTrendHistory(History):
         self.is_active[: candles.warmup_candles] = False
         crossed = (close[:-1] < self.trigger[:-1]) & (close[1:] > self.trigger[1:])
         triggers = 1 + np.flatnonzero(crossed)
-        self.wishes, self.origins = wishes_after(
+        self.entries, self.origins = entries_after(
             triggers[triggers >= candles.warmup_candles],
             self.is_active,
             rules.max_entry_wait_candles,

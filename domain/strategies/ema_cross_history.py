@@ -9,7 +9,7 @@ from domain.market.indicators import Array
 from domain.market.instruments import DAY_MS
 from domain.strategies.base import CandleRules, Parameters
 from domain.strategies.ema_cross_rules import CrossKind, EmaCrossRules
-from domain.strategies.history import Closes, History, Line, Places, wishes_after
+from domain.strategies.history import Closes, History, Line, Places, entries_after
 
 
 class EmaCrossHistory(History):
@@ -42,7 +42,7 @@ class EmaCrossHistory(History):
         self._made = made[self.crosses].astype(np.int64)
         self._count_today = self._counts_of_day(self._made)
         self._end_days_of_too_many()
-        self.wishes, self.origins = self._wishes()
+        self.entries, self.origins = self._entries()
 
     def strength(self, place: int) -> float:
         """Return how far the close lies below the long average, a fraction of it."""
@@ -113,13 +113,13 @@ class EmaCrossHistory(History):
         for place in self.crosses[self._count_today > self._rules.cross_threshold].tolist():
             self.is_active[place : self._end_of_day(place)] = False
 
-    def _wishes(self) -> tuple[Sequence[int], Sequence[int]]:
+    def _entries(self) -> tuple[Sequence[int], Sequence[int]]:
         may_enter = self.is_active.copy()
         # From the cross that makes the day full on, the rest of it opens nothing (4.6).
         for place in self.crosses[self._count_today >= self._rules.cross_threshold].tolist():
             may_enter[place : self._end_of_day(place)] = False
         longest = self._rules.entry_window_ms // self._candles.candle_ms
-        return wishes_after(self.crosses, may_enter, longest)
+        return entries_after(self.crosses, may_enter, longest)
 
 
 def cross_counts(

@@ -56,10 +56,10 @@ class History(ABC):
 
     is_active: Flags
     """(n,) regime ACTIVE; false in the warm-up."""
-    wishes: Sequence[int]
+    entries: Sequence[int]
     """Places, rising, of the closes at which a flat asset may ask to enter."""
     origins: Sequence[int]
-    """Places of the signals that these wishes would use, rising."""
+    """Indices of the signals that these entries would use, rising."""
 
     @staticmethod
     @abstractmethod
@@ -78,33 +78,33 @@ class History(ABC):
 
     @abstractmethod
     def strength(self, place: int) -> float:
-        """Return the strength of a wish."""
+        """Return the strength of an entry."""
 
     @abstractmethod
     def lines(self) -> list[Line]:
         """Return the figures of all closes, as the strategy names them."""
 
-    def wish_at(self, place: int) -> int | None:
-        """Return the place of the signal that a wish at this close would use."""
-        at = bisect_left(self.wishes, place)
-        found = at < len(self.wishes) and self.wishes[at] == place
+    def entry_at(self, place: int) -> int | None:
+        """Return the place of the signal that an entry at this close would use."""
+        at = bisect_left(self.entries, place)
+        found = at < len(self.entries) and self.entries[at] == place
         return self.origins[at] if found else None
 
-    def first_wish(self, first: int, used: int) -> int | None:
-        """Return the first wish from a place on that uses a later signal than the one used."""
-        at = max(bisect_left(self.wishes, first), bisect_right(self.origins, used))
-        return self.wishes[at] if at < len(self.wishes) else None
+    def first_entry(self, first: int, used: int) -> int | None:
+        """Return the first entry from a place on that uses a later signal than the one used."""
+        at = max(bisect_left(self.entries, first), bisect_right(self.origins, used))
+        return self.entries[at] if at < len(self.entries) else None
 
-    def wishes_between(self, first: int, end: int, used: int) -> range:
-        """Return which of the wishes lie in [first, end) and use a later signal than one used."""
-        begin = max(bisect_left(self.wishes, first), bisect_right(self.origins, used))
-        return range(begin, max(begin, bisect_left(self.wishes, end)))
+    def entries_between(self, first: int, end: int, used: int) -> range:
+        """Return which of the entries lie in [first, end) and use a later signal than one used."""
+        begin = max(bisect_left(self.entries, first), bisect_right(self.origins, used))
+        return range(begin, max(begin, bisect_left(self.entries, end)))
 
 
-def wishes_after(
+def entries_after(
     signals: Places, may_enter: Flags, longest: int
 ) -> tuple[Sequence[int], Sequence[int]]:
-    """Return the wishes that signals lead to, and the signals that these use.
+    """Return the entries that signals lead to, and the signals that these use.
 
     Args:
         signals: places; each is the newest one until the next.
@@ -116,9 +116,9 @@ def wishes_after(
     origins = [np.zeros(0, dtype=np.int64)]
     for age in range(longest + 1):
         at = signals + age
-        is_wish = at < until
-        is_wish[is_wish] = may_enter[at[is_wish]]
-        found.append(at[is_wish])
-        origins.append(signals[is_wish])
+        is_entry = at < until
+        is_entry[is_entry] = may_enter[at[is_entry]]
+        found.append(at[is_entry])
+        origins.append(signals[is_entry])
     order = np.argsort(places := np.concatenate(found), kind="stable")
     return places[order].tolist(), np.concatenate(origins)[order].tolist()

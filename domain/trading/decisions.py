@@ -11,7 +11,7 @@ from domain.trading.orders import ExitReason, Purpose, client_order_id
 
 
 class DenialReason(StrEnum):
-    """Why a wish to enter was refused; each wish is counted under the first that holds."""
+    """Why an entry was denied; each is counted under the first reason that holds."""
 
     HALTED = "HALTED"
     GLOBAL_COOLDOWN = "GLOBAL_COOLDOWN"
@@ -94,7 +94,7 @@ class Approval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Denial:
-    """A wish that was not granted."""
+    """An entry signal that was not approved."""
 
     asset: str
     t_ms: int
@@ -103,11 +103,11 @@ class Denial:
     figures: str
     """The limit and what was found, as `key=value` pairs."""
     judged: str = field(default="", compare=False)
-    """The limits that the wish kept before it came to this one, as in a grant."""
+    """The limits that were kept before this one, as in an approval."""
 
     @property
     def client_order_id(self) -> str:
-        """Id of the order that a grant would have led to: the name of the wish."""
+        """Id of the order that an approval would have led to: it names the signal."""
         return client_order_id(self.asset, self.t_ms, Purpose.ENTRY, 1)
 
 
@@ -147,10 +147,10 @@ class Decision:
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether nothing was wished and nothing protected."""
+        """Tell whether no entry was signalled and no protection fired."""
         return not (self.approvals or self.denials or self.protection)
 
     def answer_to(self, asset: str) -> Approval | Denial | None:
-        """Return what was decided about one asset's wish."""
+        """Return what was decided about one asset's entry signal."""
         answers: tuple[Approval | Denial, ...] = (*self.approvals, *self.denials)
         return next((answer for answer in answers if answer.asset == asset), None)

@@ -56,10 +56,10 @@ class Connection:
         *,
         auth: Callable[[], list[object]] | None,
         timing: StreamTiming,
-        wishes: TopicSubscriptions,
+        wanted: TopicSubscriptions,
         calls: StreamCallbacks,
         tally: Tally,
-        bell: Waker,
+        waker: Waker,
         is_closing: Callable[[], bool],
         ssl_context: ssl.SSLContext | None,
     ) -> None:
@@ -68,7 +68,7 @@ class Connection:
         self._timing = timing
         self._calls = calls
         self._tally = tally
-        self._bell = bell
+        self._waker = waker
         self._is_closing = is_closing
         self._ssl_options = {} if ssl_context is None else {"context": ssl_context}
         self._app = websocket.WebSocketApp(
@@ -83,7 +83,7 @@ class Connection:
         self._opened_s: float | None = None
         self._clock = ListeningClock(timing.tick_s)
         self._subscriptions = Subscriptions(
-            wishes, self._send, timing=timing, clock=self._clock, calls=calls, tally=tally
+            wanted, self._send, timing=timing, clock=self._clock, calls=calls, tally=tally
         )
         self._may_ask = False
         self._auth_s = 0.0
@@ -145,13 +145,13 @@ class Connection:
         self._close_socket()
 
     def _loop(self, sock: socket.socket, read: Callable[[], bool]) -> None:
-        bell = self._bell.receiver()
+        receiver = self._waker.receiver()
         pending: Callable[[], int] = getattr(sock, "pending", lambda: 0)
         next_tick_s = 0.0
         with selectors.DefaultSelector() as selector:
             selector.register(sock, selectors.EVENT_READ)
-            if bell is not None:
-                selector.register(bell, selectors.EVENT_READ)
+            if receiver is not None:
+                selector.register(receiver, selectors.EVENT_READ)
             while self._end is None:
                 if (real_s := self._clock.real_s()) >= next_tick_s:
                     self._tick(real_s)
@@ -162,7 +162,7 @@ class Connection:
                     if key.fileobj is sock:
                         is_readable = True
                     else:
-                        self._bell.quiet()
+                        self._waker.clear()
                         next_tick_s = 0.0
                 if is_readable:
                     read()

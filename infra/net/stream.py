@@ -72,13 +72,13 @@ class Stream:
         self._ssl_context = ssl_context
         self._tally = Tally(name)
         self._calls = StreamCallbacks(on_message, on_connected, on_lost, on_denied, self._tally)
-        self._bell = Waker()
-        self._signals = TopicSubscriptions(self._bell)
+        self._waker = Waker()
+        self._wanted = TopicSubscriptions(self._waker)
         self._closing = threading.Event()
         self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         for topic in topics:
-            self._signals.add(topic)
+            self._wanted.add(topic)
 
     def start(self) -> None:
         """Begin to connect; once."""
@@ -86,11 +86,11 @@ class Stream:
 
     def add(self, topic: str) -> None:
         """Want a topic. One that was wanted already is asked for anew, with a fresh proof."""
-        self._signals.add(topic)
+        self._wanted.add(topic)
 
     def remove(self, topic: str) -> None:
         """Want a topic no longer."""
-        self._signals.remove(topic)
+        self._wanted.remove(topic)
 
     def stats(self) -> StreamStats:
         """Return the counters; from any thread."""
@@ -102,7 +102,7 @@ class Stream:
         connection = self._connection
         if connection is not None:
             connection.interrupt()
-        self._bell.ring()
+        self._waker.wake()
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the end of the thread after `close`, and return whether it has ended."""
@@ -113,7 +113,7 @@ class Stream:
     # The thread.
 
     def _run(self) -> None:
-        self._bell.open()
+        self._waker.open()
         failures = 0
         wait_s = 0.0
         while not self._closing.wait(max(wait_s, self._connect_wait_s())):
@@ -126,17 +126,17 @@ class Stream:
             failures += 1
             self._tally.last_end = words_of(end)
             logger.warning("{}: {}; next try in {:.1f} s", self._tally.name, words_of(end), wait_s)
-        self._bell.close()
+        self._waker.close()
 
     def _connect_once(self) -> tuple[BaseException, float]:
         connection = Connection(
             self._url,
             auth=self._auth,
             timing=self._timing,
-            wishes=self._signals,
+            wanted=self._wanted,
             calls=self._calls,
             tally=self._tally,
-            bell=self._bell,
+            waker=self._waker,
             is_closing=self._closing.is_set,
             ssl_context=self._ssl_context,
         )

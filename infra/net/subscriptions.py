@@ -16,7 +16,7 @@ ARGS_CHARS = 21_000
 class Asked:
     """A topic that this connection has asked for. Times are of the connection's own clock."""
 
-    wish: TopicSubscription
+    subscription: TopicSubscription
     asked_s: float
     data_s: float | None = None
     """Of its newest message."""
@@ -36,7 +36,7 @@ class Subscriptions:
 
     def __init__(
         self,
-        wishes: TopicSubscriptions,
+        wanted: TopicSubscriptions,
         send: Callable[[Message], None],
         *,
         timing: StreamTiming,
@@ -45,7 +45,7 @@ class Subscriptions:
         tally: Tally,
     ) -> None:
         """Ask for nothing yet."""
-        self._signals = wishes
+        self._wanted = wanted
         self._send = send
         self._timing = timing
         self._clock = clock
@@ -59,24 +59,26 @@ class Subscriptions:
 
     def ask(self) -> None:
         """Ask for what is wanted and was not asked for; let go of what is wanted no longer."""
-        wishes = self._signals.now()
-        unwanted = [t for t, asked in self._asked.items() if wishes.get(t) is not asked.wish]
+        wanted = self._wanted.now()
+        unwanted = [
+            t for t, asked in self._asked.items() if wanted.get(t) is not asked.subscription
+        ]
         for topic in unwanted:
             del self._asked[topic]
         self._tally.live -= frozenset(unwanted)
         for part in parts_of(unwanted):
             self._send({"op": "unsubscribe", "args": list(part), "req_id": self._next_id()})
         clock_s = self._clock.now_s()
-        for topic in self._ask_again_s.keys() - wishes.keys():
+        for topic in self._ask_again_s.keys() - wanted.keys():
             del self._ask_again_s[topic]
             self._tally.refused.pop(topic, None)
         missing = [
             topic
-            for topic in wishes
+            for topic in wanted
             if topic not in self._asked and self._ask_again_s.get(topic, clock_s) <= clock_s
         ]
         for topic in missing:
-            self._asked[topic] = Asked(wishes[topic], clock_s)
+            self._asked[topic] = Asked(wanted[topic], clock_s)
         for part in parts_of(missing):
             self._request(part)
 
@@ -125,7 +127,7 @@ class Subscriptions:
         self._tally.live = frozenset()
         for topic, asked in self._asked.items():
             if asked.is_live:
-                asked.wish.down_since_s = self._clock.real_s()
+                asked.subscription.down_since_s = self._clock.real_s()
                 if is_told:
                     self._calls.lost(topic, reason)
 
@@ -168,7 +170,7 @@ class Subscriptions:
     def _make_live(self, topic: str, asked: Asked) -> None:
         asked.is_live = True
         self._tally.live |= {topic}
-        self._calls.connected(topic, self._clock.real_s() - asked.wish.down_since_s)
+        self._calls.connected(topic, self._clock.real_s() - asked.subscription.down_since_s)
 
     def _unanswered(self, clock_s: float) -> str | None:
         for req_id, request in list(self._requests.items()):
@@ -195,12 +197,12 @@ class Subscriptions:
             return f"no data for {min(silent[topic] for topic in watched):.1f} s"
         for topic, most_s in watched.items():
             # While others flow, a topic that stays silent disturbs them ever more rarely.
-            wish = self._asked[topic].wish
-            if silent[topic] > most_s * 2.0 ** min(wish.silences, 6):
-                wish.silences += 1
+            subscription = self._asked[topic].subscription
+            if silent[topic] > most_s * 2.0 ** min(subscription.silences, 6):
+                subscription.silences += 1
                 return f"no data of {topic} for {silent[topic]:.1f} s"
             if silent[topic] < most_s < clock_s - self._asked[topic].asked_s:
-                wish.silences = 0
+                subscription.silences = 0
         return None
 
 

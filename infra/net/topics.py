@@ -8,28 +8,28 @@ from dataclasses import dataclass
 
 
 class Waker:
-    """Wakes the stream's thread out of its waiting for bytes; rung from any thread."""
+    """Wakes the stream's thread while it waits for bytes; safe from any thread."""
 
     def __init__(self) -> None:
-        """Make a bell that is not open yet."""
+        """Make a waker that is not open yet."""
         self._lock = threading.Lock()
         self._ends: tuple[socket.socket, socket.socket] | None = None
 
     def open(self) -> None:
-        """Let it be rung."""
+        """Open its sockets."""
         with self._lock:
             self._ends = socket.socketpair()
             for end in self._ends:
                 end.setblocking(False)
 
     def close(self) -> None:
-        """Let go of its sockets."""
+        """Close its sockets."""
         with self._lock:
             for end in self._ends or ():
                 end.close()
             self._ends = None
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Wake the thread."""
         with self._lock:
             if self._ends is not None:
@@ -37,11 +37,11 @@ class Waker:
                     self._ends[1].send(b"!")
 
     def receiver(self) -> socket.socket | None:
-        """Return what becomes readable when it rings; None while it is not open."""
+        """Return the socket that becomes readable at a wake; None while it is not open."""
         return None if self._ends is None else self._ends[0]
 
-    def quiet(self) -> None:
-        """Take the rings so far as heard."""
+    def clear(self) -> None:
+        """Drop the wakes so far."""
         receiver = self.receiver()
         if receiver is not None:
             with suppress(BlockingIOError):
@@ -50,7 +50,7 @@ class Waker:
 
 @dataclass(slots=True, eq=False)
 class TopicSubscription:
-    """That a topic is wanted. Asking for it anew makes a new wish."""
+    """A wanted topic. Adding the topic again makes a new subscription."""
 
     down_since_s: float
     """Monotonic time since when the topic does not flow, while it does not."""
@@ -61,23 +61,23 @@ class TopicSubscription:
 class TopicSubscriptions:
     """The wanted topics. Safe from any thread."""
 
-    def __init__(self, bell: Waker) -> None:
-        """Want nothing; each change rings the bell."""
+    def __init__(self, waker: Waker) -> None:
+        """Want nothing; each change wakes the stream."""
         self._lock = threading.Lock()
-        self._bell = bell
+        self._waker = waker
         self._by_topic: dict[str, TopicSubscription] = {}
 
     def add(self, topic: str) -> None:
         """Want a topic, anew where it was wanted."""
         with self._lock:
             self._by_topic[topic] = TopicSubscription(time.monotonic())
-        self._bell.ring()
+        self._waker.wake()
 
     def remove(self, topic: str) -> None:
         """Want a topic no longer."""
         with self._lock:
             self._by_topic.pop(topic, None)
-        self._bell.ring()
+        self._waker.wake()
 
     def now(self) -> dict[str, TopicSubscription]:
         """Return what is wanted."""

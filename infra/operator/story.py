@@ -23,7 +23,7 @@ _LEAST: tuple[Callable[[Step], bool], ...] = (
 
 
 def tell_why(journal: Location, directory: Path, wanted: str) -> Reply:
-    """Return the story of an order, a refused wish, a trade or a message.
+    """Return the story of an order, a denied entry, a trade or a message.
 
     Raises:
         ConfigError: nothing has this id.

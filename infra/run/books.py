@@ -9,7 +9,7 @@ from infra.store.journal import JournalStore
 
 def books_of(journals: JournalStore, rules: TradingRules) -> tuple[Decimal, list[Position]]:
     """Return balance and open positions; while connected."""
-    journal = journals.open("roof", lambda: None)
+    journal = journals.open("runtime", lambda: None)
     balance, positions = rules.fills.initial_balance, []
     for asset in rules.assets:
         position = None

@@ -54,9 +54,9 @@ def open_fresh_journals(
 
 def record_assets(journals: JournalStore, rules: TradingRules) -> None:
     """Store shares and instruments where they differ from those stored; while connected."""
-    roof = journals.open("roof", lambda: None)
+    runtime = journals.open("runtime", lambda: None)
     for asset in rules.assets:
-        roof.record_asset(asset)
+        runtime.record_asset(asset)
 
 
 def claim_journals(journals: JournalStore, location: Location, mode: str) -> str | None:

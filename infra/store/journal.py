@@ -114,7 +114,7 @@ class JournalStore:
 
     @contextlib.contextmanager
     def connected(self) -> Iterator[None]:
-        """Hold a connection for this thread, for the roof's own use.
+        """Hold a connection for this thread, for the runtime's own use.
 
         Raises:
             JournalBusyError: another program holds the database.
@@ -190,7 +190,7 @@ class JournalStore:
         return bool(list(_SAMPLE.select(schema.ONE).limit(1).execute(self.database)))
 
     def refusals_by_reason(self) -> dict[str, int]:
-        """Return how many wishes were refused, by reason."""
+        """Return how many entries were denied, by reason."""
         counted = (
             _REFUSAL.select(_REFUSAL.c.reason, peewee.fn.COUNT(SQL("*")).alias("n"))
             .group_by(_REFUSAL.c.reason)

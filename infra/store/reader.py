@@ -188,11 +188,11 @@ class FactReader:
         return [value_of(Approval, row) for row in self._newest("decision_grant", count)]
 
     def newest_denials(self, count: int) -> list[Denial]:
-        """Return the newest refused wishes, the newest first."""
+        """Return the newest denied entries, the newest first."""
         return [value_of(Denial, row) for row in self._newest("decision_refusal", count)]
 
     def denials(self) -> list[tuple[Source, Denial]]:
-        """Return all refused wishes, oldest first."""
+        """Return all denied entries, oldest first."""
         return [
             (_source(row), value_of(Denial, row))
             for row in self._facts("decision_refusal", "place")
@@ -226,7 +226,7 @@ class FactReader:
     def decisions(self) -> list[Decision]:
         """Return all decisions, oldest first; what a protection closes is left out.
 
-        A wish that was refused by itself, because it came too late, is none of them.
+        An entry that was denied by itself, because its signal came too late, is none of them.
         """
         approvals, denials = self._by_fact("decision_grant"), self._by_fact("decision_refusal")
         return [

@@ -135,7 +135,7 @@ class Records:
         return [value_of(Trade, row) for row in self._rows(query)]
 
     def denials(self, from_ms: int, until_ms: int) -> dict[DenialReason, int]:
-        """Return how many wishes of these closes were refused, by reason."""
+        """Return how many entries of these closes were denied, by reason."""
         query = (
             _REFUSAL.select(_REFUSAL.c.reason, peewee.fn.COUNT(SQL("*")).alias("n"))
             .where((_REFUSAL.c.t_ms >= from_ms) & (_REFUSAL.c.t_ms < until_ms))

@@ -218,7 +218,7 @@ class Desk:
         return asked
 
     def denial(self, t_ms: int) -> DenialReason | None:
-        """Let BTC wish at a close, and return why it was refused; None where it was granted."""
+        """Let BTC signal an entry at a close, and return why it was denied; None if approved."""
         self.until(t_ms)
         signals = {"BTC": signal(signal_ms=t_ms)}
         self.tell(
@@ -383,9 +383,9 @@ def test_an_entry_that_fills_in_the_next_candle_counts_at_its_close_after_a_rest
     t_ms, next_ms = NOON_MS + CANDLE_MS, NOON_MS + 2 * CANDLE_MS
     with opened(tmp_path, changed(RULES, approval={"max_positions": 1})) as desk:
         desk.until(t_ms)
-        wish = report("ETH", 100.0, t_ms=t_ms, signal=signal(signal_ms=t_ms))
+        signaled = report("ETH", 100.0, t_ms=t_ms, signal=signal(signal_ms=t_ms))
         others = (report(name, 100.0, t_ms=t_ms) for name in ASSETS if name != "ETH")
-        desk.tell(*(AssetReported(report=found) for found in (wish, *others)))
+        desk.tell(*(AssetReported(report=found) for found in (signaled, *others)))
         desk.until(next_ms + 500)
         # It counts from that candle's close on; until then its notional is reserved.
         told = desk.told("asset/ETH", EntryApproved)

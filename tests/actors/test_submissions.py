@@ -34,7 +34,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def decide(desk: Desk) -> None:
-    """Let all assets wish to enter at one close."""
+    """Let all assets signal an entry at one close."""
     desk.until(T_MS)
     volatility = {name: 0.01 - place / 1000 for place, name in enumerate(RANKED)}
     desk.tell(

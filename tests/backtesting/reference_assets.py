@@ -180,7 +180,7 @@ class Asset:
         self.decides = self.closes > self.warmup
         self.signals.fold(t_ms, close, self.decides)
 
-    def wishes(self, t_ms: int) -> bool:
+    def wants_entry(self, t_ms: int) -> bool:
         newest = self.signals.newest_ms
         return (
             self.decides

@@ -52,7 +52,7 @@ class ReferenceRun:
             asset.fold(t_ms, asset.candles[open_ms][3])
         fired = self._protect(t_ms)
         exits = {asset: asset.own_exit(t_ms) for asset in running if asset.held is not None}
-        grants = self._grants(t_ms, [a for a in running if a.wishes(t_ms)], fired)
+        grants = self._grants(t_ms, [a for a in running if a.wants_entry(t_ms)], fired)
         if fired:
             rest = self.rules.protection.emergency_cooldown_ms
             self.rest_end_ms = max(self.rest_end_ms, t_ms + rest)
@@ -189,11 +189,11 @@ class ReferenceRun:
 
     # Grants
 
-    def _grants(self, t_ms: int, wishes: list[Asset], fired: list[str]) -> dict[Asset, Decimal]:
-        wishes.sort(key=lambda a: (-a.sigma(), -a.signals.newest_ms, -a.signals.strength))
+    def _grants(self, t_ms: int, signaling: list[Asset], fired: list[str]) -> dict[Asset, Decimal]:
+        signaling.sort(key=lambda a: (-a.sigma(), -a.signals.newest_ms, -a.signals.strength))
         self.used = [(asset, asset.held.qty * asset.held.price) for asset in self.opened]
         grants: dict[Asset, Decimal] = {}
-        for asset in wishes:
+        for asset in signaling:
             found = self._refusal(asset, t_ms, fired, len(grants)) or self._granted(asset)
             if isinstance(found, str):
                 self.refused.append((asset.name, t_ms, found))

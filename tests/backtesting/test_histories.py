@@ -69,7 +69,7 @@ def test_a_history_says_at_each_close_what_the_fold_says(
         assert report is not None
         assert history.is_active[place] == (report.regime is Regime.ACTIVE)
         hold_figures_against_the_fold(history, place, fold)
-        origin = history.wish_at(place)
+        origin = history.entry_at(place)
         asked = None if report.signal is None else report.signal.signal_ms
         assert asked == (None if origin is None else market.time_ms(origin))
         if report.signal is not None:

@@ -187,11 +187,11 @@ class House:
         self.heard[address].append(heard)
 
     def tell(self, address: str, message: Message, *, latest: str | None = None) -> None:
-        self.system.address(address).tell(message, sender="roof", latest=latest)
+        self.system.address(address).tell(message, sender="runtime", latest=latest)
 
     def ask(self, address: str, message: Message | None = None) -> Any:
         question = Ping() if message is None else message
-        return self.system.address(address).ask(question, sender="roof", timeout_s=PATIENCE_S)
+        return self.system.address(address).ask(question, sender="runtime", timeout_s=PATIENCE_S)
 
     def hold(self, address: str) -> Gate:
         """Return a closed gate in which the actor stands."""

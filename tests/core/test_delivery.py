@@ -348,14 +348,14 @@ def test_asking_waits_no_longer_than_its_time(build):
     house.hold("a")
 
     with pytest.raises(TimeoutError):
-        house.system.address("a").ask(Note(value=1), sender="roof", timeout_s=0.01)
+        house.system.address("a").ask(Note(value=1), sender="runtime", timeout_s=0.01)
 
 
 def test_an_answer_that_nobody_waits_for_any_more_harms_nobody(build):
     house = build("a")
     gate = house.hold("a")
     with pytest.raises(TimeoutError):
-        house.system.address("a").ask(Note(value="late"), sender="roof", timeout_s=0.01)
+        house.system.address("a").ask(Note(value="late"), sender="runtime", timeout_s=0.01)
 
     gate.opened.set()
 

@@ -164,7 +164,7 @@ def naive(
 
 @settings(max_examples=300)
 @given(limits, pictures, st.data())
-def test_each_wish_is_answered_as_the_rules_written_again_answer_it(rules, seen, data) -> None:
+def test_each_signal_is_answered_as_the_rules_written_again_answer_it(rules, seen, data) -> None:
     reports = data.draw(reports_beside(seen))
 
     approvals, denials = decide_entries(reports, seen, rules)
@@ -206,7 +206,7 @@ def test_answers_do_not_depend_on_the_order_of_the_reports(rules, seen, data) ->
     assert decide_entries(shuffled, seen, rules) == decide_entries(reports, seen, rules)
 
 
-def test_reports_without_a_wish_are_not_answered() -> None:
+def test_reports_without_a_signal_are_not_answered() -> None:
     assert decide_entries([report("BTC")], snapshot(), RULES) == ((), ())
 
 
@@ -218,7 +218,7 @@ def test_reports_without_a_wish_are_not_answered() -> None:
         ({"strength": 0.011}, {}),
     ],
 )
-def test_wishes_are_judged_by_volatility_then_recency_then_strength(first, second) -> None:
+def test_signals_are_judged_by_volatility_then_recency_then_strength(first, second) -> None:
     reports = [report("BTC", signal=signal(**second)), report("SOL", signal=signal(**first))]
 
     approvals, _ = decide_entries(reports, snapshot(), RULES)
@@ -226,7 +226,7 @@ def test_wishes_are_judged_by_volatility_then_recency_then_strength(first, secon
     assert [approval.asset for approval in approvals] == ["SOL", "BTC"]
 
 
-def test_equal_wishes_are_judged_in_the_order_of_the_settings() -> None:
+def test_equal_signals_are_judged_in_the_order_of_the_settings() -> None:
     approvals, _ = decide_entries(signaling("SOL", "ETH", "BTC"), snapshot(), RULES)
 
     assert [approval.asset for approval in approvals] == ["BTC", "ETH", "SOL"]
@@ -440,7 +440,7 @@ def grouped(rules: TradingRules = WIDE, **groups: str) -> TradingRules:
 
 
 def granted(reports: list[AssetEvaluation], seen: RiskSnapshot, rules: TradingRules) -> Any:
-    """Return the qty of a single wish, or why it is refused."""
+    """Return the qty of a single entry, or why it is denied."""
     approvals, denials = decide_entries(reports, seen, rules)
     (answer,) = [*(one.qty for one in approvals), *(one.reason for one in denials)]
     return answer
@@ -526,9 +526,9 @@ def test_hedge_takes_no_room_of_a_group() -> None:
     )
     seen = snapshot(held=longs(ETH=9000), correlate=lambda _left, _right: 0.9)
 
-    long_wish = [report("BTC", 100.0, signal=signal(side=Side.BUY))]
+    long_entry = [report("BTC", 100.0, signal=signal(side=Side.BUY))]
     assert granted(signaling("BTC"), seen, rules) == 70
-    assert granted(long_wish, seen, rules) == "GROUP"
+    assert granted(long_entry, seen, rules) == "GROUP"
 
 
 @pytest.mark.parametrize(

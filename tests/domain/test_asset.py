@@ -1,4 +1,4 @@
-"""When an asset wishes to enter and when it lets go: each condition at its edge."""
+"""When an asset signals an entry and when it lets go: each condition at its edge."""
 
 from dataclasses import replace
 from typing import Any
@@ -67,7 +67,7 @@ def signals(asset: AssetState) -> bool:
     return reported(asset).signal is not None
 
 
-def test_active_asset_with_a_fresh_cross_wishes_to_enter() -> None:
+def test_active_asset_with_a_fresh_cross_signals_an_entry() -> None:
     report = reported(asset_at())
 
     assert report == AssetEvaluation(
@@ -88,7 +88,7 @@ def test_active_asset_with_a_fresh_cross_wishes_to_enter() -> None:
     )
 
 
-def test_wish_carries_the_volatility_of_the_window() -> None:
+def test_signal_carries_the_volatility_of_the_window() -> None:
     asset = asset_at()
     asset.window = CloseWindow(2, [1.0, 2.0, 1.0])
 
@@ -107,7 +107,7 @@ def test_wish_carries_the_volatility_of_the_window() -> None:
         Levels(close=97.0, ema_short=98.0, ema_long=96.0),
     ],
 )
-def test_market_that_is_not_active_gives_no_wish_and_closes_a_position(levels: Levels) -> None:
+def test_market_that_is_not_active_gives_no_entry_and_closes_a_position(levels: Levels) -> None:
     asset, holder = asset_at(levels), asset_at(levels)
     holder.position = short("BTC", 1, 100, NOON_MS - MINUTE_MS)
 
@@ -124,7 +124,7 @@ def test_cross_opens_until_it_is_15_minutes_old(age_ms: int, signaled: bool) -> 
     assert signals(asset_at(signal_ms=NOON_MS - age_ms)) == signaled
 
 
-def test_asset_without_a_cross_does_not_wish() -> None:
+def test_asset_without_a_cross_signals_nothing() -> None:
     assert not signals(asset_at(signal_ms=None))
 
 
@@ -142,7 +142,7 @@ def test_cross_that_opened_a_position_opens_no_other_but_a_newer_one_does() -> N
     assert signals(asset)
 
 
-def test_wish_that_was_not_granted_is_repeated_while_the_cross_is_young() -> None:
+def test_signal_that_was_not_approved_is_repeated_while_the_cross_is_young() -> None:
     asset = asset_at()
     first = reported(asset).signal
     asset.strategy.t_ms = NOON_MS + 15 * MINUTE_MS
@@ -153,7 +153,7 @@ def test_wish_that_was_not_granted_is_repeated_while_the_cross_is_young() -> Non
     assert not signals(asset)
 
 
-def test_asset_in_a_position_does_not_wish_even_as_it_exits() -> None:
+def test_asset_in_a_position_does_not_signal_even_as_it_exits() -> None:
     holder = asset_at()
     holder.position = short("BTC", 1, 100, NOON_MS - 24 * HOUR_MS)
 
@@ -171,7 +171,7 @@ def test_asset_that_the_exchange_stopped_out_inside_the_candle_may_enter_at_its_
     assert signals(asset)
 
 
-def test_order_under_way_or_a_pause_forbids_the_wish_but_not_the_exit() -> None:
+def test_order_under_way_or_a_pause_forbids_the_entry_but_not_the_exit() -> None:
     holder = asset_at(RISING)
     holder.position = short("BTC", 1, 100)
 
@@ -181,7 +181,7 @@ def test_order_under_way_or_a_pause_forbids_the_wish_but_not_the_exit() -> None:
 
 
 @pytest.mark.parametrize(("end_ms", "rests"), [(NOON_MS + 1, True), (NOON_MS, False)])
-def test_cooldown_of_the_asset_forbids_the_wish_until_its_end(end_ms: int, rests: bool) -> None:
+def test_cooldown_of_the_asset_forbids_the_entry_until_its_end(end_ms: int, rests: bool) -> None:
     asset = asset_at()
     asset.cooldown.end_ms = end_ms
 

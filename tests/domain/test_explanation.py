@@ -102,7 +102,7 @@ def test_the_explanation_agrees_with_the_signals_of_a_whole_history(
     for place in range(len(series)):
         state.apply_candle(series.candle(place))
         _, explanation = judged(state, may_enter=True)
-        assert (history.wish_at(place) is not None) == (explanation.failed_entry is None)
+        assert (history.entry_at(place) is not None) == (explanation.failed_entry is None)
 
 
 def test_the_first_condition_that_failed_is_named_with_its_figures() -> None:

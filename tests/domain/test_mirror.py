@@ -31,7 +31,7 @@ TICK = Decimal("0.015625")
 
 
 class EmaCrossLong(Strategy):
-    """The short strategy, which is shown every price upside down; its wishes are longs."""
+    """The short strategy, which is shown every price upside down; its entries are longs."""
 
     side: ClassVar[Side] = Side.BUY
 

@@ -27,7 +27,7 @@ def record(
     executions: Sequence[Execution] = (),
     booked_ms: Mapping[str, int] | None = None,
 ) -> Record:
-    """Return what a run has stored in which all assets had the same candles, and so wishes."""
+    """Return what a run has stored in which all assets had the same candles, and so signals."""
     return Record(
         candles={rule.asset: SERIES for rule in RULES.assets},
         late_ms={},
@@ -41,19 +41,19 @@ def record(
     )
 
 
-def wishes_ms() -> list[int]:
-    """Return the closes at which all wish."""
+def signals_ms() -> list[int]:
+    """Return the closes at which all signal an entry."""
     found = compare(record(), RULES, START_MS, END_MS).differences
     return [each.t_ms for each in found if each.rules.startswith("granted")]
 
 
 def granted(asset: str, t_ms: int) -> Approval:
-    """Return what the asset gets of a wish where nobody else has one."""
+    """Return what the asset gets for a signal where no other asset has one."""
     state = initial_state(Decimal(10_000), START_MS)
     place = SERIES.index_at_close(t_ms)
     assert place is not None
-    wish = report(asset, float(SERIES.close[place]), t_ms=t_ms, signal=signal(signal_ms=t_ms))
-    decision = PortfolioState(RULES, state, state.balance).decide(t_ms, [wish], now_ms=t_ms)
+    reported = report(asset, float(SERIES.close[place]), t_ms=t_ms, signal=signal(signal_ms=t_ms))
+    decision = PortfolioState(RULES, state, state.balance).decide(t_ms, [reported], now_ms=t_ms)
     (approval,) = decision.approvals
     return approval
 
@@ -62,8 +62,8 @@ def denied(asset: str, t_ms: int, reason: DenialReason) -> Denial:
     return Denial(asset=asset, t_ms=t_ms, reason=reason, signal_ms=t_ms, figures="late")
 
 
-def test_a_wish_that_came_too_late_takes_no_room_from_the_others() -> None:
-    t_ms = wishes_ms()[0]
+def test_a_signal_that_came_too_late_takes_no_room_from_the_others() -> None:
+    t_ms = signals_ms()[0]
     decision = Decision(
         t_ms=t_ms,
         approvals=(granted("ETH", t_ms),),
@@ -84,8 +84,8 @@ def test_a_wish_that_came_too_late_takes_no_room_from_the_others() -> None:
 
 
 def test_an_entry_that_fills_after_the_next_close_counts_there_where_a_span_begins() -> None:
-    wishes = wishes_ms()
-    t_ms = next(each for each in wishes if each + CANDLE_MS in wishes)
+    closes = signals_ms()
+    t_ms = next(each for each in closes if each + CANDLE_MS in closes)
     next_ms = t_ms + CANDLE_MS
     approval = granted("ETH", t_ms)
     filled = entry("ETH", approval.qty, approval.price, next_ms + 500)
@@ -109,7 +109,7 @@ def not_exited(executions: Sequence[Execution], booked_ms: Mapping[str, int]) ->
 
 
 def test_an_exit_that_could_not_be_made_has_its_cause() -> None:
-    t_ms = wishes_ms()[0]
+    t_ms = signals_ms()[0]
     approval = granted("ETH", t_ms)
     opened = replace(entry("ETH", approval.qty, approval.price, t_ms + 500), decided_ms=t_ms)
     exit_ms, *_ = not_exited([opened], {})

@@ -265,7 +265,7 @@ def test_end_of_the_streaks_cooldown_never_moves_back(history) -> None:
         assert streak == LossStreak(losses=row, cooldown_end_ms=expected)
 
 
-def test_streak_of_stops_inside_a_candle_refuses_the_wishes_of_its_close() -> None:
+def test_streak_of_stops_inside_a_candle_denies_the_entries_of_its_close() -> None:
     state = venue_position("BTC")
     state.streak = LossStreak(losses=4)
     state.hear(stop("BTC", 1, 101))
@@ -579,7 +579,7 @@ def test_asset_without_a_close_at_t_is_not_judged() -> None:
     assert decision.protection is None
 
 
-def test_wish_of_an_asset_correlated_with_an_open_one_is_refused() -> None:
+def test_entry_of_an_asset_correlated_with_an_open_one_is_refused() -> None:
     state = played({"BTC": UP})
     state.remember_closes("ETH", series(UP, NOON_MS - 3 * CANDLE_MS))
 

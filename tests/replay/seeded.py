@@ -60,7 +60,7 @@ class Operator:
         del self._left[0]
         asked = OperatorAsked(command=Command(name=name, argument=argument), operator="test")
         portfolio = self._run.system.address(PORTFOLIO)
-        self.answers.append(portfolio.ask(asked, sender="roof", timeout_s=ANSWER_S).result)
+        self.answers.append(portfolio.ask(asked, sender="runtime", timeout_s=ANSWER_S).result)
         portfolio.tell(StateWanted(), sender=NOTIFIER)
         self._run.wait_quiet()
 

@@ -62,7 +62,7 @@ def months_plot(result: BacktestResult) -> go.Figure:
 
 
 def reasons_plot(result: BacktestResult) -> go.Figure:
-    """Return why trades ended, and why wishes were refused."""
+    """Return why trades ended, and why entries were denied."""
     figure = make_subplots(
         rows=1, cols=2, subplot_titles=("Exits", "Refusals"), horizontal_spacing=0.2
     )

@@ -147,7 +147,7 @@ async def _asset(hub: Hub, query: Mapping[str, str]) -> AssetRules:
 
 
 async def _why(hub: Hub, query: Mapping[str, str]) -> Any:
-    """Return the chain of causes of an order, a trade, a refused wish or a message."""
+    """Return the chain of causes of an order, a trade, a denied entry or a message."""
     wanted = query.get("id", "")
     if not 0 < len(wanted) <= _LONGEST_ID:
         raise ValueError("expected an id")

@@ -115,7 +115,7 @@ def _order(order: StoredOrder, asset: AssetRules | None) -> Row:
 
 
 def _decisions(facts: FactReader, known: Mapping[str, AssetRules]) -> list[Row]:
-    """Return the newest refused wishes and granted ones, with the figures of each limit."""
+    """Return the newest denied and approved entries, with the figures of each limit."""
     denied = [
         {
             "time": each.t_ms,

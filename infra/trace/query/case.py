@@ -1,4 +1,4 @@
-"""Which facts belong to one wish: its answer, its orders, and the trade that they made."""
+"""Which facts belong to one entry signal: its answer, its orders, and the trade that they made."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ _OPEN_END_MS = 1 << 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """All facts of one wish and what became of it."""
+    """All facts of one entry signal and what came of it."""
 
     asset: str
     t_ms: int
@@ -39,7 +39,7 @@ class Case:
 
 
 def case_of(wanted: str, facts: FactReader) -> Case | None:
-    """Return the case of an order's or a wish's id, of trade/N or ASSET@ISO; None where none is."""
+    """Return the case of an order, a signal, trade/N or ASSET@ISO; None if there is none."""
     orders = facts.orders()
     answers: dict[str, Approval | Denial] = {r.client_order_id: r for _, r in facts.denials()}
     answers |= {approval.client_order_id: approval for _, approval in facts.approvals()}

@@ -60,7 +60,7 @@ class Evidence:
         return self._explanations.get(t_ms)
 
     def answer(self, t_ms: int) -> Found | None:
-        """Return the message in which the portfolio decided a wish of a close."""
+        """Return the message in which the portfolio decided an entry signal of a close."""
         for kind, name in (("EntryApproved", "approval"), ("EntryDenied", "denial")):
             for found, told in self._told(kind):
                 fields = fields_of(told.payload)[name]

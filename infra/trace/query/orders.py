@@ -1,4 +1,4 @@
-"""Every order and every refused wish, for people and for programs."""
+"""Every order and every denied entry, as text and as JSON."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from infra.store.trace_ids import id_text
 
 
 def orders_of(facts: FactReader) -> list[dict[str, Any]]:
-    """Return a row for each order, each refused wish and each exit of the exchange's own.
+    """Return a row for each order, each denied entry and each exit of the exchange's own.
 
     In the order of their facts.
     """
@@ -69,7 +69,7 @@ def _message(message_id: int | None) -> str | None:
 
 
 def orders_json(facts: FactReader) -> str:
-    """Return all orders and refused wishes as one JSON list."""
+    """Return all orders and denied entries as one JSON list."""
     return json.dumps(orders_of(facts), indent=2)
 
 

@@ -1,4 +1,4 @@
-"""Why an order was sent, a wish refused, a trade closed: the chain from its candle to its end."""
+"""Why an order was sent, an entry denied, a trade closed: the chain from its candle to its end."""
 
 import json
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ _ANCESTORS_SHOWN = 25
 
 
 def story_of(wanted: str, facts: FactReader, reader: TraceReader) -> Story:
-    """Return the story of an order, a refused wish, a trade, a close or a message.
+    """Return the story of an order, a denied entry, a trade, a close or a message.
 
     Args:
         wanted: an id; trade/N; ASSET@ISO, the trade that was open then, or the close where none
@@ -57,7 +57,7 @@ def story_of(wanted: str, facts: FactReader, reader: TraceReader) -> Story:
     if "@" in wanted:
         return close_story(wanted, facts, reader)
     raise ConfigError(
-        f"{wanted}: nothing has this id; expected an order's client_order_id or a refused wish "
+        f"{wanted}: nothing has this id; expected an order's client_order_id or a denied entry "
         "(see `bin/trace orders`), a trade like BTC@2025-05-01T10:00, a close like "
         f"{CLOSE}BTC@2025-05-01T10:00, or a message like 1.2345"
     )
@@ -103,9 +103,7 @@ def _tell(case: Case, reader: TraceReader) -> Story:
 
 def _title(case: Case) -> str:
     if isinstance(case.answer, Denial):
-        return (
-            f"{case.asset}: wish to enter at {show_time(case.t_ms)} refused: {case.answer.reason}"
-        )
+        return f"{case.asset}: entry at {show_time(case.t_ms)} denied: {case.answer.reason}"
     position = _position(case)
     if case.trade is not None:
         return (
@@ -295,7 +293,7 @@ def _ancestry(message_id: int, facts: FactReader, reader: TraceReader) -> Story:
 
 
 def _names_in(found: Found) -> Iterator[str]:
-    """Yield the ids of orders and wishes that a message names."""
+    """Yield the ids of orders and signals that a message names."""
     fields = fields_of(found.handling.payload)
     for value in fields.values() if isinstance(fields, dict) else ():
         if isinstance(value, str):

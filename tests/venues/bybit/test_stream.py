@@ -402,7 +402,7 @@ def test_patience_with_one_silent_topic_doubles_each_time(rig, silences, silent_
     stream.close()
     assert stream.join(15.0)
     subscriptions = stream._connection._subscriptions
-    subscriptions._asked[KLINE].wish.silences = silences
+    subscriptions._asked[KLINE].subscription.silences = silences
     subscriptions._asked[KLINE].data_s = 1000.0
     subscriptions._asked[TICKERS].data_s = 1000.0 + silent_s
 

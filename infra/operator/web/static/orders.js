@@ -1,4 +1,4 @@
-// Orders, those with an unknown end first, and what was wished, approved and denied.
+// Orders, those with an unknown end first, and entry signals, approvals and denials.
 
 import {card, h, table, time} from "./dom.js";
 import {Loaded} from "./loaded.js";
@@ -29,7 +29,7 @@ export function render(context) {
       ["Purpose", (r) => [r.purpose, r.reason && h("small", {}, ` ${r.reason}`)]], ["Stop, target", (r) => (r.stop ? [r.stop, r.target && h("span", {class: "below"}, r.target)] : "–"), "number"],
       ["State", (r) => h("span", {class: r.is_unknown ? "alarm" : ""}, r.status, r.detail && h("small", {}, ` ${r.detail}`))], ["", (r) => why(context, r.id)],
     ], orders, {caption: "Orders", empty: "None was sent yet.", rowId: (r) => `order-${r.id}`})),
-    card("Wishes and decisions", table([
+    card("Entry signals and decisions", table([
       ["At", (r) => time(r.time)], ["Asset", (r) => r.asset], ["Decision", (r) => [h("span", {class: r.is_denied ? "loss" : ""}, r.what), r.figures && h("small", {class: "below"}, r.figures)], "wide"],
       ["Limits", limits, "wide"], ["", (r) => why(context, r.why)],
     ], decisions, {caption: "Decisions", empty: "Nothing was asked for yet.", rowId: (r) => `decision-${r.why}-${r.is_denied}`})),

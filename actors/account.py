@@ -46,7 +46,7 @@ class AccountActor(SupervisedActor):
         """Take over `account`.
 
         Args:
-            incarnation: the life.
+            incarnation: this one.
             wallet: at the exchange.
             clock: for the timer.
             journals: where the facts are.

@@ -201,7 +201,7 @@ class AssetActor(SupervisedActor):
             self._feed.store(self._asset)
 
     def release(self) -> None:
-        """Store what was to be stored in a while, unless a later life does."""
+        """Store what was to be stored in a while, unless a later incarnation does."""
         if self.incarnation.is_ours():
             self._store_candles()
 

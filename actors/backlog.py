@@ -29,10 +29,10 @@ holds anything, and, by the rule that holds always, while an order of the asset 
 have ended; and a close from the reserve is an order of the books like any other, under way until
 the exchange has said what became of it.
 
-A new life, of the actor or of the process, begins with what waits under its address, as if that
-were stored. A refusal ends no life: `JournalError` is caught here, once. The lost right to write
-is something else: `FencedError` comes through, before anything is kept or sent, and ends this
-life.
+A new incarnation, of the actor or of the process, begins with what waits under its address, as if
+that were stored. A refusal ends no incarnation: `JournalError` is caught here, once. A lost writer
+lease is something else: `FencedError` comes through, before anything is kept or sent, and ends this
+incarnation.
 """
 
 from collections import deque
@@ -84,7 +84,7 @@ class Backlog:
 
         Args:
             actor: whose facts they are.
-            journal: its pen.
+            journal: its writer.
             clock: for the timer.
             again_ms: pause before what was refused is tried again.
         """
@@ -140,7 +140,7 @@ class Backlog:
             on_stored: called once they are stored, at once or later, with their fact ids.
 
         Raises:
-            FencedError: another incarnation has taken the pen.
+            FencedError: another incarnation has taken the lease.
             JournalError: they protect, and nobody knows whether this process may still write.
         """
         batch = _Batch(facts, on_stored)

@@ -48,7 +48,7 @@ class Newsreader:
         for news in found:
             try:
                 told = list(self._words(news))
-            except Exception:  # noqa: BLE001 (it would crash every life to come, and hide the rest)
+            except Exception:  # noqa: BLE001 (it would crash every incarnation to come, and hide the rest)
                 logger.opt(exception=True).error("fact {} has no words", news.fact_id)
                 told = [_wordless(news, now_ms)]
             yield news.fact_id, told

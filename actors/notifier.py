@@ -89,7 +89,7 @@ class NotifierActor(SupervisedActor):
         """Take over `notifier`.
 
         Args:
-            incarnation: the life.
+            incarnation: this one.
             rules: the limits that texts name.
             run: what is said of the run at its start and end.
             clock: for timers.
@@ -118,7 +118,7 @@ class NotifierActor(SupervisedActor):
         """When the answers of the actors are waited for no longer; None: none are awaited."""
         self._timers: dict[str, Timer] = {}
         self._unsaid: deque[Notice] = deque(maxlen=MOST_UNSAID)
-        """Notices of no fact that could not be stored; an end of this life forgets them."""
+        """Notices of no fact that could not be stored; an end of this incarnation forgets them."""
         self._is_refused = False
         """Since the message at hand was taken: one wait for a locked journal is enough."""
         self._is_waiting = False
@@ -206,7 +206,7 @@ class NotifierActor(SupervisedActor):
                 self.refuse(message)
 
     def _gather(self, message: RiskRaised) -> None:
-        """Wait for others of its group; whoever raised it tells it again to a next life."""
+        """Wait for others of its group; whoever raised it tells it again to a next incarnation."""
         waiting = self._gathered.setdefault(message.group, {})
         if not waiting:
             due = GroupDue(group=message.group)

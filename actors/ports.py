@@ -209,7 +209,7 @@ class Wallet(Protocol):
 
 
 class Journal(Protocol):
-    """One actor's pen and its view of all facts. Only the newest holder of a pen can write."""
+    """One actor's writer lease and its view of all facts. Only the newest epoch can write."""
 
     def append(self, *facts: Fact) -> list[int]:
         """Store facts, all or none, and return their fact ids.
@@ -217,7 +217,7 @@ class Journal(Protocol):
         What waited in the reserve leaves it with that.
 
         Raises:
-            FencedError: another incarnation has taken the pen.
+            FencedError: another incarnation has taken the lease.
             JournalError: nothing can be stored: the disk is full, the database locked or read-only.
             StaleApprovalError: an entry's grant is of an older protection epoch, or nothing may be
                 opened because of a shortage.
@@ -230,7 +230,7 @@ class Journal(Protocol):
             False where a kill would forget them: the reserve itself cannot be written.
 
         Raises:
-            FencedError: another incarnation has taken the pen.
+            FencedError: another incarnation has taken the lease.
         """
 
     def kept(self) -> list[KeptFact]:
@@ -319,7 +319,7 @@ class Journals(Protocol):
     """The database of facts."""
 
     def open(self, address: str, origin: Callable[[], Origin | None]) -> Journal:
-        """Take an address's pen, in the thread that will use it.
+        """Take an address's lease, in the thread that will use it.
 
         Args:
             address: whose facts are written.

@@ -1,5 +1,5 @@
 """Supervision for Pykka: addresses that outlive their actors. Knows nothing of trading.
 
 Read in this order: `messages`, `envelope`, `work`, `mailbox`, `trace`, `system`, `calls`, `actor`,
-`supervisor`; `rerun` plays a recorded life again.
+`supervisor`; `rerun` plays a recorded incarnation again.
 """

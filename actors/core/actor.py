@@ -50,7 +50,7 @@ class CrashReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a life is followed by another one."""
+    """Why an incarnation is followed by another one."""
 
     report: CrashReport
     at_s: float
@@ -61,7 +61,7 @@ class Failure:
     """Restarts within that time."""
 
     def ending(self, now_s: float) -> Ending:
-        """Return what is told of it, now (monotonic) that the next life begins to speak."""
+        """Return what is told of it, now (monotonic) that the next incarnation begins to speak."""
         return Ending(
             crash_id=self.report.crash_id,
             cause=self.report.cause,
@@ -84,7 +84,7 @@ class Guardian(Protocol):
 
 @dataclass(kw_only=True, eq=False)
 class Incarnation:
-    """One life of the actor behind an address."""
+    """One incarnation of the actor behind an address."""
 
     address: Address
     lease: Lease
@@ -92,7 +92,7 @@ class Incarnation:
     guardian: Guardian
     is_restart: bool
     failure: Failure | None = None
-    """How the life before it ended."""
+    """How the incarnation before it ended."""
     ended: Flag = field(init=False)
     """Its loop has returned."""
     busy_since_s: float | None = None
@@ -102,7 +102,7 @@ class Incarnation:
     around: "Around | None" = None
     """What it learns of supervision; None: what is so."""
     thread_id: int | None = None
-    """Of the thread that lives it."""
+    """Of the thread that runs it."""
     is_ready: bool = False
     is_reported: bool = False
     """Its failure was told to the guardian, or is nobody's business any more."""
@@ -113,11 +113,11 @@ class Incarnation:
 
     @property
     def generation(self) -> int:
-        """Number of this life, from 1."""
+        """Number of this incarnation, from 1."""
         return self.lease.generation
 
     def is_ours(self) -> bool:
-        """Tell whether the address still belongs to this life; ask before acting outside."""
+        """Tell whether the address still belongs to this incarnation; ask before acting outside."""
         return not self.lease.is_revoked
 
 
@@ -125,7 +125,7 @@ class Around:
     """What an actor learns of supervision other than by messages."""
 
     def __init__(self, incarnation: Incarnation) -> None:
-        """Answer for one life."""
+        """Answer for one incarnation."""
         self._incarnation = incarnation
 
     def is_given_up(self, address: str) -> bool:
@@ -137,7 +137,7 @@ class Around:
         return tuple(sorted(self._incarnation.system.given_up))
 
     def ending(self) -> Ending | None:
-        """Return how the life before ended; None for the first."""
+        """Return how the incarnation before ended; None for the first."""
         failure = self._incarnation.failure
         now_s = self._incarnation.system.concurrency.now_s()
         return None if failure is None else failure.ending(now_s)
@@ -154,7 +154,7 @@ Held = TypeVar("Held", bound=Closable)
 
 
 class ReplacedError(Exception):
-    """A life that was abandoned would take something from its successor."""
+    """An incarnation that was abandoned would take something from its successor."""
 
 
 class SupervisedActor(pykka.ThreadingActor):
@@ -202,20 +202,20 @@ class SupervisedActor(pykka.ThreadingActor):
         self._outbox.append((address, message, self._origin, latest))
 
     def hold(self, held: Held) -> Held:
-        """Return what was given, and close it at the end of this life, a failure's too."""
+        """Return what was given, and close it at the end of this incarnation, a failure's too."""
         self._held.append(held)
         return held
 
     def hold_if_ours(self, take: Callable[[], Held]) -> Held:
-        """Hold what the lives at an address take over from each other, such as a flow of news.
+        """Hold what one incarnation takes over from another, such as a flow of news.
 
-        An abandoned life that wakes up late would take it from its successor, and then close it.
+        An abandoned incarnation that wakes up late would take it from its successor, then close it.
 
         Args:
-            take: must not wait: the supervisor cannot abandon this life meanwhile.
+            take: must not wait: the supervisor cannot abandon this incarnation meanwhile.
 
         Raises:
-            ReplacedError: this life was abandoned.
+            ReplacedError: this incarnation was abandoned.
         """
         with self.incarnation.lease.fence:
             if not self.incarnation.is_ours():
@@ -245,7 +245,7 @@ class SupervisedActor(pykka.ThreadingActor):
             self._origin = self._current.origin
 
     def ending(self) -> Ending | None:
-        """Return how the life before this one ended; None for the first."""
+        """Return how the incarnation before this one ended; None for the first."""
         return self._around.ending()
 
     @property
@@ -479,7 +479,7 @@ _here: ContextVar[SupervisedActor | None] = ContextVar("here", default=None)
 
 
 def start_of(incarnation: Incarnation) -> Envelope:
-    """Return the start of a life as a message, caused by the crash before it."""
+    """Return the start of an incarnation as a message, caused by the crash before it."""
     cause = None if incarnation.failure is None else incarnation.failure.report.origin
     return incarnation.system.envelope(
         incarnation.address.name, Start(), "supervisor", OUTSIDE, cause

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 class AbandonedError(BaseException):
-    """Raised in the thread of an abandoned life; no `except Exception` around a loop stops it."""
+    """Raised in an abandoned incarnation's thread; no `except Exception` around a loop stops it."""
 
 
 def interrupt(thread_id: int, function: Callable[..., object]) -> bool:

@@ -10,7 +10,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a life ended, and how its address fared since."""
+    """How an incarnation ended, and how its address fared since."""
 
     crash_id: str
     """Id of the message over which it ended, as people write it."""
@@ -21,7 +21,7 @@ class Ending:
     allowed: int
     """Restarts within that time."""
     down_ms: int
-    """Real time until the next life was ready to speak."""
+    """Real time until the next incarnation was ready to speak."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Restarted(Message):
     address: str
     generation: int
     ended_by: Ending | None = field(default=None, compare=False)
-    """How the life before it ended."""
+    """How the incarnation before it ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

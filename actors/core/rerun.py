@@ -1,4 +1,4 @@
-"""Runs one life of an actor again, from what was recorded of it, in the calling thread.
+"""Runs one incarnation of an actor again, from what was recorded of it, in the calling thread.
 
 Messages, times and the answers of ports are the recorded ones; the code is today's. What the
 actor now asks and tells is handed back, to be held against what it asked and told then.
@@ -93,7 +93,7 @@ class _Guardian:
 
 
 class Rerun:
-    """One life, run again."""
+    """One incarnation, run again."""
 
     def __init__(
         self,
@@ -107,8 +107,8 @@ class Rerun:
 
         Args:
             actor: its class.
-            address: whose life.
-            generation: which life.
+            address: whose incarnation.
+            generation: which incarnation.
             addresses: all that there were, in their order.
             arguments: what it is made with; its ports answer from `answers`.
         """
@@ -139,7 +139,7 @@ class Rerun:
         return value
 
     def play(self, envelope: Envelope, watch: Callable[..., Any] | None = None) -> Handling:
-        """Let the actor handle a message, or begin its life, and return what that led to.
+        """Let the actor handle a message, or begin its incarnation, and return what that led to.
 
         Args:
             envelope: as it was taken then.

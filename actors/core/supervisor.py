@@ -29,7 +29,7 @@ from actors.core.trace import Handling, Outcome, Raised
 SUPERVISOR = "supervisor"
 _LOOK_AGAIN_S = 0.1
 _ENDS_SOON_S = 0.01
-"""How often a life that was asked to end is looked at."""
+"""How often an incarnation that was asked to end is looked at."""
 _MOST_DOUBLINGS = 60
 """Far more than any back-off needs, far less than a float holds."""
 
@@ -67,8 +67,8 @@ class ChildSpec:
     """Being given up suspends what it serves, but it is started again all the same, after the
     longest back-off: something outside must still be looked after."""
     may_end_in: Callable[..., object] | None = None
-    """A function in which a life that hangs is ended by an exception; see `interrupt`. Elsewhere
-    its thread is left to itself."""
+    """A function in which an incarnation that hangs is ended by an exception; see `interrupt`.
+    Elsewhere its thread is left to itself."""
 
 
 class ChildStatus(StrEnum):
@@ -96,11 +96,11 @@ class Child:
     ref: Any = None
     generation: int = 0
     ready: int = 0
-    """Generation of the newest life that was ready."""
+    """Generation of the newest incarnation that was ready."""
     is_to_restart: bool = False
-    """By order: its life is asked to end, and the next one begins once it has."""
+    """By order: its incarnation is asked to end, and the next one begins once it has."""
     is_to_leave: bool = False
-    """By order: its life is asked to end, and none follows it."""
+    """By order: its incarnation is asked to end, and none follows it."""
     restarts: int = 0
     failures_s: deque[float] = field(default_factory=deque)
     """When it failed, within the policy's time."""
@@ -138,14 +138,14 @@ class Supervisor:
         self._children: dict[str, Child] = {}
         """Replaced as a whole, never changed: other threads read it."""
         self._left: dict[str, int] = {}
-        """Generation of the last life of each address that was removed."""
+        """Generation of the last incarnation of each address that was removed."""
         self._concurrency = system.concurrency
         self._now_s = system.concurrency.now_s
         self._tasks = self._concurrency.queue()
         self._loop: Loop | None = None
         self._is_stopping = False
         self._turned = self._concurrency.condition()
-        """Notified whenever a life is ready."""
+        """Notified whenever an incarnation is ready."""
         self.escalated = self._concurrency.flag()
         """Set once a vital child was given up."""
         self.on_turn: Callable[[], None] = lambda: None
@@ -184,7 +184,7 @@ class Supervisor:
         return self._wait_for(lambda: all(child.ready for child in added), timeout_s)
 
     def revise(self, specs: Sequence[ChildSpec]) -> None:
-        """Let the next lives of children be made with other arguments; present ones go on."""
+        """Make the children's next incarnations with other arguments; present ones go on."""
 
         def change() -> None:
             for spec in specs:
@@ -203,12 +203,12 @@ class Supervisor:
         return self._wait_for(lambda: address not in self._children, timeout_s)
 
     def restart(self, address: str, timeout_s: float) -> bool:
-        """Replace a child's life by order, after the message at hand, and wait until that is done.
+        """Replace a child's incarnation by order, after the message at hand, and wait for it.
 
         It counts as no failure. A child that was given up is taken back.
 
         Returns:
-            Whether the next life was ready in time; if not, it may still come.
+            Whether the next incarnation was ready in time; if not, it may still come.
         """
         child = self._children[address]
         before = child.generation
@@ -362,7 +362,7 @@ class Supervisor:
             child.ref.stop(block=False)
 
     def _relaunch(self, child: Child) -> None:
-        """Begin a life that no failure has made necessary."""
+        """Begin an incarnation that no failure has made necessary."""
         child.is_to_restart, child.failure = False, None
         child.restarts += 1
         if not child.owed:
@@ -429,7 +429,7 @@ class Supervisor:
             self._owe(child)  # It ended between two messages.
         child.reports.append(report)
         logger.bind(actor=child.spec.address).warning(
-            "{} crashed in life {} ({}): {}",
+            "{} crashed in incarnation {} ({}): {}",
             child.spec.address,
             report.generation,
             report.crash_id,
@@ -460,7 +460,7 @@ class Supervisor:
         *,
         is_hang: bool = False,
     ) -> CrashReport:
-        """Return, and record, the end of a life that could not tell of it itself."""
+        """Return, and record, the end of an incarnation that could not tell of it itself."""
         handling = incarnation.handling or Handling(start_of(incarnation), incarnation.generation)
         outcome = Outcome.HUNG if is_hang else Outcome.CRASHED
         details = _stack_of(incarnation) if is_hang else ""
@@ -582,6 +582,6 @@ class Supervisor:
 
 
 def _stack_of(incarnation: Incarnation) -> str:
-    """Return where a life's thread stands."""
+    """Return where an incarnation's thread stands."""
     frame = sys._current_frames().get(incarnation.thread_id or 0)  # noqa: SLF001 (documented)
     return "" if frame is None else "".join(traceback.format_stack(frame))

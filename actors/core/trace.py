@@ -37,7 +37,7 @@ class Raised:
     cause: str
     """Type and text."""
     details: str = ""
-    """The traceback, where it ended a life."""
+    """The traceback, where it ended an incarnation."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +58,7 @@ class Handling:
 
     envelope: Envelope
     generation: int
-    """The life that took it; 0 where none did."""
+    """The incarnation that took it; 0 where none did."""
     outcome: Outcome = Outcome.DONE
     calls: list[Call] = field(default_factory=list)
     told: list[Envelope] = field(default_factory=list)

@@ -83,7 +83,7 @@ class ExecutionActor(SupervisedActor):
         """Take over `execution/NAME`.
 
         Args:
-            incarnation: the life.
+            incarnation: this one.
             asset: whose orders.
             rules: the limits.
             exchange: where they go.

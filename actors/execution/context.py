@@ -35,7 +35,7 @@ class ExecutionContext:
         return self.actor.now_ms
 
     def is_ours(self) -> bool:
-        """Tell whether the exchange may still be asked to do something by this life."""
+        """Tell whether the exchange may still be asked to do something by this incarnation."""
         return self.actor.incarnation.is_ours()
 
     def tell_deciders(self, message: Message) -> None:

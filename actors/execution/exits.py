@@ -32,7 +32,7 @@ class Exits:
     """The closes and reductions of one asset, and what of them has to wait."""
 
     def __init__(self, context: ExecutionContext, orders: Orders) -> None:
-        """Take over what an earlier life has left; the portfolio tells its reductions again."""
+        """Take over what an earlier incarnation left; the portfolio tells its reductions again."""
         self._context = context
         self._orders = orders
         unfinished = unfinished_close(context.books.orders.values(), context.books.position)

@@ -1,4 +1,4 @@
-"""One actor as it is now: its life, its mailbox, and the state that it was rebuilt to."""
+"""One actor as it is now: its incarnation, its mailbox, and the state that it was rebuilt to."""
 
 import time
 from collections import Counter
@@ -24,13 +24,13 @@ def actor_view(runtime: Runtime, address: str) -> Reply:
     if address not in children:
         title = f"no actor {plain(address)}; expected one of {', '.join(children)}"
         return Reply(code=ReplyCode.REFUSED, title=title)
-    life, state = _life(runtime, children[address]), _state(runtime, address)
-    rows = [*life.items(), *state.items()]
-    data = {"actor": address, "life": life, "state": state}
+    incarnation, state = _incarnation(runtime, children[address]), _state(runtime, address)
+    rows = [*incarnation.items(), *state.items()]
+    data = {"actor": address, "life": incarnation, "state": state}
     return table_reply(address, ("what", "now"), rows[:_ROWS], data)
 
 
-def _life(runtime: Runtime, child: Child) -> dict[str, str]:
+def _incarnation(runtime: Runtime, child: Child) -> dict[str, str]:
     waiting = child.address.mailbox.waiting()
     kinds = Counter(type(envelope.message).__name__ for envelope in waiting)
     oldest_s = (time.perf_counter_ns() - waiting[0].sent_ns) / 1e9 if waiting else 0.0

@@ -97,7 +97,7 @@ class CommandService:
         }
         self._repeats = Repeats(self._store_asked, runtime.clock.now_ms)
         self._lock = threading.Lock()
-        """Of the pen, and of what waits for its confirmation."""
+        """Of the lease, and of what waits for its confirmation."""
         self._unconfirmed: dict[tuple[str, str], float] = {}
         """Monotonic: until when each command of each operator can be confirmed."""
 
@@ -296,7 +296,7 @@ class CommandService:
 
     def _restart(self, address: str) -> Reply:
         """Replace an actor, and show that the others went on."""
-        before = self._lives()
+        before = self._incarnations()
         if address not in before:
             return Reply(
                 code=ReplyCode.REFUSED,
@@ -307,9 +307,9 @@ class CommandService:
         began_s = time.monotonic()
         is_ready = self._runtime.supervisor.restart(address, _CHANGE_S)
         took_ms = round((time.monotonic() - began_s) * 1000)
-        after = self._lives()
-        others = {name: life for name, life in after.items() if name != address}
-        went_on = [name for name, life in others.items() if life == before[name]]
+        after = self._incarnations()
+        others = {name: incarnation for name, incarnation in after.items() if name != address}
+        went_on = [name for name, incarnation in others.items() if incarnation == before[name]]
         data: dict[str, Any] = {
             "actor": address,
             "old_generation": before[address],
@@ -323,11 +323,11 @@ class CommandService:
             return Reply(code=ReplyCode.LATE, title=title, data=data)
         lines = (
             f"generation {before[address]} -> {after[address]}, ready after {took_ms} ms",
-            f"{len(went_on)} of {len(others)} others went on in the same life",
+            f"{len(went_on)} of {len(others)} others went on in the same incarnation",
         )
         return Reply(code=ReplyCode.DONE, title=f"{address} restarted", lines=lines, data=data)
 
-    def _lives(self) -> dict[str, int]:
+    def _incarnations(self) -> dict[str, int]:
         return {
             child.spec.address: child.generation for child in self._runtime.supervisor.children()
         }

@@ -41,7 +41,7 @@ from domain.operator.replies import Reply, ReplyCode
 from domain.text import plain
 
 _FACTS = (PositionChanged, PositionOpened, TradeClosed, ProtectionFired)
-"""Tell that a fact is stored. Every life reads all facts at its start."""
+"""Tell that a fact is stored. Every incarnation reads all facts at its start."""
 _SEEN = (CandleClosed, ExecutionSeen, OrderSeen, OrderRejected, TransferSeen)
 """What was seen outside, under an id or a time of its own by which a repeat is known."""
 _NEWS = (LossStreakReached, RebalanceAdvised, RegimeChanged, RiskRaised, SystemChanged)
@@ -170,10 +170,10 @@ class DeadLetters:
         )
 
     def _is_applied(self, letter: DeadLetter) -> bool:
-        """Tell whether the life that runs now knows already what a message says.
+        """Tell whether the incarnation that runs now knows already what a message says.
 
-        A fact is stored before it is told, and the life that the message crashed has ended: the
-        present one has read it.
+        A fact is stored before it is told, and the incarnation that the message crashed has ended:
+        the present one has read it.
         """
         message = letter.envelope.message
         if isinstance(message, CandleClosed):

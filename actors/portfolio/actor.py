@@ -93,7 +93,7 @@ class PortfolioActor(SupervisedActor):
         """Take over `portfolio`.
 
         Args:
-            incarnation: the life.
+            incarnation: this one.
             rules: the limits.
             feed: the newest closes.
             clock: for timers.

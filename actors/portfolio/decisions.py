@@ -26,7 +26,7 @@ class Decisions:
         submissions: Submissions,
         liquidity: Liquidity,
     ) -> None:
-        """Take up what an earlier life has decided last."""
+        """Take up what an earlier incarnation has decided last."""
         self._context = context
         self._recent = recent
         self._reservations = reservations

@@ -22,7 +22,7 @@ class Money:
         watching: Watching,
         wallet: WalletAudit,
     ) -> None:
-        """Know what an earlier life has booked."""
+        """Know what an earlier incarnation has booked."""
         self._context = context
         self._booked = {transfer.transfer_id for transfer in booked}
         self._protections = protections

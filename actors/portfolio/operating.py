@@ -351,7 +351,7 @@ class Operations:
             t_ms, position = self._flat_since_ms(asset), positions.get(asset)
             if t_ms is None:
                 continue
-            # An entry that filled too late may have been booked before this life.
+            # An entry that filled too late may have been booked before this incarnation.
             is_held = position is not None and not is_younger(position, t_ms)
             if is_held or asset not in self.flat:
                 yield Flatten(asset=asset, t_ms=t_ms)
@@ -364,7 +364,7 @@ class Operations:
     def on_flat(self, message: AssetFlat, t_ms: int) -> Iterator[OperatorCommand | RiskRaised]:
         """Take note that an asset is flat; return what is to be stored, and what people hear.
 
-        A liquidation that is over is told to no later life: by then people trade there by hand.
+        A liquidation that is over is told to no later incarnation: the operator may trade there.
 
         Args:
             message: what the exchange has shown.

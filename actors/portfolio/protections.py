@@ -22,7 +22,7 @@ class Protections:
     """The newest protection that fired, and the newest state of it that is stored."""
 
     def __init__(self, context: PortfolioContext) -> None:
-        """Take up what an earlier life has stored."""
+        """Take up what an earlier incarnation has stored."""
         self._context = context
         self._stored = context.books.protection
         self._fired = _newest(context)

@@ -1,1 +1,1 @@
-"""Recorded lives of actors, run again under the code of today."""
+"""Recorded incarnations of actors, run again under the code of today."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors.reruns.lives import Codec, Step, rerun
+from actors.reruns.incarnations import Codec, Step, rerun
 
 
 @dataclass(slots=True)

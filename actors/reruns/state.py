@@ -1,9 +1,9 @@
-"""The state of an actor before a recorded message, found by running its life again."""
+"""The state of an actor before a recorded message, found by running its incarnation again."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from actors.reruns.lives import Codec, rerun
+from actors.reruns.incarnations import Codec, rerun
 
 _LONGEST = 160
 _PLUMBING = frozenset(

@@ -1,10 +1,10 @@
-"""Runs recorded lives again: the actors' types meet the stored trace."""
+"""Runs recorded incarnations again: the actors' types meet the stored trace."""
 
 from collections.abc import Iterable
 from pdb import Pdb
 from typing import Any
 
-from actors.reruns.lives import Codec
+from actors.reruns.incarnations import Codec
 from actors.reruns.result import rerun_from
 from actors.reruns.state import state_before
 from actors.trace_types import ACTORS, PORTS, VALUES, messages

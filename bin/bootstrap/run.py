@@ -27,7 +27,7 @@ from infra.trace.recording import describe
 _ACTORS_SHARE, _LAST_WORDS_SHARE = 0.6, 0.2
 """Of the time of a stop: for the actors, then for what the channels still carry."""
 _MEMBER_S = 5.0
-"""How long a life is waited for where a pair joins or leaves."""
+"""How long an incarnation is waited for where a pair joins or leaves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +111,7 @@ class Run(Runtime):
         return self._renew(NOTIFIER) and is_ready
 
     def _take_rules(self, rules: TradingRules) -> dict[str, ChildSpec]:
-        """Let all lives that begin from now on have other rules, and return what they are."""
+        """Give all incarnations that begin from now on other rules, and return these."""
         self.rules = rules
         specs = {spec.address: spec for spec in child_specs(self._parts())}
         if self.recorder is not None:

@@ -1,8 +1,8 @@
 """Whether a strategy answers the same whenever it is given the same candles.
 
 A strategy gets its candles one by one, so it can know what comes later only from elsewhere: from a
-file, from a life before this one, from a fold of a whole series. All of that shows where several
-folds of the same candles, at once and one after the other, do not agree.
+file, from an instance before this one, from a fold of a whole series. All of that shows where
+several folds of the same candles, at once and one after the other, do not agree.
 """
 
 from collections.abc import Callable, Mapping

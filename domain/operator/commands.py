@@ -152,7 +152,7 @@ MANUALS: Mapping[CommandName, Manual] = {
         does="close, cancel and pause it; all is a panic", parameter=Parameter.ASSET, changes=True
     ),
     CommandName.RESTART: Manual(
-        does="replace an actor by a new life", parameter=Parameter.ACTOR, changes=True
+        does="replace an actor by a new incarnation", parameter=Parameter.ACTOR, changes=True
     ),
     CommandName.PANIC: Manual(does="close all, open nothing until rearm", changes=True),
     CommandName.REARM: Manual(

@@ -58,9 +58,9 @@ class ActorState:
     status: str = ""
     """STARTING, RUNNING, WAITING (for its restart), GIVEN_UP, STOPPED."""
     generation: int = 0
-    """Of its present life."""
+    """Of its present incarnation."""
     last_failure: str = ""
-    """Why it was given up, or why its last life ended; empty where none failed."""
+    """Why it was given up, or why its last incarnation ended; empty where none failed."""
     crash_id: str = ""
     """Of the last failure, as bin/trace takes it."""
     handled: int = 0

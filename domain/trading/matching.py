@@ -198,7 +198,7 @@ class MatchingEngine:
         return execution
 
     def restore_order(self, update: OrderUpdate) -> None:
-        """Keep what became of an order in an earlier life; its executions are booked apart."""
+        """Keep how an order of an earlier incarnation ended; its executions are booked apart."""
         self._orders[update.client_order_id] = update
 
     def _refusal(self, order: OrderRequest) -> str | None:

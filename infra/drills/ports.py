@@ -28,12 +28,12 @@ class DrilledJournals:
         return getattr(self._journals, name)
 
     def open(self, address: str, origin: Origin) -> "DrilledJournal":
-        """Take an address's pen, watched."""
+        """Take an address's lease, watched."""
         return DrilledJournal(self._journals.open(address, origin), self._killer)
 
 
 class DrilledJournal:
-    """One actor's watched pen."""
+    """One actor's watched journal."""
 
     def __init__(self, journal: JournalWriter, killer: Killer) -> None:
         """Made by `DrilledJournals.open` alone."""

@@ -1,1 +1,1 @@
-"""The database of facts: append-only, one sequence over all tables, one pen per actor."""
+"""The database of facts: append-only, one sequence over all tables, one writer lease per actor."""

@@ -14,7 +14,7 @@ from domain.trading.positions import Trade
 from infra.store import rows, schema
 from infra.store.codec import Row, value_of
 from infra.store.engine import Engine, JournalBusyError, JournalFullError
-from infra.store.pen import Pen
+from infra.store.lease import WriterLease
 from infra.store.records import Records
 from infra.store.reserve import Reserve
 from infra.store.writer import JournalWriter, Origin
@@ -57,9 +57,9 @@ class JournalStore:
         self._now_ms = now_ms
         self.reserve = Reserve(None) if reserve is None else reserve
         self.before_write: Callable[[peewee.Database], None] = lambda _database: None
-        """Called in each transaction of a pen, before it writes."""
-        self._lives: Counter[str] = Counter()
-        """How often each address has taken its pen in this process."""
+        """Called in each transaction of a lease, before it writes."""
+        self._taken: Counter[str] = Counter()
+        """How often each address has taken its lease in this process."""
         try:
             with self.connected():
                 engine.migrate()
@@ -84,21 +84,21 @@ class JournalStore:
         return self._engine.connections
 
     def open(self, address: str, origin: Origin) -> JournalWriter:
-        """Take an address's pen, in the thread that will use it.
+        """Take an address's lease, in the thread that will use it.
 
-        Where nothing can be written, the pen is taken with the first facts that can be; until then
-        it is known to this process alone.
+        Where nothing can be written, the lease is taken with the first facts that can be; until
+        then it is known to this process alone.
 
         Raises:
             JournalError: the database cannot even be read.
         """
-        pen = Pen(address, self._lives)
+        lease = WriterLease(address, self._taken)
         try:
             self._engine.connect()
-            pen.look(self.database)
+            lease.look(self.database)
             journal = JournalWriter(
                 self._engine,
-                pen,
+                lease,
                 self.writing,
                 self.reserve,
                 origin=origin,

@@ -43,12 +43,12 @@ class StoredNotices:
 
     def __init__(self, journals: JournalStore) -> None:
         """Take hold of the store."""
-        self._pen = journals.open(_ADDRESS, lambda: None)
+        self._journal = journals.open(_ADDRESS, lambda: None)
         self._database = journals.database
 
     def close(self) -> None:
         """Let go of this thread's connection."""
-        self._pen.close()
+        self._journal.close()
 
     def read_through(self) -> int:
         """Return the fact id up to which the facts were put into words."""
@@ -57,7 +57,7 @@ class StoredNotices:
 
     def read_on(self, fact_id: int) -> None:
         """Store that the facts were put into words up to this one."""
-        with self._pen.writing():
+        with self._journal.writing():
             note = {"key": READ_THROUGH, "value": str(fact_id)}
             schema.replace_row(self._database, _META, note)
 
@@ -103,7 +103,7 @@ class StoredNotices:
             is_held_back: it is only counted.
             max_waiting: above it the oldest routine notices of a channel are dropped.
         """
-        with self._pen.writing():
+        with self._journal.writing():
             if self.knows(notice.key):
                 return False
             row = row_of(notice) | {"similar": notice.similar, "is_held_back": int(is_held_back)}

@@ -24,7 +24,7 @@ from domain.trading.transfers import Transfer
 from infra.store import rows, schema
 from infra.store.codec import Row, row_of, value_of
 from infra.store.engine import CommitUnknownError, Engine
-from infra.store.pen import Pen
+from infra.store.lease import WriterLease
 from infra.store.records import Records
 from infra.store.reserve import Record, Reserve
 
@@ -138,7 +138,7 @@ class _Doubt:
 
 
 class JournalWriter(Records):
-    """One actor's pen. See `actors.ports.Journal`.
+    """One actor's writer. See `actors.ports.Journal`.
 
     It is checked inside every writing transaction: an incarnation that was replaced cannot store a
     fact that its successor has not read.
@@ -147,7 +147,7 @@ class JournalWriter(Records):
     def __init__(
         self,
         engine: Engine,
-        pen: Pen,
+        lease: WriterLease,
         writing: Writing,
         reserve: Reserve,
         *,
@@ -157,12 +157,12 @@ class JournalWriter(Records):
         """Made by `JournalStore.open` alone."""
         super().__init__(engine.database)
         self.newest_fact_id = 0
-        """Of all facts, when the pen was taken; a trace stores it as what the opening answered."""
+        """Of all facts, when the lease was taken; a trace stores it as the opening's answer."""
         self._engine = engine
         self._transaction = writing
         self._reserve = reserve
-        self._pen = pen
-        self._address = pen.address
+        self._lease = lease
+        self._address = lease.address
         self._origin = origin
         self._now_ms = now_ms
         self._doubt: _Doubt | None = None
@@ -219,7 +219,7 @@ class JournalWriter(Records):
         doubt, self._doubt = self._doubt, None
         if not was_committed:
             return []
-        self._pen.note_entered()
+        self._lease.note_entered()
         if facts[: len(doubt.facts)] != doubt.facts:
             raise FencedError(
                 f"{self._address}: facts of which it was told that they could not be stored were "
@@ -231,11 +231,11 @@ class JournalWriter(Records):
         """Keep in the reserve what could not be stored; False where a kill would forget it.
 
         Raises:
-            FencedError: another incarnation has taken the pen.
+            FencedError: another incarnation has taken the lease.
             JournalError: it is not known whether this process may still write.
         """
         self._engine.check_right()
-        self._pen.check(self._database)
+        self._lease.check(self._database)
         return self._reserve.add(self._address, facts, self._now_ms())
 
     def kept(self) -> list[KeptFact]:
@@ -259,20 +259,20 @@ class JournalWriter(Records):
 
     @contextlib.contextmanager
     def writing(self, *, is_durable: bool = False) -> Iterator[None]:
-        """Hold one transaction, of the pen's holder alone.
+        """Hold one transaction, of the lease's holder alone.
 
         Raises:
-            FencedError: another incarnation has taken the pen.
+            FencedError: another incarnation has taken the lease.
             JournalError: the database cannot be used.
         """
         try:
             with self._transaction(is_durable=is_durable):
-                self._pen.enter(self._database)
+                self._lease.enter(self._database)
                 yield
         except self._engine.refusals as error:
             cause = self._engine.cause(error)
             raise JournalError(f"{self._address} could not store its facts: {cause}") from error
-        self._pen.note_entered()
+        self._lease.note_entered()
 
     def executions(self, asset: str, after: int = 0) -> list[StoredExecution]:
         """Return an asset's executions with a higher fact id, oldest first."""

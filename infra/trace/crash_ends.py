@@ -1,4 +1,4 @@
-"""The message over which a life ended, read from its crash file without the life before it."""
+"""The message over which an incarnation ended, read from its crash file alone."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ _text = msgspec.msgpack.Decoder(str)
 
 @dataclass(frozen=True, slots=True)
 class CrashEnd:
-    """How a life ended."""
+    """How an incarnation ended."""
 
     handling: StoredHandling
     session: Session
@@ -33,7 +33,7 @@ class CrashEnd:
 
 
 def read_crash_end(file: Path) -> CrashEnd:
-    """Return how the life of a crash file ended.
+    """Return how the incarnation of a crash file ended.
 
     Raises:
         BadDataError: it does not say.
@@ -44,7 +44,7 @@ def read_crash_end(file: Path) -> CrashEnd:
         newest[head.key if head.key.startswith("=") else _RECORDS] = offset, end
     session_at, records_at, note_at = (newest.get(k) for k in (SESSION_KEY, _RECORDS, NOTE_KEY))
     if session_at is None or records_at is None:
-        raise BadDataError(f"{file.name}: holds no life")
+        raise BadDataError(f"{file.name}: holds no incarnation")
     session = _session.decode(read_frame(file, *session_at).payload())
     handling = _newest(read_frame(file, *records_at))
     if handling.outcome not in _ENDED:

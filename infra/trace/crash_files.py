@@ -1,4 +1,4 @@
-"""Crash files: one life of one actor, cut out of the trace, to be replayed anywhere.
+"""Crash files: one incarnation of one actor, cut out of the trace, to be replayed anywhere.
 
 A crash file is a trace itself, so everything that reads a trace reads it. Its frames are copied
 as they are; nothing is decoded while the system trades.
@@ -28,13 +28,13 @@ def write_crash_file(
     *,
     keep: int,
 ) -> Path:
-    """Write the frames of one life, with the session and the candles that they refer to.
+    """Write the frames of one incarnation, with the session and the candles that they refer to.
 
     Args:
         directory: where crash files lie.
-        address: whose life.
+        address: whose incarnation.
         message_id: of the message that ended it.
-        segments: from the one in which the life began on.
+        segments: from the one in which the incarnation began on.
         began_at: offset in the first segment.
         keep: newest files that are kept.
     """

@@ -61,7 +61,7 @@ class Handling(Protocol):
 def _in_place_of(value: object) -> int | None:
     """Store what is no value, a callback or an open handle, as None; a journal as where it stood.
 
-    So the trace tells from which facts on a life was rebuilt.
+    So the trace tells from which facts on an incarnation was rebuilt.
     """
     newest = getattr(value, "newest_fact_id", None)
     return newest if isinstance(newest, int) else None

@@ -21,7 +21,7 @@ _START = "Start"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Poison:
-    """A message over which a life ended."""
+    """A message over which an incarnation ended."""
 
     message: Any
     message_id: int

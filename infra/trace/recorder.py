@@ -66,7 +66,7 @@ def next_session(directory: Path) -> int:
 
 
 class TraceRecorder:
-    """The pen of one process. Called at the end of every message, from any thread."""
+    """The recorder of one process. Called at the end of every message, from any thread."""
 
     def __init__(
         self, directory: Path, session: Session, rules: TraceRules, cipher: Cipher = PLAIN
@@ -91,8 +91,8 @@ class TraceRecorder:
         self._written = 0
         self._opened_s = 0.0
         self._encoder = HandlingEncoder()
-        self._lives: dict[str, tuple[int, int]] = {}
-        """Where the newest life of each address begins: segment and offset."""
+        self._incarnations: dict[str, tuple[int, int]] = {}
+        """Where the newest incarnation of each address begins: segment and offset."""
         self._file: BinaryIO = BytesIO()
         self._closing = threading.Event()
         self._described: list[ActorDescription] | None = None
@@ -110,7 +110,7 @@ class TraceRecorder:
         self._thread.start()
 
     def describe(self, actors: list[ActorDescription], timeout_s: float) -> None:
-        """Begin a segment whose lives are made otherwise, and wait until it has begun.
+        """Begin a segment whose incarnations are made otherwise, and wait until it has begun.
 
         Args:
             actors: what all are made with from now on.
@@ -189,7 +189,7 @@ class TraceRecorder:
             self._has_begun.set()
 
     def _write_batch(self, most: int) -> int:
-        """Write records up to the end of a life, and return how many there were."""
+        """Write records up to the end of an incarnation, and return how many there were."""
         self._batch += 1
         buffers: dict[str, _Buffer] = {}
         ended: Handling | None = None
@@ -216,7 +216,7 @@ class TraceRecorder:
                 time.sleep(0)
         self._write_frames(buffers, unstored)
         if ended is not None:
-            # A frame that ends with the life: the crash file holds nothing that came after.
+            # A frame that ends with the incarnation: the crash file holds nothing that came after.
             self._file.flush()
             self._write_crash_file(ended)
         return taken
@@ -229,7 +229,7 @@ class TraceRecorder:
             if not buffer.count:
                 continue
             if buffer.has_start:
-                self._lives[address] = (self._segment, self._written)
+                self._incarnations[address] = (self._segment, self._written)
             self._write(address, buffer.count, buffer.records, buffer.first_ms, buffer.last_ms)
 
     def _is_skipped(self, handling: Handling) -> bool:
@@ -258,7 +258,7 @@ class TraceRecorder:
 
     def _write_crash_file(self, handling: Handling) -> None:
         envelope = handling.envelope
-        began = self._lives.get(envelope.receiver)
+        began = self._incarnations.get(envelope.receiver)
         if began is None:
             return
         segments = [self._path(n) for n in range(began[0], self._segment + 1)]

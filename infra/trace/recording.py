@@ -1,4 +1,4 @@
-"""The pen of a run's trace, as the settings want it."""
+"""The recorder of a run's trace, as the settings want it."""
 
 import platform
 import shutil

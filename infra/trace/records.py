@@ -19,7 +19,7 @@ class StoredRaised(msgspec.Struct, array_like=True):
     arguments: list[Any]
     cause: str
     details: str
-    """The traceback; empty but where a life ended."""
+    """The traceback; empty but where an incarnation ended."""
 
 
 class SeriesRef(msgspec.Struct, array_like=True, frozen=True):

@@ -94,7 +94,7 @@ class House:
         self.letters = self.dead_letters.handlers()
 
     def set_aside(self, message: Message) -> str:
-        """Let a message crash the actor, and return its id once the next life is ready."""
+        """Let a message crash the actor, and return its id once the next incarnation is ready."""
         self.world.crashes = True
         envelope = self.system.address(ASSET).tell(message, sender="exchange/BTC")
         self.wait()

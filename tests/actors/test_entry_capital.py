@@ -26,11 +26,12 @@ def test_a_journal_of_an_older_program_measures_losses_from_its_start_and_transf
 ) -> None:
     paid_in = Transfer(transfer_id="t1", ts_ms=START_MS - 5_000, kind="IN", amount=Decimal(2_000))
     with opened(tmp_path, LOSING) as desk:
-        pen = desk.journals.open("portfolio", lambda: None)
+        writer = desk.journals.open("portfolio", lambda: None)
         before = initial_state(Decimal(10_000), START_MS - 10_000)
         after = replace(before, t_ms=START_MS, equity=Decimal(12_000), balance=Decimal(12_000))
-        pen.append(paid_in, replace(after, peak_equity=Decimal(12_000), entry_capital=Decimal(0)))
-        pen.close()
+        unknown = replace(after, peak_equity=Decimal(12_000), entry_capital=Decimal(0))
+        writer.append(paid_in, unknown)
+        writer.close()
     with opened(tmp_path, LOSING, CHECKS, START_MS + 1_000) as desk:
         desk.open_short("BTC", 20_000)
         desk.mark("BTC", 21_100)  # 9.2 % of 12000

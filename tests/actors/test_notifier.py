@@ -117,9 +117,9 @@ class Newsroom:
 
     def store(self, *facts: object) -> None:
         """Store facts as an execution or the portfolio does, and tell nobody."""
-        pen = self.journals.open("test", lambda: None)
-        pen.append(*facts)
-        pen.close()
+        writer = self.journals.open("test", lambda: None)
+        writer.append(*facts)
+        writer.close()
 
     def notices(self, kind: str) -> list[str]:
         with self.journals.connected():

@@ -173,9 +173,9 @@ class Desk:
 
     def store(self, execution: Execution) -> None:
         """Have an execution booked by its actor, and told."""
-        pen = self.journals.open(f"execution/{execution.asset}", lambda: None)
-        (fact_id,) = pen.append(execution)
-        pen.close()
+        writer = self.journals.open(f"execution/{execution.asset}", lambda: None)
+        (fact_id,) = writer.append(execution)
+        writer.close()
         self.tell(PositionChanged(fact_id=fact_id, execution=execution))
 
     def open_short(self, asset: str, notional: int, t_ms: int = NOON_MS - CANDLE_MS) -> None:
@@ -711,9 +711,9 @@ def test_state_of_an_older_program_gets_the_capital_that_it_began_with(tmp_path:
     with opened(tmp_path, rules) as desk:
         journals, clock_ms = desk.journals, desk.clock.now_ms()
         first = initial_state(Decimal(10_000), clock_ms)
-        pen = journals.open("portfolio", lambda: None)
-        pen.append(replace(first, entry_capital=Decimal(0), epoch=1))
-        pen.close()
+        writer = journals.open("portfolio", lambda: None)
+        writer.append(replace(first, entry_capital=Decimal(0), epoch=1))
+        writer.close()
 
     with opened(tmp_path, rules) as desk:
         desk.open_short("BTC", 1_000)

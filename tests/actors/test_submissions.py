@@ -129,7 +129,7 @@ def test_an_execution_tells_when_the_exchange_has_answered_an_entry(tmp_path: Pa
         desk.tell(OpenPosition(approval=GRANT))
         assert submitted(desk) == 1
 
-        desk.tell(OpenPosition(approval=GRANT))  # the portfolio of another life asks again
+        desk.tell(OpenPosition(approval=GRANT))  # the portfolio of another incarnation asks again
         assert submitted(desk) == 2
 
 

@@ -31,13 +31,13 @@ def _of_a_journal(how: str) -> Iterator[tuple[str, str, str]]:
             write_new_key(Path(keys) / "key")
             new_vault(Path(folder), [f"file:{keys}/key"]).write()
         journals = open_store(Path(folder) / "j.sqlite", lambda: 0, busy_timeout_ms=5000)
-        pen = journals.open("execution/BTC", lambda: None)
-        yield f"intent to disk (fsync){how}", _intents(pen), ""
-        yield f"execution to the journal{how}", _executions(pen), ""
-        pen.close()
+        writer = journals.open("execution/BTC", lambda: None)
+        yield f"intent to disk (fsync){how}", _intents(writer), ""
+        yield f"execution to the journal{how}", _executions(writer), ""
+        writer.close()
 
 
-def _intents(pen: JournalWriter) -> str:
+def _intents(writer: JournalWriter) -> str:
     request = OrderRequest(
         client_order_id="", asset="BTC", side=Side.SELL, qty=Decimal(1), reduce_only=False
     )
@@ -54,12 +54,12 @@ def _intents(pen: JournalWriter) -> str:
     for number in range(FACTS):
         fact = replace(intent, request=replace(request, client_order_id=f"BTC-{number}"))
         began_s = time.perf_counter()
-        pen.append(fact)
+        writer.append(fact)
         times.append(time.perf_counter() - began_s)
     return _shown(times)
 
 
-def _executions(pen: JournalWriter) -> str:
+def _executions(writer: JournalWriter) -> str:
     times = []
     for number in range(FACTS):
         fact = Execution(
@@ -72,7 +72,7 @@ def _executions(pen: JournalWriter) -> str:
             price=Decimal(1),
         )
         began_s = time.perf_counter()
-        pen.append(fact)
+        writer.append(fact)
         times.append(time.perf_counter() - began_s)
     return _shown(times)
 

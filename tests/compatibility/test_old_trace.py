@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 import bin.trace
-from actors.reruns.lives import shared_fields
+from actors.reruns.incarnations import shared_fields
 from infra.trace.names import FORMAT
 from infra.trace.reader import TraceReader
 

@@ -117,11 +117,11 @@ class Worker(SupervisedActor):
         return self.incarnation.generation
 
     def _start_actor_loop(self) -> None:
-        self.house.lives.append(self.incarnation)
+        self.house.incarnations.append(self.incarnation)
         try:
             super()._start_actor_loop()
         except RuntimeError:
-            self.house.lives.remove(self.incarnation)
+            self.house.incarnations.remove(self.incarnation)
             raise
 
     def on_start(self) -> None:
@@ -160,7 +160,7 @@ class House:
         self.on_event: Callable[[str, CrashReport | None], None] = lambda _what, _report: None
         self.events: SimpleQueue[tuple[str, CrashReport | None]] = SimpleQueue()
         self.reports: list[CrashReport] = []
-        self.lives: list[Incarnation] = []
+        self.incarnations: list[Incarnation] = []
         self.heard: dict[str, list[Heard]] = {name: [] for name in names}
         self.gates = gates
         self.specs = [
@@ -213,10 +213,10 @@ class House:
     def child(self, address: str) -> Child:
         return next(c for c in self.supervisor.children() if c.spec.address == address)
 
-    def life(self, address: str, generation: int) -> Incarnation:
-        """Return one life whose thread was started."""
-        lives = [i for i in self.lives if i.address.name == address]
-        return next(i for i in lives if i.generation == generation)
+    def incarnation(self, address: str, generation: int) -> Incarnation:
+        """Return one incarnation whose thread was started."""
+        found = [i for i in self.incarnations if i.address.name == address]
+        return next(i for i in found if i.generation == generation)
 
     def values(self, address: str) -> list[Any]:
         """Return the values of the notes that an address heard, in order."""
@@ -234,12 +234,12 @@ class House:
         return [message.value for message in messages if isinstance(message, Note)]
 
     def close(self) -> None:
-        """End everything, and see that no life goes on."""
+        """End everything, and see that no incarnation goes on."""
         self.gates.open()
         late = self.supervisor.stop(PATIENCE_S)
         assert late == []
-        for life in self.lives:
-            assert life.ended.wait(PATIENCE_S), f"{life.address.name} lives on"
+        for incarnation in self.incarnations:
+            assert incarnation.ended.wait(PATIENCE_S), f"{incarnation.address.name} lives on"
 
 
 def registered() -> list[str]:
@@ -268,7 +268,7 @@ def telling(receiver: str, *values: Any) -> Do:
 
 
 def only_in(generation: int, act: Callable[[Worker], Any]) -> Callable[[Worker], Any]:
-    """Return a hook that acts in one life alone."""
+    """Return a hook that acts in one incarnation alone."""
 
     def hook(actor: Worker) -> Any:
         return act(actor) if actor.generation == generation else None

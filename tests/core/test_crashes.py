@@ -1,4 +1,4 @@
-"""A failure of any kind ends one life of one actor, and nothing else."""
+"""A failure of any kind ends one incarnation of one actor, and nothing else."""
 
 import threading
 import traceback
@@ -42,9 +42,9 @@ def assert_only_a_was_replaced(house, generation: int = 2) -> None:
     assert house.ask("c") == 1
     house.wait_quiet()
     assert house.child("a").status is ChildStatus.RUNNING
-    for life in house.lives:
-        if life.address.name == "a" and life.generation < generation:
-            assert life.ended.wait(PATIENCE_S)
+    for incarnation in house.incarnations:
+        if incarnation.address.name == "a" and incarnation.generation < generation:
+            assert incarnation.ended.wait(PATIENCE_S)
     assert registered() == ["Worker", "Worker", "Worker"]
 
 

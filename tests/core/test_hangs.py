@@ -85,7 +85,7 @@ def test_an_abandoned_life_that_wakes_up_takes_no_message_and_ends_by_itself(bui
     house.tell("a", Note(value="for the successor"))
 
     gate.opened.set()
-    assert house.life("a", 1).ended.wait(PATIENCE_S)
+    assert house.incarnation("a", 1).ended.wait(PATIENCE_S)
     assert house.values("a") == []
     successor.opened.set()
 
@@ -104,11 +104,11 @@ def test_an_abandoned_life_that_wakes_up_takes_no_stop_of_its_successor(build):
     house.child("a").ref.stop(block=False)
 
     gate.opened.set()
-    assert house.life("a", 1).ended.wait(PATIENCE_S)
-    assert not house.life("a", 2).ended.is_set()
+    assert house.incarnation("a", 1).ended.wait(PATIENCE_S)
+    assert not house.incarnation("a", 2).ended.is_set()
     successor.opened.set()
 
-    assert house.life("a", 2).ended.wait(PATIENCE_S)
+    assert house.incarnation("a", 2).ended.wait(PATIENCE_S)
     assert house.values("a") == ["before the stop"]
 
 
@@ -124,7 +124,7 @@ def test_what_an_abandoned_life_tells_is_dropped(build):
     house.tell("a", Do(act=tell_around_a_hang))
     house.wait_event("hung")
     gate.opened.set()
-    assert house.life("a", 1).ended.wait(PATIENCE_S)
+    assert house.incarnation("a", 1).ended.wait(PATIENCE_S)
 
     house.wait_quiet()
     assert house.values("b") == []
@@ -143,7 +143,7 @@ def test_what_an_abandoned_start_tells_is_dropped_its_restart_included(build, ga
     house.wait_event("hung")
     house.wait_quiet()
     gate.opened.set()
-    assert house.life("a", 2).ended.wait(PATIENCE_S)
+    assert house.incarnation("a", 2).ended.wait(PATIENCE_S)
 
     house.wait_quiet()
     assert house.values("b") == [1, 3]
@@ -165,11 +165,11 @@ def test_an_abandoned_start_that_returns_makes_nobody_ready(build, gates):
     house.wait_event("hung")
 
     first.opened.set()
-    assert house.life("a", 1).ended.wait(PATIENCE_S)
+    assert house.incarnation("a", 1).ended.wait(PATIENCE_S)
     house.supervisor.give_up("a", "what it told the supervisor is worked on before this")
 
     assert house.child("a").status is ChildStatus.GIVEN_UP
-    assert len(house.lives) == 1
+    assert len(house.incarnations) == 1
 
 
 @pytest.mark.parametrize("error", [BoomError, SystemExit])
@@ -185,7 +185,7 @@ def test_the_late_failure_of_an_abandoned_life_is_ignored(build, error):
     house.wait_event("hung")
     house.wait_quiet()
     gate.opened.set()
-    assert house.life("a", 1).ended.wait(PATIENCE_S)
+    assert house.incarnation("a", 1).ended.wait(PATIENCE_S)
 
     assert house.ask("a") == 2
     assert len(house.reports) == 1
@@ -205,7 +205,7 @@ def test_the_address_is_no_longer_ours_once_a_life_was_abandoned(build):
     house.tell("a", Do(act=look))
     house.wait_event("hung")
     gate.opened.set()
-    assert house.life("a", 1).ended.wait(PATIENCE_S)
+    assert house.incarnation("a", 1).ended.wait(PATIENCE_S)
 
     assert found == [True, False]
     assert house.ask("a", Do(act=lambda actor: actor.incarnation.is_ours()))
@@ -224,7 +224,7 @@ def test_an_abandoned_life_lets_go_when_it_wakes_up(build):
     assert released == []
 
     gate.opened.set()
-    assert house.life("a", 1).ended.wait(PATIENCE_S)
+    assert house.incarnation("a", 1).ended.wait(PATIENCE_S)
 
     assert released == [1]
 
@@ -240,7 +240,7 @@ def test_an_abandoned_start_that_goes_on_takes_no_place_from_its_successor(build
     house = build("a", hooks={"a": Hooks(start=start)}, start_s=HANG_S, hang_s=HANG_S)
     assert places.get("news") == 2
     gate.opened.set()
-    assert house.life("a", 1).ended.wait(PATIENCE_S)
+    assert house.incarnation("a", 1).ended.wait(PATIENCE_S)
 
     assert places.get("news") == 2
     assert (house.ask("a"), len(house.reports)) == (2, 1)
@@ -274,16 +274,16 @@ def test_a_chain_of_hangs_is_replaced_each_time(build, gates):
 def test_a_message_begun_after_a_long_one_ended_is_innocent(build):
     house = build("a", hang_s=60.0)
     gate = house.hold("a")
-    life = house.life("a", 1)
-    began_s = life.busy_since_s
+    incarnation = house.incarnation("a", 1)
+    began_s = incarnation.busy_since_s
     house.tell("a", Note(value="innocent"))
     gate.opened.set()
     house.wait_quiet()
 
     # As if the supervisor had looked at the clock just before the long one ended.
-    house.supervisor._abandon(life, began_s, 60.0)
+    house.supervisor._abandon(incarnation, began_s, 60.0)
 
-    assert life.is_ours()
+    assert incarnation.is_ours()
     assert house.ask("a") == 1
 
 
@@ -314,7 +314,7 @@ def test_a_loop_without_end_is_ended_where_it_may_be(build):
     house.tell("a", Do(act=lambda _actor: loop()))
 
     assert house.wait_event("hung").is_hang
-    assert house.life("a", 1).ended.wait(PATIENCE_S)
+    assert house.incarnation("a", 1).ended.wait(PATIENCE_S)
 
     house.wait_quiet()
     assert house.ask("a") == 2
@@ -328,10 +328,10 @@ def test_who_hangs_elsewhere_is_left_to_itself(build):
     gate = house.hold("a")
     house.wait_event("hung")
     house.wait_quiet()
-    ended_before = house.life("a", 1).ended.is_set()
+    ended_before = house.incarnation("a", 1).ended.is_set()
 
     gate.opened.set()
 
     assert not ended_before
-    assert house.life("a", 1).ended.wait(PATIENCE_S)
+    assert house.incarnation("a", 1).ended.wait(PATIENCE_S)
     assert house.ask("a") == 2

@@ -246,8 +246,8 @@ def test_who_is_given_up_ends_and_nobody_answers_there_any_more(build):
 
     house.supervisor.give_up("a", "by order")
 
-    assert house.life("a", 1).ended.wait(PATIENCE_S)
-    assert not house.life("a", 1).is_ours()
+    assert house.incarnation("a", 1).ended.wait(PATIENCE_S)
+    assert not house.incarnation("a", 1).is_ours()
     assert registered() == ["Worker"]
     assert house.system.given_up == {"a"}
     with pytest.raises(DeadLetterError, match="a was given up"):
@@ -304,7 +304,7 @@ def test_what_a_given_up_life_still_tells_is_dropped(build):
     gate.wait_until_entered()
     house.supervisor.give_up("a", "by order")
     gate.opened.set()
-    assert house.life("a", 1).ended.wait(PATIENCE_S)
+    assert house.incarnation("a", 1).ended.wait(PATIENCE_S)
 
     house.wait_quiet()
     assert house.values("b") == []
@@ -322,7 +322,7 @@ def test_a_given_up_child_is_not_restarted_by_its_late_failure(build):
     gate.wait_until_entered()
     house.supervisor.give_up("a", "by order")
     gate.opened.set()
-    assert house.life("a", 1).ended.wait(PATIENCE_S)
+    assert house.incarnation("a", 1).ended.wait(PATIENCE_S)
 
     house.wait_quiet()
     assert house.child("a").generation == 1
@@ -352,7 +352,7 @@ def test_a_child_can_be_given_up_while_it_starts(build, gates):
 
     house.wait_quiet()
     gate.opened.set()
-    assert house.life("a", 1).ended.wait(PATIENCE_S)
+    assert house.incarnation("a", 1).ended.wait(PATIENCE_S)
     assert house.child("a").status is ChildStatus.GIVEN_UP
 
 

@@ -104,11 +104,11 @@ def test_a_child_that_ended_too_late_may_do_nothing_any_more(build):
     house.tell("b", Do(act=tell_late))
     gate.wait_until_entered()
     assert house.supervisor.stop(SOON_S) == ["b"]
-    life = house.life("b", 1)
+    incarnation = house.incarnation("b", 1)
 
-    assert not life.is_ours()
+    assert not incarnation.is_ours()
     gate.opened.set()
-    assert life.ended.wait(PATIENCE_S)
+    assert incarnation.ended.wait(PATIENCE_S)
     assert house.system.address("a").mailbox.depth == 0
 
 

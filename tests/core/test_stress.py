@@ -76,7 +76,7 @@ def test_six_hundred_actors_start_and_one_is_restarted_while_the_others_are_unto
         expected = [] if name == "asset/300" else [Restarted(address="asset/300", generation=2)]
         assert house.news(name) == expected
     assert {c.spec.address for c in house.supervisor.children() if c.restarts} == {"asset/300"}
-    assert len(house.lives) == 601
+    assert len(house.incarnations) == 601
     assert house.supervisor.stop(PATIENCE_S) == []
 
 
@@ -160,7 +160,7 @@ def test_nothing_is_told_any_more_once_a_revocation_has_returned(build):
         gate.opened.set()
         house.supervisor.give_up("a", "race")
         told = next(house.system._ids)
-        house.life("a", 1).ended.wait(PATIENCE_S)
+        house.incarnation("a", 1).ended.wait(PATIENCE_S)
         house.wait_quiet()
 
         ids = [h.envelope.message_id for h in house.heard["b"] if isinstance(h.message, Note)]
@@ -272,9 +272,9 @@ def test_hangs_and_crashes_together_lose_nothing(build, seed):
     house.wait_quiet()
 
     house.gates.open()
-    for life in house.lives[:-2]:
-        if life.address.name == "a" and life.generation < house.child("a").generation:
-            assert life.ended.wait(PATIENCE_S)
+    for incarnation in house.incarnations[:-2]:
+        if incarnation.address.name == "a" and incarnation.generation < house.child("a").generation:
+            assert incarnation.ended.wait(PATIENCE_S)
     assert house.values("b") == list(range(150))
     assert len(house.system.dead_letters) == len(house.reports)
     assert house.system.work.count == 0

@@ -108,7 +108,7 @@ def test_a_hang_is_recorded_once_and_what_the_sleeper_tells_is_fenced(recorded):
     house.wait_event("hung")
     house.wait_quiet()
     gate.opened.set()
-    assert house.life("a", 1).ended.wait(20)
+    assert house.incarnation("a", 1).ended.wait(20)
 
     assert Counter(outcomes(taken))[("Do", "hung")] == 1
     assert ("Do", "done") not in outcomes(taken)

@@ -139,7 +139,7 @@ def test_the_credit_of_a_hang_is_kept_until_the_next_start_has_returned(build, g
 
     gate.opened.set()
     house.wait_quiet()
-    assert not house.life("a", 1).ended.is_set()
+    assert not house.incarnation("a", 1).ended.is_set()
 
 
 def test_an_abandoned_life_that_wakes_up_gives_no_credit_back_a_second_time(build):
@@ -149,7 +149,7 @@ def test_an_abandoned_life_that_wakes_up_gives_no_credit_back_a_second_time(buil
     house.wait_quiet()
 
     gate.opened.set()
-    assert house.life("a", 1).ended.wait(PATIENCE_S)
+    assert house.incarnation("a", 1).ended.wait(PATIENCE_S)
 
     assert house.system.work.count == 0
 

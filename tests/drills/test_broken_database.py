@@ -28,18 +28,18 @@ def test_the_chosen_appends_fail_and_the_others_are_kept(
     journals: JournalStore, damage: Damage, words: str
 ) -> None:
     broken = BrokenDatabase(Breakage(damage=damage, first=3, count=400))
-    pen = journals.open("portfolio", lambda: None)
+    writer = journals.open("portfolio", lambda: None)
     journals.before_write = broken.before_write
     kept, refused = [], []
     try:
         for number in range(410):
             try:
-                pen.append(sample(number))
+                writer.append(sample(number))
                 kept.append(number)
             except JournalError as error:
                 refused.append(str(error))
     finally:
-        pen.close()
+        writer.close()
 
     with journals.connected():
         stored = [state.t_ms for state in journals.samples()]

@@ -93,9 +93,9 @@ def test_an_append_of_nothing_is_no_step(tmp_path: Path) -> None:
     passed: list[str] = []
     killer = Killer(KillPoint(point="facts_committed.before"), kill=lambda: passed.append("killed"))
     journals = open_store(tmp_path / "journal.sqlite", lambda: 0, busy_timeout_ms=1000)
-    pen = DrilledJournals(journals, killer).open("asset/BTC", lambda: None)
+    writer = DrilledJournals(journals, killer).open("asset/BTC", lambda: None)
 
-    ids = pen.append()
-    pen.close()
+    ids = writer.append()
+    writer.close()
 
     assert ids == passed == []

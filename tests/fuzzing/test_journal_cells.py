@@ -38,9 +38,9 @@ def whole() -> bytes:
     with TemporaryDirectory() as folder:
         file = Path(folder) / "journal.sqlite"
         made = open_store(file, lambda: T_MS, busy_timeout_ms=5000)
-        pen = made.open("execution/BTC", lambda: (7, 8))
-        store_one_of_each(pen)
-        pen.close()
+        writer = made.open("execution/BTC", lambda: (7, 8))
+        store_one_of_each(writer)
+        writer.close()
         with closing(sqlite3.connect(file)) as database:
             for table in FACT_TABLES:
                 for verb in ("update", "delete"):
@@ -74,32 +74,32 @@ def folder(tmp_path: Path) -> Path:
 def read_all(file: Path) -> None:
     """Read everything that actors and commands read, and check that it can be so."""
     journals = open_store(file, lambda: T_MS, busy_timeout_ms=5000)
-    pen = journals.open("portfolio", lambda: None)
+    writer = journals.open("portfolio", lambda: None)
     try:
-        orders, stored = pen.orders("BTC"), pen.executions("BTC")
+        orders, stored = writer.orders("BTC"), writer.executions("BTC")
         executions = [fact.execution for fact in stored]
         trades = [e for e in executions if e.kind is ExecutionKind.TRADE]
         assert all(0 < e.qty < Decimal("1e60") and e.price > 0 for e in trades)
         books = Books(orders, executions, T_MS)
         assert books.position is None or books.position.qty == sum(e.qty for e in trades)
-        for _, opened, _, low, closed, _ in pen.candles("BTC").tolist():
+        for _, opened, _, low, closed, _ in writer.candles("BTC").tolist():
             assert 0 < low <= min(opened, closed)
-        for state in (pen.oldest_state(), pen.newest_state()):
+        for state in (writer.oldest_state(), writer.newest_state()):
             assert state is None or (state.equity.is_finite() and state.peak_equity.is_finite())
-        pen.newest_decision(1)
-        pen.newest_protection()
-        pen.newest_epoch()
-        pen.newest_approval("BTC")
-        pen.news(0)
-        pen.trades(0, 2 * T_MS)
-        pen.denials(0, 2 * T_MS)
-        pen.balance_at(2 * T_MS)
-        pen.transfers()
-        fold(pen.commands(), ["BTC"])
+        writer.newest_decision(1)
+        writer.newest_protection()
+        writer.newest_epoch()
+        writer.newest_approval("BTC")
+        writer.news(0)
+        writer.trades(0, 2 * T_MS)
+        writer.denials(0, 2 * T_MS)
+        writer.balance_at(2 * T_MS)
+        writer.transfers()
+        fold(writer.commands(), ["BTC"])
         journals.recent_candles("BTC", 5)
         journals.samples()
     finally:
-        pen.close()
+        writer.close()
     read_audit(file)
 
 

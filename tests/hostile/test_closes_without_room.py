@@ -189,9 +189,9 @@ def test_an_entry_is_refused_while_anybodys_record_waits_and_taken_once_none_doe
     with desk_at(tmp_path, FakeExchange()) as desk:
         reserve, entry = desk.journals.reserve, entry_intent(GRANT, RULES)
         reserve.add("execution/ETH", [replace(entry, protection_epoch=None)], T_MS)
-        pen = desk.journals.open("test", lambda: None)
+        writer = desk.journals.open("test", lambda: None)
         with pytest.raises(StaleApprovalError, match="wait in the reserve"):
-            pen.append(entry)
+            writer.append(entry)
 
         desk.tell(OpenPosition(approval=GRANT))
 
@@ -204,7 +204,7 @@ def test_an_entry_is_refused_while_anybodys_record_waits_and_taken_once_none_doe
         desk.wait(300_000)
         desk.tell(OpenPosition(approval=NEXT_GRANT))
         assert desk.sent_ids == [NEXT_GRANT.client_order_id]
-        pen.close()
+        writer.close()
 
 
 def test_a_new_life_and_a_new_process_know_the_close_and_its_end(tmp_path: Path) -> None:
@@ -263,7 +263,7 @@ def test_without_its_writer_right_it_sends_nothing(desk: ExecutionContext, tmp_p
         desk.system.address("execution/BTC").tell(EMERGENCY, sender="test")
         desk.settle()
 
-        # The life that had lost it has sent nothing and kept nothing; it has ended.
+        # The incarnation that had lost it has sent nothing and kept nothing; it has ended.
         assert generation(desk) > 1
         assert len(desk.sent_ids) == 1
         assert kept_ids(desk) == []

@@ -44,9 +44,9 @@ def stored(desk: Desk) -> tuple[list[str], int]:
     """Return the commands that bind, and the newest epoch, as the journal has them."""
     with desk.journals.connected():
         samples = desk.journals.samples()
-    pen = desk.journals.open("reader", lambda: None)
-    commands = [command.command for command in pen.commands()]
-    pen.close()
+    writer = desk.journals.open("reader", lambda: None)
+    commands = [command.command for command in writer.commands()]
+    writer.close()
     return commands, samples[-1].epoch
 
 
@@ -86,7 +86,7 @@ def test_a_kill_forgets_neither_a_panic_nor_a_halt_that_could_not_be_stored(
             desk.wait(CHECKS.every_ms)
             assert desk.fired() == [ExitReason.HALT]
             assert desk.asked(Command(name=CommandName.PANIC)).is_done
-            # A new life in the same process knows of them, still without any room.
+            # A new incarnation in the same process knows of them, still without any room.
             desk.tell(Message())
             assert generation(desk) == 2
             found = desk.snapshot()
@@ -164,7 +164,7 @@ def test_a_transfer_moves_the_books_at_once_and_is_stored_once(desk: Desk, tmp_p
         desk.tell(TransferSeen(transfer=transfer), TransferSeen(transfer=transfer))
         assert desk.snapshot().balance == before + 500
     desk.wait(2 * CHECKS.every_ms)
-    pen = desk.journals.open("reader", lambda: None)
-    assert pen.transfers() == [transfer]
-    pen.close()
+    writer = desk.journals.open("reader", lambda: None)
+    assert writer.transfers() == [transfer]
+    writer.close()
     assert generation(desk) == 1

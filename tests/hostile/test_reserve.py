@@ -125,10 +125,10 @@ def test_a_kill_between_booking_and_marking_books_nothing_twice(tmp_path: Path) 
     reserve = Reserve(tmp_path / "r")
     journals = open_store(tmp_path / "j", lambda: 7, busy_timeout_ms=100, reserve=reserve)
     with journals.connected():
-        pen = journals.open(ADDRESS, lambda: None)
-        assert pen.keep(close(1))
+        writer = journals.open(ADDRESS, lambda: None)
+        assert writer.keep(close(1))
         shutil.copy(tmp_path / "r", tmp_path / "as-it-was")
-        pen.append(close(1))
+        writer.append(close(1))
         assert reserve.records() == []
         reserve.close()
 
@@ -146,10 +146,10 @@ def test_a_late_booking_says_when_it_was_recorded(tmp_path: Path) -> None:
         tmp_path / "j", lambda: now_ms[0], busy_timeout_ms=100, reserve=Reserve(tmp_path / "r")
     )
     with journals.connected():
-        pen = journals.open(ADDRESS, lambda: None)
-        pen.keep(close(1))
+        writer = journals.open(ADDRESS, lambda: None)
+        writer.keep(close(1))
         now_ms[0] = 500
-        pen.append(close(1))
+        writer.append(close(1))
         found = journals.database.execute_sql("SELECT recorded_ms FROM fact").fetchall()
     assert found == [(5,)]
     journals.reserve.close()
@@ -160,11 +160,11 @@ def test_a_fact_that_cannot_be_hashed_is_stored_while_another_waits(tmp_path: Pa
     journals = open_store(tmp_path / "j", lambda: 7, busy_timeout_ms=100, reserve=reserve)
     opened = replace(close(2), terms=RULES.asset("BTC").terms)
     with journals.connected():
-        pen = journals.open(ADDRESS, lambda: None)
-        pen.keep(close(1))
-        pen.append(opened)
+        writer = journals.open(ADDRESS, lambda: None)
+        writer.keep(close(1))
+        writer.append(opened)
         assert [record.facts for record in reserve.records()] == [(close(1),)]
-        pen.append(close(1))
+        writer.append(close(1))
         assert reserve.records() == []
     reserve.close()
 

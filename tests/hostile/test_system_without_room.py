@@ -37,7 +37,7 @@ def desk(here: Floor) -> Iterator[CommandService]:
 
 
 def generations(here: Floor) -> dict[str, tuple[int, list[str]]]:
-    """Return each actor's life, and what ended those before it."""
+    """Return each actor's incarnation, and what ended those before it."""
     return {
         child.spec.address: (child.generation, [report.cause for report in child.reports])
         for child in here.run.supervisor.children()

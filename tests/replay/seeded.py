@@ -14,7 +14,7 @@ from pathlib import Path
 
 from actors.messages import OperatorAsked, StateWanted
 from actors.names import NOTIFIER, PORTFOLIO
-from actors.reruns.lives import rerun
+from actors.reruns.incarnations import rerun
 from bin.bootstrap.recorded import build_replay
 from bin.bootstrap.reruns import trace_codec
 from bin.bootstrap.run import Run

@@ -241,19 +241,19 @@ MUTANTS = (
         new="                pass",
     ),
     Mutant(
-        name="replaced life may still send",
+        name="replaced incarnation may still send",
         file="actors/execution/context.py",
         old="return self.actor.incarnation.is_ours()",
         new="return True",
     ),
     Mutant(
-        name="replaced life may still write",
-        file="infra/store/pen.py",
+        name="replaced incarnation may still write",
+        file="infra/store/lease.py",
         old="def _check(self, found: int) -> None:\n",
         new="def _check(self, found: int) -> None:\n        return\n",
     ),
     Mutant(
-        name="replaced life may still tell",
+        name="replaced incarnation may still tell",
         file=_ACTOR,
         old="            if lease.is_revoked:\n                self._record_fenced(outbox)\n                return\n",
         new="",
@@ -297,7 +297,7 @@ MUTANTS = (
     Mutant(
         name="candle not stored",
         file="infra/venues/bybit/feed.py",
-        old="            self._pens[asset].append(*(ClosedCandle(asset=asset, candle=c) for c in waiting))",
+        old="            self._journals_of[asset].append(*(ClosedCandle(asset=asset, candle=c) for c in waiting))",
         new="            pass",
     ),
     Mutant(

@@ -89,13 +89,13 @@ class PlayedJournals:
         return getattr(self._journals, name)
 
     def open(self, address: str, origin: Any) -> "PlayedJournal":
-        """Take an address's pen."""
+        """Take an address's lease."""
         self._misfortune.at("store", "open", "before")
         return PlayedJournal(self._journals.open(address, origin), self._misfortune)
 
 
 class PlayedJournal:
-    """One actor's pen. All loops share one connection, so nobody closes it."""
+    """One actor's writer. All loops share one connection, so nobody closes it."""
 
     def __init__(self, journal: Any, misfortune: Misfortune) -> None:
         self._journal = journal

@@ -60,7 +60,7 @@ class Growing:
         self.location = location
         self.now_ms = T_MS
         self.store: JournalStore = open_store(location, lambda: self.now_ms, busy_timeout_ms=5_000)
-        self.pen = self.store.open("execution/BTC", lambda: (7, 8))
+        self.writer = self.store.open("execution/BTC", lambda: (7, 8))
         self.units = 0
 
     def grow(self) -> int:
@@ -68,10 +68,10 @@ class Growing:
         self.now_ms += 1_000
         self.units += 1
         first = self.units * UNIT
-        return self.pen.append(*(execution(first + n) for n in range(UNIT)))[-1]
+        return self.writer.append(*(execution(first + n) for n in range(UNIT)))[-1]
 
     def close(self) -> None:
-        self.pen.close()
+        self.writer.close()
         self.store.release()
 
 
@@ -125,7 +125,7 @@ def test_a_journal_comes_back_from_the_segments_of_its_growth_with_all_that_is_n
         ends = [cluster.new_address(), cluster.new_address()]
     source, target = ends
     growing = Growing(source)
-    store_one_of_each(growing.pen)
+    store_one_of_each(growing.writer)
     notices = StoredNotices(growing.store)
     state = BackupState()
     with closing(keeper(place, source, most_facts=5)) as made:
@@ -207,14 +207,14 @@ def test_a_restored_journal_opens_nothing_and_is_called_an_older_copy_of_itself(
     tmp_path: Path, place: Folder, growing: Growing
 ) -> None:
     state = initial_state(execution(1).price, T_MS)
-    growing.pen.append(replace(state, epoch=4))
+    growing.writer.append(replace(state, epoch=4))
     chain_of(place, growing, 1)
 
     restored(place, KEY, choose_chain(place), tmp_path / "to", tmp_path / "to" / "journal.sqlite")
 
     with closing(Growing(tmp_path / "to" / "journal.sqlite")) as again:
-        found = again.pen.newest_state()
-        (command,) = again.pen.commands()
+        found = again.writer.newest_state()
+        (command,) = again.writer.commands()
         with again.store.connected():
             again.store.check()
     assert found is not None
@@ -464,7 +464,7 @@ def test_the_command_backs_up_lists_verifies_and_restores(tmp_path: Path, growin
     key.chmod(0o600)
     settings = tmp_path / "settings.yaml"
     settings.write_text(f"backup: {{url: {tmp_path}/b, key: 'file:{key}'}}\n")
-    growing.pen.append(entry())
+    growing.writer.append(entry())
     growing.grow()
     of = ("--settings", settings)
     to = tmp_path / "to"

@@ -28,7 +28,7 @@ T_MS = 1_744_802_700_000
 
 
 @pytest.fixture
-def pen(tmp_path: Path) -> Iterator[JournalWriter]:
+def writer(tmp_path: Path) -> Iterator[JournalWriter]:
     journals = open_store(tmp_path / "journal.sqlite", lambda: T_MS, busy_timeout_ms=5000)
     with journals.connected():
         yield journals.open("execution/BTC", lambda: None)
@@ -81,12 +81,12 @@ TRADE = Trade(
 
 
 def test_trades_orders_and_refusals_are_counted_once_however_often_it_is_read(
-    pen: JournalWriter, reader: BooksReader
+    writer: JournalWriter, reader: BooksReader
 ) -> None:
     refusal = Denial(asset="BTC", t_ms=T_MS, reason=DenialReason.STALE, signal_ms=T_MS, figures="")
-    pen.append(intent(1), news(1, OrderStatus.FILLED), TRADE)
+    writer.append(intent(1), news(1, OrderStatus.FILLED), TRADE)
     first = reader.read()
-    pen.append(replace(TRADE, pnl=Decimal(-5)), refusal, refusal)
+    writer.append(replace(TRADE, pnl=Decimal(-5)), refusal, refusal)
 
     second, third = reader.read(), reader.read()
 
@@ -98,7 +98,7 @@ def test_trades_orders_and_refusals_are_counted_once_however_often_it_is_read(
 
 
 def test_an_order_is_unknown_from_its_lost_answer_to_its_proof(
-    pen: JournalWriter, reader: BooksReader
+    writer: JournalWriter, reader: BooksReader
 ) -> None:
     seen = []
     for fact in (
@@ -108,16 +108,16 @@ def test_an_order_is_unknown_from_its_lost_answer_to_its_proof(
         news(1, OrderStatus.FILLED),
         news(1, OrderStatus.UNKNOWN),
     ):
-        pen.append(fact)
+        writer.append(fact)
         seen.append(reader.read().unknown_orders)
 
     assert seen == [0, 1, 0, 0, 0]
 
 
 def test_an_intent_without_news_is_unknown_once_it_cannot_be_under_way_any_more(
-    pen: JournalWriter, reader: BooksReader
+    writer: JournalWriter, reader: BooksReader
 ) -> None:
-    pen.append(intent(1))
+    writer.append(intent(1))
 
     assert [reader.read().unknown_orders for _ in range(3)] == [0, 1, 1]
 

@@ -87,9 +87,9 @@ def journals(location: Location) -> JournalStore:
 
 @pytest.fixture
 def journal(journals: JournalStore) -> Iterator[JournalWriter]:
-    pen = journals.open("execution/BTC", lambda: (7, 8))
-    yield pen
-    pen.close()
+    writer = journals.open("execution/BTC", lambda: (7, 8))
+    yield writer
+    writer.close()
 
 
 def entry(attempt: int = 1, *, epoch: int | None = 0) -> Intent:
@@ -516,16 +516,16 @@ def test_a_pen_that_another_process_has_taken_meanwhile_is_lost(tmp_path: Path) 
     ours, theirs = (open_store(file, lambda: 0, busy_timeout_ms=100) for _ in range(2))
     with ours.connected():
         ours.database.pragma("query_only", 1)
-        pen = ours.open("portfolio", lambda: None)
+        writer = ours.open("portfolio", lambda: None)
 
         with theirs.connected():
             theirs.open("portfolio", lambda: None)
 
         with pytest.raises(FencedError):
-            pen.keep(fired())
+            writer.keep(fired())
         ours.database.pragma("query_only", 0)
         with pytest.raises(FencedError):
-            pen.append(fired())
+            writer.append(fired())
 
 
 def fired() -> Decision:
@@ -539,10 +539,10 @@ def test_threads_write_at_once_and_lose_nothing(journals: JournalStore) -> None:
     assets = [f"A{number}" for number in range(4)]
 
     def write(asset: str) -> None:
-        pen = journals.open(f"execution/{asset}", lambda: None)
+        writer = journals.open(f"execution/{asset}", lambda: None)
         for number in range(25):
-            pen.append(replace(execution(number), asset=asset, exec_id=f"{asset}-{number}"))
-        pen.close()
+            writer.append(replace(execution(number), asset=asset, exec_id=f"{asset}-{number}"))
+        writer.close()
 
     threads = [threading.Thread(target=write, args=[asset]) for asset in assets]
     for thread in threads:
@@ -603,9 +603,9 @@ def test_facts_survive_a_kill_of_the_process_that_wrote_them(tmp_path: Path) -> 
         import sys
         from tests_journal_facts import execution, journals_in
         from pathlib import Path
-        pen = journals_in(Path(sys.argv[1])).open("execution/BTC", lambda: None)
+        writer = journals_in(Path(sys.argv[1])).open("execution/BTC", lambda: None)
         for number in range(10**6):
-            pen.append(execution(number))
+            writer.append(execution(number))
             print(number, flush=True)
         """
     )

@@ -50,10 +50,10 @@ def test_figures_of_new_facts_are_added_once_however_often_it_is_read(tmp_path: 
     reader = PerformanceReader(tmp_path / "journal.sqlite", CANDLE_MS)
     later = replace(CANDLE, open_time_ms=T_MS, close_time_ms=T_MS + CANDLE_MS, high=101.0, low=97.0)
     with journals.connected():
-        pen = journals.open("execution/BTC", lambda: None)
-        pen.append(ClosedCandle(asset="BTC", candle=CANDLE), ENTRY)
+        writer = journals.open("execution/BTC", lambda: None)
+        writer.append(ClosedCandle(asset="BTC", candle=CANDLE), ENTRY)
         assert reader.read().total.slippage_bps == pytest.approx(10.0)
-        pen.append(ClosedCandle(asset="BTC", candle=later), TRADE)
+        writer.append(ClosedCandle(asset="BTC", candle=later), TRADE)
 
         for _ in range(3):
             found = reader.read().assets["BTC"]

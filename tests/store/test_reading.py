@@ -12,7 +12,7 @@ from infra.store.books import BooksReader
 from infra.store.location import Location
 from infra.store.opening import inspect_journal, open_store
 from infra.store.reader import FactReader
-from tests.chaos.harness.journal_view import read_journal, read_pens
+from tests.chaos.harness.journal_view import read_epochs, read_journal
 from tests.postgres_server import Cluster
 from tests.store.test_journal import T_MS, store_one_of_each
 
@@ -82,7 +82,7 @@ def test_the_same_facts_make_the_same_sums_and_the_same_judgement(both: list[Loc
     assert books[0] == books[1]
     assert books[0].trades
     assert read_journal(both[0]) == read_journal(both[1])
-    assert read_pens(both[0]) == read_pens(both[1]) == {"execution/BTC": 1}
+    assert read_epochs(both[0]) == read_epochs(both[1]) == {"execution/BTC": 1}
 
 
 def test_both_databases_are_looked_at_before_a_start(both: list[Location]) -> None:

@@ -134,7 +134,7 @@ class Floor:
         self.wait(attempt, f"{spec} on an open position")
 
     def crash(self, address: str) -> None:
-        """Let an actor crash once, and wait until its next life has read the facts."""
+        """Let an actor crash once, and wait until its next incarnation has read the facts."""
         crashed = threading.Event()
 
         def probe(name: str, _: object) -> None:

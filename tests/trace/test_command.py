@@ -118,7 +118,7 @@ def test_a_crash_is_listed_shown_and_run_again(traced: Traced) -> None:
 
     assert "DrillError: crash drill" in shown
     assert "state.strategy.closes_seen" in shown
-    assert "recovery: life" in shown
+    assert "recovery: incarnation" in shown
     assert re.search(r"from the facts up to \d+, asked journals.open, feed", shown)
     assert "all equal" in again
     assert f"crashed again as it did: {crash_id} DrillError" in again

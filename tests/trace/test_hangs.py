@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import bin.trace
 from actors.core.system import Moment
-from actors.reruns.lives import HUNG, rerun
+from actors.reruns.incarnations import HUNG, rerun
 from bin.bootstrap.recorded import build_replay
 from bin.bootstrap.reruns import trace_codec
 from bin.trace import app
@@ -152,4 +152,4 @@ def test_a_hang_shows_where_the_actor_stood(hung: Path) -> None:
     assert "where it stood" in text
     assert "self.let_go.wait(120)" in text
     assert "its last 20 messages" in text
-    assert "recovery: life 2" in text
+    assert "recovery: incarnation 2" in text

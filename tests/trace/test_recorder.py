@@ -72,9 +72,9 @@ class Done:
 
 
 def test_a_trace_tells_how_many_of_the_ticks_it_holds(tmp_path: Path) -> None:
-    pen = TraceRecorder(tmp_path, Session(1, "test", 0, 0, "3", [], 5), RULES)
-    pen.start([])
-    pen.close()
+    writer = TraceRecorder(tmp_path, Session(1, "test", 0, 0, "3", [], 5), RULES)
+    writer.start([])
+    writer.close()
 
     assert [session.tick_every for session in TraceReader(tmp_path).sessions()] == [5]
 
@@ -87,10 +87,10 @@ def recorder(folder: Path, rules: TraceRules = RULES, number: int = 1) -> TraceR
 
 
 def record(folder: Path, handlings: list[Done], rules: TraceRules = RULES, number: int = 1) -> None:
-    pen = recorder(folder, rules, number)
+    writer = recorder(folder, rules, number)
     for handling in handlings:
-        pen(handling)
-    pen.close()
+        writer(handling)
+    writer.close()
 
 
 def ids(folder: Path, **wanted: object) -> list[int]:
@@ -122,13 +122,13 @@ def test_segments_are_rotated_by_size_and_the_oldest_are_deleted(tmp_path: Path)
 
 
 def test_a_segment_that_is_old_enough_is_followed_by_another(tmp_path: Path) -> None:
-    pen = recorder(tmp_path, replace(RULES, segment_s=0.0))
-    pen(Done(number=1))
+    writer = recorder(tmp_path, replace(RULES, segment_s=0.0))
+    writer(Done(number=1))
     deadline_s = time.monotonic() + 20
     while len(list(tmp_path.glob("*.trace"))) < 3 and time.monotonic() < deadline_s:
         threading.Event().wait(0.01)
-    pen(Done(number=2))
-    pen.close()
+    writer(Done(number=2))
+    writer.close()
 
     assert len(list(tmp_path.glob("*.trace"))) >= 3
     assert ids(tmp_path) == [1, 2]
@@ -192,12 +192,12 @@ def test_a_trace_of_a_killed_process_is_readable_up_to_its_last_flush(tmp_path: 
         "import sys, time\n"
         "from pathlib import Path\n"
         "from tests.trace.test_recorder import Done, recorder\n"
-        "pen = recorder(Path(sys.argv[1]))\n"
+        "writer = recorder(Path(sys.argv[1]))\n"
         "number = 0\n"
         "while True:\n"
         "    number += 1\n"
-        "    pen(Done(number=number))\n"
-        "    if pen.bytes_written > 20_000:\n"
+        "    writer(Done(number=number))\n"
+        "    if writer.bytes_written > 20_000:\n"
         "        print(number, flush=True)\n"
         "    time.sleep(0)\n"
     )
@@ -222,15 +222,15 @@ def test_a_trace_of_a_killed_process_is_readable_up_to_its_last_flush(tmp_path: 
 
 def test_what_is_kept_in_memory_holds_no_histories(tmp_path: Path) -> None:
     call = Call("journal", "executions", ("BTC",), result=["as long as the run is old"])
-    pen = recorder(tmp_path)
+    writer = recorder(tmp_path)
 
-    pen(Done(number=1, calls=[call]))
-    pen.close()
-    pen.stopped_because = "a full disk"
-    pen(Done(number=2, calls=[call]))
+    writer(Done(number=1, calls=[call]))
+    writer.close()
+    writer.stopped_because = "a full disk"
+    writer(Done(number=2, calls=[call]))
 
-    assert [handling.number for handling in pen.recent] == [1, 2]
-    assert [handling.calls for handling in pen.recent] == [[], []]
+    assert [handling.number for handling in writer.recent] == [1, 2]
+    assert [handling.calls for handling in writer.recent] == [[], []]
     assert ids(tmp_path) == [1]
 
 
@@ -238,14 +238,14 @@ def test_a_disk_that_fails_ends_the_tracing_and_is_said(tmp_path: Path) -> None:
     in_the_way = tmp_path / "trace"
     in_the_way.write_text("no directory")
 
-    pen = recorder(in_the_way)
-    pen._thread.join(20)
-    pen(Done(number=1))
+    writer = recorder(in_the_way)
+    writer._thread.join(20)
+    writer(Done(number=1))
 
-    assert pen.stopped_because is not None
-    assert "trace" in pen.stopped_because
-    assert [handling.number for handling in pen.recent] == [1]
-    pen.close()
+    assert writer.stopped_because is not None
+    assert "trace" in writer.stopped_because
+    assert [handling.number for handling in writer.recent] == [1]
+    writer.close()
 
 
 def test_a_full_disk_ends_the_tracing_and_is_said(tmp_path: Path) -> None:
@@ -253,22 +253,22 @@ def test_a_full_disk_ends_the_tracing_and_is_said(tmp_path: Path) -> None:
         def _open(self) -> None:
             self._file = Path("/dev/full").open("wb")  # noqa: SIM115 (the recorder closes it)
 
-    pen = OnFullDisk(tmp_path, Session(1, "test", 0, 0, "3", []), RULES)
-    pen.start([])
-    pen(Done(number=1))
-    pen._thread.join(20)
+    writer = OnFullDisk(tmp_path, Session(1, "test", 0, 0, "3", []), RULES)
+    writer.start([])
+    writer(Done(number=1))
+    writer._thread.join(20)
 
-    assert "No space left" in str(pen.stopped_because)
+    assert "No space left" in str(writer.stopped_because)
 
 
 def test_a_segment_is_never_overwritten(tmp_path: Path) -> None:
     record(tmp_path, [Done(number=1)])
 
-    pen = recorder(tmp_path)
-    pen(Done(number=2))
-    pen.close()
+    writer = recorder(tmp_path)
+    writer(Done(number=2))
+    writer.close()
 
-    assert "File exists" in str(pen.stopped_because)
+    assert "File exists" in str(writer.stopped_because)
     assert ids(tmp_path) == [1]
 
 
@@ -287,11 +287,11 @@ def test_the_queue_is_bounded_and_what_was_dropped_is_noted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("infra.trace.recorder._LONGEST_QUEUE", 5)
-    pen = TraceRecorder(tmp_path, Session(1, "test", 0, 0, "3", []), RULES)
+    writer = TraceRecorder(tmp_path, Session(1, "test", 0, 0, "3", []), RULES)
     for number in range(1, 9):
-        pen(Done(number=number))
-    pen.start([])
-    pen.close()
+        writer(Done(number=number))
+    writer.start([])
+    writer.close()
 
     reader = TraceReader(tmp_path)
 

@@ -13,7 +13,7 @@ from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
 
-from actors.reruns.lives import DAMAGED, rerun
+from actors.reruns.incarnations import DAMAGED, rerun
 from actors.reruns.state import state_before
 from bin.bootstrap.reruns import trace_codec
 from domain.errors import ConfigError

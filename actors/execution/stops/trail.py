@@ -34,7 +34,7 @@ class Trail:
         self._moved: StopMoved | None = None
         """Its newest stored move."""
         self._placed: set[Decimal] = set()
-        """Levels at which this life has put the stop of the position."""
+        """Levels at which this incarnation has put the stop of the position."""
 
     def is_trailing(self, position: Position) -> bool:
         """Tell whether a position was opened by us under a trailing stop."""

@@ -1,4 +1,4 @@
-"""An actor's state beside what the stored facts make of it: what a new life would begin with."""
+"""An actor's state beside the one that a new incarnation would rebuild from the stored facts."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -25,11 +25,11 @@ _OPENED = ("journals", "open")
 
 @dataclass(slots=True)
 class Crash:
-    """One life's end, what came before it, and the next life's start."""
+    """The end of one incarnation, what came before it, and the start of the next."""
 
     found: Found
     before: list[Found]
-    """The last messages of that actor, oldest first, of the lives before too."""
+    """The last messages of that actor, oldest first, of earlier incarnations too."""
     recovery: Found | None = None
     """The start that succeeded, be it after others that failed."""
 
@@ -40,7 +40,7 @@ class Crash:
 
     @property
     def recovered_us(self) -> float | None:
-        """From the crash to the next life being ready; None where there was none."""
+        """From the crash to the next incarnation being ready; None where there was none."""
         if self.recovery is None:
             return None
         return (self.recovery.handling.done_ns - self.found.handling.done_ns) / 1000
@@ -48,13 +48,13 @@ class Crash:
 
 def crashes_in(records: Iterable[Found]) -> Iterator[Crash]:
     """Yield the crashes, each once its recovery is known."""
-    lives: dict[str, deque[Found]] = {}
+    incarnations: dict[str, deque[Found]] = {}
     open_ones: dict[str, list[Crash]] = {}
     for found in records:
         stored = found.handling
         if not stored.generation:
             continue
-        last = lives.setdefault(stored.receiver, deque(maxlen=_LAST))
+        last = incarnations.setdefault(stored.receiver, deque(maxlen=_LAST))
         if stored.outcome in _ENDED:
             open_ones.setdefault(stored.receiver, []).append(Crash(found, list(last)))
         elif stored.kind == "Start":
@@ -107,7 +107,8 @@ def crash_view(crash: Crash, state: Mapping[str, str]) -> RenderableType:
     stored = crash.found.handling
     cause = "" if stored.raised is None else plain(stored.raised.cause)
     head = Text.assemble(
-        (f"{stored.receiver} life {stored.generation} {stored.outcome}: {cause}\n", "bold red"),
+        (f"{stored.receiver} incarnation {stored.generation} ", "bold red"),
+        (f"{stored.outcome}: {cause}\n", "bold red"),
         f"crash {crash.crash_id}, trace {id_text(stored.trace_id)}, {time_text(stored.now_ms)}\n",
         f"over {stored.kind} {payload_text(fields_of(stored.payload))}",
     )
@@ -127,7 +128,7 @@ def crash_view(crash: Crash, state: Mapping[str, str]) -> RenderableType:
 
 def _state_table(state: Mapping[str, str]) -> RenderableType:
     if not state:
-        return Text("its state before: unknown, the start of that life is not in the trace", "dim")
+        return Text("its state before: unknown, the incarnation's start is not in the trace", "dim")
     table = Table("its state before", "")
     for name, text in state.items():
         table.add_row(name.removeprefix("_"), text)
@@ -140,7 +141,7 @@ def _recovery(crash: Crash) -> Text:
         return Text("recovery: none in this trace", "yellow")
     stored = crash.recovery.handling
     return Text(
-        f"recovery: life {stored.generation} was ready after {duration_text(took)} "
+        f"recovery: incarnation {stored.generation} was ready after {duration_text(took)} "
         f"(its start took {duration_text(stored.worked_us)}){_facts_text(stored)}, asked "
         f"{_counted(f'{call.port}.{call.method}' for call in stored.calls)}; "
         f"told {_told_text(stored.told)}",
@@ -149,7 +150,7 @@ def _recovery(crash: Crash) -> Text:
 
 
 def _facts_text(start: StoredHandling) -> str:
-    """Return from which facts a life was rebuilt."""
+    """Return from which facts an incarnation was rebuilt."""
     opened = (fields_of(c.result) for c in start.calls if (c.port, c.method) == _OPENED)
     newest = next((fact_id for fact_id in opened if fact_id is not None), None)
     return "" if newest is None else f" from the facts up to {newest}"

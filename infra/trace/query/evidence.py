@@ -143,7 +143,7 @@ class Evidence:
         )
 
     def crashes(self) -> list[Found]:
-        """Return the ends of lives in the span."""
+        """Return the ends of incarnations in the span."""
         first_ms, last_ms = self._span
         return [
             found

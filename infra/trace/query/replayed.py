@@ -1,4 +1,4 @@
-"""How recorded lives fare under today's code, in words."""
+"""How recorded incarnations fare under today's code, in words."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -257,7 +257,7 @@ def _tell_crashes(story: Story, case: Case, evidence: Evidence) -> None:
     for found in crashes[:_CRASHES_SHOWN]:
         stored = found.handling
         cause = "" if stored.raised is None else stored.raised.cause
-        text = f"{stored.receiver} life {stored.generation} {stored.outcome}: {cause}"
+        text = f"{stored.receiver} incarnation {stored.generation} {stored.outcome}: {cause}"
         crash_id = id_text(stored.message_id)
         more = f"{text}; see `bin/trace crash {crash_id}`"
         story.add_in_time("crash", more, stored.now_ms, found)

@@ -99,7 +99,7 @@ class MarketConnection:
         self,
         venue: Venue,
         rules: TradingRules,
-        open_pen: Callable[[str], CandlePen],
+        open_journal: Callable[[str], CandlePen],
         read_recent: Callable[[str, int], list[Candle]],
         *,
         max_connections: int,
@@ -111,7 +111,7 @@ class MarketConnection:
         Args:
             venue: where, and with which key.
             rules: names the assets and their candles.
-            open_pen: takes a pen of the journal for candles.
+            open_journal: opens a journal for candles.
             read_recent: returns the newest stored candles of an asset.
             max_connections: above it assets share stream connections.
             rng: for jitter.
@@ -146,7 +146,7 @@ class MarketConnection:
         self.feed = BybitFeed(
             self.rest,
             self.stream,
-            open_pen,
+            open_journal,
             read_recent,
             symbols=self.symbols,
             candle_ms=rules.candles.candle_ms,

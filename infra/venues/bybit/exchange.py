@@ -136,7 +136,7 @@ class BybitExchange:
                 self._absent.pop(client_order_id, None)
                 return self._told(update)
             # Unknown here: sent by an earlier process, at the latest just before it died, or by a
-            # life whose send hangs, at the latest by now.
+            # incarnation whose send hangs, at the latest by now.
             proves_from_ms, proofs = self._absent.get(
                 client_order_id, (self._now_ms() + RECV_WINDOW_MS, 0)
             )

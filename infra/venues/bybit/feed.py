@@ -45,7 +45,7 @@ class BybitFeed:
         self,
         rest: BybitRest,
         stream: PublicStream,
-        open_pen: Callable[[str], CandlePen],
+        open_journal: Callable[[str], CandlePen],
         read_recent: Callable[[str, int], list[Candle]],
         *,
         symbols: Mapping[str, str],
@@ -58,7 +58,7 @@ class BybitFeed:
         Args:
             rest: fetches what is missing.
             stream: tells of new candles.
-            open_pen: takes a pen of the journal, in the thread that will use it.
+            open_journal: opens a journal, in the thread that will use it.
             read_recent: returns the newest stored candles of an asset, oldest first.
             symbols: by asset.
             candle_ms: length of a candle.
@@ -67,13 +67,13 @@ class BybitFeed:
         """
         self._rest = rest
         self._stream = stream
-        self._open_pen = open_pen
+        self._open_journal = open_journal
         self._read_recent = read_recent
         self._symbols = symbols
         self._candle_ms = candle_ms
         self._history = history
         self._now_ms = now_ms
-        self._pens: dict[str, CandlePen] = {}
+        self._journals_of: dict[str, CandlePen] = {}
         self._unstored: dict[str, list[Candle]] = {}
         """By asset. Read by the portfolio's thread: replaced as a whole, never changed."""
         self._refused: set[str] = set()
@@ -85,8 +85,8 @@ class BybitFeed:
         Raises:
             UnavailableError: the exchange did not answer.
         """
-        pen = self._pens[asset] = self._open_pen(f"feed/{asset}")
-        stored = pen.candles(asset)
+        journal = self._journals_of[asset] = self._open_journal(f"feed/{asset}")
+        stored = journal.candles(asset)
         from_ms = int(stored[-1, 0]) + self._candle_ms if len(stored) else self._first_ms()
         waiting = self._following(asset, from_ms)
         missing = [*waiting, *self._fetch(asset, waiting[-1].close_time_ms if waiting else from_ms)]
@@ -122,7 +122,7 @@ class BybitFeed:
         if not waiting:
             return
         try:
-            self._pens[asset].append(*(ClosedCandle(asset=asset, candle=c) for c in waiting))
+            self._journals_of[asset].append(*(ClosedCandle(asset=asset, candle=c) for c in waiting))
         except JournalError as error:
             if asset not in self._refused:  # the first; the others follow at each close
                 self._refused.add(asset)
@@ -147,7 +147,7 @@ class BybitFeed:
         )
 
     def _following(self, asset: str, from_ms: int) -> list[Candle]:
-        """Return what waits, where it begins then: an earlier life has decided on it."""
+        """Return what waits, where it begins then: an earlier incarnation has decided on it."""
         waiting = self._unstored.get(asset, [])
         younger = [candle for candle in waiting if candle.open_time_ms >= from_ms]
         return younger if younger and younger[0].open_time_ms == from_ms else []

@@ -49,7 +49,7 @@ def read_journal(file: Location) -> JournalView:
         return _read(journal)
 
 
-def read_pens(file: Location) -> dict[str, int]:
+def read_epochs(file: Location) -> dict[str, int]:
     """Return by address how many incarnations have written, as far as the file is made yet."""
     with suppress(ConfigError, JournalError), closing(open_reading(file)) as journal:
         found = journal.rows("SELECT address, holder FROM pen")

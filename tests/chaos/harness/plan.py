@@ -68,7 +68,7 @@ life to the next; what lasts ends by itself, so that runs can go on."""
 ACTOR_DRILLS = ("crash=0.02", "exit=0.02", "interrupt=0.02", "hang=0.01:6")
 _POISONED = ("BTC", "ETH", "SOL", "execution/BTC", "execution/ETH", "execution/SOL")
 FULL_FOR_A_WHILE, FULL_TO_THE_END = "full=60:150", "full=60:1000000"
-"""Begins once every actor has taken its pen: a run needs a start first."""
+"""Begins once every actor has taken its lease: a run needs a start first."""
 FULL_SHARE = 0.15
 """Of the runs, in which a life of its own meets a full disk and a panic."""
 _OF_CLOSES = ("close_sent.before", "close_sent.after", "answer_received.after", "fill_seen.before")

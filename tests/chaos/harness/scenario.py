@@ -15,7 +15,7 @@ from domain.rules import TradingRules
 from infra.store.location import Location, PostgresAddress
 from infra.store.reserve import count_waiting
 from tests.chaos.harness.invariants import differences, violations
-from tests.chaos.harness.journal_view import execution_pen, read_journal, read_pens
+from tests.chaos.harness.journal_view import execution_pen, read_epochs, read_journal
 from tests.chaos.harness.processes import ChaosError, ExchangeProcess, Process, wait_until
 from tests.postgres_server import Cluster
 
@@ -202,13 +202,13 @@ class ChaosScenario:
         return exchange
 
     def _has_taken_over(self, before: Mapping[str, int]) -> bool:
-        """Tell whether every execution of the new process has taken its pen."""
+        """Tell whether every execution of the new process has taken its lease."""
         now = self._lives_of_executions()
         wanted = [execution_pen(asset.asset) for asset in self._commands.rules.assets]
-        return all(now.get(pen, 0) > before.get(pen, 0) for pen in wanted)
+        return all(now.get(address, 0) > before.get(address, 0) for address in wanted)
 
     def _lives_of_executions(self) -> dict[str, int]:
-        return read_pens(self.journal)
+        return read_epochs(self.journal)
 
     def _settle(self) -> None:
         found: list[str] = ["nothing was compared yet"]

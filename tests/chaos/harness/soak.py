@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from tests.chaos.harness.journal_view import read_pens
+from tests.chaos.harness.journal_view import read_epochs
 from tests.chaos.harness.processes import ChaosError, Process
 from tests.chaos.harness.scenario import SPEED, ChaosScenario, Commands, Outcome
 
@@ -184,5 +184,5 @@ def _size_mb(files: Iterable[Path]) -> float:
 
 
 def _restarts(stage: ChaosScenario) -> int:
-    """Return how often an actor took its pen again."""
-    return sum(holder - 1 for holder in read_pens(stage.journal).values())
+    """Return how often an actor took its lease again."""
+    return sum(holder - 1 for holder in read_epochs(stage.journal).values())

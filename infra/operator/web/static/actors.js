@@ -1,4 +1,4 @@
-// The supervision tree: who lives, how much waits, how fast it is worked off.
+// The supervision tree: what runs, how much waits, how fast it is worked off.
 
 import {card, facts, h, table, time} from "./dom.js";
 import {Loaded} from "./loaded.js";
@@ -31,7 +31,7 @@ function lookedCard(context, view) {
     trouble && h("p", {class: "alarm"}, trouble),
     data && table([["Figure", (r) => r.figure], ["As it answers", (r) => r.live, "wide"], ["As the facts have it", (r) => r.stored, "wide"], ["", (r) => (r.is_alike ? "alike" : h("span", {class: "alarm"}, "differs"))]],
       rows, {caption: `State of ${actor.address}`, empty: "It keeps nothing that facts would rebuild."}),
-    h("p", {class: "why"}, "The facts are what a new life begins with. A figure may differ for a moment, while a message is on its way."),
+    h("p", {class: "why"}, "The facts are what a new incarnation begins with. A figure may differ for a moment, while a message is on its way."),
     h("button", {type: "button", onclick: () => { lookAway(); context.redraw(); }}, "Close this"));
 }
 
@@ -66,7 +66,7 @@ function crashesCard() {
   const rows = crashes?.data ?? [];
   return card("Crashes, the newest first", crashes?.trouble && h("p", {class: "alarm"}, crashes.trouble),
     table([
-      ["At", (c) => time(c.time, {seconds: true})], ["Actor", (c) => `${c.actor}, life ${c.life}`], ["Over", (c) => c.kind], ["Cause", (c) => (c.outcome === "hung" ? `hung: ${c.cause}` : c.cause), "wide"],
+      ["At", (c) => time(c.time, {seconds: true})], ["Actor", (c) => `${c.actor}, incarnation ${c.life}`], ["Over", (c) => c.kind], ["Cause", (c) => (c.outcome === "hung" ? `hung: ${c.cause}` : c.cause), "wide"],
       ["Report", (c) => h("details", {}, h("summary", {}, c.id), h("p", {class: "why"}, c.holds), c.details && h("pre", {class: "story"}, c.details),
         h("p", {class: "why"}, "All that is known of it, and the actor run again in a debugger:"), h("pre", {class: "story"}, `${c.show}\n${c.replay}`)), "wide"],
     ], rows, {caption: "Crashes", empty: crashes?.isLoaded ? "None has crashed." : "Loading …", rowId: (c) => `crash-${c.id}`}));
@@ -121,7 +121,7 @@ export function render(context, view) {
   columns.push(["", (a) => h("span", {class: "acts"},
     h("button", {type: "button", "aria-label": `Look at ${a.address}`, onclick: () => lookAt(context, a.address)}, "Look"),
     h("a", {class: "button", href: "/messages", "data-go": true, "aria-label": `Messages of ${a.address}`, onclick: () => only(a.address)}, "Messages"),
-    context.isOperator && context.button("restart", a.address, "Restart", `Replaces ${a.address} by a new life; the others go on.`))]);
+    context.isOperator && context.button("restart", a.address, "Restart", `Replaces ${a.address} by a new incarnation; the others go on.`))]);
   const failed = view.actors.filter((a) => a.restarts || !a.is_running).length;
   return [
     h("h1", {class: "hidden"}, "Actors"),

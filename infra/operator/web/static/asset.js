@@ -122,7 +122,7 @@ function positionCard(context, name, asset, room) {
     asset.is_paused ? context.button("resume", name, "Resume", `Lets ${name} open positions again.`)
       : context.button("pause", name, "Pause", `Opens nothing more in ${name} until resumed.`),
     context.button("liquidate", name, "Liquidate", `Closes ${name}, cancels its orders and pauses it.`, "danger"),
-    context.button("restart", `asset/${name}`, "Restart actor", `Replaces asset/${name} by a new life; the others go on.`)]);
+    context.button("restart", `asset/${name}`, "Restart actor", `Replaces asset/${name} by a new incarnation; the others go on.`)]);
   return card("Position", p ? facts(
     ["Side", p.side], ["Qty", p.qty], ["Entry", p.entry], ["PnL", [signed(p.pnl, p.pnl_sign), ` ${p.pnl_percent}`]],
     ["Stop", p.stop], ["Distance", p.stop_distance], ["State of the stop", h("span", {class: p.is_unprotected ? "alarm" : ""}, p.stop_state)],

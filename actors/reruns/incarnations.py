@@ -1,4 +1,4 @@
-"""Runs recorded lives again and finds the first message that ends otherwise than it did."""
+"""Runs recorded incarnations again and finds the first message that ends otherwise than it did."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,8 +14,8 @@ from domain.errors import BadDataError
 
 _UNTAKEN = 0
 _HUNG = "hung"
-BEGINS_BEFORE = "the start of that life is no longer in the trace"
-DAMAGED = "a part of that life is damaged, or was not recorded"
+BEGINS_BEFORE = "the start of that incarnation is no longer in the trace"
+DAMAGED = "a part of that incarnation is damaged, or was not recorded"
 HUNG = "it hung there, and would hang again or end otherwise"
 
 
@@ -85,7 +85,7 @@ def rerun(
     before: Callable[[Any, Any], None] = lambda _found, _actor: None,
     left_out: Callable[[Any, str], None] = lambda _found, _why: None,
 ) -> Iterator[Step]:
-    """Run an actor's lives again, message by message; ends at the first difference.
+    """Run an actor's incarnations again, message by message; ends at the first difference.
 
     Args:
         records: of one address, in their order.
@@ -95,7 +95,7 @@ def rerun(
         before: called with each record, and the actor as it is before it.
         left_out: called with each record that cannot be run, and why.
     """
-    life: Rerun | None = None
+    incarnation: Rerun | None = None
     why_none = BEGINS_BEFORE
     for found in records:
         stored = found.handling
@@ -103,31 +103,31 @@ def rerun(
             continue
         if stored.kind == "Start":
             with _of_this_version():
-                life = _new_life(found, codec)
+                incarnation = _new_incarnation(found, codec)
         elif found.is_after_gap:
-            life, why_none = None, DAMAGED
+            incarnation, why_none = None, DAMAGED
         if None in found.series.values():
-            life, why_none = None, DAMAGED
-        if life is None:
+            incarnation, why_none = None, DAMAGED
+        if incarnation is None:
             left_out(found, why_none)
             continue
-        before(found, life.actor)
+        before(found, incarnation.actor)
         is_watched = watch_id == stored.message_id
         with _of_this_version():
             envelope, calls = _envelope(found, codec), _calls(found, codec)
-        life.answers.begin(calls, lambda call: codec.exception(call.raised))
+        incarnation.answers.begin(calls, lambda call: codec.exception(call.raised))
         if stored.outcome == _HUNG:
-            # What it would have gone on to, nobody knows: its life ends here.
+            # What it would have gone on to, nobody knows: its incarnation ends here.
             if is_watched:
-                life.play(envelope, watch)
+                incarnation.play(envelope, watch)
             left_out(found, HUNG)
-            life, why_none = None, HUNG
+            incarnation, why_none = None, HUNG
             continue
-        now = life.play(envelope, watch if is_watched else None)
+        now = incarnation.play(envelope, watch if is_watched else None)
         unshared: set[str] | None = set() if found.session.format < codec.format else None
         yield Step(
             found=found,
-            actor=life.actor,
+            actor=incarnation.actor,
             outputs=len(stored.told) + len(stored.calls),
             difference=_difference(stored, now, codec, unshared),
             unshared=frozenset(unshared or ()),
@@ -145,7 +145,7 @@ def _of_this_version() -> Iterator[None]:
         ) from error
 
 
-def _new_life(found: Any, codec: Codec) -> Rerun:
+def _new_incarnation(found: Any, codec: Codec) -> Rerun:
     stored, session = found.handling, found.session
     made = next(actor for actor in session.actors if actor.address == stored.receiver)
     arguments = {
@@ -154,7 +154,7 @@ def _new_life(found: Any, codec: Codec) -> Rerun:
         else codec.decode.argument(value)
         for name, (kind, value) in made.arguments.items()
     }
-    life = Rerun(
+    incarnation = Rerun(
         codec.actors[made.actor.partition(":")[2]],
         stored.receiver,
         stored.generation,
@@ -162,8 +162,8 @@ def _new_life(found: Any, codec: Codec) -> Rerun:
         arguments,
     )
     if session.format < codec.format:
-        life.answers.added = codec.added_calls
-    return life
+        incarnation.answers.added = codec.added_calls
+    return incarnation
 
 
 def _envelope(found: Any, codec: Codec) -> Envelope:

@@ -214,9 +214,9 @@ class TradingRules:
         Raises:
             KeyError: there is no such asset.
         """
-        for place, name in enumerate(self.order or (rules.asset for rules in self.assets)):
+        for index, name in enumerate(self.order or (rules.asset for rules in self.assets)):
             if name == asset:
-                return place
+                return index
         raise KeyError(asset)
 
     def asset(self, name: str) -> AssetRules:

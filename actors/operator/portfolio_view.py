@@ -100,14 +100,14 @@ def _concentration(found: PortfolioSnapshot, rules: TradingRules) -> Reply:
     ranking = list(ranked(found.positions, found.equity, rules))
     rows = [
         (
-            str(place),
+            str(index),
             one.asset,
             f"{one.deployed:,.2f}",
             say.percent(one.share),
             say.percent(one.cumulative),
             _percent(one.of_equity, "no equity"),
         )
-        for place, one in enumerate(ranking, 1)
+        for index, one in enumerate(ranking, 1)
     ]
     data = {"concentration": [_texts(asdict(one)) for one in ranking]}
     columns = ("rank", "asset", "deployed", "share", "cumulative", "of equity")

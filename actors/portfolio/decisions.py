@@ -86,7 +86,7 @@ class Decisions:
     def ranked(self, approvals: Iterable[Approval]) -> list[Approval]:
         """Return approvals of one close or several in the order in which they were granted."""
         newest = () if self._newest is None else self._newest.approvals
-        rank = {approval.client_order_id: place for place, approval in enumerate(newest)}
+        rank = {approval.client_order_id: index for index, approval in enumerate(newest)}
         return sorted(approvals, key=lambda each: (each.t_ms, rank.get(each.client_order_id, 0)))
 
     def _decide(self, t_ms: int) -> None:

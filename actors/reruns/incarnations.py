@@ -188,19 +188,19 @@ def _calls(found: Any, codec: Codec) -> list[Call]:
             stored.port,
             stored.method,
             (),
-            _result(found, place, codec),
+            _result(found, index, codec),
             stored.raised,
         )
-        for place, stored in enumerate(found.handling.calls)
+        for index, stored in enumerate(found.handling.calls)
     ]
 
 
-def _result(found: Any, place: int, codec: Codec) -> Any:
-    stored = found.handling.calls[place]
+def _result(found: Any, index: int, codec: Codec) -> Any:
+    stored = found.handling.calls[index]
     if stored.raised is not None:
         return None
-    if place in found.series:
-        return found.series[place]
+    if index in found.series:
+        return found.series[index]
     return codec.decode.result(stored.port, stored.method, stored.result)
 
 
@@ -232,9 +232,9 @@ def _difference(
         ("ended", [_end_then(then)], [_end_now(now)]),
     ]
     for what, recorded, today in pairs:
-        for place in range(max(len(recorded), len(today))):
-            one = recorded[place] if place < len(recorded) else ("nothing more", b"")
-            other = today[place] if place < len(today) else ("nothing more", b"")
+        for index in range(max(len(recorded), len(today))):
+            one = recorded[index] if index < len(recorded) else ("nothing more", b"")
+            other = today[index] if index < len(today) else ("nothing more", b"")
             if one == other:
                 continue
             left, right = _open(one, codec), _open(other, codec)

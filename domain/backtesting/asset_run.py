@@ -13,7 +13,7 @@ from domain.market.indicators import Array, volatility
 from domain.market.instruments import Side, exact
 from domain.rules import TradingRules
 from domain.strategies.base import Regime, Strategy
-from domain.strategies.history import History, Places
+from domain.strategies.history import History, Indices
 from domain.trading.asset import kept_regime, kept_time
 from domain.trading.cooldowns import AssetCooldown
 from domain.trading.decisions import AssetEvaluation, EntrySignal
@@ -23,7 +23,7 @@ from domain.trading.trailing import first_stop
 
 
 class AssetRun:
-    """The fold of one asset's trades. Closes count on the grid of all, places on its own.
+    """The fold of one asset's trades. Closes count on the grid of all, indices on its own.
 
     Always true: no close before `next_event` can change anything for this asset.
     """
@@ -53,7 +53,7 @@ class AssetRun:
         self._close = asset.series.close
         self._never = market.closes
         self._used = -1
-        """Place of the newest signal that opened a position."""
+        """Index of the newest signal that opened a position."""
         self._position: Position | None = None
         self._qty = self._notional = 0.0
         """Of the open position, negative for a short."""
@@ -99,16 +99,16 @@ class AssetRun:
 
     def price(self, close: int) -> Decimal:
         """Return the price at a close, after the asset's last candle that of its last."""
-        return exact(float(self._close[self._place(min(close, self.market.end - 1))]))
+        return exact(float(self._close[self._index(min(close, self.market.end - 1))]))
 
     def open_price(self, close: int) -> Decimal:
         """Return the price at which the candle that ends at a close opens."""
-        return exact(float(self.market.series.open[self._place(close)]))
+        return exact(float(self.market.series.open[self._index(close)]))
 
     def add_unrealized(self, equity: Array, first: int, end: int) -> None:
         """Add the open position's unrealized PnL at the closes [first, end)."""
         known = max(first, min(end, self.market.end))
-        closes = self._close[self._place(first) : self._place(known)]
+        closes = self._close[self._index(first) : self._index(known)]
         equity[: known - first] += self._qty * closes - self._notional
         if known < end:
             equity[known - first :] += self._qty * float(self._close[-1]) - self._notional
@@ -125,16 +125,16 @@ class AssetRun:
         is_known_idle = self._next > close >= self._next_free_from and self._position is None
         if is_known_idle or not self.market.is_open(close):
             return None
-        t_ms, place = self._grid.time_ms(close), self._place(close)
+        t_ms, index = self._grid.time_ms(close), self._index(close)
         rests = self.cooldown.is_active(t_ms)
-        market = Regime.ACTIVE if self.history.is_active[place] else Regime.INACTIVE
-        signal = None if self._position is not None or rests else self._signal(place, t_ms)
+        market = Regime.ACTIVE if self.history.is_active[index] else Regime.INACTIVE
+        signal = None if self._position is not None or rests else self._signal(index, t_ms)
         if self._position is None and signal is None:
             return None
         return AssetEvaluation(
             asset=self.name,
             t_ms=t_ms,
-            close=float(self._close[place]),
+            close=float(self._close[index]),
             regime=Regime.COOLDOWN if rests or t_ms < global_cooldown_end_ms else market,
             strategy_exit=self._strategy_exit(market, t_ms),
             signal=signal,
@@ -151,8 +151,8 @@ class AssetRun:
             return ExitReason.TIME
         return None
 
-    def _signal(self, place: int, t_ms: int) -> EntrySignal | None:
-        origin = self.history.entry_at(place)
+    def _signal(self, index: int, t_ms: int) -> EntrySignal | None:
+        origin = self.history.entry_at(index)
         if origin is None or origin <= self._used:
             return None
         returns = self._windows.returns(self.name, t_ms)
@@ -160,7 +160,7 @@ class AssetRun:
             signal_ms=self._time_ms(origin),
             side=self._strategy.side,
             volatility=0.0 if returns is None else volatility(returns),
-            strength=self.history.strength(place),
+            strength=self.history.strength(index),
         )
 
     # What happened.
@@ -169,16 +169,16 @@ class AssetRun:
         """Hold a position that was opened at a close."""
         self._position = position
         if position.signal_ms is not None:
-            self._used = self._place(self._grid.first_close_from(position.signal_ms))
+            self._used = self._index(self._grid.first_close_from(position.signal_ms))
         sign = 1.0 if position.side is Side.BUY else -1.0
         self._qty, self._notional = (
             sign * float(position.qty),
             sign * float(position.open_notional),
         )
         self._exit = self._own_exit(position, close)
-        begin, end = self._place(close + 1), self._place(min(self._exit, self.market.end - 1)) + 1
+        begin, end = self._index(close + 1), self._index(min(self._exit, self.market.end - 1)) + 1
         self._fill = self._search.first_fill(first_stop(position, self._rules), begin, end)
-        self._stopped = self._never if self._fill is None else self.market.offset + self._fill.place
+        self._stopped = self._never if self._fill is None else self.market.offset + self._fill.index
         self._look_for_funding(close + 1)
 
     def _own_exit(self, position: Position, close: int) -> int:
@@ -187,12 +187,12 @@ class AssetRun:
         if most is not None:
             found = self._grid.first_close_from(position.opened_ms + most)
         if self._strategy.exits_when_inactive:
-            found = min(found, self.market.offset + self._end_of_activity(self._place(close)))
+            found = min(found, self.market.offset + self._end_of_activity(self._index(close)))
         found = max(close + 1, found)
         return found if found < self.market.end else self._never
 
-    def _end_of_activity(self, place: int) -> int:
-        at = int(np.searchsorted(self._ends, place, side="right"))
+    def _end_of_activity(self, index: int) -> int:
+        at = int(np.searchsorted(self._ends, index, side="right"))
         return int(self._ends[at]) if at < len(self._ends) else len(self._close)
 
     def funded(self, position: Position, close: int) -> None:
@@ -209,7 +209,7 @@ class AssetRun:
     def _look_for_funding(self, first: int) -> None:
         self._next = -1
         interval_ms = self._rules.fills.funding.interval_ms
-        found = self.market.first_funding(self._place(first), interval_ms)
+        found = self.market.first_funding(self._index(first), interval_ms)
         self._paid = self._never if found is None else self.market.offset + found
 
     def _next_entry(self, first: int) -> int:
@@ -218,15 +218,15 @@ class AssetRun:
         found = self.history.first_entry(max(first, rested) - offset, self._used)
         return self._never if found is None else offset + found
 
-    def _place(self, close: int) -> int:
+    def _index(self, close: int) -> int:
         return close - self.market.offset
 
-    def _time_ms(self, place: int) -> int:
-        return self._grid.time_ms(self.market.offset + place)
+    def _time_ms(self, index: int) -> int:
+        return self._grid.time_ms(self.market.offset + index)
 
 
-def _activity_ends(history: History) -> Places:
-    """Return the places of the first closes after an active one that are not active."""
+def _activity_ends(history: History) -> Indices:
+    """Return the indices of the first closes after an active one that are not active."""
     active = history.is_active
-    found: Places = 1 + np.flatnonzero(active[:-1] & ~active[1:])
+    found: Indices = 1 + np.flatnonzero(active[:-1] & ~active[1:])
     return found

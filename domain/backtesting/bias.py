@@ -43,7 +43,7 @@ class Leak:
     with_future: str
     """First thing that differs, of the run over all candles."""
     without: str
-    """The same place in the shorter run."""
+    """The same index in the shorter run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,8 +140,8 @@ def _cut_times(whole: BacktestResult, decided: Sequence[Decided]) -> list[int]:
     times = whole.equity.time_ms
     even = times[np.linspace(0, len(times) - 1, CUTS // 2 + 1).astype(int)[1:]]
     moments = sorted({one.t_ms for one in decided}) or times.tolist()
-    places = np.linspace(0, len(moments) - 1, CUTS - CUTS // 2).astype(int)
-    return [*even.tolist(), *(moments[place] for place in places)]
+    indices = np.linspace(0, len(moments) - 1, CUTS - CUTS // 2).astype(int)
+    return [*even.tolist(), *(moments[index] for index in indices)]
 
 
 def _first_leak(
@@ -157,12 +157,12 @@ def _first_leak(
             theirs = known[label][: len(ours)] if label in known else np.full(len(ours), np.nan)
             if not np.array_equal(ours, theirs, equal_nan=True):
                 is_other = (ours != theirs) & ~(np.isnan(ours) & np.isnan(theirs))
-                place = int(np.argmax(is_other))
-                where = f"{asset}: {label} at close {place}"
+                index = int(np.argmax(is_other))
+                where = f"{asset}: {label} at close {index}"
                 return Leak(
                     cut_ms=cut_ms,
-                    with_future=f"{where}: {theirs[place]}",
-                    without=f"{where}: {ours[place]}",
+                    with_future=f"{where}: {theirs[index]}",
+                    without=f"{where}: {ours[index]}",
                 )
     return None
 

@@ -141,9 +141,9 @@ def _growth(result: BacktestResult, asset: str, start_ms: int) -> Array:
     """Return an asset's close by that at the start, at each close of the equity."""
     series = result.market.assets[asset].series
     close_ms = series.open_time_ms + series.candle_ms
-    places = np.searchsorted(close_ms, result.equity.time_ms, side="right") - 1
+    indices = np.searchsorted(close_ms, result.equity.time_ms, side="right") - 1
     start = max(0, int(np.searchsorted(close_ms, start_ms, side="right")) - 1)
-    growth: Array = series.close[np.maximum(places, 0)] / series.close[start]
+    growth: Array = series.close[np.maximum(indices, 0)] / series.close[start]
     return growth
 
 
@@ -158,11 +158,11 @@ def exposure(result: BacktestResult) -> tuple[Times, Array]:
         for time_ms, sign in ((trade.entry_ms, 1), (trade.exit_ms, -1))
     ]
     changes += [(one.opened_ms, float(one.open_notional)) for one in result.open_positions]
-    times, places = np.unique(
+    times, indices = np.unique(
         np.array([time_ms for time_ms, _ in changes], dtype=np.int64), return_inverse=True
     )
     sums = np.zeros(len(times), dtype=np.float64)
-    np.add.at(sums, places, np.array([change for _, change in changes]))
+    np.add.at(sums, indices, np.array([change for _, change in changes]))
     return times, np.cumsum(sums)
 
 

@@ -89,7 +89,7 @@ class _Run:
                 tell(self._done + 1)
         portfolio = self._portfolio
         self._price_open(last)
-        places = {asset.name: place for place, asset in enumerate(self._assets)}
+        indices = {asset.name: index for index, asset in enumerate(self._assets)}
         self._balances[-1], self._equities[-1] = portfolio.balance, portfolio.equity()
         return BacktestResult(
             rules=self._rules,
@@ -97,7 +97,7 @@ class _Run:
             histories={asset.name: asset.history for asset in self._assets},
             trades=in_order(self._trades, [asset.asset for asset in self._rules.assets]),
             open_positions=list(portfolio.positions.values()),
-            refused=sorted(self._refused, key=lambda one: (one.t_ms, places[one.asset])),
+            refused=sorted(self._refused, key=lambda one: (one.t_ms, indices[one.asset])),
             protections=self._protections,
             equity=EquitySeries(
                 time_ms=self._market.time_ms(0)
@@ -225,10 +225,10 @@ class _Run:
         room = MARGIN * abs(highest)
         if highest < float(portfolio.protection.peak_equity) - room:
             return
-        for place in np.flatnonzero(equity >= highest - room).tolist():
+        for index in np.flatnonzero(equity >= highest - room).tolist():
             for asset in self._open_assets():
-                portfolio.remember_price(asset.name, asset.price(first + place))
-            self._sample(self._market.time_ms(first + place))
+                portfolio.remember_price(asset.name, asset.price(first + index))
+            self._sample(self._market.time_ms(first + index))
 
     # One close.
 

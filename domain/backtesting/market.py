@@ -11,7 +11,7 @@ from domain.market.indicators import Array
 
 
 class AssetMarket:
-    """One asset's candles; `offset` is the place of its first close among those of all assets."""
+    """One asset's candles; `offset` is the index of its first close among those of all assets."""
 
     def __init__(self, asset: str, series: CandleSeries, offset: int) -> None:
         """Take the candles as they are; nothing is computed before it is needed."""
@@ -42,13 +42,13 @@ class AssetMarket:
             self._computed[key] = make()
         return self._computed[key]
 
-    def first_funding(self, place: int, interval_ms: int) -> int | None:
-        """Return the first of the candles from a place on that opens at a settlement."""
+    def first_funding(self, index: int, interval_ms: int) -> int | None:
+        """Return the first of the candles from an index on that opens at a settlement."""
         if interval_ms not in self._funded:
-            self._funded[interval_ms] = sorted(set(_funding_places(self.series, interval_ms)))
-        places = self._funded[interval_ms]
-        at = bisect_left(places, place)
-        return places[at] if at < len(places) else None
+            self._funded[interval_ms] = sorted(set(_funding_indices(self.series, interval_ms)))
+        indices = self._funded[interval_ms]
+        at = bisect_left(indices, index)
+        return indices[at] if at < len(indices) else None
 
     def is_open(self, close: int) -> bool:
         """Tell whether the asset has a candle that ends at this close of the grid."""
@@ -117,7 +117,7 @@ class Market:
         return AssetMarket(asset, series, offset)
 
 
-def _funding_places(series: CandleSeries, interval_ms: int) -> Iterator[int]:
+def _funding_indices(series: CandleSeries, interval_ms: int) -> Iterator[int]:
     first_ms, last_ms = int(series.open_time_ms[0]), int(series.open_time_ms[-1])
     history = series.funding
     times = [*range(-(-first_ms // interval_ms) * interval_ms, last_ms + 1, interval_ms)]
@@ -125,6 +125,6 @@ def _funding_places(series: CandleSeries, interval_ms: int) -> Iterator[int]:
         times = [time for time in times if not history.first_ms <= time <= history.last_ms]
         times += [time for time in history.rates if first_ms <= time <= last_ms]
     for time_ms in times:
-        place, rest = divmod(time_ms - first_ms, series.candle_ms)
+        index, rest = divmod(time_ms - first_ms, series.candle_ms)
         if not rest:
-            yield place
+            yield index

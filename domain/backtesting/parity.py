@@ -168,10 +168,10 @@ class _Shadow:
         self._portfolio.fold_before(t_ms)
         reports = []
         for name, state in self._assets.items():
-            place = self._record.candles[name].index_at_close(t_ms)
-            if place is None:
+            index = self._record.candles[name].index_at_close(t_ms)
+            if index is None:
                 continue
-            candle = self._record.candles[name].candle(place)
+            candle = self._record.candles[name].candle(index)
             self._judge_stop(before[name], candle, ended.get(name), parity)
             state.global_cooldown_end_ms = self._portfolio.global_cooldown_end_ms
             state.apply_candle(candle)
@@ -408,7 +408,7 @@ def _fills(record: Record, candle_ms: int, parity: Parity) -> Iterator[tuple[Exe
         t_ms, series = execution.decided_ms, record.candles.get(execution.asset)
         if t_ms is None or series is None or execution.kind is not ExecutionKind.TRADE:
             continue
-        place = series.index_at_close(t_ms)
-        if place is None or t_ms % candle_ms or not parity.from_ms < t_ms <= parity.until_ms:
+        index = series.index_at_close(t_ms)
+        if index is None or t_ms % candle_ms or not parity.from_ms < t_ms <= parity.until_ms:
             continue
-        yield execution, exact(float(series.close[place]))
+        yield execution, exact(float(series.close[index]))

@@ -89,15 +89,15 @@ def _folded_twice(
     """Return what two folds beside each other say at some closes, or where they differ."""
     one, other = make_strategy(spec, rules), make_strategy(spec, rules)
     said = {}
-    for place in range(len(series)):
-        on_close(_close_ms(series, place), 1)
-        one.apply(series.candle(place))
-        other.apply(series.candle(place))
+    for index in range(len(series)):
+        on_close(_close_ms(series, index), 1)
+        one.apply(series.candle(index))
+        other.apply(series.candle(index))
         ours, theirs = one.evaluate(), other.evaluate()
         if ours != theirs:
-            return _differs("two folds beside each other", series, place, ours, theirs)
-        if place in cuts:
-            said[place] = ours
+            return _differs("two folds beside each other", series, index, ours, theirs)
+        if index in cuts:
+            said[index] = ours
     return said
 
 
@@ -110,28 +110,28 @@ def _folded_again(
 ) -> str | None:
     """Return where a later fold, asked seldom, or a fold at once differs from the first."""
     seldom = make_strategy(spec, rules)
-    for place in range(len(series)):
-        on_close(_close_ms(series, place), 1)
-        seldom.apply(series.candle(place))
-        if place in said and (now := seldom.evaluate()) != said[place]:
-            return _differs("a fold and a later one", series, place, said[place], now)
-    for place, before in said.items():
-        on_close(_close_ms(series, place), place + 1)
+    for index in range(len(series)):
+        on_close(_close_ms(series, index), 1)
+        seldom.apply(series.candle(index))
+        if index in said and (now := seldom.evaluate()) != said[index]:
+            return _differs("a fold and a later one", series, index, said[index], now)
+    for index, before in said.items():
+        on_close(_close_ms(series, index), index + 1)
         at_once = make_strategy(spec, rules)
-        at_once.refold(series.until(_close_ms(series, place)))
+        at_once.refold(series.until(_close_ms(series, index)))
         if (now := at_once.evaluate()) != before:
-            return _differs("a fold and a refold", series, place, before, now)
+            return _differs("a fold and a refold", series, index, before, now)
     return None
 
 
-def _close_ms(series: CandleSeries, place: int) -> int:
-    return int(series.open_time_ms[place]) + series.candle_ms
+def _close_ms(series: CandleSeries, index: int) -> int:
+    return int(series.open_time_ms[index]) + series.candle_ms
 
 
 def _differs(
-    what: str, series: CandleSeries, place: int, one: Evaluation, other: Evaluation
+    what: str, series: CandleSeries, index: int, one: Evaluation, other: Evaluation
 ) -> str:
-    close = show_close(_close_ms(series, place))
+    close = show_close(_close_ms(series, index))
     pairs = {
         name: (getattr(one, name), getattr(other, name))
         for name in ("regime", "values", "note", "signal", "entry")

@@ -92,8 +92,8 @@ class _Noted(Backtest):
         self._balances[close], self._equities[close] = state.balance, state.equity
         self._newest = close
         for name in candles:
-            strategy, place = self._assets[name].strategy, close - self._market.assets[name].offset
-            self._histories[name].note(place, strategy.evaluate(), is_warm=strategy.is_warm)
+            strategy, index = self._assets[name].strategy, close - self._market.assets[name].offset
+            self._histories[name].note(index, strategy.evaluate(), is_warm=strategy.is_warm)
         if self._tell is not None:
             self._tell(close + 1)
 
@@ -110,9 +110,9 @@ class NotedHistory:
         """Return the figures of all closes, as the strategy names them."""
         return list(self._lines.values())
 
-    def note(self, place: int, found: Evaluation, *, is_warm: bool) -> None:
+    def note(self, index: int, found: Evaluation, *, is_warm: bool) -> None:
         """Note what was said of a close."""
-        self.is_active[place] = is_warm and found.market_regime is Regime.ACTIVE
+        self.is_active[index] = is_warm and found.market_regime is Regime.ACTIVE
         for value in found.values:
             line = self._lines.get(value.name)
             if line is None:
@@ -122,4 +122,4 @@ class NotedHistory:
                     figures=np.full(len(self.is_active), np.nan),
                     is_price=value.is_price,
                 )
-            line.figures[place] = value.figure
+            line.figures[index] = value.figure

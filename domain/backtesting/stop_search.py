@@ -26,7 +26,7 @@ _FIRST_BLOCK = 512
 class StopFill:
     """How a candle ends a position."""
 
-    place: int
+    index: int
     """Of the candle."""
     price: Decimal
     """Slippage left out."""
@@ -49,22 +49,22 @@ class StopSearch:
 
     def first_fill(self, stop: StopState, begin: int, end: int) -> StopFill | None:
         """Return how the first of the candles [begin, end) that ends the position does it."""
-        place = self._next(stop, begin, end)
-        while place is not None:
-            stop, reached = self._judged(stop, place)
+        index = self._next(stop, begin, end)
+        while index is not None:
+            stop, reached = self._judged(stop, index)
             if reached is not None:
-                return StopFill(place=place, price=reached[0], reason=reached[1])
-            place = self._next(stop, place + 1, end)
+                return StopFill(index=index, price=reached[0], reason=reached[1])
+            index = self._next(stop, index + 1, end)
         return None
 
-    def prices(self, place: int) -> CandlePrices:
+    def prices(self, index: int) -> CandlePrices:
         """Return the exact prices of a candle."""
         series = self._series
         return CandlePrices(
-            open=exact(float(series.open[place])),
-            high=exact(float(series.high[place])),
-            low=exact(float(series.low[place])),
-            close=exact(float(series.close[place])),
+            open=exact(float(series.open[index])),
+            high=exact(float(series.high[index])),
+            low=exact(float(series.low[index])),
+            close=exact(float(series.close[index])),
         )
 
     def _next(self, stop: StopState, begin: int, end: int) -> int | None:
@@ -104,14 +104,14 @@ class StopSearch:
         return float(ticks * tick / (ONE + trail))
 
     def _judged(
-        self, stop: StopState, place: int
+        self, stop: StopState, index: int
     ) -> tuple[StopState, tuple[Decimal, ExitReason] | None]:
-        prices = self.prices(place)
+        prices = self.prices(index)
         if self._policy.trail_fraction is None:
             return stop, reached_stop(stop.levels, stop.side, prices, self._gap)
-        for index, price in enumerate(prices.path):
+        for step, price in enumerate(prices.path):
             reached = touched_stop(
-                stop.levels, stop.side, price, prices, self._gap, is_open=index == 0
+                stop.levels, stop.side, price, prices, self._gap, is_open=step == 0
             )
             if reached is not None:
                 is_target = reached[1] is ExitReason.TAKE_PROFIT

@@ -200,26 +200,26 @@ def gathered(
     rows = [
         SweepRow(
             combination=combination,
-            in_sample=tuple(column[place] for column in trained),
-            out_of_sample=tuple(column[place] for column in tested),
+            in_sample=tuple(column[index] for column in trained),
+            out_of_sample=tuple(column[index] for column in tested),
         )
-        for place, combination in enumerate(combinations)
+        for index, combination in enumerate(combinations)
     ]
-    choices = tuple(_choice(window, rows, place, sort) for place, window in enumerate(found))
+    choices = tuple(_choice(window, rows, index, sort) for index, window in enumerate(found))
     rows.sort(key=lambda row: _rank_key(mean_score(row.in_sample), sort))
     return SweepResult(sort=sort, rows=rows, windows=tuple(found), choices=choices)
 
 
-def _choice(window: Window, rows: Sequence[SweepRow], place: int, sort: str) -> Choice:
-    best = min(rows, key=lambda row: _rank_key(row.in_sample[place], sort))
-    unseen = best.out_of_sample[place]
+def _choice(window: Window, rows: Sequence[SweepRow], index: int, sort: str) -> Choice:
+    best = min(rows, key=lambda row: _rank_key(row.in_sample[index], sort))
+    unseen = best.out_of_sample[index]
     better = sum(
-        _rank_key(row.out_of_sample[place], sort) < _rank_key(unseen, sort) for row in rows
+        _rank_key(row.out_of_sample[index], sort) < _rank_key(unseen, sort) for row in rows
     )
     return Choice(
         window=window,
         combination=best.combination,
-        in_sample=best.in_sample[place],
+        in_sample=best.in_sample[index],
         out_of_sample=unseen,
         rank=1 + better,
     )

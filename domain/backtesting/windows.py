@@ -27,8 +27,8 @@ class HistoryWindows:
     def returns(self, asset: str, t_ms: int) -> Array | None:
         """Return the (n,) log returns up to t; None without a candle at t, or with too few."""
         found = self._market.assets[asset]
-        place, rest = divmod(t_ms - self._market.first_close_ms, self._market.candle_ms)
-        place -= found.offset
-        if rest or not self._length <= place < len(found.series):
+        index, rest = divmod(t_ms - self._market.first_close_ms, self._market.candle_ms)
+        index -= found.offset
+        if rest or not self._length <= index < len(found.series):
             return None
-        return found.log_returns[place - self._length : place]
+        return found.log_returns[index - self._length : index]

@@ -86,11 +86,11 @@ def _fold(closes: Array, starts: Array, alphas: Array, out: Array | None) -> Arr
     """Fold each column from its start, note every value where `out` is given, return the last."""
     step = np.empty_like(starts)
     value, spare = starts, np.empty_like(starts)
-    for place, row in enumerate(closes):
+    for index, row in enumerate(closes):
         # The very operations of `ema_next`, in its order, on all chunks at once.
         np.subtract(row, value, out=step)
         np.multiply(step, alphas, out=step)
-        value = np.add(value, step, out=spare if out is None else out[place])
+        value = np.add(value, step, out=spare if out is None else out[index])
     return value
 
 

@@ -66,7 +66,7 @@ def duration(length_ms: int) -> str:
     hours, rest = divmod(rest, HOUR_MS)
     minutes = rest // MINUTE_MS
     parts = [(days, "d"), (hours, "h"), (minutes, "m")]
-    first = next(place for place, (count, _) in enumerate(parts) if count)
+    first = next(index for index, (count, _) in enumerate(parts) if count)
     return " ".join(f"{count}{unit}" for count, unit in parts[first : first + 2] if count)
 
 

@@ -70,12 +70,12 @@ def attribute(
         parts=[
             RiskPart(
                 asset=name,
-                notional=float(held[place]),
-                volatility=float(spreads[place]),
-                alone=float(abs(held[place]) * spreads[place]),
-                share=float(shares[place]),
+                notional=float(held[index]),
+                volatility=float(spreads[index]),
+                alone=float(abs(held[index]) * spreads[index]),
+                share=float(shares[index]),
             )
-            for place, name in enumerate(names)
+            for index, name in enumerate(names)
         ],
         volatility=math.sqrt(variance) * year,
     )

@@ -40,10 +40,10 @@ class Capital:
     def moved_after(self, t_ms: int, balance: Decimal) -> Decimal:
         """Return by how much changes of the limit after a time have moved the capital."""
         earned, moved = self._earned(), ZERO
-        for place, change in enumerate(self.changes):
+        for index, change in enumerate(self.changes):
             if change.ts_ms > t_ms:
-                before = _capped(balance, change.before, earned[place])
-                moved += _capped(balance, change.limit, earned[place + 1]) - before
+                before = _capped(balance, change.before, earned[index])
+                moved += _capped(balance, change.limit, earned[index + 1]) - before
         return moved
 
     def _earned(self) -> Sequence[Decimal]:

@@ -123,9 +123,9 @@ class PortfolioState:
 
     def hear(self, execution: Execution) -> None:
         """Take note of an execution; it is folded in its turn."""
-        place, candle_ms = self._rules.order_of(execution.asset), self._rules.candles.candle_ms
+        index, candle_ms = self._rules.order_of(execution.asset), self._rules.candles.candle_ms
         self._arrivals += 1
-        key = booking_key(execution, place, self._arrivals, candle_ms)
+        key = booking_key(execution, index, self._arrivals, candle_ms)
         insort(self._pending, (key, execution), key=lambda pair: pair[0])
 
     def follows(self, report: AssetEvaluation) -> bool:

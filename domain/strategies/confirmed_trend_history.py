@@ -43,9 +43,9 @@ class ConfirmedTrendHistory(History):
             rules.max_entry_wait_candles,
         )
 
-    def strength(self, place: int) -> float:
+    def strength(self, index: int) -> float:
         """Return how far the close lies above the trend average, a fraction of it."""
-        close, trend = float(self.close[place]), float(self.trend[place])
+        close, trend = float(self.close[index]), float(self.trend[index])
         return (close - trend) / trend
 
     def lines(self) -> list[Line]:

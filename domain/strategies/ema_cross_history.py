@@ -9,7 +9,7 @@ from domain.market.indicators import Array
 from domain.market.instruments import DAY_MS
 from domain.strategies.base import CandleRules, Parameters
 from domain.strategies.ema_cross_rules import CrossKind, EmaCrossRules
-from domain.strategies.history import Closes, History, Line, Places, entries_after
+from domain.strategies.history import Closes, History, Indices, Line, entries_after
 
 
 class EmaCrossHistory(History):
@@ -37,16 +37,16 @@ class EmaCrossHistory(History):
         made = cross_counts(
             self._rules, candles.warmup_candles, self.close, self.ema_short, self.ema_long
         )
-        self.crosses: Places = np.flatnonzero(made)
-        """(m,) places of the closes with crosses that can open a position."""
+        self.crosses: Indices = np.flatnonzero(made)
+        """(m,) indices of the closes with crosses that can open a position."""
         self._made = made[self.crosses].astype(np.int64)
         self._count_today = self._counts_of_day(self._made)
         self._end_days_of_too_many()
         self.entries, self.origins = self._entries()
 
-    def strength(self, place: int) -> float:
+    def strength(self, index: int) -> float:
         """Return how far the close lies below the long average, a fraction of it."""
-        close, long = float(self.close[place]), float(self.ema_long[place])
+        close, long = float(self.close[index]), float(self.ema_long[index])
         return (long - close) / long
 
     def lines(self) -> list[Line]:
@@ -77,12 +77,12 @@ class EmaCrossHistory(History):
         found[known] = self._made[newest[known]] / len(self._rules.entry_crosses)
         return found
 
-    def _newest_crosses(self) -> tuple[Places, NDArray[np.bool_]]:
+    def _newest_crosses(self) -> tuple[Indices, NDArray[np.bool_]]:
         """Return for (n,) closes the newest of `crosses` up to each, and whether there is one."""
         newest = np.searchsorted(self.crosses, np.arange(len(self.close)), side="right") - 1
         return newest, newest >= 0
 
-    def crosses_today(self) -> Places:
+    def crosses_today(self) -> Indices:
         """Return the (n,) count of the day up to each close, its own crosses included (2.3)."""
         newest, known = self._newest_crosses()
         found = np.zeros(len(self.close), dtype=np.int64)
@@ -91,33 +91,33 @@ class EmaCrossHistory(History):
         found[known] = np.where(is_same_day, self._count_today[newest[known]], 0)
         return found
 
-    def _days(self, places: Places) -> Places:
-        days: Places = (self._first_close_ms + places * self._candles.candle_ms) // DAY_MS
+    def _days(self, indices: Indices) -> Indices:
+        days: Indices = (self._first_close_ms + indices * self._candles.candle_ms) // DAY_MS
         return days
 
-    def _counts_of_day(self, counts: Places) -> Places:
+    def _counts_of_day(self, counts: Indices) -> Indices:
         """Return, for each close with crosses, the day's count with them (2.3)."""
         so_far, days = np.cumsum(counts), self._days(self.crosses)
         firsts = np.searchsorted(days, days)
-        found: Places = so_far - (so_far - counts)[firsts]
+        found: Indices = so_far - (so_far - counts)[firsts]
         return found
 
-    def _end_of_day(self, place: int) -> int:
-        """Return the place of the next day's first close."""
+    def _end_of_day(self, index: int) -> int:
+        """Return the index of the next day's first close."""
         candle_ms = self._candles.candle_ms
-        midnight_ms = ((self._first_close_ms + place * candle_ms) // DAY_MS + 1) * DAY_MS
+        midnight_ms = ((self._first_close_ms + index * candle_ms) // DAY_MS + 1) * DAY_MS
         return -((self._first_close_ms - midnight_ms) // candle_ms)
 
     def _end_days_of_too_many(self) -> None:
         # From the cross that is too many on, the rest of its day is inactive (3.2).
-        for place in self.crosses[self._count_today > self._rules.cross_threshold].tolist():
-            self.is_active[place : self._end_of_day(place)] = False
+        for index in self.crosses[self._count_today > self._rules.cross_threshold].tolist():
+            self.is_active[index : self._end_of_day(index)] = False
 
     def _entries(self) -> tuple[Sequence[int], Sequence[int]]:
         may_enter = self.is_active.copy()
         # From the cross that makes the day full on, the rest of it opens nothing (4.6).
-        for place in self.crosses[self._count_today >= self._rules.cross_threshold].tolist():
-            may_enter[place : self._end_of_day(place)] = False
+        for index in self.crosses[self._count_today >= self._rules.cross_threshold].tolist():
+            may_enter[index : self._end_of_day(index)] = False
         longest = self._rules.entry_window_ms // self._candles.candle_ms
         return entries_after(self.crosses, may_enter, longest)
 

@@ -16,7 +16,7 @@ from domain.market.candles import CandleSeries, Flags
 from domain.market.indicators import Array
 from domain.strategies.base import CandleRules, Parameters
 
-Places = NDArray[np.int64]
+Indices = NDArray[np.int64]
 """Numbers of closes of one asset, from 0."""
 
 
@@ -57,7 +57,7 @@ class History(ABC):
     is_active: Flags
     """(n,) regime ACTIVE; false in the warm-up."""
     entries: Sequence[int]
-    """Places, rising, of the closes at which a flat asset may ask to enter."""
+    """Indices, rising, of the closes at which a flat asset may ask to enter."""
     origins: Sequence[int]
     """Indices of the signals that these entries would use, rising."""
 
@@ -77,21 +77,21 @@ class History(ABC):
         """
 
     @abstractmethod
-    def strength(self, place: int) -> float:
+    def strength(self, index: int) -> float:
         """Return the strength of an entry."""
 
     @abstractmethod
     def lines(self) -> list[Line]:
         """Return the figures of all closes, as the strategy names them."""
 
-    def entry_at(self, place: int) -> int | None:
-        """Return the place of the signal that an entry at this close would use."""
-        at = bisect_left(self.entries, place)
-        found = at < len(self.entries) and self.entries[at] == place
+    def entry_at(self, index: int) -> int | None:
+        """Return the index of the signal that an entry at this close would use."""
+        at = bisect_left(self.entries, index)
+        found = at < len(self.entries) and self.entries[at] == index
         return self.origins[at] if found else None
 
     def first_entry(self, first: int, used: int) -> int | None:
-        """Return the first entry from a place on that uses a later signal than the one used."""
+        """Return the first entry from an index on that uses a later signal than the one used."""
         at = max(bisect_left(self.entries, first), bisect_right(self.origins, used))
         return self.entries[at] if at < len(self.entries) else None
 
@@ -102,12 +102,12 @@ class History(ABC):
 
 
 def entries_after(
-    signals: Places, may_enter: Flags, longest: int
+    signals: Indices, may_enter: Flags, longest: int
 ) -> tuple[Sequence[int], Sequence[int]]:
     """Return the entries that signals lead to, and the signals that these use.
 
     Args:
-        signals: places; each is the newest one until the next.
+        signals: indices; each is the newest one until the next.
         may_enter: (n,) whether all else holds at a close.
         longest: how many closes after it a signal may be used.
     """
@@ -120,5 +120,5 @@ def entries_after(
         is_entry[is_entry] = may_enter[at[is_entry]]
         found.append(at[is_entry])
         origins.append(signals[is_entry])
-    order = np.argsort(places := np.concatenate(found), kind="stable")
-    return places[order].tolist(), np.concatenate(origins)[order].tolist()
+    order = np.argsort(indices := np.concatenate(found), kind="stable")
+    return indices[order].tolist(), np.concatenate(origins)[order].tolist()

@@ -16,7 +16,7 @@ class BookingKey(NamedTuple):
     phase: int
     """0 the exchange's own fills inside the candle, then at its close: 1 exits of the assets,
     2 the portfolio's exits, 3 entries; 4 what was decided between this close and the next."""
-    place: int
+    asset_index: int
     """Of the asset in the settings."""
     arrival: int
 
@@ -25,17 +25,17 @@ DECISION_PHASE = 1
 """Decisions of t stand after the fills inside the candle and before the fills at its close."""
 
 
-def booking_key(execution: Execution, place: int, arrival: int, candle_ms: int) -> BookingKey:
+def booking_key(execution: Execution, asset_index: int, arrival: int, candle_ms: int) -> BookingKey:
     """Return where an execution counts among those of all assets."""
     if execution.decided_ms is not None:
         close_ms = execution.ts_ms // candle_ms * candle_ms
-        return BookingKey(close_ms, _phase_at_close(execution, candle_ms), place, arrival)
+        return BookingKey(close_ms, _phase_at_close(execution, candle_ms), asset_index, arrival)
     if execution.kind is ExecutionKind.FUNDING:
         # Settled at the open of the candle that it belongs to; a stop may fill at its very close.
         close_ms = (execution.ts_ms // candle_ms + 1) * candle_ms
     else:
         close_ms = -(-execution.ts_ms // candle_ms) * candle_ms
-    return BookingKey(close_ms, 0, place, arrival)
+    return BookingKey(close_ms, 0, asset_index, arrival)
 
 
 def counts_before(execution: Execution, t_ms: int, candle_ms: int) -> bool:

@@ -218,10 +218,10 @@ def _rate_findings(rates: Floats, times: Times, limits: Limits) -> Iterator[Find
 
 
 def _found(kind: str, broken: Flags, tell: Callable[[int], str]) -> Iterator[Finding]:
-    places = np.flatnonzero(broken)
-    if len(places):
-        examples = tuple(tell(int(i)) for i in places[:_EXAMPLES])
-        yield Finding(kind=kind, count=len(places), examples=examples)
+    indices = np.flatnonzero(broken)
+    if len(indices):
+        examples = tuple(tell(int(i)) for i in indices[:_EXAMPLES])
+        yield Finding(kind=kind, count=len(indices), examples=examples)
 
 
 def _one(kind: str, text: str) -> Finding:

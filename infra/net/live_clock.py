@@ -16,7 +16,7 @@ class LiveTimer:
     """A call that is still to come."""
 
     due_ms: int
-    place: int
+    index: int
     call: Callable[[], None] | None = field(compare=False)
 
     def cancel(self) -> None:

@@ -438,8 +438,8 @@ class JournalWriter(Records):
             (_CLOSE, closes),
         ]
         for table, values in parts:
-            for place, value in enumerate(values):
-                row = row_of(value) | {"fact_id": fact_id, "place": place}
+            for index, value in enumerate(values):
+                row = row_of(value) | {"fact_id": fact_id, "place": index}
                 schema.insert_row(self._database, table, row)
         return fact_id
 

@@ -73,16 +73,16 @@ class ReferenceRun:
         worst, best = (low, high) if sign > 0 else (high, low)
         rest = ((low, high) if last >= first else (high, low)) if trails else (worst, best)
         path = (first, *rest, last) if trails else (first, *rest)
-        for place, x in enumerate(path):
+        for index, x in enumerate(path):
             if (x - held.stop) * sign <= 0:
                 gapped = held.stop + self.costs.stop_gap_fraction * (worst - held.stop)
                 reason = "TRAILING_STOP" if held.moved else "STOP_LOSS"
-                return self._close(asset, t_ms, gapped if place else x, reason)
+                return self._close(asset, t_ms, gapped if index else x, reason)
             # Without a trail the whole candle is judged for the stop before the target.
-            is_judged = trails or place == len(path) - 1
+            is_judged = trails or index == len(path) - 1
             if is_judged and held.target is not None and (x - held.target) * sign >= 0:
                 gains = (first - held.target) * sign >= 0
-                at_open = gains if not trails else not place
+                at_open = gains if not trails else not index
                 return self._close(asset, t_ms, first if at_open else held.target, "TAKE_PROFIT")
             if trails:
                 held.follow(x)

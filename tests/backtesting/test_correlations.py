@@ -61,10 +61,10 @@ def test_returns_cut_out_of_a_history_are_those_of_the_growing_window(recipe: Re
 
     for asset in market.assets.values():
         growing = CloseWindow(WINDOW)
-        for place, close in enumerate(asset.series.close.tolist()):
+        for index, close in enumerate(asset.series.close.tolist()):
             growing.append(close)
             expected = growing.log_returns()
-            found = windows.returns(asset.asset, market.time_ms(asset.offset + place))
+            found = windows.returns(asset.asset, market.time_ms(asset.offset + index))
             if expected is None:
                 assert found is None
             else:

@@ -83,8 +83,8 @@ def test_rolling_figures_are_those_of_each_window_alone(result: BacktestResult) 
 
     assert len(found.time_ms) == len(found.sharpe) == len(returns) - 4
     assert found.time_ms[-1] == result.equity.time_ms[-1]
-    for place, (sharpe, volatility) in enumerate(zip(found.sharpe, found.volatility, strict=True)):
-        window = returns[place : place + 5]
+    for index, (sharpe, volatility) in enumerate(zip(found.sharpe, found.volatility, strict=True)):
+        window = returns[index : index + 5]
         expected = sharpe_ratio(window)
         assert np.isnan(sharpe) if expected is None else sharpe == pytest.approx(expected)
         assert volatility == pytest.approx(np.std(window, ddof=1) * np.sqrt(365))
@@ -102,8 +102,8 @@ def test_to_hold_is_the_mean_of_what_the_assets_became_and_to_short_its_mirror(
     found, start_ms = benchmark(result), warm_ms(result)
     grown = []
     for market in result.market.assets.values():
-        place = (start_ms - int(market.series.open_time_ms[0])) // market.series.candle_ms - 1
-        grown.append(market.series.close[-1] / market.series.close[place])
+        index = (start_ms - int(market.series.open_time_ms[0])) // market.series.candle_ms - 1
+        grown.append(market.series.close[-1] / market.series.close[index])
 
     first = result.rules.candles.warmup_candles * result.market.candle_ms
     assert start_ms == result.market.first_open_ms + first

@@ -63,23 +63,23 @@ def test_a_history_says_at_each_close_what_the_fold_says(
     history, fold = history_of(market, "BTC", rules), AssetState("BTC", rules)
     series = market.assets["BTC"].series
 
-    for place in range(len(series)):
-        fold.apply_candle(series.candle(place))
+    for index in range(len(series)):
+        fold.apply_candle(series.candle(index))
         report = fold.report(may_enter=True)
         assert report is not None
-        assert history.is_active[place] == (report.regime is Regime.ACTIVE)
-        hold_figures_against_the_fold(history, place, fold)
-        origin = history.entry_at(place)
+        assert history.is_active[index] == (report.regime is Regime.ACTIVE)
+        hold_figures_against_the_fold(history, index, fold)
+        origin = history.entry_at(index)
         asked = None if report.signal is None else report.signal.signal_ms
         assert asked == (None if origin is None else market.time_ms(origin))
         if report.signal is not None:
-            assert history.strength(place) == report.signal.strength
+            assert history.strength(index) == report.signal.strength
 
 
-def hold_figures_against_the_fold(history: History, place: int, fold: AssetState) -> None:
+def hold_figures_against_the_fold(history: History, index: int, fold: AssetState) -> None:
     said = {value.name: value for value in fold.strategy.evaluate().values}
     for line in history.lines():
-        figure = float(line.figures[place])
+        figure = float(line.figures[index])
         if line.name not in said:
             assert math.isnan(figure)
             continue
@@ -97,10 +97,10 @@ def test_a_day_of_too_many_crosses_ends_at_midnight() -> None:
 
     assert isinstance(history, EmaCrossHistory)
     today = history.crosses_today()
-    crowded = [place for place in history.crosses.tolist() if today[place] > 8]
+    crowded = [index for index in history.crosses.tolist() if today[index] > 8]
     assert crowded
-    for place in crowded:
-        days = [market.time_ms(at) // DAY_MS for at in range(place, market.closes)]
+    for index in crowded:
+        days = [market.time_ms(at) // DAY_MS for at in range(index, market.closes)]
         same_day = days.count(days[0])
-        assert not history.is_active[place : place + same_day].any()
+        assert not history.is_active[index : index + same_day].any()
     assert history.is_active.any()

@@ -21,7 +21,7 @@ from tests.domain.builders import NOON_MS, RULES, changed, dec, report, signal, 
 NAMES = ("BTC", "ETH", "SOL", "XRP", "ADA")
 FIVE = replace(
     RULES,
-    assets=tuple(replace(RULES.assets[place % 3], asset=name) for place, name in enumerate(NAMES)),
+    assets=tuple(replace(RULES.assets[index % 3], asset=name) for index, name in enumerate(NAMES)),
     approval=replace(RULES.approval, max_positions=5, max_simultaneous_entries=5),
 )
 WIDE = changed(FIVE, approval={"max_total_exposure": Decimal(100)})

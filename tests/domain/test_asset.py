@@ -301,8 +301,8 @@ def test_candles_folded_at_once_and_one_by_one_report_the_same() -> None:
 
     one.apply_candles(series([1.0]))
     one.apply_candles(series(closes))
-    for place, close in enumerate(closes):
-        crosses += other.apply_candle(candle(NOON_MS + place * CANDLE_MS, close))
+    for index, close in enumerate(closes):
+        crosses += other.apply_candle(candle(NOON_MS + index * CANDLE_MS, close))
 
     assert one.report(may_enter=True) == other.report(may_enter=True)
     assert signals(one)

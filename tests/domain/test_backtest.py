@@ -217,13 +217,13 @@ def random_market(seed: int, length: int = 500) -> dict[str, CandleSeries]:
     """Return three nervous markets that begin at different times and cross midnights."""
     random = np.random.default_rng(seed)
     candles = {}
-    for place, name in enumerate(NAMES):
+    for index, name in enumerate(NAMES):
         close = np.round(100 * np.exp(np.cumsum(random.normal(scale=0.004, size=length))), 2)
         opens = np.concatenate([close[:1], np.round(close[:-1] * random.normal(1, 0.001), 2)])
         spread = 1 + np.abs(random.normal(scale=0.004, size=length))
         candles[name] = series(
             close,
-            NOON_MS + int(random.integers(0, 30)) * CANDLE_MS * place,
+            NOON_MS + int(random.integers(0, 30)) * CANDLE_MS * index,
             opens=opens,
             highs=np.maximum(opens, close) * spread,
             lows=np.minimum(opens, close) / spread,

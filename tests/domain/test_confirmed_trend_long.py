@@ -47,8 +47,8 @@ def values(strategy: ConfirmedTrendLong) -> dict[str, float]:
 
 def folded(strategy: ConfirmedTrendLong, closes: list[float]) -> list[tuple[str, ...]]:
     return [
-        strategy.apply(candle(NOON_MS + place * CANDLE_MS, close))
-        for place, close in enumerate(closes)
+        strategy.apply(candle(NOON_MS + index * CANDLE_MS, close))
+        for index, close in enumerate(closes)
     ]
 
 
@@ -83,8 +83,8 @@ def test_macd_and_its_signal_by_hand() -> None:
     )  # weights of the newest: 1, 1/2, 1/2
 
     found = []
-    for place, close in enumerate([10.0, 12.0, 11.0]):
-        strategy.apply(candle(NOON_MS + place * CANDLE_MS, close))
+    for index, close in enumerate([10.0, 12.0, 11.0]):
+        strategy.apply(candle(NOON_MS + index * CANDLE_MS, close))
         found.append((values(strategy)["macd"], values(strategy)["macd_signal"]))
 
     assert found == [(0.0, 0.0), (1.0, 0.5), (0.0, 0.25)]
@@ -123,9 +123,9 @@ def naive(closes: list[float], parameters: dict[str, int], warmup: int) -> dict[
     signal = ema(line, parameters["macd_signal_period"])
     rsi = naive_rsi(closes, parameters["rsi_period"])
     triggers = [
-        place
-        for place in range(max(1, warmup), len(closes))
-        if closes[place - 1] < trigger[place - 1] and closes[place] > trigger[place]
+        index
+        for index in range(max(1, warmup), len(closes))
+        if closes[index - 1] < trigger[index - 1] and closes[index] > trigger[index]
     ]
     agreed = [closes[-1] > trend_average[-1], line[-1] > signal[-1], rsi is not None and rsi > 50]
     return {
@@ -183,10 +183,10 @@ def test_refolding_a_history_and_going_on_is_like_never_having_stopped(
     never_stopped, restarted = trend(rules), trend(rules)
 
     restarted.refold(series(closes, NOON_MS).until(NOON_MS + (known - 1) * CANDLE_MS))
-    for place, close in enumerate(closes):
-        newest = candle(NOON_MS + place * CANDLE_MS, close)
+    for index, close in enumerate(closes):
+        newest = candle(NOON_MS + index * CANDLE_MS, close)
         signaled = never_stopped.apply(newest)
-        if place >= known:
+        if index >= known:
             assert restarted.apply(newest) == signaled
 
     assert restarted.evaluate() == never_stopped.evaluate()
@@ -204,8 +204,8 @@ FALL_AND_RISE = [100.0] * 5 + [99.0] * 3 + [103.0]
 
 def asset_after(closes: list[float], rules: TradingRules | None = None) -> AssetState:
     asset = AssetState("BTC", rules or trend_rules())
-    for place, close in enumerate(closes):
-        asset.apply_candle(candle(NOON_MS + place * CANDLE_MS, close))
+    for index, close in enumerate(closes):
+        asset.apply_candle(candle(NOON_MS + index * CANDLE_MS, close))
     return asset
 
 
@@ -225,7 +225,7 @@ def test_trigger_that_is_confirmed_asks_for_a_long() -> None:
 
 @pytest.mark.parametrize(("later", "asks"), [(0, True), (5, True), (6, False)])
 def test_trigger_opens_while_it_is_five_candles_old_at_most(later: int, asks: bool) -> None:
-    closes = FALL_AND_RISE + [103.0 + place for place in range(1, later + 1)]
+    closes = FALL_AND_RISE + [103.0 + index for index in range(1, later + 1)]
 
     assert (signal_of(asset_after(closes, trend_rules(rsi_period=3))) is not None) == asks
 
@@ -257,8 +257,8 @@ def test_a_newer_trigger_replaces_an_older_one_and_opens_again() -> None:
     asset.cooldown.end_ms = 0
     again = signal_of(asset)
 
-    for place, close in enumerate([99.0, 104.0], start=9):
-        asset.apply_candle(candle(NOON_MS + place * CANDLE_MS, close))
+    for index, close in enumerate([99.0, 104.0], start=9):
+        asset.apply_candle(candle(NOON_MS + index * CANDLE_MS, close))
 
     assert again is None
     assert signal_of(asset).signal_ms == NOON_MS + 10 * CANDLE_MS
@@ -282,8 +282,8 @@ def test_a_touch_of_the_average_is_no_trigger() -> None:
 def test_inactive_regime_closes_no_long_and_no_time_ends_it() -> None:
     asset = asset_after(FALL_AND_RISE, trend_rules(rsi_period=3))
     asset.apply_execution(entry("BTC", 1, 103, NOON_MS + 8 * CANDLE_MS, side=Side.BUY))
-    for place in range(9, 400):
-        asset.apply_candle(candle(NOON_MS + place * CANDLE_MS, 90.0 - place / 100))
+    for index in range(9, 400):
+        asset.apply_candle(candle(NOON_MS + index * CANDLE_MS, 90.0 - index / 100))
 
     report = asset.report(may_enter=True)
 
@@ -306,8 +306,8 @@ def test_position_of_another_strategy_is_judged_by_the_one_that_opened_it() -> N
     asset, at_once = AssetState("BTC", rules), AssetState("BTC", rules)
 
     asset.apply_candles(series(falling[:2], NOON_MS))
-    for place in (2, 3):
-        asset.apply_candle(candle(NOON_MS + place * CANDLE_MS, falling[place]))
+    for index in (2, 3):
+        asset.apply_candle(candle(NOON_MS + index * CANDLE_MS, falling[index]))
     at_once.apply_candles(series(falling, NOON_MS))
     exits = []
     for state in (asset, at_once):
@@ -345,8 +345,8 @@ def test_time_limit_of_a_position_is_the_one_it_was_opened_with() -> None:
     asset = asset_after([100.0], rules)
     asset.apply_execution(entry("BTC", 1, 100, NOON_MS, side=Side.BUY, terms=terms))
     found = []
-    for place in (1, 2, 3):
-        asset.apply_candle(candle(NOON_MS + place * CANDLE_MS, 100.0))
+    for index in (1, 2, 3):
+        asset.apply_candle(candle(NOON_MS + index * CANDLE_MS, 100.0))
         report = asset.report(may_enter=True)
         assert report is not None
         found.append(report.strategy_exit)

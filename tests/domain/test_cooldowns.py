@@ -90,7 +90,7 @@ def test_trade_held_for_less_than_an_hour_rests_the_asset_for_one(held_ms, rest_
     ],
 )
 def test_third_and_each_further_loss_in_a_row_rests_the_asset_for_two_hours(pnls, rests) -> None:
-    exits_ms = [NOON_MS + place * 3 * HOUR_MS for place in range(len(pnls))]
+    exits_ms = [NOON_MS + index * 3 * HOUR_MS for index in range(len(pnls))]
     trades = [trade(pnl, exit_ms=t_ms) for pnl, t_ms in zip(pnls, exits_ms, strict=True)]
 
     cooldown = after(*trades)
@@ -130,7 +130,7 @@ def test_sixth_trade_within_the_last_hour_rests_the_asset_for_half_an_hour(first
 
 
 def test_last_hour_reaches_back_over_midnight() -> None:
-    exits_ms = [MIDNIGHT_MS + place * 10 * MINUTE_MS for place in range(-3, 3)]
+    exits_ms = [MIDNIGHT_MS + index * 10 * MINUTE_MS for index in range(-3, 3)]
 
     cooldown = after(*(trade(exit_ms=exit_ms) for exit_ms in exits_ms))
 
@@ -150,7 +150,7 @@ def test_last_hour_reaches_back_over_midnight() -> None:
 def test_tenth_and_each_further_trade_of_a_utc_day_rests_the_asset_for_four_hours(
     first_ms, count, rests
 ) -> None:
-    later = [MIDNIGHT_MS + place * 2 * HOUR_MS for place in range(1, count)]
+    later = [MIDNIGHT_MS + index * 2 * HOUR_MS for index in range(1, count)]
 
     cooldown = after(*(trade(exit_ms=exit_ms) for exit_ms in [first_ms, *later]))
 

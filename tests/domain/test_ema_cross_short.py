@@ -105,7 +105,7 @@ def refolded(rules: TradingRules, known: CandleSeries) -> EmaCrossShort:
 
 
 def times_of(rules: TradingRules, closes: list[float], first_ms: int) -> list[int]:
-    return [first_ms + place * rules.candles.candle_ms for place in range(len(closes))]
+    return [first_ms + index * rules.candles.candle_ms for index in range(len(closes))]
 
 
 candles_before_midnight = st.integers(min_value=0, max_value=40)
@@ -174,12 +174,12 @@ def test_refolded_signals_go_on_like_those_that_never_stopped(rules, closes, bef
         ),
     )
 
-    for place, (t_ms, close) in enumerate(
+    for index, (t_ms, close) in enumerate(
         zip(times_of(rules, closes, first_ms), closes, strict=True)
     ):
         newest = candle(t_ms, close, rules.candles.candle_ms)
         crosses = never_stopped.apply(newest)
-        if place >= known:
+        if index >= known:
             assert restarted.apply(newest) == crosses
 
     assert state(restarted) == state(never_stopped)
@@ -195,8 +195,8 @@ def test_folding_no_candle_gives_signals_that_know_nothing() -> None:
 def test_first_close_that_may_record_a_cross_is_number_3001(number: int, counted: int) -> None:
     closes = [*(100.0 for _ in range(number - 2)), 101.0, 90.0]
     one_by_one = ema_cross(RULES)
-    for place, close in enumerate(closes):
-        crosses = one_by_one.apply(candle(MIDNIGHT_MS + place * CANDLE_MS, close))
+    for index, close in enumerate(closes):
+        crosses = one_by_one.apply(candle(MIDNIGHT_MS + index * CANDLE_MS, close))
     at_once = refolded(RULES, series(closes, MIDNIGHT_MS))
 
     assert bool(crosses) == bool(counted)
@@ -215,8 +215,8 @@ def flat_rules(**parameters: Any) -> TradingRules:
 def test_two_crosses_at_one_close_count_as_two() -> None:
     signals = ema_cross(flat_rules())
 
-    for place, close in enumerate([100.0, 101.0, 99.0]):
-        crosses = signals.apply(candle(MIDNIGHT_MS + place * CANDLE_MS, close))
+    for index, close in enumerate([100.0, 101.0, 99.0]):
+        crosses = signals.apply(candle(MIDNIGHT_MS + index * CANDLE_MS, close))
 
     assert crosses == (SHORT, LONG)
     assert signals.crosses_today == 2
@@ -228,8 +228,8 @@ def test_cross_at_midnight_belongs_to_the_new_day(last_ms: int, today: int) -> N
     closes = [100.0, 101.0, 99.0, 101.0, 99.0]
     first_ms = last_ms - 4 * CANDLE_MS
     one_by_one = ema_cross(flat_rules())
-    for place, close in enumerate(closes):
-        one_by_one.apply(candle(first_ms + place * CANDLE_MS, close))
+    for index, close in enumerate(closes):
+        one_by_one.apply(candle(first_ms + index * CANDLE_MS, close))
 
     assert one_by_one.crosses_today == today
     assert refolded(flat_rules(), series(closes, first_ms)).crosses_today == today
@@ -239,8 +239,8 @@ def test_count_of_yesterday_is_gone_at_midnight_but_its_newest_cross_is_not() ->
     signals = ema_cross(flat_rules())
     closes = [100.0, 101.0, 99.0, 99.0]
 
-    for place, close in enumerate(closes):
-        signals.apply(candle(MIDNIGHT_MS + (place - 3) * CANDLE_MS, close))
+    for index, close in enumerate(closes):
+        signals.apply(candle(MIDNIGHT_MS + (index - 3) * CANDLE_MS, close))
 
     assert signals.crosses_today == 0
     assert signals.newest_signal_ms == MIDNIGHT_MS - CANDLE_MS
@@ -249,8 +249,8 @@ def test_count_of_yesterday_is_gone_at_midnight_but_its_newest_cross_is_not() ->
 def test_cross_that_cannot_open_is_told_but_neither_counted_nor_remembered() -> None:
     signals = ema_cross(flat_rules(entry_crosses=(BOTH,)))
 
-    for place, close in enumerate([100.0, 101.0, 99.0]):
-        crosses = signals.apply(candle(MIDNIGHT_MS + place * CANDLE_MS, close))
+    for index, close in enumerate([100.0, 101.0, 99.0]):
+        crosses = signals.apply(candle(MIDNIGHT_MS + index * CANDLE_MS, close))
 
     assert crosses == (SHORT, LONG)
     assert (signals.crosses_today, signals.newest_signal_ms) == (0, None)

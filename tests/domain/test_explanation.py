@@ -76,9 +76,9 @@ def test_the_explanation_of_each_close_is_its_decision(
     state, chance = AssetState("BTC", rules), Random(recipe.seed)
 
     series = market.assets["BTC"].series
-    for place, close in enumerate(series.close.tolist()):
-        t_ms = market.time_ms(place)
-        state.apply_candle(series.candle(place))
+    for index, close in enumerate(series.close.tolist()):
+        t_ms = market.time_ms(index)
+        state.apply_candle(series.candle(index))
         may_enter = chance.random() < 0.9
         report, _ = judged(state, may_enter=may_enter)
         if report.strategy_exit is not None:
@@ -99,10 +99,10 @@ def test_the_explanation_agrees_with_the_signals_of_a_whole_history(
     history = history_of(market, "BTC", rules)
     state, series = AssetState("BTC", rules), market.assets["BTC"].series
 
-    for place in range(len(series)):
-        state.apply_candle(series.candle(place))
+    for index in range(len(series)):
+        state.apply_candle(series.candle(index))
         _, explanation = judged(state, may_enter=True)
-        assert (history.entry_at(place) is not None) == (explanation.failed_entry is None)
+        assert (history.entry_at(index) is not None) == (explanation.failed_entry is None)
 
 
 def test_the_first_condition_that_failed_is_named_with_its_figures() -> None:
@@ -142,8 +142,8 @@ def test_a_position_that_only_its_stops_end_is_said_to_stay_open() -> None:
     rules = lively_rules(kinds=[CONFIRMED_TREND_LONG], stops={"max_hold_ms": None})
     state = AssetState("BTC", rules)
     series = Market(random_market(Recipe(seed=1, candles=300, assets=1))).assets["BTC"].series
-    for place in range(len(series)):
-        state.apply_candle(series.candle(place))
+    for index in range(len(series)):
+        state.apply_candle(series.candle(index))
     before = state.decide(may_enter=True)
     state.position = short("BTC", 1, 90, opened_ms=NOON_MS)
 

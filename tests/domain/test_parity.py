@@ -50,9 +50,9 @@ def signals_ms() -> list[int]:
 def granted(asset: str, t_ms: int) -> Approval:
     """Return what the asset gets for a signal where no other asset has one."""
     state = initial_state(Decimal(10_000), START_MS)
-    place = SERIES.index_at_close(t_ms)
-    assert place is not None
-    reported = report(asset, float(SERIES.close[place]), t_ms=t_ms, signal=signal(signal_ms=t_ms))
+    index = SERIES.index_at_close(t_ms)
+    assert index is not None
+    reported = report(asset, float(SERIES.close[index]), t_ms=t_ms, signal=signal(signal_ms=t_ms))
     decision = PortfolioState(RULES, state, state.balance).decide(t_ms, [reported], now_ms=t_ms)
     (approval,) = decision.approvals
     return approval

@@ -122,8 +122,8 @@ def candles_of_executions(draw: Any) -> list[list[Execution]]:
     """Return, candle by candle, executions in the order of strategy 10.3."""
     open_assets: dict[str, Decimal] = {}
     candles = []
-    for place in range(draw(st.integers(1, 8))):
-        t_ms = NOON_MS + place * CANDLE_MS
+    for index in range(draw(st.integers(1, 8))):
+        t_ms = NOON_MS + index * CANDLE_MS
         price = st.integers(90, 110)
         stopped = [name for name in NAMES if name in open_assets and draw(st.booleans())]
         inside = [stop(name, open_assets.pop(name), draw(price), t_ms) for name in stopped]
@@ -164,10 +164,10 @@ def test_executions_heard_in_any_order_end_in_the_same_books(candles, random) ->
     for execution in mixed:
         shuffled.hear(execution)
     shuffled.fold_all()
-    for place, candle in enumerate(candles):
+    for index, candle in enumerate(candles):
         for execution in random.sample(candle, len(candle)):
             candle_by_candle.hear(execution)
-        candle_by_candle.fold_before(NOON_MS + place * CANDLE_MS)
+        candle_by_candle.fold_before(NOON_MS + index * CANDLE_MS)
     candle_by_candle.fold_all()
 
     assert books(shuffled) == books(candle_by_candle) == books(in_order)
@@ -223,9 +223,9 @@ def test_exits_of_assets_count_before_emergency_exits_whatever_their_place() -> 
 
 def streak_after(pnls: list[object], *, apart_ms: int = 0) -> LossStreak:
     streak = LossStreak()
-    for place, pnl in enumerate(pnls):
+    for index, pnl in enumerate(pnls):
         streak = streak.apply(
-            trade(pnl, exit_ms=NOON_MS + place * apart_ms), limit=5, cooldown_ms=4 * HOUR_MS
+            trade(pnl, exit_ms=NOON_MS + index * apart_ms), limit=5, cooldown_ms=4 * HOUR_MS
         )
     return streak
 
@@ -590,12 +590,12 @@ def test_entry_of_an_asset_correlated_with_an_open_one_is_refused() -> None:
 
 def test_closes_that_are_remembered_and_closes_that_are_reported_are_the_same() -> None:
     told, remembered = portfolio(SMALL), portfolio(SMALL)
-    for place in range(4):
-        t_ms = NOON_MS + (place - 3) * CANDLE_MS
+    for index in range(4):
+        t_ms = NOON_MS + (index - 3) * CANDLE_MS
         for _ in range(2):  # a close that is decided again is not counted again
             reports = [
-                report("BTC", UP[place], t_ms=t_ms),
-                report("ETH", DOWN[place], t_ms=t_ms),
+                report("BTC", UP[index], t_ms=t_ms),
+                report("ETH", DOWN[index], t_ms=t_ms),
             ]
             decide(told, reports, t_ms)
     for name, values in {"BTC": [7.0, *UP], "ETH": [7.0, *DOWN]}.items():

@@ -47,8 +47,8 @@ def step(
 def walk(equities: list[object], rules: Any = NO_DAILY_LOSS) -> list[ExitReason | None]:
     """Return what fires at each of some closes."""
     state, found = START, []
-    for place, equity in enumerate(equities, start=1):
-        state, reason = step(state, equity, NOON_MS + place * CANDLE_MS, rules=rules)
+    for index, equity in enumerate(equities, start=1):
+        state, reason = step(state, equity, NOON_MS + index * CANDLE_MS, rules=rules)
         found.append(reason)
     return found
 
@@ -91,8 +91,8 @@ def test_day_starts_with_the_equity_at_its_first_close_which_midnight_is() -> No
 )
 def test_entries_are_halved_from_ten_percent_until_below_five(equities, reduced) -> None:
     state = START
-    for place, equity in enumerate(equities, start=1):
-        state, _ = step(state, equity, NOON_MS + place * CANDLE_MS, rules=NO_DAILY_LOSS)
+    for index, equity in enumerate(equities, start=1):
+        state, _ = step(state, equity, NOON_MS + index * CANDLE_MS, rules=NO_DAILY_LOSS)
 
     assert state.is_reduced == reduced
 
@@ -433,8 +433,8 @@ STEPS = replace(
 )
 def test_size_of_entries_falls_and_rises_in_steps(equities, sizes) -> None:
     state, found = START, []
-    for place, equity in enumerate(equities, start=1):
-        state, _ = step(state, equity, NOON_MS + place * CANDLE_MS, rules=STEPS)
+    for index, equity in enumerate(equities, start=1):
+        state, _ = step(state, equity, NOON_MS + index * CANDLE_MS, rules=STEPS)
         found.append(drawdown_multiplier(state, STEPS))
 
     assert found == [Decimal(size) for size in sizes]

@@ -68,12 +68,12 @@ def made_up_market(seed: int, candles: int, lengths: Sequence[tuple[int, int]] =
     random = np.random.default_rng(seed)
     common = random.standard_t(3, size=candles) * 0.0018
     market = {}
-    for place, asset in enumerate(("BTC", "ETH", "SOL")):
+    for index, asset in enumerate(("BTC", "ETH", "SOL")):
         own = random.standard_t(3, size=candles) * 0.0018
-        close = np.round(100.0 * (place + 1) * np.exp(np.cumsum(common + own)), 2)
+        close = np.round(100.0 * (index + 1) * np.exp(np.cumsum(common + own)), 2)
         open_ = np.concatenate([close[:1], close[:-1]])
         spread = np.abs(random.normal(size=(2, candles))) * 0.0015
-        first, last = lengths[place] if lengths else (0, candles)
+        first, last = lengths[index] if lengths else (0, candles)
         cut = slice(first, last)
         times = START_MS + np.arange(candles, dtype=np.int64) * CANDLE_MS
         market[asset] = carry_forward(

@@ -171,8 +171,8 @@ class Channels:
         if self._heartbeat is not None:
             self._heartbeat.close()
         threads = self._threads()
-        for place, thread in enumerate(threads):
-            thread.close(timeout_s / (len(threads) - place))
+        for index, thread in enumerate(threads):
+            thread.close(timeout_s / (len(threads) - index))
         self._held.close()
 
     def _threads(self) -> list[DeliveryThread]:

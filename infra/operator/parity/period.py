@@ -120,8 +120,8 @@ def _open(executions: Sequence[Execution]) -> list[Position]:
 def _equity(made: BacktestResult, states: Sequence[ProtectionState]) -> EquitySeries:
     """Return at each close what was stored last; before the first: what it began with."""
     time_ms = made.equity.time_ms
-    places = np.searchsorted([each.t_ms for each in states], time_ms, side="right")
+    indices = np.searchsorted([each.t_ms for each in states], time_ms, side="right")
     initial = made.initial_balance
     balance = np.array([initial, *(float(each.balance) for each in states)])
     equity = np.array([initial, *(float(each.equity) for each in states)])
-    return EquitySeries(time_ms=time_ms, balance=balance[places], equity=equity[places])
+    return EquitySeries(time_ms=time_ms, balance=balance[indices], equity=equity[indices])

@@ -128,10 +128,10 @@ def add_line(
         at: row and column of the subplot; empty where there is but one.
         look: of the trace, in plotly's words.
     """
-    places = kept(values, POINTS)
+    indices = kept(values, POINTS)
     figure.add_scatter(
-        x=begin_ms + places * step_ms,
-        y=values[places].astype(np.float32),
+        x=begin_ms + indices * step_ms,
+        y=values[indices].astype(np.float32),
         mode="lines",
         **look,
         **at,

@@ -16,14 +16,14 @@ def table(
         numbers_from: the column from which on cells are aligned to the right; None: none is.
     """
     names = "".join(
-        f"<th{_right(place, numbers_from)}>{escape(n)}</th>" for place, n in enumerate(head)
+        f"<th{_right(index, numbers_from)}>{escape(n)}</th>" for index, n in enumerate(head)
     )
     top = f"<thead><tr>{names}</tr></thead>" if head else ""
     lines = "".join(
         "<tr>"
         + "".join(
-            f"<td{_right(place, numbers_from)}>{escape(cell)}</td>"
-            for place, cell in enumerate(row)
+            f"<td{_right(index, numbers_from)}>{escape(cell)}</td>"
+            for index, cell in enumerate(row)
         )
         + "</tr>"
         for row in rows
@@ -31,8 +31,8 @@ def table(
     return f"<table>{top}<tbody>{lines}</tbody></table>"
 
 
-def _right(place: int, numbers_from: int | None) -> str:
-    return " class=n" if numbers_from is not None and place >= numbers_from else ""
+def _right(index: int, numbers_from: int | None) -> str:
+    return " class=n" if numbers_from is not None and index >= numbers_from else ""
 
 
 def optional(value: float | None, form: str) -> str:

@@ -60,9 +60,9 @@ def over_time(figure: go.Figure, result: BacktestResult, title: str, **layout: A
     return styled(figure, title, margin={"autoexpand": False}, **layout)
 
 
-def color_of(place: int) -> str:
+def color_of(index: int) -> str:
     """Return the color of an asset by its place in the settings."""
-    return ASSET_COLORS[place % len(ASSET_COLORS)]
+    return ASSET_COLORS[index % len(ASSET_COLORS)]
 
 
 def sign_color(value: float) -> str:

@@ -151,12 +151,12 @@ def assets_plot(result: BacktestResult) -> go.Figure:
     ):
         figure.add_bar(x=names, y=values, name=title, marker_color=color, row=1, col=1)
     days_ms, booked = daily_pnl(result)
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         figure.add_scatter(
             x=days_ms,
             y=np.cumsum(booked[name]),
             name=name,
-            line={"color": color_of(place), "shape": "hv"},
+            line={"color": color_of(index), "shape": "hv"},
             legend="legend2",
             row=1,
             col=2,
@@ -208,6 +208,6 @@ def _binned(values: Array) -> tuple[Array, Array, float]:
     if not len(values):
         return np.zeros(0), np.zeros(0), 1.0
     width = max(float(np.ptp(values)) / _BINS, 0.01)
-    places = np.floor(values / width)
-    found, counts = np.unique(places, return_counts=True)
+    indices = np.floor(values / width)
+    found, counts = np.unique(indices, return_counts=True)
     return counts.astype(np.float64), (found + 0.5) * width, width

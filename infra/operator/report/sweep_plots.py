@@ -40,7 +40,7 @@ def _plot(found: HeatMap, result: SweepResult, is_out_of_sample: bool) -> go.Fig
             y=found.y_values,
             text=texts,
             texttemplate="%{text}",
-            colorscale=[[place / 2, color] for place, color in enumerate(colors)],
+            colorscale=[[index / 2, color] for index, color in enumerate(colors)],
             zmid=_NEUTRAL.get(result.sort),
             hoverongaps=False,
             hovertemplate=f"{found.x_key} %{{x}}<br>{found.y_key} %{{y}}<br>%{{z:.4g}}"

@@ -57,7 +57,7 @@ def render(result: SweepResult, seconds: float) -> RenderableType:
 def _letters(result: SweepResult) -> dict[str, str]:
     """Return the swept settings by the letters that stand for them."""
     keys = result.rows[0].combination.values
-    return {chr(ord("A") + place): key for place, key in enumerate(keys)}
+    return {chr(ord("A") + index): key for index, key in enumerate(keys)}
 
 
 def _rows(result: SweepResult) -> Table:

@@ -83,10 +83,10 @@ def execute(connection: Connection, query: str, *given: object) -> psycopg.Curso
 
 def rows_of(cursor: psycopg.Cursor[tuple[Any, ...]]) -> list[dict[str, Any]]:
     """Return the rows, columns by name; of two with one name it is the first, as in SQLite."""
-    places: dict[str, int] = {}
-    for place, column in enumerate(cursor.description or ()):
-        places.setdefault(column.name, place)
-    return [{name: row[place] for name, place in places.items()} for row in cursor]
+    indices: dict[str, int] = {}
+    for index, column in enumerate(cursor.description or ()):
+        indices.setdefault(column.name, index)
+    return [{name: row[index] for name, index in indices.items()} for row in cursor]
 
 
 def one_line(error: BaseException) -> str:

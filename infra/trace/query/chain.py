@@ -32,11 +32,11 @@ class Story:
 
     def add_in_time(self, name: str, text: str, at_ms: int, found: Found) -> None:
         """Add a link where its time belongs, never between a link and what is said below it."""
-        earlier = (place for place, step in enumerate(self.steps) if step.at_ms <= at_ms)
-        place = max(earlier, default=-1) + 1
-        while place < len(self.steps) and not self.steps[place].name:
-            place += 1
-        self.steps.insert(place, _step(name, text, at_ms, found))
+        earlier = (index for index, step in enumerate(self.steps) if step.at_ms <= at_ms)
+        index = max(earlier, default=-1) + 1
+        while index < len(self.steps) and not self.steps[index].name:
+            index += 1
+        self.steps.insert(index, _step(name, text, at_ms, found))
 
 
 def _step(name: str, text: str, at_ms: int, found: Found | None) -> Step:

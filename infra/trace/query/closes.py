@@ -55,6 +55,6 @@ def close_story(named: str, facts: FactReader, reader: TraceReader) -> Story:
 
 
 def _tell_conditions(story: Story, name: str, conditions: tuple[Condition, ...], t_ms: int) -> None:
-    for place, condition in enumerate(conditions):
+    for index, condition in enumerate(conditions):
         mark = "yes" if condition.holds else "NO "
-        story.add("" if place else name, f"{mark} {condition.words(show_time)}", t_ms)
+        story.add("" if index else name, f"{mark} {condition.words(show_time)}", t_ms)

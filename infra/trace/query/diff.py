@@ -41,11 +41,11 @@ def _settings(one: Side, other: Side) -> Iterator[Text]:
 
 def _decided(one: Side, other: Side) -> Iterator[RenderableType]:
     left, right = _decisions(one[1]), _decisions(other[1])
-    for place in range(max(len(left), len(right))):
-        here = left[place] if place < len(left) else None
-        there = right[place] if place < len(right) else None
+    for index in range(max(len(left), len(right))):
+        here = left[index] if index < len(left) else None
+        there = right[index] if index < len(right) else None
         if here != there:
-            equal = counted(place, "decision is", "decisions are")
+            equal = counted(index, "decision is", "decisions are")
             yield Text(f"{equal} equal, then:", "bold red")
             first_ms = min(d[0] for d in (here, there) if d is not None)
             for side, decision in ((one, here), (other, there)):

@@ -94,8 +94,8 @@ def _quantiles(values_us: Sequence[float]) -> list[str]:
     ranked = sorted(values_us)
     if not ranked:
         return ["", "", ""]
-    places = (ceil(quantile * len(ranked)) - 1 for quantile in (0.5, 0.99, 1.0))
-    return [duration_text(ranked[place]) for place in places]
+    indices = (ceil(quantile * len(ranked)) - 1 for quantile in (0.5, 0.99, 1.0))
+    return [duration_text(ranked[index]) for index in indices]
 
 
 def _deepest(changes: list[tuple[int, int]]) -> int:

@@ -112,7 +112,7 @@ def differing(then: Any, now: Any, name: str = "") -> Iterable[tuple[str, str, s
         if then == now and list(then) != list(now):
             yield f"{name}, in this order", ", ".join(then), ", ".join(now)
     elif isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
-        for place, (one, other) in enumerate(zip(then, now, strict=True)):
-            yield from differing(one, other, f"{name}[{place}]")
+        for index, (one, other) in enumerate(zip(then, now, strict=True)):
+            yield from differing(one, other, f"{name}[{index}]")
     elif then != now:
         yield plain(name), plain(str(then)), plain(str(now))

@@ -278,9 +278,9 @@ def _ancestry(message_id: int, facts: FactReader, reader: TraceReader) -> Story:
         next_id = known[next_id].handling.parent_id
     if not chain:
         raise ConfigError(f"{id_text(message_id)}: no message of this id in the trace")
-    for place in (0, len(chain) - 1):
+    for index in (0, len(chain) - 1):
         case = next(
-            (c for c in (case_of(name, facts) for name in _names_in(chain[place])) if c), None
+            (c for c in (case_of(name, facts) for name in _names_in(chain[index])) if c), None
         )
         if case is not None:
             return _tell(case, reader)

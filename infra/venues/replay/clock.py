@@ -11,7 +11,7 @@ class ReplayTimer:
     """A call that is still to come."""
 
     due_ms: int
-    place: int
+    index: int
     call: Callable[[], None] | None = field(compare=False)
 
     def cancel(self) -> None:

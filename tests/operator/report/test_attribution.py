@@ -69,9 +69,9 @@ def test_regimes_cover_every_close_once_and_agree_with_the_signals(result: Backt
         assert spans[-1].end_ms == first_ms + len(market.series) * market.series.candle_ms
         assert all(a.end_ms == b.begin_ms for a, b in pairwise(spans))
         for span in spans:
-            place = (span.begin_ms - first_ms) // market.series.candle_ms
+            index = (span.begin_ms - first_ms) // market.series.candle_ms
             if span.regime is not Regime.COOLDOWN:
-                assert history.is_active[place] == (span.regime is Regime.ACTIVE)
+                assert history.is_active[index] == (span.regime is Regime.ACTIVE)
         assert {span.regime for span in spans} == set(Regime)
 
 

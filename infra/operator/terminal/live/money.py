@@ -48,7 +48,7 @@ def bars(scene: Scene, width: int, *, is_short: bool) -> list[Text]:
     if not is_short:
         return flowing(found, width)
     shares = [_share(now, limit) for _, now, limit, _ in _limits(scene)]
-    nearest = sorted(range(len(found)), key=lambda place: -shares[place])
+    nearest = sorted(range(len(found)), key=lambda index: -shares[index])
     return [joined(found, width, nearest)] if found else []
 
 

@@ -54,11 +54,11 @@ class Picture:
         """Yield exactly as many lines as the terminal has, each of its whole width."""
         width, height = options.max_width, options.height or console.height
         lines = drawn(self._scene, width, height)
-        for place, line in enumerate(lines):
+        for index, line in enumerate(lines):
             yield from console.render_lines(
                 line, options.update(width=width, height=1, no_wrap=True), pad=True
             )[0]
-            if place < len(lines) - 1:
+            if index < len(lines) - 1:
                 yield Segment.line()
 
 

@@ -44,14 +44,14 @@ def joined(parts: Sequence[Text], width: int, order: Sequence[int] | None = None
     """
     kept: list[int] = []
     left = width
-    for place in range(len(parts)) if order is None else order:
-        needs = parts[place].cell_len + (len(_GAP) if kept else 0)
+    for index in range(len(parts)) if order is None else order:
+        needs = parts[index].cell_len + (len(_GAP) if kept else 0)
         if needs <= left:
-            kept.append(place)
+            kept.append(index)
             left -= needs
         elif not kept:
-            return fitted(parts[place], width)
-    return Text(_GAP).join(parts[place] for place in sorted(kept))
+            return fitted(parts[index], width)
+    return Text(_GAP).join(parts[index] for index in sorted(kept))
 
 
 def flowing(parts: Sequence[Text], width: int) -> list[Text]:

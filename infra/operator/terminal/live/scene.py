@@ -28,8 +28,8 @@ class Panel(StrEnum):
     def following(self) -> "Panel":
         """The panel that TAB shows next; help is shown by its own key."""
         round_trip = [panel for panel in Panel if panel is not Panel.HELP]
-        place = round_trip.index(self) if self in round_trip else -1
-        return round_trip[(place + 1) % len(round_trip)]
+        index = round_trip.index(self) if self in round_trip else -1
+        return round_trip[(index + 1) % len(round_trip)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,7 +77,7 @@ class RequestMeter:
         all_s = [took_s for _, took_s, _ in recent]
         return RequestStats(
             counts=counts,
-            buckets=[sum(buckets[: place + 1]) for place in range(len(buckets))],
+            buckets=[sum(buckets[: index + 1]) for index in range(len(buckets))],
             sum_s=sum_s,
             p50_s=_quantile(all_s, 0.5),
             p99_s=_quantile(all_s, 0.99),

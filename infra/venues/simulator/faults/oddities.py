@@ -13,8 +13,8 @@ def with_an_oddity(chance: random.Random, found: Any) -> Any:
         name = chance.choice(list(found))
         return {**found, name: with_an_oddity(chance, found[name])}
     if isinstance(found, list) and found:
-        place = chance.randrange(len(found))
-        return [*found[:place], with_an_oddity(chance, found[place]), *found[place + 1 :]]
+        index = chance.randrange(len(found))
+        return [*found[:index], with_an_oddity(chance, found[index]), *found[index + 1 :]]
     # In the place of a name any text could be one.
     return chance.choice((*_NOT_FLAT, *_NO_NUMBERS) if _is_numeric(found) else _NOT_FLAT)
 

@@ -1,14 +1,16 @@
 """Trades in figures, of all time or a period, over all assets and of each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from actors.operator.tables import Row, table_reply
 from domain.backtesting.summary import figures
 from domain.market.instruments import DAY_MS
 from domain.operator import wording as say
-from domain.operator.performance import UNKNOWN, performance_texts
+from domain.operator.commands import ALL
+from domain.operator.performance import UNKNOWN, money_texts, performance_texts
 from domain.operator.replies import Reply
+from domain.portfolio.metrics import PortfolioMetrics
 from domain.portfolio.performance import Performances
 from domain.trading.positions import Trade
 
@@ -21,6 +23,7 @@ def performance_view(
     period: str,
     now_ms: int,
     whole_run: Performances | None = None,
+    money: PortfolioMetrics | None = None,
 ) -> Reply:
     """Return the figures of the trades that were closed in a period.
 
@@ -30,6 +33,7 @@ def performance_view(
         period: `all`, or empty: all time; else the days before now: 30d.
         now_ms: the present.
         whole_run: what all facts have come to, which no period changes; None: not known.
+        money: the same of what is open and earned, as of now; None: not known.
     """
     days = int(period[:-1]) if period.endswith("d") else None
     from_ms = 0 if days is None else now_ms - days * DAY_MS
@@ -37,21 +41,35 @@ def performance_view(
     whole = performance(meant)
     others = sorted({trade.asset for trade in meant} - set(assets))
     of_asset = {a: performance([t for t in meant if t.asset == a]) for a in (*assets, *others)}
-    rows: list[Row] = [("all", *(whole[name] for name in _SHOWN))]
+    rows: list[Row] = [(ALL, *(whole[name] for name in _SHOWN))]
     rows += [(asset, *(found[name] for name in _SHOWN)) for asset, found in of_asset.items()]
     title = "Performance" if days is None else f"Performance, last {days} d"
     data = {**whole, "assets": of_asset, "from_ms": from_ms}
     reply = table_reply(title, ("asset", *_SHOWN), rows, data)
     if whole_run is None:
         return reply
-    found = {"all": whole_run.total, **whole_run.assets}
-    shown = {asset: performance_texts(each) for asset, each in found.items()}
+    shown = _whole_run(whole_run, money)
     lines = [
         f"{asset}: {', '.join(f'{name} {text}' for name, text in each.items() if text != UNKNOWN)}"
         for asset, each in shown.items()
         if set(each.values()) != {UNKNOWN}
     ]
     return replace(reply, lines=tuple(lines), data={**data, "whole_run": shown})
+
+
+def _whole_run(found: Performances, money: PortfolioMetrics | None) -> dict[str, Mapping[str, str]]:
+    """Return the figures of all together and of each asset that has traded."""
+    pairs = {} if money is None else money.pairs
+    return {
+        ALL: {**({} if money is None else money_texts(money)), **performance_texts(found.total)},
+        **{
+            asset: {
+                **(money_texts(pairs[asset]) if asset in pairs else {}),
+                **performance_texts(done),
+            }
+            for asset, done in found.assets.items()
+        },
+    }
 
 
 def performance(trades: Sequence[Trade]) -> dict[str, str]:

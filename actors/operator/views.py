@@ -26,6 +26,7 @@ from domain.operator.notices import ReportPeriod
 from domain.operator.replies import Reply, ReplyCode
 from domain.operator.system import SystemSnapshot
 from domain.operator.wording import advice_line
+from domain.portfolio.metrics import metrics
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.rules import TradingRules
 from domain.trading.positions import Trade
@@ -385,9 +386,10 @@ class Views:
 
     def _performance(self, period: str) -> Reply:
         assets = [rules.asset for rules in self._rules.assets]
-        done = self._inspect(_ANSWER_S).performance
+        seen = self._inspect(_ANSWER_S)
+        money = None if seen.portfolio is None else metrics(seen.portfolio, self._rules)
         trades, now_ms = self._stored_trades(), self._now_ms()
-        return performance_view(trades, assets, period.lower(), now_ms, done)
+        return performance_view(trades, assets, period.lower(), now_ms, seen.performance, money)
 
     def _report(self, name: str, days: int) -> Reply:
         """Return the report of the time up to now, in the words of the one that is sent."""

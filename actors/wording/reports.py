@@ -11,6 +11,7 @@ from domain.market.instruments import MINUTE_MS
 from domain.operator import wording as say
 from domain.operator.notices import Notice, NoticeKind, ReportPeriod
 from domain.operator.wording import advice_line
+from domain.portfolio.metrics import metrics
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.rules import TradingRules
 from domain.strategies.base import Regime
@@ -100,7 +101,20 @@ def _trading(facts: PeriodFacts) -> list[str]:
         f"Average hold {say.duration(held_ms)}",
         f"Best {best.asset} {say.gain(best.pnl)}",
         f"Worst {worst.asset} {say.gain(worst.pnl)}",
+        "By asset:",
+        *(_of_asset(asset, trades, sums.pnl) for asset in dict.fromkeys(t.asset for t in trades)),
     ]
+
+
+def _of_asset(asset: str, trades: Sequence[Trade], pnl: Decimal) -> str:
+    own = [trade for trade in trades if trade.asset == asset]
+    sums = figures(own)
+    share = f", {say.percent(sums.pnl / pnl, 0)} of PnL" if pnl else ""
+    held_ms = sum(trade.exit_ms - trade.entry_ms for trade in own) // len(own)
+    return (
+        f"{asset} {sums.pnl:+,.2f}{share}\n"
+        f"  trades {sums.trades}{_won(sums.win_rate)}, hold {say.duration(held_ms)}"
+    )
 
 
 def _lateness(period: ReportPeriod, now_ms: int) -> list[str]:
@@ -134,7 +148,10 @@ def _present(portfolio: PortfolioSnapshot, now_ms: int, rules: TradingRules) -> 
 
 def _open(position: Position, portfolio: PortfolioSnapshot, rules: TradingRules) -> str:
     price = portfolio.prices.get(position.asset)
-    pnl = "" if price is None else f", {position.unrealized_pnl(price):+,.2f}"
+    pair = metrics(portfolio, rules).pairs.get(position.asset)
+    share = None if pair is None else pair.unrealized_return
+    of_margin = "" if share is None else f"\n  {say.signed_percent(share)} of its margin"
+    pnl = "" if price is None else f", {position.unrealized_pnl(price):+,.2f}{of_margin}"
     advice = next((one for one in portfolio.advice if one.asset == position.asset), None)
     advised = "" if advice is None else advice_line(advice)
     return f"{position_line(position, rules)}{pnl}" + (f"\n  {advised}" if advised else "")

@@ -10,7 +10,8 @@ from domain.errors import ConfigError
 from domain.operator import wording as say
 from domain.operator.commands import CommandName
 from domain.operator.replies import Reply
-from infra.store.ended import rules_of, snapshot_of
+from domain.portfolio.metrics import metrics
+from infra.store.ended import performances_of, rules_of, snapshot_of
 from infra.store.location import find_journal
 from infra.store.reader import FactReader
 
@@ -27,11 +28,13 @@ def answer_of_ended(directory: Path, name: CommandName, argument: str) -> Reply:
         states = facts.states()
         if not states:
             raise ConfigError(f"{journal}: holds no facts of trading")
+        end_ms = states[-1].t_ms
         if name is CommandName.PERFORMANCE:
             assets = [asset.asset for asset in rules.assets]
             trades = [trade for _, trade in facts.trades()]
-            reply = performance_view(trades, assets, argument.lower(), states[-1].t_ms)
+            done, money = performances_of(journal, rules), metrics(snapshot_of(facts, rules), rules)
+            reply = performance_view(trades, assets, argument.lower(), end_ms, done, money)
         else:
             reply = portfolio_view(argument, snapshot_of(facts, rules), rules)
-    ended = f"Nothing takes commands there: as of {say.utc(states[-1].t_ms)}, from the journal"
+    ended = f"Nothing takes commands there: as of {say.utc(end_ms)}, from the journal"
     return replace(reply, lines=(ended, *reply.lines), data={**reply.data, "is_running": False})

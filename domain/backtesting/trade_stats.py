@@ -33,8 +33,8 @@ class TradeStats:
 class Excursion:
     """How far the price went while a trade was open, fractions of the entry price, >= 0.
 
-    Known to a candle's high and low: what a candle reached before the entry in it, or after an exit
-    in it that was no stop and no target, counts too.
+    Known to a candle's high and low: what a candle reached before the entry in it counts too. Of
+    the candle of the exit only the exit's own price counts.
     """
 
     adverse: float
@@ -65,11 +65,11 @@ def _excursion(trade: Trade, market: AssetMarket) -> Excursion:
     series = market.series
     open_ms, step_ms = int(series.open_time_ms[0]), series.candle_ms
     first = (trade.entry_ms - open_ms) // step_ms
-    last = max(first, (trade.exit_ms - 1 - open_ms) // step_ms)
     entry, leaves = float(trade.entry_price), float(trade.exit_price)
     # The candle of the exit went on without the trade: a stop was the worst of it, a target the
-    # best.
-    whole = slice(first, last if trade.reason in (*_AT_STOP, ExitReason.TAKE_PROFIT) else last + 1)
+    # best. What ends at a close is filled in the next candle, milliseconds later.
+    is_inside = trade.reason in (*_AT_STOP, ExitReason.TAKE_PROFIT)
+    whole = slice(first, (trade.exit_ms - is_inside - open_ms) // step_ms)
     highs = [entry, leaves, *series.high[whole].tolist()]
     lows = [entry, leaves, *series.low[whole].tolist()]
     up, down = max(highs) / entry - 1.0, 1.0 - min(lows) / entry

@@ -1,8 +1,10 @@
 """The figures of what was done so far, as people read them."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 from domain.operator import wording as say
+from domain.portfolio.metrics import PairMetrics, PortfolioMetrics
 from domain.portfolio.performance import Performance
 
 UNKNOWN = "–"  # noqa: RUF001 (a dash, as people write it)
@@ -23,6 +25,22 @@ def performance_texts(found: Performance) -> Mapping[str, str]:
         "risk share": _number(found.risk_share, ".0%"),
     }
     return {name: UNKNOWN if text is None else text for name, text in texts.items()}
+
+
+def money_texts(found: PortfolioMetrics | PairMetrics) -> Mapping[str, str]:
+    """Return what an asset, or all together, has earned with what is open, as of now."""
+    texts = {
+        "PnL with open": f"{found.total_pnl:+,.2f}",
+        "return on open": _signed(found.unrealized_return),
+    }
+    if isinstance(found, PairMetrics):
+        share = found.contribution
+        texts["share of PnL"] = UNKNOWN if share is None else say.percent(share)
+    return texts
+
+
+def _signed(fraction: Decimal | None) -> str:
+    return UNKNOWN if fraction is None else say.signed_percent(fraction, 2)
 
 
 def _number(value: float | None, form: str, unit: str = "") -> str | None:

@@ -169,9 +169,16 @@ class _Fills:
 
 
 def excursion(trade: Trade, low: float, high: float) -> tuple[float, float]:
-    """Return how far the price went against a trade and for it, fractions of the entry price."""
-    entry = float(trade.entry_price)
-    down, up = max(0.0, 1.0 - low / entry), max(0.0, high / entry - 1.0)
+    """Return how far the price went against a trade and for it, fractions of the entry price.
+
+    Args:
+        trade: any.
+        low: of the candles that closed while it was open.
+        high: of the same.
+    """
+    entry, leaves = float(trade.entry_price), float(trade.exit_price)
+    down = max(0.0, 1.0 - min(low, leaves) / entry)
+    up = max(0.0, max(high, leaves) / entry - 1.0)
     return (up, down) if trade.side is Side.SELL else (down, up)
 
 

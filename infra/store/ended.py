@@ -1,16 +1,19 @@
 """A run that is over, as its journal has it."""
 
+from contextlib import closing
 from dataclasses import replace
 
 from domain.errors import ConfigError
 from domain.market.instruments import exact
 from domain.operator.commands import fold
+from domain.portfolio.performance import Performances
 from domain.portfolio.snapshots import PortfolioSnapshot
 from domain.portfolio.state import PortfolioState
 from domain.rules import TradingRules
 from domain.trading.positions import ZERO
 from infra.settings.stored import settings_of
 from infra.store.location import Location
+from infra.store.performance import PerformanceReader
 from infra.store.reader import FactReader
 
 
@@ -28,6 +31,12 @@ def rules_of(facts: FactReader, journal: Location) -> TradingRules:
         replace(rule, instrument=stored.get(rule.asset, rule.instrument)) for rule in rules.assets
     )
     return replace(rules, assets=tuple(assets))
+
+
+def performances_of(journal: Location, rules: TradingRules) -> Performances:
+    """Return what each asset, and all together, have come to by all facts."""
+    with closing(PerformanceReader(journal, rules.candles.candle_ms)) as reader:
+        return reader.read()
 
 
 def snapshot_of(facts: FactReader, rules: TradingRules) -> PortfolioSnapshot:

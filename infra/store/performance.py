@@ -74,12 +74,19 @@ class PerformanceReader:
         return bool(trades or fills or samples or transfers)
 
     def _extremes(self, trade: Trade) -> tuple[float, float] | None:
+        # The candle of the exit is not stored yet where the trade is; what it reaches later counts
+        # for no reading.
+        first_ms = trade.entry_ms - trade.entry_ms % self._candle_ms
+        after_ms = trade.exit_ms - trade.exit_ms % self._candle_ms
+        if first_ms == after_ms:
+            exit_price = float(trade.exit_price)
+            return exit_price, exit_price
         (row,) = self._rows(
             "SELECT min(low) AS low, max(high) AS high FROM candle "
-            "WHERE asset = %s AND open_time_ms > %s AND open_time_ms <= %s",
+            "WHERE asset = %s AND open_time_ms >= %s AND open_time_ms < %s",
             trade.asset,
-            trade.entry_ms - self._candle_ms,
-            trade.exit_ms,
+            first_ms,
+            after_ms,
         )
         return None if row["low"] is None else (row["low"], row["high"])
 

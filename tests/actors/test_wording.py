@@ -441,6 +441,11 @@ Profit factor 3.68
 Average hold 5h 37m
 Best ETH +412.60 USDT
 Worst BTC -112.18 USDT
+By asset:
+ETH +412.60, 137% of PnL
+  trades 1, won 100.0%, hold 5h 37m
+BTC -112.18, -37% of PnL
+  trades 1, won 0.0%, hold 5h 37m
 Refused: CORRELATION 12,
   GLOBAL_COOLDOWN 3
 Restarts: asset/BTC 1
@@ -454,6 +459,7 @@ Portfolio cooldown: 90 min left
   until 2025-04-16 12:55 UTC
 Open positions: 1
   SOL SHORT 12.3 at $130.25, +10.46
+  +6.5% of its margin
 🟢 BTC ACTIVE
 ⏰ ETH COOLDOWN, cooldown 42 min left
   SHORT_HOLD

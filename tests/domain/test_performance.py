@@ -83,8 +83,14 @@ def test_one_trade_has_hold_win_rate_mae_and_mfe_and_no_second_day() -> None:
 
 
 def test_a_long_trade_s_adverse_way_is_down() -> None:
-    assert excursion(replace(TRADE, side=Side.BUY), 97.0, 101.0) == pytest.approx((0.03, 0.01))
-    assert excursion(replace(TRADE, side=Side.BUY), 100.5, 101.0) == pytest.approx((0.0, 0.01))
+    bought = replace(TRADE, side=Side.BUY, exit_price=Decimal("100.5"))
+
+    assert excursion(bought, 97.0, 101.0) == pytest.approx((0.03, 0.01))
+    assert excursion(bought, 100.4, 101.0) == pytest.approx((0.0, 0.01))
+
+
+def test_the_price_of_the_exit_counts_beside_the_candles() -> None:
+    assert excursion(TRADE, 99.0, 101.0) == pytest.approx((0.01, 0.02))
 
 
 @pytest.mark.parametrize(("side", "expected"), [(Side.BUY, 10.0), (Side.SELL, -10.0)])

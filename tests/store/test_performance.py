@@ -33,7 +33,7 @@ TRADE = Trade(
     asset="BTC",
     side=Side.SELL,
     entry_ms=T_MS + 20,
-    exit_ms=T_MS + CANDLE_MS - 1,
+    exit_ms=T_MS + CANDLE_MS + 20,
     qty=Decimal(2),
     entry_price=Decimal(100),
     exit_price=Decimal(98),
@@ -63,6 +63,41 @@ def test_figures_of_new_facts_are_added_once_however_often_it_is_read(tmp_path: 
     # The candle before the entry is none of the trade's.
     assert found.adverse == pytest.approx(0.01)
     assert found.favorable == pytest.approx(0.03)
+    reader.close()
+
+
+def test_what_a_candle_reaches_after_the_exit_in_it_counts_for_no_reading(tmp_path: Path) -> None:
+    journals = open_store(tmp_path / "journal.sqlite", lambda: T_MS, busy_timeout_ms=5000)
+    end_ms = T_MS + CANDLE_MS
+    held = replace(CANDLE, open_time_ms=T_MS, close_time_ms=end_ms, high=101.0, low=97.0)
+    later = replace(held, open_time_ms=end_ms, close_time_ms=end_ms + CANDLE_MS, high=120.0)
+    reader = PerformanceReader(tmp_path / "journal.sqlite", CANDLE_MS)
+    with journals.connected():
+        pen = journals.open("execution/BTC", lambda: None)
+        pen.append(ClosedCandle(asset="BTC", candle=held), ENTRY)
+        pen.append(TRADE)
+        before = reader.read().assets["BTC"]
+        pen.append(ClosedCandle(asset="BTC", candle=later))
+
+        anew = PerformanceReader(tmp_path / "journal.sqlite", CANDLE_MS)
+        after = anew.read().assets["BTC"]
+
+    assert (before.adverse, before.favorable) == (after.adverse, after.favorable)
+    assert after.adverse == pytest.approx(0.01)
+    reader.close()
+    anew.close()
+
+
+def test_a_trade_inside_one_candle_has_its_exit_alone(tmp_path: Path) -> None:
+    journals = open_store(tmp_path / "journal.sqlite", lambda: T_MS, busy_timeout_ms=5000)
+    reader = PerformanceReader(tmp_path / "journal.sqlite", CANDLE_MS)
+    with journals.connected():
+        pen = journals.open("execution/BTC", lambda: None)
+        pen.append(ENTRY, replace(TRADE, exit_ms=T_MS + 40))
+
+        found = reader.read().assets["BTC"]
+
+    assert (found.adverse, found.favorable) == pytest.approx((0.0, 0.02))
     reader.close()
 
 

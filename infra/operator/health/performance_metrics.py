@@ -66,8 +66,10 @@ def _money(figures: Figures) -> Iterator[Metric]:
     pairs = made.pairs
     yield gauge(
         "trading_performance_pnl_usdt",
-        "Realized and unrealized PnL of an asset, fees and funding included.",
-        (((asset,), float(pair.total_pnl)) for asset, pair in pairs.items()),
+        "Realized and unrealized PnL, fees and funding included.",
+        _known(
+            [(ALL, made.total_pnl), *((asset, pair.total_pnl) for asset, pair in pairs.items())]
+        ),
         "asset",
     )
     yield gauge(

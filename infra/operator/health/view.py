@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from domain.operator.system import VenueLink
 from infra.operator.health.figures import Figures
 from infra.operator.health.readiness import why_not_ready
 from infra.process.times import show_time
@@ -36,6 +37,8 @@ def _figures(found: Figures) -> Iterator[tuple[str, str]]:
         age = "nothing yet" if asset.feed_age_s is None else f"{asset.feed_age_s:.1f} s ago"
         yield f"feed of {asset.asset}", age
         yield f"last candle of {asset.asset}", _time(asset.last_candle_ms)
+    for link in found.links.values():
+        yield f"link of {link.asset}", _link(link)
     yield "orders", f"{found.orders_per_minute:.0f} a minute"
     for name, value_s in (("p50", requests.p50_s), ("p99", requests.p99_s)):
         yield f"request {name}", "none" if value_s is None else f"{value_s * 1000:.0f} ms"
@@ -47,6 +50,16 @@ def _figures(found: Figures) -> Iterator[tuple[str, str]]:
         yield "clock offset", f"{found.clock_offset_s * 1000:.0f} ms"
     yield "positions without a stop", str(found.unprotected)
     yield "unknown orders", str(found.books.unknown_orders)
+
+
+def _link(link: VenueLink) -> str:
+    waits = [
+        f"{name} {found_ms:.0f} ms"
+        for name, found_ms in (("p50", link.request_p50_ms), ("p99", link.request_p99_ms))
+        if found_ms is not None
+    ]
+    stream = "stream connected" if link.is_streaming else "no stream"
+    return ", ".join((stream, f"{link.orders_per_minute:.1f} orders a minute", *waits))
 
 
 def _time(ms: int | None) -> str:

@@ -7,11 +7,9 @@ from typing import TypeVar
 
 from domain.errors import ConfigError, JournalError
 from domain.operator.system import SystemSnapshot
-from domain.portfolio.performance import Performances
 from domain.rules import TradingRules
-from infra.store.ended import rules_of, snapshot_of
+from infra.store.ended import performances_of, rules_of, snapshot_of
 from infra.store.location import find_journal
-from infra.store.performance import PerformanceReader
 from infra.store.reader import FactReader
 
 _T = TypeVar("_T")
@@ -43,11 +41,6 @@ def read_rules(directory: Path) -> TradingRules:
     return read_facts(directory, lambda facts: rules_of(facts, find_journal(directory)))
 
 
-def _performance(directory: Path, rules: TradingRules) -> Performances:
-    with closing(PerformanceReader(find_journal(directory), rules.candles.candle_ms)) as reader:
-        return reader.read()
-
-
 def read_ended(directory: Path) -> tuple[TradingRules, SystemSnapshot]:
     """Return a run of which nobody answers, as it was after its newest fact.
 
@@ -61,7 +54,7 @@ def read_ended(directory: Path) -> tuple[TradingRules, SystemSnapshot]:
         if not newest:
             raise ConfigError("the journal holds no facts of trading yet")
         return rules, SystemSnapshot(
-            performance=_performance(directory, rules),
+            performance=performances_of(find_journal(directory), rules),
             actors=(),
             dead_letters=0,
             portfolio=snapshot_of(facts, rules),

@@ -14,6 +14,8 @@ from domain.market.instruments import DAY_MS, Side
 from domain.operator.commands import UnknownCommandError, parse
 from domain.operator.replies import Reply
 from domain.operator.wording import advice_line
+from domain.portfolio.metrics import metrics
+from domain.portfolio.performance import Performance, Performances
 from domain.portfolio.protection import initial_state
 from domain.portfolio.snapshots import PortfolioSnapshot
 from domain.portfolio.state import PortfolioState
@@ -176,3 +178,17 @@ def test_a_lost_capital_is_told_as_a_halt_with_its_limit() -> None:
     assert "HALT: entry capital lost" in text
     assert "Limit of the loss 10.0%" in text
     assert "No entries until rearm" in text
+
+
+def test_performance_tells_what_is_open_and_the_share_of_each_asset() -> None:
+    done = Performances(assets={"BTC": Performance(adverse=0.01)})
+    money = metrics(snapshot(), RULES)
+
+    reply = performance_view([], ("BTC", "ETH"), "", NOON_MS, done, money)
+
+    whole, btc = (line.partition(": ") for line in reply.lines)
+    assert (whole[0], btc[0]) == ("all", "BTC")
+    assert whole[2].startswith("PnL with open +39.00, return on open +")
+    assert "share of PnL" not in whole[2]
+    assert "share of PnL " in btc[2]
+    assert btc[2].endswith("MAE 1.00%")

@@ -55,6 +55,13 @@ def samples(text: str) -> dict[tuple[str, ...], float]:
     }
 
 
+def test_the_pnl_of_all_is_the_sum_of_the_assets() -> None:
+    found = samples(page())
+    pnl = {key[1]: v for key, v in found.items() if key[0] == "trading_performance_pnl_usdt"}
+
+    assert (pnl["all"], pnl["BTC"]) == (100, 100)
+
+
 def documented() -> dict[str, tuple[str, str, str]]:
     table = (DEPLOY.parent / "docs" / "metrics.md").read_text(encoding="utf-8")
     return {name: (kind, labels, words) for name, kind, labels, words in ROW.findall(table)}

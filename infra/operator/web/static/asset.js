@@ -77,7 +77,8 @@ function frame(data, asset) {
   const shown = (list) => list.slice(Math.max(0, last - count));
   const price = asset.price_number;
   const {stop_number: stop, target_number: target} = asset.position ?? {};
-  const standing = [price, stop, target].filter((level) => level); // They stay in sight.
+  // They stay in sight; a far target would leave no room for the candles on a phone.
+  const standing = [price, stop, innerWidth < 700 ? null : target].filter((level) => level);
   const low = Math.min(...shown(data.low), ...standing), high = Math.max(...shown(data.high), ...standing);
   const pad = (high - low) * 0.08;
   return layout({

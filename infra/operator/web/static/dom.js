@@ -49,6 +49,8 @@ export const choice = (id, title, chosen, values, onchange) => h("label", {}, ti
 
 export const input = (id, title, value, onchange, more = {}) => h("label", {}, title, h("input", {id, value, oninput: (event) => onchange(event.target.value), ...more}));
 
+const MANY = 25; // Rows that a table shows without a scroll bar of its own.
+
 // columns: [title, row => cell, class]; a row with a heading is a line over those below it. Where there is no room each row becomes a card, but in narrow tables, and where
 // rows are compared with one another (isSide): those keep their first column in sight.
 export function table(columns, rows, {caption, empty = "Nothing yet.", rowClass, rowId, isSide = columns.length < 4} = {}) {
@@ -57,7 +59,7 @@ export function table(columns, rows, {caption, empty = "Nothing yet.", rowClass,
   const body = rows.map((row) => row.heading ? h("tr", {class: "heading"}, h("th", {scope: "rowgroup", colspan: columns.length}, row.heading)) :
     h("tr", {class: rowClass?.(row), id: rowId?.(row)}, columns.map(([title, cell, kind]) => h("td", {class: kind, "data-label": title}, cell(row)))));
   const kind = isSide ? "side" : columns.length > 9 ? "stacks many" : "stacks";
-  return h("div", {class: `scroll ${kind}`, tabindex: "0", role: "region", "aria-label": caption},
+  return h("div", {class: `scroll ${kind} ${rows.length > MANY ? "long" : ""}`, tabindex: "0", role: "region", "aria-label": caption},
     h("table", {}, caption && h("caption", {}, caption), h("thead", {}, head), h("tbody", {}, body)));
 }
 

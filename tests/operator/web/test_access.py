@@ -107,7 +107,8 @@ def test_what_cannot_be_taken_back_needs_its_word_typed(
     assert operator.press(command, argument)[0] == 422
     assert operator.press(command, argument, typed="panic")[0] == 422
     assert page.desk.taken == []
-    assert operator.press(command, argument, typed=word)[0] == 200
+    done = f"did {command} {argument}".rstrip()
+    assert operator.press(command, argument, typed=word) == (200, done)
     assert [str(act.command.name) for act in page.desk.taken] == [command]
 
 

@@ -32,6 +32,12 @@ function report(context, view) {
     rows.length ? table([["Asked for", (job) => time(job.asked.asked_ms)], ["Period", span], ["State", progress, "wide"], ["Report", (job) => job.state === "done" && h("a", {href: `/report/${job.id}`, target: "_blank", rel: "noopener"}, "Open")]], rows, {caption: "Reports of this run"}) : null);
 }
 
+function meanPercent(rows, name) {
+  const known = rows.filter((row) => row[name]);
+  const mean = known.reduce((total, row) => total + parseFloat(row[name]), 0) / known.length;
+  return known.length ? `${mean > 0 ? "+" : ""}${mean.toFixed(2)}%` : "–";
+}
+
 function totals(rows) {
   const sum = (name) => rows.reduce((total, row) => total + Number(row[name]), 0);
   const wins = rows.filter((row) => row.pnl_sign > 0), losses = rows.filter((row) => row.pnl_sign < 0);
@@ -40,7 +46,8 @@ function totals(rows) {
   const pnl = sum("pnl");
   return facts(["Trades", String(rows.length)], ["PnL", signed(`${pnl >= 0 ? "+" : ""}${usdt(pnl)}`, Math.sign(pnl))], ["Win rate", rows.length ? `${(wins.length / rows.length * 100).toFixed(1)}%` : "–"],
     ["Profit factor", lost ? (won / lost).toFixed(2) : "–"], ["Average win", wins.length ? usdt(won / wins.length) : "–"], ["Average loss", losses.length ? usdt(lost / losses.length) : "–"],
-    ["Fees", usdt(sum("fees"))], ["Funding", usdt(sum("funding"))], ["Average hold", rows.length ? lasting(sum("held_ms") / rows.length) : "–"]);
+    ["Fees", usdt(sum("fees"))], ["Funding", usdt(sum("funding"))], ["Average hold", rows.length ? lasting(sum("held_ms") / rows.length) : "–"],
+    ["Average worst (MAE)", meanPercent(rows, "adverse")], ["Average best (MFE)", meanPercent(rows, "favourable")]);
 }
 
 function download(rows, run) {
@@ -76,7 +83,7 @@ export function render(context, view) {
         ["Held", (r) => r.held, "number"], ["Reason", (r) => r.reason],
         ["", (r) => h("button", {type: "button", onclick: () => explain(context, r.why), "aria-label": `Why ${r.why}`}, "Why?")],
       ], rows.slice(0, 300), {caption: "Closed trades", empty: loaded.data.length ? "No trade fits." : "Nothing was closed yet.", rowId: (r) => `trade-${r.why}`}),
-      h("p", {class: "why"}, "Worst and best: how far the price went against and for the position while it was open, of the entry price, by closed candles.")),
+      h("p", {class: "why"}, "Worst and best (MAE, MFE): how far the price went against and for the position while it was open, of the entry price, by closed candles.")),
     report(context, view),
   ];
 }

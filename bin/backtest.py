@@ -1,11 +1,11 @@
-"""The command `bin/backtest`: reads its options and hands over."""
+"""The command `bin/backtest`: reads its options and starts a backtest."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bin.command import FAILED, MISUSED, one_line, start
+from bin.command import FAILED, MISUSED, SettingsFile, one_line, start
 from domain.backtesting.sweep import FIGURES
 from domain.errors import TradingError
 from infra.backtest.bias import run_bias_command
@@ -19,36 +19,34 @@ from infra.operator.terminal.screen import Screen
 def main(
     *,
     candles: Annotated[
-        Path, typer.Option(help="Folder with a file per symbol, BTCUSDT.parquet or .csv.")
+        Path, typer.Option(help="Folder with one file per symbol, BTCUSDT.parquet or .csv.")
     ],
-    settings: Annotated[Path | None, typer.Option(help="What differs from settings.yaml.")] = None,
+    settings: SettingsFile = None,
     from_time: Annotated[
-        str | None,
-        typer.Option("--from", metavar="ISO", help="First candle's open time, UTC."),
+        str | None, typer.Option("--from", metavar="ISO", help="First candle's open time, UTC.")
     ] = None,
     to_time: Annotated[
-        str | None,
-        typer.Option("--to", metavar="ISO", help="Last candle's close time, UTC."),
+        str | None, typer.Option("--to", metavar="ISO", help="Last candle's close time, UTC.")
     ] = None,
     assets: Annotated[
-        str | None, typer.Option(metavar="BTC,ETH", help="Of the settings'; all by default.")
+        str | None, typer.Option(metavar="BTC,ETH", help="Only these; default: all.")
     ] = None,
     balance: Annotated[
         str | None,
         typer.Option(metavar="USDT", help="Starting balance; replay.initial_balance by default."),
     ] = None,
-    trades: Annotated[Path | None, typer.Option(help="Write all trades as csv.")] = None,
+    trades: Annotated[Path | None, typer.Option(help="Write all trades as CSV.")] = None,
     equity: Annotated[
-        Path | None, typer.Option(help="Write balance and equity at every close as csv.")
+        Path | None, typer.Option(help="Write balance and equity at every close as CSV.")
     ] = None,
     report: Annotated[
         Path | None,
         typer.Option(
-            help="Write a page with all plots (of a sweep's best, with heat maps); opens offline."
+            help="Write an HTML report with all plots (sweep: of the best run, with heat maps)."
         ),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object in place of the summary.")
+        bool, typer.Option("--json", help="Print one JSON object instead of the summary.")
     ] = False,
     check_bias: Annotated[
         bool,
@@ -61,41 +59,40 @@ def main(
         bool,
         typer.Option(
             "--gap-check",
-            help="Run with stops that fill past their triggers: stop_gap_fraction 0, 0.1 and 0.5.",
+            help="Repeat with stops that fill past their triggers (stop_gap_fraction 0, 0.1, 0.5).",
         ),
     ] = False,
     sweep: Annotated[
         str | None,
         typer.Option(
             metavar="KEY=VALUES",
-            help="Try every combination of settings, several after commas: "
+            help="Try every combination of settings, separated by commas: "
             "KEY=FROM:TO:STEP or risk.stop_loss_pct=0.01,0.02.",
         ),
     ] = None,
     samples: Annotated[
-        int | None, typer.Option(min=1, help="Sweep: as many combinations, by chance.")
+        int | None, typer.Option(min=1, help="Sweep: try this many random combinations.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Sweep: of --samples.")] = 0,
+    seed: Annotated[int, typer.Option(help="Sweep: seed of --samples.")] = 0,
     sort: Annotated[
-        str, typer.Option(metavar="FIGURE", help=f"Sweep: {', '.join(FIGURES)}.")
+        str, typer.Option(metavar="FIGURE", help=f"Sweep: sort by {', '.join(FIGURES)}.")
     ] = DEFAULT_SORT,
     walk_forward: Annotated[
         str | None,
         typer.Option(
             metavar="TRAIN:TEST",
-            help="Sweep: choose on TRAIN days, judge on the TEST days after them, and move on.",
+            help="Sweep: choose on TRAIN days, evaluate on the TEST days after them, repeat.",
         ),
     ] = None,
     scheduler: Annotated[
-        str | None,
-        typer.Option(metavar="tcp://HOST:PORT", help="Sweep: on a Dask cluster."),
+        str | None, typer.Option(metavar="tcp://HOST:PORT", help="Sweep: run on a Dask cluster.")
     ] = None,
     sweep_csv: Annotated[
-        Path | None, typer.Option(help="Sweep: write all combinations as csv.")
+        Path | None, typer.Option(help="Sweep: write all combinations as CSV.")
     ] = None,
     progress: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Trade recorded candles by the rules of the live system, and tell what came of it."""
+    """Trade recorded candles with the rules of the live system, and print a summary."""
     screen = Screen(stderr=True)
     plain = BacktestOptions(
         candles=candles,

@@ -1,4 +1,4 @@
-"""The command `bin/backup`: backups of a run's journal, and the way back."""
+"""The command `bin/backup`: backups of a run's journal, and their restoration."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from loguru import logger
 
-from bin.command import DONE, FAILED, VAR, WRONG_USE, one_line, start
+from bin.command import DONE, FAILED, VAR, WRONG_USE, SettingsFile, one_line, start
 from domain.errors import ConfigError, JournalError
 from infra.operator.terminal.backups import listed_table, made_lines, restored_text, verified_lines
 from infra.operator.terminal.options_anywhere import OptionsAnywhere
@@ -18,7 +18,7 @@ _run: dict[str, Backups] = {}
 
 app = typer.Typer(
     cls=OptionsAnywhere,
-    help="Back the journal of a run up, and restore it.",
+    help="Back up the journal of a run, and restore it.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -27,32 +27,32 @@ app = typer.Typer(
 @app.callback()
 def choose(
     *,
-    mode: Annotated[str, typer.Option(help="Whose journal.")] = "sim",
-    run_dir: Annotated[Path | None, typer.Option(help="Of the run; var/MODE.")] = None,
-    settings: Annotated[Path | None, typer.Option(help="What differs from settings.yaml.")] = None,
+    mode: Annotated[str, typer.Option(help="Mode of the run.")] = "sim",
+    run_dir: Annotated[Path | None, typer.Option(help="Of the run; default: var/MODE.")] = None,
+    settings: SettingsFile = None,
 ) -> None:
-    """Back the journal of a run up, and restore it."""
+    """Back up the journal of a run, and restore it."""
     logger.remove()
     _run["of"] = Backups(settings, mode, run_dir, VAR)
 
 
 @app.command()
 def run() -> None:
-    """Back a whole journal up now, also of a run that goes on."""
+    """Make a full backup of the journal now, also while a run is going on."""
     with one_line(_CODES):
         Screen().print(made_lines(*_run["of"].run()), highlight=False, soft_wrap=True)
 
 
 @app.command("list")
 def list_() -> None:
-    """Show all backups, oldest first."""
+    """List all backups, oldest first."""
     with one_line(_CODES):
         Screen().print(listed_table(_run["of"].listed()))
 
 
 @app.command()
 def verify() -> None:
-    """Check every segment of every backup; exit code 1 where one is not whole."""
+    """Check every segment of every backup; exit code 1 if one is damaged or missing."""
     code = DONE
     with one_line(_CODES):
         for name, wrong in _run["of"].verify():
@@ -64,11 +64,11 @@ def verify() -> None:
 @app.command()
 def restore(
     *,
-    to: Annotated[str | None, typer.Option(metavar="TIME|FACT", help="No later facts.")] = None,
+    to: Annotated[str | None, typer.Option(metavar="TIME|FACT", help="Up to here.")] = None,
     to_dir: Annotated[Path | None, typer.Option(help="Instead of --run-dir.")] = None,
-    backup: Annotated[str | None, typer.Option(metavar="NAME", help="Not the newest.")] = None,
+    backup: Annotated[str | None, typer.Option(metavar="NAME", help="Default: the newest.")] = None,
 ) -> None:
-    """Make a journal where none is; a run opens nothing with it until rearm."""
+    """Restore a journal to where there is none; a run then opens nothing until rearm."""
     with one_line(_CODES):
         done = _run["of"].restore(to_dir, read_until(to), backup)
         Screen().print(restored_text(done), highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The command `bin/candles`: downloads market history, and checks what lies in a folder."""
+"""The command `bin/candles`: downloads market history, and checks the files of a folder."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -46,11 +46,11 @@ def download(
     ],
     to_time: Annotated[
         str | None,
-        typer.Option("--to", metavar="ISO", help="Last candle's close time, UTC; else now."),
+        typer.Option("--to", metavar="ISO", help="Last candle's close time, UTC; default: now."),
     ] = None,
-    interval: Annotated[int, typer.Option(help="Minutes of a candle.")] = 5,
+    interval: Annotated[int, typer.Option(help="Candle length in minutes.")] = 5,
     url: Annotated[
-        str, typer.Option(help="Where the exchange is; public data, no key is used.")
+        str, typer.Option(help="Address of the exchange; public data, no key is used.")
     ] = mainnet(None).rest_url,
 ) -> None:
     """Fetch candles and funding from Bybit: SYMBOL.parquet and SYMBOL.funding.parquet.
@@ -84,16 +84,16 @@ def verify(
     *,
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the files.")],
     interval: Annotated[
-        int | None, typer.Option(help="Minutes of a candle; else each file's most frequent step.")
+        int | None, typer.Option(help="Candle minutes; default: each file's most frequent step.")
     ] = None,
     max_jump: Annotated[
-        float, typer.Option(help="Fraction from a close to the next open; more is suspicious.")
+        float, typer.Option(help="Report larger moves from a close to the next open (fraction).")
     ] = Limits().jump,
     max_range: Annotated[
-        float, typer.Option(help="Fraction from a candle's low to its high; more is suspicious.")
+        float, typer.Option(help="Report candles with a larger range, low to high (fraction).")
     ] = Limits().range,
     max_funding_rate: Annotated[
-        float, typer.Option(help="Fraction of one settlement; more is suspicious.")
+        float, typer.Option(help="Report larger funding rates (fraction).")
     ] = Limits().funding_rate,
 ) -> None:
     """Check candle and funding files: gaps, duplicates, order, grid, impossible prices, jumps.
@@ -116,17 +116,17 @@ def instruments(
     *,
     symbols: Annotated[
         str | None,
-        typer.Option(help="USDT perpetuals: BTCUSDT,ETHUSDT; else all that --settings names."),
+        typer.Option(help="USDT perpetuals: BTCUSDT,ETHUSDT; default: all in --settings."),
     ] = None,
     settings: Annotated[
         Path | None,
-        typer.Option(help="Settings file to write them into; else they are printed."),
+        typer.Option(help="Settings file to add them to; without it they are printed."),
     ] = None,
     url: Annotated[
-        str, typer.Option(help="Where the exchange is; public data, no key is used.")
+        str, typer.Option(help="Address of the exchange; public data, no key is used.")
     ] = mainnet(None).rest_url,
 ) -> None:
-    """Fetch the order filters of perpetuals, as the section `instruments` of the settings."""
+    """Fetch the order filters of perpetuals for the section `instruments` of the settings."""
     with _told(url, "nothing was written"):
         wanted = wanted_symbols(symbols, settings)
         with closing(public_rest(url, _screen)) as rest:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from loguru import logger
 
-from bin.command import DONE, FAILED, VAR, one_line, start
+from bin.command import DONE, FAILED, VAR, SettingsFile, one_line, start
 from infra.operator.preflight.checks import check
 from infra.operator.preflight.explained import explained
 from infra.operator.preflight.finding import Level
@@ -18,23 +18,23 @@ from infra.venues.modes import Mode, read_mode
 def main(
     *,
     mode: Annotated[
-        str, typer.Option(metavar="MODE", help=f"That is to run: {', '.join(Mode)}.")
+        str, typer.Option(metavar="MODE", help=f"Mode to check: {', '.join(Mode)}.")
     ] = Mode.SIM.value,
-    settings: Annotated[Path | None, typer.Option(help="What differs from settings.yaml.")] = None,
+    settings: SettingsFile = None,
     run_dir: Annotated[Path | None, typer.Option(help="Of the run; var/MODE by default.")] = None,
     send_test: Annotated[
-        bool, typer.Option("--send-test", help="Send one message by each channel.")
+        bool, typer.Option("--send-test", help="Send one message through each channel.")
     ] = False,
     explain: Annotated[
         bool,
         typer.Option(
             "--explain",
-            help="First show what holds for each pair and where it is written, and under which "
-            "names settings were read that the file calls otherwise.",
+            help="First show the effective settings of each pair and where they are set, and how "
+            "settings under other names were read.",
         ),
     ] = False,
 ) -> None:
-    """Check what a run needs, a line each. Nothing is changed, here or at the exchange."""
+    """Check everything a run needs, one line per check. Nothing is changed anywhere."""
     logger.remove()
     screen, failed = Screen(highlight=False), []
     with one_line():

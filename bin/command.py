@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -19,6 +19,7 @@ VAR = Path(__file__).resolve().parents[1] / "var"
 """The run directories of all modes."""
 MISUSED: Mapping[type[Exception], int] = {ConfigError: WRONG_USE, BadDataError: WRONG_USE}
 """The exit codes of errors that a user can put right."""
+SettingsFile = Annotated[Path | None, typer.Option(help="Your settings; override settings.yaml.")]
 
 
 def start(main: Callable[..., Any] | typer.Typer, name: str) -> None:

@@ -24,9 +24,9 @@ _OTHERS = {
 
 
 def main(
-    shell: Annotated[str, typer.Argument(metavar="bash|zsh", help="Which shell completes.")],
+    shell: Annotated[str, typer.Argument(metavar="bash|zsh", help="Your shell.")],
 ) -> None:
-    """Print a script that completes the commands of bin/ and their options."""
+    """Print a shell script for tab completion of the commands in bin/."""
     with one_line():
         if shell not in SHELLS:
             raise ConfigError(f"expected {' or '.join(SHELLS)}, found {shell}")

@@ -41,7 +41,7 @@ app = typer.Typer(
     cls=OptionsAnywhere,
     no_args_is_help=True,
     add_completion=False,
-    help="Commands to a running system, and its audit trail.",
+    help="Send commands to a running system, and show its audit trail.",
     epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong use, 3 nothing runs there, "
     "4 to be confirmed (--yes), 5 no answer in time.",
 )
@@ -64,11 +64,11 @@ def choose(
     context: typer.Context,
     *,
     run_dir: Annotated[Path | None, typer.Option(help="Run directory of the system.")] = None,
-    mode: Annotated[str, typer.Option(help="Its mode, where it runs in var/MODE.")] = "sim",
+    mode: Annotated[str, typer.Option(help="Mode of the system, if it runs in var/MODE.")] = "sim",
     every: Annotated[
-        bool, typer.Option("--all", help="Ask all systems of this machine, or below --run-dir.")
+        bool, typer.Option("--all", help="Ask all systems on this machine, or below --run-dir.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Send commands to a running system."""
     _options.is_json = as_json
@@ -85,8 +85,8 @@ def choose(
 def audit(
     *,
     since: Annotated[str | None, typer.Option(metavar="ISO", help="From this time on.")] = None,
-    asset: Annotated[str | None, typer.Option(help="Of this asset alone.")] = None,
-    last: Annotated[int, typer.Option(help="At most so many, the newest.", min=1)] = 200,
+    asset: Annotated[str | None, typer.Option(help="Only this asset.")] = None,
+    last: Annotated[int, typer.Option(help="At most this many, the newest.", min=1)] = 200,
 ) -> None:
     """Show every decision, order, protection, command and access in one timeline."""
     try:
@@ -103,10 +103,10 @@ def audit(
 
 @app.command()
 def export(
-    what: Annotated[str, typer.Argument(metavar="trades", help="What is written.")],
+    what: Annotated[str, typer.Argument(metavar="trades", help="What to export.")],
     *,
-    as_csv: Annotated[bool, typer.Option("--csv", help="As CSV to stdout.")] = False,
-    parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="For notebooks.")] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Write CSV to stdout.")] = False,
+    parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="As parquet.")] = None,
     from_time: Annotated[
         str | None, typer.Option("--from", metavar="ISO", help="Closed at this time or later.")
     ] = None,
@@ -114,10 +114,10 @@ def export(
         str | None, typer.Option("--to", metavar="ISO", help="Closed before this time.")
     ] = None,
     layout: Annotated[
-        str, typer.Option(metavar="plain|tax", help="All columns, or what tax tools read.")
+        str, typer.Option(metavar="plain|tax", help="All columns, or the format of tax tools.")
     ] = "plain",
 ) -> None:
-    """Write the trades of a run, also of one that is over."""
+    """Export the trades of a run; it need not be running."""
     try:
         export_trades(
             what,

@@ -1,4 +1,4 @@
-"""Keys of the exchange, and keys under which a run directory is encrypted."""
+"""Manage exchange keys, and the keys that encrypt a run directory."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,15 +14,15 @@ from infra.venues.modes import read_run_name
 
 _SOURCES = "credential:NAME, file:/PATH, keyring:SERVICE/USER or passphrase"
 _Source = Annotated[str, typer.Argument(help=_SOURCES)]
-_RunDir = Annotated[Path | None, typer.Option(help="Run directory; its mode's by default.")]
-_Mode = Annotated[str, typer.Option(help="Whose run, where it is in var/MODE.")]
+_RunDir = Annotated[Path | None, typer.Option(help="Run directory; default: that of the mode.")]
+_Mode = Annotated[str, typer.Option(help="Mode of the run, if it is in var/MODE.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
 
 @app.command()
-def new(file: Annotated[Path, typer.Argument(help="Where none is yet.")]) -> None:
-    """Make a key of 64 hexadecimal digits."""
+def new(file: Annotated[Path, typer.Argument(help="New file.")]) -> None:
+    """Create a key file with 64 hexadecimal digits."""
     with one_line():
         write_new_key(file)
         _say(f"{file}: keep a copy elsewhere; nothing opens without it")
@@ -30,7 +30,7 @@ def new(file: Annotated[Path, typer.Argument(help="Where none is yet.")]) -> Non
 
 @app.command()
 def allow(source: _Source, *, run_dir: _RunDir = None, mode: _Mode = "live") -> None:
-    """Let another key, or a passphrase, open a run directory too."""
+    """Allow another key, or a passphrase, to open a run directory."""
     with one_line():
         directory = run_dir or VAR / read_run_name(mode)
         rekeying.allow(directory, source)
@@ -40,11 +40,11 @@ def allow(source: _Source, *, run_dir: _RunDir = None, mode: _Mode = "live") -> 
 @app.command()
 def rekey(
     *,
-    to: Annotated[list[str], typer.Option(help=f"{_SOURCES}; may be repeated; none: decrypt.")],
+    to: Annotated[list[str], typer.Option(help=f"{_SOURCES}; repeatable; none: decrypt.")],
     run_dir: _RunDir = None,
     mode: _Mode = "live",
 ) -> None:
-    """Encrypt all of a run directory anew, while no run uses it; also one that is not encrypted."""
+    """Re-encrypt a run directory, or encrypt an unencrypted one, while no run uses it."""
     with one_line():
         directory = run_dir or VAR / read_run_name(mode)
         logs = rekeying.rekey(directory, [] if to == ["none"] else to)
@@ -56,10 +56,10 @@ def _register(action: str) -> None:
     def act(
         mode: Annotated[str | None, typer.Argument(metavar="live|testnet|demo")] = None,
         *,
-        store: Annotated[Path, typer.Option(help="Folder; exchange.keystore names it.")],
-        ip: Annotated[list[str] | None, typer.Option(help="That the key must allow.")] = None,
-        source: Annotated[str | None, typer.Option(help="Of a new keystore's key.")] = None,
-        asset: Annotated[str | None, typer.Option(help="Trades by it alone; like BTC.")] = None,
+        store: Annotated[Path, typer.Option(help="Folder of the keystore (exchange.keystore).")],
+        ip: Annotated[list[str] | None, typer.Option(help="Address it must allow.")] = None,
+        source: Annotated[str | None, typer.Option(help="Key of a new keystore.")] = None,
+        asset: Annotated[str | None, typer.Option(help="Only for this asset, like BTC.")] = None,
     ) -> None:
         with one_line():
             _say(*credentials_act(action, store, mode, ip or [], source, asset, _say))

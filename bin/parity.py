@@ -1,4 +1,4 @@
-"""The command `bin/parity`: what a run did on a day, held against what the rules decide."""
+"""The command `bin/parity`: compares what a run did on a day with what the rules decide."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,31 +16,31 @@ ALIKE, DIFFERS = range(2)
 def main(
     *,
     run_dir: Annotated[
-        Path | None, typer.Option(help="Run directory; its mode's by default.")
+        Path | None, typer.Option(help="Run directory; default: that of the mode.")
     ] = None,
-    mode: Annotated[str, typer.Option(help="Whose run, where it is in var/MODE.")] = "sim",
+    mode: Annotated[str, typer.Option(help="Mode of the run, if it is in var/MODE.")] = "sim",
     day: Annotated[
-        str | None, typer.Option(help="UTC day, 2025-05-01; the newest by default.")
+        str | None, typer.Option(help="UTC day, like 2025-05-01; default: the newest.")
     ] = None,
     settings: Annotated[
         Path | None,
-        typer.Option(help="What differs from settings.yaml; the run's own of that day by default."),
+        typer.Option(help="Overrides settings.yaml; default: the run's own settings of that day."),
     ] = None,
     report: Annotated[
         Path | None,
-        typer.Option(help="Write a page: the run, and the backtest of its candles beside it."),
+        typer.Option(help="Write an HTML report: the run beside a backtest of its candles."),
     ] = None,
     from_time: Annotated[
-        str | None, typer.Option("--from", metavar="ISO", help="Of --report: first close, UTC.")
+        str | None, typer.Option("--from", metavar="ISO", help="With --report: first close, UTC.")
     ] = None,
     to_time: Annotated[
-        str | None, typer.Option("--to", metavar="ISO", help="Of --report: last close, UTC.")
+        str | None, typer.Option("--to", metavar="ISO", help="With --report: last close, UTC.")
     ] = None,
-    equity: Annotated[Path | None, typer.Option(help="Of --report: its equity, as csv.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    equity: Annotated[Path | None, typer.Option(help="With --report: equity as CSV.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     progress: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Hold what a run did on a day against what the rules decide."""
+    """Compare what a run did on a day with what the rules decide."""
     with one_line():
         directory = run_dir or VAR / read_run_name(mode)
         period = PeriodOptions(from_time, to_time, equity, progress)

@@ -1,4 +1,4 @@
-"""The command `bin/run-actors`: reads its options and hands over."""
+"""The command `bin/run-actors`: reads its options and starts a run."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 from bin.bootstrap.live import LiveOptions, run_live
 from bin.bootstrap.replay import ReplayOptions, run_replay
-from bin.command import FAILED, MISUSED, one_line, start
+from bin.command import FAILED, MISUSED, SettingsFile, one_line, start
 from domain.errors import ConfigError, JournalError
 from infra.operator.terminal.screen import Screen
 from infra.venues.modes import Mode, is_stepped, read_mode
@@ -27,7 +27,7 @@ def main(
     ] = None,
     candles: Annotated[
         Path | None,
-        typer.Option(help="Replay: folder with a file per symbol, BTCUSDT.parquet or .csv."),
+        typer.Option(help="Replay: folder with one file per symbol, BTCUSDT.parquet or .csv."),
     ] = None,
     speed: Annotated[
         str | None,
@@ -36,7 +36,7 @@ def main(
             "lock-step, over its sockets."
         ),
     ] = None,
-    settings: Annotated[Path | None, typer.Option(help="What differs from settings.yaml.")] = None,
+    settings: SettingsFile = None,
     from_time: Annotated[
         str | None,
         typer.Option("--from", metavar="ISO", help="Replay: first candle's open time, UTC."),
@@ -45,21 +45,21 @@ def main(
         str | None,
         typer.Option("--to", metavar="ISO", help="Replay: last candle's close time, UTC."),
     ] = None,
-    trades: Annotated[Path | None, typer.Option(help="Replay: write all trades as csv.")] = None,
+    trades: Annotated[Path | None, typer.Option(help="Replay: write all trades as CSV.")] = None,
     run_dir: Annotated[
-        Path | None, typer.Option(help="Journal and logs of the run; var/MODE by default.")
+        Path | None, typer.Option(help="Directory for journal and logs; default: var/MODE.")
     ] = None,
     progress: Annotated[bool, typer.Option(help="Replay: show a progress bar.")] = True,
     drill: Annotated[
         list[str] | None,
         typer.Option(
-            help="Let something fail, in the simulation or a replay; may be repeated: "
-            "crash=P, poison=ASSET@ISO; docs/reliability.md has all."
+            help="Inject a failure, in the simulation or a replay; repeatable: "
+            "crash=P, poison=ASSET@ISO; docs/reliability.md lists all."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the drills.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the drills.")] = 0,
 ) -> None:
-    """Run the trading system and show what it does."""
+    """Run the trading system and show what it is doing."""
     screen = Screen(stderr=True)
     # After a journal's error the same start may do in a while, and a service manager tries it.
     with one_line({**MISUSED, JournalError: FAILED}):

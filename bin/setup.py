@@ -1,4 +1,4 @@
-"""The command `bin/setup`: asks what a first run needs, writes it, and checks it."""
+"""The command `bin/setup`: asks for what a first run needs, writes it, and checks it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,16 +22,16 @@ def main(
     settings: Annotated[Path, typer.Option(help="Settings file to write.")] = Path("my.yaml"),
     dotenv: Annotated[
         Path | None,
-        typer.Option("--env", help="File of the secrets, .env by default; its other lines stay."),
+        typer.Option("--env", help="File for secrets, default: .env; its other lines are kept."),
     ] = None,
     checks: Annotated[
-        bool, typer.Option("--check/--no-check", help="Run bin/check on it at the end.")
+        bool, typer.Option("--check/--no-check", help="Run bin/check at the end.")
     ] = True,
     force: Annotated[bool, typer.Option("--force", help="Replace the settings file.")] = False,
 ) -> None:
-    """Ask for mode, strategy, pairs, capital, keys and Telegram; write both files; check them.
+    """Ask for mode, strategy, pairs, capital, keys and Telegram, and write settings and .env.
 
-    Enter takes the default in brackets. Nothing is written before the last answer.
+    Enter accepts the default in brackets. Nothing is written before the last answer.
     """
     screen = Screen(highlight=False, soft_wrap=True)
     try:

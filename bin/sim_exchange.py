@@ -1,4 +1,4 @@
-"""The command `bin/sim-exchange`: the simulated exchange as a process of its own."""
+"""The command `bin/sim-exchange`: the simulated exchange as a separate process."""
 
 import asyncio
 from dataclasses import replace
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bin.command import one_line, start
+from bin.command import SettingsFile, one_line, start
 from infra.process.times import read_time
 from infra.settings import load_settings
 from infra.venues.simulator.core import Simulator
@@ -24,51 +24,51 @@ _PROFILES = f"A market day to test bots with: {', '.join(ProfileName)}."
 
 def main(
     *,
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 = any free one.")] = 8899,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0: any free port.")] = 8899,
     speed: Annotated[
-        str, typer.Option(help="Exchange seconds per second, up to 1000; max = lock-step.")
+        str, typer.Option(help="Exchange seconds per real second, up to 1000; max: lock-step.")
     ] = "1",
-    seed: Annotated[int, typer.Option(help="Of market, delays and faults.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of market, delays and faults.")] = 0,
     candles: Annotated[
-        Path | None, typer.Option(help="Folder of candle files; else generated from the seed.")
+        Path | None, typer.Option(help="Folder of candle files; without it, prices are generated.")
     ] = None,
     from_time: Annotated[
         str | None,
-        typer.Option("--from", metavar="ISO", help="Files: first candle's open time, UTC."),
+        typer.Option("--from", metavar="ISO", help="First candle's open time, UTC."),
     ] = None,
     to_time: Annotated[
         str | None,
-        typer.Option("--to", metavar="ISO", help="Files: last candle's close time, UTC."),
+        typer.Option("--to", metavar="ISO", help="Last candle's close time, UTC."),
     ] = None,
-    history: Annotated[int, typer.Option(min=1, help="Closed candles at the start.")] = 3_500,
-    faults: Annotated[Path | None, typer.Option(help="YAML list of faults.")] = None,
+    history: Annotated[int, typer.Option(min=1, help="Past candles at the start.")] = 3_500,
+    faults: Annotated[Path | None, typer.Option(help="YAML list of faults to inject.")] = None,
     state: Annotated[
-        Path | None, typer.Option(help="File to go on from, and to be kept in.")
+        Path | None, typer.Option(help="File to resume from and to save the state to.")
     ] = None,
-    settings: Annotated[Path | None, typer.Option(help="What differs from settings.yaml.")] = None,
+    settings: SettingsFile = None,
     with_parent: Annotated[
-        bool, typer.Option("--with-parent", help="End when the standard input closes.")
+        bool, typer.Option("--with-parent", help="Exit when standard input closes.")
     ] = False,
     profile: Annotated[ProfileName | None, typer.Option(metavar="NAME", help=_PROFILES)] = None,
     record: Annotated[
-        Path | None, typer.Option(help="File that takes all traffic, without keys.")
+        Path | None, typer.Option(help="Record all traffic to this file, without keys.")
     ] = None,
     replay: Annotated[
-        Path | None, typer.Option(help="Recorded traffic to answer from, instead of all else.")
+        Path | None, typer.Option(help="Answer only from this recorded traffic.")
     ] = None,
     ip_limit: Annotated[
         int,
         typer.Option(
-            min=0, help="Requests of one address in 5 s before 10 minutes of 403; 0 = any number."
+            min=0, help="Requests per address in 5 s before 10 minutes of 403; 0: unlimited."
         ),
     ] = IP_LIMIT,
     keys: Annotated[
-        Path | None, typer.Option(help="JSON file with key and secret, in place of the next two.")
+        Path | None, typer.Option(help="JSON file with key and secret, instead of the next two.")
     ] = None,
-    api_key: Annotated[str, typer.Option(help="The key that it knows.")] = DEFAULT_KEYS.api_key,
-    api_secret: Annotated[str, typer.Option(help="And its secret.")] = DEFAULT_KEYS.api_secret,
+    api_key: Annotated[str, typer.Option(help="The accepted API key.")] = DEFAULT_KEYS.api_key,
+    api_secret: Annotated[str, typer.Option(help="Its secret.")] = DEFAULT_KEYS.api_secret,
 ) -> None:
-    """Simulate the exchange on this machine until a signal comes."""
+    """Run a simulated exchange on this machine until it is stopped."""
     with one_line():
         options = replace(
             options_of(load_settings(settings, environ={}, dotenv=None), candles),

@@ -14,7 +14,7 @@ from infra.run.copying import copied
 from infra.store.location import read_location
 
 app = typer.Typer(
-    help="Move a journal between a file of SQLite and PostgreSQL.",
+    help="Move a journal between SQLite and PostgreSQL.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -22,16 +22,16 @@ app = typer.Typer(
 
 @app.callback()
 def options() -> None:
-    """Move a journal between a file of SQLite and PostgreSQL."""
+    """Move a journal between SQLite and PostgreSQL."""
     logger.remove()
 
 
 @app.command()
 def copy(
-    source: Annotated[str, typer.Argument(metavar="FROM", help="A journal.")],
-    target: Annotated[str, typer.Argument(metavar="TO", help="Where none is yet.")],
+    source: Annotated[str, typer.Argument(metavar="FROM", help="Existing journal.")],
+    target: Annotated[str, typer.Argument(metavar="TO", help="New journal.")],
 ) -> None:
-    """Copy a journal that nobody writes, and compare both, row by row.
+    """Copy a journal that is not in use, and compare both row by row.
 
     FROM and TO are a file, like var/live/journal.sqlite, or postgresql://USER@HOST/NAME#SCHEMA with
     the schema trading_MODE; POSTGRES_PASSWORD is the password.

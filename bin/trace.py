@@ -1,4 +1,4 @@
-"""The command `bin/trace`: what a run did, why, and the same again under a debugger."""
+"""Show what a run did and why, and replay it under a debugger."""
 
 import os
 import sys
@@ -52,10 +52,10 @@ _run: dict[str, Path] = {}
 def choose_run(
     run_dir: Annotated[
         Path | None,
-        typer.Option(help="Run directory, or a crash file; by default the newest run in var/."),
+        typer.Option(help="Run directory or crash file; default: the newest run in var/."),
     ] = None,
 ) -> None:
-    """Say what happened in a run, live or finished."""
+    """Show what happened in a run, live or finished."""
     logger.remove()
     _run.clear()
     if run_dir is not None:
@@ -76,8 +76,8 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @command
-def orders(*, json: Annotated[bool, typer.Option("--json", help="One JSON list.")] = False) -> None:
-    """Show every order, every denied entry with its reason, and the exchange's own exits."""
+def orders(*, json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Show every order, every refused entry with its reason, and the exchange's own exits."""
     facts = _facts()
     if json:
         print(orders_json(facts))
@@ -88,16 +88,16 @@ def orders(*, json: Annotated[bool, typer.Option("--json", help="One JSON list."
 @command
 def tail(
     *,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as it is written.")] = False,
-    actor: Annotated[str | None, typer.Option(help="Only this actor's mail.")] = None,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Keep following.")] = False,
+    actor: Annotated[str | None, typer.Option(help="Only messages to this actor.")] = None,
     kind: Annotated[str | None, typer.Option("--type", help="Only this type of message.")] = None,
-    asset: Annotated[str | None, typer.Option(help="Only what is about this asset.")] = None,
+    asset: Annotated[str | None, typer.Option(help="Only messages about this asset.")] = None,
     since: Annotated[
-        str | None, typer.Option(metavar="ISO", help="From this time of the trading clock, UTC.")
+        str | None, typer.Option(metavar="ISO", help="From this time on (trading clock, UTC).")
     ] = None,
-    count: Annotated[int, typer.Option("-n", help="The last messages; 0: all.", min=0)] = 40,
+    count: Annotated[int, typer.Option("-n", help="Newest messages; 0: all.", min=0)] = 40,
 ) -> None:
-    """Show messages, one a line."""
+    """Show messages, one per line."""
     wanted = Wanted(
         actor=actor,
         kind=None if kind is None else message_name(kind),
@@ -124,11 +124,11 @@ def why(
     wanted: Annotated[
         str,
         typer.Argument(
-            metavar="ID", help="Of an order, a denied entry, a trade, a close or a message."
+            metavar="ID", help="Of an order, a refused entry, a trade, a close or a message."
         ),
     ],
     *,
-    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Explain an order, a refusal, a trade, a message, or a close at which nothing happened."""
     reader = _reader()
@@ -142,7 +142,7 @@ def why(
 
 @command
 def tree(wanted: Annotated[str, typer.Argument(metavar="TRACE")]) -> None:
-    """Show all that one message led to, with the time of each hop."""
+    """Show everything that one message led to, with the time of each hop."""
     screen.print(trace_tree(_reader().read(), read_message_id(wanted)))
 
 
@@ -158,7 +158,7 @@ def export(
     since: Annotated[str | None, typer.Option(metavar="ISO", help="From this time on.")] = None,
     until: Annotated[str | None, typer.Option(metavar="ISO", help="Up to this time.")] = None,
 ) -> None:
-    """Write the trace for other tools."""
+    """Export the trace for other tools."""
     screen.print(write_trace(_reader, perfetto, otlp, since=since, until=until))
 
 
@@ -172,7 +172,7 @@ def stats() -> None:
 
 @command
 def slow(count: Annotated[int, typer.Option("-n", help="How many.")] = 10) -> None:
-    """Show the slowest messages, and what their time went into."""
+    """Show the slowest messages, and where their time went."""
     screen.print(slow_table(_reader().read(), count))
 
 
@@ -184,7 +184,7 @@ def crashes() -> None:
 
 @command
 def crash(wanted: Annotated[str, typer.Argument(metavar="ID")]) -> None:
-    """Show a crash: its message, the ones before, the state before it, and the recovery."""
+    """Show a crash: its message, those before it, the state before it, and the recovery."""
     reader = _reader()
     found = find_crash(reader.read(), read_message_id(wanted))
     mine = reader.read(keys=[found.found.handling.receiver])
@@ -193,17 +193,17 @@ def crash(wanted: Annotated[str, typer.Argument(metavar="ID")]) -> None:
 
 @command
 def replay(
-    actor: Annotated[str, typer.Argument(help="Its address, like asset/BTC.")],
+    actor: Annotated[str, typer.Argument(help="Address of the actor, like asset/BTC.")],
     *,
     until: Annotated[str | None, typer.Option(metavar="ID", help="The last message.")] = None,
     from_: Annotated[
-        str | None, typer.Option("--from", metavar="ID", help="The first one that counts.")
+        str | None, typer.Option("--from", metavar="ID", help="Compare from this message on.")
     ] = None,
     with_pdb: Annotated[
-        bool, typer.Option("--pdb", help="Stop before --until, or before its first crash.")
+        bool, typer.Option("--pdb", help="Debug before --until, or before its first crash.")
     ] = False,
 ) -> int:
-    """Run an actor again on its recorded messages, and compare what it tells with what it told."""
+    """Run an actor again on its recorded messages, and compare what it sends with the record."""
     reader = _reader()
     check_actor(reader, actor)
     _say(replay_notes(_where(), reader))
@@ -220,7 +220,7 @@ def replay(
 
 @command
 def diff(one: Path, other: Path) -> None:
-    """Show the first decision in which two runs differ, with both causes."""
+    """Show the first decision that differs between two runs, with both causes."""
     screen.print(
         differ(
             (str(one), _facts(one), TraceReader(trace_directory(one))),

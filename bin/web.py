@@ -1,4 +1,4 @@
-"""The command `bin/web`: the page in a browser, for runs that go on or are over."""
+"""The command `bin/web`: the web page, for current and past runs."""
 
 import sys
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bin.command import MISUSED, VAR, WRONG_USE, one_line, start
+from bin.command import MISUSED, VAR, WRONG_USE, SettingsFile, one_line, start
 from domain.errors import ConfigError
 from infra.operator.terminal.screen import Screen
 from infra.operator.web import links
@@ -18,9 +18,7 @@ from infra.settings import load_settings
 
 app = typer.Typer(add_completion=False)
 _ERRORS = {**MISUSED, OSError: WRONG_USE}
-_Directory = Annotated[
-    Path | None, typer.Option("--run-dir", help="Of the run; var/sim by default.")
-]
+_Directory = Annotated[Path | None, typer.Option("--run-dir", help="Of the run; default: var/sim.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -29,13 +27,13 @@ def main(
     *,
     run_dir: Annotated[
         list[Path] | None,
-        typer.Option(help="Of a run; may be repeated. The first keeps the logins. var/sim."),
+        typer.Option(help="Of a run; repeatable, the first stores the logins. Default: var/sim."),
     ] = None,
-    settings: Annotated[Path | None, typer.Option(help="What differs from settings.yaml.")] = None,
-    port: Annotated[int | None, typer.Option(help="Instead of web.port.")] = None,
+    settings: SettingsFile = None,
+    port: Annotated[int | None, typer.Option(help="Overrides web.port.")] = None,
     of: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Show runs in a browser, those that go on and those that are over."""
+    """Show current and past runs in a browser."""
     if context.invoked_subcommand is not None:
         return
     directories = run_dir or [VAR / "sim"]
@@ -56,11 +54,11 @@ def password(
     *,
     run_dir: _Directory = None,
     user: Annotated[str, typer.Option(help="Letters, digits, ._@-")] = "admin",
-    role: Annotated[Role, typer.Option(help="viewer: looks; operator: presses too.")] = (
+    role: Annotated[Role, typer.Option(help="viewer: read-only; operator: may give commands.")] = (
         Role.OPERATOR
     ),
 ) -> None:
-    """Set the password of a user; read from a pipe, or asked for."""
+    """Set the password of a user; typed, or read from a pipe."""
     with one_line(_ERRORS):
         if sys.stdin.isatty():
             text = f"Password of {user} ({LEAST_LETTERS} characters or more)"
@@ -73,7 +71,7 @@ def password(
 
 @app.command()
 def link(*, run_dir: _Directory = None) -> None:
-    """Print a login link that can be used once; an older one is void."""
+    """Print a login link that works once; older links stop working."""
     with one_line(_ERRORS):
         directory = run_dir or VAR / "sim"
         address = read_address(directory)

@@ -92,27 +92,27 @@ class Manual:
 
 
 MANUALS: Mapping[CommandName, Manual] = {
-    CommandName.STATUS: Manual(does="mode, money, positions and what keeps entries back"),
+    CommandName.STATUS: Manual(does="mode, balance, positions and what blocks entries"),
     CommandName.POSITIONS: Manual(does="open positions with their stops and PnL"),
     CommandName.BALANCE: Manual(does="balance, equity, exposure"),
     CommandName.REGIMES: Manual(does="price, averages and regime of each asset"),
-    CommandName.COOLDOWNS: Manual(does="who rests, why and for how long"),
+    CommandName.COOLDOWNS: Manual(does="what is in cooldown, why and for how long"),
     CommandName.TRADES: Manual(
         does="the newest trades, 10 by default", parameter=Parameter.COUNT, is_optional=True
     ),
     CommandName.DAILY: Manual(does="the report of this UTC day so far"),
     CommandName.WEEKLY: Manual(does="the report of the last seven days"),
     CommandName.PERFORMANCE: Manual(
-        does="all trades in figures, or those of so many days (30d), and of each asset",
+        does="figures over all trades, or of the last days (30d), and per asset",
         parameter=Parameter.PERIOD,
         is_optional=True,
     ),
     CommandName.PORTFOLIO: Manual(
-        does="capital and returns, the ranked positions, or each pair",
+        does="capital and returns, the largest positions, or each pair",
         parameter=Parameter.VIEW,
         is_optional=True,
     ),
-    CommandName.RISK: Manual(does="every limit with its present figure"),
+    CommandName.RISK: Manual(does="every limit with its current value"),
     CommandName.HEALTH: Manual(does="actors, mailboxes, feeds, process"),
     CommandName.ACTORS: Manual(
         does="all actors with restarts and waiting messages, or one with its state and mailbox",
@@ -120,7 +120,7 @@ MANUALS: Mapping[CommandName, Manual] = {
         is_optional=True,
     ),
     CommandName.WHY: Manual(
-        does="why an order or trade came about, or what an asset waits for",
+        does="why an order or a trade was made, or what an asset is waiting for",
         parameter=Parameter.ID,
     ),
     CommandName.DEADLETTERS: Manual(
@@ -129,45 +129,45 @@ MANUALS: Mapping[CommandName, Manual] = {
         is_optional=True,
     ),
     CommandName.DROP: Manual(
-        does="forget a message that was set aside", parameter=Parameter.ID, changes=True
+        does="discard a message that was set aside", parameter=Parameter.ID, changes=True
     ),
     CommandName.REDELIVER: Manual(
-        does="give a message that was set aside to its actor again",
+        does="deliver a message that was set aside to its actor again",
         parameter=Parameter.ID,
         changes=True,
     ),
     CommandName.PAUSE: Manual(
-        does="open nothing more there", parameter=Parameter.ASSET, changes=True
+        does="open no new positions", parameter=Parameter.ASSET, changes=True
     ),
     CommandName.RESUME: Manual(does="end a pause", parameter=Parameter.ASSET, changes=True),
     CommandName.CLOSE: Manual(
-        does="close what is open there", parameter=Parameter.ASSET, changes=True
+        does="close the open position", parameter=Parameter.ASSET, changes=True
     ),
     CommandName.REDUCE: Manual(
-        does="close a part: a fraction of the position, or what is advised",
+        does="close part of a position: a fraction, or what rebalancing advises",
         parameter=Parameter.PART,
         changes=True,
     ),
     CommandName.LIQUIDATE: Manual(
-        does="close, cancel and pause it; all is a panic", parameter=Parameter.ASSET, changes=True
+        does="close the position, cancel orders, pause; `all` is a panic",
+        parameter=Parameter.ASSET,
+        changes=True,
     ),
-    CommandName.RESTART: Manual(
-        does="replace an actor by a new incarnation", parameter=Parameter.ACTOR, changes=True
-    ),
-    CommandName.PANIC: Manual(does="close all, open nothing until rearm", changes=True),
+    CommandName.RESTART: Manual(does="restart one actor", parameter=Parameter.ACTOR, changes=True),
+    CommandName.PANIC: Manual(does="close everything, open nothing until rearm", changes=True),
     CommandName.REARM: Manual(
-        does="end a panic or a halt; take over a balance in doubt", changes=True
+        does="end a panic or a halt; accept the exchange's balance if it differs", changes=True
     ),
     CommandName.RELOAD: Manual(does="read the settings again", changes=True),
     CommandName.PAIRS: Manual(
-        does="trade one pair more, with the settings of another; or one less, once it is flat",
+        does="add a pair, like another one, or remove one once it is flat",
         parameter=Parameter.PAIR,
         changes=True,
     ),
     CommandName.LOG: Manual(
-        does="lowest level that is logged", parameter=Parameter.LEVEL, changes=True
+        does="set the lowest level that is logged", parameter=Parameter.LEVEL, changes=True
     ),
-    CommandName.VERSION: Manual(does="versions of program, Python, packages"),
+    CommandName.VERSION: Manual(does="versions of the program, Python and packages"),
     CommandName.HELP: Manual(
         does="all commands, or one of them", parameter=Parameter.COMMAND, is_optional=True
     ),
@@ -282,7 +282,7 @@ def explained(name: CommandName) -> tuple[str, ...]:
     manual = MANUALS[name]
     lines = [f"{name} {manual.usage}".rstrip(), f"{manual.does[0].upper()}{manual.does[1:]}."]
     if name in BINDING:
-        lines.append("Holds over restarts, until another command ends it.")
+        lines.append("Survives restarts, until another command ends it.")
     if any(Command(name=name, argument=each).needs_confirmation for each in ("", ALL)):
         who = f" with {ALL}" if name is CommandName.CLOSE else ""
         lines.append(f"Has to be confirmed{who}.")

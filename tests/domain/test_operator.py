@@ -31,14 +31,14 @@ def test_each_command_can_be_explained_and_nothing_else() -> None:
     assert parse("/help pause") == Command(name=CommandName.HELP, argument="pause")
     assert explained(CommandName.PAUSE) == (
         "pause ASSET|all",
-        "Open nothing more there.",
-        "Holds over restarts, until another command ends it.",
+        "Open no new positions.",
+        "Survives restarts, until another command ends it.",
     )
     assert explained(CommandName.CLOSE)[-1] == "Has to be confirmed with all."
     assert explained(CommandName.PANIC)[-1] == "Has to be confirmed."
     assert explained(CommandName.STATUS) == (
         "status",
-        "Mode, money, positions and what keeps entries back.",
+        "Mode, balance, positions and what blocks entries.",
     )
     with pytest.raises(UnknownCommandError, match="'fly' is no command; help names all"):
         parse("help fly")

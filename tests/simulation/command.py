@@ -32,40 +32,46 @@ MINUTES = 60.0
 
 def main(
     *,
-    seeds: Annotated[int, typer.Option(min=1, help="How many, one after the other.")] = 100,
-    seed: Annotated[int, typer.Option(help="The first one.")] = 1,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Number of worlds, with consecutive seeds.")
+    ] = 100,
+    seed: Annotated[int, typer.Option(help="First seed.")] = 1,
     minutes: Annotated[
-        float, typer.Option(min=1.0, help="Of trouble in each world, virtual; then it calms down.")
+        float,
+        typer.Option(min=1.0, help="Virtual minutes of faults in each world; then it calms down."),
     ] = MINUTES,
     settings: Annotated[
         Path | None,
-        typer.Option(help="Assets, strategies and limits of the systems; their pace stays ours."),
+        typer.Option(
+            help="Assets, strategies and limits of the systems; timing is not taken over."
+        ),
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Worlds at a time.")] = 2,
+    jobs: Annotated[int, typer.Option(min=1, help="Worlds in parallel.")] = 2,
     fail_fast: Annotated[
-        bool, typer.Option("--fail-fast", help="End at the first broken promise, and show it.")
+        bool, typer.Option("--fail-fast", help="Stop at the first broken promise, and show it.")
     ] = False,
     without: Annotated[
-        str, typer.Option(help="Kinds of trouble that are off, with commas between.")
+        str, typer.Option(help="Kinds of fault to switch off, separated by commas.")
     ] = "",
     kills: Annotated[
         float | None,
         typer.Option(
-            min=0.0, max=1.0, help="Chance of a death at each step, in the place of what is drawn."
+            min=0.0, max=1.0, help="Probability of a kill at each step, instead of a random one."
         ),
     ] = None,
     only: Annotated[
         str | None,
-        typer.Option(help="What alone may go wrong, as a broken promise was told with it."),
+        typer.Option(help="Allow only these faults, as printed with a broken promise."),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(help="An HTML page of what was met, and what was not.")
+        Path | None,
+        typer.Option(help="Write an HTML page of which faults and states were covered."),
     ] = None,
     pdb: Annotated[
-        bool, typer.Option("--pdb", help="Stop in a debugger where a promise breaks.")
+        bool, typer.Option("--pdb", help="Open a debugger where a promise breaks.")
     ] = False,
 ) -> None:
-    """Play the whole system in one thread, by seed: every fault, at any step; judge each event."""
+    """Run the whole system in one thread, with faults at any step, and check every event."""
     screen = Screen()
     terms = Terms(
         minutes=minutes,

@@ -7,7 +7,7 @@ import typer
 
 from domain.operator.commands import MANUALS, CommandName, Parameter
 
-_Yes = Annotated[bool, typer.Option("--yes", help="Confirmed: do not ask again.")]
+_Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 
 class Send(Protocol):
@@ -51,7 +51,9 @@ def function_of(name: CommandName, send: Send) -> Callable[..., None]:
         action: Annotated[str, typer.Argument(metavar="add|remove|list")],
         symbol: Annotated[str, typer.Argument(metavar="SYMBOL")] = "",
         *,
-        like: Annotated[str, typer.Option(metavar="SYMBOL", help="Whose settings it has.")] = "",
+        like: Annotated[
+            str, typer.Option(metavar="SYMBOL", help="Copy the settings of this pair.")
+        ] = "",
         yes: _Yes = False,
     ) -> None:
         end = f"--like {like}" if like else ""

@@ -121,9 +121,9 @@ _ACTS: Mapping[str, Callable[..., list[str]]] = MappingProxyType(
 )
 ACTIONS = MappingProxyType(
     {
-        "add": "Take a key of the exchange into the keystore; typed, or two lines of a pipe.",
-        "list": "List the keys without showing them.",
-        "rotate": "Let another key of the account take over, while the run trades on.",
-        "remove": "Forget the key of a mode, or of one asset of it.",
+        "add": "Add an exchange key to the keystore; typed, or two lines from a pipe.",
+        "list": "List the keys without revealing them.",
+        "rotate": "Switch to another key of the account while the system keeps trading.",
+        "remove": "Remove the key of a mode, or of one of its assets.",
     }
 )

@@ -91,19 +91,19 @@ to reach what is kept of them."""
 
 def main(
     *,
-    runs: Annotated[int, typer.Option(min=1, help="How many, with consecutive seeds.")] = 20,
-    seed: Annotated[int, typer.Option(help="Of the first run.")] = 1,
+    runs: Annotated[int, typer.Option(min=1, help="Number of runs, with consecutive seeds.")] = 20,
+    seed: Annotated[int, typer.Option(help="Seed of the first run.")] = 1,
     minutes: Annotated[
-        float | None, typer.Option(help="Begin no run after so many minutes.")
+        float | None, typer.Option(help="Start no further run after this many minutes.")
     ] = None,
     faults: Annotated[
-        str, typer.Option(help="Of the exchange: all, none, or names with commas between.")
+        str, typer.Option(help="Faults of the exchange: all, none, or names separated by commas.")
     ] = "all",
     report: Annotated[
-        Path | None, typer.Option(help="Write a page of all runs, or of the soak.")
+        Path | None, typer.Option(help="Write an HTML page about all runs, or the soak.")
     ] = None,
     jobs: Annotated[
-        int, typer.Option(min=1, help="Runs at a time; a run mostly waits for real time.")
+        int, typer.Option(min=1, help="Runs in parallel; a run mostly waits for real time.")
     ] = max(1, os.cpu_count() or 1),
     soak_for: Annotated[
         str | None,
@@ -111,16 +111,19 @@ def main(
     ] = None,
     settings: Annotated[
         Path | None,
-        typer.Option(help="Assets, strategies and limits of the systems; their pace stays ours."),
+        typer.Option(
+            help="Assets, strategies and limits of the systems; timing is not taken over."
+        ),
     ] = None,
     database: Annotated[
-        str, typer.Option(help="Of the journals: sqlite, or postgres, each run with a server.")
+        str, typer.Option(help="Journal database: sqlite, or postgres, with a server for each run.")
     ] = "sqlite",
     keep: Annotated[
-        Path | None, typer.Option(help="Keep the run directories here; else those of failed runs.")
+        Path | None,
+        typer.Option(help="Keep all run directories here; default: only those of failed runs."),
     ] = None,
 ) -> None:
-    """Kill whole systems at every step, mislead them, and check the exchange's own records."""
+    """Kill and disturb whole systems at every step, and check the exchange's records."""
     screen = Screen()
     try:
         names = read_faults(faults)

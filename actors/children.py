@@ -1,6 +1,6 @@
 """Which actors a run has, and what each is made with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from actors.account import AccountActor
 from actors.asset import AssetActor
@@ -13,6 +13,7 @@ from actors.portfolio.actor import PortfolioActor
 from actors.ports import Clock, Exchange, Feed, Journals, Outboxes, Wallet
 from actors.watch import LiveChecks
 from actors.wording.system import RunInfo
+from domain.errors import RightLostError
 from domain.rules import TradingRules
 from domain.strategies.guarded import Guarded
 
@@ -67,7 +68,7 @@ def specs_of(parts: Parts) -> list[ChildSpec]:
         "reconcile_ms": parts.asking.reconcile_ms,
         "stale_ms": parts.asking.stale_ms,
     }
-    return [
+    specs = [
         # Kept: a system that trades must not fall silent.
         ChildSpec(address=NOTIFIER, actor=NotifierActor, arguments=notifier, is_kept=True),
         ChildSpec(address=PORTFOLIO, actor=PortfolioActor, arguments=portfolio, is_vital=True),
@@ -92,6 +93,7 @@ def specs_of(parts: Parts) -> list[ChildSpec]:
             for asset in assets
         ),
     ]
+    return [replace(spec, ends_all=(RightLostError,)) for spec in specs]
 
 
 def _account_spec(parts: Parts) -> list[ChildSpec]:

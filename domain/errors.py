@@ -45,6 +45,10 @@ class FencedError(TradingError):
     """A replaced incarnation of an actor tried to act."""
 
 
+class RightLostError(FencedError):
+    """This process may never write its facts again: it ends, and the next one takes over."""
+
+
 class StaleApprovalError(TradingError):
     """An entry was granted before a protection fired: nothing was stored, nothing is sent."""
 

@@ -3,14 +3,15 @@
 import os
 import pwd
 import shutil
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import count
 from pathlib import Path
+
+import psutil
 
 from domain.errors import ConfigError
 from infra.store.location import PostgresAddress
@@ -82,8 +83,14 @@ class Cluster:
         """Kill the server and all its processes, as a power cut would."""
         server, self._server = self._server, None
         if server is not None:
-            os.killpg(server.pid, signal.SIGKILL)
+            # Each has a session of its own; the first one would start the others again.
+            processes = [psutil.Process(server.pid)]
+            processes += processes[0].children(recursive=True)
+            for process in processes:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
             server.wait(START_S)
+            psutil.wait_procs(processes, START_S)
 
     def url(self) -> str:
         """Return the address of its database."""

@@ -46,6 +46,8 @@ class CrashReport:
     crash_id: str
     """The id of that message, as people write it."""
     is_hang: bool = False
+    kind: type[BaseException] | None = None
+    """Of the exception; None: the supervisor saw it end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -440,6 +442,7 @@ class SupervisedActor(pykka.ThreadingActor):
             poison=poison,
             origin=origin,
             crash_id=incarnation.system.id_text(origin.message_id),
+            kind=type(error),
         )
         self.stop()
         if poison is not None and poison.reply is not None:

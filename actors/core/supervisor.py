@@ -66,6 +66,8 @@ class ChildSpec:
     is_kept: bool = False
     """Being given up suspends what it serves, but it is started again all the same, after the
     longest back-off: something outside must still be looked after."""
+    ends_all: tuple[type[BaseException], ...] = ()
+    """Exceptions after which no next life can do any better: the whole system ends in order."""
     may_end_in: Callable[..., object] | None = None
     """A function in which an incarnation that hangs is ended by an exception; see `interrupt`.
     Elsewhere its thread is left to itself."""
@@ -147,7 +149,7 @@ class Supervisor:
         self._turned = self._concurrency.condition()
         """Notified whenever an incarnation is ready."""
         self.escalated = self._concurrency.flag()
-        """Set once a vital child was given up."""
+        """Set once a vital child was given up, or a life has ended that no other can follow."""
         self.on_turn: Callable[[], None] = lambda: None
         """Called in the supervisor's thread at least once a second while it watches."""
 
@@ -437,6 +439,8 @@ class Supervisor:
         )
         self._notify("hung" if report.is_hang else "crashed", report)
         self._restart_or_give_up(child, report)
+        if report.kind is not None and issubclass(report.kind, child.spec.ends_all):
+            self.escalated.set()
 
     def _abandon(self, incarnation: Incarnation, busy_since_s: float, limit_s: float) -> None:
         with incarnation.lease.fence:

@@ -36,6 +36,10 @@ class BoomError(Exception):
     """What the tests' handlers raise."""
 
 
+class FinalError(Exception):
+    """What no next life can do any better at."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note(Message):
     """Is written down by its receiver."""
@@ -169,6 +173,7 @@ class House:
                 actor=classes.get(name, Worker),
                 arguments={"house": self, "hooks": hooks.get(name, Hooks())},
                 is_vital=name == vital,
+                ends_all=(FinalError,),
                 is_kept=name == kept,
             )
             for name in names

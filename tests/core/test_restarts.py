@@ -16,6 +16,7 @@ from tests.core.helpers import (
     POLICY,
     BoomError,
     Do,
+    FinalError,
     Hooks,
     Note,
     failing,
@@ -393,6 +394,14 @@ def test_a_vital_child_given_up_escalates(build):
 
     house.wait_quiet()
     assert house.supervisor.escalated.is_set()
+
+
+def test_a_life_that_ends_for_good_escalates_at_once_whosever_it_is(build):
+    house = build("a", "b", vital="b")
+
+    house.tell("a", Do(act=raising(FinalError())))
+
+    assert house.supervisor.escalated.wait(PATIENCE_S)
 
 
 def test_a_kept_child_is_told_as_given_up_once_and_goes_on_being_restarted(build):

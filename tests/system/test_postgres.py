@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from actors.operator import command_service
 from bin.bootstrap.operator_ways import make_commands
 from domain.operator.commands import Command, CommandName
 from tests.postgres_cluster import running_cluster
-from tests.system.floor import floor
+from tests.system.floor import PATIENCE_S, floor
 from tests.system.test_panic import is_shown_flat, no_reload
 
 
@@ -26,6 +27,18 @@ def test_a_server_killed_in_the_middle_of_trade_loses_and_doubles_nothing(tmp_pa
         here.wait_until_agreed()
 
         assert here.broken_promises() == []
+
+
+def test_a_system_whose_server_has_lost_facts_ends(tmp_path: Path) -> None:
+    with (
+        running_cluster() as cluster,
+        floor(tmp_path / "run", changes={"database": {"url": cluster.url()}}) as here,
+    ):
+        here.wait_for_trades(1)
+        with psycopg.connect(cluster.url(), autocommit=True) as owner:
+            owner.execute("UPDATE trading_sim.store_state SET number = number - 1")
+
+        assert here.run.supervisor.escalated.wait(PATIENCE_S)
 
 
 def test_a_panic_without_the_server_says_what_protects_and_ends_flat_once_it_is_back(

@@ -22,7 +22,7 @@ from hashlib import blake2b
 import psycopg
 from loguru import logger
 
-from domain.errors import ConfigError, FencedError, JournalError
+from domain.errors import ConfigError, JournalError, RightLostError
 from infra.store.engine import CommitUnknownError, JournalBusyError
 from infra.store.location import PostgresAddress
 from infra.store.postgres.connection import Connection, connect, execute, one_line
@@ -58,7 +58,7 @@ class Writer:
         """Return the connection, with the right; it is made anew where it is known to be gone.
 
         Raises:
-            FencedError: another process has had the right, or the server has lost facts.
+            RightLostError: another process has had the right, or the server has lost facts.
             JournalBusyError: another process has it.
             psycopg.Error: there is no connection to be had in that time.
         """
@@ -66,7 +66,7 @@ class Writer:
         pause_s = _FIRST_PAUSE_S
         while True:
             if self._lost:
-                raise FencedError(self._lost)
+                raise RightLostError(self._lost)
             try:
                 if self._connection is None or self._connection.closed:
                     self._connection = self._take()
@@ -84,7 +84,7 @@ class Writer:
 
         Raises:
             CommitUnknownError: it may have been committed or not.
-            FencedError: see `held`; nothing is committed.
+            RightLostError: see `held`; nothing is committed.
             psycopg.Error: it is not committed.
         """
         connection, number = self._begin(patience_s)
@@ -109,7 +109,7 @@ class Writer:
         """Ask the server whether the connection lives, with which the right does.
 
         Raises:
-            FencedError, psycopg.Error, JournalBusyError: see `held`.
+            RightLostError, psycopg.Error, JournalBusyError: see `held`.
         """
         try:
             execute(self.held(patience_s), "SELECT 1")
@@ -233,7 +233,7 @@ class Writer:
                 f"(transaction {known}, now {number}); start again: the journal is an older one"
             )
         if self._lost:
-            raise FencedError(self._lost)
+            raise RightLostError(self._lost)
         if self._pending is not None:
             # It may be on this server alone. A standby confirms in order: once it has this write,
             # it has all that was committed before.

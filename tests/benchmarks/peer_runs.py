@@ -1,10 +1,12 @@
 """The comparable part of the strategy in other libraries; runs in their environment alone.
 
-    python peer_runs.py backtesting|vectorbt FOLDER OUT.json
+    python peer_runs.py backtesting|vectorbt|raptorbt FOLDER OUT.json
 
 FOLDER holds candles as SYMBOL.npz. Averages, crosses, regime exits, stop loss, take profit and
-fees; no portfolio rules, which they cannot express, and one account for each asset. OUT.json has
-the seconds of processor time, which other work on the machine hardly changes.
+fees; no portfolio rules, which the first two cannot express, and one account for each asset.
+raptorbt has one account for all, a limit of positions and a halt by drawdown, rules of its own;
+what enters and leaves is made before it and not counted, and it knows no longest hold. OUT.json
+has the seconds of processor time, which other work on the machine hardly changes.
 """
 
 import json
@@ -94,9 +96,35 @@ def run_vectorbt(candles):
     return trades
 
 
+def run_raptorbt(candles):
+    """Return the trades, and the seconds of its own part."""
+    import raptorbt  # noqa: PLC0415 - the other may not be there
+
+    instruments = []
+    for symbol, columns in candles.items():
+        enter, active = signals(columns["close"])
+        prices = [columns[name] for name in ("open", "high", "low", "close")]
+        times_ns = columns["open_time"].astype(np.int64) * 1_000_000
+        volume = np.ones(len(times_ns))
+        instruments.append((times_ns, *prices, volume, enter, ~active, -1, 1.0, symbol))
+    config = raptorbt.BacktestConfig(
+        initial_capital=1_000_000.0,
+        fees=FEE,
+        slippage=SLIPPAGE,
+        max_positions=3,
+        max_drawdown_pct=99.0,
+    )
+    config.set_fixed_stop(STOP_LOSS)
+    config.set_fixed_target(TAKE_PROFIT)
+    began_s = time.process_time()
+    found = raptorbt.run_portfolio_backtest(instruments, config)
+    return int(found.metrics.total_trades), time.process_time() - began_s
+
+
 def main():
     warnings.simplefilter("ignore")
-    run = {"backtesting": run_backtesting, "vectorbt": run_vectorbt}[sys.argv[1]]
+    runs = {"backtesting": run_backtesting, "vectorbt": run_vectorbt, "raptorbt": run_raptorbt}
+    run = runs[sys.argv[1]]
     candles = read(Path(sys.argv[2]))
     seconds = []
     # vectorbt compiles in its first run; its second is what it costs from then on.
@@ -104,6 +132,8 @@ def main():
         began_s = time.process_time()
         trades = run(candles)
         seconds.append(time.process_time() - began_s)
+        if run is run_raptorbt:
+            trades, seconds[-1] = trades
     Path(sys.argv[3]).write_text(json.dumps({"seconds": seconds, "trades": trades}))
 
 

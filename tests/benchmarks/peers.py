@@ -19,15 +19,25 @@ from tests.benchmarks.backtest import ROOT, write_market
 from tests.benchmarks.made_market import YEAR, made_market
 
 ENVIRONMENT = ROOT / ".venv-peers"
-PACKAGES = ("backtesting==0.6.6", "vectorbt==1.2.0", "empyrical-reloaded==0.7.1")
-PEERS = ("backtesting", "vectorbt")
+PACKAGES = (
+    "backtesting==0.6.6",
+    "vectorbt==1.2.0",
+    "empyrical-reloaded==0.7.1",
+    "raptorbt==0.13.4",
+)
+PEERS = {
+    "backtesting": "no portfolio rules",
+    "vectorbt": "no portfolio rules",
+    "raptorbt": "one account, most positions, a halt by drawdown; signals made before it",
+}
+"""With what each has of rules for a portfolio."""
 
 
 def measure() -> Iterator[tuple[str, str, str]]:
     """Yield the processor time of each, and how many times ours it is.
 
-    Ours keeps all portfolio rules, the others none. "then" is the second run in one process, since
-    vectorbt compiles in its first.
+    Ours keeps all portfolio rules, the others none or their own. "then" is the second run in one
+    process, since vectorbt compiles in its first.
     """
     python = _environment()
     with tempfile.TemporaryDirectory() as folder:
@@ -38,12 +48,12 @@ def measure() -> Iterator[tuple[str, str, str]]:
         shown = f"{engine_s:.2f} s, whole process {ours_s:.1f} s, {trades:,} trades"
         yield "ours, 3 assets x 4 years, all portfolio rules", shown, "1"
         _write_arrays(Path(folder), market)
-        for peer in PEERS:
+        for peer, has in PEERS.items():
             peer_s, found = _run(python, peer, Path(folder))
-            times = " then ".join(f"{seconds:.1f} s" for seconds in found["seconds"])
-            ratios = " then ".join(f"{seconds / engine_s:.0f}" for seconds in found["seconds"])
+            times = " then ".join(f"{seconds:.3g} s" for seconds in found["seconds"])
+            ratios = " then ".join(f"{seconds / engine_s:.2g}" for seconds in found["seconds"])
             shown = f"{times}, whole process {peer_s:.1f} s, {found['trades']:,} trades"
-            yield f"{peer}, no portfolio rules", shown, f"{ratios}, process {peer_s / ours_s:.0f}"
+            yield f"{peer}, {has}", shown, f"{ratios}, process {peer_s / ours_s:.2g}"
 
 
 def _engine(market: dict[str, CandleSeries]) -> tuple[float, int]:

@@ -110,7 +110,8 @@ class LiveView:
         except TradingError as error:
             self._say(f"{command}: not done: {error}")
         else:
-            self._say(f"{command}: {' '.join(reply.text.split())}")
+            text = " ".join(reply.text.split())
+            self._say(f"{command}: {text.removeprefix(f'{command}: ')}")
 
     def _say(self, note: str) -> None:
         self._note, self._noted_s = note, time.monotonic()

@@ -340,16 +340,17 @@ def test_a_segment_that_was_made_anew_does_not_fit_the_next_one(
     growing.grow()
     with closing(keeper(place, growing.location)) as made:
         state = made.step(BackupState(), NOW, DAY)
+        end = tmp_path / "backups" / state.chain / END
+        first_end = end.read_bytes()
         growing.grow()
         second = made.step(state, NOW, DAY)
         file = tmp_path / "backups" / segment_name(state.chain, 2)
-        file.rename(tmp_path / "second")
         growing.grow()
         made.step(second, NOW, DAY)
+        file.rename(tmp_path / "second")
     (tmp_path / "backups" / segment_name(state.chain, 3)).rename(tmp_path / "third")
     with closing(keeper(place, growing.location)) as made:
-        (tmp_path / "backups" / state.chain / END).unlink()
-        made._is_known = True  # as if it had never been written
+        end.write_bytes(first_end)
         made.step(state, NOW, DAY)
     (tmp_path / "third").rename(tmp_path / "backups" / segment_name(state.chain, 3))
 
@@ -405,6 +406,22 @@ def test_a_chain_that_has_lost_its_newest_segment_is_not_gone_on_with(
 
     assert after.chain != chain.name
     assert problems(place, choose_chain(place, after.chain), KEY) == []
+
+
+def test_a_chain_whose_disk_is_no_longer_mounted_is_followed_by_a_whole_one(
+    tmp_path: Path, place: Folder, growing: Growing
+) -> None:
+    growing.grow()
+    with closing(keeper(place, growing.location)) as made:
+        before = made.step(BackupState(), NOW, DAY)
+        Path(str(place)).rename(tmp_path / "not mounted")
+        newest = growing.grow()
+
+        after = made.step(before, NOW, DAY)
+
+    (chain,) = find_chains(place)
+    assert problems(place, chain, KEY) == []
+    assert (chain.name, after.fact) == (after.chain, newest)
 
 
 def test_two_systems_never_write_one_segment(place: Folder, growing: Growing) -> None:

@@ -3,14 +3,14 @@
 import os
 import secrets
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
-from domain.errors import BadDataError
-from infra.store.backup.chain import END, End, find_chains, read_end, segment_name
+from domain.errors import BadDataError, JournalError
+from infra.store.backup.chain import END, Chain, End, find_chains, read_end, segment_name
 from infra.store.backup.facts import PIECE_FACTS, Piece, Point, read_piece
 from infra.store.backup.places import BackupPlace
 from infra.store.backup.segment import FIRST_PREVIOUS, Header, digest, key_id, seal
@@ -97,7 +97,7 @@ class BackupKeeper:
         self._directory, self._most_facts = directory, most_facts
         self._reading: Reading | None = None
         self._is_known = False
-        """The chain is at the place as the state says."""
+        """The chain was at the place as the state says, at the end of the last step."""
 
     def look_at(self, journal: Location) -> None:
         """Look at another journal from now on: the run has made its own elsewhere."""
@@ -139,16 +139,25 @@ class BackupKeeper:
             return False
         if now - began_at(state.chain) >= full_every:
             return False
-        return self._is_known or self._is_as_known(state)
-
-    def _is_as_known(self, state: BackupState) -> bool:
-        found = [chain for chain in find_chains(self._place) if chain.name == state.chain]
-        if not found or not found[0].numbers or found[0].numbers[-1] != state.number:
-            return False
         try:
-            return read_end(self._place, found[0]).digest == state.digest
+            return self._end_of(state).digest == state.digest
         except BadDataError:
             return False
+
+    def _end_of(self, state: BackupState) -> End:
+        """Return what the chain has reached at the place, which may be a disk no longer mounted.
+
+        Raises:
+            BadDataError: it is not there as the state says.
+            JournalError: the place cannot be reached.
+        """
+        if self._is_known:
+            with suppress(JournalError):  # a list of all files would cost much each time
+                return read_end(self._place, Chain(name=state.chain, numbers=[], has_end=True))
+        found = [chain for chain in find_chains(self._place) if chain.name == state.chain]
+        if not found or found[0].numbers[-1:] != [state.number]:
+            raise BadDataError(f"{state.chain}: does not end with segment {state.number}")
+        return read_end(self._place, found[0])
 
     def _add_all(self, state: BackupState) -> BackupState:
         try:

@@ -146,6 +146,20 @@ async def _asset(hub: Hub, query: Mapping[str, str]) -> AssetRules:
     raise ValueError("There is no such asset.")
 
 
+async def _summary(hub: Hub, _query: Mapping[str, str]) -> Any:
+    """Return what of a run stands beside other runs; a run that never answered has no portfolio."""
+    view = hub.view
+    bars = {bar["name"]: bar["text"] for bar in view.get("limits", ())}
+    return {
+        "run": hub.name,
+        "state": view.get("state") if view.get("is_alive") else "DOWN",
+        "mode": view.get("mode"),
+        "as_of_ms": view.get("now_ms"),
+        "portfolio": view.get("portfolio"),
+        "drawdown": bars.get("Drawdown", ""),
+    }
+
+
 async def _why(hub: Hub, query: Mapping[str, str]) -> Any:
     """Return the chain of causes of an order, a trade, a denied entry or a message."""
     wanted = query.get("id", "")
@@ -192,6 +206,7 @@ QUESTIONS: Mapping[str, Question] = {
     "logs": _logs,
     "messages": _messages,
     "orders": _orders,
+    "summary": _summary,
     "trades": _trades,
     "why": _why,
 }

@@ -380,10 +380,10 @@ def test_a_page_and_a_system_that_were_killed_come_back_by_themselves(
 
 
 def look_at_ended(run: SimRun, browser: Browser) -> None:
-    """Look at what a run has left behind by a page of its own, which has never seen it alive."""
+    """Look at what a run has left behind, beside itself, by a page that has never seen it alive."""
     left = run.run_dir.parent / "left"
     shutil.copytree(run.run_dir, left, ignore=shutil.ignore_patterns("web.*"))
-    process = start_page(left)
+    process = start_page(left, "--run-dir", str(run.run_dir))
     try:
         page = browser.new_context().new_page()
         page.set_default_timeout(PATIENCE_MS)
@@ -395,6 +395,11 @@ def look_at_ended(run: SimRun, browser: Browser) -> None:
         page.locator("#candles .main-svg").first.wait_for()
         page.locator('#nav a[href="/trades"]').click()
         page.locator("#page tbody tr").first.wait_for()
+        page.locator('#nav a[href="/compare"]').click()
+        runs = page.get_by_role("region", name="Runs side by side").locator("tbody td:first-child")
+        expect(runs).to_have_text(["left", "run"], timeout=PATIENCE_MS)
+        page.locator("#runs .main-svg").first.wait_for()
+        page.screenshot(path=ARTIFACTS / "runs-wide-light.png")
         page.context.close()
     finally:
         process.terminate()

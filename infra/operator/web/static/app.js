@@ -136,7 +136,7 @@ function banner(live) {
 function draw() {
   if (!current) return;
   const view = live.view;
-  document.body.classList.toggle("stale", live.trouble !== null);
+  document.body.classList.toggle("stale", live.trouble !== null && !view.ended_ms);
   document.title = `${live.trouble === null ? view.state ?? "…" : "DOWN"} · ${context.run}`;
   const fill = (id, children) => morphChildren(document.getElementById(id), h("div", {}, children));
   fill("bar", bar(view));

@@ -3,10 +3,11 @@
 import {card, h, signed, table} from "./dom.js";
 import {Loaded} from "./loaded.js";
 import {colours, draw, iso, layout, lineOf, look} from "./plots.js";
+import * as runs from "./runs.js";
 
 let loaded = null;
-export function enter(context) { loaded = new Loaded(context, "compare", 5000); }
-export function leave() { loaded?.leave(); loaded = null; }
+export function enter(context) { loaded = new Loaded(context, "compare", 5000); runs.enter(context); }
+export function leave() { loaded?.leave(); runs.leave(); loaded = null; }
 
 async function paint(found) {
   const element = document.getElementById("prices");
@@ -21,7 +22,7 @@ async function paint(found) {
 
 export function render(context, view) {
   const found = loaded?.data;
-  if (!found) return [card("Compare", loaded?.note())];
+  if (!found) return [runs.runsCard(), card("Compare", loaded?.note())].filter(Boolean);
   queueMicrotask(() => paint(found).catch(() => null));
   const deployed = Object.fromEntries((view.risk?.concentration ?? []).map((each) => [each.asset, `${(each.share * 100).toFixed(1)}%`]));
   const rows = found.rows.map((row) => ({...row, ...(view.performance[row.asset] ?? {})}));
@@ -30,6 +31,7 @@ export function render(context, view) {
   return [
     h("h1", {class: "hidden"}, "Compare"),
     loaded.note(),
+    runs.runsCard(),
     card("What they have brought", table([
       ["Asset", name], ["PnL", (r) => signed(r.pnl, r.pnl_sign), "number"], ["Return", (r) => r.return, "number"], ["Open return", (r) => r.open_return, "number"], ["Share of PnL", (r) => r.contribution || "–", "number"],
       ["Trades", (r) => String(r.trades ?? 0), "number"], ["Win rate", (r) => r.win_rate, "number"], ["Profit factor", (r) => r.profit_factor, "number"], ["Average", (r) => r.average, "number"],

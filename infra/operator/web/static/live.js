@@ -71,9 +71,9 @@ export class Live {
 }
 
 export async function ask(question, run, query = {}) {
-  const answer = await fetch(`/api/${question}?${new URLSearchParams({run, ...query})}`);
+  const answer = await fetch(`/api/${question}?${new URLSearchParams({run, ...query})}`).catch(() => { throw new Error("the page does not answer"); });
   if (answer.status === 401) location.assign("/login");
-  const body = await answer.json();
+  const body = await answer.json().catch(() => ({title: `the page answers with HTTP ${answer.status}; its log is web.log in the run directory`}));
   if (!answer.ok) throw new Error(body.title);
   return body;
 }

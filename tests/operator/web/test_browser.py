@@ -356,6 +356,7 @@ def test_a_page_and_a_system_that_were_killed_come_back_by_themselves(
     browser: Browser,
 ) -> None:
     page = watched.page
+    run.wait_for(lambda line: "SHORT closed" in line)
     expect(page.locator("#banner .state.RUNNING")).to_be_visible(timeout=PATIENCE_MS)
     address = read_address(run.run_dir)
     assert address is not None

@@ -13,7 +13,7 @@ from bin import command
 
 BIN = Path(__file__).resolve().parents[2] / "bin"
 OTHERS: dict[str, set[str]] = {
-    "bench": {"--candles", "--peers"},
+    "bench": {"--candles", "--compare", "--json", "--peers"},
     "docs": set(),
     "test": set(),
 }

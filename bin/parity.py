@@ -44,7 +44,7 @@ def main(
     with one_line():
         directory = run_dir or VAR / read_run_name(mode)
         period = PeriodOptions(from_time, to_time, equity, progress)
-        options = ParityOptions(directory, mode, day, settings, report, period, as_json)
+        options = ParityOptions(directory, day, settings, report, period, as_json)
         is_alike = run_parity_command(options)
     raise typer.Exit(ALIKE if is_alike else DIFFERS)
 

@@ -16,7 +16,7 @@ from infra.operator.parity.period_report import PeriodOptions, write_period_repo
 from infra.operator.parity.text import as_object, line_of, summary
 from infra.operator.terminal.screen import Screen
 from infra.settings import SettingsSource, default_dotenv
-from infra.store.location import journal_location
+from infra.store.location import find_journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,6 @@ class ParityOptions:
 
     directory: Path
     """Of the run."""
-    mode: str
     day: str | None
     settings: Path | None
     report: Path | None
@@ -42,7 +41,7 @@ def run_parity_command(options: ParityOptions) -> bool:
         ConfigError: an option is wrong, or there is nothing to compare.
     """
     source = SettingsSource(options.settings, environ=os.environ, dotenv=default_dotenv())
-    journal = journal_location(options.directory, source.settings().database, options.mode)
+    journal = find_journal(options.directory)
     if options.report is not None:
         write_period_report(journal, options.report, options.period, as_json=options.as_json)
         return True

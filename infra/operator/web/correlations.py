@@ -73,7 +73,7 @@ def attribution(
         ],
         "alone": say.usdt(exact(found.alone)),
         "volatility": say.usdt(exact(found.volatility)),
-        "diversification": "none" if saved is None else f"{saved:.0%}",
+        "diversification": "none" if saved is None else f"{max(0.0, saved):.0%}",
     }
 
 

@@ -273,8 +273,10 @@ def test_the_health_is_shown_against_its_limits(watched: Watched) -> None:
     page = watched.page
     page.locator('#nav a[href="/health"]').click()
 
-    disk = page.get_by_role("region", name="Health").locator("tr", has_text="disk")
-    expect(disk).to_contain_text("90% full")
+    figures = page.get_by_role("region", name="Health")
+    expect(figures.locator("tr", has_text="disk")).to_contain_text("90% full")
+    page.set_viewport_size({"width": SIZES["tablet"][0], "height": SIZES["tablet"][1]})
+    assert figures.evaluate("table => table.scrollWidth <= table.clientWidth")
 
 
 @pytest.mark.timeout(240)

@@ -25,14 +25,14 @@ const DASHES = ["solid", "dash", "dot", "dashdot"];
 export const lineOf = (place) => ({line: {color: LINES[place % LINES.length], width: 1.7, dash: DASHES[place % 4]}});
 
 // What a drawing depends on beside its data: colours, and whether there is room.
-export const look = () => `${colours().card}/${innerWidth < 700}`;
+export const look = () => `${colours().card}/${innerWidth < 700}/${innerWidth < 1250}`;
 
 export function layout(more = {}) {
   const c = colours();
   const axis = {gridcolor: c.line, linecolor: c.line, zerolinecolor: c.line, tickfont: {color: c.dim}};
   const narrow = innerWidth < 700;
   const {xaxis, yaxis, ...others} = more;
-  const times = narrow && !xaxis?.type && {tickangle: 0, nticks: 3}; // Turned ones are cut off.
+  const times = !xaxis?.type && {tickangle: 0, nticks: narrow ? 3 : innerWidth < 1250 ? 5 : 9}; // Turned ones are cut off.
   return {
     paper_bgcolor: c.card, plot_bgcolor: c.card, font: {color: c.ink, family: "system-ui, sans-serif", size: 12},
     margin: {l: 10, r: narrow ? 62 : 70, t: 10, b: 46}, showlegend: true, legend: {orientation: "h", y: 1.02, yanchor: "bottom", x: 0},

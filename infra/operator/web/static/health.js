@@ -16,17 +16,17 @@ function isPassed(figure, limit) {
 
 export function render(context, view) {
   const feeds = Object.entries(view.assets).map(([name, asset]) => ({name, ...asset}));
-  const figures = Object.entries(view.health).filter(([name]) => !/^(feed|last candle) of /.test(name)), allowed = limits?.data ?? {};
+  const figures = Object.entries(view.health).filter(([name]) => !/^(feed|last candle|link) of /.test(name)), allowed = limits?.data ?? {};
   const change = (name) => (value) => { filters[name] = value; context.redraw(); };
   const lines = (loaded?.data ?? []).filter((r) => (!filters.level || r.level === filters.level) && `${r.actor} ${r.message}`.toLowerCase().includes(filters.words.toLowerCase()));
   return [
     h("h1", {class: "hidden"}, "Health"),
     h("div", {class: "columns"},
-      card("Process and surroundings", table([["Figure", ([name]) => name], ["Now", ([name, figure]) => h("span", {class: isPassed(figure, allowed[name]) ? "alarm" : ""}, figure), "number"], ["Limit", ([name]) => allowed[name] ?? "", "number"]], figures, {caption: "Health", empty: "Nobody has looked yet."})),
+      card("Process and surroundings", table([["Figure", ([name]) => name], ["Now", ([name, figure]) => h("span", {class: isPassed(figure, allowed[name]) ? "alarm" : ""}, figure), "number wraps"], ["Limit", ([name]) => allowed[name] ?? "", "number wraps"]], figures, {caption: "Health", empty: "Nobody has looked yet."})),
       card("Prices", table([["Asset", (r) => r.name], ["Price", (r) => r.price || "–", "number"], ["Heard", (r) => h("span", {class: r.is_stale ? "alarm" : ""}, r.feed_age ? `${r.feed_age} ago` : "not yet"), "number"], ["Newest candle", (r) => time(r.close_ms), "number"]], feeds, {caption: "Feeds", isSide: true}),
         allowed.feed && h("p", {class: "why"}, `People are told where nothing is heard for ${allowed.feed}.`),
         table([["Asset", ([name]) => name], ["Stream", ([, link]) => h("span", {class: link.is_streaming ? "" : "alarm"}, link.is_streaming ? "connected" : "NOT CONNECTED")], ["Orders a minute", ([, link]) => link.orders, "number"],
-          ["Requests p50", ([, link]) => link.p50, "number"], ["p99", ([, link]) => link.p99, "number"]], Object.entries(view.links ?? {}), {caption: "Ties to the exchange", empty: "", isSide: true}),
+          ["Requests p50", ([, link]) => link.p50, "number"], ["Requests p99", ([, link]) => link.p99, "number"]], Object.entries(view.links ?? {}), {caption: "Ties to the exchange", empty: "", isSide: true}),
         h("p", {class: "why"}, Math.abs(view.clock_offset_ms) > 60000 ? "The trading clock is a simulated one." : `Trading clock against this machine: ${(view.clock_offset_ms / 1000).toFixed(2)} s.`))),
     card("Log, the newest first, by this machine's clock",
       context.isOperator && h("div", {class: "acts"}, h("span", {}, "Lowest level that is logged: "), LEVELS.map((level) => context.button("log", level, level, `Logs ${level} and what is more serious, until the next start.`))),

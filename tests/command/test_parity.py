@@ -16,7 +16,10 @@ from bin.parity import ALIKE, DIFFERS
 from domain.market.instruments import DAY_MS
 from domain.operator.notices import NoticeRules
 from infra.operator.parity.daily import DailyParity
+from infra.run.copying import copied
+from infra.store.location import note_journal
 from tests.command.test_sim_max import DAY, over_sockets, run, write_candles
+from tests.postgres_server import Cluster
 from tests.replay.runs import LIVELY, lively_settings, made_up_market, replay
 
 DAYS = ("2025-04-01", "2025-04-02")
@@ -71,6 +74,19 @@ def test_each_day_of_a_live_run_was_decided_as_the_rules_do(traded: Path, day: s
     # The simulated exchange fills as a backtest assumes.
     assert float(found["slippage_bps"]) == pytest.approx(2, abs=0.05)
     assert float(found["fee_rate"]) == pytest.approx(0.00055, rel=0.01)
+
+
+def test_a_run_whose_journal_is_in_a_server_is_compared_as_well(
+    traded: Path, tmp_path: Path, cluster: Cluster
+) -> None:
+    address = cluster.new_address()
+    copied(traded / "sockets" / "journal.sqlite", address)
+    note_journal(tmp_path, address)
+
+    found = compared(traded, tmp_path, "--json")
+
+    assert found == compared(traded, traded / "sockets", "--json")
+    assert found[0] == ALIKE
 
 
 def test_the_page_of_a_run_has_each_trade_beside_that_of_the_backtest(

@@ -529,25 +529,6 @@ def test_a_fill_before_a_move_without_an_answer_is_not_named_by_it(
     assert reason_of(desk) is ExitReason.STOP_LOSS
 
 
-def test_a_fill_between_a_price_and_the_move_that_it_asks_for_late_is_not_named_by_it(
-    desk: ExecutionContext,
-) -> None:
-    exchange = exchange_of(desk)
-    exchange.troubles = [OutcomeUnknownError("timeout")]
-    seen_ms = desk.clock.now_ms()
-    desk.wait_for_ms(60_000)
-    exchange.now_ms = desk.clock.now_ms()
-    desk.exchange.listener.on_price(seen_ms, Decimal(86_000))
-    desk.settle()
-    filled = stop_fill(exchange, seen_ms + 30_000, "84270")
-    desk.exchange.fills.append(filled)
-    desk.exchange.levels = None
-    desk.exchange.listener.on_execution(filled)
-    desk.settle()
-
-    assert reason_of(desk) is ExitReason.STOP_LOSS
-
-
 @pytest.mark.parametrize("is_restarted", [False, True])
 @pytest.mark.parametrize(
     ("price", "reason"),

@@ -71,8 +71,7 @@ class Trail:
         price = favourable if seen.since_ms >= position.opened_ms else seen.last_price
         self._state = follow(before, price, policy_of(position, self._context.rules), instrument)
         if self._state.levels != before.levels:
-            # Asked for only now; the price may be older, and a fill since then had the old stop.
-            self._store(position, max(seen.ts_ms, self._context.now_ms))
+            self._store(position, seen.ts_ms)
         return self._state
 
     def _ordered(self, position: Position) -> Decimal | None:

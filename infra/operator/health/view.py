@@ -26,7 +26,8 @@ def _figures(found: Figures) -> Iterator[tuple[str, str]]:
     yield "memory of the process", f"{machine.process_memory_bytes / _MIB:.0f} MiB"
     yield "disk", f"{machine.disk_fraction:.0%} full"
     yield "threads", str(machine.threads)
-    yield "journal", f"{found.journal_bytes / _MIB:.1f} MiB"
+    size = f"{found.journal_bytes / _MIB:.1f} MiB"
+    yield "journal", size if found.journal_bytes else "in a server"
     yield "journal connections", str(found.connections)
     yield "trace", f"{found.trace_bytes / _MIB:.1f} MiB"
     backup = found.backup

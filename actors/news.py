@@ -147,6 +147,6 @@ def _wordless(news: StoredNews, now_ms: int) -> Notice:
         what="a fact has no words",
         figures=f"{type(news.fact).__name__} {news.fact_id}",
         effect="It is stored; only its notice failed.",
-        advice="You can: look at the logs.",
+        advice="You can: check the logs.",
     )
     return risk.risk_raised(raised, now_ms)

@@ -86,7 +86,7 @@ class MalfunctionWatch:
             asset=None,
             what=f"malfunction over: {source} works again",
             figures=f"lasted_s={(now_ms - since_ms) // 1000}",
-            effect="it keeps no entry back any more",
+            effect="it no longer blocks entries",
             advice="nothing to do",
             group="malfunction over",
         )
@@ -161,7 +161,7 @@ class WalletAudit:
             asset=None,
             what="the exchange's balance is not what trades, funding and transfers add up to",
             figures=f"exchange={theirs:f} books={ours:f} difference={difference:f}",
-            effect="nothing is opened until both agree; open positions go on as they are",
+            effect="nothing is opened until both agree; open positions stay as they are",
             advice="compare the exchange's transaction log with the journal; where the exchange is "
             "right, rearm makes its balance the books' own, as neither gain nor loss",
         )
@@ -173,7 +173,7 @@ def _wallet_agrees(since_ms: int, balance: Decimal) -> RiskRaised:
         asset=None,
         what="the exchange's balance and the books agree again",
         figures=f"balance={balance:f}",
-        effect="it keeps no entry back any more",
+        effect="it no longer blocks entries",
         advice="nothing to do",
     )
 
@@ -191,8 +191,8 @@ def lost_journal_risk(began_ms: int, unknown: tuple[str, ...]) -> RiskRaised:
         asset=None,
         what="the journal is lost or new, and positions are open",
         figures=f"{found}The journal knew of no position.",
-        effect="No entries until rearm; what is open stays under its stop",
-        advice="bring the journal back and start again, or close what is open and send rearm",
+        effect="No entries until rearm; open positions stay under their stops",
+        advice="restore the journal and start again, or close the open positions and send rearm",
     )
 
 
@@ -240,8 +240,8 @@ def transfer_risk(transfer: Transfer) -> RiskRaised:
             asset=None,
             what="somebody else trades in this account",
             figures=figures,
-            effect="balance, peak and the day's start move by what it costs or brings",
-            advice="trade by hand in an account of its own; if it was not you, lock the account",
+            effect="balance, peak and the day's start move by what it costs or earns",
+            advice="use a separate account for manual trades; if it was not you, lock the account",
         )
     return RiskRaised(
         key=f"transfer/{transfer.transfer_id}",
@@ -249,7 +249,7 @@ def transfer_risk(transfer: Transfer) -> RiskRaised:
         what="money came in" if transfer.amount > 0 else "money went out",
         figures=figures,
         effect="balance, peak and the day's start moved by it; it is neither gain nor loss",
-        advice="nothing to do if it was you; else lock the account",
+        advice="nothing to do if it was you; otherwise lock the account",
     )
 
 
@@ -260,8 +260,8 @@ def unmanaged_risk(unmanaged: UnmanagedPosition) -> RiskRaised:
     return RiskRaised(
         key=f"stray/{unmanaged.symbol}/{unmanaged.signed_qty:f}/{price}",
         asset=None,
-        what=f"a position in {unmanaged.symbol} is open, which is no asset of the settings",
+        what=f"a position in {unmanaged.symbol} is open, and the settings do not have it",
         figures=f"qty={unmanaged.signed_qty:f} entry={price} stop={stop}",
-        effect="nobody watches it, and it shares the account's balance; nothing else changes",
-        advice="give it a stop, or close it; trade by hand in an account of its own",
+        effect="it is not monitored, and it uses the account's balance; nothing else changes",
+        advice="set a stop or close it; use a separate account for manual trades",
     )

@@ -57,7 +57,7 @@ def download(
 
     Only what the files lack is fetched, so a broken download goes on with the same command.
     """
-    with _told(url, "the same command goes on where it was"):
+    with _told(url, "run the same command again to continue"):
         wanted = Wanted(
             symbols=read_symbols(symbols),
             from_ms=read_time("--from", from_time),

@@ -47,7 +47,7 @@ def make_folder(folder: Path, *, mode: int = 0o777) -> None:
     if why is None and not os.access(folder, os.W_OK | os.X_OK):
         why = "no permission"
     if why is not None:
-        raise ConfigError(f"{folder}: is no folder to write to: {why}")
+        raise ConfigError(f"{folder}: is not a writable folder: {why}")
 
 
 def write_whole(file: Path, content: bytes, *, mode: int = 0o600) -> None:

@@ -66,9 +66,9 @@ def stop_is_passed(
     return RiskRaised(
         key=f"passed/{asset}/{since_ms}",
         asset=asset,
-        what=f"the price of {asset} is beyond its stop, and the position stands",
+        what=f"the price of {asset} is beyond its stop, but the position is still open",
         figures=f"mark={mark_price:f} stop={stop_loss:f}",
-        effect="the exchange is asked; a stop that is missing is set again, or the position closed",
+        effect="the exchange is queried; a missing stop is set again, or the position is closed",
         advice=f"look at the order at the exchange, or send close {asset}",
     )
 
@@ -81,8 +81,8 @@ def stop_is_tightened(position: Position, was: Decimal, stop_loss: Decimal) -> R
         asset=asset,
         what=f"the stop of {asset} was tightened at the exchange",
         figures=f"stop={stop_loss:f} was={was:f}",
-        effect="it is kept, and goes on behind the best price; it is never loosened",
-        advice="nothing, where this was you; otherwise look at who has access to the account",
+        effect="it is kept and trails the best price from there; it is never loosened",
+        advice="nothing if this was you; otherwise check who has access to the account",
     )
 
 
@@ -94,7 +94,7 @@ def not_reduced(order: Order) -> RiskRaised:
         asset=asset,
         what=f"{asset} was not reduced",
         figures=f"qty={order.intent.request.qty:f} filled={order.state.filled_qty:f}",
-        effect="the position stays as it is, under its stop; it is not tried again",
+        effect="the position stays open under its stop; the reduction is not retried",
         advice=f"look at the exchange, then send reduce {asset} again",
     )
 
@@ -107,6 +107,6 @@ def not_closed(intent: Intent) -> RiskRaised:
         asset=asset,
         what=f"{asset} cannot be closed",
         figures=f"attempts={intent.attempt}",
-        effect="it is tried on, slowly; the position stays under its stop",
+        effect="it is retried at growing intervals; the position stays under its stop",
         advice="close the position at the exchange",
     )

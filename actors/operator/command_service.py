@@ -259,7 +259,10 @@ class CommandService:
         try:
             answer = self._ask(_Asked(operator, command, self._note(operator, command)))
         except (TimeoutError, ActorCrashedError, DeadLetterError) as error:
-            logger.warning("panic is not latched yet, and asked again: {}", type(error).__name__)
+            logger.warning(
+                "the panic has not taken effect yet and is requested again: {}",
+                type(error).__name__,
+            )
             return False
         logger.warning("{}", answer.result)
         return answer.is_done
@@ -272,7 +275,7 @@ class CommandService:
     def _change(self, asked: _Asked) -> Reply:
         command = asked.command
         if command.name is CommandName.REARM and self.panic_file.path.exists():
-            title = f"the file {self.panic_file.path} asks for a panic; it must go first"
+            title = f"the file {self.panic_file.path} requests a panic; delete it first"
             return self._stored(asked, Reply(code=ReplyCode.REFUSED, title=title))
         try:
             answer = self._ask(asked)
@@ -323,7 +326,7 @@ class CommandService:
             return Reply(code=ReplyCode.LATE, title=title, data=data)
         lines = (
             f"generation {before[address]} -> {after[address]}, ready after {took_ms} ms",
-            f"{len(went_on)} of {len(others)} others went on in the same incarnation",
+            f"{len(went_on)} of {len(others)} other actors kept running",
         )
         return Reply(code=ReplyCode.DONE, title=f"{address} restarted", lines=lines, data=data)
 
@@ -376,10 +379,10 @@ class CommandService:
 
 
 def _fixed_pairs(_operator: str, _argument: str, _origin: Origin | None) -> Reply:
-    return Reply(code=ReplyCode.REFUSED, title="the pairs of this run stay as they are")
+    return Reply(code=ReplyCode.REFUSED, title="the pairs of this run cannot be changed")
 
 
 def _unnoted(reply: Reply, error: JournalError) -> Reply:
     """Return an answer with the warning that nobody will find it in the audit trail."""
-    logger.warning("an answer could not be noted: {}", error)
-    return replace(reply, lines=(*reply.lines, f"{SIREN} This could not be noted: {error}"))
+    logger.warning("an answer could not be recorded: {}", error)
+    return replace(reply, lines=(*reply.lines, f"{SIREN} This could not be recorded: {error}"))

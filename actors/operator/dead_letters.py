@@ -138,7 +138,7 @@ class DeadLetters:
         try:
             asked.result(_ANSWER_S)
         except TimeoutError:
-            return Reply(code=ReplyCode.LATE, title=f"redelivered, and still waits: {what}")
+            return Reply(code=ReplyCode.LATE, title=f"redelivered, still waiting: {what}")
         except (ActorCrashedError, DeadLetterError) as error:
             title = f"set aside again: {what}: {plain(str(error))}"
             return Reply(code=ReplyCode.REFUSED, title=title)
@@ -216,7 +216,7 @@ class DeadLetters:
             f"Cause: {plain(letter.cause)}",
             f"Holds: {self._content(envelope.message)}",
             f"May be redelivered: {self._why_not(letter) or 'yes'}",
-            f"Its crash, where it made one: bin/trace crash {self._id(letter)}",
+            f"Its crash, if it caused one: bin/trace crash {self._id(letter)}",
         )
         return Reply(
             code=ReplyCode.DONE,

@@ -14,7 +14,7 @@ from domain.trading.positions import Trade
 Limit = tuple[str, str, str]
 """Of what, its figure now, and the limit."""
 _NO_ANSWER, _NO_CLOSE = "no answer", "no close yet"
-_NOT_LOOKED = "not looked yet"
+_NOT_LOOKED = "not checked yet"
 _ZERO = Decimal(0)
 
 
@@ -59,7 +59,7 @@ def _of_protection(
     found: PortfolioSnapshot, rules: ProtectionRules, now_ms: int
 ) -> Iterator[Limit]:
     mean = found.open_correlation
-    no_mean = "under two open" if len(found.positions) < _PAIR else "too few closes"
+    no_mean = "fewer than two open" if len(found.positions) < _PAIR else "too few closes"
     daily = _off(rules.max_daily_loss_fraction)
     yield "drawdown", say.percent(found.drawdown), _levels(rules)
     yield "size of entries", say.percent(found.size_multiplier, 0), _sizes(rules)
@@ -106,7 +106,7 @@ def _of_market(present: Present, name: str, rules: TradingRules) -> Iterator[Lim
         signal = "none yet" if signal_ms is None else _age(present, signal_ms)
         held = NOTHING_OPEN if position is None else _age(present, position.opened_ms)
     yield f"{name} newest close", close, f"{say.duration(rules.candles.entry_max_age_ms)} to enter"
-    yield f"{name} newest signal", signal, "young enough to enter"
+    yield f"{name} newest signal", signal, "fresh enough to enter"
     most = stops.max_hold_ms
     yield f"{name} held", held, _NO_LIMIT if most is None else say.duration(most)
 

@@ -152,7 +152,7 @@ class Views:
             waits = ", ".join(sorted(portfolio.not_flat))
             yield f"{say.SIREN} PANIC since {say.utc(portfolio.panic_since_ms)}, until rearm"
             yield f"Asked for by {say.asker(portfolio.panic_by)}"
-            yield f"Not shown flat yet: {waits}" if waits else "All flat at the exchange"
+            yield f"Not confirmed flat yet: {waits}" if waits else "All flat at the exchange"
         if portfolio.is_halted:
             yield f"{say.SIREN} HALTED until rearm"
         if portfolio.outdated:

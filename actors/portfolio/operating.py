@@ -184,7 +184,7 @@ class Operations:
             return False, _sentence(meant, "paused already" if is_pause else "not paused")
         says = "nothing is opened until resume"
         if not is_pause:
-            says = "paused no more; nothing is opened until rearm"
+            says = "no longer paused; nothing is opened until rearm"
             says = says if self._is_stopped else "may open again"
         return True, _sentence(concerned, says)
 
@@ -206,10 +206,13 @@ class Operations:
             return (False, f"{asset}: nothing is open"), argument
         before = self.state.reductions.get(asset)
         if before is not None and t_ms - before.t_ms < _REPEAT_MS:
-            return (False, f"{asset}: a reduce was asked for a moment ago; look first"), argument
+            return (
+                False,
+                f"{asset}: a reduction was requested a moment ago; check the position first",
+            ), argument
         qty = self._part(position, fraction_of(written))
         if not qty:
-            why = "less than one step of quantity" if written else "no reduce is advised"
+            why = "less than one step of quantity" if written else "no reduction is advised"
             return (False, f"{asset}: {why}"), argument
         left = f"{position.qty:f}"
         verdict = True, f"{asset}: being reduced by {qty:f} of {left}; the trade goes on"
@@ -259,14 +262,17 @@ class Operations:
         difference = self.wallet.difference(self.books.present().balance)
         if not self._is_stopped and not difference:
             if self.wallet.is_in_doubt:
-                return False, "something was booked since the balances were compared; ask again"
-            return False, "nothing to rearm: neither halted, nor in a panic, nor a balance in doubt"
+                return False, "something was booked since the balances were compared; try again"
+            return (
+                False,
+                "nothing to rearm: no halt, no panic, and the balance agrees with the books",
+            )
         if self.not_flat:
             waits = ", ".join(sorted(self.not_flat))
             return False, f"the panic is not over: the exchange has not shown {waits} to be flat"
         taken = f"; the exchange's balance is taken over ({difference:+f})" if difference else ""
         taken += f"; {self.outdated}" if self.outdated else ""
-        return True, f"armed again: entries are allowed where nothing else forbids them{taken}"
+        return True, f"rearmed: entries are allowed unless something else blocks them{taken}"
 
     @property
     def _is_stopped(self) -> bool:
@@ -385,7 +391,7 @@ class Operations:
             key=f"panic/{panic.ts_ms}/{message.asset}",
             asset=message.asset,
             what="panic: flat at the exchange",
-            figures=f"Still to be shown flat: {left}" if left else "Nothing is open any more.",
+            figures=f"Not confirmed flat yet: {left}" if left else "No position is open.",
             effect="No entries until rearm",
             advice="" if left else "check, then send rearm",
         )
@@ -407,7 +413,7 @@ def _liquidated(message: AssetFlat) -> RiskRaised:
         key=f"liquidate/{message.t_ms}/{message.asset}",
         asset=message.asset,
         what=f"{message.asset} liquidated: flat at the exchange",
-        figures="Nothing is open or rests there any more.",
+        figures="No position and no order is open there.",
         effect=f"No entries in {message.asset} until resume",
         advice=f"check, then send resume {message.asset}",
     )

@@ -17,7 +17,7 @@ _REFUSALS = {
     DenialReason.DAILY_LOSS: "the daily loss is at its limit",
     DenialReason.MAX_POSITIONS: "all positions are taken",
     DenialReason.MAX_SIMULTANEOUS: "too many entries at one close",
-    DenialReason.CORRELATION: "moves like an open position",
+    DenialReason.CORRELATION: "correlated with an open position",
     DenialReason.GROUP: "its correlated group is full",
     DenialReason.EXPOSURE: "no exposure is left",
     DenialReason.SIZE: "too small for the exchange",

@@ -21,7 +21,7 @@ def rebalance_advised(advice: Advice, side: Side, opened_ms: int, t_ms: int) -> 
         f"⚖️ {asset} {say.direction(side)}: rebalancing",
         say.advice_line(advice),
         f"Drift {say.signed_percent(advice.drift)}",
-        "Advice alone: nothing is traded by it.",
+        "Advice only: nothing is traded.",
     ]
     if advice.action is Rebalance.REDUCE:
         lines.append(f"You can: reduce {asset}")

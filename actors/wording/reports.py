@@ -137,7 +137,7 @@ def _present(portfolio: PortfolioSnapshot, now_ms: int, rules: TradingRules) -> 
         f"Balance {say.usdt(portfolio.balance)}",
         f"Equity {say.usdt(portfolio.equity)}",
         f"Drawdown {say.percent(portfolio.drawdown)}",
-        f"Its levels: {', '.join(say.percent(level, 0) for level in levels)}",
+        f"Levels: {', '.join(say.percent(level, 0) for level in levels)}",
         f"Portfolio cooldown: {rests}",
         *_rest(left_ms, portfolio.global_cooldown_reason, portfolio.global_cooldown_end_ms),
         *(["HALTED until rearm"] if portfolio.is_halted else []),

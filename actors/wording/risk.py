@@ -40,7 +40,7 @@ def protection_fired(protection: Protection, rules: ProtectionRules, asker: str 
         advice = "You can: check, then send rearm."
     elif protection.reason is ExitReason.OPERATOR:
         blocked = ["No entries until rearm"]
-        advice = "You can: wait until all is told flat."
+        advice = "You can: wait until all is flat."
     elif protection.reason is ExitReason.MALFUNCTION:
         blocked = ["No entries until it works again", *blocked]
     elif protection.reason is ExitReason.DAILY_LOSS:

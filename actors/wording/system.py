@@ -42,7 +42,7 @@ def restarted(address: str, ending: Ending, generation: int, t_ms: int) -> Notic
     """Return the notice that an actor crashed or hung, and is back."""
     count = [f"Restart {ending.failures} of {ending.allowed} allowed"]
     if ending.failures > ending.allowed:
-        count = [_too_many(ending.failures, ending.allowed), "Given up, and started all the same"]
+        count = [_too_many(ending.failures, ending.allowed), "Given up, but restarted anyway"]
     lines = [
         f"⚠️ {address} {'hung' if ending.is_hang else 'crashed'}, is back",
         f"Cause: {say.words(ending.cause)}",
@@ -82,7 +82,7 @@ def given_up(message: GivenUp, run: RunInfo, t_ms: int) -> Notice:
     if asset is not None:
         suspended = [f"{asset} opens nothing.", "A position stays under its stop."]
     elif address == PORTFOLIO:
-        suspended = ["Nothing is opened any more.", "The system stops in order."]
+        suspended = ["Nothing is opened any more.", "The system shuts down."]
     lines = [
         f"{say.SIREN} {address} was given up",
         f"Cause: {say.words(message.cause)}",
@@ -182,7 +182,7 @@ def started(
         f"Balance {'not known' if balance is None else say.usdt(balance)}",
         f"Open positions found: {len(positions) or 'none'}",
         *(position_line(position, rules) for position in positions),
-        *([] if was_ended else ["The run before did not end in order."]),
+        *([] if was_ended else ["The last run did not shut down cleanly."]),
         say.utc_second(run.started_ms),
     ]
     return _system(run.start_key, START, run.started_ms, lines)

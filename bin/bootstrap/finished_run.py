@@ -36,5 +36,5 @@ def answer_of_ended(directory: Path, name: CommandName, argument: str) -> Reply:
             reply = performance_view(trades, assets, argument.lower(), end_ms, done, money)
         else:
             reply = portfolio_view(argument, snapshot_of(facts, rules), rules)
-    ended = f"Nothing takes commands there: as of {say.utc(end_ms)}, from the journal"
+    ended = f"No system is running there: as of {say.utc(end_ms)}, from the journal"
     return replace(reply, lines=(ended, *reply.lines), data={**reply.data, "is_running": False})

@@ -94,7 +94,7 @@ def run_live(options: LiveOptions, screen: Screen) -> int:
         return DONE
     except UnavailableError as error:
         # No wrong use: the same start may do in a while, and a service manager tries it.
-        text = f"the exchange does not answer as it should: {error}"
+        text = f"the exchange gives no usable answer: {error}"
         logger.error("{}", text)
         if screen.is_terminal:  # elsewhere the log is on the screen
             screen.print(text, style="red", highlight=False, soft_wrap=True)

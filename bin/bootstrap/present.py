@@ -151,7 +151,7 @@ def compose(
     rules = place.settings.trading_rules()
     listed = ask(lambda: account.prepare(rules, delisted))
     exchange = account.exchange
-    # What is listed no more may be refused to be told; its execution asks in its own time.
+    # What is no longer listed may be refused to be told; its execution asks in its own time.
     known = tuple(a for a in listed.assets if a.instrument.symbol not in delisted)
     asked = replace(listed, assets=known, order=listed.order or tuple(a.asset for a in known))
     if refused is None and not journals.reserve.is_allocated:

@@ -145,7 +145,7 @@ class Run(Runtime):
 
     def _warn(self, warning: str) -> None:
         key = f"account/{warning}/{self.info.started_ms}"
-        self.tell_operator(key, "The account needs a look", warning)
+        self.tell_operator(key, "Check the account", warning)
 
     def change(self, settings: Settings) -> None:
         """Let other kinds and times of notices hold, and look whether a report is due by them."""

@@ -290,7 +290,7 @@ def explained(name: CommandName) -> tuple[str, ...]:
 
 
 def _unknown(text: str) -> UnknownCommandError:
-    return UnknownCommandError(f"{text.strip()[:40]!r} is no command; help names all")
+    return UnknownCommandError(f"{text.strip()[:40]!r} is not a command; help lists all")
 
 
 def _is_count(text: str) -> bool:

@@ -54,7 +54,7 @@ class ActorState:
     depth: int
     """Messages that wait."""
     oldest_s: float
-    """How long the oldest of them has waited; 0 where none waits."""
+    """How long the oldest of them has waited; 0 if none waits."""
     status: str = ""
     """STARTING, RUNNING, WAITING (for its restart), GIVEN_UP, STOPPED."""
     generation: int = 0
@@ -126,7 +126,7 @@ class SystemSnapshot:
     performance: Performances = field(default_factory=Performances)
     """Of all facts of the run; the newest look at them."""
     unknown_orders: int = 0
-    """Orders of which nobody knows yet whether the exchange took them."""
+    """Orders of which it is not known yet whether the exchange accepted them."""
     troubles: Mapping[str, str] = field(default_factory=dict)
     """Why channels of notifications do not work, by channel."""
     health: Mapping[str, str] = field(default_factory=dict)
@@ -151,7 +151,7 @@ def _portfolio_reasons(seen: SystemSnapshot) -> Iterator[Reason]:
         return
     if portfolio.panic_since_ms is not None:
         waits = ", ".join(sorted(portfolio.not_flat))
-        flat = f"not shown flat yet: {waits}" if waits else "all flat at the exchange"
+        flat = f"not yet flat: {waits}" if waits else "all flat at the exchange"
         text = f"PANIC by {asker(portfolio.panic_by)} until rearm; {flat}"
         yield Reason(state=SystemState.PANIC, text=text)
     if portfolio.is_halted:
@@ -186,7 +186,7 @@ def _not_running(addresses: Sequence[str]) -> str:
         return f"{addresses[0]} does not run"
     named, left = addresses[:_NAMED], len(addresses) - _NAMED
     more = f" and {left} more" if left > 0 else ""
-    return f"{len(addresses)} actors do not run: {', '.join(named)}{more}"
+    return f"{len(addresses)} actors are not running: {', '.join(named)}{more}"
 
 
 def _danger_reasons(seen: SystemSnapshot) -> Iterator[Reason]:
@@ -195,9 +195,7 @@ def _danger_reasons(seen: SystemSnapshot) -> Iterator[Reason]:
         text = f"position without a stop: {', '.join(sorted(bare))}"
         yield Reason(state=SystemState.MALFUNCTION, text=text)
     if seen.unknown_orders:
-        text = (
-            f"orders of which the exchange has not said what became of them: {seen.unknown_orders}"
-        )
+        text = f"orders with an unknown outcome: {seen.unknown_orders}"
         yield Reason(state=SystemState.MALFUNCTION, text=text)
     for actor in seen.actors:
         if actor.is_given_up:

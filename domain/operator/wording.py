@@ -200,7 +200,7 @@ def _figure(one: Value, instrument: Instrument) -> str:
 def decided(snapshot: AssetSnapshot) -> str:
     """Return why an asset did, or did not do, anything at its newest close."""
     if snapshot.explanation is None:
-        return "no close is decided yet"
+        return "no close has been decided yet"
     outcome = snapshot.explanation.outcome(utc)
     if snapshot.denial is None:
         return outcome

@@ -73,7 +73,7 @@ def refuse(database: Database, damage: Damage) -> None:
         ConfigError: it is another database.
     """
     if not isinstance(database, SqliteDatabase):
-        raise ConfigError(f"--drill {damage}: SQLite alone refuses like that")
+        raise ConfigError(f"--drill {damage}: this needs a journal in SQLite")
     # A limit below the present size is taken as the present size.
     name, broken, usual = ("query_only", 1, 0)
     if damage is Damage.FULL:

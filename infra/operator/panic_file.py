@@ -141,7 +141,7 @@ def panic_by_file(directory: Path, who: str, why: str) -> tuple[bool, str]:
             "process asks for a panic too."
         )
     return True, (
-        f"{why}; so the file {directory / FILE} was made, which asks for the panic: a system that "
-        "runs there acts on it within seconds, else its next start does; the panic is stored once "
-        "the file is gone."
+        f"{why}; so the file {directory / FILE} was created, which requests the panic: a system "
+        "that runs there acts on it within seconds, otherwise its next start does; the panic is "
+        "stored once the file is gone."
     )

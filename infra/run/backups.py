@@ -99,7 +99,7 @@ def opened(settings: BackupSettings, mode: str) -> tuple[BackupPlace, bytes]:
         ConfigError: there are none by the settings, or the key cannot be had.
     """
     if settings.url is None or settings.key is None:
-        raise ConfigError("backup.url: expected where the backups are, found null")
+        raise ConfigError("backup.url: expected the place of the backups, found null")
     place = open_place(f"{settings.url.rstrip('/')}/{read_run_name(mode)}")
     return place, derived_key(key_of(settings.key), PURPOSE)
 

@@ -30,7 +30,7 @@ def copied(source: Location, target: Location) -> list[TableSum]:
             make_folder(target.parent)
         _hold([source, target], held)
         if isinstance(target, Path) and target.exists():
-            raise ConfigError(f"{target}: is there already; copy to where nothing is")
+            raise ConfigError(f"{target}: already exists; copy to a new place")
         _demand_as_secret(source, target)
         _open(source, held)
         engine = _open(target, held)

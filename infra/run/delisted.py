@@ -70,4 +70,4 @@ def told(why: str) -> str:
     Args:
         why: as `delisted` has it.
     """
-    return f"{why}; it was added by a command, opens nothing any more, and leaves once it is flat"
+    return f"{why}; it was added by a command, opens nothing more, and is removed once it is flat"

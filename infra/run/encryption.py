@@ -27,7 +27,7 @@ def prepare_encryption(settings: Settings, directory: Path) -> None:
     file = journal_file(directory, settings.database)
     if file.parent.resolve() != directory.resolve():
         raise ConfigError(
-            f"database.file: with storage.encryption the journal lies in the run directory; "
+            f"database.file: with storage.encryption the journal must be in the run directory; "
             f"found {settings.database.file}"
         )
     if settings.database.postgres_url() is None:

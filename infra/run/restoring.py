@@ -63,7 +63,7 @@ def _demand_none(directory: Path, target: Location) -> None:
     journal = target if isinstance(target, Path) else directory / "journal.reserve"
     for found in (journal, *(directory / name for name in STATE_FILES)):
         if found.exists():
-            raise ConfigError(f"{found}: is there already; restore to where nothing is")
+            raise ConfigError(f"{found}: already exists; restore to a new place")
 
 
 def _restored(

@@ -98,7 +98,7 @@ class KeyRotation:
                     self.try_next()
                 self._warn()
             except Exception as error:  # noqa: BLE001 (trading must not hear of it)
-                logger.warning("the keys cannot be looked at: {}", error)
+                logger.warning("the keys cannot be checked: {}", error)
 
     def _has_changed(self) -> bool:
         if self._folder is None:

@@ -70,7 +70,7 @@ class StartWaitRoom:
 
     def on_answer(self) -> None:
         """Tell that the start goes on."""
-        logger.info("the exchange answers, the start goes on")
+        logger.info("the exchange answers, the start continues")
         self._why = "the system is starting"
 
     def close(self) -> None:

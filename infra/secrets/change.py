@@ -37,7 +37,7 @@ def _replace(file: Path, content: bytes) -> None:
     try:
         write_whole(file, content, mode=file.stat().st_mode & 0o777)
     except OSError as error:
-        raise ConfigError(f"{file}: cannot be written anew: {error.strerror}") from error
+        raise ConfigError(f"{file}: cannot be rewritten: {error.strerror}") from error
 
 
 def rewrite_lines(content: bytes, old: Cipher, new: Cipher) -> bytes:

@@ -122,7 +122,7 @@ class Keystore:
     def _vault(self) -> Vault:
         vault = vault_of(self._folder)
         if vault is None:
-            raise ConfigError(f"{self._folder}: is no keystore; `bin/keys add` makes one")
+            raise ConfigError(f"{self._folder}: is not a keystore; `bin/keys add` makes one")
         return vault
 
 

@@ -17,7 +17,7 @@ KEY_BYTES: Final = 32
 SALT_BYTES: Final = 16
 _NONCE_BYTES: Final = 12
 PACKAGES: Final = (
-    "encryption needs packages of its own; install them: "
+    "encryption needs additional packages; install them: "
     ".venv/bin/python -m pip install -r requirements-encryption.txt"
 )
 

@@ -47,7 +47,7 @@ def key_of(source: str, salt: bytes = b"") -> bytes:
     text = _READERS[kind](name).strip()
     if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
         raise KeyMissingError(
-            f"{source}: expected a key of 64 hexadecimal digits; `bin/keys new FILE` makes one"
+            f"{source}: expected a key of 64 hexadecimal digits; `bin/keys new FILE` creates one"
         )
     return bytes.fromhex(text)
 

@@ -155,7 +155,7 @@ def _opened(file: Path, _mtime_ns: int, _inode: int) -> Vault:
     try:
         content = msgspec.json.decode(file.read_bytes(), type=_Content)
     except (OSError, msgspec.DecodeError) as error:
-        raise ConfigError(f"{file}: is no file of `bin/keys`, or cannot be read") from error
+        raise ConfigError(f"{file}: was not written by `bin/keys`, or cannot be read") from error
     if content.format != _FORMAT:
         raise ConfigError(f"{file}: was made by a newer program")
     reasons = []

@@ -122,7 +122,7 @@ def read_dotenv(file: Path) -> dict[str, Node]:
     wrong = [
         Problem(
             place=Place(file=str(file), line=_line(binding)),
-            text="found a line that is no NAME=value; allowed: NAME=value, # comment",
+            text="found a line that is not NAME=value; allowed: NAME=value, # comment",
         )
         for binding in bindings
         if binding.error or (binding.key is not None and binding.value is None)

@@ -113,7 +113,7 @@ def read_text(file: Path) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        text = "found bytes that are no UTF-8 text; allowed: UTF-8 text"
+        text = "found bytes that are not UTF-8 text; allowed: UTF-8 text"
         raise UnreadableError(_problem(file, line, text)) from None
 
 

@@ -21,7 +21,7 @@ class Books:
     refusals: Mapping[str, int] = field(default_factory=dict)
     """By reason."""
     unknown_orders: int = 0
-    """Orders of which nobody knows yet whether the exchange took them."""
+    """Orders of which it is not known yet whether the exchange accepted them."""
 
 
 class BooksReader:

@@ -74,7 +74,7 @@ def demand_empty(location: Location) -> None:
     with closing(open_reading(location)) as reading:
         (row,) = reading.rows("SELECT COUNT(*) AS n FROM fact")
     if row["n"]:
-        raise ConfigError(f"{location}: holds {row['n']} facts; copy to where none are")
+        raise ConfigError(f"{location}: holds {row['n']} facts; copy to an empty place")
 
 
 def sums(reading: Reading, through_fact: int | None = None) -> list[TableSum]:

@@ -186,7 +186,7 @@ class Reserve:
         header = _HEADER.pack(_MAGIC, 0, number, len(body), _checksum(number, body))
         end = offset + _sectors(len(header) + len(body))
         if self._descriptor is None or end > self._size_bytes:
-            logger.critical("{} has no room: a record is kept in memory alone", self._file)
+            logger.critical("{} has no room: a record is only kept in memory", self._file)
             return None
         if not self._overwrite(self._descriptor, header + body, offset):
             return None

@@ -151,7 +151,7 @@ class TraceRecorder:
         except Exception as error:  # noqa: BLE001 (trading must not hear of it)
             self.stopped_because = f"{type(error).__name__}: {error}"
             self._queue.clear()
-            logger.error("tracing stopped, trading goes on: {}", self.stopped_because)
+            logger.error("tracing stopped, trading continues: {}", self.stopped_because)
         finally:
             with suppress(OSError):  # what a full disk did not take is tried once more
                 self._file.close()

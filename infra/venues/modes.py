@@ -150,7 +150,7 @@ def _forbidden(mode: Mode, settings: Settings, environ: Mapping[str, str]) -> It
         if said not in {None, of_mode}:
             yield (
                 f"- exchange.{name} (BYBIT_{name.upper()}) is {str(said).lower()}, expected"
-                f" {str(of_mode).lower()} or nothing: the key is said to be another account's"
+                f" {str(of_mode).lower()} or nothing: the key is marked as another account's"
             )
 
 

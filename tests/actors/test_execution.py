@@ -1065,7 +1065,7 @@ def test_a_stop_that_the_price_has_passed_without_closing_is_asked_about_and_tol
     marked(desk, 85_310)
     marked(desk, 85_320)
 
-    assert risks(desk) == ["the price of BTC is beyond its stop, and the position stands"]
+    assert risks(desk) == ["the price of BTC is beyond its stop, but the position is still open"]
     assert desk.exchange.asked > asked
     assert len(desk.exchange.sent) == 1
 

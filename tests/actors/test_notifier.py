@@ -344,7 +344,7 @@ def test_facts_stored_while_no_process_ran_are_told_by_the_next_one(tmp_path: Pa
     for room in newsroom_in(tmp_path, T_MS + HOUR_MS):
         assert len(room.notices("entry")) == 1
         assert room.notices("system")[-1].startswith("🚀 Started: sim\nAccount: a simulation\n")
-        assert "The run before did not end in order." in room.notices("system")[-1]
+        assert "The last run did not shut down cleanly." in room.notices("system")[-1]
         assert "  BTC SHORT 0.083 at $84,000.0" in room.notices("system")[-1]
         room.tell(SystemStopping(why="asked to stop"))
 

@@ -21,7 +21,7 @@ RULES = load_settings(None, environ={}, dotenv=None).trading_rules()
     ("before", "says"),
     [
         (None, "BTC, ETH, SOL: may open again"),
-        (CommandName.PANIC, "BTC, ETH, SOL: paused no more; nothing is opened until rearm"),
+        (CommandName.PANIC, "BTC, ETH, SOL: no longer paused; nothing is opened until rearm"),
     ],
 )
 def test_a_resume_in_a_panic_says_that_nothing_is_opened(

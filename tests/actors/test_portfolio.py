@@ -594,7 +594,7 @@ def test_a_position_that_no_asset_answers_for_is_told_once_as_long_as_it_stands(
     )
     desk.account.by_hand = [doge]
     desk.until(desk.clock.now_ms() + 3 * ASK_EVERY_MS)
-    assert desk.risks() == ["a position in DOGEUSDT is open, which is no asset of the settings"]
+    assert desk.risks() == ["a position in DOGEUSDT is open, and the settings do not have it"]
 
     desk.account.by_hand = [replace(doge, signed_qty=Decimal(-200))]
     desk.until(desk.clock.now_ms() + 2 * ASK_EVERY_MS)

@@ -94,7 +94,7 @@ def test_without_a_fraction_the_advice_is_what_is_reduced(desk: Desk) -> None:
     [
         (Decimal(0), "reduce BTC 0.5", "BTC: nothing is open"),
         (STEP, "reduce BTC 0.5", "BTC: less than one step of quantity"),
-        (TARGET / 2, "reduce BTC", "BTC: no reduce is advised"),
+        (TARGET / 2, "reduce BTC", "BTC: no reduction is advised"),
         (STEP, "reduce XYZ", "unknown asset XYZ; expected BTC, ETH, SOL or all"),
     ],
 )

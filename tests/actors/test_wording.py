@@ -265,7 +265,7 @@ No entries: panic, until rearm
 Asked for by 7 by Telegram
 Closing: BTC, ETH
 No entries until rearm
-You can: wait until all is told flat.
+You can: wait until all is flat.
 2025-04-16 11:25:00 UTC""",
     ),
     "emergency": (
@@ -360,7 +360,7 @@ Crash id execution/BTC#1
 ⚠️ execution/BTC crashed, is back
 Cause: RuntimeError: boom
 Failures 6, restarts allowed 5
-Given up, and started all the same
+Given up, but restarted anyway
 Back after 0.1s
 Crash id execution/BTC#1
 2025-04-16 11:25:00 UTC""",
@@ -418,7 +418,7 @@ Assets: BTC, ETH, SOL
 Balance 10,412.60 USDT
 Open positions found: 1
   SOL SHORT 12.3 at $130.25
-The run before did not end in order.
+The last run did not shut down cleanly.
 2025-04-16 11:25:00 UTC""",
     ),
     "stopping": (
@@ -453,7 +453,7 @@ Now, 2025-04-16 11:25:00 UTC:
 Balance 10,412.60 USDT
 Equity 10,423.05 USDT
 Drawdown 2.1%
-Its levels: 10%, 15%, 20%
+Levels: 10%, 15%, 20%
 Portfolio cooldown: 90 min left
   DRAWDOWN
   until 2025-04-16 12:55 UTC

@@ -52,7 +52,7 @@ def wait(wanted: Callable[[], Any], run: SimRun) -> Any:
 
 
 def wait_for_commands(run: SimRun) -> None:
-    run.wait_for(lambda line: "commands are taken at" in line)
+    run.wait_for(lambda line: "commands are accepted at" in line)
 
 
 def is_in_panic(run: SimRun) -> bool:
@@ -245,4 +245,4 @@ def test_help_about_a_command_needs_no_run(tmp_path: Path) -> None:
     assert "Usage: bin/ctl pause" in found.stdout
     assert "Open nothing more there." in found.stdout
     assert unknown.returncode == 2
-    assert unknown.stderr == "'fly' is no command; help names all\n"
+    assert unknown.stderr == "'fly' is not a command; help lists all\n"

@@ -61,7 +61,7 @@ def test_an_orderly_stop_ends_in_its_time_whatever_hangs(begin: Begin, drill: st
             TELEGRAM_ADMIN_CHAT_ID="77",
             TELEGRAM_SERVER=telegram,
         )
-        run.wait_for(lambda line: "commands are taken at" in line)
+        run.wait_for(lambda line: "commands are accepted at" in line)
         run.wait_for(lambda _: is_supervised(run))
         with half_a_request(run), locked(run.run_dir / "journal.sqlite"):
             (exchange,) = psutil.Process(run.process.pid).children()
@@ -97,7 +97,7 @@ def test_a_journal_that_another_program_holds_is_one_line_and_a_code_that_is_tri
     begin: Begin,
 ) -> None:
     run = begin(NOTHING, "shutdown_seconds: 10")
-    run.wait_for(lambda line: "commands are taken at" in line)
+    run.wait_for(lambda line: "commands are accepted at" in line)
     run.end(signal.SIGTERM)
 
     with locked(run.run_dir / "journal.sqlite"):

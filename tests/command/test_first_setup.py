@@ -79,7 +79,7 @@ def test_a_settings_file_that_is_there_is_kept(tmp_path: Path) -> None:
     done = setup(tmp_path, "\n" * 5)
 
     assert (done.returncode, (tmp_path / "my.yaml").read_text()) == (2, "# mine\n")
-    assert done.stderr == "my.yaml: is there already; name another --settings, or --force\n"
+    assert done.stderr == "my.yaml: already exists; name another --settings, or use --force\n"
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def test_a_frozen_process_ends_itself_and_the_next_start_goes_on(tmp_path: Path)
     stacks = (frozen.run_dir / "frozen.txt").read_text()
 
     again = SimRun(tmp_path)
-    again.wait_for(lambda line: "commands are taken at" in line)
+    again.wait_for(lambda line: "commands are accepted at" in line)
     ended = again.end(signal.SIGTERM)
     again.out.close()
 

@@ -38,7 +38,7 @@ def test_an_account_of_play_money_is_traded_at_once(start: Start, bybit: Client,
     run = start(mode, settings_at(bybit), **keys(bybit))
 
     run.wait_for("the account's stream works")
-    run.wait_for("The account needs a look")
+    run.wait_for("Check the account")
     code = run.end()
 
     assert code == 0, run.shown()

@@ -127,7 +127,7 @@ def asked(exchange: SimulatedExchange, what: str) -> Any:
 
 def wait_for_a_position(run: SimRun) -> None:
     """Wait until the system has opened one by itself."""
-    run.wait_for(lambda line: "commands are taken at" in line)
+    run.wait_for(lambda line: "commands are accepted at" in line)
     for _ in range(1200):
         if held(run.exchange("/sim/state")):
             return

@@ -40,7 +40,7 @@ def test_each_command_can_be_explained_and_nothing_else() -> None:
         "status",
         "Mode, balance, positions and what blocks entries.",
     )
-    with pytest.raises(UnknownCommandError, match="'fly' is no command; help names all"):
+    with pytest.raises(UnknownCommandError, match="'fly' is not a command; help lists all"):
         parse("help fly")
 
 

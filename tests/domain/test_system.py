@@ -86,7 +86,7 @@ def test_the_most_serious_reason_stands_first_and_makes_the_state():
         SystemState.MALFUNCTION,
         SystemState.PAUSED,
     ]
-    assert seen.reasons[0].text == "PANIC by ctl-me until rearm; not shown flat yet: ETH"
+    assert seen.reasons[0].text == "PANIC by ctl-me until rearm; not confirmed flat yet: ETH"
 
 
 def test_a_cooldown_counts_until_its_end_and_no_longer():
@@ -117,7 +117,7 @@ def test_stale_prices_bare_positions_unknown_orders_and_lost_actors_are_said():
     assert [reason.text for reason in seen.reasons] == [
         "no prices of BTC for 98 s",
         "position without a stop: ETH",
-        "orders of which the exchange has not said what became of them: 2",
+        "orders with an unknown outcome: 2",
         "asset/BTC was given up: Boom",
         "telegram does not work: 401",
     ]
@@ -127,8 +127,8 @@ def test_stale_prices_bare_positions_unknown_orders_and_lost_actors_are_said():
     ("names", "told"),
     [
         ("A", "A does not run"),
-        ("A B C", "3 actors do not run: A, B, C"),
-        ("A B C D E", "5 actors do not run: A, B, C and 2 more"),
+        ("A B C", "3 actors are not running: A, B, C"),
+        ("A B C D E", "5 actors are not running: A, B, C and 2 more"),
     ],
 )
 def test_actors_that_start_are_said_in_one_line(names: str, told: str):

@@ -135,7 +135,7 @@ def test_a_damaged_keystore_is_one_line(folder: Path) -> None:
 def test_a_keystore_that_cannot_be_made_there_is_one_line(tmp_path: Path, source: str) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(ConfigError, match="is no folder to write to: ") as refused:
+    with pytest.raises(ConfigError, match="is not a writable folder: ") as refused:
         credentials_act("add", tmp_path / "file", "live", [], source)
 
     assert "\n" not in str(refused.value)
@@ -144,7 +144,7 @@ def test_a_keystore_that_cannot_be_made_there_is_one_line(tmp_path: Path, source
 def test_a_folder_that_is_no_keystore_takes_no_key_in_the_open(tmp_path: Path) -> None:
     (tmp_path / "plain").mkdir()
 
-    with pytest.raises(ConfigError, match="is no keystore; `bin/keys add`"):
+    with pytest.raises(ConfigError, match="is not a keystore; `bin/keys add`"):
         Keystore(tmp_path / "plain").change("live", Entry(used=Pair(api_key="a", api_secret="b")))
 
     assert not (tmp_path / "plain" / "credentials.sealed").exists()

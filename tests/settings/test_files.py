@@ -61,7 +61,7 @@ UNREADABLE = [
     ),
     (b"risk: {}\nrisk: {}", "my.yaml:2: risk: found a second time; the first is in line 1"),
     ("risk: {}".encode("utf-16"), "my.yaml:1: found UTF-16 text; allowed: UTF-8 text"),
-    (b"risk: {}\n# \xe4", "my.yaml:2: found bytes that are no UTF-8 text; allowed: UTF-8 text"),
+    (b"risk: {}\n# \xe4", "my.yaml:2: found bytes that are not UTF-8 text; allowed: UTF-8 text"),
     (b"risk:\n  \x00", "my.yaml:2: found the character 0x0; allowed: printable text"),
     (b"risk: &r [*r]", "my.yaml:1: risk[0]: found an alias (*name); allowed: the value itself"),
     (b"risk: !x 1", "my.yaml:1: risk: found a YAML tag (!name); allowed: the value itself"),
@@ -219,7 +219,7 @@ def test_dotenv_line_that_is_no_assignment_is_named_and_not_shown(
 
     error = error_of(None, dotenv=dotenv)
 
-    assert error == ".env:3: found a line that is no NAME=value; allowed: NAME=value, # comment"
+    assert error == ".env:3: found a line that is not NAME=value; allowed: NAME=value, # comment"
 
 
 def test_missing_dotenv_file_is_an_error(tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def test_what_an_exchange_on_this_machine_remembers_comes_back_as_it_was_last(
         restored(place, KEY, chain, to, to / "journal.sqlite", until)
         held.append([(to / name).read_text() for name in STATE_FILES])
         (to / "journal.sqlite").unlink()
-        with pytest.raises(ConfigError, match=r"paper\.state: is there already"):
+        with pytest.raises(ConfigError, match=r"paper\.state: already exists"):
             restored(place, KEY, chain, to, to / "journal.sqlite", until)
 
     assert held == [["new\nand\nmore\n", "{}\n"]] * 2
@@ -314,11 +314,11 @@ def test_whatever_is_wrong_with_a_backup_is_one_clear_line_and_nothing_is_restor
     assert now() == [f"{name}: segment 5 is missing"]
     swap(files[2], files[3])
     assert now() == [
-        f"{name}, segment 2: segment 3 of {name} lies in its place",
-        f"{name}, segment 3: segment 2 of {name} lies in its place",
+        f"{name}, segment 2: segment 3 of {name} is in its place",
+        f"{name}, segment 3: segment 2 of {name} is in its place",
     ]
     shutil.copy(other, files[2])
-    assert now() == [f"{name}, segment 2: segment 1 of {other.parent.name} lies in its place"]
+    assert now() == [f"{name}, segment 2: segment 1 of {other.parent.name} is in its place"]
     (folder / END).unlink()
     assert now() == [f"{name}: is unfinished, {END} is missing"]
     flip(folder / END, 1)
@@ -502,7 +502,7 @@ def test_the_command_backs_up_lists_verifies_and_restores(tmp_path: Path, growin
     assert f"{to}/journal.sqlite: restored through fact 4, stored" in done.stdout, done.stderr
     assert (again.exit_code, again.stdout) == (2, "")
     assert again.stderr.count("\n") == 1
-    assert "is there already" in again.stderr
+    assert "already exists" in again.stderr
     assert (damaged.exit_code, damaged.stdout.count("\n")) == (1, 1)
     assert "is damaged" in damaged.stdout
     assert "backup.url: expected" in none.stderr

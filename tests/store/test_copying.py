@@ -118,8 +118,8 @@ def test_the_command_copies_and_compares_and_refuses_what_holds_facts(
     rows = dict(line.split()[:2] for line in done.stdout.splitlines() if len(line.split()) == 3)
     assert (rows["execution"], rows["decision_grant"]) == ("1", "2")
     assert (again.returncode, back.returncode) == (2, 2)
-    assert "copy to where none are" in again.stderr
-    assert "is there already" in back.stderr
+    assert "copy to an empty place" in again.stderr
+    assert "already exists" in back.stderr
     assert "Traceback" not in again.stderr + back.stderr
 
 

@@ -115,7 +115,7 @@ class TestReduce:
         for which in ("summary", "concentration", "pairs", ""):
             reply = answer_of_ended(here.journal.parent, CommandName.PORTFOLIO, which)
             assert reply.code is ReplyCode.DONE
-            assert reply.lines[0].startswith("Nothing takes commands there: as of ")
+            assert reply.lines[0].startswith("No system is running there: as of ")
         stored = answer_of_ended(here.journal.parent, CommandName.PORTFOLIO, "summary").data
         assert stored["closed_positions"] == live["closed_positions"] > 0
         assert stored["realized_pnl"] == live["realized_pnl"]

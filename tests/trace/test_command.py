@@ -121,7 +121,7 @@ def test_a_crash_is_listed_shown_and_run_again(traced: Traced) -> None:
     assert "recovery: incarnation" in shown
     assert re.search(r"from the facts up to \d+, asked journals.open, feed", shown)
     assert "all equal" in again
-    assert f"crashed again as it did: {crash_id} DrillError" in again
+    assert f"crashed again in the same way: {crash_id} DrillError" in again
 
 
 def test_a_crash_file_is_read_like_a_run(traced: Traced) -> None:
@@ -253,8 +253,14 @@ def test_the_first_decision_that_differs_is_shown_with_both_causes(
         (("tree", "x"), "not the id of a message"),
         (("crash", "1.1"), "no crash of this id"),
         (("replay", "asset/DOGE"), "no such actor in the trace"),
-        (("replay", "asset/ETH", "--until", "9.9"), "--until 9.9: this actor took no such message"),
-        (("replay", "asset/ETH", "--from", "9.9"), "--from 9.9: this actor took no such message"),
+        (
+            ("replay", "asset/ETH", "--until", "9.9"),
+            "--until 9.9: this actor handled no such message",
+        ),
+        (
+            ("replay", "asset/ETH", "--from", "9.9"),
+            "--from 9.9: this actor handled no such message",
+        ),
         (("export",), "needs either"),
         (("tail", "--since", "noon"), "not an ISO time"),
         (("tail", "--actor", "asset/DOGE"), "asset/DOGE: no such actor in the trace; there are"),

@@ -102,7 +102,7 @@ def test_an_exit_is_run_again_to_the_same_exit(hung: Path) -> None:
     text = command(hung, "replay", "portfolio")
 
     assert "all equal" in text
-    assert re.search(r"crashed again as it did: 1\.\d+ SystemExit: called by a library", text)
+    assert re.search(r"crashed again in the same way: 1\.\d+ SystemExit: called by a library", text)
 
 
 def test_an_actor_whose_module_has_moved_is_run_again(hung: Path) -> None:

@@ -155,7 +155,7 @@ class Reconciler:
         for execution in self._arrivals.merge(listed):
             self.book(execution)
         if self._arrivals.are_waiting:
-            context.agenda.doubt("an execution was told that is not listed yet")
+            context.agenda.doubt("an execution was reported that is not listed yet")
         # Else an asset that rests for weeks would be asked about all of them each time.
         context.books.note_heard(context.now_ms)
         for order in context.books.unexplained():
@@ -205,7 +205,7 @@ class Reconciler:
         order_id = resting.client_order_id or resting.venue_order_id
         name, asset = self._context.actor.name, self._context.asset
         logger.bind(actor=name, asset=asset).warning(
-            "{}: {} rests at the exchange, where it should not: it is canceled", name, order_id
+            "{}: {} is open at the exchange, where it should not be: it is canceled", name, order_id
         )
         try:
             self._context.exchange.cancel(asset, resting, self._context.is_ours)

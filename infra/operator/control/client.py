@@ -129,7 +129,7 @@ def _answer(request: urllib.request.Request, address: ControlAddress, patience_s
 
 
 def _broken(address: ControlAddress, error: Exception) -> NoAnswerError:
-    return NoAnswerError(f"{address.url} broke off, or speaks no HTTP: {type(error).__name__}")
+    return NoAnswerError(f"{address.url} broke off, or does not speak HTTP: {type(error).__name__}")
 
 
 def _read(answer: Any, address: ControlAddress) -> Any:

@@ -53,8 +53,8 @@ def ask_everywhere(places: Sequence[Path], asked: Command, who: str) -> list[Sys
     """
     if asked.changes:
         raise UnknownCommandError(
-            f"expected a question with --all, such as status, found {asked.name}: what changes a "
-            "system is said to one, by --run-dir or --mode"
+            f"expected a query with --all, such as status, found {asked.name}: commands that "
+            "change something go to one system, by --run-dir or --mode"
         )
     directories = run_directories(places)
     if not directories:

@@ -212,7 +212,7 @@ async def _read(receive: Receive) -> bytes | _Refusal:
         if len(body) > MOST_BYTES:
             return 413, "the body is too large"
         if not message.get("more_body", False):
-            return body if _is_text(body) else (422, "the body is no JSON")
+            return body if _is_text(body) else (422, "the body is not JSON")
 
 
 def _is_text(body: bytes) -> bool:

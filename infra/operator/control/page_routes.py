@@ -101,7 +101,7 @@ def page_routes(
         except JournalError as error:
             reply = Reply(code=ReplyCode.REFUSED, title=str(error))
         except TimeoutError:
-            reply = Reply(code=ReplyCode.LATE, title="the same press is still being answered")
+            reply = Reply(code=ReplyCode.LATE, title="the same action is still in progress")
         return _reply(reply)
 
     return [Route(SNAPSHOT_PATH, show), Route(ACT_PATH, act, methods=["POST"])]

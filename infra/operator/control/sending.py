@@ -40,7 +40,7 @@ def _by_file(directory: Path, who: str, why: str) -> NoAnswerError:
 
 def _not_running(directory: Path) -> NotRunningError:
     return NotRunningError(
-        f"Nothing takes commands in {directory}. Start it with bin/run-actors, or name another "
-        "run by --run-dir or --mode; control.enabled must be true. Without it, the file "
-        f"{directory / FILE} still asks for a panic, and audit still works."
+        f"No running system takes commands in {directory}. Start it with bin/run-actors, or name "
+        "another run by --run-dir or --mode; control.enabled must be true. Without it, the file "
+        f"{directory / FILE} still requests a panic, and audit still works."
     )

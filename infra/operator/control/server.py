@@ -98,7 +98,7 @@ class ControlServer:
             write_address(self._directory, address)
         except OSError as error:  # who knows the port can still ask
             logger.error("{} is not told to bin/ctl: {}", address.url, error.strerror)
-        logger.info("commands are taken at {}", address.url)
+        logger.info("commands are accepted at {}", address.url)
 
     def _run(self) -> None:
         _give_way()

@@ -61,7 +61,7 @@ def read_token(directory: Path, name: str = TOKEN_FILE) -> str:
     except UnicodeDecodeError:
         token = ""
     if len(token) < _TOKEN_BYTES or not _TOKEN.fullmatch(token):
-        raise ConfigError(f"{file}: is no token; delete it, and the next start makes one")
+        raise ConfigError(f"{file}: is not a token; delete it, and the next start creates one")
     return token
 
 

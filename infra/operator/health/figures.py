@@ -33,7 +33,7 @@ class BackupFigures:
     """The backup of the journal."""
 
     complete_s: float
-    """When it had all facts last, seconds since 1970; the start, where it never had."""
+    """When it had all facts last, seconds since 1970; the start, if it never had."""
     trouble: str
     """Why it does not get on; empty where nothing is known to be wrong."""
 

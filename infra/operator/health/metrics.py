@@ -63,10 +63,10 @@ class _FiguresCollector(Collector):
 def _system(figures: Figures) -> Iterator[Metric]:
     machine = figures.machine
     yield gauge("trading_info", "The mode, always 1.", [((figures.mode,), 1)], "mode")
-    yield one("trading_sample_timestamp_seconds", "When these figures were taken.", figures.at_s)
+    yield one("trading_sample_timestamp_seconds", "When these figures were sampled.", figures.at_s)
     yield one(
         "trading_ready",
-        "1 where all assets can be traded, as /readyz says.",
+        "1 if all assets can be traded, as /readyz says.",
         not why_not_ready(figures),
     )
     yield one("trading_threads", "Threads of the process.", machine.threads)
@@ -95,7 +95,7 @@ def _system(figures: Figures) -> Iterator[Metric]:
     if figures.backup is not None:
         yield one(
             "trading_backup_complete_timestamp_seconds",
-            "When the backup had all facts last; the start, where it never had.",
+            "When the backup was last complete; the start, if it never had.",
             figures.backup.complete_s,
         )
 
@@ -104,13 +104,13 @@ def _actors(figures: Figures) -> Iterator[Metric]:
     actors = figures.actors
     yield gauge(
         "trading_actor_running",
-        "1 where an actor works, 0 where it starts, waits for its restart, or was given up.",
+        "1 if an actor is running, 0 if it is starting, waits for its restart, or was given up.",
         (((a.address,), a.is_running) for a in actors),
         "actor",
     )
     yield gauge(
         "trading_actor_given_up",
-        "1 where an actor failed too often.",
+        "1 if an actor failed too often and was given up.",
         (((a.address,), a.is_given_up) for a in actors),
         "actor",
     )
@@ -128,13 +128,13 @@ def _actors(figures: Figures) -> Iterator[Metric]:
     )
     yield gauge(
         "trading_mailbox_oldest_age_seconds",
-        "How long the oldest of them has waited; 0 where none waits.",
+        "How long the oldest of them has waited; 0 if none waits.",
         (((a.address,), a.oldest_s) for a in actors),
         "actor",
     )
     yield counter(
         "trading_dead_letters_total",
-        "Messages that nobody will handle.",
+        "Messages that will not be handled.",
         [((), figures.dead_letters)],
     )
 
@@ -162,7 +162,7 @@ def _connections(figures: Figures) -> Iterator[Metric]:
     )
     yield gauge(
         "trading_stream_connected",
-        "1 where a stream connection carries a topic.",
+        "1 if a stream is connected and has a topic.",
         (((s.name,), bool(s.live)) for s in figures.streams),
         "stream",
     )
@@ -174,7 +174,7 @@ def _connections(figures: Figures) -> Iterator[Metric]:
     )
     yield counter(
         "trading_refused_total",
-        "Data from outside that could not be read, or were not for us, by where they came from.",
+        "Data from outside that could not be read, or were not for us, by source.",
         [
             *figures.refused.items(),
             *(((s.name, why), n) for s in figures.streams for why, n in s.drops.items()),
@@ -228,7 +228,7 @@ def _money(figures: Figures) -> Iterator[Metric]:
             float(portfolio.drawdown),
         ),
         "trading_daily_loss_ratio": (
-            "Loss since the UTC day began, of the equity then; negative is a gain.",
+            "Loss since the UTC day began, as a fraction of its first equity; negative: a gain.",
             float(portfolio.daily_loss),
         ),
         "trading_realized_pnl_usdt": (
@@ -253,7 +253,7 @@ def _money(figures: Figures) -> Iterator[Metric]:
             len(portfolio.suspended),
         ),
         "trading_malfunctions": ("What is broken at the moment.", len(portfolio.malfunctions)),
-        "trading_reduced": ("1 where new entries are smaller.", portfolio.is_reduced),
+        "trading_reduced": ("1 if new entries are reduced in size.", portfolio.is_reduced),
         "trading_global_cooldown_end_timestamp_seconds": (
             "Until when nothing is opened, in the exchange's time; 0: never yet.",
             portfolio.global_cooldown_end_ms / _MS_PER_S,
@@ -274,7 +274,7 @@ def _orders(figures: Figures) -> Iterator[Metric]:
         yield one("trading_positions_without_stop", "Must be 0.", figures.unprotected)
     yield one(
         "trading_unknown_orders",
-        "Orders of which nobody knows yet whether the exchange took them.",
+        "Orders of which it is not known yet whether the exchange accepted them.",
         books.unknown_orders,
     )
     yield counter(

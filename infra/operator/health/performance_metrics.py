@@ -91,7 +91,7 @@ def _links(figures: Figures) -> Iterator[Metric]:
     links = figures.links
     yield gauge(
         "trading_asset_stream_connected",
-        "1 where a stream connection carries the candles of an asset.",
+        "1 if a stream connection carries the candles of an asset.",
         (((asset,), link.is_streaming) for asset, link in links.items()),
         "asset",
     )

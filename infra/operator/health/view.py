@@ -11,7 +11,7 @@ _MIB = 2**20
 
 
 def health_figures(found: Figures | None) -> dict[str, str]:
-    """Return the figures by name; None: nothing was looked at yet."""
+    """Return the figures by name; None: nothing was checked yet."""
     return {} if found is None else dict(_figures(found))
 
 

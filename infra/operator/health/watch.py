@@ -140,7 +140,7 @@ class Health:
         """Return why not all assets can be traded, as the newest look found it."""
         sick, figures = self.why_sick(), self.figures
         if sick is not None or figures is None:
-            return (sick or "nothing was looked at yet",)
+            return (sick or "nothing was checked yet",)
         age_s = time.time() - figures.at_s
         if age_s > self._turn_s + self._every_s:
             return (f"the newest look is {age_s:.0f} s old",)
@@ -170,7 +170,7 @@ class Health:
                         f"health/{alert.source}/{time.time_ns()}", alert.title, alert.detail
                     )
             except Exception:  # noqa: BLE001 (who watches must not end because a look failed)
-                logger.opt(exception=True).error("the health could not be looked at")
+                logger.opt(exception=True).error("the health could not be checked")
             self._stop.wait(self._every_s)
         self._books.close()
         self._performance.close()

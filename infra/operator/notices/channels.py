@@ -135,7 +135,7 @@ class Channels:
                 part.start()
         if self._has_nobody:
             detail = "The admin's chat is a group: TELEGRAM_USER_IDS must name who is obeyed in it."
-            self._on_system("nobody commands", "Commands by Telegram are refused", detail)
+            self._on_system("commands from nobody", "Commands by Telegram are refused", detail)
 
     def carry(self) -> None:
         """Begin to carry, and nothing else."""

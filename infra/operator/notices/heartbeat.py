@@ -56,4 +56,4 @@ class Heartbeat:
             with urllib.request.urlopen(self._url, timeout=self._answer_s) as answer:  # noqa: S310 (checked with the settings)
                 answer.read(1)
         except (OSError, ValueError, http.client.HTTPException) as error:
-            logger.warning("the heartbeat was not taken: {}", type(error).__name__)
+            logger.warning("the heartbeat was not accepted: {}", type(error).__name__)

@@ -36,7 +36,7 @@ _POLL_S = 25
 _AFTER_FAILURE_S = 2.0
 _LONGEST_PAUSE_S = 60.0
 _ANSWER_TRIES = 5
-_WELCOME = "Ready. The menu has all commands; help says what each does."
+_WELCOME = "Ready. The menu lists all commands; help explains each."
 _UNSHOWN = "Telegram refuses to show the answer; bin/ctl on the machine does."
 OLDEST_COMMAND_S = 30.0
 """A command that waited longer, since the system was down, may not be wanted any more."""

@@ -21,7 +21,7 @@ class UpdatesRequest(HTTPXRequest):
         """Return the answer.
 
         Raises:
-            TelegramError: it is no JSON.
+            TelegramError: it is not JSON.
         """
         found = HTTPXRequest.parse_json_payload(payload)
         if isinstance(found, dict) and isinstance(found.get("result"), list):

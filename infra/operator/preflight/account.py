@@ -40,7 +40,12 @@ def check_account(rest: BybitRest, rules: TradingRules) -> Iterator[Finding]:
     yield _account_type(account)
     yield _margin_mode(account, opened)
     for words in unwatched(opened, rules.assets):
-        yield warn("positions", words, "those of assets alone", "close it, or name its asset")
+        yield warn(
+            "positions",
+            words,
+            "only those of assets in the settings",
+            "close it, or name its asset",
+        )
     for asset in rules.assets:
         symbol = asset.instrument.symbol
         rows = rest.positions(symbol)
@@ -105,7 +110,7 @@ def check_private_stream(venue: Venue, rest: BybitRest) -> Finding:
         found = f"{venue.private_stream_url} is silent"
         advice = "let the network pass websockets (port 443)"
         return fail("private stream", found, f"a login within {_STREAM_S:g} s", advice)
-    return ok("private stream", "the login is taken")
+    return ok("private stream", "the login is accepted")
 
 
 def _key(rest: BybitRest) -> Iterator[Finding]:

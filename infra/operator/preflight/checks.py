@@ -51,7 +51,7 @@ def check(
         yield from _each("settings", error, "correct it")
         return
     assets = ", ".join(asset.asset for asset in settings.trading_rules().assets)
-    yield ok("settings", f"{assets}; {settings_file or 'settings.yaml alone'}")
+    yield ok("settings", f"{assets}; {settings_file or 'settings.yaml only'}")
     for line in doubts(source.merged(changes or ())):
         yield warn("settings", line, "", "change one of them, or leave it so")
     yield from _of_pairs(of_file, changes)
@@ -84,7 +84,7 @@ def _stored_changes(of_file: Settings, directory: Path, mode: Mode) -> list[Pair
 def _of_pairs(of_file: Settings, changes: list[PairChange] | None) -> Iterator[Finding]:
     """Yield how commands have changed which pairs are traded; they win over the file."""
     if changes is None:
-        text = "the journal cannot be read, so nobody knows what commands have changed"
+        text = "the journal cannot be read, so changes by commands are not known"
         yield fail("pairs", text, "", "see the findings about the journal")
         return
     named = {entry.symbol for entry in of_file.portfolio.enabled_assets}
@@ -153,7 +153,7 @@ def _guarded(name: str, checks: Callable[[], Iterator[Finding]]) -> Iterator[Fin
     try:
         yield from checks()
     except AccessDeniedError as error:
-        yield fail(name, str(error), "a key that is taken", "check the key and its --mode")
+        yield fail(name, str(error), "a key that is accepted", "check the key and its --mode")
     except (UnavailableError, BadDataError, ConfigError) as error:
         yield fail(name, str(error), "an answer", "check the network and the addresses")
 
@@ -164,5 +164,5 @@ def _live_word(mode: Mode) -> Iterator[Finding]:
     if os.environ.get(LIVE_TRADING) == YES:
         yield ok(LIVE_TRADING, YES, YES)
     else:
-        advice = "set it where the run is started, once all else is right"
+        advice = "set it where the run is started, once everything else is right"
         yield warn(LIVE_TRADING, os.environ.get(LIVE_TRADING) or "not set", YES, advice)

@@ -127,7 +127,7 @@ def _notifications(settings: Settings) -> Finding:
     is_group = (told.telegram_admin_chat_id or "").startswith("-")
     if is_group and not told.user_ids():
         advice = "set TELEGRAM_USER_IDS, or no command by Telegram is obeyed"
-        return warn(name, "a group as the admin's chat, and nobody in it", "user ids", advice)
+        return warn(name, "a group as the admin chat, with no allowed users", "user ids", advice)
     places = {
         "Telegram": told.telegram_bot_token,
         "Discord": told.discord_url,
@@ -138,7 +138,7 @@ def _notifications(settings: Settings) -> Finding:
     used = [place for place, secret in places.items() if secret is not None]
     if not used:
         advice = "set TELEGRAM_BOT_TOKEN or another place (.env.example)"
-        return warn(name, "the log alone", "a place that people read", advice)
+        return warn(name, "only the log", "a place that people read", advice)
     if told.heartbeat_url is None:
         advice = "set HEARTBEAT_URL, so that silence raises an alarm"
         return warn(name, f"{', '.join(used)}, no heartbeat", "a heartbeat", advice)

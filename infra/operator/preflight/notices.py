@@ -29,7 +29,7 @@ def send_tests(settings: NotificationSettings, mode: str) -> Iterator[Finding]:
 
 
 def _sent(channel: str, sender: Sender, text: str) -> Finding:
-    name, expected = f"{channel} test", "a message that is taken"
+    name, expected = f"{channel} test", "a message that is accepted"
     try:
         sender.send(text, NoticeKind.SYSTEM)
     except ChannelClosedError as error:

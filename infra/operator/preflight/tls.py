@@ -31,12 +31,12 @@ def check_tls(url: str, least: str, context: ssl.SSLContext | None = None) -> Fi
         ):
             version = secure.version() or "no version"
     except ssl.SSLCertVerificationError as error:
-        advice = "check the machine's clock, and whether a proxy stands between"
+        advice = "check the machine's clock, and whether there is a proxy in between"
         return fail("TLS", error.verify_message, "a certificate that holds", advice)
     except OSError:
         return None  # whoever asks next tells it
     found = _NAMES.get(version, "0")
     if VERSIONS.get(found, ssl.TLSVersion.MINIMUM_SUPPORTED) < VERSIONS[least]:
-        advice = f'set exchange.least_tls to "{found}", or find out who stands between'
+        advice = f'set exchange.least_tls to "{found}", or find out what is in between'
         return fail("TLS", f"{place.hostname} speaks {version}", expected, advice)
     return ok("TLS", f"{found} with {place.hostname}", expected)

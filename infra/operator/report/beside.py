@@ -56,9 +56,9 @@ def beside_tables(run: BacktestResult, backtest: BacktestResult) -> str:
     pairs = list(_pairs(run, backtest))
     both = sum(None not in pair for pair in pairs)
     told = (
-        f"{both} trades were made by both, {sum(b is None for _, b in pairs)} by the run alone, "
-        f"{sum(r is None for r, _ in pairs)} by the backtest alone. The backtest knows no pause, "
-        "no command and no outage, and starts without what was open."
+        f"{both} trades were made by both, {sum(b is None for _, b in pairs)} only by the run, "
+        f"{sum(r is None for r, _ in pairs)} only by the backtest. The backtest knows no pauses, "
+        "commands or outages, and starts without open positions."
     )
     trades = table([_row(*pair) for pair in pairs], _TRADES, numbers_from=3)
     return (

@@ -49,7 +49,7 @@ def settings_text(answers: Answers) -> str:
         "portfolio": portfolio,
         "instruments": {symbol: instruments[symbol] for symbol in answers.symbols},
     }
-    head = "# Made by bin/setup: what differs from settings.yaml, where every key is explained.\n\n"
+    head = "# Written by bin/setup. It overrides settings.yaml, which explains every key.\n\n"
     return head + yaml.safe_dump(found, sort_keys=False, default_flow_style=False)
 
 

@@ -19,7 +19,7 @@ def check_free(settings: Path, *, is_replaced: bool) -> None:
         ConfigError: it would be.
     """
     if settings.exists() and not is_replaced:
-        raise ConfigError(f"{settings}: is there already; name another --settings, or --force")
+        raise ConfigError(f"{settings}: already exists; name another --settings, or use --force")
 
 
 def write(answers: Answers, settings: Path, dotenv: Path) -> list[Path]:

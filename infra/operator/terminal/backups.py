@@ -39,5 +39,5 @@ def restored_text(done: Restored) -> str:
     return (
         f"{done.location}: restored through fact {done.through_fact}, stored "
         f"{show_time(done.recorded_ms)} UTC. Start the run, make sure that the old system is "
-        "dead, then send rearm: until then nothing is opened."
+        "stopped for good, then send rearm: until then nothing is opened."
     )

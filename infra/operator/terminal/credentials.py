@@ -96,8 +96,8 @@ def _remove(store: Keystore, folder: Path, name: str, *_: object) -> list[str]:
     entry_of(folder, name)
     store.change(name, None)
     return [
-        f"{folder}: {name} has no key any more",
-        "a run that goes on uses it still: let it end before you remove the key at the exchange",
+        f"{folder}: {name} no longer has a key",
+        "a running system still uses it: stop it before you delete the key at the exchange",
     ]
 
 

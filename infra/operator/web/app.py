@@ -148,7 +148,7 @@ async def _question(page: Page, _session: Session, request: Request) -> Response
     hub = page.hub(request.query_params.get("run"))
     question = QUESTIONS.get(request.path_params["question"])
     if hub is None or question is None:
-        return told(404, "There is no such page.")
+        return told(404, "No such page.")
     try:
         return JSONResponse(await question(hub, request.query_params))
     except NoFactsError as error:
@@ -161,7 +161,7 @@ def _pressing(page: Page) -> Callable[[Request], Awaitable[Response]]:
     async def answer(page: Page, session: Session, request: Request) -> Response:
         hub = page.hub(request.query_params.get("run"))
         if hub is None:
-            return told(404, "There is no such run.")
+            return told(404, "No such run.")
         return await press(hub.system, page.access, session, request)
 
     return _behind(page, answer)
@@ -180,24 +180,24 @@ async def _jobs(page: Page, _session: Session, _request: Request) -> Response:
 async def _curve(page: Page, _session: Session, request: Request) -> Response:
     file = page.jobs.curve(request.path_params["job"])
     if file is None:
-        return told(404, "There is no such curve.")
+        return told(404, "No such curve.")
     try:
         return JSONResponse(await to_thread.run_sync(read_curve, file))
     except (OSError, ValueError, BadDataError):
-        return told(503, "The curve of this report cannot be read; make it anew.")
+        return told(503, "The curve of this report cannot be read; create the report again.")
 
 
 async def _ask_job(page: Page, session: Session, request: Request) -> Response:
     hub = page.hub(request.query_params.get("run"))
     if hub is None:
-        return told(404, "There is no such run.")
+        return told(404, "No such run.")
     return await ask_for_job(page.jobs, page.access, session, hub.name, request)
 
 
 async def _report(page: Page, _session: Session, request: Request) -> Response:
     file = page.jobs.report(request.path_params["job"])
     if file is None:
-        return told(404, "There is no such report.")
+        return told(404, "No such report.")
     return FileResponse(file, media_type="text/html", headers={POLICY: REPORT_POLICY})
 
 

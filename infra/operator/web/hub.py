@@ -134,7 +134,7 @@ class Hub:
                 {} if rules is None else overview(_taken(system), rules)
             )
         except (KeyError, StopIteration) as error:  # an asset that the rules do not have any more
-            logger.debug("the rules are read anew: {!r}", error)
+            logger.debug("the rules are read again: {!r}", error)
             self.rules = None
             return {**self.view, **page}
 

@@ -159,9 +159,9 @@ class Jobs:
             candles = self.candle_folders().get(wanted.candles)
             settings = self.settings_files().get(wanted.settings)
             if candles is None:
-                raise ValueError("there is no such folder of candles")
+                raise ValueError("no such folder of candles")
             if wanted.settings and settings is None:
-                raise ValueError("there are no such settings")
+                raise ValueError("no such settings")
             begin = ["-m", "bin.backtest", "--candles", str(candles.resolve())]
             options |= {
                 "--assets": wanted.assets.replace(" ", ""),

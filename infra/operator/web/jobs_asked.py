@@ -26,7 +26,7 @@ async def _answer(jobs: Jobs, session: Session, run: str, request: Request) -> J
     if not is_own(request, session):
         return told(403, "not asked by this page itself (CSRF token)")
     if session.role is not Role.OPERATOR:
-        return told(403, "a viewer may look, and start nothing")
+        return told(403, "a viewer cannot start anything")
     try:
         wanted = msgspec.json.decode(await read_body(request), type=Wanted)
         job_id = jobs.ask(wanted, session.user, run)

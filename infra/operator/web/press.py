@@ -80,7 +80,7 @@ async def press(system: System, access: AccessLog, session: Session, request: Re
 
 async def _pass_on(system: System, session: Session, sent: Sent) -> JSONResponse:
     if session.role is not Role.OPERATOR:
-        return told(403, "a viewer may look, and press nothing")
+        return told(403, "a viewer cannot give commands")
     if sent.command not in PRESSABLE:
         return told(422, f"{sent.command} is not done by the page")
     word = _word_of(sent)
@@ -94,7 +94,7 @@ async def _pass_on(system: System, session: Session, sent: Sent) -> JSONResponse
     try:
         status, answer = await system.act(body)
     except NoSystemError as error:
-        doubt = f"No answer: {error}. It may have been done or not; look before pressing again."
+        doubt = f"No answer: {error}. It may have been carried out: check before you try again."
         return JSONResponse({"code": "late", "title": doubt}, 504)
     answer.setdefault("title", "")
     return JSONResponse(answer, status)

@@ -143,7 +143,7 @@ async def _asset(hub: Hub, query: Mapping[str, str]) -> AssetRules:
     for asset in rules.assets:
         if asset.asset == name:
             return asset
-    raise ValueError("There is no such asset.")
+    raise ValueError("No such asset.")
 
 
 async def _summary(hub: Hub, _query: Mapping[str, str]) -> Any:
@@ -184,7 +184,7 @@ async def _actor(hub: Hub, query: Mapping[str, str]) -> Any:
     rules, seen = await hub.known_rules(), hub.system.snapshot
     address = query.get("address", "")
     if seen is None or address not in {actor.address for actor in seen.actors}:
-        raise ValueError("There is no such actor.")
+        raise ValueError("No such actor.")
 
     def read(facts: FactReader) -> Any:
         return rebuilt(facts, rules, seen, address)

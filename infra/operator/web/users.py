@@ -18,7 +18,7 @@ LEAST_LETTERS = 12
 _LONGEST = 200
 NAME = re.compile(r"[A-Za-z0-9._@-]{1,40}")
 _hasher = PasswordHasher()
-_NOBODY = _hasher.hash("nobody has this password")
+_NOBODY = _hasher.hash("no user has this password")
 """Compared with where there is no such user: that must take as long."""
 
 
@@ -56,7 +56,7 @@ def read_users(directory: Path) -> dict[str, User]:
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
     except msgspec.MsgspecError as error:
-        raise ConfigError(f"{file}: is damaged ({error}); set the passwords anew") from error
+        raise ConfigError(f"{file}: is damaged ({error}); set the passwords again") from error
 
 
 def set_password(directory: Path, name: str, role: Role, password: str) -> None:

@@ -82,7 +82,7 @@ class Leaving:
         self._delisted -= {symbol_of(asset) for asset in self._changes.leaving()}
         if self._delisted and self._members.portfolio_snapshot() is not None:
             symbol = self._delisted.pop()
-            origin = self._members.note("pairs", f"{symbol} is listed no more", _START)
+            origin = self._members.note("pairs", f"{symbol} is no longer listed", _START)
             logger.info("pairs: {}", self.remove(symbol, _START, origin).title)
 
     def _look_at(self, asset: str) -> None:

@@ -70,7 +70,9 @@ class PairChanges:
             ConfigError: it has not.
         """
         if self._pending is not None:
-            raise ConfigError("the change before waits for the portfolio; look by `pairs list`")
+            raise ConfigError(
+                "the previous change waits for the portfolio; check with `pairs list`"
+            )
 
     def store(
         self,

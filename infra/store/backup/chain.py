@@ -169,7 +169,7 @@ def _judge(
             raise WrongKeyError(f"{plain(chain)}, segment {number}: {error}") from error
         return str(error)
     if (header.chain, header.number) != (chain, number):
-        return f"segment {header.number} of {plain(header.chain)} lies in its place"
+        return f"segment {header.number} of {plain(header.chain)} is in its place"
     if previous not in (None, header.previous):
         return f"does not follow segment {number - 1}: that one was replaced"
     return header, rows

@@ -92,4 +92,4 @@ def _unreadable_notes(database: PostgresDatabase) -> Iterator[str]:
     try:
         msgspec.json.decode(notes.get("settings", "{}"))
     except ValueError:
-        yield "table meta, settings: is no JSON"
+        yield "table meta, settings: is not JSON"

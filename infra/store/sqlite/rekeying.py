@@ -36,7 +36,7 @@ def rekey_file(file: Path, old: bytes | None, new: bytes | None) -> None:
         part.replace(file)
         sync_folder(file.parent)
     except driver.errors("Error", OSError) as error:
-        raise ConfigError(f"{file}: cannot be written anew: {error}") from error
+        raise ConfigError(f"{file}: cannot be rewritten: {error}") from error
     finally:
         part.unlink(missing_ok=True)
 

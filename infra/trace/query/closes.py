@@ -31,8 +31,8 @@ def close_story(named: str, facts: FactReader, reader: TraceReader) -> Story:
     stored = None if t_ms is None else evidence.explanation(t_ms)
     if t_ms is None:
         raise ConfigError(
-            f"{CLOSE}{named}: no such close in the trace (deleted after trace.kept_mb? of candles "
-            "that come late, only the newest is decided); expected an asset and a close like "
+            f"{CLOSE}{named}: no such close in the trace (deleted because of trace.kept_mb, or "
+            "not decided because its candle came late); expected an asset and a close like "
             f"{CLOSE}BTC@2025-05-01T12:05"
         )
     if stored is None:

@@ -24,7 +24,7 @@ def up_to(known: list[Found], from_id: int | None, until_id: int | None) -> list
     ids = [found.handling.message_id for found in known]
     for name, wanted in (("--from", from_id), ("--until", until_id)):
         if wanted is not None and wanted not in ids:
-            raise ConfigError(f"{name} {id_text(wanted)}: this actor took no such message")
+            raise ConfigError(f"{name} {id_text(wanted)}: this actor handled no such message")
     return known if until_id is None else known[: ids.index(until_id) + 1]
 
 
@@ -65,7 +65,7 @@ def result_texts(
     for found in crashed[-3:]:
         stored = found.handling
         cause = "" if stored.raised is None else plain(stored.raised.cause)
-        yield Text(f"crashed again as it did: {id_text(stored.message_id)} {cause}")
+        yield Text(f"crashed again in the same way: {id_text(stored.message_id)} {cause}")
 
 
 def _left_out_texts(left_out: Iterable[tuple[Found, str]]) -> Iterable[str]:

@@ -264,7 +264,7 @@ def _tell_crashes(story: Story, case: Case, evidence: Evidence) -> None:
     if len(crashes) > _CRASHES_SHOWN:
         story.add("", f"and {len(crashes) - _CRASHES_SHOWN} crashes more", case.t_ms)
     for found in evidence.restarts():
-        text = f"the process was started anew: session {found.session.number}"
+        text = f"the process was restarted: session {found.session.number}"
         story.add_in_time("restart", text, found.handling.now_ms, found)
 
 

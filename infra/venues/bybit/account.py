@@ -213,9 +213,9 @@ def unwatched(opened: Iterable[PositionRow], assets: Iterable[AssetRules]) -> li
     """Return in words the open positions that no asset of the settings answers for."""
     traded = {asset.instrument.symbol for asset in assets}
     return [
-        f"nobody watches the open position {row.side} {plain(row.qty)} {row.symbol},"
+        f"the open position is not monitored: {row.side} {plain(row.qty)} {row.symbol},"
         f" {'which has no stop' if row.stop_loss is None else f'stop {plain(row.stop_loss)}'}:"
-        " it is no asset of the settings"
+        " the settings do not have it"
         for row in opened
         if row.symbol not in traded
     ]

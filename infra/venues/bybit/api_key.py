@@ -38,7 +38,7 @@ def read_key(rest: BybitRest) -> KeyReport:
     except (ReadRefusedError, AccessDeniedError):
         if not rest.is_demo:
             raise
-        text = "demo trading does not tell what the API key may do"
+        text = "demo trading does not reveal the permissions of the API key"
         return KeyReport(info=None, problems=(), warnings=(text,))
     expected = () if rest.keys.now is None else rest.keys.now.ips
     missing = tuple(sorted(set(expected) - set(info.ips))) if info.ips else ()

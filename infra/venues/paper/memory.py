@@ -56,7 +56,7 @@ class Memory:
             opening = _OPENINGS.validate_json(lines[0])
             return opening, [_ACTS.validate_json(line) for line in lines[1:]]
         except (OSError, ValidationError, BadDataError) as error:
-            raise ConfigError(f"{self._path}: is no readable paper account") from error
+            raise ConfigError(f"{self._path}: is not a readable paper account") from error
 
     def begin(self, opening: Opening) -> None:
         """Store the first line."""

@@ -77,7 +77,7 @@ def duplicate_link_id() -> RefusedError:
 
 
 def not_live() -> RefusedError:
-    """Refuse to open in a symbol that is listed no more."""
+    """Refuse to open in a symbol that is no longer listed."""
     return RefusedError(110074, "This contract is not live")
 
 

@@ -64,7 +64,7 @@ def test_a_question_is_answered_with_a_warning_each_time(
         reply = commands.answer_text("cli", question)
 
         assert reply.code is ReplyCode.DONE, reply
-        assert "could not be noted" in reply.lines[-1]
+        assert "could not be recorded" in reply.lines[-1]
         assert "readonly" in reply.lines[-1]
 
 
@@ -93,7 +93,7 @@ def test_an_access_that_cannot_be_stored_is_told_and_ends_nothing(commands: Comm
 
 
 def test_a_panic_goes_on(here: Floor, commands: CommandService) -> None:
-    assert "could not be noted" in commands.answer_text("cli", "panic").text
+    assert "could not be recorded" in commands.answer_text("cli", "panic").text
 
     assert commands.answer_text("cli", "panic").code is ReplyCode.DONE
 

@@ -34,7 +34,7 @@ def test_a_limit_without_a_figure_says_why() -> None:
     assert found["correlation of an entry"] == found["BTC margin"] == "nothing open"
     assert found["entries at a close"] == "no close yet"
     assert found["BTC newest signal"] == "no answer"
-    assert found["BTC data"] == found["positions without a stop"] == "not looked yet"
+    assert found["BTC data"] == found["positions without a stop"] == "not checked yet"
 
 
 def test_what_is_open_is_shown_as_its_share_of_each_limit() -> None:
@@ -68,7 +68,7 @@ def test_the_ages_of_the_newest_close_and_signal_stand_beside_their_limits() -> 
     found = {name: (now, limit) for name, now, limit in limits(present, RULES)}
 
     assert found["BTC newest close"] == ("12m", "30.0s to enter")
-    assert found["BTC newest signal"] == ("12m", "young enough to enter")
+    assert found["BTC newest signal"] == ("12m", "fresh enough to enter")
     assert found["BTC held"][0] == "12m"
 
 

@@ -414,7 +414,7 @@ def test_the_heartbeat_outlives_every_answer_and_never_shows_its_address(
     beat._thread.join(30)
     logger.remove(sink)
 
-    assert re.search(f"not taken: ({why})$", told[0], re.MULTILINE)
+    assert re.search(f"not accepted: ({why})$", told[0], re.MULTILINE)
     assert "s3cret" not in "".join(told)
 
 

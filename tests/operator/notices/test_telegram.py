@@ -450,7 +450,7 @@ def test_start_greets_who_is_obeyed_and_nobody_else(api: BotApi, inbox: tuple) -
     api.wait_for(lambda: len(api.sent) == 2)
 
     assert api.texts() == [
-        "Ready. The menu has all commands; help says what each does.",
+        "Ready. The menu lists all commands; help explains each.",
         "status <done>",
     ]
     assert [text for _, text in asked] == ["status"]

@@ -136,14 +136,14 @@ def test_the_worst_reason_is_said_and_what_is_left_out_is_counted(
 
 
 def states() -> Iterator[tuple[str, str, SystemState]]:
-    yield "panic", "PANIC by 7 by Telegram until rearm; not shown flat yet", SystemState.PANIC
+    yield "panic", "PANIC by 7 by Telegram until rearm; not yet flat", SystemState.PANIC
     yield "halted", "HALTED until rearm", SystemState.HALTED
     yield "paused", "paused: BTC, ETH, SOL", SystemState.PAUSED
     yield "cooldown", "LOSS_STREAK, 60 min left", SystemState.COOLDOWN
     yield "malfunction", "journal: the disk is full", SystemState.MALFUNCTION
     yield "stale", "no prices of BTC, ETH, SOL for 98 s", SystemState.STALE
     yield "unprotected", "position without a stop: BTC", SystemState.MALFUNCTION
-    yield "unknown", "orders of which the exchange has not said", SystemState.MALFUNCTION
+    yield "unknown", "orders with an unknown outcome", SystemState.MALFUNCTION
     yield "down", "the portfolio does not answer", SystemState.DOWN
 
 

@@ -81,7 +81,7 @@ def test_a_viewer_may_look_and_press_nothing(page: Page) -> None:
         "who": "ann",
         "address": "127.0.0.1",
         "what": "pause BTC",
-        "result": "403 a viewer may look, and press nothing",
+        "result": "403 a viewer cannot give commands",
     }
 
 

@@ -187,7 +187,7 @@ def test_an_open_position_of_no_asset_is_warned_about(venue, account, prepare, s
 
     (warning,) = prepare().warnings
 
-    assert f"SELL 7.5 SOLUSDT, {words}: it is no asset of the settings" in warning
+    assert f"SELL 7.5 SOLUSDT, {words}: the settings do not have it" in warning
 
 
 @pytest.mark.parametrize("fault", [Fault(cuts=True), Fault(code=110043)], ids=repr)

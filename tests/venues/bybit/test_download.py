@@ -247,7 +247,7 @@ def test_a_silent_exchange_is_told_in_a_line(tmp_path, monkeypatch):
 
     assert (end.exit_code, end.stderr.count("\n")) == (1, 1)
     assert "Connection refused" in end.stderr
-    assert "the same command goes on where it was" in end.stderr
+    assert "run the same command again to continue" in end.stderr
 
 
 # Whatever the exchange has, and whenever it falls silent.

@@ -148,7 +148,7 @@ def test_an_act_that_a_full_disk_takes_by_half_is_refused_and_leaves_nothing(
 def test_a_file_of_something_else_is_refused_in_a_line(tmp_path: Path) -> None:
     (tmp_path / "paper.state").write_text("not an account\n")
 
-    with pytest.raises(ConfigError, match=r"paper\.state: is no readable paper account"):
+    with pytest.raises(ConfigError, match=r"paper\.state: is not a readable paper account"):
         account(tmp_path)
 
 

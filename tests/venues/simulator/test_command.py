@@ -140,7 +140,7 @@ def test_a_state_of_symbols_that_nobody_knows_is_refused_in_a_line(tmp_path: Pat
     done = wrong_use(tmp_path, "--state", str(state))
 
     assert done.returncode == 2
-    assert "was traded in GONEUSDT, which the settings do not have any more" in done.stderr
+    assert "was traded in GONEUSDT, which the settings no longer have" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -12,6 +12,6 @@ def trace_line(recorder: TraceRecorder | None) -> Text:
         return Text("no trace is written", "dim")
     if recorder.stopped_because is not None:
         why = plain(recorder.stopped_because)
-        return Text.assemble(("tracing stopped, trading goes on: ", "red"), why)
+        return Text.assemble(("tracing stopped, trading continues: ", "red"), why)
     size = f"{recorder.bytes_written / 1e6:,.1f} MB"
     return Text(f"trace: session {recorder.session.number}, {size}", "dim")

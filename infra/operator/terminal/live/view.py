@@ -126,7 +126,7 @@ class LiveView:
             self._failure = ""
         except OSError:
             self._is_gone = True
-            logger.warning("the terminal takes nothing any more; trading goes on without it")
+            logger.warning("the terminal accepts no output any more; trading continues without it")
         except Exception as error:  # noqa: BLE001 (a picture that cannot be drawn must not end a run)
             self._show_failure(f"{type(error).__name__}: {error}")
 
@@ -153,11 +153,11 @@ class LiveView:
 
     def _show_failure(self, failure: str) -> None:
         if failure != self._failure:
-            logger.exception("the picture cannot be drawn; trading goes on: {}", failure)
+            logger.exception("the screen cannot be drawn; trading continues: {}", failure)
         self._failure = failure
         with suppress(OSError):
             self._screen.control(Control.home(), Control.clear())
-            self._screen.print(safe(f"The picture cannot be drawn: {failure}. Trading goes on."))
+            self._screen.print(safe(f"The screen cannot be drawn: {failure}. Trading continues."))
 
     @contextmanager
     def _whole_screen(self) -> Iterator[None]:

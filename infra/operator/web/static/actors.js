@@ -30,8 +30,8 @@ function lookedCard(context, view) {
       ["Handled", actor.handled.toLocaleString("en-US")], ["p50", ms(actor.p50_ms)], ["p99", ms(actor.p99_ms)]),
     trouble && h("p", {class: "alarm"}, trouble),
     data && table([["Figure", (r) => r.figure], ["As it answers", (r) => r.live, "wide"], ["As the facts have it", (r) => r.stored, "wide"], ["", (r) => (r.is_alike ? "alike" : h("span", {class: "alarm"}, "differs"))]],
-      rows, {caption: `State of ${actor.address}`, empty: "It keeps nothing that facts would rebuild."}),
-    h("p", {class: "why"}, "The facts are what a new incarnation begins with. A figure may differ for a moment, while a message is on its way."),
+      rows, {caption: `State of ${actor.address}`, empty: "It keeps no state that is rebuilt from facts."}),
+    h("p", {class: "why"}, "A restarted actor begins with the state rebuilt from the facts. A value may differ briefly while a message is in transit."),
     h("button", {type: "button", onclick: () => { lookAway(); context.redraw(); }}, "Close this"));
 }
 
@@ -53,13 +53,13 @@ function asideCard(context, view) {
   lookAside(context, view.set_aside);
   const found = aside?.table;
   if (!view.set_aside) return card("Messages set aside", h("p", {class: "empty"}, "None is set aside."));
-  if (!found) return card("Messages set aside", h("p", {class: aside?.trouble ? "alarm" : "empty"}, aside?.trouble ?? `${view.set_aside} set aside; an operator can look at them.`));
+  if (!found) return card("Messages set aside", h("p", {class: aside?.trouble ? "alarm" : "empty"}, aside?.trouble ?? `${view.set_aside} set aside; an operator can inspect them.`));
   const columns = found.columns.map((name, place) => [name, (row) => row[place], place === 4 ? "wide" : ""]);
   columns.push(["", (row) => h("span", {class: "acts"},
-    row.at(-1).includes("redeliver") && context.button("redeliver", row[0], "Redeliver", "Gives the message to its actor once more. It passes all checks of today; one that crashes again is set aside again."),
-    context.button("drop", row[0], "Drop", "Forgets the message for ever."))]);
+    row.at(-1).includes("redeliver") && context.button("redeliver", row[0], "Redeliver", "Delivers the message to its actor again. All current checks apply; if it crashes again, it is set aside again."),
+    context.button("drop", row[0], "Drop", "Discards the message for good."))]);
   return card("Messages set aside", table(columns, found.rows, {caption: "Messages set aside"}),
-    h("p", {class: "why"}, "Those that crashed an actor stay over a restart, with its crash file, until they are dropped or redelivered."));
+    h("p", {class: "why"}, "Messages that crashed an actor survive restarts, with the crash file, until they are dropped or redelivered."));
 }
 
 function crashesCard() {
@@ -68,7 +68,7 @@ function crashesCard() {
     table([
       ["At", (c) => time(c.time, {seconds: true})], ["Actor", (c) => `${c.actor}, incarnation ${c.life}`], ["Over", (c) => c.kind], ["Cause", (c) => (c.outcome === "hung" ? `hung: ${c.cause}` : c.cause), "wide"],
       ["Report", (c) => h("details", {}, h("summary", {}, c.id), h("p", {class: "why"}, c.holds), c.details && h("pre", {class: "story"}, c.details),
-        h("p", {class: "why"}, "All that is known of it, and the actor run again in a debugger:"), h("pre", {class: "story"}, `${c.show}\n${c.replay}`)), "wide"],
+        h("p", {class: "why"}, "All details, and a replay of the actor in a debugger:"), h("pre", {class: "story"}, `${c.show}\n${c.replay}`)), "wide"],
     ], rows, {caption: "Crashes", empty: crashes?.isLoaded ? "None has crashed." : "Loading …", rowId: (c) => `crash-${c.id}`}));
 }
 
@@ -121,7 +121,7 @@ export function render(context, view) {
   columns.push(["", (a) => h("span", {class: "acts"},
     h("button", {type: "button", "aria-label": `Look at ${a.address}`, onclick: () => lookAt(context, a.address)}, "Look"),
     h("a", {class: "button", href: "/messages", "data-go": true, "aria-label": `Messages of ${a.address}`, onclick: () => only(a.address)}, "Messages"),
-    context.isOperator && context.button("restart", a.address, "Restart", `Replaces ${a.address} by a new incarnation; the others go on.`))]);
+    context.isOperator && context.button("restart", a.address, "Restart", `Replaces ${a.address} with a new incarnation; the other actors keep running.`))]);
   const failed = view.actors.filter((a) => a.restarts || !a.is_running).length;
   return [
     h("h1", {class: "hidden"}, "Actors"),

@@ -115,16 +115,16 @@ function banner(live) {
   if (trouble !== null) {
     const since = live.isOpen ? live.answeredMs : live.heardMs;
     const text = since === null || since === undefined ? "no answer yet" : ["no answer since ", h("b", {}, time(since, {seconds: true})), " UTC"];
-    const shown = view.ended_ms ? ["What is below is as of ", time(view.ended_ms), " UTC, from the journal."] : "What is below is not fresh.";
+    const shown = view.ended_ms ? ["What is below is as of ", time(view.ended_ms), " UTC, from the journal."] : "The data below is out of date.";
     return [h("div", {class: "state DOWN"}, h("span", {}, h("b", {}, "DOWN"), " ", text, ` – ${trouble}. `, shown))];
   }
   if (!view.state) return [h("div", {class: "state"}, "The system starts …")];
   const portfolio = view.portfolio ?? {};
   const acts = context.isOperator && h("span", {class: "acts"},
     portfolio.is_panic || portfolio.is_halted
-      ? context.button("rearm", "", "Rearm", "Ends a panic or a halt: entries are possible again.")
+      ? context.button("rearm", "", "Rearm", "Ends a panic or a halt: entries are allowed again.")
       : null,
-    context.button("pause", "all", "Pause all", "Opens nothing more until resumed. Open positions stay under their stops."),
+    context.button("pause", "all", "Pause all", "Opens no new positions until resumed. Open positions stay under their stops."),
     (portfolio.paused ?? []).length ? context.button("resume", "all", "Resume all", "Ends all pauses.") : null,
     context.button("panic", "", "PANIC", "Cancels orders, closes every position, and opens nothing until rearmed.", "danger"));
   return [
@@ -145,7 +145,7 @@ function draw() {
   fill("banner", banner(live));
   const made = view.state
     ? current.module.render(context, view, current.name)
-    : [h("p", {class: "empty"}, live.trouble ?? "The system starts; there are no figures yet.")];
+    : [h("p", {class: "empty"}, live.trouble ?? "The system is starting; there is no data yet.")];
   fill("page", made);
 }
 

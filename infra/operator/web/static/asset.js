@@ -118,12 +118,12 @@ function positionCard(context, name, asset, room) {
   const p = asset.position;
   const entry = p && chart?.data?.entries.find((each) => each.time === p.entry_ms && each.why);
   const acts = h("div", {class: "acts"}, entry && whyButton(context, entry.why, "this position"), context.isOperator && [
-    p && context.button("close", name, "Close", `Closes the ${p.side} position of ${p.qty} ${name} at the market.`),
+    p && context.button("close", name, "Close", `Closes the ${p.side} position of ${p.qty} ${name} at market.`),
     p && context.button("reduce", `${name} 0.5`, "Reduce by half", `Closes half of the ${p.side} position of ${p.qty} ${name}.`),
     asset.is_paused ? context.button("resume", name, "Resume", `Lets ${name} open positions again.`)
-      : context.button("pause", name, "Pause", `Opens nothing more in ${name} until resumed.`),
+      : context.button("pause", name, "Pause", `Opens no new position in ${name} until resumed.`),
     context.button("liquidate", name, "Liquidate", `Closes ${name}, cancels its orders and pauses it.`, "danger"),
-    context.button("restart", `asset/${name}`, "Restart actor", `Replaces asset/${name} by a new incarnation; the others go on.`)]);
+    context.button("restart", `asset/${name}`, "Restart actor", `Replaces asset/${name} with a new incarnation; the other actors keep running.`)]);
   return card("Position", p ? facts(
     ["Side", p.side], ["Qty", p.qty], ["Entry", p.entry], ["PnL", [signed(p.pnl, p.pnl_sign), ` ${p.pnl_percent}`]],
     ["Stop", p.stop], ["Distance", p.stop_distance], ["State of the stop", h("span", {class: p.is_unprotected ? "alarm" : ""}, p.stop_state)],
@@ -149,7 +149,7 @@ function refusals(context, name) {
 
 export function render(context, view, name) {
   const asset = view.assets[name];
-  if (!asset) return [card(name, h("p", {class: "empty"}, "There is no such asset in this run."))];
+  if (!asset) return [card(name, h("p", {class: "empty"}, "This run has no such asset."))];
   fetchNews(context, asset);
   queueMicrotask(() => paint(context, asset));
   return [
@@ -163,7 +163,7 @@ export function render(context, view, name) {
     h("div", {class: "columns"}, positionCard(context, name, asset, view.room?.rows.find((row) => row.asset === name)),
       card("Now", facts(["Regime", asset.regime || "–"], ["Meaning", asset.note || "–"], ["Figures", asset.values.join(", ") || "–", "wide"],
         ["Newest signal", asset.signal_age ? `${asset.signal_age} ago` : "none yet"], ["Cooldown", asset.cooldown || "none"], ["Prices heard", asset.feed_age ? `${asset.feed_age} ago` : "–"]),
-        h("div", {class: "acts decided"}, h("span", {class: "why"}, asset.decided), asset.close_ms && h("button", {type: "button", onclick: () => explain(context, `close/${name}@${iso(asset.close_ms)}`), "aria-label": "Why the newest close was decided so"}, "Why?")))),
+        h("div", {class: "acts decided"}, h("span", {class: "why"}, asset.decided), asset.close_ms && h("button", {type: "button", onclick: () => explain(context, `close/${name}@${iso(asset.close_ms)}`), "aria-label": "Why the latest close was decided like this"}, "Why?")))),
     history(context, name),
     refusals(context, name),
   ].filter(Boolean);

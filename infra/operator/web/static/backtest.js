@@ -40,7 +40,7 @@ const field = (title, name, input) => h("label", {}, title, h(input.tag ?? "inpu
 
 function form(context, found) {
   if (!context.isOperator) return card("New report", h("p", {class: "empty"}, "An operator can start one."));
-  const kinds = [["run", "What this run did, beside the backtest of its candles"], ["backtest", "A backtest of recorded candles"]];
+  const kinds = [["run", "What this run did, beside a backtest of its candles"], ["backtest", "A backtest of recorded candles"]];
   const choice = h("div", {class: "choices", role: "radiogroup", "aria-label": "What to make"}, kinds.map(([value, text]) =>
     h("label", {class: "choice"}, h("input", {type: "radio", name: "kind", value, checked: kind === value, onchange: () => { kind = value; context.redraw(); }}), text)));
   const day = {type: "date"};
@@ -53,10 +53,10 @@ function form(context, found) {
   ] : [];
   const lacks = kind === "backtest" && !found.candles.length;
   return card("New report", h("form", {id: `form-${kind}`, onsubmit: (event) => start(context, event)}, choice,
-    lacks && h("p", {class: "empty"}, "There are no candles in var/candles. bin/candles download fetches some."),
+    lacks && h("p", {class: "empty"}, "There are no candles in var/candles. Download some with bin/candles download."),
     h("div", {class: "filters"}, more, field("From, UTC", "from_time", day), field("To, UTC", "to_time", day),
       h("button", {type: "submit", class: "primary", disabled: lacks}, "Start"))),
-    h("p", {class: "why"}, "One runs at a time, niced: trading does not wait for it."));
+    h("p", {class: "why"}, "One job runs at a time, at low priority: trading does not wait for it."));
 }
 
 const title = (job) => (job.asked.kind === "run" ? `Run ${job.asked.run}` : `Backtest of ${[job.asked.candles, job.asked.assets].filter(Boolean).join(": ")}`);
@@ -110,8 +110,8 @@ function compared(found) {
   const trouble = two.map((job) => curves[job.id]?.trouble).find(Boolean);
   queueMicrotask(() => paint(two).catch(() => null));
   return card("Two compared", trouble && h("p", {class: "alarm"}, trouble),
-    facts(...two.map((job, place) => [LETTERS[place], `${title(job)}, ${settingsOf(job)}, ${span(job)}, asked for ${asked(job)}`, "wide"])),
-    h("div", {id: "curves", class: "chart low", "data-keep": true, role: "group", "aria-label": "Equity of both, as gain since the start of each"}),
+    facts(...two.map((job, place) => [LETTERS[place], `${title(job)}, ${settingsOf(job)}, ${span(job)}, requested ${asked(job)}`, "wide"])),
+    h("div", {id: "curves", class: "chart low", "data-keep": true, role: "group", "aria-label": "Equity of both, relative to the start of each"}),
     table([
     ["Figure", ([name]) => name], ...two.map((job, place) => [LETTERS[place], ([, figure]) => figure(job.figures), "number"]),
   ], FIGURES, {caption: "Two reports compared"}));

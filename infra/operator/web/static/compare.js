@@ -32,17 +32,17 @@ export function render(context, view) {
     h("h1", {class: "hidden"}, "Compare"),
     loaded.note(),
     runs.runsCard(),
-    card("What they have brought", table([
+    card("Results", table([
       ["Asset", name], ["PnL", (r) => signed(r.pnl, r.pnl_sign), "number"], ["Return", (r) => r.return, "number"], ["Open return", (r) => r.open_return, "number"], ["Share of PnL", (r) => r.contribution || "–", "number"],
       ["Trades", (r) => String(r.trades ?? 0), "number"], ["Win rate", (r) => r.win_rate, "number"], ["Profit factor", (r) => r.profit_factor, "number"], ["Average", (r) => r.average, "number"],
       ["Deployed", (r) => deployed[r.asset] ?? "–", "number"], ["Stop distance", (r) => position(r)?.stop_distance ?? "–", "number"],
     ], rows, {caption: "Assets side by side", isSide: true}),
-      h("p", {class: "why"}, "PnL and returns hold what is open; the open return is of what is deployed. All since the first fact of the run.")),
+      h("p", {class: "why"}, "PnL and returns include open positions; the open return is relative to the deployed capital. All since the start of the run.")),
     card("How they trade", table([
       ["Asset", name], ["Sharpe", (r) => r.Sharpe, "number"], ["Volatility", (r) => r.volatility, "number"], ["Share of risk", (r) => r["risk share"], "number"], ["Hold", (r) => r.hold, "number"],
       ["MAE", (r) => r.MAE, "number"], ["MFE", (r) => r.MFE, "number"], ["Slippage", (r) => r.slippage, "number"], ["Fees", (r) => r.fees, "number"],
     ], rows, {caption: "How the assets trade", isSide: true}),
-      h("p", {class: "why"}, "Sharpe, volatility and share of risk: annual, of the daily returns of the last 30 days, from the third day on. Hold, MAE and MFE: means of closed trades. Slippage: of fills against the close of the decision.")),
+      h("p", {class: "why"}, "Sharpe ratio and volatility (annualized) and share of risk: from the daily returns of the last 30 days, available from the third day on. Hold, MAE and MFE: means over closed trades. Slippage: fills compared with the close of the decision.")),
     card("Prices from a common start", h("div", {id: "prices", class: "chart", "data-keep": true, role: "group", "aria-label": "Prices of all assets from a common start"})),
   ].filter(Boolean);
 }

@@ -14,7 +14,7 @@ const why = (context, id) => h("button", {type: "button", onclick: () => explain
 function limits(row) {
   const kept = row.judged.map((text) => h("li", {}, "✓ ", text));
   const broken = row.is_denied && h("li", {class: "alarm"}, "✗ ", `${row.what.replace("denied: ", "")}: ${row.figures}`);
-  return h("details", {}, h("summary", {}, row.is_denied ? `${kept.length} kept, 1 not` : `${kept.length} kept`), h("ul", {class: "limits"}, kept, broken));
+  return h("details", {}, h("summary", {}, row.is_denied ? `${kept.length} passed, 1 failed` : `${kept.length} kept`), h("ul", {class: "limits"}, kept, broken));
 }
 
 export function render(context) {
@@ -24,7 +24,7 @@ export function render(context) {
     h("h1", {class: "hidden"}, "Orders and decisions"),
     loaded.note(),
     whyCard(context) ?? h("section", {id: "why", class: "none"}),
-    card("Orders", unknown ? h("p", {class: "alarm"}, `${unknown} with an unknown end, on top: the exchange has not said yet what became of them.`) : null, table([
+    card("Orders", unknown ? h("p", {class: "alarm"}, `${unknown} with an unknown outcome, shown first: the exchange has not confirmed yet whether they were accepted.`) : null, table([
       ["Sent", (r) => time(r.time, {seconds: true})], ["Asset", (r) => r.asset], ["Order", (r) => r.id, "wide"], ["Side", (r) => r.side], ["Qty", (r) => r.qty, "number"], ["Filled", (r) => [r.filled, r.fill_price && h("small", {class: "below"}, `at ${r.fill_price}`)], "number"],
       ["Purpose", (r) => [r.purpose, r.reason && h("small", {}, ` ${r.reason}`)]], ["Stop, target", (r) => (r.stop ? [r.stop, r.target && h("span", {class: "below"}, r.target)] : "–"), "number"],
       ["State", (r) => h("span", {class: r.is_unknown ? "alarm" : ""}, r.status, r.detail && h("small", {}, ` ${r.detail}`))], ["", (r) => why(context, r.id)],
@@ -32,6 +32,6 @@ export function render(context) {
     card("Entry signals and decisions", table([
       ["At", (r) => time(r.time)], ["Asset", (r) => r.asset], ["Decision", (r) => [h("span", {class: r.is_denied ? "loss" : ""}, r.what), r.figures && h("small", {class: "below"}, r.figures)], "wide"],
       ["Limits", limits, "wide"], ["", (r) => why(context, r.why)],
-    ], decisions, {caption: "Decisions", empty: "Nothing was asked for yet.", rowId: (r) => `decision-${r.why}-${r.is_denied}`})),
+    ], decisions, {caption: "Decisions", empty: "No decisions yet.", rowId: (r) => `decision-${r.why}-${r.is_denied}`})),
   ].filter(Boolean);
 }

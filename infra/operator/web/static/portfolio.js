@@ -45,7 +45,7 @@ function positions(context, view) {
     ["Age", (row) => row.age, "number"],
   ];
   if (context.isOperator) columns.push(["", (row) => h("span", {class: "acts"},
-    context.button("close", row.name, "Close", `Closes the ${row.side} position of ${row.qty} ${row.name} at the market.`),
+    context.button("close", row.name, "Close", `Closes the ${row.side} position of ${row.qty} ${row.name} at market.`),
     context.button("liquidate", row.name, "Liquidate", `Closes ${row.name}, cancels its orders and pauses it.`, "danger"))]);
   return card("Open positions", table(columns, open, {caption: "Open positions", empty: "Nothing is open."}));
 }

@@ -57,7 +57,7 @@ export async function press(context, command, argument, {title, words, kind}) {
     const [isDone, said] = await send(context, command, argument, shown, word ?? "");
     toast(said.title, isDone ? "done" : "refused");
   } catch {
-    toast("The page does not answer; whether it was done is not known.", "refused");
+    toast("The page does not answer; it is not known whether it was carried out.", "refused");
   }
 }
 

@@ -62,24 +62,24 @@ function attribution() {
       ["Share of the risk", (r) => [h("span", {class: "part", "aria-hidden": "true"}, h("i", {style: `width:${Math.max(0, Math.min(1, r.share)) * 100}%`})), ` ${percent(r.share)}`], "number"],
     ], rows, {caption: "Risk attribution", isSide: true}),
     facts(["All together move by", `${found.volatility} a year`], ["Sum of the parts", found.alone], ["Saved by diversification", found.diversification]),
-    h("p", {class: "why"}, `By the returns of the last ${found.window} closes. A hedge has a negative share.`));
+    h("p", {class: "why"}, `From the returns of the last ${found.window} closes. A hedge has a negative share.`));
 }
 
 function room(found) {
-  if (!found) return card("Room to stop and liquidation", h("p", {class: "empty"}, "The portfolio does not answer."));
+  if (!found) return card("Distance to stop and liquidation", h("p", {class: "empty"}, "The portfolio does not answer."));
   const rows = found.rows.length ? [...found.rows, {asset: "All", side: "", price: "", stop: "", liquidation: "", to_stop: found.to_stops, of_equity: found.of_equity, isSum: true}] : [];
   const away = (level, distance, kind = "") => level && [level, distance && h("small", {class: kind}, ` ${distance} away`)];
-  return card("Room to stop and liquidation", table([
+  return card("Distance to stop and liquidation", table([
     ["Asset", (r) => (r.isSum ? h("b", {}, r.asset) : r.asset)], ["Side", (r) => r.side], ["Price", (r) => r.price, "number"], ["Stop", (r) => away(r.stop, r.stop_distance), "number"],
     ["Liquidation", (r) => away(r.liquidation, r.liquidation_distance, r.isSum || r.is_behind_stop ? "" : "alarm"), "number"],
     ["If the stop fires", (r) => [r.to_stop, h("small", {}, ` ${r.of_equity} of equity`)], "number"],
-  ], rows, {caption: "Room to stop and liquidation", empty: "Nothing is open.", isSide: true}),
-    h("p", {class: "why"}, "From the newest prices, before fees and slippage. Liquidation: where the isolated margin is gone; the exchange acts a little earlier, by its maintenance margin."));
+  ], rows, {caption: "Distance to stop and liquidation", empty: "Nothing is open.", isSide: true}),
+    h("p", {class: "why"}, "From the latest prices, before fees and slippage. Liquidation: where the isolated margin is lost; because of the maintenance margin the exchange acts slightly earlier."));
 }
 
 // Without the closes for a window there is nothing to draw.
 function drawn(found, id, label, kind = "chart low") {
-  if (found && !found.time.length) return h("p", {class: "empty"}, `Not known yet: it needs ${found.window} closes of all assets.`);
+  if (found && !found.time.length) return h("p", {class: "empty"}, `Not available yet: needs ${found.window} closes of all assets.`);
   return h("div", {id, class: kind, "data-keep": true, role: "group", "aria-label": label});
 }
 
@@ -94,7 +94,7 @@ function volatilities(found) {
 export function render(context, view) {
   const risk = view.risk;
   if (!risk) return [card("Risk", h("p", {class: "empty"}, "The portfolio does not answer."))];
-  const found = loaded?.data, window = `Of the log returns of the last ${found?.window ?? "…"} closes`;
+  const found = loaded?.data, window = `From the log returns of the last ${found?.window ?? "…"} closes`;
   queueMicrotask(() => {
     if (found?.time.length) for (const painted of [heat(found), past(found, risk.threshold), volatility(found)]) painted.catch(() => null);
     concentration(risk).catch(() => null);
@@ -103,13 +103,13 @@ export function render(context, view) {
     h("h1", {class: "hidden"}, "Risk"),
     loaded?.trouble && loaded.note(),
     h("div", {class: "columns"}, card("Limits that are broken", risk.violations.length ? h("ul", {}, risk.violations.map((text) => h("li", {class: "alarm"}, text))) : h("p", {class: "empty"}, "None.")),
-      card("Rebalancing advice", risk.advice.length ? h("ul", {}, risk.advice.map((each) => h("li", {}, each.text, " ", each.may_reduce && context.isOperator && context.button("reduce", each.asset, "Reduce", `Closes as much of ${each.asset} as is advised: ${each.text}.`)))) : h("p", {class: "empty"}, "Nothing is advised."))),
+      card("Rebalancing advice", risk.advice.length ? h("ul", {}, risk.advice.map((each) => h("li", {}, each.text, " ", each.may_reduce && context.isOperator && context.button("reduce", each.asset, "Reduce", `Closes the advised part of ${each.asset}: ${each.text}.`)))) : h("p", {class: "empty"}, "Nothing is advised."))),
     room(view.room),
     attribution(),
     h("div", {class: "columns"},
       card("Correlation now", h("p", {class: "why"}, `${window}.`), drawn(found, "heat", "Correlations of the assets"),
         facts(["Mean of the open positions", risk.mean === null ? "not judged" : risk.mean.toFixed(2)], ["Threshold", risk.threshold === null ? "off" : String(risk.threshold)])),
-      card("Correlation over time", h("p", {class: "why"}, "Mean of all pairs, over the same window."), drawn(found, "past", "Mean correlation over time"))),
+      card("Correlation over time", h("p", {class: "why"}, "Mean over all pairs, in the same window."), drawn(found, "past", "Mean correlation over time"))),
     card("Volatility", h("p", {class: "why"}, `${window}, annual.`), h("div", {class: "columns"}, drawn(found, "volatility", "Volatility of each asset over time"), volatilities(found))),
     h("div", {class: "columns"},
       card("Concentration", risk.concentration.length
@@ -118,7 +118,7 @@ export function render(context, view) {
         h("div", {class: "tall"}, table([["Asset", (row) => row.asset], ["Deployed", (row) => row.deployed, "number"], ["Of equity", (row) => row.of_equity, "number"]], risk.concentration, {caption: "Deployed by asset", empty: ""}))),
       card("Groups", table([
         ["Group", (g) => g.name], ["Assets", (g) => g.assets], ["Exposure", (g) => [g.exposure, h("small", {}, ` ${g.exposure_cap}`)], "number"], [`Largest ${risk.largest}`, (g) => [g.largest, h("small", {}, ` ${g.largest_cap}`)], "number"],
-      ], risk.groups, {caption: "Correlation groups", empty: "No groups are named in the settings, and nothing is open."}),
-        h("p", {class: "why"}, "Of the balance, against the cap. Assets without a named group are grouped as measured, once they are open."))),
+      ], risk.groups, {caption: "Correlation groups", empty: "The settings define no groups, and nothing is open."}),
+        h("p", {class: "why"}, "Relative to the balance, with the limit. Assets without a group are grouped by measured correlation once they are open."))),
   ].filter(Boolean);
 }

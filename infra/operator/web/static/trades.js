@@ -26,7 +26,7 @@ function report(context, view) {
   const rows = (jobs?.data?.jobs ?? []).filter((job) => job.asked.kind === "run" && job.asked.run === context.run).slice(0, 3);
   const from = filters.from ? filters.from : filters.days ? utcDay(view.now_ms - Number(filters.days) * DAY_MS) : "", to = filters.to ? utcDay(Date.parse(filters.to) + DAY_MS) : "";
   return card("Report of the period, beside its backtest",
-    h("p", {class: "why"}, "What this run did in the period chosen above, as a backtest's report, and where a backtest of the same candles differs, with every fill."),
+    h("p", {class: "why"}, "What this run did in the selected period, as in a backtest's report, and where a backtest of the same candles differs, with every fill."),
     context.isOperator && h("div", {class: "acts"}, h("button", {type: "button", class: "primary", onclick: () => askFor(context, {kind: "run", from_time: from, to_time: to}).then(() => jobs?.load())}, "Make the report")),
     jobs?.note(),
     rows.length ? table([["Asked for", (job) => time(job.asked.asked_ms)], ["Period", span], ["State", progress, "wide"], ["Report", (job) => job.state === "done" && h("a", {href: `/report/${job.id}`, target: "_blank", rel: "noopener"}, "Open")]], rows, {caption: "Reports of this run"}) : null);
@@ -83,7 +83,7 @@ export function render(context, view) {
         ["Held", (r) => r.held, "number"], ["Reason", (r) => r.reason],
         ["", (r) => h("button", {type: "button", onclick: () => explain(context, r.why), "aria-label": `Why ${r.why}`}, "Why?")],
       ], rows.slice(0, 300), {caption: "Closed trades", empty: loaded.data.length ? "No trade fits." : "Nothing was closed yet.", rowId: (r) => `trade-${r.why}`}),
-      h("p", {class: "why"}, "Worst and best (MAE, MFE): how far the price went against and for the position while it was open, of the entry price, by closed candles.")),
+      h("p", {class: "why"}, "Worst and best (MAE, MFE): how far the price moved against and in favor of the position while it was open, relative to the entry price, from closed candles.")),
     report(context, view),
   ];
 }

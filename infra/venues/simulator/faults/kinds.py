@@ -43,7 +43,7 @@ class Kind(StrEnum):
     REORDER = "reorder"
     """A message is sent after the next one."""
     UNREADABLE_MESSAGE = "unreadable_message"
-    """A message breaks off in the middle: it is no JSON."""
+    """A message breaks off in the middle: it is not JSON."""
     WRONG_TYPES = "wrong_types"
     """The fields of a message hold lists instead of what they should."""
     ODD_MESSAGE = "odd_message"
@@ -68,7 +68,7 @@ class Kind(StrEnum):
     """Order books that are asked for hold only `fraction` of their usual size, and their sides lie
     `rate` of the price further apart, where it is given."""
     DELISTED = "delisted"
-    """A symbol is listed no more: it opens nothing, has no candles to ask for, and no streams."""
+    """A symbol is no longer listed: it opens nothing, has no candles to ask for, and no streams."""
     CLOCK_OFFSET = "clock_offset"
     """The clock that clients see is `ms` ahead; negative: behind."""
 

@@ -23,8 +23,8 @@ def check_symbols(memory: Memory, known: Collection[str], where: Path | None) ->
     unknown = sorted({order.symbol for order in memory.orders}.difference(known))
     if unknown:
         raise ConfigError(
-            f"{where}: was traded in {', '.join(unknown)}, which the settings do"
-            " not have any more: name them under instruments, or begin with another file"
+            f"{where}: was traded in {', '.join(unknown)}, which the settings no"
+            " longer have: name them under instruments, or start with another file"
         )
 
 

@@ -158,7 +158,7 @@ class StateFile:
             ArithmeticError,
             AttributeError,
         ) as error:
-            text = f"{self._path}: is no state of an exchange: delete it, or name another file"
+            text = f"{self._path}: is not a saved exchange state: delete it, or name another file"
             raise ConfigError(text) from error
 
     def open(self) -> None:

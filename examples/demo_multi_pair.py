@@ -1,4 +1,4 @@
-"""The multi-pair portfolio from Python, against a simulated exchange that the demo starts itself.
+"""Demo of the multi-pair portfolio from Python, on a simulated exchange that it starts itself.
 
 Run: PYTHONPATH=. .venv/bin/python -m examples.demo_multi_pair
 """

@@ -1,6 +1,6 @@
 """A third strategy: long on a close above the highest close of the candles before it.
 
-`docs/own-strategy.md` tells how it is set up, checked, backtested and simulated.
+`docs/own-strategy.md` explains how to set it up, check, backtest and simulate it.
 """
 
 from collections import deque
@@ -33,7 +33,7 @@ class Breakout(Strategy):
         self._signal_ms: int | None = None
 
     def fold(self, candle: Candle, before_ms: int | None) -> tuple[str, ...]:  # noqa: ARG002
-        """Hold the close against the channel, then let it join."""
+        """Compare the close with the channel, then add it to the channel."""
         self._close = candle.close
         self._highest = max(self._closes, default=candle.close)
         self._lowest = min(self._closes, default=candle.close)
@@ -44,7 +44,7 @@ class Breakout(Strategy):
         return ("BREAKOUT",)
 
     def evaluate(self) -> Evaluation:
-        """Tell the channel, the regime and the newest breakout."""
+        """Return the channel, the regime and the latest breakout."""
         close, lowest = self._close, self._lowest
         above = Condition(
             name="close", figure=close, needs=">= lowest", limit=lowest, holds=close >= lowest

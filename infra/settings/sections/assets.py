@@ -40,7 +40,7 @@ MAY_BE_NONE = frozenset({"stop_loss_pct", "take_profit_pct", "trail_pct", "max_h
 
 
 class InstrumentSettings(Section):
-    """An exchange's filters where no exchange is asked."""
+    """Order filters, used where no exchange is queried."""
 
     qty_step: Positive
     min_order_qty: Positive

@@ -23,7 +23,7 @@ _StreamUrl = Annotated[
 
 
 class ExchangeSettings(Section):
-    """Which account is traded, and where it is."""
+    """Which account is traded, and at which addresses."""
 
     api_key: Secret | None
     api_secret: Secret | None

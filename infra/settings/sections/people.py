@@ -30,7 +30,7 @@ class KindSettings(Section):
 
 
 class NotificationSettings(Section):
-    """Where the operator is told."""
+    """Where notifications are sent."""
 
     instance: (
         Annotated[
@@ -94,7 +94,7 @@ class NotificationSettings(Section):
 
 
 class ControlSettings(Section):
-    """Where commands are taken over HTTP."""
+    """The HTTP interface for commands."""
 
     enabled: Flag
     host: _Host
@@ -104,7 +104,7 @@ class ControlSettings(Section):
 
 
 class WebSettings(Section):
-    """The page in a browser, which is a process of its own."""
+    """The web page, which runs as a separate process."""
 
     enabled: Flag
     host: _Host

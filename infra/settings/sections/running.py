@@ -30,7 +30,7 @@ _DatabaseName = Annotated[str, fields.text(r"[A-Za-z0-9_.-]+", "a name, or null"
 
 
 class SupervisionSettings(Section):
-    """When an actor is started again and when it is given up."""
+    """When an actor is restarted and when it is given up."""
 
     max_restarts: Annotated[int, fields.whole("restarts", 0, 1000)]
     within_seconds: Seconds
@@ -108,7 +108,7 @@ class StorageSettings(Section):
 
 
 class BackupSettings(Section):
-    """Where backups of the journal go."""
+    """Where backups of the journal are kept."""
 
     url: (
         Annotated[
@@ -136,7 +136,7 @@ class BackupSettings(Section):
 
 
 class HealthSettings(Section):
-    """When people are told of the machine, the connections and the mailboxes."""
+    """When notifications about the machine, the connections and the mailboxes are sent."""
 
     every_seconds: Annotated[Decimal, fields.number("seconds", "0.1", "60")]
     for_seconds: Annotated[Decimal, fields.number("seconds", "0", "3600")]

@@ -67,7 +67,7 @@ class StrategySettings(Section):
 
 
 class ConfirmedTrendSettings(Section):
-    """When an asset of confirmed_trend_long enters and leaves, unless the asset says otherwise."""
+    """When an asset of confirmed_trend_long enters and leaves, unless the asset overrides it."""
 
     allocation_pct: Share
     leverage: Annotated[Decimal, fields.leverage("100")]
@@ -123,7 +123,7 @@ class GlobalCooldownSettings(Section):
 
 
 class CooldownSettings(Section):
-    """How long an asset or the portfolio rests."""
+    """Cooldowns of an asset and of the portfolio."""
 
     per_asset_settings: AssetCooldownSettings
     global_settings: GlobalCooldownSettings

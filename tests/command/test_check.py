@@ -187,6 +187,21 @@ def test_the_default_mode_needs_no_exchange(tmp_path: Path) -> None:
 TELEGRAM = {"TELEGRAM_CHANNEL_ID": "-1", "TELEGRAM_ADMIN_CHAT_ID": "77"}
 
 
+def test_the_key_and_the_place_of_backups_are_tried(tmp_path: Path) -> None:
+    wanted = {"backup": {"url": str(tmp_path / "backups"), "key": f"file:{tmp_path / 'key'}"}}
+
+    code, levels, shown = check(tmp_path, "sim", wanted)
+    assert (code, levels["backup"]) == (1, ["FAIL"])
+    assert f"{tmp_path / 'key'}: cannot be read" in shown
+
+    (tmp_path / "key").write_text("ab" * 32)
+    (tmp_path / "key").chmod(0o600)
+    code, levels, shown = check(tmp_path, "sim", wanted)
+    assert (code, levels["backup"]) == (0, ["ok"])
+    assert f"{tmp_path / 'backups' / 'sim'}, 0 files" in shown
+    assert not (tmp_path / "backups").exists()
+
+
 def test_a_test_message_goes_to_each_channel_once(tmp_path: Path) -> None:
     with running_bot_api() as api:
         env = {**TELEGRAM, "TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_SERVER": api.url}

@@ -5,12 +5,16 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from domain.errors import ConfigError
+from domain.errors import ConfigError, JournalError
+from domain.text import counted
 from infra.operator.notices.channels import check_addresses
 from infra.operator.preflight.finding import Finding, fail, ok, warn
+from infra.run.backup_process import PURPOSE
+from infra.secrets.sealing import derived_key
 from infra.secrets.sources import key_of
 from infra.secrets.vault import vault_of
 from infra.settings import Settings
+from infra.store.backup.places import open_place
 from infra.store.location import Location, PostgresAddress, journal_location
 from infra.store.opening import inspect_journal
 from infra.store.sqlite.driver import demand_sqlcipher
@@ -27,6 +31,7 @@ def check_machine(
     yield from _directory(directory)
     yield _database(journal_location(directory, settings.database, mode), mode)
     yield from _encryption(settings, directory)
+    yield from _backup(settings, mode)
     yield from _wrong_addresses(settings)
     yield _notifications(settings)
 
@@ -105,6 +110,23 @@ def _encryption(settings: Settings, directory: Path) -> Iterator[Finding]:
         return
     sources = [settings.storage.key] if vault is None else vault.sources
     yield ok("encryption", f"opens by {', '.join(sources)}")
+
+
+def _backup(settings: Settings, mode: str) -> Iterator[Finding]:
+    url, source = settings.backup.url, settings.backup.key
+    if url is None or source is None:
+        return
+    try:
+        derived_key(key_of(source), PURPOSE)
+        place = open_place(f"{url.rstrip('/')}/{mode}")
+        files = len(place.names())
+    except ConfigError as error:
+        yield fail("backup", str(error), "a key, and a place for backups", "see docs/backup.md")
+    except JournalError as error:
+        # A run starts all the same, and keeps trying.
+        yield warn("backup", str(error), "a place that can be reached", "check it, and the network")
+    else:
+        yield ok("backup", f"{place}, {counted(files, 'file')}")
 
 
 def _wrong_addresses(settings: Settings) -> Iterator[Finding]:

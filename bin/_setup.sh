@@ -179,9 +179,9 @@ install() {
     ((status < 128)) || fail "pip was killed (exit code $status); start again"
     mark_whole # pip has tidied up after itself, so what was there before still serves without the network
     ! grep -qE "$network_trouble" "$log" ||
-        fail "cannot reach the package index; check the network and start again (pip's words: $log)"
+        fail "cannot reach the package index; check the network and start again (details: $log)"
     reason=$(sed -n 's/^ERROR: //p' "$log" | head -n 1)
-    fail "cannot install $*: ${reason:-pip failed} (pip's words: $log)"
+    fail "cannot install $*: ${reason:-pip failed} (details: $log)"
 }
 
 set_up() {

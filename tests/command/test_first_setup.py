@@ -105,7 +105,7 @@ def test_a_terminal_hides_the_secret_and_may_stop_before_anything_is_written(
         ("Mode", b"demo\n"),
         ("Strategy", b"\n"),
         ("Pairs", b"\n"),
-        ("USDT to trade", b"\n"),
+        ("Capital in USDT", b"\n"),
         ("BYBIT_API_KEY: ", b"key\n"),
         ("BYBIT_API_SECRET: ", f"{SECRET}\n".encode()),
         ("Telegram bot", ending),

@@ -41,10 +41,8 @@ def ask_all(ask: Ask, tell: Callable[[str], None]) -> Answers:
     strategy = _until(
         ask, tell, f"Strategy: {', '.join(BUILT_IN)}", _STRATEGY, _one_of(tuple(BUILT_IN))
     )
-    pairs = _until(ask, tell, "Pairs, with commas between", ",".join(_PAIRS), _symbols)
-    capital = _until(
-        ask, tell, "USDT to trade with at most; all is the whole wallet", "all", _capital
-    )
+    pairs = _until(ask, tell, "Pairs, separated by commas", ",".join(_PAIRS), _symbols)
+    capital = _until(ask, tell, "Capital in USDT; all: the whole wallet", "all", _capital)
     return Answers(
         mode=mode,
         strategy=strategy,
@@ -59,10 +57,13 @@ def _secrets(ask: Ask, tell: Callable[[str], None], mode: Mode) -> Iterator[tupl
         tell(f"The key of the {mode} account: it may trade contracts, and must not withdraw.")
         for name in ("BYBIT_API_KEY", "BYBIT_API_SECRET"):
             yield name, _until(ask, tell, name, "", _some_text, is_secret=True)
-    token = _until(ask, tell, "Token of a Telegram bot; empty: none", "", _any_text, is_secret=True)
+    token = _until(ask, tell, "Telegram bot token; empty: none", "", _any_text, is_secret=True)
     if token:
         yield "TELEGRAM_BOT_TOKEN", token
-        yield "TELEGRAM_ADMIN_CHAT_ID", _until(ask, tell, "Number of your chat with it", "", _chat)
+        yield (
+            "TELEGRAM_ADMIN_CHAT_ID",
+            _until(ask, tell, "Telegram chat id of your chat with it", "", _chat),
+        )
 
 
 def _until(

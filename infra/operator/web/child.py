@@ -65,7 +65,7 @@ class PageProcess:
                 return f"Dashboard: {url}"
             link = links.new_link(self._directory, url)
             if is_terminal:
-                return f"Dashboard, by this link once: {link}"
+                return f"Dashboard (the link works once): {link}"
             return f"Dashboard: {url}, login link in {links.leave_link(self._directory, link)}"
         except Exception as error:  # noqa: BLE001 (whatever it is: who trades must not care)
             logger.warning("no login link can be made: {}", error)

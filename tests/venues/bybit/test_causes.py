@@ -46,3 +46,9 @@ def test_a_connection_that_is_cut_is_said_without_objects() -> None:
         thread.join()
 
     assert said == "Remote end closed connection without response"
+
+
+def test_a_connection_class_of_our_own_is_no_part_of_the_words() -> None:
+    error = OSError("_SecureConnection(host='x.invalid', port=443): Failed to resolve 'x.invalid'")
+
+    assert cause_words(error) == "Failed to resolve 'x.invalid'"

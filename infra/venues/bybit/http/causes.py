@@ -2,7 +2,7 @@
 
 import re
 
-_OBJECT = re.compile(r"^(?:<[^>]*>|HTTPS?Connection(?:Pool)?\([^)]*\)):\s*")
+_OBJECT = re.compile(r"^(?:<[^>]*>|\w*Connection(?:Pool)?\([^)]*\)):\s*")
 _DEEPEST = 10
 
 

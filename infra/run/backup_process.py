@@ -22,10 +22,9 @@ from infra.store.backup.keeper import (
     write_state,
 )
 from infra.store.backup.places import BackupPlace, open_place
+from infra.store.backup.segment import PURPOSE
 from infra.store.location import NoJournalError, find_journal
 
-PURPOSE = "backup"
-"""Of the key that is derived from the one that the settings name."""
 _NICE = 10
 
 

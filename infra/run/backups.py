@@ -8,7 +8,6 @@ from pathlib import Path
 from domain.errors import BadDataError, ConfigError
 from infra.files import make_folder
 from infra.process.times import read_time
-from infra.run.backup_process import PURPOSE
 from infra.run.encryption import prepare_encryption
 from infra.run.restoring import choose_chain, restored
 from infra.secrets.sealing import derived_key
@@ -19,6 +18,7 @@ from infra.store.backup.chain import Listed, find_chains, list_chains, problems
 from infra.store.backup.keeper import BackupState, back_up, remove_old
 from infra.store.backup.places import BackupPlace, open_place
 from infra.store.backup.restore import ALL, Restored, Until
+from infra.store.backup.segment import PURPOSE
 from infra.store.location import find_journal, journal_location
 from infra.venues.modes import read_run_name
 

@@ -9,12 +9,12 @@ from domain.errors import ConfigError, JournalError
 from domain.text import counted
 from infra.operator.notices.channels import check_addresses
 from infra.operator.preflight.finding import Finding, fail, ok, warn
-from infra.run.backup_process import PURPOSE
 from infra.secrets.sealing import derived_key
 from infra.secrets.sources import key_of
 from infra.secrets.vault import vault_of
 from infra.settings import Settings
 from infra.store.backup.places import open_place
+from infra.store.backup.segment import PURPOSE
 from infra.store.location import Location, PostgresAddress, journal_location
 from infra.store.opening import inspect_journal
 from infra.store.sqlite.driver import demand_sqlcipher

@@ -15,6 +15,8 @@ from infra.secrets import sealing
 
 FIRST_PREVIOUS = "0" * 64
 """In the place of a predecessor's hash, in the first segment of a chain."""
+PURPOSE = "backup"
+"""Of the key that is derived from the one that the settings name."""
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):

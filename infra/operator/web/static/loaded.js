@@ -34,7 +34,7 @@ export class Loaded {
   // What is shown where there is no answer yet, or where the newest question had none; null: all is well.
   note() {
     if (this.trouble) return h("p", {class: "alarm", role: "status"}, this.data ? `Not fresh: ${this.trouble}` : this.trouble);
-    return this.data || this.isLoaded ? null : h("p", {class: "empty loading"}, "Loading …");
+    return this.data || this.isLoaded ? null : h("p", {class: "empty"}, "Loading …");
   }
 
   leave() {

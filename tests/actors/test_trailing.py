@@ -529,6 +529,15 @@ def test_a_fill_before_a_move_without_an_answer_is_not_named_by_it(
     assert reason_of(desk) is ExitReason.STOP_LOSS
 
 
+def test_a_fill_after_a_move_that_was_refused_is_not_named_by_it(desk: ExecutionContext) -> None:
+    """Nor after one that was stored and waits for its turn to be asked for."""
+    exchange_of(desk).troubles = [OrderRefusedError("10016: busy")] * 9
+    tick(desk, 86_000)
+    stop_fills(desk, "84270")
+
+    assert reason_of(desk) is ExitReason.STOP_LOSS
+
+
 @pytest.mark.parametrize("is_restarted", [False, True])
 @pytest.mark.parametrize(
     ("price", "reason"),

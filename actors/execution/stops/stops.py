@@ -300,6 +300,7 @@ class Stops:
         except OrderRefusedError as error:
             self._fail(error)
         except (*NO_ANSWER, OutcomeUnknownError) as error:
+            self._trail.may_stand(wanted.stop_loss)
             self._unanswered_until_ms = self._context.now_ms + _LATEST_ARRIVAL_MS
             self._fail(error)
         else:

@@ -35,6 +35,8 @@ class Trail:
         """Its newest stored move."""
         self._placed: set[Decimal] = set()
         """Levels at which this incarnation has put the stop of the position."""
+        self._unasked: set[Decimal] = set()
+        """Levels of its moves that cannot stand: no request for them may have been accepted."""
 
     def is_trailing(self, position: Position) -> bool:
         """Tell whether a position was opened by us under a trailing stop."""
@@ -46,6 +48,7 @@ class Trail:
         self._position = position
         if state is None or before is None or before.opened_ms != position.opened_ms:
             self._placed.clear()
+            self._unasked.clear()
             state = self._rebuilt(position)
         elif before.avg_entry_price != position.avg_entry_price:
             state = state.refilled(first_stop(position, self._context.rules))
@@ -71,6 +74,7 @@ class Trail:
         price = favourable if seen.since_ms >= position.opened_ms else seen.last_price
         self._state = follow(before, price, policy_of(position, self._context.rules), instrument)
         if self._state.levels != before.levels:
+            self._unasked.add(self._state.levels.stop_loss)
             self._store(position, seen.ts_ms)
         return self._state
 
@@ -91,6 +95,11 @@ class Trail:
         """Take note that we have put the stop there."""
         self.state(position)
         self._placed.add(stop_loss)
+        self._unasked.discard(stop_loss)
+
+    def may_stand(self, stop_loss: Decimal) -> None:
+        """Take note that we asked to put the stop there, and that nobody knows the outcome."""
+        self._unasked.discard(stop_loss)
 
     def adopt(
         self,
@@ -159,12 +168,16 @@ class Trail:
         return nearest in asked
 
     def _asked(self, position: Position, before_ms: int) -> list[Decimal]:
-        """Return each level that the stop of a position was to move to before, in their order."""
+        """Return each level that a request before may have moved the stop to, in their order."""
         stored = self._context.journal.stop_moves(position.asset, position.opened_ms)
         moves = [*stored, *self._context.backlog.waiting(StopMoved)]
         of_position = [moved for moved in moves if moved.opened_ms == position.opened_ms]
         # News of a fill may come after prices that moved what was gone already.
-        return [moved.stop_loss for moved in of_position if moved.ts_ms < before_ms]
+        return [
+            moved.stop_loss
+            for moved in of_position
+            if moved.ts_ms < before_ms and moved.stop_loss not in self._unasked
+        ]
 
     def _store(self, position: Position, ts_ms: int, confirmed_ms: int | None = None) -> None:
         state, before = self.state(position), self._moved

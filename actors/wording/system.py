@@ -207,7 +207,8 @@ def system_changed(message: SystemChanged, t_ms: int) -> Notice:
 
 def settings_changed(fact_id: int, changed: SettingsChanged) -> Notice:
     """Return the notice that settings are not what they were."""
-    changes = changed.changes.splitlines()
+    # What a new pair leaves to its strategy is no news.
+    changes = [c for c in changed.changes.splitlines() if not c.endswith(": nothing -> null")]
     more = len(changes) - _CHANGES
     lines = [
         f"⚙️ Settings changed ({say.words(changed.operator)})",

@@ -21,6 +21,7 @@ from actors.wording import market, reports, risk, system, trades
 from actors.wording.system import RunInfo
 from domain.market.instruments import HOUR_MS, MINUTE_MS, Side
 from domain.operator import wording as say
+from domain.operator.commands import SettingsChanged
 from domain.operator.notices import Notice, ReportPeriod
 from domain.portfolio.protection import initial_state
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
@@ -544,3 +545,12 @@ def test_a_duration_has_at_most_two_units(length_ms: int) -> None:
 @given(st.text())
 def test_any_figures_can_be_said(text: str) -> None:
     assert "\n" not in say.pairs(text)
+
+
+def test_a_new_pair_s_settings_that_are_left_to_its_strategy_are_no_news() -> None:
+    changes = "pair.leverage: nothing -> 10\npair.trail_pct: nothing -> null\npair.x: 1 -> null"
+    changed = SettingsChanged(operator="7", changes=changes, ts_ms=T_MS)
+
+    told = system.settings_changed(7, changed).text.splitlines()
+
+    assert told[1:-1] == ["pair.leverage: nothing -> 10", "pair.x: 1 -> null"]

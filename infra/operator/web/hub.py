@@ -11,6 +11,7 @@ from typing import Any
 from anyio import CapacityLimiter, to_thread
 from loguru import logger
 
+from domain.operator.system import SystemSnapshot
 from domain.rules import TradingRules
 from infra.operator.web.changes import changes
 from infra.operator.web.facts import NoFactsError, read_ended, read_rules
@@ -153,14 +154,19 @@ class Hub:
 
     def _rules_now(self) -> TradingRules | None:
         snapshot = self.system.snapshot
-        known = None if self.rules is None else {each.asset for each in self.rules.assets}
-        if known is None or (snapshot is not None and not set(snapshot.assets) <= known):
+        if self.rules is None or (snapshot is not None and not are_of(self.rules, snapshot)):
             try:
                 self.rules = read_rules(self.directory)
             except NoFactsError as error:
                 logger.debug("{}", error)
                 self.rules = None
         return self.rules
+
+
+def are_of(rules: TradingRules, seen: SystemSnapshot) -> bool:
+    """Tell whether rules are of the assets that a system trades now: pairs join and leave."""
+    known = {each.asset for each in rules.assets}
+    return set(seen.assets) <= known <= set(seen.links or known)
 
 
 def _taken(system: System) -> Any:

@@ -4,7 +4,7 @@ import {card, facts, h, signed, table, time, utcText} from "./dom.js";
 import {colours, draw, iso, layout, look} from "./plots.js";
 import {clear, explain, whyCard} from "./why.js";
 
-const SHOWN = 300, SHOWN_NARROW = 110;
+const SHOWN = 300, SHOWN_NARROW = 110, AHEAD = 12; // Candles; those ahead are room for what stands.
 const LINES = ["#c0701f", "#9a72e0", "#1f9d80", "#c85a90"];
 let chart = null; // {name, data, newest, trouble, isAsking}
 
@@ -49,9 +49,9 @@ function traces(data, position) {
   const c = colours(), times = data.time.map(iso);
   const mark = (list, text) => ({x: list.map((m) => iso(m.time)), y: list.map((m) => m.price), text: list.map(text), customdata: list.map((m) => m.why ?? ""), mode: "markers", type: "scatter", hovertemplate: "%{text}<extra></extra>"});
   const steps = {x: [], y: []}, targets = {x: [], y: []};
-  const now = iso(data.time.at(-1) + data.candle_ms);
+  const beyond = iso(data.time.at(-1) + AHEAD * data.candle_ms); // What stands goes on to the right edge.
   for (const step of data.stops) {
-    const to = step.to ? iso(step.to) : now;
+    const to = step.to ? iso(step.to) : beyond;
     steps.x.push(iso(step.from), to, null);
     steps.y.push(step.level, step.level, null);
     if (step.target !== null) { targets.x.push(iso(step.from), to, null); targets.y.push(step.target, step.target, null); }
@@ -73,7 +73,7 @@ function traces(data, position) {
 function frame(data, asset) {
   const c = colours(), last = data.time.length;
   const count = innerWidth < 700 ? SHOWN_NARROW : SHOWN;
-  const from = data.time[Math.max(0, last - count)] ?? 0, to = (data.time.at(-1) ?? 0) + 12 * data.candle_ms;
+  const from = data.time[Math.max(0, last - count)] ?? 0, to = (data.time.at(-1) ?? 0) + AHEAD * data.candle_ms;
   const shown = (list) => list.slice(Math.max(0, last - count));
   const price = asset.price_number;
   const {stop_number: stop, target_number: target} = asset.position ?? {};

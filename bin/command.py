@@ -19,7 +19,9 @@ VAR = Path(__file__).resolve().parents[1] / "var"
 """The run directories of all modes."""
 MISUSED: Mapping[type[Exception], int] = {ConfigError: WRONG_USE, BadDataError: WRONG_USE}
 """The exit codes of errors that a user can put right."""
-SettingsFile = Annotated[Path | None, typer.Option(help="Your settings; override settings.yaml.")]
+SettingsFile = Annotated[
+    Path | None, typer.Option(help="Your settings; they override settings.yaml.")
+]
 
 
 def start(main: Callable[..., Any] | typer.Typer, name: str) -> None:

@@ -42,7 +42,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     help="Send commands to a running system, and show its audit trail.",
-    epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong use, 3 nothing runs there, "
+    epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 nothing runs there, "
     "4 to be confirmed (--yes), 5 no answer in time.",
 )
 screen, errors = Screen(), Screen(stderr=True)
@@ -189,7 +189,7 @@ def _answer_of_ended(name: CommandName, argument: str) -> typer.Exit:
     try:
         reply = answer_of_ended(_options.directory, name, argument)
     except ConfigError as error:
-        return _failed(f"Nothing takes commands there, and {error}", NOT_RUNNING)
+        return _failed(f"No system is running there, and {error}", NOT_RUNNING)
     return _told(asdict(reply))
 
 

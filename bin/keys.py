@@ -25,7 +25,7 @@ def new(file: Annotated[Path, typer.Argument(help="New file.")]) -> None:
     """Create a key file with 64 hexadecimal digits."""
     with one_line():
         write_new_key(file)
-        _say(f"{file}: keep a copy elsewhere; nothing opens without it")
+        _say(f"{file}: keep a copy elsewhere; without it nothing can be decrypted")
 
 
 @app.command()

@@ -115,7 +115,7 @@ def tail(
     for one in found:
         screen.print(line(one))
     if not found:
-        screen.print("no message is like that", style="yellow")
+        screen.print("no message matches", style="yellow")
     _say(reader.notes)
 
 

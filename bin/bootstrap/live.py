@@ -94,7 +94,7 @@ def run_live(options: LiveOptions, screen: Screen) -> int:
         return DONE
     except UnavailableError as error:
         # No wrong use: the same start may do in a while, and a service manager tries it.
-        text = f"the exchange gives no usable answer: {error}"
+        text = f"the exchange cannot be used: {error}"
         logger.error("{}", text)
         if screen.is_terminal:  # elsewhere the log is on the screen
             screen.print(text, style="red", highlight=False, soft_wrap=True)
@@ -258,13 +258,13 @@ def _trade(run: Run, steered: SteeredRun, screen: Screen, stop_s: float, keepers
     begin_ms = run.ports.clock.now_ms()
     if screen.is_terminal:
         LiveView(steered, screen).show()
-        screen.print("Stops in order; positions stay under their stops at the exchange.")
+        screen.print("Shutting down; positions stay under their stops at the exchange.")
     else:
         while not _is_over(run):
             pass
     code = GAVE_UP if run.supervisor.escalated.is_set() else DONE
     keepers.watchdog.end_within(stop_s, code)
-    keepers.service.stopping("stops in order; positions stay under their stops")
+    keepers.service.stopping("shuts down; positions stay under their stops")
     keepers.health.close()
     portfolio = run.portfolio_snapshot(_LAST_ANSWER_S)  # only living actors know
     run.stop(stop_s)

@@ -159,7 +159,7 @@ class Run(Runtime):
             timeout_s: for the whole stop; what is left of it is for the connections.
         """
         escalated = self.supervisor.escalated.is_set()
-        why = "an actor that all need was given up" if escalated else "asked to stop"
+        why = "an actor that everything depends on was given up" if escalated else "asked to stop"
         self.system.address(NOTIFIER).tell(SystemStopping(why=why), sender="runtime")
         late = self.supervisor.stop(timeout_s * _ACTORS_SHARE)
         if late:

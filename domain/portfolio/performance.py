@@ -33,7 +33,7 @@ class Performance:
     volatility: float | None = None
     """Of the same returns, annual, a fraction."""
     slippage_bps: float | None = None
-    """What fills cost against the close that they were decided at, of their notional."""
+    """Cost of fills compared with the close of the decision, as a fraction of their notional."""
     fee_bps: float | None = None
     """What was paid for all fills, of their notional."""
     adverse: float | None = None

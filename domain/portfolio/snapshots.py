@@ -69,7 +69,7 @@ class PortfolioSnapshot:
     correlations: Mapping[tuple[str, str], float | None] = field(default_factory=dict)
     """Of each asset with each other open one at the newest close; None: not judged."""
     paused: tuple[str, ...] = ()
-    """Assets that the operator lets open nothing."""
+    """Assets that the operator has paused."""
     panic_since_ms: int | None = None
     """Since when the operator lets nothing be open at all; None: it may."""
     panic_by: str = ""

@@ -89,7 +89,7 @@ class PortfolioState:
         self.malfunctions: dict[str, str] = {}
         """What is broken, by its source; while anything is, nothing is opened (8.8)."""
         self.paused: frozenset[str] = frozenset()
-        """Assets that the operator lets open nothing."""
+        """Assets that the operator has paused."""
         self.panic_since_ms: int | None = None
         """While the operator lets nothing be open at all: since when."""
         self.emergency_reason: ExitReason | None = None

@@ -43,7 +43,7 @@ def test_without_its_portfolio_it_stops_in_order_and_ends_with_1(begin: Begin) -
     assert any("portfolio was given up: DrillError: poison drill" in line for line in run.lines())
     told = notices(run.run_dir)
     assert any("portfolio" in text and "given up" in text for text in told), told
-    assert any("an actor that all need was given up" in text for text in told), told
+    assert any("an actor that everything depends on was given up" in text for text in told), told
 
 
 ALL_HANG = "hang=0.99:600"

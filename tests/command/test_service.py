@@ -54,7 +54,7 @@ def test_systemd_hears_of_start_work_and_stop(
     assert run.code() == 0, run.shown()
     assert ready == "READY=1\nSTATUS=trades in mode paper"
     assert len(alive) == 3
-    assert "STATUS=stops in order" in stopping
+    assert "STATUS=shuts down" in stopping
 
 
 def test_its_pages_need_no_token_and_are_what_is_documented(start: Start, bybit: Client) -> None:
@@ -92,5 +92,5 @@ def test_an_exchange_that_is_not_there_ends_it_with_the_code_that_is_tried_again
     run = start("paper", {"exchange": exchange, "start": {"patience_seconds": 5}})
 
     assert run.code() == 1
-    assert "the exchange does not answer" in run.shown()
+    assert "the exchange cannot be used" in run.shown()
     assert "Traceback" not in run.shown()

@@ -113,7 +113,7 @@ def test_what_is_no_answer_is_one_clear_line(liar: Liar, answer: bytes) -> None:
     assert code == REFUSED
     assert len(output.strip().splitlines()) == 1
     assert "127.0.0.1" in output
-    assert f"the file {liar.directory / FILE} asks for a panic" in output
+    assert f"the file {liar.directory / FILE} requests a panic" in output
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_what_else_gets_no_answer_makes_no_file_and_names_it(
 
     assert code == LATE
     assert not panic_file.exists()
-    assert f"the file {panic_file} asks for a panic" in output
+    assert f"the file {panic_file} requests a panic" in output
 
 
 def test_a_panic_that_is_refused_makes_no_file(liar: Liar, panic_file: Path) -> None:

@@ -250,7 +250,7 @@ def test_a_journal_that_hangs_and_fails_holds_up_nobody_who_bears_the_token(
 
     # One in the thread, those that wait for it, and none of the others.
     assert len(desk.noted) <= 1 + 16
-    assert sum("refused without a note in the audit trail" in line for line in logged) == 1
+    assert sum("refused, but not recorded in the audit trail" in line for line in logged) == 1
 
 
 def test_callers_wait_while_descriptors_are_out_and_one_line_says_so(tmp_path: Path) -> None:

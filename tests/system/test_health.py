@@ -121,7 +121,7 @@ def test_a_supervisor_that_hangs_makes_the_process_sick(here: Floor) -> None:
         here.run.supervisor.on_turn = health.turn
         here.wait(lambda: asked(f"{url}/healthz")[0] == 200, "it is well again")
 
-    assert "the supervisor has not turned for" in why
+    assert "the supervisor's loop has not run for" in why
 
 
 def notices(here: Floor) -> list[str]:

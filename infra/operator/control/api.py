@@ -141,7 +141,7 @@ def _only_known(request: Request) -> None:
     unknown = sorted(set(request.query_params) - known)
     if unknown:
         raise RequestValidationError(
-            [{"loc": ("query", name), "msg": "there is no such parameter"} for name in unknown]
+            [{"loc": ("query", name), "msg": "no such parameter"} for name in unknown]
         )
 
 

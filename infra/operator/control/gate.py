@@ -161,14 +161,14 @@ class Gate:
         """Count what was refused, and store it in a thread: a slow journal must hold up nobody."""
         self._tally.add(status)
         if self._noting.statistics().tasks_waiting >= _MOST_WAITING_NOTES:
-            self._tell("refused without a note in the audit trail")
+            self._tell("refused, but not recorded in the audit trail")
             return
         what = plain(f"{scope['method'][:10]} {scope['path'][:80]}")
         access = (f"http/{_address(scope)}", what, f"{status} {why}")
         try:
             await to_thread.run_sync(self._note_access, *access, limiter=self._noting)
         except JournalError as error:
-            self._tell(f"refused without a note in the audit trail: {error}")
+            self._tell(f"refused, but not recorded in the audit trail: {error}")
 
 
 def _bearing(token: str) -> bytes:

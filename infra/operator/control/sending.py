@@ -27,7 +27,7 @@ def send(directory: Path, asked: Command, who: str, *, is_confirmed: bool) -> An
             raise _by_file(directory, who, str(error)) from None
         if isinstance(error, NotRunningError):
             raise _not_running(directory) from None
-        told = f"{error}; the file {directory / FILE} asks for a panic without it"
+        told = f"{error}; the file {directory / FILE} requests a panic without it"
         raise type(error)(told) from None
 
 

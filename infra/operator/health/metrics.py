@@ -72,26 +72,32 @@ def _system(figures: Figures) -> Iterator[Metric]:
     yield one("trading_threads", "Threads of the process.", machine.threads)
     yield one(
         "trading_process_cpu_ratio",
-        "CPU of this process, of one core.",
+        "CPU of this process, as a fraction of one core.",
         machine.process_cpu_fraction,
     )
     yield one(
-        "trading_machine_cpu_ratio", "CPU of the whole machine, of all cores.", machine.cpu_fraction
+        "trading_machine_cpu_ratio",
+        "CPU of the machine, as a fraction of all cores.",
+        machine.cpu_fraction,
     )
     yield one(
-        "trading_machine_memory_ratio", "Memory in use, of the machine's.", machine.memory_fraction
+        "trading_machine_memory_ratio",
+        "Memory in use, as a fraction of the machine's.",
+        machine.memory_fraction,
     )
     yield one(
         "trading_disk_size_bytes",
-        "Disk that holds the journal: what is used and free.",
+        "Size of the disk that holds the journal.",
         machine.disk_size_bytes,
     )
-    yield one("trading_disk_free_bytes", "What is left of it.", machine.disk_free_bytes)
-    yield one("trading_journal_size_bytes", "Journal, with its log.", figures.journal_bytes)
+    yield one("trading_disk_free_bytes", "Free space on that disk.", machine.disk_free_bytes)
+    yield one(
+        "trading_journal_size_bytes", "Size of the journal, with its log.", figures.journal_bytes
+    )
     yield one(
         "trading_journal_connections", "Open connections to the journal.", figures.connections
     )
-    yield one("trading_trace_size_bytes", "Traces that are kept.", figures.trace_bytes)
+    yield one("trading_trace_size_bytes", "Size of the traces that are kept.", figures.trace_bytes)
     if figures.backup is not None:
         yield one(
             "trading_backup_complete_timestamp_seconds",
@@ -142,7 +148,7 @@ def _actors(figures: Figures) -> Iterator[Metric]:
 def _connections(figures: Figures) -> Iterator[Metric]:
     yield gauge(
         "trading_feed_last_data_timestamp_seconds",
-        "When an asset's candles were last heard of, finished or not.",
+        "When data about an asset's candles last arrived, whether closed or not.",
         (
             ((a.asset,), figures.at_s - a.feed_age_s)
             for a in figures.assets
@@ -152,7 +158,7 @@ def _connections(figures: Figures) -> Iterator[Metric]:
     )
     yield gauge(
         "trading_last_candle_timestamp_seconds",
-        "When the newest candle that was decided on closed, on this machine's clock.",
+        "When the latest candle with a decision closed, in this machine's time.",
         (
             ((a.asset,), figures.at_s - a.candle_age_s)
             for a in figures.assets
@@ -219,12 +225,15 @@ def _money(figures: Figures) -> Iterator[Metric]:
     texts: Mapping[str, tuple[str, float]] = {
         "trading_balance_usdt": ("Wallet balance.", float(portfolio.balance)),
         "trading_equity_usdt": (
-            "Balance and what the open positions are worth.",
+            "Wallet balance plus unrealized PnL.",
             float(portfolio.equity),
         ),
-        "trading_exposure_usdt": ("Notionals of all positions.", float(portfolio.exposure)),
+        "trading_exposure_usdt": (
+            "Sum of the notionals of all positions.",
+            float(portfolio.exposure),
+        ),
         "trading_drawdown_ratio": (
-            "Fall of the equity, of its peak.",
+            "Fall of the equity from its peak, as a fraction of the peak.",
             float(portfolio.drawdown),
         ),
         "trading_daily_loss_ratio": (
@@ -245,17 +254,17 @@ def _money(figures: Figures) -> Iterator[Metric]:
             portfolio.panic_since_ms is not None,
         ),
         "trading_paused_assets": (
-            "Assets that the operator lets open nothing.",
+            "Assets that the operator has paused.",
             len(portfolio.paused),
         ),
         "trading_suspended_assets": (
             "Assets that open nothing because their actor was given up or their books differ.",
             len(portfolio.suspended),
         ),
-        "trading_malfunctions": ("What is broken at the moment.", len(portfolio.malfunctions)),
+        "trading_malfunctions": ("Number of current malfunctions.", len(portfolio.malfunctions)),
         "trading_reduced": ("1 if new entries are reduced in size.", portfolio.is_reduced),
         "trading_global_cooldown_end_timestamp_seconds": (
-            "Until when nothing is opened, in the exchange's time; 0: never yet.",
+            "End of the portfolio's cooldown, in the exchange's time; 0: none yet.",
             portfolio.global_cooldown_end_ms / _MS_PER_S,
         ),
     }

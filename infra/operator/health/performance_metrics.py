@@ -15,35 +15,35 @@ _BPS = 10_000
 _MS_PER_S = 1000
 _PERFORMANCE: Mapping[str, tuple[str, _Figure]] = {
     "trading_performance_win_ratio": (
-        "Closed trades that won, of all.",
+        "Closed trades that won, as a fraction of all.",
         lambda each: each.wins / each.trades if each.trades else None,
     ),
     "trading_performance_hold_seconds": (
-        "Mean time that closed trades were held.",
+        "Mean holding time of closed trades.",
         lambda each: None if each.average_hold_ms is None else each.average_hold_ms / _MS_PER_S,
     ),
     "trading_performance_sharpe_ratio": (
-        "Annual Sharpe ratio of the last 30 days.",
+        "Annualized Sharpe ratio of the last 30 days.",
         lambda each: each.sharpe,
     ),
     "trading_performance_volatility_ratio": (
-        "Annual volatility of the returns of the last 30 days.",
+        "Annualized volatility of the returns of the last 30 days.",
         lambda each: each.volatility,
     ),
     "trading_performance_slippage_ratio": (
-        "What fills cost against the close that they were decided at, of their notional.",
+        "Cost of fills compared with the close of the decision, as a fraction of their notional.",
         lambda each: None if each.slippage_bps is None else each.slippage_bps / _BPS,
     ),
     "trading_performance_fee_ratio": (
-        "What was paid for fills, of their notional.",
+        "Fees, as a fraction of the notional of all fills.",
         lambda each: None if each.fee_bps is None else each.fee_bps / _BPS,
     ),
     "trading_performance_adverse_ratio": (
-        "Mean MAE of closed trades, of the entry price.",
+        "Mean MAE of closed trades, as a fraction of the entry price.",
         lambda each: each.adverse,
     ),
     "trading_performance_favorable_ratio": (
-        "Mean MFE of closed trades, of the entry price.",
+        "Mean MFE of closed trades, as a fraction of the entry price.",
         lambda each: each.favorable,
     ),
 }
@@ -74,14 +74,14 @@ def _money(figures: Figures) -> Iterator[Metric]:
     )
     yield gauge(
         "trading_performance_contribution_ratio",
-        "Share of an asset in the PnL of all.",
+        "Share of an asset in the total PnL.",
         _known((asset, pair.contribution) for asset, pair in pairs.items()),
         "asset",
     )
     returns = ((asset, pair.unrealized_return) for asset, pair in pairs.items())
     yield gauge(
         "trading_performance_unrealized_return_ratio",
-        "Unrealized PnL, of what is deployed.",
+        "Unrealized PnL, as a fraction of the deployed capital.",
         _known([(ALL, made.unrealized_return), *returns]),
         "asset",
     )
@@ -103,7 +103,7 @@ def _links(figures: Figures) -> Iterator[Metric]:
     )
     yield gauge(
         "trading_asset_request_seconds",
-        "How long the newest requests about an asset took: median and 99 % quantile.",
+        "Duration of the latest requests about an asset: median and 99th percentile.",
         (
             ((asset, rank), found_ms / _MS_PER_S)
             for asset, link in links.items()

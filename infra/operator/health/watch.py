@@ -131,7 +131,7 @@ class Health:
             return "the supervisor has not started yet"
         silent_s = time.monotonic() - turned_s
         return (
-            f"the supervisor has not turned for {silent_s:.0f} s"
+            f"the supervisor's loop has not run for {silent_s:.0f} s"
             if silent_s > self._turn_s
             else None
         )

@@ -89,7 +89,7 @@ SERVER_SHARE = 0.35
 HALTED = "halted"
 """The portfolio has lost so much that nothing is opened any more."""
 GAVE_UP = "gave up in order"
-"""The process ended by itself, since an actor that all need was given up."""
+"""The process ended by itself, since an actor that everything depends on was given up."""
 START_FAILED = "start failed"
 """The exchange gave no usable answer at the start, which waited or ended and was started again."""
 KILL_AT_RANDOM = "kill at random"

@@ -117,7 +117,7 @@ def test_a_misspelt_parameter_does_nothing(house: House) -> None:
     status, told = house.call("GET", "/trades?argumnet=5")
 
     assert status == 422
-    assert "query argumnet: there is no such parameter" in told["title"]
+    assert "query argumnet: no such parameter" in told["title"]
     assert house.commands.asked == []
 
 

@@ -88,7 +88,7 @@ class LiveView:
             else:
                 self._say("no panic: nothing was done")
         elif key == "q":
-            self._say("stops in order; positions stay under their stops")
+            self._say("shuts down; positions stay under their stops")
             self._run.stop()
         elif key == "p":
             self._command(Command(name=CommandName.PAUSE, argument=ALL))

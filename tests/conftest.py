@@ -20,6 +20,7 @@ QUICK = ("actors", "candles", "core", "domain", "settings", "store")
 
 # The same examples on each run, and no verdict on time.
 settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("quick", settings.get_profile("ci"), max_examples=25)
 settings.load_profile("ci")
 logger.remove()
 # No page beside each system that a test starts; those of the page say otherwise.
@@ -29,6 +30,12 @@ os.environ["WEB_ENABLED"] = "false"
 def _is_quick(path: Path) -> bool:
     folder, *files = path.relative_to(TESTS).parts
     return folder in QUICK or (not files and folder.endswith(".py") and folder != "test_setup.py")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try fewer examples of each property where somebody waits for them."""
+    if config.option.markexpr == "quick":
+        settings.load_profile("quick")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

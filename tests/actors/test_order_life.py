@@ -281,4 +281,4 @@ class OrderLife(RuleBasedStateMachine):
 
 
 TestOrderLife = OrderLife.TestCase
-TestOrderLife.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
+TestOrderLife.settings = settings(stateful_step_count=25)

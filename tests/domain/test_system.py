@@ -86,7 +86,7 @@ def test_the_most_serious_reason_stands_first_and_makes_the_state():
         SystemState.MALFUNCTION,
         SystemState.PAUSED,
     ]
-    assert seen.reasons[0].text == "PANIC by ctl-me until rearm; not confirmed flat yet: ETH"
+    assert seen.reasons[0].text == "PANIC by ctl-me until rearm; not yet flat: ETH"
 
 
 def test_a_cooldown_counts_until_its_end_and_no_longer():

@@ -174,7 +174,7 @@ def test_faults_come_from_a_file_and_a_signal_ends_it(tmp_path: Path) -> None:
         (["--port", "99999"], "'--port'"),
         (["--history", "0"], "'--history'"),
         (["--state", "nowhere/state"], "nowhere/state: cannot be written"),
-        (["--state", "latin.yaml"], "latin.yaml: is no state of an exchange"),
+        (["--state", "latin.yaml"], "latin.yaml: is not a saved exchange state"),
     ],
 )
 def test_wrong_use_is_told_in_a_line(tmp_path: Path, arguments: list[str], words: str) -> None:

@@ -16,7 +16,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 _STARTS = re.compile(r"-m ([\w.]+)")
 """The module that a script of bin/ hands over to."""
 _OTHERS = {
-    "bench": Completed(options=("--candles", "--peers", "--help")),
+    "bench": Completed(options=("--candles", "--compare", "--json", "--peers", "--help")),
     "docs": Completed(words=("build", "serve", "configuration"), options=("--help",)),
     "test": Completed(options=("-m", "-k", "-x", "--lf", "--help")),
 }

@@ -62,6 +62,8 @@ ADDED_CALLS: Mapping[tuple[str, str], Any] = {
     ("journal", "shortage"): None,
 }
 """Port and method of what no program of format 0 asked, and what it would have been answered."""
+_ANSWERS = {"accept": False, "set_stops": True}
+"""By method, what an answer of format 0, which was none, means today."""
 
 
 class Renamer:
@@ -99,8 +101,8 @@ class Renamer:
         call.method = _METHODS.get(call.method, call.method)
         call.arguments = self._raw(call.arguments)
         call.result = self._raw(call.result)
-        if call.method == "set_stops" and call.raised is None:
-            call.result = msgspec.Raw(msgspec.msgpack.encode(True))
+        if call.method in _ANSWERS and call.raised is None:
+            call.result = msgspec.Raw(msgspec.msgpack.encode(_ANSWERS[call.method]))
         _rename_raised(call.raised)
 
     def _raw(self, stored: msgspec.Raw) -> msgspec.Raw:

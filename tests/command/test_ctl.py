@@ -211,7 +211,7 @@ def test_a_lost_journal_with_positions_open_opens_nothing_until_rearm(start: Sta
     assert float(held["stopLoss"])
     assert journal(run.run_dir, "SELECT fact_id FROM decision_grant") == []
 
-    assert "armed again" in told(run.run_dir, "rearm", "--yes")["title"]
+    assert "rearmed" in told(run.run_dir, "rearm", "--yes")["title"]
     assert not told(run.run_dir, "status")["data"]["is_halted"]
     assert run.end(signal.SIGINT) == 0, run.shown()
 
@@ -243,6 +243,6 @@ def test_help_about_a_command_needs_no_run(tmp_path: Path) -> None:
 
     assert found.returncode == 0
     assert "Usage: bin/ctl pause" in found.stdout
-    assert "Open nothing more there." in found.stdout
+    assert "Open no new positions." in found.stdout
     assert unknown.returncode == 2
     assert unknown.stderr == "'fly' is not a command; help lists all\n"

@@ -75,8 +75,10 @@ def test_it_trades_longs_at_the_simulated_exchange_while_others_fail(tmp_path: P
 
 def documented() -> tuple[str, list[list[str]]]:
     """Return the settings and the commands of the page."""
-    blocks = re.findall(r"(?ms)^```\w*\n(.*?)^```", PAGE.read_text(encoding="utf-8"))
-    return blocks[0], [line.split() for line in blocks[1].splitlines()]
+    blocks = re.findall(r"(?ms)^```(\w*)\n(.*?)^```", PAGE.read_text(encoding="utf-8"))
+    (settings,) = (text for kind, text in blocks if kind == "yaml")
+    commands = next(text for kind, text in blocks if not kind and "bin/check" in text)
+    return settings, [line.split() for line in commands.splitlines()]
 
 
 def test_the_commands_of_the_page_work_in_its_order(tmp_path: Path) -> None:

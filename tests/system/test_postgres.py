@@ -1,13 +1,21 @@
 """A server of PostgreSQL dies and comes back while the system trades on it."""
 
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from actors.operator import command_service
+from actors.reruns.incarnations import rerun
 from bin.bootstrap.operator_ways import make_commands
+from bin.bootstrap.reruns import trace_codec
 from domain.operator.commands import Command, CommandName
+from infra.store.location import find_journal
+from infra.store.reader import FactReader
+from infra.trace.query.orders import orders_of
+from infra.trace.query.story import story_of
+from infra.trace.reader import TraceReader
 from tests.postgres_cluster import running_cluster
 from tests.system.floor import PATIENCE_S, floor
 from tests.system.test_panic import is_shown_flat, no_reload
@@ -64,3 +72,27 @@ def test_a_panic_without_the_server_says_what_protects_and_ends_flat_once_it_is_
         assert here.held() == {}
         assert here.broken_promises() == []
         commands.panic_file.close()
+
+
+@pytest.mark.complete
+def test_a_run_in_a_server_is_explained_and_run_again_from_its_trace(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with running_cluster() as cluster:
+        with floor(run, changes={"database": {"url": cluster.url()}}) as here:
+            here.wait_for_trades(2)
+            for actor in ("asset/BTC", "execution/ETH", "portfolio"):
+                here.crash(actor)
+            here.wait_for_trades(2)
+        reader = TraceReader(run / "trace")
+        with closing(FactReader(find_journal(run))) as facts:
+            rows = [one for one in orders_of(facts) if one["outcome"] in ("FILLED", "REFUSED")]
+            stories = {one["id"]: story_of(one["id"], facts, reader) for one in rows}
+
+        assert len(stories) > 3
+        assert {name: found.missing for name, found in stories.items() if found.missing} == {}
+        addresses = {each.address for session in reader.sessions() for each in session.actors}
+        assert "execution/SOL" in addresses
+        for actor in sorted(addresses):
+            steps = list(rerun(reader.read(keys=[actor]), trace_codec()))
+            assert steps, actor
+            assert [step.difference for step in steps if step.difference is not None] == []

@@ -387,9 +387,9 @@ def test_one_silent_topic_among_others_reconnects_ever_more_rarely(rig):
 
     until(lambda: stream.stats().connects == 4, "three reconnections")
 
-    silences = stream._signals.now()[KLINE].silences
+    silences = stream._wanted.now()[KLINE].silences
     assert silences == 3, "each doubles its patience"
-    assert stream._signals.now()[TICKERS].silences == 0
+    assert stream._wanted.now()[TICKERS].silences == 0
 
 
 @pytest.mark.parametrize(

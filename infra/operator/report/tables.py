@@ -7,7 +7,9 @@ from domain.backtesting.figures import backtest_figures, max_drawdown, trade_fig
 from domain.backtesting.result import BacktestResult, EquitySeries
 from domain.backtesting.trade_stats import Excursion, excursions, trade_stats
 from domain.market.indicators import Array
+from domain.market.instruments import DAY_MS
 from domain.operator import wording as say
+from domain.portfolio.performance import DAYS, Performance, PerformanceBooks
 from domain.trading.positions import Trade
 from infra.operator.report.html import optional, price_text, table
 from infra.process.times import show_time
@@ -28,6 +30,13 @@ _SPLIT = (
     "payoff",
     "MAE",
     "MFE",
+)
+_RISK = (
+    "held on average",
+    "share of PnL",
+    f"Sharpe, {DAYS} d",
+    f"volatility, {DAYS} d",
+    "share of risk",
 )
 _TRADE = (
     "asset",
@@ -57,6 +66,7 @@ def tables(result: BacktestResult) -> list[str]:
     by_reason = _grouped(told, lambda trade: str(trade.reason), reasons)
     return [
         f"<h2>By asset</h2>{_split('asset', {**by_asset, 'all': told})}",
+        f"<h2>Return and risk by asset</h2>{_risk(result)}",
         f"<h2>By exit reason</h2>{_split('exit', by_reason)}",
         f"<h2>Worst drawdowns</h2>{_falls(result)}",
         f"<h2>Against holding</h2>{_rivals(result)}",
@@ -90,6 +100,34 @@ def _split_row(told: _Told) -> tuple[str, ...]:
         optional(stats.payoff, ".2f"),
         optional(_mean([each.adverse for _, each in told]), ".2%"),
         optional(_mean([each.favorable for _, each in told]), ".2%"),
+    )
+
+
+def _risk(result: BacktestResult) -> str:
+    """Return the table of the figures that a running system shows of each asset."""
+    books, equity = PerformanceBooks(), result.equity
+    for trade in result.trades:
+        books.add_trade(trade, None)
+    is_day_end = equity.time_ms % DAY_MS == 0
+    is_day_end[-1] = True
+    for t_ms, level in zip(equity.time_ms[is_day_end], equity.equity[is_day_end], strict=True):
+        books.add_equity(int(t_ms), float(level))
+    found = books.performances()
+    parts = {name: found.assets.get(name, Performance()) for name in result.histories}
+    told = {**parts, "all": found.total}
+    rows = [_risk_row(name, one, found.total) for name, one in told.items()]
+    return f"<div class=scroll>{table(rows, ('asset', *_RISK), numbers_from=1)}</div>"
+
+
+def _risk_row(name: str, found: Performance, total: Performance) -> tuple[str, ...]:
+    held_ms = found.average_hold_ms
+    return (
+        name,
+        "-" if held_ms is None else say.duration(held_ms),
+        optional(float(found.pnl / total.pnl) if total.pnl else None, ".1%"),
+        optional(found.sharpe, ".2f"),
+        optional(found.volatility, ".1%"),
+        optional(found.risk_share, ".1%"),
     )
 
 

@@ -6,9 +6,11 @@ from decimal import Decimal
 
 import pytest
 
+from domain.backtesting.figures import daily_returns
 from domain.backtesting.market import Market
 from domain.backtesting.result import BacktestResult
 from domain.backtesting.run import run_backtest
+from domain.market.ratios import sharpe_ratio
 from infra.operator.report.page import render
 from infra.operator.report.parameters import parameters
 from infra.operator.report.tables import tables
@@ -62,6 +64,19 @@ def test_assets_and_exit_reasons_add_up_to_all_trades(
             total([whole[3]]), abs=Decimal("0.05")
         )
     assert total([whole[3]]) == round(sum(trade.pnl for trade in result.trades), 2)
+
+
+def test_shares_of_assets_add_up_and_the_sharpe_ratio_is_that_of_the_last_days(
+    result: BacktestResult, found: dict[str, list[list[str]]]
+) -> None:
+    *assets, whole = found["Return and risk by asset"]
+
+    assert [row[0] for row in (*assets, whole)] == [*result.histories, "all"]
+    assert sum(float(row[2].rstrip("%")) for row in assets) == pytest.approx(100, abs=0.3)
+    assert sum(float(row[5].rstrip("%")) for row in assets) == pytest.approx(100, abs=0.3)
+    # A running system knows no equity before the end of its first day.
+    returns = daily_returns(result.equity, result.initial_balance)[1:]
+    assert float(whole[3]) == pytest.approx(sharpe_ratio(returns), abs=0.01)
 
 
 def test_falls_rivals_and_rests_are_shown(found: dict[str, list[list[str]]]) -> None:

@@ -52,7 +52,7 @@ class PoisonFiles:
         self._take: Callable[[Poison], None] = lambda _poison: None
 
     def read_soon(self, take: Callable[[Poison], None]) -> None:
-        """Hand over each message, oldest first, from a thread: a life of weeks takes a while."""
+        """Hand over each message, oldest first, from a thread: those of weeks take a while."""
         self._take = take
         self._thread.start()
 

@@ -1,4 +1,4 @@
-"""The message over which an incarnation ended, read from its crash file alone."""
+"""The message that ended an incarnation, read from its crash file alone."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from infra.trace.names import FORMAT, Renamer
 from infra.trace.records import NOTE_KEY, SESSION_KEY, Session, StoredHandling
 
 UNREADABLE = (OSError, KeyError, ValueError, msgspec.MsgspecError, ConfigError, BadDataError)
-"""What a crash file may raise that is damaged, sealed, or of another program."""
+"""What reading a crash file raises if it is damaged, sealed, or of another program version."""
 _SETTLED = "set aside no longer: an operator has dealt with it"
 _ENDED = ("crashed", "hung")
 _RECORDS = "records"
@@ -29,14 +29,14 @@ class CrashEnd:
     handling: StoredHandling
     session: Session
     is_settled: bool
-    """An operator has dropped the message, or given it to its actor once more."""
+    """An operator has dropped the message, or redelivered it to its actor."""
 
 
 def read_crash_end(file: Path) -> CrashEnd:
     """Return how the incarnation of a crash file ended.
 
     Raises:
-        BadDataError: it does not say.
+        BadDataError: the file does not say.
         Exception: the others of `UNREADABLE`.
     """
     newest: dict[str, tuple[int, int]] = {}
@@ -56,7 +56,7 @@ def read_crash_end(file: Path) -> CrashEnd:
 
 
 def mark_settled(run_dir: Path, file: Path) -> None:
-    """Note in a crash file that its message is dealt with.
+    """Note in a crash file that its message has been dealt with.
 
     Raises:
         OSError: there is no such file, or it cannot be written.
@@ -68,6 +68,6 @@ def mark_settled(run_dir: Path, file: Path) -> None:
 
 
 def _newest(frame: Frame) -> StoredHandling:
-    # The records lie one after the other: with the head of an array before them they are one.
+    # The records are stored back to back: prefixed with an array header they decode as one array.
     count = frame.head.count.to_bytes(4, "big")
     return _handlings.decode(b"\xdd" + count + frame.payload())[-1]

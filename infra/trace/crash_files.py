@@ -1,4 +1,4 @@
-"""Crash files: one incarnation of one actor, cut out of the trace, to be replayed anywhere.
+"""Crash files: one incarnation of one actor, cut out of the trace to be replayed elsewhere.
 
 A crash file is a trace itself, so everything that reads a trace reads it. Its frames are copied
 as they are; nothing is decoded while the system trades.
@@ -32,11 +32,11 @@ def write_crash_file(
 
     Args:
         directory: where crash files lie.
-        address: whose incarnation.
-        message_id: of the message that ended it.
-        segments: from the one in which the incarnation began on.
-        began_at: offset in the first segment.
-        keep: newest files that are kept.
+        address: of the actor.
+        message_id: of the message that ended the incarnation.
+        segments: from the one in which the incarnation began.
+        began_at: offset of its start in the first segment.
+        keep: how many of the newest crash files are kept.
     """
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / crash_file_name(address, message_id)

@@ -1,7 +1,7 @@
 """Turns stored records back into the values that were recorded.
 
-The types come from outside: this wing knows neither messages nor ports, only that they are
-dataclasses and protocols.
+The types are passed in: `infra` knows neither messages nor ports, only that they are dataclasses
+and protocols.
 """
 
 import importlib
@@ -17,38 +17,37 @@ from infra.trace.records import StoredRaised
 from infra.trace.unions import needs_restoring, restored
 
 _RAISED_BY = ("actors", "domain", "infra", "builtins")
-"""Where classes of exceptions are looked for: a crash file may come from anywhere."""
+"""Where exception classes are looked up: a crash file may come from anywhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceTypes:
-    """What can stand in a trace."""
+    """The types that can occur in a trace."""
 
     messages: Mapping[str, type]
-    """By their name."""
+    """By name."""
     values: Mapping[str, type]
-    """Dataclasses that actors are made with, by their name."""
+    """Dataclasses that actors are constructed with, by name."""
     ports: Mapping[str, type]
-    """Protocols, by the name under which their calls are noted."""
+    """Protocols, by the name under which their calls are recorded."""
     actors: Mapping[str, type]
-    """By their name."""
+    """By name."""
 
 
 class Unanswered:
     """Stands for a handle that was given out: a timer, a subscription."""
 
     def close(self) -> None:
-        """Let go of nothing."""
+        """Do nothing."""
 
     def cancel(self) -> None:
-        """Cancel nothing."""
+        """Do nothing."""
 
 
 class TraceDecoder:
-    """Decodes with the types of one program."""
+    """Decodes with the types of one program version."""
 
     def __init__(self, types: TraceTypes) -> None:
-        """Know the types."""
         self.types = types
         self._decoder = cache(msgspec.msgpack.Decoder)
 
@@ -57,12 +56,12 @@ class TraceDecoder:
 
         Raises:
             KeyError: this program has no such message.
-            msgspec.ValidationError: it has other fields by now.
+            msgspec.ValidationError: its fields have changed since.
         """
         return self._decoded(self.types.messages[kind], payload)
 
     def argument(self, stored: Any) -> Any:
-        """Return what an actor was made with, as `tagged` stored it."""
+        """Return what an actor was constructed with, as `tagged` stored it."""
         if isinstance(stored, list | tuple) and len(stored) == 2:  # noqa: PLR2004 (name, fields)
             kind = self.types.values.get(stored[0])
             if kind is not None:
@@ -93,7 +92,7 @@ def _hints(function: Any) -> dict[str, Any]:
 
 
 def exception_of(raised: StoredRaised) -> BaseException:
-    """Return an exception like the one that was raised; a stand-in where its class is unknown."""
+    """Return an exception like the one raised; a stand-in if its class is unknown."""
     module, _, name = raised.kind.partition(":")
     found: Any = None
     if module.partition(".")[0] in _RAISED_BY:

@@ -1,6 +1,6 @@
-"""Turns what the actors' system hands over into stored records.
+"""Turns what the actor system hands over into stored records.
 
-The system's own types are not imported, only their shape is used: this wing knows no actors. The
+The actor system's types are not imported, only their shape is used: `infra` knows no actors. The
 order of each tuple here is the order of the fields in `records`.
 """
 
@@ -18,7 +18,7 @@ from infra.trace.unions import storable
 
 
 class Envelope(Protocol):
-    """A message with its plumbing; see `actors.core.envelope`."""
+    """A message with its metadata; see `actors.core.envelope`."""
 
     message: Any
     message_id: int
@@ -34,7 +34,7 @@ class Envelope(Protocol):
 
 
 class Handling(Protocol):
-    """A message at its end; see `actors.core.trace`."""
+    """A message once it has been handled; see `actors.core.trace`."""
 
     @property
     def envelope(self) -> Envelope:
@@ -59,9 +59,9 @@ class Handling(Protocol):
 
 
 def _in_place_of(value: object) -> int | None:
-    """Store what is no value, a callback or an open handle, as None; a journal as where it stood.
+    """Store a callback or an open handle as None, and a journal as its newest fact id.
 
-    So the trace tells from which facts on an incarnation was rebuilt.
+    So the trace shows up to which fact an incarnation was rebuilt.
     """
     newest = getattr(value, "newest_fact_id", None)
     return newest if isinstance(newest, int) else None
@@ -94,14 +94,13 @@ def tagged(value: object) -> object:
 
 
 class HandlingEncoder:
-    """Encodes for one segment after the other."""
+    """Encodes for one segment after another."""
 
     def __init__(self) -> None:
-        """Begin the first segment."""
         self.begin_segment()
 
     def begin_segment(self) -> None:
-        """Begin a segment: it holds all that its records refer to."""
+        """Begin a segment; it will hold all that its records refer to."""
         self._series: dict[str, SeriesWriter] = {}
         self.added: dict[str, list[bytes]] = {}
         """Series that the records encoded since the last frames refer to, by the address that read
@@ -112,8 +111,8 @@ class HandlingEncoder:
 
         Args:
             handling: what is recorded.
-            last_ms: its time, where it was never taken.
-            buffer: of its address.
+            last_ms: used as its time if it was never taken from the mailbox.
+            buffer: of the records of its address.
 
         Raises:
             TypeError, ValueError, OverflowError, RecursionError: it cannot be stored; nothing was.

@@ -1,10 +1,10 @@
-"""How records lie in a segment: frames that can be found again behind a torn or damaged one.
+"""How records are laid out in a segment: frames that can be found again after a damaged one.
 
     magic (4) | payload length (4) | crc32 of the rest (4) | head length (2) | head | payload
 
 The head says what the payload holds, so that a reader skips what it does not look for. The payload
-is the records of one address, one after the other, compressed, and sealed where the run directory
-is encrypted.
+is the records of one address, back to back, compressed, and sealed if the run directory is
+encrypted.
 """
 
 import struct
@@ -32,9 +32,9 @@ class Head(msgspec.Struct, array_like=True):
     """What a frame holds."""
 
     key: str
-    """The address whose records they are, or one of the keys with `=`."""
+    """The address the records belong to, or one of the keys that begin with `=`."""
     batch: int
-    """Frames of one batch were written together; their records belong in the order of time."""
+    """Frames of one batch were written together; their records are to be merged by time."""
     count: int
     first_ms: int
     last_ms: int
@@ -53,7 +53,7 @@ class Frame(msgspec.Struct):
         """Return the records.
 
         Raises:
-            ConfigError: they are sealed under a key that is not there.
+            ConfigError: they are sealed with a key that is not available.
         """
         try:
             return zlib.decompress(self.cipher.unseal(self.packed))
@@ -66,7 +66,7 @@ _decoder = msgspec.msgpack.Decoder(Head)
 
 
 def frame_bytes(head: Head, payload: bytes | bytearray, cipher: Cipher) -> bytes:
-    """Return a frame as it lies in a file."""
+    """Return a frame as it is stored in a file."""
     return _packed(head, zlib.compress(payload, _LEVEL), cipher)
 
 
@@ -79,7 +79,7 @@ def read_frames(file: Path, notes: list[str], offset: int = 0) -> Iterator[Frame
         offset: where to begin.
 
     Raises:
-        ConfigError: its run directory is encrypted, and the key cannot be had.
+        ConfigError: its run directory is encrypted, and the key is not available.
     """
     with file.open("rb") as opened:
         opened.seek(offset)
@@ -106,7 +106,7 @@ def read_frame(file: Path, offset: int, end: int) -> Frame:
 
     Raises:
         BadDataError: it is damaged.
-        ConfigError: its run directory is encrypted, and the key cannot be had.
+        ConfigError: its run directory is encrypted, and the key is not available.
     """
     with file.open("rb") as opened:
         opened.seek(offset)
@@ -117,7 +117,7 @@ def read_frame(file: Path, offset: int, end: int) -> Frame:
 
 
 def frame_places(file: Path, offset: int = 0) -> Iterator[tuple[Head, int, int]]:
-    """Yield head, offset and end of the frames of a file that is whole, without their payload."""
+    """Yield head, offset and end of each frame of an intact file, without its payload."""
     with file.open("rb") as data:
         while True:
             data.seek(offset)
@@ -133,10 +133,12 @@ def frame_places(file: Path, offset: int = 0) -> Iterator[tuple[Head, int, int]]
 
 
 def rewrite_frames(content: bytes, old: Cipher, new: Cipher) -> bytes:
-    """Return a segment under another key; what is torn is left out. See `secrets.change.Rewrite`.
+    """Return a segment re-encrypted with another key, without torn frames.
+
+    See `secrets.change.Rewrite`.
 
     Raises:
-        BadDataError: a frame is not of the old one.
+        BadDataError: a frame is not encrypted with the old key.
     """
     changed, offset = [], 0
     while 0 <= offset < len(content):
@@ -175,6 +177,6 @@ def _frame_at(data: bytes, offset: int, cipher: Cipher) -> Frame | None:
 
 
 def _cipher_beside(file: Path) -> Cipher:
-    """Return the cipher of a segment or crash file: its run directory's, or of its own folder."""
+    """Return the cipher of a segment or crash file: of its run directory, or of its own folder."""
     ciphers = (cipher_of(folder, TRACE) for folder in (file.absolute().parent.parent, file.parent))
     return next((cipher for cipher in ciphers if cipher.is_on), PLAIN)

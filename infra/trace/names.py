@@ -1,7 +1,7 @@
-"""What older programs called things, so that their traces can be read: old names become today's.
+"""Old names of things, so that traces of older versions can be read: old names become current ones.
 
-A trace of format 0 was written before `Session.format`. What is renamed or reshaped later is added
-here, under the format that it ended with.
+A trace of format 0 was written before `Session.format` existed. What is renamed or reshaped later
+is added here, under the last format that had the old name.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from infra.trace.old_rules import rules_of_today, with_values
 from infra.trace.records import Session, StoredCall, StoredHandling, StoredRaised, StoredTold
 
 FORMAT = 1
-"""Of the traces that this program writes."""
+"""Format of the traces that this version writes."""
 
 _MESSAGES = {
     "EntryGranted": "EntryApproved",
@@ -25,7 +25,7 @@ _MESSAGES = {
     "PositionNaked": "PositionUnprotected",
 }
 ADDED_MESSAGES = frozenset({"EntrySubmitted"})
-"""What no program of format 0 told, where today's tell it of the same."""
+"""Messages that no version of format 0 sent in situations where this version sends them."""
 _TYPES = _MESSAGES | {
     "EntryWish": "EntrySignal",
     "Grant": "Approval",
@@ -61,16 +61,16 @@ ADDED_CALLS: Mapping[tuple[str, str], Any] = {
     ("journal", "protection_resting_until"): None,
     ("journal", "shortage"): None,
 }
-"""Port and method of what no program of format 0 asked, and what it would have been answered."""
+"""Port and method of calls that no version of format 0 made, and the answers it would have got."""
 _ANSWERS = {"accept": False, "set_stops": True}
-"""By method, what an answer of format 0, which was none, means today."""
+"""By method, what the missing answer (None) of format 0 means today."""
 
 
 class Renamer:
-    """Makes records of one session those of today's program."""
+    """Turns the records of one session into records of the current format."""
 
     def __init__(self, session: Session) -> None:
-        """Know the periods of the averages, which are told by name today."""
+        """Look up the periods of the averages, which are part of value names today."""
         strategy: Mapping[str, Any] = {}
         for actor in session.actors:
             _, stored = actor.arguments.get("rules", (None, None))
@@ -80,7 +80,7 @@ class Renamer:
         self._strategy = strategy
 
     def handling(self, old: StoredHandling) -> StoredHandling:
-        """Rename all that a record holds, in place."""
+        """Rename everything in a record, in place."""
         old.kind = _MESSAGES.get(old.kind, old.kind)
         old.payload = self._raw(old.payload)
         for call in old.calls:
@@ -116,19 +116,19 @@ class Renamer:
         return self._fields(stored) if isinstance(stored, dict) else stored
 
     def _fields(self, stored: dict[Any, Any]) -> dict[Any, Any]:
-        """Rename fields; those that are figures of the strategy become its values."""
+        """Rename fields; the strategy's own figures become its labelled values."""
         found = {_FIELDS.get(name, name): self._value(value) for name, value in stored.items()}
         if "=" in found:
             found["="] = _TYPES.get(found["="], found["="])
         if "regime_strength" in stored:
-            found["side"] = "SELL"  # the one strategy that there was sold alone
+            found["side"] = "SELL"  # the only strategy of that time sold short
         if "is_emergency_armed" in found and "is_reduced" in found:
             found["reduction_step"] = int(found.pop("is_reduced"))
         return with_values(found, self._strategy)
 
 
 def message_name(name: str) -> str:
-    """Return what a message is called today."""
+    """Return the current name of a message."""
     return _MESSAGES.get(name, name)
 
 

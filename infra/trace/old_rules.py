@@ -1,4 +1,4 @@
-"""Rules and figures as a trace of format 0 has them: of one strategy, one stop policy for all."""
+"""Rules and figures as in traces of format 0: one strategy, one stop policy for all pairs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,11 +10,11 @@ _VALUES = {
     "ema_long": ("EMA {ema_long_period}", True),
     "crosses_today": ("crosses today", False),
 }
-"""What stood among the fields of a message: its label today, and whether it is a price."""
+"""Strategy figures that were fields of a message: the label today, and whether it is a price."""
 
 
 def rules_of_today(old: Fields) -> Fields:
-    """Return the fields of `domain.rules.TradingRules`; what was no limit then is none."""
+    """Return the fields of `domain.rules.TradingRules`; what had no limit then has none."""
     if "strategy" not in old:
         return old
     strategy, risk, protection, fills = (
@@ -82,10 +82,10 @@ def _named(old: Fields, *beginnings: str) -> Fields:
 
 
 def with_values(fields: Fields, strategy: Mapping[str, Any]) -> Fields:
-    """Return fields of which the strategy's figures are values with labels.
+    """Return the fields with the strategy's figures turned into labelled values.
 
     Args:
-        fields: of a message, or of what stands in one.
+        fields: of a message, or of a value in one.
         strategy: the parameters, which are part of the labels.
     """
     if "ema_short" not in fields:

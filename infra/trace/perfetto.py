@@ -1,4 +1,4 @@
-"""Perfetto's trace format, as far as messages between actors need it.
+"""The part of Perfetto's trace format that messages between actors need.
 
 Source: https://perfetto.dev/docs/reference/trace-packet-proto and the protobuf wire format.
 """
@@ -26,7 +26,7 @@ def slice_begin(
     flows_out: Iterable[int],
     flow_in: int | None,
 ) -> bytes:
-    """Return the packet with which a slice begins.
+    """Return the packet that begins a slice.
 
     Args:
         at_ns: monotonic.
@@ -47,7 +47,7 @@ def slice_begin(
 
 
 def slice_end(at_ns: int, uuid: int) -> bytes:
-    """Return the packet with which a track's slice ends."""
+    """Return the packet that ends a track's slice."""
     return _packet(_number(8, at_ns) + _nested(11, _number(9, _END) + _number(11, uuid)))
 
 

@@ -1,6 +1,6 @@
 """Messages that crashed an actor in an earlier process, read from the crash files of a run.
 
-What an operator has dealt with is marked in its crash file by a note, so that it is read no more.
+A message that an operator has dealt with is marked by a note in its crash file, and not read again.
 """
 
 import threading
@@ -21,7 +21,7 @@ _START = "Start"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Poison:
-    """A message over which an incarnation ended."""
+    """A message that ended an incarnation."""
 
     message: Any
     message_id: int
@@ -38,12 +38,12 @@ class PoisonFiles:
     """The crash files of one run directory."""
 
     def __init__(self, run_dir: Path, messages: Mapping[str, type], session: int) -> None:
-        """Read nothing yet.
+        """Remember where to look; nothing is read yet.
 
         Args:
             run_dir: of the run.
-            messages: of this program, by their names.
-            session: of this process, which knows itself what it sets aside.
+            messages: message types of this version, by name.
+            session: of this process, which itself keeps track of what it sets aside.
         """
         self._run_dir, self._directory = run_dir, run_dir / "crashes"
         self._decoder = TraceDecoder(TraceTypes(messages=messages, values={}, ports={}, actors={}))
@@ -52,12 +52,12 @@ class PoisonFiles:
         self._take: Callable[[Poison], None] = lambda _poison: None
 
     def read_soon(self, take: Callable[[Poison], None]) -> None:
-        """Hand over each message, oldest first, from a thread: those of weeks take a while."""
+        """Hand over each message, oldest first, from a thread: weeks of files take a while."""
         self._take = take
         self._thread.start()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until all are handed over; False: they are not yet."""
+        """Wait until all are handed over; return False on timeout."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
@@ -82,7 +82,7 @@ class PoisonFiles:
                     logger.debug("{} holds no message to set aside: {}", file.name, error)
 
     def _poison(self, file: Path) -> Iterator[Poison]:
-        """Yield the message of a crash file; none where a start ended, or it is dealt with."""
+        """Yield the message of a crash file; none if a start failed or it is dealt with."""
         found = read_crash_end(file)
         stored, is_own = found.handling, found.session.number == self._session
         is_known = stored.kind != _START and stored.kind in self._messages

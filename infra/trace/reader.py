@@ -1,4 +1,4 @@
-"""Reads a trace, of a run that is over or goes on, and a crash file alike."""
+"""Reads a trace, of a finished or a running process, or a crash file."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -35,9 +35,9 @@ class Found:
     handling: StoredHandling
     session: Session
     series: dict[int, CandleSeries | None] = field(default_factory=dict)
-    """By the place of the call that they answered; None where they are damaged."""
+    """By the index of the call that they answered; None if damaged."""
     is_after_gap: bool = False
-    """Something is missing since the record before it of the same address, or may be."""
+    """Something may be missing between this record and the previous one of the same address."""
 
 
 class TraceReader:
@@ -60,12 +60,12 @@ class TraceReader:
         self._session: Session | None = None
         self._renamers: dict[int, Renamer] = {}
         self._noted: dict[str, int] = {}
-        """How many notes there were at the newest records of each address."""
+        """Number of notes at the newest records of each address."""
         self.notes: list[str] = []
         """What could not be read."""
 
     def sessions(self) -> list[Session]:
-        """Return the processes that have written, oldest first, each with all actors it had."""
+        """Return the processes that wrote the trace, oldest first, each with all its actors."""
         found: dict[int, Session] = {}
         for file in self.files:
             frame = next(iter(read_frames(file, self.notes)), None)
@@ -85,10 +85,10 @@ class TraceReader:
         from_ms: int | None = None,
         to_ms: int | None = None,
     ) -> Iterator[Found]:
-        """Yield the records, in the order in which they ended as far as their batches tell.
+        """Yield the records, in the order in which they ended, as far as their batches show.
 
         Args:
-            keys: addresses whose mail is wanted; None: all.
+            keys: addresses whose messages are wanted; None: all.
             from_ms: first time of the trading clock.
             to_ms: last time.
         """
@@ -100,7 +100,7 @@ class TraceReader:
     def follow(self, directory: Path, keys: Collection[str] | None = None) -> Iterator[Found]:
         """Yield what was written since the last call; the first call yields all.
 
-        The candles that actors read are left out.
+        Candles that actors read are left out.
         """
         for file in sorted(directory.glob(SEGMENTS)):
             torn: list[str] = []
@@ -112,7 +112,7 @@ class TraceReader:
                     yield from self._records(frame, self._session, SeriesReader(), None, None)
 
     def skip_to_end(self, directory: Path, bytes_before: int) -> None:
-        """Let `follow` begin shortly before the end of what is written now."""
+        """Make `follow` begin shortly before the current end of the trace."""
         files = sorted(directory.glob(SEGMENTS))
         self._followed |= {file: file.stat().st_size for file in files[:-1]}
         for newest in files[-1:]:
@@ -161,7 +161,7 @@ class TraceReader:
             self._noted[key] = len(self.notes)
 
     def _session_of(self, frame: Frame) -> Session:
-        """Return a session as today's program would have described it."""
+        """Return a session as the current version would have described it."""
         session = _session.decode(frame.payload())
         if session.format < FORMAT:
             self._renamers[session.number] = Renamer(session)
@@ -197,7 +197,7 @@ def _is_wanted(key: str, keys: Collection[str] | None) -> bool:
 
 
 def _as_list(frame: Frame) -> bytes:
-    # The records lie one after the other: with the head of an array before them they are one.
+    # The records are stored back to back: prefixed with an array header they decode as one array.
     return b"\xdd" + frame.head.count.to_bytes(4, "big") + frame.payload()
 
 

@@ -1,6 +1,6 @@
-"""Writes the trace, in a thread of its own: whoever works only appends to a queue.
+"""Writes the trace in a thread of its own; the working threads only append to a queue.
 
-A trace is a help, never a condition: a full or failing disk ends the tracing, is said once, and
+Tracing never holds up trading: a full or failing disk ends the tracing, is reported once, and
 trading goes on.
 """
 
@@ -33,7 +33,7 @@ from infra.trace.records import (
 SEGMENTS = "*.trace"
 _NAME = re.compile(r"(\d+)-(\d+)\.trace")
 _SLICE = 64
-"""Records encoded before the interpreter is handed to whoever waits for it."""
+"""Records encoded before the interpreter's lock is offered to other threads."""
 _LONGEST_QUEUE = 200_000
 _CLOSING_S = 30.0
 _START = "Start"
@@ -45,22 +45,22 @@ class TraceRules:
     """How much is recorded, and how long it is kept."""
 
     ring: int
-    """Messages kept in memory."""
+    """Number of messages kept in memory."""
     flush_s: float
     segment_bytes: int
     segment_s: float
     kept_bytes: int
     kept_s: float
     tick_every: int
-    """Of the messages that are no more than a newer price, each n-th is kept."""
+    """Of the messages that only carry a newer price, every n-th is kept."""
     crash_files: int
-    """Newest crash files that are kept."""
+    """How many of the newest crash files are kept."""
     secrets: tuple[str, ...] = ()
-    """Texts that never enter a trace; what is read from keystores does not either."""
+    """Texts that never enter a trace; values read from keystores do not either."""
 
 
 def next_session(directory: Path) -> int:
-    """Return the number of the session after all that have left a trace; from 1."""
+    """Return the next session number after all that have left a trace, from 1."""
     found = (_NAME.fullmatch(file.name) for file in directory.glob(SEGMENTS))
     return 1 + max((int(match[1]) for match in found if match is not None), default=0)
 
@@ -71,14 +71,14 @@ class TraceRecorder:
     def __init__(
         self, directory: Path, session: Session, rules: TraceRules, cipher: Cipher = PLAIN
     ) -> None:
-        """Take notes from now on; `start` begins to write them, through the cipher.
+        """Collect records from now on; `start` begins to write them, through the cipher.
 
-        A directory that cannot be written is no error: nothing is traced then, and it is said.
+        A directory that cannot be written is not an error: nothing is traced, and this is logged.
         """
         self.directory = directory
         self.session = session
         self.recent: deque[Handling] = deque(maxlen=rules.ring)
-        """The newest messages. Once written they hold no more what they read: a start reads all."""
+        """The newest messages. Once written they drop what they read: a start reads everything."""
         self.stopped_because: str | None = None
         self.bytes_written = 0
         self._rules, self._cipher = rules, cipher
@@ -92,29 +92,29 @@ class TraceRecorder:
         self._opened_s = 0.0
         self._encoder = HandlingEncoder()
         self._incarnations: dict[str, tuple[int, int]] = {}
-        """Where the newest incarnation of each address begins: segment and offset."""
+        """Segment and offset at which the newest incarnation of each address begins."""
         self._file: BinaryIO = BytesIO()
         self._closing = threading.Event()
         self._described: list[ActorDescription] | None = None
-        """Heads the next segment, which begins at the next flush."""
+        """Actor descriptions for the next segment, which begins at the next flush."""
         self._has_begun = threading.Event()
         self._thread = threading.Thread(target=self._run, name="trace", daemon=True)
 
     def start(self, actors: list[ActorDescription]) -> None:
-        """Begin to write.
+        """Start writing.
 
         Args:
-            actors: what they are made with; heads every segment.
+            actors: what each is constructed with; written at the head of every segment.
         """
         self.session.actors = actors
         self._thread.start()
 
     def describe(self, actors: list[ActorDescription], timeout_s: float) -> None:
-        """Begin a segment whose incarnations are made otherwise, and wait until it has begun.
+        """Begin a segment with new actor descriptions, and wait until it has begun.
 
         Args:
-            actors: what all are made with from now on.
-            timeout_s: how long is waited; a trace is never a condition.
+            actors: what each is constructed with from now on.
+            timeout_s: longest wait; then go on without.
         """
         self._described = actors
         self._has_begun.clear()
@@ -122,7 +122,7 @@ class TraceRecorder:
             self._has_begun.wait(timeout_s)
 
     def __call__(self, handling: Handling) -> None:
-        """Take a message at its end. Never waits, never raises."""
+        """Take a message that has been handled. Never waits, never raises."""
         self.recent.append(handling)
         if self.stopped_because is not None:
             handling.calls.clear()
@@ -134,12 +134,12 @@ class TraceRecorder:
         self._queue.append(handling)
 
     def close(self) -> None:
-        """Write what is left, and end the thread."""
+        """Write what is left and end the thread."""
         self._closing.set()
         if self._thread.is_alive():
             self._thread.join(_CLOSING_S)
 
-    # In the thread.
+    # Below: runs in the writing thread.
 
     def _run(self) -> None:
         try:
@@ -153,7 +153,7 @@ class TraceRecorder:
             self._queue.clear()
             logger.error("tracing stopped, trading continues: {}", self.stopped_because)
         finally:
-            with suppress(OSError):  # what a full disk did not take is tried once more
+            with suppress(OSError):  # closing writes once more what a full disk did not take
                 self._file.close()
 
     def _open(self) -> None:
@@ -169,8 +169,8 @@ class TraceRecorder:
         return self.directory / f"{self.session.number:06d}-{segment:06d}.trace"
 
     def _flush(self) -> None:
-        """Write all that waits, one frame an address, and hand it to the operating system."""
-        left = len(self._queue)  # what comes in meanwhile is for the next flush: a flush must end
+        """Write all that is queued, one frame per address, and hand it to the operating system."""
+        left = len(self._queue)  # what arrives meanwhile waits for the next flush: a flush must end
         while left:
             left -= self._write_batch(min(left, _BATCH))
         if self._dropped:
@@ -216,7 +216,7 @@ class TraceRecorder:
                 time.sleep(0)
         self._write_frames(buffers, unstored)
         if ended is not None:
-            # A frame that ends with the incarnation: the crash file holds nothing that came after.
+            # The frame ends with the incarnation, so the crash file holds nothing later.
             self._file.flush()
             self._write_crash_file(ended)
         return taken
@@ -233,7 +233,7 @@ class TraceRecorder:
             self._write(address, buffer.count, buffer.records, buffer.first_ms, buffer.last_ms)
 
     def _is_skipped(self, handling: Handling) -> bool:
-        """Tell whether a tick is left out: it decided nothing, and it is not its turn."""
+        """Tell whether a tick is left out: it led to nothing and is not the n-th."""
         if handling.calls or any(not told.is_tick for told in handling.told):
             return False
         self._ticks += 1
@@ -249,7 +249,7 @@ class TraceRecorder:
         self, key: str, count: int, payload: bytes | bytearray, first_ms: int, last_ms: int
     ) -> None:
         for secret in map(str.encode, with_opened(self._rules.secrets)):
-            # As long as before: the lengths in the records stay true.
+            # Of the same length, so that the lengths in the records stay valid.
             payload = payload.replace(secret, b"*" * len(secret))
         frame = frame_bytes(Head(key, self._batch, count, first_ms, last_ms), payload, self._cipher)
         self._file.write(frame)
@@ -272,7 +272,7 @@ class TraceRecorder:
         )
 
     def _forget_old(self) -> None:
-        """Delete the oldest segments, beyond the size or the age that is kept."""
+        """Delete the oldest segments beyond the size or age to keep."""
         files = sorted(self.directory.glob(SEGMENTS))[:-1]
         sizes = {file: file.stat().st_size for file in files}
         total, oldest_s = sum(sizes.values()), time.time() - self._rules.kept_s
@@ -284,7 +284,7 @@ class TraceRecorder:
 
 
 _BATCH = 4_096
-"""Records a frame group holds at most, over all addresses."""
+"""Most records in a batch of frames, over all addresses."""
 
 
 class _Buffer:

@@ -1,4 +1,4 @@
-"""The recorder of a run's trace, as the settings want it."""
+"""The recorder of a run's trace, as configured."""
 
 import platform
 import shutil
@@ -17,15 +17,15 @@ from infra.trace.recorder import TraceRecorder, TraceRules, next_session
 from infra.trace.records import ActorDescription, Session
 
 PORTS = ("feed", "exchange", "clock", "journals", "outboxes", "wallet")
-"""Arguments of actors that are ports: what they answer is recorded, not what they are."""
+"""Actor arguments that are ports: their answers are recorded, not the objects."""
 OPENS = {"journals": {"open": "journal"}, "outboxes": {"open": "outbox"}}
-"""Methods of a port whose result is a port itself."""
+"""Port methods whose result is itself a port."""
 _MB = 1_000_000
 _DAY_S = 86_400
 
 
 class Spec(Protocol):
-    """What an actor is made with; see `actors.core.supervisor.ChildSpec`."""
+    """What an actor is constructed with; see `actors.core.supervisor.ChildSpec`."""
 
     @property
     def address(self) -> str:
@@ -41,7 +41,7 @@ class Spec(Protocol):
 
 
 def trace_directory(run_dir: Path) -> Path:
-    """Return where a run's trace lies."""
+    """Return the directory of a run's trace."""
     return run_dir / "trace"
 
 
@@ -52,7 +52,7 @@ def forget_traces(run_dir: Path) -> None:
 
 
 def new_recorder(run_dir: Path, mode: str, whole: Settings) -> TraceRecorder | None:
-    """Return the recorder of this process, not started yet; None where nothing is traced."""
+    """Return the recorder of this process, not started yet; None if tracing is off."""
     settings = whole.trace
     if not settings.enabled:
         return None
@@ -82,7 +82,7 @@ def new_recorder(run_dir: Path, mode: str, whole: Settings) -> TraceRecorder | N
 
 
 def describe(specs: Iterable[Spec]) -> list[ActorDescription]:
-    """Return what actors are made with, so that they can be made again in a replay."""
+    """Return what actors are constructed with, so that a replay can construct them again."""
     return [
         ActorDescription(
             address=spec.address,

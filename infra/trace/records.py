@@ -1,4 +1,4 @@
-"""What a trace stores, as MessagePack arrays. A field once stored keeps its place for ever."""
+"""What a trace stores, as MessagePack arrays. A stored field keeps its position forever."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ import msgspec
 SESSION_KEY = "=session"
 SERIES_KEY = "=series/"
 NOTE_KEY = "=note"
-"""Frames that belong to no actor; addresses never begin with `=`. The series key is followed
-by the address that read the candles."""
+"""Keys of frames that belong to no actor; addresses never begin with `=`. The series key is
+followed by the address that read the candles."""
 
 
 class StoredRaised(msgspec.Struct, array_like=True):
@@ -19,11 +19,11 @@ class StoredRaised(msgspec.Struct, array_like=True):
     arguments: list[Any]
     cause: str
     details: str
-    """The traceback; empty but where an incarnation ended."""
+    """The traceback; empty unless an incarnation ended."""
 
 
 class SeriesRef(msgspec.Struct, array_like=True, frozen=True):
-    """Candles that lie in the segment's series frames."""
+    """Candles stored in the segment's series frames."""
 
     asset: str
     version: int
@@ -37,10 +37,10 @@ class StoredCall(msgspec.Struct, array_like=True):
     port: str
     method: str
     arguments: msgspec.Raw
-    """A list; dataclasses as [type's name, fields], what cannot be stored (a callback) is None."""
+    """A list; dataclasses as [type name, fields], what cannot be stored (a callback) as None."""
     result: msgspec.Raw
     series: SeriesRef | None
-    """In place of the result, where that is candles."""
+    """Replaces the result if that is candles."""
     raised: StoredRaised | None
     took_ns: int
 
@@ -55,7 +55,7 @@ class StoredTold(msgspec.Struct, array_like=True):
 
 
 class StoredHandling(msgspec.Struct, array_like=True):
-    """One message, or one start of an actor, from its taking to its end."""
+    """One message, or one start of an actor, from being taken to its end."""
 
     message_id: int
     parent_id: int | None
@@ -67,9 +67,9 @@ class StoredHandling(msgspec.Struct, array_like=True):
     kind: str
     payload: msgspec.Raw
     now_ms: int
-    """Of the trading clock."""
+    """Time of the trading clock."""
     sent_ns: int
-    """Monotonic, as the other two; 0 where it never came to that."""
+    """Monotonic, like the two below; 0 if it never got that far."""
     taken_ns: int
     done_ns: int
     outcome: str
@@ -85,12 +85,12 @@ class StoredHandling(msgspec.Struct, array_like=True):
 
     @property
     def worked_us(self) -> float:
-        """How long it was worked on."""
+        """How long its handling took."""
         return (self.done_ns - self.taken_ns) / 1000 if self.taken_ns else 0.0
 
 
 class ActorDescription(msgspec.Struct, array_like=True):
-    """What an actor was made with."""
+    """What an actor was constructed with."""
 
     address: str
     actor: str
@@ -100,28 +100,28 @@ class ActorDescription(msgspec.Struct, array_like=True):
 
 
 class Session(msgspec.Struct, array_like=True):
-    """One process that wrote into the trace. Heads every segment."""
+    """One process that wrote to the trace; the head of every segment."""
 
     number: int
     mode: str
     began_ms: int
     """Wall clock."""
     began_ns: int
-    """Monotonic, at the same moment."""
+    """Monotonic time of the same moment."""
     python: str
     actors: list[ActorDescription]
     tick_every: int = 1
-    """Of the messages that are no more than a newer price, each n-th is there."""
+    """Of the messages that only carry a newer price, every n-th was kept."""
     format: int = 0
-    """Of names and shapes in the records; see `infra.trace.names`."""
+    """Format of names and shapes in the records; see `infra.trace.names`."""
 
     def wall_ns(self, monotonic_ns: int) -> int:
-        """Return the wall clock's time of a monotonic one; two boots share no other."""
+        """Return the wall clock time of a monotonic one, which differs between boots."""
         return self.began_ms * 1_000_000 + monotonic_ns - self.began_ns
 
 
 class StoredSeries(msgspec.Struct, array_like=True):
-    """Candles that follow those of the same asset and version in the same segment."""
+    """Candles that continue those of the same asset and version in the same segment."""
 
     asset: str
     version: int

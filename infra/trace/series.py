@@ -1,4 +1,4 @@
-"""Candles in a trace: each lies there once, however often an actor reads its history again."""
+"""Candles in a trace: each is stored once, however often an actor reads its history."""
 
 from typing import Any
 
@@ -12,14 +12,13 @@ _COLUMNS = ("open", "high", "low", "close", "volume", "carried")
 
 
 class SeriesWriter:
-    """What one segment holds of each asset's candles."""
+    """Tracks which candles of each asset a segment holds."""
 
     def __init__(self) -> None:
-        """Start with an empty segment."""
         self._known: dict[str, tuple[int, CandleSeries]] = {}
 
     def refer(self, asset: str, series: CandleSeries) -> tuple[SeriesRef, StoredSeries | None]:
-        """Return where a series lies in the segment, and what is to be added for that."""
+        """Return a reference to a series in the segment, and what must be added for it."""
         if not len(series):
             return SeriesRef(asset, 0, 0, 0), None
         first_ms = int(series.open_time_ms[0])
@@ -36,18 +35,17 @@ class SeriesWriter:
 
 
 class SeriesReader:
-    """Puts the candles of one segment together again."""
+    """Reassembles the candles of one segment."""
 
     def __init__(self) -> None:
-        """Start with an empty segment."""
         self._parts: dict[tuple[str, int], list[CandleSeries]] = {}
 
     def add(self, stored: StoredSeries) -> None:
-        """Take the next candles of an asset."""
+        """Add the next candles of an asset."""
         self._parts.setdefault((stored.asset, stored.version), []).append(_series(stored))
 
     def resolve(self, ref: SeriesRef) -> CandleSeries | None:
-        """Return the candles of a reference; None where they were in a damaged part."""
+        """Return the candles of a reference; None if they were in a damaged part."""
         if not ref.count:
             return EMPTY
         parts = self._parts.get((ref.asset, ref.version))
@@ -65,7 +63,7 @@ def _end_ms(series: CandleSeries) -> int:
 
 
 def _holds_start_of(known: CandleSeries, series: CandleSeries) -> bool:
-    """Tell whether a series begins inside the known one, and agrees with it as far as both go."""
+    """Tell whether a series begins within the known one and agrees with it where they overlap."""
     first_ms = int(series.open_time_ms[0])
     if not int(known.open_time_ms[0]) <= first_ms <= _end_ms(known):
         return False
@@ -77,7 +75,7 @@ def _holds_start_of(known: CandleSeries, series: CandleSeries) -> bool:
 
 
 def _joined(known: CandleSeries, series: CandleSeries, missing: CandleSeries) -> CandleSeries:
-    # A history only grows at its end, so that nothing need be copied.
+    # A history only grows at its end, so nothing needs to be copied.
     whole = int(series.open_time_ms[0]) == int(known.open_time_ms[0])
     return series if whole else _concatenated([known, missing])
 

@@ -1,7 +1,7 @@
-"""Dataclasses whose fields may be one of several dataclasses: stored with the name of the one.
+"""Dataclasses whose fields may be one of several dataclasses: stored with its type's name.
 
-The encoder stores a dataclass as its fields alone, which is enough wherever its type is known from
-where it stands. In a union it is not.
+The encoder stores only the fields of a dataclass, which is enough wherever the annotation names
+its type. In a union it does not.
 """
 
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ _NAME, _VALUE = "=", "value"
 
 
 def storable(value: Any) -> Any:
-    """Return a value as the encoder may take it."""
+    """Return a value in a form that the encoder accepts."""
     kind: Any = type(value)
     if kind in _plain:
         return value
     if isinstance(value, tuple):
         return [storable(item) for item in value]
     if isinstance(value, list):
-        # Of one type: what the first needs, all need.
+        # All are of one type: what the first needs, all need.
         return [storable(item) for item in value] if _is_rich(value[:1]) else value
     if not is_ambiguous(kind):
         _plain.add(kind)
@@ -38,7 +38,7 @@ def storable(value: Any) -> Any:
 
 
 def restored(stored: Any, kind: Any) -> Any:
-    """Return the value of a type that `storable` and the encoder made plain."""
+    """Return the value that `storable` and the encoder turned into plain data."""
     if not needs_restoring(kind):
         return msgspec.convert(stored, kind)
     parts = get_args(kind)
@@ -79,7 +79,7 @@ def is_ambiguous(kind: Any) -> bool:
 
 _ambiguous: dict[Any, bool] = {}
 _plain: set[Any] = set()
-"""Types whose values the encoder takes as they are: asked for with every message."""
+"""Types whose values the encoder takes as they are; cached, as every message asks."""
 
 
 def _look_at(kind: Any) -> bool:

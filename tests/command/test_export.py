@@ -87,7 +87,7 @@ def test_the_trades_of_a_time_are_written_for_people_and_for_tax_tools(
     assert tax.stdout.splitlines()[1:] == [
         (
             '2025-05-01 12:00:01 UTC,1.5,USDT,,,realized gain,"ETH perpetual, long 0.1 from 100 to '
-            f'99.5; of it fees 0.01, funding -0.005",ETH-{NOON_MS - 60_000}-{NOON_MS + 1_000}'
+            f'99.5; of which fees 0.01, funding -0.005",ETH-{NOON_MS - 60_000}-{NOON_MS + 1_000}'
         ),
     ]
     frame = pd.read_parquet(file)

@@ -81,7 +81,7 @@ def test_a_difference_in_what_both_have_is_still_one(made: Path) -> None:
     """The words of notices are today's."""
     shown = traced(made, "replay", "notifier", code=1)
 
-    assert "ends otherwise than it did" in shown
+    assert "ends differently than recorded" in shown
 
 
 def test_fields_of_one_side_are_left_out_and_named() -> None:

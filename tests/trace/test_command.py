@@ -213,7 +213,7 @@ def test_settings_that_differ_are_named_and_secrets_are_not_shown(
     assert "setting notifications.slack_url: null, and a secret in the other" in text
     assert "83ab" not in text
     assert text.count("setting ") == len(set(changed) - set(json.loads(stored))) + 2
-    assert "noted no settings" in of_older
+    assert "recorded no settings" in of_older
     assert "all equal" in of_older
 
 

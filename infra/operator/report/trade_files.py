@@ -78,7 +78,7 @@ def put_taxable(out: TextIO, trades: Iterable[Trade]) -> None:
         direction = "short" if trade.side is Side.SELL else "long"
         described = (
             f"{trade.asset} perpetual, {direction} {_plain(trade.qty)} from "
-            f"{_plain(trade.entry_price)} to {_plain(trade.exit_price)}; of it fees "
+            f"{_plain(trade.entry_price)} to {_plain(trade.exit_price)}; of which fees "
             f"{_plain(trade.fees)}, funding {_plain(trade.funding)}"
         )
         key = f"{trade.asset}-{trade.entry_ms}-{trade.exit_ms}"

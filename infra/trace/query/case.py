@@ -1,4 +1,4 @@
-"""Which facts belong to one entry signal: its answer, its orders, and the trade that they made."""
+"""The facts of one entry signal: the answer to it, its orders, and the resulting trade."""
 
 from dataclasses import dataclass
 
@@ -25,13 +25,13 @@ class Case:
     exits: list[StoredOrder]
     trade: Trade | None
     by_exchange: list[Execution]
-    """What the exchange itself closed of it: by a stop, a liquidation."""
+    """The part that the exchange itself closed, by a stop or a liquidation."""
     moves: list[tuple[Source, StopMoved]]
-    """Of its stop, oldest first; a confirmed one a second time."""
+    """Moves of its stop, oldest first; a confirmed move appears a second time."""
 
     @property
     def end_ms(self) -> int:
-        """When the last thing happened that belongs to it."""
+        """Time of its last event."""
         executions = [e for order in (self.entry, *self.exits) if order for e in order.executions]
         if self.trade is not None:
             return max([self.trade.exit_ms, *(e.ts_ms for e in executions)])
@@ -108,7 +108,7 @@ def _by_exchange(trade: Trade, executions: list[Execution]) -> list[Execution]:
 
 
 def _trade_at(wanted: str, trades: list[Trade]) -> Trade | None:
-    """Return the trade of ASSET@ISO: the one that was open, or closed, at that second."""
+    """Return the trade of ASSET@ISO: the one open, or closed, at that second."""
     asset, at, text = wanted.partition("@")
     if not at:
         return None

@@ -20,7 +20,7 @@ class Step:
 
 @dataclass(slots=True, kw_only=True)
 class Story:
-    """A chain, and what of it could not be found."""
+    """A chain, and the parts of it that could not be found."""
 
     title: str
     steps: list[Step] = field(default_factory=list)
@@ -31,7 +31,7 @@ class Story:
         self.steps.append(_step(name, text, at_ms, found))
 
     def add_in_time(self, name: str, text: str, at_ms: int, found: Found) -> None:
-        """Add a link where its time belongs, never between a link and what is said below it."""
+        """Insert a link by its time, but never between a link and its details."""
         earlier = (index for index, step in enumerate(self.steps) if step.at_ms <= at_ms)
         index = max(earlier, default=-1) + 1
         while index < len(self.steps) and not self.steps[index].name:

@@ -1,4 +1,4 @@
-"""Why a close was decided as it was: every condition of entry and exit, with its figures."""
+"""Why a close was decided the way it was: every condition of entry and exit, with its figures."""
 
 import msgspec
 
@@ -15,11 +15,11 @@ from infra.trace.query.evidence import Evidence
 from infra.trace.reader import TraceReader
 
 CLOSE = "close/"
-"""Before ASSET@ISO: the close, whether or not there is a trade."""
+"""Prefix of ASSET@ISO that asks for the close, whether or not there was a trade."""
 
 
 def close_story(named: str, facts: FactReader, reader: TraceReader) -> Story:
-    """Return the story of ASSET@ISO as a close: the newest one that was decided by then.
+    """Return the story of a close: the newest one evaluated by ASSET@ISO.
 
     Raises:
         ConfigError: the trace holds no such close.

@@ -1,4 +1,4 @@
-"""What crashed, over what, in which state, and how it was put right."""
+"""What crashed, on which message, in which state, and how it recovered."""
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,25 +29,25 @@ class Crash:
 
     found: Found
     before: list[Found]
-    """The last messages of that actor, oldest first, of earlier incarnations too."""
+    """The last messages of that actor, oldest first, including those of earlier incarnations."""
     recovery: Found | None = None
-    """The start that succeeded, be it after others that failed."""
+    """The start that succeeded, possibly after others that failed."""
 
     @property
     def crash_id(self) -> str:
-        """The id of the message over which it ended."""
+        """The id of the message that ended the incarnation."""
         return id_text(self.found.handling.message_id)
 
     @property
     def recovered_us(self) -> float | None:
-        """From the crash to the next incarnation being ready; None where there was none."""
+        """Time until the next incarnation was ready, microseconds; None if there was none."""
         if self.recovery is None:
             return None
         return (self.recovery.handling.done_ns - self.found.handling.done_ns) / 1000
 
 
 def crashes_in(records: Iterable[Found]) -> Iterator[Crash]:
-    """Yield the crashes, each once its recovery is known."""
+    """Yield each crash once its recovery is known."""
     incarnations: dict[str, deque[Found]] = {}
     open_ones: dict[str, list[Crash]] = {}
     for found in records:
@@ -89,7 +89,7 @@ def find_crash(records: Iterable[Found], crash_id: int) -> Crash:
     """Return a crash.
 
     Raises:
-        ConfigError: there is none of this id.
+        ConfigError: there is none with this id.
     """
     for crash in crashes_in(records):
         if crash.found.handling.message_id == crash_id:
@@ -98,11 +98,11 @@ def find_crash(records: Iterable[Found], crash_id: int) -> Crash:
 
 
 def crash_view(crash: Crash, state: Mapping[str, str]) -> RenderableType:
-    """Return all that is known of a crash.
+    """Return everything known about a crash.
 
     Args:
-        crash: which.
-        state: of the actor before it, by name; empty where it is unknown.
+        crash: the crash.
+        state: of the actor before the crash, by name; empty if unknown.
     """
     stored = crash.found.handling
     cause = "" if stored.raised is None else plain(stored.raised.cause)
@@ -115,7 +115,7 @@ def crash_view(crash: Crash, state: Mapping[str, str]) -> RenderableType:
     parts: list[RenderableType] = [head]
     if stored.raised is not None and stored.raised.details:
         title = "where it stood" if stored.outcome == "hung" else "traceback"
-        # As text: a line of code may look like markup.
+        # As `Text`: a line of code may look like markup.
         parts.append(Panel(Text(stored.raised.details.rstrip()), title=title))
     parts.append(_state_table(state))
     before = Group(*(line(found) for found in crash.before))
@@ -150,7 +150,7 @@ def _recovery(crash: Crash) -> Text:
 
 
 def _facts_text(start: StoredHandling) -> str:
-    """Return from which facts an incarnation was rebuilt."""
+    """Return the facts an incarnation was rebuilt from."""
     opened = (fields_of(c.result) for c in start.calls if (c.port, c.method) == _OPENED)
     newest = next((fact_id for fact_id in opened if fact_id is not None), None)
     return "" if newest is None else f" from the facts up to {newest}"

@@ -1,4 +1,4 @@
-"""What was decided at a close, and on which figures, as links of a chain."""
+"""What was decided at a close, and by which figures, as links of a chain."""
 
 import re
 from typing import Any
@@ -11,7 +11,7 @@ from infra.trace.query.text import fields_of
 
 
 def tell_candle(story: Story, t_ms: int, evidence: Evidence) -> None:
-    """Add the candle of a close, and what the asset made of it."""
+    """Add the candle of a close, and what the asset concluded from it."""
     candle = evidence.candle(t_ms)
     report, reporter = evidence.report(t_ms)
     if candle is not None:
@@ -34,7 +34,7 @@ def tell_candle(story: Story, t_ms: int, evidence: Evidence) -> None:
 
 
 def tell_answer(story: Story, answer: Approval | Denial, evidence: Evidence) -> None:
-    """Add what the portfolio decided, with each limit that it looked at."""
+    """Add what the portfolio decided, with each limit that it checked."""
     found = evidence.answer(answer.t_ms)
     if isinstance(answer, Denial):
         text = f"{answer.reason} by portfolio: {readable(answer.figures)}"
@@ -50,8 +50,8 @@ def tell_answer(story: Story, answer: Approval | Denial, evidence: Evidence) -> 
 
 
 def levels_text(report: dict[str, Any]) -> str:
-    """Return a report's close and the values that its strategy names."""
-    # A trace of an older version has none.
+    """Return an evaluation's close and the values that its strategy names."""
+    # Traces of older versions have none.
     found = ((one["label"], one["figure"]) for one in report.get("values", ()))
     return ", ".join(
         f"{name} {figure:.6g}" for name, figure in (("close", report["close"]), *found)
@@ -59,7 +59,7 @@ def levels_text(report: dict[str, Any]) -> str:
 
 
 def readable(figures: str) -> str:
-    """Return figures with times that people read, and no more places than they look at."""
+    """Return figures with readable times and no more digits than a reader needs."""
 
     def time(found: re.Match[str]) -> str:
         return f"until={show_time(int(found[1])).replace(' ', 'T') if int(found[1]) else 'none'}"

@@ -17,13 +17,13 @@ from infra.trace.query.story import story_of, story_view
 from infra.trace.reader import TraceReader
 
 Side = tuple[str, FactReader, TraceReader]
-"""A run's name, its facts and its trace."""
+"""A run's name, facts and trace."""
 
 
 def differ(one: Side, other: Side) -> RenderableType:
     """Return the first decision in which two runs differ, with the causes on both sides.
 
-    Before it stand the settings that differ.
+    The settings that differ come first.
     """
     return Group(*_settings(one, other), *_decided(one, other))
 
@@ -32,7 +32,7 @@ def _settings(one: Side, other: Side) -> Iterator[Text]:
     left, right = one[1].settings(), other[1].settings()
     for side, settings in ((one, left), (other, right)):
         if settings is None:
-            yield Text(f"{plain(side[0])} noted no settings: none are compared", "yellow")
+            yield Text(f"{plain(side[0])} recorded no settings: none are compared", "yellow")
     if left is None or right is None:
         return
     for key, (here, there) in differences_of_runs(left, right).items():
@@ -56,7 +56,7 @@ def _decided(one: Side, other: Side) -> Iterator[RenderableType]:
 
 
 Decision = tuple[int, str, str, str]
-"""When, of which asset, what, and its figures."""
+"""Time (ms), asset, kind of decision, and its figures."""
 
 
 def _decisions(facts: FactReader) -> list[Decision]:

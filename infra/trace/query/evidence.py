@@ -1,4 +1,4 @@
-"""What a trace holds of one asset in one span of time, ready to be asked."""
+"""What a trace holds about one asset in one span of time, ready to be queried."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,7 @@ from infra.trace.reader import Found, TraceReader
 from infra.trace.records import StoredTold
 
 _MARGIN_MS = 15 * 60_000
-"""Before and after the span: the candle before the signal, the news after the exit."""
+"""Margin around the span: the candle before the signal, the updates after the exit."""
 _ENDED = ("crashed", "hung")
 
 Fields = dict[str, Any]
@@ -18,7 +18,7 @@ class Evidence:
     """The records of an asset's actor, of its execution and of the portfolio."""
 
     def __init__(self, reader: TraceReader, asset: str, from_ms: int, to_ms: int) -> None:
-        """Read a span of the trading clock, with a margin."""
+        """Read a span of trading time, with a margin."""
         self._asset = asset
         self._reporter, self._hand = f"asset/{asset}", f"execution/{asset}"
         keys = (self._reporter, self._hand, "portfolio")
@@ -36,31 +36,31 @@ class Evidence:
                 self._explanations.setdefault(report["t_ms"], fields.get("explanation"))
 
     def candle(self, t_ms: int) -> Found | None:
-        """Return the message with the candle that closed at a time."""
+        """Return the message with the candle that closed at the given time."""
         for found in self._of(self._reporter, "CandleClosed"):
             if fields_of(found.handling.payload)["candle"]["close_time_ms"] == t_ms:
                 return found
         return None
 
     def report(self, t_ms: int) -> tuple[Fields | None, Found | None]:
-        """Return what the asset reported of a close, and the message in which it did."""
+        """Return the asset's evaluation of a close, and the message that carried it."""
         return self._reports.get(t_ms, (None, None))
 
     def report_before(self, t_ms: int) -> tuple[Fields | None, Found | None]:
-        """Return the report before that of a close."""
+        """Return the evaluation before that of a close."""
         earlier = [time for time in self._reports if time < t_ms]
         return self.report(max(earlier)) if earlier else (None, None)
 
     def newest_close(self, until_ms: int) -> int | None:
-        """Return the newest close up to a time that was reported; None where there is none."""
+        """Return the newest evaluated close up to a time; None if there is none."""
         return max((t_ms for t_ms in self._reports if t_ms <= until_ms), default=None)
 
     def explanation(self, t_ms: int) -> Fields | None:
-        """Return why the asset reported of a close what it did; None where no trace tells."""
+        """Return the reasons for the asset's evaluation of a close; None if no trace has them."""
         return self._explanations.get(t_ms)
 
     def answer(self, t_ms: int) -> Found | None:
-        """Return the message in which the portfolio decided an entry signal of a close."""
+        """Return the message in which the portfolio decided on the entry signal of a close."""
         for kind, name in (("EntryApproved", "approval"), ("EntryDenied", "denial")):
             for found, told in self._told(kind):
                 fields = fields_of(told.payload)[name]
@@ -69,7 +69,7 @@ class Evidence:
         return None
 
     def submitted(self, order_id: str) -> Found | None:
-        """Return the message in which an order was sent, or stored."""
+        """Return the message during which an order was sent, or stored."""
         for found in self._records:
             for call in found.handling.calls:
                 if call.method in ("submit", "append") and order_id.encode() in bytes(
@@ -79,7 +79,7 @@ class Evidence:
         return None
 
     def exchange_answer(self, order_id: str) -> tuple[Found | None, str | None]:
-        """Return what the exchange answered to an order, or said of it when it was asked."""
+        """Return the exchange's answer to an order, or to a later question about it."""
         for found in self._records:
             for call in found.handling.calls:
                 is_asked = call.port == "exchange" and call.method in ("submit", "order")
@@ -89,16 +89,16 @@ class Evidence:
                     return found, call.raised.cause
                 update = fields_of(call.result)
                 if update is not None:
-                    how = "" if call.method == "submit" else ", when it was asked again"
+                    how = "" if call.method == "submit" else ", when asked again"
                     return found, f"{update['status']} by the exchange{how}"
         for found in self._of(self._hand, "OrderSeen"):
             update = fields_of(found.handling.payload)["update"]
             if update["client_order_id"] == order_id:
-                return found, f"{update['status']} by the exchange's news"
+                return found, f"{update['status']} by the exchange's stream"
         return None, None
 
     def execution(self, exec_id: str) -> Found | None:
-        """Return the message in which an execution was booked."""
+        """Return the message during which an execution was booked."""
         for found in self._records:
             for call in found.handling.calls:
                 if call.method == "append" and exec_id.encode() in bytes(call.arguments):
@@ -108,11 +108,11 @@ class Evidence:
     def stops(
         self, *, is_over: bool, before_ms: int | None = None
     ) -> tuple[Found | None, Fields | None]:
-        """Return the newest levels that the exchange was told; not those of a next position.
+        """Return the newest levels sent to the exchange, not counting those of a later position.
 
         Args:
-            is_over: the position is closed.
-            before_ms: when its stop was moved first behind the best price; None: never.
+            is_over: whether the position is closed.
+            before_ms: when its stop first trailed the best price; None: never.
         """
         until_ms = self._span[1] + (0 if is_over else _MARGIN_MS)
         if before_ms is not None:
@@ -126,7 +126,7 @@ class Evidence:
         return newest
 
     def close_command(self, t_ms: int) -> Found | None:
-        """Return the message in which a close was decided."""
+        """Return the message in which closing the position was decided."""
         for found, told in self._told("ClosePosition"):
             fields = fields_of(told.payload)
             if fields["t_ms"] == t_ms and fields["asset"] == self._asset:
@@ -143,7 +143,7 @@ class Evidence:
         )
 
     def crashes(self) -> list[Found]:
-        """Return the ends of incarnations in the span."""
+        """Return the crashes in the span."""
         first_ms, last_ms = self._span
         return [
             found

@@ -1,4 +1,4 @@
-"""Traces for other tools: the Perfetto viewer, and whatever takes OpenTelemetry spans."""
+"""Traces for other tools: the Perfetto viewer, and anything that accepts OpenTelemetry spans."""
 
 import json
 import urllib.error
@@ -32,17 +32,17 @@ def write_trace(
     since: str | None,
     until: str | None,
 ) -> str:
-    """Write a trace for one of the two tools, and say what was written.
+    """Write a trace for one of the two tools, and return a line that says what was written.
 
     Args:
-        open_reader: returns what reads the trace.
-        perfetto: file for the viewer.
+        open_reader: returns a reader of the trace.
+        perfetto: file for the Perfetto viewer.
         otlp: URL or file for spans.
         since: ISO; from this time on.
         until: ISO; up to this time.
 
     Raises:
-        ConfigError: both tools are named, or none, or nothing can be read or written.
+        ConfigError: both tools are named or neither, or a file cannot be read or written.
     """
     if (perfetto is None) == (otlp is None):
         raise ConfigError("export: needs either --perfetto FILE or --otlp URL|FILE")
@@ -56,7 +56,7 @@ def write_trace(
 
 
 def write_perfetto(file: Path, records: Iterable[Found]) -> int:
-    """Write a track for each actor and an arrow for each message; return how many slices."""
+    """Write a track for each actor and an arrow for each message; return the number of slices."""
     uuids: dict[str, int] = {}
     numbers, written = count(1), 0
     try:
@@ -87,15 +87,15 @@ def write_perfetto(file: Path, records: Iterable[Found]) -> int:
 
 
 def write_otlp(target: str, records: Iterable[Found], sessions: Iterable[Session]) -> int:
-    """Send spans to a collector, or write them as lines of OTLP JSON; return how many.
+    """Send spans to a collector, or write them as lines of OTLP JSON; return their number.
 
     Args:
         target: http(s)://HOST:PORT, with or without a path, or a file.
-        records: what is sent.
+        records: the records to send.
         sessions: all processes of the run.
 
     Raises:
-        ConfigError: the collector or the file does not take them.
+        ConfigError: the collector does not accept them, or the file cannot be written.
     """
     total = 0
     if not target.startswith(("http://", "https://")):
@@ -131,7 +131,7 @@ def _notes(found: Found) -> list[tuple[str, str]]:
 def _batches(
     records: Iterable[Found], sessions: Iterable[Session]
 ) -> Iterator[list[dict[str, Any]]]:
-    # Every run counts its messages from the same number: when it began tells their traces apart.
+    # Every run numbers its messages from the same start, so its start time tells runs apart.
     began_ms = {session.number: session.began_ms for session in sessions}
     spans = (
         _span(found, began_ms.get(session_of(found.handling.trace_id), 0)) for found in records

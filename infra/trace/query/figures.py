@@ -1,4 +1,4 @@
-"""What a trace says in numbers: rates, waits, the slowest, and what caused them."""
+"""A trace in numbers: rates, waits, the slowest handlings, and what caused them."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -27,11 +27,11 @@ class _Sum:
     first_ns: int = 0
     last_ns: int = 0
     changes: list[tuple[int, int]] = field(default_factory=list)
-    """When a message came and when one was taken: +1 and -1."""
+    """Times at which a message was queued (+1) and taken (-1)."""
 
 
 def stats_table(records: Iterable[Found]) -> Table:
-    """Return a row for each actor and type of message."""
+    """Return a table with a row for each actor and message type."""
     sums: dict[tuple[str, str], _Sum] = defaultdict(_Sum)
     for found in records:
         _add(sums[found.handling.receiver, found.handling.kind], found)
@@ -46,7 +46,7 @@ def stats_table(records: Iterable[Found]) -> Table:
 
 
 def slow_table(records: Iterable[Found], count: int) -> Table:
-    """Return the slowest handlings, each with what its time went into."""
+    """Return the slowest handlings, each with where its time was spent."""
     slowest = nlargest(count, records, key=lambda found: found.handling.worked_us)
     names = ("took", "waited", "id", "actor", "message", "at", "what it did")
     table = Table(*names, box=SIMPLE_HEAD)
@@ -107,7 +107,7 @@ def _deepest(changes: list[tuple[int, int]]) -> int:
 
 
 def _cause(found: Found) -> str:
-    """Return what the time went into: the ports that took longest, and the actor's own work."""
+    """Return where the time was spent: the slowest ports, and the actor's own work."""
     stored = found.handling
     took_ns: dict[str, int] = defaultdict(int)
     counts: dict[str, int] = defaultdict(int)

@@ -16,9 +16,9 @@ from infra.store.trace_ids import id_text
 
 
 def orders_of(facts: FactReader) -> list[dict[str, Any]]:
-    """Return a row for each order, each denied entry and each exit of the exchange's own.
+    """Return a row for each order, each denied entry and each exit made by the exchange itself.
 
-    In the order of their facts.
+    They are in the order of their facts.
     """
     orders = [
         {
@@ -50,7 +50,7 @@ def orders_of(facts: FactReader) -> list[dict[str, Any]]:
 
 
 def _exits_by_exchange(facts: FactReader) -> Iterator[dict[str, Any]]:
-    """Yield a row for each trade that no order of ours ended: by a stop, by hand."""
+    """Yield a row for each trade that was not closed by one of our orders: by a stop, by hand."""
     for source, trade in facts.exits_by_exchange():
         yield {
             "id": f"trade/{source.fact_id}",
@@ -74,7 +74,7 @@ def orders_json(facts: FactReader) -> str:
 
 
 def orders_table(facts: FactReader) -> Table:
-    """Return the rows for a terminal; ids are whole, so that they can be copied."""
+    """Return the rows as a table; ids are not shortened, so that they can be copied."""
     whole = (Column(name, no_wrap=True) for name in ("id", "asset", "purpose", "candle", "outcome"))
     table = Table(*whole, "detail", Column("message", no_wrap=True), box=SIMPLE_HEAD)
     for row in orders_of(facts):

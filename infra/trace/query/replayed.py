@@ -1,4 +1,4 @@
-"""How recorded incarnations fare under today's code, in words."""
+"""The results of replaying recorded incarnations with the current code, in words."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -16,10 +16,10 @@ from infra.trace.reader import Found
 
 
 def up_to(known: list[Found], from_id: int | None, until_id: int | None) -> list[Found]:
-    """Return the messages up to the last one that is run.
+    """Return the messages up to the last one to be run.
 
     Raises:
-        ConfigError: the actor took no message of such an id.
+        ConfigError: the actor handled no message with one of these ids.
     """
     ids = [found.handling.message_id for found in known]
     for name, wanted in (("--from", from_id), ("--until", until_id)):
@@ -29,7 +29,10 @@ def up_to(known: list[Found], from_id: int | None, until_id: int | None) -> list
 
 
 def stop_at(known: Iterable[Found], until_id: int | None) -> int | None:
-    """Return before which message the debugger stops: the last, else the first crash or hang."""
+    """Return the id of the message before which the debugger stops.
+
+    That is `until_id`, or else the first crash or hang.
+    """
     if until_id is not None:
         return until_id
     return next(
@@ -46,13 +49,13 @@ def result_texts(
     left_out: Iterable[tuple[Found, str]],
     unshared: Iterable[str],
 ) -> Iterable[Text]:
-    """Yield what a run without a difference came to.
+    """Yield the result of a replay without a difference.
 
     Args:
-        messages: as many were run.
-        outputs: as many were compared.
-        crashed: messages over which it crashed again as it did.
-        left_out: messages that could not be run, and why.
+        messages: number of messages run.
+        outputs: number of outputs compared.
+        crashed: messages on which the actor crashed again in the same way.
+        left_out: messages that could not be run, each with the reason.
         unshared: fields that only one of the two versions has.
     """
     for text in _left_out_texts(left_out):
@@ -84,28 +87,28 @@ def _left_out_texts(left_out: Iterable[tuple[Found, str]]) -> Iterable[str]:
 def difference_view(
     found: Found, messages: int, what: str, then: tuple[str, Any], now: tuple[str, Any]
 ) -> RenderableType:
-    """Return how a message ended, and how it ends today.
+    """Return a view of how a message ended, and how it ends today.
 
     Args:
         found: the message.
-        messages: as many were run, with it.
-        what: asked, told or ended.
-        then: what it was, and its values.
-        now: the same today.
+        messages: number of messages run, including this one.
+        what: what differs: asked, told or ended.
+        then: the recorded output: its name and values.
+        now: the same for today's output.
     """
     table = Table(what, "recorded", "today")
     table.add_row("", then[0], now[0])
     for name, one, other in differing(then[1], now[1]):
         table.add_row(name, one, other)
     return Group(
-        Text(f"message {messages:,} ends otherwise than it did:", "bold red"),
+        Text(f"message {messages:,} ends differently than recorded:", "bold red"),
         line(found),
         table,
     )
 
 
 def differing(then: Any, now: Any, name: str = "") -> Iterable[tuple[str, str, str]]:
-    """Yield each value that differs: its name, and both."""
+    """Yield the name and both versions of each value that differs."""
     if isinstance(then, dict) and isinstance(now, dict):
         for key in {**then, **now}:
             yield from differing(then.get(key), now.get(key), f"{name}.{key}".lstrip("."))

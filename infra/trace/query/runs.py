@@ -1,4 +1,4 @@
-"""The runs that have a trace, and what is read of them."""
+"""The runs that have a trace, and the readers of their parts."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,7 +15,7 @@ from infra.trace.recording import trace_directory
 
 
 def newest_run(var: Path) -> Path:
-    """Return the run directory in a folder whose trace was written last.
+    """Return the run directory in a folder with the most recently written trace.
 
     Raises:
         ConfigError: none has a trace.
@@ -27,12 +27,12 @@ def newest_run(var: Path) -> Path:
 
 
 def reader_of(run: Path) -> TraceReader:
-    """Return what reads the trace of a run directory, or a crash file."""
+    """Return a reader of the trace of a run directory, or of a crash file."""
     return TraceReader(run if run.is_file() else trace_directory(run))
 
 
 def facts_of(run: Path) -> FactReader:
-    """Return what reads the journal of a run directory.
+    """Return a reader of the journal of a run directory.
 
     Raises:
         ConfigError: it is a crash file.
@@ -43,10 +43,10 @@ def facts_of(run: Path) -> FactReader:
 
 
 def read_message_id(text: str) -> int:
-    """Return the id of a message, as people write it.
+    """Return the message id that a text such as `2.1234` stands for.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: it is not one.
     """
     found = read_id(text)
     if found is None:
@@ -55,7 +55,7 @@ def read_message_id(text: str) -> int:
 
 
 def replay_notes(run: Path, reader: TraceReader) -> Iterator[str]:
-    """Yield why an actor that runs again may tell something else.
+    """Yield the reasons why a replayed actor may behave differently.
 
     Args:
         run: its directory, or a crash file.
@@ -65,7 +65,7 @@ def replay_notes(run: Path, reader: TraceReader) -> Iterator[str]:
     if sampled > 1:
         yield (
             f"one price tick in {sampled} was recorded (trace.tick_every): what an actor "
-            "made of the others is missing, and shows as a difference"
+            "did with the others is missing, and shows as a difference"
         )
     with suppress(ConfigError):  # a crash file has no journal
         yield from map(plain, changed_since(facts_of(run).settings() or {}))
@@ -75,7 +75,7 @@ def check_actor(reader: TraceReader, actor: str) -> None:
     """Check that a trace has an actor.
 
     Raises:
-        ConfigError: it has not; the message names those that it has.
+        ConfigError: it does not; the message names the actors that it has.
     """
     known = [one.address for session in reader.sessions() for one in session.actors]
     if actor not in known:

@@ -1,4 +1,4 @@
-"""Why an order was sent, an entry denied, a trade closed: the chain from its candle to its end."""
+"""Why an order was sent, an entry denied, a trade closed: the chain from candle to end."""
 
 import json
 from collections.abc import Iterator
@@ -35,8 +35,8 @@ def story_of(wanted: str, facts: FactReader, reader: TraceReader) -> Story:
     """Return the story of an order, a denied entry, a trade, a close or a message.
 
     Args:
-        wanted: an id; trade/N; ASSET@ISO, the trade that was open then, or the close where none
-            was; close/ASSET@ISO.
+        wanted: an id; trade/N; ASSET@ISO, the trade that was open then, or else the close;
+            close/ASSET@ISO.
         facts: of the run.
         reader: of its trace.
 
@@ -64,7 +64,7 @@ def story_of(wanted: str, facts: FactReader, reader: TraceReader) -> Story:
 
 
 def _add_close(story: Story, wanted: str, facts: FactReader, reader: TraceReader) -> None:
-    """End a trade's story with the close at which it was asked for."""
+    """End a trade's story with the candle close that was asked for."""
     try:
         close = close_story(wanted, facts, reader)
     except ConfigError:
@@ -75,7 +75,7 @@ def _add_close(story: Story, wanted: str, facts: FactReader, reader: TraceReader
 
 
 def _named_by(message_id: int | None, facts: FactReader) -> str | None:
-    """Return what was stored over a message, by its id as `bin/trace orders` shows it."""
+    """Return the order or denial stored during a message, by its id in `bin/trace orders`."""
     if message_id is None:
         return None
     stored = [(order.source, order.client_order_id) for order in facts.orders()]
@@ -111,7 +111,7 @@ def _title(case: Case) -> str:
             f"{show_time(case.trade.exit_ms)}: {case.trade.pnl:+.2f} USDT by {case.trade.reason}"
         )
     if case.entry is None:
-        return f"{case.asset}: granted at {show_time(case.t_ms)}, no order yet"
+        return f"{case.asset}: approved at {show_time(case.t_ms)}, no order yet"
     state = case.entry.state.status
     what = "still open" if case.entry.executions else f"order {state}"
     return f"{case.asset} {position} at {show_time(case.t_ms)}: {what}"
@@ -200,7 +200,7 @@ def _tell_stop(story: Story, case: Case, order: StoredOrder, evidence: Evidence)
     elif request.stop_loss is None:
         story.missing.append("stop")
     else:
-        text = f"stands with the position: {request.stop_loss:f} and {_target(request.take_profit)}"
+        text = f"set with the position: {request.stop_loss:f} and {_target(request.take_profit)}"
         story.add("stop", text, order.executions[0].ts_ms)
 
 
@@ -209,7 +209,7 @@ def _target(take_profit: object) -> str:
 
 
 def _tell_moves(story: Story, case: Case) -> None:
-    """Tell each level to which the trailing stop was moved, and whether the exchange had it."""
+    """Tell each level the trailing stop was moved to, and whether the exchange confirmed it."""
     confirmed = {moved.confirmed_stop_loss: moved.confirmed_ms for _, moved in case.moves}
     told: set[Decimal] = set()
     for source, moved in case.moves:
@@ -246,7 +246,7 @@ def _tell_exit(story: Story, case: Case, evidence: Evidence) -> None:
             story.missing.append("fill")
     trade = case.trade
     text = (
-        f"{trade.entry_price:f} to {trade.exit_price:f}: {trade.pnl:+.4f} USDT, of it fees "
+        f"{trade.entry_price:f} to {trade.exit_price:f}: {trade.pnl:+.4f} USDT, of which fees "
         f"{-trade.fees:.4f}, funding {trade.funding:+.4f}"
     )
     story.add("trade", text, trade.exit_ms)
@@ -262,14 +262,14 @@ def _tell_crashes(story: Story, case: Case, evidence: Evidence) -> None:
         more = f"{text}; see `bin/trace crash {crash_id}`"
         story.add_in_time("crash", more, stored.now_ms, found)
     if len(crashes) > _CRASHES_SHOWN:
-        story.add("", f"and {len(crashes) - _CRASHES_SHOWN} crashes more", case.t_ms)
+        story.add("", f"and {len(crashes) - _CRASHES_SHOWN} more crashes", case.t_ms)
     for found in evidence.restarts():
         text = f"the process was restarted: session {found.session.number}"
         story.add_in_time("restart", text, found.handling.now_ms, found)
 
 
 def _ancestry(message_id: int, facts: FactReader, reader: TraceReader) -> Story:
-    """Return what led to a message; the story of its order where it belongs to one."""
+    """Return what led to a message; or the story of its order if it belongs to one."""
     known = {found.handling.message_id: found for found in reader.read()}
     chain: list[Found] = []
     next_id: int | None = message_id
@@ -293,7 +293,7 @@ def _ancestry(message_id: int, facts: FactReader, reader: TraceReader) -> Story:
 
 
 def _names_in(found: Found) -> Iterator[str]:
-    """Yield the ids of orders and signals that a message names."""
+    """Yield the ids of orders and signals named in a message."""
     fields = fields_of(found.handling.payload)
     for value in fields.values() if isinstance(fields, dict) else ():
         if isinstance(value, str):
@@ -305,11 +305,11 @@ def _names_in(found: Found) -> Iterator[str]:
                 yield client_order_id(value["asset"], value["t_ms"], Purpose.ENTRY, 1)
 
 
-# How stories and orders are shown.
+# Displaying stories and orders.
 
 
 def story_view(story: Story) -> RenderableType:
-    """Return a story for a terminal."""
+    """Return a story as a view for a terminal."""
     table = Table.grid(padding=(0, 1))
     for _ in range(4):
         table.add_column(overflow="fold")

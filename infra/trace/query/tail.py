@@ -1,4 +1,4 @@
-"""The newest messages of a trace, and those that are written on."""
+"""The newest messages of a trace, and those being written."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -10,23 +10,23 @@ from infra.trace.reader import Found, TraceReader
 
 _LOOK_AGAIN_S = 0.3
 _QUERIES = ("Describe", "Ping")
-"""Asked by the screen, and told of only when asked for by name."""
+"""Sent for the screens; shown only when asked for by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which messages are asked for; None: any."""
+    """Which messages to show; None: any."""
 
     actor: str | None = None
-    """Who received them."""
+    """Address of the receiver."""
     kind: str | None = None
     asset: str | None = None
     from_ms: int | None = None
-    """Of the trading clock."""
+    """Earliest time of the trading clock."""
 
     @property
     def keys(self) -> Sequence[str] | None:
-        """The actors whose mail is read."""
+        """The addresses whose messages are read."""
         return None if self.actor is None else [self.actor]
 
     def fits(self, found: Found) -> bool:
@@ -40,13 +40,13 @@ class Wanted:
 
 
 def newest(reader: TraceReader, wanted: Wanted, count: int) -> list[Found]:
-    """Return the last messages that are wanted, oldest first; of 0 all."""
+    """Return the last `count` wanted messages, oldest first; 0: all."""
     found = reader.read(keys=wanted.keys, from_ms=wanted.from_ms)
     return list(filter(wanted.fits, found))[-count:]
 
 
 def followed(reader: TraceReader, directory: Path, wanted: Wanted, count: int) -> Iterator[Found]:
-    """Yield the last messages that are wanted, then each one as it is written, without an end."""
+    """Yield the last `count` wanted messages, then each new one as it is written, forever."""
 
     def news() -> list[Found]:
         found = filter(wanted.fits, reader.follow(directory, wanted.keys))

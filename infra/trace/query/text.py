@@ -1,4 +1,4 @@
-"""One line a message: how traces are put into words."""
+"""Traces in words: one line per message."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +21,7 @@ _STYLES = {
 }
 _LONGEST = 110
 _LEFT_OUT = ("asset", "judged")
-"""Said elsewhere on the line, or in `why` alone."""
+"""Shown elsewhere on the line, or only by `why`."""
 
 
 def fields_of(payload: bytes | msgspec.Raw) -> Any:
@@ -30,13 +30,13 @@ def fields_of(payload: bytes | msgspec.Raw) -> Any:
 
 
 def time_text(time_ms: int) -> str:
-    """Return a time of the trading clock, UTC."""
+    """Return a time of the trading clock as text, UTC."""
     moment = datetime.fromtimestamp(time_ms / 1000, UTC)
     return f"{moment:%m-%d %H:%M:%S}" + (f".{time_ms % 1000:03d}" if time_ms % 1000 else "")
 
 
 def duration_text(us: float) -> str:
-    """Return a duration in the unit that reads best."""
+    """Return a duration in the most readable unit."""
     for limit, divisor, unit in ((1_000, 1, "us"), (1_000_000, 1_000, "ms")):
         if us < limit:
             return f"{us / divisor:.3g} {unit}"

@@ -1,4 +1,4 @@
-"""The tree of all that one message led to."""
+"""The tree of everything that one message led to."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ def trace_tree(records: Iterable[Found], wanted: int) -> Tree:
     """Return a trace as a tree, with the time of each hop.
 
     Args:
-        records: all that there are.
+        records: all records of the trace.
         wanted: the id of a trace, or of any message in it.
 
     Raises:

@@ -93,8 +93,8 @@ def settings_of(noted: Mapping[str, str], where: str, pairs: Sequence[PairChange
     except ValidationError as error:
         first = ".".join(map(str, error.errors(include_url=False)[0]["loc"]))
         raise ConfigError(
-            f"{where}: the settings noted there are of another version ({first}); name the run's "
-            "own by --settings"
+            f"{where}: the settings recorded there are of another version ({first}); name the "
+            "run's own by --settings"
         ) from None
 
 

@@ -15,7 +15,7 @@ from infra.store.trace_ids import id_text
 _WHAT = {
     "decision": "SELECT fact_id, 'all' AS asset, protection_reason || ' epoch ' || epoch || ' ' || "
     "figures AS what FROM decision WHERE protection_reason IS NOT NULL",
-    "grant": "SELECT fact_id, asset, 'granted ' || qty || ' at ' || price AS what "
+    "grant": "SELECT fact_id, asset, 'approved ' || qty || ' at ' || price AS what "
     "FROM decision_grant",
     "refusal": "SELECT fact_id, asset, reason || ' ' || figures AS what FROM decision_refusal",
     "close": "SELECT fact_id, asset, 'to be closed: ' || reason AS what FROM decision_close",
@@ -40,7 +40,7 @@ _WHAT = {
     "asset": "SELECT fact_id, asset, 'share ' || allocation_fraction || ' leverage ' || leverage "
     "AS what FROM asset",
 }
-"""Kinds of entries, and what is said of each."""
+"""Kinds of entries, each with the query of what is said about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,20 +54,20 @@ class AuditEntry:
     writer: str
     what: str
     trace_id: str | None
-    """As bin/trace writes it; None where nothing led to it but the operator's own asking."""
+    """As bin/trace writes it; None if only the operator's own request led to it."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it for programs."""
+        """Return the entry as plain values for other programs."""
         return asdict(self)
 
 
 def read_audit(file: Location, from_ms: int = 0, asset: str | None = None) -> list[AuditEntry]:
-    """Return the timeline of a journal, also of one that is being written; it is not touched.
+    """Return the timeline of a journal, even of one in use; nothing is written to it.
 
     Args:
         file: the journal.
-        from_ms: lowest time of storing.
-        asset: whose facts alone, with what concerns all; None: everybody's.
+        from_ms: earliest time of storing.
+        asset: only its facts and those that concern all assets; None: every asset's.
 
     Raises:
         ConfigError: there is no journal, or it cannot be read.
@@ -76,7 +76,7 @@ def read_audit(file: Location, from_ms: int = 0, asset: str | None = None) -> li
         with closing(open_reading(file)) as journal:
             found = [entry for kind in _WHAT for entry in _entries(journal, kind, from_ms)]
     except JournalError as error:
-        raise ConfigError(f"{error}; is it of this program?") from error
+        raise ConfigError(f"{error}; was it written by this program?") from error
     meant = (asset, ALL)
     wanted = [entry for entry in found if asset is None or entry.asset in meant]
     return sorted(wanted, key=lambda entry: entry.fact_id)

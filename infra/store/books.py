@@ -1,4 +1,4 @@
-"""What the journal says of trades, orders and refusals, without disturbing who writes it."""
+"""Sums of trades, orders and denials in the journal, read without disturbing the writer."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -15,20 +15,20 @@ class Books:
     """Sums over all facts of a journal."""
 
     trades: Mapping[tuple[str, bool], int] = field(default_factory=dict)
-    """By asset, and whether it gained."""
+    """By asset and whether the trade made a profit."""
     orders: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """By asset and purpose; what was intended counts, whatever became of it."""
+    """By asset and purpose; every intended order counts, whatever became of it."""
     refusals: Mapping[str, int] = field(default_factory=dict)
     """By reason."""
     unknown_orders: int = 0
-    """Orders of which it is not known yet whether the exchange accepted them."""
+    """Orders not yet known to be accepted or rejected by the exchange."""
 
 
 class BooksReader:
-    """Reads what was stored since it read last, on a connection that cannot write."""
+    """Reads what was stored since the last reading, on a read-only connection."""
 
     def __init__(self, file: Location) -> None:
-        """Read nothing yet.
+        """Remember the journal; nothing is read yet.
 
         Args:
             file: the journal.
@@ -41,10 +41,10 @@ class BooksReader:
         self._refusals: Counter[str] = Counter()
         self._under_way: dict[str, OrderState] = {}
         self._intended: frozenset[str] = frozenset()
-        """Orders without any news at the look before."""
+        """Orders without any update at the previous reading."""
 
     def read(self) -> Books:
-        """Return the sums; always from the same thread.
+        """Return the sums; to be called from one thread only.
 
         Raises:
             JournalError: the journal cannot be read.
@@ -54,7 +54,7 @@ class BooksReader:
             self._read_until((self._through, newest))
             self._through = newest
         intended = frozenset(i for i, state in self._under_way.items() if state is INTENDED)
-        # One that is being sent at this very moment is no unknown one.
+        # An order that is being sent at this very moment does not count as unknown.
         unknown = len(intended & self._intended)
         self._intended = intended
         unknown += sum(s.status is OrderStatus.UNKNOWN for s in self._under_way.values())
@@ -66,7 +66,7 @@ class BooksReader:
         )
 
     def close(self) -> None:
-        """Let go of the journal; the next reading opens it again."""
+        """Close the journal; the next reading opens it again."""
         if self._journal is not None:
             self._journal.close()
             self._journal = None
@@ -76,14 +76,14 @@ class BooksReader:
         updates = self._new("client_order_id, status, filled_qty, ts_ms", "order_update", span)
         trades = self._new("asset, pnl", "trade", span)
         refusals = self._new("reason", "decision_refusal", span)
-        # All is read: from here on nothing fails, and nothing is counted twice.
+        # Everything is read: nothing can fail from here on, so nothing is counted twice.
         for order_id, asset, purpose in intents:
             self._under_way[order_id] = INTENDED
             self._orders[asset, purpose] += 1
         for order_id, status, filled_qty, ts_ms in updates:
             state = self._under_way.get(order_id)
             if state is None:
-                continue  # its end is known; late news of it changes nothing
+                continue  # its end is known; late updates change nothing
             update = OrderUpdate(
                 client_order_id=order_id,
                 status=OrderStatus(status),

@@ -1,7 +1,7 @@
 """Dataclasses as rows, and back: each field is a column of the same name.
 
-What a field becomes follows from its declared type, so the conversion is worked out once a class,
-and not once a row.
+What a field becomes follows from its declared type, so the conversion is worked out once per class
+and not once per row.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ Value = TypeVar("Value")
 _Convert = Callable[[Any], Any]
 
 _OLD_COLUMNS = {"signal_ms": "cross_ms", "kinds": "crosses", "reduction_step": "is_reduced"}
-"""What older programs called a column. A journal that nobody writes any more is not migrated."""
+"""Old names of columns: a journal that is only read is not migrated."""
 
 
 def row_of(value: object, *, without: tuple[str, ...] = ()) -> Row:
@@ -36,11 +36,11 @@ def row_of(value: object, *, without: tuple[str, ...] = ()) -> Row:
 
 
 def value_of(kind: type[Value], row: Mapping[str, Any], **known: object) -> Value:
-    """Return the dataclass that a row was made of.
+    """Return the dataclass that a row was made from.
 
     Args:
         kind: the dataclass.
-        row: its columns, and perhaps others.
+        row: its columns, possibly with others.
         known: fields that are not in the row.
     """
     plan = _reader(kind, tuple(row), tuple(known))  # type: ignore[arg-type]  # a class is hashable
@@ -59,7 +59,7 @@ def is_json(hint: Any) -> bool:
 def _writer(
     kind: Any, without: tuple[str, ...]
 ) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]], tuple[tuple[str, _Convert], ...]]:
-    """Return the columns of a class, what reads them from a value, and what some must become."""
+    """Return the columns of a class, a getter of their values, and the conversions of some."""
     hints = get_type_hints(kind)
     names = tuple(field.name for field in fields(kind) if field.name not in without)
     found = ((name, _to_column(_inner(hints[name]))) for name in names)
@@ -74,7 +74,7 @@ def _writer(
 def _reader(
     kind: Any, columns: tuple[str, ...], known: tuple[str, ...]
 ) -> tuple[tuple[str, str, _Convert | None], ...]:
-    """Return of each field that is to be read its column, and what makes a value of it."""
+    """Return for each field to be read its column and the conversion of its value."""
     hints = get_type_hints(kind)
     return tuple(
         (field.name, column, _of_column(_inner(hints[field.name])))
@@ -84,7 +84,7 @@ def _reader(
 
 
 def _column_of(name: str, columns: tuple[str, ...]) -> str | None:
-    """Return the column of a field; None where an older program had no such field."""
+    """Return the column of a field; None if an older version had no such field."""
     if name in columns:
         return name
     old = _OLD_COLUMNS.get(name)
@@ -92,7 +92,7 @@ def _column_of(name: str, columns: tuple[str, ...]) -> str | None:
 
 
 def _inner(hint: Any) -> Any:
-    """Return the type of what may be None beside."""
+    """Return the other type of an optional."""
     if not isinstance(hint, UnionType):
         return hint
     return next(part for part in get_args(hint) if part is not NoneType)
@@ -123,5 +123,5 @@ def _json(value: object) -> str:
 
 
 def _plain(value: Decimal) -> str:
-    """Return a number without an exponent, to its last digit."""
+    """Return a number as text without an exponent, with all its digits."""
     return format(value, "f")

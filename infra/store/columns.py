@@ -1,4 +1,4 @@
-"""What a column may hold follows from the field that it is read into, and from a few rules more."""
+"""What a column may hold follows from the field it is read into, and from a few more rules."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -38,11 +38,11 @@ KINDS: Mapping[str, tuple[type, ...]] = MappingProxyType(
         "transfer": (Transfer,),
     }
 )
-"""What the rows of a table are read into."""
+"""Class that the rows of each table are read into."""
 PARTS = ("fact", "decision_close", "decision_grant")
-"""Tables of facts whose rows have no head of their own."""
+"""Tables of facts whose rows have no row of their own in `fact`."""
 FIELDS = MappingProxyType({"protection_reason": "reason"})
-"""Columns whose field has another name."""
+"""Columns whose field has a different name."""
 MORE: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "candle": {
@@ -67,11 +67,11 @@ MORE: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "trade": {"qty": "CAST(qty AS DOUBLE PRECISION) > 0"},
     }
 )
-"""What columns keep besides."""
+"""Further rules that columns must satisfy."""
 
 
 def hint_of(table: str, field: str) -> Any:
-    """Return the type of a field that a column is read into; None: it is read into none."""
+    """Return the type of the field that a column is read into; None: it is not read."""
     for kind in KINDS.get(table, ()):
         hints = get_type_hints(kind)
         if field in hints:
@@ -83,11 +83,11 @@ def hint_of(table: str, field: str) -> Any:
 
 
 def misfiled_query(table: str, differs: str) -> str | None:
-    """Return what finds a fact whose head is of another kind or asset than the fact itself.
+    """Return the query for a fact whose row in `fact` has another kind or asset than it has.
 
     Args:
         table: of facts.
-        differs: how a database says that two values differ, or one alone is NULL.
+        differs: the database's operator for "differs", which treats NULL as a value.
     """
     if table in PARTS:
         return None
@@ -101,10 +101,10 @@ def misfiled_query(table: str, differs: str) -> str | None:
 
 
 def refuse_damaged(location: object, found: Sequence[str]) -> None:
-    """Refuse a journal of which a fact cannot be what was stored.
+    """Raise an error that lists damaged facts.
 
     Raises:
-        ConfigError: so it is.
+        ConfigError: always; the journal is refused.
     """
     if found:
         lines = "".join(f"\n- {problem}" for problem in found)
@@ -116,7 +116,7 @@ def refuse_damaged(location: object, found: Sequence[str]) -> None:
 
 
 def reads_as(found: str, table: str, field: str) -> bool:
-    """Tell whether the text of a column can be read as what it is."""
+    """Tell whether the text of a column can be read as its field's type."""
     try:
         _decoder(table, field)(found)
     except (TypeError, ValueError):

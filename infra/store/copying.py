@@ -1,4 +1,4 @@
-"""Copies a journal from one database to another, and proves that it is the same."""
+"""Copies a journal from one database to another, and verifies that they are equal."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,7 +13,7 @@ from infra.store.location import Location
 from infra.store.reading import Reading, open_reading
 
 _CHUNK = 5_000
-"""Rows that are in memory at once, more or less."""
+"""Approximate number of rows in memory at once."""
 _MODULUS = 1 << 256
 TABLES = (
     "meta",
@@ -22,7 +22,7 @@ TABLES = (
     "notice",
     "delivery",
 )
-"""Each behind those that it refers to."""
+"""In an order in which each comes after those it refers to."""
 _NUMBERED = {"fact": "id", "notice": "id", "delivery": "notice_id"}
 _WHOLE = ("meta", "pen")
 
@@ -34,21 +34,21 @@ class TableSum:
     table: str
     rows: int
     digest: str
-    """Of all rows, in whatever order they are read."""
+    """Sum over all rows, independent of their order."""
 
 
 def copy_journal(source: Location, target: Engine) -> list[TableSum]:
-    """Copy all tables in one transaction, and read both again.
+    """Copy all tables in one transaction, then read and compare both sides.
 
     Args:
-        source: the journal; nobody may write to it meanwhile.
-        target: a database whose tables are made, and empty; in a thread that is connected.
+        source: the journal; nothing may write to it meanwhile.
+        target: a database with empty tables; in a connected thread.
 
     Returns:
         What each table holds, on both sides.
 
     Raises:
-        ConfigError: there is something at the target, or it is not the same afterwards.
+        ConfigError: the target is not empty, or differs afterwards.
         JournalError: one of the two cannot be used.
     """
     with closing(open_reading(source)) as reading, reading.snapshot():
@@ -78,12 +78,12 @@ def demand_empty(location: Location) -> None:
 
 
 def sums(reading: Reading, through_fact: int | None = None) -> list[TableSum]:
-    """Return what each table holds; of facts up to one of them, if it is named."""
+    """Return what each table holds; if a fact id is given, only facts up to it."""
     return [table_sum(table, _rows(reading, table, through_fact)) for table in TABLES]
 
 
 def table_sum(table: str, rows: Iterable[Mapping[str, Any]]) -> TableSum:
-    """Return the sum of rows, in whatever order they come."""
+    """Return the sum of rows, independent of their order."""
     summing = Summing(table)
     for row in rows:
         summing.add(row)
@@ -91,21 +91,20 @@ def table_sum(table: str, rows: Iterable[Mapping[str, Any]]) -> TableSum:
 
 
 class Summing:
-    """Sums the rows of a table up, one after the other."""
+    """Sums up the rows of a table, one after another."""
 
     def __init__(self, table: str) -> None:
-        """Begin with none."""
         self._table = table
         self._rows, self._total = 0, 0
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Take one more row."""
+        """Add a row."""
         digest = hashlib.sha256(repr(sorted(row.items())).encode()).digest()
         self._total = (self._total + int.from_bytes(digest, "big")) % _MODULUS
         self._rows += 1
 
     def result(self) -> TableSum:
-        """Return what they are."""
+        """Return the sum so far."""
         return TableSum(table=self._table, rows=self._rows, digest=f"{self._total:064x}")
 
 

@@ -1,4 +1,4 @@
-"""One channel's part of the outbox: what waits for it, and what became of it."""
+"""One channel's part of the outbox: the notices that wait for it, and their delivery status."""
 
 import contextlib
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from infra.store.sqlite.driver import errors
 
 WAITING, DELIVERED, REFUSED = "WAITING", "DELIVERED", "REFUSED"
 DROPPED, COUNTED = "DROPPED", "COUNTED"
-"""Dropped because too many waited; the next delivery says how many, then they are counted."""
+"""Dropped because too many waited; the next delivery says how many, then they become COUNTED."""
 
 _NOTICE = schema.table("notice")
 _DELIVERY = schema.table("delivery")
@@ -31,22 +31,21 @@ class Delivery:
     kind: NoticeKind
     text: str
     is_repeat: bool
-    """It may have arrived before."""
+    """It may already have arrived."""
     dropped: int
     """Routine notices that were dropped since the last delivery."""
 
 
 class Deliveries:
-    """Reads and marks one channel's deliveries, in a thread that is connected."""
+    """Reads and marks one channel's deliveries, in a connected thread."""
 
     def __init__(self, journals: JournalStore, channel: str) -> None:
-        """Belong to one channel."""
         self._journals = journals
         self._channel = channel
         self._mine = _DELIVERY.c.channel == channel
 
     def next(self) -> Delivery | None:
-        """Return the oldest of the most severe notices that wait; None where none does."""
+        """Return the oldest of the most severe waiting notices; None if none waits."""
         with self._errors():
             database = self._journals.database
             query = (
@@ -80,15 +79,15 @@ class Deliveries:
             return found
 
     def mark_sending(self, delivery: Delivery) -> None:
-        """Note that it is about to be sent: after a crash from here on it is a repeat."""
+        """Note that it is about to be sent: sending it again after a crash is a repeat."""
         self._update(self._this(delivery), {_DELIVERY.c.is_repeat: 1})
 
     def mark_not_arrived(self, delivery: Delivery) -> None:
-        """Note that this sending did provably not arrive."""
+        """Note that this attempt definitely did not arrive."""
         self._update(self._this(delivery), {_DELIVERY.c.is_repeat: int(delivery.is_repeat)})
 
     def mark_delivered(self, delivery: Delivery) -> None:
-        """Note that it arrived, and with it the number of those that were dropped."""
+        """Note that it arrived, and with it the number of dropped notices."""
         if delivery.dropped:
             self._update(
                 self._mine & (_DELIVERY.c.status == DROPPED), {_DELIVERY.c.status: COUNTED}
@@ -96,7 +95,7 @@ class Deliveries:
         self._update(self._this(delivery), {_DELIVERY.c.status: DELIVERED})
 
     def mark_refused(self, delivery: Delivery) -> None:
-        """Note that the channel will never take it."""
+        """Note that the channel will never accept it."""
         self._update(self._this(delivery), {_DELIVERY.c.status: REFUSED})
 
     def _this(self, delivery: Delivery) -> Any:

@@ -1,4 +1,4 @@
-"""A run that is over, as its journal has it."""
+"""A finished run, as recorded in its journal."""
 
 from contextlib import closing
 from dataclasses import replace
@@ -18,14 +18,14 @@ from infra.store.reader import FactReader
 
 
 def rules_of(facts: FactReader, journal: Location) -> TradingRules:
-    """Return the rules that a run had last.
+    """Return the last rules of a run.
 
     Raises:
-        ConfigError: its journal notes no settings.
+        ConfigError: its journal records no settings.
     """
     noted = facts.settings()
     if noted is None:
-        raise ConfigError(f"{journal}: notes no settings")
+        raise ConfigError(f"{journal}: records no settings")
     rules, stored = settings_of(noted, str(journal)).trading_rules(), facts.instruments()
     assets = (
         replace(rule, instrument=stored.get(rule.asset, rule.instrument)) for rule in rules.assets
@@ -34,7 +34,7 @@ def rules_of(facts: FactReader, journal: Location) -> TradingRules:
 
 
 def performances_of(journal: Location, rules: TradingRules) -> Performances:
-    """Return what each asset, and all together, have come to by all facts."""
+    """Return the performance of each asset, and of all together, over all facts."""
     with closing(PerformanceReader(journal, rules.candles.candle_ms)) as reader:
         return reader.read()
 
@@ -42,7 +42,7 @@ def performances_of(journal: Location, rules: TradingRules) -> Performances:
 def snapshot_of(facts: FactReader, rules: TradingRules) -> PortfolioSnapshot:
     """Return the portfolio after all facts, valued at the newest closes.
 
-    Executions count in the order of the portfolio, which is not that in which they were stored.
+    Executions are applied in the portfolio's order, which differs from the order of storing.
     """
     states, names = facts.states(), [asset.asset for asset in rules.assets]
     moved = sum((transfer.amount for transfer in facts.transfers()), ZERO)

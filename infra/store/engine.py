@@ -1,4 +1,4 @@
-"""What a database must offer, so that the journal can stand on it."""
+"""The interface that a database must offer to hold the journal."""
 
 import threading
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from domain.errors import JournalError
 from infra.store.location import Location
 
 QUICK_MS, QUICK_TURN_MS = 100, 1_000
-"""How long a database, and another thread's turn, are waited for after a refusal."""
+"""How long to wait for the database, or for another thread's turn, after a failure."""
 
 
 class JournalFullError(JournalError):
@@ -19,44 +19,43 @@ class JournalFullError(JournalError):
 
 
 class JournalBusyError(JournalError):
-    """Another program holds the database for longer than we wait; it may be free in a while."""
+    """Another program has held the database for longer than we wait; it may be free later."""
 
 
 class CommitUnknownError(JournalError):
-    """Nobody knows whether the transaction was committed; `Engine.outcome` will say so."""
+    """It is unknown whether the transaction was committed; `Engine.outcome` will tell."""
 
     def __init__(self, message: str, transaction: str) -> None:
-        """Name the transaction."""
         super().__init__(message)
         self.transaction = transaction
 
 
 class Engine(Protocol):
-    """One database; each thread has a connection of its own to read by."""
+    """One database; each thread has a connection of its own for reading."""
 
     @property
     def location(self) -> Location:
-        """Where it is, as people are told."""
+        """Where it is, as shown to the user."""
 
     @property
     def database(self) -> Database:
-        """For queries in a thread that is connected."""
+        """For queries in a connected thread."""
 
     @property
     def refusals(self) -> tuple[type[Exception], ...]:
-        """The exceptions by which it says that it cannot be used."""
+        """The exceptions it raises when it cannot be used."""
 
     def refusal(self, error: Exception) -> JournalError:
-        """Return what one of them means."""
+        """Return the error that such an exception stands for."""
 
     def cause(self, error: Exception) -> BaseException:
-        """Return what failed first."""
+        """Return the first failure that led to an exception."""
 
     def migrate(self) -> None:
-        """Make the tables, or bring them to the newest version, all steps or none.
+        """Create the tables, or migrate them to the newest version, all steps or none.
 
         Raises:
-            ConfigError: it was made by a newer program.
+            ConfigError: it was made by a newer version.
         """
 
     @property
@@ -67,29 +66,29 @@ class Engine(Protocol):
         """Give this thread a connection, unless it has one."""
 
     def close(self) -> None:
-        """Let go of this thread's connection; may be called twice."""
+        """Close this thread's connection; may be called twice."""
 
     def writing(self, *, is_durable: bool = False) -> AbstractContextManager[Database]:
-        """Hold one transaction, in its turn; in a thread that is connected.
+        """Hold one transaction when its turn comes; in a connected thread.
 
         Args:
-            is_durable: it is on the disk itself once it is committed.
+            is_durable: whether it must be synced to disk when it is committed.
 
         Raises:
-            JournalError: there is no turn to be had.
+            JournalError: its turn did not come in time.
             CommitUnknownError: it may have been committed or not.
-            FencedError: another process may write, and this one may not any more.
+            FencedError: another process may write now, and this one may not any more.
         """
 
     def outcome(self, transaction: str) -> bool:
-        """Tell whether a transaction was committed whose outcome was unknown.
+        """Tell whether a transaction of unknown outcome was committed.
 
         Raises:
             JournalError: it is still unknown.
         """
 
     def check_right(self) -> None:
-        """Check that this process may write, as far as it can be known without waiting.
+        """Check that this process may write, as far as this is known without waiting.
 
         Raises:
             JournalError: it cannot be known.
@@ -97,16 +96,16 @@ class Engine(Protocol):
         """
 
     def renumber(self) -> None:
-        """Let new rows be numbered from the highest number on; in a transaction."""
+        """Number new rows from the highest number on; in a transaction."""
 
     def release(self) -> None:
         """Let another process write."""
 
     def check_facts(self) -> None:
-        """Refuse facts that cannot be what was stored; in a thread that is connected.
+        """Check that the facts are undamaged; in a connected thread.
 
         Raises:
-            ConfigError: there are some.
+            ConfigError: some are damaged.
         """
 
 
@@ -114,15 +113,14 @@ class Holders:
     """The threads that have a connection."""
 
     def __init__(self) -> None:
-        """Nobody has one."""
         self._threads: set[int] = set()
 
     def add(self) -> None:
-        """Note that this thread has one."""
+        """Note that this thread has a connection."""
         self._threads.add(threading.get_ident())
 
     def discard(self) -> None:
-        """Note that this thread has none."""
+        """Note that this thread has no connection."""
         self._threads.discard(threading.get_ident())
 
     def __len__(self) -> int:
@@ -131,13 +129,12 @@ class Holders:
 
 
 class Turns:
-    """Lets the threads of this process write one after the other.
+    """Lets the threads of this process write one after another.
 
-    A database itself would let them sleep and try again, which costs milliseconds at each close.
+    The database itself would make them sleep and retry, which costs milliseconds at each close.
     """
 
     def __init__(self) -> None:
-        """Let anybody begin."""
         self._lock = threading.Lock()
 
     @contextmanager
@@ -145,7 +142,7 @@ class Turns:
         """Wait for the turn.
 
         Raises:
-            JournalError: it did not come.
+            JournalError: it did not come in time.
         """
         if not self._lock.acquire(timeout=patience_ms / 1000):
             raise JournalError(f"another thread has written for more than {patience_ms} ms")

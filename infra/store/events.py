@@ -1,4 +1,4 @@
-"""The facts in the order of their numbers, and how far another program has been told of them."""
+"""The facts in order of their ids, and how far another program has received them."""
 
 import contextlib
 import sqlite3
@@ -26,15 +26,15 @@ _PARTS = {
         "closes": "decision_close",
     }
 }
-"""Tables that hold more rows of a fact of some kind, by the name of the list that they become."""
+"""Tables with further rows of some kinds of facts, by the name of the list they become."""
 _PLUMBING = ("fact_id", "place")
 _FLAGS = frozenset({("operator_command", "is_done")})
-"""Columns that mean yes or no, of tables whose columns have no declared type."""
+"""Boolean columns of tables whose columns have no declared type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFact:
-    """A fact as its rows say it."""
+    """A fact as stored in its rows."""
 
     fact_id: int
     kind: str
@@ -42,28 +42,28 @@ class StoredFact:
     recorded_ms: int
     trace_id: int | None
     data: Row
-    """Its columns by name: money as text, times in milliseconds; parts as lists of such."""
+    """Its columns by name: money as text, times in milliseconds; parts as lists of mappings."""
 
 
 class FactFeed:
-    """All facts for one reader, who has a place in them that outlives the process.
+    """All facts for one reader, whose position outlives the process.
 
-    The facts of one journal are committed in the order of their numbers, so whoever has read up to
-    a number has missed none below it.
+    The facts of a journal are committed in order of their ids, so a reader that has read up to an
+    id has missed none below it.
     """
 
     def __init__(self, journals: JournalStore, reader: str) -> None:
-        """Read nothing yet.
+        """Remember the reader; nothing is read yet.
 
         Args:
             journals: the database.
-            reader: whose place it is.
+            reader: whose position is kept.
         """
         self._journals = journals
         self._key = f"events.{reader}"
 
     def read_through(self) -> int:
-        """Return the number up to which the reader has all facts; in a thread that is connected.
+        """Return the id up to which the reader has all facts; in a connected thread.
 
         Raises:
             JournalError: the journal cannot be read.
@@ -80,7 +80,7 @@ class FactFeed:
         self._journals.write_meta(self._key, str(fact_id))
 
     def after(self, fact_id: int, count: int) -> list[StoredFact]:
-        """Return the next facts, at most so many, oldest first; in a thread that is connected.
+        """Return the next facts, at most so many, oldest first; in a connected thread.
 
         Raises:
             JournalError: the journal cannot be read.
@@ -107,7 +107,7 @@ class FactFeed:
         ]
 
     def _data(self, kind: str, span: tuple[int, int]) -> dict[int, Row]:
-        """Return the facts of a kind whose numbers are in a span, by number."""
+        """Return the facts of a kind in a range of ids, by id."""
         found = {fact_id: rows[0] for fact_id, rows in self._by_fact(kind, span).items()}
         for name, table in _PARTS.get(kind, {}).items():
             parts = self._by_fact(table, span)
@@ -140,7 +140,7 @@ def _has_places(table: str) -> bool:
 
 
 def _plain(table: str, row: Row) -> Row:
-    """Return a row as other programs read it: what means yes or no, and JSON, as such."""
+    """Return a row as other programs read it: with booleans and JSON decoded."""
     return {
         name: value if value is None else _converter(table, name)(value)
         for name, value in row.items()

@@ -1,12 +1,12 @@
-"""What a journal is like, seen from outside."""
+"""What is known about a journal, seen from outside."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """What a journal is like."""
+    """What is known about a journal."""
 
     mode: str | None
-    """Whose facts it holds; None where nobody has claimed it yet."""
+    """The mode whose facts it holds; None if no run has claimed it yet."""
     size_bytes: int

@@ -1,4 +1,4 @@
-"""The journal of a run: who may write in it, and what the runtime itself notes and reads there."""
+"""The journal of a run: who may write to it, and what the runtime itself stores and reads."""
 
 import contextlib
 from collections import Counter
@@ -41,23 +41,23 @@ class JournalStore:
     def __init__(
         self, engine: Engine, now_ms: Callable[[], int], reserve: Reserve | None = None
     ) -> None:
-        """Open the database, making or migrating its tables.
+        """Open the database, creating or migrating its tables.
 
         Args:
             engine: the database.
             now_ms: the trading clock.
-            reserve: keeps what cannot wait for the database; None: in memory alone.
+            reserve: keeps what cannot wait for the database; None: memory only.
 
         Raises:
             JournalBusyError: another program holds it.
-            JournalFullError: the disk has no room for what opening it needs.
-            ConfigError: it cannot be used, or a newer program made it.
+            JournalFullError: the disk has no room to open it.
+            ConfigError: it cannot be used, or was made by a newer version.
         """
         self._engine = engine
         self._now_ms = now_ms
         self.reserve = Reserve(None) if reserve is None else reserve
         self.before_write: Callable[[peewee.Database], None] = lambda _database: None
-        """Called in each transaction of a lease, before it writes."""
+        """Called in each transaction of a lease before it writes."""
         self._taken: Counter[str] = Counter()
         """How often each address has taken its lease in this process."""
         try:
@@ -75,7 +75,7 @@ class JournalStore:
 
     @property
     def database(self) -> peewee.Database:
-        """The database, for queries in a thread that is connected."""
+        """The database, for queries in a connected thread."""
         return self._engine.database
 
     @property
@@ -86,8 +86,8 @@ class JournalStore:
     def open(self, address: str, origin: Origin) -> JournalWriter:
         """Take an address's lease, in the thread that will use it.
 
-        Where nothing can be written, the lease is taken with the first facts that can be; until
-        then it is known to this process alone.
+        If nothing can be written, the lease is taken with the first facts that can be; until then
+        only this process knows of it.
 
         Raises:
             JournalError: the database cannot even be read.
@@ -114,7 +114,7 @@ class JournalStore:
 
     @contextlib.contextmanager
     def connected(self) -> Iterator[None]:
-        """Hold a connection for this thread, for the runtime's own use.
+        """Hold a connection for this thread, for use by the runtime itself.
 
         Raises:
             JournalBusyError: another program holds the database.
@@ -130,7 +130,7 @@ class JournalStore:
 
     @contextlib.contextmanager
     def writing(self, *, is_durable: bool = False) -> Iterator[peewee.Database]:
-        """Hold one transaction in its turn; in a thread that is connected. See `Engine.writing`."""
+        """Hold one transaction when its turn comes; in a connected thread. See `Engine.writing`."""
         with self._engine.writing(is_durable=is_durable) as database:
             self.before_write(database)
             yield database
@@ -140,28 +140,28 @@ class JournalStore:
         self._engine.release()
 
     def check(self) -> None:
-        """Refuse facts that cannot be what was stored; in a thread that is connected.
+        """Check that the facts are undamaged; in a connected thread.
 
         Raises:
-            ConfigError: there are some.
+            ConfigError: some are damaged.
         """
         self._engine.check_facts()
 
     @property
     def is_kept(self) -> bool:
-        """Tell whether what was kept in the reserve is on the disk."""
+        """Tell whether everything in the reserve is on disk."""
         return self.reserve.is_kept
 
     def records(self) -> Records:
-        """Return what reads facts for people; in a thread that is connected."""
+        """Return the reader of facts for notifications; in a connected thread."""
         return Records(self.database)
 
     def read_meta(self, key: str) -> str | None:
-        """Return what the run noted of itself."""
+        """Return a value that the run stored about itself."""
         return next((row["value"] for row in _VALUE_OF.rows(self.database, key)), None)
 
     def write_meta(self, key: str, value: str) -> None:
-        """Note something of the run itself.
+        """Store a value about the run itself.
 
         Raises:
             JournalError: it cannot be stored.
@@ -173,7 +173,7 @@ class JournalStore:
             raise self._engine.refusal(error) from error
 
     def recent_candles(self, asset: str, count: int) -> list[Candle]:
-        """Return an asset's newest closed candles, oldest first; in a thread that is connected."""
+        """Return an asset's newest closed candles, oldest first; in a connected thread."""
         found = _RECENT_CANDLES.rows(self.database, asset, count)
         return [rows.candle_of(row) for row in reversed(found)]
 
@@ -186,7 +186,7 @@ class JournalStore:
         return [value_of(ProtectionState, row) for row in self._all(_SAMPLE)]
 
     def has_samples(self) -> bool:
-        """Tell whether any portfolio has begun here."""
+        """Tell whether a portfolio has ever started here."""
         return bool(list(_SAMPLE.select(schema.ONE).limit(1).execute(self.database)))
 
     def refusals_by_reason(self) -> dict[str, int]:

@@ -1,10 +1,10 @@
-"""Who may write under an address: its newest incarnation alone, in the database and in the process.
+"""Who may write under an address: only its newest incarnation, in the database and in the process.
 
-A writer lease is an epoch in the database, checked inside every writing transaction. Where nothing
-can be written, an incarnation holds its lease in this process alone: a successor that takes the
+A writer lease is an epoch in the database, checked inside every writing transaction. While nothing
+can be written, an incarnation holds its lease in this process only: a successor that takes the
 same lease here ends it at once, and the successor's first transaction that can be written takes the
-lease in the database, unless another process has taken it since it was read. One process at a time
-may use a run directory (`infra.run.journals.RunDirectory`), so that this leaves no gap.
+lease in the database, unless another process has taken it since it was read. Only one process at a
+time may use a run directory (`infra.run.journals.RunDirectory`), so this leaves no gap.
 """
 
 from collections import Counter
@@ -23,18 +23,18 @@ class WriterLease:
     """One incarnation's right to write."""
 
     def __init__(self, address: str, taken: Counter[str]) -> None:
-        """Take it in this process.
+        """Take the lease in this process.
 
         Args:
-            address: whose facts are written.
-            taken: how often each address has taken its lease in this process; this one is counted.
+            address: of the actor whose facts are written.
+            taken: how often each address has taken its lease in this process; updated here.
         """
         self.address = address
         self._taken = taken
         taken[address] += 1
         self._number = taken[address]
         self._epoch = 0
-        """Of the database: this lease's, or the one found there while it is not taken yet."""
+        """Epoch in the database: this lease's, or the one found there before it is taken."""
         self._is_taken = False
         self._entered = 0
         """Epoch of the newest transaction."""
@@ -57,11 +57,11 @@ class WriterLease:
             schema.replace_row(database, _LEASE, row)
 
     def note_entered(self) -> None:
-        """Note that the transaction was committed which has entered last."""
+        """Note that the transaction that entered last was committed."""
         self._epoch, self._is_taken = self._entered, True
 
     def check(self, database: Database) -> None:
-        """Check the lease where nothing can be written; what cannot even be read proves nothing.
+        """Check the lease while nothing can be written; a failed read proves nothing.
 
         Raises:
             FencedError: another incarnation has taken it.

@@ -1,4 +1,4 @@
-"""Where a run's journal lies: in a file, or in a database of PostgreSQL."""
+"""Where a run's journal is stored: in a file, or in a PostgreSQL database."""
 
 import os
 import re
@@ -21,7 +21,7 @@ class NoJournalError(ConfigError):
 
 @dataclass(frozen=True, slots=True)
 class PostgresAddress:
-    """A schema in a database of PostgreSQL."""
+    """A schema in a PostgreSQL database."""
 
     url: str
     """Without a password."""
@@ -36,7 +36,7 @@ Location = Path | PostgresAddress
 
 
 def journal_location(directory: Path, settings: DatabaseSettings, mode: str) -> Location:
-    """Return where the journal of a run is to be; each mode has a schema of its own."""
+    """Return where to store the journal of a run; each mode has a schema of its own."""
     url = settings.postgres_url()
     if url is None:
         return journal_file(directory, settings)
@@ -47,12 +47,12 @@ def journal_location(directory: Path, settings: DatabaseSettings, mode: str) -> 
 
 
 def journal_file(directory: Path, settings: DatabaseSettings) -> Path:
-    """Return the file of a run's journal, for runs whose journal is always one."""
+    """Return the file of a run's journal, for runs whose journal is always a file."""
     return directory / (settings.file or _USUAL)
 
 
 def note_journal(directory: Path, location: Location) -> None:
-    """Leave a note in the run directory for those who read no settings."""
+    """Leave a note in the run directory for commands that read no settings."""
     note = directory / _NOTE
     if location == directory / _USUAL:
         note.unlink(missing_ok=True)
@@ -62,7 +62,7 @@ def note_journal(directory: Path, location: Location) -> None:
 
 
 def find_journal(directory: Path, environ: Mapping[str, str] = os.environ) -> Location:
-    """Return the journal of a run, as its own note says where it lies."""
+    """Return the location of a run's journal, as its note says."""
     try:
         named = (directory / _NOTE).read_text(encoding="utf-8").strip()
     except OSError:
@@ -71,7 +71,7 @@ def find_journal(directory: Path, environ: Mapping[str, str] = os.environ) -> Lo
 
 
 def read_location(text: str, environ: Mapping[str, str] = os.environ) -> Location:
-    """Return the location that a text names: a file, or `postgresql://USER@HOST/NAME#SCHEMA`.
+    """Return the location named by a text: a file, or `postgresql://USER@HOST/NAME#SCHEMA`.
 
     Raises:
         ConfigError: it names no schema, or another kind of database.
@@ -93,13 +93,13 @@ def read_location(text: str, environ: Mapping[str, str] = os.environ) -> Locatio
 
 
 def journal_exists(directory: Path) -> bool:
-    """Tell whether a run may have a journal; only asking a server could say more."""
+    """Tell whether a run may have a journal; only a query to the server could tell more."""
     location = find_journal(directory)
     return not isinstance(location, Path) or location.is_file()
 
 
 def journal_files(location: Location) -> Iterator[Path]:
-    """Yield the files of a journal on this machine; a server's are its own."""
+    """Yield the files of a journal on this machine; one on a server has none here."""
     if isinstance(location, Path):
         yield from location.parent.glob(f"{location.name}*")
 

@@ -1,4 +1,4 @@
-"""Notices as they are stored, with what each channel has still to deliver."""
+"""Stored notices, with what each channel still has to deliver."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import fields
@@ -31,7 +31,7 @@ _SIMILAR_SINCE = schema.Prepared(
     )
 )
 _WAITING = schema.Prepared(
-    # The status is part of the text: only then the index of those that wait is used.
+    # The status is a literal in the query: only then is the partial index used.
     _DELIVERY.select(peewee.fn.COUNT(SQL("*")).alias("n")).where(
         (_DELIVERY.c.channel == schema.GIVEN) & (_DELIVERY.c.status == SQL(f"'{WAITING}'"))
     )
@@ -39,34 +39,33 @@ _WAITING = schema.Prepared(
 
 
 class StoredNotices:
-    """Reads and stores notices, in the thread that has made it."""
+    """Reads and stores notices, in the thread that created it."""
 
     def __init__(self, journals: JournalStore) -> None:
-        """Take hold of the store."""
         self._journal = journals.open(_ADDRESS, lambda: None)
         self._database = journals.database
 
     def close(self) -> None:
-        """Let go of this thread's connection."""
+        """Close this thread's connection."""
         self._journal.close()
 
     def read_through(self) -> int:
-        """Return the fact id up to which the facts were put into words."""
+        """Return the fact id up to which notices have been made."""
         found = _META.select(_META.c.value).where(_META.c.key == READ_THROUGH)
         return next((int(row["value"]) for row in found.execute(self._database)), 0)
 
     def read_on(self, fact_id: int) -> None:
-        """Store that the facts were put into words up to this one."""
+        """Store that notices have been made up to this fact."""
         with self._journal.writing():
             note = {"key": READ_THROUGH, "value": str(fact_id)}
             schema.replace_row(self._database, _META, note)
 
     def knows(self, key: str) -> bool:
-        """Tell whether a notice of this key is stored."""
+        """Tell whether a notice with this key is stored."""
         return bool(_BY_KEY.rows(self._database, key))
 
     def before(self, notice: Notice) -> Similar | None:
-        """Return what was told of the same kind, asset and cause; None where nothing was."""
+        """Return the previous notice of the same kind, asset and cause; None if there was none."""
         told = _TOLD_BEFORE.rows(self._database, notice.similar)
         if not told:
             return None
@@ -74,7 +73,7 @@ class StoredNotices:
         return Similar(told_ms=told[0]["t_ms"], held_back=since[0]["n"])
 
     def newest(self, kind: NoticeKind, causes: Collection[str]) -> Notice | None:
-        """Return the newest notice of a kind and one of some causes."""
+        """Return the newest notice of a kind with one of the given causes."""
         query = _NOTICE.select(*_columns()).where(
             (_NOTICE.c.kind == kind.value) & _NOTICE.c.cause.in_(list(causes))
         )
@@ -82,7 +81,7 @@ class StoredNotices:
         return next((value_of(Notice, row) for row in newest), None)
 
     def causes(self, kind: NoticeKind, from_ms: int, until_ms: int) -> dict[str, int]:
-        """Return how many notices of a kind there were by cause, held back or not."""
+        """Return the number of notices of a kind by cause, held back or not."""
         inside = (_NOTICE.c.t_ms >= from_ms) & (_NOTICE.c.t_ms < until_ms)
         counted = (
             _NOTICE.select(_NOTICE.c.cause, peewee.fn.COUNT(SQL("*")).alias("n"))
@@ -95,13 +94,13 @@ class StoredNotices:
     def store(
         self, notice: Notice, channels: Sequence[str], *, is_held_back: bool, max_waiting: int
     ) -> bool:
-        """Store a notice with its deliveries; False where its key is stored already.
+        """Store a notice with its deliveries; return False if its key is stored already.
 
         Args:
-            notice: to be told.
-            channels: that are to carry it.
-            is_held_back: it is only counted.
-            max_waiting: above it the oldest routine notices of a channel are dropped.
+            notice: to deliver.
+            channels: that deliver it.
+            is_held_back: whether it is only counted.
+            max_waiting: if more wait, the oldest routine notices of a channel are dropped.
         """
         with self._journal.writing():
             if self.knows(notice.key):

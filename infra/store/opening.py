@@ -1,4 +1,4 @@
-"""Opens the journal of a run, wherever it lies."""
+"""Opens the journal of a run, wherever it is stored."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,18 +21,18 @@ def open_store(
     busy_timeout_ms: int,
     reserve: Reserve | None = None,
 ) -> JournalStore:
-    """Open a journal, making or migrating it.
+    """Open a journal, creating or migrating it.
 
     Args:
         location: the database.
         now_ms: the trading clock.
-        busy_timeout_ms: how long a database that others hold is waited for.
-        reserve: keeps what cannot wait for the database; None: in memory alone.
+        busy_timeout_ms: how long to wait for a database held by others.
+        reserve: keeps what cannot wait for the database; None: memory only.
 
     Raises:
         JournalBusyError: another program holds it.
-        JournalFullError: the disk has no room for what opening it needs.
-        ConfigError: it cannot be used, or a newer program made it.
+        JournalFullError: the disk has no room to open it.
+        ConfigError: it cannot be used, or was made by a newer version.
     """
     is_short_of_room = reserve is not None and not reserve.is_allocated
     engine = open_engine(
@@ -44,12 +44,12 @@ def open_store(
 def open_engine(
     location: Location, *, busy_timeout_ms: int, is_short_of_room: bool = False
 ) -> Engine:
-    """Return the database of a location; nothing is opened yet.
+    """Return the engine of a location; nothing is opened yet.
 
     Args:
         location: the database.
-        busy_timeout_ms: how long it is waited for.
-        is_short_of_room: the disk of its file is full.
+        busy_timeout_ms: how long to wait for it.
+        is_short_of_room: whether the disk of its file is full.
 
     Raises:
         ConfigError: the packages for it are not installed.
@@ -70,13 +70,13 @@ def _postgres(address: PostgresAddress, patience_ms: int) -> Engine:
 
 
 def inspect_journal(location: Location) -> Inspection | None:
-    """Return what a journal is like; a run that writes to it is not disturbed.
+    """Return what is known about a journal, without disturbing a run that writes to it.
 
     Returns:
-        None where there is none yet.
+        None if there is none yet.
 
     Raises:
-        ConfigError: it is damaged, no journal, or of a newer version than this program's.
+        ConfigError: it is damaged, not a journal, or was made by a newer version.
     """
     if isinstance(location, Path):
         return inspect_file(location) if location.exists() else None

@@ -1,4 +1,4 @@
-"""The changes of pairs that a run has stored, for those who come before or after it."""
+"""The changes of pairs that a run has stored, read while it is not running."""
 
 from contextlib import closing
 

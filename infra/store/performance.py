@@ -1,4 +1,4 @@
-"""What each asset has come to, by what was stored since it was looked at last."""
+"""The performance of each asset, updated by what was stored since the last reading."""
 
 from dataclasses import fields
 from decimal import Decimal
@@ -15,14 +15,14 @@ _TRADE = ", ".join(field.name for field in fields(Trade))
 
 
 class PerformanceReader:
-    """Reads on a connection that cannot write, always in the same thread."""
+    """Reads on a read-only connection, from one thread only."""
 
     def __init__(self, file: Location, candle_ms: int) -> None:
-        """Read nothing yet.
+        """Remember the journal; nothing is read yet.
 
         Args:
             file: the journal.
-            candle_ms: of the run.
+            candle_ms: candle length of the run.
         """
         self._file, self._candle_ms = file, candle_ms
         self._journal: Reading | None = None
@@ -31,7 +31,7 @@ class PerformanceReader:
         self._known = Performances()
 
     def read(self) -> Performances:
-        """Return the figures of all facts.
+        """Return the performance figures over all facts.
 
         Raises:
             JournalError: the journal cannot be read.
@@ -43,13 +43,13 @@ class PerformanceReader:
         return self._known
 
     def close(self) -> None:
-        """Let go of the journal; the next reading opens it again."""
+        """Close the journal; the next reading opens it again."""
         if self._journal is not None:
             self._journal.close()
             self._journal = None
 
     def _read_until(self, span: tuple[int, int]) -> bool:
-        """Fold what is new, and tell whether anything was."""
+        """Fold what is new, and tell whether anything was new."""
         trades = self._new(_TRADE, "trade", span)
         moves = [self._extremes(value_of(Trade, row)) for row in trades]
         fills = self._rows(
@@ -61,7 +61,7 @@ class PerformanceReader:
         )
         samples = self._new("t_ms, equity", "equity_sample", span)
         transfers = self._new("ts_ms, amount", "transfer", span)
-        # All is read: from here on nothing fails, and nothing is counted twice.
+        # Everything is read: nothing can fail from here on, so nothing is counted twice.
         for row, extremes in zip(trades, moves, strict=True):
             self._books.add_trade(value_of(Trade, row), extremes)
         for row in fills:
@@ -74,7 +74,7 @@ class PerformanceReader:
         return bool(trades or fills or samples or transfers)
 
     def _extremes(self, trade: Trade) -> tuple[float, float] | None:
-        # The candle of the exit is not stored yet where the trade is; what it reaches later counts
+        # The exit's candle may not be stored yet when the trade is; what it reaches later counts
         # for no reading.
         first_ms = trade.entry_ms - trade.entry_ms % self._candle_ms
         after_ms = trade.exit_ms - trade.exit_ms % self._candle_ms

@@ -1,4 +1,4 @@
-"""The facts of a run as typed values, read without ever writing."""
+"""The facts of a run as typed values, read-only."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ class Source:
 
 @dataclass(slots=True, kw_only=True)
 class StoredOrder:
-    """An order with all that was stored of it."""
+    """An order with everything stored about it."""
 
     intent: Intent
     source: Source
@@ -44,12 +44,12 @@ class StoredOrder:
 
     @property
     def client_order_id(self) -> str:
-        """Our own id of it."""
+        """Our own id of the order."""
         return self.intent.request.client_order_id
 
     @property
     def state(self) -> OrderState:
-        """What became of it."""
+        """The newest known state."""
         state = INTENDED
         for update in self.updates:
             state = state.apply(update)
@@ -57,12 +57,12 @@ class StoredOrder:
 
     @property
     def detail(self) -> str:
-        """The last reason that was given."""
+        """The last reason given."""
         return next((u.detail for u in reversed(self.updates) if u.detail), "")
 
 
 class FactReader:
-    """The facts of one run, in the order in which they were stored."""
+    """The facts of one run, in the order of storing."""
 
     def __init__(self, file: Location) -> None:
         """Open the journal for reading.
@@ -73,23 +73,23 @@ class FactReader:
         self._journal = open_reading(file)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the journal."""
         self._journal.close()
 
     def settings(self) -> dict[str, str] | None:
-        """Return the settings that were noted last, as `infra.settings.comparison.flat` has them.
+        """Return the settings stored last, in the form of `infra.settings.comparison.flat`.
 
-        None where the run noted none.
+        None if the run stored none.
         """
         noted = self._meta("settings")
         return None if noted is None else msgspec.json.decode(noted, type=dict[str, str])
 
     def mode(self) -> str | None:
-        """Return whose facts these are; None where the run did not say."""
+        """Return the mode whose facts these are; None if the run did not store it."""
         return self._meta("mode")
 
     def settings_changes(self) -> list[tuple[int, str]]:
-        """Return when settings changed, and a line for each that did; oldest first."""
+        """Return the changes of settings, oldest first: time, and a line per changed key."""
         return [(row["ts_ms"], row["changes"]) for row in self._facts("settings_change")]
 
     def orders(self) -> list[StoredOrder]:
@@ -112,7 +112,7 @@ class FactReader:
         return [value_of(Execution, row) for row in self._facts("execution")]
 
     def booked_ms(self) -> dict[str, int]:
-        """Return by execution id when it was stored, by the clock of the run."""
+        """Return by execution id when each was stored, by the clock of the run."""
         return {row["exec_id"]: row["recorded_ms"] for row in self._facts("execution")}
 
     def trades(self) -> list[tuple[int, Trade]]:
@@ -120,11 +120,11 @@ class FactReader:
         return [(row["id"], value_of(Trade, row)) for row in self._facts("trade")]
 
     def newest_trades(self, count: int) -> list[Trade]:
-        """Return the newest trades, the newest first."""
+        """Return the newest trades, newest first."""
         return [value_of(Trade, row) for row in self._newest("trade", count)]
 
     def newest_orders(self, count: int) -> list[StoredOrder]:
-        """Return the newest orders with what was stored of them, the newest first."""
+        """Return the newest orders with everything stored about them, newest first."""
         found = {
             row["client_order_id"]: StoredOrder(intent=rows.intent_of(row), source=_source(row))
             for row in self._newest("intent", count)
@@ -142,39 +142,39 @@ class FactReader:
         return list(found.values())
 
     def exits_by_exchange(self) -> Iterator[tuple[Source, Trade]]:
-        """Yield the trades that no order of ours ended: a stop did, a liquidation, or a hand."""
+        """Yield the trades closed by a stop, a liquidation or by hand, not by one of our orders."""
         for row in self._facts("trade"):
             trade = value_of(Trade, row)
             if trade.decided_ms is None:
                 yield _source(row), trade
 
     def stop_moves(self) -> list[tuple[Source, StopMoved]]:
-        """Return all moves of stops, oldest first; a confirmed one a second time."""
+        """Return all moves of stops, oldest first; a confirmed move appears twice."""
         try:
             found = self._facts("stop_move")
-        except ConfigError:  # An older program's journal has no such table.
+        except ConfigError:  # The journal of an older version has no such table.
             return []
         return [(_source(row), value_of(StopMoved, row)) for row in found]
 
     def approvals(self) -> list[tuple[Source, Approval]]:
-        """Return all grants, oldest first."""
+        """Return all approvals, oldest first."""
         return [
             (_source(row), value_of(Approval, row))
             for row in self._facts("decision_grant", "place")
         ]
 
     def newest_states(self, count: int) -> list[ProtectionState]:
-        """Return the newest equity samples, the newest first."""
+        """Return the newest equity samples, newest first."""
         return [value_of(ProtectionState, row) for row in self._newest("equity_sample", count)]
 
     def newest_commands(self, count: int) -> list[OperatorCommand]:
-        """Return the newest commands and accesses, the newest first."""
+        """Return the newest commands and accesses, newest first."""
         return [value_of(OperatorCommand, row) for row in self._newest("operator_command", count)]
 
     def extremes(self, asset: str, from_ms: int, to_ms: int) -> tuple[float, float] | None:
-        """Return the lowest and the highest price of the candles that touch a span of time.
+        """Return the lowest and the highest price of the candles that overlap a span of time.
 
-        None where no candle of it is stored.
+        None if no such candle is stored.
         """
         query = (
             "SELECT min(low) AS low, max(high) AS high FROM candle "
@@ -184,11 +184,11 @@ class FactReader:
         return None if row["low"] is None else (row["low"], row["high"])
 
     def newest_approvals(self, count: int) -> list[Approval]:
-        """Return the newest grants, the newest first."""
+        """Return the newest approvals, newest first."""
         return [value_of(Approval, row) for row in self._newest("decision_grant", count)]
 
     def newest_denials(self, count: int) -> list[Denial]:
-        """Return the newest denied entries, the newest first."""
+        """Return the newest denied entries, newest first."""
         return [value_of(Denial, row) for row in self._newest("decision_refusal", count)]
 
     def denials(self) -> list[tuple[Source, Denial]]:
@@ -203,7 +203,7 @@ class FactReader:
         return [(_source(row), row["asset"], rows.candle_of(row)) for row in self._facts("candle")]
 
     def candles_after(self, asset: str, open_time_ms: int, count: int) -> list[Candle]:
-        """Return an asset's newest closed candles that began after a time, oldest first."""
+        """Return an asset's newest closed candles that opened after a time, oldest first."""
         query = (
             "SELECT * FROM candle WHERE asset = ? AND open_time_ms > ? "
             "ORDER BY open_time_ms DESC LIMIT ?"
@@ -212,7 +212,7 @@ class FactReader:
         return [rows.candle_of(row) for row in reversed(found)]
 
     def newest_closes(self) -> dict[str, float]:
-        """Return each asset's newest closing price that was stored; nothing of a replay's."""
+        """Return each asset's newest stored closing price; replays store none."""
         query = (
             "SELECT asset, close FROM candle WHERE (asset, open_time_ms) IN "
             "(SELECT asset, max(open_time_ms) FROM candle GROUP BY asset)"
@@ -224,9 +224,9 @@ class FactReader:
         return [value_of(OperatorCommand, row) for row in self._facts("operator_command")]
 
     def decisions(self) -> list[Decision]:
-        """Return all decisions, oldest first; what a protection closes is left out.
+        """Return all decisions, oldest first, without what a protection closes.
 
-        An entry that was denied by itself, because its signal came too late, is none of them.
+        An entry denied on its own because its signal came too late is not among them.
         """
         approvals, denials = self._by_fact("decision_grant"), self._by_fact("decision_refusal")
         return [
@@ -235,7 +235,7 @@ class FactReader:
         ]
 
     def newest_protections(self, count: int) -> list[tuple[int, str, str]]:
-        """Return when all was closed for protection, why, and by which figures; newest first."""
+        """Return the protections that closed everything: time, reason and figures; newest first."""
         query = (
             "SELECT t_ms, protection_reason, figures FROM decision "
             "WHERE protection_reason IS NOT NULL ORDER BY fact_id DESC LIMIT ?"
@@ -250,11 +250,11 @@ class FactReader:
         return [value_of(ProtectionState, row) for row in self._facts("equity_sample")]
 
     def transfers(self) -> list[Transfer]:
-        """Return what came in and went out, oldest first."""
+        """Return deposits and withdrawals, oldest first."""
         return [value_of(Transfer, row) for row in self._facts("transfer")]
 
     def instruments(self) -> dict[str, Instrument]:
-        """Return the instrument of each asset, as it was stored last."""
+        """Return the instrument of each asset, as last stored."""
         return {row["asset"]: value_of(Instrument, row) for row in self._facts("asset")}
 
     def _by_fact(self, table: str) -> defaultdict[int, list[dict[str, Any]]]:
@@ -295,12 +295,12 @@ def _source(row: dict[str, Any]) -> Source:
 
 
 def trades_between(location: Location, from_ms: int, until_ms: int | None) -> list[Trade]:
-    """Return the trades that were closed at or after a time and before another, oldest first.
+    """Return the trades closed at or after a time and before another, oldest first.
 
     Args:
         location: the journal.
-        from_ms: the first time.
-        until_ms: the other; None: all that follow.
+        from_ms: earliest exit.
+        until_ms: exits are before it; None: no end.
 
     Raises:
         ConfigError: there is no journal, or it cannot be read.

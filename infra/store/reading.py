@@ -1,4 +1,4 @@
-"""A connection to a journal that cannot write, and disturbs nobody who does."""
+"""A read-only connection to a journal, which does not disturb its writer."""
 
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -15,10 +15,10 @@ PACKAGES = (
 
 
 class Reading(Protocol):
-    """Rows of one journal, of a run that is over or goes on; in one thread."""
+    """Rows of one journal, of a running or finished run; in one thread."""
 
     def close(self) -> None:
-        """Let go of the journal; may be called twice."""
+        """Close the journal; may be called twice."""
 
     def snapshot(self) -> AbstractContextManager[None]:
         """Let all queries inside see the facts of one moment."""
@@ -27,7 +27,7 @@ class Reading(Protocol):
         """Return the rows of a query, columns by name.
 
         Args:
-            query: with `%s` in the place of each value.
+            query: with `%s` for each value.
             given: the values.
 
         Raises:

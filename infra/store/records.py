@@ -1,4 +1,4 @@
-"""The facts as people are told of them: what is new, single orders, and sums over a time."""
+"""The facts as notifications need them: what is new, single orders, and sums over a time."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -34,7 +34,7 @@ _FLAT: dict[str, type[Execution | OrderUpdate | SettingsChanged | Trade]] = {
     "trade": Trade,
 }
 _TOLD = (*_FLAT, "decision", "equity_sample")
-"""Kinds of facts that people hear of."""
+"""Kinds of facts that notices are made of."""
 
 _NEWEST_BY_KIND = schema.Prepared(
     _FACT.select(_FACT.c.kind, peewee.fn.MAX(_FACT.c.id).alias("newest"))
@@ -77,7 +77,7 @@ _PARTS = tuple(
     )
     for table in (_GRANT, _REFUSAL, _CLOSE)
 )
-"""Of a decision: what was granted, refused and closed."""
+"""Parts of a decision: what was approved, denied and closed."""
 
 
 @cache
@@ -90,25 +90,24 @@ def _after(table_name: str, *, has_fired: bool = False) -> schema.Prepared:
 
 
 class Records:
-    """Reads facts; in a thread that is connected. See `actors.ports.Journal`."""
+    """Reads facts; in a connected thread. See `actors.ports.Journal`."""
 
     def __init__(self, database: Database) -> None:
-        """Read a database."""
         self._database = database
 
     def news(self, after: int) -> tuple[list[StoredNews], int]:
-        """Return the facts that people hear of, oldest first, and the newest fact's id."""
+        """Return the facts to notify of, oldest first, and the newest fact's id."""
         kinds = _NEWEST_BY_KIND.rows(self._database, after)
         newest = {row["kind"]: row["newest"] for row in kinds}
         told = [kind for kind in _TOLD if kind in newest]
         found = [news for kind in told for news in self._news(kind, after)]
         through = max(newest.values(), default=after)
-        # What was stored between the queries is left for the next time.
+        # What was stored between the two queries is left for the next call.
         in_time = (news for news in found if news.fact_id <= through)
         return sorted(in_time, key=lambda news: news.fact_id), through
 
     def order(self, client_order_id: str) -> Order | None:
-        """Return one order; None where it is not stored."""
+        """Return one order; None if it is not stored."""
         intents = _INTENT_BY_ID.rows(self._database, client_order_id)
         if not intents:
             return None
@@ -118,12 +117,12 @@ class Records:
         return order
 
     def approval(self, asset: str, t_ms: int) -> Approval | None:
-        """Return what an asset was granted at a close."""
+        """Return the approval that an asset got at a close."""
         row = self._first(_GRANTED, asset, t_ms)
         return None if row is None else value_of(Approval, row)
 
     def approvals(self, from_ms: int, until_ms: int) -> int:
-        """Return how many entries were granted at these closes."""
+        """Return how many entries were approved at these closes."""
         inside = (_GRANT.c.t_ms >= from_ms) & (_GRANT.c.t_ms < until_ms)
         counted = _GRANT.select(peewee.fn.COUNT(SQL("*")).alias("n")).where(inside)
         return sum(row["n"] for row in self._rows(counted))
@@ -135,7 +134,7 @@ class Records:
         return [value_of(Trade, row) for row in self._rows(query)]
 
     def denials(self, from_ms: int, until_ms: int) -> dict[DenialReason, int]:
-        """Return how many entries of these closes were denied, by reason."""
+        """Return how many entries were denied at these closes, by reason."""
         query = (
             _REFUSAL.select(_REFUSAL.c.reason, peewee.fn.COUNT(SQL("*")).alias("n"))
             .where((_REFUSAL.c.t_ms >= from_ms) & (_REFUSAL.c.t_ms < until_ms))
@@ -145,7 +144,7 @@ class Records:
         return {DenialReason(row["reason"]): row["n"] for row in self._rows(query)}
 
     def balance_at(self, t_ms: int) -> Decimal | None:
-        """Return the wallet balance of the newest equity sample that is not later."""
+        """Return the wallet balance of the newest equity sample up to a time."""
         row = self._first(_BALANCE_AT, t_ms)
         return None if row is None else Decimal(row["balance"])
 
@@ -183,7 +182,7 @@ class Records:
             yield StoredNews(fact_id=row["fact_id"], fact=self._decision(row))
 
     def _changes(self, after: int) -> Iterator[StoredNews]:
-        """Return where protection changed, the newest sample before included."""
+        """Return the samples at which protection changed, with the newest one before."""
         newest = _SAMPLE_THROUGH.rows(self._database, after)[0]["newest"]
         before: ProtectionState | None = None
         for row in _after("equity_sample").rows(self._database, (newest or 0) - 1):

@@ -1,23 +1,23 @@
-"""The reserve: a file whose disk space is its own, for facts that cannot wait for the journal.
+"""The reserve: a file with preallocated disk space, for facts that cannot wait for the journal.
 
-It is filled with zeros and synced when a run starts, so that a record needs no new page of the
-disk: what is written later overwrites blocks that the file has already. (A file system that never
+It is filled with zeros and synced when a run starts, so that a record needs no new disk block:
+what is written later overwrites blocks that the file already has. (A file system that never
 overwrites, like btrfs or zfs, gives no such promise; there a record may be kept in memory alone.)
 
 A record begins at a sector: magic, whether it is booked, its number, length and checksum, then
 address, time and facts as JSON. It is synced before `add` returns. Once its facts are committed to
 the journal it is marked as booked, one byte in place; a kill between the two leaves a record whose
 facts are stored already, which the journal finds out when it reads it (`JournalWriter.kept`). Space
-is used again from the front once every record is booked. Reading looks at each sector: a record
-counts where magic and checksum hold and it is not booked, so a torn one is as if it had never been
+is reused from the front once every record is booked. Reading checks each sector: a record counts if
+magic and checksum are right and it is not booked, so a torn record is as if it had never been
 begun, and hides no other.
 
-Behind the records lies ballast: space that a start on a full disk gives up (`make_room`), because
-without a few pages not even the database can be opened. Until the ballast has its space again the
-reserve counts as not allocated, and nothing is opened.
+After the records comes ballast: space that a start on a full disk gives up (`make_room`), because
+without a few free pages not even the database can be opened. Until the ballast has its space again
+the reserve counts as not allocated, and no position is opened.
 
-What cannot be written (no space was there at the start, or the device fails) is kept in memory, so
-that a replaced actor still finds it; `is_kept` says that a kill would forget it.
+What cannot be written (no space at the start, or the device fails) is kept in memory, so that a
+replaced actor still finds it; `is_kept` is false while a kill would lose something.
 """
 
 import os
@@ -40,15 +40,15 @@ from infra.store.reserve_records import pack, unpack
 RESERVE = "reserve"
 """The purpose of the key of its records."""
 SIZE_BYTES = 1 << 20
-"""For some two thousand closes."""
+"""Enough for some two thousand closes."""
 BALLAST_BYTES = 512 << 10
-"""Behind the records: for the files that a start needs, the database's shared memory above all."""
+"""Space after the records, for what a start needs: above all the database's shared memory."""
 _SECTOR_BYTES = 512
 _MAGIC = b"RSV1"
 _HEADER = struct.Struct("<4sB3xQII")
 """Magic, whether it is booked, number, length of the rest and its checksum."""
 _BOOKED_AT = 4
-"""Offset of that byte."""
+"""Offset of the byte that says whether it is booked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,22 +58,22 @@ class Record:
     number: int
     address: str
     recorded_ms: int
-    """When they were recorded, trading clock."""
+    """When they were recorded, by the trading clock."""
     facts: tuple[Fact, ...]
     offset: int | None
-    """In the file; None: in memory alone."""
+    """In the file; None: in memory only."""
 
 
 class Reserve:
-    """All records that are not booked; safe from any thread."""
+    """All records that are not booked; thread-safe."""
 
     def __init__(
         self, file: Path | None, size_bytes: int = SIZE_BYTES, cipher: Cipher = PLAIN
     ) -> None:
-        """Read what an earlier process has left, and allocate what is missing.
+        """Read what an earlier process left, and allocate missing space.
 
         Args:
-            file: made where it is not there; None: in memory alone, for runs that nobody kills.
+            file: created if missing; None: memory only, for runs that are never killed.
             size_bytes: of a new file.
             cipher: seals the records in it.
         """
@@ -86,28 +86,28 @@ class Reserve:
         self._booked: set[int] = set()
         """Records in the file that could not be marked as booked."""
         self._is_refused = False
-        """The newest try to get the file's space has failed."""
+        """The last attempt to allocate the file's space failed."""
         self._number = 0
         self._end = 0
         self.allocate()
 
     @property
     def is_allocated(self) -> bool:
-        """Tell whether the file has its space; always so where there is to be none."""
+        """Tell whether the file has its space; always true without a file."""
         return self._file is None or self._has_ballast
 
     @property
     def is_kept(self) -> bool:
-        """Tell whether every record would outlive the process."""
+        """Tell whether every record would survive the process."""
         return self._file is None or all(record.offset is not None for record in self.records())
 
     @property
     def newest_epoch(self) -> int:
-        """The newest protection epoch among the records; 0: they have none."""
+        """The newest protection epoch among the records; 0: there is none."""
         return max((epoch for record in self.records() for epoch in _epochs(record)), default=0)
 
     def allocate(self) -> bool:
-        """Take the file's space unless it is taken; False where there is none."""
+        """Allocate the file's space if needed; return False if the disk has none."""
         with self._lock:
             if self.is_allocated or self._file is None:
                 return True
@@ -118,7 +118,7 @@ class Reserve:
                 _add_ballast(self._descriptor, self._size_bytes)
             except OSError as error:
                 if not self._is_refused:
-                    logger.debug("{} gets no space: {}", self._file, error.strerror)
+                    logger.debug("{}: no space can be allocated: {}", self._file, error.strerror)
                     self._read_unallocated()
                 self._is_refused = True
                 return False
@@ -126,7 +126,7 @@ class Reserve:
             return True
 
     def make_room(self) -> None:
-        """Give the ballast to whoever needs it where the disk has nothing else left."""
+        """Release the ballast if the disk has no other space left."""
         with self._lock:
             if self._file is None or self._descriptor is None:
                 return
@@ -137,12 +137,12 @@ class Reserve:
                 self._has_ballast = False
 
     def records(self, address: str | None = None) -> list[Record]:
-        """Return what is not booked of an address (None: of all), oldest first."""
+        """Return the records of an address (None: of all) that are not booked, oldest first."""
         with self._lock:
             return [r for r in self._records if address in (None, r.address)]
 
     def add(self, address: str, facts: Sequence[Fact], recorded_ms: int) -> bool:
-        """Keep facts; False where they are in memory alone."""
+        """Keep facts; return False if they are in memory only."""
         with self._lock:
             self._number += 1
             body = pack(address, recorded_ms, facts)
@@ -167,7 +167,7 @@ class Reserve:
                 self._end = 0
 
     def close(self) -> None:
-        """Let go of the file; may be called twice."""
+        """Close the file; may be called twice."""
         with self._lock:
             if self._descriptor is not None:
                 os.close(self._descriptor)
@@ -178,7 +178,7 @@ class Reserve:
         return descriptor is not None and self._overwrite(descriptor, b"\1", offset + _BOOKED_AT)
 
     def _write(self, number: int, body: bytes) -> int | None:
-        """Return where a record was written; None where it was not."""
+        """Return the offset at which a record was written; None if it was not."""
         if self._file is None:
             return None
         offset = self._end
@@ -203,7 +203,7 @@ class Reserve:
         return True
 
     def _read(self, descriptor: int) -> None:
-        """Find the records of an earlier process, and write those of this one behind them."""
+        """Find the records of an earlier process, and append those of this one."""
         data = os.pread(descriptor, self._size_bytes, 0)
         in_file = sorted(_records_in(data, self._cipher), key=lambda record: record.number)
         found = [record for record in in_file if record.number not in self._booked]
@@ -218,7 +218,7 @@ class Reserve:
         return replace(record, number=self._number, offset=self._write(self._number, body))
 
     def _read_unallocated(self) -> None:
-        """Find the records in a file that has lost a part of its space."""
+        """Find the records in a file that has lost part of its space."""
         if self._file is None or self._descriptor is not None or not self._file.exists():
             return
         try:
@@ -229,7 +229,7 @@ class Reserve:
 
 
 def count_waiting(file: Path) -> int:
-    """Return how many records wait in a reserve's file, which may be in use; 0: there is none."""
+    """Return how many records wait in a reserve file, which may be in use; 0 without a file."""
     data = file.read_bytes() if file.exists() else b""
     return sum(not booked for _, booked, _, _ in _headers_in(data))
 
@@ -243,7 +243,7 @@ def _allocated(file: Path, size_bytes: int) -> int:
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         found = os.fstat(descriptor)
-        # A copy may have holes in the place of zeros: what is there is written once more then.
+        # A copy may have holes instead of zeros: its contents are then written again.
         is_whole = found.st_size >= size_bytes and found.st_blocks * _SECTOR_BYTES >= size_bytes
         if not is_whole:
             data = os.pread(descriptor, size_bytes, 0)
@@ -257,7 +257,7 @@ def _allocated(file: Path, size_bytes: int) -> int:
 
 
 def _add_ballast(descriptor: int, offset: int) -> None:
-    """Take the space behind the records, or none of it.
+    """Allocate the space after the records, or none of it.
 
     Raises:
         OSError: there is not enough.
@@ -289,7 +289,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _headers_in(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
-    """Yield of each whole record its offset, whether it is booked, its number and its body."""
+    """Yield the offset, booked flag, number and body of each intact record."""
     for offset in range(0, len(data) - _HEADER.size, _SECTOR_BYTES):
         magic, booked, number, length, checksum = _HEADER.unpack_from(data, offset)
         body = data[offset + _HEADER.size : offset + _HEADER.size + length]

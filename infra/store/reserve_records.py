@@ -27,7 +27,7 @@ def pack(address: str, recorded_ms: int, facts: Sequence[Fact]) -> bytes:
 
 
 def unpack(body: bytes) -> tuple[str, int, tuple[Fact, ...]]:
-    """Return address, time and facts of `pack`."""
+    """Return the address, time and facts packed by `pack`."""
     content = json.loads(body)
     facts = tuple(_READERS[kind](row) for kind, row in content["facts"])
     return content["address"], content["recorded_ms"], facts

@@ -11,7 +11,7 @@ from infra.store.codec import Row, row_of, value_of
 
 
 def intent_row(intent: Intent) -> Row:
-    """Return an intent and its request as one row."""
+    """Return an intent with its request as one row."""
     return {**row_of(intent.request), **row_of(intent, without=("request",))}
 
 
@@ -31,7 +31,7 @@ def candle_of(row: Mapping[str, Any]) -> Candle:
 
 
 def decision_row(decision: Decision) -> Row:
-    """Return a decision's own row; its grants, refusals and closes have tables of their own."""
+    """Return a decision's own row; its approvals, denials and closes have tables of their own."""
     row: Row = {"t_ms": decision.t_ms}
     protection = decision.protection
     if protection is not None:
@@ -43,7 +43,7 @@ def decision_row(decision: Decision) -> Row:
 def decision_of(
     row: Mapping[str, Any], approvals: list[Row], denials: list[Row], closes: list[Row]
 ) -> Decision:
-    """Return the decision of its rows."""
+    """Return the decision made of its rows."""
     return Decision(
         t_ms=row["t_ms"],
         approvals=tuple(value_of(Approval, approval) for approval in approvals),

@@ -1,4 +1,4 @@
-"""The tables, and how an older database becomes a newer one.
+"""The tables, and the migrations from older versions.
 
 Money is text: SQLite would store a decimal as a float. Times are integer milliseconds. Every fact
 has a row in `fact`, whose id is the one sequence over all kinds; the fact's own table continues
@@ -282,19 +282,19 @@ CREATE INDEX stop_move_by_asset ON stop_move (asset);
 """
 
 FACT_TABLES = (*_FIRST_FACTS, "settings_change", "stop_move")
-"""What is stored there is neither changed nor deleted, by nobody."""
+"""Tables whose rows are never changed or deleted."""
 NUMBERED = ("fact", "notice")
-"""Tables that number their rows."""
+"""Tables with automatically numbered rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """What makes the next version of the database of the one before."""
+    """A step from one version of the database to the next."""
 
     script: str
-    """In SQLite's words for types."""
+    """SQL statements with SQLite's type names."""
     append_only: tuple[str, ...] = ()
-    """Tables whose rows are neither changed nor deleted from here on."""
+    """Tables whose rows are never changed or deleted from here on."""
 
     def statements(self) -> Iterator[str]:
         """Yield its statements, one by one."""
@@ -314,16 +314,16 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(_STRATEGIES, append_only=("stop_move",)),
     Migration(VIEWS),
 )
-"""Each makes the next version of the database of the one before; none is ever changed."""
+"""Each leads from one version of the database to the next; none is ever changed."""
 
 
 def table(name: str) -> Table:
-    """Return a table for queries; it is bound to no database."""
+    """Return a table for queries, not bound to a database."""
     return Table(name)
 
 
 def replace_row(database: Database, into: Table, row: Mapping[str, Any]) -> None:
-    """Store a row by its first column: in the place of the one that has the same, or anew."""
+    """Store a row, replacing the one with the same value in the first column."""
     key, *others = row
     changed = ", ".join(f'"{name}" = excluded."{name}"' for name in others)
     text = _insert_text(into.__name__, tuple(row), database.param)
@@ -332,7 +332,7 @@ def replace_row(database: Database, into: Table, row: Mapping[str, Any]) -> None
 
 
 def insert_row(database: Database, into: Table, row: Mapping[str, Any]) -> int:
-    """Add a row, its columns by name, and return its number, where its table numbers them."""
+    """Add a row, given as columns by name, and return its id if its table numbers rows."""
     text = _insert_text(into.__name__, tuple(row), database.param)
     if not database.sequences:
         cursor = database.execute_sql(text, tuple(row.values()))  # type: ignore[no-untyped-call]
@@ -345,13 +345,13 @@ def insert_row(database: Database, into: Table, row: Mapping[str, Any]) -> int:
 
 @cache
 def _insert_text(table_name: str, columns: tuple[str, ...], param: str) -> str:
-    """Return what peewee would write each time anew, which costs more than the row itself."""
+    """Return the statement, cached: building it by peewee costs more than inserting the row."""
     names, places = ", ".join(f'"{name}"' for name in columns), ", ".join([param] * len(columns))
     return f'INSERT INTO "{table_name}" ({names}) VALUES ({places})'  # noqa: S608 (our own names)
 
 
 class _Given(Node):
-    """A parameter, as the database writes it."""
+    """A parameter placeholder in the database's syntax."""
 
     def __sql__(self, context: Context) -> Context:
         written: Context = context.literal(context.state.param or Database.param)
@@ -359,36 +359,36 @@ class _Given(Node):
 
 
 GIVEN = _Given()
-"""In a `Prepared` query: a value that is given each time it is asked."""
+"""Stands in a `Prepared` query for a value given at each execution."""
 ONE, ZERO = SQL("1"), SQL("0")
-"""Numbers that are part of its text."""
+"""Numbers that are part of a query's text."""
 
 
 class Prepared:
-    """A query whose text is made once: to make it costs several times what its answer does."""
+    """A query whose text is built once: building it costs several times as much as executing it."""
 
     def __init__(self, query: Query) -> None:
-        """Note the query.
+        """Build the text of the query.
 
         Raises:
             ValueError: the query holds a value that is neither `GIVEN` nor part of its text.
         """
         text, held = query.sql()
         if held:
-            message = f"expected GIVEN in the place of each value, found {held} in {text}"
+            message = f"expected GIVEN for each value, found {held} in {text}"
             raise ValueError(message)
         self._query = query
         self._texts: dict[str, str] = {}
-        """By how a database writes parameters."""
+        """Texts by the database's parameter style."""
 
     def rows(self, database: Database, *given: object) -> list[dict[str, Any]]:
-        """Return the rows for these values, in the order in which the text has them."""
+        """Return the rows for these values, in the order of their placeholders."""
         cursor = self.cursor(database, *given)
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor]
 
     def cursor(self, database: Database, *given: object) -> Any:
-        """Return what yields the rows as tuples."""
+        """Return a cursor that yields the rows as tuples."""
         return database.execute_sql(self._text(database), given)  # type: ignore[no-untyped-call]
 
     def _text(self, database: Database) -> str:
@@ -401,6 +401,6 @@ class Prepared:
 
 
 def newest(of: Table, where: object = None) -> Prepared:
-    """Return the query of a table's newest fact, or of the newest of some."""
+    """Return the query for a table's newest fact, or for the newest that meets a condition."""
     query = of.select(SQL("*")).order_by(of.c.fact_id.desc()).limit(ONE)
     return Prepared(query if where is None else query.where(where))

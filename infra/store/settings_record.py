@@ -1,4 +1,4 @@
-"""The settings as a run's journal knows them: what differs from them becomes a fact."""
+"""The settings stored in a run's journal: what differs from them becomes a fact."""
 
 import json
 import secrets
@@ -15,24 +15,23 @@ _WRITER = "settings"
 
 
 class SettingsRecord:
-    """Notes the settings of a run, and stores what changed."""
+    """Stores the settings of a run, and what changed in them."""
 
     def __init__(self, journals: JournalStore) -> None:
-        """Note nothing yet."""
         self._journals = journals
 
     def note(self, settings: Settings, operator: str, ts_ms: int, origin: Origin) -> dict[str, str]:
-        """Store what differs from the settings that were noted last, and note these.
+        """Store what differs from the settings stored last, then store these.
 
         Args:
-            settings: that hold from now on.
+            settings: in force from now on.
             operator: who changed them.
             ts_ms: the present.
             origin: what is stored as its cause.
 
         Returns:
-            What changed, by key; nothing the first time. A death between the two steps tells it
-            once more at the next start.
+            What changed, by key; nothing the first time. After a death between the two steps, the
+            next start reports the changes once more.
         """
         with self._journals.connected():
             salt = self._journals.read_meta(_SALT)

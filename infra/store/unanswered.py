@@ -1,4 +1,4 @@
-"""Orders of which nobody knows yet what became of them."""
+"""Orders whose outcome is not known yet."""
 
 from contextlib import closing
 
@@ -14,7 +14,7 @@ _QUERY = """
 
 
 def unanswered_orders(location: Location) -> list[str]:
-    """Return the ids of orders that were to be sent, and have no answer that is for certain.
+    """Return the ids of intended orders without a definite answer.
 
     Raises:
         JournalError: the journal cannot be read.

@@ -1,6 +1,6 @@
-"""Views for people: facts as tables of numbers and times that can be read.
+"""SQL views for users: facts as tables of readable numbers and times.
 
-`UTC_TEXT(ms)` and `UTC_DAY(ms)` stand for what each database has in their place.
+`UTC_TEXT(ms)` and `UTC_DAY(ms)` stand for the equivalent expression of each database.
 """
 
 VIEWS = """
@@ -103,4 +103,4 @@ LEFT JOIN newest ON newest.day = days.day
 LEFT JOIN equity_sample e ON e.fact_id = newest.fact_id;
 """
 NAMES = ("assets", "market_data", "positions", "trades", "daily_performance")
-"""What is made there."""
+"""Names of the views."""

@@ -1,4 +1,4 @@
-"""What one actor stores and reads: its right to write is checked inside each transaction."""
+"""What one actor stores and reads; its right to write is checked inside each transaction."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +29,7 @@ from infra.store.records import Records
 from infra.store.reserve import Record, Reserve
 
 Origin = Callable[[], tuple[int, int] | None]
-"""Returns trace id and message id of what is at hand."""
+"""Returns the trace id and message id of the message being handled."""
 Writing = Callable[..., contextlib.AbstractContextManager[peewee.Database]]
 """`JournalStore.writing`."""
 
@@ -105,7 +105,7 @@ _STOP_MOVES = schema.Prepared(
     .order_by(_STOP_MOVE.c.fact_id)
 )
 _STANDING = (*(name.value for name in BINDING), OUTDATED, FLAT)
-"""Commands that bind until others end them, and what ends them."""
+"""Commands that stay in force until others end them, and those that end them."""
 _COMMANDS = schema.Prepared(
     _COMMAND.select(SQL("*"))
     .where(_COMMAND.c.command.in_([schema.GIVEN for _ in _STANDING]))
@@ -124,24 +124,24 @@ _FLAT: dict[type, peewee.Table] = {
 }
 """Facts whose fields are the columns of one table."""
 _ACTED_UPON = (Intent, OperatorCommand, StopMoved)
-"""What people and the exchange are told to rely on: a power cut must not take it back."""
+"""Facts that the operator and the exchange rely on: a power cut must not undo them."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Doubt:
-    """Facts of which nobody knows yet whether they were stored."""
+    """Facts of which it is not known yet whether they were stored."""
 
     transaction: str
     facts: tuple[Fact, ...]
     fact_ids: list[int]
-    """As they are if they were."""
+    """The ids they have if they were stored."""
 
 
 class JournalWriter(Records):
     """One actor's writer. See `actors.ports.Journal`.
 
-    It is checked inside every writing transaction: an incarnation that was replaced cannot store a
-    fact that its successor has not read.
+    Its lease is checked inside every writing transaction: an incarnation that was replaced cannot
+    store a fact that its successor has not read.
     """
 
     def __init__(
@@ -154,10 +154,10 @@ class JournalWriter(Records):
         origin: Origin,
         now_ms: Callable[[], int],
     ) -> None:
-        """Made by `JournalStore.open` alone."""
+        """Only `JournalStore.open` constructs it."""
         super().__init__(engine.database)
         self.newest_fact_id = 0
-        """Of all facts, when the lease was taken; a trace stores it as the opening's answer."""
+        """Newest fact id when the lease was taken; a trace stores it as the result of opening."""
         self._engine = engine
         self._transaction = writing
         self._reserve = reserve
@@ -168,21 +168,21 @@ class JournalWriter(Records):
         self._doubt: _Doubt | None = None
 
     def close(self) -> None:
-        """Let go of this thread's connection."""
+        """Close this thread's connection."""
         self._engine.close()
 
     def append(self, *facts: Fact) -> list[int]:
-        """Store facts, all or none, and return their ids; what waited in the reserve leaves it.
+        """Store facts, all or none, and return their ids; what waited in the reserve is booked.
 
-        An intent, a command, a move of a stop, and what waited in the reserve, is on the disk
-        itself when this returns; other facts are safe from a death of the process, and from a power
-        cut once the next of these was stored.
+        An intent, a command, a move of a stop, and whatever waited in the reserve, is synced to
+        disk when this returns; other facts survive the death of the process, and a power cut once
+        the next of these has been stored.
 
-        Where a connection was lost while facts were committed, and their outcome could not be
-        found out, they are refused; the next call finds it out first, so that the same facts,
-        given once more, are stored once.
+        If a connection was lost while facts were committed and the outcome could not be found
+        out, the call fails; the next call finds it out first, so that the same facts, given
+        again, are stored once.
         """
-        # Compared, not hashed: a decision's facts hold mappings.
+        # Compared, not hashed: the facts of a decision hold mappings.
         waited = [r for r in self._waiting() if all(fact in facts for fact in r.facts)]
         fact_ids = self._settle(facts)
         rest = facts[len(fact_ids) :]
@@ -207,11 +207,11 @@ class JournalWriter(Records):
         return fact_ids
 
     def _settle(self, facts: tuple[Fact, ...]) -> list[int]:
-        """Return the ids of the first of these facts that an earlier call has stored after all.
+        """Return the ids of the leading facts that an earlier call has stored after all.
 
         Raises:
             JournalError: it is still not known.
-            FencedError: other facts than these were stored, of which the caller does not know.
+            FencedError: facts were stored that the caller does not know of.
         """
         if self._doubt is None:
             return []
@@ -222,13 +222,13 @@ class JournalWriter(Records):
         self._lease.note_entered()
         if facts[: len(doubt.facts)] != doubt.facts:
             raise FencedError(
-                f"{self._address}: facts of which it was told that they could not be stored were "
-                "stored; it begins anew with them"
+                f"{self._address}: facts that were reported as not stored were "
+                "stored after all; the actor restarts with them"
             )
         return doubt.fact_ids
 
     def keep(self, *facts: Fact) -> bool:
-        """Keep in the reserve what could not be stored; False where a kill would forget it.
+        """Keep in the reserve what could not be stored; return False if a kill would lose it.
 
         Raises:
             FencedError: another incarnation has taken the lease.
@@ -241,7 +241,7 @@ class JournalWriter(Records):
     def kept(self) -> list[KeptFact]:
         """Return what waits in the reserve to be stored under this address, oldest first."""
         for record in self._waiting():
-            # The process may have died between storing it and taking it out of the reserve.
+            # The process may have died between storing it and marking it as booked.
             if any(self._is_stored(fact) for fact in record.facts):
                 self._reserve.discard(record)
         return [
@@ -259,7 +259,7 @@ class JournalWriter(Records):
 
     @contextlib.contextmanager
     def writing(self, *, is_durable: bool = False) -> Iterator[None]:
-        """Hold one transaction, of the lease's holder alone.
+        """Hold one transaction, for the holder of the lease only.
 
         Raises:
             FencedError: another incarnation has taken the lease.
@@ -296,7 +296,7 @@ class JournalWriter(Records):
         Returns:
             (n, 6): open time (ms), open, high, low, close, volume.
         """
-        # Row by row: as objects, a year of candles would take 100 MB, at each restart.
+        # Row by row: as objects, a year of candles would take 100 MB at each restart.
         found = _CANDLES.cursor(self._database, asset)
         return np.fromiter(found, dtype=np.dtype((np.float64, 6)))
 
@@ -315,7 +315,7 @@ class JournalWriter(Records):
         return [value_of(Transfer, row) for row in _TRANSFERS.rows(self._database)]
 
     def newest_decision(self, candle_ms: int) -> Decision | None:
-        """Return the newest stored decision of a close; those between closes are left out."""
+        """Return the newest stored decision made at a close; those between closes are left out."""
         row = self._first(_DECISION_OF_CLOSE, candle_ms, candle_ms)
         return None if row is None else self._decision(row)
 
@@ -325,7 +325,7 @@ class JournalWriter(Records):
         return None if row is None else self._decision(row).protection
 
     def protection_resting_until(self, end_ms: int) -> Protection | None:
-        """Return the first protection whose cooldown ends then: the one that has set its end."""
+        """Return the first protection whose cooldown ends at a time: the one that set it."""
         fired = _DECISION.c.protection_reason.is_null(False) & (
             _DECISION.c.cooldown_end_ms == end_ms
         )
@@ -333,7 +333,7 @@ class JournalWriter(Records):
         return next((self._decision(row).protection for row in self._rows(query)), None)
 
     def newest_epoch(self) -> int:
-        """Return the newest protection epoch: of an emergency, a pause, a panic or a rearm."""
+        """Return the newest protection epoch: begun by an emergency, pause, panic or rearm."""
         queries = (_SAMPLED_EPOCH, _FIRED_EPOCH)
         found = [row["epoch"] for query in queries for row in query.rows(self._database)]
         return int(max([*found, self._reserve.newest_epoch]))
@@ -344,17 +344,17 @@ class JournalWriter(Records):
         return None if row is None else value_of(StopMoved, row)
 
     def stop_moves(self, asset: str, opened_ms: int) -> Sequence[StopMoved]:
-        """Return the moves of the stop of the position that was opened then, oldest first."""
+        """Return the moves of the stop of the position opened at a time, oldest first."""
         found = _STOP_MOVES.rows(self._database, asset, opened_ms)
         return [value_of(StopMoved, row) for row in found]
 
     def commands(self) -> list[OperatorCommand]:
-        """Return the commands that bind until others end them, and what ends them, oldest first."""
+        """Return the commands that stay in force until others end them, and those, oldest first."""
         found = _COMMANDS.rows(self._database, *_STANDING)
         return [value_of(OperatorCommand, row) for row in found]
 
     def newest_approval(self, asset: str) -> Approval | None:
-        """Return the newest grant of an asset."""
+        """Return the newest approval of an asset."""
         row = self._first(_NEWEST_GRANT, asset)
         return None if row is None else value_of(Approval, row)
 
@@ -364,7 +364,7 @@ class JournalWriter(Records):
         return self._rows(query)
 
     def record_asset(self, asset: AssetRules) -> None:
-        """Store an asset's share and instrument, where they differ from the newest stored."""
+        """Store an asset's share and instrument, if they differ from the newest stored."""
         instrument = asset.instrument
         row = row_of(asset, without=("instrument",)) | row_of(instrument)
         stored = self._first(_NEWEST_ASSET, asset.asset)
@@ -424,7 +424,7 @@ class JournalWriter(Records):
         newest = self.newest_epoch()
         if newest > intent.protection_epoch:
             raise StaleApprovalError(
-                f"the grant is of protection epoch {intent.protection_epoch}, "
+                f"the approval is of protection epoch {intent.protection_epoch}, "
                 f"meanwhile epoch {newest} has begun"
             )
 

@@ -67,5 +67,5 @@ def test_the_settings_of_a_day_are_those_before_later_changes(tmp_path: Path) ->
 def test_settings_of_another_version_are_one_clear_line(tmp_path: Path) -> None:
     noted = flat(loaded(tmp_path, {}), "salt") | {"strategy.gone": "1"}
 
-    with pytest.raises(ConfigError, match=r"journal: the settings noted there .*strategy\.gone"):
+    with pytest.raises(ConfigError, match=r"journal: the settings recorded there .*strategy\.gone"):
         settings_of(noted, "journal")

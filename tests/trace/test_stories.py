@@ -53,7 +53,7 @@ def test_every_close_of_a_lively_market_is_explained_as_it_was_decided(tmp_path:
     run, lockstep = build_replay(settings, made_up_market(3, 300), tmp_path)
     finish(run, lockstep)
     facts, reader = FactReader(tmp_path / "journal.sqlite"), TraceReader(tmp_path / "trace")
-    answers = {(approval.asset, approval.t_ms): ": granted" for _, approval in facts.approvals()}
+    answers = {(approval.asset, approval.t_ms): ": approved" for _, approval in facts.approvals()}
     answers |= {(r.asset, r.t_ms): f": refused, {r.reason}" for _, r in facts.denials()}
     exits = {
         (trade.asset, trade.decided_ms): trade.reason

@@ -73,7 +73,7 @@ def _held_at(facts: FactReader, journal: Location, until_ms: int) -> Given:
     """Return the settings that held at the end of a day, with the pairs of any time."""
     noted = facts.settings()
     if noted is None:
-        raise ConfigError(f"{journal}: notes no settings; name the run's own by --settings")
+        raise ConfigError(f"{journal}: records no settings; name the run's own by --settings")
     held = settings_before(noted, facts.settings_changes(), until_ms)
     return lambda pairs: settings_of(held, str(journal), pairs)
 

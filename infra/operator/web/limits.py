@@ -18,7 +18,7 @@ def health_limits(directory: Path) -> dict[str, str]:
     def read(facts: FactReader) -> dict[str, str]:
         noted = facts.settings()
         if noted is None:
-            raise NoFactsError("the journal notes no settings yet")
+            raise NoFactsError("the journal records no settings yet")
         return _limits(settings_of(noted, str(directory)).health)
 
     return read_facts(directory, read)

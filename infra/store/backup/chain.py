@@ -1,7 +1,7 @@
-"""Chains of segments: each begins with all facts that there are, and goes on with the newer ones.
+"""Chains of segments: each begins with all facts so far and continues with newer ones.
 
 A chain is a folder of its own: `00000001.segment` and so on, and `end.json`, which is written after
-each segment and names the newest one. A chain without it was never finished, and is none.
+each segment and names the newest one. A chain without it was never finished and does not count.
 """
 
 from collections import defaultdict
@@ -20,10 +20,10 @@ _SEGMENT = ".segment"
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
-    """What a chain has reached."""
+    """How far a chain reaches."""
 
     number: int
-    """Of its newest segment."""
+    """Number of its newest segment."""
     digest: str
     through_fact: int
     recorded_ms: int
@@ -35,13 +35,13 @@ class Chain:
     """The files of one chain."""
 
     name: str
-    """Begins with the time of its first segment: names in their order are chains in theirs."""
+    """Begins with the time of its first segment, so sorting by name sorts chains by age."""
     numbers: Sequence[int]
     has_end: bool
 
     @property
     def files(self) -> list[str]:
-        """Return the names of all its files, its end first: what loses that is no chain."""
+        """Return the names of all its files, its end first: without that it is no chain."""
         end = [f"{self.name}/{END}"] if self.has_end else []
         return [*end, *(segment_name(self.name, number) for number in self.numbers)]
 
@@ -72,7 +72,7 @@ def find_chains(place: BackupPlace) -> list[Chain]:
 
 
 def read_end(place: BackupPlace, chain: Chain) -> End:
-    """Return what a chain has reached.
+    """Return how far a chain reaches.
 
     Raises:
         BadDataError: it is unfinished, or its end cannot be read.
@@ -89,7 +89,7 @@ def read_end(place: BackupPlace, chain: Chain) -> End:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """What people see of a chain."""
+    """A chain as it is listed for the operator."""
 
     name: str
     segments: int
@@ -98,7 +98,7 @@ class Listed:
 
 
 def list_chains(place: BackupPlace) -> Iterator[Listed]:
-    """Yield what there is, oldest first.
+    """Yield all chains, oldest first.
 
     Raises:
         JournalError: the place cannot be reached.
@@ -112,10 +112,10 @@ def list_chains(place: BackupPlace) -> Iterator[Listed]:
 
 
 def segments(place: BackupPlace, chain: Chain, key: bytes) -> Iterator[tuple[Header, Rows]]:
-    """Yield the segments of a chain, each proven to follow the one before.
+    """Yield the segments of a chain, each verified to follow the one before.
 
     Raises:
-        BadDataError: one does not, after those before it were yielded.
+        BadDataError: one does not; those before it were yielded.
         JournalError: the place cannot be reached.
     """
     for found in _walk(place, chain, key):
@@ -125,7 +125,7 @@ def segments(place: BackupPlace, chain: Chain, key: bytes) -> Iterator[tuple[Hea
 
 
 def problems(place: BackupPlace, chain: Chain, key: bytes) -> list[str]:
-    """Return what is wrong with a chain, a line each.
+    """Return what is wrong with a chain, one line per problem.
 
     Raises:
         JournalError: the place cannot be reached.
@@ -133,18 +133,18 @@ def problems(place: BackupPlace, chain: Chain, key: bytes) -> list[str]:
     try:
         return [each for each in _walk(place, chain, key) if isinstance(each, str)]
     except WrongKeyError as error:
-        return [str(error)]  # of all the others it would be the same
+        return [str(error)]  # it would be the same for all the others
 
 
 def _walk(place: BackupPlace, chain: Chain, key: bytes) -> Iterator[tuple[Header, Rows] | str]:
-    """Yield each segment, or what is wrong in its place.
+    """Yield each segment, or a line that says what is wrong with it.
 
     Raises:
-        WrongKeyError: it is sealed under another key.
+        WrongKeyError: it is sealed with another key.
     """
     name = plain(chain.name)
     previous: str | None = FIRST_PREVIOUS
-    """Of the next segment; None: nobody knows."""
+    """Expected predecessor hash of the next segment; None: unknown."""
     expected, newest = 1, ""
     files = place.read(segment_name(chain.name, number) for number in chain.numbers)
     for number, file in zip(chain.numbers, files, strict=True):
@@ -179,10 +179,10 @@ def _wrong_at_end(place: BackupPlace, chain: Chain, last: int, newest: str | Non
     """Yield what is wrong with the end of a chain.
 
     Args:
-        place: where it lies.
-        chain: which.
+        place: of the chain.
+        chain: to check.
         last: number of its last segment.
-        newest: hash of that one; None: it is known to be wrong.
+        newest: its hash; None: it is known to be wrong.
     """
     try:
         end = read_end(place, chain)

@@ -1,4 +1,4 @@
-"""What is new in a journal since a point, in pieces that end where transactions do."""
+"""The facts added to a journal since a point, in pieces that end at transaction boundaries."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,42 +10,42 @@ from infra.store.deliveries import WAITING
 from infra.store.reading import Reading
 
 PIECE_FACTS = 10_000
-"""In one segment at most, unless one transaction has more."""
+"""Most facts in one segment, unless a single transaction has more."""
 WHOLE = ("meta", "pen")
-"""Tables that are in a segment as they are, and not what is new in them."""
+"""Tables stored whole in a segment, not only their new rows."""
 _UNIT = ("writer", "trace_id", "message_id", "recorded_ms")
-"""What facts of one transaction have in common, and those of two hardly ever."""
+"""Columns that are equal within a transaction and hardly ever across two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """How far a journal is in a backup."""
+    """How far a backup covers a journal."""
 
     fact: int = 0
     notice: int = 0
     waiting: Sequence[tuple[str, int]] = ()
-    """Channel and notice of the deliveries that had not arrived then."""
+    """Channel and notice of the deliveries still waiting then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """What came after a point."""
+    """What was added after a point."""
 
     rows: Rows
     through: Point
     recorded_ms: int
-    """When its newest fact was stored; 0: it has none."""
+    """When its newest fact was stored; 0: it holds no fact."""
     is_last: bool
-    """It has all that there was, and also what is no fact."""
+    """It reaches the end of the journal and also holds the tables that are not facts."""
 
 
 def read_piece(reading: Reading, after: Point, most: int) -> Piece | None:
-    """Return what is new since a point, or the first of it; None: nothing is.
+    """Return what was added since a point, or the first part of it; None: nothing was.
 
     Args:
-        reading: the journal; facts of later than this call's begin are not seen.
+        reading: the journal; facts stored after the start of this call are not seen.
         after: the point.
-        most: facts.
+        most: facts to read.
 
     Raises:
         JournalError: the journal cannot be read.
@@ -70,11 +70,11 @@ def read_piece(reading: Reading, after: Point, most: int) -> Piece | None:
 
 
 def last_of_unit(facts: Sequence[Row], index: int) -> int:
-    """Return how many facts, up to an index, are there without one that others belong to.
+    """Return how many facts up to an index form complete transactions.
 
     Args:
-        facts: in their order.
-        index: of the last that may be taken.
+        facts: in order of id.
+        index: of the last fact that may be taken.
     """
     while 0 <= index < len(facts) - 1 and _unit(facts[index]) == _unit(facts[index + 1]):
         index -= 1
@@ -104,11 +104,11 @@ def _parts(reading: Reading, after: int, through: int) -> dict[str, list[dict[st
 
 
 def _others(reading: Reading, after: Point) -> tuple[Mapping[str, list[dict[str, Any]]], Point]:
-    """Return what is no fact: whole, or as far as it is new or has changed."""
+    """Return rows that are not facts: whole tables, or what is new or has changed in them."""
     notices = reading.rows("SELECT * FROM notice WHERE id > %s ORDER BY id", after.notice)
     deliveries = [
         row
-        # The status is part of the text: only then the index of those that wait is used.
+        # The status is a literal in the query: only then is the partial index used.
         for which in (f"notice_id <= %s AND status = '{WAITING}'", "notice_id > %s")
         for row in reading.rows(f"SELECT * FROM delivery WHERE {which}", after.notice)  # noqa: S608 (our own text)
     ]

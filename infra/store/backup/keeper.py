@@ -1,4 +1,4 @@
-"""Keeps a backup of a journal that grows: a chain that is begun anew now and then."""
+"""Keeps a backup of a growing journal: a chain that is started afresh now and then."""
 
 import os
 import secrets
@@ -20,40 +20,40 @@ from infra.store.reading import Reading, open_reading
 from infra.store.schema import MIGRATIONS
 
 STATE_FILE = "backup.json"
-"""In the run directory."""
+"""Name of the file in the run directory."""
 _NAME = "%Y%m%dT%H%M%SZ"
 
 
 class BackupState(msgspec.Struct, kw_only=True):
-    """What a run directory knows of its backup."""
+    """What a run directory knows about its backup."""
 
     journal: str = ""
-    """Where that one lies."""
+    """Location of the journal."""
     chain: str = ""
-    """Empty: none is begun."""
+    """Empty: none has been started."""
     number: int = 0
-    """Of its newest segment."""
+    """Number of its newest segment."""
     digest: str = FIRST_PREVIOUS
     fact: int = 0
     recorded_ms: int = 0
     notice: int = 0
     waiting: Sequence[tuple[str, int]] = ()
     files: Mapping[str, Mark] = msgspec.field(default_factory=dict)
-    """How far the files of an exchange on this machine are in it."""
+    """How far it covers the files of an exchange on this machine."""
     schema_version: int = 0
     complete_ms: int = 0
-    """When all facts were last seen to be in it, the machine's time."""
+    """When it was last known to hold all facts, by the machine's clock."""
     trouble: str = ""
-    """Why it does not get on."""
+    """Why it cannot proceed."""
 
     @property
     def point(self) -> Point:
-        """How far the journal is in it."""
+        """How far the backup covers the journal."""
         return Point(fact=self.fact, notice=self.notice, waiting=self.waiting)
 
 
 def read_state(directory: Path) -> BackupState:
-    """Return what a run directory knows of its backup; nothing, where there is none."""
+    """Return what a run directory knows about its backup; an empty state if there is none."""
     try:
         data = (directory / STATE_FILE).read_bytes()
         return msgspec.json.decode(data, type=BackupState)
@@ -62,7 +62,7 @@ def read_state(directory: Path) -> BackupState:
 
 
 def write_state(directory: Path, state: BackupState) -> None:
-    """Store it, whole or not at all.
+    """Store a backup's state, whole or not at all.
 
     Raises:
         OSError: it cannot be written.
@@ -73,7 +73,7 @@ def write_state(directory: Path, state: BackupState) -> None:
 
 
 class BackupKeeper:
-    """Adds what is new in a journal to a chain; in one thread."""
+    """Adds what is new in a journal to a chain; used from one thread."""
 
     def __init__(
         self,
@@ -84,39 +84,39 @@ class BackupKeeper:
         directory: Path | None = None,
         most_facts: int = PIECE_FACTS,
     ) -> None:
-        """Touch nothing yet.
+        """Remember the places; nothing is opened yet.
 
         Args:
-            place: where the backups lie.
+            place: of the backups.
             key: 32 bytes.
-            journal: of a run that goes on or is over.
-            directory: of the run, whose exchange may be on this machine; None: it is elsewhere.
-            most_facts: in one segment.
+            journal: of a running or finished run.
+            directory: of the run if its exchange may be on this machine; None: it is elsewhere.
+            most_facts: most facts in one segment.
         """
         self._place, self._key, self._journal = place, key, journal
         self._directory, self._most_facts = directory, most_facts
         self._reading: Reading | None = None
         self._is_known = False
-        """The chain was at the place as the state says, at the end of the last step."""
+        """At the end of the last step the chain at the place matched the state."""
 
     def look_at(self, journal: Location) -> None:
-        """Look at another journal from now on: the run has made its own elsewhere."""
+        """Back up another journal from now on: the run has created its journal elsewhere."""
         self.close()
         self._journal = journal
 
     def close(self) -> None:
-        """Let go of the journal; the next step opens it again."""
+        """Close the journal; the next step opens it again."""
         if self._reading is not None:
             self._reading.close()
             self._reading = None
 
     def step(self, state: BackupState, now: datetime, full_every: timedelta) -> BackupState:
-        """Bring a backup up to date, and return what it is then.
+        """Bring a backup up to date and return its new state.
 
         Args:
             state: as the last step left it.
             now: the machine's time, UTC.
-            full_every: after which a chain is followed by another one.
+            full_every: age after which a new chain is started.
 
         Raises:
             ConfigError: there is no journal.
@@ -128,13 +128,13 @@ class BackupKeeper:
         try:
             state = self._add_all(state)
         except FileExistsError:
-            # Another process goes on with this chain: it is the other one's from here on.
+            # Another process has continued this chain: leave it to that process.
             return self.step(BackupState(), now, full_every)
         self._is_known = True
         return msgspec.structs.replace(state, complete_ms=round(now.timestamp() * 1000), trouble="")
 
     def _goes_on(self, state: BackupState, now: datetime, full_every: timedelta) -> bool:
-        """Tell whether a chain can be gone on with; a copy of the directory may be behind it."""
+        """Tell whether a chain can be continued; the state may be an outdated copy."""
         if not state.chain or state.schema_version != len(MIGRATIONS):
             return False
         if now - began_at(state.chain) >= full_every:
@@ -145,14 +145,14 @@ class BackupKeeper:
             return False
 
     def _end_of(self, state: BackupState) -> End:
-        """Return what the chain has reached at the place, which may be a disk no longer mounted.
+        """Return how far the chain at the place reaches; the place may be a disk no longer mounted.
 
         Raises:
-            BadDataError: it is not there as the state says.
+            BadDataError: it is not there, or does not match the state.
             JournalError: the place cannot be reached.
         """
         if self._is_known:
-            with suppress(JournalError):  # a list of all files would cost much each time
+            with suppress(JournalError):  # listing all files each time would be expensive
                 return read_end(self._place, Chain(name=state.chain, numbers=[], has_end=True))
         found = [chain for chain in find_chains(self._place) if chain.name == state.chain]
         if not found or found[0].numbers[-1:] != [state.number]:
@@ -185,7 +185,7 @@ class BackupKeeper:
         )
         rows, marks = piece.rows, state.files
         if piece.is_last and self._directory is not None:
-            # After the facts: an exchange knows each execution that is booked, or more.
+            # Read after the facts, so that the exchange knows at least every booked execution.
             found, marks = read_state_lines(self._directory, state.files)
             rows = {**rows, STATE_ROWS: found} if found else rows
         file = seal(header, rows, self._key)
@@ -215,7 +215,7 @@ class BackupKeeper:
 def back_up(
     place: BackupPlace, key: bytes, journal: Location, directory: Path, now: datetime
 ) -> BackupState:
-    """Begin a chain with all facts of a journal, and return what it is.
+    """Start a chain with all facts of a journal and return its state.
 
     Raises:
         ConfigError: there is no journal.
@@ -226,7 +226,7 @@ def back_up(
 
 
 def began_at(chain: str) -> datetime:
-    """Return when a chain was begun; long ago, where its name does not say it."""
+    """Return when a chain was started; the epoch if its name does not say."""
     try:
         return datetime.strptime(chain.partition("-")[0], _NAME).replace(tzinfo=UTC)
     except ValueError:
@@ -234,10 +234,10 @@ def began_at(chain: str) -> datetime:
 
 
 def remove_old(place: BackupPlace, now: datetime, keep: timedelta) -> list[str]:
-    """Remove the chains that are older, but never the newest one that is whole.
+    """Remove the chains older than `keep`, but never the newest finished one or later ones.
 
     Returns:
-        Their names.
+        Names of the removed chains.
 
     Raises:
         JournalError: the place cannot be reached.

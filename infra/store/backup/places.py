@@ -1,6 +1,6 @@
-"""Where backups lie: in a folder, or wherever fsspec reaches by a URL.
+"""Where backups are stored: in a folder, or at any URL that fsspec supports.
 
-Names have the form CHAIN/FILE. A segment is never written over another one.
+Names have the form CHAIN/FILE. A segment is never overwritten.
 """
 
 import importlib
@@ -20,39 +20,39 @@ PACKAGES = (
     ".venv/bin/python -m pip install -r requirements-backup.txt"
 )
 _AT_ONCE = 64
-"""Files that are asked for together."""
+"""Number of files requested together."""
 _LONGEST = 200
-"""Letters of what a server says that are told."""
+"""Longest part of a server's error that is shown, characters."""
 
 
 class BackupPlace(Protocol):
-    """Files of backups by name. All methods raise JournalError where they cannot be reached."""
+    """Files of backups by name. All methods raise JournalError if the place cannot be reached."""
 
     def names(self) -> list[str]:
-        """Return the names of all files, in their order."""
+        """Return the names of all files, sorted."""
 
     def read(self, names: Iterable[str]) -> Iterator[bytes]:
-        """Yield what files hold, in the order of the names."""
+        """Yield the contents of files, in the order of the names."""
 
     def add(self, name: str, data: bytes) -> None:
-        """Write a file that is not there yet, whole or not at all.
+        """Write a new file, whole or not at all.
 
         Raises:
-            FileExistsError: it is there.
+            FileExistsError: it exists.
         """
 
     def put(self, name: str, data: bytes) -> None:
-        """Write a file, in the place of the one that is there."""
+        """Write a file, replacing an existing one."""
 
     def remove(self, names: Sequence[str]) -> None:
         """Remove files."""
 
 
 def open_place(url: str) -> BackupPlace:
-    """Return the place that a setting names: a folder, or a URL.
+    """Return the place named by a setting: a folder, or a URL.
 
     Raises:
-        ConfigError: the packages for it are not installed, or nobody knows such URLs.
+        ConfigError: the packages for it are not installed, or the kind of URL is unknown.
     """
     if "://" not in url:
         return Folder(Path(url).expanduser())
@@ -60,10 +60,9 @@ def open_place(url: str) -> BackupPlace:
 
 
 class Folder:
-    """A folder of this machine."""
+    """A folder on this machine."""
 
     def __init__(self, path: Path) -> None:
-        """Touch nothing yet."""
         self._path = path
 
     def __str__(self) -> str:
@@ -78,7 +77,7 @@ class Folder:
         return sorted(str(file.relative_to(self._path)) for file in found)
 
     def read(self, names: Iterable[str]) -> Iterator[bytes]:
-        """Yield what files hold. See `BackupPlace`."""
+        """Yield the contents of files. See `BackupPlace`."""
         for name in names:
             try:
                 yield (self._path / name).read_bytes()
@@ -86,7 +85,7 @@ class Folder:
                 raise self._failure(error) from error
 
     def add(self, name: str, data: bytes) -> None:
-        """Write a file that is not there yet. See `BackupPlace`."""
+        """Write a new file. See `BackupPlace`."""
         self._write(name, data, is_new=True)
 
     def put(self, name: str, data: bytes) -> None:
@@ -94,7 +93,7 @@ class Folder:
         self._write(name, data, is_new=False)
 
     def remove(self, names: Sequence[str]) -> None:
-        """Remove files, and the folders that are empty then. See `BackupPlace`."""
+        """Remove files, and folders left empty. See `BackupPlace`."""
         try:
             for name in names:
                 (self._path / name).unlink(missing_ok=True)
@@ -124,10 +123,9 @@ class Folder:
 
 
 class Remote:
-    """Files behind a URL that fsspec knows; keys come from the environment."""
+    """Files at a URL that fsspec supports; credentials come from the environment."""
 
     def __init__(self, url: str) -> None:
-        """Ask nothing yet."""
         self._url = url
         try:
             fsspec = importlib.import_module("fsspec")
@@ -159,7 +157,7 @@ class Remote:
             yield from (found[path] for path in paths)
 
     def add(self, name: str, data: bytes) -> None:
-        """Write a file that is not there yet. See `BackupPlace`."""
+        """Write a new file. See `BackupPlace`."""
         if self._ask(self._files.exists, self._path(name)):
             raise FileExistsError(name)
         self.put(name, data)
@@ -183,7 +181,7 @@ class Remote:
             if missing is not None:
                 return missing
             raise self._failure(error) from error
-        except Exception as error:  # each kind of files raises its own
+        except Exception as error:  # each file system raises errors of its own
             raise self._failure(error) from error
 
     def _failure(self, error: Exception) -> JournalError:
@@ -191,7 +189,7 @@ class Remote:
 
 
 def _register(protocol: str) -> None:
-    """Let obstore serve the stores that it knows, unless other packages do."""
+    """Let obstore serve the protocols that it supports, unless another package does."""
     with_obstore = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs"}
     other = with_obstore.get(protocol)
     if other is None or importlib.util.find_spec(other) is not None:
@@ -203,7 +201,7 @@ def _register(protocol: str) -> None:
 
 
 def _shown(url: str) -> str:
-    """Return a URL without what may be a password."""
+    """Return a URL without anything that may be a password."""
     return plain(re.sub(r"//[^/@]*@", "//", url))
 
 

@@ -1,4 +1,4 @@
-"""A backup becomes a journal again, which lets a run open nothing until it is rearmed."""
+"""Turns a backup back into a journal; a run on it opens nothing until rearmed."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -24,27 +24,27 @@ from infra.store.notices import READ_THROUGH
 from infra.store.reading import open_reading
 
 WRITER = "restore"
-"""Of the facts that a restore adds."""
+"""Writer of the facts that a restore adds."""
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "meta": ("key",),
     "pen": ("address",),
     "notice": ("id",),
     "delivery": ("channel", "notice_id"),
 }
-"""Tables whose rows may be in several segments; the newest counts."""
+"""Tables whose rows may occur in several segments, by key; the newest row counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Until:
-    """Which facts are wanted; all of them by default."""
+    """Which facts to restore; all by default."""
 
     fact: int | None = None
-    """The last one."""
+    """Id of the last fact."""
     time_ms: int | None = None
-    """None that was stored later."""
+    """No fact stored later than this."""
 
     def taken(self, facts: list[Row]) -> int:
-        """Return how many of some facts are wanted; what was stored together stays together."""
+        """Return how many of these facts to restore; facts stored together stay together."""
         wanted = next((i for i, fact in enumerate(facts) if self._is_later(fact)), len(facts))
         return last_of_unit(facts, wanted - 1)
 
@@ -64,7 +64,7 @@ class Restored:
     location: Location
     through_fact: int
     recorded_ms: int
-    """When that one was stored."""
+    """When that fact was stored."""
     tables: list[TableSum]
 
 
@@ -74,20 +74,20 @@ def restore(
     directory: Path,
     until: Until = ALL,
 ) -> Restored:
-    """Store what segments hold in one transaction, read it again, and compare.
+    """Store the contents of segments in one transaction, read them back, and compare.
 
-    In the same transaction it is stored that nothing is opened, and that the journal is an older
-    copy of itself.
+    The same transaction records that nothing may be opened, and that the journal is an older copy
+    of itself.
 
     Args:
         segments: of one chain, from its first on.
-        target: a database whose tables are made, and empty; in a thread that is connected.
-        directory: of the run; gets what an exchange on this machine remembered.
-        until: which facts are wanted.
+        target: a database with empty tables; in a connected thread.
+        directory: of the run; receives the state files of an exchange on this machine.
+        until: which facts to restore.
 
     Raises:
         BadDataError: a segment is not what it should be.
-        ConfigError: no such fact is there, or what was stored is not what was read.
+        ConfigError: the wanted fact is missing, or what was read back differs.
         JournalError: the database cannot be used.
     """
     with target.writing(is_durable=True) as database:
@@ -112,10 +112,10 @@ def restore(
 
 
 def _wanted(segments: Iterable[tuple[Header, Rows]], until: Until) -> Iterator[Rows]:
-    """Yield the rows of segments up to where they are wanted.
+    """Yield the rows of segments as far as they are wanted.
 
-    Of later ones what an exchange on this machine remembers is wanted too: it has gone on, as any
-    exchange has, and tells a journal that is behind what has happened.
+    From later segments only the state of an exchange on this machine is taken: like any exchange it
+    has moved on, and tells a journal that is behind what has happened.
     """
     newest, is_over = 0, False
     try:
@@ -135,7 +135,7 @@ def _wanted(segments: Iterable[tuple[Header, Rows]], until: Until) -> Iterator[R
 
 
 def _cut(header: Header, rows: Rows, until: Until) -> Rows:
-    """Return the rows of a segment, or of its facts those alone that are wanted."""
+    """Return the rows of a segment, without facts that are not wanted."""
     if header.schema_version != len(schema.MIGRATIONS):
         raise ConfigError(
             f"the backup is of a journal of version {header.schema_version}, this program "
@@ -157,7 +157,7 @@ def _up_to(last: Any, table: str, rows: Sequence[Row]) -> Sequence[Row]:
 
 
 class _Content:
-    """What is stored, in one transaction."""
+    """What is restored, in one transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -171,7 +171,7 @@ class _Content:
         self.tables: list[TableSum] = []
 
     def take(self, rows: Rows) -> None:
-        """Store the facts of a segment, and note what is no fact."""
+        """Store the facts of a segment, and remember its other rows."""
         self.files.take(rows.get(STATE_ROWS, ()))
         for table in schema.FACT_TABLES:
             into = schema.table(table)
@@ -188,10 +188,10 @@ class _Content:
             self._sample = sample
 
     def finish(self) -> None:
-        """Store what is no fact.
+        """Store the rows that are not facts.
 
         Raises:
-            ConfigError: there is nothing.
+            ConfigError: there was no fact.
         """
         if not self.through_fact:
             raise ConfigError("the backup holds no fact of that time; name a later one")
@@ -211,7 +211,7 @@ class _Content:
             self.tables.append(table_sum(table, rows))
 
     def halt(self) -> None:
-        """Store what lets a run open nothing; new facts are numbered from the highest on."""
+        """Store facts that keep a run from opening anything; their ids follow the highest one."""
         found = OperatorCommand(
             command=OUTDATED,
             arguments="",

@@ -1,7 +1,7 @@
 """One segment of a backup: facts in their order, compressed, encrypted, bound to its predecessor.
 
-A file is one line of JSON, which tells what is inside without the key, then the sealed rows. The
-line is authenticated with them, and holds the hash of the file before.
+A file is one line of JSON, which describes the contents and can be read without the key, then the
+sealed rows. The line is authenticated with them, and holds the hash of the preceding file.
 """
 
 import hashlib
@@ -14,31 +14,31 @@ from domain.errors import BadDataError
 from infra.secrets import sealing
 
 FIRST_PREVIOUS = "0" * 64
-"""In the place of a predecessor's hash, in the first segment of a chain."""
+"""Stands in for the predecessor's hash in the first segment of a chain."""
 PURPOSE = "backup"
-"""Of the key that is derived from the one that the settings name."""
+"""Purpose of the key that is derived from the one named in the settings."""
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
-    """What anybody may know of a segment."""
+    """What can be read of a segment without the key."""
 
     chain: str
     number: int
-    """In its chain, from 1."""
+    """Number in its chain, from 1."""
     after_fact: int
-    """Facts above it are inside ..."""
+    """The segment holds the facts with higher ids than this ..."""
     through_fact: int
-    """... up to this one, with which a transaction ends."""
+    """... up to this id, which ends a transaction."""
     recorded_ms: int
     """When the newest of them was stored."""
     schema_version: int
     key_id: str
     previous: str
-    """SHA-256 of the segment before, hex."""
+    """SHA-256 of the preceding segment, hex."""
 
 
 class WrongKeyError(BadDataError):
-    """It is sealed under another key."""
+    """The segment is sealed with another key."""
 
 
 Row = Mapping[str, str | int | float | None]
@@ -47,7 +47,7 @@ Rows = Mapping[str, Sequence[Row]]
 
 
 def seal(header: Header, rows: Rows, key: bytes) -> bytes:
-    """Return the file of a segment; the key has 32 bytes.
+    """Return the bytes of a segment's file; the key has 32 bytes.
 
     Raises:
         ConfigError: the packages for it are not installed.
@@ -57,10 +57,10 @@ def seal(header: Header, rows: Rows, key: bytes) -> bytes:
 
 
 def unseal(file: bytes, key: bytes) -> tuple[Header, Rows]:
-    """Return what a segment holds.
+    """Return the header and rows of a segment.
 
     Raises:
-        WrongKeyError: it is sealed under another key.
+        WrongKeyError: it is sealed with another key.
         BadDataError: it is damaged.
         ConfigError: the packages for it are not installed.
     """
@@ -81,10 +81,10 @@ def unseal(file: bytes, key: bytes) -> tuple[Header, Rows]:
 
 
 def digest(file: bytes) -> str:
-    """Return the hash by which the next segment names this one."""
+    """Return the hash by which the next segment refers to this one."""
     return hashlib.sha256(file).hexdigest()
 
 
 def key_id(key: bytes) -> str:
-    """Return what tells one key from another, and nothing more of it."""
+    """Return a short fingerprint of a key, which reveals nothing else about it."""
     return hashlib.sha256(b"backup key\0" + key).hexdigest()[:8]

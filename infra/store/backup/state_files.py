@@ -1,7 +1,7 @@
-"""What an exchange on this machine remembers, in the backup of the run that trades there.
+"""The state of an exchange on this machine, in the backup of the run that trades there.
 
-Its files are lines, appended; now and then one is written anew. A backup holds them in the open,
-under its own seal; in a run directory they are under that one's.
+Its files consist of appended lines; now and then one is rewritten. A backup holds the lines
+decrypted, under its own seal; in a run directory they are encrypted with that directory's key.
 """
 
 import hashlib
@@ -17,33 +17,33 @@ from infra.secrets.cipher import STATE, cipher_of
 from infra.store.backup.segment import Row
 
 STATE_FILES: Final = ("paper.state", "sim-exchange.state")
-"""In a run directory, where its exchange is on this machine."""
+"""Files in a run directory whose exchange is on this machine."""
 STATE_ROWS: Final = "exchange_state"
-"""Their rows in a segment, beside those of tables."""
+"""Name of their rows in a segment, beside the tables."""
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a file is in a backup."""
+    """How far a backup covers a file."""
 
     lines: int = 0
     end: int = 0
-    """Offset after the last of them."""
+    """Offset after the last of these lines."""
     length: int = 0
-    """Of the last of them, as it is in the file; its end included."""
+    """Length of the last of them as stored in the file, with its line end."""
     digest: str = ""
-    """Of the same: a file without it there was written anew."""
+    """Hash of that line: a file that differs there was rewritten."""
 
 
 Marks = Mapping[str, Mark]
-"""By the file's name."""
+"""By file name."""
 
 
 def read_state_lines(directory: Path, after: Marks) -> tuple[list[Row], Marks]:
-    """Return the whole lines that are new in a run directory, and how far that is.
+    """Return the complete new lines in a run directory, and how far they reach.
 
     Raises:
-        BadDataError: a line is of another key.
-        ConfigError: the key cannot be had.
+        BadDataError: a line is encrypted with another key.
+        ConfigError: the key is not available.
         OSError: a file cannot be read.
     """
     rows: list[Row] = []
@@ -83,14 +83,13 @@ def _digest(line: bytes) -> str:
 
 
 class StateFiles:
-    """Files that are put together of the rows of segments, oldest first."""
+    """Files reassembled from the rows of segments, oldest first."""
 
     def __init__(self) -> None:
-        """Begin with none."""
         self._lines: dict[str, list[str]] = {}
 
     def take(self, rows: Sequence[Row]) -> None:
-        """Take the rows of a segment; a first line begins its file anew."""
+        """Add the rows of a segment; a line number 1 restarts its file."""
         for row in rows:
             name, text = str(row["file"]), str(row["text"])
             if row["number"] == 1:
@@ -98,10 +97,10 @@ class StateFiles:
             self._lines.setdefault(name, []).append(text)
 
     def write(self, directory: Path) -> None:
-        """Store them in a run directory that has none.
+        """Write the files into a run directory that has none.
 
         Raises:
-            ConfigError: the key cannot be had, or the disk has no room.
+            ConfigError: the key is not available, or the disk is full.
         """
         cipher = cipher_of(directory, STATE)
         for name, lines in self._known():
@@ -112,5 +111,5 @@ class StateFiles:
                 raise ConfigError(f"{directory / name}: cannot be written: {error}") from error
 
     def _known(self) -> Iterator[tuple[str, list[str]]]:
-        # The names are a backup's: nothing else is to be written by them.
+        # The names come from the backup: only known ones may be written.
         return ((name, self._lines[name]) for name in STATE_FILES if name in self._lines)

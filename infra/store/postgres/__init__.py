@@ -1,1 +1,1 @@
-"""The journal in a database of PostgreSQL."""
+"""The journal in a PostgreSQL database."""

@@ -1,4 +1,4 @@
-"""Connections to a server of PostgreSQL, and what they are set to."""
+"""Connections to a PostgreSQL server, and their settings."""
 
 from typing import Any, TypeVar
 
@@ -12,14 +12,14 @@ _CONNECT_S = 3
 _LOOK_S = 0.1
 _Result = TypeVar("_Result")
 _READ_MS = 60_000
-"""A read of a year's candles may take a while."""
+"""Reading a year of candles may take a while."""
 
 _SLACK_S = 2.0
-"""Beyond the server's own limit; a server that keeps to it answers before."""
+"""Added to the server's own limit: a server that keeps to its limit answers before."""
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):
-    """Waits for no answer longer than the server may take: one that hangs ends no statement."""
+    """Waits no longer for an answer than the server may take: a hung server ends no statement."""
 
     limit_s = _READ_MS / 1000 + _SLACK_S
 
@@ -29,7 +29,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         interval: float = _LOOK_S,
         timeout: float | None = None,
     ) -> _Result:
-        """Wait for what comes of a statement.
+        """Wait for the result of a statement.
 
         Raises:
             psycopg.OperationalError: nothing came in time; the connection is closed.
@@ -46,12 +46,12 @@ def connect(address: PostgresAddress, *, name: str, statement_ms: int = _READ_MS
     """Return a connection in which each statement is a transaction of its own.
 
     Args:
-        address: where to.
-        name: by which the server's administrator sees it.
-        statement_ms: after which the server ends a statement, and a wait for a lock.
+        address: of the server and schema.
+        name: shown to the server's administrator.
+        statement_ms: time after which the server cancels a statement, or a wait for a lock.
 
     Raises:
-        psycopg.OperationalError: there is none to be had.
+        psycopg.OperationalError: it cannot connect.
     """
     connection = Connection.connect(
         address.url,
@@ -59,7 +59,7 @@ def connect(address: PostgresAddress, *, name: str, statement_ms: int = _READ_MS
         autocommit=True,
         application_name=name,
         connect_timeout=_CONNECT_S,
-        # A server that vanished is noticed in some ten seconds, also by who only waits for it.
+        # A server that vanished is noticed within some ten seconds, even while only waiting for it.
         keepalives=1,
         keepalives_idle=4,
         keepalives_interval=2,
@@ -77,12 +77,12 @@ def connect(address: PostgresAddress, *, name: str, statement_ms: int = _READ_MS
 
 
 def execute(connection: Connection, query: str, *given: object) -> psycopg.Cursor[tuple[Any, ...]]:
-    """Execute a query of our own text; several statements where nothing is given."""
+    """Execute a query; the text may hold several statements if no values are given."""
     return connection.execute(query, given or None)
 
 
 def rows_of(cursor: psycopg.Cursor[tuple[Any, ...]]) -> list[dict[str, Any]]:
-    """Return the rows, columns by name; of two with one name it is the first, as in SQLite."""
+    """Return the rows, columns by name; of two with the same name the first, as in SQLite."""
     indices: dict[str, int] = {}
     for index, column in enumerate(cursor.description or ()):
         indices.setdefault(column.name, index)
@@ -90,6 +90,6 @@ def rows_of(cursor: psycopg.Cursor[tuple[Any, ...]]) -> list[dict[str, Any]]:
 
 
 def one_line(error: BaseException) -> str:
-    """Return what a server or its client said, without what they add to explain it."""
+    """Return the first line of an error of the server or client, without its explanations."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

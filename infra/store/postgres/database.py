@@ -1,4 +1,4 @@
-"""A database of PostgreSQL, as peewee asks it."""
+"""A PostgreSQL database in peewee's interface."""
 
 import threading
 import time
@@ -18,17 +18,17 @@ _LOST = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError)
 
 
 class PostgresDatabase(peewee.PostgresqlDatabase):
-    """Reads by a connection of the thread's own, which cannot write; writes by one that is lent.
+    """Reads by a read-only connection of each thread; writes by a lent one.
 
-    A read whose connection was lost is asked again by a new one.
+    A read whose connection was lost is repeated on a new one.
     """
 
     def __init__(self, address: PostgresAddress, *, patience_ms: int) -> None:
-        """Connect nowhere yet.
+        """Remember the address; nothing is connected yet.
 
         Args:
-            address: where to.
-            patience_ms: how long a lost connection is tried to be made anew.
+            address: of the server and schema.
+            patience_ms: how long to try to replace a lost connection.
         """
         self._address = address
         self._patience_ms = patience_ms
@@ -37,7 +37,7 @@ class PostgresDatabase(peewee.PostgresqlDatabase):
 
     @contextmanager
     def lent(self, connection: Connection) -> Iterator[None]:
-        """Let what this thread asks for inside go through a connection."""
+        """Run this thread's queries inside the block on the given connection."""
         self._lent.connection = connection
         try:
             yield
@@ -50,19 +50,19 @@ class PostgresDatabase(peewee.PostgresqlDatabase):
         return super().cursor(named_cursor) if lent is None else lent.cursor()  # type: ignore[no-untyped-call]
 
     def open(self) -> None:
-        """Connect this thread, unless it is; a server that is away is waited for.
+        """Connect this thread unless it is connected; wait for a server that is away.
 
         Raises:
-            JournalError: it does not come in time.
+            JournalError: it does not answer in time.
         """
         if self.is_closed():
             self._reconnect(time.monotonic() + self._patience_ms / 1000)
 
     def execute_sql(self, sql: str, params: Sequence[object] | None = None) -> Any:
-        """Execute; a lost connection for reading is made anew.
+        """Execute a statement; a lost reading connection is replaced.
 
         Raises:
-            JournalError: there is none to be had in time.
+            JournalError: it cannot be replaced in time.
         """
         given = tuple(map(_storable, params or ()))
         deadline_s = time.monotonic() + self._patience_ms / 1000
@@ -87,7 +87,7 @@ class PostgresDatabase(peewee.PostgresqlDatabase):
         return bool(self.connection().closed)  # type: ignore[no-untyped-call]
 
     def _reconnect(self, deadline_s: float) -> None:
-        # Until it is there again, this thread counts as one that has lost its connection.
+        # Until there is a new one, this thread counts as having lost its connection.
         self._lent.is_cut = True
         while True:
             with suppress(peewee.DatabaseError, peewee.InterfaceError):
@@ -103,7 +103,7 @@ class PostgresDatabase(peewee.PostgresqlDatabase):
                 return
 
     def close(self) -> bool:
-        """Let go of this thread's connection; returns whether there was one."""
+        """Close this thread's connection; return whether there was one."""
         self._lent.is_cut = False
         return bool(super().close())
 
@@ -114,5 +114,5 @@ class PostgresDatabase(peewee.PostgresqlDatabase):
 
 
 def _storable(value: object) -> object:
-    """Return a value without the one character that texts of PostgreSQL cannot hold."""
+    """Return a value without NUL, the one character that PostgreSQL texts cannot hold."""
     return value.replace("\0", "\ufffd") if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""A server of PostgreSQL as the journal's database."""
+"""A PostgreSQL server as the journal's database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,18 +36,18 @@ _REFUSALS = (
 class PostgresEngine:
     """One schema of a database. See `infra.store.engine.Engine`.
 
-    Every commit is on the server's disk before it is told: a server can be killed as well as a
-    process.
+    Every commit is on the server's disk before it is acknowledged: a server can be killed as well
+    as a process.
     """
 
     refusals = _REFUSALS
 
     def __init__(self, address: PostgresAddress, *, patience_ms: int) -> None:
-        """Connect nowhere yet; see `postgres_engine`.
+        """Remember the address; nothing is connected yet. See `postgres_engine`.
 
         Args:
             address: where to.
-            patience_ms: how long a server, another program and another thread are waited for.
+            patience_ms: how long to wait for the server, another program or another thread.
         """
         self.location = address
         self.database = PostgresDatabase(address, patience_ms=patience_ms)
@@ -55,10 +55,10 @@ class PostgresEngine:
         self._turns, self._holders = Turns(), Holders()
         self._writer = Writer(address, statement_ms=patience_ms)
         self._is_refused = False
-        """The newest transaction could not be written."""
+        """The last transaction could not be written."""
 
     def migrate(self) -> None:
-        """Take the right to write, and make the tables or bring them to the newest version."""
+        """Take the right to write, and create the tables or migrate them to the newest version."""
         try:
             with self._turns.take(self._patience_ms):
                 self._writer.held(self._patience_ms / 1000)
@@ -70,7 +70,7 @@ class PostgresEngine:
             ) from error
 
     def renumber(self) -> None:
-        """Let new rows be numbered from the highest number on; in a transaction."""
+        """Number new rows from the highest number on; in a transaction."""
         for table in NUMBERED:
             self.database.execute_sql(
                 f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), MAX(id)) FROM {table}"  # noqa: S608 (our own names)
@@ -92,16 +92,16 @@ class PostgresEngine:
         self._holders.add()
 
     def close(self) -> None:
-        """Let go of this thread's connection; may be called twice."""
+        """Close this thread's connection; may be called twice."""
         self.database.close()
         self._holders.discard()
 
     @contextmanager
     def writing(self, *, is_durable: bool = False) -> Iterator[PostgresDatabase]:  # noqa: ARG002 (always)
-        """Hold one transaction, in its turn. See `Engine`.
+        """Hold one transaction when its turn comes. See `Engine`.
 
-        Once one was refused, the next ones wait but for a moment, until one is not: whoever tries
-        again and again must not be held up each time.
+        After one has failed, the next ones wait only briefly until one succeeds, so that a caller
+        that keeps retrying is not held up each time.
         """
         with self._turns.take(QUICK_TURN_MS if self._is_refused else self._patience_ms):
             try:
@@ -116,7 +116,7 @@ class PostgresEngine:
                 raise
 
     def outcome(self, transaction: str) -> bool:
-        """Tell whether a transaction was committed whose outcome was unknown. See `Engine`."""
+        """Tell whether a transaction of unknown outcome was committed. See `Engine`."""
         with self._turns.take(QUICK_TURN_MS), self._as_journal_error():
             return self._writer.outcome(transaction, self._writer_patience_s())
 
@@ -133,11 +133,11 @@ class PostgresEngine:
             ) from error
 
     def check_facts(self) -> None:
-        """Refuse facts that cannot be what was stored. See `Engine`."""
+        """Check that the facts are undamaged. See `Engine`."""
         check_facts(self.database, self.location)
 
     def refusal(self, error: Exception) -> JournalError:
-        """Return what a refusal means."""
+        """Return the error that a failure stands for."""
         cause = self.cause(error)
         state = getattr(cause, "sqlstate", None) or ""
         if state.startswith("53"):
@@ -145,7 +145,7 @@ class PostgresEngine:
         return JournalBusyError(f"{self.location}: cannot be used: {one_line(cause)}")
 
     def cause(self, error: BaseException) -> BaseException:
-        """Return what failed first."""
+        """Return the first failure that led to an exception."""
         first = error
         while isinstance(first.__context__, (peewee.PeeweeException, psycopg.Error)):
             first = first.__context__
@@ -164,5 +164,5 @@ class PostgresEngine:
 
 @cache
 def postgres_engine(address: PostgresAddress, patience_ms: int) -> PostgresEngine:
-    """Return the engine of an address: a process takes the right to write once."""
+    """Return the engine of an address, one per process: it takes the right to write once."""
     return PostgresEngine(address, patience_ms=patience_ms)

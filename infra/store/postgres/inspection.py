@@ -1,4 +1,4 @@
-"""A look at a journal in PostgreSQL from outside, which changes nothing in it."""
+"""Inspects a journal in PostgreSQL from outside, without changing it."""
 
 from contextlib import closing
 
@@ -20,13 +20,13 @@ _SIZE = (
 
 
 def inspect_schema(address: PostgresAddress) -> Inspection | None:
-    """Return what a journal is like; a run that writes to it is not disturbed.
+    """Return what is known about a journal, without disturbing a run that writes to it.
 
     Returns:
-        None where there is none yet.
+        None if there is none yet.
 
     Raises:
-        ConfigError: it is damaged, of a newer version than this program's, or there is no server.
+        ConfigError: it is damaged, was made by a newer version, or the server is away.
     """
     try:
         with closing(connect(address, name="trading check")) as connection:

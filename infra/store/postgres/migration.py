@@ -1,4 +1,4 @@
-"""The tables in PostgreSQL: made, brought to the newest version, and who may do what with them."""
+"""The tables in PostgreSQL: their creation, their migration, and who may do what with them."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _TYPES = (
         r"to_char(to_timestamp(\1 / 1000) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')",
     ),
     (r"UTC_DAY\((.*?)\)", r"to_char(to_timestamp(\1 / 1000) AT TIME ZONE 'UTC', 'YYYY-MM-DD')"),
-    (r"\bsimilar\b", '"similar"'),  # a word of its own there
+    (r"\bsimilar\b", '"similar"'),  # a keyword there
 )
 _STATE = """
 CREATE TABLE store_state (
@@ -38,10 +38,10 @@ END $$
 
 
 def migrate(connection: Connection, address: PostgresAddress) -> None:
-    """Bring a schema to the newest version, all steps or none; for the holder of the right.
+    """Migrate a schema to the newest version, all steps or none; for the holder of the right.
 
     Raises:
-        ConfigError: it was made by a newer program, or this user may not make it.
+        ConfigError: it was made by a newer version, or this user may not create it.
     """
     version = _version(connection, address)
     if version == len(MIGRATIONS):
@@ -72,7 +72,7 @@ def migrate(connection: Connection, address: PostgresAddress) -> None:
 
 
 def writer_role(address: PostgresAddress) -> str:
-    """Return the role that may add facts, and can neither change nor delete them."""
+    """Return the role that may add facts but can neither change nor delete them."""
     return f"{address.schema}_writer"
 
 
@@ -91,7 +91,7 @@ def _make_role(connection: Connection, role: str) -> None:
     if found is None:
         execute(connection, f"CREATE ROLE {role} NOLOGIN")
     member = execute(connection, "SELECT pg_has_role(current_user, %s, 'MEMBER')", role).fetchone()
-    # Who has made a role counts as its member from PostgreSQL 16 on, and still may not take it.
+    # From PostgreSQL 16 on the creator of a role counts as its member, but may not SET it.
     if found is None or member is None or not member[0]:
         execute(connection, f"GRANT {role} TO CURRENT_USER")
 

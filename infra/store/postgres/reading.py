@@ -1,4 +1,4 @@
-"""A journal in PostgreSQL, read without ever writing."""
+"""A journal in PostgreSQL, read-only."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +12,10 @@ from infra.store.postgres.connection import connect, execute, one_line, rows_of
 
 
 class PostgresReading:
-    """Rows of one journal, of a run that is over or goes on. See `infra.store.reading.Reading`."""
+    """Rows of one journal, of a running or finished run. See `infra.store.reading.Reading`."""
 
     def __init__(self, address: PostgresAddress) -> None:
-        """Connect; may be used in this thread alone.
+        """Connect; for use in this thread only.
 
         Raises:
             ConfigError: there is no journal, or no server.
@@ -36,7 +36,7 @@ class PostgresReading:
             )
 
     def close(self) -> None:
-        """Let go of the server; may be called twice."""
+        """Close the connection; may be called twice."""
         self._connection.close()
 
     @contextmanager

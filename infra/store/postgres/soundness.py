@@ -1,6 +1,6 @@
-"""Can every fact stored in PostgreSQL be read as what it is? Asked before anybody acts on one.
+"""Checks that every fact stored in PostgreSQL can be read as its type, before anything acts on one.
 
-The server keeps types, references and what is needed; texts are what is looked through.
+The server itself ensures types, references and NOT NULL; what is checked here is texts.
 """
 
 from collections.abc import Iterator
@@ -35,10 +35,10 @@ _COLUMNS = (
 
 
 def check_facts(database: PostgresDatabase, address: PostgresAddress) -> None:
-    """Refuse a journal of which a fact cannot be what was stored; names the first few.
+    """Check that every fact is undamaged.
 
     Raises:
-        ConfigError: so it is.
+        ConfigError: some are damaged; the message names the first few.
     """
     refuse_damaged(address, list(islice(_problems(database, address), MOST_TOLD)))
 

@@ -1,15 +1,15 @@
-"""The one connection by which a process writes: while it lives, nobody else may.
+"""The one connection through which a process writes: while it lives, no other process may write.
 
 An advisory lock of that session is the right to write. It is lost with the connection, and the
-server gives it to nobody before the session's transaction has ended. Each transaction adds one to a
-number in `store_state`, beside the name of the process that has taken the right last. A connection
-that is made anew reads both before anything is written, and so tells apart:
+server grants it to nobody else before the session's transaction has ended. Each transaction adds
+one to a number in `store_state`, beside the name of the process that last took the right. A new
+connection reads both before anything is written, and so distinguishes:
 
-- the same name, the same number: nobody has written since;
+- the same name, the same number: nothing was written since;
 - the same name, one more: the transaction whose COMMIT got no answer was committed after all;
 - the same name, less: the server has lost what it had confirmed, as after a fail-over to a standby
-  that did not replicate synchronously. This process knows facts that are no facts any more, and
-  writes nothing more; the next one finds an older journal;
+  that did not replicate synchronously. This process knows facts that no longer exist, and writes
+  nothing more; the next one finds an older journal;
 - another name: another process had the right meanwhile. This one writes nothing more.
 """
 
@@ -35,32 +35,32 @@ class Writer:
     """The right to write, and the connection that holds it; for one thread at a time."""
 
     def __init__(self, address: PostgresAddress, *, statement_ms: int) -> None:
-        """Connect nowhere yet.
+        """Remember the address; nothing is connected yet.
 
         Args:
             address: the journal.
-            statement_ms: after which the server ends a statement.
+            statement_ms: time after which the server cancels a statement.
         """
         self._address = address
         self._statement_ms = statement_ms
         self._token = secrets.token_hex(8)
-        """This process, in the database."""
+        """Names this process in the database."""
         self._connection: Connection | None = None
         self._number: int | None = None
-        """Of the newest transaction that is known to be committed; None: the right is not taken."""
+        """Number of the newest transaction known to be committed; None: the right is not taken."""
         self._pending: int | None = None
-        """Of one whose outcome is not known."""
+        """Number of a transaction of unknown outcome."""
         self._outcomes: dict[str, bool] = {}
         self._lost = ""
         """Why this process writes nothing more."""
 
     def held(self, patience_s: float) -> Connection:
-        """Return the connection, with the right; it is made anew where it is known to be gone.
+        """Return the connection that holds the right; it is replaced if it is known to be gone.
 
         Raises:
             RightLostError: another process has had the right, or the server has lost facts.
             JournalBusyError: another process has it.
-            psycopg.Error: there is no connection to be had in that time.
+            psycopg.Error: no connection could be made in that time.
         """
         deadline_s = time.monotonic() + patience_s
         pause_s = _FIRST_PAUSE_S
@@ -96,7 +96,7 @@ class Writer:
         self._commit(connection, number, patience_s)
 
     def outcome(self, transaction: str, patience_s: float) -> bool:
-        """Tell whether a transaction was committed whose outcome was unknown.
+        """Tell whether a transaction of unknown outcome was committed.
 
         Raises:
             psycopg.Error: it is still unknown.
@@ -106,7 +106,7 @@ class Writer:
         return self._outcomes[transaction]
 
     def check(self, patience_s: float) -> None:
-        """Ask the server whether the connection lives, with which the right does.
+        """Ask the server whether the connection, and with it the right, is alive.
 
         Raises:
             RightLostError, psycopg.Error, JournalBusyError: see `held`.
@@ -118,14 +118,14 @@ class Writer:
             self.held(patience_s)
 
     def drop(self) -> None:
-        """Let go of the connection, and of the right."""
+        """Close the connection, and with it give up the right."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(psycopg.Error):
                 connection.close()
 
     def _begin(self, patience_s: float) -> tuple[Connection, int]:
-        """Begin a transaction that is numbered, checked to be ours, and so far empty."""
+        """Begin a numbered transaction, still empty, after checking that the right is ours."""
         deadline_s = time.monotonic() + patience_s
         while True:
             connection = self.held(max(deadline_s - time.monotonic(), 0))
@@ -138,7 +138,7 @@ class Writer:
                 cursor = execute(connection, step)
             except psycopg.Error:
                 self._roll_back(connection)
-                # Nothing of ours was in it: where only the connection was gone, a new one will do.
+                # Nothing of ours was in it: if only the connection was lost, a new one will do.
                 if not connection.closed or time.monotonic() > deadline_s:
                     raise
                 continue
@@ -179,7 +179,7 @@ class Writer:
             self.drop()
 
     def _take(self) -> Connection:
-        """Connect, and take the right, or take it up again."""
+        """Connect, and take the right or regain it."""
         name = f"trading {self._token}"
         connection = connect(self._address, name=name, statement_ms=self._statement_ms)
         try:
@@ -196,7 +196,7 @@ class Writer:
         return connection
 
     def _end_former(self, connection: Connection, name: str) -> None:
-        """End the session of ours that the server may still take for alive."""
+        """End our former session, which the server may still consider alive."""
         execute(
             connection,
             "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity "
@@ -235,8 +235,8 @@ class Writer:
         if self._lost:
             raise RightLostError(self._lost)
         if self._pending is not None:
-            # It may be on this server alone. A standby confirms in order: once it has this write,
-            # it has all that was committed before.
+            # It may be on this server only. A standby confirms in order: once it has this write,
+            # it has everything committed before.
             execute(connection, "UPDATE store_state SET writer = writer")
             self._outcomes[str(self._pending)] = number == self._pending
         self._number, self._pending = number, None
@@ -244,10 +244,10 @@ class Writer:
 
 
 def _check_server(connection: Connection, address: PostgresAddress) -> None:
-    """Refuse a server that forgets what it confirms, and say what holds after a fail-over.
+    """Refuse a server that may lose what it confirms, and warn of asynchronous standbys.
 
     Raises:
-        ConfigError: it does.
+        ConfigError: the server may lose confirmed facts.
     """
     for name in ("fsync", "full_page_writes"):
         found = execute(connection, f"SHOW {name}").fetchone()

@@ -1,4 +1,4 @@
-"""A connection to a journal that cannot write, and disturbs nobody who does."""
+"""A read-only connection to a journal, which does not disturb its writer."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +11,10 @@ from infra.store.sqlite import driver
 
 
 class SqliteReading:
-    """Rows of one journal, of a run that is over or goes on. See `infra.store.reading.Reading`."""
+    """Rows of one journal, of a running or finished run. See `infra.store.reading.Reading`."""
 
     def __init__(self, file: Path) -> None:
-        """Open the file; may be used in this thread alone.
+        """Open the file; for use in this thread only.
 
         Raises:
             ConfigError: there is none, or it is encrypted and cannot be opened.
@@ -26,7 +26,7 @@ class SqliteReading:
         driver.name_columns(self._connection)
 
     def close(self) -> None:
-        """Let go of the file; may be called twice."""
+        """Close the file; may be called twice."""
         self._connection.close()
 
     @contextmanager
@@ -43,7 +43,7 @@ class SqliteReading:
 
         Raises:
             JournalError: the journal cannot be read by this program.
-            NoJournalError: whoever made the file died before it made the tables.
+            NoJournalError: the process that created the file died before it created the tables.
         """
         try:
             return [dict(row) for row in self._connection.execute(query.replace("%s", "?"), given)]

@@ -1,4 +1,4 @@
-"""Connections to files of SQLite, which are SQLCipher's where their run directory is encrypted."""
+"""Connections to SQLite files, by SQLCipher if their run directory is encrypted."""
 
 import sqlite3
 import sys
@@ -13,16 +13,16 @@ from infra.secrets.sealing import PACKAGES
 from infra.secrets.vault import FILE, vault_of
 
 JOURNAL: Final = "journal"
-"""The purpose of the key of SQLCipher's files."""
+"""Purpose of the key of SQLCipher files."""
 _SQLCIPHER: Final = "sqlcipher3.dbapi2"
 _PLAIN: Final = b"SQLite format 3\0"
 
 
 def key_of(file: Path) -> bytes | None:
-    """Return the key of a database; None: it is an ordinary one, or is to be.
+    """Return the key of a database; None: it is, or will be, an ordinary one.
 
     Raises:
-        ConfigError: the key cannot be had.
+        ConfigError: the key is not available.
     """
     vault = vault_of(file.parent)
     return None if vault is None else vault.key(JOURNAL)
@@ -31,7 +31,7 @@ def key_of(file: Path) -> bytes | None:
 def connect(
     file: Path, *, is_read_only: bool = False, check_same_thread: bool = True
 ) -> sqlite3.Connection:
-    """Return a connection, which is in autocommit; SQLCipher's behaves as sqlite3's.
+    """Return a connection in autocommit mode; SQLCipher's behaves like sqlite3's.
 
     Raises:
         ConfigError: the database is encrypted and cannot be opened, or is not and should be.
@@ -60,18 +60,18 @@ def connect(
 
 
 def name_columns(connection: sqlite3.Connection) -> None:
-    """Let the rows of a connection be read by the names of their columns."""
+    """Make the rows of a connection readable by column name."""
     connection.row_factory = sys.modules[type(connection).__module__].Row
 
 
 def errors(name: str = "Error", *more: type[Exception]) -> tuple[type[Exception], ...]:
-    """Return more, and the classes of a name: SQLite, and SQLCipher where it is loaded."""
+    """Return `more` and the exception classes of a name: sqlite3's, SQLCipher's if it is loaded."""
     modules = (sqlite3, sys.modules.get(_SQLCIPHER))
     return (*more, *(getattr(module, name) for module in modules if module is not None))
 
 
 def demand_sqlcipher() -> None:
-    """Check that what encrypts can be loaded, and is what it says it is.
+    """Check that SQLCipher can be loaded and really encrypts.
 
     Raises:
         ConfigError: it is not.
@@ -81,7 +81,7 @@ def demand_sqlcipher() -> None:
 
 
 def _sqlcipher() -> ModuleType:
-    """Return SQLCipher's module; it takes a while to load, and most runs need none.
+    """Return SQLCipher's module, loaded late: that takes a while, and most runs do not need it.
 
     Raises:
         ConfigError: it is not installed.
@@ -93,10 +93,10 @@ def _sqlcipher() -> ModuleType:
 
 
 def connect_under(file: Path, key: bytes | None) -> sqlite3.Connection:
-    """Return a connection of SQLCipher to a database of any key; None: an ordinary one.
+    """Return a connection to a database with a given key; None: to an ordinary database.
 
     Raises:
-        ConfigError: it is under another key, or SQLCipher is not there.
+        ConfigError: it has another key, or SQLCipher is not installed.
         sqlite3.Error: it cannot be opened.
     """
     connection = cast(
@@ -112,7 +112,7 @@ def connect_under(file: Path, key: bytes | None) -> sqlite3.Connection:
 
 
 def sql_key(key: bytes | None) -> str:
-    """Return a key as SQLCipher's statements have it: as it is, with nothing derived from it."""
+    """Return a key in the syntax of SQLCipher's statements: raw, without key derivation."""
     return "''" if key is None else f"\"x'{key.hex()}'\""
 
 
@@ -120,7 +120,7 @@ def unlock(connection: sqlite3.Connection, key: bytes, file: Path) -> None:
     """Give a new connection its key.
 
     Raises:
-        ConfigError: it is no SQLCipher, or the database is under another key.
+        ConfigError: the connection is not SQLCipher's, or the database has another key.
     """
     connection.execute("PRAGMA cipher_log_level = NONE")  # it writes to the terminal otherwise
     connection.execute(f"PRAGMA key = {sql_key(key)}")

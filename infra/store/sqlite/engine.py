@@ -1,4 +1,4 @@
-"""A file of SQLite as the journal's database."""
+"""An SQLite file as the journal's database."""
 
 import re
 import sqlite3
@@ -28,18 +28,18 @@ class SqliteEngine:
     """One file. See `infra.store.engine.Engine`."""
 
     def __init__(self, file: Path, *, busy_timeout_ms: int, is_short_of_room: bool = False) -> None:
-        """Open nothing yet.
+        """Remember the file; nothing is opened yet.
 
         Args:
             file: the database.
-            busy_timeout_ms: how long a database that others hold is waited for.
-            is_short_of_room: the disk is full.
+            busy_timeout_ms: how long to wait for a database held by others.
+            is_short_of_room: whether the disk is full.
         """
         self.location = file
         self._turns, self._holders = Turns(), Holders()
         self._busy_timeout_ms = busy_timeout_ms
         self._is_refused = False
-        """The newest transaction could not be written."""
+        """The last transaction could not be written."""
         self.database = _Database(
             str(file),
             autoconnect=False,
@@ -47,7 +47,7 @@ class SqliteEngine:
                 "journal_mode": "wal",
                 "synchronous": "normal",
                 "foreign_keys": 1,
-                "recursive_triggers": 1,  # else what replaces a row deletes it unseen
+                "recursive_triggers": 1,  # else replacing a row skips the delete trigger
                 "busy_timeout": busy_timeout_ms,
             },
         )
@@ -55,11 +55,11 @@ class SqliteEngine:
 
     @property
     def refusals(self) -> tuple[type[Exception], ...]:
-        """The exceptions by which it says that it cannot be used."""
+        """The exceptions it raises when it cannot be used."""
         return driver.errors("OperationalError", peewee.OperationalError)
 
     def migrate(self) -> None:
-        """Make the tables, or bring them to the newest version. See `Engine`."""
+        """Create the tables, or migrate them to the newest version. See `Engine`."""
         migrate(self.database, str(self.location))
 
     @property
@@ -73,16 +73,16 @@ class SqliteEngine:
         self._holders.add()
 
     def close(self) -> None:
-        """Let go of this thread's connection; may be called twice."""
+        """Close this thread's connection; may be called twice."""
         self.database.close()
         self._holders.discard()
 
     @contextmanager
     def writing(self, *, is_durable: bool = False) -> Iterator[SqliteDatabase]:
-        """Hold one transaction, in its turn. See `Engine`.
+        """Hold one transaction when its turn comes. See `Engine`.
 
-        Once one was refused, the next ones wait but for a moment, until one is not: whoever tries
-        again and again must not be held up each time.
+        After one has failed, the next ones wait only briefly until one succeeds, so that a caller
+        that keeps retrying is not held up each time.
         """
         with (
             self._turns.take(QUICK_TURN_MS if self._is_refused else self._busy_timeout_ms),
@@ -98,35 +98,35 @@ class SqliteEngine:
                 raise
 
     def outcome(self, transaction: str) -> bool:
-        """Say nothing: SQLite tells at once what became of a transaction."""
+        """Raise an error: SQLite's transactions never have an unknown outcome."""
         raise JournalError(f"{self.location}: knows nothing of transaction {transaction}")
 
     def check_right(self) -> None:
-        """Allow it: whoever holds the run directory may write."""
+        """Do nothing: the process that holds the run directory may write."""
 
     def renumber(self) -> None:
-        """Do nothing: SQLite has done so with each row."""
+        """Do nothing: SQLite does so with each row."""
 
     def release(self) -> None:
-        """Do nothing: whoever holds the run directory may write."""
+        """Do nothing: the process that holds the run directory may write."""
 
     def check_facts(self) -> None:
-        """Refuse facts that cannot be what was stored. See `Engine`."""
+        """Check that the facts are undamaged. See `Engine`."""
         check_facts(self.database.connection(), self.location)  # type: ignore[no-untyped-call]
 
     def refusal(self, error: Exception) -> JournalError:
-        """Return what a refusal means."""
+        """Return the error that a failure stands for."""
         if _is_busy(error):
             message = f"{self.location}: another program holds the journal; end it, or wait for it"
             return JournalBusyError(message)
         cause = self.cause(error)
         if _code(cause) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-            # Pages could not be had, for the file itself or for its shared memory.
+            # Pages could not be allocated, for the file itself or for its shared memory.
             return JournalFullError(f"{self.location}: the disk has no room, or fails: {cause}")
         return JournalError(f"{self.location}: the journal cannot be used: {cause}")
 
     def cause(self, error: BaseException) -> BaseException:
-        """Return what failed first: a full disk ends the transaction, whose rollback then fails."""
+        """Return the first failure: a full disk ends the transaction, then its rollback fails."""
         kinds = driver.errors("DatabaseError", peewee.DatabaseError)
         first: BaseException = error
         while isinstance(first.__context__, kinds):
@@ -146,7 +146,7 @@ class SqliteEngine:
 
 
 class _Database(SqliteDatabase):
-    """Connects by our driver, which knows whether the file is encrypted."""
+    """Connects through our driver, which knows whether the file is encrypted."""
 
     def _connect(self) -> sqlite3.Connection:
         connection = driver.connect(Path(str(self.database)))
@@ -159,13 +159,13 @@ class _Database(SqliteDatabase):
 
 
 def migrate(database: SqliteDatabase, file: str) -> None:
-    """Bring a database to the newest version, all steps or none.
+    """Migrate a database to the newest version, all steps or none.
 
     Raises:
-        ConfigError: the database was made by a newer program.
+        ConfigError: the database was made by a newer version.
     """
     if database.user_version == len(MIGRATIONS):
-        return  # a look, which a full disk allows
+        return  # a read, which works even on a full disk
     with database.atomic("IMMEDIATE"):
         version = database.user_version
         if version > len(MIGRATIONS):
@@ -181,7 +181,7 @@ def migrate(database: SqliteDatabase, file: str) -> None:
 
 
 def remove_file(file: Path) -> None:
-    """Remove a database that nobody uses."""
+    """Remove a database that is not in use."""
     for part in ("", "-wal", "-shm"):
         file.with_name(file.name + part).unlink(missing_ok=True)
 
@@ -201,10 +201,10 @@ def _statements(migration: Migration) -> Iterator[str]:
 
 
 def _kept_open(file: Path) -> sqlite3.Connection | None:
-    """Return a connection that is never closed, so that on a full disk no other one is the last.
+    """Return a connection that is never closed, so that no other one is ever the last to close.
 
-    The last one moves the write-ahead log into the database, for which there is no room, and takes
-    what is left for others.
+    The last one to close moves the write-ahead log into the database, which fails on a full disk
+    and takes space that others need.
     """
     if not file.exists():
         return None
@@ -223,6 +223,6 @@ def _is_busy(error: BaseException) -> bool:
 
 
 def _code(error: BaseException) -> int | None:
-    """Return SQLite's primary code."""
+    """Return SQLite's primary result code."""
     code: int | None = getattr(error, "sqlite_errorcode", None)
     return None if code is None else code & 0xFF

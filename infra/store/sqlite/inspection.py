@@ -1,4 +1,4 @@
-"""A look at a file of SQLite from outside, which changes nothing in it."""
+"""Inspects an SQLite file from outside, without changing it."""
 
 from contextlib import closing
 from pathlib import Path
@@ -11,10 +11,10 @@ from infra.store.sqlite.soundness import check_facts
 
 
 def inspect_file(file: Path) -> Inspection:
-    """Return what a journal is like; a run that writes to it is not disturbed.
+    """Return what is known about a journal, without disturbing a run that writes to it.
 
     Raises:
-        ConfigError: it is damaged, no journal, or of a newer version than this program's.
+        ConfigError: it is damaged, not a journal, or was made by a newer version.
     """
     try:
         with closing(driver.connect(file, is_read_only=True)) as database:

@@ -1,4 +1,4 @@
-"""A file of SQLite, written anew under another key: nobody may use it meanwhile."""
+"""Rewrites an SQLite file with another key; nothing else may use it meanwhile."""
 
 import os
 import sqlite3
@@ -11,12 +11,12 @@ from infra.store.sqlite import driver
 
 
 def rekey_file(file: Path, old: bytes | None, new: bytes | None) -> None:
-    """Put a database under another key, unless it is under it already; None: not encrypted.
+    """Re-encrypt a database with another key, unless it has that key already; None: not encrypted.
 
-    One that is not encrypted is taken whatever the old key is.
+    A database that is not encrypted is accepted whatever the old key is.
 
     Raises:
-        ConfigError: it is under neither, another program uses it, or the disk has no room.
+        ConfigError: it has neither key, another program uses it, or the disk is full.
     """
     if _is_under(file, new):
         return
@@ -25,7 +25,7 @@ def rekey_file(file: Path, old: bytes | None, new: bytes | None) -> None:
     part.unlink(missing_ok=True)
     try:
         with closing(driver.connect_under(file, old)) as database:
-            # Everything in the file itself, and no log beside it that would fit no new one.
+            # Everything goes into the file itself: a log beside it would not match the new file.
             (mode,) = database.execute("PRAGMA journal_mode = DELETE").fetchone()
             if mode != "delete":
                 raise ConfigError(f"{file}: another program uses it; end that first")

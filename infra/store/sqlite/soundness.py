@@ -1,6 +1,6 @@
-"""Can every fact stored in SQLite be read as what it is? Asked before anybody acts on one.
+"""Checks that every fact stored in SQLite can be read as its type, before anything acts on one.
 
-Each rule is a condition of SQL, so that a journal of years is looked through in a second or two.
+Each rule is an SQL condition, so that a journal of years is checked in a second or two.
 """
 
 import sqlite3
@@ -35,10 +35,10 @@ _META = (
 
 
 def check_facts(database: sqlite3.Connection, file: Path) -> None:
-    """Refuse a journal of which a fact cannot be what was stored; names the first few.
+    """Check that every fact is undamaged.
 
     Raises:
-        ConfigError: so it is.
+        ConfigError: some are damaged; the message names the first few.
     """
     database.create_function("reads_as", 3, reads_as, deterministic=True)
     try:
@@ -62,7 +62,7 @@ def _problems(database: sqlite3.Connection) -> Iterator[str]:
 
 
 def _unreadable(database: sqlite3.Connection, table: str) -> Iterator[str]:
-    """Return the first row in which each column breaks its rule, after one look at all of them."""
+    """Return the first row in which each column breaks its rule, after one query over all."""
     declared = database.execute(f"PRAGMA table_info({table})").fetchall()
     rules = {
         column: _rule(table, column, kind, is_needed=bool(is_needed))
@@ -90,7 +90,7 @@ def _misfiled(database: sqlite3.Connection, table: str) -> Iterator[str]:
 
 @cache
 def _rule(table: str, column: str, declared: str, *, is_needed: bool) -> str:
-    """Return what a column keeps, as a condition of SQL that is never NULL."""
+    """Return the rule of a column, as an SQL condition that is never NULL."""
     types = ", ".join(f"'{name}'" for name in _TYPES[declared])
     name = _quoted(column)
     rules = [f"typeof({name}) IN ({types})"]
@@ -107,7 +107,7 @@ def _rule(table: str, column: str, declared: str, *, is_needed: bool) -> str:
 
 
 def _quoted(name: str) -> str:
-    """Return a name that may be a word of SQL."""
+    """Return a name quoted, as it may be an SQL keyword."""
     return f'"{name}"'
 
 

@@ -420,6 +420,7 @@ class NotifierActor(SupervisedActor):
             restarts=system.restarts_by_address(self._post.causes(NoticeKind.ACTOR, *span)),
             balance_before=self._journal.balance_at(period.from_ms)
             or self._journal.first_balance(),
+            performances=self._journal.performances(self._rules.candles.candle_ms),
         )
         return reports.report(facts, self._portfolio, self._assets, self.now_ms, self._rules)
 

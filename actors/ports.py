@@ -11,6 +11,7 @@ from domain.market.instruments import Candle
 from domain.market.order_book import OrderBook
 from domain.operator.commands import OperatorCommand
 from domain.operator.notices import Notice, NoticeKind, NoticeRules, Similar
+from domain.portfolio.performance import Performances
 from domain.portfolio.protection import ProtectionState
 from domain.trading.decisions import Approval, Decision, DenialReason, Protection
 from domain.trading.order import Order
@@ -310,6 +311,13 @@ class Journal(Protocol):
 
     def first_balance(self) -> Decimal | None:
         """Return the wallet balance of the first equity sample."""
+
+    def performances(self, candle_ms: int) -> Performances:
+        """Return what each asset, and all together, have come to by all facts.
+
+        Args:
+            candle_ms: of the run.
+        """
 
     def first_recorded_ms(self) -> int | None:
         """Return when the first fact was stored."""

@@ -1,6 +1,6 @@
 """Trades in figures, of all time or a period, over all assets and of each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from actors.operator.tables import Row, table_reply
@@ -8,7 +8,7 @@ from domain.backtesting.summary import figures
 from domain.market.instruments import DAY_MS
 from domain.operator import wording as say
 from domain.operator.commands import ALL
-from domain.operator.performance import UNKNOWN, money_texts, performance_texts
+from domain.operator.performance import UNKNOWN, run_texts
 from domain.operator.replies import Reply
 from domain.portfolio.metrics import PortfolioMetrics
 from domain.portfolio.performance import Performances
@@ -48,28 +48,13 @@ def performance_view(
     reply = table_reply(title, ("asset", *_SHOWN), rows, data)
     if whole_run is None:
         return reply
-    shown = _whole_run(whole_run, money)
+    shown = run_texts(whole_run, money)
     lines = [
         f"{asset}: {', '.join(f'{name} {text}' for name, text in each.items() if text != UNKNOWN)}"
         for asset, each in shown.items()
         if set(each.values()) != {UNKNOWN}
     ]
     return replace(reply, lines=tuple(lines), data={**data, "whole_run": shown})
-
-
-def _whole_run(found: Performances, money: PortfolioMetrics | None) -> dict[str, Mapping[str, str]]:
-    """Return the figures of all together and of each asset that has traded."""
-    pairs = {} if money is None else money.pairs
-    return {
-        ALL: {**({} if money is None else money_texts(money)), **performance_texts(found.total)},
-        **{
-            asset: {
-                **(money_texts(pairs[asset]) if asset in pairs else {}),
-                **performance_texts(done),
-            }
-            for asset, done in found.assets.items()
-        },
-    }
 
 
 def performance(trades: Sequence[Trade]) -> dict[str, str]:

@@ -1,9 +1,10 @@
 """Words of the daily and the weekly report."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
+from actors.wording.figures import since_the_start
 from actors.wording.outlook import opportunity, waiting
 from actors.wording.system import position_line
 from domain.backtesting.summary import figures
@@ -12,6 +13,7 @@ from domain.operator import wording as say
 from domain.operator.notices import Notice, NoticeKind, ReportPeriod
 from domain.operator.wording import advice_line
 from domain.portfolio.metrics import metrics
+from domain.portfolio.performance import Performances
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.rules import TradingRules
 from domain.strategies.base import Regime
@@ -36,6 +38,8 @@ class PeriodFacts:
     """By address."""
     balance_before: Decimal | None
     """At its beginning, or the first that is known; None where none is."""
+    performances: Performances = field(default_factory=Performances)
+    """By all facts, whenever they were stored."""
 
 
 def report(
@@ -61,6 +65,7 @@ def report(
         f"{say.day(period.from_ms)}{until} UTC",
         *_lateness(period, now_ms),
         *_trading(facts),
+        *since_the_start(facts.performances, portfolio, rules),
         *say.listed("Refused:", _counts(facts.denials)),
         *say.listed("Restarts:", _counts(facts.restarts)),
         f"Now, {say.utc_second(now_ms)}:",

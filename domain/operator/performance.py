@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from domain.operator import wording as say
+from domain.operator.commands import ALL
 from domain.portfolio.metrics import PairMetrics, PortfolioMetrics
-from domain.portfolio.performance import Performance
+from domain.portfolio.performance import Performance, Performances
 
 UNKNOWN = "–"  # noqa: RUF001 (a dash, as people write it)
 FIGURES = ("hold", "Sharpe", "volatility", "slippage", "fees", "MAE", "MFE", "risk share")
@@ -37,6 +38,26 @@ def money_texts(found: PortfolioMetrics | PairMetrics) -> Mapping[str, str]:
         share = found.contribution
         texts["share of PnL"] = UNKNOWN if share is None else say.percent(share)
     return texts
+
+
+def run_texts(found: Performances, money: PortfolioMetrics | None) -> dict[str, Mapping[str, str]]:
+    """Return all figures of all together, by the name `ALL`, and of each asset that has traded.
+
+    Args:
+        found: what all facts have come to.
+        money: the same of what is open and earned, as of now; None: not known.
+    """
+    pairs = {} if money is None else money.pairs
+    return {
+        ALL: {**({} if money is None else money_texts(money)), **performance_texts(found.total)},
+        **{
+            asset: {
+                **(money_texts(pairs[asset]) if asset in pairs else {}),
+                **performance_texts(done),
+            }
+            for asset, done in found.assets.items()
+        },
+    }
 
 
 def _signed(fraction: Decimal | None) -> str:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 
 import peewee
 from peewee import SQL, Database
 
 from domain.facts import StateChange, StoredNews
 from domain.operator.commands import SettingsChanged
+from domain.portfolio.performance import Performances
 from domain.portfolio.protection import ProtectionState
 from domain.trading.decisions import Approval, Decision, DenialReason
 from domain.trading.order import Order
@@ -16,6 +17,7 @@ from domain.trading.orders import OrderUpdate
 from domain.trading.positions import Execution, Trade
 from infra.store import rows, schema
 from infra.store.codec import Row, value_of
+from infra.store.performance_facts import PerformanceFacts
 
 _FACT = schema.table("fact")
 _GRANT = schema.table("decision_grant")
@@ -152,6 +154,10 @@ class Records:
         """Return the wallet balance of the first equity sample."""
         query = _SAMPLE.select(_SAMPLE.c.balance).order_by(_SAMPLE.c.fact_id).limit(1)
         return next((Decimal(row["balance"]) for row in self._rows(query)), None)
+
+    def performances(self, candle_ms: int) -> Performances:
+        """Return what each asset, and all together, have come to by all facts."""
+        return PerformanceFacts(partial(schema.rows_of, self._database), candle_ms).read()
 
     def settings_changes(self) -> list[tuple[int, str]]:
         """Return when settings changed, and a line for each that did; oldest first."""

@@ -383,9 +383,7 @@ class Prepared:
 
     def rows(self, database: Database, *given: object) -> list[dict[str, Any]]:
         """Return the rows for these values, in the order of their placeholders."""
-        cursor = self.cursor(database, *given)
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor]
+        return _named(self.cursor(database, *given))
 
     def cursor(self, database: Database, *given: object) -> Any:
         """Return a cursor that yields the rows as tuples."""
@@ -398,6 +396,17 @@ class Prepared:
             text, _ = context.sql(self._query).query()  # type: ignore[no-untyped-call]
             self._texts[database.param] = text
         return text
+
+
+def rows_of(database: Database, query: str, *given: object) -> list[dict[str, Any]]:
+    """Return the rows of a query, with `%s` in the place of each value."""
+    cursor = database.execute_sql(query.replace("%s", database.param), given)  # type: ignore[no-untyped-call]
+    return _named(cursor)
+
+
+def _named(cursor: Any) -> list[dict[str, Any]]:
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
 def newest(of: Table, where: object = None) -> Prepared:

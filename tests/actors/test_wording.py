@@ -3,6 +3,7 @@
 import unicodedata
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -23,6 +24,7 @@ from domain.market.instruments import HOUR_MS, MINUTE_MS, Side
 from domain.operator import wording as say
 from domain.operator.commands import SettingsChanged
 from domain.operator.notices import Notice, ReportPeriod
+from domain.portfolio.performance import Performance, Performances
 from domain.portfolio.protection import initial_state
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.strategies.base import Regime
@@ -31,9 +33,11 @@ from domain.trading.cooldowns import AssetCooldown
 from domain.trading.decisions import AssetEvaluation, Close, Denial, DenialReason, Protection
 from domain.trading.orders import ExitReason, Purpose
 from domain.trading.positions import Position, Trade
+from infra.operator.notices.telegram import MOST_CHARACTERS
 from infra.settings import load_settings
 from tests.domain.builders import averages
 
+TWELVE = Path(__file__).resolve().parents[2] / "examples" / "multi_pair.yaml"
 T_MS = 1_744_802_700_000
 RULES = load_settings(None, environ={}, dotenv=None).trading_rules()
 RUN = RunInfo(mode="live", account="https://api.bybit.com", started_ms=T_MS)
@@ -143,6 +147,21 @@ WEEK = reports.PeriodFacts(
     denials={DenialReason.CORRELATION: 12, DenialReason.GLOBAL_COOLDOWN: 3},
     restarts={"asset/BTC": 1},
     balance_before=Decimal(10_000),
+    performances=Performances(
+        total=Performance(average_hold_ms=HOUR_MS, sharpe=1.204, volatility=0.1234),
+        assets={
+            "BTC": Performance(
+                sharpe=-0.5,
+                volatility=0.2,
+                slippage_bps=1.26,
+                fee_bps=5.5,
+                adverse=0.0123,
+                favorable=0.02,
+            ),
+            "ETH": Performance(fee_bps=5.5),
+        },
+        diversification=0.125,
+    ),
 )
 
 
@@ -447,6 +466,15 @@ ETH +412.60, 137% of PnL
   trades 1, won 100.0%, hold 5h 37m
 BTC -112.18, -37% of PnL
   trades 1, won 0.0%, hold 5h 37m
+Since the start:
+All: PnL with open +10.46,
+  return on open +6.53%, hold 1h,
+  Sharpe 1.20, volatility 12.3%,
+  diversification 12%
+BTC: Sharpe -0.50, volatility 20.0%,
+  slippage 1.3 bps, fees 5.5 bps,
+  MAE 1.23%, MFE 2.00%
+ETH: fees 5.5 bps
 Refused: CORRELATION 12,
   GLOBAL_COOLDOWN 3
 Restarts: asset/BTC 1
@@ -486,6 +514,26 @@ def test_every_line_fits_a_phone(name: str) -> None:
         return sum(2 if unicodedata.east_asian_width(sign) == "W" else 1 for sign in line)
 
     assert max(map(width, NOTICES[name][0].text.splitlines())) <= say.LINE
+
+
+def test_a_report_of_twelve_pairs_that_traded_fits_one_message() -> None:
+    rules = load_settings(TWELVE, environ={}, dotenv=None).trading_rules()
+    names = [asset.asset for asset in rules.assets]
+    snapshots = {
+        name: replace(ASSETS["ETH"], asset=name, report=replace(REPORT, asset=name))
+        for name in names
+    }
+    done = WEEK.performances.assets["BTC"]
+    facts = replace(
+        WEEK,
+        trades=[replace(TRADE, asset=name) for name in names],
+        performances=replace(WEEK.performances, assets=dict.fromkeys(names, done)),
+    )
+
+    text = reports.report(facts, PORTFOLIO, snapshots, T_MS, rules).text
+
+    assert len(names) == 12
+    assert len(text) <= MOST_CHARACTERS
 
 
 def test_an_exit_names_the_cooldown_it_started() -> None:

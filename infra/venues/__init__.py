@@ -1,1 +1,1 @@
-"""Where orders go: Bybit, a paper account, a replay, a simulated exchange."""
+"""Venues that orders go to: Bybit, a paper account, a replay, a simulated exchange."""

@@ -1,4 +1,4 @@
-"""A run's ties to the outer world."""
+"""A run's connection to the market and the account."""
 
 from dataclasses import dataclass
 
@@ -8,16 +8,16 @@ from infra.venues.paper.connection import PaperConnection
 
 @dataclass(frozen=True, kw_only=True)
 class Connection:
-    """The market, and the account whose orders are traded: at the exchange, or on paper."""
+    """The market, and the account that is traded: at the exchange, or on paper."""
 
     market: MarketConnection
     account: BybitConnection | PaperConnection
 
     def start(self) -> None:
-        """Begin to hear of the account."""
+        """Start the account's stream."""
         self.account.start()
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close all connections."""
         self.account.close()
         self.market.close()

@@ -1,4 +1,4 @@
-"""Where a run trades: its mode, and what the mode needs."""
+"""Where a run trades: its mode, and what the mode requires."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -34,7 +34,7 @@ class Mode(StrEnum):
 
     @property
     def has_market(self) -> bool:
-        """Tell whether it reads a market of Bybit's."""
+        """Tell whether it reads one of Bybit's markets."""
         return self is Mode.PAPER or self.has_account
 
 
@@ -46,13 +46,13 @@ def read_mode(text: str) -> Mode:
     """Return the mode of a command line.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: there is no mode of that name.
     """
     return Mode(_known(text, tuple(Mode)))
 
 
 def read_run_name(text: str) -> str:
-    """Return whose run a command line means, where it is in var/MODE.
+    """Return the name under var/ of the run that a command line refers to: a mode, or `stepped`.
 
     Raises:
         ConfigError: there is no mode of that name.
@@ -76,10 +76,10 @@ _ACCOUNTS: Mapping[Mode, Callable[[Credentials], Venue]] = {
 def market_of(
     mode: Mode, settings: Settings, environ: Mapping[str, str], drills: Sequence[str]
 ) -> Venue | None:
-    """Return where a mode trades; None: at a simulation that is still to be started.
+    """Return the venue of a mode; None: a simulation that is yet to be started.
 
     Raises:
-        ConfigError: as `venue_of`, or the drills are for a simulation.
+        ConfigError: as `venue_of`, or drills are given, which need a simulation.
     """
     if not mode.has_market:
         return None
@@ -89,10 +89,10 @@ def market_of(
 
 
 def venue_of(mode: Mode, settings: Settings, environ: Mapping[str, str]) -> Venue:
-    """Return the venue of a mode that reads a market of Bybit's.
+    """Return the venue of a mode that reads one of Bybit's markets.
 
     Raises:
-        ConfigError: the mode is not allowed, or lacks its keys; says all of it.
+        ConfigError: the mode is not allowed, or lacks its keys; lists all problems.
     """
     problems = [*_forbidden(mode, settings, environ), *_missing(mode, settings)]
     if problems:
@@ -125,7 +125,7 @@ def _of_assets(mode: Mode, settings: Settings) -> dict[str, Credentials]:
 
 
 def keystore_of(settings: Settings) -> Path | None:
-    """Return where the keys are; None: the environment has them, which comes first."""
+    """Return the keystore; None: the keys are in the environment, which takes precedence."""
     exchange = settings.exchange
     if exchange.keystore is None or exchange.api_key is not None:
         return None
@@ -133,12 +133,12 @@ def keystore_of(settings: Settings) -> Path | None:
 
 
 def credentials_of(pair: Pair) -> Credentials:
-    """Return a stored key as requests are signed by it."""
+    """Return a stored key as credentials for signing."""
     return Credentials(api_key=pair.api_key, api_secret=pair.api_secret, ips=pair.ips)
 
 
 def _forbidden(mode: Mode, settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
-    # Not read from .env: a file that lies about must not be able to say yes.
+    # Not read from .env: a file left lying around must not be able to allow this.
     if mode is Mode.LIVE and environ.get(LIVE_TRADING) != YES:
         yield f"- it trades real money, and needs {LIVE_TRADING}={YES} in the environment"
     if not mode.has_account:
@@ -170,7 +170,7 @@ def _text(secret: SecretStr | None) -> str:
 def is_stepped(
     mode: Mode | None, candles: Path | None, speed: str | None, drills: Sequence[str] | None
 ) -> bool:
-    """Tell whether the simulated exchange is to play candle files in lock-step.
+    """Tell whether the simulated exchange plays candle files in lock-step.
 
     Raises:
         ConfigError: the options `--mode`, `--candles`, `--speed` and `--drill` do not go together.

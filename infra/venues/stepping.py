@@ -1,7 +1,7 @@
-"""A simulated exchange in lock-step, from the client's side: its time moves when nobody has work.
+"""A simulated exchange in lock-step, from the client's side: time moves when the system is idle.
 
-Quiet is proven, not waited for: the exchange answers a step once every client has dealt with all
-that it was sent, and refuses to move where anything was sent since its last answer.
+Idleness is established, not timed: the exchange answers a step once every client has processed all
+that it was sent, and refuses to move if anything was sent since its last answer.
 """
 
 import threading
@@ -23,7 +23,7 @@ from infra.venues.replay.clock import ReplayClock
 from infra.venues.replay.lockstep import WaitQuiet
 
 _ANSWER_S = 120.0
-"""Real time in which a step must be answered, the subscriptions before the first one included."""
+"""Real time within which a step must be answered, including the subscriptions before the first."""
 _UNLIMITED = Rate(requests=1_000_000, per_s=1.0)
 
 
@@ -31,11 +31,11 @@ class SteppedClock(ReplayClock):
     """The trading clock, moved to each event of the exchange before it happens."""
 
     def close(self) -> None:
-        """Hold nothing."""
+        """Do nothing: there is nothing to close."""
 
 
 class SteppedServerClock(ServerClock):
-    """The exchange's time where it stands still between two steps."""
+    """The exchange's time, which stands still between two steps."""
 
     def __init__(self, clock: SteppedClock) -> None:
         """Show the time of the trading clock."""
@@ -47,25 +47,24 @@ class SteppedServerClock(ServerClock):
         return self._clock.now_ms()
 
     def learn(self, *, asked_s: float, answered_s: float, server_ms: float) -> None:  # noqa: ARG002
-        """Take the time at which the exchange stands."""
+        """Take the exchange's current time."""
         self._clock.step(int(server_ms))
 
     @property
     def is_usable(self) -> bool:
-        """It is exact."""
+        """It is always exact."""
         return True
 
     @property
     def is_fresh(self) -> bool:
-        """It stays exact."""
+        """It never gets stale."""
         return True
 
 
 class CountingLimiter(Limiter[Kind]):
-    """No limits, but a count of the requests: an exchange in lock-step acts on nothing else."""
+    """No limits, but a count of requests: an exchange in lock-step reacts to nothing else."""
 
     def __init__(self) -> None:
-        """Start at zero."""
         super().__init__(dict.fromkeys(Kind, _UNLIMITED))
         self._counting = threading.Lock()
         self.requests = 0
@@ -79,20 +78,20 @@ class CountingLimiter(Limiter[Kind]):
 
 @dataclass(frozen=True, kw_only=True)
 class Steps:
-    """What the stepper moves, and what it looks at."""
+    """What the stepper moves and observes."""
 
     clock: SteppedClock = field(default_factory=lambda: SteppedClock(0))
     limiter: CountingLimiter = field(default_factory=CountingLimiter)
 
     def pace(self) -> Pace:
-        """Return the pace of a connection that is stepped."""
+        """Return the pace of a stepped connection."""
         return Pace(
             clock=self.clock, server_clock=SteppedServerClock(self.clock), limiter=self.limiter
         )
 
 
 class Stepper:
-    """Moves the time of a simulated exchange, and that of the system with it."""
+    """Moves the time of a simulated exchange, and with it the system's."""
 
     def __init__(
         self,
@@ -106,7 +105,7 @@ class Stepper:
         Args:
             base_url: of the exchange, http.
             steps: clock and requests of the system.
-            topics: public ones; time moves only where they, and the account's news, are heard.
+            topics: public ones; time moves only while they, and the account's, are subscribed.
             candles: what the exchange plays, by asset.
 
         Raises:
@@ -115,7 +114,7 @@ class Stepper:
         self.candles = candles
         self._clock, self._limiter = steps.clock, steps.limiter
         self._settled = -1
-        """How many requests had been sent when all that they led to was last dealt with."""
+        """Number of requests when all their consequences had last been processed."""
         host = base_url.partition("://")[2]
         url = f"ws://{host}/sim/steps?topics={','.join([*topics, *TOPICS])}"
         try:
@@ -126,10 +125,10 @@ class Stepper:
             raise UnavailableError(f"the simulated exchange cannot be stepped: {error}") from error
 
     def steps(self, wait_quiet: WaitQuiet) -> Iterator[tuple[int, int]]:
-        """Yield each close that was played and the number of its candles.
+        """Yield each played close and the number of its candles.
 
-        The first one is the newest of those that were played before, with all of them. Ends early
-        where the run is to end.
+        The first is the newest close played before, with all earlier candles. Ends early if the
+        run is to end.
 
         Raises:
             UnavailableError: the exchange does not answer.
@@ -145,18 +144,18 @@ class Stepper:
             state = self._ask("move")
 
     def close(self) -> None:
-        """Let go of the exchange."""
+        """Disconnect from the exchange."""
         self._socket.shutdown()  # type: ignore[no-untyped-call]
 
     def _let_pass(self, until_ms: int, wait_quiet: WaitQuiet) -> bool:
-        """Make the calls that fall due before the next event, and let the clock show its time."""
+        """Make the calls due before the next event, and move the clock to its time."""
         while self._clock.step(until_ms):
             if not self._is_calm(wait_quiet):
                 return False
         return True
 
     def _is_calm(self, wait_quiet: WaitQuiet) -> bool:
-        """Wait until nobody has work, nor will get any from what was asked of the exchange."""
+        """Wait until nothing has work left, or will get any from requests to the exchange."""
         while wait_quiet():
             sent = self._limiter.requests
             if sent == self._settled:

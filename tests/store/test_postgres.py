@@ -124,7 +124,7 @@ def test_who_was_told_that_facts_are_not_stored_begins_anew_where_they_are(
         journal.append(execution(1))
     wire.is_down = False
 
-    with pytest.raises(FencedError, match="begins anew"):
+    with pytest.raises(FencedError, match="stored after all; the actor restarts"):
         journal.append(execution(2))
 
     following = journals.open("execution/BTC", lambda: None)

@@ -54,7 +54,7 @@ def test_every_close_of_a_lively_market_is_explained_as_it_was_decided(tmp_path:
     finish(run, lockstep)
     facts, reader = FactReader(tmp_path / "journal.sqlite"), TraceReader(tmp_path / "trace")
     answers = {(approval.asset, approval.t_ms): ": approved" for _, approval in facts.approvals()}
-    answers |= {(r.asset, r.t_ms): f": refused, {r.reason}" for _, r in facts.denials()}
+    answers |= {(r.asset, r.t_ms): f": denied, {r.reason}" for _, r in facts.denials()}
     exits = {
         (trade.asset, trade.decided_ms): trade.reason
         for _, trade in facts.trades()

@@ -44,7 +44,7 @@ def close_story(named: str, facts: FactReader, reader: TraceReader) -> Story:
     outcome = explanation.outcome(show_time)
     if case is not None and case.answer is not None:
         answer = case.answer
-        outcome += f": refused, {answer.reason}" if isinstance(answer, Denial) else ": granted"
+        outcome += f": denied, {answer.reason}" if isinstance(answer, Denial) else ": approved"
     story = Story(title=f"{asset}, close of {show_time(t_ms)}: {outcome}")
     tell_candle(story, t_ms, evidence)
     _tell_conditions(story, "entry", explanation.entry, t_ms)

@@ -1,1 +1,1 @@
-"""Bybit V5 by pybit and websocket-client."""
+"""Bybit V5, through pybit and websocket-client."""

@@ -1,6 +1,6 @@
-"""The account made ready for trading: set, read back, and refused where it differs.
+"""Prepares the account for trading: settings are made, read back, and refused if they differ.
 
-Nothing is changed while a position is open. All that is wrong is said at once.
+Nothing is changed while a position is open. All problems are reported at once.
 """
 
 import time
@@ -22,33 +22,33 @@ from infra.venues.bybit.shapes.queries import plain, symbol_of
 _UNIFIED = range(3, 7)
 _UNIFIED_2 = range(5, 7)
 _READS = 4
-"""How often a setting is read back until it stands: reads may lag writes."""
+"""How often a setting is read back until it takes effect: reads may lag writes."""
 _PAUSE_S = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedAsset:
-    """One asset as the venue has it."""
+    """One asset as configured at the venue."""
 
     asset: str
     listing: Listing
     position: PositionRow
-    """As read back; its leverage is the settings'."""
+    """As read back; with the leverage of the settings."""
     fees: FeeRates | None
     """None in demo trading."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountReport:
-    """An account that is as the settings want it."""
+    """An account that matches the settings."""
 
     margin_mode: MarginMode
     assets: tuple[PreparedAsset, ...]
-    """In the order asked for, without those that are traded no more."""
+    """In the requested order, without delisted ones."""
     changes: tuple[str, ...]
-    """What was set, in words."""
+    """What was changed, in words."""
     warnings: tuple[str, ...]
-    """What the operator should know."""
+    """Warnings for the operator."""
 
 
 def prepare_account(
@@ -63,16 +63,16 @@ def prepare_account(
 
     Args:
         rest: the account.
-        assets: what will be traded.
-        margin_mode: what the whole account must be in.
-        delisted: symbols that are traded no more; nothing is set for them.
+        assets: to be traded.
+        margin_mode: required of the whole account.
+        delisted: symbols that are no longer traded; nothing is set for them.
         sleep: waits some seconds between two reads of the same setting.
 
     Raises:
-        ConfigError: the key or the account is not as it must be; says all of it.
+        ConfigError: the key or the account cannot be used; lists all problems.
         AccessDeniedError: the venue refuses the key.
-        UnavailableError: the venue does not answer, or does not do what it was asked for.
-        BadDataError: it answers unreadably.
+        UnavailableError: the venue does not answer, or does not apply a change.
+        BadDataError: its answer cannot be read.
     """
     tradable = [rules for rules in assets if symbol_of(rules.asset) not in delisted]
     return _Preparation(rest, sleep).run(tradable, margin_mode, watched=assets)
@@ -94,7 +94,7 @@ class _Preparation:
         watched: Sequence[AssetRules],
     ) -> AccountReport:
         self._check_key()
-        # An unsafe key changes nothing.
+        # With an unsafe key nothing is changed.
         self._obstacles.check()
         self._prepare_margin_mode(margin_mode)
         prepared = [self._prepare_asset(rules) for rules in assets]
@@ -180,7 +180,7 @@ class _Preparation:
     # Both.
 
     def _is_blocked(self, difference: str, rows: Iterable[PositionRow]) -> bool:
-        """Tell whether a position forbids a change, and note it."""
+        """Tell whether a position forbids a change, and add it to the obstacles."""
         opened = [f"{plain(row.qty)} {row.symbol}" for row in rows if not row.is_flat]
         if opened:
             self._obstacles.add(
@@ -190,7 +190,7 @@ class _Preparation:
         return bool(opened)
 
     def _set(self, difference: str, change: Callable[[], None], stands: Callable[[], bool]) -> bool:
-        """Change a setting and tell whether it then stands."""
+        """Change a setting and tell whether it took effect."""
         why = "it was set, and still reads so"
         try:
             change()
@@ -204,13 +204,13 @@ class _Preparation:
                 return True
             if read < _READS - 1:
                 self._sleep(_PAUSE_S)
-        # The settings were right: whether the venue does it is the venue's.
+        # The settings are right: it is up to the venue to apply them.
         self._obstacles.add(f"{difference}; {why}", may_pass=True)
         return False
 
 
 def unwatched(opened: Iterable[PositionRow], assets: Iterable[AssetRules]) -> list[str]:
-    """Return in words the open positions that no asset of the settings answers for."""
+    """Return, in words, the open positions in symbols that are not in the settings."""
     traded = {asset.instrument.symbol for asset in assets}
     return [
         f"the open position is not monitored: {row.side} {plain(row.qty)} {row.symbol},"

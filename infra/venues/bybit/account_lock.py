@@ -1,4 +1,4 @@
-"""One process a trading account, from whatever run directory it trades."""
+"""One process per trading account, whatever its run directory."""
 
 import hashlib
 from collections.abc import Mapping
@@ -15,18 +15,18 @@ _FOLDER = "short-trading"
 
 
 class AccountLock:
-    """Holds an account on this machine; another user or machine is not seen."""
+    """Locks an account on this machine; other users and machines are not seen."""
 
     def __init__(self, venue: Venue, key: ApiKeyInfo | None, environ: Mapping[str, str]) -> None:
-        """Take the account.
+        """Take the lock.
 
         Args:
-            venue: where it is.
-            key: tells its number; else the key itself stands for it.
+            venue: of the account.
+            key: tells the account's number; otherwise the key itself identifies it.
             environ: tells where this user's programs keep their state.
 
         Raises:
-            ConfigError: another process trades it.
+            ConfigError: another process trades the account.
         """
         host = urlsplit(venue.rest_url).netloc.replace(":", "-")
         file = _folder(environ) / f"{host}-{_account(venue, key)}.lock"
@@ -37,7 +37,7 @@ class AccountLock:
             logger.warning("nothing keeps a second run off this account: {}: {}", file, error)
 
     def release(self) -> None:
-        """Let another process take it; once."""
+        """Release the lock; once."""
         if self._lock is not None:
             self._lock.release()
 
@@ -54,5 +54,5 @@ def _folder(environ: Mapping[str, str]) -> Path:
     base = Path(named) if named.startswith("/") else Path("~/.local/state")
     try:
         return base.expanduser() / _FOLDER
-    except RuntimeError:  # a user without a home
+    except RuntimeError:  # a user without a home directory
         return Path("/nonexistent") / _FOLDER

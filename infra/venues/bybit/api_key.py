@@ -1,4 +1,4 @@
-"""What an API key may do, and whether that is safe, and enough beside another one."""
+"""What an API key may do, whether that is safe, and whether it can replace another key."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ _FEW_DAYS = 7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyReport:
-    """A key, judged."""
+    """The assessment of a key."""
 
     info: ApiKeyInfo | None
     """None in demo trading, where the venue does not tell."""
     problems: tuple[str, ...]
     """Why it cannot be used."""
     warnings: tuple[str, ...]
-    """What the operator should know."""
+    """Warnings for the operator."""
     missing_ips: tuple[str, ...] = ()
-    """Addresses that it was said to allow, and does not."""
+    """Addresses that it should allow, but does not."""
 
 
 def read_key(rest: BybitRest) -> KeyReport:
@@ -31,7 +31,7 @@ def read_key(rest: BybitRest) -> KeyReport:
     Raises:
         AccessDeniedError: the venue refuses the key.
         UnavailableError: the venue does not answer.
-        BadDataError: it answers unreadably.
+        BadDataError: its answer cannot be read.
     """
     try:
         info = rest.api_key_info()
@@ -51,11 +51,11 @@ def read_key(rest: BybitRest) -> KeyReport:
 
 
 def check_beside(rest: BybitRest, other: BybitRest) -> None:
-    """Refuse a key that cannot take the place of the one in use.
+    """Refuse a key that cannot replace the one in use.
 
     Args:
-        rest: by the key in use.
-        other: by the new one.
+        rest: signs with the key in use.
+        other: signs with the new one.
 
     Raises:
         ConfigError: it is of another account, may do too much or too little, or lacks an address.
@@ -69,14 +69,14 @@ def check_beside(rest: BybitRest, other: BybitRest) -> None:
 
 
 def check_asset_keys(rest: BybitRest, others: Mapping[str, BybitRest]) -> tuple[str, ...]:
-    """Refuse keys of single assets that cannot trade the account, and return warnings.
+    """Check the keys of single assets, and return warnings.
 
     Args:
-        rest: by the key of the account.
-        others: by the key of each asset that has its own.
+        rest: signs with the key of the account.
+        others: sign with the keys of assets that have their own.
 
     Raises:
-        ConfigError: one is of another account, or may do too much or too little; says all of it.
+        ConfigError: one is of another account, or may do too much or too little; lists all.
         UnavailableError: the venue does not answer.
     """
     problems, warnings = [], []
@@ -90,7 +90,7 @@ def check_asset_keys(rest: BybitRest, others: Mapping[str, BybitRest]) -> tuple[
 
 
 def _beside(rest: BybitRest, other: BybitRest) -> tuple[KeyReport | None, tuple[str, ...]]:
-    """Return a key, judged, and why it cannot trade the account of another one."""
+    """Return the assessment of a key, and why it cannot trade the account of another one."""
     try:
         report = read_key(other)
     except AccessDeniedError as error:

@@ -1,4 +1,4 @@
-"""All parts of a connection to Bybit, put together: its market, and one account."""
+"""A connection to Bybit assembled from its parts: the market, and one account."""
 
 import time
 from collections.abc import Callable, Collection
@@ -35,13 +35,13 @@ from infra.venues.bybit.shapes.queries import symbol_of
 from infra.venues.bybit.venues import Venue
 
 _LOOK_S = 0.2
-"""Between two looks at whether a new key is good."""
+"""Pause between two checks whether a new key works."""
 _SPARE_CANDLES = 500
-"""Fetched beyond the warm-up, so that an average has forgotten how it was seeded."""
+"""Candles fetched beyond the warm-up, so that averages no longer depend on their seed."""
 
 
 def account_reader(venue: Venue) -> BybitRest:
-    """Return a client for questions before the connection is made; its owner closes it."""
+    """Return a client for queries before there is a connection; the caller closes it."""
     return BybitRest(
         venue.credentials,
         venue.rest_url,
@@ -54,28 +54,28 @@ def account_reader(venue: Venue) -> BybitRest:
 
 
 class Timer(Protocol):
-    """A call that is still to come."""
+    """A pending call."""
 
     def cancel(self) -> None:
-        """Let it not happen."""
+        """Cancel the call."""
 
 
 class TradingClock(Protocol):
-    """The exchange's time, and calls at given times of it."""
+    """The exchange's time, and calls scheduled on it."""
 
     def now_ms(self) -> int:
-        """Return the present."""
+        """Return the present, ms since 1970 UTC."""
 
     def call_at(self, due_ms: int, call: Callable[[], None]) -> Timer:
         """Call once when the clock reaches a time. The call must only tell."""
 
     def close(self) -> None:
-        """Make no more calls."""
+        """Cancel all calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How time passes for a connection, and how often it may ask."""
+    """How time passes for a connection, and how often it may send requests."""
 
     server_clock: ServerClock
     clock: TradingClock
@@ -83,7 +83,7 @@ class Pace:
 
 
 def real_pace(speed: float = 1.0) -> Pace:
-    """Return the pace of an exchange whose clock runs by itself."""
+    """Return the pace of an exchange with a running clock."""
     server_clock = ServerClock(speed=speed)
     return Pace(
         server_clock=server_clock,
@@ -106,16 +106,16 @@ class MarketConnection:
         rng: Random,
         pace: Pace | None = None,
     ) -> None:
-        """Connect nothing yet.
+        """Prepare the parts; nothing is connected yet.
 
         Args:
-            venue: where, and with which key.
+            venue: address and key.
             rules: names the assets and their candles.
             open_journal: opens a journal for candles.
             read_recent: returns the newest stored candles of an asset.
-            max_connections: above it assets share stream connections.
+            max_connections: most stream connections; with more assets they are shared.
             rng: for jitter.
-            pace: of its time; None: it runs by itself, at the venue's speed.
+            pace: of its time; None: a running clock, at the venue's speed.
         """
         pace = pace or real_pace(venue.speed)
         self.server_clock = pace.server_clock
@@ -140,9 +140,9 @@ class MarketConnection:
         )
         self.stream = PublicStream(self._pool, candle_minutes=rules.candles.candle_ms // 60_000)
         self.symbols = {asset.asset: asset.instrument.symbol for asset in rules.assets}
-        """By asset; grows and shrinks with the pairs, so that threads go over a copy."""
+        """By asset; changes with the pairs, so other threads must iterate over a copy."""
         self.former = frozenset(symbol_of(asset) for asset in rules.former)
-        """Symbols that were traded here."""
+        """Symbols formerly traded here."""
         self.feed = BybitFeed(
             self.rest,
             self.stream,
@@ -155,7 +155,7 @@ class MarketConnection:
         )
 
     def measure_clock(self) -> None:
-        """Learn the exchange's time.
+        """Measure the exchange's time.
 
         Raises:
             UnavailableError: the exchange does not answer.
@@ -167,19 +167,19 @@ class MarketConnection:
         return self._pool.stats()
 
     def refused(self) -> dict[tuple[str, str], int]:
-        """Return how much was not what it should be, by source and kind; from any thread."""
+        """Return the number of unreadable items by source and kind; from any thread."""
         sources = {"market": self.stream.refused(), "rest": self.rest.refused()}
         return {(source, kind): n for source, found in sources.items() for kind, n in found.items()}
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close all connections."""
         self.clock.close()
         self._pool.close()
         self.rest.close()
 
 
 class BybitConnection:
-    """One account at a venue: its exchange, and the stream that tells of it."""
+    """One account at a venue: its exchange port, and its stream."""
 
     def __init__(
         self,
@@ -189,14 +189,14 @@ class BybitConnection:
         rng: Random,
         priced: frozenset[str] | None = None,
     ) -> None:
-        """Connect nothing yet.
+        """Prepare the parts; nothing is connected yet.
 
         Args:
-            market: of the same venue; stays its owner's to close.
-            venue: where the account is.
+            market: of the same venue; closed by its owner.
+            venue: of the account.
             rng: for jitter.
-            priced: assets of which the last price alone is told between two closes; None: all,
-                with mark prices.
+            priced: assets whose last price, without mark price, is passed on between closes; None:
+                all assets, with mark prices.
 
         Raises:
             ValueError: the venue comes without a key.
@@ -207,7 +207,7 @@ class BybitConnection:
         self.asset_rests = {
             asset: market.rest.beside(credentials) for asset, credentials in venue.of_assets.items()
         }
-        """By the key of each asset that has its own."""
+        """Clients of assets that have a key of their own."""
         self._assets = {symbol: asset for asset, symbol in market.symbols.items()}
         """By symbol."""
         now_ms = market.server_clock.now_ms
@@ -249,21 +249,21 @@ class BybitConnection:
         patience_s: float = 60.0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Trade by another key of the account from now on.
+        """Trade with another key of the account from now on.
 
-        The stream of the new key runs beside that of the old one until everything is settled under
-        the new one; what both tell is booked once. Nothing that was sent is sent again. A key of
-        one asset has no stream of its own.
+        The new key's stream runs beside the old one's until everything is settled under the new
+        key; what both report is booked once. Nothing that was sent is sent again. The key of a
+        single asset has no stream of its own.
 
         Args:
             credentials: the new key.
-            is_settled: tells whether no order is unanswered, and the books are the exchange's.
-            asset: whose key it is, one of `asset_rests`; None: of all that have none.
-            patience_s: how long the new stream, and then the settling, is waited for.
+            is_settled: tells whether no order is unanswered and the books match the exchange.
+            asset: one of `asset_rests`, whose key it is; None: the account's key.
+            patience_s: how long to wait for the new stream, and then for the settling.
             sleep: waits some seconds.
 
         Raises:
-            ConfigError: the new key cannot be used; the old one is in use as before.
+            ConfigError: the new key cannot be used; the old one remains in use.
             UnavailableError: the venue does not answer; the same.
         """
         with closing(self._rest.beside(credentials)) as other:
@@ -291,7 +291,7 @@ class BybitConnection:
         patience_s: float,
         sleep: Callable[[float], None],
     ) -> None:
-        """Sign by a new key, and by the old one again where not everything is settled under it."""
+        """Sign with a new key, and again with the old one if not everything gets settled."""
         old = keys.now
         try:
             keys.change(credentials)
@@ -304,23 +304,23 @@ class BybitConnection:
 
     @property
     def rest(self) -> BybitRest:
-        """The account's requests, by the key in use."""
+        """The client of the account, signing with the key in use."""
         return self._rest
 
     @property
     def assets(self) -> dict[str, str]:
-        """Return the asset of each symbol that is traded."""
+        """Return the asset of each traded symbol."""
         return dict(self._assets)
 
     def prepare(self, rules: TradingRules, delisted: Collection[str] = ()) -> TradingRules:
-        """Prepare the account, and return the rules with its own filters and balance.
+        """Prepare the account, and return the rules with the venue's filters and the balance.
 
         Args:
-            rules: the settings'.
-            delisted: symbols that are traded no more; they keep the filters that they have.
+            rules: of the settings.
+            delisted: symbols that are no longer traded; they keep their filters.
 
         Raises:
-            ConfigError: the key or the account is not as it must be.
+            ConfigError: the key or the account cannot be used.
             UnavailableError: the exchange does not answer.
         """
         of_keys = check_asset_keys(self._rest, self.asset_rests)
@@ -346,26 +346,26 @@ class BybitConnection:
         return find_listing(self._rest, symbol, Decimal(1))
 
     def open_there(self, symbol: str) -> str:
-        """Return what is open or rests in a symbol, in words; empty where nothing does.
+        """Return open positions and resting orders in a symbol, in words; empty if there are none.
 
         Raises:
             UnavailableError: the venue does not answer.
-            BadDataError: it answers unreadably.
+            BadDataError: its answer cannot be read.
         """
         opened = [row for row in self._rest.open_positions() if row.symbol == symbol]
         found = [f"a position of {row.qty:f}" for row in opened if not row.is_flat]
         try:
             orders = self._rest.open_orders(symbol)
         except ReadRefusedError:
-            orders = ()  # there is no such symbol any more
+            orders = ()  # the symbol no longer exists
         return " and ".join(found + ([counted(len(orders), "order")] if orders else []))
 
     def join(self, rules: TradingRules, asset: str) -> None:
-        """Prepare the account for one asset more, and hear of it from now on.
+        """Prepare the account for one more asset, and receive its updates from now on.
 
         Raises:
-            ConfigError: the account is not as it must be.
-            UnavailableError: the venue does not answer, or does not do what it was asked for.
+            ConfigError: the account cannot be used.
+            UnavailableError: the venue does not answer, or does not apply a change.
         """
         joining = rules.asset(asset)
         report = prepare_account(self._rest, [joining], MarginMode.ISOLATED)
@@ -374,13 +374,13 @@ class BybitConnection:
         self._assets[joining.instrument.symbol] = asset
 
     def leave(self, asset: str) -> None:
-        """Hear no more of an asset; what it has earned or lost stays known as our own."""
+        """Stop receiving updates of an asset; its past results still count as our own."""
         for symbol in [symbol for symbol, name in self._assets.items() if name == asset]:
             self.exchange.former |= {symbol}
             self._assets.pop(symbol)
 
     def start(self) -> None:
-        """Begin to hear of the account."""
+        """Start the account's stream."""
         self._private.start()
 
     def stream_stats(self) -> list[StreamStats]:
@@ -388,11 +388,11 @@ class BybitConnection:
         return [self._private.stats()]
 
     def refused(self) -> dict[tuple[str, str], int]:
-        """Return how much was not what it should be, by source and kind; from any thread."""
+        """Return the number of unreadable items by source and kind; from any thread."""
         return {("account", kind): n for kind, n in self._private.refused().items()}
 
     def close(self) -> None:
-        """Hear no more."""
+        """Stop the stream and close the clients."""
         self._private.close()
         for rest in self.asset_rests.values():
             rest.close()

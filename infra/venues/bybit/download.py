@@ -1,4 +1,4 @@
-"""Fetch market history from Bybit into candle and funding files, as far as they lack it."""
+"""Fetches the market history missing in candle and funding files from Bybit."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,42 +19,42 @@ _CANDLES_A_REQUEST = 1000
 _SETTLEMENTS_A_REQUEST = 200
 _USUAL_FUNDING_MS = 8 * HOUR_MS
 _REQUESTS_A_SAVE = 10
-"""What a kill loses at most."""
+"""Most work that a kill can lose."""
 
 Span = tuple[int, int]
-"""First and last time, ms, both included."""
+"""First and last time, ms, both inclusive."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What is to be downloaded."""
+    """What to download."""
 
     symbols: Sequence[str]
     from_ms: int
-    """First candle's open time, at the earliest."""
+    """Earliest open time of a candle."""
     to_ms: int | None
-    """Last candle's close time, at the latest; None: now."""
+    """Latest close time of a candle; None: now."""
     candle_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A file, and what it lacks."""
+    """A file, and what is missing in it."""
 
     what: str
-    """For people: `BTCUSDT candles`."""
+    """Shown to the user: `BTCUSDT candles`."""
     file: HistoryFile
     wanted: Span
     missing: list[Span]
-    """One request each, in an order that leaves no hole in the file when it is broken off."""
+    """One request each, in an order that leaves no gap in the file when interrupted."""
     fetch: Callable[[Span], Rows]
 
     def run(self, on_request: Callable[[], None]) -> None:
-        """Fetch what is missing; what came is saved, whatever happens.
+        """Fetch what is missing; whatever arrived is saved in any case.
 
         Raises:
             UnavailableError: the exchange does not answer.
-            BadDataError: its answer makes no sense.
+            BadDataError: its answer cannot be read.
             ConfigError: the file cannot be written.
         """
         try:
@@ -71,19 +71,18 @@ class Download:
     """The parts of a download: for each symbol its candles, then its funding."""
 
     def __init__(self, rest: BybitRest, directory: Path, wanted: Wanted) -> None:
-        """Ask nothing yet."""
         self._rest = rest
         self._directory = directory
         self._wanted = wanted
         self.to_ms = wanted.to_ms
-        """Until when there can be candles; known once there are parts."""
+        """Latest possible close time; known once there are parts."""
 
     def parts(self) -> list[Part]:
-        """Return what is to be done, after a look at the files and at the exchange's lists.
+        """Return what to do, after checking the files and the exchange's listings.
 
         Raises:
-            ConfigError: the exchange does not know a symbol, the time holds no closed candle, or
-                a file is not one of these candles.
+            ConfigError: the exchange does not list a symbol, the period holds no closed candle, or
+                a file holds other candles.
             BadDataError: a file is damaged.
             UnavailableError: the exchange does not answer.
         """
@@ -116,7 +115,7 @@ class Download:
         file = HistoryFile(_candle_path(self._directory, symbol), CANDLE_ROW)
         _check_interval(file, candle_ms)
         if len(file.times):
-            # What lies between the file and what is asked for comes along: it would be a hole.
+            # What lies between the file and the requested period is fetched too: it would be a gap.
             first = min(first, int(file.times[-1]) + candle_ms)
             last = max(last, int(file.times[0]) - candle_ms)
         return Part(
@@ -184,7 +183,7 @@ def _missing_candles(times: Times, wanted: Span, candle_ms: int) -> Iterator[Spa
 
 
 def _missing_ends(times: Times, wanted: Span, step_ms: int) -> Iterator[Span]:
-    """Return what lies before and after known times; between them nothing is missing."""
+    """Return the parts before and after the known times; between them nothing is missing."""
     if not len(times):
         yield from _requests(wanted, step_ms)
         return
@@ -193,7 +192,7 @@ def _missing_ends(times: Times, wanted: Span, step_ms: int) -> Iterator[Span]:
 
 
 def _requests(span: Span, step_ms: int, *, is_backward: bool = False) -> list[Span]:
-    """Cut a span into requests; it grows from what is known, so before it they go backward."""
+    """Cut a span into requests, ordered away from the known times."""
     first, last = span
     cuts = [(at, min(at + step_ms - 1, last)) for at in range(first, last + 1, step_ms)]
     return cuts[::-1] if is_backward else cuts

@@ -1,4 +1,4 @@
-"""Bybit, and the failures at its border: domain errors with what only the venue's answer holds."""
+"""Errors of Bybit: domain errors with details that only the venue's answer holds."""
 
 from domain.errors import (
     AccessDeniedError,
@@ -13,10 +13,10 @@ _TRIGGER_PASSED = frozenset({110092, 110093})
 
 
 class RefusedError(OrderRefusedError):
-    """The venue refused an order or a setting for certain: nothing was done."""
+    """The venue definitely refused an order or a setting: nothing was done."""
 
     def __init__(self, code: int, text: str) -> None:
-        """Keep the venue's code and words."""
+        """Keep the venue's code and text."""
         super().__init__(f"{code}: {text}")
         self.code = code
         """The venue's retCode."""
@@ -30,11 +30,11 @@ class RefusedError(OrderRefusedError):
 
 
 class NotProcessedError(RefusedError, OrderNotProcessedError):
-    """The venue refused the request unread: our time was wrong, or there were too many."""
+    """The venue refused the request unread: our time was wrong, or there were too many requests."""
 
 
 class UnknownOutcomeError(OutcomeUnknownError):
-    """A request left, and it is not known what became of it."""
+    """A request was sent, and its outcome is not known."""
 
     def __init__(
         self, message: str, *, code: int | None = None, dead_after_ms: int | None = None
@@ -42,14 +42,14 @@ class UnknownOutcomeError(OutcomeUnknownError):
         """Keep what helps to prove that the request never arrived."""
         super().__init__(message)
         self.code = code
-        """The venue's retCode, where there was one."""
+        """The venue's retCode, if there was one."""
         self.dead_after_ms = dead_after_ms
-        """The venue's time after which it would no longer accept the request: look-ups that were
-        made later prove its absence. None where nothing can arrive any more."""
+        """The venue's time after which it no longer accepts the request: look-ups made later prove
+        its absence. None if nothing can arrive any more."""
 
 
 class NeverSentError(UnknownOutcomeError):
-    """No byte of the request left this machine: its absence needs no proof."""
+    """No byte of the request left this machine, so nothing can have happened."""
 
 
 class AlreadyAcceptedError(UnknownOutcomeError):
@@ -66,14 +66,14 @@ class KeyRefusedError(AccessDeniedError):
 
 
 class ReadRefusedError(UnavailableError):
-    """The venue refused a read for certain: the same question gets the same answer."""
+    """The venue definitely refused a read: repeating it would get the same answer."""
 
     def __init__(self, code: int, text: str) -> None:
-        """Keep the venue's code and words."""
+        """Keep the venue's code and text."""
         super().__init__(f"{code}: {text}")
         self.code = code
         self.text = text
 
 
 class UnlistedError(BadDataError):
-    """The venue's list of perpetuals, which can be read, does not have the symbol."""
+    """The venue's list of perpetuals was read and does not have the symbol."""

@@ -1,4 +1,4 @@
-"""The exchange's port on Bybit: orders by REST, news by the account's stream."""
+"""The exchange port for Bybit: orders by REST, updates by the account's stream."""
 
 import math
 import threading
@@ -34,30 +34,30 @@ RECV_WINDOW_MS = 5_000
 MARK_EVERY_S = 0.5
 _DEAF_S = 10.0
 _PROOFS = 2
-"""Look-ups that must agree that an order never arrived."""
+"""Number of look-ups that must agree that an order never arrived."""
 
 
 class Listener(Protocol):
-    """Whom the exchange tells of one asset. The calls must only tell."""
+    """Receives the updates of one asset. The calls must only tell."""
 
     def on_execution(self, execution: Execution) -> None:
         """Take an execution."""
 
     def on_order(self, update: OrderUpdate) -> None:
-        """Take news of an order."""
+        """Take an update of an order."""
 
     def on_mark_price(self, ts_ms: int, mark_price: Decimal) -> None:
         """Take the mark price."""
 
     def on_price(self, ts_ms: int, last_price: Decimal) -> None:
-        """Take the price of the newest trade."""
+        """Take the last traded price."""
 
     def on_doubt(self, why: str) -> None:
-        """Learn that news may have been missed."""
+        """Learn that updates may have been missed."""
 
 
 class BybitExchange:
-    """One account; safe from any thread. Also the listener of the account's stream."""
+    """One account; thread-safe. Also the listener of the account's stream."""
 
     def __init__(
         self,
@@ -71,18 +71,19 @@ class BybitExchange:
         priced: frozenset[str] | None = None,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Ask nothing yet.
+        """Keep the parts; nothing is asked yet.
 
         Args:
             rest: the account.
-            market: tells of prices.
+            market: delivers prices.
             symbols: by asset.
-            rests: by the key of each asset that has its own.
-            former: symbols that were traded here.
+            rests: clients of assets that have a key of their own.
+            former: symbols formerly traded here.
             now_ms: the exchange's time.
-            priced: assets of which the last price alone is told; None: all, with mark prices.
-            monotonic_s: real time, by which the account's stream may be down for a moment, and
-                mark prices are told one in a while.
+            priced: assets whose last price, without mark price, is passed on; None: all, with
+                mark prices.
+            monotonic_s: real time, for the tolerated downtime of the account's stream and the
+                interval of mark prices.
         """
         self._rest, self._rests = rest, rests
         self._market = market
@@ -94,23 +95,23 @@ class BybitExchange:
         self._listeners: dict[str, Listener] = {}
         self._monotonic_s = monotonic_s
         self._deaf_since_s: float | None = -math.inf
-        """Since when the account's stream is not logged in to all its topics; None: it is."""
+        """Since when the account's stream has not been subscribed to all topics; None: it is."""
         self._absent: dict[str, tuple[int, int]] = {}
-        """By client order id: from when on a look-up proves something, and how many have."""
+        """By client order id: the time from which look-ups prove absence, and how many have."""
 
     # The port.
 
     def submit(self, order: OrderRequest, is_ours: Callable[[], bool]) -> OrderUpdate:
-        """Send an order, once; the answer says that it was accepted, not that it filled.
+        """Send an order once; the answer says that it was accepted, not that it filled.
 
-        Nothing is opened while the account's stream is down for longer than a moment: what becomes
-        of it would be heard of late. A short cut is made up for when the stream is back.
+        Nothing is opened while the account's stream has been down for more than a moment: its
+        outcome would be learned late. After a short interruption, missed updates are fetched.
         """
         deaf_since_s = self._deaf_since_s
         is_deaf = deaf_since_s is not None and self._monotonic_s() - deaf_since_s > _DEAF_S
         if is_deaf and not order.reduce_only:
             raise OrderRefusedError("the account's stream is down, so nothing is opened")
-        # What proved an earlier send of this id absent proves nothing of this one.
+        # What proved that an earlier send of this id never arrived proves nothing about this one.
         self._forget_proof(order.client_order_id)
         try:
             self._rest_of(order.asset).place_order(order, is_ours)
@@ -128,14 +129,14 @@ class BybitExchange:
         )
 
     def order(self, asset: str, client_order_id: str) -> OrderUpdate | None:
-        """Return what the exchange knows of an order; None where it provably never arrived."""
+        """Return what the exchange knows about an order; None if it provably never arrived."""
         asked_ms = self._now_ms()
         update = self._rest_of(asset).find_order(self._symbols[asset], client_order_id)
         with self._lock:
             if update is not None:
                 self._absent.pop(client_order_id, None)
                 return self._told(update)
-            # Unknown here: sent by an earlier process, at the latest just before it died, or by a
+            # Unknown here: sent by an earlier process, at the latest just before it died, or by an
             # incarnation whose send hangs, at the latest by now.
             proves_from_ms, proofs = self._absent.get(
                 client_order_id, (self._now_ms() + RECV_WINDOW_MS, 0)
@@ -162,7 +163,7 @@ class BybitExchange:
         )
 
     def open_orders(self, asset: str) -> Sequence[RestingOrder]:
-        """Return what rests for the asset, save the stops of its position."""
+        """Return the asset's resting orders, except the stops of its position."""
         return [
             RestingOrder(
                 venue_order_id=order.venue_order_id,
@@ -175,7 +176,7 @@ class BybitExchange:
         ]
 
     def cancel(self, asset: str, order: RestingOrder, is_ours: Callable[[], bool]) -> None:
-        """Ask for an order to be canceled; nothing where it is gone."""
+        """Request the cancellation of an order; do nothing if it is gone."""
         rest, symbol, order_id = self._rest_of(asset), self._symbols[asset], order.client_order_id
         if order_id is None:
             rest.cancel(symbol, order.venue_order_id, is_ours, id_name=VENUE_ID)
@@ -183,7 +184,7 @@ class BybitExchange:
             rest.cancel(symbol, order_id, is_ours)
 
     def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> bool:
-        """Move the stops of the open position in place; False where it is gone."""
+        """Move the stops of the open position in place; return False if it is gone."""
         try:
             position = self._rest_of(asset).set_stops(self._symbols[asset], levels, is_ours)
         except RefusedError as error:
@@ -193,7 +194,7 @@ class BybitExchange:
         return not position.is_flat
 
     def subscribe(self, asset: str, listener: Listener) -> "_Seat":
-        """Tell a listener what happens to the asset, in the place of whoever was told before."""
+        """Send the asset's updates to a listener, replacing the previous one."""
         with self._lock:
             self._listeners[asset] = listener
         return _Seat(self, asset, listener, self._prices(asset, listener))
@@ -207,7 +208,7 @@ class BybitExchange:
         return self._market.tickers(symbol, lambda t: listener.on_price(t.ts_ms, t.last_price))
 
     def leave(self, asset: str, listener: Listener) -> None:
-        """End a listener's hearing, unless its successor already listens."""
+        """Remove a listener, unless its successor has already replaced it."""
         with self._lock:
             if self._listeners.get(asset) is listener:
                 del self._listeners[asset]
@@ -215,11 +216,11 @@ class BybitExchange:
     # The wallet's port.
 
     def transfers(self, since_ms: int) -> Sequence[Transfer]:
-        """Return what came in and went out from a time on, oldest first."""
+        """Return deposits and withdrawals from a time on, oldest first."""
         ours = self.former | frozenset(self._symbols.values())
         return [
             Transfer(
-                # The venue does not say that its id is unique over the kinds.
+                # The venue does not promise that its id is unique across kinds.
                 transfer_id=f"{found.transfer_id}/{found.kind}/{found.ts_ms}",
                 ts_ms=found.ts_ms,
                 kind=found.kind,
@@ -246,10 +247,10 @@ class BybitExchange:
             if position.symbol not in ours
         ]
 
-    # What the account's stream tells.
+    # Callbacks of the account's stream.
 
     def on_order(self, asset: str, update: OrderUpdate) -> None:
-        """Pass on news of an order."""
+        """Pass on an update of an order."""
         listener = self._listener(asset)
         if listener is not None:
             listener.on_order(self._told(update))
@@ -261,27 +262,27 @@ class BybitExchange:
             listener.on_execution(execution)
 
     def on_position(self, asset: str, position: PositionRow) -> None:
-        """Let a position without a stop loss be seen to; quantities are booked from executions."""
+        """Have a position without a stop loss dealt with; quantities are booked from executions."""
         listener = self._listener(asset)
         if listener is not None and position.qty and position.stop_loss is None:
             listener.on_doubt("its position stands without a stop loss")
 
     def on_unreadable(self, topic: str) -> None:
-        """Let everybody ask what the unreadable news may have said."""
+        """Have all assets reconcile, as the content of the update is unknown."""
         self._doubt(f"asks what happened, since news of the topic {topic} could not be read")
 
     def on_connected(self, down_s: float) -> None:
-        """Let everybody ask what was missed."""
+        """Have all assets reconcile what was missed."""
         self._deaf_since_s = None
         logger.info("the account's stream works, after {:.1f} s", down_s)
         self._doubt("asks what happened while the account's stream was down")
 
     def reconcile_all(self, why: str) -> None:
-        """Let everybody ask what is so."""
+        """Have all assets reconcile."""
         self._doubt(why)
 
     def on_lost(self, reason: str) -> None:
-        """Note that news will be missed."""
+        """Note that updates will be missed."""
         self._deaf_since_s = self._monotonic_s()
         logger.warning("the account's stream is lost: {}", reason)
 
@@ -293,7 +294,7 @@ class BybitExchange:
         return self._rests.get(asset, self._rest)
 
     def _told(self, update: OrderUpdate) -> OrderUpdate:
-        """Return news whose words can be stored and shown: the venue's may repeat a key."""
+        """Return an update whose text can be stored and shown: the venue's may quote a key."""
         return replace(update, detail=self._rest.keys.hidden(update.detail))
 
     def _forget_proof(self, client_order_id: str) -> None:
@@ -312,7 +313,7 @@ class BybitExchange:
 
 
 class _Seat:
-    """One listener's place."""
+    """The subscription of one listener."""
 
     def __init__(
         self, exchange: BybitExchange, asset: str, listener: Listener, prices: Subscription | None
@@ -323,14 +324,14 @@ class _Seat:
         self._prices = prices
 
     def close(self) -> None:
-        """Leave; may be called twice."""
+        """Unsubscribe; may be called twice."""
         if self._prices is not None:
             self._prices.close()
         self._exchange.leave(self._asset, self._listener)
 
 
 class _Prices:
-    """Passes on last prices, and mark prices one in a while: they come ten times a second."""
+    """Passes on last prices, and a mark price now and then: they come ten times a second."""
 
     def __init__(self, listener: Listener, monotonic_s: Callable[[], float]) -> None:
         self._listener = listener

@@ -1,4 +1,4 @@
-"""Closed candles of Bybit: stored ones first, what is missing by REST, new ones by the stream."""
+"""Closed candles of Bybit: stored ones first, missing ones by REST, new ones by the stream."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
@@ -35,10 +35,10 @@ class CandlePen(Protocol):
 
 
 class BybitFeed:
-    """Candles by asset. The first accepted version of a candle is a stored fact and stays.
+    """Candles by asset. The first accepted version of a candle becomes a fact and stays.
 
-    A candle waits here until its actor has it stored, or the journal takes it: what is decided on
-    it need not wait for the disk. A kill forgets it, and the next process fetches it again.
+    A candle waits here until its actor has stored it, or the journal accepts it: decisions on it
+    need not wait for the disk. A kill loses it, and the next process fetches it again.
     """
 
     def __init__(
@@ -53,16 +53,16 @@ class BybitFeed:
         history: int,
         now_ms: Callable[[], int],
     ) -> None:
-        """Fetch nothing yet.
+        """Keep the parts; nothing is fetched yet.
 
         Args:
             rest: fetches what is missing.
-            stream: tells of new candles.
+            stream: delivers new candles.
             open_journal: opens a journal, in the thread that will use it.
             read_recent: returns the newest stored candles of an asset, oldest first.
             symbols: by asset.
             candle_ms: length of a candle.
-            history: candles to fetch where none are stored.
+            history: number of candles to fetch if none are stored.
             now_ms: the exchange's time.
         """
         self._rest = rest
@@ -75,12 +75,12 @@ class BybitFeed:
         self._now_ms = now_ms
         self._journals_of: dict[str, CandlePen] = {}
         self._unstored: dict[str, list[Candle]] = {}
-        """By asset. Read by the portfolio's thread: replaced as a whole, never changed."""
+        """By asset. Read by the portfolio's thread, so replaced as a whole, never changed."""
         self._refused: set[str] = set()
-        """Assets whose candles the journal has refused, as the log says."""
+        """Assets whose candles the journal has refused, as already logged."""
 
     def history(self, asset: str) -> CandleSeries:
-        """Return all closed candles up to now; what was missing is fetched and stored.
+        """Return all closed candles up to now; missing ones are fetched and stored.
 
         Raises:
             UnavailableError: the exchange did not answer.
@@ -103,7 +103,7 @@ class BybitFeed:
         return _series(_table([*stored, *younger][-count:]), self._candle_ms)
 
     def order_book(self, asset: str) -> OrderBook:
-        """Return what waits to be traded now.
+        """Return the current order book.
 
         Raises:
             BadDataError: the answer cannot be read.
@@ -112,19 +112,19 @@ class BybitFeed:
         return self._rest.order_book(self._symbols[asset])
 
     def accept(self, asset: str, candle: Candle) -> bool:
-        """Let a closed candle wait that follows the history, and return that it does."""
+        """Queue a closed candle that follows the history, and return whether it does."""
         self._unstored[asset] = [*self._unstored[asset], candle]
         return True
 
     def store(self, asset: str) -> None:
-        """Store what waits."""
+        """Store the queued candles."""
         waiting = self._unstored[asset]
         if not waiting:
             return
         try:
             self._journals_of[asset].append(*(ClosedCandle(asset=asset, candle=c) for c in waiting))
         except JournalError as error:
-            if asset not in self._refused:  # the first; the others follow at each close
+            if asset not in self._refused:  # only the first; the others follow at each close
                 self._refused.add(asset)
                 logger.bind(asset=asset).warning("{}: candles wait to be stored: {}", asset, error)
         else:
@@ -138,7 +138,7 @@ class BybitFeed:
         on_connected: Callable[[], None],
         on_lost: Callable[[str], None],
     ) -> Subscription:
-        """Call for each candle that closes, and whenever the stream is lost or works again."""
+        """Call for each candle that closes, and whenever the stream is lost or restored."""
         return self._stream.candles(
             self._symbols[asset],
             on_candle,
@@ -147,7 +147,7 @@ class BybitFeed:
         )
 
     def _following(self, asset: str, from_ms: int) -> list[Candle]:
-        """Return what waits, where it begins then: an earlier incarnation has decided on it."""
+        """Return the queued candles if they start there: an earlier incarnation acted on them."""
         waiting = self._unstored.get(asset, [])
         younger = [candle for candle in waiting if candle.open_time_ms >= from_ms]
         return younger if younger and younger[0].open_time_ms == from_ms else []

@@ -1,7 +1,7 @@
-"""Bybit's rate limits: kinds of requests, and how many of each it takes.
+"""Bybit's rate limits: kinds of requests, and how many of each it accepts.
 
-The windows are sized so that all of them together stay below the limit per IP address, which needs
-no window of its own then.
+The windows are sized so that together they stay below the limit per IP address, which therefore
+needs no window of its own.
 """
 
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ from enum import StrEnum
 from infra.net.rate_limiter import Limiter, Rate
 
 IP_REQUESTS = 600
-"""Of one IP address in `IP_WINDOW_S`; more are answered by HTTP 403."""
+"""Requests of one IP address per `IP_WINDOW_S`; more are answered with HTTP 403."""
 IP_WINDOW_S = 5.0
 IP_PENALTY_S = 600.0
-"""How long everything must stop after a 403 that does not say."""
+"""How long all requests must stop after a 403 that does not say."""
 
 
 class Kind(StrEnum):
-    """What a request is for, as far as limits go."""
+    """The kinds of requests that limits distinguish."""
 
     CLOSE = "CLOSE"
     """Reduce-only orders."""
@@ -25,18 +25,18 @@ class Kind(StrEnum):
     CANCEL = "CANCEL"
     STOPS = "STOPS"
     SETTING = "SETTING"
-    """Leverage and modes, and the fee rate, a read that is limited as they are."""
+    """Leverage and modes, and the fee rate: a read with the same limit."""
     READ = "READ"
-    """Of the account."""
+    """Reads of the account."""
     PUBLIC = "PUBLIC"
-    """Of the market."""
+    """Reads of the market."""
 
 
 _SECOND_S = 1.1
-"""The venue's rolling second, with room for requests that the network pushes together."""
+"""The venue's rolling second, with a margin for requests bunched up by the network."""
 
 BYBIT_RATES: Mapping[Kind, Rate] = {
-    # The venue has one limit of 10 for creating orders; closes get the larger part of it.
+    # The venue has one limit of 10 for creating orders; closes get the larger share.
     Kind.CLOSE: Rate(requests=7, per_s=_SECOND_S),
     Kind.ENTRY: Rate(requests=3, per_s=_SECOND_S),
     Kind.CANCEL: Rate(requests=10, per_s=_SECOND_S),

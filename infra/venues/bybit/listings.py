@@ -1,4 +1,4 @@
-"""How the venue lists a perpetual, and whether it can be traded as the settings want."""
+"""The venue's listing of a perpetual, and whether it can be traded as configured."""
 
 from decimal import Decimal
 
@@ -10,25 +10,25 @@ from infra.venues.bybit.shapes.queries import plain
 
 
 class NotTradableError(UnavailableError):
-    """The venue does not offer the perpetual, or not now."""
+    """The venue does not offer the perpetual, or not at present."""
 
 
 class NotListedError(NotTradableError):
-    """The venue answers readably that it does not offer the perpetual."""
+    """The venue's answer, which could be read, is that it does not offer the perpetual."""
 
 
 def find_listing(rest: BybitRest, symbol: str, leverage: Decimal) -> Listing:
-    """Return how the venue lists a perpetual.
+    """Return the venue's listing of a perpetual.
 
     Args:
         rest: the venue; no key is needed.
         symbol: of the perpetual.
-        leverage: wanted.
+        leverage: to be used.
 
     Raises:
         ConfigError: it cannot be traded with this leverage.
-        NotListedError: it is not listed, or not in trade.
-        NotTradableError: how it is listed cannot be read.
+        NotListedError: it is not listed, or not trading.
+        NotTradableError: its listing cannot be read.
         UnavailableError: the venue does not answer.
     """
     try:

@@ -1,4 +1,4 @@
-"""What stands in the way of trading, collected so that all of it is said at once."""
+"""Obstacles to trading, collected so that all are reported at once."""
 
 from domain.errors import ConfigError, UnavailableError
 
@@ -7,18 +7,18 @@ class Obstacles:
     """Obstacles of two kinds: those that the user has to remove, and those that may pass."""
 
     def __init__(self, heading: str) -> None:
-        """Begin with none; the heading is the first line of what is said."""
+        """Start with none; the heading is the first line of the error."""
         self._heading = heading
         self._found: list[str] = []
         self._may_all_pass = True
 
     def add(self, text: str, *, may_pass: bool = False) -> None:
-        """Note one; `may_pass`: it can be the venue's fault, and be gone in a while."""
+        """Add an obstacle; `may_pass`: it may be the venue's fault and temporary."""
         self._found.append(f"- {text}")
         self._may_all_pass &= may_pass
 
     def check(self) -> None:
-        """Return where there are none.
+        """Return if there are none.
 
         Raises:
             ConfigError: the user has to remove some of them.

@@ -8,10 +8,10 @@ from infra.venues.bybit.shapes.queries import interval_of
 
 
 def read_symbols(text: str) -> Sequence[str]:
-    """Return the symbols of `--symbols`, each once.
+    """Return the symbols of `--symbols`, without repeats.
 
     Raises:
-        ConfigError: one is none.
+        ConfigError: one is not a symbol.
     """
     symbols = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     wrong = [s for s in symbols if not (s.isascii() and s.isalnum() and s.isupper())]

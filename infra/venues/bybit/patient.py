@@ -1,4 +1,4 @@
-"""Requests on whose answers nobody trades: better late than broken off."""
+"""Requests that no trade depends on: a late answer is better than none."""
 
 import random
 from dataclasses import replace
@@ -14,10 +14,10 @@ _PATIENCE = replace(PATIENCE, answer_s=10.0, read_budget_s=20.0)
 
 
 def patient_rest(url: str) -> BybitRest:
-    """Return what asks for public data, without a key.
+    """Return a patient client for public data, without a key.
 
     Raises:
-        ConfigError: the address is none of HTTP.
+        ConfigError: the address is not an HTTP address.
     """
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.netloc:

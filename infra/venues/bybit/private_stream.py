@@ -1,7 +1,7 @@
-"""What happens to our account: orders, executions and positions.
+"""The account's stream: orders, executions and positions.
 
-The stream is a hint and replays nothing: the truth is read by REST at each `on_connected`, and now
-and then in between.
+The stream is a hint and replays nothing: the true state is read by REST at each `on_connected`, and
+now and then in between.
 """
 
 import hashlib
@@ -29,36 +29,36 @@ from infra.venues.bybit.shapes.row import Row
 TOPICS = ("order", "execution", "position")
 
 _LOGIN_MS = 10_000
-"""How long a login may take to arrive; a second, as others have it, fails where clocks differ."""
+"""How long a login may take to arrive; the usual second fails when clocks differ."""
 
 
 class PrivateListener(Protocol):
-    """Whom the account's stream tells, from its own thread. The calls must only tell."""
+    """Receives the account's updates, in the stream's thread. The calls must only tell."""
 
     def on_order(self, asset: str, update: OrderUpdate) -> None:
-        """Take news of one of our orders."""
+        """Take an update of one of our orders."""
 
     def on_execution(self, execution: Execution) -> None:
         """Take an execution, or a funding payment. May repeat one."""
 
     def on_position(self, asset: str, position: PositionRow) -> None:
-        """Take a position; sent also where nothing changed."""
+        """Take a position; also sent when nothing changed."""
 
     def on_unreadable(self, topic: str) -> None:
-        """Learn that something of a topic could not be read: what it said is not known."""
+        """Learn that an item of a topic could not be read, so its content is unknown."""
 
     def on_connected(self, down_s: float) -> None:
-        """Learn that all topics flow (again), and for how many seconds they did not."""
+        """Learn that all topics are live (again), and for how many seconds they were not."""
 
     def on_lost(self, reason: str) -> None:
-        """Learn that nothing flows any more."""
+        """Learn that the stream is down."""
 
     def on_denied(self, error: AccessDeniedError) -> None:
-        """Learn that the venue refuses our login. It is tried again, slowly."""
+        """Learn that the venue refuses our login. It is retried, slowly."""
 
 
 def login_args(api_key: str, api_secret: str, expires_ms: int) -> list[object]:
-    """Return the args of a login that is valid until a time of the venue's clock."""
+    """Return the arguments of a login that is valid until a time of the venue's clock."""
     signed = f"GET/realtime{expires_ms}".encode()
     signature = hmac.new(api_secret.encode(), signed, hashlib.sha256).hexdigest()
     return [api_key, expires_ms, signature]
@@ -87,11 +87,11 @@ class PrivateStream:
             url: of the private stream.
             api_key: of the account.
             api_secret: signs each login.
-            assets: asset by symbol; what happens to other symbols is counted and ignored.
-            listener: is told.
+            assets: asset by symbol; updates of other symbols are counted and ignored.
+            listener: receives the updates.
             now_ms: the venue's time.
             rng: for the jitter.
-            timing: how patient to be.
+            timing: time limits.
             limiter: shared with the other streams of this machine.
             ssl_context: for wss; the system's certificates by default.
         """
@@ -120,11 +120,11 @@ class PrivateStream:
         )
 
     def start(self) -> None:
-        """Begin to connect; once."""
+        """Start to connect; once."""
         self._stream.start()
 
     def close(self, timeout_s: float = 10.0) -> bool:
-        """End it, and return whether its thread ended in time; may be called twice."""
+        """Stop, and return whether its thread ended in time; may be called twice."""
         self._stream.close()
         return self._stream.join(timeout_s)
 
@@ -138,7 +138,7 @@ class PrivateStream:
         return self._stream.stats()
 
     def refused(self) -> Mapping[str, int]:
-        """Return how many items were not read, by kind; from any thread."""
+        """Return the number of items that could not be read, by kind; from any thread."""
         return self._refusals.counts()
 
     # Called by the stream.
@@ -173,7 +173,7 @@ class PrivateStream:
             return
         client_order_id = row.text_if_any("orderLinkId")
         if client_order_id is None:
-            # The exchange's own orders are our stops, which the position tells of.
+            # Orders made by the exchange itself are our stops, which the position topic reports.
             if row.word("createType") == "CreateByUser":
                 self._refusals.count("order without an id of ours", "CreateByUser")
             return

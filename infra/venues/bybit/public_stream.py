@@ -1,4 +1,4 @@
-"""The market as it happens: closed candles and prices, by symbol."""
+"""Market data in real time: closed candles and prices, by symbol."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ class PublicStream:
     """Market topics as domain values. Callbacks run in a connection's thread and must only tell."""
 
     def __init__(self, pool: ConnectionPool, *, candle_minutes: int) -> None:
-        """Read the market through a pool, which stays its owner's to close."""
+        """Read the market through a pool, which its owner closes."""
         self._pool = pool
         self._candle_minutes = candle_minutes
         self._candle_ms = candle_minutes * MINUTE_MS
@@ -34,15 +34,15 @@ class PublicStream:
         on_connected: Callable[[float], None] | None = None,
         on_lost: Callable[[str], None] | None = None,
     ) -> Subscription:
-        """Call for each candle that closes, once and in order, in the place of who did before.
+        """Call for each candle that closes, once and in order, replacing earlier callbacks.
 
         Args:
             symbol: such as BTCUSDT.
-            on_candle: gets each closed candle. The close of a candle while the connection was down
-                is never told: it has to be fetched at `on_connected`.
-            on_connected: is told when candles flow (again) and for how many seconds they did not;
+            on_candle: gets each closed candle. A candle that closes while the connection is down is
+                never delivered: it has to be fetched at `on_connected`.
+            on_connected: called when candles arrive (again), with the seconds they did not;
                 also after a message that could not be read, which may have closed one.
-            on_lost: is told why they stopped.
+            on_lost: called with the reason when they stop.
         """
         reader = CandleReader(self._candle_minutes * MINUTE_MS)
         otherwise = None if on_connected is None else partial(on_connected, 0.0)
@@ -68,13 +68,13 @@ class PublicStream:
         on_connected: Callable[[float], None] | None = None,
         on_lost: Callable[[str], None] | None = None,
     ) -> Subscription:
-        """Call for each change of a symbol's prices, in the place of who did before.
+        """Call for each change of a symbol's prices, replacing earlier callbacks.
 
         Args:
             symbol: such as BTCUSDT.
             on_ticker: gets all prices after each change, up to ten times a second; keep the newest.
-            on_connected: is told when prices flow (again) and for how many seconds they did not.
-            on_lost: is told why they stopped.
+            on_connected: called when prices arrive (again), with the seconds they did not.
+            on_lost: called with the reason when they stop.
         """
         reader = TickerReader(symbol)
 
@@ -87,13 +87,13 @@ class PublicStream:
         return self._pool.subscribe(topic, read, on_connected=on_connected, on_lost=on_lost)
 
     def heard_s(self, symbol: str) -> float | None:
-        """Return when a symbol's candles were last heard of, finished or not (monotonic)."""
+        """Return when a symbol's last candle update arrived, closed or not (monotonic)."""
         return self._heard_s.get(symbol)
 
     def newest_close(self, symbol: str) -> float | None:
-        """Return the close of the newest candle heard, finished or not.
+        """Return the close of the newest candle received, closed or not.
 
-        None where none was, or where what came is no candle.
+        None if there was none, or if the last one could not be read.
         """
         item = self._newest.get(symbol)
         try:
@@ -102,7 +102,7 @@ class PublicStream:
             return None
 
     def refused(self) -> Mapping[str, int]:
-        """Return how many messages broke their contract, by kind; from any thread."""
+        """Return the number of unreadable messages by kind; from any thread."""
         return self._refusals.counts()
 
 

@@ -1,7 +1,7 @@
-"""Bybit's REST interface as typed calls: pybit signs, everything that can go wrong is decided here.
+"""Bybit's REST interface as typed calls: pybit signs, failures are classified here.
 
-Reads are repeated inside a budget. A request that changes something is sent once: whatever came
-back is told apart as refused for certain, accepted before, never sent, or unknown.
+Reads are repeated within a budget. A request that changes something is sent once: its outcome is
+classified as accepted, definitely refused, accepted before, never sent, or unknown.
 """
 
 import random
@@ -23,7 +23,7 @@ from infra.venues.bybit.limits import BybitLimiter
 
 
 class BybitRest(MarketCalls, OrderCalls, PositionCalls, AccountCalls):
-    """One account; safe from any thread, each of which gets a connection of its own."""
+    """One account; thread-safe, each thread has a connection of its own."""
 
     def __init__(
         self,
@@ -39,17 +39,17 @@ class BybitRest(MarketCalls, OrderCalls, PositionCalls, AccountCalls):
         monotonic_s: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Connect nothing yet.
+        """Prepare the transport; nothing is connected yet.
 
         Args:
-            credentials: None where only the market is read.
-            base_url: where the venue is, without a path.
-            limiter: shared by all who use the account or the address.
-            clock: the venue's time, measured here.
-            rng: spreads the retries.
+            credentials: None if only market data is read.
+            base_url: of the venue, without a path.
+            limiter: shared by all users of the account or the IP address.
+            clock: the venue's time, measured through this client.
+            rng: for the jitter of retries.
             is_demo: demo trading, which has no fee rates.
-            patience: how long things may take.
-            ssl_context: for https; None: what `tls_context` makes.
+            patience: time limits.
+            ssl_context: for https; None: one made by `tls_context`.
             monotonic_s: seconds, for budgets and round trips.
             sleep: waits some seconds.
         """
@@ -68,22 +68,22 @@ class BybitRest(MarketCalls, OrderCalls, PositionCalls, AccountCalls):
         self.clock = clock
 
     def beside(self, credentials: Credentials) -> "BybitRest":
-        """Return one that signs by another key of the account; limiter, clock and meter are one."""
+        """Return a client that signs with another key and shares limiter, clock and meter."""
         other = copy(self)
         other._wire = self._wire.beside(credentials)  # noqa: SLF001 (of this class)
         return other
 
     @property
     def keys(self) -> KeyInUse:
-        """The key that signs; another one of the account may take its place."""
+        """The key that signs; another key of the account may replace it."""
         return self._wire.keys
 
     def stats(self) -> RequestStats:
-        """Return how many requests there were, and how long they took; from any thread."""
+        """Return the number of requests and their durations; from any thread."""
         return self._wire.meter.stats()
 
     def refused(self) -> Mapping[str, int]:
-        """Return how many answers could not be read, by the call; from any thread."""
+        """Return the number of unreadable answers by call; from any thread."""
         return self._wire.refusals.counts()
 
     def close(self) -> None:
@@ -91,7 +91,7 @@ class BybitRest(MarketCalls, OrderCalls, PositionCalls, AccountCalls):
         self._wire.close()
 
     def sync_clock(self, samples: int = 3) -> None:
-        """Measure the venue's time; the quickest of the round trips counts.
+        """Measure the venue's time; the quickest round trip counts.
 
         Raises:
             UnavailableError: nothing could be measured.

@@ -1,7 +1,7 @@
-"""Which failures of a start are final, and which are asked again: nothing else decides that.
+"""Decides which failures of a start are final and which are retried; nothing else does.
 
-A system that is not started again leaves its positions with nothing but their stops. So only what
-the user wrote wrong is final, and where it is the venue that says so, it must say it twice: one
+A system that does not start again leaves its positions with nothing but their stops. So only the
+user's own mistakes are final, and if the venue is the one to report them, it must do so twice: one
 odd answer proves nothing.
 """
 
@@ -18,7 +18,7 @@ from infra.venues.bybit.errors import KeyRefusedError
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
 _SECOND_LOOK_S = 3.0
-"""After which the venue must say again that the key or the account is wrong."""
+"""Time after which the venue must repeat that the key or the account is wrong."""
 _LONG_BAN_S, _LONGEST_BAN_S = 30.0, 3600.0
 _LONGEST_EXPONENT = 20
 
@@ -26,49 +26,48 @@ Value = TypeVar("Value")
 
 
 class Ask(Protocol):
-    """Returns the answer to a question to the venue, however often it has to be asked."""
+    """Returns the answer to a query to the venue, however often it has to be repeated."""
 
     def __call__(self, question: Callable[[], Value], /) -> Value:
-        """Ask it."""
+        """Return the answer to a query."""
 
 
 def ask_once(question: Callable[[], Value], /) -> Value:
-    """Return the answer to a question that is asked once."""
+    """Return the answer to a query that is sent once."""
     return question()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartWait:
-    """A pause of the start, before the venue is asked again."""
+    """A pause of the start before the next attempt."""
 
     why: str
-    """In one line."""
+    """The cause, in one line."""
     pause_s: float
     left_s: float
-    """Until the start gives up; at least the pause."""
+    """Time until the start gives up; at least the pause."""
 
 
 class WaitListener(Protocol):
-    """Who tells people that the start waits."""
+    """Reports to the user that the start is waiting."""
 
     def on_wait(self, wait: StartWait) -> None:
-        """Learn of a pause, before it begins."""
+        """Learn of a pause before it begins."""
 
     def on_answer(self) -> None:
-        """Learn that the start goes on, after at least one pause."""
+        """Learn that the start continues, after at least one pause."""
 
 
 class Ban:
-    """Until when the venue wants no request from here; kept for the next process."""
+    """Time until which the venue accepts no request from here; kept for the next process."""
 
     def __init__(self, file: Path, wall_s: Callable[[], float] = time.time) -> None:
-        """Read nothing yet."""
         self.file = file
         self._wall_s = wall_s
 
     @property
     def left_s(self) -> float:
-        """Seconds that it still lasts; 0 where there is none."""
+        """Seconds that it still lasts; 0 if there is none."""
         try:
             until_s = float(read_regular(self.file))
         except (OSError, ValueError):
@@ -77,13 +76,13 @@ class Ban:
         return left_s if 0 < left_s <= _LONGEST_BAN_S else 0.0
 
     def note(self, for_s: float) -> None:
-        """Let it last for some seconds from now on."""
-        with suppress(OSError):  # it then lasts as long as this process
+        """Record a ban for some seconds from now on."""
+        with suppress(OSError):  # the ban is then known to this process only
             self.file.write_text(f"{self._wall_s() + for_s:.0f}\n")
 
 
 class StartQuestions:
-    """The questions of one start; all share one budget, which begins with the first failure."""
+    """The queries of one start; all share one budget, which begins with the first failure."""
 
     def __init__(
         self,
@@ -94,12 +93,12 @@ class StartQuestions:
         monotonic_s: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Ask nothing yet.
+        """Set the budget; nothing is asked yet.
 
         Args:
             patience_s: the budget.
-            ban: kept beyond this process.
-            listener: told while the start waits.
+            ban: survives this process.
+            listener: informed while the start waits.
             monotonic_s: seconds, for the budget.
             sleep: waits some seconds.
         """
@@ -111,14 +110,14 @@ class StartQuestions:
         self._failures = 0
         self._gives_up_s: float | None = None
         self._verdict: tuple[str, float] | None = None
-        """What the venue has said last of the key or the account, and since when."""
+        """What the venue last said about the key or the account, and since when."""
 
     def ask(self, question: Callable[[], Value], /) -> Value:
-        """Return the answer to a question; it must bear to be asked again.
+        """Return the answer to a query, which must be safe to repeat.
 
         Raises:
             ConfigError: the venue has said twice that the key or the account is wrong.
-            UnavailableError: there was no usable answer in the budget.
+            UnavailableError: there was no usable answer within the budget.
         """
         is_waiting = False
         while True:
@@ -142,7 +141,7 @@ class StartQuestions:
             raise _BannedError(text, left_s)
 
     def _check_verdict(self, error: Exception) -> None:
-        """Note what may be the user's to mend; where the venue says it again, it is final."""
+        """Remember a verdict that the user may have to fix; a repeated one is final."""
         verdict, now_s = _verdict_of(error), self._monotonic_s()
         if verdict is None:
             self._verdict = None
@@ -152,7 +151,7 @@ class StartQuestions:
             raise _final(error) from error
 
     def _wait(self, error: Exception) -> None:
-        """Wait before the question is asked again, the longer the more failures there were."""
+        """Wait before the next attempt, longer after each failure."""
         now_s = self._monotonic_s()
         if self._gives_up_s is None:
             self._gives_up_s = now_s + self._patience_s
@@ -175,7 +174,7 @@ class StartQuestions:
 
 
 class _BannedError(UnavailableError):
-    """Nothing was asked: a ban lasts."""
+    """Nothing was sent, as a ban is in force."""
 
     def __init__(self, text: str, retry_after_s: float) -> None:
         super().__init__(text)
@@ -187,9 +186,9 @@ def _in_one_line(error: Exception) -> str:
 
 
 def _verdict_of(error: Exception) -> str | None:
-    """Return what the user may have to mend; None for what can pass by itself."""
+    """Return what the user may have to fix; None for temporary failures."""
     if isinstance(error, KeyRefusedError):
-        return str(error.code)  # its text may hold the time
+        return str(error.code)  # its text may contain the time
     return str(error) if isinstance(error, ConfigError) else None
 
 

@@ -1,4 +1,4 @@
-"""Where Bybit's three worlds are, and which of them a connection goes to."""
+"""The addresses of Bybit's three environments, and the one that a connection uses."""
 
 import ssl
 from collections.abc import Mapping
@@ -11,22 +11,22 @@ from infra.venues.bybit.http.client import Credentials
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Venue:
-    """Where an account is, and its key."""
+    """The environment of an account, and its key."""
 
     rest_url: str
     public_stream_url: str
     private_stream_url: str
     credentials: Credentials | None
-    """None where only the market is read."""
+    """None if only market data is read."""
     of_assets: Mapping[str, Credentials] = field(default_factory=dict)
-    """Keys of the same account by which single assets trade, in the place of the one for all."""
+    """Keys of the same account for single assets, used instead of the account's key."""
     is_demo: bool = False
     speed: float = 1.0
-    """How much faster than real time its clock runs; 1 but for simulations."""
+    """How much faster than real time its clock runs; 1 except for simulations."""
     least_tls: str = LEAST
-    """Version of TLS below which no connection is made."""
+    """Lowest TLS version accepted."""
     timing: StreamTiming = field(default_factory=StreamTiming)
-    """How patient its streams are."""
+    """Time limits of its streams."""
 
     def at(
         self,
@@ -38,7 +38,7 @@ class Venue:
         least_tls: str,
         of_assets: Mapping[str, Credentials],
     ) -> "Venue":
-        """Return the same elsewhere; None: there as before."""
+        """Return the same venue at other addresses; None: unchanged."""
         return replace(
             self,
             rest_url=rest_url or self.rest_url,
@@ -51,7 +51,7 @@ class Venue:
 
     @property
     def ssl_context(self) -> ssl.SSLContext:
-        """Of its https and wss connections."""
+        """The TLS context of its connections."""
         return tls_context(self.least_tls)
 
 
@@ -66,7 +66,7 @@ def mainnet(credentials: Credentials | None) -> Venue:
 
 
 def testnet(credentials: Credentials) -> Venue:
-    """Return the testnet: a market of its own, and play money."""
+    """Return the testnet: a separate market, with play money."""
     return Venue(
         rest_url="https://api-testnet.bybit.com",
         public_stream_url="wss://stream-testnet.bybit.com/v5/public/linear",
@@ -76,7 +76,7 @@ def testnet(credentials: Credentials) -> Venue:
 
 
 def demo(credentials: Credentials) -> Venue:
-    """Return demo trading: play money in the real market, which has no public stream of its own."""
+    """Return demo trading: play money in the real market, whose public stream it shares."""
     return replace(
         mainnet(credentials),
         rest_url="https://api-demo.bybit.com",

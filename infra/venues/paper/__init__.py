@@ -1,5 +1,5 @@
-"""Paper trading: Bybit's real market, and an account of our own that nobody else knows.
+"""Paper trading: Bybit's real market, and a local account unknown to the venue.
 
-The data's way: `memory` (the account on disk), `account` (the matching engine and its money),
-`exchange` (orders and prices meet), `unseen` (what happened while nobody watched), `connection`.
+The data flow: `memory` (the account on disk), `account` (the matching engine and its money),
+`exchange` (orders meet prices), `offline_catch_up` (what happened without prices), `connection`.
 """

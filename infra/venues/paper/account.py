@@ -1,4 +1,4 @@
-"""An account on paper: the matching engine, what it may spend, and its memory."""
+"""A paper account: the matching engine, its funds, and its memory."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -16,16 +16,16 @@ from infra.venues.paper.memory import Act, Memory, Opening
 
 
 class PaperAccount:
-    """One account; its owner lets one thread at a time in.
+    """One account; its owner lets one thread in at a time.
 
-    Always true: what a call returns is on disk, so that the account is the same after a kill.
+    Always true: what a call has returned is on disk, so the account is the same after a kill.
     """
 
     def __init__(self, rules: TradingRules, memory: Memory) -> None:
-        """Go on where the account was, or open it.
+        """Continue an existing account, or open a new one.
 
         Args:
-            rules: leverage and fills; the starting balance counts at the opening alone.
+            rules: leverage and fills; the starting balance is used only at the opening.
             memory: of this account.
 
         Raises:
@@ -42,7 +42,7 @@ class PaperAccount:
             self._restore(act)
 
     def change(self, rules: TradingRules) -> None:
-        """Let other assets than before have their leverage."""
+        """Take the leverages of a new set of assets."""
         self._rules = rules
 
     def submit(self, order: OrderRequest, price: Decimal, ts_ms: int) -> list[Event]:
@@ -60,7 +60,7 @@ class PaperAccount:
         return self._store(order.asset, self.engine.fill(order.client_order_id, price, ts_ms))
 
     def meet(self, asset: str, prices: CandlePrices, ts_ms: int) -> list[Event]:
-        """Let prices reach the stops."""
+        """Trigger the stops that prices reach."""
         return self._store(asset, self.engine.trade_through(asset, prices, ts_ms))
 
     def settle(self, asset: str, price: Decimal, rate: Decimal, ts_ms: int) -> list[Event]:
@@ -78,7 +78,7 @@ class PaperAccount:
         return self.engine.positions.get(asset)
 
     def settled_ms(self, position: Position) -> int:
-        """Return up to when an open position has had its funding: at first, its opening."""
+        """Return up to when funding of an open position is settled: initially its opening."""
         times = [
             execution.ts_ms
             for execution in self.engine.executions(position.asset)
@@ -87,7 +87,7 @@ class PaperAccount:
         return max([position.opened_ms, *times])
 
     def _check_margin(self, order: OrderRequest, price: Decimal) -> None:
-        """Refuse what the wallet cannot bear: margin of all positions, and the fees."""
+        """Refuse an order that the wallet cannot cover: margin of all positions, and the fees."""
         engine, rules = self.engine, self._rules
         used = sum((self._margin(p.asset, p.notional) for p in engine.positions.values()), ZERO)
         notional = order.qty * price

@@ -1,4 +1,4 @@
-"""The paper account at the real market, put together."""
+"""The paper account at the real market, assembled from its parts."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -22,17 +22,17 @@ from infra.venues.paper.offline_catch_up import OfflineCatchUp
 
 
 class PaperConnection:
-    """An account that needs no key and places no order at the venue."""
+    """An account that needs no key and places no orders at the venue."""
 
     warnings: tuple[str, ...] = ()
     wallet = None
-    """Nobody pays into an account on paper, or draws from it."""
+    """There are no deposits to a paper account, or withdrawals from it."""
 
     def __init__(self, market: MarketConnection, rules: TradingRules, file: Path) -> None:
-        """Go on where the account was; connect nothing yet.
+        """Continue an existing account; nothing is connected yet.
 
         Args:
-            market: whose prices fill the orders; stays its owner's to close.
+            market: whose prices fill the orders; closed by its owner.
             rules: leverage, fills, and the starting balance of a new account.
             file: the account's own.
 
@@ -57,11 +57,11 @@ class PaperConnection:
         """Return the rules with the venue's filters and the account's balance.
 
         Args:
-            rules: the settings'.
-            delisted: symbols that are traded no more; they keep the filters that they have.
+            rules: of the settings.
+            delisted: symbols that are no longer traded; they keep their filters.
 
         Raises:
-            ConfigError: an asset cannot be traded as the settings want; says all of it.
+            ConfigError: an asset cannot be traded as configured; lists all problems.
             UnavailableError: the venue does not answer.
         """
         listings = _listings(self._market, rules, delisted)
@@ -85,7 +85,7 @@ class PaperConnection:
         return replace(rules, assets=assets, fills=fills)
 
     def start(self) -> None:
-        """Let the market's prices reach the account."""
+        """Start passing the market's prices to the account."""
         if self._unseen is None:
             raise ValueError("expected a connection that was prepared")
         for asset in list(self._market.symbols):
@@ -93,17 +93,17 @@ class PaperConnection:
         self._unseen.start()
 
     def listing(self, symbol: str) -> Listing:
-        """Return how the venue lists a perpetual; as `BybitConnection.listing`."""
+        """Return the venue's listing of a perpetual; as `BybitConnection.listing`."""
         return find_listing(self._market.rest, symbol, Decimal(1))
 
     def open_there(self, symbol: str) -> str:
-        """Return what is open in a symbol, in words; empty where nothing is."""
+        """Return the open position of a symbol, in words; empty if there is none."""
         names = [name for name, traded in self._market.symbols.items() if traded == symbol]
         held = [self.exchange.venue_position(name).signed_qty for name in names]
         return " and ".join(f"a position of {abs(qty):f}" for qty in held if qty)
 
     def join(self, rules: TradingRules, asset: str) -> None:
-        """Let the prices of one asset more reach the account.
+        """Start passing the prices of one more asset to the account.
 
         Raises:
             ConfigError: it cannot be traded with its leverage.
@@ -119,21 +119,21 @@ class PaperConnection:
         self._hear(asset, self._unseen)
 
     def leave(self, asset: str) -> None:
-        """Hear no more of an asset's prices."""
+        """Stop passing on an asset's prices."""
         subscription = self._subscriptions.pop(asset, None)
         if subscription is not None:
             subscription.close()
 
     def stream_stats(self) -> list[StreamStats]:
-        """Return nothing: the market's own streams tell of this account."""
+        """Return nothing: the account has no stream of its own."""
         return []
 
     def refused(self) -> dict[tuple[str, str], int]:
-        """Return nothing: what the market says is counted there."""
+        """Return nothing: unreadable market data is counted by the market."""
         return {}
 
     def close(self) -> None:
-        """Hear no more; may be called twice."""
+        """Stop; may be called twice."""
         for subscription in self._subscriptions.values():
             subscription.close()
         if self._unseen is not None:

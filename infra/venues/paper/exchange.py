@@ -20,18 +20,18 @@ from infra.venues.paper.account import PaperAccount
 from infra.venues.replay.subscribers import NewsListener, Seat, Subscribers, tell
 
 _FRESH_S = 5.0
-"""An older price is asked for anew: nothing fills at a price that nobody offers any more."""
+"""An older price is fetched again: nothing may fill at an outdated price."""
 _MARK_EVERY_S = 0.5
 
 
 class Listener(NewsListener, Protocol):
-    """Whom the exchange tells of one asset. The calls must only tell."""
+    """Receives the prices of one asset. The calls must only tell."""
 
     def on_mark_price(self, ts_ms: int, mark_price: Decimal) -> None:
         """Take the mark price."""
 
     def on_price(self, ts_ms: int, last_price: Decimal) -> None:
-        """Take the price of the newest trade."""
+        """Take the last traded price."""
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class _Quote:
 
 
 class PaperExchange:
-    """One account on paper; safe from any thread."""
+    """One paper account; thread-safe."""
 
     def __init__(
         self,
@@ -54,11 +54,11 @@ class PaperExchange:
         symbols: Mapping[str, str],
         now_ms: Callable[[], int],
     ) -> None:
-        """Ask nothing yet.
+        """Keep the parts; nothing is asked yet.
 
         Args:
             account: whose orders fill here.
-            rest: tells prices that no stream has told.
+            rest: fetches prices that no stream has delivered.
             symbols: by asset.
             now_ms: the exchange's time.
         """
@@ -91,7 +91,7 @@ class PaperExchange:
         )
 
     def order(self, asset: str, client_order_id: str) -> OrderUpdate | None:  # noqa: ARG002
-        """Return what became of an order; None where it never arrived."""
+        """Return the state of an order; None if it never arrived."""
         with self._lock:
             return self._account.engine.order(client_order_id)
 
@@ -114,14 +114,14 @@ class PaperExchange:
         )
 
     def open_orders(self, asset: str) -> Sequence[RestingOrder]:  # noqa: ARG002
-        """Return nothing: nobody else trades on paper."""
+        """Return nothing: orders never rest here."""
         return ()
 
     def cancel(self, asset: str, order: RestingOrder, is_ours: Callable[[], bool]) -> None:
-        """Cancel nothing: no order is unknown here."""
+        """Do nothing: orders never rest here."""
 
     def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> bool:
-        """Move the stops of the open position; False where it is gone."""
+        """Move the stops of the open position; return False if it is gone."""
         with self._lock:
             if not is_ours():
                 raise FencedError("a replaced incarnation tried to act at the exchange")
@@ -135,13 +135,13 @@ class PaperExchange:
             return True
 
     def subscribe(self, asset: str, listener: Listener) -> Seat:
-        """Tell a listener what happens to the asset from now on."""
+        """Send the asset's updates to a listener from now on."""
         return self._subscribers.add(asset, listener)
 
-    # What the market does.
+    # Events of the market.
 
     def on_ticker(self, asset: str, ticker: Ticker) -> None:
-        """Let a price reach the stops, and pass it on; the mark price one in a while."""
+        """Match a price with the stops, and pass it on; mark prices only now and then."""
         now_s, price = time.monotonic(), ticker.last_price
         with self._lock:
             events = self._account.meet(
@@ -160,18 +160,18 @@ class PaperExchange:
             listener.on_mark_price(ticker.ts_ms, ticker.mark_price)
 
     def forget_price(self, asset: str) -> None:
-        """Trust no price that a lost stream has told."""
+        """Discard the price from a lost stream."""
         with self._lock:
             self._quotes.pop(asset, None)
 
     def open_position(self, asset: str) -> tuple[Position, int] | None:
-        """Return an open position, and up to when it has had its funding."""
+        """Return an open position, and the time up to which its funding is settled."""
         with self._lock:
             position = self._account.position(asset)
             return None if position is None else (position, self._account.settled_ms(position))
 
     def act(self, asset: str, deed: Callable[[PaperAccount], Iterable[Event]]) -> None:
-        """Let something happen to the account, and tell what came of it."""
+        """Apply an event to the account, and report the results."""
         with self._lock:
             events = list(deed(self._account))
         tell(self._subscribers.get(asset), events)

@@ -1,4 +1,4 @@
-"""The paper account on disk: a line for each act, which is there whole or not at all."""
+"""The paper account on disk: one line per act, complete or absent."""
 
 import os
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ from infra.secrets.cipher import PLAIN, Cipher
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """What happened at once, and how it left the asset."""
+    """What happened in one step, and the asset's state after it."""
 
     asset: str
     executions: tuple[Execution, ...] = ()
     updates: tuple[OrderUpdate, ...] = ()
     stops: ProtectiveLevels | None = None
-    """That stand after it."""
+    """The stops after it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,17 +37,17 @@ _ACTS, _OPENINGS = TypeAdapter(Act), TypeAdapter(Opening)
 
 
 class Memory:
-    """An account's file, appended to; a killed process loses nothing that it has told."""
+    """An account's append-only file; a killed process loses nothing that it has reported."""
 
     def __init__(self, file: Path, cipher: Cipher = PLAIN) -> None:
-        """Name the file, which may not exist yet, and what seals its lines."""
+        """Take the file, which may not exist yet, and the cipher of its lines."""
         self._path, self._cipher = file, cipher
 
     def read(self) -> tuple[Opening | None, list[Act]]:
         """Return what was stored, oldest first.
 
         Raises:
-            ConfigError: the file cannot be read, or is of something else.
+            ConfigError: the file cannot be read, or is not a paper account.
         """
         try:
             lines = list(self._whole_lines())
@@ -75,14 +75,14 @@ class Memory:
                     rest = rest[os.write(file, rest) :]
                 os.fsync(file)
             except OSError:
-                # A full disk takes half a line, to which the next act would be appended.
+                # A full disk may take half a line, to which the next act would be appended.
                 os.ftruncate(file, old_size)
                 raise
         finally:
             os.close(file)
 
     def _whole_lines(self) -> Iterator[bytes]:
-        # Half a line is left where a machine lost its power: nobody was told of it.
+        # Half a line is left if the machine lost power: it was never reported.
         content = self._path.read_bytes() if self._path.exists() else b""
         whole = content.rfind(b"\n") + 1
         if whole < len(content):

@@ -1,7 +1,7 @@
-"""What happened to a paper position while no price was heard, and its funding.
+"""What happened to a paper position while no prices arrived, and its funding.
 
-A real exchange holds stops while nobody watches. Here the candles of that time are read later and
-traded through, the stop loss first; a candle that is still open is read once it is closed.
+A real exchange holds the stops meanwhile. Here the candles of that time are read later and traded
+through, the stop loss first; a candle that is still open is read once it is closed.
 """
 
 import threading
@@ -24,15 +24,15 @@ _ASK_AGAIN_S = 10.0
 
 @dataclass(slots=True)
 class _Gap:
-    """A time in which an asset's prices were not heard."""
+    """A period in which no prices of an asset arrived."""
 
     from_ms: int
     until_ms: int | None = None
-    """None: it lasts."""
+    """None: it continues."""
 
 
 class OfflineCatchUp:
-    """Looks after all assets from a thread of its own."""
+    """Catches up for all assets, in a thread of its own."""
 
     def __init__(
         self,
@@ -45,12 +45,12 @@ class OfflineCatchUp:
         funding_interval_ms: Mapping[str, int],
         now_ms: Callable[[], int],
     ) -> None:
-        """Remember that nobody has watched what is open.
+        """Begin with a gap for every open position.
 
         Args:
             account: whose positions these are.
-            exchange: through which it is acted on.
-            rest: tells candles and funding rates.
+            exchange: applies the events.
+            rest: fetches candles and funding rates.
             symbols: by asset.
             candle_ms: length of the candles that are read.
             funding_interval_ms: by asset.
@@ -69,33 +69,33 @@ class OfflineCatchUp:
         self._thread = threading.Thread(target=self._run, name="paper", daemon=True)
 
     def start(self) -> None:
-        """Begin to look; once."""
+        """Start; once."""
         self._thread.start()
 
     def close(self) -> None:
-        """Look no more; may be called twice."""
+        """Stop; may be called twice."""
         self._is_over.set()
         if self._thread.is_alive():
             self._thread.join(10.0)
 
     def on_lost(self, asset: str) -> None:
-        """Learn that an asset's prices are not heard any more."""
+        """Learn that an asset's prices have stopped."""
         with self._lock:
             gap = self._gaps.setdefault(asset, _Gap(self._now_ms()))
             gap.until_ms = None
 
     def on_connected(self, asset: str) -> None:
-        """Learn that they are heard again."""
+        """Learn that they arrive again."""
         with self._lock:
             if asset in self._gaps:
                 self._gaps[asset].until_ms = self._now_ms()
 
     def look(self, asset: str) -> None:
-        """Let happen what has not been seen.
+        """Apply what happened during gaps.
 
         Raises:
             UnavailableError: the exchange does not answer.
-            BadDataError: it answers unreadably.
+            BadDataError: its answer cannot be read.
         """
         with self._lock:
             gap = self._gaps.get(asset)
@@ -124,12 +124,12 @@ class OfflineCatchUp:
                     logger.warning("{}: what was not seen is not known yet: {}", asset, error)
 
     def _is_candle_new(self, asset: str) -> bool:
-        """Tell whether a candle has closed since the last look."""
+        """Tell whether a candle has closed since the last check."""
         closed_ms = self._now_ms() // self._candle_ms * self._candle_ms
         return self._looked_ms.get(asset, 0) < closed_ms
 
     def _fill(self, asset: str, gap: _Gap | None, seen_ms: int) -> None:
-        """Note up to when everything is known."""
+        """Record up to when everything is known."""
         if gap is None:
             return
         with self._lock:
@@ -144,11 +144,11 @@ class OfflineCatchUp:
         return list(range(first_ms, self._now_ms() + 1, interval_ms))
 
     def _catch_up(self, asset: str, from_ms: int | None, dues: list[int]) -> int:
-        """Let candles and settlements happen in their order; return up to when there were any."""
+        """Apply candles and settlements in order; return up to when there were any."""
         symbol, now_ms = self._symbols[asset], self._now_ms()
         floors = [due - self._candle_ms for due in dues]
         if from_ms is not None:
-            # Positions open as a candle opens: its prices are theirs, but for some seconds.
+            # Positions open when a candle opens, give or take seconds: its prices apply to them.
             from_ms = from_ms // self._candle_ms * self._candle_ms
             floors.append(from_ms)
         rates = self._rest.funding_rates(symbol, dues[0], now_ms) if dues else {}

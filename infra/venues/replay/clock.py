@@ -8,33 +8,32 @@ from dataclasses import dataclass, field
 
 @dataclass(order=True)
 class ReplayTimer:
-    """A call that is still to come."""
+    """A pending call."""
 
     due_ms: int
     index: int
     call: Callable[[], None] | None = field(compare=False)
 
     def cancel(self) -> None:
-        """Let it not happen."""
+        """Cancel the call."""
         self.call = None
 
 
 class ReplayClock:
-    """The candles' time. Safe from any thread; only the replay moves it."""
+    """The candles' time. Thread-safe; only the replay moves it."""
 
     def __init__(self, start_ms: int) -> None:
-        """Start at a time."""
         self._now_ms = start_ms
         self._lock = threading.Lock()
         self._timers: list[ReplayTimer] = []
         self._made = 0
 
     def now_ms(self) -> int:
-        """Return the present."""
+        """Return the present, ms since 1970 UTC."""
         return self._now_ms
 
     def call_at(self, due_ms: int, call: Callable[[], None]) -> ReplayTimer:
-        """Call once when the clock reaches a time, or moves after it."""
+        """Call once when the clock reaches or passes a time."""
         with self._lock:
             self._made += 1
             timer = ReplayTimer(due_ms, self._made, call)
@@ -42,10 +41,10 @@ class ReplayClock:
             return timer
 
     def step(self, to_ms: int) -> bool:
-        """Move on to the next call that falls due, and make it, or to the time given.
+        """Move to the next call that is due and make it, or else to the given time.
 
         Returns:
-            Whether a call was made; what it led to belongs to its time, before the next step.
+            Whether a call was made; its consequences belong to its time, before the next step.
         """
         while (timer := self._next_due(to_ms)) is not None:
             if timer.call is not None:

@@ -1,4 +1,4 @@
-"""The exchange of a replay: the matching engine behind the exchange's port."""
+"""The exchange of a replay: the matching engine behind the exchange port."""
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,13 +21,13 @@ from infra.venues.replay.subscribers import NewsListener, Seat, Subscribers, tel
 
 
 class Listener(NewsListener, Protocol):
-    """Whom the exchange tells."""
+    """Receives the updates of one asset."""
 
     def on_mark_price(self, ts_ms: int, mark_price: Decimal) -> None:
         """Take the mark price."""
 
     def on_stop_moved(self, ts_ms: int, best: Decimal, stop_loss: Decimal) -> None:
-        """Learn that the stop was moved behind the best price."""
+        """Learn that the stop has trailed the best price."""
 
 
 _AT_CLOSE = (
@@ -38,11 +38,11 @@ _AT_CLOSE = (
     Purpose.NAKED,
     Purpose.ENTRY,
 )
-"""In which order the orders of one close fill (strategy 10.3 e)."""
+"""The sequence in which the orders of one close fill (strategy 10.3 e)."""
 
 
 class ReplayExchange:
-    """One account. Orders rest until the replay fills them; safe from any thread."""
+    """One account. Orders rest until the replay fills them; thread-safe."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class ReplayExchange:
         self._subscribers: Subscribers[Listener] = Subscribers()
         self.engine = MatchingEngine(rules.fills)
         self._stops: dict[str, StopState] = {}
-        """Of the open positions; the exchange of a replay trails them itself, price by price."""
+        """Trailing stops of open positions; this exchange trails them itself, price by price."""
 
     # The port.
 
@@ -69,7 +69,7 @@ class ReplayExchange:
             return self.engine.submit(order, self._clock.now_ms())
 
     def order(self, asset: str, client_order_id: str) -> OrderUpdate | None:  # noqa: ARG002
-        """Return what became of an order; None where it never arrived."""
+        """Return the state of an order; None if it never arrived."""
         with self._lock:
             return self.engine.order(client_order_id)
 
@@ -93,30 +93,30 @@ class ReplayExchange:
         )
 
     def open_orders(self, asset: str) -> Sequence[RestingOrder]:  # noqa: ARG002
-        """Return nothing: there are no orders but ours, which are looked up by id."""
+        """Return nothing: there are only our orders, which are looked up by id."""
         return ()
 
     def cancel(self, asset: str, order: RestingOrder, is_ours: Callable[[], bool]) -> None:
-        """Cancel nothing: no order is unknown here."""
+        """Do nothing: no order is unknown here."""
 
     def set_stops(self, asset: str, levels: ProtectiveLevels, is_ours: Callable[[], bool]) -> bool:
-        """Move the stops of the open position; False where it is gone."""
+        """Move the stops of the open position; return False if it is gone."""
         with self._lock:
             _check(is_ours)
             self._set_stops(asset, levels)
             return asset in self.engine.positions
 
     def subscribe(self, asset: str, listener: Listener) -> Seat:
-        """Tell a listener what happens to the asset from now on."""
+        """Send the asset's updates to a listener from now on."""
         return self._subscribers.add(asset, listener)
 
-    # What the replay makes happen.
+    # Called by the replay.
 
     def trade_inside(self, candles: Iterable[tuple[str, Candle]]) -> bool:
-        """Let the exchange act inside the candles; tell what happened, and the closing marks.
+        """Process the prices inside the candles; report what happened, and the closing marks.
 
         Returns:
-            Whether anybody was told anything.
+            Whether anything was reported.
         """
         has_told = False
         for asset, candle in candles:
@@ -136,12 +136,12 @@ class ReplayExchange:
         return has_told
 
     def fill_at_close(self, closes: Mapping[str, float], t_ms: int) -> bool:
-        """Fill the resting orders at their assets' closes; tell what happened.
+        """Fill the resting orders at their assets' closes; report what happened.
 
-        An asset without a close at t takes no part: its orders go on resting.
+        An asset without a close at t is skipped: its orders keep resting.
 
         Returns:
-            Whether there was any.
+            Whether there were any.
         """
         with self._lock:
             resting = [order for order in self.engine.resting() if order.asset in closes]
@@ -155,7 +155,7 @@ class ReplayExchange:
         return bool(orders)
 
     def _set_stops(self, asset: str, levels: ProtectiveLevels) -> None:
-        """Move both stops; one that was moved behind the best price is never loosened."""
+        """Move both stops; a trailed stop is never loosened."""
         state = self._stops.get(asset)
         if state is None:
             return

@@ -1,4 +1,4 @@
-"""The feed of a replay: closed candles, revealed one close at a time."""
+"""The feed of a replay: closed candles, published one close at a time."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -8,10 +8,10 @@ from infra.venues.replay.subscribers import Seat, Subscribers
 
 
 class ReplayFeed:
-    """Candles by asset. Nobody sees a candle before its close was published."""
+    """Candles by asset. No candle can be seen before its close is published."""
 
     def __init__(self, candles: Mapping[str, CandleSeries]) -> None:
-        """Hold the candles of all assets, none of them published."""
+        """Hold the candles of all assets, none of them published yet."""
         self._candles = candles
         self._published_ms = 0
         self._subscribers: Subscribers[Callable[[Candle], None]] = Subscribers()
@@ -36,7 +36,7 @@ class ReplayFeed:
         """Do nothing."""
 
     def order_book(self, asset: str) -> None:
-        """Return nothing: how thin the market was, nobody knows any more."""
+        """Return nothing: order books were not recorded."""
 
     def subscribe(
         self,
@@ -49,7 +49,7 @@ class ReplayFeed:
         return self._subscribers.add(asset, on_candle)
 
     def publish(self, t_ms: int, candles: Iterable[tuple[str, Candle]]) -> None:
-        """Reveal all candles that close at t, then tell of each."""
+        """Publish all candles that close at t, then report each."""
         self._published_ms = t_ms
         for asset, candle in candles:
             on_candle = self._subscribers.get(asset)

@@ -1,4 +1,4 @@
-"""Drives a replay: one close after the other, each step only once the one before is done."""
+"""Drives a replay: one close after another, each step only after the previous one is done."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -11,14 +11,14 @@ from infra.venues.replay.exchange import ReplayExchange
 from infra.venues.replay.feed import ReplayFeed
 
 WaitQuiet = Callable[[], bool]
-"""Waits until no message is on its way; False where the run is to end."""
+"""Waits until no message is in flight; False if the run is to end."""
 
 
 class LockStep:
     """The steps of every close t, in the order of strategy 10.3.
 
     Fills inside the candle; all closed candles, while orders rest accepted; their fills at the
-    close. Between the steps the system falls quiet, so nothing depends on the timing of threads.
+    close. Between the steps the system becomes idle, so nothing depends on the timing of threads.
     """
 
     def __init__(self, candles: Mapping[str, CandleSeries], rules: TradingRules) -> None:
@@ -33,12 +33,12 @@ class LockStep:
         )
 
     def steps(self, wait_quiet: WaitQuiet) -> Iterator[tuple[int, int]]:
-        """Yield each close and the number of its candles, and play it when asked to go on.
+        """Yield each close and the number of its candles, and play it when resumed.
 
-        Ends early where the run is to end.
+        Ends early if the run is to end.
         """
         self._wait_quiet = wait_quiet
-        # No time passes before all have started, or what a start does depends on the threads.
+        # No time passes before all have started: otherwise starts would depend on thread timing.
         if not wait_quiet():
             return
         names = [asset.asset for asset in self._rules.assets]
@@ -65,9 +65,9 @@ class LockStep:
         return True
 
     def _end_coordination(self, t_ms: int) -> bool:
-        """Let whoever waits for a missing asset's report stop waiting, before the fills.
+        """End the wait for a missing asset's evaluation, before the fills.
 
-        A portfolio that crashed over it waits once more, from its restart.
+        A portfolio that crashed meanwhile waits once more, from its restart.
         """
         window_ms = self._rules.approval.coordination_window_ms
         until_ms = t_ms + window_ms

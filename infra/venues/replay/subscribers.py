@@ -1,4 +1,4 @@
-"""Who listens to an asset's news."""
+"""The listeners of each asset's updates."""
 
 import threading
 from collections.abc import Iterable
@@ -12,28 +12,27 @@ Listener = TypeVar("Listener")
 
 
 class Subscribers(Generic[Listener]):
-    """At most one listener per asset: the newest incarnation's. Safe from any thread."""
+    """At most one listener per asset: the newest incarnation's. Thread-safe."""
 
     def __init__(self) -> None:
-        """Start without listeners."""
         self._lock = threading.Lock()
         self._listeners: dict[str, tuple[object, Listener]] = {}
 
     def add(self, asset: str, listener: Listener) -> "Seat":
-        """Let a listener hear of an asset, in the place of whoever did before."""
+        """Subscribe a listener to an asset, replacing the previous one."""
         seat = Seat(self, asset)
         with self._lock:
             self._listeners[asset] = (seat, listener)
         return seat
 
     def get(self, asset: str) -> Listener | None:
-        """Return who hears of an asset."""
+        """Return the listener of an asset."""
         with self._lock:
             held = self._listeners.get(asset)
             return None if held is None else held[1]
 
     def leave(self, asset: str, seat: "Seat") -> None:
-        """End a listener's hearing, unless its successor already sits there."""
+        """Remove a listener, unless its successor has already replaced it."""
         with self._lock:
             held = self._listeners.get(asset)
             if held is not None and held[0] is seat:
@@ -41,30 +40,30 @@ class Subscribers(Generic[Listener]):
 
 
 class Seat:
-    """One listener's place."""
+    """The subscription of one listener."""
 
     def __init__(self, subscribers: "Subscribers[Listener]", asset: str) -> None:
-        """Made by `Subscribers.add` alone."""
+        """Only `Subscribers.add` constructs it."""
         self._subscribers = subscribers
         self._asset = asset
 
     def close(self) -> None:
-        """Leave; may be called twice."""
+        """Unsubscribe; may be called twice."""
         self._subscribers.leave(self._asset, self)
 
 
 class NewsListener(Protocol):
-    """Whom a matching engine's news are told."""
+    """Receives the updates of a matching engine."""
 
     def on_execution(self, execution: Execution) -> None:
         """Take an execution."""
 
     def on_order(self, update: OrderUpdate) -> None:
-        """Take news of an order."""
+        """Take an update of an order."""
 
 
 def tell(listener: NewsListener | None, events: Iterable[Event]) -> None:
-    """Tell what a matching engine has done; nobody where none listens."""
+    """Report what a matching engine has done to the listener, if there is one."""
     if listener is None:
         return
     for event in events:

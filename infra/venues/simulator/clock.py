@@ -1,4 +1,4 @@
-"""The exchange's clock: as fast as asked, or standing still until it is told to jump."""
+"""The exchange's clock: running at a given speed, or standing still until told to jump."""
 
 import time
 
@@ -11,15 +11,15 @@ def wall_ms() -> int:
 class Clock:
     """The exchange's time in ms since 1970 UTC.
 
-    With a speed it runs as many times faster than real time. Without one it is in lock-step: it
+    With a speed it runs that many times faster than real time. Without one it is in lock-step: it
     stands still until `jump_to`.
     """
 
     def __init__(self, start_ms: int, speed: float | None) -> None:
-        """Start now."""
+        """Start at the present."""
         self.speed = speed
         self.offset_ms = 0
-        """How far the time that clients are told is ahead of the true one: a fault."""
+        """How far the time shown to clients is ahead of the true one: a fault."""
         self._start_ms = start_ms
         self._started_s = time.monotonic()
 
@@ -36,17 +36,17 @@ class Clock:
         return self._start_ms + int(elapsed_s * 1000 * self.speed)
 
     def told_ms(self) -> int:
-        """Return the time that clients are told."""
+        """Return the time shown to clients."""
         return self.now_ms() + self.offset_ms
 
     def real_s_until(self, time_ms: int) -> float:
-        """Return how many real seconds it takes until a time; 0 where it is past."""
+        """Return the real seconds until a time; 0 if it is past."""
         if self.speed is None:
             return 0.0
         return max(0.0, (time_ms - self.now_ms()) / 1000 / self.speed)
 
     def jump_to(self, time_ms: int) -> None:
-        """Let a lock-step clock show this time."""
+        """Set a lock-step clock to this time."""
         if self.speed is not None:
             raise ValueError(f"only a lock-step clock jumps, found one at speed {self.speed}")
         self._start_ms = time_ms

@@ -1,4 +1,4 @@
-"""The hidden hand: faults, prices and positions by request, and the exchange's own records."""
+"""The control interface: faults, prices and positions by request, and the exchange's records."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -32,14 +32,13 @@ _ACTIONS = {
 
 
 class Control:
-    """Answers the requests under /sim, without keys."""
+    """Answers the requests under /sim, which need no keys."""
 
     def __init__(self, core: Simulator) -> None:
-        """Control an exchange."""
         self._core = core
 
     def routes(self) -> list[Route | WebSocketRoute]:
-        """Return what there is."""
+        """Return the routes of the control interface."""
         handlers: dict[tuple[str, str], Callable[[Any], Any]] = {
             ("GET", "/sim/state"): self.state,
             ("GET", "/sim/records"): self.records,
@@ -94,7 +93,7 @@ class Control:
         }
 
     def records(self, _: Any) -> Any:
-        """Return every order ever accepted, every execution, and the stops over time."""
+        """Return every order ever accepted, every execution, and the history of stops."""
         venue = self._core.venue
         return {
             "orders": [
@@ -142,7 +141,7 @@ class Control:
         return {"last": str(price), "mark": str(core.market.mark_price(symbol))}
 
     def position(self, found: Any) -> Any:
-        """Do something to a position: {symbol, action, qty, side, fraction, rate}."""
+        """Act on a position: {symbol, action, qty, side, fraction, rate}."""
         wanted = dict(found)
         action = str(wanted.pop("action"))
         if action not in _ACTIONS:
@@ -157,19 +156,19 @@ class Control:
         return {"wallet": str(self._core.account.engine.wallet)}
 
     def add_key(self, found: Any) -> Any:
-        """Let another key in: {api_key, api_secret, uid, ips, days_left, is_read_only}."""
+        """Accept another key: {api_key, api_secret, uid, ips, days_left, is_read_only}."""
         given = {**found, "ips": tuple(found["ips"])} if "ips" in found else dict(found)
         key = Keys(**given)
         self._core.gate.known[key.api_key] = key
         return {"keys": len(self._core.gate.known)}
 
     def remove_key(self, found: Any) -> Any:
-        """Refuse a key from now on: {api_key}."""
+        """Revoke a key: {api_key}."""
         del self._core.gate.known[str(found["api_key"])]
         return {"keys": len(self._core.gate.known)}
 
     def advance(self, found: Any) -> Any:
-        """Let a lock-step clock jump over `candles` closes, one by default."""
+        """Move a lock-step clock over `candles` closes, one by default."""
         core = self._core
         if not core.clock.is_lockstep:
             raise ConfigError("advance: expected an exchange at --speed max")
@@ -178,10 +177,10 @@ class Control:
         return {"time_ms": core.clock.now_ms(), "candles": made, "done": core.market.is_over}
 
     async def steps(self, socket: WebSocket) -> None:
-        """Answer `settle` once all clients have dealt with all that they were sent.
+        """Answer `settle` once all clients have processed all that they were sent.
 
-        `move` lets a lock-step clock go to its next event before that, unless there was something
-        left to deal with: somebody may still act on it. `?topics=` names what must have a
+        `move` first moves a lock-step clock to its next event, unless something was still
+        unprocessed: a client may yet act on it. `?topics=` names topics that must have a
         subscriber first.
         """
         await socket.accept()

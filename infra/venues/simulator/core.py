@@ -1,4 +1,4 @@
-"""The exchange behind its sockets: where its parts meet, and how it begins and ends."""
+"""The exchange behind its sockets: assembles its parts, starts and stops them."""
 
 from infra.venues.simulator.books.account import Account
 from infra.venues.simulator.clock import Clock, wall_ms
@@ -30,10 +30,10 @@ from infra.venues.simulator.wire import Wire
 
 
 class Simulator:
-    """All parts of one exchange, which live in one event loop."""
+    """All parts of one exchange, which run in one event loop."""
 
     def __init__(self, options: SimulatorOptions) -> None:
-        """Begin, or go on from the state file.
+        """Start afresh, or continue from the state file.
 
         Raises:
             ConfigError: candles, state, port or faults cannot be used.
@@ -85,7 +85,7 @@ class Simulator:
             self.venue, self.clock, self.faults, self.chronicle, self.tasks, self.seed
         )
         self.dcp = DisconnectProtection(self.hub, self.venue, self.chronicle, self.tasks)
-        # What moves them.
+        # What drives them.
         self.hand = ManualActions(self.market, self.venue, publisher, self.chronicle)
         self.acts = FaultExecutor(
             self.faults, self.hand, self.market, self.hub, self.wire, self.chronicle, self.tasks
@@ -98,7 +98,7 @@ class Simulator:
         self._begin(source.first_open_ms, memory)
 
     def start(self) -> None:
-        """Let time run and faults fall due; called inside the loop."""
+        """Start time and scheduled faults; called inside the loop."""
         for spec in self.options.faults:
             self.acts.add(spec)
         if not self.clock.is_lockstep:

@@ -1,4 +1,4 @@
-"""Orders that are canceled where a client stays away: disconnected-cancel-all."""
+"""Cancels orders when a client stays disconnected: disconnected-cancel-all."""
 
 import asyncio
 
@@ -13,12 +13,12 @@ TOPICS = frozenset({"dcp.future"})
 class DisconnectProtection:
     """Watches the private streams that subscribe to it.
 
-    Once the last of them is gone for longer than the window, all orders of clients are canceled;
+    Once the last of them has been gone for longer than the window, all client orders are canceled;
     the stops of positions stay.
     """
 
     def __init__(self, hub: Hub, venue: Venue, chronicle: EventLog, tasks: Tasks) -> None:
-        """Be off until a window is set."""
+        """Start disabled, until a window is set."""
         self.window_s: int | None = None
         self._hub = hub
         self._venue = venue
@@ -28,7 +28,7 @@ class DisconnectProtection:
         hub.on_leave = self._left
 
     def set_window(self, seconds: int) -> None:
-        """Be on, with a window in real seconds."""
+        """Enable the protection, with a window in real seconds."""
         self.window_s = seconds
 
     def _left(self, topics: set[str]) -> None:

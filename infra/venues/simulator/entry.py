@@ -1,4 +1,4 @@
-"""An order's way in: acknowledged and seen at once, matched a moment later."""
+"""Order entry: an order is acknowledged and visible at once, and matched a moment later."""
 
 import asyncio
 import random
@@ -17,7 +17,7 @@ _SOONEST_S, _LATEST_S = 0.005, 0.020
 
 
 class OrderEntry:
-    """Brings orders to the venue."""
+    """Passes orders to the venue."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class OrderEntry:
         tasks: Tasks,
         seed: int,
     ) -> None:
-        """Bring them to one venue; the seed is that of the delays."""
+        """Pass orders to one venue; the seed is for the delays."""
         self._venue = venue
         self._clock = clock
         self._faults = faults
@@ -37,7 +37,7 @@ class OrderEntry:
         self._chance = random.Random(f"{seed}/entry")  # noqa: S311 - delays, not secrets
 
     def submit(self, wanted: NewOrder) -> VenueOrder:
-        """Accept an order, and let it meet the market a moment later.
+        """Accept an order, and match it a moment later.
 
         Raises:
             RefusedError: nothing was accepted.

@@ -1,4 +1,4 @@
-"""The simulated exchange as something to start: in this process or by `bin/sim-exchange`."""
+"""Runs the simulated exchange: in this process or by `bin/sim-exchange`."""
 
 import asyncio
 import threading
@@ -25,7 +25,7 @@ _STOP_S = 15.0
 
 
 async def serve(simulator: Simulator, until: Callable[[], Awaitable[object]]) -> None:
-    """Serve an exchange until something is done."""
+    """Serve an exchange until an awaitable is done."""
     rest = Rest(simulator)
     app = Starlette(
         routes=[
@@ -68,7 +68,7 @@ class SimulatedExchange:
     """
 
     def __init__(self, options: SimulatorOptions) -> None:
-        """Make it ready; it listens inside the `with`."""
+        """Prepare the exchange; it listens inside the `with`."""
         self._simulator = Simulator(options)
         self.port = self._simulator.wire.port
         self.base_url = f"http://127.0.0.1:{self.port}"

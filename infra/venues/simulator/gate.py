@@ -1,4 +1,4 @@
-"""Who may ask, and how often: keys, signatures, timestamps, rate limits."""
+"""Access control: keys, signatures, timestamps, rate limits."""
 
 import hashlib
 import hmac
@@ -11,7 +11,7 @@ from infra.venues.simulator.clock import Clock, wall_ms
 from infra.venues.simulator.refusals import RefusedError
 
 IP_LIMIT = 600
-"""Requests of one address in five seconds."""
+"""Requests per address in five seconds."""
 _AHEAD_MS = 1_000
 _DEFAULT_WINDOW_MS = 5_000
 _IP_SPAN_S = 5.0
@@ -19,12 +19,12 @@ _IP_SPAN_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
-    """A key of the account that the exchange knows."""
+    """A key known to the exchange."""
 
     api_key: str
     api_secret: str
     uid: int = 592_324
-    """Of the account, as it is told; another one than the first key's is of a stranger."""
+    """The account's number; a number other than the first key's means another account."""
     ips: tuple[str, ...] = ("*",)
     days_left: int = 90
     is_read_only: bool = False
@@ -35,26 +35,26 @@ class Keys:
 
 
 DEFAULT_KEYS = Keys(api_key="sim-key", api_secret="sim-secret")  # noqa: S106 - of play money
-"""What an exchange knows unless it is told otherwise."""
+"""The default key."""
 
 
 class Gate:
-    """Checks of a request before it is read."""
+    """Checks a request before it is read."""
 
     def __init__(self, keys: Keys, clock: Clock, *, checks_time: bool) -> None:
-        """Watch by a clock; without `checks_time` any timestamp will do."""
+        """Check by a clock; without `checks_time` any timestamp is accepted."""
         self.known = {keys.api_key: keys}
         self.asking = keys
-        """The key of the newest request that was let pass."""
+        """The key of the last accepted request."""
         self._clock = clock
         self._checks_time = checks_time
 
     def check(self, headers: Mapping[str, str], payload: str) -> None:
-        """Let a signed request pass.
+        """Accept a correctly signed request.
 
         Args:
             headers: of the request.
-            payload: the query string or the body, exactly as it came.
+            payload: the query string or the body, exactly as received.
 
         Raises:
             RefusedError: key, signature or timestamp are wrong.
@@ -77,7 +77,7 @@ class Gate:
         self.asking = known
 
     def is_authentic(self, key: str, expires: str, sign: str) -> bool:
-        """Tell whether a stream may see private topics."""
+        """Tell whether a stream may subscribe to private topics."""
         known = self.known.get(key)
         if not expires.isdigit() or known is None:
             return False
@@ -86,10 +86,10 @@ class Gate:
         return hmac.compare_digest(known.sign(f"GET/realtime{expires}"), sign)
 
     def check_time(self, stamp: str, window: str) -> None:
-        """Let a request pass that is neither too old nor of the future; both are texts, in ms.
+        """Accept a request neither too old nor from the future; both arguments are texts, ms.
 
         Raises:
-            RefusedError: it is, or the stamp is no number.
+            RefusedError: it is, or the timestamp is not a number.
         """
         if not stamp.isdigit():
             raise RefusedError(10001, "Request parameter error")
@@ -108,11 +108,11 @@ class Gate:
             )
 
     def _clocks(self) -> list[tuple[int, float]]:
-        """Return the times that a client may go by, each with the pace at which it passes.
+        """Return the times that a client may use, each with its speed.
 
-        Where the exchange's time is not the wall clock's, clients that know only the latter are
-        right too. A client's delays take real time, of which the exchange's clock makes `speed`
-        times more.
+        If the exchange's time is not the wall clock's, clients that know only the latter are
+        accepted too. A client's delays take real time, which the exchange's clock multiplies by
+        `speed`.
         """
         found = [(self._clock.told_ms(), max(1.0, self._clock.speed or 1.0))]
         if abs(self._clock.now_ms() - wall_ms()) > _AHEAD_MS:
@@ -134,8 +134,8 @@ class RateLimits:
 
         Args:
             now_s: real seconds.
-            ip_limit: requests of an address in five seconds; 0: as many as it likes.
-            ban_s: how long an address is shut out that asked more often.
+            ip_limit: requests per address in five seconds; 0: unlimited.
+            ban_s: how long an address that exceeds it is banned.
         """
         self._now_s = now_s
         self._ip_limit = ip_limit
@@ -147,7 +147,7 @@ class RateLimits:
         """Use one request of a group.
 
         Returns:
-            How many are left, -1 where there was none to use; and the seconds until one is free.
+            How many are left, -1 if there was none to use; and the seconds until one is free.
         """
         now_s, used = self._now_s(), self._used[group]
         while used and used[0] <= now_s - 1.0:
@@ -158,7 +158,7 @@ class RateLimits:
         return limit - len(used), 0.0
 
     def is_banned(self, address: str) -> bool:
-        """Count a request of an address, and tell whether it asks too often."""
+        """Count a request of an address, and tell whether the address is banned."""
         if not self._ip_limit:
             return False
         now_s, used = self._now_s(), self._used[f"ip/{address}"]

@@ -1,4 +1,4 @@
-"""The key of a simulated account, in a file: a command line is seen by all of the machine."""
+"""The key of a simulated account, in a file: a command line is visible to the whole machine."""
 
 import json
 import os
@@ -16,13 +16,13 @@ _PAIR = TypeAdapter(tuple[str, str])
 
 
 def own_keys(file: Path, *, is_ours: bool) -> Keys:
-    """Return the key of the simulated account, made at the first start.
+    """Return the key of the simulated account, created at the first start.
 
-    An exchange that runs by itself has the key that `bin/sim-exchange` has by default, unless the
-    file says otherwise.
+    A separately started exchange has the default key of `bin/sim-exchange`, unless the file says
+    otherwise.
 
     Raises:
-        ConfigError: the file holds something else.
+        ConfigError: the file does not hold a key.
     """
     if not file.exists():
         if not is_ours:

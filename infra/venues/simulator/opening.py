@@ -1,4 +1,4 @@
-"""Where a market begins: its candles, how many of them have been, and the time."""
+"""Where a market starts: its candles, how many have already closed, and the time."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -12,21 +12,21 @@ from infra.venues.simulator.prices.generator import CANDLE_MS
 from infra.venues.simulator.prices.sources import GeneratedSource, Mark, RecordedSource, Source
 
 _LONGEST_AWAY_MS = 3_600_000
-"""Exchange time that may pass while the exchange is not running."""
+"""Most exchange time that passes while the exchange is not running."""
 
 
 class Opening(NamedTuple):
-    """How a market stands when it opens."""
+    """The state in which a market opens."""
 
     source: Source
     history: int
     """Candles that are closed already."""
     start_ms: int
-    """What the clock shows."""
+    """The time of the clock."""
 
 
 def opening(options: SimulatorOptions, seed: int, memory: Memory | None) -> Opening:
-    """Return how a market opens, for the first time or again.
+    """Return the state in which a market opens, for the first time or again.
 
     Raises:
         ConfigError: the candle files cannot be used.
@@ -80,7 +80,7 @@ def _generated(options: SimulatorOptions, seed: int) -> Opening:
 
 
 def _newest_mark(options: SimulatorOptions, memory: Memory, number: int) -> Mark | None:
-    """Return the newest mark up to a candle, so that older ones need not be made again."""
+    """Return the newest mark up to a candle, so that older candles need not be generated again."""
     symbols = {instrument.symbol for instrument in options.listed}
     found = [
         mark
@@ -91,7 +91,7 @@ def _newest_mark(options: SimulatorOptions, memory: Memory, number: int) -> Mark
 
 
 def _time_now(options: SimulatorOptions, memory: Memory) -> int:
-    # A running clock ran on while the exchange was away, as a real one's does; but only so
+    # A running clock ran on while the exchange was down, as a real one's does; but only so
     # far that the start stays quick, since all of it is traded through.
     speed = memory.start.speed
     if options.speed is None or speed is None:

@@ -1,4 +1,4 @@
-"""What an exchange is made of."""
+"""The options of an exchange."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,47 +13,47 @@ from infra.venues.simulator.gate import DEFAULT_KEYS, IP_LIMIT, Keys
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatorOptions:
-    """What an exchange is made of."""
+    """The options of an exchange."""
 
     instruments: Sequence[Instrument]
     others: Sequence[Instrument] = ()
-    """More that a market from the seed lists, without any change of what it is without them."""
+    """Further symbols listed by a generated market, without changing the others' candles."""
     fills: FillRules
     port: int = 0
     speed: float | None = 1.0
     """Exchange seconds per real second; None: lock-step."""
     walked: frozenset[str] = frozenset()
-    """Symbols through whose candles lock-step goes price by price, as trailing stops need."""
+    """Symbols whose candles lock-step goes through price by price, as trailing stops require."""
     seed: int = 0
     candles: Path | None = None
-    """Folder of candle files; None: the market comes from the seed."""
+    """Folder of candle files; None: the market is generated from the seed."""
     from_ms: int | None = None
-    """Lowest open time of the files' candles."""
+    """Earliest open time of the files' candles."""
     to_ms: int | None = None
-    """Highest close time of the files' candles."""
+    """Latest close time of the files' candles."""
     history: int = 3_500
-    """Closed candles at the start; fewer where the files have less than twice as many."""
+    """Closed candles at the start; fewer if the files have less than twice as many."""
     start_ms: int | None = None
     """When a generated market starts; None: now."""
     faults: Sequence[FaultSpec] = ()
     keys: Keys = DEFAULT_KEYS
     state: Path | None = None
-    """File that the exchange goes on from, and is kept in."""
+    """State file that the exchange continues from and writes to."""
     kept: int = 5_000
-    """Closed orders, transactions and records of stops that the file keeps; it is rewritten once
-    it has eight times as many lines."""
+    """Number of closed orders, transactions and records of stops that the file keeps; it is
+    rewritten once it has eight times as many lines."""
     book_size: Decimal = Decimal(20)
-    """At each level of the book, in smallest orders."""
+    """Size at each level of the book, in smallest orders."""
     crash_after: int | None = None
-    """Candles after the start in which every price crashes; None: none does."""
+    """Number of the candle after the start in which every price crashes; None: none."""
     record: Path | None = None
-    """File that takes all traffic."""
+    """File that all traffic is recorded to."""
     ip_limit: int = IP_LIMIT
-    """Requests of one address in five seconds before it is shut out; 0: never."""
+    """Requests per address in five seconds before it is banned; 0: unlimited."""
     checks_time: bool | None = None
-    """Whether a request's timestamp must fit; None: only where the clock runs by itself."""
+    """Whether request timestamps are checked; None: only if the clock runs by itself."""
 
     @property
     def listed(self) -> Sequence[Instrument]:
-        """All that can be traded there."""
+        """All tradable symbols."""
         return (*self.instruments, *(() if self.candles is not None else self.others))

@@ -23,7 +23,7 @@ _LISTENING = re.compile(r"listening on http://(\S+)")
 
 
 def generated_market(settings: Settings, directory: Path) -> dict[str, str]:
-    """Return the options of a market from the seed, that goes on where it was."""
+    """Return the options of a generated market that continues where it was."""
     return {
         "--speed": str(settings.simulation.speed),
         "--seed": str(settings.simulation.seed),
@@ -34,7 +34,7 @@ def generated_market(settings: Settings, directory: Path) -> dict[str, str]:
 def recorded_market(
     candles: Path, *, warmup: int, from_time: str | None, to_time: str | None
 ) -> dict[str, str]:
-    """Return the options of candle files in lock-step, the warm-up played already."""
+    """Return the options of candle files in lock-step, with the warm-up already played."""
     cut = {"--from": from_time, "--to": to_time}
     return {
         "--speed": "max",
@@ -45,7 +45,7 @@ def recorded_market(
 
 
 class SimulatedVenue:
-    """The simulated exchange at its address; it is started where it does not run by itself."""
+    """The simulated exchange at its address; started here unless it runs separately."""
 
     def __init__(
         self,
@@ -54,13 +54,13 @@ class SimulatedVenue:
         market: Mapping[str, str],
         settings_file: Path | None,
     ) -> None:
-        """Start the process and wait until it listens, unless the settings name one that runs.
+        """Start the process and wait until it listens, unless the settings name a running one.
 
         Args:
             settings: of the run.
             directory: of the run.
-            market: options that say what prices it makes, and how fast.
-            settings_file: what differs from settings.yaml, for the exchange too.
+            market: options that select its prices and speed.
+            settings_file: overrides of settings.yaml, for the exchange too.
 
         Raises:
             ConfigError: it ended at once.
@@ -82,7 +82,7 @@ class SimulatedVenue:
 
     @property
     def venue(self) -> Venue:
-        """Where it is."""
+        """The venue of the exchange."""
         return Venue(
             rest_url=f"http://{self._host}",
             public_stream_url=f"ws://{self._host}/v5/public/linear",
@@ -92,16 +92,16 @@ class SimulatedVenue:
         )
 
     def close(self) -> None:
-        """End the process, where it is ours."""
+        """End the process, if it was started here."""
         if self._process is not None:
             self._process.close()
 
 
 class _Process:
-    """The exchange as a child."""
+    """The exchange as a child process."""
 
     def __init__(self, directory: Path, arguments: Mapping[str, str]) -> None:
-        # An encrypted directory holds no log: the exchange's lines go where the system's own do.
+        # An encrypted directory holds no plain log: the exchange's lines go where the system's do.
         self._log = None if vault_of(directory) else (directory / "sim-exchange.log").open("a")
         with on_any_processor():
             self._process = subprocess.Popen(  # noqa: S603 (our own command)
@@ -117,7 +117,7 @@ class _Process:
                 stderr=self._log,
                 text=True,
                 env=os.environ | {"PYTHONPATH": str(_ROOT), "PYTHONSAFEPATH": "1"},
-                # A Ctrl-C is for the system, which stops its exchange last.
+                # Ctrl-C is meant for the system, which stops its exchange last.
                 start_new_session=True,
             )
         self.host = self._wait()
@@ -149,7 +149,7 @@ class _Process:
 
 @contextmanager
 def simulated(settings: Settings, directory: Path, file: Path | None) -> Iterator[Venue]:
-    """Let an exchange be simulated, and yield where it is."""
+    """Run a simulated exchange, and yield its venue."""
     market = generated_market(settings, directory)
     with closing(SimulatedVenue(settings, directory, market, file)) as simulated:
         yield simulated.venue

@@ -1,4 +1,4 @@
-"""Market days by name, to test bots with: what goes wrong on each, and what trading costs."""
+"""Named market days to test bots with: the faults and the trading costs of each."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ _HOUR_MS = 3_600_000
 
 
 class ProfileName(StrEnum):
-    """The market days that there are."""
+    """The available market days."""
 
     THIN_BOOK = "thin-book"
     OUTAGE = "outage"
@@ -24,14 +24,14 @@ class ProfileName(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What makes a market day; times are real seconds after the start."""
+    """The definition of a market day; times are real seconds after the start."""
 
     fills: Callable[[FillRules], FillRules] = lambda rules: rules
     faults: Sequence[FaultSpec] = ()
     book_size: Decimal = Decimal(20)
-    """At each level of the book, in smallest orders."""
+    """Size at each level of the book, in smallest orders."""
     crash_after: int | None = None
-    """Candles after the start in which every price falls by half or more, and comes back."""
+    """Number of the candle after the start in which every price falls by half or more."""
 
 
 def _thin(rules: FillRules) -> FillRules:
@@ -71,7 +71,7 @@ PROFILES = {
 
 
 def with_profile(options: SimulatorOptions, name: ProfileName) -> SimulatorOptions:
-    """Return options of which a profile has changed its part; faults that were there stay."""
+    """Return options as changed by a profile; existing faults stay."""
     profile = PROFILES[name]
     return replace(
         options,

@@ -1,4 +1,4 @@
-"""An exchange as settings and a command line describe it."""
+"""Options of an exchange from settings and a command line."""
 
 from pathlib import Path
 
@@ -11,18 +11,18 @@ _FASTEST = 1000.0
 
 
 def options_of(settings: Settings, candles: Path | None) -> SimulatorOptions:
-    """Return an exchange that lists what settings trade.
+    """Return the options of an exchange that lists the symbols of settings.
 
     Args:
-        settings: of those who trade there.
-        candles: folder of candle files; None: the market comes from a seed.
+        settings: of the system that trades there.
+        candles: folder of candle files; None: the market is generated.
 
     Raises:
         ConfigError: the settings are wrong.
     """
     rules = settings.trading_rules()
     traded = [asset.instrument for asset in rules.assets]
-    # A market knows more than what is traded in it today: a position may stand in the rest.
+    # A market lists more than what is traded in it today: there may be positions in the rest.
     instruments = traded if candles is not None else with_settings(settings, traded)
     return SimulatorOptions(
         instruments=instruments,
@@ -38,7 +38,7 @@ def read_speed(text: str) -> float | None:
     """Return exchange seconds per second of `--speed`; None: lock-step.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: it is not a speed.
     """
     if text == "max":
         return None

@@ -1,4 +1,4 @@
-"""What the exchange remembers of orders and executions; words and states as on the wire."""
+"""The exchange's records of orders and executions; words and states as on the wire."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,10 +10,10 @@ from infra.venues.simulator.position_keys import position_key, symbol_of
 
 
 class Status(StrEnum):
-    """Where an order stands."""
+    """The status of an order."""
 
     CREATED = "Created"
-    """Acknowledged, and not looked at by the matching yet."""
+    """Acknowledged, but not matched yet."""
     NEW = "New"
     PARTIALLY_FILLED = "PartiallyFilled"
     UNTRIGGERED = "Untriggered"
@@ -28,7 +28,7 @@ OPEN = frozenset({Status.NEW, Status.PARTIALLY_FILLED, Status.UNTRIGGERED})
 
 
 class ExecType(StrEnum):
-    """What kind of execution it was."""
+    """The kind of an execution."""
 
     TRADE = "Trade"
     FUNDING = "Funding"
@@ -38,7 +38,7 @@ class ExecType(StrEnum):
 
 @dataclass(slots=True, kw_only=True)
 class VenueOrder:
-    """An order as the exchange keeps it; never deleted."""
+    """An order as recorded by the exchange; never deleted."""
 
     seq: int
     order_id: str
@@ -48,7 +48,7 @@ class VenueOrder:
     is_market: bool
     qty: Decimal
     price: Decimal
-    """Limit price; of a market order the bound that the exchange computed."""
+    """Limit price; for a market order the bound computed by the exchange."""
     time_in_force: str
     created_ms: int
     updated_ms: int
@@ -59,15 +59,15 @@ class VenueOrder:
     sl_trigger_by: str = "LastPrice"
     tp_trigger_by: str = "LastPrice"
     tpsl_mode: str = ""
-    """Full or Partial: whether its stops are of the position or of its own fills."""
+    """Full or Partial: whether its stops protect the whole position or only its own fills."""
     sl_limit_price: Decimal | None = None
     tp_limit_price: Decimal | None = None
     trailing_distance: Decimal | None = None
-    """Of a trailing stop, whose trigger follows the best price."""
+    """Distance of a trailing stop, whose trigger follows the best price."""
     active_price: Decimal | None = None
-    """Where a trailing stop begins to follow; None once it does."""
+    """Price at which a trailing stop becomes active; None once it is."""
     oco_id: str = ""
-    """Order that ends where this one is triggered."""
+    """Order that ends when this one is triggered."""
     trigger_price: Decimal | None = None
     trigger_direction: int = 0
     """1: triggered by a rise, 2: by a fall, 0: not conditional."""
@@ -77,7 +77,7 @@ class VenueOrder:
     create_type: str = "CreateByUser"
     position_idx: int = 0
     parent_link_id: str = ""
-    """Of the order that brought this stop."""
+    """Id of the order that brought this stop."""
     slippage_type: str = ""
     slippage_tolerance: Decimal | None = None
     """In ticks (TickSize) or percent (Percent) from the best price."""
@@ -92,33 +92,33 @@ class VenueOrder:
     fee: Decimal = ZERO
     closed_pnl: Decimal = ZERO
     is_shown: bool = False
-    """Whether queries find it from its acknowledgement on, and not only once it was matched."""
+    """Whether queries find it from its acknowledgement on, not only once it was matched."""
 
     @property
     def key(self) -> str:
-        """Name of the position that it is about."""
+        """Key of its position."""
         return position_key(self.symbol, self.position_idx)
 
     @property
     def is_pending(self) -> bool:
-        """Tell whether queries show an order as open that the matching has not looked at yet."""
+        """Tell whether queries show the order as open although it has not been matched yet."""
         return self.is_shown and self.status is Status.CREATED
 
     @property
     def shown_status(self) -> Status:
-        """Return where the order stands in the eyes of clients."""
+        """Return the order's status as shown to clients."""
         if not self.is_pending:
             return self.status
         return Status.NEW if self.trigger_price is None else Status.UNTRIGGERED
 
     @property
     def is_open(self) -> bool:
-        """Tell whether more can happen to the order."""
+        """Tell whether the order can still change."""
         return self.status in OPEN
 
     @property
     def is_closed(self) -> bool:
-        """Tell whether nothing more can happen to the order."""
+        """Tell whether the order can no longer change."""
         return not self.is_open and self.status is not Status.CREATED
 
     @property
@@ -133,14 +133,14 @@ class VenueOrder:
 
     @property
     def leaves_qty(self) -> Decimal:
-        """Return what is still to be filled; nothing once the order is done."""
+        """Return what is still to be filled; 0 once the order is closed."""
         is_alive = self.is_open or self.status in {Status.CREATED, Status.TRIGGERED}
         return self.qty - self.filled_qty if is_alive else ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueExecution:
-    """An execution as the exchange keeps it: what the engine booked, and what it came from."""
+    """An execution as recorded by the exchange: what the engine booked, and its origin."""
 
     seq: int
     exec_id: str
@@ -163,12 +163,12 @@ class VenueExecution:
 
     @property
     def symbol(self) -> str:
-        """Of the position."""
+        """Symbol of the position."""
         return symbol_of(self.booked.asset)
 
     @property
     def cost(self) -> Decimal:
-        """Return fee or funding as the exchange shows them: positive was paid."""
+        """Return fee or funding as the exchange shows them: positive means paid."""
         if self.exec_type is ExecType.FUNDING:
             return -self.booked.funding
         return self.booked.fee
@@ -176,13 +176,13 @@ class VenueExecution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosedPnl:
-    """What the closing part of one execution earned."""
+    """The profit of the closing part of one execution."""
 
     seq: int
     symbol: str
     order_id: str
     side: Side
-    """Of the closing order."""
+    """Quantity of the closing order."""
     order_type: str
     exec_type: ExecType
     order_qty: Decimal
@@ -207,25 +207,25 @@ class Transaction:
     """Realized profit before the fee."""
     change: Decimal
     balance: Decimal
-    """After it."""
+    """Wallet balance after it."""
     position_qty: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deposit:
-    """Money that somebody brought in, or took out."""
+    """A deposit or withdrawal."""
 
     seq: int
     ts_ms: int
     amount: Decimal
-    """Negative: taken out."""
+    """Negative: withdrawn."""
     balance: Decimal
-    """After it."""
+    """Wallet balance after it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopRecord:
-    """Which stops a position had from a time on."""
+    """The stops of a position from a time on."""
 
     ts_ms: int
     symbol: str
@@ -237,18 +237,18 @@ class StopRecord:
 
 @dataclass(slots=True, kw_only=True)
 class SymbolBook:
-    """What the account keeps of one symbol besides the position."""
+    """The account's records of one symbol besides the position."""
 
     leverage: Decimal = Decimal(10)
     open_fees: Decimal = ZERO
     """Fees of the part that is still open."""
     realized_now: Decimal = ZERO
-    """Since the position was opened, fees and funding included."""
+    """Realized PnL since the position was opened, including fees and funding."""
     realized_ever: Decimal = ZERO
     added_margin: Decimal = ZERO
-    """What was added to an isolated position, until it is closed."""
+    """Margin added to an isolated position, until it is closed."""
     adds_margin: bool = False
-    """Whether an isolated position takes margin from the account before it is taken over."""
+    """Whether an isolated position takes margin from the account before it is liquidated."""
     opened_ms: int = 0
     updated_ms: int = 0
     seq: int = 0
@@ -256,10 +256,10 @@ class SymbolBook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountState:
-    """What the account has come to, its history left out."""
+    """The state of the account, without its history."""
 
     seq: int
-    """The newest number that was given."""
+    """The newest assigned number."""
     wallet: Decimal
     positions: dict[str, Position]
     books: dict[str, SymbolBook]

@@ -1,4 +1,4 @@
-"""What the exchange answers where it refuses; codes and texts as the real one was seen to say."""
+"""The exchange's refusals; codes and texts as observed from the real one."""
 
 from decimal import Decimal
 
@@ -10,7 +10,7 @@ class RefusedError(Exception):
     """A request is refused with a retCode; it changed nothing."""
 
     def __init__(self, code: int, text: str, result: object = None) -> None:
-        """Refuse with a code, a text, and what stands under `result`."""
+        """Refuse with a code, a text, and the contents of `result`."""
         super().__init__(f"{code} {text}")
         self.code = code
         self.text = text
@@ -28,7 +28,7 @@ def wrong(text: str) -> RefusedError:
 
 
 def not_simulated(name: str) -> RefusedError:
-    """Refuse a parameter that the exchange documents, and that has no effect here."""
+    """Refuse a documented parameter that has no effect here."""
     return RefusedError(10001, f"params error: {name} is not simulated")
 
 
@@ -52,12 +52,12 @@ def above_maximum_qty(qty: Decimal, limit: Decimal) -> RefusedError:
 
 
 def off_step() -> RefusedError:
-    """Refuse a qty off the step."""
+    """Refuse a qty that is not a multiple of the step."""
     return wrong("Qty invalid")
 
 
 def below_minimum_notional(limit: Decimal) -> RefusedError:
-    """Refuse an order of too little value."""
+    """Refuse an order whose value is too small."""
     return RefusedError(110094, f"Order does not meet minimum order value {limit}USDT")
 
 
@@ -82,7 +82,7 @@ def not_live() -> RefusedError:
 
 
 def no_such_order() -> RefusedError:
-    """Refuse to touch an order that is not open."""
+    """Refuse to change an order that is not open."""
     return RefusedError(110001, "order not exists or too late to cancel")
 
 
@@ -92,7 +92,7 @@ def price_out_of_band() -> RefusedError:
 
 
 def below_filled_qty() -> RefusedError:
-    """Refuse to make an order smaller than what has filled of it."""
+    """Refuse to make an order smaller than its filled quantity."""
     return RefusedError(
         110064,
         "The modified contract quantity cannot be less than or equal to the filled quantity.",
@@ -100,7 +100,7 @@ def below_filled_qty() -> RefusedError:
 
 
 def trigger_already_passed(trigger: Decimal, current: Decimal, *, rising: bool) -> RefusedError:
-    """Refuse a trigger price on the wrong side of the present one."""
+    """Refuse a trigger price on the wrong side of the current price."""
     prices = f"trigger_price[{int(trigger * 10_000)}]", f"current[{int(current * 10_000)}]"
     if rising:
         return RefusedError(110092, f"expect Rising, but {prices[0]} <= {prices[1]}??LastPrice")

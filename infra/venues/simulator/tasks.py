@@ -1,4 +1,4 @@
-"""What the exchange does beside its answers, and what ends it."""
+"""Background tasks of the exchange, and the error that ends it."""
 
 import asyncio
 import contextlib
@@ -6,18 +6,17 @@ from collections.abc import Coroutine
 
 
 class Tasks:
-    """All tasks of one event loop that nobody waits for."""
+    """All background tasks of one event loop."""
 
     def __init__(self) -> None:
-        """Start without any."""
         self.failed = asyncio.Event()
         self.failure: BaseException | None = None
-        """What ended a task that should not have ended: a bug, which ends the exchange."""
+        """The error that ended a task: a bug, which ends the exchange."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
 
     def spawn(self, coroutine: Coroutine[None, None, None]) -> None:
-        """Do something from now on."""
+        """Start a task."""
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._forget)
@@ -28,7 +27,7 @@ class Tasks:
             await asyncio.wait_for(self._closing.wait(), seconds)
 
     async def close(self) -> None:
-        """End all of them."""
+        """Cancel all tasks."""
         self._closing.set()
         for task in list(self._tasks):
             task.cancel()

@@ -1,4 +1,4 @@
-"""How time goes on: what happens in the market, one event after another."""
+"""Runs the market's events one after another as time passes."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from infra.venues.simulator.trading.venue import Venue
 
 
 class Timeline:
-    """Lets each event of the market reach orders, clients and memory, in this order."""
+    """Passes each market event to orders, clients and memory, in this order."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class Timeline:
         chronicle: EventLog,
         acts: FaultExecutor,
     ) -> None:
-        """Stand where the market stands."""
+        """Start at the market's current time."""
         self._clock = clock
         self._market = market
         self._funding = funding
@@ -35,39 +35,39 @@ class Timeline:
         self._acts = acts
         self._funded_ms = -1
 
-    # A clock that runs.
+    # With a running clock.
 
     def skip_to(self, time_ms: int) -> None:
-        """Go once more, without anybody noticing, through what was done with before."""
+        """Replay, without side effects, what was processed before."""
         while not self._clock.is_lockstep and self._market.next_ms() <= time_ms:
             for _ in self._market.next_events():
                 pass
 
     def begin(self) -> None:
-        """Take the funding of the candle under way as settled, where the clock runs."""
+        """Treat the funding of the candle under way as settled, if the clock runs."""
         if not self._clock.is_lockstep:
             self._funded_ms = self._market.open_time_ms
 
     def catch_up(self) -> None:
-        """Let happen what a running clock says has happened."""
+        """Process everything due by a running clock."""
         now_ms = self._clock.now_ms()
         while not self._clock.is_lockstep and self._market.next_ms() <= now_ms:
             self._happen()
 
     async def run(self) -> None:
-        """Let events happen when they are due, for ever."""
+        """Process events when they are due, forever."""
         while True:
             await asyncio.sleep(self._clock.real_s_until(self._market.next_ms()))
             now_ms = self._clock.now_ms()
             while self._market.next_ms() <= now_ms:
                 self._happen()
-                # Clients are served between two events even where time has run ahead.
+                # Clients are served between two events even if time has run ahead.
                 await asyncio.sleep(0)
 
-    # A clock that is told to jump.
+    # With a lock-step clock.
 
     def advance(self) -> bool:
-        """Let a lock-step clock jump to the next candle's close.
+        """Move a lock-step clock to the next candle's close.
 
         Returns:
             Whether there was one.
@@ -80,9 +80,9 @@ class Timeline:
         return moved
 
     def step(self) -> bool:
-        """Let a lock-step clock go to the next event that touches the account, or closes candles.
+        """Move a lock-step clock to the next event that touches the account or closes candles.
 
-        Each price of a symbol that is walked is such an event while a position is open there.
+        While a position is open, each price of a walked symbol is such an event.
 
         Returns:
             Whether there was one.
@@ -103,7 +103,7 @@ class Timeline:
         return True
 
     def _is_followed(self) -> bool:
-        """Tell whether somebody may move a stop behind the price that has just been met."""
+        """Tell whether a client may move a stop in response to the price just reached."""
         account = self._venue.account
         return any(
             key in account.engine.positions
@@ -111,7 +111,7 @@ class Timeline:
             for key in account.keys(symbol)
         )
 
-    # One event.
+    # Single events.
 
     def _happen(self) -> None:
         self._chronicle.done_ms = self._market.next_ms()
@@ -132,7 +132,7 @@ class Timeline:
         self._acts.recur()
 
     def _fund(self) -> None:
-        """Settle funding at the open of the candle under way, where it is due."""
+        """Settle funding at the open of the candle under way, if it is due."""
         open_ms = self._market.open_time_ms
         if open_ms == self._funded_ms:
             return

@@ -1,4 +1,4 @@
-"""The simulated exchange as a process: it says where it listens, and ends at a signal."""
+"""The simulated exchange as a process: it prints its address, and ends on a signal."""
 
 import asyncio
 import signal
@@ -10,11 +10,11 @@ from infra.venues.simulator.core import Simulator
 from infra.venues.simulator.recording.player import Player
 
 Tell = Callable[[int], None]
-"""Takes the port, once it listens."""
+"""Called with the port once it listens."""
 
 
 async def serve(simulator: Simulator, tell: Tell, *, is_bound: bool) -> None:
-    """Serve a simulated exchange until a signal comes, or, bound, the standard input closes."""
+    """Serve a simulated exchange until a signal arrives or, if bound, standard input closes."""
     stopped = _stopped(is_bound=is_bound)
 
     async def until() -> None:
@@ -25,7 +25,7 @@ async def serve(simulator: Simulator, tell: Tell, *, is_bound: bool) -> None:
 
 
 async def play(player: Player, port: int, tell: Tell, *, is_bound: bool) -> None:
-    """Answer from recorded traffic, for as long."""
+    """Answer from recorded traffic, likewise."""
     stopped = _stopped(is_bound=is_bound)
 
     async def until(port: int) -> None:
@@ -40,6 +40,6 @@ def _stopped(*, is_bound: bool) -> asyncio.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     if is_bound:
-        # The pipe closes when whoever started this has died, however it died.
+        # The pipe closes when the process that started this has died, however it died.
         loop.add_reader(sys.stdin.fileno(), stop.set)
     return stop

@@ -1,4 +1,4 @@
-"""The listening socket and the connections behind it, so that both can be broken."""
+"""The listening socket and its connections, both of which faults can break."""
 
 import asyncio
 import socket
@@ -15,7 +15,7 @@ from domain.errors import ConfigError
 
 Peer = tuple[str, int]
 _TAKEN_S = 0.1
-"""How often a port is tried that another program has taken meanwhile."""
+"""How often to retry a port that another program has taken meanwhile."""
 _PATIENCE_S = 5.0
 _ACCEPTING_S = 0.01
 
@@ -24,7 +24,7 @@ class Wire:
     """Serves an ASGI application on loopback; knows the transport of every client."""
 
     def __init__(self, port: int) -> None:
-        """Take the port, 0 for any free one, and listen from `open` on.
+        """Bind the port, 0 for any free one; `open` starts listening.
 
         Raises:
             ConfigError: the port is taken.
@@ -32,7 +32,7 @@ class Wire:
         self._socket = _bound(port)
         self.port: int = self._socket.getsockname()[1]
         self.on_pong: Callable[[Peer, bytes], None] = lambda _peer, _payload: None
-        """Told of each answer to a ping."""
+        """Called for each answer to a ping."""
         self._transports: dict[Peer, asyncio.Transport] = {}
         self._state = ServerState()
         self._config: uvicorn.Config | None = None
@@ -69,7 +69,7 @@ class Wire:
         await self._listen(self._socket)
 
     def remember(self, transport: asyncio.Transport) -> None:
-        """Keep a new connection's transport."""
+        """Store a new connection's transport."""
         self._transports = {
             peer: known for peer, known in self._transports.items() if not known.is_closing()
         }
@@ -79,7 +79,7 @@ class Wire:
         """Write whole frames to one client's WebSocket.
 
         Returns:
-            How many bytes wait for the client to read.
+            How many bytes the client has not read yet.
         """
         transport = self._transports.get(peer) if peer else None
         if transport is None or transport.is_closing():
@@ -94,31 +94,31 @@ class Wire:
             transport.abort()
 
     def drop_all(self, but: Collection[Peer | None] = ()) -> None:
-        """Cut every connection but some."""
+        """Cut every connection except some."""
         for peer in list(self._transports):
             if peer not in but:
                 self.drop(peer)
 
     def freeze(self, peer: Peer | None) -> None:
-        """Read nothing more from one client, so that not even its pings are answered."""
+        """Stop reading from one client, so that not even its pings are answered."""
         transport = self._transports.get(peer) if peer else None
         if transport is not None:
             transport.pause_reading()
 
     async def refuse(self) -> None:
-        """Stop listening; connections that are open live on."""
+        """Stop listening; open connections stay."""
         server, self._server = self._server, None
         if server is None:
             return
         # A server that is closed between accepting a client and serving it leaves the client
-        # hanging: accept nothing more, let those inside be served, and only then close.
+        # hanging: stop accepting, let accepted clients be served, and only then close.
         for listener in server.sockets:
             asyncio.get_running_loop().remove_reader(listener.fileno())
         await asyncio.sleep(_ACCEPTING_S)
         server.close()
 
     async def listen_again(self) -> None:
-        """Listen on the same port as before, once it is free: somebody may have taken it."""
+        """Listen on the same port as before, once it is free: another program may have taken it."""
         while self._server is None and self._config is not None:
             try:
                 listener = _bound(self.port)
@@ -152,7 +152,7 @@ class Wire:
 
 
 def _bound(port: int) -> socket.socket:
-    # With the protocol named asyncio turns Nagle's algorithm off, which costs 40 ms an answer.
+    # With an explicit protocol asyncio disables Nagle's algorithm, which costs 40 ms per answer.
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -1,1 +1,1 @@
-"""What can be asked of the venue, by what it is about."""
+"""The calls of the venue's API, by subject."""

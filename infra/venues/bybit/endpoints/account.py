@@ -50,10 +50,10 @@ class AccountCalls(RestEndpoints):
         )
 
     def wallet(self, margin_mode: MarginMode | None = None) -> Wallet:
-        """Return balance, equity and what is available, USDT.
+        """Return balance, equity and available margin, USDT.
 
         Args:
-            margin_mode: of the account, where it is known.
+            margin_mode: of the account, if known.
 
         Raises:
             UnavailableError: no answer within the budget.
@@ -81,12 +81,12 @@ class AccountCalls(RestEndpoints):
     def transfers(
         self, ours: Collection[str], since_ms: int, until_ms: int | None = None
     ) -> tuple[Transfer, ...]:
-        """Return what changed the balance besides our own trades and funding, oldest first.
+        """Return the balance changes other than our own trades and funding, oldest first.
 
         Args:
-            ours: the perpetuals that are traded here.
-            since_ms: lowest time, included.
-            until_ms: highest, included; None: now.
+            ours: the perpetuals traded here.
+            since_ms: earliest time, inclusive.
+            until_ms: latest time, inclusive; None: now.
         """
         query = {"accountType": "UNIFIED", "currency": QUOTE}
         found: dict[tuple[str, str, int], Transfer] = {}

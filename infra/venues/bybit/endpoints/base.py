@@ -7,6 +7,6 @@ class RestEndpoints:
     """Calls of one account."""
 
     def __init__(self, wire: RestTransport, *, is_demo: bool = False) -> None:
-        """Ask over a wire; demo trading does not have every call."""
+        """Call through a transport; demo trading does not have every call."""
         self._wire = wire
         self.is_demo = is_demo

@@ -30,7 +30,7 @@ _BOOK_LEVELS = 200
 
 
 class MarketCalls(RestEndpoints):
-    """The market; needs no key."""
+    """Market data; needs no key."""
 
     def server_time(self) -> int:
         """Return the venue's time, ms since 1970 UTC.
@@ -44,10 +44,10 @@ class MarketCalls(RestEndpoints):
         return int(time_ms)
 
     def instruments(self, symbols: Sequence[str]) -> dict[str, Listing]:
-        """Return how the venue lists some perpetuals.
+        """Return the venue's listings of some perpetuals.
 
         Raises:
-            BadDataError: it does not list one of them, or not readably.
+            BadDataError: it does not list one of them, or a listing cannot be read.
             UnavailableError: no answer within the budget.
         """
         found: dict[str, Listing] = {}
@@ -65,16 +65,16 @@ class MarketCalls(RestEndpoints):
     def kline(
         self, symbol: str, start_ms: int, end_ms: int, *, candle_ms: int
     ) -> tuple[Candle, ...]:
-        """Return closed candles, oldest first, page by page; gaps stay gaps.
+        """Return closed candles, oldest first, fetched page by page; gaps remain gaps.
 
         Args:
             symbol: of the perpetual.
-            start_ms: lowest open time, included.
-            end_ms: highest open time, included; the candle that is still open is left out.
+            start_ms: earliest open time, inclusive.
+            end_ms: latest open time, inclusive; the candle that is still open is left out.
             candle_ms: length of a candle.
 
         Raises:
-            BadDataError: a candle contradicts itself.
+            BadDataError: a candle is inconsistent.
             UnavailableError: no answer within the budget, for any of the pages.
         """
         found: dict[int, Candle] = {}
@@ -98,12 +98,12 @@ class MarketCalls(RestEndpoints):
         return tuple(found[open_time_ms] for open_time_ms in sorted(found))
 
     def funding_rates(self, symbol: str, start_ms: int, end_ms: int) -> dict[int, Decimal]:
-        """Return the rate of each settlement by its time, oldest first, page by page.
+        """Return the rate of each settlement by its time, oldest first, fetched page by page.
 
         Args:
             symbol: of the perpetual.
-            start_ms: lowest time, included.
-            end_ms: highest time, included.
+            start_ms: earliest time, inclusive.
+            end_ms: latest time, inclusive.
 
         Returns:
             Fractions of the notional; positive: longs pay.
@@ -132,14 +132,14 @@ class MarketCalls(RestEndpoints):
         return {time_ms: found[time_ms] for time_ms in sorted(found)}
 
     def maintenance_rate(self, symbol: str, notional: Decimal) -> Decimal:
-        """Return the maintenance margin of a position, a fraction of its notional.
+        """Return the maintenance margin rate of a position, a fraction of its notional.
 
         Args:
             symbol: of the perpetual.
             notional: of the position, quote.
 
         Raises:
-            BadDataError: no tier is as large.
+            BadDataError: no tier is large enough.
             UnavailableError: no answer within the budget.
         """
         query = {"category": CATEGORY, "symbol": symbol}

@@ -30,20 +30,20 @@ class OrderCalls(RestEndpoints):
     def place_order(self, order: OrderRequest, is_ours: IsOurs) -> str:
         """Send a market order, once, and return the venue's order id.
 
-        The venue has then accepted the order, not filled it.
+        The venue has then accepted the order, not yet filled it.
 
         Args:
-            order: what is asked.
-            is_ours: checked before the order is signed, and again before its first byte leaves.
+            order: to place.
+            is_ours: checked before the order is signed, and again before its first byte is sent.
 
         Raises:
             FencedError: the sender was replaced; nothing was sent.
-            RefusedError: refused for certain, nothing was traded. With code 10002 our time was
+            RefusedError: definitely refused, nothing was traded. With code 10002 our time was
                 wrong: it is measured again before the next request.
-            NeverSentError: it did not leave.
+            NeverSentError: it was not sent.
             AlreadyAcceptedError: an earlier send of the same id was accepted.
             UnknownOutcomeError: it may have been accepted.
-            AccessDeniedError: the key or the account is shut out; nothing was traded.
+            AccessDeniedError: the key or the account is locked out; nothing was traded.
         """
         kind = Kind.CLOSE if order.reduce_only else Kind.ENTRY
         answer = self._wire.post(kind, HTTP.place_order, order_query(order), is_ours)
@@ -56,17 +56,17 @@ class OrderCalls(RestEndpoints):
         return venue_order_id
 
     def find_order(self, symbol: str, client_order_id: str) -> OrderUpdate | None:
-        """Return what the venue knows of one of our orders.
+        """Return what the venue knows about one of our orders.
 
-        Asks for open and just ended orders, then the history, then executions.
+        Queries open and recently closed orders, then the history, then executions.
 
         Returns:
-            None where none of the three knows it. That proves its absence only if asked after the
-            request has become invalid (`UnknownOutcomeError.dead_after_ms`), and twice.
+            None if none of the three has it. That proves its absence only if asked twice, after the
+            request has expired (`UnknownOutcomeError.dead_after_ms`).
 
         Raises:
-            UnavailableError: one of them could not be asked.
-            BadDataError: an answer is not readable, or about other orders.
+            UnavailableError: one of them could not be queried.
+            BadDataError: an answer cannot be read, or is about other orders.
         """
         query = {"category": CATEGORY, "symbol": symbol, "orderLinkId": client_order_id}
         with self._wire.one_budget():
@@ -78,11 +78,11 @@ class OrderCalls(RestEndpoints):
         return _strongest([*known, *([] if filled is None else [filled])])
 
     def open_orders(self, symbol: str) -> tuple[VenueOrder, ...]:
-        """Return all orders that rest at the venue, stops and other conditional ones included.
+        """Return all resting orders, including stops and other conditional ones.
 
         Raises:
             UnavailableError: no answer within the budget.
-            BadDataError: a field that must be there is missing.
+            BadDataError: a required field is missing.
         """
         found: dict[str, VenueOrder] = {}
         for order_filter in (None, "StopOrder"):
@@ -98,15 +98,15 @@ class OrderCalls(RestEndpoints):
 
         Args:
             symbol: of the perpetual.
-            order_id: the client's id of it, or the venue's.
-            is_ours: asked immediately before the request leaves.
-            id_name: which of the two, CLIENT_ID or VENUE_ID.
+            order_id: the client's id, or the venue's.
+            is_ours: checked immediately before the request is sent.
+            id_name: which of the two: CLIENT_ID or VENUE_ID.
 
         Returns:
             Whether there was anything left to cancel.
 
         Raises:
-            As `place_order`, save AlreadyAcceptedError.
+            As `place_order`, except AlreadyAcceptedError.
         """
         query = {"category": CATEGORY, "symbol": symbol, id_name: order_id}
         answer = self._wire.post(
@@ -115,16 +115,16 @@ class OrderCalls(RestEndpoints):
         return answer.code == 0
 
     def executions(self, symbol: str, since_ms: int, until_ms: int | None = None) -> Executions:
-        """Return everything that was executed, oldest first.
+        """Return all executions, oldest first.
 
         Args:
             symbol: of the perpetual.
-            since_ms: lowest execution time, included.
-            until_ms: highest, included; None: now.
+            since_ms: earliest execution time, inclusive.
+            until_ms: latest, inclusive; None: now.
 
         Raises:
             UnavailableError: no answer within the budget, for any of the pages.
-            BadDataError: a field that must be there is missing.
+            BadDataError: a required field is missing.
         """
         query = {"category": CATEGORY, "symbol": symbol}
         found: dict[str, VenueExecution] = {}
@@ -171,7 +171,7 @@ class OrderCalls(RestEndpoints):
                 ts_ms = max(ts_ms, item.execution.ts_ms)
         if not filled:
             return None
-        # Without the order's own row only a fill to the last step proves an end.
+        # Without the order's own row only a complete fill proves that it has ended.
         status = OrderStatus.FILLED if leaves == 0 else OrderStatus.PARTIALLY_FILLED
         return OrderUpdate(
             client_order_id=wanted,
@@ -183,7 +183,7 @@ class OrderCalls(RestEndpoints):
 
 
 def _created(answer: Answer) -> tuple[str | None, str]:
-    """Return our id and the venue's of an order that was just accepted."""
+    """Return our id and the venue's id of an order that was just accepted."""
     row = Row("order/create", answer.result)
     return row.text_if_any("orderLinkId"), row.text("orderId")
 
@@ -193,7 +193,7 @@ def _orders(answer: Answer) -> list[VenueOrder]:
 
 
 def _strongest(updates: Sequence[OrderUpdate]) -> OrderUpdate | None:
-    """Return all evidence of one order as one piece of news."""
+    """Return all evidence about one order merged into one update."""
     if not updates:
         return None
     state: OrderState = INTENDED
@@ -211,7 +211,7 @@ def _strongest(updates: Sequence[OrderUpdate]) -> OrderUpdate | None:
 
 
 def _check_all_of_id(wanted: str, found: Sequence[str | None]) -> None:
-    # Were the filter ignored, our order could be on a page that nobody reads.
+    # If the venue ignored the filter, our order could be on a page that is not read.
     others = [name for name in found if name != wanted]
     if others:
         raise BadDataError(f"asked for order {wanted}, the venue answered for {others[0]}")

@@ -29,7 +29,7 @@ class PositionCalls(RestEndpoints):
 
         Raises:
             UnavailableError: no answer within the budget.
-            BadDataError: a field that must be there is missing, or the symbol is in hedge mode.
+            BadDataError: a required field is missing, or the symbol is in hedge mode.
         """
 
         def read(rows: tuple[PositionRow, ...]) -> PositionRow:
@@ -50,17 +50,17 @@ class PositionCalls(RestEndpoints):
         return tuple(row for row in self._position_rows({"settleCoin": QUOTE}) if not row.is_flat)
 
     def set_stops(self, symbol: str, levels: ProtectiveLevels, is_ours: IsOurs) -> PositionRow:
-        """Have both stops stand for the whole position, and return the position as read back.
+        """Set both stops for the whole position, and return the position as read back.
 
         Returns:
-            The position; a flat one where it was gone, with nothing set.
+            The position; a flat one if it was gone and nothing was set.
 
         Raises:
             FencedError: the sender was replaced; nothing was sent.
             RefusedError: a position is open and the venue refused the levels.
-            UnknownOutcomeError: they were taken, perhaps, but do not stand.
+            UnknownOutcomeError: they may have been accepted, but are not in effect.
             UnavailableError: they could not be read back.
-            AccessDeniedError: the key or the account is shut out.
+            AccessDeniedError: the key or the account is locked out.
         """
         refused: OrderRefusedError | OutcomeUnknownError | None = None
         query = stops_query(symbol, levels)
@@ -86,7 +86,7 @@ class PositionCalls(RestEndpoints):
         self._wire.post(Kind.SETTING, HTTP.set_leverage, query, always, done={_LEVERAGE_UNCHANGED})
 
     def set_one_way(self, symbol: str) -> None:
-        """Put a symbol into one-way mode. Raises as `place_order`."""
+        """Switch a symbol to one-way mode. Raises as `place_order`."""
         query = {"category": CATEGORY, "symbol": symbol, "mode": 0}
         self._wire.post(
             Kind.SETTING, HTTP.switch_position_mode, query, always, done=_MODE_UNCHANGED
@@ -109,7 +109,7 @@ class PositionCalls(RestEndpoints):
     def _position_with(
         self, symbol: str, levels: ProtectiveLevels, *, is_patient: bool
     ) -> PositionRow:
-        """Read the position until the levels stand, a few times at most: reads may lag writes."""
+        """Read the position until the levels are in effect, a few times at most; reads may lag."""
         position = self.position(symbol)
         for attempt in range(3 if is_patient else 1):
             if position.is_flat or position.stops == levels:

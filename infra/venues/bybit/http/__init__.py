@@ -1,1 +1,1 @@
-"""The way of one request to the venue, and of what comes back."""
+"""Sending requests to the venue, and interpreting the responses."""

@@ -1,4 +1,4 @@
-"""Why a request has no answer, in words: what the libraries wrap around it is left out."""
+"""Why a request got no answer, in words, without what the libraries wrap around it."""
 
 import re
 
@@ -7,7 +7,7 @@ _DEEPEST = 10
 
 
 def cause_words(error: BaseException) -> str:
-    """Return the innermost cause of an error of requests or urllib3, without Python's objects."""
+    """Return the innermost cause of a requests or urllib3 error, without object representations."""
     for _ in range(_DEEPEST):
         inner = [getattr(error, "reason", None), *reversed(error.args)]
         found = next((each for each in inner if isinstance(each, BaseException)), None)

@@ -1,4 +1,4 @@
-"""pybit's client with our clock, our connections and our reading of what came back."""
+"""pybit's client with our clock, our connections and our reading of responses."""
 
 import logging
 import ssl
@@ -26,24 +26,24 @@ class Credentials:
     api_key: str = field(repr=False)
     api_secret: str = field(repr=False)
     ips: tuple[str, ...] = ()
-    """Addresses that it must allow, those of reserves included."""
+    """IP addresses that it must allow, including those of standby machines."""
 
 
 class KeyInUse:
-    """The key that signs from now on; each request takes it once, and whole. Any thread may."""
+    """The key that signs requests; each request reads it once, atomically. Thread-safe."""
 
     def __init__(self, credentials: Credentials | None) -> None:
-        """Begin with a key; None: nothing is signed."""
+        """Start with a key; None: nothing is signed."""
         self.now = credentials
         self._known = [] if credentials is None else [credentials]
 
     def change(self, credentials: Credentials) -> None:
-        """Sign by another key of the same account; what is on its way stays as it is."""
+        """Sign with another key of the same account; requests in flight are not affected."""
         self._known.append(credentials)
         self.now = credentials
 
     def hidden(self, text: str) -> str:
-        """Return a text without any key that was ever used here, or read from a keystore."""
+        """Return a text without any key that was ever used here or read from a keystore."""
         used = (text for known in self._known for text in (known.api_key, known.api_secret) if text)
         for secret in sorted({*used, *opened_keys()}, key=len, reverse=True):
             text = text.replace(secret, "***")
@@ -52,28 +52,28 @@ class KeyInUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long things may take."""
+    """Time limits of requests."""
 
     connect_s: float = 3.0
     answer_s: float = 5.0
-    """Longest silence of a connected venue."""
+    """Longest wait for data on an open connection."""
     recv_window_ms: int = 5000
     """How long a signed request stays valid at the venue."""
     read_budget_s: float = 6.0
-    """From a read's first try to its last: a look-up makes three, within `hang_seconds`."""
+    """Budget for all attempts of a read: a look-up makes three reads, within `hang_seconds`."""
     first_pause_s: float = 0.25
     longest_pause_s: float = 3.0
     turn_s: float = 2.0
-    """How long a request that changes something waits for its turn at the rate limit."""
+    """How long a request that changes something may wait for the rate limit."""
     idle_s: float = 15.0
-    """An older idle connection is not trusted: the venue may have dropped it silently."""
+    """A connection idle for longer is not reused: the venue may have dropped it silently."""
 
 
 PATIENCE = Patience()
 
 
 class Client(HTTP):  # type: ignore[misc]
-    """pybit's client with our clock, our connections and our reading of what came back."""
+    """pybit's client with our clock, our connections and our reading of responses."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Client(HTTP):  # type: ignore[misc]
         patience: Patience,
         ssl_context: ssl.SSLContext,
     ) -> None:
-        """Connect nothing yet; pybit's own retries are off."""
+        """Switch pybit's own retries off; nothing is connected yet."""
         with _without_new_handlers():
             super().__init__(
                 api_key=None if keys.now is None else keys.now.api_key,
@@ -103,10 +103,10 @@ class Client(HTTP):  # type: ignore[misc]
 
     @staticmethod
     def prepare_payload(method: str, parameters: dict[str, object]) -> str:
-        """Return what is signed."""
+        """Return the payload to be signed."""
         payload: str = HTTP.prepare_payload(method, parameters)
         if method == "GET" and payload:
-            # What is signed must be what goes over the wire, quoting included.
+            # What is signed must be exactly what is sent, including URL quoting.
             url = requests.Request("GET", f"{_LOOPBACK}/?{payload}").prepare().url
             payload = parse_url(url or "").query or ""
         return payload
@@ -115,7 +115,7 @@ class Client(HTTP):  # type: ignore[misc]
         self, payload: str, recv_window: int, content_type: str = "application/json"
     ) -> dict[str, str]:
         departure, timestamp, key = DEPARTURE.get(), self._clock.now_ms(), self._keys.now
-        if key is not None:  # a client belongs to one thread: nobody reads half of a key
+        if key is not None:  # one thread per client: nothing else reads half of a key
             self.api_key, self.api_secret = key.api_key, key.api_secret
         if departure is not None:
             departure.check()
@@ -140,7 +140,7 @@ _MAKING = threading.Lock()
 
 @contextmanager
 def _without_new_handlers() -> Iterator[None]:
-    """Undo that each pybit client adds a log handler where the root logger has none."""
+    """Undo pybit's adding of a log handler per client when the root logger has none."""
     pybit_logger = logging.getLogger("pybit._http_manager")
     with _MAKING:
         before = list(pybit_logger.handlers)

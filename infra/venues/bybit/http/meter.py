@@ -1,4 +1,4 @@
-"""How many requests there were, how they ended, and how long they took."""
+"""Counts requests, their results and their durations."""
 
 import math
 import threading
@@ -11,7 +11,7 @@ from enum import StrEnum
 from infra.venues.bybit.limits import Kind
 
 BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-"""Upper ends of the histogram's buckets; the last one has none."""
+"""Upper bounds of the histogram's buckets; the last one has none."""
 RECENT_S = 300.0
 """How far back the quantiles look."""
 _MOST_RECENT = 1000
@@ -23,7 +23,7 @@ class Result(StrEnum):
     OK = "ok"
     REFUSED = "refused"
     SILENT = "silent"
-    """No answer that could be read."""
+    """No readable answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,24 +32,23 @@ class RequestStats:
 
     counts: Mapping[tuple[Kind, Result], int]
     buckets: Sequence[int]
-    """How many took no longer than each of `BUCKETS_S`, and the total: cumulative."""
+    """Cumulative counts: requests that took no longer than each of `BUCKETS_S`, then all."""
     sum_s: float
     p50_s: float | None
-    """Of the last `RECENT_S`; None where there was no request."""
+    """Over the last `RECENT_S`; None if there was no request."""
     p99_s: float | None
     symbols: Mapping[str, tuple[float | None, float | None]]
-    """The same two, of the requests about one symbol."""
+    """The same two quantiles for the requests about one symbol."""
 
 
 class RequestMeter:
-    """Counts; safe from any thread.
+    """Counts; thread-safe.
 
-    A duration is the time on the wire, connecting included. Waiting for a turn at the rate limit
-    is none of it. A request that nobody answered counts with the time it was waited for.
+    A duration is the time of the exchange with the venue, including connecting but not waiting for
+    the rate limit. An unanswered request counts with the time waited for it.
     """
 
     def __init__(self, monotonic_s: Callable[[], float]) -> None:
-        """Start at zero."""
         self._monotonic_s = monotonic_s
         self._lock = threading.Lock()
         self._counts: Counter[tuple[Kind, Result]] = Counter()
@@ -58,7 +57,7 @@ class RequestMeter:
         self._recent: deque[tuple[float, float, str]] = deque(maxlen=_MOST_RECENT)
 
     def note(self, kind: Kind, result: Result, took_s: float, symbol: str = "") -> None:
-        """Count a request that has ended; the symbol is the one that it was about, if any."""
+        """Count a finished request; the symbol is the one that it was about, if any."""
         with self._lock:
             self._counts[kind, result] += 1
             self._buckets[bisect_left(BUCKETS_S, took_s)] += 1
@@ -90,6 +89,6 @@ class RequestMeter:
 
 
 def _quantile(found: Sequence[float], fraction: float) -> float | None:
-    """Return the nearest rank: the smallest value that so large a fraction does not exceed."""
+    """Return the nearest-rank quantile: the smallest value not exceeded by the given fraction."""
     ordered = sorted(found)
     return ordered[math.ceil(fraction * len(ordered)) - 1] if ordered else None

@@ -1,4 +1,4 @@
-"""What came back of a request: an answer, or silence; and what either proves."""
+"""What a request resulted in, an answer or none, and what either proves."""
 
 import json
 from dataclasses import dataclass
@@ -26,25 +26,25 @@ _LONGEST_HEADER_PAUSE_S = 3600.0
 _DENIED = frozenset(
     {-2015, 10003, 10004, 10005, 10007, 10008, 10009, 10010, 10024, 10027, 10028, 33004}
 )
-"""Key, signature, permission, address, or the whole account is shut out."""
+"""Codes for a refused key, signature, permission, address, or whole account."""
 _KEY_REFUSED = frozenset({10003, 10004, 10005, 33004})
-"""Of these, what is wrong with the key alone."""
+"""Those of them that concern only the key."""
 WRONG_TIME = frozenset({-1, 10002})
 TOO_MANY, TOO_MANY_OF_IP = 10006, 10018
 _SYMBOL_INVALID, _ROUTE_UNKNOWN, _PARAMETER = 10029, 10017, 10001
 _AMBIGUOUS = frozenset({429, 10000, 10014, 10016})
 _DUPLICATE_ID = 110072
 _PERHAPS_DONE = frozenset({110030, 110079})
-"""A duplicate order id, and an order that is just being processed."""
+"""Codes for a duplicate order id, and for an order that is being processed."""
 _UNREAD = WRONG_TIME | {TOO_MANY, TOO_MANY_OF_IP}
 _NOT_PROCESSED = frozenset({_PARAMETER, _SYMBOL_INVALID, _ROUTE_UNKNOWN})
 _REFUSALS = ((30_000, 39_999), (110_000, 110_999), (3_000_000, 3_999_999))
-"""Ranges of business errors: the venue looked at the request and did nothing."""
+"""Ranges of business errors: the venue processed the request and did nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The venue's envelope."""
+    """The venue's response envelope."""
 
     code: int
     """Its retCode."""
@@ -52,12 +52,12 @@ class Answer:
     result: object
     time_ms: int | None
     reset_ms: int | None
-    """When its rate limit has room again."""
+    """When the rate limit has room again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoResponse:
-    """No answer that can be read."""
+    """No readable answer."""
 
     why: str
     status: int | None = None
@@ -65,14 +65,14 @@ class NoResponse:
 
 
 class UnreadableError(Exception):
-    """A body that is no answer of the venue."""
+    """The body is not an answer of the venue."""
 
 
 def read(response: requests.Response) -> Answer:
     """Return an answer's envelope.
 
     Raises:
-        UnreadableError: it has none.
+        UnreadableError: there is none.
     """
     try:
         raw = json.loads(response.content)
@@ -100,11 +100,11 @@ def _reasons(raw: dict[str, object]) -> list[str]:
 
 
 def why_unanswered(outcome: Answer | NoResponse, retry_after_s: float) -> UnansweredError | None:
-    """Return why a read may be asked again; None where it was answered.
+    """Return why a read may be repeated; None if it was answered.
 
     Raises:
-        AccessDeniedError: the key or the account is shut out.
-        ReadRefusedError: the same question would get the same answer.
+        AccessDeniedError: the key or the account is locked out.
+        ReadRefusedError: repeating it would get the same answer.
     """
     if isinstance(outcome, NoResponse):
         if outcome.status == HTTP_UNAUTHORIZED:
@@ -121,7 +121,7 @@ def why_unanswered(outcome: Answer | NoResponse, retry_after_s: float) -> Unansw
 
 
 def raise_silence(silence: NoResponse, departure: SendFence) -> Never:
-    """Raise what silence after a change proves: never sent, or unknown."""
+    """Raise the error that a missing answer to a change stands for: never sent, or unknown."""
     if silence.status == HTTP_UNAUTHORIZED:
         raise AccessDeniedError(silence.why)
     if not departure.has_left:
@@ -130,7 +130,7 @@ def raise_silence(silence: NoResponse, departure: SendFence) -> Never:
 
 
 def raise_refusal(answer: Answer, departure: SendFence) -> Never:
-    """Raise what the venue's code proves of a change: done before, refused, or unknown."""
+    """Raise the error that a code stands for after a change: done before, refused, or unknown."""
     code, text = answer.code, answer.text
     if code == _DUPLICATE_ID:
         raise AlreadyAcceptedError(f"{code}: {text}", code=code)
@@ -141,7 +141,7 @@ def raise_refusal(answer: Answer, departure: SendFence) -> Never:
     is_business = any(low <= code <= high for low, high in _REFUSALS)
     if code in _NOT_PROCESSED or (is_business and code not in _PERHAPS_DONE):
         raise RefusedError(code, text)
-    # A code that no table explains is no proof that nothing was done.
+    # An unknown code does not prove that nothing was done.
     raise UnknownOutcomeError(f"{code}: {text}", code=code, dead_after_ms=departure.dead_after_ms)
 
 
@@ -152,6 +152,6 @@ def _denied(code: int, text: str) -> AccessDeniedError:
 
 
 def header_s(header: str | None) -> float:
-    """Return the seconds of a Retry-After; 0 where there are none."""
+    """Return the seconds of a Retry-After header; 0 if there is none."""
     found = Row("headers", {"value": header}).maybe_integer("value")
     return 0.0 if found is None else min(max(float(found), 0.0), _LONGEST_HEADER_PAUSE_S)

@@ -1,4 +1,4 @@
-"""The way out: only the newest sender may let a request go, and whether it left is known."""
+"""Fences outgoing requests: only the newest sender may send, and whether it did is known."""
 
 import ssl
 from collections.abc import Callable, Generator
@@ -22,33 +22,32 @@ def always() -> bool:
 
 
 class SendFence:
-    """One request on its way out: who may send it, and whether it has left."""
+    """One outgoing request: who may send it, and whether it has been sent."""
 
     def __init__(self, is_ours: IsOurs) -> None:
-        """Note who may send it."""
         self._is_ours = is_ours
         self.has_left = False
-        """Whether its first byte may be on its way."""
+        """Whether its first byte may have been sent."""
         self.dead_after_ms: int | None = None
         """The venue's time after which it is no longer accepted."""
 
     def check(self) -> None:
-        """Raise FencedError where the sender was replaced."""
+        """Raise FencedError if the sender was replaced."""
         if not self._is_ours():
             raise FencedError("a replaced incarnation tried to act at the exchange")
 
     def leave(self) -> None:
-        """Check once more, at the last moment, and note that it leaves."""
+        """Check once more, at the last moment, and note that it is being sent."""
         self.check()
         self.has_left = True
 
 
 DEPARTURE: ContextVar[SendFence | None] = ContextVar("departure", default=None)
-"""Of the request that the running thread sends."""
+"""Fence of the request that the current thread is sending."""
 
 
 def _leave(connection: HTTPConnection) -> None:
-    """Let the request of this thread go, at the last moment: its connection stands already."""
+    """Pass this thread's fence, at the last moment: the connection is already open."""
     departure = DEPARTURE.get()
     if departure is None or departure.has_left:
         return
@@ -88,10 +87,10 @@ class _Adapter(HTTPAdapter):
 
 
 class Session(requests.Session):
-    """Requests go straight to the venue: no proxy, no netrc, and never after a redirect."""
+    """Sends requests straight to the venue: no proxy, no netrc, no redirects."""
 
     def __init__(self, ssl_context: ssl.SSLContext) -> None:
-        """Mount connections that ask before they let a request go."""
+        """Mount connections that check the fence before they send."""
         super().__init__()
         self.trust_env = False
         self.headers.update({"Content-Type": "application/json", "Accept": "application/json"})
@@ -99,7 +98,7 @@ class Session(requests.Session):
             self.mount(scheme, _Adapter(ssl_context))
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """Send; a redirect is an answer like any other."""
+        """Send; a redirect is treated like any other answer."""
         return super().send(request, **{**kwargs, "allow_redirects": False})
 
     def resolve_redirects(self, *_: Any, **__: Any) -> Generator[requests.Response, None, None]:

@@ -1,4 +1,4 @@
-"""Requests of one account: reads are repeated inside a budget, changes are sent once.
+"""Requests of one account: reads are repeated within a budget, changes are sent once.
 
 No exception of pybit, requests or urllib3 leaves this file, nor any text that holds a key.
 """
@@ -59,11 +59,11 @@ Call = Callable[..., Answer]
 Raw = TypeVar("Raw")
 Value = TypeVar("Value")
 Read = Callable[[Answer], Value]
-"""Makes a value of an answer, or raises BadDataError."""
+"""Turns an answer into a value, or raises BadDataError."""
 
 
 class RestTransport:
-    """One account's requests; safe from any thread, each of which gets a connection of its own."""
+    """One account's requests; thread-safe, each thread has a connection of its own."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class RestTransport:
         monotonic_s: Callable[[], float],
         sleep: Callable[[float], None],
     ) -> None:
-        """Connect nothing yet; the arguments are those of `BybitRest`."""
+        """Take the arguments of `BybitRest`; nothing is connected yet."""
         self.keys = KeyInUse(credentials)
         self._base_url = base_url.rstrip("/")
         self._limiter = limiter
@@ -93,10 +93,10 @@ class RestTransport:
         self._measuring = threading.Lock()
         self.meter = RequestMeter(monotonic_s)
         self.refusals = Refusals()
-        """Answers that held something else than they should, by the call."""
+        """Number of unreadable answers by call."""
 
     def beside(self, credentials: Credentials) -> "RestTransport":
-        """Return one that signs by another key of the account; limiter, clock and meter are one."""
+        """Return a transport that signs with another key and shares limiter, clock and meter."""
         other = copy(self)
         other.keys = KeyInUse(credentials)
         other._local = threading.local()  # noqa: SLF001 (of this class)
@@ -109,7 +109,7 @@ class RestTransport:
             session.close()
 
     def sync_clock(self, samples: int = 3) -> None:
-        """Measure the venue's time; the quickest of the round trips counts.
+        """Measure the venue's time; the quickest round trip counts.
 
         Raises:
             UnavailableError: nothing could be measured.
@@ -129,7 +129,7 @@ class RestTransport:
 
     @contextmanager
     def one_budget(self) -> Iterator[None]:
-        """Let all reads of this thread share one budget: together they take no longer than one."""
+        """Let all reads of this thread share one time budget."""
         self._local.until_s = self._monotonic_s() + self._patience.read_budget_s
         try:
             yield
@@ -145,20 +145,20 @@ class RestTransport:
         *,
         is_private: bool = True,
     ) -> Value:
-        """Ask until there is an answer, inside the budget, and return what it holds.
+        """Repeat a read until there is an answer, within the budget, and return its result.
 
         Raises:
-            UnavailableError: there was none, or the venue refuses the question.
-            AccessDeniedError: the key or the account is shut out.
-            BadDataError: it holds something else.
+            UnavailableError: there was none, or the venue refuses the read.
+            AccessDeniedError: the key or the account is locked out.
+            BadDataError: the answer has an unexpected form.
         """
         return self.read(call, self._answer(kind, call, query, is_private=is_private), read)
 
     def read(self, call: Call, raw: Raw, read: Callable[[Raw], Value]) -> Value:
-        """Return what a reader makes of an answer to a call, or of what came of it so far.
+        """Apply a reader to the answer to a call, or to a part of it, and count failures.
 
         Raises:
-            BadDataError: it holds something else, which is counted.
+            BadDataError: the reader cannot read it.
         """
         try:
             return read(raw)
@@ -198,11 +198,11 @@ class RestTransport:
         *,
         done: frozenset[int] | set[int] = frozenset(),
     ) -> Answer:
-        """Send a request that changes something, once; codes in `done` say that it is so.
+        """Send a request that changes something once; codes in `done` mean that it is already so.
 
         Raises:
             FencedError, RefusedError, NeverSentError, AlreadyAcceptedError, UnknownOutcomeError,
-            AccessDeniedError: as `OrderCalls.place_order` tells them apart.
+            AccessDeniedError: as for `OrderCalls.place_order`.
         """
         self._check_keys()
         departure = SendFence(is_ours)
@@ -230,7 +230,7 @@ class RestTransport:
         until_ms: int | None,
         read: Read[Value],
     ) -> Iterator[Value]:
-        """Ask in windows of a week, the longest that the venue takes."""
+        """Query in windows of a week, the longest that the venue accepts."""
         end_ms = self.clock.now_ms() + 1000 if until_ms is None else until_ms
         starts = [*range(since_ms, end_ms + 1, _WEEK_MS), end_ms + 1]
         for start_ms, next_ms in pairwise(starts):
@@ -240,9 +240,9 @@ class RestTransport:
     def pages(
         self, call: Call, query: Mapping[str, object], limit: int, read: Read[Value]
     ) -> Iterator[Value]:
-        """Ask page by page."""
-        # The venue may name a next page after the last one; a page that is empty, or a cursor
-        # that was used before, ends it.
+        """Query page by page."""
+        # The venue may give a next cursor even on the last page; an empty page, or a cursor that
+        # was used before, ends the loop.
         used: set[str] = set()
         asked = {**query, "limit": limit}
         for _ in range(_MOST_PAGES):
@@ -256,7 +256,7 @@ class RestTransport:
         raise BadDataError(message)
 
     def pause(self, attempt: int) -> None:
-        """Wait before a further attempt, the longer the more there were."""
+        """Wait before another attempt, longer after each."""
         self._sleep(self._pause_s(attempt))
 
     def time_of(self, answer: Answer) -> int:
@@ -273,7 +273,7 @@ class RestTransport:
         departure: SendFence,
         deadline_s: float | None = None,
     ) -> Answer | NoResponse:
-        """Return what came back, and count it; only a fenced sender is an exception here."""
+        """Return the outcome, and count it; raise only if the sender is fenced."""
         client = self._client(deadline_s)
         asked_s = self._monotonic_s()
         outcome = self._outcome(client, call, query, departure)
@@ -288,7 +288,7 @@ class RestTransport:
     def _outcome(
         self, client: Client, call: Call, query: Mapping[str, object], departure: SendFence
     ) -> Answer | NoResponse:
-        """Return what came back.
+        """Return the outcome of a request.
 
         The exceptions of pybit and requests end here and are not chained: their frames hold the
         key and the signature.
@@ -312,7 +312,7 @@ class RestTransport:
         return replace(answer, text=self._without_keys(answer.text))
 
     def _client(self, deadline_s: float | None) -> Client:
-        """Return the calling thread's client; an idle connection of it is dropped."""
+        """Return the calling thread's client, dropping a connection that was idle for too long."""
         client: Client | None = getattr(self._local, "client", None)
         now_s = self._monotonic_s()
         if client is None:
@@ -331,7 +331,7 @@ class RestTransport:
         return client
 
     def _heed(self, kind: Kind, outcome: Answer | NoResponse) -> float:
-        """Do what an answer asks of later requests, and return how many seconds they must wait."""
+        """Apply an answer's demands on later requests, and return the seconds they must wait."""
         if isinstance(outcome, NoResponse):
             if outcome.status != HTTP_FORBIDDEN:
                 return outcome.retry_after_s
@@ -354,9 +354,9 @@ class RestTransport:
         return for_s
 
     def _refresh_clock(self) -> None:
-        """Measure the time again; without an answer the old offset has to do."""
+        """Measure the time again; without an answer keep the old offset."""
         if not self._measuring.acquire(timeout=1.0):
-            return  # another thread is at it; a request must not wait for that
+            return  # another thread is doing it; a request must not wait for that
         try:
             if not self.clock.is_fresh:
                 self.sync_clock()
@@ -376,12 +376,12 @@ class RestTransport:
             raise AccessDeniedError("this needs an API key, and none is set")
 
     def _without_keys(self, text: str) -> str:
-        # The venue's error about a wrong signature repeats what was signed, key included.
+        # The venue's error about a wrong signature quotes what was signed, including the key.
         return " ".join(self.keys.hidden(text).split())[:_LONGEST_TEXT]
 
 
 def server_time(answer: Answer) -> float:
-    """Return the venue's time that an answer holds, ms since 1970 UTC."""
+    """Return the venue's time in an answer, ms since 1970 UTC."""
     return server_time_ms(answer.result)
 
 

@@ -15,7 +15,7 @@ _EXPLAINED = frozenset({"TRADE", "SETTLEMENT", "LIQUIDATION", "ADL", "DELIVERY"}
 
 
 class MarginMode(StrEnum):
-    """How the account's margin is shared; the venue's own words."""
+    """How the account's margin is shared; in the venue's own words."""
 
     ISOLATED = "ISOLATED_MARGIN"
     CROSS = "REGULAR_MARGIN"
@@ -32,7 +32,7 @@ class Wallet:
     equity: Decimal
     """Balance plus unrealized PnL, USDT."""
     available: Decimal
-    """What new positions can use: USD over all coins under cross margin, else USDT."""
+    """Available for new positions: USD over all coins under cross margin, else USDT."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,16 +45,16 @@ class FeeRates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
-    """A change of the balance that no trade and no funding explains."""
+    """A change of the balance other than by trades and funding."""
 
     transfer_id: str
     ts_ms: int
     kind: str
-    """The venue's word: `TRANSFER_IN`, `TRANSFER_OUT`, `BONUS`, `INTEREST` ...; where it is a trade
-    or funding of somebody else, `FOREIGN`, the word and the symbol."""
+    """The venue's word: `TRANSFER_IN`, `TRANSFER_OUT`, `BONUS`, `INTEREST` ...; for a trade or
+    funding that is not ours `FOREIGN`, the word and the symbol."""
     currency: str
     amount: Decimal
-    """Of the currency; positive is received."""
+    """In units of the currency; positive is received."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +65,12 @@ class ApiKeyInfo:
     """The account's number at the venue."""
     is_read_only: bool
     can_trade: bool
-    """Derivatives: orders and positions."""
+    """Permission for derivatives: orders and positions."""
     can_withdraw: bool
     ips: tuple[str, ...]
-    """Addresses it is bound to; empty where it is not bound."""
+    """IP addresses it is bound to; empty if it is not bound."""
     days_left: int | None
-    """Until it expires; None where the venue does not say."""
+    """Days until it expires; None if the venue does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ class AccountInfo:
     """How the account is set up."""
 
     margin_mode: MarginMode | None
-    """None where the venue uses a word that we do not know."""
+    """None if the venue uses an unknown word."""
     unified_status: int
     """1 classic; 3, 4 unified 1.0; 5, 6 unified 2.0."""
 
@@ -89,12 +89,12 @@ def wallet(result: object, ts_ms: int, margin_mode: MarginMode | None) -> Wallet
     Args:
         result: the venue's answer.
         ts_ms: its time.
-        margin_mode: under ISOLATED the account-wide figures do not apply; None: not known, they
-            are used where the venue fills them.
+        margin_mode: under ISOLATED the account-wide figures do not apply; None: unknown, they are
+            used if the venue fills them in.
 
     Raises:
-        BadDataError: there is no USDT in the answer. An absent coin is not taken for zero, which
-            would look like the loss of everything.
+        BadDataError: there is no USDT in the answer. A missing coin is not taken as zero, which
+            would look like a total loss.
     """
     accounts = Row("wallet", result).rows("list")
     if not accounts:
@@ -113,10 +113,10 @@ def wallet(result: object, ts_ms: int, margin_mode: MarginMode | None) -> Wallet
 
 
 def _equity(account: Row, coin: Row, balance: Decimal) -> Decimal:
-    """Return the coin's equity before the account's.
+    """Return the coin's equity, or else the account's.
 
-    Balance, sizes and limits are USDT; `totalEquity` is USD over all coins, so that the price of
-    another coin in the account would pass for our gain or loss. It is better than nothing.
+    Balance, sizes and limits are in USDT; `totalEquity` is in USD over all coins, so the price of
+    another coin in the account would count as our gain or loss. It is better than nothing.
     """
     equity, unrealized_pnl = coin.maybe_decimal("equity"), coin.maybe_decimal("unrealisedPnl")
     if equity is not None:
@@ -141,12 +141,12 @@ def fee_rates(result: object, symbol: str) -> FeeRates:
 
 
 def transfer(row: Row, ours: Collection[str]) -> Transfer | None:
-    """Return a line of the transaction log; None where a trade or funding of ours explains it.
+    """Return a line of the transaction log; None if it is a trade or funding of ours.
 
     Args:
-        row: the venue's words.
-        ours: the perpetuals that are traded here. What others trade in the account moves the
-            balance without being in our books, in spot under the very names of ours.
+        row: of the venue.
+        ours: the perpetuals traded here. Other trades in the account change the balance without
+            being in our books; spot trades even use the same symbols.
     """
     kind, line_id = row.text("type"), row.text("id")
     if kind in _EXPLAINED:
@@ -168,7 +168,7 @@ def api_key_info(result: object) -> ApiKeyInfo:
     """Return what the key may do.
 
     Raises:
-        BadDataError: the permissions are not readable; a key of unknown power is not used.
+        BadDataError: the permissions cannot be read; a key with unknown permissions is not used.
     """
     row = Row("query-api", result)
     permissions = row.row("permissions")

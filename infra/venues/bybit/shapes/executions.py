@@ -1,4 +1,4 @@
-"""Executions, and why the venue made them."""
+"""Executions, and the reasons of those that the venue made."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,8 +12,8 @@ from infra.venues.bybit.shapes.row import Row
 _FUNDING = "Funding"
 _TRADES = frozenset({"Trade", "AdlTrade", "BustTrade"})
 
-# Auto-deleveraging takes a position because of others' losses, mostly a winning one. In our books
-# that is a close by another hand: LIQUIDATION would say that our own margin was short.
+# Auto-deleveraging closes a position, mostly a winning one, because of others' losses. In our books
+# that is an external close: LIQUIDATION would mean that our own margin was insufficient.
 _REASONS_BY_KIND = {
     "BustTrade": ExitReason.LIQUIDATION,
     "AdlTrade": ExitReason.EXTERNAL,
@@ -40,19 +40,19 @@ _REASONS_BY_STOP = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueExecution:
-    """One execution with what only the venue's row holds."""
+    """One execution, with details that only the venue's row holds."""
 
     execution: Execution
     exec_type: str
     """The venue's word: `Trade`, `Funding`, `AdlTrade`, `BustTrade` ..."""
     venue_order_id: str | None
     leaves_qty: Decimal | None
-    """What was left of the order after it."""
+    """Quantity left of the order after it."""
     seq: int
 
     @property
     def is_known_type(self) -> bool:
-        """Tell whether we know what this type moves."""
+        """Tell whether the effect of this type is known."""
         return self.exec_type in _TRADES or self.exec_type == _FUNDING
 
 
@@ -66,8 +66,8 @@ class Executions:
     def executions(self) -> tuple[Execution, ...]:
         """The executions as the domain knows them.
 
-        One of a type that we do not know is left out, as the stream leaves it out: booked as
-        money, it could not be booked as a trade any more once its type was read.
+        Those of an unknown type are left out, as in the stream: once booked as money, one could
+        not be booked as a trade when its type becomes known.
         """
         return tuple(item.execution for item in self.items if item.is_known_type)
 
@@ -76,7 +76,7 @@ def execution_of(row: Row) -> VenueExecution:
     """Return an execution, from an answer or from the private stream.
 
     Only trades, and what the venue traded for us (ADL, liquidation), move quantity. Funding, and
-    any type that we do not know, is money alone.
+    any unknown type, moves only money.
     """
     exec_type = row.text("execType")
     return VenueExecution(
@@ -109,7 +109,7 @@ def _money(row: Row) -> Execution:
         asset=asset_of(row.text("symbol")),
         ts_ms=row.time_ms("execTime"),
         kind=ExecutionKind.FUNDING,
-        # Nobody books the side of a payment, and the venue need not name one.
+        # The side of a payment is not booked, and the venue need not give one.
         side=row.maybe_side("side") or Side.SELL,
         qty=row.maybe_decimal("execQty") or ZERO,
         price=row.maybe_decimal("execPrice") or ZERO,
@@ -118,7 +118,7 @@ def _money(row: Row) -> Execution:
 
 
 def _exit_reason(row: Row, exec_type: str) -> ExitReason | None:
-    """Return why the venue, or somebody else, closed; None for an entry and for our own orders."""
+    """Return why the venue or someone else closed; None for entries and our own orders."""
     made_by, stop_type = row.word("createType") or "", row.word("stopOrderType") or ""
     by_venue = (
         _REASONS_BY_KIND.get(exec_type)

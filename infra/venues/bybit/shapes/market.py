@@ -1,4 +1,4 @@
-"""The market: how a perpetual is listed, its candles and its prices."""
+"""Market data: listings, candles and prices of perpetuals."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,25 +14,25 @@ _CANDLE_FIELDS = ("start", "open", "high", "low", "close", "volume")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """A perpetual as the venue lists it now."""
+    """A perpetual as currently listed."""
 
     instrument: Instrument
     status: str
-    """`Trading`, or the venue's word for why not."""
+    """`Trading`, or the venue's word for another state."""
     max_leverage: Decimal | None
     funding_interval_ms: int | None
     launch_ms: int | None
-    """Since when it is traded."""
+    """Time of its launch."""
 
     @property
     def is_trading(self) -> bool:
-        """Tell whether it can be traded without limits."""
+        """Tell whether it can be traded without restrictions."""
         return self.status == "Trading"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticker:
-    """The prices of one symbol that this system needs."""
+    """The prices of one symbol used by this system."""
 
     symbol: str
     last_price: Decimal
@@ -70,10 +70,10 @@ def _listing(row: Row) -> Listing:
 
 
 def candles(result: object, symbol: str, candle_ms: int) -> list[Candle]:
-    """Return the candles of one page, oldest first, the open one included.
+    """Return the candles of one page, oldest first, including the open one.
 
     Raises:
-        BadDataError: a candle contradicts itself, lies off the grid, or is of another symbol.
+        BadDataError: a candle is inconsistent, off the time grid, or of another symbol.
     """
     page = Row("kline", result)
     if page.maybe_text("symbol") not in {symbol, None}:
@@ -86,7 +86,7 @@ def candle_of(row: Row, candle_ms: int) -> Candle:
     """Return a candle, closed or not.
 
     Raises:
-        BadDataError: it contradicts itself or lies off the grid.
+        BadDataError: it is inconsistent or off the time grid.
     """
     open_time_ms = row.time_ms("start")
     candle = Candle(
@@ -117,7 +117,7 @@ def funding_rates(result: object, symbol: str) -> dict[int, Decimal]:
     """Return the rates of one page of settlements by time, ms.
 
     Raises:
-        BadDataError: one is not readable, or of another symbol.
+        BadDataError: one cannot be read, or is of another symbol.
     """
     rows = Row("funding/history", result).rows("list")
     others = {row.text("symbol") for row in rows} - {symbol}
@@ -130,7 +130,7 @@ def maintenance_rate(result: object, symbol: str, notional: Decimal) -> Decimal:
     """Return the maintenance margin rate of the smallest tier that holds a notional.
 
     Raises:
-        BadDataError: a tier is not readable, or none is as large.
+        BadDataError: a tier cannot be read, or none is large enough.
     """
     rows = [
         row
@@ -174,7 +174,7 @@ def server_time_ms(result: object) -> float:
 
 
 class CandleReader:
-    """Closed candles of one symbol: each once, in the order of their times."""
+    """Closed candles of one symbol: each once, in order of time."""
 
     def __init__(self, candle_ms: int) -> None:
         """Read candles of one length, in ms."""
@@ -182,20 +182,20 @@ class CandleReader:
         self._newest_ms = -1
 
     def read(self, item: Item, sent_ms: int) -> Candle | None:
-        """Return the candle that an item closes; None where it is open, old or known.
+        """Return the candle that an item closes; None if it is open, old or known.
 
         Args:
             item: one entry of a kline topic.
             sent_ms: when the venue sent the message.
 
         Raises:
-            BadDataError: a closed candle breaks its contract.
+            BadDataError: a closed candle is invalid.
         """
         row = Row("kline", item)
         if not row.boolean("confirm"):
             return None
         candle = candle_of(row, self._candle_ms)
-        # A single candle of the future would hide all that follow it.
+        # A single candle from the future would hide all that follow it.
         if candle.close_time_ms > sent_ms + self._candle_ms:
             raise BadDataError(f"kline: expected a candle closed by {sent_ms}, was {candle}")
         if candle.open_time_ms <= self._newest_ms:
@@ -217,7 +217,7 @@ class TickerReader:
         """Return the prices after a message; None while one is missing.
 
         Raises:
-            BadDataError: the message breaks its contract; the prices are as they were.
+            BadDataError: the message is invalid; the prices remain unchanged.
         """
         row, ts_ms = Row("tickers", message.get("data")), pushed_ms_of(message)
         symbol = row.maybe_text("symbol") or self._symbol

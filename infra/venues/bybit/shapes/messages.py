@@ -1,4 +1,4 @@
-"""Messages of streams: their entries, their times, and what could not be read of them."""
+"""Stream messages: their items, their times, and counts of what could not be read."""
 
 import threading
 from collections import Counter
@@ -12,26 +12,25 @@ from infra.venues.bybit.shapes.row import Row
 
 Value = TypeVar("Value")
 Item = Mapping[str, Any]
-"""One entry of a message's data."""
+"""One item of a message's data."""
 
 
 class Refusals:
-    """Counts what could not be read, by kind, where it is dropped. Safe from any thread."""
+    """Counts dropped items that could not be read, by kind. Thread-safe."""
 
     def __init__(self) -> None:
-        """Start at zero."""
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
 
     def attempt(
         self, kind: str, read: Callable[[], Value], otherwise: Callable[[], None] | None = None
     ) -> Value | None:
-        """Return what a reader returns; None, and one refusal of this kind, where it cannot.
+        """Return the reader's result; on failure count a refusal of this kind and return None.
 
         Args:
             kind: of what is read.
-            read: raises BadDataError where it cannot.
-            otherwise: called then.
+            read: raises BadDataError on failure.
+            otherwise: called on failure.
         """
         try:
             return read()
@@ -42,7 +41,7 @@ class Refusals:
         return None
 
     def count(self, kind: str, what: str) -> None:
-        """Count; log the first, second, fourth ...: a flood must not fill the disk."""
+        """Count; log only the first, second, fourth ...: a flood must not fill the disk."""
         with self._lock:
             self._counts[kind] += 1
             count = self._counts[kind]
@@ -56,10 +55,10 @@ class Refusals:
 
 
 def items_of(message: Item) -> list[Any]:
-    """Return the entries of a message's data.
+    """Return the items of a message's data.
 
     Raises:
-        BadDataError: it has none.
+        BadDataError: there are none.
     """
     data = message.get("data")
     if not isinstance(data, list):
@@ -68,7 +67,7 @@ def items_of(message: Item) -> list[Any]:
 
 
 def symbol_of_item(item: Item) -> str | None:
-    """Return the symbol of a perpetual; None for what is no linear contract, such as spot.
+    """Return the symbol of a perpetual; None for anything but a linear contract, such as spot.
 
     Raises:
         BadDataError: there is none.
@@ -88,10 +87,10 @@ def pushed_ms_of(message: Item) -> int:
 
 
 def sent_ms_of(message: Item) -> int | None:
-    """Return when the venue sent a private message; None where it does not say.
+    """Return when the venue sent a private message; None if it does not say.
 
     Raises:
-        BadDataError: it says so unreadably.
+        BadDataError: the time cannot be read.
     """
     row = Row("message", message)
     return row.time_ms("creationTime") if message.get("creationTime") is not None else None

@@ -1,4 +1,4 @@
-"""Orders as the venue holds them."""
+"""Orders as reported by the venue."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,7 +16,7 @@ _STATUSES = {
     "Triggered": OrderStatus.ACCEPTED,
     "PartiallyFilled": OrderStatus.PARTIALLY_FILLED,
     "Filled": OrderStatus.FILLED,
-    # Canceled orders may have been filled in part, then `filled_qty` says so.
+    # Canceled orders may have been partly filled; `filled_qty` says so.
     "Cancelled": OrderStatus.CANCELED,
     "PartiallyFilledCanceled": OrderStatus.CANCELED,
     "Deactivated": OrderStatus.CANCELED,
@@ -30,14 +30,14 @@ _MAY_LACK_QTY = frozenset({OrderStatus.ACCEPTED, OrderStatus.REJECTED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueOrder:
-    """One order as the venue holds it, ours or not."""
+    """One order as reported by the venue, ours or not."""
 
     venue_order_id: str
     client_order_id: str | None
     symbol: str
     side: Side | None
     status: OrderStatus
-    """UNKNOWN where the venue uses a word that we do not know."""
+    """UNKNOWN if the venue uses an unknown word."""
     qty: Decimal | None
     filled_qty: Decimal
     """Cumulative."""
@@ -51,11 +51,11 @@ class VenueOrder:
 
     @property
     def is_protective(self) -> bool:
-        """Tell whether it is a stop of the position: without an id, and gone with the position."""
+        """Tell whether it is a stop of the position, which has no id of ours and ends with it."""
         return self.client_order_id is None and self.stop_order_type in _PROTECTIVE
 
     def update(self, client_order_id: str) -> OrderUpdate:
-        """Return the order as news under our own id."""
+        """Return the order as an update under our own id."""
         return OrderUpdate(
             client_order_id=client_order_id,
             status=self.status,
@@ -88,7 +88,7 @@ def order_of(row: Row) -> VenueOrder:
 
 
 def _filled_qty(row: Row, status: OrderStatus | None) -> Decimal:
-    # A filled or canceled order without a quantity would read as one that never traded.
+    # A filled or canceled order without a quantity would look as if it never traded.
     if status in _MAY_LACK_QTY and not row.has("cumExecQty"):
         return ZERO
     filled_qty = row.qty("cumExecQty")

@@ -1,4 +1,4 @@
-"""Positions as the venue holds them."""
+"""Positions as reported by the venue."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,17 +10,17 @@ from infra.venues.bybit.shapes.row import Row
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionRow:
-    """One position as the venue holds it. Always true: `side` is None where `qty` is 0."""
+    """One position as reported by the venue. Always true: `side` is None if `qty` is 0."""
 
     symbol: str
     side: Side | None
     qty: Decimal
     avg_entry_price: Decimal | None
-    """None where flat."""
+    """None if flat."""
     mark_price: Decimal | None
-    """None only where flat."""
+    """None only if flat."""
     liq_price: Decimal | None
-    """None where there is none in reach; an estimate under cross margin."""
+    """None if there is none within reach; an estimate under cross margin."""
     stop_loss: Decimal | None
     take_profit: Decimal | None
     trailing_stop: Decimal | None
@@ -29,7 +29,7 @@ class PositionRow:
     position_idx: int
     """0 in one-way mode; 1 and 2 are the two sides of hedge mode."""
     ts_ms: int
-    """The venue's time when it said so."""
+    """The venue's time of the answer."""
     updated_ms: int | None
     """When the venue last changed it."""
 
@@ -40,7 +40,7 @@ class PositionRow:
 
     @property
     def stops(self) -> ProtectiveLevels | None:
-        """Both full-position stops; None where there is no stop loss."""
+        """Both full-position stops; None if there is no stop loss."""
         if self.stop_loss is None:
             return None
         return ProtectiveLevels(stop_loss=self.stop_loss, take_profit=self.take_profit)
@@ -50,7 +50,7 @@ def position_of(row: Row, ts_ms: int) -> PositionRow:
     """Return a position, from an answer or from the private stream.
 
     Args:
-        row: the venue's words.
+        row: of the venue.
         ts_ms: the venue's time of the answer.
     """
     qty = row.qty("size")

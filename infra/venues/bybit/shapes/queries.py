@@ -1,4 +1,4 @@
-"""Names, numbers and orders on their way to the venue."""
+"""Names, numbers and orders in the venue's format."""
 
 from decimal import Decimal
 
@@ -9,7 +9,7 @@ from domain.trading.sizing import ProtectiveLevels
 CATEGORY = "linear"
 QUOTE = "USDT"
 _TRIGGER = "LastPrice"
-"""Stops trigger on the last price, as the decisions are made on it."""
+"""Stops trigger on the last price, which decisions are based on too."""
 _VENUE_SIDES = {Side.BUY: "Buy", Side.SELL: "Sell"}
 
 
@@ -24,12 +24,12 @@ def asset_of(symbol: str) -> str:
 
 
 def plain(number: Decimal) -> str:
-    """Return a number as the venue reads it, never with an exponent."""
+    """Return a number in the venue's format, without an exponent."""
     return format(number, "f")
 
 
 def interval_of(candle_ms: int) -> str:
-    """Return the venue's name of a candle length below a day.
+    """Return the venue's name for a candle length below a day.
 
     Raises:
         ValueError: the venue has no such candles.
@@ -41,7 +41,7 @@ def interval_of(candle_ms: int) -> str:
 
 
 def order_query(order: OrderRequest) -> dict[str, object]:
-    """Return a market order as the venue wants it, its stops attached for the whole position."""
+    """Return a market order in the venue's format, with stops for the whole position attached."""
     query: dict[str, object] = {
         "category": CATEGORY,
         "symbol": symbol_of(order.asset),
@@ -56,11 +56,11 @@ def order_query(order: OrderRequest) -> dict[str, object]:
 
 
 def stops_query(symbol: str, levels: ProtectiveLevels) -> dict[str, object]:
-    """Return full-position stops as the venue wants them."""
+    """Return full-position stops in the venue's format."""
     query: dict[str, object] = {"category": CATEGORY, "symbol": symbol, "positionIdx": 0}
     query |= _stops_query(levels.stop_loss, levels.take_profit)
     if levels.take_profit is None:
-        query["takeProfit"] = "0"  # what stands there is canceled
+        query["takeProfit"] = "0"  # 0 cancels an existing level
     return query
 
 

@@ -1,4 +1,4 @@
-"""The tolerant reader of one JSON object; its texts hold nothing that cannot be printed."""
+"""A tolerant reader of one JSON object; its texts hold only printable characters."""
 
 import re
 from decimal import Decimal, DecimalException
@@ -12,12 +12,12 @@ SIDES = {"Buy": Side.BUY, "Sell": Side.SELL}
 
 _LONGEST = 500
 _LARGEST_EXPONENT = 18
-"""Of ten: no price, quantity or balance is larger, or smaller than its inverse."""
+"""Power of ten: no price, quantity or balance is larger, or smaller than its inverse."""
 _LARGEST_INT = 10**18
 _LATEST_MS = 10**14
 _NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,3})?")
 _NO_WORDS = frozenset({"", "UNKNOWN", "EC_NoError", "None"})
-"""What the venue writes where there is nothing to say."""
+"""What the venue writes for "none"."""
 
 
 class Row:
@@ -27,7 +27,7 @@ class Row:
         """Take parsed JSON.
 
         Args:
-            what: names it in errors.
+            what: its name in errors.
             raw: anything.
 
         Raises:
@@ -39,46 +39,46 @@ class Row:
         self._raw = raw
 
     def text(self, name: str) -> str:
-        """Return a text that must be there and not be empty."""
+        """Return a required, non-empty text."""
         found = self.maybe_text(name)
         return self._missing(name, "a text") if found is None else found
 
     def maybe_text(self, name: str) -> str | None:
-        """Return a text; None where it is absent or empty."""
+        """Return a text; None if it is missing or empty."""
         found = self._raw.get(name)
         return plain(found) if isinstance(found, str) and 0 < len(found) <= _LONGEST else None
 
     def text_if_any(self, name: str) -> str | None:
-        """Return a text; None where it is absent or empty, and nothing else."""
+        """Return a text; None if it is missing or empty; other values are errors."""
         found = self.maybe_text(name)
         return self._missing(name, "a text") if found is None and self._says(name) else found
 
     def word(self, name: str) -> str | None:
-        """Return a text that says something; None for the venue's ways to say nothing."""
+        """Return a meaningful text; None for the venue's ways to say "none"."""
         found = self.maybe_text(name)
         return None if found in _NO_WORDS else found
 
     def decimal(self, name: str) -> Decimal:
-        """Return a finite number that must be there."""
+        """Return a required finite number."""
         found = self.maybe_decimal(name)
         return self._missing(name, "a number") if found is None else found
 
     def maybe_decimal(self, name: str) -> Decimal | None:
-        """Return a finite number; None where it is absent, empty or unreadable."""
+        """Return a finite number; None if it is missing, empty or unreadable."""
         return _decimal(self._raw.get(name))
 
     def price(self, name: str) -> Decimal:
-        """Return a number above zero that must be there."""
+        """Return a required number above zero."""
         found = self.maybe_price(name)
         return self._missing(name, "a number above zero") if found is None else found
 
     def maybe_price(self, name: str) -> Decimal | None:
-        """Return a number above zero; None where it is absent or the venue's zero for none."""
+        """Return a number above zero; None if it is missing or zero, the venue's "none"."""
         found = self.maybe_decimal(name)
         return found if found is not None and found > 0 else None
 
     def price_if_any(self, name: str) -> Decimal | None:
-        """Return a price; None where it is absent, empty or zero, and nothing else."""
+        """Return a price; None if it is missing, empty or zero; other values are errors."""
         if not self._says(name):
             return None
         found = self.maybe_decimal(name)
@@ -87,74 +87,74 @@ class Row:
         return found or None
 
     def qty(self, name: str) -> Decimal:
-        """Return a number that is not negative and must be there."""
+        """Return a required non-negative number."""
         found = self.maybe_decimal(name)
         return self._missing(name, "a qty") if found is None or found < 0 else found
 
     def integer(self, name: str) -> int:
-        """Return a whole number that must be there."""
+        """Return a required whole number."""
         found = self.maybe_integer(name)
         return self._missing(name, "a whole number") if found is None else found
 
     def maybe_integer(self, name: str) -> int | None:
-        """Return a whole number; None where it is absent or unreadable."""
+        """Return a whole number; None if it is missing or unreadable."""
         return _integer(self._raw.get(name))
 
     def time_ms(self, name: str) -> int:
-        """Return a time, ms since 1970 UTC, that must be there."""
+        """Return a required time, ms since 1970 UTC."""
         found = self.maybe_time_ms(name)
         return self._missing(name, "ms") if found is None else found
 
     def maybe_time_ms(self, name: str) -> int | None:
-        """Return a time, ms since 1970 UTC; None where it is absent or unreadable."""
+        """Return a time, ms since 1970 UTC; None if it is missing or unreadable."""
         found = self.maybe_integer(name)
         return found if found is not None and 0 < found < _LATEST_MS else None
 
     def flag(self, name: str) -> bool:
-        """Return whether a flag is set; an absent one is not."""
+        """Return whether a flag is set; a missing one is not."""
         return self._raw.get(name) in (True, 1, "true", "1")
 
     def side(self, name: str) -> Side:
-        """Return a side that must be there."""
+        """Return a required side."""
         found = self.maybe_side(name)
         return self._missing(name, "Buy or Sell") if found is None else found
 
     def maybe_side(self, name: str) -> Side | None:
-        """Return a side; None where there is none."""
+        """Return a side; None if there is none."""
         return SIDES.get(self.maybe_text(name) or "")
 
     def row(self, name: str) -> "Row":
-        """Return an object inside that must be there."""
+        """Return a required nested object."""
         return Row(f"{self._what}.{name}", self._raw.get(name))
 
     def items(self, name: str) -> list[object]:
-        """Return a list inside that must be there."""
+        """Return a required nested list."""
         found = self._raw.get(name)
         return found if isinstance(found, list) else self._missing(name, "a list")
 
     def maybe_items(self, name: str) -> list[object]:
-        """Return a list inside, empty where there is none."""
+        """Return a nested list, empty if there is none."""
         found = self._raw.get(name)
         return found if isinstance(found, list) else []
 
     def rows(self, name: str) -> list["Row"]:
-        """Return a list of objects inside that must be there."""
+        """Return a required nested list of objects."""
         return [Row(f"{self._what}.{name}", item) for item in self.items(name)]
 
     def row_of_symbol(self, symbol: str) -> "Row":
-        """Return a perpetual's row of the list inside, which must be there."""
+        """Return the required row of a perpetual in the nested list."""
         for row in self.rows("list"):
             if row.maybe_text("symbol") == symbol:
                 return row
         raise BadDataError(f"{self._what}: expected {symbol} in field list, found none")
 
     def boolean(self, name: str) -> bool:
-        """Return true or false, which must be there in no other word."""
+        """Return a required boolean, given as true or false only."""
         found = self._raw.get(name)
         return found if isinstance(found, bool) else self._missing(name, "true or false")
 
     def has(self, name: str) -> bool:
-        """Tell whether a field is there, whatever it holds."""
+        """Tell whether a field is present, whatever its value."""
         return name in self._raw
 
     def _says(self, name: str) -> bool:
@@ -166,7 +166,7 @@ class Row:
 
 
 def _decimal(raw: object) -> Decimal | None:
-    """Return a finite number of a sane size; floats are read as they print."""
+    """Return a finite number of a sane size; floats are read as printed."""
     if isinstance(raw, bool) or not isinstance(raw, str | int | float):
         return None
     try:

@@ -1,1 +1,1 @@
-"""The parts of a stream: one connection, its topics, its patience, its counters."""
+"""The parts of a stream: one connection, its topics, time limits and counters."""

@@ -1,1 +1,1 @@
-"""What the account owns and owes: positions, money, margin, and how they are reported."""
+"""The account's positions, money and margin, and how they are reported."""

@@ -25,8 +25,8 @@ MAKER_FEE_RATE = Decimal("0.0002")
 class Account:
     """Money, positions and their history.
 
-    Always true: everything here but the settings follows from the executions, in their order, or
-    from a state that came of them and those after it.
+    Always true: everything here except the settings follows from the executions in order, or from a
+    saved state and the executions after it.
     """
 
     def __init__(self, rules: FillRules, symbols: Iterable[str]) -> None:
@@ -68,7 +68,7 @@ class Account:
         return deposit
 
     def state(self, seq: int) -> AccountState:
-        """Return what all executions and deposits have come to; `seq` is the newest number."""
+        """Return the state after all executions and deposits; `seq` is the newest number."""
         return AccountState(
             seq=seq,
             wallet=self.engine.wallet,
@@ -77,7 +77,7 @@ class Account:
         )
 
     def resume(self, state: AccountState) -> None:
-        """Be what an earlier run's executions and deposits had come to."""
+        """Restore the state of an earlier run."""
         self.engine.wallet = state.wallet
         self.engine.positions = dict(state.positions)
         self.books |= state.books
@@ -89,7 +89,7 @@ class Account:
         self.note(before, execution)
 
     def note(self, before: Position | None, execution: VenueExecution) -> None:
-        """Keep an execution that the engine has just booked.
+        """Record an execution that the engine has just booked.
 
         Args:
             before: the position that the execution met.
@@ -125,7 +125,7 @@ class Account:
     def _note_trade(
         self, before: Position | None, execution: VenueExecution, book: SymbolBook
     ) -> Decimal:
-        """Keep what a trade closed, and return the profit in it before fees."""
+        """Record what a trade closed, and return its profit before fees."""
         booked, closed_qty = execution.booked, execution.closed_qty
         open_share = (booked.qty - closed_qty) / booked.qty
         cash_flow = ZERO
@@ -142,7 +142,7 @@ class Account:
 
 
 def closed_qty(before: Position | None, side: Side, qty: Decimal) -> Decimal:
-    """Return how much of a fill closes the position that it meets."""
+    """Return how much of a fill closes the existing position."""
     if before is None or before.side is side:
         return ZERO
     return min(qty, before.qty)

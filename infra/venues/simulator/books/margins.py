@@ -1,4 +1,4 @@
-"""What positions and orders require of the account at the present mark prices."""
+"""The margin required by positions and orders at current mark prices."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -19,15 +19,15 @@ from infra.venues.simulator.records import Status, VenueOrder
 
 
 class Margins:
-    """Requirements in USDT, and the prices at which they are not met any more."""
+    """Requirements in USDT, and the prices at which they are no longer met."""
 
     def __init__(self, account: Account, market: Market) -> None:
-        """Look at an account and at a market; nothing here changes them."""
+        """Read an account and a market; nothing here changes them."""
         self._account = account
         self._market = market
         self._fee_rate = account.rules.taker_fee_rate
 
-    # What there is.
+    # Assets.
 
     def unrealized_pnl(self) -> Decimal:
         """Return the profit of all positions at the mark prices."""
@@ -44,26 +44,26 @@ class Margins:
         return self._account.engine.wallet + self.unrealized_pnl()
 
     def available(self, orders: Iterator[VenueOrder]) -> Decimal:
-        """Return what new orders may bind."""
+        """Return the margin available for new orders."""
         bound = self.of_positions() + self.of_orders(orders)
         if self._account.margin_mode is MarginMode.ISOLATED:
             return self._account.engine.wallet - bound
         return self.equity() - bound
 
-    # What is bound.
+    # Requirements.
 
     def initial(self, key: str) -> Decimal:
-        """Return what a position binds, its closing fee included."""
+        """Return the initial margin of a position, including its closing fee."""
         notional, book = self._notional(key), self._account.books[key]
         return notional / book.leverage + notional * self._fee_rate + book.added_margin
 
     def maintenance(self, key: str) -> Decimal:
-        """Return a position's maintenance margin, its closing fee included."""
+        """Return a position's maintenance margin, including its closing fee."""
         notional = self._notional(key)
         return maintenance_margin(notional) + notional * self._fee_rate
 
     def of_positions(self) -> Decimal:
-        """Return what all positions bind."""
+        """Return the initial margin of all positions."""
         return sum((self.initial(key) for key in self._account.engine.positions), ZERO)
 
     def maintenance_of_positions(self, but: str = "") -> Decimal:
@@ -72,18 +72,18 @@ class Margins:
         return sum((self.maintenance(key) for key in keys if key != but), ZERO)
 
     def of_orders(self, orders: Iterator[VenueOrder]) -> Decimal:
-        """Return what open orders bind."""
+        """Return the initial margin of open orders."""
         return sum((self.of_order(order) for order in orders), ZERO)
 
     def of_order(self, order: VenueOrder) -> Decimal:
-        """Return what one order binds: nothing where it only reduces."""
+        """Return the initial margin of one order: none if it only reduces."""
         is_waiting = order.trigger_price is not None and order.status is not Status.NEW
         if order.reduce_only or order.is_protective or is_waiting:
             return ZERO
         return self._needed(order)
 
     def covers(self, order: VenueOrder, orders: Iterator[VenueOrder]) -> bool:
-        """Tell whether the account can bear an order that is triggered."""
+        """Tell whether the account can cover a triggered order."""
         return order.reduce_only or self._needed(order) <= self.available(orders)
 
     def _needed(self, order: VenueOrder) -> Decimal:
@@ -95,10 +95,10 @@ class Margins:
         rate = 1 / self._account.books[order.key].leverage + 2 * self._fee_rate
         return qty * price * rate
 
-    # Where it ends.
+    # Liquidation.
 
     def liquidation_price(self, key: str) -> Decimal | None:
-        """Return the mark price at which the position is taken over; None: none."""
+        """Return the mark price at which the position is liquidated; None: none."""
         position = self._account.position(key)
         if position is None:
             return None
@@ -117,7 +117,7 @@ class Margins:
         )
 
     def takeover_price(self, key: str) -> Decimal:
-        """Return the price at which a liquidated position goes over."""
+        """Return the price at which a liquidated position is taken over."""
         position = self._account.engine.positions[key]
         if self._account.margin_mode is not MarginMode.ISOLATED:
             return self._market.mark_price(symbol_of(key))
@@ -127,15 +127,15 @@ class Margins:
         return max(ZERO, price - added) if position.side is Side.BUY else price + added
 
     def wanted_margin(self, key: str, mark_price: Decimal, free: Decimal) -> Decimal:
-        """Return what an isolated position takes to be as far from its end as when it was opened.
+        """Return the margin that restores an isolated position's initial distance to liquidation.
 
         Args:
             key: of an open position, whose liquidation price the mark price has reached.
-            mark_price: that it meets.
-            free: what the account can give, USDT.
+            mark_price: the current one.
+            free: available in the account, USDT.
 
         Returns:
-            0 where that would not save it.
+            USDT; 0 if that would not save it.
         """
         position = self._account.engine.positions[key]
         price = self.liquidation_price(key)

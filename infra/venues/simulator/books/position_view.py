@@ -1,4 +1,4 @@
-"""A position as it is reported."""
+"""A position as reported."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,7 +17,7 @@ _LEAST_FEE_RATE = Decimal("0.00055")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionView:
-    """A position at the present mark price; flat has no side."""
+    """A position at the current mark price; a flat one has no side."""
 
     symbol: str
     position_idx: int
@@ -25,7 +25,7 @@ class PositionView:
     qty: Decimal
     avg_entry_price: Decimal
     notional: Decimal
-    """At the entry price."""
+    """Value at the entry price."""
     mark_price: Decimal
     unrealized_pnl: Decimal
     leverage: Decimal
@@ -38,7 +38,7 @@ class PositionView:
     stop_loss: Decimal | None
     take_profit: Decimal | None
     trailing_stop: Decimal
-    """How far it stands behind the best price; 0: none."""
+    """Trailing distance behind the best price; 0: none."""
     tier: int
     tier_limit: Decimal
     realized_now: Decimal
@@ -56,7 +56,7 @@ def position_view(
     stops: dict[str, Decimal],
     trailing: Decimal,
 ) -> PositionView:
-    """Return a position as it is reported; `stops` are its levels by kind."""
+    """Return a position as reported; `stops` are its levels by kind."""
     position, book = account.position(key), account.books[key]
     mark_price = market.mark_price(symbol_of(key))
     entry_price = ZERO if position is None else position.avg_entry_price

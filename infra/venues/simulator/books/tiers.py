@@ -1,4 +1,4 @@
-"""Margin and liquidation: tiers, requirements, the price at which a position is taken over.
+"""Margin and liquidation: tiers, requirements, liquidation prices.
 
 Sources: Bybit's help center (isolated USDT contracts) and the tiers of BTCUSDT as recorded in 2023.
 """
@@ -20,7 +20,7 @@ class MarginMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
-    """Up to a notional, what is required."""
+    """The requirements up to a notional."""
 
     number: int
     limit: Decimal
@@ -29,7 +29,7 @@ class Tier:
     initial_rate: Decimal
     max_leverage: Decimal
     deduction: Decimal
-    """USDT; makes the requirement continuous from tier to tier."""
+    """Deduction in USDT that makes the requirement continuous across tiers."""
 
 
 def _tiers(rows: list[tuple[str, str, str, str]]) -> tuple[Tier, ...]:
@@ -61,16 +61,16 @@ TIERS = _tiers(
         ("1000000000", "0.05", "0.1", "10.00"),
     ]
 )
-"""Of every symbol; only the first of BTCUSDT is known to be right."""
+"""Used for every symbol; only the first tier of BTCUSDT is known to be right."""
 
 
 def tier_of(notional: Decimal) -> Tier:
-    """Return the tier of a position's notional."""
+    """Return the tier of a notional."""
     return next((tier for tier in TIERS if notional <= tier.limit), TIERS[-1])
 
 
 def maintenance_margin(notional: Decimal) -> Decimal:
-    """Return what a position must always be worth, without the fee of closing it."""
+    """Return the maintenance margin of a position, without its closing fee."""
     tier = tier_of(notional)
     return notional * tier.maintenance_rate - tier.deduction
 
@@ -78,9 +78,9 @@ def maintenance_margin(notional: Decimal) -> Decimal:
 def isolated_liquidation_price(
     side: Side, entry_price: Decimal, qty: Decimal, leverage: Decimal, added: Decimal
 ) -> Decimal | None:
-    """Return the mark price at which an isolated position is taken over; None: none.
+    """Return the mark price at which an isolated position is liquidated; None: none.
 
-    `added` is margin in USDT beyond the initial one.
+    `added` is margin in USDT beyond the initial margin.
     """
     notional = entry_price * qty
     away = (notional / leverage - maintenance_margin(notional) + added) / qty
@@ -97,17 +97,17 @@ def bankruptcy_price(side: Side, entry_price: Decimal, leverage: Decimal) -> Dec
 def cross_liquidation_price(
     side: Side, mark_price: Decimal, qty: Decimal, equity: Decimal, other_margin: Decimal
 ) -> Decimal | None:
-    """Return the mark price at which equity meets all maintenance margin, others unmoved.
+    """Return the mark price at which equity equals all maintenance margin, others unchanged.
 
     Args:
         side: of the position.
-        mark_price: now.
+        mark_price: the current one.
         qty: of the position.
-        equity: of the account at the mark prices of now.
+        equity: of the account at current mark prices.
         other_margin: maintenance margin of the other positions.
 
     Returns:
-        None where no price above 0 does.
+        None if there is no such price above 0.
     """
     rate = tier_of(qty * mark_price).maintenance_rate
     if side is Side.SELL:

@@ -1,1 +1,1 @@
-"""What goes wrong and when: kinds of faults, how they are asked for, and those that wait."""
+"""What goes wrong and when: kinds of faults, how they are requested, and pending ones."""

@@ -1,4 +1,4 @@
-"""Faults that wait or were: each happens once, for a time, or with a probability, all seeded."""
+"""Pending and past faults: each happens once, for a time, or with a probability, all seeded."""
 
 import random
 import time
@@ -11,10 +11,10 @@ from infra.venues.simulator.faults.spec import FaultSpec
 
 
 class Fault:
-    """A fault that waits to happen."""
+    """A fault that was requested."""
 
     def __init__(self, number: int, spec: FaultSpec, now_s: float) -> None:
-        """Let it begin after its delay."""
+        """Schedule the fault after its delay."""
         self.number = number
         self.spec = spec
         self.begins_s = now_s + spec.after_s
@@ -41,7 +41,7 @@ class Fault:
         return self.left == 0 or (self.ends_s is not None and now_s >= self.ends_s)
 
     def concerns(self, path: str, symbol: str, topic: str) -> bool:
-        """Tell whether it is about such a request, message or order."""
+        """Tell whether it applies to such a request, message or order."""
         spec = self.spec
         about = spec.path or ("/v5/order/create" if spec.kind in REQUESTS else "")
         return (
@@ -51,30 +51,29 @@ class Fault:
         )
 
     def happen(self) -> None:
-        """Count once."""
+        """Count one occurrence."""
         self.fired += 1
         if self.left is not None:
             self.left -= 1
 
     def view(self, now_s: float) -> dict[str, Any]:
-        """Return the fault for people."""
+        """Return the fault as JSON, for display."""
         asked = self.spec.model_dump(mode="json", exclude_defaults=True)
         counts = {"fired": self.fired, "left": self.left, "is_over": self.is_over(now_s)}
         return {"id": self.number, **counts, **asked}
 
 
 class FaultBook:
-    """All faults that wait or were."""
+    """All pending and past faults."""
 
     def __init__(self, seed: int, now_s: Callable[[], float] = time.monotonic) -> None:
-        """Start with none."""
         self._chance = random.Random(f"{seed}/faults")  # noqa: S311 - a drill, not a secret
         self._now_s = now_s
         self._faults: list[Fault] = []
         self._numbers = 0
 
     def add(self, spec: FaultSpec) -> Fault:
-        """Take a fault in."""
+        """Add a fault."""
         self._numbers += 1
         fault = Fault(self._numbers, spec, self._now_s())
         self._faults.append(fault)
@@ -87,7 +86,7 @@ class FaultBook:
     def take(
         self, kind: Kind, *, path: str = "", symbol: str = "", topic: str = ""
     ) -> FaultSpec | None:
-        """Return the fault that happens here and now, and count it; None where none does."""
+        """Return the fault that happens here and now, and count it; None if none does."""
         if not self._faults:
             return None
         now_s = self._now_s()
@@ -100,23 +99,23 @@ class FaultBook:
         return None
 
     def with_an_oddity(self, found: Any) -> Any:
-        """Return parsed JSON of which one field holds something else than it should."""
+        """Return parsed JSON in which one field holds an unexpected value."""
         return with_an_oddity(self._chance, found)
 
     def is_tossed(self, fault: Fault) -> bool:
-        """Toss a fault's probability; without one it always happens."""
+        """Draw whether a fault happens by its probability; without one it always does."""
         probability = fault.spec.probability
         return probability is None or self._chance.random() < probability
 
     def knows(self, fault: Fault) -> bool:
-        """Tell whether a fault was not cleared."""
+        """Tell whether a fault has not been cleared."""
         return fault in self._faults
 
     def recurring_acts(self) -> list[Fault]:
-        """Return the acts that may be done at a closed candle."""
+        """Return the acts that may be done when a candle closes."""
         now_s = self._now_s()
         return [fault for fault in self._faults if fault.spec.recurs and fault.is_active(now_s)]
 
     def views(self) -> list[dict[str, Any]]:
-        """Return all faults for people."""
+        """Return all faults as JSON, for display."""
         return [fault.view(self._now_s()) for fault in self._faults]

@@ -1,4 +1,4 @@
-"""All that can go wrong."""
+"""The kinds of faults."""
 
 from enum import StrEnum
 
@@ -6,26 +6,26 @@ from enum import StrEnum
 class Kind(StrEnum):
     """What goes wrong."""
 
-    # With one request; `path` says with which.
+    # Faults of one request; `path` says which.
     REQUEST_LOST = "request_lost"
     """The connection drops before the request is read."""
     ANSWER_LOST = "answer_lost"
-    """The request is done, then the connection drops; `hang_s` keeps it open first."""
+    """The request is executed, then the connection drops; `hang_s` keeps it open first."""
     ANSWER_LATE = "answer_late"
-    """The request is done, the answer comes after `seconds`."""
+    """The request is executed, the answer comes after `seconds`."""
     HTTP_STATUS = "http_status"
-    """`status` instead of an answer, saying to come back after `retry_after_s`; with `processed`
-    the request is done all the same. On a stream's path the handshake is refused."""
+    """`status` instead of an answer, with a Retry-After of `retry_after_s`; with `processed` the
+    request is executed all the same. On a stream's path the handshake is refused."""
     RET_CODE = "ret_code"
-    """`code` instead of an answer; with `processed` the request is done all the same."""
+    """`code` instead of an answer; with `processed` the request is executed all the same."""
     UNREADABLE_BODY = "unreadable_body"
-    """The request is done, the answer is not JSON."""
+    """The request is executed, the answer is not JSON."""
     ODD_ANSWER = "odd_answer"
-    """The request is done, a field of the answer holds something else than it should."""
+    """The request is executed, a field of the answer holds an unexpected value."""
 
-    # With the network, for a time.
+    # Faults of the network, for a time.
     REFUSE = "refuse"
-    """New connections are refused; open ones live on."""
+    """New connections are refused; open ones stay."""
     DOWN = "down"
     """All connections drop and new ones are refused."""
     CUT = "cut"
@@ -33,7 +33,7 @@ class Kind(StrEnum):
     HALF_OPEN = "half_open"
     """Open streams neither send nor answer any more, and are not closed."""
 
-    # With messages of streams; `topic` says with which.
+    # Faults of stream messages; `topic` says which.
     MUTE = "mute"
     """Streams pong but send no data."""
     LOSE_CONFIRM = "lose_confirm"
@@ -43,48 +43,48 @@ class Kind(StrEnum):
     REORDER = "reorder"
     """A message is sent after the next one."""
     UNREADABLE_MESSAGE = "unreadable_message"
-    """A message breaks off in the middle: it is not JSON."""
+    """A message is cut off in the middle, so it is not JSON."""
     WRONG_TYPES = "wrong_types"
-    """The fields of a message hold lists instead of what they should."""
+    """The fields of a message hold lists instead of their values."""
     ODD_MESSAGE = "odd_message"
-    """A field of a message holds something else than it should, another one each time."""
+    """A field of a message holds an unexpected value, a different field each time."""
     UNKNOWN_TOPIC = "unknown_topic"
-    """A message comes under a topic that nobody has asked for."""
+    """A message arrives under a topic that was not subscribed."""
     INSTANT = "instant"
     """Acknowledgements and data come without the usual 5 to 20 ms."""
 
-    # With what the exchange does.
+    # Faults of the exchange itself.
     PARTIAL_FILL = "partial_fill"
     """A market order fills by `fraction` and is canceled."""
     REJECT = "reject"
     """An order is acknowledged, then rejected with `reason`."""
     SLOW_MATCHING = "slow_matching"
-    """An acknowledged order waits `seconds` for the matching, and no query finds it until then."""
+    """An acknowledged order waits `seconds` for matching, and no query finds it until then."""
     HISTORY_LAG = "history_lag"
-    """Order history leaves out what is newer than `seconds` of exchange time."""
+    """Order history omits what is newer than `seconds` of exchange time."""
     FORGET_CLOSED = "forget_closed"
-    """order/realtime knows open orders only."""
+    """order/realtime returns open orders only."""
     THIN_BOOK = "thin_book"
-    """Order books that are asked for hold only `fraction` of their usual size, and their sides lie
-    `rate` of the price further apart, where it is given."""
+    """Requested order books hold only `fraction` of their usual size, and their sides are further
+    apart by `rate` of the price, if it is given."""
     DELISTED = "delisted"
-    """A symbol is no longer listed: it opens nothing, has no candles to ask for, and no streams."""
+    """A symbol is no longer listed: it accepts no opening orders and has no candles or streams."""
     CLOCK_OFFSET = "clock_offset"
     """The clock that clients see is `ms` ahead; negative: behind."""
 
-    # Acts: done when they are due; with a probability or for a time, at closed candles.
+    # Acts: done when due; with a probability or for a time, when candles close.
     FUNDING = "funding"
     """Funding is settled now, at `rate`."""
     STOP_REMOVED = "stop_removed"
-    """Somebody removes a position's stops."""
+    """Someone removes a position's stops."""
     POSITION_CLOSED = "position_closed"
-    """Somebody closes a position."""
+    """Someone closes a position."""
     POSITION_OPENED = "position_opened"
-    """Somebody trades `qty` on `side` (Sell by default)."""
+    """Someone trades `qty` on `side` (Sell by default)."""
     LIQUIDATION = "liquidation"
-    """A position is taken over."""
+    """A position is liquidated."""
     ADL = "adl"
-    """A position is reduced by `fraction`."""
+    """A position is auto-deleveraged by `fraction`."""
     PRICE_GAP = "price_gap"
     """The price jumps by `fraction` without trading between."""
 
@@ -104,7 +104,7 @@ ACTS = frozenset(
         Kind.DOWN,
     }
 )
-"""Faults that are done rather than met."""
+"""Faults that are acts, done rather than encountered."""
 LASTING = frozenset(
     {
         Kind.MUTE,
@@ -116,7 +116,7 @@ LASTING = frozenset(
         Kind.CLOCK_OFFSET,
     }
 )
-"""Faults that last until they are cleared, unless something else is asked for."""
+"""Faults that last until they are cleared, unless requested otherwise."""
 REQUESTS = frozenset(
     {
         Kind.REQUEST_LOST,

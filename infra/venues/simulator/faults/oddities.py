@@ -1,4 +1,4 @@
-"""What a field may hold instead of what it should; never anything that could be right."""
+"""Unexpected values for a field; never one that could be valid."""
 
 import random
 from typing import Any
@@ -8,14 +8,14 @@ _NO_NUMBERS: tuple[Any, ...] = ("x", "NaN", "1e999", "-1", "9" * 400)
 
 
 def with_an_oddity(chance: random.Random, found: Any) -> Any:
-    """Return parsed JSON of which one field, somewhere, holds something odd."""
+    """Return parsed JSON in which one field, somewhere, holds an unexpected value."""
     if isinstance(found, dict) and found:
         name = chance.choice(list(found))
         return {**found, name: with_an_oddity(chance, found[name])}
     if isinstance(found, list) and found:
         index = chance.randrange(len(found))
         return [*found[:index], with_an_oddity(chance, found[index]), *found[index + 1 :]]
-    # In the place of a name any text could be one.
+    # In place of a name any text could be valid.
     return chance.choice((*_NOT_FLAT, *_NO_NUMBERS) if _is_numeric(found) else _NOT_FLAT)
 
 

@@ -7,14 +7,13 @@ from infra.venues.simulator.faults.kinds import Kind
 
 
 class VenueFaults:
-    """Tells the venue what it is to do wrong."""
+    """Tells the venue what to do wrong."""
 
     def __init__(self, faults: FaultBook) -> None:
-        """Go by what waits in a book."""
         self._faults = faults
 
     def partial_fill(self, symbol: str) -> Decimal | None:
-        """Return the fraction that the next market order fills before it is canceled."""
+        """Return the fraction of the next market order that fills before it is canceled."""
         spec = self._faults.take(Kind.PARTIAL_FILL, symbol=symbol)
         return None if spec is None else spec.fraction
 

@@ -16,7 +16,7 @@ def read_specs(found: Any, where: str) -> list[FaultSpec]:
     """Return faults from plain data: one, or a list of them.
 
     Raises:
-        ConfigError: they are not faults; says all that is wrong.
+        ConfigError: they are not faults; lists all problems.
     """
     try:
         return _SPECS.validate_python(found if isinstance(found, list) else [found])
@@ -32,7 +32,7 @@ def read_file(path: Path) -> list[FaultSpec]:
     """Return the faults of a YAML file.
 
     Raises:
-        ConfigError: it cannot be read, or holds something else.
+        ConfigError: it cannot be read, or does not hold faults.
     """
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""A fault as it is asked for."""
+"""A fault as requested."""
 
 from decimal import Decimal
 from typing import Literal, Self
@@ -12,21 +12,21 @@ _SHARES = frozenset({Kind.PARTIAL_FILL, Kind.ADL})
 
 
 class FaultSpec(BaseModel):
-    """A fault as it is asked for. Durations are real seconds.
+    """A fault as requested. Durations are real seconds.
 
-    Without `times`, `for_s` and `probability` it happens once; what is a state of the exchange
-    rather than an event (LASTING) then lasts until it is cleared.
+    Without `times`, `for_s` and `probability` it happens once; a state of the exchange rather than
+    an event (LASTING) then lasts until it is cleared.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Kind
     path: str = ""
-    """Begin of the request's or stream's path; empty: /v5/order/create for faults of requests,
+    """Prefix of the request's or stream's path; empty: /v5/order/create for faults of requests,
     every stream for faults of streams."""
     symbol: str = ""
     topic: str = ""
-    """Begin of the message's topic; empty: all."""
+    """Prefix of the message's topic; empty: all."""
     times: int | None = Field(default=None, ge=1)
     for_s: float | None = Field(default=None, gt=0)
     after_s: float = Field(default=0.0, ge=0)
@@ -40,7 +40,7 @@ class FaultSpec(BaseModel):
     seconds: float = Field(default=2.0, ge=0)
     hang_s: float = Field(default=0.0, ge=0)
     fraction: Decimal = Field(default=Decimal("0.5"), gt=-1)
-    """Of the price; of a quantity it is from 0 to 1."""
+    """Fraction of the price; of a quantity it is from 0 to 1."""
     ms: int = 3000
     reason: str = "EC_PerCancelRequest"
     rate: Decimal | None = None
@@ -55,11 +55,11 @@ class FaultSpec(BaseModel):
 
     @property
     def recurs(self) -> bool:
-        """Tell whether it is an act that is done at closed candles, again and again."""
+        """Tell whether it is an act that recurs when candles close."""
         is_for_a_time = self.for_s is not None and self.kind not in _OUTAGES
         return self.kind in ACTS and (self.probability is not None or is_for_a_time)
 
     @property
     def outage_s(self) -> float:
-        """How long the exchange is away; with a probability `for_s` says when that may begin."""
+        """How long the exchange is down; with a probability, `for_s` is when that may begin."""
         return self.seconds if self.for_s is None or self.probability is not None else self.for_s

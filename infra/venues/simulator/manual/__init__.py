@@ -1,1 +1,1 @@
-"""What people do to the exchange by hand, and what faults do in their place."""
+"""Manual actions on the exchange, and faults that perform them."""

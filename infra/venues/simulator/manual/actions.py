@@ -1,4 +1,4 @@
-"""What people do to prices, to money and to a position, by hand or on a fault's behalf."""
+"""Actions on prices, money and positions, by hand or on behalf of a fault."""
 
 from decimal import Decimal
 
@@ -14,12 +14,11 @@ from infra.venues.simulator.trading.venue import Venue
 
 
 class ManualActions:
-    """Reaches past all clients."""
+    """Acts on the exchange directly, past all clients."""
 
     def __init__(
         self, market: Market, venue: Venue, tape: MarketPublisher, chronicle: EventLog
     ) -> None:
-        """Reach into one exchange."""
         self._market = market
         self._venue = venue
         self._tape = tape
@@ -35,17 +34,17 @@ class ManualActions:
         self._chronicle.commit()
 
     def deposit(self, amount: Decimal) -> None:
-        """Bring money into the account, or take it out."""
+        """Deposit money, or withdraw it."""
         ledger = self._venue.ledger
         deposit = self._venue.account.deposit(amount, ledger.next_seq(), ledger.now_ms())
         self._chronicle.deposit(deposit)
         self._chronicle.commit()
 
     def act(self, symbol: str, spec: FaultSpec) -> bool:
-        """Do to one symbol what a fault asks for.
+        """Perform on one symbol what a fault requests.
 
         Returns:
-            Whether it met anything: a price, a position or a stop.
+            Whether it had anything to act on: a price, a position or a stop.
         """
         done, instrument = self._deeds(), self._venue.ledger.instrument(symbol)
         if spec.kind is Kind.PRICE_GAP:

@@ -1,4 +1,4 @@
-"""Faults that are done rather than met: when they are due, and to whom."""
+"""Performs faults that are acts: when they are due, and on which symbols."""
 
 import asyncio
 
@@ -14,14 +14,14 @@ from infra.venues.simulator.tasks import Tasks
 from infra.venues.simulator.wire import Wire
 
 _ANSWER_S = 0.05
-"""Until a connection dies, so that whoever asked for it still gets the answer."""
+"""Delay before a connection is dropped, so that the requester still gets the answer."""
 _AGAIN_S = 0.05
-"""Until it is tried again, where it met neither position nor stop nor stream."""
+"""Delay before a retry, if there was no position, stop or stream to act on."""
 _OUTAGES = frozenset({Kind.DOWN, Kind.REFUSE})
 
 
 class FaultExecutor:
-    """Does what faults ask for, once or again and again."""
+    """Performs acts, once or repeatedly."""
 
     def __init__(
         self,
@@ -33,7 +33,6 @@ class FaultExecutor:
         chronicle: EventLog,
         tasks: Tasks,
     ) -> None:
-        """Act on one exchange."""
         self._faults = faults
         self._hand = hand
         self._symbols = tuple(market.instruments)
@@ -43,20 +42,20 @@ class FaultExecutor:
         self._tasks = tasks
 
     def check(self, spec: FaultSpec) -> None:
-        """Refuse a fault that can meet nothing here.
+        """Refuse a fault that can never apply here.
 
         Raises:
-            ConfigError: it is about a symbol that is not traded here.
+            ConfigError: its symbol is not traded here.
         """
         if spec.symbol and spec.symbol not in self._symbols:
             expected = ", ".join(self._symbols)
             raise ConfigError(f"{spec.kind}: symbol: found {spec.symbol}, expected of {expected}")
 
     def add(self, spec: FaultSpec) -> Fault:
-        """Take a fault in; an act is done when it is due.
+        """Add a fault; an act is performed when it is due.
 
         Raises:
-            ConfigError: it is about a symbol that is not traded here.
+            ConfigError: its symbol is not traded here.
         """
         self.check(spec)
         fault = self._faults.add(spec)
@@ -66,19 +65,19 @@ class FaultExecutor:
         return fault
 
     def recur(self) -> None:
-        """Do at a closed candle what is done again and again."""
+        """Perform the recurring acts at the close of a candle."""
         for fault in self._faults.recurring_acts():
             if self._faults.is_tossed(fault) and self.act(fault.spec):
                 fault.happen()
 
     def act(self, spec: FaultSpec) -> bool:
-        """Do what a fault asks for, to every symbol unless it names one.
+        """Perform a fault, on every symbol unless it names one.
 
         Returns:
-            Whether it met anything: a position, a stop or a stream.
+            Whether it had anything to act on: a position, a stop or a stream.
 
         Raises:
-            ConfigError: it is about a symbol that is not traded here.
+            ConfigError: its symbol is not traded here.
         """
         self.check(spec)
         if spec.kind in _OUTAGES:
@@ -95,7 +94,7 @@ class FaultExecutor:
         return has_met
 
     async def _act_later(self, fault: Fault, delay_s: float) -> None:
-        """Do it as often as it is wanted; what met nothing was not done, and is tried again."""
+        """Perform it as often as requested; if there was nothing to act on, retry."""
         wanted = fault.spec.times or 1
         while wanted:
             await asyncio.sleep(delay_s)

@@ -1,1 +1,1 @@
-"""What an exchange remembers beyond its own death: written down line by line, read at its start."""
+"""The state that an exchange keeps across restarts: written line by line, read at the start."""

@@ -1,4 +1,4 @@
-"""What has happened, written down and told to whom it concerns."""
+"""Records events and reports them to the clients concerned."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -34,7 +34,7 @@ from infra.venues.simulator.trading.venue import Venue
 class EventLog:
     """The venue's sink; what it takes reaches the disk and the streams with the next `commit`.
 
-    Orders and executions are told at once, positions and money once for all that was done.
+    Orders and executions are reported one by one, positions and money once per commit.
     """
 
     def __init__(
@@ -46,18 +46,18 @@ class EventLog:
         market: Market,
         venue: Callable[[], Venue],
     ) -> None:
-        """Write to a state file, and tell the clients of a hub.
+        """Write to a state file, and report to the clients of a hub.
 
         Args:
             state: takes the lines.
-            hub: takes the messages for the client.
-            publisher: tells all of liquidations.
+            hub: takes the messages for clients.
+            publisher: publishes liquidations.
             account: of the venue.
-            market: whose candles are to be remembered.
-            venue: whose positions are told; it needs this chronicle to begin.
+            market: whose candles are recorded.
+            venue: whose positions are reported; it is constructed with this log.
         """
         self.done_ms = 0
-        """Up to which the market was done with."""
+        """Time up to which the market has been processed."""
         self._state = state
         self._hub = hub
         self._publisher = publisher
@@ -70,7 +70,7 @@ class EventLog:
         self._started: dict[str, Any] = {}
 
     def commit(self) -> None:
-        """Tell clients what was touched, and write down what has changed."""
+        """Report what was touched to clients, and write down what has changed."""
         touched, self._touched = list(self._touched), {}
         for key in touched:
             self._hub.publish_private("position", [position_push(self._venue().view(key))])
@@ -82,21 +82,21 @@ class EventLog:
         if self._state.is_long:
             self._state.rewrite(self._started, self._summary())
 
-    # What the venue tells.
+    # Called by the venue.
 
     def order(self, order: VenueOrder) -> None:
-        """Write an order down, and tell of it once queries can see it."""
+        """Write an order down, and report it once queries can see it."""
         self._state.add("order", ORDERS.dump_python(order, mode="json"))
         if order.status is not Status.CREATED:
             self._is_wallet_touched = True
             self._hub.publish_private("order", [order_push(order)])
 
     def remember(self, order: VenueOrder) -> None:
-        """Write an order down that nobody is told of."""
+        """Write an order down without reporting it."""
         self._state.add("order", ORDERS.dump_python(order, mode="json"))
 
     def execution(self, execution: VenueExecution) -> None:
-        """Write an execution down, and tell of it."""
+        """Write an execution down, and report it."""
         self._state.add("execution", EXECUTIONS.dump_python(execution, mode="json"))
         self._publisher.execution(execution)
         self._is_wallet_touched = True
@@ -106,7 +106,7 @@ class EventLog:
             self._hub.publish_private(FAST, [fast_execution_push(execution)])
 
     def position(self, key: str) -> None:
-        """Tell of a position at the end of what is being done."""
+        """Report a position with the next commit."""
         self._touched[key] = None
 
     def stops(self, record: StopRecord) -> None:
@@ -114,7 +114,7 @@ class EventLog:
         self._state.add("stops", STOPS.dump_python(record, mode="json"))
 
     def margin(self, key: str) -> None:
-        """Write down what margin a position was given."""
+        """Write down a position's added margin."""
         book = self._account.books[key]
         self._state.add("margin", [key, str(book.added_margin), book.opened_ms])
 
@@ -122,15 +122,15 @@ class EventLog:
         """Write the account's settings down."""
         self._state.add("settings", self._settings())
 
-    # What else there is to remember.
+    # Other records.
 
     def start(self, started: Mapping[str, Any]) -> None:
-        """Write down under which seed, and at what time, this run begins."""
+        """Write down the seed and start time of this run."""
         self._started = dict(started)
         self._state.add("start", self._started)
 
     def deposit(self, deposit: Deposit) -> None:
-        """Write down that money came or went."""
+        """Write down a deposit or withdrawal."""
         self._state.add("deposit", DEPOSITS.dump_python(deposit, mode="json"))
         self._is_wallet_touched = True
 
@@ -139,7 +139,7 @@ class EventLog:
         self._state.add("factors", self._market.factors())
 
     def candles(self, closed: CandleClosed) -> None:
-        """Write down candles that the source does not have, and where a generator stands."""
+        """Write down candles that the source does not have, and the state of a generator."""
         if any(factor != "1" for factor in self._market.factors().values()):
             self._state.add("klines", KLINES.dump_python(dict(closed.klines), mode="json"))
         if self._market.mark is not self._marked:
@@ -147,7 +147,7 @@ class EventLog:
             self._state.add("mark", self._marked)
 
     def done_until(self, time_ms: int) -> None:
-        """Write down up to when the market is done with."""
+        """Write down up to when the market has been processed."""
         self.done_ms = time_ms
         self._state.add("time", time_ms)
 

@@ -1,4 +1,4 @@
-"""How a market and a venue take up what an earlier run left."""
+"""Restores a market and a venue from what an earlier run left."""
 
 from collections.abc import Collection
 from decimal import Decimal
@@ -15,10 +15,10 @@ from infra.venues.simulator.trading.venue import Venue
 
 
 def check_symbols(memory: Memory, known: Collection[str], where: Path | None) -> None:
-    """Refuse the memory of an exchange that traded in what there is no more.
+    """Refuse the state of an exchange with symbols that no longer exist.
 
     Raises:
-        ConfigError: names what is missing.
+        ConfigError: names the missing symbols.
     """
     unknown = sorted({order.symbol for order in memory.orders}.difference(known))
     if unknown:
@@ -29,7 +29,7 @@ def check_symbols(memory: Memory, known: Collection[str], where: Path | None) ->
 
 
 def restore_market(memory: Memory, market: Market) -> None:
-    """Put the candles that happened, and the prices moved by hand, in their places."""
+    """Restore the candles that happened, and the prices moved by hand."""
     klines: dict[str, list[Kline]] = {}
     for happened in memory.klines:
         for symbol, kline in KLINES.validate_python(happened).items():
@@ -38,7 +38,7 @@ def restore_market(memory: Memory, market: Market) -> None:
 
 
 def restore_venue(memory: Memory, venue: Venue) -> None:
-    """Take up orders, executions, money, stops and settings."""
+    """Restore orders, executions, money, stops and settings."""
     if memory.account is not None:
         _restore_account(memory, memory.account, venue)
     events: list[VenueExecution | Deposit] = [*memory.executions, *memory.deposits]

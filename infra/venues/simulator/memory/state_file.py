@@ -1,6 +1,6 @@
-"""The exchange's memory on disk: JSON lines, appended, which survive a kill at any moment.
+"""The exchange's state on disk: appended JSON lines, which survive a kill at any moment.
 
-Once there are many the file is rewritten with what still counts, and so never grows without end.
+Once there are many, the file is rewritten with what still counts, so it never grows without bound.
 """
 
 import os
@@ -44,13 +44,13 @@ _KLINES_KEPT = _MARKS_KEPT * MARK_EVERY
 
 
 _LONGEST_MS = 20 * 366 * 86_400_000
-"""An exchange that has run for longer has not: its candles would be made anew for minutes."""
+"""Longest plausible age: generating the candles of an older exchange would take minutes."""
 _Time = Annotated[int, Field(ge=0, le=10**13)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """The first line, and each that a later start has added."""
+    """The first line, and a line added by each later start."""
 
     seed: int
     first_open_ms: _Time
@@ -70,7 +70,7 @@ _KEPT: Mapping[str, tuple[str, TypeAdapter[Any]]] = {
     "closed": ("closed", CLOSED),
     "past_deposit": ("past_deposits", DEPOSITS),
 }
-"""The list of the memory that each kind of record goes to."""
+"""The list in `Memory` that each kind of record goes to."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,32 +84,32 @@ class Memory:
     stops: list[StopRecord] = field(default_factory=list)
     deposits: list[Deposit] = field(default_factory=list)
     account: AccountState | None = None
-    """What the account was when the file was last rewritten; executions and deposits follow it."""
+    """The account when the file was last rewritten; later executions and deposits follow."""
     transactions: list[Transaction] = field(default_factory=list)
-    """Those before it, as far as they are kept; so are the next two."""
+    """Executions before that, as far as they are kept; likewise the next two."""
     closed: list[ClosedPnl] = field(default_factory=list)
     past_deposits: list[Deposit] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     klines: deque[Any] = field(default_factory=lambda: deque(maxlen=_KLINES_KEPT))
-    """Candles that did not happen as the source has them, oldest first, not read yet."""
+    """Candles that differ from the source's, oldest first, not parsed yet."""
     marks: deque[Mark] = field(default_factory=lambda: deque(maxlen=_MARKS_KEPT))
-    """Of the generator, oldest first."""
+    """States of the generator, oldest first."""
     margins: dict[str, tuple[Decimal, int]] = field(default_factory=dict)
-    """Added to positions by hand, by their keys; and when each position was opened."""
+    """Margin added to positions by hand, by key, and when each position was opened."""
     factors: dict[str, str] = field(default_factory=dict)
     time_ms: int = 0
-    """Up to which the market was done with."""
+    """Time up to which the market was processed."""
 
 
 class StateFile:
-    """Lines wait until `flush`, which writes all of them at once."""
+    """Lines are buffered until `flush`, which writes all of them at once."""
 
     def __init__(self, path: Path | None, *, kept: int) -> None:
-        """Remember nothing where there is no path.
+        """Take the file; without a path nothing is remembered.
 
         Args:
             path: of the file.
-            kept: how many of each kind of record outlive a rewriting.
+            kept: how many records of each kind survive a rewrite.
         """
         self.kept = kept
         self._path = path
@@ -121,10 +121,10 @@ class StateFile:
         self._klines: deque[bytes] = deque(maxlen=_KLINES_KEPT)
 
     def read(self) -> Memory | None:
-        """Return what an earlier run left; None where there was none.
+        """Return what an earlier run left; None if there was none.
 
         Raises:
-            ConfigError: the file is of something else.
+            ConfigError: the file is not a saved state.
         """
         if self._path is None or not self._path.exists():
             return None
@@ -143,10 +143,10 @@ class StateFile:
 
     @contextmanager
     def refusing(self) -> Iterator[None]:
-        """Read something of the file, and refuse it where that is something else.
+        """Turn errors of reading the file, inside the block, into a refusal of the file.
 
         Raises:
-            ConfigError: so it is.
+            ConfigError: the file is not a saved state.
         """
         try:
             yield
@@ -162,7 +162,7 @@ class StateFile:
             raise ConfigError(text) from error
 
     def open(self) -> None:
-        """Be ready to append.
+        """Open the file for appending.
 
         Raises:
             ConfigError: the file cannot be written.
@@ -176,27 +176,27 @@ class StateFile:
             raise ConfigError(f"{self._path}: cannot be written: {error.strerror}") from error
 
     def add(self, kind: str, value: Any) -> None:
-        """Let a line wait."""
+        """Buffer a line."""
         if self._file is not None:
             line = _line(kind, value)
             self._waiting.append(line)
             self._count(kind, line)
 
     def flush(self) -> None:
-        """Hand what waits to the operating system in one write."""
+        """Hand buffered lines to the operating system in one write."""
         if self._file is not None and self._waiting:
             os.write(self._file, b"".join(map(self._stored, self._waiting)))
             self._waiting.clear()
 
     @property
     def is_long(self) -> bool:
-        """Tell whether there are so many lines that most do not count any more."""
+        """Tell whether there are so many lines that most no longer count."""
         return self._lines > self.kept * _LINES_PER_KEPT
 
     def rewrite(self, start: Any, lines: Iterable[tuple[str, Any]]) -> None:
-        """Put a start and lines in the place of all that was written; marks and candles stay.
+        """Replace everything written by a start and these lines; marks and candles stay.
 
-        Where the disk has no room the file stays as it is.
+        If the disk has no room, the file stays as it is.
         """
         self.flush()
         self._lines = 0
@@ -219,7 +219,7 @@ class StateFile:
         self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self.flush()
         if self._file is not None:
             os.close(self._file)
@@ -236,7 +236,7 @@ class StateFile:
         return self._cipher.line(line[:-1]) + b"\n"
 
     def _whole_lines(self, path: Path) -> Iterator[bytes]:
-        # A machine that lost its power may have left half a line; it was never acknowledged.
+        # A power loss may have left half a line; it was never acknowledged.
         try:
             content = path.read_bytes()
         except OSError as error:

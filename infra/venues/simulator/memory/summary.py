@@ -1,4 +1,4 @@
-"""What still counts of all that has happened: the lines of a state file that is rewritten."""
+"""The records that still count: the lines of a rewritten state file."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -19,7 +19,7 @@ Lines = Iterator[tuple[str, Any]]
 
 
 def summary(venue: Venue, kept: int) -> Lines:
-    """Yield the lines from which a venue can go on: its state, and the newest of its history.
+    """Yield the lines from which a venue can continue: its state, and its newest history.
 
     Args:
         venue: with all its orders and books.

@@ -1,1 +1,1 @@
-"""Where prices come from, and how they move: plans, sources, candles, courses, the market."""
+"""Where prices come from and how they move: plans, sources, candles, paths, the market."""

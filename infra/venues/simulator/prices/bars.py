@@ -1,4 +1,4 @@
-"""Candles of all intervals, merged from those of five minutes as they close, and never anew."""
+"""Candles of all intervals, merged incrementally from five-minute candles as they close."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -11,22 +11,21 @@ from infra.venues.simulator.prices.periods import period_start_ms
 
 BASE = "5"
 _BELOW_BASE = frozenset({"1", "3"})
-"""Intervals that candles of five minutes do not make."""
+"""Intervals that cannot be merged from five-minute candles."""
 
 
 class Series:
     """One symbol's candles of one interval; all but the newest never change again."""
 
     def __init__(self, interval: str) -> None:
-        """Start with none."""
         self.bars: list[Kline] = []
         self.times: list[int] = []
         self.taken = 0
-        """Parts that it was made of so far."""
+        """Number of parts merged so far."""
         self._interval = interval
 
     def take(self, parts: Sequence[Kline]) -> None:
-        """Take in what has closed since the last time; `parts` are all there ever were."""
+        """Merge what has closed since the last call; `parts` are all parts so far."""
         for part in parts[self.taken :]:
             start_ms = period_start_ms(self._interval, part.open_time_ms)
             if self.times and self.times[-1] == start_ms:
@@ -37,7 +36,7 @@ class Series:
         self.taken = len(parts)
 
     def with_live(self, parts: Sequence[Kline]) -> list[Kline]:
-        """Return the candle under way, and those before it that the parts complete."""
+        """Return the candle under way, and those that the parts complete before it."""
         made: list[Kline] = []
         for part in parts:
             start_ms = period_start_ms(self._interval, part.open_time_ms)
@@ -51,15 +50,15 @@ class Series:
 
 
 class Window(NamedTuple):
-    """Some candles in a row of one series."""
+    """Consecutive candles of one series."""
 
     symbol: str
     interval: str
     bars: list[Kline]
-    """All of the series."""
+    """All candles of the series."""
     first: int
     last: int
-    """Those meant are `bars[first:last]`, all done, and the live ones after them."""
+    """The window is `bars[first:last]`, all closed, and the live ones after them."""
     live: list[Kline]
 
 
@@ -67,13 +66,13 @@ class Bars:
     """All symbols' candles of all intervals."""
 
     def __init__(self, market: Market) -> None:
-        """Merge the candles of a market when they are asked for."""
+        """Merge the candles of a market on demand."""
         self._market = market
         self._series: dict[tuple[str, str], Series] = {}
         self._minutes: dict[str, list[Kline]] = {}
 
     def begin(self, symbol: str, interval: str) -> None:
-        """Let candles below five minutes be made of the trades from now on."""
+        """Build candles below five minutes from trades from now on."""
         if interval in _BELOW_BASE:
             self._market.keep_minutes(symbol)
 
@@ -88,7 +87,7 @@ class Bars:
     ) -> Window:
         """Return candles by their open times.
 
-        From a begin without an end the oldest are given, else the newest.
+        With a start but no end the oldest are returned, otherwise the newest.
         """
         series = self._taken(symbol, interval)
         live = series.with_live(self._live_parts(symbol, interval))
@@ -136,5 +135,5 @@ class Bars:
 
 
 def _begun(part: Kline, start_ms: int) -> Kline:
-    """Return the candle that a part begins: mostly the part itself, of which there are many."""
+    """Return the candle that a part begins: mostly the part itself, as there are many of them."""
     return part if part.open_time_ms == start_ms else merged([part], start_ms)

@@ -1,4 +1,4 @@
-"""What happens in a market: candles as they were, and the moves inside of them."""
+"""Market events: candles as they happened, and the moves inside them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ class Kline:
 
 
 class Trade(NamedTuple):
-    """One trade of somebody."""
+    """One public trade."""
 
     number: int
-    """Rising; of one symbol."""
+    """Rising per symbol."""
     time_ms: int
     price: Decimal
     qty: Decimal
@@ -46,15 +46,15 @@ class Tick:
     symbol: str
     time_ms: int
     open: Decimal
-    """Where the move begins: beyond a stop after a gap."""
+    """Where the move begins: possibly beyond a stop, after a gap."""
     high: Decimal
     low: Decimal
     last: Decimal
     qty: Decimal
     number: int
-    """Of its trade."""
+    """Quantity of its trade."""
     whole: CandlePrices | None = None
-    """The prices of the whole candle, where lock-step goes through it price by price."""
+    """The prices of the whole candle, if lock-step goes through it price by price."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ Event = Tick | CandleClosed
 
 
 def planned(plan: Plan, open_time_ms: int) -> Kline:
-    """Return the candle of a plan that was kept to."""
+    """Return the candle of a plan that was followed."""
     return Kline(
         open_time_ms=open_time_ms,
         open=plan.open,

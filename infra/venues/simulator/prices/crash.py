@@ -1,4 +1,4 @@
-"""A day of the shape of 10 October 2025: half of every price gone in one candle, most soon back."""
+"""A crash like 10 October 2025: every price halves within one candle, and soon mostly recovers."""
 
 import random
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ _LEAST, _MOST = 0.50, 0.65
 _CLOSES_AT = Decimal("0.80")
 _COMES_BACK_TO = Decimal("0.95")
 _RECOVERY = 24
-"""Candles until it is there."""
+"""Candles until the recovery is complete."""
 _BUSY = 20
-"""Times the usual volume."""
+"""Multiple of the usual volume."""
 
 
 class CrashSource:
@@ -25,7 +25,7 @@ class CrashSource:
     def __init__(
         self, source: Source, instruments: Mapping[str, Instrument], seed: int, number: int
     ) -> None:
-        """Let every price crash in the candle of a number."""
+        """Crash every price in the candle with a given number."""
         self._source = source
         self._instruments = instruments
         self._seed = seed
@@ -36,7 +36,7 @@ class CrashSource:
 
     @property
     def mark(self) -> Mark | None:
-        """The newest of the other source."""
+        """The newest mark of the other source."""
         return self._source.mark
 
     def plans(self, number: int) -> Mapping[str, Plan] | None:
@@ -66,7 +66,7 @@ class CrashSource:
 
     @staticmethod
     def _level(since: int) -> Decimal:
-        """Return by what closing prices are multiplied so many candles after the crash."""
+        """Return the factor of closing prices a number of candles after the crash."""
         if since < 0:
             return Decimal(1)
         part = Decimal(min(since, _RECOVERY)) / _RECOVERY

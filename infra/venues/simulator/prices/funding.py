@@ -1,4 +1,4 @@
-"""What is settled at a time: the rate that it was, or the rules' constant one."""
+"""The funding rate settled at a time: the historical one, or the constant of the rules."""
 
 from decimal import Decimal
 
@@ -11,10 +11,10 @@ class Funding:
     """The rates of all symbols."""
 
     def __init__(self, source: Source, rules: FillRules) -> None:
-        """Go by the source's own history where it has one."""
+        """Use the source's own history if it has one."""
         self._source = source
         self._rules = rules
 
     def rate(self, symbol: str, time_ms: int) -> Decimal | None:
-        """Return the rate that is settled at a time on the candle grid; None where none is."""
+        """Return the rate settled at a time on the candle grid; None if there is no settlement."""
         return funding_rate(time_ms, self._rules.funding, self._source.funding.get(symbol))

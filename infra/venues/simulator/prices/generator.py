@@ -14,19 +14,19 @@ CANDLE_MS = 300_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Where a candle's prices are meant to go."""
+    """The planned prices of a candle."""
 
     open: Decimal
     high: Decimal
     low: Decimal
     close: Decimal
     volume: Decimal
-    """Base units."""
+    """Volume in base units."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Character:
-    """What tells one asset from another."""
+    """The characteristics of one asset."""
 
     price: float
     """First price, USDT."""
@@ -80,12 +80,12 @@ _SHARED = 0.85
 _TAIL = 4
 """Degrees of freedom of the shocks."""
 _FARTHEST = 0.06
-"""Log return of a candle at most."""
+"""Largest log return of a candle."""
 
 
 @dataclass(slots=True)
 class _Walker:
-    """One asset on its way."""
+    """The random walk of one asset."""
 
     instrument: Instrument
     character: _Character
@@ -96,7 +96,7 @@ class _Walker:
 
 @dataclass(slots=True)
 class CandleGenerator:
-    """An endless row of candles per symbol: the same seed gives the same candles.
+    """An endless series of candles per symbol: the same seed gives the same candles.
 
     Always true: a candle's open is the close before it, and the candles of `instruments` do not
     depend on which others there are.
@@ -105,14 +105,14 @@ class CandleGenerator:
     instruments: Sequence[Instrument]
     seed: int
     others: Sequence[Instrument] = ()
-    """More of them, in the same market."""
+    """Further instruments in the same market."""
     _chance: random.Random = field(init=False)
     _regime: _Regime = field(init=False)
     _walkers: dict[str, _Walker] = field(init=False)
     _others: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Stand at the first candle's open."""
+        """Start at the open of the first candle."""
         self._chance = random.Random(self.seed)  # noqa: S311 - a market, not a secret
         self._regime = _REGIMES[0]
         self._walkers = {}
@@ -123,7 +123,7 @@ class CandleGenerator:
             self._walkers[instrument.symbol] = _Walker(instrument, character, price)
 
     def state(self) -> dict[str, Any]:
-        """Return all that `resume` needs, as JSON knows it."""
+        """Return everything that `resume` needs, as JSON values."""
         return {
             "chance": self._chance.getstate(),
             "regime": _REGIMES.index(self._regime),
@@ -133,7 +133,7 @@ class CandleGenerator:
         }
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Go on where a generator of the same instruments was."""
+        """Continue from the state of a generator with the same instruments."""
         version, internal, gauss_next = state["chance"]
         self._chance.setstate((version, tuple(internal), gauss_next))
         self._regime = _REGIMES[state["regime"]]
@@ -151,7 +151,7 @@ class CandleGenerator:
         }
 
     def _chance_of(self, symbol: str, walker: _Walker) -> random.Random:
-        """Return what decides for a symbol: for one of the others nothing that all share."""
+        """Return the random source of a symbol: for a further one nothing that all share."""
         if symbol not in self._others:
             return self._chance
         where = f"{self.seed}/{symbol}/{walker.price}/{walker.heat}"

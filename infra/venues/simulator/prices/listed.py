@@ -1,4 +1,4 @@
-"""Perpetuals that a market from the seed lists beside those of the settings."""
+"""Perpetuals that a generated market lists beside those of the settings."""
 
 from collections.abc import Collection, Sequence
 from decimal import Decimal
@@ -22,11 +22,11 @@ _FILTERS = {
     "NEARUSDT": ("0.1", "0.001", "150000"),
     "SUIUSDT": ("10", "0.0001", "400000"),
 }
-"""Step and least quantity, tick, largest market order."""
+"""Quantity step and minimum, tick size, largest market order."""
 
 
 def others_than(symbols: Collection[str]) -> list[Instrument]:
-    """Return what is listed beside some symbols."""
+    """Return the further listed perpetuals, without some symbols."""
     return [
         Instrument(
             symbol=symbol,
@@ -42,7 +42,7 @@ def others_than(symbols: Collection[str]) -> list[Instrument]:
 
 
 def with_settings(settings: Settings, traded: Sequence[Instrument]) -> list[Instrument]:
-    """Return what is traded, and all else that the settings know."""
+    """Return the traded symbols, and all others known to the settings."""
     known = {symbol: row.instrument(symbol) for symbol, row in settings.instruments.items()}
     others = known.keys() - {instrument.symbol for instrument in traded}
     return [*traded, *(known[symbol] for symbol in sorted(others))]

@@ -1,4 +1,4 @@
-"""All symbols' prices on their way through time: ticks inside candles, closed candles."""
+"""All symbols' prices over time: ticks inside candles, closed candles."""
 
 import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from infra.venues.simulator.prices.price_path import PricePath
 from infra.venues.simulator.prices.sources import Mark, Source
 
 _PRICES = 4
-"""Of a candle."""
+"""Prices per candle when lock-step goes through it price by price."""
 _TICKS_MS = (1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 60_000, 100_000)
 
 
@@ -31,16 +31,16 @@ class Market:
         tick_ms: int,
         walked: Collection[str] = (),
     ) -> None:
-        """Stand at the open of the candle after the history.
+        """Start at the open of the candle after the history.
 
         Args:
             source: candles by number.
             instruments: of the symbols, in the order of the settings.
-            seed: of the ticks inside candles.
-            history: candles that are closed already.
+            seed: for the ticks inside candles.
+            history: number of candles already closed.
             tick_ms: exchange time between two ticks; a whole candle means lock-step.
-            walked: symbols that lock-step takes through a candle price by price (open, the nearer
-                extreme, the other one, close), all at the candle's close; the others go in one
+            walked: symbols that lock-step moves through a candle price by price (open, the nearer
+                extreme, the other one, close), all at the candle's close; the others make one
                 move.
         """
         self.instruments = {instrument.symbol: instrument for instrument in instruments}
@@ -53,7 +53,7 @@ class Market:
         self._ticks_done = 0
         self._number = history
         self.is_over = False
-        """Whether the source has no more candles: prices stand still."""
+        """Whether the source has no more candles, so that prices stand still."""
         first_plans = source.plans(source.first_number) or {}
         self._courses = {
             symbol: PricePath(self.instruments[symbol], plan, self.open_time_ms)
@@ -62,7 +62,7 @@ class Market:
         self._skip_history(history)
         self._open_candle()
 
-    # What is true now.
+    # Current state.
 
     @property
     def open_time_ms(self) -> int:
@@ -75,11 +75,11 @@ class Market:
         return not self._ticks_done
 
     def last_price(self, symbol: str) -> Decimal:
-        """Return the price of the newest trade."""
+        """Return the last traded price."""
         return self._courses[symbol].last
 
     def mark_price(self, symbol: str) -> Decimal:
-        """Return the mark price: the last one, unless an operator moved it."""
+        """Return the mark price: the last price, unless an operator moved it."""
         return self.mark_of(symbol, self._courses[symbol].last)
 
     def mark_of(self, symbol: str, last_price: Decimal) -> Decimal:
@@ -100,7 +100,7 @@ class Market:
         return self._courses[symbol].live
 
     def closed(self, symbol: str) -> list[Kline]:
-        """Return the closed candles, oldest first; not to be changed."""
+        """Return the closed candles, oldest first; the caller must not change them."""
         return self._courses[symbol].closed
 
     def trades(self, symbol: str) -> Sequence[Trade]:
@@ -112,7 +112,7 @@ class Market:
         return self._courses[symbol].traded
 
     def keep_minutes(self, symbol: str) -> None:
-        """Keep what each minute was made of from the candle under way on."""
+        """Keep the minutes of candles, starting with the candle under way."""
         course = self._courses[symbol]
         if course.minutes is None and not self._is_lockstep:
             course.minutes = {}
@@ -122,17 +122,17 @@ class Market:
         return self._courses[symbol].live_minutes()
 
     def minutes(self, symbol: str, kline: Kline) -> list[Kline]:
-        """Return the five minutes of a closed candle: as they were, where somebody watched."""
+        """Return the five minutes of a closed candle: as they happened, if they were kept."""
         kept = self._courses[symbol].minutes or {}
         found = kept.pop(kline.open_time_ms, None)
         return found or likely_minutes(kline, self.instruments[symbol], self._seed)
 
     @property
     def mark(self) -> Mark | None:
-        """The newest state of the source's generator; None where it has none."""
+        """The newest state of the source's generator; None if it has none."""
         return self._source.mark
 
-    # How it goes on.
+    # Progress.
 
     def next_ms(self) -> int:
         """Return the time of the next event."""
@@ -141,7 +141,7 @@ class Market:
         return self.open_time_ms + (self._ticks_done + 1) * self._tick_ms - 1
 
     def next_events(self) -> Iterator[Event]:
-        """Yield what happens at `next_ms`; each is true when it is yielded."""
+        """Yield the events at `next_ms`; each has taken effect when it is yielded."""
         if self._ticks_done < self._ticks:
             for course in self._courses.values():
                 if not self._is_lockstep or self._goes_on(course):
@@ -151,7 +151,7 @@ class Market:
             yield self._close()
 
     def move(self, symbol: str, price: Decimal, time_ms: int, *, is_gap: bool) -> Tick:
-        """Move a price by hand; the source goes on from there."""
+        """Move a price by hand; the source continues from there."""
         course = self._courses[symbol]
         course.factor *= price / course.last
         course.follow(self._path(symbol))
@@ -159,18 +159,18 @@ class Market:
         return course.move(price, begin, time_ms, course.instrument.qty_step)
 
     def move_mark(self, symbol: str, mark_price: Decimal | None) -> None:
-        """Part the mark price from the last one by a factor; None lets it follow again."""
+        """Set the mark price to a multiple of the last price; None lets it follow again."""
         course = self._courses[symbol]
         course.mark_factor = Decimal(1) if mark_price is None else mark_price / course.last
 
     # State that a restart needs beyond the source.
 
     def factors(self) -> dict[str, str]:
-        """Return by symbol what the source's prices are multiplied by."""
+        """Return by symbol the factor on the source's prices."""
         return {symbol: str(course.factor) for symbol, course in self._courses.items()}
 
     def restore(self, klines: Mapping[str, Sequence[Kline]], factors: Mapping[str, str]) -> None:
-        """Put candles that happened in place of those of the source, and take its factors up."""
+        """Replace the source's candles by those that happened, and restore the factors."""
         for symbol, course in self._courses.items():
             course.restore(klines.get(symbol, ()), Decimal(factors.get(symbol, "1")))
         self._open_candle()
@@ -232,7 +232,7 @@ class Market:
 
 
 def tick_ms(speed: float | None) -> int:
-    """Return the exchange time between two ticks: ten a real second at most."""
+    """Return the exchange time between two ticks: at most ten per real second."""
     if speed is None:
         return CANDLE_MS
     return next((step for step in _TICKS_MS if step >= 100 * speed), _TICKS_MS[-1])

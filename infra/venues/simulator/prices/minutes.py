@@ -1,4 +1,4 @@
-"""Candles of a minute inside those of five: from trades, or as they may have been."""
+"""One-minute candles inside five-minute ones: from trades, or as they may have been."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from infra.venues.simulator.prices.paths import path
 from infra.venues.simulator.prices.periods import MINUTE_MS
 
 _TICKS = 10
-"""Trades in a candle that nobody watched."""
+"""Assumed number of trades in a candle whose trades were not kept."""
 
 
 def minutes_of_trades(opened: Decimal, open_time_ms: int, trades: Iterable[Trade]) -> list[Kline]:
@@ -25,7 +25,7 @@ def minutes_of_trades(opened: Decimal, open_time_ms: int, trades: Iterable[Trade
 
 
 def likely_minutes(kline: Kline, instrument: Instrument, seed: int) -> list[Kline]:
-    """Return five minutes that a candle may have been made of: always the same ones."""
+    """Return five one-minute candles that may have made up a candle: always the same ones."""
     plan = Plan(
         open=kline.open, high=kline.high, low=kline.low, close=kline.close, volume=kline.volume
     )
@@ -46,7 +46,7 @@ def likely_minutes(kline: Kline, instrument: Instrument, seed: int) -> list[Klin
 
 
 def merged(bars: Sequence[Kline], open_time_ms: int) -> Kline:
-    """Return the one candle that some in a row make."""
+    """Return the candle that consecutive candles add up to."""
     return Kline(
         open_time_ms=open_time_ms,
         open=bars[0].open,

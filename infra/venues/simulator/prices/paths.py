@@ -1,4 +1,4 @@
-"""The way of a price through one candle, tick by tick."""
+"""The path of a price through one candle, tick by tick."""
 
 import random
 from decimal import Decimal
@@ -7,7 +7,7 @@ from itertools import pairwise
 from infra.venues.simulator.prices.generator import Plan
 
 _NOISE = 12
-"""The usual step off the straight line, as this part of the candle's range."""
+"""Usual deviation from the straight line: the candle's range divided by this."""
 _RISES_FIRST = 0.5
 
 

@@ -1,4 +1,4 @@
-"""Candle intervals as the exchange names them, and the periods that they cut time into."""
+"""Candle intervals as named by the exchange, and the periods that they divide time into."""
 
 from datetime import UTC, datetime
 
@@ -10,7 +10,7 @@ _WEEK_MS = 7 * DAY_MS
 
 
 def period_start_ms(interval: str, time_ms: int) -> int:
-    """Return when the period of an interval began that a time lies in; weeks begin on Monday."""
+    """Return the start of the period of an interval that contains a time; weeks begin on Monday."""
     if interval == "M":
         day = datetime.fromtimestamp(time_ms / 1000, UTC).date()
         return int(datetime(day.year, day.month, 1, tzinfo=UTC).timestamp() * 1000)
@@ -21,7 +21,7 @@ def period_start_ms(interval: str, time_ms: int) -> int:
 
 
 def period_end_ms(interval: str, start_ms: int) -> int:
-    """Return when the period ends that begins at a time; the end is no part of it."""
+    """Return the end, exclusive, of the period that begins at a time."""
     if interval == "M":
         return period_start_ms("M", start_ms + 31 * DAY_MS)
     if interval == "W":

@@ -1,4 +1,4 @@
-"""One symbol's prices: the candle under way, those before it, and what was moved by hand."""
+"""One symbol's prices: the candle under way, earlier candles, and moves by hand."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -16,34 +16,34 @@ _TRADES_KEPT = 1_000
 
 
 class PricePath:
-    """A symbol on its way; it meets the prices of its plan unless an operator moves it."""
+    """The price of one symbol; it follows its plan unless an operator moves it."""
 
     def __init__(self, instrument: Instrument, plan: Plan, open_time_ms: int) -> None:
-        """Stand at the open of the first candle."""
+        """Start at the open of the first candle."""
         self.instrument = instrument
         self.last = plan.open
         self.live = flat(plan.open, open_time_ms)
         self.plan = plan
         self.closed: list[Kline] = []
         self.factor = Decimal(1)
-        """What operators have moved the price by, against the source."""
+        """Factor of the operator's moves against the source's prices."""
         self.mark_factor = Decimal(1)
         self.trades: deque[Trade] = deque(maxlen=_TRADES_KEPT)
-        """The newest, oldest first."""
+        """The newest trades, oldest first."""
         self.minutes: dict[int, list[Kline]] | None = None
-        """By open time the minutes of closed candles; None: nobody watches them."""
+        """Minutes of closed candles by open time; None: they are not kept."""
         self._path: list[Decimal] = []
         self.traded = 0
 
     # Whole candles.
 
     def skip(self, plan: Plan, open_time_ms: int) -> None:
-        """Leave a candle behind as it was planned."""
+        """Record a candle as planned."""
         self.closed.append(planned(plan, open_time_ms))
         self.last = plan.close
 
     def restore(self, happened: Sequence[Kline], factor: Decimal) -> None:
-        """Put candles that happened in place of those of the source, and take its factor up."""
+        """Replace the source's candles by those that happened, and restore the factor."""
         number = {kline.open_time_ms: i for i, kline in enumerate(self.closed)}
         for kline in happened:
             if kline.open_time_ms in number:
@@ -53,7 +53,7 @@ class PricePath:
             self.last = self.closed[-1].close
 
     def open(self, plan: Plan, open_time_ms: int, *, at_plan: bool) -> None:
-        """Begin a candle, where the last one has ended or at its plan's own open."""
+        """Begin a candle, where the last one ended or at its plan's own open."""
         self.plan = plan
         is_moved = self.factor != 1
         opened = plan.open if at_plan and not is_moved else self.last
@@ -78,7 +78,7 @@ class PricePath:
     # Moves inside a candle.
 
     def follow(self, path: Sequence[Decimal]) -> None:
-        """Go by the source's prices at each tick from now on."""
+        """Follow the source's prices at each tick from now on."""
         self._path = [self._scaled(price) for price in path]
 
     def tick(self, number: int, ticks: int, time_ms: int) -> Tick:
@@ -87,7 +87,7 @@ class PricePath:
         return self.move(self._path[number], self.last, time_ms, qty)
 
     def walk(self, number: int, ticks: int, time_ms: int) -> Tick:
-        """Make one of a candle's moves; the first one is the gap to its open."""
+        """Make one of a candle's moves; the first is the gap to its open."""
         price = self._path[number]
         qty = self._volume(number + 1, ticks) - self._volume(number, ticks)
         opened, last = self._path[0], self._path[-1]
@@ -96,7 +96,7 @@ class PricePath:
         return replace(tick, whole=whole)
 
     def move(self, price: Decimal, begin: Decimal, time_ms: int, qty: Decimal) -> Tick:
-        """Go to a price; `begin` differs from the last one after a gap."""
+        """Move to a price; after a gap `begin` differs from the last price."""
         self.last = price
         live = self.live
         self.live = replace(
@@ -140,7 +140,7 @@ class PricePath:
         self.traded += 1
         trade = Trade(
             number=self.traded,
-            # A whole candle's trade is inside of it.
+            # The trade of a whole candle lies inside it.
             time_ms=min(time_ms, self.live.open_time_ms + CANDLE_MS - 1),
             price=self.last,
             qty=max(qty, self.instrument.qty_step),

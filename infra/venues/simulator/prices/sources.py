@@ -11,9 +11,9 @@ from infra.venues.simulator.prices.generator import CANDLE_MS, CandleGenerator, 
 
 MARK_EVERY = 288
 _KEPT = 8
-"""Candles that are asked for more than once are at most so far back."""
+"""How far back candles can be requested again, at most."""
 Mark = dict[str, Any]
-"""A generator's state before the candle of a `number`, as JSON knows it."""
+"""A generator's state before the candle with a `number`, as JSON values."""
 
 
 class Source(Protocol):
@@ -21,13 +21,13 @@ class Source(Protocol):
 
     first_open_ms: int
     first_number: int
-    """Lowest number of a candle that it still has."""
+    """Lowest candle number still available."""
     funding: Mapping[str, FundingHistory | None]
-    """Settlements as they happened, by symbol; without them the constant rate is settled."""
+    """Historical settlements by symbol; without them the constant rate applies."""
 
     @property
     def mark(self) -> Mark | None:
-        """The newest, one in `MARK_EVERY` candles; None where candles are not generated."""
+        """The newest mark, one per `MARK_EVERY` candles; None if candles are not generated."""
 
     def plans(self, number: int) -> Mapping[str, Plan] | None:
         """Return the candles of one open time by symbol; None after the last."""
@@ -44,7 +44,7 @@ class GeneratedSource:
         mark: Mark | None = None,
         others: Sequence[Instrument] = (),
     ) -> None:
-        """Let the first candle open at a time on the candle grid; begin at a mark where given."""
+        """Open the first candle at a time on the candle grid; start from a mark if given."""
         self.first_open_ms = first_open_ms
         self.first_number = 0
         self.funding: Mapping[str, FundingHistory | None] = {}
@@ -57,7 +57,7 @@ class GeneratedSource:
             self._generator.resume(mark["state"])
 
     def plans(self, number: int) -> Mapping[str, Plan] | None:
-        """Return the candles of one open time by symbol; only the newest can be asked for again."""
+        """Return the candles of one open time by symbol; only the newest can be requested again."""
         while self._following <= number:
             if self._following % MARK_EVERY == 0:
                 self.mark = {"number": self._following, "state": self._generator.state()}
@@ -68,10 +68,10 @@ class GeneratedSource:
 
 
 class RecordedSource:
-    """The candles of files, as far as all symbols have them."""
+    """The candles of files, for the time that all symbols cover."""
 
     def __init__(self, candles: Mapping[str, CandleSeries]) -> None:
-        """Take the time that all series share."""
+        """Take the period that all series cover."""
         self._candles = candles
         first_ms = max(series.candle(0).open_time_ms for series in candles.values())
         end_ms = min(series.candle(-1).close_time_ms for series in candles.values())

@@ -1,4 +1,4 @@
-"""Plays recorded traffic to clients that ask for the same again."""
+"""Plays recorded traffic back to clients that make the same requests."""
 
 import asyncio
 from collections import defaultdict, deque
@@ -19,7 +19,7 @@ from domain.errors import ConfigError
 from infra.venues.simulator.wire import Wire
 
 _WAITS_FOR = frozenset({"auth", "subscribe", "unsubscribe"})
-"""What a client must ask before what it was told then is told again; it pings when it likes."""
+"""Operations that a client must repeat before replies follow; pings may come at any time."""
 
 
 class _Line(BaseModel):
@@ -47,17 +47,17 @@ _LINE = TypeAdapter(_Line)
 class Player:
     """Answers from a recording.
 
-    The same request gets the answers that it got, one after another, and the last of them from
-    then on; one that differs gets those of its path; one of a path that was never asked for 404.
-    The n-th stream of a path is the n-th that was recorded, at its own pace, but never ahead of
-    what the client asks.
+    The same request gets its recorded answers, one after another, and then the last one again; a
+    different request gets those of its path; a path that was never requested gets 404. The n-th
+    stream of a path is the n-th recorded one, at its own pace, but never ahead of the client's
+    requests.
     """
 
     def __init__(self, path: Path) -> None:
         """Read a recording.
 
         Raises:
-            ConfigError: it is none.
+            ConfigError: the file is not a recording.
         """
         self._answers: dict[tuple[str, ...], deque[_Line]] = defaultdict(deque)
         self._sessions: dict[int, list[_Line]] = defaultdict(list)
@@ -70,7 +70,7 @@ class Player:
                 raise ConfigError(text) from error
 
     async def serve(self, port: int, until: Callable[[int], Awaitable[object]]) -> None:
-        """Serve it until something is done, which is told the port.
+        """Serve the recording until an awaitable, which is given the port, is done.
 
         Raises:
             ConfigError: the port is taken.
@@ -98,7 +98,7 @@ class Player:
         return Response(line.answer, line.status or 200, headers=line.headers)
 
     async def play(self, socket: WebSocket) -> None:
-        """Tell one client what another one was told."""
+        """Play a recorded stream to a client."""
         waiting = self._waiting.get(socket.url.path)
         if not waiting:
             await socket.send_denial_response(Response("not in the recording", 404))
@@ -151,7 +151,7 @@ def _op(text: str) -> str:
 
 
 def _with_id(text: str, request: dict[str, Any]) -> str:
-    """Return an answer under the id of the request that it now answers."""
+    """Return an answer with the id of the request that it now answers."""
     try:
         found = orjson.loads(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Writes down all that clients ask and are told; no keys, no signatures."""
+"""Records all requests and answers of clients, without keys and signatures."""
 
 import itertools
 import time
@@ -10,12 +10,12 @@ import orjson
 from domain.errors import ConfigError
 
 NOTE = "simulator.note"
-"""Under this name a WebSocket's scope has what takes note of a message that is sent past ASGI."""
+"""Key in a WebSocket's scope for the callback that records messages sent past ASGI."""
 _KEPT_HEADERS = (b"content-type", b"x-bapi-")
 
 
 class Recorder:
-    """An ASGI application around another one, with a file of what passes through.
+    """An ASGI application that wraps another one and records its traffic in a file.
 
     A line is a JSON object: `t`, ms since the start; for a request `method`, `path`, `query`,
     `body`, `status`, `headers`, `answer`; for a stream `stream`, its number, with `open`, a path,
@@ -23,7 +23,7 @@ class Recorder:
     """
 
     def __init__(self, app: Any, path: Path) -> None:
-        """Record to a file, in the place of what was in it.
+        """Record to a file, replacing its contents.
 
         Raises:
             ConfigError: it cannot be written.
@@ -37,7 +37,7 @@ class Recorder:
         self._numbers = itertools.count(1)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

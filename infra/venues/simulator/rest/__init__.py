@@ -1,1 +1,1 @@
-"""Questions and orders over HTTP: what is asked, who answers, and what comes back."""
+"""Queries and orders over HTTP: endpoints, parameters and answers."""

@@ -22,7 +22,7 @@ _DCP, _DCP_LEAST_S, _DCP_MOST_S, _DCP_DEFAULT_S = "DERIVATIVES", 3, 300, 10
 
 
 def positions(core: Simulator, params: Params) -> Json:
-    """GET /v5/position/list; a flat symbol has a row only where it is asked for."""
+    """GET /v5/position/list; a flat symbol has a row only if it is requested."""
     params.one_of("category", "linear")
     symbol, settle = params.text("symbol"), params.text("settleCoin")
     if symbol:
@@ -49,7 +49,7 @@ def set_leverage(core: Simulator, params: Params) -> Json:
 
 
 def switch_mode(core: Simulator, params: Params) -> Json:
-    """POST /v5/position/switch-mode; by coin all symbols that nothing stands against."""
+    """POST /v5/position/switch-mode; by coin, all symbols without positions and orders."""
     params.one_of("category", "linear")
     is_hedged = params.one_of("mode", _ONE_WAY, _HEDGE) == _HEDGE
     if params.text("symbol"):
@@ -68,7 +68,7 @@ def trading_stop(core: Simulator, params: Params) -> Json:
     stop_loss, take_profit = params.number("stopLoss"), params.number("takeProfit")
     by_stop, by_target = (params.trigger_by(name) for name in ("slTriggerBy", "tpTriggerBy"))
     if mode == "Full":
-        # Sizes count in the other mode alone, as documented; clients send them all the same.
+        # Sizes count only in the other mode, as documented; clients send them all the same.
         wanted = StopRequest(
             stop_loss=stop_loss,
             take_profit=take_profit,
@@ -107,10 +107,10 @@ def _partial_qty(params: Params, stop_loss: Decimal | None, take_profit: Decimal
 
 
 def position_key_of(core: Simulator, params: Params) -> str:
-    """Return the key of the position that a request is about; without an index it is one-way.
+    """Return the key of the position that a request refers to; without an index it is one-way.
 
     Raises:
-        RefusedError: it names none that the symbol may have.
+        RefusedError: it names none that the symbol can have.
     """
     symbol = core.venue.ledger.instrument(params.text("symbol")).symbol
     key = position_key(symbol, params.integer("positionIdx") or 0)
@@ -154,7 +154,7 @@ def account_info(core: Simulator, _: Params) -> Json:
 
 
 def set_dcp(core: Simulator, params: Params) -> Json:
-    """POST /v5/order/disconnected-cancel-all; of derivatives alone."""
+    """POST /v5/order/disconnected-cancel-all; for derivatives only."""
     if params.one_of("product", "DERIVATIVES", "OPTIONS", "SPOT", default="OPTIONS") != _DCP:
         raise refusals.not_simulated("product")
     window_s = params.integer("timeWindow") or 0

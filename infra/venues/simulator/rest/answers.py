@@ -28,7 +28,7 @@ _TOO_FREQUENT = "access too frequent"
 
 
 class _LimitedError(RefusedError):
-    """A group of requests was asked too often."""
+    """A group's rate limit was exceeded."""
 
     def __init__(self, limit: int, wait_s: float) -> None:
         super().__init__(_TOO_MANY, _TEXTS[_TOO_MANY])
@@ -40,11 +40,10 @@ class Rest:
     """Answers the requests under /v5."""
 
     def __init__(self, core: Simulator) -> None:
-        """Answer for an exchange."""
         self._core = core
 
     async def answer(self, request: Request) -> Response:
-        """Answer one request, or fail as a fault wants it."""
+        """Answer one request, or fail as a fault demands."""
         core, path = self._core, request.url.path
         peer = (request.client.host, request.client.port) if request.client else None
         body = await request.body()
@@ -65,7 +64,7 @@ class Rest:
         return faults.take(Kind.HTTP_STATUS, path=path) or faults.take(Kind.RET_CODE, path=path)
 
     def _instead(self, fault: FaultSpec) -> Response:
-        """Return what a fault puts in the answer's place."""
+        """Return what a fault sends instead of the answer."""
         if fault.kind is Kind.HTTP_STATUS:
             text = _TOO_FREQUENT if fault.status == 403 else ""  # noqa: PLR2004
             after_s = fault.retry_after_s
@@ -74,7 +73,7 @@ class Rest:
         return self._envelope(self.outcome_of(fault))
 
     def outcome_of(self, fault: FaultSpec) -> Outcome:
-        """Return the refusal that a fault puts in an answer's place."""
+        """Return the refusal that a fault sends instead of an answer."""
         headers = {}
         if fault.code == _TOO_MANY:
             reset_ms = self._core.clock.told_ms() + int(fault.seconds * 1000)
@@ -83,7 +82,7 @@ class Rest:
         return Outcome({}, code=fault.code, text=text, headers=headers)
 
     async def _send(self, answer: Response, path: str, peer: tuple[str, int] | None) -> Response:
-        """Return the answer of a request that was done, late, spoiled or not at all."""
+        """Return the answer to an executed request: as it is, late, spoiled, or none."""
         faults = self._core.faults
         lost = faults.take(Kind.ANSWER_LOST, path=path)
         if lost is not None:
@@ -116,14 +115,14 @@ class Rest:
         return self._envelope(self.run(path, endpoint, params))
 
     def run(self, path: str, endpoint: Endpoint, params: Params) -> Outcome:
-        """Return what comes of a request of somebody who may ask, within the limits."""
+        """Return the outcome of an authorized request within the limits."""
         core, headers = self._core, {}
         try:
             if endpoint.limit:
                 headers = self._use(path, endpoint.limit)
             made = _result(core, endpoint, params)
         except _LimitedError as limited:
-            # Scaled, since clients wait by the exchange's clock.
+            # Scaled, as clients wait by the exchange's clock.
             wait_ms = int(limited.wait_s * 1000 * (core.clock.speed or 1.0)) + 1
             headers = self._limit_headers(limited.limit, 0, core.clock.told_ms() + wait_ms)
             return Outcome({}, code=limited.code, text=limited.text, headers=headers)

@@ -1,4 +1,4 @@
-"""Several orders in one request: each is accepted or refused by itself."""
+"""Several orders in one request: each is accepted or refused on its own."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What an account has beside its contracts: mostly nothing, well-formed."""
+"""Endpoints about what an account has beside contracts: mostly empty, well-formed answers."""
 
 from decimal import Decimal
 from typing import Any
@@ -15,7 +15,7 @@ _MOST_APPLIED = Decimal(100_000)
 
 
 def nothing(**empty: Any) -> Any:
-    """Return a handler that finds nothing; `empty` is what its result then holds."""
+    """Return a handler that finds nothing; `empty` is its result."""
 
     def answer(_core: Simulator, params: Params) -> Any:
         category = params.text("category")
@@ -25,12 +25,12 @@ def nothing(**empty: Any) -> Any:
 
 
 def volatility(_core: Simulator, _params: Params) -> Outcome:
-    """GET /v5/market/historical-volatility, whose result is a list itself: no options exist."""
+    """GET /v5/market/historical-volatility, whose result is itself a list: no options exist."""
     return Outcome([])
 
 
 def not_for_unified(_core: Simulator, _params: Params) -> Json:
-    """Refuse what only accounts of former days may ask.
+    """Refuse what only classic accounts may request.
 
     Raises:
         RefusedError: always.
@@ -39,7 +39,7 @@ def not_for_unified(_core: Simulator, _params: Params) -> Json:
 
 
 def rpi_orderbook(core: Simulator, params: Params) -> Json:
-    """GET /v5/market/rpi_orderbook: the book, with nothing of retail price improvement in it."""
+    """GET /v5/market/rpi_orderbook: the book, without any retail price improvement orders."""
     params.one_of("category", "linear", "spot")
     symbol = core.venue.ledger.instrument(params.text("symbol")).symbol
     limit = params.integer("limit") or 1
@@ -51,7 +51,7 @@ def rpi_orderbook(core: Simulator, params: Params) -> Json:
 
 
 def full_orderbook(core: Simulator, params: Params) -> Json:
-    """GET /v5/market/full_orderbook: as deep as the deepest book that is streamed."""
+    """GET /v5/market/full_orderbook: as deep as the deepest streamed book."""
     params.one_of("category", "linear")
     symbol = core.venue.ledger.instrument(params.text("symbol")).symbol
     now_ms = core.clock.told_ms()
@@ -59,7 +59,7 @@ def full_orderbook(core: Simulator, params: Params) -> Json:
 
 
 def leverages(core: Simulator, params: Params) -> Json:
-    """GET /v5/position/symbol-info: each symbol's leverage, also of flat ones."""
+    """GET /v5/position/symbol-info: each symbol's leverage, including flat ones."""
     params.one_of("category", "linear")
     named = params.text("symbol")
     symbols = [core.venue.ledger.instrument(named).symbol] if named else core.market.instruments
@@ -77,7 +77,7 @@ def leverages(core: Simulator, params: Params) -> Json:
 
 
 def set_risk_limit(core: Simulator, params: Params) -> Json:
-    """POST /v5/position/set-risk-limit: it follows the position by itself, whatever is asked."""
+    """POST /v5/position/set-risk-limit: it follows the position, whatever is requested."""
     params.one_of("category", "linear")
     core.venue.ledger.instrument(params.text("symbol"))
     number = params.integer("riskId")
@@ -92,7 +92,7 @@ def set_risk_limit(core: Simulator, params: Params) -> Json:
 
 
 def index_components(core: Simulator, params: Params) -> Json:
-    """GET /v5/market/index-price-components: this exchange alone."""
+    """GET /v5/market/index-price-components: only this exchange."""
     symbol = core.venue.ledger.instrument(params.text("indexName")).symbol
     price = text(core.market.mark_price(symbol))
     part = {
@@ -155,7 +155,7 @@ def coin_balance(core: Simulator, params: Params) -> Json:
 
 
 def apply_money(core: Simulator, params: Params) -> Json:
-    """POST /v5/account/demo-apply-money: bring USDT in, or with adjustType 1 take it out."""
+    """POST /v5/account/demo-apply-money: deposit USDT, or with adjustType 1 withdraw it."""
     is_taken = params.one_of("adjustType", "0", "1", default="0") == "1"
     asked = params.raw("utaDemoApplyMoney")
     rows = (

@@ -1,4 +1,4 @@
-"""Which path is answered by what, and how often it may be asked."""
+"""The handler of each path, and its rate limit."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ Handler = Callable[[Simulator, Params], Json | Outcome]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """What answers one path."""
+    """The handler of one path."""
 
     method: str
     handle: Handler
     limit: int = 0
-    """Requests a second; 0: public, without key and limit."""
+    """Requests per second; 0: public, without key and limit."""
     lists: bool = False
-    """Whether it lists what an account has, which in other categories is nothing."""
+    """Whether it lists something of the account, which is empty in other categories."""
 
 
 def _get(handle: Handler, limit: int = 0) -> Endpoint:
@@ -106,7 +106,7 @@ _ELSEWHERE = {
     "/v5/position/switch-isolated": _post(elsewhere.not_for_unified, 10),
     "/v5/position/set-tpsl-mode": _post(elsewhere.not_for_unified, 10),
 }
-"""Mostly what is not simulated, of which an account here has nothing."""
+"""Mostly things that are not simulated, of which an account here has none."""
 ENDPOINTS = {
     "/v5/market/time": _get(market.server_time),
     "/v5/market/instruments-info": _get(market.instruments_info),

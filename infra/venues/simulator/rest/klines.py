@@ -1,4 +1,4 @@
-"""Candles over REST: of trades, of the mark, index and premium price, of all intervals."""
+"""Candles over REST: of trades and of mark, index and premium prices, in all intervals."""
 
 from collections.abc import Callable
 
@@ -29,12 +29,12 @@ def kline(core: Simulator, params: Params) -> Json:
 
 
 def price_kline(core: Simulator, params: Params) -> Json:
-    """GET /v5/market/mark-price-kline and index-price-kline: both are where the last price was."""
+    """GET /v5/market/mark-price-kline and index-price-kline: both equal the last price."""
     return _of_prices(core, params, lambda bar: kline_row(bar)[:_PRICES])
 
 
 def premium_kline(core: Simulator, params: Params) -> Json:
-    """GET /v5/market/premium-index-price-kline: the mark price never leaves the index."""
+    """GET /v5/market/premium-index-price-kline: the mark price always equals the index."""
     return _of_prices(core, params, lambda bar: [str(bar.open_time_ms), *["0"] * (_PRICES - 1)])
 
 

@@ -54,14 +54,14 @@ def set_auto_add(core: Simulator, params: Params) -> Json:
     """POST /v5/position/set-auto-add-margin."""
     params.one_of("category", "linear")
     key = position_key_of(core, params)
-    # The documentation's own example writes the name with a small m.
+    # The documentation's own example writes the name with a lower-case m.
     name = "autoAddMargin" if params.text("autoAddMargin") else "autoAddmargin"
     core.venue.settings.set_auto_add(key, is_on=params.one_of(name, "0", "1") == "1")
     return {}
 
 
 def confirm(core: Simulator, params: Params) -> Json:
-    """POST /v5/position/confirm-pending-mmr; no new rate ever waits to be confirmed here."""
+    """POST /v5/position/confirm-pending-mmr; there is never a rate to confirm here."""
     params.one_of("category", "linear")
     core.venue.ledger.instrument(params.text("symbol"))
     return {}

@@ -81,7 +81,7 @@ def _thinned(book: Json, fault: FaultSpec) -> Json:
 
 
 def funding_history(core: Simulator, params: Params) -> Json:
-    """GET /v5/market/funding/history; before the candles the rate was always the same."""
+    """GET /v5/market/funding/history; before the first candle the rate was constant."""
     params.one_of("category", "linear")
     symbol = core.venue.ledger.instrument(params.text("symbol")).symbol
     begin, end = params.integer("startTime"), params.integer("endTime")
@@ -101,7 +101,7 @@ def funding_history(core: Simulator, params: Params) -> Json:
 def _settled(
     core: Simulator, symbol: str, newest_ms: int, oldest_ms: int
 ) -> Iterator[tuple[int, Decimal]]:
-    """Yield the times and rates of a symbol's settlements, the newest first."""
+    """Yield the times and rates of a symbol's settlements, newest first."""
     for time_ms in range(newest_ms, oldest_ms - 1, -CANDLE_MS):
         rate = core.funding.rate(symbol, time_ms)
         if rate is not None:
@@ -146,7 +146,7 @@ def price_limit(core: Simulator, params: Params) -> Json:
 
 
 def coin_info(core: Simulator, params: Params) -> Json:
-    """GET /v5/asset/coin/query-info: USDT and the coins that contracts are of, over no chain."""
+    """GET /v5/asset/coin/query-info: USDT and the contracts' coins, without chains."""
     coins = ["USDT", *(one.symbol.removesuffix("USDT") for one in core.options.listed)]
     asked = params.text("coin")
     rows = [

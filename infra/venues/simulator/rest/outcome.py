@@ -1,4 +1,4 @@
-"""What comes of a request, whichever way it came in: a code, words, a result, and its limits."""
+"""The outcome of a request from any entry point: a code, a text, a result, and its limits."""
 
 from typing import Any, NamedTuple
 
@@ -10,8 +10,8 @@ class Outcome(NamedTuple):
 
     result: Any
     extra: Json = {}  # noqa: RUF012 - never changed
-    """What stands under retExtInfo: the codes of a batch."""
+    """Contents of retExtInfo: the codes of a batch."""
     code: int = 0
     text: str = "OK"
     headers: dict[str, str] = {}  # noqa: RUF012 - never changed
-    """Of the rate limit."""
+    """State of the rate limit."""

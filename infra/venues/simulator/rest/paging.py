@@ -1,4 +1,4 @@
-"""Lists as the exchange gives them: newest first, in windows of seven days, page by page."""
+"""Lists in the exchange's form: newest first, in windows of seven days, page by page."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -21,14 +21,14 @@ def page(
     seq: Callable[[Row], int],
     shape: Callable[[Row], dict[str, Any]],
 ) -> dict[str, Any]:
-    """Return one page and the cursor of the next; the last page has one too, an empty one none.
+    """Return one page and the cursor of the next; even the last page has one, an empty page none.
 
     Args:
         rows: oldest first.
         params: with `limit` and `cursor`.
-        limit: rows where the client does not say.
-        most: rows at most.
-        seq: a row's number; rising, and never changed.
+        limit: rows by default.
+        most: largest allowed limit.
+        seq: a row's number; rising and constant.
         shape: a row's JSON.
     """
     count = params.integer("limit", limit) or limit
@@ -53,12 +53,12 @@ def part(
     Args:
         rows: of all pages.
         params: with `limit` and `cursor`.
-        limit: rows where the client does not say.
-        most: rows at most.
-        is_last_named: whether the last page has a cursor too, to an empty one.
+        limit: rows by default.
+        most: largest allowed limit.
+        is_last_named: whether the last page also has a cursor, to an empty page.
 
     Raises:
-        RefusedError: the limit or the cursor is none.
+        RefusedError: the limit or the cursor is invalid.
     """
     count = params.integer("limit", limit) or limit
     if not 0 < count <= most:
@@ -75,7 +75,7 @@ def part(
 
 
 def window(params: Params, now_ms: int) -> tuple[int, int]:
-    """Return the first and last ms that a client asks for, the last seven days by default.
+    """Return the first and last ms requested by a client, by default of the last seven days.
 
     Raises:
         RefusedError: more than seven days.
@@ -93,7 +93,7 @@ def window(params: Params, now_ms: int) -> tuple[int, int]:
 
 
 def _before(cursor: str) -> int | None:
-    # Clients hand a cursor back quoted once, twice or not at all.
+    # Clients return a cursor URL-quoted once, twice or not at all.
     plain = cursor
     for _ in range(3):
         plain = unquote(plain)

@@ -1,4 +1,4 @@
-"""Reading what a client sent: required, optional, numbers; all as strings first."""
+"""Reads the parameters sent by a client: required, optional, numeric; all are strings first."""
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
@@ -9,30 +9,29 @@ from infra.venues.simulator import refusals
 
 CATEGORIES = ("linear", "spot", "inverse", "option")
 _NOTHING = frozenset({"", "0", "false", "none", "market"})
-"""Values by which a client asks for what happens anyway."""
+"""Values that request what happens anyway."""
 
 
 class Params:
     """The parameters of one request."""
 
     def __init__(self, found: Mapping[str, Any]) -> None:
-        """Keep them as they came."""
         self._found = found
 
     def text(self, name: str, default: str = "") -> str:
-        """Return a string; the default where it is absent or empty."""
+        """Return a string; the default if it is missing or empty."""
         found = self._found.get(name)
         return default if found is None or found == "" else str(found)
 
     def raw(self, name: str) -> Any:
-        """Return what came; None where it is absent."""
+        """Return the raw value; None if it is missing."""
         return self._found.get(name)
 
     def required(self, name: str) -> str:
-        """Return a string that must be there.
+        """Return a required string.
 
         Raises:
-            RefusedError: it is not.
+            RefusedError: it is missing.
         """
         found = self.text(name)
         if not found:
@@ -40,10 +39,10 @@ class Params:
         return found
 
     def one_of(self, name: str, *allowed: str, default: str = "") -> str:
-        """Return a string that must be one of some.
+        """Return a string that must be one of a set.
 
         Raises:
-            RefusedError: it is another.
+            RefusedError: it is not.
         """
         found = self.text(name, default)
         if found not in allowed:
@@ -54,7 +53,7 @@ class Params:
         """Return an integer.
 
         Raises:
-            RefusedError: it is none.
+            RefusedError: it is not one.
         """
         found = self.text(name)
         if not found:
@@ -65,10 +64,10 @@ class Params:
             raise refusals.invalid(name) from error
 
     def number(self, name: str) -> Decimal | None:
-        """Return a decimal; None where it is absent.
+        """Return a decimal; None if it is missing.
 
         Raises:
-            RefusedError: it is none.
+            RefusedError: it is not one.
         """
         found = self.text(name)
         if not found:
@@ -85,13 +84,13 @@ class Params:
         """Return which price triggers.
 
         Raises:
-            RefusedError: it is none that does.
+            RefusedError: no such price triggers.
         """
         known = ("LastPrice", "MarkPrice", "IndexPrice")
         return self.one_of(name, *known, default=default) if self.text(name) else default
 
     def flag(self, name: str) -> bool:
-        """Return a boolean; False where it is absent."""
+        """Return a boolean; False if it is missing."""
         return self.text(name).lower() == "true"
 
     def side(self, name: str = "side") -> Side:
@@ -103,10 +102,10 @@ class Params:
         return Side(self.one_of(name, "Buy", "Sell").upper())
 
     def refuse(self, *names: str) -> None:
-        """Refuse documented parameters that are not simulated, unless they ask for nothing.
+        """Refuse documented parameters that are not simulated, unless they have no effect.
 
         Raises:
-            RefusedError: one of them asks for something.
+            RefusedError: one of them would have an effect.
         """
         for name in names:
             if self.text(name).lower() not in _NOTHING:

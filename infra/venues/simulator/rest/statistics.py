@@ -1,4 +1,4 @@
-"""What the market is said to be beside its prices: trades, interest, ratios, insurance, status."""
+"""Market statistics beside prices: trades, open interest, ratios, insurance, status."""
 
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote, unquote
@@ -21,7 +21,7 @@ _PERIODS = {
 
 
 def recent_trades(core: Simulator, params: Params) -> Json:
-    """GET /v5/market/recent-trade; the newest first."""
+    """GET /v5/market/recent-trade; newest first."""
     category = params.one_of("category", *CATEGORIES)
     if category != "linear":
         return {"category": category, "list": []}
@@ -105,12 +105,12 @@ def _times(core: Simulator, params: Params, name: str, limit: int) -> Iterator[i
 
 
 def _cursor(rows: Sequence[Json]) -> str:
-    """Return where the next page begins; the last one that has rows names one too."""
+    """Return the cursor of the next page; the last page with rows has one too."""
     return quote(f"lastid=0&lasttime={int(rows[-1]['timestamp']) // 1000}", safe="") if rows else ""
 
 
 def _told_until_ms(params: Params) -> int:
-    # Clients hand a cursor back quoted once, twice or not at all.
+    # Clients return a cursor URL-quoted once, twice or not at all.
     found = unquote(unquote(params.text("cursor"))).rpartition("lasttime=")[2]
     if not found.isdigit():
         raise refusals.invalid("cursor")

@@ -1,4 +1,4 @@
-"""Reading what stops a client wants: of the whole position or of parts, market or limit orders."""
+"""Reads the stops requested by a client: of the whole position or parts, market or limit orders."""
 
 from decimal import Decimal
 
@@ -12,7 +12,7 @@ def read_tpsl_mode(params: Params) -> str:
     """Return Full or Partial.
 
     Raises:
-        RefusedError: it is another, or a stop of the whole position is to be a limit order.
+        RefusedError: it is neither, or a stop of the whole position is a limit order.
     """
     mode = params.one_of("tpslMode", FULL, PARTIAL, default=FULL)
     if mode == FULL:
@@ -24,7 +24,7 @@ def limit_of_stop(params: Params, kind: str) -> Decimal | None:
     """Return the limit of a partial stop, `sl` or `tp`; None: it is a market order.
 
     Raises:
-        RefusedError: a limit order has none.
+        RefusedError: a limit order has no price.
     """
     is_limit = params.one_of(f"{kind}OrderType", "Market", "Limit", default="Market") == "Limit"
     price = params.number(f"{kind}LimitPrice") or None

@@ -76,7 +76,7 @@ def _new_order(params: Params) -> NewOrder:
         tp_trigger_by=params.trigger_by("tpTriggerBy"),
         slippage_type=params.one_of("slippageToleranceType", "", "UNKNOWN", "TickSize", "Percent"),
         slippage_tolerance=params.number("slippageTolerance"),
-        # One account's orders never meet each other here, nor any of retail price improvement.
+        # Here an account's orders never meet each other, nor retail price improvement orders.
         smp_type=params.one_of("smpType", *_SELF_MATCH, default="None"),
         takes_rpi=params.flag("rpiTakerAccess"),
         tpsl_mode=mode,
@@ -123,7 +123,7 @@ def cancel(core: Simulator, params: Params) -> Json:
 
 
 def cancel_all(core: Simulator, params: Params) -> Json:
-    """POST /v5/order/cancel-all; without a filter the position's stops go too."""
+    """POST /v5/order/cancel-all; without a filter the position's stops are canceled too."""
     _linear(params)
     if not any(params.text(name) for name in ("symbol", "baseCoin", "settleCoin")):
         raise refusals.wrong("params error: symbol, baseCoin or settleCoin is required")
@@ -136,7 +136,7 @@ def cancel_all(core: Simulator, params: Params) -> Json:
 
 
 def realtime(core: Simulator, params: Params) -> Json:
-    """GET /v5/order/realtime: open orders, and on request those closed lately."""
+    """GET /v5/order/realtime: open orders, and on request recently closed ones."""
     _linear(params)
     names = ("symbol", "baseCoin", "settleCoin", "orderId", "orderLinkId")
     if not any(params.text(name) for name in names):

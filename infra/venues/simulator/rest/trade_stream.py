@@ -1,4 +1,4 @@
-"""Order entry by WebSocket: the requests of REST, one message each, in one session."""
+"""Order entry by WebSocket: the REST requests, one message each, in one session."""
 
 import itertools
 from typing import Any
@@ -31,13 +31,13 @@ class TradeStream:
     """Answers the clients of `/v5/trade`."""
 
     def __init__(self, core: Simulator, rest: Rest) -> None:
-        """Let REST do what is asked."""
+        """Execute requests through REST."""
         self._core = core
         self._rest = rest
         self._numbers = itertools.count(1)
 
     async def serve(self, socket: WebSocket) -> None:
-        """Talk with a client until it leaves."""
+        """Serve a client until it disconnects."""
         refused = self._core.faults.take(Kind.HTTP_STATUS, path=PATH)
         if refused is not None:
             await socket.send_denial_response(Response(status_code=refused.status))
@@ -64,7 +64,7 @@ class TradeStream:
                 return
 
     async def _reply(self, session: "_Session", request: Json | None) -> bytes | None:
-        """Return what is sent for a request, spoiled by faults; None: the connection drops."""
+        """Return the reply to a request, possibly spoiled by a fault; None: drop the connection."""
         path = _PATHS.get(str((request or {}).get("op")))
         if path is None or request is None:
             return orjson.dumps(session.answer(request))
@@ -90,7 +90,7 @@ class TradeStream:
         return orjson.dumps(faults.with_an_oddity(answer) if is_odd else answer)
 
     def _take(self, kind: Kind, path: str) -> FaultSpec | None:
-        # A fault may name the stream, or the request, by whichever way it comes.
+        # A fault may name the stream, or the request, whichever way it arrives.
         faults = self._core.faults
         return faults.take(kind, path=PATH) or faults.take(kind, path=path)
 

@@ -1,4 +1,4 @@
-"""The JSON of what has been: closed positions, transfers, transactions."""
+"""The JSON of history: closed positions, transfers, transactions."""
 
 from infra.venues.simulator.records import ClosedPnl, Deposit, ExecType, Transaction
 from infra.venues.simulator.shapes.text import Json, money, side_word, text

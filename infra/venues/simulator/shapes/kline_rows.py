@@ -1,4 +1,4 @@
-"""The JSON of candles that are done, written once each."""
+"""The JSON of closed candles, built once each."""
 
 import orjson
 
@@ -7,14 +7,13 @@ from infra.venues.simulator.shapes.market import kline_row
 
 
 class KlineRows:
-    """Remembers the rows of each series."""
+    """Caches the rows of each series."""
 
     def __init__(self) -> None:
-        """Start with none."""
         self._written: dict[tuple[str, str], list[bytes]] = {}
 
     def done(self, window: Window) -> list[bytes]:
-        """Return the rows of a window's candles that are done, oldest first."""
+        """Return the rows of a window's closed candles, oldest first."""
         written = self._written.setdefault((window.symbol, window.interval), [])
         for bar in window.bars[len(written) : window.last]:
             written.append(orjson.dumps(kline_row(bar)))

@@ -113,7 +113,7 @@ def recent_trade_row(symbol: str, trade: Trade) -> Json:
 
 
 def trade_id(symbol: str, trade: Trade) -> str:
-    """Return what tells a trade from all others."""
+    """Return the unique id of a trade."""
     return f"{symbol}-{trade.time_ms}-{trade.number}"
 
 
@@ -148,7 +148,7 @@ def adl_row(symbol: str) -> Json:
 
 
 def adl_push(symbol: str) -> Json:
-    """Return the data of an adlAlert message: numbers, where REST has texts."""
+    """Return the data of an adlAlert message: numbers where REST has texts."""
     return {
         "c": "USDT",
         "s": symbol,

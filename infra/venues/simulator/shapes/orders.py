@@ -139,7 +139,7 @@ def execution_push(execution: VenueExecution, pnl: Decimal) -> Json:
 
 
 def fast_execution_push(execution: VenueExecution) -> Json:
-    """Return an execution as the fast stream shows it: what a client must know."""
+    """Return an execution as the fast stream shows it: the essential fields only."""
     row = execution_row(execution)
     names = ("symbol", "execId", "execPrice", "execQty", "orderId", "isMaker", "orderLinkId")
     return {

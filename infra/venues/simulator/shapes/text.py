@@ -1,4 +1,4 @@
-"""How numbers and words are written: all as strings, plain, without needless zeros."""
+"""Numbers and words as strings: plain notation, without trailing zeros."""
 
 from decimal import Decimal
 from typing import Any
@@ -9,7 +9,7 @@ Json = dict[str, Any]
 
 
 def text(number: Decimal) -> str:
-    """Return a number as the exchange writes it: plain, without needless zeros."""
+    """Return a number as the exchange writes it: plain notation, without trailing zeros."""
     written = format(number, "f")
     if "." in written:
         written = written.rstrip("0").rstrip(".")
@@ -22,10 +22,10 @@ def money(number: Decimal) -> str:
 
 
 def optional(number: Decimal | None) -> str:
-    """Return a number; nothing where there is none."""
+    """Return a number; empty if there is none."""
     return "" if number is None else text(number)
 
 
 def side_word(side: Side | None) -> str:
-    """Return Buy, Sell or nothing."""
+    """Return Buy, Sell or an empty text."""
     return "" if side is None else side.value.capitalize()

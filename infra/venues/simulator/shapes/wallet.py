@@ -1,4 +1,4 @@
-"""The JSON of the account's money; a USDT counts as a USD."""
+"""The JSON of the account's money; one USDT counts as one USD."""
 
 from domain.trading.positions import ZERO
 from infra.venues.simulator.shapes.text import Json, money
@@ -6,7 +6,7 @@ from infra.venues.simulator.trading.venue import Venue
 
 
 def wallet_row(venue: Venue) -> Json:
-    """Return a row of wallet-balance, which the stream shows alike."""
+    """Return a row of wallet-balance; the stream has the same form."""
     account, margins, ledger = venue.account, venue.margins, venue.ledger
     wallet, unrealized_pnl = account.engine.wallet, margins.unrealized_pnl()
     equity = wallet + unrealized_pnl

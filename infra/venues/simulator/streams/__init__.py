@@ -1,1 +1,1 @@
-"""What is told over WebSockets: to whom, in which words, and how clients ask for it."""
+"""Messages over WebSockets: subscriptions, contents and delivery."""

@@ -1,4 +1,4 @@
-"""Order books: both sides around the last price, told whole first and then by what changes."""
+"""Order books: both sides around the last price, first a snapshot, then changes."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -10,9 +10,9 @@ from infra.venues.simulator.prices.market import Market
 from infra.venues.simulator.shapes.text import Json, text
 
 _FIRST_UPDATE = 100
-"""1 would tell clients that the service was restarted."""
+"""1 would mean to clients that the service was restarted."""
 _PRICES_KEPT = 1 << 17
-"""Written prices that are remembered: the same ones are told again and again."""
+"""Number of cached price texts: the same prices recur all the time."""
 
 
 class _Sides(NamedTuple):
@@ -23,17 +23,17 @@ class _Sides(NamedTuple):
 
 
 class OrderBooks:
-    """The books of all symbols, of each depth that somebody listens to."""
+    """The books of all symbols, in each subscribed depth."""
 
     def __init__(self, market: Market, size: Decimal) -> None:
-        """Look at a market; at each level stands a size, in smallest orders."""
+        """Read a market; each level has the same size, in smallest orders."""
         self._market = market
         self._size = size
         self._told: dict[tuple[str, int], _Sides] = {}
         self._updates: dict[tuple[str, int], int] = {}
 
     def size(self, symbol: str) -> Decimal:
-        """Return what stands at each level, base units."""
+        """Return the size of each level, base units."""
         return self._market.instruments[symbol].min_order_qty * self._size
 
     def view(self, symbol: str, depth: int) -> Json:
@@ -42,7 +42,7 @@ class OrderBooks:
         return self._whole(symbol, self._sides(symbol, depth), number)
 
     def snapshot(self, symbol: str, depth: int, *, is_watched: bool) -> Json:
-        """Return the book as those know it who listen to it, or as it is where nobody does."""
+        """Return the book as last sent to its subscribers, or the current one if it has none."""
         key = symbol, depth
         if not is_watched or key not in self._told:
             self._told[key] = self._sides(symbol, depth)
@@ -50,7 +50,7 @@ class OrderBooks:
         return self._whole(symbol, self._told[key], number)
 
     def changes(self, symbol: str, depth: int) -> Json | None:
-        """Return what has changed since the last time; None where nothing has."""
+        """Return what has changed since the last call; None if nothing has."""
         key = symbol, depth
         told, now = self._told.get(key, _Sides(range(0), range(0))), self._sides(symbol, depth)
         if told == now:
@@ -93,6 +93,6 @@ def _written(ticks: int, tick_size: Decimal) -> str:
 
 
 def _without(run: range, other: range) -> Iterable[int]:
-    """Return what of one run of numbers is not in another."""
+    """Return the numbers of one range that are not in another."""
     below = range(run.start, min(run.stop, other.start))
     return chain(below, range(max(run.start, other.stop), run.stop)) if other else run

@@ -1,4 +1,4 @@
-"""The conversation with one client, from its first byte to its last."""
+"""The session of one client, from connecting to disconnecting."""
 
 import asyncio
 import itertools
@@ -27,13 +27,13 @@ _PRIVATE_TOPICS = frozenset(
         for suffix in ("", ".linear", ".spot", ".inverse", ".option")
     }
 )
-"""Of other contracts than linear ones nothing is ever told."""
+"""Known private topics; those of categories other than linear never have messages."""
 _WATCHED = frozenset({"dcp.future", "dcp.spot", "dcp.option"})
 _IDLE_S = 600.0
 
 
 class ClientSession:
-    """Answers pings, keys and subscriptions of all clients."""
+    """Answers pings, logins and subscriptions of all clients."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class ClientSession:
         publisher: MarketPublisher,
         seed: int,
     ) -> None:
-        """Let clients into a hub; the seed is that of the delays of answers."""
+        """Serve the clients of a hub; the seed is for the delays of answers."""
         self._hub = hub
         self._gate = gate
         self._clock = clock
@@ -56,7 +56,7 @@ class ClientSession:
         self._numbers = itertools.count(1)
 
     async def serve(self, socket: WebSocket) -> None:
-        """Talk with a client until it leaves."""
+        """Serve a client until it disconnects."""
         refused = self._faults.take(Kind.HTTP_STATUS, path=socket.url.path)
         if refused is not None:
             await socket.send_denial_response(Response(status_code=refused.status))
@@ -138,7 +138,7 @@ class ClientSession:
         self._acknowledge(stream, request)
 
     async def _pause(self) -> None:
-        # As the network does; pybit's streams die where an answer overtakes its own bookkeeping.
+        # As the network does; pybit's streams die if an answer overtakes their own bookkeeping.
         if not self._clock.is_lockstep and not self._faults.take(Kind.INSTANT):
             await asyncio.sleep(self._chance.uniform(0.005, 0.020))
 

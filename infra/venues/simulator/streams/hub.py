@@ -1,4 +1,4 @@
-"""All streams: who listens to what, and how messages reach them."""
+"""All streams: subscriptions, and delivery of messages."""
 
 import asyncio
 import random
@@ -15,48 +15,47 @@ from infra.venues.simulator.streams.stream import Stream
 from infra.venues.simulator.wire import Peer, Wire
 
 FAST = "execution.fast"
-"""The one private topic whose messages have no id."""
+"""The only private topic whose messages have no id."""
 
 
 class Hub:
     """All streams, and the messages for them."""
 
     def __init__(self, clock: Clock, faults: FaultBook, wire: Wire, seed: int) -> None:
-        """Start without clients."""
         self.streams: set[Stream] = set()
         self.joined = 0
-        """How many clients there were, those that came again included."""
+        """Number of clients so far, counting reconnects."""
         self.has_changed = asyncio.Event()
-        """Set at each new topic, at each answered ping and at the end of a stream."""
+        """Set at each subscription, each answered ping and each end of a stream."""
         self.on_leave: Callable[[set[str]], None] = lambda _topics: None
-        """Told what a client has listened to that has gone."""
+        """Called with the topics of a client that has disconnected."""
         self.order_entries: dict[Peer | None, str] = {}
-        """Path by client of the streams that take orders, which hear of nothing."""
+        """Paths, by client, of streams for order entry, which receive no topics."""
         self._listeners: dict[str, dict[Stream, None]] = {}
         self._heard: dict[str, dict[str, None]] = {}
-        """By the last part of topics, mostly a symbol: those that have listeners."""
+        """Subscribed topics by their last part, mostly a symbol."""
         self._clock = clock
         self._faults = faults
         self._wire = wire
         wire.on_pong = self._on_pong
         self._chance = random.Random(f"{seed}/streams")  # noqa: S311 - ids of a toy exchange
 
-    # Who listens.
+    # Subscriptions.
 
     def join(self, stream: Stream) -> None:
-        """Take a client in."""
+        """Add a client."""
         self.streams.add(stream)
         self.joined += 1
 
     def leave(self, stream: Stream) -> None:
-        """Let a client go."""
+        """Remove a client."""
         self.streams.discard(stream)
         self.forget(stream, stream.topics)
         self.has_changed.set()
         self.on_leave(stream.topics)
 
     def listen(self, stream: Stream, topics: Collection[str]) -> None:
-        """Let a client hear of more topics from now on."""
+        """Subscribe a client to more topics."""
         stream.topics.update(topics)
         for topic in topics:
             self._listeners.setdefault(topic, {})[stream] = None
@@ -64,7 +63,7 @@ class Hub:
         self.has_changed.set()
 
     def forget(self, stream: Stream, topics: Collection[str]) -> None:
-        """Let a client hear no more of some topics."""
+        """Unsubscribe a client from topics."""
         for topic in topics:
             listeners = self._listeners.get(topic, {})
             listeners.pop(stream, None)
@@ -75,15 +74,15 @@ class Hub:
     # Messages to clients.
 
     def has_listeners(self, topic: str) -> bool:
-        """Tell whether a message would be heard, so that none is made in vain."""
+        """Tell whether a topic has subscribers, so that no message is built in vain."""
         return topic in self._listeners
 
     def heard(self, symbol: str) -> Collection[str]:
-        """Return the topics of a symbol that somebody listens to."""
+        """Return the subscribed topics of a symbol."""
         return tuple(self._heard.get(symbol, ()))
 
     def publish(self, topic: str, message: dict[str, Any], symbol: str = "") -> None:
-        """Send a message to all who listen to its topic."""
+        """Send a message to all subscribers of its topic."""
         streams = tuple(self._listeners.get(topic, ()))
         if not streams or self._faults.take(Kind.MUTE, topic=topic, symbol=symbol):
             return
@@ -92,7 +91,7 @@ class Hub:
             self.deliver(stream, topic, written)
 
     def publish_private(self, topic: str, rows: list[dict[str, Any]]) -> None:
-        """Send rows of a private topic, under the name by which each client asked for it."""
+        """Send rows of a private topic, under the name that each client subscribed to."""
         now_ms = self._clock.told_ms()
         for name in (topic, f"{topic}.linear"):
             if self.has_listeners(name):
@@ -112,13 +111,13 @@ class Hub:
             if not stream.put(message):
                 self._wire.drop(stream.peer)
 
-    # What clients have dealt with.
+    # What clients have processed.
 
     async def wait_taken(self) -> bool:
-        """Wait until all clients have dealt with all that was sent.
+        """Wait until all clients have processed all that was sent.
 
         Returns:
-            Whether there was anything that they had not dealt with.
+            Whether there was anything unprocessed.
         """
         is_news = False
         while any(not stream.is_taken for stream in self.streams):
@@ -130,15 +129,15 @@ class Hub:
         return is_news
 
     async def wait_heard(self, topics: Collection[str]) -> None:
-        """Wait until each of these topics has a client."""
+        """Wait until each of these topics has a subscriber."""
         while not {topic for stream in self.streams for topic in stream.topics}.issuperset(topics):
             self.has_changed.clear()
             await self.has_changed.wait()
 
-    # What goes wrong.
+    # Faults.
 
     def freeze(self, path: str) -> bool:
-        """Let streams neither send nor answer any more; tells whether there was one."""
+        """Stop streams from sending and answering; return whether there was one."""
         found = self._at(path)
         for stream in found:
             stream.is_frozen = True
@@ -149,7 +148,7 @@ class Hub:
         return bool(found or entries)
 
     def cut(self, path: str) -> bool:
-        """Cut streams; tells whether there was one."""
+        """Cut streams; return whether there was one."""
         found = self._at(path)
         for stream in found:
             self._wire.drop(stream.peer)

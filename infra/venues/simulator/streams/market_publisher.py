@@ -1,4 +1,4 @@
-"""What the public streams tell of each move and of each candle that has closed."""
+"""Publishes each price move and each closed candle on the public streams."""
 
 from collections.abc import Callable
 
@@ -26,11 +26,11 @@ from infra.venues.simulator.trading.ledger import price_limits
 
 _ALERT, _ALERT_EVERY_MS = "adlAlert.USDT", 1_000
 _OLD_LIQUIDATION = ("updatedTime", "symbol", "side", "size", "price")
-"""Names of the same fields under the topic that older clients ask for."""
+"""Names of the same fields under the topic for older clients."""
 
 
 class MarketPublisher:
-    """Tells whoever listens; makes no message in vain."""
+    """Publishes to subscribers; builds no message in vain."""
 
     def __init__(
         self,
@@ -42,7 +42,6 @@ class MarketPublisher:
         clock: Clock,
         faults: FaultBook,
     ) -> None:
-        """Tell the clients of a hub."""
         self._market = market
         self._bars = bars
         self._books = books
@@ -52,7 +51,7 @@ class MarketPublisher:
         self._faults = faults
         self._topics: dict[str, Topic] = {}
         self._told: dict[str, Kline] = {}
-        """By topic the candle that was told last, where that is no candle of five minutes."""
+        """By topic the candle that was published last, except for five-minute candles."""
         self._makers: dict[str, Callable[[Topic, Tick], Json | None]] = {
             "publicTrade": self._trade,
             "tickers": lambda topic, tick: self._tickers.delta(topic.symbol, tick.time_ms),
@@ -65,7 +64,7 @@ class MarketPublisher:
         }
         self._alerted_ms = 0
 
-    # Clients that come.
+    # New clients.
 
     def topic(self, name: str) -> Topic | None:
         """Return the parts of a public topic; None where there is no such topic."""
@@ -77,7 +76,7 @@ class MarketPublisher:
         return self._topics[name]
 
     def first(self, name: str, now_ms: int) -> Json | None:
-        """Return the first message of a topic for a new client; None where it has none."""
+        """Return the first message of a topic for a new client; None if it has none."""
         topic = self.topic(name)
         if topic is None:
             return None
@@ -92,10 +91,10 @@ class MarketPublisher:
             self._bars.begin(topic.symbol, topic.detail)
         return self._pool(name, now_ms) if name in self._pools else None
 
-    # What happens.
+    # Events.
 
     def tick(self, tick: Tick) -> None:
-        """Tell of a move."""
+        """Publish a price move."""
         self._tickers.ticked(tick.symbol)
         for name in self._hub.heard(tick.symbol):
             topic = self.topic(name)
@@ -111,7 +110,7 @@ class MarketPublisher:
             self._alert(tick.time_ms)
 
     def closed(self, closed: CandleClosed) -> None:
-        """Tell of candles that are complete."""
+        """Publish closed candles."""
         for symbol, kline in closed.klines.items():
             for name in self._hub.heard(symbol):
                 topic = self.topic(name)
@@ -119,7 +118,7 @@ class MarketPublisher:
                     self._end(name, topic, kline, closed.time_ms)
 
     def execution(self, execution: VenueExecution) -> None:
-        """Tell all of a position that was taken over, under the topic of today and the old one."""
+        """Publish the liquidation of a position, under the current topic and the old one."""
         if execution.exec_type is not ExecType.BUST:
             return
         symbol, row = execution.symbol, liquidation_push(execution)
@@ -164,7 +163,7 @@ class MarketPublisher:
         self._tell_candle(name, topic, bar, tick.time_ms, is_closed=False)
 
     def _end(self, name: str, topic: Topic, kline: Kline, now_ms: int) -> None:
-        """Tell of the candle that ends with one of five minutes."""
+        """Publish the candle that ends together with a five-minute candle."""
         self._told.pop(name, None)
         if topic.detail == BASE:
             bar = kline

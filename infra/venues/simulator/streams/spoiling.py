@@ -1,4 +1,4 @@
-"""What a fault makes of a message."""
+"""Spoils messages as faults demand."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from infra.venues.simulator.faults.kinds import Kind
 
 
 def spoiled(faults: FaultBook, topic: str, written: bytes) -> bytes:
-    """Return a message as it is sent: mostly as it is."""
+    """Return the message to send: mostly unchanged."""
     if faults.take(Kind.UNREADABLE_MESSAGE, topic=topic):
         return written[: len(written) // 2]
     if faults.take(Kind.WRONG_TYPES, topic=topic):

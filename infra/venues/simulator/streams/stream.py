@@ -1,4 +1,4 @@
-"""One client's WebSocket: what is written to it, and what it has dealt with."""
+"""One client's WebSocket: what is written to it, and what the client has processed."""
 
 import asyncio
 
@@ -9,21 +9,21 @@ from infra.venues.simulator.wire import Wire
 
 PUBLIC, PRIVATE = "/v5/public/linear", "/v5/private"
 ELSEWHERE = ("/v5/public/spot", "/v5/public/inverse", "/v5/public/option")
-"""Where nothing is listed, so that there are no topics."""
+"""Path where nothing is listed, so there are no topics."""
 STATUS = "/v5/public/misc/status"
-"""Where maintenance is announced; none ever is."""
+"""Path where maintenance would be announced; it never is."""
 _WAITING_AT_MOST = 32 * 1024 * 1024
-"""Bytes that wait for a client; one that reads no more is cut."""
+"""Most bytes waiting for a client; one that no longer reads is cut."""
 _TEXT, _PING = 0x81, 0x89
 _SHORT, _MEDIUM = 126, 1 << 16
-"""Lengths of a message from which on its frame has two or eight more bytes of length."""
+"""Message lengths from which the frame has two or eight extra length bytes."""
 
 
 class Stream:
     """One client's WebSocket.
 
-    All that is told in one turn of the event loop is written at once: with hundreds of symbols
-    there are thousands of messages in it.
+    All messages of one turn of the event loop are written at once: with hundreds of symbols there
+    are thousands.
     """
 
     def __init__(self, socket: WebSocket, number: int, wire: Wire) -> None:
@@ -37,7 +37,7 @@ class Stream:
         self.is_authentic = False
         self.is_frozen = False
         self.held: bytes | None = None
-        """A message that a fault lets come after the next one."""
+        """A message that a fault delays until after the next one."""
         self._note = socket.scope.get(NOTE, lambda _message: None)
         self._wire = wire
         self._frames: list[bytes] = []
@@ -47,7 +47,7 @@ class Stream:
         self._taken = 0
 
     def put(self, message: bytes) -> bool:
-        """Write a message at the end of this turn; False where the client reads no more."""
+        """Write a message at the end of this turn; return False if the client no longer reads."""
         if self.is_frozen:
             return True
         if self._unread > _WAITING_AT_MOST:
@@ -67,24 +67,24 @@ class Stream:
         if not self.is_frozen:
             self._unread = self._wire.write(self.peer, frames)
 
-    # What the client has dealt with.
+    # What the client has processed.
 
     @property
     def is_taken(self) -> bool:
-        """Tell whether the client has dealt with all that was sent."""
+        """Tell whether the client has processed all that was sent."""
         return self.is_frozen or self._taken == self._sent
 
     def ask_whether_taken(self) -> None:
-        """Send a ping behind all messages: a client answers it once it is done with them.
+        """Send a ping after all messages: a client answers it once it has processed them.
 
-        So does each that reads and works in one thread, as websocket-client does.
+        This holds for clients that read and process in one thread, like websocket-client.
         """
         if not self.is_taken and self._asked != self._sent:
             self._write(_PING, str(self._sent).encode())
             self._asked = self._sent
 
     def on_pong(self, payload: bytes) -> None:
-        """Take note of what the client has dealt with."""
+        """Record what the client has processed."""
         if payload.isdigit():
             self._taken = max(self._taken, int(payload))
 

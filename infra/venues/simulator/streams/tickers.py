@@ -1,4 +1,4 @@
-"""The ticker of each symbol: whole for REST and new clients, then what has changed."""
+"""The ticker of each symbol: complete for REST and new clients, then changes only."""
 
 from decimal import Decimal
 
@@ -9,11 +9,11 @@ from infra.venues.simulator.shapes.text import Json, text
 from infra.venues.simulator.streams.books import OrderBooks
 
 _DAY, _HOUR = 288, 12
-"""In candles."""
+"""Lengths in candles."""
 
 
 class Tickers:
-    """The market as clients see it."""
+    """The tickers of all symbols."""
 
     def __init__(
         self,
@@ -22,7 +22,7 @@ class Tickers:
         fills: FillRules,
         funding: Funding,
     ) -> None:
-        """Look at a market and at what is settled in it."""
+        """Read a market and its funding."""
         self._market = market
         self._books = books
         self._fills = fills
@@ -34,19 +34,19 @@ class Tickers:
         self._seq = 0
 
     def ticked(self, symbol: str) -> None:
-        """Take note of a move."""
+        """Record a price move."""
         self._seq += 1
         self._ticked[symbol] = self._seq
 
     def snapshot(self, symbol: str, now_ms: int) -> Json:
         """Return the first message for a client."""
         if self._told_at.get(symbol) != self._ticked.get(symbol, 0):
-            self._tell(symbol, self.stream_fields(symbol))  # nobody has listened lately
+            self._tell(symbol, self.stream_fields(symbol))  # there were no subscribers lately
         fields = self._told[symbol]
         return self._envelope(symbol, "snapshot", {"symbol": symbol, **fields}, now_ms)
 
     def delta(self, symbol: str, now_ms: int) -> Json | None:
-        """Return the message of what has changed; None where nothing has."""
+        """Return the message of what has changed; None if nothing has."""
         fields, told = self.stream_fields(symbol), self._told.get(symbol, {})
         changed = {name: value for name, value in fields.items() if told.get(name) != value}
         self._tell(symbol, fields)
@@ -55,7 +55,7 @@ class Tickers:
         return self._envelope(symbol, "delta", {"symbol": symbol, **changed}, now_ms)
 
     def open_interest(self, symbol: str) -> Decimal:
-        """Return how much is open, base units; always the same."""
+        """Return the open interest, base units; constant."""
         return self._market.instruments[symbol].max_market_order_qty * 100
 
     def rest_fields(self, symbol: str) -> Json:

@@ -1,4 +1,4 @@
-"""Public topics: what they are made of, and which there are."""
+"""Public topics: their parts, and which exist."""
 
 from collections.abc import Container
 from typing import NamedTuple
@@ -12,17 +12,17 @@ _COINS = frozenset({"USDT", "USDC", "inverse"})
 
 
 class Topic(NamedTuple):
-    """A topic, taken apart."""
+    """The parts of a topic."""
 
     kind: str
     detail: str
-    """Interval or depth; empty where there is none."""
+    """Interval or depth; empty if there is none."""
     symbol: str
-    """Or the coin."""
+    """Symbol, or the coin."""
 
 
 def read_topic(topic: str, symbols: Container[str]) -> Topic | None:
-    """Return the parts of a public topic; None where there is no such topic."""
+    """Return the parts of a public topic; None if there is no such topic."""
     parts = topic.split(".")
     if len(parts) == 2:  # noqa: PLR2004 - kind and symbol
         kind, symbol = parts

@@ -1,1 +1,1 @@
-"""What becomes of orders: accepted, resting, triggered, filled, forced; and of stops."""
+"""The life of orders and stops: accepted, resting, triggered, filled, forced."""

@@ -1,4 +1,4 @@
-"""What an execution changes: its order, the account, and the protection of the position."""
+"""Books executions: their effects on order, account and protection of the position."""
 
 from decimal import Decimal
 
@@ -11,14 +11,14 @@ from infra.venues.simulator.trading.requests import PartialStops
 
 
 class Bookings:
-    """Writes executions down.
+    """Books executions.
 
     Always true: after `settle` the protection follows the position, and reduce-only orders without
     a position are gone.
     """
 
     def __init__(self, context: VenueContext) -> None:
-        """Write to the parts of a desk."""
+        """Book to the parts of a venue context."""
         self._account = context.account
         self._market = context.market
         self._ledger = context.ledger
@@ -35,7 +35,7 @@ class Bookings:
         is_maker: bool,
         exec_type: ExecType = ExecType.TRADE,
     ) -> None:
-        """Let an order trade at exactly this price."""
+        """Trade an order at exactly this price."""
         engine, before = self._account.engine, self._account.position(order.key)
         number = len(engine.executions(order.key)) + 1
         execution = engine.book_execution(
@@ -62,7 +62,7 @@ class Bookings:
         is_maker: bool,
         exec_type: ExecType = ExecType.TRADE,
     ) -> None:
-        """Write what the engine has booked to its order."""
+        """Record what the engine has booked on its order."""
         order.filled_qty += execution.qty
         order.filled_notional += execution.qty * execution.price
         order.fee += execution.fee
@@ -75,7 +75,7 @@ class Bookings:
             order.closed_pnl += self._account.closed[-1].pnl
 
     def settle_funding(self, key: str, price: Decimal, rate: Decimal, time_ms: int) -> None:
-        """Let funding be paid on the position at a mark price."""
+        """Pay funding on the position at a mark price."""
         before = self._account.position(key)
         for event in self._account.engine.settle_funding(key, price, rate, time_ms):
             if isinstance(event, Execution):

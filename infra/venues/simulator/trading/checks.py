@@ -1,4 +1,4 @@
-"""What an order must fulfil before it is accepted."""
+"""Checks that an order must pass before it is accepted."""
 
 import re
 from decimal import Decimal
@@ -18,16 +18,16 @@ _TOLERANCES = {
     "TickSize": (Decimal(1), Decimal(10_000), Decimal(1)),
     "Percent": (Decimal("0.01"), Decimal(10), Decimal("0.01")),
 }
-"""Least, most and step of a slippage tolerance."""
+"""Minimum, maximum and step of a slippage tolerance."""
 LIMIT_FACTOR = 10
-"""Largest limit order, in largest market orders."""
+"""Largest limit order, as a multiple of the largest market order."""
 
 
 class OrderChecks:
     """Refuses what the exchange would refuse; changes nothing."""
 
     def __init__(self, context: VenueContext) -> None:
-        """Look at an account, a market and the orders there are."""
+        """Read an account, a market and the existing orders."""
         self._account = context.account
         self._margins = context.margins
         self._market = context.market
@@ -80,7 +80,7 @@ class OrderChecks:
         if order.reduce_only:
             raise refusals.wrong("reduce-only order can not set tp/sl")
         price = wanted.price or order.price
-        if order.is_market:  # and open: it waits for its trigger
+        if order.is_market:  # and still waiting for its trigger
             price = wanted.trigger_price or order.trigger_price or order.price
         self.check_levels(order.side, price, wanted.stop_loss or None, wanted.take_profit or None)
 
@@ -93,7 +93,7 @@ class OrderChecks:
     def check_qty(
         self, qty: Decimal, instrument: Instrument, *, is_market: bool, is_capped: bool = True
     ) -> None:
-        """Refuse a qty off the step or out of range."""
+        """Refuse a qty that is not a multiple of the step, or out of range."""
         if qty <= 0 or qty % instrument.qty_step:
             raise refusals.off_step()
         if qty < instrument.min_order_qty:

@@ -1,4 +1,4 @@
-"""What all rules of the venue work on."""
+"""The state that all rules of the venue work on."""
 
 from dataclasses import dataclass
 

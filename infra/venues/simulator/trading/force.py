@@ -1,4 +1,4 @@
-"""Trades that no client's order asked for: by hand, and by the exchange's own force."""
+"""Trades without a client's order: by hand, and forced by the exchange."""
 
 from decimal import Decimal
 
@@ -12,10 +12,10 @@ from infra.venues.simulator.trading.matching import Matching
 
 
 class Force:
-    """Opens, closes and takes over positions."""
+    """Opens, closes and liquidates positions."""
 
     def __init__(self, context: VenueContext, bookings: Bookings, matching: Matching) -> None:
-        """Act on the account of a desk."""
+        """Act on the account of a venue context."""
         self._account = context.account
         self._margins = context.margins
         self._market = context.market
@@ -25,7 +25,7 @@ class Force:
         self._matching = matching
 
     def trade_by_hand(self, symbol: str, side: Side, qty: Decimal, *, reduce_only: bool) -> None:
-        """Trade as a person does who uses the same account."""
+        """Trade like a person using the same account."""
         long_side = side.opposite if reduce_only else side
         idx = LONG if long_side is Side.BUY else SHORT
         key = position_key(symbol, idx if symbol in self._account.hedged else ONE_WAY)
@@ -40,9 +40,9 @@ class Force:
         self._sink.position(key)
 
     def liquidate(self, key: str, price: Decimal | None = None) -> None:
-        """Take a position over, at the bankruptcy price unless another is given.
+        """Liquidate a position, at the bankruptcy price unless another is given.
 
-        A long without leverage is bankrupt at 0 only, where nothing trades: one tick then.
+        A long without leverage is bankrupt only at 0, where nothing trades: then at one tick.
         """
         position = self._account.position(key)
         if position is None:
@@ -55,7 +55,7 @@ class Force:
         self._take(position, position.qty, taken_at, "CreateByTakeOver_PassThrough", ExecType.BUST)
 
     def deleverage(self, key: str, fraction: Decimal) -> None:
-        """Reduce a position as auto-deleveraging does, at the mark price."""
+        """Reduce a position at the mark price, as auto-deleveraging does."""
         position = self._account.position(key)
         if position is None:
             return

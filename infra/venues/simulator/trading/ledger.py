@@ -1,4 +1,4 @@
-"""The ledger of all orders: their ids, their states, and who is told of each change."""
+"""The ledger of all orders: their ids and states, and the reporting of each change."""
 
 import random
 import uuid
@@ -15,7 +15,7 @@ from infra.venues.simulator.trading.ports import Sink
 from infra.venues.simulator.trading.requests import NewOrder
 
 BAND = Decimal("0.05")
-"""How far beyond the present price an order may trade."""
+"""How far beyond the current price an order may trade, as a fraction."""
 
 
 class OrderLedger:
@@ -25,7 +25,6 @@ class OrderLedger:
     """
 
     def __init__(self, market: Market, sink: Sink, now_ms: Callable[[], int], seed: int) -> None:
-        """Start without orders."""
         self.orders: dict[str, VenueOrder] = {}
         self.now_ms = now_ms
         self._market = market
@@ -48,24 +47,24 @@ class OrderLedger:
 
     @property
     def symbols(self) -> Collection[str]:
-        """Of all that can be traded."""
+        """All tradable symbols."""
         return self._market.instruments
 
     def last_price(self, symbol: str) -> Decimal:
-        """Return the price of the newest trade."""
+        """Return the last traded price."""
         return self._market.last_price(symbol)
 
     def find(self, order_id: str, link_id: str) -> VenueOrder | None:
-        """Return an order, visible to queries yet or not; the order id goes first."""
+        """Return an order, visible to queries or not; the order id takes precedence."""
         return self.orders.get(order_id) if order_id else self._by_link.get(link_id)
 
     def open_orders(self, symbol: str = "") -> Iterator[VenueOrder]:
-        """Return what rests or waits to be processed, oldest first; of one symbol or of all."""
+        """Return resting and unprocessed orders, oldest first; of one symbol or all."""
         found = [order for order in self._open.values() if symbol in {"", order.symbol}]
         return iter(found)
 
     def new(self, wanted: NewOrder) -> VenueOrder:
-        """Return a client's order, not kept yet."""
+        """Return a client's order, not added yet."""
         last_price = self._market.last_price(wanted.symbol)
         is_conditional = wanted.trigger_price is not None
         price = wanted.price or ZERO
@@ -118,7 +117,7 @@ class OrderLedger:
         trigger_direction: int = 0,
         limit_price: Decimal | None = None,
     ) -> VenueOrder:
-        """Keep an order that no client sent, a market order unless it has a limit; return it."""
+        """Add and return an order of the exchange itself; a market order unless it has a limit."""
         symbol = symbol_of(key)
         last_price = self._market.last_price(symbol)
         order = VenueOrder(
@@ -147,7 +146,7 @@ class OrderLedger:
         return order
 
     def keep(self, order: VenueOrder) -> None:
-        """Take an order in."""
+        """Add an order."""
         self.orders[order.order_id] = order
         if order.link_id:
             self._by_link[order.link_id] = order
@@ -157,38 +156,38 @@ class OrderLedger:
             self._open.pop(order.order_id, None)
 
     def touch(self, order: VenueOrder) -> None:
-        """Tell of a change."""
+        """Report a change."""
         order.updated_ms = max(order.updated_ms, self.now_ms())
         self._sink.order(order)
 
     def remember(self, order: VenueOrder) -> None:
-        """Write a change down that nobody is told of."""
+        """Record a change without reporting it."""
         self._sink.remember(order)
 
     def rest(self, order: VenueOrder, status: Status) -> None:
-        """Let an order wait."""
+        """Mark an order as resting."""
         order.status = status
         self.touch(order)
 
     def end(self, order: VenueOrder, status: Status) -> None:
-        """Let an order be done."""
+        """Close an order."""
         order.status = status
         self._open.pop(order.order_id, None)
         self.touch(order)
 
     def cancel(self, order: VenueOrder, cancel_type: str) -> None:
-        """End an order that was not filled whole."""
+        """Close an order that was not completely filled."""
         order.cancel_type = cancel_type
         waited = order.status is Status.UNTRIGGERED
         self.end(order, Status.DEACTIVATED if waited else Status.CANCELLED)
 
     def restore(self, order: VenueOrder) -> None:
-        """Take up one state of an order of an earlier run."""
+        """Restore one state of an order of an earlier run."""
         self.skip_to(order.seq)
         self.keep(order)
 
     def skip_to(self, seq: int) -> None:
-        """Let all further numbers be larger, and all further ids be new."""
+        """Make all further numbers larger, and all further ids new."""
         if seq > self._seq:
             self._seq = seq
             self._ids = random.Random(f"{self._ids.random()}/{seq}")  # noqa: S311
@@ -202,7 +201,7 @@ class OrderLedger:
 
     @property
     def seq(self) -> int:
-        """The newest number that was given."""
+        """The newest assigned number."""
         return self._seq
 
     def next_seq(self) -> int:
@@ -211,12 +210,12 @@ class OrderLedger:
         return self._seq
 
     def new_id(self) -> str:
-        """Return an id that was never given before."""
+        """Return a new, unused id."""
         return str(uuid.UUID(int=self._ids.getrandbits(128), version=4))
 
 
 def price_limits(market: Market, symbol: str) -> tuple[Decimal, Decimal]:
-    """Return the highest price at which one may buy, and the lowest at which one may sell."""
+    """Return the highest price for buying and the lowest for selling."""
     mark_price, instrument = market.mark_price(symbol), market.instruments[symbol]
     return (
         instrument.round_price_down(mark_price * (1 + BAND)),

@@ -1,4 +1,4 @@
-"""How an accepted order meets the market: it fills, rests, waits for its trigger, or ends."""
+"""Matches accepted orders with the market: they fill, rest, wait for a trigger, or end."""
 
 from decimal import Decimal
 
@@ -12,10 +12,10 @@ from infra.venues.simulator.trading.context import VenueContext
 
 
 class Matching:
-    """Brings orders and prices together."""
+    """Matches orders and prices."""
 
     def __init__(self, context: VenueContext, bookings: Bookings) -> None:
-        """Match the orders of a desk."""
+        """Match the orders of a venue context."""
         self._account = context.account
         self._market = context.market
         self._ledger = context.ledger
@@ -24,7 +24,7 @@ class Matching:
         self._bookings = bookings
 
     def process(self, order: VenueOrder) -> None:
-        """Let an accepted order meet the market; once only."""
+        """Process an accepted order; once only."""
         if order.status is not Status.CREATED:
             return
         reason = self._chances.rejects(order.symbol)
@@ -40,7 +40,7 @@ class Matching:
         self._sink.position(order.key)
 
     def meet_book(self, order: VenueOrder) -> None:
-        """Let a limit order take, rest or be canceled, as its time in force says."""
+        """Fill, rest or cancel a limit order, according to its time in force."""
         is_buy = order.side is Side.BUY
         best = (self._market.ask_price if is_buy else self._market.bid_price)(order.symbol)
         crosses = order.price >= best if is_buy else order.price <= best
@@ -68,7 +68,7 @@ class Matching:
         time_ms: int | None = None,
         whole: bool = False,
     ) -> None:
-        """Fill at a price worsened by the slippage, whole unless a fault forbids it."""
+        """Fill at a price worsened by the slippage, completely unless a fault prevents it."""
         instrument = self._ledger.instrument(order.symbol)
         fraction = None if whole else self._chances.partial_fill(order.symbol)
         qty = order.qty if fraction is None else instrument.round_qty(order.qty * fraction)
@@ -100,7 +100,7 @@ class Matching:
         return filled_at <= best + away if is_buy else filled_at >= best - away
 
     def _take(self, order: VenueOrder, qty: Decimal, price: Decimal, time_ms: int) -> None:
-        """Let the matching engine fill an order, with its slippage and fees."""
+        """Fill an order by the matching engine, with its slippage and fees."""
         before, engine = self._account.position(order.key), self._account.engine
         request = OrderRequest(
             client_order_id=order.order_id,

@@ -1,4 +1,4 @@
-"""The stops that a client sets for a position that is open."""
+"""Stops that a client sets for an open position."""
 
 from decimal import Decimal
 
@@ -12,10 +12,10 @@ from infra.venues.simulator.trading.requests import PartialStops, StopRequest
 
 
 class PositionStops:
-    """Checks them, and hands them to the protection of the position."""
+    """Checks stops, and passes them to the protection of the position."""
 
     def __init__(self, context: VenueContext, checks: OrderChecks) -> None:
-        """Set the stops of a desk's positions."""
+        """Set the stops of a venue context's positions."""
         self._account = context.account
         self._market = context.market
         self._ledger = context.ledger
@@ -79,7 +79,7 @@ class PositionStops:
             raise refusals.invalid("trailingStop")
         last_price = self._market.last_price(symbol_of(key))
         if wanted.active_price:
-            # A trailing stop begins in the profit that is still to come.
+            # A trailing stop becomes active in profit not yet reached.
             self._checks.check_levels(position.side, last_price, None, wanted.active_price)
         begin = wanted.active_price or last_price
         if position.side is Side.BUY and (wanted.trailing_distance or ZERO) >= begin:

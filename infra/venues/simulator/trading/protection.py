@@ -1,4 +1,4 @@
-"""A position's own stops: a stop loss, a take profit and a trailing stop for all of it or parts."""
+"""A position's own stops: stop loss, take profit and trailing stop, for all or part of it."""
 
 from decimal import Decimal
 
@@ -23,9 +23,8 @@ class Protection:
     """
 
     def __init__(self, account: Account, ledger: OrderLedger, sink: Sink) -> None:
-        """Start with none."""
         self.records: list[StopRecord] = []
-        """Which stops each position had from when on."""
+        """History of the stops of each position."""
         self._account = account
         self._ledger = ledger
         self._sink = sink
@@ -44,7 +43,7 @@ class Protection:
         }
 
     def trailing(self, key: str) -> Decimal:
-        """Return the distance of the trailing stop; 0 where there is none."""
+        """Return the distance of the trailing stop; 0 if there is none."""
         order = self._pairs.get(key, {}).get("TrailingStop")
         return ZERO if order is None else order.trailing_distance or ZERO
 
@@ -84,7 +83,7 @@ class Protection:
     def trail(self, key: str, distance: Decimal, active_price: Decimal | None) -> None:
         """Create, change or (0) remove the position's trailing stop.
 
-        It stands `distance` behind the best price since now, or since `active_price` was reached.
+        It stays `distance` behind the best price from now on, or once `active_price` is reached.
         """
         position = self._account.engine.positions[key]
         present = self._pairs.setdefault(key, {}).pop("TrailingStop", None)
@@ -158,13 +157,13 @@ class Protection:
         self._record(order.key)
 
     def remove(self, key: str) -> None:
-        """Remove all stops of a position that lives on."""
+        """Remove all stops of a position that stays open."""
         for order in self.pair(key).values():
             self.cancel(order, "CancelByTpSlTsClear")
         self._sink.position(key)
 
     def clear(self, key: str) -> None:
-        """Remove the stops of a position that is no more."""
+        """Remove the stops of a closed position."""
         for order in self._pairs.pop(key, {}).values():
             if order.is_open:
                 self._ledger.cancel(order, "CancelByTpSlTsClear")
@@ -182,7 +181,7 @@ class Protection:
         self._record(key)
 
     def arm(self, key: str) -> None:
-        """Give the engine the stops that the last price triggers."""
+        """Pass the stops that trigger on the last price to the engine."""
         position = self._account.position(key)
         if position is None:
             return
@@ -203,7 +202,7 @@ class Protection:
         )
 
     def restore(self, order: VenueOrder) -> None:
-        """Take up one state of a protective order of an earlier run."""
+        """Restore one state of a protective order of an earlier run."""
         pair = self._pairs.setdefault(order.key, {})
         if order.is_open:
             pair[order.stop_order_type] = order

@@ -1,4 +1,4 @@
-"""What clients ask of orders and stops, read but not checked."""
+"""Clients' requests for orders and stops, parsed but not checked."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -9,7 +9,7 @@ from infra.venues.simulator.position_keys import position_key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewOrder:
-    """An order that a client wants."""
+    """An order requested by a client."""
 
     symbol: str
     side: Side
@@ -29,10 +29,10 @@ class NewOrder:
     trigger_direction: int
     trigger_by: str
     tpsl_mode: str
-    """Full or Partial: whether its stops are of the position or of its own fills."""
+    """Full or Partial: whether its stops protect the whole position or only its own fills."""
     sl_limit_price: Decimal | None
     tp_limit_price: Decimal | None
-    """Of stops that become limit orders; Partial only."""
+    """Limit prices of stops that become limit orders; Partial only."""
     slippage_type: str
     slippage_tolerance: Decimal | None
     smp_type: str
@@ -40,13 +40,13 @@ class NewOrder:
 
     @property
     def key(self) -> str:
-        """Name of the position that it is about."""
+        """Key of its position."""
         return position_key(self.symbol, self.position_idx)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amendment:
-    """What a client changes of an order; None leaves it, 0 removes a stop."""
+    """A client's change of an order; None leaves a value, 0 removes a stop."""
 
     qty: Decimal | None
     price: Decimal | None
@@ -63,21 +63,21 @@ class Amendment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopRequest:
-    """The stops that a client wants for a position; None leaves one, 0 removes it."""
+    """The stops requested for a position; None leaves one, 0 removes it."""
 
     stop_loss: Decimal | None = None
     take_profit: Decimal | None = None
     sl_trigger_by: str = "LastPrice"
     tp_trigger_by: str = "LastPrice"
     trailing_distance: Decimal | None = None
-    """How far behind the best price a trailing stop stands, quote per base."""
+    """Distance of a trailing stop behind the best price, quote per base."""
     active_price: Decimal | None = None
-    """Where a trailing stop begins; None: at once."""
+    """Price at which a trailing stop becomes active; None: at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartialStops:
-    """Stops of a part of a position, which end each other where there are two."""
+    """Stops of a part of a position; if there are two, either cancels the other."""
 
     qty: Decimal
     stop_loss: Decimal | None
@@ -87,4 +87,4 @@ class PartialStops:
     sl_limit_price: Decimal | None
     tp_limit_price: Decimal | None
     parent_link_id: str = ""
-    """Of the order that brought them."""
+    """Id of the order that brought them."""

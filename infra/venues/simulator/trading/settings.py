@@ -1,4 +1,4 @@
-"""Leverage, position mode and margin mode: what a client may set of its account."""
+"""Account settings that a client may change: leverage, position mode, margin mode."""
 
 from decimal import Decimal
 
@@ -12,10 +12,9 @@ from infra.venues.simulator.trading.ports import Sink
 
 
 class AccountSettings:
-    """Changes settings where nothing stands against it."""
+    """Changes settings, if nothing prevents it."""
 
     def __init__(self, account: Account, margins: Margins, ledger: OrderLedger, sink: Sink) -> None:
-        """Change the settings of an account."""
         self._account = account
         self._margins = margins
         self._ledger = ledger
@@ -63,10 +62,10 @@ class AccountSettings:
                 self._set_mode(symbol, is_hedged=is_hedged)
 
     def add_margin(self, key: str, amount: Decimal) -> None:
-        """Add margin to an isolated position, or take back what was added.
+        """Add margin to an isolated position, or remove added margin.
 
         Raises:
-            RefusedError: flat, not isolated, or more than there is.
+            RefusedError: flat, not isolated, or more than is available.
         """
         if self._account.margin_mode is not MarginMode.ISOLATED:
             raise refusals.RefusedError(110015, "The position is in cross margin mode")
@@ -84,10 +83,10 @@ class AccountSettings:
         self._sink.position(key)
 
     def set_auto_add(self, key: str, *, is_on: bool) -> None:
-        """Let an isolated position take margin by itself before it is taken over, or not.
+        """Set whether an isolated position takes margin by itself before liquidation.
 
         Raises:
-            RefusedError: it is to do so while margin is not isolated.
+            RefusedError: it is switched on while margin is not isolated.
         """
         if is_on and self._account.margin_mode is not MarginMode.ISOLATED:
             raise refusals.RefusedError(110015, "The position is in cross margin mode")

@@ -1,4 +1,4 @@
-"""What a price's move reaches: stops, conditional and resting orders, the liquidation price."""
+"""What a price move triggers: stops, conditional and resting orders, liquidation."""
 
 from decimal import Decimal
 
@@ -18,12 +18,12 @@ _RISE = 1
 
 
 class Triggers:
-    """Watches every tick."""
+    """Checks every tick."""
 
     def __init__(
         self, context: VenueContext, bookings: Bookings, matching: Matching, force: Force
     ) -> None:
-        """Watch over the orders of a desk."""
+        """Check the orders of a venue context."""
         self._account = context.account
         self._margins = context.margins
         self._market = context.market
@@ -35,7 +35,7 @@ class Triggers:
         self._force = force
 
     def move(self, tick: Tick) -> None:
-        """Let a price's move reach stops, resting orders and the liquidation price."""
+        """Trigger the stops, resting orders and liquidation that a price move reaches."""
         symbol = tick.symbol
         for key in self._account.keys(symbol):
             if key in self._account.engine.positions and not self._reach_trailing_stop(key, tick):
@@ -68,7 +68,7 @@ class Triggers:
                 return
 
     def _reach_trailing_stop(self, key: str, tick: Tick) -> bool:
-        """Let the trailing stop follow a move to its end, or be reached; tells whether it was."""
+        """Move the trailing stop along with a price move; return whether the stop was reached."""
         order = self._protection.pair(key).get("TrailingStop")
         if order is None:
             return False
@@ -78,7 +78,7 @@ class Triggers:
             trigger = order.trigger_price or ZERO
             is_reached = price <= trigger if is_long else price >= trigger
             if order.active_price is None and is_reached:
-                # The stop loss goes first where it is nearer.
+                # The stop loss goes first if it is nearer.
                 if stop_loss is not None and (stop_loss > trigger) == is_long:
                     return False
                 at_price = price if price == tick.open else trigger
@@ -113,7 +113,7 @@ class Triggers:
     def _is_reached(self, order: VenueOrder, tick: Tick) -> bool:
         trigger = order.trigger_price or ZERO
         high, low = tick.high, tick.low
-        if order.trigger_by != "LastPrice":  # the index is where the mark price is
+        if order.trigger_by != "LastPrice":  # the index equals the mark price
             high = self._market.mark_of(tick.symbol, high)
             low = self._market.mark_of(tick.symbol, low)
         return high >= trigger if order.trigger_direction == _RISE else low <= trigger
@@ -135,7 +135,7 @@ class Triggers:
         self._sink.position(order.key)
 
     def _end_other(self, order: VenueOrder) -> None:
-        """End the stop that a triggered one is bound to."""
+        """Cancel the stop that is paired with a triggered one."""
         other = self._ledger.find(order.oco_id, "") if order.oco_id else None
         if other is not None and other.is_open:
             is_loss = order.stop_order_type == "PartialStopLoss"
@@ -155,7 +155,7 @@ class Triggers:
             self._force.liquidate(key, None if is_isolated else worst)
 
     def _add_margin(self, key: str, worst: Decimal) -> bool:
-        """Give a position margin of the account, where that is on and is enough to save it."""
+        """Add margin from the account to a position, if that is enabled and enough to save it."""
         book = self._account.books[key]
         if not book.adds_margin:
             return False

@@ -1,4 +1,4 @@
-"""Order entry: what a client, an earlier run and the market bring to the one account's orders."""
+"""Order entry: orders from clients, and orders restored from an earlier run."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -64,7 +64,7 @@ class Venue:
     # Orders of the client.
 
     def create(self, wanted: NewOrder) -> VenueOrder:
-        """Accept an order; `Matching.process` decides later what becomes of it.
+        """Accept an order; `Matching.process` decides its outcome later.
 
         Raises:
             RefusedError: nothing was accepted.
@@ -120,7 +120,7 @@ class Venue:
         return order
 
     def cancel(self, order: VenueOrder, cancel_type: str = "CancelByUser") -> VenueOrder:
-        """End an open order.
+        """Cancel an open order.
 
         Raises:
             RefusedError: it is not open.
@@ -135,23 +135,23 @@ class Venue:
         self._sink.position(order.key)
         return order
 
-    # What is reported.
+    # Reporting.
 
     def view(self, key: str) -> PositionView:
-        """Return a position as it is reported."""
+        """Return a position as reported."""
         stops, trailing = self.protection.levels(key), self.protection.trailing(key)
         return position_view(self.account, self.margins, self._market, key, stops, trailing)
 
-    # An earlier run.
+    # Restoring.
 
     def restore_order(self, order: VenueOrder) -> None:
-        """Take up an order of an earlier run; the newest state of each comes last."""
+        """Restore an order of an earlier run; the newest state of each comes last."""
         self.ledger.restore(order)
         if order.is_protective:
             self.protection.restore(order)
 
     def resume(self) -> None:
-        """Arm the stops and process what an earlier run had only acknowledged."""
+        """Arm the stops, and process what an earlier run had only acknowledged."""
         for symbol in self._market.instruments:
             for key in self.account.keys(symbol):
                 self.protection.arm(key)

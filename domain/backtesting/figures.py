@@ -18,6 +18,8 @@ from domain.trading.decisions import DenialReason
 from domain.trading.orders import ExitReason
 from domain.trading.positions import Trade
 
+_SHORTEST_GROWTH_MS = 30 * DAY_MS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawdown:
@@ -72,7 +74,8 @@ class BacktestFigures:
     total_return: float
     """Final equity / starting balance - 1."""
     cagr: float | None
-    """Compound annual growth: (final equity / starting balance) ** (365 days / span) - 1."""
+    """Compound annual growth: (final equity / starting balance) ** (365 days / span) - 1; None over
+    less than 30 days, which say nothing of a year."""
     sharpe: float | None
     """Mean of the daily returns / their sample standard deviation (ddof 1) * sqrt(365)."""
     sortino: float | None
@@ -169,14 +172,13 @@ def max_drawdown(equity: EquitySeries, initial: float, start_ms: int) -> Drawdow
 
 
 def growth_a_year(growth: float, span_ms: int) -> float | None:
-    """Return the compound annual growth that a growth (1.1 is ten percent) over a span makes."""
-    if growth <= 0.0:
+    """Return the compound annual growth that a growth (1.1 is ten percent) over a span makes.
+
+    None over less than 30 days: a lucky week, compounded over a year, would be millions of percent.
+    """
+    if growth <= 0.0 or span_ms < _SHORTEST_GROWTH_MS:
         return None
-    try:
-        return float(growth ** (DAYS_PER_YEAR * DAY_MS / span_ms)) - 1.0
-    except OverflowError:
-        # A few lucky candles, compounded over a year.
-        return None
+    return float(growth ** (DAYS_PER_YEAR * DAY_MS / span_ms)) - 1.0
 
 
 def _exposure_ms(result: BacktestResult, end_ms: int) -> int:

@@ -75,17 +75,25 @@ def set_level(level: str) -> None:
     """Let the screen and the file hold everything from another level on."""
     places = list(_places)
     _places.clear()
-    for number, place, options in places:
+    for number, place, _, options in places:
         _add(place, level, **options)
         logger.remove(number)
 
 
-_places: list[tuple[int, Any, dict[str, Any]]] = []
-"""Number, place and options of each; loguru itself cannot change a place's level."""
+def current_level() -> str | None:
+    """Return the lowest level of the file, or of the screen where there is none.
+
+    None before the logs were started.
+    """
+    return _places[-1][2] if _places else None
+
+
+_places: list[tuple[int, Any, str, dict[str, Any]]] = []
+"""Number, place, level and options of each; loguru itself cannot change a place's level."""
 
 
 def _add(place: Any, level: str, **options: Any) -> None:
-    _places.append((logger.add(place, level=level, **options), place, options))
+    _places.append((logger.add(place, level=level, **options), place, level, options))
 
 
 def _prepare(record: "Record", context: Context) -> None:

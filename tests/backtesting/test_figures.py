@@ -53,6 +53,11 @@ def test_growth_and_calmar_are_those_of_the_library(known: LibraryFigures) -> No
     assert found / -known.max_drawdown == pytest.approx(known.calmar, rel=1e-9)
 
 
+def test_less_than_thirty_days_have_no_growth_a_year() -> None:
+    assert growth_a_year(1.01, 30 * DAY_MS - 1) is None
+    assert growth_a_year(1.01, 30 * DAY_MS) == pytest.approx(1.01 ** (365 / 30) - 1)
+
+
 def test_drawdown_runs_from_the_last_peak_to_the_deepest_point() -> None:
     equity = series([100.0, 120.0, 90.0, 120.0, 110.0, 84.0, 119.0])
 
@@ -118,5 +123,5 @@ def test_what_lies_before_the_time_from_which_a_result_counts_is_no_part_of_its_
     late = replace(result, counts_from_ms=half_ms)
 
     assert backtest_figures(late) == backtest_figures(result, half_ms)
-    assert backtest_figures(late).cagr != backtest_figures(result).cagr
+    assert backtest_figures(late).exposure_time != backtest_figures(result).exposure_time
     assert (result.begin_ms, late.begin_ms) == (market.first_open_ms, half_ms)

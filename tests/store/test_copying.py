@@ -9,10 +9,12 @@ import psycopg
 import pytest
 
 from domain.errors import ConfigError
+from domain.market.instruments import HOUR_MS
 from infra.store.copying import copy_journal, sums
 from infra.store.engine import Engine
 from infra.store.location import Location
 from infra.store.opening import open_engine, open_store
+from infra.store.performance import PerformanceReader
 from infra.store.reading import open_reading
 from tests.postgres_server import Cluster
 from tests.programs import run_program
@@ -77,6 +79,10 @@ def test_a_copied_journal_goes_on_where_it_was(
     assert journal.append(execution(2)) == [newest + 1]
 
     assert [f.execution.exec_id for f in journal.executions("BTC")] == ["BTC-1", "BTC-2"]
+    with closing(PerformanceReader(location, HOUR_MS)) as reader:
+        found = reader.read()
+    assert journal.performances(HOUR_MS) == found
+    assert found.assets["BTC"].fee_bps is not None
     journal.close()
     store.release()
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from domain.operator.system import VenueLink
 from infra.operator.health.figures import Figures
 from infra.operator.health.readiness import why_not_ready
+from infra.process.logs import current_level
 from infra.process.times import show_time
 
 _MIB = 2**20
@@ -20,6 +21,7 @@ def _figures(found: Figures) -> Iterator[tuple[str, str]]:
     yield "ready", "; ".join(why_not_ready(found)) or "yes"
     for channel, why in found.troubles.items():
         yield channel.replace("_", " "), f"does not work: {why}"
+    yield "log level", current_level() or "not started"
     yield "CPU of the machine", f"{machine.cpu_fraction:.0%}"
     yield "CPU of the process", f"{machine.process_cpu_fraction:.0%} of a core"
     yield "memory of the machine", f"{machine.memory_fraction:.0%}"

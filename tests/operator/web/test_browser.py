@@ -275,6 +275,10 @@ def test_the_health_is_shown_against_its_limits(watched: Watched) -> None:
 
     figures = page.get_by_role("region", name="Health")
     expect(figures.locator("tr", has_text="disk")).to_contain_text("90% full")
+    expect(page.get_by_text("Log level: INFO")).to_be_visible()
+    page.get_by_role("button", name="DEBUG").click()
+    page.locator("#confirm").click()
+    expect(page.get_by_text("Log level: DEBUG")).to_be_visible(timeout=PATIENCE_MS)
     page.set_viewport_size({"width": SIZES["tablet"][0], "height": SIZES["tablet"][1]})
     cells = "e => e.scrollWidth > e.clientWidth ? [...e.querySelectorAll('td')] : []"
     assert figures.evaluate(f"e => ({cells})(e).map(cell => cell.innerText)") == []

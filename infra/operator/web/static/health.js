@@ -29,7 +29,7 @@ export function render(context, view) {
           ["Requests p50", ([, link]) => link.p50, "number"], ["Requests p99", ([, link]) => link.p99, "number"]], Object.entries(view.links ?? {}), {caption: "Connection to the exchange", empty: "", isSide: true}),
         h("p", {class: "why"}, Math.abs(view.clock_offset_ms) > 60000 ? "The trading clock is simulated." : `Trading clock against this machine: ${(view.clock_offset_ms / 1000).toFixed(2)} s.`))),
     card("Log, newest first, in this machine's time",
-      context.isOperator && h("div", {class: "acts"}, h("span", {}, "Log level: "), LEVELS.map((level) => context.button("log", level, level, `Logs ${level} and above, until the next start.`))),
+      context.isOperator && h("div", {class: "acts"}, h("span", {}, `Log level: ${view.health["log level"] ?? "–"}, change to `), LEVELS.map((level) => context.button("log", level, level, `Logs ${level} and above, until the next start.`))),
       h("div", {class: "filters"}, choice("filter-level", "Level", filters.level, LEVELS, change("level")), input("filter-words", "Holds", filters.words, change("words"), {type: "search"})),
       loaded?.note(),
       h("div", {class: "tall"}, table([["At", (r) => [h("span", {class: "tight"}, r.time.slice(0, 10)), " ", r.time.slice(11, 19)]], ["Level", (r) => h("span", {class: ["ERROR", "CRITICAL"].includes(r.level) ? "alarm" : ""}, r.level)], ["Actor", (r) => r.actor || "–"], ["Message", (r) => r.message, "wide"]], lines, {caption: "Log", empty: "No matching lines."}))),

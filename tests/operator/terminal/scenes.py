@@ -7,7 +7,7 @@ from functools import cache
 from rich.text import Text
 
 from domain.market.instruments import HOUR_MS, MINUTE_MS, Side
-from domain.operator.system import ActorState, FeedState, SystemSnapshot
+from domain.operator.system import ActorState, FeedState, SystemSnapshot, VenueLink
 from domain.portfolio.performance import Performance, Performances
 from domain.portfolio.snapshots import (
     AssetSnapshot,
@@ -264,6 +264,28 @@ OF_BTC = Performance(
     risk_share=0.62,
 )
 DONE = Performances(total=replace(OF_BTC, risk_share=None), assets={"BTC": OF_BTC})
+LINKS = {
+    "BTC": VenueLink(
+        asset="BTC",
+        is_streaming=True,
+        orders_per_minute=0.5,
+        request_p50_ms=21.4,
+        request_p99_ms=380.0,
+    ),
+    "ETH": VenueLink(
+        asset="ETH",
+        is_streaming=False,
+        orders_per_minute=0.0,
+        request_p50_ms=None,
+        request_p99_ms=None,
+    ),
+}
+HEALTH = {
+    "journal connections": "7",
+    "orders": "1 a minute",
+    "request p50": "21 ms",
+    "log level": "INFO",
+}
 STATES: dict[str, Scene] = {
     "running": WELL,
     "running-flat": scene(held=()),
@@ -317,7 +339,9 @@ STATES: dict[str, Scene] = {
         panel=Panel.TRADES,
         trades=tuple(trade_of(name, pnl) for name, pnl in (("BTC", "12.31"), ("SOL", "-41.2"))),
     ),
-    "figures": replace(with_seen(WELL, performance=DONE), panel=Panel.FIGURES),
+    "figures": replace(
+        with_seen(WELL, performance=DONE, links=LINKS, health=HEALTH), panel=Panel.FIGURES
+    ),
     "actors": replace(WELL, panel=Panel.ACTORS),
     "log": replace(WELL, panel=Panel.LOG),
     "help": replace(WELL, panel=Panel.HELP),

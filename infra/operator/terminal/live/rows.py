@@ -91,7 +91,7 @@ class Column:
 
 def table(columns: Sequence[Column], width: int) -> list[Text]:
     """Return a table's lines, its titles first."""
-    shown = _chosen(columns, width)
+    shown = chosen(columns, width)
     widths = {id(column): column.width for column in shown}
     spare = width - sum(widths.values()) - len(_GAP) * (len(shown) - 1)
     for column in (column for column in shown if column.least is not None):
@@ -109,7 +109,8 @@ def table(columns: Sequence[Column], width: int) -> list[Text]:
     return [fitted(line, width) for line in lines]
 
 
-def _chosen(columns: Sequence[Column], width: int) -> list[Column]:
+def chosen(columns: Sequence[Column], width: int) -> list[Column]:
+    """Return the columns for which there is room, those of the lowest ranks first."""
     kept: list[Column] = []
     left = width
     for column in sorted(columns, key=lambda column: column.rank):

@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 
 import psutil
+import psycopg
 
 from domain.errors import ConfigError
 from infra.store.location import PostgresAddress
@@ -35,8 +36,14 @@ def binaries() -> Path | None:
 class Cluster:
     """One server with its files."""
 
-    def __init__(self, folder: Path, programs: Path) -> None:
-        """Make its files; it does not run yet."""
+    def __init__(self, folder: Path, programs: Path, primary: "Cluster | None" = None) -> None:
+        """Make its files; it does not run yet.
+
+        Args:
+            folder: of its own.
+            programs: of the server.
+            primary: a running one, of which it becomes a streaming standby.
+        """
         self.folder = folder
         self._programs = programs
         self._data = folder / "data"
@@ -46,7 +53,11 @@ class Cluster:
         self.user = self._user or pwd.getpwuid(os.geteuid()).pw_name
         if self._user is not None:
             shutil.chown(folder, self._user)
-        self._run("initdb", "-D", str(self._data), "-A", "trust", "-E", "UTF8", "--no-sync")
+        if primary is None:
+            self._run("initdb", "-D", str(self._data), "-A", "trust", "-E", "UTF8", "--no-sync")
+        else:
+            source = ("-h", str(primary.folder), "-U", primary.user)
+            self._run("pg_basebackup", "-D", str(self._data), *source, "-R", "-c", "fast")
         settings = {
             "listen_addresses": "''",
             "unix_socket_directories": f"'{folder}'",
@@ -57,11 +68,12 @@ class Cluster:
         with (self._data / "postgresql.conf").open("a") as file:
             file.write(lines)
 
-    def start(self) -> None:
-        """Run the server, and wait until it answers."""
+    def start(self, **settings: str) -> None:
+        """Run the server, with settings that its files do not hold, and wait until it answers."""
+        options = [f"--{name}={value}" for name, value in settings.items()]
         with (self.folder / "server.log").open("ab") as log:
             self._server = subprocess.Popen(
-                [self._programs / "postgres", "-D", self._data],
+                [self._programs / "postgres", "-D", self._data, *options],
                 stdout=log,
                 stderr=log,
                 user=self._user,
@@ -92,9 +104,15 @@ class Cluster:
             server.wait(START_S)
             psutil.wait_procs(processes, START_S)
 
-    def url(self) -> str:
-        """Return the address of its database."""
-        return f"postgresql:///postgres?host={self.folder}&user={self.user}"
+    def promote(self) -> None:
+        """Make a primary of a standby, and wait until it takes writes."""
+        self._run("pg_ctl", "promote", "-D", str(self._data))
+
+    def url(self, *others: "Cluster") -> str:
+        """Return the address of its database, or of whichever of several takes writes."""
+        folders = ",".join(str(one.folder) for one in (self, *others))
+        which = "&target_session_attrs=read-write" if others else ""
+        return f"postgresql:///postgres?host={folders}&user={self.user}{which}"
 
     def new_address(self) -> PostgresAddress:
         """Return where a journal may be made."""
@@ -111,8 +129,8 @@ class Cluster:
 
 
 @contextmanager
-def made_cluster() -> Iterator[Cluster]:
-    """Make a cluster and run it.
+def made_cluster(primary: Cluster | None = None) -> Iterator[Cluster]:
+    """Make a cluster and run it; with a primary, as its standby.
 
     Raises:
         ConfigError: there are no programs for it.
@@ -121,10 +139,21 @@ def made_cluster() -> Iterator[Cluster]:
     if programs is None:
         raise ConfigError(MISSING)
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
-    cluster = Cluster(folder, programs)
+    cluster = Cluster(folder, programs, primary)
     try:
         cluster.start()
         yield cluster
     finally:
         cluster.kill()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def wait_until_streaming(primary: Cluster) -> None:
+    """Wait until a standby has caught up with its primary."""
+    query = "SELECT FROM pg_stat_replication WHERE state = 'streaming'"
+    with psycopg.connect(primary.url(), autocommit=True) as connection:
+        for _ in range(START_S * 20):
+            if connection.execute(query).fetchone() is not None:
+                return
+            connection.execute("SELECT pg_sleep(0.05)")
+    raise AssertionError("no standby has caught up")

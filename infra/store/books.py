@@ -22,6 +22,8 @@ class Books:
     """By reason."""
     unknown_orders: int = 0
     """Orders not yet known to be accepted or rejected by the exchange."""
+    doubt: str = ""
+    """Why the database may lose facts; empty where no reason is known."""
 
 
 class BooksReader:
@@ -63,6 +65,7 @@ class BooksReader:
             orders=dict(self._orders),
             refusals=dict(self._refusals),
             unknown_orders=unknown,
+            doubt=self._opened().doubt(),
         )
 
     def close(self) -> None:
@@ -103,6 +106,9 @@ class BooksReader:
         return self._rows(f"SELECT {columns} FROM {table} {where}", span)  # noqa: S608 (our own names)
 
     def _rows(self, query: str, span: tuple[int, ...] = ()) -> list[tuple[str, ...]]:
+        return [tuple(row.values()) for row in self._opened().rows(query, *span)]
+
+    def _opened(self) -> Reading:
         if self._journal is None:
             self._journal = open_reading(self._file)
-        return [tuple(row.values()) for row in self._journal.rows(query, *span)]
+        return self._journal

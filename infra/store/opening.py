@@ -85,3 +85,16 @@ def inspect_journal(location: Location) -> Inspection | None:
     except ImportError as error:
         raise ConfigError(f"{location}: {PACKAGES}") from error
     return inspect_schema(location)
+
+
+def inspect_server(location: Location) -> str:
+    """Return why the journal's server may lose facts in a failover; empty where it does not.
+
+    Raises:
+        ConfigError: the server may lose facts when it is killed, or there is none.
+    """
+    if isinstance(location, Path):
+        return ""
+    from infra.store.postgres import inspection  # noqa: PLC0415 (optional)
+
+    return inspection.inspect_server(location)

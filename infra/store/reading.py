@@ -23,6 +23,13 @@ class Reading(Protocol):
     def snapshot(self) -> AbstractContextManager[None]:
         """Let all queries inside see the facts of one moment."""
 
+    def doubt(self) -> str:
+        """Return why the database may lose facts; empty where no reason is known.
+
+        Raises:
+            JournalError: it cannot be asked.
+        """
+
     def rows(self, query: str, *given: object) -> list[dict[str, Any]]:
         """Return the rows of a query, columns by name.
 

@@ -9,6 +9,8 @@ import pytest
 
 from tests.command.mode_runs import environment, settings_at
 from tests.operator.notices.bot_api import TOKEN, running_bot_api
+from tests.postgres_cluster import running_cluster
+from tests.postgres_server import made_cluster, wait_until_streaming
 from tests.programs import run_program
 from tests.venues.simulator.clients import Client, running
 
@@ -151,6 +153,28 @@ def test_a_server_of_the_journal_that_is_not_there_fails_with_what_to_do(tmp_pat
     assert code == 1
     assert levels["database"] == ["FAIL"]
     assert "see to the server and docs/postgresql.md" in shown
+
+
+def test_a_server_whose_standbys_may_lag_behind_is_warned_of(tmp_path: Path) -> None:
+    with running_cluster() as primary, made_cluster(primary):
+        wait_until_streaming(primary)
+
+        code, levels, shown = check(tmp_path, "sim", {"database": {"url": primary.url()}})
+
+    assert code == 0, shown
+    assert levels["database"] == ["warn", "ok"]
+    assert "a failover may lose the latest facts; expected a synchronous standby; set " in shown
+
+
+def test_a_server_that_may_lose_what_it_confirms_fails(tmp_path: Path) -> None:
+    with running_cluster() as server:
+        server.kill()
+        server.start(fsync="off")
+
+        code, levels, shown = check(tmp_path, "sim", {"database": {"url": server.url()}})
+
+    assert (code, levels["database"]) == (1, ["FAIL"]), shown
+    assert "set fsync = on" in shown
 
 
 def test_wrong_settings_are_all_told_and_end_the_check(tmp_path: Path) -> None:

@@ -15,10 +15,11 @@ from infra.store.engine import CommitUnknownError, JournalBusyError
 from infra.store.journal import JournalStore
 from infra.store.location import PostgresAddress
 from infra.store.opening import open_store
+from infra.store.postgres import migration
 from infra.store.postgres.connection import connect, execute
 from infra.store.postgres.engine import PostgresEngine
 from infra.store.postgres.migration import writer_role
-from infra.store.schema import FACT_TABLES
+from infra.store.schema import FACT_TABLES, Migration
 from infra.store.writer import JournalWriter
 from tests.postgres_proxy import Cut, Wire, wire_to
 from tests.postgres_server import Cluster
@@ -85,6 +86,22 @@ def test_a_server_that_hangs_is_given_up_in_time(address: PostgresAddress) -> No
             os.kill(found[0], signal.SIGCONT)
 
         assert connection.closed
+
+
+def test_a_connection_that_cannot_be_set_up_is_closed(
+    cluster: Cluster, address: PostgresAddress
+) -> None:
+    with pytest.raises(psycopg.errors.SyntaxError) as kept:
+        connect(replace(address, schema="no name"), name="half made")
+
+    with psycopg.connect(cluster.url(), autocommit=True) as owner:
+        query = "SELECT FROM pg_stat_activity WHERE application_name = 'half made'"
+        for _ in range(100):
+            left = execute(owner, query).fetchone()
+            if left is None:
+                break
+            execute(owner, "SELECT pg_sleep(0.05)")
+    assert left is None, kept
 
 
 def test_a_commit_that_was_lost_itself_stores_nothing(journal: JournalWriter, wire: Wire) -> None:
@@ -298,6 +315,23 @@ def _reload(cluster: Cluster, owner: psycopg.Connection, name: str, value: str) 
             if execute(fresh, f"SHOW {name}").fetchone() == (value,):
                 return
     raise AssertionError(value)
+
+
+def test_a_migration_takes_longer_than_other_statements_may(
+    address: PostgresAddress, journals: JournalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journals.release()
+    slow = Migration(f"SELECT pg_sleep({2 * PATIENCE_MS / 1000})")
+    monkeypatch.setattr(migration, "MIGRATIONS", (*migration.MIGRATIONS, slow))
+    with closing(connect(address, name="test", statement_ms=PATIENCE_MS)) as connection:
+        connection.limit_s = PATIENCE_MS / 1000
+
+        migration.migrate(connection, address)
+
+        stored = execute(connection, "SELECT version FROM store_state").fetchone()
+        limit = execute(connection, "SHOW statement_timeout").fetchone()
+        assert (stored, limit) == ((len(migration.MIGRATIONS),), ("1s",))
+        assert connection.limit_s == PATIENCE_MS / 1000
 
 
 def test_a_journal_of_a_newer_program_is_refused(

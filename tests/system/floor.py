@@ -300,3 +300,4 @@ def floor(
         finally:
             here.run.stop(10.0)
             here.connection.close()
+            here.run.ports.journals.release()

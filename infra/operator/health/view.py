@@ -29,7 +29,7 @@ def _figures(found: Figures) -> Iterator[tuple[str, str]]:
     yield "disk", f"{machine.disk_fraction:.0%} full"
     yield "threads", str(machine.threads)
     size = f"{found.journal_bytes / _MIB:.1f} MiB"
-    yield "journal", size if found.journal_bytes else "in a server"
+    yield "journal", size if found.journal_bytes else _server(found.books.doubt)
     yield "journal connections", str(found.connections)
     yield "trace", f"{found.trace_bytes / _MIB:.1f} MiB"
     backup = found.backup
@@ -53,6 +53,10 @@ def _figures(found: Figures) -> Iterator[tuple[str, str]]:
         yield "clock offset", f"{found.clock_offset_s * 1000:.0f} ms"
     yield "positions without a stop", str(found.unprotected)
     yield "unknown orders", str(found.books.unknown_orders)
+
+
+def _server(doubt: str) -> str:
+    return f"in a server; {doubt}" if doubt else "in a server"
 
 
 def _link(link: VenueLink) -> str:

@@ -95,6 +95,7 @@ class Health:
         self._machine = MachineWatch(directory)
         self._books = BooksReader(self._journal)
         self._known_books = Books()
+        self._told_doubt = ""
         candle_ms = settings.trading_rules().candles.candle_ms
         self._performance = PerformanceReader(self._journal, candle_ms)
         self._known_performance = Performances()
@@ -165,6 +166,7 @@ class Health:
         while not self._stop.is_set():
             try:
                 self.figures = figures = self._look()
+                self._tell_doubt(figures.books.doubt)
                 for alert in self._limits.look(figures, time.monotonic()):
                     self._sources.tell(
                         f"health/{alert.source}/{time.time_ns()}", alert.title, alert.detail
@@ -174,6 +176,12 @@ class Health:
             self._stop.wait(self._every_s)
         self._books.close()
         self._performance.close()
+
+    def _tell_doubt(self, doubt: str) -> None:
+        if doubt and doubt != self._told_doubt:
+            self._told_doubt = doubt
+            detail = f"{doubt}. You can: set synchronous_standby_names (docs/postgresql.md)."
+            self._sources.tell(f"health/journal/{time.time_ns()}", "Server of the journal", detail)
 
     def _look(self) -> Figures:
         sources, market = self._sources, self._connection.market

@@ -16,7 +16,7 @@ from infra.settings import Settings
 from infra.store.backup.places import open_place
 from infra.store.backup.segment import PURPOSE
 from infra.store.location import Location, PostgresAddress, journal_location
-from infra.store.opening import inspect_journal
+from infra.store.opening import inspect_journal, inspect_server
 from infra.store.sqlite.driver import demand_sqlcipher
 
 _GIB = 1 << 30
@@ -29,7 +29,7 @@ def check_machine(
     """Yield what was found on this machine."""
     yield _dotenv(dotenv)
     yield from _directory(directory)
-    yield _database(journal_location(directory, settings.database, mode), mode)
+    yield from _database(journal_location(directory, settings.database, mode), mode)
     yield from _encryption(settings, directory)
     yield from _backup(settings, mode)
     yield from _wrong_addresses(settings)
@@ -71,7 +71,7 @@ def _directory(directory: Path) -> Iterator[Finding]:
         yield ok("disk", found, expected)
 
 
-def _database(location: Location, mode: str) -> Finding:
+def _database(location: Location, mode: str) -> Iterator[Finding]:
     expected = f"a sound journal of mode {mode}"
     if isinstance(location, PostgresAddress):
         name, advice = (
@@ -81,19 +81,24 @@ def _database(location: Location, mode: str) -> Finding:
     else:
         name, advice = location.name, "restore a backup, or move the file away"
     try:
-        journal = inspect_journal(location)
+        journal, doubt = inspect_journal(location), inspect_server(location)
     except ConfigError as error:
-        return fail("database", str(error), expected, advice)
+        yield fail("database", str(error), expected, advice)
+        return
+    if doubt:
+        advice = "set synchronous_standby_names on the server (docs/postgresql.md)"
+        yield warn("database", doubt, "a synchronous standby", advice)
     if journal is None:
-        return ok("database", f"{name} is made at the first start")
-    if journal.mode not in (None, mode):
-        return fail(
+        yield ok("database", f"{name} is made at the first start")
+    elif journal.mode not in (None, mode):
+        yield fail(
             "database",
             f"{location}: holds the facts of mode {journal.mode}",
             expected,
             "choose another --run-dir, or set database.file to null",
         )
-    return ok("database", f"{name}, {journal.size_bytes / 1e6:.1f} MB, sound")
+    else:
+        yield ok("database", f"{name}, {journal.size_bytes / 1e6:.1f} MB, sound")
 
 
 def _encryption(settings: Settings, directory: Path) -> Iterator[Finding]:

@@ -1,5 +1,7 @@
 """Connections to a PostgreSQL server, and their settings."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import psycopg
@@ -14,6 +16,7 @@ _Result = TypeVar("_Result")
 _READ_MS = 60_000
 """Reading a year of candles may take a while."""
 
+_HOURS_S = 6 * 3600.0
 _SLACK_S = 2.0
 """Added to the server's own limit: a server that keeps to its limit answers before."""
 
@@ -67,13 +70,44 @@ def connect(address: PostgresAddress, *, name: str, statement_ms: int = _READ_MS
         tcp_user_timeout=10_000,
     )
     connection.limit_s = statement_ms / 1000 + _SLACK_S
-    execute(
-        connection,
-        f"SET search_path = {address.schema}; SET synchronous_commit = on; "
-        f"SET statement_timeout = {statement_ms}; SET lock_timeout = {statement_ms}; "
-        "SET idle_in_transaction_session_timeout = 60000; SET timezone = 'UTC'",
-    )
+    with closed_on_error(connection):
+        execute(
+            connection,
+            f"SET search_path = {address.schema}; SET synchronous_commit = on; "
+            f"SET statement_timeout = {statement_ms}; SET lock_timeout = {statement_ms}; "
+            "SET idle_in_transaction_session_timeout = 60000; SET timezone = 'UTC'",
+        )
     return connection
+
+
+def connect_to_read(address: PostgresAddress, *, name: str) -> Connection:
+    """Return a connection that cannot write. See `connect`."""
+    connection = connect(address, name=name)
+    with closed_on_error(connection):
+        execute(connection, "SET default_transaction_read_only = on")
+    return connection
+
+
+@contextmanager
+def closed_on_error(connection: Connection) -> Iterator[None]:
+    """Close a connection where what is done inside fails."""
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
+
+
+@contextmanager
+def patient(connection: Connection) -> Iterator[None]:
+    """Hold one transaction whose statements may take hours; locks are waited for as usual."""
+    usual_s, connection.limit_s = connection.limit_s, _HOURS_S
+    try:
+        with connection.transaction():
+            execute(connection, "SET LOCAL statement_timeout = 0")
+            yield
+    finally:
+        connection.limit_s = usual_s
 
 
 def execute(connection: Connection, query: str, *given: object) -> psycopg.Cursor[tuple[Any, ...]]:

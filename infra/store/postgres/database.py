@@ -11,7 +11,7 @@ import peewee
 from domain.errors import JournalError
 from infra.store.engine import JournalBusyError
 from infra.store.location import PostgresAddress
-from infra.store.postgres.connection import Connection, connect, execute, one_line
+from infra.store.postgres.connection import Connection, connect_to_read, one_line
 
 _PAUSE_S = 0.05
 _LOST = (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError)
@@ -108,9 +108,7 @@ class PostgresDatabase(peewee.PostgresqlDatabase):
         return bool(super().close())
 
     def _connect(self) -> Connection:
-        connection = connect(self._address, name="trading reads")
-        execute(connection, "SET default_transaction_read_only = on")
-        return connection
+        return connect_to_read(self._address, name="trading reads")
 
 
 def _storable(value: object) -> object:

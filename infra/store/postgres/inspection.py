@@ -10,6 +10,7 @@ from infra.store.inspection import Inspection
 from infra.store.location import PostgresAddress
 from infra.store.postgres.connection import connect, execute, one_line
 from infra.store.postgres.database import PostgresDatabase
+from infra.store.postgres.server import demand_durable, doubt_of
 from infra.store.postgres.soundness import check_facts
 from infra.store.schema import MIGRATIONS
 
@@ -46,6 +47,20 @@ def inspect_schema(address: PostgresAddress) -> Inspection | None:
     except (psycopg.Error, peewee.PeeweeException) as error:
         raise ConfigError(f"{address}: {one_line(error)}") from error
     return Inspection(mode=None if mode is None else mode[0], size_bytes=size)
+
+
+def inspect_server(address: PostgresAddress) -> str:
+    """Return why a failover of the server may lose facts; empty where it does not.
+
+    Raises:
+        ConfigError: the server may lose facts when it is killed, or there is none.
+    """
+    try:
+        with closing(connect(address, name="trading check")) as connection:
+            demand_durable(connection, address)
+            return doubt_of(connection)
+    except psycopg.Error as error:
+        raise ConfigError(f"{address}: {one_line(error)}") from error
 
 
 def _check(address: PostgresAddress) -> None:

@@ -7,7 +7,7 @@ import psycopg
 
 from domain.errors import ConfigError
 from infra.store.location import PostgresAddress
-from infra.store.postgres.connection import Connection, execute
+from infra.store.postgres.connection import Connection, execute, patient
 from infra.store.schema import FACT_TABLES, MIGRATIONS, Migration
 
 _TYPES = (
@@ -52,7 +52,8 @@ def migrate(connection: Connection, address: PostgresAddress) -> None:
             f"{len(MIGRATIONS)}; use a newer program or another run directory"
         )
     try:
-        with connection.transaction():
+        # A long history takes a while.
+        with patient(connection):
             _make_role(connection, writer_role(address))
             if version < 0:
                 execute(connection, f"CREATE SCHEMA IF NOT EXISTS {address.schema}")

@@ -8,7 +8,14 @@ import psycopg
 
 from domain.errors import ConfigError, JournalError
 from infra.store.location import NoJournalError, PostgresAddress
-from infra.store.postgres.connection import connect, execute, one_line, rows_of
+from infra.store.postgres.connection import (
+    closed_on_error,
+    connect_to_read,
+    execute,
+    one_line,
+    rows_of,
+)
+from infra.store.postgres.server import DOUBT
 
 
 class PostgresReading:
@@ -22,17 +29,18 @@ class PostgresReading:
         """
         self.location = address
         try:
-            self._connection = connect(address, name="trading reader")
-            execute(self._connection, "SET default_transaction_read_only = on")
-            found = execute(
-                self._connection, "SELECT to_regclass(%s)", f"{address.schema}.fact"
-            ).fetchone()
+            self._connection = connect_to_read(address, name="trading reader")
+            with closed_on_error(self._connection):
+                self._demand_facts()
         except psycopg.Error as error:
             raise ConfigError(f"{address}: cannot be read: {one_line(error)}") from error
+
+    def _demand_facts(self) -> None:
+        name = f"{self.location.schema}.fact"
+        found = execute(self._connection, "SELECT to_regclass(%s)", name).fetchone()
         if found is None or found[0] is None:
-            self._connection.close()
             raise NoJournalError(
-                f"{address}: no journal there; name the run with --run-dir or --mode"
+                f"{self.location}: no journal there; name the run with --run-dir or --mode"
             )
 
     def close(self) -> None:
@@ -47,6 +55,10 @@ class PostgresReading:
             yield
         finally:
             execute(self._connection, "ROLLBACK")
+
+    def doubt(self) -> str:
+        """Return why a failover may lose facts; empty where it does not."""
+        return str(self.rows(DOUBT)[0]["doubt"])
 
     def rows(self, query: str, *given: object) -> list[dict[str, Any]]:
         """Return the rows of a query, columns by name.

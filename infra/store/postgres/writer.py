@@ -22,11 +22,18 @@ from hashlib import blake2b
 import psycopg
 from loguru import logger
 
-from domain.errors import ConfigError, JournalError, RightLostError
+from domain.errors import JournalError, RightLostError
 from infra.store.engine import CommitUnknownError, JournalBusyError
 from infra.store.location import PostgresAddress
-from infra.store.postgres.connection import Connection, connect, execute, one_line
+from infra.store.postgres.connection import (
+    Connection,
+    closed_on_error,
+    connect,
+    execute,
+    one_line,
+)
 from infra.store.postgres.migration import migrate, writer_role
+from infra.store.postgres.server import demand_durable, doubt_of
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
 
@@ -182,7 +189,7 @@ class Writer:
         """Connect, and take the right or regain it."""
         name = f"trading {self._token}"
         connection = connect(self._address, name=name, statement_ms=self._statement_ms)
-        try:
+        with closed_on_error(connection):
             self._end_former(connection, name)
             self._lock(connection)
             if self._number is None:
@@ -190,9 +197,6 @@ class Writer:
             else:
                 self._take_up(connection, self._number)
             execute(connection, f"SET ROLE {writer_role(self._address)}")
-        except BaseException:
-            connection.close()
-            raise
         return connection
 
     def _end_former(self, connection: Connection, name: str) -> None:
@@ -215,7 +219,10 @@ class Writer:
             )
 
     def _begin_here(self, connection: Connection) -> None:
-        _check_server(connection, self._address)
+        demand_durable(connection, self._address)
+        doubt = doubt_of(connection)
+        if doubt:
+            logger.warning("{}: {}", self._address, doubt)
         migrate(connection, self._address)
         claimed = execute(
             connection, "UPDATE store_state SET writer = %s RETURNING number", self._token
@@ -241,26 +248,3 @@ class Writer:
             self._outcomes[str(self._pending)] = number == self._pending
         self._number, self._pending = number, None
         logger.warning("{}: connected again, the right to write is held", self._address)
-
-
-def _check_server(connection: Connection, address: PostgresAddress) -> None:
-    """Refuse a server that may lose what it confirms, and warn of asynchronous standbys.
-
-    Raises:
-        ConfigError: the server may lose confirmed facts.
-    """
-    for name in ("fsync", "full_page_writes"):
-        found = execute(connection, f"SHOW {name}").fetchone()
-        if found is not None and found[0] != "on":
-            raise ConfigError(
-                f"{address}: the server runs with {name} = {found[0]}, and may lose facts that it "
-                f"has confirmed; set {name} = on"
-            )
-    standbys = execute(connection, "SELECT count(*) FROM pg_stat_replication").fetchone()
-    synchronous = execute(connection, "SHOW synchronous_standby_names").fetchone()
-    if standbys is not None and standbys[0] and synchronous is not None and not synchronous[0]:
-        logger.warning(
-            "{}: its standbys do not replicate synchronously (synchronous_standby_names is empty): "
-            "after a fail-over the newest facts may be missing, and the journal is an older one",
-            address,
-        )

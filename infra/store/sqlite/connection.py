@@ -38,6 +38,10 @@ class SqliteReading:
         finally:
             self._connection.execute("ROLLBACK")
 
+    def doubt(self) -> str:
+        """Return nothing: what a file holds is on this machine's disk."""
+        return ""
+
     def rows(self, query: str, *given: object) -> list[dict[str, Any]]:
         """Return the rows of a query, columns by name.
 

@@ -1,0 +1,34 @@
+"""What a server of PostgreSQL is set to: whether it keeps what it has confirmed."""
+
+from domain.errors import ConfigError
+from infra.store.location import PostgresAddress
+from infra.store.postgres.connection import Connection, execute
+
+DOUBT = (
+    "SELECT CASE WHEN current_setting('synchronous_standby_names') = '' "
+    "AND EXISTS (SELECT FROM pg_stat_replication) THEN "
+    "'standbys are connected, but synchronous_standby_names is empty: "
+    "a failover may lose the latest facts' ELSE '' END AS doubt"
+)
+"""Asks why the server may lose facts that it has confirmed; an empty text where it may not."""
+
+
+def demand_durable(connection: Connection, address: PostgresAddress) -> None:
+    """Refuse a server that may lose what it has confirmed when it is killed.
+
+    Raises:
+        ConfigError: it may.
+    """
+    for name in ("fsync", "full_page_writes"):
+        found = execute(connection, f"SHOW {name}").fetchone()
+        if found is not None and found[0] != "on":
+            raise ConfigError(
+                f"{address}: the server runs with {name} = {found[0]}, and may lose facts that it "
+                f"has confirmed; set {name} = on"
+            )
+
+
+def doubt_of(connection: Connection) -> str:
+    """Return why a failover may lose facts; empty where it does not."""
+    (doubt,) = execute(connection, DOUBT).fetchone() or ("",)
+    return str(doubt)

@@ -107,6 +107,11 @@ def finish(
     for t_ms, _ in lockstep.steps(run.wait_quiet):
         before_close(t_ms)
     run.stop(30.0)
+    return outcome(run, lockstep)
+
+
+def outcome(run: Run, lockstep: LockStep) -> Outcome:
+    """Return what a run that was stopped has left behind."""
     with run.ports.journals.connected():
         trades = run.ports.journals.trades()
         refusals = run.ports.journals.refusals_by_reason()

@@ -12,6 +12,7 @@ from actors.core.trace import Handling
 from bin.bootstrap.assembly import REPLAY, Place, assemble
 from bin.bootstrap.run import Ports, Run
 from infra.run.journals import open_fresh_journals
+from infra.settings import Settings
 from infra.store.journal import JournalStore
 from infra.store.sqlite.connection import SqliteReading
 from infra.venues.replay.lockstep import LockStep
@@ -29,6 +30,8 @@ ATTEMPTS = 5
 whole handlers gives; the facts are equal all the same."""
 Order = list[tuple[str, str]]
 """Who dealt with which kind of message, one after the other."""
+OpenJournals = Callable[[Settings, Path, str, Callable[[], int]], JournalStore]
+"""Opens a fresh journal for settings, in a folder, of a mode, by a clock."""
 
 
 def facts(folder: Path) -> dict[str, Any]:
@@ -52,13 +55,15 @@ def written(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
     return by_writer
 
 
-def assembled(folder: Path, host: Host) -> tuple[Run, LockStep, JournalStore]:
+def assembled(
+    folder: Path, host: Host, open_journals: OpenJournals
+) -> tuple[Run, LockStep, JournalStore]:
     """Return a replay of the market that is ready to start."""
     folder.mkdir()
     settings = lively_settings(folder, **UNTRACED)
     lockstep = LockStep(made_up_market(0, CANDLES), settings.trading_rules())
     now_ms = lockstep.clock.now_ms
-    raw = open_fresh_journals(settings, folder, REPLAY, now_ms)
+    raw = open_journals(settings, folder, REPLAY, now_ms)
     calm = Misfortune(
         scheduler=Scheduler(Random(0)),
         seed="",
@@ -85,13 +90,17 @@ def assembled(folder: Path, host: Host) -> tuple[Run, LockStep, JournalStore]:
 def by_threads(folder: Path) -> Order:
     """Play the replay in threads, and return in which order they took their messages."""
     taken: list[tuple[int, str, str]] = []
-    run, lockstep, _ = assembled(folder, Host(watch=lambda handling: taken.append(seen(handling))))
+    host = Host(watch=lambda handling: taken.append(seen(handling)))
+    run, lockstep, _ = assembled(folder, host, open_fresh_journals)
     finish(run, lockstep)
     return [(receiver, kind) for _, receiver, kind in sorted(taken)]
 
 
 def by_scheduler(
-    folder: Path, seed: int, choose: Callable[[Sequence[Task]], int] | None = None
+    folder: Path,
+    seed: int,
+    choose: Callable[[Sequence[Task]], int] | None = None,
+    open_journals: OpenJournals = open_fresh_journals,
 ) -> Order:
     """Play the replay in one thread, and return who dealt with messages, in their order."""
     scheduler, process = Scheduler(Random(seed), choose), Process()
@@ -100,7 +109,7 @@ def by_scheduler(
         concurrency=SimulatedThreads(scheduler, process),
         watch=lambda handling: order.append(seen(handling)[1:]),
     )
-    run, lockstep, raw = assembled(folder, host)
+    run, lockstep, raw = assembled(folder, host, open_journals)
     raw.database.connect()
     try:
         run.start()

@@ -27,7 +27,8 @@ def waiting(assets: Mapping[str, AssetSnapshot]) -> list[str]:
     by_condition: dict[str, list[str]] = {}
     for asset, snapshot in assets.items():
         explanation = snapshot.explanation
-        failed = None if explanation is None else explanation.failed_entry
+        is_flat = snapshot.position is None
+        failed = explanation.failed_entry if explanation is not None and is_flat else None
         if failed is not None and failed.name != OPEN_POSITION:
             by_condition.setdefault(failed.name, []).append(asset)
     lists = [say.listed(f"- {name}:", names) for name, names in by_condition.items()]

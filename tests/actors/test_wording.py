@@ -536,6 +536,14 @@ def test_a_report_of_twelve_pairs_that_traded_fits_one_message() -> None:
     assert len(text) <= MOST_CHARACTERS
 
 
+def test_an_asset_with_a_position_waits_for_no_entry() -> None:
+    held = {"BTC": replace(ASSETS["BTC"], position=replace(POSITION, asset="BTC"))}
+
+    text = reports.report(WEEK, PORTFOLIO, held, T_MS, RULES).text
+
+    assert "Entries wait for" not in text
+
+
 def test_an_exit_names_the_cooldown_it_started() -> None:
     text = trades.exited(7, TRADE, rest_of(TRADE), RULES).text
 

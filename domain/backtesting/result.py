@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from domain.backtesting.market import Market
+from domain.fast_init import fast_init
 from domain.market.candles import Flags, Times
 from domain.market.indicators import Array
 from domain.portfolio.protection import ProtectionState
@@ -40,6 +41,7 @@ class EquitySeries:
         )
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
     """An entry signal that was denied at a close."""

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import StrEnum
 
+from domain.fast_init import fast_init
+
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
@@ -21,6 +23,7 @@ class Side(StrEnum):
         return Side.BUY if self is Side.SELL else Side.SELL
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candle:
     """A closed candle of one asset.

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from domain.fast_init import fast_init
 from domain.portfolio.approvals import Blocked
 from domain.portfolio.protection import ProtectionState
 from domain.rules import TradingRules
 from domain.trading.decisions import DenialReason, Protection
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryGate:
     """How the portfolio stands at a close."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from domain.fast_init import fast_init
 from domain.market.instruments import Side
 from domain.rules import TradingRules
 from domain.trading.positions import ZERO
@@ -12,6 +13,7 @@ Correlate = Callable[[str, str], float | None]
 """Returns Pearson's correlation of two assets; None where it cannot be judged."""
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
     """An open position, or an approval that is still under way, as the limits see it."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from domain.fast_init import fast_init
 from domain.portfolio.rebalancing import Advice
 from domain.strategies.explanation import Explanation
 from domain.trading.decisions import AssetEvaluation, Denial
@@ -32,6 +33,7 @@ class AssetSnapshot:
     """Of the entry signal of the newest close."""
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairTally:
     """What all executions of an asset have come to."""

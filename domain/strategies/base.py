@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from domain.fast_init import fast_init
 from domain.market.candles import CandleSeries
 from domain.market.instruments import Candle, Side
 from domain.strategies.explanation import Condition
@@ -48,6 +49,7 @@ class StrategySpec:
     parameters: Parameters
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
     """A figure that explains a close."""
@@ -61,6 +63,7 @@ class Value:
     """Quote per base; a plain number else."""
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
     """Something that can open one position, once, for a while."""
@@ -75,6 +78,7 @@ class Signal:
     max_age_ms: int
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """What a strategy says of the newest close."""

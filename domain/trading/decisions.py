@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
+from domain.fast_init import fast_init
 from domain.market.instruments import Side
 from domain.rules import EntryTerms
 from domain.strategies.base import Regime, Value
@@ -31,6 +32,7 @@ class DenialReason(StrEnum):
     LIQUIDITY = "LIQUIDITY"
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntrySignal:
     """An asset that asks to open a position at a close, with what orders it among others."""
@@ -44,6 +46,7 @@ class EntrySignal:
     strength: float
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssetEvaluation:
     """What one asset says of a close t."""
@@ -60,6 +63,7 @@ class AssetEvaluation:
     signal: EntrySignal | None = None
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
     """Leave to open one position."""
@@ -92,6 +96,7 @@ class Approval:
         return client_order_id(self.asset, self.t_ms, Purpose.ENTRY, 1)
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Denial:
     """An entry signal that was not approved."""
@@ -136,6 +141,7 @@ class Protection:
     figures: str
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """All that the portfolio decided at a close t."""

@@ -5,6 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
+from domain.fast_init import fast_init
 from domain.market.instruments import Side
 from domain.rules import EntryTerms
 from domain.trading.orders import ExitReason
@@ -19,6 +20,7 @@ class ExecutionKind(StrEnum):
     FUNDING = "FUNDING"
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
     """One execution as the venue reports it, with what our own intent knows of it."""
@@ -47,6 +49,7 @@ class Execution:
     """Of an entry; None where an older program sent it, or where the venue acted by itself."""
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trade:
     """A round trip from flat to flat."""
@@ -69,6 +72,7 @@ class Trade:
     """Close time of the exit's decision; None where the venue acted by itself."""
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
     """An open position and what it has cost so far."""
@@ -150,6 +154,7 @@ class UnmanagedPosition:
     """None where it has none."""
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booked:
     """What one execution did: the position after it, the cash it moved, the trade it ended."""

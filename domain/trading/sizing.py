@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from domain.fast_init import fast_init
 from domain.market.instruments import Instrument, Side, exact
 from domain.rules import AssetRules, RiskRules, StopPolicy
 
 ONE = Decimal(1)
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtectiveLevels:
     """Trigger prices of a position's full stop loss and take profit."""

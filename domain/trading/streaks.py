@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from domain.fast_init import fast_init
 from domain.trading.positions import Trade
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossStreak:
     """Losing trades in a row over the whole portfolio (8.7)."""

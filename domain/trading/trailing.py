@@ -7,6 +7,7 @@ multi-pair system.
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from domain.fast_init import fast_init
 from domain.market.instruments import Instrument, Side
 from domain.rules import StopPolicy, TradingRules
 from domain.trading.orders import ExitReason
@@ -14,6 +15,7 @@ from domain.trading.positions import Position
 from domain.trading.sizing import ONE, ProtectiveLevels, protective_levels, rounded_toward
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopState:
     """The stop of one open position.

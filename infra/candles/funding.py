@@ -8,6 +8,7 @@ import numpy as np
 from domain.errors import BadDataError, ConfigError
 from domain.market.funding import FundingHistory
 from domain.market.instruments import exact
+from infra.candles.arrow import as_array
 from infra.candles.history_files import FUNDING_NAMES
 from infra.files import open_regular
 
@@ -64,7 +65,7 @@ def _read(path: Path) -> dict[str, Any]:
         if column.null_count:
             row = int(np.argmax(column.is_null())) + 1
             raise _bad(path, f"row {row}, column {name}", "null", "a number")
-    return {name: table.column(name).to_numpy() for name in _COLUMNS}
+    return {name: as_array(table.column(name)) for name in _COLUMNS}
 
 
 def _names(path: Path, schema: Any) -> dict[str, str]:

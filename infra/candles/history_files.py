@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from domain.errors import BadDataError, ConfigError
 from domain.market.candles import Times
+from infra.candles.arrow import as_array
 from infra.candles.tables import VALUES
 from infra.files import open_regular
 
@@ -144,7 +145,7 @@ def read_columns(path: Path, row: np.dtype[np.void]) -> Rows:
         column = table.column(name)
         if column.null_count:
             raise BadDataError(f"{path}: column {name}: found null, expected a number")
-        rows[name] = column.to_numpy()
+        rows[name] = as_array(column)
     return rows
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from domain.errors import BadDataError, ConfigError
 from domain.market.candles import Floats, Times
+from infra.candles.arrow import as_array
 from infra.files import open_regular
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
@@ -98,7 +99,7 @@ def _parquet_table(path: Path, columns: dict[str, Any]) -> Table:
         if first_null < rows:
             rows = first_null
             error = bad(path, "null", "a number", f"row {rows + 1}, column {name}")
-    times, *values = (column.slice(0, rows).to_numpy() for column in columns.values())
+    times, *values = (as_array(column.slice(0, rows)) for column in columns.values())
     return Table(
         path=path,
         row_word="row",

@@ -202,6 +202,20 @@ def test_programs_that_read_no_file_do_not_load_pyarrow() -> None:
 # The range.
 
 
+def test_a_parquet_file_is_read_without_pandas(tmp_path: Path) -> None:
+    write(tmp_path, ".parquet", encode(".parquet", some_rows()))
+    root = Path(__file__).resolve().parents[2]
+    code = (
+        "import sys; from pathlib import Path; from infra.candles.files import read_candles;"
+        f"read_candles(Path({str(tmp_path)!r}), ['BTCUSDT'], candle_ms={CANDLE_MS});"
+        "sys.exit('pandas' in sys.modules)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, check=False, timeout=60)
+
+    assert done.returncode == 0
+
+
 def test_range_keeps_candles_opened_from_and_closed_by_its_ends(tmp_path: Path) -> None:
     write(tmp_path, ".csv", csv_bytes(some_rows()))
 

@@ -5,9 +5,8 @@ What it adds is only to know which closes need none: no entry is possible,
 no position ends or is funded, and no protection can fire. Tests hold it against the plain loop.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from domain.market.indicators import Array
 from domain.market.instruments import DAY_MS, Side, utc_day
 from domain.portfolio.protection import initial_state, sample
 from domain.portfolio.state import PortfolioState
-from domain.rules import TradingRules
+from domain.rules import EntryTerms, TradingRules
 from domain.strategies.history import History
 from domain.strategies.registry import history_class, strategy_class
 from domain.trading.decisions import Approval, AssetEvaluation, Decision, DenialReason, Protection
@@ -67,7 +66,7 @@ class _Run:
         self._by_name = {asset.name: asset for asset in self._assets}
         balance = rules.fills.initial_balance
         state = initial_state(balance, market.first_open_ms, limit=rules.total_capital)
-        self._portfolio = PortfolioState(rules, state, balance, windows)
+        self._portfolio = PortfolioState(rules, state, balance, windows, explains=False)
         self._limits = Limits(rules.protection)
         self._rough = RoughCorrelations(window)
         self._done = -1
@@ -114,17 +113,17 @@ class _Run:
         """Deal with all closes up to the next event, and with that."""
         first, last = self._done + 1, self._market.closes - 1
         free_from = self._free_from()
-        event = min(
-            self._midnight(first),
-            *(asset.next_event(first, free_from) for asset in self._assets),
-            last,
-        )
-        has_fill = any(asset.has_fill(event) for asset in self._assets)
+        coming = [asset.next_event(first, free_from) for asset in self._assets]
+        event = min(*coming, self._midnight(first), last)
+        filled = [asset for asset in self._assets if asset.acts_at == event]
         # What happens inside the event's own candle comes before its equity is looked at.
-        end = event if has_fill else event + 1
+        end = event if filled else event + 1
         check_at = self._watch(first, end)
-        self._refuse_blocked(first, min(event, check_at), free_from)
-        self._play(min(event, check_at), must_decide=has_fill or check_at < end)
+        close = min(event, check_at)
+        self._refuse_blocked(first, close, free_from)
+        if close < event:
+            filled = []
+        self._play(close, filled, must_decide=bool(filled) or check_at < end)
 
     def _free_from(self) -> int:
         """Return the first close at which not every entry is denied unseen."""
@@ -173,9 +172,13 @@ class _Run:
         equity[:] = capital
         for asset in self._open_assets():
             asset.add_unrealized(equity, first, end)
-        idle_end = first + self._idle_closes(equity, first)
-        self._raise_peak(equity[: idle_end - first], first)
-        return idle_end
+        span = float(np.minimum.reduce(equity)), float(np.maximum.reduce(equity))
+        idle = self._idle_closes(equity, first, *span)
+        if idle == len(equity):
+            self._raise_peak(equity, first, span[1])
+        elif idle:
+            self._raise_peak(equity[:idle], first, float(np.maximum.reduce(equity[:idle])))
+        return first + idle
 
     def _watch_flat(self, first: int, end: int, capital: float) -> int:
         portfolio = self._portfolio
@@ -200,28 +203,25 @@ class _Run:
             rules=self._rules.protection,
         )
 
-    def _idle_closes(self, equity: Array, first: int) -> int:
+    def _idle_closes(self, equity: Array, first: int, lowest: float, highest: float) -> int:
         """Return how many closes from the first on are surely idle."""
-        rules, flags = self._rules.protection, None
+        flags = None
         found = self._limits.acting_on(self._portfolio.protection)
-        if not is_idle(float(equity.min()), float(equity.max()), found):
+        if not is_idle(lowest, highest, found):
             flags = needs_check(equity, found)
-        held = [
-            (self._by_name[name].market, position.side)
-            for name, position in self._portfolio.positions.items()
-        ]
-        limit = rules.high_correlation_threshold
-        if len(held) > 1 and limit is not None and limit < 1.0:
+        limit = self._rules.protection.high_correlation_threshold
+        if len(self._portfolio.positions) > 1 and limit is not None and limit < 1.0:
+            held = [
+                (self._by_name[name].market, position.side)
+                for name, position in self._portfolio.positions.items()
+            ]
             moved = self._rough.may_exceed(held, first, first + len(equity), limit)
             flags = moved if flags is None else flags | moved
         return len(equity) if flags is None or not flags.any() else int(flags.argmax())
 
-    def _raise_peak(self, equity: Array, first: int) -> None:
+    def _raise_peak(self, equity: Array, first: int, highest: float) -> None:
         """Let the peak follow the equity of idle closes, exactly."""
         portfolio = self._portfolio
-        if not len(equity):
-            return
-        highest = float(equity.max())
         room = MARGIN * abs(highest)
         if highest < float(portfolio.protection.peak_equity) - room:
             return
@@ -232,32 +232,39 @@ class _Run:
 
     # One close.
 
-    def _play(self, close: int, *, must_decide: bool) -> None:
-        """Deal with one close in the order of strategy 10.3."""
-        self._done = close
-        self._fill_inside(close)
+    def _play(self, close: int, filled: Sequence[AssetRun], *, must_decide: bool) -> None:
+        """Deal with one close in the order of strategy 10.3.
+
+        Args:
+            close: which.
+            filled: the assets for which the exchange acts inside its candle.
+            must_decide: the portfolio looks at the close even if no asset asks for an entry.
+        """
+        self._done, t_ms = close, self._market.time_ms(close)
+        for asset in filled:
+            self._fill_inside(asset, close, t_ms)
         cooldown_end_ms = self._portfolio.global_cooldown_end_ms
-        found = (asset.report(close, cooldown_end_ms) for asset in self._assets)
+        found = [asset.report(close, t_ms, cooldown_end_ms) for asset in self._assets]
         reports = [report for report in found if report is not None]
+        signals = sum(report.signal is not None for report in reports)
+        if signals > 1 or self._rules.risk.volatility_sizing:
+            # A lone signal of full size is the same whatever its volatility.
+            reports = [self._by_name[report.asset].measured(report) for report in reports]
         decision = None
-        if must_decide or any(report.signal is not None for report in reports):
-            decision = self._decide(close, reports)
+        if must_decide or signals:
+            decision = self._decide(close, t_ms, reports)
         elif self._portfolio.positions and self._is_past_midnight(close):
             self._price_open(close)
-            self._sample(self._market.time_ms(close))
-        self._fill_at_close(close, reports, decision)
+            self._sample(t_ms)
+        self._fill_at_close(close, t_ms, reports, decision)
 
-    def _fill_inside(self, close: int) -> None:
-        t_ms = self._market.time_ms(close)
-        for asset in self._assets:
-            if not asset.has_fill(close):
-                continue
-            rate = asset.funding_rate(close)
-            if rate is not None:
-                self._fund(asset, asset.open_price(close), rate, close)
-            fill = asset.fill_inside(close)
-            if fill is not None:
-                self._end(asset, fill.price, t_ms, fill.reason, decided_ms=None)
+    def _fill_inside(self, asset: AssetRun, close: int, t_ms: int) -> None:
+        rate = asset.funding_rate(close)
+        if rate is not None:
+            self._fund(asset, asset.open_price(close), rate, close)
+        fill = asset.fill_inside(close)
+        if fill is not None:
+            self._end(asset, fill.price, t_ms, fill.reason, decided_ms=None)
 
     def _fund(self, asset: AssetRun, price: Decimal, rate: Decimal, close: int) -> None:
         position = self._portfolio.positions[asset.name]
@@ -265,8 +272,8 @@ class _Run:
         self._book(funding_execution(position, price, rate, open_ms, exec_id=""))
         asset.funded(self._portfolio.positions[asset.name], close)
 
-    def _decide(self, close: int, reports: list[AssetEvaluation]) -> Decision:
-        portfolio, t_ms = self._portfolio, self._market.time_ms(close)
+    def _decide(self, close: int, t_ms: int, reports: list[AssetEvaluation]) -> Decision:
+        portfolio = self._portfolio
         self._price_open(close)
         before = portfolio.protection
         decision = portfolio.decide(t_ms, reports, now_ms=t_ms)
@@ -292,23 +299,22 @@ class _Run:
             self._portfolio.remember_price(asset.name, asset.price(close))
 
     def _fill_at_close(
-        self, close: int, reports: list[AssetEvaluation], decision: Decision | None
+        self, close: int, t_ms: int, reports: list[AssetEvaluation], decision: Decision | None
     ) -> None:
-        t_ms = self._market.time_ms(close)
         for report in reports:
             if report.strategy_exit is not None:
-                self._exit(report.asset, close, report.strategy_exit)
+                self._exit(report.asset, close, t_ms, report.strategy_exit)
         if decision is None:
             return
         if decision.protection is not None:
             for ordered in decision.protection.closes:
                 if ordered.asset in self._portfolio.positions:
-                    self._exit(ordered.asset, close, ordered.reason)
+                    self._exit(ordered.asset, close, t_ms, ordered.reason)
         for approval in sorted(decision.approvals, key=lambda g: self._rules.order_of(g.asset)):
             self._enter(approval, close, t_ms)
 
-    def _exit(self, name: str, close: int, reason: ExitReason) -> None:
-        asset, t_ms = self._by_name[name], self._market.time_ms(close)
+    def _exit(self, name: str, close: int, t_ms: int, reason: ExitReason) -> None:
+        asset = self._by_name[name]
         if asset.market.is_open(close):
             self._end(asset, asset.price(close), t_ms, reason, decided_ms=t_ms)
 
@@ -347,7 +353,17 @@ class _Run:
             self._by_name[approval.asset].opened(position, close)
 
     def _execution(
-        self, asset: str, side: Side, qty: Decimal, price: Decimal, t_ms: int, **known: Any
+        self,
+        asset: str,
+        side: Side,
+        qty: Decimal,
+        price: Decimal,
+        t_ms: int,
+        *,
+        decided_ms: int | None,
+        reason: ExitReason | None = None,
+        signal_ms: int | None = None,
+        terms: EntryTerms | None = None,
     ) -> Execution:
         fills = self._rules.fills
         filled_at = worsened(price, side, fills)
@@ -360,16 +376,18 @@ class _Run:
             qty=qty,
             price=filled_at,
             fee=taker_fee(qty, filled_at, fills),
-            **known,
+            decided_ms=decided_ms,
+            reason=reason,
+            signal_ms=signal_ms,
+            terms=terms,
         )
 
     def _book(self, execution: Execution) -> Booked:
         self._is_settled = False
         return self._portfolio.book(execution)
 
-    def _open_assets(self) -> Iterator[AssetRun]:
-        for name in self._portfolio.positions:
-            yield self._by_name[name]
+    def _open_assets(self) -> list[AssetRun]:
+        return [self._by_name[name] for name in self._portfolio.positions]
 
 
 def history_of(market: Market, asset: str, rules: TradingRules) -> History:

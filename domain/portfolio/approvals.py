@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from domain.fast_init import fast_init
 from domain.market.instruments import exact
 from domain.portfolio.groups import Correlate, Held, group_of, largest_deployed, signed
 from domain.rules import TradingRules
@@ -18,14 +19,18 @@ from domain.trading.decisions import (
     EntrySignal,
 )
 from domain.trading.order import Order
+from domain.trading.positions import ZERO
 from domain.trading.sizing import order_qty, target_notional, volatility_multiplier
 
 Blocked = tuple[DenialReason, str]
 """A limit, and its figures for one signal."""
+Limit = tuple[DenialReason, str, tuple[object, ...]]
+"""The same, its figures as a format and its arguments: put in words only where they are told."""
 _HAIR = Decimal("1.000000001")
 """By how much a size may be above its limit, against rounding in the settings' own fractions."""
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskSnapshot:
     """The one state of the portfolio on which all signals of a close are decided."""
@@ -40,6 +45,8 @@ class RiskSnapshot:
     """Why nothing at all is approved, with its figures."""
     kept: Callable[[], Sequence[Blocked]]
     """Returns the limits of the whole portfolio that are kept, with their figures."""
+    explains: bool = True
+    """Answers tell which limits were kept."""
     suspended: frozenset[str]
     """Assets that get no new positions because one of their actors was given up."""
     paused: frozenset[str] = frozenset()
@@ -74,6 +81,9 @@ def _in_order(
 ) -> list[tuple[AssetEvaluation, EntrySignal]]:
     signaling = [(report, report.signal) for report in reports if report.signal is not None]
 
+    if len(signaling) < 2:  # noqa: PLR2004 - nothing to compare
+        return signaling
+
     def rank(pair: tuple[AssetEvaluation, EntrySignal]) -> tuple[float, int, float, int]:
         report, signal = pair
         index = rules.order_of(report.asset)
@@ -104,25 +114,26 @@ class _Judgement:
         self._held: dict[str, Held] = {**snapshot.held, **just_approved}
         multiplier = snapshot.size_multiplier * volatility_multiplier(signal.volatility, rules.risk)
         self._target = target_notional(snapshot.balance, self._asset, multiplier)
-        self._kept: list[Blocked] = []
+        self._price = exact(report.close)
+        self._kept: list[Limit] = []
 
     def answer(self) -> Approval | Denial:
         """Return an approval, or the first limit that denies it."""
-        blocked = self._snapshot.blocked or self._denied()
-        if blocked is None:
-            sized = self._sized()
-            if isinstance(sized, Decimal):
-                return self._approval(sized)
-            blocked = sized
-        reason, figures = blocked
-        is_judged = self._snapshot.blocked is None
+        if self._snapshot.blocked is not None:
+            return self._denial(*self._snapshot.blocked, judged="")
+        sized = self._broken() or self._sized()
+        if isinstance(sized, Decimal):
+            return self._approval(sized)
+        return self._denial(*_in_words(sized), judged=self._judged())
+
+    def _denial(self, reason: DenialReason, figures: str, *, judged: str) -> Denial:
         return Denial(
             asset=self._report.asset,
             t_ms=self._report.t_ms,
             reason=reason,
             signal_ms=self._signal.signal_ms,
             figures=figures,
-            judged=_lines([*self._snapshot.kept(), *self._kept] if is_judged else []),
+            judged=judged,
         )
 
     def _approval(self, qty: Decimal) -> Approval:
@@ -131,17 +142,24 @@ class _Judgement:
             asset=report.asset,
             t_ms=report.t_ms,
             qty=qty,
-            price=exact(report.close),
+            price=self._price,
             side=signal.side,
             signal_ms=signal.signal_ms,
             protection_epoch=self._snapshot.protection_epoch,
             kinds=signal.kinds,
             values=report.values,
             terms=self._asset.terms,
-            judged=_lines([*self._snapshot.kept(), *self._kept]),
+            judged=self._judged(),
         )
 
-    def _denied(self) -> Blocked | None:
+    def _judged(self) -> str:
+        """Return the limits that are kept, one a line."""
+        if not self._snapshot.explains:
+            return ""
+        kept = [*self._snapshot.kept(), *map(_in_words, self._kept)]
+        return "\n".join(f"{reason} {figures}" for reason, figures in kept)
+
+    def _broken(self) -> Limit | None:
         """Return the first limit that is broken, whatever the size; note those that are kept."""
         for is_broken, limit in self._limits():
             if is_broken:
@@ -149,69 +167,76 @@ class _Judgement:
             self._kept.append(limit)
         return None
 
-    def _limits(self) -> Iterator[tuple[bool, Blocked]]:
+    def _limits(self) -> Iterator[tuple[bool, Limit]]:
         asset, snapshot, limits = self._report.asset, self._snapshot, self._rules.approval
         is_paused = asset in snapshot.paused
         if snapshot.paused:
             paused = asset if is_paused else f"{len(snapshot.paused)} others"
-            yield is_paused, (DenialReason.PAUSED, f"paused={paused}")
+            yield is_paused, (DenialReason.PAUSED, "paused={}", (paused,))
         is_suspended = asset in snapshot.suspended
         suspended = asset if is_suspended else f"{len(snapshot.suspended)} others"
-        yield is_suspended, (DenialReason.MALFUNCTION, f"suspended={suspended}")
+        yield is_suspended, (DenialReason.MALFUNCTION, "suspended={}", (suspended,))
         if asset in self._held:
-            yield True, (DenialReason.MAX_POSITIONS, f"already_held={asset}")
-        yield (
-            len(self._held) >= limits.max_positions,
-            (
-                DenialReason.MAX_POSITIONS,
-                f"positions={len(self._held)} limit={limits.max_positions}",
-            ),
-        )
-        most = limits.max_simultaneous_entries
-        if most is not None:
-            figures = f"granted={self._approved} limit={most}"
-            yield self._approved >= most, (DenialReason.MAX_SIMULTANEOUS, figures)
+            yield True, (DenialReason.MAX_POSITIONS, "already_held={}", (asset,))
+        count, most = len(self._held), limits.max_positions
+        figures = count, most
+        yield count >= most, (DenialReason.MAX_POSITIONS, "positions={} limit={}", figures)
+        granted, at_once = self._approved, limits.max_simultaneous_entries
+        if at_once is not None:
+            figures = granted, at_once
+            yield (
+                granted >= at_once,
+                (DenialReason.MAX_SIMULTANEOUS, "granted={} limit={}", figures),
+            )
         yield from self._correlations()
         yield from self._position_size()
 
-    def _correlations(self) -> Iterator[tuple[bool, Blocked]]:
+    def _correlations(self) -> Iterator[tuple[bool, Limit]]:
         limit = self._rules.approval.correlation_limit
         if limit is None:
             return
         for other in self._held:
             found = self._signed_correlation(other)
             value = "unknown" if found is None else f"{found:.4f}"
-            figures = f"with={other} correlation={value} limit={limit}"
-            yield found is not None and found > limit, (DenialReason.CORRELATION, figures)
+            words = "with={} correlation={} limit={}", (other, value, limit)
+            yield found is not None and found > limit, (DenialReason.CORRELATION, *words)
 
-    def _position_size(self) -> Iterator[tuple[bool, Blocked]]:
+    def _position_size(self) -> Iterator[tuple[bool, Limit]]:
         limit = self._rules.approval.max_position_size
         if limit is None:
             return
         deployed, most = self._target / self._asset.leverage, self._snapshot.balance * limit
-        figures = f"deployed={deployed:f} limit={most:f}"
-        yield deployed > most * _HAIR, (DenialReason.POSITION_SIZE, figures)
+        words = "deployed={:f} limit={:f}", (deployed, most)
+        yield deployed > most * _HAIR, (DenialReason.POSITION_SIZE, *words)
 
-    def _sized(self) -> Decimal | Blocked:
+    def _sized(self) -> Decimal | Limit:
         """Return the qty within all rooms (6.3a), or the first room that is too small."""
         least = self._rules.approval.min_entry_fraction * self._target
         notional = self._target
-        for reason, room, figures in self._rooms():
-            limit = reason, figures
+        for room, limit in self._rooms():
             if room < least:
                 return limit
             self._kept.append(limit)
             notional = min(notional, room)
-        size = DenialReason.SIZE, f"notional={notional:f} price={self._report.close}"
-        qty = order_qty(notional, exact(self._report.close), self._asset.instrument)
+        size = DenialReason.SIZE, "notional={:f} price={}", (notional, self._report.close)
+        qty = order_qty(notional, self._price, self._asset.instrument)
         if qty is None:
             return size
         self._kept.append(size)
         return qty
 
-    def _rooms(self) -> Iterator[tuple[DenialReason, Decimal, str]]:
-        """Yield what each limit leaves for this entry, quote notional, with its figures."""
-        limits, balance = self._rules.approval, self._snapshot.balance
+    def _rooms(self) -> Iterator[tuple[Decimal, Limit]]:
+        """Yield what each limit leaves for this entry, quote notional."""
+        limits, target = self._rules.approval, self._target
+        if limits.max_correlated_exposure is not None or limits.max_concentration is not None:
+            yield from self._group_rooms()
+        exposed = sum((held.notional for held in self._held.values()), ZERO)
+        capacity = self._snapshot.balance * limits.max_total_exposure - exposed
+        yield capacity, (DenialReason.EXPOSURE, "target={:f} capacity={:f}", (target, capacity))
+
+    def _group_rooms(self) -> Iterator[tuple[Decimal, Limit]]:
+        """Yield what the limits of the asset's group leave."""
+        limits, balance, target = self._rules.approval, self._snapshot.balance, self._target
         group = group_of(
             self._asset.asset,
             self._signal.side,
@@ -220,20 +245,16 @@ class _Judgement:
             self._snapshot.correlate,
         )
         if limits.max_correlated_exposure is not None:
-            exposure = sum((held.notional for held in group.values()), Decimal(0))
+            exposure = sum((held.notional for held in group.values()), ZERO)
             cap = balance * limits.max_correlated_exposure
-            figures = f"group={exposure:f} target={self._target:f} cap={cap:f}"
-            yield DenialReason.GROUP, cap - exposure, figures
+            words = "group={:f} target={:f} cap={:f}", (exposure, target, cap)
+            yield cap - exposure, (DenialReason.GROUP, *words)
         if limits.max_concentration is not None:
             largest = largest_deployed(group, limits.concentration_top_n - 1, self._rules)
             cap = balance * limits.max_concentration
             room = (cap - largest) * self._asset.leverage
-            figures = f"largest={largest:f} target={self._target:f} cap={cap:f}"
-            yield DenialReason.CONCENTRATION, room, figures
-        exposed = sum((held.notional for held in self._held.values()), Decimal(0))
-        capacity = balance * limits.max_total_exposure - exposed
-        figures = f"target={self._target:f} capacity={capacity:f}"
-        yield DenialReason.EXPOSURE, capacity, figures
+            words = "largest={:f} target={:f} cap={:f}", (largest, target, cap)
+            yield room, (DenialReason.CONCENTRATION, *words)
 
     def _signed_correlation(self, other: str) -> float | None:
         """Return the correlation, negated where the sides differ: a hedge is no concentration."""
@@ -241,8 +262,9 @@ class _Judgement:
         return signed(found, self._signal.side, self._held[other].side)
 
 
-def _lines(kept: Iterable[Blocked]) -> str:
-    return "\n".join(f"{limit} {figures}" for limit, figures in kept)
+def _in_words(limit: Limit) -> Blocked:
+    reason, words, figures = limit
+    return reason, words.format(*figures)
 
 
 def is_on_its_way(approval: Approval, orders: Iterable[Order]) -> bool:

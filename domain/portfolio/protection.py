@@ -5,6 +5,7 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import NamedTuple
 
+from domain.fast_init import fast_init
 from domain.market.instruments import utc_day
 from domain.rules import ProtectionRules
 from domain.trading.orders import ExitReason
@@ -12,6 +13,7 @@ from domain.trading.orders import ExitReason
 _HAIR = Decimal("0.0001")
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtectionState:
     """What the portfolio remembers of its equity. Stored whenever it changes.
@@ -172,12 +174,12 @@ def _valued(
 
 def _reduction_step(drawdown: Decimal, rules: ProtectionRules, *, before: int) -> int:
     """Return the deepest step reached; a step is left below the next shallower level."""
-    levels = [level for level, _ in rules.drawdown_steps]
-    reached = sum(drawdown >= level for level in levels)
-    left_below = [rules.drawdown_restore_fraction, *levels]
-    while before > reached and drawdown < left_below[before - 1]:
-        before -= 1
-    return max(before, reached)
+    steps, step = rules.drawdown_steps, before
+    while step and drawdown < (steps[step - 2][0] if step > 1 else rules.drawdown_restore_fraction):
+        step -= 1
+    while step < len(steps) and drawdown >= steps[step][0]:
+        step += 1
+    return step
 
 
 def drawdown_multiplier(state: ProtectionState, rules: ProtectionRules) -> Decimal:

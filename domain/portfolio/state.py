@@ -49,6 +49,7 @@ from domain.trading.streaks import LossStreak
 from domain.trading.transfers import Transfer
 
 _NO_TALLY = PairTally()
+_PAIR = 2
 _WITHOUT_COOLDOWN = frozenset({ExitReason.MALFUNCTION, ExitReason.OPERATOR})
 
 
@@ -65,6 +66,8 @@ class PortfolioState:
         state: ProtectionState,
         initial_balance: Decimal,
         windows: Windows | None = None,
+        *,
+        explains: bool = True,
     ) -> None:
         """Start from a stored state (of the start, or of a restart) and no execution.
 
@@ -73,10 +76,12 @@ class PortfolioState:
             state: of the protection.
             initial_balance: quote, with every transfer that `state` has seen.
             windows: the log returns behind correlations; None: those of the closes reported.
+            explains: answers to entries tell which limits were kept.
         """
         self._rules = rules
         self._pending: list[tuple[BookingKey, Execution]] = []
         self._windows = ReportedWindows(rules) if windows is None else windows
+        self._explains = explains
         self._arrivals = 0
         self.protection = state
         self.balance = initial_balance
@@ -215,8 +220,10 @@ class PortfolioState:
             open_correlation=self._firing_correlation(t_ms),
             rules=self._rules.protection,
         )
-        protection = None if reason is None else self._protection(reason, self, reports)
-        present = self._entry_gate(t_ms, now_ms)
+        protection = None
+        if reason is not None:
+            protection = self._protection(reason, self, reports)
+            present = self._entry_gate(t_ms, now_ms)
         blocked = already or blocked_now(present, protection, self._rules)
         approvals, denials = decide_entries(
             reports, self._risk_snapshot(present, blocked), self._rules
@@ -431,6 +438,7 @@ class PortfolioState:
             protection_epoch=self.protection.epoch,
             blocked=blocked,
             kept=lambda: kept_limits(present, self._rules),
+            explains=self._explains,
             correlate=lambda left, right: self._correlation(present.t_ms, left, right),
         )
 
@@ -445,6 +453,8 @@ class PortfolioState:
         return self._open_correlation(t_ms, self.positions)
 
     def _open_correlation(self, t_ms: int, held: Mapping[str, Position]) -> float | None:
+        if len(held) < _PAIR:
+            return None
         pairs = combinations(sorted(held, key=self._rules.order_of), 2)
         judged = [self._signed_correlation(t_ms, held[left], held[right]) for left, right in pairs]
         found = [value for value in judged if value is not None]

@@ -396,6 +396,18 @@ def test_a_refusal_holds_the_limits_that_were_kept_before_its_own() -> None:
     assert "CORRELATION" not in denial.judged
 
 
+def test_answers_that_nobody_reads_differ_by_their_explanation_alone() -> None:
+    seen = snapshot(
+        held=shorts(ETH=1000), correlate=lambda left, _right: 0.1 + 0.8 * (left == "BTC")
+    )
+    told = decide_entries(signaling("BTC", "SOL"), seen, RULES)
+
+    untold = decide_entries(signaling("BTC", "SOL"), replace(seen, explains=False), RULES)
+
+    assert untold == told
+    assert [one.judged for one in (*untold[0], *untold[1])] == ["", ""]
+
+
 @pytest.mark.parametrize(
     ("status", "filled", "is_awaited"),
     [

@@ -1,6 +1,8 @@
 """One asset during a run in leaps: what it holds, and the next close at which it matters."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -13,7 +15,7 @@ from domain.market.indicators import Array, volatility
 from domain.market.instruments import Side, exact
 from domain.rules import TradingRules
 from domain.strategies.base import Regime, Strategy
-from domain.strategies.history import History, Indices
+from domain.strategies.history import History
 from domain.trading.asset import kept_regime, kept_time
 from domain.trading.cooldowns import AssetCooldown
 from domain.trading.decisions import AssetEvaluation, EntrySignal
@@ -59,6 +61,8 @@ class AssetRun:
         """Of the open position, negative for a short."""
         self._fill: StopFill | None = None
         self._exit = self._stopped = self._paid = self._never
+        self.acts_at = self._never
+        """The next close inside whose candle the exchange ends or funds the open position."""
         self._next = -1
         self._next_free_from = 0
 
@@ -74,14 +78,10 @@ class AssetRun:
         if self._next < first or self._next_free_from != free_from:
             self._next_free_from = free_from
             if self._position is not None:
-                self._next = min(self._exit, self._stopped, self._paid)
+                self._next = min(self._exit, self.acts_at)
             else:
                 self._next = self._next_entry(max(first, free_from))
         return self._next
-
-    def has_fill(self, close: int) -> bool:
-        """Tell whether the exchange acts inside the candle that ends at this close."""
-        return self._position is not None and close in (self._stopped, self._paid)
 
     def fill_inside(self, close: int) -> StopFill | None:
         """Return how the candle that ends at a close ends the open position."""
@@ -99,11 +99,11 @@ class AssetRun:
 
     def price(self, close: int) -> Decimal:
         """Return the price at a close, after the asset's last candle that of its last."""
-        return exact(float(self._close[self._index(min(close, self.market.end - 1))]))
+        return exact(self._close.item(self._index(min(close, self.market.end - 1))))
 
     def open_price(self, close: int) -> Decimal:
         """Return the price at which the candle that ends at a close opens."""
-        return exact(float(self.market.series.open[self._index(close)]))
+        return exact(self.market.series.open.item(self._index(close)))
 
     def add_unrealized(self, equity: Array, first: int, end: int) -> None:
         """Add the open position's unrealized PnL at the closes [first, end)."""
@@ -120,21 +120,27 @@ class AssetRun:
 
     # Decisions.
 
-    def report(self, close: int, global_cooldown_end_ms: int) -> AssetEvaluation | None:
-        """Return what the asset says of a close; None without position and signal."""
-        is_known_idle = self._next > close >= self._next_free_from and self._position is None
-        if is_known_idle or not self.market.is_open(close):
+    def report(self, close: int, t_ms: int, global_cooldown_end_ms: int) -> AssetEvaluation | None:
+        """Return what the asset says of a close; None without an exit and a signal.
+
+        The volatility of a signal is left out: see `measured`.
+        """
+        if self._position is not None:
+            is_idle = close < self._exit
+        else:
+            is_idle = self._next > close >= self._next_free_from
+        if is_idle or not self.market.is_open(close):
             return None
-        t_ms, index = self._grid.time_ms(close), self._index(close)
+        index = close - self.market.offset
         rests = self.cooldown.is_active(t_ms)
         market = Regime.ACTIVE if self.history.is_active[index] else Regime.INACTIVE
-        signal = None if self._position is not None or rests else self._signal(index, t_ms)
+        signal = None if self._position is not None or rests else self._signal(index)
         if self._position is None and signal is None:
             return None
         return AssetEvaluation(
             asset=self.name,
             t_ms=t_ms,
-            close=float(self._close[index]),
+            close=self._close.item(index),
             regime=Regime.COOLDOWN if rests or t_ms < global_cooldown_end_ms else market,
             strategy_exit=self._strategy_exit(market, t_ms),
             signal=signal,
@@ -151,17 +157,23 @@ class AssetRun:
             return ExitReason.TIME
         return None
 
-    def _signal(self, index: int, t_ms: int) -> EntrySignal | None:
+    def _signal(self, index: int) -> EntrySignal | None:
         origin = self.history.entry_at(index)
         if origin is None or origin <= self._used:
             return None
-        returns = self._windows.returns(self.name, t_ms)
         return EntrySignal(
             signal_ms=self._time_ms(origin),
             side=self._strategy.side,
-            volatility=0.0 if returns is None else volatility(returns),
+            volatility=0.0,
             strength=self.history.strength(index),
         )
+
+    def measured(self, report: AssetEvaluation) -> AssetEvaluation:
+        """Return what was said of a close with the volatility of its signal."""
+        returns = self._windows.returns(self.name, report.t_ms)
+        if report.signal is None or returns is None:
+            return report
+        return replace(report, signal=replace(report.signal, volatility=volatility(returns)))
 
     # What happened.
 
@@ -192,8 +204,8 @@ class AssetRun:
         return found if found < self.market.end else self._never
 
     def _end_of_activity(self, index: int) -> int:
-        at = int(np.searchsorted(self._ends, index, side="right"))
-        return int(self._ends[at]) if at < len(self._ends) else len(self._close)
+        at = bisect_right(self._ends, index)
+        return self._ends[at] if at < len(self._ends) else len(self._close)
 
     def funded(self, position: Position, close: int) -> None:
         """Hold what a settlement, inside the candle that ends at a close, left."""
@@ -203,7 +215,7 @@ class AssetRun:
     def closed(self, trade: Trade) -> None:
         """Be flat, and rest as the trade demands."""
         self._position = self._fill = None
-        self._next = -1
+        self._next, self.acts_at = -1, self._never
         self.cooldown.apply(trade)
 
     def _look_for_funding(self, first: int) -> None:
@@ -211,6 +223,7 @@ class AssetRun:
         interval_ms = self._rules.fills.funding.interval_ms
         found = self.market.first_funding(self._index(first), interval_ms)
         self._paid = self._never if found is None else self.market.offset + found
+        self.acts_at = min(self._stopped, self._paid)
 
     def _next_entry(self, first: int) -> int:
         rested = self._grid.first_close_from(self.cooldown.end_ms)
@@ -225,8 +238,8 @@ class AssetRun:
         return self._grid.time_ms(self.market.offset + index)
 
 
-def _activity_ends(history: History) -> Indices:
+def _activity_ends(history: History) -> list[int]:
     """Return the indices of the first closes after an active one that are not active."""
     active = history.is_active
-    found: Indices = 1 + np.flatnonzero(active[:-1] & ~active[1:])
+    found: list[int] = (1 + np.flatnonzero(active[:-1] & ~active[1:])).tolist()
     return found

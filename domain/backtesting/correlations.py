@@ -15,7 +15,7 @@ from domain.market.instruments import Side
 
 MARGIN = 1e-5
 """How far a rough correlation may be off, at most."""
-_BLOCK = 4_096
+_BLOCK = 512
 _SMALLEST_PART = 1e-6
 """A window whose variance is a smaller part of its block's is left to the exact judgment: the
 difference of two running sums has lost too many digits there."""

@@ -1,7 +1,7 @@
 """The candles of all assets on one grid of closes, with what every run over them shares."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 
 import numpy as np
 
@@ -45,7 +45,7 @@ class AssetMarket:
     def first_funding(self, index: int, interval_ms: int) -> int | None:
         """Return the first of the candles from an index on that opens at a settlement."""
         if interval_ms not in self._funded:
-            self._funded[interval_ms] = sorted(set(_funding_indices(self.series, interval_ms)))
+            self._funded[interval_ms] = _funding_indices(self.series, interval_ms)
         indices = self._funded[interval_ms]
         at = bisect_left(indices, index)
         return indices[at] if at < len(indices) else None
@@ -117,14 +117,16 @@ class Market:
         return AssetMarket(asset, series, offset)
 
 
-def _funding_indices(series: CandleSeries, interval_ms: int) -> Iterator[int]:
+def _funding_indices(series: CandleSeries, interval_ms: int) -> list[int]:
+    """Return the indices, rising, of the candles that open at a settlement."""
     first_ms, last_ms = int(series.open_time_ms[0]), int(series.open_time_ms[-1])
     history = series.funding
-    times = [*range(-(-first_ms // interval_ms) * interval_ms, last_ms + 1, interval_ms)]
+    times = np.arange(-(-first_ms // interval_ms) * interval_ms, last_ms + 1, interval_ms)
     if history is not None:
-        times = [time for time in times if not history.first_ms <= time <= history.last_ms]
-        times += [time for time in history.rates if first_ms <= time <= last_ms]
-    for time_ms in times:
-        index, rest = divmod(time_ms - first_ms, series.candle_ms)
-        if not rest:
-            yield index
+        known = np.array([*history.rates], dtype=np.int64)
+        is_constant = (times < history.first_ms) | (times > history.last_ms)
+        is_inside = (known >= first_ms) & (known <= last_ms)
+        times = np.concatenate([times[is_constant], known[is_inside]])
+    indices, rest = np.divmod(times - first_ms, series.candle_ms)
+    found: list[int] = np.unique(indices[rest == 0]).tolist()
+    return found

@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
+from domain.fast_init import fast_init
 from domain.market.candles import CandleSeries
 from domain.market.instruments import Instrument, Side, exact
 from domain.rules import StopPolicy
@@ -22,6 +23,7 @@ _FIRST_BLOCK = 512
 """Candles that are looked at in one go; twice as many each time that none of them matters."""
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopFill:
     """How a candle ends a position."""
@@ -74,8 +76,9 @@ class StopSearch:
         while begin < end:
             block = slice(begin, min(end, begin + size))
             matters = (series.low[block] <= below) | (series.high[block] >= above)
-            if matters.any():
-                return begin + int(matters.argmax())
+            found = int(matters.argmax())
+            if matters[found]:
+                return begin + found
             begin, size = begin + size, 2 * size
         return None
 

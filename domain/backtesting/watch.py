@@ -47,9 +47,16 @@ class Limits:
         self._halt = _or_never(rules.drawdown_halt_fraction)
         self._daily_loss = _or_never(rules.max_daily_loss_fraction)
         self._capital_loss = _or_never(rules.capital_loss_fraction)
+        self._newest: tuple[ProtectionState, Levels] | None = None
 
     def acting_on(self, state: ProtectionState) -> Levels:
         """Return what can act on a state."""
+        # Asked before and after each event, of which not every one changes the state.
+        if self._newest is None or self._newest[0] is not state:
+            self._newest = state, self._acting_on(state)
+        return self._newest[1]
+
+    def _acting_on(self, state: ProtectionState) -> Levels:
         above = math.inf if state.is_halted else self._halt
         below = -math.inf
         step = state.reduction_step

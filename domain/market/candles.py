@@ -153,6 +153,17 @@ def carry_forward(
     steps = np.diff(open_time_ms, append=open_time_ms[-1:] + candle_ms)
     if np.any(steps <= 0) or np.any(steps % candle_ms):
         raise ValueError(f"expected open times that rise in whole candles of {candle_ms} ms")
+    if np.all(steps == candle_ms):
+        return CandleSeries(
+            open_time_ms=open_time_ms.copy(),
+            open=open.copy(),
+            high=high.copy(),
+            low=low.copy(),
+            close=close.copy(),
+            volume=volume.copy(),
+            carried=np.zeros(len(close), dtype=np.bool_),
+            candle_ms=candle_ms,
+        )
     repeats = steps // candle_ms
     source = np.repeat(np.arange(len(close)), repeats)
     carried = np.ones(len(source), dtype=np.bool_)

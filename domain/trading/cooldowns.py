@@ -54,17 +54,21 @@ class AssetCooldown:
         oldest_ms = min(now_ms - HOUR_MS, utc_day(now_ms) * DAY_MS)
         return [exit_ms for exit_ms in self._exits_ms if exit_ms >= oldest_ms]
 
+    def _of_hour(self, exit_ms: int) -> int:
+        return sum(exit_ms - other_ms <= HOUR_MS for other_ms in self._exits_ms)
+
+    def _of_day(self, exit_ms: int) -> int:
+        return sum(utc_day(other_ms) == utc_day(exit_ms) for other_ms in self._exits_ms)
+
     def _earned(self, trade: Trade) -> list[tuple[CooldownReason, int]]:
         rules, exit_ms = self._rules, trade.exit_ms
-        last_hour = sum(exit_ms - other_ms <= HOUR_MS for other_ms in self._exits_ms)
-        today = sum(utc_day(other_ms) == utc_day(exit_ms) for other_ms in self._exits_ms)
         earned = []
         if rules.short_hold_ms is not None and exit_ms - trade.entry_ms < rules.short_hold_ms:
             earned.append((CooldownReason.SHORT_HOLD, rules.short_hold_cooldown_ms))
         if rules.loss_streak is not None and self.loss_streak >= rules.loss_streak:
             earned.append((CooldownReason.LOSS_STREAK, rules.loss_streak_cooldown_ms))
-        if rules.trades_per_hour is not None and last_hour > rules.trades_per_hour:
+        if rules.trades_per_hour is not None and self._of_hour(exit_ms) > rules.trades_per_hour:
             earned.append((CooldownReason.TRADES_PER_HOUR, rules.trades_per_hour_cooldown_ms))
-        if rules.trades_per_day is not None and today >= rules.trades_per_day:
+        if rules.trades_per_day is not None and self._of_day(exit_ms) >= rules.trades_per_day:
             earned.append((CooldownReason.TRADES_PER_DAY, rules.trades_per_day_cooldown_ms))
         return earned

@@ -7,16 +7,18 @@ replay drives it candle by candle, and whatever else simulates an exchange uses 
 from dataclasses import dataclass
 from decimal import Decimal
 
+from domain.fast_init import fast_init
 from domain.market.instruments import Side
 from domain.rules import FillRules
 from domain.trading.orders import ExitReason, OrderRequest, OrderStatus, OrderUpdate
 from domain.trading.positions import ZERO, Execution, ExecutionKind, Position, book
-from domain.trading.sizing import ProtectiveLevels
+from domain.trading.sizing import ONE, ProtectiveLevels
 from domain.trading.trailing import is_passed
 
 Event = OrderUpdate | Execution
 
 
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandlePrices:
     """The prices of one candle, exact."""
@@ -257,7 +259,8 @@ class MatchingEngine:
 
 def worsened(price: Decimal, side: Side, rules: FillRules) -> Decimal:
     """Return what a market order fills at: sells lower, buys higher, by the slippage."""
-    return price * (1 + (1 if side is Side.BUY else -1) * rules.slippage_fraction)
+    slippage = rules.slippage_fraction
+    return price * (ONE + slippage if side is Side.BUY else ONE - slippage)
 
 
 def taker_fee(qty: Decimal, price: Decimal, rules: FillRules) -> Decimal:

@@ -5,13 +5,14 @@ What it adds is only to know which closes need none: no entry is possible,
 no position ends or is funded, and no protection can fire. Tests hold it against the plain loop.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 import numpy as np
 
 from domain.backtesting.asset_run import AssetRun
 from domain.backtesting.correlations import RoughCorrelations
+from domain.backtesting.histories import average_periods, history_of
 from domain.backtesting.market import Market
 from domain.backtesting.result import BacktestResult, EquitySeries, Refused
 from domain.backtesting.summary import in_order
@@ -22,8 +23,7 @@ from domain.market.instruments import DAY_MS, Side, utc_day
 from domain.portfolio.protection import initial_state, sample
 from domain.portfolio.state import PortfolioState
 from domain.rules import EntryTerms, TradingRules
-from domain.strategies.history import History
-from domain.strategies.registry import history_class, strategy_class
+from domain.strategies.registry import strategy_class
 from domain.trading.decisions import Approval, AssetEvaluation, Decision, DenialReason, Protection
 from domain.trading.matching import funding_execution, taker_fee, worsened
 from domain.trading.orders import ExitReason
@@ -99,8 +99,7 @@ class _Run:
             refused=sorted(self._refused, key=lambda one: (one.t_ms, indices[one.asset])),
             protections=self._protections,
             equity=EquitySeries(
-                time_ms=self._market.time_ms(0)
-                + self._market.candle_ms * np.arange(self._market.closes),
+                time_ms=self._market.times_ms,
                 balance=self._balances,
                 equity=self._equities,
             ),
@@ -388,32 +387,3 @@ class _Run:
 
     def _open_assets(self) -> list[AssetRun]:
         return [self._by_name[name] for name in self._portfolio.positions]
-
-
-def history_of(market: Market, asset: str, rules: TradingRules) -> History:
-    """Return what an asset's strategy says of all its closes.
-
-    Raises:
-        ValueError: the strategy offers no history.
-    """
-    spec = rules.asset(asset).terms.strategy
-    history = history_class(spec.name)
-    if history is None:
-        raise ValueError(f"expected a strategy with a history, found {spec.name}")
-    market.prepare({asset: history.periods(spec.parameters)})
-    return history(market.assets[asset], spec.parameters, rules.candles)
-
-
-def can_leap(rules: TradingRules) -> bool:
-    """Tell whether each strategy says what it does of a whole history at once."""
-    return all(history_class(asset.terms.strategy.name) for asset in rules.assets)
-
-
-def average_periods(rules: TradingRules) -> Mapping[str, Collection[int]]:
-    """Return the periods of the averages that a run over these rules needs, by asset."""
-    found = {}
-    for asset in rules.assets:
-        history = history_class(asset.terms.strategy.name)
-        if history is not None:
-            found[asset.asset] = history.periods(asset.terms.strategy.parameters)
-    return found

@@ -157,17 +157,19 @@ def sortino_ratio(returns: Array) -> float | None:
 
 def max_drawdown(equity: EquitySeries, initial: float, start_ms: int) -> Drawdown:
     """Return the deepest fall; the starting balance is the first peak."""
-    levels = np.concatenate([[initial], equity.equity])
-    times = np.concatenate([[start_ms], equity.time_ms])
-    top = np.maximum.accumulate(levels)
-    falls = (top - levels) / top
+    levels = equity.equity
+    top = np.maximum(np.maximum.accumulate(levels), initial)
+    falls = top - levels
+    falls /= top
     deepest = int(falls.argmax())
     if falls[deepest] <= 0.0:
         return Drawdown(fraction=0.0, start_ms=None, end_ms=None)
     # The last time that the peak stood, not the first: from there on it only fell.
-    peak = deepest - int((levels[deepest::-1] == top[deepest]).argmax())
+    peaks = np.flatnonzero(levels[:deepest] == top[deepest])
     return Drawdown(
-        fraction=float(falls[deepest]), start_ms=int(times[peak]), end_ms=int(times[deepest])
+        fraction=float(falls[deepest]),
+        start_ms=int(equity.time_ms[peaks[-1]]) if len(peaks) else start_ms,
+        end_ms=int(equity.time_ms[deepest]),
     )
 
 

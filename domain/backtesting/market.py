@@ -2,11 +2,12 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Hashable, Mapping
+from functools import cached_property
 
 import numpy as np
 
 from domain.market.averages import ema_arrays
-from domain.market.candles import CandleSeries
+from domain.market.candles import CandleSeries, Times
 from domain.market.indicators import Array
 
 
@@ -87,6 +88,13 @@ class Market:
     def candles_before(self, close: int) -> int:
         """Return how many candles of all assets end before this close of the grid."""
         return sum(max(0, min(close, one.end) - one.offset) for one in self.assets.values())
+
+    @cached_property
+    def times_ms(self) -> Times:
+        """The (n,) times of all closes, not to be written to."""
+        found: Times = self.first_close_ms + self.candle_ms * np.arange(self.closes)
+        found.flags.writeable = False
+        return found
 
     def time_ms(self, close: int) -> int:
         """Return the time of a close."""

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from domain.backtesting.engine import can_leap, play_in_leaps
+from domain.backtesting.engine import play_in_leaps
+from domain.backtesting.histories import can_leap
 from domain.backtesting.market import Market
 from domain.backtesting.plain_loop import Backtest
 from domain.backtesting.result import BacktestResult, EquitySeries, Refused
@@ -78,8 +79,7 @@ class _Noted(Backtest):
             refused=sorted(refused, key=lambda one: (one.t_ms, order.index(one.asset))),
             protections=[one.protection for one in result.decisions if one.protection],
             equity=EquitySeries(
-                time_ms=self._market.time_ms(0)
-                + self._market.candle_ms * np.arange(self._market.closes),
+                time_ms=self._market.times_ms,
                 balance=self._balances,
                 equity=self._equities,
             ),

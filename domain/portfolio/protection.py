@@ -3,7 +3,6 @@
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from operator import attrgetter
-from typing import NamedTuple
 
 from domain.fast_init import fast_init
 from domain.market.instruments import utc_day
@@ -118,7 +117,9 @@ def sample(
     """Return the state after a close's equity: peak, day start and the size of entries."""
     day = utc_day(t_ms)
     day_start = state.day_start_equity if day == state.day else equity
-    return _valued(state, equity, balance, t_ms, rules, _Begun(t_ms, day, day_start))
+    return _valued(
+        state, equity, balance, t_ms, rules, close_ms=t_ms, day=day, day_start_equity=day_start
+    )
 
 
 def watch(
@@ -130,16 +131,16 @@ def watch(
     rules: ProtectionRules,
 ) -> ProtectionState:
     """Return the state after an equity between closes. A day begins at its first close only."""
-    begun = _Begun(state.close_ms, state.day, state.day_start_equity)
-    return _valued(state, equity, balance, t_ms, rules, begun)
-
-
-class _Begun(NamedTuple):
-    """The newest close, and the day that it began or goes on with."""
-
-    close_ms: int
-    day: int
-    day_start_equity: Decimal
+    return _valued(
+        state,
+        equity,
+        balance,
+        t_ms,
+        rules,
+        close_ms=state.close_ms,
+        day=state.day,
+        day_start_equity=state.day_start_equity,
+    )
 
 
 def _valued(
@@ -148,19 +149,23 @@ def _valued(
     balance: Decimal,
     t_ms: int,
     rules: ProtectionRules,
-    begun: _Begun,
+    *,
+    close_ms: int,
+    day: int,
+    day_start_equity: Decimal,
 ) -> ProtectionState:
+    """Return the state with an equity; the last three are the newest close, and its day."""
     peak_equity = max(state.peak_equity, equity)
     drawdown = (peak_equity - equity) / peak_equity
     # Made for every close and price: `replace` costs three times as much.
     return ProtectionState(
         t_ms=t_ms,
-        close_ms=begun.close_ms,
+        close_ms=close_ms,
         equity=equity,
         balance=balance,
         peak_equity=peak_equity,
-        day=begun.day,
-        day_start_equity=begun.day_start_equity,
+        day=day,
+        day_start_equity=day_start_equity,
         reduction_step=_reduction_step(drawdown, rules, before=state.reduction_step),
         is_emergency_armed=state.is_emergency_armed or drawdown < rules.drawdown_rearm_fraction,
         is_halted=state.is_halted,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from domain.backtesting.engine import average_periods
+from domain.backtesting.histories import average_periods
 from domain.backtesting.market import Market
 from domain.backtesting.run import run_backtest
 from domain.backtesting.sweep import (

@@ -5,7 +5,7 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.backtesting.engine import history_of
+from domain.backtesting.histories import history_of
 from domain.backtesting.market import Market
 from domain.market.instruments import DAY_MS
 from domain.rules import TradingRules

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from bin.backtest import main
-from domain.backtesting.engine import can_leap
+from domain.backtesting.histories import can_leap
 from domain.backtesting.market import Market
 from domain.backtesting.result import BacktestResult
 from domain.backtesting.run import play_close_by_close, run_backtest

@@ -8,7 +8,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.backtesting.engine import history_of
+from domain.backtesting.histories import history_of
 from domain.backtesting.market import Market
 from domain.market.instruments import HOUR_MS, MINUTE_MS, Side
 from domain.strategies.ema_cross_short import EmaCrossShort, Levels

@@ -1,5 +1,5 @@
 # ruff: noqa: INP001 (a script, and no package)
-"""Draws docs/pictures/page.png: the page of a real simulated run, once it has traded.
+"""Draws docs/pictures/page.png: the page of a real simulated run, once it has traded for a while.
 
 PYTHONPATH=. .venv-dev/bin/python docs/pictures/page.py     # needs Chromium
 """
@@ -17,30 +17,33 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-SPEED, TRADES, PATIENCE_S = 120, 2, 1_800
-WIDTH, HEIGHT = 1280, 860
+SPEED, TRADES, CLOSES, PATIENCE_S = 120, 1, 14, 1_800
+WIDTH, HEIGHT = 1280, 970
 PICTURE = Path(__file__).with_suffix(".png")
 MOST_BYTES = 200_000
 
 
 def wait_for_trades(folder: Path) -> None:
-    """Wait until some positions were opened and closed."""
+    """Wait until a position was closed, and there are closes for a curve; another is still open."""
     ends_s = time.monotonic() + PATIENCE_S
     while time.monotonic() < ends_s:
         time.sleep(1)
-        if (folder / "web.link").exists() and trades_of(folder) >= TRADES:
-            return
-    raise SystemExit(f"expected {TRADES} trades within {PATIENCE_S} s, found {trades_of(folder)}")
+        if (folder / "web.link").exists():
+            trades, closes = counts_of(folder)
+            if trades >= TRADES and closes >= CLOSES:
+                return
+    raise SystemExit(f"expected {TRADES} trade and {CLOSES} closes within {PATIENCE_S} s")
 
 
-def trades_of(folder: Path) -> int:
-    """Return how many trades the journal holds."""
+def counts_of(folder: Path) -> tuple[int, int]:
+    """Return how many trades and equity samples the journal holds."""
+    query = "SELECT (SELECT count(*) FROM trade), (SELECT count(*) FROM equity_sample)"
     try:
         with closing(sqlite3.connect(folder / "journal.sqlite")) as journal:
-            (found,) = journal.execute("SELECT count(*) FROM trade").fetchone()
+            trades, closes = journal.execute(query).fetchone()
     except sqlite3.OperationalError:
-        return 0
-    return int(found)
+        return 0, 0
+    return int(trades), int(closes)
 
 
 def draw(link: str) -> None:

@@ -54,6 +54,7 @@ class PortfolioSnapshot:
     drawdown: Decimal
     """Fraction of the peak, at the newest close."""
     daily_loss: Decimal
+    """Fraction of the day's first equity, at the newest close; negative on a winning day."""
     positions: Mapping[str, Position]
     prices: Mapping[str, Decimal]
     global_cooldown_end_ms: int
@@ -95,6 +96,8 @@ class PortfolioSnapshot:
     tallies: Mapping[str, PairTally] = field(default_factory=dict)
     advice: tuple[Advice, ...] = ()
     """Of each open position, at the newest closes."""
+    day_start_equity: Decimal = ZERO
+    """What the UTC day began with; 0: not known."""
 
     @property
     def unrealized_pnl(self) -> Decimal:
@@ -106,6 +109,16 @@ class PortfolioSnapshot:
             ),
             ZERO,
         )
+
+    @property
+    def today(self) -> Decimal:
+        """Change of the equity since the UTC day began, quote, at the prices."""
+        return self.equity - self.day_start_equity if self.day_start_equity else ZERO
+
+    @property
+    def today_return(self) -> Decimal:
+        """The same as a fraction of what the day began with."""
+        return self.today / self.day_start_equity if self.day_start_equity else ZERO
 
     def at(self, newest: Mapping[str, Decimal]) -> "PortfolioSnapshot":
         """Return it valued at newer prices, by asset.

@@ -320,6 +320,7 @@ class PortfolioState:
             exposure=sum((held.notional for held in now.positions.values()), ZERO),
             drawdown=max(ZERO, state.drawdown),
             daily_loss=state.daily_loss,
+            day_start_equity=state.day_start_equity,
             positions=now.positions,
             prices=dict(self.prices),
             global_cooldown_end_ms=now.global_cooldown_end_ms,

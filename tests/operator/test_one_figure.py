@@ -22,9 +22,11 @@ CLOSE, NEWEST = Decimal("131.20"), Decimal("129.95")
 HELD = replace(
     PORTFOLIO,
     equity=PORTFOLIO.balance + POSITION.unrealized_pnl(CLOSE),
+    day_start_equity=PORTFOLIO.balance,
     positions={"SOL": POSITION},
     prices={"SOL": CLOSE},
 )
+UNREALIZED = POSITION.unrealized_pnl(NEWEST)
 FEEDS = {"SOL": FeedState(asset="SOL", age_s=0.1, is_stale=False, price=NEWEST)}
 PRICES = st.decimals(min_value="0.01", max_value="100000", places=2)
 
@@ -61,6 +63,7 @@ def test_the_terminal_shows_the_newest_price_s_figure(shown: str) -> None:
     scene = Scene(seen=seen(), rules=RULES)
 
     assert f"open PnL {shown}" in money(scene, 200).plain
+    assert f"today {say.signed_percent(UNREALIZED / HELD.balance, 2)}" in money(scene, 200).plain
     assert f"{scene.pnl('SOL'):+,.2f}" == shown
 
 
@@ -69,6 +72,7 @@ def test_the_page_shows_it_for_the_portfolio_and_for_the_position(shown: str) ->
 
     as_gain = say.gain(POSITION.unrealized_pnl(NEWEST))
     assert view["portfolio"]["unrealized"] == as_gain
+    assert view["portfolio"]["today"] == as_gain
     assert view["assets"]["SOL"]["position"]["pnl"] == as_gain
     assert shown.lstrip("+-") in as_gain
 

@@ -67,9 +67,9 @@ def _portfolio(found: PortfolioSnapshot, rules: TradingRules) -> View:
         "equity_number": float(found.equity),
         "balance_number": float(found.balance),
         "balance": say.usdt(found.balance),
-        "today": say.gain(_today(found)),
-        "today_percent": say.signed_percent(-found.daily_loss, _DIGITS),
-        "today_sign": _sign(-found.daily_loss),
+        "today": say.gain(found.today),
+        "today_percent": say.signed_percent(found.today_return, _DIGITS),
+        "today_sign": _sign(found.today),
         "total_pnl": say.gain(figures.total_pnl),
         "total_sign": _sign(figures.total_pnl),
         "total_return": UNKNOWN
@@ -86,12 +86,6 @@ def _portfolio(found: PortfolioSnapshot, rules: TradingRules) -> View:
         "is_halted": found.is_halted,
         "suspended": list(found.suspended),
     }
-
-
-def _today(found: PortfolioSnapshot) -> Decimal:
-    """Return what the equity has changed by since the day began, quote."""
-    began_share = 1 - found.daily_loss
-    return found.equity - found.equity / began_share if began_share else Decimal(0)
 
 
 def _performance(seen: SystemSnapshot, rules: TradingRules) -> View:

@@ -182,6 +182,7 @@ def scene(*, count: int = 3, held: tuple[str, ...] = ("BTC", "ETH"), **more: obj
         exposure=Decimal(10900),
         drawdown=Decimal("0.0123"),
         daily_loss=Decimal("-0.0034"),
+        day_start_equity=Decimal("10011.87"),
         positions=positions,
         prices={name: PRICES[name] for name in names},
         global_cooldown_end_ms=0,

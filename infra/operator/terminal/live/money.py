@@ -30,7 +30,7 @@ def money(scene: Scene, width: int) -> Text:
         Text.assemble("equity ", (f"{portfolio.equity:,.2f}", "bold")),
         Text.assemble("open PnL ", _signed(sum(known, Decimal(0)))),
         Text.assemble(f"{counted(portfolio.trades, 'trade')} ", _signed(portfolio.realized_pnl)),
-        Text.assemble("today ", _signed_share(-portfolio.daily_loss)),
+        Text.assemble("today ", _signed_share(portfolio.today_return)),
         Text(f"balance {portfolio.balance:,.2f}"),
     ]
     return joined(parts, width, _ORDER)

@@ -17,10 +17,12 @@ SHARED_DATA = TESTS.parents[1] / "shared" / "data"
 
 QUICK = ("actors", "candles", "core", "domain", "settings", "store")
 """Folders whose tests start no process of the system: with the files beside them, a minute."""
+NOT_QUICK = ("test_setup.py", "test_postgres.py", "test_killed_rekey.py", "test_backup_process.py")
+"""Of these, those that start and kill processes of their own."""
 
 # The same examples on each run, and no verdict on time.
 settings.register_profile("ci", derandomize=True, deadline=None)
-settings.register_profile("quick", settings.get_profile("ci"), max_examples=25)
+settings.register_profile("quick", settings.get_profile("ci"), max_examples=10)
 settings.load_profile("ci")
 logger.remove()
 # No page beside each system that a test starts; those of the page say otherwise.
@@ -29,7 +31,9 @@ os.environ["WEB_ENABLED"] = "false"
 
 def _is_quick(path: Path) -> bool:
     folder, *files = path.relative_to(TESTS).parts
-    return folder in QUICK or (not files and folder.endswith(".py") and folder != "test_setup.py")
+    if path.name in NOT_QUICK:
+        return False
+    return folder in QUICK or (not files and folder.endswith(".py"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

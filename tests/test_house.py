@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,24 +22,26 @@ def module_name(file: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports_of(source: str) -> set[str]:
-    """Return every module that a source imports, hidden under TYPE_CHECKING or not."""
-    found = set()
-    for node in ast.walk(ast.parse(source)):
+@cache
+def imports_of(file: Path) -> frozenset[str]:
+    """Return every module that a file imports, hidden under TYPE_CHECKING or not."""
+    found = set[str]()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute"
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+    return frozenset(found)
 
 
+@cache
 def our_imports() -> dict[str, set[str]]:
     """Return which of our modules each of our modules imports."""
     names = {module_name(file) for file in FILES}
     graph = {}
     for file in FILES:
-        found = imports_of(file.read_text(encoding="utf-8"))
+        found = imports_of(file)
         ours = {name if name in names else name.rpartition(".")[0] for name in found}
         graph[module_name(file)] = (ours & names) - {module_name(file)}
     return graph
@@ -48,7 +51,7 @@ def our_imports() -> dict[str, set[str]]:
 def test_a_floor_imports_only_what_lies_below_it(file: Path) -> None:
     floor = file.relative_to(ROOT).parts[0]
 
-    imported = {name.partition(".")[0] for name in imports_of(file.read_text(encoding="utf-8"))}
+    imported = {name.partition(".")[0] for name in imports_of(file)}
 
     assert imported & set(MAY_IMPORT) <= MAY_IMPORT[floor]
 
@@ -164,7 +167,7 @@ def test_the_domain_has_no_clock_no_chance_no_threads_and_no_files() -> None:
     banned = {"time", "datetime", "random", "threading", "os", "pathlib", "socket", "logging"}
 
     for file in (ROOT / "domain").rglob("*.py"):
-        found = {name.partition(".")[0] for name in imports_of(file.read_text(encoding="utf-8"))}
+        found = {name.partition(".")[0] for name in imports_of(file)}
         assert found & banned == set(), file
 
 
@@ -204,7 +207,7 @@ def test_nobody_but_the_store_opens_a_database() -> None:
     opening = [
         str(file.relative_to(ROOT))
         for file in FILES
-        if DATABASES & {n.partition(".")[0] for n in imports_of(file.read_text(encoding="utf-8"))}
+        if DATABASES & {n.partition(".")[0] for n in imports_of(file)}
     ]
 
     others = {name for name in opening if not name.startswith("infra/store/")}

@@ -1,6 +1,5 @@
 """The page in a real browser, beside a real run at the simulated exchange."""
 
-import json
 import os
 import shutil
 import signal
@@ -306,9 +305,9 @@ def test_what_was_opened_in_a_row_stays_open_when_a_row_comes_above_it(watched: 
     page = watched.page
     page.locator('#nav a[href="/orders"]').click()
     rows = page.get_by_role("region", name="Decisions").locator("tbody tr")
-    rows.first.locator("summary").click()
     name = rows.first.get_attribute("id")
     assert name is not None
+    page.locator(f'[id="{name}"] summary').click()
 
     expect(rows.first).not_to_have_id(name, timeout=PATIENCE_MS)
 
@@ -384,7 +383,12 @@ def test_a_page_and_a_system_that_were_killed_come_back_by_themselves(
         run.out.close()
         vars(run).update(vars(again))
     assert url_of(run) == address.url
-    assert json.loads(page.request.get(f"{address.url}/api/me").text())["user"] == "owner"
+    # The page of the killed run may see the new one before it makes room for that one's page.
+    page.wait_for_function(
+        "() => fetch('/api/me').then(it => it.json()).then(me => me.user).catch(() => '')"
+        ".then(user => user === 'owner')",
+        timeout=PATIENCE_MS,
+    )
 
 
 def look_at_ended(run: SimRun, browser: Browser) -> None:

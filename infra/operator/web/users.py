@@ -3,6 +3,7 @@
 import json
 import re
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -18,8 +19,15 @@ LEAST_LETTERS = 12
 _LONGEST = 200
 NAME = re.compile(r"[A-Za-z0-9._@-]{1,40}")
 _hasher = PasswordHasher()
-_NOBODY = _hasher.hash("no user has this password")
-"""Compared with where there is no such user: that must take as long."""
+
+
+@cache
+def _nobody() -> str:
+    """Return what is compared where there is no such user: that must take as long.
+
+    A hash takes a tenth of a second and 64 MiB, which most programs that look here never need.
+    """
+    return _hasher.hash("no user has this password")
 
 
 class Role(StrEnum):
@@ -85,9 +93,9 @@ def role_of(directory: Path, name: str, password: str) -> Role | None:
     Raises:
         ConfigError: the file of users cannot be read.
     """
-    user = read_users(directory).get(name)
+    user, nobody = read_users(directory).get(name), _nobody()
     try:
-        _hasher.verify(_NOBODY if user is None else user.password, password)
+        _hasher.verify(nobody if user is None else user.password, password)
     except (VerificationError, InvalidHashError):
         return None
     return None if user is None else user.role

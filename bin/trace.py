@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -46,6 +46,7 @@ screen = Screen(
     width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDTH_OF_A_FILE,
 )
 _run: dict[str, Path] = {}
+_held = ExitStack()
 
 
 @app.callback()
@@ -68,7 +69,7 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def run(*arguments: Any, **options: Any) -> None:
         code = None
-        with one_line(), suppress(KeyboardInterrupt):
+        with one_line(), suppress(KeyboardInterrupt), _held:
             code = function(*arguments, **options)
         raise typer.Exit(code or 0)
 
@@ -221,12 +222,8 @@ def replay(
 @command
 def diff(one: Path, other: Path) -> None:
     """Show the first decision that differs between two runs, with both causes."""
-    screen.print(
-        differ(
-            (str(one), _facts(one), TraceReader(trace_directory(one))),
-            (str(other), _facts(other), TraceReader(trace_directory(other))),
-        )
-    )
+    sides = [(str(run), _facts(run), TraceReader(trace_directory(run))) for run in (one, other)]
+    screen.print(differ(*sides))
 
 
 def _where() -> Path:
@@ -239,7 +236,7 @@ def _reader() -> TraceReader:
 
 
 def _facts(run: Path | None = None) -> FactReader:
-    return facts_of(run or _where())
+    return _held.enter_context(closing(facts_of(run or _where())))
 
 
 def _say(notes: Iterable[str]) -> None:

@@ -1,5 +1,6 @@
 """A server of PostgreSQL dies and comes back while the system trades on it."""
 
+import json
 from contextlib import closing
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from infra.trace.reader import TraceReader
 from tests.postgres_cluster import running_cluster
 from tests.system.floor import PATIENCE_S, floor
 from tests.system.test_panic import is_shown_flat, no_reload
+from tests.trace.test_command import run as trace
 
 
 def test_a_server_killed_in_the_middle_of_trade_loses_and_doubles_nothing(tmp_path: Path) -> None:
@@ -96,3 +98,16 @@ def test_a_run_in_a_server_is_explained_and_run_again_from_its_trace(tmp_path: P
             steps = list(rerun(reader.read(keys=[actor]), trace_codec()))
             assert steps, actor
             assert [step.difference for step in steps if step.difference is not None] == []
+        demand_that_commands_explain(run)
+
+
+def demand_that_commands_explain(run: Path) -> None:
+    """Let the commands of the trace read the run, and demand what each is for."""
+    filled = [
+        row for row in json.loads(trace(run, "orders", "--json")) if row["purpose"] == "entry"
+    ]
+    entry = next(row for row in filled if row["outcome"] == "FILLED")
+    assert entry["id"] in trace(run, "why", entry["id"])
+    assert "OpenPosition" in trace(run, "tree", entry["message"])
+    for actor in (f"asset/{entry['asset']}", f"execution/{entry['asset']}", "portfolio"):
+        assert "all equal" in trace(run, "replay", actor)

@@ -1,7 +1,7 @@
 """The runs that have a trace, and the readers of their parts."""
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from domain.errors import ConfigError
@@ -68,7 +68,9 @@ def replay_notes(run: Path, reader: TraceReader) -> Iterator[str]:
             "did with the others is missing, and shows as a difference"
         )
     with suppress(ConfigError):  # a crash file has no journal
-        yield from map(plain, changed_since(facts_of(run).settings() or {}))
+        with closing(facts_of(run)) as facts:
+            settings = facts.settings()
+        yield from map(plain, changed_since(settings or {}))
 
 
 def check_actor(reader: TraceReader, actor: str) -> None:

@@ -100,7 +100,7 @@ def test_a_terminal_hides_the_secret_and_may_stop_before_anything_is_written(
         os.execve(
             sys.executable, [sys.executable, "-m", "bin.setup", "--env", ".env"], environment()
         )
-    shown, ends_s = "", time.monotonic() + PATIENCE_S
+    shown = ""
     for awaited, typed in (
         ("Mode", b"demo\n"),
         ("Strategy", b"\n"),
@@ -111,6 +111,7 @@ def test_a_terminal_hides_the_secret_and_may_stop_before_anything_is_written(
         ("Telegram bot", ending),
         ("nothing was written", b""),
     ):
+        ends_s = time.monotonic() + PATIENCE_S
         while awaited not in shown:
             assert time.monotonic() < ends_s, shown
             if select.select([terminal], [], [], 1)[0]:

@@ -189,7 +189,7 @@ def test_it_answers_by_its_own_names_alone(
 
 
 def test_a_flood_is_refused_and_each_request_of_it_is_noted(tmp_path: Path) -> None:
-    house = served(tmp_path, per_second=5)
+    house = served(tmp_path, per_second=1)
     try:
         found = [house.call("GET", "/status")[0] for _ in range(40)]
     finally:

@@ -13,6 +13,8 @@ from domain.operator.commands import MANUALS, CommandName
 from infra.operator.control.token import own_token, read_address
 from tests.operator.control.house import House
 
+PATIENCE_S = 240.0
+
 hostile = settings(
     max_examples=60,
     derandomize=True,
@@ -30,7 +32,8 @@ hostile = settings(
 def page(running: House) -> BaseSchema:
     address = read_address(running.directory)
     assert address is not None
-    return schemathesis.openapi.from_url(f"{address.url}/openapi.json", headers=bearer(running))
+    url = f"{address.url}/openapi.json"
+    return schemathesis.openapi.from_url(url, headers=bearer(running), timeout=PATIENCE_S)
 
 
 def bearer(house: House) -> dict[str, str]:

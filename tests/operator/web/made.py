@@ -27,7 +27,7 @@ from infra.settings import load_settings
 from tests.programs import Program
 
 ROOT = Path(__file__).resolve().parents[3]
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 PORTFOLIO = PortfolioSnapshot(
     balance=Decimal("10000.10"),
     equity=Decimal(10000),

@@ -55,7 +55,7 @@ def ask(browser: Browser, body: object, **headers: str) -> tuple[int, dict[str, 
     return status, json.loads(text)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_two_backtests_run_one_after_the_other_and_their_reports_cannot_act(page: Page) -> None:
     operator = page.by_link()
 

@@ -190,12 +190,17 @@ def test_wrong_use_is_told_in_a_line(tmp_path: Path, arguments: list[str], words
 
 
 def test_the_seed_decides_the_market(tmp_path: Path) -> None:
-    def closes(*arguments: object) -> list[str]:
-        with process(tmp_path, *KEYS, *arguments) as (_, client):
+    def closes(seed: int) -> list[str]:
+        with process(tmp_path, *KEYS, "--seed", seed) as (_, client):
             rows = client.public("/v5/market/kline", symbol=BTC, interval="5", limit=1000)
-            return [row[4] for row in rows["result"]["list"]][-300:]
+            return [row[4] for row in rows["result"]["list"]][::-1]
 
-    one, same, other = closes("--seed", 1), closes("--seed", 1), closes("--seed", 2)
+    def is_part(past: list[str], later: list[str]) -> bool:
+        """Tell whether a past goes on in one that was asked for up to 100 candles later."""
+        return any(past[shift : shift + 900] == later[:900] for shift in range(100))
 
-    assert json.dumps(one) == json.dumps(same)
-    assert one != other
+    one, same, other = closes(1), closes(1), closes(2)
+
+    assert is_part(one, same) or is_part(same, one)
+    assert not is_part(one, other)
+    assert not is_part(other, one)

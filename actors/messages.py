@@ -10,6 +10,7 @@ from decimal import Decimal
 from actors.core.messages import GivenUp, Message, Ping, Restarted
 from domain.market.instruments import Candle, Side
 from domain.operator.commands import Command
+from domain.operator.system import VenueLink
 from domain.portfolio.rebalancing import Advice
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.strategies.base import Regime
@@ -555,7 +556,15 @@ class SystemStopping(Message):
     why: str
 
 
-# What the notifier asks for its reports.
+# What the notifier needs for its reports.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinksSampled(Message):
+    """Event, from the runtime to the notifier, once a minute: the ties to the outer world."""
+
+    links: tuple[VenueLink, ...]
+    journal_connections: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

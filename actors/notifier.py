@@ -1,6 +1,7 @@
 """The actor that tells people: puts facts and events into words and stores them for the channels.
 
 Receives: every event a person should hear of; StateTold from the assets and the portfolio;
+LinksSampled from the runtime;
 ReportDue, CooldownEnded, OutageDue, GroupDue from its own timers; Restarted, GivenUp.
 Publishes: StateWanted to the assets and the portfolio. No channel can delay trading: nobody waits
 for this actor, and it waits for no channel.
@@ -22,6 +23,7 @@ from actors.messages import (
     EntryDenied,
     GivenUp,
     GroupDue,
+    LinksSampled,
     LossStreakReached,
     Message,
     OutageDue,
@@ -114,6 +116,8 @@ class NotifierActor(SupervisedActor):
         """Dangers that wait for others of their group, by their keys."""
         self._portfolio: PortfolioSnapshot | None = None
         self._assets: dict[str, AssetSnapshot] = {}
+        self._links: LinksSampled | None = None
+        """The newest; None where nobody samples them."""
         self._deadline_ms: int | None = None
         """When the answers of the actors are waited for no longer; None: none are awaited."""
         self._timers: dict[str, Timer] = {}
@@ -198,8 +202,8 @@ class NotifierActor(SupervisedActor):
             case SystemStopping(why=why):
                 held_now = list(self._news.ledger.positions.values())
                 self._say(system.stopping(self._run, why, held_now, self.now_ms))
-            case StateTold(snapshot=snapshot):
-                self._on_state(snapshot)
+            case LinksSampled() | StateTold():
+                self._on_present(message)
             case ReportDue():
                 self._on_due()
             case _:
@@ -285,11 +289,15 @@ class NotifierActor(SupervisedActor):
         told = self._post.newest(NoticeKind.RISK, [system.given_up_cause(address)])
         return told is not None and told.t_ms >= self._run.started_ms
 
-    def _on_state(self, snapshot: AssetSnapshot | PortfolioSnapshot) -> None:
-        if isinstance(snapshot, PortfolioSnapshot):
-            self._portfolio = snapshot
-        else:
-            self._assets[snapshot.asset] = snapshot
+    def _on_present(self, message: LinksSampled | StateTold) -> None:
+        match message:
+            case LinksSampled():
+                self._links = message
+                return
+            case StateTold(snapshot=PortfolioSnapshot() as snapshot):
+                self._portfolio = snapshot
+            case StateTold(snapshot=AssetSnapshot() as snapshot):
+                self._assets[snapshot.asset] = snapshot
         if self._deadline_ms is not None and not self._silent():
             self._write_due()
 
@@ -422,7 +430,8 @@ class NotifierActor(SupervisedActor):
             or self._journal.first_balance(),
             performances=self._journal.performances(self._rules.candles.candle_ms),
         )
-        return reports.report(facts, self._portfolio, self._assets, self.now_ms, self._rules)
+        present = reports.PresentFacts(self._portfolio, self._assets, self._links)
+        return reports.report(facts, present, self.now_ms, self._rules)
 
     def _remind_of_reports(self) -> None:
         due_ms = self._deadline_ms

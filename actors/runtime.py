@@ -1,6 +1,7 @@
 """The running actors, as those who command and watch them hold them."""
 
 import threading
+from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,12 +9,13 @@ from typing import Any
 from actors.core.envelope import Origin
 from actors.core.supervisor import Supervisor
 from actors.core.system import ActorCrashedError, ActorSystem, DeadLetterError
-from actors.messages import Describe, Noted, OperatorAsked, SystemChanged
+from actors.messages import Describe, LinksSampled, Noted, OperatorAsked, SystemChanged
 from actors.names import NOTIFIER, PORTFOLIO, asset_name, execution_name
 from actors.ports import Clock
 from actors.wording.system import RunInfo
 from domain.operator.commands import Command, CommandName, OperatorCommand
 from domain.operator.pairs import PairChange
+from domain.operator.system import VenueLink
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
 from domain.rules import TradingRules
 
@@ -42,6 +44,11 @@ class Runtime:
     def tell_operator(self, key: str, title: str, detail: str) -> None:
         """Tell the operator something of the system, once a key."""
         message = SystemChanged(key=key, title=title, detail=detail)
+        self.system.address(NOTIFIER).tell(message, sender="runtime")
+
+    def tell_links(self, links: Iterable[VenueLink], journal_connections: int) -> None:
+        """Tell the notifier what its reports say of the connections."""
+        message = LinksSampled(links=tuple(links), journal_connections=journal_connections)
         self.system.address(NOTIFIER).tell(message, sender="runtime")
 
     def suspend(self, address: str, cause: str) -> None:

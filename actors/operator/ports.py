@@ -34,6 +34,10 @@ class FactStore(Journals, Protocol):
     def is_kept(self) -> bool:
         """Tell whether what was kept in the reserve is on the disk."""
 
+    @property
+    def connections(self) -> int:
+        """How many threads have a connection."""
+
     def connected(self) -> AbstractContextManager[None]:
         """Hold a connection for this thread.
 

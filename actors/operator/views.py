@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 from actors.core.supervisor import Child
+from actors.messages import LinksSampled
 from actors.operator.actor_view import actor_view
 from actors.operator.performance_view import performance_view
 from actors.operator.portfolio_view import advice_data, portfolio_view
@@ -396,7 +397,7 @@ class Views:
         now_ms = self._now_ms()
         from_ms = (now_ms // DAY_MS - days + 1) * DAY_MS
         period = ReportPeriod(name=name, from_ms=from_ms, until_ms=now_ms + 1, due_ms=now_ms)
-        store = self._store
+        store, seen = self._store, self._inspect(_ANSWER_S)
         with store.connected():
             records = store.records()
             facts = reports.PeriodFacts(
@@ -405,12 +406,18 @@ class Views:
                 denials=records.denials(from_ms, now_ms + 1),
                 restarts={name: count for name, count in self._runtime.restarts().items() if count},
                 balance_before=records.balance_at(from_ms),
+                performances=seen.performance,
             )
-        assets = {asset: found for asset, found in self._assets() if found is not None}
-        portfolio = self._seen_portfolio()
-        text = reports.report(facts, portfolio, assets, now_ms, self._rules).text
+        text = reports.report(facts, self._present(seen), now_ms, self._rules).text
         title, *lines = text.split("\n")
         return Reply(code=ReplyCode.DONE, title=title, lines=tuple(lines), data={"text": text})
+
+    def _present(self, seen: SystemSnapshot) -> reports.PresentFacts:
+        portfolio = self._runtime.portfolio_snapshot() if seen.portfolio is None else seen.portfolio
+        assets = {asset: found for asset, found in self._assets() if found is not None}
+        links = tuple(seen.links.values())
+        sampled = LinksSampled(links=links, journal_connections=self._store.connections)
+        return reports.PresentFacts(portfolio, assets, sampled if links else None)
 
     def _stored_trades(self) -> list[Trade]:
         store = self._store

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping
 from itertools import chain
 
+from actors.messages import LinksSampled
 from domain.operator import wording as say
 from domain.operator.commands import ALL
 from domain.operator.performance import UNKNOWN, run_texts
+from domain.operator.system import VenueLink
 from domain.portfolio.metrics import metrics
 from domain.portfolio.performance import Performances
 from domain.portfolio.snapshots import PortfolioSnapshot
@@ -28,6 +30,22 @@ def since_the_start(
     of_assets = {asset: _known(each, _OF_ASSET) for asset, each in texts.items()}
     parts = [say.listed(f"{asset}:", known) for asset, known in of_assets.items() if known]
     return ["Since the start:", *say.listed("All:", whole), *chain.from_iterable(parts)]
+
+
+def connections(found: LinksSampled) -> list[str]:
+    """Return each asset's ties to the exchange, a line each, and the connections to the journal."""
+    return [
+        "Streams, orders/min, requests p50/p99:",
+        *(_link(link) for link in found.links),
+        f"Journal connections: {found.journal_connections}",
+    ]
+
+
+def _link(link: VenueLink) -> str:
+    stream = "up" if link.is_streaming else "DOWN"
+    p50_ms, p99_ms = link.request_p50_ms, link.request_p99_ms
+    took = "" if p50_ms is None or p99_ms is None else f", {p50_ms:.0f}/{p99_ms:.0f} ms"
+    return f"{link.asset} {stream}, {link.orders_per_minute:.1f}/min{took}"
 
 
 def _known(texts: Mapping[str, str], names: Iterable[str] | None = None) -> list[str]:

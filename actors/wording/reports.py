@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from actors.wording.figures import since_the_start
+from actors.messages import LinksSampled
+from actors.wording.figures import connections, since_the_start
 from actors.wording.outlook import opportunity, waiting
 from actors.wording.system import position_line
 from domain.backtesting.summary import figures
@@ -42,23 +43,28 @@ class PeriodFacts:
     """By all facts, whenever they were stored."""
 
 
-def report(
-    facts: PeriodFacts,
-    portfolio: PortfolioSnapshot | None,
-    assets: Mapping[str, AssetSnapshot],
-    now_ms: int,
-    rules: TradingRules,
-) -> Notice:
+@dataclass(frozen=True, slots=True)
+class PresentFacts:
+    """What is so now."""
+
+    portfolio: PortfolioSnapshot | None
+    """None where it did not answer."""
+    assets: Mapping[str, AssetSnapshot]
+    """Those that answered, by name."""
+    links: LinksSampled | None = None
+    """None where nobody samples them, as in a replay."""
+
+
+def report(facts: PeriodFacts, present: PresentFacts, now_ms: int, rules: TradingRules) -> Notice:
     """Return the report of a period, with the present beside it.
 
     Args:
         facts: what they say of the period.
-        portfolio: as it is now; None where it did not answer.
-        assets: those that answered, by name.
+        present: what is so now.
         now_ms: the present.
         rules: the limits.
     """
-    period = facts.period
+    period, portfolio, assets = facts.period, present.portfolio, present.assets
     until = f" to {say.day(period.until_ms - 1)}" if period.name != "Daily" else ""
     lines = [
         f"📊 {period.name} report",
@@ -71,6 +77,7 @@ def report(
         f"Now, {say.utc_second(now_ms)}:",
         *(["Portfolio: no answer"] if portfolio is None else _present(portfolio, now_ms, rules)),
         *(_asset(rules_.asset, assets.get(rules_.asset)) for rules_ in rules.assets),
+        *([] if present.links is None else connections(present.links)),
         opportunity(assets.get(rules_.asset) for rules_ in rules.assets),
         *waiting(assets),
     ]

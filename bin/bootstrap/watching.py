@@ -20,6 +20,7 @@ def sources_of(run: Run) -> Sources:
         channels=run.channels,
         recorder=run.recorder,
         tell=run.tell_operator,
+        tell_links=run.tell_links,
         connections=lambda: run.ports.journals.connections,
         rules=lambda: run.rules,
     )

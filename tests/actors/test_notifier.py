@@ -17,6 +17,7 @@ from actors.messages import (
     ConnectionRestored,
     EntryDenied,
     GivenUp,
+    LinksSampled,
     LossStreakReached,
     PositionDiffers,
     PositionOpened,
@@ -445,6 +446,7 @@ def test_reports_come_once_at_their_time_with_the_week_on_mondays(room: Newsroom
     room.store(initial_state(Decimal(10_000), T_MS))
     store_entry(room)
     room.store(EXIT, TRADE)
+    room.tell(LinksSampled(links=(), journal_connections=9))
 
     room.wait(T_MS + 6 * DAY_MS)
 
@@ -459,6 +461,7 @@ def test_reports_come_once_at_their_time_with_the_week_on_mondays(room: Newsroom
     assert "Profit factor 0.00" in first
     assert "Profit factor" not in second
     assert "\nBTC: fees 5.4 bps\n" in second
+    assert "\nJournal connections: 9\n" in second
     assert not any(" late" in text for text in room.notices("report"))
 
 

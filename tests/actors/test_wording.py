@@ -13,6 +13,7 @@ from actors.core.messages import Ending, GivenUp
 from actors.messages import (
     ConnectionLost,
     ConnectionRestored,
+    LinksSampled,
     PositionDiffers,
     PositionUnprotected,
     RiskRaised,
@@ -24,6 +25,7 @@ from domain.market.instruments import HOUR_MS, MINUTE_MS, Side
 from domain.operator import wording as say
 from domain.operator.commands import SettingsChanged
 from domain.operator.notices import Notice, ReportPeriod
+from domain.operator.system import VenueLink
 from domain.portfolio.performance import Performance, Performances
 from domain.portfolio.protection import initial_state
 from domain.portfolio.snapshots import AssetSnapshot, PortfolioSnapshot
@@ -162,6 +164,26 @@ WEEK = reports.PeriodFacts(
         },
         diversification=0.125,
     ),
+)
+
+LINKS = LinksSampled(
+    links=(
+        VenueLink(
+            asset="BTC",
+            is_streaming=True,
+            orders_per_minute=6.2,
+            request_p50_ms=4.1,
+            request_p99_ms=317.0,
+        ),
+        VenueLink(
+            asset="ETH",
+            is_streaming=False,
+            orders_per_minute=0.0,
+            request_p50_ms=None,
+            request_p99_ms=None,
+        ),
+    ),
+    journal_connections=9,
 )
 
 
@@ -450,7 +472,7 @@ Open, under their stops: 1
 2025-04-16 11:25:00 UTC""",
     ),
     "report": (
-        reports.report(WEEK, PORTFOLIO, ASSETS, T_MS, RULES),
+        reports.report(WEEK, reports.PresentFacts(PORTFOLIO, ASSETS, LINKS), T_MS, RULES),
         """
 📊 Weekly report
 2025-04-10 to 2025-04-16 UTC
@@ -494,6 +516,10 @@ Open positions: 1
   SHORT_HOLD
   until 2025-04-16 12:07 UTC
 ⚪ SOL no answer
+Streams, orders/min, requests p50/p99:
+BTC up, 6.2/min, 4/317 ms
+ETH DOWN, 0.0/min
+Journal connections: 9
 ACTIVE 1 of 3, 33%
 Entries wait for:
 - confirmations: BTC""",
@@ -530,7 +556,12 @@ def test_a_report_of_twelve_pairs_that_traded_fits_one_message() -> None:
         performances=replace(WEEK.performances, assets=dict.fromkeys(names, done)),
     )
 
-    text = reports.report(facts, PORTFOLIO, snapshots, T_MS, rules).text
+    links = LinksSampled(
+        links=tuple(replace(LINKS.links[0], asset=name) for name in names), journal_connections=33
+    )
+    present = reports.PresentFacts(PORTFOLIO, snapshots, links)
+
+    text = reports.report(facts, present, T_MS, rules).text
 
     assert len(names) == 12
     assert len(text) <= MOST_CHARACTERS
@@ -539,7 +570,7 @@ def test_a_report_of_twelve_pairs_that_traded_fits_one_message() -> None:
 def test_an_asset_with_a_position_waits_for_no_entry() -> None:
     held = {"BTC": replace(ASSETS["BTC"], position=replace(POSITION, asset="BTC"))}
 
-    text = reports.report(WEEK, PORTFOLIO, held, T_MS, RULES).text
+    text = reports.report(WEEK, reports.PresentFacts(PORTFOLIO, held), T_MS, RULES).text
 
     assert "Entries wait for" not in text
 

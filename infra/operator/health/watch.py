@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -10,7 +10,7 @@ from typing import Protocol
 from loguru import logger
 
 from domain.errors import ConfigError, JournalError
-from domain.operator.system import SystemSnapshot
+from domain.operator.system import SystemSnapshot, VenueLink
 from domain.portfolio.metrics import metrics
 from domain.portfolio.performance import Performances
 from domain.rules import TradingRules
@@ -33,6 +33,7 @@ from infra.venues.connection import Connection
 _MS_PER_S = 1000
 _ANSWER_S = 1.0
 """How long a look waits for the actors' answers; a later one counts for the next look."""
+_LINKS_EVERY_S = 60.0
 TURN_S = 15.0
 """The supervisor turns at least once a second; much later it hangs."""
 
@@ -55,6 +56,8 @@ class Sources:
     recorder: TraceRecorder | None
     """None where nothing is traced."""
     tell: Tell
+    tell_links: Callable[[Iterable[VenueLink], int], None]
+    """Takes the ties to the exchange, and how many connections to the journal are open."""
     connections: Callable[[], int]
     """Returns how many connections to the journal are open."""
     rules: Callable[[], TradingRules]
@@ -96,6 +99,7 @@ class Health:
         self._books = BooksReader(self._journal)
         self._known_books = Books()
         self._told_doubt = ""
+        self._told_links_s: float | None = None
         candle_ms = settings.trading_rules().candles.candle_ms
         self._performance = PerformanceReader(self._journal, candle_ms)
         self._known_performance = Performances()
@@ -167,6 +171,7 @@ class Health:
             try:
                 self.figures = figures = self._look()
                 self._tell_doubt(figures.books.doubt)
+                self._tell_links(figures)
                 for alert in self._limits.look(figures, time.monotonic()):
                     self._sources.tell(
                         f"health/{alert.source}/{time.time_ns()}", alert.title, alert.detail
@@ -176,6 +181,12 @@ class Health:
             self._stop.wait(self._every_s)
         self._books.close()
         self._performance.close()
+
+    def _tell_links(self, figures: Figures) -> None:
+        now_s = time.monotonic()
+        if self._told_links_s is None or now_s - self._told_links_s >= _LINKS_EVERY_S:
+            self._told_links_s = now_s
+            self._sources.tell_links(figures.links.values(), figures.connections)
 
     def _tell_doubt(self, doubt: str) -> None:
         if doubt and doubt != self._told_doubt:
